@@ -1,0 +1,34 @@
+"""Packages that are not always installed: imported late, and missed with the cure in the message."""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+from nacre.errors import MissingExtraError
+from nacre.language import tr
+
+
+def need(module: str, *, extra: str = "", install: str = "") -> ModuleType:
+    """Import an optional module, or say how to get it.
+
+    Args:
+        module: dotted name of the module, "langchain_openai".
+        extra: the extra of Nacre that brings it, "openai".
+        install: the whole install line, where it is not `pip install 'nacre[extra]'`.
+
+    Returns:
+        The imported module.
+
+    Raises:
+        MissingExtraError: the module, or something that it needs, is not installed.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        line = install or f"pip install 'nacre[{extra}]'"
+        raise MissingExtraError(
+            tr(f"{module} is not installed ({error}). Install it: {line}", f"未安装 {module}（{error}）。请安装：{line}"),
+            package=module,
+            install=line,
+        ) from error
