@@ -1,0 +1,1 @@
+"""Chat models from outside, by name."""
