@@ -1,0 +1,148 @@
+"""Prompts are files: one a language, with an id, a version, declared variables and messages.
+
+A prompt is loaded by its id alone, never from a text or a path. Only declared slots (`{{question}}`) are filled, in
+one pass: braces, or even slots, inside a value are content and stay as they are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import yaml
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
+
+from nacre.errors import PromptError
+from nacre.language import Language, tr
+
+_ID = re.compile(r"[a-z0-9_]+(?:/[a-z0-9_]+)+")
+_SLOT = re.compile(r"\{\{\s*([a-z_][a-z0-9_]*)\s*\}\}")
+_ROLES: dict[str, type[BaseMessage]] = {"system": SystemMessage, "user": HumanMessage, "assistant": AIMessage}
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A prompt template.
+
+    Args:
+        id: "rag/answer".
+        language: "en" or "zh".
+        version: counted up at every change of the text; reports name it.
+        variables: the names of the slots that must be filled.
+        messages: (role, template) pairs; a role is "system", "user" or "assistant".
+    """
+
+    id: str
+    language: Language
+    version: int
+    variables: tuple[str, ...]
+    messages: tuple[tuple[str, str], ...]
+
+    def render(self, **values: str) -> list[BaseMessage]:
+        """Fill the slots.
+
+        Args:
+            **values: one text for every declared variable.
+
+        Returns:
+            Messages, in the order of the file.
+
+        Raises:
+            PromptError: a variable is missing, or one is given that is not declared.
+        """
+        self._check(values)
+        return [_ROLES[role](content=_SLOT.sub(lambda slot: values[slot[1]], template)) for role, template in self.messages]
+
+    def text(self, **values: str) -> str:
+        """Fill the slots of a prompt that is a single text.
+
+        Args:
+            **values: one text for every declared variable.
+
+        Returns:
+            The text of its only message.
+
+        Raises:
+            PromptError: as `render`.
+        """
+        return str(self.render(**values)[0].content)
+
+    def _check(self, values: Mapping[str, str]) -> None:
+        missing = [name for name in self.variables if name not in values]
+        unknown = [name for name in values if name not in self.variables]
+        if missing:
+            raise PromptError(tr(f"Prompt {self.id} needs {', '.join(missing)}: pass a text for each.", f"提示词 {self.id} 缺少变量：{'、'.join(missing)}，请逐一提供。"), prompt_id=self.id)
+        if unknown:
+            raise PromptError(
+                tr(f"Prompt {self.id} has no variable {', '.join(unknown)}; it has: {', '.join(self.variables)}.", f"提示词 {self.id} 没有变量 {'、'.join(unknown)}；它有：{'、'.join(self.variables)}。"),
+                prompt_id=self.id,
+            )
+
+
+@cache
+def load(id: str, language: Language = "en") -> Prompt:
+    """Load a prompt.
+
+    Args:
+        id: folder and name, "rag/answer".
+        language: which of its files.
+
+    Returns:
+        The prompt.
+
+    Raises:
+        PromptError: there is no such prompt in that language, or its file is wrong.
+    """
+    if not _ID.fullmatch(id):
+        raise PromptError(tr(f"{id!r} is not a prompt id; one looks like 'rag/answer'.", f"{id!r} 不是提示词 id；正确形式如 'rag/answer'。"), prompt_id=id)
+    *folders, name = id.split("/")
+    file = files("nacre.prompts").joinpath(*folders, f"{name}.{language}.yaml")
+    try:
+        raw = yaml.safe_load(file.read_text("utf-8"))
+    except FileNotFoundError as error:
+        known = ", ".join(prompt_ids())
+        raise PromptError(tr(f"There is no prompt {id!r} in language {language!r}. There are: {known}.", f"没有语言为 {language!r} 的提示词 {id!r}。现有：{known}。"), prompt_id=id) from error
+    except yaml.YAMLError as error:
+        raise PromptError(tr(f"The file of prompt {id!r} is not YAML: {error}", f"提示词 {id!r} 的文件不是合法的 YAML：{error}"), prompt_id=id) from error
+    return _prompt(id, language, raw)
+
+
+def prompt_ids() -> list[str]:
+    """All prompts that there are.
+
+    Returns:
+        Their ids, sorted, without the language.
+    """
+    return sorted(_ids(files("nacre.prompts"), ""))
+
+
+def _ids(folder: Any, prefix: str) -> set[str]:
+    found: set[str] = set()
+    for entry in folder.iterdir():
+        if entry.name.endswith(".yaml"):
+            found.add(prefix + entry.name.rsplit(".", 2)[0])
+        elif entry.is_dir() and not entry.name.startswith("_"):
+            found |= _ids(entry, f"{prefix}{entry.name}/")
+    return found
+
+
+def _prompt(id: str, language: Language, raw: Any) -> Prompt:
+    def wrong(why_en: str, why_zh: str) -> PromptError:
+        return PromptError(tr(f"The file of prompt {id!r} ({language}) is wrong: {why_en}", f"提示词 {id!r}（{language}）的文件有误：{why_zh}"), prompt_id=id)
+
+    if not isinstance(raw, dict) or set(raw) != {"id", "version", "variables", "messages"}:
+        raise wrong("it needs exactly id, version, variables and messages.", "必须且只能有 id、version、variables、messages。")
+    if raw["id"] != id:
+        raise wrong(f"its id is {raw['id']!r}.", f"其中的 id 为 {raw['id']!r}。")
+    messages = tuple((str(m["role"]), str(m["content"]).rstrip("\n")) for m in raw["messages"])
+    if unknown := {role for role, _ in messages} - set(_ROLES):
+        raise wrong(f"unknown role {sorted(unknown)}; use {sorted(_ROLES)}.", f"未知角色 {sorted(unknown)}；可用 {sorted(_ROLES)}。")
+    used = {slot for _, template in messages for slot in _SLOT.findall(template)}
+    declared = tuple(raw["variables"])
+    if used != set(declared):
+        raise wrong(f"declared {sorted(declared)}, used {sorted(used)}.", f"声明了 {sorted(declared)}，实际使用 {sorted(used)}。")
+    return Prompt(id, language, int(raw["version"]), declared, messages)

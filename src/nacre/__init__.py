@@ -1,0 +1,71 @@
+"""Nacre arms a language model with knowledge, computation and action, without changing the model.
+
+Every capability is a decorator around a chat model and is itself a chat model. The names below are loaded when they
+are first used, so that `import nacre` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_WHERE = {
+    "ChainOfThought": "nacre.prompting",
+    "ChatModelDecorator": "nacre.decorator",
+    "ConversationMemory": "nacre.memory",
+    "Fallback": "nacre.resilience",
+    "FewShot": "nacre.prompting",
+    "KnowledgeBase": "nacre.retrieval.knowledge_base",
+    "Moderation": "nacre.moderation",
+    "NacreError": "nacre.errors",
+    "ProgramAided": "nacre.reasoning.pal",
+    "PythonInterpreter": "nacre.reasoning.sandbox",
+    "ReAct": "nacre.agents.react",
+    "ResponseCache": "nacre.cache",
+    "Retry": "nacre.resilience",
+    "RetrievalAugmented": "nacre.retrieval.rag",
+    "ScriptedChatModel": "nacre.connectors.models.scripted",
+    "SelfConsistency": "nacre.prompting",
+    "build": "nacre.stack",
+    "explain": "nacre.stack",
+    "load_model": "nacre.connectors.models",
+    "parse_react": "nacre.agents.protocol",
+}
+
+__all__ = sorted([*_WHERE, "__version__"])
+
+if TYPE_CHECKING:
+    from nacre.agents.protocol import parse_react as parse_react
+    from nacre.agents.react import ReAct as ReAct
+    from nacre.cache import ResponseCache as ResponseCache
+    from nacre.connectors.models import load_model as load_model
+    from nacre.connectors.models.scripted import ScriptedChatModel as ScriptedChatModel
+    from nacre.decorator import ChatModelDecorator as ChatModelDecorator
+    from nacre.errors import NacreError as NacreError
+    from nacre.memory import ConversationMemory as ConversationMemory
+    from nacre.moderation import Moderation as Moderation
+    from nacre.prompting import ChainOfThought as ChainOfThought
+    from nacre.prompting import FewShot as FewShot
+    from nacre.prompting import SelfConsistency as SelfConsistency
+    from nacre.reasoning.pal import ProgramAided as ProgramAided
+    from nacre.reasoning.sandbox import PythonInterpreter as PythonInterpreter
+    from nacre.resilience import Fallback as Fallback
+    from nacre.resilience import Retry as Retry
+    from nacre.retrieval.knowledge_base import KnowledgeBase as KnowledgeBase
+    from nacre.retrieval.rag import RetrievalAugmented as RetrievalAugmented
+    from nacre.stack import build as build
+    from nacre.stack import explain as explain
+
+
+def __getattr__(name: str) -> Any:
+    if name in _WHERE:
+        value = getattr(import_module(_WHERE[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'nacre' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

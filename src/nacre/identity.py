@@ -1,0 +1,72 @@
+"""What a model is, as data: the key under which its answers may be kept.
+
+Two models may share a cached answer only when everything that shapes the answer is equal, all the way in. What
+cannot be described (an open connection, a lambda) is unique to this object and this process.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from langchain_core.language_models import BaseChatModel
+from pydantic import BaseModel
+
+_PROCESS = uuid.uuid4().hex
+# The objects are kept so that an id is never given to another one.
+_OPAQUE: dict[int, object] = {}
+# Settings of LangChain that do not shape an answer.
+_IRRELEVANT = frozenset({"callbacks", "tags", "metadata", "verbose", "rate_limiter", "cache", "name", "profile", "custom_get_token_ids", "disable_streaming"})
+
+
+def identity(model: BaseChatModel) -> dict[str, Any]:
+    """Describe a chat model wholly, layers inside out.
+
+    Args:
+        model: any chat model.
+
+    Returns:
+        Plain data: the class, every field that shapes an answer, and for a layer the identity of its inner model.
+    """
+    if model.is_lc_serializable():
+        return {"class": _name(model), "model": model._get_llm_string()}
+    fields = {name: getattr(model, name) for name in type(model).model_fields if name not in _IRRELEVANT}
+    return {"class": _name(model), "fields": describe(fields)}
+
+
+def describe(value: Any) -> Any:
+    """Describe any value as plain data that is equal only for values that behave the same.
+
+    An object may say itself what it is by an attribute `identity` (a retriever: its knowledge base and generation).
+
+    Args:
+        value: a field of a model.
+
+    Returns:
+        Strings, numbers, lists and dicts.
+    """
+    if value is None or isinstance(value, (str, int, float, bool)):
+        return value
+    if isinstance(value, BaseChatModel):
+        return identity(value)
+    if isinstance(value, Mapping):
+        return {str(key): describe(inside) for key, inside in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [describe(inside) for inside in value]
+    if isinstance(value, (set, frozenset)):
+        return sorted(str(describe(inside)) for inside in value)
+    own = getattr(value, "identity", None)
+    if isinstance(own, (str, Mapping)):
+        return {"class": _name(value), "identity": describe(own)}
+    if isinstance(value, type) or (callable(value) and getattr(value, "__qualname__", "<").find("<") < 0 and not hasattr(value, "__self__")):
+        return f"{value.__module__}.{value.__qualname__}"
+    if isinstance(value, BaseModel):
+        return {"class": _name(value), "fields": describe({name: getattr(value, name) for name in type(value).model_fields if name not in _IRRELEVANT})}
+    _OPAQUE[id(value)] = value
+    return f"{_name(value)}@{_PROCESS}.{os.getpid()}.{id(value)}"
+
+
+def _name(value: object) -> str:
+    return f"{type(value).__module__}.{type(value).__qualname__}"

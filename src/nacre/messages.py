@@ -1,0 +1,222 @@
+"""Small helpers on messages: their text, the sources marked in them, what Nacre adds to them, and chunks."""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage, ToolCallChunk, message_chunk_to_message
+
+
+def text_of(message: BaseMessage | str | list[Any]) -> str:
+    """The text of a message or of a message's content; images and other parts are left out.
+
+    Args:
+        message: a message, or the `content` of one.
+
+    Returns:
+        The text, "" when there is none.
+    """
+    content = message.content if isinstance(message, BaseMessage) else message
+    if isinstance(content, str):
+        return content
+    return "".join(part if isinstance(part, str) else part.get("text", "") for part in content if isinstance(part, str) or part.get("type") == "text")
+
+
+def last_user_text(messages: Sequence[BaseMessage]) -> str:
+    """The text of the last message that the user wrote.
+
+    Args:
+        messages: a conversation, oldest first.
+
+    Returns:
+        The text, "" when the user wrote nothing.
+    """
+    return next((text_of(m) for m in reversed(messages) if isinstance(m, HumanMessage)), "")
+
+
+def replace_last_user(messages: Sequence[BaseMessage], new: Sequence[BaseMessage]) -> list[BaseMessage]:
+    """The conversation with its last user message replaced.
+
+    A system message among `new` goes to the front (joined to one that is already there), since many
+    models accept it nowhere else. Images and other parts of the replaced message stay with the last
+    of `new`.
+
+    Args:
+        messages: a conversation, oldest first.
+        new: what stands in the place of the last user message.
+
+    Returns:
+        A new list; the messages given are not changed.
+    """
+    at = next((i for i in range(len(messages) - 1, -1, -1) if isinstance(messages[i], HumanMessage)), len(messages))
+    body = [m for m in new if m.type != "system"]
+    if at < len(messages) and body and not isinstance(messages[at].content, str):
+        others = [part for part in messages[at].content if isinstance(part, dict) and part.get("type") != "text"]
+        if others:
+            body[-1] = body[-1].model_copy(update={"content": [{"type": "text", "text": text_of(body[-1])}, *others]})
+    rest = [*messages[:at], *body, *messages[at + 1 :]]
+    return with_system(rest, [m for m in new if m.type == "system"])
+
+
+def with_system(messages: Sequence[BaseMessage], system: Sequence[BaseMessage]) -> list[BaseMessage]:
+    """The conversation with more system text, kept in one message at the front.
+
+    Args:
+        messages: a conversation, oldest first.
+        system: system messages to add; may be empty.
+
+    Returns:
+        A new list.
+    """
+    if not system:
+        return list(messages)
+    texts = [text_of(m) for m in (*messages[:1], *system) if m.type == "system"]
+    rest = messages[1:] if messages and messages[0].type == "system" else messages
+    return [system[0].model_copy(update={"content": "\n\n".join(texts)}), *rest]
+
+
+# --- sources marked in a prompt ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A numbered source in a prompt.
+
+    Args:
+        n: its number, from 1; an answer cites it as `[n]`.
+        text: its text, verbatim.
+        title: the document's title and heading path, for the reader.
+        uri: where the document is; not shown to the model.
+    """
+
+    n: int
+    text: str
+    title: str = ""
+    uri: str = ""
+
+
+def render_sources(sources: Sequence[Source]) -> str:
+    """Mark sources as data in a prompt.
+
+    Every line of the frame carries a key made from all the texts inside. A document cannot hold the
+    key of a block that it is part of, so it can neither close the block early nor open one of its own.
+
+    Args:
+        sources: in the order in which the model should see them.
+
+    Returns:
+        The block; `parse_sources` reads it back exactly.
+    """
+    material = json.dumps([[s.n, s.title, s.text] for s in sources], ensure_ascii=False)
+    key = hashlib.sha256(material.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    lines = [f'<sources key="{key}">']
+    for source in sources:
+        title = html.escape(" ".join(source.title.split()), quote=True)
+        lines += [f'<source n="{source.n}" title="{title}" key="{key}">', source.text, f'</source key="{key}">']
+    return "\n".join([*lines, f'</sources key="{key}">'])
+
+
+_OPEN = re.compile(r'<sources key="([0-9a-f]{12})">\n')
+_LABEL = re.compile(r"^\s*(?:question|问题|提问)\s*[:：]\s*", re.IGNORECASE)
+
+
+def parse_sources(text: str) -> tuple[list[Source], str]:
+    """Read back what `render_sources` marked.
+
+    Args:
+        text: the text of a user message.
+
+    Returns:
+        The sources (empty when there is no block), and the rest of the text, which is the question,
+        without the block and without a label such as "Question:".
+    """
+    opened = _OPEN.search(text)
+    if opened is None:
+        return [], _LABEL.sub("", text).strip()
+    key = opened.group(1)
+    closing = f'</sources key="{key}">'
+    end = text.find(closing, opened.end())
+    if end < 0:
+        return [], text.strip()
+    one = re.compile(rf'<source n="(\d+)" title="([^"\n]*)" key="{key}">\n(.*?)\n</source key="{key}">', re.DOTALL)
+    found = [Source(int(m[1]), m[3], html.unescape(m[2])) for m in one.finditer(text, opened.end(), end)]
+    after = _LABEL.sub("", text[end + len(closing) :]).strip()
+    return found, after or text[: opened.start()].strip()
+
+
+# --- what Nacre adds to a message -------------------------------------------------------------------------------------
+
+
+def with_nacre(message: AIMessage, **data: Any) -> AIMessage:
+    """A copy of an answer with more in `response_metadata["nacre"]`.
+
+    Args:
+        message: an answer.
+        **data: what to add: `citations`, `abstained`, `program`, … A key that is there is replaced.
+
+    Returns:
+        The copy.
+    """
+    metadata = {**message.response_metadata, "nacre": {**nacre_of(message), **data}}
+    return message.model_copy(update={"response_metadata": metadata})
+
+
+def nacre_of(message: BaseMessage) -> dict[str, Any]:
+    """What Nacre added to an answer.
+
+    Args:
+        message: any message.
+
+    Returns:
+        `response_metadata["nacre"]`, {} when there is none.
+    """
+    return dict(getattr(message, "response_metadata", {}).get("nacre") or {})
+
+
+# --- chunks -----------------------------------------------------------------------------------------------------------
+
+
+def as_chunk(message: AIMessage) -> AIMessageChunk:
+    """A whole answer as one chunk of a stream.
+
+    Args:
+        message: an answer; a chunk is returned as it is.
+
+    Returns:
+        The chunk, with tool calls as tool call chunks.
+    """
+    if isinstance(message, AIMessageChunk):
+        return message
+    calls = [
+        ToolCallChunk(type="tool_call_chunk", name=c["name"], args=json.dumps(c["args"], ensure_ascii=False), id=c["id"], index=i)
+        for i, c in enumerate(message.tool_calls)
+    ]
+    return AIMessageChunk(
+        content=message.content,
+        additional_kwargs=message.additional_kwargs,
+        response_metadata=message.response_metadata,
+        usage_metadata=message.usage_metadata,
+        tool_call_chunks=calls,
+        id=message.id,
+    )
+
+
+def merge_chunks(chunks: Sequence[AIMessageChunk]) -> AIMessage:
+    """The answer that a stream of chunks spells out.
+
+    Args:
+        chunks: at least one, in order.
+
+    Returns:
+        A whole message.
+    """
+    merged = chunks[0] + list(chunks[1:]) if len(chunks) > 1 else chunks[0]
+    message = message_chunk_to_message(merged)
+    assert isinstance(message, AIMessage)
+    return message
