@@ -44,33 +44,48 @@ def words(text: str) -> list[str]:
         >>> words("信息安全")
         ['信息', '安全', '信息安全']
     """
-    text = unicodedata.normalize("NFKC", text)
-    found: list[str] = []
+    return [term for term, _ in located_words(unicodedata.normalize("NFKC", text))]
+
+
+def located_words(text: str) -> list[tuple[str, int]]:
+    """The index terms of a text, each with the place where it begins.
+
+    Args:
+        text: text in the normal form NFKC (elsewhere full-width identifiers are cut differently than by `words`).
+
+    Returns:
+        (term, offset in characters), in the order of `words`; the parts of an identifier share its offset.
+
+    Examples:
+        >>> located_words("Ask HR, 信息安全")
+        [('ask', 0), ('hr', 4), ('信息', 8), ('安全', 10), ('信息安全', 8)]
+    """
+    found: list[tuple[str, int]] = []
     at = 0
     for standard in _STANDARD.finditer(text):
-        found.extend(_terms(text[at : standard.start()]))
+        found.extend(_terms(text, at, standard.start()))
         whole = standard.group().replace(" ", "").casefold()
-        found.extend(dict.fromkeys([whole, *_LETTERS_DIGITS.findall(whole)]))
+        found.extend((part, standard.start()) for part in dict.fromkeys([whole, *_LETTERS_DIGITS.findall(whole)]))
         at = standard.end()
-    found.extend(_terms(text[at:]))
+    found.extend(_terms(text, at, len(text)))
     return found
 
 
-def _terms(text: str) -> Iterator[str]:
-    for piece in _PIECE.finditer(text.casefold()):
-        run = piece.group()
+def _terms(text: str, start: int, end: int) -> Iterator[tuple[str, int]]:
+    for piece in _PIECE.finditer(text, start, end):
+        run, at = piece.group(), piece.start()
         if piece.lastgroup == "han":
-            yield from _cut(run)
+            yield from ((word, at + begin) for word, begin, _ in _cut(run))
         elif piece.lastgroup == "kana":
-            yield from (run[i : i + 2] for i in range(max(1, len(run) - 1)))
+            yield from ((run[i : i + 2], at + i) for i in range(max(1, len(run) - 1)))
         else:
-            yield from _latin(run)
+            yield from ((term, at) for term in _latin(run.casefold()))
 
 
-def _cut(run: str) -> list[str]:
+def _cut(run: str) -> list[tuple[str, int, int]]:
     import rjieba
 
-    return [word for word in rjieba.cut_for_search(run) if word.strip()]
+    return list(rjieba.tokenize(run, "search", True))
 
 
 def _latin(run: str) -> Iterator[str]:
