@@ -1,0 +1,1 @@
+"""Agents: a model that thinks, acts with tools, looks at what came back, and answers."""

@@ -1,0 +1,350 @@
+"""The tolerant reader of ReAct replies: Thought / Action / Action Input / Final Answer, in English and Chinese.
+
+It is pure and linear, and it never raises. What it forgives was collected from the issue trackers of other agent
+libraries: full-width colons, Chinese keys, bold or numbered labels, fenced or broken JSON, `name(args)` and
+`name[args]`, native calls written as text, reasoning blocks, and observations that the model invents by itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from nacre.agents.calls import Call, answer_text, read_call, read_input, read_object, read_tagged, unfence, unquote
+from nacre.agents.labels import Kind, Label, inline_labels, line_labels, unmark
+from nacre.agents.lenient_json import read_json
+from nacre.agents.names import FINISH, NOTHING, ToolNames, fold
+from nacre.agents.trajectory import ActionInput, Step
+
+_THINK = ("think", "thinking", "reasoning", "thought_process", "scratchpad")
+_THINK_PAIRS = [(f"<{name}>", f"</{name}>") for name in _THINK] + [("◁think▷", "◁/think▷"), ("<|begin_of_thought|>", "<|end_of_thought|>")]
+_SPECIAL = re.compile(r"<\|(?:im_end|im_start|eot_id|end_of_text|endoftext|end|assistant|eom_id|user|observation)\|>|</s>|<s>|\[/?INST\]|<｜end▁of▁sentence｜>")
+_INNER_INPUT = re.compile(r"(?<![A-Za-z])(?:Action[ _]?Input|Tool[ _]?Input|行动输入|动作输入|行動輸入|工具输入)[*_]{0,3}[ ]?[:：][*_]{0,3}", re.IGNORECASE)
+_INNER_OBSERVATION = re.compile(r"(?:(?<=\s)|(?<=[。”\"]))[*_]{0,3}(?:Observation|观察结果|观察|觀察)[ ]?\d{0,3}[*_]{0,3}[ ]?[:：]")
+_SAID_ANSWER = re.compile(r"(?:final answer is|最终答案是|最终答案为|最終答案是|答案是|答案为)[ ]?[:：]?[ ]?(?P<answer>[^\n]{1,2000})", re.IGNORECASE)
+_CLOSING_TAG = re.compile(r"(?:\s*</[A-Za-z_]{1,20}>)+\s*$")
+_WRAP = "*_` \t\n\r\u3000"
+
+
+def parse_react(text: str, tools: Iterable[Any] | ToolNames | None = None) -> Step:
+    """Read one reply of a model that was asked for Thought / Action / Action Input or Final Answer.
+
+    Args:
+        text: the reply. What follows the first action (an invented observation, more turns) is ignored.
+        tools: the tools that exist (LangChain tools, OpenAI tool dicts or names); knowing them makes it possible to
+            recognise calls without a label, and gives arguments their names.
+
+    Returns:
+        A step with an action, or with an answer; a reply without any marker is an answer. A reply that has markers
+        but cannot be read has neither: ask the model once more.
+
+    Example:
+        >>> parse_react("思考：先搜索\\n行动：search\\n行动输入：{'q': '螺钿',}").action_input
+        {'q': '螺钿'}
+    """
+    names = ToolNames.of(tools)
+    body = _SPECIAL.sub("\n", strip_reasoning(text)).replace("\r\n", "\n").strip()
+    if not body:
+        return Step()
+    step = _whole_object(body, names)
+    if step:
+        return step
+    marked = unmark(body)
+    for labels in (line_labels(marked), inline_labels(marked)):
+        if _is_reply(marked, labels, names):
+            step = _from_labels(marked, labels, names)
+            if step.readable:
+                return step
+    return _unlabelled(marked, names)
+
+
+def strip_reasoning(text: str) -> str:
+    """Remove blocks of private reasoning such as `<think>…</think>`, closed or not.
+
+    Args:
+        text: a reply.
+
+    Returns:
+        What the model said aloud.
+    """
+    for opening, closing in _THINK_PAIRS:
+        if closing in text and opening not in text.split(closing, 1)[0]:
+            text = text.rsplit(closing, 1)[1]  # the chat template has already written the opening tag
+        if opening in text:
+            text = _without_blocks(text, opening, closing)
+    return text
+
+
+def _without_blocks(text: str, opening: str, closing: str) -> str:
+    kept, at = [], 0
+    while True:
+        start = text.find(opening, at)
+        if start < 0:
+            break
+        lead = text[text.rfind("\n", 0, start) + 1 : start][-40:].strip()
+        end = text.find(closing, start)
+        if lead and not lead.endswith((":", "：", ">", "。", ".")):  # a tag inside a sentence or a string is content
+            kept.append(text[at : start + len(opening)])
+            at = start + len(opening)
+            continue
+        kept.append(text[at:start])
+        if end < 0:
+            return "".join(kept)
+        at = end + len(closing)
+    return "".join([*kept, text[at:]])
+
+
+def _whole_object(body: str, names: ToolNames) -> Step | None:
+    """The reply is one JSON object (perhaps fenced, perhaps behind a sentence)."""
+    candidate = unfence(body).strip()
+    if candidate[:1] not in ("{", "[", "｛"):
+        return None
+    try:
+        value, _, _ = read_json(candidate)
+    except ValueError:
+        return None
+    return _object_step(value, names)
+
+
+def _object_step(value: Any, names: ToolNames, thought: str = "") -> Step | None:
+    read = read_object(value, names)
+    if not read:
+        return None
+    call, answer, said = read
+    said = said or thought
+    if call:
+        return _called(said, call, names)
+    return Step(thought=said, answer=answer)
+
+
+def _is_reply(text: str, labels: list[Label], names: ToolNames) -> bool:
+    """Whether the labels make a ReAct reply, or are words of an ordinary text."""
+    if any(label.strong for label in labels):
+        return True
+    kinds = [label.kind for label in labels]
+    if Kind.ACTION in kinds:
+        action = labels[kinds.index(Kind.ACTION)]
+        spelled = text[action.body :].split("\n", 1)[0]
+        return Kind.INPUT in kinds or names.find(spelled) is not None or (bool(names.arguments) and _call(spelled, names) is not None)
+    return bool(labels) and labels[0].kind is Kind.ANSWER and not text[: labels[0].start].strip()
+
+
+def _from_labels(text: str, labels: list[Label], names: ToolNames) -> Step:
+    preamble = text[: labels[0].start].strip(_WRAP)
+    thoughts: list[str] = []
+    for at, label in enumerate(labels):
+        body = text[label.body : labels[at + 1].start if at + 1 < len(labels) else len(text)]
+        if label.kind is Kind.THOUGHT:
+            thoughts.append(body.strip(_WRAP))
+        elif label.kind is Kind.OBSERVATION and (at > 0 or preamble):
+            break  # from here on the model has invented what it was to be told
+        elif label.kind is Kind.ANSWER:
+            answer = text[label.body : _answer_end(text, labels, at)]
+            return Step(thought=_thought(thoughts, preamble), answer=_clean_answer(answer, _opened_bold(text, label)))
+        elif label.kind in (Kind.ACTION, Kind.INPUT):
+            call = _labelled_call(text, labels, at, names, _thought(thoughts, preamble))
+            if call:
+                return _called(_thought(thoughts, preamble), call, names)
+    return _said_answer(_thought(thoughts, preamble))
+
+
+def _thought(thoughts: list[str], preamble: str) -> str:
+    return "\n".join(thought for thought in thoughts if thought) or preamble
+
+
+def _labelled_call(text: str, labels: list[Label], at: int, names: ToolNames, thought: str) -> Call | None:
+    label = labels[at]
+    following = labels[at + 1] if at + 1 < len(labels) else None
+    end = following.start if following else len(text)
+    body = _CLOSING_TAG.sub("", text[label.body : end])
+    if label.kind is Kind.INPUT:
+        return _input_alone(body, names, thought)
+    parts = _INNER_INPUT.split(body, maxsplit=1)
+    if len(parts) == 2:
+        return _name_and_input(parts[0], _one_input(parts[1]), names)
+    if following and following.kind is Kind.INPUT:
+        stop = labels[at + 2].start if at + 2 < len(labels) else len(text)
+        return _name_and_input(body, _one_input(text[following.body : stop], text[following.body :]), names)
+    return _call(body, names)
+
+
+def _one_input(text: str, beyond: str = "") -> str:
+    """The input of one action: up to an observation that begins in mid-line, beyond a label inside a JSON string."""
+    stripped = text.lstrip()
+    if stripped[:1] in ("{", "["):
+        for candidate in (text, beyond):
+            try:
+                _, end, closed = read_json(candidate.lstrip())
+            except ValueError:
+                continue
+            if closed:
+                return candidate.lstrip()[:end]
+        return text
+    if stripped.startswith(("```", "~~~")):
+        return text
+    return _CLOSING_TAG.sub("", _INNER_OBSERVATION.split(text, maxsplit=1)[0])
+
+
+def _name_and_input(spelled: str, given: str, names: ToolNames) -> Call | None:
+    """`Action: …` followed by `Action Input: …`."""
+    call = _call(spelled, names)
+    if call is None:
+        return None
+    name, inside = call
+    if fold(name) in NOTHING:
+        return None
+    read = read_input(given, names.arguments.get(name, ()))
+    if isinstance(read, dict) and names.find(str(read.get("action", ""))) == name and "action_input" in read:
+        return name, read["action_input"]
+    if inside not in (None, "", {}) and read in ("", {}):
+        return name, inside
+    return name, read
+
+
+def _input_alone(body: str, names: ToolNames, thought: str) -> Call | None:
+    """An input without an action: the tool may be named in the input itself or in the thought, or be the only one."""
+    call = read_call(body, names)
+    if call and (call[0] in names.arguments or fold(call[0]) in FINISH):
+        return call
+    only = next(iter(names.arguments)) if len(names.arguments) == 1 else names.mentioned(thought)
+    return (only, read_input(_one_input(body), names.arguments[only])) if only else None
+
+
+def _call(body: str, names: ToolNames) -> Call | None:
+    """What stands behind "Action:"."""
+    body = _INNER_OBSERVATION.split(body, maxsplit=1)[0].strip(" \t\n\r\u3000*")
+    if not body.strip(_WRAP):
+        return None
+    call = read_call(body, names)
+    if call:
+        return call
+    first, _, rest = body.strip(_WRAP).partition("\n")
+    exact = names.find(first)
+    if exact:
+        return exact, read_input(rest, names.arguments[exact]) if rest.strip() else None
+    bracketed = read_call(first.strip("<[【 "), names)
+    if bracketed:
+        return bracketed
+    return _loose_call(first.strip(), rest, names)
+
+
+def _loose_call(first: str, rest: str, names: ToolNames) -> Call | None:
+    """`search the web for …`, `use the search tool`, `Google Search`."""
+    head, _, tail = first.partition(" ")
+    known = names.find(head)
+    if known and tail.strip():
+        return known, read_input(tail.strip(" :：-"), names.arguments[known])
+    mentioned = names.mentioned(first)
+    if mentioned:
+        return mentioned, _behind_mention(first, rest, mentioned)
+    plain = first.strip("`'\"*<>[]【】“”. 。：:…")
+    if fold(plain) in NOTHING or fold(plain) in FINISH:
+        return plain, (read_input(rest) if rest.strip() else None)
+    if fold(head) in NOTHING or plain.startswith(("无需", "不需要", "无須", "No action", "No tool")):
+        return "none", None
+    return (plain, read_input(rest) if rest.strip() else None) if plain else None
+
+
+def _behind_mention(first: str, rest: str, name: str) -> ActionInput | None:
+    """The input of a call told as a sentence: what is quoted or stands behind a colon, else the following lines."""
+    tail = first[first.casefold().find(name.casefold()) + len(name) :]
+    quoted = re.search(r"[\"“「'‘]([^\"”」\n]{1,500})[\"”」'’]", tail)
+    if quoted:
+        return quoted[1]
+    for mark in (":", "："):
+        if mark in tail and tail.split(mark, 1)[1].strip():
+            return unquote(tail.split(mark, 1)[1])
+    return read_input(rest) if rest.strip() else None
+
+
+def _called(thought: str, call: Call, names: ToolNames) -> Step:
+    name, given = call
+    if name not in names.arguments:
+        key = fold(name)
+        if key in FINISH and given is not None:
+            return Step(thought=thought, answer=_clean_answer(answer_text(given)))
+        if key in FINISH or key in NOTHING:
+            return Step(thought=thought)
+    return Step(thought=thought, action=name, action_input="" if given is None else given)
+
+
+def _answer_end(text: str, labels: list[Label], at: int) -> int:
+    """An answer ends where the model goes on to invent another turn."""
+    for index in range(at + 1, len(labels)):
+        label = labels[index]
+        if label.kind in (Kind.OBSERVATION, Kind.THOUGHT) and label.strong:
+            return label.start
+        invented = any(later.kind is Kind.THOUGHT and later.strong for later in labels[index:])
+        if label.kind is Kind.QUESTION and invented:
+            return label.start
+    return len(text)
+
+
+def _opened_bold(text: str, label: Label) -> bool:
+    return text[label.start : label.body].count("**") % 2 == 1
+
+
+def _clean_answer(answer: str, opened_bold: bool = False) -> str:
+    answer = _CLOSING_TAG.sub("", answer).strip()
+    if opened_bold and answer.endswith("**"):
+        answer = answer[:-2]
+    if answer.endswith("\n```") and answer.count("```") % 2:
+        answer = answer[:-3]
+    return unquote(answer.strip())
+
+
+def _said_answer(thought: str) -> Step:
+    """A thought that ends in "the final answer is …"."""
+    match = None
+    for match in _SAID_ANSWER.finditer(thought):
+        pass
+    return Step(thought=thought, answer=_clean_answer(match["answer"]).rstrip("。.") if match else None)
+
+
+def _unlabelled(text: str, names: ToolNames) -> Step:
+    """A reply without labels: a call that leaked into the text, a line that is a call, else an answer."""
+    labels = line_labels(text)
+    tagged = read_tagged(text, names)
+    if tagged:
+        return _called("", tagged, names)
+    embedded = _embedded_object(text, names)
+    if embedded:
+        return embedded
+    lines = [line.strip(_WRAP + ">-") for line in text.split("\n") if line.strip()]
+    for at, line in enumerate(lines):
+        call = _line_call(line, "\n".join(lines[at + 1 :]), names, alone=len(lines) == 1)
+        if call:
+            return _called("\n".join(lines[:at]), call, names)
+    if any(label.strong for label in labels) or any(label.strong for label in inline_labels(text)):
+        thought = next((text[label.body :].split("\n", 1)[0] for label in labels if label.kind is Kind.THOUGHT), "")
+        return Step(thought=thought.strip(_WRAP))
+    return Step(answer=text.strip())
+
+
+def _embedded_object(text: str, names: ToolNames) -> Step | None:
+    """`Sure, here is the action: {"action": …}`: the first objects that begin a line or follow a colon or a fence."""
+    for match in list(re.finditer(r"(?:^|[:：\n]|json)[ \t\n]{0,8}(?=\{)", text))[:8]:
+        try:
+            value, end, _ = read_json(text, match.end())
+        except ValueError:
+            continue
+        keys = {fold(str(key)) for key in value} if isinstance(value, dict) else set()
+        if keys & {"action", "tool", "toolname", "finalanswer", "name", "function", "行动", "工具", "最终答案"}:
+            step = _object_step(value, names, text[: match.start()].strip(_WRAP))
+            if step and (step.answer is not None or step.action in names.arguments or not names.arguments):
+                return step
+    return None
+
+
+def _line_call(line: str, rest: str, names: ToolNames, *, alone: bool) -> Call | None:
+    """`search[…]` or `search("…")` on a line of its own; unknown names count only as the whole reply in brackets."""
+    call = read_call(line, names)
+    if call and (call[0] in names.arguments or (fold(call[0]) in FINISH and line.rstrip().endswith(("]", ")", "）", "】", "}")))):
+        return call
+    known = names.find(line) if len(line) < 80 else None
+    if known and rest.lstrip()[:1] in ("{", "`"):  # GLM-4 writes the name on one line and the arguments on the next
+        return known, read_input(rest, names.arguments[known])
+    if alone and call and re.match(r"[A-Za-z_]\w{0,40}\[[^\]]", line) and line.endswith("]"):
+        return call
+    return None

@@ -1,0 +1,109 @@
+"""What an agent did: frozen steps, in order."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+ActionInput = str | dict[str, Any] | list[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One turn of the loop: a thought, then either an action (with what came back) or the answer.
+
+    Args:
+        thought: what the model said it was thinking, or "".
+        action: the tool's name, or None.
+        action_input: what goes into the tool: a plain text, named arguments, positional ones, or None.
+        answer: the final answer, or None.
+        observation: what the tool gave back, as the model was shown it; None before the tool has run.
+        status: how the step ended: "ok", "error" (the tool failed or does not exist), "denied" (no approval),
+            "repeated" (the loop breaker), "repair" (the reply could not be read) or "final".
+        seconds: how long the tool ran.
+
+    A step with neither action nor answer is a reply that could not be read.
+    """
+
+    thought: str = ""
+    action: str | None = None
+    action_input: ActionInput | None = None
+    answer: str | None = None
+    observation: str | None = None
+    status: str = "ok"
+    seconds: float = 0.0
+
+    @property
+    def readable(self) -> bool:
+        """Whether the step says what to do next."""
+        return self.action is not None or self.answer is not None
+
+
+Trajectory = tuple[Step, ...]
+
+
+def to_data(trajectory: Iterable[Step]) -> list[dict[str, Any]]:
+    """The trajectory as JSON data: one object for every turn that is not merely the final answer.
+
+    Args:
+        trajectory: the steps, in order.
+
+    Returns:
+        Objects with "thought", "action", "input", "observation", "status" and "seconds"; an answering step has
+        the action "finish" and its answer as input.
+    """
+    rows = []
+    for step in trajectory:
+        finished = step.answer is not None
+        rows.append(
+            {
+                "thought": step.thought,
+                "action": "finish" if finished else step.action,
+                "input": step.answer if finished else step.action_input,
+                "observation": step.observation,
+                "status": step.status,
+                "seconds": round(step.seconds, 4),
+            }
+        )
+    return rows
+
+
+def from_data(rows: Iterable[Mapping[str, Any]]) -> Trajectory:
+    """The steps back from `to_data`, to resume a run.
+
+    Args:
+        rows: objects as `to_data` gives them; unknown keys are ignored.
+
+    Returns:
+        The steps, in order.
+    """
+    return tuple(_step(row) for row in rows)
+
+
+def _step(row: Mapping[str, Any]) -> Step:
+    finished = row.get("action") == "finish" and row.get("observation") is None
+    return Step(
+        thought=str(row.get("thought") or ""),
+        action=None if finished else row.get("action"),
+        action_input=None if finished else row.get("input"),
+        answer=str(row.get("input") or "") if finished else None,
+        observation=row.get("observation"),
+        status=str(row.get("status") or "ok"),
+        seconds=float(row.get("seconds") or 0.0),
+    )
+
+
+def input_text(action_input: ActionInput | None) -> str:
+    """An action's input as one text: a plain text as it is, anything else as JSON.
+
+    Args:
+        action_input: the input of a step.
+
+    Returns:
+        The text.
+    """
+    if action_input is None:
+        return ""
+    return action_input if isinstance(action_input, str) else json.dumps(action_input, ensure_ascii=False, default=str)
