@@ -1,0 +1,113 @@
+"""One document in, one parsed document out: find the kind, call its parser, make any failure a reason."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Protocol
+
+from nacre.errors import NacreError, ParseError
+from nacre.language import tr
+from nacre.retrieval.parsing.builder import Builder
+from nacre.retrieval.parsing.detect import MIME, detect_binary, detect_text
+from nacre.retrieval.parsing.document import ParsedDocument
+from nacre.retrieval.parsing.encodings import decode
+from nacre.retrieval.parsing.limits import Limits, Task
+
+_BINARY = {"pdf": "pdf", "docx": "docx", "pptx": "pptx", "xlsx": "xlsx", "eml": "mail", "mbox": "mail"}
+_TEXT = {
+    "markdown": "markdown",
+    "html": "html",
+    "csv": "delimited",
+    "json": "structured",
+    "jsonl": "structured",
+    "notebook": "notebook",
+    "text": "plain",
+}
+
+
+class _BinaryParser(Protocol):
+    def parse(self, data: bytes, out: Builder, task: Task) -> None: ...
+
+
+class _TextParser(Protocol):
+    def parse(self, text: str, out: Builder, task: Task) -> None: ...
+
+
+def parse(data: bytes, *, name: str, mime: str | None = None, password: str = "", limits: Limits | None = None) -> ParsedDocument:
+    """Parse one document in this process. Foreign files belong into a `ParserPool`, which survives them.
+
+    Args:
+        data: the whole file.
+        name: its name; the ending decides between kinds of text, and the title falls back to it.
+        mime: its media type if the source knows it.
+        password: opens an encrypted PDF.
+        limits: what it may cost; time and memory are kept by `ParserPool` only.
+
+    Returns:
+        Text, blocks, tables and warnings.
+
+    Raises:
+        ParseError: the file is empty, damaged, encrypted, of a kind that has no text, or too big.
+
+    Example:
+        >>> document = parse("# 标题\\n\\n正文。".encode("gb18030"), name="a.md")
+        >>> document.title, document.encoding
+        ('标题', 'gb18030')
+    """
+    task = Task(name=name, mime=mime or "", password=password, limits=limits or Limits())
+    out = Builder(task.limits)
+    try:
+        kind = parse_into(data, out, task)
+    except NacreError as error:
+        raise ParseError(error.message, uri=name) from error
+    except MemoryError as error:
+        raise ParseError(tr("it needs more memory than allowed", "所需内存超过限制"), uri=name) from error
+    except RecursionError as error:
+        raise ParseError(tr("its parts are nested too deeply", "嵌套层次过深"), uri=name) from error
+    except Exception as error:  # a parser bug or a broken file: either way it is this document's row
+        reason = tr("the file is damaged", "文件已损坏")
+        raise ParseError(f"{reason} ({type(error).__name__}: {str(error)[:200]})", uri=name) from error
+    if not out.blocks:
+        raise ParseError(out.warnings[0] if out.warnings else tr("it holds no text", "没有任何文本"), uri=name)
+    return out.finish(MIME[kind], name)
+
+
+def parse_into(data: bytes, out: Builder, task: Task, *, charset: str = "") -> str:
+    """Parse a document, or a part of one such as an attachment, into a document that is being built.
+
+    Args:
+        data: the whole file.
+        out: grows.
+        task: name, media type, limits and depth.
+        charset: what the carrier says of the encoding.
+
+    Returns:
+        The kind that was found, a key of `detect.MIME`.
+
+    Raises:
+        ParseError: nothing can be read.
+    """
+    if task.depth > task.limits.depth:
+        most = task.limits.depth
+        raise ParseError(tr(f"mails or attachments are nested more than {most} levels deep", f"邮件或附件嵌套超过 {most} 层"))
+    kind = detect_binary(data)
+    text = ""
+    if not kind:
+        text, encoding = decode(data, charset or _declared(data))
+        kind = detect_text(text, task.name, task.mime)
+        out.encoding = out.encoding or encoding
+    if kind in _BINARY:
+        reader: _BinaryParser = importlib.import_module(f"nacre.retrieval.parsing.{_BINARY[kind]}")  # type: ignore[assignment]
+        reader.parse(data, out, task)
+    else:
+        parser: _TextParser = importlib.import_module(f"nacre.retrieval.parsing.{_TEXT[kind]}")  # type: ignore[assignment]
+        parser.parse(text, out, task)
+    return kind
+
+
+def _declared(data: bytes) -> str:
+    """The charset that a page names in its first 4 KiB, as HTML and XML write it."""
+    import re
+
+    found = re.search(rb"""<meta[^>]+charset\s*=\s*["']?\s*([\w.:-]+)|<\?xml[^>]+encoding\s*=\s*["']([\w.:-]+)""", data[:4096], re.I)
+    return (found.group(1) or found.group(2)).decode("ascii", "replace") if found else ""

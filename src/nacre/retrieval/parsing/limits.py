@@ -1,0 +1,60 @@
+"""How much a document may cost, and what a parser is told about it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one document may cost. A bigger file earns more time, for a long book is no attack.
+
+    Args:
+        seconds: time for a small document.
+        seconds_per_mib: time added for each MiB of its file.
+        seconds_at_most: no document gets more.
+        memory_bytes: address space of a worker process.
+        unpacked_bytes: XML that an office file may unpack to.
+        unpacked_ratio: unpacked bytes for one packed byte, looked at above 8 MiB.
+        text_chars: characters of text.
+        table_cells: cells kept as data; what is beyond stays in the text only.
+        depth: levels of mails and attachments inside each other.
+    """
+
+    seconds: float = 8.0
+    seconds_per_mib: float = 8.0
+    seconds_at_most: float = 180.0
+    memory_bytes: int = 1 << 30
+    unpacked_bytes: int = 256 << 20
+    unpacked_ratio: int = 200
+    text_chars: int = 40_000_000
+    table_cells: int = 400_000
+    depth: int = 12
+
+    def deadline(self, size: int) -> float:
+        """Seconds that a file of `size` bytes may take."""
+        return min(self.seconds_at_most, self.seconds + self.seconds_per_mib * max(0.0, size / (1 << 20) - 0.25))
+
+    def data(self) -> dict[str, Any]:
+        """The limits as JSON-ready data, for a worker."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a parser is told besides the bytes.
+
+    Args:
+        name: file name, for its ending and for messages; never opened.
+        mime: media type if the source knows it; content has the last word.
+        password: opens an encrypted PDF.
+        limits: what the document may cost.
+        depth: how many mails and archives this one lies in.
+    """
+
+    name: str
+    mime: str = ""
+    password: str = ""
+    limits: Limits = field(default_factory=Limits)
+    depth: int = 0
