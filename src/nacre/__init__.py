@@ -34,7 +34,7 @@ _WHERE = {
     "parse_react": "nacre.agents.protocol",
 }
 
-__all__ = sorted([*_WHERE, "__version__"])
+__all__ = [*_WHERE, "__version__"]  # noqa: PLE0604
 
 if TYPE_CHECKING:
     from nacre.agents.protocol import parse_react as parse_react
