@@ -12,6 +12,7 @@ from pydantic import Field
 
 from nacre import prompts
 from nacre.decorator import ChatModelDecorator, Flow
+from nacre.hygiene import clean_text
 from nacre.language import Language, language_of
 from nacre.messages import Source, last_user_text, nacre_of, render_sources, replace_last_user, text_of, with_nacre
 from nacre.retrieval.citations import Citation, cite, statements
@@ -50,7 +51,7 @@ class RetrievalAugmented(ChatModelDecorator):
     def flow(self, messages: list[BaseMessage], **kwargs: Any) -> Flow:
         """Retrieve, ask, cite."""
         principals = self.option(kwargs, "principals")
-        question = last_user_text(messages)
+        question = clean_text(last_user_text(messages))
         if not question.strip():
             return (yield from self.ask(messages, live=True, **kwargs))
         language = language_of(question)

