@@ -1,1 +1,152 @@
-"""Chat models from outside, by name."""
+"""Chat models by name: `load_model("dashscope:qwen-plus")`."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from typing import TYPE_CHECKING, Any
+
+from nacre.connectors.models.providers import PROVIDERS, Provider, find_provider
+
+from nacre.errors import MissingKeyError, UnknownProviderError, UsageError
+from nacre.language import tr
+from nacre.optional import need
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
+__all__ = ["default_spec", "load_model"]
+
+
+def load_model(spec: str | None = None, **kwargs: Any) -> BaseChatModel:
+    """Load a chat model by its name.
+
+    Args:
+        spec: `provider:model`, such as "openai:gpt-5-mini", "dashscope:qwen-plus", "ollama:qwen3",
+            "openai_compatible:name@http://127.0.0.1:8000/v1", "transformers:folder-or-hub-id-or-file.gguf", "quote".
+            None: `$NACRE_MODEL`, else OpenAI where `OPENAI_API_KEY` or `OPENAI_BASE_URL` is set, else "quote".
+        **kwargs: settings of the model: `temperature`, `max_tokens`, `api_key`, `base_url`, `timeout` (seconds), `adapter`, …
+
+    Returns:
+        A chat model of LangChain.
+
+    Raises:
+        UnknownProviderError: there is no provider of that name.
+        MissingKeyError: the provider needs a key and none is set.
+        MissingExtraError: the packages for this kind of model are not installed.
+        UsageError: a setting or the model's name is missing or not known.
+    """
+    spec = (spec or default_spec()).strip()
+    kind, _, rest = spec.partition(":")
+    if kind.strip().lower() == "quote":
+        from nacre.connectors.models.quote import QuoteChatModel
+
+        return QuoteChatModel(**kwargs)
+    if kind.strip().lower() in ("transformers", "hf", "huggingface"):
+        need("transformers", extra="local")
+        from nacre.connectors.models.transformers_chat import TransformersChatModel
+
+        return TransformersChatModel(model=_model_name(rest, spec, "transformers:path/to/folder"), **kwargs)
+    provider = find_provider(kind)
+    if provider is None:
+        raise _unknown(spec, kind)
+    return _load_api_model(provider, rest, spec, kwargs)
+
+
+def default_spec() -> str:
+    """The model when none is named.
+
+    Returns:
+        `$NACRE_MODEL`, else OpenAI's where it is configured, else "quote".
+    """
+    if spec := os.environ.get("NACRE_MODEL", "").strip():
+        return spec
+    if os.environ.get("OPENAI_API_KEY", "").strip() or os.environ.get("OPENAI_BASE_URL", "").strip():
+        return f"openai:{os.environ.get('OPENAI_MODEL', '').strip() or PROVIDERS['openai'].default_model}"
+    return "quote"
+
+
+def _load_api_model(provider: Provider, rest: str, spec: str, kwargs: dict[str, Any]) -> BaseChatModel:
+    name, at, url = rest.rpartition("@http")
+    model, base_url = (name, f"http{url}") if at else (rest, "")
+    base_url = kwargs.pop("base_url", None) or base_url or provider.url()
+    model = _model_name(model or provider.default_model, spec, f"{provider.name}:model-name")
+    if not base_url:
+        raise UsageError(
+            tr(
+                f"{spec!r} needs to know where the server is: write {provider.name}:{model}@http://host:8000/v1, or pass base_url.",
+                f"{spec!r} 需要知道服务地址：请写成 {provider.name}:{model}@http://host:8000/v1，或传入 base_url。",
+            )
+        )
+    api_key = kwargs.pop("api_key", None) or provider.key()
+    if not api_key and provider.needs_key and base_url == provider.base_url:
+        raise _missing_key(provider, model)
+    need("langchain_openai", extra="openai")
+    from nacre.connectors.models.openai_compatible import OpenAICompatibleChatModel
+
+    if provider.name != "openai":
+        kwargs.setdefault("use_responses_api", False)  # OpenAI's alone
+    settings = _settings(OpenAICompatibleChatModel, kwargs)
+    return OpenAICompatibleChatModel(
+        provider=provider.name, model=model, base_url=_full_url(base_url), api_key=api_key or "none", **settings
+    )
+
+
+def _settings(kind: type[BaseChatModel], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Settings that LangChain's class knows stay; those of servers go into the body; anything else is a mistake."""
+    from nacre.connectors.models.payload import SERVER_PARAMETERS
+
+    known = set(kind.model_fields) | {field.alias for field in kind.model_fields.values() if field.alias}
+    body = {key: value for key, value in kwargs.items() if key in SERVER_PARAMETERS - known}
+    settings = {key: value for key, value in kwargs.items() if key not in body}
+    if strangers := sorted(set(settings) - known):
+        near = difflib.get_close_matches(strangers[0], sorted(known | SERVER_PARAMETERS), n=3)
+        raise UsageError(
+            tr(
+                f"Unknown setting of the model: {', '.join(strangers)}. Close to it: {', '.join(near) or 'nothing'}. Others go in extra_body={{…}}.",
+                f"未知的模型参数：{', '.join(strangers)}。相近的有：{', '.join(near) or '无'}。其他参数请放入 extra_body={{…}}。",
+            )
+        )
+    if body:
+        settings["extra_body"] = {**body, **(settings.get("extra_body") or {})}
+    return settings
+
+
+def _full_url(url: str) -> str:
+    """A base URL with scheme and path, from what people write into OLLAMA_HOST: "0.0.0.0:11434"."""
+    if "://" not in url:
+        host = url.rstrip("/").replace("0.0.0.0", "127.0.0.1")
+        return f"http://{host if ':' in host else host + ':11434'}/v1"
+    return url
+
+
+def _model_name(name: str, spec: str, example: str) -> str:
+    if not name.strip():
+        raise UsageError(tr(f"{spec!r} names no model. Write {example}.", f"{spec!r} 没有写明模型。请写成 {example}。"))
+    return name.strip()
+
+
+def _missing_key(provider: Provider, model: str) -> MissingKeyError:
+    variable = provider.keys[0]
+    return MissingKeyError(
+        tr(
+            f"{provider.title} needs a key. Set it: export {variable}=…",
+            f"{provider.title} 需要密钥。请设置：export {variable}=…",
+        ),
+        model=f"{provider.name}:{model}",
+        variable=variable,
+    )
+
+
+def _unknown(spec: str, kind: str) -> UnknownProviderError:
+    names = [*PROVIDERS, "transformers", "quote"]
+    near = difflib.get_close_matches(kind.lower(), names, n=1)
+    hint_en = f" Did you mean {near[0]}?" if near else ""
+    hint_zh = f" 是否想写 {near[0]}？" if near else ""
+    return UnknownProviderError(
+        tr(
+            f"No provider for {spec!r}.{hint_en} Write provider:model with one of: {', '.join(names)}.",
+            f"没有 {spec!r} 对应的提供方。{hint_zh} 请写成 provider:model，provider 可为：{', '.join(names)}。",
+        ),
+        model=spec,
+    )

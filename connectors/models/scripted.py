@@ -17,9 +17,9 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
+from nacre.connectors.models.stops import cut_at
 from pydantic import ConfigDict, Field, PrivateAttr
 
-from nacre.connectors.models.stops import cut_at
 from nacre.errors import UsageError
 from nacre.language import tr
 
@@ -66,7 +66,12 @@ class ScriptedChatModel(BaseChatModel):
 
     def __init__(self, replies: Replies, **kwargs: Any) -> None:
         if isinstance(replies, str):
-            raise UsageError(tr("Replies must be a list or a function; write ScriptedChatModel([text]).", "回复必须是列表或函数；请写 ScriptedChatModel([文本])。"))
+            raise UsageError(
+                tr(
+                    "Replies must be a list or a function; write ScriptedChatModel([text]).",
+                    "回复必须是列表或函数；请写 ScriptedChatModel([文本])。",
+                )
+            )
         super().__init__(replies=replies, **kwargs)
 
     @property
@@ -80,7 +85,11 @@ class ScriptedChatModel(BaseChatModel):
         return {"model": self.model, "replies": repr(script)}
 
     def bind_tools(
-        self, tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool], *, tool_choice: str | None = None, **kwargs: Any
+        self,
+        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],
+        *,
+        tool_choice: str | None = None,
+        **kwargs: Any,
     ) -> Runnable[LanguageModelInput, AIMessage]:
         """Bind tools, so that each call records them.
 
@@ -113,7 +122,9 @@ class ScriptedChatModel(BaseChatModel):
             )
         return reply
 
-    def _pieces(self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]) -> Iterator[ChatGenerationChunk]:
+    def _pieces(
+        self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]
+    ) -> Iterator[ChatGenerationChunk]:
         """The reply of this call as chunks; an exception of the script is raised where it stands."""
         stop = stop or self.stop
         reply = self._next(messages, stop, kwargs)
@@ -133,7 +144,9 @@ class ScriptedChatModel(BaseChatModel):
                 )
             )
 
-    def _chunks_of_pieces(self, pieces: tuple[str | BaseException, ...], messages: list[BaseMessage]) -> Iterator[ChatGenerationChunk]:
+    def _chunks_of_pieces(
+        self, pieces: tuple[str | BaseException, ...], messages: list[BaseMessage]
+    ) -> Iterator[ChatGenerationChunk]:
         text = ""
         for piece in pieces:
             if isinstance(piece, BaseException):
@@ -142,7 +155,9 @@ class ScriptedChatModel(BaseChatModel):
             yield ChatGenerationChunk(message=AIMessageChunk(content=piece))
         yield self._last_chunk(AIMessage(content=text), messages, cut=False)
 
-    def _chunks_of_message(self, reply: AIMessage, messages: list[BaseMessage], stop: list[str] | None) -> Iterator[ChatGenerationChunk]:
+    def _chunks_of_message(
+        self, reply: AIMessage, messages: list[BaseMessage], stop: list[str] | None
+    ) -> Iterator[ChatGenerationChunk]:
         if not isinstance(reply.content, str):
             yield ChatGenerationChunk(message=AIMessageChunk(content=reply.model_copy(deep=True).content))
             yield self._last_chunk(reply, messages, cut=False)
@@ -170,17 +185,29 @@ class ScriptedChatModel(BaseChatModel):
         return ChatGenerationChunk(message=message)
 
     def _generate(
-        self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: CallbackManagerForLLMRun | None = None, **kwargs: Any
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
     ) -> ChatResult:
         return _joined(list(self._stream(messages, stop, run_manager, **kwargs)))
 
     async def _agenerate(
-        self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: AsyncCallbackManagerForLLMRun | None = None, **kwargs: Any
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
     ) -> ChatResult:
         return _joined([chunk async for chunk in self._astream(messages, stop, run_manager, **kwargs)])
 
     def _stream(
-        self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: CallbackManagerForLLMRun | None = None, **kwargs: Any
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         for chunk in self._pieces(messages, stop, kwargs):
             if self.delay_s:
@@ -188,7 +215,11 @@ class ScriptedChatModel(BaseChatModel):
             yield chunk
 
     async def _astream(
-        self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: AsyncCallbackManagerForLLMRun | None = None, **kwargs: Any
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         for chunk in self._pieces(messages, stop, kwargs):
             await asyncio.sleep(self.delay_s)

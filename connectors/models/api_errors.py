@@ -1,0 +1,256 @@
+"""What a model server or the way to it reports, as errors of Nacre that say what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import openai
+from langchain_core.exceptions import ContextOverflowError
+from nacre.connectors.models.deltas import StreamEnd
+from nacre.connectors.models.providers import Provider
+
+from nacre.errors import (
+    MissingKeyError,
+    ModelError,
+    ModelUnavailableError,
+    NacreError,
+    UnknownProviderError,
+    UnsupportedInputError,
+)
+from nacre.language import tr
+
+# The HTTP libraries under openai 2 and 3; their errors come out of a stream unwrapped. Named, never imported.
+_TRANSPORTS = {"httpx", "httpcore", "httpx2", "httpcore2", "anyio", "ssl"}
+_LONGEST_QUOTE = 300
+
+
+class ContextTooLongError(UnsupportedInputError, ContextOverflowError):
+    """The messages do not fit into the model's window; LangChain knows it as `ContextOverflowError`."""
+
+
+class BadReplyError(ModelError):
+    """The server answered something that is no chat completion."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Whom a call went to, for the messages.
+
+    Args:
+        provider: the provider.
+        model: the model's name.
+        url: the base URL.
+    """
+
+    provider: Provider
+    model: str
+    url: str
+
+    @property
+    def name(self) -> str:
+        """The model as one writes it: "dashscope:qwen-plus"."""
+        return f"{self.provider.name}:{self.model}"
+
+    @property
+    def variable(self) -> str:
+        """The environment variable for the key."""
+        return self.provider.keys[0]
+
+
+@contextmanager
+def translated(place: Place) -> Iterator[None]:
+    """Raise what happens inside as an error of Nacre, with the original as its cause.
+
+    Args:
+        place: whom the call goes to.
+
+    Raises:
+        NacreError: the call failed.
+    """
+    try:
+        yield
+    except NacreError:
+        raise
+    except Exception as error:
+        ours = translate(error, place)
+        if ours is None:
+            raise
+        raise ours from error
+
+
+def translate(error: Exception, place: Place) -> NacreError | None:
+    """The error of Nacre for an error of a call.
+
+    Args:
+        error: what was raised.
+        place: whom the call went to.
+
+    Returns:
+        The error to raise instead; None where the error is not the server's doing.
+    """
+    if isinstance(error, ContextOverflowError):
+        return _too_long(error, place)
+    if isinstance(error, openai.APIStatusError):
+        return _of_status(error, place)
+    if isinstance(error, StreamEnd):
+        return _broken_off(tr("it ended without a finish", "未正常结束"), place)
+    if isinstance(error, openai.APITimeoutError | TimeoutError):
+        return _unreachable(tr("no answer in time", "超时未响应"), place)
+    if isinstance(error, openai.APIConnectionError):
+        return _unreachable(_root_cause(error), place)
+    if isinstance(error, openai.APIError):
+        return _broken_off(_quote(error), place)
+    if type(error).__module__.partition(".")[0] in _TRANSPORTS or isinstance(error, ConnectionError):
+        return _broken_off(f"{type(error).__name__}: {error}", place)
+    return None
+
+
+def bad_reply(text: str, place: Place) -> BadReplyError:
+    """The error for an answer that is no chat completion.
+
+    Args:
+        text: what came, or what is wrong with it.
+        place: whom the call went to.
+
+    Returns:
+        The error.
+    """
+    return BadReplyError(
+        tr(
+            f"{place.name} at {place.url} sent no chat completion: {text[:_LONGEST_QUOTE]}. Check the base URL; it often ends in /v1.",
+            f"{place.name}（{place.url}）返回的不是对话补全结果：{text[:_LONGEST_QUOTE]}。请检查 base URL，通常以 /v1 结尾。",
+        ),
+        model=place.name,
+        uri=place.url,
+    )
+
+
+def _of_status(error: openai.APIStatusError, place: Place) -> NacreError:
+    status, said = error.status_code, _quote(error)
+    if _is_too_long(said):
+        return _too_long(error, place)
+    if status == 401:
+        return _key_refused(said, place)
+    if status == 404:
+        return UnknownProviderError(
+            tr(
+                f"{place.provider.title} at {place.url} knows no model {place.model!r}: {said} Check the model's name and the base URL.",
+                f"{place.provider.title}（{place.url}）没有模型 {place.model!r}：{said} 请检查模型名称和 base URL。",
+            ),
+            model=place.name,
+        )
+    if status in (408, 409, 429) or status >= 500:
+        return _busy(error, said, place)
+    return ModelError(
+        tr(
+            f"{place.name} refused the request (HTTP {status}): {said} Check the arguments and what the model supports.",
+            f"{place.name} 拒绝了请求（HTTP {status}）：{said} 请检查参数以及模型支持的功能。",
+        ),
+        model=place.name,
+        status=status,
+    )
+
+
+def _key_refused(said: str, place: Place) -> MissingKeyError:
+    return MissingKeyError(
+        tr(
+            f"{place.provider.title} does not accept the key (HTTP 401): {said} Set a valid one: export {place.variable}=…",
+            f"{place.provider.title} 不接受该密钥（HTTP 401）：{said} 请设置有效密钥：export {place.variable}=…",
+        ),
+        model=place.name,
+        variable=place.variable,
+    )
+
+
+def _busy(error: openai.APIStatusError, said: str, place: Place) -> ModelUnavailableError:
+    wait = _seconds(error.response.headers.get("retry-after"))
+    later_en = f" Try again in {wait:g} s." if wait else " Try again later, or name another model."
+    later_zh = f" 请在 {wait:g} 秒后重试。" if wait else " 请稍后重试，或换一个模型。"
+    return ModelUnavailableError(
+        tr(
+            f"{place.name} cannot answer now (HTTP {error.status_code}): {said}{later_en}",
+            f"{place.name} 暂时无法回答（HTTP {error.status_code}）：{said}{later_zh}",
+        ),
+        model=place.name,
+        uri=place.url,
+        status=error.status_code,
+        retry_after_s=wait,
+    )
+
+
+def _unreachable(why: str, place: Place) -> ModelUnavailableError:
+    if place.provider.needs_key:
+        en, zh = "Check the network, a proxy, or set base_url", "请检查网络、代理或 base_url"
+    else:
+        en, zh = f"Start the server, or set {place.provider.urls[0]}", f"请启动该服务，或设置 {place.provider.urls[0]}"
+    return ModelUnavailableError(
+        tr(
+            f"Cannot reach {place.name} at {place.url}: {why}. {en}.",
+            f"无法连接 {place.name}（{place.url}）：{why}。{zh}。",
+        ),
+        model=place.name,
+        uri=place.url,
+        status=None,
+    )
+
+
+def _broken_off(why: str, place: Place) -> ModelUnavailableError:
+    return ModelUnavailableError(
+        tr(
+            f"{place.name} broke off in the middle of its answer: {why}. Ask again.",
+            f"{place.name} 的回答中途断开：{why}。请重新提问。",
+        ),
+        model=place.name,
+        uri=place.url,
+        status=None,
+    )
+
+
+def _too_long(error: Exception, place: Place) -> ContextTooLongError:
+    return ContextTooLongError(
+        tr(
+            f"The messages are too long for {place.name}: {_quote(error)} Send less history or fewer sources.",
+            f"消息超出 {place.name} 的上下文长度：{_quote(error)} 请减少历史或来源。",
+        ),
+        model=place.name,
+    )
+
+
+def _is_too_long(said: str) -> bool:
+    said = said.lower()
+    return any(
+        sign in said
+        for sign in (
+            "context_length",
+            "context length",
+            "maximum context",
+            "prompt is too long",
+            "range of input length",
+            "input length",
+        )
+    )
+
+
+def _root_cause(error: BaseException) -> str:
+    while error.__cause__ is not None or error.__context__ is not None:
+        error = error.__cause__ or error.__context__  # type: ignore[assignment]
+    return str(error).rstrip(".") or type(error).__name__
+
+
+def _quote(error: Exception) -> str:
+    """What the server said, in one short line that ends like a sentence."""
+    body: Any = getattr(error, "body", None)
+    said = body.get("message") if isinstance(body, dict) else None
+    text = " ".join(str(said or getattr(error, "message", "") or error).split())
+    text = text[:_LONGEST_QUOTE].rstrip(" .。")
+    return f"{text}." if text else ""
+
+
+def _seconds(header: str | None) -> float | None:
+    try:
+        return max(0.0, float(header)) if header else None
+    except ValueError:
+        return None

@@ -1,0 +1,304 @@
+"""Chat models of servers that speak the OpenAI protocol: LangChain's own client, fitted to each provider by data."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import aclosing, closing
+from typing import Any
+
+import openai
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.language_models import LanguageModelInput, ModelProfile
+from langchain_core.language_models.base import LangSmithParams
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.runnables import Runnable
+from langchain_openai import ChatOpenAI
+from nacre.connectors.models.api_errors import Place, bad_reply, translated
+from nacre.connectors.models.deltas import Tidier, readable
+from nacre.connectors.models.payload import fit, has_images
+from nacre.connectors.models.providers import PROVIDERS, Provider, Quirks
+from nacre.connectors.models.stops import cut_at
+from nacre.connectors.models.usage import estimate_tokens, estimate_usage
+
+from nacre.errors import UnsupportedInputError
+from nacre.language import tr
+
+
+class OpenAICompatibleChatModel(ChatOpenAI):
+    """A `ChatOpenAI` that knows its provider's differences.
+
+    It adds to its parent: requests fitted to the server, tool calls joined whatever form they are
+    streamed in, `reasoning_content` kept, stop strings and usage where the server has none, and errors
+    of Nacre. Everything else is LangChain's.
+
+    Args:
+        provider: a name of the provider table.
+        base_url: where the server answers.
+        api_key: the key; any text for servers that need none.
+        model: the model's name at the provider.
+    """
+
+    provider: str = "openai_compatible"
+
+    @property
+    def _provider(self) -> Provider:
+        return PROVIDERS[self.provider]
+
+    @property
+    def _quirks(self) -> Quirks:
+        return self._provider.quirks_of(self.model_name)
+
+    @property
+    def _place(self) -> Place:
+        return Place(self._provider, self.model_name, self.openai_api_base or self._provider.base_url)
+
+    @property
+    def _llm_type(self) -> str:
+        return f"nacre-{self.provider}"
+
+    @property
+    def _identifying_params(self) -> dict[str, Any]:
+        # Two servers may serve different models under one name; a cache must not mix them up.
+        return {**super()._identifying_params, "provider": self.provider, "base_url": self.openai_api_base}
+
+    @classmethod
+    def is_lc_serializable(cls) -> bool:
+        """Models are stored as a stack's data, never by LangChain's serialisation.
+
+        Returns:
+            False.
+        """
+        return False
+
+    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
+        params = super()._get_ls_params(stop=stop, **kwargs)
+        params["ls_provider"] = self.provider
+        return params
+
+    def _resolve_model_profile(self) -> ModelProfile | None:
+        if self.provider == "openai":
+            return super()._resolve_model_profile()
+        images = self._quirks.images
+        return (
+            None
+            if images is None
+            else ModelProfile(image_inputs=images, tool_calling=True, tool_choice=self._quirks.forced_tool)
+        )
+
+    # What goes out
+
+    def _get_request_payload(
+        self, input_: LanguageModelInput, *, stop: list[str] | None = None, **kwargs: Any
+    ) -> dict[str, Any]:
+        messages = self._convert_input(input_).to_messages()
+        self._check_images(messages)
+        payload: dict[str, Any] = super()._get_request_payload(messages, stop=stop, **kwargs)
+        if "messages" not in payload:  # the Responses API of OpenAI itself
+            return payload
+        if self._stops_to_cut(payload.get("stop")):
+            payload.pop("stop")
+        return fit(payload, messages, self._quirks)
+
+    def _stops_to_cut(self, stop: str | Sequence[str] | None) -> list[str]:
+        """The stop strings that this side must watch for: all, when they are more than the server takes."""
+        wanted = [stop] if isinstance(stop, str) else list(stop or self.stop or [])
+        limit = self._quirks.stops
+        return wanted if limit is not None and len(wanted) > limit else []
+
+    def _check_images(self, messages: Sequence[BaseMessage]) -> None:
+        takes = (self.profile or {}).get("image_inputs", self._quirks.images)
+        if takes is False and has_images(messages):
+            raise UnsupportedInputError(
+                tr(
+                    f"{self._place.name} takes no images. Name a model that does, or pass profile={{'image_inputs': True}} if it can.",
+                    f"{self._place.name} 不支持图片输入。请换用支持图片的模型；若它确实支持，请传入 profile={{'image_inputs': True}}。",
+                ),
+                model=self._place.name,
+            )
+
+    # What comes back
+
+    def _convert_chunk_to_generation_chunk(
+        self, chunk: dict[str, Any], default_chunk_class: type, base_generation_info: dict[str, Any] | None
+    ) -> ChatGenerationChunk | None:
+        self._check_reply(chunk)
+        if chunk.get("type") == "content.delta" or "chunk" in chunk:  # the SDK's parsed stream, for response_format
+            return super()._convert_chunk_to_generation_chunk(chunk, default_chunk_class, base_generation_info)
+        chunk = readable(chunk)
+        made = super()._convert_chunk_to_generation_chunk(chunk, default_chunk_class, base_generation_info)
+        if made is not None and chunk["choices"]:
+            delta = chunk["choices"][0].get("delta") or {}
+            reasoning = delta.get("reasoning_content") or delta.get("reasoning")
+            self._mark(made.message, reasoning)
+        return made
+
+    def _create_chat_result(
+        self, response: dict[str, Any] | openai.BaseModel, generation_info: dict[str, Any] | None = None
+    ) -> ChatResult:
+        if not isinstance(response, dict | openai.BaseModel):
+            raise bad_reply(repr(response), self._place)
+        raw = (
+            response
+            if isinstance(response, dict)
+            else response.model_dump(exclude={"choices": {"__all__": {"message": {"parsed"}}}}, warnings=False)
+        )
+        self._check_reply(raw)
+        if not raw.get("choices"):
+            raise bad_reply(repr(raw), self._place)
+        result = super()._create_chat_result(response, generation_info)
+        for choice, generation in zip(raw["choices"], result.generations, strict=True):
+            message = choice.get("message") or {}
+            self._mark(generation.message, message.get("reasoning_content") or message.get("reasoning"))
+        return result
+
+    def _mark(self, message: BaseMessage, reasoning: Any) -> None:
+        if isinstance(reasoning, str) and reasoning:
+            message.additional_kwargs["reasoning_content"] = reasoning
+        if self.provider != "openai":
+            message.response_metadata["model_provider"] = self.provider
+
+    def _check_reply(self, reply: dict[str, Any]) -> None:
+        """Some servers send errors with HTTP 200, beside or instead of an answer."""
+        error = reply.get("error")
+        if error:
+            raise bad_reply(str(error.get("message", error) if isinstance(error, dict) else error), self._place)
+        if not reply.get("choices") and reply.get("code") not in (None, 0, "0", 200):  # Spark
+            raise bad_reply(f"{reply['code']} {reply.get('message', '')}", self._place)
+
+    # Calls
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        if self._must_stream(kwargs):
+            return _joined(self._stream(messages, stop, **kwargs))
+        with translated(self._place):
+            return self._finished(super()._generate(messages, stop, run_manager, **kwargs), messages, stop)
+
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        if self._must_stream(kwargs):
+            return _joined(iter([chunk async for chunk in self._astream(messages, stop, **kwargs)]))
+        with translated(self._place):
+            return self._finished(await super()._agenerate(messages, stop, run_manager, **kwargs), messages, stop)
+
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        tidier = Tidier(messages, self._stops_to_cut(stop))
+        with translated(self._place), closing(super()._stream(messages, stop, **self._streaming(kwargs))) as chunks:
+            for chunk in chunks:
+                yield from tidier.push(chunk)
+                if tidier.stopped:
+                    break
+            if self._is_chat(kwargs):
+                yield tidier.end()
+
+    async def _astream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        tidier = Tidier(messages, self._stops_to_cut(stop))
+        with translated(self._place):
+            async with aclosing(super()._astream(messages, stop, **self._streaming(kwargs))) as chunks:
+                async for chunk in chunks:
+                    for tidy in tidier.push(chunk):
+                        yield tidy
+                    if tidier.stopped:
+                        break
+            if self._is_chat(kwargs):
+                yield tidier.end()
+
+    def _streaming(self, kwargs: dict[str, Any]) -> dict[str, Any]:
+        return {"stream_usage": self._quirks.stream_usage if self.stream_usage is None else self.stream_usage, **kwargs}
+
+    def _is_chat(self, kwargs: dict[str, Any]) -> bool:
+        return not self._use_responses_api({**self._default_params, **kwargs})
+
+    def _must_stream(self, kwargs: dict[str, Any]) -> bool:
+        return self._quirks.stream_only and "response_format" not in kwargs
+
+    def _finished(self, result: ChatResult, messages: list[BaseMessage], stop: list[str] | None) -> ChatResult:
+        """Cut at the stop strings that the server was not given, and estimate usage that it did not count."""
+        cut = self._stops_to_cut(stop)
+        for generation in result.generations:
+            message = generation.message
+            if not isinstance(message, AIMessage):
+                continue
+            if cut and isinstance(message.content, str):
+                message.content, _ = cut_at(message.content, cut)
+            if message.usage_metadata is None:
+                said = message.text + "".join(str(call["args"]) for call in message.tool_calls)
+                message.usage_metadata = estimate_usage(messages, said)
+                message.response_metadata["usage_estimated"] = True
+        return result
+
+    # Conveniences of LangChain
+
+    def with_structured_output(
+        self, schema: Any = None, *, method: Any = None, **kwargs: Any
+    ) -> Runnable[LanguageModelInput, Any]:
+        """Make the model answer in a schema.
+
+        Args:
+            schema: a pydantic class, a TypedDict or a JSON schema.
+            method: how to ask for it; by default what the provider supports.
+            **kwargs: as in LangChain.
+
+        Returns:
+            A runnable that gives objects of the schema.
+        """
+        return super().with_structured_output(schema, method=method or self._quirks.structured, **kwargs)
+
+    def get_num_tokens(self, text: str) -> int:
+        """Estimate a text's tokens; tiktoken would fetch its tables from the network.
+
+        Args:
+            text: any text.
+
+        Returns:
+            The number of tokens.
+        """
+        return (self.custom_get_token_ids and len(self.custom_get_token_ids(text))) or estimate_tokens(text)
+
+    def get_num_tokens_from_messages(
+        self, messages: Sequence[BaseMessage], tools: Sequence[Any] | None = None, **kwargs: Any
+    ) -> int:
+        """Estimate the tokens of messages and tools.
+
+        Args:
+            messages: a conversation.
+            tools: the tools that are sent along.
+            **kwargs: taken for LangChain's sake.
+
+        Returns:
+            The number of tokens.
+        """
+        return estimate_usage(messages, str(tools or ""))["total_tokens"]
+
+
+def _joined(chunks: Iterator[ChatGenerationChunk]) -> ChatResult:
+    parts = list(chunks)
+    whole = parts[0]
+    for part in parts[1:]:
+        whole += part
+    assert isinstance(whole.message, AIMessageChunk)
+    data = whole.message.model_dump(exclude={"type", "tool_call_chunks", "chunk_position"})
+    return ChatResult(generations=[ChatGeneration(message=AIMessage(**data), generation_info=whole.generation_info)])

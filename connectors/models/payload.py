@@ -1,0 +1,106 @@
+"""A request of the OpenAI protocol, made fit for a server that differs from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from langchain_core.messages import AIMessage, BaseMessage
+from nacre.connectors.models.providers import Quirks
+
+# Parameters that many servers take and the OpenAI client does not know; they travel in `extra_body`.
+SERVER_PARAMETERS = frozenset(
+    {
+        "top_k", "min_p", "typical_p", "repetition_penalty", "length_penalty", "min_tokens", "ignore_eos", "stop_token_ids", "skip_special_tokens",
+        "enable_thinking", "thinking", "thinking_budget", "preserve_thinking", "chat_template_kwargs", "do_sample", "enable_search", "search_options",
+        "guided_json", "guided_regex", "guided_choice", "guided_grammar", "structured_outputs", "num_ctx", "keep_alive", "options", "penalty_score",
+        "web_search", "user_id", "request_id", "vl_high_resolution_images", "best_of", "use_beam_search", "cache_prompt", "grammar",
+    }
+)  # fmt: skip
+
+
+def fit(payload: dict[str, Any], messages: Sequence[BaseMessage], quirks: Quirks) -> dict[str, Any]:
+    """Change a chat completions request so that the server takes it.
+
+    Args:
+        payload: the request as LangChain made it; not changed.
+        messages: the messages that it was made of, in the same order.
+        quirks: where the server differs.
+
+    Returns:
+        The request to send.
+    """
+    fitted = {key: value for key, value in payload.items() if key not in quirks.drop}
+    limit = fitted.pop("max_tokens", None) or fitted.pop("max_completion_tokens", None)
+    if limit is not None:
+        fitted.pop("max_completion_tokens", None)
+        fitted[quirks.max_tokens] = limit
+    if quirks.temperature and fitted.get("temperature") is not None:
+        low, high = quirks.temperature
+        fitted["temperature"] = min(max(fitted["temperature"], low), high)
+    if not quirks.stream_usage:
+        fitted.pop("stream_options", None)
+    fitted["messages"] = [
+        _fit_message(sent, message, quirks) for sent, message in zip(payload["messages"], messages, strict=True)
+    ]
+    _fit_tools(fitted, quirks)
+    own = {key: fitted.pop(key) for key in SERVER_PARAMETERS & fitted.keys()}
+    if own:
+        fitted["extra_body"] = {**(fitted.get("extra_body") or {}), **own}
+    return fitted
+
+
+def _fit_message(sent: Mapping[str, Any], message: BaseMessage, quirks: Quirks) -> dict[str, Any]:
+    fitted = dict(sent)
+    if fitted.get("role") == "developer" and quirks.max_tokens == "max_tokens":
+        fitted["role"] = "system"  # only OpenAI itself knows developers
+    content = fitted.get("content")
+    if isinstance(content, list) and all(isinstance(part, str) or part.get("type") == "text" for part in content):
+        # Text-only models of many servers take a string and nothing else.
+        fitted["content"] = "".join(part if isinstance(part, str) else part["text"] for part in content)
+    reasoning = message.additional_kwargs.get("reasoning_content")
+    if quirks.reasoning_back and reasoning and isinstance(message, AIMessage) and message.tool_calls:
+        fitted["reasoning_content"] = reasoning
+    return fitted
+
+
+def _fit_tools(payload: dict[str, Any], quirks: Quirks) -> None:
+    if not payload.get("tools"):
+        # An empty list is refused by DashScope, and a choice without tools by everyone.
+        for key in ("tools", "tool_choice", "parallel_tool_calls"):
+            payload.pop(key, None)
+        return
+    if not quirks.strict_tools:
+        payload["tools"] = [_without_strict(tool) for tool in payload["tools"]]
+    if payload.get("tool_choice", "auto") in ("auto", "none"):
+        return
+    if not quirks.forced_tool:
+        payload["tool_choice"] = "auto"
+        return
+    body = dict(payload.get("extra_body") or {})
+    if quirks.unthink and not any(key in body or key in payload for key in quirks.unthink):
+        payload["extra_body"] = {**body, **quirks.unthink}
+
+
+def _without_strict(tool: dict[str, Any]) -> dict[str, Any]:
+    if "function" not in tool:
+        return tool
+    return {**tool, "function": {key: value for key, value in tool["function"].items() if key != "strict"}}
+
+
+def has_images(messages: Sequence[BaseMessage]) -> bool:
+    """Whether any message carries an image.
+
+    Args:
+        messages: a conversation.
+
+    Returns:
+        True when a content block of some form is an image.
+    """
+    kinds = {"image", "image_url", "input_image"}
+    return any(
+        isinstance(part, dict) and part.get("type") in kinds
+        for m in messages
+        if isinstance(m.content, list)
+        for part in m.content
+    )
