@@ -11,81 +11,25 @@ LangChain would count every token once per layer, and stream it as often.
 from __future__ import annotations
 
 import difflib
-from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Generator, Iterator, Sequence
 from contextlib import aclosing, closing
-from dataclasses import dataclass, field
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
-from langchain_core.callbacks import (
-    AsyncCallbackManager,
-    AsyncCallbackManagerForChainRun,
-    BaseCallbackManager,
-    CallbackManager,
-    CallbackManagerForChainRun,
-)
+from langchain_core.callbacks import AsyncCallbackManager, AsyncCallbackManagerForChainRun, BaseCallbackManager, CallbackManager, CallbackManagerForChainRun
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
-from langchain_core.messages.ai import UsageMetadata, add_usage, subtract_usage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult, LLMResult
-from langchain_core.runnables import Runnable, RunnableBinding, RunnableConfig, RunnableParallel, RunnableSequence
+from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import ensure_config, merge_configs, patch_config
 from pydantic import ConfigDict, ValidationError
 
+from nacre.binding import rebind
 from nacre.errors import UsageError
+from nacre.flow import NOSTREAM, Call, ChunkFilter, Flow, Live, Run
 from nacre.language import tr
-from nacre.messages import as_chunk, merge_chunks, text_of
+from nacre.messages import as_chunk
 
-NOSTREAM = "nostream"
-"""The tag by which LangGraph knows a model call whose tokens are not for the user."""
-
-
-class ChunkFilter(Protocol):
-    """What may change the chunks of a live call on their way to the user. One object serves one call."""
-
-    def push(self, chunk: AIMessageChunk) -> Sequence[AIMessageChunk]:
-        """Take a chunk in and give out those that may be shown now."""
-
-    def close(self) -> Sequence[AIMessageChunk]:
-        """The stream has ended: give out what was held back."""
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """The only effect of a flow: run something and send me the result.
-
-    Args:
-        target: any LangChain Runnable: a model, a retriever, a tool, a lambda. Work in parallel is one call to a
-            `RunnableParallel`.
-        input: what it is given.
-        kwargs: its call options.
-        live: the user may see the tokens of this call as they come. A layer that must read the whole answer before
-            anything is shown leaves it off.
-        through: with `live`, a filter for the chunks. The flow is sent the unfiltered message; what it returns must
-            begin with what was shown.
-    """
-
-    target: Runnable[Any, Any]
-    input: Any
-    kwargs: Mapping[str, Any] = field(default_factory=dict)
-    live: bool = False
-    through: ChunkFilter | None = None
-
-    def config(self, config: RunnableConfig) -> RunnableConfig:
-        """The configuration for this call: calls that are not live are marked as not to be streamed.
-
-        Args:
-            config: the layer's child configuration.
-
-        Returns:
-            `config`, tagged where needed.
-        """
-        tags = config.get("tags") or []
-        if self.live or NOSTREAM in tags:
-            return config
-        return cast(RunnableConfig, {**config, "tags": [*tags, NOSTREAM]})
-
-
-Flow = Generator[Call, Any, AIMessage]
+__all__ = ["NOSTREAM", "Call", "ChatModelDecorator", "ChunkFilter", "Flow", "rebind"]
 
 
 class ChatModelDecorator(BaseChatModel):
@@ -117,8 +61,8 @@ class ChatModelDecorator(BaseChatModel):
             super().__init__(**fields)
         except ValidationError as error:
             raise UsageError(_complaint(type(self), error)) from error
-        for name in ("cache", "rate_limiter", "custom_get_token_ids"):
-            if getattr(self, name) is not None:
+        for name in ("cache", "rate_limiter", "custom_get_token_ids", "output_version"):
+            if name in self.model_fields_set and getattr(self, name) is not None:
                 raise UsageError(
                     tr(
                         f"{type(self).__name__} is a layer and does not use {name!r}. Give it to the innermost model.",
@@ -153,7 +97,8 @@ class ChatModelDecorator(BaseChatModel):
         Returns:
             A generator whose value is the reply.
         """
-        return (yield Call(self.inner, list(messages), kwargs, live=live, through=through))
+        reply: AIMessage = yield Call(self.inner, list(messages), kwargs, live=live, through=through)
+        return reply
 
     @staticmethod
     def call(target: Runnable[Any, Any], input: Any, **kwargs: Any) -> Generator[Call, Any, Any]:
@@ -189,9 +134,9 @@ class ChatModelDecorator(BaseChatModel):
     def invoke(self, input: LanguageModelInput, config: RunnableConfig | None = None, *, stop: list[str] | None = None, **kwargs: Any) -> AIMessage:
         """Answer, and wait for the whole answer. Arguments and result as for any LangChain chat model."""
 
-        def drive(messages: list[BaseMessage], run_manager: CallbackManagerForChainRun, config: RunnableConfig) -> AIMessage:
+        def drive(messages: Any, run_manager: CallbackManagerForChainRun, config: RunnableConfig) -> AIMessage:
             child = patch_config(config, callbacks=run_manager.get_child())
-            with closing(_Run(self, messages, stop, kwargs)) as run:
+            with closing(self._run(messages, stop, kwargs)) as run:
                 while call := run.pending:
                     try:
                         got = call.target.invoke(call.input, call.config(child), **call.kwargs)
@@ -206,9 +151,9 @@ class ChatModelDecorator(BaseChatModel):
     async def ainvoke(self, input: LanguageModelInput, config: RunnableConfig | None = None, *, stop: list[str] | None = None, **kwargs: Any) -> AIMessage:
         """Answer without blocking the event loop. Arguments and result as for any LangChain chat model."""
 
-        async def drive(messages: list[BaseMessage], run_manager: AsyncCallbackManagerForChainRun, config: RunnableConfig) -> AIMessage:
+        async def drive(messages: Any, run_manager: AsyncCallbackManagerForChainRun, config: RunnableConfig) -> AIMessage:
             child = patch_config(config, callbacks=run_manager.get_child())
-            with closing(_Run(self, messages, stop, kwargs)) as run:
+            with closing(self._run(messages, stop, kwargs)) as run:
                 while call := run.pending:
                     try:
                         got = await call.target.ainvoke(call.input, call.config(child), **call.kwargs)
@@ -225,13 +170,13 @@ class ChatModelDecorator(BaseChatModel):
     ) -> Iterator[AIMessageChunk]:
         """Answer in chunks. Arguments and result as for any LangChain chat model."""
         if self._streaming_disabled(**kwargs):
-            yield as_chunk(self.invoke(input, config, stop=stop, **kwargs))
+            yield _last(self.invoke(input, config, stop=stop, **kwargs))
             return
 
-        def drive(inputs: Iterator[list[BaseMessage]], config: RunnableConfig) -> Iterator[AIMessageChunk]:
-            with closing(_Run(self, next(inputs), stop, kwargs)) as run:
+        def drive(inputs: Iterator[Any], config: RunnableConfig) -> Iterator[AIMessageChunk]:
+            with closing(self._run(next(inputs), stop, kwargs)) as run:
                 while call := run.pending:
-                    live = _Live(call)
+                    live = Live(call)
                     try:
                         if call.live:
                             with closing(cast(Any, call.target.stream(call.input, call.config(config), **call.kwargs))) as chunks:
@@ -249,8 +194,8 @@ class ChatModelDecorator(BaseChatModel):
                         run.send(got, live.shown)
                 yield run.rest()
 
-        chunks = self._transform_stream_with_config(iter([self._messages(input)]), drive, self._config(config))
-        with closing(cast(Any, chunks)):
+        chunks: Any = self._transform_stream_with_config(iter([self._messages(input)]), cast(Any, drive), self._config(config))
+        with closing(chunks):
             yield from chunks
 
     async def astream(
@@ -258,13 +203,13 @@ class ChatModelDecorator(BaseChatModel):
     ) -> AsyncIterator[AIMessageChunk]:
         """Answer in chunks without blocking the event loop. Arguments and result as for any LangChain chat model."""
         if self._streaming_disabled(**kwargs):
-            yield as_chunk(await self.ainvoke(input, config, stop=stop, **kwargs))
+            yield _last(await self.ainvoke(input, config, stop=stop, **kwargs))
             return
 
-        async def drive(inputs: AsyncIterator[list[BaseMessage]], config: RunnableConfig) -> AsyncIterator[AIMessageChunk]:
-            with closing(_Run(self, await anext(inputs), stop, kwargs)) as run:
+        async def drive(inputs: AsyncIterator[Any], config: RunnableConfig) -> AsyncIterator[AIMessageChunk]:
+            with closing(self._run(await anext(inputs), stop, kwargs)) as run:
                 while call := run.pending:
-                    live = _Live(call)
+                    live = Live(call)
                     try:
                         if call.live:
                             async with aclosing(cast(Any, call.target.astream(call.input, call.config(config), **call.kwargs))) as chunks:
@@ -282,10 +227,30 @@ class ChatModelDecorator(BaseChatModel):
                         run.send(got, live.shown)
                 yield run.rest()
 
-        chunks = self._atransform_stream_with_config(_aiter([self._messages(input)]), drive, self._config(config))
-        async with aclosing(cast(Any, chunks)):
+        chunks: Any = self._atransform_stream_with_config(_aiter([self._messages(input)]), cast(Any, drive), self._config(config))
+        async with aclosing(chunks):
             async for chunk in chunks:
                 yield chunk
+
+    def stream_events(
+        self, input: LanguageModelInput, config: RunnableConfig | None = None, *, version: Any = "v2", stop: list[str] | None = None, **kwargs: Any
+    ) -> Any:
+        """Answer as events. Arguments and result as for any LangChain chat model; version "v3" is one `stream`."""
+        if version != "v3":
+            return super().stream_events(input, config, version=version, stop=stop, **kwargs)
+        from nacre.events import event_stream
+
+        return event_stream(lambda: self.stream(input, config, stop=stop, **kwargs))
+
+    def astream_events(
+        self, input: LanguageModelInput, config: RunnableConfig | None = None, *, version: Any = "v2", stop: list[str] | None = None, **kwargs: Any
+    ) -> Any:
+        """Answer as events without blocking the event loop. Arguments and result as for any LangChain chat model."""
+        if version != "v3":
+            return super().astream_events(input, config, version=version, stop=stop, **kwargs)
+        from nacre.events import aevent_stream
+
+        return aevent_stream(lambda: self.astream(input, config, stop=stop, **kwargs))
 
     # --- everything else that a chat model has ------------------------------------------------------------------------
 
@@ -380,6 +345,10 @@ class ChatModelDecorator(BaseChatModel):
 
         return identity(self)
 
+    def _run(self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]) -> Run:
+        options = kwargs if stop is None else {**kwargs, "stop": stop}
+        return Run(type(self).__name__, self.flow(messages, **options))
+
     def _messages(self, input: LanguageModelInput) -> list[BaseMessage]:
         return self._convert_input(input).to_messages()
 
@@ -389,157 +358,8 @@ class ChatModelDecorator(BaseChatModel):
         return merge_configs(cast(RunnableConfig, own), config) if own else ensure_config(config)
 
 
-def rebind(bound: Runnable[Any, Any], old: BaseChatModel, new: BaseChatModel) -> Runnable[Any, Any]:
-    """Put another model into what `bind_tools` or `with_structured_output` of a model returned.
-
-    Args:
-        bound: a binding of `old`, alone or inside sequences and parallels.
-        old: the model to take out.
-        new: the model to put in.
-
-    Returns:
-        The same structure around `new`.
-
-    Raises:
-        NotImplementedError: `old` is nowhere in the structure.
-    """
-    changed = _rebind(bound, old, new)
-    if changed is bound:
-        raise NotImplementedError(f"{type(old).__name__} binds in a form that {type(new).__name__} cannot decorate: {type(bound).__name__}")
-    return changed
-
-
-def _rebind(node: Any, old: BaseChatModel, new: BaseChatModel) -> Any:
-    if node is old:
-        return new
-    if isinstance(node, RunnableBinding):
-        inside = _rebind(node.bound, old, new)
-        return node if inside is node.bound else node.model_copy(update={"bound": inside})
-    if isinstance(node, RunnableSequence):
-        steps = [_rebind(step, old, new) for step in node.steps]
-        return node if all(a is b for a, b in zip(steps, node.steps, strict=True)) else RunnableSequence(*steps, name=node.name)
-    if isinstance(node, RunnableParallel):
-        branches = {name: _rebind(step, old, new) for name, step in node.steps__.items()}
-        return node if all(branches[name] is step for name, step in node.steps__.items()) else RunnableParallel(branches)
-    return node
-
-
-class _Run:
-    """One run of a flow: the call that it waits for, what has been shown to the user, and the tokens so far."""
-
-    def __init__(self, layer: ChatModelDecorator, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]) -> None:
-        options = kwargs if stop is None else {**kwargs, "stop": stop}
-        self.layer = type(layer).__name__
-        self.flow = layer.flow(messages, **options)
-        self.pending: Call | None = None
-        self.shown: list[AIMessageChunk] = []
-        self.usage: UsageMetadata | None = None
-        self._result: AIMessage | None = None
-        self._step(lambda: next(self.flow))
-
-    def _step(self, advance: Callable[[], Call]) -> None:
-        try:
-            self.pending = advance()
-        except StopIteration as done:
-            self.pending, self._result = None, done.value
-
-    def send(self, got: Any, shown: Sequence[AIMessageChunk] = ()) -> None:
-        self.shown.extend(shown)
-        for message in _replies(got):
-            if message.usage_metadata:
-                self.usage = add_usage(self.usage, message.usage_metadata)
-        self._step(lambda: self.flow.send(got))
-
-    def throw(self, error: Exception, *, fatal: bool = False) -> None:
-        # Tokens of a call that are already with the user cannot be taken back, so the layer gets no second try.
-        if fatal:
-            raise error
-        self._step(lambda: self.flow.throw(error))
-
-    def close(self) -> None:
-        self.flow.close()
-
-    def answer(self) -> AIMessage:
-        """The flow's answer; its usage is that of all the model calls that were made for it."""
-        if not isinstance(self._result, AIMessage):
-            raise TypeError(f"{self.layer}.flow returned {type(self._result).__name__}, not an AIMessage")
-        if self.usage is None or self.usage == self._result.usage_metadata:
-            return self._result
-        return self._result.model_copy(update={"usage_metadata": self.usage})
-
-    def rest(self) -> AIMessageChunk:
-        """The last chunk: whatever of the answer the user has not been shown."""
-        answer = as_chunk(self.answer())
-        if not self.shown:
-            return answer.model_copy(update={"chunk_position": "last"})
-        shown = merge_chunks(self.shown)
-        said, whole = text_of(shown), text_of(answer)
-        if not whole.startswith(said):
-            raise RuntimeError(f"{self.layer} showed text that its answer does not begin with: a call that is rewritten must not be live")
-        return AIMessageChunk(
-            content=whole[len(said) :],
-            additional_kwargs=_new(answer.additional_kwargs, shown.additional_kwargs),
-            response_metadata=_new(answer.response_metadata, shown.response_metadata),
-            tool_call_chunks=[] if shown.tool_calls or shown.invalid_tool_calls else answer.tool_call_chunks,
-            usage_metadata=_unsent(answer.usage_metadata, shown.usage_metadata),
-            id=shown.id,
-            chunk_position="last",
-        )
-
-
-class _Live:
-    """The chunks of one live call: all of them for the flow, those that pass the filter for the user."""
-
-    def __init__(self, call: Call) -> None:
-        self.through = call.through
-        self.chunks: list[AIMessageChunk] = []
-        self.shown: list[AIMessageChunk] = []
-
-    def push(self, chunk: AIMessage) -> Sequence[AIMessageChunk]:
-        whole = as_chunk(chunk)
-        self.chunks.append(whole)
-        return self._show([whole] if self.through is None else self.through.push(whole))
-
-    def close(self) -> Sequence[AIMessageChunk]:
-        return self._show([] if self.through is None else self.through.close())
-
-    def message(self) -> AIMessage:
-        if not self.chunks:
-            raise UsageError(tr("The model's stream ended without a single chunk.", "模型的流没有产生任何内容就结束了。"))
-        return merge_chunks(self.chunks)
-
-    def _show(self, chunks: Sequence[AIMessageChunk]) -> Sequence[AIMessageChunk]:
-        # Every layer ends its own stream with one last chunk, so the inner one's end mark is taken off.
-        out = [c.model_copy(update={"chunk_position": None}) if c.chunk_position else c for c in chunks]
-        out = [c for c in out if c.content or c.additional_kwargs or c.response_metadata or c.tool_call_chunks or c.usage_metadata]
-        self.shown.extend(out)
-        return out
-
-
-def _replies(got: Any) -> Iterator[AIMessage]:
-    if isinstance(got, AIMessage):
-        yield got
-    elif isinstance(got, dict):
-        yield from (value for value in got.values() if isinstance(value, AIMessage))
-    elif isinstance(got, list):
-        yield from (value for value in got if isinstance(value, AIMessage))
-
-
-def _new(whole: dict[str, Any], shown: dict[str, Any]) -> dict[str, Any]:
-    """What has to be sent so that merging it into `shown` gives `whole`."""
-    out: dict[str, Any] = {}
-    for key, value in whole.items():
-        if key not in shown:
-            out[key] = value
-        elif isinstance(value, dict) and isinstance(shown[key], dict) and (inside := _new(value, shown[key])):
-            out[key] = inside
-    return out
-
-
-def _unsent(whole: UsageMetadata | None, shown: UsageMetadata | None) -> UsageMetadata | None:
-    if whole is None or whole == shown:
-        return None
-    return whole if shown is None else subtract_usage(whole, shown)
+def _last(answer: AIMessage) -> AIMessageChunk:
+    return as_chunk(answer).model_copy(update={"chunk_position": "last"})
 
 
 def _generate_config(callbacks: Any, kwargs: dict[str, Any]) -> RunnableConfig:

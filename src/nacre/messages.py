@@ -200,16 +200,16 @@ def as_chunk(message: AIMessage) -> AIMessageChunk:
     """
     if isinstance(message, AIMessageChunk):
         return message
-    calls = [
-        ToolCallChunk(type="tool_call_chunk", name=c["name"], args=json.dumps(c["args"], ensure_ascii=False), id=c["id"], index=i)
-        for i, c in enumerate(message.tool_calls)
-    ]
+    written = [(c["name"], json.dumps(c["args"], ensure_ascii=False), c["id"]) for c in message.tool_calls]
+    written += [(c["name"] or "", c["args"] or "", c["id"]) for c in message.invalid_tool_calls]
+    calls = [ToolCallChunk(type="tool_call_chunk", name=name, args=args, id=id, index=i) for i, (name, args, id) in enumerate(written)]
     return AIMessageChunk(
         content=message.content,
         additional_kwargs=message.additional_kwargs,
         response_metadata=message.response_metadata,
         usage_metadata=message.usage_metadata,
         tool_call_chunks=calls,
+        name=message.name,
         id=message.id,
     )
 

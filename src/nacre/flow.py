@@ -1,0 +1,246 @@
+"""What a layer's flow is made of, and one run of it. No I/O happens here: the drivers of `nacre.decorator` do it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, cast
+
+from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.messages.ai import UsageMetadata, add_usage
+from langchain_core.runnables import Runnable, RunnableConfig
+
+from nacre.errors import UsageError
+from nacre.language import tr
+from nacre.messages import as_chunk, merge_chunks, text_of
+
+NOSTREAM = "nostream"
+"""The tag by which LangGraph knows a model call whose tokens are not for the user."""
+
+
+class ChunkFilter(Protocol):
+    """What may change the chunks of a live call on their way to the user. One object serves one call."""
+
+    def push(self, chunk: AIMessageChunk) -> Sequence[AIMessageChunk]:
+        """Take a chunk in and give out those that may be shown now."""
+
+    def close(self) -> Sequence[AIMessageChunk]:
+        """The stream has ended: give out what was held back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """The only effect of a flow: run something and send me the result.
+
+    Args:
+        target: any LangChain Runnable: a model, a retriever, a tool, a lambda. Work in parallel is one call to a
+            `RunnableParallel`.
+        input: what it is given.
+        kwargs: its call options.
+        live: the user may see the tokens of this call as they come. A layer that must read the whole answer before
+            anything is shown leaves it off.
+        through: with `live`, a filter for the chunks. The flow is sent the unfiltered message; what it returns must
+            begin with what was shown.
+    """
+
+    target: Runnable[Any, Any]
+    input: Any
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    live: bool = False
+    through: ChunkFilter | None = None
+
+    def config(self, config: RunnableConfig) -> RunnableConfig:
+        """The configuration for this call: calls that are not live are marked as not to be streamed.
+
+        Args:
+            config: the layer's child configuration.
+
+        Returns:
+            `config`, tagged where needed.
+        """
+        tags = config.get("tags") or []
+        if self.live or NOSTREAM in tags:
+            return config
+        return cast(RunnableConfig, {**config, "tags": [*tags, NOSTREAM]})
+
+
+Flow = Generator[Call, Any, AIMessage]
+
+
+# What LangChain needs in every chunk to read its content; it merges these two by equality.
+_FORM = ("model_provider", "output_version")
+
+
+class Run:
+    """One run of a flow: the call that it waits for, what has been shown to the user, and the tokens so far.
+
+    Args:
+        layer: the name of the layer, for error messages.
+        flow: its flow, not yet started.
+    """
+
+    def __init__(self, layer: str, flow: Flow) -> None:
+        self.layer = layer
+        self.flow = flow
+        self.pending: Call | None = None
+        self.shown: list[AIMessageChunk] = []
+        self.usage: UsageMetadata | None = None
+        self._result: AIMessage | None = None
+        self._step(lambda: next(self.flow))
+
+    def _step(self, advance: Callable[[], Call]) -> None:
+        try:
+            self.pending = advance()
+        except StopIteration as done:
+            self.pending, self._result = None, done.value
+
+    def send(self, got: Any, shown: Sequence[AIMessageChunk] = ()) -> None:
+        """The pending call is done: go on to the next one.
+
+        Args:
+            got: its result.
+            shown: the chunks of it that the user has been shown.
+        """
+        self.shown.extend(shown)
+        for message in _replies(got):
+            if message.usage_metadata:
+                self.usage = add_usage(self.usage, message.usage_metadata)
+        self._step(lambda: self.flow.send(got))
+
+    def throw(self, error: Exception, *, fatal: bool = False) -> None:
+        """The pending call failed: the flow may catch the error and go on.
+
+        Args:
+            error: what it raised.
+            fatal: tokens of the call are already with the user and cannot be taken back, so the flow gets no second try.
+
+        Raises:
+            Exception: `error`, when it is fatal or the flow does not catch it.
+        """
+        if fatal:
+            raise error
+        self._step(lambda: self.flow.throw(error))
+
+    def close(self) -> None:
+        """Run the flow's `finally` if it has not ended."""
+        self.flow.close()
+
+    def answer(self) -> AIMessage:
+        """The flow's answer.
+
+        Returns:
+            The answer; its usage is that of all the model calls that were made for it.
+
+        Raises:
+            TypeError: the flow returned something else than an `AIMessage`.
+        """
+        if not isinstance(self._result, AIMessage):
+            raise TypeError(f"{self.layer}.flow returned {type(self._result).__name__}, not an AIMessage")
+        if self.usage is None or self.usage == self._result.usage_metadata:
+            return self._result
+        return self._result.model_copy(update={"usage_metadata": self.usage})
+
+    def rest(self) -> AIMessageChunk:
+        """The last chunk of the stream.
+
+        Returns:
+            Whatever of the answer the user has not been shown.
+
+        Raises:
+            TypeError: as `answer`.
+            RuntimeError: the answer does not begin with what was shown.
+        """
+        answer = as_chunk(self.answer())
+        if not self.shown:
+            return answer.model_copy(update={"chunk_position": "last"})
+        shown = merge_chunks(self.shown)
+        said, whole = text_of(shown), text_of(answer)
+        if not whole.startswith(said):
+            raise RuntimeError(f"{self.layer} showed text that its answer does not begin with: a call that is rewritten must not be live")
+        return AIMessageChunk(
+            content=whole[len(said) :],
+            additional_kwargs=_new(answer.additional_kwargs, shown.additional_kwargs),
+            response_metadata=_new(answer.response_metadata, shown.response_metadata),
+            tool_call_chunks=[] if shown.tool_calls or shown.invalid_tool_calls else answer.tool_call_chunks,
+            usage_metadata=answer.usage_metadata,
+            id=shown.id,
+            chunk_position="last",
+        )
+
+
+class Live:
+    """The chunks of one live call: all of them for the flow, those that pass the filter for the user.
+
+    Args:
+        call: the call.
+    """
+
+    def __init__(self, call: Call) -> None:
+        self.through = call.through
+        self.chunks: list[AIMessageChunk] = []
+        self.shown: list[AIMessageChunk] = []
+
+    def push(self, chunk: AIMessage) -> Sequence[AIMessageChunk]:
+        """Take a chunk from the target.
+
+        Args:
+            chunk: a chunk, or the whole message of a target that does not stream.
+
+        Returns:
+            The chunks that may be shown now.
+        """
+        whole = as_chunk(chunk)
+        self.chunks.append(whole)
+        return self._show([whole] if self.through is None else self.through.push(whole))
+
+    def close(self) -> Sequence[AIMessageChunk]:
+        """The target's stream has ended.
+
+        Returns:
+            The chunks that the filter held back.
+        """
+        return self._show([] if self.through is None else self.through.close())
+
+    def message(self) -> AIMessage:
+        """The whole, unfiltered message.
+
+        Returns:
+            All chunks merged.
+
+        Raises:
+            UsageError: there was not a single chunk.
+        """
+        if not self.chunks:
+            raise UsageError(tr("The model's stream ended without a single chunk.", "模型的流没有产生任何内容就结束了。"))
+        return merge_chunks(self.chunks)
+
+    def _show(self, chunks: Sequence[AIMessageChunk]) -> Sequence[AIMessageChunk]:
+        out = [_bare(chunk) for chunk in chunks if chunk.content or chunk.additional_kwargs or chunk.tool_call_chunks]
+        self.shown.extend(out)
+        return out
+
+
+def _bare(chunk: AIMessageChunk) -> AIMessageChunk:
+    """A chunk without what is known only when the answer is done: usage, metadata and the end mark go out once, at the end."""
+    kept = {key: chunk.response_metadata[key] for key in _FORM if key in chunk.response_metadata}
+    return chunk.model_copy(update={"response_metadata": kept, "usage_metadata": None, "chunk_position": None})
+
+
+def _replies(got: Any) -> Iterator[AIMessage]:
+    if isinstance(got, AIMessage):
+        yield got
+    elif isinstance(got, dict):
+        yield from (value for value in got.values() if isinstance(value, AIMessage))
+    elif isinstance(got, list):
+        yield from (value for value in got if isinstance(value, AIMessage))
+
+
+def _new(whole: dict[str, Any], shown: dict[str, Any]) -> dict[str, Any]:
+    """What has to be sent so that merging it into `shown` gives `whole`."""
+    out: dict[str, Any] = {}
+    for key, value in whole.items():
+        if key not in shown:
+            out[key] = value
+        elif isinstance(value, dict) and isinstance(shown[key], dict) and (inside := _new(value, shown[key])):
+            out[key] = inside
+    return out
