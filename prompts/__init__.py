@@ -55,7 +55,9 @@ class Prompt:
             PromptError: a variable is missing, or one is given that is not declared.
         """
         self._check(values)
-        return [_ROLES[role](content=_SLOT.sub(lambda slot: values[slot[1]], template)) for role, template in self.messages]
+        return [
+            _ROLES[role](content=_SLOT.sub(lambda slot: values[slot[1]], template)) for role, template in self.messages
+        ]
 
     def text(self, **values: str) -> str:
         """Fill the slots of a prompt that is a single text.
@@ -75,10 +77,19 @@ class Prompt:
         missing = [name for name in self.variables if name not in values]
         unknown = [name for name in values if name not in self.variables]
         if missing:
-            raise PromptError(tr(f"Prompt {self.id} needs {', '.join(missing)}: pass a text for each.", f"提示词 {self.id} 缺少变量：{'、'.join(missing)}，请逐一提供。"), prompt_id=self.id)
+            raise PromptError(
+                tr(
+                    f"Prompt {self.id} needs {', '.join(missing)}: pass a text for each.",
+                    f"提示词 {self.id} 缺少变量：{'、'.join(missing)}，请逐一提供。",
+                ),
+                prompt_id=self.id,
+            )
         if unknown:
             raise PromptError(
-                tr(f"Prompt {self.id} has no variable {', '.join(unknown)}; it has: {', '.join(self.variables)}.", f"提示词 {self.id} 没有变量 {'、'.join(unknown)}；它有：{'、'.join(self.variables)}。"),
+                tr(
+                    f"Prompt {self.id} has no variable {', '.join(unknown)}; it has: {', '.join(self.variables)}.",
+                    f"提示词 {self.id} 没有变量 {'、'.join(unknown)}；它有：{'、'.join(self.variables)}。",
+                ),
                 prompt_id=self.id,
             )
 
@@ -98,16 +109,31 @@ def load(id: str, language: Language = "en") -> Prompt:
         PromptError: there is no such prompt in that language, or its file is wrong.
     """
     if not _ID.fullmatch(id):
-        raise PromptError(tr(f"{id!r} is not a prompt id; one looks like 'rag/answer'.", f"{id!r} 不是提示词 id；正确形式如 'rag/answer'。"), prompt_id=id)
+        raise PromptError(
+            tr(
+                f"{id!r} is not a prompt id; one looks like 'rag/answer'.",
+                f"{id!r} 不是提示词 id；正确形式如 'rag/answer'。",
+            ),
+            prompt_id=id,
+        )
     *folders, name = id.split("/")
     file = files("nacre.prompts").joinpath(*folders, f"{name}.{language}.yaml")
     try:
         raw = yaml.safe_load(file.read_text("utf-8"))
     except FileNotFoundError as error:
         known = ", ".join(prompt_ids())
-        raise PromptError(tr(f"There is no prompt {id!r} in language {language!r}. There are: {known}.", f"没有语言为 {language!r} 的提示词 {id!r}。现有：{known}。"), prompt_id=id) from error
+        raise PromptError(
+            tr(
+                f"There is no prompt {id!r} in language {language!r}. There are: {known}.",
+                f"没有语言为 {language!r} 的提示词 {id!r}。现有：{known}。",
+            ),
+            prompt_id=id,
+        ) from error
     except yaml.YAMLError as error:
-        raise PromptError(tr(f"The file of prompt {id!r} is not YAML: {error}", f"提示词 {id!r} 的文件不是合法的 YAML：{error}"), prompt_id=id) from error
+        raise PromptError(
+            tr(f"The file of prompt {id!r} is not YAML: {error}", f"提示词 {id!r} 的文件不是合法的 YAML：{error}"),
+            prompt_id=id,
+        ) from error
     return _prompt(id, language, raw)
 
 
@@ -132,17 +158,31 @@ def _ids(folder: Any, prefix: str) -> set[str]:
 
 def _prompt(id: str, language: Language, raw: Any) -> Prompt:
     def wrong(why_en: str, why_zh: str) -> PromptError:
-        return PromptError(tr(f"The file of prompt {id!r} ({language}) is wrong: {why_en}", f"提示词 {id!r}（{language}）的文件有误：{why_zh}"), prompt_id=id)
+        return PromptError(
+            tr(
+                f"The file of prompt {id!r} ({language}) is wrong: {why_en}",
+                f"提示词 {id!r}（{language}）的文件有误：{why_zh}",
+            ),
+            prompt_id=id,
+        )
 
     if not isinstance(raw, dict) or set(raw) != {"id", "version", "variables", "messages"}:
-        raise wrong("it needs exactly id, version, variables and messages.", "必须且只能有 id、version、variables、messages。")
+        raise wrong(
+            "it needs exactly id, version, variables and messages.", "必须且只能有 id、version、variables、messages。"
+        )
     if raw["id"] != id:
         raise wrong(f"its id is {raw['id']!r}.", f"其中的 id 为 {raw['id']!r}。")
     messages = tuple((str(m["role"]), str(m["content"]).rstrip("\n")) for m in raw["messages"])
     if unknown := {role for role, _ in messages} - set(_ROLES):
-        raise wrong(f"unknown role {sorted(unknown)}; use {sorted(_ROLES)}.", f"未知角色 {sorted(unknown)}；可用 {sorted(_ROLES)}。")
+        raise wrong(
+            f"unknown role {sorted(unknown)}; use {sorted(_ROLES)}.",
+            f"未知角色 {sorted(unknown)}；可用 {sorted(_ROLES)}。",
+        )
     used = {slot for _, template in messages for slot in _SLOT.findall(template)}
     declared = tuple(raw["variables"])
     if used != set(declared):
-        raise wrong(f"declared {sorted(declared)}, used {sorted(used)}.", f"声明了 {sorted(declared)}，实际使用 {sorted(used)}。")
+        raise wrong(
+            f"declared {sorted(declared)}, used {sorted(used)}.",
+            f"声明了 {sorted(declared)}，实际使用 {sorted(used)}。",
+        )
     return Prompt(id, language, int(raw["version"]), declared, messages)

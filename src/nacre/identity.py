@@ -18,7 +18,20 @@ _PROCESS = uuid.uuid4().hex
 # The objects are kept so that an id is never given to another one.
 _OPAQUE: dict[int, object] = {}
 # Settings of LangChain that do not shape an answer.
-_IRRELEVANT = frozenset({"callbacks", "tags", "metadata", "verbose", "rate_limiter", "cache", "name", "profile", "custom_get_token_ids", "disable_streaming"})
+_IRRELEVANT = frozenset(
+    {
+        "callbacks",
+        "tags",
+        "metadata",
+        "verbose",
+        "rate_limiter",
+        "cache",
+        "name",
+        "profile",
+        "custom_get_token_ids",
+        "disable_streaming",
+    }
+)
 
 
 def identity(model: BaseChatModel) -> dict[str, Any]:
@@ -60,10 +73,17 @@ def describe(value: Any) -> Any:
     own = getattr(value, "identity", None)
     if isinstance(own, (str, Mapping)):
         return {"class": _name(value), "identity": describe(own)}
-    if isinstance(value, type) or (callable(value) and getattr(value, "__qualname__", "<").find("<") < 0 and not hasattr(value, "__self__")):
+    if isinstance(value, type) or (
+        callable(value) and getattr(value, "__qualname__", "<").find("<") < 0 and not hasattr(value, "__self__")
+    ):
         return f"{value.__module__}.{value.__qualname__}"
     if isinstance(value, BaseModel):
-        return {"class": _name(value), "fields": describe({name: getattr(value, name) for name in type(value).model_fields if name not in _IRRELEVANT})}
+        return {
+            "class": _name(value),
+            "fields": describe(
+                {name: getattr(value, name) for name in type(value).model_fields if name not in _IRRELEVANT}
+            ),
+        }
     _OPAQUE[id(value)] = value
     return f"{_name(value)}@{_PROCESS}.{os.getpid()}.{id(value)}"
 

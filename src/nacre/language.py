@@ -37,7 +37,13 @@ def user_language() -> Language:
     Returns:
         "zh" or "en".
     """
-    for value in (os.environ.get("NACRE_LANG"), os.environ.get("LC_ALL"), os.environ.get("LC_MESSAGES"), os.environ.get("LANG"), locale.getlocale()[0]):
+    for value in (
+        os.environ.get("NACRE_LANG"),
+        os.environ.get("LC_ALL"),
+        os.environ.get("LC_MESSAGES"),
+        os.environ.get("LANG"),
+        locale.getlocale()[0],
+    ):
         if value:
             return "zh" if value.lower().startswith(("zh", "chinese")) else "en"
     return "en"

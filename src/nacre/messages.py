@@ -32,7 +32,11 @@ def text_of(message: BaseMessage | str | list[Any]) -> str:
     content = message.content if isinstance(message, BaseMessage) else message
     if isinstance(content, str):
         return content
-    return "".join(part if isinstance(part, str) else part.get("text", "") for part in content if isinstance(part, str) or part.get("type") == "text")
+    return "".join(
+        part if isinstance(part, str) else part.get("text", "")
+        for part in content
+        if isinstance(part, str) or part.get("type") == "text"
+    )
 
 
 def last_user_text(messages: Sequence[BaseMessage]) -> str:
@@ -202,7 +206,10 @@ def as_chunk(message: AIMessage) -> AIMessageChunk:
         return message
     written = [(c["name"], json.dumps(c["args"], ensure_ascii=False), c["id"]) for c in message.tool_calls]
     written += [(c["name"] or "", c["args"] or "", c["id"]) for c in message.invalid_tool_calls]
-    calls = [ToolCallChunk(type="tool_call_chunk", name=name, args=args, id=id, index=i) for i, (name, args, id) in enumerate(written)]
+    calls = [
+        ToolCallChunk(type="tool_call_chunk", name=name, args=args, id=id, index=i)
+        for i, (name, args, id) in enumerate(written)
+    ]
     return AIMessageChunk(
         content=message.content,
         additional_kwargs=message.additional_kwargs,

@@ -28,7 +28,10 @@ def need(module: str, *, extra: str = "", install: str = "") -> ModuleType:
     except ImportError as error:
         line = install or f"pip install 'nacre[{extra}]'"
         raise MissingExtraError(
-            tr(f"{module} is not installed ({error}). Install it: {line}", f"未安装 {module}（{error}）。请安装：{line}"),
+            tr(
+                f"{module} is not installed ({error}). Install it: {line}",
+                f"未安装 {module}（{error}）。请安装：{line}",
+            ),
             package=module,
             install=line,
         ) from error

@@ -152,7 +152,10 @@ def annotations(citations: Sequence[Citation]) -> list[dict[str, Any]]:
             "start_index": c["answer_start"],
             "end_index": c["answer_end"],
             "cited_text": c["quote"],
-            "extras": {name: c[name] for name in ("n", "chunk_id", "document_id", "version", "heading", "page", "start", "end", "support")},  # type: ignore[literal-required]
+            "extras": {
+                name: c[name]
+                for name in ("n", "chunk_id", "document_id", "version", "heading", "page", "start", "end", "support")
+            },  # type: ignore[literal-required]
         }
         for c in citations
     ]

@@ -108,7 +108,12 @@ class LiveMarkers:
         """Filter the text of a chunk; parts that are not text pass unchanged."""
         if isinstance(chunk.content, str):
             return [_as_nacre(chunk, self._text.push(chunk.content))]
-        content = [{**part, "text": self._text.push(part.get("text", ""))} if isinstance(part, dict) and part.get("type") == "text" else part for part in chunk.content]
+        content = [
+            {**part, "text": self._text.push(part.get("text", ""))}
+            if isinstance(part, dict) and part.get("type") == "text"
+            else part
+            for part in chunk.content
+        ]
         return [_as_nacre(chunk, content)]
 
     def close(self) -> Sequence[AIMessageChunk]:
@@ -118,7 +123,9 @@ class LiveMarkers:
 
 
 def _as_nacre(chunk: AIMessageChunk, content: object) -> AIMessageChunk:
-    return chunk.model_copy(update={"content": content, "response_metadata": as_nacre_provider(chunk.response_metadata)})
+    return chunk.model_copy(
+        update={"content": content, "response_metadata": as_nacre_provider(chunk.response_metadata)}
+    )
 
 
 def as_nacre_provider(metadata: dict[str, object]) -> dict[str, object]:
@@ -134,4 +141,8 @@ def as_nacre_provider(metadata: dict[str, object]) -> dict[str, object]:
     if provider is None or provider == "nacre":
         return metadata
     inside = metadata.get("nacre")
-    return {**metadata, "model_provider": "nacre", "nacre": {**(inside if isinstance(inside, dict) else {}), "model_provider": provider}}
+    return {
+        **metadata,
+        "model_provider": "nacre",
+        "nacre": {**(inside if isinstance(inside, dict) else {}), "model_provider": provider},
+    }

@@ -77,12 +77,22 @@ class RetrievalAugmented(ChatModelDecorator):
         history = sum(estimate_tokens(text_of(message)) for message in messages)
         return max(200, min(window // 2, window - history - 1000))
 
-    def _cited(self, reply: AIMessage, sources: Sequence[Source], documents: Sequence[Document], language: Language) -> AIMessage:
+    def _cited(
+        self, reply: AIMessage, sources: Sequence[Source], documents: Sequence[Document], language: Language
+    ) -> AIMessage:
         """The reply with dead markers taken out and its citations resolved; in strict mode also cut."""
-        places = {n: {name: document.metadata.get(name) for name in _PLACE if name in document.metadata} for n, document in enumerate(documents, 1)}
+        places = {
+            n: {name: document.metadata.get(name) for name in _PLACE if name in document.metadata}
+            for n, document in enumerate(documents, 1)
+        }
         places = {n: {"uri": documents[n - 1].metadata.get("source", ""), **place} for n, place in places.items()}
         hits = [{"n": n, **place} for n, place in places.items()]
-        reply = reply.model_copy(update={"content": _without_dead_markers(reply.content, [s.n for s in sources]), "response_metadata": {**as_nacre_provider(reply.response_metadata)}})
+        reply = reply.model_copy(
+            update={
+                "content": _without_dead_markers(reply.content, [s.n for s in sources]),
+                "response_metadata": {**as_nacre_provider(reply.response_metadata)},
+            }
+        )
         text = text_of(reply)
         if not text.strip():  # a tool call, say
             return with_nacre(reply, hits=hits)
@@ -93,7 +103,9 @@ class RetrievalAugmented(ChatModelDecorator):
             abstained = not text
             text = text or refusal(language)
             reply = reply.model_copy(update={"content": text})
-            citations = [] if abstained else [c for c in cite(text, sources, places) if c["support"] >= self.min_support]
+            citations = (
+                [] if abstained else [c for c in cite(text, sources, places) if c["support"] >= self.min_support]
+            )
         reply.response_metadata["model_provider"] = "nacre"
         return with_nacre(reply, citations=citations, abstained=abstained, hits=hits)
 
@@ -148,6 +160,9 @@ def _without_dead_markers(content: Any, valid: Sequence[int]) -> Any:
     markers = DeadMarkers(valid)
     if isinstance(content, str):
         return markers.push(content) + markers.close()
-    parts = [{**part, "text": markers.push(part["text"])} if isinstance(part, dict) and part.get("type") == "text" else part for part in content]
+    parts = [
+        {**part, "text": markers.push(part["text"])} if isinstance(part, dict) and part.get("type") == "text" else part
+        for part in content
+    ]
     rest = markers.close()
     return [*parts, {"type": "text", "text": rest}] if rest else parts

@@ -1,0 +1,59 @@
+"""demo: the sample knowledge base, and one question in each language."""
+
+from __future__ import annotations
+
+import time
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nacre.cli.knowledge import answering, show_answer
+from nacre.cli.output import console, progress
+from nacre.language import tr
+
+QUESTIONS = ("How many vacation days do new employees get?", "出差住宿费每晚最多可以报销多少？")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this file.
+
+    Args:
+        app: the command line.
+    """
+    app.command(help=tr("Build the sample knowledge base and ask it.", "构建示例知识库并提问。"))(demo)
+
+
+def demo(
+    kb: Annotated[Path, typer.Option("--kb", help=tr("Where to build it.", "构建位置。"))] = Path(".demo/kb"),
+    quiet: Annotated[bool, typer.Option("--quiet", help=tr("Build it and ask nothing.", "只构建，不提问。"))] = False,
+) -> None:
+    """Build the sample knowledge base, ask in English and in Chinese, and say what to try next."""
+    from nacre.retrieval.knowledge_base import KnowledgeBase
+
+    began = time.perf_counter()
+    base = KnowledgeBase.open(kb)
+    with as_file(files("nacre.eval.sample_kb").joinpath("documents")) as folder, progress() as bar:
+        task = bar.add_task(tr("Indexing", "建立索引"), total=None)
+        report = base.sync(
+            str(folder), on_progress=lambda step: bar.update(task, completed=step.done, total=step.total or None)
+        )
+    if quiet:
+        return
+    out = console()
+    stats = base.stats()
+    out.print(
+        tr(
+            f"[bold]{stats['documents']}[/] documents, [bold]{stats['chunks']}[/] chunks in {kb} ({report.embedded} embedded now, {time.perf_counter() - began:.1f} s).",
+            f"{kb} 中有 [bold]{stats['documents']}[/] 份文档、[bold]{stats['chunks']}[/] 个片段（本次向量化 {report.embedded} 个，{time.perf_counter() - began:.1f} 秒）。",
+        )
+    )
+    model, name = answering(base, None, None, strict=False)
+    for question in QUESTIONS:
+        out.print(f"\n[bold]? {question}[/]")
+        show_answer(model, question)
+    out.print(tr(f"\n[dim]Answered by {name}.[/] Next:", f"\n[dim]由 {name} 回答。[/]接下来："))
+    out.print(f'  .venv/bin/nacre ask "Who approves travel?" --kb {kb}', markup=False)
+    out.print("  .venv/bin/nacre sync ~/Documents --kb my-kb && .venv/bin/nacre chat --kb my-kb", markup=False)
+    out.print("  OPENAI_API_KEY=…  or  --model dashscope:qwen-plus", markup=False)

@@ -1,0 +1,109 @@
+"""doctor: what this machine and this installation can do."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib import metadata
+from typing import Any
+
+import typer
+
+from nacre.cli.output import JsonFlag, console, print_json
+from nacre.errors import NacreError
+from nacre.language import tr, user_language
+
+_PACKAGES = (
+    "nacre",
+    "langchain-core",
+    "faiss-cpu",
+    "tantivy",
+    "onnxruntime",
+    "langchain-openai",
+    "transformers",
+    "torch",
+    "mcp",
+    "fastapi",
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this file.
+
+    Args:
+        app: the command line.
+    """
+    app.command(
+        help=tr(
+            "Show what works here: sandbox, models, embedder, versions.",
+            "显示本机可用能力：沙箱、模型、向量模型、版本。",
+        )
+    )(doctor)
+
+
+def doctor(as_json: JsonFlag = False) -> None:
+    """Report on the sandbox, the models, the embedder and the versions."""
+    report = {
+        "python": platform.python_version(),
+        "language": user_language(),
+        "versions": _versions(),
+        "model": _model(),
+        "embedder": _embedder(),
+        "sandbox": _sandbox(),
+    }
+    if as_json:
+        print_json(report)
+        return
+    from rich.table import Table
+
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_column(style="bold cyan", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in report.items():
+        table.add_row(name, "\n".join(_lines(value)))
+    console().print(table)
+
+
+def _lines(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        return [f"{name}: {'  '.join(_lines(inside))}" for name, inside in value.items()]
+    if isinstance(value, (list, tuple)):
+        return [str(inside) for inside in value]
+    return [str(value)]
+
+
+def _versions() -> dict[str, str | None]:
+    found: dict[str, str | None] = {}
+    for package in _PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            found[package] = None
+    return found
+
+
+def _model() -> dict[str, Any]:
+    from nacre.connectors.models import default_spec
+    from nacre.connectors.models.providers import PROVIDERS
+
+    keys = {
+        name: bool(os.environ.get(provider.key_variable))
+        for name, provider in PROVIDERS.items()
+        if provider.key_variable
+    }
+    return {"default": default_spec(), "keys": keys}
+
+
+def _embedder() -> dict[str, Any]:
+    from nacre.connectors.embeddings import load_embedder
+
+    try:
+        return {"available": True, **load_embedder(None).identity}
+    except NacreError as error:
+        return {"available": False, "reason": error.message}
+
+
+def _sandbox() -> dict[str, Any]:
+    from nacre.reasoning.sandbox import doctor as sandbox_doctor
+
+    return sandbox_doctor()

@@ -1,0 +1,249 @@
+"""sync, search, ask and chat: a knowledge base from the command line."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nacre.cli.output import AsOption, JsonFlag, KbOption, ModelOption, asked, console, principals, print_json, progress
+from nacre.errors import UsageError
+from nacre.hygiene import clean_text
+from nacre.language import tr
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+    from langchain_core.messages import AIMessage
+
+    from nacre.retrieval.knowledge_base import KnowledgeBase
+
+StrictFlag = Annotated[
+    bool,
+    typer.Option("--strict", help=tr("Cut every sentence that its source does not support.", "删去来源不支持的句子。")),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file.
+
+    Args:
+        app: the command line.
+    """
+    app.command(
+        help=tr("Bring a knowledge base up to date with files, folders or URLs.", "将文件、文件夹或网址同步进知识库。")
+    )(sync)
+    app.command(help=tr("Find passages.", "检索段落。"))(search)
+    app.command(help=tr("Answer a question with citations.", "带引用地回答问题。"))(ask)
+    app.command(help=tr("Ask in turns; follow-up questions are understood.", "多轮对话，可以追问。"))(chat)
+
+
+def sync(
+    sources: Annotated[list[str], typer.Argument(help=tr("Files, folders or URLs.", "文件、文件夹或网址。"))],
+    kb: KbOption,
+    who: Annotated[
+        str | None,
+        typer.Option(
+            "--principals", help=tr("Only these may see the documents, comma separated.", "仅这些主体可见，逗号分隔。")
+        ),
+    ] = None,
+    embedder: Annotated[
+        str | None,
+        typer.Option("--embedder", help=tr("Embedder for a new knowledge base.", "新知识库所用的向量模型。")),
+    ] = None,
+    prune: Annotated[
+        bool,
+        typer.Option("--prune/--no-prune", help=tr("Delete documents whose file is gone.", "删除来源已消失的文档。")),
+    ] = True,
+    as_json: JsonFlag = False,
+) -> None:
+    """Sync sources into the knowledge base."""
+    began = time.perf_counter()
+    base = _open(kb, embedder, create=True)
+    with progress(quiet=as_json) as bar:
+        task = bar.add_task(tr("Syncing", "同步"), total=None)
+
+        def show(step: Any) -> None:
+            bar.update(
+                task,
+                completed=step.done,
+                total=step.total or None,
+                description=tr("Syncing ", "同步 ") + Path(str(step.uri)).name[:40],
+            )
+
+        report = base.sync(*sources, principals=principals(who), prune=prune, on_progress=show)
+    seconds = round(time.perf_counter() - began, 3)
+    failed = [{"uri": uri, "reason": reason} for uri, reason in report.failed]
+    counts = {
+        "added": report.added,
+        "updated": report.updated,
+        "deleted": report.deleted,
+        "unchanged": report.unchanged,
+    }
+    if as_json:
+        print_json({**counts, "failed": failed, "embedded": report.embedded, "seconds": seconds})
+        return
+    out = console()
+    names = {
+        "added": tr("added", "新增"),
+        "updated": tr("updated", "更新"),
+        "deleted": tr("deleted", "删除"),
+        "unchanged": tr("unchanged", "未变"),
+    }
+    out.print(
+        "  ".join(f"[bold]{n}[/] {names[name]}" for name, n in counts.items())
+        + f"  [dim]{report.embedded} {tr('chunks embedded', '个片段已向量化')}, {seconds} s[/]"
+    )
+    for row in failed:
+        out.print(tr("[red]failed[/] ", "[red]失败[/] "), end="")
+        out.print(f"{row['uri']}: {row['reason']}", markup=False)
+
+
+def search(
+    query: Annotated[str, typer.Argument(help=tr("What to look for.", "要查找的内容。"))],
+    kb: KbOption,
+    k: Annotated[int, typer.Option("-k", min=1, max=1000, help=tr("How many passages.", "返回段落数。"))] = 10,
+    who: AsOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Search the knowledge base."""
+    hits = _open(kb).search(asked(query), k=k, principals=principals(who))
+    if as_json:
+        print_json({"hits": hits})
+        return
+    out = console()
+    if not hits:
+        out.print(tr("Nothing found.", "没有找到。"))
+    for n, hit in enumerate(hits, 1):
+        place = " › ".join((hit.title, *hit.heading)) + (
+            tr(f", p. {hit.page}", f"，第 {hit.page} 页") if hit.page else ""
+        )
+        out.print(f"[bold]{n}.[/] [cyan]", end="")
+        out.print(place, style="cyan", markup=False, end="")
+        out.print(f"  [dim]{hit.score:.3f}[/]")
+        out.print("   " + " ".join(hit.text.split())[:240], markup=False)
+        out.print("   " + hit.uri, style="dim", markup=False)
+
+
+def ask(
+    question: Annotated[str, typer.Argument(help=tr("The question.", "问题。"))],
+    kb: KbOption,
+    model: ModelOption = None,
+    who: AsOption = None,
+    strict: StrictFlag = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Answer one question from the knowledge base."""
+    began = time.perf_counter()
+    question = asked(question)
+    rag, name = answering(_open(kb), model, who, strict)
+    if as_json:
+        message = rag.invoke(question)
+        print_json({**answer_data(message), "model": name, "seconds": round(time.perf_counter() - began, 3)})
+        return
+    show_answer(rag, question)
+
+
+def chat(kb: KbOption, model: ModelOption = None, who: AsOption = None, strict: StrictFlag = False) -> None:
+    """Talk with the knowledge base until an empty line or the end of the input."""
+    from nacre.memory import ConversationMemory
+
+    rag, name = answering(_open(kb), model, who, strict)
+    remembering = ConversationMemory(inner=rag)
+    out = console()
+    if sys.stdin.isatty():
+        out.print(tr(f"[dim]{name}. Ask; an empty line ends.[/]", f"[dim]{name}。请提问，空行结束。[/]"))
+    while True:
+        try:
+            line = input("› " if sys.stdin.isatty() else "")
+        except EOFError:
+            break
+        if not line.strip():
+            break
+        show_answer(remembering, clean_text(line), session_id="chat")
+        out.print()
+
+
+def answering(base: KnowledgeBase, model: str | None, who: str | None, strict: bool) -> tuple[BaseChatModel, str]:
+    """A model that answers from a knowledge base, and the name of the model inside.
+
+    Args:
+        base: the knowledge base.
+        model: the name of a model, or None for the default.
+        who: comma separated principals, or None.
+        strict: cut unsupported sentences.
+
+    Returns:
+        (layered model, name).
+    """
+    from nacre.connectors.models import default_spec, load_model
+    from nacre.retrieval.rag import RetrievalAugmented
+
+    retriever = base.retriever(k=6, principals=principals(who))
+    return RetrievalAugmented(inner=load_model(model), retriever=retriever, strict=strict), model or default_spec()
+
+
+def answer_data(message: AIMessage) -> dict[str, Any]:
+    """What `ask --json` says of an answer.
+
+    Args:
+        message: an answer of `RetrievalAugmented`.
+
+    Returns:
+        `answer`, `citations` and `abstained`.
+    """
+    from nacre.messages import nacre_of, text_of
+
+    own = nacre_of(message)
+    fields = ("n", "uri", "title", "heading", "page", "start", "end", "quote", "version", "chunk_id", "document_id")
+    return {
+        "answer": text_of(message),
+        "citations": [{name: c[name] for name in fields} for c in own.get("citations") or []],
+        "abstained": bool(own.get("abstained")),
+    }
+
+
+def show_answer(model: BaseChatModel, question: str, **options: Any) -> None:
+    """Print an answer as it comes, then what it cites.
+
+    Args:
+        model: an answering model.
+        question: the question.
+        **options: call options, `session_id` for one.
+    """
+    from nacre.messages import merge_chunks, text_of
+
+    out = console()
+    chunks = []
+    for chunk in model.stream(question, **options):
+        chunks.append(chunk)
+        out.print(text_of(chunk), end="", markup=False)
+    out.print()
+    seen = set()
+    for citation in answer_data(merge_chunks(chunks))["citations"]:
+        key = (citation["n"], citation["start"])
+        if key in seen:
+            continue
+        seen.add(key)
+        place = " › ".join((citation["title"], *citation["heading"])) + (
+            tr(f", p. {citation['page']}", f"，第 {citation['page']} 页") if citation["page"] else ""
+        )
+        out.print(f"  [{citation['n']}] ", style="bold", markup=False, end="")
+        out.print(place, style="cyan", markup=False)
+        out.print(f"      “{' '.join(citation['quote'].split())[:200]}”", style="italic", markup=False)
+        out.print(f"      {citation['uri']}  [{citation['start']}:{citation['end']}]", style="dim", markup=False)
+
+
+def _open(kb: Path, embedder: str | None = None, *, create: bool = False) -> KnowledgeBase:
+    from nacre.retrieval.knowledge_base import KnowledgeBase
+
+    if not create and not (kb / "manifest.json").exists():
+        raise UsageError(
+            tr(
+                f"There is no knowledge base in {kb}. Make one: nacre sync FOLDER --kb {kb}",
+                f"{kb} 中没有知识库。请先创建：nacre sync 文件夹 --kb {kb}",
+            )
+        )
+    return KnowledgeBase.open(kb, embedder=embedder)

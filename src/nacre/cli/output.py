@@ -1,0 +1,133 @@
+"""What the commands print: tables and progress for people (progress on stderr), one JSON object for programs."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nacre.errors import UsageError
+from nacre.hygiene import clean_text
+from nacre.language import tr
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
+
+JsonFlag = Annotated[
+    bool, typer.Option("--json", help=tr("Print one JSON object on stdout.", "在标准输出打印一个 JSON 对象。"))
+]
+KbOption = Annotated[Path, typer.Option("--kb", help=tr("Folder of the knowledge base.", "知识库文件夹。"))]
+ModelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        help=tr(
+            "Model, e.g. openai:gpt-5, dashscope:qwen-plus, quote.",
+            "模型，如 openai:gpt-5、dashscope:qwen-plus、quote。",
+        ),
+    ),
+]
+AsOption = Annotated[
+    str | None,
+    typer.Option("--as", help=tr("Search as these principals, comma separated.", "以这些主体的身份检索，逗号分隔。")),
+]
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console that knows whether it is a terminal.
+
+    Args:
+        stderr: write to stderr, where progress goes.
+
+    Returns:
+        A rich console.
+    """
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def print_json(data: dict[str, Any]) -> None:
+    """Print one JSON object, and nothing else, on stdout.
+
+    Args:
+        data: plain data; dataclasses and tuples are turned into objects and lists.
+    """
+    sys.stdout.write(json.dumps(data, ensure_ascii=False, default=_plain) + "\n")
+
+
+def _plain(value: object) -> object:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    if isinstance(value, (set, frozenset, tuple)):
+        return list(value)
+    return str(value)
+
+
+def principals(value: str | None) -> list[str] | None:
+    """Read the comma separated list of `--as` and `--principals`.
+
+    Args:
+        value: "hr, finance", or None.
+
+    Returns:
+        The names, or None when the option was not given.
+    """
+    return None if value is None else [name.strip() for name in value.split(",") if name.strip()]
+
+
+def asked(text: str) -> str:
+    """A question from the command line, made fit to be asked.
+
+    Args:
+        text: the argument.
+
+    Returns:
+        The cleaned text.
+
+    Raises:
+        UsageError: nothing is left.
+    """
+    question = clean_text(text).strip()
+    if not question:
+        raise UsageError(tr("The question is empty. Write what you want to know.", "问题为空。请写下您想知道的内容。"))
+    return question
+
+
+@contextmanager
+def progress(*, quiet: bool = False) -> Iterator[Progress]:
+    """A progress bar with count, rate and time left, on stderr; it leaves nothing behind.
+
+    Args:
+        quiet: show nothing.
+
+    Yields:
+        A rich progress display.
+    """
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("ETA"),
+        TimeRemainingColumn(),
+    )
+    err = console(stderr=True)
+    with Progress(*columns, console=err, transient=True, disable=quiet or not err.is_terminal) as bar:
+        yield bar

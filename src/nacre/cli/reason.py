@@ -1,0 +1,124 @@
+"""pal, agent and run: programs and agents from the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from nacre.cli.output import AsOption, JsonFlag, ModelOption, asked, console, principals, print_json
+from nacre.errors import UsageError
+from nacre.language import tr
+
+ToolOption = Annotated[
+    list[str] | None, typer.Option("--tool", help=tr("A tool by name; may be repeated.", "工具名，可重复。"))
+]
+OptionalKb = Annotated[Path | None, typer.Option("--kb", help=tr("Knowledge base to search.", "供检索的知识库。"))]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file.
+
+    Args:
+        app: the command line.
+    """
+    app.command(
+        help=tr("Answer by writing a program and running it in the sandbox.", "编写程序并在沙箱中运行来回答。")
+    )(pal)
+    app.command(help=tr("Let an agent reason, act and observe.", "让智能体推理、行动、观察。"))(agent)
+    app.command(name="run", help=tr("Run a Python file in the sandbox.", "在沙箱中运行 Python 文件。"))(run_file)
+
+
+def pal(question: str, model: ModelOption = None, as_json: JsonFlag = False) -> None:
+    """Answer a question with a program."""
+    from nacre.connectors.models import load_model
+    from nacre.messages import nacre_of, text_of
+    from nacre.reasoning.pal import ProgramAided
+
+    message = ProgramAided(inner=load_model(model)).invoke(asked(question))
+    own = nacre_of(message)
+    if as_json:
+        print_json(
+            {
+                "answer": text_of(message),
+                "value": own.get("value"),
+                "program": own.get("program"),
+                "attempts": own.get("attempts"),
+            }
+        )
+        return
+    from rich.syntax import Syntax
+
+    out = console()
+    if own.get("program"):
+        out.print(Syntax(own["program"], "python", background_color="default"))
+    out.print(text_of(message), style="bold", markup=False)
+
+
+def agent(
+    question: str,
+    model: ModelOption = None,
+    kb: OptionalKb = None,
+    tool: ToolOption = None,
+    who: AsOption = None,
+    max_steps: Annotated[int, typer.Option("--max-steps", min=1, help=tr("Most steps.", "最多步数。"))] = 8,
+    as_json: JsonFlag = False,
+) -> None:
+    """Let an agent answer, and show its steps."""
+    from nacre.agents.display import show_agent, trajectory_data
+    from nacre.agents.react import ReAct
+    from nacre.connectors.models import load_model
+    from nacre.messages import text_of
+    from nacre.tools import make_tools
+
+    tools = make_tools(tool if tool is not None else ["python"], kb=kb, principals=principals(who))
+    react = ReAct(inner=load_model(model), tools=tools, max_steps=max_steps)
+    question = asked(question)
+    if as_json:
+        message = react.invoke(question)
+        print_json({"answer": text_of(message), "trajectory": trajectory_data(message)})
+        return
+    show_agent(react, question, console())
+
+
+def run_file(
+    file: Path,
+    timeout: Annotated[float, typer.Option("--timeout", min=0.1, help=tr("Seconds.", "秒数。"))] = 5.0,
+    as_json: JsonFlag = False,
+) -> int:
+    """Run a file in the sandbox; exit 1 when the program did not end well."""
+    from nacre.reasoning.sandbox import PythonInterpreter
+
+    done = PythonInterpreter().run(_program(file), timeout_s=timeout)
+    if as_json:
+        print_json(
+            {
+                "status": done.status,
+                "value": done.value,
+                "stdout": done.stdout,
+                "error": done.error,
+                "seconds": done.seconds,
+            }
+        )
+    else:
+        _show_execution(done)
+    return 0 if done.status == "ok" else 1
+
+
+def _show_execution(done: Any) -> None:
+    out, err = console(), console(stderr=True)
+    out.print(done.stdout, end="", markup=False)
+    if done.value is not None:
+        out.print(repr(done.value), style="bold", markup=False)
+    if done.status != "ok":
+        err.print(f"{done.status}: {done.error}", style="red", markup=False)
+
+
+def _program(file: Path) -> str:
+    try:
+        return file.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            tr(f"{file} cannot be read as a Python file: {error}", f"无法将 {file} 作为 Python 文件读取：{error}")
+        ) from error

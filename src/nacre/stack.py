@@ -1,0 +1,266 @@
+"""A stack is data: a model's name and the layers around it, outermost first. The only place that composes everything.
+
+::
+
+    model: quote                      # or {spec: "openai:gpt-5", temperature: 0}
+    layers:
+      - moderation                    # sees what the user sees, so it is outermost
+      - use: memory                   # keeps the conversation, and none of the retrieved text
+        path: sessions.sqlite
+      - cache                         # its key holds the history and everything below
+      - use: rag                      # adds sources to the question
+        kb: ./kb
+        k: 6
+      - use: few_shot                 # shows how, after what is known
+        examples: [["1 + 1?", "2"]]
+      - pal                           # or react: computes or acts with all that in its prompt
+      - retry                         # next to the model, so that only its call is repeated
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from nacre.errors import StackError
+from nacre.language import tr
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
+    from nacre.decorator import ChatModelDecorator
+
+Data = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """How a layer is named in a stack.
+
+    Args:
+        where: "module:Class".
+        fields: turns the arguments in the stack into fields of the class.
+        data: turns a layer's fields back into arguments.
+    """
+
+    where: str
+    fields: Callable[[Data], Data] = lambda data: data
+    data: Callable[[Data], Data] = lambda fields: fields
+
+    def kind(self) -> type[ChatModelDecorator]:
+        """The layer's class, imported when it is first needed."""
+        module, name = self.where.split(":")
+        return cast("type[ChatModelDecorator]", getattr(import_module(module), name))
+
+
+def _rag_fields(data: Data) -> Data:
+    from nacre.retrieval.knowledge_base import KnowledgeBase
+
+    data = dict(data)
+    base = KnowledgeBase.open(_take(data, "rag", "kb"))
+    return {"retriever": base.retriever(k=data.pop("k", 6), principals=data.pop("principals", None)), **data}
+
+
+def _rag_data(fields: Data) -> Data:
+    fields = dict(fields)
+    return {**_retriever_data(fields.pop("retriever")), **fields}
+
+
+def _retriever_data(retriever: Any) -> Data:
+    base = getattr(retriever, "knowledge_base", None)
+    if base is None:
+        return {"retriever": type(retriever).__name__}
+    named = {"kb": str(base.path), "k": retriever.k, "principals": retriever.principals}
+    return {name: value for name, value in named.items() if value is not None}
+
+
+def _fallback_fields(data: Data) -> Data:
+    data = dict(data)
+    return {"others": [build({"model": model}) for model in _take(data, "fallback", "others")], **data}
+
+
+def _fallback_data(fields: Data) -> Data:
+    return {**fields, "others": [explain(model)["model"] for model in fields["others"]]}
+
+
+def _react_fields(data: Data) -> Data:
+    from nacre.agents.tools import make_tools
+
+    data = dict(data)
+    named = data.pop("tools", [])
+    kb, principals = data.pop("kb", None), data.pop("principals", None)
+    return {"tools": make_tools(named, kb=kb, principals=principals), **data}
+
+
+def _react_data(fields: Data) -> Data:
+    return {**fields, "tools": [tool.name for tool in fields.get("tools", ())]}
+
+
+LAYERS: Mapping[str, Layer] = {
+    "moderation": Layer("nacre.moderation:Moderation"),
+    "memory": Layer("nacre.memory:ConversationMemory"),
+    "cache": Layer("nacre.cache:ResponseCache"),
+    "rag": Layer("nacre.retrieval.rag:RetrievalAugmented", _rag_fields, _rag_data),
+    "self_consistency": Layer("nacre.prompting:SelfConsistency"),
+    "few_shot": Layer("nacre.prompting:FewShot"),
+    "chain_of_thought": Layer("nacre.prompting:ChainOfThought"),
+    "pal": Layer("nacre.reasoning.pal:ProgramAided"),
+    "react": Layer("nacre.agents.react:ReAct", _react_fields, _react_data),
+    "fallback": Layer("nacre.resilience:Fallback", _fallback_fields, _fallback_data),
+    "retry": Layer("nacre.resilience:Retry"),
+}
+
+# (outer, inner): why not. Every other order works, if not always as well as the one above.
+ILLEGAL: Mapping[tuple[str, str], tuple[str, str]] = {
+    ("rag", "memory"): ("the memory would keep the retrieved text of every turn", "记忆会保存每一轮检索到的文本"),
+    ("few_shot", "memory"): (
+        "the memory would keep the examples as if they had been said",
+        "记忆会把示例当作真实对话保存",
+    ),
+    ("cache", "memory"): (
+        "a cached answer would skip the memory, and the next question would lack this one",
+        "命中缓存会跳过记忆，下一问将缺少这一轮",
+    ),
+    ("memory", "moderation"): ("the memory would keep what moderation refused", "记忆会保存被审核拒绝的内容"),
+    ("cache", "moderation"): ("a cached answer would skip moderation", "命中缓存会跳过审核"),
+    ("retry", "memory"): ("a second try would find the question already in the memory", "重试时记忆中已有该问题"),
+    ("self_consistency", "memory"): ("every sample would be remembered", "每个样本都会被记住"),
+}
+
+
+def build(stack: Mapping[str, Any] | str | Path) -> BaseChatModel:
+    """Make a model from a stack.
+
+    Args:
+        stack: a mapping with `model` (a name, or a mapping with `spec` and the model's settings) and `layers`
+            (outermost first; names, or mappings with `use` and the layer's arguments); or the path of a YAML file
+            that holds one.
+
+    Returns:
+        The decorated model.
+
+    Raises:
+        StackError: the stack is malformed, names an unknown layer, or has an order that cannot work.
+
+    Example:
+        >>> build({"model": "quote", "layers": ["retry"]}).inner._llm_type
+        'nacre.quote'
+    """
+    data = _read(stack) if isinstance(stack, (str, Path)) else stack
+    if unknown := set(data) - {"model", "layers"}:
+        raise StackError(
+            tr(
+                f"A stack has 'model' and 'layers'; {sorted(unknown)} is unknown.",
+                f"stack 只有 'model' 和 'layers'；未知项：{sorted(unknown)}。",
+            )
+        )
+    layers = [_named(entry) for entry in data.get("layers") or []]
+    _check_order([name for name, _ in layers])
+    model = _load(data.get("model"))
+    for name, arguments in reversed(layers):
+        model = LAYERS[name].kind()(inner=model, **LAYERS[name].fields(arguments))
+    return model
+
+
+def explain(model: BaseChatModel) -> Data:
+    """Say as data how a model is stacked; `build` takes it back where all of it can be named.
+
+    Args:
+        model: any chat model.
+
+    Returns:
+        A mapping as for `build`. An object that has no name in a stack stands there as the name of its class.
+    """
+    from nacre.decorator import ChatModelDecorator
+
+    names = {layer.where.rpartition(":")[2]: name for name, layer in LAYERS.items()}
+    layers: list[Any] = []
+    while isinstance(model, ChatModelDecorator):
+        name = names.get(type(model).__name__)
+        fields = {field: getattr(model, field) for field in model.model_fields_set - {"inner", "profile"}}
+        arguments = LAYERS[name].data(fields) if name else fields
+        layers.append(
+            {"use": name or type(model).__name__, **{key: _plain(value) for key, value in sorted(arguments.items())}}
+        )
+        model = model.inner
+    return {"model": _model_name(model), "layers": [entry["use"] if len(entry) == 1 else entry for entry in layers]}
+
+
+def _read(path: str | Path) -> Mapping[str, Any]:
+    import yaml
+
+    try:
+        data = yaml.safe_load(Path(path).read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise StackError(
+            tr(f"The stack file {path} cannot be read: {error}", f"无法读取 stack 文件 {path}：{error}"), path=str(path)
+        ) from error
+    if not isinstance(data, dict):
+        raise StackError(
+            tr(
+                f"The stack file {path} holds no mapping with 'model' and 'layers'.",
+                f"stack 文件 {path} 不是含有 'model' 与 'layers' 的映射。",
+            ),
+            path=str(path),
+        )
+    return data
+
+
+def _named(entry: Any) -> tuple[str, Data]:
+    name, arguments = (entry, {}) if isinstance(entry, str) else (None, {})
+    if isinstance(entry, dict) and isinstance(entry.get("use"), str):
+        name, arguments = entry["use"], {key: value for key, value in entry.items() if key != "use"}
+    if name not in LAYERS:
+        known = ", ".join(LAYERS)
+        raise StackError(
+            tr(
+                f"{entry!r} is not a layer. Write a name or {{use: name, …}}; there are: {known}.",
+                f"{entry!r} 不是可用的层。请写层名或 {{use: 层名, …}}；可用：{known}。",
+            )
+        )
+    return name, arguments
+
+
+def _check_order(names: list[str]) -> None:
+    for at, outer in enumerate(names):
+        for inner in names[at + 1 :]:
+            if why := ILLEGAL.get((outer, inner)):
+                raise StackError(
+                    tr(
+                        f"{outer} cannot stand outside {inner}: {why[0]}. Put {inner} first.",
+                        f"{outer} 不能位于 {inner} 之外：{why[1]}。请把 {inner} 放在前面。",
+                    )
+                )
+
+
+def _load(model: Any) -> BaseChatModel:
+    from nacre.connectors.models import load_model
+
+    if isinstance(model, Mapping):
+        settings = dict(model)
+        return load_model(_take(settings, "model", "spec"), **settings)
+    return load_model(model)
+
+
+def _model_name(model: BaseChatModel) -> Any:
+    spec = getattr(model, "spec", None)
+    return spec if isinstance(spec, (str, dict)) else type(model).__name__
+
+
+def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, (str, int, float, bool)):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inside) for key, inside in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_plain(inside) for inside in value]
+    return str(value) if isinstance(value, Path) else type(value).__name__
+
+
+def _take(data: Data, owner: str, name: str) -> Any:
+    if name not in data:
+        raise StackError(tr(f"{owner} needs {name!r}.", f"{owner} 缺少 {name!r}。"))
+    return data.pop(name)
