@@ -24,7 +24,9 @@ def rebind(bound: Runnable[Any, Any], old: BaseChatModel, new: BaseChatModel) ->
     """
     changed: Runnable[Any, Any] = _rebind(bound, old, new)
     if changed is bound:
-        raise NotImplementedError(f"{type(old).__name__} binds in a form that {type(new).__name__} cannot decorate: {type(bound).__name__}")
+        raise NotImplementedError(
+            f"{type(old).__name__} binds in a form that {type(new).__name__} cannot decorate: {type(bound).__name__}"
+        )
     return changed
 
 
@@ -36,8 +38,14 @@ def _rebind(node: Any, old: BaseChatModel, new: BaseChatModel) -> Any:
         return node if inside is node.bound else node.model_copy(update={"bound": inside})
     if isinstance(node, RunnableSequence):
         steps = [_rebind(step, old, new) for step in node.steps]
-        return node if all(a is b for a, b in zip(steps, node.steps, strict=True)) else RunnableSequence(*steps, name=node.name)
+        return (
+            node
+            if all(a is b for a, b in zip(steps, node.steps, strict=True))
+            else RunnableSequence(*steps, name=node.name)
+        )
     if isinstance(node, RunnableParallel):
         branches = {name: _rebind(step, old, new) for name, step in node.steps__.items()}
-        return node if all(branches[name] is step for name, step in node.steps__.items()) else RunnableParallel(branches)
+        return (
+            node if all(branches[name] is step for name, step in node.steps__.items()) else RunnableParallel(branches)
+        )
     return node

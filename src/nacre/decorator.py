@@ -15,7 +15,13 @@ from collections.abc import AsyncIterator, Generator, Iterator, Sequence
 from contextlib import aclosing, closing
 from typing import Any, cast
 
-from langchain_core.callbacks import AsyncCallbackManager, AsyncCallbackManagerForChainRun, BaseCallbackManager, CallbackManager, CallbackManagerForChainRun
+from langchain_core.callbacks import (
+    AsyncCallbackManager,
+    AsyncCallbackManagerForChainRun,
+    BaseCallbackManager,
+    CallbackManager,
+    CallbackManagerForChainRun,
+)
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult, LLMResult
@@ -85,7 +91,9 @@ class ChatModelDecorator(BaseChatModel):
         """
         return (yield from self.ask(messages, live=True, **kwargs))
 
-    def ask(self, messages: Sequence[BaseMessage], *, live: bool = False, through: ChunkFilter | None = None, **kwargs: Any) -> Flow:
+    def ask(
+        self, messages: Sequence[BaseMessage], *, live: bool = False, through: ChunkFilter | None = None, **kwargs: Any
+    ) -> Flow:
         """Ask the inner model: `reply = yield from self.ask(messages, **kwargs)`.
 
         Args:
@@ -131,7 +139,14 @@ class ChatModelDecorator(BaseChatModel):
 
     # --- the four drivers ---------------------------------------------------------------------------------------------
 
-    def invoke(self, input: LanguageModelInput, config: RunnableConfig | None = None, *, stop: list[str] | None = None, **kwargs: Any) -> AIMessage:
+    def invoke(
+        self,
+        input: LanguageModelInput,
+        config: RunnableConfig | None = None,
+        *,
+        stop: list[str] | None = None,
+        **kwargs: Any,
+    ) -> AIMessage:
         """Answer, and wait for the whole answer. Arguments and result as for any LangChain chat model."""
 
         def drive(messages: Any, run_manager: CallbackManagerForChainRun, config: RunnableConfig) -> AIMessage:
@@ -148,10 +163,19 @@ class ChatModelDecorator(BaseChatModel):
 
         return self._call_with_config(drive, self._messages(input), self._config(config))
 
-    async def ainvoke(self, input: LanguageModelInput, config: RunnableConfig | None = None, *, stop: list[str] | None = None, **kwargs: Any) -> AIMessage:
+    async def ainvoke(
+        self,
+        input: LanguageModelInput,
+        config: RunnableConfig | None = None,
+        *,
+        stop: list[str] | None = None,
+        **kwargs: Any,
+    ) -> AIMessage:
         """Answer without blocking the event loop. Arguments and result as for any LangChain chat model."""
 
-        async def drive(messages: Any, run_manager: AsyncCallbackManagerForChainRun, config: RunnableConfig) -> AIMessage:
+        async def drive(
+            messages: Any, run_manager: AsyncCallbackManagerForChainRun, config: RunnableConfig
+        ) -> AIMessage:
             child = patch_config(config, callbacks=run_manager.get_child())
             with closing(self._run(messages, stop, kwargs)) as run:
                 while call := run.pending:
@@ -166,7 +190,12 @@ class ChatModelDecorator(BaseChatModel):
         return await self._acall_with_config(drive, self._messages(input), self._config(config))
 
     def stream(
-        self, input: LanguageModelInput, config: RunnableConfig | None = None, *, stop: list[str] | None = None, **kwargs: Any
+        self,
+        input: LanguageModelInput,
+        config: RunnableConfig | None = None,
+        *,
+        stop: list[str] | None = None,
+        **kwargs: Any,
     ) -> Iterator[AIMessageChunk]:
         """Answer in chunks. Arguments and result as for any LangChain chat model."""
         if self._streaming_disabled(**kwargs):
@@ -179,7 +208,9 @@ class ChatModelDecorator(BaseChatModel):
                     live = Live(call)
                     try:
                         if call.live:
-                            with closing(cast(Any, call.target.stream(call.input, call.config(config), **call.kwargs))) as chunks:
+                            with closing(
+                                cast(Any, call.target.stream(call.input, call.config(config), **call.kwargs))
+                            ) as chunks:
                                 for chunk in chunks:
                                     for out in live.push(chunk):
                                         yield out
@@ -194,12 +225,19 @@ class ChatModelDecorator(BaseChatModel):
                         run.send(got, live.shown)
                 yield run.rest()
 
-        chunks: Any = self._transform_stream_with_config(iter([self._messages(input)]), cast(Any, drive), self._config(config))
+        chunks: Any = self._transform_stream_with_config(
+            iter([self._messages(input)]), cast(Any, drive), self._config(config)
+        )
         with closing(chunks):
             yield from chunks
 
     async def astream(
-        self, input: LanguageModelInput, config: RunnableConfig | None = None, *, stop: list[str] | None = None, **kwargs: Any
+        self,
+        input: LanguageModelInput,
+        config: RunnableConfig | None = None,
+        *,
+        stop: list[str] | None = None,
+        **kwargs: Any,
     ) -> AsyncIterator[AIMessageChunk]:
         """Answer in chunks without blocking the event loop. Arguments and result as for any LangChain chat model."""
         if self._streaming_disabled(**kwargs):
@@ -212,7 +250,9 @@ class ChatModelDecorator(BaseChatModel):
                     live = Live(call)
                     try:
                         if call.live:
-                            async with aclosing(cast(Any, call.target.astream(call.input, call.config(config), **call.kwargs))) as chunks:
+                            async with aclosing(
+                                cast(Any, call.target.astream(call.input, call.config(config), **call.kwargs))
+                            ) as chunks:
                                 async for chunk in chunks:
                                     for out in live.push(chunk):
                                         yield out
@@ -227,13 +267,21 @@ class ChatModelDecorator(BaseChatModel):
                         run.send(got, live.shown)
                 yield run.rest()
 
-        chunks: Any = self._atransform_stream_with_config(_aiter([self._messages(input)]), cast(Any, drive), self._config(config))
+        chunks: Any = self._atransform_stream_with_config(
+            _aiter([self._messages(input)]), cast(Any, drive), self._config(config)
+        )
         async with aclosing(chunks):
             async for chunk in chunks:
                 yield chunk
 
     def stream_events(
-        self, input: LanguageModelInput, config: RunnableConfig | None = None, *, version: Any = "v2", stop: list[str] | None = None, **kwargs: Any
+        self,
+        input: LanguageModelInput,
+        config: RunnableConfig | None = None,
+        *,
+        version: Any = "v2",
+        stop: list[str] | None = None,
+        **kwargs: Any,
     ) -> Any:
         """Answer as events. Arguments and result as for any LangChain chat model; version "v3" is one `stream`."""
         if version != "v3":
@@ -243,7 +291,13 @@ class ChatModelDecorator(BaseChatModel):
         return event_stream(lambda: self.stream(input, config, stop=stop, **kwargs))
 
     def astream_events(
-        self, input: LanguageModelInput, config: RunnableConfig | None = None, *, version: Any = "v2", stop: list[str] | None = None, **kwargs: Any
+        self,
+        input: LanguageModelInput,
+        config: RunnableConfig | None = None,
+        *,
+        version: Any = "v2",
+        stop: list[str] | None = None,
+        **kwargs: Any,
     ) -> Any:
         """Answer as events without blocking the event loop. Arguments and result as for any LangChain chat model."""
         if version != "v3":
@@ -254,7 +308,9 @@ class ChatModelDecorator(BaseChatModel):
 
     # --- everything else that a chat model has ------------------------------------------------------------------------
 
-    def bind_tools(self, tools: Sequence[Any], *, tool_choice: str | None = None, **kwargs: Any) -> Runnable[LanguageModelInput, AIMessage]:
+    def bind_tools(
+        self, tools: Sequence[Any], *, tool_choice: str | None = None, **kwargs: Any
+    ) -> Runnable[LanguageModelInput, AIMessage]:
         """Give tools to the innermost model, through this layer.
 
         Args:
@@ -272,7 +328,9 @@ class ChatModelDecorator(BaseChatModel):
             kwargs["tool_choice"] = tool_choice
         return rebind(self.inner.bind_tools(tools, **kwargs), self.inner, self)
 
-    def with_structured_output(self, schema: dict[str, Any] | type, *, include_raw: bool = False, **kwargs: Any) -> Runnable[LanguageModelInput, Any]:
+    def with_structured_output(
+        self, schema: dict[str, Any] | type, *, include_raw: bool = False, **kwargs: Any
+    ) -> Runnable[LanguageModelInput, Any]:
         """Answers as objects, in the way in which the inner model makes them, through this layer.
 
         Args:
@@ -300,25 +358,45 @@ class ChatModelDecorator(BaseChatModel):
         """The number of tokens of a conversation, by the inner model's count."""
         return self.inner.get_num_tokens_from_messages(messages, tools)
 
-    def generate(self, messages: list[list[BaseMessage]], stop: list[str] | None = None, callbacks: Any = None, **kwargs: Any) -> LLMResult:
+    def generate(
+        self, messages: list[list[BaseMessage]], stop: list[str] | None = None, callbacks: Any = None, **kwargs: Any
+    ) -> LLMResult:
         """Answer several conversations; `invoke` for each, so that tokens are counted once."""
         config = _generate_config(callbacks, kwargs)
         replies = self.batch(cast(Any, messages), config, stop=stop, **kwargs)
         return LLMResult(generations=[[ChatGeneration(message=reply)] for reply in replies])
 
-    async def agenerate(self, messages: list[list[BaseMessage]], stop: list[str] | None = None, callbacks: Any = None, **kwargs: Any) -> LLMResult:
+    async def agenerate(
+        self, messages: list[list[BaseMessage]], stop: list[str] | None = None, callbacks: Any = None, **kwargs: Any
+    ) -> LLMResult:
         """Answer several conversations; `ainvoke` for each, so that tokens are counted once."""
         config = _generate_config(callbacks, kwargs)
         replies = await self.abatch(cast(Any, messages), config, stop=stop, **kwargs)
         return LLMResult(generations=[[ChatGeneration(message=reply)] for reply in replies])
 
-    def _generate(self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any) -> ChatResult:
-        return ChatResult(generations=[ChatGeneration(message=self.invoke(messages, _child(CallbackManager, run_manager), stop=stop, **kwargs))])
+    def _generate(
+        self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
+    ) -> ChatResult:
+        return ChatResult(
+            generations=[
+                ChatGeneration(message=self.invoke(messages, _child(CallbackManager, run_manager), stop=stop, **kwargs))
+            ]
+        )
 
-    async def _agenerate(self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any) -> ChatResult:
-        return ChatResult(generations=[ChatGeneration(message=await self.ainvoke(messages, _child(AsyncCallbackManager, run_manager), stop=stop, **kwargs))])
+    async def _agenerate(
+        self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
+    ) -> ChatResult:
+        return ChatResult(
+            generations=[
+                ChatGeneration(
+                    message=await self.ainvoke(messages, _child(AsyncCallbackManager, run_manager), stop=stop, **kwargs)
+                )
+            ]
+        )
 
-    def _stream(self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
+    def _stream(
+        self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
+    ) -> Iterator[ChatGenerationChunk]:
         for chunk in self.stream(messages, _child(CallbackManager, run_manager), stop=stop, **kwargs):
             yield ChatGenerationChunk(message=chunk)
 
@@ -363,7 +441,10 @@ def _last(answer: AIMessage) -> AIMessageChunk:
 
 
 def _generate_config(callbacks: Any, kwargs: dict[str, Any]) -> RunnableConfig:
-    config = {"callbacks": callbacks, **{name: kwargs.pop(name, None) for name in ("tags", "metadata", "run_name", "run_id")}}
+    config = {
+        "callbacks": callbacks,
+        **{name: kwargs.pop(name, None) for name in ("tags", "metadata", "run_name", "run_id")},
+    }
     return cast(RunnableConfig, {name: value for name, value in config.items() if value is not None})
 
 

@@ -156,7 +156,9 @@ class Run:
         shown = merge_chunks(self.shown)
         said, whole = text_of(shown), text_of(answer)
         if not whole.startswith(said):
-            raise RuntimeError(f"{self.layer} showed text that its answer does not begin with: a call that is rewritten must not be live")
+            raise RuntimeError(
+                f"{self.layer} showed text that its answer does not begin with: a call that is rewritten must not be live"
+            )
         return AIMessageChunk(
             content=whole[len(said) :],
             additional_kwargs=_new(answer.additional_kwargs, shown.additional_kwargs),
@@ -211,7 +213,9 @@ class Live:
             UsageError: there was not a single chunk.
         """
         if not self.chunks:
-            raise UsageError(tr("The model's stream ended without a single chunk.", "模型的流没有产生任何内容就结束了。"))
+            raise UsageError(
+                tr("The model's stream ended without a single chunk.", "模型的流没有产生任何内容就结束了。")
+            )
         return merge_chunks(self.chunks)
 
     def _show(self, chunks: Sequence[AIMessageChunk]) -> Sequence[AIMessageChunk]:

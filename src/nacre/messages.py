@@ -10,14 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from langchain_core.messages import (
-    AIMessage,
-    AIMessageChunk,
-    BaseMessage,
-    HumanMessage,
-    ToolCallChunk,
-    message_chunk_to_message,
-)
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage, message_chunk_to_message
 
 
 def text_of(message: BaseMessage | str | list[Any]) -> str:
@@ -204,18 +197,13 @@ def as_chunk(message: AIMessage) -> AIMessageChunk:
     """
     if isinstance(message, AIMessageChunk):
         return message
-    written = [(c["name"], json.dumps(c["args"], ensure_ascii=False), c["id"]) for c in message.tool_calls]
-    written += [(c["name"] or "", c["args"] or "", c["id"]) for c in message.invalid_tool_calls]
-    calls = [
-        ToolCallChunk(type="tool_call_chunk", name=name, args=args, id=id, index=i)
-        for i, (name, args, id) in enumerate(written)
-    ]
     return AIMessageChunk(
         content=message.content,
         additional_kwargs=message.additional_kwargs,
         response_metadata=message.response_metadata,
         usage_metadata=message.usage_metadata,
-        tool_call_chunks=calls,
+        tool_calls=message.tool_calls,
+        invalid_tool_calls=message.invalid_tool_calls,
         name=message.name,
         id=message.id,
     )
