@@ -1,0 +1,1 @@
+"""Program-aided reasoning and the interpreter that runs the programs."""

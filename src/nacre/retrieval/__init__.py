@@ -1,0 +1,1 @@
+"""The knowledge base: parsing, chunking, indexes, search, and answers with citations."""
