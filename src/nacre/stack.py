@@ -51,7 +51,11 @@ class Layer:
     data: Callable[[Data], Data] = lambda fields: fields
 
     def kind(self) -> type[ChatModelDecorator]:
-        """The layer's class, imported when it is first needed."""
+        """The layer's class, imported when it is first needed.
+
+        Returns:
+            A subclass of `ChatModelDecorator`.
+        """
         module, name = self.where.split(":")
         return cast("type[ChatModelDecorator]", getattr(import_module(module), name))
 

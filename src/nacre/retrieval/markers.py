@@ -16,7 +16,14 @@ _TICKS = re.compile(r"`+")
 
 
 def numbers(marker: re.Match[str]) -> list[int]:
-    """The source numbers in one match of `MARKER`."""
+    """The source numbers in one marker.
+
+    Args:
+        marker: a match of `MARKER`.
+
+    Returns:
+        Numbers from 1 to 99, in the order written.
+    """
     return [int(n) for n in _NUMBER.findall(marker[1])]
 
 
@@ -105,7 +112,14 @@ class LiveMarkers:
         self._text = DeadMarkers(valid)
 
     def push(self, chunk: AIMessageChunk) -> Sequence[AIMessageChunk]:
-        """Filter the text of a chunk; parts that are not text pass unchanged."""
+        """Filter the text of a chunk; parts that are not text pass unchanged.
+
+        Args:
+            chunk: the next chunk of the inner model.
+
+        Returns:
+            The chunk with the text that is decided.
+        """
         if isinstance(chunk.content, str):
             return [_as_nacre(chunk, self._text.push(chunk.content))]
         content = [
@@ -117,7 +131,11 @@ class LiveMarkers:
         return [_as_nacre(chunk, content)]
 
     def close(self) -> Sequence[AIMessageChunk]:
-        """Give out what was held back."""
+        """The stream has ended.
+
+        Returns:
+            What was held back, as a chunk of its own.
+        """
         rest = self._text.close()
         return [AIMessageChunk(content=rest)] if rest else []
 
