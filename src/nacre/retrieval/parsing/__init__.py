@@ -3,5 +3,6 @@
 from nacre.retrieval.parsing.dispatch import parse
 from nacre.retrieval.parsing.document import Block, BlockKind, Cell, ParsedDocument, Table
 from nacre.retrieval.parsing.limits import Limits
+from nacre.retrieval.parsing.worker import ParserPool
 
-__all__ = ["Block", "BlockKind", "Cell", "Limits", "ParsedDocument", "Table", "parse"]
+__all__ = ["Block", "BlockKind", "Cell", "Limits", "ParsedDocument", "ParserPool", "Table", "parse"]

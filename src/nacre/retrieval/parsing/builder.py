@@ -65,6 +65,9 @@ class Builder:
         tidy = [[collapse(clean(cell)) for cell in line] for line in rows]
         while tidy and not any(tidy[-1]):
             tidy.pop()
+        while tidy and not any(tidy[0]):
+            tidy.pop(0)
+            row, header_rows = row + 1, max(header_rows - 1, 1 if header_rows else 0)
         width = max((len(line) for line in tidy), default=0)
         if not tidy:
             return
@@ -76,7 +79,7 @@ class Builder:
         if self._cells > self.limits.table_cells:
             self.warn(tr("a table is kept as text only: too many cells", "表格单元格过多，仅保留文本"))
             return
-        names = header or [" ".join(dict.fromkeys(filter(None, parts))) for parts in zip(*_padded(tidy[:header_rows], width), strict=True)]
+        names = [collapse(clean(name)) for name in header] or [" ".join(dict.fromkeys(filter(None, parts))) for parts in zip(*_padded(tidy[:header_rows], width), strict=True)]
         table = Table(start, self.length, tuple(names), tuple(cells[header_rows:]), self.page, self.sheet, row + header_rows, column)
         self.tables.append(table)
 

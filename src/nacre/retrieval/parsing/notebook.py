@@ -1,0 +1,58 @@
+"""Jupyter notebooks: Markdown cells as Markdown, code cells as code, and the text that the code gave."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from nacre.errors import ParseError
+from nacre.language import tr
+from nacre.retrieval.parsing import markdown
+from nacre.retrieval.parsing.builder import Builder
+from nacre.retrieval.parsing.limits import Task
+
+_OUTPUT_CHARS = 4000
+
+
+def parse(text: str, out: Builder, task: Task) -> None:
+    """Read a notebook.
+
+    Args:
+        text: the decoded .ipynb.
+        out: grows by its cells.
+        task: passed on.
+
+    Raises:
+        ParseError: damaged JSON, or no cells.
+    """
+    try:
+        book = json.loads(text, parse_int=str)
+    except ValueError as error:
+        raise ParseError(tr("damaged notebook", "笔记本文件已损坏") + f" ({error})") from error
+    cells = book.get("cells") if isinstance(book, dict) else None
+    if cells is None and isinstance(book, dict) and isinstance(book.get("worksheets"), list):
+        cells = [cell for sheet in book["worksheets"] if isinstance(sheet, dict) for cell in sheet.get("cells") or []]
+    if not isinstance(cells, list):
+        raise ParseError(tr("the notebook has no cells", "笔记本没有单元格"))
+    for cell in cells:
+        if isinstance(cell, dict):
+            _cell(cell, out, task)
+
+
+def _cell(cell: dict[str, Any], out: Builder, task: Task) -> None:
+    source = _text(cell.get("source", cell.get("input", "")))
+    kind = cell.get("cell_type")
+    if kind == "markdown" and source.strip():
+        markdown.parse(source.strip() + "\n", out, task)
+    elif kind == "heading":
+        out.add("heading", source, int(cell.get("level") or 1))
+    else:
+        out.add("code" if kind == "code" else "paragraph", source)
+    for output in cell.get("outputs") or []:
+        data = output.get("data") if isinstance(output, dict) else None
+        shown = data.get("text/plain") if isinstance(data, dict) else output.get("text") if isinstance(output, dict) else ""
+        out.add("code", _text(shown)[:_OUTPUT_CHARS])
+
+
+def _text(value: Any) -> str:
+    return "".join(map(str, value)) if isinstance(value, list) else value if isinstance(value, str) else ""

@@ -1,0 +1,229 @@
+"""Parsing in worker processes that may die: a hostile or broken file costs its own row and nothing else.
+
+A worker is a plain child process with a length-framed pipe, not a `multiprocessing` one: nothing is pickled, the
+caller's `__main__` is not run again, and no key of the environment is inherited. It stays warm, so that a small file
+costs milliseconds. The kernel keeps the limits (address space, no files written, an alarm); the parent keeps the deadline.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import struct
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from types import TracebackType
+
+from nacre.errors import ParseError
+from nacre.language import tr, user_language
+from nacre.retrieval.parsing.document import ParsedDocument, from_data
+from nacre.retrieval.parsing.limits import Limits
+
+_START_SECONDS = 60.0
+_ANSWER_BYTES = 1 << 30
+# After so much input a worker is replaced: what its C libraries leak or keep goes with it.
+_WORN_BYTES = 256 << 20
+
+
+class ParserPool:
+    """Worker processes that parse. Safe to share between threads; each call takes one worker.
+
+    Args:
+        workers: how many processes at most; they start when first needed.
+        timeout_s: time for a small document; a bigger file earns more (see `Limits`). None keeps the limits' own.
+        memory_bytes: address space of a worker. None keeps the limits' own.
+        limits: all limits.
+
+    Example:
+        >>> with ParserPool(workers=1) as pool:
+        ...     pool.parse(b"<h1>Hi</h1>", name="a.html").title
+        'Hi'
+    """
+
+    def __init__(
+        self, workers: int = 0, timeout_s: float | None = None, memory_bytes: int | None = None, limits: Limits | None = None
+    ) -> None:
+        changes = {k: v for k, v in (("seconds", timeout_s), ("memory_bytes", memory_bytes)) if v is not None}
+        self.limits = Limits(**{**(limits or Limits()).data(), **changes})
+        self.workers = workers or min(8, os.cpu_count() or 1)
+        self._free = threading.BoundedSemaphore(self.workers)
+        self._idle: deque[_Worker] = deque()
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def parse(self, data: bytes, *, name: str, mime: str | None = None, password: str = "") -> ParsedDocument:
+        """Parse one document in a worker.
+
+        Args:
+            data: the whole file.
+            name: its name.
+            mime: its media type if the source knows it.
+            password: opens an encrypted PDF.
+
+        Returns:
+            The parsed document.
+
+        Raises:
+            ParseError: the document cannot be parsed, or took more time or memory than it may.
+        """
+        request = {"name": name, "mime": mime or "", "password": password}
+        with self._free:
+            worker = self._take()
+            try:
+                answer = worker.ask(request, data, self.limits.deadline(len(data)))
+            except BaseException as error:
+                worker.kill()
+                if isinstance(error, _Death):
+                    raise ParseError(error.reason, uri=name) from None
+                raise
+            self._give(worker, worn=worker.taken > _WORN_BYTES)
+        return _result(answer, name)
+
+    def close(self) -> None:
+        """End all workers; a later `parse` starts new ones no more."""
+        with self._lock:
+            self._closed = True
+            idle, self._idle = list(self._idle), deque()
+        for worker in idle:
+            worker.kill()
+
+    def __enter__(self) -> ParserPool:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def _take(self) -> _Worker:
+        with self._lock:
+            if self._closed:
+                raise ParseError(tr("the parser pool is closed", "解析进程池已关闭"), uri="")
+            worker = self._idle.pop() if self._idle else None
+        if worker is not None and worker.process.poll() is None:
+            return worker
+        if worker is not None:
+            worker.kill()
+        return _Worker(self.limits)
+
+    def _give(self, worker: _Worker, worn: bool) -> None:
+        with self._lock:
+            if not self._closed and not worn:
+                self._idle.append(worker)
+                return
+        worker.kill()
+
+
+class _Death(Exception):
+    """The worker died or had to be killed; the reason is for people."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class _Worker:
+    """One child process and its two pipes."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        keep = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR", "TZ", "VIRTUAL_ENV", "PYTHONHOME")
+        environment = {name: os.environ[name] for name in keep if name in os.environ}
+        environment |= {"NACRE_LANG": user_language(), "OPENBLAS_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8", "PYTHONHASHSEED": "0"}
+        # The same packages as here, even when the caller found them by sys.path alone.
+        environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+        self.process = subprocess.Popen(
+            [sys.executable, "-B", "-m", "nacre.retrieval.parsing.worker_main"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+            start_new_session=True,
+        )
+        self.taken = 0
+        deadline = time.monotonic() + _START_SECONDS
+        try:
+            self._send(json.dumps(limits.data()).encode(), deadline, _START_SECONDS)
+            self._receive(deadline, _START_SECONDS)
+        except _Death:
+            self.kill()
+            raise ParseError(tr("a parser process cannot start here", "无法启动解析进程"), uri="") from None
+
+    def ask(self, request: dict[str, str], data: bytes, seconds: float) -> bytes:
+        """Send one document, wait for its answer.
+
+        Raises:
+            _Death: no answer in time, or the process died.
+        """
+        deadline = time.monotonic() + seconds
+        head = json.dumps(request | {"alarm": str(int(seconds) + 2)}).encode()
+        self.taken += len(data)
+        self._send(head, deadline, seconds)
+        self._send(data, deadline, seconds)
+        return self._receive(deadline, seconds)
+
+    def kill(self) -> None:
+        """End the process, whatever it does."""
+        self.process.kill()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                try:
+                    pipe.close()
+                except OSError:  # a half-sent frame cannot be flushed to the dead
+                    pass
+        self.process.wait()
+
+    def _send(self, frame: bytes, deadline: float, seconds: float) -> None:
+        assert self.process.stdin is not None
+        out = self.process.stdin.fileno()
+        os.set_blocking(out, False)
+        view = memoryview(struct.pack(">Q", len(frame)) + frame)
+        while view:
+            if not select.select([], [out], [], max(0.0, deadline - time.monotonic()))[1]:
+                raise _Death(self._too_slow(seconds))
+            try:
+                view = view[os.write(out, view[: 1 << 20]) :]
+            except BlockingIOError:
+                continue
+            except BrokenPipeError:
+                raise _Death(self._cause()) from None
+
+    def _receive(self, deadline: float, seconds: float) -> bytes:
+        size = struct.unpack(">Q", self._read(8, deadline, seconds))[0]
+        if size > _ANSWER_BYTES:
+            raise _Death(tr("its text is too big", "文本过大"))
+        return self._read(size, deadline, seconds)
+
+    def _read(self, size: int, deadline: float, seconds: float) -> bytes:
+        assert self.process.stdout is not None
+        source, parts = self.process.stdout.fileno(), bytearray()
+        while len(parts) < size:
+            if not select.select([source], [], [], max(0.0, deadline - time.monotonic()))[0]:
+                raise _Death(self._too_slow(seconds))
+            piece = os.read(source, min(size - len(parts), 1 << 20))
+            if not piece:
+                raise _Death(self._cause())
+            parts += piece
+        return bytes(parts)
+
+    def _too_slow(self, seconds: float) -> str:
+        return tr(f"it was not parsed within {seconds:.0f} s", f"未能在 {seconds:.0f} 秒内完成解析")
+
+    def _cause(self) -> str:
+        code = self.process.wait()
+        if code == 77:
+            most = self.limits.memory_bytes >> 20
+            return tr(f"it needs more than {most} MiB of memory to parse", f"解析所需内存超过 {most} MiB")
+        return tr(f"it crashed its parser (exit status {code})", f"解析进程崩溃（退出状态 {code}）")
+
+
+def _result(answer: bytes, name: str) -> ParsedDocument:
+    try:
+        data = json.loads(answer)
+        if "reason" in data:
+            raise ParseError(str(data["reason"]), uri=name)
+        return from_data(data)
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+        raise ParseError(tr("its parser gave back nonsense", "解析进程返回了无效结果"), uri=name) from error

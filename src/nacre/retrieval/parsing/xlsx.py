@@ -1,0 +1,130 @@
+"""Excel: each sheet is a heading and its tables; values as stored, formulas by their last result, comments kept."""
+
+from __future__ import annotations
+
+import datetime
+import io
+import re
+import warnings
+import zipfile
+from collections.abc import Iterator
+from typing import Any
+
+from nacre.errors import ParseError
+from nacre.language import tr
+from nacre.retrieval.parsing.builder import Builder
+from nacre.retrieval.parsing.grid import add_grid
+from nacre.retrieval.parsing.limits import Task
+from nacre.retrieval.parsing.ooxml import Package, attribute, child, local
+
+_NO_STYLES = b'<styleSheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"/>'
+_FORMULA_WITHOUT_VALUE = re.compile(rb"</f>\s*(?:<v\s*/>|<v>\s*</v>)?\s*</c>")
+
+
+def parse(data: bytes, out: Builder, task: Task) -> None:
+    """Read a workbook.
+
+    Args:
+        data: the whole .xlsx.
+        out: grows by a heading and tables for each sheet.
+        task: limits.
+
+    Raises:
+        ParseError: damaged, or a bomb.
+    """
+    package = Package(data, task.limits)
+    package.refuse_dtds()
+    package.properties(out)
+    book = _open(data, out)
+    try:
+        for sheet in book.worksheets:
+            out.sheet = sheet.title
+            out.sheets.append(sheet.title)
+            out.add("heading", sheet.title, 1)
+            _sheet(sheet, out)
+            _extras(package, sheet, out)
+        for chart in book.chartsheets:
+            out.sheets.append(chart.title)
+        out.sheet = ""
+    finally:
+        book.close()
+
+
+def _open(data: bytes, out: Builder) -> Any:
+    import openpyxl
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
+        except (ValueError, TypeError, KeyError, IndexError, AttributeError):
+            pass
+        # Writers other than Excel make style sheets that the library refuses; the cells are fine without.
+        try:
+            book = openpyxl.load_workbook(io.BytesIO(_without_styles(data)), read_only=True, data_only=True)
+        except (ValueError, TypeError, KeyError, IndexError, AttributeError, zipfile.BadZipFile) as error:
+            raise ParseError(tr("the workbook is damaged", "工作簿已损坏") + f" ({error})") from error
+    out.warn(tr("the style sheet is damaged: dates may show as numbers", "样式表已损坏：日期可能显示为数字"))
+    return book
+
+
+def _without_styles(data: bytes) -> bytes:
+    target = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(target, "w") as new:
+        for info in old.infolist():
+            if info.filename.endswith((".xml", ".rels")):
+                new.writestr(info.filename, _NO_STYLES if info.filename.endswith("/styles.xml") else old.read(info))
+    return target.getvalue()
+
+
+def _sheet(sheet: Any, out: Builder) -> None:
+    names: tuple[str, ...] = ()
+    for first, rows in _regions(sheet):
+        left = min(next(n for n, cell in enumerate(row) if cell) for row in rows)
+        names = add_grid(out, [row[left:] for row in rows], row=first, column=left + 1, header=names)
+
+
+def _regions(sheet: Any) -> Iterator[tuple[int, list[list[str]]]]:
+    """Runs of rows without an empty row between, with the 1-based number of the first."""
+    sheet.reset_dimensions()
+    region: list[list[str]] = []
+    first = number = 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for number, values in enumerate(sheet.iter_rows(values_only=True), start=1):
+            row = [_show(value) for value in values]
+            while row and not row[-1]:
+                row.pop()
+            if row:
+                first = first if region else number
+                region.append(row)
+            elif region:
+                yield first, region
+                region = []
+    if region:
+        yield first, region
+
+
+def _show(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "TRUE" if value else "FALSE"
+    if isinstance(value, datetime.datetime):
+        return value.date().isoformat() if value.time() == datetime.time() else value.isoformat(" ", "seconds")
+    return str(value).strip()
+
+
+def _extras(package: Package, sheet: Any, out: Builder) -> None:
+    """Comments, and formulas whose result was never stored."""
+    part = getattr(sheet, "_worksheet_path", "")
+    raw = package.read(part) or b""
+    missing = len(_FORMULA_WITHOUT_VALUE.findall(raw))
+    if missing:
+        out.warn(tr(f"sheet {sheet.title}: {missing} formulas have no stored result; open and save it in a spreadsheet program", f"工作表 {sheet.title}：{missing} 个公式没有保存结果，请用表格软件打开并保存"))
+    for kind, target in package.relations(part).values():
+        root = package.xml(target) if kind == "comments" else None
+        comments = None if root is None else child(root, "commentList")
+        for comment in [] if comments is None else comments:
+            text = "".join(node.text or "" for node in comment.iter() if local(node) == "t")
+            out.add("comment", f"{attribute(comment, 'ref')}: {text}" if text.strip() else "")
