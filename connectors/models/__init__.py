@@ -7,7 +7,6 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from nacre.connectors.models.providers import PROVIDERS, Provider, find_provider
-
 from nacre.errors import MissingKeyError, UnknownProviderError, UsageError
 from nacre.language import tr
 from nacre.optional import need
@@ -43,10 +42,11 @@ def load_model(spec: str | None = None, **kwargs: Any) -> BaseChatModel:
 
         return QuoteChatModel(**kwargs)
     if kind.strip().lower() in ("transformers", "hf", "huggingface"):
+        name = _model_name(rest, spec, "transformers:path/to/folder")
         need("transformers", extra="local")
         from nacre.connectors.models.transformers_chat import TransformersChatModel
 
-        return TransformersChatModel(model=_model_name(rest, spec, "transformers:path/to/folder"), **kwargs)
+        return TransformersChatModel(model=name, **kwargs)
     provider = find_provider(kind)
     if provider is None:
         raise _unknown(spec, kind)

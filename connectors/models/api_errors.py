@@ -9,9 +9,9 @@ from typing import Any
 
 import openai
 from langchain_core.exceptions import ContextOverflowError
+
 from nacre.connectors.models.deltas import StreamEnd
 from nacre.connectors.models.providers import Provider
-
 from nacre.errors import (
     MissingKeyError,
     ModelError,
@@ -24,6 +24,7 @@ from nacre.language import tr
 
 # The HTTP libraries under openai 2 and 3; their errors come out of a stream unwrapped. Named, never imported.
 _TRANSPORTS = {"httpx", "httpcore", "httpx2", "httpcore2", "anyio", "ssl"}
+_CUT_OFF = {"RemoteProtocolError", "ReadError"}
 _LONGEST_QUOTE = 300
 
 
@@ -100,6 +101,8 @@ def translate(error: Exception, place: Place) -> NacreError | None:
     if isinstance(error, openai.APITimeoutError | TimeoutError):
         return _unreachable(tr("no answer in time", "超时未响应"), place)
     if isinstance(error, openai.APIConnectionError):
+        if type(_root(error)).__name__ in _CUT_OFF:
+            return _broken_off(_root_cause(error), place)
         return _unreachable(_root_cause(error), place)
     if isinstance(error, openai.APIError):
         return _broken_off(_quote(error), place)
@@ -234,10 +237,15 @@ def _is_too_long(said: str) -> bool:
     )
 
 
+def _root(error: BaseException) -> BaseException:
+    while below := error.__cause__ or error.__context__:
+        error = below
+    return error
+
+
 def _root_cause(error: BaseException) -> str:
-    while error.__cause__ is not None or error.__context__ is not None:
-        error = error.__cause__ or error.__context__  # type: ignore[assignment]
-    return str(error).rstrip(".") or type(error).__name__
+    root = _root(error)
+    return str(root).rstrip(".") or type(root).__name__
 
 
 def _quote(error: Exception) -> str:

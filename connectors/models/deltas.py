@@ -10,6 +10,7 @@ from langchain_core.messages import AIMessageChunk, BaseMessage
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.messages.tool import ToolCallChunk, tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk
+
 from nacre.connectors.models.stops import StopCutter
 from nacre.connectors.models.usage import estimate_usage
 

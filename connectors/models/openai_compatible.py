@@ -14,13 +14,13 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
 from langchain_openai import ChatOpenAI
+
 from nacre.connectors.models.api_errors import Place, bad_reply, translated
 from nacre.connectors.models.deltas import Tidier, readable
 from nacre.connectors.models.payload import fit, has_images
 from nacre.connectors.models.providers import PROVIDERS, Provider, Quirks
 from nacre.connectors.models.stops import cut_at
 from nacre.connectors.models.usage import estimate_tokens, estimate_usage
-
 from nacre.errors import UnsupportedInputError
 from nacre.language import tr
 

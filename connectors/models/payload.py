@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage
+
 from nacre.connectors.models.providers import Quirks
 
 # Parameters that many servers take and the OpenAI client does not know; they travel in `extra_body`.

@@ -17,9 +17,9 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
-from nacre.connectors.models.stops import cut_at
 from pydantic import ConfigDict, Field, PrivateAttr
 
+from nacre.connectors.models.stops import cut_at
 from nacre.errors import UsageError
 from nacre.language import tr
 

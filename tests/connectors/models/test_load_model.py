@@ -1,0 +1,99 @@
+"""Names become models, and what is missing is said with its cure."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from nacre.connectors.models import default_spec, load_model
+from nacre.connectors.models.providers import PROVIDERS, find_provider
+from nacre.errors import MissingExtraError, MissingKeyError, UnknownProviderError, UsageError
+
+
+@pytest.mark.parametrize("name", [name for name, provider in PROVIDERS.items() if provider.needs_key])
+def test_models_without_a_key_name_the_variable(name: str) -> None:
+    with pytest.raises(MissingKeyError) as caught:
+        load_model(f"{name}:some-model")
+    assert caught.value.variable == PROVIDERS[name].keys[0]
+    assert f"export {caught.value.variable}=" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_models_of_every_provider_go_to_its_url_with_its_key(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    provider = PROVIDERS[name]
+    monkeypatch.setenv(provider.keys[-1], "the-key")
+    model = load_model(f"{name}:some-model", **({} if provider.base_url else {"base_url": "http://127.0.0.1:1/v1"}))
+    assert model.openai_api_base == (provider.base_url or "http://127.0.0.1:1/v1")  # type: ignore[attr-defined]
+    assert model.openai_api_key.get_secret_value() == "the-key"  # type: ignore[attr-defined]
+    assert model.model_name == "some-model"  # type: ignore[attr-defined]
+
+
+def test_models_default_follows_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert default_spec() == "quote"
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1/v1")
+    assert default_spec().startswith("openai:")
+    assert load_model().openai_api_base == "http://127.0.0.1:1/v1"  # type: ignore[attr-defined]
+    monkeypatch.delenv("OPENAI_BASE_URL")
+    monkeypatch.setenv("OPENAI_API_KEY", "k")
+    assert default_spec().startswith("openai:")
+    monkeypatch.setenv("NACRE_MODEL", "deepseek:deepseek-v4-pro")
+    assert default_spec() == "deepseek:deepseek-v4-pro"
+
+
+def test_models_unknown_names_get_a_hint() -> None:
+    with pytest.raises(UnknownProviderError, match="Did you mean openai"):
+        load_model("opnai:gpt-5")
+    with pytest.raises(UnknownProviderError, match="provider:model"):
+        load_model("gpt-5")
+
+
+def test_models_speak_the_users_language(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NACRE_LANG", "zh")
+    with pytest.raises(MissingKeyError, match="需要密钥"):
+        load_model("zhipu:glm-4.6")
+
+
+@pytest.mark.parametrize("spec", ["ollama", "vllm:", "transformers:", "openai_compatible:"])
+def test_models_that_must_be_named_say_so(spec: str) -> None:
+    with pytest.raises(UsageError, match="names no model"):
+        load_model(spec)
+
+
+def test_models_url_stands_in_the_name_too() -> None:
+    model = load_model("openai_compatible:qwen@2:7b@http://127.0.0.1:9000/v1")
+    assert (model.model_name, model.openai_api_base) == ("qwen@2:7b", "http://127.0.0.1:9000/v1")  # type: ignore[attr-defined]
+    with pytest.raises(UsageError, match="where the server is"):
+        load_model("openai_compatible:qwen")
+
+
+def test_models_ollama_host_is_taken_as_people_write_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OLLAMA_HOST", "0.0.0.0:11500")
+    assert load_model("ollama:qwen3").openai_api_base == "http://127.0.0.1:11500/v1"  # type: ignore[attr-defined]
+
+
+def test_models_misspelt_settings_are_errors_and_server_settings_travel() -> None:
+    with pytest.raises(UsageError, match=r"temprature.*temperature"):
+        load_model("vllm:m", temprature=0.1)
+    model = load_model("vllm:m", temperature=0.1, top_k=5, extra_body={"seed_mode": 1})
+    assert model.extra_body == {"top_k": 5, "seed_mode": 1}  # type: ignore[attr-defined]
+
+
+def test_models_aliases_find_their_provider() -> None:
+    assert [find_provider(name).name for name in ("qwen", "GLM", "kimi", "ernie")] == ["dashscope", "zhipu", "moonshot", "qianfan"]  # type: ignore[union-attr]
+    names = [name for provider in PROVIDERS.values() for name in (provider.name, *provider.aliases)]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize(("spec", "package", "extra"), [("vllm:m", "langchain_openai", "openai"), ("transformers:m", "transformers", "local")])
+def test_models_missing_packages_come_with_the_install_line(spec: str, package: str, extra: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(MissingExtraError) as caught:
+        load_model(spec)
+    assert caught.value.install == f"pip install 'nacre[{extra}]'"
+
+
+def test_models_table_loads_no_package_of_a_provider() -> None:
+    code = "import sys, nacre.connectors.models; print([m for m in ('langchain_core', 'openai', 'torch', 'transformers') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
