@@ -40,8 +40,8 @@ def read_input(text: str, arguments: tuple[str, ...] = ()) -> ActionInput:
         A dict, a list, or the text without its fence, quotes and backticks.
     """
     body = unfence(text).strip()
-    if body[:2] == "{{" and body[-2:] == "}}":
-        body = body[1:-1].strip()
+    if body.startswith('{\\"'):
+        body = body.replace('\\"', '"')  # an object that was escaped as a string
     if body[:1] and body[0] in "{[｛［":
         read = _json_input(body)
         if read is not None:

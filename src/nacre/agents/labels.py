@@ -55,7 +55,7 @@ LABELS = _table(_WEAK, _STRONG)
 
 def _alternatives(sources: tuple[dict[Kind, str], ...]) -> str:
     words = sorted((word for source in sources for kind in source.values() for word in kind.split()), key=len, reverse=True)
-    return "|".join(word.replace("_", r"[ _\-]?") for word in words)
+    return "|".join(word.replace("_", r"[ _\-]{0,2}") for word in words)
 
 
 _ANY = _alternatives((_STRONG, _WEAK))
@@ -68,7 +68,7 @@ _LINE = re.compile(
     (?:\(?\d{{1,4}}[.)、:：][ ]{{0,2}}[*_`\[【<]{{0,4}})?
     (?P<label>{_ANY})(?![A-Za-z])
     [ ]{{0,2}}(?:[\#(（]?(?:\d{{1,4}}|[一二三四五六七八九十]{{1,3}})[)）]?)?[ ]?
-    (?P<close>[*_`\]】>"'”」)）]{{0,6}})[ \t]{{0,3}}
+    (?P<close>[*_`\]】>"'”」)）]{{0,6}})[ \t]{{0,3}}(?:(?:是|为|is)[ ]?(?=[:：]))?
     (?P<sep>{_SEPARATOR})?""",
     re.IGNORECASE | re.VERBOSE,
 )
@@ -131,6 +131,9 @@ def _label_at(text: str, at: int, end: int) -> Label | None:
     if not match:
         return None
     key = _key(match["label"])
+    again = _LINE.match(text, match.end(), end) if match["sep"] else None
+    if again and again["sep"] and _key(again["label"]) == key:
+        match = again  # "Action: Action: search"
     strong = key in STRONG
     rest = text[match.end() : min(end, match.end() + 80)]
     marked = "#" in match["open"] or any(mark in match["close"] for mark in "*]】>")
@@ -164,7 +167,7 @@ def inline_labels(text: str) -> list[Label]:
             # "…搜索Action：searchAction Input：": a capital tells a label from the word before it.
             is_label = match["label"][0].isupper() and not (before.isascii() and (before.isupper() or before == "_"))
         else:
-            is_label = not before.isalnum()
+            is_label = not before.isalnum() or before.isascii()
         if is_label:
             found.append(Label(LABELS[key], key in STRONG, match.start(), _behind_marks(text, match)))
     return found

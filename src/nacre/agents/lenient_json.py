@@ -7,6 +7,7 @@ punctuation, raw newlines and inner quotes in strings, triple-quoted strings, co
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 MAX_DEPTH = 60
@@ -16,6 +17,7 @@ _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "/": "/", "\\
 _COLONS = ":：=﹕"
 _ENDS = ",，}]｝］;"
 _BLANK = " \t\r\n\u3000\ufeff\u200b\xa0"
+_NEXT_KEY = re.compile(r"""["'“][\w \-]{1,64}["'”][ ]{0,4}[:：]""")
 _DECODER = json.JSONDecoder(strict=False)
 
 
@@ -36,8 +38,11 @@ def read_json(text: str, start: int = 0) -> tuple[Any, int, bool]:
         value, end = _DECODER.raw_decode(text, start)
         return value, end, True
     except (ValueError, RecursionError):
-        reader = _Reader(text, start)
+        doubled = text.startswith("{{", start)  # a template's escaped braces, copied
+        reader = _Reader(text, start + doubled)
         value = reader.value(0)
+        if doubled and text.startswith("}", reader.at):
+            reader.at += 1
         if not isinstance(value, (dict, list)):
             raise ValueError("no object or array begins here") from None
         return value, reader.at, reader.closed
@@ -143,7 +148,7 @@ class _Reader:
                 return result
             key = str(self._string(_COLONS) if self.text[self.at] in _OPEN_QUOTES else self._bare(_COLONS + _ENDS, raw=True))
             self.skip()
-            if self.at >= len(self.text) or self.text[self.at] not in _COLONS:
+            if key.startswith("\\") or self.at >= len(self.text) or self.text[self.at] not in _COLONS:
                 raise ValueError("a key without a value")
             self.at += 1
             self.skip()
@@ -207,7 +212,9 @@ class _Reader:
         after = self.at + 1
         while after < len(self.text) and self.text[after] in _BLANK:
             after += 1
-        return after >= len(self.text) or self.text[after] in ends or self.text[after] in _ENDS or self.text[after] in "/#"
+        if after >= len(self.text) or self.text[after] in ends or self.text[after] in _ENDS or self.text[after] in "/#":
+            return True
+        return after > self.at + 1 and _NEXT_KEY.match(self.text, after) is not None  # the comma was forgotten
 
     def _bare(self, ends: str, *, raw: bool = False) -> Any:
         begin = self.at

@@ -20,10 +20,12 @@ from nacre.agents.trajectory import ActionInput, Step
 _THINK = ("think", "thinking", "reasoning", "thought_process", "scratchpad")
 _THINK_PAIRS = [(f"<{name}>", f"</{name}>") for name in _THINK] + [("◁think▷", "◁/think▷"), ("<|begin_of_thought|>", "<|end_of_thought|>")]
 _SPECIAL = re.compile(r"<\|(?:im_end|im_start|eot_id|end_of_text|endoftext|end|assistant|eom_id|user|observation)\|>|</s>|<s>|\[/?INST\]|<｜end▁of▁sentence｜>")
-_INNER_INPUT = re.compile(r"(?<![A-Za-z])(?:Action[ _]?Input|Tool[ _]?Input|行动输入|动作输入|行動輸入|工具输入)[*_]{0,3}[ ]?[:：][*_]{0,3}", re.IGNORECASE)
+_INNER_INPUT = re.compile(r"(?:(?<![A-Za-z])(?:Action|Tool)[ _]?Input|行动输入|动作输入|行動輸入|工具输入)[*_]{0,3}[ ]?[:：][*_]{0,3}", re.IGNORECASE)
 _INNER_OBSERVATION = re.compile(r"(?:(?<=\s)|(?<=[。”\"]))[*_]{0,3}(?:Observation|观察结果|观察|觀察)[ ]?\d{0,3}[*_]{0,3}[ ]?[:：]")
 _SAID_ANSWER = re.compile(r"(?:final answer is|最终答案是|最终答案为|最終答案是|答案是|答案为)[ ]?[:：]?[ ]?(?P<answer>[^\n]{1,2000})", re.IGNORECASE)
 _CLOSING_TAG = re.compile(r"(?:\s*</[A-Za-z_]{1,20}>)+\s*$")
+MAX_LABELS = 64  # more labels than that before the first readable action is noise
+MAX_LINES = 64
 _WRAP = "*_` \t\n\r\u3000"
 
 
@@ -44,7 +46,7 @@ def parse_react(text: str, tools: Iterable[Any] | ToolNames | None = None) -> St
         {'q': '螺钿'}
     """
     names = ToolNames.of(tools)
-    body = _SPECIAL.sub("\n", strip_reasoning(text)).replace("\r\n", "\n").strip()
+    body = _SPECIAL.sub("\n", strip_reasoning(text)).replace("\r\n", "\n").replace("\xa0", " ").strip()
     if not body:
         return Step()
     step = _whole_object(body, names)
@@ -82,7 +84,7 @@ def _without_blocks(text: str, opening: str, closing: str) -> str:
         start = text.find(opening, at)
         if start < 0:
             break
-        lead = text[text.rfind("\n", 0, start) + 1 : start][-40:].strip()
+        lead = text[max(0, start - 40) : start].rpartition("\n")[2].strip()
         end = text.find(closing, start)
         if lead and not lead.endswith((":", "：", ">", "。", ".")):  # a tag inside a sentence or a string is content
             kept.append(text[at : start + len(opening)])
@@ -133,7 +135,7 @@ def _is_reply(text: str, labels: list[Label], names: ToolNames) -> bool:
 def _from_labels(text: str, labels: list[Label], names: ToolNames) -> Step:
     preamble = text[: labels[0].start].strip(_WRAP)
     thoughts: list[str] = []
-    for at, label in enumerate(labels):
+    for at, label in enumerate(labels[:MAX_LABELS]):
         body = text[label.body : labels[at + 1].start if at + 1 < len(labels) else len(text)]
         if label.kind is Kind.THOUGHT:
             thoughts.append(body.strip(_WRAP))
@@ -144,7 +146,7 @@ def _from_labels(text: str, labels: list[Label], names: ToolNames) -> Step:
             return Step(thought=_thought(thoughts, preamble), answer=_clean_answer(answer, _opened_bold(text, label)))
         elif label.kind in (Kind.ACTION, Kind.INPUT):
             call = _labelled_call(text, labels, at, names, _thought(thoughts, preamble))
-            if call:
+            if call and (call[0] in names.arguments or fold(call[0]) not in NOTHING):
                 return _called(_thought(thoughts, preamble), call, names)
     return _said_answer(_thought(thoughts, preamble))
 
@@ -154,19 +156,24 @@ def _thought(thoughts: list[str], preamble: str) -> str:
 
 
 def _labelled_call(text: str, labels: list[Label], at: int, names: ToolNames, thought: str) -> Call | None:
-    label = labels[at]
-    following = labels[at + 1] if at + 1 < len(labels) else None
-    end = following.start if following else len(text)
-    body = _CLOSING_TAG.sub("", text[label.body : end])
-    if label.kind is Kind.INPUT:
+    body = _body(text, labels, at)
+    if labels[at].kind is Kind.INPUT:
         return _input_alone(body, names, thought)
     parts = _INNER_INPUT.split(body, maxsplit=1)
     if len(parts) == 2:
         return _name_and_input(parts[0], _one_input(parts[1]), names)
-    if following and following.kind is Kind.INPUT:
-        stop = labels[at + 2].start if at + 2 < len(labels) else len(text)
-        return _name_and_input(body, _one_input(text[following.body : stop], text[following.body :]), names)
+    if at + 1 < len(labels) and labels[at + 1].kind is Kind.INPUT:
+        return _name_and_input(body, _one_input(_body(text, labels, at + 1), text[labels[at + 1].body :]), names)
     return _call(body, names)
+
+
+def _body(text: str, labels: list[Label], at: int) -> str:
+    """What stands between a label and the next one, without a closing tag or the end of a bold line."""
+    end = labels[at + 1].start if at + 1 < len(labels) else len(text)
+    body = _CLOSING_TAG.sub("", text[labels[at].body : end])
+    if _opened_bold(text, labels[at]) and body.rstrip().endswith("**"):
+        body = body.rstrip()[:-2]
+    return body
 
 
 def _one_input(text: str, beyond: str = "") -> str:
@@ -178,7 +185,8 @@ def _one_input(text: str, beyond: str = "") -> str:
                 _, end, closed = read_json(candidate.lstrip())
             except ValueError:
                 continue
-            if closed:
+            behind = candidate.lstrip()[end:].strip(" \n\t`")
+            if closed and (stripped[0] == "{" or not behind):  # "[Oslo] mayor" is a text
                 return candidate.lstrip()[:end]
         return text
     if stripped.startswith(("```", "~~~")):
@@ -192,8 +200,6 @@ def _name_and_input(spelled: str, given: str, names: ToolNames) -> Call | None:
     if call is None:
         return None
     name, inside = call
-    if fold(name) in NOTHING:
-        return None
     read = read_input(given, names.arguments.get(name, ()))
     if isinstance(read, dict) and names.find(str(read.get("action", ""))) == name and "action_input" in read:
         return name, read["action_input"]
@@ -235,7 +241,10 @@ def _loose_call(first: str, rest: str, names: ToolNames) -> Call | None:
     known = names.find(head)
     if known and tail.strip():
         return known, read_input(tail.strip(" :：-"), names.arguments[known])
-    mentioned = names.mentioned(first)
+    before, _, behind = first.replace("：", ":").rpartition(":")
+    if fold(before) in FINISH:
+        return before, behind.strip()
+    mentioned = names.find(behind) or names.mentioned(first)
     if mentioned:
         return mentioned, _behind_mention(first, rest, mentioned)
     plain = first.strip("`'\"*<>[]【】“”. 。：:…")
@@ -271,13 +280,12 @@ def _called(thought: str, call: Call, names: ToolNames) -> Step:
 
 def _answer_end(text: str, labels: list[Label], at: int) -> int:
     """An answer ends where the model goes on to invent another turn."""
-    for index in range(at + 1, len(labels)):
-        label = labels[index]
+    question: Label | None = None
+    for label in labels[at + 1 :]:
         if label.kind in (Kind.OBSERVATION, Kind.THOUGHT) and label.strong:
-            return label.start
-        invented = any(later.kind is Kind.THOUGHT and later.strong for later in labels[index:])
-        if label.kind is Kind.QUESTION and invented:
-            return label.start
+            return question.start if question else label.start
+        if label.kind is Kind.QUESTION and question is None:
+            question = label  # an invented next question, if a thought follows it
     return len(text)
 
 
@@ -312,7 +320,7 @@ def _unlabelled(text: str, names: ToolNames) -> Step:
     if embedded:
         return embedded
     lines = [line.strip(_WRAP + ">-") for line in text.split("\n") if line.strip()]
-    for at, line in enumerate(lines):
+    for at, line in enumerate(lines[:MAX_LINES]):
         call = _line_call(line, "\n".join(lines[at + 1 :]), names, alone=len(lines) == 1)
         if call:
             return _called("\n".join(lines[:at]), call, names)
