@@ -68,6 +68,9 @@ def translated(place: Place) -> Iterator[None]:
     Args:
         place: whom the call goes to.
 
+    Returns:
+        A context manager.
+
     Raises:
         NacreError: the call failed.
     """

@@ -153,3 +153,18 @@ def no_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
 def wire() -> SimpleNamespace:
     """The words of the protocol, for tests to put answers together."""
     return SimpleNamespace(Answer=Answer, completion=completion, event=event, stream=stream, text_stream=text_stream, usage=USAGE)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """A skipped standard test is invisible; a class that lists its `expected_skips` makes every other one fail."""
+    outcome = yield
+    report = outcome.get_result()  # type: ignore[attr-defined]
+    expected = getattr(getattr(item, "cls", None), "expected_skips", None)
+    if expected is None or hasattr(report, "wasxfail") or report.failed:
+        return
+    name = getattr(item, "originalname", item.name)
+    if report.skipped and name not in expected:
+        report.outcome, report.longrepr = "failed", f"{name} was skipped, and is not among the expected skips: {report.longrepr}"
+    elif report.when == "call" and report.passed and name in expected:
+        report.outcome, report.longrepr = "failed", f"{name} runs now; take it out of the expected skips"
