@@ -1,0 +1,57 @@
+"""What an interpreter of programs is to the rest of Nacre: one method, and what comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, get_args, runtime_checkable
+
+Status = Literal["ok", "error", "timeout", "memory", "blocked"]
+STATUSES: tuple[Status, ...] = get_args(Status)
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How one program ended.
+
+    Attributes:
+        status: "ok"; "error", the program failed or passed a limit that is named in `limit`; "timeout"; "memory";
+            "blocked", it tried what a sandboxed program may not do.
+        value: what `solution()` returned, else the value of the last expression, else `ans`. Plain data keeps its type,
+            anything else is the text of its `repr()`.
+        stdout: what it printed.
+        error: what went wrong and where, "" when nothing did.
+        seconds: wall-clock time of the run.
+        stderr: what it wrote to standard error.
+        limit: which limit ended it: "time", "cpu", "memory", "output", "value", "disk", "file_size", "files", "processes", "program".
+    """
+
+    status: Status
+    value: Any = None
+    stdout: str = ""
+    error: str = ""
+    seconds: float = 0.0
+    stderr: str = ""
+    limit: str | None = None
+
+
+@runtime_checkable
+class CodeInterpreter(Protocol):
+    """Runs a program that nobody trusts.
+
+    It returns for every program, whatever the program does: a bad program is a status, never an exception. It may be called
+    from several threads at once.
+    """
+
+    def run(self, code: str, timeout_s: float = 5.0, *, inputs: Mapping[str, Any] | None = None) -> Execution:
+        """Run one program from a clean start.
+
+        Args:
+            code: Python source.
+            timeout_s: seconds of wall-clock time that it may take.
+            inputs: plain data (numbers, texts, lists, dicts) that the program finds under these names.
+
+        Returns:
+            How it ended.
+        """
+        ...

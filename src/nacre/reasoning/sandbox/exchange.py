@@ -1,0 +1,99 @@
+"""One run: the program goes into a child, output and an answer come out, and a deadline holds."""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+from dataclasses import dataclass, field
+
+from nacre.reasoning.sandbox.helper import Child, kill
+from nacre.reasoning.sandbox.limits import Limits
+
+_PART = 1 << 16
+
+
+@dataclass
+class Record:
+    """What came out of a child.
+
+    Attributes:
+        stdout, stderr, answer: bytes.
+        ended: "closed", the child closed all its pipes; "time" or "output", a limit was passed and it was killed.
+        seconds: wall-clock time.
+        delivered: whether it took the whole program.
+    """
+
+    stdout: bytearray = field(default_factory=bytearray)
+    stderr: bytearray = field(default_factory=bytearray)
+    answer: bytearray = field(default_factory=bytearray)
+    ended: str = "closed"
+    seconds: float = 0.0
+    delivered: bool = False
+
+
+def exchange(child: Child, request: bytes, limits: Limits, timeout_s: float) -> Record:
+    """Give a child its program and collect what it says until it ends or a limit is passed.
+
+    Args:
+        child: a waiting child.
+        request: the program in the form that `inside.child` reads.
+        limits: the most output.
+        timeout_s: seconds until it is killed.
+
+    Returns:
+        The record.
+    """
+    start = time.monotonic()
+    record = Record()
+    sinks = {child.stdout: (record.stdout, limits.output), child.stderr: (record.stderr, limits.output)}
+    sinks[child.answer] = (record.answer, limits.value + 8192)
+    for fd in (child.program, *sinks):
+        os.set_blocking(fd, False)
+    record.ended = _pump(child, memoryview(request), sinks, record, start + timeout_s)
+    record.seconds = time.monotonic() - start
+    return record
+
+
+def _pump(child: Child, request: memoryview, sinks: dict[int, tuple[bytearray, int]], record: Record, deadline: float) -> str:
+    poll = select.poll()
+    poll.register(child.program, select.POLLOUT)
+    for fd in sinks:
+        poll.register(fd, select.POLLIN)
+    still_open = set(sinks)
+    while still_open:
+        events = poll.poll(max(0.0, deadline - time.monotonic()) * 1000)
+        if time.monotonic() >= deadline:
+            kill(child)
+            return "time"
+        for fd, _ in events:
+            if fd == child.program:
+                request = _write(fd, request)
+                if not request:
+                    record.delivered = True
+                    poll.unregister(fd)
+            elif not _read(fd, sinks[fd][0]):
+                poll.unregister(fd)
+                still_open.discard(fd)
+            elif len(sinks[fd][0]) > sinks[fd][1]:
+                kill(child)
+                return "output"
+    return "closed"
+
+
+def _write(fd: int, data: memoryview) -> memoryview:
+    try:
+        return data[os.write(fd, data[:_PART]) :]
+    except BlockingIOError:
+        return data
+    except BrokenPipeError:
+        return data[len(data) :]  # it ended; the pipes that are read say so too
+
+
+def _read(fd: int, sink: bytearray) -> bool:
+    try:
+        part = os.read(fd, _PART)
+    except BlockingIOError:
+        return True
+    sink += part
+    return bool(part)

@@ -1,0 +1,257 @@
+"""The helper process, seen from outside: started clean, asked for children, watched for its end."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nacre.errors import InterpreterError, SandboxUnavailableError
+from nacre.language import tr
+from nacre.reasoning.sandbox.limits import Level, Limits
+from nacre.reasoning.sandbox.view import View
+
+_START_S, _FORK_S = 60.0, 10.0
+_AHEAD = 2  # children that wait for a program
+_ENVIRONMENT = {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "HOME": "/box/tmp", "TMPDIR": "/box/tmp", "MALLOC_ARENA_MAX": "1"}
+_ENVIRONMENT |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+_START = "import sys; sys.path.insert(0, sys.argv.pop(1)); from inside.launcher import main; main()"
+
+
+class HelperGone(Exception):
+    """The helper ended; another one is needed."""
+
+
+@dataclass(frozen=True)
+class Child:
+    """A locked-down process that waits for a program, as descriptors.
+
+    Attributes:
+        pid: its number inside the helper.
+        kill: a pidfd.
+        program, stdout, stderr, answer: pipes.
+    """
+
+    pid: int
+    kill: int
+    program: int
+    stdout: int
+    stderr: int
+    answer: int
+
+
+class Helper:
+    """One helper process.
+
+    Args:
+        level: how strong the walls must be.
+        limits: of each run.
+        view: what programs can see.
+
+    Raises:
+        SandboxUnavailableError: the kernel does not offer what the level needs.
+        InterpreterError: the helper does not start.
+    """
+
+    def __init__(self, level: Level, limits: Limits, view: View) -> None:
+        self._lock = threading.Lock()
+        self._ready: deque[Child] = deque()
+        self._gone: dict[int, tuple[int, float]] = {}
+        self._running: set[int] = set()
+        self.made = 0
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._control = ours
+        with theirs:
+            self._process = _spawn(theirs.fileno())
+        try:
+            ours.send(json.dumps(_config(level, limits, view)).encode())
+            self.facts = self._facts()
+            for _ in range(_AHEAD):
+                ours.send(b"+")
+        except BaseException:
+            self.close()
+            raise
+
+    def _facts(self) -> dict[str, Any]:
+        try:
+            message, _ = self._receive(time.monotonic() + _START_S)
+        except (HelperGone, TimeoutError) as error:
+            raise InterpreterError(
+                tr(f"The sandbox does not start: {self._last_words()}", f"沙箱无法启动：{self._last_words()}")
+            ) from error
+        if "missing" in message:
+            raise unavailable([(str(name), str(answer)) for name, answer in message["missing"]])
+        facts: dict[str, Any] = message["facts"]
+        return facts
+
+    def _last_words(self) -> str:
+        self._process.kill()
+        assert self._process.stderr is not None
+        return self._process.stderr.read().decode("utf-8", "replace").strip()[-800:] or "no answer"
+
+    def take(self) -> Child:
+        """A child that waits for a program; another one is asked for in its place.
+
+        Raises:
+            HelperGone: the helper ended.
+            InterpreterError: it cannot make children any more.
+        """
+        with self._lock:
+            deadline = time.monotonic() + _FORK_S
+            self._ask()
+            self._drain()
+            while not self._ready:
+                self._read_message(deadline)
+            child = self._ready.popleft()
+            self._running.add(child.pid)
+            self.made += 1
+            return child
+
+    def release(self, child: Child) -> None:
+        """End the child if it still runs, and close its descriptors."""
+        kill(child)
+        for fd in (child.kill, child.program, child.stdout, child.stderr, child.answer):
+            os.close(fd)
+        with self._lock:
+            self._running.discard(child.pid)
+            self._gone.pop(child.pid, None)
+
+    def how_it_ended(self, child: Child, timeout_s: float = 2.0) -> tuple[int, float]:
+        """Wait for the end of a child that left no answer.
+
+        Returns:
+            Its exit code (negative for a signal) and the seconds of processor time that it used.
+
+        Raises:
+            HelperGone: the helper ended, and the child with it.
+            TimeoutError: it still runs.
+        """
+        deadline = time.monotonic() + timeout_s
+        while True:
+            with self._lock:
+                self._drain()
+                if child.pid in self._gone:
+                    return self._gone[child.pid]
+            if time.monotonic() > deadline:
+                raise TimeoutError
+            _wait_readable(self._control.fileno(), min(deadline, time.monotonic() + 0.05))
+
+    def close(self) -> None:
+        """End the helper and with it every run."""
+        with self._lock:
+            self._control.close()  # process 1 of the sandbox ends with its socket, and the kernel ends the rest
+            for child in self._ready:
+                for fd in (child.kill, child.program, child.stdout, child.stderr, child.answer):
+                    os.close(fd)
+            self._ready.clear()
+        self._process.kill()
+        self._process.wait()
+        if self._process.stderr is not None:
+            self._process.stderr.close()
+
+    def abandon(self) -> None:
+        """Forget the helper of a parent process after a fork: close our copies, kill nothing."""
+        self._control.close()
+        self._process.returncode = 0  # it is not our child: nothing to wait for
+
+    def _ask(self) -> None:
+        try:
+            self._control.send(b"+")
+        except OSError as error:
+            raise HelperGone from error
+
+    def _drain(self) -> None:
+        while _wait_readable(self._control.fileno(), 0):
+            self._read_message(time.monotonic())
+
+    def _read_message(self, deadline: float) -> None:
+        try:
+            message, descriptors = self._receive(deadline)
+        except TimeoutError as error:
+            raise HelperGone from error  # alive or not, it does not do its work
+        if "child" in message:
+            self._ready.append(Child(message["child"], *descriptors))
+        elif "gone" in message and message["gone"] in self._running:
+            self._gone[message["gone"]] = (message["code"], message["cpu_s"])
+        elif "failed" in message:
+            raise InterpreterError(
+                tr(f"The sandbox cannot start a process: {message['failed']}. Too many may be running.", f"沙箱无法启动进程：{message['failed']}。可能进程过多。")
+            )
+
+    def _receive(self, deadline: float) -> tuple[dict[str, Any], list[int]]:
+        if not _wait_readable(self._control.fileno(), deadline):
+            raise TimeoutError
+        try:
+            data, descriptors, _, _ = socket.recv_fds(self._control, 1 << 16, 5)
+        except OSError as error:
+            raise HelperGone from error
+        if not data:
+            raise HelperGone
+        return json.loads(data), descriptors
+
+
+def kill(child: Child) -> None:
+    """End a child, whatever it is doing."""
+    try:
+        signal.pidfd_send_signal(child.kill, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+def _spawn(control: int) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-I", "-S", "-X", "utf8", "-c", _START, str(Path(__file__).parent), str(control)]
+    return subprocess.Popen(
+        command, env=_ENVIRONMENT, cwd="/", pass_fds=[control], start_new_session=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+def _config(level: Level, limits: Limits, view: View) -> dict[str, Any]:
+    return {
+        "level": level, "readable": view.readable, "hidden": view.hidden, "path": view.path, "packages": view.packages,
+        "memory_bytes": limits.memory, "scratch_bytes": limits.scratch, "scratch_files": limits.scratch_files,
+        "file_bytes": limits.file_size, "files": limits.files, "processes": limits.processes,
+    }  # fmt: skip
+
+
+def _wait_readable(fd: int, deadline: float) -> bool:
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    return bool(poll.poll(max(0.0, deadline - time.monotonic()) * 1000))
+
+
+_CURES = {
+    "x86_64": ("the sandbox knows the system calls of x86_64 only: use a remote interpreter", "沙箱仅支持 x86_64 的系统调用：请使用远程解释器"),
+    "seccomp": ("allow seccomp filters (CONFIG_SECCOMP_FILTER)", "请启用 seccomp 过滤器（CONFIG_SECCOMP_FILTER）"),
+    "Landlock": (
+        "use Linux 5.13 or later with `landlock` in /sys/kernel/security/lsm, or ask for level=\"namespaces\"",
+        "请使用 Linux 5.13 或更高版本并启用 landlock，或指定 level=\"namespaces\"",
+    ),
+    "user namespaces": (
+        "allow them (sysctl kernel.apparmor_restrict_unprivileged_userns=0, user.max_user_namespaces, the container's seccomp profile), "
+        'or ask for level="landlock"',
+        '请允许用户命名空间（sysctl kernel.apparmor_restrict_unprivileged_userns=0、user.max_user_namespaces、容器的 seccomp 配置），或指定 level="landlock"',
+    ),
+}
+_CURES["mounts and users of its own"] = _CURES["user namespaces"]
+
+
+def unavailable(missing: list[tuple[str, str]]) -> SandboxUnavailableError:
+    """The refusal, with every missing part and its cure."""
+    parts = [f"{name} ({answer})" for name, answer in missing]
+    cures = [tr(*_CURES[name]) for name, _ in missing if name in _CURES]
+    listed, cure = ", ".join(parts), "; ".join(dict.fromkeys(cures))
+    return SandboxUnavailableError(
+        tr(f"The sandbox refuses to run programs: this machine lacks {listed}. {cure[:1].upper()}{cure[1:]}.", f"沙箱拒绝运行程序：本机缺少 {listed}。{cure}。"),
+        missing=tuple(name for name, _ in missing),
+    )

@@ -1,0 +1,85 @@
+"""One run: a process that locks itself down, waits for a program, runs it and answers."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import signal
+from typing import TYPE_CHECKING
+
+from . import linux, namespaces, preload, program, rlimits
+
+if TYPE_CHECKING:
+    from .zygote import Zygote
+
+_ANSWER_FD, _PROGRAM_FD = 700, 701  # above the limit on descriptors, out of the way of programs that close all they know
+_NONCE_BYTES = 16
+
+
+def run(zygote: Zygote, program_in: int, stdout: int, stderr: int, answer: int) -> None:
+    """Become the run: never returns."""
+    try:
+        _take_descriptors(program_in, stdout, stderr, answer)
+        lock_down(zygote)
+        _serve(zygote)
+    except BaseException as error:  # whatever it is, this process must not go on as a second zygote
+        _complain(error)
+    finally:
+        os._exit(70)
+
+
+def _take_descriptors(program_in: int, stdout: int, stderr: int, answer: int) -> None:
+    null = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
+    for fd, place in ((answer, _ANSWER_FD), (program_in, _PROGRAM_FD), (null, 0), (stdout, 1), (stderr, 2)):
+        os.dup2(fd, place, inheritable=False)
+
+
+def lock_down(zygote: Zygote) -> None:
+    """Give up everything that the program does not need. What stands here last is what stays."""
+    config = zygote.config
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    if zygote.has_namespaces:
+        namespaces.mount_scratch(config["scratch_bytes"], config["scratch_files"])
+    linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)
+    if zygote.ruleset is not None:
+        zygote.ruleset.enforce()
+    os.closerange(3, _ANSWER_FD)  # the zygote's socket and Landlock's rules
+    linux.close_all_from(_PROGRAM_FD + 1)
+    linux.keep_capabilities()
+    linux.prctl(linux.PR_SET_DUMPABLE, 0)
+    linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
+    preload.reseed()
+    gc.enable()
+    rlimits.apply(zygote.address_space + config["memory_bytes"], config["file_bytes"], config["files"], config["processes"])
+    zygote.filter_for(os.getpid()).install()
+
+
+def _serve(zygote: Zygote) -> None:
+    request = json.loads(_read_exactly(int.from_bytes(_read_exactly(4), "big")))
+    rlimits.apply_cpu(request["cpu_s"])
+    status, text = program.run(request, zygote.names)
+    nonce = _read_exactly(_NONCE_BYTES)  # stayed in the pipe: no object of this process held it while the program ran
+    _write_all(nonce + f"{status}\n{text}".encode())
+
+
+def _read_exactly(size: int) -> bytes:
+    data = bytearray()
+    while len(data) < size:
+        part = os.read(_PROGRAM_FD, size - len(data))
+        if not part:
+            os._exit(0)  # the host gave this process up
+        data += part
+    return bytes(data)
+
+
+def _write_all(data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(_ANSWER_FD, view) :]
+    os._exit(0)
+
+
+def _complain(error: BaseException) -> None:
+    os.write(2, f"sandbox: {type(error).__name__}: {error}".encode("utf-8", "replace"))

@@ -1,0 +1,142 @@
+"""Namespaces of the helper: its own users, mounts, processes, network, and a file view that holds little more than Python."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from . import linux
+
+NOBODY = 65534
+BOX, SCRATCH = "/box", "/box/tmp"  # Landlock looks past a mount point, so its rule goes on the folder above
+DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom", "/dev/random")
+_OTHERS = {"mount": linux.CLONE_NEWNS, "pid": linux.CLONE_NEWPID, "net": linux.CLONE_NEWNET, "ipc": linux.CLONE_NEWIPC, "uts": linux.CLONE_NEWUTS}
+
+
+def enter() -> None:
+    """Move into new namespaces. The process ids change for the next child, which will be process 1.
+
+    Raises:
+        OSError: the kernel, or a profile around this machine, does not allow it; `filename` names the namespace.
+    """
+    uid, gid = os.geteuid(), os.getegid()
+    if uid == 0:
+        _enter_as_root()
+    else:
+        linux.unshare(linux.CLONE_NEWUSER, "user")
+        Path("/proc/self/setgroups").write_text("deny")
+        Path("/proc/self/uid_map").write_text(f"{NOBODY} {uid} 1")
+        Path("/proc/self/gid_map").write_text(f"{NOBODY} {gid} 1")
+    for name, flag in _OTHERS.items():
+        linux.unshare(flag, name)
+    try:
+        linux.unshare(linux.CLONE_NEWCGROUP, "cgroup")
+    except OSError:
+        pass  # hides the name of the control group, which no program can read anyway
+
+
+def _enter_as_root() -> None:
+    """Root is mapped together with nobody, so that the helper can build its view as the one and go on as the other."""
+    os.setgroups([])
+    parent = os.getpid()
+    entered, mapped = os.pipe(), os.pipe()
+    mapper = os.fork()
+    if mapper == 0:  # stays outside, where it may write a map of two users
+        os.close(entered[1])
+        done = os.read(entered[0], 1)
+        try:
+            for kind in ("uid", "gid"):
+                Path(f"/proc/{parent}/{kind}_map").write_text(f"0 0 1\n{NOBODY} {NOBODY} 1")
+            os.write(mapped[1], done)
+        finally:
+            os._exit(0)
+    os.close(mapped[1])
+    try:
+        linux.unshare(linux.CLONE_NEWUSER, "user")
+        os.write(entered[1], b"1")
+        if os.read(mapped[0], 1) != b"1":
+            raise PermissionError(1, "the map of users was refused", "unshare(user)")
+    finally:
+        for fd in (*entered, mapped[0]):
+            os.close(fd)
+        os.waitpid(mapper, 0)
+
+
+def build_view(readable: Sequence[str], hidden: Sequence[str]) -> None:
+    """Replace the whole file tree by an empty, read-only one that holds copies of some folders.
+
+    Args:
+        readable: folders and files that stay, at their own paths, read-only.
+        hidden: folders below these that must look empty.
+
+    Raises:
+        OSError: a call is missing or forbidden; `filename` names it.
+    """
+    linux.mount(None, b"/", None, linux.MS_REC | linux.MS_PRIVATE)
+    closed = linux.MOUNT_ATTR_RDONLY | linux.MOUNT_ATTR_NOSUID | linux.MOUNT_ATTR_NODEV
+    trees = {path: linux.clone_tree(path, closed) for path in readable}
+    device = linux.MOUNT_ATTR_NOSUID | linux.MOUNT_ATTR_NOEXEC
+    trees |= {path: linux.clone_tree(path, device) for path in DEVICES if os.path.exists(path)}
+    links = {path: os.readlink(path) for path in ("/lib", "/lib64") if os.path.islink(path)}
+    root_flags = linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC
+    linux.mount(b"view", b"/tmp", b"tmpfs", root_flags, b"size=256k,mode=755")
+    os.chdir("/tmp")
+    for path in sorted([*trees, *hidden]):  # a folder comes before what lies in it
+        if path in trees:
+            _place(path, trees[path])
+        else:
+            linux.mount(b"hidden", os.fsencode(path.lstrip("/")), b"tmpfs", root_flags, b"size=64k,mode=755")
+    for path in hidden:
+        linux.mount(None, os.fsencode(path.lstrip("/")), None, linux.MS_REMOUNT | linux.MS_BIND | linux.MS_RDONLY | root_flags)
+    os.makedirs(SCRATCH.lstrip("/"))
+    os.symlink(SCRATCH, "tmp")
+    for path, target in links.items():
+        os.symlink(target, path.lstrip("/"))
+    linux.syscall("pivot_root", b".", b".")
+    linux.umount(b".", linux.MNT_DETACH)
+    os.chdir("/")
+    linux.mount(None, b"/", None, linux.MS_REMOUNT | linux.MS_BIND | linux.MS_RDONLY | root_flags)
+
+
+def _place(path: str, tree: int) -> None:
+    target = path.lstrip("/")
+    if os.path.isdir(f"/proc/self/fd/{tree}"):
+        os.makedirs(target, exist_ok=True)
+    else:
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        os.close(os.open(target, os.O_CREAT | os.O_WRONLY, 0o600))
+    linux.attach_tree(tree, target)
+
+
+def become_nobody() -> None:
+    """Give up the uid of root, keeping the capabilities of this user namespace for making children."""
+    linux.prctl(linux.PR_SET_KEEPCAPS, 1)
+    os.setgroups([])
+    os.setresgid(NOBODY, NOBODY, NOBODY)
+    os.setresuid(NOBODY, NOBODY, NOBODY)
+
+
+def mount_scratch(size: int, files: int) -> None:
+    """Give this process an empty folder of its own, and go there.
+
+    Args:
+        size: bytes that it holds.
+        files: files and folders that it holds.
+    """
+    linux.unshare(linux.CLONE_NEWNS, "mount")
+    flags = linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC
+    linux.mount(b"scratch", os.fsencode(SCRATCH), b"tmpfs", flags, f"size={size},nr_inodes={files},mode=700".encode())
+    os.chdir(SCRATCH)
+
+
+def nobody_can_read(path: str) -> bool:
+    """Whether `become_nobody` would leave this file readable, tried in a child."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            become_nobody()
+            os._exit(0 if os.access(path, os.R_OK) else 1)
+        finally:
+            os._exit(1)
+    return os.waitpid(pid, 0)[1] == 0

@@ -1,0 +1,86 @@
+"""Modules that are ready before a program starts, and the names that published programs of PAL and PoT take for granted."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+_STANDARD = (
+    "abc", "argparse", "array", "ast", "asyncio", "base64", "bisect", "calendar", "collections", "contextlib", "copy", "csv", "ctypes",
+    "dataclasses", "datetime", "decimal", "difflib", "enum", "fractions", "functools", "hashlib", "heapq", "inspect", "io", "itertools",
+    "json", "linecache", "locale", "math", "numbers", "operator", "os", "pathlib", "pickle", "pprint", "random", "re", "secrets",
+    "shutil", "statistics", "string", "struct", "tempfile", "textwrap", "threading", "time", "traceback", "types", "typing",
+    "unicodedata", "uuid", "zoneinfo", "_strptime",
+)  # fmt: skip
+_FUNCTIONS_USED_LATE = """
+x, y = Symbol("x"), Symbol("y")
+solve(Eq(x ** 2 - x - 6, 0), x), solve([Eq(x + y, 3), Eq(x - y, 1)], [x, y]), solve(x / 2 - 3.5), simplify((x ** 2 - 1) / (x - 1))
+solve_it(x * 2 - 6, x), float(simplify("1/3").evalf())
+"""
+
+
+def load(packages: list[str]) -> dict[str, Any]:
+    """Import what programs use, once for all runs.
+
+    Args:
+        packages: optional packages to import, in this order; those that fail are left out.
+
+    Returns:
+        The names that every program starts with.
+    """
+    for name in _STANDARD:
+        importlib.import_module(name)
+    loaded = [name for name in packages if _try_import(name)]
+    names = _names(loaded)
+    if "sympy" in loaded:
+        exec(_FUNCTIONS_USED_LATE, dict(names))  # fills sympy's caches and triggers its late imports
+    return names
+
+
+def _try_import(name: str) -> bool:
+    try:
+        importlib.import_module(name)
+    except ImportError:
+        return False
+    return True
+
+
+def _names(loaded: list[str]) -> dict[str, Any]:
+    import datetime
+    import math
+    import statistics
+
+    names: dict[str, Any] = {"math": math, "statistics": statistics, "datetime": datetime.datetime, "date": datetime.date}
+    names["timedelta"] = datetime.timedelta
+    if "numpy" in loaded:
+        names["np"] = sys.modules["numpy"]
+    if "dateutil.relativedelta" in loaded:
+        names["relativedelta"] = sys.modules["dateutil.relativedelta"].relativedelta
+    if "sympy" in loaded:
+        sympy = sys.modules["sympy"]
+        names |= {name: getattr(sympy, name) for name in ("Symbol", "symbols", "Eq", "solve", "simplify")} | {"solve_it": solve_it}
+    return names
+
+
+def solve_it(equation: Any, variable: Any) -> Any:
+    """The first solution of an equation as a dict, with None for what has none (the helper of Program of Thoughts, arXiv:2211.12588).
+
+    Args:
+        equation: a sympy expression or equation, or a list of them.
+        variable: a symbol, or a list of them.
+
+    Returns:
+        Symbol to value.
+    """
+    solutions = sys.modules["sympy"].solve(equation, variable, dict=True)
+    if solutions:
+        return solutions[0]
+    return dict.fromkeys(variable if isinstance(variable, list) else [variable])
+
+
+def reseed() -> None:
+    """Give this process random numbers of its own; the standard library does so by itself at a fork."""
+    numpy_random = sys.modules.get("numpy.random")
+    if numpy_random is not None:
+        numpy_random.seed()

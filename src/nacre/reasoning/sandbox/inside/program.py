@@ -1,0 +1,127 @@
+"""Run a program in this process and write down how it ended. Nothing here protects: the process already is locked down."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import errno
+import gc
+import io
+import linecache
+import sys
+import traceback
+import types
+from typing import Any
+
+from . import rlimits
+from .encode import Encoder, Unencodable
+
+_NAME = "<program>"
+_ANSWERS = ("ans", "answer")
+_LIMIT_OF_ERRNO = {errno.ENOSPC: "disk", errno.EDQUOT: "disk", errno.EFBIG: "file_size", errno.EMFILE: "files", errno.ENFILE: "files"}
+_FORBIDDEN = (errno.EPERM, errno.EACCES, errno.EROFS)
+
+
+def run(request: dict[str, Any], names: dict[str, Any]) -> tuple[str, str]:
+    """Run one program.
+
+    Args:
+        request: "code", "inputs" (more names), "value_limit" (characters of the encoded value).
+        names: what the program finds defined.
+
+    Returns:
+        The status, "ok", "error", "memory" or "blocked", with a limit after a colon where one was reached ("error:disk");
+        and the value as JSON, or the text of the error.
+    """
+    try:
+        code = _compile(request["code"])
+    except MemoryError:  # what CPython's parser raises for a program nested too deeply
+        return "error", "SyntaxError: the program is nested too deeply"
+    except BaseException as error:
+        return "error", _describe(error)
+    _open_streams()
+    try:
+        result = _execute(code, {**names, **request["inputs"]})
+        _flush()
+        return "ok", Encoder(request["value_limit"]).text(result)
+    except Unencodable as error:
+        return "error:value", f"ValueError: {error}"
+    except BaseException as error:
+        return _failure(error)
+
+
+def _compile(source: str) -> list[types.CodeType]:
+    """The statements and, when the program ends in one, its last expression."""
+    linecache.cache[_NAME] = (len(source), None, source.splitlines(keepends=True), _NAME)
+    tree = ast.parse(source, _NAME)
+    last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+    parts = [compile(tree, _NAME, "exec", dont_inherit=True)]
+    if isinstance(last, ast.Expr):
+        parts.append(compile(ast.Expression(last.value), _NAME, "eval", dont_inherit=True))
+    return parts
+
+
+def _open_streams() -> None:
+    for name, fd in (("stdout", 1), ("stderr", 2)):
+        raw = io.FileIO(fd, "w", closefd=False)
+        stream = io.TextIOWrapper(io.BufferedWriter(raw), "utf-8", "backslashreplace", line_buffering=True)
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
+        try:
+            stream.flush()  # type: ignore[union-attr]
+        except Exception:
+            continue  # the program replaced or closed it
+
+
+def _execute(parts: list[types.CodeType], names: dict[str, Any]) -> Any:
+    """The value: what `solution()` returns, else the last expression, else `ans`."""
+    module = types.ModuleType("__main__")
+    own_builtins = types.ModuleType("builtins")  # a copy: what the program does to it, it does to itself
+    vars(own_builtins).update(vars(builtins), exit=sys.exit, quit=sys.exit)
+    space = vars(module)
+    space.update(names, __builtins__=own_builtins)
+    sys.modules.update(__main__=module, builtins=own_builtins)
+    preset = {name: names.get(name) for name in _ANSWERS}
+    exec(parts[0], space)
+    last = eval(parts[1], space) if len(parts) > 1 else None
+    if callable(space.get("solution")):
+        return space["solution"]()
+    if last is not None:
+        return last
+    return next((space[name] for name in _ANSWERS if space.get(name) is not preset[name]), None)
+
+
+def _failure(error: BaseException) -> tuple[str, str]:
+    if isinstance(error, MemoryError):
+        error.__traceback__ = None  # it holds the frames, and they hold what filled the memory
+        gc.collect()
+        rlimits.allow_answer()
+        return "memory:memory", "MemoryError: the program needs more memory than a run may have"
+    _flush()
+    if isinstance(error, SystemExit):
+        return ("ok", "null") if error.code in (None, 0) else ("error", f"SystemExit: the program ended itself with {error.code!r}"[:500])
+    text = _describe(error)
+    if isinstance(error, OSError) and error.errno in _FORBIDDEN:
+        return "blocked", text
+    if isinstance(error, OSError) and error.errno in _LIMIT_OF_ERRNO:
+        return f"error:{_LIMIT_OF_ERRNO[error.errno]}", text
+    if isinstance(error, RuntimeError) and "can't start new thread" in str(error):
+        return "error:processes", text
+    return "error", text
+
+
+def _describe(error: BaseException) -> str:
+    """The traceback without the frames of this file, cut to what a reader can use."""
+    frames = error.__traceback__
+    while frames is not None and frames.tb_frame.f_code.co_filename != _NAME:
+        frames = frames.tb_next
+    try:
+        lines = traceback.format_exception(type(error), error, frames, limit=-8, chain=False)
+        text = "".join(lines).strip()
+    except BaseException:
+        text = f"{type.__getattribute__(type(error), '__name__')}: the error cannot be shown"
+    return text if len(text) <= 4000 else text[:1500] + "\n…\n" + text[-2500:]

@@ -1,0 +1,154 @@
+"""The zygote: a process with everything loaded that makes one locked-down child after another, ahead of need."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import select
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+from . import child, landlock, linux, namespaces, preload, seccomp, syscalls
+
+
+class Zygote:
+    """What children inherit: modules, the compiled filter, the Landlock rules.
+
+    Args:
+        config: the host's first message, see `nacre.reasoning.sandbox.zygote`.
+        control: the socket to the host.
+    """
+
+    def __init__(self, config: dict[str, Any], control: socket.socket) -> None:
+        self.config, self.control = config, control
+        self.has_namespaces = config["level"] != "landlock"
+        self.ruleset: landlock.Ruleset | None = None
+        self.names: dict[str, Any] = {}
+        self.address_space = 0
+        self._own_pids = -1
+        self._filter = seccomp.Filter(syscalls.allowed(None)) if self.has_namespaces else None
+
+    def prepare(self) -> None:
+        """Build the view, load the modules, make the rules, give up what children do not need."""
+        _be_first_when_memory_runs_out()
+        self._own_pids = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+        memory = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
+        if self.has_namespaces:
+            namespaces.build_view(self.config["readable"], self.config["hidden"])
+        self._load_modules()
+        self.address_space = int(os.pread(memory, 200, 0).split()[0]) * os.sysconf("SC_PAGE_SIZE")
+        os.close(memory)
+        if self.config["level"] != "namespaces":
+            self._make_rules()
+        self._give_up_root()
+        linux.drop_bounding_set()
+        linux.keep_capabilities(*([linux.CAP_SYS_ADMIN] if self.has_namespaces else []))
+        linux.prctl(linux.PR_SET_DUMPABLE, 0)
+        linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)  # after the change of user, which clears it
+        gc.disable()
+        gc.collect()
+        gc.freeze()  # a child that collects garbage does not touch, and so copy, these pages
+
+    def _load_modules(self) -> None:
+        sys.path[:] = self.config["path"]
+        sys.executable, sys.dont_write_bytecode = "", True
+        self.names = preload.load(self.config["packages"])
+        for name in [name for name in sys.modules if name.partition(".")[0] == __package__]:
+            del sys.modules[name]  # a program cannot import what this process is made of
+
+    def _make_rules(self) -> None:
+        self.ruleset = landlock.Ruleset()
+        for path in self.config["readable"]:
+            self.ruleset.allow(path, landlock.READ)
+        for path in namespaces.DEVICES:
+            if os.path.exists(path):
+                self.ruleset.allow(path, landlock.DEVICE)
+        if self.has_namespaces:
+            self.ruleset.allow(namespaces.BOX, landlock.WRITE)
+
+    def _give_up_root(self) -> None:
+        if os.getuid() == 0 and (self.has_namespaces or namespaces.nobody_can_read(os.__file__)):
+            namespaces.become_nobody()
+
+    def filter_for(self, pid: int) -> seccomp.Filter:
+        """The filter of the child with this process id."""
+        return self._filter or seccomp.Filter(syscalls.allowed(pid))
+
+    def facts(self) -> dict[str, Any]:
+        """What holds for every child, for `nacre doctor`."""
+        return {
+            "level": self.config["level"],
+            "landlock_abi": self.ruleset.abi if self.ruleset else 0,
+            "user": "root without capabilities" if os.getuid() == 0 else "unprivileged",
+            "modules": [name for name in self.config["packages"] if name in sys.modules],
+        }
+
+    def serve(self) -> None:
+        """Make a child whenever the host asks, report the dead, end with the host."""
+        wake, alarm = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.signal(signal.SIGCHLD, lambda number, frame: None)
+        signal.set_wakeup_fd(alarm, warn_on_full_buffer=False)
+        poll = select.poll()
+        poll.register(self.control, select.POLLIN)
+        poll.register(wake, select.POLLIN)
+        while True:
+            for fd, _ in poll.poll():
+                if fd == wake:
+                    os.read(wake, 4096)
+                    self._report_dead()
+                elif not self.control.recv(16):
+                    os._exit(0)  # the host is gone
+                else:
+                    self._make_child()
+
+    def _report_dead(self) -> None:
+        while True:
+            try:
+                pid, status, used = os.wait4(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if not pid:
+                return
+            self._tell({"gone": pid, "code": os.waitstatus_to_exitcode(status), "cpu_s": used.ru_utime + used.ru_stime})
+
+    def _make_child(self) -> None:
+        pipes = [os.pipe2(os.O_CLOEXEC) for _ in range(4)]
+        (program_in, program_out), *answers = pipes
+        try:
+            pid = self._fork()
+            if pid == 0:
+                child.run(self, program_in, *(write for _, write in answers))
+            kill = os.pidfd_open(pid)
+            self._tell({"child": pid}, [kill, program_out, *(read for read, _ in answers)])
+            os.close(kill)
+        except OSError as error:
+            self._tell({"failed": f"{error.filename or 'fork'}: {error.strerror}"})
+        finally:
+            for fd in (fd for pipe in pipes for fd in pipe):
+                os.close(fd)
+
+    def _fork(self) -> int:
+        if not self.has_namespaces:
+            return os.fork()
+        linux.unshare(linux.CLONE_NEWPID, "pid")
+        pid = -1
+        try:
+            pid = os.fork()
+        finally:
+            if pid != 0:
+                linux.setns(self._own_pids, linux.CLONE_NEWPID)  # a second unshare fails until this one is taken back
+        return pid
+
+    def _tell(self, message: dict[str, Any], descriptors: list[int] | None = None) -> None:
+        socket.send_fds(self.control, [json.dumps(message).encode()], descriptors or [])
+
+
+def _be_first_when_memory_runs_out() -> None:
+    try:
+        Path("/proc/self/oom_score_adj").write_text("500")
+    except OSError:
+        pass  # a courtesy to the host, not a protection

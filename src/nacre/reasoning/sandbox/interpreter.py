@@ -1,0 +1,182 @@
+"""PythonInterpreter: run a stranger's Python behind the kernel's own walls."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import os
+import threading
+from collections.abc import Iterable, Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from nacre.errors import InterpreterError, UsageError
+from nacre.language import tr
+from nacre.reasoning.interpreter import Execution
+from nacre.reasoning.sandbox import outcome, selftest
+from nacre.reasoning.sandbox.exchange import Record, exchange
+from nacre.reasoning.sandbox.helper import Child, Helper, HelperGone
+from nacre.reasoning.sandbox.limits import LEVELS, Level, Limits
+from nacre.reasoning.sandbox.pool import Pool
+from nacre.reasoning.sandbox.view import PACKAGES, view_of
+
+
+class PythonInterpreter:
+    """Runs each program in a fresh process that can reach no file, no network and no other process of this machine.
+
+    The kernel holds the walls (namespaces, Landlock, seccomp, limits); `docs/sandbox.md` says what each one stops. A helper
+    process with Python's library, numpy and sympy loaded is started with the first run and kept, so that a run costs
+    milliseconds. Nothing is carried from one run to the next. Thread-safe.
+
+    Args:
+        level: "full"; or weaker, where the kernel does not offer everything: "namespaces" does without Landlock, "landlock" does
+            without namespaces and then offers programs no files and no threads. None: `NACRE_SANDBOX`, else "full".
+        limits: how much a run may use.
+        packages: installed packages that programs may import beside the standard library; those that are not installed are left out.
+        parallel: runs at the same time; further ones wait. None: twice the processors, at least 4.
+
+    Raises:
+        UsageError: an unknown level.
+
+    Example:
+        >>> from nacre.reasoning.sandbox import PythonInterpreter
+        >>> with PythonInterpreter() as python:
+        ...     python.run("sum(range(101))").value
+        5050
+    """
+
+    def __init__(
+        self, *, level: Level | None = None, limits: Limits | None = None, packages: Iterable[str] = PACKAGES, parallel: int | None = None
+    ) -> None:
+        self.level = _level(level or os.environ.get("NACRE_SANDBOX") or "full")
+        self.limits = limits or Limits()
+        self._packages = tuple(packages)
+        self._slots = threading.BoundedSemaphore(parallel or max(4, 2 * (os.cpu_count() or 1)))
+        self._pool = Pool(self._start)
+
+    def run(self, code: str, timeout_s: float = 5.0, *, inputs: Mapping[str, Any] | None = None) -> Execution:
+        """Run one program.
+
+        Args:
+            code: Python source.
+            timeout_s: seconds of wall-clock time that it may take.
+            inputs: plain data that the program finds under these names.
+
+        Returns:
+            How it ended. Whatever the program does, this returns.
+
+        Raises:
+            UsageError: a wrong argument.
+            SandboxUnavailableError: the kernel lacks what the level needs; nothing was run.
+            InterpreterError: no process can be started.
+        """
+        request = _request(code, timeout_s, inputs or {}, self.limits)
+        if len(request) > self.limits.program:
+            size = self.limits.program
+            return Execution("error", error=tr(f"The program and its inputs are longer than {size} bytes.", f"程序及其输入超过 {size} 字节。"), limit="program")
+        with self._slots:
+            execution = self._run_once(request, timeout_s)
+            return execution or self._run_once(request, timeout_s) or _interrupted()
+
+    async def arun(self, code: str, timeout_s: float = 5.0, *, inputs: Mapping[str, Any] | None = None) -> Execution:
+        """`run` without blocking the event loop."""
+        return await asyncio.to_thread(self.run, code, timeout_s, inputs=inputs)
+
+    def start(self) -> dict[str, Any]:
+        """Start the helper now rather than with the first run.
+
+        Returns:
+            What it reports about itself: level, landlock_abi, user, modules.
+        """
+        helper = self._pool.helper()
+        try:
+            return dict(helper.facts)
+        finally:
+            self._pool.give_back(helper)
+
+    def close(self) -> None:
+        """End the helper; a later run starts a new one."""
+        self._pool.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def _run_once(self, request: bytes, timeout_s: float) -> Execution | None:
+        """None when the helper died under the run, so that it should be tried again."""
+        helper, child = self._pool.take()
+        try:
+            return _execute(helper, child, request, self.limits, timeout_s)
+        except HelperGone:
+            self._pool.discard(helper)
+            return None
+        finally:
+            self._pool.give_back(helper, child)
+
+    def _start(self) -> Helper:
+        helper = Helper(self.level, self.limits, view_of(self._packages))
+        try:
+            self._prove(helper)
+        except BaseException:
+            helper.close()
+            raise
+        return helper
+
+    def _prove(self, helper: Helper) -> None:
+        """Attack the new sandbox; refuse to serve when anything gets out."""
+        child = helper.take()
+        try:
+            execution = _execute(helper, child, _request(selftest.PROGRAM, 10.0, {"path": __file__}, self.limits), self.limits, 10.0)
+        finally:
+            helper.release(child)
+        if execution.status != "ok" or execution.value != selftest.PASSED:
+            what = execution.error or execution.value
+            raise InterpreterError(tr(f"The sandbox failed its self-test and serves nothing: {what}", f"沙箱未通过自检，拒绝服务：{what}"))
+
+
+def _execute(helper: Helper, child: Child, request: bytes, limits: Limits, timeout_s: float) -> Execution:
+    nonce = os.urandom(16)
+    record = exchange(child, request + nonce, limits, timeout_s)
+    if record.ended != "closed":
+        return outcome.from_limit(record, timeout_s, limits)
+    return outcome.from_answer(record, nonce) or _without_answer(helper, child, record, limits, timeout_s)
+
+
+def _without_answer(helper: Helper, child: Child, record: Record, limits: Limits, timeout_s: float) -> Execution:
+    try:
+        code, cpu_s = helper.how_it_ended(child, max(0.5, timeout_s - record.seconds))
+    except TimeoutError:  # it closed its pipes and goes on
+        record.ended = "time"
+        return outcome.from_limit(record, timeout_s, limits)
+    return outcome.from_exit(record, code, cpu_s, _cpu_s(timeout_s, limits))
+
+
+def _cpu_s(timeout_s: float, limits: Limits) -> int:
+    return math.ceil(timeout_s * limits.processors) + 1
+
+
+def _request(code: str, timeout_s: float, inputs: Mapping[str, Any], limits: Limits) -> bytes:
+    """Length and JSON, as `inside.child` reads it."""
+    if not isinstance(code, str):
+        raise UsageError(tr(f"A program is a text, not {type(code).__name__}.", f"程序应为文本，而不是 {type(code).__name__}。"))
+    if not 0 < timeout_s <= 86_400:
+        raise UsageError(tr(f"timeout_s is {timeout_s!r}; give seconds between 0 and 86400.", f"timeout_s 为 {timeout_s!r}，请给出 0 到 86400 之间的秒数。"))
+    try:
+        body = json.dumps({"code": code, "inputs": dict(inputs), "value_limit": limits.value, "cpu_s": _cpu_s(timeout_s, limits)}).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise UsageError(tr(f"The inputs are not plain data: {error}", f"输入不是普通数据：{error}")) from error
+    return len(body).to_bytes(4, "big") + body
+
+
+def _interrupted() -> Execution:
+    return Execution("error", error=tr("The sandbox was ended while the program ran, twice.", "程序运行期间沙箱两次被终止。"))
+
+
+def _level(name: str) -> Level:
+    for level in LEVELS:
+        if name == level:
+            return level
+    raise UsageError(tr(f"Unknown level {name!r}; choose one of {', '.join(LEVELS)}.", f"未知的级别 {name!r}；可选：{'、'.join(LEVELS)}。"))

@@ -1,0 +1,50 @@
+"""How much of everything a run may use, and how strong the walls are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Literal, get_args
+
+from nacre.errors import UsageError
+from nacre.language import tr
+
+Level = Literal["full", "namespaces", "landlock"]
+LEVELS: tuple[Level, ...] = get_args(Level)
+_MIB = 1 << 20
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Limits of one run. Time is given with each run.
+
+    Attributes:
+        memory: bytes of address space above what the loaded modules take.
+        output: bytes of standard output, and as many of standard error.
+        value: characters of the encoded value.
+        program: characters of the source and its inputs.
+        scratch: bytes of all files together.
+        scratch_files: files and folders.
+        file_size: bytes of one file.
+        files: descriptors open at once.
+        processes: threads of all runs together (a program cannot start processes at all).
+        processors: seconds of processor time per second of wall-clock time.
+    """
+
+    memory: int = 512 * _MIB
+    output: int = _MIB
+    value: int = _MIB
+    program: int = 16 * _MIB
+    scratch: int = 32 * _MIB
+    scratch_files: int = 512
+    file_size: int = 16 * _MIB
+    files: int = 64
+    processes: int = 256
+    processors: int = 2
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if not isinstance(value, int) or value < 1:
+                raise UsageError(
+                    tr(f"The limit {field.name} is {value!r}; give a whole number above zero.", f"限制 {field.name} 的值是 {value!r}，请给出大于零的整数。")
+                )

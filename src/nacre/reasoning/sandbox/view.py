@@ -1,0 +1,66 @@
+"""Which folders of this machine a program can see: Python's own library, some packages, the system's shared libraries."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+import sysconfig
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+PACKAGES = ("numpy", "sympy", "mpmath", "gmpy2", "dateutil", "six", "tzdata")
+PRELOADED = ("numpy", "numpy.random", "sympy", "dateutil.relativedelta", "dateutil.parser")
+_SHARED_LIBRARIES = ("/usr/lib/x86_64-linux-gnu", "/lib/x86_64-linux-gnu", "/usr/lib64", "/lib64", "/usr/share/zoneinfo")
+
+
+@dataclass(frozen=True)
+class View:
+    """What the helper is told.
+
+    Attributes:
+        readable: folders and files that a program can read.
+        hidden: folders below them that look empty.
+        path: `sys.path` of the program.
+        packages: modules to load beforehand.
+    """
+
+    readable: tuple[str, ...]
+    hidden: tuple[str, ...]
+    path: tuple[str, ...]
+    packages: tuple[str, ...]
+
+
+def view_of(packages: Iterable[str]) -> View:
+    """The view with these packages, as far as they are installed.
+
+    Args:
+        packages: names of installed top-level packages.
+
+    Returns:
+        The standard library, the packages one by one (never all of site-packages), shared libraries and time zones.
+    """
+    names = tuple(packages)
+    outside_venv = {"base": sys.base_prefix, "platbase": sys.base_exec_prefix}
+    library = {os.path.realpath(sysconfig.get_path(kind, vars=outside_venv)) for kind in ("stdlib", "platstdlib")}
+    found = [place for name in names for place in _places(name)]
+    shared = {os.path.realpath(path) for path in _SHARED_LIBRARIES if os.path.isdir(path)}
+    hidden = [f"{folder}/{name}" for folder in library for name in ("site-packages", "dist-packages")]
+    path = [*sorted(library), *(f"{folder}/lib-dynload" for folder in sorted(library)), *dict.fromkeys(os.path.dirname(place) for place in found)]
+    return View(
+        readable=tuple(sorted({*library, *shared, *found})),
+        hidden=tuple(sorted(folder for folder in hidden if os.path.isdir(folder))),
+        path=tuple(path),
+        packages=tuple(name for name in (*PRELOADED, *(n for n in names if n not in PACKAGES)) if name.partition(".")[0] in names),
+    )
+
+
+def _places(package: str) -> list[str]:
+    """The folder or file of a package, and the folder of shared libraries that some wheels carry beside it."""
+    spec = importlib.util.find_spec(package)
+    if spec is None:
+        return []
+    places = [os.path.realpath(place) for place in spec.submodule_search_locations or [spec.origin] if place]
+    beside = [str(Path(place).parent / f"{package}.libs") for place in places]
+    return [place for place in (*places, *beside) if os.path.exists(place)]
