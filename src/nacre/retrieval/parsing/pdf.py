@@ -1,0 +1,199 @@
+"""PDF by pdfium: text in the order of the file, tables, headings, pages. Not thread-safe: one process, one document."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from nacre.errors import ParseError
+from nacre.language import tr
+from nacre.retrieval.parsing.builder import Builder
+from nacre.retrieval.parsing.limits import Task
+from nacre.retrieval.parsing.pdf_layout import Paragraph, Sheet, body_size, find_furniture, headings, joined, paragraphs, vocabulary
+from nacre.retrieval.parsing.pdf_page import Line, lines_of, read_page
+from nacre.retrieval.parsing.pdf_tables import Grid, aligned_table, ruled_tables
+
+
+def parse(data: bytes, out: Builder, task: Task) -> None:
+    """Read a PDF.
+
+    Args:
+        data: the whole file.
+        out: grows by its text; `page` of every block is set.
+        task: `password` opens an encrypted file.
+
+    Raises:
+        ParseError: encrypted, damaged or cut off.
+    """
+    import pypdfium2
+
+    try:
+        document = pypdfium2.PdfDocument(data, password=task.password or None)
+    except pypdfium2.PdfiumError as error:
+        raise ParseError(_reason(str(error), data, task)) from error
+    try:
+        _metadata(document, out)
+        out.pages = len(document)
+        if not out.pages:
+            raise ParseError(tr("the PDF has no pages", "PDF 没有页面"))
+        sheets = [_sheet(document, number, out) for number in range(out.pages)]
+        outline = _outline(document)
+    finally:
+        document.close()
+    _write(sheets, outline, out)
+
+
+def _reason(error: str, data: bytes, task: Task) -> str:
+    if "assword" in error:
+        if task.password:
+            return tr("the password of the encrypted PDF is wrong", "加密 PDF 的密码错误")
+        return tr("the PDF is encrypted; give its password or save it without", "PDF 已加密，请提供密码或另存为无密码的文件")
+    if "ecurity" in error:
+        return tr("the PDF is encrypted in a way that is not supported", "PDF 的加密方式不受支持")
+    if b"%%EOF" not in data[-2048:]:
+        return tr("the PDF is cut off: its end is missing", "PDF 不完整：缺少结尾")
+    return tr("the PDF is damaged", "PDF 已损坏") + f" ({error})"
+
+
+def _metadata(document: Any, out: Builder) -> None:
+    for key, value in document.get_metadata_dict(skip_empty=True).items():
+        out.metadata.setdefault(key.lower(), value)
+    title = out.metadata.get("title", "")
+    # Word writes the name of the file it came from.
+    if not re.search(r"\.(docx?|pptx?|xlsx?|pdf|tex|indd|rtf)$|^\S+\.\w{2,4}$|^(microsoft word|untitled|\(anonymous\)|\(unspecified\)|无标题)", title, re.I):
+        out.title = out.title or title
+
+
+def _sheet(document: Any, number: int, out: Builder) -> Sheet:
+    import pypdfium2
+
+    try:
+        page = document[number]
+        text = page.get_textpage()
+    except pypdfium2.PdfiumError:
+        out.warn(tr(f"page {number + 1} is damaged", f"第 {number + 1} 页已损坏"))
+        return Sheet(number + 1, 0.0)
+    try:
+        seen = read_page(page, text)
+        sheet = Sheet(number + 1, seen.height)
+        tables = ruled_tables(seen)
+        taken = {index for table in tables for index in table.members}
+        lines = lines_of((glyph for glyph in seen.glyphs if glyph.index not in taken), seen.bold)
+        _place(sheet, lines, tables, seen.glyphs)
+        if not sheet.items and seen.images:
+            out.warn(tr(f"page {number + 1} is an image without a text layer: needs OCR", f"第 {number + 1} 页是没有文本层的图像：需要 OCR"))
+        return sheet
+    finally:
+        text.close()
+        page.close()
+
+
+def _place(sheet: Sheet, lines: list[Line], tables: list[Grid], glyphs: list[Any]) -> None:
+    """Tables go before the first line that the file has after them, or by height when the file draws them elsewhere."""
+    waiting = sorted(tables, key=lambda table: -table.box[3])
+    for line in lines:
+        while waiting and line.box[3] <= waiting[0].box[1] + 2 and _beside(line, waiting[0]):
+            sheet.items.append(waiting.pop(0))
+        sheet.items.append(line)
+    sheet.items += waiting
+
+
+def _beside(line: Line, table: Grid) -> bool:
+    return line.box[0] < table.box[2] and line.box[2] > table.box[0]
+
+
+def _outline(document: Any) -> dict[str, int]:
+    levels: dict[str, int] = {}
+    for count, mark in enumerate(document.get_toc(max_depth=6)):
+        title = re.sub(r"\s", "", mark.get_title() or "")
+        if title:
+            levels.setdefault(title, min(6, mark.level + 1))
+        if count > 5000:
+            break
+    return levels
+
+
+def _write(sheets: list[Sheet], outline: dict[str, int], out: Builder) -> None:
+    body = body_size(sheets)
+    find_furniture(sheets)
+    words = vocabulary(sheets)
+    pages = [_pieces(sheet, body) for sheet in sheets]
+    headings([piece for pieces in pages for piece in pieces if not isinstance(piece, Line)], body, outline)
+    last: Grid | None = None
+    header: list[str] = []
+    for sheet, pieces in zip(sheets, pages, strict=True):
+        out.page = sheet.number
+        for number, piece in enumerate(pieces):
+            if isinstance(piece, Grid):
+                goes_on = last is not None and not any(isinstance(one, Paragraph | Grid) for one in pieces[:number]) and _same_columns(last, piece)
+                header = _table(piece, header if goes_on else [], out)
+                last = piece
+            elif isinstance(piece, Line):
+                out.aside(piece.text)
+            else:
+                _paragraph(piece, words, out)
+                last = None
+    out.page = None
+
+
+def _pieces(sheet: Sheet, body: float) -> list[Paragraph | Grid | Line]:
+    """The items of a page, lines joined; running heads stay lines."""
+    pieces: list[Paragraph | Grid | Line] = []
+    run: list[Line] = []
+    for item in [*sheet.items, None]:
+        if isinstance(item, Line) and id(item) not in sheet.furniture:
+            run.append(item)
+            continue
+        pieces += _text_or_tables(run, body)
+        run = []
+        if item is not None:
+            pieces.append(item)
+    return pieces
+
+
+def _text_or_tables(lines: list[Line], body: float) -> list[Paragraph | Grid]:
+    """Runs of lines with wide gaps may be tables without rules."""
+    pieces: list[Paragraph | Grid] = []
+    plain: list[Line] = []
+    start = 0
+    while start < len(lines):
+        end = start
+        while end < len(lines) and len(lines[end].parts) > 1 and not lines[end].hyphen:
+            end += 1
+        rows = aligned_table(lines[start:end]) if end - start >= 3 else None
+        if rows is None:
+            plain += lines[start : max(end, start + 1)]
+        else:
+            pieces += paragraphs(plain, body)
+            plain = []
+            run = lines[start:end]
+            box = (min(x.box[0] for x in run), min(x.box[1] for x in run), max(x.box[2] for x in run), max(x.box[3] for x in run))
+            pieces.append(Grid(box, rows, [], 0, set(), ruled=False))
+        start = max(end, start + 1)
+    return pieces + paragraphs(plain, body)
+
+
+def _same_columns(last: Grid, here: Grid) -> bool:
+    if not last.ruled or not here.ruled or len(last.edges) != len(here.edges) or len(last.rows[0]) != len(here.rows[0]):
+        return False
+    return all(abs(a - b) < 6 for a, b in zip(last.edges, here.edges, strict=True))
+
+
+def _table(grid: Grid, header: list[str], out: Builder) -> list[str]:
+    """Append a table; the header of the page before names its columns unless it is repeated here."""
+    repeated = header == grid.rows[0]
+    if header and not repeated:
+        out.table(grid.rows, header_rows=0, header=header)
+        return header
+    named = len(grid.rows) > 1 and not any(re.fullmatch(r"[-+(]?[\d.,]+\s*[%)]?", cell) for cell in grid.rows[0])
+    out.table(grid.rows, header_rows=int(named))
+    return grid.rows[0] if named else []
+
+
+def _paragraph(piece: Paragraph, words: set[str], out: Builder) -> None:
+    if len(piece.lines) == 1 and len(piece.lines[0].parts) > 1:
+        out.add("paragraph", piece.lines[0].text)
+    elif piece.level:
+        out.add("heading", joined(piece.lines, words), piece.level)
+    else:
+        out.add("list" if piece.listed else "paragraph", joined(piece.lines, words), int(piece.listed))
