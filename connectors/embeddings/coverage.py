@@ -1,0 +1,59 @@
+"""How far a tokenizer's vocabulary covers the language of a text: the weight that its vectors deserve."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+_HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
+_WORD = re.compile(r"[^\W\d_\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+")
+# Vocabularies made for Chinese know 7,000 characters (BERT-Chinese), multilingual ones 5,000 or more, English BERT 500.
+_ENOUGH_HAN = 3000
+# Pieces a word: a vocabulary knows a language when its words stay nearly whole.
+_WHOLE, _SHREDDED = 1.6, 4.0
+_HAN_PER_WORD = 2  # a Chinese word has about two characters
+
+
+class Coverage:
+    """Coverage by one tokenizer.
+
+    Args:
+        tokenizer: the encoder's own.
+    """
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        self._han: float | None = None
+
+    def __call__(self, text: str) -> float:
+        """How well the vocabulary covers a text.
+
+        Args:
+            text: any text.
+
+        Returns:
+            0 (the encoder cannot tell its words apart) to 1 (its words are known, whole); 1 for a text without letters.
+        """
+        han, words = len(_HAN.findall(text)) / _HAN_PER_WORD, _WORD.findall(text)
+        if not han and not words:
+            return 1.0
+        return (han * self.han() + len(words) * self._alphabetic(words)) / (han + len(words))
+
+    def han(self) -> float:
+        """The share of common Han characters that the vocabulary knows, as a whole or within words."""
+        if self._han is None:
+            known = {character for token in self._tokenizer.get_vocab() for character in _HAN.findall(token)}
+            self._han = min(1.0, len(known) / _ENOUGH_HAN)
+        return self._han
+
+    def _alphabetic(self, words: list[str]) -> float:
+        if not words:
+            return 1.0
+        pieces = [encoding.tokens for word in words if (encoding := self._tokenizer.encode(word, add_special_tokens=False))]
+        unknown = sum(any(token in ("[UNK]", "<unk>") for token in tokens) for tokens in pieces)
+        mean = sum(map(len, pieces)) / len(words)
+        whole = min(1.0, max(0.0, (_SHREDDED - mean) / (_SHREDDED - _WHOLE)))
+        return whole * (1 - unknown / len(words))

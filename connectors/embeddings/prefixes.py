@@ -1,0 +1,51 @@
+"""Which text a model was trained to see before a question and before a passage.
+
+A model that carries its own prompts (`config_sentence_transformers.json`) needs no row here. Sources: the models' own cards.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+
+class Prefixes(NamedTuple):
+    """The texts put before a question and before a passage."""
+
+    query: str = ""
+    document: str = ""
+
+
+_BGE_EN = "Represent this sentence for searching relevant passages: "
+_BGE_ZH = "为这个句子生成表示以用于检索相关文章："
+_E5_TASK = "Instruct: Given a web search query, retrieve relevant passages that answer the query\nQuery: "
+
+# The first pattern that matches the last part of the name (folder or repository), whatever its case.
+_KNOWN: tuple[tuple[str, Prefixes], ...] = (
+    (r"e5-.*instruct|e5-mistral", Prefixes(_E5_TASK, "")),
+    (r"(^|-)e5-(small|base|large)", Prefixes("query: ", "passage: ")),
+    (r"bge-(small|base|large)-en", Prefixes(_BGE_EN, "")),
+    (r"bge-(small|base|large)-zh", Prefixes(_BGE_ZH, "")),
+    (r"bge-m3|bge-multilingual", Prefixes()),
+    (r"mxbai-embed|snowflake-arctic-embed-(xs|s|m|l)(-v1\.5)?$|uae-large", Prefixes(_BGE_EN, "")),
+    (r"snowflake-arctic-embed-.*v2", Prefixes("query: ", "")),
+    (r"nomic-embed", Prefixes("search_query: ", "search_document: ")),
+    (r"stella-.*-zh-v2|piccolo-.*-zh$", Prefixes("查询: ", "结果: ")),
+    (r"qwen3-embedding", Prefixes(_E5_TASK.replace("\nQuery: ", "\nQuery:"), "")),
+)
+
+
+def prefixes_for(name: str, prompts: dict[str, str] | None = None) -> Prefixes:
+    """The prefixes of a model.
+
+    Args:
+        name: a folder's or a repository's name.
+        prompts: the model's own prompts by name; "query" and "document" or "passage" are used.
+
+    Returns:
+        Both prefixes; empty where none is known.
+    """
+    if prompts and ("query" in prompts or "document" in prompts or "passage" in prompts):
+        return Prefixes(prompts.get("query", ""), prompts.get("document", prompts.get("passage", "")))
+    last = name.rstrip("/").rsplit("/", 1)[-1].lower()
+    return next((known for pattern, known in _KNOWN if re.search(pattern, last)), Prefixes())

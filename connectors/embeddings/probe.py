@@ -1,0 +1,92 @@
+"""Is the 8-bit encoder as good as the exact one, and faster? Asked once a model and machine, on a small bilingual set."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, dataclass
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from nacre.connectors.embeddings.graph import Precision
+    from nacre.connectors.embeddings.onnx_encoder import OnnxEncoder
+
+# An encoder whose vectors turn by less than this loses less than half a point of nDCG@10 (docs/embeddings.md has the figures).
+_MEAN_COSINE = 0.995
+_LEAST_COSINE = 0.98
+_AGREEMENT = 0.9
+_SPEED_UP = 1.1
+_TOP = 5
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the comparison on the probe set gave.
+
+    Args:
+        precision: the winner.
+        mean_cosine: between the exact and the 8-bit vector of a text.
+        least_cosine: of the worst text.
+        agreement: share of the exact encoder's first five passages that are also among the 8-bit encoder's first five.
+        speed_up: how many times faster the 8-bit encoder is.
+    """
+
+    precision: Precision
+    mean_cosine: float
+    least_cosine: float
+    agreement: float
+    speed_up: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """The fields, as JSON takes them."""
+        return asdict(self)
+
+
+def probe_set() -> tuple[list[str], list[str]]:
+    """Questions and passages in English and Chinese, written for this purpose."""
+    lines = (files("nacre.connectors.embeddings") / "probe.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [json.loads(line) for line in lines]
+    return [row["question"] for row in rows], [row["passage"] for row in rows]
+
+
+def compare(exact: OnnxEncoder, quantised: OnnxEncoder) -> Verdict:
+    """Compare two encoders of one model.
+
+    Args:
+        exact: the fp32 encoder.
+        quantised: the int8 encoder.
+
+    Returns:
+        The figures, and which one to use.
+    """
+    questions, passages = probe_set()
+    (q32, p32, t32), (q8, p8, t8) = (_run(encoder, questions, passages) for encoder in (exact, quantised))
+    cosines = _cosine(np.vstack([q32, p32]), np.vstack([q8, p8]))
+    best32, best8 = _best(q32, p32), _best(q8, p8)
+    agreement = float(np.mean([len(set(a) & set(b)) / _TOP for a, b in zip(best32, best8, strict=True)]))
+    mean, least, speed_up = float(cosines.mean()), float(cosines.min()), t32 / t8
+    good = mean >= _MEAN_COSINE and least >= _LEAST_COSINE and agreement >= _AGREEMENT
+    return Verdict("int8" if good and speed_up >= _SPEED_UP else "fp32", mean, least, agreement, speed_up)
+
+
+def _run(encoder: OnnxEncoder, questions: list[str], passages: list[str]) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:
+    encoder.encode(questions[:2])  # the first run of a session allocates
+    start = time.perf_counter()
+    vectors = encoder.encode(passages, threads=1)
+    seconds = time.perf_counter() - start
+    return encoder.encode(questions), vectors, seconds
+
+
+def _cosine(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
+    product: NDArray[np.float32] = (a * b).sum(axis=1) / (np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1))
+    return product
+
+
+def _best(questions: NDArray[np.float32], passages: NDArray[np.float32]) -> NDArray[np.intp]:
+    best: NDArray[np.intp] = np.argsort(-(questions @ passages.T), axis=1)[:, :_TOP]
+    return best

@@ -1,0 +1,56 @@
+"""Text → token ids, with the checkpoint's own tokenizer."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from nacre.connectors.embeddings.checkpoint import UnsupportedCheckpointError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tokenizers import Tokenizer
+
+
+def load_tokenizer(folder: Path, lower_case: bool = False) -> Tokenizer:
+    """Load the tokenizer of a model folder, without padding or truncation.
+
+    Args:
+        folder: holds `tokenizer.json`, or the `vocab.txt` of a WordPiece model.
+        lower_case: lower-case the text first.
+
+    Returns:
+        A tokenizer that adds the special tokens of the model.
+
+    Raises:
+        UnsupportedCheckpointError: there is no tokenizer that can be read without transformers.
+    """
+    from tokenizers import Tokenizer, normalizers
+
+    if (folder / "tokenizer.json").is_file():
+        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    elif (folder / "vocab.txt").is_file():
+        tokenizer = _wordpiece(folder)
+    else:
+        raise UnsupportedCheckpointError(f"{folder}: neither tokenizer.json nor vocab.txt")
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    if lower_case:
+        present = [tokenizer.normalizer] if tokenizer.normalizer else []
+        tokenizer.normalizer = normalizers.Sequence([normalizers.Lowercase(), *present])
+    return tokenizer
+
+
+def _wordpiece(folder: Path) -> Tokenizer:
+    from tokenizers.implementations import BertWordPieceTokenizer
+
+    path = folder / "tokenizer_config.json"
+    settings = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    wrapped = BertWordPieceTokenizer(
+        str(folder / "vocab.txt"),
+        handle_chinese_chars=settings.get("tokenize_chinese_chars", True),
+        strip_accents=settings.get("strip_accents"),
+        lowercase=settings.get("do_lower_case", True),
+    )
+    return wrapped._tokenizer  # type: ignore[no-any-return]  # the wrapper adds nothing else
