@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Annotated
 
@@ -30,11 +29,12 @@ def demo(
     quiet: Annotated[bool, typer.Option("--quiet", help=tr("Build it and ask nothing.", "只构建，不提问。"))] = False,
 ) -> None:
     """Build the sample knowledge base, ask in English and in Chinese, and say what to try next."""
+    from nacre.eval.sample import sample_folder
     from nacre.retrieval.knowledge_base import KnowledgeBase
 
     began = time.perf_counter()
     base = KnowledgeBase.open(kb)
-    with as_file(files("nacre.eval.sample_kb").joinpath("documents")) as folder, progress() as bar:
+    with sample_folder() as folder, progress() as bar:
         task = bar.add_task(tr("Indexing", "建立索引"), total=None)
         report = base.sync(
             str(folder), on_progress=lambda step: bar.update(task, completed=step.done, total=step.total or None)

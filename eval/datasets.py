@@ -1,0 +1,281 @@
+"""Question sets, read with care: what is missing, doubled or broken is named and counted, and costs only its own row."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nacre.errors import EvaluationError
+from nacre.hygiene import clean_text
+from nacre.language import tr
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A document of a corpus.
+
+    Args:
+        id: its id.
+        title: its title, or "".
+        text: its text.
+    """
+
+    id: str
+    title: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question with its gold answers.
+
+    Args:
+        id: its id.
+        text: the question.
+        answers: texts of which any one is right; empty when the sources hold no answer.
+        uri: the document that holds the answer, where the set says so.
+    """
+
+    id: str
+    text: str
+    answers: tuple[str, ...] = ()
+    uri: str = ""
+
+
+@dataclass(frozen=True)
+class Retrieval:
+    """A retrieval set in BEIR layout.
+
+    Args:
+        corpus: all documents.
+        queries: query id -> text, only queries with at least one judged document that is in the corpus.
+        qrels: query id -> {document id -> relevance, > 0}.
+        problems: what was wrong with the files, one line each.
+    """
+
+    corpus: tuple[Passage, ...]
+    queries: Mapping[str, str]
+    qrels: Mapping[str, Mapping[str, int]]
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class RobustnessRow:
+    """A row of the RGB benchmark (Chen et al., 2024, arXiv:2309.01431).
+
+    Args:
+        id: its id.
+        question: the question.
+        answers: for each part of the answer, the texts of which any one is right.
+        positive: passages that hold the answer.
+        negative: passages that do not.
+        wrong: passages with the answer replaced by `fake`; empty in most sets.
+        fake: the wrong answer that stands in `wrong`.
+    """
+
+    id: str
+    question: str
+    answers: tuple[tuple[str, ...], ...]
+    positive: tuple[str, ...]
+    negative: tuple[str, ...]
+    wrong: tuple[str, ...] = ()
+    fake: tuple[str, ...] = ()
+
+
+@dataclass
+class _Reader:
+    problems: list[str] = field(default_factory=list)
+
+    def rows(self, path: Path) -> Iterator[dict[str, Any]]:
+        """The objects of a JSON Lines file; a line that is none becomes a problem."""
+        for number, line in enumerate(_lines(path), 1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except json.JSONDecodeError as error:
+                self.problems.append(f"{path.name}:{number}: {error}")
+                continue
+            if isinstance(row, dict):
+                yield row
+            else:
+                self.problems.append(f"{path.name}:{number}: {tr('not an object', '不是对象')}")
+
+    def unique(
+        self, rows: Iterator[dict[str, Any]], path: Path, key: str = "_id"
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Rows with their id; those without one, and every second one with the same, become problems."""
+        seen: set[str] = set()
+        for row in rows:
+            id = str(row.get(key, row.get("id", "")))
+            if not id or id in seen:
+                self.problems.append(
+                    f"{path.name}: {tr('no id', '缺少 id') if not id else tr('id twice: ', 'id 重复：') + id}"
+                )
+                continue
+            seen.add(id)
+            yield id, row
+
+
+def load_retrieval(folder: Path) -> Retrieval:
+    """Read a retrieval set in BEIR layout.
+
+    Args:
+        folder: holds corpus.jsonl, queries.jsonl and qrels.tsv (or qrels/test.tsv).
+
+    Returns:
+        The set.
+
+    Raises:
+        EvaluationError: a file is missing, or nothing usable is in it.
+    """
+    reader = _Reader()
+    corpus = tuple(
+        Passage(id, clean_text(str(row.get("title") or "")), clean_text(str(row.get("text") or "")))
+        for id, row in reader.unique(reader.rows(_file(folder, "corpus.jsonl")), Path("corpus.jsonl"))
+    )
+    known = {passage.id for passage in corpus}
+    texts = {
+        id: clean_text(str(row.get("text") or ""))
+        for id, row in reader.unique(reader.rows(_file(folder, "queries.jsonl")), Path("queries.jsonl"))
+    }
+    qrels: dict[str, dict[str, int]] = {}
+    for query, document, score in _qrels(_file(folder, "qrels.tsv", "qrels/test.tsv", "qrels/dev.tsv"), reader):
+        if document not in known:
+            reader.problems.append(f"qrels: {tr('document not in the corpus: ', '语料中没有文档：')}{document}")
+        elif query not in texts:
+            reader.problems.append(f"qrels: {tr('query not in the set: ', '没有该查询：')}{query}")
+        elif score > 0:
+            qrels.setdefault(query, {})[document] = score
+    queries = {id: text for id, text in texts.items() if id in qrels and text.strip()}
+    if not queries:
+        raise EvaluationError(
+            tr(f"{folder} holds no query with a judged document.", f"{folder} 中没有带标注文档的查询。")
+        )
+    return Retrieval(corpus, queries, {id: qrels[id] for id in queries}, tuple(reader.problems))
+
+
+def load_questions(path: Path) -> tuple[list[Question], list[str]]:
+    """Read questions with gold answers.
+
+    Args:
+        path: a BEIR folder with queries.jsonl and answers.jsonl, or a file of questions: JSON Lines with `question` and
+            `answers` (or `answer`), or CSV with these columns (several answers separated by "|").
+
+    Returns:
+        (questions, problems).
+
+    Raises:
+        EvaluationError: the file is missing or of another kind, or no question is in it.
+    """
+    reader = _Reader()
+    if path.is_dir():
+        texts = {
+            id: str(row.get("text") or "") for id, row in reader.unique(reader.rows(_file(path, "queries.jsonl")), path)
+        }
+        gold = {id: row for id, row in reader.unique(reader.rows(_file(path, "answers.jsonl")), path)}
+        reader.problems += [f"answers.jsonl: {tr('no question ', '没有问题 ')}{id}" for id in gold if id not in texts]
+        rows = [(id, {"question": texts[id], **row}) for id, row in gold.items() if id in texts]
+    elif path.suffix.lower() == ".csv":
+        rows = list(
+            reader.unique(
+                iter(dict(row, id=row.get("id") or str(n)) for n, row in enumerate(csv.DictReader(_lines(path)), 1)),
+                path,
+                "id",
+            )
+        )
+    else:
+        rows = list(reader.unique(reader.rows(_file(path.parent, path.name)), path, "id"))
+    questions = []
+    for id, row in rows:
+        text = clean_text(str(row.get("question") or row.get("text") or "")).strip()
+        if not text:
+            reader.problems.append(f"{path.name}: {tr('empty question ', '空问题 ')}{id}")
+            continue
+        questions.append(Question(id, text, _answers(row), str(row.get("uri") or row.get("passage") or "")))
+    if not questions:
+        raise EvaluationError(tr(f"{path} holds no question.", f"{path} 中没有问题。"))
+    return questions, reader.problems
+
+
+def load_robustness(path: Path) -> tuple[list[RobustnessRow], list[str]]:
+    """Read a file of the RGB benchmark.
+
+    Args:
+        path: JSON Lines with `question`, `answer`, `positive` and `negative`.
+
+    Returns:
+        (rows, problems).
+
+    Raises:
+        EvaluationError: the file is missing, or no row is usable.
+    """
+    reader = _Reader()
+    rows = []
+    for id, row in reader.unique(reader.rows(_file(path.parent, path.name)), path, "id"):
+        positive, negative = _texts(row.get("positive")), _texts(row.get("negative"))
+        if not str(row.get("question") or "").strip() or not (positive or negative):
+            reader.problems.append(f"{path.name}: {tr('no question or no passage in ', '缺少问题或段落：')}{id}")
+            continue
+        parts = row.get("answer")
+        answers = tuple(_texts(part) for part in (parts if isinstance(parts, list) else [parts]))
+        rows.append(
+            RobustnessRow(
+                id,
+                clean_text(str(row["question"])),
+                answers,
+                positive,
+                negative,
+                _texts(row.get("positive_wrong")),
+                _texts(row.get("fakeanswer")),
+            )
+        )
+    if not rows:
+        raise EvaluationError(tr(f"{path} holds no usable row.", f"{path} 中没有可用的行。"))
+    return rows, reader.problems
+
+
+def _file(folder: Path, *names: str) -> Path:
+    for name in names:
+        if (folder / name).is_file():
+            return folder / name
+    raise EvaluationError(tr(f"{folder} has no {names[0]}.", f"{folder} 中没有 {names[0]}。"))
+
+
+def _lines(path: Path) -> Iterator[str]:
+    if not path.is_file():
+        raise EvaluationError(tr(f"There is no file {path}.", f"没有文件 {path}。"))
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        yield from file
+
+
+def _qrels(path: Path, reader: _Reader) -> Iterator[tuple[str, str, int]]:
+    for number, line in enumerate(_lines(path), 1):
+        cells = line.rstrip("\r\n").split("\t")
+        if number == 1 and not cells[-1].lstrip("-").isdigit():
+            continue
+        try:
+            yield cells[0], cells[-2], int(cells[-1])
+        except (IndexError, ValueError):
+            reader.problems.append(f"{path.name}:{number}: {tr('not three columns', '不是三列')}")
+
+
+def _answers(row: Mapping[str, Any]) -> tuple[str, ...]:
+    raw = row.get("answers", row.get("answer"))
+    if isinstance(raw, str):
+        raw = raw.split("|")
+    return tuple(text for text in (clean_text(str(a)).strip() for a in raw or ()) if text)
+
+
+def _texts(raw: Any) -> tuple[str, ...]:
+    """Strings at any depth of nested lists."""
+    if raw is None:
+        return ()
+    if isinstance(raw, list):
+        return tuple(text for item in raw for text in _texts(item))
+    text = clean_text(str(raw)).strip()
+    return (text,) if text else ()

@@ -1,0 +1,76 @@
+"""Asking many questions: some at a time, in order, with what is done kept, so that an interrupted run goes on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+from nacre.errors import NacreError
+
+T = TypeVar("T")
+Item = dict[str, Any]
+
+
+def run_items(
+    tasks: Sequence[T],
+    ask: Callable[[T], Item],
+    *,
+    name: Callable[[T], str],
+    workers: int = 1,
+    done_file: Path | None = None,
+    key: str = "",
+    on_progress: Callable[[int, int], None] | None = None,
+) -> list[Item]:
+    """Run every task once; one that fails becomes an item with an `error` and no scores.
+
+    Args:
+        tasks: what to ask.
+        ask: makes an item of a task; a `NacreError`, or an error of a model, costs this item only.
+        name: the id of a task.
+        workers: how many at a time.
+        done_file: JSON Lines of finished items; those with the same `key` are not asked again.
+        key: what the items depend on (stack, corpus); items of another key are left aside.
+        on_progress: called with (done, all) after each task.
+
+    Returns:
+        One item a task, in the order of the tasks; each has its `id`.
+    """
+    kept = _kept(done_file, key) if done_file else {}
+    open_tasks = [task for task in tasks if name(task) not in kept]
+    if done_file:
+        done_file.parent.mkdir(parents=True, exist_ok=True)
+    with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
+        for count, item in enumerate(pool.map(lambda task: _attempt(task, ask, name(task)), open_tasks), len(kept) + 1):
+            kept[item["id"]] = item
+            if done_file and "error" not in item:
+                with done_file.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps({"key": key, "item": item}, ensure_ascii=False, default=str) + "\n")
+            if on_progress:
+                on_progress(count, len(tasks))
+    return [kept[name(task)] for task in tasks]
+
+
+def _attempt(task: T, ask: Callable[[T], Item], id: str) -> Item:
+    try:
+        return {"id": id, **ask(task)}
+    except NacreError as error:
+        return {"id": id, "error": error.message}
+    except Exception as error:  # a provider's own error: the question is lost, the run is not
+        return {"id": id, "error": f"{type(error).__name__}: {error}"}
+
+
+def _kept(file: Path, key: str) -> dict[str, Item]:
+    kept: dict[str, Item] = {}
+    if not file.exists():
+        return kept
+    for line in file.read_text("utf-8", errors="replace").splitlines():
+        try:
+            row: Mapping[str, Any] = json.loads(line)
+        except json.JSONDecodeError:
+            continue  # the line that an interrupted run left half written
+        if row.get("key") == key:
+            kept[str(row["item"]["id"])] = row["item"]
+    return kept

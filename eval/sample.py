@@ -1,0 +1,55 @@
+"""The sample knowledge base: where it is, its questions, and the suite over both."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nacre.eval.answers import ask_all
+from nacre.eval.datasets import load_questions
+from nacre.eval.report import Report
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
+
+@contextmanager
+def sample_folder() -> Iterator[Path]:
+    """The folder of the sample: `documents/` and `questions.jsonl`.
+
+    Yields:
+        A path that is there inside the `with`.
+    """
+    with as_file(files("nacre.eval") / "sample_kb") as folder:
+        yield folder
+
+
+def evaluate_sample(
+    model: BaseChatModel,
+    *,
+    limit: int | None = None,
+    out: Path | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Report:
+    """Index the sample documents and ask their questions.
+
+    Args:
+        model: the model that answers.
+        limit: how many questions, the first.
+        out: where finished items are kept.
+        on_progress: called with (done, all) questions.
+
+    Returns:
+        The report of the answers suite, with `refusal_recall` over the unanswerable questions.
+    """
+    from nacre.retrieval.knowledge_base import KnowledgeBase
+
+    with sample_folder() as folder, tempfile.TemporaryDirectory(prefix="nacre-eval-") as temporary:
+        questions, problems = load_questions(folder / "questions.jsonl")
+        base = KnowledgeBase.open(Path(temporary) / "kb")
+        base.sync(str(folder / "documents"))
+        return ask_all(base, model, questions[:limit], problems, "sample", out=out, on_progress=on_progress)
