@@ -1,0 +1,177 @@
+"""Any LangChain `Embeddings` as the knowledge base needs it: unit vectors, an identity, and a count of tokens."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nacre.errors import EmbedderMismatchError, ModelError
+from nacre.language import tr
+
+if TYPE_CHECKING:
+    from langchain_core.embeddings import Embeddings
+
+_WORD_PIECE = re.compile(r"[^\W\d_]{1,4}|\d{1,3}|[^\w\s]|_", re.ASCII)
+_PIECE = re.compile(rf"{_WORD_PIECE.pattern}|[^\s\x00-\x7f]")
+_UNKNOWN_LIMIT = 512  # tokens; what most encoders and all embedding services take at least
+_PROBE = "nacre 螺钿"
+
+
+class Encoder:
+    """An embedder with its limits.
+
+    Args:
+        embeddings: the embedder. What it tells of itself (`identity`, `max_tokens`, `count_tokens`, `token_offsets`)
+            is used; what it does not is estimated, and its dimension is found by embedding two words.
+    """
+
+    def __init__(self, embeddings: Embeddings) -> None:
+        self.embeddings: Any = embeddings
+        told = getattr(embeddings, "identity", None)
+        self.identity: dict[str, Any] = dict(told() if callable(told) else told) if told else self._found_out()
+        self.dim = int(self.identity["dim"])
+
+    def _found_out(self) -> dict[str, Any]:
+        kind = type(self.embeddings).__name__
+        model = next((str(v) for k in ("model", "model_name", "deployment") if (v := getattr(self.embeddings, k, None))), "")
+        dim = len(self.embeddings.embed_query(_PROBE))
+        return {
+            "id": f"{kind}:{model}" if model else kind,
+            "dim": dim,
+            "query_prefix": "",
+            "document_prefix": "",
+            "normalised": True,
+            "max_tokens": _UNKNOWN_LIMIT,
+        }
+
+    @property
+    def max_tokens(self) -> int:
+        """The most tokens of a text that the embedder reads."""
+        return int(self.identity.get("max_tokens") or _UNKNOWN_LIMIT)
+
+    def count_tokens(self, text: str) -> int:
+        """Tokens of a text, without the marks that encoders add.
+
+        Args:
+            text: any text.
+
+        Returns:
+            How many, an estimate on the high side where the embedder does not tell.
+        """
+        return len(self.token_offsets(text))
+
+    def token_offsets(self, text: str) -> Sequence[tuple[int, int]]:
+        """Where the tokens of a text stand.
+
+        Args:
+            text: any text.
+
+        Returns:
+            (start, end) in characters for each token.
+        """
+        offsets = getattr(self.embeddings, "token_offsets", None)
+        return offsets(text) if offsets else estimated_offsets(text)
+
+    def documents(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Embed texts to be found.
+
+        Args:
+            texts: with their contexts.
+
+        Returns:
+            Array of shape (len(texts), dim), rows of length 1; a zero row for a text that has no direction.
+
+        Raises:
+            ModelError: the embedder gave back something else than vectors of numbers.
+            EmbedderMismatchError: the vectors have another dimension than the embedder said.
+        """
+        return self._checked(self.embeddings.embed_documents(list(texts)), len(texts))
+
+    def query(self, text: str) -> NDArray[np.float32]:
+        """Embed a question.
+
+        Args:
+            text: the question.
+
+        Returns:
+            Array of shape (dim,), of length 1.
+
+        Raises:
+            ModelError: the embedder gave back something else than a vector of numbers.
+            EmbedderMismatchError: the vector has another dimension than the embedder said.
+        """
+        vector: NDArray[np.float32] = self._checked([self.embeddings.embed_query(text)], 1)[0]
+        return vector
+
+    def _checked(self, vectors: Any, count: int) -> NDArray[np.float32]:
+        name = self.identity["id"]
+        try:
+            matrix = np.asarray(vectors, np.float32)
+        except (TypeError, ValueError) as error:
+            raise _bad_vectors(name) from error
+        if matrix.ndim != 2 or len(matrix) != count or not np.isfinite(matrix).all():
+            raise _bad_vectors(name)
+        if matrix.shape[1] != self.dim:
+            raise EmbedderMismatchError(
+                tr(
+                    f"the embedder {name} gave vectors of {matrix.shape[1]} numbers instead of {self.dim}. Build a new folder with it.",
+                    f"嵌入模型 {name} 给出了 {matrix.shape[1]} 维向量，而不是 {self.dim} 维。请用它另建一个文件夹。",
+                ),
+                path="",
+            )
+        lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
+        return np.divide(matrix, lengths, out=np.zeros_like(matrix), where=lengths > 0)
+
+
+def _bad_vectors(name: object) -> ModelError:
+    return ModelError(
+        tr(
+            f"the embedder {name} did not give one vector of finite numbers for each text. Check the model and its server.",
+            f"嵌入模型 {name} 没有为每段文本给出由有限数值组成的向量。请检查模型及其服务。",
+        ),
+        model=str(name),
+    )
+
+
+def estimated_offsets(text: str) -> list[tuple[int, int]]:
+    """Tokens where no tokeniser is known: four letters, three digits, one sign or one Chinese character each.
+
+    Args:
+        text: any text.
+
+    Returns:
+        (start, end) in characters for each.
+    """
+    return [found.span() for found in _PIECE.finditer(text)]
+
+
+class PlainTokeniser:
+    """The estimate alone, for a folder of words only."""
+
+    max_tokens = _UNKNOWN_LIMIT
+
+    def count_tokens(self, text: str) -> int:
+        """Tokens of a text.
+
+        Args:
+            text: any text.
+
+        Returns:
+            An estimate on the high side.
+        """
+        return len(estimated_offsets(text))
+
+    def token_offsets(self, text: str) -> Sequence[tuple[int, int]]:
+        """Where the tokens stand.
+
+        Args:
+            text: any text.
+
+        Returns:
+            (start, end) in characters for each.
+        """
+        return estimated_offsets(text)

@@ -1,0 +1,45 @@
+"""What a search gives back."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A passage that answers a query, with its exact place.
+
+    Args:
+        text: the passage; `KnowledgeBase.text(uri)[start:end]` is the same string.
+        score: relevance to this query, higher is better; comparable within one search only.
+        uri: where the document comes from.
+        title: the document's title, or "".
+        heading: titles of the sections around the passage, outermost first.
+        page: 1-based page, slide or sheet, or None where the format has none.
+        start: first character in the document's text.
+        end: one past the last character.
+        chunk_id: number of the chunk, never used twice.
+        document_id: number of the document; it survives a rename.
+        version: 1 for a new document, one more after each change of its text.
+    """
+
+    text: str
+    score: float
+    uri: str
+    title: str
+    heading: tuple[str, ...]
+    page: int | None
+    start: int
+    end: int
+    chunk_id: int
+    document_id: int
+    version: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields as JSON-ready data.
+
+        Returns:
+            A dict with the names of the fields; `heading` is a list.
+        """
+        return {**asdict(self), "heading": list(self.heading)}

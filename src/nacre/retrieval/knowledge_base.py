@@ -1,0 +1,401 @@
+"""The knowledge base: a folder that is opened, synced and searched."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from nacre.errors import DamagedError, KnowledgeBaseError, LockedError, UsageError
+from nacre.hygiene import clean_text
+from nacre.language import tr
+from nacre.retrieval import manifest as manifests
+from nacre.retrieval.catalog import NAME as CATALOG
+from nacre.retrieval.catalog import Catalog
+from nacre.retrieval.encoder import Encoder, PlainTokeniser
+from nacre.retrieval.filters import Filter
+from nacre.retrieval.hit import Hit
+from nacre.retrieval.indexes import Indexes
+from nacre.retrieval.ledger import listing
+from nacre.retrieval.lock import writing
+from nacre.retrieval.manifest import Manifest
+from nacre.retrieval.report import Progress, SyncReport
+from nacre.retrieval.seams import embedder_named, source_of
+from nacre.retrieval.searching import Searcher
+from nacre.retrieval.source import Source
+from nacre.retrieval.sync import Syncer
+from nacre.retrieval.verify import problems
+
+if TYPE_CHECKING:
+    from langchain_core.embeddings import Embeddings
+
+    from nacre.retrieval.retriever import KnowledgeBaseRetriever
+
+
+class KnowledgeBase:
+    """Documents in a folder, kept in step with their sources, searched by words and by meaning.
+
+    Open one with `KnowledgeBase.open`. One process at a time may write; any number may search meanwhile and see new
+    content without opening the folder again. Safe to share between threads.
+    """
+
+    def __init__(self, folder: Path, catalog: Catalog, manifest: Manifest, encoder: Encoder | None) -> None:
+        self.folder = folder
+        self.manifest = manifest
+        self._catalog = catalog
+        self._encoder = encoder
+        self._indexes = Indexes(folder, catalog, manifest.embedder["dim"] if manifest.embedder else None)
+        self._searcher = Searcher(catalog, self._indexes, lambda: self.encoder)
+        self._heal()
+
+    @classmethod
+    def open(cls, path: str | Path, embedder: str | Embeddings | None = None) -> KnowledgeBase:
+        """Open a knowledge base, made when missing; what a crash left behind is healed.
+
+        Args:
+            path: its folder.
+            embedder: name of an embedder, a LangChain `Embeddings`, "none" for search by words only, or None for the
+                one that the folder was built with (the embedded default for a new folder).
+
+        Returns:
+            The knowledge base.
+
+        Raises:
+            EmbedderMismatchError: it was built with another embedder.
+            FormatError: a newer Nacre wrote it.
+            DamagedError: its manifest or its catalog cannot be read.
+            KnowledgeBaseError: the folder cannot be made or written.
+        """
+        folder = Path(path)
+        manifest = manifests.read(folder)
+        if manifest is None:
+            return cls._create(folder, embedder)
+        encoder = None
+        if embedder is not None:
+            encoder = _encoder(embedder)
+            manifests.check_embedder(folder, manifest.embedder, encoder.identity if encoder else None)
+        if not (folder / CATALOG).exists():
+            raise _lost(folder, CATALOG)
+        return cls(folder, Catalog(folder), manifest, encoder)
+
+    @classmethod
+    def _create(cls, folder: Path, embedder: str | Embeddings | None) -> KnowledgeBase:
+        if (folder / CATALOG).exists():
+            raise _lost(folder, manifests.NAME)
+        encoder = _encoder(embedder)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise KnowledgeBaseError(
+                tr(f"{folder} cannot be made ({error.strerror}). Name another folder.", f"无法创建 {folder}（{error.strerror}）。请换一个文件夹。"),
+                path=str(folder),
+            ) from error
+        made = Manifest(encoder.identity if encoder else None)
+        with writing(folder):
+            catalog = Catalog(folder)
+            catalog.set_meta("manifest", made.to_json())
+            manifests.write(folder, made)
+        return cls(folder, catalog, made, encoder)
+
+    @property
+    def encoder(self) -> Encoder | None:
+        """The embedder, loaded when first needed; None in a folder of words only."""
+        if self._encoder is None and self.manifest.embedder is not None:
+            loaded = Encoder(embedder_named(str(self.manifest.embedder["id"])))
+            manifests.check_embedder(self.folder, self.manifest.embedder, loaded.identity)
+            self._encoder = loaded
+        return self._encoder
+
+    def _heal(self) -> None:
+        """Bring indexes that a crash left behind up to date, unless another process is at it or nothing may be written."""
+        if self._indexes.behind:
+            try:
+                with writing(self.folder):
+                    self._indexes.catch_up()
+            except LockedError:
+                pass
+        self._indexes.refresh()
+
+    # ------------------------------------------------------------------------------------------------ writing
+
+    def sync(
+        self,
+        *sources: str | Path | Source,
+        principals: Iterable[str] | None = None,
+        prune: bool = True,
+        on_progress: Callable[[Progress], object] | None = None,
+    ) -> SyncReport:
+        """Make the knowledge base hold what the sources hold now.
+
+        Only what changed is read, parsed and embedded. Each document is one transaction: an interrupted sync loses
+        nothing and goes on where it stopped. A document that cannot be read becomes a row of the report, and what was
+        stored of it before stays.
+
+        Args:
+            sources: paths, URLs or `Source` objects.
+            principals: who may see these documents; ["*"] is everyone. None keeps what each source had at its last
+                sync; documents of a new source are then seen by everyone.
+            prune: take out documents that a source listed before and lists no more. A source that cannot be reached,
+                or only in part, is never taken for an empty one.
+            on_progress: called after each document.
+
+        Returns:
+            What was done, and what failed for which reason.
+
+        Raises:
+            UsageError: no source, or an empty list of principals.
+            LockedError: another process is writing.
+            ModelError: the embedder does not answer; what was done so far is kept.
+            KnowledgeBaseError: the folder cannot be written.
+        """
+        if not sources:
+            raise UsageError(tr("sync needs at least one source: a folder, a file or a URL.", "sync 至少需要一个来源：文件夹、文件或 URL。"))
+        given = _named(principals)
+        resolved = [source_of(source) for source in sources]
+        with writing(self.folder):
+            self._indexes.catch_up()
+            audiences = {source.scope: self._audience_of(source.scope, given) for source in resolved}
+            syncer = Syncer(self._catalog, self._indexes, self.encoder, self.encoder or PlainTokeniser(), on_progress)
+            return syncer.run(listing(resolved), audiences, prune)
+
+    def _audience_of(self, scope: str, principals: tuple[str, ...] | None) -> int | None:
+        """The audience of a source's documents; remembered, so that a later sync without principals opens nothing."""
+        if principals is None:
+            kept = self._catalog.rows("SELECT principals FROM sources WHERE scope = ?", (scope,))
+            return self._catalog.audience(json.loads(kept[0][0])) if kept else None
+        written = json.dumps(principals, ensure_ascii=False)
+        self._catalog.rows("INSERT INTO sources VALUES (?, ?) ON CONFLICT (scope) DO UPDATE SET principals = excluded.principals", (scope, written))
+        return self._catalog.audience(principals)
+
+    def delete(self, uri: str) -> bool:
+        """Take one document out, everywhere.
+
+        Args:
+            uri: its address.
+
+        Returns:
+            Whether there was one.
+
+        Raises:
+            LockedError: another process is writing.
+        """
+        with writing(self.folder):
+            found = self._catalog.rows("SELECT id FROM documents WHERE uri = ?", (uri,))
+            if found:
+                self._catalog.delete(found[0][0])
+                self._catalog.checkpoint()
+            self._indexes.catch_up()
+            return bool(found)
+
+    # ------------------------------------------------------------------------------------------------ searching
+
+    def search(
+        self,
+        query: str,
+        k: int = 10,
+        principals: Iterable[str] | None = None,
+        *,
+        where: Filter | None = None,
+        arms: Sequence[str] = ("words", "vectors"),
+    ) -> list[Hit]:
+        """Find the passages that answer a query best.
+
+        Args:
+            query: a question or some words.
+            k: how many passages at most.
+            principals: as whom to search. Documents that have principals are found only by one of them; None finds
+                those without principals.
+            where: limits by address, type or date.
+            arms: which indexes to ask; one alone serves to compare.
+
+        Returns:
+            Hits, the best first.
+
+        Raises:
+            UsageError: an empty query, `k` below 1 or an unknown arm.
+        """
+        query = clean_text(query)
+        if not query.strip():
+            raise UsageError(tr("The query is empty: say what to look for.", "查询为空：请说明要查找什么。"))
+        if k < 1:
+            raise UsageError(tr(f"k is {k}; it must be 1 or more.", f"k 为 {k}；必须大于等于 1。"))
+        if not arms or not {*arms} <= {"words", "vectors"}:
+            raise UsageError(tr(f"arms is {arms!r}; choose from words and vectors.", f"arms 为 {arms!r}；只能选 words 和 vectors。"))
+        return self._searcher.search(query, k, _named(principals), where or Filter(), arms)
+
+    def retriever(self, k: int = 6, principals: Iterable[str] | None = None, **options: Any) -> KnowledgeBaseRetriever:
+        """The knowledge base as a LangChain retriever.
+
+        Args:
+            k: how many passages at most.
+            principals: as whom to search, as in `search`; a call may narrow them, never widen.
+            **options: further fields of `KnowledgeBaseRetriever`.
+
+        Returns:
+            A retriever; the metadata of its documents carry the fields of `Hit`.
+        """
+        from nacre.retrieval.retriever import KnowledgeBaseRetriever
+
+        return KnowledgeBaseRetriever(knowledge_base=self, k=k, principals=_named(principals), **options)
+
+    # ------------------------------------------------------------------------------------------------ looking
+
+    def text(self, uri: str) -> str:
+        """The extracted text of a document, whoever may see it: check with `visible` before showing it to others.
+
+        Args:
+            uri: its address.
+
+        Returns:
+            The text; `text[hit.start:hit.end] == hit.text` for every hit of it.
+
+        Raises:
+            UsageError: no document has that address.
+        """
+        found = self._catalog.text(uri)
+        if found is None:
+            raise UsageError(tr(f"No document has the address {uri}. kb.documents() lists them all.", f"没有地址为 {uri} 的文档。kb.documents() 可列出全部文档。"))
+        return found
+
+    def visible(self, uri: str, principals: Iterable[str] | None = None) -> bool:
+        """Whether a document is there and the asker may see it.
+
+        Args:
+            uri: its address.
+            principals: as whom, as in `search`.
+
+        Returns:
+            True or False.
+        """
+        found = self._catalog.rows("SELECT audience FROM documents WHERE uri = ?", (uri,))
+        return bool(found) and found[0][0] in self._searcher.audiences(_named(principals))
+
+    def documents(self) -> list[dict[str, Any]]:
+        """All documents, sorted by address.
+
+        Returns:
+            For each: uri, title, mime, version, principals, modified (seconds since 1970 or None), chunks, characters,
+            document_id, metadata.
+        """
+        names = self._catalog.audiences()
+        rows = self._catalog.rows(
+            "SELECT d.uri, d.title, d.mime, d.version, d.audience, d.modified, d.id, d.metadata,"
+            ' (SELECT count(*) FROM chunks c WHERE c.document = d.id), (SELECT coalesce(max("end"), 0) FROM chunks c WHERE c.document = d.id)'
+            " FROM documents d ORDER BY d.uri"
+        )
+        return [
+            {
+                "uri": uri,
+                "title": title,
+                "mime": mime,
+                "version": version,
+                "principals": list(names.get(audience, ())),
+                "modified": modified,
+                "chunks": chunks,
+                "characters": characters,
+                "document_id": number,
+                "metadata": json.loads(metadata),
+            }
+            for uri, title, mime, version, audience, modified, number, metadata, chunks, characters in rows
+        ]
+
+    def stats(self) -> dict[str, Any]:
+        """Figures of the whole knowledge base.
+
+        Returns:
+            documents, chunks, vectors, generation, bytes (on disk) and the embedder's id.
+        """
+        count = lambda table: int(self._catalog.rows(f"SELECT count(*) FROM {table}")[0][0])  # noqa: E731
+        return {
+            "documents": count("documents"),
+            "chunks": count("chunks"),
+            "vectors": count("vectors"),
+            "generation": self._catalog.generation,
+            "bytes": sum(file.stat().st_size for file in self.folder.rglob("*") if file.is_file()),
+            "embedder": self.manifest.embedder["id"] if self.manifest.embedder else None,
+        }
+
+    def verify(self) -> list[str]:
+        """Check that the truth is whole and that both indexes agree with it.
+
+        Returns:
+            One line for each problem; empty when all is well.
+        """
+        self._indexes.refresh()
+        return problems(self._catalog, self._indexes)
+
+    @classmethod
+    def repair(cls, path: str | Path, embedder: str | Embeddings | None = None) -> KnowledgeBase:
+        """Build the manifest, if it is lost, and both indexes anew from the catalog.
+
+        Args:
+            path: the folder.
+            embedder: as in `open`.
+
+        Returns:
+            The knowledge base, repaired.
+
+        Raises:
+            DamagedError: the catalog itself is damaged; sync the sources into a new folder.
+            LockedError: another process is writing.
+        """
+        folder = Path(path)
+        if not (folder / CATALOG).exists():
+            raise _lost(folder, CATALOG)
+        try:
+            manifests.read(folder)
+        except DamagedError:
+            (folder / manifests.NAME).unlink()
+        if not (folder / manifests.NAME).exists():
+            catalog = Catalog(folder)
+            kept = catalog.meta("manifest")
+            catalog.close()
+            if kept is None:
+                raise _lost(folder, manifests.NAME)
+            manifests.write(folder, manifests.parse(kept, folder / CATALOG))
+        base = cls.open(folder, embedder)
+        with writing(folder):
+            base._indexes.rebuild()
+        return base
+
+    def close(self) -> None:
+        """Close the files; the object is of no use afterwards."""
+        self._catalog.close()
+
+    def __enter__(self) -> KnowledgeBase:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+def _encoder(embedder: str | Embeddings | None) -> Encoder | None:
+    if embedder == "none":
+        return None
+    return Encoder(embedder_named(embedder) if embedder is None or isinstance(embedder, str) else embedder)
+
+
+def _named(principals: Iterable[str] | None) -> tuple[str, ...] | None:
+    if principals is None:
+        return None
+    names = (principals,) if isinstance(principals, str) else tuple(principals)
+    if not names or not all(isinstance(name, str) and name.strip() for name in names):
+        raise UsageError(
+            tr(
+                'An empty list of principals, or an empty name in it. Leave principals out, or write ["*"] for documents that everyone may see.',
+                'principals 为空，或其中含有空名称。请省略 principals；若文档对所有人可见，请写 ["*"]。',
+            )
+        )
+    return names
+
+
+def _lost(folder: Path, name: str) -> DamagedError:
+    return DamagedError(
+        tr(
+            f"{folder} has no {name}, though it is a knowledge base. Restore it from a backup, or try nacre.KnowledgeBase.repair({str(folder)!r}).",
+            f"{folder} 是知识库，却缺少 {name}。请从备份恢复，或尝试 nacre.KnowledgeBase.repair({str(folder)!r})。",
+        ),
+        path=str(folder),
+    )

@@ -1,0 +1,77 @@
+"""The ledger of a sync: compare what the sources list with what the catalog holds, and decide before anything is done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from nacre.errors import NacreError
+from nacre.retrieval.catalog import State
+from nacre.retrieval.source import Item, Source, Unreachable
+
+
+@dataclass
+class Listing:
+    """What all sources of a run list.
+
+    Args:
+        items: scope and item by uri; where two sources list a uri, the first has it.
+        complete: scopes whose listing came to its end.
+        unreachable: places that exist, or may, but cannot be seen now.
+        failed: (uri, reason) rows for the report.
+    """
+
+    items: dict[str, tuple[str, Item]] = field(default_factory=dict)
+    complete: list[str] = field(default_factory=list)
+    unreachable: list[str] = field(default_factory=list)
+    failed: list[tuple[str, str]] = field(default_factory=list)
+
+
+def listing(sources: Iterable[Source]) -> Listing:
+    """Ask every source what it has.
+
+    Args:
+        sources: in the order of their claim to a uri.
+
+    Returns:
+        All items, and what could not be listed.
+    """
+    found = Listing()
+    for source in sources:
+        try:
+            for item in source.items():
+                if isinstance(item, Unreachable):
+                    found.unreachable.append(item.uri)
+                    found.failed.append((item.uri, item.reason))
+                else:
+                    found.items.setdefault(item.uri, (source.scope, item))
+        except (NacreError, OSError) as error:
+            found.failed.append((source.scope, str(error)))
+        else:
+            found.complete.append(source.scope)
+    return found
+
+
+def gone(states: Sequence[State], seen: Listing) -> list[State]:
+    """Documents that their source no longer has.
+
+    Args:
+        states: what the catalog holds.
+        seen: what the sources list now.
+
+    Returns:
+        Those of a completely listed scope that are not listed and do not lie in an unreachable place.
+    """
+    folders = tuple(scope for scope in seen.complete if scope.endswith("/"))
+    complete = set(seen.complete)
+    return [
+        state
+        for state in states
+        if state.uri not in seen.items
+        and (state.scope in complete or state.uri.startswith(folders))
+        and not any(_below(state.uri, place) for place in seen.unreachable)
+    ]
+
+
+def _below(uri: str, place: str) -> bool:
+    return uri == place or uri.startswith(place if place.endswith("/") else place + "/")

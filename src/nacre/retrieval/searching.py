@@ -1,0 +1,108 @@
+"""A search: both arms, limited to what the asker may see, fused, and every hit looked up in the truth."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from nacre.retrieval.catalog import PUBLIC, Catalog
+from nacre.retrieval.encoder import Encoder
+from nacre.retrieval.filters import Filter
+from nacre.retrieval.fusion import CANDIDATES, fuse
+from nacre.retrieval.hit import Hit
+from nacre.retrieval.indexes import Indexes
+
+
+class Searcher:
+    """Searches one knowledge base.
+
+    Args:
+        catalog: the truth.
+        indexes: what is derived from it.
+        encoder: gives the embedder when it is first needed.
+    """
+
+    def __init__(self, catalog: Catalog, indexes: Indexes, encoder: Callable[[], Encoder | None]) -> None:
+        self.catalog = catalog
+        self.indexes = indexes
+        self.encoder = encoder
+
+    def search(
+        self, query: str, k: int, principals: tuple[str, ...] | None, where: Filter, arms: Sequence[str]
+    ) -> list[Hit]:
+        """Find passages.
+
+        Args:
+            query: what to look for, not empty.
+            k: how many at most.
+            principals: as whom.
+            where: limits besides principals.
+            arms: "words", "vectors" or both.
+
+        Returns:
+            Hits, the best first.
+        """
+        self.indexes.refresh()
+        visible = self.audiences(principals)
+        limited = None if self._all_public() else sorted(visible)
+        most = max(CANDIDATES, k)
+        words = dict(self.indexes.words.search(query, most, limited, where)) if "words" in arms else {}
+        vectors = self._vectors(query, most, limited, where, words) if "vectors" in arms else {}
+        return self._hits(fuse(words, vectors), k, visible, where)
+
+    def audiences(self, principals: tuple[str, ...] | None) -> set[int]:
+        """The audiences that an asker belongs to.
+
+        Args:
+            principals: the asker's names.
+
+        Returns:
+            Their numbers; everyone belongs to the public one.
+        """
+        mine = set(principals or ())
+        return {number for number, names in self.catalog.audiences().items() if number == PUBLIC or mine & set(names)}
+
+    def _all_public(self) -> bool:
+        return not self.catalog.rows("SELECT 1 FROM audiences WHERE id <> 0 LIMIT 1")
+
+    def _vectors(
+        self, query: str, most: int, audiences: Sequence[int] | None, where: Filter, words: dict[int, float]
+    ) -> dict[int, float]:
+        index, encoder = self.indexes.vectors, self.encoder()
+        if index is None or encoder is None or not len(index):
+            return {}
+        vector = encoder.query(query)
+        documents = None
+        if not where.is_empty:
+            condition, values = where.sql()
+            rows = self.catalog.rows(f"SELECT id FROM documents WHERE {condition} ORDER BY id", values)
+            documents = np.array([row[0] for row in rows], np.int64)
+        found = index.search(vector, most, None if audiences is None else np.array(audiences, np.int64), documents)
+        scores = dict(found)
+        # A chunk that the words found has a cosine too, though it is not among the nearest.
+        missing = [number for number in words if number not in scores]
+        scores.update(index.scores(vector, missing))
+        return scores
+
+    def _hits(self, ranked: Sequence[tuple[int, float]], k: int, visible: set[int], where: Filter) -> list[Hit]:
+        """The first k that are still there and still visible: the truth has the last word, not an index."""
+        hits: list[Hit] = []
+        condition, values = where.sql()
+        for at in range(0, len(ranked), 2 * k):
+            some = dict(ranked[at : at + 2 * k])
+            rows = self.catalog.rows(
+                'SELECT c.id, c.text, d.uri, d.title, c.heading, c.page, c.start, c."end", d.id, d.version, d.audience'
+                " FROM chunks c JOIN documents d ON d.id = c.document"
+                f" WHERE c.id IN ({','.join('?' * len(some))}) AND c.document IN (SELECT id FROM documents WHERE {condition})",
+                [*some, *values],
+            )
+            by_id = {row[0]: row for row in rows if row[10] in visible}
+            for number, score in some.items():
+                if number in by_id and len(hits) < k:
+                    _, text, uri, title, heading, page, start, end, document, version, _ = by_id[number]
+                    hits.append(Hit(text, score, uri, title, tuple(json.loads(heading)), page, start, end, number, document, version))
+            if len(hits) == k:
+                break
+        return hits

@@ -1,0 +1,300 @@
+"""Carry out a sync: read and parse ahead in workers, embed in batches, commit one document at a time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from pathlib import PurePosixPath
+from urllib.parse import unquote, urlsplit
+
+from nacre.errors import NacreError, ParseError
+from nacre.hygiene import clean_text
+from nacre.language import tr
+from nacre.retrieval.catalog import Catalog, Document, State, StoredChunk
+from nacre.retrieval.chunking import Chunk, Tokeniser, chunk
+from nacre.retrieval.encoder import Encoder
+from nacre.retrieval.indexes import Indexes
+from nacre.retrieval.ledger import Listing, gone
+from nacre.retrieval.parsing import ParsedDocument, ParserPool
+from nacre.retrieval.report import Progress, SyncReport
+from nacre.retrieval.source import Item
+
+_BATCH = 128  # chunks that are embedded together
+_AHEAD = 4  # documents read and parsed ahead, for each worker
+_COMMIT_SECONDS = 30.0  # how often a long sync shows its work to searches
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A document that must be read: new, or perhaps changed."""
+
+    scope: str
+    item: Item
+    audience: int
+    known: State | None
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A document that was read: `parsed` is None when its content is the known one."""
+
+    hash: bytes
+    parsed: ParsedDocument | None
+
+
+class Syncer:
+    """One run of a sync, under the write lock.
+
+    Args:
+        catalog: changed document by document.
+        indexes: brought up to date now and then, and at the end.
+        encoder: None for words only.
+        tokeniser: counts for the chunker.
+        on_progress: told of every document.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        indexes: Indexes,
+        encoder: Encoder | None,
+        tokeniser: Tokeniser,
+        on_progress: Callable[[Progress], object] | None,
+    ) -> None:
+        self.catalog = catalog
+        self.indexes = indexes
+        self.encoder = encoder
+        self.tokeniser = tokeniser
+        self.on_progress = on_progress
+        self.report = SyncReport()
+        self._began = self._shown = time.monotonic()
+        self._done = self._total = 0
+        self._batch: list[tuple[_Job, Document, list[StoredChunk]]] = []
+        self._reading: dict[str, threading.Lock] = {}
+        self._moving: dict[bytes, list[State]] = {}
+
+    def run(self, seen: Listing, audiences: dict[str, int | None], prune: bool) -> SyncReport:
+        """Make the catalog hold what the sources list.
+
+        Args:
+            seen: what they list.
+            audiences: for each scope, the audience that its documents get; None leaves each as it is.
+            prune: take out what a source lists no more.
+
+        Returns:
+            What was done.
+        """
+        states = {state.uri: state for state in self.catalog.states()}
+        leaving = gone(list(states.values()), seen) if prune else []
+        for state in leaving:
+            self._moving.setdefault(state.hash, []).append(state)
+        self.report.failed.extend(seen.failed)
+        self._total = len(seen.items)
+        jobs = []
+        for scope, item in seen.items.values():
+            job = self._job(scope, item, audiences[scope], states.get(item.uri))
+            if not self._settled_unread(job):
+                jobs.append(job)
+        try:
+            self._read_all(jobs)
+            self._flush()
+            for moved_or_gone in self._moving.values():
+                for state in moved_or_gone:
+                    self.catalog.delete(state.id)
+                    self.report.deleted += 1
+        finally:
+            self.catalog.checkpoint()
+            self.indexes.catch_up()
+        self.report.seconds = time.monotonic() - self._began
+        return self.report
+
+    # ------------------------------------------------------------------------------------------------ deciding
+
+    def _job(self, scope: str, item: Item, audience: int | None, known: State | None) -> _Job:
+        if item.principals is not None:
+            audience = self.catalog.audience(item.principals)
+        if audience is None:
+            audience = known.audience if known else 0
+        return _Job(scope, item, audience, known)
+
+    def _settled_unread(self, job: _Job) -> bool:
+        """Whether the source's stamp says that nothing changed."""
+        known = job.known
+        if known is None or not job.item.stamp or known.stamp != job.item.stamp:
+            return False
+        self._same(job, known)
+        return True
+
+    def _same(self, job: _Job, known: State) -> None:
+        """The content is the known one; its scope, stamp or principals may not be."""
+        item = job.item
+        if (known.scope, known.stamp, known.audience) != (job.scope, item.stamp, job.audience):
+            self.catalog.refile(known.id, uri=item.uri, scope=job.scope, stamp=item.stamp, audience=job.audience, title=known.title)
+        if known.audience == job.audience:
+            self.report.unchanged += 1
+        else:
+            self.report.updated += 1
+        self._step(item.uri)
+
+    def _moved(self, job: _Job, digest: bytes) -> bool:
+        """Whether this new document is one that left another place; it keeps its number and its chunks."""
+        leaving = self._moving.get(digest)
+        if not leaving:
+            return False
+        state = leaving.pop()
+        title = job.item.title or (_stem(job.item.uri) if state.title == _stem(state.uri) else state.title)
+        self.catalog.refile(state.id, uri=job.item.uri, scope=job.scope, stamp=job.item.stamp, audience=job.audience, title=title)
+        self.report.updated += 1
+        self.report.moved += 1
+        self._step(job.item.uri)
+        return True
+
+    # ------------------------------------------------------------------------------------------------ reading
+
+    def _read_all(self, jobs: Sequence[_Job]) -> None:
+        if not jobs:
+            return
+        with ExitStack() as stack:
+            parsers = stack.enter_context(ParserPool())
+            threads = ThreadPoolExecutor(parsers.workers, thread_name_prefix="nacre-read")
+            stack.callback(threads.shutdown, wait=True, cancel_futures=True)
+            for job, future in _ahead(threads, lambda job: self._read(job, parsers), jobs, parsers.workers * _AHEAD):
+                try:
+                    read = future.result()
+                except (NacreError, OSError) as error:
+                    self._fail(job, getattr(error, "message", None) or str(error))
+                else:
+                    self._take(job, read)
+
+    def _read(self, job: _Job, parsers: ParserPool) -> _Read:
+        """In a thread: content, its hash, and its text unless it is known already."""
+        with self._reading.setdefault(job.scope, threading.Lock()):
+            content = job.item.read()
+        raw = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
+        digest = blake2b(raw, digest_size=20).digest()
+        if job.known and job.known.hash == digest:
+            return _Read(digest, None)
+        return _Read(digest, _parsed(job.item, content, raw, parsers))
+
+    def _take(self, job: _Job, read: _Read) -> None:
+        if read.parsed is None:
+            assert job.known is not None
+            self._same(job, job.known)
+            return
+        if job.known is None and self._moved(job, read.hash):
+            return
+        self.report.warnings.extend((job.item.uri, warning) for warning in read.parsed.warnings)
+        document = Document(
+            uri=job.item.uri,
+            hash=read.hash,
+            title=job.item.title or read.parsed.title,
+            mime=read.parsed.mime,
+            text=read.parsed.text,
+            scope=job.scope,
+            stamp=job.item.stamp,
+            modified=job.item.modified,
+            metadata=dict(job.item.metadata),
+            audience=job.audience,
+        )
+        chunks = chunk(document.text, read.parsed.blocks, document.title, self.tokeniser)
+        self._batch.append((job, document, [_stored(document.text, one) for one in chunks]))
+        if sum(len(chunks) for _, _, chunks in self._batch) >= _BATCH:
+            self._flush()
+
+    def _fail(self, job: _Job, reason: str) -> None:
+        """What was good stays good: an older version of the document is left as it is."""
+        self.report.failed.append((job.item.uri, reason))
+        self._step(job.item.uri)
+
+    # ------------------------------------------------------------------------------------------------ writing
+
+    def _flush(self) -> None:
+        batch, self._batch = self._batch, []
+        vectors = self._vectors([chunk for _, _, chunks in batch for chunk in chunks])
+        for job, document, chunks in batch:
+            self.catalog.put(document, [replace(chunk, vector=vectors.get(chunk.hash)) for chunk in chunks])
+            if job.known:
+                self.report.updated += 1
+            else:
+                self.report.added += 1
+            self._step(document.uri)
+        if time.monotonic() - self._shown > _COMMIT_SECONDS:
+            self.indexes.catch_up()
+            self._shown = time.monotonic()
+
+    def _vectors(self, chunks: Sequence[StoredChunk]) -> dict[bytes, bytes]:
+        """The vectors of all chunks; only texts that the catalog has no vector of are embedded."""
+        if self.encoder is None:
+            return {}
+        texts = {chunk.hash: indexed(chunk.context, chunk.text) for chunk in chunks}
+        known = self.catalog.vectors_of(list(texts))
+        new = [digest for digest in texts if digest not in known]
+        if new:
+            matrix = self.encoder.documents([texts[digest] for digest in new]).astype("<f4")
+            known.update({digest: row.tobytes() for digest, row in zip(new, matrix, strict=True)})
+            self.report.embedded += len(new)
+        return known
+
+    def _step(self, uri: str) -> None:
+        self._done += 1
+        if self.on_progress:
+            seconds = time.monotonic() - self._began
+            rate = self._done / seconds if seconds > 0 else 0.0
+            eta = (self._total - self._done) / rate if rate > 0 and seconds > 1 else None
+            self.on_progress(Progress(self._done, self._total, uri, self.report.embedded, seconds, rate, eta))
+
+
+def indexed(context: str, text: str) -> str:
+    """What is embedded of a chunk.
+
+    Args:
+        context: title and heading path.
+        text: the passage.
+
+    Returns:
+        Both, on lines of their own.
+    """
+    return f"{context}\n{text}" if context else text
+
+
+def _stored(text: str, one: Chunk) -> StoredChunk:
+    passage = text[one.start : one.end]
+    digest = blake2b(indexed(one.context, passage).encode("utf-8", "replace"), digest_size=16).digest()
+    return StoredChunk(one.start, one.end, one.heading, one.page, one.context, passage, digest, None)
+
+
+def _parsed(item: Item, content: bytes | str, raw: bytes, parsers: ParserPool) -> ParsedDocument:
+    if isinstance(content, str) and item.mime in ("", "text/plain"):
+        text = clean_text(content) if content.strip() else clean_text(item.title)
+        if not text.strip():
+            raise ParseError(tr("it holds no text", "没有任何文本"), uri=item.uri)
+        return ParsedDocument(text=text, title=item.title, mime="text/plain", blocks=())
+    if isinstance(content, str):
+        raw = clean_text(content).encode("utf-8")
+    return parsers.parse(raw, name=_name(item.uri), mime=item.mime or None)
+
+
+def _name(uri: str) -> str:
+    return PurePosixPath(unquote(urlsplit(uri).path)).name or uri
+
+
+def _stem(uri: str) -> str:
+    return PurePosixPath(_name(uri)).stem
+
+
+def _ahead(
+    threads: ThreadPoolExecutor, work: Callable[[_Job], _Read], jobs: Sequence[_Job], most: int
+) -> Iterator[tuple[_Job, Future[_Read]]]:
+    """Run `work` on all jobs, at most so many ahead of the one that is taken, in order."""
+    running: deque[tuple[_Job, Future[_Read]]] = deque()
+    for job in jobs:
+        running.append((job, threads.submit(work, job)))
+        if len(running) >= most:
+            yield running.popleft()
+    yield from running

@@ -1,0 +1,257 @@
+"""The vector index: exact inner product over unit vectors, held by FAISS, derived from the catalog.
+
+On disk it is a snapshot of one generation, a folder made aside and renamed; what changed since comes from the catalog
+when the snapshot is opened. Beside each vector stand its document and its audience, so a search can be limited before
+anything is ranked.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Condition
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nacre.retrieval.manifest import sync_folder
+
+Ids = NDArray[np.int64]
+_SCAN_SHARE = 0.25  # of the rows: below it, gathering the allowed vectors is faster than testing every id
+
+
+class VectorIndex:
+    """Vectors by chunk number. Many searches may run at once; a change waits for them.
+
+    Args:
+        dim: length of the vectors.
+    """
+
+    def __init__(self, dim: int) -> None:
+        self.dim = dim
+        self.generation = 0
+        self.index = _new_index(dim)
+        self.ids: Ids = np.empty(0, np.int64)
+        self.documents: Ids = np.empty(0, np.int64)
+        self.audiences: Ids = np.empty(0, np.int64)
+        self._turn = _Turn()
+
+    def __len__(self) -> int:
+        return int(self.ids.size)
+
+    def update(self, removed: Sequence[int], added: Ids, vectors: NDArray[np.float32], documents: Ids, audiences: Ids) -> None:
+        """Take vectors out, then put vectors in.
+
+        Args:
+            removed: chunk numbers; unknown ones are ignored.
+            added: chunk numbers; those already there are replaced.
+            vectors: one row for each of `added`, of length 1.
+            documents: the document of each.
+            audiences: the audience of each.
+        """
+        import faiss
+
+        gone = np.union1d(np.asarray(removed, np.int64), added)
+        with self._turn.alone():
+            keep = ~np.isin(self.ids, gone)
+            if not keep.all():
+                dead = np.ascontiguousarray(self.ids[~keep])
+                self.index.remove_ids(faiss.IDSelectorBatch(dead))
+                self.ids, self.documents, self.audiences = self.ids[keep], self.documents[keep], self.audiences[keep]
+            if added.size:
+                self.index.add_with_ids(np.ascontiguousarray(vectors, np.float32), added)
+                self.ids = np.concatenate([self.ids, added])
+                self.documents = np.concatenate([self.documents, documents])
+                self.audiences = np.concatenate([self.audiences, audiences])
+
+    def search(
+        self, vector: NDArray[np.float32], k: int, audiences: Ids | None = None, documents: Ids | None = None
+    ) -> list[tuple[int, float]]:
+        """The nearest vectors.
+
+        Args:
+            vector: the query, of length 1.
+            k: how many.
+            audiences: only chunks of these audiences; None means all.
+            documents: only chunks of these documents, sorted; None means all.
+
+        Returns:
+            (chunk number, cosine) with the best first.
+        """
+        with self._turn.shared():
+            if not self.ids.size or not np.isfinite(vector).all():
+                return []
+            allowed = self._allowed(audiences, documents)
+            if allowed is not None and not allowed.any():
+                return []
+            if allowed is not None and np.count_nonzero(allowed) < _SCAN_SHARE * self.ids.size:
+                return self._scan(vector, k, np.flatnonzero(allowed))
+            return self._search(vector, k, allowed)
+
+    def _allowed(self, audiences: Ids | None, documents: Ids | None) -> NDArray[np.bool_] | None:
+        allowed = None
+        if audiences is not None:
+            table = np.zeros(int(max(self.audiences.max(), audiences.max(initial=0))) + 1, bool)
+            table[audiences] = True
+            allowed = table[self.audiences]
+        if documents is not None:
+            wanted = np.isin(self.documents, documents)
+            allowed = wanted if allowed is None else allowed & wanted
+        return allowed
+
+    def _search(self, vector: NDArray[np.float32], k: int, allowed: NDArray[np.bool_] | None) -> list[tuple[int, float]]:
+        import faiss
+
+        query = np.ascontiguousarray(vector[None, :], np.float32)
+        if allowed is None or allowed.all():
+            scores, ids = self.index.search(query, min(k, self.ids.size))
+        else:
+            bits = np.zeros(int(self.ids.max()) + 1, bool)
+            bits[self.ids[allowed]] = True
+            packed = np.packbits(bits, bitorder="little")
+            selector = faiss.IDSelectorBitmap(packed.size, faiss.swig_ptr(packed))
+            scores, ids = self.index.search(query, min(k, self.ids.size), params=faiss.SearchParameters(sel=selector))
+        return [(int(i), float(s)) for i, s in zip(ids[0], scores[0], strict=True) if i >= 0]
+
+    def _scan(self, vector: NDArray[np.float32], k: int, rows: Ids) -> list[tuple[int, float]]:
+        scores = self.matrix()[rows] @ vector
+        best = np.argsort(-scores, kind="stable")[:k]
+        return [(int(self.ids[rows[i]]), float(scores[i])) for i in best]
+
+    def scores(self, vector: NDArray[np.float32], numbers: Sequence[int]) -> dict[int, float]:
+        """The cosines of given chunks.
+
+        Args:
+            vector: the query, of length 1.
+            numbers: chunk numbers; unknown ones are left out.
+
+        Returns:
+            Cosine by chunk number.
+        """
+        with self._turn.shared():
+            found = {}
+            for number in numbers:
+                try:
+                    found[number] = float(self.index.reconstruct(number) @ vector)
+                except RuntimeError:
+                    continue
+            return found
+
+    def matrix(self) -> NDArray[np.float32]:
+        """The vectors themselves, row by row as in `ids`, without a copy.
+
+        Returns:
+            Array of shape (rows, dim), valid until the next update.
+        """
+        import faiss
+
+        flat = faiss.downcast_index(self.index.index)
+        values: NDArray[np.float32] = faiss.rev_swig_ptr(flat.get_xb(), self.ids.size * self.dim)
+        return values.reshape(self.ids.size, self.dim)
+
+    # ------------------------------------------------------------------------------------------------ on disk
+
+    def save(self, folder: Path) -> None:
+        """Write a snapshot that a crash leaves whole or not at all; older snapshots go.
+
+        Args:
+            folder: `vectors/` of the knowledge base.
+        """
+        import faiss
+
+        folder.mkdir(exist_ok=True)
+        aside, place = folder / f".{self.generation}", folder / f"{self.generation:012d}"
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir()
+        with self._turn.shared():
+            faiss.write_index(self.index, str(aside / "index.faiss"))
+            np.save(aside / "rows.npy", np.stack([self.ids, self.documents, self.audiences]), allow_pickle=False)
+        for name in ("index.faiss", "rows.npy"):
+            _flush(aside / name)
+        shutil.rmtree(place, ignore_errors=True)
+        aside.replace(place)
+        sync_folder(folder)
+        for old in folder.iterdir():
+            if old != place:
+                shutil.rmtree(old, ignore_errors=True)
+
+    @classmethod
+    def load(cls, folder: Path, dim: int, newest: int) -> VectorIndex:
+        """Read the newest snapshot that can be read, else begin empty.
+
+        Args:
+            folder: `vectors/` of the knowledge base.
+            dim: length of the vectors.
+            newest: the catalog's generation; a snapshot from after it belongs to another history and is not used.
+
+        Returns:
+            An index; its `generation` says how far it goes.
+        """
+        import faiss
+
+        for place in sorted(folder.glob("[0-9]*"), reverse=True) if folder.is_dir() else []:
+            try:
+                rows = np.load(place / "rows.npy", allow_pickle=False)
+                index = faiss.read_index(str(place / "index.faiss"))
+                generation = int(place.name)
+            except (RuntimeError, OSError, ValueError, EOFError):
+                continue
+            if generation > newest or not _consistent(index, rows, dim):
+                continue
+            found = cls(dim)
+            found.index, found.generation = index, generation
+            found.ids, found.documents, found.audiences = rows
+            return found
+        return cls(dim)
+
+
+def _new_index(dim: int) -> Any:
+    import faiss
+
+    return faiss.IndexIDMap2(faiss.IndexFlatIP(dim))
+
+
+def _consistent(index: Any, rows: Any, dim: int) -> bool:
+    import faiss
+
+    if not isinstance(index, faiss.IndexIDMap2) or index.d != dim or rows.shape != (3, index.ntotal) or rows.dtype != np.int64:
+        return False
+    inside = faiss.downcast_index(index.index)
+    return isinstance(inside, faiss.IndexFlat) and bool((faiss.vector_to_array(index.id_map) == rows[0]).all())
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class _Turn:
+    """Many readers or one writer."""
+
+    def __init__(self) -> None:
+        self._free = Condition()
+        self._readers = 0
+
+    @contextmanager
+    def shared(self) -> Iterator[None]:
+        with self._free:
+            self._readers += 1
+        try:
+            yield
+        finally:
+            with self._free:
+                self._readers -= 1
+                self._free.notify_all()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        with self._free:
+            self._free.wait_for(lambda: not self._readers)
+            yield
