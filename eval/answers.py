@@ -14,7 +14,7 @@ from nacre.eval.report import Item, Report, fingerprint, percentile
 from nacre.eval.retrieval import index
 from nacre.eval.running import run_items
 from nacre.messages import nacre_of, text_of
-from nacre.retrieval.markers import MARKER
+from nacre.markers import MARKER
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel

@@ -15,8 +15,8 @@ from nacre.decorator import ChatModelDecorator, Flow
 from nacre.hygiene import clean_text
 from nacre.language import Language, language_of
 from nacre.messages import Source, last_user_text, nacre_of, render_sources, replace_last_user, text_of, with_nacre
-from nacre.retrieval.citations import Citation, cite, statements
-from nacre.retrieval.markers import DeadMarkers, LiveMarkers, as_nacre_provider
+from nacre.citations import Citation, cite, statements
+from nacre.markers import DeadMarkers, LiveMarkers, as_nacre_provider
 from nacre.retrieval.packing import estimate_tokens, pack
 
 _PLACE = ("uri", "title", "heading", "page", "start", "end", "chunk_id", "document_id", "version", "score")

@@ -11,7 +11,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.block_translators import register_translator
 
 from nacre.messages import Source, nacre_of
-from nacre.retrieval.markers import MARKER, numbers
+from nacre.markers import MARKER, numbers
 from nacre.words import sentences, words
 
 
@@ -31,8 +31,8 @@ class Citation(TypedDict):
     quote: str
     start: int
     end: int
-    chunk_id: str
-    document_id: str
+    chunk_id: int | str
+    document_id: int | str
     version: int | str | None
     answer_start: int
     answer_end: int
@@ -69,8 +69,8 @@ def cite(answer: str, sources: Sequence[Source], places: Mapping[int, Mapping[st
                     quote=texts[n][begin:stop],
                     start=int(place.get("start") or 0) + begin,
                     end=int(place.get("start") or 0) + stop,
-                    chunk_id=str(place.get("chunk_id", "")),
-                    document_id=str(place.get("document_id", "")),
+                    chunk_id=place.get("chunk_id", ""),
+                    document_id=place.get("document_id", ""),
                     version=place.get("version"),
                     answer_start=start,
                     answer_end=end,
