@@ -16,6 +16,7 @@ from langchain_core.runnables import Runnable
 from langchain_openai import ChatOpenAI
 
 from nacre.connectors.models.api_errors import Place, bad_reply, translated
+from nacre.connectors.models.connections import pool_of_this_loop
 from nacre.connectors.models.deltas import Tidier, readable
 from nacre.connectors.models.payload import fit, has_images
 from nacre.connectors.models.providers import PROVIDERS, Provider, Quirks
@@ -190,7 +191,9 @@ class OpenAICompatibleChatModel(ChatOpenAI):
         if self._must_stream(kwargs):
             return _joined(iter([chunk async for chunk in self._astream(messages, stop, **kwargs)]))
         with translated(self._place):
-            return self._finished(await super()._agenerate(messages, stop, run_manager, **kwargs), messages, stop)
+            here = await self._in_this_loop()
+            result = await super(OpenAICompatibleChatModel, here)._agenerate(messages, stop, run_manager, **kwargs)
+            return self._finished(result, messages, stop)
 
     def _stream(
         self,
@@ -217,7 +220,10 @@ class OpenAICompatibleChatModel(ChatOpenAI):
     ) -> AsyncIterator[ChatGenerationChunk]:
         tidier = Tidier(messages, self._stops_to_cut(stop))
         with translated(self._place):
-            async with aclosing(super()._astream(messages, stop, **self._streaming(kwargs))) as chunks:
+            here = await self._in_this_loop()
+            async with aclosing(
+                super(OpenAICompatibleChatModel, here)._astream(messages, stop, **self._streaming(kwargs))
+            ) as chunks:
                 async for chunk in chunks:
                     for tidy in tidier.push(chunk):
                         yield tidy
@@ -225,6 +231,13 @@ class OpenAICompatibleChatModel(ChatOpenAI):
                         break
             if self._is_chat(kwargs):
                 yield tidier.end()
+
+    async def _in_this_loop(self) -> OpenAICompatibleChatModel:
+        """This model with the connections of the running event loop."""
+        if self.http_async_client is not None:  # the caller's own, or a proxy's
+            return self
+        client = self.root_async_client.copy(http_client=await pool_of_this_loop())
+        return self.model_copy(update={"root_async_client": client, "async_client": client.chat.completions})
 
     def _streaming(self, kwargs: dict[str, Any]) -> dict[str, Any]:
         return {"stream_usage": self._quirks.stream_usage if self.stream_usage is None else self.stream_usage, **kwargs}

@@ -64,6 +64,11 @@ def text_stream(*pieces: str) -> Answer:
 Responder = Callable[[dict[str, Any], int], Answer]
 
 
+class _Http(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+
 class ModelServer:
     """Answers `/v1/chat/completions` from a list or a function, and keeps the requests."""
 
@@ -84,8 +89,7 @@ class ModelServer:
             def log_message(self, *args: Any) -> None:
                 pass
 
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._http.daemon_threads = True
+        self._http = _Http(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01})
         self._thread.start()
         self.url = f"http://127.0.0.1:{self._http.server_port}/v1"

@@ -482,3 +482,14 @@ def test_provider_closed_stream_lets_go_of_the_server(server: Any, wire: SimpleN
     chunks.close()
     gate.set()
     assert model.invoke("q").text == "next"
+
+
+def test_provider_model_serves_one_event_loop_after_another(server: Any, wire: SimpleNamespace) -> None:
+    server.answers = lambda request, n: wire.text_stream("x") if request.get("stream") else wire.completion("x")
+    model = model_at(server, max_retries=0)
+
+    async def both() -> str:
+        streamed = [chunk.text async for chunk in model.astream("q")]
+        return (await model.ainvoke("q")).text + "".join(streamed)
+
+    assert [asyncio.run(both()) for _ in range(4)] == ["xx"] * 4

@@ -1,0 +1,170 @@
+"""`quote`: the chat model that is always there. It answers with sentences of the sources, word for word, or refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from langchain_core.callbacks import CallbackManagerForLLMRun
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.messages.ai import UsageMetadata
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from pydantic import ConfigDict, Field
+
+from nacre import prompts
+from nacre.answerability import answerable
+from nacre.connectors.models.stops import cut_at
+from nacre.grounding import Evidence, analyse, evidence
+from nacre.language import language_of
+from nacre.messages import Source, last_user_text, parse_sources, text_of, with_nacre
+from nacre.words import words
+
+_SECOND = 4.0  # score points that a second sentence may lie behind the first
+_LONGEST = 4000  # characters of a question that are read
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """A sentence of a source.
+
+    Args:
+        n: number of the source.
+        start: first character in the source's text.
+        end: one past the last.
+        score: higher is better.
+    """
+
+    n: int
+    start: int
+    end: int
+    score: float
+
+
+def answer(question: str, sources: Sequence[Source], sentences: int = 2) -> list[Quote]:
+    """The sentences that answer a question.
+
+    Args:
+        question: in English or Chinese.
+        sources: the best retrieved first.
+        sentences: the most sentences to quote.
+
+    Returns:
+        The best-supported sentences, the best first; empty when nothing in the sources supports an answer.
+
+    Examples:
+        >>> source = Source(1, "The shop opens at nine. Tea is served until five.", "Opening hours")
+        >>> [source.text[q.start : q.end] for q in answer("When does the shop open?", [source], sentences=1)]
+        ['The shop opens at nine.']
+    """
+    asked = analyse(question[:_LONGEST])
+    if not asked.terms:
+        return []
+    found = evidence(asked, [(source.text, source.title) for source in sources])
+    loose = not any(source.title for source in sources)
+    if not answerable(asked, found, loose=loose)[0]:
+        return []
+    quotes = [_quote(item, sources) for item in _best(found, sources, sentences)]
+    return [quote for quote in quotes if quote.score >= quotes[0].score - _SECOND]
+
+
+def _best(found: Sequence[Evidence], sources: Sequence[Source], count: int) -> list[Evidence]:
+    """The highest-scored sentences, none of them twice though sources may overlap."""
+    best: dict[str, Evidence] = {}
+    for item in sorted(found, key=lambda item: -item.score):
+        best.setdefault(sources[item.passage].text[item.start : item.end], item)
+        if len(best) == count:
+            break
+    return list(best.values())
+
+
+def _quote(item: Evidence, sources: Sequence[Source]) -> Quote:
+    return Quote(sources[item.passage].n, item.start, item.end, item.score)
+
+
+class QuoteChatModel(BaseChatModel):
+    """An extractive chat model: no weights, no key, no server, both languages, faithful by construction.
+
+    It reads the sources that `nacre.messages.render_sources` marked in the last user message and answers with the one
+    or two sentences that support an answer best, verbatim, each followed by the number of its source. When nothing
+    supports an answer it refuses in the asker's language and sets `response_metadata["nacre"]["abstained"]`.
+
+    Args:
+        model: the name that the model reports.
+        sentences: the most sentences to quote, 1 or more.
+
+    Examples:
+        >>> from nacre.messages import render_sources
+        >>> sources = render_sources([Source(1, "Staff get 12 days of leave. Ask HR.", "Leave")])
+        >>> QuoteChatModel(sentences=1).invoke(f"{sources}\\n\\nQuestion: How many days of leave do staff get?").text
+        'Staff get 12 days of leave. [1]'
+    """
+
+    # It stands in for any model, so it takes any model's settings (temperature, …) and has no use for them.
+    model_config = ConfigDict(extra="ignore")
+
+    model: str = "quote"
+    sentences: int = Field(default=2, ge=1)
+
+    @property
+    def _llm_type(self) -> str:
+        return "nacre-quote"
+
+    @property
+    def _identifying_params(self) -> dict[str, Any]:
+        return {"model": self.model, "sentences": self.sentences}
+
+    def _parts(self, messages: Sequence[BaseMessage]) -> tuple[list[str], bool]:
+        """The answer in pieces, and whether it is a refusal."""
+        sources, question = parse_sources(last_user_text(messages))
+        texts = {source.n: source.text for source in sources}
+        quotes = answer(question, sources, self.sentences)
+        if not quotes:
+            return [prompts.load("rag/refusal", language_of(question)).text()], True
+        # A quote stays one line: a break inside a wrapped sentence is layout, not wording.
+        return [f"{' '.join(texts[q.n][q.start : q.end].split())} [{q.n}]" for q in quotes], False
+
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        parts, abstained = self._parts(messages)
+        text, _ = cut_at("\n".join(parts), stop)
+        for piece in text.splitlines(keepends=True):
+            chunk = ChatGenerationChunk(message=AIMessageChunk(content=piece))
+            if run_manager:
+                run_manager.on_llm_new_token(piece, chunk=chunk)
+            yield chunk
+        last = AIMessageChunk(
+            content="",
+            response_metadata=self._metadata(abstained),
+            usage_metadata=_usage(messages, text),
+            chunk_position="last",
+        )
+        yield ChatGenerationChunk(message=last)
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        parts, abstained = self._parts(messages)
+        text, _ = cut_at("\n".join(parts), stop)
+        message = AIMessage(text, response_metadata=self._metadata(abstained), usage_metadata=_usage(messages, text))
+        return ChatResult(generations=[ChatGeneration(message=message)])
+
+    def _metadata(self, abstained: bool) -> dict[str, Any]:
+        message = AIMessage("", response_metadata={"model_name": self.model, "finish_reason": "stop"})
+        return with_nacre(message, abstained=abstained).response_metadata
+
+
+def _usage(messages: Sequence[BaseMessage], text: str) -> UsageMetadata:
+    """Words counted as tokens: the model itself has none, and a budget or a report needs some measure."""
+    asked, said = sum(len(words(text_of(message))) for message in messages), len(words(text))
+    return UsageMetadata(input_tokens=asked, output_tokens=said, total_tokens=asked + said)
