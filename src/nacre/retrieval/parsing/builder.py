@@ -8,7 +8,7 @@ from nacre.errors import ParseError
 from nacre.language import tr
 from nacre.retrieval.parsing.document import Block, BlockKind, Cell, ParsedDocument, Table
 from nacre.retrieval.parsing.limits import Limits
-from nacre.retrieval.parsing.normalise import clean, collapse
+from nacre.retrieval.parsing.normalise import clean, collapse, unspread
 
 
 class Builder:
@@ -37,7 +37,7 @@ class Builder:
 
     def add(self, kind: BlockKind, text: str, level: int = 0) -> None:
         """Append one block; its lines stay, its outer white space goes. Nothing happens for empty text."""
-        text = clean(text).strip()
+        text = unspread(clean(text).strip()) if kind == "heading" else clean(text).strip()
         if text:
             self._gap(close=kind == "list" and bool(self.blocks) and self.blocks[-1].kind == "list")
             start = self.write(text)
@@ -62,7 +62,7 @@ class Builder:
             row: 1-based number of `rows[0]` in the sheet or file.
             column: 1-based number of the first column.
         """
-        tidy = [[collapse(clean(cell)) for cell in line] for line in rows]
+        tidy = [[unspread(collapse(clean(cell))) for cell in line] for line in rows]
         while tidy and not any(tidy[-1]):
             tidy.pop()
         while tidy and not any(tidy[0]):
@@ -79,7 +79,7 @@ class Builder:
         if self._cells > self.limits.table_cells:
             self.warn(tr("a table is kept as text only: too many cells", "表格单元格过多，仅保留文本"))
             return
-        names = [collapse(clean(name)) for name in header] or [" ".join(dict.fromkeys(filter(None, parts))) for parts in zip(*_padded(tidy[:header_rows], width), strict=True)]
+        names = [unspread(collapse(clean(name))) for name in header] or [" ".join(dict.fromkeys(filter(None, parts))) for parts in zip(*_padded(tidy[:header_rows], width), strict=True)]
         table = Table(start, self.length, tuple(names), tuple(cells[header_rows:]), self.page, self.sheet, row + header_rows, column)
         self.tables.append(table)
 

@@ -40,8 +40,12 @@ def parse(text: str, out: Builder, task: Task) -> None:
         name = (meta.attributes.get("name") or "").lower()
         if name in {"description", "keywords", "author", "date"}:
             out.metadata.setdefault(name, collapse(meta.attributes.get("content") or ""))
-    if tree.body is not None:
-        _Walk(out).run(tree.body)
+    if tree.body is None:
+        return
+    if out.title and not out.length and out.title not in collapse(tree.body.text() or ""):
+        # The title of a page is a thing its reader sees; as an aside, for it is indexed with every chunk anyway.
+        out.aside(out.title)
+    _Walk(out).run(tree.body)
 
 
 def walk(root: Any) -> Iterator[tuple[Any, bool]]:

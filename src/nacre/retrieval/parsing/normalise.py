@@ -7,12 +7,12 @@ import unicodedata
 from collections.abc import Iterable
 
 _CJK = "\u2e80-\u303f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\ufe30-\ufe4f\uff00-\uffef\U00020000-\U0003ffff"
-_SPACE_BETWEEN_CJK = re.compile(f"(?<=[{_CJK}])[ \t\u00a0\u3000]+(?=[{_CJK}])")
 _ENDS_CJK = re.compile(f"[{_CJK}]$")
 _STARTS_CJK = re.compile(f"^[{_CJK}]")
 # Controls, zero-width marks, soft hyphens, byte-order marks, non-characters and half a surrogate pair.
 _INVISIBLE = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u200b\u2060\ufeff\ufffe\uffff\ud800-\udfff]")
 _BREAKS = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
+_SPREAD = re.compile(f"[\u3400-\u9fff](?:\\s+[\u3400-\u9fff])+")
 _RUN = re.compile(r"\s+")
 # Presentation forms that only PDF fonts use: Latin ligatures, Kangxi radicals, compatibility ideographs.
 _PRESENTATION = re.compile("[\ufb00-\ufb06\u2e80-\u2fdf\uf900-\ufaff]")
@@ -72,20 +72,28 @@ def join_lines(lines: Iterable[str]) -> str:
     return "".join(joined)
 
 
-def tighten(text: str) -> str:
-    """No spaces between Chinese characters: for text whose spaces come from glyph positions, as in PDF.
+def unspread(text: str) -> str:
+    """A short Chinese label that was spread with blanks to fill its place: together again.
 
     Args:
-        text: one line.
+        text: a cell or a heading.
 
     Returns:
-        The line, tightened; Korean keeps its spaces.
-
-    Example:
-        >>> tighten("营 业 收 入 4,755 元")
-        '营业收入 4,755 元'
+        "项目" for "项  目"; any other text as it is.
     """
-    return _SPACE_BETWEEN_CJK.sub("", text)
+    return re.sub(r"\s", "", text) if len(text) <= 20 and _SPREAD.fullmatch(text) else text
+
+
+def is_cjk(char: str) -> bool:
+    """Whether a character is Chinese or Japanese, signs and full-width forms included; Korean puts blanks between words.
+
+    Args:
+        char: one character.
+
+    Returns:
+        True when no blank is due before or after it.
+    """
+    return _ENDS_CJK.match(char) is not None
 
 
 def plain_forms(text: str) -> str:

@@ -8,9 +8,10 @@ from typing import Any
 from nacre.errors import ParseError
 from nacre.language import tr
 from nacre.retrieval.parsing.builder import Builder
+from nacre.retrieval.parsing.grid import is_header
 from nacre.retrieval.parsing.limits import Task
 from nacre.retrieval.parsing.pdf_layout import Paragraph, Sheet, body_size, find_furniture, headings, joined, paragraphs, vocabulary
-from nacre.retrieval.parsing.pdf_page import Line, lines_of, read_page
+from nacre.retrieval.parsing.pdf_page import Line, lines_of, read_page, upright
 from nacre.retrieval.parsing.pdf_tables import Grid, aligned_table, ruled_tables
 
 
@@ -78,28 +79,15 @@ def _sheet(document: Any, number: int, out: Builder) -> Sheet:
         sheet = Sheet(number + 1, seen.height)
         tables = ruled_tables(seen)
         taken = {index for table in tables for index in table.members}
-        lines = lines_of((glyph for glyph in seen.glyphs if glyph.index not in taken), seen.bold)
-        _place(sheet, lines, tables, seen.glyphs)
+        lines = upright(lines_of((glyph for glyph in seen.glyphs if glyph.index not in taken), seen.style))
+        placed = [(line.index, line) for line in lines] + [(table.first, table) for table in tables]
+        sheet.items = [item for _, item in sorted(placed, key=lambda pair: pair[0])]
         if not sheet.items and seen.images:
             out.warn(tr(f"page {number + 1} is an image without a text layer: needs OCR", f"第 {number + 1} 页是没有文本层的图像：需要 OCR"))
         return sheet
     finally:
         text.close()
         page.close()
-
-
-def _place(sheet: Sheet, lines: list[Line], tables: list[Grid], glyphs: list[Any]) -> None:
-    """Tables go before the first line that the file has after them, or by height when the file draws them elsewhere."""
-    waiting = sorted(tables, key=lambda table: -table.box[3])
-    for line in lines:
-        while waiting and line.box[3] <= waiting[0].box[1] + 2 and _beside(line, waiting[0]):
-            sheet.items.append(waiting.pop(0))
-        sheet.items.append(line)
-    sheet.items += waiting
-
-
-def _beside(line: Line, table: Grid) -> bool:
-    return line.box[0] < table.box[2] and line.box[2] > table.box[0]
 
 
 def _outline(document: Any) -> dict[str, int]:
@@ -161,6 +149,10 @@ def _text_or_tables(lines: list[Line], body: float) -> list[Paragraph | Grid]:
         while end < len(lines) and len(lines[end].parts) > 1 and not lines[end].hyphen:
             end += 1
         rows = aligned_table(lines[start:end]) if end - start >= 3 else None
+        if rows is None and end - start >= 4 and (rows := aligned_table(lines[start + 1 : end])):
+            # A header that fills its columns leaves no gaps; the rows below do.
+            plain.append(lines[start])
+            start += 1
         if rows is None:
             plain += lines[start : max(end, start + 1)]
         else:
@@ -185,13 +177,15 @@ def _table(grid: Grid, header: list[str], out: Builder) -> list[str]:
     if header and not repeated:
         out.table(grid.rows, header_rows=0, header=header)
         return header
-    named = len(grid.rows) > 1 and not any(re.fullmatch(r"[-+(]?[\d.,]+\s*[%)]?", cell) for cell in grid.rows[0])
+    named = len(grid.rows) > 1 and is_header(grid.rows[0], len(grid.rows[0]))
     out.table(grid.rows, header_rows=int(named))
     return grid.rows[0] if named else []
 
 
 def _paragraph(piece: Paragraph, words: set[str], out: Builder) -> None:
-    if len(piece.lines) == 1 and len(piece.lines[0].parts) > 1:
+    if piece.code:
+        out.add("code", "\n".join(line.text.replace("\t", " ") for line in piece.lines))
+    elif len(piece.lines) == 1 and len(piece.lines[0].parts) > 1:
         out.add("paragraph", piece.lines[0].text)
     elif piece.level:
         out.add("heading", joined(piece.lines, words), piece.level)

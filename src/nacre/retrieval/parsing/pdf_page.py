@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import ctypes
+import math
+import re
 import statistics
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from nacre.retrieval.parsing.normalise import plain_forms, tighten
+from nacre.retrieval.parsing.normalise import is_cjk, plain_forms
 
 Box = tuple[float, float, float, float]
 """x0, y0, x1, y1 in points as displayed; y grows upwards."""
 
+Style = Callable[[int], tuple[bool, bool, bool]]
 _HYPHEN = "\x02"
+_HEAVY = re.compile(r"bold|black|heavy|demi|medi(?!um|ac)|bx\d|-bd|simhei|heiti|黑体")
+_MONO = re.compile(r"mono|courier|consol|menlo|typewriter|cmtt|sftt|lmtt|[-_ ]code")
 _MOST_PATHS = 20_000
+_SECTION = re.compile(r"\d{1,2}(\.\d{1,2})*\.?|[A-Z]\.?|[IVX]{1,5}\.?")
 
 
 @dataclass(slots=True)
@@ -35,16 +41,22 @@ class Line:
         box: around all of it.
         size: median height of the glyph boxes, points.
         parts: (text, x0, x1) between the wide gaps.
+        index: of its first glyph in the order of the file.
         hyphen: the line ends in the middle of a word.
-        bold: first glyph is from a bold font.
+        bold: first, middle and last glyph are from bold fonts.
+        mono: the same of fonts for code.
+        turned: written upwards or downwards.
     """
 
     text: str
     box: Box
     size: float
+    index: int = 0
     parts: list[tuple[str, float, float]] = field(default_factory=list)
     hyphen: bool = False
     bold: bool = False
+    mono: bool = False
+    turned: bool = False
 
 
 @dataclass(slots=True)
@@ -58,6 +70,7 @@ class Page:
         horizontal: rulings (y, x0, x1).
         vertical: rulings (x, y0, y1).
         images: whether an image covers a good part of the page.
+        style: (bold, mono, turned) of the glyph of an index; only while the text page is open.
     """
 
     width: float
@@ -66,11 +79,11 @@ class Page:
     horizontal: list[tuple[float, float, float]]
     vertical: list[tuple[float, float, float]]
     images: bool
-    bold: Callable[[int], bool]
+    style: Style
 
 
 def read_page(page: Any, text: Any) -> Page:
-    """Everything needed from one page; call `Page.bold` only while its text page is open.
+    """Everything needed from one page.
 
     Args:
         page: a pypdfium2 page.
@@ -94,10 +107,12 @@ def read_page(page: Any, text: Any) -> Page:
         glyphs.append(Glyph(char, box, index))
     horizontal, vertical, images = _rulings(page, turn, width * height)
 
-    def bold(index: int) -> bool:
-        return bool(pdfium.FPDFText_GetFontWeight(text, index) >= 600) or "bold" in _font(pdfium, text, index)
+    def style(index: int) -> tuple[bool, bool, bool]:
+        font = _font(pdfium, text, index)
+        bold = bool(pdfium.FPDFText_GetFontWeight(text, index) >= 600 or _HEAVY.search(font))
+        return bold, bool(_MONO.search(font)), abs(math.sin(pdfium.FPDFText_GetCharAngle(text, index))) > 0.7
 
-    return Page(width, height, glyphs, horizontal, vertical, images, bold)
+    return Page(width, height, glyphs, horizontal, vertical, images, style)
 
 
 def _font(pdfium: Any, text: Any, index: int) -> str:
@@ -169,66 +184,119 @@ def _segments(pdfium: Any, shape: Any, turn: Any, horizontal: list[Any], vertica
         last = here
 
 
-def lines_of(glyphs: Iterable[Glyph], bold: Callable[[int], bool]) -> list[Line]:
-    """Glyphs gathered into lines: a new one where pdfium broke, after a hyphen, and where the baseline jumps.
+def plain_style(index: int) -> tuple[bool, bool, bool]:
+    """For glyphs whose font does not matter."""
+    return False, False, False
+
+
+def lines_of(glyphs: Iterable[Glyph], style: Style = plain_style) -> list[Line]:
+    """Glyphs gathered into lines: a new one after a hyphen and where the next glyph is not on the right of the last.
+
+    pdfium's own line breaks are not enough: it breaks around superscripts and between the cells of a row.
 
     Args:
         glyphs: in the order of the file.
-        bold: tells whether the glyph of an index is bold.
+        style: (bold, mono, turned) of the glyph of an index.
 
     Returns:
         Lines in the same order.
     """
     lines: list[Line] = []
     run: list[Glyph] = []
+    tallest: Box | None = None
     last: Box | None = None
     for glyph in glyphs:
-        jump = last is not None and glyph.box is not None and _jumps(last, glyph.box)
-        if glyph.text in "\r\n" or jump:
-            _close(run, lines, bold)
-            run, last = [], None
-        if glyph.text not in "\r\n":
+        if glyph.box is None:
             run.append(glyph)
-        last = glyph.box or last
+            continue
+        if tallest is not None and last is not None and _breaks(tallest, last, glyph.box):
+            _close(run, lines, style)
+            run, tallest = [], None
+        run.append(glyph)
+        last = glyph.box
+        tallest = last if tallest is None or last[3] - last[1] > tallest[3] - tallest[1] else tallest
         if glyph.text == _HYPHEN:
-            _close(run, lines, bold)
-            run, last = [], None
-    _close(run, lines, bold)
+            _close(run, lines, style)
+            run, tallest = [], None
+    _close(run, lines, style)
     return lines
 
 
-def _jumps(last: Box, here: Box) -> bool:
+def _breaks(tallest: Box, last: Box, here: Box) -> bool:
+    height = tallest[3] - tallest[1]
     middle = (here[1] + here[3]) / 2
-    return not last[1] - 1 <= middle <= last[3] + 1 and not here[1] - 1 <= (last[1] + last[3]) / 2 <= here[3] + 1
+    level = tallest[1] - 0.1 * height <= middle <= tallest[3] + 0.1 * height or here[1] <= (tallest[1] + tallest[3]) / 2 <= here[3]
+    return not level or here[0] < last[0] - 0.5 * height
 
 
-def _close(run: list[Glyph], lines: list[Line], bold: Callable[[int], bool]) -> None:
-    boxed = [glyph for glyph in run if glyph.box is not None]
-    if not boxed:
-        return
+def upright(lines: list[Line]) -> list[Line]:
+    """Turned text, and Chinese set from top to bottom, comes one glyph a line: joined again."""
+    joined: list[Line] = []
+    column: list[Line] = []
+
+    def close() -> None:
+        chinese = all(is_cjk(line.text[0]) for line in column)
+        if len(column) < 3 or not (chinese or all(line.turned for line in column)):
+            joined.extend(column)
+        else:
+            boxes = [line.box for line in column]
+            box = (min(b[0] for b in boxes), min(b[1] for b in boxes), max(b[2] for b in boxes), max(b[3] for b in boxes))
+            text = "".join(line.text for line in column)
+            joined.append(Line(text, box, column[0].size, column[0].index, [(text, box[0], box[2])], turned=True))
+        column.clear()
+
+    for line in lines:
+        if column and not (len(line.text) <= 2 and abs(line.box[0] - column[-1].box[0]) < column[-1].size):
+            close()
+        if len(line.text) <= 2:
+            column.append(line)
+        else:
+            joined.append(line)
+    close()
+    return joined
+
+
+def _close(run: list[Glyph], lines: list[Line], style: Style) -> None:
+    boxed = [glyph for glyph in run if glyph.box is not None and glyph.text != "\x00"]
     boxes = [glyph.box for glyph in boxed if glyph.box]
+    if not boxes:
+        return
     size = statistics.median(box[3] - box[1] for box in boxes) or 1.0
-    parts: list[tuple[str, float, float]] = []
-    text: list[str] = []
-    start = boxes[0][0]
-    last: Box | None = None
-    for glyph in run:
-        if glyph.box is not None and last is not None:
-            gap = glyph.box[0] - last[2]
-            if gap > 1.1 * size:
-                parts.append((_words(text), start, last[2]))
-                text, start = [], glyph.box[0]
-        text.append("-" if glyph.text == _HYPHEN else glyph.text)
-        last = glyph.box or last
-    parts.append((_words(text), start, last[2] if last else start))
-    parts = [part for part in parts if part[0]]
+    styles = [style(boxed[place].index) for place in {0, len(boxed) // 2, len(boxed) - 1}]
+    heavy, mono, turned = (all(values) for values in zip(*styles, strict=True))
+    parts = _parts(run, size)
+    if heavy and len(parts) == 2 and _SECTION.fullmatch(parts[0][0]) and parts[1][1] - parts[0][2] < 3 * size:
+        parts = [(f"{parts[0][0]} {parts[1][0]}", parts[0][1], parts[1][2])]
     if not parts:
         return
     box = (min(b[0] for b in boxes), min(b[1] for b in boxes), max(b[2] for b in boxes), max(b[3] for b in boxes))
     words = "\t".join(part[0] for part in parts)
-    heavy = bold(boxed[0].index) and bold(boxed[len(boxed) // 2].index)
-    lines.append(Line(words, box, size, parts, run[-1].text == _HYPHEN, heavy))
+    lines.append(Line(words, box, size, boxed[0].index, parts, boxed[-1].text == _HYPHEN, heavy, mono, turned))
+
+
+def _parts(run: list[Glyph], size: float) -> list[tuple[str, float, float]]:
+    """The words between gaps as wide as between columns."""
+    parts: list[tuple[str, float, float]] = []
+    text: list[str] = []
+    start = 0.0
+    last: Box | None = None
+    blank = False
+    for glyph in run:
+        if glyph.box is None or glyph.text == "\x00":
+            blank = blank or glyph.box is None
+            continue
+        gap = glyph.box[0] - last[2] if last is not None else 0.0
+        if last is None or gap > 0.85 * size:
+            parts.append((_words(text), start, last[2] if last else 0.0))
+            text, start, blank = [], glyph.box[0], False
+        # Between Chinese characters a blank counts only when it is seen: justified text is full of inferred ones.
+        if blank and text and not (gap < 0.35 * size and is_cjk(text[-1][-1]) and is_cjk(glyph.text)):
+            text.append(" ")
+        text.append("-" if glyph.text == _HYPHEN else plain_forms(glyph.text))
+        last, blank = glyph.box, False
+    parts.append((_words(text), start, last[2] if last else start))
+    return [part for part in parts if part[0]]
 
 
 def _words(text: list[str]) -> str:
-    return tighten(plain_forms(" ".join("".join(text).split())))
+    return " ".join("".join(text).split())

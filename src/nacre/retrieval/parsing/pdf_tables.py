@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from nacre.retrieval.parsing.normalise import join_lines
 from nacre.retrieval.parsing.pdf_page import Box, Glyph, Line, Page, lines_of
 
 _SNAP = 2.5
+_FRAME_LINES = 5
 _Ruling = tuple[float, float, float]
 
 
@@ -103,6 +105,9 @@ def _edges(rulings: Sequence[_Ruling]) -> list[float]:
 
 def _grid(page: Page, horizontal: list[_Ruling], vertical: list[_Ruling]) -> Grid | None:
     xs, ys = _edges(vertical), _edges(horizontal)
+    # The rules of many tables run past the outermost uprights: the columns there have no border of their own.
+    left, right = min(x0 for _, x0, _ in horizontal), max(x1 for _, _, x1 in horizontal)
+    xs = [left] * (left < xs[0] - 4 * _SNAP) + xs + [right] * (right > xs[-1] + 4 * _SNAP)
     if len(xs) < 2 or len(ys) < 2 or (len(xs) - 1) * (len(ys) - 1) < 2 or len(xs) * len(ys) > 40_000:
         return None
     box = (xs[0], ys[0], xs[-1], ys[-1])
@@ -124,9 +129,14 @@ def _grid(page: Page, horizontal: list[_Ruling], vertical: list[_Ruling]) -> Gri
             members.add(glyph.index)
     if len([cell for cell in cells.values() if cell]) < 2:
         return None
-    lines = {place: lines_of(glyphs, lambda _: False) for place, glyphs in cells.items()}
+    lines = {place: lines_of(glyphs) for place, glyphs in cells.items()}
     rows: list[list[str]] = []
     for row in range(len(ys) - 2, -1, -1):
+        places = [(column, row) for column in range(len(xs) - 1) if lines.get((column, row))]
+        if len(places) == 1 and len(lines[places[0]]) >= _FRAME_LINES:
+            # One cell full of lines is a frame around running text, which goes its own way.
+            members.difference_update(glyph.index for glyph in cells[places[0]])
+            continue
         rows += _split([lines.get((column, row), []) for column in range(len(xs) - 1)])
     rows = _without_empty(rows)
     if len(rows) < 1 or max(map(len, rows)) < 2 or sum(bool(cell) for row in rows for cell in row) < 3:
@@ -152,11 +162,12 @@ def _owners(xs: list[float], ys: list[float], horizontal: list[_Ruling], vertica
 def _split(cells: list[list[Line]]) -> list[list[str]]:
     """One row, or several where rules stand only between groups of rows: all cells then keep the same baselines."""
     filled = [cell for cell in cells if cell]
-    count = len(filled[0]) if filled else 0
-    aligned = count > 1 and len(filled) > 2 and all(len(cell) == count for cell in filled)
-    numeric = sum(any(c.isdigit() for c in cell[-1].text) for cell in filled) * 2 >= len(filled)
-    if aligned and numeric and all(abs(cell[n].box[1] - filled[0][n].box[1]) < 3 for cell in filled for n in range(count)):
-        return [[cell[n].text.replace("\t", " ") if cell else "" for cell in cells] for n in range(count)]
+    count = max((len(cell) for cell in filled), default=0)
+    tall = [cell for cell in filled if len(cell) == count]
+    aligned = count > 1 and len(tall) > 2 and all(len(cell) in {1, count} for cell in filled)
+    numeric = sum(any(c.isdigit() for c in cell[-1].text) for cell in tall) * 2 >= len(tall)
+    if aligned and numeric and all(abs(cell[n].box[1] - tall[0][n].box[1]) < 3 for cell in tall for n in range(count)):
+        return [[cell[n].text.replace("\t", " ") if len(cell) > n else "" for cell in cells] for n in range(count)]
     return [[join_lines(line.text for line in cell) for cell in cells]]
 
 
@@ -175,7 +186,7 @@ def aligned_table(lines: Sequence[Line]) -> list[list[str]] | None:
     Returns:
         Rows, or None when this is no table.
     """
-    size = max(line.size for line in lines)
+    size = statistics.median(line.size for line in lines)
     columns: list[list[float]] = []
     for x0, x1 in sorted((x0, x1) for line in lines for _, x0, x1 in line.parts):
         if columns and x0 < columns[-1][1] + 0.3 * size:

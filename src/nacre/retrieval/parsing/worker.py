@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import select
 import struct
 import subprocess
@@ -16,6 +17,7 @@ import sys
 import threading
 import time
 from collections import deque
+from pathlib import Path
 from types import TracebackType
 
 from nacre.errors import ParseError
@@ -82,6 +84,11 @@ class ParserPool:
                 raise
             self._give(worker, worn=worker.taken > _WORN_BYTES)
         return _result(answer, name)
+
+    def peak_bytes(self) -> int:
+        """The most memory that any idle worker has held so far, in bytes (resident; 0 where the system does not tell)."""
+        with self._lock:
+            return max((worker.peak_bytes() for worker in self._idle), default=0)
 
     def close(self) -> None:
         """End all workers; a later `parse` starts new ones no more."""
@@ -163,6 +170,15 @@ class _Worker:
         self._send(head, deadline, seconds)
         self._send(data, deadline, seconds)
         return self._receive(deadline, seconds)
+
+    def peak_bytes(self) -> int:
+        """Resident high-water mark of the process."""
+        try:
+            status = Path(f"/proc/{self.process.pid}/status").read_text()
+        except OSError:
+            return 0
+        found = re.search(r"VmHWM:\s*(\d+) kB", status)
+        return int(found.group(1)) << 10 if found else 0
 
     def kill(self) -> None:
         """End the process, whatever it does."""
