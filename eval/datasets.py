@@ -177,7 +177,7 @@ def load_questions(path: Path) -> tuple[list[Question], list[str]]:
         texts = {
             id: str(row.get("text") or "") for id, row in reader.unique(reader.rows(_file(path, "queries.jsonl")), path)
         }
-        gold = {id: row for id, row in reader.unique(reader.rows(_file(path, "answers.jsonl")), path)}
+        gold = dict(reader.unique(reader.rows(_file(path, "answers.jsonl")), path))
         reader.problems += [f"answers.jsonl: {tr('no question ', '没有问题 ')}{id}" for id in gold if id not in texts]
         rows = [(id, {"question": texts[id], **row}) for id, row in gold.items() if id in texts]
     elif path.suffix.lower() == ".csv":
