@@ -41,12 +41,26 @@ def identity(model: BaseChatModel) -> dict[str, Any]:
         model: any chat model.
 
     Returns:
-        Plain data: the class, every field that shapes an answer, and for a layer the identity of its inner model.
+        Plain data: the class, every field that shapes an answer, and for a layer the identity of its inner model. A
+        leaf that says what it is (LangChain's `_identifying_params`) is taken at its word, and its plain settings
+        (texts and numbers that it prints) are added; clients and connections stay out.
     """
-    if model.is_lc_serializable():
-        return {"class": _name(model), "model": model._get_llm_string()}
     fields = {name: getattr(model, name) for name in type(model).model_fields if name not in _IRRELEVANT}
+    is_layer = isinstance(fields.get("inner"), BaseChatModel)
+    if not is_layer and type(model)._identifying_params is not BaseChatModel._identifying_params:
+        shown = {n: v for n, v in fields.items() if type(model).model_fields[n].repr and _is_plain(v)}
+        return {"class": _name(model), "params": describe(model._identifying_params), "fields": describe(shown)}
+    if not is_layer and model.is_lc_serializable():
+        return {"class": _name(model), "model": model._get_llm_string()}
     return {"class": _name(model), "fields": describe(fields)}
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return all(_is_plain(inside) for inside in value.values())
+    if isinstance(value, (list, tuple)):
+        return all(_is_plain(inside) for inside in value)
+    return value is None or isinstance(value, (str, int, float, bool))
 
 
 def describe(value: Any) -> Any:

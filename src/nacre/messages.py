@@ -154,6 +154,26 @@ def parse_sources(text: str) -> tuple[list[Source], str]:
     return found, after or text[: opened.start()].strip()
 
 
+def with_text(message: AIMessage, text: str) -> AIMessage:
+    """A copy of an answer with another text; images, reasoning and other parts of its content stay.
+
+    Args:
+        message: an answer, or a chunk of one.
+        text: its new text.
+
+    Returns:
+        The copy.
+    """
+    if isinstance(message.content, str):
+        return message.model_copy(update={"content": text})
+    parts = [p for p in message.content if not isinstance(p, str) and p.get("type") != "text"]
+    at = next((i for i, p in enumerate(message.content) if isinstance(p, str) or p.get("type") == "text"), len(parts))
+    old = message.content[at] if at < len(message.content) else {}
+    frame = {k: v for k, v in old.items() if k in ("type", "id", "index")} if isinstance(old, dict) else {}
+    new = [{"type": "text", **frame, "text": text}] if text else []
+    return message.model_copy(update={"content": [*parts[:at], *new, *parts[at:]]})
+
+
 # --- what Nacre adds to a message -------------------------------------------------------------------------------------
 
 

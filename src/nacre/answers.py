@@ -1,0 +1,126 @@
+"""Where a reasoned reply says its answer, and when two answers are the same."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
+
+from langchain_core.messages import AIMessage, AIMessageChunk
+
+from nacre.messages import text_of, with_text
+
+# "Answer: 7", "**Final answer:** 7", "答案：7", at the beginning of a line. What follows the colon is taken whole.
+_MARKER = re.compile(
+    r"^[ \t>#*-]*(?:(?:so |thus |therefore,? )?(?:the )?(?:final )?answer(?: is)?|(?:所以|因此)?[，, ]*(?:最终|最后的?)?答案(?:是|为)?)[ \t*]*[:：][\s*]*",
+    re.IGNORECASE | re.MULTILINE,
+)
+_TAIL = re.compile(r"[\s*]+\Z")
+_NUMBER = re.compile(r"-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:e[+-]?\d+)?")
+_SCALES = {"万": Decimal(10_000), "亿": Decimal(100_000_000)}
+# An answer with more words than this is a text that happens to hold a number.
+_SHORT = 6
+_WORD = re.compile(r"[\u3400-\u9fff]|[^\W\d_]+")
+
+
+def split_answer(text: str) -> tuple[str, str]:
+    """Part a reasoned reply into its reasoning and its answer.
+
+    Args:
+        text: what the model wrote.
+
+    Returns:
+        (reasoning, answer); without a marker such as "Answer:" or "答案：" the whole text is the answer.
+
+    Example:
+        >>> split_answer("3 + 4 = 7\\nAnswer: 7")
+        ('3 + 4 = 7', '7')
+        >>> split_answer("三加四等于七。\\n答案：7")
+        ('三加四等于七。', '7')
+    """
+    marker = _MARKER.search(text)
+    if marker is None or not (answer := _TAIL.sub("", text[marker.end() :])):
+        return "", text
+    return text[: marker.start()].strip(), answer
+
+
+class AnswerOnly:
+    """Shows of a live reply what `split_answer` calls its answer, as it comes."""
+
+    def __init__(self) -> None:
+        self._text = ""
+        self._shown = 0
+
+    def push(self, chunk: AIMessageChunk) -> Sequence[AIMessageChunk]:
+        """Take a chunk in.
+
+        Args:
+            chunk: of the live reply.
+
+        Returns:
+            The part of it that belongs to the answer; blanks and asterisks wait for what follows them.
+        """
+        self._text += text_of(chunk)
+        marker = _MARKER.search(self._text)
+        answer = _TAIL.sub("", self._text[marker.end() :]) if marker else ""
+        new, self._shown = answer[self._shown :], len(answer)
+        shown = with_text(chunk, new)
+        assert isinstance(shown, AIMessageChunk)
+        return [shown]
+
+    def close(self) -> Sequence[AIMessageChunk]:
+        """The reply has ended.
+
+        Returns:
+            Nothing: a reply without a marker is shown when it is known to have none.
+        """
+        return []
+
+
+def answer_key(text: str) -> str:
+    """What two answers must have in common to count as the same.
+
+    A short answer that holds one number is that number, whatever words stand around it.
+
+    Args:
+        text: an answer, with or without reasoning before it.
+
+    Returns:
+        A key for comparison, not for reading.
+
+    Example:
+        >>> answer_key("Answer: $1,000") == answer_key("答案：一共 1000.0 元")
+        True
+    """
+    plain = unicodedata.normalize("NFKC", split_answer(text)[1]).casefold().strip()
+    numbers = list(_NUMBER.finditer(plain))
+    if len(numbers) == 1 and len(_WORD.findall(_NUMBER.sub("", plain))) <= _SHORT:
+        return _number_key(numbers[0], plain)
+    return " ".join(re.findall(r"[\w%]+", plain)) or plain
+
+
+def reply_key(reply: AIMessage) -> str:
+    """The same for whole replies: tool calls are compared by name and arguments, other replies by their text.
+
+    Args:
+        reply: a model's reply.
+
+    Returns:
+        A key for comparison.
+    """
+    if reply.tool_calls:
+        calls = [[call["name"], call["args"]] for call in reply.tool_calls]
+        return json.dumps(calls, sort_keys=True, ensure_ascii=False, default=str)
+    return answer_key(text_of(reply))
+
+
+def _number_key(match: re.Match[str], plain: str) -> str:
+    after = plain[match.end() :].lstrip()
+    try:
+        value = Decimal(match[0].replace(",", "")) * _SCALES.get(after[:1], Decimal(1))
+    except InvalidOperation:
+        return plain
+    key = "0" if not value else format(value.normalize(), "f")
+    return key + ("%" if after.startswith("%") else "")

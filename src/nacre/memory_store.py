@@ -1,0 +1,96 @@
+"""Conversations in a SQLite file, behind LangChain's `BaseChatMessageHistory`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from langchain_core.chat_history import BaseChatMessageHistory
+from langchain_core.messages import BaseMessage, message_to_dict, messages_from_dict
+
+from nacre.sqlite import Database
+
+_SCHEMA = """
+create table if not exists messages (
+    n integer primary key autoincrement,
+    session text not null,
+    at text not null default current_timestamp,
+    message text not null
+);
+create index if not exists messages_of_session on messages (session, n);
+"""
+
+
+class SQLiteConversations:
+    """Many conversations in one file. Calling it with a key gives that conversation.
+
+    Args:
+        path: the file, created when missing; ":memory:" for none.
+
+    Raises:
+        UsageError: the file cannot be opened.
+    """
+
+    def __init__(self, path: str | Path = ":memory:") -> None:
+        self._database = Database(path, _SCHEMA)
+
+    @property
+    def identity(self) -> str:
+        """Where the conversations are."""
+        return self._database.identity
+
+    def __call__(self, key: str) -> SQLiteHistory:
+        """One conversation.
+
+        Args:
+            key: its name.
+
+        Returns:
+            Its history; empty when it is new.
+        """
+        return SQLiteHistory(self._database, key)
+
+    def keys(self) -> list[str]:
+        """All conversations.
+
+        Returns:
+            Their keys, sorted.
+        """
+        return [key for (key,) in self._database.rows("select distinct session from messages order by session")]
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+
+class SQLiteHistory(BaseChatMessageHistory):
+    """One conversation. Messages that are added together are kept together or not at all.
+
+    Args:
+        database: holds the conversations.
+        key: the name of this one.
+    """
+
+    def __init__(self, database: Database, key: str) -> None:
+        self._database = database
+        self.key = key
+
+    @property
+    def messages(self) -> list[BaseMessage]:  # type: ignore[override]
+        """The messages, oldest first."""
+        rows = self._database.rows("select message from messages where session = ? order by n", (self.key,))
+        return messages_from_dict([json.loads(row) for (row,) in rows])
+
+    def add_messages(self, messages: Sequence[BaseMessage]) -> None:
+        """Add messages at the end, in one transaction.
+
+        Args:
+            messages: in order.
+        """
+        rows = [(self.key, json.dumps(message_to_dict(m), ensure_ascii=False)) for m in messages]
+        self._database.write(("insert into messages (session, message) values (?, ?)", row) for row in rows)
+
+    def clear(self) -> None:
+        """Forget the conversation."""
+        self._database.write([("delete from messages where session = ?", (self.key,))])

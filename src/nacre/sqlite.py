@@ -1,0 +1,90 @@
+"""One SQLite file that many threads and processes may write to: what memory and cache keep their rows in."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from nacre.errors import UsageError
+from nacre.language import tr
+
+_WAIT_S = 30.0
+
+
+class Database:
+    """A SQLite database with one connection behind a lock.
+
+    Args:
+        path: the file, created when missing; ":memory:" for none.
+        schema: `create … if not exists` statements.
+
+    Raises:
+        UsageError: the file cannot be opened, or is no SQLite database.
+    """
+
+    def __init__(self, path: str | Path, schema: str) -> None:
+        self.path = str(path)
+        self._lock = threading.Lock()
+        try:
+            if self.path != ":memory:":
+                Path(self.path).parent.mkdir(parents=True, exist_ok=True)
+            self._connection = sqlite3.connect(
+                self.path, timeout=_WAIT_S, check_same_thread=False, isolation_level=None
+            )
+            self._connection.execute("pragma journal_mode = wal")
+            self._connection.executescript(schema)
+        except (sqlite3.Error, OSError) as error:
+            raise UsageError(
+                tr(
+                    f"{self.path} cannot be used as a database: {error}. Name another file, or move this one away.",
+                    f"无法将 {self.path} 用作数据库：{error}。请换一个文件，或移走该文件。",
+                )
+            ) from error
+
+    @property
+    def identity(self) -> str:
+        """The file's name: two layers that keep rows in the same file are alike in this."""
+        return self.path if self.path != ":memory:" else f":memory:{id(self)}"
+
+    def rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Run one statement.
+
+        Args:
+            sql: the statement, with `?` for values.
+            values: the values.
+
+        Returns:
+            All rows.
+        """
+        with self._lock:
+            return self._connection.execute(sql, values).fetchall()
+
+    def write(self, statements: Iterable[tuple[str, Sequence[Any]]]) -> None:
+        """Run statements in one transaction: all of them are kept, or none.
+
+        Args:
+            statements: (sql, values) pairs.
+        """
+        with self._lock:
+            self._connection.execute("begin immediate")
+            try:
+                for sql, values in statements:
+                    self._connection.execute(sql, values)
+            except BaseException:
+                self._connection.execute("rollback")
+                raise
+            self._connection.execute("commit")
+
+    def close(self) -> None:
+        """Close the connection; the database is not used after that."""
+        with self._lock:
+            self._connection.close()
+
+    def __del__(self) -> None:
+        # An unclosed connection is a ResourceWarning of its own from Python 3.13 on.
+        connection = getattr(self, "_connection", None)
+        if connection is not None:
+            connection.close()
