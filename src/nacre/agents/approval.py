@@ -1,0 +1,70 @@
+"""Asking a person before a tool acts: tools named for approval, and arguments that come only from retrieved text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+Decision = bool | str | dict[str, Any]
+"""True: go on. False or a reason: do not. A dict: go on with these arguments instead."""
+
+# What an injected instruction would have to smuggle in: addresses, links, paths, long numbers, quoted names.
+_ATOM = re.compile(r"[\w.+-]{1,64}@[\w.-]{1,255}|\w{2,12}://[^\s\"'<>]{1,500}|[\w.-]{0,64}(?:/[\w.-]{1,64}){2,20}|\d[\d \-]{4,30}\d")
+MIN_LENGTH = 4
+
+
+@dataclass(frozen=True)
+class ApprovalRequest:
+    """A tool call that a person should look at.
+
+    Args:
+        tool: the tool's name.
+        arguments: what it would be called with.
+        reason: "named" (the tool is on the list) or "provenance" (values come only from retrieved text).
+        suspicious: the values that appear in observations and nowhere in the conversation.
+        thought: what the model was thinking.
+    """
+
+    tool: str
+    arguments: dict[str, Any]
+    reason: str
+    suspicious: tuple[str, ...] = ()
+    thought: str = ""
+
+
+Approver = Callable[[ApprovalRequest], Decision | Awaitable[Decision]]
+
+
+def only_from_observations(arguments: dict[str, Any], said: Iterable[str], observed: Iterable[str]) -> tuple[str, ...]:
+    """The values of a call that stand in retrieved text and in nothing that a person said.
+
+    Args:
+        arguments: the call's arguments.
+        said: texts of the system and user messages.
+        observed: the observations so far.
+
+    Returns:
+        The suspicious values: whole arguments, or addresses, links, paths and numbers inside them.
+    """
+    trusted, retrieved = _plain("\n".join(said)), _plain("\n".join(observed))
+    values = dict.fromkeys(value for value in _values(arguments) if len(_plain(value)) >= MIN_LENGTH)
+    return tuple(value for value in values if _plain(value) in retrieved and _plain(value) not in trusted)
+
+
+def _values(data: Any) -> Iterator[str]:
+    if isinstance(data, dict):
+        for inner in data.values():
+            yield from _values(inner)
+    elif isinstance(data, (list, tuple)):
+        for inner in data:
+            yield from _values(inner)
+    elif data is not None and not isinstance(data, bool):
+        text = str(data)
+        yield text
+        yield from (match[0] for match in _ATOM.finditer(text[:20_000]))
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.casefold().split())

@@ -1,0 +1,131 @@
+"""From what a model wrote as an action's input to the arguments that a tool's schema asks for."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from langchain_core.tools import BaseTool
+from pydantic import ValidationError
+
+from nacre.agents.calls import read_input
+from nacre.agents.trajectory import ActionInput
+from nacre.language import tr
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A tool and its arguments, looked up once.
+
+    Args:
+        tool: the tool.
+        properties: the JSON schema of each argument.
+        required: names of the arguments that must be given.
+    """
+
+    tool: BaseTool
+    properties: dict[str, Any]
+    required: tuple[str, ...]
+
+    @classmethod
+    def of(cls, tool: BaseTool) -> Spec:
+        """Read a tool's schema.
+
+        Args:
+            tool: any LangChain tool.
+
+        Returns:
+            What is known of its arguments.
+        """
+        properties = dict(tool.args)
+        schema = tool.args_schema if isinstance(tool.args_schema, dict) else tool.get_input_schema().model_json_schema()
+        return cls(tool, properties, tuple(name for name in schema.get("required", ()) if name in properties))
+
+    @property
+    def signature(self) -> str:
+        """The arguments in one line: "city: string, unit: c/f (optional)"."""
+        parts = []
+        for name, schema in self.properties.items():
+            choices = "/".join(str(choice) for choice in schema.get("enum", ()))
+            optional = "" if name in self.required else tr(" (optional)", "（可选）")
+            parts.append(f"{name}: {choices or _kind(schema)}{optional}")
+        return ", ".join(parts)
+
+    def example(self) -> dict[str, Any]:
+        """Arguments that show the form of a call: the required ones, or the first.
+
+        Returns:
+            Placeholders by name.
+        """
+        names = self.required or tuple(self.properties)[:1]
+        return {name: 1 if _kind(self.properties[name]) in ("integer", "number") else "…" for name in names}
+
+    def arguments(self, given: ActionInput | None) -> dict[str, Any]:
+        """Name and type an input as well as the schema allows; the tool's own validation has the last word.
+
+        Args:
+            given: a text, named values or positional values.
+
+        Returns:
+            Arguments by name.
+        """
+        names = tuple(self.properties)
+        if isinstance(given, str) and given.lstrip()[:1] == "{" and names and _kind(self.properties[names[0]]) != "object":
+            given = read_input(given, names)
+        if isinstance(given, dict):
+            named = self._renamed(given)
+        elif not names or given is None:
+            named = {}
+        elif isinstance(given, list) and not (len(names) == 1 and _kind(self.properties[names[0]]) == "array"):
+            named = dict(zip(names, given, strict=False))
+        elif given == "" and not self.required:
+            named = {}
+        else:
+            named = {(self.required or names)[0]: given}
+        return {name: _typed(value, self.properties.get(name, {})) for name, value in named.items()}
+
+    def complaint(self, error: ValidationError) -> str:
+        """Why arguments were refused, for the model to mend.
+
+        Args:
+            error: what the tool's schema said.
+
+        Returns:
+            The wrong arguments and the right signature.
+        """
+        wrong = "; ".join(f"{'.'.join(str(part) for part in problem['loc']) or '-'}: {problem['msg']}" for problem in error.errors()[:5])
+        return tr(
+            f"Wrong arguments for {self.tool.name} ({wrong}). It takes: {self.signature}.",
+            f"{self.tool.name} 的参数有误（{wrong}）。它需要：{self.signature}。",
+        )
+
+    def _renamed(self, given: dict[str, Any]) -> dict[str, Any]:
+        """A single unknown key for the single missing argument is that argument: {"q": …} for search(query)."""
+        unknown = [name for name in given if name not in self.properties]
+        missing = [name for name in (self.required or tuple(self.properties)[:1]) if name not in given]
+        if len(unknown) == 1 and len(missing) == 1:
+            return {missing[0] if name == unknown[0] else name: value for name, value in given.items()}
+        return given
+
+
+def _kind(schema: dict[str, Any]) -> str:
+    if "type" in schema:
+        kind = schema["type"]
+        return "/".join(kind) if isinstance(kind, list) else str(kind)
+    kinds = [_kind(option) for option in schema.get("anyOf", ()) if option.get("type") != "null"]
+    return kinds[0] if kinds else "any"
+
+
+def _typed(value: Any, schema: dict[str, Any]) -> Any:
+    kind = _kind(schema)
+    if isinstance(value, str) and kind in ("integer", "number", "boolean", "array", "object"):
+        try:
+            return json.loads(value)
+        except (ValueError, RecursionError):
+            return [value] if kind == "array" else value
+    if kind == "string" and isinstance(value, (int, float, dict, list)) and not isinstance(value, bool):
+        return json.dumps(value, ensure_ascii=False)
+    if kind == "array" and not isinstance(value, list) and value is not None:
+        return [value]
+    return value

@@ -1,0 +1,99 @@
+"""What a run may spend: steps, seconds and tokens, with everything that the agents among its tools spend."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextvars import ContextVar
+from typing import Any
+
+from langchain_core.messages import AIMessage, BaseMessage
+
+from nacre.agents.window import estimate_tokens
+from nacre.messages import text_of
+
+CURRENT: ContextVar[Budget | None] = ContextVar("nacre_agent_budget", default=None)
+"""The budget of the run whose tool is running now: an agent called as a tool spends from it too."""
+
+
+class Budget:
+    """The running account of one agent; what it spends, its parent spends as well.
+
+    Args:
+        steps: tool calls and repairs, at most.
+        seconds: wall-clock time, at most; None for no limit.
+        tokens: input and output tokens of all model calls, at most; None for no limit.
+        parent: the budget of the run that called this agent as a tool.
+    """
+
+    def __init__(self, steps: int, seconds: float | None = None, tokens: int | None = None, parent: Budget | None = None) -> None:
+        self.limits: dict[str, float | None] = {"steps": steps, "seconds": seconds, "tokens": tokens}
+        self.parent = parent
+        self.begin = time.monotonic()
+        self.steps = self.model_calls = self.tool_calls = self.input_tokens = self.output_tokens = 0
+        self.estimated = False
+        self._lock = threading.Lock()
+
+    def add(self, **amounts: int) -> None:
+        """Book what was spent, here and with all parents.
+
+        Args:
+            **amounts: of "steps", "model_calls", "tool_calls", "input_tokens", "output_tokens".
+        """
+        with self._lock:
+            for name, amount in amounts.items():
+                setattr(self, name, getattr(self, name) + amount)
+        if self.parent:
+            self.parent.add(**amounts)
+
+    def book_reply(self, asked: list[BaseMessage], reply: AIMessage) -> None:
+        """Book a model call by the usage that it reports, else by an estimate.
+
+        Args:
+            asked: what the model was sent.
+            reply: what it said.
+        """
+        usage = reply.usage_metadata
+        if usage:
+            self.add(model_calls=1, input_tokens=usage["input_tokens"], output_tokens=usage["output_tokens"])
+            return
+        self.estimated = True
+        self.add(model_calls=1, input_tokens=sum(estimate_tokens(text_of(message)) for message in asked), output_tokens=estimate_tokens(text_of(reply)))
+
+    def exhausted(self) -> str | None:
+        """The first limit that is used up, here or with a parent.
+
+        Returns:
+            "steps", "seconds", "tokens", or None.
+        """
+        spent = {"steps": self.steps, "seconds": time.monotonic() - self.begin, "tokens": self.input_tokens + self.output_tokens}
+        for name, limit in self.limits.items():
+            if limit is not None and spent[name] >= limit:
+                return name
+        return self.parent.exhausted() if self.parent else None
+
+    def seconds_left(self) -> float | None:
+        """Look how much time is left.
+
+        Returns:
+            Seconds until the nearest time limit, at least 0; None when there is none.
+        """
+        limit = self.limits["seconds"]
+        own = None if limit is None else max(0.0, limit - (time.monotonic() - self.begin))
+        above = self.parent.seconds_left() if self.parent else None
+        known = [left for left in (own, above) if left is not None]
+        return min(known) if known else None
+
+    def data(self) -> dict[str, Any]:
+        """Draw up the account.
+
+        Returns:
+            Steps, calls, tokens, seconds, and whether tokens were estimated, as JSON data.
+        """
+        counted = {name: getattr(self, name) for name in ("steps", "model_calls", "tool_calls", "input_tokens", "output_tokens")}
+        return {
+            **counted,
+            "total_tokens": self.input_tokens + self.output_tokens,
+            "seconds": round(time.monotonic() - self.begin, 4),
+            "estimated": self.estimated,
+        }

@@ -1,0 +1,83 @@
+"""Sources that tools bring back: numbered through the whole run, and cited in the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from langchain_core.documents import Document
+from langchain_core.messages import AIMessage
+
+from nacre.citations import cite
+from nacre.markers import DeadMarkers, as_nacre_provider
+from nacre.messages import Source, text_of, with_nacre, with_text
+
+MOST = 99  # a marker has two digits
+
+
+class Evidence:
+    """The documents seen in one run, each with the number by which it is cited."""
+
+    def __init__(self) -> None:
+        self.documents: list[Document] = []
+        self._numbers: dict[str, int] = {}
+
+    def add(self, artifact: Any) -> str | None:
+        """Number the documents that a tool gave back.
+
+        Args:
+            artifact: a tool's artifact.
+
+        Returns:
+            The documents as text, each behind its number; None when the artifact holds no documents.
+        """
+        documents = [item for item in artifact if isinstance(item, Document)] if isinstance(artifact, (list, tuple)) else []
+        if not documents:
+            return None
+        parts = []
+        for document in documents:
+            number = self._number(document)
+            mark = f"[{number}] " if number else ""
+            parts.append(f"{mark}{_title(document)}\n{document.page_content}".strip())
+        return "\n\n".join(parts)
+
+    def _number(self, document: Document) -> int | None:
+        key = str(document.metadata.get("chunk_id") or document.page_content)
+        if key not in self._numbers and len(self.documents) < MOST:
+            self.documents.append(document)
+            self._numbers[key] = len(self.documents)
+        return self._numbers.get(key)
+
+    def cited(self, reply: AIMessage) -> AIMessage:
+        """Resolve the citations of an answer; without any sources the answer is left as it is.
+
+        Args:
+            reply: the answer.
+
+        Returns:
+            The answer without marks that point nowhere, with `citations` in its metadata.
+        """
+        if not self.documents:
+            return reply
+        markers = DeadMarkers(range(1, len(self.documents) + 1))
+        text = markers.push(text_of(reply)) + markers.close()
+        sources = [Source(n, document.page_content, _title(document), _uri(document)) for n, document in enumerate(self.documents, 1)]
+        places = {n: {"uri": _uri(document), **document.metadata} for n, document in enumerate(self.documents, 1)}
+        reply = with_text(reply, text)
+        metadata = {**as_nacre_provider(reply.response_metadata), "model_provider": "nacre"}
+        reply = reply.model_copy(update={"response_metadata": metadata})
+        return with_nacre(reply, citations=cite(text, sources, places), hits=[_hit(n, d) for n, d in enumerate(self.documents, 1)])
+
+
+def _uri(document: Document) -> str:
+    return str(document.metadata.get("uri") or document.metadata.get("source") or "")
+
+
+def _title(document: Document) -> str:
+    heading: Sequence[Any] = document.metadata.get("heading") or ()
+    return " › ".join(str(part) for part in (document.metadata.get("title", ""), *heading) if part)
+
+
+def _hit(number: int, document: Document) -> dict[str, Any]:
+    known = ("title", "heading", "page", "start", "end", "chunk_id", "document_id", "version", "score")
+    return {"n": number, "uri": _uri(document), **{name: document.metadata[name] for name in known if name in document.metadata}}

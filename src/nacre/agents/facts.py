@@ -1,0 +1,60 @@
+"""What a tool costs and whether it may change something: two facts that every tool can state in its metadata."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+from langchain_core.tools import BaseTool
+
+Cost = Literal["free", "network", "paid"]
+AnyTool = TypeVar("AnyTool", bound=BaseTool)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What an agent must know of a tool beside its arguments.
+
+    Args:
+        cost: "free" (this machine), "network" (someone else's server) or "paid".
+        changes: whether a call may change something: write, send, delete, buy.
+        repeatable: whether the same call may give another result later (a clock, a status), so that calling it again
+            is no sign of a loop.
+    """
+
+    cost: Cost = "free"
+    changes: bool = False
+    repeatable: bool = False
+
+
+def facts_of(tool: BaseTool) -> Facts:
+    """What a tool states about itself.
+
+    Args:
+        tool: any LangChain tool.
+
+    Returns:
+        The facts in its metadata; a tool that states nothing counts as free and unable to change anything.
+    """
+    stated: dict[str, Any] = tool.metadata or {}
+    return Facts(
+        cost=stated.get("cost", "free"),
+        changes=bool(stated.get("changes", False)),
+        repeatable=bool(stated.get("repeatable", False)),
+    )
+
+
+def state(tool: AnyTool, *, cost: Cost = "free", changes: bool = False, repeatable: bool = False) -> AnyTool:
+    """Write a tool's facts into its metadata: `state(send_mail, changes=True)`.
+
+    Args:
+        tool: any LangChain tool; it is changed.
+        cost: see `Facts`.
+        changes: see `Facts`.
+        repeatable: see `Facts`.
+
+    Returns:
+        The same tool.
+    """
+    tool.metadata = {**(tool.metadata or {}), "cost": cost, "changes": changes, "repeatable": repeatable}
+    return tool

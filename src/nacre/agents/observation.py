@@ -1,0 +1,70 @@
+"""What a tool gave back, as text for the model: bounded, clean, and marked as data."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from langchain_core.documents import Document
+from langchain_core.messages import ToolMessage
+
+from nacre.agents.window import clip
+from nacre.hygiene import clean_text
+from nacre.language import tr
+from nacre.messages import text_of
+
+_SCAN = 2_000_000
+
+
+def as_text(result: Any, limit: int) -> str:
+    """A tool's result as text.
+
+    Args:
+        result: anything that a tool may return: text, bytes, data, content blocks, a message, documents.
+        limit: characters to keep.
+
+    Returns:
+        Clean text of about `limit` characters at most.
+    """
+    return clip(clean_text(_text(result)[:_SCAN]).strip(), limit) or tr("(nothing)", "（空）")
+
+
+def _text(result: Any) -> str:
+    if isinstance(result, ToolMessage):
+        return _text(result.content)
+    if isinstance(result, str):
+        return result
+    if isinstance(result, (bytes, bytearray, memoryview)):
+        return _bytes(bytes(result))
+    if isinstance(result, Document):
+        return result.page_content
+    if isinstance(result, list) and result and all(isinstance(part, dict) and "type" in part for part in result):
+        others = sorted({str(part["type"]) for part in result if part["type"] != "text"})
+        return text_of(result) + (f" [{', '.join(others)}]" if others else "")
+    if isinstance(result, (list, tuple)) and result and all(isinstance(part, Document) for part in result):
+        return "\n\n".join(part.page_content for part in result)
+    try:
+        return json.dumps(result, ensure_ascii=False, default=str)
+    except (ValueError, TypeError, RecursionError):
+        return str(result)
+
+
+def _bytes(data: bytes) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return tr(f"(binary data, {len(data)} bytes)", f"（二进制数据，{len(data)} 字节）")
+
+
+def frame(text: str) -> str:
+    """Mark an observation as data. The key is made from the text, so the text cannot close the frame early.
+
+    Args:
+        text: an observation.
+
+    Returns:
+        The text between an opening and a closing mark.
+    """
+    key = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f'<data key="{key}">\n{text}\n</data key="{key}">'

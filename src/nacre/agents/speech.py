@@ -1,0 +1,277 @@
+"""The two protocols in which a model can act: native tool calls, and Thought / Action / Observation as text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
+from langchain_core.runnables import Runnable, RunnableBinding
+
+from nacre import prompts
+from nacre.agents.calls import read_input
+from nacre.agents.observation import frame
+from nacre.agents.protocol import parse_react, strip_reasoning
+from nacre.agents.toolbox import Toolbox
+from nacre.agents.trajectory import Step, input_text
+from nacre.agents.window import Turn, clip
+from nacre.language import Language
+from nacre.messages import text_of, with_system
+
+LABELS: dict[Language, tuple[str, str, str, str]] = {
+    "en": ("Thought: ", "Action: ", "Action Input: ", "Observation: "),
+    "zh": ("思考：", "行动：", "行动输入：", "观察："),
+}
+STOPS = ("\nObservation", "\n观察")
+MAX_CALLS = 16
+
+
+def shown(step: Step) -> str:
+    """A step's observation as the model sees it: what came from a tool is framed as data.
+
+    Args:
+        step: a step with an observation.
+
+    Returns:
+        The text.
+    """
+    text = step.observation or ""
+    return frame(text) if step.status in ("ok", "error") else text
+
+
+def example_call(toolbox: Toolbox, language: Language) -> str:
+    """Two lines that show how to call a tool, with a tool that exists.
+
+    Args:
+        toolbox: the tools.
+        language: of the labels.
+
+    Returns:
+        The lines.
+    """
+    _, action, given, _ = LABELS[language]
+    name, spec = next(iter(toolbox.specs.items()))
+    return f"{action}{name}\n{given}{json.dumps(spec.example(), ensure_ascii=False)}"
+
+
+class TextSpeech:
+    """Actions as text, for any model.
+
+    Args:
+        model: the model.
+        toolbox: the tools, at least one.
+        language: of prompt and labels.
+        stops: whether to send stop strings; some models refuse them.
+    """
+
+    name = "text"
+
+    def __init__(self, model: BaseChatModel, toolbox: Toolbox, language: Language, *, stops: bool = True) -> None:
+        self.target: Runnable[Any, Any] = model
+        self.toolbox = toolbox
+        self.language = language
+        self.stops = stops
+
+    def system(self) -> list[BaseMessage]:
+        """The instruction: tools, form and rules.
+
+        Returns:
+            One system message.
+        """
+        return prompts.load("react/text", self.language).render(tools=self.toolbox.describe(), call=example_call(self.toolbox, self.language))
+
+    def messages(self, conversation: Sequence[BaseMessage], turns: Sequence[Turn]) -> list[BaseMessage]:
+        """What the model is sent: instruction, conversation, and the run so far in turns of assistant and user.
+
+        Args:
+            conversation: the caller's messages.
+            turns: the run so far.
+
+        Returns:
+            Messages.
+        """
+        thought, action, given, observation = LABELS[self.language]
+        out = with_system(conversation, self.system())
+        for step in (step for turn in turns for step in turn.steps):
+            if step.status == "repair":
+                out += [AIMessage(step.thought or "…"), HumanMessage(step.observation or "")]
+                continue
+            said = f"{thought}{step.thought}\n{action}{step.action}\n{given}{input_text(step.action_input)}"
+            out += [AIMessage(said), HumanMessage(observation + shown(step))]
+        return out
+
+    def options(self, kwargs: dict[str, Any]) -> dict[str, Any]:
+        """Call options with stop strings at the observation.
+
+        Args:
+            kwargs: the caller's options.
+
+        Returns:
+            A copy.
+        """
+        if not self.stops:
+            return kwargs
+        return {**kwargs, "stop": [*STOPS, *(kwargs.get("stop") or ())]}
+
+    def read(self, reply: AIMessage) -> tuple[Step, ...]:
+        """Read a reply.
+
+        Args:
+            reply: the model's.
+
+        Returns:
+            One step; unreadable when nothing could be made of it.
+        """
+        calls = _native_steps(reply)
+        return calls or (parse_react(text_of(reply), self.toolbox.names),)
+
+    def after(self, error: Exception) -> TextSpeech | None:
+        """Another way to ask when the model refused this one.
+
+        Args:
+            error: what the model raised.
+
+        Returns:
+            The same without stop strings when they were refused, else None.
+        """
+        if self.stops and "stop" in str(error).lower():
+            return TextSpeech(self.target, self.toolbox, self.language, stops=False)  # type: ignore[arg-type]
+        return None
+
+
+class NativeSpeech:
+    """Actions as the model's own tool calls.
+
+    Args:
+        model: the model; its `bind_tools` must work.
+        toolbox: the tools.
+        language: of the prompt.
+        fallback: the speech to change to when the model turns out not to call tools; None when it must.
+
+    Raises:
+        NotImplementedError: the model takes no tools.
+    """
+
+    name = "native"
+
+    def __init__(self, model: BaseChatModel, toolbox: Toolbox, language: Language, fallback: TextSpeech | None) -> None:
+        self.target: Runnable[Any, Any] = model.bind_tools(toolbox.tools)
+        self.toolbox = toolbox
+        self.language = language
+        self.fallback = fallback
+
+    def messages(self, conversation: Sequence[BaseMessage], turns: Sequence[Turn]) -> list[BaseMessage]:
+        """What the model is sent: instruction, conversation, and the run so far as calls and their results.
+
+        Args:
+            conversation: the caller's messages.
+            turns: the run so far.
+
+        Returns:
+            Messages.
+        """
+        out = with_system(conversation, prompts.load("react/native", self.language).render())
+        for number, turn in enumerate(turns):
+            out += self._turn(number, turn)
+        return out
+
+    def _turn(self, number: int, turn: Turn) -> list[BaseMessage]:
+        if turn.steps[0].status == "repair":
+            return [AIMessage(turn.steps[0].thought or "…"), HumanMessage(turn.steps[0].observation or "")]
+        reply = turn.reply
+        calls = list(reply.tool_calls) if reply else []
+        if reply is None or len(calls) != len(turn.steps):
+            calls = [
+                {"type": "tool_call", "id": f"call_{number}_{at}", "name": step.action or "", "args": _as_arguments(step)}
+                for at, step in enumerate(turn.steps)
+            ]
+            reply = AIMessage(turn.steps[0].thought, tool_calls=calls)
+        results = [ToolMessage(shown(step), tool_call_id=str(call["id"]), name=step.action) for call, step in zip(calls, turn.steps, strict=True)]
+        return [reply, *results]
+
+    def options(self, kwargs: dict[str, Any]) -> dict[str, Any]:
+        """Call options, with the caller's own tools beside ours.
+
+        Args:
+            kwargs: the caller's options.
+
+        Returns:
+            A copy.
+        """
+        if "tools" not in kwargs:
+            return kwargs
+        ours = self.target.kwargs.get("tools", []) if isinstance(self.target, RunnableBinding) else []
+        return {**kwargs, "tools": [*ours, *kwargs["tools"]]}
+
+    def read(self, reply: AIMessage) -> tuple[Step, ...]:
+        """Read a reply: its calls, a call that leaked into the text, or the answer.
+
+        Args:
+            reply: the model's.
+
+        Returns:
+            One step for every call, at most 16; or one with the answer.
+        """
+        calls = _native_steps(reply)
+        if calls:
+            return calls
+        step = parse_react(text_of(reply), self.toolbox.names)
+        if step.action is not None and self.toolbox.names.find(step.action) is None:
+            return (Step(answer=text_of(reply).strip()),)
+        return (step,)
+
+    def after(self, error: Exception) -> TextSpeech | None:
+        """Another way to ask when the model refused this one.
+
+        Args:
+            error: what the model raised.
+
+        Returns:
+            The text protocol when tools were refused, else None.
+        """
+        refused = isinstance(error, NotImplementedError) or any(word in str(error).lower() for word in ("tool", "function call"))
+        return self.fallback if refused else None
+
+
+Speech = TextSpeech | NativeSpeech
+
+
+def choose(model: BaseChatModel, toolbox: Toolbox, language: Language, protocol: str) -> Speech:
+    """Choose a protocol: as told, else by the model's profile, else by whether it takes tools at all.
+
+    Args:
+        model: the model.
+        toolbox: the tools.
+        language: of the prompts.
+        protocol: "auto", "native" or "text".
+
+    Returns:
+        The speech to begin with.
+
+    Raises:
+        NotImplementedError: "native" was asked for and the model takes no tools.
+    """
+    text = TextSpeech(model, toolbox, language)
+    if protocol == "text":
+        return text
+    if protocol == "native":
+        return NativeSpeech(model, toolbox, language, None)
+    if (model.profile or {}).get("tool_calling") is False:
+        return text
+    try:
+        return NativeSpeech(model, toolbox, language, text)
+    except NotImplementedError:
+        return text
+
+
+def _native_steps(reply: AIMessage) -> tuple[Step, ...]:
+    thought = strip_reasoning(text_of(reply)).strip()
+    calls: list[tuple[str, Any]] = [(call["name"], call["args"]) for call in reply.tool_calls]
+    calls += [(call.get("name") or "", read_input(call.get("args") or "")) for call in reply.invalid_tool_calls]
+    return tuple(Step(thought=clip(thought, 4000) if at == 0 else "", action=name, action_input=given) for at, (name, given) in enumerate(calls[:MAX_CALLS]))
+
+
+def _as_arguments(step: Step) -> dict[str, Any]:
+    return step.action_input if isinstance(step.action_input, dict) else {"input": input_text(step.action_input)}

@@ -1,0 +1,239 @@
+"""Running tools so that nothing they do can end the run: errors, timeouts and odd results become observations."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import inspect
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable
+from contextvars import copy_context
+from dataclasses import dataclass
+from typing import Any
+
+from langchain_core.runnables import Runnable, RunnableConfig
+from langchain_core.tools import BaseTool, StructuredTool
+from langchain_core.tools import tool as make_tool
+from pydantic import ValidationError
+
+from nacre.agents.arguments import Spec
+from nacre.agents.budget import CURRENT, Budget
+from nacre.agents.names import ToolNames
+from nacre.agents.trajectory import ActionInput
+from nacre.errors import ToolError, UsageError
+from nacre.language import tr
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a tool call.
+
+    Args:
+        result: what the tool returned, or the text of what went wrong.
+        ok: whether the tool did its work.
+        artifact: what the tool gave beside the text (documents, …).
+        seconds: how long it took.
+    """
+
+    result: Any
+    ok: bool = True
+    artifact: Any = None
+    seconds: float = 0.0
+
+
+class ToolRun(Runnable[Any, Outcome]):
+    """One tool with a time limit, as a Runnable that never raises.
+
+    Args:
+        spec: the tool.
+        arguments: what it is called with.
+        timeout_s: seconds it may take; None to run it in the caller's thread without a limit.
+        budget: the run's budget; agents that the tool calls spend from it.
+    """
+
+    def __init__(self, spec: Spec, arguments: dict[str, Any], timeout_s: float | None, budget: Budget) -> None:
+        self.spec = spec
+        self.tool = spec.tool
+        self.arguments = arguments
+        self.timeout_s = timeout_s
+        self.budget = budget
+
+    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Outcome:
+        """Run the tool in a thread of its own and wait for it no longer than allowed."""
+        begin = time.monotonic()
+        if self.timeout_s is None:
+            return self._outcome(*self._attempt(config), begin)
+        box: queue.SimpleQueue[tuple[bool, Any]] = queue.SimpleQueue()
+        _in_thread(lambda: box.put(self._attempt(config)))
+        try:
+            done, value = box.get(timeout=self.timeout_s)
+        except queue.Empty:
+            return self._late(begin)
+        return self._outcome(done, value, begin)
+
+    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Outcome:
+        """Await the tool, or a thread of its own when it has no asynchronous form."""
+        begin = time.monotonic()
+        if _is_async(self.tool):
+            task: asyncio.Future[tuple[bool, Any]] = asyncio.ensure_future(self._aattempt(config))
+        else:
+            task = self._threaded(config)
+        try:
+            finished, _ = await asyncio.wait({task}, timeout=self.timeout_s)
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+        if not finished:
+            task.cancel()  # and not awaited: a tool that ignores the cancellation must not hold the run
+            return self._late(begin)
+        return self._outcome(*task.result(), begin)
+
+    def _threaded(self, config: RunnableConfig | None) -> asyncio.Future[tuple[bool, Any]]:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[tuple[bool, Any]] = loop.create_future()
+
+        def report(outcome: tuple[bool, Any]) -> None:
+            if not future.done():
+                future.set_result(outcome)
+
+        def work() -> None:
+            outcome = self._attempt(config)
+            try:
+                loop.call_soon_threadsafe(report, outcome)
+            except RuntimeError:
+                pass  # the loop has closed while the tool was hanging
+
+        _in_thread(work)
+        return future
+
+    def _attempt(self, config: RunnableConfig | None) -> tuple[bool, Any]:
+        CURRENT.set(self.budget)
+        try:
+            return True, self.tool.invoke(self._call(), config)
+        except Exception as error:
+            return False, error
+        finally:
+            CURRENT.set(self.budget.parent)
+
+    async def _aattempt(self, config: RunnableConfig | None) -> tuple[bool, Any]:
+        CURRENT.set(self.budget)
+        try:
+            return True, await self.tool.ainvoke(self._call(), config)
+        except Exception as error:
+            return False, error
+
+    def _call(self) -> dict[str, Any]:
+        return {"type": "tool_call", "id": "step", "name": self.tool.name, "args": self.arguments}
+
+    def _outcome(self, done: bool, value: Any, begin: float) -> Outcome:
+        seconds = time.monotonic() - begin
+        if done:
+            failed = getattr(value, "status", "success") == "error"
+            return Outcome(value, ok=not failed, artifact=getattr(value, "artifact", None), seconds=seconds)
+        return Outcome(_what_went_wrong(self.spec, value), ok=False, seconds=seconds)
+
+    def _late(self, begin: float) -> Outcome:
+        text = tr(f"{self.tool.name} gave no result within {self.timeout_s:g} s.", f"{self.tool.name} 在 {self.timeout_s:g} 秒内没有返回结果。")
+        return Outcome(text, ok=False, seconds=time.monotonic() - begin)
+
+
+def _in_thread(work: Callable[[], object]) -> None:
+    """A daemon thread with the caller's context: a hanging tool keeps neither the run nor the process alive."""
+    threading.Thread(target=copy_context().run, args=(work,), daemon=True, name="nacre-tool").start()
+
+
+def _is_async(tool: BaseTool) -> bool:
+    if isinstance(tool, StructuredTool):
+        return tool.coroutine is not None
+    return type(tool)._arun is not BaseTool._arun
+
+
+def _what_went_wrong(spec: Spec, error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        return spec.complaint(error)
+    text = str(error) or type(error).__name__
+    return tr(f"{spec.tool.name} failed: {text}", f"{spec.tool.name} 出错：{text}")
+
+
+class Toolbox:
+    """The tools of an agent by name.
+
+    Args:
+        tools: LangChain tools, functions with a docstring, or Runnables that can be made tools.
+
+    Raises:
+        UsageError: something is no tool, or two tools share a name.
+    """
+
+    def __init__(self, tools: Iterable[Any]) -> None:
+        self.specs: dict[str, Spec] = {}
+        for item in tools:
+            tool = as_tool(item)
+            if tool.name in self.specs:
+                raise UsageError(tr(f"Two tools are called {tool.name!r}. Rename one.", f"有两个工具同名：{tool.name!r}。请改名。"))
+            self.specs[tool.name] = Spec.of(tool)
+        self.names = ToolNames.of(self.tools)
+
+    @property
+    def tools(self) -> list[BaseTool]:
+        """The tools themselves, in order."""
+        return [spec.tool for spec in self.specs.values()]
+
+    def describe(self) -> str:
+        """Write the tools as lines for a prompt.
+
+        Returns:
+            One line a tool: name, arguments, what it does.
+        """
+        return "\n".join(f"- {name}({spec.signature}): {' '.join(spec.tool.description.split())}" for name, spec in self.specs.items())
+
+    def find(self, name: str) -> Spec:
+        """Find a tool by the name that a model wrote.
+
+        Args:
+            name: any spelling of it.
+
+        Returns:
+            The tool.
+
+        Raises:
+            ToolError: there is no such tool; the message names the nearest.
+        """
+        found = self.names.find(name)
+        if found is None:
+            near = difflib.get_close_matches(name[:80], self.specs, n=1)
+            hint = tr(f" Did you mean {near[0]}?", f"您是否想用 {near[0]}？") if near else ""
+            known = ", ".join(self.specs) or "-"
+            raise ToolError(
+                tr(f"There is no tool {name[:80]!r}.{hint} There are: {known}.", f"没有名为 {name[:80]!r} 的工具。{hint}可用：{known}。"), tool=name
+            )
+        return self.specs[found]
+
+
+def as_tool(item: Any) -> BaseTool:
+    """Make a LangChain tool of a tool, or of a function with a docstring.
+
+    Args:
+        item: a `BaseTool` or a function.
+
+    Returns:
+        The tool.
+
+    Raises:
+        UsageError: it is neither, or the function has no docstring.
+    """
+    if isinstance(item, BaseTool):
+        return item
+    if callable(item) and not inspect.isclass(item):
+        try:
+            return make_tool(item)
+        except ValueError as error:
+            raise UsageError(tr(f"{item!r} cannot be a tool: {error} Give the function a docstring.", f"{item!r} 不能作为工具：{error} 请为函数写上文档字符串。")) from error
+    raise UsageError(
+        tr(
+            f"{type(item).__name__} is no tool. Give a LangChain tool or a function with a docstring.",
+            f"{type(item).__name__} 不是工具。请给出 LangChain 工具或带文档字符串的函数。",
+        )
+    )

@@ -1,0 +1,95 @@
+"""Fitting a growing run into the model's context: older observations shrink first, then the oldest turns go."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from langchain_core.messages import AIMessage
+
+from nacre.agents.trajectory import Step, input_text
+from nacre.language import tr
+
+_WIDE = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\uff00-\uffef]")
+SHORT = 240
+KEPT_WHOLE = 2
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One reply of the model and what came of it.
+
+    Args:
+        steps: what was read from it, each with its observation.
+        reply: the message itself; None for turns of a resumed trajectory.
+    """
+
+    steps: tuple[Step, ...]
+    reply: AIMessage | None = None
+
+
+def estimate_tokens(text: str) -> int:
+    """A cautious estimate of a text's tokens, without a tokeniser.
+
+    Args:
+        text: any text.
+
+    Returns:
+        One for four Latin characters, one for each wide (Chinese, Japanese, Korean) character.
+    """
+    wide = len(_WIDE.findall(text))
+    return wide + (len(text) - wide + 3) // 4
+
+
+def clip(text: str, limit: int) -> str:
+    """Keep a text's beginning and end.
+
+    Args:
+        text: any text.
+        limit: characters to keep, at least 40.
+
+    Returns:
+        The text, with a note of how much was left out when it was longer.
+    """
+    if len(text) <= limit:
+        return text
+    head = limit * 3 // 4
+    tail = limit - head
+    left_out = len(text) - head - tail
+    note = tr(f"\n[… {left_out} characters left out …]\n", f"\n[……略去 {left_out} 个字符……]\n")
+    return text[:head] + note + text[-tail:]
+
+
+def fit(turns: Sequence[Turn], tokens: int) -> tuple[list[Turn], int]:
+    """Choose what of the run the model is shown.
+
+    Args:
+        turns: the whole run.
+        tokens: how many tokens it may take.
+
+    Returns:
+        The newest turns, older ones with clipped observations; and how many of the oldest were left out.
+    """
+    kept: list[Turn] = []
+    left = tokens
+    for age, turn in enumerate(reversed(turns)):
+        candidate = turn if age < KEPT_WHOLE else _shrunk(turn, SHORT)
+        cost = _cost(candidate)
+        if cost > left and age < KEPT_WHOLE:
+            candidate = _shrunk(turn, max(40, left * 2))
+            cost = _cost(candidate)
+        if cost > left and kept:
+            break
+        kept.append(candidate)
+        left -= cost
+    return kept[::-1], len(turns) - len(kept)
+
+
+def _shrunk(turn: Turn, limit: int) -> Turn:
+    steps = tuple(replace(step, observation=clip(step.observation, limit)) if step.observation else step for step in turn.steps)
+    return replace(turn, steps=steps)
+
+
+def _cost(turn: Turn) -> int:
+    return sum(20 + estimate_tokens(step.thought + input_text(step.action_input) + (step.observation or "")) for step in turn.steps)
