@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nacre.connectors.embeddings.locate import DEFAULT_NAME, DEFAULT_SHA256, default_folder, find_folder, is_default
-from nacre.errors import ModelError
+from nacre.errors import MissingKeyError, ModelError, UsageError
 from nacre.language import tr
 
 if TYPE_CHECKING:
@@ -13,22 +13,31 @@ if TYPE_CHECKING:
 
     from langchain_core.embeddings import Embeddings
 
+    from nacre.connectors.models.providers import Provider
+
 __all__ = ["load_embedder"]
+
+_SENTENCE_TRANSFORMERS = "sentence-transformers:"
 
 
 def load_embedder(name: str | Embeddings | None = None, **kwargs: Any) -> Embeddings:
     """Load a sentence encoder.
 
     Args:
-        name: None: all-MiniLM-L6-v2 from its offline package; a folder or a hub repository of a sentence-transformers model;
-            an `Embeddings` object, which comes back as it is.
-        **kwargs: settings of `OnnxEmbeddings`: `precision`, `query_prefix`, `document_prefix`, `normalise`.
+        name: None: all-MiniLM-L6-v2 from its offline package. A folder or a hub repository: a sentence-transformers model, run
+            without torch where it is of the BERT family; "sentence-transformers:…" in front runs it with torch.
+            "openai:…", "dashscope:…", "zhipu:…", "ollama:…", "openai_compatible:model@http://host/v1": a service.
+            An `Embeddings` object comes back as it is.
+        **kwargs: settings: `query_prefix`, `document_prefix`; for local models `precision` ("auto", "fp32", "int8") and `normalise`;
+            for services `api_key`, `base_url`, `dimensions`, `batch_size`, `max_tokens`, `concurrency`, `max_retries`, `timeout` (seconds).
 
     Returns:
-        LangChain `Embeddings`.
+        LangChain `Embeddings`. Ours also tell `identity`, `max_tokens`, and local ones `count_tokens`, `token_offsets` and `coverage`.
 
     Raises:
+        UsageError: the name is "none", or lacks the model or the URL.
         MissingExtraError: a package for this model is not installed.
+        MissingKeyError: the service needs a key and none is set.
         ModelUnavailableError: the model is not here and cannot be downloaded.
         ModelError: the weights of the default model are not the published ones.
     """
@@ -36,13 +45,75 @@ def load_embedder(name: str | Embeddings | None = None, **kwargs: Any) -> Embedd
         return name
     if is_default(name):
         return _local(_checked_default(), DEFAULT_NAME, kwargs)
-    return _local(find_folder(str(name)), str(name), kwargs)
+    name = str(name).strip()
+    if name.startswith(_SENTENCE_TRANSFORMERS):
+        return _with_torch(name.removeprefix(_SENTENCE_TRANSFORMERS), name, kwargs)
+    if service := _service(name):
+        return _hosted(*service, name, kwargs)
+    if name in ("", "none"):
+        raise UsageError(
+            tr(
+                '"none" names no encoder: a knowledge base opened with embedder="none" searches by words alone.',
+                '"none" 不是编码器：用 embedder="none" 打开的知识库只按词检索。',
+            )
+        )
+    return _local(*find_folder(name), kwargs)
 
 
 def _local(folder: Path, name: str, kwargs: dict[str, Any]) -> Embeddings:
+    from nacre.connectors.embeddings.checkpoint import UnsupportedCheckpointError
     from nacre.connectors.embeddings.onnx_embeddings import OnnxEmbeddings
 
-    return OnnxEmbeddings(folder, name, **kwargs)
+    try:
+        return OnnxEmbeddings(folder, name, **kwargs)
+    except UnsupportedCheckpointError:
+        return _with_torch(str(folder), name, kwargs)
+
+
+def _with_torch(model: str, name: str, kwargs: dict[str, Any]) -> Embeddings:
+    from nacre.connectors.embeddings.sentence_transformers import SentenceTransformersEmbeddings
+
+    settings = {key: value for key, value in kwargs.items() if key not in ("precision", "normalise")}
+    return SentenceTransformersEmbeddings(model, name, **settings)
+
+
+def _service(name: str) -> tuple[Provider, str] | None:
+    from nacre.connectors.models.providers import find_provider
+
+    kind, colon, rest = name.partition(":")
+    provider = find_provider(kind) if colon else None
+    return (provider, rest) if provider else None
+
+
+def _hosted(provider: Provider, rest: str, spec: str, kwargs: dict[str, Any]) -> Embeddings:
+    from nacre.optional import need
+
+    model, at, url = rest.rpartition("@http")
+    model, base_url = (model, f"http{url}") if at else (rest, provider.url())
+    settings = dict(kwargs)
+    base_url = settings.pop("base_url", None) or base_url
+    api_key = settings.pop("api_key", None) or provider.key()
+    if not model.strip() or not base_url:
+        raise UsageError(
+            tr(
+                f"{spec!r} lacks the model or the server. Write {provider.name}:model@http://host:8000/v1, or pass base_url.",
+                f"{spec!r} 缺少模型名称或服务地址。请写成 {provider.name}:模型@http://host:8000/v1，或传入 base_url。",
+            )
+        )
+    if not api_key and provider.needs_key and base_url == provider.base_url:
+        variable = provider.keys[0]
+        raise MissingKeyError(
+            tr(
+                f"{provider.title} needs a key. Set it: export {variable}=…",
+                f"{provider.title} 需要密钥。请设置：export {variable}=…",
+            ),
+            model=spec,
+            variable=variable,
+        )
+    need("openai", extra="openai")
+    from nacre.connectors.embeddings.openai_compatible import OpenAICompatibleEmbeddings
+
+    return OpenAICompatibleEmbeddings(provider, model.strip(), base_url, api_key or "none", **settings)
 
 
 def _checked_default() -> Path:

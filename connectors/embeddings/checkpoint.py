@@ -51,7 +51,11 @@ _DISTILBERT = Names(
     output_norm="output_layer_norm",
 )
 _MPNET = Names(
-    query="attention.attn.q", key="attention.attn.k", value="attention.attn.v", attention_out="attention.attn.o", attention_norm="attention.LayerNorm"
+    query="attention.attn.q",
+    key="attention.attn.k",
+    value="attention.attn.v",
+    attention_out="attention.attn.o",
+    attention_norm="attention.LayerNorm",
 )
 FAMILIES: Mapping[str, Names] = {
     "bert": _BERT,
@@ -118,11 +122,11 @@ class Tensors:
     """
 
     def __init__(self, path: Path, anchor: str = "embeddings.word_embeddings.weight") -> None:
-        from safetensors import safe_open
+        import safetensors
 
         # Training heads and old TensorFlow exports vary the prefix ("bert.", "model.", none) and LayerNorm's names.
-        self._file = safe_open(str(path), framework="numpy")
-        self._keys = set(self._file.keys())
+        self._file: Any = safetensors.safe_open(str(path), framework="numpy")
+        self._keys: set[str] = set(self._file.keys())
         found = next((key for key in sorted(self._keys) if key.endswith(anchor)), None)
         if found is None:
             raise UnsupportedCheckpointError(f"{path}: no {anchor}")
@@ -154,8 +158,6 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     Raises:
         UnsupportedCheckpointError: another family, another kind of weights file or a module that is not known here.
     """
-    if not (folder / WEIGHTS).is_file():
-        raise UnsupportedCheckpointError(f"{folder}: no {WEIGHTS}")
     architecture = read_architecture(folder)
     pooling: Pooling = "mean"  # what sentence-transformers does with a folder that has no modules.json
     dense: list[Dense] = []
@@ -177,7 +179,7 @@ def read_checkpoint(folder: Path) -> Checkpoint:
         # Vectors are compared by cosine unless the model says it was trained on dot products.
         normalise=outer.get("similarity_fn_name") != "dot",
         lower_case=bool(limits.get("do_lower_case")),
-        window=_window(folder, limits, architecture.positions),
+        window=token_limit(folder, architecture, limits.get("max_seq_length")),
         prompts={key: text for key, text in (outer.get("prompts") or {}).items() if isinstance(text, str)},
     )
 
@@ -192,8 +194,10 @@ def read_architecture(folder: Path) -> Architecture:
         The shape of the network.
 
     Raises:
-        UnsupportedCheckpointError: a family, or a variant of one, that is not known here.
+        UnsupportedCheckpointError: a family, a variant of one, or a kind of weights file that is not known here.
     """
+    if not (folder / WEIGHTS).is_file():
+        raise UnsupportedCheckpointError(f"{folder}: no {WEIGHTS}")
     config = _json(folder / "config.json", {})
     family = config.get("model_type", "")
     if family not in FAMILIES:
@@ -219,25 +223,39 @@ def read_architecture(folder: Path) -> Architecture:
 def _pooling(config: dict[str, Any]) -> Pooling:
     if not config.get("include_prompt", True):
         raise UnsupportedCheckpointError("pooling without the prompt's tokens")
-    modes: dict[str, Pooling] = {"pooling_mode_cls_token": "cls", "pooling_mode_mean_tokens": "mean", "pooling_mode_max_tokens": "max"}
-    chosen = [modes.get(key, key) for key, on in config.items() if key.startswith("pooling_mode_") and on]
-    if isinstance(config.get("pooling_mode"), str):
-        chosen = [config["pooling_mode"]]
-    if len(chosen) != 1 or chosen[0] not in modes.values():
-        raise UnsupportedCheckpointError(f"pooling {' + '.join(map(str, chosen)) or 'missing'}")
-    return chosen[0]
+    modes: dict[str, Pooling] = {
+        "pooling_mode_cls_token": "cls",
+        "pooling_mode_mean_tokens": "mean",
+        "pooling_mode_max_tokens": "max",
+    }
+    on = [key for key, value in config.items() if key.startswith("pooling_mode_") and value]
+    if isinstance(config.get("pooling_mode"), str):  # since sentence-transformers 6
+        on = [f"pooling_mode_{config['pooling_mode']}" + ("_token" if config["pooling_mode"] == "cls" else "_tokens")]
+    if len(on) != 1 or on[0] not in modes:
+        raise UnsupportedCheckpointError(f"pooling {' + '.join(on) or 'missing'}")
+    return modes[on[0]]
 
 
 def _dense(path: Path) -> Dense:
-    activation = str(_json(path / "config.json", {}).get("activation_function", "torch.nn.modules.linear.Identity")).rsplit(".", 1)[-1]
+    activation = str(_json(path / "config.json", {}).get("activation_function", "Tanh")).rsplit(".", 1)[-1]
     if activation not in ("Identity", "Tanh") or not (path / WEIGHTS).is_file():
         raise UnsupportedCheckpointError(f"{path}: dense layer with {activation}")
     return Dense(path, activation)
 
 
-def _window(folder: Path, limits: dict[str, Any], positions: int) -> int:
-    declared = limits.get("max_seq_length") or _json(folder / "tokenizer_config.json", {}).get("model_max_length") or _FALLBACK_TOKENS
-    return min(int(declared), positions)
+def token_limit(folder: Path, architecture: Architecture, declared: int | None = None) -> int:
+    """The most tokens that a model reads, special tokens included.
+
+    Args:
+        folder: the model's folder.
+        architecture: its shape.
+        declared: what sentence-transformers' own settings say.
+
+    Returns:
+        That, else the tokenizer's limit, and never more than there are positions.
+    """
+    limit = declared or _json(folder / "tokenizer_config.json", {}).get("model_max_length") or _FALLBACK_TOKENS
+    return min(int(limit), architecture.positions)
 
 
 def _json(path: Path, missing: Any) -> Any:

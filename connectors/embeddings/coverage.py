@@ -52,7 +52,9 @@ class Coverage:
     def _alphabetic(self, words: list[str]) -> float:
         if not words:
             return 1.0
-        pieces = [encoding.tokens for word in words if (encoding := self._tokenizer.encode(word, add_special_tokens=False))]
+        pieces = [
+            encoding.tokens for word in words if (encoding := self._tokenizer.encode(word, add_special_tokens=False))
+        ]
         unknown = sum(any(token in ("[UNK]", "<unk>") for token in tokens) for tokens in pieces)
         mean = sum(map(len, pieces)) / len(words)
         whole = min(1.0, max(0.0, (_SHREDDED - mean) / (_SHREDDED - _WHOLE)))

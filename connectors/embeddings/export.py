@@ -43,7 +43,9 @@ def cache_place(folder: Path, variant: str) -> Path:
     return cache_root() / "encoders" / digest.hexdigest()[:32]
 
 
-def exported(place: Path, precision: Choice, build: Callable[[Precision], ModelProto], judge: Callable[[Path, Path], Verdict]) -> tuple[Path, Precision]:
+def exported(
+    place: Path, precision: Choice, build: Callable[[Precision], ModelProto], judge: Callable[[Path, Path], Verdict]
+) -> tuple[Path, Precision]:
     """The exported graph, written on first use.
 
     Args:
@@ -88,7 +90,12 @@ def _save(model: ModelProto, folder: Path) -> None:
     folder.mkdir()
     # Weights beside the graph are mapped into memory at load: 20 ms instead of 100, and shared between processes.
     onnx.save_model(
-        model, str(folder / _MODEL), save_as_external_data=True, all_tensors_to_one_file=True, location="weights.bin", size_threshold=_SMALL
+        model,
+        str(folder / _MODEL),
+        save_as_external_data=True,
+        all_tensors_to_one_file=True,
+        location="weights.bin",
+        size_threshold=_SMALL,
     )
 
 

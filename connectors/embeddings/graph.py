@@ -94,7 +94,9 @@ class Graph:
             step = self.node("Mul", largest, self.constant("step", np.array(1 / _STEPS, np.float32)))
             step = self.node("Max", step, self.constant("tiny", np.array(1e-12, np.float32)))
             per_row = self.node("Squeeze", step, self.axes(-1))
-            zeros = self.node("Expand", self.constant("zero_point", np.array(_ZERO_POINT, np.uint8)), self.node("Shape", per_row))
+            zeros = self.node(
+                "Expand", self.constant("zero_point", np.array(_ZERO_POINT, np.uint8)), self.node("Shape", per_row)
+            )
             self._quantised[x] = (self.node("QuantizeLinear", x, per_row, zeros, axis=0), step)
         return self._quantised[x]
 
@@ -112,7 +114,9 @@ class Graph:
         from onnx import TensorProto, checker, helper
 
         self._nodes.append(helper.make_node("Identity", [output], ["output"]))
-        takes: list[ValueInfoProto] = [helper.make_tensor_value_info(name, TensorProto.INT32, [1, "tokens"]) for name in inputs]
+        takes: list[ValueInfoProto] = [
+            helper.make_tensor_value_info(name, TensorProto.INT32, [1, "tokens"]) for name in inputs
+        ]
         gives = helper.make_tensor_value_info("output", TensorProto.FLOAT, [1, width])
         graph = helper.make_graph(self._nodes, "encoder", takes, [gives], list(self._constants.values()))
         opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid(MICROSOFT, 1)]

@@ -47,14 +47,15 @@ def default_folder() -> Path:
     return folder
 
 
-def find_folder(name: str) -> Path:
-    """The folder of a model.
+def find_folder(name: str) -> tuple[Path, str]:
+    """The folder of a model, and the name to remember it by.
 
     Args:
         name: a folder, a hub repository ("BAAI/bge-small-zh-v1.5"), or a name of the default model.
 
     Returns:
-        A folder on this machine. A hub repository is taken from the hub's local cache, and downloaded only when it is not there.
+        A folder on this machine, and its absolute path or the repository. A repository is taken from the hub's local cache, and
+        downloaded only when it is not there.
 
     Raises:
         MissingExtraError: the default's package is not installed.
@@ -62,12 +63,13 @@ def find_folder(name: str) -> Path:
     """
     folder = Path(name).expanduser()
     if (folder / "config.json").is_file():
-        return folder.resolve()
+        return folder.resolve(), str(folder.resolve())
     if is_default(name):
-        return default_folder()
+        return default_folder(), DEFAULT_NAME
     if folder.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1:
         raise _unavailable(name, "no config.json there")
-    return _from_hub(name if "/" in name else f"sentence-transformers/{name}")
+    repository = name if "/" in name else f"sentence-transformers/{name}"
+    return _from_hub(repository), repository
 
 
 def _from_hub(repository: str) -> Path:

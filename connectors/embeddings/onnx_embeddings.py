@@ -74,7 +74,9 @@ class OnnxEmbeddings(Embeddings):
             return compare(self._encoder_at(exact), self._encoder_at(quantised))
 
         place = cache_place(self.folder, f"sentence normalise={self.normalised}")
-        path, self.precision = exported(place, precision, lambda p: sentence_encoder(self._checkpoint, p, self.normalised), judge)
+        path, self.precision = exported(
+            place, precision, lambda p: sentence_encoder(self._checkpoint, p, self.normalised), judge
+        )
         return self._encoder_at(path)
 
     def _encoder_at(self, path: Path) -> OnnxEncoder:

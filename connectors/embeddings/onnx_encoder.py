@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
-    from onnxruntime import InferenceSession
+    from onnxruntime import InferenceSession  # type: ignore[import-untyped]
     from tokenizers import Tokenizer
 
 
@@ -88,4 +88,5 @@ class OnnxEncoder:
     def _one(self, text: str) -> NDArray[np.float32]:
         ids = np.array([self._tokenizer.encode(text).ids], np.int32)
         output: NDArray[np.float32] = self.session.run(None, {"input_ids": ids})[0]
-        return output[0]
+        vector: NDArray[np.float32] = output[0]
+        return vector

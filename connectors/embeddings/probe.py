@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from nacre.connectors.embeddings.onnx_encoder import OnnxEncoder
 
 # An encoder whose vectors turn by less than this loses less than half a point of nDCG@10 (docs/embeddings.md has the figures).
-_MEAN_COSINE = 0.995
-_LEAST_COSINE = 0.98
+_SIMILARITY = 0.995
+_LEAST = 0.98
 _AGREEMENT = 0.9
 _SPEED_UP = 1.1
 _TOP = 5
@@ -30,15 +30,15 @@ class Verdict:
 
     Args:
         precision: the winner.
-        mean_cosine: between the exact and the 8-bit vector of a text.
-        least_cosine: of the worst text.
-        agreement: share of the exact encoder's first five passages that are also among the 8-bit encoder's first five.
-        speed_up: how many times faster the 8-bit encoder is.
+        similarity: mean cosine between the exact and the 8-bit vectors (of a reranker: correlation of the scores).
+        least: the cosine of the worst text (of a reranker: the same correlation).
+        agreement: share of the exact model's first passages that are also first with the 8-bit model.
+        speed_up: how many times faster the 8-bit model is.
     """
 
     precision: Precision
-    mean_cosine: float
-    least_cosine: float
+    similarity: float
+    least: float
     agreement: float
     speed_up: float
 
@@ -69,12 +69,28 @@ def compare(exact: OnnxEncoder, quantised: OnnxEncoder) -> Verdict:
     cosines = _cosine(np.vstack([q32, p32]), np.vstack([q8, p8]))
     best32, best8 = _best(q32, p32), _best(q8, p8)
     agreement = float(np.mean([len(set(a) & set(b)) / _TOP for a, b in zip(best32, best8, strict=True)]))
-    mean, least, speed_up = float(cosines.mean()), float(cosines.min()), t32 / t8
-    good = mean >= _MEAN_COSINE and least >= _LEAST_COSINE and agreement >= _AGREEMENT
-    return Verdict("int8" if good and speed_up >= _SPEED_UP else "fp32", mean, least, agreement, speed_up)
+    return verdict(float(cosines.mean()), float(cosines.min()), agreement, t32 / t8)
 
 
-def _run(encoder: OnnxEncoder, questions: list[str], passages: list[str]) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:
+def verdict(similarity: float, least: float, agreement: float, speed_up: float) -> Verdict:
+    """Judge the figures of a comparison.
+
+    Args:
+        similarity: 1 for the same output.
+        least: that of the worst text.
+        agreement: 0 to 1.
+        speed_up: of the 8-bit model.
+
+    Returns:
+        The figures with the winner: 8 bits when they are as good and clearly faster.
+    """
+    good = similarity >= _SIMILARITY and least >= _LEAST and agreement >= _AGREEMENT
+    return Verdict("int8" if good and speed_up >= _SPEED_UP else "fp32", similarity, least, agreement, speed_up)
+
+
+def _run(
+    encoder: OnnxEncoder, questions: list[str], passages: list[str]
+) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:
     encoder.encode(questions[:2])  # the first run of a session allocates
     start = time.perf_counter()
     vectors = encoder.encode(passages, threads=1)

@@ -43,14 +43,18 @@ def load_tokenizer(folder: Path, lower_case: bool = False) -> Tokenizer:
 
 
 def _wordpiece(folder: Path) -> Tokenizer:
-    from tokenizers.implementations import BertWordPieceTokenizer
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
     path = folder / "tokenizer_config.json"
     settings = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    wrapped = BertWordPieceTokenizer(
-        str(folder / "vocab.txt"),
+    tokenizer = Tokenizer(models.WordPiece.from_file(str(folder / "vocab.txt"), unk_token="[UNK]"))
+    tokenizer.add_special_tokens(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"])
+    tokenizer.normalizer = normalizers.BertNormalizer(
         handle_chinese_chars=settings.get("tokenize_chinese_chars", True),
         strip_accents=settings.get("strip_accents"),
         lowercase=settings.get("do_lower_case", True),
     )
-    return wrapped._tokenizer  # type: ignore[no-any-return]  # the wrapper adds nothing else
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    ids = tokenizer.get_vocab()
+    tokenizer.post_processor = processors.BertProcessing(("[SEP]", ids["[SEP]"]), ("[CLS]", ids["[CLS]"]))
+    return tokenizer

@@ -61,7 +61,7 @@ def sentence_encoder(checkpoint: Checkpoint, precision: Precision, normalise: bo
 
 
 def cross_encoder(architecture: Architecture, tensors: Tensors, precision: Precision) -> ModelProto:
-    """Token ids of a question and a passage → logits of the classification head.
+    """Token ids of a question and a passage → the score of the classification head.
 
     Args:
         architecture: the shape of the network.
@@ -69,7 +69,7 @@ def cross_encoder(architecture: Architecture, tensors: Tensors, precision: Preci
         precision: of the matrix products.
 
     Returns:
-        A graph from `input_ids` and `token_type_ids` (1, tokens) to `output` (1, labels).
+        A graph from `input_ids` (and `token_type_ids`, for BERT) of shape (1, tokens) to `output` (1, 1).
 
     Raises:
         UnsupportedCheckpointError: there is no classification head, or one of another shape.
@@ -86,7 +86,10 @@ def cross_encoder(architecture: Architecture, tensors: Tensors, precision: Preci
     else:  # RoBERTa and its heirs
         hidden = graph.node("Tanh", _affine(graph, first, tensors, "classifier.dense"))
         logits, last = _affine(graph, hidden, tensors, "classifier.out_proj"), "classifier.out_proj"
-    return graph.model(inputs, logits, tensors(last + ".weight").shape[0])
+    labels = tensors(last + ".weight").shape[0]
+    if labels != 1:
+        raise UnsupportedCheckpointError(f"a head of {labels} labels instead of one score")
+    return graph.model(inputs, logits, labels)
 
 
 def _encode(graph: Graph, shape: Architecture, tensors: Tensors, inputs: list[str]) -> str:
@@ -125,21 +128,32 @@ def _embed(graph: Graph, shape: Architecture, tensors: Tensors, inputs: list[str
 def _layer(graph: Graph, shape: Architecture, tensors: Tensors, at: str, x: str, position_bias: str) -> str:
     names = shape.names
     projections = [at + name for name in (names.query, names.key, names.value)]
-    heads = [graph.node("Unsqueeze", graph.linear(x, name, tensors(name + ".weight")), graph.axes(0)) for name in projections]
+    heads = [
+        graph.node("Unsqueeze", graph.linear(x, name, tensors(name + ".weight")), graph.axes(0)) for name in projections
+    ]
     bias = graph.constant(at + "attention.bias", np.concatenate([tensors(name + ".bias") for name in projections]))
-    attended = graph.node("MultiHeadAttention", *heads, bias, "", position_bias, domain=MICROSOFT, num_heads=shape.heads)
+    attended = graph.node(
+        "MultiHeadAttention", *heads, bias, "", position_bias, domain=MICROSOFT, num_heads=shape.heads
+    )
     attended = graph.node("Squeeze", attended, graph.axes(0))
     x = _add_and_norm(graph, shape, tensors, x, attended, at + names.attention_out, at + names.attention_norm)
     inner = graph.linear(x, at + names.up, tensors(at + names.up + ".weight"))
-    inner = _activate(graph, shape.activation, inner, graph.constant(at + names.up + ".bias", tensors(at + names.up + ".bias")))
+    inner = _activate(
+        graph, shape.activation, inner, graph.constant(at + names.up + ".bias", tensors(at + names.up + ".bias"))
+    )
     return _add_and_norm(graph, shape, tensors, x, inner, at + names.down, at + names.output_norm)
 
 
-def _add_and_norm(graph: Graph, shape: Architecture, tensors: Tensors, x: str, inner: str, linear: str, norm: str) -> str:
+def _add_and_norm(
+    graph: Graph, shape: Architecture, tensors: Tensors, x: str, inner: str, linear: str, norm: str
+) -> str:
     # Add and LayerNormalization: onnxruntime's fused SkipLayerNormalization is six times slower on a CPU.
     y = graph.linear(inner, linear, tensors(linear + ".weight"))
     y = graph.node("Add", y, graph.constant(linear + ".bias", tensors(linear + ".bias")))
-    scale, bias = graph.constant(norm, tensors(norm + ".weight")), graph.constant(norm + ".bias", tensors(norm + ".bias"))
+    scale, bias = (
+        graph.constant(norm, tensors(norm + ".weight")),
+        graph.constant(norm + ".bias", tensors(norm + ".bias")),
+    )
     return graph.node("LayerNormalization", graph.node("Add", x, y), scale, bias, axis=-1, epsilon=shape.epsilon)
 
 
@@ -168,7 +182,10 @@ def _relative_positions(graph: Graph, shape: Architecture, tensors: Tensors) -> 
     bias: Array = table[_buckets(shape.positions, table.shape[0])].transpose(2, 0, 1)[None]
     length = graph.node("Shape", "input_ids", start=1)
     ends = graph.node("Concat", length, length, axis=0)
-    starts, axes = graph.constant("zeros", np.zeros(2, np.int64)), graph.constant("last_two", np.array([2, 3], np.int64))
+    starts, axes = (
+        graph.constant("zeros", np.zeros(2, np.int64)),
+        graph.constant("last_two", np.array([2, 3], np.int64)),
+    )
     return graph.node("Slice", graph.constant("position_bias", bias), starts, ends, axes)
 
 
@@ -179,4 +196,5 @@ def _buckets(length: int, buckets: int, furthest: int = 128) -> Array:
     far = np.abs(distance)
     scaled = np.log(np.maximum(far, 1).astype(np.float32) / exact) / math.log(furthest / exact)
     logarithmic = exact + (scaled * (half - exact)).astype(np.int64)
-    return np.where(distance < 0, half, 0) + np.where(far < exact, far, np.minimum(logarithmic, half - 1))
+    bucket: Array = np.where(distance < 0, half, 0) + np.where(far < exact, far, np.minimum(logarithmic, half - 1))
+    return bucket

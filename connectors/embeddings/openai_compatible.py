@@ -1,0 +1,187 @@
+"""Embeddings of a service that speaks the OpenAI protocol: batched, retried, kept within its limits."""
+
+from __future__ import annotations
+
+import logging
+import math
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from langchain_core.embeddings import Embeddings
+
+from nacre.connectors.embeddings.hosted import limits_of
+from nacre.connectors.embeddings.prefixes import prefixes_for
+from nacre.connectors.models.api_errors import Place, translated
+from nacre.errors import ModelError
+from nacre.language import tr
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nacre.connectors.models.providers import Provider
+
+_log = logging.getLogger(__name__)
+_BYTES_PER_TOKEN = 3  # of UTF-8: one Han character; Latin words have more, so the estimate is on the high side
+_PROBE = "nacre"
+
+
+class OpenAICompatibleEmbeddings(Embeddings):
+    """Embeddings over HTTP (`POST /embeddings`).
+
+    Busy (429) and failing (5xx) servers are asked again, after the time that their Retry-After names.
+
+    Args:
+        provider: whose service it is.
+        model: the model's name there.
+        base_url: where it answers.
+        api_key: the key.
+        dimensions: ask for shorter vectors; None: the model's own length.
+        query_prefix: put before questions; None: what the table of known models says.
+        document_prefix: put before passages; None: likewise.
+        batch_size: the most texts a request; None: what the service takes.
+        max_tokens: the most tokens a text; None: what the model takes. Longer texts are cut.
+        concurrency: requests at a time.
+        max_retries: how often a request is sent again.
+        timeout: seconds for one request.
+    """
+
+    def __init__(
+        self,
+        provider: Provider,
+        model: str,
+        base_url: str,
+        api_key: str,
+        *,
+        dimensions: int | None = None,
+        query_prefix: str | None = None,
+        document_prefix: str | None = None,
+        batch_size: int | None = None,
+        max_tokens: int | None = None,
+        concurrency: int = 4,
+        max_retries: int = 6,
+        timeout: float = 60.0,
+    ) -> None:
+        from openai import OpenAI
+
+        limits, known = limits_of(provider.name, model), prefixes_for(model)
+        self.model = model
+        self.dimensions = dimensions
+        self.query_prefix = known.query if query_prefix is None else query_prefix
+        self.document_prefix = known.document if document_prefix is None else document_prefix
+        self.batch_size = batch_size or limits.texts
+        self.window = max_tokens or limits.tokens
+        self.concurrency = concurrency
+        self._request_tokens = limits.request_tokens
+        self._known_dimension = dimensions or limits.dimension
+        self._place = Place(provider, model, base_url)
+        self._client = OpenAI(base_url=base_url, api_key=api_key, max_retries=max_retries, timeout=timeout)
+
+    @cached_property
+    def identity(self) -> dict[str, Any]:
+        """What an index must remember: two embedders with the same identity give comparable vectors."""
+        return {
+            "id": self._place.name,
+            "dim": self._known_dimension or len(self.embed_query(_PROBE)),
+            "query_prefix": self.query_prefix,
+            "document_prefix": self.document_prefix,
+            "normalised": True,
+            "max_tokens": self.max_tokens,
+        }
+
+    @property
+    def max_tokens(self) -> int:
+        """The most tokens a passage may have without being cut, the prefix already taken off."""
+        return self.window - _tokens(self.document_prefix)
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        """Encode passages.
+
+        Args:
+            texts: passages.
+
+        Returns:
+            One vector of unit length a passage.
+
+        Raises:
+            MissingKeyError: the key is refused.
+            ModelUnavailableError: no answer, after all retries.
+            ModelError: the service refused the request, or answered something else than one vector a text.
+        """
+        return self._embed([self.document_prefix + text for text in texts])
+
+    def embed_query(self, text: str) -> list[float]:
+        """Encode a question.
+
+        Args:
+            text: the question.
+
+        Returns:
+            A vector of unit length.
+
+        Raises:
+            MissingKeyError: the key is refused.
+            ModelUnavailableError: no answer, after all retries.
+            ModelError: the service refused the request, or answered something else than one vector.
+        """
+        return self._embed([self.query_prefix + text])[0]
+
+    def close(self) -> None:
+        """Close the connections to the service."""
+        self._client.close()
+
+    def _embed(self, texts: list[str]) -> list[list[float]]:
+        batches = list(self._batches([self._fitting(text) for text in texts]))
+        if len(batches) < 2:
+            return [vector for batch in batches for vector in self._request(batch)]
+        with ThreadPoolExecutor(min(self.concurrency, len(batches))) as pool:
+            return [vector for vectors in pool.map(self._request, batches) for vector in vectors]
+
+    def _batches(self, texts: list[str]) -> Iterator[list[str]]:
+        batch: list[str] = []
+        tokens = 0
+        for text in texts:
+            size = _tokens(text)
+            if batch and (len(batch) == self.batch_size or tokens + size > self._request_tokens):
+                yield batch
+                batch, tokens = [], 0
+            batch.append(text)
+            tokens += size
+        if batch:
+            yield batch
+
+    def _fitting(self, text: str) -> str:
+        if not text.strip():
+            return "."  # an empty input is refused by most services
+        if _tokens(text) <= self.window:
+            return text
+        _log.warning(
+            "A text of about %d tokens was cut to the %d that %s takes.", _tokens(text), self.window, self._place.name
+        )
+        return text.encode()[: self.window * _BYTES_PER_TOKEN].decode(errors="ignore")
+
+    def _request(self, texts: list[str]) -> list[list[float]]:
+        extra: dict[str, Any] = {"dimensions": self.dimensions} if self.dimensions else {}
+        with translated(self._place):
+            # Named, because the SDK asks for base64 otherwise, which not every server speaks.
+            reply = self._client.embeddings.create(model=self.model, input=texts, encoding_format="float", **extra)
+            rows = sorted(reply.data or [], key=lambda row: row.index)
+            vectors = [_unit(row.embedding) for row in rows]
+        if len(vectors) != len(texts) or len({len(vector) for vector in vectors}) != 1:
+            raise ModelError(
+                tr(
+                    f"{self._place.name} at {self._place.url} gave {len(vectors)} vectors for {len(texts)} texts. Check that the model is an embedding model.",
+                    f"{self._place.name}（{self._place.url}）对 {len(texts)} 段文本返回了 {len(vectors)} 个向量。请确认它是嵌入模型。",
+                ),
+                model=self._place.name,
+            )
+        return vectors
+
+
+def _tokens(text: str) -> int:
+    return -(-len(text.encode()) // _BYTES_PER_TOKEN)
+
+
+def _unit(vector: list[float]) -> list[float]:
+    length = math.sqrt(sum(x * x for x in vector))
+    return [x / length for x in vector] if length else vector

@@ -1,0 +1,95 @@
+"""Models that the exporter does not know, run by sentence-transformers itself."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from langchain_core.embeddings import Embeddings
+
+from nacre.connectors.embeddings.prefixes import prefixes_for
+from nacre.optional import need
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+_FALLBACK_TOKENS = 512
+
+
+class SentenceTransformersEmbeddings(Embeddings):
+    """Embeddings by sentence-transformers (and torch).
+
+    Args:
+        model: a folder or a hub repository.
+        name: what the model is called in an index; None: `model`.
+        query_prefix: put before questions; None: what the model or the table of known models says.
+        document_prefix: put before passages; None: likewise.
+        device: "cpu", "cuda", …; None: the best there is.
+
+    Raises:
+        MissingExtraError: sentence-transformers is not installed.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        name: str | None = None,
+        *,
+        query_prefix: str | None = None,
+        document_prefix: str | None = None,
+        device: str | None = None,
+    ) -> None:
+        package = need("sentence_transformers", extra="sentence-transformers")
+        self._model = package.SentenceTransformer(model, device=device)
+        prompts = {key: text for key, text in (self._model.prompts or {}).items() if text}
+        known = prefixes_for(name or model, prompts)
+        self.name = name or model
+        self.query_prefix = known.query if query_prefix is None else query_prefix
+        self.document_prefix = known.document if document_prefix is None else document_prefix
+
+    @cached_property
+    def identity(self) -> dict[str, Any]:
+        """What an index must remember: two embedders with the same identity give comparable vectors."""
+        return {
+            "id": self.name,
+            "dim": len(self.embed_query("nacre")),
+            "query_prefix": self.query_prefix,
+            "document_prefix": self.document_prefix,
+            "normalised": True,
+            "max_tokens": self.max_tokens,
+        }
+
+    @cached_property
+    def max_tokens(self) -> int:
+        """The most tokens (as `count_tokens` counts) a passage may have without being cut."""
+        special = int(self._model.tokenizer.num_special_tokens_to_add())
+        return int(self._model.max_seq_length or _FALLBACK_TOKENS) - special - self.count_tokens(self.document_prefix)
+
+    def count_tokens(self, text: str) -> int:
+        """The number of tokens of a text, special tokens and prefix not counted."""
+        ids: list[int] = self._model.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
+        return len(ids)
+
+    def encode_documents(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Encode passages: shape (texts, dim), rows of unit length."""
+        return self._encode(texts, self.document_prefix)
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        """Encode passages: one vector of unit length each."""
+        vectors: list[list[float]] = self.encode_documents(texts).tolist()
+        return vectors
+
+    def embed_query(self, text: str) -> list[float]:
+        """Encode a question: a vector of unit length."""
+        vector: list[float] = self._encode([text], self.query_prefix)[0].tolist()
+        return vector
+
+    def _encode(self, texts: Sequence[str], prefix: str) -> NDArray[np.float32]:
+        # An empty prompt keeps the model from adding its default one a second time.
+        vectors: NDArray[np.float32] = self._model.encode(
+            list(texts), prompt=prefix, normalize_embeddings=True, show_progress_bar=False
+        )
+        return vectors
