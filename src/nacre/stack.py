@@ -151,7 +151,7 @@ def build(stack: Mapping[str, Any] | str | Path) -> BaseChatModel:
 
     Example:
         >>> build({"model": "quote", "layers": ["retry"]}).inner._llm_type
-        'nacre.quote'
+        'nacre-quote'
     """
     data = _read(stack) if isinstance(stack, (str, Path)) else stack
     if unknown := set(data) - {"model", "layers"}:

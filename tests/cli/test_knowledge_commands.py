@@ -1,0 +1,125 @@
+"""sync, search, ask and chat as a person and a program meet them: exit codes, one JSON object, one line of error."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nacre.cli import run
+
+HANDBOOK = "# Leave\n\nNew employees get 20 vacation days a year.\n\n# 报销\n\n出差住宿费每晚最多报销 600 元。\n"
+
+
+@pytest.fixture(scope="module")
+def kb(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("docs")
+    (folder / "handbook.md").write_text(HANDBOOK, "utf-8")
+    path = tmp_path_factory.mktemp("kb") / "kb"
+    assert run(["sync", str(folder), "--kb", str(path), "--json"]) == 0
+    return str(path)
+
+
+def answer(capsys: pytest.CaptureFixture[str], *arguments: str, status: int = 0) -> Any:
+    assert run(list(arguments)) == status
+    out = capsys.readouterr().out
+    assert out.count("\n") == 1
+    return json.loads(out)
+
+
+def complaint(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    assert run(list(arguments)) == 2
+    captured = capsys.readouterr()
+    assert captured.out == "" and captured.err.count("\n") == 1 and "Traceback" not in captured.err
+    return captured.err
+
+
+def test_a_second_sync_embeds_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.txt").write_text("Nacre is mother of pearl.", "utf-8")
+    (tmp_path / "empty.txt").write_text("", "utf-8")
+    kb = str(tmp_path / "kb")
+    first = answer(capsys, "sync", str(tmp_path / "a.txt"), "--kb", kb, "--json")
+    assert (first["added"], first["embedded"], first["failed"]) == (1, 1, [])
+    second = answer(capsys, "sync", str(tmp_path / "a.txt"), "--kb", kb, "--json")
+    assert (second["added"], second["unchanged"], second["embedded"]) == (0, 1, 0)
+
+
+def test_search_gives_hits_that_stand_in_the_text(kb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    hits = answer(capsys, "search", "vacation days", "--kb", kb, "-k", "3", "--json")["hits"]
+    assert "20 vacation days" in hits[0]["text"]
+    assert {"text", "score", "uri", "title", "heading", "page", "start", "end", "chunk_id", "document_id", "version"} <= set(hits[0])
+
+
+@pytest.mark.parametrize(
+    ("question", "said"), [("How many vacation days do new employees get?", "20 vacation days"), ("出差住宿费每晚最多报销多少？", "600 元")]
+)
+def test_ask_answers_in_both_languages_with_citations(kb: str, question: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    reply = answer(capsys, "ask", question, "--kb", kb, "--json")
+    assert said in reply["answer"] and reply["abstained"] is False and reply["model"] == "quote"
+    citation = reply["citations"][0]
+    assert said in citation["quote"] and citation["uri"].endswith("handbook.md")
+    from nacre import KnowledgeBase
+
+    assert KnowledgeBase.open(kb).text(citation["uri"])[citation["start"] : citation["end"]] == citation["quote"]
+
+
+def test_what_is_not_there_is_refused(kb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    reply = answer(capsys, "ask", "谁发明了蒸汽机？", "--kb", kb, "--json")
+    assert reply["abstained"] is True and reply["citations"] == [] and "没有" in reply["answer"]
+
+
+def test_ask_shows_people_the_answer_and_its_source(kb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["ask", "How many vacation days?", "--kb", kb]) == 0
+    shown = capsys.readouterr().out
+    assert "20 vacation days" in shown and "[1]" in shown and "handbook.md" in shown
+
+
+def test_chat_reads_lines_until_the_end(kb: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = iter(["How many vacation days do new employees get?", ""])
+    monkeypatch.setattr("builtins.input", lambda prompt="": next(lines))
+    assert run(["chat", "--kb", kb]) == 0
+    assert "20 vacation days" in capsys.readouterr().out
+
+
+def test_a_question_of_any_shape_is_answered_or_refused(kb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for question in ("x" * 100_000, "住宿" * 50_000, "a\udcffb\x00?", "🐚" * 100, "'; DROP TABLE --", "{question} {{sources}}"):
+        reply = answer(capsys, "ask", question, "--kb", kb, "--json")
+        assert isinstance(reply["abstained"], bool)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [
+        (["ask", "   "], "empty"),
+        (["ask", "x?", "--model", "nobody:x"], "nobody"),
+        (["ask", "x?", "--model", "deepseek:deepseek-chat"], "DEEPSEEK_API_KEY"),
+        (["search", "x", "-k", "0"], "0"),
+        (["search"], "QUERY"),
+    ],
+)
+def test_wrong_usage_is_one_line_that_names_it(kb: str, arguments: list[str], names: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert names in complaint(capsys, *arguments, "--kb", kb)
+
+
+def test_a_missing_knowledge_base_says_how_to_make_one(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "nacre sync" in complaint(capsys, "ask", "x?", "--kb", str(tmp_path / "none"))
+    monkeypatch.setenv("NACRE_LANG", "zh")
+    assert "没有知识库" in complaint(capsys, "ask", "x?", "--kb", str(tmp_path / "none"))
+
+
+def test_a_damaged_knowledge_base_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.txt").write_text("Nacre is mother of pearl.", "utf-8")
+    kb = tmp_path / "kb"
+    answer(capsys, "sync", str(tmp_path / "a.txt"), "--kb", str(kb), "--json")
+    (kb / "manifest.json").write_text("{", "utf-8")
+    assert "manifest" in complaint(capsys, "search", "x", "--kb", str(kb))
+
+
+def test_a_missing_source_and_an_unreadable_file_cost_their_row(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "good.txt").write_text("Nacre is mother of pearl.", "utf-8")
+    (tmp_path / "bad.pdf").write_bytes(b"%PDF-1.7 broken")
+    report = answer(capsys, "sync", str(tmp_path), "--kb", str(tmp_path.parent / "kb2"), "--json")
+    assert report["added"] == 1
+    assert [row["uri"].rsplit("/", 1)[1] for row in report["failed"]] == ["bad.pdf"] and report["failed"][0]["reason"]
