@@ -22,7 +22,11 @@ _STALE_S = 3600.0
 
 
 def cache_root() -> Path:
-    """`$NACRE_CACHE`, else `$XDG_CACHE_HOME/nacre`, else `~/.cache/nacre`."""
+    """The folder for what can be made again.
+
+    Returns:
+        `$NACRE_CACHE`, else `$XDG_CACHE_HOME/nacre`, else `~/.cache/nacre`.
+    """
     if own := os.environ.get("NACRE_CACHE"):
         return Path(own)
     shared = os.environ.get("XDG_CACHE_HOME")
@@ -52,7 +56,14 @@ def file_hash(path: Path) -> str:
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """A small JSON object of ours, or None where there is none (yet)."""
+    """Read a small JSON object of ours.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The object, None where there is none (yet).
+    """
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -62,6 +73,10 @@ def read_json(path: Path) -> dict[str, Any] | None:
 
 def write_whole(path: Path, text: str) -> None:
     """Write a small file so that a reader sees all of it or none.
+
+    Args:
+        path: the file; its folder is made.
+        text: what shall stand in it.
 
     Raises:
         ModelError: the cache folder cannot be written.
@@ -100,7 +115,12 @@ def draft_folder(parent: Path) -> Iterator[Path]:
 
 
 def adopt(draft: Path, place: Path) -> None:
-    """Move a finished folder to its place; where another process was faster, its folder stays and ours is dropped."""
+    """Move a finished folder to its place; where another process was faster, its folder stays and ours is dropped.
+
+    Args:
+        draft: the finished folder.
+        place: where it shall be; same disk.
+    """
     try:
         draft.rename(place)
     except OSError:

@@ -84,6 +84,7 @@ class Architecture:
 
     @property
     def names(self) -> Names:
+        """Where the tensors of this family stand."""
         return FAMILIES[self.family]
 
 
@@ -109,7 +110,11 @@ class Checkpoint:
     prompts: dict[str, str]
 
     def tensors(self) -> Tensors:
-        """Open the weights (memory-mapped; a tensor is read when asked for)."""
+        """Open the weights.
+
+        Returns:
+            Tensors that are read from the disk when asked for.
+        """
         return Tensors(self.folder / WEIGHTS)
 
 
@@ -122,10 +127,8 @@ class Tensors:
     """
 
     def __init__(self, path: Path, anchor: str = "embeddings.word_embeddings.weight") -> None:
-        import safetensors
-
         # Training heads and old TensorFlow exports vary the prefix ("bert.", "model.", none) and LayerNorm's names.
-        self._file: Any = safetensors.safe_open(str(path), framework="numpy")
+        self._file = _open(path)
         self._keys: set[str] = set(self._file.keys())
         found = next((key for key in sorted(self._keys) if key.endswith(anchor)), None)
         if found is None:
@@ -136,7 +139,17 @@ class Tensors:
         return name in self._keys or self._prefix + name in self._keys
 
     def __call__(self, name: str) -> NDArray[np.float32]:
-        """The tensor of that name, below the prefix of the encoder or (a head) beside it."""
+        """The tensor of that name, below the prefix of the encoder or (a head) beside it.
+
+        Args:
+            name: without the prefix.
+
+        Returns:
+            float32, whatever the file holds.
+
+        Raises:
+            UnsupportedCheckpointError: there is no such tensor.
+        """
         import numpy as np
 
         old = name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta")
@@ -256,6 +269,12 @@ def token_limit(folder: Path, architecture: Architecture, declared: int | None =
     """
     limit = declared or _json(folder / "tokenizer_config.json", {}).get("model_max_length") or _FALLBACK_TOKENS
     return min(int(limit), architecture.positions)
+
+
+def _open(path: Path) -> Any:
+    from safetensors import safe_open
+
+    return safe_open(str(path), framework="numpy")  # its methods carry no types
 
 
 def _json(path: Path, missing: Any) -> Any:

@@ -43,7 +43,11 @@ class Coverage:
         return (han * self.han() + len(words) * self._alphabetic(words)) / (han + len(words))
 
     def han(self) -> float:
-        """The share of common Han characters that the vocabulary knows, as a whole or within words."""
+        """The share of common Han characters that the vocabulary knows, alone or within words.
+
+        Returns:
+            0 to 1.
+        """
         if self._han is None:
             known = {character for token in self._tokenizer.get_vocab() for character in _HAN.findall(token)}
             self._han = min(1.0, len(known) / _ENOUGH_HAN)

@@ -36,7 +36,15 @@ class Graph:
         self._quantised: dict[str, tuple[str, str]] = {}
 
     def constant(self, name: str, value: Array) -> str:
-        """Add a named constant (once) and return its name."""
+        """Add a constant, once for each name.
+
+        Args:
+            name: its name.
+            value: its numbers.
+
+        Returns:
+            The name.
+        """
         from onnx import numpy_helper
 
         if name not in self._constants:
@@ -44,7 +52,18 @@ class Graph:
         return name
 
     def node(self, op: str, *inputs: str, domain: str = "", outputs: int = 1, **attributes: Any) -> str:
-        """Add a node and return the name of its first output."""
+        """Add a node.
+
+        Args:
+            op: the operator.
+            *inputs: names of values; "" for an optional one that is left out.
+            domain: whose operator it is; "" for standard ONNX.
+            outputs: how many outputs it has.
+            **attributes: of the operator.
+
+        Returns:
+            The name of its first output.
+        """
         from onnx import helper
 
         names = [f"{op}_{len(self._nodes)}" + ("" if n == 0 else f"_{n}") for n in range(outputs)]
@@ -52,7 +71,14 @@ class Graph:
         return names[0]
 
     def axes(self, axis: int) -> str:
-        """The constant `[axis]`, which many operators want as an input."""
+        """The constant that holds one axis, which many operators want as an input.
+
+        Args:
+            axis: its number.
+
+        Returns:
+            The name of the constant.
+        """
         return self.constant(f"axis{axis}", np.array([axis], np.int64))
 
     def linear(self, x: str, name: str, weight: Array) -> str:

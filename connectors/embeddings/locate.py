@@ -18,7 +18,14 @@ _FILES = ["*.json", "*.txt", "*.model", "model.safetensors", "*/model.safetensor
 
 
 def is_default(name: str | None) -> bool:
-    """Whether a name means the embedded default model."""
+    """Whether a name means the embedded default model.
+
+    Args:
+        name: what the user wrote; None for nothing.
+
+    Returns:
+        True for None and for the names of all-MiniLM-L6-v2.
+    """
     return name is None or name in _NAMES_OF_DEFAULT
 
 

@@ -109,15 +109,36 @@ class OnnxEmbeddings(Embeddings):
         return self._checkpoint.window - special - self.count_tokens(self.document_prefix)
 
     def count_tokens(self, text: str) -> int:
-        """The number of tokens of a text, special tokens and prefix not counted."""
+        """Count the tokens of a text; special tokens and prefix are not counted.
+
+        Args:
+            text: any text.
+
+        Returns:
+            How many. A passage with at most `max_tokens` of them is embedded whole.
+        """
         return len(self._tokenizer.encode(text, add_special_tokens=False).ids)
 
     def token_offsets(self, text: str) -> list[tuple[int, int]]:
-        """Where the tokens of a text start and end, in characters; special tokens not among them."""
+        """Where the tokens of a text stand; special tokens are not among them.
+
+        Args:
+            text: any text.
+
+        Returns:
+            (start, end) in characters for each token.
+        """
         return list(self._tokenizer.encode(text, add_special_tokens=False).offsets)
 
     def coverage(self, text: str) -> float:
-        """How far the vocabulary covers the language of a text: 0 (not at all) to 1."""
+        """How far the vocabulary covers the language of a text: how much its vectors deserve to be trusted.
+
+        Args:
+            text: a question or a passage.
+
+        Returns:
+            0 (its words are unknown) to 1 (they are known, whole).
+        """
         return self._coverage(text)
 
     def encode_documents(self, texts: Sequence[str]) -> NDArray[np.float32]:

@@ -43,12 +43,20 @@ class Verdict:
     speed_up: float
 
     def as_dict(self) -> dict[str, Any]:
-        """The fields, as JSON takes them."""
+        """The fields, as JSON takes them.
+
+        Returns:
+            Name to value.
+        """
         return asdict(self)
 
 
 def probe_set() -> tuple[list[str], list[str]]:
-    """Questions and passages in English and Chinese, written for this purpose."""
+    """Questions and passages in English and Chinese, written for this purpose.
+
+    Returns:
+        Questions, and for each the passage that answers it.
+    """
     lines = (files("nacre.connectors.embeddings") / "probe.jsonl").read_text(encoding="utf-8").splitlines()
     rows = [json.loads(line) for line in lines]
     return [row["question"] for row in rows], [row["passage"] for row in rows]

@@ -69,21 +69,49 @@ class SentenceTransformersEmbeddings(Embeddings):
         return int(self._model.max_seq_length or _FALLBACK_TOKENS) - special - self.count_tokens(self.document_prefix)
 
     def count_tokens(self, text: str) -> int:
-        """The number of tokens of a text, special tokens and prefix not counted."""
+        """Count the tokens of a text; special tokens and prefix are not counted.
+
+        Args:
+            text: any text.
+
+        Returns:
+            How many. A passage with at most `max_tokens` of them is embedded whole.
+        """
         ids: list[int] = self._model.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
         return len(ids)
 
     def encode_documents(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Encode passages: shape (texts, dim), rows of unit length."""
+        """Encode passages.
+
+        Args:
+            texts: passages.
+
+        Returns:
+            Shape (texts, dim), rows of unit length.
+        """
         return self._encode(texts, self.document_prefix)
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        """Encode passages: one vector of unit length each."""
+        """Encode passages.
+
+        Args:
+            texts: passages.
+
+        Returns:
+            One vector of unit length a passage.
+        """
         vectors: list[list[float]] = self.encode_documents(texts).tolist()
         return vectors
 
     def embed_query(self, text: str) -> list[float]:
-        """Encode a question: a vector of unit length."""
+        """Encode a question.
+
+        Args:
+            text: the question.
+
+        Returns:
+            A vector of unit length.
+        """
         vector: list[float] = self._encode([text], self.query_prefix)[0].tolist()
         return vector
 
