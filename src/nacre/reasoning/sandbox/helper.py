@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,27 +58,28 @@ class Helper:
         level: how strong the walls must be.
         limits: of each run.
         view: what programs can see.
+        parallel: the most runs at the same time.
 
     Raises:
         SandboxUnavailableError: the kernel does not offer what the level needs.
         InterpreterError: the helper does not start.
     """
 
-    def __init__(self, level: Level, limits: Limits, view: View) -> None:
+    def __init__(self, level: Level, limits: Limits, view: View, parallel: int) -> None:
         self._lock = threading.Lock()
         self._ready: deque[Child] = deque()
         self._gone: dict[int, tuple[int, float]] = {}
         self._running: set[int] = set()
+        self._coming = 0  # children asked for and not here yet
         self.made = 0
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._control = ours
         with theirs:
             self._process = _spawn(theirs.fileno())
         try:
-            ours.send(json.dumps(_config(level, limits, view)).encode())
+            ours.send(json.dumps(_config(level, limits, view, parallel)).encode())
             self.facts = self._facts()
-            for _ in range(_AHEAD):
-                ours.send(b"+")
+            self._ask(_AHEAD)
         except BaseException:
             self.close()
             raise
@@ -108,8 +110,9 @@ class Helper:
         """
         with self._lock:
             deadline = time.monotonic() + _FORK_S
-            self._ask()
             self._drain()
+            if not self._ready:
+                self._ask(self._coming + 1)
             while not self._ready:
                 self._read_message(deadline)
             child = self._ready.popleft()
@@ -125,6 +128,8 @@ class Helper:
         with self._lock:
             self._running.discard(child.pid)
             self._gone.pop(child.pid, None)
+            with suppress(HelperGone):  # the next `take` notices it
+                self._ask(_AHEAD - len(self._ready))  # after the run: making a child would take processor time from it
 
     def how_it_ended(self, child: Child, timeout_s: float = 2.0) -> tuple[int, float]:
         """Wait for the end of a child that left no answer.
@@ -164,11 +169,14 @@ class Helper:
         self._control.close()
         self._process.returncode = 0  # it is not our child: nothing to wait for
 
-    def _ask(self) -> None:
-        try:
-            self._control.send(b"+")
-        except OSError as error:
-            raise HelperGone from error
+    def _ask(self, wanted: int) -> None:
+        """Have `wanted` children on their way."""
+        while self._coming < wanted:
+            try:
+                self._control.send(b"+")
+            except OSError as error:
+                raise HelperGone from error
+            self._coming += 1
 
     def _drain(self) -> None:
         while _wait_readable(self._control.fileno(), 0):
@@ -180,10 +188,12 @@ class Helper:
         except TimeoutError as error:
             raise HelperGone from error  # alive or not, it does not do its work
         if "child" in message:
+            self._coming -= 1
             self._ready.append(Child(message["child"], *descriptors))
         elif "gone" in message and message["gone"] in self._running:
             self._gone[message["gone"]] = (message["code"], message["cpu_s"])
         elif "failed" in message:
+            self._coming -= 1
             raise InterpreterError(
                 tr(f"The sandbox cannot start a process: {message['failed']}. Too many may be running.", f"沙箱无法启动进程：{message['failed']}。可能进程过多。")
             )
@@ -202,10 +212,8 @@ class Helper:
 
 def kill(child: Child) -> None:
     """End a child, whatever it is doing."""
-    try:
+    with suppress(ProcessLookupError):
         signal.pidfd_send_signal(child.kill, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
 
 
 def _spawn(control: int) -> subprocess.Popen[bytes]:
@@ -216,11 +224,11 @@ def _spawn(control: int) -> subprocess.Popen[bytes]:
     )  # fmt: skip
 
 
-def _config(level: Level, limits: Limits, view: View) -> dict[str, Any]:
+def _config(level: Level, limits: Limits, view: View, parallel: int) -> dict[str, Any]:
     return {
         "level": level, "readable": view.readable, "hidden": view.hidden, "path": view.path, "packages": view.packages,
         "memory_bytes": limits.memory, "scratch_bytes": limits.scratch, "scratch_files": limits.scratch_files,
-        "file_bytes": limits.file_size, "files": limits.files, "processes": limits.processes,
+        "file_bytes": limits.file_size, "files": limits.files, "processes": limits.threads + parallel + _AHEAD + 1,
     }  # fmt: skip
 
 

@@ -7,9 +7,9 @@ import json
 import math
 import os
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from nacre.errors import InterpreterError, UsageError
 from nacre.language import tr
@@ -20,6 +20,8 @@ from nacre.reasoning.sandbox.helper import Child, Helper, HelperGone
 from nacre.reasoning.sandbox.limits import LEVELS, Level, Limits
 from nacre.reasoning.sandbox.pool import Pool
 from nacre.reasoning.sandbox.view import PACKAGES, view_of
+
+T = TypeVar("T")
 
 
 class PythonInterpreter:
@@ -52,7 +54,8 @@ class PythonInterpreter:
         self.level = _level(level or os.environ.get("NACRE_SANDBOX") or "full")
         self.limits = limits or Limits()
         self._packages = tuple(packages)
-        self._slots = threading.BoundedSemaphore(parallel or max(4, 2 * (os.cpu_count() or 1)))
+        self._parallel = parallel or max(4, 2 * (os.cpu_count() or 1))
+        self._slots = threading.BoundedSemaphore(self._parallel)
         self._pool = Pool(self._start)
 
     def run(self, code: str, timeout_s: float = 5.0, *, inputs: Mapping[str, Any] | None = None) -> Execution:
@@ -87,13 +90,28 @@ class PythonInterpreter:
         """Start the helper now rather than with the first run.
 
         Returns:
-            What it reports about itself: level, landlock_abi, user, modules.
+            What it reports about itself: level, landlock_abi, user, modules, and self_test, the attacks that failed.
         """
         helper = self._pool.helper()
         try:
             return dict(helper.facts)
         finally:
             self._pool.give_back(helper)
+
+    def inspect(self, look: Callable[[Child], T]) -> T:
+        """Show a waiting child to `look`, then end it.
+
+        Args:
+            look: is given the child's descriptors.
+
+        Returns:
+            What `look` returned.
+        """
+        helper, child = self._pool.take()
+        try:
+            return look(child)
+        finally:
+            self._pool.give_back(helper, child)
 
     def close(self) -> None:
         """End the helper; a later run starts a new one."""
@@ -117,7 +135,7 @@ class PythonInterpreter:
             self._pool.give_back(helper, child)
 
     def _start(self) -> Helper:
-        helper = Helper(self.level, self.limits, view_of(self._packages))
+        helper = Helper(self.level, self.limits, view_of(self._packages), self._parallel)
         try:
             self._prove(helper)
         except BaseException:
@@ -132,6 +150,7 @@ class PythonInterpreter:
             execution = _execute(helper, child, _request(selftest.PROGRAM, 10.0, {"path": __file__}, self.limits), self.limits, 10.0)
         finally:
             helper.release(child)
+        helper.facts["self_test"] = execution.value
         if execution.status != "ok" or execution.value != selftest.PASSED:
             what = execution.error or execution.value
             raise InterpreterError(tr(f"The sandbox failed its self-test and serves nothing: {what}", f"沙箱未通过自检，拒绝服务：{what}"))

@@ -26,7 +26,7 @@ class Limits:
         scratch_files: files and folders.
         file_size: bytes of one file.
         files: descriptors open at once.
-        processes: threads of all runs together (a program cannot start processes at all).
+        threads: threads at once; the runs of one helper share what its idle ones leave (a program cannot start processes at all).
         processors: seconds of processor time per second of wall-clock time.
     """
 
@@ -38,7 +38,7 @@ class Limits:
     scratch_files: int = 512
     file_size: int = 16 * _MIB
     files: int = 64
-    processes: int = 256
+    threads: int = 64
     processors: int = 2
 
     def __post_init__(self) -> None:

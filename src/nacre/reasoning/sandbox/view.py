@@ -45,12 +45,12 @@ def view_of(packages: Iterable[str]) -> View:
     outside_venv = {"base": sys.base_prefix, "platbase": sys.base_exec_prefix}
     library = {os.path.realpath(sysconfig.get_path(kind, vars=outside_venv)) for kind in ("stdlib", "platstdlib")}
     found = [place for name in names for place in _places(name)]
-    shared = {os.path.realpath(path) for path in _SHARED_LIBRARIES if os.path.isdir(path)}
+    shared = {os.path.realpath(path) for path in _SHARED_LIBRARIES if Path(path).is_dir()}
     hidden = [f"{folder}/{name}" for folder in library for name in ("site-packages", "dist-packages")]
-    path = [*sorted(library), *(f"{folder}/lib-dynload" for folder in sorted(library)), *dict.fromkeys(os.path.dirname(place) for place in found)]
+    path = [*sorted(library), *(f"{folder}/lib-dynload" for folder in sorted(library)), *dict.fromkeys(str(Path(place).parent) for place in found)]
     return View(
         readable=tuple(sorted({*library, *shared, *found})),
-        hidden=tuple(sorted(folder for folder in hidden if os.path.isdir(folder))),
+        hidden=tuple(sorted(folder for folder in hidden if Path(folder).is_dir())),
         path=tuple(path),
         packages=tuple(name for name in (*PRELOADED, *(n for n in names if n not in PACKAGES)) if name.partition(".")[0] in names),
     )
@@ -61,6 +61,6 @@ def _places(package: str) -> list[str]:
     spec = importlib.util.find_spec(package)
     if spec is None:
         return []
-    places = [os.path.realpath(place) for place in spec.submodule_search_locations or [spec.origin] if place]
+    places = [os.path.realpath(place) for place in (spec.submodule_search_locations or [spec.origin or ""]) if place]
     beside = [str(Path(place).parent / f"{package}.libs") for place in places]
-    return [place for place in (*places, *beside) if os.path.exists(place)]
+    return [place for place in (*places, *beside) if Path(place).exists()]

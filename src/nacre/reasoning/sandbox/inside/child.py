@@ -6,7 +6,7 @@ import gc
 import json
 import os
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from . import linux, namespaces, preload, program, rlimits
 
@@ -22,7 +22,7 @@ def run(zygote: Zygote, program_in: int, stdout: int, stderr: int, answer: int) 
     try:
         _take_descriptors(program_in, stdout, stderr, answer)
         lock_down(zygote)
-        _serve(zygote)
+        _serve(program.prepare(zygote.names))
     except BaseException as error:  # whatever it is, this process must not go on as a second zygote
         _complain(error)
     finally:
@@ -40,6 +40,7 @@ def lock_down(zygote: Zygote) -> None:
     config = zygote.config
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    os.setsid()  # kill(0) reaches a process group across namespaces: have one alone
     if zygote.has_namespaces:
         namespaces.mount_scratch(config["scratch_bytes"], config["scratch_files"])
     linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)
@@ -56,10 +57,10 @@ def lock_down(zygote: Zygote) -> None:
     zygote.filter_for(os.getpid()).install()
 
 
-def _serve(zygote: Zygote) -> None:
+def _serve(space: dict[str, Any]) -> None:
     request = json.loads(_read_exactly(int.from_bytes(_read_exactly(4), "big")))
     rlimits.apply_cpu(request["cpu_s"])
-    status, text = program.run(request, zygote.names)
+    status, text = program.run(request, space)
     nonce = _read_exactly(_NONCE_BYTES)  # stayed in the pipe: no object of this process held it while the program ran
     _write_all(nonce + f"{status}\n{text}".encode())
 
@@ -78,6 +79,8 @@ def _write_all(data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(_ANSWER_FD, view) :]
+    os.closerange(0, 3)
+    os.closerange(_ANSWER_FD, _PROGRAM_FD + 1)  # the host need not wait until the kernel has taken this process apart
     os._exit(0)
 
 

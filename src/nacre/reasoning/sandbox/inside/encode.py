@@ -133,7 +133,7 @@ def _tagged(tag: str, text_of: Callable[[Any], str]) -> Callable[[Encoder, Any, 
 
 
 def _write_complex(out: Encoder, value: complex, depth: int) -> None:
-    out._sequence((complex.real.__get__(value), complex.imag.__get__(value)), depth, "c")  # type: ignore[attr-defined]
+    out._sequence((complex.real.__get__(value), complex.imag.__get__(value)), depth, "c")
 
 
 def _write_timedelta(out: Encoder, value: datetime.timedelta, depth: int) -> None:

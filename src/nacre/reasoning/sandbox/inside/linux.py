@@ -28,7 +28,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
 
 
-def syscall(name: str, *args: int | bytes | None | ctypes.Array[ctypes.c_char] | ctypes.Structure) -> int:
+def syscall(name: str, *args: int | bytes | ctypes.Structure | None) -> int:
     """Call the kernel by the name of the call.
 
     Args:

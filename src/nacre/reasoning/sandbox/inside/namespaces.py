@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from . import linux
@@ -30,10 +32,9 @@ def enter() -> None:
         Path("/proc/self/gid_map").write_text(f"{NOBODY} {gid} 1")
     for name, flag in _OTHERS.items():
         linux.unshare(flag, name)
-    try:
+    socket.sethostname("sandbox")
+    with suppress(OSError):  # it hides the name of the control group, which no program can read anyway
         linux.unshare(linux.CLONE_NEWCGROUP, "cgroup")
-    except OSError:
-        pass  # hides the name of the control group, which no program can read anyway
 
 
 def _enter_as_root() -> None:
@@ -77,8 +78,8 @@ def build_view(readable: Sequence[str], hidden: Sequence[str]) -> None:
     closed = linux.MOUNT_ATTR_RDONLY | linux.MOUNT_ATTR_NOSUID | linux.MOUNT_ATTR_NODEV
     trees = {path: linux.clone_tree(path, closed) for path in readable}
     device = linux.MOUNT_ATTR_NOSUID | linux.MOUNT_ATTR_NOEXEC
-    trees |= {path: linux.clone_tree(path, device) for path in DEVICES if os.path.exists(path)}
-    links = {path: os.readlink(path) for path in ("/lib", "/lib64") if os.path.islink(path)}
+    trees |= {path: linux.clone_tree(path, device) for path in DEVICES if Path(path).exists()}
+    links = {path: str(Path(path).readlink()) for path in ("/lib", "/lib64") if Path(path).is_symlink()} | {"/tmp": SCRATCH}
     root_flags = linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC
     linux.mount(b"view", b"/tmp", b"tmpfs", root_flags, b"size=256k,mode=755")
     os.chdir("/tmp")
@@ -86,13 +87,13 @@ def build_view(readable: Sequence[str], hidden: Sequence[str]) -> None:
         if path in trees:
             _place(path, trees[path])
         else:
-            linux.mount(b"hidden", os.fsencode(path.lstrip("/")), b"tmpfs", root_flags, b"size=64k,mode=755")
+            linux.mount(b"hidden", os.fsencode(_here(path)), b"tmpfs", root_flags, b"size=64k,mode=755")
     for path in hidden:
-        linux.mount(None, os.fsencode(path.lstrip("/")), None, linux.MS_REMOUNT | linux.MS_BIND | linux.MS_RDONLY | root_flags)
-    os.makedirs(SCRATCH.lstrip("/"))
-    os.symlink(SCRATCH, "tmp")
+        linux.mount(None, os.fsencode(_here(path)), None, linux.MS_REMOUNT | linux.MS_BIND | linux.MS_RDONLY | root_flags)
+    _here(SCRATCH).mkdir(parents=True)
     for path, target in links.items():
-        os.symlink(target, path.lstrip("/"))
+        if not os.path.lexists(_here(path)):  # Python may be installed there
+            _here(path).symlink_to(target)
     linux.syscall("pivot_root", b".", b".")
     linux.umount(b".", linux.MNT_DETACH)
     os.chdir("/")
@@ -100,13 +101,18 @@ def build_view(readable: Sequence[str], hidden: Sequence[str]) -> None:
 
 
 def _place(path: str, tree: int) -> None:
-    target = path.lstrip("/")
-    if os.path.isdir(f"/proc/self/fd/{tree}"):
-        os.makedirs(target, exist_ok=True)
+    target = _here(path)
+    if Path(f"/proc/self/fd/{tree}").is_dir():
+        target.mkdir(parents=True, exist_ok=True)
     else:
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        os.close(os.open(target, os.O_CREAT | os.O_WRONLY, 0o600))
-    linux.attach_tree(tree, target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.touch()
+    linux.attach_tree(tree, str(target))
+
+
+def _here(path: str) -> Path:
+    """The place of an absolute path in the view that is being built in the current folder."""
+    return Path(path.lstrip("/"))
 
 
 def become_nobody() -> None:

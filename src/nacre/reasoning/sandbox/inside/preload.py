@@ -81,6 +81,6 @@ def solve_it(equation: Any, variable: Any) -> Any:
 
 def reseed() -> None:
     """Give this process random numbers of its own; the standard library does so by itself at a fork."""
-    numpy_random = sys.modules.get("numpy.random")
-    if numpy_random is not None:
-        numpy_random.seed()
+    for name in ("numpy.random", "sympy.core.random"):
+        if name in sys.modules:
+            sys.modules[name].seed()

@@ -22,12 +22,33 @@ _LIMIT_OF_ERRNO = {errno.ENOSPC: "disk", errno.EDQUOT: "disk", errno.EFBIG: "fil
 _FORBIDDEN = (errno.EPERM, errno.EACCES, errno.EROFS)
 
 
-def run(request: dict[str, Any], names: dict[str, Any]) -> tuple[str, str]:
+def prepare(names: dict[str, Any]) -> dict[str, Any]:
+    """Do before the program arrives what does not depend on it.
+
+    Args:
+        names: what the program finds defined.
+
+    Returns:
+        The namespace of its `__main__`.
+    """
+    _open_streams()
+    module = types.ModuleType("__main__")
+    own_builtins = types.ModuleType("builtins")  # a copy: what the program does to it, it does to itself
+    vars(own_builtins).update(vars(builtins), exit=sys.exit, quit=sys.exit)
+    space = vars(module)
+    space.update(names, __builtins__=own_builtins)
+    sys.modules.update(__main__=module, builtins=own_builtins)
+    for part in _compile("abs(0)\n0"):
+        exec(part, {})  # brings the pages of the compiler into this process
+    return space
+
+
+def run(request: dict[str, Any], space: dict[str, Any]) -> tuple[str, str]:
     """Run one program.
 
     Args:
         request: "code", "inputs" (more names), "value_limit" (characters of the encoded value).
-        names: what the program finds defined.
+        space: from `prepare`.
 
     Returns:
         The status, "ok", "error", "memory" or "blocked", with a limit after a colon where one was reached ("error:disk");
@@ -39,9 +60,9 @@ def run(request: dict[str, Any], names: dict[str, Any]) -> tuple[str, str]:
         return "error", "SyntaxError: the program is nested too deeply"
     except BaseException as error:
         return "error", _describe(error)
-    _open_streams()
+    space.update(request["inputs"])
     try:
-        result = _execute(code, {**names, **request["inputs"]})
+        result = _execute(code, space)
         _flush()
         return "ok", Encoder(request["value_limit"]).text(result)
     except Unencodable as error:
@@ -52,6 +73,7 @@ def run(request: dict[str, Any], names: dict[str, Any]) -> tuple[str, str]:
 
 def _compile(source: str) -> list[types.CodeType]:
     """The statements and, when the program ends in one, its last expression."""
+    source = source.removeprefix("\ufeff")
     linecache.cache[_NAME] = (len(source), None, source.splitlines(keepends=True), _NAME)
     tree = ast.parse(source, _NAME)
     last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
@@ -77,15 +99,9 @@ def _flush() -> None:
             continue  # the program replaced or closed it
 
 
-def _execute(parts: list[types.CodeType], names: dict[str, Any]) -> Any:
+def _execute(parts: list[types.CodeType], space: dict[str, Any]) -> Any:
     """The value: what `solution()` returns, else the last expression, else `ans`."""
-    module = types.ModuleType("__main__")
-    own_builtins = types.ModuleType("builtins")  # a copy: what the program does to it, it does to itself
-    vars(own_builtins).update(vars(builtins), exit=sys.exit, quit=sys.exit)
-    space = vars(module)
-    space.update(names, __builtins__=own_builtins)
-    sys.modules.update(__main__=module, builtins=own_builtins)
-    preset = {name: names.get(name) for name in _ANSWERS}
+    preset = {name: space.get(name) for name in _ANSWERS}
     exec(parts[0], space)
     last = eval(parts[1], space) if len(parts) > 1 else None
     if callable(space.get("solution")):
@@ -96,7 +112,7 @@ def _execute(parts: list[types.CodeType], names: dict[str, Any]) -> Any:
 
 
 def _failure(error: BaseException) -> tuple[str, str]:
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
         error.__traceback__ = None  # it holds the frames, and they hold what filled the memory
         gc.collect()
         rlimits.allow_answer()

@@ -37,7 +37,7 @@ ALLOW = Rule(ways=((),))
 
 _FILES = {
     "read": 0, "write": 1, "open": 2, "close": 3, "stat": 4, "fstat": 5, "lstat": 6, "lseek": 8, "pread64": 17, "pwrite64": 18,
-    "readv": 19, "writev": 20, "access": 21, "dup": 32, "dup2": 33, "sendfile": 40, "flock": 73, "fsync": 74, "fdatasync": 75,
+    "readv": 19, "writev": 20, "access": 21, "dup": 32, "dup2": 33, "sendfile": 40, "fsync": 74, "fdatasync": 75,
     "truncate": 76, "ftruncate": 77, "getdents": 78, "getcwd": 79, "chdir": 80, "fchdir": 81, "rename": 82, "mkdir": 83, "rmdir": 84,
     "creat": 85, "link": 86, "unlink": 87, "symlink": 88, "umask": 95, "statfs": 137, "fstatfs": 138, "getdents64": 217,
     "fadvise64": 221, "openat": 257, "mkdirat": 258, "newfstatat": 262, "unlinkat": 263, "renameat": 264, "linkat": 265,
@@ -49,7 +49,7 @@ _FILE_ATTRIBUTES = {
     "readlink": 89, "chmod": 90, "fchmod": 91, "utime": 132, "utimes": 235, "futimesat": 261, "readlinkat": 267, "fchmodat": 268,
     "utimensat": 280,
 }  # fmt: skip
-_MEMORY = {"munmap": 11, "brk": 12, "mremap": 25, "msync": 26, "madvise": 28, "membarrier": 324}
+_MEMORY = {"munmap": 11, "brk": 12, "mremap": 25, "msync": 26, "madvise": 28}
 _WAITING = {
     "poll": 7, "pipe": 22, "select": 23, "sched_yield": 24, "pause": 34, "nanosleep": 35, "getitimer": 36, "alarm": 37, "setitimer": 38,
     "gettimeofday": 96, "times": 100, "time": 201, "futex": 202, "epoll_create": 213, "clock_gettime": 228, "clock_getres": 229,

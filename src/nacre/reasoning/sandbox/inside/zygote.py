@@ -9,6 +9,7 @@ import select
 import signal
 import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ class Zygote:
 
     def _load_modules(self) -> None:
         sys.path[:] = self.config["path"]
-        sys.executable, sys.dont_write_bytecode = "", True
+        sys.executable, sys.argv, sys.orig_argv, sys.dont_write_bytecode = "", [""], [], True
         self.names = preload.load(self.config["packages"])
         for name in [name for name in sys.modules if name.partition(".")[0] == __package__]:
             del sys.modules[name]  # a program cannot import what this process is made of
@@ -65,7 +66,7 @@ class Zygote:
         for path in self.config["readable"]:
             self.ruleset.allow(path, landlock.READ)
         for path in namespaces.DEVICES:
-            if os.path.exists(path):
+            if Path(path).exists():
                 self.ruleset.allow(path, landlock.DEVICE)
         if self.has_namespaces:
             self.ruleset.allow(namespaces.BOX, landlock.WRITE)
@@ -148,7 +149,5 @@ class Zygote:
 
 
 def _be_first_when_memory_runs_out() -> None:
-    try:
+    with suppress(OSError):  # a courtesy to the host, not a protection
         Path("/proc/self/oom_score_adj").write_text("500")
-    except OSError:
-        pass  # a courtesy to the host, not a protection
