@@ -1,0 +1,127 @@
+"""Moderators that ask a server."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from nacre.errors import MissingKeyError, ModelError, ModelUnavailableError
+from nacre.language import tr
+from nacre.optional import need
+from nacre.verdict import Verdict
+
+_KEY = "OPENAI_API_KEY"
+
+
+class OpenAIModerator:
+    """The moderation endpoint of OpenAI, or of a server that speaks as it does (POST /moderations).
+
+    Args:
+        model: the moderation model.
+        base_url: where the server answers; None takes `OPENAI_BASE_URL`, else OpenAI.
+        api_key: the key; None takes `OPENAI_API_KEY`.
+        timeout_s: seconds to wait for an answer.
+        retries: how often a failed request is repeated.
+        piece: the most characters judged in one piece; longer texts are judged in overlapping pieces.
+
+    Raises:
+        MissingKeyError: there is no key.
+        MissingExtraError: the `openai` package is not installed.
+    """
+
+    def __init__(
+        self,
+        model: str = "omni-moderation-latest",
+        *,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        timeout_s: float = 30.0,
+        retries: int = 2,
+        piece: int = 8000,
+    ) -> None:
+        self._openai = need("openai", extra="openai")
+        key = api_key or os.environ.get(_KEY)
+        if not key:
+            raise MissingKeyError(
+                tr(
+                    f"The moderation endpoint needs a key: set {_KEY}, or pass api_key. For rules without a server use RuleModerator.",
+                    f"内容审核接口需要密钥：请设置 {_KEY} 或传入 api_key。不用服务器的规则审核请用 RuleModerator。",
+                ),
+                variable=_KEY,
+                model=model,
+            )
+        self.model = model
+        self.piece = piece
+        self._client: Any = self._openai.OpenAI(api_key=key, base_url=base_url, timeout=timeout_s, max_retries=retries)
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """What its verdicts depend on."""
+        return {"model": self.model, "url": str(self._client.base_url)}
+
+    def check(self, text: str) -> Verdict:
+        """Judge a text.
+
+        Args:
+            text: any text.
+
+        Returns:
+            Flagged when the server flags any piece; the categories that it names, sorted.
+
+        Raises:
+            ModelUnavailableError: the server cannot be reached, is overloaded, or does not answer in time.
+            ModelError: it refuses the request, or answers in another form.
+        """
+        try:
+            answer = self._client.moderations.create(model=self.model, input=list(self._pieces(text)))
+        except self._openai.APIConnectionError as error:
+            raise self._unavailable(error) from error
+        except self._openai.APIStatusError as error:
+            if error.status_code == 429 or error.status_code >= 500:
+                raise self._unavailable(error) from error
+            raise ModelError(
+                tr(
+                    f"{self._client.base_url} refused the moderation request ({error.status_code}): {error.message}. Check the key and the model {self.model!r}.",
+                    f"{self._client.base_url} 拒绝了审核请求（{error.status_code}）：{error.message}。请检查密钥和模型 {self.model!r}。",
+                ),
+                model=self.model,
+            ) from error
+        return self._verdict(answer)
+
+    def _pieces(self, text: str) -> Iterator[str]:
+        # What is cut apart at the end of one piece stands whole at the beginning of the next.
+        step = self.piece - self.piece // 8
+        for start in range(0, max(1, len(text) - self.piece // 8), step):
+            yield text[start : start + self.piece]
+
+    def _verdict(self, answer: Any) -> Verdict:
+        try:
+            results = [result.model_dump(by_alias=True) for result in answer.results]
+            names = {name for r in results for name, hit in (r["categories"] or {}).items() if hit}
+            flags = [r["flagged"] for r in results]
+        except (AttributeError, KeyError, TypeError) as error:
+            raise self._no_verdict() from error
+        if not flags or not all(isinstance(flag, bool) for flag in flags):
+            raise self._no_verdict()
+        return Verdict(any(flags), tuple(sorted(names)))
+
+    def _no_verdict(self) -> ModelError:
+        return ModelError(
+            tr(
+                f"{self._client.base_url} gave no moderation verdict. Does it serve /moderations?",
+                f"{self._client.base_url} 没有返回审核结果。它是否提供 /moderations 接口？",
+            ),
+            model=self.model,
+        )
+
+    def _unavailable(self, error: Exception) -> ModelUnavailableError:
+        url = str(self._client.base_url)
+        return ModelUnavailableError(
+            tr(
+                f"The moderation endpoint at {url} does not answer ({error}). Try again, or use RuleModerator.",
+                f"位于 {url} 的审核接口没有响应（{error}）。请重试，或改用 RuleModerator。",
+            ),
+            model=self.model,
+            uri=url,
+        )
