@@ -40,7 +40,7 @@ class BlockLike(Protocol):
 
 
 class Tokeniser(Protocol):
-    """Counts as the embedder counts."""
+    """Counts as the embedder counts; the marks that an encoder adds are neither counted nor in the limit."""
 
     @property
     def max_tokens(self) -> int: ...
@@ -122,14 +122,14 @@ class _Chunker:
         return bisect_left(self.tokens, end) - bisect_left(self.tokens, start)
 
     def _room(self, made: Chunk) -> int:
-        """Tokens for the text of a chunk, beside its context and the two marks that encoders add."""
-        return max(8, self.limit - 2 - self.tokeniser.count_tokens(made.context))
+        """Tokens for the text of a chunk, beside its context."""
+        return max(8, self.limit - self.tokeniser.count_tokens(made.context))
 
     def _fits(self, made: Chunk) -> bool:
-        if self._size(made.start, made.end) > self.limit - 2:
+        if self._size(made.start, made.end) > self.limit:
             return False
         whole = f"{made.context}\n{self.text[made.start : made.end]}"
-        return self.tokeniser.count_tokens(whole) + 2 <= self.limit or made.end - made.start <= 1
+        return self.tokeniser.count_tokens(whole) <= self.limit or made.end - made.start <= 1
 
     # ------------------------------------------------------------------------------------------------ where to cut
 

@@ -76,6 +76,18 @@ class Encoder:
         offsets = getattr(self.embeddings, "token_offsets", None)
         return offsets(text) if offsets else estimated_offsets(text)
 
+    def coverage(self, text: str) -> float | None:
+        """How far the embedder understands the language of a text.
+
+        Args:
+            text: any text.
+
+        Returns:
+            0 to 1, or None where the embedder does not tell.
+        """
+        told = getattr(self.embeddings, "coverage", None)
+        return min(1.0, max(0.0, float(told(text)))) if told else None
+
     def documents(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embed texts to be found.
 
@@ -104,8 +116,8 @@ class Encoder:
             ModelError: the embedder gave back something else than a vector of numbers.
             EmbedderMismatchError: the vector has another dimension than the embedder said.
         """
-        vector: NDArray[np.float32] = self._checked([self.embeddings.embed_query(text)], 1)[0]
-        return vector
+        matrix = self._checked([self.embeddings.embed_query(text)], 1)
+        return np.asarray(matrix[0], np.float32)
 
     def _checked(self, vectors: Any, count: int) -> NDArray[np.float32]:
         name = self.identity["id"]
@@ -124,7 +136,7 @@ class Encoder:
                 path="",
             )
         lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
-        return np.divide(matrix, lengths, out=np.zeros_like(matrix), where=lengths > 0)
+        return np.asarray(np.divide(matrix, lengths, out=np.zeros_like(matrix), where=lengths > 0), np.float32)
 
 
 def _bad_vectors(name: object) -> ModelError:

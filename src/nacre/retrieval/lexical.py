@@ -6,8 +6,10 @@ commit, so it can never disagree with the rest.
 
 from __future__ import annotations
 
+import math
 import re
 import shutil
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,9 +17,18 @@ from pathlib import Path
 from typing import Any
 
 from nacre.retrieval.filters import Filter
+from nacre.retrieval.fusion import Arm
 from nacre.words import words
 
 _WORDS_AT_MOST = 256  # different words of a query; longer queries keep their first
+_HAN_RUN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]{2,}")
+# Questions are full of words that statements do without, so their rarity in the base says nothing. They count half.
+_FUNCTION_WORDS = """
+a an and are as at be been but by for from had has have in is it its of on or that the their thes this those to was were
+which with 的 了 是 在 和 与 有 为 被 之 于 及 或 以 也 就 都 而 等 其 中 个 这 那 一个 什么 谁 哪 哪些 哪个 哪里 何 为何 何时 吗
+呢 多少 几 怎么 怎样 如何 为什么 请问
+"""
+_HALF = frozenset(_FUNCTION_WORDS.split())
 _HEAP = 64_000_000  # bytes
 
 
@@ -94,7 +105,7 @@ class WordIndex:
         if gone:
             writer.delete_documents_by_query(self._tantivy.Query.term_set_query(self.schema, "chunk", gone))
         for entry in entries:
-            body = " ".join((*words(entry.context), *words(entry.text)))
+            body = " ".join((*terms(entry.context), *terms(entry.text)))
             fields = {"chunk": entry.id, "audience": entry.audience, "uri": entry.uri, "mime": entry.mime, "body": body}
             if entry.modified is not None:
                 fields["modified"] = entry.modified
@@ -114,8 +125,8 @@ class WordIndex:
         self.reload()
 
     def search(
-        self, query: str, k: int, audiences: Sequence[int] | None = None, where: Filter | None = None
-    ) -> list[tuple[int, float]]:
+        self, query: str, k: int, audiences: Sequence[int] | None = None, where: Filter | None = None, among: Sequence[int] = ()
+    ) -> Arm:
         """The chunks that say the query's words best.
 
         Args:
@@ -123,27 +134,46 @@ class WordIndex:
             k: how many.
             audiences: only chunks of these audiences; None means all.
             where: further limits.
+            among: only these chunks, when given.
 
         Returns:
-            (chunk number, BM25 score) with the best first.
+            BM25 scores, the best first, and their deviation over all chunks.
         """
         tantivy = self._tantivy
-        asked = Counter(words(query))
+        asked = self._asked(query)
         if not asked:
-            return []
-        terms = []
-        for word, count in list(asked.items())[:_WORDS_AT_MOST]:
+            return Arm({})
+        wanted = []
+        for word, weight in asked.items():
             term = tantivy.Query.term_query(self.schema, "body", word, index_option="freq")
-            terms.append((tantivy.Occur.Should, term if count == 1 else tantivy.Query.boost_query(term, float(count))))
-        found = tantivy.Query.boolean_query(terms)
+            wanted.append((tantivy.Occur.Should, term if weight == 1 else tantivy.Query.boost_query(term, weight)))
+        found = tantivy.Query.boolean_query(wanted)
         limits = self._limits(audiences, where)
+        if among:
+            limits.append(tantivy.Query.term_set_query(self.schema, "chunk", list(among)))
         if limits:
             silent = [(tantivy.Occur.Must, tantivy.Query.const_score_query(limit, 0.0)) for limit in limits]
             found = tantivy.Query.boolean_query([(tantivy.Occur.Must, found), *silent])
         searcher = self._searcher
         hits = searcher.search(found, k, count=False).hits
         numbers = searcher.fast_field_values("chunk", [address for _, address in hits])
-        return [(int(number), float(score)) for number, (score, _) in zip(numbers, hits, strict=True)]
+        scores = {int(number): float(score) for number, (score, _) in zip(numbers, hits, strict=True)}
+        return Arm(scores, 0.0, self._deviation(asked))
+
+    def _asked(self, query: str) -> dict[str, float]:
+        counts = Counter(terms(query))
+        return {word: n * (0.5 if word in _HALF else 1.0) for word, n in list(counts.items())[:_WORDS_AT_MOST]}
+
+    def _deviation(self, asked: dict[str, float]) -> float:
+        """Of the query's BM25 scores over all chunks, if words fell independently: a word scores its idf or nothing."""
+        total = self._searcher.num_docs + 1
+        variance = 0.0
+        for word, weight in asked.items():
+            holding = self._searcher.doc_freq("body", word)
+            share = (holding + 0.5) / (total + 1)
+            idf = math.log(1 + (total - holding + 0.5) / (holding + 0.5))
+            variance += (weight * idf) ** 2 * share * (1 - share)
+        return math.sqrt(variance)
 
     def _limits(self, audiences: Sequence[int] | None, where: Filter | None) -> list[Any]:
         query, kinds = self._tantivy.Query, self._tantivy.FieldType
@@ -182,3 +212,25 @@ def _schema(tantivy: Any) -> Any:
 def _escaped(text: str) -> str:
     """For tantivy's regular expressions, which know no escape of a plain letter."""
     return re.sub(r"([\\.+*?()|\[\]{}^$#&\-~])", r"\\\1", text)
+
+
+def terms(text: str) -> list[str]:
+    """The index terms of a text: its words, and every pair of neighbouring Chinese characters that is no word.
+
+    The pairs find names that the dictionary lacks and words that it cuts differently in question and document.
+
+    Args:
+        text: any text.
+
+    Returns:
+        Terms without white space; document and query must go through this same function.
+
+    Example:
+        >>> terms("故乡")
+        ['故乡']
+    """
+    found = words(text)
+    known = set(found)
+    for run in _HAN_RUN.findall(unicodedata.normalize("NFKC", text)):
+        found.extend(pair for at in range(len(run) - 1) if (pair := run[at : at + 2]) not in known)
+    return found

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nacre.retrieval.catalog import PUBLIC, Catalog
 from nacre.retrieval.encoder import Encoder
 from nacre.retrieval.filters import Filter
-from nacre.retrieval.fusion import CANDIDATES, fuse
+from nacre.retrieval.fusion import CANDIDATES, Arm, fuse
 from nacre.retrieval.hit import Hit
 from nacre.retrieval.indexes import Indexes
 
@@ -48,9 +50,13 @@ class Searcher:
         visible = self.audiences(principals)
         limited = None if self._all_public() else sorted(visible)
         most = max(CANDIDATES, k)
-        words = dict(self.indexes.words.search(query, most, limited, where)) if "words" in arms else {}
-        vectors = self._vectors(query, most, limited, where, words) if "vectors" in arms else {}
-        return self._hits(fuse(words, vectors), k, visible, where)
+        words = self.indexes.words.search(query, most, limited, where) if "words" in arms else Arm({})
+        vectors, coverage = Arm({}), 1.0
+        if "vectors" in arms and (encoder := self.encoder()):
+            vectors = self._vectors(encoder.query(query), most, limited, where, list(words.scores))
+            words = self._completed(words, query, vectors)
+            coverage = self._coverage(encoder, query)
+        return self._hits(fuse(words, vectors, coverage), k, visible, where)
 
     def audiences(self, principals: tuple[str, ...] | None) -> set[int]:
         """The audiences that an asker belongs to.
@@ -68,23 +74,32 @@ class Searcher:
         return not self.catalog.rows("SELECT 1 FROM audiences WHERE id <> 0 LIMIT 1")
 
     def _vectors(
-        self, query: str, most: int, audiences: Sequence[int] | None, where: Filter, words: dict[int, float]
-    ) -> dict[int, float]:
-        index, encoder = self.indexes.vectors, self.encoder()
-        if index is None or encoder is None or not len(index):
-            return {}
-        vector = encoder.query(query)
+        self, vector: NDArray[np.float32], most: int, audiences: Sequence[int] | None, where: Filter, also: Sequence[int]
+    ) -> Arm:
+        """The nearest chunks, and the cosines of those that the words found."""
+        index = self.indexes.vectors
+        if index is None or not len(index):
+            return Arm({})
         documents = None
         if not where.is_empty:
             condition, values = where.sql()
             rows = self.catalog.rows(f"SELECT id FROM documents WHERE {condition} ORDER BY id", values)
             documents = np.array([row[0] for row in rows], np.int64)
-        found = index.search(vector, most, None if audiences is None else np.array(audiences, np.int64), documents)
-        scores = dict(found)
-        # A chunk that the words found has a cosine too, though it is not among the nearest.
-        missing = [number for number in words if number not in scores]
-        scores.update(index.scores(vector, missing))
-        return scores
+        scores = dict(index.search(vector, most, None if audiences is None else np.array(audiences, np.int64), documents))
+        scores.update(index.scores(vector, [number for number in also if number not in scores]))
+        return Arm(scores, *index.spread(vector))
+
+    def _completed(self, words: Arm, query: str, vectors: Arm) -> Arm:
+        """With the BM25 scores of the chunks that the vectors found."""
+        missing = [number for number in vectors.scores if number not in words.scores]
+        if not words.scores or not missing:
+            return words
+        more = self.indexes.words.search(query, len(missing), among=missing)
+        return replace(words, scores={**words.scores, **more.scores})
+
+    def _coverage(self, encoder: Encoder, query: str) -> float:
+        told = encoder.coverage(query)
+        return 1.0 if told is None else told
 
     def _hits(self, ranked: Sequence[tuple[int, float]], k: int, visible: set[int], where: Filter) -> list[Hit]:
         """The first k that are still there and still visible: the truth has the last word, not an index."""

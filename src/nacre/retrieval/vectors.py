@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from nacre.retrieval.manifest import sync_folder
 
 Ids = NDArray[np.int64]
+_PRIOR = (0.1, 20)  # deviation of cosines that sentence encoders show, and how many vectors that guess is worth
 _SCAN_SHARE = 0.25  # of the rows: below it, gathering the allowed vectors is faster than testing every id
 
 
@@ -38,6 +39,7 @@ class VectorIndex:
         self.ids: Ids = np.empty(0, np.int64)
         self.documents: Ids = np.empty(0, np.int64)
         self.audiences: Ids = np.empty(0, np.int64)
+        self.moments = np.zeros((dim + 1, dim))
         self._turn = _Turn()
 
     def __len__(self) -> int:
@@ -60,10 +62,12 @@ class VectorIndex:
             keep = ~np.isin(self.ids, gone)
             if not keep.all():
                 dead = np.ascontiguousarray(self.ids[~keep])
+                self.moments -= _moments(self.matrix()[~keep])
                 self.index.remove_ids(faiss.IDSelectorBatch(dead))
                 self.ids, self.documents, self.audiences = self.ids[keep], self.documents[keep], self.audiences[keep]
             if added.size:
                 self.index.add_with_ids(np.ascontiguousarray(vectors, np.float32), added)
+                self.moments += _moments(vectors)
                 self.ids = np.concatenate([self.ids, added])
                 self.documents = np.concatenate([self.documents, documents])
                 self.audiences = np.concatenate([self.audiences, audiences])
@@ -141,6 +145,22 @@ class VectorIndex:
                     continue
             return found
 
+    def spread(self, vector: NDArray[np.float32]) -> tuple[float, float]:
+        """Mean and standard deviation of a query's cosines over all chunks, from the vectors' first two moments.
+
+        Args:
+            vector: the query, of length 1.
+
+        Returns:
+            (mean, deviation); few vectors leave the deviation near what encoders usually show.
+        """
+        count = self.ids.size
+        if not count:
+            return 0.0, _PRIOR[0]
+        mean = float(self.moments[-1] @ vector) / count
+        variance = max(0.0, float(vector @ self.moments[:-1] @ vector) / count - mean * mean)
+        return mean, float(np.sqrt((count * variance + _PRIOR[1] * _PRIOR[0] ** 2) / (count + _PRIOR[1])))
+
     def matrix(self) -> NDArray[np.float32]:
         """The vectors themselves, row by row as in `ids`, without a copy.
 
@@ -170,7 +190,8 @@ class VectorIndex:
         with self._turn.shared():
             faiss.write_index(self.index, str(aside / "index.faiss"))
             np.save(aside / "rows.npy", np.stack([self.ids, self.documents, self.audiences]), allow_pickle=False)
-        for name in ("index.faiss", "rows.npy"):
+            np.save(aside / "moments.npy", self.moments, allow_pickle=False)
+        for name in ("index.faiss", "rows.npy", "moments.npy"):
             _flush(aside / name)
         shutil.rmtree(place, ignore_errors=True)
         aside.replace(place)
@@ -196,15 +217,17 @@ class VectorIndex:
         for place in sorted(folder.glob("[0-9]*"), reverse=True) if folder.is_dir() else []:
             try:
                 rows = np.load(place / "rows.npy", allow_pickle=False)
+                moments = np.load(place / "moments.npy", allow_pickle=False)
                 index = faiss.read_index(str(place / "index.faiss"))
                 generation = int(place.name)
             except (RuntimeError, OSError, ValueError, EOFError):
                 continue
-            if generation > newest or not _consistent(index, rows, dim):
+            if generation > newest or moments.shape != (dim + 1, dim) or not _consistent(index, rows, dim):
                 continue
             found = cls(dim)
             found.index, found.generation = index, generation
             found.ids, found.documents, found.audiences = rows
+            found.moments = moments
             return found
         return cls(dim)
 
@@ -213,6 +236,11 @@ def _new_index(dim: int) -> Any:
     import faiss
 
     return faiss.IndexIDMap2(faiss.IndexFlatIP(dim))
+
+
+def _moments(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Sum of the outer products, and the sum, of some vectors: additive, so that vectors may come and go."""
+    return np.vstack([vectors.T @ vectors, vectors.sum(axis=0, dtype=np.float64)[None, :]]).astype(np.float64)
 
 
 def _consistent(index: Any, rows: Any, dim: int) -> bool:
