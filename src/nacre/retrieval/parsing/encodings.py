@@ -71,7 +71,9 @@ def decode(data: bytes, declared: str = "") -> tuple[str, str]:
     for bom, name in _BOMS:
         if data.startswith(bom):
             return data.decode(name, "replace"), name
-    for name in (_codec(declared), "utf-8"):
+    label = _codec(declared)
+    # Valid UTF-8 is UTF-8 whatever the label says; only the seven-bit charsets look like ASCII.
+    for name in (label, "utf-8") if label.startswith(("iso2022", "hz")) else ("utf-8", label):
         text = _strict(data, name) if name else None
         if text is not None and "\x00" not in text:
             return text, name

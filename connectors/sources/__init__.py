@@ -1,0 +1,172 @@
+"""Where documents come from: `resolve` turns a path, a URL or another library's loader into a source.
+
+A package adds its own kind under the entry point group `nacre.sources`: the name is the scheme, the object is called
+with the whole specification and the options and gives a `nacre.retrieval.source.Source`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from nacre.errors import UsageError
+from nacre.language import tr
+from nacre.retrieval.source import Source
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)(?=:)")
+
+
+def resolve(spec: object, **options: Any) -> Source:
+    """The source that a specification names.
+
+    Args:
+        spec: a path, a folder or a glob; `http(s)://…`; `sitemap:https://…`; `sql:URL#table` or `sql:URL#SELECT …`;
+            `llamaindex:package.Class` and `langchain:package.Class`, with arguments as JSON after `#`;
+            `transcription:` or `docling:` before a path or URL of files; any URL of fsspec (`s3://…`); a scheme of an
+            installed package; a LangChain loader or a LlamaIndex reader; or a source, which is given back.
+        **options: for that kind of source.
+
+    Returns:
+        The source; nothing is listed or opened yet.
+
+    Raises:
+        UsageError: an empty or unknown specification, or a wrong option.
+        MissingExtraError: the kind needs a package that is not installed.
+
+    Example:
+        >>> resolve("docs/**/*.md").scope.endswith("docs/**/*.md")
+        True
+    """
+    try:
+        return _resolve(spec, options)
+    except TypeError as error:
+        raise UsageError(tr(f"wrong option for {spec!r}: {error}", f"{spec!r} 的选项有误：{error}")) from error
+
+
+def _resolve(spec: object, options: dict[str, Any]) -> Source:
+    if not isinstance(spec, str | os.PathLike):
+        return _object(spec, options)
+    text = os.fspath(spec)
+    if not isinstance(text, str) or not text.strip():
+        raise UsageError(tr("the name of a source is empty", "来源名称为空"))
+    found = _SCHEME.match(text)
+    scheme = found.group(1).lower() if found else ""
+    if isinstance(spec, Path) or not scheme or (Path(text).exists() and "://" not in text):
+        return _files(text, options)
+    if scheme in {"file", "local"}:
+        return _files(_path(text), options)
+    rest = text[len(scheme) + 1 :]
+    if scheme in _BUILT_IN:
+        return _BUILT_IN[scheme](text, rest, options)
+    for entry in entry_points(group="nacre.sources"):
+        if entry.name.lower() == scheme:
+            return _checked(entry.load()(text, **options), text)
+    if "://" in text or "::" in text:
+        from nacre.connectors.sources.remote import Remote
+
+        return Remote(text, **options)
+    return _files(text, options)
+
+
+def _files(path: str, options: dict[str, Any]) -> Source:
+    from nacre.connectors.sources.files import Files
+
+    return Files(path, **options)
+
+
+def _path(uri: str) -> str:
+    from urllib.parse import unquote, urlsplit
+
+    return unquote(urlsplit(uri).path, errors="surrogateescape")
+
+
+def _web(text: str, rest: str, options: dict[str, Any]) -> Source:
+    from nacre.connectors.sources.web import Web
+
+    return Web(text, **options)
+
+
+def _sitemap(text: str, rest: str, options: dict[str, Any]) -> Source:
+    from nacre.connectors.sources.web import Web
+
+    return Web(rest, sitemap=True, **options)
+
+
+def _sql(text: str, rest: str, options: dict[str, Any]) -> Source:
+    from nacre.connectors.sources.sql import Sql
+
+    url, _, what = rest.partition("#")
+    if what:
+        options = {("query" if re.match(r"\s*(select|with)\b", what, re.I) else "table"): what, **options}
+    return Sql(url, **options)
+
+
+def _llamaindex(text: str, rest: str, options: dict[str, Any]) -> Source:
+    from nacre.connectors.sources.documents import llamaindex
+
+    name, arguments = _arguments(rest)
+    return llamaindex(name, **{**arguments, **options})
+
+
+def _langchain(text: str, rest: str, options: dict[str, Any]) -> Source:
+    from nacre.connectors.sources.documents import langchain
+
+    name, arguments = _arguments(rest)
+    return langchain(name, **{**arguments, **options})
+
+
+def _transcription(text: str, rest: str, options: dict[str, Any]) -> Source:
+    from nacre.connectors.sources.converted import transcription
+
+    return transcription(resolve(rest), **options)
+
+
+def _docling(text: str, rest: str, options: dict[str, Any]) -> Source:
+    from nacre.connectors.sources.converted import docling
+
+    return docling(resolve(rest), **options)
+
+
+_BUILT_IN = {
+    "http": _web,
+    "https": _web,
+    "sitemap": _sitemap,
+    "sql": _sql,
+    "llamaindex": _llamaindex,
+    "langchain": _langchain,
+    "transcription": _transcription,
+    "docling": _docling,
+}
+
+
+def _arguments(rest: str) -> tuple[str, dict[str, Any]]:
+    name, _, text = rest.partition("#")
+    try:
+        arguments = json.loads(text) if text else {}
+    except ValueError as error:
+        raise UsageError(tr(f"what follows # must be JSON: {error}", f"# 之后应为 JSON：{error}")) from error
+    if not isinstance(arguments, dict):
+        raise UsageError(tr("what follows # must be a JSON object", "# 之后应为 JSON 对象"))
+    return name, arguments
+
+
+def _object(spec: object, options: dict[str, Any]) -> Source:
+    if isinstance(spec, Source):
+        return spec
+    from nacre.connectors.sources.documents import langchain, llamaindex
+
+    if callable(getattr(spec, "load_data", None)):
+        return llamaindex(spec, **options)
+    if callable(getattr(spec, "lazy_load", None)):
+        return langchain(spec, **options)
+    raise UsageError(tr(f"{spec!r} is no source, path, reader or loader", f"{spec!r} 不是来源、路径、reader 或 loader"))
+
+
+def _checked(source: object, text: str) -> Source:
+    if not isinstance(source, Source):
+        raise UsageError(tr(f"the package for {text} gave no source", f"{text} 对应的包没有返回来源"))
+    return source

@@ -1,0 +1,164 @@
+"""Files and folders of this machine."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from nacre.connectors.sources.ignore import DEFAULTS, NAME, Rule, rules, verdict
+from nacre.errors import SourceError
+from nacre.language import tr
+from nacre.retrieval.source import Item, Unreachable
+
+_GLOB = re.compile(r"[*?\[]")
+Layers = tuple[tuple[str, tuple[Rule, ...]], ...]
+"""Ignore files from the root down: (folder relative to the root, its rules)."""
+
+
+class Files:
+    """A file, a folder with all below it, or a glob.
+
+    Hidden files, and what `.nacreignore` files name, are left out. Links are followed; a link into its own folder is not.
+    What cannot be listed is reported and nothing below it counts as deleted.
+
+    Args:
+        path: "handbook.pdf", "docs", "docs/**/*.md".
+        hidden: whether names that begin with a dot count.
+        ignore: further patterns, as in `.nacreignore`.
+        max_bytes: a bigger file is an error of its own.
+    """
+
+    def __init__(self, path: str | Path, *, hidden: bool = False, ignore: tuple[str, ...] | list[str] = (), max_bytes: int = 1 << 30) -> None:
+        text = os.path.expanduser(path)  # noqa: PTH111 - a glob is no Path yet
+        self.path = Path(os.path.abspath(text))  # noqa: PTH100 - resolve() would follow links and change the uri
+        self.hidden = hidden
+        self.max_bytes = max_bytes
+        self.rules = rules((*DEFAULTS, *ignore))
+        self.pattern = ""
+        if _GLOB.search(str(text)) and not self.path.exists():
+            parts = self.path.parts
+            first = next(n for n, part in enumerate(parts) if _GLOB.search(part))
+            self.path, self.pattern = Path(*parts[:first]), "/".join(parts[first:])
+
+    @property
+    def scope(self) -> str:
+        """The uri of the file, of the folder with a final slash, or of the folder with the glob behind it."""
+        if self.pattern:
+            return f"{self.path.as_uri()}/{self.pattern}"
+        # A folder that is away for the moment must keep its name.
+        return self.path.as_uri() if self.path.is_file() else f"{self.path.as_uri().rstrip('/')}/"
+
+    def items(self) -> Iterator[Item | Unreachable]:
+        """List the files.
+
+        Returns:
+            An iterator over files in the order of their names, and places that could not be listed.
+
+        Raises:
+            SourceError: the file or the folder does not exist or cannot be opened.
+        """
+        try:
+            there = self.path.stat()
+        except OSError as error:
+            raise SourceError(tr(f"{self.path} cannot be opened: {error.strerror}", f"无法打开 {self.path}：{error.strerror}"), uri=self.path.as_uri()) from error
+        if not stat.S_ISDIR(there.st_mode):
+            yield self._item(self.path)
+            return
+        wanted = rules([f"/{self.pattern}"]) if self.pattern else ()
+        for found in self._walk(self.path, PurePosixPath(), (("", self.rules),), frozenset()):
+            if isinstance(found, Unreachable):
+                yield found
+            elif not wanted or verdict(wanted, found.relative_to(self.path).as_posix(), False):
+                yield self._item(found)
+
+    def _walk(self, folder: Path, relative: PurePosixPath, layers: Layers, above: frozenset[tuple[int, int]]) -> Iterator[Path | Unreachable]:
+        """Depth first. `above` are the folders we are in: a link back to one of them would never end."""
+        try:
+            status = folder.stat()
+            names = sorted(os.listdir(folder))  # noqa: PTH208 - the names, also those that are no UTF-8
+        except OSError as error:
+            yield Unreachable(f"{folder.as_uri()}/", str(error.strerror))
+            return
+        here = (status.st_dev, status.st_ino)
+        if here in above:
+            return
+        layers = self._layers(folder, relative, names, layers)
+        for name in names:
+            if name.startswith(".") and not self.hidden:
+                continue
+            path, inside = folder / name, relative / name
+            try:
+                mode = path.stat().st_mode
+            except OSError as error:
+                yield Unreachable(path.as_uri(), str(error.strerror))
+                continue
+            if self._ignored(inside, stat.S_ISDIR(mode), layers):
+                continue
+            if stat.S_ISDIR(mode):
+                if not (path.is_symlink() and self._own(path)):
+                    yield from self._walk(path, inside, layers, above | {here})
+            elif stat.S_ISREG(mode):
+                yield path
+
+    def _own(self, link: Path) -> bool:
+        """Whether a linked folder is listed anyway, under its real name."""
+        real, root = os.path.realpath(link), os.path.realpath(self.path)
+        return real == root or real.startswith(root + os.sep)
+
+    def _layers(self, folder: Path, relative: PurePosixPath, names: list[str], layers: Layers) -> Layers:
+        if NAME not in names:
+            return layers
+        try:
+            lines = (folder / NAME).read_text("utf-8", "replace").splitlines()
+        except OSError:
+            return layers
+        return (*layers, ("" if relative == PurePosixPath() else f"{relative}/", rules(lines)))
+
+    def _ignored(self, path: PurePosixPath, folder: bool, layers: Layers) -> bool:
+        for base, found in reversed(layers):
+            answer = verdict(found, str(path).removeprefix(base), folder)
+            if answer is not None:
+                return answer
+        return False
+
+    def _item(self, path: Path) -> Item:
+        status = path.stat()
+        return Item(
+            uri=path.as_uri(),
+            read=lambda: read_file(path, self.max_bytes),
+            stamp=f"{status.st_size}-{status.st_mtime_ns}-{status.st_ctime_ns}",
+            modified=status.st_mtime,
+        )
+
+
+def read_file(path: Path, max_bytes: int) -> bytes:
+    """The content of a regular file.
+
+    Args:
+        path: the file.
+        max_bytes: more is refused before reading.
+
+    Returns:
+        Its bytes.
+
+    Raises:
+        SourceError: no regular file (a pipe would never end), too big, or not readable.
+    """
+    try:
+        # A pipe put in the file's place since the listing must not block the sync.
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except OSError as error:
+        raise SourceError(tr(f"it cannot be opened: {error.strerror}", f"无法打开：{error.strerror}"), uri=path.as_uri()) from error
+    with os.fdopen(handle, "rb") as file:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            raise SourceError(tr("it is no regular file", "不是普通文件"), uri=path.as_uri())
+        if status.st_size > max_bytes:
+            raise SourceError(tr(f"it has {status.st_size >> 20} MiB, more than the {max_bytes >> 20} MiB allowed", f"文件大小 {status.st_size >> 20} MiB，超过上限 {max_bytes >> 20} MiB"), uri=path.as_uri())
+        try:
+            return file.read()
+        except OSError as error:
+            raise SourceError(tr(f"it cannot be read: {error.strerror}", f"无法读取：{error.strerror}"), uri=path.as_uri()) from error

@@ -1,0 +1,84 @@
+"""Anything that fsspec opens: S3, GCS, Azure, SFTP, WebDAV, GitHub, archives, … whatever is installed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from nacre.errors import MissingExtraError, SourceError
+from nacre.language import tr
+from nacre.optional import need
+from nacre.retrieval.source import Item, Unreachable
+
+_MARKERS = ("etag", "ETag", "checksum", "md5", "content_md5", "sha", "version_id", "LastModified", "last_modified", "mtime", "modified", "created")
+
+
+class Remote:
+    """Files below a URL, or the one file that it names; a glob works too.
+
+    Args:
+        url: "s3://bucket/handbook/", "github://org:repo@main/docs", "sftp://host/srv/docs/**/*.pdf".
+        max_bytes: a bigger file is an error of its own.
+        **options: for the file system: keys, endpoint, token, … They are never part of a uri.
+    """
+
+    def __init__(self, url: str, *, max_bytes: int = 1 << 30, **options: Any) -> None:
+        self.url = url
+        self.max_bytes = max_bytes
+        self.options = options
+
+    @property
+    def scope(self) -> str:
+        """The URL."""
+        return self.url
+
+    def items(self) -> Iterator[Item | Unreachable]:
+        """List the files.
+
+        Returns:
+            An iterator over files in the order of their paths.
+
+        Raises:
+            SourceError: the place cannot be listed, or does not exist.
+            MissingExtraError: the package for this kind of URL is not installed.
+        """
+        fsspec = need("fsspec", extra="remote")
+        try:
+            system, root = fsspec.core.url_to_fs(self.url, **self.options)
+            found = system.glob(root, detail=True) if any(sign in root for sign in "*?[") else system.find(root, detail=True)
+            if not found and not system.exists(root):
+                raise FileNotFoundError(self.url)
+        except ImportError as error:
+            # fsspec names the package in its message: "Install s3fs to access S3".
+            raise MissingExtraError(tr(f"{self.url}: {error}", f"{self.url}：{error}"), package=str(error.name or ""), install=str(error)) from error
+        except Exception as error:  # each file system has its own
+            raise SourceError(tr(f"{self.url} cannot be listed: {error}", f"无法列出 {self.url}：{error}"), uri=self.url) from error
+        for path in sorted(found):
+            facts = found[path]
+            if facts.get("type", "file") == "file" and not path.rstrip("/").rpartition("/")[2].startswith("."):
+                yield self._item(system, path, facts)
+
+    def _item(self, system: Any, path: str, facts: dict[str, Any]) -> Item:
+        uri = str(system.unstrip_protocol(path))
+        marker = next((facts[key] for key in _MARKERS if facts.get(key)), None)
+        size = facts.get("size")
+        modified = next((facts[key] for key in ("LastModified", "last_modified", "mtime", "modified") if facts.get(key)), None)
+        stamp = modified.timestamp() if hasattr(modified, "timestamp") else modified
+        return Item(
+            uri=uri,
+            read=lambda: self._read(system, path, size, uri),
+            stamp=f"{size}-{marker}" if marker else "",
+            modified=float(stamp) if isinstance(stamp, int | float) else None,
+        )
+
+    def _read(self, system: Any, path: str, size: int | None, uri: str) -> bytes:
+        if size is not None and size > self.max_bytes:
+            raise SourceError(tr(f"it has {size >> 20} MiB, more than the {self.max_bytes >> 20} MiB allowed", f"文件大小 {size >> 20} MiB，超过上限 {self.max_bytes >> 20} MiB"), uri=uri)
+        try:
+            with system.open(path, "rb") as file:
+                data = file.read(self.max_bytes + 1)
+        except Exception as error:
+            raise SourceError(tr(f"it cannot be read: {error}", f"无法读取：{error}"), uri=uri) from error
+        if len(data) > self.max_bytes:
+            raise SourceError(tr(f"it has more than the {self.max_bytes >> 20} MiB allowed", f"文件超过上限 {self.max_bytes >> 20} MiB"), uri=uri)
+        return bytes(data)
