@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from nacre.agents.lenient_json import read_json
 from nacre.agents.names import ToolNames
 from nacre.agents.protocol import parse_react
@@ -16,7 +17,7 @@ from nacre.agents.transcript import read_transcript
 
 DATA = Path(__file__).parent / "data"
 ARGUMENTS = {"search": ["query"], "lookup": ["keyword"], "calculator": ["expression"], "python": ["code"], "weather": ["city", "unit"], "kb_search": ["query"]}
-TOOLS = [{"function": {"name": name, "parameters": {"properties": dict.fromkeys(keys, {})}}} for name, keys in ARGUMENTS.items()]
+TOOLS = [{"function": {"name": name, "parameters": {"properties": {key: {} for key in keys}}}} for name, keys in ARGUMENTS.items()]
 PIECES = ["Thought: ", "Action: ", "Action Input: ", "Observation: ", "Final Answer: ", "思考：", "行动：", "行动输入：", "观察：", "最终答案：", "search", "[", "]",
           "(", ")", "{", "}", '"', "'", "“", "```", "```json\n", "\n", " ", "**", "#", "<think>", "</think>", "<tool_call>", "=", ",", "：", "\\", "\\ud83d", "Finish[",
           "\x00", "{{", "//", "/*", '"""', "Step 1: ", "【", "✿ARGS✿", '"action":']  # fmt: skip

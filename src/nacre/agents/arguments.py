@@ -22,11 +22,13 @@ class Spec:
         tool: the tool.
         properties: the JSON schema of each argument.
         required: names of the arguments that must be given.
+        by_call: whether the tool must be given a whole tool call: it returns an artifact, or is given the call's id.
     """
 
     tool: BaseTool
     properties: dict[str, Any]
     required: tuple[str, ...]
+    by_call: bool = False
 
     @classmethod
     def of(cls, tool: BaseTool) -> Spec:
@@ -39,8 +41,10 @@ class Spec:
             What is known of its arguments.
         """
         properties = dict(tool.args)
-        schema = tool.args_schema if isinstance(tool.args_schema, dict) else tool.get_input_schema().model_json_schema()
-        return cls(tool, properties, tuple(name for name in schema.get("required", ()) if name in properties))
+        schema: dict[str, Any] = tool.args_schema if isinstance(tool.args_schema, dict) else tool.get_input_jsonschema()
+        injected = set(getattr(tool.get_input_schema(), "model_fields", {})) - set(properties)
+        by_call = tool.response_format == "content_and_artifact" or (bool(injected) and not isinstance(tool.args_schema, dict))
+        return cls(tool, properties, tuple(name for name in schema.get("required", ()) if name in properties), by_call)
 
     @property
     def signature(self) -> str:

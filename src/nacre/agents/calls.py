@@ -21,6 +21,7 @@ _CALL_TAGS = re.compile(
 )
 _PARAMETER = re.compile(r"<parameter(?:=| name=\")(?P<name>[\w.\-]{1,64})\"?>(?P<value>[^<]*)|<arg_key>(?P<key>[^<]*)</arg_key>\s{0,9}<arg_value>(?P<argument>[^<]*)")
 _NAME_KEYS = ("action", "tool", "name", "toolname", "function", "functionname", "actionname", "command", "行动", "动作", "工具", "工具名称", "行動")
+_CALL_KEYS = ("action", "tool", "toolname", "actionname", "functionname", "行动", "动作", "工具", "工具名称", "行動")
 _INPUT_KEYS = (
     "actioninput", "toolinput", "arguments", "args", "parameters", "params", "input", "actionargs", "kwargs", "query",
     "行动输入", "动作输入", "输入", "参数", "工具输入", "工具参数", "行動輸入",
@@ -212,11 +213,16 @@ def read_object(data: Any, tools: ToolNames) -> tuple[Call | None, str | None, s
             return inner[0], inner[1], thought
     name = next((keys[key] for key in _NAME_KEYS if isinstance(keys.get(key), str) and keys[key]), None)
     answer = next((keys[key] for key in _ANSWER_KEYS if keys.get(key) not in (None, "")), None)
-    if name is not None and not (answer is not None and fold(name) not in tools.folded and fold(name) in ("none", "null", "无")):
+    if name is not None and _is_call(name, keys, tools) and not (answer is not None and fold(name) in ("none", "null", "无")):
         return _from_keys(name, keys, tools), None, thought
     if answer is not None:
         return None, answer_text(answer), thought
     return _single_key(data, tools, thought)
+
+
+def _is_call(name: str, keys: Mapping[str, Any], tools: ToolNames) -> bool:
+    """An object that merely has a name, {"name": "Bob", "age": 5}, is no call."""
+    return tools.find(name) is not None or any(key in keys for key in (*_CALL_KEYS, *_INPUT_KEYS))
 
 
 def _from_keys(name: str, keys: Mapping[str, Any], tools: ToolNames) -> Call:

@@ -11,11 +11,10 @@ _NOT_WORD = re.compile(r"[\W_]+")
 _PREFIX = re.compile(r"^(?:functions?|tools?|default_api)[.:/]", re.IGNORECASE)
 
 FINISH = frozenset(
-    "finish finished finalanswer answer final finalresponse finalanswertool done 完成 结束 結束 最终答案 最終答案 最终回答 回答 答案 给出答案".split()
+    ["finish", "finished", "finalanswer", "answer", "final", "finalresponse", "finalanswertool", "done", "完成", "结束", "結束", "最终答案", "最終答案", "最终回答", "回答", "答案", "给出答案"]
 )
 NOTHING = frozenset(
-    "none na null nil no nothing noaction noactionneeded noactionrequired notool notoolneeded notapplicable notneeded "
-    "无 無 没有 沒有 不需要 无需 無需 无需行动 不需要行动 不需要工具 无行动".split()
+    ["none", "na", "null", "nil", "no", "nothing", "noaction", "noactionneeded", "noactionrequired", "notool", "notoolneeded", "notapplicable", "notneeded", "无", "無", "没有", "沒有", "不需要", "无需", "無需", "无需行动", "不需要行动", "不需要工具", "无行动"]
 )
 
 

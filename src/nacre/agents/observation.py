@@ -35,6 +35,8 @@ def _text(result: Any) -> str:
         return _text(result.content)
     if isinstance(result, str):
         return result
+    if result is None:
+        return ""
     if isinstance(result, (bytes, bytearray, memoryview)):
         return _bytes(bytes(result))
     if isinstance(result, Document):

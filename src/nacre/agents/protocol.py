@@ -304,10 +304,8 @@ def _clean_answer(answer: str, opened_bold: bool = False) -> str:
 
 def _said_answer(thought: str) -> Step:
     """A thought that ends in "the final answer is …"."""
-    match = None
-    for match in _SAID_ANSWER.finditer(thought):
-        pass
-    return Step(thought=thought, answer=_clean_answer(match["answer"]).rstrip("。.") if match else None)
+    said = list(_SAID_ANSWER.finditer(thought))
+    return Step(thought=thought, answer=_clean_answer(said[-1]["answer"]).rstrip("。.") if said else None)
 
 
 def _unlabelled(text: str, names: ToolNames) -> Step:
@@ -334,7 +332,7 @@ def _embedded_object(text: str, names: ToolNames) -> Step | None:
     """`Sure, here is the action: {"action": …}`: the first objects that begin a line or follow a colon or a fence."""
     for match in list(re.finditer(r"(?:^|[:：\n]|json)[ \t\n]{0,8}(?=\{)", text))[:8]:
         try:
-            value, end, _ = read_json(text, match.end())
+            value, _, _ = read_json(text, match.end())
         except ValueError:
             continue
         keys = {fold(str(key)) for key in value} if isinstance(value, dict) else set()
@@ -353,6 +351,6 @@ def _line_call(line: str, rest: str, names: ToolNames, *, alone: bool) -> Call |
     known = names.find(line) if len(line) < 80 else None
     if known and rest.lstrip()[:1] in ("{", "`"):  # GLM-4 writes the name on one line and the arguments on the next
         return known, read_input(rest, names.arguments[known])
-    if alone and call and re.match(r"[A-Za-z_]\w{0,40}\[[^\]]", line) and line.endswith("]"):
+    if alone and not names.arguments and call and re.match(r"[A-Za-z_]\w{0,40}\[[^\]]", line) and line.endswith("]"):
         return call
     return None

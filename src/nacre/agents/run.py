@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Awaitable, Iterator
 from dataclasses import replace
@@ -46,7 +47,7 @@ class StepEcho(Runnable[str, AIMessage]):
 
     def stream(self, input: str, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[AIMessage]:
         """The step's text as one chunk without content."""
-        yield AIMessageChunk("", additional_kwargs={"reasoning_content": input})
+        yield AIMessageChunk(content="", additional_kwargs={"reasoning_content": input})
 
 
 _ECHO = StepEcho()
@@ -90,9 +91,9 @@ class AgentRun:
             if foreign is not None:
                 return self._labelled(foreign, "tool_calls")
             self.budget.add(steps=1)
-            if steps[0].answer is not None:
+            if (steps[0].answer or "").strip():
                 return (yield from self._answer(reply, steps[0], "answer"))
-            if not steps[0].readable:
+            if steps[0].action is None:
                 if self.unreadable:
                     return (yield from self._finish("unreadable"))
                 yield from self._repair(reply, steps[0])
@@ -304,4 +305,4 @@ def _asking(approve: Any) -> Runnable[ApprovalRequest, Any]:
         answer = approve(request)
         return await cast(Awaitable[Any], answer) if hasattr(answer, "__await__") else answer
 
-    return RunnableLambda(approve, afunc=ask, name="approval")
+    return RunnableLambda(ask if inspect.iscoroutinefunction(approve) else approve, None if inspect.iscoroutinefunction(approve) else ask, name="approval")

@@ -217,10 +217,7 @@ class NativeSpeech:
         calls = _native_steps(reply)
         if calls:
             return calls
-        step = parse_react(text_of(reply), self.toolbox.names)
-        if step.action is not None and self.toolbox.names.find(step.action) is None:
-            return (Step(answer=text_of(reply).strip()),)
-        return (step,)
+        return (parse_react(text_of(reply), self.toolbox.names),)
 
     def after(self, error: Exception) -> TextSpeech | None:
         """Another way to ask when the model refused this one.

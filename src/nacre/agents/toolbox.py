@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import difflib
 import inspect
 import queue
@@ -11,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable
 from contextvars import copy_context
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.tools import BaseTool, StructuredTool
@@ -21,7 +22,6 @@ from pydantic import ValidationError
 from nacre.agents.arguments import Spec
 from nacre.agents.budget import CURRENT, Budget
 from nacre.agents.names import ToolNames
-from nacre.agents.trajectory import ActionInput
 from nacre.errors import ToolError, UsageError
 from nacre.language import tr
 
@@ -100,10 +100,8 @@ class ToolRun(Runnable[Any, Outcome]):
 
         def work() -> None:
             outcome = self._attempt(config)
-            try:
+            with contextlib.suppress(RuntimeError):  # the loop has closed while the tool was hanging
                 loop.call_soon_threadsafe(report, outcome)
-            except RuntimeError:
-                pass  # the loop has closed while the tool was hanging
 
         _in_thread(work)
         return future
@@ -125,6 +123,8 @@ class ToolRun(Runnable[Any, Outcome]):
             return False, error
 
     def _call(self) -> dict[str, Any]:
+        if not self.spec.by_call:
+            return self.arguments
         return {"type": "tool_call", "id": "step", "name": self.tool.name, "args": self.arguments}
 
     def _outcome(self, done: bool, value: Any, begin: float) -> Outcome:
@@ -228,7 +228,7 @@ def as_tool(item: Any) -> BaseTool:
         return item
     if callable(item) and not inspect.isclass(item):
         try:
-            return make_tool(item)
+            return cast(BaseTool, make_tool(item))
         except ValueError as error:
             raise UsageError(tr(f"{item!r} cannot be a tool: {error} Give the function a docstring.", f"{item!r} 不能作为工具：{error} 请为函数写上文档字符串。")) from error
     raise UsageError(
