@@ -46,7 +46,7 @@ def load_model(spec: str | None = None, **kwargs: Any) -> BaseChatModel:
         need("transformers", extra="local")
         from nacre.connectors.models.transformers_chat import TransformersChatModel
 
-        return TransformersChatModel(model=name, **kwargs)
+        return TransformersChatModel(model=name, **_settings(TransformersChatModel, kwargs, frozenset()))
     provider = find_provider(kind)
     if provider is None:
         raise _unknown(spec, kind)
@@ -83,24 +83,23 @@ def _load_api_model(provider: Provider, rest: str, spec: str, kwargs: dict[str, 
         raise _missing_key(provider, model)
     need("langchain_openai", extra="openai")
     from nacre.connectors.models.openai_compatible import OpenAICompatibleChatModel
+    from nacre.connectors.models.payload import SERVER_PARAMETERS
 
     if provider.name != "openai":
         kwargs.setdefault("use_responses_api", False)  # OpenAI's alone
-    settings = _settings(OpenAICompatibleChatModel, kwargs)
+    settings = _settings(OpenAICompatibleChatModel, kwargs, SERVER_PARAMETERS)
     return OpenAICompatibleChatModel(
         provider=provider.name, model=model, base_url=_full_url(base_url), api_key=api_key or "none", **settings
     )
 
 
-def _settings(kind: type[BaseChatModel], kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Settings that LangChain's class knows stay; those of servers go into the body; anything else is a mistake."""
-    from nacre.connectors.models.payload import SERVER_PARAMETERS
-
+def _settings(kind: type[BaseChatModel], kwargs: dict[str, Any], of_servers: frozenset[str]) -> dict[str, Any]:
+    """Settings that the class knows stay; those of servers go into the body; anything else is a mistake."""
     known = set(kind.model_fields) | {field.alias for field in kind.model_fields.values() if field.alias}
-    body = {key: value for key, value in kwargs.items() if key in SERVER_PARAMETERS - known}
+    body = {key: value for key, value in kwargs.items() if key in of_servers - known}
     settings = {key: value for key, value in kwargs.items() if key not in body}
     if strangers := sorted(set(settings) - known):
-        near = difflib.get_close_matches(strangers[0], sorted(known | SERVER_PARAMETERS), n=3)
+        near = difflib.get_close_matches(strangers[0], sorted(known | of_servers), n=3)
         raise UsageError(
             tr(
                 f"Unknown setting of the model: {', '.join(strangers)}. Close to it: {', '.join(near) or 'nothing'}. Others go in extra_body={{…}}.",

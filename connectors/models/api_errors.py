@@ -11,29 +11,15 @@ import openai
 from langchain_core.exceptions import ContextOverflowError
 
 from nacre.connectors.models.deltas import StreamEnd
+from nacre.connectors.models.model_errors import BadReplyError, ContextTooLongError
 from nacre.connectors.models.providers import Provider
-from nacre.errors import (
-    MissingKeyError,
-    ModelError,
-    ModelUnavailableError,
-    NacreError,
-    UnknownProviderError,
-    UnsupportedInputError,
-)
+from nacre.errors import MissingKeyError, ModelError, ModelUnavailableError, NacreError, UnknownProviderError
 from nacre.language import tr
 
 # The HTTP libraries under openai 2 and 3; their errors come out of a stream unwrapped. Named, never imported.
 _TRANSPORTS = {"httpx", "httpcore", "httpx2", "httpcore2", "anyio", "ssl"}
 _CUT_OFF = {"RemoteProtocolError", "ReadError"}
 _LONGEST_QUOTE = 300
-
-
-class ContextTooLongError(UnsupportedInputError, ContextOverflowError):
-    """The messages do not fit into the model's window; LangChain knows it as `ContextOverflowError`."""
-
-
-class BadReplyError(ModelError):
-    """The server answered something that is no chat completion."""
 
 
 @dataclass(frozen=True)

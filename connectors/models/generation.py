@@ -1,0 +1,222 @@
+"""One generation of a local model: in its own thread, piece by piece, and stopped the moment nobody listens."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+from nacre.connectors.models.local_weights import Weights
+from nacre.connectors.models.stops import StopCutter
+
+# Torch draws from one random state a process; a seed holds only while nobody else draws.
+_one_at_a_time = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How to choose the next token.
+
+    Args:
+        max_tokens: the longest answer, in tokens.
+        temperature: 0 takes the likeliest token; None leaves it to the model's own settings.
+        top_k: choose among so many tokens.
+        top_p: choose among the likeliest tokens that together have this probability.
+        repetition_penalty: above 1 makes tokens that were used less likely.
+        seed: the same seed gives the same answer.
+        stop: stop strings.
+    """
+
+    max_tokens: int
+    temperature: float | None = None
+    top_k: int | None = None
+    top_p: float | None = None
+    repetition_penalty: float | None = None
+    seed: int | None = None
+    stop: Sequence[str] = ()
+
+    def options(self) -> dict[str, Any]:
+        """These settings as transformers names them.
+
+        Returns:
+            Arguments for a generation config.
+        """
+        named = {"top_k": self.top_k, "top_p": self.top_p, "repetition_penalty": self.repetition_penalty}
+        options = {key: value for key, value in named.items() if value is not None}
+        if self.temperature == 0:
+            # The neutral values keep transformers from warning about settings that a greedy choice ignores.
+            neutral = {"do_sample": False, "temperature": 1.0, "top_p": 1.0, "top_k": 50}
+            return {**options, **neutral, "max_new_tokens": self.max_tokens}
+        if self.temperature is not None:
+            options |= {"do_sample": True, "temperature": self.temperature}
+        elif self.top_k is not None or self.top_p is not None or self.seed is not None:
+            options["do_sample"] = True
+        return {**options, "max_new_tokens": self.max_tokens}
+
+
+@dataclass(frozen=True)
+class Finish:
+    """The end of a generation.
+
+    Args:
+        reason: "stop" at the model's own end or a stop string, "length" at the limit.
+        tokens: how many tokens were generated.
+        error: what went wrong, if anything did.
+    """
+
+    reason: str = "stop"
+    tokens: int = 0
+    error: Exception | None = None
+
+
+class Generation:
+    """Generates in a thread of its own.
+
+    Args:
+        weights: the model.
+        ids: the prompt's token ids.
+        sampling: how to choose tokens.
+        emit: called in that thread with each piece of text, and at last with a `Finish`.
+    """
+
+    def __init__(
+        self, weights: Weights, ids: Sequence[int], sampling: Sampling, emit: Callable[[str | Finish], None]
+    ) -> None:
+        self._weights, self._ids, self._sampling, self._emit = weights, ids, sampling, emit
+        self._cancelled = threading.Event()
+        self._pieces = _Pieces(weights.tokenizer, sampling.stop, emit, self._cancelled, skip=len(ids))
+        self._thread = threading.Thread(target=self._run, name="nacre-generation", daemon=True)
+        self._thread.start()
+
+    def cancel(self) -> None:
+        """Stop before the next token. What has been emitted stays; nothing more comes."""
+        self._cancelled.set()
+
+    def join(self) -> None:
+        """Wait until the thread has ended."""
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            with _one_at_a_time:
+                if not self._cancelled.is_set():
+                    self._generate()
+            self._pieces.flush()
+            self._emit(self._finish())
+        except Exception as error:  # whatever happens here, the listener must hear of it
+            self._emit(Finish(error=error))
+
+    def _generate(self) -> None:
+        import torch
+        from transformers import GenerationConfig, StoppingCriteria
+
+        class Cancelled(StoppingCriteria):  # type: ignore[misc]
+            def __call__(criterion, input_ids: Any, scores: Any, **kwargs: Any) -> Any:
+                return torch.full(
+                    (input_ids.shape[0],), self._cancelled.is_set(), device=input_ids.device, dtype=torch.bool
+                )
+
+        model, tokenizer = self._weights.model, self._weights.tokenizer
+        config = GenerationConfig(**{**model.generation_config.to_dict(), **self._sampling.options()})
+        config.pad_token_id = config.pad_token_id if config.pad_token_id is not None else tokenizer.pad_token_id
+        if config.eos_token_id is None:
+            config.eos_token_id = tokenizer.eos_token_id
+        prompt = torch.tensor([list(self._ids)], device=model.device)
+        with torch.inference_mode(), self._seeded(torch):
+            model.generate(
+                input_ids=prompt,
+                attention_mask=torch.ones_like(prompt),
+                generation_config=config,
+                streamer=self._pieces,
+                stopping_criteria=[Cancelled()],
+            )
+
+    def _seeded(self, torch: Any) -> Any:
+        if self._sampling.seed is None:
+            return nullcontext()
+        scope = torch.random.fork_rng()
+        scope.__enter__()
+        torch.manual_seed(self._sampling.seed)
+        return _Leaving(scope)
+
+    def _finish(self) -> Finish:
+        count = len(self._pieces.ids)
+        at_limit = count >= self._sampling.max_tokens and not self._pieces.stopped and not self._ended_by_itself()
+        return Finish("length" if at_limit else "stop", count)
+
+    def _ended_by_itself(self) -> bool:
+        ends = self._weights.model.generation_config.eos_token_id
+        ends = ends if isinstance(ends, list) else [ends, self._weights.tokenizer.eos_token_id]
+        return bool(self._pieces.ids) and self._pieces.ids[-1] in ends
+
+
+class _Leaving:
+    """A context that was entered already and only has to be left."""
+
+    def __init__(self, scope: Any) -> None:
+        self._scope = scope
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *error: Any) -> None:
+        self._scope.__exit__(*error)
+
+
+class _Pieces:
+    """Transformers' streamer: turns token ids into text that is whole, characters and stop strings alike."""
+
+    def __init__(
+        self,
+        tokenizer: Any,
+        stop: Sequence[str],
+        emit: Callable[[str | Finish], None],
+        cancelled: threading.Event,
+        *,
+        skip: int,
+    ) -> None:
+        self.ids: list[int] = []
+        self._tokenizer, self._emit, self._cancelled = tokenizer, emit, cancelled
+        self._cutter = StopCutter(stop)
+        self._prompt_left = skip
+        self._said_from, self._said_to = 0, 0
+
+    @property
+    def stopped(self) -> bool:
+        return self._cutter.stopped
+
+    def put(self, value: Any) -> None:
+        ids = value.reshape(-1).tolist()
+        if self._prompt_left:  # the first call hands over the prompt
+            self._prompt_left = 0
+            return
+        if self._cancelled.is_set():
+            return
+        self.ids += ids
+        # A token may hold half a character, and a word piece reads differently at the start of a text:
+        # decode from the last whole piece, and wait while the end is not a character yet.
+        before = self._decode(self.ids[self._said_from : self._said_to])
+        now = self._decode(self.ids[self._said_from :])
+        if len(now) > len(before) and not now.endswith("\ufffd"):
+            self._said_from, self._said_to = self._said_to, len(self.ids)
+            self._say(self._cutter.push(now[len(before) :]))
+        if self._cutter.stopped:
+            self._cancelled.set()
+
+    def end(self) -> None:
+        """Asked for by transformers; the end is said by the generation itself."""
+
+    def flush(self) -> None:
+        if not self.stopped:
+            before = self._decode(self.ids[self._said_from : self._said_to])
+            rest = self._decode(self.ids[self._said_from :])[len(before) :]
+            self._say(self._cutter.push(rest) + self._cutter.flush())
+
+    def _decode(self, ids: list[int]) -> str:
+        return str(self._tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
+
+    def _say(self, text: str) -> None:
+        if text:
+            self._emit(text)

@@ -1,0 +1,229 @@
+"""Weights of a local model: from a folder, a GGUF file or a model hub, with a LoRA adapter on top."""
+
+from __future__ import annotations
+
+import importlib
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from nacre.errors import MissingExtraError, MissingKeyError, ModelError, ModelUnavailableError, UnknownProviderError
+from nacre.language import tr
+from nacre.optional import need
+
+_HUB_TIMEOUT_S = 8.0
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A loaded model and its tokeniser.
+
+    Args:
+        model: a causal language model of transformers, ready to generate.
+        tokenizer: its tokeniser.
+        window: the longest input and output together, in tokens; None where the model does not say.
+    """
+
+    model: Any
+    tokenizer: Any
+    window: int | None
+
+
+def load_weights(
+    name: str, *, adapter: str | None, device: str | None, dtype: str | None, revision: str | None
+) -> Weights:
+    """Load a model.
+
+    Code that comes with a model is never run, and weights are read from safetensors or GGUF only: a pickle may run code too.
+
+    Args:
+        name: a folder, a `.gguf` file, or an id on the model hub.
+        adapter: a folder with a LoRA adapter.
+        device: "cpu", "cuda", "cuda:1", "mps", "auto" (spread over all GPUs); None: the first GPU, else the CPU.
+        dtype: "float32", "bfloat16", …; None: as stored on a GPU, float32 on a CPU.
+        revision: a branch, tag or commit on the hub.
+
+    Returns:
+        The model and its tokeniser.
+
+    Raises:
+        ModelError: the files are there and cannot be used.
+        UnknownProviderError: there is no such folder, file or id.
+        ModelUnavailableError: the hub cannot be reached.
+        MissingKeyError: the hub wants a token.
+        MissingExtraError: a package that this kind of model needs is not installed.
+    """
+    torch, transformers = need("torch", extra="local"), need("transformers", extra="local")
+    where, options = _locate(name, revision)
+    device = device or ("cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu")
+    precision = dtype or ("float32" if device == "cpu" else "auto")
+    with _quiet(transformers), _explained(name):
+        tokenizer = transformers.AutoTokenizer.from_pretrained(where, trust_remote_code=False, **options)
+        model = transformers.AutoModelForCausalLM.from_pretrained(
+            where,
+            trust_remote_code=False,
+            use_safetensors=None if "gguf_file" in options else True,
+            dtype=precision,
+            device_map=device,
+            **options,
+        )
+        if adapter is not None:
+            model = _with_adapter(model, adapter)
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
+    window = getattr(model.config, "max_position_embeddings", None)
+    return Weights(model.eval(), tokenizer, window if isinstance(window, int) else None)
+
+
+def _locate(name: str, revision: str | None) -> tuple[str, dict[str, Any]]:
+    """What to give to `from_pretrained`, and the options with it."""
+    path = Path(name).expanduser()
+    if path.suffix.lower() == ".gguf":
+        need("gguf", extra="local")
+        if not path.is_file():
+            raise _nothing_there(name)
+        return str(path.parent), {"gguf_file": path.name, "local_files_only": True}
+    if path.is_dir():
+        if not (path / "config.json").is_file():
+            raise ModelError(
+                tr(
+                    f"{name} is no model folder: it has no config.json. Name the folder that holds config.json, the tokeniser and model.safetensors.",
+                    f"{name} 不是模型文件夹：缺少 config.json。请指定包含 config.json、分词器和 model.safetensors 的文件夹。",
+                ),
+                model=name,
+            )
+        return str(path), {"local_files_only": True}
+    if path.exists() or name.count("/") > 1 or name.startswith((".", "/", "~")):
+        raise _nothing_there(name)
+    options: dict[str, Any] = {"revision": revision} if revision else {}
+    if _cached(name, revision):
+        return name, {**options, "local_files_only": True}
+    _ask_hub(name, revision)
+    return name, options
+
+
+def _cached(name: str, revision: str | None) -> bool:
+    """Whether a model of the hub has been fetched before; then nothing is asked of the network."""
+    hub = need("huggingface_hub", extra="local")
+    return isinstance(hub.try_to_load_from_cache(name, "config.json", revision=revision), str)
+
+
+def _ask_hub(name: str, revision: str | None) -> None:
+    """Ask the hub, once and briefly; transformers would try for minutes before it gave up."""
+    hub = need("huggingface_hub", extra="local")
+    try:
+        hub.HfApi().model_info(name, revision=revision, timeout=_HUB_TIMEOUT_S)
+    except hub.errors.GatedRepoError as error:
+        raise _token_needed(name) from error
+    except (
+        hub.errors.RepositoryNotFoundError,
+        hub.errors.RevisionNotFoundError,
+        hub.errors.HFValidationError,
+    ) as error:
+        raise _nothing_there(name) from error
+    except Exception as error:
+        endpoint = hub.constants.ENDPOINT
+        raise ModelUnavailableError(
+            tr(
+                f"{name!r} is no folder here, and the model hub {endpoint} cannot be reached ({type(error).__name__}). Name a folder or a .gguf file,"
+                " set HF_ENDPOINT to a mirror, or fetch the model elsewhere and set HF_HUB_OFFLINE=1.",
+                f"本地没有文件夹 {name!r}，也无法连接模型库 {endpoint}（{type(error).__name__}）。请指定文件夹或 .gguf 文件，"
+                "或将 HF_ENDPOINT 设为镜像，或在别处下载后设置 HF_HUB_OFFLINE=1。",
+            ),
+            model=name,
+            uri=endpoint,
+        ) from error
+
+
+def _nothing_there(name: str) -> UnknownProviderError:
+    return UnknownProviderError(
+        tr(
+            f"There is no model {name!r}: no such folder, .gguf file or id on the model hub. Check the path.",
+            f"找不到模型 {name!r}：没有这样的文件夹、.gguf 文件或模型库 id。请检查路径。",
+        ),
+        model=name,
+    )
+
+
+def _token_needed(name: str) -> MissingKeyError:
+    return MissingKeyError(
+        tr(
+            f"The hub wants a token for {name}. Accept its licence there and set it: export HF_TOKEN=…",
+            f"模型库需要 {name} 的访问令牌。请先接受其许可，再设置：export HF_TOKEN=…",
+        ),
+        model=name,
+        variable="HF_TOKEN",
+    )
+
+
+def _with_adapter(model: Any, adapter: str) -> Any:
+    folder = Path(adapter).expanduser()
+    if not (folder / "adapter_config.json").is_file() or not (folder / "adapter_model.safetensors").is_file():
+        raise ModelError(
+            tr(
+                f"{adapter} is no LoRA adapter: it needs adapter_config.json and adapter_model.safetensors. Save it with peft's save_pretrained.",
+                f"{adapter} 不是 LoRA 适配器：需要 adapter_config.json 和 adapter_model.safetensors。请用 peft 的 save_pretrained 保存。",
+            ),
+            model=adapter,
+        )
+    return need("peft", extra="local").PeftModel.from_pretrained(model, str(folder), is_trainable=False)
+
+
+@contextmanager
+def _quiet(transformers: Any) -> Iterator[None]:
+    """No progress bars and no notes about the insides of libraries: they would run through a program's own output."""
+    logging = transformers.utils.logging
+    gguf = importlib.import_module("transformers.modeling_gguf_pytorch_utils")
+    shown, bar = logging.is_progress_bar_enabled(), gguf.tqdm
+    logging.disable_progress_bar()
+    gguf.tqdm = partial(bar, disable=True)  # this one does not ask the setting
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # peft's use of transformers
+            yield
+    finally:
+        gguf.tqdm = bar
+        if shown:
+            logging.enable_progress_bar()
+
+
+@contextmanager
+def _explained(name: str) -> Iterator[None]:
+    """Say in one line what transformers could not do with the files."""
+    try:
+        yield
+    except (ModelError, MissingExtraError):
+        raise
+    except ImportError as error:
+        raise MissingExtraError(
+            tr(
+                f"{name} needs a package that is not installed ({_first_line(error)}). Install: pip install 'nacre[local]'",
+                f"{name} 需要未安装的包（{_first_line(error)}）。请安装：pip install 'nacre[local]'",
+            ),
+            package=str(error.name or ""),
+            install="pip install 'nacre[local]'",
+        ) from error
+    except Exception as error:
+        if "trust_remote_code" in str(error):
+            raise ModelError(
+                tr(
+                    f"{name} brings code of its own, which is not run. Use its version for transformers, often named -hf: zai-org/glm-4-9b-chat-hf.",
+                    f"{name} 自带代码，出于安全不会运行。请使用其 transformers 版本，通常以 -hf 结尾，例如 zai-org/glm-4-9b-chat-hf。",
+                ),
+                model=name,
+            ) from error
+        raise ModelError(
+            tr(
+                f"{name} cannot be loaded: {_first_line(error)} Check that the files are whole.",
+                f"无法加载 {name}：{_first_line(error)} 请检查文件是否完整。",
+            ),
+            model=name,
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

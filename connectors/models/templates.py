@@ -1,0 +1,130 @@
+"""Messages as the text that a local model was trained on: its own chat template, or a plain one where it has none."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from langchain_core.messages import AIMessage, BaseMessage, SystemMessage, ToolMessage
+
+from nacre.errors import ModelError
+from nacre.language import language_of, tr
+
+_PLAIN_LABELS = {"en": {"user": "User: ", "assistant": "Assistant: "}, "zh": {"user": "用户：", "assistant": "助手："}}
+
+
+def turns(messages: Sequence[BaseMessage]) -> list[dict[str, str]]:
+    """Messages as roles and texts.
+
+    Args:
+        messages: a conversation.
+
+    Returns:
+        One `{"role", "content"}` a message; what a tool returned comes as the user's.
+    """
+    rows = []
+    for message in messages:
+        if isinstance(message, SystemMessage):
+            role = "system"
+        elif isinstance(message, AIMessage):
+            role = "assistant"
+        else:
+            role = "user"
+        text = f"Observation: {message.text}" if isinstance(message, ToolMessage) else str(message.text)
+        rows.append({"role": role, "content": text})
+    return rows
+
+
+def prompt_ids(
+    tokenizer: Any, messages: Sequence[BaseMessage], template: str | None, options: dict[str, Any]
+) -> tuple[list[int], list[str]]:
+    """The token ids that ask a model for the next message.
+
+    Args:
+        tokenizer: a tokeniser of transformers.
+        messages: a conversation.
+        template: a Jinja chat template in place of the tokeniser's own.
+        options: variables for the template, such as `enable_thinking`.
+
+    Returns:
+        The ids, and stop strings that the way of asking needs.
+
+    Raises:
+        ModelError: the template cannot be filled.
+    """
+    rows = [{**row, "content": defused(row["content"], tokenizer)} for row in turns(messages)]
+    if not (template or tokenizer.chat_template):
+        text, stops = plain(rows)
+        return list(tokenizer(text)["input_ids"]), stops
+    need_bool = {"add_generation_prompt": True, "tokenize": True, "return_dict": False}
+    # Some templates know no system role, or want user and assistant to take turns (Gemma, Mistral).
+    failure: Exception | None = None
+    for attempt in (rows, alternating(rows)):
+        try:
+            return list(tokenizer.apply_chat_template(attempt, chat_template=template, **need_bool, **options)), []
+        except Exception as error:  # Jinja raises what the template says
+            failure = failure or error
+    raise ModelError(
+        tr(f"The model's chat template cannot be filled: {failure}", f"无法套用模型的对话模板：{failure}"),
+        model=str(tokenizer.name_or_path),
+    ) from failure
+
+
+def alternating(rows: Sequence[dict[str, str]]) -> list[dict[str, str]]:
+    """The same conversation with the system's text in the user's and no two turns of one role in a row.
+
+    Args:
+        rows: roles and texts.
+
+    Returns:
+        Turns of "user" and "assistant" that alternate and begin with "user".
+    """
+    result: list[dict[str, str]] = []
+    for row in rows:
+        role = "user" if row["role"] == "system" else row["role"]
+        if result and result[-1]["role"] == role:
+            result[-1] = {"role": role, "content": f"{result[-1]['content']}\n\n{row['content']}"}
+        else:
+            result.append({"role": role, "content": row["content"]})
+    if result and result[0]["role"] == "assistant":
+        result.insert(0, {"role": "user", "content": ""})
+    return result
+
+
+def plain(rows: Sequence[dict[str, str]]) -> tuple[str, list[str]]:
+    """A conversation for a model that was never taught any form of it.
+
+    Args:
+        rows: roles and texts.
+
+    Returns:
+        The text, and the stop strings that keep the model from playing the user too.
+    """
+    labels = _PLAIN_LABELS[language_of("".join(row["content"] for row in rows))]
+    parts = [labels.get(row["role"], "") + row["content"] for row in rows]
+    stops = [f"\n{labels['user'].strip()}"]
+    return "\n\n".join([*parts, labels["assistant"].rstrip()]), stops
+
+
+def defused(text: str, tokenizer: Any) -> str:
+    """Break up control tokens in a text, so that a document cannot end its own turn and speak as the system.
+
+    Args:
+        text: what somebody wrote.
+        tokenizer: a tokeniser of transformers.
+
+    Returns:
+        The text with a zero-width space inside each control token.
+    """
+    control = [
+        token for token in {*tokenizer.all_special_tokens, *_added(tokenizer)} if len(token) > 2 and not token.isalnum()
+    ]
+    if not control:
+        return text
+    pattern = "|".join(re.escape(token) for token in sorted(control, key=len, reverse=True))
+    return re.sub(pattern, lambda match: f"{match[0][0]}\u200b{match[0][1:]}", text)
+
+
+def _added(tokenizer: Any) -> list[str]:
+    return [token.content for token in getattr(tokenizer, "added_tokens_decoder", {}).values() if token.special]

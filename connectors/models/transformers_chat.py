@@ -1,0 +1,249 @@
+"""Chat models that run on this machine, through transformers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import queue
+import threading
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import fields
+from typing import Any
+
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.language_models import BaseChatModel, ModelProfile
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.messages.ai import UsageMetadata
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from pydantic import ConfigDict, Field, PrivateAttr
+
+from nacre.connectors.models.generation import Finish, Generation, Sampling
+from nacre.connectors.models.local_weights import Weights, load_weights
+from nacre.connectors.models.model_errors import ContextTooLongError
+from nacre.connectors.models.payload import has_images
+from nacre.connectors.models.templates import prompt_ids
+from nacre.errors import ModelError, NacreError, UnsupportedInputError, UsageError
+from nacre.language import tr
+
+_SAMPLING = {field.name for field in fields(Sampling)}
+
+
+class TransformersChatModel(BaseChatModel):
+    """A causal language model of transformers as a chat model: Llama, Qwen, GLM, Mistral, …
+
+    The weights are loaded at the first call, once, whoever calls. One generation runs at a time.
+
+    Args:
+        model: a folder, a `.gguf` file, or an id on the model hub.
+        adapter: a folder with a LoRA adapter.
+        device: "cpu", "cuda", "cuda:1", "mps" or "auto" (all GPUs); None: the first GPU, else the CPU.
+        dtype: "float32", "bfloat16", …; None: as stored on a GPU, float32 on a CPU.
+        revision: a branch, tag or commit on the hub.
+        max_tokens: the longest answer, in tokens.
+        temperature: 0 takes the likeliest token; None leaves it to the model's own settings.
+        top_k: choose among so many tokens.
+        top_p: choose among the likeliest tokens that together have this probability.
+        repetition_penalty: above 1 makes tokens that were used less likely.
+        seed: the same seed gives the same answer.
+        stop: stop strings.
+        chat_template: a Jinja template in place of the tokeniser's own.
+        template_options: variables for the template, such as `{"enable_thinking": False}`.
+    """
+
+    model_config = ConfigDict(extra="forbid", protected_namespaces=())
+
+    model: str
+    adapter: str | None = None
+    device: str | None = None
+    dtype: str | None = None
+    revision: str | None = None
+    max_tokens: int = 512
+    temperature: float | None = None
+    top_k: int | None = None
+    top_p: float | None = None
+    repetition_penalty: float | None = None
+    seed: int | None = None
+    stop: list[str] | None = None
+    chat_template: str | None = None
+    template_options: dict[str, Any] = Field(default_factory=dict)
+
+    _weights: Weights | None = PrivateAttr(default=None)
+    _loading: threading.Lock = PrivateAttr(default_factory=threading.Lock)
+
+    @property
+    def _llm_type(self) -> str:
+        return "nacre-transformers"
+
+    @property
+    def _identifying_params(self) -> dict[str, Any]:
+        names = set(type(self).model_fields) - set(BaseChatModel.model_fields)
+        return {name: getattr(self, name) for name in sorted(names)}
+
+    def _resolve_model_profile(self) -> ModelProfile | None:
+        return ModelProfile(tool_calling=False, image_inputs=False)
+
+    @property
+    def weights(self) -> Weights:
+        """The model and its tokeniser, loaded now if they are not yet."""
+        with self._loading:
+            if self._weights is None:
+                self._weights = load_weights(
+                    self.model, adapter=self.adapter, device=self.device, dtype=self.dtype, revision=self.revision
+                )
+            return self._weights
+
+    def get_num_tokens(self, text: str) -> int:
+        """Count a text's tokens with the model's own tokeniser.
+
+        Args:
+            text: any text.
+
+        Returns:
+            The number of tokens, without control tokens.
+        """
+        return len(self.weights.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def get_num_tokens_from_messages(self, messages: list[BaseMessage], tools: Any = None, **kwargs: Any) -> int:
+        """Count the tokens of messages as they are put to the model.
+
+        Args:
+            messages: a conversation.
+            tools: taken for LangChain's sake; this model takes none.
+            **kwargs: taken for LangChain's sake.
+
+        Returns:
+            The number of tokens, the chat template's included.
+        """
+        return len(prompt_ids(self.weights.tokenizer, messages, self.chat_template, self.template_options)[0])
+
+    def _start(
+        self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any], emit: Any
+    ) -> tuple[Generation, int]:
+        """Begin to generate; returns the generation and the length of its prompt in tokens."""
+        self._check(messages, kwargs)
+        weights = self.weights
+        ids, own_stops = prompt_ids(weights.tokenizer, messages, self.chat_template, self.template_options)
+        settings = {name: kwargs.get(name, getattr(self, name)) for name in _SAMPLING}
+        settings["stop"] = [*(stop or self.stop or []), *own_stops]
+        if weights.window is not None:
+            if len(ids) >= weights.window:
+                raise self._too_long(len(ids), weights.window)
+            settings["max_tokens"] = min(settings["max_tokens"], weights.window - len(ids))
+        return Generation(weights, ids, Sampling(**settings), emit), len(ids)
+
+    def _check(self, messages: list[BaseMessage], kwargs: dict[str, Any]) -> None:
+        if has_images(messages):
+            raise UnsupportedInputError(
+                tr(
+                    f"transformers:{self.model} takes text only, no images.",
+                    f"transformers:{self.model} 只支持文本，不支持图片。",
+                ),
+                model=self.model,
+            )
+        if kwargs.get("tools"):
+            raise UnsupportedInputError(
+                tr(
+                    f"transformers:{self.model} calls no tools by itself. Use ReAct with protocol='text'.",
+                    f"transformers:{self.model} 不支持原生工具调用。请使用 ReAct，protocol='text'。",
+                ),
+                model=self.model,
+            )
+        if strangers := sorted(
+            key for key in kwargs if key not in _SAMPLING and not key.startswith("ls_") and key != "stream"
+        ):
+            raise UsageError(
+                tr(
+                    f"Unknown setting of the model: {', '.join(strangers)}. Known: {', '.join(sorted(_SAMPLING))}.",
+                    f"未知的模型参数：{', '.join(strangers)}。可用：{', '.join(sorted(_SAMPLING))}。",
+                )
+            )
+
+    def _too_long(self, length: int, window: int) -> ContextTooLongError:
+        return ContextTooLongError(
+            tr(
+                f"The messages have {length} tokens and the window of {self.model} {window}. Send less history or fewer sources.",
+                f"消息有 {length} 个 token，而 {self.model} 的上下文长度为 {window}。请减少历史或来源。",
+            ),
+            model=self.model,
+        )
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        return _joined(list(self._stream(messages, stop, run_manager, **kwargs)))
+
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        return _joined([chunk async for chunk in self._astream(messages, stop, run_manager, **kwargs)])
+
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        pieces: queue.SimpleQueue[str | Finish] = queue.SimpleQueue()
+        generation, asked = self._start(messages, stop, kwargs, pieces.put)
+        try:
+            while not isinstance(piece := pieces.get(), Finish):
+                yield ChatGenerationChunk(message=AIMessageChunk(content=piece))
+            yield self._last(piece, asked)
+        finally:
+            generation.cancel()
+            generation.join()
+
+    async def _astream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        loop, pieces = asyncio.get_running_loop(), asyncio.Queue[str | Finish]()
+
+        def emit(piece: str | Finish) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop may have ended before the thread did
+                loop.call_soon_threadsafe(pieces.put_nowait, piece)
+
+        generation, asked = await asyncio.to_thread(self._start, messages, stop, kwargs, emit)
+        try:
+            while not isinstance(piece := await pieces.get(), Finish):
+                yield ChatGenerationChunk(message=AIMessageChunk(content=piece))
+            yield self._last(piece, asked)
+        finally:
+            generation.cancel()
+
+    def _last(self, finish: Finish, asked: int) -> ChatGenerationChunk:
+        if finish.error is not None:
+            if isinstance(finish.error, NacreError):
+                raise finish.error
+            raise ModelError(
+                tr(
+                    f"transformers:{self.model} failed: {type(finish.error).__name__}: {finish.error}",
+                    f"transformers:{self.model} 运行失败：{type(finish.error).__name__}: {finish.error}",
+                ),
+                model=self.model,
+            ) from finish.error
+        usage = UsageMetadata(input_tokens=asked, output_tokens=finish.tokens, total_tokens=asked + finish.tokens)
+        metadata = {"model_name": self.model, "model_provider": "transformers", "finish_reason": finish.reason}
+        return ChatGenerationChunk(
+            message=AIMessageChunk(content="", response_metadata=metadata, usage_metadata=usage, chunk_position="last")
+        )
+
+
+def _joined(chunks: list[ChatGenerationChunk]) -> ChatResult:
+    last = chunks[-1].message
+    assert isinstance(last, AIMessageChunk)
+    text = "".join(chunk.message.text for chunk in chunks)
+    message = AIMessage(content=text, response_metadata=last.response_metadata, usage_metadata=last.usage_metadata)
+    return ChatResult(generations=[ChatGeneration(message=message)])
