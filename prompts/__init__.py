@@ -172,6 +172,12 @@ def _prompt(id: str, language: Language, raw: Any) -> Prompt:
         )
     if raw["id"] != id:
         raise wrong(f"its id is {raw['id']!r}.", f"其中的 id 为 {raw['id']!r}。")
+    listed = isinstance(raw["messages"], list) and isinstance(raw["variables"], list)
+    if not (listed and isinstance(raw["version"], int) and all(_is_message(m) for m in raw["messages"])):
+        raise wrong(
+            "version is a number, variables a list, messages a list of {role, content}.",
+            "version 应为数字，variables 应为列表，messages 应为 {role, content} 的列表。",
+        )
     messages = tuple((str(m["role"]), str(m["content"]).rstrip("\n")) for m in raw["messages"])
     if unknown := {role for role, _ in messages} - set(_ROLES):
         raise wrong(
@@ -186,3 +192,7 @@ def _prompt(id: str, language: Language, raw: Any) -> Prompt:
             f"声明了 {sorted(declared)}，实际使用 {sorted(used)}。",
         )
     return Prompt(id, language, int(raw["version"]), declared, messages)
+
+
+def _is_message(raw: Any) -> bool:
+    return isinstance(raw, dict) and set(raw) == {"role", "content"}
