@@ -10,7 +10,7 @@ A range of at most two chunks is cut near its middle, which keeps chunks between
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Protocol
@@ -22,6 +22,7 @@ _CLAUSE_ENDS = frozenset("，、；：,;:）)")
 _SURROUNDINGS = 48  # characters on either side of a boundary that decide its rank among equals
 _LIMIT = 400  # tokens: longer chunks cost precision with every embedder measured (research: 200-400)
 _CONTEXT_LIMIT = 64  # tokens for title and heading path
+_FOREIGN = 200  # visible characters outside every block that a chunk may span
 
 
 class BlockLike(Protocol):
@@ -82,11 +83,12 @@ def chunk(text: str, blocks: Sequence[BlockLike], title: str, tokeniser: Tokenis
     return list(_Chunker(text, blocks, title, tokeniser).chunks())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Boundary:
     at: int
     strength: int
     rank: int
+    before: int  # tokens of the document before it
 
 
 class _Chunker:
@@ -96,74 +98,79 @@ class _Chunker:
         self.tokeniser = tokeniser
         self.limit = min(_LIMIT, tokeniser.max_tokens)
         self.blocks = [block for block in blocks if block.end > block.start]
-        self.block_starts = [block.start for block in self.blocks]
+        self.starts = [block.start for block in self.blocks]
         self.headings = [block for block in self.blocks if block.kind == "heading"]
         self.heading_starts = [block.start for block in self.headings]
+        self.parents = _parents(self.headings)
         self.tokens = [start for start, _ in tokeniser.token_offsets(text)]
         self.boundaries = self._boundaries()
         self.places = [boundary.at for boundary in self.boundaries]
 
     def chunks(self) -> Iterator[Chunk]:
-        waiting = [(0, len(self.text))]
+        waiting = self._runs()[::-1]
         while waiting:
             start, end = self._trimmed(*waiting.pop())
             if start == end:
                 continue
             made = self._made(start, end)
-            cut = None if self._fits(made) else self._cut(start, end, self._room(made))
+            cut = None if self._fits(made) else self._cut(made)
             if cut is None:
                 yield made
             else:
                 waiting += [(cut, end), (start, cut)]
 
+    def _runs(self) -> list[tuple[int, int]]:
+        """Stretches of blocks without much foreign text, such as a page's navigation, between them."""
+        if not self.blocks:
+            return [(0, len(self.text))]
+        runs = [(self.blocks[0].start, self.blocks[0].end)]
+        for block in self.blocks[1:]:
+            start, end = runs[-1]
+            if len("".join(self.text[end : block.start].split())) > _FOREIGN:
+                runs.append((block.start, block.end))
+            else:
+                runs[-1] = (start, max(end, block.end))
+        return runs
+
     # ------------------------------------------------------------------------------------------------ sizes
 
-    def _size(self, start: int, end: int) -> int:
-        return bisect_left(self.tokens, end) - bisect_left(self.tokens, start)
-
-    def _room(self, made: Chunk) -> int:
-        """Tokens for the text of a chunk, beside its context."""
-        return max(8, self.limit - self.tokeniser.count_tokens(made.context))
+    def _before(self, at: int) -> int:
+        return bisect_left(self.tokens, at)
 
     def _fits(self, made: Chunk) -> bool:
-        if self._size(made.start, made.end) > self.limit:
+        if self._before(made.end) - self._before(made.start) > self.limit:
             return False
         whole = f"{made.context}\n{self.text[made.start : made.end]}"
         return self.tokeniser.count_tokens(whole) <= self.limit or made.end - made.start <= 1
 
     # ------------------------------------------------------------------------------------------------ where to cut
 
-    def _cut(self, start: int, end: int, room: int) -> int | None:
-        low = bisect_left(self.places, start + 1)
-        high = bisect_left(self.places, end)
-        total = self._size(start, end)
-        # Structure may leave a small piece, a sentence may not.
-        for least, weakest in ((room // 8, BLOCK), (room // 4, SENTENCE), (room // 8, SENTENCE)):
-            found = self._best(self.boundaries[low:high], start, total, room, min(least, total // 3), weakest)
+    def _cut(self, made: Chunk) -> int | None:
+        """The best place to cut a chunk that is too long."""
+        start, end = made.start, made.end
+        room = max(8, self.limit - self.tokeniser.count_tokens(made.context))
+        known = self.boundaries[bisect_left(self.places, start + 1) : bisect_left(self.places, end)]
+        # A section may be short; what is cut out of a section or a paragraph should not be.
+        for part, weakest in ((8, BLOCK), (4, SENTENCE), (8, SENTENCE)):
+            found = self._best(known, made, room, part, weakest)
             if found is not None:
                 return found
-        return self._best(self._fine(start, end), start, total, room, min(room // 4, total // 3), WORD) or self._middle(start, end)
+        found = self._best(self._fine(start, end), made, room, 4, WORD)
+        return self._middle(start, end) if found is None else found
 
-    def _best(
-        self, among: Sequence[_Boundary], start: int, total: int, room: int, least: int, weakest: int
-    ) -> int | None:
-        """The strongest boundary with at least `least` tokens on either side."""
-        best: tuple[int, int, int] | None = None
-        found = None
-        first = bisect_left(self.tokens, start)
+    def _best(self, among: Sequence[_Boundary], made: Chunk, room: int, part: int, weakest: int) -> int | None:
+        """The strongest boundary that leaves at least a `part`-th of a chunk on either side."""
+        first, last = self._before(made.start), self._before(made.end)
+        least = min(room // part, (last - first) // 3)
+        two = last - first <= 2 * room  # then neither half should need another cut, and both be alike
+        best, found = (-1000, 0, 0), None
         for boundary in among:
-            if boundary.strength < weakest:
+            left, right = boundary.before - first, last - boundary.before
+            if boundary.strength < weakest or left < least or right < least:
                 continue
-            left = bisect_left(self.tokens, boundary.at) - first
-            right = total - left
-            if left < least or right < least:
-                continue
-            # A range of two chunks is cut so that neither needs cutting again, as evenly as it can be.
-            last = total <= 2 * room
-            fits = int(not last or max(left, right) <= room)
-            order = -abs(left - right) if last else boundary.rank
-            key = (boundary.strength if fits else boundary.strength - 100, order, -abs(left - right))
-            if best is None or key > best:
+            strength = boundary.strength - (100 if two and max(left, right) > room else 0)
+            key = (strength, -abs(left - right) if two else boundary.rank, -abs(left - right))
+            if key > best:
                 best, found = key, boundary.at
         return found
 
@@ -180,33 +187,34 @@ class _Chunker:
 
     def _middle(self, start: int, end: int) -> int | None:
         """Between two tokens of an endless word."""
-        first, last = bisect_left(self.tokens, start), bisect_left(self.tokens, end)
+        first, last = self._before(start), self._before(end)
         at = self.tokens[(first + last) // 2] if last - first > 1 else (start + end) // 2
         return at if start < at < end else None
 
     def _boundary(self, at: int, strength: int) -> _Boundary:
         near = self.text[max(0, at - _SURROUNDINGS) : at + _SURROUNDINGS]
         rank = int.from_bytes(blake2b(near.encode("utf-8", "replace"), digest_size=6).digest(), "big")
-        return _Boundary(at, strength, rank)
+        return _Boundary(at, strength, rank, self._before(at))
 
     def _boundaries(self) -> list[_Boundary]:
         found: dict[int, int] = {}
         after_heading = False
         spans = [(b.kind, b.start, b.end, b.level) for b in self.blocks] or [("paragraph", 0, len(self.text), 0)]
         for kind, start, end, level in spans:
-            if kind == "heading":
-                # A heading that follows another opens no new piece: both stay with what comes after.
-                found[start] = LINE if after_heading else HEADING + max(0, 9 - level)
-            else:
-                found[start] = max(found.get(start, 0), 1 if after_heading else BLOCK)
-                for at, strength in _inside(kind, self.text, start, end):
-                    found.setdefault(at, strength)
+            # A heading stays with what it heads; a heading under a heading opens nothing of its own.
+            found[start] = 0 if after_heading else HEADING + max(0, 9 - level) if kind == "heading" else BLOCK
+            for at, strength in _inside(kind, self.text, start, end):
+                found.setdefault(at, strength)
             after_heading = kind == "heading"
         return [self._boundary(at, strength) for at, strength in sorted(found.items())]
 
     # ------------------------------------------------------------------------------------------------ what to say of it
 
     def _trimmed(self, start: int, end: int) -> tuple[int, int]:
+        """Without white space at the ends, and without what stands after the last block."""
+        block = self._block_at(end - 1)
+        if block and start < block.end < end:
+            end = block.end
         while start < end and self.text[start].isspace():
             start += 1
         while end > start and self.text[end - 1].isspace():
@@ -214,45 +222,57 @@ class _Chunker:
         return start, end
 
     def _made(self, start: int, end: int) -> Chunk:
-        path, above = self._headings(start, end)
+        path = self._path(start, end)
         block = self._block_at(start)
         table_head = ""
-        if block and block.kind == "table" and block.start < start:
-            table_head = self.text[block.start : block.end].split("\n", 1)[0].strip()
-        return Chunk(start, end, path, block.page if block else None, self._context(above, table_head))
+        if block and block.kind == "table" and block.start < start < block.end:
+            table_head = " ".join(self.text[block.start : block.end].split("\n", 1)[0].split())
+        above = [self._name(heading) for heading in path if heading.start < start]
+        names = [self.title, *above] if self.title not in above[:1] else above
+        lines = [" › ".join(name for name in names if name), table_head]
+        context = "\n".join(line for line in lines if line)
+        context = shorten(context, min(_CONTEXT_LIMIT, self.limit // 4), self.tokeniser)
+        return Chunk(start, end, tuple(self._name(heading) for heading in path), block.page if block else None, context)
 
     def _block_at(self, at: int) -> BlockLike | None:
-        index = bisect_left(self.block_starts, at + 1) - 1
+        index = bisect_left(self.starts, at + 1) - 1
         return self.blocks[index] if index >= 0 else None
 
-    def _headings(self, start: int, end: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """The path of sections that the whole span lies in, and the part of it that stands above the span."""
+    def _path(self, start: int, end: int) -> list[BlockLike]:
+        """The headings of the innermost section that holds the whole span; headings that open the span count."""
         index = bisect_left(self.heading_starts, start + 1)
-        path: list[BlockLike] = []
-        lowest = 99
-        for heading in reversed(self.headings[:index]):
-            if heading.level < lowest:
-                path.insert(0, heading)
-                lowest = heading.level
-            if lowest <= 1:
+        last = bisect_left(self.heading_starts, end)
+        while index < last and not _visible(self.text[self.headings[index - 1].end : self.headings[index].start]):
+            if self.headings[index - 1].start < start or self.headings[index].level <= self.headings[index - 1].level:
                 break
-        for heading in self.headings[index : bisect_left(self.heading_starts, end)]:
-            opening = not self.text[start : heading.start].strip("# \n\t=-") or (path and path[-1].end >= heading.start - 2)
-            if path and heading.level > path[-1].level and opening and path[-1].start >= start:
-                path.append(heading)
-            while path and path[-1] is not heading and path[-1].level >= heading.level:
+            index += 1
+        path: list[BlockLike] = []
+        above = index - 1
+        while above >= 0:
+            path.insert(0, self.headings[above])
+            above = self.parents[above]
+        for heading in self.headings[index:last]:
+            while path and path[-1].level >= heading.level:
                 path.pop()
-        names = tuple(self._name(heading) for heading in path)
-        return names, tuple(self._name(heading) for heading in path if heading.start < start)
+        return path
 
     def _name(self, heading: BlockLike) -> str:
         return " ".join(self.text[heading.start : heading.end].strip("#= \n\t").split())
 
-    def _context(self, above: tuple[str, ...], table_head: str) -> str:
-        names = [self.title, *above] if self.title and self.title not in above[:1] else list(above)
-        lines = [" › ".join(name for name in names if name), table_head]
-        context = "\n".join(line for line in lines if line)
-        return shorten(context, min(_CONTEXT_LIMIT, self.limit // 4), self.tokeniser)
+
+def _parents(headings: Sequence[BlockLike]) -> list[int]:
+    """For each heading the index of the one it stands under, or -1."""
+    found: list[int] = []
+    for index, heading in enumerate(headings):
+        above = index - 1
+        while above >= 0 and headings[above].level >= heading.level:
+            above = found[above]
+        found.append(above)
+    return found
+
+
+def _visible(text: str) -> bool:
+    return any(character.isalnum() for character in text)
 
 
 def shorten(text: str, tokens: int, tokeniser: Tokeniser) -> str:
@@ -285,6 +305,3 @@ def _inside(kind: str, text: str, start: int, end: int) -> Iterator[tuple[int, i
     while at != -1 and at + 1 < end:
         yield at + 1, LINE
         at = text.find("\n", at + 1, end)
-
-
-Chunks = Callable[[str, Sequence[BlockLike], str], list[Chunk]]
