@@ -86,7 +86,7 @@ class Generation:
     ) -> None:
         self._weights, self._ids, self._sampling, self._emit = weights, ids, sampling, emit
         self._cancelled = threading.Event()
-        self._pieces = _Pieces(weights.tokenizer, sampling.stop, emit, self._cancelled, skip=len(ids))
+        self._pieces = Pieces(weights.tokenizer, sampling.stop, emit, self._cancelled, skip=len(ids))
         self._thread = threading.Thread(target=self._run, name="nacre-generation", daemon=True)
         self._thread.start()
 
@@ -165,8 +165,16 @@ class _Leaving:
         self._scope.__exit__(*error)
 
 
-class _Pieces:
-    """Transformers' streamer: turns token ids into text that is whole, characters and stop strings alike."""
+class Pieces:
+    """Transformers' streamer: turns token ids into text that is whole, characters and stop strings alike.
+
+    Args:
+        tokenizer: a tokeniser of transformers.
+        stop: stop strings.
+        emit: called with each piece of text.
+        cancelled: set here when a stop string has come; once it is set, nothing more is emitted.
+        skip: the length of the prompt, in tokens.
+    """
 
     def __init__(
         self,
@@ -185,9 +193,15 @@ class _Pieces:
 
     @property
     def stopped(self) -> bool:
+        """Whether a stop string has come."""
         return self._cutter.stopped
 
     def put(self, value: Any) -> None:
+        """Take the prompt, and then each new token.
+
+        Args:
+            value: a tensor of token ids.
+        """
         ids = value.reshape(-1).tolist()
         if self._prompt_left:  # the first call hands over the prompt
             self._prompt_left = 0
@@ -209,6 +223,7 @@ class _Pieces:
         """Asked for by transformers; the end is said by the generation itself."""
 
     def flush(self) -> None:
+        """Emit what was held back."""
         if not self.stopped:
             before = self._decode(self.ids[self._said_from : self._said_to])
             rest = self._decode(self.ids[self._said_from :])[len(before) :]

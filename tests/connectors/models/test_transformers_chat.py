@@ -6,6 +6,8 @@ import asyncio
 import hashlib
 import importlib.util
 import json
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -14,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from langchain_core.exceptions import ContextOverflowError
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, SystemMessage, ToolMessage
 
@@ -111,12 +115,21 @@ def test_local_greedy_answer_is_what_transformers_itself_generates(folders: dict
         assert answer.usage_metadata["input_tokens"] == ids["input_ids"].shape[1]
 
 
-def test_local_stream_never_shows_half_a_character(llama: Any) -> None:
-    pieces = [chunk.text for seed in range(8) for chunk in llama.stream("珍珠", temperature=1.5, seed=seed, max_tokens=40)][:-1]
-    broken = [piece for piece in pieces if "\ufffd" in piece and piece.strip("\ufffd") == "" and len(piece) == 1]
-    whole = "".join(pieces)
-    assert whole.count("\ufffd") >= len(broken), "only bytes that never become a character may show"
-    assert len(whole) > 50
+@given(st.text(max_size=60) | st.lists(st.sampled_from(["知识库", "🐚👩‍👩‍👧", " fox", "é", "\n\n", "ß", "The"]), max_size=12).map("".join))
+@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_local_stream_shows_whole_characters_only(llama: Any, text: str) -> None:
+    from nacre.connectors.models.generation import Pieces
+
+    tokenizer = llama.weights.tokenizer
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    heard: list[Any] = []
+    pieces = Pieces(tokenizer, [], heard.append, threading.Event(), skip=1)
+    pieces.put(torch.tensor([[9]]))
+    for id_ in ids:
+        pieces.put(torch.tensor([id_]))
+    pieces.flush()
+    assert "".join(heard) == tokenizer.decode(ids, skip_special_tokens=True) == text
+    assert "\ufffd" in text or not any("\ufffd" in piece for piece in heard)
 
 
 def test_local_stop_strings_cut_exactly(llama: Any) -> None:
@@ -339,6 +352,78 @@ def test_local_hub_out_of_reach_fails_at_once(monkeypatch: pytest.MonkeyPatch, u
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", f"http://127.0.0.1:{unused_tcp_port}")
     with pytest.raises(ModelUnavailableError, match=r"cannot be reached.*HF_HUB_OFFLINE"):
         load_model("transformers:nacre-test/no-such-model").invoke("x")
+
+
+HUB = """
+import http.server, json, hashlib, os, subprocess, sys, threading
+from pathlib import Path
+
+folder, home = Path(sys.argv[1]), sys.argv[2]
+
+
+class Hub(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_HEAD(self):
+        self.answer(head=True)
+
+    def do_GET(self):
+        self.answer(head=False)
+
+    def answer(self, head):
+        name = self.path.split("?")[0].split("/")[-1]
+        if "/tiny/llama" not in self.path and "tiny%2Fllama" not in self.path:
+            return self.send(404, b"{}", head, {"X-Error-Code": "RepoNotFound"})
+        if "/tree/" in self.path:
+            return self.send(200, b"[]", head, {})
+        if self.path.startswith("/api/models/"):
+            files = [{"rfilename": file.name} for file in folder.iterdir()]
+            return self.send(200, json.dumps({"id": "tiny/llama", "sha": "a" * 40, "siblings": files}).encode(), head, {})
+        file = folder / name
+        if not file.is_file():
+            return self.send(404, b"", head, {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": "a" * 40})
+        body = file.read_bytes()
+        self.send(200, body, head, {"ETag": hashlib.md5(body).hexdigest(), "X-Repo-Commit": "a" * 40})
+
+    def send(self, status, body, head, headers):
+        self.send_response(status)
+        for key, value in {**headers, "Content-Length": str(len(body))}.items():
+            self.send_header(key, value)
+        self.end_headers()
+        if not head:
+            self.wfile.write(body)
+
+    def log_message(self, *args):
+        pass
+
+
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+os.environ.update(HF_ENDPOINT=f"http://127.0.0.1:{server.server_port}", HF_HOME=home)
+for name in ("HF_HUB_OFFLINE", "HF_TOKEN"):
+    os.environ.pop(name, None)
+from nacre.connectors.models import load_model
+from nacre.errors import UnknownProviderError
+
+try:
+    load_model("transformers:tiny/no-such-model").invoke("x")
+except UnknownProviderError as error:
+    print("unknown:", error)
+first = load_model("transformers:tiny/llama", max_tokens=8, temperature=0).invoke("Go").text
+server.shutdown()
+server.server_close()
+second = load_model("transformers:tiny/llama", max_tokens=8, temperature=0).invoke("Go").text
+print(json.dumps([first, second]))
+"""
+
+
+@pytest.mark.slow
+def test_local_hub_ids_are_fetched_once_and_work_offline_then(folders: dict[str, Path], llama: Any, tmp_path: Path) -> None:
+    result = subprocess.run([sys.executable, "-c", HUB, str(folders["llama"]), str(tmp_path)], capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stderr
+    expected = llama.invoke("Go", max_tokens=8).text
+    assert "unknown: There is no model 'tiny/no-such-model'" in result.stdout
+    assert json.loads(result.stdout.splitlines()[-1]) == [expected, expected]
 
 
 # A real model
