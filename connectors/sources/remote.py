@@ -62,7 +62,7 @@ class Remote:
         uri = str(system.unstrip_protocol(path))
         marker = next((facts[key] for key in _MARKERS if facts.get(key)), None)
         size = facts.get("size")
-        modified = next((facts[key] for key in ("LastModified", "last_modified", "mtime", "modified") if facts.get(key)), None)
+        modified: Any = next((facts[key] for key in ("LastModified", "last_modified", "mtime", "modified") if facts.get(key)), None)
         stamp = modified.timestamp() if hasattr(modified, "timestamp") else modified
         return Item(
             uri=uri,

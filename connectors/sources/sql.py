@@ -113,7 +113,7 @@ class Sql:
             with engine.connect() as connection:
                 # Never committed: a query that writes leaves nothing behind.
                 result = connection.execute(statement)
-                columns = [str(name) for name in result.keys()]
+                columns = [str(name) for name in result.keys()]  # noqa: SIM118 - a result iterates over its rows
                 rows = [tuple(row) for row in result.fetchmany(self.max_rows + 1)]
         except Exception as error:  # each driver has its own
             raise SourceError(tr(f"the query fails: {error}", f"查询失败：{error}"), uri=self.scope) from error

@@ -98,7 +98,7 @@ def detect_text(text: str, name: str, mime: str = "") -> str:
         found = _json_kind(text, hint)
         if found:
             return found
-    if hint in {"eml", "mbox", ""} and ending not in {"txt", "text", "log"} or hint in {"eml", "mbox"}:
+    if (hint in {"eml", "mbox", ""} and ending not in {"txt", "text", "log"}) or hint in {"eml", "mbox"}:
         mail = _mail_kind(head, sure=hint in {"eml", "mbox"})
         if mail:
             return mail

@@ -97,10 +97,10 @@ def parse_into(data: bytes, out: Builder, task: Task, *, charset: str = "") -> s
         kind = detect_text(text, task.name, task.mime)
         out.encoding = out.encoding or encoding
     if kind in _BINARY:
-        reader: _BinaryParser = importlib.import_module(f"nacre.retrieval.parsing.{_BINARY[kind]}")  # type: ignore[assignment]
+        reader: _BinaryParser = importlib.import_module(f"nacre.retrieval.parsing.{_BINARY[kind]}")
         reader.parse(data, out, task)
     else:
-        parser: _TextParser = importlib.import_module(f"nacre.retrieval.parsing.{_TEXT[kind]}")  # type: ignore[assignment]
+        parser: _TextParser = importlib.import_module(f"nacre.retrieval.parsing.{_TEXT[kind]}")
         parser.parse(text, out, task)
     return kind
 

@@ -125,7 +125,7 @@ def _utf16_without_bom(data: bytes) -> str:
     for codec in ("utf-16-le", "utf-16-be"):
         text = sample.decode(codec, "replace")
         # Common in any language: ASCII, CJK punctuation and ideographs, kana, Hangul, Latin and Cyrillic letters.
-        usual = sum(c.isascii() and (c >= " " or c in "\n\r\t") or "\u3000" <= c <= "\u30ff" or "\uff00" <= c <= "\uff65" for c in text)
+        usual = sum((c.isascii() and (c >= " " or c in "\n\r\t")) or "\u3000" <= c <= "\u30ff" or "\uff00" <= c <= "\uff65" for c in text)
         letters = sum("\u4e00" <= c <= "\u9fff" or "\uac00" <= c <= "\ud7a3" or "\u00a0" < c <= "\u04ff" for c in text)
         share = (usual + letters) / len(text)
         # Without any blank, newline or usual sign it is more likely two single bytes read as one ideograph.

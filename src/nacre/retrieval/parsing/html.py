@@ -156,7 +156,7 @@ def _table(table: Any, out: Builder) -> None:
     for row in table.css("tr"):
         cells, hanging = _row(row, hanging)
         if any(cells) or cells:
-            named = row.parent is not None and row.parent.tag == "thead" or (row.css_first("td") is None and row.css_first("th") is not None)
+            named = (row.parent is not None and row.parent.tag == "thead") or (row.css_first("td") is None and row.css_first("th") is not None)
             header_rows += named and header_rows == len(rows)
             rows.append(cells)
     out.table(rows, header_rows=min(header_rows or (len(rows) > 1), 4))

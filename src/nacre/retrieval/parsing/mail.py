@@ -94,9 +94,8 @@ def _parts(message: email.message.Message, out: Builder) -> Iterator[email.messa
         if not isinstance(children, list) or part.get_content_type() == "message/rfc822":
             yield part
             continue
-        if part.get_content_type() == "multipart/alternative":
-            children = _alternative(children)
-        stack.extend(reversed([child for child in children if isinstance(child, email.message.Message)]))
+        parts = [child for child in children if isinstance(child, email.message.Message)]
+        stack.extend(reversed(_alternative(parts) if part.get_content_type() == "multipart/alternative" else parts))
 
 
 def _alternative(parts: list[email.message.Message]) -> list[email.message.Message]:
@@ -118,7 +117,7 @@ def _part(part: email.message.Message, out: Builder, task: Task) -> None:
     name, kind = file_name(part), part.get_content_type()
     if kind == "message/rfc822":
         inner = part.get_payload()
-        if isinstance(inner, list) and inner:
+        if isinstance(inner, list) and inner and isinstance(inner[0], email.message.Message):
             if name:
                 out.attachments.append(name)
             _message(inner[0], out, replace(task, depth=task.depth + 1))

@@ -12,7 +12,7 @@ _STARTS_CJK = re.compile(f"^[{_CJK}]")
 # Controls, zero-width marks, soft hyphens, byte-order marks, non-characters and half a surrogate pair.
 _INVISIBLE = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u200b\u2060\ufeff\ufffe\uffff\ud800-\udfff]")
 _BREAKS = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
-_SPREAD = re.compile(f"[\u3400-\u9fff](?:\\s+[\u3400-\u9fff])+")
+_SPREAD = re.compile("[\u3400-\u9fff](?:\\s+[\u3400-\u9fff])+")
 _RUN = re.compile(r"\s+")
 # Presentation forms that only PDF fonts use: Latin ligatures, Kangxi radicals, compatibility ideographs.
 _PRESENTATION = re.compile("[\ufb00-\ufb06\u2e80-\u2fdf\uf900-\ufaff]")

@@ -10,7 +10,16 @@ from nacre.language import tr
 from nacre.retrieval.parsing.builder import Builder
 from nacre.retrieval.parsing.grid import is_header
 from nacre.retrieval.parsing.limits import Task
-from nacre.retrieval.parsing.pdf_layout import Paragraph, Sheet, body_size, find_furniture, headings, joined, paragraphs, vocabulary
+from nacre.retrieval.parsing.pdf_layout import (
+    Paragraph,
+    Sheet,
+    body_size,
+    find_furniture,
+    headings,
+    joined,
+    paragraphs,
+    vocabulary,
+)
 from nacre.retrieval.parsing.pdf_page import Line, lines_of, read_page, upright
 from nacre.retrieval.parsing.pdf_tables import Grid, aligned_table, ruled_tables
 

@@ -7,6 +7,7 @@ costs milliseconds. The kernel keeps the limits (address space, no files written
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -185,10 +186,9 @@ class _Worker:
         self.process.kill()
         for pipe in (self.process.stdin, self.process.stdout):
             if pipe is not None:
-                try:
+                # A half-sent frame cannot be flushed to the dead.
+                with contextlib.suppress(OSError):
                     pipe.close()
-                except OSError:  # a half-sent frame cannot be flushed to the dead
-                    pass
         self.process.wait()
 
     def _send(self, frame: bytes, deadline: float, seconds: float) -> None:
