@@ -49,8 +49,9 @@ def fetch(
     timeout_s: float = 30.0,
     redirects: int = 5,
     headers: Mapping[str, str] | None = None,
+    data: bytes | None = None,
 ) -> Answer:
-    """GET a page.
+    """GET a page, or POST to it.
 
     Args:
         url: http or https.
@@ -59,6 +60,7 @@ def fetch(
         timeout_s: for the whole exchange, redirects included.
         redirects: how many are followed.
         headers: sent besides ours; not sent to another host after a redirect.
+        data: the body of a POST; a redirect is then not followed but returned.
 
     Returns:
         The answer, whatever its status.
@@ -69,9 +71,9 @@ def fetch(
     deadline = time.monotonic() + timeout_s
     sent, first = dict(headers or {}), urlsplit(url).netloc
     for _ in range(redirects + 1):
-        answer = _get(url, allow_private, max_bytes, deadline, sent if urlsplit(url).netloc == first else {})
+        answer = _exchange(url, data, allow_private, max_bytes, deadline, sent if urlsplit(url).netloc == first else {})
         target = answer.headers.get("location", "")
-        if answer.status not in _REDIRECTS or not target:
+        if answer.status not in _REDIRECTS or not target or data is not None:
             return answer
         url = urljoin(url, target)
     raise SourceError(tr(f"{url} redirects too often", f"{url} 重定向次数过多"), uri=url)
@@ -128,7 +130,7 @@ def is_public(address: str) -> bool:
     return ip.is_global and not ip.is_multicast
 
 
-def _get(url: str, allow_private: bool, max_bytes: int, deadline: float, headers: Mapping[str, str]) -> Answer:
+def _exchange(url: str, data: bytes | None, allow_private: bool, max_bytes: int, deadline: float, headers: Mapping[str, str]) -> Answer:
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username is not None:
         raise SourceError(tr(f"{url} is no http or https address without a login", f"{url} 不是（不含登录信息的）http/https 地址"), uri=url)
@@ -140,7 +142,7 @@ def _get(url: str, allow_private: bool, max_bytes: int, deadline: float, headers
     link = _Link(parts.hostname.encode("idna").decode() if not parts.hostname.isascii() else parts.hostname, port, addresses, parts.scheme == "https", deadline)
     target = urlunsplit(("", "", _ascii(parts.path) or "/", _ascii(parts.query), ""))
     try:
-        link.request("GET", target, headers={"User-Agent": AGENT, "Accept-Encoding": "gzip", **headers})
+        link.request("GET" if data is None else "POST", target, body=data, headers={"User-Agent": AGENT, "Accept-Encoding": "gzip", **headers})
         response = link.getresponse()
         body = _body(response, link, max_bytes, deadline, url)
         return Answer(url, response.status, {name.lower(): value for name, value in response.getheaders()}, body)
