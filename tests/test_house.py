@@ -20,10 +20,11 @@ FILES = sorted(file for folder in ROOTS.values() for file in (ROOT / folder).rgl
 # Lowest first. A file may import its own room and the rooms below; rooms on one level never import each other.
 LEVELS: list[set[str]] = [
     {"errors", "language"},
-    {"optional", "hygiene"},
+    {"optional", "hygiene", "sqlite", "verdict"},
     {"words", "messages", "prompts"},
-    {"grounding", "identity", "markers"},
+    {"grounding", "identity", "markers", "answers", "nearest", "memory_store", "moderation_rules"},
     {"flow", "binding", "events", "citations"},
+    {"drivers"},
     {"decorator"},
     {"prompting", "memory", "moderation", "cache", "resilience", "retrieval", "reasoning", "agents"},
     {"stack"},
@@ -37,7 +38,7 @@ PROTOCOLS = {
     "nacre.retrieval.source",
     "nacre.retrieval.parsing",
     "nacre.reasoning.interpreter",
-    "nacre.moderation",
+    "nacre.verdict",
 }
 # The one seam where the core resolves a name (of an embedder, of a source) by asking the connectors.
 SEAMS = {"retrieval/seams.py"}

@@ -15,23 +15,18 @@ from collections.abc import AsyncIterator, Generator, Iterator, Sequence
 from contextlib import aclosing, closing
 from typing import Any, cast
 
-from langchain_core.callbacks import (
-    AsyncCallbackManager,
-    AsyncCallbackManagerForChainRun,
-    BaseCallbackManager,
-    CallbackManager,
-    CallbackManagerForChainRun,
-)
+from langchain_core.callbacks import AsyncCallbackManager, CallbackManager
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult, LLMResult
 from langchain_core.runnables import Runnable, RunnableConfig
-from langchain_core.runnables.config import ensure_config, merge_configs, patch_config
+from langchain_core.runnables.config import ensure_config, merge_configs
 from pydantic import ConfigDict, ValidationError
 
+from nacre import drivers
 from nacre.binding import rebind
 from nacre.errors import UsageError
-from nacre.flow import NOSTREAM, Call, ChunkFilter, Flow, Live, Run
+from nacre.flow import NOSTREAM, Call, ChunkFilter, Flow, Run
 from nacre.language import tr
 from nacre.messages import as_chunk
 
@@ -149,19 +144,10 @@ class ChatModelDecorator(BaseChatModel):
     ) -> AIMessage:
         """Answer, and wait for the whole answer. Arguments and result as for any LangChain chat model."""
 
-        def drive(messages: Any, run_manager: CallbackManagerForChainRun, config: RunnableConfig) -> AIMessage:
-            child = patch_config(config, callbacks=run_manager.get_child())
-            with closing(self._run(messages, stop, kwargs)) as run:
-                while call := run.pending:
-                    try:
-                        got = call.target.invoke(call.input, call.config(child), **call.kwargs)
-                    except Exception as error:
-                        run.throw(error)
-                    else:
-                        run.send(got)
-                return run.answer()
+        def drive(messages: Any, config: RunnableConfig) -> AIMessage:
+            return drivers.invoke(self._run(messages, stop, kwargs), config)
 
-        return self._call_with_config(drive, self._messages(input), self._config(config))
+        return self._call_with_config(cast(Any, drive), self._messages(input), self._config(config))
 
     async def ainvoke(
         self,
@@ -173,21 +159,10 @@ class ChatModelDecorator(BaseChatModel):
     ) -> AIMessage:
         """Answer without blocking the event loop. Arguments and result as for any LangChain chat model."""
 
-        async def drive(
-            messages: Any, run_manager: AsyncCallbackManagerForChainRun, config: RunnableConfig
-        ) -> AIMessage:
-            child = patch_config(config, callbacks=run_manager.get_child())
-            with closing(self._run(messages, stop, kwargs)) as run:
-                while call := run.pending:
-                    try:
-                        got = await call.target.ainvoke(call.input, call.config(child), **call.kwargs)
-                    except Exception as error:
-                        run.throw(error)
-                    else:
-                        run.send(got)
-                return run.answer()
+        async def drive(messages: Any, config: RunnableConfig) -> AIMessage:
+            return await drivers.ainvoke(self._run(messages, stop, kwargs), config)
 
-        return await self._acall_with_config(drive, self._messages(input), self._config(config))
+        return await self._acall_with_config(cast(Any, drive), self._messages(input), self._config(config))
 
     def stream(
         self,
@@ -203,27 +178,7 @@ class ChatModelDecorator(BaseChatModel):
             return
 
         def drive(inputs: Iterator[Any], config: RunnableConfig) -> Iterator[AIMessageChunk]:
-            with closing(self._run(next(inputs), stop, kwargs)) as run:
-                while call := run.pending:
-                    live = Live(call)
-                    try:
-                        if call.live:
-                            with closing(
-                                cast(Any, call.target.stream(call.input, call.config(config), **call.kwargs))
-                            ) as chunks:
-                                for chunk in chunks:
-                                    for out in live.push(chunk):
-                                        yield out
-                            for out in live.close():
-                                yield out
-                            got: Any = live.message()
-                        else:
-                            got = call.target.invoke(call.input, call.config(config), **call.kwargs)
-                    except Exception as error:
-                        run.throw(error, fatal=bool(live.shown))
-                    else:
-                        run.send(got, live.shown)
-                yield run.rest()
+            yield from drivers.stream(self._run(next(inputs), stop, kwargs), config)
 
         chunks: Any = self._transform_stream_with_config(
             iter([self._messages(input)]), cast(Any, drive), self._config(config)
@@ -245,27 +200,9 @@ class ChatModelDecorator(BaseChatModel):
             return
 
         async def drive(inputs: AsyncIterator[Any], config: RunnableConfig) -> AsyncIterator[AIMessageChunk]:
-            with closing(self._run(await anext(inputs), stop, kwargs)) as run:
-                while call := run.pending:
-                    live = Live(call)
-                    try:
-                        if call.live:
-                            async with aclosing(
-                                cast(Any, call.target.astream(call.input, call.config(config), **call.kwargs))
-                            ) as chunks:
-                                async for chunk in chunks:
-                                    for out in live.push(chunk):
-                                        yield out
-                            for out in live.close():
-                                yield out
-                            got: Any = live.message()
-                        else:
-                            got = await call.target.ainvoke(call.input, call.config(config), **call.kwargs)
-                    except Exception as error:
-                        run.throw(error, fatal=bool(live.shown))
-                    else:
-                        run.send(got, live.shown)
-                yield run.rest()
+            async with aclosing(drivers.astream(self._run(await anext(inputs), stop, kwargs), config)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
 
         chunks: Any = self._atransform_stream_with_config(
             _aiter([self._messages(input)]), cast(Any, drive), self._config(config)
@@ -362,7 +299,7 @@ class ChatModelDecorator(BaseChatModel):
         self, messages: list[list[BaseMessage]], stop: list[str] | None = None, callbacks: Any = None, **kwargs: Any
     ) -> LLMResult:
         """Answer several conversations; `invoke` for each, so that tokens are counted once."""
-        config = _generate_config(callbacks, kwargs)
+        config = drivers.config_of_generate(callbacks, kwargs)
         replies = self.batch(cast(Any, messages), config, stop=stop, **kwargs)
         return LLMResult(generations=[[ChatGeneration(message=reply)] for reply in replies])
 
@@ -370,7 +307,7 @@ class ChatModelDecorator(BaseChatModel):
         self, messages: list[list[BaseMessage]], stop: list[str] | None = None, callbacks: Any = None, **kwargs: Any
     ) -> LLMResult:
         """Answer several conversations; `ainvoke` for each, so that tokens are counted once."""
-        config = _generate_config(callbacks, kwargs)
+        config = drivers.config_of_generate(callbacks, kwargs)
         replies = await self.abatch(cast(Any, messages), config, stop=stop, **kwargs)
         return LLMResult(generations=[[ChatGeneration(message=reply)] for reply in replies])
 
@@ -379,7 +316,11 @@ class ChatModelDecorator(BaseChatModel):
     ) -> ChatResult:
         return ChatResult(
             generations=[
-                ChatGeneration(message=self.invoke(messages, _child(CallbackManager, run_manager), stop=stop, **kwargs))
+                ChatGeneration(
+                    message=self.invoke(
+                        messages, drivers.config_below(CallbackManager, run_manager), stop=stop, **kwargs
+                    )
+                )
             ]
         )
 
@@ -389,7 +330,9 @@ class ChatModelDecorator(BaseChatModel):
         return ChatResult(
             generations=[
                 ChatGeneration(
-                    message=await self.ainvoke(messages, _child(AsyncCallbackManager, run_manager), stop=stop, **kwargs)
+                    message=await self.ainvoke(
+                        messages, drivers.config_below(AsyncCallbackManager, run_manager), stop=stop, **kwargs
+                    )
                 )
             ]
         )
@@ -397,13 +340,15 @@ class ChatModelDecorator(BaseChatModel):
     def _stream(
         self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> Iterator[ChatGenerationChunk]:
-        for chunk in self.stream(messages, _child(CallbackManager, run_manager), stop=stop, **kwargs):
+        for chunk in self.stream(messages, drivers.config_below(CallbackManager, run_manager), stop=stop, **kwargs):
             yield ChatGenerationChunk(message=chunk)
 
     async def _astream(
         self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> AsyncIterator[ChatGenerationChunk]:
-        async for chunk in self.astream(messages, _child(AsyncCallbackManager, run_manager), stop=stop, **kwargs):
+        async for chunk in self.astream(
+            messages, drivers.config_below(AsyncCallbackManager, run_manager), stop=stop, **kwargs
+        ):
             yield ChatGenerationChunk(message=chunk)
 
     def _resolve_model_profile(self) -> Any:
@@ -438,23 +383,6 @@ class ChatModelDecorator(BaseChatModel):
 
 def _last(answer: AIMessage) -> AIMessageChunk:
     return as_chunk(answer).model_copy(update={"chunk_position": "last"})
-
-
-def _generate_config(callbacks: Any, kwargs: dict[str, Any]) -> RunnableConfig:
-    config = {
-        "callbacks": callbacks,
-        **{name: kwargs.pop(name, None) for name in ("tags", "metadata", "run_name", "run_id")},
-    }
-    return cast(RunnableConfig, {name: value for name, value in config.items() if value is not None})
-
-
-def _child(kind: type[BaseCallbackManager], run_manager: Any) -> RunnableConfig:
-    """A configuration whose callbacks hang below an LLM run (LLM run managers have no `get_child`)."""
-    if run_manager is None:
-        return {}
-    manager = kind(handlers=[], parent_run_id=run_manager.run_id)
-    manager.set_handlers(run_manager.inheritable_handlers)
-    return {"callbacks": manager}
 
 
 async def _aiter(items: Sequence[Any]) -> AsyncIterator[Any]:

@@ -22,10 +22,21 @@ class ChunkFilter(Protocol):
     """What may change the chunks of a live call on their way to the user. One object serves one call."""
 
     def push(self, chunk: AIMessageChunk) -> Sequence[AIMessageChunk]:
-        """Take a chunk in and give out those that may be shown now."""
+        """Take a chunk in.
+
+        Args:
+            chunk: of the live call.
+
+        Returns:
+            The chunks that may be shown now.
+        """
 
     def close(self) -> Sequence[AIMessageChunk]:
-        """The stream has ended: give out what was held back."""
+        """The stream has ended.
+
+        Returns:
+            The chunks that were held back.
+        """
 
 
 @dataclass(frozen=True, slots=True)
