@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,6 +87,25 @@ def write_whole(path: Path, text: str) -> None:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
         Path(name).replace(path)
+
+
+def write_first(path: Path, text: str) -> None:
+    """Write a small file unless it is there already: where two processes decide at once, the first one's word holds.
+
+    Args:
+        path: the file.
+        text: what shall stand in it.
+
+    Raises:
+        ModelError: the cache folder cannot be written.
+    """
+    with _writing(path.parent), tempfile.NamedTemporaryFile("w", dir=path.parent, encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        with suppress(OSError):  # there already, or a disk without hard links
+            os.link(file.name, path)
+    if not path.is_file():
+        write_whole(path, text)
 
 
 @contextmanager

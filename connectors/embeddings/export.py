@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import platform
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from nacre.connectors.embeddings.cache import adopt, cache_root, draft_folder, file_hash, read_json, write_whole
+from nacre.connectors.embeddings.cache import adopt, cache_root, draft_folder, file_hash, read_json, write_first
 from nacre.connectors.embeddings.checkpoint import WEIGHTS
 
 if TYPE_CHECKING:
@@ -70,18 +71,22 @@ def exported(
 
 def _chosen(place: Path, build: Callable[[Precision], ModelProto], judge: Callable[[Path, Path], Verdict]) -> Precision:
     note = place / f"choice-{_machine()}.json"
-    known = (read_json(note) or {}).get("precision")
-    if known in ("fp32", "int8"):
-        return known  # type: ignore[no-any-return]
-    import json
+    known = _noted(note)
+    if known is None:
+        with draft_folder(place) as draft:
+            note.unlink(missing_ok=True)  # damaged
+            for precision in ("fp32", "int8"):
+                _save(build(precision), draft / precision)
+            verdict = judge(draft / "fp32" / _MODEL, draft / "int8" / _MODEL)
+            write_first(note, json.dumps(verdict.as_dict()))
+            known = _noted(note) or verdict.precision
+            adopt(draft / known, place / known)
+    return known
 
-    with draft_folder(place) as draft:
-        for precision in ("fp32", "int8"):
-            _save(build(precision), draft / precision)
-        verdict = judge(draft / "fp32" / _MODEL, draft / "int8" / _MODEL)
-        adopt(draft / verdict.precision, place / verdict.precision)
-    write_whole(note, json.dumps(verdict.as_dict()))
-    return verdict.precision
+
+def _noted(note: Path) -> Precision | None:
+    precision = (read_json(note) or {}).get("precision")
+    return precision if precision in ("fp32", "int8") else None
 
 
 def _save(model: ModelProto, folder: Path) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nacre.connectors.embeddings.onnx_encoder import cores, open_session
-from nacre.connectors.embeddings.probe import Verdict, probe_set, verdict
+from nacre.connectors.embeddings.probe import Verdict, probe_set, side_by_side, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,14 +75,12 @@ def compare(exact: PairScorer, quantised: PairScorer) -> Verdict:
         The figures, and which one to use.
     """
     questions, passages = probe_set()
-    others = passages[1:] + passages[:1]
-    scores, seconds = [], []
-    for scorer in (exact, quantised):
-        scorer.score(questions[0], passages[:1])  # the first run of a session allocates
-        start = time.perf_counter()
-        rows = [scorer.score(q, [p, o], threads=1) for q, p, o in zip(questions, passages, others, strict=True)]
-        seconds.append(time.perf_counter() - start)
-        scores.append(np.array(rows, np.float64))
-    correlation = float(np.corrcoef(scores[0].ravel(), scores[1].ravel())[0, 1])
-    same = float(np.mean((scores[0][:, 0] > scores[0][:, 1]) == (scores[1][:, 0] > scores[1][:, 1])))
-    return verdict(correlation, correlation, same, seconds[0] / seconds[1])
+    pairs = list(zip(questions, passages, passages[1:] + passages[:1], strict=True))
+    (one, two), speed_up = side_by_side(
+        lambda pair: exact.score(pair[0], pair[1:], threads=1),
+        lambda pair: quantised.score(pair[0], pair[1:], threads=1),
+        pairs,
+    )
+    correlation = float(np.corrcoef(one.ravel(), two.ravel())[0, 1])
+    same = float(np.mean((one[:, 0] > one[:, 1]) == (two[:, 0] > two[:, 1])))
+    return verdict(correlation, correlation, same, speed_up)

