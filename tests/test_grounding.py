@@ -107,15 +107,15 @@ def test_loose_passages_that_agree_are_believed_and_those_that_differ_are_not() 
     ]
     yes, no = (evidence(question, passages) for passages in (agreeing, differing))
     assert agreement(yes) > agreement(no)
-    assert answerable(question, yes, loose=True)[0]
-    assert not answerable(question, no, loose=True)[0]
+    assert answerable(question, agreeing, yes)[0]
+    assert not answerable(question, differing, no)[0]
 
 
 def test_a_passage_about_something_else_answers_nothing() -> None:
     question = analyse("What is the parking fee at the airport?")
-    found = evidence(question, [("Tea is picked by hand in April. The leaves rest for a day.", "Tea")])
-    assert answerable(question, found, loose=False)[0] is False
-    assert answerable(question, [], loose=False) == (False, 0.0)
+    passages = [("Tea is picked by hand in April. The leaves rest for a day.", "Tea")]
+    assert answerable(question, passages, evidence(question, passages))[0] is False
+    assert answerable(question, [], []) == (False, 0.0)
 
 
 @given(text_of_any_kind, text_of_any_kind, text_of_any_kind)
@@ -127,4 +127,4 @@ def test_evidence_is_whole_sentences_of_the_passages_whatever_they_hold(question
         assert text[item.start : item.end].strip() == text[item.start : item.end] != ""
     if found:
         assert 0.0 <= agreement(found) <= 1.0
-        assert 0.0 <= answerable(asked, found, loose=True)[1] <= 1.0
+        assert 0.0 <= answerable(asked, [(one, ""), (two, "title")], found)[1] <= 1.0

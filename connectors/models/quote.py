@@ -61,9 +61,9 @@ def answer(question: str, sources: Sequence[Source], sentences: int = 2) -> list
     asked = analyse(question[:_LONGEST])
     if not asked.terms:
         return []
-    found = evidence(asked, [(source.text, source.title) for source in sources])
-    loose = not any(source.title for source in sources)
-    if not answerable(asked, found, loose=loose)[0]:
+    passages = [(source.text, source.title) for source in sources]
+    found = evidence(asked, passages)
+    if not answerable(asked, passages, found)[0]:
         return []
     quotes = [_quote(item, sources) for item in _best(found, sources, sentences)]
     return [quote for quote in quotes if quote.score >= quotes[0].score - _SECOND]
@@ -72,7 +72,7 @@ def answer(question: str, sources: Sequence[Source], sentences: int = 2) -> list
 def _best(found: Sequence[Evidence], sources: Sequence[Source], count: int) -> list[Evidence]:
     """The highest-scored sentences, none of them twice though sources may overlap."""
     best: dict[str, Evidence] = {}
-    for item in sorted(found, key=lambda item: -item.score):
+    for item in sorted((item for item in found if item.statement), key=lambda item: -item.score):
         best.setdefault(sources[item.passage].text[item.start : item.end], item)
         if len(best) == count:
             break

@@ -3,7 +3,7 @@
 Two situations, two calibrations, both learned by `bench/quote_weights.py`, which prints what they reach held out:
 
 * Passages with a title come from a knowledge base, where one document is the authority on a matter: its best
-  sentence has to be good enough.
+  sentence has to be good enough, and the passage must not lack what the question is about.
 * Loose passages (search snippets) all sound right, since they were found by the words of the question. Whether they
   hold the answer shows in their agreement: the same name, number or date comes back in passage after passage. This is
   the redundancy that question answering on the web has used since AskMSR (Brill et al. 2002).
@@ -12,55 +12,78 @@ Two situations, two calibrations, both learned by `bench/quote_weights.py`, whic
 from __future__ import annotations
 
 import math
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 
-from nacre.grounding import Evidence, Question
+from nacre.grounding import Evidence, Question, prior
+from nacre.words import words
 
-TITLED = {"constant": -6.876, "best": 0.826}
+TITLED = {"constant": -1.139, "best": 0.426, "missing": -5.517, "missing_name": -1.229}
 LOOSE = {"constant": -9.83, "best": 0.268, "agreement": 9.0, "near": 1.186, "several": 0.293}
 # Refuse below. Titled: hardly a right answer may be lost. Loose: the best balance of both mistakes.
-REFUSE_BELOW = {"titled": 0.07, "loose": 0.37}
+REFUSE_BELOW = {"titled": 0.1, "loose": 0.43}
 _SOFT = 16.0  # score points over which a passage's voice falls to 1/e: nearly an equal vote
+_NAME = re.compile(r"(?<=\s)[A-Z][\w'-]*")
 
 
-def answerable(question: Question, found: Sequence[Evidence], *, loose: bool) -> tuple[bool, float]:
+def answerable(
+    question: Question, passages: Sequence[tuple[str, str]], found: Sequence[Evidence]
+) -> tuple[bool, float]:
     """Whether the passages hold an answer.
 
     Args:
         question: from `nacre.grounding.analyse`.
-        found: from `nacre.grounding.evidence`; empty means no.
-        loose: whether the passages come without titles, as search snippets do.
+        passages: (text, title) of each, as given to `nacre.grounding.evidence`.
+        found: what that returned; empty means no.
 
     Returns:
         The decision, and the estimated probability behind it.
     """
     if not found:
         return False, 0.0
-    features = measured(question, found)
+    loose = not any(title for _, title in passages)
     weights = LOOSE if loose else TITLED
+    features = measured(question, passages, found)
     logit = weights["constant"] + sum(weight * features[name] for name, weight in weights.items() if name in features)
     probability = 1 / (1 + math.exp(-logit))
     return probability >= REFUSE_BELOW["loose" if loose else "titled"], probability
 
 
-def measured(question: Question, found: Sequence[Evidence]) -> dict[str, float]:
+def measured(question: Question, passages: Sequence[tuple[str, str]], found: Sequence[Evidence]) -> dict[str, float]:
     """What the decision looks at.
 
     Args:
         question: from `nacre.grounding.analyse`.
+        passages: (text, title) of each.
         found: from `nacre.grounding.evidence`, not empty.
 
     Returns:
-        `best` score, `agreement` (0 to 1), `near` (0 to 1), `several` (0 or 1).
+        `best`: the highest score. `missing`: the weighted share of the question's words that the best passage lacks.
+        `missing_name`: 1 when a name or a number of the question is among them. `agreement`: see there. `near`: whether
+        a thing of the expected kind stands beside the question's words, 0 to 1. `several`: 1 when several are asked for.
     """
     best = max(found, key=lambda item: item.score)
+    there = {term for part in passages[best.passage] for term in words(part)}
+    # Of "which colour" and "what version" the answer gives the value, not the noun.
+    asked = [term for term in question.terms if term not in question.expectation.focus] or list(question.terms)
+    lacking = [term for term in asked if term not in there]
     return {
         "best": best.score,
+        "missing": sum(map(prior, lacking)) / (sum(map(prior, asked)) or 1.0),
+        "missing_name": float(not _names(question) <= there),
         "agreement": agreement(found),
         "near": best.features["near"],
         "several": float(question.expectation.several),
     }
+
+
+def _names(question: Question) -> set[str]:
+    """Terms that no other word can stand for: those with digits, and capitalised words inside an English question."""
+    names = {term for term in question.terms if any(c.isdigit() for c in term)}
+    if question.language == "en":
+        names |= {term for name in _NAME.findall(question.text) for term in words(name)} & set(question.terms)
+    return names
 
 
 def agreement(found: Sequence[Evidence]) -> float:

@@ -20,17 +20,17 @@ from nacre.stopwords import stopwords
 from nacre.words import located_words, sentences, words
 
 WEIGHTS = {
-    "coverage": 6.21,
-    "adjacency": 4.61,
+    "coverage": 6.18,
+    "adjacency": 4.59,
     "before": 3.79,
-    "above": 5.14,
-    "order": 3.12,
-    "near": 1.38,
-    "unnamed": -1.28,
-    "focus": 2.14,
-    "rarest": 1.25,
+    "above": 5.11,
+    "order": 3.11,
+    "near": 1.36,
+    "unnamed": -1.29,
+    "focus": 2.17,
+    "rarest": 1.26,
     "question": -1.21,
-    "fragment": -2.21,
+    "fragment": -2.2,
 }
 
 
@@ -66,6 +66,7 @@ class Evidence:
         score: higher is better; only differences mean something, and only within one question.
         features: what the score is made of, by name.
         answers: possible answers that the sentence names, in a canonical form.
+        statement: whether the sentence can be an answer: a question, or a heading that says nothing new, cannot.
     """
 
     passage: int
@@ -74,6 +75,7 @@ class Evidence:
     score: float
     features: dict[str, float] = field(repr=False)
     answers: frozenset[str] = field(repr=False)
+    statement: bool = True
 
 
 @dataclass(slots=True)
@@ -121,7 +123,7 @@ def evidence(question: Question, passages: Sequence[tuple[str, str]]) -> list[Ev
     """
     found = [sentence for n, (text, title) in enumerate(passages) for sentence in _sentences(n, text, title)]
     frequency = Counter(term for sentence in found for term in sentence.terms if term in question.asked)
-    weights = {term: _prior(term) * math.log(1 + (len(found) + 1) / (frequency[term] + 0.5)) for term in question.terms}
+    weights = {term: prior(term) * math.log(1 + (len(found) + 1) / (frequency[term] + 0.5)) for term in question.terms}
     rows = [_features(question, sentence, weights) for sentence in found]
     return [
         Evidence(
@@ -131,9 +133,26 @@ def evidence(question: Question, passages: Sequence[tuple[str, str]]) -> list[Ev
             sum(WEIGHTS[name] * value for name, value in row.items()),
             row,
             frozenset(answers_in(sentence.text, question.expectation, question.asked) - stopwords()),
+            _is_statement(question, sentence),
         )
         for sentence, row in zip(found, rows, strict=True)
     ]
+
+
+def prior(term: str) -> float:
+    """How telling a word is before any text is seen: longer words are rarer, names and numbers rarer still.
+
+    Args:
+        term: an index term.
+
+    Returns:
+        A weight from 0.5 to 1.5.
+    """
+    if not term.isascii():
+        return {1: 0.5, 2: 1.0, 3: 1.3}.get(len(term), 1.5)
+    if term.isdigit():
+        return 1.2
+    return 0.6 + 0.1 * min(len(term), 8) if term.isalpha() else 1.5
 
 
 def support(claim: str, sentence: str, context: str = "") -> float:
@@ -155,8 +174,8 @@ def support(claim: str, sentence: str, context: str = "") -> float:
     """
     terms = analyse(claim).terms
     here, near = set(words(sentence)), set(words(context))
-    total = sum(_prior(term) for term in terms)
-    reached = sum(_prior(term) * (1.0 if term in here else 0.5) for term in terms if term in here or term in near)
+    total = sum(prior(term) for term in terms)
+    reached = sum(prior(term) * (1.0 if term in here else 0.5) for term in terms if term in here or term in near)
     return reached / total if total else 0.0
 
 
@@ -167,13 +186,20 @@ def _sentences(passage: int, text: str, title: str) -> list[_Sentence]:
     for start, end in sentences(text):
         line = unicodedata.normalize("NFKC", text[start:end])
         located = located_words(line)
-        found.append(_Sentence(passage, start, end, line, located, before, above))
         terms = frozenset(term for term, _ in located)
+        found.append(_Sentence(passage, start, end, line, located, before, above))
         row = "\t" in line or " | " in line
-        if _is_heading(line) or (row and not in_table):  # the first row of a table names its columns
+        alone = line[-1] == "?" and text[end : end + 1] == "\n" and text[start - 1 : start] in ("\n", "")  # of an FAQ
+        if _is_heading(line) or alone or (row and not in_table):  # the first row of a table names its columns
             above = heading | terms
         before, in_table = terms, row
     return found
+
+
+def _is_statement(question: Question, sentence: _Sentence) -> bool:
+    if sentence.text[-1] == "?":
+        return False
+    return not _is_heading(sentence.text) or bool(sentence.terms - sentence.above - question.asked - stopwords())
 
 
 def _is_heading(line: str) -> bool:
@@ -185,15 +211,6 @@ def _is_heading(line: str) -> bool:
 def _pairs(text: str, terms: Sequence[str], language: Language) -> set[tuple[str, str]]:
     units: Sequence[str] = [c for c in text.casefold() if c.isalnum()] if language == "zh" else terms
     return set(itertools.pairwise(units))
-
-
-def _prior(term: str) -> float:
-    """How telling a word is before any text is seen: longer words are rarer, names and numbers rarer still."""
-    if not term.isascii():
-        return {1: 0.5, 2: 1.0, 3: 1.3}.get(len(term), 1.5)
-    if term.isdigit():
-        return 1.2
-    return 0.6 + 0.1 * min(len(term), 8) if term.isalpha() else 1.5
 
 
 def _features(question: Question, sentence: _Sentence, weights: dict[str, float]) -> dict[str, float]:
