@@ -24,6 +24,7 @@ class Execution:
         seconds: wall-clock time of the run.
         stderr: what it wrote to standard error.
         limit: which limit ended it: "time", "cpu", "memory", "output", "value", "disk", "file_size", "files", "processes", "program".
+        reads: which cells of tables (inputs that are lists of lists of dicts) it read: input, table, row, column.
     """
 
     status: Status
@@ -33,6 +34,7 @@ class Execution:
     seconds: float = 0.0
     stderr: str = ""
     limit: str | None = None
+    reads: tuple[tuple[str, int, int, str], ...] = ()
 
 
 @runtime_checkable

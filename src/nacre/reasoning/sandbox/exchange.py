@@ -11,6 +11,7 @@ from nacre.reasoning.sandbox.helper import Child, kill
 from nacre.reasoning.sandbox.limits import Limits
 
 _PART = 1 << 16
+_BESIDE_THE_VALUE = 1 << 19  # nonce, status, the cells that were read, or the text of an error
 
 
 @dataclass
@@ -47,7 +48,7 @@ def exchange(child: Child, request: bytes, limits: Limits, timeout_s: float) -> 
     start = time.monotonic()
     record = Record()
     sinks = {child.stdout: (record.stdout, limits.output), child.stderr: (record.stderr, limits.output)}
-    sinks[child.answer] = (record.answer, limits.value + 8192)
+    sinks[child.answer] = (record.answer, limits.value + _BESIDE_THE_VALUE)
     for fd in (child.program, *sinks):
         os.set_blocking(fd, False)
     record.ended = _pump(child, memoryview(request), sinks, record, start + timeout_s)

@@ -8,6 +8,7 @@ import math
 import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -154,6 +155,12 @@ class PythonInterpreter:
         if execution.status != "ok" or execution.value != selftest.PASSED:
             what = execution.error or execution.value
             raise InterpreterError(tr(f"The sandbox failed its self-test and serves nothing: {what}", f"沙箱未通过自检，拒绝服务：{what}"))
+
+
+@cache
+def shared_interpreter() -> PythonInterpreter:
+    """The interpreter that everything uses which is given none, so that there is one helper process and not one each."""
+    return PythonInterpreter()
 
 
 def _execute(helper: Helper, child: Child, request: bytes, limits: Limits, timeout_s: float) -> Execution:

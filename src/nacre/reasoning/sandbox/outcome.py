@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import signal
+from dataclasses import replace
 from typing import cast
 
 from nacre.language import tr
@@ -20,16 +21,25 @@ def from_answer(record: Record, nonce: bytes) -> Execution | None:
     answer = bytes(record.answer)
     if not hmac.compare_digest(answer[: len(nonce)], nonce):
         return None
-    head, _, text = answer[len(nonce) :].decode("utf-8", "replace").partition("\n")
+    head, _, rest = answer[len(nonce) :].decode("utf-8", "replace").partition("\n")
+    reads, _, text = rest.partition("\n")
     status, _, limit = head.partition(":")
     if status not in STATUSES or limit not in _LIMITS:
         return None
     if status != "ok":
         return _execution(record, cast(Status, status), printable(text), limit)
     try:
-        return _execution(record, "ok", value=decode(text))
+        return replace(_execution(record, "ok", value=decode(text)), reads=_places(reads))
     except ValueError as error:
         return _execution(record, "error", tr(f"The value cannot be read: {error}", f"无法读取返回值：{error}"))
+
+
+def _places(text: str) -> tuple[tuple[str, int, int, str], ...]:
+    """Which cells the program read: (input, table, row, column)."""
+    cells = decode(text)
+    if not isinstance(cells, list) or not all(isinstance(cell, tuple) and [type(part) for part in cell] == [str, int, int, str] for cell in cells):
+        return ()
+    return tuple(cells)
 
 
 def from_limit(record: Record, timeout_s: float, limits: Limits) -> Execution:

@@ -15,8 +15,10 @@ from typing import Any
 
 from . import rlimits
 from .encode import Encoder, Unencodable
+from .recording import Place, recorded
 
 _NAME = "<program>"
+_READS_LIMIT = 1 << 18
 _ANSWERS = ("ans", "answer")
 _LIMIT_OF_ERRNO = {errno.ENOSPC: "disk", errno.EDQUOT: "disk", errno.EFBIG: "file_size", errno.EMFILE: "files", errno.ENFILE: "files"}
 _FORBIDDEN = (errno.EPERM, errno.EACCES, errno.EROFS)
@@ -43,7 +45,7 @@ def prepare(names: dict[str, Any]) -> dict[str, Any]:
     return space
 
 
-def run(request: dict[str, Any], space: dict[str, Any]) -> tuple[str, str]:
+def run(request: dict[str, Any], space: dict[str, Any]) -> str:
     """Run one program.
 
     Args:
@@ -51,16 +53,22 @@ def run(request: dict[str, Any], space: dict[str, Any]) -> tuple[str, str]:
         space: from `prepare`.
 
     Returns:
-        The status, "ok", "error", "memory" or "blocked", with a limit after a colon where one was reached ("error:disk");
-        and the value as JSON, or the text of the error.
+        Three parts, a line each: the status, "ok", "error", "memory" or "blocked", with a limit after a colon where one was
+        reached ("error:disk"); the cells of tables that it read; and the value as JSON, or the text of the error.
     """
+    inputs, reads = recorded(request["inputs"])
+    space.update(inputs)
+    status, text = _outcome(request, space)
+    return f"{status}\n{_reads(reads)}\n{text}"
+
+
+def _outcome(request: dict[str, Any], space: dict[str, Any]) -> tuple[str, str]:
     try:
         code = _compile(request["code"])
     except MemoryError:  # what CPython's parser raises for a program nested too deeply
         return "error", "SyntaxError: the program is nested too deeply"
     except BaseException as error:
         return "error", _describe(error)
-    space.update(request["inputs"])
     try:
         result = _execute(code, space)
         _flush()
@@ -69,6 +77,13 @@ def run(request: dict[str, Any], space: dict[str, Any]) -> tuple[str, str]:
         return "error:value", f"ValueError: {error}"
     except BaseException as error:
         return _failure(error)
+
+
+def _reads(reads: set[Place]) -> str:
+    try:
+        return Encoder(_READS_LIMIT).text(sorted(reads))
+    except BaseException:  # it is a courtesy; the value matters more
+        return "[]"
 
 
 def _compile(source: str) -> list[types.CodeType]:

@@ -1,0 +1,119 @@
+"""Find the program in what a model wrote. Only lines are looked at: foreign code is never parsed in this process."""
+
+from __future__ import annotations
+
+import re
+
+_THINKING = re.compile(r"<(think|thinking|reasoning)>.*?(?:</\1>|\Z)", re.DOTALL | re.IGNORECASE)
+_FENCE = re.compile(r"^(?P<indent>[ \t>]*)(?P<mark>`{3,}|~{3,})[ \t]*(?P<tag>[\w.+#-]*)[^\n]*$", re.MULTILINE)
+_TAGS = ("python", "py", "python3", "python2", "ipython", "tool_code", "code", "sandbox", "")
+_PROMPT = re.compile(r"^(?:>>>|\.\.\.)(?: |$)", re.MULTILINE)
+_INVISIBLE = str.maketrans({"\u00a0": " ", "\u3000": " ", "\u200b": None, "\ufeff": None, "\u2060": None})
+_QUOTES = str.maketrans({"“": '"', "”": '"', "‘": "'", "’": "'"})
+_KEYWORD = r"(?:def|class|async def|if|elif|while|for|with|try|except|finally|else|match|case)\b.*:\s*(?:#.*)?$"
+_STATEMENT = r"(?:import \w|from \w[\w.]* import |return\b|raise\b|assert\b|global\b|del |pass$|break$|continue$|print [\"']|>>> |@\w|#)"
+_ASSIGNMENT = r"[A-Za-z_]\w*(?:\s*,\s*[A-Za-z_]\w*|\[[^\]]*\]|\.\w+)*\s*(?::\s*[\w\[\], |.]+)?(?:[-+*/%|&^]|//|\*\*)?=(?!=)\s*\S"
+_CALL = r"[A-Za-z_][\w.]*\(.*\)\s*(?:#.*)?$"
+_CODE_LINE = re.compile(rf"^(?:{_KEYWORD}|{_STATEMENT}|{_ASSIGNMENT}|{_CALL}|[\])}}]+[,)]*\s*$)")
+_OPERAND = r"[-+(]*[\w.]+(?:\([^()]*\))?\)*"
+_EXPRESSION = re.compile(rf"^(?=.*\d){_OPERAND}(?:\s*(?:\*\*|//|[-+*/%])\s*{_OPERAND})+\s*$")
+_LONGEST_LINE = 2000
+_DEFINES_SOLUTION = re.compile(r"^\s*def\s+solution\s*\(", re.MULTILINE)
+
+
+def program_in(text: str) -> str | None:
+    """The program in a model's reply.
+
+    Args:
+        text: the reply: fenced code, several fences, code without a fence, prose around it.
+
+    Returns:
+        Source text, or None when there is no code.
+
+    Example:
+        >>> program_in("Let me see:\\n```python\\nans = 6 * 7\\n```\\nSo it is 42.")
+        'ans = 6 * 7'
+        >>> program_in("It is 42.") is None
+        True
+    """
+    text = _THINKING.sub("", text).translate(_INVISIBLE).replace("\r\n", "\n").replace("\r", "\n")
+    blocks = [block for block in fenced_blocks(text) if block.strip()]
+    if not blocks:
+        blocks = [found] if (found := _bare(text)) else []
+    return _cleaned(_chosen(blocks)) if blocks else None
+
+
+def fenced_blocks(text: str) -> list[str]:
+    """The contents of all code fences that can hold Python, in order; a fence that is never closed ends with the text.
+
+    Args:
+        text: Markdown.
+
+    Returns:
+        One text a fence; fences of output, JSON or another language are left out.
+    """
+    blocks, at = [], 0
+    while opening := _FENCE.search(text, at):
+        start = opening.end() + 1
+        closing = re.compile(rf"^[ \t>]*{opening['mark'][0]}{{{len(opening['mark'])},}}[ \t]*$", re.MULTILINE).search(text, start)
+        end = closing.start() if closing else len(text)
+        at = closing.end() if closing else len(text)
+        if opening["tag"].lower() in _TAGS:
+            blocks.append(_without_margin(text[start:end].rstrip("\n"), opening["indent"]))
+    return blocks
+
+
+def _chosen(blocks: list[str]) -> str:
+    """One program of several blocks: the last whole solution, else all of them as one after the other."""
+    defining = [block for block in blocks if _DEFINES_SOLUTION.search(block)]
+    if len(defining) > 1:
+        return defining[-1]
+    return "\n".join(blocks)
+
+
+def _bare(text: str) -> str:
+    """The longest run of lines that look like code."""
+    best: list[str] = []
+    run: list[str] = []
+    depth = 0
+    for line in [*text.split("\n"), "END"]:
+        if depth > 0 or (line.strip() and line[:1] in " \t" and run) or (not line.strip() and run) or _is_code(line):
+            run.append(line)
+            depth = max(0, depth + sum(line.count(mark) for mark in "([{") - sum(line.count(mark) for mark in ")]}"))
+            continue
+        best = max(best, run, key=_weight)
+        run, depth = [], 0
+    best = max(best, run, key=_weight)
+    return "\n".join(best) if _weight(best) else ""
+
+
+def _is_code(line: str) -> bool:
+    return len(line) <= _LONGEST_LINE and bool(_CODE_LINE.match(line) or _EXPRESSION.match(line))
+
+
+def _weight(lines: list[str]) -> int:
+    return sum(1 for line in lines if line.strip() and not line.lstrip().startswith("#") and (_is_code(line) or line[:1] in " \t"))
+
+
+def _cleaned(code: str) -> str:
+    if _PROMPT.search(code):
+        shown = [line for line in code.split("\n") if _PROMPT.match(line)]
+        code = "\n".join(_PROMPT.sub("", line) for line in shown)
+    code = _dedented(code)
+    if not any(mark in code for mark in "\"'"):
+        code = code.translate(_QUOTES)  # a word processor's quotes, and no others
+    return code.strip("\n")
+
+
+def _dedented(code: str) -> str:
+    """Without a margin that all lines share. (textwrap.dedent also blanks lines inside strings, which is code.)"""
+    margins = [len(line) - len(line.lstrip(" \t")) for line in code.split("\n") if line.strip()]
+    cut = min(margins, default=0)
+    return "\n".join(line[cut:] if line.strip() else "" for line in code.split("\n"))
+
+
+def _without_margin(code: str, margin: str) -> str:
+    """A fence in a list or a quotation carries the same margin on every line."""
+    if not margin:
+        return code
+    return "\n".join(line.removeprefix(margin) for line in code.split("\n"))
