@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from nacre.connectors.models.local_weights import Weights
 from nacre.connectors.models.stops import StopCutter
+from nacre.optional import need
 
 # Torch draws from one random state a process; a seed holds only while nobody else draws.
 _one_at_a_time = threading.Lock()
@@ -109,37 +110,31 @@ class Generation:
             self._emit(Finish(error=error))
 
     def _generate(self) -> None:
-        import torch
-        from transformers import GenerationConfig, StoppingCriteria
+        torch, transformers = need("torch", extra="local"), need("transformers", extra="local")
 
-        class Cancelled(StoppingCriteria):  # type: ignore[misc]
-            def __call__(criterion, input_ids: Any, scores: Any, **kwargs: Any) -> Any:
-                return torch.full(
-                    (input_ids.shape[0],), self._cancelled.is_set(), device=input_ids.device, dtype=torch.bool
-                )
+        def cancelled(input_ids: Any, scores: Any, **kwargs: Any) -> Any:
+            return torch.full(
+                (input_ids.shape[0],), self._cancelled.is_set(), device=input_ids.device, dtype=torch.bool
+            )
 
         model, tokenizer = self._weights.model, self._weights.tokenizer
-        config = GenerationConfig(**{**model.generation_config.to_dict(), **self._sampling.options()})
+        config = transformers.GenerationConfig(**{**model.generation_config.to_dict(), **self._sampling.options()})
         config.pad_token_id = config.pad_token_id if config.pad_token_id is not None else tokenizer.pad_token_id
         if config.eos_token_id is None:
             config.eos_token_id = tokenizer.eos_token_id
         prompt = torch.tensor([list(self._ids)], device=model.device)
+        asked = {"input_ids": prompt, "attention_mask": torch.ones_like(prompt)}
         with torch.inference_mode(), self._seeded(torch):
-            model.generate(
-                input_ids=prompt,
-                attention_mask=torch.ones_like(prompt),
-                generation_config=config,
-                streamer=self._pieces,
-                stopping_criteria=[Cancelled()],
-            )
+            model.generate(**asked, generation_config=config, streamer=self._pieces, stopping_criteria=[cancelled])
 
-    def _seeded(self, torch: Any) -> Any:
+    @contextmanager
+    def _seeded(self, torch: Any) -> Iterator[None]:
         if self._sampling.seed is None:
-            return nullcontext()
-        scope = torch.random.fork_rng()
-        scope.__enter__()
-        torch.manual_seed(self._sampling.seed)
-        return _Leaving(scope)
+            yield
+            return
+        with torch.random.fork_rng():
+            torch.manual_seed(self._sampling.seed)
+            yield
 
     def _finish(self) -> Finish:
         count = len(self._pieces.ids)
@@ -150,19 +145,6 @@ class Generation:
         ends = self._weights.model.generation_config.eos_token_id
         ends = ends if isinstance(ends, list) else [ends, self._weights.tokenizer.eos_token_id]
         return bool(self._pieces.ids) and self._pieces.ids[-1] in ends
-
-
-class _Leaving:
-    """A context that was entered already and only has to be left."""
-
-    def __init__(self, scope: Any) -> None:
-        self._scope = scope
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, *error: Any) -> None:
-        self._scope.__exit__(*error)
 
 
 class Pieces:

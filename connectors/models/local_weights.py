@@ -177,7 +177,7 @@ def _with_adapter(model: Any, adapter: str) -> Any:
 def _quiet(transformers: Any) -> Iterator[None]:
     """No progress bars and no notes about the insides of libraries: they would run through a program's own output."""
     logging = transformers.utils.logging
-    gguf = importlib.import_module("transformers.modeling_gguf_pytorch_utils")
+    gguf: Any = importlib.import_module("transformers.modeling_gguf_pytorch_utils")
     shown, bar = logging.is_progress_bar_enabled(), gguf.tqdm
     logging.disable_progress_bar()
     gguf.tqdm = partial(bar, disable=True)  # this one does not ask the setting

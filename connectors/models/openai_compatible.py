@@ -203,7 +203,8 @@ class OpenAICompatibleChatModel(ChatOpenAI):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         tidier = Tidier(messages, self._stops_to_cut(stop))
-        with translated(self._place), closing(super()._stream(messages, stop, **self._streaming(kwargs))) as chunks:
+        chunks: Any = super()._stream(messages, stop, **self._streaming(kwargs))
+        with translated(self._place), closing(chunks):
             for chunk in chunks:
                 yield from tidier.push(chunk)
                 if tidier.stopped:
@@ -221,9 +222,8 @@ class OpenAICompatibleChatModel(ChatOpenAI):
         tidier = Tidier(messages, self._stops_to_cut(stop))
         with translated(self._place):
             here = await self._in_this_loop()
-            async with aclosing(
-                super(OpenAICompatibleChatModel, here)._astream(messages, stop, **self._streaming(kwargs))
-            ) as chunks:
+            chunks: Any = super(OpenAICompatibleChatModel, here)._astream(messages, stop, **self._streaming(kwargs))
+            async with aclosing(chunks):
                 async for chunk in chunks:
                     for tidy in tidier.push(chunk):
                         yield tidy

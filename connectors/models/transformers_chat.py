@@ -46,6 +46,7 @@ class TransformersChatModel(BaseChatModel):
         repetition_penalty: above 1 makes tokens that were used less likely.
         seed: the same seed gives the same answer.
         stop: stop strings.
+        streaming: whether `invoke` streams inside, so that callbacks hear each piece.
         chat_template: a Jinja template in place of the tokeniser's own.
         template_options: variables for the template, such as `{"enable_thinking": False}`.
     """
@@ -64,6 +65,7 @@ class TransformersChatModel(BaseChatModel):
     repetition_penalty: float | None = None
     seed: int | None = None
     stop: list[str] | None = None
+    streaming: bool = False
     chat_template: str | None = None
     template_options: dict[str, Any] = Field(default_factory=dict)
 

@@ -58,7 +58,9 @@ def stream(*events: Any, done: bool = True, **kwargs: Any) -> Answer:
 
 
 def text_stream(*pieces: str) -> Answer:
-    return stream(event(role="assistant", content=""), *(event(content=piece) for piece in pieces), event("stop"), USAGE)
+    return stream(
+        event(role="assistant", content=""), *(event(content=piece) for piece in pieces), event("stop"), USAGE
+    )
 
 
 Responder = Callable[[dict[str, Any], int], Answer]
@@ -148,7 +150,11 @@ def server() -> Iterator[ModelServer]:
 def no_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
     """The tests of a developer's machine with keys in its environment are the tests of one without."""
     for name in list(os.environ):
-        if name.endswith(("_API_KEY", "_BASE_URL", "_API_BASE", "_API_PASSWORD")) or name in ("NACRE_MODEL", "OLLAMA_HOST", "OPENAI_MODEL"):
+        if name.endswith(("_API_KEY", "_BASE_URL", "_API_BASE", "_API_PASSWORD")) or name in (
+            "NACRE_MODEL",
+            "OLLAMA_HOST",
+            "OPENAI_MODEL",
+        ):
             monkeypatch.delenv(name)
     monkeypatch.setenv("NACRE_LANG", "en")
 
@@ -156,7 +162,9 @@ def no_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def wire() -> SimpleNamespace:
     """The words of the protocol, for tests to put answers together."""
-    return SimpleNamespace(Answer=Answer, completion=completion, event=event, stream=stream, text_stream=text_stream, usage=USAGE)
+    return SimpleNamespace(
+        Answer=Answer, completion=completion, event=event, stream=stream, text_stream=text_stream, usage=USAGE
+    )
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -169,6 +177,9 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
         return
     name = getattr(item, "originalname", item.name)
     if report.skipped and name not in expected:
-        report.outcome, report.longrepr = "failed", f"{name} was skipped, and is not among the expected skips: {report.longrepr}"
+        report.outcome, report.longrepr = (
+            "failed",
+            f"{name} was skipped, and is not among the expected skips: {report.longrepr}",
+        )
     elif report.when == "call" and report.passed and name in expected:
         report.outcome, report.longrepr = "failed", f"{name} runs now; take it out of the expected skips"

@@ -19,7 +19,13 @@ def test_deltas_of_interleaved_calls_join_by_index(calls: list[list[str]], rando
         n = random.choice([*(m for m in begun if m in queue), *fresh])  # type: ignore[attr-defined]
         first = n not in begun
         begun += [n] if first else []
-        (piece,) = joiner.join([tool_call_chunk(name=f"f{n}" if first else None, args=queue[n].pop(0), id=f"id{n}" if first else None, index=n)])
+        (piece,) = joiner.join(
+            [
+                tool_call_chunk(
+                    name=f"f{n}" if first else None, args=queue[n].pop(0), id=f"id{n}" if first else None, index=n
+                )
+            ]
+        )
         joined[begun.index(n)] = joined[piece["index"] if piece["index"] is not None else -1] + (piece["args"] or "")  # type: ignore[index]
         assert piece["index"] == begun.index(n)
         if not queue[n]:
@@ -29,7 +35,12 @@ def test_deltas_of_interleaved_calls_join_by_index(calls: list[list[str]], rando
 
 def test_deltas_name_in_two_pieces_is_joined() -> None:
     joiner = ToolCallJoiner()
-    pieces = joiner.join([tool_call_chunk(name="get_", args="", id="1", index=0), tool_call_chunk(name="weather", args="{}", id=None, index=0)])
+    pieces = joiner.join(
+        [
+            tool_call_chunk(name="get_", args="", id="1", index=0),
+            tool_call_chunk(name="weather", args="{}", id=None, index=0),
+        ]
+    )
     assert "".join(piece["name"] or "" for piece in pieces) == "get_weather"
 
 
@@ -39,4 +50,6 @@ def test_deltas_readable_takes_anything() -> None:
     assert readable({"choices": [None]})["choices"] == []
     assert readable({"choices": [{"delta": None}]})["choices"] == [{"delta": None}]
     odd = readable({"choices": [{"delta": {"tool_calls": {"function": {"name": "f", "arguments": {"a": "值"}}}}}]})
-    assert odd["choices"][0]["delta"]["tool_calls"] == [{"function": {"name": "f", "arguments": '{"a": "值"}'}, "index": None}]
+    assert odd["choices"][0]["delta"]["tool_calls"] == [
+        {"function": {"name": "f", "arguments": '{"a": "值"}'}, "index": None}
+    ]

@@ -81,13 +81,23 @@ def test_models_misspelt_settings_are_errors_and_server_settings_travel() -> Non
 
 
 def test_models_aliases_find_their_provider() -> None:
-    assert [find_provider(name).name for name in ("qwen", "GLM", "kimi", "ernie")] == ["dashscope", "zhipu", "moonshot", "qianfan"]  # type: ignore[union-attr]
+    assert [find_provider(name).name for name in ("qwen", "GLM", "kimi", "ernie")] == [
+        "dashscope",
+        "zhipu",
+        "moonshot",
+        "qianfan",
+    ]  # type: ignore[union-attr]
     names = [name for provider in PROVIDERS.values() for name in (provider.name, *provider.aliases)]
     assert len(names) == len(set(names))
 
 
-@pytest.mark.parametrize(("spec", "package", "extra"), [("vllm:m", "langchain_openai", "openai"), ("transformers:m", "transformers", "local")])
-def test_models_missing_packages_come_with_the_install_line(spec: str, package: str, extra: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("spec", "package", "extra"),
+    [("vllm:m", "langchain_openai", "openai"), ("transformers:m", "transformers", "local")],
+)
+def test_models_missing_packages_come_with_the_install_line(
+    spec: str, package: str, extra: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(MissingExtraError) as caught:
         load_model(spec)
@@ -96,4 +106,6 @@ def test_models_missing_packages_come_with_the_install_line(spec: str, package: 
 
 def test_models_table_loads_no_package_of_a_provider() -> None:
     code = "import sys, nacre.connectors.models; print([m for m in ('langchain_core', 'openai', 'torch', 'transformers') if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )

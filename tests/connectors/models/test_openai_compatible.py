@@ -79,7 +79,9 @@ async def test_provider_answers_async(server: Any, wire: SimpleNamespace) -> Non
 
 def test_provider_first_token_comes_before_the_last_is_written(server: Any, wire: SimpleNamespace) -> None:
     gate = threading.Event()
-    server.answers = [wire.stream(wire.event(content="first"), wire.event(content=" last"), wire.event("stop"), gate=gate)]
+    server.answers = [
+        wire.stream(wire.event(content="first"), wire.event(content=" last"), wire.event("stop"), gate=gate)
+    ]
     chunks = model_at(server).stream("q")
     assert next(chunks).text == "first"
     gate.set()
@@ -87,7 +89,10 @@ def test_provider_first_token_comes_before_the_last_is_written(server: Any, wire
 
 
 def test_provider_usage_repeated_in_every_chunk_counts_once(server: Any, wire: SimpleNamespace) -> None:
-    running = [{**wire.event(content=c), "usage": {"prompt_tokens": 7, "completion_tokens": n, "total_tokens": 7 + n}} for n, c in enumerate("abc", 1)]
+    running = [
+        {**wire.event(content=c), "usage": {"prompt_tokens": 7, "completion_tokens": n, "total_tokens": 7 + n}}
+        for n, c in enumerate("abc", 1)
+    ]
     server.answers = [wire.stream(*running, wire.event("stop"))]
     handler = UsageMetadataCallbackHandler()
     message = merged(list(model_at(server).stream("q", config={"callbacks": [handler]})))
@@ -105,7 +110,10 @@ def test_provider_moonshot_usage_inside_the_last_choice(server: Any, wire: Simpl
 
 
 def test_provider_without_usage_gets_an_estimate_that_says_so(server: Any, wire: SimpleNamespace) -> None:
-    server.answers = [wire.completion("four words are here", usage=False), wire.stream(wire.event(content="four words are here"), wire.event("stop"))]
+    server.answers = [
+        wire.completion("four words are here", usage=False),
+        wire.stream(wire.event(content="four words are here"), wire.event("stop")),
+    ]
     model = model_at(server)
     for message in (model.invoke("a question"), merged(list(model.stream("a question")))):
         assert message.response_metadata["usage_estimated"] is True
@@ -115,7 +123,12 @@ def test_provider_without_usage_gets_an_estimate_that_says_so(server: Any, wire:
 def test_provider_reasoning_is_kept_and_stays_out_of_the_text(server: Any, wire: SimpleNamespace) -> None:
     server.answers = [
         wire.completion("42", reasoning_content="Let me think."),
-        wire.stream(wire.event(reasoning_content="Let me "), wire.event(reasoning_content="think."), wire.event(content="42"), wire.event("stop")),
+        wire.stream(
+            wire.event(reasoning_content="Let me "),
+            wire.event(reasoning_content="think."),
+            wire.event(content="42"),
+            wire.event("stop"),
+        ),
     ]
     model = model_at(server, "deepseek:deepseek-reasoner")
     for message in (model.invoke("q"), merged(list(model.stream("q")))):
@@ -126,7 +139,13 @@ def test_provider_reasoning_is_kept_and_stays_out_of_the_text(server: Any, wire:
 
 def test_provider_spark_streams_without_finish_reason(server: Any, wire: SimpleNamespace) -> None:
     def spark(text: str, **more: Any) -> dict[str, Any]:
-        return {"code": 0, "message": "Success", "sid": "s", "choices": [{"delta": {"role": "assistant", "content": text}, "index": 0}], **more}
+        return {
+            "code": 0,
+            "message": "Success",
+            "sid": "s",
+            "choices": [{"delta": {"role": "assistant", "content": text}, "index": 0}],
+            **more,
+        }
 
     server.answers = [wire.stream(spark("你"), spark("好"), spark("", usage=wire.usage["usage"]))]
     message = merged(list(model_at(server, "spark:4.0Ultra").stream("q", stop=["停"])))
@@ -158,7 +177,11 @@ def tool_deltas(wire: SimpleNamespace, kind: str) -> list[dict[str, Any]]:
     deltas = []
     for n, (id_, first, second) in enumerate(halves):
         if kind == "standard":
-            deltas += [piece(index=n, id=id_, name="add", arguments=""), piece(index=n, arguments=first), piece(index=n, arguments=second)]
+            deltas += [
+                piece(index=n, id=id_, name="add", arguments=""),
+                piece(index=n, arguments=first),
+                piece(index=n, arguments=second),
+            ]
         elif kind == "no index, whole calls":  # Ollama
             deltas += [piece(id=id_, name="add", arguments=first + second)]
         elif kind == "no index, pieces":
@@ -166,9 +189,15 @@ def tool_deltas(wire: SimpleNamespace, kind: str) -> list[dict[str, Any]]:
         elif kind == "index always 0":  # older vLLM, sglang
             deltas += [piece(index=0, id=id_, name="add", arguments=first), piece(index=0, id="", arguments=second)]
         elif kind == "id and name repeated":
-            deltas += [piece(index=n, id=id_, name="add", arguments=first), piece(index=n, id=id_, name="add", arguments=second)]
+            deltas += [
+                piece(index=n, id=id_, name="add", arguments=first),
+                piece(index=n, id=id_, name="add", arguments=second),
+            ]
         elif kind == "empty strings":  # DashScope
-            deltas += [piece(index=n, id=id_, name="add", arguments=first), piece(index=n, id="", name="", arguments=second)]
+            deltas += [
+                piece(index=n, id=id_, name="add", arguments=first),
+                piece(index=n, id="", name="", arguments=second),
+            ]
         elif kind == "index as text":
             deltas += [piece(index=str(n), id=id_, name="add", arguments=first), piece(index=str(n), arguments=second)]
         elif kind == "arguments as object":
@@ -194,7 +223,18 @@ def test_provider_streamed_tool_calls_join(server: Any, wire: SimpleNamespace, k
     assert not message.invalid_tool_calls
 
 
-@pytest.mark.parametrize("spec", ["dashscope:qwen-plus", "deepseek:deepseek-v4-flash", "moonshot:kimi-k2.6", "ollama:m", "vllm:m", "qianfan:m", "openai:gpt-4o"])
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "dashscope:qwen-plus",
+        "deepseek:deepseek-v4-flash",
+        "moonshot:kimi-k2.6",
+        "ollama:m",
+        "vllm:m",
+        "qianfan:m",
+        "openai:gpt-4o",
+    ],
+)
 def test_provider_whole_tool_calls(server: Any, wire: SimpleNamespace, spec: str) -> None:
     call = {"id": "c1", "type": "function", "function": {"name": "add", "arguments": '{"a": 1, "b": 2}'}}
     server.answers = [wire.completion(None, tool_calls=[call], finish="tool_calls")]
@@ -216,8 +256,12 @@ def test_provider_whole_tool_calls(server: Any, wire: SimpleNamespace, spec: str
         ("moonshot:kimi-k3", "named", {}),
     ],
 )
-def test_provider_forced_tool_choice_is_what_it_takes(server: Any, wire: SimpleNamespace, spec: str, choice: str, body: dict[str, Any]) -> None:
-    server.answers = lambda request, n: wire.stream(*tool_deltas(wire, "standard")) if request.get("stream") else wire.completion("x")
+def test_provider_forced_tool_choice_is_what_it_takes(
+    server: Any, wire: SimpleNamespace, spec: str, choice: str, body: dict[str, Any]
+) -> None:
+    server.answers = lambda request, n: (
+        wire.stream(*tool_deltas(wire, "standard")) if request.get("stream") else wire.completion("x")
+    )
     model_at(server, spec).bind_tools([add], tool_choice="add").invoke("q")
     (sent,) = server.requests
     assert sent["tool_choice"] == ("auto" if choice == "auto" else {"type": "function", "function": {"name": "add"}})
@@ -226,13 +270,19 @@ def test_provider_forced_tool_choice_is_what_it_takes(server: Any, wire: SimpleN
 
 def test_provider_thinking_chosen_by_the_caller_is_left_alone(server: Any, wire: SimpleNamespace) -> None:
     server.answers = [wire.completion("x")]
-    model_at(server, "deepseek:deepseek-v4-flash", thinking={"type": "enabled"}).bind_tools([add], tool_choice="any").invoke("q")
+    model_at(server, "deepseek:deepseek-v4-flash", thinking={"type": "enabled"}).bind_tools(
+        [add], tool_choice="any"
+    ).invoke("q")
     assert server.requests[0]["thinking"] == {"type": "enabled"}
 
 
 def test_provider_reasoning_goes_back_with_tool_calls_where_it_must(server: Any, wire: SimpleNamespace) -> None:
     server.answers = lambda request, n: wire.completion("x")
-    asked = AIMessage("", tool_calls=[{"name": "add", "args": {"a": 1, "b": 2}, "id": "c1"}], additional_kwargs={"reasoning_content": "Hm."})
+    asked = AIMessage(
+        "",
+        tool_calls=[{"name": "add", "args": {"a": 1, "b": 2}, "id": "c1"}],
+        additional_kwargs={"reasoning_content": "Hm."},
+    )
     chat = [HumanMessage("q"), asked, ToolMessage("3", tool_call_id="c1")]
     model_at(server, "deepseek:deepseek-v4-flash").invoke(chat)
     model_at(server, "vllm:m").invoke(chat)
@@ -253,8 +303,13 @@ def test_provider_structured_output_is_asked_for_as_it_supports(server: Any, wir
 
 def test_provider_dashscope_gets_nothing_that_it_refuses(server: Any, wire: SimpleNamespace) -> None:
     server.answers = [wire.completion("x")]
-    system = SystemMessage([{"type": "text", "text": "Be "}, {"type": "text", "text": "brief."}], additional_kwargs={"__openai_role__": "developer"})
-    model_at(server, "dashscope:qwen-plus", max_tokens=9, temperature=2.0, store=False).invoke([system, HumanMessage("q")], top_k=3)
+    system = SystemMessage(
+        [{"type": "text", "text": "Be "}, {"type": "text", "text": "brief."}],
+        additional_kwargs={"__openai_role__": "developer"},
+    )
+    model_at(server, "dashscope:qwen-plus", max_tokens=9, temperature=2.0, store=False).invoke(
+        [system, HumanMessage("q")], top_k=3
+    )
     (sent,) = server.requests
     assert sent["messages"][0] == {"role": "system", "content": "Be brief."}
     assert (sent["max_tokens"], sent["temperature"], sent["top_k"]) == (9, 1.99, 3)
@@ -263,17 +318,31 @@ def test_provider_dashscope_gets_nothing_that_it_refuses(server: Any, wire: Simp
 
 def test_provider_thinking_models_of_dashscope_are_streamed_under_invoke(server: Any, wire: SimpleNamespace) -> None:
     server.answers = lambda request, n: (
-        wire.stream(wire.event(reasoning_content="Hm."), wire.event(content="4"), wire.event(content="2"), wire.event("stop"), wire.usage)
+        wire.stream(
+            wire.event(reasoning_content="Hm."),
+            wire.event(content="4"),
+            wire.event(content="2"),
+            wire.event("stop"),
+            wire.usage,
+        )
         if request.get("stream")
-        else wire.Answer(400, {"error": {"message": "parameter.enable_thinking must be set to false for non-streaming calls"}})
+        else wire.Answer(
+            400, {"error": {"message": "parameter.enable_thinking must be set to false for non-streaming calls"}}
+        )
     )
     message = model_at(server, "dashscope:qwen3-32b").invoke("q")
     assert type(message) is AIMessage
-    assert (message.text, message.additional_kwargs["reasoning_content"], message.usage_metadata["total_tokens"]) == ("42", "Hm.", 10)
+    assert (message.text, message.additional_kwargs["reasoning_content"], message.usage_metadata["total_tokens"]) == (
+        "42",
+        "Hm.",
+        10,
+    )
 
 
 async def test_provider_thinking_models_are_streamed_under_ainvoke(server: Any, wire: SimpleNamespace) -> None:
-    server.answers = lambda request, n: wire.text_stream("4", "2") if request.get("stream") else wire.Answer(400, {"error": {"message": "no"}})
+    server.answers = lambda request, n: (
+        wire.text_stream("4", "2") if request.get("stream") else wire.Answer(400, {"error": {"message": "no"}})
+    )
     assert (await model_at(server, "dashscope:qwq-plus").ainvoke("q")).text == "42"
 
 
@@ -289,7 +358,9 @@ async def test_provider_thinking_models_are_streamed_under_ainvoke(server: Any, 
         ("moonshot:moonshot-v1-8k", {"temperature": 0.3}, {"temperature": 0.3}),
     ],
 )
-def test_provider_parameters_are_what_it_takes(server: Any, wire: SimpleNamespace, spec: str, given: dict[str, Any], sent: dict[str, Any]) -> None:
+def test_provider_parameters_are_what_it_takes(
+    server: Any, wire: SimpleNamespace, spec: str, given: dict[str, Any], sent: dict[str, Any]
+) -> None:
     server.answers = [wire.completion("x")]
     model_at(server, spec, **given).invoke("q")
     got = {key: value for key, value in server.requests[0].items() if key not in ("model", "messages", "stream")}
@@ -305,7 +376,9 @@ def test_provider_reasoning_models_of_openai_refuse_tuning_at_the_call_too(serve
 @pytest.mark.parametrize("spec", ["zhipu:glm-4.6", "spark:4.0Ultra", "openai:gpt-5-mini"])
 def test_provider_stop_strings_beyond_its_limit_are_cut_here(server: Any, wire: SimpleNamespace, spec: str) -> None:
     server.answers = lambda request, n: (
-        wire.text_stream("Action: x\nObs", "erv", "ation: invented", " and more") if request.get("stream") else wire.completion("Action: x\nObservation: invented")
+        wire.text_stream("Action: x\nObs", "erv", "ation: invented", " and more")
+        if request.get("stream")
+        else wire.completion("Action: x\nObservation: invented")
     )
     model = model_at(server, spec)
     stop = ["Observation:", "观察："]
@@ -328,16 +401,33 @@ IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw
 STANDARD_IMAGE = {"type": "image", "base64": "iVBORw0KGgo=", "mime_type": "image/png"}
 
 
-@pytest.mark.parametrize("spec", ["openai:gpt-4o", "dashscope:qwen3-vl-plus", "zhipu:glm-4.5v", "moonshot:kimi-k2.6", "ollama:anything", "vllm:anything"])
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "openai:gpt-4o",
+        "dashscope:qwen3-vl-plus",
+        "zhipu:glm-4.5v",
+        "moonshot:kimi-k2.6",
+        "ollama:anything",
+        "vllm:anything",
+    ],
+)
 @pytest.mark.parametrize("block", [IMAGE, STANDARD_IMAGE], ids=["openai", "standard"])
-def test_provider_images_pass_to_models_that_see(server: Any, wire: SimpleNamespace, spec: str, block: dict[str, Any]) -> None:
-    server.answers = lambda request, n: wire.text_stream("A cat.") if request.get("stream") else wire.completion("A cat.")
+def test_provider_images_pass_to_models_that_see(
+    server: Any, wire: SimpleNamespace, spec: str, block: dict[str, Any]
+) -> None:
+    server.answers = lambda request, n: (
+        wire.text_stream("A cat.") if request.get("stream") else wire.completion("A cat.")
+    )
     assert model_at(server, spec).invoke([HumanMessage([{"type": "text", "text": "What?"}, block])]).text == "A cat."
     sent = server.requests[0]["messages"][0]["content"][1]
     assert (sent["type"], sent["image_url"]["url"]) == ("image_url", "data:image/png;base64,iVBORw0KGgo=")
 
 
-@pytest.mark.parametrize("spec", ["openai:gpt-3.5-turbo", "dashscope:qwen-plus", "zhipu:glm-4.6", "spark:4.0Ultra", "qianfan:ernie-4.5-turbo-128k"])
+@pytest.mark.parametrize(
+    "spec",
+    ["openai:gpt-3.5-turbo", "dashscope:qwen-plus", "zhipu:glm-4.6", "spark:4.0Ultra", "qianfan:ernie-4.5-turbo-128k"],
+)
 def test_provider_images_for_models_that_do_not_see_are_refused(server: Any, spec: str) -> None:
     with pytest.raises(UnsupportedInputError, match="takes no images"):
         model_at(server, spec).invoke([HumanMessage([{"type": "text", "text": "What?"}, IMAGE])])
@@ -354,13 +444,18 @@ def test_provider_profile_overrules_the_table_on_images(server: Any, wire: Simpl
 
 
 def test_provider_429_waits_as_told_and_asks_again(server: Any, wire: SimpleNamespace) -> None:
-    server.answers = [wire.Answer(429, {"error": {"message": "slow down"}}, {"retry-after": "1"}), wire.completion("Hello.")]
+    server.answers = [
+        wire.Answer(429, {"error": {"message": "slow down"}}, {"retry-after": "1"}),
+        wire.completion("Hello."),
+    ]
     assert model_at(server).invoke("q").text == "Hello."
     assert server.times[1] - server.times[0] >= 1.0
 
 
 def test_provider_429_without_end_is_bounded(server: Any, wire: SimpleNamespace) -> None:
-    server.answers = lambda request, n: wire.Answer(429, {"error": {"message": "quota used up"}}, {"retry-after": "100000"})
+    server.answers = lambda request, n: wire.Answer(
+        429, {"error": {"message": "quota used up"}}, {"retry-after": "100000"}
+    )
     with pytest.raises(ModelUnavailableError, match=r"HTTP 429.*quota used up.*100000 s") as caught:
         model_at(server, max_retries=0).invoke("q")
     assert (caught.value.status, caught.value.retry_after_s) == (429, 100000)  # type: ignore[attr-defined]
@@ -381,7 +476,9 @@ def test_provider_429_without_end_is_bounded(server: Any, wire: SimpleNamespace)
     ],
 )
 @pytest.mark.parametrize("streaming", [False, True], ids=["invoke", "stream"])
-def test_provider_errors_become_ours(server: Any, wire: SimpleNamespace, status: int, said: str, kind: type[Exception], pattern: str, streaming: bool) -> None:
+def test_provider_errors_become_ours(
+    server: Any, wire: SimpleNamespace, status: int, said: str, kind: type[Exception], pattern: str, streaming: bool
+) -> None:
     server.answers = lambda request, n: wire.Answer(status, {"error": {"message": said, "type": "t", "code": None}})
     model = model_at(server, "dashscope:qwen-none", max_retries=0)
     with pytest.raises(kind, match=pattern) as caught:
@@ -475,7 +572,10 @@ async def test_provider_calls_overlap(server: Any, wire: SimpleNamespace) -> Non
 
 def test_provider_closed_stream_lets_go_of_the_server(server: Any, wire: SimpleNamespace) -> None:
     gate = threading.Event()
-    server.answers = [wire.stream(wire.event(content="a"), wire.event(content="b"), wire.event("stop"), gate=gate), wire.completion("next")]
+    server.answers = [
+        wire.stream(wire.event(content="a"), wire.event(content="b"), wire.event("stop"), gate=gate),
+        wire.completion("next"),
+    ]
     model = model_at(server)
     chunks = model.stream("q")
     assert next(chunks).text == "a"

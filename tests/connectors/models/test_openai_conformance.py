@@ -59,7 +59,10 @@ class ObedientModel:
             function = next(tool["function"] for tool in tools if tool["function"]["name"] == name)
             return self.call(request, name, json.dumps(fill(function.get("parameters", {}), asked), ensure_ascii=False))
         form = request.get("response_format") or {}
-        schema = form.get("json_schema", {}).get("schema") or {"type": "object", "properties": {"setup": {}, "punchline": {}}}
+        schema = form.get("json_schema", {}).get("schema") or {
+            "type": "object",
+            "properties": {"setup": {}, "punchline": {}},
+        }
         return self.say(request, json.dumps(fill(schema, asked)) if form else "Hello, hello.")
 
     def say(self, request: dict[str, Any], text: str) -> Any:
@@ -70,7 +73,9 @@ class ObedientModel:
         call = {"id": "call_1", "type": "function", "function": {"name": name, "arguments": arguments}}
         if not request.get("stream"):
             return self.wire.completion(None, tool_calls=[call], finish="tool_calls")
-        return self.wire.stream(self.wire.event(tool_calls=[{**call, "index": 0}]), self.wire.event("tool_calls"), self.wire.usage)
+        return self.wire.stream(
+            self.wire.event(tool_calls=[{**call, "index": 0}]), self.wire.event("tool_calls"), self.wire.usage
+        )
 
 
 class TestCompatibleUnit(ChatModelUnitTests):

@@ -46,7 +46,10 @@ def test_scripted_function_sees_messages_and_the_number_of_the_call() -> None:
     assert [model.invoke(q).text for q in "xyz"] == ["0:x", "1:y", "2:z"]
 
 
-@pytest.mark.parametrize("text", ["", " ", "one", "Two words.", " leading and trailing \n", "中文和 English 混排。\n\n第二段", "{braces} ▲🐚\u200d"])
+@pytest.mark.parametrize(
+    "text",
+    ["", " ", "one", "Two words.", " leading and trailing \n", "中文和 English 混排。\n\n第二段", "{braces} ▲🐚\u200d"],
+)
 def test_scripted_stream_joins_to_the_same_text(text: str) -> None:
     chunks = list(ScriptedChatModel([text]).stream("q"))
     assert merged(chunks).text == text == ScriptedChatModel([text]).invoke("q").text
@@ -100,7 +103,11 @@ def test_scripted_usage_is_counted_once_by_langchain() -> None:
     model = ScriptedChatModel(["four words are here", "x"])
     model.invoke("two words", config={"callbacks": [handler]})
     assert handler.usage_metadata["scripted"]["total_tokens"] == 6
-    assert merged(list(model.stream("two words"))).usage_metadata == {"input_tokens": 2, "output_tokens": 1, "total_tokens": 3}
+    assert merged(list(model.stream("two words"))).usage_metadata == {
+        "input_tokens": 2,
+        "output_tokens": 1,
+        "total_tokens": 3,
+    }
 
 
 def test_scripted_calls_from_many_threads_get_each_reply_once() -> None:
@@ -172,13 +179,35 @@ class TestScriptedIntegration(ChatModelIntegrationTests):
     # Tools and structured output are tested above with replies that call them; the rest needs a real model.
     expected_skips = frozenset(
         "test_" + name
-        for name in (
-            "invoke_with_model_override ainvoke_with_model_override stream_with_model_override astream_with_model_override "
-            "tool_calling tool_calling_async bind_runnables_as_tools tool_message_histories_string_content tool_message_histories_list_content "
-            "tool_choice tool_calling_with_no_arguments tool_message_error_status structured_few_shot_examples structured_output "
-            "structured_output_async structured_output_pydantic_2_v1 structured_output_optional_param json_mode pdf_inputs audio_inputs "
-            "image_inputs image_tool_message pdf_tool_message anthropic_inputs agent_loop stream_time unicode_tool_call_integration"
-        ).split()
+        for name in [
+            "invoke_with_model_override",
+            "ainvoke_with_model_override",
+            "stream_with_model_override",
+            "astream_with_model_override",
+            "tool_calling",
+            "tool_calling_async",
+            "bind_runnables_as_tools",
+            "tool_message_histories_string_content",
+            "tool_message_histories_list_content",
+            "tool_choice",
+            "tool_calling_with_no_arguments",
+            "tool_message_error_status",
+            "structured_few_shot_examples",
+            "structured_output",
+            "structured_output_async",
+            "structured_output_pydantic_2_v1",
+            "structured_output_optional_param",
+            "json_mode",
+            "pdf_inputs",
+            "audio_inputs",
+            "image_inputs",
+            "image_tool_message",
+            "pdf_tool_message",
+            "anthropic_inputs",
+            "agent_loop",
+            "stream_time",
+            "unicode_tool_call_integration",
+        ]
     )
     has_tool_calling = False
     has_structured_output = False
