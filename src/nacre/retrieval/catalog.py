@@ -118,6 +118,7 @@ class State:
     hash: bytes
     audience: int
     title: str
+    metadata: str
 
 
 class Catalog:
@@ -239,9 +240,20 @@ class Catalog:
         with self._guarded():
             return zlib.decompress(found[0][0]).decode("utf-8") if found else None
 
+    def count(self, table: str) -> int:
+        """Rows of a table.
+
+        Args:
+            table: "documents", "chunks" or "vectors".
+
+        Returns:
+            How many.
+        """
+        return int(self.rows(f"SELECT count(*) FROM {table}")[0][0])
+
     def states(self) -> list[State]:
         """What the ledger compares: one row a document, without texts."""
-        return [State(*row) for row in self.rows("SELECT id, uri, scope, stamp, hash, audience, title FROM documents")]
+        return [State(*row) for row in self.rows("SELECT id, uri, scope, stamp, hash, audience, title, metadata FROM documents")]
 
     # ------------------------------------------------------------------------------------------------ principals
 
@@ -286,7 +298,7 @@ class Catalog:
             old = self._db.execute("SELECT id, version, hash FROM documents WHERE uri = ?", (document.uri,)).fetchone()
             packed = zlib.compress(document.text.encode("utf-8"), 1)
             facts = (document.scope, document.stamp, document.hash, document.title, document.mime, document.audience,
-                     document.modified, json.dumps(dict(document.metadata), ensure_ascii=False), packed)  # fmt: skip
+                     document.modified, written(document.metadata), packed)  # fmt: skip
             if old is None:
                 number = self._db.execute(
                     "INSERT INTO documents (scope, stamp, hash, title, mime, audience, modified, metadata, text, uri, version)"
@@ -334,23 +346,18 @@ class Catalog:
         self._db.executemany("DELETE FROM chunks WHERE id = ?", one)
         self._db.executemany("INSERT INTO removed VALUES (?, ?)", [(number, generation) for number in numbers])
 
-    def refile(self, number: int, *, uri: str, scope: str, stamp: str, audience: int, title: str) -> None:
-        """Change where a document comes from or who may see it, not what it says.
+    def refile(self, number: int, **facts: Any) -> None:
+        """Change what is known about a document, not what it says.
 
         Args:
             number: the document.
-            uri: its address from now on.
-            scope: the source that lists it.
-            stamp: the source's mark of its state.
-            audience: who may see it.
-            title: its title.
+            **facts: new values of `uri`, `scope`, `stamp`, `audience`, `title` or `metadata` (JSON).
         """
+        names = ", ".join(f"{name} = ?" for name in facts)
         with self.transaction():
             before = self._db.execute("SELECT uri, audience FROM documents WHERE id = ?", (number,)).fetchone()
-            self._db.execute(
-                "UPDATE documents SET uri=?, scope=?, stamp=?, audience=?, title=? WHERE id = ?", (uri, scope, stamp, audience, title, number)
-            )
-            if before != (uri, audience):
+            self._db.execute(f"UPDATE documents SET {names} WHERE id = ?", (*facts.values(), number))
+            if self._db.execute("SELECT uri, audience FROM documents WHERE id = ?", (number,)).fetchone() != before:
                 self._db.execute("UPDATE chunks SET generation = ? WHERE document = ?", (self._next_generation(), number))
 
     def delete(self, number: int) -> None:
@@ -381,6 +388,18 @@ class Catalog:
                 self.rows(f"SELECT c.hash, v.vector FROM chunks c JOIN vectors v ON v.chunk = c.id WHERE c.hash IN ({marks})", some)
             )
         return found
+
+
+def written(metadata: Mapping[str, str]) -> str:
+    """Metadata as the catalog keeps them.
+
+    Args:
+        metadata: facts by name.
+
+    Returns:
+        JSON, the same for equal facts.
+    """
+    return json.dumps(dict(metadata), ensure_ascii=False, sort_keys=True)
 
 
 def _trouble(path: Path, error: sqlite3.OperationalError) -> KnowledgeBaseError:

@@ -46,6 +46,7 @@ class Encoder:
             "document_prefix": "",
             "normalised": True,
             "max_tokens": _UNKNOWN_LIMIT,
+            "named": False,
         }
 
     @property

@@ -15,6 +15,7 @@ from nacre.retrieval import manifest as manifests
 from nacre.retrieval.catalog import NAME as CATALOG
 from nacre.retrieval.catalog import Catalog
 from nacre.retrieval.encoder import Encoder, PlainTokeniser
+from nacre.retrieval.expansion import widened
 from nacre.retrieval.filters import Filter
 from nacre.retrieval.hit import Hit
 from nacre.retrieval.indexes import Indexes
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
 
     from nacre.retrieval.retriever import KnowledgeBaseRetriever
+    from nacre.retrieval.views import KnowledgeBaseVectorStore
 
 
 class KnowledgeBase:
@@ -76,6 +78,8 @@ class KnowledgeBase:
         if embedder is not None:
             encoder = _encoder(embedder)
             manifests.check_embedder(folder, manifest.embedder, encoder.identity if encoder else None)
+        elif manifest.embedder and not manifest.embedder.get("named", True):
+            raise manifests.nameless(folder, manifest.embedder)
         if not (folder / CATALOG).exists():
             raise _lost(folder, CATALOG)
         return cls(folder, Catalog(folder), manifest, encoder)
@@ -225,6 +229,18 @@ class KnowledgeBase:
             raise UsageError(tr(f"arms is {arms!r}; choose from words and vectors.", f"arms 为 {arms!r}；只能选 words 和 vectors。"))
         return self._searcher.search(query, k, _named(principals), where or Filter(), arms)
 
+    def widened(self, hits: Sequence[Hit], neighbours: int = 1) -> list[Hit]:
+        """Hits with the text around them; those that then touch become one.
+
+        Args:
+            hits: from `search`, the best first.
+            neighbours: chunks on either side.
+
+        Returns:
+            Longer hits, each still a literal span of its document.
+        """
+        return widened(hits, neighbours, self._catalog)
+
     def retriever(self, k: int = 6, principals: Iterable[str] | None = None, **options: Any) -> KnowledgeBaseRetriever:
         """The knowledge base as a LangChain retriever.
 
@@ -239,6 +255,36 @@ class KnowledgeBase:
         from nacre.retrieval.retriever import KnowledgeBaseRetriever
 
         return KnowledgeBaseRetriever(knowledge_base=self, k=k, principals=_named(principals), **options)
+
+    def to_langchain(self, principals: Iterable[str] | None = None) -> KnowledgeBaseVectorStore:
+        """The knowledge base as a LangChain vector store: what is added through it are documents like all others.
+
+        Args:
+            principals: as whom to search and, for documents added through it, who may see them.
+
+        Returns:
+            A vector store.
+        """
+        from nacre.retrieval.views import KnowledgeBaseVectorStore
+
+        return KnowledgeBaseVectorStore(self, _named(principals))
+
+    def to_llamaindex(self, k: int = 6, principals: Iterable[str] | None = None) -> Any:
+        """The knowledge base as a LlamaIndex retriever.
+
+        Args:
+            k: how many passages at most.
+            principals: as whom to search.
+
+        Returns:
+            A `llama_index.core.retrievers.BaseRetriever`.
+
+        Raises:
+            MissingExtraError: LlamaIndex is not installed.
+        """
+        from nacre.retrieval.views import llamaindex_retriever
+
+        return llamaindex_retriever(self, k, _named(principals))
 
     # ------------------------------------------------------------------------------------------------ looking
 
@@ -271,6 +317,18 @@ class KnowledgeBase:
         """
         found = self._catalog.rows("SELECT audience FROM documents WHERE uri = ?", (uri,))
         return bool(found) and found[0][0] in self._searcher.audiences(_named(principals))
+
+    def metadata(self, uri: str) -> dict[str, str]:
+        """What a document's source said of it besides its text.
+
+        Args:
+            uri: its address.
+
+        Returns:
+            Facts by name; empty when there are none, or no such document.
+        """
+        found = self._catalog.rows("SELECT metadata FROM documents WHERE uri = ?", (uri,))
+        return dict(json.loads(found[0][0])) if found else {}
 
     def documents(self) -> list[dict[str, Any]]:
         """All documents, sorted by address.
@@ -307,11 +365,8 @@ class KnowledgeBase:
         Returns:
             documents, chunks, vectors, generation, bytes (on disk) and the embedder's id.
         """
-        count = lambda table: int(self._catalog.rows(f"SELECT count(*) FROM {table}")[0][0])  # noqa: E731
         return {
-            "documents": count("documents"),
-            "chunks": count("chunks"),
-            "vectors": count("vectors"),
+            **{table: self._catalog.count(table) for table in ("documents", "chunks", "vectors")},
             "generation": self._catalog.generation,
             "bytes": sum(file.stat().st_size for file in self.folder.rglob("*") if file.is_file()),
             "embedder": self.manifest.embedder["id"] if self.manifest.embedder else None,

@@ -157,7 +157,7 @@ class WordIndex:
         searcher = self._searcher
         hits = searcher.search(found, k, count=False).hits
         numbers = searcher.fast_field_values("chunk", [address for _, address in hits])
-        scores = {int(number): float(score) for number, (score, _) in zip(numbers, hits, strict=True)}
+        scores = {int(number or 0): float(score) for number, (score, _) in zip(numbers, hits, strict=True)}
         return Arm(scores, 0.0, self._deviation(asked))
 
     def _asked(self, query: str) -> dict[str, float]:

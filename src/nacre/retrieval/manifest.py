@@ -13,6 +13,7 @@ from nacre.language import tr
 
 FORMAT = 1
 NAME = "manifest.json"
+_COMPARED = ("id", "weights", "dim", "query_prefix", "document_prefix", "normalised")
 
 
 @dataclass(frozen=True)
@@ -140,13 +141,33 @@ def check_embedder(folder: Path, made_with: dict[str, Any] | None, given: dict[s
     if made_with is None or given is None:
         if made_with is given:
             return
-    elif all(made_with.get(key) == given.get(key) for key in ("id", "dim", "query_prefix", "document_prefix", "normalised")):
+    elif all(made_with.get(key) == given.get(key) for key in _COMPARED):
         return
     old, new = _name(made_with), _name(given)
     raise EmbedderMismatchError(
         tr(
             f"{folder} was built with the embedder {old}, not {new}. Open it without naming an embedder, or build another folder with {new}.",
             f"{folder} 是用嵌入模型 {old} 建立的，而不是 {new}。请不指定嵌入模型直接打开，或用 {new} 另建一个文件夹。",
+        ),
+        path=str(folder),
+    )
+
+
+def nameless(folder: Path, made_with: dict[str, Any]) -> EmbedderMismatchError:
+    """For a folder whose embedder was given as an object and has no name to load it by.
+
+    Args:
+        folder: the knowledge base.
+        made_with: identity in the manifest.
+
+    Returns:
+        The error to raise.
+    """
+    name = _name(made_with)
+    return EmbedderMismatchError(
+        tr(
+            f"{folder} was built with the embedder object {name}, which cannot be loaded by name. Pass it: KnowledgeBase.open(path, embedder=...).",
+            f"{folder} 是用嵌入对象 {name} 建立的，无法按名称加载。请传入该对象：KnowledgeBase.open(path, embedder=...)。",
         ),
         path=str(folder),
     )

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.callbacks import CallbackManagerForRetrieverRun
-from langchain_core.documents import Document
+from langchain_core.documents import BaseDocumentCompressor, Document
 from langchain_core.retrievers import BaseRetriever
 from pydantic import ConfigDict, Field
 
+from nacre.retrieval.expansion import distinct
+from nacre.retrieval.filters import Filter
 from nacre.retrieval.hit import Hit
 
 if TYPE_CHECKING:
@@ -25,6 +27,11 @@ class KnowledgeBaseRetriever(BaseRetriever):
         k: how many passages at most.
         principals: as whom; None finds documents that everyone may see. A call may name principals too: they then
             count where none are fixed here, else only those in both.
+        expand: chunks on either side that a passage grows by after ranking; passages that touch become one.
+        distinct: leave out passages that a better one says already.
+        reranker: reorders the candidates by reading each with the question, a cross-encoder for one; None leaves the order.
+        candidates: how many passages the reranker reads.
+        where: limits by address, type or date.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
@@ -32,13 +39,32 @@ class KnowledgeBaseRetriever(BaseRetriever):
     knowledge_base: Any = Field(exclude=True)
     k: int = Field(default=6, ge=1)
     principals: tuple[str, ...] | None = None
+    expand: int = Field(default=0, ge=0, le=10)
+    distinct: bool = True
+    reranker: BaseDocumentCompressor | None = None
+    candidates: int = Field(default=30, ge=1)
+    where: Filter | None = None
 
     def _get_relevant_documents(
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun, k: int | None = None, principals: Iterable[str] | None = None
     ) -> list[Document]:
         base: KnowledgeBase = self.knowledge_base
-        hits = base.search(query, k=k or self.k, principals=self._asker(principals))
-        return [as_document(hit) for hit in hits]
+        k = k or self.k
+        most = max(2 * k, self.candidates) if self.reranker else 2 * k
+        hits = base.search(query, k=most, principals=self._asker(principals), where=self.where)
+        if self.distinct:
+            hits = distinct(hits)
+        if self.reranker:
+            hits = self._reranked(query, hits[: self.candidates], run_manager)
+        if self.expand:
+            hits = base.widened(hits[:k], self.expand)
+        return [as_document(hit) for hit in hits[:k]]
+
+    def _reranked(self, query: str, hits: Sequence[Hit], run_manager: CallbackManagerForRetrieverRun) -> list[Hit]:
+        assert self.reranker is not None
+        by_id = {str(hit.chunk_id): hit for hit in hits}
+        ranked = self.reranker.compress_documents([as_document(hit) for hit in hits], query, run_manager.get_child())
+        return [by_id[document.id] for document in ranked if document.id in by_id]
 
     def _asker(self, called: Iterable[str] | None) -> tuple[str, ...] | None:
         if called is None:

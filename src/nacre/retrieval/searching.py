@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from nacre.retrieval import calibration
 from nacre.retrieval.catalog import PUBLIC, Catalog
 from nacre.retrieval.encoder import Encoder
 from nacre.retrieval.filters import Filter
@@ -55,7 +56,7 @@ class Searcher:
         if "vectors" in arms and (encoder := self.encoder()):
             vectors = self._vectors(encoder.query(query), most, limited, where, list(words.scores))
             words = self._completed(words, query, vectors)
-            coverage = self._coverage(encoder, query)
+            coverage = calibration.coverage(self.catalog, encoder, query)
         return self._hits(fuse(words, vectors, coverage), k, visible, where)
 
     def audiences(self, principals: tuple[str, ...] | None) -> set[int]:
@@ -96,10 +97,6 @@ class Searcher:
             return words
         more = self.indexes.words.search(query, len(missing), among=missing)
         return replace(words, scores={**words.scores, **more.scores})
-
-    def _coverage(self, encoder: Encoder, query: str) -> float:
-        told = encoder.coverage(query)
-        return 1.0 if told is None else told
 
     def _hits(self, ranked: Sequence[tuple[int, float]], k: int, visible: set[int], where: Filter) -> list[Hit]:
         """The first k that are still there and still visible: the truth has the last word, not an index."""

@@ -16,7 +16,8 @@ from urllib.parse import unquote, urlsplit
 from nacre.errors import NacreError, ParseError
 from nacre.hygiene import clean_text
 from nacre.language import tr
-from nacre.retrieval.catalog import Catalog, Document, State, StoredChunk
+from nacre.retrieval.calibration import calibrate
+from nacre.retrieval.catalog import Catalog, Document, State, StoredChunk, written
 from nacre.retrieval.chunking import Chunk, Tokeniser, chunk
 from nacre.retrieval.encoder import Encoder
 from nacre.retrieval.indexes import Indexes
@@ -111,6 +112,8 @@ class Syncer:
         finally:
             self.catalog.checkpoint()
             self.indexes.catch_up()
+        if self.encoder and self.indexes.vectors:
+            calibrate(self.catalog, self.indexes.vectors, self.encoder)
         self.report.seconds = time.monotonic() - self._began
         return self.report
 
@@ -134,8 +137,10 @@ class Syncer:
     def _same(self, job: _Job, known: State) -> None:
         """The content is the known one; its scope, stamp or principals may not be."""
         item = job.item
-        if (known.scope, known.stamp, known.audience) != (job.scope, item.stamp, job.audience):
-            self.catalog.refile(known.id, uri=item.uri, scope=job.scope, stamp=item.stamp, audience=job.audience, title=known.title)
+        now = {"scope": job.scope, "stamp": item.stamp, "audience": job.audience, "metadata": written(item.metadata)}
+        changed = {name: value for name, value in now.items() if getattr(known, name) != value}
+        if changed:
+            self.catalog.refile(known.id, **changed)
         if known.audience == job.audience:
             self.report.unchanged += 1
         else:
@@ -149,7 +154,8 @@ class Syncer:
             return False
         state = leaving.pop()
         title = job.item.title or (_stem(job.item.uri) if state.title == _stem(state.uri) else state.title)
-        self.catalog.refile(state.id, uri=job.item.uri, scope=job.scope, stamp=job.item.stamp, audience=job.audience, title=title)
+        facts = {"uri": job.item.uri, "scope": job.scope, "stamp": job.item.stamp, "metadata": written(job.item.metadata)}
+        self.catalog.refile(state.id, **facts, audience=job.audience, title=title)
         self.report.updated += 1
         self.report.moved += 1
         self._step(job.item.uri)

@@ -111,14 +111,16 @@ class VectorIndex:
         import faiss
 
         query = np.ascontiguousarray(vector[None, :], np.float32)
-        if allowed is None or allowed.all():
-            scores, ids = self.index.search(query, min(k, self.ids.size))
-        else:
-            bits = np.zeros(int(self.ids.max()) + 1, bool)
-            bits[self.ids[allowed]] = True
-            packed = np.packbits(bits, bitorder="little")
-            selector = faiss.IDSelectorBitmap(packed.size, faiss.swig_ptr(packed))
-            scores, ids = self.index.search(query, min(k, self.ids.size), params=faiss.SearchParameters(sel=selector))
+        with _one_thread():
+            if allowed is None or allowed.all():
+                scores, ids = self.index.search(query, min(k, self.ids.size))
+            else:
+                bits = np.zeros(int(self.ids.max()) + 1, bool)
+                bits[self.ids[allowed]] = True
+                packed = np.packbits(bits, bitorder="little")
+                parameters: Any = faiss.SearchParameters
+                chosen = parameters(sel=faiss.IDSelectorBitmap(packed.size, faiss.swig_ptr(packed)))
+                scores, ids = self.index.search(query, min(k, self.ids.size), params=chosen)
         return [(int(i), float(s)) for i, s in zip(ids[0], scores[0], strict=True) if i >= 0]
 
     def _scan(self, vector: NDArray[np.float32], k: int, rows: Ids) -> list[tuple[int, float]]:
@@ -169,7 +171,7 @@ class VectorIndex:
         """
         import faiss
 
-        flat = faiss.downcast_index(self.index.index)
+        flat: Any = faiss.downcast_index(self.index.index)
         values: NDArray[np.float32] = faiss.rev_swig_ptr(flat.get_xb(), self.ids.size * self.dim)
         return values.reshape(self.ids.size, self.dim)
 
@@ -258,6 +260,19 @@ def _flush(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """One query is one thread's work: a team would wait for its slowest member on a busy machine."""
+    import faiss
+
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(1)
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(before)
 
 
 class _Turn:

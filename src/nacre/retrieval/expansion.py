@@ -1,0 +1,83 @@
+"""After ranking: passages that say the same leave, and passages grow by their neighbours and flow together.
+
+Ranking metrics are to be taken before this; what a model reads is better after it (dsRAG's segments; research notes).
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import replace
+
+from nacre.retrieval.catalog import Catalog
+from nacre.retrieval.hit import Hit
+
+_SHINGLE = 6  # characters
+_SAME = 0.9  # Jaccard similarity of the shingles
+_LONGEST = 6000  # characters that neighbours may grow a passage to
+
+
+def distinct(hits: Sequence[Hit]) -> list[Hit]:
+    """Leave out passages that a better one says already.
+
+    Args:
+        hits: the best first.
+
+    Returns:
+        The hits without near-duplicates, in the same order.
+    """
+    kept: list[tuple[Hit, frozenset[str]]] = []
+    for hit in hits:
+        mine = _shingles(hit.text)
+        if not any(len(mine & other) >= _SAME * len(mine | other) for _, other in kept):
+            kept.append((hit, mine))
+    return [hit for hit, _ in kept]
+
+
+def widened(hits: Sequence[Hit], neighbours: int, catalog: Catalog) -> list[Hit]:
+    """Let each passage grow by the chunks next to it; passages that then touch become one, in the better one's place.
+
+    Args:
+        hits: the best first.
+        neighbours: chunks on either side.
+        catalog: knows the neighbours.
+
+    Returns:
+        Longer hits; each keeps the score and the number of its best chunk, and is still a literal span of its document.
+    """
+    grown: list[Hit] = []
+    for hit in hits:
+        start, end = _reach(hit, neighbours, catalog)
+        for place, other in enumerate(grown):
+            union = max(end, other.end) - min(start, other.start)
+            if other.document_id == hit.document_id and start <= other.end + 2 and other.start <= end + 2 and union <= 2 * _LONGEST:
+                grown[place] = replace(other, start=min(start, other.start), end=max(end, other.end))
+                break
+        else:
+            grown.append(replace(hit, start=start, end=end))
+    texts: dict[str, str] = {}
+    for hit in grown:
+        if hit.uri not in texts:
+            texts[hit.uri] = catalog.text(hit.uri) or ""
+    return [replace(hit, text=texts[hit.uri][hit.start : hit.end]) for hit in grown if texts[hit.uri]]
+
+
+def _reach(hit: Hit, neighbours: int, catalog: Catalog) -> tuple[int, int]:
+    before = catalog.rows(
+        'SELECT start, "end" FROM chunks WHERE document = ? AND start < ? ORDER BY start DESC LIMIT ?',
+        (hit.document_id, hit.start, neighbours),
+    )
+    after = catalog.rows(
+        'SELECT start, "end" FROM chunks WHERE document = ? AND start > ? ORDER BY start LIMIT ?', (hit.document_id, hit.start, neighbours)
+    )
+    start, end = hit.start, hit.end
+    for first, _ in before:
+        start = first if end - first <= _LONGEST else start
+    for _, last in after:
+        end = last if last - start <= _LONGEST else end
+    return start, end
+
+
+def _shingles(text: str) -> frozenset[str]:
+    plain = "".join(unicodedata.normalize("NFKC", text).casefold().split())
+    return frozenset(plain[at : at + _SHINGLE] for at in range(max(1, len(plain) - _SHINGLE + 1)))
