@@ -94,7 +94,7 @@ def detect_text(text: str, name: str, mime: str = "") -> str:
         return "html"
     if hint in {"html", "markdown", "csv"}:
         return hint
-    if hint in {"json", "jsonl", "notebook"} or head.lstrip().startswith(("{", "[")):
+    if head.lstrip().startswith(("{", "[")) or (hint in {"json", "jsonl"} and head.lstrip().startswith('"')):
         found = _json_kind(text, hint)
         if found:
             return found

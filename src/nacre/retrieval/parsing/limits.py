@@ -12,7 +12,7 @@ class Limits:
 
     Args:
         seconds: time for a small document.
-        seconds_per_mib: time added for each MiB of its file.
+        seconds_per_mib: time added for each further MiB of a PDF or an office file; text earns an eighth of it.
         seconds_at_most: no document gets more.
         memory_bytes: address space of a worker process.
         unpacked_bytes: XML that an office file may unpack to.
@@ -23,7 +23,7 @@ class Limits:
     """
 
     seconds: float = 8.0
-    seconds_per_mib: float = 8.0
+    seconds_per_mib: float = 4.0
     seconds_at_most: float = 180.0
     memory_bytes: int = 1 << 30
     unpacked_bytes: int = 256 << 20
@@ -32,9 +32,18 @@ class Limits:
     table_cells: int = 400_000
     depth: int = 12
 
-    def deadline(self, size: int) -> float:
-        """Seconds that a file of `size` bytes may take."""
-        return min(self.seconds_at_most, self.seconds + self.seconds_per_mib * max(0.0, size / (1 << 20) - 0.25))
+    def deadline(self, data: bytes) -> float:
+        """Seconds that a file may take.
+
+        Args:
+            data: the file; its size and its first bytes count.
+
+        Returns:
+            Seconds.
+        """
+        packed = data[:4] == b"PK\x03\x04" or b"%PDF-" in data[:1024]
+        rate = self.seconds_per_mib if packed else self.seconds_per_mib / 8
+        return min(self.seconds_at_most, self.seconds + rate * max(0.0, len(data) / (1 << 20) - 0.5))
 
     def data(self) -> dict[str, Any]:
         """The limits as JSON-ready data, for a worker."""

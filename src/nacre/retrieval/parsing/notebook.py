@@ -45,13 +45,17 @@ def _cell(cell: dict[str, Any], out: Builder, task: Task) -> None:
     if kind == "markdown" and source.strip():
         markdown.parse(source.strip() + "\n", out, task)
     elif kind == "heading":
-        out.add("heading", source, int(cell.get("level") or 1))
+        out.add("heading", source, _level(cell.get("level")))
     else:
         out.add("code" if kind == "code" else "paragraph", source)
     for output in cell.get("outputs") or []:
         data = output.get("data") if isinstance(output, dict) else None
         shown = data.get("text/plain") if isinstance(data, dict) else output.get("text") if isinstance(output, dict) else ""
         out.add("code", _text(shown)[:_OUTPUT_CHARS])
+
+
+def _level(value: Any) -> int:
+    return int(value) if str(value) in set("123456") else 1
 
 
 def _text(value: Any) -> str:

@@ -77,7 +77,7 @@ class ParserPool:
         with self._free:
             worker = self._take()
             try:
-                answer = worker.ask(request, data, self.limits.deadline(len(data)))
+                answer = worker.ask(request, data, self.limits.deadline(data))
             except BaseException as error:
                 worker.kill()
                 if isinstance(error, _Death):
@@ -232,7 +232,7 @@ class _Worker:
         if code == 77:
             most = self.limits.memory_bytes >> 20
             return tr(f"it needs more than {most} MiB of memory to parse", f"解析所需内存超过 {most} MiB")
-        return tr(f"it crashed its parser (exit status {code})", f"解析进程崩溃（退出状态 {code}）")
+        return tr(f"it crashed its parser (exit status {code}), perhaps for want of memory", f"解析进程崩溃（退出状态 {code}），可能是内存不足")
 
 
 def _result(answer: bytes, name: str) -> ParsedDocument:
