@@ -22,6 +22,9 @@ _CLAUSE_ENDS = frozenset("，、；：,;:）)")
 _SURROUNDINGS = 48  # characters on either side of a boundary that decide its rank among equals
 _LIMIT = 400  # tokens: longer chunks cost precision with every embedder measured (research: 200-400)
 _CONTEXT_LIMIT = 64  # tokens for title and heading path
+# What may be cut off, as a part of a full chunk, and at which boundaries: a section may be short, a paragraph should not
+# be, but before it is torn it may. In this order, the first that can be done.
+_TIERS = ((8, HEADING), (2, BLOCK), (6, BLOCK), (2, SENTENCE), (8, SENTENCE))
 _FOREIGN = 200  # visible characters outside every block that a chunk may span
 
 
@@ -150,8 +153,7 @@ class _Chunker:
         start, end = made.start, made.end
         room = max(8, self.limit - self.tokeniser.count_tokens(made.context))
         known = self.boundaries[bisect_left(self.places, start + 1) : bisect_left(self.places, end)]
-        # A section may be short; what is cut out of a section or a paragraph should not be.
-        for part, weakest in ((8, BLOCK), (4, SENTENCE), (8, SENTENCE)):
+        for part, weakest in _TIERS:
             found = self._best(known, made, room, part, weakest)
             if found is not None:
                 return found
