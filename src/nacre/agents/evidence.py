@@ -38,7 +38,8 @@ class Evidence:
         for document in documents:
             number = self._number(document)
             mark = f"[{number}] " if number else ""
-            parts.append(f"{mark}{_title(document)}\n{document.page_content}".strip())
+            address = f" ({_uri(document)})" if _uri(document).startswith(("http://", "https://")) else ""
+            parts.append(f"{mark}{_title(document)}{address}\n{document.page_content}".strip())
         return "\n\n".join(parts)
 
     def _number(self, document: Document) -> int | None:

@@ -1,0 +1,140 @@
+"""Questions to a database in SQL: one reading statement at a time, a bounded number of rows, nothing ever written."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from nacre.errors import ToolError, UsageError
+from nacre.language import tr
+from nacre.optional import need
+
+_COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
+_READS = re.compile(r"(?:select|with|values|explain)\b", re.IGNORECASE)
+# What each engine is told before the statement, so that the engine itself refuses to write.
+_GUARDS = {
+    "sqlite": ("PRAGMA query_only = ON",),
+    "postgresql": ("SET TRANSACTION READ ONLY", "SET LOCAL statement_timeout = {milliseconds}"),
+    "mysql": ("SET SESSION TRANSACTION READ ONLY", "SET SESSION MAX_EXECUTION_TIME = {milliseconds}"),
+    "mariadb": ("SET SESSION TRANSACTION READ ONLY", "SET SESSION max_statement_time = {seconds}"),
+}
+
+
+class ReadOnlyDatabase:
+    """A database that can be asked and not changed.
+
+    Args:
+        engine: a SQLAlchemy engine, or a URL for one, "sqlite:///shop.db".
+        max_rows: rows that an answer may have.
+        max_cell: characters that are kept of a value.
+        timeout_s: seconds that a statement may take (SQLite, PostgreSQL, MySQL, MariaDB).
+        assume_read_only: the account itself may only read; needed for other engines than these four.
+
+    Raises:
+        UsageError: the engine cannot be told to refuse writing.
+        MissingExtraError: SQLAlchemy is not installed.
+    """
+
+    def __init__(self, engine: Any, *, max_rows: int = 50, max_cell: int = 200, timeout_s: float = 10.0, assume_read_only: bool = False) -> None:
+        self._sqlalchemy = need("sqlalchemy", extra="sql")
+        self.engine = self._sqlalchemy.create_engine(engine) if isinstance(engine, str) else engine
+        self.dialect = str(self.engine.dialect.name)
+        self.max_rows = max_rows
+        self.max_cell = max_cell
+        self.timeout_s = timeout_s
+        if self.dialect not in _GUARDS and not assume_read_only:
+            raise UsageError(
+                tr(
+                    f"{self.dialect} cannot be made read-only from here. Give an account that may only read, and assume_read_only=True.",
+                    f"无法在此将 {self.dialect} 设为只读。请使用只读账号并设置 assume_read_only=True。",
+                )
+            )
+
+    def query(self, statement: str) -> str:
+        """Run one reading statement.
+
+        Args:
+            statement: SELECT, WITH, VALUES or EXPLAIN.
+
+        Returns:
+            A table as text, columns parted by " | ", with a note when rows were left out.
+
+        Raises:
+            ToolError: it is no single reading statement, or the database refuses it.
+        """
+        checked = _single_read(statement)
+        with self._connection() as connection:
+            try:
+                result = connection.execution_options(stream_results=True).exec_driver_sql(checked)
+                columns = [str(name) for name in result.keys()]  # noqa: SIM118 - a result iterates over its rows
+                rows = result.fetchmany(self.max_rows + 1)
+            except Exception as error:  # each driver has its own
+                raise ToolError(tr(f"The database refuses: {_brief(error)}", f"数据库拒绝执行：{_brief(error)}"), tool="query_database") from error
+        lines = [" | ".join(columns), *(" | ".join(self._cell(value) for value in row) for row in rows[: self.max_rows])]
+        if len(rows) > self.max_rows:
+            lines.append(tr(f"(more rows; only the first {self.max_rows} are shown)", f"（还有更多行，仅显示前 {self.max_rows} 行）"))
+        return "\n".join(lines)
+
+    def schema(self) -> str:
+        """Describe the tables.
+
+        Returns:
+            One line a table: its name and its columns with their types.
+        """
+        inspector = self._sqlalchemy.inspect(self.engine)
+        lines = []
+        for table in (*inspector.get_table_names(), *inspector.get_view_names()):
+            columns = ", ".join(f"{column['name']} {column['type']}" for column in inspector.get_columns(table))
+            lines.append(f"{table}({columns})")
+        return "\n".join(lines)
+
+    @contextmanager
+    def _connection(self) -> Iterator[Any]:
+        with self.engine.connect() as connection:
+            values = {"milliseconds": int(self.timeout_s * 1000), "seconds": self.timeout_s}
+            for guard in _GUARDS.get(self.dialect, ()):
+                connection.exec_driver_sql(guard.format(**values))
+            raw = connection.connection.dbapi_connection
+            if self.dialect == "sqlite":
+                _restrict(raw, self.timeout_s)
+            try:
+                yield connection
+            finally:
+                if self.dialect == "sqlite":
+                    _release(raw)
+                connection.rollback()
+                connection.invalidate()  # the guarded connection goes back to nobody
+
+    def _cell(self, value: Any) -> str:
+        text = f"<{len(value)} bytes>" if isinstance(value, (bytes, memoryview)) else str(value)
+        return " ".join(text.split())[: self.max_cell]
+
+
+def _single_read(statement: str) -> str:
+    text = statement.strip().rstrip(";").strip()
+    bare = _COMMENT.sub(" ", text).strip()
+    if ";" in bare or not _READS.match(bare):
+        raise ToolError(tr("Write one SELECT statement, without a semicolon inside.", "请只写一条 SELECT 语句，中间不要有分号。"), tool="query_database")
+    return text
+
+
+def _restrict(raw: Any, timeout_s: float) -> None:
+    """SQLite itself refuses everything but reading, and gives up after the time limit."""
+    import sqlite3
+
+    allowed = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
+    deadline = time.monotonic() + timeout_s
+    raw.set_authorizer(lambda action, *rest: sqlite3.SQLITE_OK if action in allowed and "load_extension" not in rest else sqlite3.SQLITE_DENY)
+    raw.set_progress_handler(lambda: int(time.monotonic() > deadline), 10_000)
+
+
+def _release(raw: Any) -> None:
+    raw.set_authorizer(None)
+    raw.set_progress_handler(None, 0)
+
+
+def _brief(error: Exception) -> str:
+    return str(getattr(error, "orig", None) or error).split("\n")[0][:300]

@@ -1,0 +1,74 @@
+"""Pictures from an OpenAI-compatible `images/generations` interface, saved to a folder."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from pathlib import Path
+
+from nacre.connectors.safe_http import fetch
+from nacre.connectors.search.results import post_json
+from nacre.errors import ToolError
+from nacre.language import tr
+
+_KINDS = {b"\x89PNG": "png", b"\xff\xd8\xff": "jpg", b"RIFF": "webp", b"GIF8": "gif"}
+MAX_BYTES = 64 << 20
+
+
+class ImageMaker:
+    """Makes pictures from descriptions.
+
+    Args:
+        base_url: the interface, "https://api.openai.com/v1".
+        model: the picture model's name.
+        key: the account's key; "" where none is needed.
+        folder: where pictures are saved; it is created when missing.
+        size: width and height in pixels, "1024x1024".
+        timeout_s: seconds for one picture.
+    """
+
+    def __init__(self, base_url: str, model: str, *, key: str = "", folder: str | Path = "images", size: str = "1024x1024", timeout_s: float = 120.0) -> None:
+        self.base_url = base_url.rstrip("/")
+        self.model = model
+        self.key = key
+        self.folder = Path(folder)
+        self.size = size
+        self.timeout_s = timeout_s
+
+    def make(self, description: str) -> Path:
+        """Make one picture.
+
+        Args:
+            description: what it should show.
+
+        Returns:
+            The file.
+
+        Raises:
+            ProviderError: the interface does not answer.
+            ToolError: what it answers is no picture.
+        """
+        headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
+        body = {"model": self.model, "prompt": description, "n": 1, "size": self.size}
+        data = post_json(f"{self.base_url}/images/generations", body, timeout_s=self.timeout_s, headers=headers, max_bytes=MAX_BYTES)
+        picture = self._picture(data)
+        kind = next((kind for mark, kind in _KINDS.items() if picture.startswith(mark)), "")
+        if not kind:
+            raise ToolError(tr("The interface gave something that is no picture.", "接口返回的内容不是图片。"), tool="make_image")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        file = self.folder / f"{hashlib.sha256(picture).hexdigest()[:16]}.{kind}"
+        file.write_bytes(picture)
+        return file
+
+    def _picture(self, data: object) -> bytes:
+        rows = data.get("data") if isinstance(data, dict) else None
+        row = rows[0] if isinstance(rows, list) and rows and isinstance(rows[0], dict) else {}
+        if isinstance(row.get("b64_json"), str):
+            try:
+                return base64.b64decode(row["b64_json"], validate=True)
+            except binascii.Error:
+                return b""
+        if isinstance(row.get("url"), str):
+            return fetch(row["url"], allow_private=row["url"].startswith(self.base_url.rpartition("/")[0]), max_bytes=MAX_BYTES, timeout_s=self.timeout_s).body
+        return b""

@@ -1,0 +1,101 @@
+"""Reading a web page: main text only, bounded in size and time, never from a private network."""
+
+from __future__ import annotations
+
+import atexit
+import threading
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from nacre.connectors.safe_http import fetch
+from nacre.errors import ParseError, ToolError
+from nacre.language import tr
+from nacre.retrieval.parsing import ParserPool
+
+PART = 3500
+
+
+@dataclass(frozen=True)
+class ReadPage:
+    """A part of a page's text.
+
+    Args:
+        title: the page's title.
+        url: where it came from, after redirects.
+        text: this part's text.
+        part: its number, from 1.
+        parts: how many there are.
+    """
+
+    title: str
+    url: str
+    text: str
+    part: int
+    parts: int
+
+
+class PageReader:
+    """Fetches pages and documents (HTML, PDF, Word, …) and gives their text in parts.
+
+    Addresses in private networks are refused, also behind redirects and by names that resolve to them. Documents are
+    parsed in a worker process with limits of its own.
+
+    Args:
+        max_bytes: most bytes of a page.
+        timeout_s: seconds for fetching; the parser has as many again.
+        part: characters of a part.
+        allow_private: whether addresses in private networks may be read.
+    """
+
+    def __init__(self, *, max_bytes: int = 8 << 20, timeout_s: float = 20.0, part: int = PART, allow_private: bool = False) -> None:
+        self.max_bytes = max_bytes
+        self.timeout_s = timeout_s
+        self.part = part
+        self.allow_private = allow_private
+        self._pool: ParserPool | None = None
+        self._lock = threading.Lock()
+
+    def read(self, url: str, part: int = 1) -> ReadPage:
+        """Read a page.
+
+        Args:
+            url: http or https; a bare "example.org/page" is taken as https.
+            part: which part of a long text, from 1.
+
+        Returns:
+            The part.
+
+        Raises:
+            SourceError: a forbidden address, no answer, too slow, too big.
+            ToolError: the server refuses, there is no text, or no such part.
+        """
+        address = url.strip().strip("<>\"'")
+        address = address if "://" in address else f"https://{address}"
+        answer = fetch(address, allow_private=self.allow_private, max_bytes=self.max_bytes, timeout_s=self.timeout_s, headers={"Accept": "text/html,*/*;q=0.8"})
+        if answer.status != 200:
+            raise ToolError(tr(f"{address} answers {answer.status}.", f"{address} 返回 {answer.status}。"), tool="read_page")
+        mime = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+        name = urlsplit(answer.url).path.rpartition("/")[2] or "page.html"
+        try:
+            document = self._parser().parse(answer.body, name=name, mime=mime or None)
+        except ParseError as error:
+            raise ToolError(tr(f"{address} has no readable text: {error.message}", f"{address} 没有可读文本：{error.message}"), tool="read_page") from error
+        parts = max(1, -(-len(document.text) // self.part))
+        if not 1 <= part <= parts:
+            raise ToolError(tr(f"{address} has {parts} parts; there is no part {part}.", f"{address} 共 {parts} 部分，没有第 {part} 部分。"), tool="read_page")
+        return ReadPage(document.title, answer.url, document.text[(part - 1) * self.part : part * self.part], part, parts)
+
+    def _parser(self) -> ParserPool:
+        with self._lock:
+            if self._pool is None:
+                self._pool = ParserPool(workers=1, timeout_s=self.timeout_s)
+                atexit.register(self._pool.close)
+            return self._pool
+
+    def close(self) -> None:
+        """End the parser's process."""
+        with self._lock:
+            if self._pool is not None:
+                atexit.unregister(self._pool.close)
+                self._pool.close()
+                self._pool = None

@@ -1,0 +1,134 @@
+"""What a search engine gives: results, and the protocol that every provider speaks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+from urllib.parse import urlencode
+
+from nacre.connectors.safe_http import Answer, fetch
+from nacre.errors import SourceError
+from nacre.language import tr
+
+MAX_BYTES = 8 << 20
+
+
+@dataclass(frozen=True)
+class WebResult:
+    """One hit of a web search.
+
+    Args:
+        title: the page's title.
+        url: its address.
+        text: the engine's snippet, plain text.
+    """
+
+    title: str
+    url: str
+    text: str
+
+
+class SearchProvider(Protocol):
+    """A search engine behind an interface.
+
+    Args:
+        name: how messages name it.
+        cost: "network" or "paid".
+    """
+
+    name: str
+    cost: str
+
+    def search(self, query: str, k: int) -> list[WebResult]:
+        """Search the web.
+
+        Args:
+            query: what to look for.
+            k: how many results at most.
+
+        Returns:
+            Results, best first; empty when there are none.
+
+        Raises:
+            ProviderError: the provider gave no usable answer.
+        """
+
+
+class ProviderError(SourceError):
+    """A search provider failed: `status` is the HTTP status or 0, `retry_after_s` what the server asked for or 0."""
+
+    status: int
+    retry_after_s: float
+
+
+def get_json(url: str, parameters: Mapping[str, Any], *, timeout_s: float, headers: Mapping[str, str] | None = None) -> Any:
+    """GET an address that the operator has configured, and read the JSON.
+
+    Args:
+        url: the interface's address; it may be in a private network.
+        parameters: of the query string.
+        timeout_s: for the whole exchange, in seconds.
+        headers: more headers, such as a key.
+
+    Returns:
+        The decoded JSON.
+
+    Raises:
+        ProviderError: no connection, a status other than 200, or no JSON.
+    """
+    separator = "&" if "?" in url else "?"
+    return _read(url, lambda: fetch(f"{url}{separator}{urlencode(parameters)}", allow_private=True, max_bytes=MAX_BYTES, timeout_s=timeout_s, headers={"Accept": "application/json", **(headers or {})}))
+
+
+def post_json(url: str, body: Mapping[str, Any], *, timeout_s: float, headers: Mapping[str, str] | None = None, max_bytes: int = MAX_BYTES) -> Any:
+    """POST JSON to an address that the operator has configured, and read the JSON that comes back.
+
+    Args:
+        url: the interface's address; it may be in a private network.
+        body: what to send.
+        timeout_s: for the whole exchange, in seconds.
+        headers: more headers, such as a key.
+        max_bytes: most bytes of the answer.
+
+    Returns:
+        The decoded JSON.
+
+    Raises:
+        ProviderError: no connection, a status other than 200, or no JSON.
+    """
+    data = json.dumps(body).encode()
+    sent = {"Accept": "application/json", "Content-Type": "application/json", **(headers or {})}
+    return _read(url, lambda: fetch(url, allow_private=True, max_bytes=max_bytes, timeout_s=timeout_s, headers=sent, data=data))
+
+
+def _read(url: str, exchange: Any) -> Any:
+    try:
+        answer: Answer = exchange()
+    except SourceError as error:
+        raise ProviderError(error.message, uri=url, status=0, retry_after_s=0.0) from error
+    if answer.status != 200:
+        said = answer.body[:200].decode("utf-8", "replace").strip()
+        raise ProviderError(
+            tr(f"{url} answers {answer.status}: {said}", f"{url} 返回 {answer.status}：{said}"),
+            uri=url,
+            status=answer.status,
+            retry_after_s=_seconds(answer.headers.get("retry-after", "")),
+        )
+    try:
+        return json.loads(answer.body)
+    except ValueError as error:
+        raise ProviderError(
+            tr(f"{url} gives no JSON. Is the JSON format enabled there?", f"{url} 返回的不是 JSON。该服务是否启用了 JSON 格式？"),
+            uri=url,
+            status=200,
+            retry_after_s=0.0,
+        ) from error
+
+
+def _seconds(text: str) -> float:
+    try:
+        return max(0.0, float(text))
+    except ValueError:
+        return 0.0

@@ -1,0 +1,106 @@
+"""Web search over several providers: the first that works answers, those that fail rest, answers are kept for a while."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from nacre.connectors.search.results import ProviderError, SearchProvider, WebResult
+from nacre.errors import ToolError, UsageError
+from nacre.language import tr
+
+FIRST_REST_S = 20.0
+LONGEST_REST_S = 900.0
+
+
+@dataclass
+class _Rest:
+    """How often a provider has failed in a row, and until when it is left alone."""
+
+    failures: int = 0
+    until: float = 0.0
+
+
+class WebSearch:
+    """Search providers in the order of preference. One object may serve many threads.
+
+    Args:
+        *providers: the first that is not resting is asked first.
+        cache_s: seconds for which results are kept; 0 keeps nothing.
+        cache_size: queries kept at most.
+        clock: seconds from any origin; tests give their own.
+
+    Raises:
+        UsageError: no provider is given.
+    """
+
+    def __init__(self, *providers: SearchProvider, cache_s: float = 3600.0, cache_size: int = 512, clock: Callable[[], float] = time.monotonic) -> None:
+        if not providers:
+            raise UsageError(tr("Web search needs at least one provider, such as SearXNG(url).", "网络搜索至少需要一个提供者，例如 SearXNG(url)。"))
+        self.providers: Sequence[SearchProvider] = providers
+        self.cache_s = cache_s
+        self.cache_size = cache_size
+        self.clock = clock
+        self._rests = [_Rest() for _ in providers]
+        self._cache: OrderedDict[tuple[str, int], tuple[float, list[WebResult]]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def search(self, query: str, k: int = 5) -> list[WebResult]:
+        """Search the web.
+
+        Args:
+            query: what to look for.
+            k: how many results at most.
+
+        Returns:
+            Results, best first.
+
+        Raises:
+            ToolError: every provider failed or rests; the message says why.
+        """
+        key = (" ".join(query.split()).casefold(), k)
+        kept = self._kept(key)
+        if kept is not None:
+            return kept
+        reasons = []
+        for provider, rest in zip(self.providers, self._rests, strict=True):
+            waiting = rest.until - self.clock()
+            if waiting > 0:
+                reasons.append(tr(f"{provider.name}: resting for {waiting:.0f} s", f"{provider.name}：暂停使用 {waiting:.0f} 秒"))
+                continue
+            try:
+                results = provider.search(query, k)
+            except ProviderError as error:
+                self._failed(rest, error)
+                reasons.append(f"{provider.name}: {error.message}")
+                continue
+            rest.failures = 0
+            self._keep(key, results)
+            return results
+        raise ToolError(tr(f"No search engine answers ({'; '.join(reasons)}).", f"没有可用的搜索引擎（{'；'.join(reasons)}）。"), tool="web_search")
+
+    def _failed(self, rest: _Rest, error: ProviderError) -> None:
+        """Rest twice as long after each failure, or as long as the server asks."""
+        with self._lock:
+            rest.failures += 1
+            pause = min(LONGEST_REST_S, FIRST_REST_S * 2 ** (rest.failures - 1))
+            rest.until = self.clock() + max(pause, min(error.retry_after_s, LONGEST_REST_S))
+
+    def _kept(self, key: tuple[str, int]) -> list[WebResult] | None:
+        with self._lock:
+            entry = self._cache.get(key)
+            if entry is None or self.clock() - entry[0] >= self.cache_s:
+                return None
+            self._cache.move_to_end(key)
+            return entry[1]
+
+    def _keep(self, key: tuple[str, int], results: list[WebResult]) -> None:
+        if self.cache_s <= 0 or not results:
+            return
+        with self._lock:
+            self._cache[key] = (self.clock(), results)
+            while len(self._cache) > self.cache_size:
+                self._cache.popitem(last=False)
