@@ -91,7 +91,16 @@ def ignored(found: Iterable[Rule], path: str, folder: bool) -> bool:
 
 
 def verdict(found: Iterable[Rule], path: str, folder: bool) -> bool | None:
-    """Like `ignored`, but None when no rule fits, so that an outer file may decide."""
+    """Like `ignored`, but undecided when no rule fits, so that an outer file may decide.
+
+    Args:
+        found: rules of one ignore file, in order.
+        path: relative to the folder of that file, with slashes.
+        folder: whether the path is a folder.
+
+    Returns:
+        True to leave it out, False to take it in, None when no rule fits.
+    """
     last: bool | None = None
     for rule in found:
         if (folder or not rule.folders_only) and rule.pattern.match(path):

@@ -36,7 +36,13 @@ class Builder:
         self._cells = 0
 
     def add(self, kind: BlockKind, text: str, level: int = 0) -> None:
-        """Append one block; its lines stay, its outer white space goes. Nothing happens for empty text."""
+        """Append one block; its lines stay, its outer white space goes. Nothing happens for empty text.
+
+        Args:
+            kind: what it is.
+            text: the words.
+            level: of a heading or a list item, 1 at the top.
+        """
         text = unspread(clean(text).strip()) if kind == "heading" else clean(text).strip()
         if text:
             self._gap(close=kind == "list" and bool(self.blocks) and self.blocks[-1].kind == "list")
@@ -44,7 +50,11 @@ class Builder:
             self.mark(kind, start, self.length, level)
 
     def aside(self, text: str) -> None:
-        """Append text that a reader may want to see but that is no content: page numbers, navigation."""
+        """Append text that a reader may want to see but that is no content: page numbers, navigation.
+
+        Args:
+            text: the words.
+        """
         text = clean(text).strip()
         if text:
             self._gap()
@@ -98,6 +108,9 @@ class Builder:
     def write(self, text: str) -> int:
         """Append text as it is, outside any block.
 
+        Args:
+            text: any text.
+
         Returns:
             The index of its first character.
 
@@ -113,11 +126,22 @@ class Builder:
         return start
 
     def mark(self, kind: BlockKind, start: int, end: int, level: int = 0) -> None:
-        """Declare text that was already written to be a block."""
+        """Declare text that was already written to be a block.
+
+        Args:
+            kind: what it is.
+            start: its first character.
+            end: after its last character.
+            level: of a heading or a list item.
+        """
         self.blocks.append(Block(kind, start, end, level, self.page, self.sheet))
 
     def warn(self, message: str) -> None:
-        """Note, once, what could not be read."""
+        """Note, once, what could not be read.
+
+        Args:
+            message: for people.
+        """
         if message not in self.warnings:
             self.warnings.append(message)
 

@@ -153,8 +153,7 @@ def _office(data: bytes) -> str:
     try:
         names = set(zipfile.ZipFile(io.BytesIO(data)).namelist())
     except (zipfile.BadZipFile, ValueError, OverflowError, NotImplementedError) as error:
-        message = tr("the office file is damaged or cut off", "Office 文件已损坏或不完整")
-        raise ParseError(f"{message} ({error})") from error
+        raise ParseError(tr(f"the office file is damaged or cut off ({error})", f"Office 文件已损坏或不完整（{error}）")) from error
     for kind, folder in (("docx", "word/"), ("pptx", "ppt/"), ("xlsx", "xl/")):
         if any(name.lower().lstrip("/").startswith(folder) for name in names):
             return kind

@@ -65,8 +65,8 @@ def parse(data: bytes, *, name: str, mime: str | None = None, password: str = ""
     except RecursionError as error:
         raise ParseError(tr("its parts are nested too deeply", "嵌套层次过深"), uri=name) from error
     except Exception as error:  # a parser bug or a broken file: either way it is this document's row
-        reason = tr("the file is damaged", "文件已损坏")
-        raise ParseError(f"{reason} ({type(error).__name__}: {str(error)[:200]})", uri=name) from error
+        why = f"{type(error).__name__}: {str(error)[:200]}"
+        raise ParseError(tr(f"the file is damaged ({why})", f"文件已损坏（{why}）"), uri=name) from error
     if not out.blocks:
         raise ParseError(out.warnings[0] if out.warnings else tr("it holds no text", "没有任何文本"), uri=name)
     return out.finish(MIME[kind], name)

@@ -49,7 +49,14 @@ def parse(text: str, out: Builder, task: Task) -> None:
 
 
 def walk(root: Any) -> Iterator[tuple[Any, bool]]:
-    """Each node on the way in (False) and on the way out (True), without recursion: pages nest thousands deep."""
+    """Go through a page without recursion, for pages nest thousands deep.
+
+    Args:
+        root: a node of selectolax.
+
+    Returns:
+        Each node on the way in (False) and on the way out (True); what is dropped or hidden is not entered.
+    """
     stack = [(root, False)]
     while stack:
         node, leaving = stack.pop()
@@ -66,7 +73,14 @@ def walk(root: Any) -> Iterator[tuple[Any, bool]]:
 
 
 def hidden(node: Any) -> bool:
-    """Whether the page itself hides this element."""
+    """Whether the page itself hides an element.
+
+    Args:
+        node: a node of selectolax.
+
+    Returns:
+        True for `hidden`, `display: none` and `visibility: hidden`.
+    """
     if node.tag.startswith("-"):
         return False
     attributes = node.attributes

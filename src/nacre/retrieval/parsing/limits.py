@@ -46,7 +46,11 @@ class Limits:
         return min(self.seconds_at_most, self.seconds + rate * max(0.0, len(data) / (1 << 20) - 0.5))
 
     def data(self) -> dict[str, Any]:
-        """The limits as JSON-ready data, for a worker."""
+        """The limits as JSON-ready data, for a worker.
+
+        Returns:
+            Numbers by name.
+        """
         return asdict(self)
 
 

@@ -67,7 +67,15 @@ def _message(message: email.message.Message, out: Builder, task: Task, many: boo
 
 
 def header(message: email.message.Message, name: str) -> str:
-    """One header, decoded whatever its charset; folded lines joined."""
+    """One header, decoded whatever its charset.
+
+    Args:
+        message: a mail or a part of one.
+        name: "Subject".
+
+    Returns:
+        Its value, folded lines joined; empty when missing.
+    """
     raw = message.get(name)
     if raw is None:
         return ""

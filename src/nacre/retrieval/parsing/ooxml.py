@@ -38,8 +38,7 @@ class Package:
         try:
             self.zip = zipfile.ZipFile(io.BytesIO(data))
         except (zipfile.BadZipFile, ValueError, OverflowError, NotImplementedError) as error:
-            message = tr("the office file is damaged or cut off", "Office 文件已损坏或不完整")
-            raise ParseError(f"{message} ({error})") from error
+            raise ParseError(_damaged(str(error))) from error
         # Some writers use backslashes, a leading slash or another case.
         self.names = {info.filename.replace("\\", "/").lstrip("/").lower(): info for info in self.zip.infolist()}
         for info in self.zip.infolist():
@@ -70,15 +69,20 @@ class Package:
             with self.zip.open(info) as stream:
                 data = stream.read(info.file_size + 1)
         except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, OSError) as error:
-            message = tr("the office file is damaged or cut off", "Office 文件已损坏或不完整")
-            raise ParseError(f"{message} ({info.filename}: {error})") from error
+            raise ParseError(_damaged(f"{info.filename}: {error}")) from error
         self.unpacked += len(data)
         if len(data) > info.file_size or self.unpacked > self.limits.unpacked_bytes:
             raise ParseError(_bomb(self.unpacked))
         return data
 
     def xml(self, part: str) -> Any | None:
-        """The root element of an XML part, or None when there is none.
+        """The root element of an XML part.
+
+        Args:
+            part: its name.
+
+        Returns:
+            The element (lxml), or None when there is no such part.
 
         Raises:
             ParseError: the XML is damaged or has a DTD.
@@ -119,14 +123,25 @@ class Package:
         return found
 
     def main(self, fallback: str) -> str:
-        """Name of the main part."""
+        """Name of the main part.
+
+        Args:
+            fallback: the usual name.
+
+        Returns:
+            The name that the package's relations give, else the usual one.
+        """
         for kind, target in self.relations("").values():
             if kind == "officeDocument" and target.lower() in self.names:
                 return target
         return fallback
 
     def properties(self, out: Builder) -> None:
-        """Title, author and dates from docProps/core.xml into `out`."""
+        """Take over title, author and dates from docProps/core.xml.
+
+        Args:
+            out: gets them.
+        """
         root = self.xml("docProps/core.xml")
         wanted = {"title": "title", "creator": "author", "created": "created", "modified": "modified", "subject": "subject", "keywords": "keywords", "description": "description"}
         for node in [] if root is None else root:
@@ -155,21 +170,35 @@ def parse_xml(data: bytes, part: str) -> Any:
     try:
         root = etree.fromstring(data, reader)
     except etree.XMLSyntaxError as error:
-        message = tr("damaged XML inside", "内部 XML 已损坏")
-        raise ParseError(f"{message} ({part}: {error})") from error
+        raise ParseError(tr(f"damaged XML inside ({part}: {error})", f"内部 XML 已损坏（{part}：{error}）")) from error
     if root.getroottree().docinfo.doctype:
         raise ParseError(_dtd(part))
     return root
 
 
 def local(node: Any) -> str:
-    """The name of an element without its namespace, for the strict and the transitional dialect differ in that alone."""
+    """The name of an element without its namespace, for the strict and the transitional dialect differ in that alone.
+
+    Args:
+        node: an element.
+
+    Returns:
+        "p" for `w:p` of either dialect; empty for a comment.
+    """
     tag = node.tag
     return tag.rpartition("}")[2] if isinstance(tag, str) else ""
 
 
 def attribute(node: Any, name: str) -> str:
-    """An attribute whatever its namespace; empty when missing."""
+    """An attribute whatever its namespace.
+
+    Args:
+        node: an element.
+        name: local name of the attribute.
+
+    Returns:
+        Its value; empty when missing.
+    """
     for key, value in node.attrib.items():
         if key == name or key.endswith("}" + name):
             return str(value)
@@ -177,12 +206,24 @@ def attribute(node: Any, name: str) -> str:
 
 
 def child(node: Any, *path: str) -> Any | None:
-    """The first descendant along a path of local names."""
+    """The first descendant along a path of local names.
+
+    Args:
+        node: an element.
+        *path: local names, one a level.
+
+    Returns:
+        The element, or None.
+    """
     for name in path:
         node = next((part for part in node if local(part) == name), None)
         if node is None:
             return None
     return node
+
+
+def _damaged(why: str) -> str:
+    return tr(f"the office file is damaged or cut off ({why})", f"Office 文件已损坏或不完整（{why}）")
 
 
 def _dtd(part: str) -> str:

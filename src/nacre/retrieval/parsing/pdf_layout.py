@@ -42,7 +42,14 @@ class Paragraph:
 
 
 def body_size(sheets: Iterable[Sheet]) -> float:
-    """The glyph height that most characters of the document have, points."""
+    """The glyph height that most characters of the document have.
+
+    Args:
+        sheets: all pages.
+
+    Returns:
+        Points.
+    """
     sizes: Counter[float] = Counter()
     for sheet in sheets:
         for item in sheet.items:
@@ -52,7 +59,11 @@ def body_size(sheets: Iterable[Sheet]) -> float:
 
 
 def find_furniture(sheets: Sequence[Sheet]) -> None:
-    """Mark lines that stand at the top or the bottom of most pages, numbers aside."""
+    """Mark lines that stand at the top or the bottom of most pages, numbers aside.
+
+    Args:
+        sheets: all pages; their `furniture` is set.
+    """
     if len(sheets) < 3:
         return
     seen: Counter[str] = Counter()
@@ -167,7 +178,14 @@ def _may_head(piece: Paragraph) -> bool:
 
 
 def vocabulary(sheets: Iterable[Sheet]) -> set[str]:
-    """All words of the document that no line end cuts, small letters; hyphenated ones whole."""
+    """All words of the document that no line end cuts.
+
+    Args:
+        sheets: all pages.
+
+    Returns:
+        Words in small letters, hyphenated ones whole.
+    """
     words: set[str] = set()
     for sheet in sheets:
         for item in sheet.items:

@@ -185,7 +185,14 @@ def _segments(pdfium: Any, shape: Any, turn: Any, horizontal: list[Any], vertica
 
 
 def plain_style(index: int) -> tuple[bool, bool, bool]:
-    """For glyphs whose font does not matter."""
+    """The style of glyphs whose font does not matter.
+
+    Args:
+        index: any.
+
+    Returns:
+        Not bold, not mono, not turned.
+    """
     return False, False, False
 
 
@@ -230,7 +237,14 @@ def _breaks(tallest: Box, last: Box, here: Box) -> bool:
 
 
 def upright(lines: list[Line]) -> list[Line]:
-    """Turned text, and Chinese set from top to bottom, comes one glyph a line: joined again."""
+    """Join turned text, and Chinese set from top to bottom, which comes one glyph a line.
+
+    Args:
+        lines: in the order of the file.
+
+    Returns:
+        The lines, with columns of glyphs made one line each.
+    """
     joined: list[Line] = []
     column: list[Line] = []
 

@@ -87,7 +87,11 @@ class ParserPool:
         return _result(answer, name)
 
     def peak_bytes(self) -> int:
-        """The most memory that any idle worker has held so far, in bytes (resident; 0 where the system does not tell)."""
+        """The most memory that any idle worker has held so far.
+
+        Returns:
+            Resident bytes; 0 where the system does not tell.
+        """
         with self._lock:
             return max((worker.peak_bytes() for worker in self._idle), default=0)
 
