@@ -95,7 +95,7 @@ def ask_all(
     settings = {
         "data": name,
         "stack": explain(stack),
-        "corpus": fingerprint(base.text(d.uri) for d in base.documents()),
+        "corpus": fingerprint(base.text(d["uri"]) for d in base.documents()),
         "questions": fingerprint(q.text for q in questions),
     }
 

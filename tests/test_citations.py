@@ -10,7 +10,18 @@ from nacre.messages import Source, with_nacre
 from nacre.citations import best_quote, cite, statements
 
 PEARLS = "A pearl is made by an oyster. It takes {two} years to grow. 珍珠由牡蛎分泌。"
-PLACES = {1: {"uri": "kb://pearls", "title": "Pearls", "heading": ("Growth",), "page": 3, "start": 100, "chunk_id": 7, "document_id": 2, "version": 1}}
+PLACES = {
+    1: {
+        "uri": "kb://pearls",
+        "title": "Pearls",
+        "heading": ("Growth",),
+        "page": 3,
+        "start": 100,
+        "chunk_id": 7,
+        "document_id": 2,
+        "version": 1,
+    }
+}
 
 
 def test_a_statement_is_cited_with_its_exact_span() -> None:
@@ -48,7 +59,10 @@ def test_any_quote_stands_in_its_source(claim: str, text: str) -> None:
 
 def test_content_blocks_carry_the_citations_also_after_a_round_trip() -> None:
     citations = cite("It takes {two} years to grow [1].", [Source(1, PEARLS)], PLACES)
-    message = with_nacre(AIMessage("It takes {two} years to grow [1].", response_metadata={"model_provider": "nacre"}), citations=citations)
+    message = with_nacre(
+        AIMessage("It takes {two} years to grow [1].", response_metadata={"model_provider": "nacre"}),
+        citations=citations,
+    )
     (again,) = messages_from_dict(messages_to_dict([message]))
     for said in (message, again):
         assert isinstance(said, AIMessage)

@@ -15,7 +15,9 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ROOTS = {"nacre": "src/nacre", "nacre.connectors": "connectors", "nacre.prompts": "prompts", "nacre.eval": "eval"}
-FILES = sorted(file for folder in ROOTS.values() for file in (ROOT / folder).rglob("*.py") if "sample_kb" not in file.parts)
+FILES = sorted(
+    file for folder in ROOTS.values() for file in (ROOT / folder).rglob("*.py") if "sample_kb" not in file.parts
+)
 
 # Lowest first. A file may import its own room and the rooms below; rooms on one level never import each other.
 LEVELS: list[set[str]] = [
@@ -76,7 +78,9 @@ def test_rooms_import_only_the_rooms_below_them() -> None:
             if not there or there == here or there == "__version__":
                 continue
             if there == "connectors":
-                if LEVEL[here] < LEVEL["stack"] and not module.replace(".", "/").endswith(tuple(s.removesuffix(".py") for s in SEAMS)):
+                if LEVEL[here] < LEVEL["stack"] and not module.replace(".", "/").endswith(
+                    tuple(s.removesuffix(".py") for s in SEAMS)
+                ):
                     wrong.append(f"{module} imports {target}")
             elif there in LEVEL and LEVEL[there] >= LEVEL[here]:
                 wrong.append(f"{module} imports {target}")
@@ -95,21 +99,32 @@ def test_connectors_import_nothing_above_the_protocols() -> None:
             continue
         for target in imports(file):
             there = room(target) if target.startswith("nacre.") else ""
-            if there in LEVEL and LEVEL[there] >= LEVEL["flow"] and not any(target == p or target.startswith(p + ".") for p in PROTOCOLS):
+            if (
+                there in LEVEL
+                and LEVEL[there] >= LEVEL["flow"]
+                and not any(target == p or target.startswith(p + ".") for p in PROTOCOLS)
+            ):
                 wrong.append(f"{module_of(file)} imports {target}")
     assert not wrong, "\n".join(sorted(set(wrong)))
 
 
 def test_importing_nacre_loads_nothing_heavy() -> None:
     code = "import sys, nacre; print([m for m in ('langchain_core', 'pydantic', 'numpy', 'yaml', 'typer') if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )
 
 
 def test_every_public_name_exists_and_the_typed_twin_agrees() -> None:
     import nacre
 
     tree = ast.parse((ROOT / "src/nacre/__init__.py").read_text("utf-8"))
-    typed = {alias.name: node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module != "__future__" for alias in node.names}
+    typed = {
+        alias.name: node.module
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module != "__future__"
+        for alias in node.names
+    }
     lazy = dict(nacre._WHERE)
     assert {name: where for name, where in typed.items() if name in lazy} == lazy
     for name in nacre.__all__:
@@ -131,9 +146,18 @@ def public_callables(module_name: str) -> Iterator[tuple[str, object, bool]]:
             yield f"{module_name}.{name}", thing, False
             for attribute, member in vars(thing).items():
                 function = member.fget if isinstance(member, property) else getattr(member, "__func__", member)
-                if not attribute.startswith("_") and inspect.isfunction(function) and function.__module__ == module_name and function.__name__ != "<lambda>":
+                if (
+                    not attribute.startswith("_")
+                    and inspect.isfunction(function)
+                    and function.__module__ == module_name
+                    and function.__name__ != "<lambda>"
+                ):
                     inherited = any(hasattr(base, attribute) for base in thing.__mro__[1:] if base is not object)
-                    yield f"{module_name}.{name}.{attribute}", member if isinstance(member, property) else function, inherited
+                    yield (
+                        f"{module_name}.{name}.{attribute}",
+                        member if isinstance(member, property) else function,
+                        inherited,
+                    )
 
 
 def complaints(name: str, thing: object, inherited: bool) -> Iterator[str]:
@@ -145,10 +169,16 @@ def complaints(name: str, thing: object, inherited: bool) -> Iterator[str]:
         return
     assert inspect.isfunction(thing)
     signature = inspect.signature(thing)
-    named = [p.name for p in signature.parameters.values() if p.name not in ("self", "cls") and not p.name.startswith("_")]
+    named = [
+        p.name for p in signature.parameters.values() if p.name not in ("self", "cls") and not p.name.startswith("_")
+    ]
     if signature.return_annotation is inspect.Signature.empty:
         yield f"{name}: no return type"
-    yield from (f"{name}: {p.name} has no type" for p in signature.parameters.values() if p.name not in ("self", "cls") and p.annotation is p.empty)
+    yield from (
+        f"{name}: {p.name} has no type"
+        for p in signature.parameters.values()
+        if p.name not in ("self", "cls") and p.annotation is p.empty
+    )
     if named and "Args:" not in doc:
         yield f"{name}: no Args"
     elif missing := [n for n in named if not re.search(rf"^\s*\*{{0,2}}{n}\b", doc, re.MULTILINE)]:
@@ -164,11 +194,15 @@ def complaints(name: str, thing: object, inherited: bool) -> Iterator[str]:
 def test_public_callables_are_typed_and_documented(module: str) -> None:
     if ".cli" in module:  # commands are documented by their --help
         return
-    assert not [line for name, thing, inherited in public_callables(module) for line in complaints(name, thing, inherited)]
+    assert not [
+        line for name, thing, inherited in public_callables(module) for line in complaints(name, thing, inherited)
+    ]
 
 
 def test_no_file_and_no_function_is_too_long() -> None:
-    long_files = [f"{file.relative_to(ROOT)}: {n}" for file in FILES if (n := len(file.read_text("utf-8").splitlines())) > 400]
+    long_files = [
+        f"{file.relative_to(ROOT)}: {n}" for file in FILES if (n := len(file.read_text("utf-8").splitlines())) > 400
+    ]
     long_functions = []
     for file in FILES:
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
@@ -183,7 +217,9 @@ def test_no_file_and_no_function_is_too_long() -> None:
 def test_errors_speak_both_languages() -> None:
     from nacre import errors
 
-    kinds = {name for name, kind in vars(errors).items() if inspect.isclass(kind) and issubclass(kind, errors.NacreError)}
+    kinds = {
+        name for name, kind in vars(errors).items() if inspect.isclass(kind) and issubclass(kind, errors.NacreError)
+    }
     wrong = []
     for file in FILES:
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):

@@ -44,6 +44,10 @@ def test_however_a_text_is_cut_the_result_is_the_same(text: str, cuts: list[int]
 def test_chunks_with_block_content_are_filtered_too() -> None:
     live = LiveMarkers([1])
     image = {"type": "image_url", "image_url": {"url": "data:,"}}
-    out = [*live.push(AIMessageChunk(content=[{"type": "text", "text": "x [1] y [2"}, image])), *live.push(AIMessageChunk(content="] z")), *live.close()]
+    out = [
+        *live.push(AIMessageChunk(content=[{"type": "text", "text": "x [1] y [2"}, image])),
+        *live.push(AIMessageChunk(content="] z")),
+        *live.close(),
+    ]
     assert out[0].content == [{"type": "text", "text": "x [1] y"}, image]
     assert "".join(str(c.content) for c in out[1:]) == " z"

@@ -17,14 +17,22 @@ def kb(tmp_path_factory: pytest.TempPathFactory) -> str:
     from nacre.retrieval.source import TextSource
 
     path = tmp_path_factory.mktemp("stack") / "kb"
-    nacre.KnowledgeBase.open(path, embedder="none").sync(TextSource("memory:t/", [("memory:t/1", "Nacre is mother of pearl.", "Nacre")]))
+    nacre.KnowledgeBase.open(path, embedder="none").sync(
+        TextSource("memory:t/", [("memory:t/1", "Nacre is mother of pearl.", "Nacre")])
+    )
     return str(path)
 
 
 def full(kb: str) -> dict[str, object]:
     return {
         "model": "quote",
-        "layers": ["moderation", {"use": "memory"}, "cache", {"use": "rag", "kb": kb, "k": 3, "strict": True}, {"use": "retry", "attempts": 2}],
+        "layers": [
+            "moderation",
+            {"use": "memory"},
+            "cache",
+            {"use": "rag", "kb": kb, "k": 3, "strict": True},
+            {"use": "retry", "attempts": 2},
+        ],
     }
 
 
@@ -36,7 +44,13 @@ def test_a_full_stack_answers(kb: str) -> None:
 
 def test_explain_gives_back_what_build_takes(kb: str) -> None:
     data = nacre.explain(nacre.build(full(kb)))
-    assert [layer if isinstance(layer, str) else layer["use"] for layer in data["layers"]] == ["moderation", "memory", "cache", "rag", "retry"]
+    assert [layer if isinstance(layer, str) else layer["use"] for layer in data["layers"]] == [
+        "moderation",
+        "memory",
+        "cache",
+        "rag",
+        "retry",
+    ]
     assert data["layers"][3] == {"use": "rag", "k": 3, "kb": kb, "strict": True}
     assert nacre.explain(nacre.build(data)) == data
     assert yaml.safe_load(yaml.safe_dump(data)) == data

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from nacre.decorator import ChatModelDecorator
 
 Data = dict[str, Any]
+# What shapes a model's answers and may stand beside its name.
+_SETTINGS = ("temperature", "top_p", "top_k", "max_tokens", "seed", "adapter", "sentences")
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ def _retriever_data(retriever: Any) -> Data:
     base = getattr(retriever, "knowledge_base", None)
     if base is None:
         return {"retriever": type(retriever).__name__}
-    named = {"kb": str(base.path), "k": retriever.k, "principals": retriever.principals}
+    named = {"kb": str(base.folder), "k": retriever.k, "principals": retriever.principals}
     return {name: value for name, value in named.items() if value is not None}
 
 
@@ -184,7 +186,9 @@ def explain(model: BaseChatModel) -> Data:
     layers: list[Any] = []
     while isinstance(model, ChatModelDecorator):
         name = names.get(type(model).__name__)
-        fields = {field: getattr(model, field) for field in model.model_fields_set - {"inner", "profile"}}
+        # LangChain's own fields (callbacks, tags, …) and the inner model are not the layer's arguments.
+        own = model.model_fields_set - set(ChatModelDecorator.model_fields)
+        fields = {field: getattr(model, field) for field in own}
         arguments = LAYERS[name].data(fields) if name else fields
         layers.append(
             {"use": name or type(model).__name__, **{key: _plain(value) for key, value in sorted(arguments.items())}}
@@ -250,8 +254,26 @@ def _load(model: Any) -> BaseChatModel:
 
 
 def _model_name(model: BaseChatModel) -> Any:
-    spec = getattr(model, "spec", None)
-    return spec if isinstance(spec, (str, dict)) else type(model).__name__
+    """The name by which `load_model` loads a model, with its settings where it has any."""
+    kind = type(model).__name__
+    name = getattr(model, "model_name", None) or getattr(model, "model", None)
+    if kind == "QuoteChatModel":
+        spec = "quote"
+    elif kind == "OpenAICompatibleChatModel":
+        provider = getattr(model, "provider", "")
+        spec = f"{provider}:{name}" + (
+            f"@{getattr(model, 'openai_api_base', '')}" if provider == "openai_compatible" else ""
+        )
+    elif kind == "TransformersChatModel":
+        spec = f"transformers:{name}"
+    else:
+        return kind
+    given = {
+        key: getattr(model, key)
+        for key in _SETTINGS
+        if key in model.model_fields_set and getattr(model, key) is not None
+    }
+    return {"spec": spec, **given} if given else spec
 
 
 def _plain(value: Any) -> Any:

@@ -30,7 +30,10 @@ def test_a_beir_folder_with_faults(tmp_path: Path) -> None:
     assert len(data.problems) == 6
 
 
-@pytest.mark.parametrize(("name", "text"), [("a.jsonl", '{"id":"1","question":"q?","answers":["x","y"]}'), ("a.csv", "question,answers\nq?,x|y\n")])
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("a.jsonl", '{"id":"1","question":"q?","answers":["x","y"]}'), ("a.csv", "question,answers\nq?,x|y\n")],
+)
 def test_questions_from_lines_and_tables(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_text(text, "utf-8")
     questions, problems = load_questions(tmp_path / name)
@@ -53,7 +56,8 @@ def test_a_missing_file_is_one_clear_error(tmp_path: Path, load: object) -> None
 
 def test_a_robustness_row_in_all_its_shapes(tmp_path: Path) -> None:
     (tmp_path / "r.jsonl").write_text(
-        '{"id":1,"question":"q","answer":["12人",["a","b"]],"positive":[["p1"],"p2"],"negative":[]}\n{"id":2,"question":"","positive":[]}\n', "utf-8"
+        '{"id":1,"question":"q","answer":["12人",["a","b"]],"positive":[["p1"],"p2"],"negative":[]}\n{"id":2,"question":"","positive":[]}\n',
+        "utf-8",
     )
     rows, problems = load_robustness(tmp_path / "r.jsonl")
     assert rows[0].answers == (("12人",), ("a", "b"))

@@ -63,7 +63,12 @@ def test_a_corpus_has_the_same_fingerprint_however_it_is_ordered() -> None:
 
 
 def test_a_report_is_written_whole_read_back_and_escaped(tmp_path: Path) -> None:
-    made = Report("answers", ("contains",), [{"id": "1", "contains": 1.0, "question": "<script>alert(1)</script>"}, {"id": "2", "error": "x"}], {"queries": 2})
+    made = Report(
+        "answers",
+        ("contains",),
+        [{"id": "1", "contains": 1.0, "question": "<script>alert(1)</script>"}, {"id": "2", "error": "x"}],
+        {"queries": 2},
+    )
     made.write(tmp_path)
     again = read_report(tmp_path)
     assert again["contains"] == 1.0 and again["queries"] == 2 and len(again["items"]) == 2

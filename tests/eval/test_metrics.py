@@ -7,7 +7,16 @@ import pytrec_eval
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nacre.eval.metrics import average_precision, contains, exact_match, ndcg, normalise, recall, reciprocal_rank, token_f1
+from nacre.eval.metrics import (
+    average_precision,
+    contains,
+    exact_match,
+    ndcg,
+    normalise,
+    recall,
+    reciprocal_rank,
+    token_f1,
+)
 
 rankings = st.lists(st.sampled_from([f"d{n}" for n in range(12)]), unique=True, min_size=1)
 judgements = st.dictionaries(st.sampled_from([f"d{n}" for n in range(16)]), st.integers(1, 4), min_size=1)
@@ -16,7 +25,9 @@ judgements = st.dictionaries(st.sampled_from([f"d{n}" for n in range(16)]), st.i
 @given(rankings, judgements)
 def test_rankings_are_scored_as_trec_eval_scores_them(ranking: list[str], relevant: dict[str, int]) -> None:
     run = {"q": {document: float(len(ranking) - n) for n, document in enumerate(ranking)}}
-    theirs = pytrec_eval.RelevanceEvaluator({"q": relevant}, {"ndcg_cut.10", "recall.10", "map", "recip_rank"}).evaluate(run)["q"]
+    theirs = pytrec_eval.RelevanceEvaluator(
+        {"q": relevant}, {"ndcg_cut.10", "recall.10", "map", "recip_rank"}
+    ).evaluate(run)["q"]
     assert ndcg(ranking, relevant) == pytest.approx(theirs["ndcg_cut_10"], abs=1e-9)
     assert recall(ranking, relevant) == pytest.approx(theirs["recall_10"], abs=1e-9)
     assert average_precision(ranking, relevant) == pytest.approx(theirs["map"], abs=1e-9)

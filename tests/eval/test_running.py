@@ -17,7 +17,12 @@ def test_items_keep_their_order_and_errors_stay_with_their_item() -> None:
         return {"value": task}
 
     items = run_items([1, 2, 3, 4], ask, name=str, workers=3)
-    assert items == [{"id": "1", "value": 1}, {"id": "2", "error": "no answer"}, {"id": "3", "error": "RuntimeError: provider"}, {"id": "4", "value": 4}]
+    assert items == [
+        {"id": "1", "value": 1},
+        {"id": "2", "error": "no answer"},
+        {"id": "3", "error": "RuntimeError: provider"},
+        {"id": "4", "value": 4},
+    ]
 
 
 def test_a_second_run_asks_only_what_is_missing(tmp_path: Path) -> None:

@@ -20,18 +20,27 @@ class Shelf(BaseRetriever):
     documents: list[Document]
     asked: list[Any] = []
 
-    def _get_relevant_documents(self, query: str, *, run_manager: CallbackManagerForRetrieverRun, principals: Any = None) -> list[Document]:
+    def _get_relevant_documents(
+        self, query: str, *, run_manager: CallbackManagerForRetrieverRun, principals: Any = None
+    ) -> list[Document]:
         self.asked.append((query, principals))
         return self.documents
 
 
 def shelf(*texts: str) -> Shelf:
-    return Shelf(documents=[Document(text, metadata={"uri": f"kb://{n}", "title": "T", "start": 10 * n}) for n, text in enumerate(texts)], asked=[])
+    return Shelf(
+        documents=[
+            Document(text, metadata={"uri": f"kb://{n}", "title": "T", "start": 10 * n}) for n, text in enumerate(texts)
+        ],
+        asked=[],
+    )
 
 
 def test_sources_reach_the_model_as_data_and_braces_survive() -> None:
     model = ScriptedChatModel(["ok [1]"])
-    RetrievalAugmented(inner=model, retriever=shelf(TEXT)).invoke([SystemMessage("Be kind."), HumanMessage("How long, {name}?")])
+    RetrievalAugmented(inner=model, retriever=shelf(TEXT)).invoke(
+        [SystemMessage("Be kind."), HumanMessage("How long, {name}?")]
+    )
     system, user = model.calls[0]
     sources, question = parse_sources(user.text)
     assert [s.text for s in sources] == [TEXT]
@@ -52,7 +61,9 @@ def test_a_document_cannot_close_its_block_or_add_a_source() -> None:
 
 
 def test_answer_carries_checked_citations_and_no_dead_markers() -> None:
-    answer = RetrievalAugmented(inner=ScriptedChatModel(["The warranty lasts {24} months [1]. Cats fly [9]."]), retriever=shelf(TEXT)).invoke("How long?")
+    answer = RetrievalAugmented(
+        inner=ScriptedChatModel(["The warranty lasts {24} months [1]. Cats fly [9]."]), retriever=shelf(TEXT)
+    ).invoke("How long?")
     assert answer.content == "The warranty lasts {24} months [1]. Cats fly."
     own = nacre_of(answer)
     assert own["abstained"] is False
@@ -72,14 +83,18 @@ def test_a_stream_spells_the_same_answer_with_the_same_citations() -> None:
     assert merged.usage_metadata == whole.usage_metadata
 
 
-@pytest.mark.parametrize(("question", "said"), [("Who?", "I can't find this in the sources."), ("谁？", "资料中没有找到答案。")])
+@pytest.mark.parametrize(
+    ("question", "said"), [("Who?", "I can't find this in the sources."), ("谁？", "资料中没有找到答案。")]
+)
 def test_nothing_found_is_refused_in_the_askers_language_without_asking_the_model(question: str, said: str) -> None:
     model = ScriptedChatModel([])
     answer = RetrievalAugmented(inner=model, retriever=shelf()).invoke(question)
     assert (answer.content, nacre_of(answer)["abstained"], model.calls) == (said, True, [])
 
 
-@pytest.mark.parametrize("said", ["I can't find this in the sources.", "“I can’t find this in the sources”", "资料中没有找到答案。"])
+@pytest.mark.parametrize(
+    "said", ["I can't find this in the sources.", "“I can’t find this in the sources”", "资料中没有找到答案。"]
+)
 def test_a_models_refusal_is_flagged(said: str) -> None:
     answer = RetrievalAugmented(inner=ScriptedChatModel([said]), retriever=shelf(TEXT)).invoke("Who?")
     assert nacre_of(answer)["abstained"] is True
@@ -87,7 +102,12 @@ def test_a_models_refusal_is_flagged(said: str) -> None:
 
 def test_strict_cuts_what_the_source_does_not_say_and_refuses_when_nothing_is_left() -> None:
     strict = RetrievalAugmented(
-        inner=ScriptedChatModel(["The warranty lasts {24} months [1]. Cats can fly at night [1]. Unmarked claim.", "Cats can fly at night [1]."]),
+        inner=ScriptedChatModel(
+            [
+                "The warranty lasts {24} months [1]. Cats can fly at night [1]. Unmarked claim.",
+                "Cats can fly at night [1].",
+            ]
+        ),
         retriever=shelf(TEXT),
         strict=True,
     )
@@ -100,7 +120,9 @@ def test_strict_cuts_what_the_source_does_not_say_and_refuses_when_nothing_is_le
 
 
 def test_strict_shows_nothing_before_it_is_checked() -> None:
-    strict = RetrievalAugmented(inner=ScriptedChatModel(["Cats can fly at night [1]."]), retriever=shelf(TEXT), strict=True)
+    strict = RetrievalAugmented(
+        inner=ScriptedChatModel(["Cats can fly at night [1]."]), retriever=shelf(TEXT), strict=True
+    )
     assert "".join(chunk.text for chunk in strict.stream("Do cats fly?")) == "I can't find this in the sources."
 
 

@@ -12,7 +12,7 @@ from nacre.cli.knowledge import answering, show_answer
 from nacre.cli.output import console, progress
 from nacre.language import tr
 
-QUESTIONS = ("How many vacation days do new employees get?", "出差住宿费每晚最多可以报销多少？")
+QUESTIONS = ("How long does the trial period last?", "员工每周可以居家办公几天？")
 
 
 def register(app: typer.Typer) -> None:
@@ -37,7 +37,7 @@ def demo(
     with sample_folder() as folder, progress() as bar:
         task = bar.add_task(tr("Indexing", "建立索引"), total=None)
         report = base.sync(
-            str(folder), on_progress=lambda step: bar.update(task, completed=step.done, total=step.total or None)
+            str(folder / "documents"), on_progress=lambda step: bar.update(task, completed=step.done, total=step.total or None)
         )
     if quiet:
         return

@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nacre.cli.output import AsOption, JsonFlag, KbOption, ModelOption, asked, console, principals, print_json, progress
+from nacre.cli.output import (
+    AsOption,
+    JsonFlag,
+    KbOption,
+    ModelOption,
+    asked,
+    console,
+    place,
+    principals,
+    print_json,
+    progress,
+)
 from nacre.errors import UsageError
 from nacre.hygiene import clean_text
 from nacre.language import tr
@@ -117,11 +128,8 @@ def search(
     if not hits:
         out.print(tr("Nothing found.", "没有找到。"))
     for n, hit in enumerate(hits, 1):
-        place = " › ".join((hit.title, *hit.heading)) + (
-            tr(f", p. {hit.page}", f"，第 {hit.page} 页") if hit.page else ""
-        )
-        out.print(f"[bold]{n}.[/] [cyan]", end="")
-        out.print(place, style="cyan", markup=False, end="")
+        out.print(f"[bold]{n}.[/] ", end="")
+        out.print(place(hit.title, hit.heading, hit.page), style="cyan", markup=False, end="")
         out.print(f"  [dim]{hit.score:.3f}[/]")
         out.print("   " + " ".join(hit.text.split())[:240], markup=False)
         out.print("   " + hit.uri, style="dim", markup=False)
@@ -227,11 +235,8 @@ def show_answer(model: BaseChatModel, question: str, **options: Any) -> None:
         if key in seen:
             continue
         seen.add(key)
-        place = " › ".join((citation["title"], *citation["heading"])) + (
-            tr(f", p. {citation['page']}", f"，第 {citation['page']} 页") if citation["page"] else ""
-        )
         out.print(f"  [{citation['n']}] ", style="bold", markup=False, end="")
-        out.print(place, style="cyan", markup=False)
+        out.print(place(citation["title"], citation["heading"], citation["page"]), style="cyan", markup=False)
         out.print(f"      “{' '.join(citation['quote'].split())[:200]}”", style="italic", markup=False)
         out.print(f"      {citation['uri']}  [{citation['start']}:{citation['end']}]", style="dim", markup=False)
 

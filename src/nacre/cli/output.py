@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -131,3 +131,18 @@ def progress(*, quiet: bool = False) -> Iterator[Progress]:
     err = console(stderr=True)
     with Progress(*columns, console=err, transient=True, disable=quiet or not err.is_terminal) as bar:
         yield bar
+
+
+def place(title: str, heading: Sequence[str], page: int | None) -> str:
+    """Where a passage stands, for people: title, headings, page.
+
+    Args:
+        title: the document's.
+        heading: titles of the sections around it; a first one that repeats the title is left out.
+        page: 1-based, or None.
+
+    Returns:
+        One line.
+    """
+    parts = [title, *heading[1:]] if heading and heading[0] == title else [title, *heading]
+    return " › ".join(part for part in parts if part) + (tr(f", p. {page}", f"，第 {page} 页") if page else "")

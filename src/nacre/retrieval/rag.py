@@ -11,12 +11,12 @@ from langchain_core.retrievers import BaseRetriever
 from pydantic import Field
 
 from nacre import prompts
+from nacre.citations import Citation, cite, statements
 from nacre.decorator import ChatModelDecorator, Flow
 from nacre.hygiene import clean_text
 from nacre.language import Language, language_of
-from nacre.messages import Source, last_user_text, nacre_of, render_sources, replace_last_user, text_of, with_nacre
-from nacre.citations import Citation, cite, statements
 from nacre.markers import DeadMarkers, LiveMarkers, as_nacre_provider
+from nacre.messages import Source, last_user_text, nacre_of, render_sources, replace_last_user, text_of, with_nacre
 from nacre.retrieval.packing import estimate_tokens, pack
 
 _PLACE = ("uri", "title", "heading", "page", "start", "end", "chunk_id", "document_id", "version", "score")
@@ -152,8 +152,9 @@ def is_refusal(text: str, language: Language) -> bool:
 
 
 def _title(document: Document) -> str:
-    heading = document.metadata.get("heading") or ()
-    return " › ".join(str(part) for part in (document.metadata.get("title", ""), *heading) if part)
+    title, heading = document.metadata.get("title", ""), list(document.metadata.get("heading") or ())
+    parts = heading if heading and heading[0] == title else [title, *heading]
+    return " › ".join(str(part) for part in parts if part)
 
 
 def _without_dead_markers(content: Any, valid: Sequence[int]) -> Any:
