@@ -1,0 +1,177 @@
+"""The encoder beside sentence-transformers with torch: speed in the same run, vectors, ranking, and the cost of a new process.
+
+    python bench/encoder.py [--json] [--chunks 96] [--rounds 3] [--sets xquad_en,cranfield] [--peer .bench/st/bin/python]
+
+The peer runs with the batch sizes that LangChain (32) and LlamaIndex (10) use by default; without its environment only our own
+figures are printed. Documents are ranked whole, by cosine alone: what the knowledge base makes of it is in bench/retrieval.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nacre.connectors.embeddings import load_embedder
+from nacre.connectors.embeddings.locate import default_folder
+from nacre.eval.datasets import Retrieval, load_retrieval
+from nacre.eval.metrics import ndcg
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = Path(os.environ.get("NACRE_SHARED") or ROOT.parent / "shared")
+BATCHES = {"LangChain": 32, "LlamaIndex": 10}
+COLD = (
+    "import json, sys, time\n"
+    "from nacre.connectors.embeddings import load_embedder\n"
+    "load_embedder().embed_query('How many days of annual leave?')\n"
+    "print(json.dumps({'cpu_s': time.process_time(), 'torch': 'torch' in sys.modules}))"
+)
+
+
+class Peer:
+    """sentence-transformers in its own environment and process."""
+
+    def __init__(self, python: Path, texts: list[str], folder: Path) -> None:
+        self.vectors_path = folder / "peer.npy"
+        (folder / "texts.json").write_text(json.dumps(texts), encoding="utf-8")
+        command = [str(python), str(ROOT / "bench/peers/st_encoder.py"), str(default_folder()), str(folder / "texts.json"), str(self.vectors_path)]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.started = self._read()
+
+    def encode(self, batch_size: int) -> float:
+        """Encode all texts; returns seconds."""
+        assert self._process.stdin
+        print(batch_size, file=self._process.stdin, flush=True)
+        return float(self._read()["seconds"])
+
+    def vectors(self) -> np.ndarray[Any, Any]:
+        """What the last call gave."""
+        return np.load(self.vectors_path, allow_pickle=False)
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.communicate()
+
+    def _read(self) -> dict[str, float]:
+        assert self._process.stdout
+        line = self._process.stdout.readline()
+        if not line:
+            raise SystemExit(f"the peer ended with status {self._process.wait()}; is sentence-transformers installed there?")
+        return dict(json.loads(line))
+
+
+def chunks(count: int) -> list[str]:
+    """Texts of a chunk's length: the first passages of two data sets, cut to 1,000 characters."""
+    half = [[p.text[:1000] for p in data(name).corpus][: count // 2] for name in ("xquad_en", "cranfield")]
+    return [text for texts in half for text in texts]
+
+
+def data(name: str) -> Retrieval:
+    """A data set by name."""
+    return load_retrieval(SHARED / "data" / "rag" / name)
+
+
+def speed(texts: list[str], rounds: int, python: Path) -> dict[str, Any]:
+    """Chunks a second, median over the rounds; in each round everyone has a turn."""
+    ours = {precision: load_embedder(precision=precision) for precision in ("fp32", "int8")}
+    seconds: dict[str, list[float]] = {name: [] for name in [*ours, *BATCHES]}
+    result: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        peer = Peer(python, texts, Path(folder)) if python.is_file() else None
+        for _ in range(rounds):
+            for precision, embedder in ours.items():
+                start = time.perf_counter()
+                vectors = embedder.encode_documents(texts)
+                seconds[precision].append(time.perf_counter() - start)
+                result[f"vectors_{precision}"] = vectors
+            for name, size in BATCHES.items() if peer else ():
+                seconds[name].append(peer.encode(size))
+        if peer:
+            torch = peer.vectors()
+            result["fp32_against_torch_max"] = float(np.abs(result["vectors_fp32"] - torch).max())
+            result["peer_start"] = peer.started
+            peer.close()
+    result["int8_cosine"] = (result.pop("vectors_fp32") * result.pop("vectors_int8")).sum(axis=1)
+    return {**result, "per_second": {name: len(texts) / statistics.median(times) for name, times in seconds.items() if times}}
+
+
+def ranking(name: str) -> dict[str, float]:
+    """nDCG@10 of the exact and of the 8-bit encoder."""
+    found = data(name)
+    scores = {}
+    for precision in ("fp32", "int8"):
+        embedder = load_embedder(precision=precision)
+        passages = embedder.encode_documents([f"{p.title} {p.text}".strip() for p in found.corpus])
+        questions = embedder.encode_queries(list(found.queries.values()))
+        ids = [p.id for p in found.corpus]
+        best = np.argsort(-(questions @ passages.T), axis=1)[:, :10]
+        values = [ndcg([ids[n] for n in row], found.qrels[query]) for row, query in zip(best, found.queries, strict=True)]
+        scores[precision] = float(np.mean(values))
+    return scores
+
+
+def cold(rounds: int = 5) -> float:
+    """CPU seconds of a new process that loads the encoder and embeds one question."""
+    load_embedder().embed_query("warm the cache")
+    runs = [json.loads(subprocess.run([sys.executable, "-c", COLD], capture_output=True, text=True, check=True).stdout) for _ in range(rounds)]
+    assert not any(run["torch"] for run in runs)
+    return statistics.median(run["cpu_s"] for run in runs)
+
+
+def rows(figures: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """(figure, value, target) for the table."""
+    rate = figures["chunks_per_second"]
+    table = [(f"chunks/s, {name}", f"{value:.1f}", "") for name, value in rate.items()]
+    table += [(f"times faster than {peer}'s, int8 (fp32)", f"{rate['int8'] / rate[peer]:.1f} ({rate['fp32'] / rate[peer]:.1f})", ">= 3") for peer in BATCHES if peer in rate]
+    if "fp32_against_torch_max" in figures:
+        table.append(("largest difference fp32 - torch", f"{figures['fp32_against_torch_max']:.1e}", "<= 1e-5"))
+        table.append(("CPU s to import sentence-transformers", f"{figures['peer_import_cpu_s']:.2f}", ""))
+    table.append(("CPU s of a new process, first vector", f"{figures['cold_cpu_s']:.2f}", "<= 1.0 in all"))
+    table.append(("cosine int8 to fp32, mean / least", f"{figures['int8_cosine_mean']:.4f} / {figures['int8_cosine_least']:.4f}", ""))
+    for name, scores in figures["ndcg@10"].items():
+        drop = scores["fp32"] - scores["int8"]
+        table.append((f"nDCG@10 {name}, fp32 / int8 / loss", f"{scores['fp32']:.4f} / {scores['int8']:.4f} / {drop:+.4f}", "<= .005"))
+    return table
+
+
+def main() -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--chunks", type=int, default=96)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--sets", default="xquad_en,cranfield")
+    parser.add_argument("--peer", type=Path, default=ROOT / ".bench/st/bin/python")
+    args = parser.parse_args()
+    measured = speed(chunks(args.chunks), args.rounds, args.peer)
+    cosines = measured["int8_cosine"]
+    figures = {
+        "chunks_per_second": measured["per_second"],
+        **({"fp32_against_torch_max": measured["fp32_against_torch_max"]} if "peer_start" in measured else {}),
+        **({"peer_import_cpu_s": measured["peer_start"]["import_cpu_s"]} if "peer_start" in measured else {}),
+        "cold_cpu_s": cold(),
+        "int8_cosine_mean": float(cosines.mean()),
+        "int8_cosine_least": float(cosines.min()),
+        "chosen": load_embedder().precision,
+        "ndcg@10": {name: ranking(name) for name in args.sets.split(",") if name},
+    }
+    if args.json:
+        print(json.dumps(figures, indent=1))
+        return 0
+    for figure, value, target in rows(figures):
+        print(f"{figure:46} {value:>28}   {target}")
+    print(f"precision chosen here: {figures['chosen']}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
