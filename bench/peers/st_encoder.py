@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from pathlib import Path
 
 
 def main() -> int:
@@ -23,8 +24,7 @@ def main() -> int:
     model = SentenceTransformer(folder, device="cpu")
     model.encode(["warm up"], show_progress_bar=False)
     report({"import_cpu_s": imported - start, "load_cpu_s": time.process_time() - imported})
-    with open(texts_path, encoding="utf-8") as file:
-        texts = json.load(file)
+    texts = json.loads(Path(texts_path).read_text(encoding="utf-8"))
     for line in sys.stdin:
         wall, cpu = time.perf_counter(), time.process_time()
         vectors = model.encode(texts, batch_size=int(line), show_progress_bar=False)
