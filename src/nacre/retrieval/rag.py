@@ -86,7 +86,7 @@ class RetrievalAugmented(ChatModelDecorator):
             for n, document in enumerate(documents, 1)
         }
         places = {n: {"uri": documents[n - 1].metadata.get("source", ""), **place} for n, place in places.items()}
-        hits = [{"n": n, **place} for n, place in places.items()]
+        hits = [{"n": n, "text": documents[n - 1].page_content, **place} for n, place in places.items()]
         reply = reply.model_copy(
             update={
                 "content": _without_dead_markers(reply.content, [s.n for s in sources]),
