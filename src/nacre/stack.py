@@ -6,7 +6,7 @@
     layers:
       - moderation                    # sees what the user sees, so it is outermost
       - use: memory                   # keeps the conversation, and none of the retrieved text
-        path: sessions.sqlite
+        store: sessions.sqlite
       - cache                         # its key holds the history and everything below
       - use: rag                      # adds sources to the question
         kb: ./kb
