@@ -76,19 +76,19 @@ def header(message: email.message.Message, name: str) -> str:
     Returns:
         Its value, folded lines joined; empty when missing.
     """
-    raw = message.get(name)
+    # `get` would turn raw bytes, which the standard forbids and mailers in the East send, into replacement characters.
+    raw = next((value for key, value in message.raw_items() if key.lower() == name.lower()), None)
     if raw is None:
         return ""
     words: list[str] = []
     try:
-        pieces = email.header.decode_header(raw if isinstance(raw, str) else str(raw))
+        pieces = email.header.decode_header(str(raw))
     except (email.errors.HeaderParseError, ValueError):
         pieces = [(str(raw), None)]
     for value, charset in pieces:
         words.append(value if isinstance(value, str) else decode(value, charset or "")[0] if value else "")
     text = "".join(words)
     if any(0xDC80 <= ord(c) <= 0xDCFF for c in text):
-        # Raw bytes in a header, which the standard forbids and mailers in the East send.
         text = decode(text.encode("utf-8", "surrogateescape"))[0]
     return collapse(text)
 
