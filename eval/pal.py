@@ -21,8 +21,8 @@ from nacre.eval.react import read_rows
 from nacre.eval.report import Report, percentile
 from nacre.eval.running import run_items
 from nacre.messages import nacre_of, text_of
-from nacre.reasoning.extraction import fenced_blocks, program_in
-from nacre.reasoning.interpreter import CodeInterpreter, Execution
+from nacre.reasoning.extraction import fenced_blocks
+from nacre.reasoning.interpreter import CodeInterpreter
 from nacre.reasoning.sandbox.interpreter import shared_interpreter
 
 if TYPE_CHECKING:
@@ -244,7 +244,7 @@ def _equal_when_rounded(left: float, right: float, gold: Any) -> bool:
 
 
 def _decimals(value: float) -> int:
-    whole, point, decimals = str(value).partition(".")
+    _, point, decimals = str(value).partition(".")
     return len(decimals) if point else 5
 
 

@@ -16,7 +16,16 @@ from nacre.citations import cite
 from nacre.decorator import ChatModelDecorator, Flow
 from nacre.language import Language, language_of
 from nacre.markers import as_nacre_provider
-from nacre.messages import Source, last_user_text, nacre_of, parse_sources, replace_last_user, text_of, with_nacre, with_text
+from nacre.messages import (
+    Source,
+    last_user_text,
+    nacre_of,
+    parse_sources,
+    replace_last_user,
+    text_of,
+    with_nacre,
+    with_text,
+)
 from nacre.reasoning.evidence import cells_read, sources_in_hits, sources_used
 from nacre.reasoning.extraction import program_in
 from nacre.reasoning.interpreter import CodeInterpreter, Execution

@@ -49,7 +49,8 @@ def plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, Decimal | Fraction):
-        return int(value) if math.isfinite(number := _float(value)) and value == int(value) else number
+        number = _float(value)
+        return int(value) if math.isfinite(number) and value == int(value) else number
     if isinstance(value, date | time):
         return value.isoformat()
     if isinstance(value, timedelta):

@@ -1,0 +1,65 @@
+"""The sandbox as a tool: an agent computes instead of guessing."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from langchain_core.tools import BaseTool, StructuredTool
+
+from nacre.agents.facts import state
+from nacre.language import tr
+from nacre.reasoning.extraction import fenced_blocks
+from nacre.reasoning.interpreter import CodeInterpreter, Execution
+from nacre.reasoning.sandbox.interpreter import shared_interpreter
+
+_DESCRIPTION = (
+    "Run a Python program and get what it prints and its value (the last expression, or what solution() returns). "
+    "Each run starts anew: no files, no network, no variables of earlier runs. math, statistics, datetime, numpy as np and sympy are there."
+)
+
+
+def python_tool(interpreter: CodeInterpreter | None = None, *, name: str = "python", timeout_s: float = 5.0) -> BaseTool:
+    """Make a tool that runs programs in the sandbox.
+
+    Args:
+        interpreter: runs them; None is the kernel-isolated `PythonInterpreter`.
+        name: the tool's name.
+        timeout_s: seconds that one program may take.
+
+    Returns:
+        A tool with one argument, `code`. It answers for every program, failing ones among them, and changes nothing.
+
+    Example:
+        >>> python_tool().invoke({"code": "sum(range(101))"})
+        '5050'
+    """
+
+    def run(code: str) -> str:
+        """Run a program."""
+        source = "\n".join(fenced_blocks(code)) or code
+        return observation((interpreter or shared_interpreter()).run(source, timeout_s))
+
+    async def arun(code: str) -> str:
+        """Run a program."""
+        import asyncio
+
+        return await asyncio.to_thread(partial(run, code))
+
+    return state(StructuredTool.from_function(run, arun, name=name, description=_DESCRIPTION), changes=False)
+
+
+def observation(execution: Execution) -> str:
+    """What an agent is told of a run.
+
+    Args:
+        execution: how it ended.
+
+    Returns:
+        Output and value; for a failure its status and error, which say what to do otherwise.
+    """
+    parts = [execution.stdout.rstrip()]
+    if execution.status != "ok":
+        parts.append(f"{execution.status}: {execution.error}")
+    elif execution.value is not None:
+        parts.append(execution.value if isinstance(execution.value, str) else repr(execution.value))
+    return "\n".join(part for part in parts if part) or tr("The program printed nothing and has no value.", "程序没有输出，也没有值。")
