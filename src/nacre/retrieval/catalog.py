@@ -25,7 +25,7 @@ NAME = "catalog.sqlite"
 PUBLIC = 0  # the audience of documents without principals
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS sources (scope TEXT PRIMARY KEY, principals TEXT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS sources (scope TEXT PRIMARY KEY, principals TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS audiences (id INTEGER PRIMARY KEY, principals TEXT NOT NULL UNIQUE);
 CREATE TABLE IF NOT EXISTS documents (
     id INTEGER PRIMARY KEY AUTOINCREMENT, uri TEXT NOT NULL UNIQUE, scope TEXT NOT NULL, stamp TEXT NOT NULL,
@@ -277,6 +277,21 @@ class Catalog:
         """All sets of principals by number."""
         return {number: tuple(json.loads(names)) for number, names in self.rows("SELECT id, principals FROM audiences")}
 
+    def scopes(self) -> list[tuple[str, str]]:
+        """(scope, principals as JSON) of every source that was ever given principals."""
+        return [(scope, names) for scope, names in self.rows("SELECT scope, principals FROM sources")]
+
+    def remember_scope(self, scope: str, principals: str) -> None:
+        """Remember who may see a source's documents.
+
+        Args:
+            scope: the source.
+            principals: JSON.
+        """
+        self.rows(
+            "INSERT INTO sources VALUES (?, ?) ON CONFLICT (scope) DO UPDATE SET principals = excluded.principals", (scope, principals)
+        )
+
     # ------------------------------------------------------------------------------------------------ changes
 
     def _next_generation(self) -> int:
@@ -399,7 +414,7 @@ def written(metadata: Mapping[str, str]) -> str:
     Returns:
         JSON, the same for equal facts.
     """
-    return json.dumps(dict(metadata), ensure_ascii=False, sort_keys=True)
+    return json.dumps(dict(metadata), sort_keys=True)
 
 
 def _trouble(path: Path, error: sqlite3.OperationalError) -> KnowledgeBaseError:

@@ -23,6 +23,7 @@ from nacre.retrieval.ledger import listing
 from nacre.retrieval.lock import writing
 from nacre.retrieval.manifest import Manifest
 from nacre.retrieval.report import Progress, SyncReport
+from nacre.retrieval.rights import Rights
 from nacre.retrieval.seams import embedder_named, source_of
 from nacre.retrieval.searching import Searcher
 from nacre.retrieval.source import Source
@@ -160,18 +161,9 @@ class KnowledgeBase:
         resolved = [source_of(source) for source in sources]
         with writing(self.folder):
             self._indexes.catch_up()
-            audiences = {source.scope: self._audience_of(source.scope, given) for source in resolved}
+            rights = Rights(self._catalog, given, [source.scope for source in resolved])
             syncer = Syncer(self._catalog, self._indexes, self.encoder, self.encoder or PlainTokeniser(), on_progress)
-            return syncer.run(listing(resolved), audiences, prune)
-
-    def _audience_of(self, scope: str, principals: tuple[str, ...] | None) -> int | None:
-        """The audience of a source's documents; remembered, so that a later sync without principals opens nothing."""
-        if principals is None:
-            kept = self._catalog.rows("SELECT principals FROM sources WHERE scope = ?", (scope,))
-            return self._catalog.audience(json.loads(kept[0][0])) if kept else None
-        written = json.dumps(principals, ensure_ascii=False)
-        self._catalog.rows("INSERT INTO sources VALUES (?, ?) ON CONFLICT (scope) DO UPDATE SET principals = excluded.principals", (scope, written))
-        return self._catalog.audience(principals)
+            return syncer.run(listing(resolved), rights, prune)
 
     def delete(self, uri: str) -> bool:
         """Take one document out, everywhere.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from nacre.errors import NacreError
+from nacre.hygiene import clean_text
 from nacre.retrieval.catalog import State
 from nacre.retrieval.source import Item, Source, Unreachable
 
@@ -44,7 +45,8 @@ def listing(sources: Iterable[Source]) -> Listing:
                     found.unreachable.append(item.uri)
                     found.failed.append((item.uri, item.reason))
                 else:
-                    found.items.setdefault(item.uri, (source.scope, item))
+                    uri = clean_text(item.uri)
+                    found.items.setdefault(uri, (source.scope, item if uri == item.uri else replace(item, uri=uri)))
         except (NacreError, OSError) as error:
             found.failed.append((source.scope, str(error)))
         else:

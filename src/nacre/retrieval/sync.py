@@ -24,6 +24,7 @@ from nacre.retrieval.indexes import Indexes
 from nacre.retrieval.ledger import Listing, gone
 from nacre.retrieval.parsing import ParsedDocument, ParserPool
 from nacre.retrieval.report import Progress, SyncReport
+from nacre.retrieval.rights import Rights
 from nacre.retrieval.source import Item
 
 _BATCH = 128  # chunks that are embedded together
@@ -80,12 +81,12 @@ class Syncer:
         self._reading: dict[str, threading.Lock] = {}
         self._moving: dict[bytes, list[State]] = {}
 
-    def run(self, seen: Listing, audiences: dict[str, int | None], prune: bool) -> SyncReport:
+    def run(self, seen: Listing, rights: Rights, prune: bool) -> SyncReport:
         """Make the catalog hold what the sources list.
 
         Args:
             seen: what they list.
-            audiences: for each scope, the audience that its documents get; None leaves each as it is.
+            rights: who may see the documents.
             prune: take out what a source lists no more.
 
         Returns:
@@ -99,7 +100,8 @@ class Syncer:
         self._total = len(seen.items)
         jobs = []
         for scope, item in seen.items.values():
-            job = self._job(scope, item, audiences[scope], states.get(item.uri))
+            known = states.get(item.uri)
+            job = _Job(scope, item, rights.audience(scope, item, known), known)
             if not self._settled_unread(job):
                 jobs.append(job)
         try:
@@ -118,13 +120,6 @@ class Syncer:
         return self.report
 
     # ------------------------------------------------------------------------------------------------ deciding
-
-    def _job(self, scope: str, item: Item, audience: int | None, known: State | None) -> _Job:
-        if item.principals is not None:
-            audience = self.catalog.audience(item.principals)
-        if audience is None:
-            audience = known.audience if known else 0
-        return _Job(scope, item, audience, known)
 
     def _settled_unread(self, job: _Job) -> bool:
         """Whether the source's stamp says that nothing changed."""
@@ -155,7 +150,8 @@ class Syncer:
         state = leaving.pop()
         title = job.item.title or (_stem(job.item.uri) if state.title == _stem(state.uri) else state.title)
         facts = {"uri": job.item.uri, "scope": job.scope, "stamp": job.item.stamp, "metadata": written(job.item.metadata)}
-        self.catalog.refile(state.id, **facts, audience=job.audience, title=title)
+        # Who could not see a document before may not see it because it was moved.
+        self.catalog.refile(state.id, **facts, audience=job.audience or state.audience, title=title)
         self.report.updated += 1
         self.report.moved += 1
         self._step(job.item.uri)
@@ -199,9 +195,9 @@ class Syncer:
         document = Document(
             uri=job.item.uri,
             hash=read.hash,
-            title=job.item.title or read.parsed.title,
+            title=clean_text(job.item.title or read.parsed.title),
             mime=read.parsed.mime,
-            text=read.parsed.text,
+            text=read.parsed.text.encode("utf-8", "replace").decode("utf-8"),  # as long as before, and storable
             scope=job.scope,
             stamp=job.item.stamp,
             modified=job.item.modified,
