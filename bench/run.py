@@ -1,0 +1,84 @@
+"""Run every benchmark and write docs/benchmarks.md: what was printed, under the command that printed it.
+
+    python bench/run.py [NAME ...]     # only these: "retrieval", "sandbox", …
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "benchmarks.md"
+# Title and arguments of every benchmark, in the order of the page.
+BENCHMARKS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "startup": ("Starting: import, help, a cold search, the demo", ()),
+    "layers": ("What a layer costs", ()),
+    "quote": ("The embedded default model", ()),
+    "retrieval": ("Retrieval quality and indexing, beside LangChain and LlamaIndex", ()),
+    "kb_scale": ("Large knowledge bases and permissions", ()),
+    "crash": ("kill -9 during a sync", ()),
+    "encoder": ("The sentence encoder, beside sentence-transformers", ()),
+    "parsing": ("Parsing 203 real documents", ()),
+    "sandbox": ("The sandbox: speed, leaks", ()),
+    "attacks": ("The sandbox under attack", ()),
+    "pal": ("Published programs, replayed", ()),
+    "react": ("The ReAct parser and loop", ()),
+}
+
+
+def measure(name: str, arguments: tuple[str, ...]) -> tuple[str, int]:
+    """Run one benchmark.
+
+    Args:
+        name: its file, without `.py`.
+        arguments: for its command line.
+
+    Returns:
+        (what it printed, its exit status).
+    """
+    done = subprocess.run(
+        [sys.executable, f"bench/{name}.py", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "NO_COLOR": "1", "COLUMNS": "110"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    # Nothing of this machine's folders belongs on the page.
+    return done.stdout.replace(str(ROOT), "."), done.returncode
+
+
+def main() -> int:
+    """Run, print and write the page.
+
+    Returns:
+        1 when a benchmark missed a target or failed, else 0.
+    """
+    chosen = sys.argv[1:] or [name for name in BENCHMARKS if (ROOT / "bench" / f"{name}.py").exists()]
+    machine = f"{platform.system()}, Python {platform.python_version()}, {os.cpu_count()} cores"
+    lines = ["# Benchmarks", "", f"Written by `make bench` on {datetime.date.today():%Y-%m-%d}: {machine}. Times differ from machine to machine; compare the ratios.", ""]
+    failed = []
+    for name in chosen:
+        title, arguments = BENCHMARKS[name]
+        began = time.perf_counter()
+        print(f"\n== {title} ({name})", flush=True)
+        text, status = measure(name, arguments)
+        print(text, flush=True)
+        if status:
+            failed.append(name)
+        command = " ".join(["python", f"bench/{name}.py", *arguments])
+        lines += [f"## {title}", "", f"`{command}` ({time.perf_counter() - began:.0f} s, exit {status})", "", "```text", text.rstrip(), "```", ""]
+    if not sys.argv[1:]:
+        PAGE.write_text("\n".join(lines), "utf-8")
+    print("missed or failed: " + ", ".join(failed) if failed else "all targets met")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
