@@ -29,6 +29,7 @@ LEVELS: list[set[str]] = [
     {"drivers"},
     {"decorator"},
     {"prompting", "memory", "moderation", "cache", "resilience", "retrieval", "reasoning", "agents"},
+    {"tools"},
     {"stack"},
     {"eval"},
     {"server"},
@@ -42,8 +43,8 @@ PROTOCOLS = {
     "nacre.reasoning.interpreter",
     "nacre.verdict",
 }
-# The one seam where the core resolves a name (of an embedder, of a source) by asking the connectors.
-SEAMS = {"retrieval/seams.py"}
+# The seams where the core resolves a name (of an embedder, of a source, of a tool) by asking the connectors.
+SEAMS = {"retrieval/seams.py", "nacre/tools.py"}
 
 
 def module_of(file: Path) -> str:

@@ -37,7 +37,9 @@ def web_search_tool(search: WebSearch, *, k: int = 5) -> BaseTool:
         return "\n\n".join(f"{result.title} ({result.url})\n{result.text}" for result in results), documents
 
     cost = "paid" if any(provider.cost == "paid" for provider in search.providers) else "network"
-    return _tool(web_search, tr("Search the web. Gives titles, addresses and snippets.", "搜索网页，返回标题、网址和摘要。"), cost)
+    made = _tool(web_search, tr("Search the web. Gives titles, addresses and snippets.", "搜索网页，返回标题、网址和摘要。"), cost)
+    made.metadata = {**(made.metadata or {}), "looks_up": True}
+    return made
 
 
 def wikipedia_tools(language: str = "en", *, wikipedia: Wikipedia | None = None) -> list[BaseTool]:

@@ -93,7 +93,7 @@ def _fallback_data(fields: Data) -> Data:
 
 
 def _react_fields(data: Data) -> Data:
-    from nacre.agents.tools import make_tools
+    from nacre.tools import make_tools
 
     data = dict(data)
     named = data.pop("tools", [])

@@ -246,7 +246,7 @@ def test_limits_of_time_and_tokens_end_the_run() -> None:
         time.sleep(0.06)
         return query
 
-    model = ScriptedChatModel(lambda messages, n: "It is fine." if "What was found" in messages[-1].text else call("slow", str(n)))
+    model = ScriptedChatModel(lambda messages, n: "It is fine." if messages[-1].text.startswith("<data") else call("slow", str(n)))
     timed = ReAct(inner=model, tools=[slow], max_steps=100, max_seconds=0.1).invoke("hi")
     assert (nacre(timed)["stopped"], timed.text) == ("seconds", "It is fine.")
     priced = ReAct(inner=model, tools=[slow], max_steps=100, max_tokens=400).invoke("hi")

@@ -49,6 +49,23 @@ class Evidence:
             self._numbers[key] = len(self.documents)
         return self._numbers.get(key)
 
+    def sources(self, characters: int) -> list[Source]:
+        """The documents as numbered sources.
+
+        Args:
+            characters: how long their texts may be together; the earliest are kept.
+
+        Returns:
+            Sources, the last perhaps shortened.
+        """
+        found: list[Source] = []
+        for n, document in enumerate(self.documents, 1):
+            text = document.page_content[:characters]
+            characters -= len(text)
+            if text:
+                found.append(Source(n, text, _title(document), _uri(document)))
+        return found
+
     def cited(self, reply: AIMessage) -> AIMessage:
         """Resolve the citations of an answer; without any sources the answer is left as it is.
 
@@ -62,7 +79,7 @@ class Evidence:
             return reply
         markers = DeadMarkers(range(1, len(self.documents) + 1))
         text = markers.push(text_of(reply)) + markers.close()
-        sources = [Source(n, document.page_content, _title(document), _uri(document)) for n, document in enumerate(self.documents, 1)]
+        sources = self.sources(sum(len(document.page_content) for document in self.documents))
         places = {n: {"uri": _uri(document), **document.metadata} for n, document in enumerate(self.documents, 1)}
         reply = with_text(reply, text)
         metadata = {**as_nacre_provider(reply.response_metadata), "model_provider": "nacre"}

@@ -20,11 +20,14 @@ class Facts:
         changes: whether a call may change something: write, send, delete, buy.
         repeatable: whether the same call may give another result later (a clock, a status), so that calling it again
             is no sign of a loop.
+        looks_up: whether it can be given any question as it was asked. An agent uses such a tool once by itself before
+            it gives up without having looked anywhere.
     """
 
     cost: Cost = "free"
     changes: bool = False
     repeatable: bool = False
+    looks_up: bool = False
 
 
 def facts_of(tool: BaseTool) -> Facts:
@@ -41,10 +44,11 @@ def facts_of(tool: BaseTool) -> Facts:
         cost=stated.get("cost", "free"),
         changes=bool(stated.get("changes", False)),
         repeatable=bool(stated.get("repeatable", False)),
+        looks_up=bool(stated.get("looks_up", False)),
     )
 
 
-def state(tool: AnyTool, *, cost: Cost = "free", changes: bool = False, repeatable: bool = False) -> AnyTool:
+def state(tool: AnyTool, *, cost: Cost = "free", changes: bool = False, repeatable: bool = False, looks_up: bool = False) -> AnyTool:
     """Write a tool's facts into its metadata: `state(send_mail, changes=True)`.
 
     Args:
@@ -52,9 +56,10 @@ def state(tool: AnyTool, *, cost: Cost = "free", changes: bool = False, repeatab
         cost: see `Facts`.
         changes: see `Facts`.
         repeatable: see `Facts`.
+        looks_up: see `Facts`.
 
     Returns:
         The same tool.
     """
-    tool.metadata = {**(tool.metadata or {}), "cost": cost, "changes": changes, "repeatable": repeatable}
+    tool.metadata = {**(tool.metadata or {}), "cost": cost, "changes": changes, "repeatable": repeatable, "looks_up": looks_up}
     return tool

@@ -27,7 +27,7 @@ from nacre.errors import ToolError
 from nacre.flow import Call, Flow
 from nacre.hygiene import clean_text
 from nacre.language import language_of, tr
-from nacre.messages import last_user_text, replace_last_user, text_of, with_nacre, with_text
+from nacre.messages import last_user_text, nacre_of, render_sources, replace_last_user, text_of, with_nacre, with_text
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -74,6 +74,7 @@ class AgentRun:
         self.turns = [Turn((step,)) for step in trajectory if step.action is not None]
         self.budget.steps = len(self.turns)
         self.evidence = Evidence()
+        self.sourced: list[Step] = []
         self.taken = {self._key(step): step for turn in self.turns for step in turn.steps}
         self.repeats = 0
         self.unreadable = 0
@@ -92,6 +93,8 @@ class AgentRun:
                 return self._labelled(foreign, "tool_calls")
             self.budget.add(steps=1)
             if (steps[0].answer or "").strip():
+                if nacre_of(reply).get("abstained") and (yield from self._look()):
+                    return (yield from self._finish("answer"))
                 return (yield from self._answer(reply, steps[0], "answer"))
             if steps[0].action is None:
                 if self.unreadable:
@@ -232,6 +235,8 @@ class AgentRun:
             step, action=run.tool.name, action_input=run.arguments, observation=text, status="ok" if outcome.ok else "error", seconds=outcome.seconds
         )
         self.taken[self._key(observed)] = observed
+        if sources is not None:
+            self.sourced.append(observed)
         return observed
 
     def _keep(self, turn: Turn) -> Generator[Call, Any, None]:
@@ -246,6 +251,14 @@ class AgentRun:
             text = f"{step.thought}\n→ {step.action} {clip(input_text(step.action_input), 500)}\n← {clip(step.observation or '', 1000)}\n\n".lstrip("\n")
             self.echoed += text
             yield Call(_ECHO, text, live=True)
+
+    def _look(self) -> Generator[Call, Any, bool]:
+        """Nobody gives up without having looked: the question itself goes to the first tool that takes questions."""
+        tool = next((spec.tool for spec in self.agent.toolbox.specs.values() if facts_of(spec.tool).looks_up), None)
+        if tool is None or self.budget.tool_calls or not self.question.strip():
+            return False
+        yield from self._act(AIMessage(""), (Step(action=tool.name, action_input=self.question),))
+        return True
 
     # --- ending -------------------------------------------------------------------------------------------------------
 
@@ -265,10 +278,11 @@ class AgentRun:
         above = self.budget.parent.exhausted() if self.budget.parent else None
         if above or (self.agent.at_limit == "stop" and reason != "loop"):
             return (yield from self._refuse(reason))
-        found = "\n\n".join(shown(step) for turn in self._visible() for step in turn.steps if step.status == "ok" and step.observation)
+        if reason in ("unreadable", "loop"):
+            yield from self._look()
         asked = replace_last_user(
             self.conversation,
-            prompts.load("react/final", self.language).render(question=self.question, observations=found or tr("(nothing)", "（没有查到内容）")),
+            prompts.load("react/final", self.language).render(question=self.question, observations=self._found()),
         )
         options = {name: value for name, value in self.kwargs.items() if name not in ("tools", "tool_choice")}
         reply: AIMessage = yield Call(self.agent.inner, asked, options)
@@ -278,6 +292,13 @@ class AgentRun:
             return (yield from self._refuse(reason))
         said = step.answer if step.answer is not None else step.thought
         return (yield from self._answer(reply, Step(thought=step.thought if step.answer is not None else "", answer=said), reason))
+
+    def _found(self) -> str:
+        """All that was observed: documents as numbered sources, the rest as framed data."""
+        room = self._window()  # about a quarter of the window, at four characters a token
+        others = [shown(step) for turn in self._visible() for step in turn.steps if step.status == "ok" and step.observation and step not in self.sourced]
+        blocks = [render_sources(self.evidence.sources(room))] if self.evidence.documents else []
+        return "\n\n".join([*blocks, *others]) or tr("(nothing)", "（没有查到内容）")
 
     def _refuse(self, reason: str) -> Flow:
         text = prompts.load("react/refusal", self.language).text()

@@ -113,7 +113,7 @@ def test_an_agent_cites_what_it_found(outside) -> None:
     assert reply.text == "She was born in Warsaw [4]. She liked tea."
     annotation = next(block for block in reply.content_blocks if block["type"] == "text")["annotations"][0]
     assert annotation["cited_text"] == citation["quote"]
-    assert tools[0].metadata == {"cost": "network", "changes": False}
+    assert tools[0].metadata == {"cost": "network", "changes": False, "looks_up": True}
 
 
 def test_a_provider_of_ones_own() -> None:

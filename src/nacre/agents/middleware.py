@@ -1,0 +1,120 @@
+"""The text protocol inside LangChain's `create_agent`, for models that cannot call tools.
+
+`create_agent` needs a model with native tool calls. `TextProtocol` is such a model around one that has none: tools go
+into the prompt, and an action in the reply becomes a tool call. Everything else, the graph, its checkpoints and its
+other middleware, stays LangChain's.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
+from langchain_core.runnables import Runnable
+from langchain_core.tools import BaseTool
+from langchain_core.utils.function_calling import convert_to_openai_tool
+from pydantic import Field
+
+from nacre import prompts
+from nacre.agents.names import ToolNames
+from nacre.agents.observation import frame
+from nacre.agents.protocol import parse_react
+from nacre.agents.speech import LABELS, STOPS
+from nacre.decorator import ChatModelDecorator, Flow
+from nacre.language import Language, language_of
+from nacre.messages import last_user_text, text_of, with_system, with_text
+
+
+class TextProtocol(ChatModelDecorator):
+    """A model that calls tools, around a model that only writes text.
+
+    Args:
+        inner: any chat model.
+        repairs: how often a reply that cannot be read is asked for again.
+
+    Example:
+        >>> from nacre import ScriptedChatModel
+        >>> model = TextProtocol(inner=ScriptedChatModel(["Thought: look\\nAction: find\\nAction Input: shells"]))
+        >>> model.bind_tools([{"name": "find", "description": "Find things.", "parameters": {"type": "object",
+        ...     "properties": {"what": {"type": "string"}}}}]).invoke("Are there shells?").tool_calls[0]["args"]
+        {'what': 'shells'}
+    """
+
+    repairs: int = Field(default=1, ge=0)
+
+    def bind_tools(self, tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool], *, tool_choice: str | None = None, **kwargs: Any) -> Runnable[Any, AIMessage]:
+        """Bind tools to this layer; the inner model never sees them but as text."""
+        choice = {} if tool_choice is None else {"tool_choice": tool_choice}
+        return self.bind(tools=[convert_to_openai_tool(tool) for tool in tools], **choice, **kwargs)
+
+    def flow(self, messages: list[BaseMessage], **kwargs: Any) -> Flow:
+        """Write the tools into the prompt, read the action out of the reply."""
+        tools = kwargs.pop("tools", ())
+        kwargs.pop("tool_choice", None)
+        if not tools:
+            return (yield from self.ask(messages, live=True, **kwargs))
+        names = ToolNames.of(tools)
+        language = language_of(last_user_text(messages))
+        asked = with_system(as_text(messages, language), _system(tools, language))
+        options = {**kwargs, "stop": [*STOPS, *(kwargs.get("stop") or ())]}
+        for _ in range(self.repairs + 1):
+            reply = yield from self.ask(asked, **options)
+            step = parse_react(text_of(reply), names)
+            if step.action is not None:
+                call = {"type": "tool_call", "id": f"call_{uuid.uuid4().hex[:12]}", "name": step.action, "args": _arguments(step.action_input, names.arguments.get(step.action, ()))}
+                return with_text(reply, step.thought).model_copy(update={"tool_calls": [call]})
+            if step.answer:
+                return with_text(reply, step.answer)
+            asked = [*asked, AIMessage(text_of(reply) or "…"), *prompts.load("react/repair", language).render(call=_call(tools[0], language))]
+        return reply
+
+
+def as_text(messages: Sequence[BaseMessage], language: Language) -> list[BaseMessage]:
+    """Calls and results in a conversation, written as text for a model that knows neither.
+
+    Args:
+        messages: the conversation.
+        language: of the labels.
+
+    Returns:
+        Messages of system, user and assistant only.
+    """
+    thought, action, given, observation = LABELS[language]
+    out: list[BaseMessage] = []
+    for message in messages:
+        if isinstance(message, AIMessage) and message.tool_calls:
+            call = message.tool_calls[0]
+            said = f"{thought}{text_of(message)}\n{action}{call['name']}\n{given}{json.dumps(call['args'], ensure_ascii=False)}"
+            out.append(AIMessage(said))
+        elif isinstance(message, ToolMessage):
+            out.append(HumanMessage(observation + frame(text_of(message))))
+        else:
+            out.append(message)
+    return out
+
+
+def _system(tools: Sequence[dict[str, Any]], language: Language) -> list[BaseMessage]:
+    lines = []
+    for tool in tools:
+        function = tool["function"]
+        properties = function.get("parameters", {}).get("properties", {})
+        arguments = ", ".join(f"{name}: {schema.get('type', 'any')}" for name, schema in properties.items())
+        lines.append(f"- {function['name']}({arguments}): {' '.join(function.get('description', '').split())}")
+    return prompts.load("react/text", language).render(tools="\n".join(lines), call=_call(tools[0], language))
+
+
+def _call(tool: dict[str, Any], language: Language) -> str:
+    _, action, given, _ = LABELS[language]
+    properties = tool["function"].get("parameters", {}).get("properties", {})
+    return f"{action}{tool['function']['name']}\n{given}{json.dumps(dict.fromkeys(properties, '…'), ensure_ascii=False)}"
+
+
+def _arguments(given: Any, names: tuple[str, ...]) -> dict[str, Any]:
+    if isinstance(given, dict):
+        return given
+    if given in (None, "") or not names:
+        return {}
+    return dict(zip(names, given, strict=False)) if isinstance(given, list) else {names[0]: given}
