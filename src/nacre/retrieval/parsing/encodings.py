@@ -28,6 +28,7 @@ _SUPERSETS = {
     "gb2312": "gb18030", "gbk": "gb18030", "cp936": "gb18030", "hz": "hz", "big5": "big5hkscs", "cp950": "big5hkscs",
     "shift_jis": "cp932", "euc_kr": "cp949", "iso8859-1": "cp1252", "ascii": "cp1252", "iso8859-9": "cp1254",
 }  # fmt: skip
+_WEAK = {"cp1252", "cp1254"}
 
 
 @dataclass(frozen=True)
@@ -72,8 +73,10 @@ def decode(data: bytes, declared: str = "") -> tuple[str, str]:
         if data.startswith(bom):
             return data.decode(name, "replace"), name
     label = _codec(declared)
+    # "ASCII" and "Latin-1" fit any bytes, so they are what a careless mailer writes over Chinese.
+    sure = "" if label in _WEAK else label
     # Valid UTF-8 is UTF-8 whatever the label says; only the seven-bit charsets look like ASCII.
-    for name in (label, "utf-8") if label.startswith(("iso2022", "hz")) else ("utf-8", label):
+    for name in (sure, "utf-8") if sure.startswith(("iso2022", "hz")) else ("utf-8", sure):
         text = _strict(data, name) if name else None
         if text is not None and "\x00" not in text:
             return text, name
@@ -82,7 +85,7 @@ def decode(data: bytes, declared: str = "") -> tuple[str, str]:
         return data.decode(wide, "replace"), wide
     if is_binary(data):
         raise ParseError(tr("it holds binary data, not text", "内容是二进制数据，不是文本"))
-    name = _east_asian(data) or _cut_utf8(data) or _single_byte(data)
+    name = _east_asian(data) or _cut_utf8(data) or label or _single_byte(data)
     return data.decode(name, "replace"), name
 
 
