@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from nacre.connectors.embeddings.locate import DEFAULT_NAME, DEFAULT_SHA256, default_folder, find_folder, is_default
 from nacre.errors import MissingKeyError, ModelError, UsageError
@@ -13,10 +13,12 @@ if TYPE_CHECKING:
 
     from langchain_core.embeddings import Embeddings
 
+    from nacre.connectors.embeddings.local_encoder import LocalEncoder
     from nacre.connectors.models.providers import Provider
 
-__all__ = ["load_embedder"]
+__all__ = ["load_embedder", "load_encoder"]
 
+Local = TypeVar("Local", bound="LocalEncoder")
 _SENTENCE_TRANSFORMERS = "sentence-transformers:"
 
 
@@ -43,8 +45,32 @@ def load_embedder(name: str | Embeddings | None = None, **kwargs: Any) -> Embedd
     """
     if name is not None and not isinstance(name, str):
         return name
+    from nacre.connectors.embeddings.onnx_embeddings import OnnxEmbeddings
+
+    return _load(name, OnnxEmbeddings, kwargs)
+
+
+def load_encoder(name: str | None = None, **kwargs: Any) -> Embeddings | LocalEncoder:
+    """Load a sentence encoder without loading LangChain for a local one: a seventh of a second less for a command line.
+
+    Args:
+        name: as in `load_embedder`.
+        **kwargs: as in `load_embedder`.
+
+    Returns:
+        An object with the methods of `Embeddings`; of a local model it is no `Embeddings`, only like one.
+
+    Raises:
+        NacreError: as `load_embedder`.
+    """
+    from nacre.connectors.embeddings.local_encoder import LocalEncoder
+
+    return _load(name, LocalEncoder, kwargs)
+
+
+def _load(name: str | None, local: type[Local], kwargs: dict[str, Any]) -> Embeddings | Local:
     if is_default(name):
-        return _local(_checked_default(), DEFAULT_NAME, kwargs)
+        return _local(_checked_default(), DEFAULT_NAME, local, kwargs)
     name = str(name).strip()
     if name.startswith(_SENTENCE_TRANSFORMERS):
         return _with_torch(name.removeprefix(_SENTENCE_TRANSFORMERS), name, kwargs)
@@ -57,15 +83,14 @@ def load_embedder(name: str | Embeddings | None = None, **kwargs: Any) -> Embedd
                 '"none" 不是编码器：用 embedder="none" 打开的知识库只按词检索。',
             )
         )
-    return _local(*find_folder(name), kwargs)
+    return _local(*find_folder(name), local, kwargs)
 
 
-def _local(folder: Path, name: str, kwargs: dict[str, Any]) -> Embeddings:
+def _local(folder: Path, name: str, local: type[Local], kwargs: dict[str, Any]) -> Embeddings | Local:
     from nacre.connectors.embeddings.checkpoint import UnsupportedCheckpointError
-    from nacre.connectors.embeddings.onnx_embeddings import OnnxEmbeddings
 
     try:
-        return OnnxEmbeddings(folder, name, **kwargs)
+        return local(folder, name, **kwargs)
     except UnsupportedCheckpointError:
         return _with_torch(str(folder), name, kwargs)
 

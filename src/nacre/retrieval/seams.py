@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from nacre.retrieval.source import Source
 
@@ -23,9 +23,9 @@ def embedder_named(name: str | None) -> Embeddings:
     Returns:
         An embedder.
     """
-    from nacre.connectors.embeddings import load_embedder
+    from nacre.connectors.embeddings import load_encoder
 
-    return load_embedder(name)
+    return cast("Embeddings", load_encoder(name))  # like one, and without the time that loading LangChain takes
 
 
 def source_of(source: str | Path | Source) -> Source:
