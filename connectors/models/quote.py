@@ -51,7 +51,8 @@ def answer(question: str, sources: Sequence[Source], sentences: int = 2) -> list
         sentences: the most sentences to quote.
 
     Returns:
-        The best-supported sentences, the best first; empty when nothing in the sources supports an answer.
+        The best-supported sentences, the best first, but the head of a table before its row; empty when nothing in the
+        sources supports an answer.
 
     Examples:
         >>> source = Source(1, "The shop opens at nine. Tea is served until five.", "Opening hours")
@@ -65,22 +66,25 @@ def answer(question: str, sources: Sequence[Source], sentences: int = 2) -> list
     found = evidence(asked, passages)
     if not answerable(asked, passages, found)[0]:
         return []
-    quotes = [_quote(item, sources) for item in _best(found, sources, sentences)]
-    return [quote for quote in quotes if quote.score >= quotes[0].score - _SECOND]
+    best = _best(found, sources, sentences)
+    if not best:
+        return []
+    first = best[0]
+    n = sources[first.passage].n
+    if first.header and sentences > 1:  # a row says little without the names of its columns
+        return [Quote(n, *first.header, first.score), Quote(n, first.start, first.end, first.score)]
+    near = [item for item in best if item.score >= first.score - _SECOND]
+    return [Quote(sources[item.passage].n, item.start, item.end, item.score) for item in near]
 
 
 def _best(found: Sequence[Evidence], sources: Sequence[Source], count: int) -> list[Evidence]:
-    """The highest-scored sentences, none of them twice though sources may overlap."""
+    """The highest-scored statements, none of them twice though sources may overlap."""
     best: dict[str, Evidence] = {}
     for item in sorted((item for item in found if item.statement), key=lambda item: -item.score):
         best.setdefault(sources[item.passage].text[item.start : item.end], item)
         if len(best) == count:
             break
     return list(best.values())
-
-
-def _quote(item: Evidence, sources: Sequence[Source]) -> Quote:
-    return Quote(sources[item.passage].n, item.start, item.end, item.score)
 
 
 class QuoteChatModel(BaseChatModel):

@@ -20,17 +20,17 @@ from nacre.stopwords import stopwords
 from nacre.words import located_words, sentences, words
 
 WEIGHTS = {
-    "coverage": 6.18,
-    "adjacency": 4.59,
-    "before": 3.79,
-    "above": 5.11,
-    "order": 3.11,
-    "near": 1.36,
-    "unnamed": -1.29,
-    "focus": 2.17,
-    "rarest": 1.26,
-    "question": -1.21,
-    "fragment": -2.2,
+    "coverage": 6.53,
+    "adjacency": 4.09,
+    "before": 3.38,
+    "above": 5.61,
+    "order": 3.23,
+    "near": 1.51,
+    "unnamed": -1.17,
+    "focus": 2.11,
+    "rarest": 1.04,
+    "question": -2.18,
+    "fragment": -2.67,
 }
 
 
@@ -67,6 +67,7 @@ class Evidence:
         features: what the score is made of, by name.
         answers: possible answers that the sentence names, in a canonical form.
         statement: whether the sentence can be an answer: a question, or a heading that says nothing new, cannot.
+        header: (start, end) of the row that names the columns, when the sentence is a row of a table.
     """
 
     passage: int
@@ -76,6 +77,7 @@ class Evidence:
     features: dict[str, float] = field(repr=False)
     answers: frozenset[str] = field(repr=False)
     statement: bool = True
+    header: tuple[int, int] | None = None
 
 
 @dataclass(slots=True)
@@ -89,6 +91,7 @@ class _Sentence:
     located: list[tuple[str, int]]
     before: frozenset[str]
     above: frozenset[str]
+    header: tuple[int, int] | None
 
     @property
     def terms(self) -> set[str]:
@@ -134,6 +137,7 @@ def evidence(question: Question, passages: Sequence[tuple[str, str]]) -> list[Ev
             row,
             frozenset(answers_in(sentence.text, question.expectation, question.asked) - stopwords()),
             _is_statement(question, sentence),
+            sentence.header,
         )
         for sentence, row in zip(found, rows, strict=True)
     ]
@@ -182,17 +186,21 @@ def support(claim: str, sentence: str, context: str = "") -> float:
 def _sentences(passage: int, text: str, title: str) -> list[_Sentence]:
     found: list[_Sentence] = []
     heading = frozenset(words(title))
-    above, before, in_table = heading, frozenset[str](), False
+    above, before = heading, frozenset[str]()
+    header: tuple[int, int] | None = None
     for start, end in sentences(text):
         line = unicodedata.normalize("NFKC", text[start:end])
         located = located_words(line)
         terms = frozenset(term for term, _ in located)
-        found.append(_Sentence(passage, start, end, line, located, before, above))
-        row = "\t" in line or " | " in line
+        row = _is_row(line)
+        header = header if row else None
+        found.append(_Sentence(passage, start, end, line, located, before, above, header))
         alone = line[-1] == "?" and text[end : end + 1] == "\n" and text[start - 1 : start] in ("\n", "")  # of an FAQ
-        if _is_heading(line) or alone or (row and not in_table):  # the first row of a table names its columns
+        if _is_heading(line) or alone or (row and header is None):
             above = heading | terms
-        before, in_table = terms, row
+        if row and header is None:  # the first row of a table names its columns
+            header = start, end
+        before = terms
     return found
 
 
@@ -202,10 +210,12 @@ def _is_statement(question: Question, sentence: _Sentence) -> bool:
     return not _is_heading(sentence.text) or bool(sentence.terms - sentence.above - question.asked - stopwords())
 
 
+def _is_row(line: str) -> bool:
+    return "\t" in line or " | " in line
+
+
 def _is_heading(line: str) -> bool:
-    return line.startswith("#") or (
-        len(line) < 40 and line[-1] not in "。!?;.…" and "\t" not in line and " | " not in line
-    )
+    return line.startswith("#") or (len(line) < 40 and line[-1] not in "。!?;.…" and not _is_row(line))
 
 
 def _pairs(text: str, terms: Sequence[str], language: Language) -> set[tuple[str, str]]:

@@ -39,6 +39,11 @@ def test_a_row_of_a_table_is_quoted() -> None:
     assert reply.text == "Suzhou 450 yuan [2]"
 
 
+def test_a_row_of_a_table_brings_the_names_of_its_columns() -> None:
+    reply = QuoteChatModel().invoke(prompt("What is the hotel limit in Suzhou?", LEAVE, HOTEL))
+    assert reply.text == "City Hotel limit [2]\nSuzhou 450 yuan [2]"
+
+
 @pytest.mark.parametrize(
     ("question", "said"),
     [("What is the boiling point of mercury?", "I can't find this in the sources."), ("火星上有多少座火山？", "资料")],

@@ -1,0 +1,183 @@
+"""Learn the weights of `nacre.grounding` and `nacre.answerability`, and show what they reach where they did not learn.
+
+Run `python bench/quote.py` once before, which leaves the knowledge bases in `.bench/quote/`; then
+`python bench/quote_weights.py`. Ranking: the log-likelihood of the sentences that hold the gold answer, among all
+sentences of six chunks (conditional logit), each set scored by weights learned on the others. Refusing: logistic
+regression; answerable and unanswerable questions are the same questions with and without the passages that answer them,
+five-fold by question.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from quote import CONTAINS, REFUSAL, SHARED, kept
+
+from nacre.answerability import LOOSE, REFUSE_BELOW, TITLED, measured
+from nacre.eval.datasets import load_questions, load_robustness
+from nacre.eval.metrics import contains
+from nacre.eval.sample import sample_folder
+from nacre.grounding import WEIGHTS, Evidence, analyse, evidence
+from nacre.retrieval.knowledge_base import KnowledgeBase
+
+Array = NDArray[np.float64]
+Passages = list[tuple[str, str]]
+_L2, _STEPS, _RATE = 5.0, 600, 0.05
+
+
+@dataclass
+class Asked:
+    """A question over some passages, with what is known about it."""
+
+    set: str
+    question: str
+    passages: Passages
+    answerable: bool
+    found: list[Evidence]
+    gold: NDArray[np.bool_]
+
+
+def asked(set: str, question: str, passages: Passages, answers: Sequence[str], answerable: bool) -> Asked:
+    """Weigh the sentences and mark those that hold the answer."""
+    found = evidence(analyse(question), passages)
+    gold = np.array([bool(contains(passages[e.passage][0][e.start : e.end], answers)) for e in found])
+    return Asked(set, question, passages, answerable, found, gold)
+
+
+def from_knowledge_base(name: str) -> Iterable[Asked]:
+    """Each question twice: with its six chunks, and with the next six that do not hold the answer."""
+    questions, _ = load_questions(SHARED / "data" / "rag" / name)
+    with kept(name) as base:
+        for question in questions:
+            hits = base.search(question.text, k=30)
+            holds = [bool(contains(hit.text, question.answers)) for hit in hits]
+            passages = [(hit.text, " › ".join((hit.title, *hit.heading))) for hit in hits]
+            if any(holds[:6]):
+                yield asked(name, question.text, passages[:6], question.answers, True)
+            without = [passage for passage, h in zip(passages, holds, strict=True) if not h][:6]
+            yield asked(name, question.text, without, question.answers, False)
+
+
+def from_sample() -> Iterable[Asked]:
+    """The questions of the sample knowledge base."""
+    import tempfile
+
+    with sample_folder() as folder, tempfile.TemporaryDirectory() as temporary, KnowledgeBase.open(temporary) as base:
+        base.sync(str(folder / "documents"))
+        for line in (folder / "questions.jsonl").read_text(encoding="utf-8").splitlines():
+            row = json.loads(line)
+            passages = [(hit.text, " › ".join((hit.title, *hit.heading))) for hit in base.search(row["question"], k=6)]
+            yield asked(f"sample_{row['lang']}", row["question"], passages, row["answers"], bool(row["answers"]))
+
+
+def from_rgb(name: str, most: int) -> Iterable[Asked]:
+    """Each question with the negative and with the positive passages, at most so many."""
+    rows, _ = load_robustness(SHARED / "data" / "rag" / "rgb" / f"{name}.jsonl")
+    for row in rows:
+        for texts, answerable in ((row.positive, True), (row.negative, False)):
+            if texts:
+                yield asked(name, row.question, [(text, "") for text in texts[:most]], ["-"], answerable)
+
+
+def conditional_logit(data: Sequence[Asked]) -> Array:
+    """Weights that give the sentences with the answer the largest share of the softmax of each question."""
+    used = [item for item in data if item.gold.any() and not item.gold.all()]
+    rows = np.array([list(e.features.values()) for item in used for e in item.found])
+    gold = np.concatenate([item.gold for item in used]).astype(float)
+    of = np.repeat(np.arange(len(used)), [len(item.found) for item in used])
+    scale = rows.std(axis=0) + 1e-6
+    rows = rows / scale
+    weights, momentum, square = (np.zeros(rows.shape[1]) for _ in range(3))
+    for step in range(1, _STEPS + 1):  # Adam
+        scores = rows @ weights
+        top = np.full(len(used), -np.inf)
+        np.maximum.at(top, of, scores)
+        likely = np.exp(scores - top[of])
+        share = likely / np.bincount(of, likely)[of]
+        right = likely * gold / np.bincount(of, likely * gold)[of]
+        slope = rows.T @ (share - right) / len(used) + _L2 * weights / len(used)
+        momentum, square = 0.9 * momentum + 0.1 * slope, 0.99 * square + 0.01 * slope**2
+        weights -= _RATE * (momentum / (1 - 0.9**step)) / (np.sqrt(square / (1 - 0.99**step)) + 1e-8)
+    return weights / scale
+
+
+def top(data: Sequence[Asked], weights: Array, count: int) -> float:
+    """How often one of the best sentences holds the answer."""
+    good = 0
+    for item in data:
+        scores = np.array([list(e.features.values()) for e in item.found]) @ weights
+        good += bool(item.gold[np.argsort(-scores, kind="stable")[:count]].any())
+    return good / len(data)
+
+
+def logistic(rows: Array, wanted: Array, weight: Array) -> Array:
+    """Logistic regression by Newton's method, lightly regularised; the constant is the last weight."""
+    scale = rows.std(axis=0) + 1e-9
+    full = np.column_stack([rows / scale, np.ones(len(rows))])
+    penalty = np.diag([1.0] * rows.shape[1] + [0.0])
+    weights = np.zeros(full.shape[1])
+    for _ in range(30):
+        p = 1 / (1 + np.exp(-full @ weights))
+        slope = full.T @ (weight * (p - wanted)) + penalty @ weights
+        curve = (full * (weight * p * (1 - p))[:, None]).T @ full + penalty
+        weights -= np.linalg.solve(curve, slope)
+    return np.append(weights[:-1] / scale, weights[-1])
+
+
+def refuse(title: str, data: Sequence[Asked], names: Sequence[str], below: float, weight: dict[str, float]) -> None:
+    """Print the weights and, held out, refusal recall and false refusals of each set."""
+    features = [measured(analyse(item.question), item.passages, item.found) if item.found else {} for item in data]
+    rows = np.array([[f.get(name, 0.0) for name in names] for f in features])
+    wanted = np.array([item.answerable for item in data], dtype=float)
+    each = np.array([weight.get(item.set, 1.0) for item in data])
+    questions = {question: n for n, question in enumerate(dict.fromkeys(item.question for item in data))}
+    folds = np.random.default_rng(0).permutation(len(questions))[[questions[item.question] for item in data]] % 5
+    probability = np.zeros(len(data))
+    for fold in range(5):
+        learned = logistic(rows[folds != fold], wanted[folds != fold], each[folds != fold])
+        probability[folds == fold] = 1 / (1 + np.exp(-(rows[folds == fold] @ learned[:-1] + learned[-1])))
+    final = logistic(rows, wanted, each)
+    print(f"\n{title}, refuse below {below}:", dict(zip((*names, "constant"), final.round(3).tolist(), strict=True)))
+    for name in dict.fromkeys(item.set for item in data):
+        here = np.array([item.set == name for item in data])
+        recall = (probability[here & (wanted == 0)] < below).mean()
+        false = (probability[here & (wanted == 1)] < below).mean()
+        print(f"  {name:12} held out: refusal recall {recall:.3f}, false refusals {false:.3f}")
+
+
+def main() -> None:
+    """Learn and report."""
+    sets = {name: list(from_knowledge_base(name)) for name in CONTAINS}
+    ranked = {name: [item for item in data if item.answerable] for name, data in sets.items()}
+    for name in sets:
+        weights = conditional_logit([item for other, data in ranked.items() if other != name for item in data])
+        print(
+            f"{name}: learned on the others, top 1 {top(ranked[name], weights, 1):.3f}, top 2 {top(ranked[name], weights, 2):.3f}"
+        )
+    weights = conditional_logit([item for data in ranked.values() for item in data])
+    print("WEIGHTS", dict(zip(WEIGHTS, weights.round(2).tolist(), strict=True)))
+    titled = [item for data in sets.values() for item in data] + list(from_sample())
+    refuse(
+        "TITLED",
+        titled,
+        [n for n in TITLED if n != "constant"],
+        REFUSE_BELOW["titled"],
+        {"sample_en": 3.0, "sample_zh": 3.0},
+    )
+    files = [file for group in REFUSAL.values() for file in group]
+    loose = [item for file in files for most in (5, 10**6) for item in from_rgb(file, most)]
+    refuse(
+        "LOOSE, 5 and all passages",
+        loose,
+        [n for n in LOOSE if n != "constant"],
+        REFUSE_BELOW["loose"],
+        {"en_fact": 3.0},
+    )
+
+
+if __name__ == "__main__":
+    main()
