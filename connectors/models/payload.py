@@ -8,6 +8,7 @@ from typing import Any
 from langchain_core.messages import AIMessage, BaseMessage
 
 from nacre.connectors.models.providers import Quirks
+from nacre.hygiene import clean_text
 
 # Parameters that many servers take and the OpenAI client does not know; they travel in `extra_body`.
 SERVER_PARAMETERS = frozenset(
@@ -51,8 +52,24 @@ def fit(payload: dict[str, Any], messages: Sequence[BaseMessage], quirks: Quirks
     return fitted
 
 
+def sendable(value: Any) -> Any:
+    """A part of a request that can be sent: its texts hold no lone surrogates and no control characters.
+
+    Args:
+        value: text, numbers, lists and dictionaries.
+
+    Returns:
+        The same with clean texts.
+    """
+    if isinstance(value, str):
+        return clean_text(value)
+    if isinstance(value, Mapping):
+        return {key: sendable(part) for key, part in value.items()}
+    return [sendable(part) for part in value] if isinstance(value, list) else value
+
+
 def _fit_message(sent: Mapping[str, Any], message: BaseMessage, quirks: Quirks) -> dict[str, Any]:
-    fitted = dict(sent)
+    fitted: dict[str, Any] = sendable(sent)
     if fitted.get("role") == "developer" and quirks.max_tokens == "max_tokens":
         fitted["role"] = "system"  # only OpenAI itself knows developers
     content = fitted.get("content")

@@ -9,6 +9,7 @@ from typing import Any
 from langchain_core.messages import AIMessage, BaseMessage, SystemMessage, ToolMessage
 
 from nacre.errors import ModelError
+from nacre.hygiene import clean_text
 from nacre.language import language_of, tr
 
 _PLAIN_LABELS = {"en": {"user": "User: ", "assistant": "Assistant: "}, "zh": {"user": "用户：", "assistant": "助手："}}
@@ -115,8 +116,9 @@ def defused(text: str, tokenizer: Any) -> str:
         tokenizer: a tokeniser of transformers.
 
     Returns:
-        The text with a zero-width space inside each control token.
+        The text with a zero-width space inside each control token, and without characters that cannot be encoded.
     """
+    text = clean_text(text)
     control = [
         token for token in {*tokenizer.all_special_tokens, *_added(tokenizer)} if len(token) > 2 and not token.isalnum()
     ]

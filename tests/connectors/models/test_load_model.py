@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -109,3 +111,21 @@ def test_models_table_loads_no_package_of_a_provider() -> None:
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
     )
+
+
+def test_models_page_lists_every_provider_as_the_table_has_it() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "models.md").read_text("utf-8")
+    rows = {row.split("`")[1].rstrip(":"): row for row in page.splitlines() if row.startswith("| `")}
+    for name, provider in PROVIDERS.items():
+        assert provider.title in rows[name] or name == "openai_compatible"
+        assert f"`{provider.keys[0]}`" in rows[name] or not provider.needs_key
+        assert provider.base_url in rows[name] and provider.default_model in rows[name]
+        assert f"`{provider.urls[0]}`" in rows[name] or name == "openai_compatible"
+
+
+def test_models_page_examples_run() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "models.md").read_text("utf-8")
+    examples = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert len(examples) == 2
+    for example in examples:
+        exec(compile(example, "docs/models.md", "exec"), {})

@@ -395,6 +395,16 @@ def test_provider_stop_strings_within_its_limit_are_sent(server: Any, wire: Simp
     assert [len(request["stop"]) for request in server.requests] == [1, 6]
 
 
+def test_provider_gets_text_that_can_be_sent(server: Any, wire: SimpleNamespace) -> None:
+    server.answers = lambda request, n: wire.completion("x")
+    model_at(server).invoke(
+        [HumanMessage("a\ud800b\x00c\n{braces}"), HumanMessage([{"type": "text", "text": "\udfff"}])]
+    )
+    model_at(server).invoke("长" * 100_000)
+    assert [message["content"] for message in server.requests[0]["messages"]] == ["a\ufffdbc\n{braces}", "\ufffd"]
+    assert len(server.requests[1]["messages"][0]["content"]) == 100_000
+
+
 # Images
 
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}

@@ -297,6 +297,10 @@ def test_local_text_cannot_speak_as_the_system(llama: Any) -> None:
     assert llama.invoke("{{ 7 * 7 }} {% raise %}").text is not None
 
 
+def test_local_text_that_cannot_be_encoded_is_mended(llama: Any) -> None:
+    assert "a\ufffdbc" in sent(llama, [HumanMessage("a\ud800b\x00c")])
+
+
 def test_local_tool_results_reach_a_model_without_tools(llama: Any) -> None:
     text = sent(llama, [HumanMessage("q"), AIMessage("Action: f"), ToolMessage("42", tool_call_id="1")])
     assert "<|im_start|>user\nObservation: 42<|im_end|>" in text
