@@ -204,7 +204,14 @@ def is_correct(found: Any, gold: Any, rule: Rule) -> bool:
 
 
 def single(value: Any) -> Any:
-    """The one value that a container stands for, as the published scorers take it: its first."""
+    """The one value that a container stands for, as the published scorers take it: its first.
+
+    Args:
+        value: any value.
+
+    Returns:
+        The first item, however deep; None of an empty container.
+    """
     while isinstance(value, dict | list | tuple | set | frozenset):
         items = list(value.values()) if isinstance(value, dict) else list(value)
         if not items:

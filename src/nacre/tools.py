@@ -72,10 +72,9 @@ def _knowledge(kb: Any, principals: Sequence[str] | None, k: int) -> list[BaseTo
 
 
 def _python(rest: str) -> list[BaseTool]:
-    from nacre.agents.python_tool import python_tool
-    from nacre.reasoning.sandbox import PythonInterpreter
+    from nacre.reasoning.tool import python_tool
 
-    return [python_tool(PythonInterpreter())]
+    return [python_tool()]
 
 
 def _web(rest: str) -> list[BaseTool]:

@@ -42,7 +42,14 @@ def _as_number(text: str) -> int | float:
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON has it: sets and tuples as lists, exact numbers as numbers, dates as text."""
+    """A value as JSON has it: sets and tuples as lists, exact numbers as numbers, dates as text.
+
+    Args:
+        value: a result.
+
+    Returns:
+        Dicts, lists, texts, numbers, bools and None.
+    """
     if isinstance(value, _SEQUENCE):
         items = [plain(item) for item in value]
         return sorted(items, key=repr) if isinstance(value, set | frozenset) else items
@@ -84,7 +91,15 @@ def text_of_value(value: Any, language: Language = "en") -> str:
 
 
 def same(left: Any, right: Any) -> bool:
-    """Whether two results are the same: numbers within 1e-6, texts whatever their case, containers item by item."""
+    """Whether two results are the same: numbers within 1e-6, texts whatever their case, containers item by item.
+
+    Args:
+        left: a result.
+        right: another.
+
+    Returns:
+        True when they are.
+    """
     left, right = _single(left), _single(right)
     if isinstance(left, _SEQUENCE) and isinstance(right, _SEQUENCE):
         return len(left) == len(right) and all(same(a, b) for a, b in zip(left, right, strict=True))

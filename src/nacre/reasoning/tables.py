@@ -39,7 +39,14 @@ class Table:
     units: dict[str, str]
 
     def describe(self, name: str) -> str:
-        """One line for the model: where the table is from and what its columns hold."""
+        """One line for the model: where the table is from and what its columns hold.
+
+        Args:
+            name: what the program calls it, "tables[0]".
+
+        Returns:
+            The line.
+        """
         columns = [f"{json.dumps(column, ensure_ascii=False)} ({self._kind(column)})" for column in self.columns]
         place = f" [{self.source}]" if self.source else ""
         return f"{name}{place}: {len(self.rows)} × {len(self.columns)}: {', '.join(columns)}"

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from functools import partial
+import asyncio
 
 from langchain_core.tools import BaseTool, StructuredTool
 
-from nacre.agents.facts import state
 from nacre.language import tr
 from nacre.reasoning.extraction import fenced_blocks
 from nacre.reasoning.interpreter import CodeInterpreter, Execution
@@ -41,11 +40,9 @@ def python_tool(interpreter: CodeInterpreter | None = None, *, name: str = "pyth
 
     async def arun(code: str) -> str:
         """Run a program."""
-        import asyncio
+        return await asyncio.to_thread(run, code)
 
-        return await asyncio.to_thread(partial(run, code))
-
-    return state(StructuredTool.from_function(run, arun, name=name, description=_DESCRIPTION), changes=False)
+    return StructuredTool.from_function(run, arun, name=name, description=_DESCRIPTION, metadata={"cost": "free", "changes": False})
 
 
 def observation(execution: Execution) -> str:
