@@ -187,7 +187,7 @@ class WordIndex:
         if where and (where.modified_after or where.modified_before):
             after = where.modified_after.timestamp() if where.modified_after else None
             before = where.modified_before.timestamp() if where.modified_before else None
-            limits.append(query.range_query(self.schema, "modified", kinds.Float, after, before, True, False))
+            limits.append(query.range_query(self.schema, "modified", kinds.Float, after, before, True, before is None))
         return limits
 
     def _generation(self) -> int:
