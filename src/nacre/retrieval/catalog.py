@@ -125,13 +125,14 @@ class Catalog:
     """The SQLite file. Safe to share between threads: each call takes the connection's lock.
 
     Args:
-        folder: the knowledge base; the file is created when missing.
+        folder: the knowledge base.
+        create: make the tables when they are missing; otherwise that is damage.
 
     Raises:
         DamagedError: the file is no catalog.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, create: bool = False) -> None:
         self.path = folder / NAME
         self._lock = threading.RLock()
         with self._guarded():
@@ -140,7 +141,7 @@ class Catalog:
                 self._db.execute("PRAGMA journal_mode=WAL")
                 self._db.execute("PRAGMA synchronous=NORMAL")
                 self._db.execute("PRAGMA cache_size=-32000")
-                if not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'audiences'").fetchone():
+                if create and not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'audiences'").fetchone():
                     self._db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
                 if not self._db.execute("SELECT 1 FROM meta WHERE key = 'generation'").fetchone():
                     raise sqlite3.DatabaseError("no generation")

@@ -87,8 +87,6 @@ class KnowledgeBase:
 
     @classmethod
     def _create(cls, folder: Path, embedder: str | Embeddings | None) -> KnowledgeBase:
-        if (folder / CATALOG).exists():
-            raise _lost(folder, manifests.NAME)
         encoder = _encoder(embedder)
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -99,7 +97,10 @@ class KnowledgeBase:
             ) from error
         made = Manifest(encoder.identity if encoder else None)
         with writing(folder):
-            catalog = Catalog(folder)
+            catalog = Catalog(folder, create=True)
+            if catalog.count("documents"):  # a crash while the folder was made leaves none
+                catalog.close()
+                raise _lost(folder, manifests.NAME)
             catalog.set_meta("manifest", made.to_json())
             manifests.write(folder, made)
         return cls(folder, catalog, made, encoder)
