@@ -5,16 +5,29 @@ from __future__ import annotations
 import json
 import re
 import string
+import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nacre.agents.trajectory import Trajectory
 from nacre.agents.transcript import read_transcript
 from nacre.errors import EvaluationError
+from nacre.eval.datasets import Question, load_questions, load_retrieval
+from nacre.eval.metrics import contains, exact_match, token_f1
+from nacre.eval.report import Report, fingerprint, percentile
+from nacre.eval.retrieval import index
+from nacre.eval.running import run_items
 from nacre.language import tr
+from nacre.markers import MARKER
+from nacre.messages import nacre_of, text_of
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
+    from nacre.agents.react import ReAct
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
@@ -64,17 +77,109 @@ def replay(path: str | Path) -> dict[str, Any]:
     Raises:
         EvaluationError: the file is missing, is empty or lacks a field.
     """
+    report = replay_report(path)
+    means = {name: sum(report.values(name)) / len(report.items) for name in report.metrics}
+    return {**means, **report.figures, "disagreements": [item["id"] for item in report.items if item["agreement"] == 0]}
+
+
+def replay_report(path: str | Path, *, limit: int | None = None, on_progress: Callable[[int, int], None] | None = None) -> Report:
+    """As `replay`, with every row behind the figures.
+
+    Args:
+        path: as for `replay`.
+        limit: how many rows, the first.
+        on_progress: called with (done, all) rows.
+
+    Returns:
+        The report.
+
+    Raises:
+        EvaluationError: as for `replay`.
+    """
     begin = time.perf_counter()
-    rows = [replay_row(row) for row in read_rows(path, ("trajectory", "answer"))]
-    steps = sum(row.steps for row in rows)
-    return {
-        "em": sum(row.correct for row in rows) / len(rows),
-        "agreement": sum(row.agrees for row in rows) / len(rows),
-        "parsed": 1 - sum(row.unreadable for row in rows) / steps if steps else 0.0,
-        "rows": len(rows),
+    rows = read_rows(path, ("trajectory", "answer"))[:limit]
+    read: list[ReplayedRow] = []
+    for row in rows:
+        read.append(replay_row(row))
+        if on_progress:
+            on_progress(len(read), len(rows))
+    steps = sum(row.steps for row in read)
+    items = [
+        {"id": row.id, "em": int(row.correct), "agreement": int(row.agrees), "answer": row.answer, "gold": source["answer"], "steps": row.steps, "unreadable": row.unreadable}
+        for row, source in zip(read, rows, strict=True)
+    ]
+    figures = {
+        "parsed": round(1 - sum(row.unreadable for row in read) / steps, 6) if steps else 0.0,
+        "rows": len(items),
         "steps": steps,
         "seconds": round(time.perf_counter() - begin, 3),
-        "disagreements": [row.id for row in rows if not row.agrees],
+    }
+    return Report("react-replay", ("em", "agreement"), items, figures, {"data": Path(path).name})
+
+
+def evaluate_react(
+    data: Path,
+    model: BaseChatModel,
+    *,
+    limit: int | None = None,
+    k: int = 3,
+    max_steps: int = 8,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Report:
+    """Let an agent answer questions with a search tool over a local corpus, as HotpotQA's is.
+
+    Args:
+        data: a BEIR folder with answers.jsonl.
+        model: the model that acts.
+        limit: how many questions, the first.
+        k: how many passages one search gives.
+        max_steps: of the agent.
+        on_progress: called with (done, all) questions.
+
+    Returns:
+        The report: EM, F1, contains, share of refusals; steps, tool calls and tokens of each question in its item.
+
+    Raises:
+        EvaluationError: the data set cannot be read.
+    """
+    from nacre.agents.react import ReAct
+    from nacre.agents.tools.knowledge import knowledge_tool
+    from nacre.stack import explain
+
+    questions, problems = load_questions(data)
+    with tempfile.TemporaryDirectory(prefix="nacre-eval-") as folder:
+        base = index(load_retrieval(data), Path(folder) / "kb")
+        agent = ReAct(inner=model, tools=[knowledge_tool(base.retriever(k=k), name="search")], max_steps=max_steps)
+        items = run_items(questions[:limit], lambda question: _asked(agent, question), name=lambda question: question.id, on_progress=on_progress)
+    waits = [item["seconds"] for item in items if "seconds" in item]
+    figures = {
+        "queries": len(items),
+        "errors": sum("error" in item for item in items),
+        "steps_mean": round(sum(item.get("steps", 0) for item in items) / max(1, len(waits)), 3),
+        **({"seconds_p50": percentile(waits, 0.5)} if waits else {}),
+    }
+    settings = {"data": data.name, "stack": explain(agent), "questions": fingerprint(question.text for question in questions)}
+    return Report("react", ("em", "f1", "contains", "abstained"), items, figures, settings, problems)
+
+
+def _asked(agent: ReAct, question: Question) -> dict[str, Any]:
+    begin = time.perf_counter()
+    reply = agent.invoke(question.text)
+    own, answer = nacre_of(reply), text_of(reply)
+    said = MARKER.sub("", answer)
+    return {
+        "em": exact_match(said, question.answers),
+        "f1": token_f1(said, question.answers),
+        "contains": contains(said, question.answers),
+        "abstained": float(bool(own.get("abstained"))),
+        "answer": answer,
+        "gold": list(question.answers),
+        "steps": own["usage"]["steps"],
+        "tool_calls": own["usage"]["tool_calls"],
+        "tokens": own["usage"]["total_tokens"],
+        "stopped": own["stopped"],
+        "trajectory": own["trajectory"],
+        "seconds": round(time.perf_counter() - begin, 4),
     }
 
 

@@ -28,7 +28,18 @@ class SearXNG:
         self.engines = engines
 
     def search(self, query: str, k: int) -> list[WebResult]:
-        """Search. Arguments, result and errors as for `SearchProvider`."""
+        """Search.
+
+        Args:
+            query: what to look for.
+            k: how many results at most.
+
+        Returns:
+            Results, best first.
+
+        Raises:
+            ProviderError: the engine gives no usable answer.
+        """
         language = "zh-CN" if language_of(query) == "zh" else "en"
         chosen = {"engines": self.engines} if self.engines else {}
         data = get_json(f"{self.url}/search", {"q": query, "format": "json", "language": language, **chosen}, timeout_s=self.timeout_s)
@@ -61,7 +72,18 @@ class Tavily:
         self.timeout_s = timeout_s
 
     def search(self, query: str, k: int) -> list[WebResult]:
-        """Search. Arguments, result and errors as for `SearchProvider`."""
+        """Search.
+
+        Args:
+            query: what to look for.
+            k: how many results at most.
+
+        Returns:
+            Results, best first.
+
+        Raises:
+            ProviderError: the engine gives no usable answer.
+        """
         data = post_json(self.url, {"query": query, "max_results": k}, timeout_s=self.timeout_s, headers={"Authorization": f"Bearer {self.key}"})
         return _results(_field(data, self, "results"), "title", "url", "content", k)
 
@@ -89,7 +111,18 @@ class BingStyle:
         self.timeout_s = timeout_s
 
     def search(self, query: str, k: int) -> list[WebResult]:
-        """Search. Arguments, result and errors as for `SearchProvider`."""
+        """Search.
+
+        Args:
+            query: what to look for.
+            k: how many results at most.
+
+        Returns:
+            Results, best first.
+
+        Raises:
+            ProviderError: the engine gives no usable answer.
+        """
         data = get_json(self.url, {"q": query, "count": k}, timeout_s=self.timeout_s, headers={self.header: self.key})
         pages = data.get("webPages") if isinstance(data, dict) else None
         return _results((pages or {}).get("value") or [], "name", "url", "snippet", k)

@@ -46,7 +46,18 @@ class Wikipedia:
         self.timeout_s = timeout_s
 
     def search(self, query: str, k: int) -> list[WebResult]:
-        """Search titles and texts. Arguments, result and errors as for `SearchProvider`."""
+        """Search titles and texts.
+
+        Args:
+            query: what to look for.
+            k: how many results at most.
+
+        Returns:
+            Results, best first.
+
+        Raises:
+            ProviderError: the engine gives no usable answer.
+        """
         data = self._get(list="search", srsearch=query, srlimit=k)
         rows = data.get("search", []) if isinstance(data, dict) else []
         return [WebResult(str(row.get("title", "")), self._address(str(row.get("title", ""))), html.unescape(_TAG.sub("", str(row.get("snippet", ""))))) for row in rows[:k]]

@@ -81,7 +81,11 @@ class AgentRun:
         self.echoed = ""
 
     def go(self) -> Flow:
-        """Think, act, observe, until there is an answer or a limit is reached."""
+        """Think, act, observe, until there is an answer or a limit is reached.
+
+        Returns:
+            The flow; its value is the answer.
+        """
         while True:
             limit = self.budget.exhausted()
             if limit:
