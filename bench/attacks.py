@@ -48,7 +48,15 @@ def shared_folder() -> Path | None:
 def attack(harness: Path, level: str, options: list[str]) -> int:
     """Run the harness against one level; returns its exit status."""
     print(f"== level {level}", flush=True)
-    command = [sys.executable, str(harness / "run_attacks.py"), "--runner", "attacks:run", "--path", str(ROOT / "bench"), *options]
+    command = [
+        sys.executable,
+        str(harness / "run_attacks.py"),
+        "--runner",
+        "attacks:run",
+        "--path",
+        str(ROOT / "bench"),
+        *options,
+    ]
     return subprocess.run(command, env={**os.environ, "RUNNER_LEVEL": level}, check=False).returncode
 
 
@@ -59,7 +67,9 @@ def baseline(harness: Path) -> int:
     command = ["run_attacks.py", "--runner", "unsafe_runners:plain_subprocess", "--latency", "0", *options]
     if os.geteuid():
         return subprocess.run([sys.executable, *command], cwd=harness, check=False).returncode
-    python = shutil.which("python3", path="/usr/bin:/usr/local/bin") or sys.executable  # root's own may be closed to others
+    python = (
+        shutil.which("python3", path="/usr/bin:/usr/local/bin") or sys.executable
+    )  # root's own may be closed to others
     drop = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
     return subprocess.run([*drop, python, *command], cwd=harness, env={"PATH": "/usr/bin:/bin"}, check=False).returncode
 
@@ -74,7 +84,9 @@ def main() -> int:
     if harness is None:
         print("the attack harness is not here: set NACRE_SHARED to the folder that holds sandbox/run_attacks.py")
         return 0
-    failures = [attack(harness, level, options) for level in (LEVELS if arguments.level == "all" else (arguments.level,))]
+    failures = [
+        attack(harness, level, options) for level in (LEVELS if arguments.level == "all" else (arguments.level,))
+    ]
     if not arguments.no_baseline and baseline(harness) != 1:
         print("THE HARNESS DID NOT FAIL on a runner without protection: its verdicts mean nothing here")
         return 1

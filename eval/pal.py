@@ -58,8 +58,15 @@ def rule_of(row: Row, name: str = "") -> Rule:
     Returns:
         The rule, told by the id, the prompt and the name.
     """
-    words = set(re.split(r"[^a-z0-9]+", " ".join(str(part) for part in (row.get("id", ""), name, row.get("prompt", ""))).lower()))
-    zero_shot = any(word in ("zs", "zeroshot", "zero", "0shot") or word.startswith("zs") or word.endswith(("zs", "pot0")) for word in words)
+    words = set(
+        re.split(
+            r"[^a-z0-9]+", " ".join(str(part) for part in (row.get("id", ""), name, row.get("prompt", ""))).lower()
+        )
+    )
+    zero_shot = any(
+        word in ("zs", "zeroshot", "zero", "0shot") or word.startswith("zs") or word.endswith(("zs", "pot0"))
+        for word in words
+    )
     return Rule(rounding=zero_shot or "pot" in words, zero_is_none=zero_shot, absolute="svamp" in words)
 
 
@@ -107,7 +114,11 @@ def replay_report(
     rows = _named(read_rows(path, ("program", "answer"))[:limit])
     python = interpreter or shared_interpreter()
     items = run_items(
-        rows, lambda row: _replayed(row, python, path.stem), name=lambda row: str(row["id"]), workers=_workers(), on_progress=on_progress
+        rows,
+        lambda row: _replayed(row, python, path.stem),
+        name=lambda row: str(row["id"]),
+        workers=_workers(),
+        on_progress=on_progress,
     )
     seconds = [item["run_seconds"] for item in items]
     figures = {
@@ -132,7 +143,9 @@ def _named(rows: list[dict[str, Any]]) -> list[Row]:
 
 
 def _workers() -> int:
-    return min(8, 2 * (os.cpu_count() or 1))  # a few published programs loop for ever, and a loop must not hold up the rest
+    return min(
+        8, 2 * (os.cpu_count() or 1)
+    )  # a few published programs loop for ever, and a loop must not hold up the rest
 
 
 def _replayed(row: Row, python: CodeInterpreter, name: str) -> dict[str, Any]:

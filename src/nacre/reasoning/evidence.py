@@ -23,7 +23,11 @@ def sources_in_hits(reply: Any) -> list[Source]:
         Numbered sources, none where the inner model retrieves nothing.
     """
     hits = nacre_of(reply).get("hits") or []
-    return [Source(int(hit["n"]), str(hit["text"]), str(hit.get("title", "")), str(hit.get("uri", ""))) for hit in hits if "text" in hit]
+    return [
+        Source(int(hit["n"]), str(hit["text"]), str(hit.get("title", "")), str(hit.get("uri", "")))
+        for hit in hits
+        if "text" in hit
+    ]
 
 
 def cells_read(execution: Execution, tables: Sequence[Table]) -> list[dict[str, Any]]:

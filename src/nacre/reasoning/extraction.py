@@ -12,7 +12,9 @@ _INVISIBLE = str.maketrans({"\u00a0": " ", "\u3000": " ", "\u200b": None, "\ufef
 _QUOTES = str.maketrans({"“": '"', "”": '"', "‘": "'", "’": "'"})
 _KEYWORD = r"(?:def|class|async def|if|elif|while|for|with|try|except|finally|else|match|case)\b.*:\s*(?:#.*)?$"
 _STATEMENT = r"(?:import \w|from \w[\w.]* import |return\b|raise\b|assert\b|global\b|del |pass$|break$|continue$|print [\"']|>>> |@\w|#)"
-_ASSIGNMENT = r"[A-Za-z_]\w*(?:\s*,\s*[A-Za-z_]\w*|\[[^\]]*\]|\.\w+)*\s*(?::\s*[\w\[\], |.]+)?(?:[-+*/%|&^]|//|\*\*)?=(?!=)\s*\S"
+_ASSIGNMENT = (
+    r"[A-Za-z_]\w*(?:\s*,\s*[A-Za-z_]\w*|\[[^\]]*\]|\.\w+)*\s*(?::\s*[\w\[\], |.]+)?(?:[-+*/%|&^]|//|\*\*)?=(?!=)\s*\S"
+)
 _CALL = r"[A-Za-z_][\w.]*\(.*\)\s*(?:#.*)?$"
 _CODE_LINE = re.compile(rf"^(?:{_KEYWORD}|{_STATEMENT}|{_ASSIGNMENT}|{_CALL}|[\])}}]+[,)]*\s*$)")
 _OPERAND = r"[-+(]*[\w.]+(?:\([^()]*\))?\)*"
@@ -55,7 +57,9 @@ def fenced_blocks(text: str) -> list[str]:
     blocks, at = [], 0
     while opening := _FENCE.search(text, at):
         start = opening.end() + 1
-        closing = re.compile(rf"^[ \t>]*{opening['mark'][0]}{{{len(opening['mark'])},}}[ \t]*$", re.MULTILINE).search(text, start)
+        closing = re.compile(rf"^[ \t>]*{opening['mark'][0]}{{{len(opening['mark'])},}}[ \t]*$", re.MULTILINE).search(
+            text, start
+        )
         end = closing.start() if closing else len(text)
         at = closing.end() if closing else len(text)
         if opening["tag"].lower() in _TAGS:
@@ -92,7 +96,11 @@ def _is_code(line: str) -> bool:
 
 
 def _weight(lines: list[str]) -> int:
-    return sum(1 for line in lines if line.strip() and not line.lstrip().startswith("#") and (_is_code(line) or line[:1] in " \t"))
+    return sum(
+        1
+        for line in lines
+        if line.strip() and not line.lstrip().startswith("#") and (_is_code(line) or line[:1] in " \t")
+    )
 
 
 def _cleaned(code: str) -> str:

@@ -94,7 +94,9 @@ class ProgramAided(ChatModelDecorator):
         if not text.strip():
             return (yield from self.ask(messages, live=True, **kwargs))
         task = _task(text)
-        asked = replace_last_user(messages, prompts.load(self.prompt, task.language).render(question=_with_tables(text, task.tables)))
+        asked = replace_last_user(
+            messages, prompts.load(self.prompt, task.language).render(question=_with_tables(text, task.tables))
+        )
         for attempt in range(1, self.attempts + 1):
             replies = yield from self._draw(asked, attempt, kwargs)
             if replies[0].tool_calls or nacre_of(replies[0]).get("abstained"):
@@ -165,9 +167,16 @@ class ProgramAided(ChatModelDecorator):
             more["cells"] = cells
         places = {int(hit["n"]): hit for hit in nacre_of(trial.reply).get("hits") or []}
         if places:  # the inner layer's citations were of the program's text
-            more |= {"citations": cite(answer, [source for source in task.sources if source.n in places], places), "abstained": False}
+            more |= {
+                "citations": cite(answer, [source for source in task.sources if source.n in places], places),
+                "abstained": False,
+            }
         return with_nacre(
-            _bare(trial.reply, answer), program=trial.program, value=plain(trial.value), execution=_as_data(trial.execution), **more
+            _bare(trial.reply, answer),
+            program=trial.program,
+            value=plain(trial.value),
+            execution=_as_data(trial.execution),
+            **more,
         )
 
     def _unsolved(self, trial: _Trial, attempts: int, task: _Task) -> AIMessage:
@@ -176,7 +185,15 @@ class ProgramAided(ChatModelDecorator):
         execution = _as_data(trial.execution)
         text = f"{prompts.load('pal/failed', task.language).text()} ({trial.execution.status})"
         message = _bare(trial.reply, text)
-        return with_nacre(message, program=trial.program, value=None, execution=execution, attempts=attempts, abstained=True, citations=[])
+        return with_nacre(
+            message,
+            program=trial.program,
+            value=None,
+            execution=execution,
+            attempts=attempts,
+            abstained=True,
+            citations=[],
+        )
 
 
 class _AsReasoning:
@@ -187,7 +204,11 @@ class _AsReasoning:
 
     def push(self, chunk: AIMessageChunk) -> Sequence[AIMessageChunk]:
         text = text_of(chunk)
-        others = [] if isinstance(chunk.content, str) else [p for p in chunk.content if isinstance(p, dict) and p.get("type") != "text"]
+        others = (
+            []
+            if isinstance(chunk.content, str)
+            else [p for p in chunk.content if isinstance(p, dict) and p.get("type") != "text"]
+        )
         block = [{"type": "reasoning", "reasoning": text, "index": self._index}] if text else []
         metadata = as_nacre_provider(chunk.response_metadata)
         return [chunk.model_copy(update={"content": [*others, *block], "response_metadata": metadata})]
@@ -218,7 +239,9 @@ def _repair(problem: str, language: Language) -> list[BaseMessage]:
 
 def _bare(reply: AIMessage, text: str) -> AIMessage:
     """The reply with another text, and without what an inner layer said of the old one."""
-    return with_text(reply, text).model_copy(update={"response_metadata": as_nacre_provider(dict(reply.response_metadata))})
+    return with_text(reply, text).model_copy(
+        update={"response_metadata": as_nacre_provider(dict(reply.response_metadata))}
+    )
 
 
 def _as_data(execution: Execution) -> dict[str, Any]:

@@ -11,7 +11,9 @@ _CURRENCY = r"(?P<currency>US\$|HK\$|R?MB|CNY|USD|EUR|人民币|[¥￥$€£])?"
 _DIGITS = r"(?P<digits>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
 _SCALE = r"(?P<scale>万亿|千万|百万|十万|亿|万|千(?=[^克米瓦卡]|$)|thousand|million|billion|trillion|mn|bn|[kKmMbB](?![A-Za-z]))?"
 _UNIT = r"(?P<unit>[%％‰]|[^\W\d_]{1,9}(?:[/·][^\W\d_]{1,6})?[23]?|°[CF]|℃|℉)?"
-_QUANTITY = re.compile(rf"^(?P<open>\()?\s*(?P<sign>[-+−–])?\s*{_CURRENCY}\s*(?P<sign2>[-−])?{_DIGITS}\s*{_SCALE}\s*{_UNIT}\s*(?P<close>\))?$")
+_QUANTITY = re.compile(
+    rf"^(?P<open>\()?\s*(?P<sign>[-+−–])?\s*{_CURRENCY}\s*(?P<sign2>[-−])?{_DIGITS}\s*{_SCALE}\s*{_UNIT}\s*(?P<close>\))?$"
+)
 _SCALES = {
     "千": 10**3, "万": 10**4, "十万": 10**5, "百万": 10**6, "千万": 10**7, "亿": 10**8, "万亿": 10**12,
     "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12, "mn": 10**6, "bn": 10**9,
@@ -57,4 +59,6 @@ def quantity(text: str) -> Quantity | None:
     number = Decimal(digits) * _SCALES.get(scale.lower(), 1)
     if match["sign"] in ("-", "−", "–") or match["sign2"] or match["open"]:
         number = -number
-    return Quantity(int(number) if number == number.to_integral_value() and ("." not in digits or scale) else float(number), unit)
+    return Quantity(
+        int(number) if number == number.to_integral_value() and ("." not in digits or scale) else float(number), unit
+    )

@@ -17,7 +17,9 @@ _DESCRIPTION = (
 )
 
 
-def python_tool(interpreter: CodeInterpreter | None = None, *, name: str = "python", timeout_s: float = 5.0) -> BaseTool:
+def python_tool(
+    interpreter: CodeInterpreter | None = None, *, name: str = "python", timeout_s: float = 5.0
+) -> BaseTool:
     """Make a tool that runs programs in the sandbox.
 
     Args:
@@ -42,7 +44,9 @@ def python_tool(interpreter: CodeInterpreter | None = None, *, name: str = "pyth
         """Run a program."""
         return await asyncio.to_thread(run, code)
 
-    return StructuredTool.from_function(run, arun, name=name, description=_DESCRIPTION, metadata={"cost": "free", "changes": False})
+    return StructuredTool.from_function(
+        run, arun, name=name, description=_DESCRIPTION, metadata={"cost": "free", "changes": False}
+    )
 
 
 def observation(execution: Execution) -> str:
@@ -59,4 +63,6 @@ def observation(execution: Execution) -> str:
         parts.append(f"{execution.status}: {execution.error}")
     elif execution.value is not None:
         parts.append(execution.value if isinstance(execution.value, str) else repr(execution.value))
-    return "\n".join(part for part in parts if part) or tr("The program printed nothing and has no value.", "程序没有输出，也没有值。")
+    return "\n".join(part for part in parts if part) or tr(
+        "The program printed nothing and has no value.", "程序没有输出，也没有值。"
+    )

@@ -36,7 +36,12 @@ def doctor(level: Level | None = None) -> dict[str, Any]:
     except InterpreterError as error:
         missing = list(getattr(error, "missing", ()))
         return {"available": False, "error": error.message, "missing": missing, "weaker_levels": _weaker(level)}
-    report = {"available": True, "level": facts["level"], "protections": _protections(facts, seen), "self_test": facts["self_test"]}
+    report = {
+        "available": True,
+        "level": facts["level"],
+        "protections": _protections(facts, seen),
+        "self_test": facts["self_test"],
+    }
     return report | {"modules": facts["modules"], "start_seconds": round(started, 2), "run_ms": run_ms}
 
 
@@ -55,7 +60,11 @@ def _starts(level: Level) -> bool:
 
 def _kernel_view(child: Child) -> dict[str, str]:
     """What the kernel says about a waiting child: the fields of its status file, once it has locked itself down."""
-    pid = next(line.split()[1] for line in Path(f"/proc/self/fdinfo/{child.kill}").read_text().splitlines() if line.startswith("Pid:"))
+    pid = next(
+        line.split()[1]
+        for line in Path(f"/proc/self/fdinfo/{child.kill}").read_text().splitlines()
+        if line.startswith("Pid:")
+    )
     deadline = time.monotonic() + 2
     while True:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
@@ -73,7 +82,11 @@ def _protections(facts: dict[str, Any], seen: dict[str, str]) -> list[dict[str, 
         ("no capabilities", int(seen.get("CapEff", "1"), 16) == int(seen.get("CapPrm", "1"), 16) == 0, ""),
         ("Landlock", facts["landlock_abi"] > 0, f"ABI {facts['landlock_abi']}" if facts["landlock_abi"] else ""),
         ("namespaces", isolated and len(seen.get("NSpid", "").split()) > 1, ", ".join(_NAMESPACES) if isolated else ""),
-        ("file view of its own", isolated, "library folders, read-only, and an empty scratch folder" if isolated else ""),
+        (
+            "file view of its own",
+            isolated,
+            "library folders, read-only, and an empty scratch folder" if isolated else "",
+        ),
         ("not root", facts["user"] == "unprivileged", facts["user"]),
         ("limits", True, "memory, processor, output, files, disk, threads, time"),
         ("clean process", True, "started anew: no environment, memory or descriptors of this one"),

@@ -56,7 +56,9 @@ def exchange(child: Child, request: bytes, limits: Limits, timeout_s: float) -> 
     return record
 
 
-def _pump(child: Child, request: memoryview, sinks: dict[int, tuple[bytearray, int]], record: Record, deadline: float) -> str:
+def _pump(
+    child: Child, request: memoryview, sinks: dict[int, tuple[bytearray, int]], record: Record, deadline: float
+) -> str:
     poll = select.poll()
     poll.register(child.program, select.POLLOUT)
     for fd in sinks:

@@ -17,14 +17,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nacre.errors import InterpreterError, SandboxUnavailableError
+from nacre.errors import InterpreterError
 from nacre.language import tr
 from nacre.reasoning.sandbox.limits import Level, Limits
+from nacre.reasoning.sandbox.refusal import unavailable
 from nacre.reasoning.sandbox.view import View
 
 _START_S, _FORK_S = 60.0, 10.0
 _AHEAD = 2  # children that wait for a program
-_ENVIRONMENT = {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "HOME": "/box/tmp", "TMPDIR": "/box/tmp", "MALLOC_ARENA_MAX": "1"}
+_ENVIRONMENT = {
+    "LANG": "C.UTF-8",
+    "LC_ALL": "C.UTF-8",
+    "HOME": "/box/tmp",
+    "TMPDIR": "/box/tmp",
+    "MALLOC_ARENA_MAX": "1",
+}
 _ENVIRONMENT |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 _START = "import sys; sys.path.insert(0, sys.argv.pop(1)); from inside.launcher import main; main()"
 
@@ -102,7 +109,10 @@ class Helper:
         return self._process.stderr.read().decode("utf-8", "replace").strip()[-800:] or "no answer"
 
     def take(self) -> Child:
-        """A child that waits for a program; another one is asked for in its place.
+        """A child that waits for a program.
+
+        Returns:
+            Its descriptors; `release` closes them.
 
         Raises:
             HelperGone: the helper ended.
@@ -121,7 +131,11 @@ class Helper:
             return child
 
     def release(self, child: Child) -> None:
-        """End the child if it still runs, and close its descriptors."""
+        """End the child if it still runs, and close its descriptors.
+
+        Args:
+            child: from `take`.
+        """
         kill(child)
         for fd in (child.kill, child.program, child.stdout, child.stderr, child.answer):
             os.close(fd)
@@ -133,6 +147,10 @@ class Helper:
 
     def how_it_ended(self, child: Child, timeout_s: float = 2.0) -> tuple[int, float]:
         """Wait for the end of a child that left no answer.
+
+        Args:
+            child: from `take`.
+            timeout_s: the longest wait, in seconds.
 
         Returns:
             Its exit code (negative for a signal) and the seconds of processor time that it used.
@@ -195,7 +213,10 @@ class Helper:
         elif "failed" in message:
             self._coming -= 1
             raise InterpreterError(
-                tr(f"The sandbox cannot start a process: {message['failed']}. Too many may be running.", f"沙箱无法启动进程：{message['failed']}。可能进程过多。")
+                tr(
+                    f"The sandbox cannot start a process: {message['failed']}. Too many may be running.",
+                    f"沙箱无法启动进程：{message['failed']}。可能进程过多。",
+                )
             )
 
     def _receive(self, deadline: float) -> tuple[dict[str, Any], list[int]]:
@@ -211,7 +232,11 @@ class Helper:
 
 
 def kill(child: Child) -> None:
-    """End a child, whatever it is doing."""
+    """End a child, whatever it is doing.
+
+    Args:
+        child: its descriptors.
+    """
     with suppress(ProcessLookupError):
         signal.pidfd_send_signal(child.kill, signal.SIGKILL)
 
@@ -236,30 +261,3 @@ def _wait_readable(fd: int, deadline: float) -> bool:
     poll = select.poll()
     poll.register(fd, select.POLLIN)
     return bool(poll.poll(max(0.0, deadline - time.monotonic()) * 1000))
-
-
-_CURES = {
-    "x86_64": ("the sandbox knows the system calls of x86_64 only: use a remote interpreter", "沙箱仅支持 x86_64 的系统调用：请使用远程解释器"),
-    "seccomp": ("allow seccomp filters (CONFIG_SECCOMP_FILTER)", "请启用 seccomp 过滤器（CONFIG_SECCOMP_FILTER）"),
-    "Landlock": (
-        "use Linux 5.13 or later with `landlock` in /sys/kernel/security/lsm, or ask for level=\"namespaces\"",
-        "请使用 Linux 5.13 或更高版本并启用 landlock，或指定 level=\"namespaces\"",
-    ),
-    "user namespaces": (
-        "allow them (sysctl kernel.apparmor_restrict_unprivileged_userns=0, user.max_user_namespaces, the container's seccomp profile), "
-        'or ask for level="landlock"',
-        '请允许用户命名空间（sysctl kernel.apparmor_restrict_unprivileged_userns=0、user.max_user_namespaces、容器的 seccomp 配置），或指定 level="landlock"',
-    ),
-}
-_CURES["mounts and users of its own"] = _CURES["user namespaces"]
-
-
-def unavailable(missing: list[tuple[str, str]]) -> SandboxUnavailableError:
-    """The refusal, with every missing part and its cure."""
-    parts = [f"{name} ({answer})" for name, answer in missing]
-    cures = [tr(*_CURES[name]) for name, _ in missing if name in _CURES]
-    listed, cure = ", ".join(parts), "; ".join(dict.fromkeys(cures))
-    return SandboxUnavailableError(
-        tr(f"The sandbox refuses to run programs: this machine lacks {listed}. {cure[:1].upper()}{cure[1:]}.", f"沙箱拒绝运行程序：本机缺少 {listed}。{cure}。"),
-        missing=tuple(name for name, _ in missing),
-    )

@@ -50,7 +50,12 @@ class PythonInterpreter:
     """
 
     def __init__(
-        self, *, level: Level | None = None, limits: Limits | None = None, packages: Iterable[str] = PACKAGES, parallel: int | None = None
+        self,
+        *,
+        level: Level | None = None,
+        limits: Limits | None = None,
+        packages: Iterable[str] = PACKAGES,
+        parallel: int | None = None,
     ) -> None:
         self.level = _level(level or os.environ.get("NACRE_SANDBOX") or "full")
         self.limits = limits or Limits()
@@ -78,13 +83,28 @@ class PythonInterpreter:
         request = _request(code, timeout_s, inputs or {}, self.limits)
         if len(request) > self.limits.program:
             size = self.limits.program
-            return Execution("error", error=tr(f"The program and its inputs are longer than {size} bytes.", f"程序及其输入超过 {size} 字节。"), limit="program")
+            return Execution(
+                "error",
+                error=tr(
+                    f"The program and its inputs are longer than {size} bytes.", f"程序及其输入超过 {size} 字节。"
+                ),
+                limit="program",
+            )
         with self._slots:
             execution = self._run_once(request, timeout_s)
             return execution or self._run_once(request, timeout_s) or _interrupted()
 
     async def arun(self, code: str, timeout_s: float = 5.0, *, inputs: Mapping[str, Any] | None = None) -> Execution:
-        """`run` without blocking the event loop."""
+        """`run` without blocking the event loop.
+
+        Args:
+            code: as for `run`.
+            timeout_s: as for `run`.
+            inputs: as for `run`.
+
+        Returns:
+            As `run`.
+        """
         return await asyncio.to_thread(self.run, code, timeout_s, inputs=inputs)
 
     def start(self) -> dict[str, Any]:
@@ -121,7 +141,9 @@ class PythonInterpreter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def _run_once(self, request: bytes, timeout_s: float) -> Execution | None:
@@ -148,13 +170,17 @@ class PythonInterpreter:
         """Attack the new sandbox; refuse to serve when anything gets out."""
         child = helper.take()
         try:
-            execution = _execute(helper, child, _request(selftest.PROGRAM, 10.0, {"path": __file__}, self.limits), self.limits, 10.0)
+            execution = _execute(
+                helper, child, _request(selftest.PROGRAM, 10.0, {"path": __file__}, self.limits), self.limits, 10.0
+            )
         finally:
             helper.release(child)
         helper.facts["self_test"] = execution.value
         if execution.status != "ok" or execution.value != selftest.PASSED:
             what = execution.error or execution.value
-            raise InterpreterError(tr(f"The sandbox failed its self-test and serves nothing: {what}", f"沙箱未通过自检，拒绝服务：{what}"))
+            raise InterpreterError(
+                tr(f"The sandbox failed its self-test and serves nothing: {what}", f"沙箱未通过自检，拒绝服务：{what}")
+            )
 
 
 @cache
@@ -187,22 +213,38 @@ def _cpu_s(timeout_s: float, limits: Limits) -> int:
 def _request(code: str, timeout_s: float, inputs: Mapping[str, Any], limits: Limits) -> bytes:
     """Length and JSON, as `inside.child` reads it."""
     if not isinstance(code, str):
-        raise UsageError(tr(f"A program is a text, not {type(code).__name__}.", f"程序应为文本，而不是 {type(code).__name__}。"))
+        raise UsageError(
+            tr(f"A program is a text, not {type(code).__name__}.", f"程序应为文本，而不是 {type(code).__name__}。")
+        )
     if not 0 < timeout_s <= 86_400:
-        raise UsageError(tr(f"timeout_s is {timeout_s!r}; give seconds between 0 and 86400.", f"timeout_s 为 {timeout_s!r}，请给出 0 到 86400 之间的秒数。"))
+        raise UsageError(
+            tr(
+                f"timeout_s is {timeout_s!r}; give seconds between 0 and 86400.",
+                f"timeout_s 为 {timeout_s!r}，请给出 0 到 86400 之间的秒数。",
+            )
+        )
     try:
-        body = json.dumps({"code": code, "inputs": dict(inputs), "value_limit": limits.value, "cpu_s": _cpu_s(timeout_s, limits)}).encode()
+        body = json.dumps(
+            {"code": code, "inputs": dict(inputs), "value_limit": limits.value, "cpu_s": _cpu_s(timeout_s, limits)}
+        ).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise UsageError(tr(f"The inputs are not plain data: {error}", f"输入不是普通数据：{error}")) from error
     return len(body).to_bytes(4, "big") + body
 
 
 def _interrupted() -> Execution:
-    return Execution("error", error=tr("The sandbox was ended while the program ran, twice.", "程序运行期间沙箱两次被终止。"))
+    return Execution(
+        "error", error=tr("The sandbox was ended while the program ran, twice.", "程序运行期间沙箱两次被终止。")
+    )
 
 
 def _level(name: str) -> Level:
     for level in LEVELS:
         if name == level:
             return level
-    raise UsageError(tr(f"Unknown level {name!r}; choose one of {', '.join(LEVELS)}.", f"未知的级别 {name!r}；可选：{'、'.join(LEVELS)}。"))
+    raise UsageError(
+        tr(
+            f"Unknown level {name!r}; choose one of {', '.join(LEVELS)}.",
+            f"未知的级别 {name!r}；可选：{'、'.join(LEVELS)}。",
+        )
+    )

@@ -32,6 +32,9 @@ class Pool:
     def take(self) -> tuple[Helper, Child]:
         """A helper and one of its waiting children; give both back with `give_back`.
 
+        Returns:
+            The helper and the child.
+
         Raises:
             SandboxUnavailableError: the kernel does not offer what is needed.
             InterpreterError: no helper can be started.
@@ -46,7 +49,11 @@ class Pool:
         return helper, helper.take()
 
     def helper(self) -> Helper:
-        """The current helper, counted as in use until `give_back`."""
+        """The current helper, counted as in use until `give_back`.
+
+        Returns:
+            The helper.
+        """
         with self._lock:
             self._notice_fork()
             if self._helper is None:
@@ -59,7 +66,12 @@ class Pool:
             return self._helper
 
     def give_back(self, helper: Helper, child: Child | None = None) -> None:
-        """Return what `take` or `helper` gave; the child ends now if it has not."""
+        """Return what `take` or `helper` gave; the child ends now if it has not.
+
+        Args:
+            helper: the helper.
+            child: the child, if one was taken.
+        """
         if child is not None:
             helper.release(child)
         with self._lock:
@@ -67,7 +79,11 @@ class Pool:
             self._close_if_idle(helper)
 
     def discard(self, helper: Helper) -> None:
-        """Use this helper no more for new runs: it died or misbehaved."""
+        """Use this helper no more for new runs: it died or misbehaved.
+
+        Args:
+            helper: the helper.
+        """
         with self._lock:
             if self._helper is helper:
                 self._helper = None

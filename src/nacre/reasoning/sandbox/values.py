@@ -39,7 +39,14 @@ def decode(text: str) -> Any:
 
 
 def printable(text: str) -> str:
-    """The text with lone surrogates replaced, so that it can be written anywhere."""
+    """The text with lone surrogates replaced, so that it can be written anywhere.
+
+    Args:
+        text: any text.
+
+    Returns:
+        Text that every Unicode encoding takes.
+    """
     return _LONE_SURROGATE.sub("\ufffd", text)
 
 

@@ -12,7 +12,13 @@ from pathlib import Path
 
 PACKAGES = ("numpy", "sympy", "mpmath", "gmpy2", "dateutil", "six", "tzdata")
 PRELOADED = ("numpy", "numpy.random", "sympy", "dateutil.relativedelta", "dateutil.parser")
-_SHARED_LIBRARIES = ("/usr/lib/x86_64-linux-gnu", "/lib/x86_64-linux-gnu", "/usr/lib64", "/lib64", "/usr/share/zoneinfo")
+_SHARED_LIBRARIES = (
+    "/usr/lib/x86_64-linux-gnu",
+    "/lib/x86_64-linux-gnu",
+    "/usr/lib64",
+    "/lib64",
+    "/usr/share/zoneinfo",
+)
 
 
 @dataclass(frozen=True)
@@ -47,12 +53,18 @@ def view_of(packages: Iterable[str]) -> View:
     found = [place for name in names for place in _places(name)]
     shared = {os.path.realpath(path) for path in _SHARED_LIBRARIES if Path(path).is_dir()}
     hidden = [f"{folder}/{name}" for folder in library for name in ("site-packages", "dist-packages")]
-    path = [*sorted(library), *(f"{folder}/lib-dynload" for folder in sorted(library)), *dict.fromkeys(str(Path(place).parent) for place in found)]
+    path = [
+        *sorted(library),
+        *(f"{folder}/lib-dynload" for folder in sorted(library)),
+        *dict.fromkeys(str(Path(place).parent) for place in found),
+    ]
     return View(
         readable=tuple(sorted({*library, *shared, *found})),
         hidden=tuple(sorted(folder for folder in hidden if Path(folder).is_dir())),
         path=tuple(path),
-        packages=tuple(name for name in (*PRELOADED, *(n for n in names if n not in PACKAGES)) if name.partition(".")[0] in names),
+        packages=tuple(
+            name for name in (*PRELOADED, *(n for n in names if n not in PACKAGES)) if name.partition(".")[0] in names
+        ),
     )
 
 

@@ -13,12 +13,23 @@ from . import linux, namespaces, preload, program, rlimits
 if TYPE_CHECKING:
     from .zygote import Zygote
 
-_ANSWER_FD, _PROGRAM_FD = 700, 701  # above the limit on descriptors, out of the way of programs that close all they know
+_ANSWER_FD, _PROGRAM_FD = (
+    700,
+    701,
+)  # above the limit on descriptors, out of the way of programs that close all they know
 _NONCE_BYTES = 16
 
 
 def run(zygote: Zygote, program_in: int, stdout: int, stderr: int, answer: int) -> None:
-    """Become the run: never returns."""
+    """Become the run: never returns.
+
+    Args:
+        zygote: the process that this one was made from.
+        program_in: the pipe that the program comes from.
+        stdout: the pipe for standard output.
+        stderr: the pipe for standard error.
+        answer: the pipe for the answer.
+    """
     try:
         _take_descriptors(program_in, stdout, stderr, answer)
         lock_down(zygote)
@@ -36,7 +47,11 @@ def _take_descriptors(program_in: int, stdout: int, stderr: int, answer: int) ->
 
 
 def lock_down(zygote: Zygote) -> None:
-    """Give up everything that the program does not need. What stands here last is what stays."""
+    """Give up everything that the program does not need. What stands here last is what stays.
+
+    Args:
+        zygote: the process that this one was made from.
+    """
     config = zygote.config
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -53,7 +68,9 @@ def lock_down(zygote: Zygote) -> None:
     linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
     preload.reseed()
     gc.enable()
-    rlimits.apply(zygote.address_space + config["memory_bytes"], config["file_bytes"], config["files"], config["processes"])
+    rlimits.apply(
+        zygote.address_space + config["memory_bytes"], config["file_bytes"], config["files"], config["processes"]
+    )
     zygote.filter_for(os.getpid()).install()
 
 

@@ -35,6 +35,12 @@ class Encoder:
     def text(self, value: Any) -> str:
         """The value as JSON.
 
+        Args:
+            value: any object.
+
+        Returns:
+            ASCII text on one line.
+
         Raises:
             Unencodable: it passes a limit.
         """
@@ -106,7 +112,9 @@ def _write_str(out: Encoder, value: str, depth: int) -> None:
 
 
 def _write_bytes(out: Encoder, value: bytes | bytearray, depth: int) -> None:
-    data = bytes.__getitem__(value, slice(None)) if isinstance(value, bytes) else bytearray.__getitem__(value, slice(None))
+    data = (
+        bytes.__getitem__(value, slice(None)) if isinstance(value, bytes) else bytearray.__getitem__(value, slice(None))
+    )
     if len(data) * 2 > out._left:
         out._put(" " * (out._left + 1))
     out._put(f'{{"b":"{data.hex()}"}}')

@@ -16,7 +16,11 @@ WRITE = READ | _WRITE_FILE | _TRUNCATE | _REMOVE | _MAKE_DIR | _MAKE_REG | _MAKE
 DEVICE = _READ_FILE | _WRITE_FILE
 _FILE_ONLY = _READ_FILE | _WRITE_FILE | _TRUNCATE | 1
 _ALL_FILES = {1: 0x1FFF, 2: 0x3FFF, 3: 0x7FFF, 4: 0x7FFF, 5: 0xFFFF}  # by ABI; later ones add nothing to files
-_ALL_NET, _ALL_SCOPES, _QUIET = 3, 3, 1  # TCP bind and connect (ABI 4); abstract sockets and signals (ABI 6); no audit records (ABI 7)
+_ALL_NET, _ALL_SCOPES, _QUIET = (
+    3,
+    3,
+    1,
+)  # TCP bind and connect (ABI 4); abstract sockets and signals (ABI 6); no audit records (ABI 7)
 
 
 class _Ruleset(ctypes.Structure):
@@ -30,6 +34,9 @@ class _Beneath(ctypes.Structure):
 
 def abi() -> int:
     """The version that this kernel speaks.
+
+    Returns:
+        1 or more.
 
     Raises:
         OSError: Landlock is not built in, or not switched on.
@@ -48,7 +55,12 @@ class Ruleset:
         self._fd = syscall("landlock_create_ruleset", ruleset, size, 0)
 
     def allow(self, path: str, rights: int) -> None:
-        """Open `path` and what lies beneath it for `rights` (READ, WRITE or DEVICE)."""
+        """Open a place and what lies beneath it.
+
+        Args:
+            path: a folder or a file.
+            rights: READ, WRITE or DEVICE.
+        """
         folder = os.open(path, os.O_PATH | os.O_CLOEXEC)
         try:
             if not stat.S_ISDIR(os.fstat(folder).st_mode):

@@ -21,7 +21,15 @@ MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC = 1, 2
 _AT_FDCWD = -100
 
 # Numbers of x86_64. The newer calls (from 424 on) are the same on every architecture.
-_SYS = {"pivot_root": 155, "capset": 126, "setns": 308, "seccomp": 317, "open_tree": 428, "move_mount": 429, "mount_setattr": 442}
+_SYS = {
+    "pivot_root": 155,
+    "capset": 126,
+    "setns": 308,
+    "seccomp": 317,
+    "open_tree": 428,
+    "move_mount": 429,
+    "mount_setattr": 442,
+}
 _SYS |= {"landlock_create_ruleset": 444, "landlock_add_rule": 445, "landlock_restrict_self": 446, "close_range": 436}
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -41,7 +49,10 @@ def syscall(name: str, *args: int | bytes | ctypes.Structure | None) -> int:
     Raises:
         OSError: the kernel said no; `filename` is the name of the call.
     """
-    values = [ctypes.byref(a) if isinstance(a, ctypes.Structure) else ctypes.c_long(a) if isinstance(a, int) else a for a in args]
+    values = [
+        ctypes.byref(a) if isinstance(a, ctypes.Structure) else ctypes.c_long(a) if isinstance(a, int) else a
+        for a in args
+    ]
     result: int = _libc.syscall(ctypes.c_long(_SYS[name]), *values)
     return _checked(result, name)
 
@@ -54,28 +65,74 @@ def _checked(result: int, name: str) -> int:
 
 
 def prctl(option: int, *args: int) -> int:
-    """prctl(2) with numbers only; raises OSError like `syscall`."""
+    """prctl(2) with numbers only.
+
+    Args:
+        option: PR_….
+        *args: up to four numbers.
+
+    Returns:
+        What the kernel returned.
+
+    Raises:
+        OSError: as `syscall`.
+    """
     words = [ctypes.c_ulong(a) for a in (*args, 0, 0, 0, 0)[:4]]
     return _checked(_libc.prctl(option, *words), f"prctl({option})")
 
 
 def unshare(flags: int, name: str) -> None:
-    """Leave the namespaces in `flags`; `name` goes into the error."""
+    """Leave namespaces.
+
+    Args:
+        flags: CLONE_NEW… bits.
+        name: for the error.
+
+    Raises:
+        OSError: as `syscall`.
+    """
     _checked(_libc.unshare(flags), f"unshare({name})")
 
 
 def setns(fd: int, flags: int) -> None:
-    """Enter the namespace that `fd` stands for."""
+    """Enter a namespace.
+
+    Args:
+        fd: a file of /proc/…/ns.
+        flags: its kind, a CLONE_NEW… bit.
+
+    Raises:
+        OSError: as `syscall`.
+    """
     syscall("setns", fd, flags)
 
 
 def mount(source: bytes | None, target: bytes, kind: bytes | None, flags: int, data: bytes | None = None) -> None:
-    """mount(2); raises OSError like `syscall`."""
+    """mount(2).
+
+    Args:
+        source: device or label.
+        target: mount point.
+        kind: file system; None where the flags need none.
+        flags: MS_… bits.
+        data: options of the file system.
+
+    Raises:
+        OSError: as `syscall`.
+    """
     _checked(_libc.mount(source, target, kind, ctypes.c_ulong(flags), data), "mount")
 
 
 def umount(target: bytes, flags: int) -> None:
-    """umount2(2); raises OSError like `syscall`."""
+    """umount2(2).
+
+    Args:
+        target: mount point.
+        flags: MNT_… bits.
+
+    Raises:
+        OSError: as `syscall`.
+    """
     _checked(_libc.umount2(target, flags), "umount")
 
 
@@ -100,13 +157,22 @@ def clone_tree(path: str, attributes: int) -> int:
 
 
 def attach_tree(tree: int, target: str) -> None:
-    """Mount what `clone_tree` returned at `target`, and close the descriptor."""
+    """Mount what `clone_tree` returned, and close the descriptor.
+
+    Args:
+        tree: the descriptor.
+        target: an existing folder or file.
+    """
     syscall("move_mount", tree, b"", _AT_FDCWD, os.fsencode(target), _MOVE_MOUNT_F_EMPTY_PATH)
     os.close(tree)
 
 
 def keep_capabilities(*keep: int) -> None:
-    """Keep only these capabilities, permitted and effective; with none, give up all of them."""
+    """Keep only these capabilities, permitted and effective; with none, give up all of them.
+
+    Args:
+        *keep: CAP_… numbers.
+    """
     bits = sum(1 << number for number in keep)
     header = (ctypes.c_uint32 * 2)(0x20080522, 0)
     low, high = bits & 0xFFFFFFFF, bits >> 32
@@ -124,5 +190,9 @@ def drop_bounding_set() -> None:
 
 
 def close_all_from(first: int) -> None:
-    """Close every descriptor from `first` on."""
+    """Close every descriptor from one on.
+
+    Args:
+        first: the lowest that is closed.
+    """
     syscall("close_range", first, 0xFFFFFFFF, 0)

@@ -13,7 +13,13 @@ from . import linux
 NOBODY = 65534
 BOX, SCRATCH = "/box", "/box/tmp"  # Landlock looks past a mount point, so its rule goes on the folder above
 DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom", "/dev/random")
-_OTHERS = {"mount": linux.CLONE_NEWNS, "pid": linux.CLONE_NEWPID, "net": linux.CLONE_NEWNET, "ipc": linux.CLONE_NEWIPC, "uts": linux.CLONE_NEWUTS}
+_OTHERS = {
+    "mount": linux.CLONE_NEWNS,
+    "pid": linux.CLONE_NEWPID,
+    "net": linux.CLONE_NEWNET,
+    "ipc": linux.CLONE_NEWIPC,
+    "uts": linux.CLONE_NEWUTS,
+}
 
 
 def enter() -> None:
@@ -79,7 +85,9 @@ def build_view(readable: Sequence[str], hidden: Sequence[str]) -> None:
     trees = {path: linux.clone_tree(path, closed) for path in readable}
     device = linux.MOUNT_ATTR_NOSUID | linux.MOUNT_ATTR_NOEXEC
     trees |= {path: linux.clone_tree(path, device) for path in DEVICES if Path(path).exists()}
-    links = {path: str(Path(path).readlink()) for path in ("/lib", "/lib64") if Path(path).is_symlink()} | {"/tmp": SCRATCH}
+    links = {path: str(Path(path).readlink()) for path in ("/lib", "/lib64") if Path(path).is_symlink()} | {
+        "/tmp": SCRATCH
+    }
     root_flags = linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC
     linux.mount(b"view", b"/tmp", b"tmpfs", root_flags, b"size=256k,mode=755")
     os.chdir("/tmp")
@@ -89,7 +97,9 @@ def build_view(readable: Sequence[str], hidden: Sequence[str]) -> None:
         else:
             linux.mount(b"hidden", os.fsencode(_here(path)), b"tmpfs", root_flags, b"size=64k,mode=755")
     for path in hidden:
-        linux.mount(None, os.fsencode(_here(path)), None, linux.MS_REMOUNT | linux.MS_BIND | linux.MS_RDONLY | root_flags)
+        linux.mount(
+            None, os.fsencode(_here(path)), None, linux.MS_REMOUNT | linux.MS_BIND | linux.MS_RDONLY | root_flags
+        )
     _here(SCRATCH).mkdir(parents=True)
     for path, target in links.items():
         if not os.path.lexists(_here(path)):  # Python may be installed there
@@ -137,7 +147,14 @@ def mount_scratch(size: int, files: int) -> None:
 
 
 def nobody_can_read(path: str) -> bool:
-    """Whether `become_nobody` would leave this file readable, tried in a child."""
+    """Whether `become_nobody` would leave this file readable, tried in a child.
+
+    Args:
+        path: the file.
+
+    Returns:
+        True when nobody can read it.
+    """
     pid = os.fork()
     if pid == 0:
         try:

@@ -51,7 +51,12 @@ def _names(loaded: list[str]) -> dict[str, Any]:
     import math
     import statistics
 
-    names: dict[str, Any] = {"math": math, "statistics": statistics, "datetime": datetime.datetime, "date": datetime.date}
+    names: dict[str, Any] = {
+        "math": math,
+        "statistics": statistics,
+        "datetime": datetime.datetime,
+        "date": datetime.date,
+    }
     names["timedelta"] = datetime.timedelta
     if "numpy" in loaded:
         names["np"] = sys.modules["numpy"]
@@ -59,7 +64,9 @@ def _names(loaded: list[str]) -> dict[str, Any]:
         names["relativedelta"] = sys.modules["dateutil.relativedelta"].relativedelta
     if "sympy" in loaded:
         sympy = sys.modules["sympy"]
-        names |= {name: getattr(sympy, name) for name in ("Symbol", "symbols", "Eq", "solve", "simplify")} | {"solve_it": solve_it}
+        names |= {name: getattr(sympy, name) for name in ("Symbol", "symbols", "Eq", "solve", "simplify")} | {
+            "solve_it": solve_it
+        }
     return names
 
 

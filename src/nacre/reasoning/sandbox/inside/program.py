@@ -20,7 +20,13 @@ from .recording import Place, recorded
 _NAME = "<program>"
 _READS_LIMIT = 1 << 18
 _ANSWERS = ("ans", "answer")
-_LIMIT_OF_ERRNO = {errno.ENOSPC: "disk", errno.EDQUOT: "disk", errno.EFBIG: "file_size", errno.EMFILE: "files", errno.ENFILE: "files"}
+_LIMIT_OF_ERRNO = {
+    errno.ENOSPC: "disk",
+    errno.EDQUOT: "disk",
+    errno.EFBIG: "file_size",
+    errno.EMFILE: "files",
+    errno.ENFILE: "files",
+}
 _FORBIDDEN = (errno.EPERM, errno.EACCES, errno.EROFS)
 
 
@@ -134,7 +140,11 @@ def _failure(error: BaseException) -> tuple[str, str]:
         return "memory:memory", "MemoryError: the program needs more memory than a run may have"
     _flush()
     if isinstance(error, SystemExit):
-        return ("ok", "null") if error.code in (None, 0) else ("error", f"SystemExit: the program ended itself with {error.code!r}"[:500])
+        return (
+            ("ok", "null")
+            if error.code in (None, 0)
+            else ("error", f"SystemExit: the program ended itself with {error.code!r}"[:500])
+        )
     text = _describe(error)
     if isinstance(error, OSError) and error.errno in _FORBIDDEN:
         return "blocked", text

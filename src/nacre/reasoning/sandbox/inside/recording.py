@@ -60,7 +60,11 @@ def recorded(inputs: dict[str, Any]) -> tuple[dict[str, Any], set[Place]]:
 
 
 def _holds_tables(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(table, list) and all(isinstance(row, dict) for row in table) for table in value)
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(table, list) and all(isinstance(row, dict) for row in table) for table in value)
+    )
 
 
 def _rows(name: str, tables: list[list[dict[Any, Any]]], log: set[Place]) -> list[list[Row]]:

@@ -24,7 +24,11 @@ def apply(address_space: int, file_size: int, files: int, processes: int) -> Non
 
 
 def apply_cpu(seconds: int) -> None:
-    """Limit processor time; the kernel kills at the limit."""
+    """Limit processor time; the kernel kills at the limit.
+
+    Args:
+        seconds: of all threads together.
+    """
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
 
 

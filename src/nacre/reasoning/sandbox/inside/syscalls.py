@@ -68,10 +68,40 @@ _SELF = {
 }  # fmt: skip
 _SENDING_SIGNALS = {"kill": 62, "tgkill": 234}
 _EXTENDED_ATTRIBUTES = (*range(188, 200), *range(463, 467))
-_TERMINAL_REQUESTS = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)  # TCGETS TIOCGWINSZ FIONREAD FIONBIO FIONCLEX FIOCLEX
-_DESCRIPTOR_COMMANDS = (0, 1, 2, 3, 4, 5, 6, 7, 1030)  # F_DUPFD GETFD SETFD GETFL SETFL GETLK SETLK SETLKW F_DUPFD_CLOEXEC
+_TERMINAL_REQUESTS = (
+    0x5401,
+    0x5413,
+    0x541B,
+    0x5421,
+    0x5450,
+    0x5451,
+)  # TCGETS TIOCGWINSZ FIONREAD FIONBIO FIONCLEX FIOCLEX
+_DESCRIPTOR_COMMANDS = (
+    0,
+    1,
+    2,
+    3,
+    4,
+    5,
+    6,
+    7,
+    1030,
+)  # F_DUPFD GETFD SETFD GETFL SETFL GETLK SETLK SETLKW F_DUPFD_CLOEXEC
 _NAMING_A_THREAD = (15, 16)  # PR_SET_NAME, PR_GET_NAME
-MMAP, MPROTECT, IOCTL, SOCKETPAIR, SENDTO, RECVFROM, SHUTDOWN, CLONE, FCNTL, PRCTL, PRLIMIT64, CLONE3 = 9, 10, 16, 53, 44, 45, 48, 56, 72, 157, 302, 435
+MMAP, MPROTECT, IOCTL, SOCKETPAIR, SENDTO, RECVFROM, SHUTDOWN, CLONE, FCNTL, PRCTL, PRLIMIT64, CLONE3 = (
+    9,
+    10,
+    16,
+    53,
+    44,
+    45,
+    48,
+    56,
+    72,
+    157,
+    302,
+    435,
+)
 
 
 def _one_of(index: int, numbers: tuple[int, ...]) -> Rule:
@@ -88,16 +118,26 @@ def allowed(own_pid: int | None) -> dict[int, Rule]:
     Returns:
         System call number to rule.
     """
-    rules = dict.fromkeys([*_FILES.values(), *_MEMORY.values(), *_WAITING.values(), *_SIGNALS.values(), *_SELF.values()], ALLOW)
-    rules |= dict.fromkeys(_EXTENDED_ATTRIBUTES, Rule(error=errno.ENOTSUP))  # shutil.copy2 takes ENOTSUP for "nothing to copy"
+    rules = dict.fromkeys(
+        [*_FILES.values(), *_MEMORY.values(), *_WAITING.values(), *_SIGNALS.values(), *_SELF.values()], ALLOW
+    )
+    rules |= dict.fromkeys(
+        _EXTENDED_ATTRIBUTES, Rule(error=errno.ENOTSUP)
+    )  # shutil.copy2 takes ENOTSUP for "nothing to copy"
     never_both = Rule(((Test(2, _PROT_WRITE, 0),), (Test(2, _PROT_EXEC, 0),)))  # memory is writable or executable
     rules |= {MMAP: never_both, MPROTECT: never_both, CLONE3: Rule(error=errno.ENOSYS)}  # libc then falls back to clone
-    rules |= {IOCTL: _one_of(1, _TERMINAL_REQUESTS), FCNTL: _one_of(1, _DESCRIPTOR_COMMANDS), PRCTL: _one_of(0, _NAMING_A_THREAD)}
+    rules |= {
+        IOCTL: _one_of(1, _TERMINAL_REQUESTS),
+        FCNTL: _one_of(1, _DESCRIPTOR_COMMANDS),
+        PRCTL: _one_of(0, _NAMING_A_THREAD),
+    }
     rules[PRLIMIT64] = Rule(((Test(0, LOW, 0),),))  # its own limits only
     if own_pid is not None:
         return rules | {number: Rule(((Test(0, LOW, own_pid),),)) for number in _SENDING_SIGNALS.values()}
     rules |= dict.fromkeys([*_FILE_ATTRIBUTES.values(), *_SENDING_SIGNALS.values(), RECVFROM, SHUTDOWN], ALLOW)
     rules[CLONE] = Rule(((Test(0, _THREAD_FLAGS | _NAMESPACE_FLAGS, _THREAD_FLAGS),),))  # threads, never processes
-    rules[SOCKETPAIR] = Rule(((Test(0, LOW, _AF_UNIX), Test(1, LOW & ~_SOCK_FLAGS, _SOCK_STREAM)),))  # asyncio wakes itself by one
+    rules[SOCKETPAIR] = Rule(
+        ((Test(0, LOW, _AF_UNIX), Test(1, LOW & ~_SOCK_FLAGS, _SOCK_STREAM)),)
+    )  # asyncio wakes itself by one
     rules[SENDTO] = Rule(((Test(4, FULL, 0),),))  # on a connected pair; never to an address
     return rules

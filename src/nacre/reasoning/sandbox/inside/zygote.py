@@ -76,11 +76,22 @@ class Zygote:
             namespaces.become_nobody()
 
     def filter_for(self, pid: int) -> seccomp.Filter:
-        """The filter of the child with this process id."""
+        """The filter of the child with this process id.
+
+        Args:
+            pid: of the child.
+
+        Returns:
+            The same for all children inside namespaces; one that names `pid` without them.
+        """
         return self._filter or seccomp.Filter(syscalls.allowed(pid))
 
     def facts(self) -> dict[str, Any]:
-        """What holds for every child, for `nacre doctor`."""
+        """What holds for every child, for `nacre doctor`.
+
+        Returns:
+            level, landlock_abi, user, modules.
+        """
         return {
             "level": self.config["level"],
             "landlock_abi": self.ruleset.abi if self.ruleset else 0,
