@@ -57,9 +57,9 @@ def _regex(pattern: str) -> str:
         if pattern.startswith("**/", place):
             out.append("(?:.*/)?")
             place += 3
-        elif pattern.startswith("/**", place) and place + 3 == len(pattern):
-            out.append("/.+")
-            place += 3
+        elif pattern[place:] in {"/**", "**"} and (place == 0 or pattern[place] == "/"):
+            out.append("/.+" if pattern[place] == "/" else ".+")
+            break
         elif pattern[place] == "*":
             out.append("[^/]*")
             place += 1

@@ -49,8 +49,9 @@ class Remote:
             if not found and not system.exists(root):
                 raise FileNotFoundError(self.url)
         except ImportError as error:
-            # fsspec names the package in its message: "Install s3fs to access S3".
-            raise MissingExtraError(tr(f"{self.url}: {error}", f"{self.url}：{error}"), package=str(error.name or ""), install=str(error)) from error
+            # fsspec's own message names the package, or Python's does.
+            line = f"pip install {error.name}" if error.name else str(error)
+            raise MissingExtraError(tr(f"{self.url}: {error}. Install it: {line}", f"{self.url}：{error}。请安装：{line}"), package=error.name or "", install=line) from error
         except Exception as error:  # each file system has its own
             raise SourceError(tr(f"{self.url} cannot be listed: {error}", f"无法列出 {self.url}：{error}"), uri=self.url) from error
         for path in sorted(found):

@@ -15,7 +15,7 @@ from nacre.retrieval.parsing.document import from_data, to_data
 NAMES = ["a.txt", "a.md", "a.html", "a.csv", "a.tsv", "a.json", "a.jsonl", "a.eml", "a.mbox", "a.ipynb", "a.pdf", "a.docx", "a"]
 # Fragments that mean something to one parser or another.
 PIECES = st.sampled_from(
-    ["# ", "## 标题\n", "\n", "\n\n", "- ", "1. ", "> ", "```\n", "|a|b|\n|-|-|\n|1|2|\n", "<p>", "</p>", "<table><tr><td>", "</table>", "<!-- ", "-->", "<h1>", "<li>", "---\n", "title: x\n"]
+    ["# ", "## 标题\n", "\n", "\n\n", "- ", "1. ", "> ", "```\n", "|a|b|\n|-|-|\n|1|2|\n", "<p>", "</p>", "<table><tr><td>", "</table>", "<!-- ", "-->", "<h1>", "<li>", "---\n", "title: x\n"]  # noqa: RUF005 - two families
     + ["a,b\n", '"', "\t", ";", "{", "}", "[", "]", '"k": 1', "From: a@b\n", "Subject: =?utf-8?b?5Lit?=\n", "Content-Type: multipart/mixed; boundary=b\n", "--b\n", "\x00", "\u2028", "\ufeff", "中文。", "word ", "\r\n", "\r", "\v"]
 )
 

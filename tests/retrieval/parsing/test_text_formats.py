@@ -59,7 +59,7 @@ def test_html_tables_stand_on_a_grid_and_layout_tables_do_not() -> None:
 
 
 def test_csv_finds_its_delimiter_and_numbers_its_records() -> None:
-    document = parse('Name;Note\n"Li; Lei";"two\nlines"\nHan;x\n'.encode(), name="a.csv")
+    document = parse(b'Name;Note\n"Li; Lei";"two\nlines"\nHan;x\n', name="a.csv")
     table = document.tables[0]
     assert (table.header, table.row) == (("Name", "Note"), 2)
     assert [[cell.text for cell in row] for row in table.rows] == [["Li; Lei", "two lines"], ["Han", "x"]]
