@@ -162,7 +162,7 @@ class Tidier:
             message=AIMessageChunk(content=content, tool_call_chunks=pieces, **data), generation_info=info or None
         )
 
-    def end(self) -> ChatGenerationChunk:
+    def end(self) -> Iterator[ChatGenerationChunk]:
         """End the stream.
 
         Returns:
@@ -177,6 +177,32 @@ class Tidier:
         if self.stopped:
             metadata["finish_reason"] = "stop"
         usage = self._usage or estimate_usage(self._messages, "".join(self._said))
-        rest = self._cutter.flush()
-        message = AIMessageChunk(content=rest, response_metadata=metadata, usage_metadata=usage, chunk_position="last")
-        return ChatGenerationChunk(message=message)
+        message = AIMessageChunk(
+            content=self._cutter.flush(), response_metadata=metadata, usage_metadata=usage, chunk_position="last"
+        )
+        yield ChatGenerationChunk(message=message)
+
+
+class AsTheyCome:
+    """Hands chunks out as they are: those of OpenAI's Responses API need no tidying."""
+
+    stopped = False
+
+    def push(self, chunk: ChatGenerationChunk) -> Iterator[ChatGenerationChunk]:
+        """Take the next chunk.
+
+        Args:
+            chunk: a chunk of langchain-openai.
+
+        Returns:
+            The same chunk.
+        """
+        yield chunk
+
+    def end(self) -> Iterator[ChatGenerationChunk]:
+        """End the stream.
+
+        Returns:
+            Nothing more.
+        """
+        return iter(())

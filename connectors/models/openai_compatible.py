@@ -17,7 +17,7 @@ from langchain_openai import ChatOpenAI
 
 from nacre.connectors.models.api_errors import Place, bad_reply, translated
 from nacre.connectors.models.connections import pool_of_this_loop
-from nacre.connectors.models.deltas import Tidier, readable
+from nacre.connectors.models.deltas import AsTheyCome, Tidier, readable
 from nacre.connectors.models.payload import fit, has_images
 from nacre.connectors.models.providers import PROVIDERS, Provider, Quirks
 from nacre.connectors.models.stops import cut_at
@@ -95,8 +95,8 @@ class OpenAICompatibleChatModel(ChatOpenAI):
         messages = self._convert_input(input_).to_messages()
         self._check_images(messages)
         payload: dict[str, Any] = super()._get_request_payload(messages, stop=stop, **kwargs)
-        if "messages" not in payload:  # the Responses API of OpenAI itself
-            return payload
+        if "messages" not in payload:  # the Responses API, which knows no stop strings
+            return {key: value for key, value in payload.items() if key not in {*self._quirks.drop, "stop"}}
         if self._stops_to_cut(payload.get("stop")):
             payload.pop("stop")
         return fit(payload, messages, self._quirks)
@@ -176,7 +176,7 @@ class OpenAICompatibleChatModel(ChatOpenAI):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        if self._must_stream(kwargs):
+        if self._quirks.stream_only:
             return _joined(self._stream(messages, stop, **kwargs))
         with translated(self._place):
             return self._finished(super()._generate(messages, stop, run_manager, **kwargs), messages, stop)
@@ -188,7 +188,7 @@ class OpenAICompatibleChatModel(ChatOpenAI):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        if self._must_stream(kwargs):
+        if self._quirks.stream_only:
             return _joined(iter([chunk async for chunk in self._astream(messages, stop, **kwargs)]))
         with translated(self._place):
             here = await self._in_this_loop()
@@ -202,15 +202,14 @@ class OpenAICompatibleChatModel(ChatOpenAI):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        tidier = Tidier(messages, self._stops_to_cut(stop))
+        tidier = self._tidier(messages, stop, kwargs)
         chunks: Any = super()._stream(messages, stop, **self._streaming(kwargs))
         with translated(self._place), closing(chunks):
             for chunk in chunks:
                 yield from tidier.push(chunk)
                 if tidier.stopped:
                     break
-            if self._is_chat(kwargs):
-                yield tidier.end()
+            yield from tidier.end()
 
     async def _astream(
         self,
@@ -219,7 +218,7 @@ class OpenAICompatibleChatModel(ChatOpenAI):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        tidier = Tidier(messages, self._stops_to_cut(stop))
+        tidier = self._tidier(messages, stop, kwargs)
         with translated(self._place):
             here = await self._in_this_loop()
             chunks: Any = super(OpenAICompatibleChatModel, here)._astream(messages, stop, **self._streaming(kwargs))
@@ -229,8 +228,8 @@ class OpenAICompatibleChatModel(ChatOpenAI):
                         yield tidy
                     if tidier.stopped:
                         break
-            if self._is_chat(kwargs):
-                yield tidier.end()
+            for tidy in tidier.end():
+                yield tidy
 
     async def _in_this_loop(self) -> OpenAICompatibleChatModel:
         """This model with the connections of the running event loop."""
@@ -239,14 +238,19 @@ class OpenAICompatibleChatModel(ChatOpenAI):
         client = self.root_async_client.copy(http_client=await pool_of_this_loop())
         return self.model_copy(update={"root_async_client": client, "async_client": client.chat.completions})
 
+    def _tidier(
+        self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]
+    ) -> Tidier | AsTheyCome:
+        return Tidier(messages, self._stops_to_cut(stop)) if self._is_chat(kwargs) else AsTheyCome()
+
     def _streaming(self, kwargs: dict[str, Any]) -> dict[str, Any]:
+        if not self._is_chat(kwargs):
+            return kwargs
         return {"stream_usage": self._quirks.stream_usage if self.stream_usage is None else self.stream_usage, **kwargs}
 
     def _is_chat(self, kwargs: dict[str, Any]) -> bool:
+        """Whether a call goes to chat completions; some models of OpenAI itself have only the Responses API."""
         return not self._use_responses_api({**self._default_params, **kwargs})
-
-    def _must_stream(self, kwargs: dict[str, Any]) -> bool:
-        return self._quirks.stream_only and "response_format" not in kwargs
 
     def _finished(self, result: ChatResult, messages: list[BaseMessage], stop: list[str] | None) -> ChatResult:
         """Cut at the stop strings that the server was not given, and estimate usage that it did not count."""

@@ -339,6 +339,48 @@ def test_provider_thinking_models_of_dashscope_are_streamed_under_invoke(server:
     )
 
 
+def test_provider_thinking_models_of_dashscope_give_json_too(server: Any, wire: SimpleNamespace) -> None:
+    server.answers = lambda request, n: (
+        wire.text_stream('{"setup":', ' "s"}')
+        if request.get("stream")
+        else wire.Answer(400, {"error": {"message": "no"}})
+    )
+    model = model_at(server, "dashscope:qwen3-32b").with_structured_output(Joke, method="json_mode")
+    assert model.invoke("q") == Joke(setup="s")
+
+
+def test_provider_models_of_openai_that_have_only_the_responses_api(server: Any, wire: SimpleNamespace) -> None:
+    done = {
+        "id": "r1", "object": "response", "created_at": 1, "model": "gpt-5-codex", "status": "completed", "parallel_tool_calls": True,
+        "tool_choice": "auto", "tools": [], "usage": {"input_tokens": 7, "output_tokens": 3, "total_tokens": 10},
+        "output": [{"id": "m1", "type": "message", "role": "assistant", "status": "completed", "content": [{"type": "output_text", "text": "Hi.", "annotations": []}]}],
+    }  # fmt: skip
+    begun = {
+        "type": "response.created",
+        "sequence_number": 0,
+        "response": {**done, "status": "in_progress", "output": [], "usage": None},
+    }
+    piece = {
+        "type": "response.output_text.delta",
+        "sequence_number": 1,
+        "item_id": "m1",
+        "output_index": 0,
+        "content_index": 0,
+        "delta": "Hi.",
+        "logprobs": [],
+    }
+    end = {"type": "response.completed", "sequence_number": 2, "response": done}
+    server.answers = lambda request, n: (
+        wire.stream(begun, piece, end) if request.get("stream") else wire.Answer(body=done)
+    )
+    model = model_at(server, "openai:gpt-5-codex")
+    for message in (model.invoke("q", stop=["x"], temperature=0.1), merged(list(model.stream("q", stop=["x"])))):
+        assert (message.text, message.usage_metadata["total_tokens"]) == ("Hi.", 10)
+    assert not {"stop", "temperature", "stream_usage", "stream_options"} & (
+        server.requests[0].keys() | server.requests[1].keys()
+    )
+
+
 async def test_provider_thinking_models_are_streamed_under_ainvoke(server: Any, wire: SimpleNamespace) -> None:
     server.answers = lambda request, n: (
         wire.text_stream("4", "2") if request.get("stream") else wire.Answer(400, {"error": {"message": "no"}})
