@@ -128,3 +128,11 @@ def test_evidence_is_whole_sentences_of_the_passages_whatever_they_hold(question
     if found:
         assert 0.0 <= agreement(found) <= 1.0
         assert 0.0 <= answerable(asked, [(one, ""), (two, "title")], found)[1] <= 1.0
+
+
+@pytest.mark.parametrize("piece", [".", "信息", "12 ", "A b. ", "a.", "|\t", "\n", "Lin Wei ", "是谁？", "“"])
+def test_a_monotonous_text_of_any_kind_costs_no_more_than_another(piece: str) -> None:
+    # Quadratic patterns would run into the time limit of the suite here.
+    text = piece * (60_000 // len(piece)) + "x"
+    for question in ("Who is Lin Wei?", "信息有多少？"):
+        assert len(evidence(analyse(question + text[:2000]), [(text, "t")])) >= 1

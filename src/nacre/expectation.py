@@ -88,7 +88,7 @@ _TIME = re.compile(
 )
 _NAME = re.compile(
     r"(?:[A-Z][\w'’.&-]*|[A-Z]\.)(?: (?:(?:of|the|de|von|van|da|del|and|&) )?[A-Z][\w'’&-]*)*"
-    r"|[\u4e00-\u9fff]+(?:[·•・][\u4e00-\u9fff]+)+"
+    r"|[\u4e00-\u9fff]{1,12}(?:[·•・][\u4e00-\u9fff]{1,12})+"
 )
 _PLACE = re.compile(
     r"\b(?:in|at|near|from|to|into|on|outside|around|through|across|of) (?:the )?(?P<name>[A-Z][\w'’-]*)"

@@ -33,6 +33,9 @@ WEIGHTS = {
     "fragment": -2.67,
 }
 
+_TERMS = 64  # different words of a question that count
+_PLACES = 50  # of a sentence that are compared with each other
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -110,6 +113,7 @@ def analyse(question: str) -> Question:
     text = unicodedata.normalize("NFKC", question)
     asked = words(text)
     terms = tuple(dict.fromkeys(term for term in asked if term not in stopwords())) or tuple(dict.fromkeys(asked))
+    terms = terms[:_TERMS]
     language = language_of(text)
     return Question(text, language, terms, frozenset(asked), frozenset(_pairs(text, asked, language)), expected(text))
 
@@ -256,11 +260,11 @@ def _named(question: Question, sentence: _Sentence) -> list[tuple[int, int]]:
 
 def _nearness(question: Question, sentence: _Sentence, named: list[tuple[int, int]]) -> float:
     """1 where an answer of the expected kind touches a word of the question, falling off with the distance."""
-    places = [at for term, at in sentence.located if term in question.terms]
+    places = [at for term, at in sentence.located if term in question.terms][:_PLACES]
     if not named or not places:
         return 0.0
     scale = 40 if question.language == "en" else 15  # characters
-    return max(math.exp(-min(max(0, start - at, at - end) for at in places) / scale) for start, end in named)
+    return max(math.exp(-min(max(0, start - at, at - end) for at in places) / scale) for start, end in named[:_PLACES])
 
 
 def _focus(question: Question, sentence: _Sentence, named: list[tuple[int, int]]) -> float:

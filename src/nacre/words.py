@@ -17,7 +17,7 @@ from collections.abc import Iterator
 _HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f々〇"
 _KANA = "\u3040-\u30ff\u31f0-\u31ff"
 # A standard's number is one name though written with a space: GB/T 22239-2019, ISO 9001:2015, RFC 2616.
-_STANDARD = re.compile(r"\b[A-Z]{2,6}(?:/[A-Z]{1,5})* ?\d{2,}(?:\.\d+)*(?:[-:]\d+)*\b")
+_STANDARD = re.compile(r"\b[A-Z]{2,6}(?:/[A-Z]{1,5}){0,3} ?\d{2,}(?:\.\d+)*(?:[-:]\d+)*\b")
 _PIECE = re.compile(
     rf"(?P<han>[{_HAN}]+)|(?P<kana>[{_KANA}]+)"
     rf"|(?P<latin>[^\W_{_HAN}{_KANA}]+(?:[._/@+#:&'’\-,]+[^\W_{_HAN}{_KANA}]+)*(?:\+\+|#)?)"
@@ -171,7 +171,8 @@ def _mended(root: str) -> str:
 # ---------------------------------------------------------------------------------------------------------------- sentences
 
 _CLOSERS = "”’\"'」』】）)》〉］\\]}*"
-_END = re.compile(rf"[。！？；｡…]+[{_CLOSERS}]*|[.!?]+[{_CLOSERS}]*(?=\s|$|[{_HAN}])")
+# The look-behind keeps a run of ten thousand dots linear.
+_END = re.compile(rf"[。！？；｡…]+[{_CLOSERS}]*|(?<![.!?])[.!?]++[{_CLOSERS}]*+(?=\s|$|[{_HAN}])")
 _ABBREVIATION = re.compile(
     r"(?:^|[\s(\[“\"'])(?:Mr|Mrs|Ms|Dr|Prof|Sr|Jr|St|Mt|Gen|Col|Capt|Lt|Sgt|Rev|Hon|Gov|Sen|Rep|vs|No|Nos|Fig|Figs|Eq|Sec|Ch|Vol|pp|p|cf|al|etc|approx|ca|c"
     r"|Inc|Ltd|Co|Corp|Dept|Univ|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept|Sep|Oct|Nov|Dec|e\.g|i\.e|[A-Z]|(?:[A-Za-z]\.)+[A-Za-z])\.$"
@@ -249,7 +250,8 @@ def _ends(text: str, start: int, at: int, end: int) -> bool:
     """Whether the mark that ends at `at` ends a sentence that began at `start`."""
     before = text[max(start, at - 24) : at]
     following = text[at : min(end, at + 40)].lstrip()
-    if _BULLET_ONLY.fullmatch(text[start:at]) or not any(c.isalnum() for c in text[start:at]):
+    beginning = text[start : min(at, start + 200)]
+    if _BULLET_ONLY.fullmatch(beginning) or not any(c.isalnum() for c in beginning):
         return False
     bare = before.rstrip(_CLOSERS.replace("\\", ""))
     if not bare.endswith("."):
