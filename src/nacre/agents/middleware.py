@@ -22,10 +22,10 @@ from nacre import prompts
 from nacre.agents.names import ToolNames
 from nacre.agents.observation import frame
 from nacre.agents.protocol import parse_react
-from nacre.agents.speech import LABELS, STOPS
+from nacre.agents.speech import LABELS, STOPS, with_example
 from nacre.decorator import ChatModelDecorator, Flow
 from nacre.language import Language, language_of
-from nacre.messages import last_user_text, text_of, with_system, with_text
+from nacre.messages import last_user_text, text_of, with_text
 
 
 class TextProtocol(ChatModelDecorator):
@@ -58,7 +58,7 @@ class TextProtocol(ChatModelDecorator):
             return (yield from self.ask(messages, live=True, **kwargs))
         names = ToolNames.of(tools)
         language = language_of(last_user_text(messages))
-        asked = with_system(as_text(messages, language), _system(tools, language))
+        asked = with_example(as_text(messages, language), _instruction(tools, language))
         options = {**kwargs, "stop": [*STOPS, *(kwargs.get("stop") or ())]}
         for _ in range(self.repairs + 1):
             reply = yield from self.ask(asked, **options)
@@ -96,7 +96,7 @@ def as_text(messages: Sequence[BaseMessage], language: Language) -> list[BaseMes
     return out
 
 
-def _system(tools: Sequence[dict[str, Any]], language: Language) -> list[BaseMessage]:
+def _instruction(tools: Sequence[dict[str, Any]], language: Language) -> list[BaseMessage]:
     lines = []
     for tool in tools:
         function = tool["function"]

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from nacre.agents.react import ReAct
 
 DEFAULT_WINDOW = 8192
+INSTRUCTION = 500  # tokens of the text protocol's own prompt
+REPLY = 700
 MAX_REPEATS = 2
 
 
@@ -129,8 +131,8 @@ class AgentRun:
 
     def _visible(self) -> list[Turn]:
         """The turns that fit into the model's window beside the conversation and the reply."""
-        fixed = estimate_tokens(self.agent.toolbox.describe()) + sum(estimate_tokens(text_of(message)) for message in self.conversation)
-        turns, _ = fit(self.turns, max(300, self._window() - fixed - 1000))
+        fixed = INSTRUCTION + estimate_tokens(self.agent.toolbox.describe()) + sum(estimate_tokens(text_of(message)) for message in self.conversation)
+        turns, _ = fit(self.turns, max(300, self._window() - fixed - REPLY))
         return turns
 
     def _window(self) -> int:

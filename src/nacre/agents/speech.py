@@ -41,6 +41,20 @@ def shown(step: Step) -> str:
     return frame(text) if step.status in ("ok", "error") else text
 
 
+def with_example(conversation: Sequence[BaseMessage], instruction: Sequence[BaseMessage]) -> list[BaseMessage]:
+    """Put an instruction before a conversation: its system text joins the caller's, its example follows.
+
+    Args:
+        conversation: the caller's messages.
+        instruction: a system message and the turns of an example.
+
+    Returns:
+        A new list.
+    """
+    system, *rest = with_system(conversation, instruction[:1])
+    return [system, *instruction[1:], *rest]
+
+
 def example_call(toolbox: Toolbox, language: Language) -> str:
     """Two lines that show how to call a tool, with a tool that exists.
 
@@ -74,11 +88,11 @@ class TextSpeech:
         self.language = language
         self.stops = stops
 
-    def system(self) -> list[BaseMessage]:
-        """The instruction: tools, form and rules.
+    def instruction(self) -> list[BaseMessage]:
+        """Tools, form and rules, and one example played through with a tool that exists.
 
         Returns:
-            One system message.
+            A system message, then turns of user and assistant.
         """
         return prompts.load("react/text", self.language).render(tools=self.toolbox.describe(), call=example_call(self.toolbox, self.language))
 
@@ -93,7 +107,7 @@ class TextSpeech:
             Messages.
         """
         thought, action, given, observation = LABELS[self.language]
-        out = with_system(conversation, self.system())
+        out = with_example(conversation, self.instruction())
         for step in (step for turn in turns for step in turn.steps):
             if step.status == "repair":
                 out += [AIMessage(step.thought or "…"), HumanMessage(step.observation or "")]
