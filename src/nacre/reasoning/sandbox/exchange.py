@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from nacre.reasoning.sandbox.helper import Child, kill
 from nacre.reasoning.sandbox.limits import Limits
 
+STARTED = b"s"  # the first byte of every answer, written when the program has arrived
 _PART = 1 << 16
 _BESIDE_THE_VALUE = 1 << 19  # nonce, status, the cells that were read, or the text of an error
 
@@ -22,7 +23,6 @@ class Record:
         stdout, stderr, answer: bytes.
         ended: "closed", the child closed all its pipes; "time" or "output", a limit was passed and it was killed.
         seconds: wall-clock time.
-        delivered: whether it took the whole program.
     """
 
     stdout: bytearray = field(default_factory=bytearray)
@@ -30,7 +30,11 @@ class Record:
     answer: bytearray = field(default_factory=bytearray)
     ended: str = "closed"
     seconds: float = 0.0
-    delivered: bool = False
+
+    @property
+    def started(self) -> bool:
+        """Whether the child took the whole program."""
+        return self.answer[:1] == STARTED
 
 
 def exchange(child: Child, request: bytes, limits: Limits, timeout_s: float) -> Record:
@@ -71,9 +75,9 @@ def _pump(
             return "time"
         for fd, _ in events:
             if fd == child.program:
-                request = _write(fd, request)
-                if not request:
-                    record.delivered = True
+                written = _write(fd, request)
+                request = request[max(0, written) :]
+                if written < 0 or not request:
                     poll.unregister(fd)
             elif not _read(fd, sinks[fd][0]):
                 poll.unregister(fd)
@@ -84,13 +88,14 @@ def _pump(
     return "closed"
 
 
-def _write(fd: int, data: memoryview) -> memoryview:
+def _write(fd: int, data: memoryview) -> int:
+    """How many bytes the child took; -1 when it is dead."""
     try:
-        return data[os.write(fd, data[:_PART]) :]
+        return os.write(fd, data[:_PART])
     except BlockingIOError:
-        return data
+        return 0
     except BrokenPipeError:
-        return data[len(data) :]  # it ended; the pipes that are read say so too
+        return -1
 
 
 def _read(fd: int, sink: bytearray) -> bool:

@@ -23,6 +23,7 @@ from nacre.reasoning.sandbox.pool import Pool
 from nacre.reasoning.sandbox.view import PACKAGES, view_of
 
 T = TypeVar("T")
+_TRIES = 4
 
 
 class PythonInterpreter:
@@ -91,8 +92,11 @@ class PythonInterpreter:
                 limit="program",
             )
         with self._slots:
-            execution = self._run_once(request, timeout_s)
-            return execution or self._run_once(request, timeout_s) or _interrupted()
+            for _ in range(_TRIES):
+                execution = self._run_once(request, timeout_s)
+                if execution is not None:
+                    return execution
+        return _interrupted()
 
     async def arun(self, code: str, timeout_s: float = 5.0, *, inputs: Mapping[str, Any] | None = None) -> Execution:
         """`run` without blocking the event loop.
@@ -147,7 +151,7 @@ class PythonInterpreter:
         self.close()
 
     def _run_once(self, request: bytes, timeout_s: float) -> Execution | None:
-        """None when the helper died under the run, so that it should be tried again."""
+        """None when the child or its helper was killed from outside, so that the run should be tried again."""
         helper, child = self._pool.take()
         try:
             return _execute(helper, child, request, self.limits, timeout_s)
@@ -175,9 +179,9 @@ class PythonInterpreter:
             )
         finally:
             helper.release(child)
-        helper.facts["self_test"] = execution.value
-        if execution.status != "ok" or execution.value != selftest.PASSED:
-            what = execution.error or execution.value
+        helper.facts["self_test"] = execution.value if execution else None
+        if execution is None or execution.status != "ok" or execution.value != selftest.PASSED:
+            what = execution and (execution.error or execution.value)
             raise InterpreterError(
                 tr(f"The sandbox failed its self-test and serves nothing: {what}", f"沙箱未通过自检，拒绝服务：{what}")
             )
@@ -189,9 +193,14 @@ def shared_interpreter() -> PythonInterpreter:
     return PythonInterpreter()
 
 
-def _execute(helper: Helper, child: Child, request: bytes, limits: Limits, timeout_s: float) -> Execution:
+def _execute(helper: Helper, child: Child, request: bytes, limits: Limits, timeout_s: float) -> Execution | None:
     nonce = os.urandom(16)
     record = exchange(child, request + nonce, limits, timeout_s)
+    if not record.started and record.ended == "closed":
+        if record.stderr:  # no program has run yet: these are the child's own words
+            what = record.stderr.decode("utf-8", "replace")
+            raise InterpreterError(tr(f"The sandbox cannot prepare a process: {what}", f"沙箱无法准备进程：{what}"))
+        return None
     if record.ended != "closed":
         return outcome.from_limit(record, timeout_s, limits)
     return outcome.from_answer(record, nonce) or _without_answer(helper, child, record, limits, timeout_s)
@@ -234,7 +243,11 @@ def _request(code: str, timeout_s: float, inputs: Mapping[str, Any], limits: Lim
 
 def _interrupted() -> Execution:
     return Execution(
-        "error", error=tr("The sandbox was ended while the program ran, twice.", "程序运行期间沙箱两次被终止。")
+        "error",
+        error=tr(
+            "The sandbox was ended from outside while the program ran, again and again.",
+            "程序运行期间沙箱多次被外部终止。",
+        ),
     )
 
 

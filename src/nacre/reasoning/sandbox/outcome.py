@@ -21,12 +21,12 @@ def from_answer(record: Record, nonce: bytes) -> Execution | None:
 
     Args:
         record: what came out of the child.
-        nonce: what a genuine answer begins with.
+        nonce: what a genuine answer begins with, behind the mark that the program has started.
 
     Returns:
         The Execution, or None.
     """
-    answer = bytes(record.answer)
+    answer = bytes(record.answer[1:])
     if not hmac.compare_digest(answer[: len(nonce)], nonce):
         return None
     head, _, rest = answer[len(nonce) :].decode("utf-8", "replace").partition("\n")

@@ -77,6 +77,7 @@ def lock_down(zygote: Zygote) -> None:
 def _serve(space: dict[str, Any]) -> None:
     request = json.loads(_read_exactly(int.from_bytes(_read_exactly(4), "big")))
     rlimits.apply_cpu(request["cpu_s"])
+    os.write(_ANSWER_FD, b"s")  # from here on the run counts; one that is killed before is made again
     answer = program.run(request, space)
     nonce = _read_exactly(_NONCE_BYTES)  # stayed in the pipe: no object of this process held it while the program ran
     _write_all(nonce + answer.encode())
