@@ -5,19 +5,26 @@ import threading
 from contextlib import aclosing, closing
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from langchain_core.caches import InMemoryCache
 from langchain_core.callbacks import BaseCallbackHandler, UsageMetadataCallbackHandler
 from langchain_core.globals import set_llm_cache
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
-from langchain_core.runnables import RunnableLambda, RunnableParallel
+from langchain_core.runnables import RunnableGenerator, RunnableLambda, RunnableParallel
 from langchain_core.tools import tool
 from pydantic import BaseModel, Field
 
+from nacre.cache import ResponseCache
 from nacre.connectors.models.scripted import ScriptedChatModel
 from nacre.decorator import Call, ChatModelDecorator
-from nacre.errors import UsageError
+from nacre.errors import ModelError, UsageError
+from nacre.memory import ConversationMemory
 from nacre.messages import merge_chunks, with_nacre
+from nacre.moderation import Moderation
+from nacre.prompting import ChainOfThought, FewShot, SelfConsistency
+from nacre.resilience import Fallback, Retry
 
 SAID = "Nacre is made of aragonite and conchiolin."
 
@@ -582,6 +589,18 @@ async def test_after_the_first_token_an_error_is_raised_not_retried():
     assert len(inner.calls) == 1
 
 
+def test_a_stream_without_a_chunk_is_an_error():
+    class Silent(ChatModelDecorator):
+        def flow(self, messages, **kwargs):
+            def nothing(inputs):
+                yield from ()
+
+            return (yield Call(RunnableGenerator(nothing), None, live=True))
+
+    with pytest.raises(ModelError, match="single chunk"):
+        list(Silent(inner=echo()).stream("?"))
+
+
 async def test_a_chunk_that_shows_nothing_does_not_forbid_a_second_try():
     class Opening(ScriptedChatModel):
         """Like many servers: a first chunk with a role and metadata only, then the connection breaks."""
@@ -713,3 +732,64 @@ def test_a_call_says_whether_it_is_shown():
     call = Call(echo(), "?")
     assert call.config({"tags": ["a"]})["tags"] == ["a", "nostream"]
     assert Call(echo(), "?", live=True).config({"tags": ["a"]})["tags"] == ["a"]
+
+
+# --- any stack --------------------------------------------------------------------------------------------------------
+
+WRAPS = {
+    "plain": lambda m: ChatModelDecorator(inner=m),
+    "patient": lambda m: Patient(inner=m),
+    "twice": lambda m: Twice(inner=m),
+    "careful": lambda m: Careful(inner=m),
+    "few_shot": lambda m: FewShot(inner=m, examples=[("a", "{b}")]),
+    "thought": lambda m: ChainOfThought(inner=m),
+    "two_stage": lambda m: ChainOfThought(inner=m, extraction="two_stage"),
+    "vote": lambda m: SelfConsistency(inner=m, samples=1),  # more would race for the replies of the script
+    "memory": lambda m: ConversationMemory(inner=m, rewrite=False),
+    "moderation": lambda m: Moderation(inner=m),
+    "cache": lambda m: ResponseCache(inner=m),
+    "retry": lambda m: Retry(inner=m, wait_s=0),
+    "fallback": lambda m: Fallback(inner=m, others=[echo(99)]),
+}
+SAYS = [
+    "Pearls.",
+    "",
+    "One and one\n**Answer:** 2 **pearls**",
+    "想一想。\n答案：七",
+    CALL,
+    AIMessage([{"type": "text", "text": "see"}, {"type": "image", "url": "https://example.com/a.png"}]),
+    AIMessage("cut", response_metadata={"finish_reason": "length"}, additional_kwargs={"reasoning_content": "hm"}),
+    ("half ", "whole"),
+    ConnectionError("down"),
+]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.sampled_from(sorted(WRAPS)), max_size=3), st.integers(0, 8), st.integers(0, 8))
+def test_whatever_the_stack_the_four_drivers_agree(names, first, second):
+    """Same layers, same replies: the same answer, usage and metadata, or the same error, by all four drivers."""
+    script = [SAYS[first], SAYS[second]]
+
+    def make():
+        model = ScriptedChatModel(lambda messages, n: script[n % 2])
+        for name in names:
+            model = WRAPS[name](model)
+        return model
+
+    async def run(how):
+        options = {"session_id": "s"} if "memory" in names else {}
+        try:
+            answers = {
+                "invoke": lambda: make().invoke("?", **options),
+                "stream": lambda: merge_chunks(list(make().stream("?", **options))),
+            }
+            if how in answers:
+                return answers[how]().model_dump(exclude={"id"})
+            if how == "ainvoke":
+                return (await make().ainvoke("?", **options)).model_dump(exclude={"id"})
+            return merge_chunks([c async for c in make().astream("?", **options)]).model_dump(exclude={"id"})
+        except ConnectionError as error:
+            return str(error)
+
+    results = {how: asyncio.run(run(how)) for how in ("invoke", "ainvoke", "stream", "astream")}
+    assert [how for how, got in results.items() if got != results["invoke"]] == [], results

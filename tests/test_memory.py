@@ -50,7 +50,7 @@ async def test_the_model_sees_what_was_said_before(how):
 
 
 def test_sessions_and_askers_are_apart():
-    inner = ScriptedChatModel(["The code is 4711.", "a", "b", "c", "d"])
+    inner = ScriptedChatModel(["The code is 4711.", "a", "b", "c", "d", "e"])
     layer = ConversationMemory(inner=inner, rewrite=False)
     layer.invoke("What is the code?", session_id="s", principals=["board", "legal"])
     layer.invoke("?", session_id="s", principals=["sales"])
@@ -60,6 +60,8 @@ def test_sessions_and_askers_are_apart():
     layer.invoke("?", session_id="s", principals=("legal", "board", "legal"))
     assert len(inner.calls[4]) == 3, "the order of principals does not matter"
     assert inner.call_kwargs[0]["principals"] == ["board", "legal"], "inner layers need them too"
+    layer.invoke("?", config={"configurable": {"session_id": "s", "principals": ["sales"]}})
+    assert len(inner.calls[5]) == 3, "principals may come with the configuration"
     # A session id that looks like another one's key opens nothing.
     assert layer.history('s", ["board", "legal"]').messages == []
 
@@ -136,6 +138,12 @@ def test_a_rewriter_of_its_own():
     layer.invoke("那二号楼呢？", **S)
     assert "最后一个问题" in rewriter.calls[0][-1].text
     assert inner.calls[1][-1].text == "二号楼几点开门？"
+
+
+def test_several_messages_of_one_turn_are_kept():
+    layer = ConversationMemory(inner=ScriptedChatModel(["hello you two"]))
+    layer.invoke([AIMessage("Welcome."), HumanMessage("I am Li."), HumanMessage("And I am Wang.")], **S)
+    assert [t for _, t in texts(layer.history("s1").messages)] == ["I am Li.", "And I am Wang.", "hello you two"]
 
 
 def test_images_stay_with_a_rewritten_question():
@@ -252,6 +260,28 @@ def test_many_threads_write_whole_turns(tmp_path):
     kept = texts(layer.history("s1").messages)
     assert len(kept) == 24
     assert all(kept[i + 1] == ("ai", kept[i][1].upper()) for i in range(0, 24, 2))
+
+
+def test_a_conversation_is_readable_by_its_owner_alone(tmp_path):
+    ConversationMemory(inner=ScriptedChatModel(["a"]), store=tmp_path / "t.sqlite").invoke("q", **S)
+    assert {oct(file.stat().st_mode & 0o777) for file in tmp_path.glob("t.sqlite*")} == {"0o600"}
+
+
+_OPENS_AND_WRITES = """
+import sys
+from langchain_core.messages import AIMessage, HumanMessage
+from nacre.memory_store import SQLiteConversations
+
+for n in range(20):
+    SQLiteConversations(sys.argv[1])("k").add_messages([HumanMessage("q"), AIMessage("a")])
+"""
+
+
+def test_many_processes_share_a_new_file(tmp_path):
+    command = [sys.executable, "-c", _OPENS_AND_WRITES, str(tmp_path / "t.sqlite")]
+    processes = [subprocess.Popen(command) for _ in range(4)]
+    assert [process.wait(120) for process in processes] == [0] * 4
+    assert [m.text for m in SQLiteConversations(tmp_path / "t.sqlite")("k").messages] == ["q", "a"] * 80
 
 
 def test_a_file_that_is_no_database_is_refused_with_the_cure(tmp_path):

@@ -10,7 +10,7 @@ from decimal import Decimal, InvalidOperation
 
 from langchain_core.messages import AIMessage, AIMessageChunk
 
-from nacre.messages import text_of, with_text
+from nacre.messages import text_of
 
 # "Answer: 7", "**Final answer:** 7", "答案：7", at the beginning of a line. What follows the colon is taken whole.
 _MARKER = re.compile(
@@ -60,15 +60,16 @@ class AnswerOnly:
             chunk: of the live reply.
 
         Returns:
-            The part of it that belongs to the answer; blanks and asterisks wait for what follows them.
+            The part of it that belongs to the answer; blanks and asterisks wait for what follows them. Of content in
+            parts (images, reasoning blocks) nothing is shown before the end, or the parts would change their order.
         """
-        self._text += text_of(chunk)
+        if not isinstance(chunk.content, str):
+            return [chunk.model_copy(update={"content": ""})]
+        self._text += chunk.content
         marker = _MARKER.search(self._text)
         answer = _TAIL.sub("", self._text[marker.end() :]) if marker else ""
         new, self._shown = answer[self._shown :], len(answer)
-        shown = with_text(chunk, new)
-        assert isinstance(shown, AIMessageChunk)
-        return [shown]
+        return [chunk.model_copy(update={"content": new})]
 
     def close(self) -> Sequence[AIMessageChunk]:
         """The reply has ended.

@@ -10,7 +10,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.ai import UsageMetadata, add_usage
 from langchain_core.runnables import Runnable, RunnableConfig
 
-from nacre.errors import UsageError
+from nacre.errors import ModelError
 from nacre.language import tr
 from nacre.messages import as_chunk, merge_chunks, text_of
 
@@ -171,7 +171,7 @@ class Run:
                 f"{self.layer} showed text that its answer does not begin with: a call that is rewritten must not be live"
             )
         return AIMessageChunk(
-            content=whole[len(said) :],
+            content=whole[len(said) :] if shown.content else answer.content,
             additional_kwargs=_new(answer.additional_kwargs, shown.additional_kwargs),
             response_metadata=_new(answer.response_metadata, shown.response_metadata),
             tool_call_chunks=[] if shown.tool_calls or shown.invalid_tool_calls else answer.tool_call_chunks,
@@ -221,11 +221,14 @@ class Live:
             All chunks merged.
 
         Raises:
-            UsageError: there was not a single chunk.
+            ModelError: there was not a single chunk.
         """
         if not self.chunks:
-            raise UsageError(
-                tr("The model's stream ended without a single chunk.", "模型的流没有产生任何内容就结束了。")
+            raise ModelError(
+                tr(
+                    "The model's stream ended without a single chunk. Ask again, or set disable_streaming=True.",
+                    "模型的流没有产生任何内容就结束了。请重试，或设置 disable_streaming=True。",
+                )
             )
         return merge_chunks(self.chunks)
 

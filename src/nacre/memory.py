@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
@@ -88,7 +89,7 @@ class ConversationMemory(ChatModelDecorator):
         reply = yield from self.ask(_with_past(messages, past, question), live=True, **kwargs)
         if reply.tool_calls or not text_of(reply).strip():  # the turn goes on
             return reply
-        turn = [HumanMessage(asked), AIMessage(text_of(reply))]
+        turn = [*_questions(messages), AIMessage(text_of(reply))]
         yield from self.call(RunnableLambda(_write, afunc=_awrite), (history, turn))
         return reply if question == asked else with_nacre(reply, question=question)
 
@@ -133,6 +134,12 @@ def innermost(model: BaseChatModel) -> BaseChatModel:
     while isinstance(model, ChatModelDecorator):
         model = model.inner
     return model
+
+
+def _questions(messages: Sequence[BaseMessage]) -> list[BaseMessage]:
+    """What the user wrote since the last answer, as text."""
+    new = itertools.takewhile(lambda m: not isinstance(m, AIMessage) or m.tool_calls, reversed(messages))
+    return [HumanMessage(text_of(m)) for m in new if isinstance(m, HumanMessage)][::-1]
 
 
 def _with_past(messages: Sequence[BaseMessage], past: Sequence[BaseMessage], question: str) -> list[BaseMessage]:
