@@ -97,12 +97,12 @@ class _Walk:
         self.level = self.lists = self.quotes = self.pre = self.nav = self.tables = 0
 
     def run(self, root: Any) -> None:
-        inside: Any = None
+        inside = 0
         for node, leaving in walk(root):
-            if inside is not None:
+            if inside:
                 # The cells of a data table were read at once; wait for its end.
-                if leaving and node == inside:
-                    inside = None
+                if leaving and node.mem_id == inside:
+                    inside = 0
                 continue
             tag = node.tag
             if tag == "-text":
@@ -114,7 +114,8 @@ class _Walk:
             elif tag == "table" and not leaving and _is_data(node):
                 self.flush()
                 _table(node, self.out)
-                inside = node
+                # `==` between nodes would write out and compare their whole HTML.
+                inside = node.mem_id
             elif tag in _BLOCKS:
                 self.border(node, leaving)
         self.flush()

@@ -38,7 +38,7 @@ def parse(data: bytes, out: Builder, task: Task) -> None:
         return
     starts = [found.start() for found in _MBOX.finditer(data)]
     for first, last in zip(starts, [*starts[1:], len(data)], strict=True):
-        _mail(data[first:last].partition(b"\n")[2], out, task, many=True)
+        _mail(data[first:last].partition(b"\n")[2], out, task, many=len(starts) > 1)
 
 
 def _mail(data: bytes, out: Builder, task: Task, many: bool = False) -> None:

@@ -88,11 +88,14 @@ def _sheet(document: Any, number: int, out: Builder) -> Sheet:
         sheet = Sheet(number + 1, seen.height)
         tables = ruled_tables(seen)
         taken = {index for table in tables for index in table.members}
-        lines = upright(lines_of((glyph for glyph in seen.glyphs if glyph.index not in taken), seen.style))
+        free = [glyph for glyph in seen.glyphs if glyph.index not in taken] if taken else seen.glyphs
+        lines = upright(lines_of(free, seen.style))
         placed = [(line.index, line) for line in lines] + [(table.first, table) for table in tables]
         sheet.items = [item for _, item in sorted(placed, key=lambda pair: pair[0])]
-        if not sheet.items and seen.images:
-            out.warn(tr(f"page {number + 1} is an image without a text layer: needs OCR", f"第 {number + 1} 页是没有文本层的图像：需要 OCR"))
+        if not sheet.items and seen.drawn:
+            out.warn(tr(f"page {number + 1} has no text layer: needs OCR", f"第 {number + 1} 页没有文本层：需要 OCR"))
+        elif seen.unmapped * 10 > len(seen.glyphs):
+            out.warn(tr(f"page {number + 1}: its fonts do not say what their characters are: needs OCR", f"第 {number + 1} 页字体没有字符映射：需要 OCR"))
         return sheet
     finally:
         text.close()

@@ -17,6 +17,9 @@ Box = tuple[float, float, float, float]
 
 Style = Callable[[int], tuple[bool, bool, bool]]
 _HYPHEN = "\x02"
+_BLANKS = frozenset(b" \r\n\t\xa0")
+# Glyphs whose font does not say what they mean.
+_UNMAPPED = frozenset((0, 0xFFFD, 0xFFFE, 0xFFFF))
 _HEAVY = re.compile(r"bold|black|heavy|demi|medi(?!um|ac)|bx\d|-bd|simhei|heiti|黑体")
 _MONO = re.compile(r"mono|courier|consol|menlo|typewriter|cmtt|sftt|lmtt|[-_ ]code")
 _MOST_PATHS = 20_000
@@ -69,7 +72,8 @@ class Page:
         glyphs: in the order of the file.
         horizontal: rulings (y, x0, x1).
         vertical: rulings (x, y0, y1).
-        images: whether an image covers a good part of the page.
+        drawn: whether anything is drawn on the page.
+        unmapped: glyphs whose font does not say what they mean; they are left out.
         style: (bold, mono, turned) of the glyph of an index; only while the text page is open.
     """
 
@@ -78,7 +82,8 @@ class Page:
     glyphs: list[Glyph]
     horizontal: list[tuple[float, float, float]]
     vertical: list[tuple[float, float, float]]
-    images: bool
+    drawn: bool
+    unmapped: int
     style: Style
 
 
@@ -95,24 +100,29 @@ def read_page(page: Any, text: Any) -> Page:
     import pypdfium2.raw as pdfium
 
     width, height = page.get_size()
-    turn = _turner(page.get_rotation(), width, height)
-    glyphs = []
-    rect = pdfium.FS_RECTF()
+    rotation = page.get_rotation()
+    turn = _turner(rotation, width, height)
+    # The hot loop of a PDF, thousands of times a page: names are bound once, and most pages are not turned.
+    glyphs: list[Glyph] = []
+    rect, handle = pdfium.FS_RECTF(), text.raw
+    where = ctypes.byref(rect)
+    code_of, box_of = pdfium.FPDFText_GetUnicode, pdfium.FPDFText_GetLooseCharBox
     for index in range(text.count_chars()):
-        code = pdfium.FPDFText_GetUnicode(text, index)
-        char = chr(code) if code < 0x110000 and not 0xD800 <= code < 0xE000 else "\ufffd"
-        box = None
-        if char not in " \r\n\t" and pdfium.FPDFText_GetLooseCharBox(text, index, rect):
-            box = turn(rect.left, rect.bottom, rect.right, rect.top)
-        glyphs.append(Glyph(char, box, index))
-    horizontal, vertical, images = _rulings(page, turn, width * height)
+        code = code_of(handle, index)
+        if code in _BLANKS or not box_of(handle, index, where):
+            glyphs.append(Glyph(" ", None, index))
+        elif code not in _UNMAPPED and not 0xD800 <= code < 0xE000:
+            box = (rect.left, rect.bottom, rect.right, rect.top)
+            glyphs.append(Glyph(chr(code), turn(*box) if rotation or box[0] > box[2] else box, index))
+    horizontal, vertical = _rulings(page, turn)
+    drawn = pdfium.FPDFPage_CountObjects(page) > 0
 
     def style(index: int) -> tuple[bool, bool, bool]:
         font = _font(pdfium, text, index)
         bold = bool(pdfium.FPDFText_GetFontWeight(text, index) >= 600 or _HEAVY.search(font))
         return bold, bool(_MONO.search(font)), abs(math.sin(pdfium.FPDFText_GetCharAngle(text, index))) > 0.7
 
-    return Page(width, height, glyphs, horizontal, vertical, images, style)
+    return Page(width, height, glyphs, horizontal, vertical, drawn, text.count_chars() - len(glyphs), style)
 
 
 def _font(pdfium: Any, text: Any, index: int) -> str:
@@ -138,22 +148,18 @@ def _turner(rotation: int, width: float, height: float) -> Callable[[float, floa
     return turn
 
 
-def _rulings(page: Any, turn: Callable[[float, float, float, float], Box], area: float) -> tuple[list[Any], list[Any], bool]:
+def _rulings(page: Any, turn: Callable[[float, float, float, float], Box]) -> tuple[list[Any], list[Any]]:
     import pypdfium2.raw as pdfium
 
     horizontal: list[tuple[float, float, float]] = []
     vertical: list[tuple[float, float, float]] = []
-    images = False
     edges = [ctypes.c_float() for _ in range(4)]
     for number in range(min(_MOST_PATHS, pdfium.FPDFPage_CountObjects(page))):
         shape = pdfium.FPDFPage_GetObject(page, number)
-        kind = pdfium.FPDFPageObj_GetType(shape)
-        if kind not in {pdfium.FPDF_PAGEOBJ_PATH, pdfium.FPDF_PAGEOBJ_IMAGE} or not pdfium.FPDFPageObj_GetBounds(shape, *edges):
+        if pdfium.FPDFPageObj_GetType(shape) != pdfium.FPDF_PAGEOBJ_PATH or not pdfium.FPDFPageObj_GetBounds(shape, *edges):
             continue
         x0, y0, x1, y1 = turn(*(edge.value for edge in edges))
-        if kind == pdfium.FPDF_PAGEOBJ_IMAGE:
-            images = images or (x1 - x0) * (y1 - y0) > area / 4
-        elif pdfium.FPDFPath_CountSegments(shape) > 12:
+        if pdfium.FPDFPath_CountSegments(shape) > 12:
             _segments(pdfium, shape, turn, horizontal, vertical)
         elif y1 - y0 < 3 and x1 - x0 > 6:
             horizontal.append(((y0 + y1) / 2, x0, x1))
@@ -162,7 +168,7 @@ def _rulings(page: Any, turn: Callable[[float, float, float, float], Box], area:
         elif x1 - x0 > 6 and y1 - y0 > 4 and pdfium.FPDFPath_CountSegments(shape) <= 6:
             horizontal += [(y0, x0, x1), (y1, x0, x1)]
             vertical += [(x0, y0, y1), (x1, y0, y1)]
-    return horizontal, vertical, images
+    return horizontal, vertical
 
 
 def _segments(pdfium: Any, shape: Any, turn: Any, horizontal: list[Any], vertical: list[Any]) -> None:
@@ -216,12 +222,16 @@ def lines_of(glyphs: Iterable[Glyph], style: Style = plain_style) -> list[Line]:
         if glyph.box is None:
             run.append(glyph)
             continue
-        if tallest is not None and last is not None and _breaks(tallest, last, glyph.box):
-            _close(run, lines, style)
-            run, tallest = [], None
+        here = glyph.box
+        # Most glyphs stand right beside the last one, as high as it.
+        same = last is not None and here[1] == last[1] and here[3] == last[3] and here[0] >= last[0]
+        if not (same and tallest is not None):
+            if tallest is not None and last is not None and _breaks(tallest, last, here):
+                _close(run, lines, style)
+                run, tallest = [], None
+            tallest = here if tallest is None or here[3] - here[1] > tallest[3] - tallest[1] else tallest
         run.append(glyph)
-        last = glyph.box
-        tallest = last if tallest is None or last[3] - last[1] > tallest[3] - tallest[1] else tallest
+        last = here
         if glyph.text == _HYPHEN:
             _close(run, lines, style)
             run, tallest = [], None
@@ -271,7 +281,7 @@ def upright(lines: list[Line]) -> list[Line]:
 
 
 def _close(run: list[Glyph], lines: list[Line], style: Style) -> None:
-    boxed = [glyph for glyph in run if glyph.box is not None and glyph.text != "\x00"]
+    boxed = [glyph for glyph in run if glyph.box is not None]
     boxes = [glyph.box for glyph in boxed if glyph.box]
     if not boxes:
         return
@@ -296,8 +306,8 @@ def _parts(run: list[Glyph], size: float) -> list[tuple[str, float, float]]:
     last: Box | None = None
     blank = False
     for glyph in run:
-        if glyph.box is None or glyph.text == "\x00":
-            blank = blank or glyph.box is None
+        if glyph.box is None:
+            blank = True
             continue
         gap = glyph.box[0] - last[2] if last is not None else 0.0
         if last is None or gap > 0.85 * size:
@@ -306,11 +316,11 @@ def _parts(run: list[Glyph], size: float) -> list[tuple[str, float, float]]:
         # Between Chinese characters a blank counts only when it is seen: justified text is full of inferred ones.
         if blank and text and not (gap < 0.35 * size and is_cjk(text[-1][-1]) and is_cjk(glyph.text)):
             text.append(" ")
-        text.append("-" if glyph.text == _HYPHEN else plain_forms(glyph.text))
+        text.append("-" if glyph.text == _HYPHEN else glyph.text)
         last, blank = glyph.box, False
     parts.append((_words(text), start, last[2] if last else start))
     return [part for part in parts if part[0]]
 
 
 def _words(text: list[str]) -> str:
-    return " ".join("".join(text).split())
+    return " ".join(plain_forms("".join(text)).split())

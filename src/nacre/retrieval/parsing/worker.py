@@ -12,6 +12,7 @@ import json
 import os
 import re
 import select
+import signal
 import struct
 import subprocess
 import sys
@@ -27,6 +28,7 @@ from nacre.retrieval.parsing.document import ParsedDocument, from_data
 from nacre.retrieval.parsing.limits import Limits
 
 _START_SECONDS = 60.0
+_PATIENCE = 3.0
 _ANSWER_BYTES = 1 << 30
 # After so much input a worker is replaced: what its C libraries leak or keep goes with it.
 _WORN_BYTES = 256 << 20
@@ -155,10 +157,11 @@ class _Worker:
             start_new_session=True,
         )
         self.taken = 0
+        self.seconds = _START_SECONDS
         deadline = time.monotonic() + _START_SECONDS
         try:
-            self._send(json.dumps(limits.data()).encode(), deadline, _START_SECONDS)
-            self._receive(deadline, _START_SECONDS)
+            self._send(json.dumps(limits.data()).encode(), deadline)
+            self._receive(deadline)
         except _Death:
             self.kill()
             raise ParseError(tr("a parser process cannot start here", "无法启动解析进程"), uri="") from None
@@ -169,12 +172,14 @@ class _Worker:
         Raises:
             _Death: no answer in time, or the process died.
         """
-        deadline = time.monotonic() + seconds
-        head = json.dumps(request | {"alarm": str(int(seconds) + 2)}).encode()
+        # Processor time decides, for other programs may hold the machine; the clock ends a worker that only waits.
+        deadline = time.monotonic() + _PATIENCE * seconds
+        head = json.dumps(request | {"seconds": str(seconds), "alarm": str(int(_PATIENCE * seconds) + 2)}).encode()
         self.taken += len(data)
-        self._send(head, deadline, seconds)
-        self._send(data, deadline, seconds)
-        return self._receive(deadline, seconds)
+        self.seconds = seconds
+        self._send(head, deadline)
+        self._send(data, deadline)
+        return self._receive(deadline)
 
     def peak_bytes(self) -> int:
         """Resident high-water mark of the process."""
@@ -195,14 +200,14 @@ class _Worker:
                     pipe.close()
         self.process.wait()
 
-    def _send(self, frame: bytes, deadline: float, seconds: float) -> None:
+    def _send(self, frame: bytes, deadline: float) -> None:
         assert self.process.stdin is not None
         out = self.process.stdin.fileno()
         os.set_blocking(out, False)
         view = memoryview(struct.pack(">Q", len(frame)) + frame)
         while view:
             if not select.select([], [out], [], max(0.0, deadline - time.monotonic()))[1]:
-                raise _Death(self._too_slow(seconds))
+                raise _Death(self._too_slow())
             try:
                 view = view[os.write(out, view[: 1 << 20]) :]
             except BlockingIOError:
@@ -210,29 +215,31 @@ class _Worker:
             except BrokenPipeError:
                 raise _Death(self._cause()) from None
 
-    def _receive(self, deadline: float, seconds: float) -> bytes:
-        size = struct.unpack(">Q", self._read(8, deadline, seconds))[0]
+    def _receive(self, deadline: float) -> bytes:
+        size = struct.unpack(">Q", self._read(8, deadline))[0]
         if size > _ANSWER_BYTES:
             raise _Death(tr("its text is too big", "文本过大"))
-        return self._read(size, deadline, seconds)
+        return self._read(size, deadline)
 
-    def _read(self, size: int, deadline: float, seconds: float) -> bytes:
+    def _read(self, size: int, deadline: float) -> bytes:
         assert self.process.stdout is not None
         source, parts = self.process.stdout.fileno(), bytearray()
         while len(parts) < size:
             if not select.select([source], [], [], max(0.0, deadline - time.monotonic()))[0]:
-                raise _Death(self._too_slow(seconds))
+                raise _Death(self._too_slow())
             piece = os.read(source, min(size - len(parts), 1 << 20))
             if not piece:
                 raise _Death(self._cause())
             parts += piece
         return bytes(parts)
 
-    def _too_slow(self, seconds: float) -> str:
-        return tr(f"it was not parsed within {seconds:.0f} s", f"未能在 {seconds:.0f} 秒内完成解析")
+    def _too_slow(self) -> str:
+        return tr(f"it was not parsed within {self.seconds:.0f} s", f"未能在 {self.seconds:.0f} 秒内完成解析")
 
     def _cause(self) -> str:
         code = self.process.wait()
+        if code in {-signal.SIGPROF, -signal.SIGALRM}:
+            return self._too_slow()
         if code == 77:
             most = self.limits.memory_bytes >> 20
             return tr(f"it needs more than {most} MiB of memory to parse", f"解析所需内存超过 {most} MiB")

@@ -32,13 +32,15 @@ def main() -> None:
     while True:
         request = json.loads(_read(source))
         data = _read(source)
-        # The default action of the signal ends the process even inside C code, and even when the parent is gone.
+        # The default action of both signals ends the process even inside C code, and even when the parent is gone.
+        signal.setitimer(signal.ITIMER_PROF, float(request["seconds"]))
         signal.alarm(int(request["alarm"]))
         try:
             answer = _answer(data, request, limits)
         except MemoryError:
             os._exit(_OUT_OF_MEMORY)
         signal.alarm(0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
         _write(target, answer)
 
 
