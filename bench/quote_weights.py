@@ -159,6 +159,7 @@ def main() -> None:
             f"{name}: learned on the others, top 1 {top(ranked[name], weights, 1):.3f}, top 2 {top(ranked[name], weights, 2):.3f}"
         )
     weights = conditional_logit([item for data in ranked.values() for item in data])
+    # `other_year` is set by hand: these sets hardly show it.
     print("WEIGHTS", dict(zip(WEIGHTS, weights.round(2).tolist(), strict=True)))
     titled = [item for data in sets.values() for item in data] + list(from_sample())
     refuse(

@@ -84,6 +84,19 @@ def test_the_row_of_a_table_is_found_through_the_names_of_its_columns() -> None:
     assert best("上海的 Hotel limit 是多少？", text.replace("Shanghai", "上海")).startswith("上海")
 
 
+@pytest.mark.parametrize(
+    ("question", "year"),
+    [("What is the hotel limit in Lisbon in 2026?", "2026"), ("2024年版规定里斯本 hotel limit 是多少？", "2024")],
+)
+def test_the_document_of_the_year_asked_about_wins(question: str, year: str) -> None:
+    passages = [
+        ("The hotel limit in Lisbon is 110 euros.", "Travel policy 2024"),
+        ("The hotel limit in Lisbon is 140 euros.", "Travel policy 2026"),
+    ]
+    item = max(evidence(analyse(question), passages), key=lambda item: item.score)
+    assert passages[item.passage][1].endswith(year)
+
+
 def test_support_grows_with_the_words_that_stand_there() -> None:
     claim = "The hotel limit in Suzhou is 450 yuan"
     assert support(claim, "The hotel limit in Suzhou is 450 yuan.") == pytest.approx(1.0)
