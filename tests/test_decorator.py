@@ -62,11 +62,12 @@ class Careful(ChatModelDecorator):
 
     def flow(self, messages, **kwargs):
         try:
-            while True:
+            for _ in range(2):
                 try:
                     return (yield from self.ask(messages, live=True, **kwargs))
                 except ConnectionError:
                     continue
+            return (yield from self.ask(messages, live=True, **kwargs))
         finally:
             self.closed.append(True)
 
