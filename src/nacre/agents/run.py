@@ -75,6 +75,7 @@ class AgentRun:
         self.budget = Budget(agent.max_steps, agent.max_seconds, agent.max_tokens, CURRENT.get())
         self.turns = [Turn((step,)) for step in trajectory if step.action is not None]
         self.budget.steps = len(self.turns)
+        self.fixed = INSTRUCTION + estimate_tokens(agent.toolbox.describe()) + sum(estimate_tokens(text_of(message)) for message in messages)
         self.evidence = Evidence()
         self.sourced: list[Step] = []
         self.taken = {self._key(step): step for turn in self.turns for step in turn.steps}
@@ -131,9 +132,7 @@ class AgentRun:
 
     def _visible(self) -> list[Turn]:
         """The turns that fit into the model's window beside the conversation and the reply."""
-        fixed = INSTRUCTION + estimate_tokens(self.agent.toolbox.describe()) + sum(estimate_tokens(text_of(message)) for message in self.conversation)
-        turns, _ = fit(self.turns, max(300, self._window() - fixed - REPLY))
-        return turns
+        return fit(self.turns, max(300, self._window() - self.fixed - REPLY))[0]
 
     def _window(self) -> int:
         return self.agent.context_tokens or (self.agent.profile or {}).get("max_input_tokens") or DEFAULT_WINDOW

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
@@ -87,14 +87,8 @@ class TextSpeech:
         self.toolbox = toolbox
         self.language = language
         self.stops = stops
-
-    def instruction(self) -> list[BaseMessage]:
-        """Tools, form and rules, and one example played through with a tool that exists.
-
-        Returns:
-            A system message, then turns of user and assistant.
-        """
-        return prompts.load("react/text", self.language).render(tools=self.toolbox.describe(), call=example_call(self.toolbox, self.language))
+        self._instruction = prompts.load("react/text", language).render(tools=toolbox.describe(), call=example_call(toolbox, language))
+        self._rendered = _Rendered(self._turn)
 
     def messages(self, conversation: Sequence[BaseMessage], turns: Sequence[Turn]) -> list[BaseMessage]:
         """What the model is sent: instruction, conversation, and the run so far in turns of assistant and user.
@@ -106,9 +100,12 @@ class TextSpeech:
         Returns:
             Messages.
         """
+        return with_example(conversation, self._instruction) + self._rendered(turns)
+
+    def _turn(self, turn: Turn) -> list[BaseMessage]:
         thought, action, given, observation = LABELS[self.language]
-        out = with_example(conversation, self.instruction())
-        for step in (step for turn in turns for step in turn.steps):
+        out: list[BaseMessage] = []
+        for step in turn.steps:
             if step.status == "repair":
                 out += [AIMessage(step.thought or "…"), HumanMessage(step.observation or "")]
                 continue
@@ -175,6 +172,8 @@ class NativeSpeech:
         self.toolbox = toolbox
         self.language = language
         self.fallback = fallback
+        self._instruction = prompts.load("react/native", language).render()
+        self._rendered = _Rendered(self._turn)
 
     def messages(self, conversation: Sequence[BaseMessage], turns: Sequence[Turn]) -> list[BaseMessage]:
         """What the model is sent: instruction, conversation, and the run so far as calls and their results.
@@ -186,19 +185,16 @@ class NativeSpeech:
         Returns:
             Messages.
         """
-        out = with_system(conversation, prompts.load("react/native", self.language).render())
-        for number, turn in enumerate(turns):
-            out += self._turn(number, turn)
-        return out
+        return with_system(conversation, self._instruction) + self._rendered(turns)
 
-    def _turn(self, number: int, turn: Turn) -> list[BaseMessage]:
+    def _turn(self, turn: Turn) -> list[BaseMessage]:
         if turn.steps[0].status == "repair":
             return [AIMessage(turn.steps[0].thought or "…"), HumanMessage(turn.steps[0].observation or "")]
         reply = turn.reply
         calls = list(reply.tool_calls) if reply else []
         if reply is None or len(calls) != len(turn.steps):
             calls = [
-                {"type": "tool_call", "id": f"call_{number}_{at}", "name": step.action or "", "args": _as_arguments(step)}
+                {"type": "tool_call", "id": f"call_{id(turn):x}_{at}", "name": step.action or "", "args": _as_arguments(step)}
                 for at, step in enumerate(turn.steps)
             ]
             reply = AIMessage(turn.steps[0].thought, tool_calls=calls)
@@ -247,6 +243,18 @@ class NativeSpeech:
 
 
 Speech = TextSpeech | NativeSpeech
+
+
+class _Rendered:
+    """Turns as messages; each is written once, so that a step costs the same late in a run as early."""
+
+    def __init__(self, write: Callable[[Turn], list[BaseMessage]]) -> None:
+        self._write = write
+        self._kept: dict[int, tuple[Turn, list[BaseMessage]]] = {}  # the turn is kept with it, so that its id stays its own
+
+    def __call__(self, turns: Sequence[Turn]) -> list[BaseMessage]:
+        self._kept = {id(turn): self._kept.get(id(turn)) or (turn, self._write(turn)) for turn in turns}
+        return [message for turn in turns for message in self._kept[id(turn)][1]]
 
 
 def choose(model: BaseChatModel, toolbox: Toolbox, language: Language, protocol: str) -> Speech:

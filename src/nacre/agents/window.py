@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from langchain_core.messages import AIMessage
 
@@ -27,6 +28,16 @@ class Turn:
 
     steps: tuple[Step, ...]
     reply: AIMessage | None = None
+
+    @cached_property
+    def short(self) -> Turn:
+        """The same turn with shortened observations."""
+        return _shrunk(self, SHORT)
+
+    @cached_property
+    def tokens(self) -> int:
+        """About how many tokens the turn takes in a prompt."""
+        return sum(20 + estimate_tokens(step.thought + input_text(step.action_input) + (step.observation or "")) for step in self.steps)
 
 
 def estimate_tokens(text: str) -> int:
@@ -74,22 +85,16 @@ def fit(turns: Sequence[Turn], tokens: int) -> tuple[list[Turn], int]:
     kept: list[Turn] = []
     left = tokens
     for age, turn in enumerate(reversed(turns)):
-        candidate = turn if age < KEPT_WHOLE else _shrunk(turn, SHORT)
-        cost = _cost(candidate)
-        if cost > left and age < KEPT_WHOLE:
+        candidate = turn if age < KEPT_WHOLE else turn.short
+        if candidate.tokens > left and age < KEPT_WHOLE:
             candidate = _shrunk(turn, max(40, left * 2))
-            cost = _cost(candidate)
-        if cost > left and kept:
+        if candidate.tokens > left and kept:
             break
         kept.append(candidate)
-        left -= cost
+        left -= candidate.tokens
     return kept[::-1], len(turns) - len(kept)
 
 
 def _shrunk(turn: Turn, limit: int) -> Turn:
     steps = tuple(replace(step, observation=clip(step.observation, limit)) if step.observation else step for step in turn.steps)
     return replace(turn, steps=steps)
-
-
-def _cost(turn: Turn) -> int:
-    return sum(20 + estimate_tokens(step.thought + input_text(step.action_input) + (step.observation or "")) for step in turn.steps)
