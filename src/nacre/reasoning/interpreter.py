@@ -8,6 +8,14 @@ from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 Status = Literal["ok", "error", "timeout", "memory", "blocked"]
 STATUSES: tuple[Status, ...] = get_args(Status)
+_PLAIN: dict[str, Any] = {
+    "status": str,
+    "stdout": str,
+    "stderr": str,
+    "error": str,
+    "seconds": (int, float),
+    "limit": (str, type(None)),
+}
 
 
 @dataclass(frozen=True)
@@ -35,6 +43,43 @@ class Execution:
     stderr: str = ""
     limit: str | None = None
     reads: tuple[tuple[str, int, int, str], ...] = ()
+
+    def to_data(self) -> dict[str, Any]:
+        """The run as JSON-ready data, for another process.
+
+        Returns:
+            A dict of texts, numbers and lists; the value as tagged JSON, so that its type survives.
+        """
+        from nacre.reasoning.sandbox.inside.encode import Encoder
+
+        value, reads = (Encoder(1 << 24).text(part) for part in (self.value, list(self.reads)))
+        return {**{name: getattr(self, name) for name in _PLAIN}, "value": value, "reads": reads}
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> Execution:
+        """The run that `to_data` wrote. Nothing in it is run, imported or unpickled.
+
+        Args:
+            data: from another process; it may be anything.
+
+        Returns:
+            The run.
+
+        Raises:
+            ValueError: it is something else.
+        """
+        from nacre.reasoning.sandbox.values import decode, printable
+
+        if data.get("status") not in STATUSES or not all(
+            isinstance(data.get(name), kind) for name, kind in _PLAIN.items()
+        ):
+            raise ValueError("not a run")
+        texts = {name: printable(data[name]) for name in ("stdout", "stderr", "error")}
+        reads = tuple(tuple(cell) for cell in decode(data["reads"]))
+        limit = data["limit"] if data["limit"] is None else str(data["limit"])
+        return cls(
+            data["status"], decode(data["value"]), seconds=float(data["seconds"]), limit=limit, reads=reads, **texts
+        )
 
 
 @runtime_checkable

@@ -1,0 +1,1 @@
+"""Interpreters that run programs somewhere else."""

@@ -1,0 +1,85 @@
+"""`HttpInterpreter`: programs run on another machine, by `python -m nacre.server.interpreter` there."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from nacre.errors import InterpreterError, UsageError
+from nacre.language import tr
+from nacre.reasoning.interpreter import Execution
+
+_ON_THE_WAY_S = 15.0  # beside the run itself: connecting, waiting for a free place, sending
+_LARGEST_ANSWER = 64 << 20
+
+
+class HttpInterpreter:
+    """A `CodeInterpreter` on another machine.
+
+    Args:
+        uri: address of the server, "http://127.0.0.1:8100" or "https://…".
+        key: the server's key, "" where it has none.
+
+    Raises:
+        UsageError: the address is none.
+    """
+
+    def __init__(self, uri: str, key: str = "") -> None:
+        parts = urlsplit(uri)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise UsageError(
+                tr(
+                    f"{uri!r} is no address of a server; one looks like http://host:8100",
+                    f"{uri!r} 不是服务器地址；正确形式如 http://host:8100",
+                )
+            )
+        self.uri, self._key = uri.rstrip("/"), key
+        self._secure, self._host, self._port = parts.scheme == "https", parts.hostname, parts.port
+        self._path = parts.path.rstrip("/") + "/run"
+
+    def run(self, code: str, timeout_s: float = 5.0, *, inputs: Mapping[str, Any] | None = None) -> Execution:
+        """Run one program there.
+
+        Args:
+            code: Python source.
+            timeout_s: seconds of wall-clock time that it may take.
+            inputs: plain data that the program finds under these names.
+
+        Returns:
+            How it ended.
+
+        Raises:
+            InterpreterError: the server cannot be reached, refuses, or answers with something else than a run.
+        """
+        body = json.dumps({"code": code, "timeout_s": timeout_s, "inputs": dict(inputs or {})}).encode()
+        kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
+        connection = kind(self._host, self._port, timeout=timeout_s + _ON_THE_WAY_S)
+        try:
+            headers = {
+                "Content-Type": "application/json",
+                **({"Authorization": f"Bearer {self._key}"} if self._key else {}),
+            }
+            connection.request("POST", self._path, body, headers)
+            response = connection.getresponse()
+            answer = response.read(_LARGEST_ANSWER)
+        except (OSError, http.client.HTTPException) as error:
+            raise self._failed(f"{type(error).__name__}: {error}") from error
+        finally:
+            connection.close()
+        if response.status != 200:
+            raise self._failed(f"{response.status} {answer[:300].decode('utf-8', 'replace')}")
+        try:
+            return Execution.from_data(json.loads(answer))
+        except (ValueError, TypeError, AttributeError) as error:
+            raise self._failed(f"the answer is no run ({error})") from error
+
+    def _failed(self, why: str) -> InterpreterError:
+        return InterpreterError(
+            tr(
+                f"The interpreter at {self.uri} did not run the program: {why}. Check address and key.",
+                f"{self.uri} 处的解释器未能运行程序：{why}。请检查地址和密钥。",
+            )
+        )

@@ -1,0 +1,95 @@
+"""Programs on another machine: a real server on the loopback address, and servers that answer nonsense."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from nacre.connectors.interpreters.http import HttpInterpreter
+from nacre.errors import InterpreterError, UsageError
+from nacre.reasoning.interpreter import CodeInterpreter, Execution
+from nacre.reasoning.sandbox import PythonInterpreter
+from nacre.server.interpreter import InterpreterServer
+
+
+def address(server: HTTPServer) -> str:
+    return f"http://127.0.0.1:{server.server_address[1]}"
+
+
+@pytest.fixture(scope="module")
+def remote(python: PythonInterpreter) -> Iterator[HttpInterpreter]:
+    with InterpreterServer(("127.0.0.1", 0), python, key="open sesame") as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield HttpInterpreter(address(server), key="open sesame")
+        server.shutdown()
+        thread.join()
+
+
+def test_a_remote_run_is_as_a_run_here(remote: HttpInterpreter) -> None:
+    assert isinstance(remote, CodeInterpreter)
+    code = "from decimal import Decimal\nprint('打印')\n{'a': (1, Decimal('0.10')), 'read': rows[0][0]['x']}"
+    run = remote.run(code, inputs={"rows": [[{"x": 7}]]})
+    assert (run.status, run.value, run.stdout) == ("ok", {"a": (1, Decimal("0.10")), "read": 7}, "打印\n")
+    assert run.reads == (("rows", 0, 0, "x"),)
+    assert remote.run("while True: pass", timeout_s=0.5).status == "timeout"
+    assert remote.run("import socket\nsocket.socket()").status == "blocked"
+
+
+def test_the_key_is_asked_for(remote: HttpInterpreter) -> None:
+    with pytest.raises(InterpreterError, match="wrong key"):
+        HttpInterpreter(remote.uri, key="guess").run("1")
+    with pytest.raises(InterpreterError, match="401"):
+        HttpInterpreter(remote.uri).run("1")
+
+
+def test_a_bad_request_is_refused_with_words(remote: HttpInterpreter) -> None:
+    with pytest.raises(InterpreterError, match="timeout_s"):
+        remote.run("1", timeout_s=-1)
+    with pytest.raises(InterpreterError, match="404"):
+        HttpInterpreter(remote.uri + "/elsewhere", key="open sesame").run("1")
+
+
+def test_a_server_that_others_can_reach_needs_a_key(python: PythonInterpreter) -> None:
+    with pytest.raises(UsageError, match="NACRE_INTERPRETER_KEY"):
+        InterpreterServer(("0.0.0.0", 0), python)
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"status": "ok"}', b"\xff", b'{"status":"won","value":"1"}'])
+def test_a_server_that_answers_nonsense_is_an_error_with_its_address(body: bytes) -> None:
+    class Nonsense(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None: ...
+
+    with HTTPServer(("127.0.0.1", 0), Nonsense) as server:
+        thread = threading.Thread(target=server.handle_request, daemon=True)
+        thread.start()
+        with pytest.raises(InterpreterError, match=r"127\.0\.0\.1"):
+            HttpInterpreter(address(server)).run("1")
+        thread.join()
+
+
+def test_no_server_is_an_error_with_its_address() -> None:
+    with pytest.raises(InterpreterError, match=r"127\.0\.0\.1:9"):
+        HttpInterpreter("http://127.0.0.1:9").run("1")
+    with pytest.raises(UsageError, match="http://"):
+        HttpInterpreter("localhost")
+
+
+def test_a_run_survives_the_wire_and_nothing_else_does() -> None:
+    run = Execution(
+        "error", value={1, 2}, stdout="a", error="b", seconds=0.5, stderr="c", limit="disk", reads=(("t", 0, 1, "x"),)
+    )
+    assert Execution.from_data(run.to_data()) == run
+    with pytest.raises(ValueError):
+        Execution.from_data({**run.to_data(), "value": '{"py/object": "os.system"}'})
