@@ -40,6 +40,7 @@ class VectorIndex:
         self.documents: Ids = np.empty(0, np.int64)
         self.audiences: Ids = np.empty(0, np.int64)
         self.moments = np.zeros((dim + 1, dim))
+        self._order: Ids | None = None  # that sorts the ids, made when first needed
         self._turn = _Turn()
 
     def __len__(self) -> int:
@@ -59,6 +60,7 @@ class VectorIndex:
 
         gone = np.union1d(np.asarray(removed, np.int64), added)
         with self._turn.alone():
+            self._order = None
             keep = ~np.isin(self.ids, gone)
             if not keep.all():
                 dead = np.ascontiguousarray(self.ids[~keep])
@@ -139,13 +141,16 @@ class VectorIndex:
             Cosine by chunk number.
         """
         with self._turn.shared():
-            found = {}
-            for number in numbers:
-                try:
-                    found[number] = float(self.index.reconstruct(number) @ vector)
-                except RuntimeError:
-                    continue
-            return found
+            if not self.ids.size or not numbers:
+                return {}
+            if self._order is None:
+                self._order = np.argsort(self.ids)
+            wanted = np.asarray(numbers, np.int64)
+            places = np.searchsorted(self.ids, wanted, sorter=self._order)
+            rows = self._order[np.minimum(places, self.ids.size - 1)]
+            there = self.ids[rows] == wanted
+            cosines = self.matrix()[rows[there]] @ vector
+            return dict(zip(wanted[there].tolist(), cosines.tolist(), strict=True))
 
     def spread(self, vector: NDArray[np.float32]) -> tuple[float, float]:
         """Mean and standard deviation of a query's cosines over all chunks, from the vectors' first two moments.
