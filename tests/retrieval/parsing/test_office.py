@@ -184,3 +184,23 @@ def test_truncated_packages_are_told(zipped: Callable[..., bytes]) -> None:
     data = saved(docx.Document())
     with pytest.raises(ParseError, match="damaged or cut off"):
         parse(data[: len(data) * 6 // 10], name="a.docx")
+
+
+def test_tables_beside_each_other_are_two_and_a_spacer_column_is_none() -> None:
+    book = openpyxl.Workbook()
+    for row in [["a", "b", None, None, "x", "y"], [1, 2, None, None, None, None], [3, 4, None, None, 5, 6], [], ["k", None, "v"], ["q", None, 7]]:
+        book.active.append(row)
+    document = parse(saved(book), name="a.xlsx")
+    found = [(table.header, table.row, table.column, [[cell.text for cell in row] for row in table.rows]) for table in document.tables]
+    assert found == [
+        (("a", "b"), 2, 1, [["1", "2"], ["3", "4"]]),
+        ((), 1, 5, [["x", "y"]]),
+        (("x", "y"), 3, 5, [["5", "6"]]),
+        (("k", "", "v"), 6, 1, [["q", "", "7"]]),
+    ]
+
+
+def test_formulas_are_read_in_one_line(zipped: Callable[..., bytes]) -> None:
+    m = 'xmlns:m="http://schemas.openxmlformats.org/officeDocument/2006/math"'
+    formula = f"<m:oMath {m}><m:r><m:t>E=m</m:t></m:r><m:sSup><m:e><m:r><m:t>c</m:t></m:r></m:e><m:sup><m:r><m:t>2</m:t></m:r></m:sup></m:sSup></m:oMath>"
+    assert parse(zipped(word(f"<w:p>{formula}</w:p>")), name="a.docx").text == "E=mc^2"

@@ -11,10 +11,13 @@ from nacre.language import tr
 from nacre.retrieval.parsing.builder import Builder
 from nacre.retrieval.parsing.limits import Task
 from nacre.retrieval.parsing.ooxml import Package, attribute, child, local
+from nacre.retrieval.parsing.ooxml_chart import add_chart
 
 _HEADING = re.compile(r"(?:heading|标题|titre|überschrift|título)\s*(\d)", re.I)
 # Removed text, field codes, and the twin of a drawing for old readers.
 _SKIPPED = {"del", "moveFrom", "instrText", "delText", "Fallback", "pPr", "rPr", "sectPr", "tblPr", "tcPr", "trPr", "sdtPr", "oMathParaPr"}
+# Formulas in one line: E=mc^2, a_1, (1)/(2).
+_FORMULA = {"sup": ("^", ""), "sub": ("_", ""), "num": ("(", ")"), "den": ("/(", ")"), "d": ("(", ")")}
 _NOTES = (("footnotes", "footnote", "note"), ("endnotes", "endnote", "note"), ("comments", "comment", "comment"))
 
 
@@ -50,6 +53,8 @@ def parse(data: bytes, out: Builder, task: Task) -> None:
     styles = _styles(package, (by_kind.get("styles") or ["word/styles.xml"])[0])
     walk = _Walk(out, styles)
     walk.blocks(body)
+    for part in by_kind.get("chart", []):
+        add_chart(package.xml(part), out)
     for kind, tag, block in _NOTES:
         for part in by_kind.get(kind, []):
             _notes(package.xml(part), tag, block, out)
@@ -118,9 +123,14 @@ def _text(paragraph: Any) -> str:
     stack = list(reversed(paragraph))
     while stack:
         node = stack.pop()
-        name = local(node)
-        if name == "t":
+        name = "" if isinstance(node, str) else local(node)
+        if isinstance(node, str):
+            parts.append(node)
+        elif name == "t":
             parts.append(node.text or "")
+        elif name in _FORMULA:
+            before, after = _FORMULA[name]
+            stack.extend([after, *reversed(node), before])
         elif name in {"tab", "ptab"}:
             parts.append("\t")
         elif name in {"br", "cr"}:

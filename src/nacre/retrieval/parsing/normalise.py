@@ -14,8 +14,8 @@ _INVISIBLE = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u200b\u2060
 _BREAKS = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
 _SPREAD = re.compile("[\u3400-\u9fff](?:\\s+[\u3400-\u9fff])+")
 _RUN = re.compile(r"\s+")
-# Presentation forms that only PDF fonts use: Latin ligatures, Kangxi radicals, compatibility ideographs.
-_PRESENTATION = re.compile("[\ufb00-\ufb06\u2e80-\u2fdf\uf900-\ufaff]")
+# Presentation forms that only PDF fonts use: Latin ligatures, Kangxi radicals, compatibility ideographs, Arabic shapes.
+_PRESENTATION = re.compile("[\ufb00-\ufb06\u2e80-\u2fdf\uf900-\ufaff\ufb50-\ufbff\ufe70-\ufefc]")
 
 
 def clean(text: str) -> str:

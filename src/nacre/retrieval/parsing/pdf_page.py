@@ -22,6 +22,7 @@ _BLANKS = frozenset(b" \r\n\t\xa0")
 _UNMAPPED = frozenset((0, 0xFFFD, 0xFFFE, 0xFFFF))
 _HEAVY = re.compile(r"bold|black|heavy|demi|medi(?!um|ac)|bx\d|-bd|simhei|heiti|黑体")
 _MONO = re.compile(r"mono|courier|consol|menlo|typewriter|cmtt|sftt|lmtt|[-_ ]code")
+_RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 _MOST_PATHS = 20_000
 _SECTION = re.compile(r"\d{1,2}(\.\d{1,2})*\.?|[A-Z]\.?|[IVX]{1,5}\.?")
 
@@ -226,7 +227,7 @@ def lines_of(glyphs: Iterable[Glyph], style: Style = plain_style) -> list[Line]:
         # Most glyphs stand right beside the last one, as high as it.
         same = last is not None and here[1] == last[1] and here[3] == last[3] and here[0] >= last[0]
         if not (same and tallest is not None):
-            if tallest is not None and last is not None and _breaks(tallest, last, here):
+            if tallest is not None and last is not None and _breaks(tallest, last, here, leftwards=_RIGHT_TO_LEFT.match(glyph.text) is not None):
                 _close(run, lines, style)
                 run, tallest = [], None
             tallest = here if tallest is None or here[3] - here[1] > tallest[3] - tallest[1] else tallest
@@ -239,11 +240,11 @@ def lines_of(glyphs: Iterable[Glyph], style: Style = plain_style) -> list[Line]:
     return lines
 
 
-def _breaks(tallest: Box, last: Box, here: Box) -> bool:
+def _breaks(tallest: Box, last: Box, here: Box, leftwards: bool) -> bool:
     height = tallest[3] - tallest[1]
     middle = (here[1] + here[3]) / 2
     level = tallest[1] - 0.1 * height <= middle <= tallest[3] + 0.1 * height or here[1] <= (tallest[1] + tallest[3]) / 2 <= here[3]
-    return not level or here[0] < last[0] - 0.5 * height
+    return not level or (here[0] < last[0] - 0.5 * height and not leftwards)
 
 
 def upright(lines: list[Line]) -> list[Line]:
@@ -309,7 +310,7 @@ def _parts(run: list[Glyph], size: float) -> list[tuple[str, float, float]]:
         if glyph.box is None:
             blank = True
             continue
-        gap = glyph.box[0] - last[2] if last is not None else 0.0
+        gap = max(glyph.box[0] - last[2], last[0] - glyph.box[2] if _RIGHT_TO_LEFT.match(glyph.text) else 0.0) if last is not None else 0.0
         if last is None or gap > 0.85 * size:
             parts.append((_words(text), start, last[2] if last else 0.0))
             text, start, blank = [], glyph.box[0], False

@@ -10,6 +10,7 @@ from nacre.language import tr
 from nacre.retrieval.parsing.builder import Builder
 from nacre.retrieval.parsing.limits import Task
 from nacre.retrieval.parsing.ooxml import Package, attribute, child, local
+from nacre.retrieval.parsing.ooxml_chart import add_chart, words_of
 
 _SHAPES = {"sp", "grpSp", "graphicFrame", "pic", "cxnSp"}
 _FILE_NAME = re.compile(r"\S+\.(png|jpe?g|gif|bmp|svg|emf|wmf|tiff?)", re.I)
@@ -113,7 +114,7 @@ def _shape(shape: Any, package: Package, relations: dict[str, tuple[str, str]], 
             if local(paragraph) == "p":
                 level = child(paragraph, "pPr")
                 depth = int(attribute(level, "lvl") or 0) if level is not None and attribute(level, "lvl").isdecimal() else 0
-                out.add("list" if listed else "paragraph", _words(paragraph), depth + 1 if listed else 0)
+                out.add("list" if listed else "paragraph", words_of(paragraph), depth + 1 if listed else 0)
 
 
 def _frame(shape: Any, package: Package, relations: dict[str, tuple[str, str]], out: Builder) -> None:
@@ -130,7 +131,7 @@ def _frame(shape: Any, package: Package, relations: dict[str, tuple[str, str]], 
         for key, value in node.attrib.items():
             kind, target = relations.get(str(value), ("", "")) if key.endswith(("}id", "}dm")) else ("", "")
             if kind == "chart":
-                _chart(package.xml(target), out)
+                add_chart(package.xml(target), out)
             elif kind == "diagramData":
                 root = package.xml(target)
                 for point in [] if root is None else root.iter():
@@ -138,45 +139,5 @@ def _frame(shape: Any, package: Package, relations: dict[str, tuple[str, str]], 
                         out.add("list", " ".join(_paragraphs(point)), 1)
 
 
-def _chart(root: Any | None, out: Builder) -> None:
-    if root is None:
-        return
-    title = next((node for node in root.iter() if local(node) == "title"), None)
-    if title is not None:
-        out.add("paragraph", " ".join(_paragraphs(title)))
-    columns: dict[str, dict[str, str]] = {}
-    categories: dict[str, str] = {}
-    for series in (node for node in root.iter() if local(node) == "ser"):
-        name = " ".join(_points(child(series, "tx")).values()) or str(len(columns) + 1)
-        categories |= _points(child(series, "cat"))
-        columns[name] = _points(child(series, "val"))
-    indexes = sorted({key for points in (categories, *columns.values()) for key in points}, key=lambda key: (len(key), key))
-    if columns:
-        rows = [[categories.get(key, ""), *(points.get(key, "") for points in columns.values())] for key in indexes]
-        out.table([["", *columns], *rows])
-
-
-def _points(node: Any | None) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for point in [] if node is None else node.iter():
-        if local(point) == "pt":
-            value = child(point, "v")
-            found[attribute(point, "idx")] = (value.text or "") if value is not None else ""
-    return found
-
-
 def _paragraphs(node: Any) -> list[str]:
-    return [_words(part) for part in node.iter() if local(part) == "p"]
-
-
-def _words(paragraph: Any) -> str:
-    parts = []
-    for node in paragraph.iter():
-        name = local(node)
-        if name == "t":
-            parts.append(node.text or "")
-        elif name == "br":
-            parts.append("\n")
-        elif name == "tab":
-            parts.append("\t")
-    return "".join(parts).replace("\x0b", "\n").strip()
+    return [words_of(part) for part in node.iter() if local(part) == "p"]

@@ -78,10 +78,30 @@ def _without_styles(data: bytes) -> bytes:
 
 
 def _sheet(sheet: Any, out: Builder) -> None:
-    names: tuple[str, ...] = ()
-    for first, rows in _regions(sheet):
-        left = min(next(n for n, cell in enumerate(row) if cell) for row in rows)
-        names = add_grid(out, [row[left:] for row in rows], row=first, column=left + 1, header=names)
+    names: dict[int, tuple[str, ...]] = {}
+    for first, region in _regions(sheet):
+        for row, column, rows in _side_by_side(first, region):
+            names[column] = add_grid(out, rows, row=row, column=column, header=names.get(column, ()))
+
+
+def _side_by_side(first: int, region: list[list[str]]) -> Iterator[tuple[int, int, list[list[str]]]]:
+    """Tables beside each other, two empty columns or more apart: (row, column, cells) of each. One empty column is a spacer."""
+    used = sorted({n for row in region for n, cell in enumerate(row) if cell})
+    groups: list[list[int]] = []
+    for column in used:
+        if groups and column - groups[-1][1] <= 2:
+            groups[-1][1] = column
+        else:
+            groups.append([column, column])
+    for left, right in groups:
+        part: list[list[str]] = []
+        for number, row in enumerate([*region, []], start=first):
+            cells = row[left : right + 1]
+            if any(cells):
+                part.append(cells)
+            elif part:
+                yield number - len(part), left + 1, part
+                part = []
 
 
 def _regions(sheet: Any) -> Iterator[tuple[int, list[list[str]]]]:
