@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from nacre.connectors.embeddings.graph import Precision
     from nacre.connectors.embeddings.probe import Verdict
 
-_FORMAT = "2"  # count up whenever the graphs change
+_FORMAT = "3"  # count up whenever the graphs change
 _MODEL = "model.onnx"
 _SMALL = 4096  # bytes; smaller constants stay in the graph
 

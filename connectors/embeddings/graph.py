@@ -81,18 +81,19 @@ class Graph:
         """
         return self.constant(f"axis{axis}", np.array([axis], np.int64))
 
-    def linear(self, x: str, name: str, weight: Array) -> str:
+    def linear(self, x: str, name: str, weight: Array, exact: bool = False) -> str:
         """Multiply rows with a weight matrix (no bias: the operators behind fuse it).
 
         Args:
             x: a value of shape (tokens, inputs).
             name: a name for the constants.
             weight: shape (outputs, inputs), as PyTorch keeps it.
+            exact: multiply in 32 bits whatever the precision of the graph.
 
         Returns:
             A value of shape (tokens, outputs).
         """
-        if self.precision == "fp32":
+        if exact or self.precision == "fp32":
             return self.node("MatMul", x, self.constant(name, weight.T))
         return self._linear_int8(x, name, weight)
 
