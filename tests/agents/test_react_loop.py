@@ -341,7 +341,8 @@ def test_an_address_that_the_user_gave_does_not() -> None:
 
 
 def test_a_run_goes_on_from_a_trajectory() -> None:
-    first = ReAct(inner=ScriptedChatModel([call("search", "height of K2")] + [ValueError("down")]), tools=[search], protocol="text")
+    script: list[Any] = [call("search", "height of K2"), ValueError("down")]
+    first = ReAct(inner=ScriptedChatModel(script), tools=[search], protocol="text")
     seen: list[Step] = []
     with pytest.raises(ValueError, match="down"):
         first.model_copy(update={"on_step": seen.append}).invoke("How high is K2?")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from typing import Any
 
 from langchain_core.documents import Document
@@ -15,6 +16,7 @@ from nacre.language import tr
 from nacre.messages import text_of
 
 _SCAN = 2_000_000
+_MARK = re.compile(r'</?data key="[0-9a-f]{0,8}">\n?')
 
 
 def as_text(result: Any, limit: int) -> str:
@@ -70,3 +72,15 @@ def frame(text: str) -> str:
     """
     key = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return f'<data key="{key}">\n{text}\n</data key="{key}">'
+
+
+def unframe(text: str) -> str:
+    """Take the marks of `frame` out of a text: a weak model copies them into its answer.
+
+    Args:
+        text: an answer.
+
+    Returns:
+        The text without them.
+    """
+    return _MARK.sub("", text)

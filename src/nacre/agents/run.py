@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 from collections.abc import Awaitable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
@@ -17,7 +18,7 @@ from nacre.agents.arguments import Spec
 from nacre.agents.budget import CURRENT, Budget
 from nacre.agents.evidence import Evidence
 from nacre.agents.facts import facts_of
-from nacre.agents.observation import as_text
+from nacre.agents.observation import as_text, unframe
 from nacre.agents.protocol import parse_react, strip_reasoning
 from nacre.agents.speech import Speech, choose, example_call, shown
 from nacre.agents.toolbox import Outcome, ToolRun
@@ -38,6 +39,8 @@ DEFAULT_WINDOW = 8192
 INSTRUCTION = 500  # tokens of the text protocol's own prompt
 REPLY = 700
 MAX_REPEATS = 2
+# A weak model goes on in the form of the last prompt and asks itself another question.
+_NEXT_QUESTION = re.compile(r"\n\s*(?:Question|问题)\s?[:：]")
 
 
 class StepEcho(Runnable[str, AIMessage]):
@@ -268,7 +271,7 @@ class AgentRun:
     # --- ending -------------------------------------------------------------------------------------------------------
 
     def _answer(self, reply: AIMessage, step: Step, stopped: str) -> Flow:
-        text = clean_text(step.answer or "").strip()
+        text = unframe(clean_text(step.answer or "")).strip()
         if not text:
             return (yield from self._refuse(stopped))
         yield from self._show(replace(step, answer=text, status="final"))
@@ -295,7 +298,7 @@ class AgentRun:
         step = parse_react(text_of(reply), self.agent.toolbox.names)
         if step.action is not None or reply.tool_calls:
             return (yield from self._refuse(reason))
-        said = step.answer if step.answer is not None else step.thought
+        said = _NEXT_QUESTION.split(step.answer if step.answer is not None else step.thought, maxsplit=1)[0]
         return (yield from self._answer(reply, Step(thought=step.thought if step.answer is not None else "", answer=said), reason))
 
     def _found(self) -> str:

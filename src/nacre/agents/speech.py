@@ -88,6 +88,7 @@ class TextSpeech:
         self.language = language
         self.stops = stops
         self._instruction = prompts.load("react/text", language).render(tools=toolbox.describe(), call=example_call(toolbox, language))
+        self._head: list[BaseMessage] = []  # a speech serves one run, and so one conversation
         self._rendered = _Rendered(self._turn)
 
     def messages(self, conversation: Sequence[BaseMessage], turns: Sequence[Turn]) -> list[BaseMessage]:
@@ -100,7 +101,8 @@ class TextSpeech:
         Returns:
             Messages.
         """
-        return with_example(conversation, self._instruction) + self._rendered(turns)
+        self._head = self._head or with_example(conversation, self._instruction)
+        return self._head + self._rendered(turns)
 
     def _turn(self, turn: Turn) -> list[BaseMessage]:
         thought, action, given, observation = LABELS[self.language]
@@ -173,6 +175,7 @@ class NativeSpeech:
         self.language = language
         self.fallback = fallback
         self._instruction = prompts.load("react/native", language).render()
+        self._head: list[BaseMessage] = []  # a speech serves one run, and so one conversation
         self._rendered = _Rendered(self._turn)
 
     def messages(self, conversation: Sequence[BaseMessage], turns: Sequence[Turn]) -> list[BaseMessage]:
@@ -185,7 +188,8 @@ class NativeSpeech:
         Returns:
             Messages.
         """
-        return with_system(conversation, self._instruction) + self._rendered(turns)
+        self._head = self._head or with_system(conversation, self._instruction)
+        return self._head + self._rendered(turns)
 
     def _turn(self, turn: Turn) -> list[BaseMessage]:
         if turn.steps[0].status == "repair":
