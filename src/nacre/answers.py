@@ -64,7 +64,7 @@ class AnswerOnly:
             parts (images, reasoning blocks) nothing is shown before the end, or the parts would change their order.
         """
         if not isinstance(chunk.content, str):
-            return [chunk.model_copy(update={"content": ""})]
+            return [chunk.model_copy(update={"content": []})]
         self._text += chunk.content
         marker = _MARKER.search(self._text)
         answer = _TAIL.sub("", self._text[marker.end() :]) if marker else ""

@@ -28,7 +28,6 @@ from nacre.binding import rebind
 from nacre.errors import UsageError
 from nacre.flow import NOSTREAM, Call, ChunkFilter, Flow, Run
 from nacre.language import tr
-from nacre.messages import as_chunk
 
 __all__ = ["NOSTREAM", "Call", "ChatModelDecorator", "ChunkFilter", "Flow", "rebind"]
 
@@ -174,7 +173,7 @@ class ChatModelDecorator(BaseChatModel):
     ) -> Iterator[AIMessageChunk]:
         """Answer in chunks. Arguments and result as for any LangChain chat model."""
         if self._streaming_disabled(**kwargs):
-            yield _last(self.invoke(input, config, stop=stop, **kwargs))
+            yield drivers.as_stream(self.invoke(input, config, stop=stop, **kwargs))
             return
 
         def drive(inputs: Iterator[Any], config: RunnableConfig) -> Iterator[AIMessageChunk]:
@@ -196,7 +195,7 @@ class ChatModelDecorator(BaseChatModel):
     ) -> AsyncIterator[AIMessageChunk]:
         """Answer in chunks without blocking the event loop. Arguments and result as for any LangChain chat model."""
         if self._streaming_disabled(**kwargs):
-            yield _last(await self.ainvoke(input, config, stop=stop, **kwargs))
+            yield drivers.as_stream(await self.ainvoke(input, config, stop=stop, **kwargs))
             return
 
         async def drive(inputs: AsyncIterator[Any], config: RunnableConfig) -> AsyncIterator[AIMessageChunk]:
@@ -205,7 +204,7 @@ class ChatModelDecorator(BaseChatModel):
                     yield chunk
 
         chunks: Any = self._atransform_stream_with_config(
-            _aiter([self._messages(input)]), cast(Any, drive), self._config(config)
+            drivers.once(self._messages(input)), cast(Any, drive), self._config(config)
         )
         async with aclosing(chunks):
             async for chunk in chunks:
@@ -379,15 +378,6 @@ class ChatModelDecorator(BaseChatModel):
         own = {"callbacks": self.callbacks, "tags": self.tags, "metadata": self.metadata}
         own = {name: value for name, value in own.items() if value}
         return merge_configs(cast(RunnableConfig, own), config) if own else ensure_config(config)
-
-
-def _last(answer: AIMessage) -> AIMessageChunk:
-    return as_chunk(answer).model_copy(update={"chunk_position": "last"})
-
-
-async def _aiter(items: Sequence[Any]) -> AsyncIterator[Any]:
-    for item in items:
-        yield item
 
 
 def _complaint(layer: type[BaseChatModel], error: ValidationError) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, closing
 from typing import Any, cast
 
@@ -11,6 +11,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.runnables import RunnableConfig
 
 from nacre.flow import Live, Run
+from nacre.messages import as_chunk
 
 
 def invoke(run: Run, config: RunnableConfig) -> AIMessage:
@@ -150,3 +151,27 @@ def config_below(kind: type[BaseCallbackManager], run_manager: Any) -> RunnableC
     manager = kind(handlers=[], parent_run_id=run_manager.run_id)
     manager.set_handlers(run_manager.inheritable_handlers)
     return {"callbacks": manager}
+
+
+def as_stream(answer: AIMessage) -> AIMessageChunk:
+    """An answer as a stream of one chunk.
+
+    Args:
+        answer: a whole answer.
+
+    Returns:
+        The chunk, with its end mark.
+    """
+    return as_chunk(answer).model_copy(update={"chunk_position": "last"})
+
+
+async def once(item: Any) -> AsyncIterator[Any]:
+    """An async iterator over one item.
+
+    Args:
+        item: anything.
+
+    Yields:
+        The item.
+    """
+    yield item

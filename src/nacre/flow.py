@@ -171,7 +171,7 @@ class Run:
                 f"{self.layer} showed text that its answer does not begin with: a call that is rewritten must not be live"
             )
         return AIMessageChunk(
-            content=whole[len(said) :] if shown.content else answer.content,
+            content=_unshown(whole[len(said) :], shown) if shown.content else answer.content,
             additional_kwargs=_new(answer.additional_kwargs, shown.additional_kwargs),
             response_metadata=_new(answer.response_metadata, shown.response_metadata),
             tool_call_chunks=[] if shown.tool_calls or shown.invalid_tool_calls else answer.tool_call_chunks,
@@ -251,6 +251,15 @@ def _replies(got: Any) -> Iterator[AIMessage]:
         yield from (value for value in got.values() if isinstance(value, AIMessage))
     elif isinstance(got, list):
         yield from (value for value in got if isinstance(value, AIMessage))
+
+
+def _unshown(rest: str, shown: AIMessage) -> str | list[Any]:
+    """The rest of a text in the form in which it joins what was shown: LangChain joins parts by their index."""
+    if isinstance(shown.content, str):
+        return rest
+    last = next((p for p in reversed(shown.content) if isinstance(p, dict) and p.get("type") == "text"), {})
+    place = {"index": last["index"]} if "index" in last else {}
+    return [{"type": "text", "text": rest, **place}] if rest else []
 
 
 def _new(whole: dict[str, Any], shown: dict[str, Any]) -> dict[str, Any]:

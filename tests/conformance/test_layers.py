@@ -14,6 +14,7 @@ from nacre.eval.conformance import CapableChatModel, outcomes, suite_class
 from nacre.memory import ConversationMemory
 from nacre.moderation import Moderation
 from nacre.prompting import ChainOfThought, FewShot, SelfConsistency
+from nacre.reasoning.pal import ProgramAided
 from nacre.resilience import Fallback, Retry
 from nacre.retrieval.rag import RetrievalAugmented
 
@@ -47,6 +48,7 @@ LAYERS = {
     "retry": lambda inner: Retry(inner=inner),
     "fallback": lambda inner: Fallback(inner=inner, others=[CapableChatModel()]),
     "rag": lambda inner: RetrievalAugmented(inner=inner, retriever=Shelf()),
+    "pal": lambda inner: ProgramAided(inner=inner, attempts=1),
     "react": lambda inner: ReAct(inner=inner),
 }
 PLAIN = outcomes(lambda inner: inner)
