@@ -1,4 +1,4 @@
-"""Learn the weights of `nacre.grounding` and `nacre.answerability`, and show what they reach where they did not learn.
+"""Learn the weights of `nacre.grounding` and `nacre.grounding.answerability`, and show what they reach where they did not learn.
 
 Run `python bench/quote.py` once before, which leaves the knowledge bases in `.bench/quote/`; then
 `python bench/quote_weights.py`. Ranking: the log-likelihood of the sentences that hold the gold answer, among all
@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 from quote import CONTAINS, REFUSAL, SHARED, kept
 
-from nacre.answerability import LOOSE, REFUSE_BELOW, TITLED, measured
 from nacre.eval.datasets import load_questions, load_robustness
 from nacre.eval.metrics import contains
 from nacre.eval.sample import sample_folder
 from nacre.grounding import WEIGHTS, Evidence, analyse, evidence
+from nacre.grounding.answerability import LOOSE, REFUSE_BELOW, TITLED, measured
 from nacre.retrieval.knowledge_base import KnowledgeBase
 
 Array = NDArray[np.float64]

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nacre.answerability import agreement, answerable
-from nacre.expectation import answers_in, candidates, expected
 from nacre.grounding import analyse, evidence, support
+from nacre.grounding.answerability import agreement, answerable
+from nacre.grounding.expectation import answers_in, candidates, expected
 
 text_of_any_kind = st.text(
     alphabet=st.sampled_from("abc XY 12.,?!。，？年月日信息安全\n|\t#-é½\ud800《》·"), max_size=80

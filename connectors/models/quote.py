@@ -14,9 +14,9 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from pydantic import ConfigDict, Field
 
 from nacre import prompts
-from nacre.answerability import answerable
 from nacre.connectors.models.stops import cut_at
 from nacre.grounding import Evidence, analyse, evidence
+from nacre.grounding.answerability import answerable
 from nacre.language import language_of
 from nacre.messages import Source, last_user_text, parse_sources, text_of, with_nacre
 from nacre.words import words

@@ -135,7 +135,7 @@ def _share(wanted: Counter[str], held: Counter[str]) -> float:
     return sum((wanted & held).values()) / total if total else 0.0
 
 
-def annotations(citations: Sequence[Citation]) -> list[dict[str, Any]]:
+def as_annotations(citations: Sequence[Citation]) -> list[dict[str, Any]]:
     """Citations in LangChain's standard form.
 
     Args:
@@ -153,9 +153,9 @@ def annotations(citations: Sequence[Citation]) -> list[dict[str, Any]]:
             "end_index": c["answer_end"],
             "cited_text": c["quote"],
             "extras": {
-                name: c[name]
+                name: c[name]  # type: ignore[literal-required]
                 for name in ("n", "chunk_id", "document_id", "version", "heading", "page", "start", "end", "support")
-            },  # type: ignore[literal-required]
+            },
         }
         for c in citations
     ]
@@ -167,8 +167,8 @@ def _blocks(message: AIMessage) -> list[Any]:
     metadata = {name: value for name, value in message.response_metadata.items() if name != "model_provider"}
     if provider := own.get("model_provider"):
         metadata["model_provider"] = provider
-    blocks = [dict(block) for block in message.model_copy(update={"response_metadata": metadata}).content_blocks]
-    pending = annotations(own.get("citations") or [])
+    blocks: list[dict[str, Any]] = [dict(block) for block in message.model_copy(update={"response_metadata": metadata}).content_blocks]
+    pending = as_annotations(own.get("citations") or [])
     at = 0
     for block in blocks:
         if block.get("type") != "text":

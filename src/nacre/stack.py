@@ -218,9 +218,8 @@ def _read(path: str | Path) -> Mapping[str, Any]:
 
 
 def _named(entry: Any) -> tuple[str, Data]:
-    name, arguments = (entry, {}) if isinstance(entry, str) else (None, {})
-    if isinstance(entry, dict) and isinstance(entry.get("use"), str):
-        name, arguments = entry["use"], {key: value for key, value in entry.items() if key != "use"}
+    whole = {"use": entry} if isinstance(entry, str) else entry if isinstance(entry, dict) else {}
+    name, arguments = str(whole.get("use", "")), {key: value for key, value in whole.items() if key != "use"}
     if name not in LAYERS:
         known = ", ".join(LAYERS)
         raise StackError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Any
 
 import typer
 
@@ -58,10 +59,9 @@ def run(arguments: list[str] | None = None) -> int:
     return status if isinstance(status, int) else 0
 
 
-def _click_errors() -> type[Exception]:
-    # typer carries its own click; its errors are found by where its commands come from.
-    base = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
-    return base
+def _click_errors() -> Any:
+    # typer carries its own click; the root of its errors is found above one that typer exports.
+    return next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
 
 
 def _fail(message: str) -> int:

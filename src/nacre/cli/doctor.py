@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from importlib import metadata
 from typing import Any
@@ -86,11 +85,7 @@ def _model() -> dict[str, Any]:
     from nacre.connectors.models import default_spec
     from nacre.connectors.models.providers import PROVIDERS
 
-    keys = {
-        name: bool(os.environ.get(provider.key_variable))
-        for name, provider in PROVIDERS.items()
-        if provider.key_variable
-    }
+    keys = {name: bool(provider.key()) for name, provider in PROVIDERS.items() if provider.needs_key}
     return {"default": default_spec(), "keys": keys}
 
 
@@ -98,7 +93,7 @@ def _embedder() -> dict[str, Any]:
     from nacre.connectors.embeddings import load_embedder
 
     try:
-        return {"available": True, **load_embedder(None).identity}
+        return {"available": True, **getattr(load_embedder(None), "identity", {})}
     except NacreError as error:
         return {"available": False, "reason": error.message}
 

@@ -16,7 +16,7 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 
-from nacre.grounding import Evidence, Question, prior
+from nacre.grounding.ranking import Evidence, Question, prior
 from nacre.words import words
 
 TITLED = {"constant": -1.221, "best": 0.337, "missing": -4.06, "missing_number": -1.909, "missing_name": -0.482}
@@ -34,7 +34,7 @@ def answerable(
 
     Args:
         question: from `nacre.grounding.analyse`.
-        passages: (text, title) of each, as given to `nacre.grounding.evidence`.
+        passages: (text, title) of each, as given to `nacre.grounding.ranking`.
         found: what that returned; empty means no.
 
     Returns:
@@ -56,7 +56,7 @@ def measured(question: Question, passages: Sequence[tuple[str, str]], found: Seq
     Args:
         question: from `nacre.grounding.analyse`.
         passages: (text, title) of each.
-        found: from `nacre.grounding.evidence`, not empty.
+        found: from `nacre.grounding.ranking`, not empty.
 
     Returns:
         `best`: the highest score. `missing`: the weighted share of the question's words that the best passage lacks.

@@ -15,9 +15,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from nacre.expectation import Expectation, answers_in, candidates, expected
+from nacre.grounding.expectation import Expectation, answers_in, candidates, expected
+from nacre.grounding.stopwords import stopwords
 from nacre.language import Language, language_of
-from nacre.stopwords import stopwords
 from nacre.words import located_words, sentences, words
 
 WEIGHTS = {
