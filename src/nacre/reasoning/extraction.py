@@ -80,8 +80,8 @@ def _bare(text: str) -> str:
     best: list[str] = []
     run: list[str] = []
     depth = 0
-    for line in [*text.split("\n"), "END"]:
-        if depth > 0 or (line.strip() and line[:1] in " \t" and run) or (not line.strip() and run) or _is_code(line):
+    for line in [*_dedented(text).split("\n"), "END"]:
+        if depth > 0 or (run and _goes_on(line, run)) or _is_code(line):
             run.append(line)
             depth = max(0, depth + sum(line.count(mark) for mark in "([{") - sum(line.count(mark) for mark in ")]}"))
             continue
@@ -89,6 +89,13 @@ def _bare(text: str) -> str:
         run, depth = [], 0
     best = max(best, run, key=_weight)
     return "\n".join(best) if _weight(best) else ""
+
+
+def _goes_on(line: str, run: list[str]) -> bool:
+    """Whether a line that says nothing by itself belongs to the code above: blank, indented, or a name set there."""
+    return (
+        not line.strip() or line[:1] in " \t" or (line.isidentifier() and any(above.startswith(line) for above in run))
+    )
 
 
 def _is_code(line: str) -> bool:

@@ -12,6 +12,7 @@ from nacre.reasoning.quantities import Quantity, quantity
 
 Value = str | int | float | None
 _SEPARATOR = re.compile(r"^\s*\|?\s*:?-{2,}:?\s*(?:\|\s*:?-{2,}:?\s*)*\|?\s*$")
+_UNDER_THE_HEADER = re.compile(_SEPARATOR.pattern.replace("{2,}", "+"))  # one hyphen is enough there
 _PIPE = re.compile(r"(?<!\\)\|")
 _EMPTY = frozenset({"", "-", "--", "—", "–", "n/a", "na", "none", "null", "无", "/", "…"})
 _MOST_TABLES, _MOST_ROWS, _MOST_COLUMNS = 20, 2000, 100
@@ -101,7 +102,7 @@ def _grid(lines: Sequence[str], at: int) -> tuple[list[list[str]], int]:
         if len(cells := split(lines[at])) < 2:
             continue
         grid, end = [cells], at + 1
-        marked = end < len(lines) and bool(_SEPARATOR.match(lines[end])) and split is _bars
+        marked = end < len(lines) and bool(_UNDER_THE_HEADER.match(lines[end])) and split is _bars
         end += marked
         while end < len(lines) and len(grid) <= _MOST_ROWS:
             cells = split(lines[end])
