@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nacre.citations import statements
 from nacre.eval.datasets import Question, load_questions, load_retrieval
 from nacre.eval.metrics import contains, exact_match, token_f1
 from nacre.eval.report import Item, Report, fingerprint, percentile
 from nacre.eval.retrieval import index
 from nacre.eval.running import run_items
-from nacre.messages import nacre_of, text_of
+from nacre.language import language_of
 from nacre.markers import MARKER
+from nacre.messages import nacre_of, text_of
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
+    from langchain_core.messages import AIMessage
 
     from nacre.retrieval.knowledge_base import KnowledgeBase
 
-METRICS = ("contains", "em", "f1", "citation_precision", "abstained")
+METRICS = ("contains", "em", "f1", "evidence", "citation_precision", "citation_recall", "same_language", "abstained")
 
 
 def evaluate_answers(
@@ -33,6 +36,7 @@ def evaluate_answers(
     limit: int | None = None,
     workers: int = 1,
     out: Path | None = None,
+    price: tuple[float, float] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Report:
     """Ask questions over a corpus.
@@ -45,10 +49,14 @@ def evaluate_answers(
         limit: how many questions, the first.
         workers: how many questions at a time.
         out: where finished items are kept, so that a run can go on.
+        price: of a million tokens read and of a million written, in any currency; None leaves the cost out.
         on_progress: called with (done, all) questions.
 
     Returns:
-        The report: contains, EM, F1, citation precision, share of refusals, latency.
+        The report: contains, EM, F1, evidence, citations, share of refusals, latency, tokens.
+
+    Raises:
+        EvaluationError: nothing usable is in the files.
     """
     from nacre.retrieval.knowledge_base import KnowledgeBase
 
@@ -56,8 +64,9 @@ def evaluate_answers(
     with tempfile.TemporaryDirectory(prefix="nacre-eval-") as temporary:
         base = KnowledgeBase.open(kb) if kb else index(load_retrieval(data), Path(temporary) / "kb")
         return ask_all(
-            base, model, questions[:limit], problems, data.name, k=k, workers=workers, out=out, on_progress=on_progress
-        )
+            base, model, questions[:limit], problems, data.name,
+            k=k, workers=workers, out=out, price=price, on_progress=on_progress,
+        )  # fmt: skip
 
 
 def ask_all(
@@ -70,6 +79,7 @@ def ask_all(
     k: int = 6,
     workers: int = 1,
     out: Path | None = None,
+    price: tuple[float, float] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Report:
     """Ask questions over a knowledge base that is there.
@@ -83,30 +93,22 @@ def ask_all(
         k: how many passages the model sees.
         workers: how many questions at a time.
         out: where finished items are kept.
+        price: as in `evaluate_answers`.
         on_progress: called with (done, all) questions.
 
     Returns:
         The report; with unanswerable questions also `refusal_recall` and `false_refusals`.
     """
     from nacre.retrieval.rag import RetrievalAugmented
-    from nacre.stack import explain
 
     stack = RetrievalAugmented(inner=model, retriever=base.retriever(k=k))
-    settings = {
-        "data": name,
-        "stack": explain(stack),
-        "corpus": fingerprint(base.text(d["uri"]) for d in base.documents()),
-        "questions": fingerprint(q.text for q in questions),
-    }
+    settings = {"data": name, **described(stack, base), "questions": fingerprint(q.text for q in questions)}
 
     def ask(question: Question) -> Item:
         began = time.perf_counter()
         reply = stack.invoke(question.text)
-        return {
-            **judge(question, text_of(reply), nacre_of(reply), base),
-            "seconds": round(time.perf_counter() - began, 4),
-            "tokens": (reply.usage_metadata or {}).get("total_tokens"),
-        }
+        seconds = round(time.perf_counter() - began, 4)
+        return {**judge(question, text_of(reply), nacre_of(reply), base), "seconds": seconds, **usage(reply)}
 
     items = run_items(
         questions,
@@ -117,13 +119,71 @@ def ask_all(
         key=fingerprint([str(settings)]),
         on_progress=on_progress,
     )
-    waits = [item["seconds"] for item in items if "seconds" in item]
-    figures: dict[str, Any] = {"queries": len(items), "errors": sum("error" in item for item in items)}
-    if waits:
-        figures |= {"seconds_p50": percentile(waits, 0.5), "seconds_p95": percentile(waits, 0.95)}
     unanswerable = any(not q.answers for q in questions)
     metrics = (*METRICS, "refusal_recall", "false_refusals") if unanswerable else METRICS
-    return Report("answers", metrics, items, figures, settings, problems)
+    return Report("answers", metrics, items, costs(items, price), settings, problems)
+
+
+def described(stack: BaseChatModel, base: KnowledgeBase) -> dict[str, Any]:
+    """What was measured, so that two reports can say what differs between them.
+
+    Args:
+        stack: the layered model.
+        base: the knowledge base that it asks.
+
+    Returns:
+        `stack` as data (without the folder, which may be temporary), `prompt` with its version, and fingerprints: of
+        the documents, and of how they are cut into chunks.
+    """
+    from nacre import prompts
+    from nacre.stack import explain
+
+    data = explain(stack)
+    layers = [{k: v for k, v in e.items() if k != "kb"} if isinstance(e, dict) else e for e in data["layers"]]
+    documents = base.documents()
+    found: dict[str, Any] = {
+        "stack": {**data, "layers": layers},
+        "corpus": fingerprint(base.text(d["uri"]) for d in documents),
+        "chunks": fingerprint(f"{d['chunks']} {base.text(d['uri'])}" for d in documents),
+        "embedder": base.stats()["embedder"],
+    }
+    name = getattr(stack, "prompt", None)
+    if isinstance(name, str):
+        found["prompt"] = f"{name} v{prompts.load(name, 'en').version}"
+    return found
+
+
+def usage(reply: AIMessage) -> dict[str, Any]:
+    """The tokens of a reply, as its provider counted them.
+
+    Args:
+        reply: an answer.
+
+    Returns:
+        `tokens_in` and `tokens_out`; empty where the provider does not say.
+    """
+    told = reply.usage_metadata
+    return {"tokens_in": told["input_tokens"], "tokens_out": told["output_tokens"]} if told else {}
+
+
+def costs(items: Sequence[Item], price: tuple[float, float] | None = None) -> dict[str, Any]:
+    """Counts, latency, tokens and cost of a run.
+
+    Args:
+        items: with `seconds`, `tokens_in` and `tokens_out` where known.
+        price: of a million tokens read and of a million written.
+
+    Returns:
+        The figures.
+    """
+    figures: dict[str, Any] = {"queries": len(items), "errors": sum("error" in item for item in items)}
+    waits = [item["seconds"] for item in items if "seconds" in item]
+    if waits:
+        figures |= {"seconds_p50": percentile(waits, 0.5), "seconds_p95": percentile(waits, 0.95)}
+    figures |= {name: sum(i.get(name, 0) for i in items) for name in ("tokens_in", "tokens_out")}
+    if price:
+        figures["cost"] = round((figures["tokens_in"] * price[0] + figures["tokens_out"] * price[1]) / 1e6, 6)
+    return figures
 
 
 def judge(question: Question, answer: str, own: Mapping[str, Any], base: KnowledgeBase) -> Item:
@@ -140,27 +200,45 @@ def judge(question: Question, answer: str, own: Mapping[str, Any], base: Knowled
     """
     abstained = bool(own.get("abstained"))
     plain = MARKER.sub("", answer)
-    citations = own.get("citations") or []
+    citations, hits = own.get("citations") or [], own.get("hits") or []
     item: Item = {
         "question": question.text,
         "answer": answer,
         "gold": list(question.answers),
         "abstained": float(abstained),
+        "same_language": _same_language(question.text, plain),
+        "retrieved": [f"[{h['n']}] {h['uri']} [{h['start']}:{h['end']}]" for h in hits if "start" in h],
     }
     if question.answers:
         item |= {
             "contains": contains(plain, question.answers),
             "em": exact_match(plain, question.answers),
             "f1": token_f1(plain, question.answers),
+            # The answer stands in what the model was shown, in the right document where the set names one.
+            "evidence": max((contains(h["text"], question.answers) for h in hits if _of(question, h)), default=0.0),
+            "false_refusals": float(abstained),
         }
-        item["false_refusals"] = float(abstained)
     else:
         item["refusal_recall"] = float(abstained)
     if not abstained:
         # An answer without any citation proves nothing: its precision is 0.
         item["citation_precision"] = sum(stands(c, base) for c in citations) / len(citations) if citations else 0.0
+        said = [start for start, _, _, _ in statements(answer)]
+        cited = {c["answer_start"] for c in citations if stands(c, base)}
+        item["citation_recall"] = sum(start in cited for start in said) / len(said) if said else 0.0
         item["sources"] = [f"[{c['n']}] {c['uri']} [{c['start']}:{c['end']}] {c['quote']}" for c in citations]
     return item
+
+
+def _of(question: Question, hit: Mapping[str, Any]) -> bool:
+    return not question.uri or str(hit.get("uri", "")).endswith(question.uri)
+
+
+def _same_language(question: str, answer: str) -> float | None:
+    """Whether the answer is in the asker's language; None of an answer without letters, "42"."""
+    if not any(c.isalpha() for c in answer):
+        return None
+    return float(language_of(answer) == language_of(question))
 
 
 def stands(citation: Mapping[str, Any], base: KnowledgeBase) -> bool:

@@ -202,6 +202,22 @@ def load_questions(path: Path) -> tuple[list[Question], list[str]]:
     return questions, reader.problems
 
 
+def objects(path: Path) -> tuple[list[tuple[str, dict[str, Any]]], list[str]]:
+    """Read the objects of a JSON Lines file.
+
+    Args:
+        path: the file; a row has an `id`.
+
+    Returns:
+        ((id, object) of every usable row, problems).
+
+    Raises:
+        EvaluationError: the file is missing.
+    """
+    reader = _Reader()
+    return list(reader.unique(reader.rows(_file(path.parent, path.name)), path, "id")), reader.problems
+
+
 def load_robustness(path: Path) -> tuple[list[RobustnessRow], list[str]]:
     """Read a file of the RGB benchmark.
 

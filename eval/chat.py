@@ -1,0 +1,124 @@
+"""The chat suite: conversations whose later questions mean nothing without the earlier ones."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nacre.errors import EvaluationError
+from nacre.eval.answers import METRICS, costs, described, judge, usage
+from nacre.eval.datasets import Question, objects
+from nacre.eval.report import Item, Report, fingerprint
+from nacre.eval.running import run_items
+from nacre.language import tr
+from nacre.messages import nacre_of, text_of
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """Questions that one person asks one after the other.
+
+    Args:
+        id: its id.
+        turns: the questions, in order.
+    """
+
+    id: str
+    turns: tuple[Question, ...]
+
+
+def load_conversations(path: Path) -> tuple[list[Conversation], list[str]]:
+    """Read conversations.
+
+    Args:
+        path: JSON Lines of {id, turns: [{question, answers, uri}]}.
+
+    Returns:
+        (conversations, problems).
+
+    Raises:
+        EvaluationError: the file is missing, or no conversation is in it.
+    """
+    rows, problems = objects(path)
+    found = []
+    for id, row in rows:
+        turns = [turn for turn in row.get("turns") or [] if isinstance(turn, dict) and str(turn.get("question") or "")]
+        if not turns:
+            problems.append(f"{path.name}: {tr('no turns in ', '没有对话轮次：')}{id}")
+            continue
+        found.append(Conversation(id, tuple(_question(f"{id}.{n}", turn) for n, turn in enumerate(turns, 1))))
+    if not found:
+        raise EvaluationError(tr(f"{path} holds no conversation.", f"{path} 中没有对话。"))
+    return found, problems
+
+
+def _question(id: str, turn: dict[str, Any]) -> Question:
+    return Question(id, str(turn["question"]), tuple(map(str, turn.get("answers") or ())), str(turn.get("uri") or ""))
+
+
+def evaluate_chat(
+    data: Path,
+    model: BaseChatModel,
+    kb: Path,
+    *,
+    k: int = 6,
+    limit: int | None = None,
+    workers: int = 1,
+    out: Path | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Report:
+    """Hold conversations over a knowledge base, each in a session of its own.
+
+    Args:
+        data: as for `load_conversations`.
+        model: the model that answers, and rewrites follow-ups.
+        kb: the knowledge base.
+        k: how many passages the model sees.
+        limit: how many conversations, the first.
+        workers: how many conversations at a time.
+        out: where finished conversations are kept.
+        on_progress: called with (done, all) conversations.
+
+    Returns:
+        The report: the metrics of answers, one item a turn; `follow_ups` is `contains` of all turns but the first.
+
+    Raises:
+        EvaluationError: the file is missing, or no conversation is in it.
+    """
+    from nacre.memory import ConversationMemory
+    from nacre.retrieval.knowledge_base import KnowledgeBase
+    from nacre.retrieval.rag import RetrievalAugmented
+
+    conversations, problems = load_conversations(data)
+    base = KnowledgeBase.open(kb)
+    stack = ConversationMemory(inner=RetrievalAugmented(inner=model, retriever=base.retriever(k=k)))
+    questions = fingerprint(json.dumps([turn.text for turn in c.turns]) for c in conversations)
+    settings = {"data": data.name, **described(stack, base), "questions": questions}
+
+    def hold(conversation: Conversation) -> Item:
+        turns = []
+        for position, question in enumerate(conversation.turns):
+            began = time.perf_counter()
+            reply = stack.invoke(question.text, session_id=conversation.id)
+            own = nacre_of(reply)
+            item = {"id": question.id, **judge(question, text_of(reply), own, base), **usage(reply)}
+            item |= {"seconds": round(time.perf_counter() - began, 4), "understood_as": own.get("question")}
+            if position and "contains" in item:
+                item["follow_ups"] = item["contains"]
+            turns.append(item)
+        return {"turns": turns}
+
+    held = run_items(
+        conversations[:limit], hold, name=lambda c: c.id, workers=workers,
+        done_file=out / "items.jsonl" if out else None, key=fingerprint([str(settings)]), on_progress=on_progress,
+    )  # fmt: skip
+    items = [turn for conversation in held for turn in conversation.get("turns", [conversation])]
+    figures = {"conversations": len(held), **costs(items)}
+    return Report("chat", ("follow_ups", *METRICS), items, figures, settings, problems)

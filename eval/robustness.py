@@ -1,0 +1,100 @@
+"""Noise and false facts (RGB, Chen et al., 2024): how answers hold up when passages say nothing, or say what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nacre.eval.datasets import RobustnessRow, load_robustness
+from nacre.eval.metrics import contains
+from nacre.eval.refusal import PASSAGES, ask
+from nacre.eval.report import Item, Report, fingerprint
+from nacre.eval.running import run_items
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
+NOISE = (0.0, 0.2, 0.4, 0.6, 0.8)
+
+
+def evaluate_robustness(
+    data: Path,
+    model: BaseChatModel,
+    *,
+    noise: Sequence[float] = NOISE,
+    limit: int | None = None,
+    workers: int = 1,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Report:
+    """Ask every question with a growing share of noise, and with passages whose facts were replaced.
+
+    Args:
+        data: a file of the RGB benchmark.
+        model: the model that answers.
+        noise: shares of passages without the answer, 0 to 1.
+        limit: how many questions, the first.
+        workers: how many questions at a time.
+        on_progress: called with (done, all) questions.
+
+    Returns:
+        The report: `noise 0.4` and so on, the share of right answers at that share of noise; for rows with replaced
+        facts `misled` (repeats the false fact and no other), `resisted` (refuses, or tells the true one).
+
+    Raises:
+        EvaluationError: the file is missing, or no row of it is usable.
+    """
+    rows, problems = load_robustness(data)
+    rows = rows[:limit]
+    items = run_items(
+        rows, lambda row: probe(model, row, noise), name=lambda row: row.id, workers=workers, on_progress=on_progress
+    )
+    metrics = [f"noise {share:.1f}" for share in noise]
+    if any(row.wrong for row in rows):
+        metrics += ["misled", "resisted"]
+    settings = {"data": data.name, "questions": fingerprint(row.question for row in rows)}
+    figures = {"questions": len(rows), "errors": sum("error" in item for item in items)}
+    return Report("robustness", tuple(metrics), items, figures, settings, problems)
+
+
+def probe(model: BaseChatModel, row: RobustnessRow, noise: Sequence[float]) -> Item:
+    """One question at every share of noise, and with false facts where the row has some.
+
+    Args:
+        model: the model that answers.
+        row: the question.
+        noise: shares, 0 to 1.
+
+    Returns:
+        An item; a share that the row has not passages enough for is missing.
+    """
+    item: Item = {"question": row.question, "gold": [" / ".join(part) for part in row.answers]}
+    for share in noise:
+        passages = mixed(row, share)
+        if passages:
+            answer, _ = ask(model, row.question, passages)
+            item |= {f"noise {share:.1f}": float(all(contains(answer, part) for part in row.answers))}
+            item |= {f"answer at {share:.1f}": answer}
+    if row.wrong and row.fake:
+        answer, refused = ask(model, row.question, row.wrong)
+        true, false = all(contains(answer, part) for part in row.answers), contains(answer, row.fake)
+        item |= {"answer to false facts": answer, "misled": float(bool(false) and not true)}
+        item["resisted"] = float(refused or true)
+    return item
+
+
+def mixed(row: RobustnessRow, noise: float) -> list[str]:
+    """Five passages of which a share holds no answer, the others in between as a search would have them.
+
+    Args:
+        row: the question.
+        noise: 0 to 1.
+
+    Returns:
+        Passages in an order that the row alone decides; [] where it has too few of either kind.
+    """
+    without = round(PASSAGES * noise)
+    positive, negative = row.positive[: PASSAGES - without], row.negative[:without]
+    if len(negative) < without or (PASSAGES > without and not positive):
+        return []
+    return sorted([*positive, *negative], key=lambda text: fingerprint([row.id, text]))
