@@ -64,11 +64,33 @@ def doctor(as_json: JsonFlag = False) -> None:
 
 
 def _lines(value: Any) -> list[str]:
+    if isinstance(value, dict) and {"name", "active"} <= set(value):  # a protection
+        return [
+            f"{'✓' if value['active'] else '✗'} {value['name']}"
+            + (f" ({value['detail']})" if value.get("detail") else "")
+        ]
     if isinstance(value, dict):
-        return [f"{name}: {'  '.join(_lines(inside))}" for name, inside in value.items()]
+        return [line for name, inside in value.items() for line in _entry(name, inside)]
     if isinstance(value, (list, tuple)):
-        return [str(inside) for inside in value]
+        return [line for inside in value for line in _lines(inside)]
     return [str(value)]
+
+
+def _entry(name: str, value: Any) -> list[str]:
+    """One line where the value is short, else its name and its lines below."""
+    lines = _lines(value)
+    simple = all(
+        isinstance(part, (str, int, float, bool)) for part in (value.values() if isinstance(value, dict) else [0])
+    )
+    if isinstance(value, dict) and simple:
+        return [f"{name}: " + "  ".join(f"{key} {_mark(inside)}" for key, inside in value.items())]
+    if isinstance(value, (list, tuple)) and value and isinstance(value[0], dict):
+        return [f"{name}:", *(f"  {line}" for line in lines)]
+    return [f"{name}: {'  '.join(lines)}"]
+
+
+def _mark(value: Any) -> str:
+    return {True: "✓", False: "✗"}.get(value, str(value)) if isinstance(value, bool) else str(value)
 
 
 def _versions() -> dict[str, str | None]:

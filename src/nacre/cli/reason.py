@@ -32,11 +32,20 @@ def register(app: typer.Typer) -> None:
 
 def pal(question: str, model: ModelOption = None, as_json: JsonFlag = False) -> None:
     """Answer a question with a program."""
-    from nacre.connectors.models import load_model
+    from nacre.connectors.models import default_spec, load_model
     from nacre.messages import nacre_of, text_of
     from nacre.reasoning.pal import ProgramAided
 
-    message = ProgramAided(inner=load_model(model)).invoke(asked(question))
+    chosen = model or default_spec()
+    if chosen == "quote":
+        console(stderr=True).print(
+            tr(
+                "quote cannot write programs: name a language model with --model.",
+                "quote 不会写程序：请用 --model 指定语言模型。",
+            ),
+            style="yellow",
+        )
+    message = ProgramAided(inner=load_model(chosen)).invoke(asked(question))
     own = nacre_of(message)
     if as_json:
         print_json(
