@@ -206,7 +206,10 @@ def replay_row(row: dict[str, Any]) -> ReplayedRow:
 
 
 def final_answer(trajectory: Trajectory) -> str | None:
-    """The answer that ended a run: the environment stops at the first one.
+    """The answer that ended a run.
+
+    An environment stops at the answer that it accepts, so that one stands in the last turn; an earlier one was not
+    taken (it was malformed, say).
 
     Args:
         trajectory: the steps.
@@ -214,7 +217,10 @@ def final_answer(trajectory: Trajectory) -> str | None:
     Returns:
         The answer, or None when the run never finished.
     """
-    return next((step.answer for step in trajectory if step.answer is not None), None)
+    answers = [step.answer for step in trajectory if step.answer is not None]
+    if trajectory and trajectory[-1].answer is not None:
+        return answers[-1]
+    return answers[0] if answers else None
 
 
 def read_rows(path: str | Path, fields: Iterable[str]) -> list[dict[str, Any]]:
