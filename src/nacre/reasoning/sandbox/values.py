@@ -34,7 +34,7 @@ def decode(text: str) -> Any:
     """
     try:
         return _read(json.loads(text, parse_constant=_refuse))
-    except (RecursionError, TypeError, OverflowError, KeyError) as error:
+    except (RecursionError, TypeError, ArithmeticError, LookupError) as error:
         raise ValueError(f"not an encoded value: {type(error).__name__}") from error
 
 
