@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -15,10 +16,14 @@ from nacre.retrieval.parsing import ParserPool
 @pytest.fixture(scope="module")
 def bench() -> ModuleType:
     path = Path(__file__).parents[3] / "bench" / "parsing.py"
+    sys.path.insert(0, str(path.parent))
     spec = importlib.util.spec_from_file_location("bench_parsing", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(str(path.parent))
     return module
 
 

@@ -11,7 +11,7 @@ class Limits:
     """What one document may cost. A bigger file earns more time, for a long book is no attack.
 
     Args:
-        seconds: processor time for a small document; a busy machine may take three times as long by the clock.
+        seconds: processor time for a small document; a busy machine may take 2.25 times as long by the clock.
         seconds_per_mib: time added for each further MiB of a PDF or an office file; text earns an eighth of it.
         seconds_at_most: no document gets more.
         memory_bytes: address space of a worker process.
@@ -22,7 +22,7 @@ class Limits:
         depth: levels of mails and attachments inside each other.
     """
 
-    seconds: float = 6.0
+    seconds: float = 4.0
     seconds_per_mib: float = 4.0
     seconds_at_most: float = 180.0
     memory_bytes: int = 1 << 30

@@ -28,7 +28,7 @@ from nacre.retrieval.parsing.document import ParsedDocument, from_data
 from nacre.retrieval.parsing.limits import Limits
 
 _START_SECONDS = 60.0
-_PATIENCE = 3.0
+_PATIENCE = 2.25
 _ANSWER_BYTES = 1 << 30
 # After so much input a worker is replaced: what its C libraries leak or keep goes with it.
 _WORN_BYTES = 256 << 20

@@ -18,6 +18,9 @@ from nacre.retrieval.parsing.limits import Task
 from nacre.retrieval.parsing.ooxml import Package, attribute, child, local
 
 _NO_STYLES = b'<styleSheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"/>'
+# A cell in the last of 16,384 columns would make every row that long.
+_COLUMNS = 2048
+_FAR = re.compile(rb'\br="([C-X][A-Z]{2}|BZ[U-Z])\d')
 _FORMULA_WITHOUT_VALUE = re.compile(rb"</f>\s*(?:<v\s*/>|<v>\s*</v>)?\s*</c>")
 
 
@@ -111,7 +114,7 @@ def _regions(sheet: Any) -> Iterator[tuple[int, list[list[str]]]]:
     first = number = 0
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for number, values in enumerate(sheet.iter_rows(values_only=True), start=1):
+        for number, values in enumerate(sheet.iter_rows(values_only=True, max_col=_COLUMNS), start=1):
             row = [_show(value) for value in values]
             while row and not row[-1]:
                 row.pop()
@@ -142,6 +145,8 @@ def _extras(package: Package, sheet: Any, out: Builder) -> None:
     missing = len(_FORMULA_WITHOUT_VALUE.findall(raw))
     if missing:
         out.warn(tr(f"sheet {sheet.title}: {missing} formulas have no stored result; open and save it in a spreadsheet program", f"工作表 {sheet.title}：{missing} 个公式没有保存结果，请用表格软件打开并保存"))
+    if _FAR.search(raw):
+        out.warn(tr(f"sheet {sheet.title}: columns beyond {_COLUMNS} are left out", f"工作表 {sheet.title}：省略第 {_COLUMNS} 列之后的列"))
     for kind, target in package.relations(part).values():
         root = package.xml(target) if kind == "comments" else None
         comments = None if root is None else child(root, "commentList")
