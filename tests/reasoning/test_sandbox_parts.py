@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime
 import errno
+import json
 import math
+from contextlib import suppress
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -119,12 +121,8 @@ def test_plain_data_survives_the_encoding(value: Any) -> None:
     )
 )
 def test_any_json_is_a_value_or_a_value_error(node: Any) -> None:
-    import json
-
-    try:
+    with suppress(ValueError):
         decode(json.dumps(node))
-    except ValueError:
-        pass
 
 
 @pytest.mark.parametrize(
