@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from nacre.cli import demo, doctor, evaluate, knowledge, reason, serve
+from nacre.cli import demo, doctor, evaluate, knowledge, reason, serve, why
 from nacre.errors import NacreError
 from nacre.language import tr
 
@@ -23,7 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for part in (knowledge, reason, evaluate, serve, doctor, demo):
+for part in (knowledge, why, reason, evaluate, serve, doctor, demo):
     part.register(app)
 
 

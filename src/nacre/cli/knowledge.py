@@ -72,7 +72,7 @@ def sync(
 ) -> None:
     """Sync sources into the knowledge base."""
     began = time.perf_counter()
-    base = _open(kb, embedder, create=True)
+    base = opened(kb, embedder, create=True)
     with progress(quiet=as_json) as bar:
         task = bar.add_task(tr("Syncing", "同步"), total=None)
 
@@ -120,7 +120,7 @@ def search(
     as_json: JsonFlag = False,
 ) -> None:
     """Search the knowledge base."""
-    hits = _open(kb).search(asked(query), k=k, principals=principals(who))
+    hits = opened(kb).search(asked(query), k=k, principals=principals(who))
     if as_json:
         print_json({"hits": hits})
         return
@@ -146,7 +146,7 @@ def ask(
     """Answer one question from the knowledge base."""
     began = time.perf_counter()
     question = asked(question)
-    rag, name = answering(_open(kb), model, who, strict)
+    rag, name = answering(opened(kb), model, who, strict)
     if as_json:
         message = rag.invoke(question)
         print_json({**answer_data(message), "model": name, "seconds": round(time.perf_counter() - began, 3)})
@@ -158,7 +158,7 @@ def chat(kb: KbOption, model: ModelOption = None, who: AsOption = None, strict: 
     """Talk with the knowledge base until an empty line or the end of the input."""
     from nacre.memory import ConversationMemory
 
-    rag, name = answering(_open(kb), model, who, strict)
+    rag, name = answering(opened(kb), model, who, strict)
     remembering = ConversationMemory(inner=rag)
     out = console()
     if sys.stdin.isatty():
@@ -241,7 +241,20 @@ def show_answer(model: BaseChatModel, question: str, **options: Any) -> None:
         out.print(f"      {citation['uri']}  [{citation['start']}:{citation['end']}]", style="dim", markup=False)
 
 
-def _open(kb: Path, embedder: str | None = None, *, create: bool = False) -> KnowledgeBase:
+def opened(kb: Path, embedder: str | None = None, *, create: bool = False) -> KnowledgeBase:
+    """Open a knowledge base; unless one may be made, there must be one.
+
+    Args:
+        kb: its folder.
+        embedder: as in `KnowledgeBase.open`.
+        create: make it when missing.
+
+    Returns:
+        The knowledge base.
+
+    Raises:
+        UsageError: there is none.
+    """
     from nacre.retrieval.knowledge_base import KnowledgeBase
 
     if not create and not (kb / "manifest.json").exists():

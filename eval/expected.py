@@ -1,0 +1,186 @@
+"""Where an expected passage is: in the knowledge base, only in the files that it was made of, or nowhere."""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from nacre.retrieval.catalog import Catalog
+
+if TYPE_CHECKING:
+    from nacre.retrieval.knowledge_base import KnowledgeBase
+
+_FILES = 2000  # that are looked through at most
+_BYTES = 20_000_000  # of one file
+_TAG = re.compile(r"<[^>]{0,2000}>")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the expected passage stands in a document.
+
+    Args:
+        uri: the document's address.
+        start: first character of the passage in its text.
+        end: one past the last; a place that is expected as a whole document runs over all of its text.
+        whole: whether a document is expected and any passage of it will do.
+        chunks: (number, start, end) of the chunks that hold some of it, in order.
+    """
+
+    uri: str
+    start: int
+    end: int
+    whole: bool
+    chunks: tuple[tuple[int, int, int], ...]
+
+    def shown_by(self, start: int, end: int) -> bool:
+        """Whether a span of the document holds the passage, or for a whole document any of it.
+
+        Args:
+            start: first character of the span.
+            end: one past the last.
+
+        Returns:
+            True when it does.
+        """
+        return self.whole or (start <= self.start and self.end <= end)
+
+    def touched_by(self, start: int, end: int) -> bool:
+        """Whether a span of the document holds some of the passage.
+
+        Args:
+            start: first character of the span.
+            end: one past the last.
+
+        Returns:
+            True when it does.
+        """
+        return start < self.end and self.start < end
+
+
+def places(base: KnowledgeBase, expect: str) -> list[Place]:
+    """The places of an expected passage, or document, in a knowledge base.
+
+    Args:
+        base: the knowledge base.
+        expect: a text, compared without regard to white space and case; or the address of a document, or its end.
+
+    Returns:
+        One place a document; empty when it is not there.
+    """
+    catalog = Catalog(base.folder)
+    try:
+        uris = [uri for (uri,) in catalog.rows("SELECT uri FROM documents ORDER BY uri")]
+        named = [uri for uri in uris if is_address_of(expect, uri)]
+        pattern = _pattern(expect)
+        found = []
+        for uri in named or uris:
+            text = base.text(uri)
+            match = None if named else pattern.search(text)
+            if named or match:
+                start, end = match.span() if match else (0, len(text))
+                found.append(Place(uri, start, end, bool(named), _chunks(catalog, uri, start, end)))
+        return found
+    finally:
+        catalog.close()
+
+
+def is_address_of(expect: str, uri: str) -> bool:
+    """Whether an expectation is the address of a document, or the end of it ("handbook.md").
+
+    Args:
+        expect: what was expected.
+        uri: the document's address.
+
+    Returns:
+        True when it is.
+    """
+    wanted = expect.strip().removeprefix("./")
+    return bool(wanted) and f"/{unquote(uri)}".endswith(f"/{unquote(wanted).lstrip('/')}")
+
+
+def files_with(base: KnowledgeBase, expect: str) -> tuple[list[str], list[str]]:
+    """The local files in which an expected passage, or file, is found although the knowledge base lacks it.
+
+    Args:
+        base: the knowledge base.
+        expect: as for `places`.
+
+    Returns:
+        (paths of files that are no documents yet or have changed since, paths of files whose stored text lacks the
+        passage although their content holds it).
+    """
+    catalog = Catalog(base.folder)
+    try:
+        known = {uri: modified for uri, modified in catalog.rows("SELECT uri, modified FROM documents")}
+        scopes = [scope for (scope,) in catalog.rows("SELECT DISTINCT scope FROM documents")]
+    finally:
+        catalog.close()
+    pattern = _pattern(expect)
+    unsynced, unparsed = [], []
+    for path in _local_files([*known, *scopes]):
+        uri = path.as_uri()
+        if not (is_address_of(expect, uri) or pattern.search(content(path))):
+            continue
+        changed = uri not in known or (known[uri] or 0) < path.stat().st_mtime - 1
+        (unsynced if changed else unparsed).append(str(path))
+    return unsynced, unparsed
+
+
+def content(path: Path) -> str:
+    """All the text that the bytes of a file hold, as crudely as can be: what a parser may have missed is in it.
+
+    Args:
+        path: the file; archives (docx, xlsx, pptx, odt, epub) are looked into, PDF streams are not.
+
+    Returns:
+        Text with its tags and once more without.
+    """
+    try:
+        if path.stat().st_size > _BYTES:
+            return ""
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                parts = [i for i in archive.infolist() if i.file_size < _BYTES and i.filename.endswith((".xml", "html"))]
+                raw = "\n".join(archive.read(part).decode("utf-8", "replace") for part in parts)
+        else:
+            data = path.read_bytes()
+            raw = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8", "replace")
+            raw += "" if "\ufffd" not in raw else data.decode("gb18030", "replace")
+    except (OSError, zipfile.BadZipFile, RuntimeError, ValueError):
+        return ""
+    return raw + "\n" + html.unescape(_TAG.sub("", raw))
+
+
+def _local_files(uris: Sequence[str]) -> Iterator[Path]:
+    """The files behind addresses, and those in folders among them."""
+    seen: set[Path] = set()
+    for uri in uris:
+        if not uri.startswith("file://"):
+            continue
+        path = Path(unquote(urlsplit(uri).path))
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            if file not in seen and len(seen) < _FILES and file.is_file():
+                seen.add(file)
+                yield file
+
+
+def _chunks(catalog: Catalog, uri: str, start: int, end: int) -> tuple[tuple[int, int, int], ...]:
+    rows = catalog.rows(
+        'SELECT c.id, c.start, c."end" FROM chunks c JOIN documents d ON d.id = c.document'
+        ' WHERE d.uri = ? AND c.start < ? AND c."end" > ? ORDER BY c.start',
+        (uri, end, start),
+    )
+    return tuple((int(number), int(first), int(last)) for number, first, last in rows)
+
+
+def _pattern(expect: str) -> re.Pattern[str]:
+    letters = [c for c in unicodedata.normalize("NFC", expect) if not c.isspace()]
+    return re.compile(r"\s*".join(map(re.escape, letters)) or r"(?!)", re.IGNORECASE)
