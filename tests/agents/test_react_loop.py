@@ -378,7 +378,7 @@ def test_the_callers_own_tools_come_back_to_the_caller() -> None:
 
     reply = ReAct(inner=model, tools=[search]).bind_tools([show_map]).invoke("Where is K2?")
     assert [call["name"] for call in reply.tool_calls] == ["show_map"]
-    assert [entry["function"]["name"] for entry in model.call_kwargs[0]["tools"]] == ["search", "show_map"]
+    assert [entry["function"]["name"] for entry in model.call_kwargs[0]["tools"]] == ["show_map", "search"]
 
 
 def test_without_tools_the_agent_is_the_model() -> None:
@@ -412,3 +412,11 @@ async def test_a_hundred_agents_at_once_keep_apart() -> None:
     agent = ReAct(inner=ScriptedChatModel(script), tools=[search], protocol="text")
     replies = await asyncio.gather(*(agent.ainvoke(f"number {n}") for n in range(100)))
     assert [reply.text for reply in replies] == [f"number {n}" for n in range(100)]
+
+
+def test_langchains_own_tests_pass_with_tools_as_without() -> None:
+    pytest.importorskip("langchain_tests")
+    from nacre.eval.conformance import outcomes
+
+    plain, acting = outcomes(lambda model: model), outcomes(lambda model: ReAct(inner=model, tools=[search]))
+    assert {name: acting.get(name) for name in plain} == plain

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import re
-from collections.abc import Awaitable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -44,18 +44,31 @@ _NEXT_QUESTION = re.compile(r"\n\s*(?:Question|问题)\s?[:：]")
 
 
 class StepEcho(Runnable[str, AIMessage]):
-    """Shows a finished step to whoever is streaming: as reasoning, which is not part of the answer."""
+    """Shows a finished step to whoever is streaming: as reasoning, which is not part of the answer.
+
+    Args:
+        blocks: whether the model's content is a list of blocks; a chunk must have the form of those that follow it.
+    """
+
+    def __init__(self, blocks: bool) -> None:
+        self.blocks = blocks
 
     def invoke(self, input: str, config: RunnableConfig | None = None, **kwargs: Any) -> AIMessage:
         """The step's text as a message without content."""
         return AIMessage("", additional_kwargs={"reasoning_content": input})
 
+    async def ainvoke(self, input: str, config: RunnableConfig | None = None, **kwargs: Any) -> AIMessage:
+        """The step's text as a message without content."""
+        return self.invoke(input)
+
     def stream(self, input: str, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[AIMessage]:
         """The step's text as one chunk without content."""
-        yield AIMessageChunk(content="", additional_kwargs={"reasoning_content": input})
+        yield AIMessageChunk(content=[] if self.blocks else "", additional_kwargs={"reasoning_content": input})
 
-
-_ECHO = StepEcho()
+    async def astream(self, input: str, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncIterator[AIMessage]:
+        """The step's text as one chunk without content."""
+        for chunk in self.stream(input):
+            yield chunk
 
 
 class AgentRun:
@@ -85,6 +98,7 @@ class AgentRun:
         self.repeats = 0
         self.unreadable = 0
         self.echoed = ""
+        self.blocks = False
 
     def go(self) -> Flow:
         """Think, act, observe, until there is an answer or a limit is reached.
@@ -131,6 +145,7 @@ class AgentRun:
                 self.speech = other
             else:
                 self.budget.book_reply(asked, reply)
+                self.blocks = isinstance(reply.content, list)
                 return reply
 
     def _visible(self) -> list[Turn]:
@@ -258,7 +273,7 @@ class AgentRun:
         if step.answer is None and step.status != "repair":
             text = f"{step.thought}\n→ {step.action} {clip(input_text(step.action_input), 500)}\n← {clip(step.observation or '', 1000)}\n\n".lstrip("\n")
             self.echoed += text
-            yield Call(_ECHO, text, live=True)
+            yield Call(StepEcho(self.blocks), text, live=True)
 
     def _look(self) -> Generator[Call, Any, bool]:
         """Nobody gives up without having looked: the question itself goes to the first tool that takes questions."""

@@ -217,7 +217,7 @@ class NativeSpeech:
         if "tools" not in kwargs:
             return kwargs
         ours = self.target.kwargs.get("tools", []) if isinstance(self.target, RunnableBinding) else []
-        return {**kwargs, "tools": [*ours, *kwargs["tools"]]}
+        return {**kwargs, "tools": [*kwargs["tools"], *ours]}
 
     def read(self, reply: AIMessage) -> tuple[Step, ...]:
         """Read a reply: its calls, a call that leaked into the text, or the answer.
