@@ -12,7 +12,8 @@ class Limits:
 
     Args:
         seconds: processor time for a small document; a busy machine may take 2.25 times as long by the clock.
-        seconds_per_mib: time added for each further MiB of a PDF or an office file; text earns an eighth of it.
+        seconds_per_mib: time added for each MiB of a PDF or an office file over half a MiB; text earns an eighth of it
+            for each over four.
         seconds_at_most: no document gets more.
         memory_bytes: address space of a worker process.
         unpacked_bytes: XML that an office file may unpack to.
@@ -42,8 +43,8 @@ class Limits:
             Seconds.
         """
         packed = data[:4] == b"PK\x03\x04" or b"%PDF-" in data[:1024]
-        rate = self.seconds_per_mib if packed else self.seconds_per_mib / 8
-        return min(self.seconds_at_most, self.seconds + rate * max(0.0, len(data) / (1 << 20) - 0.5))
+        rate, free = (self.seconds_per_mib, 0.5) if packed else (self.seconds_per_mib / 8, 4.0)
+        return min(self.seconds_at_most, self.seconds + rate * max(0.0, len(data) / (1 << 20) - free))
 
     def data(self) -> dict[str, Any]:
         """The limits as JSON-ready data, for a worker.
