@@ -1,0 +1,137 @@
+"""Retrieval quality and indexing speed, beside LangChain and LlamaIndex with the same encoder.
+
+    python bench/retrieval.py [--json] [--sets xquad_en,…] [--peer-sets xquad_en,xquad_zh] [--peer .bench/st/bin/python]
+
+For each data set nDCG@10 of the fused result and of each arm alone, and chunks indexed a second (parsing apart, embedding
+included). The peers run their defaults in their own environment with the very weights of our embedded encoder; where that
+environment is not there, their columns stay empty. Documents are ranked by their best chunk.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from nacre.connectors.embeddings import load_embedder
+from nacre.connectors.embeddings.locate import default_folder
+from nacre.eval.datasets import Retrieval, load_retrieval
+from nacre.eval.metrics import ndcg
+from nacre.retrieval.knowledge_base import KnowledgeBase
+from nacre.retrieval.source import TextSource
+
+ROOT = Path(__file__).resolve().parents[1]
+DATA = Path(os.environ.get("NACRE_SHARED") or ROOT.parent / "shared") / "data" / "rag"
+TARGETS = {"xquad_en": 0.985, "cranfield": 0.575, "xquad_zh": 0.955, "cmrc2018": 0.980}
+SETS = ("xquad_en", "cranfield", "hotpot_distractor100", "xquad_zh", "cmrc2018")
+ARMS = {"fused": ("words", "vectors"), "words": ("words",), "vectors": ("vectors",)}
+PEERS = ("langchain", "llamaindex")
+SLACK = 0.003  # that the fused result may lie below the better arm
+FASTER = 3.0
+
+
+def ours(data: Retrieval, embedder: Any) -> dict[str, Any]:
+    """Index and ask."""
+    with tempfile.TemporaryDirectory() as folder, KnowledgeBase.open(folder, embedder) as base:
+        began = time.perf_counter()
+        base.sync(TextSource("bench:", [(f"bench:{p.id}", p.text, p.title) for p in data.corpus]))
+        seconds = time.perf_counter() - began
+        figures: dict[str, Any] = {"chunks": base.stats()["chunks"], "build_s": round(seconds, 2)}
+        for name, arms in ARMS.items():
+            ranked, times = {}, []
+            for query, text in data.queries.items():
+                start = time.perf_counter()
+                hits = base.search(text, k=30, arms=arms)
+                times.append(time.perf_counter() - start)
+                ranked[query] = list(dict.fromkeys(hit.uri.removeprefix("bench:") for hit in hits))[:10]
+            figures[name] = round(scored(ranked, data), 4)
+            figures[f"{name}_ms_p50"] = round(statistics.median(times) * 1000, 2)
+    return figures
+
+
+def scored(ranked: dict[str, list[str]], data: Retrieval) -> float:
+    """nDCG@10 over all judged queries."""
+    return statistics.mean(ndcg(ranked[query], judged) for query, judged in data.qrels.items() if query in ranked)
+
+
+def peer(name: str, python: Path, data: Retrieval, folder: Path) -> dict[str, Any] | None:
+    """The same by a peer, in its own environment."""
+    if not python.is_file():
+        return None
+    command = [str(python), str(ROOT / f"bench/peers/{name}_retrieval.py"), str(default_folder()), str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        print(f"{name}: {(done.stderr.strip().splitlines() or ['failed'])[-1]}", file=sys.stderr)
+        return None
+    found = json.loads(done.stdout.splitlines()[-1])
+    return {
+        "fused": round(scored(found["ranked"], data), 4),
+        "chunks": found["chunks"],
+        "build_s": round(found["build_s"], 2),
+        "query_ms_p50": round(found["query_ms_p50"], 2),
+    }
+
+
+def characters_per_second(data: Retrieval, figures: dict[str, Any]) -> float:
+    """Throughput that does not depend on how somebody cuts."""
+    return sum(len(p.text) + len(p.title) for p in data.corpus) / figures["build_s"]
+
+
+def rows(figures: dict[str, Any]) -> list[tuple[str, str, str, bool]]:
+    """(figure, value, target, met) for the table."""
+    table = []
+    for name, measured in figures.items():
+        mine, target = measured["nacre"], TARGETS.get(name)
+        table.append((f"{name}: nDCG@10", f"{mine['fused']:.4f}", f">= {target}" if target else "", target is None or mine["fused"] >= target))
+        better = max(mine["words"], mine["vectors"])
+        arms = f"{mine['fused'] - better:+.4f} (words {mine['words']:.4f}, vectors {mine['vectors']:.4f})"
+        table.append((f"{name}: against the better arm", arms, f">= -{SLACK}", mine["fused"] >= better - SLACK))
+        table.append((f"{name}: query ms p50, encoder included", f"{mine['fused_ms_p50']}", "", True))
+        for other in PEERS:
+            if theirs := measured.get(other):
+                table.append((f"{name}: {other} nDCG@10", f"{theirs['fused']:.4f} (ours x {mine['fused'] / theirs['fused']:.2f})", "", True))
+                ratio = measured["speed"][other]
+                table.append((f"{name}: indexing, times as fast as {other}", f"{ratio:.1f}", f">= {FASTER}", ratio >= FASTER))
+    return table
+
+
+def main() -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--sets", default=",".join(SETS))
+    parser.add_argument("--peer-sets", default="xquad_en,xquad_zh")
+    parser.add_argument("--peer", type=Path, default=ROOT / ".bench/st/bin/python")
+    args = parser.parse_args()
+    embedder = load_embedder()
+    embedder.embed_documents(["warm up"] * 8)
+    figures: dict[str, Any] = {}
+    for name in filter(None, args.sets.split(",")):
+        if not (DATA / name).is_dir():
+            print(f"{name}: no such data in {DATA.parent}; set NACRE_SHARED", file=sys.stderr)
+            continue
+        data = load_retrieval(DATA / name)
+        measured: dict[str, Any] = {"nacre": ours(data, embedder)}
+        for other in PEERS if name in args.peer_sets.split(",") else ():
+            if theirs := peer(other, args.peer, data, DATA / name):
+                measured[other] = theirs
+                measured.setdefault("speed", {})[other] = characters_per_second(data, measured["nacre"]) / characters_per_second(data, theirs)
+        figures[name] = measured
+    table = rows(figures)
+    if args.json:
+        print(json.dumps(figures, indent=1))
+    else:
+        for figure, value, target, met in table:
+            print(f"{figure:52} {value:>44}   {target:10} {'' if met else 'MISSED'}")
+    return 0 if all(met for *_, met in table) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
