@@ -53,7 +53,8 @@ def parse_react(text: str, tools: Iterable[Any] | ToolNames | None = None) -> St
     if step:
         return step
     marked = unmark(body)
-    for labels in (line_labels(marked), inline_labels(marked)):
+    for find_labels in (line_labels, inline_labels):
+        labels = find_labels(marked)
         if _is_reply(marked, labels, names):
             step = _from_labels(marked, labels, names)
             if step.readable:

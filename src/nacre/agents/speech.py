@@ -257,8 +257,13 @@ class _Rendered:
         self._kept: dict[int, tuple[Turn, list[BaseMessage]]] = {}  # the turn is kept with it, so that its id stays its own
 
     def __call__(self, turns: Sequence[Turn]) -> list[BaseMessage]:
-        self._kept = {id(turn): self._kept.get(id(turn)) or (turn, self._write(turn)) for turn in turns}
-        return [message for turn in turns for message in self._kept[id(turn)][1]]
+        out: list[BaseMessage] = []
+        for turn in turns:
+            entry = self._kept.get(id(turn))
+            if entry is None:
+                entry = self._kept[id(turn)] = (turn, self._write(turn))
+            out += entry[1]
+        return out
 
 
 def choose(model: BaseChatModel, toolbox: Toolbox, language: Language, protocol: str) -> Speech:

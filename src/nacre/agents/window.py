@@ -15,6 +15,7 @@ from nacre.language import tr
 _WIDE = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\uff00-\uffef]")
 SHORT = 240
 KEPT_WHOLE = 2
+MOST_TURNS = 40  # what is older has long been forgotten, and the prompt of a long run stays the same size
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def fit(turns: Sequence[Turn], tokens: int) -> tuple[list[Turn], int]:
     """
     kept: list[Turn] = []
     left = tokens
-    for age, turn in enumerate(reversed(turns)):
+    for age, turn in enumerate(reversed(turns[-MOST_TURNS:])):
         candidate = turn if age < KEPT_WHOLE else turn.short
         if candidate.tokens > left and age < KEPT_WHOLE:
             candidate = _shrunk(turn, max(40, left * 2))
