@@ -254,3 +254,9 @@ def stands(citation: Mapping[str, Any], base: KnowledgeBase) -> bool:
     return (
         bool(citation["quote"]) and base.text(citation["uri"])[citation["start"] : citation["end"]] == citation["quote"]
     )
+
+
+if __name__ == "__main__":
+    from nacre.eval import command_line
+
+    command_line("answers")

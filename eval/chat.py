@@ -122,3 +122,9 @@ def evaluate_chat(
     items = [turn for conversation in held for turn in conversation.get("turns", [conversation])]
     figures = {"conversations": len(held), **costs(items)}
     return Report("chat", ("follow_ups", *METRICS), items, figures, settings, problems)
+
+
+if __name__ == "__main__":
+    from nacre.eval import command_line
+
+    command_line("chat")

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import html
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from nacre.eval.glossary import meaning
 from nacre.language import tr
 
 _STYLE = """
 :root{--ink:#1c2430;--dim:#667085;--line:#e4e7ec;--bar:#2a7f8e;--bad:#b42318;--back:#fff;--card:#f8fafb}
 @media(prefers-color-scheme:dark){:root{--ink:#e6e9ee;--dim:#98a2b3;--line:#2b3442;--bar:#5cc2d1;--bad:#f97066;--back:#12161d;--card:#1a202a}}
-body{font:16px/1.5 system-ui,"Noto Sans CJK SC","PingFang SC",sans-serif;color:var(--ink);background:var(--back);margin:2rem auto;max-width:62rem;padding:0 1rem}
-h1{font-size:1.5rem}h2{font-size:1.1rem;margin-top:2rem}table{border-collapse:collapse;width:100%}td,th{padding:.35rem .6rem;text-align:left;border-bottom:1px solid var(--line)}
-td.n{text-align:right;font-variant-numeric:tabular-nums}.dim{color:var(--dim)}.bar{fill:var(--bar)}.axis{stroke:var(--line)}svg text{fill:var(--dim);font-size:11px}
-details{background:var(--card);border:1px solid var(--line);border-radius:.5rem;margin:.4rem 0;padding:.4rem .8rem}summary{cursor:pointer}.bad summary{color:var(--bad)}
-.grid{display:flex;flex-wrap:wrap;gap:1.5rem}dl{display:grid;grid-template-columns:max-content 1fr;gap:.2rem 1rem;margin:.5rem 0}dt{color:var(--dim)}dd{margin:0;overflow-wrap:anywhere;white-space:pre-wrap}
+body{font:16px/1.5 system-ui,"Noto Sans CJK SC","PingFang SC",sans-serif;color:var(--ink);background:var(--back);margin:2rem auto;max-width:64rem;padding:0 1rem}
+h1{font-size:1.5rem}h2{font-size:1.1rem;margin-top:2rem}h3{font-size:.9rem;margin:.4rem 0;color:var(--dim)}table{border-collapse:collapse;width:100%}td,th{padding:.35rem .6rem;text-align:left;border-bottom:1px solid var(--line)}
+td.n{text-align:right;font-variant-numeric:tabular-nums;font-weight:600}.dim{color:var(--dim)}.bar{fill:var(--bar)}.axis{stroke:var(--line);stroke-width:2}.range{stroke:var(--bar);stroke-width:3}svg text{fill:var(--dim);font-size:11px}
+.verdict{font-size:1.15rem;padding:.8rem 1rem;background:var(--card);border-left:4px solid var(--bar)}.bad,.bad summary,.bad td{color:var(--bad)}
+details{background:var(--card);border:1px solid var(--line);border-radius:.5rem;margin:.4rem 0;padding:.4rem .8rem;color:var(--ink)}summary{cursor:pointer}
+.grid{display:flex;flex-wrap:wrap;gap:1.5rem}.sides{display:grid;grid-template-columns:1fr 1fr;gap:1rem}dl{display:grid;grid-template-columns:max-content 1fr;gap:.2rem 1rem;margin:.5rem 0}dt{color:var(--dim)}dd{margin:0;overflow-wrap:anywhere;white-space:pre-wrap}
+@media(max-width:40rem){.sides,dl{grid-template-columns:1fr}td.dim{display:none}}
 """
 
 
@@ -31,17 +35,21 @@ def markdown_page(data: Mapping[str, Any]) -> str:
     lines = [
         f"# {tr('Evaluation', '评测')}: {data['suite']}",
         "",
-        f"| {tr('figure', '指标')} | {tr('value', '数值')} | 95 % |",
-        "|---|---:|---|",
+        headline(data),
+        "",
+        f"| {tr('figure', '指标')} | {tr('value', '数值')} | 95 % | {tr('meaning', '含义')} |",
+        "|---|---:|---|---|",
     ]
-    lines += [f"| {name} | {_number(value)} | {_interval(data, name)} |" for name, value in _figures(data)]
+    lines += [
+        f"| {name} | {_number(value)} | {_interval(data, name)} | {meaning(name)} |" for name, value in _figures(data)
+    ]
     lines += ["", f"{tr('Settings', '设置')}:", ""]
     lines += [f"- {name}: {value}" for name, value in data["settings"].items()]
     lines += [f"- {tr('problem', '问题')}: {problem}" for problem in data["problems"]]
     lines += ["", f"## {tr('Questions that went wrong', '答错的问题')}", ""]
     wrong = [item for item in data["items"] if _failed(item, data["metrics"])]
     lines += [
-        f"- `{item['id']}` {_line(item.get('question', ''))} → {_line(item.get('answer', ''))}" for item in wrong[:200]
+        f"- `{item['id']}` {one_line(item.get('question', ''))} → {one_line(item.get('answer', ''))}" for item in wrong[:200]
     ] or [tr("None.", "无。")]
     return "\n".join(lines) + "\n"
 
@@ -57,24 +65,61 @@ def html_page(data: Mapping[str, Any]) -> str:
     """
     title = f"{tr('Evaluation', '评测')}: {data['suite']}"
     rows = "".join(
-        f"<tr><td>{_esc(name)}</td><td class=n>{_esc(_number(value))}</td><td class=dim>{_esc(_interval(data, name))}</td></tr>"
+        f"<tr><td>{escaped(name)}</td><td class=n>{escaped(_number(value))}</td><td>{_whisker(data, name, value)}</td>"
+        f"<td class=dim>{escaped(_interval(data, name))}</td><td class=dim>{escaped(meaning(name))}</td></tr>"
         for name, value in _figures(data)
     )
     plots = "".join(
         _histogram(metric, [float(i[metric]) for i in data["items"] if i.get(metric) is not None])
         for metric in data["metrics"]
     )
-    settings = _definitions(
+    settings = definitions(
         {**data["settings"], **{f"{tr('problem', '问题')} {n}": p for n, p in enumerate(data["problems"], 1)}}
     )
     ordered = sorted(data["items"], key=lambda item: not _failed(item, data["metrics"]))
     items = "".join(_details(item, data["metrics"]) for item in ordered)
+    heads = (tr("figure", "指标"), tr("value", "数值"), "0 … 1", "95 %", tr("meaning", "含义"))
+    return frame(
+        title,
+        f"<p class=verdict>{escaped(headline(data))}</p><table><tr>{''.join(f'<th>{h}' for h in heads)}</tr>{rows}</table>"
+        f"<h2>{tr('Distributions', '分布')}</h2><div class=grid>{plots}</div>"
+        f"<h2>{tr('Settings', '设置')}</h2>{settings}<h2>{tr('Questions, the wrong ones first', '问题（答错的在前）')}</h2>{items}",
+    )
+
+
+def headline(data: Mapping[str, Any]) -> str:
+    """The result in one sentence.
+
+    Args:
+        data: a report, as in report.json.
+
+    Returns:
+        How many questions, the first figures, and how many went wrong.
+    """
+    means = [name for name in data["metrics"] if data.get(name) is not None]
+    told = [name for name in ("contains", "right", "refusal_recall", "false_refusals") if name in means] or means[:2]
+    said = [f"{data[name]:.0%}: {meaning(name).split(';')[0].split('，')[0] or name}" for name in told]
+    wrong = sum(_failed(item, data["metrics"]) for item in data["items"])
+    count = len(data["items"])
+    return tr(
+        f"{count} questions. {'; '.join(said)}. {wrong} went wrong.",
+        f"共 {count} 个问题。{'；'.join(said)}。{wrong} 个未达标。",
+    )
+
+
+def frame(title: str, body: str) -> str:
+    """A self-contained HTML page.
+
+    Args:
+        title: plain text.
+        body: HTML.
+
+    Returns:
+        The page; nothing is loaded from anywhere.
+    """
     return (
         f'<!doctype html><html lang="{tr("en", "zh")}"><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>{_esc(title)}</title><style>{_STYLE}</style><h1>{_esc(title)}</h1>"
-        f"<table><tr><th>{tr('figure', '指标')}<th>{tr('value', '数值')}<th>95 %</tr>{rows}</table>"
-        f"<h2>{tr('Distributions', '分布')}</h2><div class=grid>{plots}</div>"
-        f"<h2>{tr('Settings', '设置')}</h2>{settings}<h2>{tr('Questions', '问题')}</h2>{items}</html>\n"
+        f"<title>{escaped(title)}</title><style>{_STYLE}</style><h1>{escaped(title)}</h1>{body}</html>\n"
     )
 
 
@@ -95,31 +140,58 @@ def _histogram(metric: str, values: Sequence[float]) -> str:
         f'<rect class=bar x="{10 + 24 * i}" y="{90 - 80 * n / top:.1f}" width="20" height="{80 * n / top:.1f}"><title>{i / 10:.1f}–{(i + 1) / 10:.1f}: {n}</title></rect>'
         for i, n in enumerate(counts)
     )
-    label = f"{_esc(metric)}: {sum(values) / len(values):.3f}"
+    label = f"{escaped(metric)}: {sum(values) / len(values):.3f}"
     return f'<svg width="260" height="125" role="img" aria-label="{label}"><line class=axis x1="8" y1="90" x2="252" y2="90"/>{bars}<text x="8" y="105">0</text><text x="244" y="105">1</text><text x="8" y="121">{label}</text></svg>'
+
+
+def _whisker(data: Mapping[str, Any], name: str, value: Any) -> str:
+    """A mean on the line from 0 to 1, with its interval."""
+    bounds = data["intervals"].get(name)
+    if not bounds or not isinstance(value, float) or not 0 <= value <= 1:
+        return ""
+    low, high, at = (4 + 132 * bound for bound in (*bounds, value))
+    return (
+        '<svg width="140" height="14" aria-hidden="true"><line class=axis x1="4" y1="7" x2="136" y2="7"/>'
+        f'<line class=range x1="{low:.1f}" y1="7" x2="{high:.1f}" y2="7"/><circle class=bar cx="{at:.1f}" cy="7" r="4"/></svg>'
+    )
 
 
 def _details(item: Mapping[str, Any], metrics: Sequence[str]) -> str:
     bad = " class=bad" if _failed(item, metrics) else ""
     scores = " ".join(f"{m} {_number(item[m])}" for m in metrics if item.get(m) is not None)
     rest = {name: value for name, value in item.items() if name not in {"id", "question", *metrics}}
-    return f"<details{bad}><summary>{_esc(_line(item.get('question', item['id'])))} <span class=dim>{_esc(scores)}</span></summary>{_definitions(rest)}</details>"
+    return f"<details{bad}><summary>{escaped(one_line(item.get('question', item['id'])))} <span class=dim>{escaped(scores)}</span></summary>{definitions(rest)}</details>"
 
 
-def _definitions(data: Mapping[str, Any]) -> str:
+def definitions(data: Mapping[str, Any]) -> str:
+    """Names and values as an HTML list.
+
+    Args:
+        data: plain data.
+
+    Returns:
+        HTML; all text is escaped.
+    """
     return (
         "<dl>"
-        + "".join(f"<dt>{_esc(name)}</dt><dd>{_esc(_value(value))}</dd>" for name, value in data.items())
+        + "".join(f"<dt>{escaped(name)}</dt><dd>{escaped(_value(value))}</dd>" for name, value in data.items())
         + "</dl>"
     )
 
 
 def _value(value: Any) -> str:
-    return "\n".join(str(part) for part in value) if isinstance(value, (list, tuple)) else str(value)
+    if isinstance(value, (list, tuple)):
+        return "\n".join(str(part) for part in value)
+    return json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, dict) else str(value)
 
 
 def _failed(item: Mapping[str, Any], metrics: Sequence[str]) -> bool:
-    first = next((item[m] for m in metrics if item.get(m) is not None), None)
+    if "error" in item:
+        return True
+    first = next((item[m] for m in (*metrics, "refusal_recall") if item.get(m) is not None), None)
+    # An unanswerable question went wrong when it was answered, whatever else is fine about the answer.
+    deciding = item.get("refusal_recall") if "contains" not in item and "right" not in item else None
+    first = first if deciding is None else deciding
     return first is not None and float(first) < 0.5
 
 
@@ -132,9 +204,25 @@ def _number(value: Any) -> str:
     return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
-def _line(text: Any) -> str:
+def one_line(text: Any) -> str:
+    """A text in one line, cut after 300 characters.
+
+    Args:
+        text: anything.
+
+    Returns:
+        The line.
+    """
     return " ".join(str(text).split())[:300]
 
 
-def _esc(text: Any) -> str:
+def escaped(text: Any) -> str:
+    """A text for HTML.
+
+    Args:
+        text: anything.
+
+    Returns:
+        Its characters, with those escaped that mean something in HTML.
+    """
     return html.escape(str(text), quote=True)

@@ -327,3 +327,9 @@ def _asked(row: Row, aided: Any, name: str) -> dict[str, Any]:
         "gold": row["answer"],
         "seconds": time.perf_counter() - begin,
     }
+
+
+if __name__ == "__main__":
+    from nacre.eval import command_line
+
+    command_line("pal")

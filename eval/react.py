@@ -259,3 +259,9 @@ def _checked(file: Path, fields: tuple[str, ...]) -> Iterator[dict[str, Any]]:
                 names = ", ".join(missing)
                 raise EvaluationError(tr(f"{file}, line {number}: missing {names}.", f"{file} 第 {number} 行缺少字段：{names}。"), path=str(file))
             yield row
+
+
+if __name__ == "__main__":
+    from nacre.eval import command_line
+
+    command_line("react")

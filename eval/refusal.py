@@ -115,3 +115,9 @@ def ask(model: BaseChatModel, question: str, passages: Sequence[str]) -> tuple[s
         question
     )
     return text_of(reply), bool(nacre_of(reply).get("abstained"))
+
+
+if __name__ == "__main__":
+    from nacre.eval import command_line
+
+    command_line("refusal")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 METRICS = ("ndcg@10", "recall@10", "mrr@10", "map")
 _SCOPE = "beir:corpus/"
 # Several chunks of one document may be among the first; enough are asked for that ten documents are.
-_CHUNKS = 40
+PASSAGES = 40
+ARMS = ("words", "vectors")
 
 
 def evaluate_retrieval(
@@ -26,6 +27,8 @@ def evaluate_retrieval(
     *,
     embedder: Any = None,
     kb: Path | None = None,
+    k: int = PASSAGES,
+    arms: Sequence[str] = ARMS,
     limit: int | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Report:
@@ -35,11 +38,16 @@ def evaluate_retrieval(
         folder: corpus.jsonl, queries.jsonl and qrels.tsv.
         embedder: as in `KnowledgeBase.open`.
         kb: where to build the knowledge base; None builds it in a temporary folder.
+        k: how many passages a search gives.
+        arms: which indexes are searched, "words", "vectors" or both.
         limit: how many queries, the first; None takes all.
         on_progress: called with (done, all) queries.
 
     Returns:
         The report: nDCG@10, recall@10, MRR@10, MAP, seconds of indexing, milliseconds a query.
+
+    Raises:
+        EvaluationError: a file is missing, or nothing usable is in it.
     """
     data = load_retrieval(folder)
     queries = list(data.queries.items())[:limit]
@@ -50,7 +58,7 @@ def evaluate_retrieval(
         items, waits = [], []
         for done, (id, text) in enumerate(queries, 1):
             began = time.perf_counter()
-            ranking = documents(base, text)
+            ranking = documents(base, text, k, arms)
             waits.append(time.perf_counter() - began)
             items.append(
                 {
@@ -64,6 +72,7 @@ def evaluate_retrieval(
             if on_progress:
                 on_progress(done, len(queries))
         stats = base.stats()
+        cut = fingerprint(f"{d['uri']} {d['chunks']}" for d in base.documents())
     figures = {
         "queries": len(queries),
         "documents": len(data.corpus),
@@ -74,7 +83,8 @@ def evaluate_retrieval(
     }
     settings = {
         "data": folder.name,
-        "embedder": str(embedder or "default"),
+        "stack": {"embedder": stats["embedder"], "k": k, "arms": list(arms)},
+        "chunks": cut,
         "corpus": fingerprint(p.title + "\n" + p.text for p in data.corpus),
     }
     return Report("retrieval", METRICS, items, figures, settings, data.problems)
@@ -99,17 +109,19 @@ def index(data: Retrieval, path: Path, embedder: Any = None) -> KnowledgeBase:
     return base
 
 
-def documents(base: KnowledgeBase, query: str) -> list[str]:
+def documents(base: KnowledgeBase, query: str, k: int = PASSAGES, arms: Sequence[str] = ARMS) -> list[str]:
     """Search, and rank documents by their best chunk.
 
     Args:
         base: made by `index`.
         query: the query.
+        k: how many passages are searched for.
+        arms: which indexes are searched.
 
     Returns:
         Document ids, best first, each once.
     """
-    return list(dict.fromkeys(hit.uri.removeprefix(_SCOPE) for hit in base.search(query, k=_CHUNKS)))
+    return list(dict.fromkeys(hit.uri.removeprefix(_SCOPE) for hit in base.search(query, k=k, arms=arms)))
 
 
 def score(ranking: list[str], relevant: Any) -> dict[str, float]:
@@ -129,3 +141,9 @@ def score(ranking: list[str], relevant: Any) -> dict[str, float]:
         average_precision(ranking, relevant),
     )
     return dict(zip(METRICS, values, strict=True))
+
+
+if __name__ == "__main__":
+    from nacre.eval import command_line
+
+    command_line("retrieval")

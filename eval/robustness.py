@@ -98,3 +98,9 @@ def mixed(row: RobustnessRow, noise: float) -> list[str]:
     if len(negative) < without or (PASSAGES > without and not positive):
         return []
     return sorted([*positive, *negative], key=lambda text: fingerprint([row.id, text]))
+
+
+if __name__ == "__main__":
+    from nacre.eval import command_line
+
+    command_line("robustness")

@@ -53,3 +53,9 @@ def evaluate_sample(
         base = KnowledgeBase.open(Path(temporary) / "kb")
         base.sync(str(folder / "documents"))
         return ask_all(base, model, questions[:limit], problems, "sample", out=out, on_progress=on_progress)
+
+
+if __name__ == "__main__":
+    from nacre.eval import command_line
+
+    command_line("sample")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from statistics import NormalDist
 
 import numpy as np
 
@@ -14,6 +16,9 @@ _FLIPS = 10_000
 def interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float]:
     """The bootstrap percentile interval of a mean (Efron, 1979).
 
+    Where every item is right, or every one wrong, drawing again shows no spread, and Wilson's (1927) interval of a
+    share is given: 20 right answers of 20 do not prove that all are right.
+
     Args:
         values: (n,) one number an item.
         level: coverage, 0 to 1.
@@ -24,9 +29,17 @@ def interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float
     if not len(values):
         return float("nan"), float("nan")
     sample = np.asarray(values, dtype=float)
+    if sample.min() == sample.max() and sample[0] in (0.0, 1.0):
+        return _wilson(float(sample[0]), len(sample), level)
     draws = _means(sample)
     low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def _wilson(share: float, n: int, level: float) -> tuple[float, float]:
+    z = NormalDist().inv_cdf((1 + level) / 2)
+    centre, half = share + z * z / (2 * n), z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    return max(0.0, round((centre - half) / (1 + z * z / n), 12)), min(1.0, (centre + half) / (1 + z * z / n))
 
 
 def _means(sample: np.ndarray) -> np.ndarray:

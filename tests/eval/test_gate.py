@@ -18,7 +18,8 @@ def report(values: list[float], metric: str = "contains", suite: str = "answers"
 
 
 def test_a_large_loss_is_significant_and_names_the_questions() -> None:
-    (change,) = compare(report([1.0] * 60), report([0.0] * 12 + [1.0] * 48))
+    change, answered = compare(report([1.0] * 60), report([0.0] * 12 + [1.0] * 48))
+    assert answered.metric == "answered" and not answered.loss
     assert change.loss and change.worse == tuple(str(n) for n in sorted(range(12), key=str))
     assert change.before == 1.0 and change.after == pytest.approx(0.8)
 
