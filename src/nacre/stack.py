@@ -19,7 +19,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -169,6 +169,18 @@ def build(stack: Mapping[str, Any] | str | Path) -> BaseChatModel:
     for name, arguments in reversed(layers):
         model = LAYERS[name].kind()(inner=model, **LAYERS[name].fields(arguments))
     return model
+
+
+def check(layers: Sequence[Any]) -> None:
+    """Check names and order of layers without building them.
+
+    Args:
+        layers: as in a stack.
+
+    Raises:
+        StackError: a layer is unknown, or the order cannot work.
+    """
+    _check_order([name for name, _ in map(_named, layers)])
 
 
 def explain(model: BaseChatModel) -> Data:

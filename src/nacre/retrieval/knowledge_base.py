@@ -311,6 +311,20 @@ class KnowledgeBase:
         found = self._catalog.rows("SELECT audience FROM documents WHERE uri = ?", (uri,))
         return bool(found) and found[0][0] in self._searcher.audiences(_named(principals))
 
+    def document(self, number: int) -> dict[str, Any] | None:
+        """A document by the number that hits and citations carry, whoever may see it: check with `visible`.
+
+        Args:
+            number: `document_id` of a hit.
+
+        Returns:
+            uri, title, mime, version; None when there is no such document.
+        """
+        if not 0 < number < 1 << 63:
+            return None
+        found = self._catalog.rows("SELECT uri, title, mime, version FROM documents WHERE id = ?", (number,))
+        return dict(zip(("uri", "title", "mime", "version"), found[0], strict=True)) if found else None
+
     def metadata(self, uri: str) -> dict[str, str]:
         """What a document's source said of it besides its text.
 
