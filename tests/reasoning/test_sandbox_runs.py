@@ -175,6 +175,8 @@ def test_a_weaker_level_runs_when_it_is_asked_for_by_name(level: Any, python: Py
         assert weaker.start()["level"] == level
         assert weaker.run("solve(Eq(Symbol('x'), 2))").value == [2]
         assert weaker.run("open('/etc/passwd')").status in ("blocked", "error")
+        scratch = weaker.run("open('a', 'w').write('b')")
+        assert scratch.value == 1 if level == "namespaces" else "no scratch files and no threads" in scratch.error
 
 
 def test_wrong_arguments_are_said_before_anything_runs(python: PythonInterpreter) -> None:

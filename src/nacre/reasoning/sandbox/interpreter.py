@@ -81,7 +81,7 @@ class PythonInterpreter:
             SandboxUnavailableError: the kernel lacks what the level needs; nothing was run.
             InterpreterError: no process can be started.
         """
-        request = _request(code, timeout_s, inputs or {}, self.limits)
+        request = _request(code, timeout_s, inputs or {}, self.limits, self._lacks())
         if len(request) > self.limits.program:
             size = self.limits.program
             return Execution(
@@ -149,6 +149,14 @@ class PythonInterpreter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _lacks(self) -> str:
+        if self.level != "landlock":
+            return ""
+        return tr(
+            "(At the level 'landlock' a program has no scratch files and no threads.)",
+            "（在 landlock 级别，程序没有临时文件，也没有线程。）",
+        )
 
     def _run_once(self, request: bytes, timeout_s: float) -> Execution | None:
         """None when the child or its helper was killed from outside, so that the run should be tried again."""
@@ -219,7 +227,7 @@ def _cpu_s(timeout_s: float, limits: Limits) -> int:
     return math.ceil(timeout_s * limits.processors) + 1
 
 
-def _request(code: str, timeout_s: float, inputs: Mapping[str, Any], limits: Limits) -> bytes:
+def _request(code: str, timeout_s: float, inputs: Mapping[str, Any], limits: Limits, lacks: str = "") -> bytes:
     """Length and JSON, as `inside.child` reads it."""
     if not isinstance(code, str):
         raise UsageError(
@@ -233,9 +241,8 @@ def _request(code: str, timeout_s: float, inputs: Mapping[str, Any], limits: Lim
             )
         )
     try:
-        body = json.dumps(
-            {"code": code, "inputs": dict(inputs), "value_limit": limits.value, "cpu_s": _cpu_s(timeout_s, limits)}
-        ).encode()
+        request = {"code": code, "inputs": dict(inputs), "lacks": lacks}
+        body = json.dumps({**request, "value_limit": limits.value, "cpu_s": _cpu_s(timeout_s, limits)}).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise UsageError(tr(f"The inputs are not plain data: {error}", f"输入不是普通数据：{error}")) from error
     return len(body).to_bytes(4, "big") + body

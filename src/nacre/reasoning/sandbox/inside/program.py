@@ -55,7 +55,8 @@ def run(request: dict[str, Any], space: dict[str, Any]) -> str:
     """Run one program.
 
     Args:
-        request: "code", "inputs" (more names), "value_limit" (characters of the encoded value).
+        request: "code", "inputs" (more names), "value_limit" (characters of the encoded value), "lacks" (what to tell a
+            program that was refused).
         space: from `prepare`.
 
     Returns:
@@ -65,6 +66,8 @@ def run(request: dict[str, Any], space: dict[str, Any]) -> str:
     inputs, reads = recorded(request["inputs"])
     space.update(inputs)
     status, text = _outcome(request, space)
+    if request["lacks"] and status in ("blocked", "error:processes"):
+        text += f"\n{request['lacks']}"
     return f"{status}\n{_reads(reads)}\n{text}"
 
 
