@@ -44,8 +44,10 @@ def parse(data: bytes, out: Builder, task: Task) -> None:
             out.sheet = sheet.title
             out.sheets.append(sheet.title)
             out.add("heading", sheet.title, 1)
-            _sheet(sheet, out)
-            _extras(package, sheet, out)
+            part = getattr(sheet, "_worksheet_path", "")
+            raw = package.read(part) or b""
+            _sheet(sheet, out, _COLUMNS if _FAR.search(raw) else None)
+            _extras(package, part, raw, out)
         for chart in book.chartsheets:
             out.sheets.append(chart.title)
         out.sheet = ""
@@ -80,9 +82,9 @@ def _without_styles(data: bytes) -> bytes:
     return target.getvalue()
 
 
-def _sheet(sheet: Any, out: Builder) -> None:
+def _sheet(sheet: Any, out: Builder, columns: int | None) -> None:
     names: dict[int, tuple[str, ...]] = {}
-    for first, region in _regions(sheet):
+    for first, region in _regions(sheet, columns):
         for row, column, rows in _side_by_side(first, region):
             names[column] = add_grid(out, rows, row=row, column=column, header=names.get(column, ()))
 
@@ -107,15 +109,18 @@ def _side_by_side(first: int, region: list[list[str]]) -> Iterator[tuple[int, in
                 part = []
 
 
-def _regions(sheet: Any) -> Iterator[tuple[int, list[list[str]]]]:
+def _regions(sheet: Any, columns: int | None) -> Iterator[tuple[int, list[list[str]]]]:
     """Runs of rows without an empty row between, with the 1-based number of the first."""
     sheet.reset_dimensions()
     region: list[list[str]] = []
     first = number = 0
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for number, values in enumerate(sheet.iter_rows(values_only=True, max_col=_COLUMNS), start=1):
-            row = [_show(value) for value in values]
+        before: object = None
+        for number, values in enumerate(sheet.iter_rows(values_only=True, max_col=columns), start=1):
+            # The library fills a gap of a million rows with one and the same empty row.
+            row = [] if values is before else [_show(value) for value in values]
+            before = values
             while row and not row[-1]:
                 row.pop()
             if row:
@@ -138,15 +143,13 @@ def _show(value: object) -> str:
     return str(value).strip()
 
 
-def _extras(package: Package, sheet: Any, out: Builder) -> None:
-    """Comments, and formulas whose result was never stored."""
-    part = getattr(sheet, "_worksheet_path", "")
-    raw = package.read(part) or b""
+def _extras(package: Package, part: str, raw: bytes, out: Builder) -> None:
+    """Comments, formulas whose result was never stored, and columns too far out."""
     missing = len(_FORMULA_WITHOUT_VALUE.findall(raw))
     if missing:
-        out.warn(tr(f"sheet {sheet.title}: {missing} formulas have no stored result; open and save it in a spreadsheet program", f"工作表 {sheet.title}：{missing} 个公式没有保存结果，请用表格软件打开并保存"))
+        out.warn(tr(f"sheet {out.sheet}: {missing} formulas have no stored result; open and save it in a spreadsheet program", f"工作表 {out.sheet}：{missing} 个公式没有保存结果，请用表格软件打开并保存"))
     if _FAR.search(raw):
-        out.warn(tr(f"sheet {sheet.title}: columns beyond {_COLUMNS} are left out", f"工作表 {sheet.title}：省略第 {_COLUMNS} 列之后的列"))
+        out.warn(tr(f"sheet {out.sheet}: columns beyond {_COLUMNS} are left out", f"工作表 {out.sheet}：省略第 {_COLUMNS} 列之后的列"))
     for kind, target in package.relations(part).values():
         root = package.xml(target) if kind == "comments" else None
         comments = None if root is None else child(root, "commentList")
