@@ -80,8 +80,15 @@ def text_of_value(value: Any, language: Language = "en") -> str:
     if isinstance(value, bool):
         return {"en": ("No", "Yes"), "zh": ("否", "是")}[language][value]
     if isinstance(value, float | Decimal):
-        whole = math.isfinite(value) and abs(value) < 1e15 and value == int(value)
-        return str(int(value)) if whole else format(value, f".{_MOST_DIGITS}g")
+        number = float(value)
+        whole = math.isfinite(number) and abs(number) < 1e15 and number.is_integer()
+        return (
+            str(value)
+            if isinstance(value, Decimal)
+            else str(int(number))
+            if whole
+            else format(number, f".{_MOST_DIGITS}g")
+        )
     if isinstance(value, _SEQUENCE):
         items = sorted(value, key=repr) if isinstance(value, set | frozenset) else value
         return {"en": ", ", "zh": "、"}[language].join(text_of_value(item, language) for item in items)
