@@ -204,3 +204,15 @@ def test_formulas_are_read_in_one_line(zipped: Callable[..., bytes]) -> None:
     m = 'xmlns:m="http://schemas.openxmlformats.org/officeDocument/2006/math"'
     formula = f"<m:oMath {m}><m:r><m:t>E=m</m:t></m:r><m:sSup><m:e><m:r><m:t>c</m:t></m:r></m:e><m:sup><m:r><m:t>2</m:t></m:r></m:sup></m:sSup></m:oMath>"
     assert parse(zipped(word(f"<w:p>{formula}</w:p>")), name="a.docx").text == "E=mc^2"
+
+
+def test_a_far_last_row_costs_nothing_and_keeps_its_address() -> None:
+    book = openpyxl.Workbook()
+    book.active.append(["a", "b"])
+    book.active.append([1, 2])
+    book.active.cell(1_048_000, 1, "x")
+    book.active.cell(1_048_000, 2, "y")
+    book.active.cell(1_048_001, 3000, "too far")
+    document = parse(saved(book), name="a.xlsx")
+    assert [table.row for table in document.tables] == [2, 1_048_000]
+    assert "too far" not in document.text and "columns beyond" in document.warnings[0]
