@@ -29,7 +29,7 @@ $(VENV)/.dev: $(VENV)/.core
 demo: $(VENV)/.core  ## Build the sample knowledge base and ask it, in English and Chinese. 演示
 	@$(BIN)/nacre demo --kb .demo/kb
 
-test: $(VENV)/.dev  ## Run the whole test suite. 全部测试
+test: $(VENV)/.dev lint types  ## Lint, types and the whole test suite, as CI runs them. 全部测试
 	@$(BIN)/pytest -n 2 --dist loadfile -q
 
 check: $(VENV)/.dev lint types  ## Lint, types and the fast tests. 提交前检查

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
 import resource
 import statistics
 import subprocess
@@ -38,7 +37,7 @@ def median(command: list[str], times: int = 7) -> tuple[float, float]:
 def main() -> int:
     """Measure and print; 1 when a target is missed."""
     with tempfile.TemporaryDirectory() as folder:
-        kb = os.path.join(folder, "kb")
+        kb = str(Path(folder) / "kb")
         run([NACRE, "demo", "--kb", kb])
         bare = median([sys.executable, "-c", "pass"])
         rows = [

@@ -224,9 +224,9 @@ def test_errors_speak_both_languages() -> None:
     wrong = []
     for file in FILES:
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in kinds and node.args:
-                if isinstance(node.args[0], (ast.Constant, ast.JoinedStr)):
-                    wrong.append(f"{file.relative_to(ROOT)}:{node.lineno}")
+            made = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in kinds and node.args
+            if made and isinstance(node.args[0], (ast.Constant, ast.JoinedStr)):
+                wrong.append(f"{file.relative_to(ROOT)}:{node.lineno}")
     assert not wrong, f"write these messages with nacre.language.tr: {wrong}"
 
 

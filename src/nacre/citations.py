@@ -10,8 +10,8 @@ from typing import Any, TypedDict
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.block_translators import register_translator
 
-from nacre.messages import Source, nacre_of
 from nacre.markers import MARKER, numbers
+from nacre.messages import Source, nacre_of
 from nacre.words import sentences, words
 
 

@@ -119,6 +119,8 @@ def test_a_question_of_any_shape_is_answered_or_refused(kb: str, capsys: pytest.
         (["ask", "   "], "empty"),
         (["ask", "x?", "--model", "nobody:x"], "nobody"),
         (["ask", "x?", "--model", "deepseek:deepseek-chat"], "DEEPSEEK_API_KEY"),
+        (["ask", "x?", "--model", "openai_compatible:m@http://127.0.0.1:9/v1"], "127.0.0.1:9"),
+        (["ask", "x?", "--model", "transformers:/no/such/folder"], "/no/such/folder"),
         (["search", "x", "-k", "0"], "-k"),
         (["search"], "query"),
     ],

@@ -18,7 +18,7 @@ TEXT = "The warranty lasts {24} months. Pearls are excluded."
 
 class Shelf(BaseRetriever):
     documents: list[Document]
-    asked: list[Any] = []
+    asked: list[Any]
 
     def _get_relevant_documents(
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun, principals: Any = None
