@@ -55,7 +55,10 @@ class Hashing:
 
 def text(number: int, version: str) -> str:
     """A document of several chunks."""
-    return "\n\n".join(f"Paragraph {n} of document {number} in its {version} version, which tells of thing{number}x{n}. " * 8 for n in range(12))
+    return "\n\n".join(
+        f"Paragraph {n} of document {number} in its {version} version, which tells of thing{number}x{n}. " * 8
+        for n in range(12)
+    )
 
 
 def before() -> dict[str, str]:
@@ -141,14 +144,23 @@ def main() -> int:
         sync(trial, after()).close()
         seconds = time.perf_counter() - began
         with ThreadPoolExecutor(args.workers) as pool:
-            results = list(pool.map(lambda n: crash(n, args.seed, start, Path(name), seconds * args.workers), range(args.runs)))
+            results = list(
+                pool.map(lambda n: crash(n, args.seed, start, Path(name), seconds * args.workers), range(args.runs))
+            )
     healed = sum(not wrong for wrong, _ in results)
-    figures = {"runs": args.runs, "healed": healed, "killed_while_running": sum(killed for _, killed in results), "sync_s": round(seconds, 3)}
+    figures = {
+        "runs": args.runs,
+        "healed": healed,
+        "killed_while_running": sum(killed for _, killed in results),
+        "sync_s": round(seconds, 3),
+    }
     figures["wrong"] = [wrong for wrong, _ in results if wrong][:10]
     if args.json:
         print(json.dumps(figures, indent=1))
     else:
-        print(f"kill -9 at random moments of a sync of {seconds:.2f} s: {healed}/{args.runs} healed, nothing lost, nothing doubled   target {args.runs}/{args.runs}")
+        print(
+            f"kill -9 at random moments of a sync of {seconds:.2f} s: {healed}/{args.runs} healed, nothing lost, nothing doubled   target {args.runs}/{args.runs}"
+        )
         print(f"the sync was still running when it was killed in {figures['killed_while_running']} of them")
         for wrong in figures["wrong"]:
             print("  ", wrong)

@@ -23,8 +23,8 @@ from typing import Any
 
 import numpy as np
 
-from nacre.retrieval.catalog import Document, StoredChunk
 from nacre.retrieval.knowledge_base import KnowledgeBase
+from nacre.retrieval.records import Document, StoredChunk
 from nacre.retrieval.source import TextSource
 
 FOLDER = Path(__file__).resolve().parents[1] / ".bench" / "scale"
@@ -91,7 +91,11 @@ def add(base: KnowledgeBase, uri: str, texts: list[str], vectors: Any) -> None:
     """One document of many chunks, straight into the catalog."""
     stored, at = [], 0
     for n, text in enumerate(texts):
-        stored.append(StoredChunk(at, at + len(text), (), None, "", text, f"{uri}/{n}".encode(), vectors[n].astype("<f4").tobytes()))
+        stored.append(
+            StoredChunk(
+                at, at + len(text), (), None, "", text, f"{uri}/{n}".encode(), vectors[n].astype("<f4").tobytes()
+            )
+        )
         at += len(text) + 1
     base._catalog.put(Document(uri, uri.encode(), "", "text/plain", "\n".join(texts), "s:"), stored)
 
@@ -168,11 +172,32 @@ def rows(figures: dict[str, Any]) -> list[tuple[str, str, str, bool]]:
     for size, measured in figures["sizes"].items():
         for name, value in measured.items():
             target = TARGETS.get(int(size), {}).get(name)
-            table.append((f"{int(size):>9,} chunks: {name}", f"{value}", f"<= {target}" if target else "", target is None or value <= target))
+            table.append(
+                (
+                    f"{int(size):>9,} chunks: {name}",
+                    f"{value}",
+                    f"<= {target}" if target else "",
+                    target is None or value <= target,
+                )
+            )
     p, r = figures["permissions"], figures["random_runs"]
     table.append(("1 visible of 20,001: recall (LangChain 0)", f"{p['recall']:.3f}", "1.0", p["recall"] == 1.0))
-    table.append(("1 visible of 20,001: p95 filtered / not", f"{p['p95_ms_filtered']} / {p['p95_ms_unfiltered']} ms = {p['p95_ratio']}", "<= 2", p["p95_ratio"] <= 2))
-    table.append((f"{r['runs']:,} random askers, {r['hits']:,} hits: leaks", f"{r['leaks'] + p['leaks']}", "0", r["leaks"] + p["leaks"] == 0))
+    table.append(
+        (
+            "1 visible of 20,001: p95 filtered / not",
+            f"{p['p95_ms_filtered']} / {p['p95_ms_unfiltered']} ms = {p['p95_ratio']}",
+            "<= 2",
+            p["p95_ratio"] <= 2,
+        )
+    )
+    table.append(
+        (
+            f"{r['runs']:,} random askers, {r['hits']:,} hits: leaks",
+            f"{r['leaks'] + p['leaks']}",
+            "0",
+            r["leaks"] + p["leaks"] == 0,
+        )
+    )
     return table
 
 
@@ -192,7 +217,9 @@ def main() -> int:
     sizes = {}
     for size in [int(size) for size in args.sizes.split(",") if size]:
         command = [sys.executable, __file__, "--measure", str(build(size))]
-        runs = [json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout) for _ in range(2)]
+        runs = [
+            json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout) for _ in range(2)
+        ]
         sizes[size] = runs[-1]  # the second finds the files in the page cache
     figures = {"sizes": sizes, "permissions": permissions(), "random_runs": random_runs()}
     table = rows(figures)

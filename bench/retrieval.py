@@ -89,16 +89,32 @@ def rows(figures: dict[str, Any]) -> list[tuple[str, str, str, bool]]:
     table = []
     for name, measured in figures.items():
         mine, target = measured["nacre"], TARGETS.get(name)
-        table.append((f"{name}: nDCG@10", f"{mine['fused']:.4f}", f">= {target}" if target else "", target is None or mine["fused"] >= target))
+        table.append(
+            (
+                f"{name}: nDCG@10",
+                f"{mine['fused']:.4f}",
+                f">= {target}" if target else "",
+                target is None or mine["fused"] >= target,
+            )
+        )
         better = max(mine["words"], mine["vectors"])
         arms = f"{mine['fused'] - better:+.4f} (words {mine['words']:.4f}, vectors {mine['vectors']:.4f})"
         table.append((f"{name}: against the better arm", arms, f">= -{SLACK}", mine["fused"] >= better - SLACK))
         table.append((f"{name}: query ms p50, encoder included", f"{mine['fused_ms_p50']}", "", True))
         for other in PEERS:
             if theirs := measured.get(other):
-                table.append((f"{name}: {other} nDCG@10", f"{theirs['fused']:.4f} (ours x {mine['fused'] / theirs['fused']:.2f})", "", True))
+                table.append(
+                    (
+                        f"{name}: {other} nDCG@10",
+                        f"{theirs['fused']:.4f} (ours x {mine['fused'] / theirs['fused']:.2f})",
+                        "",
+                        True,
+                    )
+                )
                 ratio = measured["speed"][other]
-                table.append((f"{name}: indexing, times as fast as {other}", f"{ratio:.1f}", f">= {FASTER}", ratio >= FASTER))
+                table.append(
+                    (f"{name}: indexing, times as fast as {other}", f"{ratio:.1f}", f">= {FASTER}", ratio >= FASTER)
+                )
     return table
 
 
@@ -122,7 +138,9 @@ def main() -> int:
         for other in PEERS if name in args.peer_sets.split(",") else ():
             if theirs := peer(other, args.peer, data, DATA / name):
                 measured[other] = theirs
-                measured.setdefault("speed", {})[other] = characters_per_second(data, measured["nacre"]) / characters_per_second(data, theirs)
+                measured.setdefault("speed", {})[other] = characters_per_second(
+                    data, measured["nacre"]
+                ) / characters_per_second(data, theirs)
         figures[name] = measured
     table = rows(figures)
     if args.json:

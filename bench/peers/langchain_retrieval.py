@@ -54,7 +54,11 @@ def main() -> None:
         found = store.similarity_search(query["text"], k=30)
         times.append(time.perf_counter() - start)
         ranked[query["_id"]] = list(dict.fromkeys(document.metadata["id"] for document in found))[:10]
-    print(json.dumps({"ranked": ranked, "build_s": build, "chunks": len(pieces), "query_ms_p50": statistics.median(times) * 1000}))
+    print(
+        json.dumps(
+            {"ranked": ranked, "build_s": build, "chunks": len(pieces), "query_ms_p50": statistics.median(times) * 1000}
+        )
+    )
 
 
 if __name__ == "__main__":

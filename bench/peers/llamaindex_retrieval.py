@@ -48,7 +48,9 @@ def main() -> None:
     corpus = [json.loads(line) for line in (data / "corpus.jsonl").open(encoding="utf-8")]
     queries = [json.loads(line) for line in (data / "queries.jsonl").open(encoding="utf-8")]
     began = time.perf_counter()
-    documents = [Document(text=f"{row['title']}\n{row['text']}".strip() or " ", metadata={"id": row["_id"]}) for row in corpus]
+    documents = [
+        Document(text=f"{row['title']}\n{row['text']}".strip() or " ", metadata={"id": row["_id"]}) for row in corpus
+    ]
     nodes = SentenceSplitter().get_nodes_from_documents(documents)
     for node in nodes:  # the id is bookkeeping, not text to embed
         node.excluded_embed_metadata_keys = ["id"]
@@ -60,7 +62,11 @@ def main() -> None:
         found = retriever.retrieve(query["text"])
         times.append(time.perf_counter() - start)
         ranked[query["_id"]] = list(dict.fromkeys(hit.node.metadata["id"] for hit in found))[:10]
-    print(json.dumps({"ranked": ranked, "build_s": build, "chunks": len(nodes), "query_ms_p50": statistics.median(times) * 1000}))
+    print(
+        json.dumps(
+            {"ranked": ranked, "build_s": build, "chunks": len(nodes), "query_ms_p50": statistics.median(times) * 1000}
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -23,7 +23,9 @@ def chunks_of(markdown: str, limit: int = 60):
     return document, chunk(document.text, document.blocks, document.title, Small(limit))
 
 
-TEXT = st.text(alphabet=st.sampled_from(list("ab cd。！？.!?\n\n,，；字词句段#|-` \t0123") + ["\U0001f600", "é"]), max_size=900)
+TEXT = st.text(
+    alphabet=st.sampled_from([*"ab cd。！？.!?\n\n,，；字词句段#|-` \t0123", "\U0001f600", "é"]), max_size=900
+)
 
 
 @settings(max_examples=150, deadline=None)
@@ -59,7 +61,7 @@ def test_chunks_of_parsed_documents_lie_in_their_blocks(text: str) -> None:
 
 
 def test_a_small_document_is_one_chunk() -> None:
-    document, made = chunks_of("# Leave\n\nTen days.\n\n## Sick leave\n\nAs needed.\n")
+    _, made = chunks_of("# Leave\n\nTen days.\n\n## Sick leave\n\nAs needed.\n")
     assert len(made) == 1
     assert made[0].heading == ("Leave",)
     assert made[0].context == "Leave"
@@ -83,7 +85,10 @@ def test_a_table_that_fits_stays_whole_and_a_long_one_repeats_its_header_in_the_
     rows = "".join(f"| item{n} | {n} |\n" for n in range(3))
     prose = "A sentence of some words stands here. " * 4
     document, made = chunks_of(f"{prose}\n\n| name | price |\n|---|---|\n{rows}\n{prose}\n")
-    assert any("name | price" in (text := document.text[one.start : one.end]) and "item0" in text and "item2" in text for one in made)
+    assert any(
+        "name | price" in (text := document.text[one.start : one.end]) and "item0" in text and "item2" in text
+        for one in made
+    )
     rows = "".join(f"| item{n} | {n} |\n" for n in range(40))
     document, made = chunks_of(f"| name | price |\n|---|---|\n{rows}")
     assert len(made) > 3
@@ -99,7 +104,10 @@ def test_chinese_is_cut_at_sentence_ends() -> None:
 
 def test_most_chunks_are_at_least_half_full() -> None:
     random.seed(7)
-    paragraphs = [" ".join(random.choices("alpha beta gamma delta epsilon zeta".split(), k=random.randint(3, 18))) + "." for _ in range(300)]
+    paragraphs = [
+        " ".join(random.choices(["alpha", "beta", "gamma", "delta", "epsilon", "zeta"], k=random.randint(3, 18))) + "."
+        for _ in range(300)
+    ]
     text = "\n\n".join(paragraphs)
     tokeniser = Small(200)
     sizes = [tokeniser.count_tokens(text[one.start : one.end]) for one in chunk(text, [], "", tokeniser)]
@@ -109,7 +117,15 @@ def test_most_chunks_are_at_least_half_full() -> None:
 @pytest.mark.parametrize("seed", range(6))
 def test_an_edited_paragraph_changes_only_the_chunks_around_it(seed: int) -> None:
     random.seed(seed)
-    paragraphs = [" ".join(random.choices("one two three four five six seven eight nine ten".split(), k=random.randint(8, 30))) + f" {n}." for n in range(200)]
+    paragraphs = [
+        " ".join(
+            random.choices(
+                ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"], k=random.randint(8, 30)
+            )
+        )
+        + f" {n}."
+        for n in range(200)
+    ]
     edited = list(paragraphs)
     edited[100] = "Something new, and rather longer than what stood here before it was changed by somebody. " * 2
     before, after = "\n\n".join(paragraphs), "\n\n".join(edited)
@@ -120,7 +136,9 @@ def test_an_edited_paragraph_changes_only_the_chunks_around_it(seed: int) -> Non
 
 
 def test_text_outside_all_blocks_separates_chunks_when_there_is_much_of_it() -> None:
-    document = parse(("<p>First words.</p><nav>" + "menu entry " * 60 + "</nav><p>Last words.</p>").encode(), name="a.html")
+    document = parse(
+        ("<p>First words.</p><nav>" + "menu entry " * 60 + "</nav><p>Last words.</p>").encode(), name="a.html"
+    )
     made = chunk(document.text, document.blocks, "", Small(500))
     assert all("menu entry menu entry" not in document.text[one.start : one.end] for one in made)
 

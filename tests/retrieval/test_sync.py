@@ -15,7 +15,10 @@ from nacre.retrieval.source import Item, TextSource, Unreachable
 
 
 def paragraphs(count: int, word: str = "item") -> str:
-    return "\n\n".join(f"Paragraph {n} tells of the {word} number {n} and where it is kept, on shelf {n * 7}." * 4 for n in range(count))
+    return "\n\n".join(
+        f"Paragraph {n} tells of the {word} number {n} and where it is kept, on shelf {n * 7}." * 4
+        for n in range(count)
+    )
 
 
 @pytest.fixture
@@ -308,7 +311,10 @@ def test_delete_takes_a_document_out_everywhere(base, docs) -> None:
     assert base.verify() == []
 
 
-@pytest.mark.parametrize(("call", "message"), [(lambda b: b.sync(), "at least one source"), (lambda b: b.sync("", principals=[]), "principals")])
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [(lambda b: b.sync(), "at least one source"), (lambda b: b.sync("", principals=[]), "principals")],
+)
 def test_wrong_calls_say_what_to_do(base, call, message) -> None:
     with pytest.raises(UsageError, match=message):
         call(base)

@@ -79,7 +79,9 @@ def test_adding_to_the_store_removes_nothing_and_delete_all_removes_only_its_own
     assert [document["uri"] for document in base.documents()] == ["a:1"]
 
 
-@pytest.mark.parametrize(("texts", "facts", "ids"), [([""], None, None), (["a"], [{}, {}], None), (["a"], [{"x": object()}], None)])
+@pytest.mark.parametrize(
+    ("texts", "facts", "ids"), [([""], None, None), (["a"], [{}, {}], None), (["a"], [{"x": object()}], None)]
+)
 def test_what_cannot_be_added_is_told(base, texts, facts, ids) -> None:
     with pytest.raises(UsageError):
         base.to_langchain().add_texts(texts, facts, ids=ids)

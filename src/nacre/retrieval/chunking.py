@@ -32,24 +32,60 @@ class BlockLike(Protocol):
     """What chunking needs of a parsed block."""
 
     @property
-    def kind(self) -> str: ...
+    def kind(self) -> str:
+        """ "heading", "paragraph", "table", …"""
+        ...
+
     @property
-    def start(self) -> int: ...
+    def start(self) -> int:
+        """First character."""
+        ...
+
     @property
-    def end(self) -> int: ...
+    def end(self) -> int:
+        """One past the last character."""
+        ...
+
     @property
-    def level(self) -> int: ...
+    def level(self) -> int:
+        """Depth of a heading, 1 at the top."""
+        ...
+
     @property
-    def page(self) -> int | None: ...
+    def page(self) -> int | None:
+        """1-based page, or None."""
+        ...
 
 
 class Tokeniser(Protocol):
     """Counts as the embedder counts; the marks that an encoder adds are neither counted nor in the limit."""
 
     @property
-    def max_tokens(self) -> int: ...
-    def count_tokens(self, text: str) -> int: ...
-    def token_offsets(self, text: str) -> Sequence[tuple[int, int]]: ...
+    def max_tokens(self) -> int:
+        """The most tokens of a text that the embedder reads."""
+        ...
+
+    def count_tokens(self, text: str) -> int:
+        """Tokens of a text.
+
+        Args:
+            text: any text.
+
+        Returns:
+            How many.
+        """
+        ...
+
+    def token_offsets(self, text: str) -> Sequence[tuple[int, int]]:
+        """Where the tokens stand.
+
+        Args:
+            text: any text.
+
+        Returns:
+            (start, end) in characters for each.
+        """
+        ...
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,9 @@ class Encoder:
 
     def _found_out(self) -> dict[str, Any]:
         kind = type(self.embeddings).__name__
-        model = next((str(v) for k in ("model", "model_name", "deployment") if (v := getattr(self.embeddings, k, None))), "")
+        model = next(
+            (str(v) for k in ("model", "model_name", "deployment") if (v := getattr(self.embeddings, k, None))), ""
+        )
         dim = len(self.embeddings.embed_query(_PROBE))
         return {
             "id": f"{kind}:{model}" if model else kind,

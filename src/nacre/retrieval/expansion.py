@@ -50,7 +50,12 @@ def widened(hits: Sequence[Hit], neighbours: int, catalog: Catalog) -> list[Hit]
         start, end = _reach(hit, neighbours, catalog)
         for place, other in enumerate(grown):
             union = max(end, other.end) - min(start, other.start)
-            if other.document_id == hit.document_id and start <= other.end + 2 and other.start <= end + 2 and union <= 2 * _LONGEST:
+            if (
+                other.document_id == hit.document_id
+                and start <= other.end + 2
+                and other.start <= end + 2
+                and union <= 2 * _LONGEST
+            ):
                 grown[place] = replace(other, start=min(start, other.start), end=max(end, other.end))
                 break
         else:
@@ -68,7 +73,8 @@ def _reach(hit: Hit, neighbours: int, catalog: Catalog) -> tuple[int, int]:
         (hit.document_id, hit.start, neighbours),
     )
     after = catalog.rows(
-        'SELECT start, "end" FROM chunks WHERE document = ? AND start > ? ORDER BY start LIMIT ?', (hit.document_id, hit.start, neighbours)
+        'SELECT start, "end" FROM chunks WHERE document = ? AND start > ? ORDER BY start LIMIT ?',
+        (hit.document_id, hit.start, neighbours),
     )
     start, end = hit.start, hit.end
     for first, _ in before:

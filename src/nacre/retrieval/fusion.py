@@ -30,7 +30,14 @@ class Arm:
     deviation: float = 1.0
 
     def standard(self, number: int) -> float:
-        """How far a chunk stands out, in standard deviations."""
+        """How far a chunk stands out.
+
+        Args:
+            number: the chunk.
+
+        Returns:
+            Standard deviations above the mean of all chunks.
+        """
         return (self.scores.get(number, 0.0) - self.mean) / self.deviation
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from nacre.errors import DamagedError, KnowledgeBaseError, LockedError, UsageError
+from nacre.errors import LockedError, UsageError
 from nacre.hygiene import clean_text
 from nacre.language import tr
 from nacre.retrieval import manifest as manifests
-from nacre.retrieval.catalog import NAME as CATALOG
 from nacre.retrieval.catalog import Catalog
+from nacre.retrieval.database import NAME as CATALOG
 from nacre.retrieval.encoder import Encoder, PlainTokeniser
 from nacre.retrieval.expansion import widened
 from nacre.retrieval.filters import Filter
@@ -22,6 +22,7 @@ from nacre.retrieval.indexes import Indexes
 from nacre.retrieval.ledger import listing
 from nacre.retrieval.lock import writing
 from nacre.retrieval.manifest import Manifest
+from nacre.retrieval.opening import encoder_of, lost, made, named, restore_manifest
 from nacre.retrieval.report import Progress, SyncReport
 from nacre.retrieval.rights import Rights
 from nacre.retrieval.seams import embedder_named, source_of
@@ -74,36 +75,17 @@ class KnowledgeBase:
         folder = Path(path)
         manifest = manifests.read(folder)
         if manifest is None:
-            return cls._create(folder, embedder)
+            encoder = encoder_of(embedder)
+            return cls(folder, *made(folder, encoder), encoder)
         encoder = None
         if embedder is not None:
-            encoder = _encoder(embedder)
+            encoder = encoder_of(embedder)
             manifests.check_embedder(folder, manifest.embedder, encoder.identity if encoder else None)
         elif manifest.embedder and not manifest.embedder.get("named", True):
             raise manifests.nameless(folder, manifest.embedder)
         if not (folder / CATALOG).exists():
-            raise _lost(folder, CATALOG)
+            raise lost(folder, CATALOG)
         return cls(folder, Catalog(folder), manifest, encoder)
-
-    @classmethod
-    def _create(cls, folder: Path, embedder: str | Embeddings | None) -> KnowledgeBase:
-        encoder = _encoder(embedder)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise KnowledgeBaseError(
-                tr(f"{folder} cannot be made ({error.strerror}). Name another folder.", f"无法创建 {folder}（{error.strerror}）。请换一个文件夹。"),
-                path=str(folder),
-            ) from error
-        made = Manifest(encoder.identity if encoder else None)
-        with writing(folder):
-            catalog = Catalog(folder, create=True)
-            if catalog.count("documents"):  # a crash while the folder was made leaves none
-                catalog.close()
-                raise _lost(folder, manifests.NAME)
-            catalog.set_meta("manifest", made.to_json())
-            manifests.write(folder, made)
-        return cls(folder, catalog, made, encoder)
 
     @property
     def encoder(self) -> Encoder | None:
@@ -157,8 +139,13 @@ class KnowledgeBase:
             KnowledgeBaseError: the folder cannot be written.
         """
         if not sources:
-            raise UsageError(tr("sync needs at least one source: a folder, a file or a URL.", "sync 至少需要一个来源：文件夹、文件或 URL。"))
-        given = _named(principals)
+            raise UsageError(
+                tr(
+                    "sync needs at least one source: a folder, a file or a URL.",
+                    "sync 至少需要一个来源：文件夹、文件或 URL。",
+                )
+            )
+        given = named(principals)
         resolved = [source_of(source) for source in sources]
         with writing(self.folder):
             self._indexes.catch_up()
@@ -219,8 +206,10 @@ class KnowledgeBase:
         if k < 1:
             raise UsageError(tr(f"k is {k}; it must be 1 or more.", f"k 为 {k}；必须大于等于 1。"))
         if not arms or not {*arms} <= {"words", "vectors"}:
-            raise UsageError(tr(f"arms is {arms!r}; choose from words and vectors.", f"arms 为 {arms!r}；只能选 words 和 vectors。"))
-        return self._searcher.search(query, k, _named(principals), where or Filter(), arms)
+            raise UsageError(
+                tr(f"arms is {arms!r}; choose from words and vectors.", f"arms 为 {arms!r}；只能选 words 和 vectors。")
+            )
+        return self._searcher.search(query, k, named(principals), where or Filter(), arms)
 
     def widened(self, hits: Sequence[Hit], neighbours: int = 1) -> list[Hit]:
         """Hits with the text around them; those that then touch become one.
@@ -247,7 +236,7 @@ class KnowledgeBase:
         """
         from nacre.retrieval.retriever import KnowledgeBaseRetriever
 
-        return KnowledgeBaseRetriever(knowledge_base=self, k=k, principals=_named(principals), **options)
+        return KnowledgeBaseRetriever(knowledge_base=self, k=k, principals=named(principals), **options)
 
     def to_langchain(self, principals: Iterable[str] | None = None) -> KnowledgeBaseVectorStore:
         """The knowledge base as a LangChain vector store: what is added through it are documents like all others.
@@ -260,7 +249,7 @@ class KnowledgeBase:
         """
         from nacre.retrieval.views import KnowledgeBaseVectorStore
 
-        return KnowledgeBaseVectorStore(self, _named(principals))
+        return KnowledgeBaseVectorStore(self, named(principals))
 
     def to_llamaindex(self, k: int = 6, principals: Iterable[str] | None = None) -> Any:
         """The knowledge base as a LlamaIndex retriever.
@@ -277,7 +266,7 @@ class KnowledgeBase:
         """
         from nacre.retrieval.views import llamaindex_retriever
 
-        return llamaindex_retriever(self, k, _named(principals))
+        return llamaindex_retriever(self, k, named(principals))
 
     # ------------------------------------------------------------------------------------------------ looking
 
@@ -295,7 +284,12 @@ class KnowledgeBase:
         """
         found = self._catalog.text(uri)
         if found is None:
-            raise UsageError(tr(f"No document has the address {uri}. kb.documents() lists them all.", f"没有地址为 {uri} 的文档。kb.documents() 可列出全部文档。"))
+            raise UsageError(
+                tr(
+                    f"No document has the address {uri}. kb.documents() lists them all.",
+                    f"没有地址为 {uri} 的文档。kb.documents() 可列出全部文档。",
+                )
+            )
         return found
 
     def visible(self, uri: str, principals: Iterable[str] | None = None) -> bool:
@@ -309,7 +303,7 @@ class KnowledgeBase:
             True or False.
         """
         found = self._catalog.rows("SELECT audience FROM documents WHERE uri = ?", (uri,))
-        return bool(found) and found[0][0] in self._searcher.audiences(_named(principals))
+        return bool(found) and found[0][0] in self._searcher.audiences(named(principals))
 
     def document(self, number: int) -> dict[str, Any] | None:
         """A document by the number that hits and citations carry, whoever may see it: check with `visible`.
@@ -344,27 +338,7 @@ class KnowledgeBase:
             For each: uri, title, mime, version, principals, modified (seconds since 1970 or None), chunks, characters,
             document_id, metadata.
         """
-        names = self._catalog.audiences()
-        rows = self._catalog.rows(
-            "SELECT d.uri, d.title, d.mime, d.version, d.audience, d.modified, d.id, d.metadata,"
-            ' (SELECT count(*) FROM chunks c WHERE c.document = d.id), (SELECT coalesce(max("end"), 0) FROM chunks c WHERE c.document = d.id)'
-            " FROM documents d ORDER BY d.uri"
-        )
-        return [
-            {
-                "uri": uri,
-                "title": title,
-                "mime": mime,
-                "version": version,
-                "principals": list(names.get(audience, ())),
-                "modified": modified,
-                "chunks": chunks,
-                "characters": characters,
-                "document_id": number,
-                "metadata": json.loads(metadata),
-            }
-            for uri, title, mime, version, audience, modified, number, metadata, chunks, characters in rows
-        ]
+        return self._catalog.documents()
 
     def stats(self) -> dict[str, Any]:
         """Figures of the whole knowledge base.
@@ -404,19 +378,7 @@ class KnowledgeBase:
             LockedError: another process is writing.
         """
         folder = Path(path)
-        if not (folder / CATALOG).exists():
-            raise _lost(folder, CATALOG)
-        try:
-            manifests.read(folder)
-        except DamagedError:
-            (folder / manifests.NAME).unlink()
-        if not (folder / manifests.NAME).exists():
-            catalog = Catalog(folder)
-            kept = catalog.meta("manifest")
-            catalog.close()
-            if kept is None:
-                raise _lost(folder, manifests.NAME)
-            manifests.write(folder, manifests.parse(kept, folder / CATALOG))
+        restore_manifest(folder)
         base = cls.open(folder, embedder)
         with writing(folder):
             base._indexes.rebuild()
@@ -429,35 +391,7 @@ class KnowledgeBase:
     def __enter__(self) -> KnowledgeBase:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
-
-
-def _encoder(embedder: str | Embeddings | None) -> Encoder | None:
-    if embedder == "none":
-        return None
-    return Encoder(embedder_named(embedder) if embedder is None or isinstance(embedder, str) else embedder)
-
-
-def _named(principals: Iterable[str] | None) -> tuple[str, ...] | None:
-    if principals is None:
-        return None
-    names = (principals,) if isinstance(principals, str) else tuple(principals)
-    if not names or not all(isinstance(name, str) and name.strip() for name in names):
-        raise UsageError(
-            tr(
-                'An empty list of principals, or an empty name in it. Leave principals out, or write ["*"] for documents that everyone may see.',
-                'principals 为空，或其中含有空名称。请省略 principals；若文档对所有人可见，请写 ["*"]。',
-            )
-        )
-    return names
-
-
-def _lost(folder: Path, name: str) -> DamagedError:
-    return DamagedError(
-        tr(
-            f"{folder} has no {name}, though it is a knowledge base. Restore it from a backup, or try nacre.KnowledgeBase.repair({str(folder)!r}).",
-            f"{folder} 是知识库，却缺少 {name}。请从备份恢复，或尝试 nacre.KnowledgeBase.repair({str(folder)!r})。",
-        ),
-        path=str(folder),
-    )

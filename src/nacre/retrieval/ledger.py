@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from nacre.errors import NacreError
 from nacre.hygiene import clean_text
-from nacre.retrieval.catalog import State
+from nacre.retrieval.records import State
 from nacre.retrieval.source import Item, Source, Unreachable
 
 

@@ -84,13 +84,23 @@ class WordIndex:
         self.generation = self._generation()
 
     def ids(self) -> list[int]:
-        """All chunk numbers in the index, sorted."""
-        found = self._searcher.search(self._tantivy.Query.all_query(), max(1, self._searcher.num_docs), count=False).hits
+        """All chunks in the index.
+
+        Returns:
+            Their numbers, sorted.
+        """
+        found = self._searcher.search(
+            self._tantivy.Query.all_query(), max(1, self._searcher.num_docs), count=False
+        ).hits
         numbers = self._searcher.fast_field_values("chunk", [address for _, address in found])
         return sorted(int(number) for number in numbers if number)
 
     def writer(self) -> Any:
-        """A writer for `write`; one at a time, guarded by the knowledge base's lock."""
+        """Begin to write.
+
+        Returns:
+            A writer for `write` and `commit`; one at a time, guarded by the knowledge base's lock.
+        """
         return self._index.writer(heap_size=_HEAP, num_threads=1)
 
     def write(self, writer: Any, removed: Sequence[int], entries: Sequence[Entry]) -> None:
@@ -125,7 +135,12 @@ class WordIndex:
         self.reload()
 
     def search(
-        self, query: str, k: int, audiences: Sequence[int] | None = None, where: Filter | None = None, among: Sequence[int] = ()
+        self,
+        query: str,
+        k: int,
+        audiences: Sequence[int] | None = None,
+        where: Filter | None = None,
+        among: Sequence[int] = (),
     ) -> Arm:
         """The chunks that say the query's words best.
 

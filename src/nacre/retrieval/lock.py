@@ -19,6 +19,9 @@ def writing(folder: Path) -> Iterator[None]:
     Args:
         folder: the knowledge base.
 
+    Returns:
+        A context; the lock is given back at its end.
+
     Raises:
         LockedError: another process, or another `KnowledgeBase` in this one, is writing.
         KnowledgeBaseError: the folder cannot be written to.
@@ -28,7 +31,10 @@ def writing(folder: Path) -> Iterator[None]:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
         raise KnowledgeBaseError(
-            tr(f"{folder} cannot be written ({error.strerror}). Check its permissions.", f"{folder} 无法写入（{error.strerror}）。请检查权限。"),
+            tr(
+                f"{folder} cannot be written ({error.strerror}). Check its permissions.",
+                f"{folder} 无法写入（{error.strerror}）。请检查权限。",
+            ),
             path=str(folder),
         ) from error
     try:

@@ -46,7 +46,12 @@ class KnowledgeBaseRetriever(BaseRetriever):
     where: Filter | None = None
 
     def _get_relevant_documents(
-        self, query: str, *, run_manager: CallbackManagerForRetrieverRun, k: int | None = None, principals: Iterable[str] | None = None
+        self,
+        query: str,
+        *,
+        run_manager: CallbackManagerForRetrieverRun,
+        k: int | None = None,
+        principals: Iterable[str] | None = None,
     ) -> list[Document]:
         base: KnowledgeBase = self.knowledge_base
         k = k or self.k

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 
-from nacre.retrieval.catalog import PUBLIC, Catalog, State
+from nacre.retrieval.catalog import Catalog
+from nacre.retrieval.records import PUBLIC, State
 from nacre.retrieval.source import Item
 
 
@@ -43,5 +44,7 @@ class Rights:
             return self.given
         if known is not None:
             return known.audience
-        around = [place for place in self.remembered if place == scope or (place.endswith("/") and item.uri.startswith(place))]
+        around = [
+            place for place in self.remembered if place == scope or (place.endswith("/") and item.uri.startswith(place))
+        ]
         return self.remembered[max(around, key=len)] if around else PUBLIC

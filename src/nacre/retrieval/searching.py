@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nacre.retrieval import calibration
-from nacre.retrieval.catalog import PUBLIC, Catalog
+from nacre.retrieval.catalog import Catalog
 from nacre.retrieval.encoder import Encoder
 from nacre.retrieval.filters import Filter
 from nacre.retrieval.fusion import CANDIDATES, Arm, fuse
 from nacre.retrieval.hit import Hit
 from nacre.retrieval.indexes import Indexes
+from nacre.retrieval.records import PUBLIC
 
 
 class Searcher:
@@ -75,7 +76,12 @@ class Searcher:
         return not self.catalog.rows("SELECT 1 FROM audiences WHERE id <> 0 LIMIT 1")
 
     def _vectors(
-        self, vector: NDArray[np.float32], most: int, audiences: Sequence[int] | None, where: Filter, also: Sequence[int]
+        self,
+        vector: NDArray[np.float32],
+        most: int,
+        audiences: Sequence[int] | None,
+        where: Filter,
+        also: Sequence[int],
     ) -> Arm:
         """The nearest chunks, and the cosines of those that the words found."""
         index = self.indexes.vectors
@@ -86,7 +92,9 @@ class Searcher:
             condition, values = where.sql()
             rows = self.catalog.rows(f"SELECT id FROM documents WHERE {condition} ORDER BY id", values)
             documents = np.array([row[0] for row in rows], np.int64)
-        scores = dict(index.search(vector, most, None if audiences is None else np.array(audiences, np.int64), documents))
+        scores = dict(
+            index.search(vector, most, None if audiences is None else np.array(audiences, np.int64), documents)
+        )
         scores.update(index.scores(vector, [number for number in also if number not in scores]))
         return Arm(scores, *index.spread(vector))
 
@@ -114,7 +122,21 @@ class Searcher:
             for number, score in some.items():
                 if number in by_id and len(hits) < k:
                     _, text, uri, title, heading, page, start, end, document, version, _ = by_id[number]
-                    hits.append(Hit(text, score, uri, title, tuple(json.loads(heading)), page, start, end, number, document, version))
+                    hits.append(
+                        Hit(
+                            text,
+                            score,
+                            uri,
+                            title,
+                            tuple(json.loads(heading)),
+                            page,
+                            start,
+                            end,
+                            number,
+                            document,
+                            version,
+                        )
+                    )
             if len(hits) == k:
                 break
         return hits

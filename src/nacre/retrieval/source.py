@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol, runtime_checkable
 
 
@@ -22,7 +23,8 @@ class Item:
 
     Args:
         uri: absolute address, unique in the knowledge base: `file:///…`, `https://…`, `sql://…`.
-        read: gives the content, bytes to be parsed or text as it is; may raise `SourceError` or `OSError`.
+        read: gives the content, bytes to be parsed or text as it is; may raise `SourceError` or `OSError`. Called at most
+            once, perhaps from another thread, but never beside another `read` of the same source.
         mime: type if the source knows it ("text/html"); empty lets the parser look at name and content.
         stamp: changes whenever the content may have changed (an ETag, or size and mtime in ns); equal to the
             last sync's means "unchanged, need not be read"; empty means "read it and compare".
@@ -108,4 +110,4 @@ class TextSource:
             An iterator with one item for each document.
         """
         for uri, text, *title in self._documents:
-            yield Item(uri=uri, read=lambda text=text: text, mime=self._mime, title=title[0] if title else "")
+            yield Item(uri=uri, read=partial(str, text), mime=self._mime, title=title[0] if title else "")

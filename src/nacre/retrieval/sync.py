@@ -17,12 +17,13 @@ from nacre.errors import NacreError, ParseError
 from nacre.hygiene import clean_text
 from nacre.language import tr
 from nacre.retrieval.calibration import calibrate
-from nacre.retrieval.catalog import Catalog, Document, State, StoredChunk, written
+from nacre.retrieval.catalog import Catalog
 from nacre.retrieval.chunking import Chunk, Tokeniser, chunk
 from nacre.retrieval.encoder import Encoder
 from nacre.retrieval.indexes import Indexes
 from nacre.retrieval.ledger import Listing, gone
 from nacre.retrieval.parsing import ParsedDocument, ParserPool
+from nacre.retrieval.records import Document, State, StoredChunk, written
 from nacre.retrieval.report import Progress, SyncReport
 from nacre.retrieval.rights import Rights
 from nacre.retrieval.source import Item
@@ -149,7 +150,12 @@ class Syncer:
             return False
         state = leaving.pop()
         title = job.item.title or (_stem(job.item.uri) if state.title == _stem(state.uri) else state.title)
-        facts = {"uri": job.item.uri, "scope": job.scope, "stamp": job.item.stamp, "metadata": written(job.item.metadata)}
+        facts = {
+            "uri": job.item.uri,
+            "scope": job.scope,
+            "stamp": job.item.stamp,
+            "metadata": written(job.item.metadata),
+        }
         # Who could not see a document before may not see it because it was moved.
         self.catalog.refile(state.id, **facts, audience=job.audience or state.audience, title=title)
         self.report.updated += 1

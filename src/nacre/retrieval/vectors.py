@@ -46,7 +46,9 @@ class VectorIndex:
     def __len__(self) -> int:
         return int(self.ids.size)
 
-    def update(self, removed: Sequence[int], added: Ids, vectors: NDArray[np.float32], documents: Ids, audiences: Ids) -> None:
+    def update(
+        self, removed: Sequence[int], added: Ids, vectors: NDArray[np.float32], documents: Ids, audiences: Ids
+    ) -> None:
         """Take vectors out, then put vectors in.
 
         Args:
@@ -109,7 +111,9 @@ class VectorIndex:
             allowed = wanted if allowed is None else allowed & wanted
         return allowed
 
-    def _search(self, vector: NDArray[np.float32], k: int, allowed: NDArray[np.bool_] | None) -> list[tuple[int, float]]:
+    def _search(
+        self, vector: NDArray[np.float32], k: int, allowed: NDArray[np.bool_] | None
+    ) -> list[tuple[int, float]]:
         import faiss
 
         query = np.ascontiguousarray(vector[None, :], np.float32)
@@ -253,7 +257,12 @@ def _moments(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
 def _consistent(index: Any, rows: Any, dim: int) -> bool:
     import faiss
 
-    if not isinstance(index, faiss.IndexIDMap2) or index.d != dim or rows.shape != (3, index.ntotal) or rows.dtype != np.int64:
+    if (
+        not isinstance(index, faiss.IndexIDMap2)
+        or index.d != dim
+        or rows.shape != (3, index.ntotal)
+        or rows.dtype != np.int64
+    ):
         return False
     inside = faiss.downcast_index(index.index)
     return isinstance(inside, faiss.IndexFlat) and bool((faiss.vector_to_array(index.id_map) == rows[0]).all())

@@ -44,7 +44,12 @@ class KnowledgeBaseVectorStore(VectorStore):
         return encoder.embeddings if encoder else None
 
     def add_texts(
-        self, texts: Iterable[str], metadatas: list[dict[str, Any]] | None = None, *, ids: list[str] | None = None, **kwargs: Any
+        self,
+        texts: Iterable[str],
+        metadatas: list[dict[str, Any]] | None = None,
+        *,
+        ids: list[str] | None = None,
+        **kwargs: Any,
     ) -> list[str]:
         """Store texts as documents; one of the same id is replaced.
 
@@ -82,7 +87,11 @@ class KnowledgeBaseVectorStore(VectorStore):
             True.
         """
         if ids is None:
-            ids = [document["uri"].removeprefix(_SCOPE) for document in self.base.documents() if document["uri"].startswith(_SCOPE)]
+            ids = [
+                document["uri"].removeprefix(_SCOPE)
+                for document in self.base.documents()
+                if document["uri"].startswith(_SCOPE)
+            ]
         for name in ids:
             self.base.delete(_SCOPE + name)
         return True
@@ -99,7 +108,9 @@ class KnowledgeBaseVectorStore(VectorStore):
         found = []
         for name in ids:
             if self.base.visible(_SCOPE + name, self.principals):
-                found.append(Document(id=name, page_content=self.base.text(_SCOPE + name), metadata=self._facts(_SCOPE + name)))
+                found.append(
+                    Document(id=name, page_content=self.base.text(_SCOPE + name), metadata=self._facts(_SCOPE + name))
+                )
         return found
 
     def similarity_search(self, query: str, k: int = 4, **kwargs: Any) -> list[Document]:
@@ -157,7 +168,12 @@ class KnowledgeBaseVectorStore(VectorStore):
             UsageError: no path.
         """
         if not path:
-            raise UsageError(tr("from_texts needs path=, the folder of the knowledge base.", "from_texts 需要 path=，即知识库文件夹。"))
+            raise UsageError(
+                tr(
+                    "from_texts needs path=, the folder of the knowledge base.",
+                    "from_texts 需要 path=，即知识库文件夹。",
+                )
+            )
         from nacre.retrieval.knowledge_base import KnowledgeBase
 
         store = cls(KnowledgeBase.open(path, embedding))
@@ -174,7 +190,11 @@ class KnowledgeBaseVectorStore(VectorStore):
         name, text, facts = hit.uri.removeprefix(_SCOPE), self.base.text(hit.uri), self._facts(hit.uri)
         if hit.text == text.strip():
             return Document(id=name, page_content=text, metadata=facts)
-        return Document(id=name, page_content=hit.text, metadata={**facts, "start": hit.start, "end": hit.end, "chunk_id": hit.chunk_id})
+        return Document(
+            id=name,
+            page_content=hit.text,
+            metadata={**facts, "start": hit.start, "end": hit.end, "chunk_id": hit.chunk_id},
+        )
 
 
 class _Added:
@@ -193,7 +213,9 @@ def _item(name: str, text: str, facts: dict[str, Any]) -> Item:
     try:
         kept = json.dumps(facts, ensure_ascii=False)
     except (TypeError, ValueError) as error:
-        raise UsageError(tr(f"the metadata of {name} are not JSON: {error}", f"{name} 的元数据无法表示为 JSON：{error}")) from error
+        raise UsageError(
+            tr(f"the metadata of {name} are not JSON: {error}", f"{name} 的元数据无法表示为 JSON：{error}")
+        ) from error
     return Item(uri=_SCOPE + name, read=lambda: text, mime="text/plain", metadata={_KEPT: kept})
 
 
@@ -226,5 +248,9 @@ def llamaindex_retriever(base: KnowledgeBase, k: int, principals: tuple[str, ...
 
 def _node(schema: Any, hit: Hit) -> Any:
     facts = as_document(hit).metadata
-    metadata = {name: facts[name] for name in ("uri", "title", "page", "version", "document_id")} | {"heading": list(hit.heading)}
-    return schema.TextNode(id_=str(hit.chunk_id), text=hit.text, metadata=metadata, start_char_idx=hit.start, end_char_idx=hit.end)
+    metadata = {name: facts[name] for name in ("uri", "title", "page", "version", "document_id")} | {
+        "heading": list(hit.heading)
+    }
+    return schema.TextNode(
+        id_=str(hit.chunk_id), text=hit.text, metadata=metadata, start_char_idx=hit.start, end_char_idx=hit.end
+    )

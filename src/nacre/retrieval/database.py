@@ -1,0 +1,194 @@
+"""The file under the catalog: its tables, its transactions, and SQLite's errors as ours."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from nacre.errors import DamagedError, KnowledgeBaseError, LockedError
+from nacre.language import tr
+
+NAME = "catalog.sqlite"
+_WAIT_SECONDS = 10.0  # for a lock that somebody else holds
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS sources (scope TEXT PRIMARY KEY, principals TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS audiences (id INTEGER PRIMARY KEY, principals TEXT NOT NULL UNIQUE);
+CREATE TABLE IF NOT EXISTS documents (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, uri TEXT NOT NULL UNIQUE, scope TEXT NOT NULL, stamp TEXT NOT NULL,
+    hash BLOB NOT NULL, version INTEGER NOT NULL, title TEXT NOT NULL, mime TEXT NOT NULL, audience INTEGER NOT NULL,
+    modified REAL, metadata TEXT NOT NULL, text BLOB NOT NULL);
+CREATE INDEX IF NOT EXISTS documents_scope ON documents (scope);
+CREATE TABLE IF NOT EXISTS chunks (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, document INTEGER NOT NULL, start INTEGER NOT NULL, "end" INTEGER NOT NULL,
+    heading TEXT NOT NULL, page INTEGER, context TEXT NOT NULL, text TEXT NOT NULL, hash BLOB NOT NULL,
+    generation INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS chunks_document ON chunks (document, start);
+CREATE INDEX IF NOT EXISTS chunks_generation ON chunks (generation);
+CREATE INDEX IF NOT EXISTS chunks_hash ON chunks (hash);
+CREATE TABLE IF NOT EXISTS vectors (chunk INTEGER PRIMARY KEY, vector BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS removed (chunk INTEGER PRIMARY KEY, generation INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS removed_generation ON removed (generation);
+INSERT OR IGNORE INTO meta VALUES ('generation', '0');
+INSERT OR IGNORE INTO audiences VALUES (0, '[]');
+"""
+
+
+class Database:
+    """The SQLite file of a knowledge base. Safe to share between threads: each call takes the connection's lock.
+
+    Args:
+        folder: the knowledge base.
+        create: make the tables when they are missing; otherwise that is damage.
+
+    Raises:
+        DamagedError: the file is no catalog.
+    """
+
+    def __init__(self, folder: Path, create: bool = False) -> None:
+        self.path = folder / NAME
+        self._lock = threading.RLock()
+        with self._guarded():
+            self._db = sqlite3.connect(self.path, timeout=_WAIT_SECONDS, check_same_thread=False, isolation_level=None)
+            try:
+                self._db.execute("PRAGMA journal_mode=WAL")
+                self._db.execute("PRAGMA synchronous=NORMAL")
+                self._db.execute("PRAGMA cache_size=-32000")
+                if create and not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'audiences'").fetchone():
+                    self._db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
+                if not self._db.execute("SELECT 1 FROM meta WHERE key = 'generation'").fetchone():
+                    raise sqlite3.DatabaseError("no generation")
+            except BaseException:
+                self._db.close()
+                raise
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._db.close()
+
+    # ------------------------------------------------------------------------------------------------ ways in
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """SQLite's errors as ours."""
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            raise _trouble(self.path, error) from error
+        except (sqlite3.DatabaseError, zlib.error, UnicodeDecodeError) as error:
+            raise _damaged(self.path, error) from error
+
+    def rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Run one query.
+
+        Args:
+            sql: a query with placeholders.
+            values: their values.
+
+        Returns:
+            All rows.
+        """
+        with self._lock, self._guarded():
+            return self._db.execute(sql, values).fetchall()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Everything inside happens, or nothing does.
+
+        Returns:
+            A context; the transaction is committed at its end.
+        """
+        with self._lock, self._guarded():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+
+    def checkpoint(self) -> None:
+        """Make all commits so far durable, and fold the log into the file when no reader needs it."""
+        self.rows("PRAGMA wal_checkpoint(PASSIVE)")
+
+    # ------------------------------------------------------------------------------------------------ facts
+
+    def meta(self, key: str) -> str | None:
+        """A remembered value.
+
+        Args:
+            key: its name.
+
+        Returns:
+            The value, or None.
+        """
+        found = self.rows("SELECT value FROM meta WHERE key = ?", (key,))
+        return found[0][0] if found else None
+
+    def set_meta(self, key: str, value: str) -> None:
+        """Remember a value.
+
+        Args:
+            key: its name.
+            value: any text.
+        """
+        self.rows("INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", (key, value))
+
+    @property
+    def generation(self) -> int:
+        """Number of the last change."""
+        return int(self.meta("generation") or 0)
+
+    def data_version(self) -> int:
+        """The cheapest test for news there is.
+
+        Returns:
+            A number that moves when another connection has written.
+        """
+        return int(self.rows("PRAGMA data_version")[0][0])
+
+
+def _trouble(path: Path, error: sqlite3.OperationalError) -> KnowledgeBaseError:
+    name = getattr(error, "sqlite_errorname", "") or ""
+    if name.startswith("SQLITE_FULL") or name.startswith("SQLITE_IOERR"):
+        return KnowledgeBaseError(
+            tr(
+                f"{path} cannot be written ({error}): is the disk full? What was stored before is safe; free some space and sync again.",
+                f"{path} 无法写入（{error}）：磁盘是否已满？此前存入的内容不受影响；请腾出空间后重新同步。",
+            ),
+            path=str(path),
+        )
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return LockedError(
+            tr(
+                f"{path} is locked by another program. Close it and try again.",
+                f"{path} 被其他程序锁定。请关闭该程序后重试。",
+            ),
+            path=str(path),
+        )
+    if name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY")):
+        return KnowledgeBaseError(
+            tr(
+                f"{path} cannot be opened ({error}). Check the folder and its permissions.",
+                f"{path} 无法打开（{error}）。请检查文件夹及其权限。",
+            ),
+            path=str(path),
+        )
+    return _damaged(path, error)
+
+
+def _damaged(path: Path, error: Exception) -> DamagedError:
+    return DamagedError(
+        tr(
+            f"{path} is damaged ({error}). Restore it from a backup, or sync the sources into a new folder.",
+            f"{path} 已损坏（{error}）。请从备份恢复，或将来源同步到新的文件夹。",
+        ),
+        path=str(path),
+    )

@@ -1,0 +1,137 @@
+"""Making, checking and mending the folder of a knowledge base, before there is one to use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nacre.errors import DamagedError, KnowledgeBaseError, UsageError
+from nacre.language import tr
+from nacre.retrieval import manifest as manifests
+from nacre.retrieval.catalog import Catalog
+from nacre.retrieval.database import NAME as CATALOG
+from nacre.retrieval.encoder import Encoder
+from nacre.retrieval.lock import writing
+from nacre.retrieval.manifest import Manifest
+from nacre.retrieval.seams import embedder_named
+
+if TYPE_CHECKING:
+    from langchain_core.embeddings import Embeddings
+
+
+def made(folder: Path, encoder: Encoder | None) -> tuple[Catalog, Manifest]:
+    """Make a new, empty folder.
+
+    Args:
+        folder: where; a folder that a crash left half made is finished.
+        encoder: the embedder, or None for words only.
+
+    Returns:
+        Its catalog and its manifest.
+
+    Raises:
+        DamagedError: there are documents in it, but no manifest.
+        KnowledgeBaseError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise KnowledgeBaseError(
+            tr(
+                f"{folder} cannot be made ({error.strerror}). Name another folder.",
+                f"无法创建 {folder}（{error.strerror}）。请换一个文件夹。",
+            ),
+            path=str(folder),
+        ) from error
+    manifest = Manifest(encoder.identity if encoder else None)
+    with writing(folder):
+        catalog = Catalog(folder, create=True)
+        if catalog.count("documents"):
+            catalog.close()
+            raise lost(folder, manifests.NAME)
+        catalog.set_meta("manifest", manifest.to_json())
+        manifests.write(folder, manifest)
+    return catalog, manifest
+
+
+def restore_manifest(folder: Path) -> None:
+    """Write the manifest anew from the catalog's copy, when it is lost or cannot be read.
+
+    Args:
+        folder: the knowledge base.
+
+    Raises:
+        DamagedError: the catalog is lost or damaged as well.
+    """
+    if not (folder / CATALOG).exists():
+        raise lost(folder, CATALOG)
+    try:
+        if manifests.read(folder) is not None:
+            return
+    except DamagedError:
+        pass  # that is what we are here for
+    catalog = Catalog(folder)
+    kept = catalog.meta("manifest")
+    catalog.close()
+    if kept is None:
+        raise lost(folder, manifests.NAME)
+    manifests.write(folder, manifests.parse(kept, folder / CATALOG))
+
+
+def encoder_of(embedder: str | Embeddings | None) -> Encoder | None:
+    """An embedder as the knowledge base uses it.
+
+    Args:
+        embedder: a name, an object, "none", or None for the embedded default.
+
+    Returns:
+        The encoder, or None for "none".
+    """
+    if embedder == "none":
+        return None
+    return Encoder(embedder_named(embedder) if embedder is None or isinstance(embedder, str) else embedder)
+
+
+def named(principals: Iterable[str] | None) -> tuple[str, ...] | None:
+    """Principals as they were given, checked.
+
+    Args:
+        principals: names, or None.
+
+    Returns:
+        The names, or None.
+
+    Raises:
+        UsageError: an empty list, or an empty name.
+    """
+    if principals is None:
+        return None
+    names = (principals,) if isinstance(principals, str) else tuple(principals)
+    if not names or not all(isinstance(name, str) and name.strip() for name in names):
+        raise UsageError(
+            tr(
+                'An empty list of principals, or an empty name in it. Leave principals out, or write ["*"] for documents that everyone may see.',
+                'principals 为空，或其中含有空名称。请省略 principals；若文档对所有人可见，请写 ["*"]。',
+            )
+        )
+    return names
+
+
+def lost(folder: Path, name: str) -> DamagedError:
+    """For a folder that lacks one of its files.
+
+    Args:
+        folder: the knowledge base.
+        name: the file.
+
+    Returns:
+        The error to raise.
+    """
+    return DamagedError(
+        tr(
+            f"{folder} has no {name}, though it is a knowledge base. Restore it from a backup, or try nacre.KnowledgeBase.repair({str(folder)!r}).",
+            f"{folder} 是知识库，却缺少 {name}。请从备份恢复，或尝试 nacre.KnowledgeBase.repair({str(folder)!r})。",
+        ),
+        path=str(folder),
+    )
