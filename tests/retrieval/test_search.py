@@ -233,6 +233,6 @@ def test_a_base_made_with_the_embedded_default_opens_without_a_word_about_it(tmp
         base.sync(TextSource("a:", [("a:1", "The canteen opens at noon."), ("a:2", "Parking is free on Sundays.")]))
     with KnowledgeBase.open(tmp_path / "kb") as again:
         assert again.search("When can I have lunch?", k=1, arms=("vectors",))[0].uri == "a:1"
-        assert again.stats()["embedder"] == "all-MiniLM-L6-v2"
+        assert again.stats()["embedder"].endswith("all-MiniLM-L6-v2")
     with KnowledgeBase.open(tmp_path / "kb", "all-MiniLM-L6-v2") as named:
         assert named.verify() == []
