@@ -188,8 +188,9 @@ def answering(base: KnowledgeBase, model: str | None, who: str | None, strict: b
     """
     from nacre.connectors.models import default_spec, load_model
     from nacre.retrieval.rag import RetrievalAugmented
+    from nacre.retrieval.settings import load_settings
 
-    retriever = base.retriever(k=6, principals=principals(who))
+    retriever = base.retriever(**{"k": 6, **load_settings(base.folder)}, principals=principals(who))
     return RetrievalAugmented(inner=load_model(model), retriever=retriever, strict=strict), model or default_spec()
 
 

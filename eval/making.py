@@ -1,0 +1,272 @@
+"""Make a question set from a knowledge base: by templates from its sentences, or by a model whose answers are checked."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from nacre import prompts
+from nacre.errors import EvaluationError
+from nacre.eval.judge import last_object
+from nacre.eval.metrics import contains, tokens
+from nacre.grounding.expectation import candidates
+from nacre.language import language_of, tr
+from nacre.messages import text_of
+from nacre.words import sentences
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
+    from nacre.retrieval.knowledge_base import KnowledgeBase
+
+T = TypeVar("T")
+_SEED = 20260101
+_ALIKE = 0.8  # of the words of two questions: the second is left out
+_PAIR = re.compile(r"[ \t>*-]*(?P<name>[^:：|\n]{2,40}?)[ \t]*[:：][ \t]*(?P<value>[^\n]{1,120}\S)[ \t]*")
+_NUMBER = re.compile(r"\d+")
+_NAME = re.compile(r"(?<=\s)[A-Z][a-z]{3,}\b")
+# Names that no document has; which of them are free is looked up.
+_STRANGE = {"en": ("Varnholm", "Quistow", "Ellbrack", "Tornavik"), "zh": ("霁川", "洛棠", "岑屿", "雩浦")}
+
+
+@dataclass(frozen=True)
+class Made:
+    """A question made from a document.
+
+    Args:
+        id: its id.
+        lang: "en" or "zh".
+        question: the question.
+        answers: the answer, as it stands in the document; empty when no document answers it.
+        uri: the document, "" for an unanswerable one.
+        kind: how it was made: "asked" (a question that the document itself answers), "table", "pair", "gap", "written"
+            (by a model), or "unanswerable".
+        start: where the answer begins in the document's text.
+        end: one past its end.
+    """
+
+    id: str
+    lang: str
+    question: str
+    answers: tuple[str, ...]
+    uri: str
+    kind: str
+    start: int
+    end: int
+
+
+def make_questions(
+    base: KnowledgeBase,
+    *,
+    count: int = 50,
+    unanswerable: float = 0.2,
+    model: BaseChatModel | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> list[Made]:
+    """Make questions, spread evenly over the documents that everyone may see.
+
+    Args:
+        base: the knowledge base.
+        count: how many at most; a small base gives fewer.
+        unanswerable: share of questions that no document answers: a name or number of a question is changed to one
+            that stands nowhere.
+        model: writes the questions; None makes them by templates. An answer that does not stand literally in its
+            passage, or stands in the question, is thrown away.
+        on_progress: called with (done, all) questions.
+
+    Returns:
+        Questions in a random order that is the same every time; none is like another.
+
+    Raises:
+        EvaluationError: nothing to ask about was found.
+    """
+    texts = {d["uri"]: base.text(d["uri"]) for d in base.documents() if base.visible(d["uri"])}
+    answerable = count - round(count * unanswerable)
+    streams = [(written(model, uri, text) if model else extracted(uri, text)) for uri, text in texts.items()]
+    made: list[Made] = []
+    for found in _in_turn(streams):
+        if not any(_alike(found.question, other.question) for other in made):
+            made.append(found)
+            if on_progress:
+                on_progress(len(made), count)
+        if len(made) >= answerable:
+            break
+    if not made:
+        raise EvaluationError(tr("The documents hold nothing to ask about.", "文档中没有可以提问的内容。"))
+    everything = "\n".join(texts.values())
+    wanted = round(len(made) * unanswerable / max(0.01, 1 - unanswerable))
+    made += [changed for found in made if (changed := _unanswerable(found, everything))][:wanted]
+    random.Random(_SEED).shuffle(made)
+    return [Made(**{**asdict(found), "id": f"q{n:04}"}) for n, found in enumerate(made, 1)]
+
+
+def save_questions(made: Sequence[Made], path: Path) -> None:
+    """Write questions as `nacre eval answers --kb` reads them.
+
+    Args:
+        made: from `make_questions`.
+        path: JSON Lines.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(asdict(found), ensure_ascii=False) + "\n" for found in made), "utf-8")
+
+
+def extracted(uri: str, text: str) -> Iterator[Made]:
+    """Questions that templates find in a document, the most natural first.
+
+    Args:
+        uri: its address.
+        text: its text.
+
+    Yields:
+        Questions without ids.
+    """
+    for find in (_asked, _table, _pairs, _gaps):
+        yield from _shuffled(find(uri, text), uri)
+
+
+def written(model: BaseChatModel, uri: str, text: str) -> Iterator[Made]:
+    """Questions that a model writes about passages of a document, each answer checked against its passage.
+
+    Args:
+        model: the writer.
+        uri: the document's address.
+        text: its text.
+
+    Yields:
+        Questions without ids, whose answer stands literally in the text.
+    """
+    for start, end in _shuffled(_passages(text), uri):
+        passage = text[start:end]
+        language = language_of(passage)
+        told = last_object(text_of(model.invoke(prompts.load("eval/question", language).render(passage=passage))))
+        question, answer = str(told.get("question") or "").strip(), str(told.get("answer") or "").strip()
+        at = passage.find(answer)
+        if question and answer and at >= 0 and len(answer) <= 120 and not contains(question, [answer]):
+            yield _made(question, text, start + at, start + at + len(answer), uri, "written")
+
+
+def _asked(uri: str, text: str) -> Iterator[Made]:
+    """A question of the document itself (of an FAQ), answered by the sentence after it."""
+    spans = sentences(text)
+    for (start, end), (first, last) in zip(spans, spans[1:], strict=False):
+        question = text[start:end].lstrip("#*-QA:：问答 ").strip("* ")
+        if question[-1:] in ("?", "？") and len(tokens(question)) >= 3 and len(tokens(text[first:last])) >= 3:
+            yield _made(question, text, first, last, uri, "asked")
+
+
+def _table(uri: str, text: str) -> Iterator[Made]:
+    """The cells of a table: what column of which row."""
+    header: list[str] = []
+    at = 0
+    for line in text.splitlines(keepends=True):
+        bar = "\t" if "\t" in line else "|"
+        cells = [cell.strip(" *`") for cell in line.strip().strip("|").split(bar)]
+        if bar not in line or len(cells) < 2:
+            header = []
+        elif not header:
+            header = cells
+        elif len(cells) == len(header) and set(cells[0]) - set("-: "):
+            for name, value in zip(header[1:], cells[1:], strict=True):
+                where = line.rfind(value) if value else -1
+                if name and where >= 0 and set(value) - set("-: "):
+                    question = _template(cells[0] + name, f"What is the {name} of {cells[0]}?", f"{cells[0]}的{name}是什么？")
+                    yield _made(question, text, at + where, at + where + len(value), uri, "table")
+        at += len(line)
+
+
+def _pairs(uri: str, text: str) -> Iterator[Made]:
+    """Lines like "Deadline: 3 May"."""
+    title = next((line.strip("# ") for line in text.splitlines() if line.strip()), "")[:60]
+    at = 0
+    for line in text.splitlines(keepends=True):
+        match = _PAIR.fullmatch(line.rstrip("\n"))
+        if match and len(match["name"].split()) <= 4 and len(title) > 3 and not set(line) & set("\u3000\t/|"):
+            name = match["name"].strip("* ")
+            question = _template(name + title, f"{title}: what is the {name}?", f"{title}中，{name}是什么？")
+            yield _made(question, text, at + match.start("value"), at + match.end("value"), uri, "pair")
+        at += len(line)
+
+
+def _gaps(uri: str, text: str) -> Iterator[Made]:
+    """A sentence with a number, date or name taken out."""
+    for start, end in sentences(text):
+        sentence = text[start:end]
+        if not 15 <= len(sentence) <= 200 or set(sentence) & set("\n\t|") or sentence[-1] not in ".。!！;；":
+            continue
+        spans = [span for kind in ("time", "number") for span in candidates(sentence, kind)]  # type: ignore[arg-type]
+        if not spans:
+            continue
+        first, last = max(spans, key=lambda span: (span[1] - span[0], -span[0]))
+        last -= len(sentence[first:last]) - len(sentence[first:last].rstrip())
+        gap = sentence[:first] + "____" + sentence[last:]
+        question = _template(sentence, f"What belongs in the gap: “{gap}”?", f"空格处应填什么：“{gap}”？")
+        if contains(gap, [sentence[first:last]]) == 0:
+            yield _made(question, text, start + first, start + last, uri, "gap")
+
+
+def _made(question: str, text: str, start: int, end: int, uri: str, kind: str) -> Made:
+    return Made("", language_of(question), question, (text[start:end],), uri, kind, start, end)
+
+
+def _template(about: str, english: str, chinese: str) -> str:
+    return chinese if language_of(about) == "zh" else english
+
+
+def _unanswerable(found: Made, everything: str) -> Made | None:
+    """The question about something else of the kind, which no document mentions; None where nothing can be changed."""
+    number, name = _NUMBER.search(found.question), _NAME.search(found.question)
+    free = [strange for strange in _STRANGE[found.lang] if strange not in everything]
+    if number:
+        old, new = number[0], _free_number(number[0], everything)
+    elif name and free:
+        old, new = name[0], free[len(found.question) % len(free)]
+    else:
+        return None
+    question = found.question.replace(old, new, 1)
+    return Made("", found.lang, question, (), "", "unanswerable", 0, 0)
+
+
+def _free_number(number: str, everything: str) -> str:
+    changed = int(number)
+    while str(changed) in everything:
+        changed += 137
+    return str(changed)
+
+
+def _alike(one: str, other: str) -> bool:
+    first, second = set(tokens(one)), set(tokens(other))
+    return len(first & second) >= _ALIKE * len(first | second)
+
+
+def _passages(text: str) -> list[tuple[int, int]]:
+    """Runs of sentences of about 600 characters."""
+    spans = sentences(text)
+    passages, start = [], None
+    for first, last in spans:
+        start = first if start is None else start
+        if last - start >= 600 or last == spans[-1][1]:
+            passages.append((start, last))
+            start = None
+    return passages
+
+
+def _shuffled(found: Iterator[T] | Sequence[T], seed: str) -> list[T]:
+    return random.Random(f"{_SEED} {Path(seed).name}").sample(items := list(found), len(items))
+
+
+def _in_turn(streams: Sequence[Iterator[Made]]) -> Iterator[Made]:
+    """One of each document, then the next of each."""
+    waiting = list(streams)
+    while waiting:
+        for stream in list(waiting):
+            found = next(stream, None)
+            if found is None:
+                waiting.remove(stream)
+            else:
+                yield found
