@@ -1,0 +1,152 @@
+"""One answer of a stack, as the routes of chat completions and responses both need it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.messages.ai import UsageMetadata, add_usage
+from langchain_core.runnables import Runnable
+
+from nacre.messages import nacre_of, text_of
+from nacre.server.bases import MAIN
+from nacre.server.keys import Asker
+from nacre.server.problems import problem_of
+from nacre.server.sse import next_within
+from nacre.server.state import State
+
+
+@dataclass
+class Question:
+    """A question on its way to a stack.
+
+    Args:
+        state: the server's.
+        asker: who asks.
+        request_id: of the HTTP request.
+        model: name of the stack.
+        messages: the conversation.
+        options: call options.
+        tools: in OpenAI's chat form.
+        tool_choice: as OpenAI writes it.
+        store: the vector store to search.
+        session: names the conversation for a stack that remembers.
+        base_url: where the client reaches the server, with a final slash.
+    """
+
+    state: State
+    asker: Asker
+    request_id: str
+    model: str
+    messages: list[BaseMessage]
+    options: dict[str, Any] = field(default_factory=dict)
+    tools: list[dict[str, Any]] = field(default_factory=list)
+    tool_choice: Any = None
+    store: str = MAIN
+    session: str = ""
+    base_url: str = ""
+    began: float = field(default_factory=time.perf_counter)
+
+    def _target(self) -> Runnable[Any, Any]:
+        model = self.state.served.model(self.model, self.asker, self.store)
+        if not self.tools:
+            return model
+        choice = {} if self.tool_choice is None else {"tool_choice": self.tool_choice}
+        return model.bind_tools(self.tools, **choice)
+
+    @property
+    def _config(self) -> dict[str, Any]:
+        # Sessions of two keys never meet; a request without one is a session of its own.
+        session = self.session or self.request_id
+        return {"configurable": {"session_id": json.dumps([self.asker.id, session])}}
+
+    async def answer(self) -> AIMessage:
+        """Ask, and wait for the whole answer.
+
+        Returns:
+            The answer, written to the audit log.
+        """
+        try:
+            reply = cast(AIMessage, await self._target().ainvoke(self.messages, cast(Any, self._config), **self.options))
+        except Exception as error:
+            self.note(Outcome(), problem_of(error).code or "error")
+            raise
+        outcome = Outcome()
+        outcome.take(cast(AIMessageChunk, reply))
+        self.note(outcome, "ok")
+        return reply
+
+    async def stream(self) -> AsyncIterator[AIMessageChunk]:
+        """Ask, and pass on the chunks.
+
+        Yields:
+            Chunks of the answer.
+        """
+        chunks = cast(Any, self._target().astream(self.messages, cast(Any, self._config), **self.options))
+        async with aclosing(chunks):
+            while (chunk := await next_within(chunks, self.state.settings.server.timeout_s)) is not None:
+                yield cast(AIMessageChunk, chunk)
+
+    def note(self, outcome: Outcome, status: str) -> None:
+        """Write to the audit log, the figures and, where it is wanted, the trace.
+
+        Args:
+            outcome: what came.
+            status: "ok", or the code of the error.
+        """
+        seconds, own = time.perf_counter() - self.began, outcome.own
+        cited = sorted({f"{self.store}/{hit.get('document_id', '')}" for hit in own.get("hits") or own.get("citations") or []})
+        usage = outcome.usage or UsageMetadata(input_tokens=0, output_tokens=0, total_tokens=0)
+        self.state.records.log(self.request_id, self.asker.id, self.model, cited, usage["total_tokens"], seconds, status)
+        self.state.metrics.answered(self.model, usage["input_tokens"], usage["output_tokens"], bool(own.get("abstained")))
+        if self.state.settings.server.trace:
+            from nacre.server.traces import keep
+
+            keep(self.state, self, outcome, seconds, status)
+
+
+@dataclass
+class Outcome:
+    """What a stream has brought so far."""
+
+    text: list[str] = field(default_factory=list)
+    reasoning: list[str] = field(default_factory=list)
+    own: dict[str, Any] = field(default_factory=dict)
+    usage: UsageMetadata | None = None
+    finish: str = ""
+
+    def take(self, chunk: AIMessageChunk) -> tuple[str, str]:
+        """Take a chunk in.
+
+        Args:
+            chunk: of the stream, or a whole answer.
+
+        Returns:
+            Its text and its reasoning.
+        """
+        said, thought = text_of(chunk), str(chunk.additional_kwargs.get("reasoning_content") or "")
+        self.text.append(said)
+        self.reasoning.append(thought)
+        self.own.update(nacre_of(chunk))
+        if chunk.usage_metadata:
+            self.usage = add_usage(self.usage, chunk.usage_metadata)
+        self.finish = str(chunk.response_metadata.get("finish_reason") or self.finish)
+        return said, thought
+
+    def finish_reason(self, called_tools: bool) -> str:
+        """Why the answer ended, as OpenAI names it.
+
+        Args:
+            called_tools: whether it calls tools of the caller.
+
+        Returns:
+            "stop", "length", "tool_calls" or "content_filter".
+        """
+        if called_tools:
+            return "tool_calls"
+        return {"length": "length", "max_tokens": "length", "content_filter": "content_filter"}.get(self.finish, "stop")

@@ -1,0 +1,126 @@
+"""The application: routes, guard, errors."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException
+
+from nacre.errors import NacreError
+from nacre.language import tr
+from nacre.server import chat, embeddings, feedback, health, responses, sources, uploads, vector_stores
+from nacre.server.guard import Guard
+from nacre.server.problems import Problem, not_found, problem_of
+from nacre.server.state import State
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
+    from nacre.server.settings import Settings
+
+_TYPES = {".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
+_NAME = re.compile(r"[a-z-]+\.(?:html|css|js|svg)")
+
+
+def create_app(settings: Settings, leaf: BaseChatModel | None = None) -> FastAPI:
+    """Make the server's ASGI application.
+
+    Args:
+        settings: of the server.
+        leaf: the innermost model of all stacks that name none; None loads it by its name.
+
+    Returns:
+        The application; its state is closed when it shuts down.
+
+    Raises:
+        NacreError: the knowledge base, a stack or the model is wrong.
+    """
+    state = State(settings, leaf)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        if state.records.one("entries", "status = 'in_progress'"):
+            state.ingestion.wake()  # the last server was stopped before they were done
+        yield
+        state.close()
+
+    # The usual documentation pages load scripts from elsewhere; /openapi.json is there for tools.
+    app = FastAPI(title="Nacre", version="1", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app.state.nacre = state
+    for part in (chat, responses, embeddings, uploads, vector_stores, sources, feedback, health):
+        app.include_router(part.router)
+    _add_pages(app)
+    for kind in (Problem, NacreError, TimeoutError, NotImplementedError, Exception):
+        app.add_exception_handler(kind, _told)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_middleware(Guard, state=state)
+    if settings.server.allow_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.server.allow_origins,
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["authorization", "content-type"],
+        )
+    return app
+
+
+def _add_pages(app: FastAPI) -> None:
+    @app.get("/", include_in_schema=False)
+    async def index() -> Response:
+        return _page("index.html")
+
+    @app.get("/sources/{document}", include_in_schema=False)
+    async def source_page(document: int) -> Response:
+        return _page("source.html")
+
+    @app.get("/page/{name}", include_in_schema=False)
+    async def part(name: str) -> Response:
+        return _page(name)
+
+    @app.get("/favicon.ico", include_in_schema=False)
+    async def icon() -> Response:
+        return _page("icon.svg")
+
+
+def _page(name: str) -> Response:
+    file = files("nacre.server").joinpath("page", name)
+    if not _NAME.fullmatch(name) or not file.is_file():
+        raise not_found(name)
+    suffix = name[name.rindex(".") :]
+    return Response(file.read_bytes(), media_type=_TYPES[suffix], headers={"cache-control": "no-cache"})
+
+
+async def _told(request: Request, error: Exception) -> Response:
+    problem = problem_of(error)
+    headers = {"retry-after": str(problem.retry_after_s)} if problem.retry_after_s is not None else None
+    return JSONResponse(problem.body, problem.status, headers)
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    first: dict[str, Any] = dict(error.errors()[0])
+    param = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path"))
+    if first["type"] == "json_invalid":
+        return JSONResponse(Problem(400, tr("The body is no valid JSON.", "请求体不是有效的 JSON。"), "invalid_json").body, 400)
+    where = f"{param}: " if param else ""
+    return JSONResponse(Problem(400, f"{where}{first['msg']}", "invalid_value", param or None).body, 400)
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if isinstance(error.__cause__, Problem):  # raised while FastAPI read the body
+        return await _told(request, error.__cause__)
+    if error.status_code == 404:
+        problem = Problem(404, tr("There is no such address here.", "没有这个地址。"), "not_found")
+    else:
+        problem = Problem(error.status_code, str(error.detail), "http_error")
+    return JSONResponse(problem.body, problem.status, error.headers)

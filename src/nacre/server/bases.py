@@ -1,0 +1,108 @@
+"""The knowledge bases of a server: its own, "main", and one for each vector store. All share one embedder."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nacre.retrieval.seams import embedder_named
+
+if TYPE_CHECKING:
+    from nacre.retrieval.knowledge_base import KnowledgeBase
+
+MAIN = "main"
+
+
+class Bases:
+    """Opens knowledge bases when they are first needed.
+
+    Args:
+        main: the folder of the server's own.
+        data: the server's data folder.
+    """
+
+    def __init__(self, main: Path, data: Path) -> None:
+        from nacre.retrieval.knowledge_base import KnowledgeBase
+
+        self._folder = data / "vector_stores"
+        self._lock = threading.RLock()
+        self._open: dict[str, KnowledgeBase] = {MAIN: KnowledgeBase.open(main)}
+
+    @property
+    def main(self) -> KnowledgeBase:
+        """The server's own knowledge base."""
+        return self._open[MAIN]
+
+    @property
+    def embedder(self) -> Any:
+        """The embedder of the main knowledge base, loaded once; "none" where it searches by words only."""
+        encoder = self.main.encoder
+        return "none" if encoder is None else encoder.embeddings
+
+    def folder(self, store: str) -> Path:
+        """The folder of a knowledge base.
+
+        Args:
+            store: "main", or the id of a vector store, which this server made: it is no text from outside.
+
+        Returns:
+            The folder; it need not be there yet.
+        """
+        return self.main.folder if store == MAIN else self._folder / store
+
+    def get(self, store: str) -> KnowledgeBase:
+        """A knowledge base by the store's id, made when it is new.
+
+        Args:
+            store: "main", or the id of a vector store that exists.
+
+        Returns:
+            The knowledge base, open.
+        """
+        from nacre.retrieval.knowledge_base import KnowledgeBase
+
+        with self._lock:
+            if store not in self._open:
+                self._open[store] = KnowledgeBase.open(self.folder(store), self.embedder)
+            return self._open[store]
+
+    def drop(self, store: str) -> None:
+        """Delete a vector store's knowledge base.
+
+        Args:
+            store: its id; "main" is never deleted.
+        """
+        if store == MAIN:
+            return
+        with self._lock:
+            if base := self._open.pop(store, None):
+                base.close()
+            shutil.rmtree(self.folder(store), ignore_errors=True)
+
+    def close(self) -> None:
+        """Close all of them."""
+        with self._lock:
+            for base in self._open.values():
+                base.close()
+
+
+def open_like(folder: Path, main: Path) -> KnowledgeBase:
+    """Open a vector store's knowledge base in another process, with the embedder of the main one.
+
+    Args:
+        folder: the store's.
+        main: the server's own knowledge base.
+
+    Returns:
+        The knowledge base.
+    """
+    from nacre.retrieval import manifest
+    from nacre.retrieval.knowledge_base import KnowledgeBase
+
+    made = manifest.read(main)
+    named = made.embedder["id"] if made and made.embedder else None
+    if folder == main:
+        return KnowledgeBase.open(folder)
+    return KnowledgeBase.open(folder, embedder_named(str(named)) if named else "none")

@@ -1,0 +1,68 @@
+"""`/v1/embeddings`: the knowledge base's encoder for others."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any, Literal
+
+import numpy as np
+from fastapi import APIRouter, Request
+from fastapi.concurrency import run_in_threadpool
+from pydantic import BaseModel, Field
+
+from nacre.hygiene import clean_text
+from nacre.language import tr
+from nacre.server.context import state_of
+from nacre.server.problems import Problem
+from nacre.server.state import State
+
+router = APIRouter(prefix="/v1")
+
+
+class EmbeddingRequest(BaseModel):
+    """The body of `/v1/embeddings`."""
+
+    input: str | list[str] | list[int] | list[list[int]] = Field(min_length=1)
+    model: str
+    encoding_format: Literal["float", "base64"] = "float"
+    dimensions: int | None = Field(default=None, ge=1)
+
+
+@router.post("/embeddings")
+async def embed(request: Request, body: EmbeddingRequest) -> dict[str, Any]:
+    """Turn texts into vectors."""
+    texts = _texts(body)
+    return await run_in_threadpool(_embed, state_of(request), body, texts)
+
+
+def _texts(body: EmbeddingRequest) -> list[str]:
+    texts = [body.input] if isinstance(body.input, str) else body.input
+    if len(texts) > 2048 or not all(isinstance(text, str) and text for text in texts):
+        raise Problem(
+            400,
+            tr("input must be one to 2048 texts, none of them empty; tokens are not taken.", "input 须为 1 到 2048 段非空文本；不接受 token。"),
+            "invalid_value",
+            "input",
+        )
+    return [clean_text(str(text)) or " " for text in texts]
+
+
+def _embed(state: State, body: EmbeddingRequest, texts: list[str]) -> dict[str, Any]:
+    encoder = state.bases.main.encoder
+    if encoder is None:
+        raise Problem(400, tr("This knowledge base has no encoder: it searches by words.", "该知识库没有向量模型，只按词检索。"), "no_embeddings")
+    if body.dimensions not in (None, encoder.dim):
+        raise Problem(400, tr(f"This encoder has {encoder.dim} dimensions.", f"该向量模型为 {encoder.dim} 维。"), "invalid_value", "dimensions")
+    vectors = encoder.documents(texts)
+    tokens = sum(encoder.count_tokens(text) for text in texts)
+    return {
+        "object": "list",
+        "model": body.model,
+        "data": [{"object": "embedding", "index": n, "embedding": _written(v, body.encoding_format)} for n, v in enumerate(vectors)],
+        "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
+    }
+
+
+def _written(vector: Any, form: str) -> str | list[float]:
+    plain = np.asarray(vector, dtype="<f4")
+    return base64.b64encode(plain.tobytes()).decode() if form == "base64" else [float(x) for x in plain]

@@ -1,0 +1,42 @@
+"""Thumbs up and down, kept as rows of an evaluation set."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any, Literal
+
+from fastapi import APIRouter, Request
+from fastapi.concurrency import run_in_threadpool
+from pydantic import BaseModel, Field
+
+from nacre.server.context import asker_of, state_of
+
+router = APIRouter(prefix="/v1")
+
+
+class Feedback(BaseModel):
+    """What a person thinks of an answer."""
+
+    verdict: Literal["up", "down"]
+    question: str = Field(max_length=20_000)
+    answer: str = Field(max_length=100_000)
+    comment: str = Field(default="", max_length=5_000)
+
+
+@router.post("/feedback")
+async def give(request: Request, body: Feedback) -> dict[str, Any]:
+    """Keep a verdict on an answer."""
+    state, asker = state_of(request), asker_of(request)
+    record = json.dumps({"question": body.question, "answer": body.answer, "comment": body.comment}, ensure_ascii=False)
+    row = {"at": time.time(), "asker": asker.id, "verdict": body.verdict, "record": record}
+    await run_in_threadpool(state.records.insert, "feedback", row)
+    return {"object": "feedback", "verdict": body.verdict}
+
+
+@router.get("/feedback")
+async def mine(request: Request) -> dict[str, Any]:
+    """The asker's own verdicts, as rows for an evaluation."""
+    state, asker = state_of(request), asker_of(request)
+    rows = await run_in_threadpool(state.records.select, "feedback", "asker = ?", (asker.id,))
+    return {"object": "list", "data": [{"verdict": row["verdict"], "at": row["at"], **json.loads(row["record"])} for row in rows]}

@@ -1,0 +1,185 @@
+"""What every request passes before it reaches the application: a key, limits, and headers for the way back."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import re
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from nacre.language import tr
+from nacre.server.keys import Asker
+from nacre.server.problems import Problem
+from nacre.server.records import new_id
+
+if TYPE_CHECKING:
+    from nacre.server.state import State
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+_log = logging.getLogger("nacre.server.requests")
+_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
+# Pages and their parts hold nothing of anyone: data comes from /v1, with a key. Everything else needs one.
+_PUBLIC = re.compile(r"/|/page/[\w.-]+|/sources/\d+|/healthz|/readyz|/favicon\.ico", re.ASCII)
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (
+        b"content-security-policy",
+        b"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+)
+
+
+class Guard:
+    """An ASGI middleware.
+
+    Args:
+        app: what it guards.
+        state: the server's.
+    """
+
+    def __init__(self, app: Any, state: State) -> None:
+        self.app, self.state = app, state
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request through, or refuse it."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        began, headers = time.perf_counter(), _headers(scope)
+        given = headers.get("x-request-id", "")
+        request = given if _ID.fullmatch(given) else new_id("req")
+        status = 0
+
+        async def answer(message: MutableMapping[str, Any]) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", ()), *_HEADERS, (b"x-request-id", request.encode())]
+            await send(message)
+
+        asker: Asker | None = None
+        try:
+            asker = self._admit(scope["method"], scope["path"], headers)
+            scope.setdefault("state", {}).update(asker=asker, request_id=request)
+            self._refuse_large(headers)
+            await self.app(scope, self._patient(receive), answer)
+        except Problem as problem:
+            if not status:
+                await refuse(problem, answer)
+        finally:
+            self._note(scope, status or 499, time.perf_counter() - began, request, asker)
+
+    def _admit(self, method: str, path: str, headers: dict[str, str]) -> Asker:
+        """Who asks; refuses strangers, those who have asked enough, and those who may not change anything."""
+        keys = self.state.keys
+        if not keys.any():
+            self._check_host(headers)
+            return self.state.local
+        if _PUBLIC.fullmatch(path) and method in ("GET", "HEAD"):
+            return Asker("", "")
+        scheme, _, key = headers.get("authorization", "").partition(" ")
+        asker = keys.find(key.strip()) if scheme.lower() == "bearer" and key.strip() else None
+        if asker is None:
+            raise Problem(
+                401,
+                tr("A valid API key is needed: send the header Authorization: Bearer nk-…", "需要有效的 API 密钥：请发送请求头 Authorization: Bearer nk-…"),
+                "invalid_api_key",
+            )
+        self.state.limits.take(asker)
+        return asker
+
+    def _check_host(self, headers: dict[str, str]) -> None:
+        """Without keys only this machine may ask: not a page elsewhere whose name was bent to point here, nor its scripts."""
+        allowed = _LOOPBACK | {*self.state.settings.server.allow_hosts}
+        host = _host("//" + headers.get("host", ""))
+        origin = headers.get("origin")
+        if host not in allowed or (origin and _host(origin) not in allowed and origin not in self.state.settings.server.allow_origins):
+            raise Problem(
+                403,
+                tr(
+                    "Without API keys this server answers on this machine only. Make one: nacre keys add NAME",
+                    "未设置 API 密钥时，本服务只响应本机。请创建密钥：nacre keys add 名称",
+                ),
+                "host_not_allowed",
+            )
+
+    def _refuse_large(self, headers: dict[str, str]) -> None:
+        length = headers.get("content-length", "0")
+        if not length.isascii() or not length.isdigit() or int(length) > self._most:
+            raise self._too_large()
+
+    @property
+    def _most(self) -> int:
+        return self.state.settings.server.max_body_mb << 20
+
+    def _too_large(self) -> Problem:
+        most = self.state.settings.server.max_body_mb
+        return Problem(413, tr(f"The body is larger than {most} MiB.", f"请求体超过 {most} MiB。"), "request_too_large")
+
+    def _patient(self, receive: Receive) -> Receive:
+        """The body, as long as it is not too large and does not trickle."""
+        got, patience = 0, self.state.settings.server.patience_s
+        whole = False
+
+        async def limited() -> MutableMapping[str, Any]:
+            nonlocal got, whole
+            if whole:
+                return await receive()  # waits for the client to leave
+            try:
+                message = await asyncio.wait_for(receive(), patience)
+            except TimeoutError:
+                raise Problem(408, tr("The body did not come in time.", "请求体未能按时到达。"), "timeout") from None
+            got += len(message.get("body", b""))
+            whole = not message.get("more_body", False)
+            if got > self._most:
+                raise self._too_large()
+            return message
+
+        return limited
+
+    def _note(self, scope: Scope, status: int, seconds: float, request: str, asker: Asker | None) -> None:
+        route = getattr(scope.get("route"), "path", None) or "-"
+        self.state.metrics.count(scope["method"], route, status, seconds)
+        line = {"request": request, "method": scope["method"], "route": route, "status": status, "ms": round(seconds * 1000, 1), "key": asker.name if asker else ""}
+        _log.info("%s", json.dumps(line, ensure_ascii=True))
+
+
+async def refuse(problem: Problem, send: Send) -> None:
+    """Send a refusal.
+
+    Args:
+        problem: what was wrong.
+        send: of the request.
+    """
+    body = json.dumps(problem.body, ensure_ascii=False).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    if problem.status == 401:
+        headers.append((b"www-authenticate", b"Bearer"))
+    if problem.retry_after_s is not None:
+        headers.append((b"retry-after", str(problem.retry_after_s).encode()))
+    if problem.status in (408, 413):
+        headers.append((b"connection", b"close"))  # the rest of the body is not read
+    await send({"type": "http.response.start", "status": problem.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _headers(scope: Scope) -> dict[str, str]:
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""

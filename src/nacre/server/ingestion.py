@@ -1,0 +1,53 @@
+"""Starts and wakes the process that reads uploads into knowledge bases, so that chat never waits for a parser."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+
+class Ingestion:
+    """One process, `nacre.server.ingest`, started when there is first something to do.
+
+    Its work list is the table `entries`: what a crash of either process left undone is done after the next wake.
+
+    Args:
+        kb: folder of the main knowledge base.
+        data: the server's data folder.
+    """
+
+    def __init__(self, kb: Path, data: Path) -> None:
+        self._command = [sys.executable, "-m", "nacre.server.ingest", str(kb), str(data)]
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()
+
+    def wake(self) -> None:
+        """There is work, or there may be: a process that has died is started again."""
+        with self._lock:
+            if self._process is None or self._process.poll() is not None:
+                self._end()
+                self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+            assert self._process.stdin is not None
+            with contextlib.suppress(BrokenPipeError):  # it died just now; whoever asks for a status wakes it again
+                self._process.stdin.write(b"\n")
+                self._process.stdin.flush()
+
+    def stop(self) -> None:
+        """Let it finish what it is at, then end."""
+        with self._lock:
+            self._end()
+
+    def _end(self) -> None:
+        if self._process is None:
+            return
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()  # type: ignore[union-attr] # the pipe that it was started with
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:  # a sync that is killed loses nothing
+            self._process.kill()
+            self._process.wait()
+        self._process = None

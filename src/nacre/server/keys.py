@@ -1,0 +1,151 @@
+"""API keys: who asks, as whom they search, and how much they may ask. Only hashes are kept."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nacre.errors import UsageError
+from nacre.language import tr
+from nacre.sqlite import Database
+
+PREFIX = "nk-"
+_SCHEMA = """
+create table if not exists keys (
+    id text primary key, name text not null unique, hash text not null unique, principals text not null,
+    read_only integer not null, per_minute integer, tokens_per_day integer, created real not null
+);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who sends a request.
+
+    Args:
+        id: of the key; "local" where the server has no keys.
+        name: of the key.
+        principals: as whom knowledge bases are searched; None sees what everyone may see.
+        read_only: may ask, and change nothing.
+        per_minute: requests a minute, None for no limit.
+        tokens_per_day: tokens a day, None for no limit.
+    """
+
+    id: str
+    name: str
+    principals: tuple[str, ...] | None = None
+    read_only: bool = False
+    per_minute: int | None = None
+    tokens_per_day: int | None = None
+
+
+class Keys:
+    """The API keys of a server, in a SQLite file.
+
+    A key is 256 random bits, so a plain SHA-256 of it cannot be guessed back; slow hashes are for passwords.
+
+    Args:
+        folder: the server's data folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._database = Database(folder / "keys.sqlite", _SCHEMA)
+
+    def add(
+        self,
+        name: str,
+        principals: tuple[str, ...] | None = None,
+        *,
+        read_only: bool = False,
+        per_minute: int | None = None,
+        tokens_per_day: int | None = None,
+    ) -> str:
+        """Make a key.
+
+        Args:
+            name: whose it is; unique.
+            principals: see `Asker`, as the following.
+            read_only: see `Asker`.
+            per_minute: see `Asker`.
+            tokens_per_day: see `Asker`.
+
+        Returns:
+            The key. It is told only now.
+
+        Raises:
+            UsageError: the name is empty or taken.
+        """
+        name = name.strip()
+        if not name or not name.isprintable():
+            raise UsageError(tr("A key needs a name of printable characters.", "密钥需要一个可打印字符的名称。"))
+        if self._database.rows("select 1 from keys where name = ?", (name,)):
+            raise UsageError(
+                tr(
+                    f"There is a key named {name!r} already. Choose another name, or revoke it first.",
+                    f"已有名为 {name!r} 的密钥。请换一个名称，或先撤销它。",
+                )
+            )
+        key = PREFIX + secrets.token_urlsafe(32)
+        row = (secrets.token_hex(6), name, _hash(key), json.dumps(principals), read_only, per_minute, tokens_per_day, time.time())
+        self._database.write([("insert into keys values (?, ?, ?, ?, ?, ?, ?, ?)", row)])
+        return key
+
+    def revoke(self, name: str) -> bool:
+        """Take a key away; its next request is refused.
+
+        Args:
+            name: of the key, or its id.
+
+        Returns:
+            Whether there was one.
+        """
+        found = bool(self._database.rows("select 1 from keys where name = ? or id = ?", (name, name)))
+        self._database.write([("delete from keys where name = ? or id = ?", (name, name))])
+        return found
+
+    def all(self) -> list[dict[str, Any]]:
+        """Every key, without anything that would open a door.
+
+        Returns:
+            id, name, principals, read_only, per_minute, tokens_per_day and created, by age.
+        """
+        names = ("id", "name", "principals", "read_only", "per_minute", "tokens_per_day", "created")
+        rows = self._database.rows(f"select {', '.join(names)} from keys order by created")
+        return [
+            {**dict(zip(names, row, strict=True)), "principals": json.loads(row[2]), "read_only": bool(row[3])} for row in rows
+        ]
+
+    def any(self) -> bool:
+        """Whether there are keys, so that every request needs one."""
+        return bool(self._database.rows("select 1 from keys limit 1"))
+
+    def find(self, key: str) -> Asker | None:
+        """Who a key belongs to.
+
+        Args:
+            key: as the client sent it.
+
+        Returns:
+            The asker, None for a key that is not known.
+        """
+        rows = self._database.rows(
+            "select id, name, principals, read_only, per_minute, tokens_per_day from keys where hash = ?", (_hash(key),)
+        )
+        if not rows:
+            return None
+        number, name, principals, read_only, per_minute, tokens = rows[0]
+        named = json.loads(principals)
+        return Asker(number, name, None if named is None else tuple(named), bool(read_only), per_minute, tokens)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+
+def _hash(key: str) -> str:
+    return hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()

@@ -1,0 +1,133 @@
+"""What goes wrong, told as the OpenAI API tells it: `{"error": {"message", "type", "param", "code"}}` with the right status."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from nacre import errors
+from nacre.language import tr
+
+_log = logging.getLogger("nacre.server")
+
+
+class Problem(Exception):
+    """A refusal with its HTTP status.
+
+    Args:
+        status: the HTTP status.
+        message: what was wrong and what to do, in the user's language.
+        code: OpenAI's short name of the error, "model_not_found".
+        param: the parameter that was wrong.
+        retry_after_s: seconds after which to try again.
+    """
+
+    def __init__(
+        self, status: int, message: str, code: str | None = None, param: str | None = None, retry_after_s: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status, self.message, self.code, self.param, self.retry_after_s = status, message, code, param, retry_after_s
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The error object."""
+        return {"error": {"message": self.message, "type": kind(self.status), "param": self.param, "code": self.code}}
+
+
+_KINDS = {
+    401: "authentication_error",
+    403: "permission_error",
+    408: "timeout_error",
+    409: "conflict_error",
+    429: "rate_limit_error",
+    499: "cancelled",
+}
+
+
+def kind(status: int) -> str:
+    """OpenAI's type of an error.
+
+    Args:
+        status: the HTTP status.
+
+    Returns:
+        "invalid_request_error" for what the client did wrong, "server_error" for what the server did, or a closer name.
+    """
+    return _KINDS.get(status) or ("invalid_request_error" if status < 500 else "server_error")
+
+
+# The first class that fits decides: narrow ones stand before wide ones.
+_STATUS: tuple[tuple[type[Exception], int, str], ...] = (
+    (errors.ContentBlockedError, 400, "content_filter"),
+    (errors.UnsupportedInputError, 400, "unsupported_input"),
+    (errors.UsageError, 400, "invalid_value"),
+    (errors.LockedError, 409, "locked"),
+    (errors.ModelUnavailableError, 503, "model_unavailable"),
+    (errors.MissingKeyError, 503, "model_not_configured"),
+    (errors.MissingExtraError, 501, "not_installed"),
+    (errors.ModelError, 502, "model_error"),
+    (errors.BudgetExceededError, 429, "budget_exceeded"),
+    (errors.SandboxUnavailableError, 503, "sandbox_unavailable"),
+    (errors.KnowledgeBaseError, 503, "knowledge_base_error"),
+    (errors.NacreError, 500, "internal_error"),
+)
+
+
+def problem_of(error: BaseException) -> Problem:
+    """Turn any error into a refusal. What was not raised on purpose is logged and told without its details.
+
+    Args:
+        error: what was raised.
+
+    Returns:
+        The refusal.
+    """
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, TimeoutError):
+        return Problem(504, tr("The model took too long. Ask again, or ask for less.", "模型响应超时。请重试，或缩小问题范围。"), "timeout")
+    if isinstance(error, NotImplementedError):
+        return Problem(400, tr("This model takes no tools. Leave `tools` out.", "该模型不支持工具。请去掉 `tools`。"), "unsupported_input", "tools")
+    for known, status, code in _STATUS:
+        if isinstance(error, known):
+            return Problem(status, str(error), code)
+    _log.error("unexpected error", exc_info=error)
+    return Problem(
+        500,
+        tr(
+            "Something went wrong on the server. Its log says more under this request id.",
+            "服务器内部出错。服务器日志中该请求编号下有详细信息。",
+        ),
+        "internal_error",
+    )
+
+
+def unknown_model(name: str, known: list[str]) -> Problem:
+    """A model that is not served.
+
+    Args:
+        name: as asked for.
+        known: the models that there are.
+
+    Returns:
+        The refusal.
+    """
+    listed = ", ".join(known)
+    return Problem(
+        404,
+        tr(f"There is no model {name!r} here. There are: {listed}.", f"没有模型 {name!r}。可用：{listed}。"),
+        "model_not_found",
+        "model",
+    )
+
+
+def not_found(what: str) -> Problem:
+    """Something that is not there, or not for this asker: the two are not told apart.
+
+    Args:
+        what: as the client named it.
+
+    Returns:
+        The refusal.
+    """
+    return Problem(404, tr(f"There is no {what!r} here.", f"没有 {what!r}。"), "not_found")

@@ -1,0 +1,149 @@
+"""What the server remembers: uploads, vector stores, the state of each file in them, an audit log, traces and feedback."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from nacre.sqlite import Database
+
+_SCHEMA = """
+create table if not exists files (id text primary key, owner text not null, name text not null, bytes integer not null,
+    purpose text not null, created integer not null);
+create table if not exists stores (id text primary key, owner text not null, name text not null, metadata text not null,
+    created integer not null);
+create table if not exists entries (store text not null, file text not null, batch text, owner text not null,
+    principals text, attributes text not null, status text not null, reason text, bytes integer not null,
+    created integer not null, seconds real, tries integer not null default 0, primary key (store, file));
+create index if not exists by_status on entries (status);
+create table if not exists audit (at real not null, request text not null, asker text not null, model text not null,
+    documents text not null, tokens integer not null, seconds real not null, status text not null);
+create index if not exists audit_by_asker on audit (asker, at);
+create table if not exists traces (request text primary key, at real not null, asker text not null, model text not null,
+    record text not null);
+create table if not exists feedback (at real not null, asker text not null, verdict text not null, record text not null);
+"""
+
+Row = dict[str, Any]
+
+
+def new_id(kind: str) -> str:
+    """An id that cannot be guessed.
+
+    Args:
+        kind: what stands in front: "file", "vs", …
+
+    Returns:
+        The kind, a dash or an underscore as OpenAI writes it, and 24 hexadecimal digits.
+    """
+    return f"{kind}{'-' if kind == 'file' else '_'}{secrets.token_hex(12)}"
+
+
+class Records:
+    """The server's tables, which its ingestion process shares.
+
+    Args:
+        folder: the server's data folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.db = Database(folder / "records.sqlite", _SCHEMA)
+
+    def select(self, table: str, where: str = "1", values: Sequence[Any] = (), order: str = "rowid") -> list[Row]:
+        """Rows of a table.
+
+        Args:
+            table: its name, never from outside.
+            where: a condition with `?` for values.
+            values: the values.
+            order: columns to sort by.
+
+        Returns:
+            One dict a row.
+        """
+        columns = [row[1] for row in self.db.rows(f"pragma table_info({table})")]
+        rows = self.db.rows(f"select * from {table} where {where} order by {order}", values)
+        return [dict(zip(columns, row, strict=True)) for row in rows]
+
+    def one(self, table: str, where: str, *values: Any) -> Row | None:
+        """The first row that fits.
+
+        Args:
+            table: its name.
+            where: a condition with `?` for values.
+            *values: the values.
+
+        Returns:
+            The row, None when there is none.
+        """
+        rows = self.select(table, where, values)
+        return rows[0] if rows else None
+
+    def insert(self, table: str, row: Row) -> None:
+        """Add a row, or replace the one with its key.
+
+        Args:
+            table: its name.
+            row: values by column.
+        """
+        columns, marks = ", ".join(row), ", ".join("?" * len(row))
+        self.db.write([(f"insert or replace into {table} ({columns}) values ({marks})", tuple(row.values()))])
+
+    def change(self, sql: str, *values: Any) -> None:
+        """Run one writing statement.
+
+        Args:
+            sql: with `?` for values.
+            *values: the values.
+        """
+        self.db.write([(sql, values)])
+
+    def path(self, file: str) -> Path:
+        """Where the content of an upload lies: under its id, never under a name from outside.
+
+        Args:
+            file: an id from `new_id`.
+
+        Returns:
+            The path.
+        """
+        return self.folder / "files" / file
+
+    def tokens_since(self, asker: str, since: float) -> int:
+        """Tokens that an asker has used.
+
+        Args:
+            asker: id of a key.
+            since: seconds since 1970.
+
+        Returns:
+            Their number.
+        """
+        return int(self.db.rows("select coalesce(sum(tokens), 0) from audit where asker = ? and at >= ?", (asker, since))[0][0])
+
+    def log(self, request: str, asker: str, model: str, documents: Sequence[Any], tokens: int, seconds: float, status: str) -> None:
+        """Write to the audit log who asked which model, and which documents the answer drew on; no contents.
+
+        Args:
+            request: id of the request.
+            asker: id of the key.
+            model: the model's name.
+            documents: "store/document" of each.
+            tokens: used.
+            seconds: taken.
+            status: "ok", or the code of the error.
+        """
+        self.insert(
+            "audit",
+            {"at": time.time(), "request": request, "asker": asker, "model": model, "documents": json.dumps(list(documents)),
+             "tokens": tokens, "seconds": round(seconds, 4), "status": status},
+        )  # fmt: skip
+
+    def close(self) -> None:
+        """Close the file."""
+        self.db.close()

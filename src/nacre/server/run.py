@@ -1,0 +1,124 @@
+"""Runs the application with uvicorn."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import sys
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from nacre.errors import UsageError
+from nacre.language import tr
+from nacre.server.app import create_app
+from nacre.server.keys import Keys
+from nacre.server.settings import Settings
+
+
+class PatientProtocol(H11Protocol):
+    """HTTP/1.1 that hangs up on clients who do not finish their first headers (slow loris); uvicorn waits for ever."""
+
+    patience_s = 30.0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Start the clock."""
+        super().connection_made(transport)
+        self._clock = self.loop.call_later(self.patience_s, self._hang_up)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop the clock."""
+        self._clock.cancel()
+        super().connection_lost(exc)
+
+    def _hang_up(self) -> None:
+        if self.cycle is None:  # no request yet
+            self.transport.close()
+
+
+def serve(settings: Settings) -> None:
+    """Serve until interrupted.
+
+    Args:
+        settings: of the server.
+
+    Raises:
+        UsageError: others can reach the address, and there are no keys.
+        NacreError: the knowledge base, a stack or the model is wrong.
+    """
+    server = settings.server
+    refuse_open_door(settings)
+    _log_to_stderr()
+    app = create_app(settings)
+    protocol = type("Protocol", (PatientProtocol,), {"patience_s": server.patience_s})
+    config = uvicorn.Config(
+        app,
+        host=server.host,
+        port=server.port,
+        http=protocol,
+        ws="none",
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=30,
+        limit_concurrency=server.max_connections,
+    )
+    socket = config.bind_socket()
+    host = f"[{server.host}]" if ":" in server.host else server.host
+    url = f"http://{host}:{socket.getsockname()[1]}"
+    print(tr(f"Nacre serves {settings.kb} on {url}  (API: {url}/v1)", f"Nacre 已在 {url} 提供 {settings.kb}（API：{url}/v1）"), file=sys.stderr, flush=True)
+    if not app.state.nacre.keys.any():
+        print(
+            tr("There are no API keys: only this machine may ask. Make one: nacre keys add NAME", "未设置 API 密钥：仅本机可访问。创建密钥：nacre keys add 名称"),
+            file=sys.stderr,
+            flush=True,
+        )
+    uvicorn.Server(config).run(sockets=[socket])
+
+
+def refuse_open_door(settings: Settings) -> None:
+    """Without keys the server listens on this machine only.
+
+    Args:
+        settings: of the server.
+
+    Raises:
+        UsageError: others can reach the address, and there are no keys.
+    """
+    keys = Keys(settings.data)
+    closed = keys.any() or is_loopback(settings.server.host)
+    keys.close()
+    if not closed:
+        host = settings.server.host
+        raise UsageError(
+            tr(
+                f"Others can reach {host}, and there are no API keys. Make one: nacre keys add NAME --kb {settings.kb}",
+                f"他人可以访问 {host}，但尚无 API 密钥。请先创建：nacre keys add 名称 --kb {settings.kb}",
+            )
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address is only this machine's.
+
+    Args:
+        host: a name or an address.
+
+    Returns:
+        False for names other than localhost: what they point to can change.
+    """
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _log_to_stderr() -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    logger = logging.getLogger("nacre.server")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False

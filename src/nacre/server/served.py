@@ -1,0 +1,121 @@
+"""The models that a server offers: every stack, built for whoever asks, so that it cannot search as anyone else."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any
+
+from nacre.errors import UsageError
+from nacre.language import tr
+from nacre.server.bases import MAIN, Bases
+from nacre.server.keys import Asker
+from nacre.server.settings import Settings, Stack
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
+_KEPT = 256
+_PLAIN: dict[str, list[str | dict[str, Any]]] = {"nacre": ["rag"], "nacre-strict": [{"use": "rag", "strict": True}]}
+# These need a model that can write programs and follow a protocol, which "quote" cannot.
+_ABLE: dict[str, list[str | dict[str, Any]]] = {
+    "nacre-pal": ["rag", "pal"],
+    "nacre-agent": [{"use": "react", "tools": ["kb", "python"]}],
+}
+
+
+class Served:
+    """Stacks by name.
+
+    Args:
+        settings: names the stacks and the model.
+        bases: what they search.
+        leaf: the model inside all stacks that name none; None loads the one of the settings.
+
+    Raises:
+        NacreError: a stack or a model is wrong; the server then does not start.
+    """
+
+    def __init__(self, settings: Settings, bases: Bases, leaf: BaseChatModel | None = None) -> None:
+        from nacre.connectors.models import default_spec
+
+        self.bases = bases
+        self.created = int(time.time())
+        self._default = settings.model or default_spec()
+        self._leaves: dict[str, BaseChatModel] = {} if leaf is None else {repr(self._default): leaf}
+        able = leaf is not None or self._default != "quote"
+        plain = {name: Stack(layers=layers) for name, layers in (_PLAIN | _ABLE if able else _PLAIN).items()}
+        self.stacks = settings.stacks or plain
+        self._lock = threading.Lock()
+        self._built: OrderedDict[tuple[str, str, tuple[str, ...] | None], BaseChatModel] = OrderedDict()
+        for name, stack in self.stacks.items():
+            _check(name, stack)
+            self.model(name, Asker("", ""))
+
+    def model(self, name: str, asker: Asker, store: str = MAIN) -> BaseChatModel:
+        """A stack that searches as its asker.
+
+        Args:
+            name: one of `stacks`.
+            asker: who asks.
+            store: the vector store to search.
+
+        Returns:
+            The decorated model; it may be in use by other requests of the same principals.
+        """
+        key = (name, store, asker.principals)
+        with self._lock:
+            if key not in self._built:
+                self._built[key] = self._build(self.stacks[name], asker.principals, store)
+            self._built.move_to_end(key)
+            while len(self._built) > _KEPT:
+                self._built.popitem(last=False)
+            return self._built[key]
+
+    def _build(self, stack: Stack, principals: tuple[str, ...] | None, store: str) -> BaseChatModel:
+        from nacre.stack import LAYERS
+
+        model = self._leaf(stack.model or self._default)
+        for entry in reversed(stack.layers):
+            arguments = {"use": entry} if isinstance(entry, str) else dict(entry)
+            name = str(arguments.pop("use"))
+            model = LAYERS[name].kind()(inner=model, **self._fields(name, arguments, principals, store))
+        return model
+
+    def _fields(self, layer: str, arguments: dict[str, Any], principals: tuple[str, ...] | None, store: str) -> dict[str, Any]:
+        """A layer's fields; where it searches, the server says in what and as whom."""
+        from nacre.stack import LAYERS
+        from nacre.tools import make_tools
+
+        base = self.bases.get(store)
+        if layer == "rag":
+            k = arguments.pop("k", 6)
+            return {"retriever": base.retriever(k=k, principals=principals), **arguments}
+        if layer == "react":
+            named = arguments.pop("tools", [])
+            return {"tools": make_tools(named, kb=base if "kb" in named else None, principals=principals), **arguments}
+        return LAYERS[layer].fields(arguments)
+
+    def _leaf(self, spec: str | dict[str, Any]) -> BaseChatModel:
+        from nacre.connectors.models import load_model
+
+        if repr(spec) not in self._leaves:
+            settings = {"spec": spec} if isinstance(spec, str) else dict(spec)
+            self._leaves[repr(spec)] = load_model(settings.pop("spec", None), **settings)
+        return self._leaves[repr(spec)]
+
+
+def _check(name: str, stack: Stack) -> None:
+    """Order and names are checked as `nacre.build` does; what a stack searches is the server's to say."""
+    from nacre.stack import check
+
+    check(stack.layers)
+    for entry in stack.layers:
+        if isinstance(entry, dict) and (mine := {"kb", "principals"} & set(entry)):
+            raise UsageError(
+                tr(
+                    f"The stack {name!r} sets {sorted(mine)}: in a server the knowledge base and the key decide that. Take it out.",
+                    f"stack {name!r} 设置了 {sorted(mine)}：在服务器中由知识库和密钥决定。请删去。",
+                )
+            )

@@ -1,0 +1,178 @@
+"""The server's settings, from `nacre.yaml`, the environment and the command line. A mistake is told with its line."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from nacre.errors import StackError
+from nacre.language import tr
+
+
+class ServerSettings(BaseModel):
+    """How the server behaves. Each is also read from the environment: `NACRE_PORT`, `NACRE_MAX_BODY_MB`, …"""
+
+    model_config = ConfigDict(extra="forbid")
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=0, le=65535)
+    data: Path | None = None
+    """Keys, uploads and vector stores; None is the folder `server` in the knowledge base."""
+    public_url: str | None = Field(default=None, pattern=r"^https?://")
+    """Where clients reach the server, for links to sources; None takes it from each request."""
+    max_body_mb: int = Field(default=64, ge=1, le=4096)
+    timeout_s: float = Field(default=300, gt=0)
+    """Seconds that a model may be silent."""
+    patience_s: float = Field(default=30, gt=0)
+    """Seconds that a client may take for its headers, and between two parts of its body."""
+    max_connections: int = Field(default=1000, ge=1)
+    allow_origins: list[str] = Field(default_factory=list)
+    """Web pages elsewhere that may call the API."""
+    allow_hosts: list[str] = Field(default_factory=list)
+    """Further names under which the server answers while it has no keys."""
+    principals: list[str] | None = None
+    """As whom to search while the server has no keys."""
+    trace: bool = False
+    """Keep questions, answers and steps in the data folder."""
+    trace_days: int = Field(default=30, ge=1)
+
+
+class Stack(BaseModel):
+    """A model that the server offers: as for `nacre.build`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: str | dict[str, Any] | None = None
+    layers: list[str | dict[str, Any]] = Field(default_factory=list)
+
+
+class Settings(BaseModel):
+    """A whole `nacre.yaml`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kb: Path
+    model: str | dict[str, Any] | None = None
+    stacks: dict[str, Stack] = Field(default_factory=dict)
+    server: ServerSettings = Field(default_factory=ServerSettings)
+
+    @property
+    def data(self) -> Path:
+        """Where the server keeps keys, uploads and vector stores."""
+        return self.server.data or self.kb / "server"
+
+
+def read_settings(path: Path | None = None, **given: Any) -> Settings:
+    """Read the settings: the command line goes before the environment, and that before the file.
+
+    Args:
+        path: a `nacre.yaml`; paths in it are relative to its folder. None for none.
+        **given: what the command line said: `kb`, `model`, and names of `ServerSettings`; None counts as not said.
+
+    Returns:
+        The settings.
+
+    Raises:
+        StackError: the file cannot be read, or something in it is wrong; the message names the line.
+    """
+    data, lines = _load(path) if path else ({}, {})
+    if path and isinstance(data.get("kb"), str):
+        data["kb"] = str(path.parent / data["kb"])
+    server = dict(data.get("server") or {}) if isinstance(data.get("server") or {}, dict) else data["server"]
+    if isinstance(server, dict):
+        if path and isinstance(server.get("data"), str):
+            server["data"] = str(path.parent / server["data"])
+        for name in ServerSettings.model_fields:
+            if value := os.environ.get(f"NACRE_{name.upper()}"):
+                server[name] = [part.strip() for part in value.split(",")] if name in _LISTS else value
+        said = {name: value for name, value in given.items() if name in ServerSettings.model_fields and value is not None}
+        data["server"] = {**server, **said}
+    for name in ("kb", "model"):
+        if value := given.get(name) or os.environ.get(f"NACRE_{name.upper()}"):
+            data[name] = value
+    try:
+        return Settings.model_validate(data)
+    except ValidationError as error:
+        raise _complaint(path, error, lines) from error
+
+
+_LISTS = ("allow_origins", "allow_hosts", "principals")
+Lines = dict[tuple[str | int, ...], int]
+
+
+def _load(path: Path) -> tuple[dict[str, Any], Lines]:
+    try:
+        text = path.read_text("utf-8")
+        node = yaml.compose(text, yaml.SafeLoader)
+        data = yaml.safe_load(text)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path}:{mark.line + 1}" if mark else str(path)
+        what = getattr(error, "problem", None) or str(error)
+        raise StackError(tr(f"{where} cannot be read: {what}.", f"{where} 无法读取：{what}。"), path=str(path)) from error
+    if data is not None and not isinstance(data, dict):
+        raise StackError(tr(f"{path}:1 is no mapping. `nacre init` writes one to begin with.", f"{path}:1 不是映射。可用 `nacre init` 生成一份。"), path=str(path))
+    lines: Lines = {}
+    if node is not None:
+        _number(node, (), lines)
+    return data or {}, lines
+
+
+def _number(node: yaml.Node, place: tuple[str | int, ...], lines: Lines) -> None:
+    """Remember for every place in the file its line, from 1; of a mapping's entry that of its name."""
+    lines.setdefault(place, node.start_mark.line + 1)
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            lines[(*place, str(key.value))] = key.start_mark.line + 1
+            _number(value, (*place, str(key.value)), lines)
+    elif isinstance(node, yaml.SequenceNode):
+        for at, value in enumerate(node.value):
+            _number(value, (*place, at), lines)
+
+
+def _complaint(path: Path | None, error: ValidationError, lines: Mapping[tuple[str | int, ...], int]) -> StackError:
+    first = error.errors()[0]
+    place: Sequence[str | int] = first["loc"]
+    name = ".".join(str(part) for part in place)
+    if first["type"] == "missing" and tuple(place) == ("kb",):
+        return StackError(tr("No knowledge base is named: --kb DIR, or `kb:` in nacre.yaml.", "没有指定知识库：请用 --kb 目录，或在 nacre.yaml 中写 `kb:`。"))
+    line = next((lines[tuple(place[:n])] for n in range(len(place), -1, -1) if tuple(place[:n]) in lines), None)
+    where = f"{path}:{line}: " if path and line else ""
+    what = tr("unknown setting", "未知设置") if first["type"] == "extra_forbidden" else first["msg"]
+    return StackError(f"{where}{name}: {what}", path=str(path or ""))
+
+
+TEMPLATE = """\
+# Nacre's server. Start it: nacre serve --config nacre.yaml     启动：nacre serve --config nacre.yaml
+# The knowledge base, a folder made by `nacre sync`.             知识库文件夹，由 `nacre sync` 创建
+kb: ./kb
+
+# The language model. Without one: $NACRE_MODEL, else OpenAI where it is configured, else "quote".
+# 语言模型；省略时依次取 $NACRE_MODEL、已配置的 OpenAI、"quote"
+# model: openai:gpt-5-mini
+# model: dashscope:qwen-plus
+# model: ollama:qwen3
+
+# What clients see as models. Without this part: nacre and nacre-strict (and, with a real model, nacre-pal, nacre-agent).
+# 客户端看到的模型；省略时提供默认几种
+# stacks:
+#   handbook:
+#     layers:
+#       - use: rag
+#         k: 8
+#         strict: true
+
+server:
+  host: 127.0.0.1      # anything else needs keys: nacre keys add NAME --kb ./kb     其他地址需要密钥
+  port: 8080
+  # public_url: https://ask.example.org/     # behind a proxy     位于反向代理之后时填写
+  # max_body_mb: 64
+  # timeout_s: 300
+  # allow_origins: [https://intranet.example.org]
+  # trace: true        # keep questions and answers in ./kb/server     保存问答记录
+"""

@@ -1,0 +1,51 @@
+"""Documents at the place where they are cited, for the page that shows them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.concurrency import run_in_threadpool
+
+from nacre.server.bases import MAIN
+from nacre.server.context import asker_of, state_of, store_of
+from nacre.server.keys import Asker
+from nacre.server.problems import not_found
+from nacre.server.state import State
+
+router = APIRouter(prefix="/v1")
+_AROUND = 20_000
+
+
+@router.get("/sources/{document}")
+async def source(
+    request: Request,
+    document: int,
+    start: int = Query(default=0, ge=0),
+    end: int = Query(default=0, ge=0),
+    store: str = MAIN,
+) -> dict[str, Any]:
+    """The text of a document around a cited span; `text[start - offset : end - offset]` is the quote."""
+    state, asker = state_of(request), asker_of(request)
+    store_of(state, asker, store)
+    return await run_in_threadpool(_read, state, asker, store, document, start, end)
+
+
+def _read(state: State, asker: Asker, store: str, document: int, start: int, end: int) -> dict[str, Any]:
+    base = state.bases.get(store)
+    found = base.document(document)
+    if found is None or not base.visible(found["uri"], asker.principals):
+        raise not_found(f"document {document}")
+    text = base.text(found["uri"])
+    start, end = min(start, len(text)), min(max(start, end), len(text))
+    offset, stop = max(0, start - _AROUND), min(len(text), end + _AROUND)
+    return {
+        **found,
+        "object": "source",
+        "document_id": document,
+        "offset": offset,
+        "length": len(text),
+        "start": start,
+        "end": end,
+        "text": text[offset:stop],
+    }

@@ -1,0 +1,82 @@
+"""Server-sent events, and what is to happen when the client has left."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any, TypeVar
+
+from starlette.requests import Request
+
+from nacre.language import tr
+from nacre.server.problems import Problem
+
+T = TypeVar("T")
+DONE = b"data: [DONE]\n\n"
+HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
+
+
+def event(data: Any, name: str = "") -> bytes:
+    """One event.
+
+    Args:
+        data: JSON data.
+        name: of the event, where the protocol names them.
+
+    Returns:
+        Its bytes.
+    """
+    head = f"event: {name}\n" if name else ""
+    return f"{head}data: {json.dumps(data, ensure_ascii=False, separators=(',', ':'))}\n\n".encode("utf-8", "replace")
+
+
+async def while_connected(request: Request, work: Coroutine[Any, Any, T], timeout_s: float) -> T:
+    """Wait for work, but not longer than the client does.
+
+    Args:
+        request: the client's, its body read.
+        work: cancelled when the client leaves.
+        timeout_s: the most seconds it may take.
+
+    Returns:
+        Its result.
+
+    Raises:
+        Problem: the client has left.
+        TimeoutError: it took too long.
+    """
+    task, gone = asyncio.ensure_future(work), asyncio.ensure_future(_gone(request))
+    try:
+        done, _ = await asyncio.wait({task, gone}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        if task in done:
+            return task.result()
+        if gone in done:
+            raise Problem(499, tr("The client has left.", "客户端已断开。"), "cancelled")
+        raise TimeoutError
+    finally:
+        for pending in (task, gone):
+            pending.cancel()
+        await asyncio.gather(task, gone, return_exceptions=True)
+
+
+async def _gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+async def next_within(chunks: AsyncIterator[T], timeout_s: float) -> T | None:
+    """The next item of a stream.
+
+    Args:
+        chunks: the stream.
+        timeout_s: the most seconds of silence.
+
+    Returns:
+        The item, None at the end.
+
+    Raises:
+        TimeoutError: the stream was silent for too long.
+    """
+    async with asyncio.timeout(timeout_s):
+        return await anext(chunks, None)

@@ -1,0 +1,49 @@
+"""All that a running server holds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nacre.server.bases import Bases
+from nacre.server.ingestion import Ingestion
+from nacre.server.keys import Asker, Keys
+from nacre.server.limits import Limits
+from nacre.server.metrics import Metrics
+from nacre.server.records import Records
+from nacre.server.served import Served
+from nacre.server.settings import Settings
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
+
+class State:
+    """Opens everything that a server needs.
+
+    Args:
+        settings: of the server.
+        leaf: the innermost model, where it is not to be loaded by name.
+
+    Raises:
+        NacreError: the knowledge base, a stack or the model is wrong.
+    """
+
+    def __init__(self, settings: Settings, leaf: BaseChatModel | None = None) -> None:
+        self.settings = settings
+        settings.data.mkdir(parents=True, exist_ok=True)
+        self.bases = Bases(settings.kb, settings.data)
+        self.served = Served(settings, self.bases, leaf)
+        self.keys = Keys(settings.data)
+        self.records = Records(settings.data)
+        self.limits = Limits(self.records)
+        self.metrics = Metrics()
+        self.ingestion = Ingestion(settings.kb, settings.data)
+        named = settings.server.principals
+        self.local = Asker("local", "local", tuple(named) if named else None)
+
+    def close(self) -> None:
+        """Close everything; ingestion goes on when the server is started again."""
+        self.ingestion.stop()
+        self.records.close()
+        self.keys.close()
+        self.bases.close()

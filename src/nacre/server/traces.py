@@ -1,0 +1,73 @@
+"""Traces: what was asked and answered, step by step, kept only where the settings say so, and only for so long."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from typing import TYPE_CHECKING, Any
+
+from langchain_core.messages import message_to_dict
+
+if TYPE_CHECKING:
+    from nacre.server.answering import Outcome, Question
+    from nacre.server.records import Records
+    from nacre.server.state import State
+
+_SECRET = re.compile(r"\b(?:sk|nk|ghp|gho|xox[abp]|AKIA|hf)[-_]?[A-Za-z0-9_\-]{16,}|\bey[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]+")
+_DAY_S = 86_400
+
+
+def keep(state: State, question: Question, outcome: Outcome, seconds: float, status: str) -> None:
+    """Keep one exchange, and forget those that are too old.
+
+    Args:
+        state: the server's.
+        question: what was asked.
+        outcome: what came.
+        seconds: that it took.
+        status: "ok", or the code of the error.
+    """
+    own = {name: value for name, value in outcome.own.items() if name != "hits"}
+    record = {
+        "messages": [message_to_dict(message) for message in question.messages],
+        "answer": "".join(outcome.text),
+        "reasoning": "".join(outcome.reasoning),
+        "nacre": own,
+        "hits": [{name: hit.get(name) for name in ("uri", "start", "end", "score")} for hit in outcome.own.get("hits") or []],
+        "usage": outcome.usage,
+        "seconds": round(seconds, 4),
+        "status": status,
+    }
+    text = masked(json.dumps(record, ensure_ascii=False, default=str))
+    now = time.time()
+    state.records.insert(
+        "traces", {"request": question.request_id, "at": now, "asker": question.asker.id, "model": question.model, "record": text}
+    )
+    state.records.change("delete from traces where at < ?", now - state.settings.server.trace_days * _DAY_S)
+
+
+def masked(text: str) -> str:
+    """A text without what looks like a key.
+
+    Args:
+        text: any text.
+
+    Returns:
+        The text; keys of common providers and signed tokens are replaced by `[secret]`.
+    """
+    return _SECRET.sub("[secret]", text)
+
+
+def latest(records: Records, count: int = 20) -> list[dict[str, Any]]:
+    """The last exchanges.
+
+    Args:
+        records: the server's.
+        count: how many at most.
+
+    Returns:
+        request, at, asker, model and record of each, the newest first.
+    """
+    rows = records.select("traces", order="at desc")[:count]
+    return [{**row, "record": json.loads(row["record"])} for row in rows]

@@ -1,0 +1,130 @@
+"""`/v1/files`: uploads, each seen by the key that made it."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import PurePosixPath
+from typing import Annotated, Any, BinaryIO
+
+from fastapi import APIRouter, Form, Request, UploadFile
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import FileResponse, Response
+
+from nacre.hygiene import clean_text
+from nacre.server.context import asker_of, state_of
+from nacre.server.keys import Asker
+from nacre.server.paging import Paged
+from nacre.server.problems import not_found
+from nacre.server.records import Row, new_id
+from nacre.server.state import State
+
+router = APIRouter(prefix="/v1/files")
+
+
+@router.post("")
+async def upload(request: Request, file: UploadFile, purpose: Annotated[str, Form(max_length=64)] = "assistants") -> dict[str, Any]:
+    """Keep a file. It is read into a knowledge base when it is added to a vector store."""
+    state, asker = state_of(request), asker_of(request, writing=True)
+    return describe(await run_in_threadpool(_keep, state, asker, file.file, plain_name(file.filename), purpose))
+
+
+@router.get("")
+async def files(request: Request, page: Paged, purpose: str | None = None) -> dict[str, Any]:
+    """List the asker's files."""
+    rows = await run_in_threadpool(state_of(request).records.select, "files", "owner = ?", (asker_of(request).id,))
+    return page.of([describe(row) for row in rows if purpose in (None, row["purpose"])])
+
+
+@router.get("/{file}")
+async def file(request: Request, file: str) -> dict[str, Any]:
+    """One file."""
+    return describe(own_file(state_of(request), asker_of(request), file))
+
+
+@router.get("/{file}/content", response_model=None)
+async def content(request: Request, file: str) -> Response:
+    """The bytes of a file, never as something that a browser would run."""
+    state = state_of(request)
+    row = own_file(state, asker_of(request), file)
+    return FileResponse(state.records.path(row["id"]), media_type="application/octet-stream", filename=row["name"])
+
+
+@router.delete("/{file}")
+async def delete(request: Request, file: str) -> dict[str, Any]:
+    """Delete a file, and take it out of every vector store."""
+    from nacre.server.vector_stores import take_out
+
+    state, asker = state_of(request), asker_of(request, writing=True)
+    row = own_file(state, asker, file)
+    for entry in state.records.select("entries", "file = ?", (file,)):
+        await run_in_threadpool(take_out, state, entry["store"], row)
+    state.records.change("delete from files where id = ?", file)
+    state.records.path(file).unlink(missing_ok=True)
+    return {"id": file, "object": "file", "deleted": True}
+
+
+def own_file(state: State, asker: Asker, file: str) -> Row:
+    """A file of the asker.
+
+    Args:
+        state: the server's.
+        asker: who asks.
+        file: its id.
+
+    Returns:
+        Its row.
+
+    Raises:
+        Problem: there is none, or it is someone else's.
+    """
+    row = state.records.one("files", "id = ? and owner = ?", file, asker.id)
+    if row is None:
+        raise not_found(file)
+    return row
+
+
+def plain_name(name: str | None) -> str:
+    """A file's name without folders, controls and other surprises; it is shown, and never used as a path.
+
+    Args:
+        name: as the client sent it.
+
+    Returns:
+        At most 200 characters.
+    """
+    last = PurePosixPath(clean_text(name or "").replace("\\", "/")).name.strip()
+    kept = "".join(char for char in last if char.isprintable())
+    return kept[-200:] if kept.strip(". ") else "file"
+
+
+def describe(row: Row) -> dict[str, Any]:
+    """A file as OpenAI describes it.
+
+    Args:
+        row: of the table `files`.
+
+    Returns:
+        A file object.
+    """
+    return {
+        "id": row["id"],
+        "object": "file",
+        "bytes": row["bytes"],
+        "created_at": row["created"],
+        "filename": row["name"],
+        "purpose": row["purpose"],
+        "status": "processed",
+    }
+
+
+def _keep(state: State, asker: Asker, content: BinaryIO, name: str, purpose: str) -> Row:
+    file = new_id("file")
+    path = state.records.path(file)
+    path.parent.mkdir(exist_ok=True)
+    with path.open("xb") as kept:
+        shutil.copyfileobj(content, kept)
+        size = kept.tell()
+    row = {"id": file, "owner": asker.id, "name": name, "bytes": size, "purpose": purpose, "created": int(time.time())}
+    state.records.insert("files", row)
+    return row

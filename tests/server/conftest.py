@@ -1,0 +1,86 @@
+"""A real server on a loopback port, with a scripted model and a small knowledge base."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("fastapi")
+uvicorn = pytest.importorskip("uvicorn")
+
+from nacre import KnowledgeBase, ScriptedChatModel  # noqa: E402
+from nacre.retrieval.source import TextSource  # noqa: E402
+from nacre.server.app import create_app  # noqa: E402
+from nacre.server.run import PatientProtocol  # noqa: E402
+from nacre.server.settings import Settings  # noqa: E402
+
+OPENING = "The workshop opens at nine in the morning. Tea is served until five."
+SALARY = "The salary of the director is ninety thousand pearls a year."
+
+
+@dataclass
+class Running:
+    """A running server."""
+
+    url: str
+    app: Any
+    settings: Settings
+
+    @property
+    def state(self) -> Any:
+        return self.app.state.nacre
+
+    def openai(self, key: str = "none", **options: Any) -> Any:
+        import openai
+
+        return openai.OpenAI(base_url=f"{self.url}/v1", api_key=key, max_retries=0, **options)
+
+
+def fill(folder: Path) -> None:
+    """A public document and one for hr alone; words only, so that no encoder is loaded."""
+    with KnowledgeBase.open(folder, "none") as base:
+        base.sync(TextSource("memory:a/", [("memory:a/hours.md", OPENING, "Opening hours")]))
+        base.sync(TextSource("memory:b/", [("memory:b/pay.md", SALARY, "Salaries")]), principals=["hr"])
+
+
+def cited(messages: list[Any], n: int) -> str:
+    """A model that cites its first source."""
+    return "The workshop opens at nine in the morning [1]."
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[..., Running]]:
+    """Start servers; all are stopped, and waited for, at the end."""
+    running: list[tuple[Any, threading.Thread]] = []
+
+    def start(replies: Any = cited, *, folder: Path | None = None, delay_s: float = 0.0, **server: Any) -> Running:
+        kb = folder or tmp_path / "kb"
+        if not (kb / "manifest.json").exists():
+            fill(kb)
+        stacks = server.pop("stacks", {})
+        settings = Settings.model_validate({"kb": kb, "server": server, "stacks": stacks})
+        app = create_app(settings, ScriptedChatModel(replies, delay_s=delay_s))
+        protocol = type("Protocol", (PatientProtocol,), {"patience_s": settings.server.patience_s})
+        listening = socket.create_server(("127.0.0.1", 0))
+        instance = uvicorn.Server(uvicorn.Config(app, http=protocol, ws="none", log_config=None, access_log=False, timeout_graceful_shutdown=2))
+        thread = threading.Thread(target=lambda: asyncio.run(instance.serve(sockets=[listening])), daemon=True)
+        thread.start()
+        running.append((instance, thread))
+        while not instance.started:
+            assert thread.is_alive()
+            time.sleep(0.01)
+        return Running(f"http://127.0.0.1:{listening.getsockname()[1]}", app, settings)
+
+    yield start
+    for instance, thread in running:
+        instance.should_exit = True
+        thread.join(15)
+        assert not thread.is_alive()
