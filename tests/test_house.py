@@ -22,9 +22,9 @@ FILES = sorted(
 # Lowest first. A file may import its own room and the rooms below; rooms on one level never import each other.
 LEVELS: list[set[str]] = [
     {"errors", "language"},
-    {"optional", "hygiene", "sqlite", "verdict"},
+    {"optional", "hygiene", "sqlite"},
     {"words", "messages", "prompts"},
-    {"grounding", "identity", "markers", "answers", "nearest", "memory_store", "moderation_rules"},
+    {"grounding", "identity", "markers"},
     {"flow", "binding", "events", "citations"},
     {"drivers"},
     {"decorator"},
@@ -41,7 +41,7 @@ PROTOCOLS = {
     "nacre.retrieval.source",
     "nacre.retrieval.parsing",
     "nacre.reasoning.interpreter",
-    "nacre.verdict",
+    "nacre.moderation",
 }
 # The seams where the core resolves a name (of an embedder, of a source, of a tool) by asking the connectors.
 SEAMS = {"retrieval/seams.py", "nacre/tools.py"}

@@ -13,7 +13,7 @@ from nacre.connectors.models.scripted import ScriptedChatModel
 from nacre.decorator import ChatModelDecorator
 from nacre.errors import UsageError
 from nacre.memory import ConversationMemory
-from nacre.memory_store import SQLiteConversations
+from nacre.memory.store import SQLiteConversations
 from nacre.messages import merge_chunks, nacre_of, with_nacre
 
 S = {"session_id": "s1"}
@@ -226,7 +226,7 @@ def test_conversations_survive_in_their_file(tmp_path):
 _DIES_IN_THE_MIDDLE = """
 import os, sys
 from langchain_core.messages import AIMessage, HumanMessage
-from nacre.memory_store import SQLiteConversations
+from nacre.memory.store import SQLiteConversations
 
 conversations = SQLiteConversations(sys.argv[1])
 conversations("k").add_messages([HumanMessage("kept"), AIMessage("kept too")])
@@ -270,7 +270,7 @@ def test_a_conversation_is_readable_by_its_owner_alone(tmp_path):
 _OPENS_AND_WRITES = """
 import sys
 from langchain_core.messages import AIMessage, HumanMessage
-from nacre.memory_store import SQLiteConversations
+from nacre.memory.store import SQLiteConversations
 
 for n in range(20):
     SQLiteConversations(sys.argv[1])("k").add_messages([HumanMessage("q"), AIMessage("a")])

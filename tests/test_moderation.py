@@ -10,7 +10,7 @@ from nacre.connectors.models.scripted import ScriptedChatModel
 from nacre.errors import ContentBlockedError, UsageError
 from nacre.messages import merge_chunks, nacre_of, with_nacre
 from nacre.moderation import Moderation, Moderator, RuleModerator, Verdict
-from nacre.moderation_rules import chinese_id, luhn, rules
+from nacre.moderation.rules import chinese_id, luhn, rules
 
 CARD = "4111 1111 1111 1111"
 KEY = "sk-proj-" + "a1B2" * 8

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from langchain_core.embeddings import Embeddings
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, SystemMessage
 
-from nacre.answers import AnswerOnly, answer_key, split_answer
 from nacre.connectors.models.scripted import ScriptedChatModel
 from nacre.errors import PromptError, UsageError
 from nacre.messages import merge_chunks, nacre_of
 from nacre.prompting import ChainOfThought, FewShot, SelfConsistency
+from nacre.prompting.answers import AnswerOnly, answer_key, split_answer
 
 PAIRS = [
     ("How many legs has a spider?", "Eight"),

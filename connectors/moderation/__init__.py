@@ -8,8 +8,8 @@ from typing import Any
 
 from nacre.errors import MissingKeyError, ModelError, ModelUnavailableError
 from nacre.language import tr
+from nacre.moderation.verdict import Verdict
 from nacre.optional import need
-from nacre.verdict import Verdict
 
 _KEY = "OPENAI_API_KEY"
 

@@ -17,7 +17,7 @@ from pydantic import Field, PrivateAttr
 from nacre import prompts
 from nacre.decorator import Call, ChatModelDecorator, Flow
 from nacre.language import language_of
-from nacre.memory_store import SQLiteConversations
+from nacre.memory.store import SQLiteConversations
 from nacre.messages import last_user_text, nacre_of, text_of, with_nacre
 
 Store = Callable[[str], BaseChatMessageHistory]

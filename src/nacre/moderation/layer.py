@@ -16,8 +16,8 @@ from nacre.decorator import ChatModelDecorator, Flow
 from nacre.errors import ContentBlockedError
 from nacre.language import language_of, tr
 from nacre.messages import last_user_text, nacre_of, text_of, with_nacre
-from nacre.moderation_rules import RuleModerator
-from nacre.verdict import Moderator, Verdict
+from nacre.moderation.rules import RuleModerator
+from nacre.moderation.verdict import Moderator, Verdict
 
 __all__ = ["Moderation", "Moderator", "RuleModerator", "Verdict"]
 

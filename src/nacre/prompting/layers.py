@@ -13,11 +13,11 @@ from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda, R
 from pydantic import Field, PrivateAttr
 
 from nacre import prompts
-from nacre.answers import AnswerOnly, reply_key, split_answer
 from nacre.decorator import ChatModelDecorator, Flow
 from nacre.language import Language, language_of
 from nacre.messages import last_user_text, replace_last_user, text_of, with_nacre, with_text
-from nacre.nearest import nearest_by_vector, nearest_by_words
+from nacre.prompting.answers import AnswerOnly, reply_key, split_answer
+from nacre.prompting.nearest import nearest_by_vector, nearest_by_words
 
 Examples = str | list[tuple[str, str] | BaseMessage]
 """The id of a prompt whose messages are the examples, or pairs (question, answer), or messages."""

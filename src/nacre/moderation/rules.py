@@ -11,7 +11,7 @@ from importlib.resources import files
 
 import yaml
 
-from nacre.verdict import Verdict
+from nacre.moderation.verdict import Verdict
 
 # Invisible characters that split words for a pattern but not for a reader.
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
@@ -86,12 +86,12 @@ class RuleModerator:
 
 @cache
 def rules() -> tuple[Rule, ...]:
-    """The rules of `moderation_rules.yaml`.
+    """The rules of `rules.yaml`.
 
     Returns:
         The rules, in the order of the file.
     """
-    raw = yaml.safe_load(files("nacre").joinpath("moderation_rules.yaml").read_text("utf-8"))
+    raw = yaml.safe_load(files("nacre.moderation").joinpath("rules.yaml").read_text("utf-8"))
     return tuple(
         Rule(
             category=entry["category"],
