@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,8 @@ def fresh(python: PythonInterpreter) -> Any:
 def below(pid: int) -> list[int]:
     found = [pid]
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        found += [p for child in task.read_text().split() for p in below(int(child))]
+        with suppress(OSError):  # it ended while it was looked at
+            found += [p for child in task.read_text().split() for p in below(int(child))]
     return found
 
 
@@ -51,7 +53,8 @@ def test_after_processes_of_the_helper_are_killed_the_next_run_works(fresh: Pyth
     helper = fresh._pool._helper
     assert helper is not None
     for pid in below(helper._process.pid)[which]:
-        os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # one that died with those before it
+            os.kill(pid, signal.SIGKILL)
     assert [fresh.run("6 * 7").value for _ in range(3)] == [42, 42, 42]
 
 
