@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from nacre.retrieval.chunking import chunk, shorten
 from nacre.retrieval.encoder import PlainTokeniser, estimated_offsets
-from nacre.retrieval.parsing import parse
+from nacre.retrieval.parsing import Block, parse
 
 
 class Small(PlainTokeniser):
@@ -141,6 +141,16 @@ def test_text_outside_all_blocks_separates_chunks_when_there_is_much_of_it() -> 
     )
     made = chunk(document.text, document.blocks, "", Small(500))
     assert all("menu entry menu entry" not in document.text[one.start : one.end] for one in made)
+
+
+def test_front_matter_that_says_only_the_title_is_no_chunk_of_its_own() -> None:
+    opening, hidden, body = "title: Batch Processor", "\nlicence " * 40, "The processor aggregates entries."
+    blocks = [Block("meta", 0, len(opening)), Block("paragraph", len(opening + hidden), len(opening + hidden + body))]
+    made = chunk(opening + hidden + body, blocks, "Batch Processor", Small())
+    assert [(opening + hidden + body)[one.start : one.end] for one in made] == [body]
+    assert made[0].context == "Batch Processor"
+    document, made = chunks_of("# Batch Processor\n")
+    assert len(made) == 1
 
 
 def test_an_endless_word_is_cut() -> None:

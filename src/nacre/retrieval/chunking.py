@@ -25,6 +25,7 @@ _CONTEXT_LIMIT = 64  # tokens for title and heading path
 # What may be cut off, as a part of a full chunk, and at which boundaries: a section may be short, a paragraph should not
 # be, but before it is torn it may. In this order, the first that can be done.
 _TIERS = ((8, HEADING), (2, BLOCK), (6, BLOCK), (2, SENTENCE), (8, SENTENCE))
+_MARKUP = 8  # letters that may stand around a title in front matter: "title:"
 _FOREIGN = 200  # visible characters outside every block that a chunk may span
 
 
@@ -117,9 +118,13 @@ def chunk(text: str, blocks: Sequence[BlockLike], title: str, tokeniser: Tokenis
         tokeniser: the embedder's, with its limit in tokens.
 
     Returns:
-        Chunks in order, without overlap; each, with its context, within the embedder's limit.
+        Chunks in order, without overlap; each, with its context, within the embedder's limit. A chunk that says no more
+        than the title is left out where there are others.
     """
-    return list(_Chunker(text, blocks, title, tokeniser).chunks())
+    made = list(_Chunker(text, blocks, title, tokeniser).chunks())
+    # The title is in every context. A chunk of its own (front matter) would win each search for it and tell nothing.
+    telling = [one for one in made if not _only_title(text[one.start : one.end], title)]
+    return telling or made
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,6 +312,11 @@ def _parents(headings: Sequence[BlockLike]) -> list[int]:
             above = found[above]
         found.append(above)
     return found
+
+
+def _only_title(text: str, title: str) -> bool:
+    rest = " ".join(text.split()).replace(title, "", 1) if title else text
+    return len(rest) < len(text) and sum(map(str.isalnum, rest)) <= _MARKUP
 
 
 def _visible(text: str) -> bool:
