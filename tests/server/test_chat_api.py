@@ -147,7 +147,8 @@ def test_wrong_requests_are_told_as_openai_tells_them(serve, body, status, code)
 def test_a_client_that_leaves_stops_the_model(serve):
     server = serve(["It opens at nine [1]. " * 200], delay_s=0.01)
     with httpx.stream("POST", f"{server.url}/v1/chat/completions", json={"model": "nacre", "messages": QUESTION, "stream": True}) as answer:
-        next(answer.iter_lines())
+        lines = answer.iter_lines()
+        next(lines)
         assert server.state.metrics.streams == 1
     for _ in range(200):
         if not server.state.metrics.streams:
