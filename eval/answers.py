@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from nacre.retrieval.knowledge_base import KnowledgeBase
 
+# How an item names a place: "[1] file:///handbook.md [120:184] quoted text".
+PLACE = r"\[(?P<n>\d+)\] (?P<uri>.*?) \[(?P<start>\d+):(?P<end>\d+)\](?P<quote>.*)"
 METRICS = ("contains", "em", "f1", "evidence", "citation_precision", "citation_recall", "same_language", "abstained")
 
 

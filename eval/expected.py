@@ -119,12 +119,13 @@ def files_with(base: KnowledgeBase, expect: str) -> tuple[list[str], list[str]]:
     """
     catalog = Catalog(base.folder)
     try:
-        known = {uri: modified for uri, modified in catalog.rows("SELECT uri, modified FROM documents")}
+        known: dict[str, float | None] = dict(catalog.rows("SELECT uri, modified FROM documents"))
         scopes = [scope for (scope,) in catalog.rows("SELECT DISTINCT scope FROM documents")]
     finally:
         catalog.close()
     pattern = _pattern(expect)
-    unsynced, unparsed = [], []
+    unsynced: list[str] = []
+    unparsed: list[str] = []
     for path in _local_files([*known, *scopes]):
         uri = path.as_uri()
         if not (is_address_of(expect, uri) or pattern.search(content(path))):

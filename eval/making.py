@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 import re
@@ -14,7 +15,7 @@ from nacre import prompts
 from nacre.errors import EvaluationError
 from nacre.eval.judge import last_object
 from nacre.eval.metrics import contains, tokens
-from nacre.grounding.expectation import candidates
+from nacre.grounding.expectation import Kind, candidates
 from nacre.language import language_of, tr
 from nacre.messages import text_of
 from nacre.words import sentences
@@ -31,6 +32,7 @@ _PAIR = re.compile(r"[ \t>*-]*(?P<name>[^:：|\n]{2,40}?)[ \t]*[:：][ \t]*(?P<v
 _NUMBER = re.compile(r"\d+")
 _NAME = re.compile(r"(?<=\s)[A-Z][a-z]{3,}\b")
 # Names that no document has; which of them are free is looked up.
+_KINDS: tuple[Kind, ...] = ("time", "number")
 _STRANGE = {"en": ("Varnholm", "Quistow", "Ellbrack", "Tornavik"), "zh": ("霁川", "洛棠", "岑屿", "雩浦")}
 
 
@@ -154,7 +156,7 @@ def written(model: BaseChatModel, uri: str, text: str) -> Iterator[Made]:
 def _asked(uri: str, text: str) -> Iterator[Made]:
     """A question of the document itself (of an FAQ), answered by the sentence after it."""
     spans = sentences(text)
-    for (start, end), (first, last) in zip(spans, spans[1:], strict=False):
+    for (start, end), (first, last) in itertools.pairwise(spans):
         question = text[start:end].lstrip("#*-QA:：问答 ").strip("* ")
         if question[-1:] in ("?", "？") and len(tokens(question)) >= 3 and len(tokens(text[first:last])) >= 3:
             yield _made(question, text, first, last, uri, "asked")
@@ -199,7 +201,7 @@ def _gaps(uri: str, text: str) -> Iterator[Made]:
         sentence = text[start:end]
         if not 15 <= len(sentence) <= 200 or set(sentence) & set("\n\t|") or sentence[-1] not in ".。!！;；":
             continue
-        spans = [span for kind in ("time", "number") for span in candidates(sentence, kind)]  # type: ignore[arg-type]
+        spans = [span for kind in _KINDS for span in candidates(sentence, kind)]
         if not spans:
             continue
         first, last = max(spans, key=lambda span: (span[1] - span[0], -span[0]))
@@ -220,15 +222,16 @@ def _template(about: str, english: str, chinese: str) -> str:
 
 def _unanswerable(found: Made, everything: str) -> Made | None:
     """The question about something else of the kind, which no document mentions; None where nothing can be changed."""
-    number, name = _NUMBER.search(found.question), _NAME.search(found.question)
+    # The last one: templates name the thing that is asked about at the end.
+    number, name = (next(reversed(list(kind.finditer(found.question))), None) for kind in (_NUMBER, _NAME))
     free = [strange for strange in _STRANGE[found.lang] if strange not in everything]
     if number:
-        old, new = number[0], _free_number(number[0], everything)
+        old, new = number, _free_number(number[0], everything)
     elif name and free:
-        old, new = name[0], free[len(found.question) % len(free)]
+        old, new = name, free[len(found.question) % len(free)]
     else:
         return None
-    question = found.question.replace(old, new, 1)
+    question = found.question[: old.start()] + new + found.question[old.end() :]
     return Made("", found.lang, question, (), "", "unanswerable", 0, 0)
 
 

@@ -15,7 +15,7 @@ _STYLE = """
 @media(prefers-color-scheme:dark){:root{--ink:#e6e9ee;--dim:#98a2b3;--line:#2b3442;--bar:#5cc2d1;--bad:#f97066;--back:#12161d;--card:#1a202a}}
 body{font:16px/1.5 system-ui,"Noto Sans CJK SC","PingFang SC",sans-serif;color:var(--ink);background:var(--back);margin:2rem auto;max-width:64rem;padding:0 1rem}
 h1{font-size:1.5rem}h2{font-size:1.1rem;margin-top:2rem}h3{font-size:.9rem;margin:.4rem 0;color:var(--dim)}table{border-collapse:collapse;width:100%}td,th{padding:.35rem .6rem;text-align:left;border-bottom:1px solid var(--line)}
-td.n{text-align:right;font-variant-numeric:tabular-nums;font-weight:600}.dim{color:var(--dim)}.bar{fill:var(--bar)}.axis{stroke:var(--line);stroke-width:2}.range{stroke:var(--bar);stroke-width:3}svg text{fill:var(--dim);font-size:11px}
+td.i{white-space:nowrap;color:var(--dim)}td.n{text-align:right;font-variant-numeric:tabular-nums;font-weight:600}.dim{color:var(--dim)}.bar{fill:var(--bar)}.axis{stroke:var(--line);stroke-width:2}.range{stroke:var(--bar);stroke-width:3}svg text{fill:var(--dim);font-size:11px}
 .verdict{font-size:1.15rem;padding:.8rem 1rem;background:var(--card);border-left:4px solid var(--bar)}.bad,.bad summary,.bad td{color:var(--bad)}
 details{background:var(--card);border:1px solid var(--line);border-radius:.5rem;margin:.4rem 0;padding:.4rem .8rem;color:var(--ink)}summary{cursor:pointer}
 .grid{display:flex;flex-wrap:wrap;gap:1.5rem}.sides{display:grid;grid-template-columns:1fr 1fr;gap:1rem}dl{display:grid;grid-template-columns:max-content 1fr;gap:.2rem 1rem;margin:.5rem 0}dt{color:var(--dim)}dd{margin:0;overflow-wrap:anywhere;white-space:pre-wrap}
@@ -66,7 +66,7 @@ def html_page(data: Mapping[str, Any]) -> str:
     title = f"{tr('Evaluation', '评测')}: {data['suite']}"
     rows = "".join(
         f"<tr><td>{escaped(name)}</td><td class=n>{escaped(_number(value))}</td><td>{_whisker(data, name, value)}</td>"
-        f"<td class=dim>{escaped(_interval(data, name))}</td><td class=dim>{escaped(meaning(name))}</td></tr>"
+        f"<td class=i>{escaped(_interval(data, name))}</td><td class=dim>{escaped(meaning(name))}</td></tr>"
         for name, value in _figures(data)
     )
     plots = "".join(
@@ -82,8 +82,8 @@ def html_page(data: Mapping[str, Any]) -> str:
     return frame(
         title,
         f"<p class=verdict>{escaped(headline(data))}</p><table><tr>{''.join(f'<th>{h}' for h in heads)}</tr>{rows}</table>"
-        f"<h2>{tr('Distributions', '分布')}</h2><div class=grid>{plots}</div>"
-        f"<h2>{tr('Settings', '设置')}</h2>{settings}<h2>{tr('Questions, the wrong ones first', '问题（答错的在前）')}</h2>{items}",
+        + (f"<h2>{tr('Distributions', '分布')}</h2><div class=grid>{plots}</div>" if plots else "")
+        + f"<h2>{tr('Settings', '设置')}</h2>{settings}<h2>{tr('Questions, the wrong ones first', '问题（答错的在前）')}</h2>{items}",
     )
 
 
@@ -130,7 +130,7 @@ def _figures(data: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 def _histogram(metric: str, values: Sequence[float]) -> str:
     """Ten bars of equal width from 0 to 1 (metrics are shares)."""
-    if not values:
+    if not set(values) - {0.0, 1.0}:  # of a yes or no the table says it all
         return ""
     counts = [0] * 10
     for value in values:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nacre.eval.expected import Place
 from nacre.retrieval.expansion import distinct
@@ -68,7 +68,8 @@ def ranks_of(
     final = _rank(different, place)
     if retriever.reranker:
         deep = retriever.model_copy(update={"k": _DEEP, "expand": 0})
-        reranked = deep.invoke(question, **({} if principals is None else {"principals": principals}))
+        asker: dict[str, Any] = {} if principals is None else {"principals": principals}
+        reranked = deep.invoke(question, **asker)
         final = next((n for n, d in enumerate(reranked, 1) if int(d.id or -1) in {c[0] for c in place.chunks}), None)
     vectors = _rank(found("vectors"), place) if base.manifest.embedder else None
     return Ranks(_rank(found("words"), place), vectors, _rank(fused, place), _rank(different, place), final)

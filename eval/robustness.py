@@ -95,7 +95,7 @@ def mixed(row: RobustnessRow, noise: float) -> list[str]:
     """
     without = round(PASSAGES * noise)
     positive, negative = row.positive[: PASSAGES - without], row.negative[:without]
-    if len(negative) < without or (PASSAGES > without and not positive):
+    if len(negative) < without or (without < PASSAGES and not positive):
         return []
     return sorted([*positive, *negative], key=lambda text: fingerprint([row.id, text]))
 

@@ -14,10 +14,12 @@ from nacre.grounding import support
 from nacre.language import tr
 from nacre.messages import nacre_of, text_of
 from nacre.retrieval.packing import estimate_tokens, pack
+from nacre.retrieval.retriever import KnowledgeBaseRetriever
 
 if TYPE_CHECKING:
     from langchain_core.messages import AIMessage
 
+    from nacre.retrieval.knowledge_base import KnowledgeBase
     from nacre.retrieval.rag import RetrievalAugmented
 
 # In the order in which a passage passes them; "none" means that it was used.
@@ -69,18 +71,19 @@ def why(
     """
     if not expect.strip():
         raise UsageError(tr("Say what was expected: a text or the address of a document.", "请说明期望的内容：一段文本或文档地址。"))
-    if getattr(stack.retriever, "knowledge_base", None) is None:
+    retriever = stack.retriever
+    if not isinstance(retriever, KnowledgeBaseRetriever):
         raise UsageError(tr("why needs a stack over a knowledge base.", "why 需要基于知识库的 stack。"))
     names = None if principals is None else tuple(principals)
-    found = places(stack.retriever.knowledge_base, expect)
+    found = places(retriever.knowledge_base, expect)
     if not found:
-        return _absent(stack, expect)
-    diagnoses = [_followed(stack, question, expect, place, names) for place in found]
+        return _absent(retriever.knowledge_base, expect)
+    diagnoses = [_followed(stack, retriever, question, expect, place, names) for place in found]
     return max(diagnoses, key=lambda diagnosis: STAGES.index(diagnosis.stage))
 
 
-def _absent(stack: RetrievalAugmented, expect: str) -> Diagnosis:
-    unsynced, unparsed = files_with(stack.retriever.knowledge_base, expect)
+def _absent(base: KnowledgeBase, expect: str) -> Diagnosis:
+    unsynced, unparsed = files_with(base, expect)
     if unparsed:
         return _unparsed(unparsed[0])
     if unsynced:
@@ -111,12 +114,17 @@ def _unparsed(where: str) -> Diagnosis:
 
 
 def _followed(
-    stack: RetrievalAugmented, question: str, expect: str, place: Place, principals: tuple[str, ...] | None
+    stack: RetrievalAugmented,
+    retriever: KnowledgeBaseRetriever,
+    question: str,
+    expect: str,
+    place: Place,
+    principals: tuple[str, ...] | None,
 ) -> Diagnosis:
-    base = stack.retriever.knowledge_base
+    base: KnowledgeBase = retriever.knowledge_base
     if not place.chunks:
         return _unparsed(place.uri)
-    asker = stack.retriever.principals if principals is None else principals
+    asker = retriever.principals if principals is None else principals
     if not base.visible(place.uri, asker):
         allowed = next(d["principals"] for d in base.documents() if d["uri"] == place.uri)
         return Diagnosis(
@@ -126,8 +134,8 @@ def _followed(
             {"principals": allowed},
             place.uri,
         )
-    ranks = ranks_of(stack.retriever, question, place, asker)
-    lost = _not_retrieved(ranks, question, place, base.text(place.uri), stack.retriever.k)
+    ranks = ranks_of(retriever, question, place, asker)
+    lost = _not_retrieved(ranks, question, place, base.text(place.uri), retriever.k)
     return lost or _not_used(stack, question, expect, place, ranks, principals)
 
 
@@ -169,7 +177,7 @@ _SHARED = 0.5  # of the question's words, weighted
 def _not_used(
     stack: RetrievalAugmented, question: str, expect: str, place: Place, ranks: Ranks, principals: tuple[str, ...] | None
 ) -> Diagnosis:
-    options = {} if principals is None else {"principals": principals}
+    options: dict[str, Any] = {} if principals is None else {"principals": principals}
     documents = stack.retriever.invoke(question, **options)
     reply = stack.invoke(question, **options)
     own, answer = nacre_of(reply), text_of(reply)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from nacre.cli.output import JsonFlag, ModelOption, console, print_json, progress
+from nacre.cli import improve
+from nacre.cli.output import JsonFlag, KbOption, ModelOption
+from nacre.cli.reports import bar, baseline, finish
 from nacre.errors import UsageError
 from nacre.language import tr
-
-if TYPE_CHECKING:
-    from nacre.eval.report import Report
 
 Data = Annotated[
     Path,
@@ -44,6 +41,14 @@ Gate = Annotated[
 Limit = Annotated[
     int | None, typer.Option("--limit", min=1, help=tr("Only the first N questions.", "只取前 N 个问题。"))
 ]
+K = Annotated[int, typer.Option("-k", min=1, help=tr("Passages the model sees.", "模型看到的段落数。"))]
+Price = Annotated[
+    str | None,
+    typer.Option(
+        "--price",
+        help=tr("Price of a million tokens read and written: 0.25,2", "每百万输入与输出 token 的价格：0.25,2"),
+    ),
+]
 Workers = Annotated[int, typer.Option("--workers", min=1, help=tr("Questions at a time.", "并行问题数。"))]
 
 
@@ -67,7 +72,9 @@ def register(app: typer.Typer) -> None:
     suites.command(help=tr("Programs: replay published ones, or ask a model.", "程序评测：回放或实测。"))(pal)
     suites.command(help=tr("Agents: replay published trajectories.", "智能体评测：回放已发布的轨迹。"))(react)
     suites.command(help=tr("The questions of the sample knowledge base.", "示例知识库评测。"))(sample)
-    suites.command(help=tr("Two reports side by side.", "比较两份报告。"))(compare)
+    suites.command(help=tr("Noise and false facts in the passages (RGB).", "噪声与错误事实评测（RGB）。"))(robustness)
+    suites.command(help=tr("Conversations with follow-up questions.", "多轮对话评测。"))(chat)
+    improve.register(suites)
     app.add_typer(suites, name="eval")
 
 
@@ -77,14 +84,19 @@ def retrieval(
     out: Out = None,
     gate: Gate = None,
     limit: Limit = None,
-    embedder: str | None = None,
+    embedder: Annotated[str | None, typer.Option("--embedder", help=tr("Embedder.", "向量模型。"))] = None,
+    k: Annotated[int, typer.Option("-k", min=1, help=tr("Passages a search gives.", "每次检索的段落数。"))] = 40,
+    arms: Annotated[
+        str, typer.Option("--arms", help=tr("Indexes: words, vectors or both.", "所用索引：words、vectors 或两者。"))
+    ] = "words,vectors",
 ) -> int:
     """Evaluate retrieval."""
     from nacre.eval.retrieval import evaluate_retrieval
 
-    with _bar(as_json, tr("Searching", "检索")) as show:
-        report = evaluate_retrieval(data, embedder=embedder, limit=limit, on_progress=show)
-    return _finish(report, as_json, out, gate)
+    before = baseline(gate)
+    with bar(as_json, tr("Searching", "检索")) as show:
+        report = evaluate_retrieval(data, embedder=embedder, k=k, arms=arms.split(","), limit=limit, on_progress=show)
+    return finish(report, as_json, out, before)
 
 
 def answers(
@@ -101,16 +113,19 @@ def answers(
     gate: Gate = None,
     limit: Limit = None,
     workers: Workers = 1,
+    k: K = 6,
+    price: Price = None,
 ) -> int:
     """Evaluate answers."""
     from nacre.connectors.models import load_model
     from nacre.eval.answers import evaluate_answers
 
-    with _bar(as_json, tr("Asking", "提问")) as show:
+    before = baseline(gate)
+    with bar(as_json, tr("Asking", "提问")) as show:
         report = evaluate_answers(
-            data, load_model(model), kb=kb, limit=limit, workers=workers, out=out, on_progress=show
+            data, load_model(model), kb=kb, k=k, limit=limit, workers=workers, out=out, price=_price(price), on_progress=show
         )
-    return _finish(report, as_json, out, gate)
+    return finish(report, as_json, out, before)
 
 
 def refusal(
@@ -126,9 +141,10 @@ def refusal(
     from nacre.connectors.models import load_model
     from nacre.eval.refusal import evaluate_refusal
 
-    with _bar(as_json, tr("Asking", "提问")) as show:
+    before = baseline(gate)
+    with bar(as_json, tr("Asking", "提问")) as show:
         report = evaluate_refusal(data, load_model(model), limit=limit, workers=workers, on_progress=show)
-    return _finish(report, as_json, out, gate)
+    return finish(report, as_json, out, before)
 
 
 def pal(
@@ -147,7 +163,8 @@ def pal(
         raise UsageError(
             tr("Give --replay FILE, or --data FILE with --model.", "请给出 --replay 文件，或 --data 文件与 --model。")
         )
-    with _bar(as_json, tr("Running", "运行")) as show:
+    before = baseline(gate)
+    with bar(as_json, tr("Running", "运行")) as show:
         if replay is not None:
             report = replay_report(replay, limit=limit, on_progress=show)
         else:
@@ -155,7 +172,7 @@ def pal(
 
             assert data is not None
             report = evaluate_pal(data, load_model(model), limit=limit, on_progress=show)
-    return _finish(report, as_json, out, gate)
+    return finish(report, as_json, out, before)
 
 
 def react(
@@ -177,7 +194,8 @@ def react(
                 "请给出 --replay 文件，或 --data 文件夹与 --model。",
             )
         )
-    with _bar(as_json, tr("Reading", "读取")) as show:
+    before = baseline(gate)
+    with bar(as_json, tr("Reading", "读取")) as show:
         if replay is not None:
             report = replay_report(replay, limit=limit, on_progress=show)
         else:
@@ -185,7 +203,7 @@ def react(
 
             assert data is not None
             report = evaluate_react(data, load_model(model), limit=limit, on_progress=show)
-    return _finish(report, as_json, out, gate)
+    return finish(report, as_json, out, before)
 
 
 def sample(
@@ -195,108 +213,58 @@ def sample(
     from nacre.connectors.models import load_model
     from nacre.eval.sample import evaluate_sample
 
-    with _bar(as_json, tr("Asking", "提问")) as show:
+    before = baseline(gate)
+    with bar(as_json, tr("Asking", "提问")) as show:
         report = evaluate_sample(load_model(model), limit=limit, out=out, on_progress=show)
-    return _finish(report, as_json, out, gate)
+    return finish(report, as_json, out, before)
 
 
-def compare(before: Path, after: Path, as_json: JsonFlag = False) -> int:
-    """Compare two reports; exit 1 on a significant loss."""
-    from nacre.eval.report import read_report
+def robustness(
+    data: Data,
+    model: ModelOption = None,
+    as_json: JsonFlag = False,
+    out: Out = None,
+    gate: Gate = None,
+    limit: Limit = None,
+    workers: Workers = 1,
+) -> int:
+    """Evaluate answers among noise, and with false facts."""
+    from nacre.connectors.models import load_model
+    from nacre.eval.robustness import evaluate_robustness
 
-    return _compare(read_report(before), read_report(after), as_json)
-
-
-def _finish(report: Report, as_json: bool, out: Path | None, gate: Path | None) -> int:
-    """Write, print and judge a report; the exit status."""
-    from nacre.eval.report import read_report
-
-    baseline = read_report(gate) if gate else None
-    if out:
-        report.write(out)
-    summary = report.summary()
-    if as_json:
-        print_json(summary)
-    else:
-        _print_figures(summary)
-        if out:
-            console().print(tr(f"[dim]Report: {out / 'report.html'}[/]", f"[dim]报告：{out / 'report.html'}[/]"))
-    if baseline is None:
-        return 0
-    return _compare(
-        baseline, {**summary, "metrics": list(report.metrics), "items": list(report.items)}, as_json, quiet=as_json
-    )
+    before = baseline(gate)
+    with bar(as_json, tr("Asking", "提问")) as show:
+        report = evaluate_robustness(data, load_model(model), limit=limit, workers=workers, on_progress=show)
+    return finish(report, as_json, out, before)
 
 
-def _print_figures(summary: dict[str, Any]) -> None:
-    from rich.table import Table
+def chat(
+    data: Data,
+    kb: KbOption,
+    model: ModelOption = None,
+    as_json: JsonFlag = False,
+    out: Out = None,
+    gate: Gate = None,
+    limit: Limit = None,
+    workers: Workers = 1,
+) -> int:
+    """Evaluate conversations."""
+    from nacre.connectors.models import load_model
+    from nacre.eval.chat import evaluate_chat
 
-    table = Table(box=None, pad_edge=False, show_header=False)
-    for name, value in summary.items():
-        if name in {"suite", "intervals", "settings", "problems"}:
-            continue
-        low, high = summary["intervals"].get(name, ("", ""))
-        table.add_row(
-            name,
-            f"[bold]{value:.3f}[/]" if isinstance(value, float) else f"[bold]{value}[/]",
-            f"[dim]{low:.3f} – {high:.3f}[/]" if low != "" else "",
-        )
-    console().print(table)
-    for problem in summary["problems"][:20]:
-        console(stderr=True).print(f"! {problem}", style="yellow", markup=False)
-
-
-def _compare(before: dict[str, Any], after: dict[str, Any], as_json: bool, *, quiet: bool = False) -> int:
-    from nacre.eval import gate
-
-    changes = gate.compare(before, after)
-    lost = [change for change in changes if change.loss]
-    if as_json and not quiet:
-        print_json({"changes": changes, "same_corpus": gate.same_corpus(before, after), "passed": not lost})
-    err = console(stderr=True)
-    if not gate.same_corpus(before, after):
-        err.print(
-            tr(
-                "The corpus has changed since the baseline; only questions in both runs are compared.",
-                "语料自基线后已改变；只比较两次都有的问题。",
-            ),
-            style="yellow",
-        )
-    if not as_json:
-        from rich.table import Table
-
-        table = Table(
-            "",
-            tr("before", "之前"),
-            tr("after", "之后"),
-            "p",
-            tr("worse / better", "变差 / 变好"),
-            box=None,
-            pad_edge=False,
-        )
-        for change in changes:
-            mark = tr(" LOSS", " 变差") if change.loss else ""
-            table.add_row(
-                change.metric + mark,
-                f"{change.before:.3f}",
-                f"{change.after:.3f}",
-                f"{change.p:.3f}",
-                f"{len(change.worse)} / {len(change.better)}",
-                style="red" if change.loss else "",
-            )
-        console().print(table)
-    for change in lost:
-        err.print(
-            tr(f"{change.metric} got significantly worse; questions: ", f"{change.metric} 显著变差；问题：")
-            + ", ".join(change.worse[:20]),
-            style="red",
-            markup=False,
-        )
-    return 1 if lost else 0
+    before = baseline(gate)
+    with bar(as_json, tr("Talking", "对话")) as show:
+        report = evaluate_chat(data, load_model(model), kb, limit=limit, workers=workers, out=out, on_progress=show)
+    return finish(report, as_json, out, before)
 
 
-@contextmanager
-def _bar(quiet: bool, label: str) -> Iterator[Callable[[int, int], None]]:
-    with progress(quiet=quiet) as bar:
-        task = bar.add_task(label, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+def _price(text: str | None) -> tuple[float, float] | None:
+    if text is None:
+        return None
+    try:
+        read, written = (float(part) for part in text.split(","))
+    except ValueError:
+        raise UsageError(
+            tr(f"--price is {text!r}; write two numbers: 0.25,2", f"--price 为 {text!r}；请写两个数：0.25,2")
+        ) from None
+    return read, written

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from langchain_core.messages import AIMessage
 
     from nacre.retrieval.knowledge_base import KnowledgeBase
+    from nacre.retrieval.rag import RetrievalAugmented
 
 StrictFlag = Annotated[
     bool,
@@ -174,7 +175,7 @@ def chat(kb: KbOption, model: ModelOption = None, who: AsOption = None, strict: 
         out.print()
 
 
-def answering(base: KnowledgeBase, model: str | None, who: str | None, strict: bool) -> tuple[BaseChatModel, str]:
+def answering(base: KnowledgeBase, model: str | None, who: str | None, strict: bool) -> tuple[RetrievalAugmented, str]:
     """A model that answers from a knowledge base, and the name of the model inside.
 
     Args:

@@ -1,0 +1,58 @@
+"""Answers in the columns that other tools read: RAGAS and DeepEval."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from nacre.errors import UsageError
+from nacre.eval.answers import PLACE
+from nacre.language import tr
+from nacre.markers import MARKER
+
+if TYPE_CHECKING:
+    from nacre.retrieval.knowledge_base import KnowledgeBase
+
+# question, answer, gold answer, contexts
+COLUMNS: Mapping[str, tuple[str, str, str, str]] = {
+    "ragas": ("user_input", "response", "reference", "retrieved_contexts"),
+    "deepeval": ("input", "actual_output", "expected_output", "retrieval_context"),
+}
+
+
+def exported(report: Mapping[str, Any], tool: str, base: KnowledgeBase | None = None) -> list[dict[str, Any]]:
+    """The answers of a report as rows for another tool.
+
+    Args:
+        report: of the answers suite, as from `read_report`.
+        tool: one of `COLUMNS`.
+        base: the knowledge base that was asked; without it the contexts are the cited sentences only.
+
+    Returns:
+        One row for every item with an answer.
+
+    Raises:
+        UsageError: the tool is unknown.
+    """
+    if tool not in COLUMNS:
+        raise UsageError(tr(f"--to is {tool!r}; choose from {', '.join(COLUMNS)}.", f"--to 为 {tool!r}；可选：{'、'.join(COLUMNS)}。"))
+    question, answer, gold, contexts = COLUMNS[tool]
+    return [
+        {
+            question: item.get("question", ""),
+            answer: MARKER.sub("", str(item["answer"])).strip(),
+            gold: " / ".join(map(str, item.get("gold") or ())),
+            contexts: _contexts(item, base),
+        }
+        for item in report["items"]
+        if item.get("answer")
+    ]
+
+
+def _contexts(item: Mapping[str, Any], base: KnowledgeBase | None) -> list[str]:
+    lines = item.get("retrieved" if base else "sources") or ()
+    places = [match for match in (re.match(PLACE, str(line)) for line in lines) if match]
+    if base is None:
+        return [str(match["quote"]).strip() for match in places]
+    return [base.text(match["uri"])[int(match["start"]) : int(match["end"])] for match in places]

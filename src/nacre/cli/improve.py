@@ -1,0 +1,179 @@
+"""eval compare, judge, make, tune and export: what is done with reports and question sets."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from nacre.cli.knowledge import opened
+from nacre.cli.output import JsonFlag, KbOption, ModelOption, console, print_json
+from nacre.cli.reports import bar, finish, judged
+from nacre.errors import UsageError
+from nacre.language import tr
+
+ReportFile = Annotated[Path, typer.Argument(help=tr("A report.json, or its folder.", "report.json 或其文件夹。"))]
+Out = Annotated[Path | None, typer.Option("--out", help=tr("Folder for the result.", "结果文件夹。"))]
+Workers = Annotated[int, typer.Option("--workers", min=1, help=tr("Questions at a time.", "并行问题数。"))]
+File = Annotated[Path, typer.Option("--out", help=tr("The file to write (.jsonl).", "要写入的文件（.jsonl）。"))]
+
+
+def register(suites: typer.Typer) -> None:
+    """Add the commands of this file.
+
+    Args:
+        suites: the group `nacre eval`.
+    """
+    suites.command(help=tr("Two reports side by side; exit 1 on a significant loss.", "比较两份报告；显著变差时以 1 退出。"))(compare)
+    suites.command(help=tr("Let a model judge the answers of a report.", "由模型评审报告中的回答。"))(judge)
+    suites.command(help=tr("Make a question set from a knowledge base.", "从知识库生成问题集。"))(make)
+    suites.command(help=tr("Choose k and neighbours on half of a question set.", "用一半问题选择检索参数。"))(tune)
+    suites.command(help=tr("Answers in the columns of RAGAS or DeepEval.", "按 RAGAS 或 DeepEval 的列名导出。"))(export)
+
+
+def compare(before: ReportFile, after: ReportFile, as_json: JsonFlag = False, out: Out = None) -> int:
+    """Compare two reports; exit 1 on a significant loss."""
+    from nacre.eval import gate
+    from nacre.eval.report import read_report
+
+    old, new = read_report(before), read_report(after)
+    changes = gate.compare(old, new)
+    status = judged(old, new, changes, out=out, quiet=as_json)
+    if as_json:
+        same = gate.same_corpus(old, new)
+        differs = gate.what_changed(old, new)
+        print_json({"changes": changes, "same_corpus": same, "what_changed": differs, "passed": status == 0})
+    return status
+
+
+def judge(
+    report: Annotated[Path | None, typer.Argument(help=tr("A report with answers.", "含回答的报告。"))] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option("--against", help=tr("A later report: which one answers better?", "另一份报告：哪份回答更好？")),
+    ] = None,
+    labelled: Annotated[
+        Path | None,
+        typer.Option(
+            "--labelled",
+            help=tr(
+                "Answers judged by people instead of a report; 'builtin' takes the set that comes along.",
+                "由人评审过的回答；builtin 为自带的样本。",
+            ),
+        ),
+    ] = None,
+    model: ModelOption = None,
+    criteria: Annotated[
+        str, typer.Option("--criteria", help=tr("Comma separated.", "以逗号分隔。"))
+    ] = "helpful,honest,harmless,faithful",
+    as_json: JsonFlag = False,
+    out: Out = None,
+    workers: Workers = 1,
+) -> int:
+    """Judge answers by a model."""
+    from nacre.connectors.models import load_model
+    from nacre.eval import judge as judging
+    from nacre.eval.report import read_report
+
+    if (report is None) == (labelled is None):
+        raise UsageError(tr("Give a report, or --labelled FILE.", "请给出一份报告，或 --labelled 文件。"))
+    judging_model = load_model(model)
+    with bar(as_json, tr("Judging", "评审")) as show:
+        if report and against:
+            found = judging.judge_pairs(
+                read_report(report), read_report(against), judging_model, workers=workers, on_progress=show
+            )
+        else:
+            items = read_report(report)["items"] if report else judging.load_labelled(_labelled(labelled))
+            found = judging.judge_answers(
+                items, judging_model, criteria=criteria.split(","), name=str(report or labelled),
+                workers=workers, out=out, on_progress=show,
+            )  # fmt: skip
+    return finish(found, as_json, out, None)
+
+
+def _labelled(path: Path | None) -> Path:
+    import nacre.eval
+
+    return Path(nacre.eval.__file__).parent / "labelled.jsonl" if path is None or str(path) == "builtin" else path
+
+
+def make(
+    kb: KbOption,
+    out: File,
+    count: Annotated[int, typer.Option("--count", min=1, help=tr("How many questions.", "问题数。"))] = 50,
+    unanswerable: Annotated[
+        float, typer.Option("--unanswerable", min=0, max=0.9, help=tr("Share without an answer.", "无答案问题的比例。"))
+    ] = 0.2,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", help=tr("Writes the questions; without it, templates do.", "出题模型；省略则用模板。")),
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Make questions."""
+    from collections import Counter
+
+    from nacre.connectors.models import load_model
+    from nacre.eval.making import make_questions, save_questions
+
+    writer = load_model(model) if model else None
+    with bar(as_json, tr("Making questions", "出题")) as show:
+        made = make_questions(opened(kb), count=count, unanswerable=unanswerable, model=writer, on_progress=show)
+    save_questions(made, out)
+    kinds = dict(Counter(question.kind for question in made))
+    if as_json:
+        languages = dict(Counter(question.lang for question in made))
+        print_json({"questions": len(made), "kinds": kinds, "languages": languages, "file": str(out)})
+        return
+    said = ", ".join(f"{number} {kind}" for kind, number in kinds.items())
+    console().print(tr(f"{len(made)} questions ({said}) in {out}.", f"{len(made)} 个问题（{said}），已写入 {out}。"), markup=False)
+    hint = f"nacre eval answers --data {out} --kb {kb}"
+    console().print(tr("Read them through, then: ", "请先人工检查，然后运行：") + hint, style="dim", markup=False)
+
+
+def tune(
+    kb: KbOption,
+    data: Annotated[Path, typer.Option("--data", help=tr("Questions with answers.", "带答案的问题集。"))],
+    model: ModelOption = None,
+    grid: Annotated[
+        str | None,
+        typer.Option("--grid", help=tr('What to try: {"k": [4, 8], "expand": [0, 1]}', '要尝试的取值：{"k": [4, 8], "expand": [0, 1]}')),
+    ] = None,
+    write: Annotated[
+        bool, typer.Option("--write", help=tr("Keep the choice in the knowledge base.", "把选择写入知识库。"))
+    ] = False,
+    as_json: JsonFlag = False,
+    out: Out = None,
+) -> int:
+    """Tune retrieval settings."""
+    from nacre.connectors.models import load_model
+    from nacre.eval.datasets import load_questions
+    from nacre.eval.tuning import GRID, read_grid
+    from nacre.eval.tuning import tune as tuned
+
+    questions, _ = load_questions(data)
+    wanted: Any = read_grid(grid) if grid else GRID
+    with bar(as_json, tr("Trying", "尝试")) as show:
+        report = tuned(opened(kb), questions, load_model(model), grid=wanted, write=write, on_progress=show)
+    return finish(report, as_json, out, None)
+
+
+def export(
+    report: ReportFile,
+    out: File,
+    to: Annotated[str, typer.Option("--to", help="ragas, deepeval")] = "ragas",
+    kb: Annotated[
+        Path | None, typer.Option("--kb", help=tr("Take whole passages from it.", "从中取完整段落。"))
+    ] = None,
+) -> None:
+    """Export answers."""
+    from nacre.eval.exports import exported
+    from nacre.eval.report import read_report
+
+    rows = exported(read_report(report), to, opened(kb) if kb else None)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
+    console().print(tr(f"{len(rows)} rows in {out}.", f"{len(rows)} 行，已写入 {out}。"), markup=False)

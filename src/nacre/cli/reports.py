@@ -1,0 +1,150 @@
+"""What the evaluation commands have in common: progress, the printed report, the gate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nacre.cli.output import console, print_json, progress
+from nacre.language import tr
+
+if TYPE_CHECKING:
+    from nacre.eval import gate as gates
+    from nacre.eval.report import Report
+
+
+def baseline(gate: Path | None) -> dict[str, Any] | None:
+    """Read the baseline of `--gate`, before any question is asked.
+
+    Args:
+        gate: a report.json, or None.
+
+    Returns:
+        The report, or None.
+    """
+    from nacre.eval.report import read_report
+
+    return read_report(gate) if gate else None
+
+
+def finish(report: Report, as_json: bool, out: Path | None, before: dict[str, Any] | None) -> int:
+    """Write and print a report, and compare it with a baseline.
+
+    Args:
+        report: what was measured.
+        as_json: print one JSON object.
+        out: folder for the report.
+        before: the baseline, or None.
+
+    Returns:
+        The exit status.
+    """
+    if out:
+        report.write(out)
+    from nacre.eval import gate as gates
+
+    summary = report.summary()
+    after = {**summary, "metrics": list(report.metrics), "items": list(report.items)}
+    changes = gates.compare(before, after) if before else []
+    if as_json:
+        gated = {"gate": {"passed": not any(c.loss for c in changes), "changes": changes}} if before else {}
+        print_json({**summary, **gated})
+    else:
+        _print_figures(summary)
+        if out:
+            console().print(tr("Report: ", "报告：") + str(out / "report.html"), style="dim", markup=False)
+    return judged(before, after, changes, out=out, quiet=as_json) if before else 0
+
+
+def _print_figures(summary: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for name, value in summary.items():
+        if name in {"suite", "intervals", "settings", "problems", "tried"}:
+            continue
+        low, high = summary["intervals"].get(name, ("", ""))
+        table.add_row(
+            name,
+            f"[bold]{value:.3f}[/]" if isinstance(value, float) else f"[bold]{value}[/]",
+            f"[dim]{low:.3f} – {high:.3f}[/]" if low != "" else "",
+        )
+    console().print(table)
+    for problem in summary["problems"][:20]:
+        console(stderr=True).print(f"! {problem}", style="yellow", markup=False)
+
+
+def judged(
+    before: dict[str, Any], after: dict[str, Any], changes: Sequence[gates.Change], *, out: Path | None, quiet: bool
+) -> int:
+    """Print a comparison and give the exit status.
+
+    Args:
+        before: a report.
+        after: another.
+        changes: between them.
+        out: folder for compare.md and compare.html, or None.
+        quiet: nothing on stdout.
+
+    Returns:
+        1 when anything got significantly worse, else 0.
+    """
+    from nacre.eval import gate as gates
+    from nacre.eval.comparison import verdict, write_comparison
+
+    if out:
+        write_comparison(before, after, changes, out)
+    err = console(stderr=True)
+    for line in gates.what_changed(before, after):
+        err.print(f"≠ {line}"[:400], style="yellow", markup=False)
+    if not gates.same_corpus(before, after):
+        err.print(
+            tr(
+                "The documents have changed since the baseline; only questions in both runs are compared.",
+                "文档自基线后已改变；只比较两次都有的问题。",
+            ),
+            style="yellow",
+        )
+    if not quiet:
+        _print_changes(changes)
+        console().print(verdict(changes), markup=False)
+    lost = [change for change in changes if change.loss]
+    for change in lost:
+        err.print(
+            tr(f"{change.metric} got significantly worse; questions: ", f"{change.metric} 显著变差；问题：")
+            + ", ".join(change.worse[:20]),
+            style="red",
+            markup=False,
+        )
+    return 1 if lost else 0
+
+
+def _print_changes(changes: Sequence[gates.Change]) -> None:
+    from rich.table import Table
+
+    heads = ("", tr("before", "之前"), tr("after", "之后"), "p", tr("worse / better", "变差 / 变好"))
+    table = Table(*heads, box=None, pad_edge=False)
+    for change in changes:
+        mark = tr(" LOSS", " 变差") if change.loss else ""
+        flips = f"{len(change.worse)} / {len(change.better)}"
+        cells = (change.metric + mark, f"{change.before:.3f}", f"{change.after:.3f}", f"{change.p:.4f}", flips)
+        table.add_row(*cells, style="red" if change.loss else "")
+    console().print(table)
+
+
+@contextmanager
+def bar(quiet: bool, label: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar with the time that is left, on stderr.
+
+    Args:
+        quiet: show nothing.
+        label: what is being done.
+
+    Yields:
+        A function of (done, all).
+    """
+    with progress(quiet=quiet) as shown:
+        task = shown.add_task(label, total=None)
+        yield lambda done, total: shown.update(task, completed=done, total=total)
