@@ -110,14 +110,20 @@ def sound(folder: Path) -> list[str]:
 def crash(number: int, seed: int, start: Path, work: Path, seconds: float) -> tuple[list[str], bool]:
     """One run: (what was wrong, whether the sync was still running when it was killed)."""
     folder = work / str(number)
-    shutil.copytree(start, folder)
-    process = subprocess.Popen([sys.executable, __file__, "--sync", str(folder)], stdout=subprocess.PIPE)
-    assert process.stdout is not None
-    process.stdout.readline()  # the imports are done, the sync begins
-    time.sleep(random.Random(seed * 100_003 + number).uniform(0, 1.1) * seconds)
-    process.send_signal(signal.SIGKILL)
-    killed = process.wait() == -signal.SIGKILL
-    process.stdout.close()
+    moment = random.Random(seed * 100_003 + number).uniform(0, 1) * seconds
+    for _ in range(5):  # a sync that was faster than the kill is tried again, with less time
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(start, folder)
+        process = subprocess.Popen([sys.executable, __file__, "--sync", str(folder)], stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        process.stdout.readline()  # the imports are done, the sync begins
+        time.sleep(moment)
+        process.send_signal(signal.SIGKILL)
+        killed = process.wait() == -signal.SIGKILL
+        process.stdout.close()
+        if killed:
+            break
+        moment /= 2
     wrong = sound(folder)
     shutil.rmtree(folder)
     return wrong, killed

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import sqlite3
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -343,4 +346,39 @@ def test_a_full_disk_is_told_and_loses_nothing(base, docs) -> None:
     assert not isinstance(caught.value, DamagedError)
     base._catalog.rows("PRAGMA max_page_count = 1000000")
     assert len(uris(base)) == 3
+    assert base.verify() == []
+
+
+def test_a_catalog_that_another_program_locks_is_told(base, docs, tmp_path) -> None:
+    base._catalog.rows("PRAGMA busy_timeout = 50")
+    other = sqlite3.connect(tmp_path / "kb" / "catalog.sqlite", isolation_level=None)
+    try:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(LockedError, match="another program"):
+            base.sync(docs)
+    finally:
+        other.close()
+    assert base.sync(docs).added == 3
+
+
+def test_searches_go_on_in_other_threads_while_a_sync_writes(base) -> None:
+    """Every answer is one of a moment: whole passages of documents that were there then."""
+    done = threading.Event()
+
+    def searching() -> int:
+        count = 0
+        while not done.is_set():
+            for hit in base.search("shelf item number", k=5):
+                assert hit.text
+                count += 1
+        return count
+
+    with ThreadPoolExecutor(3) as threads:
+        running = [threads.submit(searching) for _ in range(3)]
+        try:
+            for turn in range(6):
+                base.sync(TextSource("m:", [(f"m:{n}", paragraphs(5, f"item {turn} {n}")) for n in range(turn % 3, 8)]))
+        finally:
+            done.set()
+        assert sum(future.result(timeout=60) for future in running) > 0
     assert base.verify() == []
