@@ -6,6 +6,7 @@ cannot be described (an open connection, a lambda) is unique to this object and 
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import uuid
 from collections.abc import Mapping
@@ -91,6 +92,9 @@ def describe(value: Any) -> Any:
         callable(value) and getattr(value, "__qualname__", "<").find("<") < 0 and not hasattr(value, "__self__")
     ):
         return f"{value.__module__}.{value.__qualname__}"
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        return {"class": _name(value), "fields": describe(fields)}
     if isinstance(value, BaseModel):
         return {
             "class": _name(value),

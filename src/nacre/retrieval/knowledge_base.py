@@ -340,6 +340,12 @@ class KnowledgeBase:
         """
         return self._catalog.documents()
 
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What answers from here depend on; a cache that keys on it forgets them with the next change."""
+        embedder = self.manifest.embedder["id"] if self.manifest.embedder else None
+        return {"folder": str(self.folder.resolve()), "generation": self._catalog.generation, "embedder": embedder}
+
     def stats(self) -> dict[str, Any]:
         """Figures of the whole knowledge base.
 
