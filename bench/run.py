@@ -1,6 +1,6 @@
 """Run every benchmark and write docs/benchmarks.md: what was printed, under the command that printed it.
 
-    python bench/run.py [NAME ...]     # only these: "retrieval", "sandbox", …
+python bench/run.py [NAME ...]     # only these: "retrieval", "sandbox", …
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "benchmarks.md"
+KEPT = ROOT / ".bench" / "sections"
 # Title and arguments of every benchmark, in the order of the page.
 BENCHMARKS: dict[str, tuple[str, tuple[str, ...]]] = {
     "startup": ("Starting: import, help, a cold search, the demo", ()),
@@ -29,6 +30,8 @@ BENCHMARKS: dict[str, tuple[str, tuple[str, ...]]] = {
     "attacks": ("The sandbox under attack", ()),
     "pal": ("Published programs, replayed", ()),
     "react": ("The ReAct parser and loop", ()),
+    "evaluation": ("The gate and `why` under test", ()),
+    "server": ("The server under load", ()),
 }
 
 
@@ -55,14 +58,13 @@ def measure(name: str, arguments: tuple[str, ...]) -> tuple[str, int]:
 
 
 def main() -> int:
-    """Run, print and write the page.
+    """Run, print and write the page; sections of benchmarks that were not chosen stay as they were measured last.
 
     Returns:
         1 when a benchmark missed a target or failed, else 0.
     """
     chosen = sys.argv[1:] or [name for name in BENCHMARKS if (ROOT / "bench" / f"{name}.py").exists()]
-    machine = f"{platform.system()}, Python {platform.python_version()}, {os.cpu_count()} cores"
-    lines = ["# Benchmarks", "", f"Written by `make bench` on {datetime.date.today():%Y-%m-%d}: {machine}. Times differ from machine to machine; compare the ratios.", ""]
+    KEPT.mkdir(parents=True, exist_ok=True)
     failed = []
     for name in chosen:
         title, arguments = BENCHMARKS[name]
@@ -73,9 +75,12 @@ def main() -> int:
         if status:
             failed.append(name)
         command = " ".join(["python", f"bench/{name}.py", *arguments])
-        lines += [f"## {title}", "", f"`{command}` ({time.perf_counter() - began:.0f} s, exit {status})", "", "```text", text.rstrip(), "```", ""]
-    if not sys.argv[1:]:
-        PAGE.write_text("\n".join(lines), "utf-8")
+        facts = f"`{command}`: {datetime.date.today():%Y-%m-%d}, {time.perf_counter() - began:.0f} s, exit {status}"
+        (KEPT / f"{name}.md").write_text(f"## {title}\n\n{facts}\n\n```text\n{text.rstrip()}\n```\n", "utf-8")
+    machine = f"{platform.system()}, Python {platform.python_version()}, {os.cpu_count()} cores"
+    head = f"# Benchmarks\n\nWritten by `make bench` on a machine with {machine}. Times differ from machine to machine: compare the ratios.\n"
+    sections = [(KEPT / f"{name}.md").read_text("utf-8") for name in BENCHMARKS if (KEPT / f"{name}.md").exists()]
+    PAGE.write_text("\n".join([head, *sections]), "utf-8")
     print("missed or failed: " + ", ".join(failed) if failed else "all targets met")
     return 1 if failed else 0
 
