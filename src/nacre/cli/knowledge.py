@@ -47,6 +47,12 @@ def register(app: typer.Typer) -> None:
     app.command(
         help=tr("Bring a knowledge base up to date with files, folders or URLs.", "将文件、文件夹或网址同步进知识库。")
     )(sync)
+    app.command(
+        help=tr(
+            "Check that catalog and indexes agree; --repair rebuilds the indexes.",
+            "核对目录与索引是否一致；--repair 重建索引。",
+        )
+    )(verify)
     app.command(help=tr("Find passages.", "检索段落。"))(search)
     app.command(help=tr("Answer a question with citations.", "带引用地回答问题。"))(ask)
     app.command(help=tr("Ask in turns; follow-up questions are understood.", "多轮对话，可以追问。"))(chat)
@@ -111,6 +117,38 @@ def sync(
     for row in failed:
         out.print(tr("[red]failed[/] ", "[red]失败[/] "), end="")
         out.print(f"{row['uri']}: {row['reason']}", markup=False)
+
+
+def verify(
+    kb: KbOption,
+    repair: Annotated[
+        bool,
+        typer.Option("--repair", help=tr("Rebuild both indexes from the catalog first.", "先从目录重建两个索引。")),
+    ] = False,
+    as_json: JsonFlag = False,
+) -> int:
+    """Check a knowledge base; exit 1 when something is wrong."""
+    if repair:
+        from nacre.retrieval.knowledge_base import KnowledgeBase
+
+        KnowledgeBase.repair(kb)
+    base = _open(kb)
+    problems = base.verify()
+    if as_json:
+        print_json({"problems": problems, **base.stats()})
+    else:
+        out = console()
+        for problem in problems:
+            out.print(problem, style="red", markup=False)
+        stats = base.stats()
+        if not problems:
+            out.print(
+                tr(
+                    f"Whole: {stats['documents']} documents, {stats['chunks']} chunks.",
+                    f"完好：{stats['documents']} 份文档，{stats['chunks']} 个片段。",
+                )
+            )
+    return 1 if problems else 0
 
 
 def search(
