@@ -155,3 +155,13 @@ def test_a_missing_source_and_an_unreadable_file_cost_their_row(
     report = answer(capsys, "sync", str(tmp_path), "--kb", str(tmp_path.parent / "kb2"), "--json")
     assert report["added"] == 1
     assert [row["uri"].rsplit("/", 1)[1] for row in report["failed"]] == ["bad.pdf"] and report["failed"][0]["reason"]
+
+
+def test_verify_says_whether_the_base_is_whole_and_repairs_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.txt").write_text("Nacre is mother of pearl.", "utf-8")
+    kb = tmp_path / "kb"
+    answer(capsys, "sync", str(tmp_path / "a.txt"), "--kb", str(kb), "--json")
+    assert answer(capsys, "verify", "--kb", str(kb), "--json")["problems"] == []
+    assert answer(capsys, "verify", "--repair", "--kb", str(kb), "--json")["documents"] == 1
+    assert run(["verify", "--kb", str(kb)]) == 0
+    assert "1 documents" in capsys.readouterr().out

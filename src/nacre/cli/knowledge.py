@@ -132,7 +132,7 @@ def verify(
         from nacre.retrieval.knowledge_base import KnowledgeBase
 
         KnowledgeBase.repair(kb)
-    base = _open(kb)
+    base = opened(kb)
     problems = base.verify()
     if as_json:
         print_json({"problems": problems, **base.stats()})
