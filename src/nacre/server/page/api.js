@@ -1,0 +1,80 @@
+// Calls to the server: with the key where one is needed, and streams of server-sent events.
+
+const field = () => document.getElementById("key");
+
+const authorised = () => {
+  const key = sessionStorage.getItem("nacre.key");
+  return key ? { authorization: `Bearer ${key}` } : {};
+};
+
+function askForKey() {
+  const dialog = document.getElementById("key-dialog");
+  if (!dialog.open) dialog.showModal();
+  return new Promise((resolve) =>
+    dialog.addEventListener("close", () => {
+      sessionStorage.setItem("nacre.key", field().value.trim());
+      resolve();
+    }, { once: true }));
+}
+
+// A response, whatever its status, once the server knows who asks.
+export async function send(path, options = {}) {
+  const response = await fetch(path, { ...options, headers: { ...options.headers, ...authorised() } });
+  if (response.status !== 401) return response;
+  await askForKey();
+  return send(path, options);
+}
+
+async function checked(response) {
+  if (response.ok) return response;
+  const body = await response.json().catch(() => ({}));
+  throw new Error(body.error?.message || response.statusText);
+}
+
+export const get = async (path) => (await checked(await send(path))).json();
+
+export const post = async (path, body) =>
+  (await checked(await send(path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) }))).json();
+
+export const remove = async (path) => checked(await send(path, { method: "DELETE" }));
+
+// The events of a streamed chat completion.
+export async function* chat(body, signal) {
+  const options = { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ ...body, stream: true }), signal };
+  const response = await checked(await send("/v1/chat/completions", options));
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    const events = (rest + value).split("\n\n");
+    rest = events.pop();
+    for (const event of events) {
+      const data = event.replace(/^data: /, "");
+      if (data === "[DONE]") return;
+      const parsed = JSON.parse(data);
+      if (parsed.error) throw new Error(parsed.error.message);
+      yield parsed;
+    }
+  }
+}
+
+// Upload a file and tell how much of it has gone out, 0 to 1.
+export function upload(file, onProgress) {
+  return new Promise((resolve, reject) => {
+    const form = new FormData();
+    form.append("purpose", "assistants");
+    form.append("file", file);
+    const request = new XMLHttpRequest();
+    request.open("POST", "/v1/files");
+    for (const [name, value] of Object.entries(authorised())) request.setRequestHeader(name, value);
+    request.upload.onprogress = (event) => onProgress(event.loaded / event.total);
+    request.onerror = () => reject(new Error(request.statusText || "network"));
+    request.onload = () => {
+      const body = JSON.parse(request.responseText || "{}");
+      if (request.status < 300) resolve(body);
+      else reject(new Error(body.error?.message || request.statusText));
+    };
+    request.send(form);
+  });
+}

@@ -1,0 +1,183 @@
+// The page: conversations, the question, and what belongs around them.
+
+import { draw } from "./answer.js";
+import { chat, get } from "./api.js";
+import * as documents from "./documents.js";
+import { showSource } from "./reading.js";
+import { el, otherLanguage, otherTheme, t, theme, translate } from "./texts.js";
+
+const byId = (id) => document.getElementById(id);
+const KEPT = 50;
+let conversations = JSON.parse(localStorage.getItem("nacre.conversations") || "[]");
+let current = null;
+let asking = null;
+let me = {};
+
+function save() {
+  localStorage.setItem("nacre.conversations", JSON.stringify(conversations.slice(0, KEPT)));
+}
+
+function showConversations() {
+  const rows = conversations.map((one) =>
+    el("li", {}, el("button", { type: "button", class: one === current ? "row on" : "row", "aria-current": one === current ? "true" : null, onclick: () => open(one) }, one.title),
+      el("button", { type: "button", class: "icon small", "aria-label": `${t("remove")} ${one.title}`, onclick: () => forget(one) }, "✕")));
+  byId("conversations").replaceChildren(...(rows.length ? rows : [el("li", { class: "quiet" }, t("empty"))]));
+}
+
+function forget(one) {
+  conversations = conversations.filter((other) => other !== one);
+  save();
+  open(one === current ? null : current);
+}
+
+function open(one) {
+  asking?.abort();
+  current = one;
+  const nodes = (one?.messages || []).map((message) => add(message));
+  byId("messages").replaceChildren(...(nodes.length ? nodes : [welcome()]));
+  byId("messages").scrollTop = byId("messages").scrollHeight;
+  showConversations();
+  menu(false);
+}
+
+const welcome = () => el("div", { class: "welcome" }, el("img", { src: "/page/icon.svg", alt: "", width: 72, height: 72 }), el("h1", {}, t("welcome")), el("p", {}, t("welcomeText")));
+
+function add(message) {
+  const node = el("article", { class: `message ${message.role}`, "aria-label": message.role === "user" ? t("you") : "Nacre" });
+  draw(node, message, openSource);
+  return node;
+}
+
+function openSource(citation) {
+  byId("source").hidden = false;
+  byId("source-open").href = citation.url;
+  showSource(new URL(citation.url).pathname + new URL(citation.url).search).then(() => byId("source-title").focus({ preventScroll: true }));
+}
+
+function closeSource() {
+  byId("source").hidden = true;
+  byId("question").focus();
+}
+
+async function ask(text) {
+  if (!current) {
+    current = { title: text.slice(0, 60), messages: [] };
+    conversations.unshift(current);
+    byId("messages").replaceChildren();
+  }
+  const history = current.messages.filter((message) => !message.error).map(({ role, content }) => ({ role, content }));
+  const question = { role: "user", content: text };
+  const answer = { role: "assistant", content: "", reasoning: "", question: text, done: false };
+  current.messages.push(question, answer);
+  const box = byId("messages");
+  const node = add(answer);
+  box.append(add(question), node);
+  box.scrollTop = box.scrollHeight;
+  showConversations();
+  busy(new AbortController());
+  try {
+    for await (const event of chat({ model: byId("model").value, messages: [...history, question] }, asking.signal)) {
+      const delta = event.choices[0]?.delta || {};
+      answer.content += delta.content || "";
+      answer.reasoning += delta.reasoning_content || "";
+      if (event.nacre) answer.nacre = event.nacre;
+      const atEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 80;
+      draw(node, answer, openSource);
+      if (atEnd) box.scrollTop = box.scrollHeight;
+    }
+  } catch (error) {
+    answer.error = error.name === "AbortError" ? t("stopped") : error instanceof TypeError ? t("offline") : error.message;
+  }
+  answer.done = true;
+  draw(node, answer, openSource);
+  box.scrollTop = box.scrollHeight;
+  busy(null);
+  save();
+}
+
+function busy(controller) {
+  asking = controller;
+  byId("send").textContent = controller ? "■" : "↑";
+  byId("send").dataset.label = controller ? "stop" : "send";
+  translate();
+}
+
+function menu(shown) {
+  byId("side").classList.toggle("shown", shown);
+  byId("menu").setAttribute("aria-expanded", String(shown));
+}
+
+function grow() {
+  const box = byId("question");
+  box.rows = Math.min(8, box.value.split("\n").length + Math.floor(box.value.length / 90));
+}
+
+function submit(event) {
+  event.preventDefault();
+  if (asking) return asking.abort();
+  const text = byId("question").value.trim();
+  if (!text) return undefined;
+  byId("question").value = "";
+  grow();
+  return ask(text);
+}
+
+function showMe() {
+  byId("who").textContent = me.principals?.length ? `${t("seesAs")} ${me.principals.join(", ")}` : t("seesPublic");
+  byId("documents").hidden = me.read_only !== false;
+}
+
+function wire() {
+  byId("ask").addEventListener("submit", submit);
+  byId("question").addEventListener("input", grow);
+  byId("question").addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && !event.shiftKey && !event.isComposing) submit(event); // not while a Chinese word is being typed
+  });
+  byId("new").addEventListener("click", () => {
+    open(null);
+    byId("question").focus();
+  });
+  byId("menu").addEventListener("click", () => menu(!byId("side").classList.contains("shown")));
+  byId("theme").addEventListener("click", otherTheme);
+  byId("language").addEventListener("click", () => {
+    otherLanguage();
+    relabel();
+  });
+  byId("source-close").addEventListener("click", closeSource);
+  byId("files").addEventListener("change", (event) => documents.add([...event.target.files]));
+  const drop = byId("drop");
+  for (const name of ["dragover", "dragleave", "drop"]) drop.addEventListener(name, (event) => {
+    event.preventDefault();
+    drop.classList.toggle("over", name === "dragover");
+    if (name === "drop") documents.add([...event.dataTransfer.files]);
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && !byId("source").hidden) closeSource();
+    if (event.key === "/" && !/INPUT|TEXTAREA|SELECT/.test(document.activeElement.tagName)) {
+      event.preventDefault();
+      byId("question").focus();
+    }
+  });
+}
+
+function relabel() {
+  translate();
+  byId("language").textContent = t("language").slice(0, 2) === "En" ? "EN" : "中";
+  showMe();
+  open(current);
+  if (me.read_only === false) documents.refresh();
+}
+
+theme();
+wire();
+relabel();
+byId("question").focus();
+try {
+  const [models, asker] = [await get("/v1/models"), await get("/v1/me")];
+  me = asker;
+  byId("model").replaceChildren(...models.data.map((model) => el("option", { value: model.id }, model.id)));
+  relabel();
+} catch (error) {
+  byId("messages").replaceChildren(el("p", { class: "error", role: "alert" }, error instanceof TypeError ? t("offline") : error.message));
+}
+document.body.dataset.ready = "true";
