@@ -6,28 +6,35 @@ import { el, t } from "./texts.js";
 // Text with a little Markdown: paragraphs, lists, code and bold, and citation numbers as buttons.
 export function rich(text, citations, open) {
   const blocks = [];
+  const seen = {}; // how often each number was met: its second marker opens what its second statement cites
   text.split(/```[^\n]*\n?/).forEach((part, at) => {
     if (at % 2) return blocks.push(el("pre", {}, el("code", {}, part.trimEnd())));
-    for (const paragraph of part.split(/\n{2,}/)) if (paragraph.trim()) blocks.push(block(paragraph, citations, open));
+    for (const paragraph of part.split(/\n{2,}/)) if (paragraph.trim()) blocks.push(block(paragraph, { citations, seen, open }));
   });
   return blocks;
 }
 
-function block(text, citations, open) {
+function block(text, cited) {
   const lines = text.trim().split("\n");
-  if (!lines.every((line) => /^\s*([-*•]|\d+\.)\s/.test(line))) return el("p", {}, ...inline(text.trim(), citations, open));
-  const items = lines.map((line) => el("li", {}, ...inline(line.replace(/^\s*([-*•]|\d+\.)\s+/, ""), citations, open)));
+  if (!lines.every((line) => /^\s*([-*•]|\d+\.)\s/.test(line))) return el("p", {}, ...inline(text.trim(), cited));
+  const items = lines.map((line) => el("li", {}, ...inline(line.replace(/^\s*([-*•]|\d+\.)\s+/, ""), cited)));
   return el(/^\s*\d/.test(lines[0]) ? "ol" : "ul", {}, ...items);
 }
 
-function inline(text, citations, open) {
+function citationOf(n, { citations, seen }) {
+  const mine = citations.filter((citation) => citation.n === n);
+  seen[n] = (seen[n] ?? -1) + 1;
+  return mine[Math.min(seen[n], mine.length - 1)];
+}
+
+function inline(text, cited) {
   return text.split(/(\[\d+(?:\s*[,，、]\s*\d+)*\]|【\d+】|`[^`\n]+`|\*\*[^*\n]+\*\*)/).flatMap((part) => {
     if (/^`/.test(part)) return [el("code", {}, part.slice(1, -1))];
     if (/^\*\*/.test(part)) return [el("strong", {}, part.slice(2, -2))];
     const numbers = /^[[【]\d/.test(part) ? part.match(/\d+/g).map(Number) : [];
-    const cited = numbers.map((n) => citations.find((citation) => citation.n === n)).filter(Boolean);
-    if (!cited.length) return [part];
-    return cited.map((citation) => el("button", { class: "cite", type: "button", title: citation.title, "aria-label": `${t("citation")} ${citation.n}: ${citation.title}`, onclick: () => open(citation) }, String(citation.n)));
+    const found = numbers.map((n) => citationOf(n, cited)).filter(Boolean);
+    if (!found.length) return [part];
+    return found.map((citation) => el("button", { class: "cite", type: "button", title: citation.title, "aria-label": `${t("citation")} ${citation.n}: ${citation.title}`, onclick: () => cited.open(citation) }, String(citation.n)));
   });
 }
 
@@ -46,17 +53,17 @@ function folded(name, text, opened = false) {
 
 function thumbs(message) {
   const thanks = el("span", { role: "status" });
-  const thumb = (verdict, label, sign) =>
-    el("button", { class: "icon small", type: "button", "aria-label": t(label), title: t(label), onclick: async (event) => {
+  const thumb = (verdict, label) =>
+    el("button", { class: "icon small", "data-verdict": verdict, type: "button", "aria-label": t(label), title: t(label), onclick: async (event) => {
+      event.currentTarget.classList.add("on");
       await post("/v1/feedback", { verdict, question: message.question, answer: message.content });
-      event.target.classList.add("on");
       thanks.textContent = t("thanks");
-    } }, sign);
+    } }, el("i", { class: `glyph ${verdict}` }));
   const copy = el("button", { class: "icon small", type: "button", "aria-label": t("copy"), title: t("copy"), onclick: async () => {
     await navigator.clipboard.writeText(message.content);
     thanks.textContent = t("copied");
-  } }, "⧉");
-  return el("div", { class: "thumbs" }, thumb("up", "good", "👍"), thumb("down", "bad", "👎"), copy, thanks);
+  } }, el("i", { class: "glyph copy" }));
+  return el("div", { class: "thumbs" }, thumb("up", "good"), thumb("down", "bad"), copy, thanks);
 }
 
 // Draw a message into its node; called again for each piece that arrives.
