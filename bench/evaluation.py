@@ -185,25 +185,26 @@ def _trec(gold: dict[str, dict[str, int]], ranking: list[str], measures: set[str
 
 
 def overhead() -> Iterator[Row]:
-    """The suite over 5,000 documents beside its indexing and queries alone; by words only, where they cost the least."""
+    """The suite over 5,000 documents beside its indexing and queries alone, in seconds of the processor (a busy machine does
+    not change them); by words only, where they cost the least."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "set"
         _large_set(path)
         alone, whole = [], []
         for _ in range(2):
             with tempfile.TemporaryDirectory() as kb:
-                began = time.perf_counter()
+                began = time.process_time()
                 data = load_retrieval(path)
                 base = index(data, Path(kb) / "kb", "none")
                 for text in data.queries.values():
                     base.search(text, k=40)
                 base.close()
-                alone.append(time.perf_counter() - began)
-            began = time.perf_counter()
+                alone.append(time.process_time() - began)
+            began = time.process_time()
             evaluate_retrieval(path, embedder="none").write(Path(folder) / "out")
-            whole.append(time.perf_counter() - began)
+            whole.append(time.process_time() - began)
     ratio = min(whole) / min(alone)
-    yield "eval retrieval / indexing and queries, 5,000 documents", f"{ratio:.3f} ({min(whole):.1f} s)", "<= 1.1", ratio <= 1.1
+    yield "eval retrieval / indexing and queries, 5,000 documents", f"{ratio:.3f} ({min(whole):.1f} s of processor)", "<= 1.1", ratio <= 1.1
 
 
 def _large_set(path: Path) -> None:
