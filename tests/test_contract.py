@@ -59,9 +59,27 @@ def printed(capsys: pytest.CaptureFixture[str], *arguments: object, status: int 
 
 
 def test_every_name_of_the_contract_is_public() -> None:
-    names = """load_model ScriptedChatModel KnowledgeBase RetrievalAugmented ProgramAided ReAct FewShot ChainOfThought
-        SelfConsistency ConversationMemory Moderation ResponseCache Retry Fallback PythonInterpreter parse_react build
-        explain NacreError""".split()
+    names = [
+        "load_model",
+        "ScriptedChatModel",
+        "KnowledgeBase",
+        "RetrievalAugmented",
+        "ProgramAided",
+        "ReAct",
+        "FewShot",
+        "ChainOfThought",
+        "SelfConsistency",
+        "ConversationMemory",
+        "Moderation",
+        "ResponseCache",
+        "Retry",
+        "Fallback",
+        "PythonInterpreter",
+        "parse_react",
+        "build",
+        "explain",
+        "NacreError",
+    ]
     assert set(names) <= set(nacre.__all__)
     for name in names:
         assert getattr(nacre, name).__doc__
