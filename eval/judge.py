@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
 CRITERIA = ("helpful", "honest", "harmless", "faithful")
+_LONGEST = 20_000  # characters of a verdict that are read
 _GOOD = 0.5  # a score above counts as a yes where labels are yes or no
 
 
@@ -120,17 +121,15 @@ def last_object(text: str) -> dict[str, Any]:
         >>> last_object('The answer is right. {"score": 5}')
         {'score': 5}
     """
-    decoder = json.JSONDecoder()
-    at = text.rfind("{")
-    while at >= 0:
+    decoder, at = json.JSONDecoder(), 0
+    last: dict[str, Any] = {}
+    text = text[-_LONGEST:]
+    while (at := text.find("{", at)) >= 0:
         try:
-            found, _ = decoder.raw_decode(text[at:])
-        except ValueError:
-            found = None
-        if isinstance(found, dict):
-            return found
-        at = text.rfind("{", 0, at)
-    return {}
+            last, at = decoder.raw_decode(text, at)
+        except (ValueError, RecursionError):
+            at += 1
+    return last
 
 
 def prefer(model: BaseChatModel, question: str, first: str, second: str, sources: Sequence[str] = ()) -> float | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -42,6 +42,7 @@ def run_items(
     open_tasks = [task for task in tasks if name(task) not in kept]
     if done_file:
         done_file.parent.mkdir(parents=True, exist_ok=True)
+        _end_line(done_file)
     with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
         for count, item in enumerate(pool.map(lambda task: _attempt(task, ask, name(task)), open_tasks), len(kept) + 1):
             kept[item["id"]] = item
@@ -68,9 +69,17 @@ def _kept(file: Path, key: str) -> dict[str, Item]:
         return kept
     for line in file.read_text("utf-8", errors="replace").splitlines():
         try:
-            row: Mapping[str, Any] = json.loads(line)
+            row: Any = json.loads(line)
         except json.JSONDecodeError:
             continue  # the line that an interrupted run left half written
-        if row.get("key") == key:
-            kept[str(row["item"]["id"])] = row["item"]
+        item = row.get("item") if isinstance(row, dict) and row.get("key") == key else None
+        if isinstance(item, dict) and "id" in item:
+            kept[str(item["id"])] = item
     return kept
+
+
+def _end_line(file: Path) -> None:
+    """After a line that was left half written the next item begins a line of its own."""
+    if file.exists() and (written := file.read_bytes()) and not written.endswith(b"\n"):
+        with file.open("ab") as end:
+            end.write(b"\n")
