@@ -51,6 +51,13 @@ def fill(folder: Path) -> None:
         base.sync(TextSource("memory:b/", [("memory:b/pay.md", SALARY, "Salaries")]), principals=["hr"])
 
 
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A filled knowledge base."""
+    fill(tmp_path / "kb")
+    return tmp_path / "kb"
+
+
 def cited(messages: list[Any], n: int) -> str:
     """A model that cites its first source."""
     return "The workshop opens at nine in the morning [1]."

@@ -75,11 +75,18 @@ def mcp(
     from nacre.optional import need
 
     need("mcp", extra="mcp")
-    from nacre.server.mcp import serve_mcp
-
     if transport not in ("stdio", "http"):
         raise UsageError(tr(f"--transport is {transport!r}; choose stdio or http.", f"--transport 为 {transport!r}；请选 stdio 或 http。"))
-    serve_mcp(_settings(config, kb, model=model, host=host, port=port, principals=principals(who)), http=transport == "http")
+    settings = _settings(config, kb, model=model, host=host, port=port, principals=principals(who))
+    if transport == "http":
+        need("uvicorn", extra="serve")
+        need("fastapi", extra="serve")
+        from nacre.server.run import serve as run
+
+        return run(settings)
+    from nacre.server.mcp import serve_stdio
+
+    return serve_stdio(settings)
 
 
 def init(

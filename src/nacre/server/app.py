@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from importlib.resources import files
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI, Request
@@ -45,12 +46,17 @@ def create_app(settings: Settings, leaf: BaseChatModel | None = None) -> FastAPI
     """
     state = State(settings, leaf)
 
+    mcp = _mcp(state)
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         if state.records.one("entries", "status = 'in_progress'"):
             state.ingestion.wake()  # the last server was stopped before they were done
-        yield
-        state.close()
+        try:
+            async with mcp.session_manager.run() if mcp else nullcontext():
+                yield
+        finally:
+            state.close()
 
     # The usual documentation pages load scripts from elsewhere; /openapi.json is there for tools.
     app = FastAPI(title="Nacre", version="1", lifespan=lifespan, docs_url=None, redoc_url=None)
@@ -58,6 +64,8 @@ def create_app(settings: Settings, leaf: BaseChatModel | None = None) -> FastAPI
     for part in (chat, responses, embeddings, uploads, vector_stores, sources, feedback, me, health):
         app.include_router(part.router)
     _add_pages(app)
+    if mcp:
+        app.router.routes.extend(mcp.streamable_http_app(stateless_http=True, transport_security=_guarded()).routes)
     for kind in (Problem, NacreError, TimeoutError, NotImplementedError, Exception):
         app.add_exception_handler(kind, _told)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -71,6 +79,22 @@ def create_app(settings: Settings, leaf: BaseChatModel | None = None) -> FastAPI
             allow_headers=["authorization", "content-type"],
         )
     return app
+
+
+def _mcp(state: State) -> Any:
+    """The MCP server at /mcp, where its package is installed."""
+    if find_spec("mcp") is None:
+        return None
+    from nacre.server.mcp import NacreMCP
+
+    return NacreMCP(state, state.local)
+
+
+def _guarded() -> Any:
+    """The guard has looked at host and origin already."""
+    from mcp.server.transport_security import TransportSecuritySettings
+
+    return TransportSecuritySettings(enable_dns_rebinding_protection=False)
 
 
 def _add_pages(app: FastAPI) -> None:

@@ -68,7 +68,7 @@ def serve(settings: Settings) -> None:
     socket = config.bind_socket()
     host = f"[{server.host}]" if ":" in server.host else server.host
     url = f"http://{host}:{socket.getsockname()[1]}"
-    print(tr(f"Nacre serves {settings.kb} on {url}  (API: {url}/v1)", f"Nacre 已在 {url} 提供 {settings.kb}（API：{url}/v1）"), file=sys.stderr, flush=True)
+    print(tr(f"Nacre serves {settings.kb} on {url}  (API: {url}/v1, MCP: {url}/mcp)", f"Nacre 已在 {url} 提供 {settings.kb}（API：{url}/v1，MCP：{url}/mcp）"), file=sys.stderr, flush=True)
     if not app.state.nacre.keys.any():
         print(
             tr("There are no API keys: only this machine may ask. Make one: nacre keys add NAME", "未设置 API 密钥：仅本机可访问。创建密钥：nacre keys add 名称"),

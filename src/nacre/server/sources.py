@@ -28,17 +28,34 @@ async def source(
     """The text of a document around a cited span; `text[start - offset : end - offset]` is the quote."""
     state, asker = state_of(request), asker_of(request)
     store_of(state, asker, store)
-    return await run_in_threadpool(_read, state, asker, store, document, start, end)
+    return await run_in_threadpool(read, state, asker, store, document, start, end)
 
 
-def _read(state: State, asker: Asker, store: str, document: int, start: int, end: int) -> dict[str, Any]:
+def read(state: State, asker: Asker, store: str, document: int, start: int, end: int, *, whole: bool = False) -> dict[str, Any]:
+    """A document around a span, if its reader may see it.
+
+    Args:
+        state: the server's.
+        asker: who reads.
+        store: a vector store that the asker may use.
+        document: its number.
+        start: first character of the span.
+        end: one past its last.
+        whole: give the whole text.
+
+    Returns:
+        The document's facts, `text`, and `offset`, the place of the text's first character in the document.
+
+    Raises:
+        Problem: there is no such document for this reader.
+    """
     base = state.bases.get(store)
     found = base.document(document)
     if found is None or not base.visible(found["uri"], asker.principals):
         raise not_found(f"document {document}")
     text = base.text(found["uri"])
     start, end = min(start, len(text)), min(max(start, end), len(text))
-    offset, stop = max(0, start - _AROUND), min(len(text), end + _AROUND)
+    offset, stop = (0, len(text)) if whole else (max(0, start - _AROUND), min(len(text), end + _AROUND))
     return {
         **found,
         "object": "source",
