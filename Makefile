@@ -42,7 +42,7 @@ lint: $(VENV)/.dev  ## Lint the code.
 	@$(BIN)/ruff check .
 
 types: $(VENV)/.dev  ## Check the types of the package as it would be installed.
-	@rm -rf build/types && $(PIP) --no-deps --no-build-isolation --target build/types .
+	@rm -rf build && $(PIP) --no-deps --no-build-isolation --target build/types .
 	@cd build && MYPYPATH=types ../$(BIN)/mypy --config-file ../pyproject.toml -p nacre
 
 bench: $(VENV)/.dev .bench/.peers  ## Run the benchmarks and write docs/benchmarks.md. 基准测试
@@ -67,6 +67,7 @@ serve: $(VENV)/.core  ## Serve the sample knowledge base on http://127.0.0.1:808
 	@$(BIN)/nacre demo --kb .demo/kb --quiet && $(BIN)/nacre serve --kb .demo/kb
 
 wheel: $(VENV)/.core  ## Build the wheel into dist/.
+	@rm -rf build
 	@$(BIN)/python -m pip --disable-pip-version-check -q wheel --no-deps -w dist .
 
 clean:  ## Remove everything that was built.

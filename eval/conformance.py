@@ -81,7 +81,7 @@ def _arguments(schema: dict[str, Any], asked: str) -> dict[str, Any]:
     """Arguments that fit a JSON schema: numbers and quoted names from the question where there are any."""
     number = re.search(r"\d+", asked)
     quoted = re.search(r"'([^']+)'", asked)
-    values = {
+    values: dict[str, Any] = {
         "integer": int(number[0]) if number else 1,
         "number": float(number[0]) if number else 1.0,
         "boolean": True,
@@ -134,8 +134,12 @@ def suite_class(base: type, make: Make) -> type:
         The subclass, with the capabilities of `CapableChatModel`.
     """
     shown: dict[str, Any] = {"chat_model_class": _Factory(make), "chat_model_params": {"model": "capable"}}
-    fields = {name: property(lambda self, value=value: value) for name, value in {**shown, **CAPABILITIES}.items()}
+    fields = {name: _constant(value) for name, value in {**shown, **CAPABILITIES}.items()}
     return type(f"Test{base.__name__}", (base,), fields)
+
+
+def _constant(value: Any) -> property:
+    return property(lambda self: value)
 
 
 class _Factory:

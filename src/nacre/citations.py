@@ -153,7 +153,7 @@ def as_annotations(citations: Sequence[Citation]) -> list[dict[str, Any]]:
             "end_index": c["answer_end"],
             "cited_text": c["quote"],
             "extras": {
-                name: c[name]  # type: ignore[literal-required]
+                name: c[name]
                 for name in ("n", "chunk_id", "document_id", "version", "heading", "page", "start", "end", "support")
             },
         }

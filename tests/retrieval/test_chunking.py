@@ -149,7 +149,7 @@ def test_front_matter_that_says_only_the_title_is_no_chunk_of_its_own() -> None:
     made = chunk(opening + hidden + body, blocks, "Batch Processor", Small())
     assert [(opening + hidden + body)[one.start : one.end] for one in made] == [body]
     assert made[0].context == "Batch Processor"
-    document, made = chunks_of("# Batch Processor\n")
+    _, made = chunks_of("# Batch Processor\n")
     assert len(made) == 1
 
 

@@ -115,9 +115,10 @@ def test_filters_hold_in_both_arms(base) -> None:
 
     base.sync(Dated())
     for arms in (("words",), ("vectors",), ("words", "vectors")):
-        look = lambda where, arms=arms: sorted(
-            int(h.uri[-1]) for h in base.search("report of the year", k=50, where=where, arms=arms)
-        )  # noqa: E731
+
+        def look(where, arms=arms):
+            return sorted(int(h.uri[-1]) for h in base.search("report of the year", k=50, where=where, arms=arms))
+
         assert look(Filter(uri_prefix="s/a+b/")) == [1, 3, 5, 7, 9]
         assert look(Filter(uri_prefix="s/a.b/")) == []
         assert look(

@@ -139,7 +139,8 @@ def innermost(model: BaseChatModel) -> BaseChatModel:
 def _questions(messages: Sequence[BaseMessage]) -> list[BaseMessage]:
     """What the user wrote since the last answer, as text."""
     new = itertools.takewhile(lambda m: not isinstance(m, AIMessage) or m.tool_calls, reversed(messages))
-    return [HumanMessage(text_of(m)) for m in new if isinstance(m, HumanMessage)][::-1]
+    asked: list[BaseMessage] = [HumanMessage(text_of(m)) for m in new if isinstance(m, HumanMessage)]
+    return asked[::-1]
 
 
 def _with_past(messages: Sequence[BaseMessage], past: Sequence[BaseMessage], question: str) -> list[BaseMessage]:
