@@ -6,15 +6,16 @@ import asyncio
 import json
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 pytest.importorskip("mcp")
-from mcp import Client, StdioServerParameters  # noqa: E402
+from mcp import Client, StdioServerParameters
 
-from nacre.server.mcp import NacreMCP  # noqa: E402
+from nacre.server.mcp import NacreMCP
 
 
 def data(result: Any) -> Any:
@@ -52,7 +53,7 @@ def test_tools_and_resources_in_process(serve):
 
 
 def test_nacre_mcp_over_stdio(folder):
-    nacre = os.path.join(os.path.dirname(sys.executable), "nacre")
+    nacre = str(Path(sys.executable).with_name("nacre"))
     asyncio.run(walk(StdioServerParameters(command=nacre, args=["mcp", "--kb", str(folder), "--model", "quote"], env={**os.environ, "NACRE_LANG": "en"})))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -81,7 +81,7 @@ class Question:
         self.note(outcome, "ok")
         return reply
 
-    async def stream(self) -> AsyncIterator[AIMessageChunk]:
+    async def stream(self) -> AsyncGenerator[AIMessageChunk, None]:
         """Ask, and pass on the chunks.
 
         Yields:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
@@ -13,7 +13,7 @@ from langchain_core.messages import AIMessageChunk
 
 from nacre.messages import as_chunk
 from nacre.server.answering import Outcome, Question
-from nacre.server.citing import annotations, extension
+from nacre.server.citing import extension, url_citations
 from nacre.server.context import asker_of, base_url, check_model, request_id, state_of
 from nacre.server.conversation import ChatRequest, messages_of, options_of, tool_calls_of, tool_names, usage_of
 from nacre.server.problems import problem_of, unknown_model
@@ -62,7 +62,7 @@ async def chat(request: Request, body: ChatRequest) -> Response:
         "role": "assistant",
         "content": text if text or not calls else None,
         "refusal": None,
-        "annotations": annotations(question.base_url, outcome.own.get("citations") or [], question.store),
+        "annotations": url_citations(question.base_url, outcome.own.get("citations") or [], question.store),
     }
     if thought:
         message["reasoning_content"] = thought
@@ -127,7 +127,7 @@ class _Stream:
             self.question.note(self.outcome, problem_of(error).code or "error")
             raise
 
-    async def events(self) -> AsyncIterator[bytes]:
+    async def events(self) -> AsyncGenerator[bytes, None]:
         """The stream.
 
         Yields:
@@ -152,8 +152,8 @@ class _Stream:
             metrics.streams -= 1
             self.question.note(self.outcome, status)
 
-    async def _all(self) -> AsyncIterator[AIMessageChunk]:
-        async with aclosing(self._chunks) as chunks:  # type: ignore[type-var] # an async generator, which can be closed
+    async def _all(self) -> AsyncGenerator[AIMessageChunk, None]:
+        async with aclosing(self._chunks) as chunks:
             if self._first is not None:
                 yield self._first
             async for chunk in chunks:
@@ -186,7 +186,7 @@ class _Stream:
     def _ending(self) -> list[bytes]:
         own, url, store = self.outcome.own, self.question.base_url, self.question.store
         events = []
-        if cited := annotations(url, own.get("citations") or [], store):
+        if cited := url_citations(url, own.get("citations") or [], store):
             events.append(self._event({"annotations": cited}))
         events.append(self._event({}, self.outcome.finish_reason(bool(self._calls)), nacre=extension(url, own, store)))
         if self.include_usage:

@@ -26,7 +26,7 @@ def address(base_url: str, citation: Mapping[str, Any], store: str) -> str:
     return f"{base_url}sources/{citation['document_id']}?{urlencode(place)}"
 
 
-def annotations(base_url: str, citations: Sequence[Mapping[str, Any]], store: str) -> list[dict[str, Any]]:
+def url_citations(base_url: str, citations: Sequence[Mapping[str, Any]], store: str) -> list[dict[str, Any]]:
     """Citations as annotations of a chat completion.
 
     Args:

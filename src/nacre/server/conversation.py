@@ -142,7 +142,7 @@ def usage_of(usage: UsageMetadata | None) -> dict[str, Any]:
     Returns:
         The `usage` object of a chat completion.
     """
-    asked, said = (usage or {}).get("input_tokens", 0), (usage or {}).get("output_tokens", 0)
+    asked, said = (usage["input_tokens"], usage["output_tokens"]) if usage else (0, 0)
     return {"prompt_tokens": asked, "completion_tokens": said, "total_tokens": asked + said}
 
 

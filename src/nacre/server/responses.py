@@ -218,7 +218,7 @@ class _Answer:
             yield self._event("response.output_item.added", output_index=0, item=self._message("in_progress", None))
             yield self._event("response.content_part.added", **place, part=self._part(""))
             chunks = []
-            async with aclosing(self.question.stream()) as stream:  # type: ignore[type-var] # an async generator, which can be closed
+            async with aclosing(self.question.stream()) as stream:
                 async for chunk in stream:
                     chunks.append(chunk)
                     text, _ = self.outcome.take(chunk)

@@ -32,8 +32,13 @@ class PatientProtocol(H11Protocol):
         self._clock.cancel()
         super().connection_lost(exc)
 
+    @property
+    def _asked(self) -> bool:
+        """Whether the headers of a first request are whole."""
+        return bool(self.cycle)
+
     def _hang_up(self) -> None:
-        if self.cycle is None:  # no request yet
+        if not self._asked:
             self.transport.close()
 
 

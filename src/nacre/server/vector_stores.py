@@ -68,7 +68,7 @@ async def create(request: Request, body: NewStore) -> dict[str, Any]:
     """Make a vector store."""
     state, asker = state_of(request), asker_of(request, writing=True)
     files = [own_file(state, asker, file) for file in body.file_ids]
-    store = {"id": new_id("vs"), "owner": asker.id, "name": body.name or "", "metadata": json.dumps(body.metadata or {}), "created": int(time.time())}
+    store: Row = {"id": new_id("vs"), "owner": asker.id, "name": body.name or "", "metadata": json.dumps(body.metadata or {}), "created": int(time.time())}
     state.records.insert("stores", store)
     await run_in_threadpool(state.bases.get, store["id"])
     _add(state, asker, store["id"], files, None, None)
