@@ -21,6 +21,7 @@ BENCHMARKS: dict[str, tuple[str, tuple[str, ...]]] = {
     "startup": ("Starting: import, help, a cold search, the demo", ()),
     "layers": ("What a layer costs", ()),
     "quote": ("The embedded default model", ()),
+    "evaluation": ("The gate, the metrics, refusals", ()),
     "retrieval": ("Retrieval quality and indexing, beside LangChain and LlamaIndex", ()),
     "kb_scale": ("Large knowledge bases and permissions", ()),
     "crash": ("kill -9 during a sync", ()),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nacre.errors import EvaluationError
-from nacre.eval.statistics import interval, paired_losses
+from nacre.eval.statistics import bootstrap, paired_losses
 from nacre.language import tr
 
 # Metrics of which less is better; they are turned round before they are compared.
@@ -115,7 +115,7 @@ def _change(metric: str, both: Mapping[str, tuple[float, float]], p: float) -> C
         after=mean_after,
         p=p,
         loss=p < ALPHA and sign * (mean_after - mean_before) < 0,
-        interval=interval([b - a for a, b in both.values()]),
+        interval=bootstrap([b - a for a, b in both.values()]),
         worse=tuple(id for change, id in moved if change < 0),
         better=tuple(id for change, id in reversed(moved) if change > 0),
         items=len(both),

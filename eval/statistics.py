@@ -14,10 +14,24 @@ _FLIPS = 10_000
 
 
 def interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float]:
-    """The bootstrap percentile interval of a mean (Efron, 1979).
+    """The interval of a mean: by bootstrap, but where every item is right, or every one wrong, Wilson's (1927) for shares.
 
-    Where every item is right, or every one wrong, drawing again shows no spread, and Wilson's (1927) interval of a
-    share is given: 20 right answers of 20 do not prove that all are right.
+    Drawing again from items that are all alike shows no spread, and 20 right answers of 20 do not prove that all are.
+
+    Args:
+        values: (n,) one number an item.
+        level: coverage, 0 to 1.
+
+    Returns:
+        (low, high); (nan, nan) for no items.
+    """
+    if len(values) and set(values) in ({0.0}, {1.0}):
+        return _wilson(float(values[0]), len(values), level)
+    return bootstrap(values, level)
+
+
+def bootstrap(values: Sequence[float], level: float = 0.95) -> tuple[float, float]:
+    """The bootstrap percentile interval of a mean (Efron, 1979).
 
     Args:
         values: (n,) one number an item.
@@ -28,11 +42,7 @@ def interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float
     """
     if not len(values):
         return float("nan"), float("nan")
-    sample = np.asarray(values, dtype=float)
-    if sample.min() == sample.max() and sample[0] in (0.0, 1.0):
-        return _wilson(float(sample[0]), len(sample), level)
-    draws = _means(sample)
-    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(_means(np.asarray(values, dtype=float)), [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ def test_the_judge_reads_the_answer_as_material() -> None:
 def test_agreement_with_labels_is_reported() -> None:
     rows = load_labelled(Path(nacre.eval.__file__).parent / "labelled.jsonl")
     labels = [row["labels"].get("faithful") for row in rows]
-    said = ['{"score": %d}' % (5 if label else 1) for label in labels]
+    said = [json.dumps({"score": 5 if label else 1}) for label in labels]
     report = judge_answers(rows, ScriptedChatModel(said), criteria=["faithful"])
     assert report.figures["faithful_agreement"] == 1.0 and report.figures["faithful_kappa"] == 1.0
     always = judge_answers(rows, ScriptedChatModel(lambda messages, n: '{"score": 5}'), criteria=["faithful"])
