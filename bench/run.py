@@ -31,7 +31,6 @@ BENCHMARKS: dict[str, tuple[str, tuple[str, ...]]] = {
     "attacks": ("The sandbox under attack", ()),
     "pal": ("Published programs, replayed", ()),
     "react": ("The ReAct parser and loop", ()),
-    "evaluation": ("The gate and `why` under test", ()),
     "server": ("The server under load", ()),
 }
 
