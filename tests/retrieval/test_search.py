@@ -237,3 +237,12 @@ def test_a_base_made_with_the_embedded_default_opens_without_a_word_about_it(tmp
         assert again.stats()["embedder"].endswith("all-MiniLM-L6-v2")
     with KnowledgeBase.open(tmp_path / "kb", "all-MiniLM-L6-v2") as named:
         assert named.verify() == []
+
+
+def test_entries_that_were_replaced_do_not_spoil_the_scores(base) -> None:
+    """tantivy counts replaced entries in its document frequencies until their segment is merged away."""
+    texts = {n: f"The price list {n} of the canteen." for n in range(12)}
+    for turn in range(6):
+        texts |= {n: f"The price list {n} of the canteen, edition {turn}." for n in range(12) if n != turn}
+        base.sync(TextSource("a:", [(f"a:{n}", text) for n, text in texts.items()]))
+        assert len(base.search("canteen price", k=20)) == 12

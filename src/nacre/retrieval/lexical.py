@@ -184,7 +184,8 @@ class WordIndex:
         total = self._searcher.num_docs + 1
         variance = 0.0
         for word, weight in asked.items():
-            holding = self._searcher.doc_freq("body", word)
+            # Entries that were replaced count until their segment is merged away: there may seem to be more than there are.
+            holding = min(self._searcher.doc_freq("body", word), self._searcher.num_docs)
             share = (holding + 0.5) / (total + 1)
             idf = math.log(1 + (total - holding + 0.5) / (holding + 0.5))
             variance += (weight * idf) ** 2 * share * (1 - share)
