@@ -35,6 +35,8 @@ def open_session(path: Path) -> InferenceSession:
     Returns:
         A session that computes on the calling thread, so that several texts can be encoded beside each other.
     """
+    # Its Linux wheels report usage to Microsoft and keep a device id in the home directory, unless told not to beforehand.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
