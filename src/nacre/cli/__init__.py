@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
-from typing import Any
 
 import typer
 
-from nacre.cli import demo, doctor, evaluate, knowledge, reason, serve, why
+from nacre.cli import demo, doctor, evaluate, knowledge, reason, serve, usage, why
 from nacre.errors import NacreError
 from nacre.language import tr
+
+_INTERRUPTED = 130  # by convention 128 + SIGINT; typer turns Ctrl-C into it
 
 app = typer.Typer(
     name="nacre",
@@ -29,6 +31,12 @@ for part in (knowledge, why, reason, evaluate, serve, doctor, demo):
 
 def main() -> None:
     """Run the command line and end the process with the exit status described above."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by the shell: `nacre … >&-`
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123
+        elif hasattr(stream, "reconfigure"):  # a terminal without UTF-8 shows escapes instead of failing
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(run())
 
 
@@ -41,27 +49,26 @@ def run(arguments: list[str] | None = None) -> int:
     Returns:
         The exit status.
     """
+    usage.translate_help()
     command = typer.main.get_command(app)
-    click_error = _click_errors()
     try:
         status = command.main(args=arguments, prog_name="nacre", standalone_mode=False)
+        sys.stdout.flush()  # a full disk is met here, not after the exit status is known
     except NacreError as error:
         return _fail(error.message)
-    except click_error as error:
-        return _fail(error.format_message()) if error.format_message() else 2
-    except KeyboardInterrupt:
-        print(tr("\nStopped.", "\n已停止。"), file=sys.stderr)
-        return 130
+    except usage.ClickError as error:
+        return _fail(usage.message(error)) if error.format_message() else 2
     except BrokenPipeError:
         # The reader has gone (`nacre … | head`); keep Python from complaining at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still to be written has no place
+        return _fail(": ".join(str(part) for part in (error.filename, error.strerror or error) if part))
+    if status == _INTERRUPTED:
+        print(tr("Stopped.", "已停止。"), file=sys.stderr)
     return status if isinstance(status, int) else 0
-
-
-def _click_errors() -> Any:
-    # typer carries its own click; the root of its errors is found above one that typer exports.
-    return next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
 
 
 def _fail(message: str) -> int:

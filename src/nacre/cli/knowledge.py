@@ -76,8 +76,8 @@ def sync(
         typer.Option("--prune/--no-prune", help=tr("Delete documents whose file is gone.", "删除来源已消失的文档。")),
     ] = True,
     as_json: JsonFlag = False,
-) -> None:
-    """Sync sources into the knowledge base."""
+) -> int:
+    """Sync sources into the knowledge base; exit 2 when nothing of them could be read."""
     began = time.perf_counter()
     base = opened(kb, embedder, create=True)
     with progress(quiet=as_json) as bar:
@@ -94,6 +94,15 @@ def sync(
         report = base.sync(*sources, principals=principals(who), prune=prune, on_progress=show)
     seconds = round(time.perf_counter() - began, 3)
     failed = [{"uri": uri, "reason": reason} for uri, reason in report.failed]
+    _show_sync(report, failed, seconds, as_json)
+    if not failed or report.added or report.updated or report.deleted or report.unchanged:
+        return 0
+    first = f"{failed[0]['uri']}: {failed[0]['reason']}"
+    more = tr(f" ({len(failed)} failed)", f"（共 {len(failed)} 个失败）") if len(failed) > 1 else ""
+    raise UsageError(tr(f"Nothing could be read. {first}{more}", f"没有读到任何内容。{first}{more}"))
+
+
+def _show_sync(report: Any, failed: list[dict[str, str]], seconds: float, as_json: bool) -> None:
     counts = {
         "added": report.added,
         "updated": report.updated,

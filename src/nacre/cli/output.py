@@ -60,7 +60,12 @@ def print_json(data: dict[str, Any]) -> None:
     Args:
         data: plain data; dataclasses and tuples are turned into objects and lists.
     """
-    sys.stdout.write(json.dumps(data, ensure_ascii=False, default=_plain) + "\n")
+    text = json.dumps(data, ensure_ascii=False, default=_plain)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:  # a terminal without UTF-8, or a file name that is not
+        text = json.dumps(data, default=_plain)
+    sys.stdout.write(text + "\n")
 
 
 def _plain(value: object) -> object:
@@ -121,7 +126,7 @@ def progress(*, quiet: bool = False) -> Iterator[Progress]:
     )
 
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),  # file names stand in it
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),

@@ -37,14 +37,7 @@ def pal(question: str, model: ModelOption = None, as_json: JsonFlag = False) -> 
     from nacre.reasoning.pal import ProgramAided
 
     chosen = model or default_spec()
-    if chosen == "quote":
-        console(stderr=True).print(
-            tr(
-                "quote cannot write programs: name a language model with --model.",
-                "quote 不会写程序：请用 --model 指定语言模型。",
-            ),
-            style="yellow",
-        )
+    _warn_of_quote(chosen)
     message = ProgramAided(inner=load_model(chosen)).invoke(asked(question))
     own = nacre_of(message)
     if as_json:
@@ -77,12 +70,14 @@ def agent(
     """Let an agent answer, and show its steps."""
     from nacre.agents.display import show_agent, trajectory_data
     from nacre.agents.react import ReAct
-    from nacre.connectors.models import load_model
+    from nacre.connectors.models import default_spec, load_model
     from nacre.messages import text_of
     from nacre.tools import make_tools
 
+    chosen = model or default_spec()
+    _warn_of_quote(chosen)
     tools = make_tools(tool if tool is not None else ["python"], kb=kb, principals=principals(who))
-    react = ReAct(inner=load_model(model), tools=tools, max_steps=max_steps)
+    react = ReAct(inner=load_model(chosen), tools=tools, max_steps=max_steps)
     question = asked(question)
     if as_json:
         message = react.invoke(question)
@@ -115,6 +110,17 @@ def run_file(
     return 0 if done.status == "ok" else 1
 
 
+def _warn_of_quote(model: str) -> None:
+    if model == "quote":
+        console(stderr=True).print(
+            tr(
+                "quote only quotes; it neither writes programs nor uses tools. Name a language model with --model.",
+                "quote 只会摘录，不会写程序，也不会使用工具。请用 --model 指定语言模型。",
+            ),
+            style="yellow",
+        )
+
+
 def _show_execution(done: Any) -> None:
     out, err = console(), console(stderr=True)
     out.print(done.stdout, end="", markup=False)
@@ -128,6 +134,7 @@ def _program(file: Path) -> str:
     try:
         return file.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else tr("it is not UTF-8 text", "不是 UTF-8 文本")
         raise UsageError(
-            tr(f"{file} cannot be read as a Python file: {error}", f"无法将 {file} 作为 Python 文件读取：{error}")
+            tr(f"{file} cannot be read as a Python file: {why}.", f"无法将 {file} 作为 Python 文件读取：{why}。")
         ) from error

@@ -57,7 +57,7 @@ def read(folder: Path) -> Manifest | None:
     path = folder / NAME
     try:
         content = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # the latter: `folder` is a file, which making it will say
         return None
     except (OSError, UnicodeDecodeError) as error:
         raise _damaged(path, str(error)) from error
