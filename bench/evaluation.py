@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -39,6 +39,7 @@ from nacre.grounding import answerability
 from nacre.language import language_of
 from nacre.messages import last_user_text, text_of
 from nacre.retrieval import lexical
+from nacre.retrieval.rag import RetrievalAugmented
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("NACRE_SHARED") or ROOT.parent / "shared") / "data" / "rag"
@@ -84,9 +85,12 @@ def swapped_languages() -> Iterator[None]:
         yield
 
 
-def with_threshold(value: float) -> Any:
-    """The embedded model with another threshold of refusal."""
-    return patch.dict(answerability.REFUSE_BELOW, {"titled": value, "loose": value})
+def with_threshold(value: float) -> ExitStack:
+    """The embedded model with another threshold of refusal, and no refusal before it is asked."""
+    stack = ExitStack()
+    stack.enter_context(patch.dict(answerability.REFUSE_BELOW, {"titled": value, "loose": value}))
+    stack.enter_context(patch.object(RetrievalAugmented, "_irrelevant", lambda self, found: False, create=True))
+    return stack
 
 
 def regressions() -> Iterator[Row]:

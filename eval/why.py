@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 # In the order in which a passage passes them; "none" means that it was used.
 STAGES = (
-    "source", "parse", "permission", "words", "vectors", "fusion", "distinct", "rerank", "chunk", "packing", "model",
+    "source", "parse", "permission", "words", "vectors", "fusion", "distinct", "rerank", "relevance", "chunk", "packing", "model",
     "citation", "none",
 )  # fmt: skip
 
@@ -182,6 +182,9 @@ def _not_used(
     reply = stack.invoke(question, **options)
     own, answer = nacre_of(reply), text_of(reply)
     told: dict[str, Any] = {"uri": place.uri, "ranks": ranks.as_dict(), "answer": answer}
+    if own.get("abstained") and not own.get("hits"):
+        best = max((d.metadata.get("relevance") or 0.0 for d in documents), default=0.0)
+        return Diagnosis("relevance", tr(f"It was found, but the best passage seemed too unlikely to hold an answer ({best}), so the model was not asked.", f"已检索到，但最佳段落含有答案的可能性过低（{best}），因此未询问模型。"), tr(f"min_relevance = {best}", f"min_relevance = {best}"), {"min_relevance": best}, **told)
     spans = [(d.metadata["start"], d.metadata["end"]) for d in documents if d.metadata["uri"] == place.uri]
     if not any(place.shown_by(*span) for span in spans) and not _used(reply, expect, place):
         return Diagnosis("chunk", tr("It was cut in two, and only a part was shown.", "它被切成两段，只展示了一部分。"), tr("Show the neighbours too: expand = 1.", "同时展示相邻片段：expand = 1。"), {"expand": 1}, **told)

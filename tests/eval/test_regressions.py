@@ -12,7 +12,7 @@ from unittest.mock import patch
 import pytest
 from langchain_core.messages import BaseMessage
 
-from nacre import ScriptedChatModel, prompts
+from nacre import RetrievalAugmented, ScriptedChatModel, prompts
 from nacre.connectors.models.quote import QuoteChatModel
 from nacre.eval.gate import compare
 from nacre.eval.report import Report
@@ -72,8 +72,9 @@ def test_the_chinese_words_broken(beir: Path, tmp_path: Path, monkeypatch: pytes
     assert {"ndcg@10", "recall@10"} <= lost(before, after)
 
 
-def test_the_threshold_of_refusal_lowered(sample: Report) -> None:
-    with patch.dict(answerability.REFUSE_BELOW, {"titled": 0.0, "loose": 0.0}):
+def test_the_thresholds_of_refusal_lowered(sample: Report) -> None:
+    always = patch.object(RetrievalAugmented, "_irrelevant", lambda self, found: False, create=True)
+    with always, patch.dict(answerability.REFUSE_BELOW, {"titled": 0.0, "loose": 0.0}):
         assert lost(sample, evaluate_sample(QuoteChatModel())) == {"refusal_recall"}
 
 

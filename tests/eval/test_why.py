@@ -142,6 +142,12 @@ def test_a_budget_that_is_too_small_is_named_with_the_one_that_suffices(tmp_path
     assert asked(kb, k=2, source_tokens=found.setting["source_tokens"]).stage in ("none", "model")
 
 
+def test_a_passage_that_seemed_irrelevant_is_told_apart_from_one_without_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kb = base(tmp_path, [FACT, *OTHERS])
+    monkeypatch.setattr(RetrievalAugmented, "_irrelevant", lambda self, found: True, raising=False)
+    assert asked(kb).stage == "relevance"
+
+
 def test_a_model_that_ignores_its_sources_is_named(tmp_path: Path) -> None:
     kb = base(tmp_path, [FACT, *OTHERS])
     found = asked(kb, model=ScriptedChatModel(lambda messages, n: "It is a secret."))

@@ -72,6 +72,7 @@ _NAMES = {
     "fused": lambda: tr("fused", "融合后"),
     "distinct": lambda: tr("near-duplicates", "去重"),
     "rerank": lambda: tr("reranking", "重排序"),
+    "relevance": lambda: tr("the relevance check", "相关性检查"),
     "chunk": lambda: tr("chunking", "切分"),
     "packing": lambda: tr("packing", "装入上下文"),
     "model": lambda: tr("the model", "模型"),
