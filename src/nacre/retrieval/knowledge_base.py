@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from nacre.errors import LockedError, UsageError
@@ -39,10 +38,9 @@ if TYPE_CHECKING:
 
 
 class KnowledgeBase:
-    """Documents in a folder, kept in step with their sources, searched by words and by meaning.
+    """Documents in a folder, kept in step with their sources, searched by words and by meaning: see `KnowledgeBase.open`.
 
-    Open one with `KnowledgeBase.open`. One process at a time may write; any number may search meanwhile and see new
-    content without opening the folder again. Safe to share between threads.
+    One process at a time may write; any number may search meanwhile and see new content. Safe to share between threads.
     """
 
     def __init__(self, folder: Path, catalog: Catalog, manifest: Manifest, encoder: Encoder | None) -> None:
@@ -335,8 +333,7 @@ class KnowledgeBase:
         """All documents, sorted by address.
 
         Returns:
-            For each: uri, title, mime, version, principals, modified (seconds since 1970 or None), chunks, characters,
-            document_id, metadata.
+            For each: uri, title, mime, version, principals, modified (seconds or None), chunks, characters, document_id, metadata.
         """
         return self._catalog.documents()
 
@@ -397,7 +394,5 @@ class KnowledgeBase:
     def __enter__(self) -> KnowledgeBase:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
