@@ -8,6 +8,8 @@ import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from nacre.eval.canonical import canonical
+
 # --- rankings ---------------------------------------------------------------------------------------------------------
 
 
@@ -76,12 +78,11 @@ def average_precision(ranking: Sequence[str], relevant: Mapping[str, int]) -> fl
 # --- answers ----------------------------------------------------------------------------------------------------------
 
 _ARTICLES = re.compile(r"\b(?:a|an|the)\b")
-_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}\b)")
 _TOKEN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]|[^\W_\u3400-\u9fff\uf900-\ufaff]+(?:\.\d+)?")
 
 
 def normalise(text: str) -> str:
-    """An answer as it is compared: NFKC, case folded, without punctuation, articles, and commas in numbers.
+    """An answer as it is compared: NFKC, case folded, numbers and dates in one form, without punctuation and articles.
 
     Args:
         text: an answer.
@@ -105,7 +106,7 @@ def tokens(text: str) -> list[str]:
     Returns:
         Latin words and numbers whole, Han characters one by one.
     """
-    folded = _THOUSANDS.sub("", unicodedata.normalize("NFKC", text).casefold())
+    folded = canonical(unicodedata.normalize("NFKC", text).casefold())
     return _TOKEN.findall(_ARTICLES.sub(" ", folded))
 
 
