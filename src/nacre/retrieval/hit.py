@@ -22,6 +22,9 @@ class Hit:
         chunk_id: number of the chunk, never used twice.
         document_id: number of the document; it survives a rename.
         version: 1 for a new document, one more after each change of its text.
+        relevance: estimated probability that the passage holds an answer, comparable between searches, from the words
+            of the whole knowledge base (`nacre.retrieval.relevance`); None where that says nothing: in a base of a few
+            chunks, or of a passage in another language than the query's.
     """
 
     text: str
@@ -35,6 +38,7 @@ class Hit:
     chunk_id: int
     document_id: int
     version: int
+    relevance: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """All fields as JSON-ready data.

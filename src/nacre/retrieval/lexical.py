@@ -175,6 +175,45 @@ class WordIndex:
         scores = {int(number or 0): float(score) for number, (score, _) in zip(numbers, hits, strict=True)}
         return Arm(scores, 0.0, self._deviation(asked))
 
+    def reach(self, query: str) -> float:
+        """What the words of a query are worth together: a chunk that says each of them once scores about that.
+
+        Args:
+            query: any text.
+
+        Returns:
+            The sum of their idf; a word that no chunk holds counts like one that a single chunk holds.
+        """
+        return sum(weight * self._idf(max(1, self._holding(word))) for word, weight in self._asked(query).items())
+
+    def said(self, wanted: Sequence[str], among: Sequence[int]) -> dict[int, float]:
+        """How much of some words given chunks say.
+
+        Args:
+            wanted: index terms, each once, not empty.
+            among: chunk numbers, not empty.
+
+        Returns:
+            The share of the words that a chunk holds, weighted by idf, 0 to 1; a chunk that holds none is left out.
+        """
+        tantivy = self._tantivy
+        idf = {word: self._idf(max(1, self._holding(word))) for word in wanted[:_WORDS_AT_MOST]}
+        clauses = [
+            (
+                tantivy.Occur.Should,
+                tantivy.Query.const_score_query(tantivy.Query.term_query(self.schema, "body", word), value),
+            )
+            for word, value in idf.items()
+        ]
+        limit = tantivy.Query.const_score_query(tantivy.Query.term_set_query(self.schema, "chunk", list(among)), 0.0)
+        found = tantivy.Query.boolean_query(
+            [(tantivy.Occur.Must, tantivy.Query.boolean_query(clauses)), (tantivy.Occur.Must, limit)]
+        )
+        hits = self._searcher.search(found, len(among), count=False).hits
+        numbers = self._searcher.fast_field_values("chunk", [address for _, address in hits])
+        most = sum(idf.values())
+        return {int(number or 0): float(score) / most for number, (score, _) in zip(numbers, hits, strict=True)}
+
     def _asked(self, query: str) -> dict[str, float]:
         counts = Counter(terms(query))
         return {word: n * (0.5 if word in _HALF else 1.0) for word, n in list(counts.items())[:_WORDS_AT_MOST]}
@@ -184,12 +223,17 @@ class WordIndex:
         total = self._searcher.num_docs + 1
         variance = 0.0
         for word, weight in asked.items():
-            # Entries that were replaced count until their segment is merged away: there may seem to be more than there are.
-            holding = min(self._searcher.doc_freq("body", word), self._searcher.num_docs)
+            holding = self._holding(word)
             share = (holding + 0.5) / (total + 1)
-            idf = math.log(1 + (total - holding + 0.5) / (holding + 0.5))
-            variance += (weight * idf) ** 2 * share * (1 - share)
+            variance += (weight * self._idf(holding)) ** 2 * share * (1 - share)
         return math.sqrt(variance)
+
+    def _holding(self, word: str) -> int:
+        # Entries that were replaced count until their segment is merged away: there may seem to be more than there are.
+        return min(int(self._searcher.doc_freq("body", word)), int(self._searcher.num_docs))
+
+    def _idf(self, holding: int) -> float:
+        return math.log(1 + (self._searcher.num_docs + 1 - holding + 0.5) / (holding + 0.5))
 
     def _limits(self, audiences: Sequence[int] | None, where: Filter | None) -> list[Any]:
         query, kinds = self._tantivy.Query, self._tantivy.FieldType

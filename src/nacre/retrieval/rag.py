@@ -19,7 +19,8 @@ from nacre.markers import DeadMarkers, LiveMarkers, as_nacre_provider
 from nacre.messages import Source, last_user_text, nacre_of, render_sources, replace_last_user, text_of, with_nacre
 from nacre.retrieval.packing import estimate_tokens, pack
 
-_PLACE = ("uri", "title", "heading", "page", "start", "end", "chunk_id", "document_id", "version", "score")
+MIN_RELEVANCE = 0.035  # hardly a right answer falls below (bench/relevance_weights.py)
+_PLACE = ("uri", "title", "heading", "page", "start", "end", "chunk_id", "document_id", "version", "score", "relevance")
 
 
 class RetrievalAugmented(ChatModelDecorator):
@@ -28,12 +29,14 @@ class RetrievalAugmented(ChatModelDecorator):
     Args:
         inner: the model that writes the answer.
         retriever: finds documents for the last user message. The metadata of a document may hold `uri`, `title`,
-            `heading`, `page`, `start`, `end`, `chunk_id`, `document_id`, `version` and `score`.
+            `heading`, `page`, `start`, `end`, `chunk_id`, `document_id`, `version`, `score` and `relevance`.
         strict: cut every sentence that its cited source does not support, and refuse when nothing is left. The answer
             is then shown only when it is whole.
         min_support: with `strict`, the least share (0 to 1) of a sentence's words that the cited quote must hold.
         source_tokens: the most tokens (estimated) of the sources in the prompt; None takes half of the model's window,
             or 6,000 where the window is not known.
+        min_relevance: refuse without asking the model when no document is as likely as this to hold an answer (0 to 1;
+            see `Hit.relevance`); 0 always asks. Documents without `relevance` are not judged: the model is asked.
         prompt: id of the prompt, with the variables `sources` and `question`.
 
     Call options: `principals`, a list of names as whom the retriever is to search.
@@ -46,6 +49,7 @@ class RetrievalAugmented(ChatModelDecorator):
     strict: bool = False
     min_support: float = Field(default=0.5, ge=0, le=1)
     source_tokens: int | None = Field(default=None, gt=0)
+    min_relevance: float = Field(default=MIN_RELEVANCE, ge=0, le=1)
     prompt: str = "rag/answer"
 
     def flow(self, messages: list[BaseMessage], **kwargs: Any) -> Flow:
@@ -58,7 +62,7 @@ class RetrievalAugmented(ChatModelDecorator):
         asker = {} if principals is None else {"principals": principals}
         found: list[Document] = yield from self.call(self.retriever, question, **asker)
         kept, dropped = pack(found, self._budget(messages))
-        if not kept:
+        if not kept or self._irrelevant(found):
             return with_nacre(AIMessage(refusal(language)), abstained=True, citations=[], hits=[])
         sources = [Source(n, document.page_content, _title(document)) for n, document in enumerate(kept, 1)]
         asked = prompts.load(self.prompt, language).render(sources=render_sources(sources), question=question)
@@ -67,6 +71,12 @@ class RetrievalAugmented(ChatModelDecorator):
         if dropped:
             reply = with_nacre(reply, dropped=[str(d.metadata.get("chunk_id", "")) for d in dropped])
         return self._cited(reply, sources, kept, language)
+
+    def _irrelevant(self, found: Sequence[Document]) -> bool:
+        judged = [document.metadata.get("relevance") for document in found]
+        return isinstance(judged[0], float) and all(
+            value < self.min_relevance for value in judged if isinstance(value, float)
+        )
 
     def _budget(self, messages: Sequence[BaseMessage]) -> int:
         if self.source_tokens is not None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from nacre.language import language_of
 from nacre.retrieval import calibration
 from nacre.retrieval.catalog import Catalog
 from nacre.retrieval.encoder import Encoder
@@ -17,6 +18,7 @@ from nacre.retrieval.fusion import CANDIDATES, Arm, fuse
 from nacre.retrieval.hit import Hit
 from nacre.retrieval.indexes import Indexes
 from nacre.retrieval.records import PUBLIC
+from nacre.retrieval.relevance import LEAST_CHUNKS, Signs, content, relevance
 
 
 class Searcher:
@@ -58,7 +60,8 @@ class Searcher:
             vectors = self._vectors(encoder.query(query), most, limited, where, list(words.scores))
             words = self._completed(words, query, vectors)
             coverage = calibration.coverage(self.catalog, encoder, query)
-        return self._hits(fuse(words, vectors, coverage), k, visible, where)
+        hits = self._hits(fuse(words, vectors, coverage), k, visible, where)
+        return self._judged(query, hits, words, vectors, coverage) if "words" in arms else hits
 
     def audiences(self, principals: tuple[str, ...] | None) -> set[int]:
         """The audiences that an asker belongs to.
@@ -105,6 +108,30 @@ class Searcher:
             return words
         more = self.indexes.words.search(query, len(missing), among=missing)
         return replace(words, scores={**words.scores, **more.scores})
+
+    def _judged(self, query: str, hits: list[Hit], words: Arm, vectors: Arm, coverage: float) -> list[Hit]:
+        """The hits with their relevance."""
+        wanted, index = content(query), self.indexes.words
+        if not hits or not wanted or len(index) < LEAST_CHUNKS:
+            return hits
+        language, numbers = language_of(query), [hit.chunk_id for hit in hits]
+        reach, said = index.reach(query), index.said(wanted, numbers)
+        understood = coverage if vectors.scores else 0.0
+        judged = []
+        for hit in hits:
+            number = hit.chunk_id
+            if understood >= 0.5 and language_of(hit.text) != language:  # only the vectors can tell
+                judged.append(hit)
+                continue
+            signs = Signs(
+                reached=words.scores.get(number, 0.0) / reach,
+                said=said.get(number, 0.0),
+                nearness=understood * vectors.standard(number) if vectors.scores else 0.0,
+                coverage=understood,
+                chinese=float(language == "zh"),
+            )
+            judged.append(replace(hit, relevance=round(relevance(signs), 4)))
+        return judged
 
     def _hits(self, ranked: Sequence[tuple[int, float]], k: int, visible: set[int], where: Filter) -> list[Hit]:
         """The first k that are still there and still visible: the truth has the last word, not an index."""

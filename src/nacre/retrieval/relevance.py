@@ -1,0 +1,77 @@
+"""How likely a hit holds an answer, comparable from search to search and from base to base, unlike a hit's score.
+
+A logistic regression over three things that mean the same everywhere: how much of the BM25 score that the question could
+reach the hit has reached, how much of the question's content it says, and how far its vector stands out. Rarity is that
+of the whole knowledge base, so a question about what no document mentions comes out low although something is always
+found. `bench/relevance_weights.py` learned the weights and shows what they reach on sets that they were not learned on.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+
+from nacre.grounding.stopwords import stopwords
+from nacre.words import words
+
+WEIGHTS = {"reached": 5.87, "said": 7.07, "nearness": 0.42, "coverage": -1.48, "chinese": 1.45}
+CONSTANT = -7.58
+# With fewer chunks rarity means nothing, and a model that is given six of them has seen much of the base itself.
+LEAST_CHUNKS = 20
+_HAN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]{2,}")
+
+
+@dataclass(frozen=True)
+class Signs:
+    """What speaks for a hit.
+
+    Args:
+        reached: its BM25 score over the sum of the idf of the query's words, 0 or more.
+        said: the share of the query's content words that it holds, weighted by idf, 0 to 1.
+        nearness: how many standard deviations its cosine lies above the mean, times `coverage`.
+        coverage: how far the embedder understands the query, 0 to 1; 0 without vectors.
+        chinese: 1 for a Chinese query, whose words are cut finer and match less often; 0 for an English one.
+    """
+
+    reached: float
+    said: float
+    nearness: float
+    coverage: float
+    chinese: float
+
+
+def relevance(signs: Signs) -> float:
+    """Estimate whether a hit holds an answer.
+
+    Args:
+        signs: what speaks for it.
+
+    Returns:
+        0 to 1.
+
+    Example:
+        >>> relevance(Signs(0.9, 1.0, 4.0, 1.0, 0.0)) > 0.9 > 0.1 > relevance(Signs(0.2, 0.1, 1.0, 1.0, 0.0))
+        True
+    """
+    logit = CONSTANT + sum(weight * getattr(signs, name) for name, weight in WEIGHTS.items())
+    return 1 / (1 + math.exp(-max(-30.0, min(30.0, logit))))
+
+
+def content(query: str) -> list[str]:
+    """The words of a query that an answer's source should say.
+
+    Args:
+        query: any text.
+
+    Returns:
+        Index terms without stop words, each once; of a Chinese compound only the words that it is made of, lest a rare
+        compound count twice.
+
+    Example:
+        >>> content("What is the dress code?")
+        ['dress', 'code']
+    """
+    terms = [term for term in dict.fromkeys(words(query)) if term not in stopwords()]
+    parts = [term for term in terms if _HAN.fullmatch(term)]
+    return [term for term in terms if not any(part != term and part in term for part in parts)]
