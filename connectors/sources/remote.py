@@ -51,7 +51,8 @@ class Remote:
         except ImportError as error:
             # fsspec's own message names the package, or Python's does.
             line = f"pip install {error.name}" if error.name else str(error)
-            raise MissingExtraError(tr(f"{self.url}: {error}. Install it: {line}", f"{self.url}：{error}。请安装：{line}"), package=error.name or "", install=line) from error
+            cure = tr(f" Install it: {line}", f"请安装：{line}") if error.name else ""
+            raise MissingExtraError(tr(f"{self.url}: {error}.", f"{self.url}：{error}。") + cure, package=error.name or "", install=line) from error
         except Exception as error:  # each file system has its own
             raise SourceError(tr(f"{self.url} cannot be listed: {error}", f"无法列出 {self.url}：{error}"), uri=self.url) from error
         for path in sorted(found):

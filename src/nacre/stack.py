@@ -63,10 +63,10 @@ class Layer:
 
 
 def _rag_fields(data: Data) -> Data:
-    from nacre.retrieval.knowledge_base import KnowledgeBase
+    from nacre.retrieval.existing import open_existing
 
     data = dict(data)
-    base = KnowledgeBase.open(_take(data, "rag", "kb"))
+    base = open_existing(_take(data, "rag", "kb"))
     return {"retriever": base.retriever(k=data.pop("k", 6), principals=data.pop("principals", None)), **data}
 
 
@@ -85,7 +85,8 @@ def _retriever_data(retriever: Any) -> Data:
 
 def _fallback_fields(data: Data) -> Data:
     data = dict(data)
-    return {"others": [build({"model": model}) for model in _take(data, "fallback", "others")], **data}
+    others = _take(data, "fallback", "others")
+    return {"others": [build({"model": model}) for model in ([others] if isinstance(others, str) else others)], **data}
 
 
 def _fallback_data(fields: Data) -> Data:
@@ -102,7 +103,9 @@ def _react_fields(data: Data) -> Data:
 
 
 def _react_data(fields: Data) -> Data:
-    return {**fields, "tools": [tool.name for tool in fields.get("tools", ())]}
+    from nacre.tools import tool_names
+
+    return {**fields, **tool_names(fields.get("tools", ()))}
 
 
 LAYERS: Mapping[str, Layer] = {
@@ -156,6 +159,13 @@ def build(stack: Mapping[str, Any] | str | Path) -> BaseChatModel:
         'nacre-quote'
     """
     data = _read(stack) if isinstance(stack, (str, Path)) else stack
+    if not isinstance(data, Mapping) or not isinstance(data.get("layers") or [], (list, tuple)):
+        raise StackError(
+            tr(
+                f"A stack is a mapping with 'model' and a list of 'layers', not {data!r}.",
+                f"stack 应为含 'model' 与 'layers' 列表的映射，而不是 {data!r}。",
+            )
+        )
     if unknown := set(data) - {"model", "layers"}:
         raise StackError(
             tr(
@@ -261,6 +271,13 @@ def _load(model: Any) -> BaseChatModel:
     if isinstance(model, Mapping):
         settings = dict(model)
         return load_model(_take(settings, "model", "spec"), **settings)
+    if not isinstance(model, str | None):
+        raise StackError(
+            tr(
+                f"{model!r} is no model. Write a name, or {{spec: name, temperature: 0, …}}.",
+                f"{model!r} 不是模型。请写模型名，或 {{spec: 模型名, temperature: 0, …}}。",
+            )
+        )
     return load_model(model)
 
 

@@ -1,13 +1,13 @@
 """Tools for agents by name, as the command line and stacks give them: the place that composes tools.
 
-    python            programs in the sandbox
-    kb                the knowledge base that is at hand
-    web               web search: the engines that the environment names, then Wikipedia
-    wikipedia[:zh]    search and lookup, as in the ReAct paper
-    page              read a web page
-    sql:URL           a database, read-only
-    image:MODEL       pictures, from the OpenAI-compatible interface at OPENAI_BASE_URL
-    mcp:ADDRESS       all tools of an MCP server: an http(s) address, or a command
+python            programs in the sandbox
+kb                the knowledge base that is at hand
+web               web search: the engines that the environment names, then Wikipedia
+wikipedia[:zh]    search and lookup, as in the ReAct paper
+page              read a web page
+sql:URL           a database, read-only
+image:MODEL       pictures, from the OpenAI-compatible interface at OPENAI_BASE_URL
+mcp:ADDRESS       all tools of an MCP server: an http(s) address, or a command
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import os
 import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from nacre.errors import UsageError
 from nacre.language import tr
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from nacre.connectors.search.results import SearchProvider
 
 OPENAI = "https://api.openai.com/v1"
+_NAME = "_nacre_name"  # an attribute of its own: a tool's metadata goes to every tracer, and a name may hold a password
+T = TypeVar("T")
 
 
 def make_tools(
@@ -44,7 +46,7 @@ def make_tools(
         The tools, the knowledge base's first.
 
     Raises:
-        UsageError: an unknown name, or "kb" without a knowledge base.
+        UsageError: an unknown name, "kb" without a knowledge base, or a folder without one.
     """
     tools: list[Any] = _knowledge(kb, principals, k) if kb is not None else []
     for entry in names:
@@ -54,21 +56,51 @@ def make_tools(
         name, _, rest = entry.partition(":")
         if name == "kb":
             if kb is None:
-                raise UsageError(tr("The tool 'kb' needs a knowledge base: --kb DIR.", "工具 'kb' 需要知识库：--kb 目录。"))
+                raise UsageError(
+                    tr("The tool 'kb' needs a knowledge base: --kb DIR.", "工具 'kb' 需要知识库：--kb 目录。")
+                )
             continue
         if name not in _MAKERS:
             known = ", ".join(("kb", *_MAKERS))
-            raise UsageError(tr(f"There is no tool {entry!r}. There are: {known}.", f"没有工具 {entry!r}。可用：{known}。"))
-        tools += _MAKERS[name](rest)
+            raise UsageError(
+                tr(f"There is no tool {entry!r}. There are: {known}.", f"没有工具 {entry!r}。可用：{known}。")
+            )
+        tools += _remember(entry, _MAKERS[name](rest))
+    return tools
+
+
+def tool_names(tools: Sequence[BaseTool]) -> dict[str, Any]:
+    """The names from which `make_tools` would make these tools again.
+
+    Args:
+        tools: any tools; one that was not made by `make_tools` gives the name that the model calls it by.
+
+    Returns:
+        `tools`, and `kb` and `principals` where the knowledge base is among them.
+    """
+    found: dict[str, Any] = {"tools": []}
+    for tool in tools:
+        name = getattr(tool, _NAME, tool.name)
+        if isinstance(name, dict):
+            found |= name
+        elif name not in found["tools"]:  # one name may stand for several tools
+            found["tools"].append(name)
+    return found
+
+
+def _remember(name: str | dict[str, Any], tools: list[T]) -> list[T]:
+    for tool in tools:
+        object.__setattr__(tool, _NAME, name)  # a pydantic model takes no other attribute
     return tools
 
 
 def _knowledge(kb: Any, principals: Sequence[str] | None, k: int) -> list[BaseTool]:
     from nacre.agents.tools.knowledge import knowledge_tool
-    from nacre.retrieval.knowledge_base import KnowledgeBase
+    from nacre.retrieval.existing import open_existing
 
-    base = KnowledgeBase.open(kb) if isinstance(kb, (str, Path)) else kb
-    return [knowledge_tool(base.retriever(k=k, principals=principals))]
+    base = open_existing(kb) if isinstance(kb, (str, Path)) else kb
+    name = {"kb": str(base.folder), **({} if principals is None else {"principals": list(principals)})}
+    return _remember(name, [knowledge_tool(base.retriever(k=k, principals=principals))])
 
 
 def _python(rest: str) -> list[BaseTool]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 import time
 from pathlib import Path
 from typing import Annotated
@@ -37,7 +39,8 @@ def demo(
     with sample_folder() as folder, progress() as bar:
         task = bar.add_task(tr("Indexing", "建立索引"), total=None)
         report = base.sync(
-            str(folder / "documents"), on_progress=lambda step: bar.update(task, completed=step.done, total=step.total or None)
+            str(folder / "documents"),
+            on_progress=lambda step: bar.update(task, completed=step.done, total=step.total or None),
         )
     if quiet:
         return
@@ -54,6 +57,13 @@ def demo(
         out.print(f"\n[bold]? {question}[/]")
         show_answer(model, question)
     out.print(tr(f"\n[dim]Answered by {name}.[/] Next:", f"\n[dim]由 {name} 回答。[/]接下来："))
-    out.print(f'  .venv/bin/nacre ask "Who approves travel?" --kb {kb}', markup=False)
-    out.print("  .venv/bin/nacre sync ~/Documents --kb my-kb && .venv/bin/nacre chat --kb my-kb", markup=False)
+    nacre = _command()
+    out.print(f'  {nacre} ask "{tr("Who approves travel?", "谁审批差旅？")}" --kb {kb}', markup=False)
+    out.print(f"  {nacre} sync ~/Documents --kb my-kb && {nacre} chat --kb my-kb", markup=False)
     out.print("  OPENAI_API_KEY=…  or  --model dashscope:qwen-plus", markup=False)
+
+
+def _command() -> str:
+    """What to type for this command: its name where the shell finds it, else the path by which it was called."""
+    found = shutil.which("nacre")
+    return "nacre" if found and Path(found).resolve() == Path(sys.argv[0]).resolve() else sys.argv[0]

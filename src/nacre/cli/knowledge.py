@@ -304,13 +304,7 @@ def opened(kb: Path, embedder: str | None = None, *, create: bool = False) -> Kn
     Raises:
         UsageError: there is none.
     """
+    from nacre.retrieval.existing import open_existing
     from nacre.retrieval.knowledge_base import KnowledgeBase
 
-    if not create and not (kb / "manifest.json").exists():
-        raise UsageError(
-            tr(
-                f"There is no knowledge base in {kb}. Make one: nacre sync FOLDER --kb {kb}",
-                f"{kb} 中没有知识库。请先创建：nacre sync 文件夹 --kb {kb}",
-            )
-        )
-    return KnowledgeBase.open(kb, embedder=embedder)
+    return KnowledgeBase.open(kb, embedder=embedder) if create else open_existing(kb, embedder)

@@ -1,0 +1,37 @@
+"""Open a knowledge base that must be there already: a misspelt folder is said, not made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nacre.errors import UsageError
+from nacre.language import tr
+
+if TYPE_CHECKING:
+    from nacre.retrieval.knowledge_base import KnowledgeBase
+
+
+def open_existing(folder: str | Path, embedder: str | None = None) -> KnowledgeBase:
+    """Open a knowledge base to read it.
+
+    Args:
+        folder: where it is.
+        embedder: as in `KnowledgeBase.open`.
+
+    Returns:
+        The knowledge base.
+
+    Raises:
+        UsageError: there is none in that folder.
+    """
+    from nacre.retrieval.knowledge_base import KnowledgeBase
+
+    if not (Path(folder) / "manifest.json").exists() and not (Path(folder) / "catalog.sqlite").exists():
+        raise UsageError(
+            tr(
+                f"There is no knowledge base in {folder}. Make one: nacre sync FOLDER --kb {folder}",
+                f"{folder} 中没有知识库。请先创建：nacre sync 文件夹 --kb {folder}",
+            )
+        )
+    return KnowledgeBase.open(folder, embedder=embedder)
