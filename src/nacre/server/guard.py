@@ -70,7 +70,7 @@ class Guard:
 
         asker: Asker | None = None
         try:
-            asker = self._admit(scope["method"], scope["path"], headers)
+            asker = await self._admit(scope["method"], scope["path"], headers)
             scope.setdefault("state", {}).update(asker=asker, request_id=request)
             self._refuse_large(headers)
             await self.app(scope, self._patient(receive), answer)
@@ -80,16 +80,15 @@ class Guard:
         finally:
             self._note(scope, status or 499, time.perf_counter() - began, request, asker)
 
-    def _admit(self, method: str, path: str, headers: dict[str, str]) -> Asker:
+    async def _admit(self, method: str, path: str, headers: dict[str, str]) -> Asker:
         """Who asks; refuses strangers, those who have asked enough, and those who may not change anything."""
-        keys = self.state.keys
-        if not keys.any():
+        if not self.state.guarded:
             self._check_host(headers)
             return self.state.local
         if _PUBLIC.fullmatch(path) and method in ("GET", "HEAD"):
             return Asker("", "")
         scheme, _, key = headers.get("authorization", "").partition(" ")
-        asker = keys.find(key.strip()) if scheme.lower() == "bearer" and key.strip() else None
+        asker = await self._find(key.strip()) if scheme.lower() == "bearer" else None
         if asker is None:
             raise Problem(
                 401,
@@ -98,6 +97,11 @@ class Guard:
             )
         self.state.limits.take(asker)
         return asker
+
+    async def _find(self, key: str) -> Asker | None:
+        if self.state.oidc is not None and key.count(".") == 2:
+            return await asyncio.to_thread(self.state.oidc.find, key)
+        return self.state.keys.find(key) if key else None
 
     def _check_host(self, headers: dict[str, str]) -> None:
         """Without keys only this machine may ask: not a page elsewhere whose name was bent to point here, nor its scripts."""

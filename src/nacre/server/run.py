@@ -74,7 +74,7 @@ def serve(settings: Settings) -> None:
     host = f"[{server.host}]" if ":" in server.host else server.host
     url = f"http://{host}:{socket.getsockname()[1]}"
     print(tr(f"Nacre serves {settings.kb} on {url}  (API: {url}/v1, MCP: {url}/mcp)", f"Nacre 已在 {url} 提供 {settings.kb}（API：{url}/v1，MCP：{url}/mcp）"), file=sys.stderr, flush=True)
-    if not app.state.nacre.keys.any():
+    if not app.state.nacre.guarded:
         print(
             tr("There are no API keys: only this machine may ask. Make one: nacre keys add NAME", "未设置 API 密钥：仅本机可访问。创建密钥：nacre keys add 名称"),
             file=sys.stderr,
@@ -93,7 +93,7 @@ def refuse_open_door(settings: Settings) -> None:
         UsageError: others can reach the address, and there are no keys.
     """
     keys = Keys(settings.data)
-    closed = keys.any() or is_loopback(settings.server.host)
+    closed = keys.any() or settings.server.oidc is not None or is_loopback(settings.server.host)
     keys.close()
     if not closed:
         host = settings.server.host

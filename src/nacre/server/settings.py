@@ -14,6 +14,21 @@ from nacre.errors import StackError
 from nacre.language import tr
 
 
+class OidcSettings(BaseModel):
+    """Whose login tokens are accepted beside keys."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    issuer: str
+    audience: str
+    jwks_url: str
+    """Where the issuer publishes its keys."""
+    groups_claim: str = "groups"
+    """The claim whose list becomes the asker's principals."""
+    read_only: bool = True
+    """Whether people who log in may only ask."""
+
+
 class ServerSettings(BaseModel):
     """How the server behaves. Each is also read from the environment: `NACRE_PORT`, `NACRE_MAX_BODY_MB`, …"""
 
@@ -37,6 +52,7 @@ class ServerSettings(BaseModel):
     """Further names under which the server answers while it has no keys."""
     principals: list[str] | None = None
     """As whom to search while the server has no keys."""
+    oidc: OidcSettings | None = None
     trace: bool = False
     """Keep questions, answers and steps in the data folder."""
     trace_days: int = Field(default=30, ge=1)

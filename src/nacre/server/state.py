@@ -11,10 +11,12 @@ from nacre.server.limits import Limits
 from nacre.server.metrics import Metrics
 from nacre.server.records import Records
 from nacre.server.served import Served
-from nacre.server.settings import Settings
+from nacre.server.settings import OidcSettings, Settings
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
+
+    from nacre.server.oidc import Oidc
 
 
 class State:
@@ -34,6 +36,7 @@ class State:
         self.bases = Bases(settings.kb, settings.data)
         self.served = Served(settings, self.bases, leaf)
         self.keys = Keys(settings.data)
+        self.oidc = None if settings.server.oidc is None else _oidc(settings.server.oidc)
         self.records = Records(settings.data)
         self.limits = Limits(self.records)
         self.metrics = Metrics()
@@ -41,9 +44,20 @@ class State:
         named = settings.server.principals
         self.local = Asker("local", "local", tuple(named) if named else None)
 
+    @property
+    def guarded(self) -> bool:
+        """Whether every request must say who asks."""
+        return self.oidc is not None or self.keys.any()
+
     def close(self) -> None:
         """Close everything; ingestion goes on when the server is started again."""
         self.ingestion.stop()
         self.records.close()
         self.keys.close()
         self.bases.close()
+
+
+def _oidc(settings: OidcSettings) -> Oidc:
+    from nacre.server.oidc import Oidc
+
+    return Oidc(settings)
