@@ -28,6 +28,7 @@ def test_examples_of_a_page(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copytree(ROOT / "docs", tmp_path / "docs")
+    shutil.copytree(ROOT / "eval" / "sample_kb" / "documents", tmp_path / "eval" / "sample_kb" / "documents")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("builtins.input", lambda prompt="": "")
     names: dict[str, object] = {"__name__": "__main__"}
@@ -38,6 +39,8 @@ def test_examples_of_a_page(
         for line in code.splitlines():
             if line.startswith("nacre ") and page.name.startswith("README"):
                 assert run(shlex.split(line)[1:]) == 0, capsys.readouterr().err
+                if line.startswith("nacre ask"):  # a newcomer's first question is answered, and with its source
+                    assert "[1]" in capsys.readouterr().out
 
 
 def modules_with_examples() -> list[str]:
