@@ -68,7 +68,7 @@ serve: $(VENV)/.core  ## Serve the sample knowledge base on http://127.0.0.1:808
 
 wheel: $(VENV)/.core  ## Build the wheel into dist/.
 	@rm -rf build
-	@$(BIN)/python -m pip --disable-pip-version-check -q wheel --no-deps -w dist .
+	@rm -rf build && $(BIN)/python -m pip --disable-pip-version-check -q wheel --no-deps -w dist .
 
 clean:  ## Remove everything that was built.
 	rm -rf $(VENV) build dist .demo .bench *.egg-info src/*.egg-info reports

@@ -124,6 +124,13 @@ def test_sync_reports_and_takes_the_arguments_of_the_contract(docs: Path, tmp_pa
     assert "none.md" in uri and reason
 
 
+def test_an_empty_path_is_not_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(nacre.NacreError, match="empty"):
+        nacre.KnowledgeBase.open("")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_search_gives_hits_whose_place_holds_their_text(kb: Any) -> None:
     hits = kb.search("vacation days", k=10, principals=None)
     assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)

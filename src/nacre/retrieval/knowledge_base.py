@@ -65,11 +65,14 @@ class KnowledgeBase:
             The knowledge base.
 
         Raises:
+            UsageError: the path is empty.
             EmbedderMismatchError: it was built with another embedder.
             FormatError: a newer Nacre wrote it.
             DamagedError: its manifest or its catalog cannot be read.
             KnowledgeBaseError: the folder cannot be made or written.
         """
+        if not str(path):  # an unset variable; Path("") would be the working directory
+            raise UsageError(tr("The folder of the knowledge base is empty. Name one.", "知识库文件夹为空。请给出文件夹。"))
         folder = Path(path)
         manifest = manifests.read(folder)
         if manifest is None:
