@@ -42,7 +42,7 @@ def test_no_operation_of_the_schema_answers_with_a_5xx(serve):
         method, path, names, described = operation
         for parameter in described.get("parameters", []):
             if parameter["in"] == "path":
-                path = path.replace("{%s}" % parameter["name"], quote(data.draw(st.sampled_from(WORDS)), safe="") or "0")
+                path = path.replace(f"{{{parameter['name']}}}", quote(data.draw(st.sampled_from(WORDS)), safe="") or "0")
         body = {name: right[name] for name in names if name in right}
         for name in data.draw(st.lists(st.sampled_from(names), max_size=3)) if names else ():
             body[name] = data.draw(VALUES)

@@ -18,7 +18,18 @@ from starlette.exceptions import HTTPException
 
 from nacre.errors import NacreError
 from nacre.language import tr
-from nacre.server import chat, embeddings, feedback, health, me, responses, sources, uploads, vector_stores
+from nacre.server import (
+    chat,
+    embeddings,
+    feedback,
+    health,
+    me,
+    responses,
+    sources,
+    store_entries,
+    uploads,
+    vector_stores,
+)
 from nacre.server.guard import Guard
 from nacre.server.problems import Problem, not_found, problem_of
 from nacre.server.state import State
@@ -64,7 +75,7 @@ def create_app(settings: Settings, leaf: BaseChatModel | None = None) -> FastAPI
     # The usual documentation pages load scripts from elsewhere; /openapi.json is there for tools.
     app = FastAPI(title="Nacre", version="1", lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.nacre = state
-    for part in (chat, responses, embeddings, uploads, vector_stores, sources, feedback, me, health):
+    for part in (chat, responses, embeddings, uploads, vector_stores, store_entries, sources, feedback, me, health):
         app.include_router(part.router)
     _add_pages(app)
     if mcp:

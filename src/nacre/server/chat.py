@@ -25,14 +25,29 @@ router = APIRouter(prefix="/v1")
 
 @router.get("/models")
 async def models(request: Request) -> dict[str, Any]:
-    """List the models: every stack of the server is one."""
+    """List the models: every stack of the server is one.
+
+    Args:
+        request: the client's.
+
+    Returns:
+        A list of model objects.
+    """
     state = state_of(request)
     return {"object": "list", "data": [_model(name, state.served.created) for name in state.served.stacks]}
 
 
 @router.get("/models/{model}")
 async def model(request: Request, model: str) -> dict[str, Any]:
-    """One model."""
+    """One model.
+
+    Args:
+        request: the client's.
+        model: name of the model.
+
+    Returns:
+        A model object.
+    """
     state = state_of(request)
     if model not in state.served.stacks:
         raise unknown_model(model, list(state.served.stacks))
@@ -45,7 +60,15 @@ def _model(name: str, created: int) -> dict[str, Any]:
 
 @router.post("/chat/completions", response_model=None)
 async def chat(request: Request, body: ChatRequest) -> Response:
-    """Answer a conversation, whole or as a stream."""
+    """Answer a conversation, whole or as a stream.
+
+    Args:
+        request: the client's.
+        body: what is asked for.
+
+    Returns:
+        A chat completion, or its events.
+    """
     question = _question(request, body)
     names = tool_names(body.tools)
     timeout = question.state.settings.server.timeout_s

@@ -15,7 +15,14 @@ from nacre.server.state import State
 
 
 def state_of(request: Request) -> State:
-    """The server's state."""
+    """The server's state.
+
+    Args:
+        request: the client's.
+
+    Returns:
+        What all routes share.
+    """
     return cast(State, request.app.state.nacre)
 
 
@@ -39,12 +46,26 @@ def asker_of(request: Request, *, writing: bool = False) -> Asker:
 
 
 def request_id(request: Request) -> str:
-    """The id of the request, as in its log line."""
+    """The id of the request, as in its log line.
+
+    Args:
+        request: the client's.
+
+    Returns:
+        The id.
+    """
     return cast(str, request.state.request_id)
 
 
 def base_url(request: Request) -> str:
-    """Where the client reaches the server, with a final slash."""
+    """Where the client reaches the server, with a final slash.
+
+    Args:
+        request: the client's.
+
+    Returns:
+        An http(s) address.
+    """
     return (state_of(request).settings.server.public_url or str(request.base_url)).rstrip("/") + "/"
 
 

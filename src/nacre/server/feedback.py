@@ -26,7 +26,15 @@ class Feedback(BaseModel):
 
 @router.post("/feedback")
 async def give(request: Request, body: Feedback) -> dict[str, Any]:
-    """Keep a verdict on an answer."""
+    """Keep a verdict on an answer.
+
+    Args:
+        request: the client's.
+        body: what is asked for.
+
+    Returns:
+        What was kept.
+    """
     state, asker = state_of(request), asker_of(request)
     record = json.dumps({"question": body.question, "answer": body.answer, "comment": body.comment}, ensure_ascii=False)
     row = {"at": time.time(), "asker": asker.id, "verdict": body.verdict, "record": record}
@@ -36,7 +44,14 @@ async def give(request: Request, body: Feedback) -> dict[str, Any]:
 
 @router.get("/feedback")
 async def mine(request: Request) -> dict[str, Any]:
-    """The asker's own verdicts, as rows for an evaluation."""
+    """The asker's own verdicts, as rows for an evaluation.
+
+    Args:
+        request: the client's.
+
+    Returns:
+        A list of verdicts.
+    """
     state, asker = state_of(request), asker_of(request)
     rows = await run_in_threadpool(state.records.select, "feedback", "asker = ?", (asker.id,))
     return {"object": "list", "data": [{"verdict": row["verdict"], "at": row["at"], **json.loads(row["record"])} for row in rows]}

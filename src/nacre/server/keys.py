@@ -121,7 +121,11 @@ class Keys:
         ]
 
     def any(self) -> bool:
-        """Whether there are keys, so that every request needs one."""
+        """Whether there are keys, so that every request needs one.
+
+        Returns:
+            True or False.
+        """
         return bool(self._database.rows("select 1 from keys limit 1"))
 
     def find(self, key: str) -> Asker | None:

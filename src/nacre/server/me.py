@@ -13,7 +13,14 @@ router = APIRouter(prefix="/v1")
 
 @router.get("/me")
 async def me(request: Request) -> dict[str, Any]:
-    """Who asks, and whose documents they see."""
+    """Who asks, and whose documents they see.
+
+    Args:
+        request: the client's.
+
+    Returns:
+        Name, principals and whether the key is read-only.
+    """
     asker = asker_of(request)
     return {
         "object": "asker",

@@ -46,7 +46,15 @@ class ResponsesRequest(BaseModel):
 
 @router.post("/responses", response_model=None)
 async def respond(request: Request, body: ResponsesRequest) -> Response:
-    """Answer, whole or as a stream of events."""
+    """Answer, whole or as a stream of events.
+
+    Args:
+        request: the client's.
+        body: what is asked for.
+
+    Returns:
+        A response object, or its events.
+    """
     question = _question(request, body)
     answer = _Answer(question, body)
     timeout = question.state.settings.server.timeout_s

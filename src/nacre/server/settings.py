@@ -160,7 +160,7 @@ def _complaint(path: Path | None, error: ValidationError, lines: Mapping[tuple[s
     line = next((lines[tuple(place[:n])] for n in range(len(place), -1, -1) if tuple(place[:n]) in lines), None)
     where = f"{path}:{line}: " if path and line else ""
     what = tr("unknown setting", "未知设置") if first["type"] == "extra_forbidden" else first["msg"]
-    return StackError(f"{where}{name}: {what}", path=str(path or ""))
+    return StackError(tr(f"{where}{name}: {what}", f"{where}{name}：{what}"), path=str(path or ""))
 
 
 TEMPLATE = """\

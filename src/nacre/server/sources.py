@@ -25,7 +25,18 @@ async def source(
     end: int = Query(default=0, ge=0),
     store: str = MAIN,
 ) -> dict[str, Any]:
-    """The text of a document around a cited span; `text[start - offset : end - offset]` is the quote."""
+    """The text of a document around a cited span; `text[start - offset : end - offset]` is the quote.
+
+    Args:
+        request: the client's.
+        document: number of the document.
+        start: first character of the span.
+        end: one past its last.
+        store: id of the vector store.
+
+    Returns:
+        The document's facts and its text around the span.
+    """
     state, asker = state_of(request), asker_of(request)
     store_of(state, asker, store)
     return await run_in_threadpool(read, state, asker, store, document, start, end)

@@ -13,6 +13,7 @@ from fastapi.responses import FileResponse, Response
 
 from nacre.hygiene import clean_text
 from nacre.server.context import asker_of, state_of
+from nacre.server.filing import take_out
 from nacre.server.keys import Asker
 from nacre.server.paging import Paged
 from nacre.server.problems import not_found
@@ -24,27 +25,61 @@ router = APIRouter(prefix="/v1/files")
 
 @router.post("")
 async def upload(request: Request, file: UploadFile, purpose: Annotated[str, Form(max_length=64)] = "assistants") -> dict[str, Any]:
-    """Keep a file. It is read into a knowledge base when it is added to a vector store."""
+    """Keep a file. It is read into a knowledge base when it is added to a vector store.
+
+    Args:
+        request: the client's.
+        file: its content and its name.
+        purpose: of the file, as the client says.
+
+    Returns:
+        A file object.
+    """
     state, asker = state_of(request), asker_of(request, writing=True)
     return describe(await run_in_threadpool(_keep, state, asker, file.file, plain_name(file.filename), purpose))
 
 
 @router.get("")
 async def files(request: Request, page: Paged, purpose: str | None = None) -> dict[str, Any]:
-    """List the asker's files."""
+    """List the asker's files.
+
+    Args:
+        request: the client's.
+        page: which part of the list.
+        purpose: of the file, as the client says.
+
+    Returns:
+        A list of file objects.
+    """
     rows = await run_in_threadpool(state_of(request).records.select, "files", "owner = ?", (asker_of(request).id,))
     return page.of([describe(row) for row in rows if purpose in (None, row["purpose"])])
 
 
 @router.get("/{file}")
 async def file(request: Request, file: str) -> dict[str, Any]:
-    """One file."""
+    """One file.
+
+    Args:
+        request: the client's.
+        file: id of the file.
+
+    Returns:
+        A file object.
+    """
     return describe(own_file(state_of(request), asker_of(request), file))
 
 
 @router.get("/{file}/content", response_model=None)
 async def content(request: Request, file: str) -> Response:
-    """The bytes of a file, never as something that a browser would run."""
+    """The bytes of a file, never as something that a browser would run.
+
+    Args:
+        request: the client's.
+        file: id of the file.
+
+    Returns:
+        The bytes.
+    """
     state = state_of(request)
     row = own_file(state, asker_of(request), file)
     return FileResponse(state.records.path(row["id"]), media_type="application/octet-stream", filename=row["name"])
@@ -52,9 +87,15 @@ async def content(request: Request, file: str) -> Response:
 
 @router.delete("/{file}")
 async def delete(request: Request, file: str) -> dict[str, Any]:
-    """Delete a file, and take it out of every vector store."""
-    from nacre.server.vector_stores import take_out
+    """Delete a file, and take it out of every vector store.
 
+    Args:
+        request: the client's.
+        file: id of the file.
+
+    Returns:
+        What was deleted.
+    """
     state, asker = state_of(request), asker_of(request, writing=True)
     row = own_file(state, asker, file)
     for entry in state.records.select("entries", "file = ?", (file,)):

@@ -1,0 +1,181 @@
+"""What is done to files in vector stores: filed, read by the ingestion process, told of, taken out."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+from nacre.errors import LockedError
+from nacre.language import tr
+from nacre.server.ingest import uri_of
+from nacre.server.keys import Asker
+from nacre.server.problems import Problem, not_found
+from nacre.server.records import Row
+from nacre.server.state import State
+
+_PATIENCE_S = 30.0
+Attributes = dict[str, str | float | bool]
+
+
+def file_in(state: State, asker: Asker, store: str, files: list[Row], attributes: Attributes | None, batch: str | None) -> None:
+    """Put files on the list of what is to be read into a store.
+
+    Args:
+        state: the server's.
+        asker: whose files they are.
+        store: id of the vector store.
+        files: rows of the table `files`.
+        attributes: given to each; `principals` narrows who may see it.
+        batch: id of their batch.
+
+    Raises:
+        Problem: the principals are not the asker's own.
+    """
+    principals = _audience(asker, attributes)
+    for file in files:
+        row = {
+            "store": store, "file": file["id"], "batch": batch, "owner": asker.id, "bytes": file["bytes"],
+            "principals": json.dumps(principals) if principals else None, "attributes": json.dumps(attributes or {}),
+            "status": "in_progress", "created": int(time.time()),
+        }  # fmt: skip
+        state.records.insert("entries", row)
+    if files:
+        state.ingestion.wake()
+
+
+def take_out(state: State, store: str, file: Row) -> None:
+    """Take a file out of a store's knowledge base and its list.
+
+    Args:
+        state: the server's.
+        store: its id.
+        file: row of the table `files`.
+
+    Raises:
+        LockedError: the knowledge base was being written all the while.
+    """
+    # First the entry: a file that is being read right now is then forgotten by whoever reads it.
+    state.records.change("delete from entries where store = ? and file = ?", store, file["id"])
+    until = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            state.bases.get(store).delete(uri_of(file["id"], file["name"]))
+            return
+        except LockedError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.1)
+
+
+def nudge(state: State, store: str) -> None:
+    """Keep the ingestion process alive for a client that waits for a store, should it have died.
+
+    Args:
+        state: the server's.
+        store: id of the vector store.
+    """
+    if state.records.one("entries", "store = ? and status = 'in_progress'", store):
+        state.ingestion.wake()
+
+
+def counts_of(rows: list[Row]) -> dict[str, int]:
+    """How many files are in which state.
+
+    Args:
+        rows: of the table `entries`.
+
+    Returns:
+        Numbers by state, and their total.
+    """
+    states = [row["status"] for row in rows]
+    return {**{name: states.count(name) for name in ("in_progress", "completed", "failed", "cancelled")}, "total": len(rows)}
+
+
+def entry_of(state: State, asker: Asker, store: str, file: str) -> dict[str, Any]:
+    """One file of the asker in a store.
+
+    Args:
+        state: the server's.
+        asker: who asks.
+        store: id of the vector store.
+        file: id of the file.
+
+    Returns:
+        A vector store file object.
+
+    Raises:
+        Problem: there is none, or it is someone else's.
+    """
+    row = state.records.one("entries", "store = ? and file = ? and owner = ?", store, file, asker.id)
+    if row is None:
+        raise not_found(file)
+    return describe_entry(row)
+
+
+def batch_of(state: State, asker: Asker, store: str, batch: str) -> dict[str, Any]:
+    """One batch of the asker's.
+
+    Args:
+        state: the server's.
+        asker: who asks.
+        store: id of the vector store.
+        batch: id of the batch.
+
+    Returns:
+        A batch object.
+
+    Raises:
+        Problem: there is none, or it is someone else's.
+    """
+    rows = state.records.select("entries", "store = ? and batch = ? and owner = ?", (store, batch, asker.id))
+    if not rows:
+        raise not_found(batch)
+    counts = counts_of(rows)
+    status = "in_progress" if counts["in_progress"] else "cancelled" if counts["cancelled"] == len(rows) else "completed"
+    return {
+        "id": batch,
+        "object": "vector_store.files_batch",
+        "created_at": rows[0]["created"],
+        "vector_store_id": store,
+        "status": status,
+        "file_counts": counts,
+    }
+
+
+def describe_entry(row: Row) -> dict[str, Any]:
+    """A file in a store as OpenAI describes it.
+
+    Args:
+        row: of the table `entries`.
+
+    Returns:
+        A vector store file object.
+    """
+    error = {"code": "invalid_file", "message": row["reason"]} if row["status"] == "failed" else None
+    return {
+        "id": row["file"],
+        "object": "vector_store.file",
+        "created_at": row["created"],
+        "vector_store_id": row["store"],
+        "status": row["status"],
+        "usage_bytes": row["bytes"],
+        "last_error": error,
+        "attributes": json.loads(row["attributes"]),
+    }
+
+
+def _audience(asker: Asker, attributes: Attributes | None) -> list[str] | None:
+    """Who may see an upload: those whom the asker names, but only of the asker's own principals; else all of these."""
+    named = (attributes or {}).get("principals")
+    if named is None:
+        return list(asker.principals) if asker.principals else None
+    wanted = [name.strip() for name in str(named).split(",") if name.strip()]
+    if not wanted or not {*wanted} <= {*(asker.principals or ())}:
+        raise Problem(
+            403,
+            tr("A file may be given to your own principals only.", "文件只能授权给您自己的主体。"),
+            "foreign_principals",
+            "attributes.principals",
+        )
+    return wanted
