@@ -149,3 +149,12 @@ def test_a_monotonous_text_of_any_kind_costs_no_more_than_another(piece: str) ->
     text = piece * (60_000 // len(piece)) + "x"
     for question in ("Who is Lin Wei?", "信息有多少？"):
         assert len(evidence(analyse(question + text[:2000]), [(text, "t")])) >= 1
+
+
+def test_a_chinese_word_is_there_though_the_question_cuts_it_differently() -> None:
+    def decided(question: str) -> bool:
+        asked, passages = analyse(question), [("年假为15天。", "手册")]
+        return answerable(asked, passages, evidence(asked, passages))[0]
+
+    assert decided("年假有多少天？")
+    assert not decided("食堂在几楼？")

@@ -67,7 +67,9 @@ def measured(question: Question, passages: Sequence[tuple[str, str]], found: Seq
     there = {term for part in passages[best.passage] for term in words(part)}
     # Of "which colour" and "what version" the answer gives the value, not the noun.
     asked = [term for term in question.terms if term not in question.expectation.focus] or list(question.terms)
-    lacking = [term for term in asked if term not in there]
+    # Chinese words are cut by what stands beside them: 年假 in the passage, 年 and 假 in 年假有.
+    whole = "".join(passages[best.passage])
+    lacking = [term for term in asked if term not in there and (term.isascii() or term not in whole)]
     return {
         "best": best.score,
         "missing": sum(map(prior, lacking)) / (sum(map(prior, asked)) or 1.0),
