@@ -78,7 +78,7 @@ class Files:
         """Depth first. `above` are the folders we are in: a link back to one of them would never end."""
         try:
             status = folder.stat()
-            names = sorted(os.listdir(folder))  # noqa: PTH208 - the names, also those that are no UTF-8
+            names = _foreign(sorted(os.listdir(folder)))  # noqa: PTH208 - the names, also those that are no UTF-8
         except OSError as error:
             yield Unreachable(f"{folder.as_uri()}/", str(error.strerror))
             return
@@ -132,6 +132,14 @@ class Files:
             stamp=f"{status.st_size}-{status.st_mtime_ns}-{status.st_ctime_ns}",
             modified=status.st_mtime,
         )
+
+
+def _foreign(names: list[str]) -> list[str]:
+    """Names in a folder without those of a knowledge base that lies in it: `nacre sync . --kb kb` shall not read itself."""
+    if not {"catalog.sqlite", "manifest.json"} <= set(names):
+        return names
+    own = {"manifest.json", "settings.json", "lock", "vectors", "words"}
+    return [name for name in names if name not in own and not name.startswith("catalog.sqlite")]
 
 
 def read_file(path: Path, max_bytes: int) -> bytes:

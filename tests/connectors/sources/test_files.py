@@ -174,3 +174,9 @@ def test_a_file_whose_name_looks_like_a_scheme(root: Path, monkeypatch: pytest.M
     write(root, "sql:notes.md")
     monkeypatch.chdir(root)
     assert listed(resolve("sql:notes.md")) == ["sql:notes.md"]
+
+
+def test_a_knowledge_base_inside_a_folder_does_not_list_itself(root: Path) -> None:
+    own = ["manifest.json", "catalog.sqlite", "catalog.sqlite-wal", "lock", "vectors/1/index.faiss", "words/x.store"]
+    write(root, "a.md", *[f"kb/{name}" for name in own], "kb/notes.md", "app/manifest.json", "app/words/list.txt")
+    assert listed(resolve(root)) == ["a.md", "app/manifest.json", "app/words/list.txt", "kb/notes.md"]
