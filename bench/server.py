@@ -158,7 +158,10 @@ async def plain(port: int, count: int) -> int:
         nonlocal wrong
         for number in numbers:
             data = b"".join([part async for part in post(port, {"model": "nacre", "messages": [{"role": "user", "content": question(number)}]})])
-            wrong += f"q{number}at".encode() not in data
+            if f"q{number}at".encode() not in data:
+                wrong += 1
+                if wrong == 1:
+                    print(data[-600:], file=sys.stderr)
 
     await asyncio.gather(*(some(range(first, count, 8)) for first in range(8)))
     return wrong
