@@ -21,7 +21,7 @@ from nacre.retrieval.indexes import Indexes
 from nacre.retrieval.ledger import listing
 from nacre.retrieval.lock import writing
 from nacre.retrieval.manifest import Manifest
-from nacre.retrieval.opening import encoder_of, lost, made, named, restore_manifest
+from nacre.retrieval.opening import encoder_of, folder_of, lost, made, named, restore_manifest
 from nacre.retrieval.report import Progress, SyncReport
 from nacre.retrieval.rights import Rights
 from nacre.retrieval.seams import embedder_named, source_of
@@ -71,9 +71,7 @@ class KnowledgeBase:
             DamagedError: its manifest or its catalog cannot be read.
             KnowledgeBaseError: the folder cannot be made or written.
         """
-        if not str(path):  # an unset variable; Path("") would be the working directory
-            raise UsageError(tr("The folder of the knowledge base is empty. Name one.", "知识库文件夹为空。请给出文件夹。"))
-        folder = Path(path)
+        folder = folder_of(path)
         manifest = manifests.read(folder)
         if manifest is None:
             encoder = encoder_of(embedder)

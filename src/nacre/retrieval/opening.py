@@ -20,6 +20,23 @@ if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
 
 
+def folder_of(path: str | Path) -> Path:
+    """The folder that a path names.
+
+    Args:
+        path: as given by the user.
+
+    Returns:
+        The path.
+
+    Raises:
+        UsageError: it is empty, as an unset variable is; `Path("")` would be the working directory.
+    """
+    if not str(path):
+        raise UsageError(tr("The folder of the knowledge base is empty. Name one.", "知识库文件夹为空。请给出文件夹。"))
+    return Path(path)
+
+
 def made(folder: Path, encoder: Encoder | None) -> tuple[Catalog, Manifest]:
     """Make a new, empty folder.
 
