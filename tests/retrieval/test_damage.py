@@ -225,3 +225,22 @@ def test_a_kill_at_any_step_is_healed_at_the_next_open(folder, embedder, tmp_pat
         assert report.embedded == len(embedder.texts) - before
         assert base.verify() == []
         assert len(base.documents()) == 20
+
+
+@pytest.mark.parametrize("registered", [True, False], ids=["known to the index", "unknown to it"])
+def test_a_file_that_a_killed_writer_left_is_not_in_the_way_of_the_next(tmp_path, registered):
+    """A writer that is killed before its commit leaves files whose names the next one takes, as it counts from the same commit."""
+    pages = [(f"m/{n}", f"Page {n} tells of thing{n}.") for n in range(6)]
+    words = tmp_path / "kb" / "words"
+    base = KnowledgeBase.open(tmp_path / "kb", embedder="none")
+    base.sync(TextSource("m/", pages))
+    before = {file.name: file.read_bytes() for file in words.iterdir()}
+    base.sync(TextSource("m/", pages[1:]))
+    assert [file for file in words.glob("*.del") if file.name not in before]
+    base.close()
+    for name, data in before.items():
+        if name != ".managed.json" or not registered:
+            (words / name).write_bytes(data)
+    healed = KnowledgeBase.open(tmp_path / "kb")
+    assert healed.verify() == []
+    assert not healed.search("thing0") and healed.search("thing1")[0].uri == "m/1"

@@ -94,6 +94,16 @@ class Indexes:
             return
         if self.words.generation < self._floor() or self.words.generation > target:
             self.words.begin_anew()
+        try:
+            self._write_words(target)
+        except ValueError as error:
+            # A killed writer may leave a file that the next one, which counts from the same commit, wants to create.
+            if "AlreadyExists" not in str(error):
+                raise
+            self.words.begin_anew()
+            self._write_words(target)
+
+    def _write_words(self, target: int) -> None:
         since = self.words.generation
         writer = self.words.writer()
         try:

@@ -101,7 +101,9 @@ class WordIndex:
         Returns:
             A writer for `write` and `commit`; one at a time, guarded by the knowledge base's lock.
         """
-        return self._index.writer(heap_size=_HEAP, num_threads=1)
+        writer = self._index.writer(heap_size=_HEAP, num_threads=1)
+        writer.garbage_collect_files()  # what a killed writer left, before its names are wanted again
+        return writer
 
     def write(self, writer: Any, removed: Sequence[int], entries: Sequence[Entry]) -> None:
         """Queue changes; `commit` makes them real.
