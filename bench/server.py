@@ -32,6 +32,7 @@ from nacre.retrieval.source import TextSource
 
 _PIECE = re.compile(rb"q(\d+)at(\d+)z")
 _NUMBER = re.compile(r"number (\d+)\?")
+_DOCUMENTS = 200
 _CLOCK = time.perf_counter_ns  # the same clock in all processes of a Linux machine
 
 
@@ -86,7 +87,7 @@ class Seen:
 def fill(folder: Path) -> None:
     """A small knowledge base, searched by words."""
     with KnowledgeBase.open(folder, "none") as base:
-        texts = [(f"memory:bench/{n}.md", f"Buoy number {n} is painted red and rings at night.") for n in range(200)]
+        texts = [(f"memory:bench/{n}.md", f"Buoy number {n} is painted red and rings at night.") for n in range(_DOCUMENTS)]
         base.sync(TextSource("memory:bench/", texts))
 
 
@@ -156,7 +157,7 @@ async def plain(port: int, count: int) -> int:
 
     async def some(numbers: range) -> None:
         nonlocal wrong
-        for number in numbers:
+        for number in (n % _DOCUMENTS for n in numbers):
             data = b"".join([part async for part in post(port, {"model": "nacre", "messages": [{"role": "user", "content": question(number)}]})])
             if f"q{number}at".encode() not in data:
                 wrong += 1
