@@ -6,6 +6,7 @@
 """
 
 import json
+from pathlib import Path
 
 from inspect_ai import Task, task
 from inspect_ai.dataset import MemoryDataset, Sample
@@ -16,7 +17,7 @@ from inspect_ai.solver import generate
 @task
 def questions_over_a_knowledge_base(questions: str) -> Task:
     """Ask every answerable question of a JSON Lines file, as `nacre eval make` writes it."""
-    with open(questions, encoding="utf-8") as file:
+    with Path(questions).open(encoding="utf-8") as file:
         rows = [json.loads(line) for line in file if line.strip()]
     samples = [Sample(id=str(r["id"]), input=r["question"], target=r["answers"]) for r in rows if r.get("answers")]
     return Task(dataset=MemoryDataset(samples), solver=generate(), scorer=includes())
