@@ -315,8 +315,8 @@ def _parents(headings: Sequence[BlockLike]) -> list[int]:
 
 
 def _only_title(text: str, title: str) -> bool:
-    rest = " ".join(text.split()).replace(title, "", 1) if title else text
-    return len(rest) < len(text) and sum(map(str.isalnum, rest)) <= _MARKUP
+    said = " ".join(text.split())
+    return bool(title) and title in said and sum(map(str.isalnum, said.replace(title, "", 1))) <= _MARKUP
 
 
 def _visible(text: str) -> bool:
