@@ -180,3 +180,14 @@ def test_health_metrics_and_request_ids(serve):
     forged = httpx.get(f"{server.url}/healthz", headers={"x-request-id": "a b{}"}).headers["x-request-id"]
     assert forged.startswith("req_")
     client.close()
+
+
+def test_llamaindex_reads_stream_and_whole(serve):
+    like = pytest.importorskip("llama_index.llms.openai_like", reason="pip install llama-index-llms-openai-like")
+    from llama_index.core.llms import ChatMessage
+
+    model = like.OpenAILike(model="nacre", api_base=f"{serve().url}/v1", api_key="none", is_chat_model=True, max_retries=0)
+    asked = [ChatMessage(role="user", content="When does the workshop open?")]
+    whole = model.chat(asked).message.content
+    assert whole == "The workshop opens at nine in the morning [1]."
+    assert "".join(part.delta or "" for part in model.stream_chat(asked)) == whole
