@@ -10,8 +10,9 @@ import openai
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import LanguageModelInput, ModelProfile
 from langchain_core.language_models.base import LangSmithParams
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
-from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.language_models.chat_models import agenerate_from_stream, generate_from_stream
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
 from langchain_openai import ChatOpenAI
 
@@ -177,7 +178,7 @@ class OpenAICompatibleChatModel(ChatOpenAI):
         **kwargs: Any,
     ) -> ChatResult:
         if self._quirks.stream_only:
-            return _joined(self._stream(messages, stop, **kwargs))
+            return generate_from_stream(self._stream(messages, stop, **kwargs))
         with translated(self._place):
             return self._finished(super()._generate(messages, stop, run_manager, **kwargs), messages, stop)
 
@@ -189,7 +190,7 @@ class OpenAICompatibleChatModel(ChatOpenAI):
         **kwargs: Any,
     ) -> ChatResult:
         if self._quirks.stream_only:
-            return _joined(iter([chunk async for chunk in self._astream(messages, stop, **kwargs)]))
+            return await agenerate_from_stream(self._astream(messages, stop, **kwargs))
         with translated(self._place):
             here = await self._in_this_loop()
             result = await super(OpenAICompatibleChatModel, here)._agenerate(messages, stop, run_manager, **kwargs)
@@ -309,13 +310,3 @@ class OpenAICompatibleChatModel(ChatOpenAI):
             The number of tokens.
         """
         return estimate_usage(messages, str(tools or ""))["total_tokens"]
-
-
-def _joined(chunks: Iterator[ChatGenerationChunk]) -> ChatResult:
-    parts = list(chunks)
-    whole = parts[0]
-    for part in parts[1:]:
-        whole += part
-    assert isinstance(whole.message, AIMessageChunk)
-    data = whole.message.model_dump(exclude={"type", "tool_call_chunks", "chunk_position"})
-    return ChatResult(generations=[ChatGeneration(message=AIMessage(**data), generation_info=whole.generation_info)])

@@ -11,9 +11,10 @@ from typing import Any, TypeAlias
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
+from langchain_core.language_models.chat_models import agenerate_from_stream, generate_from_stream
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.messages.ai import UsageMetadata
-from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
@@ -191,7 +192,7 @@ class ScriptedChatModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        return _joined(list(self._stream(messages, stop, run_manager, **kwargs)))
+        return generate_from_stream(self._stream(messages, stop, run_manager, **kwargs))
 
     async def _agenerate(
         self,
@@ -200,7 +201,7 @@ class ScriptedChatModel(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        return _joined([chunk async for chunk in self._astream(messages, stop, run_manager, **kwargs)])
+        return await agenerate_from_stream(self._astream(messages, stop, run_manager, **kwargs))
 
     def _stream(
         self,
@@ -225,13 +226,6 @@ class ScriptedChatModel(BaseChatModel):
             await asyncio.sleep(self.delay_s)
             yield chunk
 
-
-def _joined(chunks: list[ChatGenerationChunk]) -> ChatResult:
-    whole = chunks[0]
-    for chunk in chunks[1:]:
-        whole += chunk
-    data = whole.message.model_dump(exclude={"type", "tool_call_chunks", "chunk_position"})
-    return ChatResult(generations=[ChatGeneration(message=AIMessage(**data))])
 
 
 def _usage(messages: list[BaseMessage], reply: AIMessage) -> UsageMetadata:

@@ -12,9 +12,10 @@ from typing import Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, ModelProfile
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.language_models.chat_models import agenerate_from_stream, generate_from_stream
+from langchain_core.messages import AIMessageChunk, BaseMessage
 from langchain_core.messages.ai import UsageMetadata
-from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from pydantic import ConfigDict, Field, PrivateAttr
 
 from nacre.connectors.models.generation import Finish, Generation, Sampling
@@ -176,7 +177,7 @@ class TransformersChatModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        return _joined(list(self._stream(messages, stop, run_manager, **kwargs)))
+        return generate_from_stream(self._stream(messages, stop, run_manager, **kwargs))
 
     async def _agenerate(
         self,
@@ -185,7 +186,7 @@ class TransformersChatModel(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        return _joined([chunk async for chunk in self._astream(messages, stop, run_manager, **kwargs)])
+        return await agenerate_from_stream(self._astream(messages, stop, run_manager, **kwargs))
 
     def _stream(
         self,
@@ -241,11 +242,3 @@ class TransformersChatModel(BaseChatModel):
         return ChatGenerationChunk(
             message=AIMessageChunk(content="", response_metadata=metadata, usage_metadata=usage, chunk_position="last")
         )
-
-
-def _joined(chunks: list[ChatGenerationChunk]) -> ChatResult:
-    last = chunks[-1].message
-    assert isinstance(last, AIMessageChunk)
-    text = "".join(chunk.message.text for chunk in chunks)
-    message = AIMessage(content=text, response_metadata=last.response_metadata, usage_metadata=last.usage_metadata)
-    return ChatResult(generations=[ChatGeneration(message=message)])

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
-from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.messages import AIMessage
 from langchain_core.messages.block_translators import register_translator
 
 from nacre.markers import MARKER, numbers
@@ -181,9 +181,5 @@ def _blocks(message: AIMessage) -> list[Any]:
     return blocks
 
 
-def _chunk_blocks(message: AIMessageChunk) -> list[Any]:
-    return _blocks(message)
-
-
 # LangChain asks the translator of the `model_provider` that a message names; cited answers name "nacre".
-register_translator("nacre", _blocks, _chunk_blocks)
+register_translator("nacre", _blocks, _blocks)
