@@ -12,6 +12,7 @@ from typing import Any
 
 from nacre.errors import DamagedError, KnowledgeBaseError, LockedError
 from nacre.language import tr
+from nacre.retrieval.access import not_writable, writable
 
 NAME = "catalog.sqlite"
 _WAIT_SECONDS = 10.0  # for a lock that somebody else holds
@@ -42,6 +43,9 @@ INSERT OR IGNORE INTO audiences VALUES (0, '[]');
 class Database:
     """The SQLite file of a knowledge base. Safe to share between threads: each call takes the connection's lock.
 
+    Where the folder may not be written, SQLite can read along with a writer whose log lies beside the file. Without one
+    it is told that the file never changes, and the file is opened anew when it did.
+
     Args:
         folder: the knowledge base.
         create: make the tables when they are missing; otherwise that is damage.
@@ -53,8 +57,9 @@ class Database:
     def __init__(self, folder: Path, create: bool = False) -> None:
         self.path = folder / NAME
         self._lock = threading.RLock()
+        self._opened = 0
         with self._guarded():
-            self._db = sqlite3.connect(self.path, timeout=_WAIT_SECONDS, check_same_thread=False, isolation_level=None)
+            self._connect()
             try:
                 self._db.execute("PRAGMA journal_mode=WAL")
                 self._db.execute("PRAGMA synchronous=NORMAL")
@@ -66,6 +71,32 @@ class Database:
             except BaseException:
                 self._db.close()
                 raise
+
+    def _connect(self) -> None:
+        self._opened += 1
+        self._frozen: tuple[int, ...] | None = None
+        name = str(self.path)
+        if not writable(self.path.parent):
+            seen = self._looks()
+            logged = bool(seen[-1])
+            self._frozen = None if logged else seen
+            name = f"{self.path.absolute().as_uri()}?mode=ro{'' if logged else '&immutable=1'}"
+        self._db = sqlite3.connect(
+            name, timeout=_WAIT_SECONDS, check_same_thread=False, isolation_level=None, uri=name != str(self.path)
+        )
+
+    def _looks(self) -> tuple[int, ...]:
+        """What moves when the file is written, and last the length of its log."""
+        log = Path(f"{self.path}-wal")
+        facts = self.path.stat() if self.path.exists() else None
+        known = (facts.st_ino, facts.st_size, facts.st_mtime_ns) if facts else ()
+        return (*known, log.stat().st_size if log.exists() else 0)
+
+    def _renew(self) -> None:
+        """Open a file again that was taken for one that never changes, and did."""
+        if self._frozen is not None and self._frozen != self._looks():
+            self._db.close()
+            self._connect()
 
     def close(self) -> None:
         """Close the file."""
@@ -95,6 +126,7 @@ class Database:
             All rows.
         """
         with self._lock, self._guarded():
+            self._renew()
             return self._db.execute(sql, values).fetchall()
 
     @contextmanager
@@ -152,7 +184,8 @@ class Database:
         Returns:
             A number that moves when another connection has written.
         """
-        return int(self.rows("PRAGMA data_version")[0][0])
+        version = int(self.rows("PRAGMA data_version")[0][0])
+        return (self._opened << 32) + version  # SQLite counts for each connection anew
 
 
 def _trouble(path: Path, error: sqlite3.OperationalError) -> KnowledgeBaseError:
@@ -173,6 +206,16 @@ def _trouble(path: Path, error: sqlite3.OperationalError) -> KnowledgeBaseError:
             ),
             path=str(path),
         )
+    if name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY")) and Path(f"{path}-wal").exists():
+        return KnowledgeBaseError(
+            tr(
+                f"{path} can only be read here and has changes beside it that are not folded in yet ({path.name}-wal). Open it once where it may be written: nacre verify --kb {path.parent}",
+                f"{path} 在此处只能读取，且旁边还有尚未并入的改动（{path.name}-wal）。请在可写的环境中打开一次：nacre verify --kb {path.parent}",
+            ),
+            path=str(path),
+        )
+    if name == "SQLITE_READONLY":
+        return not_writable(path.parent)
     if name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY")):
         return KnowledgeBaseError(
             tr(

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Sequence
+import weakref
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
 from nacre.errors import KnowledgeBaseError
 from nacre.language import tr
+from nacre.retrieval.access import shadow, writable
 from nacre.retrieval.catalog import Catalog
 from nacre.retrieval.lexical import Entry, WordIndex
 from nacre.retrieval.vectors import VectorIndex
@@ -34,12 +37,27 @@ class Indexes:
         self.catalog = catalog
         self._refreshing = threading.Lock()
         generation = catalog.generation
-        self.words = WordIndex(folder / "words")
+        self.read_only = not writable(folder)
+        self._shadow: weakref.finalize[..., Indexes] | None = None
+        self.words = self._opened_words()
         if self.words.generation > generation:  # a catalog restored from a backup: the index knows another history
             self.words.generation = -1
         self.vectors = None if dim is None else VectorIndex.load(folder / "vectors", dim, generation)
         self.saved = self.vectors.generation if self.vectors else 0
         self._seen = -1
+
+    def _opened_words(self) -> WordIndex:
+        if not self.read_only:
+            return WordIndex(self.folder / "words")
+        self.close()
+        place = shadow(self.folder / "words")
+        self._shadow = weakref.finalize(self, shutil.rmtree, place, ignore_errors=True)
+        return WordIndex(place)
+
+    def close(self) -> None:
+        """Remove what was kept for this process alone."""
+        if self._shadow:
+            self._shadow()
 
     @property
     def behind(self) -> bool:
@@ -52,9 +70,19 @@ class Indexes:
         if version == self._seen:
             return
         with self._refreshing:
-            self.words.reload()
+            if self.read_only:
+                self._follow_words()
+            else:
+                self.words.reload()
             self._catch_up_vectors()
             self._seen = version
+
+    def _follow_words(self) -> None:
+        """See what a writer elsewhere has done to the index, and do for this process alone what it has not yet done."""
+        if self._seen != -1:  # its old files may be gone by now
+            self.words = self._opened_words()
+        with self._told():
+            self._catch_up_words()
 
     def catch_up(self) -> None:
         """Bring both indexes, in memory and on disk, to the catalog's generation. Needs the write lock.
@@ -62,11 +90,17 @@ class Indexes:
         Raises:
             KnowledgeBaseError: they cannot be written; the catalog is not touched by that.
         """
-        try:
+        with self._told():
             self._catch_up_words()
             with self._refreshing:
                 self._catch_up_vectors()
             self._save_vectors()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """What goes wrong in writing, as our error."""
+        try:
+            yield
         except (OSError, ValueError, RuntimeError) as error:
             raise KnowledgeBaseError(
                 tr(

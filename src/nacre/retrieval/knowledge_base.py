@@ -97,7 +97,7 @@ class KnowledgeBase:
 
     def _heal(self) -> None:
         """Bring indexes that a crash left behind up to date, unless another process is at it or nothing may be written."""
-        if self._indexes.behind:
+        if self._indexes.behind and not self._indexes.read_only:
             try:
                 with writing(self.folder):
                     self._indexes.catch_up()
@@ -381,7 +381,7 @@ class KnowledgeBase:
             DamagedError: the catalog itself is damaged; sync the sources into a new folder.
             LockedError: another process is writing.
         """
-        folder = Path(path)
+        folder = folder_of(path)
         restore_manifest(folder)
         base = cls.open(folder, embedder)
         with writing(folder):
@@ -390,6 +390,7 @@ class KnowledgeBase:
 
     def close(self) -> None:
         """Close the files; the object is of no use afterwards."""
+        self._indexes.close()
         self._catalog.close()
 
     def __enter__(self) -> KnowledgeBase:

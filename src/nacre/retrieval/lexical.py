@@ -6,6 +6,7 @@ commit, so it can never disagree with the rest.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 import shutil
@@ -134,7 +135,15 @@ class WordIndex:
         marker = {"chunk": 0, "marker": "generation", "generation": generation}
         writer.add_document(self._tantivy.Document.from_dict(marker, self.schema))
         writer.commit()
+        self._share()
         self.reload()
+
+    def _share(self) -> None:
+        """Let everyone read who may read the folder; tantivy makes these two for its user alone."""
+        mode = self.folder.stat().st_mode & 0o666
+        for name in ("meta.json", ".managed.json"):
+            with contextlib.suppress(OSError):  # made by another user, who let us write here
+                (self.folder / name).chmod(mode)
 
     def search(
         self,

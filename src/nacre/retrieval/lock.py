@@ -10,6 +10,7 @@ from pathlib import Path
 
 from nacre.errors import KnowledgeBaseError, LockedError
 from nacre.language import tr
+from nacre.retrieval.access import not_writable, writable
 
 
 @contextmanager
@@ -26,6 +27,8 @@ def writing(folder: Path) -> Iterator[None]:
         LockedError: another process, or another `KnowledgeBase` in this one, is writing.
         KnowledgeBaseError: the folder cannot be written to.
     """
+    if not writable(folder):
+        raise not_writable(folder)
     path = folder / "lock"
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
