@@ -101,7 +101,7 @@ def checked_addresses(host: str, port: int, *, allow_private: bool = False) -> l
     bad = [address for address in addresses if not is_public(address)]
     if bad and not allow_private:
         raise SourceError(
-            tr(f"{host} is at {bad[0]}, which is not a public address; allow_private=True permits it", f"{host} 指向非公网地址 {bad[0]}；如确需访问请设置 allow_private=True"),
+            tr(f"{host} is at {bad[0]}, which is not a public address; allow_private=True (nacre sync --allow-private) permits it", f"{host} 指向非公网地址 {bad[0]}；如确需访问请设置 allow_private=True（nacre sync --allow-private）"),
             uri=host,
         )
     return addresses

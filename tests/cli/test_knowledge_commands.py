@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import threading
+from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -157,7 +161,9 @@ def test_a_missing_source_and_an_unreadable_file_cost_their_row(
     assert [row["uri"].rsplit("/", 1)[1] for row in report["failed"]] == ["bad.pdf"] and report["failed"][0]["reason"]
 
 
-def test_verify_says_whether_the_base_is_whole_and_repairs_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_verify_says_whether_the_base_is_whole_and_repairs_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "a.txt").write_text("Nacre is mother of pearl.", "utf-8")
     kb = tmp_path / "kb"
     answer(capsys, "sync", str(tmp_path / "a.txt"), "--kb", str(kb), "--json")
@@ -165,3 +171,28 @@ def test_verify_says_whether_the_base_is_whole_and_repairs_it(tmp_path: Path, ca
     assert answer(capsys, "verify", "--repair", "--kb", str(kb), "--json")["documents"] == 1
     assert run(["verify", "--kb", str(kb)]) == 0
     assert "1 documents" in capsys.readouterr().out
+
+
+@pytest.fixture
+def intranet(tmp_path: Path) -> Iterator[str]:
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "page.html").write_text("<title>Canteen</title><p>Lunch is at noon.</p>", "utf-8")
+    handler = functools.partial(SimpleHTTPRequestHandler, directory=str(tmp_path / "site"))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/page.html"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_page_of_a_private_address_is_synced_only_when_that_is_allowed(
+    intranet: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kb = str(tmp_path / "kb")
+    refused = answer(capsys, "sync", intranet, "--kb", kb, "--json", status=2)
+    assert "--allow-private" in refused["failed"][0]["reason"]
+    done = answer(capsys, "sync", intranet, "--kb", kb, "--allow-private", "--json")
+    assert (done["added"], done["failed"]) == (1, [])
+    again = answer(capsys, "sync", intranet, str(tmp_path / "site"), "--kb", kb, "--allow-private", "--json")
+    assert (again["unchanged"], again["added"]) == (1, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from pathlib import Path
@@ -31,7 +32,9 @@ if TYPE_CHECKING:
 
     from nacre.retrieval.knowledge_base import KnowledgeBase
     from nacre.retrieval.rag import RetrievalAugmented
+    from nacre.retrieval.source import Source
 
+_WEB = re.compile(r"(sitemap:)?https?:", re.IGNORECASE)
 StrictFlag = Annotated[
     bool,
     typer.Option("--strict", help=tr("Cut every sentence that its source does not support.", "删去来源不支持的句子。")),
@@ -75,6 +78,16 @@ def sync(
         bool,
         typer.Option("--prune/--no-prune", help=tr("Delete documents whose file is gone.", "删除来源已消失的文档。")),
     ] = True,
+    allow_private: Annotated[
+        bool,
+        typer.Option(
+            "--allow-private",
+            help=tr(
+                "Let http(s) sources and what they redirect to lie on this machine and in private networks.",
+                "允许 http(s) 来源及其重定向指向本机和内网地址。",
+            ),
+        ),
+    ] = False,
     as_json: JsonFlag = False,
 ) -> int:
     """Sync sources into the knowledge base; exit 2 when nothing of them could be read."""
@@ -91,7 +104,8 @@ def sync(
                 description=tr("Syncing ", "同步 ") + Path(str(step.uri)).name[:40],
             )
 
-        report = base.sync(*sources, principals=principals(who), prune=prune, on_progress=show)
+        found = [_private(source) for source in sources] if allow_private else sources
+        report = base.sync(*found, principals=principals(who), prune=prune, on_progress=show)
     seconds = round(time.perf_counter() - began, 3)
     failed = [{"uri": uri, "reason": reason} for uri, reason in report.failed]
     _show_sync(report, failed, seconds, as_json)
@@ -100,6 +114,13 @@ def sync(
     first = f"{failed[0]['uri']}: {failed[0]['reason']}"
     more = tr(f" ({len(failed)} failed)", f"（共 {len(failed)} 个失败）") if len(failed) > 1 else ""
     raise UsageError(tr(f"Nothing could be read. {first}{more}", f"没有读到任何内容。{first}{more}"))
+
+
+def _private(source: str) -> str | Source:
+    """A web source that may lie in a private network; any other as it is."""
+    from nacre.connectors.sources import resolve
+
+    return resolve(source, allow_private=True) if _WEB.match(source) else source
 
 
 def _show_sync(report: Any, failed: list[dict[str, str]], seconds: float, as_json: bool) -> None:
