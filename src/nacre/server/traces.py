@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import message_to_dict
+
+from nacre.hygiene import masked
 
 if TYPE_CHECKING:
     from nacre.server.answering import Outcome, Question
     from nacre.server.records import Records
     from nacre.server.state import State
 
-_SECRET = re.compile(r"\b(?:sk|nk|ghp|gho|xox[abp]|AKIA|hf)[-_]?[A-Za-z0-9_\-]{16,}|\bey[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]+")
 _DAY_S = 86_400
 
 
@@ -45,18 +45,6 @@ def keep(state: State, question: Question, outcome: Outcome, seconds: float, sta
         "traces", {"request": question.request_id, "at": now, "asker": question.asker.id, "model": question.model, "record": text}
     )
     state.records.change("delete from traces where at < ?", now - state.settings.server.trace_days * _DAY_S)
-
-
-def masked(text: str) -> str:
-    """A text without what looks like a key.
-
-    Args:
-        text: any text.
-
-    Returns:
-        The text; keys of common providers and signed tokens are replaced by `[secret]`.
-    """
-    return _SECRET.sub("[secret]", text)
 
 
 def latest(records: Records, count: int = 20) -> list[dict[str, Any]]:
