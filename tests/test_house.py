@@ -29,7 +29,7 @@ LEVELS: list[set[str]] = [
     {"drivers"},
     {"decorator"},
     {"prompting", "memory", "moderation", "cache", "resilience", "retrieval", "reasoning", "agents"},
-    {"tools"},
+    {"tools", "telemetry"},
     {"stack"},
     {"eval"},
     {"server"},
