@@ -93,6 +93,20 @@ def test_deeply_nested_json_is_a_wrong_request(serve):
         assert answer.status_code == 400, answer.text
 
 
+def test_half_a_character_is_a_wrong_request(serve):
+    server = serve()
+    for path, body in (
+        ("/v1/responses", b'{"model": "nacre", "input": "tea?", "tools": [{"type": "\\ud800"}]}'),
+        ("/v1/vector_stores", b'{"name": "\\ud800"}'),
+        ("/v1/feedback", b'{"verdict": "up", "question": "\\udfff", "answer": "a"}'),
+    ):
+        answer = httpx.post(f"{server.url}{path}", content=body, headers={"content-type": "application/json"})
+        assert answer.status_code == 400 and answer.json()["error"]["message"], (path, answer.text)
+    kept = b'{"model": "nacre", "store": true, "stream": true, "input": [{"role": "user", "content": "tea \\ud800?"}]}'
+    events = httpx.post(f"{server.url}/v1/responses", content=kept, headers={"content-type": "application/json"}).text
+    assert "response.completed" in events
+
+
 def test_contents_never_reach_the_log(serve, caplog):
     server = serve()
     with caplog.at_level("INFO", logger="nacre.server"):

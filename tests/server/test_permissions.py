@@ -89,18 +89,21 @@ def test_a_walk_over_all_routes_with_anothers_key_never_meets_a_document(serve):
     documents = {d["uri"]: d["document_id"] for d in server.state.bases.main.documents()}
     hidden = [number for uri, number in documents.items() if "hours" not in uri]
     assert len(hidden) == 2
+    made = client.responses.create(**BODIES["/v1/responses"], store=True)
+    assert "Ninety" in made.output_text
     # hr sees them: the walk below would find something if it could.
     assert "Ninety" in client.chat.completions.create(**BODIES["/v1/chat/completions"]).choices[0].message.content
     assert client.vector_stores.search("main", query="vault code").data[0].content[0].text == secret
     for method, path in routes(server.app):
         for number in hidden:
             for place in ("main", store.id):
-                names = {"file": file.id, "store": place, "batch": batch.id, "document": str(number), "model": "nacre", "name": "index.html"}
+                names = {"file": file.id, "store": place, "batch": batch.id, "document": str(number), "response": made.id, "model": "nacre", "name": "index.html"}
                 answer = call(server.url, method, path, stranger, names)
                 for word in ("vault", "four pearls", "pearls a year", "secret store", "Ninety"):
                     assert word not in answer.text, (method, path, answer.text)
                 assert answer.status_code < 500, (method, path, answer.text)
     # And nothing of it was deleted or renamed.
+    assert "Ninety" in client.responses.retrieve(made.id).output_text
     assert client.files.retrieve(file.id).filename == "vault.md"
     assert client.vector_stores.retrieve(store.id).name == "secret store"
     assert client.vector_stores.search("main", query="vault code").data[0].content[0].text == secret

@@ -57,7 +57,7 @@ def test_functions_of_the_caller_are_called_and_their_outputs_read(serve):
 
 def test_errors_and_what_is_not_offered(serve):
     client = serve(lambda messages, n: RuntimeError("secret")).openai()
-    with pytest.raises(openai.BadRequestError, match="whole conversation"):
+    with pytest.raises(openai.NotFoundError, match="whole conversation"):
         client.responses.create(model="nacre", input="x", previous_response_id="resp_1")
     with pytest.raises(openai.NotFoundError):
         client.responses.create(model="nacre", input="x", tools=[{"type": "file_search", "vector_store_ids": ["vs_other"]}])

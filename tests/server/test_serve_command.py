@@ -102,6 +102,8 @@ def test_kill_9_during_ingestion_and_a_stream_loses_nothing(folder):
             for n in range(30)
         ]
         assert httpx.post(f"{url}/v1/vector_stores/main/file_batches", json={"file_ids": ids}).status_code == 200
+        asked = {"model": "nacre", "input": "When does the workshop open?", "store": True}
+        response = httpx.post(f"{url}/v1/responses", json=asked, timeout=30).json()
         body = {"model": "nacre", "stream": True, "messages": [{"role": "user", "content": "When does the workshop open?"}]}
         with httpx.stream("POST", f"{url}/v1/chat/completions", json=body, timeout=30) as stream:
             lines = stream.iter_lines()
@@ -116,6 +118,7 @@ def test_kill_9_during_ingestion_and_a_stream_loses_nothing(folder):
                 break
             time.sleep(0.1)
         assert counts == {"in_progress": 0, "completed": 30, "failed": 0, "cancelled": 0, "total": 30}
+        assert httpx.get(f"{url}/v1/responses/{response['id']}").json() == response
         found = httpx.post(f"{url}/v1/vector_stores/main/search", json={"query": "buoy 17 red"}).json()
         assert found["data"][0]["filename"] == "17.txt"
 

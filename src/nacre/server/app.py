@@ -27,6 +27,7 @@ from nacre.server import (
     responses,
     sources,
     store_entries,
+    stored_responses,
     uploads,
     vector_stores,
 )
@@ -75,12 +76,12 @@ def create_app(settings: Settings, leaf: BaseChatModel | None = None) -> FastAPI
     # The usual documentation pages load scripts from elsewhere; /openapi.json is there for tools.
     app = FastAPI(title="Nacre", version="1", lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.nacre = state
-    for part in (chat, responses, embeddings, uploads, vector_stores, store_entries, sources, feedback, me, health):
+    for part in (chat, responses, stored_responses, embeddings, uploads, vector_stores, store_entries, sources, feedback, me, health):
         app.include_router(part.router)
     _add_pages(app)
     if mcp:
         app.router.routes.extend(mcp.streamable_http_app(stateless_http=True, transport_security=_guarded()).routes)
-    for kind in (Problem, NacreError, TimeoutError, NotImplementedError, Exception):
+    for kind in (Problem, NacreError, TimeoutError, NotImplementedError, UnicodeEncodeError, Exception):
         app.add_exception_handler(kind, _told)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)

@@ -86,6 +86,8 @@ def problem_of(error: BaseException) -> Problem:
         return error
     if isinstance(error, TimeoutError):
         return Problem(504, tr("The model took too long. Ask again, or ask for less.", "模型响应超时。请重试，或缩小问题范围。"), "timeout")
+    if isinstance(error, UnicodeEncodeError):  # JSON can spell half of a surrogate pair, which no text file can hold
+        return Problem(400, tr("The text holds half a character (a lone surrogate). Take it out.", "文本中有半个字符（孤立的代理项）。请去掉。"), "invalid_value")
     if isinstance(error, NotImplementedError):
         return Problem(400, tr("This model takes no tools. Leave `tools` out.", "该模型不支持工具。请去掉 `tools`。"), "unsupported_input", "tools")
     for known, status, code in _STATUS:

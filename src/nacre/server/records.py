@@ -1,4 +1,4 @@
-"""What the server remembers: uploads, vector stores, the state of each file in them, an audit log, traces and feedback."""
+"""What the server remembers: uploads, vector stores, the state of each file in them, an audit log, traces, responses and feedback."""
 
 from __future__ import annotations
 
@@ -25,6 +25,9 @@ create table if not exists audit (at real not null, request text not null, asker
 create index if not exists audit_by_asker on audit (asker, at);
 create table if not exists traces (request text primary key, at real not null, asker text not null, model text not null,
     record text not null);
+create table if not exists responses (id text primary key, owner text not null, previous text, used real not null,
+    bytes integer not null, record blob not null);
+create index if not exists responses_by_owner on responses (owner, used);
 create table if not exists feedback (at real not null, asker text not null, verdict text not null, record text not null);
 """
 

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from typing import Any
 
 from fastapi import APIRouter, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from langchain_core.messages import AIMessage
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nacre.language import tr
-from nacre.messages import as_chunk
+from nacre.messages import as_chunk, merge_chunks
 from nacre.server.answering import Outcome, Question
 from nacre.server.citing import address, extension
 from nacre.server.context import asker_of, base_url, check_model, request_id, state_of, store_of
 from nacre.server.conversation import ChatRequest, messages_of, options_of, tool_calls_of, tool_names, usage_of
 from nacre.server.problems import Problem, problem_of
 from nacre.server.records import new_id
+from nacre.server.response_items import Item, items_of, messages_of_items
 from nacre.server.sse import HEADERS, event, while_connected
+from nacre.server.stored_responses import conversation, keep, keeps
 
 router = APIRouter(prefix="/v1")
 
@@ -41,6 +43,8 @@ class ResponsesRequest(BaseModel):
     top_p: float | None = Field(default=None, ge=0, le=1)
     max_output_tokens: int | None = Field(default=None, ge=1)
     previous_response_id: str | None = None
+    store: bool | None = None
+    conversation: str | dict[str, Any] | None = None
     metadata: dict[str, str] | None = None
 
 
@@ -55,24 +59,32 @@ async def respond(request: Request, body: ResponsesRequest) -> Response:
     Returns:
         A response object, or its events.
     """
-    question = _question(request, body)
-    answer = _Answer(question, body)
+    items, earlier = items_of(body.input), await _earlier(request, body)
+    question = _question(request, body, [*earlier, *items])
+    answer = _Answer(question, body, items)
     timeout = question.state.settings.server.timeout_s
     if body.stream:
         return StreamingResponse(answer.events(), media_type="text/event-stream", headers=HEADERS)
     reply = await while_connected(request, question.answer(), timeout)
     answer.outcome.take(as_chunk(reply))
-    return JSONResponse(answer.whole("completed", answer.items(reply)))
+    return JSONResponse(await answer.completed(answer.items(reply)))
 
 
-def _question(request: Request, body: ResponsesRequest) -> Question:
-    if body.previous_response_id:
+async def _earlier(request: Request, body: ResponsesRequest) -> list[Item]:
+    """The conversation that the request goes on from."""
+    if body.conversation is not None:
         raise Problem(
             400,
-            tr("Responses are not kept here: send the whole conversation as input.", "服务器不保存回复：请把整个对话放入 input。"),
+            tr("There are no conversation objects here: use previous_response_id.", "此处没有 conversation 对象：请使用 previous_response_id。"),
             "unsupported_parameter",
-            "previous_response_id",
+            "conversation",
         )
+    if body.previous_response_id is None:
+        return []
+    return await run_in_threadpool(conversation, state_of(request), asker_of(request), body.previous_response_id)
+
+
+def _question(request: Request, body: ResponsesRequest, items: Sequence[Item]) -> Question:
     state, asker = state_of(request), asker_of(request)
     model, store = check_model(state, asker, body.model)
     for tool in body.tools:
@@ -83,9 +95,7 @@ def _question(request: Request, body: ResponsesRequest) -> Question:
         for tool in body.tools
         if tool.get("type") == "function"
     ]
-    chat = ChatRequest.model_validate(
-        {"model": model, "messages": _messages(body), "temperature": body.temperature, "top_p": body.top_p, "max_tokens": body.max_output_tokens}
-    )
+    chat = _chat(body, model, items)
     return Question(
         state=state,
         asker=asker,
@@ -101,35 +111,15 @@ def _question(request: Request, body: ResponsesRequest) -> Question:
     )
 
 
-def _messages(body: ResponsesRequest) -> list[dict[str, Any]]:
-    """Items of a response's input as messages of a chat."""
-    messages: list[dict[str, Any]] = [{"role": "system", "content": body.instructions}] if body.instructions else []
-    items = [{"role": "user", "content": body.input}] if isinstance(body.input, str) else body.input
-    for item in items:
-        kind = item.get("type", "message")
-        if kind == "function_call":
-            call = {"name": str(item.get("name")), "arguments": item.get("arguments") or "{}"}
-            messages.append({"role": "assistant", "content": "", "tool_calls": [{"id": item.get("call_id"), "type": "function", "function": call}]})
-        elif kind == "function_call_output":
-            messages.append({"role": "tool", "tool_call_id": str(item.get("call_id")), "content": _text(item.get("output"))})
-        elif kind == "message":
-            messages.append({"role": str(item.get("role", "user")), "content": _parts(item.get("content"))})
-    return messages
-
-
-def _parts(content: Any) -> Any:
-    if not isinstance(content, list):
-        return content if isinstance(content, str) else ""
-    images = [part for part in content if isinstance(part, dict) and part.get("type") == "input_image"]
-    if not images:
-        return _text(content)
-    return [{"type": "text", "text": _text(content)}, *({"type": "image_url", "image_url": {"url": part.get("image_url")}} for part in images)]
-
-
-def _text(content: Any) -> str:
-    if isinstance(content, list):
-        return "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
-    return content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
+def _chat(body: ResponsesRequest, model: str, items: Sequence[Item]) -> ChatRequest:
+    messages = messages_of_items(items, body.instructions)
+    try:
+        return ChatRequest.model_validate(
+            {"model": model, "messages": messages, "temperature": body.temperature, "top_p": body.top_p, "max_tokens": body.max_output_tokens}
+        )
+    except ValidationError as error:
+        said = tr("The input must hold at least one message, and at most 2000.", "input 至少应有一条消息，至多 2000 条。")
+        raise Problem(400, said, "invalid_value", "input") from error
 
 
 class _Answer:
@@ -138,10 +128,12 @@ class _Answer:
     Args:
         question: what is asked.
         body: of the request.
+        given: its input as items.
     """
 
-    def __init__(self, question: Question, body: ResponsesRequest) -> None:
-        self.question, self.body = question, body
+    def __init__(self, question: Question, body: ResponsesRequest, given: list[Item]) -> None:
+        self.question, self.body, self.given = question, body, given
+        self.kept = keeps(question.state, body.store, body.previous_response_id)
         self.outcome = Outcome()
         self.names = tool_names(question.tools)
         self.id, self.message = new_id("resp"), new_id("msg")
@@ -170,11 +162,25 @@ class _Answer:
         return {
             "id": self.id, "object": "response", "created_at": self.created, "status": status, "error": error,
             "incomplete_details": None, "instructions": self.body.instructions, "metadata": self.body.metadata or {},
-            "model": self.body.model, "output": output, "parallel_tool_calls": True, "temperature": self.body.temperature,
+            "model": self.body.model, "previous_response_id": self.body.previous_response_id, "store": self.kept, "output": output, "parallel_tool_calls": True, "temperature": self.body.temperature,
             "tool_choice": self.body.tool_choice or "auto", "tools": self.body.tools, "top_p": self.body.top_p,
             "usage": counted if status == "completed" else None,
             "nacre": extension(self.question.base_url, self.outcome.own, self.question.store),
         }  # fmt: skip
+
+    async def completed(self, output: list[dict[str, Any]]) -> dict[str, Any]:
+        """The finished response, kept where that is wanted: before the client knows that it is finished.
+
+        Args:
+            output: its items.
+
+        Returns:
+            The response object.
+        """
+        response = self.whole("completed", output)
+        if self.kept:
+            await run_in_threadpool(keep, self.question.state, self.question.asker, response, self.given)
+        return response
 
     def items(self, reply: AIMessage) -> list[dict[str, Any]]:
         """The output of a whole answer.
@@ -232,8 +238,10 @@ class _Answer:
                     text, _ = self.outcome.take(chunk)
                     if text:
                         yield self._event("response.output_text.delta", **place, delta=text, logprobs=[])
-            for last in self._ending(chunks, place):
+            items = self._output(chunks)
+            for last in self._ending(items, place):
                 yield last
+            yield self._event("response.completed", response=await self.completed(items))
             status = "ok"
         except Exception as error:
             problem = problem_of(error)
@@ -242,13 +250,14 @@ class _Answer:
         finally:
             self.question.note(self.outcome, status)
 
-    def _ending(self, chunks: list[Any], place: dict[str, Any]) -> list[bytes]:
-        from nacre.messages import merge_chunks
-
-        text = "".join(self.outcome.text)
-        items = self.items(merge_chunks(chunks)) if chunks else [self._message("completed", text)]
+    def _output(self, chunks: list[Any]) -> list[dict[str, Any]]:
+        items = self.items(merge_chunks(chunks)) if chunks else [self._message("completed", "".join(self.outcome.text))]
         if items[0]["type"] != "message":  # its place was announced before it was known that the model would only call
             items.insert(0, self._message("completed", ""))
+        return items
+
+    def _ending(self, items: list[dict[str, Any]], place: dict[str, Any]) -> list[bytes]:
+        text = "".join(self.outcome.text)
         events = [
             self._event("response.output_text.annotation.added", **place, annotation_index=n, annotation=annotation)
             for n, annotation in enumerate(self._annotations())
@@ -262,7 +271,7 @@ class _Answer:
             events.append(self._event("response.function_call_arguments.delta", **arguments, delta=item["arguments"]))
             events.append(self._event("response.function_call_arguments.done", **arguments, name=item["name"], arguments=item["arguments"]))
             events.append(self._event("response.output_item.done", output_index=n, item=item))
-        return [*events, self._event("response.completed", response=self.whole("completed", items))]
+        return events
 
     def _event(self, kind: str, **data: Any) -> bytes:
         self._sequence += 1

@@ -56,6 +56,12 @@ class ServerSettings(BaseModel):
     trace: bool = False
     """Keep questions, answers and steps in the data folder."""
     trace_days: int = Field(default=30, ge=1)
+    store_responses: bool = False
+    """Keep responses whose request does not say `store`."""
+    response_days: int = Field(default=30, ge=0)
+    """Days after its last use for which a stored response is kept; 0 keeps none, whatever a request says."""
+    responses_mb: int = Field(default=64, ge=1)
+    """Room for the stored responses of a key; the oldest make way."""
 
 
 class Stack(BaseModel):
@@ -190,5 +196,6 @@ server:
   # max_body_mb: 64
   # timeout_s: 300
   # allow_origins: [https://intranet.example.org]
+  # response_days: 30  # how long stored responses are kept after their last use; 0 keeps none     已保存回复的保留天数
   # trace: true        # keep questions and answers in ./kb/server     保存问答记录
 """
