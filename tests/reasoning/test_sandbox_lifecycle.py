@@ -140,6 +140,18 @@ async def test_a_run_does_not_block_the_event_loop(python: PythonInterpreter) ->
     assert ticks > 5
 
 
+async def test_a_cancelled_task_takes_its_program_with_it() -> None:
+    with PythonInterpreter(parallel=1, packages=()) as narrow:
+        narrow.start()
+        endless = asyncio.create_task(narrow.arun("while True: pass", 600.0))
+        waiting = asyncio.create_task(narrow.arun("while True: pass", 600.0))
+        await asyncio.sleep(0.2)
+        endless.cancel()
+        waiting.cancel()
+        run = await asyncio.wait_for(narrow.arun("6 * 7"), 60)  # there is one place, and it is free again
+    assert run.value == 42
+
+
 def test_a_forked_process_starts_its_own_helper_and_leaves_ours(fresh: PythonInterpreter) -> None:
     pid = os.fork()
     if pid == 0:

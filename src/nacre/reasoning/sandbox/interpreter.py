@@ -9,10 +9,12 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
+from numbers import Real
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from nacre.errors import InterpreterError, UsageError
+from nacre.expect import expect
 from nacre.language import tr
 from nacre.reasoning.interpreter import Execution
 from nacre.reasoning.sandbox import outcome, selftest
@@ -20,6 +22,7 @@ from nacre.reasoning.sandbox.exchange import Record, exchange
 from nacre.reasoning.sandbox.helper import Child, Helper, HelperGone
 from nacre.reasoning.sandbox.limits import LEVELS, Level, Limits
 from nacre.reasoning.sandbox.pool import Pool
+from nacre.reasoning.sandbox.stop import Stop
 from nacre.reasoning.sandbox.view import PACKAGES, view_of
 
 T = TypeVar("T")
@@ -81,7 +84,10 @@ class PythonInterpreter:
             SandboxUnavailableError: the kernel lacks what the level needs; nothing was run.
             InterpreterError: no process can be started.
         """
-        request = _request(code, timeout_s, inputs or {}, self.limits, self._lacks())
+        return self._run(code, timeout_s, inputs or {}, Stop())
+
+    def _run(self, code: str, timeout_s: float, inputs: Mapping[str, Any], stop: Stop) -> Execution:
+        request = _request(code, timeout_s, inputs, self.limits, self._lacks())
         if len(request) > self.limits.program:
             size = self.limits.program
             return Execution(
@@ -93,13 +99,13 @@ class PythonInterpreter:
             )
         with self._slots:
             for _ in range(_TRIES):
-                execution = self._run_once(request, timeout_s)
+                execution = self._run_once(request, timeout_s, stop)
                 if execution is not None:
                     return execution
         return _interrupted()
 
     async def arun(self, code: str, timeout_s: float = 5.0, *, inputs: Mapping[str, Any] | None = None) -> Execution:
-        """`run` without blocking the event loop.
+        """`run` without blocking the event loop; when the task is cancelled, the program is killed.
 
         Args:
             code: as for `run`.
@@ -109,7 +115,11 @@ class PythonInterpreter:
         Returns:
             As `run`.
         """
-        return await asyncio.to_thread(self.run, code, timeout_s, inputs=inputs)
+        stop = Stop()
+        try:
+            return await asyncio.to_thread(self._run, code, timeout_s, inputs or {}, stop)
+        finally:
+            stop.now()  # nothing to stop when the program has ended
 
     def start(self) -> dict[str, Any]:
         """Start the helper now rather than with the first run.
@@ -158,11 +168,12 @@ class PythonInterpreter:
             "（在 landlock 级别，程序没有临时文件，也没有线程。）",
         )
 
-    def _run_once(self, request: bytes, timeout_s: float) -> Execution | None:
+    def _run_once(self, request: bytes, timeout_s: float, stop: Stop) -> Execution | None:
         """None when the child or its helper was killed from outside, so that the run should be tried again."""
         helper, child = self._pool.take()
         try:
-            return _execute(helper, child, request, self.limits, timeout_s)
+            with stop.kills(child):
+                return _execute(helper, child, request, self.limits, timeout_s)
         except HelperGone:
             self._pool.discard(helper)
             return None
@@ -229,10 +240,8 @@ def _cpu_s(timeout_s: float, limits: Limits) -> int:
 
 def _request(code: str, timeout_s: float, inputs: Mapping[str, Any], limits: Limits, lacks: str = "") -> bytes:
     """Length and JSON, as `inside.child` reads it."""
-    if not isinstance(code, str):
-        raise UsageError(
-            tr(f"A program is a text, not {type(code).__name__}.", f"程序应为文本，而不是 {type(code).__name__}。")
-        )
+    expect(code, "code", str)
+    expect(timeout_s, "timeout_s", Real)
     if not 0 < timeout_s <= 86_400:
         raise UsageError(
             tr(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PACKAGES = ("numpy", "sympy", "mpmath", "gmpy2", "dateutil", "six", "tzdata")
-PRELOADED = ("numpy", "numpy.random", "sympy", "dateutil.relativedelta", "dateutil.parser")
+PRELOADED = ("numpy", "sympy", "dateutil.relativedelta", "dateutil.parser")
 _SHARED_LIBRARIES = (
     "/usr/lib/x86_64-linux-gnu",
     "/lib/x86_64-linux-gnu",

@@ -33,7 +33,7 @@ def run(zygote: Zygote, program_in: int, stdout: int, stderr: int, answer: int) 
     try:
         _take_descriptors(program_in, stdout, stderr, answer)
         lock_down(zygote)
-        _serve(program.prepare(zygote.names))
+        _serve(program.prepare(zygote.main))
     except BaseException as error:  # whatever it is, this process must not go on as a second zygote
         _complain(error)
     finally:
@@ -53,8 +53,6 @@ def lock_down(zygote: Zygote) -> None:
         zygote: the process that this one was made from.
     """
     config = zygote.config
-    signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.setsid()  # kill(0) reaches a process group across namespaces: have one alone
     if zygote.has_namespaces:
         namespaces.mount_scratch(config["scratch_bytes"], config["scratch_files"])

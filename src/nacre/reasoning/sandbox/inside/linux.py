@@ -19,6 +19,7 @@ _OPEN_TREE_CLONE, _OPEN_TREE_CLOEXEC, _AT_RECURSIVE, _AT_EMPTY_PATH = 1, 0o20000
 _MOVE_MOUNT_F_EMPTY_PATH = 4
 MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC = 1, 2, 4, 8
 _AT_FDCWD = -100
+_MADV_COLLAPSE = 25
 
 # Numbers of x86_64. The newer calls (from 424 on) are the same on every architecture.
 _SYS = {
@@ -165,6 +166,19 @@ def attach_tree(tree: int, target: str) -> None:
     """
     syscall("move_mount", tree, b"", _AT_FDCWD, os.fsencode(target), _MOVE_MOUNT_F_EMPTY_PATH)
     os.close(tree)
+
+
+def collapse(start: int, size: int) -> None:
+    """madvise(2) with MADV_COLLAPSE: put memory into huge pages now.
+
+    Args:
+        start: address, a multiple of the huge page size.
+        size: bytes, a multiple of the huge page size.
+
+    Raises:
+        OSError: the kernel does not know the advice, or could not do it everywhere.
+    """
+    _checked(_libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(size), _MADV_COLLAPSE), "madvise")
 
 
 def keep_capabilities(*keep: int) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 _STANDARD = (
@@ -29,13 +32,29 @@ def load(packages: list[str]) -> dict[str, Any]:
     Returns:
         The names that every program starts with.
     """
-    for name in _STANDARD:
-        importlib.import_module(name)
-    loaded = [name for name in packages if _try_import(name)]
+    with _no_work_at_forks():
+        for name in _STANDARD:
+            importlib.import_module(name)
+        loaded = [name for name in packages if _try_import(name)]
     names = _names(loaded)
     if "sympy" in loaded:
         exec(_FUNCTIONS_USED_LATE, dict(names))  # fills sympy's caches and triggers its late imports
     return names
+
+
+@contextmanager
+def _no_work_at_forks() -> Iterator[None]:
+    """Modules that are imported now do nothing when this process forks.
+
+    The standard library renews locks and the list of threads then, and seeds `random`. Here nothing holds a lock and there is
+    one thread, and `reseed` seeds: the rest would touch a hundred pages, which the kernel must copy, for every child.
+    """
+    register = os.register_at_fork
+    os.register_at_fork = lambda **functions: None
+    try:
+        yield
+    finally:
+        os.register_at_fork = register
 
 
 def _try_import(name: str) -> bool:
@@ -87,7 +106,7 @@ def solve_it(equation: Any, variable: Any) -> Any:
 
 
 def reseed() -> None:
-    """Give this process random numbers of its own; the standard library does so by itself at a fork."""
-    for name in ("numpy.random", "sympy.core.random"):
+    """Give this process random numbers of its own. `numpy.random` is not loaded, and seeds itself when it is."""
+    for name in ("random", "sympy.core.random"):
         if name in sys.modules:
             sys.modules[name].seed()

@@ -30,22 +30,33 @@ _LIMIT_OF_ERRNO = {
 _FORBIDDEN = (errno.EPERM, errno.EACCES, errno.EROFS)
 
 
-def prepare(names: dict[str, Any]) -> dict[str, Any]:
-    """Do before the program arrives what does not depend on it.
+def main_module(names: dict[str, Any]) -> types.ModuleType:
+    """The `__main__` of a program, with builtins that are a copy: what the program does to them, it does to itself.
 
     Args:
         names: what the program finds defined.
 
     Returns:
-        The namespace of its `__main__`.
+        The module.
     """
-    _open_streams()
     module = types.ModuleType("__main__")
-    own_builtins = types.ModuleType("builtins")  # a copy: what the program does to it, it does to itself
+    own_builtins = types.ModuleType("builtins")
     vars(own_builtins).update(vars(builtins), exit=sys.exit, quit=sys.exit)
-    space = vars(module)
-    space.update(names, __builtins__=own_builtins)
-    sys.modules.update(__main__=module, builtins=own_builtins)
+    vars(module).update(names, __builtins__=own_builtins)
+    return module
+
+
+def prepare(main: types.ModuleType) -> dict[str, Any]:
+    """Do before the program arrives what does not depend on it.
+
+    Args:
+        main: from `main_module`.
+
+    Returns:
+        Its namespace.
+    """
+    space = vars(main)
+    sys.modules.update(__main__=main, builtins=space["__builtins__"])
     for part in _compile("abs(0)\n0"):
         exec(part, {})  # brings the pages of the compiler into this process
     return space
@@ -107,7 +118,8 @@ def _compile(source: str) -> list[types.CodeType]:
     return parts
 
 
-def _open_streams() -> None:
+def open_streams() -> None:
+    """Make `sys.stdout` and `sys.stderr` anew, for what will stand behind descriptors 1 and 2: now something like a pipe."""
     for name, fd in (("stdout", 1), ("stderr", 2)):
         raw = io.FileIO(fd, "w", closefd=False)
         stream = io.TextIOWrapper(io.BufferedWriter(raw), "utf-8", "backslashreplace", line_buffering=True)

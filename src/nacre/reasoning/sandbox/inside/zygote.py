@@ -9,11 +9,13 @@ import select
 import signal
 import socket
 import sys
+import types
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from . import child, landlock, linux, namespaces, preload, seccomp, syscalls
+from . import child, landlock, linux, namespaces, preload, program, seccomp, syscalls
+from .memory import OwnMemory
 
 
 class Zygote:
@@ -28,21 +30,27 @@ class Zygote:
         self.config, self.control = config, control
         self.has_namespaces = config["level"] != "landlock"
         self.ruleset: landlock.Ruleset | None = None
-        self.names: dict[str, Any] = {}
+        self.main = types.ModuleType("__main__")
         self.address_space = 0
         self._own_pids = -1
+        self._poll = select.poll()
+        self._alive: dict[int, int] = {}  # a pidfd, readable when the child has ended, to its process id
         self._filter = seccomp.Filter(syscalls.allowed(None)) if self.has_namespaces else None
 
     def prepare(self) -> None:
         """Build the view, load the modules, make the rules, give up what children do not need."""
         _be_first_when_memory_runs_out()
         self._own_pids = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
-        memory = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
+        memory = OwnMemory()
         if self.has_namespaces:
             namespaces.build_view(self.config["readable"], self.config["hidden"])
         self._load_modules()
-        self.address_space = int(os.pread(memory, 200, 0).split()[0]) * os.sysconf("SC_PAGE_SIZE")
-        os.close(memory)
+        gc.disable()
+        gc.collect()
+        gc.freeze()  # a child that collects garbage does not touch, and so copy, these pages
+        self.address_space = memory.address_space()
+        memory.use_huge_pages()
+        memory.close()
         if self.config["level"] != "namespaces":
             self._make_rules()
         self._give_up_root()
@@ -50,14 +58,13 @@ class Zygote:
         linux.keep_capabilities(*([linux.CAP_SYS_ADMIN] if self.has_namespaces else []))
         linux.prctl(linux.PR_SET_DUMPABLE, 0)
         linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)  # after the change of user, which clears it
-        gc.disable()
-        gc.collect()
-        gc.freeze()  # a child that collects garbage does not touch, and so copy, these pages
 
     def _load_modules(self) -> None:
         sys.path[:] = self.config["path"]
         sys.executable, sys.argv, sys.orig_argv, sys.dont_write_bytecode = "", [""], [], True
-        self.names = preload.load(self.config["packages"])
+        os.dup2(2, 1)  # both a pipe, as they will be for a program
+        program.open_streams()
+        self.main = program.main_module(preload.load(self.config["packages"]))
         for name in [name for name in sys.modules if name.partition(".")[0] == __package__]:
             del sys.modules[name]  # a program cannot import what this process is made of
 
@@ -101,31 +108,21 @@ class Zygote:
 
     def serve(self) -> None:
         """Make a child whenever the host asks, report the dead, end with the host."""
-        wake, alarm = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        signal.signal(signal.SIGCHLD, lambda number, frame: None)
-        signal.set_wakeup_fd(alarm, warn_on_full_buffer=False)
-        poll = select.poll()
-        poll.register(self.control, select.POLLIN)
-        poll.register(wake, select.POLLIN)
+        self._poll.register(self.control, select.POLLIN)
         while True:
-            for fd, _ in poll.poll():
-                if fd == wake:
-                    os.read(wake, 4096)
-                    self._report_dead()
+            for fd, _ in self._poll.poll():
+                if fd in self._alive:
+                    self._report_end(fd)
                 elif not self.control.recv(16):
                     os._exit(0)  # the host is gone
                 else:
                     self._make_child()
 
-    def _report_dead(self) -> None:
-        while True:
-            try:
-                pid, status, used = os.wait4(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if not pid:
-                return
-            self._tell({"gone": pid, "code": os.waitstatus_to_exitcode(status), "cpu_s": used.ru_utime + used.ru_stime})
+    def _report_end(self, ended: int) -> None:
+        self._poll.unregister(ended)
+        os.close(ended)
+        pid, status, used = os.wait4(self._alive.pop(ended), 0)
+        self._tell({"gone": pid, "code": os.waitstatus_to_exitcode(status), "cpu_s": used.ru_utime + used.ru_stime})
 
     def _make_child(self) -> None:
         pipes = [os.pipe2(os.O_CLOEXEC) for _ in range(4)]
@@ -134,9 +131,10 @@ class Zygote:
             pid = self._fork()
             if pid == 0:
                 child.run(self, program_in, *(write for _, write in answers))
-            kill = os.pidfd_open(pid)
-            self._tell({"child": pid}, [kill, program_out, *(read for read, _ in answers)])
-            os.close(kill)
+            ended = os.pidfd_open(pid)
+            self._alive[ended] = pid
+            self._poll.register(ended, select.POLLIN)
+            self._tell({"child": pid}, [ended, program_out, *(read for read, _ in answers)])
         except OSError as error:
             self._tell({"failed": f"{error.filename or 'fork'}: {error.strerror}"})
         finally:

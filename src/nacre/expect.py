@@ -1,0 +1,78 @@
+"""Values of a wrong kind are refused where they come in, before they become a TypeError deep inside."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import reprlib
+from collections.abc import Callable, Iterable, Sequence
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any
+
+from nacre.errors import UsageError
+from nacre.language import tr
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+_NAMES: dict[Any, tuple[str, str]] = {
+    str: ("a text", "文本"),
+    os.PathLike: ("a path", "路径"),
+    Integral: ("a whole number", "整数"),
+    Real: ("a number", "数字"),
+    Iterable: ("a list", "列表"),
+    Callable: ("a function", "函数"),
+    type(None): ("None", "None"),
+}
+
+
+def expect(value: object, name: str, *kinds: Any) -> None:
+    """Refuse a value that is of none of some kinds.
+
+    Args:
+        value: what was given.
+        name: what the caller calls it.
+        *kinds: classes or abstract classes (`str`, `os.PathLike`, `numbers.Integral`, `type(None)`, …).
+
+    Raises:
+        UsageError: it is of none of them.
+
+    Example:
+        >>> expect("leave", "query", str)
+        >>> expect(3, "query", str)
+        Traceback (most recent call last):
+        nacre.errors.UsageError: query is 3 (int); it must be a text.
+    """
+    if isinstance(value, kinds):
+        return
+    names = [_NAMES.get(kind, (kind.__name__, kind.__name__)) for kind in kinds]
+    shown, of = reprlib.repr(value), type(value).__name__
+    raise UsageError(
+        tr(
+            f"{name} is {shown} ({of}); it must be {' or '.join(en for en, _ in names)}.",
+            f"{name} 为 {shown}（{of}），应为{'或'.join(zh for _, zh in names)}。",
+        )
+    )
+
+
+def complaint(kind: str, error: ValidationError, fields: Sequence[str]) -> str:
+    """One line for the person who misspelt a field, or gave it a wrong value.
+
+    Args:
+        kind: name of the class.
+        error: what pydantic says.
+        fields: what the class has.
+
+    Returns:
+        The first thing that is wrong.
+    """
+    first = error.errors()[0]
+    name = ".".join(str(part) for part in first["loc"])
+    if first["type"] != "extra_forbidden":
+        return tr(f"{kind}: {name}: {first['msg']}", f"{kind} 的字段 {name} 无效：{first['msg']}")
+    near = difflib.get_close_matches(name, fields, n=1)
+    hint = tr(f" Did you mean {near[0]!r}?", f"您是否想写 {near[0]!r}？") if near else ""
+    return tr(
+        f"{kind} has no field {name!r}.{hint} It has: {', '.join(fields)}.",
+        f"{kind} 没有字段 {name!r}。{hint}可用字段：{'、'.join(fields)}。",
+    )
