@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nacre.connectors.models.providers import PROVIDERS, Provider, find_provider
 from nacre.errors import MissingKeyError, UnknownProviderError, UsageError
+from nacre.expect import complaint, expect
 from nacre.language import tr
 from nacre.optional import need
 
@@ -35,12 +36,13 @@ def load_model(spec: str | None = None, **kwargs: Any) -> BaseChatModel:
         MissingExtraError: the packages for this kind of model are not installed.
         UsageError: a setting or the model's name is missing or not known.
     """
+    expect(spec, "spec", str, type(None))
     spec = (spec or default_spec()).strip()
     kind, _, rest = spec.partition(":")
     if kind.strip().lower() == "quote":
-        from nacre.connectors.models.quote import QuoteChatModel
-
-        return QuoteChatModel(**kwargs)
+        if rest.strip():
+            raise UsageError(tr(f"quote is one model without variants; write quote, not {spec!r}.", f"quote 只有一个模型；请写 quote，而不是 {spec!r}。"))
+        return _quote(kwargs)
     if kind.strip().lower() in ("transformers", "hf", "huggingface"):
         name = _model_name(rest, spec, "transformers:path/to/folder")
         need("transformers", extra="local")
@@ -64,6 +66,17 @@ def default_spec() -> str:
     if os.environ.get("OPENAI_API_KEY", "").strip() or os.environ.get("OPENAI_BASE_URL", "").strip():
         return f"openai:{os.environ.get('OPENAI_MODEL', '').strip() or PROVIDERS['openai'].default_model}"
     return "quote"
+
+
+def _quote(kwargs: dict[str, Any]) -> BaseChatModel:
+    from pydantic import ValidationError
+
+    from nacre.connectors.models.quote import QuoteChatModel
+
+    try:
+        return QuoteChatModel(**kwargs)
+    except ValidationError as error:
+        raise UsageError(complaint("quote", error, ["sentences"])) from error
 
 
 def _load_api_model(provider: Provider, rest: str, spec: str, kwargs: dict[str, Any]) -> BaseChatModel:

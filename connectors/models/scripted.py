@@ -22,6 +22,7 @@ from pydantic import ConfigDict, Field, PrivateAttr
 
 from nacre.connectors.models.stops import cut_at
 from nacre.errors import UsageError
+from nacre.expect import expect
 from nacre.language import tr
 
 Reply: TypeAlias = str | AIMessage | BaseException | tuple[str | BaseException, ...]
@@ -73,6 +74,7 @@ class ScriptedChatModel(BaseChatModel):
                     "回复必须是列表或函数；请写 ScriptedChatModel([文本])。",
                 )
             )
+        expect(replies, "replies", Sequence, Callable)
         super().__init__(replies=replies, **kwargs)
 
     @property

@@ -10,7 +10,6 @@ LangChain would count every token once per layer, and stream it as often.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import AsyncIterator, Generator, Iterator, Sequence
 from contextlib import aclosing, closing
 from typing import Any, cast
@@ -26,6 +25,7 @@ from pydantic import ConfigDict, ValidationError
 from nacre import drivers
 from nacre.binding import rebind
 from nacre.errors import UsageError
+from nacre.expect import complaint
 from nacre.flow import NOSTREAM, Call, ChunkFilter, Flow, Run
 from nacre.language import tr
 
@@ -60,7 +60,10 @@ class ChatModelDecorator(BaseChatModel):
         try:
             super().__init__(**fields)
         except ValidationError as error:
-            raise UsageError(_complaint(type(self), error)) from error
+            raise UsageError(complaint(type(self).__name__, error, self._own_fields())) from error
+        except TypeError as error:  # pydantic builds a model from a mapping, and BaseChatModel cannot be built
+            name = type(self).__name__
+            raise UsageError(tr(f"{name}: {error}", f"{name} 的字段无效：{error}")) from error
         for name in ("cache", "rate_limiter", "custom_get_token_ids", "output_version"):
             if name in self.model_fields_set and getattr(self, name) is not None:
                 raise UsageError(
@@ -371,25 +374,21 @@ class ChatModelDecorator(BaseChatModel):
         options = kwargs if stop is None else {**kwargs, "stop": stop}
         return Run(type(self).__name__, self.flow(messages, **options))
 
+    @classmethod
+    def _own_fields(cls) -> list[str]:
+        return [name for name in cls.model_fields if name not in BaseChatModel.model_fields]
+
     def _messages(self, input: LanguageModelInput) -> list[BaseMessage]:
-        return self._convert_input(input).to_messages()
+        try:
+            return self._convert_input(input).to_messages()
+        except ValueError as error:
+            raise UsageError(
+                tr(
+                    f"A conversation is a text or a list of messages. {error}", f"对话应为文本或消息列表。{error}"
+                )
+            ) from error
 
     def _config(self, config: RunnableConfig | None) -> RunnableConfig:
         own = {"callbacks": self.callbacks, "tags": self.tags, "metadata": self.metadata}
         own = {name: value for name, value in own.items() if value}
         return merge_configs(cast(RunnableConfig, own), config) if own else ensure_config(config)
-
-
-def _complaint(layer: type[BaseChatModel], error: ValidationError) -> str:
-    """One line for the person who misspelt a field."""
-    first = error.errors()[0]
-    name = ".".join(str(part) for part in first["loc"])
-    own = [n for n in layer.model_fields if n not in BaseChatModel.model_fields]
-    if first["type"] != "extra_forbidden":
-        return f"{layer.__name__}: {name}: {first['msg']}"
-    near = difflib.get_close_matches(name, own, n=1)
-    hint = tr(f" Did you mean {near[0]!r}?", f"您是否想写 {near[0]!r}？") if near else ""
-    return tr(
-        f"{layer.__name__} has no field {name!r}.{hint} It has: {', '.join(own)}.",
-        f"{layer.__name__} 没有字段 {name!r}。{hint}可用字段：{'、'.join(own)}。",
-    )

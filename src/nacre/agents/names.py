@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from nacre.expect import expect
+
 _NOT_WORD = re.compile(r"[\W_]+")
 _PREFIX = re.compile(r"^(?:functions?|tools?|default_api)[.:/]", re.IGNORECASE)
 
@@ -49,7 +51,9 @@ class ToolNames:
         """
         if isinstance(tools, ToolNames):
             return tools
-        arguments = dict(_name_and_arguments(tool) for tool in tools or ())
+        expect(tools, "tools", Iterable, type(None))
+        listed = [tools] if isinstance(tools, str) else tools or ()
+        arguments = dict(_name_and_arguments(tool) for tool in listed)
         folded: dict[str, str] = {}
         for name in arguments:
             folded.setdefault(fold(name), name)

@@ -16,6 +16,7 @@ from nacre.agents.labels import Kind, Label, inline_labels, line_labels, unmark
 from nacre.agents.lenient_json import read_json
 from nacre.agents.names import FINISH, NOTHING, ToolNames, fold
 from nacre.agents.trajectory import ActionInput, Step
+from nacre.expect import expect
 
 _THINK = ("think", "thinking", "reasoning", "thought_process", "scratchpad")
 _THINK_PAIRS = [(f"<{name}>", f"</{name}>") for name in _THINK] + [("◁think▷", "◁/think▷"), ("<|begin_of_thought|>", "<|end_of_thought|>")]
@@ -45,6 +46,7 @@ def parse_react(text: str, tools: Iterable[Any] | ToolNames | None = None) -> St
         >>> parse_react("思考：先搜索\\n行动：search\\n行动输入：{'q': '螺钿',}").action_input
         {'q': '螺钿'}
     """
+    expect(text, "text", str)
     names = ToolNames.of(tools)
     body = _SPECIAL.sub("\n", strip_reasoning(text)).replace("\r\n", "\n").replace("\xa0", " ").strip()
     if not body:

@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
 
+from nacre.expect import expect
 from nacre.retrieval.catalog import Catalog
 from nacre.retrieval.hit import Hit
 
@@ -45,6 +46,9 @@ def widened(hits: Sequence[Hit], neighbours: int, catalog: Catalog) -> list[Hit]
     Returns:
         Longer hits; each keeps the score and the number of its best chunk, and is still a literal span of its document.
     """
+    expect(hits, "hits", Sequence)
+    for hit in hits:
+        expect(hit, "hit", Hit)
     grown: list[Hit] = []
     for hit in hits:
         start, end = _reach(hit, neighbours, catalog)
