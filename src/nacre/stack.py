@@ -67,7 +67,7 @@ def _rag_fields(data: Data) -> Data:
 
     data = dict(data)
     base = open_existing(_take(data, "rag", "kb"))
-    return {"retriever": base.retriever(k=data.pop("k", 6), principals=data.pop("principals", None)), **data}
+    return {"retriever": base.retriever(k=data.pop("k", None), principals=data.pop("principals", None)), **data}
 
 
 def _rag_data(fields: Data) -> Data:

@@ -131,7 +131,7 @@ def _show_sync(report: Any, failed: list[dict[str, str]], seconds: float, as_jso
         "unchanged": report.unchanged,
     }
     if as_json:
-        print_json({**counts, "failed": failed, "embedded": report.embedded, "seconds": seconds})
+        print_json({**counts, "recut": report.recut, "failed": failed, "embedded": report.embedded, "seconds": seconds})
         return
     out = console()
     names = {
@@ -144,6 +144,13 @@ def _show_sync(report: Any, failed: list[dict[str, str]], seconds: float, as_jso
         "  ".join(f"[bold]{n}[/] {names[name]}" for name, n in counts.items())
         + f"  [dim]{report.embedded} {tr('chunks embedded', '个片段已向量化')}, {seconds} s[/]"
     )
+    if report.recut:
+        out.print(
+            tr(
+                f"{report.recut} documents cut anew: chunk_size in settings.json has changed.",
+                f"{report.recut} 份文档已重新切分：settings.json 中的 chunk_size 已改变。",
+            )
+        )
     for row in failed:
         out.print(tr("[red]failed[/] ", "[red]失败[/] "), end="")
         out.print(f"{row['uri']}: {row['reason']}", markup=False)
@@ -257,9 +264,8 @@ def answering(base: KnowledgeBase, model: str | None, who: str | None, strict: b
     """
     from nacre.connectors.models import default_spec, load_model
     from nacre.retrieval.rag import RetrievalAugmented
-    from nacre.retrieval.settings import load_settings
 
-    retriever = base.retriever(**{"k": 6, **load_settings(base.folder)}, principals=principals(who))
+    retriever = base.retriever(principals=principals(who))
     return RetrievalAugmented(inner=load_model(model), retriever=retriever, strict=strict), model or default_spec()
 
 

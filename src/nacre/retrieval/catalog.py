@@ -80,7 +80,9 @@ class Catalog(Database):
         """
         return [
             State(*row)
-            for row in self.rows("SELECT id, uri, scope, stamp, hash, audience, title, metadata FROM documents")
+            for row in self.rows(
+                "SELECT id, uri, scope, stamp, hash, audience, title, metadata, cut, blocks IS NOT NULL FROM documents"
+            )
         ]
 
     # ------------------------------------------------------------------------------------------------ principals
@@ -129,6 +131,40 @@ class Catalog(Database):
             (scope, principals),
         )
 
+    # ------------------------------------------------------------------------------------------------ cutting anew
+
+    def complete(self) -> None:
+        """Add the columns that a catalog of an earlier Nacre lacks. Its documents were cut to the default size."""
+        there = {row[1] for row in self.rows("PRAGMA table_info(documents)")}
+        for name, kind in (("cut", "INTEGER NOT NULL DEFAULT 0"), ("blocks", "BLOB")):
+            if name not in there:
+                self.rows(f"ALTER TABLE documents ADD COLUMN {name} {kind}")
+
+    def cut_otherwise(self, cut: int) -> list[tuple[str, bool]]:
+        """Documents that were cut to another size.
+
+        Args:
+            cut: the size that is set, in tokens; 0 for the default.
+
+        Returns:
+            (uri, whether it can be cut anew without its source), by number.
+        """
+        return self.rows("SELECT uri, blocks IS NOT NULL FROM documents WHERE cut <> ? ORDER BY id", (cut,))
+
+    def document(self, uri: str) -> Document:
+        """A document as it was stored.
+
+        Args:
+            uri: its address, which must be there.
+
+        Returns:
+            What `put` was given.
+        """
+        names = ("scope", "stamp", "hash", "title", "mime", "audience", "modified", "cut", "blocks", "id", "version")
+        *row, metadata = self.rows(f"SELECT {', '.join(names)}, metadata FROM documents WHERE uri = ?", (uri,))[0]
+        facts = dict(zip(names, row, strict=True))
+        return Document(uri=uri, text=self.text(uri) or "", metadata=json.loads(metadata), **facts)
+
     # ------------------------------------------------------------------------------------------------ changes
 
     def _next_generation(self) -> int:
@@ -150,11 +186,11 @@ class Catalog(Database):
             old = self._db.execute("SELECT id, version, hash FROM documents WHERE uri = ?", (document.uri,)).fetchone()
             packed = zlib.compress(document.text.encode("utf-8"), 1)
             facts = (document.scope, document.stamp, document.hash, document.title, document.mime, document.audience,
-                     document.modified, written(document.metadata), packed)  # fmt: skip
+                     document.modified, written(document.metadata), packed, document.cut, document.blocks)  # fmt: skip
             if old is None:
                 number = self._db.execute(
-                    "INSERT INTO documents (scope, stamp, hash, title, mime, audience, modified, metadata, text, uri, version)"
-                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)",
+                    "INSERT INTO documents (scope, stamp, hash, title, mime, audience, modified, metadata, text, cut, blocks, uri, version)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)",
                     (*facts, document.uri),
                 ).lastrowid
                 assert number is not None
@@ -162,7 +198,7 @@ class Catalog(Database):
                 number = old[0]
                 version = old[1] + (old[2] != document.hash)
                 self._db.execute(
-                    "UPDATE documents SET scope=?, stamp=?, hash=?, title=?, mime=?, audience=?, modified=?, metadata=?, text=?, version=?"
+                    "UPDATE documents SET scope=?, stamp=?, hash=?, title=?, mime=?, audience=?, modified=?, metadata=?, text=?, cut=?, blocks=?, version=?"
                     " WHERE id = ?",
                     (*facts, version, number),
                 )

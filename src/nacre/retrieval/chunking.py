@@ -108,7 +108,9 @@ class Chunk:
     context: str
 
 
-def chunk(text: str, blocks: Sequence[BlockLike], title: str, tokeniser: Tokeniser) -> list[Chunk]:
+def chunk(
+    text: str, blocks: Sequence[BlockLike], title: str, tokeniser: Tokeniser, limit: int | None = None
+) -> list[Chunk]:
     """Cut a document into chunks.
 
     Args:
@@ -116,12 +118,13 @@ def chunk(text: str, blocks: Sequence[BlockLike], title: str, tokeniser: Tokenis
         blocks: its parts in order, spans into `text`; empty for plain text, where blank lines part paragraphs.
         title: the document's title, or "".
         tokeniser: the embedder's, with its limit in tokens.
+        limit: the most tokens of a chunk; None is 400, or what the embedder reads where that is less.
 
     Returns:
         Chunks in order, without overlap; each, with its context, within the embedder's limit. A chunk that says no more
         than the title is left out where there are others.
     """
-    made = list(_Chunker(text, blocks, title, tokeniser).chunks())
+    made = list(_Chunker(text, blocks, title, tokeniser, limit or _LIMIT).chunks())
     # The title is in every context. A chunk of its own (front matter) would win each search for it and tell nothing.
     telling = [one for one in made if not _only_title(text[one.start : one.end], title)]
     return telling or made
@@ -136,11 +139,11 @@ class _Boundary:
 
 
 class _Chunker:
-    def __init__(self, text: str, blocks: Sequence[BlockLike], title: str, tokeniser: Tokeniser) -> None:
+    def __init__(self, text: str, blocks: Sequence[BlockLike], title: str, tokeniser: Tokeniser, limit: int) -> None:
         self.text = text
         self.title = " ".join(title.split())
         self.tokeniser = tokeniser
-        self.limit = min(_LIMIT, tokeniser.max_tokens)
+        self.limit = min(limit, tokeniser.max_tokens)
         self.blocks = [block for block in blocks if block.end > block.start]
         self.starts = [block.start for block in self.blocks]
         self.headings = [block for block in self.blocks if block.kind == "heading"]

@@ -41,13 +41,14 @@ class Arm:
         return (self.scores.get(number, 0.0) - self.mean) / self.deviation
 
 
-def fuse(words: Arm, vectors: Arm, coverage: float = 1.0) -> list[tuple[int, float]]:
+def fuse(words: Arm, vectors: Arm, coverage: float = 1.0, weight: float = VECTOR_WEIGHT) -> list[tuple[int, float]]:
     """Rank the candidates of both arms together.
 
     Args:
         words: BM25 scores.
         vectors: cosines; empty where there are no vectors.
         coverage: share of the query that the embedder understands, 0 to 1.
+        weight: of the vectors where it understands all of it, 0 to 1.
 
     Returns:
         (chunk number, score) with the best first; equal scores in the order of the numbers.
@@ -56,7 +57,7 @@ def fuse(words: Arm, vectors: Arm, coverage: float = 1.0) -> list[tuple[int, flo
         >>> fuse(Arm({1: 8.0, 2: 2.0}), Arm({1: 0.1, 2: 0.7}, deviation=0.1), coverage=0.0)
         [(1, 8.0), (2, 2.0)]
     """
-    weight = VECTOR_WEIGHT * coverage if words.scores else 1.0
+    weight = weight * coverage if words.scores else 1.0
     if not vectors.scores:
         weight = 0.0
     scores = {

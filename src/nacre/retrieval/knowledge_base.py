@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,7 @@ from nacre.retrieval.manifest import Manifest
 from nacre.retrieval.opening import encoder_of, folder_of, lost, made, named, restore_manifest
 from nacre.retrieval.report import Progress, SyncReport
 from nacre.retrieval.rights import Rights
-from nacre.retrieval.seams import embedder_named, source_of
+from nacre.retrieval.seams import embedder_named, sources_of
 from nacre.retrieval.searching import Searcher
 from nacre.retrieval.source import Source
 from nacre.retrieval.sync import Syncer
@@ -69,7 +69,7 @@ class KnowledgeBase:
             EmbedderMismatchError: it was built with another embedder.
             FormatError: a newer Nacre wrote it.
             DamagedError: its manifest or its catalog cannot be read.
-            KnowledgeBaseError: the folder cannot be made or written.
+            KnowledgeBaseError: the folder cannot be made or written, or a setting in it is wrong.
         """
         folder = folder_of(path)
         manifest = manifests.read(folder)
@@ -135,17 +135,10 @@ class KnowledgeBase:
             UsageError: no source, or an empty list of principals.
             LockedError: another process is writing.
             ModelError: the embedder does not answer; what was done so far is kept.
-            KnowledgeBaseError: the folder cannot be written.
+            KnowledgeBaseError: the folder cannot be written, or a setting in it is wrong.
         """
-        if not sources:
-            raise UsageError(
-                tr(
-                    "sync needs at least one source: a folder, a file or a URL.",
-                    "sync 至少需要一个来源：文件夹、文件或 URL。",
-                )
-            )
         given = named(principals)
-        resolved = [source_of(source) for source in sources]
+        resolved = sources_of(sources)
         with writing(self.folder):
             self._indexes.catch_up()
             rights = Rights(self._catalog, given, [source.scope for source in resolved])
@@ -165,8 +158,7 @@ class KnowledgeBase:
             LockedError: another process is writing.
         """
         with writing(self.folder):
-            found = self._catalog.rows("SELECT id FROM documents WHERE uri = ?", (uri,))
-            if found:
+            if found := self._catalog.rows("SELECT id FROM documents WHERE uri = ?", (uri,)):
                 self._catalog.delete(found[0][0])
                 self._catalog.checkpoint()
             self._indexes.catch_up()
@@ -222,20 +214,22 @@ class KnowledgeBase:
         """
         return widened(hits, neighbours, self._catalog)
 
-    def retriever(self, k: int = 6, principals: Iterable[str] | None = None, **options: Any) -> KnowledgeBaseRetriever:
+    def retriever(
+        self, k: int | None = None, principals: Iterable[str] | None = None, **options: Any
+    ) -> KnowledgeBaseRetriever:
         """The knowledge base as a LangChain retriever.
 
         Args:
-            k: how many passages at most.
+            k: how many passages at most; None for what `settings` say, else 6.
             principals: as whom to search, as in `search`; a call may narrow them, never widen.
-            **options: further fields of `KnowledgeBaseRetriever`.
+            **options: further fields of `KnowledgeBaseRetriever`; they count more than `settings`.
 
         Returns:
             A retriever; the metadata of its documents carry the fields of `Hit`.
         """
-        from nacre.retrieval.retriever import KnowledgeBaseRetriever
+        from nacre.retrieval.retriever import retriever_of
 
-        return KnowledgeBaseRetriever(knowledge_base=self, k=k, principals=named(principals), **options)
+        return retriever_of(self, k, named(principals), options)
 
     def to_langchain(self, principals: Iterable[str] | None = None) -> KnowledgeBaseVectorStore:
         """The knowledge base as a LangChain vector store: what is added through it are documents like all others.
@@ -342,7 +336,13 @@ class KnowledgeBase:
     def identity(self) -> dict[str, Any]:
         """What answers from here depend on; a cache that keys on it forgets them with the next change."""
         embedder = self.manifest.embedder["id"] if self.manifest.embedder else None
-        return {"folder": str(self.folder.resolve()), "generation": self._catalog.generation, "embedder": embedder}
+        place = {"folder": str(self.folder.resolve()), "generation": self._catalog.generation, "embedder": embedder}
+        return {**place, **self.settings}
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What `settings.json` in the folder says now: see `nacre.retrieval.settings`."""
+        return self._searcher.settings.now()
 
     def stats(self) -> dict[str, Any]:
         """Figures of the whole knowledge base.

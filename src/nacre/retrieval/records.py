@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import zlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from nacre.retrieval.chunking import BlockLike
 
 PUBLIC = 0  # the audience of documents without principals
 
@@ -24,6 +29,8 @@ class Document:
         modified: seconds since 1970, or None.
         metadata: further facts from the source.
         audience: number of the set of principals that may see it; 0 is everyone.
+        cut: the size that was set when it was cut into chunks, in tokens; 0 for the default.
+        blocks: its parts, packed: with them it can be cut anew without its source.
         id: its number; 0 before it is stored.
         version: 1, and one more after each change of content.
     """
@@ -38,6 +45,8 @@ class Document:
     modified: float | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     audience: int = PUBLIC
+    cut: int = 0
+    blocks: bytes | None = None
     id: int = 0
     version: int = 1
 
@@ -81,6 +90,8 @@ class State:
     audience: int
     title: str
     metadata: str
+    cut: int
+    whole: bool  # its blocks are stored, so that it can be cut anew without its source
 
 
 def written(metadata: Mapping[str, str]) -> str:
@@ -93,3 +104,38 @@ def written(metadata: Mapping[str, str]) -> str:
         JSON, the same for equal facts.
     """
     return json.dumps(dict(metadata), sort_keys=True)
+
+
+class StoredBlock(NamedTuple):
+    """A part of a document, as far as cutting needs it."""
+
+    kind: str
+    start: int
+    end: int
+    level: int
+    page: int | None
+
+
+def packed(blocks: Sequence[BlockLike]) -> bytes:
+    """Parts of a document as the catalog keeps them.
+
+    Args:
+        blocks: from a parser.
+
+    Returns:
+        Bytes for `unpacked`.
+    """
+    rows = [(block.kind, block.start, block.end, block.level, block.page) for block in blocks]
+    return zlib.compress(json.dumps(rows, separators=(",", ":")).encode(), 1)
+
+
+def unpacked(kept: bytes) -> list[StoredBlock]:
+    """Parts of a document as cutting needs them.
+
+    Args:
+        kept: from `packed`.
+
+    Returns:
+        The blocks.
+    """
+    return [StoredBlock(*row) for row in json.loads(zlib.decompress(kept))]

@@ -41,6 +41,7 @@ class SyncReport:
         failed: (uri, reason) of each document or source that could not be read.
         embedded: chunks embedded; the others' vectors were there already.
         moved: documents, among `updated`, that were found under a new address.
+        recut: documents cut anew because another chunk size is set; their content may be unchanged.
         seconds: how long it took.
         warnings: (uri, what) of documents that were read in part.
     """
@@ -52,6 +53,7 @@ class SyncReport:
     failed: list[tuple[str, str]] = field(default_factory=list)
     embedded: int = 0
     moved: int = 0
+    recut: int = 0
     seconds: float = 0.0
     warnings: list[tuple[str, str]] = field(default_factory=list)
 
@@ -69,6 +71,7 @@ class SyncReport:
             "failed": [{"uri": uri, "reason": reason} for uri, reason in self.failed],
             "embedded": self.embedded,
             "moved": self.moved,
+            "recut": self.recut,
             "seconds": round(self.seconds, 3),
             "warnings": [{"uri": uri, "warning": warning} for uri, warning in self.warnings],
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from pydantic import ConfigDict, Field
 from nacre.retrieval.expansion import distinct
 from nacre.retrieval.filters import Filter
 from nacre.retrieval.hit import Hit
+from nacre.retrieval.settings import FOR_RETRIEVER
 
 if TYPE_CHECKING:
     from nacre.retrieval.knowledge_base import KnowledgeBase
@@ -78,6 +79,25 @@ class KnowledgeBaseRetriever(BaseRetriever):
         if self.principals is None:
             return names or None
         return tuple(name for name in names if name in self.principals) or None
+
+
+def retriever_of(
+    base: KnowledgeBase, k: int | None, principals: tuple[str, ...] | None, options: Mapping[str, Any]
+) -> KnowledgeBaseRetriever:
+    """A retriever as the settings of its knowledge base say, where the caller does not.
+
+    Args:
+        base: where to search.
+        k: how many passages at most, or None.
+        principals: as whom, checked.
+        options: further fields of `KnowledgeBaseRetriever`.
+
+    Returns:
+        The retriever.
+    """
+    tuned = {name: value for name, value in base.settings.items() if name in FOR_RETRIEVER}
+    given = options if k is None else {"k": k, **options}
+    return KnowledgeBaseRetriever(knowledge_base=base, principals=principals, **{**tuned, **given})
 
 
 def as_document(hit: Hit) -> Document:

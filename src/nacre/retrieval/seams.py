@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from nacre.errors import UsageError
+from nacre.language import tr
 from nacre.retrieval.source import Source
 
 if TYPE_CHECKING:
@@ -28,17 +31,29 @@ def embedder_named(name: str | None) -> Embeddings:
     return cast("Embeddings", load_encoder(name))  # like one, and without the time that loading LangChain takes
 
 
-def source_of(source: str | Path | Source) -> Source:
-    """A source as an object.
+def sources_of(sources: Sequence[str | Path | Source]) -> list[Source]:
+    """Sources as objects.
 
     Args:
-        source: a path or URL, or already a source.
+        sources: paths and URLs, or already sources.
 
     Returns:
-        The source.
+        The sources.
+
+    Raises:
+        UsageError: there is none.
     """
-    if isinstance(source, Source):
-        return source
+    if not sources:
+        raise UsageError(
+            tr(
+                "sync needs at least one source: a folder, a file or a URL.",
+                "sync 至少需要一个来源：文件夹、文件或 URL。",
+            )
+        )
+    return [source if isinstance(source, Source) else _resolved(source) for source in sources]
+
+
+def _resolved(source: str | Path) -> Source:
     from nacre.connectors.sources import resolve
 
     return resolve(source)

@@ -14,11 +14,12 @@ from nacre.retrieval import calibration
 from nacre.retrieval.catalog import Catalog
 from nacre.retrieval.encoder import Encoder
 from nacre.retrieval.filters import Filter
-from nacre.retrieval.fusion import CANDIDATES, Arm, fuse
+from nacre.retrieval.fusion import CANDIDATES, VECTOR_WEIGHT, Arm, fuse
 from nacre.retrieval.hit import Hit
 from nacre.retrieval.indexes import Indexes
 from nacre.retrieval.records import PUBLIC
 from nacre.retrieval.relevance import LEAST_CHUNKS, Signs, content, relevance
+from nacre.retrieval.settings import SettingsFile
 
 
 class Searcher:
@@ -28,12 +29,16 @@ class Searcher:
         catalog: the truth.
         indexes: what is derived from it.
         encoder: gives the embedder when it is first needed.
+
+    Raises:
+        KnowledgeBaseError: a setting of the folder is wrong.
     """
 
     def __init__(self, catalog: Catalog, indexes: Indexes, encoder: Callable[[], Encoder | None]) -> None:
         self.catalog = catalog
         self.indexes = indexes
         self.encoder = encoder
+        self.settings = SettingsFile(indexes.folder)
 
     def search(
         self, query: str, k: int, principals: tuple[str, ...] | None, where: Filter, arms: Sequence[str]
@@ -60,7 +65,8 @@ class Searcher:
             vectors = self._vectors(encoder.query(query), most, limited, where, list(words.scores))
             words = self._completed(words, query, vectors)
             coverage = calibration.coverage(self.catalog, encoder, query)
-        hits = self._hits(fuse(words, vectors, coverage), k, visible, where)
+        weight = self.settings.now().get("fusion_weight", VECTOR_WEIGHT)
+        hits = self._hits(fuse(words, vectors, coverage, weight), k, visible, where)
         return self._judged(query, hits, words, vectors, coverage) if "words" in arms else hits
 
     def audiences(self, principals: tuple[str, ...] | None) -> set[int]:

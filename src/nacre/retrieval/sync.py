@@ -18,14 +18,15 @@ from nacre.hygiene import clean_text
 from nacre.language import tr
 from nacre.retrieval.calibration import calibrate
 from nacre.retrieval.catalog import Catalog
-from nacre.retrieval.chunking import Chunk, Tokeniser, chunk
+from nacre.retrieval.chunking import BlockLike, Chunk, Tokeniser, chunk
 from nacre.retrieval.encoder import Encoder
 from nacre.retrieval.indexes import Indexes
 from nacre.retrieval.ledger import Listing, gone
 from nacre.retrieval.parsing import ParsedDocument, ParserPool
-from nacre.retrieval.records import Document, State, StoredChunk, written
+from nacre.retrieval.records import Document, State, StoredChunk, packed, unpacked, written
 from nacre.retrieval.report import Progress, SyncReport
 from nacre.retrieval.rights import Rights
+from nacre.retrieval.settings import chunk_limit
 from nacre.retrieval.source import Item
 
 _BATCH = 128  # chunks that are embedded together
@@ -60,6 +61,9 @@ class Syncer:
         encoder: None for words only.
         tokeniser: counts for the chunker.
         on_progress: told of every document.
+
+    Raises:
+        KnowledgeBaseError: a setting of the folder is wrong.
     """
 
     def __init__(
@@ -75,10 +79,11 @@ class Syncer:
         self.encoder = encoder
         self.tokeniser = tokeniser
         self.on_progress = on_progress
+        self.limit = chunk_limit(indexes.folder, tokeniser.max_tokens)
         self.report = SyncReport()
         self._began = self._shown = time.monotonic()
         self._done = self._total = 0
-        self._batch: list[tuple[_Job, Document, list[StoredChunk]]] = []
+        self._batch: list[tuple[State | None, Document, list[StoredChunk]]] = []
         self._reading: dict[str, threading.Lock] = {}
         self._moving: dict[bytes, list[State]] = {}
 
@@ -93,6 +98,7 @@ class Syncer:
         Returns:
             What was done.
         """
+        self.catalog.complete()
         states = {state.uri: state for state in self.catalog.states()}
         leaving = gone(list(states.values()), seen) if prune else []
         for state in leaving:
@@ -112,6 +118,7 @@ class Syncer:
                 for state in moved_or_gone:
                     self.catalog.delete(state.id)
                     self.report.deleted += 1
+            self._cut_anew()
         finally:
             self.catalog.checkpoint()
             self.indexes.catch_up()
@@ -125,10 +132,14 @@ class Syncer:
     def _settled_unread(self, job: _Job) -> bool:
         """Whether the source's stamp says that nothing changed."""
         known = job.known
-        if known is None or not job.item.stamp or known.stamp != job.item.stamp:
+        if known is None or not job.item.stamp or known.stamp != job.item.stamp or self._needs_reading(known):
             return False
         self._same(job, known)
         return True
+
+    def _needs_reading(self, known: State) -> bool:
+        """Whether it is cut to another size, and an earlier Nacre stored it without what cutting needs."""
+        return known.cut != (self.limit or 0) and not known.whole
 
     def _same(self, job: _Job, known: State) -> None:
         """The content is the known one; its scope, stamp or principals may not be."""
@@ -186,7 +197,7 @@ class Syncer:
             content = job.item.read()
         raw = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
         digest = blake2b(raw, digest_size=20).digest()
-        if job.known and job.known.hash == digest:
+        if job.known and job.known.hash == digest and not self._needs_reading(job.known):
             return _Read(digest, None)
         return _Read(digest, _parsed(job.item, content, raw, parsers))
 
@@ -209,11 +220,41 @@ class Syncer:
             modified=job.item.modified,
             metadata=dict(job.item.metadata),
             audience=job.audience,
+            cut=self.limit or 0,
+            blocks=packed(read.parsed.blocks),
         )
-        chunks = chunk(document.text, read.parsed.blocks, document.title, self.tokeniser)
-        self._batch.append((job, document, [_stored(document.text, one) for one in chunks]))
+        if job.known and job.known.hash == read.hash:  # read again only to be cut anew
+            self.report.unchanged += 1
+        self._cut(job.known, document, read.parsed.blocks)
+
+    def _cut(self, known: State | None, document: Document, blocks: Sequence[BlockLike]) -> None:
+        chunks = chunk(document.text, blocks, document.title, self.tokeniser, self.limit)
+        self._batch.append((known, document, [_stored(document.text, one) for one in chunks]))
         if sum(len(chunks) for _, _, chunks in self._batch) >= _BATCH:
             self._flush()
+
+    def _cut_anew(self) -> None:
+        """Documents of all sources follow a changed chunk size, from what is stored of them."""
+        cut = self.limit or 0
+        others = self.catalog.cut_otherwise(cut)
+        self._total += len(others)
+        known = {state.uri: state for state in self.catalog.states()} if others else {}
+        for uri, whole in others:
+            if whole:
+                document = replace(self.catalog.document(uri), cut=cut)
+                self._cut(known[uri], document, unpacked(document.blocks or b""))
+            else:
+                self.report.warnings.append(
+                    (
+                        uri,
+                        tr(
+                            "it keeps its old chunk size until its source is synced",
+                            "在同步其来源之前，它保持旧的片段大小",
+                        ),
+                    )
+                )
+                self._step(uri)
+        self._flush()
 
     def _fail(self, job: _Job, reason: str) -> None:
         """What was good stays good: an older version of the document is left as it is."""
@@ -225,12 +266,13 @@ class Syncer:
     def _flush(self) -> None:
         batch, self._batch = self._batch, []
         vectors = self._vectors([chunk for _, _, chunks in batch for chunk in chunks])
-        for job, document, chunks in batch:
+        for known, document, chunks in batch:
             self.catalog.put(document, [replace(chunk, vector=vectors.get(chunk.hash)) for chunk in chunks])
-            if job.known:
-                self.report.updated += 1
-            else:
+            if known is None:
                 self.report.added += 1
+            elif known.hash != document.hash:
+                self.report.updated += 1
+            self.report.recut += known is not None and known.cut != document.cut
             self._step(document.uri)
         if time.monotonic() - self._shown > _COMMIT_SECONDS:
             self.indexes.catch_up()

@@ -90,7 +90,7 @@ class Served:
 
         base = self.bases.get(store)
         if layer == "rag":
-            k = arguments.pop("k", 6)
+            k = arguments.pop("k", None)
             return {"retriever": base.retriever(k=k, principals=principals), **arguments}
         if layer == "react":
             named = arguments.pop("tools", [])
