@@ -60,10 +60,15 @@ class Question:
         return model.bind_tools(self.tools, **choice)
 
     @property
+    def _callbacks(self) -> list[Any]:
+        return [self.state.telemetry.handler] if self.state.telemetry else []
+
+    @property
     def _config(self) -> dict[str, Any]:
         # Sessions of two keys never meet; a request without one is a session of its own.
         session = self.session or self.request_id
-        return {"configurable": {"session_id": json.dumps([self.asker.id, session])}}
+        config: dict[str, Any] = {"configurable": {"session_id": json.dumps([self.asker.id, session])}, "callbacks": self._callbacks}
+        return {**config, "metadata": {"session_id": self.session}} if self.session else config
 
     async def answer(self) -> AIMessage:
         """Ask, and wait for the whole answer.

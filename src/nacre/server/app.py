@@ -34,6 +34,7 @@ from nacre.server import (
 from nacre.server.guard import Guard
 from nacre.server.problems import Problem, not_found, problem_of
 from nacre.server.state import State
+from nacre.server.telemetry import OFF
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -74,7 +75,8 @@ def create_app(settings: Settings, leaf: BaseChatModel | None = None) -> FastAPI
             state.close()
 
     # The usual documentation pages load scripts from elsewhere; /openapi.json is there for tools.
-    app = FastAPI(title="Nacre", version="1", lifespan=lifespan, docs_url=None, redoc_url=None)
+    telemetry = state.telemetry.fastapi if state.telemetry else OFF
+    app = FastAPI(title="Nacre", version="1", lifespan=lifespan, docs_url=None, redoc_url=None, telemetry=telemetry)
     app.state.nacre = state
     for part in (chat, responses, stored_responses, embeddings, uploads, vector_stores, store_entries, sources, feedback, me, health):
         app.include_router(part.router)

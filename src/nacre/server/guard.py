@@ -59,6 +59,8 @@ class Guard:
         began, headers = time.perf_counter(), _headers(scope)
         given = headers.get("x-request-id", "")
         request = given if _ID.fullmatch(given) else new_id("req")
+        if self.state.telemetry:
+            self.state.telemetry.name_request(request)
         status = 0
 
         async def answer(message: MutableMapping[str, Any]) -> None:

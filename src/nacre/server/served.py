@@ -91,7 +91,9 @@ class Served:
         base = self.bases.get(store)
         if layer == "rag":
             k = arguments.pop("k", None)
-            return {"retriever": base.retriever(k=k, principals=principals), **arguments}
+            retriever = base.retriever(k=k, principals=principals)
+            retriever.metadata = {"data_source": store}  # what a trace calls it
+            return {"retriever": retriever, **arguments}
         if layer == "react":
             named = arguments.pop("tools", [])
             return {"tools": make_tools(named, kb=base if "kb" in named else None, principals=principals), **arguments}

@@ -56,6 +56,10 @@ class ServerSettings(BaseModel):
     trace: bool = False
     """Keep questions, answers and steps in the data folder."""
     trace_days: int = Field(default=30, ge=1)
+    otel: bool = False
+    """Send OpenTelemetry spans, to where the `OTEL_*` variables say."""
+    otel_contents: bool | None = None
+    """Whether spans hold questions and answers; None leaves it to OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT."""
     store_responses: bool = False
     """Keep responses whose request does not say `store`."""
     response_days: int = Field(default=30, ge=0)
@@ -197,5 +201,6 @@ server:
   # timeout_s: 300
   # allow_origins: [https://intranet.example.org]
   # response_days: 30  # how long stored responses are kept after their last use; 0 keeps none     已保存回复的保留天数
+  # otel: true         # OpenTelemetry spans, to $OTEL_EXPORTER_OTLP_ENDPOINT     发送 OpenTelemetry span
   # trace: true        # keep questions and answers in ./kb/server     保存问答记录
 """

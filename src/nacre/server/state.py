@@ -11,12 +11,13 @@ from nacre.server.limits import Limits
 from nacre.server.metrics import Metrics
 from nacre.server.records import Records
 from nacre.server.served import Served
-from nacre.server.settings import OidcSettings, Settings
+from nacre.server.settings import OidcSettings, ServerSettings, Settings
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
     from nacre.server.oidc import Oidc
+    from nacre.server.telemetry import Telemetry
 
 
 class State:
@@ -40,6 +41,7 @@ class State:
         self.records = Records(settings.data)
         self.limits = Limits(self.records)
         self.metrics = Metrics()
+        self.telemetry = _telemetry(settings.server) if settings.server.otel else None
         self.ingestion = Ingestion(settings.kb, settings.data)
         named = settings.server.principals
         self.local = Asker("local", "local", tuple(named) if named else None)
@@ -52,6 +54,8 @@ class State:
     def close(self) -> None:
         """Close everything; ingestion goes on when the server is started again."""
         self.ingestion.stop()
+        if self.telemetry:
+            self.telemetry.flush()
         self.records.close()
         self.keys.close()
         self.bases.close()
@@ -61,3 +65,9 @@ def _oidc(settings: OidcSettings) -> Oidc:
     from nacre.server.oidc import Oidc
 
     return Oidc(settings)
+
+
+def _telemetry(settings: ServerSettings) -> Telemetry:
+    from nacre.server.telemetry import Telemetry
+
+    return Telemetry(settings)
