@@ -6,12 +6,11 @@ import gc
 import json
 import os
 import signal
-from typing import TYPE_CHECKING, Any
+import types
+from dataclasses import dataclass
+from typing import Any
 
-from . import linux, namespaces, preload, program, rlimits
-
-if TYPE_CHECKING:
-    from .zygote import Zygote
+from . import landlock, linux, namespaces, preload, program, rlimits, seccomp, syscalls
 
 _ANSWER_FD, _PROGRAM_FD = (
     700,
@@ -20,11 +19,30 @@ _ANSWER_FD, _PROGRAM_FD = (
 _NONCE_BYTES = 16
 
 
-def run(zygote: Zygote, program_in: int, stdout: int, stderr: int, answer: int) -> None:
+@dataclass(frozen=True)
+class Inherited:
+    """What a child finds ready in its memory.
+
+    Attributes:
+        config: the host's first message.
+        main: the module that the program becomes.
+        address_space: bytes in use before the program.
+        ruleset: of Landlock; None does without.
+        filter: of system calls; None without namespaces, where it must name the process and so is made in it.
+    """
+
+    config: dict[str, Any]
+    main: types.ModuleType
+    address_space: int
+    ruleset: landlock.Ruleset | None
+    filter: seccomp.Filter | None
+
+
+def run(inherited: Inherited, program_in: int, stdout: int, stderr: int, answer: int) -> None:
     """Become the run: never returns.
 
     Args:
-        zygote: the process that this one was made from.
+        inherited: from the zygote.
         program_in: the pipe that the program comes from.
         stdout: the pipe for standard output.
         stderr: the pipe for standard error.
@@ -32,8 +50,8 @@ def run(zygote: Zygote, program_in: int, stdout: int, stderr: int, answer: int) 
     """
     try:
         _take_descriptors(program_in, stdout, stderr, answer)
-        lock_down(zygote)
-        _serve(program.prepare(zygote.main))
+        lock_down(inherited)
+        _serve(program.prepare(inherited.main))
     except BaseException as error:  # whatever it is, this process must not go on as a second zygote
         _complain(error)
     finally:
@@ -46,19 +64,19 @@ def _take_descriptors(program_in: int, stdout: int, stderr: int, answer: int) ->
         os.dup2(fd, place, inheritable=False)
 
 
-def lock_down(zygote: Zygote) -> None:
+def lock_down(inherited: Inherited) -> None:
     """Give up everything that the program does not need. What stands here last is what stays.
 
     Args:
-        zygote: the process that this one was made from.
+        inherited: from the zygote.
     """
-    config = zygote.config
+    config = inherited.config
     os.setsid()  # kill(0) reaches a process group across namespaces: have one alone
-    if zygote.has_namespaces:
+    if inherited.filter is not None:
         namespaces.mount_scratch(config["scratch_bytes"], config["scratch_files"])
     linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)
-    if zygote.ruleset is not None:
-        zygote.ruleset.enforce()
+    if inherited.ruleset is not None:
+        inherited.ruleset.enforce()
     os.closerange(3, _ANSWER_FD)  # the zygote's socket and Landlock's rules
     linux.close_all_from(_PROGRAM_FD + 1)
     linux.keep_capabilities()
@@ -67,9 +85,9 @@ def lock_down(zygote: Zygote) -> None:
     preload.reseed()
     gc.enable()
     rlimits.apply(
-        zygote.address_space + config["memory_bytes"], config["file_bytes"], config["files"], config["processes"]
+        inherited.address_space + config["memory_bytes"], config["file_bytes"], config["files"], config["processes"]
     )
-    zygote.filter_for(os.getpid()).install()
+    (inherited.filter or seccomp.Filter(syscalls.allowed(os.getpid()))).install()
 
 
 def _serve(space: dict[str, Any]) -> None:

@@ -19,7 +19,7 @@ from .memory import OwnMemory
 
 
 class Zygote:
-    """What children inherit: modules, the compiled filter, the Landlock rules.
+    """Makes children.
 
     Args:
         config: the host's first message, see `nacre.reasoning.sandbox.zygote`.
@@ -29,13 +29,10 @@ class Zygote:
     def __init__(self, config: dict[str, Any], control: socket.socket) -> None:
         self.config, self.control = config, control
         self.has_namespaces = config["level"] != "landlock"
-        self.ruleset: landlock.Ruleset | None = None
-        self.main = types.ModuleType("__main__")
-        self.address_space = 0
         self._own_pids = -1
         self._poll = select.poll()
         self._alive: dict[int, int] = {}  # a pidfd, readable when the child has ended, to its process id
-        self._filter = seccomp.Filter(syscalls.allowed(None)) if self.has_namespaces else None
+        self._inherited: child.Inherited
 
     def prepare(self) -> None:
         """Build the view, load the modules, make the rules, give up what children do not need."""
@@ -44,54 +41,49 @@ class Zygote:
         memory = OwnMemory()
         if self.has_namespaces:
             namespaces.build_view(self.config["readable"], self.config["hidden"])
-        self._load_modules()
+        main = self._load_modules()
+        self._inherited = child.Inherited(
+            config=self.config,
+            main=main,
+            address_space=memory.address_space(),
+            ruleset=self._rules() if self.config["level"] != "namespaces" else None,
+            filter=seccomp.Filter(syscalls.allowed(None)) if self.has_namespaces else None,
+        )
         gc.disable()
         gc.collect()
         gc.freeze()  # a child that collects garbage does not touch, and so copy, these pages
-        self.address_space = memory.address_space()
         memory.use_huge_pages()
         memory.close()
-        if self.config["level"] != "namespaces":
-            self._make_rules()
         self._give_up_root()
         linux.drop_bounding_set()
         linux.keep_capabilities(*([linux.CAP_SYS_ADMIN] if self.has_namespaces else []))
         linux.prctl(linux.PR_SET_DUMPABLE, 0)
         linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)  # after the change of user, which clears it
 
-    def _load_modules(self) -> None:
+    def _load_modules(self) -> types.ModuleType:
         sys.path[:] = self.config["path"]
         sys.executable, sys.argv, sys.orig_argv, sys.dont_write_bytecode = "", [""], [], True
         os.dup2(2, 1)  # both a pipe, as they will be for a program
         program.open_streams()
-        self.main = program.main_module(preload.load(self.config["packages"]))
+        main = program.main_module(preload.load(self.config["packages"]))
         for name in [name for name in sys.modules if name.partition(".")[0] == __package__]:
             del sys.modules[name]  # a program cannot import what this process is made of
+        return main
 
-    def _make_rules(self) -> None:
-        self.ruleset = landlock.Ruleset()
+    def _rules(self) -> landlock.Ruleset:
+        ruleset = landlock.Ruleset()
         for path in self.config["readable"]:
-            self.ruleset.allow(path, landlock.READ)
+            ruleset.allow(path, landlock.READ)
         for path in namespaces.DEVICES:
             if Path(path).exists():
-                self.ruleset.allow(path, landlock.DEVICE)
+                ruleset.allow(path, landlock.DEVICE)
         if self.has_namespaces:
-            self.ruleset.allow(namespaces.BOX, landlock.WRITE)
+            ruleset.allow(namespaces.BOX, landlock.WRITE)
+        return ruleset
 
     def _give_up_root(self) -> None:
         if os.getuid() == 0 and (self.has_namespaces or namespaces.nobody_can_read(os.__file__)):
             namespaces.become_nobody()
-
-    def filter_for(self, pid: int) -> seccomp.Filter:
-        """The filter of the child with this process id.
-
-        Args:
-            pid: of the child.
-
-        Returns:
-            The same for all children inside namespaces; one that names `pid` without them.
-        """
-        return self._filter or seccomp.Filter(syscalls.allowed(pid))
 
     def facts(self) -> dict[str, Any]:
         """What holds for every child, for `nacre doctor`.
@@ -99,9 +91,10 @@ class Zygote:
         Returns:
             level, landlock_abi, user, modules.
         """
+        ruleset = self._inherited.ruleset
         return {
             "level": self.config["level"],
-            "landlock_abi": self.ruleset.abi if self.ruleset else 0,
+            "landlock_abi": ruleset.abi if ruleset else 0,
             "user": "root without capabilities" if os.getuid() == 0 else "unprivileged",
             "modules": [name for name in self.config["packages"] if name in sys.modules],
         }
@@ -130,7 +123,7 @@ class Zygote:
         try:
             pid = self._fork()
             if pid == 0:
-                child.run(self, program_in, *(write for _, write in answers))
+                child.run(self._inherited, program_in, *(write for _, write in answers))
             ended = os.pidfd_open(pid)
             self._alive[ended] = pid
             self._poll.register(ended, select.POLLIN)
