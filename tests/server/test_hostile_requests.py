@@ -107,6 +107,15 @@ def test_half_a_character_is_a_wrong_request(serve):
     assert "response.completed" in events
 
 
+def test_a_fault_of_the_servers_own_has_a_request_id_and_is_logged_once(serve, caplog):
+    server = serve(lambda messages, n: RuntimeError("secret of the provider"))
+    body = {"model": "nacre", "messages": [{"role": "user", "content": "When is tea served?"}]}
+    answer = httpx.post(f"{server.url}/v1/chat/completions", json=body, headers={"x-request-id": "mine"})
+    assert answer.status_code == 500 and answer.headers["x-request-id"] == "mine" and "secret" not in answer.text
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert [record.levelname for record in caplog.records].count("ERROR") == 1
+
+
 def test_contents_never_reach_the_log(serve, caplog):
     server = serve()
     with caplog.at_level("INFO", logger="nacre.server"):

@@ -77,7 +77,7 @@ def test_what_is_public_shows_nothing_of_anyone(serve):
 
 
 def test_a_walk_over_all_routes_with_anothers_key_never_meets_a_document(serve):
-    server = serve(lambda messages, n: "Ninety thousand [1]." if "pearls a year" in str(messages[-1].content) else "I do not know.")
+    server = serve(lambda messages, n: "Ninety thousand [1]." if "pearls a year" in str(messages[-1].content) else "I do not know.", trace=True)
     hr = server.state.keys.add("hr", ("hr",))
     stranger = server.state.keys.add("stranger", ("sales",))
     client = server.openai(hr)
@@ -92,12 +92,15 @@ def test_a_walk_over_all_routes_with_anothers_key_never_meets_a_document(serve):
     made = client.responses.create(**BODIES["/v1/responses"], store=True)
     assert "Ninety" in made.output_text
     # hr sees them: the walk below would find something if it could.
-    assert "Ninety" in client.chat.completions.create(**BODIES["/v1/chat/completions"]).choices[0].message.content
+    asked = client.chat.completions.with_raw_response.create(**BODIES["/v1/chat/completions"])
+    assert "Ninety" in asked.parse().choices[0].message.content
+    trace = asked.headers["x-request-id"]
+    assert "pearls a year" in call(server.url, "GET", "/v1/traces/{trace}", hr, {"trace": trace}).text
     assert client.vector_stores.search("main", query="vault code").data[0].content[0].text == secret
     for method, path in routes(server.app):
         for number in hidden:
             for place in ("main", store.id):
-                names = {"file": file.id, "store": place, "batch": batch.id, "document": str(number), "response": made.id, "model": "nacre", "name": "index.html"}
+                names = {"file": file.id, "store": place, "batch": batch.id, "document": str(number), "response": made.id, "trace": trace, "model": "nacre", "name": "index.html"}
                 answer = call(server.url, method, path, stranger, names)
                 for word in ("vault", "four pearls", "pearls a year", "secret store", "Ninety"):
                     assert word not in answer.text, (method, path, answer.text)

@@ -15,8 +15,9 @@ from langchain_core.runnables import Runnable
 
 from nacre.messages import nacre_of, text_of
 from nacre.server.bases import MAIN
+from nacre.server.calls import Calls
 from nacre.server.keys import Asker
-from nacre.server.problems import problem_of
+from nacre.server.problems import code_of
 from nacre.server.sse import next_within
 from nacre.server.state import State
 
@@ -50,7 +51,11 @@ class Question:
     store: str = MAIN
     session: str = ""
     base_url: str = ""
+    calls: Calls | None = field(init=False)
     began: float = field(default_factory=time.perf_counter)
+
+    def __post_init__(self) -> None:
+        self.calls = Calls() if self.state.settings.server.trace else None
 
     def _target(self) -> Runnable[Any, Any]:
         model = self.state.served.model(self.model, self.asker, self.store)
@@ -61,7 +66,8 @@ class Question:
 
     @property
     def _callbacks(self) -> list[Any]:
-        return [self.state.telemetry.handler] if self.state.telemetry else []
+        wanted = (self.state.telemetry and self.state.telemetry.handler, self.calls)
+        return [handler for handler in wanted if handler is not None]
 
     @property
     def _config(self) -> dict[str, Any]:
@@ -79,7 +85,7 @@ class Question:
         try:
             reply = cast(AIMessage, await self._target().ainvoke(self.messages, cast(Any, self._config), **self.options))
         except Exception as error:
-            self.note(Outcome(), problem_of(error).code or "error")
+            self.note(Outcome(), code_of(error))
             raise
         outcome = Outcome()
         outcome.take(cast(AIMessageChunk, reply))

@@ -28,6 +28,7 @@ from nacre.server import (
     sources,
     store_entries,
     stored_responses,
+    trace_api,
     uploads,
     vector_stores,
 )
@@ -78,12 +79,12 @@ def create_app(settings: Settings, leaf: BaseChatModel | None = None) -> FastAPI
     telemetry = state.telemetry.fastapi if state.telemetry else OFF
     app = FastAPI(title="Nacre", version="1", lifespan=lifespan, docs_url=None, redoc_url=None, telemetry=telemetry)
     app.state.nacre = state
-    for part in (chat, responses, stored_responses, embeddings, uploads, vector_stores, store_entries, sources, feedback, me, health):
+    for part in (chat, responses, stored_responses, embeddings, uploads, vector_stores, store_entries, sources, feedback, trace_api, me, health):
         app.include_router(part.router)
     _add_pages(app)
     if mcp:
         app.router.routes.extend(mcp.streamable_http_app(stateless_http=True, transport_security=_guarded()).routes)
-    for kind in (Problem, NacreError, TimeoutError, NotImplementedError, UnicodeEncodeError, Exception):
+    for kind in (Problem, NacreError, TimeoutError, NotImplementedError, UnicodeEncodeError):
         app.add_exception_handler(kind, _told)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)

@@ -16,7 +16,7 @@ from nacre.server.answering import Outcome, Question
 from nacre.server.citing import extension, url_citations
 from nacre.server.context import asker_of, base_url, check_model, request_id, state_of
 from nacre.server.conversation import ChatRequest, messages_of, options_of, tool_calls_of, tool_names, usage_of
-from nacre.server.problems import problem_of, unknown_model
+from nacre.server.problems import code_of, problem_of, unknown_model
 from nacre.server.records import new_id
 from nacre.server.sse import DONE, HEADERS, event, while_connected
 
@@ -147,7 +147,7 @@ class _Stream:
         try:
             self._first = await anext(self._chunks, None)
         except Exception as error:
-            self.question.note(self.outcome, problem_of(error).code or "error")
+            self.question.note(self.outcome, code_of(error))
             raise
 
     async def events(self) -> AsyncGenerator[bytes, None]:

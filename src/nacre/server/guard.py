@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from nacre.language import tr
 from nacre.server.keys import Asker
-from nacre.server.problems import Problem
+from nacre.server.problems import Problem, problem_of
 from nacre.server.records import new_id
 
 if TYPE_CHECKING:
@@ -76,9 +76,11 @@ class Guard:
             scope.setdefault("state", {}).update(asker=asker, request_id=request)
             self._refuse_large(headers)
             await self.app(scope, self._patient(receive), answer)
-        except Problem as problem:
+        except Exception as error:  # what no route handles is told here, where it gets its request id
             if not status:
-                await refuse(problem, answer)
+                await refuse(problem_of(error), answer)
+            elif not isinstance(error, Problem):
+                raise
         finally:
             self._note(scope, status or 499, time.perf_counter() - began, request, asker)
 

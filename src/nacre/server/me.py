@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
-from nacre.server.context import asker_of
+from nacre.server.context import asker_of, state_of
 
 router = APIRouter(prefix="/v1")
 
@@ -19,7 +19,7 @@ async def me(request: Request) -> dict[str, Any]:
         request: the client's.
 
     Returns:
-        Name, principals and whether the key is read-only.
+        Name, principals, whether the key is read-only, and whether traces of its questions are kept.
     """
     asker = asker_of(request)
     return {
@@ -27,4 +27,5 @@ async def me(request: Request) -> dict[str, Any]:
         "name": asker.name,
         "principals": list(asker.principals) if asker.principals else None,
         "read_only": asker.read_only,
+        "traces": state_of(request).settings.server.trace,
     }

@@ -56,6 +56,7 @@ def kind(status: int) -> str:
     return _KINDS.get(status) or ("invalid_request_error" if status < 500 else "server_error")
 
 
+_UNKNOWN = "internal_error"
 # The first class that fits decides: narrow ones stand before wide ones.
 _STATUS: tuple[tuple[type[Exception], int, str], ...] = (
     (errors.ContentBlockedError, 400, "content_filter"),
@@ -82,6 +83,33 @@ def problem_of(error: BaseException) -> Problem:
     Returns:
         The refusal.
     """
+    if problem := _known(error):
+        return problem
+    _log.error("unexpected error", exc_info=error)
+    return Problem(
+        500,
+        tr(
+            "Something went wrong on the server. Its log says more under this request id.",
+            "服务器内部出错。服务器日志中该请求编号下有详细信息。",
+        ),
+        _UNKNOWN,
+    )
+
+
+def code_of(error: BaseException) -> str:
+    """The short name of an error that is told elsewhere, for the audit log.
+
+    Args:
+        error: what was raised.
+
+    Returns:
+        The code of its refusal.
+    """
+    problem = _known(error)
+    return (problem.code if problem else _UNKNOWN) or "error"
+
+
+def _known(error: BaseException) -> Problem | None:
     if isinstance(error, Problem):
         return error
     if isinstance(error, TimeoutError):
@@ -93,15 +121,7 @@ def problem_of(error: BaseException) -> Problem:
     for known, status, code in _STATUS:
         if isinstance(error, known):
             return Problem(status, str(error), code)
-    _log.error("unexpected error", exc_info=error)
-    return Problem(
-        500,
-        tr(
-            "Something went wrong on the server. Its log says more under this request id.",
-            "服务器内部出错。服务器日志中该请求编号下有详细信息。",
-        ),
-        "internal_error",
-    )
+    return None
 
 
 def unknown_model(name: str, known: list[str]) -> Problem:

@@ -23,12 +23,11 @@ create index if not exists by_status on entries (status);
 create table if not exists audit (at real not null, request text not null, asker text not null, model text not null,
     documents text not null, tokens integer not null, seconds real not null, status text not null);
 create index if not exists audit_by_asker on audit (asker, at);
-create table if not exists traces (request text primary key, at real not null, asker text not null, model text not null,
-    record text not null);
+create table if not exists traces (request text not null, at real not null, asker text not null, model text not null,
+    record text not null, primary key (request, asker));
 create table if not exists responses (id text primary key, owner text not null, previous text, used real not null,
     bytes integer not null, record blob not null);
 create index if not exists responses_by_owner on responses (owner, used);
-create table if not exists feedback (at real not null, asker text not null, verdict text not null, record text not null);
 """
 
 Row = dict[str, Any]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.messages import message_to_dict
 
 from nacre.hygiene import masked
+from nacre.server.calls import hit_of
 
 if TYPE_CHECKING:
     from nacre.server.answering import Outcome, Question
@@ -34,12 +35,14 @@ def keep(state: State, question: Question, outcome: Outcome, seconds: float, sta
         "answer": "".join(outcome.text),
         "reasoning": "".join(outcome.reasoning),
         "nacre": own,
-        "hits": [{name: hit.get(name) for name in ("uri", "start", "end", "score")} for hit in outcome.own.get("hits") or []],
+        "hits": [hit_of(hit) for hit in outcome.own.get("hits") or []],
+        "calls": question.calls.rows() if question.calls else [],
+        "store": question.store,
         "usage": outcome.usage,
         "seconds": round(seconds, 4),
         "status": status,
     }
-    text = masked(json.dumps(record, ensure_ascii=False, default=str))
+    text = masked(json.dumps(record, ensure_ascii=False, default=str)).encode("utf-8", "replace").decode()
     now = time.time()
     state.records.insert(
         "traces", {"request": question.request_id, "at": now, "asker": question.asker.id, "model": question.model, "record": text}
