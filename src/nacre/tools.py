@@ -1,6 +1,6 @@
 """Tools for agents by name, as the command line and stacks give them: the place that composes tools.
 
-python            programs in the sandbox
+python[:WHERE]    programs in the sandbox, or in an interpreter elsewhere, "jupyter:http://HOST:PORT"
 kb                the knowledge base that is at hand
 web               web search: the engines that the environment names, then Wikipedia
 wikipedia[:zh]    search and lookup, as in the ReAct paper
@@ -104,9 +104,10 @@ def _knowledge(kb: Any, principals: Sequence[str] | None, k: int) -> list[BaseTo
 
 
 def _python(rest: str) -> list[BaseTool]:
+    from nacre.connectors.interpreters import load_interpreter
     from nacre.reasoning.tool import python_tool
 
-    return [python_tool()]
+    return [python_tool(load_interpreter(rest) if rest else None)]
 
 
 def _web(rest: str) -> list[BaseTool]:

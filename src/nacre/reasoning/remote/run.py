@@ -1,0 +1,212 @@
+"""One run in a Python elsewhere: what is sent there, and what is made of the things that come back."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.resources import files
+from typing import Any, Literal, cast
+
+from nacre.errors import UsageError
+from nacre.language import tr
+from nacre.reasoning.interpreter import STATUSES, Execution, Status
+from nacre.reasoning.sandbox.values import decode, printable
+
+Ended = Literal["done", "time", "output", "died"]
+# The sandbox's own runner: a program gives the same value, error and cells there as it does here.
+_MODULES = ("rlimits", "encode", "recording", "program", "preload")
+_LIMITS = ("", "memory", "disk", "file_size", "files", "value", "processes")
+# Packages are imported for programs that name them: a fresh kernel would spend a second on sympy each time.
+_PACKAGES = {
+    "numpy": r"np|numpy",
+    "dateutil.relativedelta": r"relativedelta|dateutil",
+    "sympy": r"sympy|Symbol|symbols|Eq|solve|simplify|solve_it",
+}
+_SLACK = 1 << 18  # characters of an answer beside the value: its status, and the cells that were read
+
+
+@dataclass(frozen=True)
+class RemoteLimits:
+    """Limits of one run elsewhere. Time is given with each run.
+
+    Attributes:
+        memory: bytes of address space above what the loaded modules take, where the system there has such a limit.
+        output: characters of standard output, and as many of standard error.
+        value: characters of the encoded value.
+        program: characters of the source and its inputs.
+    """
+
+    memory: int = 512 << 20
+    output: int = 1 << 20
+    value: int = 1 << 20
+    program: int = 16 << 20
+
+
+class RemoteRun:
+    """What is sent for one run, and what came back of it so far. Everything that comes back is a stranger's data.
+
+    Args:
+        code: Python source.
+        inputs: plain data for the program.
+        limits: of the run.
+
+    Raises:
+        UsageError: the inputs are not plain data.
+
+    Example:
+        >>> run = RemoteRun("6 * 7", {}, RemoteLimits())
+        >>> run.show(run.mark + "ok\\n[]\\n42")
+        >>> run.execution("done", timeout_s=5.0, seconds=0.1).value
+        42
+    """
+
+    def __init__(self, code: str, inputs: Mapping[str, Any] | None, limits: RemoteLimits) -> None:
+        self.limits = limits
+        self.mark = secrets.token_hex(16)
+        self._texts: dict[str, list[str]] = {"stdout": [], "stderr": []}
+        self._lengths = {"stdout": 0, "stderr": 0}
+        self._answer: str | None = None
+        self._program = code
+        request = {
+            "code": code,
+            "inputs": dict(inputs or {}),
+            "value_limit": limits.value,
+            "lacks": "",
+            "memory": limits.memory,
+            "output": limits.output,
+            "mark": self.mark,
+        }
+        try:
+            self._request = json.dumps(request)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise UsageError(tr(f"The inputs are not plain data: {error}", f"输入不是普通数据：{error}")) from error
+
+    @property
+    def preparation(self) -> str:
+        """Source to run there first: it needs no more of the program than which packages it names."""
+        packages = [name for name, words in _PACKAGES.items() if re.search(rf"\b(?:{words})\b", self._program)]
+        sent = repr(json.dumps({"modules": _sources(), "packages": packages}))
+        return (
+            "import json as _json, types as _types\n"
+            "_nacre = _types.ModuleType('_nacre')\n"
+            f"exec(compile({_bootstrap()!r}, '<nacre>', 'exec'), _nacre.__dict__)\n"
+            f"_nacre.prepare(**_json.loads({sent}))\n"
+        )
+
+    @property
+    def program(self) -> str:
+        """Source to run there second: the program, as data."""
+        return f"_nacre.run(_json.loads({self._request!r}))\n"
+
+    @property
+    def refused(self) -> Execution | None:
+        """The end of a run whose program is too large to be sent, None for any other."""
+        if len(self._request) <= self.limits.program:
+            return None
+        text = tr(
+            f"The program and its inputs have more than {self.limits.program} characters.",
+            f"程序及其输入超过 {self.limits.program} 个字符。",
+        )
+        return Execution("error", error=text, limit="program")
+
+    @property
+    def full(self) -> bool:
+        """Whether the program has written more than it may."""
+        return any(length > self.limits.output for length in self._lengths.values())
+
+    def write(self, stream: str, text: str) -> None:
+        """Take in what the program wrote; what is beyond the limit is dropped.
+
+        Args:
+            stream: "stdout" or "stderr"; anything else is ignored.
+            text: a piece of it.
+        """
+        if stream not in self._texts:
+            return
+        room = self.limits.output - self._lengths[stream]
+        if room > 0:
+            self._texts[stream].append(text[:room])
+        self._lengths[stream] += len(text)
+
+    def show(self, text: str) -> None:
+        """Take in what was displayed; the last display that begins with the mark is the answer.
+
+        Args:
+            text: its plain text.
+        """
+        if text.startswith(self.mark) and len(text) <= self.limits.value + _SLACK + 4000:
+            self._answer = text[len(self.mark) :]
+
+    def execution(self, ended: Ended, *, timeout_s: float, seconds: float) -> Execution:
+        """How the run ended.
+
+        Args:
+            ended: "done", or what ended it from outside: "time", "output", "died" (the kernel).
+            timeout_s: seconds that it had.
+            seconds: those that it took.
+
+        Returns:
+            The run.
+        """
+        if ended == "done" and self.full:
+            ended = "output"
+        found = self._read() if ended == "done" else None
+        streams = {name: printable("".join(texts)) for name, texts in self._texts.items()}
+        return replace(found or self._without_answer(ended, timeout_s), seconds=seconds, **streams)
+
+    def _read(self) -> Execution | None:
+        """The answer, in the form that the sandbox's runner writes; None for anything else."""
+        head, _, rest = (self._answer or "").partition("\n")
+        reads, _, text = rest.partition("\n")
+        status, _, limit = head.partition(":")
+        if status not in STATUSES or limit not in _LIMITS:
+            return None
+        if status != "ok":
+            return Execution(cast(Status, status), error=printable(text), limit=limit or None)
+        try:
+            return Execution("ok", decode(text), reads=_places(reads))
+        except ValueError as error:
+            return Execution("error", error=tr(f"The value cannot be read: {error}", f"无法读取返回值：{error}"))
+
+    def _without_answer(self, ended: Ended, timeout_s: float) -> Execution:
+        if ended == "time":
+            text = tr(
+                f"The program did not end within {timeout_s:g} s. Use a faster method, or check for an endless loop.",
+                f"程序未在 {timeout_s:g} 秒内结束。请使用更快的方法，或检查是否有死循环。",
+            )
+            return Execution("timeout", error=text, limit="time")
+        if ended == "output":
+            text = tr(
+                f"The program wrote more than {self.limits.output} characters. Print only the answer.",
+                f"程序输出超过 {self.limits.output} 个字符。请只打印答案。",
+            )
+            return Execution("error", error=text, limit="output")
+        text = tr(
+            "The program's process ended before it gave a value: it ended itself, crashed, or memory ran out.",
+            "程序在给出结果前其进程已结束：自行退出、崩溃或内存不足。",
+        )
+        return Execution("error", error=text)
+
+
+def _places(text: str) -> tuple[tuple[str, int, int, str], ...]:
+    cells = decode(text)
+    if not isinstance(cells, list) or not all(
+        isinstance(cell, tuple) and [type(part) for part in cell] == [str, int, int, str] for cell in cells
+    ):
+        return ()
+    return tuple(cells)
+
+
+@cache
+def _sources() -> dict[str, str]:
+    folder = files("nacre.reasoning.sandbox.inside")
+    return {name: (folder / f"{name}.py").read_text("utf-8") for name in _MODULES}
+
+
+@cache
+def _bootstrap() -> str:
+    return (files("nacre.reasoning.remote") / "bootstrap.py").read_text("utf-8")
