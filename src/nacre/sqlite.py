@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,11 +52,11 @@ class Database:
         """The file's name: two layers that keep rows in the same file are alike in this."""
         return self.path if self.path != ":memory:" else f":memory:{id(self)}"
 
-    def rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    def rows(self, sql: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[tuple[Any, ...]]:
         """Run one statement.
 
         Args:
-            sql: the statement, with `?` for values.
+            sql: the statement, with `?` or `:name` for values.
             values: the values.
 
         Returns:

@@ -72,8 +72,8 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Running]]:
         kb = folder or tmp_path / "kb"
         if not (kb / "manifest.json").exists():
             fill(kb)
-        stacks = server.pop("stacks", {})
-        settings = Settings.model_validate({"kb": kb, "server": server, "stacks": stacks})
+        more = {name: server.pop(name) for name in ("stacks", "prices", "audio") if name in server}
+        settings = Settings.model_validate({"kb": kb, "server": server, **more})
         app = create_app(settings, ScriptedChatModel(replies, delay_s=delay_s))
         protocol = type("Protocol", (PatientProtocol,), {"patience_s": settings.server.patience_s})
         listening = socket.create_server(("127.0.0.1", 0))

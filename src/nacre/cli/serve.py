@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -138,16 +138,29 @@ def add_key(
     read_only: Annotated[bool, typer.Option("--read-only", help=tr("It may ask, and change nothing.", "只能提问，不能修改。"))] = False,
     per_minute: Annotated[int | None, typer.Option("--per-minute", min=1, help=tr("Requests a minute.", "每分钟请求数。"))] = None,
     tokens_per_day: Annotated[int | None, typer.Option("--tokens-per-day", min=1, help=tr("Tokens a day.", "每日 token 数。"))] = None,
+    spend_limit: Annotated[
+        str | None, typer.Option("--spend-limit", help=tr("Money a day or a month: 5.00/day, in the currency of `prices`.", "每日或每月的金额上限，如 5.00/day，币种见 `prices`。"))
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Make a key."""
-    from nacre.server.keys import Keys
+    from nacre.server.keys import Keys, SpendLimit
 
     named = principals(who)
-    store = Keys(_settings(config, kb, data=data).data)
+    settings = _settings(config, kb, data=data)
+    limit = SpendLimit.parse(spend_limit) if spend_limit else None
+    if limit and settings.prices is None:
+        raise UsageError(
+            tr(
+                "A limit in money needs prices: write `prices` into nacre.yaml (see `nacre init`), and name it with --config.",
+                "金额上限需要价格：请在 nacre.yaml 中填写 `prices`（参见 `nacre init`），并用 --config 指定。",
+            )
+        )
+    store = Keys(settings.data)
     key = store.add(
-        name, tuple(named) if named else None, read_only=read_only, per_minute=per_minute, tokens_per_day=tokens_per_day
-    )
+        name, tuple(named) if named else None,
+        read_only=read_only, per_minute=per_minute, tokens_per_day=tokens_per_day, spend_limit=limit,
+    )  # fmt: skip
     store.close()
     if as_json:
         print_json({"name": name, "key": key, "principals": named})
@@ -160,15 +173,36 @@ def list_keys(kb: OptionalKb = None, config: ConfigOption = None, data: DataOpti
     """List the keys."""
     from nacre.server.keys import Keys
 
-    store = Keys(_settings(config, kb, data=data).data)
+    settings = _settings(config, kb, data=data)
+    store = Keys(settings.data)
     rows = store.all()
     store.close()
+    _add_spending(rows, settings)
     if as_json:
         print_json({"keys": rows})
         return
     for row in rows:
         who = ", ".join(row["principals"]) if row["principals"] else tr("public documents", "公开文档")
-        console().print(f"{row['id']}  {row['name']}  [{who}]" + (tr("  read-only", "  只读") if row["read_only"] else ""), markup=False)
+        shown = f"{row['id']}  {row['name']}  [{who}]" + (tr("  read-only", "  只读") if row["read_only"] else "")
+        if "spent" in row:
+            of = f" / {row['spend_limit']}" if row["spend_limit"] else ""
+            shown += tr("  spent ", "  已用 ") + f"{row['spent']:.4f} {row['currency']}{of}"
+        console().print(shown, markup=False)
+
+
+def _add_spending(rows: list[dict[str, Any]], settings: Settings) -> None:
+    """What each key has spent in the period of its limit, else this month."""
+    from nacre.server.keys import SpendLimit
+    from nacre.server.records import Records
+    from nacre.server.spending import spent
+
+    if settings.prices is None:
+        return
+    records = Records(settings.data)
+    for row in rows:
+        period = SpendLimit.parse(row["spend_limit"]).period if row["spend_limit"] else "month"
+        row |= {"spent": float(spent(records, row["id"], settings.prices.currency, period)), "currency": settings.prices.currency}
+    records.close()
 
 
 def revoke_key(

@@ -66,7 +66,7 @@ class Question:
 
     @property
     def _callbacks(self) -> list[Any]:
-        wanted = (self.state.telemetry and self.state.telemetry.handler, self.calls)
+        wanted = (self.state.telemetry and self.state.telemetry.handler, self.calls, self.state.meter(self.asker))
         return [handler for handler in wanted if handler is not None]
 
     @property

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import secrets
 import time
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +20,49 @@ PREFIX = "nk-"
 _SCHEMA = """
 create table if not exists keys (
     id text primary key, name text not null unique, hash text not null unique, principals text not null,
-    read_only integer not null, per_minute integer, tokens_per_day integer, created real not null
+    read_only integer not null, per_minute integer, tokens_per_day integer, created real not null, spend_limit text
 );
 """
+_COLUMNS = ("id", "name", "principals", "read_only", "per_minute", "tokens_per_day", "spend_limit", "created")
+
+
+@dataclass(frozen=True, slots=True)
+class SpendLimit:
+    """How much money a key may use.
+
+    Args:
+        amount: in the currency of the server's prices.
+        period: "day" or "month", in UTC.
+    """
+
+    amount: Decimal
+    period: str
+
+    @classmethod
+    def parse(cls, text: str) -> SpendLimit:
+        """Read a limit.
+
+        Args:
+            text: "5.00/day" or "100/month".
+
+        Returns:
+            The limit.
+
+        Raises:
+            UsageError: it is no such text.
+
+        Example:
+            >>> SpendLimit.parse("5.00/day").amount
+            Decimal('5.00')
+        """
+        match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,6})?)\s*/\s*(day|month)", text.strip(), re.ASCII)
+        if match is None or not Decimal(match[1]):
+            raise UsageError(tr(f"{text!r} is no limit in money. Write 5.00/day or 100/month.", f"{text!r} 不是金额上限。请写 5.00/day 或 100/month。"))
+        return cls(Decimal(match[1]), match[2])
+
+    def __str__(self) -> str:
+        """As `parse` reads it."""
+        return f"{self.amount}/{self.period}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +76,7 @@ class Asker:
         read_only: may ask, and change nothing.
         per_minute: requests a minute, None for no limit.
         tokens_per_day: tokens a day, None for no limit.
+        spend_limit: money a day or a month, None for no limit.
     """
 
     id: str
@@ -42,6 +85,7 @@ class Asker:
     read_only: bool = False
     per_minute: int | None = None
     tokens_per_day: int | None = None
+    spend_limit: SpendLimit | None = None
 
 
 class Keys:
@@ -55,6 +99,8 @@ class Keys:
 
     def __init__(self, folder: Path) -> None:
         self._database = Database(folder / "keys.sqlite", _SCHEMA)
+        if "spend_limit" not in [row[1] for row in self._database.rows("pragma table_info(keys)")]:  # a file of an older server
+            self._database.write([("alter table keys add column spend_limit text", ())])
 
     def add(
         self,
@@ -64,6 +110,7 @@ class Keys:
         read_only: bool = False,
         per_minute: int | None = None,
         tokens_per_day: int | None = None,
+        spend_limit: SpendLimit | None = None,
     ) -> str:
         """Make a key.
 
@@ -73,6 +120,7 @@ class Keys:
             read_only: see `Asker`.
             per_minute: see `Asker`.
             tokens_per_day: see `Asker`.
+            spend_limit: see `Asker`.
 
         Returns:
             The key. It is told only now.
@@ -91,8 +139,9 @@ class Keys:
                 )
             )
         key = PREFIX + secrets.token_urlsafe(32)
-        row = (secrets.token_hex(6), name, _hash(key), json.dumps(principals), read_only, per_minute, tokens_per_day, time.time())
-        self._database.write([("insert into keys values (?, ?, ?, ?, ?, ?, ?, ?)", row)])
+        limit = None if spend_limit is None else str(spend_limit)
+        row = (secrets.token_hex(6), name, json.dumps(principals), read_only, per_minute, tokens_per_day, limit, time.time(), _hash(key))
+        self._database.write([(f"insert into keys ({', '.join(_COLUMNS)}, hash) values ({', '.join('?' * len(row))})", row)])
         return key
 
     def revoke(self, name: str) -> bool:
@@ -112,12 +161,11 @@ class Keys:
         """Every key, without anything that would open a door.
 
         Returns:
-            id, name, principals, read_only, per_minute, tokens_per_day and created, by age.
+            id, name, principals, read_only, per_minute, tokens_per_day, spend_limit ("5.00/day") and created, by age.
         """
-        names = ("id", "name", "principals", "read_only", "per_minute", "tokens_per_day", "created")
-        rows = self._database.rows(f"select {', '.join(names)} from keys order by created")
+        rows = self._database.rows(f"select {', '.join(_COLUMNS)} from keys order by created")
         return [
-            {**dict(zip(names, row, strict=True)), "principals": json.loads(row[2]), "read_only": bool(row[3])} for row in rows
+            {**dict(zip(_COLUMNS, row, strict=True)), "principals": json.loads(row[2]), "read_only": bool(row[3])} for row in rows
         ]
 
     def any(self) -> bool:
@@ -138,13 +186,14 @@ class Keys:
             The asker, None for a key that is not known.
         """
         rows = self._database.rows(
-            "select id, name, principals, read_only, per_minute, tokens_per_day from keys where hash = ?", (_hash(key),)
+            "select id, name, principals, read_only, per_minute, tokens_per_day, spend_limit from keys where hash = ?", (_hash(key),)
         )
         if not rows:
             return None
-        number, name, principals, read_only, per_minute, tokens = rows[0]
+        number, name, principals, read_only, per_minute, tokens, money = rows[0]
         named = json.loads(principals)
-        return Asker(number, name, None if named is None else tuple(named), bool(read_only), per_minute, tokens)
+        limit = SpendLimit.parse(money) if money else None
+        return Asker(number, name, None if named is None else tuple(named), bool(read_only), per_minute, tokens, limit)
 
     def close(self) -> None:
         """Close the file."""

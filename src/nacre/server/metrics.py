@@ -14,6 +14,7 @@ class Metrics:
         self._requests: dict[tuple[str, str, int], int] = defaultdict(int)
         self._seconds: dict[str, list[float]] = defaultdict(lambda: [0.0] * (len(_BUCKETS) + 2))
         self._tokens: dict[tuple[str, str], int] = defaultdict(int)
+        self._spent: dict[tuple[str, str], int] = defaultdict(int)
         self._abstained = 0
         self.streams = 0
         """Streams that are open now."""
@@ -47,6 +48,16 @@ class Metrics:
         self._tokens[model, "output"] += said
         self._abstained += abstained
 
+    def spent(self, model: str, currency: str, nanos: int) -> None:
+        """A call of a model was charged.
+
+        Args:
+            model: the model's name.
+            currency: of the prices.
+            nanos: billionths of it.
+        """
+        self._spent[model, currency] += nanos
+
     def text(self) -> str:
         """All figures.
 
@@ -66,6 +77,8 @@ class Metrics:
             lines += [f'nacre_request_seconds_sum{{route="{route}"}} {row[-2]:.6f}', f'nacre_request_seconds_count{{route="{route}"}} {row[-1]:g}']
         lines.append("# TYPE nacre_tokens_total counter")
         lines += [f'nacre_tokens_total{{model="{model}",direction="{way}"}} {n}' for (model, way), n in sorted(self._tokens.items())]
+        lines.append("# TYPE nacre_spend_total counter")
+        lines += [f'nacre_spend_total{{model="{model}",currency="{currency}"}} {nanos / 1e9:.9f}' for (model, currency), nanos in sorted(self._spent.items())]
         lines += ["# TYPE nacre_abstentions_total counter", f"nacre_abstentions_total {self._abstained}"]
         lines += ["# TYPE nacre_open_streams gauge", f"nacre_open_streams {self.streams}"]
         return "\n".join(lines) + "\n"

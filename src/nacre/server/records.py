@@ -28,6 +28,11 @@ create table if not exists traces (request text not null, at real not null, aske
 create table if not exists responses (id text primary key, owner text not null, previous text, used real not null,
     bytes integer not null, record blob not null);
 create index if not exists responses_by_owner on responses (owner, used);
+create table if not exists spend (at real not null, asker text not null, model text not null, currency text not null,
+    input integer not null, output integer not null, nanos integer not null);
+create index if not exists spend_by_asker on spend (asker, at);
+create table if not exists rates (asker text primary key, left real not null, at real not null);
+create table if not exists feedback (at real not null, asker text not null, verdict text not null, record text not null);
 """
 
 Row = dict[str, Any]

@@ -73,6 +73,14 @@ class Served:
                 self._built.popitem(last=False)
             return self._built[key]
 
+    def models(self) -> list[BaseChatModel]:
+        """Every stack, as a stranger would get it.
+
+        Returns:
+            One model for each.
+        """
+        return [self.model(name, Asker("", "")) for name in self.stacks]
+
     def _build(self, stack: Stack, principals: tuple[str, ...] | None, store: str) -> BaseChatModel:
         from nacre.stack import LAYERS
 

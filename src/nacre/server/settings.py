@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,25 @@ class Stack(BaseModel):
     layers: list[str | dict[str, Any]] = Field(default_factory=list)
 
 
+class Price(BaseModel):
+    """What a model costs, for a million tokens."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    input: Decimal = Field(ge=0)
+    output: Decimal = Field(ge=0)
+
+
+class Prices(BaseModel):
+    """What the models cost, so that keys can be limited in money."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    currency: str = Field(default="USD", pattern=r"^[A-Z]{3}$")
+    models: dict[str, Price]
+    """By name: "dashscope:qwen-plus"."""
+
+
 class Settings(BaseModel):
     """A whole `nacre.yaml`."""
 
@@ -86,6 +106,7 @@ class Settings(BaseModel):
     model: str | dict[str, Any] | None = None
     stacks: dict[str, Stack] = Field(default_factory=dict)
     server: ServerSettings = Field(default_factory=ServerSettings)
+    prices: Prices | None = None
 
     @property
     def data(self) -> Path:
@@ -192,6 +213,13 @@ kb: ./kb
 #       - use: rag
 #         k: 8
 #         strict: true
+
+# What the models cost, for a million tokens: needed where keys have a limit in money (nacre keys add --spend-limit).
+# 每百万 token 的价格；密钥有金额上限（nacre keys add --spend-limit）时必须填写
+# prices:
+#   currency: USD
+#   models:
+#     openai:gpt-5-mini: {input: 0.25, output: 2.00}
 
 server:
   host: 127.0.0.1      # anything else needs keys: nacre keys add NAME --kb ./kb     其他地址需要密钥

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nacre.errors import NacreError
 from nacre.server.bases import Bases
 from nacre.server.ingestion import Ingestion
 from nacre.server.keys import Asker, Keys
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
     from nacre.server.oidc import Oidc
+    from nacre.server.spending import Meter
     from nacre.server.telemetry import Telemetry
 
 
@@ -39,12 +41,38 @@ class State:
         self.keys = Keys(settings.data)
         self.oidc = None if settings.server.oidc is None else _oidc(settings.server.oidc)
         self.records = Records(settings.data)
-        self.limits = Limits(self.records)
+        self.limits = Limits(self.records, settings.prices)
         self.metrics = Metrics()
         self.telemetry = _telemetry(settings.server) if settings.server.otel else None
         self.ingestion = Ingestion(settings.kb, settings.data)
         named = settings.server.principals
         self.local = Asker("local", "local", tuple(named) if named else None)
+
+        self._check_prices()
+
+    def _check_prices(self) -> None:
+        from nacre.server.spending import check_prices
+
+        limited = [key["name"] for key in self.keys.all() if key["spend_limit"]]
+        try:
+            check_prices(self.served.models(), self.settings.prices, limited)
+        except NacreError:
+            self.close()
+            raise
+
+    def meter(self, asker: Asker) -> Meter | None:
+        """What counts the money of a request.
+
+        Args:
+            asker: who asks.
+
+        Returns:
+            A callback for the stack; None where nothing has a price and the asker no limit.
+        """
+        from nacre.server.spending import Meter
+
+        prices = self.settings.prices
+        return None if prices is None and asker.spend_limit is None else Meter(prices, asker, self.records, self.metrics)
 
     @property
     def guarded(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from nacre.errors import UsageError
 from nacre.language import tr
@@ -34,7 +34,7 @@ def export(service: str = "nacre") -> TracerProvider:
     resources = need("opentelemetry.sdk.resources", extra="otel")
     present = trace.get_tracer_provider()
     if isinstance(present, sdk.TracerProvider):
-        return present
+        return cast("TracerProvider", present)
     resource = resources.Resource.create()
     if str(resource.attributes.get("service.name", "unknown_service")).startswith("unknown_service"):
         resource = resource.merge(resources.Resource({"service.name": service}))
