@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q install -c constraint
 export NACRE_SHARED ?= $(abspath ../shared)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt lint types bench attacks eval serve wheel clean
+.PHONY: help demo test check fmt lint types bench attacks fuzz eval serve wheel clean
 
 help:  ## Print this list.
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ bench: $(VENV)/.dev .bench/.peers  ## Run the benchmarks and write docs/benchmar
 
 attacks: $(VENV)/.dev  ## Attack the sandbox; exit 1 if anything gets out. 沙箱攻击测试
 	@$(BIN)/python bench/attacks.py
+
+fuzz: $(VENV)/.dev  ## Ask the server everything that its schema allows and forbids. 接口模糊测试
+	@NACRE_FUZZ=$${NACRE_FUZZ:-100} $(BIN)/pytest -q tests/server/test_schema.py
 
 eval: $(VENV)/.core  ## Evaluate the sample knowledge base and write reports/. 评测
 	@$(BIN)/nacre eval sample --out reports/sample
