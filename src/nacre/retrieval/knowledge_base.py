@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nacre.errors import LockedError, UsageError
-from nacre.hygiene import clean_text
+from nacre.expect import expect
 from nacre.language import tr
+from nacre.retrieval import asked
 from nacre.retrieval import manifest as manifests
 from nacre.retrieval.catalog import Catalog
 from nacre.retrieval.database import NAME as CATALOG
@@ -21,7 +23,7 @@ from nacre.retrieval.indexes import Indexes
 from nacre.retrieval.ledger import listing
 from nacre.retrieval.lock import writing
 from nacre.retrieval.manifest import Manifest
-from nacre.retrieval.opening import encoder_of, folder_of, lost, made, named, restore_manifest
+from nacre.retrieval.opening import encoder_of, folder_of, lost, made, restore_manifest
 from nacre.retrieval.report import Progress, SyncReport
 from nacre.retrieval.rights import Rights
 from nacre.retrieval.seams import embedder_named, sources_of
@@ -137,7 +139,8 @@ class KnowledgeBase:
             ModelError: the embedder does not answer; what was done so far is kept.
             KnowledgeBaseError: the folder cannot be written, or a setting in it is wrong.
         """
-        given = named(principals)
+        expect(on_progress, "on_progress", Callable, type(None))
+        given = asked.named(principals)
         resolved = sources_of(sources)
         with writing(self.folder):
             self._indexes.catch_up()
@@ -157,6 +160,7 @@ class KnowledgeBase:
         Raises:
             LockedError: another process is writing.
         """
+        expect(uri, "uri", str)
         with writing(self.folder):
             if found := self._catalog.rows("SELECT id FROM documents WHERE uri = ?", (uri,)):
                 self._catalog.delete(found[0][0])
@@ -191,16 +195,8 @@ class KnowledgeBase:
         Raises:
             UsageError: an empty query, `k` below 1 or an unknown arm.
         """
-        query = clean_text(query)
-        if not query.strip():
-            raise UsageError(tr("The query is empty: say what to look for.", "查询为空：请说明要查找什么。"))
-        if k < 1:
-            raise UsageError(tr(f"k is {k}; it must be 1 or more.", f"k 为 {k}；必须大于等于 1。"))
-        if not arms or not {*arms} <= {"words", "vectors"}:
-            raise UsageError(
-                tr(f"arms is {arms!r}; choose from words and vectors.", f"arms 为 {arms!r}；只能选 words 和 vectors。")
-            )
-        return self._searcher.search(query, k, named(principals), where or Filter(), arms)
+        query, k, where = asked.question(query), asked.count(k), asked.limits(where, arms)
+        return self._searcher.search(query, k, asked.named(principals), where, arms)
 
     def widened(self, hits: Sequence[Hit], neighbours: int = 1) -> list[Hit]:
         """Hits with the text around them; those that then touch become one.
@@ -229,7 +225,7 @@ class KnowledgeBase:
         """
         from nacre.retrieval.retriever import retriever_of
 
-        return retriever_of(self, k, named(principals), options)
+        return retriever_of(self, k, asked.named(principals), options)
 
     def to_langchain(self, principals: Iterable[str] | None = None) -> KnowledgeBaseVectorStore:
         """The knowledge base as a LangChain vector store: what is added through it are documents like all others.
@@ -242,7 +238,7 @@ class KnowledgeBase:
         """
         from nacre.retrieval.views import KnowledgeBaseVectorStore
 
-        return KnowledgeBaseVectorStore(self, named(principals))
+        return KnowledgeBaseVectorStore(self, asked.named(principals))
 
     def to_llamaindex(self, k: int = 6, principals: Iterable[str] | None = None) -> Any:
         """The knowledge base as a LlamaIndex retriever.
@@ -259,7 +255,7 @@ class KnowledgeBase:
         """
         from nacre.retrieval.views import llamaindex_retriever
 
-        return llamaindex_retriever(self, k, named(principals))
+        return llamaindex_retriever(self, k, asked.named(principals))
 
     # ------------------------------------------------------------------------------------------------ looking
 
@@ -275,6 +271,7 @@ class KnowledgeBase:
         Raises:
             UsageError: no document has that address.
         """
+        expect(uri, "uri", str)
         found = self._catalog.text(uri)
         if found is None:
             raise UsageError(
@@ -295,8 +292,9 @@ class KnowledgeBase:
         Returns:
             True or False.
         """
+        expect(uri, "uri", str)
         found = self._catalog.rows("SELECT audience FROM documents WHERE uri = ?", (uri,))
-        return bool(found) and found[0][0] in self._searcher.audiences(named(principals))
+        return bool(found) and found[0][0] in self._searcher.audiences(asked.named(principals))
 
     def document(self, number: int) -> dict[str, Any] | None:
         """A document by the number that hits and citations carry, whoever may see it: check with `visible`.
@@ -307,6 +305,7 @@ class KnowledgeBase:
         Returns:
             uri, title, mime, version; None when there is no such document.
         """
+        expect(number, "number", Integral)
         if not 0 < number < 1 << 63:
             return None
         found = self._catalog.rows("SELECT uri, title, mime, version FROM documents WHERE id = ?", (number,))
@@ -321,6 +320,7 @@ class KnowledgeBase:
         Returns:
             Facts by name; empty when there are none, or no such document.
         """
+        expect(uri, "uri", str)
         found = self._catalog.rows("SELECT metadata FROM documents WHERE uri = ?", (uri,))
         return dict(json.loads(found[0][0])) if found else {}
 

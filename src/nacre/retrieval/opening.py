@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nacre.errors import DamagedError, KnowledgeBaseError, UsageError
+from nacre.expect import expect
 from nacre.language import tr
 from nacre.retrieval import manifest as manifests
 from nacre.retrieval.catalog import Catalog
@@ -30,8 +31,9 @@ def folder_of(path: str | Path) -> Path:
         The path.
 
     Raises:
-        UsageError: it is empty, as an unset variable is; `Path("")` would be the working directory.
+        UsageError: it is no path, or empty, as an unset variable is; `Path("")` would be the working directory.
     """
+    expect(path, "path", str, os.PathLike)
     if not str(path):
         raise UsageError(tr("The folder of the knowledge base is empty. Name one.", "知识库文件夹为空。请给出文件夹。"))
     return Path(path)
@@ -104,35 +106,17 @@ def encoder_of(embedder: str | Embeddings | None) -> Encoder | None:
 
     Returns:
         The encoder, or None for "none".
-    """
-    if embedder == "none":
-        return None
-    return Encoder(embedder_named(embedder) if embedder is None or isinstance(embedder, str) else embedder)
-
-
-def named(principals: Iterable[str] | None) -> tuple[str, ...] | None:
-    """Principals as they were given, checked.
-
-    Args:
-        principals: names, or None.
-
-    Returns:
-        The names, or None.
 
     Raises:
-        UsageError: an empty list, or an empty name.
+        UsageError: it is neither a name nor an embedder.
     """
-    if principals is None:
-        return None
-    names = (principals,) if isinstance(principals, str) else tuple(principals)
-    if not names or not all(isinstance(name, str) and name.strip() for name in names):
-        raise UsageError(
-            tr(
-                'An empty list of principals, or an empty name in it. Leave principals out, or write ["*"] for documents that everyone may see.',
-                'principals 为空，或其中含有空名称。请省略 principals；若文档对所有人可见，请写 ["*"]。',
-            )
-        )
-    return names
+    if embedder is None or isinstance(embedder, str):
+        return None if embedder == "none" else Encoder(embedder_named(embedder))
+    if not callable(getattr(embedder, "embed_query", None)):
+        from langchain_core.embeddings import Embeddings
+
+        expect(embedder, "embedder", str, Embeddings)
+    return Encoder(embedder)
 
 
 def lost(folder: Path, name: str) -> DamagedError:

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.callbacks import CallbackManagerForRetrieverRun
 from langchain_core.documents import BaseDocumentCompressor, Document
 from langchain_core.retrievers import BaseRetriever
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, ValidationError
 
+from nacre.errors import UsageError
+from nacre.expect import complaint
 from nacre.retrieval.expansion import distinct
 from nacre.retrieval.filters import Filter
 from nacre.retrieval.hit import Hit
@@ -46,6 +48,12 @@ class KnowledgeBaseRetriever(BaseRetriever):
     candidates: int = Field(default=30, ge=1)
     where: Filter | None = None
 
+    def __init__(self, **fields: Any) -> None:
+        try:
+            super().__init__(**fields)
+        except ValidationError as error:
+            raise UsageError(complaint(type(self).__name__, error, list(type(self).model_fields))) from error
+
     def _get_relevant_documents(
         self,
         query: str,
@@ -75,7 +83,7 @@ class KnowledgeBaseRetriever(BaseRetriever):
     def _asker(self, called: Iterable[str] | None) -> tuple[str, ...] | None:
         if called is None:
             return self.principals
-        names = tuple(called)
+        names = (called,) if isinstance(called, str) else tuple(called)
         if self.principals is None:
             return names or None
         return tuple(name for name in names if name in self.principals) or None
