@@ -46,7 +46,7 @@ def filled(path: str, names: dict[str, str]) -> str:
 def call(url: str, method: str, path: str, key: str | None, names: dict[str, str]) -> httpx.Response:
     headers = {} if key is None else {"authorization": f"Bearer {key}"}
     body = json.loads(json.dumps(BODIES.get(path, {})).replace("FILE", names.get("file", "file-0")))
-    files = {"file": ("x.txt", b"x")} if (method, path) == ("POST", "/v1/files") else None
+    files = {"file": ("x.txt", b"x")} if method == "POST" and path.startswith(("/v1/files", "/v1/audio")) else None
     sent: dict[str, Any] = {"files": files} if files else {"json": body} if method == "POST" else {}
     return httpx.request(method, url + filled(path, names), headers=headers, **sent)
 

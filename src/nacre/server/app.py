@@ -19,6 +19,7 @@ from starlette.exceptions import HTTPException
 from nacre.errors import NacreError
 from nacre.language import tr
 from nacre.server import (
+    audio,
     chat,
     embeddings,
     feedback,
@@ -73,13 +74,15 @@ def create_app(settings: Settings, leaf: BaseChatModel | None = None) -> FastAPI
                 yield
         finally:
             await warming
+            if state.hearing:
+                await state.hearing.close()
             state.close()
 
     # The usual documentation pages load scripts from elsewhere; /openapi.json is there for tools.
     telemetry = state.telemetry.fastapi if state.telemetry else OFF
     app = FastAPI(title="Nacre", version="1", lifespan=lifespan, docs_url=None, redoc_url=None, telemetry=telemetry)
     app.state.nacre = state
-    for part in (chat, responses, stored_responses, embeddings, uploads, vector_stores, store_entries, sources, feedback, trace_api, me, health):
+    for part in (chat, responses, stored_responses, embeddings, audio, uploads, vector_stores, store_entries, sources, feedback, trace_api, me, health):
         app.include_router(part.router)
     _add_pages(app)
     if mcp:

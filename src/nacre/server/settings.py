@@ -78,6 +78,20 @@ class Stack(BaseModel):
     layers: list[str | dict[str, Any]] = Field(default_factory=list)
 
 
+class AudioSettings(BaseModel):
+    """An OpenAI-compatible server that hears. Each is also read from the environment: `NACRE_AUDIO_BASE_URL`, …"""
+
+    model_config = ConfigDict(extra="forbid")
+
+    base_url: str = Field(pattern=r"^https?://")
+    """Up to and with its `/v1`."""
+    model: str = Field(default="", pattern=r"^[\w.:/@+-]*$")
+    """Its model, whatever model the caller names; empty passes on the caller's."""
+    key_env: str = ""
+    """The environment variable that holds its key; empty is `NACRE_AUDIO_KEY`, which need not be set."""
+    max_mb: int = Field(default=25, ge=1, le=4096)
+
+
 class Price(BaseModel):
     """What a model costs, for a million tokens."""
 
@@ -107,6 +121,7 @@ class Settings(BaseModel):
     stacks: dict[str, Stack] = Field(default_factory=dict)
     server: ServerSettings = Field(default_factory=ServerSettings)
     prices: Prices | None = None
+    audio: AudioSettings | None = None
 
     @property
     def data(self) -> Path:
@@ -139,6 +154,9 @@ def read_settings(path: Path | None = None, **given: Any) -> Settings:
                 server[name] = [part.strip() for part in value.split(",")] if name in _LISTS else value
         said = {name: value for name, value in given.items() if name in ServerSettings.model_fields and value is not None}
         data["server"] = {**server, **said}
+    audio = {name: value for name in AudioSettings.model_fields if (value := os.environ.get(f"NACRE_AUDIO_{name.upper()}"))}
+    if audio and isinstance(data.get("audio") or {}, dict):
+        data["audio"] = {**(data.get("audio") or {}), **audio}
     for name in ("kb", "model"):
         if value := given.get(name) or os.environ.get(f"NACRE_{name.upper()}"):
             data[name] = value
@@ -220,6 +238,12 @@ kb: ./kb
 #   currency: USD
 #   models:
 #     openai:gpt-5-mini: {input: 0.25, output: 2.00}
+
+# A server that turns speech into text, for /v1/audio/transcriptions. Its key: $NACRE_AUDIO_KEY.
+# 语音转文字服务，供 /v1/audio/transcriptions 使用；密钥取自 $NACRE_AUDIO_KEY
+# audio:
+#   base_url: http://127.0.0.1:8000/v1
+#   model: whisper-large-v3
 
 server:
   host: 127.0.0.1      # anything else needs keys: nacre keys add NAME --kb ./kb     其他地址需要密钥

@@ -31,13 +31,16 @@ def event(data: Any, name: str = "") -> bytes:
     return f"{head}data: {json.dumps(data, ensure_ascii=False, separators=(',', ':'))}\n\n".encode("utf-8", "replace")
 
 
-async def while_connected(request: Request, work: Coroutine[Any, Any, T], timeout_s: float) -> T:
+async def while_connected(
+    request: Request, work: Coroutine[Any, Any, T], timeout_s: float | None, after: asyncio.Event | None = None
+) -> T:
     """Wait for work, but not longer than the client does.
 
     Args:
         request: the client's, its body read.
         work: cancelled when the client leaves.
-        timeout_s: the most seconds it may take.
+        timeout_s: the most seconds it may take; None where the work has its own patience.
+        after: set when the body has been read, where the work reads it.
 
     Returns:
         Its result.
@@ -46,7 +49,7 @@ async def while_connected(request: Request, work: Coroutine[Any, Any, T], timeou
         Problem: the client has left.
         TimeoutError: it took too long.
     """
-    task, gone = asyncio.ensure_future(work), asyncio.ensure_future(_gone(request))
+    task, gone = asyncio.ensure_future(work), asyncio.ensure_future(_gone(request, after))
     try:
         done, _ = await asyncio.wait({task, gone}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
         if task in done:
@@ -60,7 +63,9 @@ async def while_connected(request: Request, work: Coroutine[Any, Any, T], timeou
         await asyncio.gather(task, gone, return_exceptions=True)
 
 
-async def _gone(request: Request) -> None:
+async def _gone(request: Request, after: asyncio.Event | None) -> None:
+    if after is not None:
+        await after.wait()
     while (await request.receive())["type"] != "http.disconnect":
         pass
 

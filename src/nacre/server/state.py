@@ -17,6 +17,7 @@ from nacre.server.settings import OidcSettings, ServerSettings, Settings
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
+    from nacre.server.audio import Hearing
     from nacre.server.oidc import Oidc
     from nacre.server.spending import Meter
     from nacre.server.telemetry import Telemetry
@@ -48,6 +49,7 @@ class State:
         named = settings.server.principals
         self.local = Asker("local", "local", tuple(named) if named else None)
 
+        self.hearing = _hearing(settings) if settings.audio else None
         self._check_prices()
 
     def _check_prices(self) -> None:
@@ -93,6 +95,13 @@ def _oidc(settings: OidcSettings) -> Oidc:
     from nacre.server.oidc import Oidc
 
     return Oidc(settings)
+
+
+def _hearing(settings: Settings) -> Hearing:
+    from nacre.server.audio import Hearing
+
+    assert settings.audio is not None
+    return Hearing(settings.audio, settings.server)
 
 
 def _telemetry(settings: ServerSettings) -> Telemetry:

@@ -1,0 +1,59 @@
+"""What an audio server's refusal means to our own caller."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from nacre.hygiene import clean_text, masked
+from nacre.language import tr
+from nacre.server.problems import Problem
+
+if TYPE_CHECKING:
+    import httpx
+
+_READ = 64 << 10
+_TOLD = 500
+# The caller's own mistakes stay theirs. That our key or our address is wrong is not one of them.
+_CALLERS = frozenset({400, 413, 415, 422, 429})
+
+
+async def refusal_of(answer: httpx.Response) -> Problem:
+    """Turn the refusal of an audio server into ours.
+
+    Args:
+        answer: with a status other than 200, its body unread.
+
+    Returns:
+        The refusal.
+    """
+    body = bytearray()
+    async for piece in answer.aiter_bytes():
+        body += piece
+        if len(body) > _READ:
+            break
+    status = answer.status_code
+    if status in _CALLERS:
+        said = _message(bytes(body)) or tr(
+            f"The audio server refused the file ({status}).", f"语音服务拒绝了该文件（{status}）。"
+        )
+        wait = answer.headers.get("retry-after", "")
+        retry = int(wait[:6]) if wait.isascii() and wait.isdigit() else None
+        return Problem(status, said, "rate_limit_exceeded" if status == 429 else "invalid_audio", retry_after_s=retry)
+    return Problem(
+        502,
+        tr(
+            f"The audio server failed with status {status}. Its address, model and key are the server owner's to check.",
+            f"语音服务出错，状态 {status}。请管理员检查其地址、模型与密钥。",
+        ),
+        "audio_error",
+    )
+
+
+def _message(body: bytes) -> str:
+    """What its error object says, plain and short; its other words are not for strangers."""
+    try:
+        message = json.loads(body)["error"]["message"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return ""
+    return masked(clean_text(str(message)))[:_TOLD]
