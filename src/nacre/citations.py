@@ -10,6 +10,7 @@ from typing import Any, TypedDict
 from langchain_core.messages import AIMessage
 from langchain_core.messages.block_translators import register_translator
 
+from nacre.grounding.stopwords import stopwords
 from nacre.markers import MARKER, numbers
 from nacre.messages import Source, nacre_of
 from nacre.words import sentences, words
@@ -39,14 +40,41 @@ class Citation(TypedDict):
     support: float
 
 
-def cite(answer: str, sources: Sequence[Source], places: Mapping[int, Mapping[str, Any]]) -> list[Citation]:
+class Input(TypedDict):
+    """What a program computed with: `text` stands literally in source number `source`; `column` is its heading, or ""."""
+
+    source: int
+    text: str
+    column: str
+
+
+class Derived(TypedDict):
+    """What a program computed: `text` stands in the answer, and was computed from `inputs`."""
+
+    text: str
+    inputs: list[Input]
+
+
+def cite(
+    answer: str,
+    sources: Sequence[Source],
+    places: Mapping[int, Mapping[str, Any]],
+    *,
+    derived: Sequence[Derived] = (),
+    question: str = "",
+) -> list[Citation]:
     """Resolve the markers of an answer.
+
+    A computed value stands in no source. A statement that says one quotes the inputs of the computation instead: the value
+    and the words of the question count as supported then, and everything else that the statement says must be quoted.
 
     Args:
         answer: the text, in which every marker points to one of `sources`.
         sources: the numbered sources that the model saw.
         places: for each number the metadata of its chunk: `uri`, `title`, `heading`, `page`, `start` (where the
             chunk begins in its document), `chunk_id`, `document_id`, `version`.
+        derived: what a program computed for this answer.
+        question: what was asked; it matters only where something was computed.
 
     Returns:
         One citation for each pair of a statement and a source, in the order of the answer.
@@ -57,7 +85,8 @@ def cite(answer: str, sources: Sequence[Source], places: Mapping[int, Mapping[st
         for n in cited:
             if n not in texts:
                 continue
-            begin, stop, support = best_quote(claim, texts[n])
+            computed = _computed_quote(claim, n, texts[n], derived, question)
+            begin, stop, support = computed or best_quote(claim, texts[n])
             place = places[n]
             found.append(
                 Citation(
@@ -130,6 +159,58 @@ def best_quote(claim: str, text: str) -> tuple[int, int, float]:
     return start, end, support
 
 
+def supported_part(answer: str, citations: Sequence[Citation], min_support: float) -> str:
+    """What is left of an answer when every sentence without a supporting citation is cut.
+
+    Args:
+        answer: a text with markers.
+        citations: its citations, as from `cite`.
+        min_support: the least support, 0 to 1.
+
+    Returns:
+        The supported sentences with their markers, "" when there are none.
+    """
+    supported = {c["answer_start"] for c in citations if c["support"] >= min_support}
+    return " ".join(answer[start:end].strip() for start, end, _, _ in statements(answer) if start in supported)
+
+
+def _computed_quote(
+    claim: str, n: int, text: str, derived: Sequence[Derived], question: str
+) -> tuple[int, int, float] | None:
+    """The lines with the inputs of what a statement computes, and how much of the statement is backed.
+
+    None where the statement computes nothing from this source, an input does not stand in it, or another number in the
+    statement stands nowhere: such a statement is quoted like any other.
+    """
+    said = [value for value in derived if _place(value["text"], claim)]
+    inputs = [given for value in said for given in value["inputs"] if given["source"] == n]
+    found = [_place(given["text"], text) for given in inputs]
+    spans = [span for span in found if span]
+    if not spans or len(spans) < len(found):
+        return None
+    start = text.rfind("\n", 0, min(begin for begin, _ in spans)) + 1
+    last = max(end for _, end in spans)
+    end = text.find("\n", last) if "\n" in text[last:] else len(text)
+    backed = {*words(text[start:end]), *words(question), *stopwords()}
+    backed.update(word for given in inputs if given["column"] in text for word in words(given["column"]))
+    wanted = Counter(words(claim))
+    unbacked = wanted - Counter(words(" ".join(value["text"] for value in said)))
+    unbacked = Counter({word: count for word, count in unbacked.items() if word not in backed})
+    if any(char.isdigit() for word in unbacked for char in word):
+        return None
+    return start, end, 1.0 - unbacked.total() / wanted.total()
+
+
+def _place(part: str, text: str) -> tuple[int, int] | None:
+    """Where a part stands in a text by itself: the number 12 does not stand in 3,120."""
+    if not part.strip():
+        return None
+    found = re.search(
+        rf"(?<![\d.,])(?<![A-Za-z]){re.escape(part)}(?![.,]?\d)" if part[0].isdigit() else re.escape(part), text
+    )
+    return found.span() if found else None
+
+
 def _share(wanted: Counter[str], held: Counter[str]) -> float:
     total = sum(wanted.values())
     return sum((wanted & held).values()) / total if total else 0.0
@@ -167,7 +248,9 @@ def _blocks(message: AIMessage) -> list[Any]:
     metadata = {name: value for name, value in message.response_metadata.items() if name != "model_provider"}
     if provider := own.get("model_provider"):
         metadata["model_provider"] = provider
-    blocks: list[dict[str, Any]] = [dict(block) for block in message.model_copy(update={"response_metadata": metadata}).content_blocks]
+    blocks: list[dict[str, Any]] = [
+        dict(block) for block in message.model_copy(update={"response_metadata": metadata}).content_blocks
+    ]
     pending = as_annotations(own.get("citations") or [])
     at = 0
     for block in blocks:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Generator, Iterator, Sequence
 from contextlib import aclosing, closing
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from langchain_core.callbacks import AsyncCallbackManager, CallbackManager
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
@@ -53,6 +53,9 @@ class ChatModelDecorator(BaseChatModel):
     """
 
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+
+    call_options: ClassVar[frozenset[str]] = frozenset()
+    """Names of the call options that this layer takes out for itself."""
 
     inner: BaseChatModel
 
@@ -133,6 +136,18 @@ class ChatModelDecorator(BaseChatModel):
         """
         configured = ensure_config().get("configurable") or {}
         return kwargs.pop(name, configured.get(name, default))
+
+    def inner_takes(self, option: str) -> bool:
+        """Whether a layer inside this one takes a call option; a model that does not know it would refuse the call.
+
+        Args:
+            option: its name.
+
+        Returns:
+            True where some layer takes it out (see `call_options`).
+        """
+        inside = self.inner
+        return isinstance(inside, ChatModelDecorator) and (option in inside.call_options or inside.inner_takes(option))
 
     # --- the four drivers ---------------------------------------------------------------------------------------------
 
@@ -316,28 +331,16 @@ class ChatModelDecorator(BaseChatModel):
     def _generate(
         self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> ChatResult:
-        return ChatResult(
-            generations=[
-                ChatGeneration(
-                    message=self.invoke(
-                        messages, drivers.config_below(CallbackManager, run_manager), stop=stop, **kwargs
-                    )
-                )
-            ]
-        )
+        config = drivers.config_below(CallbackManager, run_manager)
+        reply = self.invoke(messages, config, stop=stop, **kwargs)
+        return ChatResult(generations=[ChatGeneration(message=reply)])
 
     async def _agenerate(
         self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> ChatResult:
-        return ChatResult(
-            generations=[
-                ChatGeneration(
-                    message=await self.ainvoke(
-                        messages, drivers.config_below(AsyncCallbackManager, run_manager), stop=stop, **kwargs
-                    )
-                )
-            ]
-        )
+        config = drivers.config_below(AsyncCallbackManager, run_manager)
+        reply = await self.ainvoke(messages, config, stop=stop, **kwargs)
+        return ChatResult(generations=[ChatGeneration(message=reply)])
 
     def _stream(
         self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
@@ -383,9 +386,7 @@ class ChatModelDecorator(BaseChatModel):
             return self._convert_input(input).to_messages()
         except ValueError as error:
             raise UsageError(
-                tr(
-                    f"A conversation is a text or a list of messages. {error}", f"对话应为文本或消息列表。{error}"
-                )
+                tr(f"A conversation is a text or a list of messages. {error}", f"对话应为文本或消息列表。{error}")
             ) from error
 
     def _config(self, config: RunnableConfig | None) -> RunnableConfig:

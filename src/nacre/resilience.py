@@ -175,6 +175,13 @@ class Fallback(ChatModelDecorator):
                 notes.append(f"{type(model).__name__} failed before: {type(error).__name__}: {error}")
         raise AssertionError("there is at least one model")
 
+    def inner_takes(self, option: str) -> bool:
+        """Whether every model takes a call option: each may be the one that is asked."""
+        return super().inner_takes(option) and all(
+            isinstance(model, ChatModelDecorator) and (option in model.call_options or model.inner_takes(option))
+            for model in self.others
+        )
+
     def bind_tools(
         self, tools: Sequence[Any], *, tool_choice: str | None = None, **kwargs: Any
     ) -> Runnable[LanguageModelInput, AIMessage]:

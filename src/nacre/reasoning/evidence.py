@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from nacre.citations import Citation, Derived, Input, cite, statements
 from nacre.messages import Source, nacre_of
 from nacre.reasoning.interpreter import Execution
 from nacre.reasoning.tables import Table
 
-_NUMBER = re.compile(r"(?<![\w.])\d[\d,_]*(?:\.\d+)?")
+_NUMBER = re.compile(r"(?<![A-Za-z_\d.])\d(?:[\d,_]*\d)?(?:\.\d+)?")
+_QUIET = re.compile(r"#[^\n]*|'[^'\n]*'|\"[^\"\n]*\"")  # comments and texts compute nothing
+_FACTORS = (1, 1e3, 1e4, 1e6, 1e8, 1e9)
+_USUAL = frozenset(map(str, (*range(11), 0.5, 12, 24, 60, 100, 360, 365, 1000, 3600, 10000)))
 
 
 def sources_in_hits(reply: Any) -> list[Source]:
@@ -48,24 +52,86 @@ def cells_read(execution: Execution, tables: Sequence[Table]) -> list[dict[str, 
     return cells
 
 
-def sources_used(program: str, question: str, cells: Sequence[dict[str, Any]], sources: Sequence[Source]) -> list[int]:
-    """The numbers of the sources that stand behind a value.
+def inputs_of(program: str, question: str, cells: Sequence[dict[str, Any]], sources: Sequence[Source]) -> list[Input]:
+    """What stands in the sources and went into a program.
 
     Args:
-        program: the program that gave it.
+        program: source text.
         question: what was asked; numbers in it need no source.
         cells: from `cells_read`.
         sources: what the model saw.
 
     Returns:
-        Those of the cells; where the program read none, those that hold a number of two or more digits of the program.
+        The cells; where the program read none, the numbers of two or more digits that were copied into it.
     """
-    read = sorted({cell["source"] for cell in cells if cell["source"]})
+    read = [Input(source=cell["source"], text=cell["text"], column=cell["column"]) for cell in cells if cell["source"]]
     if read:
         return read
     copied = {n for n in _numbers(program) - _numbers(question) if len(n) > 1}
-    return [source.n for source in sources if copied & _numbers(source.text)]
+    return [
+        Input(source=source.n, text=number, column="")
+        for source in sources
+        for number in dict.fromkeys(_NUMBER.findall(source.text))
+        if _plain(number) in copied
+    ]
+
+
+def invented(program: str, question: str, sources: Sequence[Source]) -> set[str]:
+    """Numbers in a program that come from nowhere.
+
+    Args:
+        program: source text.
+        question: what was asked.
+        sources: what the model saw.
+
+    Returns:
+        Its numbers that neither question nor sources hold, as they are, as percentages or in another unit; small whole
+        numbers and usual factors (100, 12, 365, …) left out.
+    """
+    known = [float(n) for text in (question, *(source.text for source in sources)) for n in _numbers(text)]
+    backed = set(_USUAL)
+    for number in known:
+        backed |= {_key(number * factor) for factor in _FACTORS}
+        backed |= {_key(1 + number / 100), _key(1 - number / 100), _key(number / 100)}
+    return {n for n in _numbers(_QUIET.sub(" ", program)) if _key(float(n)) not in backed}
+
+
+def best_supported(
+    candidates: Sequence[str],
+    sources: Sequence[Source],
+    places: Mapping[int, Mapping[str, Any]],
+    derived: Sequence[Derived],
+    question: str,
+    min_support: float | None,
+) -> tuple[str, list[Citation]] | None:
+    """The first answer of which every statement is supported.
+
+    Args:
+        candidates: answers with markers, the best first.
+        sources: what the model saw.
+        places: for each source's number the metadata of its chunk.
+        derived: what was computed.
+        question: what was asked.
+        min_support: the least support of a statement, 0 to 1; None takes the first answer as it is.
+
+    Returns:
+        The answer and its citations; None when none is supported.
+    """
+    for answer in candidates:
+        found = cite(answer, sources, places, derived=derived, question=question)
+        backed = {c["answer_start"] for c in found if min_support is None or c["support"] >= min_support}
+        if min_support is None or all(start in backed for start, *_ in statements(answer)):
+            return answer, found
+    return None
 
 
 def _numbers(text: str) -> set[str]:
-    return {match.replace(",", "").replace("_", "") for match in _NUMBER.findall(text)}
+    return {_plain(match) for match in _NUMBER.findall(text)}
+
+
+def _plain(number: str) -> str:
+    return number.replace(",", "").replace("_", "")
+
+
+def _key(number: float) -> str:
+    return format(number, ".9g")

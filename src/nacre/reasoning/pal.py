@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
@@ -12,7 +12,7 @@ from langchain_core.runnables import Runnable, RunnableLambda, RunnableParallel
 from pydantic import Field
 
 from nacre import prompts
-from nacre.citations import cite
+from nacre.citations import Derived
 from nacre.decorator import ChatModelDecorator, Flow
 from nacre.language import Language, language_of
 from nacre.markers import as_nacre_provider
@@ -26,10 +26,10 @@ from nacre.messages import (
     with_nacre,
     with_text,
 )
-from nacre.reasoning.evidence import cells_read, sources_in_hits, sources_used
-from nacre.reasoning.extraction import program_in
+from nacre.reasoning.evidence import best_supported, cells_read, inputs_of, invented, sources_in_hits
+from nacre.reasoning.extraction import is_program, program_in
 from nacre.reasoning.interpreter import CodeInterpreter, Execution
-from nacre.reasoning.results import mentions, plain, result_of, text_of_value, vote
+from nacre.reasoning.results import mentions, plain, result_of, sayings, text_of_value, vote
 from nacre.reasoning.tables import Table, tables_in, tables_of
 
 _LONGEST_PHRASED = 200
@@ -48,12 +48,13 @@ class _Trial:
 
 @dataclass(frozen=True)
 class _Task:
-    """What is asked, and the data that comes with it."""
+    """What is asked, the data that comes with it, and how much of the answer must be supported by it (None: nothing)."""
 
     question: str
     language: Language
     sources: list[Source]
     tables: list[Table]
+    min_support: float | None = None
 
 
 class ProgramAided(ChatModelDecorator):
@@ -72,7 +73,11 @@ class ProgramAided(ChatModelDecorator):
         prompt: id of the prompt, with the variable `question`.
 
     The answer's `response_metadata["nacre"]` holds `program`, `value` (plain data), `execution` (`status`, `stdout`, `error`,
-    `seconds`, `limit`), `attempts`, and where they apply `votes`, `cells` and `abstained`.
+    `seconds`, `limit`), `attempts`, and where they apply `votes`, `cells`, `derived` (what in the answer was computed from what in
+    the sources; see `nacre.citations`) and `abstained`. Below or above a strict `RetrievalAugmented` a value counts as supported
+    when it was computed from cited cells, or from numbers of the sources and the question.
+
+    Call options: `min_support`, the support that each statement of the answer must have, 0 to 1.
 
     Example:
         >>> from nacre import ProgramAided, ScriptedChatModel
@@ -80,6 +85,8 @@ class ProgramAided(ChatModelDecorator):
         >>> ProgramAided(inner=model, phrase=False).invoke("How many r are in strawberry?").text
         '3'
     """
+
+    call_options = frozenset({"min_support"})
 
     interpreter: CodeInterpreter | None = None
     attempts: int = Field(default=2, ge=1)
@@ -90,15 +97,16 @@ class ProgramAided(ChatModelDecorator):
 
     def flow(self, messages: list[BaseMessage], **kwargs: Any) -> Flow:
         """Ask for a program, run it, repair it, say its value."""
-        text = last_user_text(messages)
+        text, min_support = last_user_text(messages), self.option(kwargs, "min_support")
         if not text.strip():
             return (yield from self.ask(messages, live=True, **kwargs))
-        task = _task(text)
+        task = replace(_task(text), min_support=min_support)
         asked = replace_last_user(
             messages, prompts.load(self.prompt, task.language).render(question=_with_tables(text, task.tables))
         )
+        drafting = {"draft": is_program} if self.inner_takes("draft") else {}
         for attempt in range(1, self.attempts + 1):
-            replies = yield from self._draw(asked, attempt, kwargs)
+            replies = yield from self._draw(asked, attempt, {**kwargs, **drafting})
             if replies[0].tool_calls or nacre_of(replies[0]).get("abstained"):
                 return cast(AIMessage, replies[0])
             task = _with_retrieved(task, replies[0])
@@ -110,9 +118,12 @@ class ProgramAided(ChatModelDecorator):
         if not solved:
             return self._unsolved(trials[0], attempt, task)
         winner, votes = vote([trial.value for trial in solved])
-        answer = yield from self._said(solved[winner], task, kwargs)
+        without = (
+            {"retrieve": False} if self.inner_takes("retrieve") else {}
+        )  # all that there is to say is known by now
+        sentence = yield from self._said(solved[winner], task, {**kwargs, **without})
         more = {"votes": votes} if len(trials) > 1 else {}
-        return self._finished(solved[winner], answer, task, attempts=attempt, **more)
+        return self._finished(solved[winner], sentence, task, attempts=attempt, **more)
 
     def _draw(self, asked: list[BaseMessage], attempt: int, kwargs: dict[str, Any]) -> Any:
         """One reply shown as it is written; or, on the first attempt, several at once."""
@@ -158,19 +169,28 @@ class ProgramAided(ChatModelDecorator):
             return text
         return sentence if mentions(sentence, trial.value) and program_in(sentence) is None else text
 
-    def _finished(self, trial: _Trial, answer: str, task: _Task, **more: Any) -> AIMessage:
+    def _finished(self, trial: _Trial, sentence: str, task: _Task, **more: Any) -> AIMessage:
         assert trial.program is not None and trial.execution is not None
         cells = cells_read(trial.execution, task.tables)
-        cited = sources_used(trial.program, task.question, cells, task.sources)
-        if cited:
-            answer = f"{answer} {''.join(f'[{n}]' for n in cited)}"
+        inputs = inputs_of(trial.program, task.question, cells, task.sources)
+        value = text_of_value(trial.value, task.language)
+        derived: list[Derived] = []
+        if inputs:
             more["cells"] = cells
-        places = {int(hit["n"]): hit for hit in nacre_of(trial.reply).get("hits") or []}
-        if places:  # the inner layer's citations were of the program's text
-            more |= {
-                "citations": cite(answer, [source for source in task.sources if source.n in places], places),
-                "abstained": False,
-            }
+        if inputs and not invented(trial.program, task.question, task.sources):
+            said = sayings(f"{sentence}\n{value}", trial.value)
+            derived = more["derived"] = [Derived(text=text, inputs=inputs) for text in said]
+        marks = "".join(f"[{n}]" for n in sorted({given["source"] for given in inputs}))
+        candidates = [f"{text} {marks}".strip() for text in dict.fromkeys((sentence, value))]
+        hits = nacre_of(trial.reply).get("hits") or []
+        places: dict[int, Any] = {source.n: {} for source in task.sources} | {int(hit["n"]): hit for hit in hits}
+        known = [source for source in task.sources if source.n in places]
+        found = best_supported(candidates, known, places, derived, task.question, task.min_support)
+        if found is None:
+            more |= {"abstained": True, "citations": []}
+        elif hits:  # the inner layer's citations were of the program's text
+            more |= {"abstained": False, "citations": found[1]}
+        answer = found[0] if found else prompts.load("rag/refusal", task.language).text()
         return with_nacre(
             _bare(trial.reply, answer),
             program=trial.program,
@@ -223,9 +243,10 @@ def _task(text: str) -> _Task:
 
 
 def _with_retrieved(task: _Task, reply: AIMessage) -> _Task:
-    """The task with what an inner layer retrieved for it."""
+    """The task with what an inner layer retrieved for it, and with what that layer leaves for this one to check."""
     sources = [] if task.sources else sources_in_hits(reply)
-    return _Task(task.question, task.language, sources, tables_of(sources)) if sources else task
+    found = replace(task, sources=sources, tables=tables_of(sources)) if sources else task
+    return replace(found, min_support=nacre_of(reply).get("unchecked", task.min_support))
 
 
 def _with_tables(text: str, tables: Sequence[Table]) -> str:
@@ -239,9 +260,9 @@ def _repair(problem: str, language: Language) -> list[BaseMessage]:
 
 def _bare(reply: AIMessage, text: str) -> AIMessage:
     """The reply with another text, and without what an inner layer said of the old one."""
-    return with_text(reply, text).model_copy(
-        update={"response_metadata": as_nacre_provider(dict(reply.response_metadata))}
-    )
+    own = {name: value for name, value in nacre_of(reply).items() if name != "unchecked"}
+    metadata = as_nacre_provider({**reply.response_metadata, **({"nacre": own} if own else {})})
+    return with_text(reply, text).model_copy(update={"response_metadata": metadata})
 
 
 def _as_data(execution: Execution) -> dict[str, Any]:

@@ -148,14 +148,31 @@ def mentions(text: str, value: Any) -> bool:
         False also when it cannot be told.
     """
     value = _single(value)
-    if isinstance(value, bool | dict | None):
-        return False
     if isinstance(value, _SEQUENCE):
         return bool(value) and all(mentions(text, item) for item in value)
+    return bool(sayings(text, value))
+
+
+def sayings(text: str, value: Any) -> list[str]:
+    """The parts of a sentence that say a value.
+
+    Args:
+        text: a sentence.
+        value: a result; of a container each item counts.
+
+    Returns:
+        Numbers and texts as they stand in the sentence, each once; none for True, False, a dict or None.
+    """
+    value = _single(value)
+    if isinstance(value, bool | dict | None):
+        return []
+    if isinstance(value, _SEQUENCE):
+        return list(dict.fromkeys(part for item in value for part in sayings(text, item)))
     number = _float(value)
     if math.isnan(number):
-        return str(value).strip().casefold() in text.casefold()
-    return any(_rounds_to(number, said) for said in _NUMBER.findall(text))
+        at = text.casefold().find(said := str(value).strip().casefold())
+        return [text[at : at + len(said)]] if said and at >= 0 else []
+    return list(dict.fromkeys(said for said in _NUMBER.findall(text) if _rounds_to(number, said)))
 
 
 def _rounds_to(number: float, said: str) -> bool:

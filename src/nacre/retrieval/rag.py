@@ -11,7 +11,7 @@ from langchain_core.retrievers import BaseRetriever
 from pydantic import Field
 
 from nacre import prompts
-from nacre.citations import Citation, cite, statements
+from nacre.citations import cite, supported_part
 from nacre.decorator import ChatModelDecorator, Flow
 from nacre.hygiene import clean_text
 from nacre.language import Language, language_of
@@ -39,11 +39,15 @@ class RetrievalAugmented(ChatModelDecorator):
             see `Hit.relevance`); 0 always asks. Documents without `relevance` are not judged: the model is asked.
         prompt: id of the prompt, with the variables `sources` and `question`.
 
-    Call options: `principals`, a list of names as whom the retriever is to search.
+    Call options: `principals`, a list of names as whom the retriever is to search; `retrieve`, False for a call that needs
+    no sources; `draft`, a function that knows a reply which is not the answer yet (a program) by its text. Such a reply is left
+    whole; what `strict` would have asked of it stands in its metadata as `unchecked`, for whoever makes the answer of it.
 
     The answer's `response_metadata["nacre"]` holds `citations` (see `Citation`), `abstained`, `hits` and, where sources
-    did not fit, `dropped`.
+    did not fit, `dropped`. A value that a program computed from cited cells (see `ProgramAided`) counts as supported.
     """
+
+    call_options = frozenset({"principals", "retrieve", "draft"})
 
     retriever: BaseRetriever
     strict: bool = False
@@ -55,8 +59,9 @@ class RetrievalAugmented(ChatModelDecorator):
     def flow(self, messages: list[BaseMessage], **kwargs: Any) -> Flow:
         """Retrieve, ask, cite."""
         principals = self.option(kwargs, "principals")
+        retrieve, draft = self.option(kwargs, "retrieve", True), self.option(kwargs, "draft")
         question = clean_text(last_user_text(messages))
-        if not question.strip():
+        if not question.strip() or not retrieve:
             return (yield from self.ask(messages, live=True, **kwargs))
         language = language_of(question)
         asker = {} if principals is None else {"principals": principals}
@@ -67,10 +72,17 @@ class RetrievalAugmented(ChatModelDecorator):
         sources = [Source(n, document.page_content, _title(document)) for n, document in enumerate(kept, 1)]
         asked = prompts.load(self.prompt, language).render(sources=render_sources(sources), question=question)
         through = None if self.strict else LiveMarkers([source.n for source in sources])
+        if self.strict and self.inner_takes("min_support"):
+            kwargs["min_support"] = self.min_support
         reply = yield from self.ask(replace_last_user(messages, asked), live=not self.strict, through=through, **kwargs)
         if dropped:
             reply = with_nacre(reply, dropped=[str(d.metadata.get("chunk_id", "")) for d in dropped])
-        return self._cited(reply, sources, kept, language)
+        if draft is not None and draft(text_of(reply)):
+            metadata = {**as_nacre_provider(reply.response_metadata), "model_provider": "nacre"}
+            unchecked = {"unchecked": self.min_support} if self.strict else {}
+            reply = reply.model_copy(update={"response_metadata": metadata})
+            return with_nacre(reply, citations=[], abstained=False, hits=_hits(kept), **unchecked)
+        return self._cited(reply, sources, kept, question)
 
     def _irrelevant(self, found: Sequence[Document]) -> bool:
         judged = [document.metadata.get("relevance") for document in found]
@@ -88,51 +100,45 @@ class RetrievalAugmented(ChatModelDecorator):
         return max(200, min(window // 2, window - history - 1000))
 
     def _cited(
-        self, reply: AIMessage, sources: Sequence[Source], documents: Sequence[Document], language: Language
+        self, reply: AIMessage, sources: Sequence[Source], documents: Sequence[Document], question: str
     ) -> AIMessage:
         """The reply with dead markers taken out and its citations resolved; in strict mode also cut."""
-        places = {
-            n: {name: document.metadata.get(name) for name in _PLACE if name in document.metadata}
-            for n, document in enumerate(documents, 1)
-        }
-        places = {n: {"uri": documents[n - 1].metadata.get("source", ""), **place} for n, place in places.items()}
-        hits = [{"n": n, "text": documents[n - 1].page_content, **place} for n, place in places.items()]
+        hits, language = _hits(documents), language_of(question)
+        places = {hit["n"]: hit for hit in hits}
         reply = reply.model_copy(
             update={
                 "content": _without_dead_markers(reply.content, [s.n for s in sources]),
                 "response_metadata": {**as_nacre_provider(reply.response_metadata)},
             }
         )
-        text = text_of(reply)
+        text, own = text_of(reply), nacre_of(reply)
         if not text.strip():  # a tool call, say
             return with_nacre(reply, hits=hits)
-        abstained = bool(nacre_of(reply).get("abstained")) or is_refusal(text, language)
-        citations = [] if abstained else cite(text, sources, places)
+        computed = {"derived": own.get("derived") or (), "question": question}
+        abstained = bool(own.get("abstained")) or is_refusal(text, language)
+        citations = [] if abstained else cite(text, sources, places, **computed)
         if self.strict and not abstained:
             text = supported_part(text, citations, self.min_support)
             abstained = not text
             text = text or refusal(language)
             reply = reply.model_copy(update={"content": text})
-            citations = (
-                [] if abstained else [c for c in cite(text, sources, places) if c["support"] >= self.min_support]
-            )
+            again = [] if abstained else cite(text, sources, places, **computed)
+            citations = [c for c in again if c["support"] >= self.min_support]
         reply.response_metadata["model_provider"] = "nacre"
         return with_nacre(reply, citations=citations, abstained=abstained, hits=hits)
 
 
-def supported_part(answer: str, citations: Sequence[Citation], min_support: float) -> str:
-    """What is left of an answer when every sentence without a supporting citation is cut.
-
-    Args:
-        answer: a text with markers.
-        citations: its citations, as from `cite`.
-        min_support: the least support, 0 to 1.
-
-    Returns:
-        The supported sentences with their markers, "" when there are none.
-    """
-    supported = {c["answer_start"] for c in citations if c["support"] >= min_support}
-    return " ".join(answer[start:end].strip() for start, end, _, _ in statements(answer) if start in supported)
+def _hits(documents: Sequence[Document]) -> list[dict[str, Any]]:
+    """The documents as data, each with the number by which it is cited and the place that a citation names."""
+    return [
+        {
+            "n": n,
+            "text": document.page_content,
+            "uri": document.metadata.get("source", ""),
+            **{name: document.metadata.get(name) for name in _PLACE if name in document.metadata},
+        }
+        for n, document in enumerate(documents, 1)
+    ]
 
 
 def refusal(language: Language) -> str:
