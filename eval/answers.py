@@ -34,7 +34,7 @@ def evaluate_answers(
     model: BaseChatModel,
     *,
     kb: Path | None = None,
-    k: int = 6,
+    k: int | None = None,
     limit: int | None = None,
     workers: int = 1,
     out: Path | None = None,
@@ -47,7 +47,7 @@ def evaluate_answers(
         data: a BEIR folder with answers.jsonl, or a file of questions (then `kb` is needed).
         model: the model that answers; it is given the sources by `RetrievalAugmented`.
         kb: an existing knowledge base to ask; None indexes the corpus of `data`.
-        k: how many passages the model sees.
+        k: how many passages the model sees; None for what the knowledge base is set to, else 6.
         limit: how many questions, the first.
         workers: how many questions at a time.
         out: where finished items are kept, so that a run can go on.
@@ -59,12 +59,13 @@ def evaluate_answers(
 
     Raises:
         EvaluationError: nothing usable is in the files.
+        UsageError: there is no knowledge base in `kb`.
     """
-    from nacre.retrieval.knowledge_base import KnowledgeBase
+    from nacre.retrieval.existing import open_existing
 
     questions, problems = load_questions(data)
     with tempfile.TemporaryDirectory(prefix="nacre-eval-") as temporary:
-        base = KnowledgeBase.open(kb) if kb else index(load_retrieval(data), Path(temporary) / "kb")
+        base = open_existing(kb) if kb else index(load_retrieval(data), Path(temporary) / "kb")
         return ask_all(
             base, model, questions[:limit], problems, data.name,
             k=k, workers=workers, out=out, price=price, on_progress=on_progress,
@@ -78,7 +79,7 @@ def ask_all(
     problems: list[str],
     name: str,
     *,
-    k: int = 6,
+    k: int | None = None,
     workers: int = 1,
     out: Path | None = None,
     price: tuple[float, float] | None = None,
@@ -92,7 +93,7 @@ def ask_all(
         questions: with gold answers; one without is unanswerable, and refusing it is right.
         problems: what was wrong with the data.
         name: of the data set, for the report.
-        k: how many passages the model sees.
+        k: how many passages the model sees; None for what the knowledge base is set to, else 6.
         workers: how many questions at a time.
         out: where finished items are kept.
         price: as in `evaluate_answers`.
@@ -102,8 +103,9 @@ def ask_all(
         The report; with unanswerable questions also `refusal_recall` and `false_refusals`.
     """
     from nacre.retrieval.rag import RetrievalAugmented
+    from nacre.retrieval.retriever import retriever_of
 
-    stack = RetrievalAugmented(inner=model, retriever=base.retriever(k=k))
+    stack = RetrievalAugmented(inner=model, retriever=retriever_of(base, k=k))
     settings = {"data": name, **described(stack, base), "questions": fingerprint(q.text for q in questions)}
 
     def ask(question: Question) -> Item:
@@ -134,8 +136,8 @@ def described(stack: BaseChatModel, base: KnowledgeBase) -> dict[str, Any]:
         base: the knowledge base that it asks.
 
     Returns:
-        `stack` as data (without the folder, which may be temporary), `prompt` with its version, and fingerprints: of
-        the documents, and of how they are cut into chunks.
+        `stack` as data (without the folder, which may be temporary), `prompt` with its version, what is set in the
+        knowledge base, and fingerprints: of the documents, and of how they are cut into chunks.
     """
     from nacre import prompts
     from nacre.stack import explain
@@ -148,6 +150,7 @@ def described(stack: BaseChatModel, base: KnowledgeBase) -> dict[str, Any]:
         "corpus": fingerprint(base.text(d["uri"]) for d in documents),
         "chunks": fingerprint(f"{d['chunks']} {base.text(d['uri'])}" for d in documents),
         "embedder": base.stats()["embedder"],
+        **({"kb settings": dict(base.settings)} if base.settings else {}),
     }
     name = getattr(stack, "prompt", None)
     if isinstance(name, str):

@@ -68,7 +68,7 @@ def evaluate_chat(
     model: BaseChatModel,
     kb: Path,
     *,
-    k: int = 6,
+    k: int | None = None,
     limit: int | None = None,
     workers: int = 1,
     out: Path | None = None,
@@ -80,7 +80,7 @@ def evaluate_chat(
         data: as for `load_conversations`.
         model: the model that answers, and rewrites follow-ups.
         kb: the knowledge base.
-        k: how many passages the model sees.
+        k: how many passages the model sees; None for what the knowledge base is set to, else 6.
         limit: how many conversations, the first.
         workers: how many conversations at a time.
         out: where finished conversations are kept.
@@ -91,14 +91,16 @@ def evaluate_chat(
 
     Raises:
         EvaluationError: the file is missing, or no conversation is in it.
+        UsageError: there is no knowledge base in `kb`.
     """
     from nacre.memory import ConversationMemory
-    from nacre.retrieval.knowledge_base import KnowledgeBase
+    from nacre.retrieval.existing import open_existing
     from nacre.retrieval.rag import RetrievalAugmented
+    from nacre.retrieval.retriever import retriever_of
 
     conversations, problems = load_conversations(data)
-    base = KnowledgeBase.open(kb)
-    stack = ConversationMemory(inner=RetrievalAugmented(inner=model, retriever=base.retriever(k=k)))
+    base = open_existing(kb)
+    stack = ConversationMemory(inner=RetrievalAugmented(inner=model, retriever=retriever_of(base, k=k)))
     questions = fingerprint(json.dumps([turn.text for turn in c.turns]) for c in conversations)
     settings = {"data": data.name, **described(stack, base), "questions": questions}
 

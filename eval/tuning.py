@@ -1,31 +1,41 @@
-"""Choose retrieval settings on one half of a question set, and say on the other half what the choice is worth."""
+"""Choose settings of a knowledge base on one half of a question set, and say on the other half what the choice is worth."""
 
 from __future__ import annotations
 
 import hashlib
 import itertools
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nacre.errors import EvaluationError
 from nacre.eval.answers import costs, described, judge, usage
 from nacre.eval.datasets import Question
-from nacre.eval.gate import compare
 from nacre.eval.report import Item, Report
 from nacre.eval.running import run_items
+from nacre.eval.statistics import bootstrap, paired_losses
+from nacre.eval.trials import NOTHING, Trials
 from nacre.language import tr
 from nacre.messages import nacre_of, text_of
-from nacre.retrieval.settings import save_settings
+from nacre.retrieval.access import not_writable, writable
+from nacre.retrieval.settings import AUTO, save_settings, wrong
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
     from nacre.retrieval.knowledge_base import KnowledgeBase
 
-GRID: Mapping[str, Sequence[Any]] = {"k": (3, 6, 10), "expand": (0, 1)}
-DEFAULT: Mapping[str, Any] = {"k": 6, "expand": 0}
+Settings = dict[str, Any]
+# What is tried unless told otherwise; a chunk size first, since each needs an index of its own.
+GRID: Mapping[str, Sequence[Any]] = {
+    "chunk_size": (AUTO, 100, 200),
+    "fusion_weight": (AUTO, 0.3, 0.5, 0.9),
+    "k": (3, 6, 10),
+    "expand": (0, 1),
+}
+DEFAULT: Mapping[str, Any] = {"chunk_size": AUTO, "fusion_weight": AUTO, "k": 6, "expand": 0, "distinct": True}
 _LEAST = 10  # questions
+SURE = 0.05  # one comparison is made, on questions that were not chosen by
 
 
 def tune(
@@ -33,84 +43,144 @@ def tune(
     questions: Sequence[Question],
     model: BaseChatModel,
     *,
-    grid: Mapping[str, Sequence[Any]] = GRID,
+    grid: Mapping[str, Sequence[Any]] | None = None,
     write: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Report:
-    """Try every combination of a grid on half of the questions, and measure the best one on the other half.
+    """Try every combination of a grid on half of the questions, and compare the best one with today's on the other half.
+
+    Today's settings stay unless the best ones are significantly better on questions that they were not chosen by (paired
+    sign-flip test, p < 0.05).
 
     Args:
-        base: the knowledge base.
+        base: the knowledge base. It is only read, unless `write` is set: settings are tried on copies.
         questions: with gold answers; one without is right when it is refused.
-        model: the model that answers.
-        grid: fields of `KnowledgeBaseRetriever`, each with the values to try.
-        write: keep the choice in the knowledge base, where `nacre ask` and `chat` find it; only when it is not worse
-            than the default on the other half.
-        on_progress: called with (done, all) questions.
+        model: the model that answers. Two settings that show it the same passages cost one call.
+        grid: settings of a knowledge base, each with the values to try; None for `GRID`, as far as it applies.
+        write: keep the choice in the knowledge base; where the chunk size is another, cut its documents anew at once.
+        on_progress: called with (done, all) documents and questions.
 
     Returns:
-        The report over the half that was held back, for the chosen settings: `success`, `evidence`, latency and tokens;
-        `default_success` for what it would be without tuning, and every combination tried in `tried`.
+        The report over the half that was held back, for the settings chosen: `success`, `evidence`, latency and tokens; in
+        its figures `chosen`, `present` and `best` settings, `present_success` and `best_success`, their difference `gain`
+        with `gain_interval` and `p`, a `verdict` for people, every combination tried on the first half in `tried`, and
+        what cutting cost in `indexed`.
 
     Raises:
-        EvaluationError: fewer than ten questions.
+        EvaluationError: fewer than ten questions, or a value that this knowledge base cannot take.
+        KnowledgeBaseError: it is to be written and may only be read.
     """
     if len(questions) < _LEAST:
         raise EvaluationError(
-            tr(f"{len(questions)} questions are too few to tune by; give at least {_LEAST}.", f"{len(questions)} 个问题太少，至少需要 {_LEAST} 个。")
+            tr(
+                f"{len(questions)} questions are too few to tune by; give at least {_LEAST}.",
+                f"{len(questions)} 个问题太少，至少需要 {_LEAST} 个。",
+            )
         )
-    half = {q.id for q in sorted(questions, key=_shuffle_key)[: len(questions) // 2]}
-    dev, held = [q for q in questions if q.id in half], [q for q in questions if q.id not in half]
-    combinations = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
-    total, done = len(combinations) * len(dev) + 2 * len(held), 0
-
-    def show(count: int, of: int) -> None:
-        if on_progress:
-            on_progress(done + count, total)
-
-    tried = []
-    for settings in combinations:
-        items = _asked(base, dev, model, settings, show)
-        done += len(dev)
-        tried.append({**settings, **_means(items)})
-    # Among equally good ones the one that costs the model the fewest tokens.
-    best = max(tried, key=lambda row: (row["success"], -row["tokens_in"]))
-    chosen = {name: best[name] for name in grid}
-    items = _asked(base, held, model, chosen, show)
-    done += len(held)
-    plain = _asked(base, held, model, DEFAULT, show)
-    figures = {"chosen": chosen, "default_success": _means(plain)["success"], "tried": tried, **costs(items)}
-    stack = described(_stack(base, model, chosen), base)
-    report = Report("tune", ("success", "evidence"), items, figures, {**stack, "dev": len(dev), "held_back": len(held)})
-    before = Report("tune", ("success", "evidence"), plain)
-    kept = write and not any(change.loss for change in compare(_data(before), _data(report)))
-    if kept:
-        save_settings(base.folder, chosen)
-    report.figures["written"] = kept  # type: ignore[index]
-    return report
+    if write and not writable(base.folder):
+        raise not_writable(base.folder)
+    values = _fitting(base, grid)
+    present = {name: base.settings.get(name, DEFAULT[name]) for name in values}
+    dev, held = _halves(questions)
+    run = _Run(model, _combinations(values, present), len(dev), len(held), base, on_progress)
+    with Trials(base, run.cut) as trials:
+        tried = [{**settings, **_means(run.ask(trials, dev, settings))} for settings in run.combinations]
+        best = {name: _best(tried, present)[name] for name in values}
+        items = {"present": run.ask(trials, held, present)}
+        items["best"] = items["present"] if best == present else run.ask(trials, held, best)
+        figures = _compared(present, best, items)
+        chosen: Settings = figures["chosen"]
+        shown = items["best" if chosen == best else "present"]
+        copy = trials.at(chosen)
+        settings = described(_stack(copy, model, chosen), copy)
+        indexed = trials.indexed
+    figures |= {"tried": tried, "indexed": indexed, **costs(shown)}
+    figures["written"] = write and chosen != present
+    if figures["written"]:
+        _write(base, chosen)
+    return Report(
+        "tune", ("success", "evidence"), shown, figures, {**settings, "dev": len(dev), "held_back": len(held)}
+    )
 
 
-def _asked(
-    base: KnowledgeBase,
-    questions: Sequence[Question],
-    model: BaseChatModel,
-    settings: Mapping[str, Any],
-    show: Callable[[int, int], None],
-) -> list[Item]:
-    stack = _stack(base, model, settings)
+def _fitting(base: KnowledgeBase, grid: Mapping[str, Sequence[Any]] | None) -> dict[str, list[Any]]:
+    """The grid as far as it applies: no weight where there are no vectors, no chunk that the embedder cannot read."""
+    most = base.encoder.max_tokens if base.encoder else 512
+    values = {name: list(tried) for name, tried in (GRID if grid is None else grid).items()}
+    sizes = [size for size in values.get("chunk_size", ()) if size == AUTO or size < most]
+    if grid is None:
+        values["chunk_size"] = sizes
+        if base.encoder is None:
+            del values["fusion_weight"]
+    elif too_long := [size for size in values.get("chunk_size", ()) if size != AUTO and size > most]:
+        raise EvaluationError(
+            tr(
+                f"chunk_size {too_long[0]}: the embedder of this knowledge base reads {most} tokens.",
+                f"chunk_size {too_long[0]}：该知识库的嵌入模型只读 {most} 个 token。",
+            )
+        )
+    return values
 
-    def ask(question: Question) -> Item:
-        reply = stack.invoke(question.text)
-        item = {**judge(question, text_of(reply), nacre_of(reply), base), **usage(reply)}
-        return {**item, "success": item["contains"] if question.answers else item["refusal_recall"]}
 
-    return run_items(questions, ask, name=lambda q: q.id, on_progress=show)
+def _combinations(values: Mapping[str, Sequence[Any]], present: Settings) -> list[Settings]:
+    """All combinations, and today's settings among them; those of one chunk size stand together."""
+    made = [dict(zip(values, some, strict=True)) for some in itertools.product(*values.values())]
+    return made if present in made else [present, *made]
 
 
-def _stack(base: KnowledgeBase, model: BaseChatModel, settings: Mapping[str, Any]) -> Any:
+def _halves(questions: Sequence[Question]) -> tuple[list[Question], list[Question]]:
+    """Two halves that have nothing to do with the order of the file, the same every time."""
+    ordered = sorted(questions, key=lambda q: hashlib.sha256(q.id.encode()).hexdigest())
+    half = {q.id for q in ordered[: len(questions) // 2]}
+    return [q for q in questions if q.id in half], [q for q in questions if q.id not in half]
+
+
+class _Run:
+    """Asks, and counts what has been done of it all."""
+
+    def __init__(
+        self,
+        model: BaseChatModel,
+        combinations: list[Settings],
+        dev: int,
+        held: int,
+        base: KnowledgeBase,
+        told: Callable[[int, int], None] | None,
+    ) -> None:
+        from nacre.cache import ResponseCache
+
+        self.model = ResponseCache(inner=model)
+        self.combinations = combinations
+        sizes = {settings.get("chunk_size") for settings in combinations}
+        self.total = len(combinations) * dev + 2 * held + (len(sizes) - 1) * base.stats()["documents"]
+        self.done = 0
+        self.told = told
+
+    def ask(self, trials: Trials, questions: Sequence[Question], settings: Settings) -> list[Item]:
+        base = trials.at(settings)
+        stack = _stack(base, self.model, settings)
+
+        def answered(question: Question) -> Item:
+            reply = stack.invoke(question.text)
+            item = {**judge(question, text_of(reply), nacre_of(reply), base), **usage(reply)}
+            return {**item, "success": item["contains"] if question.answers else item["refusal_recall"]}
+
+        return run_items(questions, answered, name=lambda q: q.id, on_progress=lambda *_: self._step())
+
+    def cut(self, done: int, total: int) -> None:
+        self._step()
+
+    def _step(self) -> None:
+        self.done = min(self.total, self.done + 1)
+        if self.told:
+            self.told(self.done, self.total)
+
+
+def _stack(base: KnowledgeBase, model: BaseChatModel, settings: Settings) -> Any:
     from nacre.retrieval.rag import RetrievalAugmented
+    from nacre.retrieval.retriever import retriever_of
 
-    return RetrievalAugmented(inner=model, retriever=base.retriever(**{**DEFAULT, **settings}))
+    return RetrievalAugmented(inner=model, retriever=retriever_of(base))
 
 
 def _means(items: Sequence[Item]) -> dict[str, float]:
@@ -121,34 +191,97 @@ def _means(items: Sequence[Item]) -> dict[str, float]:
     return means
 
 
-def _data(report: Report) -> dict[str, Any]:
-    return {"suite": report.suite, "metrics": list(report.metrics), "items": list(report.items)}
+def _best(tried: Sequence[Settings], present: Settings) -> Settings:
+    """The most right answers; among equals the fewest tokens for the model, then what changes least."""
+    return max(tried, key=lambda row: (row["success"], -row["tokens_in"], sum(row[n] == v for n, v in present.items())))
 
 
-def _shuffle_key(question: Question) -> str:
-    """An order that has nothing to do with the order of the file, the same every time."""
-    return hashlib.sha256(question.id.encode()).hexdigest()
+def _compared(present: Settings, best: Settings, items: Mapping[str, Sequence[Item]]) -> dict[str, Any]:
+    """What the held back half says: the best settings are chosen only where they are surely better."""
+    pairs = [
+        (a["success"], b["success"])
+        for a, b in zip(items["present"], items["best"], strict=True)
+        if None not in (a.get("success"), b.get("success"))
+    ]
+    gains = [b - a for a, b in pairs]
+    p = paired_losses([[-gain for gain in gains]])[0] if any(gains) else 1.0
+    gain = sum(gains) / len(gains) if gains else 0.0
+    sure = p < SURE and gain > 0
+    low, high = bootstrap(gains) if gains else (0.0, 0.0)
+    return {
+        "chosen": best if sure else present,
+        "present": present,
+        "best": best,
+        "present_success": _means(items["present"])["success"],
+        "best_success": _means(items["best"])["success"],
+        "gain": round(gain, 4),
+        "gain_interval": [round(low, 4), round(high, 4)],
+        "p": round(p, 4),
+        "verdict": _verdict(present, best, sure, gain, (low, high), p, len(gains)),
+    }
+
+
+def _verdict(
+    present: Settings, best: Settings, sure: bool, gain: float, bounds: tuple[float, float], p: float, n: int
+) -> str:
+    if best == present:
+        return tr(
+            "Nothing that was tried is better than today's settings; they stay.", "没有比当前更好的设置；保持不变。"
+        )
+    change = ", ".join(f"{name} {present[name]} → {best[name]}" for name in best if best[name] != present[name])
+    said = f"{gain:+.3f} [{bounds[0]:+.3f}, {bounds[1]:+.3f}], p = {p:.3f}"
+    if sure:
+        return tr(
+            f"Better on the {n} questions held back ({said}): {change}.",
+            f"在保留的 {n} 个问题上更好（{said}）：{change}。",
+        )
+    return tr(
+        f"Not significantly better on the {n} questions held back ({said}): {change}. Today's settings stay.",
+        f"在保留的 {n} 个问题上没有显著提高（{said}）：{change}。保持当前设置。",
+    )
+
+
+def _write(base: KnowledgeBase, chosen: Settings) -> None:
+    before = base.settings.get("chunk_size", AUTO)
+    save_settings(base.folder, chosen)
+    if chosen.get("chunk_size", before) != before:
+        base.sync(NOTHING, prune=False)
 
 
 def read_grid(text: str) -> dict[str, list[Any]]:
     """A grid as it is written on the command line.
 
     Args:
-        text: a JSON object of lists: {"k": [4, 8], "expand": [0, 1]}.
+        text: a JSON object of lists: {"k": [4, 8], "chunk_size": [100, "auto"]}.
 
     Returns:
-        The grid.
+        The grid, chunk sizes first: each of them needs an index of its own.
 
     Raises:
-        EvaluationError: it is none, or names what a retriever has not.
+        EvaluationError: it is none, or names what a knowledge base has not.
     """
     try:
         grid = json.loads(text)
     except ValueError:
         grid = None
-    known = ("k", "expand", "distinct")
-    if not isinstance(grid, dict) or not grid or not all(k in known and isinstance(v, list) and v for k, v in grid.items()):
+    if (
+        not isinstance(grid, dict)
+        or not grid
+        or not all(isinstance(values, list) and values for values in grid.values())
+    ):
         raise EvaluationError(
-            tr(f'--grid is {text!r}; write lists for some of {", ".join(known)}: {{"k": [4, 8]}}', f'--grid 为 {text!r}；请为 {"、".join(known)} 写列表：{{"k": [4, 8]}}')
+            tr(
+                f'--grid is {text!r}; write lists of values: {{"k": [4, 8], "chunk_size": [100, "auto"]}}',
+                f'--grid 为 {text!r}；请写取值列表：{{"k": [4, 8], "chunk_size": [100, "auto"]}}',
+            )
         )
-    return grid
+    if reasons := list(_complaints(grid)):
+        raise EvaluationError(tr(f"--grid: {reasons[0]}", f"--grid：{reasons[0]}"))
+    # k and the like have no "auto" of their own: that is what the retriever does without them.
+    values = {name: [DEFAULT[name] if value == AUTO else value for value in some] for name, some in grid.items()}
+    return dict(sorted(values.items(), key=lambda entry: entry[0] != "chunk_size"))
+
+
+def _complaints(grid: Mapping[str, Sequence[Any]]) -> Iterator[str]:
+    for name, values in grid.items():
+        yield from filter(None, (wrong(name, value) for value in values))

@@ -140,7 +140,7 @@ def test_make_answer_tune_and_export(kb: str, tmp_path: Path, capsys: pytest.Cap
     lines = [json.dumps({"id": n, "question": f"What colour is the door of room {n % 5}?", "answers": ["green"]}) for n in range(12)]
     file.write_text("\n".join(lines), "utf-8")
     tuned = answer(capsys, "eval", "tune", "--kb", kb, "--data", file, "--grid", '{"k": [1, 2]}', "--json")
-    assert tuned["chosen"]["k"] in (1, 2) and len(tuned["tried"]) == 2 and tuned["written"] is False
+    assert tuned["chosen"]["k"] in (1, 2, 6) and len(tuned["tried"]) == 3 and tuned["written"] is False
 
 
 def test_bad_input_is_one_line(beir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,12 +7,9 @@ from pathlib import Path
 import pytest
 
 from nacre import KnowledgeBase, ScriptedChatModel
-from nacre.connectors.models.quote import QuoteChatModel
 from nacre.errors import EvaluationError
 from nacre.eval.datasets import load_questions
 from nacre.eval.making import make_questions, save_questions
-from nacre.eval.tuning import read_grid, tune
-from nacre.retrieval.settings import load_settings
 
 HANDBOOK = """# Handbook
 
@@ -83,23 +80,3 @@ def test_a_set_is_read_by_the_suite_of_answers(base: KnowledgeBase, tmp_path: Pa
 def test_an_empty_base_has_nothing_to_ask(tmp_path: Path) -> None:
     with pytest.raises(EvaluationError, match="nothing to ask"):
         make_questions(KnowledgeBase.open(tmp_path / "kb", embedder="none"))
-
-
-def test_tuning_reports_the_half_that_it_did_not_see_and_keeps_the_choice(base: KnowledgeBase, tmp_path: Path) -> None:
-    save_questions(make_questions(base, count=24, unanswerable=0), tmp_path / "q.jsonl")
-    questions, _ = load_questions(tmp_path / "q.jsonl")
-    report = tune(base, questions, QuoteChatModel(), grid={"k": [1, 3]}, write=True)
-    assert len(report.items) == len(questions) - len(questions) // 2
-    assert [row["k"] for row in report.figures["tried"]] == [1, 3]
-    assert load_settings(base.folder) == (report.figures["chosen"] if report.figures["written"] else {})
-    with pytest.raises(EvaluationError, match="too few"):
-        tune(base, questions[:3], QuoteChatModel())
-
-
-def test_a_grid_is_read_and_nonsense_refused(tmp_path: Path) -> None:
-    assert read_grid('{"k": [2, 4]}') == {"k": [2, 4]}
-    for text in ("k=2", "{}", '{"k": 2}', '{"knowledge_base": [1]}'):
-        with pytest.raises(EvaluationError, match="--grid"):
-            read_grid(text)
-    (tmp_path / "settings.json").write_text('{"k": true, "expand": 1, "evil": 2}', "utf-8")
-    assert load_settings(tmp_path) == {"expand": 1}

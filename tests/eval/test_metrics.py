@@ -74,7 +74,9 @@ def test_an_answer_contains_itself_and_f1_is_symmetric(a: str, b: str) -> None:
     assert token_f1(a, [b]) == pytest.approx(token_f1(b, [a]))
 
 
-@pytest.mark.parametrize("text", ["1" * 50_000, "0" * 50_000, "十" * 50_000, "1.0" * 20_000, "1 may " * 10_000, "1,000" * 10_000])
+@pytest.mark.parametrize(
+    "text", ["1" * 50_000, "0" * 50_000, "十" * 50_000, "1.0" * 20_000, "1 may " * 10_000, "1,000" * 10_000]
+)
 @pytest.mark.timeout(30)  # in quadratic time it would take many minutes
 def test_monotonous_answers_are_read_in_linear_time(text: str) -> None:
     assert normalise(text)

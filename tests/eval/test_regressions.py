@@ -26,7 +26,8 @@ from nacre.retrieval import lexical
 
 def lost(before: Report, after: Report) -> set[str]:
     old, new = (
-        {"suite": r.suite, "metrics": list(r.metrics), "items": list(r.items), "settings": r.settings} for r in (before, after)
+        {"suite": r.suite, "metrics": list(r.metrics), "items": list(r.items), "settings": r.settings}
+        for r in (before, after)
     )
     return {change.metric for change in compare(old, new) if change.loss}
 
@@ -45,7 +46,12 @@ def beir(tmp_path_factory: pytest.TempPathFactory) -> Path:
         name, zh = f"valve{q}x", f"{'甲乙丙丁戊己庚辛壬癸子丑寅卯辰巳'[q]}型阀门"
         queries += [{"_id": f"en{q}", "text": f"pressure of {name}"}, {"_id": f"zh{q}", "text": f"{zh}的压力"}]
         for n in range(8):
-            corpus.append({"_id": f"d{q}.{n}", "text": f"Sheet {n}. The pressure of {name} is {n} bar. 表{n}：{zh}的压力为{n}巴。"})
+            corpus.append(
+                {
+                    "_id": f"d{q}.{n}",
+                    "text": f"Sheet {n}. The pressure of {name} is {n} bar. 表{n}：{zh}的压力为{n}巴。",
+                }
+            )
             qrels += [f"en{q}\td{q}.{n}\t1", f"zh{q}\td{q}.{n}\t1"]
     for file, rows in (("corpus.jsonl", corpus), ("queries.jsonl", queries)):
         (folder / file).write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows), "utf-8")

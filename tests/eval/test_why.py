@@ -20,10 +20,14 @@ from nacre.retrieval import lexical
 
 FACT = "The gate code of the north warehouse is 4417."
 QUESTION = "What is the gate code of the north warehouse?"
-OTHERS = [f"Note {n}: the {place} keeps {n} crates of tea." for n, place in enumerate(("attic", "cellar", "shop", "yard") * 5)]
+OTHERS = [
+    f"Note {n}: the {place} keeps {n} crates of tea." for n, place in enumerate(("attic", "cellar", "shop", "yard") * 5)
+]
 
 
-def base(tmp_path: Path, texts: Sequence[str], *, embedder: Any = "none", principals: list[str] | None = None) -> KnowledgeBase:
+def base(
+    tmp_path: Path, texts: Sequence[str], *, embedder: Any = "none", principals: list[str] | None = None
+) -> KnowledgeBase:
     folder = tmp_path / "docs"
     folder.mkdir(exist_ok=True)
     for n, text in enumerate(texts):
@@ -33,7 +37,9 @@ def base(tmp_path: Path, texts: Sequence[str], *, embedder: Any = "none", princi
     return kb
 
 
-def asked(kb: KnowledgeBase, expect: str = FACT, question: str = QUESTION, k: int = 3, model: Any = None, **options: Any) -> Diagnosis:
+def asked(
+    kb: KnowledgeBase, expect: str = FACT, question: str = QUESTION, k: int = 3, model: Any = None, **options: Any
+) -> Diagnosis:
     fields = {name: options.pop(name) for name in ("strict", "min_support", "source_tokens") if name in options}
     principals = options.pop("principals", None)
     stack = RetrievalAugmented(inner=model or QuoteChatModel(), retriever=kb.retriever(k=k, **options), **fields)
@@ -61,7 +67,9 @@ def test_a_file_that_was_not_synced_is_named(tmp_path: Path) -> None:
 
 def test_what_the_parser_left_out_was_lost_in_parsing(tmp_path: Path) -> None:
     kb = base(tmp_path, OTHERS)
-    (tmp_path / "docs" / "page.html").write_text(f"<h1>Depot</h1><p>Ask us.</p><script>let s = '{FACT}'</script>", "utf-8")
+    (tmp_path / "docs" / "page.html").write_text(
+        f"<h1>Depot</h1><p>Ask us.</p><script>let s = '{FACT}'</script>", "utf-8"
+    )
     kb.sync(str(tmp_path / "docs"))
     found = asked(kb)
     assert (found.stage, Path(found.uri).name) == ("parse", "page.html")
@@ -104,7 +112,9 @@ def test_an_arm_that_outvotes_the_other_is_a_fault_of_fusion(tmp_path: Path) -> 
 
 
 class Reverse(BaseDocumentCompressor):
-    def compress_documents(self, documents: Sequence[Document], query: str, callbacks: Any = None) -> Sequence[Document]:
+    def compress_documents(
+        self, documents: Sequence[Document], query: str, callbacks: Any = None
+    ) -> Sequence[Document]:
         return list(documents)[::-1]
 
 
@@ -115,7 +125,9 @@ def test_a_reranker_that_buries_the_passage_is_named(tmp_path: Path) -> None:
 
 
 def test_a_near_copy_that_was_left_out_is_named(tmp_path: Path) -> None:
-    copy = FACT + " It stands on the board beside the door, below the lamp, and is changed every spring by the guard. " * 2
+    copy = (
+        FACT + " It stands on the board beside the door, below the lamp, and is changed every spring by the guard. " * 2
+    )
     kb = base(tmp_path, [copy + "Old.", copy + "New."])
     stages = {asked(kb, name, distinct=True).stage for name in ("00.md", "01.md")}
     assert stages == {"none", "distinct"}
@@ -142,7 +154,9 @@ def test_a_budget_that_is_too_small_is_named_with_the_one_that_suffices(tmp_path
     assert asked(kb, k=2, source_tokens=found.setting["source_tokens"]).stage in ("none", "model")
 
 
-def test_a_passage_that_seemed_irrelevant_is_told_apart_from_one_without_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_passage_that_seemed_irrelevant_is_told_apart_from_one_without_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     kb = base(tmp_path, [FACT, *OTHERS])
     monkeypatch.setattr(RetrievalAugmented, "_irrelevant", lambda self, found: True, raising=False)
     assert asked(kb).stage == "relevance"
@@ -162,7 +176,9 @@ def test_a_sentence_that_the_citation_check_cut_is_named(tmp_path: Path) -> None
     assert asked(kb, model=says, strict=True, min_support=found.setting["min_support"]).stage == "none"
 
 
-def test_the_command_prints_one_object_and_refuses_an_empty_expectation(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_prints_one_object_and_refuses_an_empty_expectation(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     base(tmp_path, [FACT, *OTHERS]).close()
     kb = ["--kb", str(tmp_path / "kb")]
     assert run(["why", QUESTION, "--expect", "blue whale", *kb, "--json"]) == 0

@@ -11,6 +11,7 @@ from langchain_core.embeddings import Embeddings
 from nacre.errors import KnowledgeBaseError
 from nacre.retrieval.fusion import VECTOR_WEIGHT
 from nacre.retrieval.knowledge_base import KnowledgeBase
+from nacre.retrieval.retriever import retriever_of
 from nacre.retrieval.settings import load_settings, save_settings
 from nacre.retrieval.source import Item, TextSource
 
@@ -106,10 +107,11 @@ def test_the_weight_of_the_vectors_decides_and_counts_from_the_next_search(tmp_p
 
 
 def test_a_retriever_takes_what_is_set_and_the_caller_counts_more(base) -> None:
-    assert (base.retriever().k, base.retriever().expand) == (6, 0)
+    assert (retriever_of(base).k, retriever_of(base).expand) == (6, 0)
     save_settings(base.folder, {"k": 3, "expand": 2, "fusion_weight": 0.4})
-    assert (base.retriever().k, base.retriever().expand) == (3, 2)
-    assert (base.retriever(k=5, expand=0).k, base.retriever(5, expand=0).expand) == (5, 0)
+    assert (retriever_of(base).k, retriever_of(base, k=None).expand) == (3, 2)
+    assert (retriever_of(base, k=5).k, retriever_of(base, expand=0).expand) == (5, 0)
+    assert base.retriever().k == 6  # a program that asks for a retriever itself gets what it asks for
 
 
 def test_another_chunk_size_cuts_every_document_anew_at_the_next_sync(base, embedder, tmp_path: Path) -> None:

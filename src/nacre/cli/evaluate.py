@@ -9,7 +9,7 @@ import typer
 
 from nacre.cli import improve
 from nacre.cli.output import JsonFlag, KbOption, ModelOption
-from nacre.cli.reports import bar, baseline, finish
+from nacre.cli.reports import OutOption, WorkersOption, bar, baseline, finish
 from nacre.errors import UsageError
 from nacre.language import tr
 
@@ -19,17 +19,11 @@ Data = Annotated[
         "--data", help=tr("Data set: a folder in BEIR layout, or a file.", "数据集：BEIR 布局的文件夹，或文件。")
     ),
 ]
+ModelData = Annotated[
+    Path | None, typer.Option("--data", help=tr("Data set for a model of your own.", "供自有模型使用的数据集。"))
+]
 Replay = Annotated[
     Path | None, typer.Option("--replay", help=tr("Published model outputs to replay.", "要回放的已发布模型输出。"))
-]
-Out = Annotated[
-    Path | None,
-    typer.Option(
-        "--out",
-        help=tr(
-            "Folder for report.json, report.md and report.html.", "report.json、report.md、report.html 的输出文件夹。"
-        ),
-    ),
 ]
 Gate = Annotated[
     Path | None,
@@ -41,7 +35,17 @@ Gate = Annotated[
 Limit = Annotated[
     int | None, typer.Option("--limit", min=1, help=tr("Only the first N questions.", "只取前 N 个问题。"))
 ]
-K = Annotated[int, typer.Option("-k", min=1, help=tr("Passages the model sees.", "模型看到的段落数。"))]
+K = Annotated[
+    int | None,
+    typer.Option(
+        "-k",
+        min=1,
+        help=tr(
+            "Passages the model sees; else as the knowledge base is set, else 6.",
+            "模型看到的段落数；默认取知识库设置，否则为 6。",
+        ),
+    ),
+]
 Price = Annotated[
     str | None,
     typer.Option(
@@ -49,7 +53,6 @@ Price = Annotated[
         help=tr("Price of a million tokens read and written: 0.25,2", "每百万输入与输出 token 的价格：0.25,2"),
     ),
 ]
-Workers = Annotated[int, typer.Option("--workers", min=1, help=tr("Questions at a time.", "并行问题数。"))]
 
 
 def register(app: typer.Typer) -> None:
@@ -81,7 +84,7 @@ def register(app: typer.Typer) -> None:
 def retrieval(
     data: Data,
     as_json: JsonFlag = False,
-    out: Out = None,
+    out: OutOption = None,
     gate: Gate = None,
     limit: Limit = None,
     embedder: Annotated[str | None, typer.Option("--embedder", help=tr("Embedder.", "向量模型。"))] = None,
@@ -109,11 +112,11 @@ def answers(
         ),
     ] = None,
     as_json: JsonFlag = False,
-    out: Out = None,
+    out: OutOption = None,
     gate: Gate = None,
     limit: Limit = None,
-    workers: Workers = 1,
-    k: K = 6,
+    workers: WorkersOption = 1,
+    k: K = None,
     price: Price = None,
 ) -> int:
     """Evaluate answers."""
@@ -123,7 +126,15 @@ def answers(
     before = baseline(gate)
     with bar(as_json, tr("Asking", "提问")) as show:
         report = evaluate_answers(
-            data, load_model(model), kb=kb, k=k, limit=limit, workers=workers, out=out, price=_price(price), on_progress=show
+            data,
+            load_model(model),
+            kb=kb,
+            k=k,
+            limit=limit,
+            workers=workers,
+            out=out,
+            price=_price(price),
+            on_progress=show,
         )
     return finish(report, as_json, out, before)
 
@@ -132,10 +143,10 @@ def refusal(
     data: Data,
     model: ModelOption = None,
     as_json: JsonFlag = False,
-    out: Out = None,
+    out: OutOption = None,
     gate: Gate = None,
     limit: Limit = None,
-    workers: Workers = 1,
+    workers: WorkersOption = 1,
 ) -> int:
     """Evaluate refusals."""
     from nacre.connectors.models import load_model
@@ -149,10 +160,10 @@ def refusal(
 
 def pal(
     replay: Replay = None,
-    data: Annotated[Path | None, typer.Option("--data")] = None,
+    data: ModelData = None,
     model: ModelOption = None,
     as_json: JsonFlag = False,
-    out: Out = None,
+    out: OutOption = None,
     gate: Gate = None,
     limit: Limit = None,
 ) -> int:
@@ -177,10 +188,10 @@ def pal(
 
 def react(
     replay: Replay = None,
-    data: Annotated[Path | None, typer.Option("--data")] = None,
+    data: ModelData = None,
     model: ModelOption = None,
     as_json: JsonFlag = False,
-    out: Out = None,
+    out: OutOption = None,
     gate: Gate = None,
     limit: Limit = None,
 ) -> int:
@@ -207,7 +218,7 @@ def react(
 
 
 def sample(
-    model: ModelOption = None, as_json: JsonFlag = False, out: Out = None, gate: Gate = None, limit: Limit = None
+    model: ModelOption = None, as_json: JsonFlag = False, out: OutOption = None, gate: Gate = None, limit: Limit = None
 ) -> int:
     """Ask the questions of the sample knowledge base."""
     from nacre.connectors.models import load_model
@@ -223,10 +234,10 @@ def robustness(
     data: Data,
     model: ModelOption = None,
     as_json: JsonFlag = False,
-    out: Out = None,
+    out: OutOption = None,
     gate: Gate = None,
     limit: Limit = None,
-    workers: Workers = 1,
+    workers: WorkersOption = 1,
 ) -> int:
     """Evaluate answers among noise, and with false facts."""
     from nacre.connectors.models import load_model
@@ -243,10 +254,10 @@ def chat(
     kb: KbOption,
     model: ModelOption = None,
     as_json: JsonFlag = False,
-    out: Out = None,
+    out: OutOption = None,
     gate: Gate = None,
     limit: Limit = None,
-    workers: Workers = 1,
+    workers: WorkersOption = 1,
 ) -> int:
     """Evaluate conversations."""
     from nacre.connectors.models import load_model

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,13 +11,11 @@ import typer
 
 from nacre.cli.knowledge import opened
 from nacre.cli.output import JsonFlag, KbOption, ModelOption, console, print_json
-from nacre.cli.reports import bar, finish, judged
+from nacre.cli.reports import OutOption, WorkersOption, bar, finish, judged
 from nacre.errors import UsageError
 from nacre.language import tr
 
 ReportFile = Annotated[Path, typer.Argument(help=tr("A report.json, or its folder.", "report.json 或其文件夹。"))]
-Out = Annotated[Path | None, typer.Option("--out", help=tr("Folder for the result.", "结果文件夹。"))]
-Workers = Annotated[int, typer.Option("--workers", min=1, help=tr("Questions at a time.", "并行问题数。"))]
 File = Annotated[Path, typer.Option("--out", help=tr("The file to write (.jsonl).", "要写入的文件（.jsonl）。"))]
 
 
@@ -26,14 +25,21 @@ def register(suites: typer.Typer) -> None:
     Args:
         suites: the group `nacre eval`.
     """
-    suites.command(help=tr("Two reports side by side; exit 1 on a significant loss.", "比较两份报告；显著变差时以 1 退出。"))(compare)
+    suites.command(
+        help=tr("Two reports side by side; exit 1 on a significant loss.", "比较两份报告；显著变差时以 1 退出。")
+    )(compare)
     suites.command(help=tr("Let a model judge the answers of a report.", "由模型评审报告中的回答。"))(judge)
     suites.command(help=tr("Make a question set from a knowledge base.", "从知识库生成问题集。"))(make)
-    suites.command(help=tr("Choose k and neighbours on half of a question set.", "用一半问题选择检索参数。"))(tune)
+    suites.command(
+        help=tr(
+            "Choose settings on half of a question set, judge them by the other half.",
+            "用一半问题选择设置，用另一半评判。",
+        )
+    )(tune)
     suites.command(help=tr("Answers in the columns of RAGAS or DeepEval.", "按 RAGAS 或 DeepEval 的列名导出。"))(export)
 
 
-def compare(before: ReportFile, after: ReportFile, as_json: JsonFlag = False, out: Out = None) -> int:
+def compare(before: ReportFile, after: ReportFile, as_json: JsonFlag = False, out: OutOption = None) -> int:
     """Compare two reports; exit 1 on a significant loss."""
     from nacre.eval import gate
     from nacre.eval.report import read_report
@@ -69,8 +75,8 @@ def judge(
         str, typer.Option("--criteria", help=tr("Comma separated.", "以逗号分隔。"))
     ] = "helpful,honest,harmless,faithful",
     as_json: JsonFlag = False,
-    out: Out = None,
-    workers: Workers = 1,
+    out: OutOption = None,
+    workers: WorkersOption = 1,
 ) -> int:
     """Judge answers by a model."""
     from nacre.connectors.models import load_model
@@ -129,7 +135,9 @@ def make(
         print_json({"questions": len(made), "kinds": kinds, "languages": languages, "file": str(out)})
         return
     said = ", ".join(f"{number} {kind}" for kind, number in kinds.items())
-    console().print(tr(f"{len(made)} questions ({said}) in {out}.", f"{len(made)} 个问题（{said}），已写入 {out}。"), markup=False)
+    console().print(
+        tr(f"{len(made)} questions ({said}) in {out}.", f"{len(made)} 个问题（{said}），已写入 {out}。"), markup=False
+    )
     hint = f"nacre eval answers --data {out} --kb {kb}"
     console().print(tr("Read them through, then: ", "请先人工检查，然后运行：") + hint, style="dim", markup=False)
 
@@ -140,25 +148,67 @@ def tune(
     model: ModelOption = None,
     grid: Annotated[
         str | None,
-        typer.Option("--grid", help=tr('What to try: {"k": [4, 8], "expand": [0, 1]}', '要尝试的取值：{"k": [4, 8], "expand": [0, 1]}')),
+        typer.Option(
+            "--grid",
+            help=tr(
+                'What to try: {"k": [4, 8], "chunk_size": [100, "auto"]}',
+                '要尝试的取值：{"k": [4, 8], "chunk_size": [100, "auto"]}',
+            ),
+        ),
     ] = None,
     write: Annotated[
-        bool, typer.Option("--write", help=tr("Keep the choice in the knowledge base.", "把选择写入知识库。"))
+        bool,
+        typer.Option(
+            "--write",
+            help=tr("Keep the choice in the knowledge base, if it is surely better.", "若确实更好，则写入知识库。"),
+        ),
     ] = False,
     as_json: JsonFlag = False,
-    out: Out = None,
+    out: OutOption = None,
 ) -> int:
     """Tune retrieval settings."""
     from nacre.connectors.models import load_model
     from nacre.eval.datasets import load_questions
-    from nacre.eval.tuning import GRID, read_grid
+    from nacre.eval.tuning import read_grid
     from nacre.eval.tuning import tune as tuned
 
     questions, _ = load_questions(data)
-    wanted: Any = read_grid(grid) if grid else GRID
+    wanted = read_grid(grid) if grid else None
     with bar(as_json, tr("Trying", "尝试")) as show:
         report = tuned(opened(kb), questions, load_model(model), grid=wanted, write=write, on_progress=show)
-    return finish(report, as_json, out, None)
+    status = finish(report, as_json, out, None)
+    if not as_json:
+        _show_tried(report.figures)
+    return status
+
+
+def _show_tried(figures: Mapping[str, Any]) -> None:
+    """The best settings of the first half, today's among them, and what the second half says of them."""
+    from rich.table import Table
+
+    names = list(figures["present"])
+    table = Table(*names, tr("right", "答对"), tr("evidence", "证据"), tr("tokens", "token"), box=None, pad_edge=False)
+    ranked = sorted(figures["tried"], key=lambda row: (-row["success"], row["tokens_in"]))
+    for place, row in enumerate(ranked):
+        today = all(row[name] == figures["present"][name] for name in names)
+        if place < 5 or today:
+            cells = [
+                *(str(row[name]) for name in names),
+                f"{row['success']:.3f}",
+                f"{row['evidence']:.3f}",
+                f"{row['tokens_in']:.0f}",
+            ]
+            table.add_row(*cells, style="bold" if today else "")
+    out = console()
+    out.print(
+        tr("\nOn the half that was tried on (today's settings in bold):", "\n在用于尝试的一半上（粗体为当前设置）：")
+    )
+    out.print(table)
+    out.print(figures["verdict"], markup=False)
+    if figures["written"]:
+        out.print(tr("Written to settings.json.", "已写入 settings.json。"))
+    elif figures["chosen"] != figures["present"]:
+        out.print(tr("Add --write to keep it.", "加上 --write 以保存。"), style="dim")
 
 
 def export(

@@ -17,6 +17,7 @@ from nacre.cli.output import (
     ModelOption,
     asked,
     console,
+    named,
     place,
     principals,
     print_json,
@@ -72,7 +73,7 @@ def sync(
     ] = None,
     embedder: Annotated[
         str | None,
-        typer.Option("--embedder", help=tr("Embedder for a new knowledge base.", "新知识库所用的向量模型。")),
+        typer.Option("--embedder", parser=named, metavar="<name>", help=tr("Embedder for a new knowledge base.", "新知识库所用的向量模型。")),
     ] = None,
     prune: Annotated[
         bool,
@@ -166,9 +167,9 @@ def verify(
 ) -> int:
     """Check a knowledge base; exit 1 when something is wrong."""
     if repair:
-        from nacre.retrieval.knowledge_base import KnowledgeBase
+        from nacre.retrieval.existing import repair_existing
 
-        KnowledgeBase.repair(kb)
+        repair_existing(kb).close()
     base = opened(kb)
     problems = base.verify()
     if as_json:
@@ -264,8 +265,9 @@ def answering(base: KnowledgeBase, model: str | None, who: str | None, strict: b
     """
     from nacre.connectors.models import default_spec, load_model
     from nacre.retrieval.rag import RetrievalAugmented
+    from nacre.retrieval.retriever import retriever_of
 
-    retriever = base.retriever(principals=principals(who))
+    retriever = retriever_of(base, principals=principals(who))
     return RetrievalAugmented(inner=load_model(model), retriever=retriever, strict=strict), model or default_spec()
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from nacre.cli.output import console, print_json, progress
 from nacre.language import tr
@@ -13,6 +15,17 @@ from nacre.language import tr
 if TYPE_CHECKING:
     from nacre.eval import gate as gates
     from nacre.eval.report import Report
+
+OutOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        help=tr(
+            "Folder for report.json, report.md and report.html.", "report.json、report.md、report.html 的输出文件夹。"
+        ),
+    ),
+]
+WorkersOption = Annotated[int, typer.Option("--workers", min=1, help=tr("Questions at a time.", "并行问题数。"))]
 
 
 def baseline(gate: Path | None) -> dict[str, Any] | None:
@@ -63,7 +76,9 @@ def _print_figures(summary: dict[str, Any]) -> None:
 
     table = Table(box=None, pad_edge=False, show_header=False)
     for name, value in summary.items():
-        if name in {"suite", "intervals", "settings", "problems", "tried"}:
+        if name in {"suite", "intervals", "settings", "problems", "verdict", "written"} or isinstance(
+            value, dict | list
+        ):
             continue
         low, high = summary["intervals"].get(name, ("", ""))
         table.add_row(

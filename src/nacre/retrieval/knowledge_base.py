@@ -210,22 +210,20 @@ class KnowledgeBase:
         """
         return widened(hits, neighbours, self._catalog)
 
-    def retriever(
-        self, k: int | None = None, principals: Iterable[str] | None = None, **options: Any
-    ) -> KnowledgeBaseRetriever:
+    def retriever(self, k: int = 6, principals: Iterable[str] | None = None, **options: Any) -> KnowledgeBaseRetriever:
         """The knowledge base as a LangChain retriever.
 
         Args:
-            k: how many passages at most; None for what `settings` say, else 6.
+            k: how many passages at most.
             principals: as whom to search, as in `search`; a call may narrow them, never widen.
-            **options: further fields of `KnowledgeBaseRetriever`; they count more than `settings`.
+            **options: further fields of `KnowledgeBaseRetriever`.
 
         Returns:
             A retriever; the metadata of its documents carry the fields of `Hit`.
         """
-        from nacre.retrieval.retriever import retriever_of
+        from nacre.retrieval.retriever import KnowledgeBaseRetriever
 
-        return retriever_of(self, k, asked.named(principals), options)
+        return KnowledgeBaseRetriever(knowledge_base=self, k=k, principals=asked.named(principals), **options)
 
     def to_langchain(self, principals: Iterable[str] | None = None) -> KnowledgeBaseVectorStore:
         """The knowledge base as a LangChain vector store: what is added through it are documents like all others.

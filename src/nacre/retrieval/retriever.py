@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -90,22 +90,21 @@ class KnowledgeBaseRetriever(BaseRetriever):
 
 
 def retriever_of(
-    base: KnowledgeBase, k: int | None, principals: tuple[str, ...] | None, options: Mapping[str, Any]
+    base: KnowledgeBase, *, principals: Iterable[str] | None = None, **options: Any
 ) -> KnowledgeBaseRetriever:
-    """A retriever as the settings of its knowledge base say, where the caller does not.
+    """A retriever as the settings of its knowledge base say (k, expand, distinct), where the caller does not.
 
     Args:
         base: where to search.
-        k: how many passages at most, or None.
-        principals: as whom, checked.
-        options: further fields of `KnowledgeBaseRetriever`.
+        principals: as whom, as in `KnowledgeBase.search`.
+        **options: fields of `KnowledgeBaseRetriever`; None leaves one to the settings.
 
     Returns:
         The retriever.
     """
     tuned = {name: value for name, value in base.settings.items() if name in FOR_RETRIEVER}
-    given = options if k is None else {"k": k, **options}
-    return KnowledgeBaseRetriever(knowledge_base=base, principals=principals, **{**tuned, **given})
+    given = {name: value for name, value in options.items() if value is not None}
+    return base.retriever(principals=principals, **{**tuned, **given})
 
 
 def as_document(hit: Hit) -> Document:

@@ -93,7 +93,7 @@ def save_settings(folder: Path, settings: Mapping[str, Any]) -> None:
     path = folder / NAME
     for name, value in settings.items():
         if reason := wrong(name, value):
-            raise KnowledgeBaseError(f"{path}: {reason}", path=str(path))
+            raise KnowledgeBaseError(tr(f"{path}: {reason}", f"{path}：{reason}"), path=str(path))
     kept = {name: value for name, value in {**load_settings(folder), **settings}.items() if value != AUTO}
     part = folder / (NAME + ".new")
     try:
@@ -175,4 +175,4 @@ def _bad(path: Path, reason: str) -> KnowledgeBaseError:
     cure = tr(
         "Mend it, or delete the line or the file to go back to the defaults.", "请改正，或删去该行或该文件以恢复默认。"
     )
-    return KnowledgeBaseError(f"{path}: {reason} {cure}", path=str(path))
+    return KnowledgeBaseError(tr(f"{path}: {reason} {cure}", f"{path}：{reason}{cure}"), path=str(path))

@@ -93,13 +93,14 @@ class Served:
 
     def _fields(self, layer: str, arguments: dict[str, Any], principals: tuple[str, ...] | None, store: str) -> dict[str, Any]:
         """A layer's fields; where it searches, the server says in what and as whom."""
+        from nacre.retrieval.retriever import retriever_of
         from nacre.stack import LAYERS
         from nacre.tools import make_tools
 
         base = self.bases.get(store)
         if layer == "rag":
             k = arguments.pop("k", None)
-            retriever = base.retriever(k=k, principals=principals)
+            retriever = retriever_of(base, k=k, principals=principals)
             retriever.metadata = {"data_source": store}  # what a trace calls it
             return {"retriever": retriever, **arguments}
         if layer == "react":

@@ -1,0 +1,86 @@
+"""Copies of a knowledge base on which settings are tried: one copy a chunk size, cut once and then only asked."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from nacre.retrieval.copying import copied
+from nacre.retrieval.settings import AUTO, save_settings
+from nacre.retrieval.source import TextSource
+
+if TYPE_CHECKING:
+    from nacre.retrieval.knowledge_base import KnowledgeBase
+
+NOTHING = TextSource("nacre-eval:", [])
+
+
+class Trials:
+    """Knowledge bases with settings that are tried. A context: at its end the copies are gone.
+
+    What is tried stands in the settings file of a copy, so that it is measured as it would be used. Chunks that a copy has
+    in common with the original keep their vectors; only others are embedded.
+
+    Args:
+        base: the original, which stays as it is.
+        on_progress: called after each document that is cut, with (done, all) documents of one chunk size.
+    """
+
+    def __init__(self, base: KnowledgeBase, on_progress: Callable[[int, int], None] | None = None) -> None:
+        self.base = base
+        self.on_progress = on_progress
+        self.indexed: list[dict[str, Any]] = []
+        self._copies: dict[Any, KnowledgeBase] = {}
+        self._open = ExitStack()
+        self._folder = Path()
+
+    def __enter__(self) -> Trials:
+        self._folder = Path(self._open.enter_context(tempfile.TemporaryDirectory(prefix="nacre-tune-")))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open.close()
+
+    def at(self, settings: Mapping[str, Any]) -> KnowledgeBase:
+        """A knowledge base that is cut and searched as some settings say.
+
+        Args:
+            settings: values by name; one that is not named is as in the original.
+
+        Returns:
+            A copy, the same object for every call with the same chunk size.
+        """
+        size = settings.get("chunk_size", self.base.settings.get("chunk_size", AUTO))
+        if size not in self._copies:
+            self._copies[size] = self._cut(size)
+        save_settings(self._copies[size].folder, {**self.base.settings, **settings})
+        return self._copies[size]
+
+    def _cut(self, size: Any) -> KnowledgeBase:
+        began = time.perf_counter()
+        copy = self._open.enter_context(copied(self.base, self._folder / str(size)))
+        save_settings(copy.folder, {"chunk_size": size})
+        report = copy.sync(NOTHING, prune=False, on_progress=self._show)  # a sync cuts all documents as is set
+        seconds = round(time.perf_counter() - began, 3)
+        chunks = copy.stats()["chunks"]
+        self.indexed.append(
+            {
+                "chunk_size": size,
+                "chunks": chunks,
+                "recut": report.recut,
+                "embedded": report.embedded,
+                "seconds": seconds,
+            }
+        )
+        return copy
+
+    def _show(self, step: Any) -> None:
+        if self.on_progress:
+            self.on_progress(step.done, step.total)

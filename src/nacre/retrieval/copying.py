@@ -1,0 +1,30 @@
+"""A copy of a knowledge base, to try settings on without touching the one that people ask."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nacre.retrieval import manifest as manifests
+from nacre.retrieval.database import NAME as CATALOG
+from nacre.retrieval.knowledge_base import KnowledgeBase
+from nacre.retrieval.settings import save_settings
+
+
+def copied(base: KnowledgeBase, folder: Path) -> KnowledgeBase:
+    """Copy a knowledge base as it is at this moment, with its vectors; it may be written to meanwhile.
+
+    Args:
+        base: the knowledge base; nothing in its folder is changed.
+        folder: where to; made when missing, and empty.
+
+    Returns:
+        The copy, opened with the same embedder; its indexes are built from its catalog.
+
+    Raises:
+        KnowledgeBaseError: the folder cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    base._catalog.rows("VACUUM INTO ?", (str(folder / CATALOG),))
+    manifests.write(folder, base.manifest)
+    save_settings(folder, base.settings)
+    return KnowledgeBase.open(folder, base.encoder.embeddings if base.encoder else "none")
