@@ -164,7 +164,7 @@ async def _heard(request: Request, path: str) -> httpx.Response:
     state, asker = state_of(request), asker_of(request)
     if state.hearing is None:
         raise Problem(
-            501,
+            404,
             tr(
                 "This server has no audio. Its owner can name an OpenAI-compatible audio server in nacre.yaml: audio: {base_url: …, model: …}.",
                 "本服务未配置语音。管理员可在 nacre.yaml 中指定 OpenAI 兼容的语音服务：audio: {base_url: …, model: …}。",
