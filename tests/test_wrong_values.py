@@ -45,7 +45,9 @@ def opened(path: Any, embedder: Any = "none") -> None:
     KnowledgeBase.open(path, embedder).close()
 
 
-LAYERS = "FewShot ChainOfThought SelfConsistency ConversationMemory Moderation ResponseCache Retry Fallback ProgramAided"
+LAYERS = (
+    "FewShot ChainOfThought SelfConsistency ConversationMemory Moderation ResponseCache Retry Fallback ProgramAided"
+)
 DOORS: dict[str, Callable[[House, Any], object]] = {
     "load_model": lambda h, v: nacre.load_model(v),
     "load_model(sentences)": lambda h, v: nacre.load_model("quote", sentences=v),
@@ -82,7 +84,9 @@ DOORS: dict[str, Callable[[House, Any], object]] = {
     "ReAct(tools)": lambda h, v: nacre.ReAct(inner=h.quote, tools=v),
     "ReAct(protocol)": lambda h, v: nacre.ReAct(inner=h.quote, tools=[], protocol=v),
     "ReAct(max_steps)": lambda h, v: nacre.ReAct(inner=h.quote, tools=[], max_steps=v),
-    "ConversationMemory(store)": lambda h, v: nacre.ConversationMemory(inner=h.quote, store=v if v != WRONG[-1] else None),
+    "ConversationMemory(store)": lambda h, v: nacre.ConversationMemory(
+        inner=h.quote, store=v if v != WRONG[-1] else None
+    ),
     "Fallback(fallbacks)": lambda h, v: nacre.Fallback(inner=h.quote, fallbacks=v),
     "run": lambda h, v: h.python.run(v),
     "run(timeout_s)": lambda h, v: h.python.run("1", timeout_s=v),
@@ -120,7 +124,9 @@ def test_a_wrong_value_is_refused_by_name_or_works(door: str, house: House, monk
         ("explain", 3, "model is 3 (int); it must be BaseChatModel."),
     ],
 )
-def test_the_refusal_says_what_was_wrong_with_what_and_what_is_right(door: str, value: object, said: str, house: House) -> None:
+def test_the_refusal_says_what_was_wrong_with_what_and_what_is_right(
+    door: str, value: object, said: str, house: House
+) -> None:
     with pytest.raises(nacre.NacreError) as refused:
         DOORS[door](house, value)
     assert refused.value.message == said
@@ -130,3 +136,40 @@ def test_in_chinese_too(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NACRE_LANG", "zh")
     with pytest.raises(nacre.NacreError, match="query 为 3（int），应为文本。"):
         house.kb.search(3)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("store", "english", "chinese"),
+    [
+        ("text.txt", "it is a file of another kind", "它是其他类型的文件"),
+        ("kb", "Is a directory", "是一个文件夹"),
+        ("", "The name of the database is empty", "数据库文件名为空"),
+    ],
+)
+def test_a_store_that_is_no_database_is_told_without_the_words_of_libraries(
+    store: str, english: str, chinese: str, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(house.folder)
+    (house.folder / "text.txt").write_text("This is no database at all, only text. " * 9)
+    for language, said in (("en", english), ("zh", chinese)):
+        monkeypatch.setenv("NACRE_LANG", language)
+        with pytest.raises(nacre.NacreError, match=said) as refused:
+            nacre.ConversationMemory(inner=house.quote, store=store)
+        assert not any(words in refused.value.message for words in ("Errno", "Value error", ": :"))
+
+
+@pytest.mark.parametrize(
+    ("layer", "said"),
+    [
+        (lambda quote: nacre.ReAct(inner={}, tools=[]), "ReAct: inner 为 {}（dict），应为BaseChatModel。"),
+        (lambda quote: nacre.ReAct(tools=[]), "ReAct 缺少字段 'inner'。"),
+        (lambda quote: nacre.ReAct(inner=quote, tools=[], max_steps=0), "ReAct：字段 max_steps 的值 0 无效，应 ≥ 1。"),
+    ],
+)
+def test_a_wrong_field_of_a_layer_is_told_in_chinese(
+    layer: Callable[[Any], object], said: str, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NACRE_LANG", "zh")
+    with pytest.raises(nacre.NacreError) as refused:
+        layer(house.quote)
+    assert refused.value.message == said

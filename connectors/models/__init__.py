@@ -154,11 +154,11 @@ def _unknown(spec: str, kind: str) -> UnknownProviderError:
     names = [*PROVIDERS, "transformers", "quote"]
     near = difflib.get_close_matches(kind.lower(), names, n=1)
     hint_en = f" Did you mean {near[0]}?" if near else ""
-    hint_zh = f" 是否想写 {near[0]}？" if near else ""
+    hint_zh = f"是否想写 {near[0]}？" if near else ""
     return UnknownProviderError(
         tr(
             f"No provider for {spec!r}.{hint_en} Write provider:model with one of: {', '.join(names)}.",
-            f"没有 {spec!r} 对应的提供方。{hint_zh} 请写成 provider:model，provider 可为：{', '.join(names)}。",
+            f"没有 {spec!r} 对应的提供方。{hint_zh}请写成 provider:model，provider 可为：{', '.join(names)}。",
         ),
         model=spec,
     )

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from nacre.connectors.sources.ignore import DEFAULTS, NAME, Rule, rules, verdict
 from nacre.errors import SourceError
-from nacre.language import tr
+from nacre.language import os_reason, tr
 from nacre.retrieval.source import Item, Unreachable
 
 _GLOB = re.compile(r"[*?\[]")
@@ -63,7 +63,7 @@ class Files:
         try:
             there = self.path.stat()
         except OSError as error:
-            raise SourceError(tr(f"{self.path} cannot be opened: {error.strerror}", f"无法打开 {self.path}：{error.strerror}"), uri=self.path.as_uri()) from error
+            raise SourceError(tr(f"{self.path} cannot be opened: {os_reason(error)}", f"无法打开 {self.path}：{os_reason(error)}"), uri=self.path.as_uri()) from error
         if not stat.S_ISDIR(there.st_mode):
             yield self._item(self.path)
             return
@@ -80,7 +80,7 @@ class Files:
             status = folder.stat()
             names = _foreign(sorted(os.listdir(folder)))  # noqa: PTH208 - the names, also those that are no UTF-8
         except OSError as error:
-            yield Unreachable(f"{folder.as_uri()}/", str(error.strerror))
+            yield Unreachable(f"{folder.as_uri()}/", os_reason(error))
             return
         here = (status.st_dev, status.st_ino)
         if here in above:
@@ -93,7 +93,7 @@ class Files:
             try:
                 mode = path.stat().st_mode
             except OSError as error:
-                yield Unreachable(path.as_uri(), str(error.strerror))
+                yield Unreachable(path.as_uri(), os_reason(error))
                 continue
             if self._ignored(inside, stat.S_ISDIR(mode), layers):
                 continue
@@ -159,7 +159,7 @@ def read_file(path: Path, max_bytes: int) -> bytes:
         # A pipe put in the file's place since the listing must not block the sync.
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except OSError as error:
-        raise SourceError(tr(f"it cannot be opened: {error.strerror}", f"无法打开：{error.strerror}"), uri=path.as_uri()) from error
+        raise SourceError(tr(f"it cannot be opened: {os_reason(error)}", f"无法打开：{os_reason(error)}"), uri=path.as_uri()) from error
     with os.fdopen(handle, "rb") as file:
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
@@ -169,4 +169,4 @@ def read_file(path: Path, max_bytes: int) -> bytes:
         try:
             return file.read()
         except OSError as error:
-            raise SourceError(tr(f"it cannot be read: {error.strerror}", f"无法读取：{error.strerror}"), uri=path.as_uri()) from error
+            raise SourceError(tr(f"it cannot be read: {os_reason(error)}", f"无法读取：{os_reason(error)}"), uri=path.as_uri()) from error

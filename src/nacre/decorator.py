@@ -25,7 +25,7 @@ from pydantic import ConfigDict, ValidationError
 from nacre import drivers
 from nacre.binding import rebind
 from nacre.errors import UsageError
-from nacre.expect import complaint
+from nacre.expect import complaint, expect
 from nacre.flow import NOSTREAM, Call, ChunkFilter, Flow, Run
 from nacre.language import tr
 
@@ -66,6 +66,7 @@ class ChatModelDecorator(BaseChatModel):
             raise UsageError(complaint(type(self).__name__, error, self._own_fields())) from error
         except TypeError as error:  # pydantic builds a model from a mapping, and BaseChatModel cannot be built
             name = type(self).__name__
+            expect(fields.get("inner"), f"{name}: inner", BaseChatModel)
             raise UsageError(tr(f"{name}: {error}", f"{name} 的字段无效：{error}")) from error
         for name in ("cache", "rate_limiter", "custom_get_token_ids", "output_version"):
             if name in self.model_fields_set and getattr(self, name) is not None:

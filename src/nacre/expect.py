@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterable, Sequence
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
-from nacre.errors import UsageError
+from nacre.errors import NacreError, UsageError
 from nacre.language import tr
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
+    from pydantic_core import ErrorDetails
 
 _NAMES: dict[Any, tuple[str, str]] = {
     str: ("a text", "文本"),
@@ -67,12 +68,26 @@ def complaint(kind: str, error: ValidationError, fields: Sequence[str]) -> str:
         The first thing that is wrong.
     """
     first = error.errors()[0]
-    name = ".".join(str(part) for part in first["loc"])
+    told = first.get("ctx", {}).get("error")
+    if isinstance(told, NacreError):
+        return tr(f"{kind}: {told.message}", f"{kind}：{told.message}")
+    name = str(first["loc"][0]) if first["loc"] else ""  # what follows are the ways in which pydantic tried to read it
+    if first["type"] == "missing":
+        return tr(f"{kind} needs the field {name!r}.", f"{kind} 缺少字段 {name!r}。")
     if first["type"] != "extra_forbidden":
-        return tr(f"{kind}: {name}: {first['msg']}", f"{kind} 的字段 {name} 无效：{first['msg']}")
+        shown = reprlib.repr(first["input"])
+        return tr(
+            f"{kind}: {name} is {shown}. {first['msg']}.", f"{kind}：字段 {name} 的值 {shown} 无效{_bound(first)}。"
+        )
     near = difflib.get_close_matches(name, fields, n=1)
     hint = tr(f" Did you mean {near[0]!r}?", f"您是否想写 {near[0]!r}？") if near else ""
     return tr(
         f"{kind} has no field {name!r}.{hint} It has: {', '.join(fields)}.",
         f"{kind} 没有字段 {name!r}。{hint}可用字段：{'、'.join(fields)}。",
     )
+
+
+def _bound(error: ErrorDetails) -> str:
+    signs = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
+    bounds = [f"{signs[key]} {value}" for key, value in error.get("ctx", {}).items() if key in signs]
+    return f"，应 {'、'.join(bounds)}" if bounds else ""

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import locale
 import os
 import re
+from contextvars import ContextVar
 from typing import Literal
 
 Language = Literal["en", "zh"]
+
+asked_for: ContextVar[Language | None] = ContextVar("asked_for", default=None)
+"""The language of whom this task answers, where that is not the one who runs the program: a server sets it for each request."""
 
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 _LATIN_WORD = re.compile(r"[A-Za-z]+")
@@ -32,11 +37,13 @@ def language_of(text: str) -> Language:
 
 
 def user_language() -> Language:
-    """The language for messages: `NACRE_LANG` if set, else the locale's, else English.
+    """The language for messages: that of whom this task answers, else `NACRE_LANG` if set, else the locale's, else English.
 
     Returns:
         "zh" or "en".
     """
+    if (wanted := asked_for.get()) is not None:
+        return wanted
     for value in (
         os.environ.get("NACRE_LANG"),
         os.environ.get("LC_ALL"),
@@ -47,6 +54,35 @@ def user_language() -> Language:
         if value:
             return "zh" if value.lower().startswith(("zh", "chinese")) else "en"
     return "en"
+
+
+_REASONS = {
+    errno.ENOENT: "没有那个文件或文件夹",
+    errno.EACCES: "没有权限",
+    errno.EPERM: "不允许的操作",
+    errno.EEXIST: "已存在同名文件",
+    errno.EISDIR: "是一个文件夹",
+    errno.ENOTDIR: "不是文件夹",
+    errno.EROFS: "文件系统只读",
+    errno.ENOSPC: "磁盘空间不足",
+    errno.ENAMETOOLONG: "文件名过长",
+    errno.ELOOP: "符号链接层数过多",
+    errno.ECONNREFUSED: "连接被拒绝",
+    errno.EADDRINUSE: "地址已被占用",
+}
+
+
+def os_reason(error: OSError) -> str:
+    """Why the operating system refused, in the user's language.
+
+    Args:
+        error: as it was raised.
+
+    Returns:
+        A few words; the system's own for what is rare.
+    """
+    own = error.strerror or str(error)
+    return tr(own, _REASONS.get(error.errno or 0, own))
 
 
 def tr(en: str, zh: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nacre.errors import UsageError
-from nacre.language import tr
+from nacre.language import os_reason, tr
 
 _WAIT_S = 30.0
 
@@ -23,12 +23,14 @@ class Database:
         schema: `create … if not exists` statements.
 
     Raises:
-        UsageError: the file cannot be opened, or is no SQLite database.
+        UsageError: the file has no name, cannot be opened, or is no SQLite database.
     """
 
     def __init__(self, path: str | Path, schema: str) -> None:
         self.path = str(path)
         self._lock = threading.Lock()
+        if not self.path.strip("\0 "):
+            raise UsageError(tr("The name of the database is empty. Name a file.", "数据库文件名为空。请给出文件。"))
         try:
             if self.path != ":memory:":
                 Path(self.path).parent.mkdir(parents=True, exist_ok=True)
@@ -39,11 +41,12 @@ class Database:
             )
             self._connection.execute("pragma journal_mode = wal")
             self._connection.executescript(schema)
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, ValueError) as error:
+            why = os_reason(error) if isinstance(error, OSError) else _meaning(error)
             raise UsageError(
                 tr(
-                    f"{self.path} cannot be used as a database: {error}. Name another file, or move this one away.",
-                    f"无法将 {self.path} 用作数据库：{error}。请换一个文件，或移走该文件。",
+                    f"{self.path} cannot be used as a database: {why}. Name another file, or move this one away.",
+                    f"无法将 {self.path} 用作数据库：{why}。请换一个文件，或移走该文件。",
                 )
             ) from error
 
@@ -91,3 +94,14 @@ class Database:
         connection = getattr(self, "_connection", None)
         if connection is not None:
             connection.close()
+
+
+def _meaning(error: Exception) -> str:
+    name = getattr(error, "sqlite_errorname", "")
+    known = {
+        "SQLITE_NOTADB": tr("it is a file of another kind", "它是其他类型的文件"),
+        "SQLITE_READONLY": tr("it may not be written", "没有写入权限"),
+        "SQLITE_BUSY": tr("another program has locked it", "被其他程序锁定"),
+        "SQLITE_CORRUPT": tr("it is damaged", "文件已损坏"),
+    }
+    return known.get(name, str(error))

@@ -43,6 +43,24 @@ def complaint(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         (["ask", "x", "--kb"], "requires an argument", "选项 '--kb' 需要一个值"),
         (["search", "x", "--kb", "y", "-k", "0"], "greater than or equal to 1", "'-k' 的值无效：应大于或等于 1"),
         (["search", "x", "--kb", "y", "-k", "z"], "valid integer", "'-k' 的值无效：应为整数"),
+        (["search", "x", "y", "--kb", "z"], "unexpected extra argument(s) (y)", "多余的参数：y"),
+        (["search", "x", "--kb", ""], "'--kb': it is empty", "'--kb' 的值无效：值为空"),
+        (["sync", "x", "--kb", ""], "'--kb': it is empty", "'--kb' 的值无效：值为空"),
+        (["sync", "x", "--kb", "y", "--embedder", ""], "'--embedder': it is empty", "'--embedder' 的值无效：值为空"),
+        (["verify", "--kb", " ", "--repair"], "'--kb': it is empty", "'--kb' 的值无效：值为空"),
+        (["verify", "--kb", "nowhere", "--repair"], "no knowledge base in nowhere", "nowhere 中没有知识库"),
+        (["agent", "x", "--kb", ""], "'--kb': it is empty", "'--kb' 的值无效：值为空"),
+        (["serve", "--kb", ""], "'--kb': it is empty", "'--kb' 的值无效：值为空"),
+        (["mcp", "--config", ""], "'--config': it is empty", "'--config' 的值无效：值为空"),
+        (["keys", "add", "x", "--kb", "y", "--principals", ""], "list of principals is empty", "主体列表为空"),
+        (["demo", "--kb", ""], "'--kb': it is empty", "'--kb' 的值无效：值为空"),
+        (["ask", "x", "--kb", "y", "--model", ""], "'--model': it is empty", "'--model' 的值无效：值为空"),
+        (["pal", "x", "--model", "quote:x"], "write quote, not 'quote:x'", "请写 quote，而不是 'quote:x'"),
+        (["pal", ""], "question is empty", "问题为空"),
+        (["agent", "x", "--tool", "hammer"], "no tool 'hammer'", "没有工具 'hammer'"),
+        (["run", "nowhere.py"], "No such file", "没有那个文件或文件夹"),
+        (["run", "/"], "Is a directory", "是一个文件夹"),
+        (["init", "/nowhere/nacre.yaml"], "No such file", "没有那个文件或文件夹"),
     ],
 )
 def test_wrong_usage_is_told_in_the_users_language(
@@ -55,6 +73,18 @@ def test_wrong_usage_is_told_in_the_users_language(
     assert english in complaint(capsys, *arguments)
     monkeypatch.setenv("NACRE_LANG", "zh")
     assert chinese in complaint(capsys, *arguments)
+
+
+def test_the_help_page_is_in_the_users_language(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    english = ("Usage: nacre keys add [OPTIONS]", "Show this message and exit.")
+    chinese = ("用法：nacre keys add [选项]", "显示本帮助并退出。")
+    for language, said, unsaid in (("en", english, chinese), ("zh", chinese, english)):
+        monkeypatch.setenv("NACRE_LANG", language)
+        assert run(["keys", "add", "--help"]) == 0
+        page = capsys.readouterr().out
+        assert all(words in page for words in said) and not any(words in page for words in unsaid)
 
 
 @pytest.mark.parametrize("json_flag", [[], ["--json"]])

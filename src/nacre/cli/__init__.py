@@ -10,7 +10,7 @@ import typer
 
 from nacre.cli import demo, doctor, evaluate, knowledge, reason, serve, usage, why
 from nacre.errors import NacreError
-from nacre.language import tr
+from nacre.language import os_reason, tr
 
 _INTERRUPTED = 130  # by convention 128 + SIGINT; typer turns Ctrl-C into it
 
@@ -49,8 +49,8 @@ def run(arguments: list[str] | None = None) -> int:
     Returns:
         The exit status.
     """
-    usage.translate_help()
     command = typer.main.get_command(app)
+    usage.translate_help(command)
     try:
         status = command.main(args=arguments, prog_name="nacre", standalone_mode=False)
         sys.stdout.flush()  # a full disk is met here, not after the exit status is known
@@ -65,7 +65,7 @@ def run(arguments: list[str] | None = None) -> int:
     except OSError as error:
         if error.errno == errno.ENOSPC:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still to be written has no place
-        return _fail(": ".join(str(part) for part in (error.filename, error.strerror or error) if part))
+        return _fail(": ".join(str(part) for part in (error.filename, os_reason(error)) if part))
     if status == _INTERRUPTED:
         print(tr("Stopped.", "已停止。"), file=sys.stderr)
     return status if isinstance(status, int) else 0

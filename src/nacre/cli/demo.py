@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from nacre.cli.knowledge import answering, show_answer
-from nacre.cli.output import console, progress
+from nacre.cli.output import console, folder, progress
 from nacre.language import tr
 
 QUESTIONS = ("How long does the trial period last?", "员工每周可以居家办公几天？")
@@ -27,7 +27,9 @@ def register(app: typer.Typer) -> None:
 
 
 def demo(
-    kb: Annotated[Path, typer.Option("--kb", help=tr("Where to build it.", "构建位置。"))] = Path(".demo/kb"),
+    kb: Annotated[
+        Path, typer.Option("--kb", parser=folder, metavar="<path>", help=tr("Where to build it.", "构建位置。"))
+    ] = Path(".demo/kb"),
     quiet: Annotated[bool, typer.Option("--quiet", help=tr("Build it and ask nothing.", "只构建，不提问。"))] = False,
 ) -> None:
     """Build the sample knowledge base, ask in English and in Chinese, and say what to try next."""

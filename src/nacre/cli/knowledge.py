@@ -73,7 +73,12 @@ def sync(
     ] = None,
     embedder: Annotated[
         str | None,
-        typer.Option("--embedder", parser=named, metavar="<name>", help=tr("Embedder for a new knowledge base.", "新知识库所用的向量模型。")),
+        typer.Option(
+            "--embedder",
+            parser=named,
+            metavar="<name>",
+            help=tr("Embedder for a new knowledge base.", "新知识库所用的向量模型。"),
+        ),
     ] = None,
     prune: Annotated[
         bool,

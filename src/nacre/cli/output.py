@@ -20,14 +20,52 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
 
+
+def folder(text: str | Path) -> Path:
+    """A folder that was named on the command line.
+
+    Args:
+        text: the argument.
+
+    Returns:
+        The path.
+
+    Raises:
+        BadParameter: it is empty, as an unset variable is; `Path("")` would be the working directory.
+    """
+    return Path(named(str(text)))  # a default comes through here too, as a path
+
+
+def named(text: str) -> str:
+    """A name or a place from the command line, which must be one.
+
+    Args:
+        text: the argument.
+
+    Returns:
+        The same text.
+
+    Raises:
+        BadParameter: it is empty, as an unset variable is.
+    """
+    if not text.strip():
+        raise typer.BadParameter(tr("it is empty; is a variable unset?", "值为空；是否有变量未设置？"))
+    return text
+
+
 JsonFlag = Annotated[
     bool, typer.Option("--json", help=tr("Print one JSON object on stdout.", "在标准输出打印一个 JSON 对象。"))
 ]
-KbOption = Annotated[Path, typer.Option("--kb", help=tr("Folder of the knowledge base.", "知识库文件夹。"))]
+KbOption = Annotated[
+    Path,
+    typer.Option("--kb", parser=folder, metavar="<path>", help=tr("Folder of the knowledge base.", "知识库文件夹。")),
+]
 ModelOption = Annotated[
     str | None,
     typer.Option(
         "--model",
+        parser=named,
+        metavar="<name>",
         help=tr(
             "Model, e.g. openai:gpt-5, dashscope:qwen-plus, quote.",
             "模型，如 openai:gpt-5、dashscope:qwen-plus、quote。",
@@ -84,8 +122,19 @@ def principals(value: str | None) -> list[str] | None:
 
     Returns:
         The names, or None when the option was not given.
+
+    Raises:
+        UsageError: it was given and names nobody, as an unset variable does.
     """
-    return None if value is None else [name.strip() for name in value.split(",") if name.strip()]
+    names = None if value is None else [name.strip() for name in value.split(",") if name.strip()]
+    if names == []:
+        raise UsageError(
+            tr(
+                'The list of principals is empty. Leave the option out, or write "*" for everyone.',
+                '主体列表为空。请省略该选项，或写 "*" 表示所有人。',
+            )
+        )
+    return names
 
 
 def asked(text: str) -> str:

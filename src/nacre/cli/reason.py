@@ -7,14 +7,17 @@ from typing import Annotated, Any
 
 import typer
 
-from nacre.cli.output import AsOption, JsonFlag, ModelOption, asked, console, principals, print_json
+from nacre.cli.output import AsOption, JsonFlag, ModelOption, asked, console, folder, principals, print_json
 from nacre.errors import UsageError
-from nacre.language import tr
+from nacre.language import os_reason, tr
 
 ToolOption = Annotated[
     list[str] | None, typer.Option("--tool", help=tr("A tool by name; may be repeated.", "工具名，可重复。"))
 ]
-OptionalKb = Annotated[Path | None, typer.Option("--kb", help=tr("Knowledge base to search.", "供检索的知识库。"))]
+OptionalKb = Annotated[
+    Path | None,
+    typer.Option("--kb", parser=folder, metavar="<path>", help=tr("Knowledge base to search.", "供检索的知识库。")),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -37,8 +40,9 @@ def pal(question: str, model: ModelOption = None, as_json: JsonFlag = False) -> 
     from nacre.reasoning.pal import ProgramAided
 
     chosen = model or default_spec()
+    question, aided = asked(question), ProgramAided(inner=load_model(chosen))
     _warn_of_quote(chosen)
-    message = ProgramAided(inner=load_model(chosen)).invoke(asked(question))
+    message = aided.invoke(question)
     own = nacre_of(message)
     if as_json:
         print_json(
@@ -74,11 +78,10 @@ def agent(
     from nacre.messages import text_of
     from nacre.tools import make_tools
 
-    chosen = model or default_spec()
-    _warn_of_quote(chosen)
+    chosen, question = model or default_spec(), asked(question)
     tools = make_tools(tool if tool is not None else ["python"], kb=kb, principals=principals(who))
     react = ReAct(inner=load_model(chosen), tools=tools, max_steps=max_steps)
-    question = asked(question)
+    _warn_of_quote(chosen)
     if as_json:
         message = react.invoke(question)
         print_json({"answer": text_of(message), "trajectory": trajectory_data(message)})
@@ -134,7 +137,7 @@ def _program(file: Path) -> str:
     try:
         return file.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else tr("it is not UTF-8 text", "不是 UTF-8 文本")
+        why = os_reason(error) if isinstance(error, OSError) else tr("it is not UTF-8 text", "不是 UTF-8 文本")
         raise UsageError(
             tr(f"{file} cannot be read as a Python file: {why}.", f"无法将 {file} 作为 Python 文件读取：{why}。")
         ) from error

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nacre.cli.output import JsonFlag, ModelOption, console, principals, print_json
+from nacre.cli.output import JsonFlag, ModelOption, console, folder, principals, print_json
 from nacre.errors import UsageError
-from nacre.language import tr
+from nacre.language import os_reason, tr
 
 if TYPE_CHECKING:
     from nacre.server.settings import Settings
 
-ConfigOption = Annotated[Path | None, typer.Option("--config", help=tr("A nacre.yaml; `nacre init` writes one.", "nacre.yaml 文件；可用 `nacre init` 生成。"))]
-OptionalKb = Annotated[Path | None, typer.Option("--kb", help=tr("Folder of the knowledge base.", "知识库文件夹。"))]
-DataOption = Annotated[Path | None, typer.Option("--data", help=tr("Where the server keeps keys and uploads.", "服务器保存密钥和上传文件的位置。"))]
+ConfigOption = Annotated[Path | None, typer.Option("--config", parser=folder, metavar="<path>", help=tr("A nacre.yaml; `nacre init` writes one.", "nacre.yaml 文件；可用 `nacre init` 生成。"))]
+OptionalKb = Annotated[Path | None, typer.Option("--kb", parser=folder, metavar="<path>", help=tr("Folder of the knowledge base.", "知识库文件夹。"))]
+DataOption = Annotated[Path | None, typer.Option("--data", parser=folder, metavar="<path>", help=tr("Where the server keeps keys and uploads.", "服务器保存密钥和上传文件的位置。"))]
 HostOption = Annotated[str | None, typer.Option("--host", help=tr("Address to listen on.", "监听地址。"))]
 PortOption = Annotated[int | None, typer.Option("--port", min=0, max=65535, help=tr("Port to listen on.", "监听端口。"))]
 
@@ -99,7 +99,7 @@ def init(
         with path.open("x", encoding="utf-8") as file:
             file.write(TEMPLATE)
     except OSError as error:
-        raise UsageError(tr(f"{path} cannot be written: {error.strerror}.", f"无法写入 {path}：{error.strerror}。")) from error
+        raise UsageError(tr(f"{path} cannot be written: {os_reason(error)}.", f"无法写入 {path}：{os_reason(error)}。")) from error
     console().print(tr(f"{path} is written. Start: nacre serve --config {path}", f"已写入 {path}。启动：nacre serve --config {path}"), markup=False)
 
 

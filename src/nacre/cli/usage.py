@@ -14,13 +14,14 @@ ClickError: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__nam
 
 _SAID = (
     (r"No such command (?P<what>'.*?')\.", "没有命令 {what}。"),
-    (r"Did you mean (?P<what>.+?)\?", "您是否想用 {what}？"),
+    (r"\s*Did you mean (?P<what>.+?)\?", "您是否想用 {what}？"),
+    (r"Missing command\.", "缺少命令。"),
     (r"No such option: (?P<what>\S+)", "没有选项 {what}"),
-    (r"\(Possible options: (?P<what>.+?)\)", "（可用的相近选项：{what}）"),
+    (r"\s*\(Possible options: (?P<what>.+?)\)", "（可用的相近选项：{what}）"),
     (r"Missing (argument|option|parameter) (?P<what>'.*?')\.", "缺少 {what}。"),
     (r"Option (?P<what>'.*?') requires an argument\.", "选项 {what} 需要一个值。"),
     (r"Option (?P<what>'.*?') does not take a value\.", "选项 {what} 不带值。"),
-    (r"Got unexpected extra arguments? \((?P<what>.*)\)", "多余的参数：{what}"),
+    (r"Got unexpected extra argument\(s\) \((?P<what>.*)\)", "多余的参数：{what}"),
     (r"Invalid value for (?P<what>.*?): ", "{what} 的值无效："),
     (r"Input should be a valid integer, unable to parse string as an integer", "应为整数"),
     (r"Input should be a valid number, unable to parse string as a number", "应为数字"),
@@ -52,13 +53,43 @@ def message(error: Any) -> str:
     return said
 
 
-def translate_help() -> None:
-    """Give the frames around a command's help their Chinese names, where Chinese is read."""
-    if user_language() == "zh":
-        from typer import rich_utils
+class _Formatter(typer.Context.formatter_class):  # type: ignore[misc]
+    """The line above a help page, whose first word typer does not translate."""
 
-        rich_utils.ARGUMENTS_PANEL_TITLE = "参数"
-        rich_utils.OPTIONS_PANEL_TITLE = "选项"
-        rich_utils.COMMANDS_PANEL_TITLE = "命令"
-        rich_utils.REQUIRED_LONG_STRING = "[必填]"
-        rich_utils.DEFAULT_STRING = "[默认：{}]"
+    def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
+        super().write_usage(prog, args, "用法：")
+
+
+class _Context(typer.Context):
+    formatter_class = _Formatter
+
+
+def translate_help(command: Any, parent: Any = None) -> None:
+    """Give what typer itself says in a help page its Chinese names, where Chinese is read.
+
+    Args:
+        command: the command line, or one of its commands.
+        parent: context of the command above.
+    """
+    if user_language() != "zh":
+        return
+    if parent is None:
+        _translate_frames()
+    command.context_class = _Context
+    context = _Context(command, parent=parent, info_name=command.name, **command.context_settings)
+    command.options_metavar = "[选项]"
+    if option := command.get_help_option(context):
+        option.help = "显示本帮助并退出。"
+    for inner in getattr(command, "commands", {}).values():
+        command.subcommand_metavar = "命令 [参数]…"
+        translate_help(inner, context)
+
+
+def _translate_frames() -> None:
+    from typer import rich_utils
+
+    rich_utils.ARGUMENTS_PANEL_TITLE = "参数"
+    rich_utils.OPTIONS_PANEL_TITLE = "选项"
+    rich_utils.COMMANDS_PANEL_TITLE = "命令"
+    rich_utils.REQUIRED_LONG_STRING = "[必填]"
+    rich_utils.DEFAULT_STRING = "[默认：{}]"

@@ -27,6 +27,38 @@ def open_existing(folder: str | Path, embedder: str | None = None) -> KnowledgeB
     """
     from nacre.retrieval.knowledge_base import KnowledgeBase
 
+    return KnowledgeBase.open(there(folder), embedder=embedder)
+
+
+def repair_existing(folder: str | Path) -> KnowledgeBase:
+    """Repair a knowledge base, as `KnowledgeBase.repair` does.
+
+    Args:
+        folder: where it is.
+
+    Returns:
+        The knowledge base.
+
+    Raises:
+        UsageError: there is none in that folder.
+    """
+    from nacre.retrieval.knowledge_base import KnowledgeBase
+
+    return KnowledgeBase.repair(there(folder))
+
+
+def there(folder: str | Path) -> Path:
+    """The folder of a knowledge base.
+
+    Args:
+        folder: as given.
+
+    Returns:
+        Its path.
+
+    Raises:
+        UsageError: there is none in that folder.
+    """
     if not (Path(folder) / "manifest.json").exists() and not (Path(folder) / "catalog.sqlite").exists():
         raise UsageError(
             tr(
@@ -34,4 +66,4 @@ def open_existing(folder: str | Path, embedder: str | None = None) -> KnowledgeB
                 f"{folder} 中没有知识库。请先创建：nacre sync 文件夹 --kb {folder}",
             )
         )
-    return KnowledgeBase.open(folder, embedder=embedder)
+    return Path(folder)

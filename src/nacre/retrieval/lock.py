@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from nacre.errors import KnowledgeBaseError, LockedError
-from nacre.language import tr
+from nacre.language import os_reason, tr
 from nacre.retrieval.access import not_writable, writable
 
 
@@ -35,8 +35,8 @@ def writing(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise KnowledgeBaseError(
             tr(
-                f"{folder} cannot be written ({error.strerror}). Check its permissions.",
-                f"{folder} 无法写入（{error.strerror}）。请检查权限。",
+                f"{folder} cannot be written ({os_reason(error)}). Check its permissions.",
+                f"{folder} 无法写入（{os_reason(error)}）。请检查权限。",
             ),
             path=str(folder),
         ) from error

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from nacre.errors import DamagedError, KnowledgeBaseError, UsageError
 from nacre.expect import expect
-from nacre.language import tr
+from nacre.language import os_reason, tr
 from nacre.retrieval import manifest as manifests
 from nacre.retrieval.catalog import Catalog
 from nacre.retrieval.database import NAME as CATALOG
@@ -58,8 +58,8 @@ def made(folder: Path, encoder: Encoder | None) -> tuple[Catalog, Manifest]:
     except OSError as error:
         raise KnowledgeBaseError(
             tr(
-                f"{folder} cannot be made ({error.strerror}). Name another folder.",
-                f"无法创建 {folder}（{error.strerror}）。请换一个文件夹。",
+                f"{folder} cannot be made ({os_reason(error)}). Name another folder.",
+                f"无法创建 {folder}（{os_reason(error)}）。请换一个文件夹。",
             ),
             path=str(folder),
         ) from error
