@@ -83,7 +83,7 @@ def mcp(
         need("fastapi", extra="serve")
         from nacre.server.run import serve as run
 
-        return run(settings)
+        return run(settings, only_mcp=True)
     from nacre.server.mcp import serve_stdio
 
     return serve_stdio(settings)

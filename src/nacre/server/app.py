@@ -47,12 +47,13 @@ _TYPES = {".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8"
 _NAME = re.compile(r"[a-z-]+\.(?:html|css|js|svg)")
 
 
-def create_app(settings: Settings, leaf: BaseChatModel | None = None) -> FastAPI:
+def create_app(settings: Settings, leaf: BaseChatModel | None = None, *, only_mcp: bool = False) -> FastAPI:
     """Make the server's ASGI application.
 
     Args:
         settings: of the server.
         leaf: the innermost model of all stacks that name none; None loads it by its name.
+        only_mcp: serve MCP clients, and the pages of the sources that answers point to, without the rest of the API.
 
     Returns:
         The application; its state is closed when it shuts down.
@@ -82,9 +83,10 @@ def create_app(settings: Settings, leaf: BaseChatModel | None = None) -> FastAPI
     telemetry = state.telemetry.fastapi if state.telemetry else OFF
     app = FastAPI(title="Nacre", version="1", lifespan=lifespan, docs_url=None, redoc_url=None, telemetry=telemetry)
     app.state.nacre = state
-    for part in (chat, responses, stored_responses, embeddings, audio, uploads, vector_stores, store_entries, sources, feedback, trace_api, me, health):
+    rest = (chat, responses, stored_responses, embeddings, audio, uploads, vector_stores, store_entries, feedback, trace_api)
+    for part in (sources, me, health) if only_mcp else (*rest, sources, me, health):
         app.include_router(part.router)
-    _add_pages(app)
+    _add_pages(app, index=not only_mcp)
     if mcp:
         app.router.routes.extend(mcp.streamable_http_app(stateless_http=True, transport_security=_guarded()).routes)
     for kind in (Problem, NacreError, TimeoutError, NotImplementedError, UnicodeEncodeError):
@@ -123,10 +125,12 @@ def _guarded() -> Any:
     return TransportSecuritySettings(enable_dns_rebinding_protection=False)
 
 
-def _add_pages(app: FastAPI) -> None:
-    @app.get("/", include_in_schema=False)
-    async def index() -> Response:
-        return _page("index.html")
+def _add_pages(app: FastAPI, *, index: bool) -> None:
+    if index:
+
+        @app.get("/", include_in_schema=False)
+        async def start() -> Response:
+            return _page("index.html")
 
     @app.get("/sources/{document}", include_in_schema=False)
     async def source_page(document: int) -> Response:

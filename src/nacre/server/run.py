@@ -42,11 +42,12 @@ class PatientProtocol(H11Protocol):
             self.transport.close()
 
 
-def serve(settings: Settings) -> None:
+def serve(settings: Settings, *, only_mcp: bool = False) -> None:
     """Serve until interrupted.
 
     Args:
         settings: of the server.
+        only_mcp: see `create_app`.
 
     Raises:
         UsageError: others can reach the address, and there are no keys.
@@ -55,7 +56,7 @@ def serve(settings: Settings) -> None:
     server = settings.server
     refuse_open_door(settings)
     _log_to_stderr()
-    app = create_app(settings)
+    app = create_app(settings, only_mcp=only_mcp)
     protocol = type("Protocol", (PatientProtocol,), {"patience_s": server.patience_s})
     config = uvicorn.Config(
         app,
@@ -73,7 +74,11 @@ def serve(settings: Settings) -> None:
     socket = config.bind_socket()
     host = f"[{server.host}]" if ":" in server.host else server.host
     url = f"http://{host}:{socket.getsockname()[1]}"
-    print(tr(f"Nacre serves {settings.kb} on {url}  (API: {url}/v1, MCP: {url}/mcp)", f"Nacre 已在 {url} 提供 {settings.kb}（API：{url}/v1，MCP：{url}/mcp）"), file=sys.stderr, flush=True)
+    if only_mcp:
+        told = tr(f"Nacre serves {settings.kb} to MCP clients on {url}/mcp", f"Nacre 已在 {url}/mcp 为 MCP 客户端提供 {settings.kb}")
+    else:
+        told = tr(f"Nacre serves {settings.kb} on {url}  (API: {url}/v1, MCP: {url}/mcp)", f"Nacre 已在 {url} 提供 {settings.kb}（API：{url}/v1，MCP：{url}/mcp）")
+    print(told, file=sys.stderr, flush=True)
     if not app.state.nacre.guarded:
         print(
             tr("There are no API keys: only this machine may ask. Make one: nacre keys add NAME", "未设置 API 密钥：仅本机可访问。创建密钥：nacre keys add 名称"),
