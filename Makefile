@@ -7,10 +7,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q install -c constraint
 export NACRE_SHARED ?= $(abspath ../shared)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt lint types bench attacks fuzz eval serve wheel clean
+.PHONY: help demo test check check-openai2 fmt lint types bench attacks fuzz eval serve wheel clean
 
 help:  ## Print this list.
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/.core: pyproject.toml setup.py constraints.txt
 	@test -x $(BIN)/python || $(PY) -m venv $(VENV)
@@ -34,6 +34,16 @@ test: $(VENV)/.dev lint types  ## Lint, types and the whole test suite, as CI ru
 
 check: $(VENV)/.dev lint types  ## Lint, types and the fast tests. 提交前检查
 	@$(BIN)/pytest -n 2 --dist loadfile -q -m "not slow"
+
+# The server's clients may have the SDK of last year: the same tests, with the older one before the installed one.
+OPENAI2 := .bench/openai2
+$(OPENAI2)/openai: constraints.txt
+	@$(PIP) --upgrade --target $(OPENAI2) --no-deps 'openai<3' distro tqdm sniffio
+	@touch $@
+
+check-openai2: $(VENV)/.dev $(OPENAI2)/openai  ## The tests of the server's API with openai 2.x. 用 openai 2.x 测试接口
+	@PYTHONPATH=$(OPENAI2) $(BIN)/python -c "import openai; print('openai', openai.__version__); assert openai.__version__ < '3'"
+	@PYTHONPATH=$(OPENAI2) $(BIN)/pytest -n 2 --dist loadfile -q -m "not slow" tests/server/test_*api*.py tests/server/test_stored_responses.py tests/server/test_vector_stores.py
 
 fmt: $(VENV)/.dev  ## Format the code.
 	@$(BIN)/ruff check --fix -q . ; $(BIN)/ruff format -q .
