@@ -10,7 +10,7 @@ from nacre.errors import UsageError
 from nacre.eval.expected import Place, files_with, places
 from nacre.eval.metrics import contains
 from nacre.eval.ranks import Ranks, ranks_of
-from nacre.grounding import support
+from nacre.grounding.ranking import support
 from nacre.language import tr
 from nacre.messages import nacre_of, text_of
 from nacre.retrieval.packing import estimate_tokens, pack

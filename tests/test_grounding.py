@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nacre.grounding import analyse, evidence, support
+from nacre.grounding.ranking import analyse, evidence, support
 from nacre.grounding.answerability import agreement, answerable
 from nacre.grounding.expectation import answers_in, candidates, expected
 

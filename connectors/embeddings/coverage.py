@@ -40,7 +40,7 @@ class Coverage:
         han, words = len(_HAN.findall(text)) / _HAN_PER_WORD, _WORD.findall(text)
         if not han and not words:
             return 1.0
-        return (han * self.han() + len(words) * self._alphabetic(words)) / (han + len(words))
+        return ((han and han * self.han()) + len(words) * self._alphabetic(words)) / (han + len(words))
 
     def han(self) -> float:
         """The share of common Han characters that the vocabulary knows, alone or within words.
@@ -49,7 +49,7 @@ class Coverage:
             0 to 1.
         """
         if self._han is None:
-            known = {character for token in self._tokenizer.get_vocab() for character in _HAN.findall(token)}
+            known = {character for token in self._tokenizer.get_vocab() if not token.isascii() for character in _HAN.findall(token)}
             self._han = min(1.0, len(known) / _ENOUGH_HAN)
         return self._han
 

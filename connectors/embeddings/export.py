@@ -109,7 +109,7 @@ def _machine() -> str:
     from importlib.metadata import version
 
     info = Path("/proc/cpuinfo")
-    name = platform.processor() + platform.machine()
+    name = platform.machine()
     if info.is_file():
         lines = info.read_text(encoding="utf-8", errors="replace").splitlines()
         name += "".join(sorted({line for line in lines if line.startswith(("model name", "flags", "Features"))}))

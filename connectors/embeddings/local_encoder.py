@@ -78,14 +78,12 @@ class LocalEncoder:
         return self._encoder_at(path)
 
     def _encoder_at(self, path: Path) -> OnnxEncoder:
-        return OnnxEncoder(path, self._encoding_tokenizer, self._checkpoint.window)
+        return OnnxEncoder(path, self._tokenizer, self._checkpoint.window)
 
     @cached_property
-    def _encoding_tokenizer(self) -> Any:
-        # Truncation is a setting of the tokenizer, and counting must not truncate.
-        from tokenizers import Tokenizer
-
-        return Tokenizer.from_str(self._tokenizer.to_str())
+    def _counting_tokenizer(self) -> Any:
+        # Truncation is a setting of the tokenizer, and counting must not truncate. A search never counts.
+        return load_tokenizer(self.folder, self._checkpoint.lower_case)
 
     @cached_property
     def identity(self) -> dict[str, Any]:
@@ -103,8 +101,8 @@ class LocalEncoder:
     @cached_property
     def max_tokens(self) -> int:
         """The most tokens (as `count_tokens` counts) a passage may have without being cut: special tokens and prefix are already taken off."""
-        special = len(self._tokenizer.encode("").ids)
-        return self._checkpoint.window - special - self.count_tokens(self.document_prefix)
+        prefix = self._tokenizer.encode(self.document_prefix)  # with the special tokens; far too short to be truncated
+        return self._checkpoint.window - len(prefix.ids)
 
     def count_tokens(self, text: str) -> int:
         """Count the tokens of a text; special tokens and prefix are not counted.
@@ -115,7 +113,7 @@ class LocalEncoder:
         Returns:
             How many. A passage with at most `max_tokens` of them is embedded whole.
         """
-        return len(self._tokenizer.encode(text, add_special_tokens=False).ids)
+        return len(self._counting_tokenizer.encode(text, add_special_tokens=False).ids)
 
     def token_offsets(self, text: str) -> list[tuple[int, int]]:
         """Where the tokens of a text stand; special tokens are not among them.
@@ -126,7 +124,7 @@ class LocalEncoder:
         Returns:
             (start, end) in characters for each token.
         """
-        return list(self._tokenizer.encode(text, add_special_tokens=False).offsets)
+        return list(self._counting_tokenizer.encode(text, add_special_tokens=False).offsets)
 
     def coverage(self, text: str) -> float:
         """How far the vocabulary covers the language of a text: how much its vectors deserve to be trusted.

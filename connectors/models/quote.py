@@ -15,8 +15,8 @@ from pydantic import ConfigDict, Field
 
 from nacre import prompts
 from nacre.connectors.models.stops import cut_at
-from nacre.grounding import Evidence, analyse, evidence
 from nacre.grounding.answerability import answerable
+from nacre.grounding.ranking import Evidence, analyse, evidence
 from nacre.language import language_of
 from nacre.messages import Source, last_user_text, parse_sources, text_of, with_nacre
 from nacre.words import words

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-from importlib import metadata
 from typing import Any
 
 import typer
@@ -94,6 +93,8 @@ def _mark(value: Any) -> str:
 
 
 def _versions() -> dict[str, str | None]:
+    from importlib import metadata
+
     found: dict[str, str | None] = {}
     for package in _PACKAGES:
         try:

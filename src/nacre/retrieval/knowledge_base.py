@@ -16,25 +16,19 @@ from nacre.retrieval import manifest as manifests
 from nacre.retrieval.catalog import Catalog
 from nacre.retrieval.database import NAME as CATALOG
 from nacre.retrieval.encoder import Encoder, PlainTokeniser
-from nacre.retrieval.expansion import widened
 from nacre.retrieval.filters import Filter
 from nacre.retrieval.hit import Hit
 from nacre.retrieval.indexes import Indexes
-from nacre.retrieval.ledger import listing
 from nacre.retrieval.lock import writing
-from nacre.retrieval.manifest import Manifest
 from nacre.retrieval.opening import encoder_of, folder_of, lost, made, restore_manifest
-from nacre.retrieval.report import Progress, SyncReport
-from nacre.retrieval.rights import Rights
 from nacre.retrieval.seams import embedder_named, sources_of
 from nacre.retrieval.searching import Searcher
 from nacre.retrieval.source import Source
-from nacre.retrieval.sync import Syncer
-from nacre.retrieval.verify import problems
 
 if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
 
+    from nacre.retrieval.report import Progress, SyncReport
     from nacre.retrieval.retriever import KnowledgeBaseRetriever
     from nacre.retrieval.views import KnowledgeBaseVectorStore
 
@@ -45,7 +39,7 @@ class KnowledgeBase:
     One process at a time may write; any number may search meanwhile and see new content. Safe to share between threads.
     """
 
-    def __init__(self, folder: Path, catalog: Catalog, manifest: Manifest, encoder: Encoder | None) -> None:
+    def __init__(self, folder: Path, catalog: Catalog, manifest: manifests.Manifest, encoder: Encoder | None) -> None:
         self.folder = folder
         self.manifest = manifest
         self._catalog = catalog
@@ -139,6 +133,10 @@ class KnowledgeBase:
             ModelError: the embedder does not answer; what was done so far is kept.
             KnowledgeBaseError: the folder cannot be written, or a setting in it is wrong.
         """
+        from nacre.retrieval.ledger import listing
+        from nacre.retrieval.rights import Rights
+        from nacre.retrieval.sync import Syncer  # and the parsers with it: a search does without
+
         expect(on_progress, "on_progress", Callable, type(None))
         given = asked.named(principals)
         resolved = sources_of(sources)
@@ -208,6 +206,8 @@ class KnowledgeBase:
         Returns:
             Longer hits, each still a literal span of its document.
         """
+        from nacre.retrieval.expansion import widened
+
         return widened(hits, neighbours, self._catalog)
 
     def retriever(self, k: int = 6, principals: Iterable[str] | None = None, **options: Any) -> KnowledgeBaseRetriever:
@@ -361,6 +361,8 @@ class KnowledgeBase:
         Returns:
             One line for each problem; empty when all is well.
         """
+        from nacre.retrieval.verify import problems
+
         self._indexes.refresh()
         return problems(self._catalog, self._indexes)
 
