@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 import httpx
@@ -16,6 +17,7 @@ import pytest
 import yaml
 
 from nacre.server.keys import Keys
+from nacre.server.settings import AudioSettings, ServerSettings
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text("utf-8")
@@ -42,6 +44,15 @@ def test_images_are_pinned_and_services_hardened_and_watched():
         source = mount.split(":")[0]
         assert source in COMPOSE["volumes"] or source.startswith("${") or (ROOT / source).is_file(), mount
     assert {profile for service in SERVICES.values() for profile in service.get("profiles", ())} == {"ollama", "openwebui", "monitoring"}
+
+
+def test_what_the_server_can_be_told_by_the_environment_is_told_by_names_it_reads():
+    told = {name for name in SERVICES["nacre"]["environment"] if name.startswith("NACRE_")}
+    names = {*ServerSettings.model_fields, *(f"audio_{name}" for name in AudioSettings.model_fields), "audio_key", "model", "lang"}
+    assert told <= {f"NACRE_{name.upper()}" for name in names}
+    extras = re.search(r"'\.\[(.*)\]'", DOCKERFILE).group(1).split(",")
+    known = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    assert set(extras) <= set(known) and {"serve", "mcp", "otel", "oidc"} <= set(extras)
 
 
 def test_what_the_image_copies_is_there_and_not_ignored():
