@@ -199,6 +199,15 @@ def test_only_the_last_turns_that_fit_are_shown():
     assert len(layer.history("s1").messages) == 12, "all of them are kept"
 
 
+def test_the_end_of_a_conversation_is_read_without_its_beginning():
+    history = SQLiteConversations()("s")
+    assert history.last(3) == []
+    said = [HumanMessage("a"), AIMessage("b"), HumanMessage("c"), HumanMessage("d"), AIMessage("e")]
+    history.add_messages(said)
+    texts = [[message.text for message in history.last(turns)] for turns in range(5)]
+    assert texts == [[], ["d", "e"], ["c", "d", "e"], list("abcde"), list("abcde")]
+
+
 def test_any_langchain_history_will_do():
     stored = {}
     layer = ConversationMemory(

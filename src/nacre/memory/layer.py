@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 from collections.abc import Callable, Generator, Sequence
@@ -17,7 +18,7 @@ from pydantic import Field, PrivateAttr
 from nacre import prompts
 from nacre.decorator import Call, ChatModelDecorator, Flow
 from nacre.language import language_of
-from nacre.memory.store import SQLiteConversations
+from nacre.memory.store import SQLiteConversations, SQLiteHistory
 from nacre.messages import last_user_text, nacre_of, text_of, with_nacre
 
 Store = Callable[[str], BaseChatMessageHistory]
@@ -81,7 +82,7 @@ class ConversationMemory(ChatModelDecorator):
             return (yield from self.ask(messages, live=True, **kwargs))
         # Other layers need the principals too: they are read from a copy and stay where they are.
         history = self.history(str(session_id), self.option(dict(kwargs), "principals"))
-        kept = yield from self.call(RunnableLambda(_read, afunc=_aread), history)
+        kept = yield from self.call(RunnableLambda(_read, afunc=_aread), (history, self.turns))
         past = self._recent(kept)
         question = asked
         if past and self.rewrite and isinstance(messages[-1], HumanMessage):
@@ -155,11 +156,15 @@ def _with_past(messages: Sequence[BaseMessage], past: Sequence[BaseMessage], que
     return [*new[:at], *past, *new[at:]]
 
 
-def _read(history: BaseChatMessageHistory) -> list[BaseMessage]:
-    return list(history.messages)
+def _read(asked: tuple[BaseChatMessageHistory, int]) -> list[BaseMessage]:
+    history, turns = asked
+    return history.last(turns) if isinstance(history, SQLiteHistory) else list(history.messages)
 
 
-async def _aread(history: BaseChatMessageHistory) -> list[BaseMessage]:
+async def _aread(asked: tuple[BaseChatMessageHistory, int]) -> list[BaseMessage]:
+    history, turns = asked
+    if isinstance(history, SQLiteHistory):
+        return await asyncio.to_thread(history.last, turns)
     return list(await history.aget_messages())
 
 

@@ -20,6 +20,11 @@ create table if not exists messages (
 );
 create index if not exists messages_of_session on messages (session, n);
 """
+_LAST = """
+select message from messages where session = ? and n >= coalesce((
+    select n from messages where session = ? and json_extract(message, '$.type') = 'human' order by n desc limit 1 offset ?
+), 0) order by n
+"""
 
 
 class SQLiteConversations:
@@ -80,7 +85,20 @@ class SQLiteHistory(BaseChatMessageHistory):
     def messages(self) -> list[BaseMessage]:  # type: ignore[override]
         """The messages, oldest first."""
         rows = self._database.rows("select message from messages where session = ? order by n", (self.key,))
-        return messages_from_dict([json.loads(row) for (row,) in rows])
+        return _messages(rows)
+
+    def last(self, turns: int) -> list[BaseMessage]:
+        """The end of the conversation, in a time that does not grow with what was said before it.
+
+        Args:
+            turns: how many messages of the user it begins with, counted from the end.
+
+        Returns:
+            The messages from there on, oldest first.
+        """
+        if turns < 1:
+            return []
+        return _messages(self._database.rows(_LAST, (self.key, self.key, turns - 1)))
 
     def add_messages(self, messages: Sequence[BaseMessage]) -> None:
         """Add messages at the end, in one transaction.
@@ -94,3 +112,7 @@ class SQLiteHistory(BaseChatMessageHistory):
     def clear(self) -> None:
         """Forget the conversation."""
         self._database.write([("delete from messages where session = ?", (self.key,))])
+
+
+def _messages(rows: Sequence[tuple[str]]) -> list[BaseMessage]:
+    return messages_from_dict([json.loads(row) for (row,) in rows])
