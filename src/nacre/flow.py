@@ -52,6 +52,8 @@ class Call:
             anything is shown leaves it off.
         through: with `live`, a filter for the chunks. The flow is sent the unfiltered message; what it returns must
             begin with what was shown.
+        quiet: with `through`, only what passes the filter is for the user: whoever else listens to the target (LangGraph)
+            is to stream nothing of it.
     """
 
     target: Runnable[Any, Any]
@@ -59,9 +61,10 @@ class Call:
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     live: bool = False
     through: ChunkFilter | None = None
+    quiet: bool = False
 
     def config(self, config: RunnableConfig) -> RunnableConfig:
-        """The configuration for this call: calls that are not live are marked as not to be streamed.
+        """The configuration for this call: calls that are not live, or quiet, are marked as not to be streamed.
 
         Args:
             config: the layer's child configuration.
@@ -70,7 +73,7 @@ class Call:
             `config`, tagged where needed.
         """
         tags = config.get("tags") or []
-        if self.live or NOSTREAM in tags:
+        if (self.live and not self.quiet) or NOSTREAM in tags:
             return config
         return cast(RunnableConfig, {**config, "tags": [*tags, NOSTREAM]})
 

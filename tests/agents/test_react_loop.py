@@ -81,7 +81,7 @@ async def test_a_weak_model_that_comes_to_its_senses_is_heard(name: str) -> None
     bad = FOREVER[name]
     model = ScriptedChatModel(lambda messages, n: bad(messages, n) if n < 2 else "Thought: I know\nFinal Answer: Paris")
     reply = await ReAct(inner=model, tools=[search, add], max_steps=6).ainvoke("What is the capital of France?")
-    taken_at_its_word = {"echoes the last message": "What is the capital of France?", "speaks of tools only": "I will use the search tool now.", "echoes the instruction": model.calls[0][0].text}
+    taken_at_its_word = {"echoes the last message": "What is the capital of France?", "speaks of tools only": "I will use the search tool now.", "echoes the instruction": "the answer, in the language of the question"}
     assert reply.text == taken_at_its_word.get(name, "Paris")
 
 

@@ -66,6 +66,11 @@ class Evidence:
                 found.append(Source(n, text, _title(document), _uri(document)))
         return found
 
+    @property
+    def numbers(self) -> range | None:
+        """The numbers that may be cited; None where there is nothing to cite."""
+        return range(1, len(self.documents) + 1) if self.documents else None
+
     def cited(self, reply: AIMessage) -> AIMessage:
         """Resolve the citations of an answer; without any sources the answer is left as it is.
 
@@ -75,9 +80,9 @@ class Evidence:
         Returns:
             The answer without marks that point nowhere, with `citations` in its metadata.
         """
-        if not self.documents:
+        if self.numbers is None:
             return reply
-        markers = DeadMarkers(range(1, len(self.documents) + 1))
+        markers = DeadMarkers(self.numbers)
         text = markers.push(text_of(reply)) + markers.close()
         sources = self.sources(sum(len(document.page_content) for document in self.documents))
         places = {n: {"uri": _uri(document), **document.metadata} for n, document in enumerate(self.documents, 1)}

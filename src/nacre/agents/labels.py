@@ -110,7 +110,7 @@ def line_labels(text: str) -> list[Label]:
         while next_fence < len(fences) and fences[next_fence] < at:
             next_fence += 1
         if at >= skip_to:
-            label = _label_at(text, at, end)
+            label = label_at(text, at, end)
             if label:
                 labels.append(label)
             elif next_fence + 1 < len(fences) and fences[next_fence] == at and _holds_content(labels):
@@ -126,7 +126,17 @@ def _holds_content(labels: list[Label]) -> bool:
     return bool(labels) and labels[-1].kind in (Kind.INPUT, Kind.ACTION, Kind.ANSWER)
 
 
-def _label_at(text: str, at: int, end: int) -> Label | None:
+def label_at(text: str, at: int, end: int) -> Label | None:
+    """The label with which a line begins.
+
+    Args:
+        text: a reply.
+        at: where the line begins.
+        end: where it ends.
+
+    Returns:
+        The label, or None.
+    """
     match = _LINE.match(text, at, end)
     if not match:
         return None

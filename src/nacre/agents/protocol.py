@@ -19,7 +19,7 @@ from nacre.agents.trajectory import ActionInput, Step
 from nacre.expect import expect
 
 _THINK = ("think", "thinking", "reasoning", "thought_process", "scratchpad")
-_THINK_PAIRS = [(f"<{name}>", f"</{name}>") for name in _THINK] + [("◁think▷", "◁/think▷"), ("<|begin_of_thought|>", "<|end_of_thought|>")]
+THINK_PAIRS = [(f"<{name}>", f"</{name}>") for name in _THINK] + [("◁think▷", "◁/think▷"), ("<|begin_of_thought|>", "<|end_of_thought|>")]
 _SPECIAL = re.compile(r"<\|(?:im_end|im_start|eot_id|end_of_text|endoftext|end|assistant|eom_id|user|observation)\|>|</s>|<s>|\[/?INST\]|<｜end▁of▁sentence｜>")
 _INNER_INPUT = re.compile(r"(?:(?<![A-Za-z])(?:Action|Tool)[ _]?Input|行动输入|动作输入|行動輸入|工具输入)[*_]{0,3}[ ]?[:：][*_]{0,3}", re.IGNORECASE)
 _INNER_OBSERVATION = re.compile(r"(?:(?<=\s)|(?<=[。”\"]))[*_]{0,3}(?:Observation|观察结果|观察|觀察)[ ]?\d{0,3}[*_]{0,3}[ ]?[:：]")
@@ -73,7 +73,7 @@ def strip_reasoning(text: str) -> str:
     Returns:
         What the model said aloud.
     """
-    for opening, closing in _THINK_PAIRS:
+    for opening, closing in THINK_PAIRS:
         if closing in text and opening not in text.split(closing, 1)[0]:
             text = text.rsplit(closing, 1)[1]  # the chat template has already written the opening tag
         if opening in text:

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda, RunnableParallel
+from langchain_core.tools import BaseTool
 
 from nacre import prompts
+from nacre.agents.answer import AnswerReader, LiveAnswer, certain_answer, hides_reasoning
 from nacre.agents.approval import ApprovalRequest, Decision, only_from_observations
 from nacre.agents.arguments import Spec
 from nacre.agents.budget import CURRENT, Budget
@@ -99,6 +101,7 @@ class AgentRun:
         self.unreadable = 0
         self.echoed = ""
         self.blocks = False
+        self.hiding = False
 
     def go(self) -> Flow:
         """Think, act, observe, until there is an answer or a limit is reached.
@@ -110,7 +113,12 @@ class AgentRun:
             limit = self.budget.exhausted()
             if limit:
                 return (yield from self._finish(limit))
-            reply = yield from self._think()
+            showing = self._may_show()
+            reply = yield from self._think(showing)
+            certain = certain_answer(text_of(reply)) if showing else None
+            if certain is not None:
+                self.budget.add(steps=1)
+                return (yield from self._answer(reply, certain, "answer"))
             steps = self.speech.read(reply)
             foreign = self._foreign(steps, reply)
             if foreign is not None:
@@ -119,7 +127,7 @@ class AgentRun:
             if (steps[0].answer or "").strip():
                 if nacre_of(reply).get("abstained") and (yield from self._look()):
                     return (yield from self._finish("answer"))
-                return (yield from self._answer(reply, steps[0], "answer"))
+                return (yield from self._answer(reply, _tidy(steps[0]), "answer"))
             if steps[0].action is None:
                 if self.unreadable:
                     return (yield from self._finish("unreadable"))
@@ -133,11 +141,11 @@ class AgentRun:
 
     # --- thinking -----------------------------------------------------------------------------------------------------
 
-    def _think(self) -> Flow:
+    def _think(self, showing: bool) -> Flow:
         while True:
             asked = self.speech.messages(self.conversation, self._visible())
             try:
-                reply: AIMessage = yield Call(self.speech.target, asked, self.speech.options(self.kwargs))
+                reply: AIMessage = yield self._call(self.speech.target, asked, self.speech.options(self.kwargs), showing)
             except Exception as error:
                 other = self.speech.after(error)
                 if other is None:
@@ -146,7 +154,22 @@ class AgentRun:
             else:
                 self.budget.book_reply(asked, reply)
                 self.blocks = isinstance(reply.content, list)
+                self.hiding = self.hiding or hides_reasoning(text_of(reply))
                 return reply
+
+    def _call(self, target: Runnable[Any, Any], asked: list[BaseMessage], options: dict[str, Any], showing: bool, *, last: bool = False) -> Call:
+        """A call of the model whose final answer, if it turns out to be one, is shown while it is written."""
+        if not showing:
+            return Call(target, asked, options)
+        return Call(target, asked, options, live=True, through=LiveAnswer(AnswerReader(last=last), self.evidence.numbers), quiet=True)
+
+    def _may_show(self) -> bool:
+        """Whether an answer can be certain before the reply is whole.
+
+        Not where the reply may be discarded for a first look (see `_look`) or may go to the caller with calls of the
+        caller's tools, nor with a model that has been seen to reason without saying where its reasoning begins.
+        """
+        return not (self.hiding or "tools" in self.kwargs or self._unlooked())
 
     def _visible(self) -> list[Turn]:
         """The turns that fit into the model's window beside the conversation and the reply."""
@@ -277,16 +300,22 @@ class AgentRun:
 
     def _look(self) -> Generator[Call, Any, bool]:
         """Nobody gives up without having looked: the question itself goes to the first tool that takes questions."""
-        tool = next((spec.tool for spec in self.agent.toolbox.specs.values() if facts_of(spec.tool).looks_up), None)
-        if tool is None or self.budget.tool_calls or not self.question.strip():
+        tool = self._unlooked()
+        if tool is None:
             return False
         yield from self._act(AIMessage(""), (Step(action=tool.name, action_input=self.question),))
         return True
 
+    def _unlooked(self) -> BaseTool | None:
+        """The first tool that takes questions, as long as nothing at all has been looked up."""
+        if self.budget.tool_calls or not self.question.strip():
+            return None
+        return next((spec.tool for spec in self.agent.toolbox.specs.values() if facts_of(spec.tool).looks_up), None)
+
     # --- ending -------------------------------------------------------------------------------------------------------
 
     def _answer(self, reply: AIMessage, step: Step, stopped: str) -> Flow:
-        text = unframe(clean_text(step.answer or "")).strip()
+        text = step.answer
         if not text:
             return (yield from self._refuse(stopped))
         yield from self._show(replace(step, answer=text, status="final"))
@@ -308,13 +337,17 @@ class AgentRun:
             prompts.load("react/final", self.language).render(question=self.question, observations=self._found()),
         )
         options = {name: value for name, value in self.kwargs.items() if name not in ("tools", "tool_choice")}
-        reply: AIMessage = yield Call(self.agent.inner, asked, options)
+        showing = not self.hiding
+        reply: AIMessage = yield self._call(self.agent.inner, asked, options, showing, last=True)
         self.budget.book_reply(asked, reply)
+        certain = certain_answer(text_of(reply), last=True) if showing else None
+        if certain is not None:
+            return (yield from self._answer(reply, certain, reason))
         step = parse_react(text_of(reply), self.agent.toolbox.names)
         if step.action is not None or reply.tool_calls:
             return (yield from self._refuse(reason))
         said = _NEXT_QUESTION.split(step.answer if step.answer is not None else step.thought, maxsplit=1)[0]
-        return (yield from self._answer(reply, Step(thought=step.thought if step.answer is not None else "", answer=said), reason))
+        return (yield from self._answer(reply, _tidy(Step(thought=step.thought if step.answer is not None else "", answer=said)), reason))
 
     def _found(self) -> str:
         """All that was observed: documents as numbered sources, the rest as framed data."""
@@ -336,6 +369,10 @@ class AgentRun:
             reply = reply.model_copy(update={"additional_kwargs": {**reply.additional_kwargs, "reasoning_content": self.echoed}})
         steps = [step for turn in self.turns for step in turn.steps]
         return with_nacre(reply, trajectory=to_data(steps), usage=self.budget.data(), stopped=stopped, protocol=self.speech.name)
+
+
+def _tidy(step: Step) -> Step:
+    return replace(step, answer=unframe(clean_text(step.answer or "")).strip())
 
 
 def _tool_name(tool: Any) -> str:
