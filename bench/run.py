@@ -1,4 +1,4 @@
-"""Run every benchmark and write docs/benchmarks.md: what was printed, under the command that printed it.
+"""Run every benchmark and write docs/benchmarks.md: a chart, then what was printed, under the command that printed it.
 
 python bench/run.py [NAME ...]     # only these: "retrieval", "sandbox", …
 """
@@ -22,7 +22,7 @@ BENCHMARKS: dict[str, tuple[str, tuple[str, ...]]] = {
     "layers": ("What a layer costs", ()),
     "quote": ("The embedded default model", ()),
     "evaluation": ("The gate, the metrics, refusals", ()),
-    "retrieval": ("Retrieval quality and indexing, beside LangChain and LlamaIndex", ()),
+    "retrieval": ("Retrieval quality, indexing and queries, beside LangChain, LlamaIndex and Haystack", ()),
     "kb_scale": ("Large knowledge bases and permissions", ()),
     "crash": ("kill -9 during a sync", ()),
     "encoder": ("The sentence encoder, beside sentence-transformers", ()),
@@ -32,7 +32,10 @@ BENCHMARKS: dict[str, tuple[str, tuple[str, ...]]] = {
     "pal": ("Published programs, replayed", ()),
     "react": ("The ReAct parser and loop", ()),
     "server": ("The server under load", ()),
+    "judge": ("A small real model as judge", ()),
 }
+
+ALT = "Bars: how many times as good at ranking, as fast at indexing and as fast with a question Nacre is as each peer; the figures stand below."
 
 
 def measure(name: str, arguments: tuple[str, ...]) -> tuple[str, int]:
@@ -79,6 +82,10 @@ def main() -> int:
         (KEPT / f"{name}.md").write_text(f"## {title}\n\n{facts}\n\n```text\n{text.rstrip()}\n```\n", "utf-8")
     machine = f"{platform.system()}, Python {platform.python_version()}, {os.cpu_count()} cores"
     head = f"# Benchmarks\n\nWritten by `make bench` on a machine with {machine}. Times differ from machine to machine: compare the ratios.\n"
+    chart = ROOT / "docs" / "benchmarks.svg"
+    subprocess.run([sys.executable, "bench/chart.py"], cwd=ROOT)  # leaves the last one where no peer was measured
+    if chart.exists():
+        head += f"\n![{ALT}]({chart.name})\n"
     sections = [(KEPT / f"{name}.md").read_text("utf-8") for name in BENCHMARKS if (KEPT / f"{name}.md").exists()]
     PAGE.write_text("\n".join([head, *sections]), "utf-8")
     print("missed or failed: " + ", ".join(failed) if failed else "all targets met")

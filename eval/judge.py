@@ -49,14 +49,20 @@ def judge_answers(
         on_progress: called with (done, all) answers.
 
     Returns:
-        The report: a mean from 0 to 1 for each criterion; `unjudged`, how often the judge gave no score; with labels
+        The report: a mean from 0 to 1 for each criterion; `unjudged`, how often the judge gave no score, and `prose`, how
+        often of these it did reply, but without a score on the scale; with labels
         `agreement` (share) and `kappa` (Cohen, 1960) by criterion.
 
     Raises:
         EvaluationError: there is nothing to judge, or a criterion is unknown.
     """
     if unknown := set(criteria) - set(CRITERIA):
-        raise EvaluationError(tr(f"Unknown criteria {sorted(unknown)}; there are {CRITERIA}.", f"未知标准 {sorted(unknown)}；可用：{CRITERIA}。"))
+        raise EvaluationError(
+            tr(
+                f"Unknown criteria {sorted(unknown)}; there are {CRITERIA}.",
+                f"未知标准 {sorted(unknown)}；可用：{CRITERIA}。",
+            )
+        )
     rows = [{"id": str(n), **item} for n, item in enumerate(items, 1) if item.get("answer") and item.get("question")]
     if not rows:
         raise EvaluationError(tr("There is no answer to judge.", "没有可评审的回答。"))
@@ -74,7 +80,13 @@ def judge_answers(
         done_file=out / "items.jsonl" if out else None, key=json.dumps(settings), on_progress=on_progress,
     )  # fmt: skip
     missing = sum(item.get(criterion) is None for item in found for criterion in criteria)
-    figures: dict[str, Any] = {"questions": len(found), "unjudged": missing, **_agreements(found, criteria)}
+    failed = sum(f"{criterion} error" in item for item in found for criterion in criteria)
+    figures: dict[str, Any] = {
+        "questions": len(found),
+        "unjudged": missing,
+        "prose": missing - failed,
+        **_agreements(found, criteria),
+    }
     return Report("judge", tuple(criteria), found, figures, settings)
 
 
@@ -86,7 +98,7 @@ def _verdict(model: BaseChatModel, criterion: str, row: Mapping[str, Any]) -> It
     try:
         reply = text_of(model.invoke(prompt))
     except Exception as error:  # a judge that cannot be reached leaves the score open and the answer as it is
-        return {criterion: None, f"{criterion} reason": f"{type(error).__name__}: {error}"}
+        return {criterion: None, f"{criterion} error": f"{type(error).__name__}: {error}"}
     told = last_object(reply)
     return {criterion: score_of(told), f"{criterion} reason": str(told.get("reason", reply[:200]))}
 
@@ -183,14 +195,20 @@ def judge_pairs(
         EvaluationError: the runs share no answered question.
     """
     old = {str(item["id"]): item for item in before["items"]}
-    pairs = [(old[str(i["id"])], i) for i in after["items"] if old.get(str(i["id"]), {}).get("answer") and i.get("answer")]
+    pairs = [
+        (old[str(i["id"])], i) for i in after["items"] if old.get(str(i["id"]), {}).get("answer") and i.get("answer")
+    ]
     if not pairs:
         raise EvaluationError(tr("The two runs share no answered question.", "两次运行没有共同的已回答问题。"))
 
     def judged(pair: tuple[Item, Item]) -> Item:
         first, second = pair
         question, sources = str(second["question"]), second.get("sources") or ()
-        preferred = 0.5 if first["answer"] == second["answer"] else prefer(model, question, first["answer"], second["answer"], sources)
+        preferred = (
+            0.5
+            if first["answer"] == second["answer"]
+            else prefer(model, question, first["answer"], second["answer"], sources)
+        )
         return {"question": question, "before": first["answer"], "after": second["answer"], "preferred": preferred}
 
     items = run_items(pairs, judged, name=lambda pair: str(pair[1]["id"]), workers=workers, on_progress=on_progress)
@@ -248,7 +266,11 @@ def _agreements(items: Sequence[Item], criteria: Sequence[str]) -> dict[str, flo
 
 def _sources(row: Mapping[str, Any]) -> str:
     texts = [str(text) for text in row.get("sources") or ()]
-    return render_sources([Source(n, text) for n, text in enumerate(texts, 1)]) if texts else tr("(no sources)", "（无资料）")
+    return (
+        render_sources([Source(n, text) for n, text in enumerate(texts, 1)])
+        if texts
+        else tr("(no sources)", "（无资料）")
+    )
 
 
 def _name(model: BaseChatModel) -> Any:

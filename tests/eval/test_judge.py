@@ -27,7 +27,7 @@ def test_prose_and_errors_are_counted_and_left_out_of_the_mean() -> None:
     replies = ['{"score": 5}', "It is a fine answer.", RuntimeError("down"), '{"score": 1, "reason": "x"}']
     report = judge_answers([{**ITEM, "id": str(n)} for n in range(4)], ScriptedChatModel(replies), criteria=["helpful"])
     summary = report.summary()
-    assert (summary["helpful"], summary["unjudged"]) == (0.5, 2)
+    assert (summary["helpful"], summary["unjudged"], summary["prose"]) == (0.5, 2, 1)
     assert summary["settings"]["prompts"] == {"helpful": 1} and summary["settings"]["judge"]
 
 
