@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import cast
+from dataclasses import dataclass
+from typing import Annotated, cast
 
-from fastapi import Request
+from fastapi import Depends, Request
 
 from nacre.language import tr
 from nacre.server.bases import MAIN
@@ -89,6 +90,53 @@ def store_of(state: State, asker: Asker, store: str) -> Row:
     if row is None:
         raise not_found(store)
     return row
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A request to a vector store that its asker may use.
+
+    Args:
+        state: the server's.
+        asker: who asks.
+        row: of the table `stores`.
+    """
+
+    state: State
+    asker: Asker
+    row: Row
+
+    @property
+    def store(self) -> str:
+        """Its id."""
+        return str(self.row["id"])
+
+    def entries(self, batch: str | None = None) -> list[Row]:
+        """The asker's files in it.
+
+        Args:
+            batch: only those of this batch.
+
+        Returns:
+            Rows of the table `entries`.
+        """
+        of_batch, value = ("", ()) if batch is None else (" and batch = ?", (batch,))
+        return self.state.records.select("entries", f"store = ? and owner = ?{of_batch}", (self.store, self.asker.id, *value))
+
+
+async def _visit(request: Request, store: str) -> Visit:
+    state, asker = state_of(request), asker_of(request)
+    return Visit(state, asker, store_of(state, asker, store))
+
+
+async def _change(request: Request, store: str) -> Visit:
+    state, asker = state_of(request), asker_of(request, writing=True)
+    return Visit(state, asker, store_of(state, asker, store))
+
+
+Visited = Annotated[Visit, Depends(_visit)]
+Changed = Annotated[Visit, Depends(_change)]
+"""As `Visited`, by a key that may change something."""
 
 
 def check_model(state: State, asker: Asker, name: str) -> tuple[str, str]:

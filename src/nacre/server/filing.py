@@ -8,6 +8,7 @@ from typing import Any
 
 from nacre.errors import LockedError
 from nacre.language import tr
+from nacre.server.context import Visit
 from nacre.server.ingest import uri_of
 from nacre.server.keys import Asker
 from nacre.server.problems import Problem, not_found
@@ -18,13 +19,11 @@ _PATIENCE_S = 30.0
 Attributes = dict[str, str | float | bool]
 
 
-def file_in(state: State, asker: Asker, store: str, files: list[Row], attributes: Attributes | None, batch: str | None) -> None:
+def file_in(visit: Visit, files: list[Row], attributes: Attributes | None, batch: str | None) -> None:
     """Put files on the list of what is to be read into a store.
 
     Args:
-        state: the server's.
-        asker: whose files they are.
-        store: id of the vector store.
+        visit: to the vector store, of the one whose files they are.
         files: rows of the table `files`.
         attributes: given to each; `principals` narrows who may see it.
         batch: id of their batch.
@@ -32,16 +31,16 @@ def file_in(state: State, asker: Asker, store: str, files: list[Row], attributes
     Raises:
         Problem: the principals are not the asker's own.
     """
-    principals = _audience(asker, attributes)
+    principals = _audience(visit.asker, attributes)
     for file in files:
         row = {
-            "store": store, "file": file["id"], "batch": batch, "owner": asker.id, "bytes": file["bytes"],
+            "store": visit.store, "file": file["id"], "batch": batch, "owner": visit.asker.id, "bytes": file["bytes"],
             "principals": json.dumps(principals) if principals else None, "attributes": json.dumps(attributes or {}),
             "status": "in_progress", "created": int(time.time()),
         }  # fmt: skip
-        state.records.insert("entries", row)
+        visit.state.records.insert("entries", row)
     if files:
-        state.ingestion.wake()
+        visit.state.ingestion.wake()
 
 
 def take_out(state: State, store: str, file: Row) -> None:
@@ -68,15 +67,14 @@ def take_out(state: State, store: str, file: Row) -> None:
             time.sleep(0.1)
 
 
-def nudge(state: State, store: str) -> None:
+def nudge(visit: Visit) -> None:
     """Keep the ingestion process alive for a client that waits for a store, should it have died.
 
     Args:
-        state: the server's.
-        store: id of the vector store.
+        visit: to the vector store.
     """
-    if state.records.one("entries", "store = ? and status = 'in_progress'", store):
-        state.ingestion.wake()
+    if visit.state.records.one("entries", "store = ? and status = 'in_progress'", visit.store):
+        visit.state.ingestion.wake()
 
 
 def counts_of(rows: list[Row]) -> dict[str, int]:
@@ -92,13 +90,11 @@ def counts_of(rows: list[Row]) -> dict[str, int]:
     return {**{name: states.count(name) for name in ("in_progress", "completed", "failed", "cancelled")}, "total": len(rows)}
 
 
-def entry_of(state: State, asker: Asker, store: str, file: str) -> dict[str, Any]:
+def entry_of(visit: Visit, file: str) -> dict[str, Any]:
     """One file of the asker in a store.
 
     Args:
-        state: the server's.
-        asker: who asks.
-        store: id of the vector store.
+        visit: to the vector store.
         file: id of the file.
 
     Returns:
@@ -107,19 +103,17 @@ def entry_of(state: State, asker: Asker, store: str, file: str) -> dict[str, Any
     Raises:
         Problem: there is none, or it is someone else's.
     """
-    row = state.records.one("entries", "store = ? and file = ? and owner = ?", store, file, asker.id)
+    row = visit.state.records.one("entries", "store = ? and file = ? and owner = ?", visit.store, file, visit.asker.id)
     if row is None:
         raise not_found(file)
     return describe_entry(row)
 
 
-def batch_of(state: State, asker: Asker, store: str, batch: str) -> dict[str, Any]:
+def batch_of(visit: Visit, batch: str) -> dict[str, Any]:
     """One batch of the asker's.
 
     Args:
-        state: the server's.
-        asker: who asks.
-        store: id of the vector store.
+        visit: to the vector store.
         batch: id of the batch.
 
     Returns:
@@ -128,7 +122,7 @@ def batch_of(state: State, asker: Asker, store: str, batch: str) -> dict[str, An
     Raises:
         Problem: there is none, or it is someone else's.
     """
-    rows = state.records.select("entries", "store = ? and batch = ? and owner = ?", (store, batch, asker.id))
+    rows = visit.entries(batch)
     if not rows:
         raise not_found(batch)
     counts = counts_of(rows)
@@ -137,7 +131,7 @@ def batch_of(state: State, asker: Asker, store: str, batch: str) -> dict[str, An
         "id": batch,
         "object": "vector_store.files_batch",
         "created_at": rows[0]["created"],
-        "vector_store_id": store,
+        "vector_store_id": visit.store,
         "status": status,
         "file_counts": counts,
     }

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, Field
 
-from nacre.server.context import asker_of, state_of, store_of
+from nacre.server.context import Changed, Visited
 from nacre.server.filing import Attributes, batch_of, describe_entry, entry_of, file_in, nudge, take_out
 from nacre.server.paging import Paged
 from nacre.server.records import new_id
@@ -32,149 +32,125 @@ class NewBatch(BaseModel):
 
 
 @router.post("/{store}/files")
-async def add(request: Request, store: str, body: NewEntry) -> dict[str, Any]:
+async def add(visit: Changed, body: NewEntry) -> dict[str, Any]:
     """Add a file; it is read in the background.
 
     Args:
-        request: the client's.
-        store: id of the vector store.
+        visit: to the vector store.
         body: what is asked for.
 
     Returns:
         A vector store file object.
     """
-    state, asker = state_of(request), asker_of(request, writing=True)
-    store_of(state, asker, store)
-    file_in(state, asker, store, [own_file(state, asker, body.file_id)], body.attributes, None)
-    return entry_of(state, asker, store, body.file_id)
+    file_in(visit, [own_file(visit.state, visit.asker, body.file_id)], body.attributes, None)
+    return entry_of(visit, body.file_id)
 
 
 @router.get("/{store}/files")
-async def entries(request: Request, store: str, page: Paged, filter: str | None = None) -> dict[str, Any]:
+async def entries(visit: Visited, page: Paged, filter: str | None = None) -> dict[str, Any]:
     """List the asker's files in a store, each with its state and, where it failed, the reason.
 
     Args:
-        request: the client's.
-        store: id of the vector store.
+        visit: to the vector store.
         page: which part of the list.
         filter: only files of this state.
 
     Returns:
         A list of vector store file objects.
     """
-    state, asker = state_of(request), asker_of(request)
-    store_of(state, asker, store)
-    rows = state.records.select("entries", "store = ? and owner = ?", (store, asker.id))
+    rows = visit.entries()
     return page.of([describe_entry(row) for row in rows if filter in (None, row["status"])])
 
 
 @router.get("/{store}/files/{file}")
-async def entry(request: Request, store: str, file: str) -> dict[str, Any]:
+async def entry(visit: Visited, file: str) -> dict[str, Any]:
     """One file's state.
 
     Args:
-        request: the client's.
-        store: id of the vector store.
+        visit: to the vector store.
         file: id of the file.
 
     Returns:
         A vector store file object.
     """
-    state, asker = state_of(request), asker_of(request)
-    store_of(state, asker, store)
-    nudge(state, store)
-    return entry_of(state, asker, store, file)
+    nudge(visit)
+    return entry_of(visit, file)
 
 
 @router.delete("/{store}/files/{file}")
-async def remove(request: Request, store: str, file: str) -> dict[str, Any]:
+async def remove(visit: Changed, file: str) -> dict[str, Any]:
     """Take a file out of a store: from then on no search finds it.
 
     Args:
-        request: the client's.
-        store: id of the vector store.
+        visit: to the vector store.
         file: id of the file.
 
     Returns:
         What was taken out.
     """
-    state, asker = state_of(request), asker_of(request, writing=True)
-    store_of(state, asker, store)
-    entry_of(state, asker, store, file)
-    await run_in_threadpool(take_out, state, store, own_file(state, asker, file))
+    entry_of(visit, file)
+    await run_in_threadpool(take_out, visit.state, visit.store, own_file(visit.state, visit.asker, file))
     return {"id": file, "object": "vector_store.file.deleted", "deleted": True}
 
 
 @router.post("/{store}/file_batches")
-async def add_batch(request: Request, store: str, body: NewBatch) -> dict[str, Any]:
+async def add_batch(visit: Changed, body: NewBatch) -> dict[str, Any]:
     """Add many files; they are read in the background.
 
     Args:
-        request: the client's.
-        store: id of the vector store.
+        visit: to the vector store.
         body: what is asked for.
 
     Returns:
         A batch object.
     """
-    state, asker = state_of(request), asker_of(request, writing=True)
-    store_of(state, asker, store)
     batch = new_id("vsfb")
-    file_in(state, asker, store, [own_file(state, asker, file) for file in body.file_ids], body.attributes, batch)
-    return batch_of(state, asker, store, batch)
+    file_in(visit, [own_file(visit.state, visit.asker, file) for file in body.file_ids], body.attributes, batch)
+    return batch_of(visit, batch)
 
 
 @router.get("/{store}/file_batches/{batch}")
-async def batch(request: Request, store: str, batch: str) -> dict[str, Any]:
+async def batch(visit: Visited, batch: str) -> dict[str, Any]:
     """How far a batch has been read.
 
     Args:
-        request: the client's.
-        store: id of the vector store.
+        visit: to the vector store.
         batch: id of the batch.
 
     Returns:
         A batch object.
     """
-    state, asker = state_of(request), asker_of(request)
-    store_of(state, asker, store)
-    nudge(state, store)
-    return batch_of(state, asker, store, batch)
+    nudge(visit)
+    return batch_of(visit, batch)
 
 
 @router.post("/{store}/file_batches/{batch}/cancel")
-async def cancel(request: Request, store: str, batch: str) -> dict[str, Any]:
+async def cancel(visit: Changed, batch: str) -> dict[str, Any]:
     """Leave the rest of a batch unread.
 
     Args:
-        request: the client's.
-        store: id of the vector store.
+        visit: to the vector store.
         batch: id of the batch.
 
     Returns:
         A batch object.
     """
-    state, asker = state_of(request), asker_of(request, writing=True)
-    store_of(state, asker, store)
     sql = "update entries set status = 'cancelled' where store = ? and batch = ? and owner = ? and status = 'in_progress' and tries = 0"
-    state.records.change(sql, store, batch, asker.id)
-    return batch_of(state, asker, store, batch)
+    visit.state.records.change(sql, visit.store, batch, visit.asker.id)
+    return batch_of(visit, batch)
 
 
 @router.get("/{store}/file_batches/{batch}/files")
-async def batch_entries(request: Request, store: str, batch: str, page: Paged) -> dict[str, Any]:
+async def batch_entries(visit: Visited, batch: str, page: Paged) -> dict[str, Any]:
     """List the files of a batch.
 
     Args:
-        request: the client's.
-        store: id of the vector store.
+        visit: to the vector store.
         batch: id of the batch.
         page: which part of the list.
 
     Returns:
         A list of vector store file objects.
     """
-    state, asker = state_of(request), asker_of(request)
-    store_of(state, asker, store)
-    rows = state.records.select("entries", "store = ? and batch = ? and owner = ?", (store, batch, asker.id))
+    rows = visit.entries(batch)
     return page.of([describe_entry(row) for row in rows])

@@ -12,13 +12,11 @@ from pydantic import BaseModel, Field
 
 from nacre.language import tr
 from nacre.server.bases import MAIN
-from nacre.server.context import asker_of, state_of, store_of
+from nacre.server.context import Changed, Visit, Visited, asker_of, state_of, store_of
 from nacre.server.filing import counts_of, file_in, nudge
-from nacre.server.keys import Asker
 from nacre.server.paging import Paged
 from nacre.server.problems import Problem
 from nacre.server.records import Row, new_id
-from nacre.server.state import State
 from nacre.server.uploads import own_file
 
 router = APIRouter(prefix="/v1/vector_stores")
@@ -62,8 +60,9 @@ async def create(request: Request, body: NewStore) -> dict[str, Any]:
     store: Row = {"id": new_id("vs"), "owner": asker.id, "name": body.name or "", "metadata": json.dumps(body.metadata or {}), "created": int(time.time())}
     state.records.insert("stores", store)
     await run_in_threadpool(state.bases.get, store["id"])
-    file_in(state, asker, store["id"], files, None, None)
-    return describe(state, store, asker)
+    made = Visit(state, asker, store)
+    file_in(made, files, None, None)
+    return describe(made)
 
 
 @router.get("")
@@ -79,95 +78,83 @@ async def stores(request: Request, page: Paged) -> dict[str, Any]:
     """
     state, asker = state_of(request), asker_of(request)
     rows = [store_of(state, asker, MAIN), *state.records.select("stores", "owner = ?", (asker.id,))]
-    return page.of([describe(state, row, asker) for row in rows])
+    return page.of([describe(Visit(state, asker, row)) for row in rows])
 
 
 @router.get("/{store}")
-async def store(request: Request, store: str) -> dict[str, Any]:
+async def store(visit: Visited) -> dict[str, Any]:
     """One vector store, and how far its files have been read.
 
     Args:
-        request: the client's.
-        store: id of the vector store.
+        visit: to the vector store.
 
     Returns:
         A vector store object.
     """
-    state, asker = state_of(request), asker_of(request)
-    row = store_of(state, asker, store)
-    nudge(state, store)
-    return describe(state, row, asker)
+    nudge(visit)
+    return describe(visit)
 
 
 @router.post("/{store}")
-async def change(request: Request, store: str, body: ChangedStore) -> dict[str, Any]:
+async def change(visit: Changed, body: ChangedStore) -> dict[str, Any]:
     """Rename a vector store.
 
     Args:
-        request: the client's.
-        store: id of the vector store.
+        visit: to the vector store.
         body: what is asked for.
 
     Returns:
         A vector store object.
     """
-    state, asker = state_of(request), asker_of(request, writing=True)
-    row = _own(state, asker, store)
+    row = _own(visit)
     row |= {"name": row["name"] if body.name is None else body.name}
     row |= {"metadata": row["metadata"] if body.metadata is None else json.dumps(body.metadata)}
-    state.records.insert("stores", row)
-    return describe(state, row, asker)
+    visit.state.records.insert("stores", row)
+    return describe(visit)
 
 
 @router.delete("/{store}")
-async def delete(request: Request, store: str) -> dict[str, Any]:
+async def delete(visit: Changed) -> dict[str, Any]:
     """Delete a vector store; its files stay.
 
     Args:
-        request: the client's.
-        store: id of the vector store.
+        visit: to the vector store.
 
     Returns:
         What was deleted.
     """
-    state, asker = state_of(request), asker_of(request, writing=True)
-    _own(state, asker, store)
-    state.records.db.write([("delete from entries where store = ?", (store,)), ("delete from stores where id = ?", (store,))])
-    await run_in_threadpool(state.bases.drop, store)
+    store, records = str(_own(visit)["id"]), visit.state.records
+    records.db.write([("delete from entries where store = ?", (store,)), ("delete from stores where id = ?", (store,))])
+    await run_in_threadpool(visit.state.bases.drop, store)
     return {"id": store, "object": "vector_store.deleted", "deleted": True}
 
 
 @router.post("/{store}/search")
-async def search(request: Request, store: str, body: Search) -> dict[str, Any]:
+async def search(visit: Visited, body: Search) -> dict[str, Any]:
     """Search a store, as the asker.
 
     Args:
-        request: the client's.
-        store: id of the vector store.
+        visit: to the vector store.
         body: what is asked for.
 
     Returns:
         A page of search results.
     """
-    state, asker = state_of(request), asker_of(request)
-    store_of(state, asker, store)
     queries = [body.query] if isinstance(body.query, str) else body.query
-    hits = await run_in_threadpool(_search, state, asker, store, " ".join(queries), body.max_num_results)
+    hits = await run_in_threadpool(_search, visit, " ".join(queries), body.max_num_results)
     return {"object": "vector_store.search_results.page", "search_query": queries, "data": hits, "has_more": False, "next_page": None}
 
 
-def describe(state: State, store: Row, asker: Asker) -> dict[str, Any]:
+def describe(visit: Visit) -> dict[str, Any]:
     """A vector store as OpenAI describes it.
 
     Args:
-        state: the server's.
-        store: row of the table `stores`.
-        asker: who asks: only their own files are counted.
+        visit: to it; only the asker's own files are counted.
 
     Returns:
         A vector store object; `eta_s` says in how many seconds its files may be read.
     """
-    rows = state.records.select("entries", "store = ? and owner = ?", (store["id"], asker.id))
+    store, rows = visit.row, visit.entries()
     counts = counts_of(rows)
     pace = [row["seconds"] for row in rows if row["seconds"]][-20:]
     eta = counts["in_progress"] * sum(pace) / len(pace) if pace and counts["in_progress"] else None
@@ -185,10 +172,10 @@ def describe(state: State, store: Row, asker: Asker) -> dict[str, Any]:
     }
 
 
-def _search(state: State, asker: Asker, store: str, query: str, k: int) -> list[dict[str, Any]]:
-    base = state.bases.get(store)
+def _search(visit: Visit, query: str, k: int) -> list[dict[str, Any]]:
+    base = visit.state.bases.get(visit.store)
     found = []
-    for hit in base.search(query, k=k, principals=asker.principals):
+    for hit in base.search(query, k=k, principals=visit.asker.principals):
         place = {"uri": hit.uri, "document_id": hit.document_id, "page": hit.page, "start": hit.start, "end": hit.end, "title": hit.title}
         found.append(
             {
@@ -202,7 +189,7 @@ def _search(state: State, asker: Asker, store: str, query: str, k: int) -> list[
     return found
 
 
-def _own(state: State, asker: Asker, store: str) -> Row:
-    if store == MAIN:
+def _own(visit: Visit) -> Row:
+    if visit.store == MAIN:
         raise Problem(403, tr('"main" is the server\'s own and stays as it is.', "“main” 属于服务器本身，不能更改。"), "main_store")
-    return store_of(state, asker, store)
+    return visit.row
