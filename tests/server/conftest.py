@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import socket
 import threading
 import time
@@ -16,12 +17,16 @@ import pytest
 pytest.importorskip("fastapi")
 uvicorn = pytest.importorskip("uvicorn")
 
+from langchain_core.language_models import BaseChatModel  # noqa: E402
+
 from nacre import KnowledgeBase, ScriptedChatModel  # noqa: E402
 from nacre.retrieval.source import TextSource  # noqa: E402
 from nacre.server.app import create_app  # noqa: E402
 from nacre.server.run import PatientProtocol  # noqa: E402
 from nacre.server.settings import Settings  # noqa: E402
 
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 OPENING = "The workshop opens at nine in the morning. Tea is served until five."
 SALARY = "The salary of the director is ninety thousand pearls a year."
 
@@ -74,7 +79,7 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Running]]:
             fill(kb)
         more = {name: server.pop(name) for name in ("stacks", "prices", "audio") if name in server}
         settings = Settings.model_validate({"kb": kb, "server": server, **more})
-        app = create_app(settings, ScriptedChatModel(replies, delay_s=delay_s))
+        app = create_app(settings, replies if isinstance(replies, BaseChatModel) else ScriptedChatModel(replies, delay_s=delay_s))
         protocol = type("Protocol", (PatientProtocol,), {"patience_s": settings.server.patience_s})
         listening = socket.create_server(("127.0.0.1", 0))
         instance = uvicorn.Server(uvicorn.Config(app, http=protocol, ws="none", log_config=None, access_log=False, timeout_graceful_shutdown=2))
@@ -91,3 +96,15 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Running]]:
         instance.should_exit = True
         thread.join(15)
         assert not thread.is_alive()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A real Chromium."""
+    sync = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
+    if CHROMIUM is None:
+        pytest.skip("no Chromium: apt-get install chromium")
+    with sync.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()

@@ -5,27 +5,16 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
-from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 
 import pytest
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+from nacre import KnowledgeBase
+from nacre.connectors.models import load_model
+from nacre.retrieval.source import TextSource
+
 PAGE = files("nacre.server").joinpath("page")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[object]:
-    sync = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
-    if CHROMIUM is None:
-        pytest.skip("no Chromium: apt-get install chromium")
-    with sync.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield chromium
-        chromium.close()
 
 
 def visit(browser, url: str, **options):
@@ -87,6 +76,25 @@ def test_asking_citing_uploading_and_judging(serve, browser):
     page.close()
 
 
+def test_the_sample_documents_as_the_picture_of_the_readme_shows_them(serve, browser, tmp_path):
+    samples = files("nacre.eval").joinpath("sample_kb", "documents")
+    texts = {"Employee Handbook": "en/employee-handbook.md", "员工手册": "zh/staff-handbook.md"}
+    with KnowledgeBase.open(tmp_path / "sample", "none") as base:
+        base.sync(TextSource("file:///srv/documents/", [(f"file:///srv/documents/{path}", samples.joinpath(path).read_text("utf-8"), title) for title, path in texts.items()]))
+    page = visit(browser, serve(load_model("quote"), folder=tmp_path / "sample", trace=True).url)
+    ask(page, "How long does the trial period last?")
+    ask(page, "员工每周可以居家办公几天？")
+    assert "两天" in page.inner_text(".message.assistant >> nth=1")
+    page.set_input_files("#files", [{"name": name, "mimeType": "text/plain", "buffer": content} for name, content in (("tea.md", b"Tea at five."), ("scan.pdf", b"%PDF-1.7 x"))])
+    page.wait_for_selector(".upload.completed", timeout=30_000)
+    page.wait_for_selector(".upload.failed", timeout=30_000)
+    page.click(".cite >> nth=0")
+    assert page.wait_for_selector("#cited").inner_text() == "The trial period lasts four months."
+    page.mouse.move(0, 0)
+    shoot(page, "page")
+    page.close()
+
+
 def test_what_a_model_or_a_document_writes_is_never_markup(serve, browser):
     evil = '<img src=x onerror="document.title=1"><script>document.title=2</script> [1] [click](javascript:alert(1))'
     server = serve(lambda messages, n: evil)
@@ -115,6 +123,76 @@ def test_the_program_of_pal_and_its_result_are_shown(serve, browser):
     assert "ans = 6 * 7" in page.inner_text(".message.assistant")
     assert page.inner_text(".value").split() == ["Result", "42"]
     page.close()
+
+
+def test_how_an_answer_came_about_is_shown_to_whoever_asked(serve, browser):
+    replies = ('Thought: I look.\nAction: search_knowledge_base\nAction Input: {"query": "tea"}', "Final Answer: Until five [1].")
+    page = visit(browser, serve(lambda messages, n: replies[min(n, 1)], trace=True).url)
+    page.select_option("#model", "nacre-agent")
+    ask(page, "When is tea served?")
+    page.locator("[data-how]").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#how-body .facts")
+    assert page.evaluate("document.activeElement.id") == "how-title"
+    assert page.locator(".call .head b").all_inner_texts() == ["ReAct", "ScriptedChatModel", "search_knowledge_base", "KnowledgeBaseRetriever", "ScriptedChatModel"]
+    assert all(re.fullmatch(r"\d+ ms|\d+\.\d s", text.split("\n")[-1]) for text in page.locator(".call .head").all_inner_texts())
+    assert re.search(r"\d+ \+ \d+ tokens", page.locator(".call").nth(1).inner_text())
+    page.locator(".call summary").first.click()
+    assert "When is tea served?" in page.locator(".call details[open] pre").first.inner_text()
+    assert "I look." in page.inner_text(".walk") and page.locator("#how-body h3").all_inner_texts() == ["What was called", "Passages found", "Steps"]
+    shoot(page, "trace")
+    page.locator("#how-body > .chips .chip").first.click()
+    page.wait_for_selector("#cited")
+    page.keyboard.press("Escape")  # back to where the source was opened from
+    assert page.locator("#source").is_hidden() and page.locator("#how").is_visible()
+    page.keyboard.press("Escape")
+    assert page.locator("#how").is_hidden()
+    assert page.complaints == []
+    page.close()
+    page = visit(browser, serve().url)
+    ask(page, "When does the workshop open?")
+    assert page.locator("[data-how]").count() == 0  # no traces are kept
+    page.close()
+
+
+def test_an_error_is_told_in_the_language_of_the_page_and_asked_again(serve, browser):
+    server = serve(lambda messages, n: RuntimeError("secret") if n == 0 else "The workshop opens at nine [1].")
+    page = visit(browser, server.url, locale="zh-CN")
+    ask(page, "When does the workshop open?")
+    assert page.inner_text(".message .error").startswith("服务器内部出错")
+    assert re.search(r"req_[0-9a-f]{24}", page.inner_text(".message.assistant"))
+    page.click("text=重新提问")
+    page.wait_for_selector(".cite")
+    assert page.locator(".message").count() == 2 and page.locator(".message .error").count() == 0
+    page.close()
+
+
+def test_markdown_of_a_model_is_shown_as_what_it_means(serve, browser):
+    said = "# Hours\nThere are two:\n- Monday [1]\n- Tuesday\n\n3. third\n4. fourth\n\n| day | hour |\n|---|---|\n| Monday | nine |"
+    page = visit(browser, serve(lambda messages, n: said).url)
+    ask(page, "When does the workshop open?")
+    answer = page.locator(".message.assistant")
+    assert answer.locator("h3").inner_text() == "Hours" and answer.locator("p").first.inner_text() == "There are two:"
+    assert answer.locator("ul:not(.chips) li").count() == 2 and answer.locator("ul:not(.chips) .cite").count() == 1
+    assert answer.locator("ol").get_attribute("start") == "3" and answer.locator("td").all_inner_texts() == ["Monday", "nine"]
+    page.close()
+
+
+def test_two_keys_in_one_browser_do_not_see_each_others_conversations(serve, browser):
+    server = serve()
+    keys = [server.state.keys.add(name) for name in ("anna", "boris")]
+    shared = browser.new_context()
+    for key, listed in zip(keys, (0, 0), strict=True):
+        page = shared.new_page()
+        page.goto(server.url)
+        page.fill("#key", key)
+        page.keyboard.press("Enter")
+        page.wait_for_selector("body[data-ready]")
+        assert page.locator("#conversations .row").count() == listed
+        ask(page, "When does the workshop open?")
+        assert page.locator("#conversations .row").count() == 1
+        page.close()
+    shared.close()
 
 
 def test_keyboard_phone_languages_and_themes(serve, browser):
@@ -194,6 +272,8 @@ def test_every_text_is_there_in_both_languages_and_nothing_else_is_shown():
     scripts = "".join(file.read_text("utf-8") for file in PAGE.iterdir() if file.name.endswith((".js", ".html")))
     used = set(re.findall(r'data-(?:t|label|placeholder)="(\w+)"', scripts)) | set(re.findall(r'\bt\("(\w+)"\)', scripts))
     assert used <= names[0]
+    quoted = set(re.findall(r'"(\w+)"', scripts.replace(source, ""))) | {"in_progress", "cancelled", "completed", "failed", "layer", "search", "tool"}  # and what the server names
+    assert names[0] <= quoted, names[0] - quoted  # nothing is left over either
     for name in ("index.html", "source.html"):
         html = PAGE.joinpath(name).read_text("utf-8")
         shown = set(re.sub(r"<[^>]*>", " ", html).split())

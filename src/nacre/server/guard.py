@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from nacre.language import tr
+from nacre.language import Language, asked_for, tr
 from nacre.server.keys import Asker
 from nacre.server.problems import Problem, problem_of
 from nacre.server.records import new_id
@@ -57,6 +57,7 @@ class Guard:
             await self.app(scope, receive, send)
             return
         began, headers = time.perf_counter(), _headers(scope)
+        asked_for.set(_language(headers))
         given = headers.get("x-request-id", "")
         request = given if _ID.fullmatch(given) else new_id("req")
         if self.state.telemetry:
@@ -161,6 +162,12 @@ class Guard:
         self.state.metrics.count(scope["method"], route, status, seconds)
         line = {"request": request, "method": scope["method"], "route": route, "status": status, "ms": round(seconds * 1000, 1), "key": asker.name if asker else ""}
         _log.info("%s", json.dumps(line, ensure_ascii=True))
+
+
+def _language(headers: dict[str, str]) -> Language | None:
+    """What the client reads, where it says so; else messages are in the server's own language."""
+    first = headers.get("accept-language", "").lower().lstrip()[:2]
+    return "zh" if first == "zh" else "en" if first == "en" else None
 
 
 async def refuse(problem: Problem, send: Send) -> None:

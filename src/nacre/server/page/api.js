@@ -1,10 +1,10 @@
-// Calls to the server: with the key where one is needed, and streams of server-sent events.
+// Calls to the server: with the key where one is needed, in the language of the page, and streams of server-sent events.
 
 const field = () => document.getElementById("key");
 
 const authorised = () => {
   const key = sessionStorage.getItem("nacre.key");
-  return key ? { authorization: `Bearer ${key}` } : {};
+  return { "accept-language": document.documentElement.lang, ...(key ? { authorization: `Bearer ${key}` } : {}) };
 };
 
 function askForKey() {
@@ -38,10 +38,12 @@ export const post = async (path, body) =>
 
 export const remove = async (path) => checked(await send(path, { method: "DELETE" }));
 
-// The events of a streamed chat completion.
+// The events of a streamed chat completion; before them, the id under which the server keeps a trace of it.
 export async function* chat(body, signal) {
   const options = { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ ...body, stream: true }), signal };
-  const response = await checked(await send("/v1/chat/completions", options));
+  const answer = await send("/v1/chat/completions", options);
+  yield { request: answer.headers.get("x-request-id"), choices: [] };
+  const response = await checked(answer);
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   for (;;) {

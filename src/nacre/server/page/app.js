@@ -3,30 +3,26 @@
 import { draw } from "./answer.js";
 import { chat, get } from "./api.js";
 import * as documents from "./documents.js";
+import * as kept from "./kept.js";
 import { showSource } from "./reading.js";
 import { el, otherLanguage, otherTheme, t, theme, translate } from "./texts.js";
+import { showTrace } from "./trace.js";
 
 const byId = (id) => document.getElementById(id);
-const KEPT = 50;
-let conversations = JSON.parse(localStorage.getItem("nacre.conversations") || "[]");
+const MODELS = { nacre: "modelPlain", "nacre-strict": "modelStrict", "nacre-pal": "modelPal", "nacre-agent": "modelAgent" };
 let current = null;
 let asking = null;
 let me = {};
 
-function save() {
-  localStorage.setItem("nacre.conversations", JSON.stringify(conversations.slice(0, KEPT)));
-}
-
 function showConversations() {
-  const rows = conversations.map((one) =>
+  const rows = kept.conversations().map((one) =>
     el("li", {}, el("button", { type: "button", class: one === current ? "row on" : "row", "aria-current": one === current ? "true" : null, onclick: () => open(one) }, one.title),
       el("button", { type: "button", class: "icon small", "aria-label": `${t("remove")} ${one.title}`, onclick: () => forget(one) }, "✕")));
   byId("conversations").replaceChildren(...(rows.length ? rows : [el("li", { class: "quiet" }, t("empty"))]));
 }
 
 function forget(one) {
-  conversations = conversations.filter((other) => other !== one);
-  save();
+  kept.forget(one);
   open(one === current ? null : current);
 }
 
@@ -40,30 +36,54 @@ function open(one) {
   menu(false);
 }
 
-const welcome = () => el("div", { class: "welcome" }, el("img", { src: "/page/icon.svg", alt: "", width: 72, height: 72 }), el("h1", {}, t("welcome")), el("p", {}, t("welcomeText")));
+const welcome = () => el("div", { class: "welcome" }, el("img", { src: "/page/icon.svg", alt: "", width: 72, height: 72 }), el("h2", {}, t("welcome")), el("p", {}, t("welcomeText")));
 
 function add(message) {
   const node = el("article", { class: `message ${message.role}`, "aria-label": message.role === "user" ? t("you") : "Nacre" });
-  draw(node, message, openSource);
+  redraw(node, message);
   return node;
 }
 
+const redraw = (node, message) => draw(node, message, { open: openSource, openTrace: me.traces ? openTrace : null, again });
+
+// A question that failed is asked once more, in its place.
+function again(answer) {
+  if (asking) return;
+  const at = current.messages.indexOf(answer);
+  current.messages.splice(at - 1, 2);
+  open(current);
+  ask(answer.question);
+}
+
+// One panel beside the conversation at a time. Closing one that was opened from another goes back to that one.
+function panel(id) {
+  for (const one of ["source", "how"]) byId(one).hidden = one !== id;
+}
+
 function openSource(citation) {
-  byId("source").hidden = false;
+  byId("source").dataset.from = byId("how").hidden ? "" : "how";
+  panel("source");
   byId("source-open").href = citation.url;
   showSource(new URL(citation.url).pathname + new URL(citation.url).search).then(() => byId("source-title").focus({ preventScroll: true }));
 }
 
-function closeSource() {
-  byId("source").hidden = true;
-  byId("question").focus();
+function openTrace(id) {
+  panel("how");
+  showTrace(id, openSource);
+  byId("how-title").focus({ preventScroll: true });
+}
+
+function closePanel() {
+  const back = byId("source").hidden ? "" : byId("source").dataset.from;
+  panel(back);
+  byId(back ? "how-title" : "question").focus();
 }
 
 async function ask(text) {
+  byId("messages").querySelector(".welcome")?.remove();
   if (!current) {
     current = { title: text.slice(0, 60), messages: [] };
-    conversations.unshift(current);
-    byId("messages").replaceChildren();
+    kept.add(current);
   }
   const history = current.messages.filter((message) => !message.error).map(({ role, content }) => ({ role, content }));
   const question = { role: "user", content: text };
@@ -77,22 +97,23 @@ async function ask(text) {
   busy(new AbortController());
   try {
     for await (const event of chat({ model: byId("model").value, messages: [...history, question] }, asking.signal)) {
+      if (event.request) answer.request = event.request;
       const delta = event.choices[0]?.delta || {};
       answer.content += delta.content || "";
       answer.reasoning += delta.reasoning_content || "";
       if (event.nacre) answer.nacre = event.nacre;
       const atEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 80;
-      draw(node, answer, openSource);
+      redraw(node, answer);
       if (atEnd) box.scrollTop = box.scrollHeight;
     }
   } catch (error) {
     answer.error = error.name === "AbortError" ? t("stopped") : error instanceof TypeError ? t("offline") : error.message;
   }
   answer.done = true;
-  draw(node, answer, openSource);
+  redraw(node, answer);
   box.scrollTop = box.scrollHeight;
   busy(null);
-  save();
+  kept.save();
 }
 
 function busy(controller) {
@@ -122,9 +143,15 @@ function submit(event) {
   return ask(text);
 }
 
+function showModels() {
+  for (const option of byId("model").options) option.textContent = option.value in MODELS ? t(MODELS[option.value]) : option.value;
+  byId("model").hidden = !byId("model").options.length;
+}
+
 function showMe() {
+  if (!me.name) return;
   byId("who").textContent = me.principals?.length ? `${t("seesAs")} ${me.principals.join(", ")}` : t("seesPublic");
-  byId("documents").hidden = me.read_only !== false;
+  byId("documents").hidden = me.read_only;
 }
 
 function wire() {
@@ -143,7 +170,7 @@ function wire() {
     otherLanguage();
     relabel();
   });
-  byId("source-close").addEventListener("click", closeSource);
+  for (const name of ["source", "how"]) byId(`${name}-close`).addEventListener("click", closePanel);
   byId("files").addEventListener("change", (event) => documents.add([...event.target.files]));
   const drop = byId("drop");
   for (const name of ["dragover", "dragleave", "drop"]) drop.addEventListener(name, (event) => {
@@ -152,7 +179,7 @@ function wire() {
     if (name === "drop") documents.add([...event.dataTransfer.files]);
   });
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && !byId("source").hidden) closeSource();
+    if (event.key === "Escape" && !(byId("source").hidden && byId("how").hidden)) closePanel();
     if (event.key === "/" && !/INPUT|TEXTAREA|SELECT/.test(document.activeElement.tagName)) {
       event.preventDefault();
       byId("question").focus();
@@ -163,6 +190,7 @@ function wire() {
 function relabel() {
   translate();
   byId("language").textContent = t("language").slice(0, 2) === "En" ? "EN" : "中";
+  showModels();
   showMe();
   open(current);
   if (me.read_only === false) documents.refresh();
@@ -175,6 +203,7 @@ byId("question").focus();
 try {
   const [models, asker] = [await get("/v1/models"), await get("/v1/me")];
   me = asker;
+  kept.load(me.name);
   byId("model").replaceChildren(...models.data.map((model) => el("option", { value: model.id }, model.id)));
   relabel();
 } catch (error) {
