@@ -8,8 +8,6 @@ import re
 from importlib.resources import files
 from pathlib import Path
 
-import pytest
-
 from nacre import KnowledgeBase
 from nacre.connectors.models import load_model
 from nacre.retrieval.source import TextSource
