@@ -161,7 +161,9 @@ def _not_retrieved(ranks: Ranks, question: str, place: Place, text: str, k: int)
         rank = told[arm]
         if rank is not None and rank <= k:
             reason = tr(f"Place {rank} by {arm}, but {other} put it at {ranks.fused or 'nowhere'} in the fused list.", f"{arm} 排第 {rank}，但融合 {other} 后排第 {ranks.fused or '无'}。")
-            return lost("fusion", reason)
+            nearer = 0 if arm == "words" else 1
+            weigh = tr(f" Or set fusion_weight nearer {nearer}; nacre eval tune tells what that costs elsewhere.", f" 或把 fusion_weight 设得更接近 {nearer}；nacre eval tune 会给出对其他问题的影响。")
+            return lost("fusion", reason, cure + weigh)
     # Both arms failed. The one that had what it needs is to blame: words when the passage says the question's words.
     share = max(support(question, text[start:end]) for _, start, end in place.chunks)
     if share >= _SHARED:
