@@ -23,6 +23,18 @@ _GUARDS = {
 }
 
 
+# Whether an account reaches beyond the tables. A transaction that may not write does not stop `SELECT … INTO OUTFILE`,
+# `LOAD_FILE`, `pg_read_file`, or a function that writes a file of the server.
+_GRANTS = {
+    "postgresql": "SELECT rolsuper OR pg_has_role(current_user, 'pg_read_server_files', 'member') OR pg_has_role(current_user,"
+    " 'pg_write_server_files', 'member') OR pg_has_role(current_user, 'pg_execute_server_program', 'member')"
+    " FROM pg_roles WHERE rolname = current_user",
+    "mysql": "SHOW GRANTS",
+    "mariadb": "SHOW GRANTS",
+}
+_WIDE_GRANT = re.compile(r"\b(?:ALL PRIVILEGES|FILE|SUPER)\b.* ON \*\.\*", re.IGNORECASE)
+
+
 class ReadOnlyDatabase:
     """A database that can be asked and not changed.
 
@@ -31,7 +43,8 @@ class ReadOnlyDatabase:
         max_rows: rows that an answer may have.
         max_cell: characters that are kept of a value.
         timeout_s: seconds that a statement may take (SQLite, PostgreSQL, MySQL, MariaDB).
-        assume_read_only: the account itself may only read; needed for other engines than these four.
+        assume_read_only: the account itself may only read; needed for other engines than these four, and to use an account
+            that may reach files of the database's machine (a superuser, the privilege FILE).
 
     Raises:
         UsageError: the engine cannot be told to refuse writing.
@@ -45,6 +58,7 @@ class ReadOnlyDatabase:
         self.max_rows = max_rows
         self.max_cell = max_cell
         self.timeout_s = timeout_s
+        self._trusted = assume_read_only
         if self.dialect not in _GUARDS and not assume_read_only:
             raise UsageError(
                 tr(
@@ -68,7 +82,11 @@ class ReadOnlyDatabase:
         checked = _single_read(statement)
         with self._connection() as connection:
             try:
-                result = connection.execution_options(stream_results=True).exec_driver_sql(checked)
+                # A cursor of the server, so that a huge result stays there; it takes everything that reads but EXPLAIN.
+                cursor = not checked.lower().startswith("explain")
+                # Colons are escaped, since nothing here is a parameter; a driver's own % is escaped by SQLAlchemy.
+                asked = self._sqlalchemy.text(checked.replace(":", "\\:"))
+                result = connection.execution_options(stream_results=cursor).execute(asked)
                 columns = [str(name) for name in result.keys()]  # noqa: SIM118 - a result iterates over its rows
                 rows = result.fetchmany(self.max_rows + 1)
             except Exception as error:  # each driver has its own
@@ -94,19 +112,39 @@ class ReadOnlyDatabase:
     @contextmanager
     def _connection(self) -> Iterator[Any]:
         with self.engine.connect() as connection:
-            values = {"milliseconds": int(self.timeout_s * 1000), "seconds": self.timeout_s}
-            for guard in _GUARDS.get(self.dialect, ()):
-                connection.exec_driver_sql(guard.format(**values))
+            # A server of MariaDB is known as such when it has been asked; its URL may begin with "mysql".
+            kind = "mariadb" if getattr(connection.dialect, "is_mariadb", False) else self.dialect
             raw = connection.connection.dbapi_connection
-            if self.dialect == "sqlite":
-                _restrict(raw, self.timeout_s)
             try:
+                self._check_account(connection, kind)
+                values = {"milliseconds": int(self.timeout_s * 1000), "seconds": self.timeout_s}
+                for guard in _GUARDS.get(kind, ()):
+                    connection.exec_driver_sql(guard.format(**values))
+                if kind == "sqlite":
+                    _restrict(raw, self.timeout_s)
                 yield connection
             finally:
-                if self.dialect == "sqlite":
+                if kind == "sqlite":
                     _release(raw)
-                connection.rollback()
-                connection.invalidate()  # the guarded connection goes back to nobody
+                # The guarded connection goes back to nobody, and rows that nobody asked for are not fetched first.
+                connection.invalidate()
+
+    def _check_account(self, connection: Any, kind: str) -> None:
+        """Refuse an account whose reading statements reach files of the database's machine; asked once."""
+        if self._trusted or kind not in _GRANTS:
+            return
+        rows = connection.exec_driver_sql(_GRANTS[kind]).fetchall()
+        connection.rollback()  # what follows is told to a transaction that has not begun
+        if any(row[0] is True or _WIDE_GRANT.search(str(row[0])) for row in rows):
+            raise ToolError(
+                tr(
+                    "This account may reach files of the database's machine (superuser, FILE), also by a statement that only reads. Give one"
+                    " that may only read the tables, or assume_read_only=True.",
+                    "该账号可以访问数据库所在机器的文件（超级用户或 FILE 权限），只读语句也能做到。请使用只能读取数据表的账号，或设置 assume_read_only=True。",
+                ),
+                tool="query_database",
+            )
+        self._trusted = True
 
     def _cell(self, value: Any) -> str:
         text = f"<{len(value)} bytes>" if isinstance(value, (bytes, memoryview)) else str(value)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from nacre.connectors.search.results import ProviderError, WebResult, get_json, post_json
+from nacre.connectors.search.results import ProviderError, SearchProvider, WebResult, get_json, post_json
 from nacre.errors import MissingKeyError
 from nacre.language import language_of, tr
 
 
-class SearXNG:
+class SearXNG(SearchProvider):
     """A SearXNG server with its JSON format enabled (https://docs.searxng.org/dev/search_api.html).
 
     Args:
@@ -28,18 +28,6 @@ class SearXNG:
         self.engines = engines
 
     def search(self, query: str, k: int) -> list[WebResult]:
-        """Search.
-
-        Args:
-            query: what to look for.
-            k: how many results at most.
-
-        Returns:
-            Results, best first.
-
-        Raises:
-            ProviderError: the engine gives no usable answer.
-        """
         language = "zh-CN" if language_of(query) == "zh" else "en"
         chosen = {"engines": self.engines} if self.engines else {}
         data = get_json(f"{self.url}/search", {"q": query, "format": "json", "language": language, **chosen}, timeout_s=self.timeout_s)
@@ -51,7 +39,7 @@ class SearXNG:
         return found
 
 
-class Tavily:
+class Tavily(SearchProvider):
     """Tavily's search interface (https://docs.tavily.com).
 
     Args:
@@ -72,23 +60,11 @@ class Tavily:
         self.timeout_s = timeout_s
 
     def search(self, query: str, k: int) -> list[WebResult]:
-        """Search.
-
-        Args:
-            query: what to look for.
-            k: how many results at most.
-
-        Returns:
-            Results, best first.
-
-        Raises:
-            ProviderError: the engine gives no usable answer.
-        """
         data = post_json(self.url, {"query": query, "max_results": k}, timeout_s=self.timeout_s, headers={"Authorization": f"Bearer {self.key}"})
         return _results(_field(data, self, "results"), "title", "url", "content", k)
 
 
-class BingStyle:
+class BingStyle(SearchProvider):
     """An engine that answers as Bing's web search does: {"webPages": {"value": [{"name", "url", "snippet"}]}}.
 
     Args:
@@ -111,18 +87,6 @@ class BingStyle:
         self.timeout_s = timeout_s
 
     def search(self, query: str, k: int) -> list[WebResult]:
-        """Search.
-
-        Args:
-            query: what to look for.
-            k: how many results at most.
-
-        Returns:
-            Results, best first.
-
-        Raises:
-            ProviderError: the engine gives no usable answer.
-        """
         data = get_json(self.url, {"q": query, "count": k}, timeout_s=self.timeout_s, headers={self.header: self.key})
         pages = data.get("webPages") if isinstance(data, dict) else None
         return _results((pages or {}).get("value") or [], "name", "url", "snippet", k)

@@ -31,7 +31,7 @@ class WebResult:
 
 
 class SearchProvider(Protocol):
-    """A search engine behind an interface.
+    """A search engine behind an interface. Those here derive from it, and so say once what a search is.
 
     Args:
         name: how messages name it.

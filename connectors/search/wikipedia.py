@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from nacre.connectors.search.results import ProviderError, WebResult, get_json
+from nacre.connectors.search.results import ProviderError, SearchProvider, WebResult, get_json
 from nacre.errors import ToolError
 from nacre.language import tr
 
@@ -28,7 +28,7 @@ class Page:
     text: str
 
 
-class Wikipedia:
+class Wikipedia(SearchProvider):
     """One language of Wikipedia, or any MediaWiki server with the TextExtracts extension.
 
     Args:
@@ -46,18 +46,6 @@ class Wikipedia:
         self.timeout_s = timeout_s
 
     def search(self, query: str, k: int) -> list[WebResult]:
-        """Search titles and texts.
-
-        Args:
-            query: what to look for.
-            k: how many results at most.
-
-        Returns:
-            Results, best first.
-
-        Raises:
-            ProviderError: the engine gives no usable answer.
-        """
         data = self._get(list="search", srsearch=query, srlimit=k)
         rows = data.get("search", []) if isinstance(data, dict) else []
         return [WebResult(str(row.get("title", "")), self._address(str(row.get("title", ""))), html.unescape(_TAG.sub("", str(row.get("snippet", ""))))) for row in rows[:k]]
