@@ -87,6 +87,20 @@ def test_a_client_that_leaves_pays_for_what_was_said(serve):
     assert 0 < row["output"] < 400 and row["input"] > 0
 
 
+def test_a_client_that_leaves_before_a_whole_answer_pays_for_the_question(serve):
+    server = serve(lambda messages, n: "The workshop opens at nine.", delay_s=0.6, prices=PRICES, stacks={"bare": {"layers": []}, "nacre": {"layers": ["rag"]}})
+    for model in ("bare", "nacre"):
+        for streamed in (False, True):
+            with pytest.raises(httpx.ReadTimeout):
+                httpx.post(f"{server.url}/v1/chat/completions", json={**ASKED, "model": model, "stream": streamed}, timeout=0.4)
+    for _ in range(300):
+        if len(rows(server)) == 4:
+            break
+        time.sleep(0.02)
+    assert [row["input"] > 0 for row in rows(server)] == [True] * 4
+    assert {row["status"] for row in server.state.records.select("audit")} == {"cancelled"}
+
+
 def test_a_model_that_refuses_costs_nothing(serve):
     server = serve(lambda messages, n: ConnectionError("no"), prices=PRICES)
     assert httpx.post(f"{server.url}/v1/chat/completions", json=ASKED).status_code >= 500

@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.messages.ai import UsageMetadata, add_usage
@@ -20,6 +20,10 @@ from nacre.server.keys import Asker
 from nacre.server.problems import code_of
 from nacre.server.sse import next_within
 from nacre.server.state import State
+
+if TYPE_CHECKING:
+    from nacre.server.spending import Meter
+    from nacre.telemetry import GenAISpans
 
 
 @dataclass
@@ -52,10 +56,14 @@ class Question:
     session: str = ""
     base_url: str = ""
     calls: Calls | None = field(init=False)
+    spans: GenAISpans | None = field(init=False)
+    meter: Meter | None = field(init=False)
     began: float = field(default_factory=time.perf_counter)
 
     def __post_init__(self) -> None:
         self.calls = Calls() if self.state.settings.server.trace else None
+        self.spans = self.state.telemetry.spans() if self.state.telemetry else None
+        self.meter = self.state.meter(self.asker)
 
     def _target(self) -> Runnable[Any, Any]:
         model = self.state.served.model(self.model, self.asker, self.store)
@@ -66,8 +74,7 @@ class Question:
 
     @property
     def _callbacks(self) -> list[Any]:
-        wanted = (self.state.telemetry and self.state.telemetry.handler, self.calls, self.state.meter(self.asker))
-        return [handler for handler in wanted if handler is not None]
+        return [handler for handler in (self.calls, self.spans, self.meter) if handler is not None]
 
     @property
     def _config(self) -> dict[str, Any]:
@@ -84,7 +91,7 @@ class Question:
         """
         try:
             reply = cast(AIMessage, await self._target().ainvoke(self.messages, cast(Any, self._config), **self.options))
-        except Exception as error:
+        except BaseException as error:  # a client that leaves is noted too
             self.note(Outcome(), code_of(error))
             raise
         outcome = Outcome()
@@ -110,6 +117,9 @@ class Question:
             outcome: what came.
             status: "ok", or the code of the error.
         """
+        for handler in (self.spans, self.meter):
+            if handler is not None:
+                handler.close()
         seconds, own = time.perf_counter() - self.began, outcome.own
         cited = sorted({f"{self.store}/{hit.get('document_id', '')}" for hit in own.get("hits") or own.get("citations") or []})
         usage = outcome.usage or UsageMetadata(input_tokens=0, output_tokens=0, total_tokens=0)

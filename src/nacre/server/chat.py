@@ -146,7 +146,7 @@ class _Stream:
         """Wait for the first chunk."""
         try:
             self._first = await anext(self._chunks, None)
-        except Exception as error:
+        except BaseException as error:
             self.question.note(self.outcome, code_of(error))
             raise
 

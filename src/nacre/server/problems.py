@@ -103,8 +103,10 @@ def code_of(error: BaseException) -> str:
         error: what was raised.
 
     Returns:
-        The code of its refusal.
+        The code of its refusal; "cancelled" where the client left.
     """
+    if not isinstance(error, Exception):
+        return "cancelled"
     problem = _known(error)
     return (problem.code if problem else _UNKNOWN) or "error"
 

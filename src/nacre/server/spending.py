@@ -96,6 +96,12 @@ class Meter(BaseCallbackHandler):
         if asked and (asked.said or not isinstance(error, Exception)):
             self._estimate(asked, asked.said)
 
+    def close(self) -> None:
+        """Charge the calls that were broken off without a word, as LangChain does where a whole answer is cancelled."""
+        for run_id in list(self._asked):
+            asked = self._asked.pop(run_id)
+            self._estimate(asked, asked.said)
+
     def _estimate(self, asked: _Asked, said: str) -> None:
         self._charge(asked, count_tokens_approximately(asked.messages), count_tokens_approximately([("ai", said)]))
 

@@ -9,6 +9,7 @@ from nacre.optional import need
 
 if TYPE_CHECKING:
     from nacre.server.settings import ServerSettings
+    from nacre.telemetry import GenAISpans
 
 # Asked every few seconds by machines, of which nobody reads a trace.
 _UNSEEN = frozenset({"/healthz", "/readyz", "/metrics"})
@@ -29,12 +30,20 @@ class Telemetry:
     """
 
     def __init__(self, settings: ServerSettings) -> None:
-        from nacre.telemetry import GenAISpans, export
+        from nacre.telemetry import export
 
         self._trace = need("opentelemetry.trace", extra="otel")
-        self._provider = export()
-        self.handler = GenAISpans(settings.otel_contents, self._provider)
-        """The callback that makes the spans inside."""
+        self._provider, self._contents = export(), settings.otel_contents
+
+    def spans(self) -> GenAISpans:
+        """What makes the spans inside of one request.
+
+        Returns:
+            A callback for a stack.
+        """
+        from nacre.telemetry import GenAISpans
+
+        return GenAISpans(self._contents, self._provider)
 
     @property
     def fastapi(self) -> Any:

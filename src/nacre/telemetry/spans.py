@@ -7,6 +7,7 @@ the GenAI conventions of OpenTelemetry (status "development" in 2026): `chat`, `
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -40,6 +41,9 @@ class _Run:
     span: Span
     own: bool = True
     """False for a run between two spans, which shows the outer one to those inside."""
+    outer: _Run | None = None
+    inside: set[UUID] = field(default_factory=set)
+    """Runs that have not ended; they do with this one, since LangChain does not tell when a whole answer is cancelled."""
     began: float = field(default_factory=time.perf_counter)
     streamed: bool = False
 
@@ -90,7 +94,8 @@ class GenAISpans(BaseCallbackHandler):
                 run_id, parent_run_id, "invoke_workflow", name, {"gen_ai.workflow.name": name, **_session(metadata)}
             )
         else:
-            self._runs[run_id] = _Run(self._runs[parent_run_id].span, own=False)
+            outer = self._runs[parent_run_id]
+            self._keep(run_id, _Run(outer.span, own=False, outer=outer))
 
     def on_chain_end(self, outputs: Any, *, run_id: UUID, **kwargs: Any) -> None:
         """It ended."""
@@ -243,16 +248,36 @@ class GenAISpans(BaseCallbackHandler):
         span = self._tracer.start_span(
             f"{operation} {name}".strip(), context, kind, {"gen_ai.operation.name": operation, **known}
         )
-        self._runs[run_id] = _Run(span)
+        self._keep(run_id, _Run(span, outer=outer))
+
+    def _keep(self, run_id: UUID, run: _Run) -> None:
+        self._runs[run_id] = run
+        if run.outer:
+            run.outer.inside.add(run_id)
+
+    def _take(self, run_id: UUID) -> _Run | None:
+        """A run that ends, and with it whatever is still open inside."""
+        run = self._runs.pop(run_id, None)
+        if run:
+            for left in list(run.inside):
+                self._fail(left, asyncio.CancelledError())
+            if run.outer:
+                run.outer.inside.discard(run_id)
+        return run
+
+    def close(self) -> None:
+        """End what is still open: calls that were cancelled without a word. For a handler of one call, when it is over."""
+        for run_id in list(self._runs):
+            self._fail(run_id, asyncio.CancelledError())
 
     def _end(self, run_id: UUID, facts: Mapping[str, Any]) -> None:
-        run = self._runs.pop(run_id, None)
+        run = self._take(run_id)
         if run and run.own:
             run.span.set_attributes({key: value for key, value in facts.items() if value is not None})
             run.span.end()
 
     def _fail(self, run_id: UUID, error: BaseException) -> None:
-        run = self._runs.pop(run_id, None)
+        run = self._take(run_id)
         if run and run.own:
             run.span.set_attribute("error.type", type(error).__qualname__)
             # The text of an error may quote the question, or the model's server.
