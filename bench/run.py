@@ -32,6 +32,7 @@ BENCHMARKS: dict[str, tuple[str, tuple[str, ...]]] = {
     "pal": ("Published programs, replayed", ()),
     "react": ("The ReAct parser and loop", ()),
     "server": ("The server under load", ()),
+    "page": ("The web page: first contentful paint", ()),
     "judge": ("A small real model as judge", ()),
 }
 

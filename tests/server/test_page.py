@@ -8,6 +8,8 @@ import re
 from importlib.resources import files
 from pathlib import Path
 
+import httpx
+
 from nacre import KnowledgeBase
 from nacre.connectors.models import load_model
 from nacre.retrieval.source import TextSource
@@ -260,6 +262,15 @@ def test_a_server_with_keys_asks_for_one_and_shows_the_principals(serve, browser
     page.wait_for_selector("body[data-ready]")
     assert page.inner_text("#who") == "Sees as hr"
     page.close()
+
+
+def test_a_part_of_the_page_is_sent_again_only_when_it_has_changed(serve):
+    url = f"{serve().url}/page/style.css"
+    first = httpx.get(url)
+    assert first.status_code == 200 and first.headers["cache-control"] == "no-cache"
+    again = httpx.get(url, headers={"if-none-match": first.headers["etag"]})
+    assert again.status_code == 304 and again.content == b""
+    assert httpx.get(url, headers={"if-none-match": '"old"'}).text == first.text
 
 
 def test_every_text_is_there_in_both_languages_and_nothing_else_is_shown():

@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext, suppress
+from hashlib import sha256
 from importlib.resources import files
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -129,28 +130,32 @@ def _add_pages(app: FastAPI, *, index: bool) -> None:
     if index:
 
         @app.get("/", include_in_schema=False)
-        async def start() -> Response:
-            return _page("index.html")
+        async def start(request: Request) -> Response:
+            return _page(request, "index.html")
 
     @app.get("/sources/{document}", include_in_schema=False)
-    async def source_page(document: int) -> Response:
-        return _page("source.html")
+    async def source_page(request: Request, document: int) -> Response:
+        return _page(request, "source.html")
 
     @app.get("/page/{name}", include_in_schema=False)
-    async def part(name: str) -> Response:
-        return _page(name)
+    async def part(request: Request, name: str) -> Response:
+        return _page(request, name)
 
     @app.get("/favicon.ico", include_in_schema=False)
-    async def icon() -> Response:
-        return _page("icon.svg")
+    async def icon(request: Request) -> Response:
+        return _page(request, "icon.svg")
 
 
-def _page(name: str) -> Response:
-    file = files("nacre.server").joinpath("page", name)
-    if not _NAME.fullmatch(name) or not file.is_file():
+def _page(request: Request, name: str) -> Response:
+    if not _NAME.fullmatch(name) or not (file := files("nacre.server").joinpath("page", name)).is_file():
         raise not_found(name)
-    suffix = name[name.rindex(".") :]
-    return Response(file.read_bytes(), media_type=_TYPES[suffix], headers={"cache-control": "no-cache"})
+    content = file.read_bytes()
+    # A browser asks each time whether it still has the right one, so that a new version shows at once.
+    mark = f'"{sha256(content).hexdigest()[:16]}"'
+    headers = {"cache-control": "no-cache", "etag": mark}
+    if request.headers.get("if-none-match") == mark:
+        return Response(status_code=304, headers=headers)
+    return Response(content, media_type=_TYPES[name[name.rindex(".") :]], headers=headers)
 
 
 async def _told(request: Request, error: Exception) -> Response:
