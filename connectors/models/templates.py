@@ -12,6 +12,7 @@ from nacre.errors import ModelError
 from nacre.hygiene import clean_text
 from nacre.language import language_of, tr
 
+_TOOLS = re.compile(r"\{[%{][^}]*?\btools\b")
 _PLAIN_LABELS = {"en": {"user": "User: ", "assistant": "Assistant: "}, "zh": {"user": "用户：", "assistant": "助手："}}
 
 
@@ -37,8 +38,27 @@ def turns(messages: Sequence[BaseMessage]) -> list[dict[str, str]]:
     return rows
 
 
+def takes_tools(tokenizer: Any, template: str | None) -> bool:
+    """Whether a chat template has a place for tools.
+
+    Args:
+        tokenizer: a tokeniser of transformers.
+        template: a Jinja chat template in place of the tokeniser's own.
+
+    Returns:
+        True where a statement of the template names `tools`.
+    """
+    if template is None and tokenizer.chat_template:
+        template = tokenizer.get_chat_template(tools=[{}])  # of several templates the one for tools
+    return bool(_TOOLS.search(template or ""))
+
+
 def prompt_ids(
-    tokenizer: Any, messages: Sequence[BaseMessage], template: str | None, options: dict[str, Any]
+    tokenizer: Any,
+    messages: Sequence[BaseMessage],
+    template: str | None,
+    options: dict[str, Any],
+    tools: Sequence[dict[str, Any]] | None = None,
 ) -> tuple[list[int], list[str]]:
     """The token ids that ask a model for the next message.
 
@@ -47,6 +67,8 @@ def prompt_ids(
         messages: a conversation.
         template: a Jinja chat template in place of the tokeniser's own.
         options: variables for the template, such as `enable_thinking`.
+        tools: tools in OpenAI's form, for a template that `takes_tools`; calls and results among the messages are then
+            given as such.
 
     Returns:
         The ids, and stop strings that the way of asking needs.
@@ -54,22 +76,58 @@ def prompt_ids(
     Raises:
         ModelError: the template cannot be filled.
     """
-    rows = [{**row, "content": defused(row["content"], tokenizer)} for row in turns(messages)]
+    rows = _defused((turns_with_calls if tools else turns)(messages), tokenizer)
     if not (template or tokenizer.chat_template):
         text, stops = plain(rows)
         return list(tokenizer(text)["input_ids"]), stops
-    need_bool = {"add_generation_prompt": True, "tokenize": True, "return_dict": False}
+    settings = {"add_generation_prompt": True, "tokenize": True, "return_dict": False, **options}
     # Some templates know no system role, or want user and assistant to take turns (Gemma, Mistral).
+    attempts = [rows] if tools else [rows, alternating(rows)]
+    given = {"tools": _defused(tools, tokenizer)} if tools else {}
     failure: Exception | None = None
-    for attempt in (rows, alternating(rows)):
+    for attempt in attempts:
         try:
-            return list(tokenizer.apply_chat_template(attempt, chat_template=template, **need_bool, **options)), []
+            return list(tokenizer.apply_chat_template(attempt, chat_template=template, **given, **settings)), []
         except Exception as error:  # Jinja raises what the template says
             failure = failure or error
     raise ModelError(
         tr(f"The model's chat template cannot be filled: {failure}", f"无法套用模型的对话模板：{failure}"),
         model=str(tokenizer.name_or_path),
     ) from failure
+
+
+def turns_with_calls(messages: Sequence[BaseMessage]) -> list[dict[str, Any]]:
+    """Messages as roles and texts, with the calls of tools and their results as templates for tools know them.
+
+    Args:
+        messages: a conversation.
+
+    Returns:
+        One mapping a message.
+    """
+    rows: list[dict[str, Any]] = []
+    for message, row in zip(messages, turns(messages), strict=True):
+        if isinstance(message, ToolMessage):
+            told = {"role": "tool", "content": str(message.text), "tool_call_id": message.tool_call_id}
+            rows.append({**told, "name": message.name} if message.name else told)
+        elif isinstance(message, AIMessage) and message.tool_calls:
+            calls = [
+                {"type": "function", "id": call["id"], "function": {"name": call["name"], "arguments": call["args"]}}
+                for call in message.tool_calls
+            ]
+            rows.append({**row, "tool_calls": calls})
+        else:
+            rows.append(row)
+    return rows
+
+
+def _defused(data: Any, tokenizer: Any) -> Any:
+    """The same data with every text in it defused."""
+    if isinstance(data, str):
+        return defused(data, tokenizer)
+    if isinstance(data, dict):
+        return {key: _defused(value, tokenizer) for key, value in data.items()}
+    return [_defused(value, tokenizer) for value in data] if isinstance(data, list | tuple) else data
 
 
 def alternating(rows: Sequence[dict[str, str]]) -> list[dict[str, str]]:

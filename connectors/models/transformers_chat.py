@@ -6,27 +6,32 @@ import asyncio
 import contextlib
 import queue
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import fields
 from typing import Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
-from langchain_core.language_models import BaseChatModel, ModelProfile
+from langchain_core.language_models import BaseChatModel, LanguageModelInput, ModelProfile
 from langchain_core.language_models.chat_models import agenerate_from_stream, generate_from_stream
-from langchain_core.messages import AIMessageChunk, BaseMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from langchain_core.runnables import Runnable
+from langchain_core.tools import BaseTool
+from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import ConfigDict, Field, PrivateAttr
 
 from nacre.connectors.models.generation import Finish, Generation, Sampling
 from nacre.connectors.models.local_weights import Weights, load_weights
 from nacre.connectors.models.model_errors import ContextTooLongError
 from nacre.connectors.models.payload import has_images
-from nacre.connectors.models.templates import prompt_ids
+from nacre.connectors.models.templates import prompt_ids, takes_tools
+from nacre.connectors.models.written_calls import WrittenCalls
 from nacre.errors import ModelError, NacreError, UnsupportedInputError, UsageError
 from nacre.language import tr
 
 _SAMPLING = {field.name for field in fields(Sampling)}
+_TOOLS = ("tools", "tool_choice", "parallel_tool_calls", "strict")
 
 
 class TransformersChatModel(BaseChatModel):
@@ -83,7 +88,7 @@ class TransformersChatModel(BaseChatModel):
         return {name: getattr(self, name) for name in sorted(names)}
 
     def _resolve_model_profile(self) -> ModelProfile | None:
-        return ModelProfile(tool_calling=False, image_inputs=False)
+        return ModelProfile(image_inputs=False)  # whether it calls tools is in its template, which may not be here yet
 
     @property
     def weights(self) -> Weights:
@@ -111,21 +116,42 @@ class TransformersChatModel(BaseChatModel):
 
         Args:
             messages: a conversation.
-            tools: taken for LangChain's sake; this model takes none.
+            tools: tools that are put to it as well.
             **kwargs: taken for LangChain's sake.
 
         Returns:
             The number of tokens, the chat template's included.
         """
-        return len(prompt_ids(self.weights.tokenizer, messages, self.chat_template, self.template_options)[0])
+        given = self._given({"tools": [convert_to_openai_tool(tool) for tool in tools]}) if tools else None
+        return len(prompt_ids(self.weights.tokenizer, messages, self.chat_template, self.template_options, given)[0])
+
+    def bind_tools(
+        self,
+        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],
+        *,
+        tool_choice: str | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        """Give tools to the model, by its chat template. A template without a place for them is told at the first call.
+
+        Args:
+            tools: tools in any form that LangChain takes.
+            tool_choice: "none" leaves them out, and a tool's name leaves out all others; no local model can be forced to call.
+            **kwargs: settings of the calls.
+
+        Returns:
+            This model with the tools bound.
+        """
+        choice = {} if tool_choice is None else {"tool_choice": tool_choice}
+        return self.bind(tools=[convert_to_openai_tool(tool) for tool in tools], **choice, **kwargs)
 
     def _start(
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any], emit: Any
     ) -> tuple[Generation, int]:
         """Begin to generate; returns the generation and the length of its prompt in tokens."""
         self._check(messages, kwargs)
-        weights = self.weights
-        ids, own_stops = prompt_ids(weights.tokenizer, messages, self.chat_template, self.template_options)
+        weights, tools = self.weights, self._given(kwargs)
+        ids, own_stops = prompt_ids(weights.tokenizer, messages, self.chat_template, self.template_options, tools)
         settings = {name: kwargs.get(name, getattr(self, name)) for name in _SAMPLING}
         settings["stop"] = [*(stop or self.stop or []), *own_stops]
         if weights.window is not None:
@@ -133,6 +159,23 @@ class TransformersChatModel(BaseChatModel):
                 raise self._too_long(len(ids), weights.window)
             settings["max_tokens"] = min(settings["max_tokens"], weights.window - len(ids))
         return Generation(weights, ids, Sampling(**settings), emit), len(ids)
+
+    def _given(self, kwargs: dict[str, Any]) -> list[dict[str, Any]] | None:
+        """The tools that the model is to see."""
+        tools, choice = kwargs.get("tools") or [], kwargs.get("tool_choice")
+        name = choice.get("function", {}).get("name") if isinstance(choice, dict) else choice
+        named = [tool for tool in tools if tool.get("function", {}).get("name") == name]
+        if not tools or choice == "none":
+            return None
+        if not takes_tools(self.weights.tokenizer, self.chat_template):
+            raise UnsupportedInputError(
+                tr(
+                    f"The chat template of transformers:{self.model} has no place for tools. Use ReAct with protocol='text'.",
+                    f"transformers:{self.model} 的对话模板不支持工具。请使用 ReAct，protocol='text'。",
+                ),
+                model=self.model,
+            )
+        return named or tools
 
     def _check(self, messages: list[BaseMessage], kwargs: dict[str, Any]) -> None:
         if has_images(messages):
@@ -143,17 +186,8 @@ class TransformersChatModel(BaseChatModel):
                 ),
                 model=self.model,
             )
-        if kwargs.get("tools"):
-            raise UnsupportedInputError(
-                tr(
-                    f"transformers:{self.model} calls no tools by itself. Use ReAct with protocol='text'.",
-                    f"transformers:{self.model} 不支持原生工具调用。请使用 ReAct，protocol='text'。",
-                ),
-                model=self.model,
-            )
-        if strangers := sorted(
-            key for key in kwargs if key not in _SAMPLING and not key.startswith("ls_") and key != "stream"
-        ):
+        known = {*_SAMPLING, *_TOOLS, "stream"}
+        if strangers := sorted(key for key in kwargs if key not in known and not key.startswith("ls_")):
             raise UsageError(
                 tr(
                     f"Unknown setting of the model: {', '.join(strangers)}. Known: {', '.join(sorted(_SAMPLING))}.",
@@ -197,10 +231,12 @@ class TransformersChatModel(BaseChatModel):
     ) -> Iterator[ChatGenerationChunk]:
         pieces: queue.SimpleQueue[str | Finish] = queue.SimpleQueue()
         generation, asked = self._start(messages, stop, kwargs, pieces.put)
+        calls = WrittenCalls(kwargs.get("tools") or ())
         try:
             while not isinstance(piece := pieces.get(), Finish):
-                yield ChatGenerationChunk(message=AIMessageChunk(content=piece))
-            yield self._last(piece, asked)
+                if text := calls.push(piece):
+                    yield ChatGenerationChunk(message=AIMessageChunk(content=text))
+            yield self._last(piece, asked, calls)
         finally:
             generation.cancel()
             generation.join()
@@ -219,14 +255,16 @@ class TransformersChatModel(BaseChatModel):
                 loop.call_soon_threadsafe(pieces.put_nowait, piece)
 
         generation, asked = await asyncio.to_thread(self._start, messages, stop, kwargs, emit)
+        calls = WrittenCalls(kwargs.get("tools") or ())
         try:
             while not isinstance(piece := await pieces.get(), Finish):
-                yield ChatGenerationChunk(message=AIMessageChunk(content=piece))
-            yield self._last(piece, asked)
+                if text := calls.push(piece):
+                    yield ChatGenerationChunk(message=AIMessageChunk(content=text))
+            yield self._last(piece, asked, calls)
         finally:
             generation.cancel()
 
-    def _last(self, finish: Finish, asked: int) -> ChatGenerationChunk:
+    def _last(self, finish: Finish, asked: int, calls: WrittenCalls) -> ChatGenerationChunk:
         if finish.error is not None:
             if isinstance(finish.error, NacreError):
                 raise finish.error
@@ -238,7 +276,15 @@ class TransformersChatModel(BaseChatModel):
                 model=self.model,
             ) from finish.error
         usage = UsageMetadata(input_tokens=asked, output_tokens=finish.tokens, total_tokens=asked + finish.tokens)
-        metadata = {"model_name": self.model, "model_provider": "transformers", "finish_reason": finish.reason}
+        text, called = calls.close()
+        reason = "tool_calls" if called else finish.reason
+        metadata = {"model_name": self.model, "model_provider": "transformers", "finish_reason": reason}
         return ChatGenerationChunk(
-            message=AIMessageChunk(content="", response_metadata=metadata, usage_metadata=usage, chunk_position="last")
+            message=AIMessageChunk(
+                content=text,
+                tool_calls=called,
+                response_metadata=metadata,
+                usage_metadata=usage,
+                chunk_position="last",
+            )
         )
