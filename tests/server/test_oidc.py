@@ -59,7 +59,7 @@ def test_groups_of_a_token_are_the_principals_of_its_bearer(serve, jwks):
     server = serve(lambda messages, n: "Ninety [1]." if "pearls a year" in str(messages) else "?", oidc=settings(jwks))
     assert httpx.get(f"{server.url}/v1/models").status_code == 401  # there are no keys, and yet the door is closed
     me = httpx.get(f"{server.url}/v1/me", headers={"authorization": f"Bearer {token()}"}).json()
-    assert me == {"object": "asker", "name": "anna", "principals": ["hr"], "read_only": True}
+    assert me == {"object": "asker", "name": "anna", "principals": ["hr"], "read_only": True, "traces": False}
     for groups, sees in ((["hr"], True), (["sales"], False), (None, False), ("hr", False)):
         headers = {"authorization": f"Bearer {token(groups=groups)}"}
         found = httpx.post(f"{server.url}/v1/vector_stores/main/search", json={"query": "salary of the director"}, headers=headers)

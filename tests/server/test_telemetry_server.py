@@ -189,5 +189,13 @@ def test_a_protocol_that_is_not_there_is_told(monkeypatch):
     assert UsageError.__name__ in done.stderr and "http/protobuf" in done.stderr
 
 
+@pytest.mark.parametrize(("exporter", "told"), [("console", '"name": "job"'), ("none", "")])
+def test_the_console_is_standard_error_and_none_is_none(exporter, told):
+    code = "from nacre.telemetry import export\nwith export().get_tracer('t').start_as_current_span('job'): pass"
+    environment = {**os.environ, "OTEL_TRACES_EXPORTER": exporter, "OTEL_SERVICE_NAME": "mine"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "" and told in done.stderr and ('"mine"' in done.stderr) == bool(told)
+
+
 def test_a_program_with_a_provider_of_its_own_keeps_it(exporter):
     assert export() is trace.get_tracer_provider()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING, Any, cast
 
 from nacre.errors import UsageError
@@ -50,7 +51,7 @@ def _exporter() -> Any:
     if name == "none":
         return None
     if name == "console":
-        return need("opentelemetry.sdk.trace.export", extra="otel").ConsoleSpanExporter()
+        return need("opentelemetry.sdk.trace.export", extra="otel").ConsoleSpanExporter(out=sys.stderr)  # over stdio, MCP has the other
     protocol = os.environ.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL") or os.environ.get("OTEL_EXPORTER_OTLP_PROTOCOL")
     if name != "otlp" or (protocol or "http/protobuf") != "http/protobuf":
         raise UsageError(
