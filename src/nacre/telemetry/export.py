@@ -50,8 +50,8 @@ def _exporter() -> Any:
     name = os.environ.get("OTEL_TRACES_EXPORTER", "").strip() or "otlp"
     if name == "none":
         return None
-    if name == "console":
-        return need("opentelemetry.sdk.trace.export", extra="otel").ConsoleSpanExporter(out=sys.stderr)  # over stdio, MCP has the other
+    if name == "console":  # standard output is MCP's over stdio
+        return need("opentelemetry.sdk.trace.export", extra="otel").ConsoleSpanExporter(out=sys.stderr)
     protocol = os.environ.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL") or os.environ.get("OTEL_EXPORTER_OTLP_PROTOCOL")
     if name != "otlp" or (protocol or "http/protobuf") != "http/protobuf":
         raise UsageError(
