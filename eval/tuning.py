@@ -18,6 +18,7 @@ from nacre.eval.trials import NOTHING, Trials
 from nacre.language import tr
 from nacre.messages import nacre_of, text_of
 from nacre.retrieval.access import not_writable, writable
+from nacre.retrieval.encoder import PlainTokeniser
 from nacre.retrieval.settings import AUTO, save_settings, wrong
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def tune(
 
 def _fitting(base: KnowledgeBase, grid: Mapping[str, Sequence[Any]] | None) -> dict[str, list[Any]]:
     """The grid as far as it applies: no weight where there are no vectors, no chunk that the embedder cannot read."""
-    most = base.encoder.max_tokens if base.encoder else 512
+    most = (base.encoder or PlainTokeniser()).max_tokens
     values = {name: list(tried) for name, tried in (GRID if grid is None else grid).items()}
     sizes = [size for size in values.get("chunk_size", ()) if size == AUTO or size < most]
     if grid is None:
