@@ -20,8 +20,8 @@ from quote import CONTAINS, REFUSAL, SHARED, kept
 from nacre.eval.datasets import load_questions, load_robustness
 from nacre.eval.metrics import contains
 from nacre.eval.sample import sample_folder
-from nacre.grounding.ranking import WEIGHTS, Evidence, analyse, evidence
 from nacre.grounding.answerability import LOOSE, REFUSE_BELOW, TITLED, measured
+from nacre.grounding.ranking import WEIGHTS, Evidence, analyse, evidence
 from nacre.retrieval.knowledge_base import KnowledgeBase
 
 Array = NDArray[np.float64]

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nacre.grounding.ranking import analyse, evidence, support
 from nacre.grounding.answerability import agreement, answerable
 from nacre.grounding.expectation import answers_in, candidates, expected
+from nacre.grounding.ranking import analyse, evidence, support
 
 text_of_any_kind = st.text(
     alphabet=st.sampled_from("abc XY 12.,?!。，？年月日信息安全\n|\t#-é½\ud800《》·"), max_size=80
@@ -157,4 +157,12 @@ def test_a_chinese_word_is_there_though_the_question_cuts_it_differently() -> No
         return answerable(asked, passages, evidence(asked, passages))[0]
 
     assert decided("年假有多少天？")
+    assert decided("多少天年假")
     assert not decided("食堂在几楼？")
+
+
+def test_of_a_period_an_answer_gives_the_length_and_not_the_word() -> None:
+    asked, passages = analyse("保修期是多长时间？"), [("本产品保修两年，自购买之日起计算。", "售后")]
+    assert asked.expectation.kind == "number"
+    decided, probability = answerable(asked, passages, evidence(asked, passages))
+    assert decided and probability > 0.5

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nacre.words import sentences, stem, words
+from nacre.words import located_words, sentences, stem, words
 
 
 def cut(text: str) -> list[str]:
@@ -38,6 +38,13 @@ def test_the_parts_of_an_identifier_are_found_too() -> None:
 def test_chinese_gives_words_and_the_words_inside_them() -> None:
     assert words("信息安全")[-1] == "信息安全"
     assert "信息" in words("信息安全")
+
+
+@pytest.mark.parametrize("asked", ["多少天年假", "12天年假", "有多少天年假？"])
+def test_a_number_of_days_is_cut_off_from_the_leave_that_it_counts(asked: str) -> None:
+    assert {"天", "年", "假"} <= set(words(asked)) and "天年" not in words(asked)
+    assert "天文学家" in words("有多少天文学家？")
+    assert located_words("共12天年假")[-3:] == [("天", 3), ("年", 4), ("假", 5)]
 
 
 @pytest.mark.parametrize(

@@ -51,8 +51,8 @@ def answer(question: str, sources: Sequence[Source], sentences: int = 2) -> list
         sentences: the most sentences to quote.
 
     Returns:
-        The best-supported sentences, the best first, but the head of a table before its row; empty when nothing in the
-        sources supports an answer.
+        The best-supported sentences, as they follow each other in a source, the source of the best one first; a row of a
+        table comes after the row that names its columns. Empty when nothing in the sources supports an answer.
 
     Examples:
         >>> source = Source(1, "The shop opens at nine. Tea is served until five.", "Opening hours")
@@ -73,8 +73,21 @@ def answer(question: str, sources: Sequence[Source], sentences: int = 2) -> list
     n = sources[first.passage].n
     if first.header and sentences > 1:  # a row says little without the names of its columns
         return [Quote(n, *first.header, first.score), Quote(n, first.start, first.end, first.score)]
-    near = [item for item in best if item.score >= first.score - _SECOND]
+    near = [first]
+    for item in best[1:]:
+        if item.score >= first.score - _SECOND and _speaks(item, sources[item.passage].text):
+            near.append(item)
+    near.sort(key=lambda item: (item.passage != first.passage, item.passage, item.start))
     return [Quote(sources[item.passage].n, item.start, item.end, item.score) for item in near]
+
+
+def _speaks(item: Evidence, text: str) -> bool:
+    """Whether a sentence may stand beside the best one: it says a word of the question, or goes on in a paragraph that does.
+
+    A row of a table may not: it would stand without the names of its columns.
+    """
+    goes_on = item.features["before"] and not text[: item.start].rstrip(" ").endswith("\n")
+    return not item.header and bool(item.features["coverage"] or goes_on)
 
 
 def _best(found: Sequence[Evidence], sources: Sequence[Source], count: int) -> list[Evidence]:

@@ -22,6 +22,7 @@ _PIECE = re.compile(
     rf"(?P<han>[{_HAN}]+)|(?P<kana>[{_KANA}]+)"
     rf"|(?P<latin>[^\W_{_HAN}{_KANA}]+(?:[._/@+#:&'’\-,]+[^\W_{_HAN}{_KANA}]+)*(?:\+\+|#)?)"
 )
+_AFTER_DAYS = re.compile("(?<=天)(?=年假|年休|陪产|调休)")
 _JOINT = re.compile(r"[._/@+#:&'’\-,]+")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?")
@@ -85,7 +86,14 @@ def _terms(text: str, start: int, end: int) -> Iterator[tuple[str, int]]:
 def _cut(run: str) -> list[tuple[str, int, int]]:
     import rjieba
 
-    return list(rjieba.tokenize(run, "search", True))
+    # The dictionary lacks some kinds of leave and cuts 多少天年假 (how many days of annual leave) into 天年 and 假.
+    parts = _AFTER_DAYS.split(run)
+    found: list[tuple[str, int, int]] = []
+    at = 0
+    for part in parts:
+        found.extend((word, at + begin, at + end) for word, begin, end in rjieba.tokenize(part, "search", True))
+        at += len(part)
+    return found
 
 
 def _latin(run: str) -> Iterator[str]:

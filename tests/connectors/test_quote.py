@@ -44,6 +44,52 @@ def test_a_row_of_a_table_brings_the_names_of_its_columns() -> None:
     assert reply.text == "City Hotel limit [2]\nSuzhou 450 yuan [2]"
 
 
+def quoted(question: str, text: str, title: str = "Handbook", sentences: int = 2) -> list[str]:
+    return [text[q.start : q.end] for q in answer(question, [Source(1, text, title)], sentences)]
+
+
+def test_sentences_are_quoted_in_the_order_of_the_document() -> None:
+    lasts = "The trial period lasts four months."
+    ends = "During the trial period either side may end the contract with two weeks' notice; afterwards the notice period is two months."
+    assert quoted("How long is the trial period?", f"{lasts} {ends}") == [lasts, ends]
+
+
+def test_a_line_that_says_nothing_of_the_question_is_not_quoted_beside_the_answer() -> None:
+    text = "本产品保修两年，自购买之日起计算。\n\n试用期为三个月。"
+    assert quoted("保修期多长？", text, "售后") == ["本产品保修两年，自购买之日起计算。"]
+
+
+def test_a_row_of_a_table_is_not_quoted_beside_a_sentence() -> None:
+    table = "City\tHotel limit\nShanghai\t600 yuan\nSuzhou\t450 yuan"
+    found = quoted(
+        "What is the hotel limit in Shanghai?", f"The hotel limit in Shanghai is 600 yuan a night.\n\n{table}"
+    )
+    assert found == ["The hotel limit in Shanghai is 600 yuan a night."]
+
+
+def test_the_row_that_names_the_columns_is_no_answer_itself() -> None:
+    table = "Rates of 2026\n\nCity\tHotel limit per night\nSuzhou\t450 yuan"
+    assert quoted("What is the hotel limit per night?", table, sentences=1) == ["Suzhou\t450 yuan"]
+
+
+def test_a_passage_that_begins_within_a_table_has_no_names_of_columns() -> None:
+    assert quoted("What is the hotel limit in Suzhou?", "Shanghai\t600 yuan\nSuzhou\t450 yuan", "Hotel limit") == [
+        "Suzhou\t450 yuan"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("多少天年假", "连续随船工作满三十天的员工，上岸后享有四天出海假。\n\n年假为 12 天。"),
+        ("员工有多少天年假？", "员工连续随船工作满三十天，享有四天出海假。\n\n年假为 12 天，须提前申请。"),
+        ("保修期多长？", "本产品自购买之日起计算。\n\n整机保修两年。"),
+    ],
+)
+def test_chinese_questions_that_a_dictionary_cuts_badly_find_their_answer(question: str, text: str) -> None:
+    assert quoted(question, text, "员工手册", sentences=1) == [text.split("\n")[-1]]
+
+
 @pytest.mark.parametrize(
     ("question", "said"),
     [("What is the boiling point of mercury?", "I can't find this in the sources."), ("火星上有多少座火山？", "资料")],

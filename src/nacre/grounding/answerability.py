@@ -22,7 +22,7 @@ from nacre.words import words
 TITLED = {"constant": -1.221, "best": 0.337, "missing": -4.06, "missing_number": -1.909, "missing_name": -0.482}
 LOOSE = {"constant": -9.868, "best": 0.281, "agreement": 8.956, "near": 1.091, "several": 0.287}
 # Refuse below. Titled: hardly a right answer may be lost. Loose: the best balance of both mistakes.
-REFUSE_BELOW = {"titled": 0.12, "loose": 0.43}
+REFUSE_BELOW = {"titled": 0.15, "loose": 0.43}
 _SOFT = 16.0  # score points over which a passage's voice falls to 1/e: nearly an equal vote
 _NAME = re.compile(r"(?<=\s)[A-Z][\w'-]*")
 
@@ -70,6 +70,8 @@ def measured(question: Question, passages: Sequence[tuple[str, str]], found: Seq
     # Chinese words are cut by what stands beside them: 年假 in the passage, 年 and 假 in 年假有.
     whole = "".join(passages[best.passage])
     lacking = [term for term in asked if term not in there and (term.isascii() or term not in whole)]
+    # Of the period of a warranty (保修期) an answer gives the length, and says 保修.
+    lacking = [term for term in lacking if term[-1] != "期" or term[:-1] not in there]
     return {
         "best": best.score,
         "missing": sum(map(prior, lacking)) / (sum(map(prior, asked)) or 1.0),

@@ -23,7 +23,7 @@ _KINDS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
         re.compile(
             r"\b(?:when|how long ago|deadline|(?:what|which) (?:year|date|day|month|time|century|decade)"
             r"|(?:release|launch|premiere|start|end|birth|opening|publication|due|expiry|effective) date)\b"
-            r"|何时|什么时候|什么时间|什么年代|哪年|哪一年|哪天|哪一天|几月|几号|几点|哪个(?:年代|世纪|月|朝代)|年份|截止|时间[是为]?[?？]?$"
+            r"|何时|什么时候|什么时间|什么年代|哪年|哪一年|哪天|哪一天|几月|几号|几点|哪个(?:年代|世纪|月|朝代)|年份|截止|(?<!多长)时间[是为]?[?？]?$"
             r"|日期[是为]?[?？]?$|(?:日期|时间)[和及、与]|(?:上映|发布|发售|开幕|发射|结束|开始|成立|出生|举行|召开|生效|开播|上市)的?(?:时间|日期)",
             re.IGNORECASE,
         ),

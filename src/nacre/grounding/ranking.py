@@ -35,6 +35,7 @@ WEIGHTS = {
     "other_year": -4.0,  # by hand: too rare in the sets to be learned
 }
 
+_DIGIT = re.compile(r"\d")
 _YEAR = re.compile(r"(?<!\d)(?:19|20)\d{2}(?!\d)")
 _TERMS = 64  # different words of a question that count
 _PLACES = 50  # of a sentence that are compared with each other
@@ -98,6 +99,7 @@ class _Sentence:
     before: frozenset[str]
     above: frozenset[str]
     header: tuple[int, int] | None
+    heads: bool = False
 
     @property
     def terms(self) -> set[str]:
@@ -204,24 +206,28 @@ def _sentences(passage: int, text: str, title: str) -> list[_Sentence]:
     heading = frozenset(words(title))
     above, before = heading, frozenset[str]()
     header: tuple[int, int] | None = None
+    inside = False  # a table
     for start, end in sentences(text):
         line = unicodedata.normalize("NFKC", text[start:end])
         located = located_words(line)
         terms = frozenset(term for term, _ in located)
         row = _is_row(line)
-        header = header if row else None
+        begins, inside, header = row and not inside, row, header if row else None
+        if header and header[0] and header == (found[-1].start, found[-1].end):
+            found[-1].heads = True
         found.append(_Sentence(passage, start, end, line, located, before, above, header))
         alone = line[-1] == "?" and text[end : end + 1] == "\n" and text[start - 1 : start] in ("\n", "")  # of an FAQ
-        if _is_heading(line) or alone or (row and header is None):
+        if _is_heading(line) or alone or begins:
             above = heading | terms
-        if row and header is None:  # the first row of a table names its columns
+        # The first row of a table names its columns, but a passage may begin in the middle of one.
+        if begins and (start or not _DIGIT.search(line)):
             header = start, end
         before = terms
     return found
 
 
 def _is_statement(question: Question, sentence: _Sentence) -> bool:
-    if sentence.text[-1] == "?":
+    if sentence.text[-1] == "?" or sentence.heads:
         return False
     return not _is_heading(sentence.text) or bool(sentence.terms - sentence.above - question.asked - stopwords())
 

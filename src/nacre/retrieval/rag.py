@@ -19,7 +19,7 @@ from nacre.markers import DeadMarkers, LiveMarkers, as_nacre_provider
 from nacre.messages import Source, last_user_text, nacre_of, render_sources, replace_last_user, text_of, with_nacre
 from nacre.retrieval.packing import estimate_tokens, pack
 
-MIN_RELEVANCE = 0.035  # hardly a right answer falls below (bench/relevance_weights.py)
+MIN_RELEVANCE = 0.05  # hardly a right answer falls below (bench/relevance_weights.py)
 _PLACE = ("uri", "title", "heading", "page", "start", "end", "chunk_id", "document_id", "version", "score", "relevance")
 
 
