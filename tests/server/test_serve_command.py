@@ -1,4 +1,4 @@
-"""`nacre serve`, `keys`, `init` and `trace` as a user runs them, and what a kill -9 leaves behind."""
+"""`nacre serve`, `keys`, `init` and `trace` as a user runs them."""
 
 from __future__ import annotations
 
@@ -91,36 +91,6 @@ def test_serve_refuses_what_cannot_work_in_one_line(folder, tmp_path):
     ):
         done = subprocess.run([NACRE, "serve", *arguments], capture_output=True, text=True, env=ENVIRONMENT, timeout=60, cwd=tmp_path)
         assert done.returncode == 2 and said in done.stderr and done.stderr.count("\n") == 1, done.stderr
-
-
-@pytest.mark.slow
-def test_kill_9_during_ingestion_and_a_stream_loses_nothing(folder):
-    with serving("--kb", str(folder)) as (url, process):
-        ready(url)
-        ids = [
-            httpx.post(f"{url}/v1/files", files={"file": (f"{n}.txt", f"Buoy {n} is red. ".encode() * 300)}, data={"purpose": "assistants"}).json()["id"]
-            for n in range(30)
-        ]
-        assert httpx.post(f"{url}/v1/vector_stores/main/file_batches", json={"file_ids": ids}).status_code == 200
-        asked = {"model": "nacre", "input": "When does the workshop open?", "store": True}
-        response = httpx.post(f"{url}/v1/responses", json=asked, timeout=30).json()
-        body = {"model": "nacre", "stream": True, "messages": [{"role": "user", "content": "When does the workshop open?"}]}
-        with httpx.stream("POST", f"{url}/v1/chat/completions", json=body, timeout=30) as stream:
-            lines = stream.iter_lines()
-            next(lines)
-            process.kill()
-            process.wait()
-    with serving("--kb", str(folder)) as (url, process):
-        ready(url)
-        for _ in range(600):
-            counts = httpx.get(f"{url}/v1/vector_stores/main").json()["file_counts"]
-            if not counts["in_progress"]:
-                break
-            time.sleep(0.1)
-        assert counts == {"in_progress": 0, "completed": 30, "failed": 0, "cancelled": 0, "total": 30}
-        assert httpx.get(f"{url}/v1/responses/{response['id']}").json() == response
-        found = httpx.post(f"{url}/v1/vector_stores/main/search", json={"query": "buoy 17 red"}).json()
-        assert found["data"][0]["filename"] == "17.txt"
 
 
 @pytest.mark.slow
