@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from nacre.errors import StackError
+from nacre.expect import expect
 from nacre.language import tr
 
 if TYPE_CHECKING:
@@ -109,7 +110,6 @@ def _react_data(fields: Data) -> Data:
     return {**fields, **tool_names(fields.get("tools", ()))}
 
 
-LAYERS: Mapping[str, Layer] = {
 def _pal_fields(data: Data) -> Data:
     data = dict(data)
     if isinstance(named := data.get("interpreter"), str):
@@ -124,6 +124,7 @@ def _pal_data(fields: Data) -> Data:
     return {**fields, "interpreter": interpreter.name} if hasattr(interpreter, "name") else fields
 
 
+LAYERS: Mapping[str, Layer] = {
     "moderation": Layer("nacre.moderation:Moderation"),
     "memory": Layer("nacre.memory:ConversationMemory"),
     "cache": Layer("nacre.cache:ResponseCache"),
@@ -217,8 +218,11 @@ def explain(model: BaseChatModel) -> Data:
     Returns:
         A mapping as for `build`. An object that has no name in a stack stands there as the name of its class.
     """
+    from langchain_core.language_models import BaseChatModel
+
     from nacre.decorator import ChatModelDecorator
 
+    expect(model, "model", BaseChatModel)
     names = {layer.where.rpartition(":")[2]: name for name, layer in LAYERS.items()}
     layers: list[Any] = []
     while isinstance(model, ChatModelDecorator):
