@@ -192,6 +192,18 @@ def test_stored_responses_outlive_the_server_but_not_their_days(serve):
     client.close()
 
 
+def test_what_is_too_old_is_forgotten_when_the_server_starts_even_if_nothing_is_kept_any_more(serve):
+    first = serve(trace=True)
+    client = first.openai()
+    client.responses.create(model="nacre", input=QUESTION, store=True)
+    client.close()
+    for table, column in (("responses", "used"), ("traces", "at")):
+        assert len(first.state.records.select(table)) == 1
+        first.state.records.change(f"update {table} set {column} = ?", time.time() - 31 * 86_400)
+    records = serve().state.records
+    assert records.select("responses") == [] and records.select("traces") == []
+
+
 def test_a_key_that_stores_too_much_loses_its_oldest_and_nobody_elses(heard):
     server, _ = heard
     anna, boris = (server.openai(server.state.keys.add(name)) for name in ("anna", "boris"))

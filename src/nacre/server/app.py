@@ -31,6 +31,7 @@ from nacre.server import (
     store_entries,
     stored_responses,
     trace_api,
+    traces,
     uploads,
     vector_stores,
 )
@@ -68,6 +69,8 @@ def create_app(settings: Settings, leaf: BaseChatModel | None = None, *, only_mc
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        for kept in (stored_responses, traces):
+            await asyncio.to_thread(kept.forget_old, state)
         if state.records.one("entries", "status = 'in_progress'"):
             state.ingestion.wake()  # the last server was stopped before they were done
         warming = asyncio.create_task(asyncio.to_thread(_warm, state))  # the first question need not wait for the encoder

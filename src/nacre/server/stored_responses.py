@@ -74,6 +74,15 @@ def keep(state: State, asker: Asker, response: dict[str, Any], items: list[Item]
     )
 
 
+def forget_old(state: State) -> None:
+    """Forget responses that have not been used for the days of the settings.
+
+    Args:
+        state: the server's.
+    """
+    state.records.change(_TOO_OLD, _since(state))
+
+
 def conversation(state: State, asker: Asker, response: str) -> list[Item]:
     """All that was said up to a response, and with it; its days begin anew.
 

@@ -43,11 +43,19 @@ def keep(state: State, question: Question, outcome: Outcome, seconds: float, sta
         "status": status,
     }
     text = masked(json.dumps(record, ensure_ascii=False, default=str)).encode("utf-8", "replace").decode()
-    now = time.time()
     state.records.insert(
-        "traces", {"request": question.request_id, "at": now, "asker": question.asker.id, "model": question.model, "record": text}
+        "traces", {"request": question.request_id, "at": time.time(), "asker": question.asker.id, "model": question.model, "record": text}
     )
-    state.records.change("delete from traces where at < ?", now - state.settings.server.trace_days * _DAY_S)
+    forget_old(state)
+
+
+def forget_old(state: State) -> None:
+    """Forget the traces that are older than the days of the settings.
+
+    Args:
+        state: the server's.
+    """
+    state.records.change("delete from traces where at < ?", time.time() - state.settings.server.trace_days * _DAY_S)
 
 
 def latest(records: Records, count: int = 20) -> list[dict[str, Any]]:
