@@ -120,8 +120,8 @@ def _pal_fields(data: Data) -> Data:
 
 
 def _pal_data(fields: Data) -> Data:
-    interpreter = fields.get("interpreter")
-    return {**fields, "interpreter": interpreter.name} if hasattr(interpreter, "name") else fields
+    name = getattr(fields.get("interpreter"), "name", None)
+    return {**fields, "interpreter": name} if name else fields
 
 
 LAYERS: Mapping[str, Layer] = {

@@ -53,7 +53,10 @@ def message(error: Any) -> str:
     return said
 
 
-class _Formatter(typer.Context.formatter_class):  # type: ignore[misc]
+_HelpFormatter: Any = typer.Context.formatter_class
+
+
+class _Formatter(_HelpFormatter):  # type: ignore[misc]
     """The line above a help page, whose first word typer does not translate."""
 
     def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
