@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from langchain_core.documents import Document
@@ -114,15 +115,15 @@ class RetrievalAugmented(ChatModelDecorator):
         text, own = text_of(reply), nacre_of(reply)
         if not text.strip():  # a tool call, say
             return with_nacre(reply, hits=hits)
-        computed = {"derived": own.get("derived") or (), "question": question}
+        resolve = partial(cite, sources=sources, places=places, derived=own.get("derived") or (), question=question)
         abstained = bool(own.get("abstained")) or is_refusal(text, language)
-        citations = [] if abstained else cite(text, sources, places, **computed)
+        citations = [] if abstained else resolve(text)
         if self.strict and not abstained:
             text = supported_part(text, citations, self.min_support)
             abstained = not text
             text = text or refusal(language)
             reply = reply.model_copy(update={"content": text})
-            again = [] if abstained else cite(text, sources, places, **computed)
+            again = [] if abstained else resolve(text)
             citations = [c for c in again if c["support"] >= self.min_support]
         reply.response_metadata["model_provider"] = "nacre"
         return with_nacre(reply, citations=citations, abstained=abstained, hits=hits)

@@ -155,8 +155,8 @@ class RemoteRun:
         if ended == "done" and self.full:
             ended = "output"
         found = self._read() if ended == "done" else None
-        streams = {name: printable("".join(texts)) for name, texts in self._texts.items()}
-        return replace(found or self._without_answer(ended, timeout_s), seconds=seconds, **streams)
+        stdout, stderr = (printable("".join(self._texts[name])) for name in ("stdout", "stderr"))
+        return replace(found or self._without_answer(ended, timeout_s), seconds=seconds, stdout=stdout, stderr=stderr)
 
     def _read(self) -> Execution | None:
         """The answer, in the form that the sandbox's runner writes; None for anything else."""
