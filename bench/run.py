@@ -33,7 +33,7 @@ BENCHMARKS: dict[str, tuple[str, tuple[str, ...]]] = {
     "react": ("The ReAct parser and loop", ()),
     "server": ("The server under load", ()),
     "page": ("The web page: first contentful paint", ()),
-    "judge": ("A small real model as judge", ()),
+    "judge": ("A small real model as judge", ("--criteria", "faithful")),
 }
 
 ALT = "Bars: how many times as good at ranking, as fast at indexing and as fast with a question Nacre is as each peer; the figures stand below."
