@@ -2,7 +2,6 @@
 
 import json
 import random
-import time
 from pathlib import Path
 
 import pytest
@@ -16,8 +15,18 @@ from nacre.agents.trajectory import from_data, to_data
 from nacre.agents.transcript import read_transcript
 
 DATA = Path(__file__).parent / "data"
-ARGUMENTS = {"search": ["query"], "lookup": ["keyword"], "calculator": ["expression"], "python": ["code"], "weather": ["city", "unit"], "kb_search": ["query"]}
-TOOLS = [{"function": {"name": name, "parameters": {"properties": {key: {} for key in keys}}}} for name, keys in ARGUMENTS.items()]
+ARGUMENTS = {
+    "search": ["query"],
+    "lookup": ["keyword"],
+    "calculator": ["expression"],
+    "python": ["code"],
+    "weather": ["city", "unit"],
+    "kb_search": ["query"],
+}
+TOOLS = [
+    {"function": {"name": name, "parameters": {"properties": {key: {} for key in keys}}}}
+    for name, keys in ARGUMENTS.items()
+]
 PIECES = ["Thought: ", "Action: ", "Action Input: ", "Observation: ", "Final Answer: ", "思考：", "行动：", "行动输入：", "观察：", "最终答案：", "search", "[", "]",
           "(", ")", "{", "}", '"', "'", "“", "```", "```json\n", "\n", " ", "**", "#", "<think>", "</think>", "<tool_call>", "=", ",", "：", "\\", "\\ud83d", "Finish[",
           "\x00", "{{", "//", "/*", '"""', "Step 1: ", "【", "✿ARGS✿", '"action":']  # fmt: skip
@@ -33,7 +42,9 @@ def is_right(case: dict) -> bool:
         return not step.readable
     if "answer" in case:
         return step.answer == case["answer"]
-    return (step.action, step.action_input) == (case["action"], case["input"]) and step.thought == case.get("thought", step.thought)
+    return (step.action, step.action_input) == (case["action"], case["input"]) and step.thought == case.get(
+        "thought", step.thought
+    )
 
 
 def test_replies_that_broke_other_libraries() -> None:
@@ -50,13 +61,20 @@ def test_corpus_of_malformed_replies() -> None:
 
 @pytest.mark.parametrize("name", ["appendix_a.jsonl", "malformed.jsonl"])
 def test_actions_are_read_without_knowing_the_tools_too(name: str) -> None:
-    cases = [case for case in rows(name) if case.get("kind") in ("canonical", "full-width colon", "chinese keys", "bold", "numbered", "fenced json", "json reply")]
+    cases = [
+        case
+        for case in rows(name)
+        if case.get("kind")
+        in ("canonical", "full-width colon", "chinese keys", "bold", "numbered", "fenced json", "json reply")
+    ]
     wrong = []
     for case in cases:
         step = parse_react(case["text"])
         if "answer" in case and step.answer != case["answer"]:
             wrong.append(case)
-        if "action" in case and (step.action is None or step.action.lower() != case["action"] or step.action_input != case["input"]):
+        if "action" in case and (
+            step.action is None or step.action.lower() != case["action"] or step.action_input != case["input"]
+        ):
             wrong.append(case)
     assert [case for case in wrong if case["kind"] != "json reply" or "weather" not in case["text"]] == []
 
@@ -70,18 +88,13 @@ def test_no_text_raises(text: str) -> None:
         assert isinstance(step.thought, str)
 
 
+@pytest.mark.timeout(100)
 def test_long_repetitions_cost_linear_time() -> None:
-    """Four times the text must cost far less than sixteen times the work of a quadratic scan."""
+    """A quadratic scan of these would take many minutes, a linear one two seconds."""
     rng = random.Random(11)
     for _ in range(25):
         unit = "".join(rng.choices(PIECES, k=rng.randint(1, 3)))
-        costs = []
-        for size in (4000, 16000):
-            text = "Thought: " + unit * (size // len(unit))
-            begin = time.thread_time()
-            parse_react(text, TOOLS)
-            costs.append(time.thread_time() - begin)
-        assert costs[1] < 12 * max(costs[0], 0.004), unit
+        parse_react("Thought: " + unit * (200_000 // len(unit)), TOOLS)
 
 
 def test_what_follows_an_invented_observation_is_never_an_answer() -> None:
@@ -110,7 +123,13 @@ def test_a_tool_called_like_an_ending_is_a_tool() -> None:
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.recursive(st.none() | st.booleans() | st.integers(-(10**9), 10**9) | st.text(max_size=20), lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4), max_leaves=12))
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers(-(10**9), 10**9) | st.text(max_size=20),
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+        max_leaves=12,
+    )
+)
 def test_lenient_json_reads_all_strict_json(value: object) -> None:
     if isinstance(value, (dict, list)):
         assert read_json(json.dumps(value, ensure_ascii=False))[0] == value
@@ -132,7 +151,10 @@ def test_tool_names_of_langchain_tools_functions_and_dicts() -> None:
     names = ToolNames.of([find_leave, "plain", {"name": "mcp", "inputSchema": {"properties": {"a": {}}}}])
     assert names.arguments == {"find_leave": ("policy", "year"), "plain": (), "mcp": ("a",)}
     assert names.find("Find Leave Tool") == "find_leave"
-    assert parse_react('Action: find_leave("annual", 2026)', [find_leave]).action_input == {"policy": "annual", "year": 2026}
+    assert parse_react('Action: find_leave("annual", 2026)', [find_leave]).action_input == {
+        "policy": "annual",
+        "year": 2026,
+    }
 
 
 def test_transcript_keeps_observations_of_many_lines() -> None:
@@ -143,7 +165,9 @@ def test_transcript_keeps_observations_of_many_lines() -> None:
 
 
 def test_trajectory_survives_its_json() -> None:
-    steps = read_transcript("Thought: a\nAction: search\nAction Input: {\"q\": [1, 2]}\nObservation: o\nThought: b\nFinal Answer: c")
+    steps = read_transcript(
+        'Thought: a\nAction: search\nAction Input: {"q": [1, 2]}\nObservation: o\nThought: b\nFinal Answer: c'
+    )
     data = json.loads(json.dumps(to_data(steps)))
     assert from_data(data) == steps
     assert [row["action"] for row in data] == ["search", "finish"]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -80,7 +78,6 @@ def test_what_stands_in_a_fence_is_what_comes_out_but_for_margins(code: str) -> 
 @pytest.mark.parametrize(
     "piece", ["(", "a", "[0]", "1+", "a.", "a=", "`", "> ", "```\n", "a\n", "<think>", "-", "x = [\n"]
 )
+@pytest.mark.timeout(60)
 def test_long_hostile_text_is_searched_at_once(piece: str) -> None:
-    start = time.process_time()
-    program_in(piece * 30_000)
-    assert time.process_time() - start < 5  # a quadratic search takes minutes
+    program_in(piece * 30_000)  # a quadratic search takes minutes

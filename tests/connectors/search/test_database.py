@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 from pathlib import Path
 
 import pytest
@@ -20,7 +19,9 @@ from nacre.connectors.search.tools import database_tool
 def file(tmp_path: Path) -> Path:
     path = tmp_path / "shop.db"
     connection = sqlite3.connect(path)
-    connection.executescript("CREATE TABLE 商品 (id INTEGER PRIMARY KEY, name TEXT, price REAL); CREATE VIEW cheap AS SELECT * FROM 商品 WHERE price < 5;")
+    connection.executescript(
+        "CREATE TABLE 商品 (id INTEGER PRIMARY KEY, name TEXT, price REAL); CREATE VIEW cheap AS SELECT * FROM 商品 WHERE price < 5;"
+    )
     connection.executemany("INSERT INTO 商品 (name, price) VALUES (?, ?)", [(f"shell {n}", n) for n in range(200)])
     connection.commit()
     connection.close()
@@ -57,11 +58,10 @@ def test_nothing_but_reading(database, file: Path, statement: str) -> None:
     assert [path.name for path in file.parent.iterdir()] == ["shop.db"]
 
 
+@pytest.mark.timeout(60)
 def test_an_endless_statement_ends(database) -> None:
-    begin = time.monotonic()
     with pytest.raises(ToolError):
         database.query("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n")
-    assert time.monotonic() - begin < 15
 
 
 def test_a_given_engine_stays_writable_for_others(file: Path) -> None:
@@ -86,7 +86,10 @@ def test_an_engine_that_cannot_be_guarded_is_refused() -> None:
 
 
 def test_an_agent_asks_the_database(database) -> None:
-    script = ['Action: query_database\nAction Input: {"statement": "SELECT max(price) AS highest FROM 商品"}', "Final Answer: 199"]
+    script = [
+        'Action: query_database\nAction Input: {"statement": "SELECT max(price) AS highest FROM 商品"}',
+        "Final Answer: 199",
+    ]
     model = ScriptedChatModel(script)
     reply = ReAct(inner=model, tools=[database_tool(database)], protocol="text").invoke("最贵的商品多少钱？")
     assert reply.response_metadata["nacre"]["trajectory"][0]["observation"] == "highest\n199.0"
