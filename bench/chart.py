@@ -21,7 +21,7 @@ PEERS = {"langchain": "LangChain", "llamaindex": "LlamaIndex", "haystack": "Hays
 SETS = {"xquad_en": "English", "xquad_zh": "Chinese"}
 
 WIDTH, MARGIN, BAR, GAP = 800, 28, 15, 7
-LABELS, LEFT, RIGHT = 322, 334, 700  # where the names of the peers end, where the bars may stand
+LABELS, LEFT, RIGHT = 322, 334, 660  # where the names of the peers end, where the bars may stand; then come the figures
 STYLE = """
   .card { fill: #ffffff; stroke: #d9dde3 } .ink { fill: #1c2430 } .dim { fill: #5b6675 }
   .grid { stroke: #e6e9ee } .one { stroke: #5b6675 } .less { fill: #c9772b }
