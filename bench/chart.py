@@ -124,7 +124,7 @@ def drawn(found: list[Group]) -> str:
     height = bottom + 62
     head = (
         f'<text class="ink title" x="{MARGIN}" y="42">Nacre beside LangChain, LlamaIndex and Haystack</text>'
-        f'<text class="dim" x="{MARGIN}" y="65">How many times as good, or as fast: same encoder weights, same machine, each peer as in its quickstart</text>'
+        f'<text class="dim" x="{MARGIN}" y="65">How many times as good, or as fast: same encoder weights, same machine, each peer at its own defaults</text>'
     )
     note = f'<text class="dim small" x="{MARGIN}" y="{height - 18}">XQuAD, 240 passages and 300 questions a language. The encoder knows English only. Logarithmic scale.</text>'
     spoken = "; ".join(f"{g.title}: " + ", ".join(f"{b.ratio:.2f} times {b.label}" for b in g.bars) for g in found)
