@@ -29,8 +29,9 @@ $(VENV)/.dev: $(VENV)/.core
 demo: $(VENV)/.core  ## Build the sample knowledge base and ask it, in English and Chinese. 演示
 	@$(BIN)/nacre demo --kb .demo/kb
 
-test: $(VENV)/.dev lint types  ## Lint, types and the whole test suite, as CI runs them. 全部测试
+test: $(VENV)/.dev .bench/.jupyter lint types  ## Lint, types and the whole test suite, as CI runs them. 全部测试
 	@$(BIN)/pytest -n 2 --dist loadfile -q
+	@$(MAKE) --no-print-directory check-openai2
 
 check: $(VENV)/.dev lint types  ## Lint, types and the fast tests. 提交前检查
 	@$(BIN)/pytest -n 2 --dist loadfile -q -m "not slow"
@@ -67,9 +68,10 @@ bench: $(VENV)/.dev .bench/.peers .bench/.haystack  ## Run the benchmarks and wr
 	@touch $@
 
 # A real Jupyter server for tests/connectors/interpreters, which are skipped without one.
-.bench/jupyter:
-	@$(PY) -m venv $@
-	@$@/bin/python -m pip --disable-pip-version-check -q install jupyter-kernel-gateway ipykernel
+.bench/.jupyter: constraints.txt
+	@test -x .bench/jupyter/bin/python || $(PY) -m venv .bench/jupyter
+	@.bench/jupyter/bin/python -m pip --disable-pip-version-check -q install jupyter-kernel-gateway ipykernel
+	@touch $@
 
 .bench/.haystack: constraints.txt
 	@test -x .bench/haystack/bin/python || $(PY) -m venv .bench/haystack

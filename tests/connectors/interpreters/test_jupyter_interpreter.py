@@ -32,7 +32,7 @@ from nacre.connectors.interpreters.jupyter import JupyterInterpreter
 OWN = Path(__file__).parents[3] / ".bench/jupyter/bin/jupyter-kernelgateway"
 GATEWAY = shutil.which("jupyter-kernelgateway") or (str(OWN) if OWN.exists() else None)
 real = pytest.mark.skipif(
-    GATEWAY is None, reason="make .bench/jupyter, or pip install jupyter-kernel-gateway ipykernel"
+    GATEWAY is None, reason="make .bench/.jupyter, or pip install jupyter-kernel-gateway ipykernel"
 )
 
 
