@@ -31,7 +31,7 @@ BENCHMARKS: dict[str, tuple[str, tuple[str, ...]]] = {
     "attacks": ("The sandbox under attack", ()),
     "pal": ("Published programs, replayed", ()),
     "react": ("The ReAct parser and loop", ()),
-    "server": ("The server under load", ()),
+    "server": ("The server under load", ("--requests", "20000")),
     "page": ("The web page: first contentful paint", ()),
     "judge": ("A small real model as judge", ("--criteria", "faithful")),
 }
