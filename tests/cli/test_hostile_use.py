@@ -53,6 +53,8 @@ def complaint(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         (["serve", "--kb", ""], "'--kb': it is empty", "'--kb' 的值无效：值为空"),
         (["mcp", "--config", ""], "'--config': it is empty", "'--config' 的值无效：值为空"),
         (["keys", "add", "x", "--kb", "y", "--principals", ""], "list of principals is empty", "主体列表为空"),
+        (["eval", "answers", "--kb", "", "--data", "x"], "'--kb': it is empty", "'--kb' 的值无效：值为空"),
+        (["eval", "export", "x", "y", "--kb", ""], "'--kb': it is empty", "'--kb' 的值无效：值为空"),
         (["demo", "--kb", ""], "'--kb': it is empty", "'--kb' 的值无效：值为空"),
         (["ask", "x", "--kb", "y", "--model", ""], "'--model': it is empty", "'--model' 的值无效：值为空"),
         (["pal", "x", "--model", "quote:x"], "write quote, not 'quote:x'", "请写 quote，而不是 'quote:x'"),

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from nacre.cli import improve
-from nacre.cli.output import JsonFlag, KbOption, ModelOption
+from nacre.cli.output import JsonFlag, KbOption, ModelOption, folder
 from nacre.cli.reports import OutOption, WorkersOption, bar, baseline, finish
 from nacre.errors import UsageError
 from nacre.language import tr
@@ -108,7 +108,10 @@ def answers(
     kb: Annotated[
         Path | None,
         typer.Option(
-            "--kb", help=tr("Ask this knowledge base instead of indexing the corpus.", "对该知识库提问，不另建索引。")
+            "--kb",
+            parser=folder,
+            metavar="<path>",
+            help=tr("Ask this knowledge base instead of indexing the corpus.", "对该知识库提问，不另建索引。"),
         ),
     ] = None,
     as_json: JsonFlag = False,

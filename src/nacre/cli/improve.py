@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from nacre.cli.knowledge import opened
-from nacre.cli.output import JsonFlag, KbOption, ModelOption, console, print_json
+from nacre.cli.output import JsonFlag, KbOption, ModelOption, console, folder, print_json
 from nacre.cli.reports import OutOption, WorkersOption, bar, finish, judged
 from nacre.errors import UsageError
 from nacre.language import tr
@@ -216,7 +216,10 @@ def export(
     out: File,
     to: Annotated[str, typer.Option("--to", help="ragas, deepeval")] = "ragas",
     kb: Annotated[
-        Path | None, typer.Option("--kb", help=tr("Take whole passages from it.", "从中取完整段落。"))
+        Path | None,
+        typer.Option(
+            "--kb", parser=folder, metavar="<path>", help=tr("Take whole passages from it.", "从中取完整段落。")
+        ),
     ] = None,
 ) -> None:
     """Export answers."""
