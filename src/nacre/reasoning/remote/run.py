@@ -9,17 +9,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from nacre.errors import UsageError
 from nacre.language import tr
-from nacre.reasoning.interpreter import STATUSES, Execution, Status
-from nacre.reasoning.sandbox.values import decode, printable
+from nacre.reasoning.interpreter import Execution
+from nacre.reasoning.sandbox.answer import execution_in, out_of_time
+from nacre.reasoning.sandbox.values import printable
 
 Ended = Literal["done", "time", "output", "died"]
 # The sandbox's own runner: a program gives the same value, error and cells there as it does here.
 _MODULES = ("rlimits", "encode", "recording", "program", "preload")
-_LIMITS = ("", "memory", "disk", "file_size", "files", "value", "processes")
 # Packages are imported for programs that name them: a fresh kernel would spend a second on sympy each time.
 _PACKAGES = {
     "numpy": r"np|numpy",
@@ -154,31 +154,13 @@ class RemoteRun:
         """
         if ended == "done" and self.full:
             ended = "output"
-        found = self._read() if ended == "done" else None
+        found = execution_in(self._answer or "") if ended == "done" else None
         stdout, stderr = (printable("".join(self._texts[name])) for name in ("stdout", "stderr"))
         return replace(found or self._without_answer(ended, timeout_s), seconds=seconds, stdout=stdout, stderr=stderr)
 
-    def _read(self) -> Execution | None:
-        """The answer, in the form that the sandbox's runner writes; None for anything else."""
-        head, _, rest = (self._answer or "").partition("\n")
-        reads, _, text = rest.partition("\n")
-        status, _, limit = head.partition(":")
-        if status not in STATUSES or limit not in _LIMITS:
-            return None
-        if status != "ok":
-            return Execution(cast(Status, status), error=printable(text), limit=limit or None)
-        try:
-            return Execution("ok", decode(text), reads=_places(reads))
-        except ValueError as error:
-            return Execution("error", error=tr(f"The value cannot be read: {error}", f"无法读取返回值：{error}"))
-
     def _without_answer(self, ended: Ended, timeout_s: float) -> Execution:
         if ended == "time":
-            text = tr(
-                f"The program did not end within {timeout_s:g} s. Use a faster method, or check for an endless loop.",
-                f"程序未在 {timeout_s:g} 秒内结束。请使用更快的方法，或检查是否有死循环。",
-            )
-            return Execution("timeout", error=text, limit="time")
+            return out_of_time(timeout_s)
         if ended == "output":
             text = tr(
                 f"The program wrote more than {self.limits.output} characters. Print only the answer.",
@@ -190,15 +172,6 @@ class RemoteRun:
             "程序在给出结果前其进程已结束：自行退出、崩溃或内存不足。",
         )
         return Execution("error", error=text)
-
-
-def _places(text: str) -> tuple[tuple[str, int, int, str], ...]:
-    cells = decode(text)
-    if not isinstance(cells, list) or not all(
-        isinstance(cell, tuple) and [type(part) for part in cell] == [str, int, int, str] for cell in cells
-    ):
-        return ()
-    return tuple(cells)
 
 
 @cache

@@ -1,19 +1,16 @@
-"""From what came out of a child to an Execution. The child's word counts only in the exact form that its runner writes."""
+"""From what came out of a child, and how it ended, to an Execution."""
 
 from __future__ import annotations
 
 import hmac
 import signal
 from dataclasses import replace
-from typing import cast
 
 from nacre.language import tr
-from nacre.reasoning.interpreter import STATUSES, Execution, Status
+from nacre.reasoning.interpreter import Execution, Status
+from nacre.reasoning.sandbox.answer import execution_in, out_of_time
 from nacre.reasoning.sandbox.exchange import Record
 from nacre.reasoning.sandbox.limits import Limits
-from nacre.reasoning.sandbox.values import decode, printable
-
-_LIMITS = ("", "memory", "disk", "file_size", "files", "processes", "value")
 
 
 def from_answer(record: Record, nonce: bytes) -> Execution | None:
@@ -29,27 +26,8 @@ def from_answer(record: Record, nonce: bytes) -> Execution | None:
     answer = bytes(record.answer[1:])
     if not hmac.compare_digest(answer[: len(nonce)], nonce):
         return None
-    head, _, rest = answer[len(nonce) :].decode("utf-8", "replace").partition("\n")
-    reads, _, text = rest.partition("\n")
-    status, _, limit = head.partition(":")
-    if status not in STATUSES or limit not in _LIMITS:
-        return None
-    if status != "ok":
-        return _execution(record, cast(Status, status), printable(text), limit)
-    try:
-        return replace(_execution(record, "ok", value=decode(text)), reads=_places(reads))
-    except ValueError as error:
-        return _execution(record, "error", tr(f"The value cannot be read: {error}", f"无法读取返回值：{error}"))
-
-
-def _places(text: str) -> tuple[tuple[str, int, int, str], ...]:
-    """Which cells the program read: (input, table, row, column)."""
-    cells = decode(text)
-    if not isinstance(cells, list) or not all(
-        isinstance(cell, tuple) and [type(part) for part in cell] == [str, int, int, str] for cell in cells
-    ):
-        return ()
-    return tuple(cells)
+    found = execution_in(answer[len(nonce) :].decode("utf-8", "replace"))
+    return found and _with_output(record, found)
 
 
 def from_limit(record: Record, timeout_s: float, limits: Limits) -> Execution:
@@ -64,11 +42,7 @@ def from_limit(record: Record, timeout_s: float, limits: Limits) -> Execution:
         The Execution that says so.
     """
     if record.ended == "time":
-        text = tr(
-            f"The program did not end within {timeout_s:g} s. Use a faster method, or check for an endless loop.",
-            f"程序未在 {timeout_s:g} 秒内结束。请使用更快的方法，或检查是否有死循环。",
-        )
-        return _execution(record, "timeout", text, "time")
+        return _with_output(record, out_of_time(timeout_s))
     text = tr(
         f"The program wrote more than {limits.output} bytes. Print only the answer.",
         f"程序输出超过 {limits.output} 字节。请只打印答案。",
@@ -127,6 +101,10 @@ def from_exit(record: Record, code: int, cpu_s: float, cpu_limit_s: int) -> Exec
     return _execution(record, "error", text)
 
 
-def _execution(record: Record, status: Status, error: str = "", limit: str = "", value: object = None) -> Execution:
+def _execution(record: Record, status: Status, error: str, limit: str | None = None) -> Execution:
+    return _with_output(record, Execution(status, error=error, limit=limit))
+
+
+def _with_output(record: Record, execution: Execution) -> Execution:
     stdout, stderr = (bytes(data).decode("utf-8", "replace") for data in (record.stdout, record.stderr))
-    return Execution(status, value, stdout, error, record.seconds, stderr, limit or None)
+    return replace(execution, stdout=stdout, stderr=stderr, seconds=record.seconds)
