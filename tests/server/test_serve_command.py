@@ -68,6 +68,8 @@ def test_serve_answers_and_ends_gracefully(folder):
 
 @pytest.mark.slow
 def test_keys_by_command_close_the_door(folder):
+    none = nacre("keys", "list", "--kb", str(folder))
+    assert not none.stdout and "nacre keys add" in none.stderr
     made = json.loads(nacre("keys", "add", "anna", "--kb", str(folder), "--principals", "hr", "--json").stdout)
     assert nacre("keys", "add", "anna", "--kb", str(folder)).returncode == 2
     listed = nacre("keys", "list", "--kb", str(folder)).stdout

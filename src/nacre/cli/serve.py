@@ -181,6 +181,14 @@ def list_keys(kb: OptionalKb = None, config: ConfigOption = None, data: DataOpti
     if as_json:
         print_json({"keys": rows})
         return
+    if not rows:
+        console(stderr=True).print(
+            tr(
+                "No keys: the server asks for none and can be reached from this machine alone. Add one: nacre keys add NAME",
+                "没有密钥：服务器不要求密钥，且只能从本机访问。添加：nacre keys add 名称",
+            ),
+            markup=False,
+        )
     for row in rows:
         who = ", ".join(row["principals"]) if row["principals"] else tr("public documents", "公开文档")
         shown = f"{row['id']}  {row['name']}  [{who}]" + (tr("  read-only", "  只读") if row["read_only"] else "")
