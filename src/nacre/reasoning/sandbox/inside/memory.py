@@ -29,7 +29,7 @@ class OwnMemory:
         """Have the kernel gather the private memory of this process in huge pages.
 
         A fork copies a table entry for every page, and the end of a child takes each of them back. For pages that lie
-        together in a huge one the kernel does both at once: about a quarter less processor time for a child. Kernels before
+        together in a huge one the kernel does both at once. Kernels before
         6.1, and those that have no huge page to spare, leave the memory as it is.
         """
         for start, end in self._private():

@@ -47,7 +47,7 @@ def _no_work_at_forks() -> Iterator[None]:
     """Modules that are imported now do nothing when this process forks.
 
     The standard library renews locks and the list of threads then, and seeds `random`. Here nothing holds a lock and there is
-    one thread, and `reseed` seeds: the rest would touch a hundred pages, which the kernel must copy, for every child.
+    one thread, and `reseed` seeds: the rest would touch many pages, which the kernel must copy, for every child.
     """
     register = os.register_at_fork
     os.register_at_fork = lambda **functions: None
