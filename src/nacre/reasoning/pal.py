@@ -118,9 +118,8 @@ class ProgramAided(ChatModelDecorator):
         if not solved:
             return self._unsolved(trials[0], attempt, task)
         winner, votes = vote([trial.value for trial in solved])
-        without = (
-            {"retrieve": False} if self.inner_takes("retrieve") else {}
-        )  # all that there is to say is known by now
+        # All that there is to say is known by now.
+        without = {"retrieve": False} if self.inner_takes("retrieve") else {}
         sentence = yield from self._said(solved[winner], task, {**kwargs, **without})
         more = {"votes": votes} if len(trials) > 1 else {}
         return self._finished(solved[winner], sentence, task, attempts=attempt, **more)
