@@ -51,6 +51,7 @@ fmt: $(VENV)/.dev  ## Format the code.
 
 lint: $(VENV)/.dev  ## Lint the code.
 	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check -q .
 
 types: $(VENV)/.dev  ## Check the types of the package as it would be installed.
 	@rm -rf build && $(PIP) --no-deps --no-build-isolation --target build/types .

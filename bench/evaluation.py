@@ -51,7 +51,12 @@ Row = tuple[str, str, str, bool | None]  # what, value, target, reached
 
 def data_of(report: Report) -> dict[str, Any]:
     """A report as `compare` takes it."""
-    return {"suite": report.suite, "metrics": list(report.metrics), "items": list(report.items), "settings": report.settings}
+    return {
+        "suite": report.suite,
+        "metrics": list(report.metrics),
+        "items": list(report.items),
+        "settings": report.settings,
+    }
 
 
 def lost(before: Report, after: Report) -> list[str]:
@@ -102,7 +107,12 @@ def regressions() -> Iterator[Row]:
         found = lost(retrieval(name, k=k, embedder="none"), retrieval(name, k=k // 2, embedder="none"))
         # With one gold passage a question and recall@5 near 1 there is next to nothing to lose: stated, not required.
         required = name != "xquad_en"
-        yield f"k {k}→{k // 2} ({name})", ", ".join(found) or "passes", "fails" if required else "", bool(found) if required else None
+        yield (
+            f"k {k}→{k // 2} ({name})",
+            ", ".join(found) or "passes",
+            "fails" if required else "",
+            bool(found) if required else None,
+        )
     with tempfile.TemporaryDirectory() as folder, patch.object(lexical, "terms", lambda text: text.casefold().split()):
         broken = evaluate_retrieval(DATA / "xquad_zh", embedder="none", kb=Path(folder) / "kb")
     found = lost(retrieval("xquad_zh", embedder="none"), broken)
@@ -173,11 +183,18 @@ def metrics() -> Iterator[Row]:
         for id, text in data.queries.items():
             ranking = documents(base, text)
             ours, gold = score(ranking, data.qrels[id]), {id: dict(data.qrels[id])}
-            theirs = _trec(gold, ranking, {"ndcg_cut.10", "recall.10", "map"}) | _trec(gold, ranking[:10], {"recip_rank"})
+            theirs = _trec(gold, ranking, {"ndcg_cut.10", "recall.10", "map"}) | _trec(
+                gold, ranking[:10], {"recip_rank"}
+            )
             pairs = (("ndcg@10", "ndcg_cut_10"), ("recall@10", "recall_10"), ("map", "map"), ("mrr@10", "recip_rank"))
             worst = max(worst, *(abs(ours[a] - theirs[b]) for a, b in pairs))
         base.close()
-        yield f"largest difference to pytrec_eval ({name}, {len(data.queries)} queries)", f"{worst:.1e}", "<= 1e-9", worst <= 1e-9
+        yield (
+            f"largest difference to pytrec_eval ({name}, {len(data.queries)} queries)",
+            f"{worst:.1e}",
+            "<= 1e-9",
+            worst <= 1e-9,
+        )
 
 
 def _trec(gold: dict[str, dict[str, int]], ranking: list[str], measures: set[str]) -> dict[str, float]:
@@ -208,7 +225,12 @@ def overhead() -> Iterator[Row]:
             evaluate_retrieval(path, embedder="none").write(Path(folder) / "out")
             whole.append(time.process_time() - began)
     ratio = min(whole) / min(alone)
-    yield "eval retrieval / indexing and queries, 5,000 documents", f"{ratio:.3f} ({min(whole):.1f} s of processor)", "<= 1.1", ratio <= 1.1
+    yield (
+        "eval retrieval / indexing and queries, 5,000 documents",
+        f"{ratio:.3f} ({min(whole):.1f} s of processor)",
+        "<= 1.1",
+        ratio <= 1.1,
+    )
 
 
 def _large_set(path: Path) -> None:
@@ -228,13 +250,18 @@ def refusals() -> Iterator[Row]:
     """The embedded model on RGB's dev files."""
     for language, files in (("English", ("en_fact",)), ("Chinese", ("zh_refine", "zh_int", "zh_fact"))):
         reports = [evaluate_refusal(DATA / "rgb" / f"{file}.jsonl", load_model("quote")) for file in files]
-        for metric, target, good in (("refusal_recall", ">= 0.80", lambda v: v >= 0.8), ("false_refusals", "<= 0.10", lambda v: v <= 0.1)):
+        for metric, target, good in (
+            ("refusal_recall", ">= 0.80", lambda v: v >= 0.8),
+            ("false_refusals", "<= 0.10", lambda v: v <= 0.1),
+        ):
             values = [value for report in reports for value in report.values(metric)]
             mean, (low, high) = sum(values) / len(values), interval(values)
             yield f"quote, RGB {language}: {metric}", f"{mean:.3f} [{low:.3f}, {high:.3f}]", target, good(mean)
     for file in ("en_fact", "zh_fact"):
         summary = evaluate_robustness(DATA / "rgb" / f"{file}.jsonl", load_model("quote")).summary()
-        noise = ", ".join(f"{name.removeprefix('noise ')}: {summary[name]:.2f}" for name in summary if name.startswith("noise "))
+        noise = ", ".join(
+            f"{name.removeprefix('noise ')}: {summary[name]:.2f}" for name in summary if name.startswith("noise ")
+        )
         yield f"quote, RGB {file}: right at noise", noise, "", None
         yield f"quote, RGB {file}: misled by false facts", f"{summary['misled']:.2f}", "", None
 
@@ -260,10 +287,15 @@ def main() -> int:
             rows.append(row)
             if not options.json:
                 what, value, target, reached = row
-                print(f"{what:62} {value:44} {target:8} {'' if reached is None else 'ok' if reached else 'MISSED'}", flush=True)
+                print(
+                    f"{what:62} {value:44} {target:8} {'' if reached is None else 'ok' if reached else 'MISSED'}",
+                    flush=True,
+                )
     if options.json:
         keys = ("figure", "value", "target", "reached")
-        json.dump({"figures": [dict(zip(keys, row, strict=True)) for row in rows]}, sys.stdout, ensure_ascii=False, indent=1)
+        json.dump(
+            {"figures": [dict(zip(keys, row, strict=True)) for row in rows]}, sys.stdout, ensure_ascii=False, indent=1
+        )
     return int(any(reached is False for *_, reached in rows))
 
 

@@ -13,7 +13,11 @@ S = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
 OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 PACKAGE = "http://schemas.openxmlformats.org/package/2006"
 XXE = '<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]>'
-LAUGHS = '<!DOCTYPE x [<!ENTITY a "haha">' + "".join(f'<!ENTITY {c} "{("&" + p + ";") * 10}">' for p, c in zip("abcdefgh", "bcdefghi", strict=True)) + "]>"
+LAUGHS = (
+    '<!DOCTYPE x [<!ENTITY a "haha">'
+    + "".join(f'<!ENTITY {c} "{("&" + p + ";") * 10}">' for p, c in zip("abcdefgh", "bcdefghi", strict=True))
+    + "]>"
+)
 
 
 def documents() -> dict[str, bytes]:
@@ -26,11 +30,20 @@ def documents() -> dict[str, bytes]:
     return {
         "entity.docx": word("<w:p><w:r><w:t>&a;</w:t></w:r></w:p>", XXE),
         "laughs.docx": word("<w:p><w:r><w:t>&i;</w:t></w:r></w:p>", LAUGHS),
-        "entity.xlsx": excel(f'<worksheet {S}><sheetData><row r="1"><c t="str"><v>&a;</v></c></row></sheetData></worksheet>', XXE),
+        "entity.xlsx": excel(
+            f'<worksheet {S}><sheetData><row r="1"><c t="str"><v>&a;</v></c></row></sheetData></worksheet>', XXE
+        ),
         "bomb.docx": word("<w:p><w:r><w:t>" + "a" * (300 << 20) + "</w:t></w:r></w:p>"),
-        "many_bombs.docx": zipped({f"word/{n}.xml": "a" * (7 << 20) for n in range(60)} | {"word/document.xml": f"<w:document {W}><w:body/></w:document>"}),
+        "many_bombs.docx": zipped(
+            {f"word/{n}.xml": "a" * (7 << 20) for n in range(60)}
+            | {"word/document.xml": f"<w:document {W}><w:body/></w:document>"}
+        ),
         "nested.docx": word("<w:tbl><w:tr><w:tc>" * 3000 + "</w:tc></w:tr></w:tbl>" * 3000),
-        "far_cells.xlsx": excel(f"<worksheet {S}><sheetData>" + "".join(f'<row r="{n}"><c r="XFD{n}"><v>1</v></c></row>' for n in range(1, 20_001)) + "</sheetData></worksheet>"),
+        "far_cells.xlsx": excel(
+            f"<worksheet {S}><sheetData>"
+            + "".join(f'<row r="{n}"><c r="XFD{n}"><v>1</v></c></row>' for n in range(1, 20_001))
+            + "</sheetData></worksheet>"
+        ),
         "no_document.docx": zipped({"word/x.xml": "<a/>"}),
         "cut.docx": word("<w:p/>")[:-40],
         "nested.html": b"<html><body>" + b"<div>" * 200_000 + b"x",
@@ -48,7 +61,9 @@ def documents() -> dict[str, bytes]:
         "noise.txt": noise.randbytes(200_000),
         "noise.pdf": b"%PDF-1.7\n" + noise.randbytes(200_000),
         "path_bomb.pdf": pdf(b"0 0 m 10 10 l S\n" * 20_000_000),
-        "text_bomb.pdf": pdf(b"BT /F 10 Tf 10 10 Td " + b"(aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa) Tj " * 500_000 + b"ET"),
+        "text_bomb.pdf": pdf(
+            b"BT /F 10 Tf 10 10 Td " + b"(aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa) Tj " * 500_000 + b"ET"
+        ),
         "loop.pdf": pdf(b"", b"<</Type/Pages/Kids[2 0 R 2 0 R]/Count 100000000>>"),
         "pages.pdf": pdf(b"", b"<</Type/Pages/Kids[" + b"3 0 R " * 50_000 + b"]/Count 50000>>"),
         "nested_200.eml": nested_mail(200),
@@ -56,7 +71,9 @@ def documents() -> dict[str, bytes]:
         "parts.eml": many_parts(20_000),
         "image.pdf": b"\x89PNG\r\n\x1a\n" + b"0" * 100,
         "nested.ipynb": b'{"nbformat":4,"cells":' + b"[" * 5000 + b"]" * 5000 + b"}",
-        "wrong_types.ipynb": json.dumps({"nbformat": 4, "cells": [1, None, {"cell_type": "code", "source": 5, "outputs": [None, {"data": []}]}]}).encode(),
+        "wrong_types.ipynb": json.dumps(
+            {"nbformat": 4, "cells": [1, None, {"cell_type": "code", "source": 5, "outputs": [None, {"data": []}]}]}
+        ).encode(),
     }
 
 
@@ -69,13 +86,20 @@ def zipped(parts: dict[str, str]) -> bytes:
 
 
 def word(body: str, before: str = "") -> bytes:
-    return zipped({"word/document.xml": f'<?xml version="1.0"?>{before}<w:document {W}><w:body>{body}</w:body></w:document>'})
+    return zipped(
+        {"word/document.xml": f'<?xml version="1.0"?>{before}<w:document {W}><w:body>{body}</w:body></w:document>'}
+    )
 
 
 def excel(sheet: str, before: str = "") -> bytes:
     kind = "application/vnd.openxmlformats-officedocument.spreadsheetml"
-    overrides = "".join(f'<Override PartName="/xl/{part}.xml" ContentType="{kind}.{what}+xml"/>' for part, what in (("workbook", "sheet.main"), ("worksheets/sheet1", "worksheet")))
-    relation = '<Relationships xmlns="{0}/relationships"><Relationship Id="rId1" Type="{1}/{2}" Target="{3}"/></Relationships>'
+    overrides = "".join(
+        f'<Override PartName="/xl/{part}.xml" ContentType="{kind}.{what}+xml"/>'
+        for part, what in (("workbook", "sheet.main"), ("worksheets/sheet1", "worksheet"))
+    )
+    relation = (
+        '<Relationships xmlns="{0}/relationships"><Relationship Id="rId1" Type="{1}/{2}" Target="{3}"/></Relationships>'
+    )
     return zipped(
         {
             "[Content_Types].xml": f'<Types xmlns="{PACKAGE}/content-types"><Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>{overrides}</Types>',
@@ -92,11 +116,18 @@ def pdf(content: bytes, pages: bytes = b"<</Type/Pages/Kids[3 0 R]/Count 1>>") -
     page = b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 800]/Contents 4 0 R/Resources<</Font<</F 5 0 R>>>>>>"
     stream = b"<</Length %d/Filter/FlateDecode>>stream\n" % len(packed) + packed + b"\nendstream"
     out, places = b"%PDF-1.4\n", []
-    for number, body in enumerate([b"<</Type/Catalog/Pages 2 0 R>>", pages, page, stream, b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>"], 1):
+    for number, body in enumerate(
+        [b"<</Type/Catalog/Pages 2 0 R>>", pages, page, stream, b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>"], 1
+    ):
         places.append(len(out))
         out += b"%d 0 obj\n" % number + body + b"\nendobj\n"
     table = b"".join(b"%010d 00000 n \n" % place for place in places)
-    return out + b"xref\n0 6\n0000000000 65535 f \n" + table + b"trailer<</Root 1 0 R/Size 6>>\nstartxref\n%d\n%%%%EOF" % len(out)
+    return (
+        out
+        + b"xref\n0 6\n0000000000 65535 f \n"
+        + table
+        + b"trailer<</Root 1 0 R/Size 6>>\nstartxref\n%d\n%%%%EOF" % len(out)
+    )
 
 
 def nested_mail(levels: int) -> bytes:
@@ -108,4 +139,8 @@ def nested_mail(levels: int) -> bytes:
 
 def many_parts(count: int) -> bytes:
     head = b"From: a@b\nTo: c@d\nSubject: s\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=x\n\n"
-    return head + b"".join(b"--x\nContent-Disposition: attachment; filename=b%d.zip\n\nPK\n" % n for n in range(count)) + b"--x--"
+    return (
+        head
+        + b"".join(b"--x\nContent-Disposition: attachment; filename=b%d.zip\n\nPK\n" % n for n in range(count))
+        + b"--x--"
+    )

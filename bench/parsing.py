@@ -22,7 +22,17 @@ from nacre.errors import ParseError
 from nacre.retrieval.parsing import ParsedDocument, ParserPool, Table
 
 SHARED = Path(os.environ.get("NACRE_SHARED") or Path(__file__).resolve().parents[2] / "shared")
-FAMILIES = {"utf-8": "utf-8", "utf-8-sig": "utf-8", "gb18030": "gb", "gbk": "gb", "big5hkscs": "big5", "big5": "big5", "cp949": "korean", "euc-kr": "korean", "utf-16": "utf-16"}
+FAMILIES = {
+    "utf-8": "utf-8",
+    "utf-8-sig": "utf-8",
+    "gb18030": "gb",
+    "gbk": "gb",
+    "big5hkscs": "big5",
+    "big5": "big5",
+    "cp949": "korean",
+    "euc-kr": "korean",
+    "utf-16": "utf-16",
+}
 
 
 def squeeze(text: str) -> str:
@@ -49,7 +59,11 @@ def page_text(want: dict[str, Any], document: ParsedDocument) -> str:
     after = [block.start for block in document.blocks if (block.page or 0) > want["page"]]
     # Running heads stand between the blocks of two pages; they belong to either.
     before = [block.end for block in document.blocks if (block.page or 0) < want["page"]]
-    return squeeze(document.text[max(before, default=0) if before else 0 : min(after, default=len(document.text))]) if blocks else squeeze(document.text[first:first])
+    return (
+        squeeze(document.text[max(before, default=0) if before else 0 : min(after, default=len(document.text))])
+        if blocks
+        else squeeze(document.text[first:first])
+    )
 
 
 def same_row(want: list[str], row: list[str]) -> bool:
@@ -58,7 +72,12 @@ def same_row(want: list[str], row: list[str]) -> bool:
 
 
 def table_row(want: dict[str, Any], document: ParsedDocument) -> bool:
-    return any(same_row(want["row"], row) for table in document.tables if table.page in {None, want.get("page", table.page)} for row in grid(table))
+    return any(
+        same_row(want["row"], row)
+        for table in document.tables
+        if table.page in {None, want.get("page", table.page)}
+        for row in grid(table)
+    )
 
 
 def row_words(want: dict[str, Any], document: ParsedDocument) -> bool:
@@ -81,9 +100,16 @@ def sheet_cell(want: dict[str, Any], document: ParsedDocument) -> bool:
         if table.sheet == want["sheet"] and 0 <= line < len(table.rows) and 0 <= place < len(table.rows[line]):
             if squeeze(table.rows[line][place].text) == squeeze(want["value"]):
                 return True
-        elif table.sheet == want["sheet"] and line < 0 and any(squeeze(want["value"]) in squeeze(name) for name in table.header):
+        elif (
+            table.sheet == want["sheet"]
+            and line < 0
+            and any(squeeze(want["value"]) in squeeze(name) for name in table.header)
+        ):
             return True
-    return any(block.sheet == want["sheet"] and squeeze(document.text[block.start : block.end]) == squeeze(want["value"]) for block in document.blocks)
+    return any(
+        block.sheet == want["sheet"] and squeeze(document.text[block.start : block.end]) == squeeze(want["value"])
+        for block in document.blocks
+    )
 
 
 def csv_rows(document: ParsedDocument) -> list[list[str]]:
@@ -95,7 +121,11 @@ def csv_rows(document: ParsedDocument) -> list[list[str]]:
 def csv_shape(want: dict[str, Any], document: ParsedDocument) -> bool:
     rows = csv_rows(document)
     first = [cell for cell in want["first_row"] if cell] if len(rows[0]) == 1 else want["first_row"]
-    return document.metadata["delimiter"] == want["delimiter"] and len(rows) == want["rows"] and same_row(first, rows[0][: len(first)])
+    return (
+        document.metadata["delimiter"] == want["delimiter"]
+        and len(rows) == want["rows"]
+        and same_row(first, rows[0][: len(first)])
+    )
 
 
 def csv_row(want: dict[str, Any], document: ParsedDocument) -> bool:
@@ -104,7 +134,11 @@ def csv_row(want: dict[str, Any], document: ParsedDocument) -> bool:
 
 
 def heading(want: dict[str, Any], document: ParsedDocument) -> bool:
-    return any(squeeze(document.text[block.start : block.end]) == squeeze(want["text"]) for block in document.blocks if block.kind == "heading")
+    return any(
+        squeeze(document.text[block.start : block.end]) == squeeze(want["text"])
+        for block in document.blocks
+        if block.kind == "heading"
+    )
 
 
 def order(want: dict[str, Any], document: ParsedDocument) -> bool:
@@ -113,7 +147,9 @@ def order(want: dict[str, Any], document: ParsedDocument) -> bool:
 
 
 def encoding(want: dict[str, Any], document: ParsedDocument) -> bool:
-    return FAMILIES.get(document.encoding, document.encoding) in {FAMILIES.get(name, name) for name in want["value"].split(" / ")}
+    return FAMILIES.get(document.encoding, document.encoding) in {
+        FAMILIES.get(name, name) for name in want["value"].split(" / ")
+    }
 
 
 def contains(want: dict[str, Any], document: ParsedDocument) -> bool:
@@ -146,7 +182,9 @@ CHECKS: dict[str, Any] = {
 }
 
 
-def check(row: dict[str, Any], pool: ParserPool, folder: Path) -> tuple[list[tuple[dict[str, Any], bool, str]], float, str]:
+def check(
+    row: dict[str, Any], pool: ParserPool, folder: Path
+) -> tuple[list[tuple[dict[str, Any], bool, str]], float, str]:
     """Parse one document and hold it against its expectations.
 
     Returns:
@@ -206,7 +244,9 @@ def main() -> int:
                 # A worker of its own: its peak is this file's.
                 with ParserPool(workers=1) as own:
                     results, seconds, reason = check(row, own, folder)
-                    nasty.append((row["file"], all(met for _, met, _ in results), seconds, own.peak_bytes() >> 20, reason))
+                    nasty.append(
+                        (row["file"], all(met for _, met, _ in results), seconds, own.peak_bytes() >> 20, reason)
+                    )
                 continue
             results, seconds, _ = check(row, pool, folder)
             count = counts[row["format"]]
@@ -214,17 +254,37 @@ def main() -> int:
             count[1] += sum(met for _, met, _ in results)
             count[2] += len(results)
             count[3] += seconds
-            misses += [{"file": row["file"], "expected": want, "reason": reason} for want, met, reason in results if not met]
+            misses += [
+                {"file": row["file"], "expected": want, "reason": reason} for want, met, reason in results if not met
+            ]
     report(args, counts, misses, nasty + [attack(name, data) for name, data in documents().items()])
     return 0
 
 
-def report(args: argparse.Namespace, counts: dict[str, list[float]], misses: list[dict[str, Any]], nasty: list[tuple[Any, ...]]) -> None:
+def report(
+    args: argparse.Namespace, counts: dict[str, list[float]], misses: list[dict[str, Any]], nasty: list[tuple[Any, ...]]
+) -> None:
     met, wanted = sum(c[1] for c in counts.values()), sum(c[2] for c in counts.values())
     if args.json:
-        table = {kind: {"documents": c[0], "met": c[1], "expected": c[2], "seconds": round(c[3], 3)} for kind, c in counts.items()}
+        table = {
+            kind: {"documents": c[0], "met": c[1], "expected": c[2], "seconds": round(c[3], 3)}
+            for kind, c in counts.items()
+        }
         rows = [dict(zip(("file", "met", "seconds", "peak_mib", "reason"), row, strict=True)) for row in nasty]
-        print(json.dumps({"formats": table, "met": met, "expected": wanted, "share": met / wanted, "target": 0.97, "nasty": rows, "misses": misses}, ensure_ascii=False))
+        print(
+            json.dumps(
+                {
+                    "formats": table,
+                    "met": met,
+                    "expected": wanted,
+                    "share": met / wanted,
+                    "target": 0.97,
+                    "nasty": rows,
+                    "misses": misses,
+                },
+                ensure_ascii=False,
+            )
+        )
         return
     print(f"{'format':8} {'documents':>9} {'met':>5} {'of':>5} {'share':>7} {'ms/doc':>7}")
     for kind, (files, good, total, seconds) in sorted(counts.items()):

@@ -1,6 +1,6 @@
 """Figures of the agents: the tolerant parser, the replay of published runs, the loop's own cost.
 
-    .venv/bin/python bench/react.py [--json] [--fuzz 1000000] [--only parser,fuzz,replay,loop]
+.venv/bin/python bench/react.py [--json] [--fuzz 1000000] [--only parser,fuzz,replay,loop]
 """
 
 from __future__ import annotations
@@ -20,7 +20,14 @@ ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("NACRE_SHARED", ROOT.parent / "shared"))
 MALFORMED = ROOT / "tests" / "agents" / "data" / "malformed.jsonl"
 APPENDIX = ROOT / "tests" / "agents" / "data" / "appendix_a.jsonl"
-TOOLS = {"search": ("query",), "lookup": ("keyword",), "calculator": ("expression",), "python": ("code",), "weather": ("city", "unit"), "kb_search": ("query",)}
+TOOLS = {
+    "search": ("query",),
+    "lookup": ("keyword",),
+    "calculator": ("expression",),
+    "python": ("code",),
+    "weather": ("city", "unit"),
+    "kb_search": ("query",),
+}
 PIECES = (
     "Thought: ", "Action: ", "Action Input: ", "Observation: ", "Final Answer: ", "思考：", "行动：", "行动输入：", "观察：", "最终答案：",
     "search", "search[", "]", "(", ")", "{", "}", "[", '"', "'", "“", "”", "```", "```json\n", "\n", "\n\n", " ", "\t", "**", "#", "<think>", "</think>",
@@ -31,7 +38,10 @@ PIECES = (
 
 def tools() -> list[dict[str, Any]]:
     """The tools that the corpus speaks of, as OpenAI tool dicts."""
-    return [{"function": {"name": name, "parameters": {"properties": {key: {} for key in keys}}}} for name, keys in TOOLS.items()]
+    return [
+        {"function": {"name": name, "parameters": {"properties": {key: {} for key in keys}}}}
+        for name, keys in TOOLS.items()
+    ]
 
 
 def is_right(case: dict[str, Any]) -> bool:
@@ -70,7 +80,12 @@ def fuzz(count: int) -> dict[str, Any]:
         except Exception:
             failed += 1
         slowest = max(slowest, time.thread_time() - start)
-    return {"strings": count, "exceptions": failed, "slowest_ms": round(slowest * 1000, 2), "seconds": round(time.perf_counter() - begin, 1)}
+    return {
+        "strings": count,
+        "exceptions": failed,
+        "slowest_ms": round(slowest * 1000, 2),
+        "seconds": round(time.perf_counter() - begin, 1),
+    }
 
 
 def replays() -> list[dict[str, Any]]:
@@ -78,7 +93,10 @@ def replays() -> list[dict[str, Any]]:
     from nacre.eval.react import replay
 
     files = sorted((SHARED / "data" / "react").glob("*.jsonl"))
-    return [{"set": file.stem, **{key: value for key, value in replay(file).items() if key != "disagreements"}} for file in files]
+    return [
+        {"set": file.stem, **{key: value for key, value in replay(file).items() if key != "disagreements"}}
+        for file in files
+    ]
 
 
 def step_cost(steps: int = 200) -> float:
@@ -96,9 +114,13 @@ def step_cost(steps: int = 200) -> float:
         return "Nothing new. " * 20
 
     def script(messages: list[Any], n: int) -> str:
-        return f"Thought: look\nAction: search\nAction Input: {{\"query\": \"q{n}\"}}" if n < steps else "Final Answer: done"
+        return (
+            f'Thought: look\nAction: search\nAction Input: {{"query": "q{n}"}}' if n < steps else "Final Answer: done"
+        )
 
-    ReAct(inner=ScriptedChatModel(lambda messages, n: script(messages, n and steps)), tools=[search], protocol="text").invoke("warm up")
+    ReAct(
+        inner=ScriptedChatModel(lambda messages, n: script(messages, n and steps)), tools=[search], protocol="text"
+    ).invoke("warm up")
 
     def once() -> float:
         agent = ReAct(inner=ScriptedChatModel(script), tools=[search], protocol="text", max_steps=steps + 2)
@@ -149,7 +171,10 @@ def figures(only: set[str], count: int) -> list[tuple[str, str, str]]:
     """Rows of (figure, measured, target)."""
     rows: list[tuple[str, str, str]] = []
     if "parser" in only:
-        for name, path, target in (("18 replies of other libraries' trackers", APPENDIX, ">= 17"), ("own corpus of malformed replies", MALFORMED, ">= 95 %")):
+        for name, path, target in (
+            ("18 replies of other libraries' trackers", APPENDIX, ">= 17"),
+            ("own corpus of malformed replies", MALFORMED, ">= 95 %"),
+        ):
             right, total = corpus(path)
             rows.append((name, f"{right}/{total} ({right / total:.1%})", target))
     if "fuzz" in only:
@@ -158,7 +183,13 @@ def figures(only: set[str], count: int) -> list[tuple[str, str, str]]:
         rows.append(("slowest fuzzed string, ms", str(result["slowest_ms"]), "<= 50"))
     if "replay" in only:
         for row in replays():
-            rows.append((f"{row['set']}: em / agreement / parsed", f"{row['em']:.3f} / {row['agreement']:.3f} / {row['parsed']:.3f}", "- / >= 0.99 / >= 0.99"))
+            rows.append(
+                (
+                    f"{row['set']}: em / agreement / parsed",
+                    f"{row['em']:.3f} / {row['agreement']:.3f} / {row['parsed']:.3f}",
+                    "- / >= 0.99 / >= 0.99",
+                )
+            )
     if "loop" in only:
         rows.append(("cost of the loop beside model and tool, ms a step", f"{step_cost():.2f}", "<= 1"))
         rows.append(("100 agents of 3 calls at once, each waiting >= 0.15 s, s", f"{many_at_once():.2f}", "all answer"))
@@ -174,7 +205,13 @@ def main() -> None:
     chosen = options.parse_args()
     rows = figures(set(chosen.only.split(",")), chosen.fuzz)
     if chosen.json:
-        print(json.dumps([dict(zip(("figure", "measured", "target"), row, strict=True)) for row in rows], ensure_ascii=False, indent=1))
+        print(
+            json.dumps(
+                [dict(zip(("figure", "measured", "target"), row, strict=True)) for row in rows],
+                ensure_ascii=False,
+                indent=1,
+            )
+        )
         return
     for name, measured, target in rows:
         print(f"{name:<62} {measured:>24}   target {target}")

@@ -87,7 +87,9 @@ class Seen:
 def fill(folder: Path) -> None:
     """A small knowledge base, searched by words."""
     with KnowledgeBase.open(folder, "none") as base:
-        texts = [(f"memory:bench/{n}.md", f"Buoy number {n} is painted red and rings at night.") for n in range(_DOCUMENTS)]
+        texts = [
+            (f"memory:bench/{n}.md", f"Buoy number {n} is painted red and rings at night.") for n in range(_DOCUMENTS)
+        ]
         base.sync(TextSource("memory:bench/", texts))
 
 
@@ -126,7 +128,9 @@ async def served(port: int, arguments: argparse.Namespace) -> Seen:
     async def one(number: int) -> None:
         try:
             rest, whole = b"", b""
-            async for data in post(port, {"model": "nacre", "stream": True, "messages": [{"role": "user", "content": question(number)}]}):
+            async for data in post(
+                port, {"model": "nacre", "stream": True, "messages": [{"role": "user", "content": question(number)}]}
+            ):
                 rest += data
                 rest = rest[seen.take(number, rest) :]
                 whole = (whole + data)[-200:]
@@ -158,7 +162,14 @@ async def plain(port: int, count: int) -> int:
     async def some(numbers: range) -> None:
         nonlocal wrong
         for number in (n % _DOCUMENTS for n in numbers):
-            data = b"".join([part async for part in post(port, {"model": "nacre", "messages": [{"role": "user", "content": question(number)}]})])
+            data = b"".join(
+                [
+                    part
+                    async for part in post(
+                        port, {"model": "nacre", "messages": [{"role": "user", "content": question(number)}]}
+                    )
+                ]
+            )
             if f"q{number}at".encode() not in data:
                 wrong += 1
                 if wrong == 1:
@@ -180,7 +191,16 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         folder = Path(scratch) / "kb"
         fill(folder)
         alone = asyncio.run(direct(folder, arguments))
-        command = [sys.executable, __file__, "--serve", str(folder), "--pieces", str(arguments.pieces), "--pause", str(arguments.pause)]
+        command = [
+            sys.executable,
+            __file__,
+            "--serve",
+            str(folder),
+            "--pieces",
+            str(arguments.pieces),
+            "--pause",
+            str(arguments.pause),
+        ]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
             try:
                 assert server.stdout is not None
@@ -225,7 +245,9 @@ def serve(arguments: argparse.Namespace) -> None:
     settings, leaf = stacked(Path(arguments.serve), arguments)
     listening = socket.create_server(("127.0.0.1", 0), backlog=1024)
     print(listening.getsockname()[1], flush=True)
-    uvicorn.Server(uvicorn.Config(create_app(settings, leaf), log_level="warning", access_log=False)).run(sockets=[listening])
+    uvicorn.Server(uvicorn.Config(create_app(settings, leaf), log_level="warning", access_log=False)).run(
+        sockets=[listening]
+    )
 
 
 _TARGETS: dict[str, tuple[str, Callable[[dict[str, Any]], bool]]] = {

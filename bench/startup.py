@@ -1,6 +1,6 @@
 """What starting costs: import, help, a cold search, the second demo. Medians of whole processes.
 
-    python bench/startup.py [--json]
+python bench/startup.py [--json]
 """
 
 from __future__ import annotations
@@ -41,10 +41,18 @@ def main() -> int:
         run([NACRE, "demo", "--kb", kb])
         bare = median([sys.executable, "-c", "pass"])
         rows = [
-            ("import nacre, beyond bare python (wall s)", median([sys.executable, "-c", "import nacre"])[0] - bare[0], 0.15),
+            (
+                "import nacre, beyond bare python (wall s)",
+                median([sys.executable, "-c", "import nacre"])[0] - bare[0],
+                0.15,
+            ),
             ("nacre --help (wall s)", median([NACRE, "--help"])[0], 0.4),
             ("nacre search, new process (CPU s)", median([NACRE, "search", "trial period", "--kb", kb])[1], 1.0),
-            ("nacre ask, new process (CPU s)", median([NACRE, "ask", "How long is the trial period?", "--kb", kb])[1], None),
+            (
+                "nacre ask, new process (CPU s)",
+                median([NACRE, "ask", "How long is the trial period?", "--kb", kb])[1],
+                None,
+            ),
             ("demo, second time (wall s)", median([NACRE, "demo", "--kb", kb], 3)[0], 20.0),
         ]
     if "--json" in sys.argv:

@@ -101,7 +101,10 @@ def checked_addresses(host: str, port: int, *, allow_private: bool = False) -> l
     bad = [address for address in addresses if not is_public(address)]
     if bad and not allow_private:
         raise SourceError(
-            tr(f"{host} is at {bad[0]}, which is not a public address; allow_private=True (nacre sync --allow-private) permits it", f"{host} 指向非公网地址 {bad[0]}；如确需访问请设置 allow_private=True（nacre sync --allow-private）"),
+            tr(
+                f"{host} is at {bad[0]}, which is not a public address; allow_private=True (nacre sync --allow-private) permits it",
+                f"{host} 指向非公网地址 {bad[0]}；如确需访问请设置 allow_private=True（nacre sync --allow-private）",
+            ),
             uri=host,
         )
     return addresses
@@ -130,19 +133,35 @@ def is_public(address: str) -> bool:
     return ip.is_global and not ip.is_multicast
 
 
-def _exchange(url: str, data: bytes | None, allow_private: bool, max_bytes: int, deadline: float, headers: Mapping[str, str]) -> Answer:
+def _exchange(
+    url: str, data: bytes | None, allow_private: bool, max_bytes: int, deadline: float, headers: Mapping[str, str]
+) -> Answer:
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username is not None:
-        raise SourceError(tr(f"{url} is no http or https address without a login", f"{url} 不是（不含登录信息的）http/https 地址"), uri=url)
+        raise SourceError(
+            tr(f"{url} is no http or https address without a login", f"{url} 不是（不含登录信息的）http/https 地址"),
+            uri=url,
+        )
     try:
         port = parts.port or (443 if parts.scheme == "https" else 80)
     except ValueError as error:
         raise SourceError(tr(f"{url} has a wrong port", f"{url} 端口无效"), uri=url) from error
     addresses = checked_addresses(parts.hostname, port, allow_private=allow_private)
-    link = _Link(parts.hostname.encode("idna").decode() if not parts.hostname.isascii() else parts.hostname, port, addresses, parts.scheme == "https", deadline)
+    link = _Link(
+        parts.hostname.encode("idna").decode() if not parts.hostname.isascii() else parts.hostname,
+        port,
+        addresses,
+        parts.scheme == "https",
+        deadline,
+    )
     target = urlunsplit(("", "", _ascii(parts.path) or "/", _ascii(parts.query), ""))
     try:
-        link.request("GET" if data is None else "POST", target, body=data, headers={"User-Agent": AGENT, "Accept-Encoding": "gzip", **headers})
+        link.request(
+            "GET" if data is None else "POST",
+            target,
+            body=data,
+            headers={"User-Agent": AGENT, "Accept-Encoding": "gzip", **headers},
+        )
         response = link.getresponse()
         body = _body(response, link, max_bytes, deadline, url)
         return Answer(url, response.status, {name.lower(): value for name, value in response.getheaders()}, body)
@@ -201,7 +220,9 @@ def _body(response: http.client.HTTPResponse, link: _Link, max_bytes: int, deadl
             piece = unpacker.decompress(piece, max_bytes - len(body) + 1)
         body += piece
         if len(body) > max_bytes:
-            raise SourceError(tr(f"{url} gives more than {max_bytes >> 20} MiB", f"{url} 返回内容超过 {max_bytes >> 20} MiB"), uri=url)
+            raise SourceError(
+                tr(f"{url} gives more than {max_bytes >> 20} MiB", f"{url} 返回内容超过 {max_bytes >> 20} MiB"), uri=url
+            )
 
 
 def gunzip(data: bytes, max_bytes: int, uri: str) -> bytes:
@@ -224,5 +245,7 @@ def gunzip(data: bytes, max_bytes: int, uri: str) -> bytes:
     except zlib.error as error:
         raise SourceError(tr(f"{uri}: damaged gzip file", f"{uri}：gzip 文件已损坏"), uri=uri) from error
     if len(out) > max_bytes:
-        raise SourceError(tr(f"{uri} unpacks to more than {max_bytes >> 20} MiB", f"{uri} 解压后超过 {max_bytes >> 20} MiB"), uri=uri)
+        raise SourceError(
+            tr(f"{uri} unpacks to more than {max_bytes >> 20} MiB", f"{uri} 解压后超过 {max_bytes >> 20} MiB"), uri=uri
+        )
     return out

@@ -13,7 +13,9 @@ from nacre.language import tr
 _HIDDEN = {"id", "question"}
 
 
-def write_comparison(before: Mapping[str, Any], after: Mapping[str, Any], changes: Sequence[Change], folder: Path) -> None:
+def write_comparison(
+    before: Mapping[str, Any], after: Mapping[str, Any], changes: Sequence[Change], folder: Path
+) -> None:
     """Write compare.md and compare.html.
 
     Args:
@@ -58,8 +60,22 @@ def markdown(before: Mapping[str, Any], after: Mapping[str, Any], changes: Seque
     Returns:
         A page.
     """
-    head = (tr("figure", "指标"), tr("before", "之前"), tr("after", "之后"), tr("change, 95 %", "变化，95 %"), "p", tr("worse / better", "变差 / 变好"))
-    lines = [f"# {tr('Comparison', '比较')}: {before['suite']}", "", verdict(changes), "", f"| {' | '.join(head)} |", "|---|---:|---:|---|---:|---|"]
+    head = (
+        tr("figure", "指标"),
+        tr("before", "之前"),
+        tr("after", "之后"),
+        tr("change, 95 %", "变化，95 %"),
+        "p",
+        tr("worse / better", "变差 / 变好"),
+    )
+    lines = [
+        f"# {tr('Comparison', '比较')}: {before['suite']}",
+        "",
+        verdict(changes),
+        "",
+        f"| {' | '.join(head)} |",
+        "|---|---:|---:|---|---:|---|",
+    ]
     lines += [f"| {' | '.join(_cells(change))} |" for change in changes]
     lines += ["", *(f"- {line}" for line in what_changed(before, after))]
     questions = {str(item["id"]): item.get("question", "") for item in after["items"]}
@@ -82,13 +98,32 @@ def page(before: Mapping[str, Any], after: Mapping[str, Any], changes: Sequence[
         The page; all text of the reports is escaped.
     """
     title = f"{tr('Comparison', '比较')}: {before['suite']}"
-    head = "".join(f"<th>{escaped(name)}" for name in (tr("figure", "指标"), tr("before", "之前"), tr("after", "之后"), tr("change, 95 %", "变化，95 %"), "p", tr("worse / better", "变差 / 变好")))
+    head = "".join(
+        f"<th>{escaped(name)}"
+        for name in (
+            tr("figure", "指标"),
+            tr("before", "之前"),
+            tr("after", "之后"),
+            tr("change, 95 %", "变化，95 %"),
+            "p",
+            tr("worse / better", "变差 / 变好"),
+        )
+    )
     rows = "".join(
-        f"<tr{' class=bad' if change.loss else ''}>" + "".join(f"<td>{escaped(cell)}</td>" for cell in _cells(change)) + "</tr>"
+        f"<tr{' class=bad' if change.loss else ''}>"
+        + "".join(f"<td>{escaped(cell)}</td>" for cell in _cells(change))
+        + "</tr>"
         for change in changes
     )
-    corpus = "" if same_corpus(before, after) else f"<p class=bad>{escaped(tr('The documents differ between the two runs.', '两次运行的文档不同。'))}</p>"
-    settings = "".join(f"<li>{escaped(line)}</li>" for line in what_changed(before, after)) or f"<li>{tr('no setting', '设置相同')}</li>"
+    corpus = (
+        ""
+        if same_corpus(before, after)
+        else f"<p class=bad>{escaped(tr('The documents differ between the two runs.', '两次运行的文档不同。'))}</p>"
+    )
+    settings = (
+        "".join(f"<li>{escaped(line)}</li>" for line in what_changed(before, after))
+        or f"<li>{tr('no setting', '设置相同')}</li>"
+    )
     old = {str(item["id"]): item for item in before["items"]}
     new = {str(item["id"]): item for item in after["items"]}
     worse = dict.fromkeys(id for change in changes for id in change.worse)

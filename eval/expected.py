@@ -149,7 +149,9 @@ def content(path: Path) -> str:
             return ""
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
-                parts = [i for i in archive.infolist() if i.file_size < _BYTES and i.filename.endswith((".xml", "html"))]
+                parts = [
+                    i for i in archive.infolist() if i.file_size < _BYTES and i.filename.endswith((".xml", "html"))
+                ]
                 raw = "\n".join(archive.read(part).decode("utf-8", "replace") for part in parts)
         else:
             data = path.read_bytes()

@@ -36,7 +36,12 @@ def exported(report: Mapping[str, Any], tool: str, base: KnowledgeBase | None = 
         UsageError: the tool is unknown.
     """
     if tool not in COLUMNS:
-        raise UsageError(tr(f"--to is {tool!r}; choose from {', '.join(COLUMNS)}.", f"--to 为 {tool!r}；可选：{'、'.join(COLUMNS)}。"))
+        raise UsageError(
+            tr(
+                f"--to is {tool!r}; choose from {', '.join(COLUMNS)}.",
+                f"--to 为 {tool!r}；可选：{'、'.join(COLUMNS)}。",
+            )
+        )
     question, answer, gold, contexts = COLUMNS[tool]
     return [
         {

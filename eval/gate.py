@@ -76,7 +76,9 @@ def compare(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]
     pairs = {metric: _pairs(old, new, shared, metric) for metric in metrics}
     pairs = {metric: found for metric, found in pairs.items() if found}
     judged = [metric for metric in pairs if metric not in NEUTRAL]
-    ps = dict(zip(judged, paired_losses([_changes(m, pairs[m], shared) for m in judged]), strict=True)) if judged else {}
+    ps = (
+        dict(zip(judged, paired_losses([_changes(m, pairs[m], shared) for m in judged]), strict=True)) if judged else {}
+    )
     return [_change(metric, both, ps.get(metric, 1.0)) for metric, both in pairs.items()]
 
 

@@ -177,7 +177,9 @@ def _table(uri: str, text: str) -> Iterator[Made]:
             for name, value in zip(header[1:], cells[1:], strict=True):
                 where = line.rfind(value) if value else -1
                 if name and where >= 0 and set(value) - set("-: "):
-                    question = _template(cells[0] + name, f"What is the {name} of {cells[0]}?", f"{cells[0]}的{name}是什么？")
+                    question = _template(
+                        cells[0] + name, f"What is the {name} of {cells[0]}?", f"{cells[0]}的{name}是什么？"
+                    )
                     yield _made(question, text, at + where, at + where + len(value), uri, "table")
         at += len(line)
 

@@ -49,7 +49,8 @@ def markdown_page(data: Mapping[str, Any]) -> str:
     lines += ["", f"## {tr('Questions that went wrong', '答错的问题')}", ""]
     wrong = [item for item in data["items"] if _failed(item, data["metrics"])]
     lines += [
-        f"- `{item['id']}` {one_line(item.get('question', ''))} → {one_line(item.get('answer', ''))}" for item in wrong[:200]
+        f"- `{item['id']}` {one_line(item.get('question', ''))} → {one_line(item.get('answer', ''))}"
+        for item in wrong[:200]
     ] or [tr("None.", "无。")]
     return "\n".join(lines) + "\n"
 

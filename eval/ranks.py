@@ -44,9 +44,7 @@ class Ranks:
         return asdict(self)
 
 
-def ranks_of(
-    retriever: KnowledgeBaseRetriever, question: str, place: Place, principals: Sequence[str] | None
-) -> Ranks:
+def ranks_of(retriever: KnowledgeBaseRetriever, question: str, place: Place, principals: Sequence[str] | None) -> Ranks:
     """Search step by step.
 
     Args:

@@ -82,7 +82,9 @@ def replay(path: str | Path) -> dict[str, Any]:
     return {**means, **report.figures, "disagreements": [item["id"] for item in report.items if item["agreement"] == 0]}
 
 
-def replay_report(path: str | Path, *, limit: int | None = None, on_progress: Callable[[int, int], None] | None = None) -> Report:
+def replay_report(
+    path: str | Path, *, limit: int | None = None, on_progress: Callable[[int, int], None] | None = None
+) -> Report:
     """As `replay`, with every row behind the figures.
 
     Args:
@@ -105,7 +107,15 @@ def replay_report(path: str | Path, *, limit: int | None = None, on_progress: Ca
             on_progress(len(read), len(rows))
     steps = sum(row.steps for row in read)
     items = [
-        {"id": row.id, "em": int(row.correct), "agreement": int(row.agrees), "answer": row.answer, "gold": source["answer"], "steps": row.steps, "unreadable": row.unreadable}
+        {
+            "id": row.id,
+            "em": int(row.correct),
+            "agreement": int(row.agrees),
+            "answer": row.answer,
+            "gold": source["answer"],
+            "steps": row.steps,
+            "unreadable": row.unreadable,
+        }
         for row, source in zip(read, rows, strict=True)
     ]
     figures = {
@@ -150,7 +160,12 @@ def evaluate_react(
     with tempfile.TemporaryDirectory(prefix="nacre-eval-") as folder:
         base = index(load_retrieval(data), Path(folder) / "kb")
         agent = ReAct(inner=model, tools=[knowledge_tool(base.retriever(k=k), name="search")], max_steps=max_steps)
-        items = run_items(questions[:limit], lambda question: _asked(agent, question), name=lambda question: question.id, on_progress=on_progress)
+        items = run_items(
+            questions[:limit],
+            lambda question: _asked(agent, question),
+            name=lambda question: question.id,
+            on_progress=on_progress,
+        )
     waits = [item["seconds"] for item in items if "seconds" in item]
     figures = {
         "queries": len(items),
@@ -158,7 +173,11 @@ def evaluate_react(
         "steps_mean": round(sum(item.get("steps", 0) for item in items) / max(1, len(waits)), 3),
         **({"seconds_p50": percentile(waits, 0.5)} if waits else {}),
     }
-    settings = {"data": data.name, "stack": explain(agent), "questions": fingerprint(question.text for question in questions)}
+    settings = {
+        "data": data.name,
+        "stack": explain(agent),
+        "questions": fingerprint(question.text for question in questions),
+    }
     return Report("react", ("em", "f1", "contains", "abstained"), items, figures, settings, problems)
 
 
@@ -238,7 +257,10 @@ def read_rows(path: str | Path, fields: Iterable[str]) -> list[dict[str, Any]]:
     """
     file = Path(path)
     if not file.is_file():
-        raise EvaluationError(tr(f"No such file: {file}. Give a .jsonl file.", f"文件不存在：{file}。请给出 .jsonl 文件。"), path=str(file))
+        raise EvaluationError(
+            tr(f"No such file: {file}. Give a .jsonl file.", f"文件不存在：{file}。请给出 .jsonl 文件。"),
+            path=str(file),
+        )
     rows = list(_checked(file, tuple(fields)))
     if not rows:
         raise EvaluationError(tr(f"{file} has no rows.", f"{file} 没有任何数据行。"), path=str(file))
@@ -253,11 +275,17 @@ def _checked(file: Path, fields: tuple[str, ...]) -> Iterator[dict[str, Any]]:
             try:
                 row = json.loads(line)
             except ValueError as error:
-                raise EvaluationError(tr(f"{file}, line {number}: not JSON ({error}).", f"{file} 第 {number} 行不是 JSON（{error}）。"), path=str(file)) from error
+                raise EvaluationError(
+                    tr(f"{file}, line {number}: not JSON ({error}).", f"{file} 第 {number} 行不是 JSON（{error}）。"),
+                    path=str(file),
+                ) from error
             missing = [field for field in fields if not isinstance(row, dict) or field not in row]
             if missing:
                 names = ", ".join(missing)
-                raise EvaluationError(tr(f"{file}, line {number}: missing {names}.", f"{file} 第 {number} 行缺少字段：{names}。"), path=str(file))
+                raise EvaluationError(
+                    tr(f"{file}, line {number}: missing {names}.", f"{file} 第 {number} 行缺少字段：{names}。"),
+                    path=str(file),
+                )
             yield row
 
 

@@ -52,9 +52,7 @@ class Diagnosis:
     answer: str = ""
 
 
-def why(
-    stack: RetrievalAugmented, question: str, expect: str, *, principals: Iterable[str] | None = None
-) -> Diagnosis:
+def why(stack: RetrievalAugmented, question: str, expect: str, *, principals: Iterable[str] | None = None) -> Diagnosis:
     """Follow an expected passage through a stack, stage by stage.
 
     Args:
@@ -70,7 +68,9 @@ def why(
         UsageError: nothing is expected, or the retriever is none of a knowledge base.
     """
     if not expect.strip():
-        raise UsageError(tr("Say what was expected: a text or the address of a document.", "请说明期望的内容：一段文本或文档地址。"))
+        raise UsageError(
+            tr("Say what was expected: a text or the address of a document.", "请说明期望的内容：一段文本或文档地址。")
+        )
     retriever = stack.retriever
     if not isinstance(retriever, KnowledgeBaseRetriever):
         raise UsageError(tr("why needs a stack over a knowledge base.", "why 需要基于知识库的 stack。"))
@@ -90,13 +90,19 @@ def _absent(base: KnowledgeBase, expect: str) -> Diagnosis:
         where = unsynced[0]
         return Diagnosis(
             "source",
-            tr(f"{where} holds it, but has not been synced since it changed.", f"{where} 含有该内容，但修改后尚未同步。"),
+            tr(
+                f"{where} holds it, but has not been synced since it changed.",
+                f"{where} 含有该内容，但修改后尚未同步。",
+            ),
             tr(f"nacre sync {where}", f"nacre sync {where}"),
             {"sync": where},
         )
     return Diagnosis(
         "source",
-        tr("No document of the knowledge base says it, and no file that it was made of.", "知识库的文档和来源文件中都没有该内容。"),
+        tr(
+            "No document of the knowledge base says it, and no file that it was made of.",
+            "知识库的文档和来源文件中都没有该内容。",
+        ),
         tr("Add a document that says it.", "请添加含有该内容的文档。"),
     )
 
@@ -147,7 +153,10 @@ def _not_retrieved(ranks: Ranks, question: str, place: Place, text: str, k: int)
     cure = (
         tr(f"Search deeper: k = {ranks.final}.", f"加大检索数量：k = {ranks.final}。")
         if ranks.final
-        else tr("Ask in the words of the passage, or repair the index: nacre.KnowledgeBase.repair(path).", "请用段落中的词语提问，或修复索引：nacre.KnowledgeBase.repair(path)。")
+        else tr(
+            "Ask in the words of the passage, or repair the index: nacre.KnowledgeBase.repair(path).",
+            "请用段落中的词语提问，或修复索引：nacre.KnowledgeBase.repair(path)。",
+        )
     )
 
     def lost(stage: str, reason: str, cure: str = cure, setting: dict[str, Any] = setting) -> Diagnosis:
@@ -155,21 +164,52 @@ def _not_retrieved(ranks: Ranks, question: str, place: Place, text: str, k: int)
 
     if ranks.fused is not None and ranks.fused <= k:
         if ranks.distinct is None:
-            return lost("distinct", tr("A better passage says nearly the same, so this one was left out.", "更好的段落内容几乎相同，此段被略去。"), tr("distinct = False", "distinct = False"), {"distinct": False})
-        return lost("rerank", tr(f"The reranker moved it from place {ranks.distinct} to {ranks.final or 'nowhere'}.", f"重排序把它从第 {ranks.distinct} 位移到第 {ranks.final or '无'} 位。"))
+            return lost(
+                "distinct",
+                tr(
+                    "A better passage says nearly the same, so this one was left out.",
+                    "更好的段落内容几乎相同，此段被略去。",
+                ),
+                tr("distinct = False", "distinct = False"),
+                {"distinct": False},
+            )
+        return lost(
+            "rerank",
+            tr(
+                f"The reranker moved it from place {ranks.distinct} to {ranks.final or 'nowhere'}.",
+                f"重排序把它从第 {ranks.distinct} 位移到第 {ranks.final or '无'} 位。",
+            ),
+        )
     for arm, other in (("words", "vectors"), ("vectors", "words")):
         rank = told[arm]
         if rank is not None and rank <= k:
-            reason = tr(f"Place {rank} by {arm}, but {other} put it at {ranks.fused or 'nowhere'} in the fused list.", f"{arm} 排第 {rank}，但融合 {other} 后排第 {ranks.fused or '无'}。")
+            reason = tr(
+                f"Place {rank} by {arm}, but {other} put it at {ranks.fused or 'nowhere'} in the fused list.",
+                f"{arm} 排第 {rank}，但融合 {other} 后排第 {ranks.fused or '无'}。",
+            )
             nearer = 0 if arm == "words" else 1
-            weigh = tr(f" Or set fusion_weight nearer {nearer}; nacre eval tune tells what that costs elsewhere.", f" 或把 fusion_weight 设得更接近 {nearer}；nacre eval tune 会给出对其他问题的影响。")
+            weigh = tr(
+                f" Or set fusion_weight nearer {nearer}; nacre eval tune tells what that costs elsewhere.",
+                f" 或把 fusion_weight 设得更接近 {nearer}；nacre eval tune 会给出对其他问题的影响。",
+            )
             return lost("fusion", reason, cure + weigh)
     # Both arms failed. The one that had what it needs is to blame: words when the passage says the question's words.
     share = max(support(question, text[start:end]) for _, start, end in place.chunks)
     if share >= _SHARED:
-        return lost("words", tr(f"It holds {share:.0%} of the question's words, yet the word index ranks it {ranks.words or 'nowhere'}.", f"它含有问题中 {share:.0%} 的词，但词索引排名为 {ranks.words or '无'}。"))
-    reason = tr(f"It says it in other words ({share:.0%} shared), and the embedder ranks it {ranks.vectors or 'nowhere'}.", f"措辞不同（仅 {share:.0%} 相同），向量排名为 {ranks.vectors or '无'}。")
-    better = tr(" Or use an embedder that knows both the language and the subject.", " 或换用熟悉该语言与领域的向量模型。")
+        return lost(
+            "words",
+            tr(
+                f"It holds {share:.0%} of the question's words, yet the word index ranks it {ranks.words or 'nowhere'}.",
+                f"它含有问题中 {share:.0%} 的词，但词索引排名为 {ranks.words or '无'}。",
+            ),
+        )
+    reason = tr(
+        f"It says it in other words ({share:.0%} shared), and the embedder ranks it {ranks.vectors or 'nowhere'}.",
+        f"措辞不同（仅 {share:.0%} 相同），向量排名为 {ranks.vectors or '无'}。",
+    )
+    better = tr(
+        " Or use an embedder that knows both the language and the subject.", " 或换用熟悉该语言与领域的向量模型。"
+    )
     return lost("vectors", reason, cure + better)
 
 
@@ -177,7 +217,12 @@ _SHARED = 0.5  # of the question's words, weighted
 
 
 def _not_used(
-    stack: RetrievalAugmented, question: str, expect: str, place: Place, ranks: Ranks, principals: tuple[str, ...] | None
+    stack: RetrievalAugmented,
+    question: str,
+    expect: str,
+    place: Place,
+    ranks: Ranks,
+    principals: tuple[str, ...] | None,
 ) -> Diagnosis:
     options: dict[str, Any] = {} if principals is None else {"principals": principals}
     documents = stack.retriever.invoke(question, **options)
@@ -186,23 +231,63 @@ def _not_used(
     told: dict[str, Any] = {"uri": place.uri, "ranks": ranks.as_dict(), "answer": answer}
     if own.get("abstained") and not own.get("hits"):
         best = max((d.metadata.get("relevance") or 0.0 for d in documents), default=0.0)
-        return Diagnosis("relevance", tr(f"It was found, but the best passage seemed too unlikely to hold an answer ({best}), so the model was not asked.", f"已检索到，但最佳段落含有答案的可能性过低（{best}），因此未询问模型。"), tr(f"min_relevance = {best}", f"min_relevance = {best}"), {"min_relevance": best}, **told)
+        return Diagnosis(
+            "relevance",
+            tr(
+                f"It was found, but the best passage seemed too unlikely to hold an answer ({best}), so the model was not asked.",
+                f"已检索到，但最佳段落含有答案的可能性过低（{best}），因此未询问模型。",
+            ),
+            tr(f"min_relevance = {best}", f"min_relevance = {best}"),
+            {"min_relevance": best},
+            **told,
+        )
     spans = [(d.metadata["start"], d.metadata["end"]) for d in documents if d.metadata["uri"] == place.uri]
     if not any(place.shown_by(*span) for span in spans) and not _used(reply, expect, place):
-        return Diagnosis("chunk", tr("It was cut in two, and only a part was shown.", "它被切成两段，只展示了一部分。"), tr("Show the neighbours too: expand = 1.", "同时展示相邻片段：expand = 1。"), {"expand": 1}, **told)
+        return Diagnosis(
+            "chunk",
+            tr("It was cut in two, and only a part was shown.", "它被切成两段，只展示了一部分。"),
+            tr("Show the neighbours too: expand = 1.", "同时展示相邻片段：expand = 1。"),
+            {"expand": 1},
+            **told,
+        )
     shown = [(h.get("uri"), h.get("start", -1), h.get("end", -1)) for h in own.get("hits") or []]
     if not any(uri == place.uri and place.touched_by(start, end) for uri, start, end in shown):
         needed = _tokens_needed(documents, place)
-        return Diagnosis("packing", tr("It was found, but did not fit into the room for sources.", "已检索到，但超出了来源的长度预算。"), tr(f"source_tokens = {needed}", f"source_tokens = {needed}"), {"source_tokens": needed}, **told)
+        return Diagnosis(
+            "packing",
+            tr("It was found, but did not fit into the room for sources.", "已检索到，但超出了来源的长度预算。"),
+            tr(f"source_tokens = {needed}", f"source_tokens = {needed}"),
+            {"source_tokens": needed},
+            **told,
+        )
     if _used(reply, expect, place):
-        return Diagnosis("none", tr("It was found, shown and used.", "已检索到、已展示并已使用。"), tr("Nothing to mend.", "无需修复。"), **told)
+        return Diagnosis(
+            "none",
+            tr("It was found, shown and used.", "已检索到、已展示并已使用。"),
+            tr("Nothing to mend.", "无需修复。"),
+            **told,
+        )
     if stack.strict:
         loose = stack.model_copy(update={"strict": False}).invoke(question, **options)
         if _used(loose, expect, place):
             least = min((c["support"] for c in nacre_of(loose)["citations"] if c["uri"] == place.uri), default=0.0)
-            return Diagnosis("citation", tr("The model used it, but the citation check cut the sentence: its words are too far from the source.", "模型使用了它，但引用检查删去了该句：措辞与来源相差过大。"), tr(f"min_support = {least}, or leave strict off.", f"min_support = {least}，或关闭 strict。"), {"min_support": least}, **told)
+            return Diagnosis(
+                "citation",
+                tr(
+                    "The model used it, but the citation check cut the sentence: its words are too far from the source.",
+                    "模型使用了它，但引用检查删去了该句：措辞与来源相差过大。",
+                ),
+                tr(f"min_support = {least}, or leave strict off.", f"min_support = {least}，或关闭 strict。"),
+                {"min_support": least},
+                **told,
+            )
     said = tr("refused", "拒答") if own.get("abstained") else tr("answered from elsewhere", "依据其他内容作答")
-    return Diagnosis("model", tr(f"The model saw it and {said}.", f"模型看到了它，却{said}。"), tr("Try another model, or fewer passages (a smaller k).", "请换用其他模型，或减少段落数（更小的 k）。"), **told)
+    return Diagnosis(
+        "model",
+        tr(f"The model saw it and {said}.", f"模型看到了它，却{said}。"),
+        tr("Try another model, or fewer passages (a smaller k).", "请换用其他模型，或减少段落数（更小的 k）。"),
+        **told,
+    )
 
 
 def _used(reply: AIMessage, expect: str, place: Place) -> bool:

@@ -49,7 +49,12 @@ class Coverage:
             0 to 1.
         """
         if self._han is None:
-            known = {character for token in self._tokenizer.get_vocab() if not token.isascii() for character in _HAN.findall(token)}
+            known = {
+                character
+                for token in self._tokenizer.get_vocab()
+                if not token.isascii()
+                for character in _HAN.findall(token)
+            }
             self._han = min(1.0, len(known) / _ENOUGH_HAN)
         return self._han
 

@@ -30,7 +30,14 @@ class Connection:
         timeout_s: seconds for connecting, and for each request.
     """
 
-    def __init__(self, server: Any, *, env: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None, timeout_s: float = 30.0) -> None:
+    def __init__(
+        self,
+        server: Any,
+        *,
+        env: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float = 30.0,
+    ) -> None:
         self.server = server
         self.env = dict(env or {})
         self.headers = dict(headers or {})
@@ -43,7 +50,13 @@ class Connection:
     @property
     def label(self) -> str:
         """The server's name in messages."""
-        return self.server if isinstance(self.server, str) else " ".join(self.server) if isinstance(self.server, (list, tuple)) else type(self.server).__name__
+        return (
+            self.server
+            if isinstance(self.server, str)
+            else " ".join(self.server)
+            if isinstance(self.server, (list, tuple))
+            else type(self.server).__name__
+        )
 
     def request(self, ask: Ask) -> Any:
         """Ask the server something and wait for its answer.
@@ -106,10 +119,16 @@ class Connection:
         except Exception as error:
             code = getattr(error, "code", None)
             if isinstance(code, int) and code not in _CONNECTION_ERRORS:
-                raise ToolError(tr(f"The MCP server {self.label} says: {error}", f"MCP 服务器 {self.label} 返回：{error}"), tool=self.label) from error
+                raise ToolError(
+                    tr(f"The MCP server {self.label} says: {error}", f"MCP 服务器 {self.label} 返回：{error}"),
+                    tool=self.label,
+                ) from error
             await self._drop()
             why = str(error) or type(error).__name__
-            raise ToolError(tr(f"The MCP server {self.label} gave no answer: {why}.", f"MCP 服务器 {self.label} 没有响应：{why}。"), tool=self.label) from error
+            raise ToolError(
+                tr(f"The MCP server {self.label} gave no answer: {why}.", f"MCP 服务器 {self.label} 没有响应：{why}。"),
+                tool=self.label,
+            ) from error
 
     async def _linked(self) -> _Link:
         if self._link is None or self._link.broken:
@@ -121,7 +140,13 @@ class Connection:
             except Exception as error:
                 await self._drop()
                 why = _cause(error)
-                raise ToolError(tr(f"The MCP server {self.label} cannot be reached: {why}.", f"无法连接 MCP 服务器 {self.label}：{why}。"), tool=self.label) from error
+                raise ToolError(
+                    tr(
+                        f"The MCP server {self.label} cannot be reached: {why}.",
+                        f"无法连接 MCP 服务器 {self.label}：{why}。",
+                    ),
+                    tool=self.label,
+                ) from error
         await asyncio.wait_for(asyncio.shield(self._link.ready), self.timeout_s)
         return self._link
 
@@ -136,12 +161,16 @@ class Connection:
             if not self.headers:
                 return self.server
             client = need("httpx2", extra="mcp").AsyncClient(headers=self.headers, timeout=self.timeout_s)
-            return need("mcp.client.streamable_http", extra="mcp").streamable_http_client(self.server, http_client=client)
+            return need("mcp.client.streamable_http", extra="mcp").streamable_http_client(
+                self.server, http_client=client
+            )
         if isinstance(self.server, str) or (isinstance(self.server, Sequence) and self.server):
             command, *arguments = [self.server] if isinstance(self.server, str) else list(self.server)
             stdio = need("mcp.client.stdio", extra="mcp")
             # Errors of the server go nowhere near the terminal of the agent.
-            parameters = stdio.StdioServerParameters(command=str(command), args=[str(part) for part in arguments], env=self.env or None)
+            parameters = stdio.StdioServerParameters(
+                command=str(command), args=[str(part) for part in arguments], env=self.env or None
+            )
             return _Quiet(stdio.stdio_client, parameters)
         return self.server
 

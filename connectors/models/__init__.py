@@ -41,7 +41,12 @@ def load_model(spec: str | None = None, **kwargs: Any) -> BaseChatModel:
     kind, _, rest = spec.partition(":")
     if kind.strip().lower() == "quote":
         if rest.strip():
-            raise UsageError(tr(f"quote is one model without variants; write quote, not {spec!r}.", f"quote 只有一个模型；请写 quote，而不是 {spec!r}。"))
+            raise UsageError(
+                tr(
+                    f"quote is one model without variants; write quote, not {spec!r}.",
+                    f"quote 只有一个模型；请写 quote，而不是 {spec!r}。",
+                )
+            )
         return _quote(kwargs)
     if kind.strip().lower() in ("transformers", "hf", "huggingface"):
         name = _model_name(rest, spec, "transformers:path/to/folder")

@@ -229,7 +229,6 @@ class ScriptedChatModel(BaseChatModel):
             yield chunk
 
 
-
 def _usage(messages: list[BaseMessage], reply: AIMessage) -> UsageMetadata:
     """Words and Han characters, counted as tokens: simple, and the same every time."""
     asked = sum(len(_TOKEN.findall(message.text)) for message in messages)

@@ -51,7 +51,15 @@ class ReadOnlyDatabase:
         MissingExtraError: SQLAlchemy is not installed.
     """
 
-    def __init__(self, engine: Any, *, max_rows: int = 50, max_cell: int = 200, timeout_s: float = 10.0, assume_read_only: bool = False) -> None:
+    def __init__(
+        self,
+        engine: Any,
+        *,
+        max_rows: int = 50,
+        max_cell: int = 200,
+        timeout_s: float = 10.0,
+        assume_read_only: bool = False,
+    ) -> None:
         self._sqlalchemy = need("sqlalchemy", extra="sql")
         self.engine = self._sqlalchemy.create_engine(engine) if isinstance(engine, str) else engine
         self.dialect = str(self.engine.dialect.name)
@@ -90,10 +98,21 @@ class ReadOnlyDatabase:
                 columns = [str(name) for name in result.keys()]  # noqa: SIM118 - a result iterates over its rows
                 rows = result.fetchmany(self.max_rows + 1)
             except Exception as error:  # each driver has its own
-                raise ToolError(tr(f"The database refuses: {_brief(error)}", f"数据库拒绝执行：{_brief(error)}"), tool="query_database") from error
-        lines = [" | ".join(columns), *(" | ".join(self._cell(value) for value in row) for row in rows[: self.max_rows])]
+                raise ToolError(
+                    tr(f"The database refuses: {_brief(error)}", f"数据库拒绝执行：{_brief(error)}"),
+                    tool="query_database",
+                ) from error
+        lines = [
+            " | ".join(columns),
+            *(" | ".join(self._cell(value) for value in row) for row in rows[: self.max_rows]),
+        ]
         if len(rows) > self.max_rows:
-            lines.append(tr(f"(more rows; only the first {self.max_rows} are shown)", f"（还有更多行，仅显示前 {self.max_rows} 行）"))
+            lines.append(
+                tr(
+                    f"(more rows; only the first {self.max_rows} are shown)",
+                    f"（还有更多行，仅显示前 {self.max_rows} 行）",
+                )
+            )
         return "\n".join(lines)
 
     def schema(self) -> str:
@@ -155,7 +174,10 @@ def _single_read(statement: str) -> str:
     text = statement.strip().rstrip(";").strip()
     bare = _COMMENT.sub(" ", text).strip()
     if ";" in bare or not _READS.match(bare):
-        raise ToolError(tr("Write one SELECT statement, without a semicolon inside.", "请只写一条 SELECT 语句，中间不要有分号。"), tool="query_database")
+        raise ToolError(
+            tr("Write one SELECT statement, without a semicolon inside.", "请只写一条 SELECT 语句，中间不要有分号。"),
+            tool="query_database",
+        )
     return text
 
 
@@ -165,7 +187,11 @@ def _restrict(raw: Any, timeout_s: float) -> None:
 
     allowed = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
     deadline = time.monotonic() + timeout_s
-    raw.set_authorizer(lambda action, *rest: sqlite3.SQLITE_OK if action in allowed and "load_extension" not in rest else sqlite3.SQLITE_DENY)
+    raw.set_authorizer(
+        lambda action, *rest: (
+            sqlite3.SQLITE_OK if action in allowed and "load_extension" not in rest else sqlite3.SQLITE_DENY
+        )
+    )
     raw.set_progress_handler(lambda: int(time.monotonic() > deadline), 10_000)
 
 

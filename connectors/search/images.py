@@ -28,7 +28,16 @@ class ImageMaker:
         timeout_s: seconds for one picture.
     """
 
-    def __init__(self, base_url: str, model: str, *, key: str = "", folder: str | Path = "images", size: str = "1024x1024", timeout_s: float = 120.0) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        model: str,
+        *,
+        key: str = "",
+        folder: str | Path = "images",
+        size: str = "1024x1024",
+        timeout_s: float = 120.0,
+    ) -> None:
         self.base_url = base_url.rstrip("/")
         self.model = model
         self.key = key
@@ -51,11 +60,15 @@ class ImageMaker:
         """
         headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
         body = {"model": self.model, "prompt": description, "n": 1, "size": self.size}
-        data = post_json(f"{self.base_url}/images/generations", body, timeout_s=self.timeout_s, headers=headers, max_bytes=MAX_BYTES)
+        data = post_json(
+            f"{self.base_url}/images/generations", body, timeout_s=self.timeout_s, headers=headers, max_bytes=MAX_BYTES
+        )
         picture = self._picture(data)
         kind = next((kind for mark, kind in _KINDS.items() if picture.startswith(mark)), "")
         if not kind:
-            raise ToolError(tr("The interface gave something that is no picture.", "接口返回的内容不是图片。"), tool="make_image")
+            raise ToolError(
+                tr("The interface gave something that is no picture.", "接口返回的内容不是图片。"), tool="make_image"
+            )
         self.folder.mkdir(parents=True, exist_ok=True)
         file = self.folder / f"{hashlib.sha256(picture).hexdigest()[:16]}.{kind}"
         file.write_bytes(picture)
@@ -70,5 +83,10 @@ class ImageMaker:
             except binascii.Error:
                 return b""
         if isinstance(row.get("url"), str):
-            return fetch(row["url"], allow_private=row["url"].startswith(self.base_url.rpartition("/")[0]), max_bytes=MAX_BYTES, timeout_s=self.timeout_s).body
+            return fetch(
+                row["url"],
+                allow_private=row["url"].startswith(self.base_url.rpartition("/")[0]),
+                max_bytes=MAX_BYTES,
+                timeout_s=self.timeout_s,
+            ).body
         return b""

@@ -47,7 +47,9 @@ class PageReader:
         allow_private: whether addresses in private networks may be read.
     """
 
-    def __init__(self, *, max_bytes: int = 8 << 20, timeout_s: float = 20.0, part: int = PART, allow_private: bool = False) -> None:
+    def __init__(
+        self, *, max_bytes: int = 8 << 20, timeout_s: float = 20.0, part: int = PART, allow_private: bool = False
+    ) -> None:
         self.max_bytes = max_bytes
         self.timeout_s = timeout_s
         self.part = part
@@ -71,19 +73,38 @@ class PageReader:
         """
         address = url.strip().strip("<>\"'")
         address = address if "://" in address else f"https://{address}"
-        answer = fetch(address, allow_private=self.allow_private, max_bytes=self.max_bytes, timeout_s=self.timeout_s, headers={"Accept": "text/html,*/*;q=0.8"})
+        answer = fetch(
+            address,
+            allow_private=self.allow_private,
+            max_bytes=self.max_bytes,
+            timeout_s=self.timeout_s,
+            headers={"Accept": "text/html,*/*;q=0.8"},
+        )
         if answer.status != 200:
-            raise ToolError(tr(f"{address} answers {answer.status}.", f"{address} 返回 {answer.status}。"), tool="read_page")
+            raise ToolError(
+                tr(f"{address} answers {answer.status}.", f"{address} 返回 {answer.status}。"), tool="read_page"
+            )
         mime = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
         name = urlsplit(answer.url).path.rpartition("/")[2] or "page.html"
         try:
             document = self._parser().parse(answer.body, name=name, mime=mime or None)
         except ParseError as error:
-            raise ToolError(tr(f"{address} has no readable text: {error.message}", f"{address} 没有可读文本：{error.message}"), tool="read_page") from error
+            raise ToolError(
+                tr(f"{address} has no readable text: {error.message}", f"{address} 没有可读文本：{error.message}"),
+                tool="read_page",
+            ) from error
         parts = max(1, -(-len(document.text) // self.part))
         if not 1 <= part <= parts:
-            raise ToolError(tr(f"{address} has {parts} parts; there is no part {part}.", f"{address} 共 {parts} 部分，没有第 {part} 部分。"), tool="read_page")
-        return ReadPage(document.title, answer.url, document.text[(part - 1) * self.part : part * self.part], part, parts)
+            raise ToolError(
+                tr(
+                    f"{address} has {parts} parts; there is no part {part}.",
+                    f"{address} 共 {parts} 部分，没有第 {part} 部分。",
+                ),
+                tool="read_page",
+            )
+        return ReadPage(
+            document.title, answer.url, document.text[(part - 1) * self.part : part * self.part], part, parts
+        )
 
     def _parser(self) -> ParserPool:
         with self._lock:

@@ -30,11 +30,18 @@ class SearXNG(SearchProvider):
     def search(self, query: str, k: int) -> list[WebResult]:
         language = "zh-CN" if language_of(query) == "zh" else "en"
         chosen = {"engines": self.engines} if self.engines else {}
-        data = get_json(f"{self.url}/search", {"q": query, "format": "json", "language": language, **chosen}, timeout_s=self.timeout_s)
+        data = get_json(
+            f"{self.url}/search",
+            {"q": query, "format": "json", "language": language, **chosen},
+            timeout_s=self.timeout_s,
+        )
         found = _results(_field(data, self, "results"), "title", "url", "content", k)
         if not found and data.get("unresponsive_engines"):
             raise ProviderError(
-                tr(f"the engines behind {self.url} do not answer", f"{self.url} 的搜索引擎均无响应"), uri=self.url, status=0, retry_after_s=0.0
+                tr(f"the engines behind {self.url} do not answer", f"{self.url} 的搜索引擎均无响应"),
+                uri=self.url,
+                status=0,
+                retry_after_s=0.0,
             )
         return found
 
@@ -60,7 +67,12 @@ class Tavily(SearchProvider):
         self.timeout_s = timeout_s
 
     def search(self, query: str, k: int) -> list[WebResult]:
-        data = post_json(self.url, {"query": query, "max_results": k}, timeout_s=self.timeout_s, headers={"Authorization": f"Bearer {self.key}"})
+        data = post_json(
+            self.url,
+            {"query": query, "max_results": k},
+            timeout_s=self.timeout_s,
+            headers={"Authorization": f"Bearer {self.key}"},
+        )
         return _results(_field(data, self, "results"), "title", "url", "content", k)
 
 
@@ -79,7 +91,9 @@ class BingStyle(SearchProvider):
 
     cost = "paid"
 
-    def __init__(self, url: str, key: str, *, header: str = "Ocp-Apim-Subscription-Key", timeout_s: float = 10.0) -> None:
+    def __init__(
+        self, url: str, key: str, *, header: str = "Ocp-Apim-Subscription-Key", timeout_s: float = 10.0
+    ) -> None:
         self.name = "bing"
         self.url = url
         self.key = _key(key, "BING_SEARCH_API_KEY")
@@ -94,14 +108,22 @@ class BingStyle(SearchProvider):
 
 def _key(key: str, variable: str) -> str:
     if not key:
-        raise MissingKeyError(tr(f"This search engine needs a key: set {variable}.", f"该搜索引擎需要密钥：请设置 {variable}。"), variable=variable)
+        raise MissingKeyError(
+            tr(f"This search engine needs a key: set {variable}.", f"该搜索引擎需要密钥：请设置 {variable}。"),
+            variable=variable,
+        )
     return key
 
 
 def _field(data: Any, provider: SearXNG | Tavily, name: str) -> list[Any]:
     value = data.get(name) if isinstance(data, dict) else None
     if not isinstance(value, list):
-        raise ProviderError(tr(f"{provider.url} gives no {name!r}", f"{provider.url} 的返回中没有 {name!r}"), uri=provider.url, status=200, retry_after_s=0.0)
+        raise ProviderError(
+            tr(f"{provider.url} gives no {name!r}", f"{provider.url} 的返回中没有 {name!r}"),
+            uri=provider.url,
+            status=200,
+            retry_after_s=0.0,
+        )
     return value
 
 

@@ -63,7 +63,9 @@ class ProviderError(SourceError):
     retry_after_s: float
 
 
-def get_json(url: str, parameters: Mapping[str, Any], *, timeout_s: float, headers: Mapping[str, str] | None = None) -> Any:
+def get_json(
+    url: str, parameters: Mapping[str, Any], *, timeout_s: float, headers: Mapping[str, str] | None = None
+) -> Any:
     """GET an address that the operator has configured, and read the JSON.
 
     Args:
@@ -79,10 +81,26 @@ def get_json(url: str, parameters: Mapping[str, Any], *, timeout_s: float, heade
         ProviderError: no connection, a status other than 200, or no JSON.
     """
     separator = "&" if "?" in url else "?"
-    return _read(url, lambda: fetch(f"{url}{separator}{urlencode(parameters)}", allow_private=True, max_bytes=MAX_BYTES, timeout_s=timeout_s, headers={"Accept": "application/json", **(headers or {})}))
+    return _read(
+        url,
+        lambda: fetch(
+            f"{url}{separator}{urlencode(parameters)}",
+            allow_private=True,
+            max_bytes=MAX_BYTES,
+            timeout_s=timeout_s,
+            headers={"Accept": "application/json", **(headers or {})},
+        ),
+    )
 
 
-def post_json(url: str, body: Mapping[str, Any], *, timeout_s: float, headers: Mapping[str, str] | None = None, max_bytes: int = MAX_BYTES) -> Any:
+def post_json(
+    url: str,
+    body: Mapping[str, Any],
+    *,
+    timeout_s: float,
+    headers: Mapping[str, str] | None = None,
+    max_bytes: int = MAX_BYTES,
+) -> Any:
     """POST JSON to an address that the operator has configured, and read the JSON that comes back.
 
     Args:
@@ -100,7 +118,9 @@ def post_json(url: str, body: Mapping[str, Any], *, timeout_s: float, headers: M
     """
     data = json.dumps(body).encode()
     sent = {"Accept": "application/json", "Content-Type": "application/json", **(headers or {})}
-    return _read(url, lambda: fetch(url, allow_private=True, max_bytes=max_bytes, timeout_s=timeout_s, headers=sent, data=data))
+    return _read(
+        url, lambda: fetch(url, allow_private=True, max_bytes=max_bytes, timeout_s=timeout_s, headers=sent, data=data)
+    )
 
 
 def _read(url: str, exchange: Any) -> Any:
@@ -120,7 +140,10 @@ def _read(url: str, exchange: Any) -> Any:
         return json.loads(answer.body)
     except ValueError as error:
         raise ProviderError(
-            tr(f"{url} gives no JSON. Is the JSON format enabled there?", f"{url} 返回的不是 JSON。该服务是否启用了 JSON 格式？"),
+            tr(
+                f"{url} gives no JSON. Is the JSON format enabled there?",
+                f"{url} 返回的不是 JSON。该服务是否启用了 JSON 格式？",
+            ),
             uri=url,
             status=200,
             retry_after_s=0.0,

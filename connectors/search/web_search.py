@@ -37,9 +37,20 @@ class WebSearch:
         UsageError: no provider is given.
     """
 
-    def __init__(self, *providers: SearchProvider, cache_s: float = 3600.0, cache_size: int = 512, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        *providers: SearchProvider,
+        cache_s: float = 3600.0,
+        cache_size: int = 512,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         if not providers:
-            raise UsageError(tr("Web search needs at least one provider, such as SearXNG(url).", "网络搜索至少需要一个提供者，例如 SearXNG(url)。"))
+            raise UsageError(
+                tr(
+                    "Web search needs at least one provider, such as SearXNG(url).",
+                    "网络搜索至少需要一个提供者，例如 SearXNG(url)。",
+                )
+            )
         self.providers: Sequence[SearchProvider] = providers
         self.cache_s = cache_s
         self.cache_size = cache_size
@@ -69,7 +80,9 @@ class WebSearch:
         for provider, rest in zip(self.providers, self._rests, strict=True):
             waiting = rest.until - self.clock()
             if waiting > 0:
-                reasons.append(tr(f"{provider.name}: resting for {waiting:.0f} s", f"{provider.name}：暂停使用 {waiting:.0f} 秒"))
+                reasons.append(
+                    tr(f"{provider.name}: resting for {waiting:.0f} s", f"{provider.name}：暂停使用 {waiting:.0f} 秒")
+                )
                 continue
             try:
                 results = provider.search(query, k)
@@ -80,7 +93,10 @@ class WebSearch:
             rest.failures = 0
             self._keep(key, results)
             return results
-        raise ToolError(tr(f"No search engine answers ({'; '.join(reasons)}).", f"没有可用的搜索引擎（{'；'.join(reasons)}）。"), tool="web_search")
+        raise ToolError(
+            tr(f"No search engine answers ({'; '.join(reasons)}).", f"没有可用的搜索引擎（{'；'.join(reasons)}）。"),
+            tool="web_search",
+        )
 
     def _failed(self, rest: _Rest, error: ProviderError) -> None:
         """Rest twice as long after each failure, or as long as the server asks."""

@@ -48,7 +48,14 @@ class Wikipedia(SearchProvider):
     def search(self, query: str, k: int) -> list[WebResult]:
         data = self._get(list="search", srsearch=query, srlimit=k)
         rows = data.get("search", []) if isinstance(data, dict) else []
-        return [WebResult(str(row.get("title", "")), self._address(str(row.get("title", ""))), html.unescape(_TAG.sub("", str(row.get("snippet", ""))))) for row in rows[:k]]
+        return [
+            WebResult(
+                str(row.get("title", "")),
+                self._address(str(row.get("title", ""))),
+                html.unescape(_TAG.sub("", str(row.get("snippet", "")))),
+            )
+            for row in rows[:k]
+        ]
 
     def page(self, title: str) -> Page | None:
         """Get a page by its title; redirects and Chinese variants are followed.
@@ -74,7 +81,12 @@ class Wikipedia(SearchProvider):
         data = get_json(self.url, {"action": "query", "format": "json", **parameters}, timeout_s=self.timeout_s)
         if not isinstance(data, dict) or "error" in data:
             said = str(data.get("error"))[:200] if isinstance(data, dict) else "?"
-            raise ProviderError(tr(f"{self.url} gives an error: {said}", f"{self.url} 返回错误：{said}"), uri=self.url, status=200, retry_after_s=0.0)
+            raise ProviderError(
+                tr(f"{self.url} gives an error: {said}", f"{self.url} 返回错误：{said}"),
+                uri=self.url,
+                status=200,
+                retry_after_s=0.0,
+            )
         return data.get("query", {})
 
     def _address(self, title: str) -> str:
@@ -110,9 +122,16 @@ class WikipediaReader:
         if page is None:
             similar = [result.title for result in self.wikipedia.search(entity, 5)]
             if not similar:
-                raise ToolError(tr(f"Could not find {entity!r}, and nothing similar.", f"没有找到 {entity!r}，也没有相近的条目。"), tool="wikipedia_search")
+                raise ToolError(
+                    tr(f"Could not find {entity!r}, and nothing similar.", f"没有找到 {entity!r}，也没有相近的条目。"),
+                    tool="wikipedia_search",
+                )
             names = ", ".join(similar)
-            return Page("", "", tr(f"Could not find {entity!r}. Similar: {names}.", f"没有找到 {entity!r}。相近的条目：{names}。"))
+            return Page(
+                "",
+                "",
+                tr(f"Could not find {entity!r}. Similar: {names}.", f"没有找到 {entity!r}。相近的条目：{names}。"),
+            )
         with self._lock:
             self._open, self._lookups = page, {}
         return Page(page.title, page.url, " ".join(list(sentences(page.text))[:SENTENCES]))
@@ -133,11 +152,17 @@ class WikipediaReader:
             page, number = self._open, self._lookups.get(keyword.casefold(), 0)
             self._lookups[keyword.casefold()] = number + 1
         if page is None:
-            raise ToolError(tr("No page is open. Search for one first.", "尚未打开条目，请先搜索。"), tool="wikipedia_lookup")
+            raise ToolError(
+                tr("No page is open. Search for one first.", "尚未打开条目，请先搜索。"), tool="wikipedia_lookup"
+            )
         found = [sentence for sentence in sentences(page.text) if keyword.casefold() in sentence.casefold()]
         if number >= len(found):
             raise ToolError(tr("No more results.", "没有更多结果。"), tool="wikipedia_lookup")
-        return Page(page.title, page.url, tr(f"(Result {number + 1} / {len(found)}) ", f"（结果 {number + 1} / {len(found)}）") + found[number])
+        return Page(
+            page.title,
+            page.url,
+            tr(f"(Result {number + 1} / {len(found)}) ", f"（结果 {number + 1} / {len(found)}）") + found[number],
+        )
 
 
 def sentences(text: str) -> Iterator[str]:

@@ -52,7 +52,9 @@ def _resolve(spec: object, options: dict[str, Any]) -> Source:
         return _object(spec, options)
     text = os.fspath(spec)
     if not isinstance(text, str) or not text.strip():
-        raise UsageError(tr("A source is empty. Name a file, a folder or a URL.", "来源为空。请给出文件、文件夹或网址。"))
+        raise UsageError(
+            tr("A source is empty. Name a file, a folder or a URL.", "来源为空。请给出文件、文件夹或网址。")
+        )
     found = _SCHEME.match(text)
     scheme = found.group(1).lower() if found else ""
     if isinstance(spec, Path) or not scheme or (Path(text).exists() and "://" not in text):

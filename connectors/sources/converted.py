@@ -28,7 +28,9 @@ class Converted:
         convert: (name, bytes) → Markdown.
     """
 
-    def __init__(self, inner: Source, kind: str, endings: tuple[str, ...], convert: Callable[[str, bytes], str]) -> None:
+    def __init__(
+        self, inner: Source, kind: str, endings: tuple[str, ...], convert: Callable[[str, bytes], str]
+    ) -> None:
         self.inner = inner
         self.kind = kind
         self.endings = endings
@@ -65,7 +67,15 @@ class Converted:
             raise SourceError(tr(f"{self.kind} failed: {error}", f"{self.kind} 失败：{error}"), uri=item.uri) from error
 
 
-def transcription(inner: Source, *, model: str = "whisper-1", language: str = "", prompt: str = "", max_bytes: int = 25 << 20, **client: Any) -> Converted:
+def transcription(
+    inner: Source,
+    *,
+    model: str = "whisper-1",
+    language: str = "",
+    prompt: str = "",
+    max_bytes: int = 25 << 20,
+    **client: Any,
+) -> Converted:
     """Sound as text, by any server that speaks OpenAI's `audio.transcriptions`.
 
     Args:
@@ -86,11 +96,19 @@ def transcription(inner: Source, *, model: str = "whisper-1", language: str = ""
 
     def convert(name: str, data: bytes) -> str:
         if len(data) > max_bytes:
-            raise SourceError(tr(f"{len(data) >> 20} MiB of sound, the server takes {max_bytes >> 20}; split it", f"音频 {len(data) >> 20} MiB，服务器上限 {max_bytes >> 20} MiB，请拆分"), uri=name)
+            raise SourceError(
+                tr(
+                    f"{len(data) >> 20} MiB of sound, the server takes {max_bytes >> 20}; split it",
+                    f"音频 {len(data) >> 20} MiB，服务器上限 {max_bytes >> 20} MiB，请拆分",
+                ),
+                uri=name,
+            )
         asked = {key: value for key, value in (("language", language), ("prompt", prompt)) if value}
         with openai.OpenAI(**client) as server:
             try:
-                answer = server.audio.transcriptions.create(model=model, file=(name, data), response_format="verbose_json", **asked)
+                answer = server.audio.transcriptions.create(
+                    model=model, file=(name, data), response_format="verbose_json", **asked
+                )
             except openai.BadRequestError:
                 # Not every server or model has times.
                 answer = server.audio.transcriptions.create(model=model, file=(name, data), **asked)

@@ -24,7 +24,14 @@ _RANDOM = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?4[0-9a-f]{3}-?[89ab][0-9a-f]{3}
 _MARKERS = ("last_modified", "last_modified_date", "updated_at", "last_edited_time", "modified", "version", "etag")
 
 
-def llamaindex(target: Any, *, init: Mapping[str, Any] | None = None, load: Mapping[str, Any] | None = None, mime: str = "text/markdown", **more: Any) -> Documents:
+def llamaindex(
+    target: Any,
+    *,
+    init: Mapping[str, Any] | None = None,
+    load: Mapping[str, Any] | None = None,
+    mime: str = "text/markdown",
+    **more: Any,
+) -> Documents:
     """Any LlamaIndex reader as a source (Confluence, Notion, Slack, Feishu, … from LlamaHub).
 
     Args:
@@ -47,7 +54,9 @@ def llamaindex(target: Any, *, init: Mapping[str, Any] | None = None, load: Mapp
     else:
         name, reader = f"{type(target).__module__}.{type(target).__qualname__}", target
     if not callable(getattr(reader, "load_data", None)):
-        raise UsageError(tr(f"{name} is no LlamaIndex reader: it has no load_data", f"{name} 不是 LlamaIndex reader：缺少 load_data"))
+        raise UsageError(
+            tr(f"{name} is no LlamaIndex reader: it has no load_data", f"{name} 不是 LlamaIndex reader：缺少 load_data")
+        )
 
     def read() -> Iterator[tuple[str, Mapping[str, Any], str]]:
         for document in reader.load_data(**arguments):
@@ -57,7 +66,9 @@ def llamaindex(target: Any, *, init: Mapping[str, Any] | None = None, load: Mapp
     return Documents(_scope("llamaindex", name, {"init": _public(init), "load": _public(arguments)}), read, mime)
 
 
-def langchain(target: Any, *, init: Mapping[str, Any] | None = None, mime: str = "text/markdown", **more: Any) -> Documents:
+def langchain(
+    target: Any, *, init: Mapping[str, Any] | None = None, mime: str = "text/markdown", **more: Any
+) -> Documents:
     """Any LangChain document loader as a source.
 
     Args:
@@ -91,8 +102,17 @@ def langchain(target: Any, *, init: Mapping[str, Any] | None = None, mime: str =
 def _named(name: str, prefix: str, arguments: Mapping[str, Any], base: type | None = None) -> Any:
     """An object of a class that is named in a specification; only classes of the right family are made."""
     module, _, cls = name.replace(":", ".").rpartition(".")
-    if not module.startswith(prefix) or not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", module) or not cls.isidentifier():
-        raise UsageError(tr(f"{name!r} must be the dotted name of a class below {prefix or 'a module'}", f"{name!r} 应为 {prefix or '某模块'} 下类的完整名称"))
+    if (
+        not module.startswith(prefix)
+        or not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", module)
+        or not cls.isidentifier()
+    ):
+        raise UsageError(
+            tr(
+                f"{name!r} must be the dotted name of a class below {prefix or 'a module'}",
+                f"{name!r} 应为 {prefix or '某模块'} 下类的完整名称",
+            )
+        )
     package = "-".join(module.split(".")[:3]).replace("_", "-")
     found = getattr(need(module, install=f"pip install {package}"), cls, None)
     if not isinstance(found, type) or (base is not None and not issubclass(found, base)):
@@ -145,19 +165,28 @@ class Documents:
         try:
             documents = [(text or "", dict(metadata or {}), name) for text, metadata, name in self._read()]
         except Exception as error:  # a stranger's code on a stranger's network
-            raise SourceError(tr(f"{self.scope} cannot be listed: {error}", f"无法列出 {self.scope}：{error}"), uri=self.scope) from error
+            raise SourceError(
+                tr(f"{self.scope} cannot be listed: {error}", f"无法列出 {self.scope}：{error}"), uri=self.scope
+            ) from error
         seen: Counter[str] = Counter()
         for text, metadata, name in documents:
             address = _address(metadata, name) or blake2b(text.encode("utf-8", "replace"), digest_size=10).hexdigest()
             seen[address] += 1
-            uri = address if re.match(r"[a-z][a-z0-9+.-]+://", address, re.I) else f"{self.scope}/{quote(address, safe='/')}"
+            uri = (
+                address
+                if re.match(r"[a-z][a-z0-9+.-]+://", address, re.I)
+                else f"{self.scope}/{quote(address, safe='/')}"
+            )
             # The pages of one file come as documents of one address.
             uri += f"#{seen[address]}" if seen[address] > 1 else ""
             yield _item(uri, text, metadata, self.mime)
 
 
 def _address(metadata: Mapping[str, Any], name: str) -> str:
-    found = next((str(metadata[key]) for key in _ADDRESSES if isinstance(metadata.get(key), str | int) and metadata[key] != ""), "")
+    found = next(
+        (str(metadata[key]) for key in _ADDRESSES if isinstance(metadata.get(key), str | int) and metadata[key] != ""),
+        "",
+    )
     return found or ("" if _RANDOM.fullmatch(name) else name)
 
 
@@ -167,4 +196,3 @@ def _item(uri: str, text: str, metadata: Mapping[str, Any], mime: str) -> Item:
     marker = next((facts[key] for key in _MARKERS if facts.get(key)), "")
     digest = blake2b(text.encode("utf-8", "replace"), digest_size=8).hexdigest()
     return Item(uri=uri, read=lambda: text, mime=mime, stamp=f"{marker}-{digest}", title=title, metadata=facts)
-

@@ -31,7 +31,14 @@ class Files:
         max_bytes: a bigger file is an error of its own.
     """
 
-    def __init__(self, path: str | Path, *, hidden: bool = False, ignore: tuple[str, ...] | list[str] = (), max_bytes: int = 1 << 30) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        hidden: bool = False,
+        ignore: tuple[str, ...] | list[str] = (),
+        max_bytes: int = 1 << 30,
+    ) -> None:
         text = os.path.expanduser(path)  # noqa: PTH111 - a glob is no Path yet
         self.path = Path(os.path.abspath(text))  # noqa: PTH100 - resolve() would follow links and change the uri
         self.hidden = hidden
@@ -63,7 +70,10 @@ class Files:
         try:
             there = self.path.stat()
         except OSError as error:
-            raise SourceError(tr(f"{self.path} cannot be opened: {os_reason(error)}", f"无法打开 {self.path}：{os_reason(error)}"), uri=self.path.as_uri()) from error
+            raise SourceError(
+                tr(f"{self.path} cannot be opened: {os_reason(error)}", f"无法打开 {self.path}：{os_reason(error)}"),
+                uri=self.path.as_uri(),
+            ) from error
         if not stat.S_ISDIR(there.st_mode):
             yield self._item(self.path)
             return
@@ -74,7 +84,9 @@ class Files:
             elif not wanted or verdict(wanted, found.relative_to(self.path).as_posix(), False):
                 yield self._item(found)
 
-    def _walk(self, folder: Path, relative: PurePosixPath, layers: Layers, above: frozenset[tuple[int, int]]) -> Iterator[Path | Unreachable]:
+    def _walk(
+        self, folder: Path, relative: PurePosixPath, layers: Layers, above: frozenset[tuple[int, int]]
+    ) -> Iterator[Path | Unreachable]:
         """Depth first. `above` are the folders we are in: a link back to one of them would never end."""
         try:
             status = folder.stat()
@@ -159,14 +171,24 @@ def read_file(path: Path, max_bytes: int) -> bytes:
         # A pipe put in the file's place since the listing must not block the sync.
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except OSError as error:
-        raise SourceError(tr(f"it cannot be opened: {os_reason(error)}", f"无法打开：{os_reason(error)}"), uri=path.as_uri()) from error
+        raise SourceError(
+            tr(f"it cannot be opened: {os_reason(error)}", f"无法打开：{os_reason(error)}"), uri=path.as_uri()
+        ) from error
     with os.fdopen(handle, "rb") as file:
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
             raise SourceError(tr("it is no regular file", "不是普通文件"), uri=path.as_uri())
         if status.st_size > max_bytes:
-            raise SourceError(tr(f"it has {status.st_size >> 20} MiB, more than the {max_bytes >> 20} MiB allowed", f"文件大小 {status.st_size >> 20} MiB，超过上限 {max_bytes >> 20} MiB"), uri=path.as_uri())
+            raise SourceError(
+                tr(
+                    f"it has {status.st_size >> 20} MiB, more than the {max_bytes >> 20} MiB allowed",
+                    f"文件大小 {status.st_size >> 20} MiB，超过上限 {max_bytes >> 20} MiB",
+                ),
+                uri=path.as_uri(),
+            )
         try:
             return file.read()
         except OSError as error:
-            raise SourceError(tr(f"it cannot be read: {os_reason(error)}", f"无法读取：{os_reason(error)}"), uri=path.as_uri()) from error
+            raise SourceError(
+                tr(f"it cannot be read: {os_reason(error)}", f"无法读取：{os_reason(error)}"), uri=path.as_uri()
+            ) from error

@@ -8,7 +8,23 @@ from dataclasses import dataclass
 
 NAME = ".nacreignore"
 # What editors, office programs and build tools leave beside documents.
-DEFAULTS = ("~$*", "*.tmp", "*.swp", "*.pyc", "*.o", "*.so", "*.woff", "*.woff2", "*.ttf", "*.eot", "*.ico", "Thumbs.db", "desktop.ini", "node_modules/", "__pycache__/")
+DEFAULTS = (
+    "~$*",
+    "*.tmp",
+    "*.swp",
+    "*.pyc",
+    "*.o",
+    "*.so",
+    "*.woff",
+    "*.woff2",
+    "*.ttf",
+    "*.eot",
+    "*.ico",
+    "Thumbs.db",
+    "desktop.ini",
+    "node_modules/",
+    "__pycache__/",
+)
 
 
 @dataclass(frozen=True)

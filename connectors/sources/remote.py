@@ -10,7 +10,20 @@ from nacre.language import tr
 from nacre.optional import need
 from nacre.retrieval.source import Item, Unreachable
 
-_MARKERS = ("etag", "ETag", "checksum", "md5", "content_md5", "sha", "version_id", "LastModified", "last_modified", "mtime", "modified", "created")
+_MARKERS = (
+    "etag",
+    "ETag",
+    "checksum",
+    "md5",
+    "content_md5",
+    "sha",
+    "version_id",
+    "LastModified",
+    "last_modified",
+    "mtime",
+    "modified",
+    "created",
+)
 
 
 class Remote:
@@ -45,16 +58,24 @@ class Remote:
         fsspec = need("fsspec", extra="remote")
         try:
             system, root = fsspec.core.url_to_fs(self.url, **self.options)
-            found = system.glob(root, detail=True) if any(sign in root for sign in "*?[") else system.find(root, detail=True)
+            found = (
+                system.glob(root, detail=True)
+                if any(sign in root for sign in "*?[")
+                else system.find(root, detail=True)
+            )
             if not found and not system.exists(root):
                 raise FileNotFoundError(self.url)
         except ImportError as error:
             # fsspec's own message names the package, or Python's does.
             line = f"pip install {error.name}" if error.name else str(error)
             cure = tr(f" Install it: {line}", f"请安装：{line}") if error.name else ""
-            raise MissingExtraError(tr(f"{self.url}: {error}.", f"{self.url}：{error}。") + cure, package=error.name or "", install=line) from error
+            raise MissingExtraError(
+                tr(f"{self.url}: {error}.", f"{self.url}：{error}。") + cure, package=error.name or "", install=line
+            ) from error
         except Exception as error:  # each file system has its own
-            raise SourceError(tr(f"{self.url} cannot be listed: {error}", f"无法列出 {self.url}：{error}"), uri=self.url) from error
+            raise SourceError(
+                tr(f"{self.url} cannot be listed: {error}", f"无法列出 {self.url}：{error}"), uri=self.url
+            ) from error
         for path in sorted(found):
             facts = found[path]
             if facts.get("type", "file") == "file" and not path.rstrip("/").rpartition("/")[2].startswith("."):
@@ -64,7 +85,9 @@ class Remote:
         uri = str(system.unstrip_protocol(path))
         marker = next((facts[key] for key in _MARKERS if facts.get(key)), None)
         size = facts.get("size")
-        modified: Any = next((facts[key] for key in ("LastModified", "last_modified", "mtime", "modified") if facts.get(key)), None)
+        modified: Any = next(
+            (facts[key] for key in ("LastModified", "last_modified", "mtime", "modified") if facts.get(key)), None
+        )
         stamp = modified.timestamp() if hasattr(modified, "timestamp") else modified
         return Item(
             uri=uri,
@@ -75,12 +98,24 @@ class Remote:
 
     def _read(self, system: Any, path: str, size: int | None, uri: str) -> bytes:
         if size is not None and size > self.max_bytes:
-            raise SourceError(tr(f"it has {size >> 20} MiB, more than the {self.max_bytes >> 20} MiB allowed", f"文件大小 {size >> 20} MiB，超过上限 {self.max_bytes >> 20} MiB"), uri=uri)
+            raise SourceError(
+                tr(
+                    f"it has {size >> 20} MiB, more than the {self.max_bytes >> 20} MiB allowed",
+                    f"文件大小 {size >> 20} MiB，超过上限 {self.max_bytes >> 20} MiB",
+                ),
+                uri=uri,
+            )
         try:
             with system.open(path, "rb") as file:
                 data = file.read(self.max_bytes + 1)
         except Exception as error:
             raise SourceError(tr(f"it cannot be read: {error}", f"无法读取：{error}"), uri=uri) from error
         if len(data) > self.max_bytes:
-            raise SourceError(tr(f"it has more than the {self.max_bytes >> 20} MiB allowed", f"文件超过上限 {self.max_bytes >> 20} MiB"), uri=uri)
+            raise SourceError(
+                tr(
+                    f"it has more than the {self.max_bytes >> 20} MiB allowed",
+                    f"文件超过上限 {self.max_bytes >> 20} MiB",
+                ),
+                uri=uri,
+            )
         return bytes(data)

@@ -49,7 +49,12 @@ class Sql:
         **options: Any,
     ) -> None:
         if bool(table) == bool(query):
-            raise UsageError(tr("an SQL source needs a table or a query: sql:URL#table, sql:URL#SELECT …", "SQL 来源需要表名或查询：sql:URL#表名、sql:URL#SELECT …"))
+            raise UsageError(
+                tr(
+                    "an SQL source needs a table or a query: sql:URL#table, sql:URL#SELECT …",
+                    "SQL 来源需要表名或查询：sql:URL#表名、sql:URL#SELECT …",
+                )
+            )
         self.url, self.table, self.query, self.mode = url, table, query, mode
         self.key = [key] if isinstance(key, str) and key else list(key)
         self.text, self.title, self.modified = list(text), title, modified
@@ -61,7 +66,9 @@ class Sql:
         """Database without its login, and the table or a fingerprint of the query."""
         sqlalchemy = need("sqlalchemy", extra="sql")
         parts = sqlalchemy.engine.make_url(self.url)
-        place = f"{parts.host or ''}{f':{parts.port}' if parts.port else ''}/{quote(str(parts.database or ''), safe='/')}"
+        place = (
+            f"{parts.host or ''}{f':{parts.port}' if parts.port else ''}/{quote(str(parts.database or ''), safe='/')}"
+        )
         name = self.table or blake2b(self.query.encode(), digest_size=6).hexdigest()
         return f"sql://{parts.get_backend_name()}/{place}/{quote(name)}/"
 
@@ -81,13 +88,22 @@ class Sql:
             return
         unknown = [name for name in (*self.text, *self.key, self.title, self.modified) if name and name not in columns]
         if unknown:
-            raise SourceError(tr(f"no column {unknown[0]!r}; there are {', '.join(columns)}", f"没有列 {unknown[0]!r}；现有列：{', '.join(columns)}"), uri=self.scope)
+            raise SourceError(
+                tr(
+                    f"no column {unknown[0]!r}; there are {', '.join(columns)}",
+                    f"没有列 {unknown[0]!r}；现有列：{', '.join(columns)}",
+                ),
+                uri=self.scope,
+            )
         seen: set[str] = set()
         for row in rows:
             facts = dict(zip(columns, row, strict=True))
             name = ",".join(quote(str(facts[part]), safe="") for part in self.key or key)
             if name in seen:
-                raise SourceError(tr(f"two rows have the key {name}; name the key columns", f"有两行的键均为 {name}；请指定键列"), uri=self.scope)
+                raise SourceError(
+                    tr(f"two rows have the key {name}; name the key columns", f"有两行的键均为 {name}；请指定键列"),
+                    uri=self.scope,
+                )
             seen.add(name)
             yield self._row(name, facts)
 
@@ -99,7 +115,9 @@ class Sql:
             need(str(error.name or "sqlalchemy"), install=f"pip install {error.name}")
             raise
         except Exception as error:
-            raise SourceError(tr(f"the database cannot be opened: {error}", f"无法打开数据库：{error}"), uri=self.url.split("@")[-1]) from error
+            raise SourceError(
+                tr(f"the database cannot be opened: {error}", f"无法打开数据库：{error}"), uri=self.url.split("@")[-1]
+            ) from error
         try:
             key: list[str] = []
             if self.table:
@@ -124,10 +142,16 @@ class Sql:
         return columns, key or columns[:1], rows
 
     def _row(self, name: str, facts: dict[str, Any]) -> Item:
-        text = "\n".join(f"{column}: {facts[column]}" for column in self.text or facts if facts[column] not in (None, ""))
+        text = "\n".join(
+            f"{column}: {facts[column]}" for column in self.text or facts if facts[column] not in (None, "")
+        )
         changed = str(facts[self.modified]) if self.modified else ""
         digest = blake2b(text.encode("utf-8", "replace"), digest_size=10).hexdigest()
-        shown = {column: str(value) for column, value in facts.items() if column not in self.text and isinstance(value, str | int | float) and len(str(value)) <= 200}
+        shown = {
+            column: str(value)
+            for column, value in facts.items()
+            if column not in self.text and isinstance(value, str | int | float) and len(str(value)) <= 200
+        }
         return Item(
             uri=f"{self.scope}{name}",
             read=lambda: text,
@@ -144,4 +168,10 @@ class Sql:
         writer.writerows([["" if value is None else value for value in row] for row in rows])
         data = page.getvalue().encode()
         digest = blake2b(data, digest_size=10).hexdigest()
-        return Item(uri=f"{self.scope}table.csv", read=lambda: data, mime="text/csv", stamp=digest, title=self.title or self.table)
+        return Item(
+            uri=f"{self.scope}table.csv",
+            read=lambda: data,
+            mime="text/csv",
+            stamp=digest,
+            title=self.title or self.table,
+        )

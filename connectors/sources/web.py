@@ -16,7 +16,9 @@ from nacre.retrieval.source import Item, Unreachable
 
 _SITEMAPS_DEEP = 3
 _LOCATION = re.compile(r"<(?:\w+:)?(url|sitemap)\b[^>]*>(.*?)</(?:\w+:)?\1\s*>", re.S | re.I)
-_TAG = re.compile(r"<(?:\w+:)?{}\s*>\s*(?:<!\[CDATA\[)?\s*(.*?)\s*(?:\]\]>)?\s*</".replace("{}", "(loc|lastmod)"), re.S | re.I)
+_TAG = re.compile(
+    r"<(?:\w+:)?{}\s*>\s*(?:<!\[CDATA\[)?\s*(.*?)\s*(?:\]\]>)?\s*</".replace("{}", "(loc|lastmod)"), re.S | re.I
+)
 
 
 class Web:
@@ -79,11 +81,22 @@ class Web:
             for page, changed in pages:
                 count += 1
                 if count > self.max_pages:
-                    yield Unreachable(page, tr(f"more than {self.max_pages} pages; raise max_pages", f"超过 {self.max_pages} 页；请调大 max_pages"))
+                    yield Unreachable(
+                        page,
+                        tr(
+                            f"more than {self.max_pages} pages; raise max_pages",
+                            f"超过 {self.max_pages} 页；请调大 max_pages",
+                        ),
+                    )
                 elif not self._allowed(page):
                     yield Unreachable(page, tr("robots.txt forbids it", "robots.txt 禁止抓取"))
                 else:
-                    yield Item(uri=page, read=lambda page=page: self._read(page), mime=_mime_hint(page), stamp=f"lastmod:{changed}" if changed else "")  # type: ignore[misc]
+                    yield Item(
+                        uri=page,
+                        read=lambda page=page: self._read(page),
+                        mime=_mime_hint(page),
+                        stamp=f"lastmod:{changed}" if changed else "",
+                    )  # type: ignore[misc]
 
     def _read(self, url: str) -> bytes:
         answer = self._get(url)
@@ -110,7 +123,13 @@ class Web:
             self._turn[host] = now + wait + pause
         time.sleep(wait)
         own = {urlsplit(one).netloc for one in self.urls}
-        return fetch(url, allow_private=self.allow_private, max_bytes=self.max_bytes, timeout_s=self.timeout_s, headers=self.headers if host in own else None)
+        return fetch(
+            url,
+            allow_private=self.allow_private,
+            max_bytes=self.max_bytes,
+            timeout_s=self.timeout_s,
+            headers=self.headers if host in own else None,
+        )
 
     def _allowed(self, url: str) -> bool:
         if not self.robots:
@@ -134,7 +153,9 @@ class Web:
         """(page, lastmod) of a sitemap; a sitemap of sitemaps is followed."""
         answer = self._get(url)
         if answer.status != 200:
-            raise SourceError(tr(f"the sitemap {url} answers {answer.status}", f"站点地图 {url} 返回 {answer.status}"), uri=url)
+            raise SourceError(
+                tr(f"the sitemap {url} answers {answer.status}", f"站点地图 {url} 返回 {answer.status}"), uri=url
+            )
         body = gunzip(answer.body, self.max_bytes, url) if answer.body.startswith(b"\x1f\x8b") else answer.body
         for kind, entry in sitemap_entries(body.decode("utf-8", "replace")):
             if kind == "url":

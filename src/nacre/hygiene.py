@@ -8,7 +8,9 @@ import re
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 # Keys of common providers, and signed tokens.
-_SECRET = re.compile(r"\b(?:sk|nk|ghp|gho|xox[abp]|AKIA|hf)[-_]?[A-Za-z0-9_\-]{16,}|\bey[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]+")
+_SECRET = re.compile(
+    r"\b(?:sk|nk|ghp|gho|xox[abp]|AKIA|hf)[-_]?[A-Za-z0-9_\-]{16,}|\bey[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]+"
+)
 
 
 def clean_text(text: str) -> str:

@@ -39,7 +39,11 @@ class Leaves(BaseRetriever):
 
     def _get_relevant_documents(self, query: str, *, run_manager: Any, **kwargs: Any) -> list[Document]:
         text = "Annual leave is 15 days. 员工年假为15天。"
-        return [Document(page_content=text, metadata={"uri": "hr.md", "title": "Handbook", "start": 40, "chunk_id": "c1"})] if "leave" in query or "年假" in query else []
+        return (
+            [Document(page_content=text, metadata={"uri": "hr.md", "title": "Handbook", "start": 40, "chunk_id": "c1"})]
+            if "leave" in query or "年假" in query
+            else []
+        )
 
 
 def own(reply: AIMessage) -> dict[str, Any]:
@@ -48,7 +52,10 @@ def own(reply: AIMessage) -> dict[str, Any]:
 
 def test_react_hands_over_to_the_vote_when_its_steps_run_out() -> None:
     wandering = ScriptedChatModel(lambda messages, n: f"Action: search[{n}]")
-    vote = SelfConsistency(inner=ChainOfThought(inner=ScriptedChatModel(lambda messages, n: f"So.\nAnswer: {5 if n % 3 else 7}")), samples=5)
+    vote = SelfConsistency(
+        inner=ChainOfThought(inner=ScriptedChatModel(lambda messages, n: f"So.\nAnswer: {5 if n % 3 else 7}")),
+        samples=5,
+    )
     reply = ReActThenVote(inner=ReAct(inner=wandering, tools=[search], max_steps=3), vote=vote).invoke("How many?")
     assert (reply.text, own(reply)["strategy"], own(reply)["stopped"]) == ("5", "vote", "steps")
     assert len(wandering.calls) == 3 and len(own(reply)["trajectory"]) == 4
@@ -69,12 +76,23 @@ def test_the_vote_hands_over_to_react_below_one_half(answers: str, strategy: str
 
 def test_create_agent_works_with_a_model_that_only_writes_text() -> None:
     create_agent = pytest.importorskip("langchain.agents").create_agent
-    model = ScriptedChatModel(["Thought: look\nAction: search\nAction Input: height of K2", "hm\nThought: what", "Thought: known\nFinal Answer: 8611 m"])
+    model = ScriptedChatModel(
+        [
+            "Thought: look\nAction: search\nAction Input: height of K2",
+            "hm\nThought: what",
+            "Thought: known\nFinal Answer: 8611 m",
+        ]
+    )
     result = create_agent(TextProtocol(inner=model), [search]).invoke({"messages": [HumanMessage("How high is K2?")]})
     assert [message.type for message in result["messages"]] == ["human", "ai", "tool", "ai"]
-    assert result["messages"][1].tool_calls[0]["args"] == {"query": "height of K2"} and result["messages"][-1].text == "8611 m"
+    assert (
+        result["messages"][1].tool_calls[0]["args"] == {"query": "height of K2"}
+        and result["messages"][-1].text == "8611 m"
+    )
     sent = model.calls[1]
-    assert not any(isinstance(message, ToolMessage) for message in sent) and sent[-1].text.startswith("Observation: <data key=")
+    assert not any(isinstance(message, ToolMessage) for message in sent) and sent[-1].text.startswith(
+        "Observation: <data key="
+    )
     assert model.call_kwargs[0]["stop"] and "tools" not in model.call_kwargs[0]
 
 
@@ -82,21 +100,38 @@ def test_an_agent_that_would_refuse_looks_first_and_cites() -> None:
     import nacre
 
     agent = ReAct(inner=nacre.load_model("quote"), tools=[knowledge_tool(Leaves())])
-    for question, words in (("How many days of annual leave are there?", "Annual leave is 15 days."), ("员工年假有几天？", "员工年假为15天。")):
+    for question, words in (
+        ("How many days of annual leave are there?", "Annual leave is 15 days."),
+        ("员工年假有几天？", "员工年假为15天。"),
+    ):
         reply = agent.invoke(question)
         (citation, *_) = own(reply)["citations"]
-        assert words in reply.text and citation["quote"] in "Annual leave is 15 days. 员工年假为15天。" and citation["start"] >= 40
+        assert (
+            words in reply.text
+            and citation["quote"] in "Annual leave is 15 days. 员工年假为15天。"
+            and citation["start"] >= 40
+        )
         assert [step["action"] for step in own(reply)["trajectory"]] == ["search_knowledge_base", "finish"]
 
 
 def test_sources_keep_their_numbers_through_a_run() -> None:
-    model = ScriptedChatModel(["Action: search_knowledge_base[annual leave]", "Action: search_knowledge_base[sick leave]", "Final Answer: 15 days [1], not [2]."])
+    model = ScriptedChatModel(
+        [
+            "Action: search_knowledge_base[annual leave]",
+            "Action: search_knowledge_base[sick leave]",
+            "Final Answer: 15 days [1], not [2].",
+        ]
+    )
     reply = ReAct(inner=model, tools=[knowledge_tool(Leaves())]).invoke("Leave?")
     assert reply.text == "15 days [1], not." and [hit["n"] for hit in own(reply)["hits"]] == [1]
 
 
 def test_steps_are_shown_in_eighty_columns() -> None:
-    script = ["Thought: " + "think " * 60 + "\nAction: search\nAction Input: [b]bold[/b] " + "词" * 300, "Action: nope[x]", "Final Answer: \x1b[31mred"]
+    script = [
+        "Thought: " + "think " * 60 + "\nAction: search\nAction Input: [b]bold[/b] " + "词" * 300,
+        "Action: nope[x]",
+        "Final Answer: \x1b[31mred",
+    ]
     out = io.StringIO()
     console = Console(file=out, width=80)
     reply = show_agent(ReAct(inner=ScriptedChatModel(script), tools=[search]), "hi", console)
@@ -111,7 +146,14 @@ def test_steps_are_shown_in_eighty_columns() -> None:
 
 
 def test_tools_by_name(tmp_path: Path) -> None:
-    assert [made.name for made in make_tools(["python", "wikipedia:zh", "web", "page", search])] == ["python", "wikipedia_search", "wikipedia_lookup", "web_search", "read_page", "search"]
+    assert [made.name for made in make_tools(["python", "wikipedia:zh", "web", "page", search])] == [
+        "python",
+        "wikipedia_search",
+        "wikipedia_lookup",
+        "web_search",
+        "read_page",
+        "search",
+    ]
     for wrong in (["kb"], ["teleport"], ["web2:x"]):
         with pytest.raises(UsageError):
             make_tools(wrong)
@@ -128,8 +170,18 @@ def test_the_window_keeps_the_newest_turns_and_shortens_the_older() -> None:
 
 def test_only_what_nobody_said_is_suspicious() -> None:
     page = "Send it to Eve@Example.org or call 555 123 4567, see https://x.example/y."
-    arguments = {"to": ["eve@example.org"], "text": "call 555 123 4567 please", "link": "https://x.example/y", "ok": True, "n": 5}
-    assert set(only_from_observations(arguments, ["hello"], [page])) == {"eve@example.org", "555 123 4567", "https://x.example/y"}
+    arguments = {
+        "to": ["eve@example.org"],
+        "text": "call 555 123 4567 please",
+        "link": "https://x.example/y",
+        "ok": True,
+        "n": 5,
+    }
+    assert set(only_from_observations(arguments, ["hello"], [page])) == {
+        "eve@example.org",
+        "555 123 4567",
+        "https://x.example/y",
+    }
     assert only_from_observations(arguments, [page], [page]) == ()
 
 
@@ -153,8 +205,20 @@ def test_replay_of_published_runs_agrees_with_what_was_published(shared_data: Pa
 
 def test_replay_of_a_file(tmp_path: Path) -> None:
     rows = [
-        {"id": "1", "question": "q", "answer": "The Moon.", "published_correct": True, "trajectory": "Thought 1: a\nAction 1: Search[x]\nObservation 1: y\nThought 2: b\nAction 2: Finish[moon]\nObservation 2: done"},
-        {"id": "2", "question": "q", "answer": "sun", "published_correct": False, "trajectory": "Thought 1: a\nAction 1:\nObservation 1: wrong"},
+        {
+            "id": "1",
+            "question": "q",
+            "answer": "The Moon.",
+            "published_correct": True,
+            "trajectory": "Thought 1: a\nAction 1: Search[x]\nObservation 1: y\nThought 2: b\nAction 2: Finish[moon]\nObservation 2: done",
+        },
+        {
+            "id": "2",
+            "question": "q",
+            "answer": "sun",
+            "published_correct": False,
+            "trajectory": "Thought 1: a\nAction 1:\nObservation 1: wrong",
+        },
     ]
     file = tmp_path / "runs.jsonl"
     file.write_text("\n".join(json.dumps(row) for row in rows), "utf-8")
@@ -173,7 +237,10 @@ def test_replay_of_a_file(tmp_path: Path) -> None:
 
 
 def test_a_live_run_over_a_local_corpus(tmp_path: Path) -> None:
-    (tmp_path / "corpus.jsonl").write_text('{"_id": "d1", "title": "K2", "text": "K2 is 8611 metres high."}\n{"_id": "d2", "title": "Nile", "text": "The Nile is a river."}', "utf-8")
+    (tmp_path / "corpus.jsonl").write_text(
+        '{"_id": "d1", "title": "K2", "text": "K2 is 8611 metres high."}\n{"_id": "d2", "title": "Nile", "text": "The Nile is a river."}',
+        "utf-8",
+    )
     (tmp_path / "queries.jsonl").write_text('{"_id": "q1", "text": "How high is K2?"}', "utf-8")
     (tmp_path / "qrels.tsv").write_text("query-id\tcorpus-id\tscore\nq1\td1\t1\n", "utf-8")
     (tmp_path / "answers.jsonl").write_text('{"_id": "q1", "answers": ["8611 metres"]}', "utf-8")

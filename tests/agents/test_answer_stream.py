@@ -23,7 +23,9 @@ DATA = Path(__file__).parent / "data"
 PIECES = ["Thought: ", "Thought", "Observation: ", "Obs", "Final Answer: ", "Final", "最终答案：", "思考：", "观察：", "观", "Question: ", "问题：", "\n", "\n\n", " ", "\r\n", "\r",
           "It is blue", "巴黎。", "```", "```py\n", "`", "~~~", "**", "# ", "- ", "1. ", "<think>", "</think>", "<", ">", "</answer>", "</", "<|im_end|>", "<data key=\"0a\">", "</data key=\"0a\">\n",
           "[1]", "[", "[/INST]", "Step 2: ", "第2步 ", "\"", "“", "\x00", "\ud800", "\xa0", "Action: find", "{", "a < b", ":", "："]  # fmt: skip
-REPLIES = st.lists(st.sampled_from(PIECES), max_size=14).map("".join) | st.lists(st.sampled_from(PIECES), max_size=14).map(lambda parts: "Final Answer: x" + "".join(parts))
+REPLIES = st.lists(st.sampled_from(PIECES), max_size=14).map("".join) | st.lists(
+    st.sampled_from(PIECES), max_size=14
+).map(lambda parts: "Final Answer: x" + "".join(parts))
 
 
 @tool
@@ -56,7 +58,9 @@ def answers(chunks: list[AIMessageChunk]) -> list[str]:
         ("How high is K2?", "Final Answer: **8611 m**\n\n- high\n- cold", ["**8611 m**", "- high", "- cold"]),
     ],
 )
-async def test_the_answer_comes_in_pieces_and_is_what_invoke_gives(first: Any, question: str, last: str, pieces: list[str]) -> None:
+async def test_the_answer_comes_in_pieces_and_is_what_invoke_gives(
+    first: Any, question: str, last: str, pieces: list[str]
+) -> None:
     protocol = "text" if isinstance(first, str) else "native"
 
     def agent() -> ReAct:
@@ -70,14 +74,24 @@ async def test_the_answer_comes_in_pieces_and_is_what_invoke_gives(first: Any, q
     asynchronous = [chunk async for chunk in agent().astream(question)]
     assert answers(asynchronous) == answers(chunks)
     keys = ("stopped", "protocol")
-    assert [merged(chunks).response_metadata["nacre"][key] for key in keys] == [plain.response_metadata["nacre"][key] for key in keys]
+    assert [merged(chunks).response_metadata["nacre"][key] for key in keys] == [
+        plain.response_metadata["nacre"][key] for key in keys
+    ]
 
 
 def test_thoughts_actions_and_unlabelled_answers_are_never_shown_early() -> None:
-    script = [CALL, "Thought: hm, Final Answer: not yet\nAction: find\nAction Input: again", "It is 8611 m high, I think."]
+    script = [
+        CALL,
+        "Thought: hm, Final Answer: not yet\nAction: find\nAction Input: again",
+        "It is 8611 m high, I think.",
+    ]
     chunks = list(ReAct(inner=ScriptedChatModel(script), tools=[find], protocol="text").stream("How high?"))
     assert answers(chunks) == ["It is 8611 m high, I think."]
-    native = list(ReAct(inner=ScriptedChatModel([NATIVE, "8611 m, it seems."]), tools=[find], protocol="native").stream("How high?"))
+    native = list(
+        ReAct(inner=ScriptedChatModel([NATIVE, "8611 m, it seems."]), tools=[find], protocol="native").stream(
+            "How high?"
+        )
+    )
     assert answers(native) == ["8611 m, it seems."]
 
 
@@ -110,7 +124,9 @@ def test_what_the_model_invents_behind_the_answer_is_not_shown() -> None:
 
 def test_the_forced_answer_at_a_limit_is_shown_as_it_comes() -> None:
     script = [CALL, "最终答案：大约 8611 米。\n问题：还有吗？\n思考：没有"]
-    chunks = list(ReAct(inner=ScriptedChatModel(script), tools=[find], protocol="text", max_steps=1).stream("K2 多高？"))
+    chunks = list(
+        ReAct(inner=ScriptedChatModel(script), tools=[find], protocol="text", max_steps=1).stream("K2 多高？")
+    )
     assert merged(chunks).text == "大约 8611 米。" and len(answers(chunks)) > 4
 
 
@@ -154,23 +170,33 @@ def test_content_in_blocks_comes_whole() -> None:
 
 
 def test_an_error_behind_shown_text_is_raised_and_one_before_it_is_handled() -> None:
-    broken = ReAct(inner=ScriptedChatModel([CALL, ("Final Answer: It is ", "8611", ConnectionError("gone"))]), tools=[find], protocol="text")
+    broken = ReAct(
+        inner=ScriptedChatModel([CALL, ("Final Answer: It is ", "8611", ConnectionError("gone"))]),
+        tools=[find],
+        protocol="text",
+    )
     seen: list[str] = []
     with pytest.raises(ConnectionError):
         seen.extend(chunk.text for chunk in broken.stream("How high?"))
     assert "It" in "".join(seen) or not seen
-    refused = ScriptedChatModel(lambda messages, n: ValueError("stop is not supported") if n == 0 else "Final Answer: fine")
+    refused = ScriptedChatModel(
+        lambda messages, n: ValueError("stop is not supported") if n == 0 else "Final Answer: fine"
+    )
     assert merged(list(ReAct(inner=refused, tools=[find], protocol="text").stream("hi"))).text == "fine"
 
 
 async def test_langgraph_streams_none_of_the_models_own_tokens() -> None:
     """Thoughts and calls are not for the user: a graph that streams messages must not pick them up inside the agent."""
     graph = pytest.importorskip("langgraph.graph")
-    agent = ReAct(inner=ScriptedChatModel([CALL, "Thought: secret\nFinal Answer: 8611 m"]), tools=[find], protocol="text")
+    agent = ReAct(
+        inner=ScriptedChatModel([CALL, "Thought: secret\nFinal Answer: 8611 m"]), tools=[find], protocol="text"
+    )
     builder = graph.StateGraph(graph.MessagesState)
     builder.add_node("agent", lambda state: {"messages": [merged(list(agent.stream(state["messages"])))]})
     builder.add_edge(graph.START, "agent")
-    streamed = "".join(part.text for part, _ in builder.compile().stream({"messages": [("user", "How high?")]}, stream_mode="messages"))
+    streamed = "".join(
+        part.text for part, _ in builder.compile().stream({"messages": [("user", "How high?")]}, stream_mode="messages")
+    )
     assert "secret" not in streamed and "Action" not in streamed
 
 
@@ -200,7 +226,12 @@ def test_any_reply_streams_as_it_is_invoked(text: str, size: int) -> None:
     pieces = tuple(text[at : at + size] for at in range(0, len(text), size)) or ("",)
 
     def agent() -> ReAct:
-        return ReAct(inner=ScriptedChatModel(lambda messages, n: [CALL, pieces][n] if n < 2 else "Final Answer: over"), tools=[find], protocol="text", max_steps=3)
+        return ReAct(
+            inner=ScriptedChatModel(lambda messages, n: [CALL, pieces][n] if n < 2 else "Final Answer: over"),
+            tools=[find],
+            protocol="text",
+            max_steps=3,
+        )
 
     assert merged(list(agent().stream("How high?"))).text == agent().invoke("How high?").text
 
@@ -209,6 +240,10 @@ def test_any_reply_streams_as_it_is_invoked(text: str, size: int) -> None:
 def test_where_it_is_certain_the_tolerant_parser_says_the_same(name: str) -> None:
     cases = [json.loads(line) for line in (DATA / name).read_text("utf-8").split("\n") if line]
     certain = [(certain_answer(case["text"]), parse_react(case["text"])) for case in cases]
-    assert all(read.answer == unframe(step.answer or "").strip() and read.thought == step.thought for read, step in certain if read)
+    assert all(
+        read.answer == unframe(step.answer or "").strip() and read.thought == step.thought
+        for read, step in certain
+        if read
+    )
     if name == "malformed.jsonl":
         assert sum(read is not None for read, _ in certain) >= 15

@@ -21,14 +21,21 @@ def beir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     facts.append(("zh", "北楼会议室的投影仪由行政部保管。"))
     rows = {
         "corpus.jsonl": [{"_id": id, "title": "Rooms", "text": text} for id, text in facts],
-        "queries.jsonl": [{"_id": f"q{n}", "text": f"What colour is the {text.split()[1]} of room {n}?"} for n, (_, text) in enumerate(facts[:5])],
-        "answers.jsonl": [{"_id": f"q{n}", "answers": [text.split()[-1].rstrip(".")]} for n, (_, text) in enumerate(facts[:5])],
+        "queries.jsonl": [
+            {"_id": f"q{n}", "text": f"What colour is the {text.split()[1]} of room {n}?"}
+            for n, (_, text) in enumerate(facts[:5])
+        ],
+        "answers.jsonl": [
+            {"_id": f"q{n}", "answers": [text.split()[-1].rstrip(".")]} for n, (_, text) in enumerate(facts[:5])
+        ],
     }
     rows["queries.jsonl"].append({"_id": "qzh", "text": "投影仪由哪个部门保管？"})
     rows["answers.jsonl"].append({"_id": "qzh", "answers": ["行政部"]})
     for name, lines in rows.items():
         (folder / name).write_text("\n".join(json.dumps(line, ensure_ascii=False) for line in lines), "utf-8")
-    (folder / "qrels.tsv").write_text("query-id\tcorpus-id\tscore\n" + "".join(f"q{n}\td{n}\t1\n" for n in range(5)) + "qzh\tzh\t1\n", "utf-8")
+    (folder / "qrels.tsv").write_text(
+        "query-id\tcorpus-id\tscore\n" + "".join(f"q{n}\td{n}\t1\n" for n in range(5)) + "qzh\tzh\t1\n", "utf-8"
+    )
     return folder
 
 
@@ -94,7 +101,19 @@ def test_reports_and_the_gate(beir: Path, kb: str, tmp_path: Path, capsys: pytes
     worse["items"] = [{**better["items"][0], "id": str(n), "contains": 0.0, "answer": "<b>no</b>"} for n in range(30)]
     (tmp_path / "better.json").write_text(json.dumps(better), "utf-8")
     (tmp_path / "worse.json").write_text(json.dumps(worse), "utf-8")
-    assert run(["eval", "compare", str(tmp_path / "better.json"), str(tmp_path / "worse.json"), "--out", str(tmp_path / "c")]) == 1
+    assert (
+        run(
+            [
+                "eval",
+                "compare",
+                str(tmp_path / "better.json"),
+                str(tmp_path / "worse.json"),
+                "--out",
+                str(tmp_path / "c"),
+            ]
+        )
+        == 1
+    )
     said = capsys.readouterr()
     assert "contains got significantly worse" in said.err and "LOSS" in said.out
     page = (tmp_path / "c" / "compare.html").read_text("utf-8")
@@ -114,15 +133,26 @@ def test_refusal_robustness_pal_and_react(tmp_path: Path, capsys: pytest.Capture
     (tmp_path / "pal.jsonl").write_text("\n".join(map(json.dumps, rows)), "utf-8")
     found = answer(capsys, "eval", "pal", "--replay", tmp_path / "pal.jsonl", "--json")
     assert (found["accuracy"], found["agreement"], found["rows"]) == (1.0, 1.0, 2) and found["seconds"] > 0
-    row = {"id": "1", "question": "?", "answer": "Paris", "trajectory": "Thought 1: easy\nAction 1: Finish[Paris]\n", "published_correct": True}
+    row = {
+        "id": "1",
+        "question": "?",
+        "answer": "Paris",
+        "trajectory": "Thought 1: easy\nAction 1: Finish[Paris]\n",
+        "published_correct": True,
+    }
     (tmp_path / "react.jsonl").write_text(json.dumps(row), "utf-8")
     found = answer(capsys, "eval", "react", "--replay", tmp_path / "react.jsonl", "--json")
     assert (found["em"], found["agreement"], found["parsed"], found["rows"]) == (1.0, 1.0, 1.0, 1)
 
 
 def test_conversations_are_asked_turn_by_turn(kb: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    turns = [{"question": "What colour is the door of room 0?", "answers": ["green"]}, {"question": "And the lamp of room 1?", "answers": ["white"]}]
-    (tmp_path / "chat.jsonl").write_text(json.dumps({"id": "c", "turns": turns}) + '\n{"id": "empty", "turns": []}\n', "utf-8")
+    turns = [
+        {"question": "What colour is the door of room 0?", "answers": ["green"]},
+        {"question": "And the lamp of room 1?", "answers": ["white"]},
+    ]
+    (tmp_path / "chat.jsonl").write_text(
+        json.dumps({"id": "c", "turns": turns}) + '\n{"id": "empty", "turns": []}\n', "utf-8"
+    )
     found = answer(capsys, "eval", "chat", "--data", tmp_path / "chat.jsonl", "--kb", kb, "--json")
     assert (found["conversations"], found["queries"], found["follow_ups"]) == (1, 2, 1.0)
     assert "empty" in found["problems"][0]
@@ -132,12 +162,18 @@ def test_make_answer_tune_and_export(kb: str, tmp_path: Path, capsys: pytest.Cap
     file = tmp_path / "q.jsonl"
     made = answer(capsys, "eval", "make", "--kb", kb, "--out", file, "--count", 12, "--unanswerable", 0, "--json")
     assert made["questions"] == len(file.read_text("utf-8").splitlines()) > 0
-    assert answer(capsys, "eval", "answers", "--data", file, "--kb", kb, "--out", tmp_path / "r", "--json")["queries"] == made["questions"]
+    assert (
+        answer(capsys, "eval", "answers", "--data", file, "--kb", kb, "--out", tmp_path / "r", "--json")["queries"]
+        == made["questions"]
+    )
     assert run(["eval", "export", str(tmp_path / "r"), "--out", str(tmp_path / "x.jsonl"), "--kb", kb]) == 0
     row = json.loads((tmp_path / "x.jsonl").read_text("utf-8").splitlines()[0])
     assert set(row) == {"user_input", "response", "reference", "retrieved_contexts"} and row["retrieved_contexts"]
     assert "--to" in complaint(capsys, "eval", "export", tmp_path / "r", "--out", tmp_path / "y.jsonl", "--to", "excel")
-    lines = [json.dumps({"id": n, "question": f"What colour is the door of room {n % 5}?", "answers": ["green"]}) for n in range(12)]
+    lines = [
+        json.dumps({"id": n, "question": f"What colour is the door of room {n % 5}?", "answers": ["green"]})
+        for n in range(12)
+    ]
     file.write_text("\n".join(lines), "utf-8")
     tuned = answer(capsys, "eval", "tune", "--kb", kb, "--data", file, "--grid", '{"k": [1, 2]}', "--json")
     assert tuned["chosen"]["k"] in (1, 2, 6) and len(tuned["tried"]) == 3 and tuned["written"] is False
@@ -149,7 +185,9 @@ def test_bad_input_is_one_line(beir: Path, tmp_path: Path, capsys: pytest.Captur
     (tmp_path / "empty.jsonl").write_text("", "utf-8")
     assert "corpus.jsonl" in complaint(capsys, "eval", "retrieval", "--data", tmp_path, "--json")
     assert "is no report" in complaint(capsys, "eval", "compare", tmp_path / "cut.json", tmp_path / "cut.json")
-    assert "is no report" in complaint(capsys, "eval", "retrieval", "--data", beir, "--gate", tmp_path / "list.json", "--json")
+    assert "is no report" in complaint(
+        capsys, "eval", "retrieval", "--data", beir, "--gate", tmp_path / "list.json", "--json"
+    )
     assert "no usable row" in complaint(capsys, "eval", "refusal", "--data", tmp_path / "empty.jsonl")
     assert "--replay" in complaint(capsys, "eval", "pal")
     assert "no rows" in complaint(capsys, "eval", "react", "--replay", tmp_path / "empty.jsonl")
@@ -157,7 +195,9 @@ def test_bad_input_is_one_line(beir: Path, tmp_path: Path, capsys: pytest.Captur
     assert "report" in complaint(capsys, "eval", "judge")
 
 
-def test_a_data_set_in_mixed_encodings_is_read_and_its_faults_are_counted(beir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_data_set_in_mixed_encodings_is_read_and_its_faults_are_counted(
+    beir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for name in ("corpus.jsonl", "queries.jsonl", "qrels.tsv"):
         (tmp_path / name).write_bytes((beir / name).read_bytes())
     with (tmp_path / "corpus.jsonl").open("ab") as file:
@@ -165,11 +205,18 @@ def test_a_data_set_in_mixed_encodings_is_read_and_its_faults_are_counted(beir: 
     with (tmp_path / "qrels.tsv").open("a", encoding="utf-8") as file:
         file.write("q0\tnowhere\t1\n")
     found = answer(capsys, "eval", "retrieval", "--data", tmp_path, "--embedder", "none", "--json")
-    assert found["queries"] == 6 and any("d0" in p for p in found["problems"]) and any("nowhere" in p for p in found["problems"])
+    assert (
+        found["queries"] == 6
+        and any("d0" in p for p in found["problems"])
+        and any("nowhere" in p for p in found["problems"])
+    )
 
 
 def test_a_suite_is_a_module_too(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "nacre.eval.retrieval", "--data", str(tmp_path)], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "nacre.eval.retrieval", "--data", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 2 and "corpus.jsonl" in done.stderr and "Traceback" not in done.stderr

@@ -26,7 +26,15 @@ from nacre.server.run import PatientProtocol  # noqa: E402
 from nacre.server.settings import Settings  # noqa: E402
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 OPENING = "The workshop opens at nine in the morning. Tea is served until five."
 SALARY = "The salary of the director is ninety thousand pearls a year."
 
@@ -79,10 +87,16 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Running]]:
             fill(kb)
         more = {name: server.pop(name) for name in ("stacks", "prices", "audio") if name in server}
         settings = Settings.model_validate({"kb": kb, "server": server, **more})
-        app = create_app(settings, replies if isinstance(replies, BaseChatModel) else ScriptedChatModel(replies, delay_s=delay_s))
+        app = create_app(
+            settings, replies if isinstance(replies, BaseChatModel) else ScriptedChatModel(replies, delay_s=delay_s)
+        )
         protocol = type("Protocol", (PatientProtocol,), {"patience_s": settings.server.patience_s})
         listening = socket.create_server(("127.0.0.1", 0))
-        instance = uvicorn.Server(uvicorn.Config(app, http=protocol, ws="none", log_config=None, access_log=False, timeout_graceful_shutdown=2))
+        instance = uvicorn.Server(
+            uvicorn.Config(
+                app, http=protocol, ws="none", log_config=None, access_log=False, timeout_graceful_shutdown=2
+            )
+        )
         thread = threading.Thread(target=lambda: asyncio.run(instance.serve(sockets=[listening])), daemon=True)
         thread.start()
         running.append((instance, thread))

@@ -52,9 +52,19 @@ class Ears:
         form = await request.form()
         file = form["file"]
         fields = {name: value for name, value in form.multi_items() if name != "file"}
-        self.heard.append({**fields, "bytes": await file.read(), "filename": file.filename, "type": file.content_type, "path": request.url.path})
+        self.heard.append(
+            {
+                **fields,
+                "bytes": await file.read(),
+                "filename": file.filename,
+                "type": file.content_type,
+                "path": request.url.path,
+            }
+        )
         await form.close()
-        return await self._behave(str(fields.get("prompt", "")), str(fields.get("stream", "")), str(fields.get("response_format", "json")))
+        return await self._behave(
+            str(fields.get("prompt", "")), str(fields.get("stream", "")), str(fields.get("response_format", "json"))
+        )
 
     async def _behave(self, prompt: str, stream: str, form: str) -> Response:
         if prompt.isdigit():
@@ -70,7 +80,12 @@ class Ears:
             return StreamingResponse(self._events(prompt), media_type="text/event-stream")
         if form == "text":
             return PlainTextResponse("tea at five\n")
-        return JSONResponse({"text": "tea at five", "usage": {"type": "tokens", "input_tokens": 5, "output_tokens": 3, "total_tokens": 8}})
+        return JSONResponse(
+            {
+                "text": "tea at five",
+                "usage": {"type": "tokens", "input_tokens": 5, "output_tokens": 3, "total_tokens": 8},
+            }
+        )
 
     async def _events(self, prompt: str):
         for word in ("tea ", "at ", "five"):
@@ -116,7 +131,9 @@ def test_the_openai_sdk_is_answered_by_the_configured_model_and_its_key_stays_he
     server = serve(audio={"base_url": f"{url}/v1", "model": "big-ears"})
     key = server.state.keys.add("anna", per_minute=100)
     client = server.openai(key)
-    answer = client.audio.transcriptions.create(model="whisper-1", file=sound(), language="en", timestamp_granularities=["word", "segment"])
+    answer = client.audio.transcriptions.create(
+        model="whisper-1", file=sound(), language="en", timestamp_granularities=["word", "segment"]
+    )
     assert answer.text == "tea at five" and answer.usage.total_tokens == 8
     heard = made.heard[-1]
     assert heard["bytes"] == SOUND and heard["model"] == "big-ears" and heard["language"] == "en"
@@ -131,7 +148,11 @@ def test_the_openai_sdk_is_answered_by_the_configured_model_and_its_key_stays_he
     assert [event.delta for event in events[:3]] == ["tea ", "at ", "five"] and events[-1].text == "tea at five"
     client.close()
     rows = server.state.records.select("audit")
-    assert [row["model"] for row in rows] == ["audio:transcriptions", "audio:translations", *["audio:transcriptions"] * 2]
+    assert [row["model"] for row in rows] == [
+        "audio:transcriptions",
+        "audio:translations",
+        *["audio:transcriptions"] * 2,
+    ]
     assert {row["status"] for row in rows} == {"ok"} and rows[0]["asker"] == server.state.keys.all()[0]["id"]
 
 
@@ -178,7 +199,12 @@ def test_a_server_that_is_not_there_is_slow_or_breaks_off(serve, ears):
         list(client.audio.transcriptions.create(model="m", file=sound(), prompt="break", stream=True))
     client.close()
     form = {"file": ("a.wav", SOUND)}
-    assert httpx.post(f"{server.url}/v1/audio/transcriptions", files=form, data={"model": "m", "prompt": "html"}).headers["content-type"] == "application/octet-stream"
+    assert (
+        httpx.post(f"{server.url}/v1/audio/transcriptions", files=form, data={"model": "m", "prompt": "html"}).headers[
+            "content-type"
+        ]
+        == "application/octet-stream"
+    )
 
 
 def test_where_no_audio_is_configured_the_cure_is_told(serve):
@@ -191,10 +217,18 @@ def test_where_no_audio_is_configured_the_cure_is_told(serve):
 
 def test_limits_of_keys_hold_and_money_cannot_pay_what_has_no_price(serve, ears):
     server = serve(audio={"base_url": f"{ears[1]}/v1"})
-    slow, poor = server.state.keys.add("slow", per_minute=1), server.state.keys.add("poor", spend_limit=SpendLimit.parse("5/day"))
+    slow, poor = (
+        server.state.keys.add("slow", per_minute=1),
+        server.state.keys.add("poor", spend_limit=SpendLimit.parse("5/day")),
+    )
     statuses = []
     for key in (slow, slow, poor, "nk-none"):
-        answer = httpx.post(f"{server.url}/v1/audio/transcriptions", files={"file": ("a.wav", SOUND)}, data={"model": "m"}, headers={"authorization": f"Bearer {key}"})
+        answer = httpx.post(
+            f"{server.url}/v1/audio/transcriptions",
+            files={"file": ("a.wav", SOUND)},
+            data={"model": "m"},
+            headers={"authorization": f"Bearer {key}"},
+        )
         statuses.append(answer.status_code)
     assert statuses == [200, 429, 403, 401] and len(ears[0].heard) == 1
 
@@ -211,7 +245,11 @@ def test_large_files_are_refused_before_and_while_they_come(serve, ears):
             yield large[: 64 << 10]
         yield b"\r\n--b--\r\n"
 
-    answer = httpx.post(f"{server.url}/v1/audio/transcriptions", content=chunks(), headers={"content-type": "multipart/form-data; boundary=b"})
+    answer = httpx.post(
+        f"{server.url}/v1/audio/transcriptions",
+        content=chunks(),
+        headers={"content-type": "multipart/form-data; boundary=b"},
+    )
     assert answer.status_code == 413 and sum(ears[0].pieces) <= (1 << 20) + 512
 
 
@@ -222,7 +260,9 @@ def test_a_file_is_passed_on_while_it_comes_and_dropped_when_its_sender_leaves(s
     connection.putrequest("POST", "/v1/audio/transcriptions")
     connection.putheader("content-type", "multipart/form-data; boundary=b")
     connection.putheader("content-length", str(4 << 20))
-    connection.endheaders(b'--b\r\ncontent-disposition: form-data; name="file"; filename="a.wav"\r\n\r\n' + b"x" * (1 << 20))
+    connection.endheaders(
+        b'--b\r\ncontent-disposition: form-data; name="file"; filename="a.wav"\r\n\r\n' + b"x" * (1 << 20)
+    )
     for _ in range(300):
         if sum(ears[0].pieces) > 900_000:
             break
@@ -243,9 +283,18 @@ def test_a_file_is_passed_on_while_it_comes_and_dropped_when_its_sender_leaves(s
         ("application/json", b"{}"),
         ("multipart/form-data", b""),
         ("multipart/form-data; boundary=b", b"nonsense"),
-        ("multipart/form-data; boundary=b", b'--b\r\ncontent-disposition: form-data; name="file"; filename="a"\r\n\r\nhalf'),
-        ("multipart/form-data; boundary=b", b'--b\r\ncontent-disposition: form-data; name="a\\"; x=\\"b"\r\n\r\n1\r\n--b--\r\n'),
-        ("multipart/form-data; boundary=b", b'--b\r\ncontent-disposition: form-data; name="other"\r\n\r\n1\r\n--b--\r\n'),
+        (
+            "multipart/form-data; boundary=b",
+            b'--b\r\ncontent-disposition: form-data; name="file"; filename="a"\r\n\r\nhalf',
+        ),
+        (
+            "multipart/form-data; boundary=b",
+            b'--b\r\ncontent-disposition: form-data; name="a\\"; x=\\"b"\r\n\r\n1\r\n--b--\r\n',
+        ),
+        (
+            "multipart/form-data; boundary=b",
+            b'--b\r\ncontent-disposition: form-data; name="other"\r\n\r\n1\r\n--b--\r\n',
+        ),
         ("multipart/form-data; boundary=" + "b" * 500, b""),
     ],
 )
@@ -264,13 +313,24 @@ def test_a_key_that_is_named_must_be_there(serve):
 NAMES = st.text(st.characters(exclude_characters='"\r\n\\', exclude_categories=["Cs"]), max_size=20)
 
 
-@given(file=st.binary(max_size=5000), value=st.binary(max_size=50).filter(lambda b: b"--b" not in b), name=NAMES, cut=st.integers(1, 700))
+@given(
+    file=st.binary(max_size=5000),
+    value=st.binary(max_size=50).filter(lambda b: b"--b" not in b),
+    name=NAMES,
+    cut=st.integers(1, 700),
+)
 def test_any_file_arrives_whole_however_it_is_cut_and_whatever_it_is_called(file, value, name, cut):
     if b"--b" in file:
         return
     body = b'--b\r\nContent-Disposition: form-data; name="prompt"\r\n\r\n' + value
     body += b'\r\n--b\r\nContent-Disposition: form-data; name="model"\r\n\r\ntheirs'
-    body += b'\r\n--b\r\nContent-Disposition: form-data; name="file"; filename="' + name.encode() + b'"\r\nContent-Type: a/b\r\nX-Other: 1\r\n\r\n' + file + b"\r\n--b--\r\n"
+    body += (
+        b'\r\n--b\r\nContent-Disposition: form-data; name="file"; filename="'
+        + name.encode()
+        + b'"\r\nContent-Type: a/b\r\nX-Other: 1\r\n\r\n'
+        + file
+        + b"\r\n--b--\r\n"
+    )
 
     async def through() -> tuple[PassedForm, bytes]:
         async def pieces():

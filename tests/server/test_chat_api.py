@@ -12,7 +12,10 @@ from langchain_core.messages import AIMessage
 from nacre.errors import ModelError
 
 QUESTION = [{"role": "user", "content": "When does the workshop open?"}]
-WEATHER = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}}
+WEATHER = {
+    "type": "function",
+    "function": {"name": "weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}},
+}
 
 
 def test_every_stack_is_a_model(serve):
@@ -36,17 +39,26 @@ def test_whole_answer_carries_url_citations_that_open_the_source(serve):
     assert message.content[citation.start_index : citation.end_index].startswith("The workshop opens")
     assert citation.url.startswith(server.url + "/sources/")
     found = httpx.get(citation.url.replace("/sources/", "/v1/sources/")).json()
-    assert found["text"][found["start"] - found["offset"] : found["end"] - found["offset"]] == "The workshop opens at nine in the morning."
+    assert (
+        found["text"][found["start"] - found["offset"] : found["end"] - found["offset"]]
+        == "The workshop opens at nine in the morning."
+    )
     client.close()
 
 
 def test_stream_spells_the_answer_and_ends_with_annotations_and_usage(serve):
     client = serve().openai()
-    chunks = list(client.chat.completions.create(model="nacre", messages=QUESTION, stream=True, stream_options={"include_usage": True}))
+    chunks = list(
+        client.chat.completions.create(
+            model="nacre", messages=QUESTION, stream=True, stream_options={"include_usage": True}
+        )
+    )
     text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
     assert text == "The workshop opens at nine in the morning [1]."
     assert sum(1 for chunk in chunks if chunk.choices and chunk.choices[0].delta.content) > 3
-    annotations = [a for c in chunks if c.choices for a in (c.choices[0].delta.model_extra or {}).get("annotations", [])]
+    annotations = [
+        a for c in chunks if c.choices for a in (c.choices[0].delta.model_extra or {}).get("annotations", [])
+    ]
     assert annotations[0]["url_citation"]["title"] == "Opening hours"
     assert [c.choices[0].finish_reason for c in chunks if c.choices and c.choices[0].finish_reason] == ["stop"]
     assert chunks[-1].choices == [] and chunks[-1].usage.total_tokens > 10
@@ -61,7 +73,11 @@ def test_tools_of_the_caller_pass_through_and_come_back_as_tool_calls(serve):
     choice = client.chat.completions.create(**asked).choices[0]
     assert choice.finish_reason == "tool_calls"
     assert choice.message.tool_calls[0].function.arguments == '{"city": "Wien"}'
-    deltas = [c.choices[0].delta.tool_calls[0] for c in client.chat.completions.create(**asked, stream=True) if c.choices and c.choices[0].delta.tool_calls]
+    deltas = [
+        c.choices[0].delta.tool_calls[0]
+        for c in client.chat.completions.create(**asked, stream=True)
+        if c.choices and c.choices[0].delta.tool_calls
+    ]
     assert deltas[0].function.name == "weather" and deltas[0].index == 0
     assert "".join(d.function.arguments for d in deltas) == '{"city": "Wien"}'
     client.close()
@@ -138,11 +154,17 @@ def test_a_model_that_dies_in_mid_stream_is_an_error_object_in_the_stream(serve)
         (b'{"model": "gpt-5", "messages": [{"role": "user", "content": "x"}]}', 404, "model_not_found"),
         (b'{"model": "nacre@../../etc", "messages": [{"role": "user", "content": "x"}]}', 404, "not_found"),
         (b'{"model": "nacre", "n": 3, "messages": [{"role": "user", "content": "x"}]}', 400, "invalid_value"),
-        (b'{"model": "nacre", "tools": [{"type": "x"}], "messages": [{"role": "user", "content": "x"}]}', 400, "invalid_value"),
+        (
+            b'{"model": "nacre", "tools": [{"type": "x"}], "messages": [{"role": "user", "content": "x"}]}',
+            400,
+            "invalid_value",
+        ),
     ],
 )
 def test_wrong_requests_are_told_as_openai_tells_them(serve, body, status, code):
-    answer = httpx.post(f"{serve().url}/v1/chat/completions", content=body, headers={"content-type": "application/json"})
+    answer = httpx.post(
+        f"{serve().url}/v1/chat/completions", content=body, headers={"content-type": "application/json"}
+    )
     assert answer.status_code == status, answer.text
     error = answer.json()["error"]
     assert error["code"] == code and error["type"] == "invalid_request_error" and error["message"]
@@ -151,7 +173,9 @@ def test_wrong_requests_are_told_as_openai_tells_them(serve, body, status, code)
 
 def test_a_client_that_leaves_stops_the_model(serve):
     server = serve(["It opens at nine [1]. " * 200], delay_s=0.01)
-    with httpx.stream("POST", f"{server.url}/v1/chat/completions", json={"model": "nacre", "messages": QUESTION, "stream": True}) as answer:
+    with httpx.stream(
+        "POST", f"{server.url}/v1/chat/completions", json={"model": "nacre", "messages": QUESTION, "stream": True}
+    ) as answer:
         lines = answer.iter_lines()
         next(lines)
         assert server.state.metrics.streams == 1
@@ -191,7 +215,9 @@ def test_llamaindex_reads_stream_and_whole(serve):
     like = pytest.importorskip("llama_index.llms.openai_like", reason="pip install llama-index-llms-openai-like")
     from llama_index.core.llms import ChatMessage
 
-    model = like.OpenAILike(model="nacre", api_base=f"{serve().url}/v1", api_key="none", is_chat_model=True, max_retries=0)
+    model = like.OpenAILike(
+        model="nacre", api_base=f"{serve().url}/v1", api_key="none", is_chat_model=True, max_retries=0
+    )
     asked = [ChatMessage(role="user", content="When does the workshop open?")]
     whole = model.chat(asked).message.content
     assert whole == "The workshop opens at nine in the morning [1]."

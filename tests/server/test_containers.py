@@ -43,12 +43,22 @@ def test_images_are_pinned_and_services_hardened_and_watched():
     for mount in (mount for service in SERVICES.values() for mount in service["volumes"]):
         source = mount.split(":")[0]
         assert source in COMPOSE["volumes"] or source.startswith("${") or (ROOT / source).is_file(), mount
-    assert {profile for service in SERVICES.values() for profile in service.get("profiles", ())} == {"ollama", "openwebui", "monitoring"}
+    assert {profile for service in SERVICES.values() for profile in service.get("profiles", ())} == {
+        "ollama",
+        "openwebui",
+        "monitoring",
+    }
 
 
 def test_what_the_server_can_be_told_by_the_environment_is_told_by_names_it_reads():
     told = {name for name in SERVICES["nacre"]["environment"] if name.startswith("NACRE_")}
-    names = {*ServerSettings.model_fields, *(f"audio_{name}" for name in AudioSettings.model_fields), "audio_key", "model", "lang"}
+    names = {
+        *ServerSettings.model_fields,
+        *(f"audio_{name}" for name in AudioSettings.model_fields),
+        "audio_key",
+        "model",
+        "lang",
+    }
     assert told <= {f"NACRE_{name.upper()}" for name in names}
     extras = re.search(r"'\.\[(.*)\]'", DOCKERFILE).group(1).split(",")
     known = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
@@ -97,6 +107,9 @@ def test_the_containers_own_commands_serve_and_are_found_healthy(folder):
             else:
                 raise AssertionError("never healthy")
             assert httpx.get(f"http://127.0.0.1:{port}/v1/models").status_code == 401
-            assert httpx.get(f"http://127.0.0.1:{port}/v1/models", headers={"authorization": f"Bearer {key}"}).status_code == 200
+            assert (
+                httpx.get(f"http://127.0.0.1:{port}/v1/models", headers={"authorization": f"Bearer {key}"}).status_code
+                == 200
+            )
         finally:
             server.terminate()

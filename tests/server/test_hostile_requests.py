@@ -14,10 +14,35 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-WORDS = ["", "nacre", "main", "x" * 300, "../..", "%00", "\u0000", "\ud7ff", "𝒩", "é\r\nX-Evil: 1", "-1", "99999999999999999999999", "{}", "null"]
+WORDS = [
+    "",
+    "nacre",
+    "main",
+    "x" * 300,
+    "../..",
+    "%00",
+    "\u0000",
+    "\ud7ff",
+    "𝒩",
+    "é\r\nX-Evil: 1",
+    "-1",
+    "99999999999999999999999",
+    "{}",
+    "null",
+]
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False) | st.sampled_from(WORDS) | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["role", "content", "type", "text", "function", "name", "a"]), inner, max_size=3),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.floats(allow_nan=False)
+    | st.sampled_from(WORDS)
+    | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["role", "content", "type", "text", "function", "name", "a"]), inner, max_size=3
+        )
+    ),
     max_leaves=8,
 )
 
@@ -33,7 +58,15 @@ def test_no_operation_of_the_schema_answers_with_a_5xx(serve):
     schema = httpx.get(f"{server.url}/openapi.json").json()
     operations = [(m.upper(), p, fields(schema, o), o) for p, item in schema["paths"].items() for m, o in item.items()]
     assert len(operations) > 25
-    right = {"model": "nacre", "messages": [{"role": "user", "content": "tea?"}], "input": "tea?", "query": "tea", "verdict": "up", "question": "q", "answer": "a"}
+    right = {
+        "model": "nacre",
+        "messages": [{"role": "user", "content": "tea?"}],
+        "input": "tea?",
+        "query": "tea",
+        "verdict": "up",
+        "question": "q",
+        "answer": "a",
+    }
     client = httpx.Client(base_url=server.url, timeout=30)
 
     @settings(max_examples=12, deadline=None, database=None, suppress_health_check=list(HealthCheck))
@@ -42,12 +75,24 @@ def test_no_operation_of_the_schema_answers_with_a_5xx(serve):
         method, path, names, described = operation
         for parameter in described.get("parameters", []):
             if parameter["in"] == "path":
-                path = path.replace(f"{{{parameter['name']}}}", quote(data.draw(st.sampled_from(WORDS)), safe="") or "0")
+                path = path.replace(
+                    f"{{{parameter['name']}}}", quote(data.draw(st.sampled_from(WORDS)), safe="") or "0"
+                )
         body = {name: right[name] for name in names if name in right}
         for name in data.draw(st.lists(st.sampled_from(names), max_size=3)) if names else ():
             body[name] = data.draw(VALUES)
-        query = {p["name"]: data.draw(st.sampled_from(WORDS)) for p in described.get("parameters", []) if p["in"] == "query" and data.draw(st.booleans())}
-        answer = client.request(method, path, params=query, content=json.dumps(body).encode() if method == "POST" else None, headers={"content-type": "application/json"})
+        query = {
+            p["name"]: data.draw(st.sampled_from(WORDS))
+            for p in described.get("parameters", [])
+            if p["in"] == "query" and data.draw(st.booleans())
+        }
+        answer = client.request(
+            method,
+            path,
+            params=query,
+            content=json.dumps(body).encode() if method == "POST" else None,
+            headers={"content-type": "application/json"},
+        )
         # No encoder is loaded here, which is told as a 400; a model that is not configured would be a 503.
         assert answer.status_code < 500, (method, path, query, body, answer.text)
         if answer.status_code >= 400:
@@ -88,8 +133,15 @@ def test_broken_http_is_refused_and_the_server_goes_on(serve, sent):
 
 def test_deeply_nested_json_is_a_wrong_request(serve):
     server = serve()
-    for body in (b"[" * 100_000, b'{"model": "nacre", "messages": ' + b"[" * 5000 + b"]" * 5000 + b"}", b'{"a": 1e999999}', b'"\xff\xfe"'):
-        answer = httpx.post(f"{server.url}/v1/chat/completions", content=body, headers={"content-type": "application/json"})
+    for body in (
+        b"[" * 100_000,
+        b'{"model": "nacre", "messages": ' + b"[" * 5000 + b"]" * 5000 + b"}",
+        b'{"a": 1e999999}',
+        b'"\xff\xfe"',
+    ):
+        answer = httpx.post(
+            f"{server.url}/v1/chat/completions", content=body, headers={"content-type": "application/json"}
+        )
         assert answer.status_code == 400, answer.text
 
 
@@ -119,7 +171,10 @@ def test_a_fault_of_the_servers_own_has_a_request_id_and_is_logged_once(serve, c
 def test_contents_never_reach_the_log(serve, caplog):
     server = serve()
     with caplog.at_level("INFO", logger="nacre.server"):
-        httpx.post(f"{server.url}/v1/chat/completions", json={"model": "nacre", "messages": [{"role": "user", "content": "When is tea served? SECRET"}]})
+        httpx.post(
+            f"{server.url}/v1/chat/completions",
+            json={"model": "nacre", "messages": [{"role": "user", "content": "When is tea served? SECRET"}]},
+        )
         httpx.get(f"{server.url}/v1/models/a%0d%0aFORGED", headers={"x-request-id": "FORGED line"})
     assert "/v1/chat/completions" in caplog.text
     assert "SECRET" not in caplog.text and "FORGED" not in caplog.text
@@ -129,8 +184,15 @@ def test_contents_never_reach_the_log(serve, caplog):
 def test_uploads_of_every_sort_of_document_leave_the_server_up(serve, shared_data):
     server = serve()
     client = httpx.Client(base_url=server.url, timeout=60)
-    paths = sorted(path for path in (shared_data / "docs").rglob("*") if path.is_file() and path.stat().st_size < 300_000)[::4]
-    ids = [client.post("/v1/files", files={"file": (path.name, path.read_bytes())}, data={"purpose": "assistants"}).json()["id"] for path in paths]
+    paths = sorted(
+        path for path in (shared_data / "docs").rglob("*") if path.is_file() and path.stat().st_size < 300_000
+    )[::4]
+    ids = [
+        client.post("/v1/files", files={"file": (path.name, path.read_bytes())}, data={"purpose": "assistants"}).json()[
+            "id"
+        ]
+        for path in paths
+    ]
     assert len(ids) > 20
     assert client.post("/v1/vector_stores/main/file_batches", json={"file_ids": ids}).status_code == 200
     until = time.monotonic() + 200

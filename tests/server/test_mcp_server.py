@@ -42,8 +42,14 @@ async def walk(server: Any) -> None:
         answer = data(await client.call_tool("ask", {"question": "When does the workshop open?"}))
         assert "nine" in answer["answer"] and answer["citations"][0]["quote"].startswith("The workshop opens")
         citation = answer["citations"][0]
-        source = data(await client.call_tool("read_source", {"document": citation["document_id"], "start": citation["start"], "end": citation["end"]}))
-        assert source["text"][source["start"] - source["offset"] : source["end"] - source["offset"]] == citation["quote"]
+        source = data(
+            await client.call_tool(
+                "read_source", {"document": citation["document_id"], "start": citation["start"], "end": citation["end"]}
+            )
+        )
+        assert (
+            source["text"][source["start"] - source["offset"] : source["end"] - source["offset"]] == citation["quote"]
+        )
         assert (await client.call_tool("run_python", {"code": "sum(range(101))"})).content[0].text == "5050"
         resources = (await client.list_resources()).resources
         assert [resource.name for resource in resources] == ["Opening hours"]
@@ -63,7 +69,15 @@ def test_tools_and_resources_in_process(serve):
 
 def test_nacre_mcp_over_stdio(folder):
     nacre = str(Path(sys.executable).with_name("nacre"))
-    asyncio.run(walk(StdioServerParameters(command=nacre, args=["mcp", "--kb", str(folder), "--model", "quote"], env={**os.environ, "NACRE_LANG": "en"})))
+    asyncio.run(
+        walk(
+            StdioServerParameters(
+                command=nacre,
+                args=["mcp", "--kb", str(folder), "--model", "quote"],
+                env={**os.environ, "NACRE_LANG": "en"},
+            )
+        )
+    )
 
 
 async def seen(url: str, key: str) -> dict[str, str]:
@@ -104,7 +118,9 @@ def test_stdio_serves_whoever_started_it_as_whom_they_said(folder):
     nacre = str(Path(sys.executable).with_name("nacre"))
 
     async def names(*who: str) -> set[str]:
-        command = StdioServerParameters(command=nacre, args=["mcp", "--kb", str(folder), "--model", "quote", *who], env={**os.environ})
+        command = StdioServerParameters(
+            command=nacre, args=["mcp", "--kb", str(folder), "--model", "quote", *who], env={**os.environ}
+        )
         async with Client(command) as client:
             return {resource.name for resource in (await client.list_resources()).resources}
 
@@ -122,7 +138,9 @@ def test_long_lists_come_in_pages_of_what_may_be_seen(folder, serve, monkeypatch
 
     async def pages() -> list[list[str]]:
         found, cursor = [], None
-        async with Client(NacreMCP(server.state, server.state.keys.find(server.state.keys.add("sales", ("sales",))))) as client:
+        async with Client(
+            NacreMCP(server.state, server.state.keys.find(server.state.keys.add("sales", ("sales",))))
+        ) as client:
             while True:
                 page = await client.list_resources(cursor=cursor)
                 found.append([resource.name for resource in page.resources])
@@ -141,8 +159,21 @@ def test_nacre_mcp_over_http_serves_mcp_and_the_sources_of_its_answers_alone(fol
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])
     url = f"http://127.0.0.1:{port}"
-    command = [str(Path(sys.executable).with_name("nacre")), "mcp", "--transport", "http", "--kb", str(folder), "--model", "quote", "--port", port]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "NACRE_LANG": "en"}) as process:
+    command = [
+        str(Path(sys.executable).with_name("nacre")),
+        "mcp",
+        "--transport",
+        "http",
+        "--kb",
+        str(folder),
+        "--model",
+        "quote",
+        "--port",
+        port,
+    ]
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, env={**os.environ, "NACRE_LANG": "en"}
+    ) as process:
         try:
             assert process.stderr is not None and f"{url}/mcp" in process.stderr.readline()
             for _ in range(100):
@@ -155,7 +186,13 @@ def test_nacre_mcp_over_http_serves_mcp_and_the_sources_of_its_answers_alone(fol
             headers = {"authorization": f"Bearer {key}"}
             assert httpx.get(f"{url}/sources/1").status_code == 200
             assert httpx.get(f"{url}/v1/sources/1", headers=headers).status_code == 200
-            for method, path in (("GET", "/"), ("GET", "/v1/models"), ("POST", "/v1/chat/completions"), ("POST", "/v1/files"), ("GET", "/v1/vector_stores")):
+            for method, path in (
+                ("GET", "/"),
+                ("GET", "/v1/models"),
+                ("POST", "/v1/chat/completions"),
+                ("POST", "/v1/files"),
+                ("GET", "/v1/vector_stores"),
+            ):
                 assert httpx.request(method, url + path, headers=headers).status_code == 404, path
         finally:
             process.terminate()

@@ -25,7 +25,12 @@ ISSUER = "https://login.example.org"
 
 @pytest.fixture
 def jwks() -> Iterator[ThreadingHTTPServer]:
-    public = {**json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(KEY.public_key())), "kid": "k1", "use": "sig", "alg": "RS256"}
+    public = {
+        **json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(KEY.public_key())),
+        "kid": "k1",
+        "use": "sig",
+        "alg": "RS256",
+    }
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -51,8 +56,17 @@ def settings(jwks) -> dict[str, object]:
 
 
 def token(key=KEY, kid: str = "k1", algorithm: str = "RS256", **changed: object) -> str:
-    claims = {"iss": ISSUER, "aud": "nacre", "sub": "anna", "exp": time.time() + 600, "groups": ["hr", "*", 3], **changed}
-    return jwt.encode({name: value for name, value in claims.items() if value is not None}, key, algorithm, headers={"kid": kid})
+    claims = {
+        "iss": ISSUER,
+        "aud": "nacre",
+        "sub": "anna",
+        "exp": time.time() + 600,
+        "groups": ["hr", "*", 3],
+        **changed,
+    }
+    return jwt.encode(
+        {name: value for name, value in claims.items() if value is not None}, key, algorithm, headers={"kid": kid}
+    )
 
 
 def test_groups_of_a_token_are_the_principals_of_its_bearer(serve, jwks):
@@ -62,7 +76,9 @@ def test_groups_of_a_token_are_the_principals_of_its_bearer(serve, jwks):
     assert me == {"object": "asker", "name": "anna", "principals": ["hr"], "read_only": True, "traces": False}
     for groups, sees in ((["hr"], True), (["sales"], False), (None, False), ("hr", False)):
         headers = {"authorization": f"Bearer {token(groups=groups)}"}
-        found = httpx.post(f"{server.url}/v1/vector_stores/main/search", json={"query": "salary of the director"}, headers=headers)
+        found = httpx.post(
+            f"{server.url}/v1/vector_stores/main/search", json={"query": "salary of the director"}, headers=headers
+        )
         assert found.status_code == 200 and ("pearls a year" in found.text) is sees
     key = server.state.keys.add("machine")  # keys go on beside it
     assert httpx.get(f"{server.url}/v1/models", headers={"authorization": f"Bearer {key}"}).status_code == 200
@@ -82,7 +98,9 @@ def test_tokens_that_are_not_right_here_and_now_are_refused(jwks):
         "without end": token(exp=None),
         "without subject": token(sub=None),
         "no signature": f"{head}.{body}.",
-        "alg none": jwt.encode({"iss": ISSUER, "aud": "nacre", "sub": "x", "exp": time.time() + 60}, None, "none", headers={"kid": "k1"}),
+        "alg none": jwt.encode(
+            {"iss": ISSUER, "aud": "nacre", "sub": "x", "exp": time.time() + 60}, None, "none", headers={"kid": "k1"}
+        ),
         "no token": "a.b.c",
     }
     # The public key as a shared secret: PyJWT itself refuses to sign so, so it is done by hand.

@@ -44,7 +44,9 @@ def shoot(page, name: str) -> None:
 
 
 def test_asking_citing_uploading_and_judging(serve, browser):
-    server = serve(lambda messages, n: "Tea is served until five [1]. 𝒩acre **shines**.\n\n- one\n- two\n\n```\nx < 1\n```")
+    server = serve(
+        lambda messages, n: "Tea is served until five [1]. 𝒩acre **shines**.\n\n- one\n- two\n\n```\nx < 1\n```"
+    )
     page = visit(browser, server.url)
     ask(page, "When is tea served?")
     answer = page.locator(".message.assistant")
@@ -64,7 +66,10 @@ def test_asking_citing_uploading_and_judging(serve, browser):
     page.wait_for_selector("text=Noted for the evaluation")
     kept = json.loads(server.state.records.select("feedback")[0]["record"])
     assert kept["question"] == "When is tea served?" and kept["answer"].startswith("Tea is served")
-    uploads = [{"name": "dive.md", "mimeType": "text/markdown", "buffer": b"Divers rest on Mondays."}, {"name": "bad.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.7 x"}]
+    uploads = [
+        {"name": "dive.md", "mimeType": "text/markdown", "buffer": b"Divers rest on Mondays."},
+        {"name": "bad.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.7 x"},
+    ]
     page.set_input_files("#files", uploads)
     page.wait_for_selector(".upload.completed", timeout=30_000)
     page.wait_for_selector(".upload.failed", timeout=30_000)
@@ -80,12 +85,26 @@ def test_the_sample_documents_as_the_picture_of_the_readme_shows_them(serve, bro
     samples = files("nacre.eval").joinpath("sample_kb", "documents")
     texts = {"Employee Handbook": "en/employee-handbook.md", "员工手册": "zh/staff-handbook.md"}
     with KnowledgeBase.open(tmp_path / "sample", "none") as base:
-        base.sync(TextSource("file:///srv/documents/", [(f"file:///srv/documents/{path}", samples.joinpath(path).read_text("utf-8"), title) for title, path in texts.items()]))
+        base.sync(
+            TextSource(
+                "file:///srv/documents/",
+                [
+                    (f"file:///srv/documents/{path}", samples.joinpath(path).read_text("utf-8"), title)
+                    for title, path in texts.items()
+                ],
+            )
+        )
     page = visit(browser, serve(load_model("quote"), folder=tmp_path / "sample", trace=True).url)
     ask(page, "How long does the trial period last?")
     ask(page, "员工每周可以居家办公几天？")
     assert "两天" in page.inner_text(".message.assistant >> nth=1")
-    page.set_input_files("#files", [{"name": name, "mimeType": "text/plain", "buffer": content} for name, content in (("tea.md", b"Tea at five."), ("scan.pdf", b"%PDF-1.7 x"))])
+    page.set_input_files(
+        "#files",
+        [
+            {"name": name, "mimeType": "text/plain", "buffer": content}
+            for name, content in (("tea.md", b"Tea at five."), ("scan.pdf", b"%PDF-1.7 x"))
+        ],
+    )
     page.wait_for_selector(".upload.completed", timeout=30_000)
     page.wait_for_selector(".upload.failed", timeout=30_000)
     page.click(".cite >> nth=0")
@@ -102,7 +121,12 @@ def test_what_a_model_or_a_document_writes_is_never_markup(serve, browser):
     ask(page, "When does the workshop open? <b>bold</b>")
     assert page.locator(".message img, .message script, .message b:not(.chip b), .message a").count() == 0
     assert page.title() == "Nacre" and "onerror" in page.inner_text(".message.assistant")
-    assert page.evaluate("(async () => { try { await fetch('https://example.org'); return 'out' } catch { return 'blocked' } })()") == "blocked"
+    assert (
+        page.evaluate(
+            "(async () => { try { await fetch('https://example.org'); return 'out' } catch { return 'blocked' } })()"
+        )
+        == "blocked"
+    )
     page.close()
 
 
@@ -126,7 +150,10 @@ def test_the_program_of_pal_and_its_result_are_shown(serve, browser):
 
 
 def test_how_an_answer_came_about_is_shown_to_whoever_asked(serve, browser):
-    replies = ('Thought: I look.\nAction: search_knowledge_base\nAction Input: {"query": "tea"}', "Final Answer: Until five [1].")
+    replies = (
+        'Thought: I look.\nAction: search_knowledge_base\nAction Input: {"query": "tea"}',
+        "Final Answer: Until five [1].",
+    )
     page = visit(browser, serve(lambda messages, n: replies[min(n, 1)], trace=True).url)
     page.select_option("#model", "nacre-agent")
     ask(page, "When is tea served?")
@@ -134,12 +161,25 @@ def test_how_an_answer_came_about_is_shown_to_whoever_asked(serve, browser):
     page.keyboard.press("Enter")
     page.wait_for_selector("#how-body .facts")
     assert page.evaluate("document.activeElement.id") == "how-title"
-    assert page.locator(".call .head b").all_inner_texts() == ["ReAct", "ScriptedChatModel", "search_knowledge_base", "KnowledgeBaseRetriever", "ScriptedChatModel"]
-    assert all(re.fullmatch(r"\d+ ms|\d+\.\d s", text.split("\n")[-1]) for text in page.locator(".call .head").all_inner_texts())
+    assert page.locator(".call .head b").all_inner_texts() == [
+        "ReAct",
+        "ScriptedChatModel",
+        "search_knowledge_base",
+        "KnowledgeBaseRetriever",
+        "ScriptedChatModel",
+    ]
+    assert all(
+        re.fullmatch(r"\d+ ms|\d+\.\d s", text.split("\n")[-1])
+        for text in page.locator(".call .head").all_inner_texts()
+    )
     assert re.search(r"\d+ \+ \d+ tokens", page.locator(".call").nth(1).inner_text())
     page.locator(".call summary").first.click()
     assert "When is tea served?" in page.locator(".call details[open] pre").first.inner_text()
-    assert "I look." in page.inner_text(".walk") and page.locator("#how-body h3").all_inner_texts() == ["What was called", "Passages found", "Steps"]
+    assert "I look." in page.inner_text(".walk") and page.locator("#how-body h3").all_inner_texts() == [
+        "What was called",
+        "Passages found",
+        "Steps",
+    ]
     shoot(page, "trace")
     page.locator("#how-body > .chips .chip").first.click()
     page.wait_for_selector("#cited")
@@ -174,7 +214,10 @@ def test_markdown_of_a_model_is_shown_as_what_it_means(serve, browser):
     answer = page.locator(".message.assistant")
     assert answer.locator("h3").inner_text() == "Hours" and answer.locator("p").first.inner_text() == "There are two:"
     assert answer.locator("ul:not(.chips) li").count() == 2 and answer.locator("ul:not(.chips) .cite").count() == 1
-    assert answer.locator("ol").get_attribute("start") == "3" and answer.locator("td").all_inner_texts() == ["Monday", "nine"]
+    assert answer.locator("ol").get_attribute("start") == "3" and answer.locator("td").all_inner_texts() == [
+        "Monday",
+        "nine",
+    ]
     page.close()
 
 
@@ -231,8 +274,20 @@ def test_every_control_has_a_name_and_every_text_enough_contrast(serve, browser)
     assert len(ids) == len(set(ids))
     for scheme in ("light", "dark"):
         page.evaluate(f"document.documentElement.dataset.theme = '{scheme}'")
-        for pair, least in ((("--ink", "--paper"), 7), (("--soft", "--card"), 4.5), (("--soft", "--paper"), 4.5), (("--accent", "--tint"), 4.5), (("--on-accent", "--accent"), 4.5), (("--bad", "--card"), 4.5), (("--good", "--card"), 4.5), (("--ink", "--mark"), 4.5)):
-            colours = [page.evaluate(f"getComputedStyle(document.documentElement).getPropertyValue('{name}').trim()") for name in pair]
+        for pair, least in (
+            (("--ink", "--paper"), 7),
+            (("--soft", "--card"), 4.5),
+            (("--soft", "--paper"), 4.5),
+            (("--accent", "--tint"), 4.5),
+            (("--on-accent", "--accent"), 4.5),
+            (("--bad", "--card"), 4.5),
+            (("--good", "--card"), 4.5),
+            (("--ink", "--mark"), 4.5),
+        ):
+            colours = [
+                page.evaluate(f"getComputedStyle(document.documentElement).getPropertyValue('{name}').trim()")
+                for name in pair
+            ]
             assert contrast(*colours) >= least, (scheme, pair, contrast(*colours))
     page.close()
 
@@ -279,9 +334,19 @@ def test_every_text_is_there_in_both_languages_and_nothing_else_is_shown():
     names = [set(re.findall(r"^    (\w+):", part, re.M)) for part in (english, chinese)]
     assert names[0] == names[1] and len(names[0]) > 40
     scripts = "".join(file.read_text("utf-8") for file in PAGE.iterdir() if file.name.endswith((".js", ".html")))
-    used = set(re.findall(r'data-(?:t|label|placeholder)="(\w+)"', scripts)) | set(re.findall(r'\bt\("(\w+)"\)', scripts))
+    used = set(re.findall(r'data-(?:t|label|placeholder)="(\w+)"', scripts)) | set(
+        re.findall(r'\bt\("(\w+)"\)', scripts)
+    )
     assert used <= names[0]
-    quoted = set(re.findall(r'"(\w+)"', scripts.replace(source, ""))) | {"in_progress", "cancelled", "completed", "failed", "layer", "search", "tool"}  # and what the server names
+    quoted = set(re.findall(r'"(\w+)"', scripts.replace(source, ""))) | {
+        "in_progress",
+        "cancelled",
+        "completed",
+        "failed",
+        "layer",
+        "search",
+        "tool",
+    }  # and what the server names
     assert names[0] <= quoted, names[0] - quoted  # nothing is left over either
     for name in ("index.html", "source.html"):
         html = PAGE.joinpath(name).read_text("utf-8")

@@ -17,7 +17,10 @@ from nacre.server.run import refuse_open_door
 from nacre.server.settings import Settings
 
 BODIES: dict[str, Any] = {
-    "/v1/chat/completions": {"model": "nacre", "messages": [{"role": "user", "content": "What is the salary of the director?"}]},
+    "/v1/chat/completions": {
+        "model": "nacre",
+        "messages": [{"role": "user", "content": "What is the salary of the director?"}],
+    },
     "/v1/responses": {"model": "nacre", "input": "What is the salary of the director?"},
     "/v1/vector_stores/{store}/search": {"query": "What is the salary of the director?"},
     "/v1/vector_stores/{store}/files": {"file_id": "FILE"},
@@ -77,7 +80,12 @@ def test_what_is_public_shows_nothing_of_anyone(serve):
 
 
 def test_a_walk_over_all_routes_with_anothers_key_never_meets_a_document(serve):
-    server = serve(lambda messages, n: "Ninety thousand [1]." if "pearls a year" in str(messages[-1].content) else "I do not know.", trace=True)
+    server = serve(
+        lambda messages, n: (
+            "Ninety thousand [1]." if "pearls a year" in str(messages[-1].content) else "I do not know."
+        ),
+        trace=True,
+    )
     hr = server.state.keys.add("hr", ("hr",))
     stranger = server.state.keys.add("stranger", ("sales",))
     client = server.openai(hr)
@@ -100,7 +108,16 @@ def test_a_walk_over_all_routes_with_anothers_key_never_meets_a_document(serve):
     for method, path in routes(server.app):
         for number in hidden:
             for place in ("main", store.id):
-                names = {"file": file.id, "store": place, "batch": batch.id, "document": str(number), "response": made.id, "trace": trace, "model": "nacre", "name": "index.html"}
+                names = {
+                    "file": file.id,
+                    "store": place,
+                    "batch": batch.id,
+                    "document": str(number),
+                    "response": made.id,
+                    "trace": trace,
+                    "model": "nacre",
+                    "name": "index.html",
+                }
                 answer = call(server.url, method, path, stranger, names)
                 for word in ("vault", "four pearls", "pearls a year", "secret store", "Ninety"):
                     assert word not in answer.text, (method, path, answer.text)
@@ -169,7 +186,10 @@ def test_without_keys_only_this_machine_may_ask(serve, tmp_path):
         answer = httpx.get(f"{server.url}/v1/models", headers=headers)
         assert answer.status_code == 403 and answer.json()["error"]["code"] == "host_not_allowed"
     assert httpx.get(f"{server.url}/v1/models", headers={"origin": server.url}).status_code == 200
-    assert "access-control-allow-origin" not in httpx.get(f"{server.url}/v1/models", headers={"origin": server.url}).headers
+    assert (
+        "access-control-allow-origin"
+        not in httpx.get(f"{server.url}/v1/models", headers={"origin": server.url}).headers
+    )
     data = tmp_path / "data"
     data.mkdir()
     settings = Settings.model_validate({"kb": server.settings.kb, "server": {"host": "0.0.0.0", "data": data}})

@@ -7,7 +7,11 @@ import pytest
 from langchain_core.messages import AIMessage
 
 QUESTION = "When does the workshop open?"
-WEATHER = {"type": "function", "name": "weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}
+WEATHER = {
+    "type": "function",
+    "name": "weather",
+    "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
+}
 
 
 def test_whole_response_with_annotations_and_usage(serve):
@@ -22,7 +26,9 @@ def test_whole_response_with_annotations_and_usage(serve):
 
 def test_streamed_events_spell_the_response_in_order(serve):
     client = serve().openai()
-    with client.responses.stream(model="nacre", input=[{"role": "user", "content": [{"type": "input_text", "text": QUESTION}]}]) as stream:
+    with client.responses.stream(
+        model="nacre", input=[{"role": "user", "content": [{"type": "input_text", "text": QUESTION}]}]
+    ) as stream:
         events = list(stream)
         final = stream.get_final_response()
     kinds = [event.type for event in events]
@@ -46,11 +52,19 @@ def test_functions_of_the_caller_are_called_and_their_outputs_read(serve):
     client = serve(replies, stacks={"plain": {"layers": []}}).openai()
     asked = [{"role": "user", "content": "Weather?"}]
     call = client.responses.create(model="plain", input=asked, tools=[WEATHER]).output[-1]
-    assert (call.type, call.name, call.arguments, call.call_id) == ("function_call", "weather", '{"city": "Wien"}', "call_1")
+    assert (call.type, call.name, call.arguments, call.call_id) == (
+        "function_call",
+        "weather",
+        '{"city": "Wien"}',
+        "call_1",
+    )
     with client.responses.stream(model="plain", input=asked, tools=[WEATHER]) as stream:
         assert "response.function_call_arguments.done" in [event.type for event in stream]
     output = {"type": "function_call_output", "call_id": "call_1", "output": "sun"}
-    whole = client.responses.create(model="plain", input=[*asked, {"type": "function_call", "call_id": "call_1", "name": "weather", "arguments": "{}"}, output])
+    whole = client.responses.create(
+        model="plain",
+        input=[*asked, {"type": "function_call", "call_id": "call_1", "name": "weather", "arguments": "{}"}, output],
+    )
     assert whole.output_text == "It says sun."
     client.close()
 
@@ -60,7 +74,9 @@ def test_errors_and_what_is_not_offered(serve):
     with pytest.raises(openai.NotFoundError, match="whole conversation"):
         client.responses.create(model="nacre", input="x", previous_response_id="resp_1")
     with pytest.raises(openai.NotFoundError):
-        client.responses.create(model="nacre", input="x", tools=[{"type": "file_search", "vector_store_ids": ["vs_other"]}])
+        client.responses.create(
+            model="nacre", input="x", tools=[{"type": "file_search", "vector_store_ids": ["vs_other"]}]
+        )
     with pytest.raises(openai.InternalServerError) as caught:
         client.responses.create(model="nacre", input=QUESTION)
     assert "secret" not in str(caught.value)

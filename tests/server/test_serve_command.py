@@ -26,7 +26,9 @@ ENVIRONMENT = {**os.environ, "NACRE_LANG": "en", "NACRE_MODEL": "quote"}
 
 
 def nacre(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([NACRE, *arguments], capture_output=True, text=True, env={**ENVIRONMENT, **environment}, timeout=60)
+    return subprocess.run(
+        [NACRE, *arguments], capture_output=True, text=True, env={**ENVIRONMENT, **environment}, timeout=60
+    )
 
 
 @contextmanager
@@ -91,7 +93,9 @@ def test_serve_refuses_what_cannot_work_in_one_line(folder, tmp_path):
         (["--kb", str(folder), "--model", "nonsense:x"], "nonsense"),
         ([], "--kb"),
     ):
-        done = subprocess.run([NACRE, "serve", *arguments], capture_output=True, text=True, env=ENVIRONMENT, timeout=60, cwd=tmp_path)
+        done = subprocess.run(
+            [NACRE, "serve", *arguments], capture_output=True, text=True, env=ENVIRONMENT, timeout=60, cwd=tmp_path
+        )
         assert done.returncode == 2 and said in done.stderr and done.stderr.count("\n") == 1, done.stderr
 
 
@@ -130,7 +134,12 @@ def test_init_writes_settings_that_can_be_read_and_never_overwrites(tmp_path):
     settings = read_settings(path)
     assert settings.kb == tmp_path / "kb" and settings.server == Settings(kb="x").server
     assert nacre("init", str(path)).returncode == 2
-    commented = re.sub(r"^# (model: ollama|stacks:|  handbook|    layers|      - use|        k:|        strict)", r"\1", TEMPLATE, flags=re.M)
+    commented = re.sub(
+        r"^# (model: ollama|stacks:|  handbook|    layers|      - use|        k:|        strict)",
+        r"\1",
+        TEMPLATE,
+        flags=re.M,
+    )
     assert set(yaml.safe_load(commented)) == {"kb", "model", "stacks", "server"}
 
 

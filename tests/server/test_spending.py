@@ -49,7 +49,9 @@ def test_the_openai_sdk_is_told_when_the_money_is_spent_and_a_restart_forgets_no
     client = server.openai(key)
     client.chat.completions.create(**ASKED)
     assert [row["nanos"] for row in rows(server)] == [600_000_000]
-    assert "".join(chunk.choices[0].delta.content or "" for chunk in client.chat.completions.create(**ASKED, stream=True))
+    assert "".join(
+        chunk.choices[0].delta.content or "" for chunk in client.chat.completions.create(**ASKED, stream=True)
+    )
     client.close()
     again = serve(counted, prices=PRICES).openai(key)
     with pytest.raises(openai.RateLimitError) as refused:
@@ -88,11 +90,18 @@ def test_a_client_that_leaves_pays_for_what_was_said(serve):
 
 
 def test_a_client_that_leaves_before_a_whole_answer_pays_for_the_question(serve):
-    server = serve(lambda messages, n: "The workshop opens at nine.", delay_s=0.6, prices=PRICES, stacks={"bare": {"layers": []}, "nacre": {"layers": ["rag"]}})
+    server = serve(
+        lambda messages, n: "The workshop opens at nine.",
+        delay_s=0.6,
+        prices=PRICES,
+        stacks={"bare": {"layers": []}, "nacre": {"layers": ["rag"]}},
+    )
     for model in ("bare", "nacre"):
         for streamed in (False, True):
             with pytest.raises(httpx.ReadTimeout):
-                httpx.post(f"{server.url}/v1/chat/completions", json={**ASKED, "model": model, "stream": streamed}, timeout=0.4)
+                httpx.post(
+                    f"{server.url}/v1/chat/completions", json={**ASKED, "model": model, "stream": streamed}, timeout=0.4
+                )
     for _ in range(300):
         if len(rows(server)) == 4:
             break
@@ -111,7 +120,11 @@ def test_every_call_of_an_agent_is_charged(serve):
     def reply(messages: Any, n: int) -> AIMessage:
         usage = {"input_tokens": 1000, "output_tokens": 0, "total_tokens": 1000}
         if n == 0:
-            return AIMessage("", tool_calls=[{"name": "search_knowledge_base", "args": {"query": "opening"}, "id": "c1"}], usage_metadata=usage)
+            return AIMessage(
+                "",
+                tool_calls=[{"name": "search_knowledge_base", "args": {"query": "opening"}, "id": "c1"}],
+                usage_metadata=usage,
+            )
         return AIMessage("It opens at nine [1].", usage_metadata=usage)
 
     server = serve(reply, prices=PRICES)
@@ -125,7 +138,9 @@ def test_without_prices_a_limited_key_is_served_nothing(serve, folder):
     answer = httpx.post(f"{server.url}/v1/chat/completions", json=ASKED, headers={"authorization": f"Bearer {key}"})
     assert answer.status_code == 403 and answer.json()["error"]["code"] == "model_without_price"
     assert "scriptedchatmodel:scripted" in answer.json()["error"]["message"]
-    assert server.app.state.nacre.served._leaves and all(not leaf.calls for leaf in server.state.served._leaves.values())
+    assert server.app.state.nacre.served._leaves and all(
+        not leaf.calls for leaf in server.state.served._leaves.values()
+    )
     with pytest.raises(NacreError, match=r"late.*scriptedchatmodel:scripted"):
         serve(counted)
     elsewhere = {"models": {"someone:else": {"input": 1, "output": 1}}}
@@ -151,17 +166,32 @@ def test_the_command_line_makes_and_lists_limited_keys(folder: Path, tmp_path: P
     environment = {**os.environ, "NACRE_LANG": "en"}
 
     def run(*words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([*nacre, *words, "--config", str(config)], env=environment, capture_output=True, text=True, check=False)
+        return subprocess.run(
+            [*nacre, *words, "--config", str(config)], env=environment, capture_output=True, text=True, check=False
+        )
 
     assert "prices" in run("add", "anna", "--spend-limit", "5.00/day").stderr
-    config.write_text("kb: ./kb\nmodel: quote\nprices:\n  currency: CNY\n  models:\n    dashscope:qwen-plus: {input: 0.8, output: 2}\n")
+    config.write_text(
+        "kb: ./kb\nmodel: quote\nprices:\n  currency: CNY\n  models:\n    dashscope:qwen-plus: {input: 0.8, output: 2}\n"
+    )
     assert "5/week" in run("add", "anna", "--spend-limit", "5/week").stderr
     assert run("add", "anna", "--spend-limit", "5.00/day").returncode == 0
     store = Keys(folder / "server")
     (number,) = (row["id"] for row in store.all())
     store.close()
     records = Records(folder / "server")
-    records.insert("spend", {"at": time.time(), "asker": number, "model": "m", "currency": "CNY", "input": 1, "output": 1, "nanos": 1_500_000_000})
+    records.insert(
+        "spend",
+        {
+            "at": time.time(),
+            "asker": number,
+            "model": "m",
+            "currency": "CNY",
+            "input": 1,
+            "output": 1,
+            "nanos": 1_500_000_000,
+        },
+    )
     records.close()
     assert "spent 1.5000 CNY / 5.00/day" in " ".join(run("list").stdout.split())
     (row,) = json.loads(run("list", "--json").stdout)["keys"]
@@ -176,7 +206,9 @@ def test_keys_of_an_older_server_are_kept(tmp_path: Path):
     database.write([("insert into keys values ('1', 'anna', 'h', 'null', 0, 5, null, 1.0)", ())])
     database.close()
     keys = Keys(tmp_path)
-    assert keys.all()[0]["spend_limit"] is None and keys.find(keys.add("ben", spend_limit=SpendLimit.parse("2/day"))).spend_limit == SpendLimit(Decimal(2), "day")
+    assert keys.all()[0]["spend_limit"] is None and keys.find(
+        keys.add("ben", spend_limit=SpendLimit.parse("2/day"))
+    ).spend_limit == SpendLimit(Decimal(2), "day")
     keys.close()
 
 
@@ -186,7 +218,9 @@ def test_no_call_with_a_price_is_rounded_away(read, written, price):
     assert abs(nanos - (read + written) * price * 1000) <= Decimal("0.5")
 
 
-@pytest.mark.parametrize("text", ["", "5", "5/week", "-1/day", "1e3/day", "0/day", "5/day/day", "∞/day", "5.1234567/day"])
+@pytest.mark.parametrize(
+    "text", ["", "5", "5/week", "-1/day", "1e3/day", "0/day", "5/day/day", "∞/day", "5.1234567/day"]
+)
 def test_what_is_no_limit(text):
     with pytest.raises(NacreError):
         SpendLimit.parse(text)

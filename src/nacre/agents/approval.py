@@ -11,7 +11,9 @@ Decision = bool | str | dict[str, Any]
 """True: go on. False or a reason: do not. A dict: go on with these arguments instead."""
 
 # What an injected instruction would have to smuggle in: addresses, links, paths, long numbers, quoted names.
-_ATOM = re.compile(r"[\w.+-]{1,64}@[\w.-]{1,255}|\w{2,12}://[^\s\"'<>]{1,500}|[\w.-]{0,64}(?:/[\w.-]{1,64}){2,20}|\d[\d \-]{4,30}\d")
+_ATOM = re.compile(
+    r"[\w.+-]{1,64}@[\w.-]{1,255}|\w{2,12}://[^\s\"'<>]{1,500}|[\w.-]{0,64}(?:/[\w.-]{1,64}){2,20}|\d[\d \-]{4,30}\d"
+)
 MIN_LENGTH = 4
 
 

@@ -43,7 +43,9 @@ class Spec:
         properties = dict(tool.args)
         schema: dict[str, Any] = tool.args_schema if isinstance(tool.args_schema, dict) else tool.get_input_jsonschema()
         injected = set(getattr(tool.get_input_schema(), "model_fields", {})) - set(properties)
-        by_call = tool.response_format == "content_and_artifact" or (bool(injected) and not isinstance(tool.args_schema, dict))
+        by_call = tool.response_format == "content_and_artifact" or (
+            bool(injected) and not isinstance(tool.args_schema, dict)
+        )
         return cls(tool, properties, tuple(name for name in schema.get("required", ()) if name in properties), by_call)
 
     @property
@@ -75,7 +77,12 @@ class Spec:
             Arguments by name.
         """
         names = tuple(self.properties)
-        if isinstance(given, str) and given.lstrip()[:1] == "{" and names and _kind(self.properties[names[0]]) != "object":
+        if (
+            isinstance(given, str)
+            and given.lstrip()[:1] == "{"
+            and names
+            and _kind(self.properties[names[0]]) != "object"
+        ):
             given = read_input(given, names)
         if isinstance(given, dict):
             named = self._renamed(given)
@@ -98,7 +105,10 @@ class Spec:
         Returns:
             The wrong arguments and the right signature.
         """
-        wrong = "; ".join(f"{'.'.join(str(part) for part in problem['loc']) or '-'}: {problem['msg']}" for problem in error.errors()[:5])
+        wrong = "; ".join(
+            f"{'.'.join(str(part) for part in problem['loc']) or '-'}: {problem['msg']}"
+            for problem in error.errors()[:5]
+        )
         return tr(
             f"Wrong arguments for {self.tool.name} ({wrong}). It takes: {self.signature}.",
             f"{self.tool.name} 的参数有误（{wrong}）。它需要：{self.signature}。",

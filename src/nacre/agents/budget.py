@@ -26,7 +26,9 @@ class Budget:
         parent: the budget of the run that called this agent as a tool.
     """
 
-    def __init__(self, steps: int, seconds: float | None = None, tokens: int | None = None, parent: Budget | None = None) -> None:
+    def __init__(
+        self, steps: int, seconds: float | None = None, tokens: int | None = None, parent: Budget | None = None
+    ) -> None:
         self.limits: dict[str, float | None] = {"steps": steps, "seconds": seconds, "tokens": tokens}
         self.parent = parent
         self.begin = time.monotonic()
@@ -58,7 +60,11 @@ class Budget:
             self.add(model_calls=1, input_tokens=usage["input_tokens"], output_tokens=usage["output_tokens"])
             return
         self.estimated = True
-        self.add(model_calls=1, input_tokens=sum(estimate_tokens(text_of(message)) for message in asked), output_tokens=estimate_tokens(text_of(reply)))
+        self.add(
+            model_calls=1,
+            input_tokens=sum(estimate_tokens(text_of(message)) for message in asked),
+            output_tokens=estimate_tokens(text_of(reply)),
+        )
 
     def exhausted(self) -> str | None:
         """The first limit that is used up, here or with a parent.
@@ -66,7 +72,11 @@ class Budget:
         Returns:
             "steps", "seconds", "tokens", or None.
         """
-        spent = {"steps": self.steps, "seconds": time.monotonic() - self.begin, "tokens": self.input_tokens + self.output_tokens}
+        spent = {
+            "steps": self.steps,
+            "seconds": time.monotonic() - self.begin,
+            "tokens": self.input_tokens + self.output_tokens,
+        }
         for name, limit in self.limits.items():
             if limit is not None and spent[name] >= limit:
                 return name
@@ -90,7 +100,10 @@ class Budget:
         Returns:
             Steps, calls, tokens, seconds, and whether tokens were estimated, as JSON data.
         """
-        counted = {name: getattr(self, name) for name in ("steps", "model_calls", "tool_calls", "input_tokens", "output_tokens")}
+        counted = {
+            name: getattr(self, name)
+            for name in ("steps", "model_calls", "tool_calls", "input_tokens", "output_tokens")
+        }
         return {
             **counted,
             "total_tokens": self.input_tokens + self.output_tokens,

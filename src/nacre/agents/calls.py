@@ -19,8 +19,24 @@ _FENCED = re.compile(r"[ \t]*(?:`{3,}|~{3,})[ \t]*[\w+\-]{0,20}[ \t]*(?:\n|(?=[\
 _CALL_TAGS = re.compile(
     r"<tool_call>|<\|python_tag\|>|\[TOOL_CALLS\]|functools(?=\[)|<function=(?P<function>[\w.\-]{1,64})>|<invoke name=\"(?P<invoke>[\w.\-]{1,64})\">|<｜tool▁sep｜>"
 )
-_PARAMETER = re.compile(r"<parameter(?:=| name=\")(?P<name>[\w.\-]{1,64})\"?>(?P<value>[^<]*)|<arg_key>(?P<key>[^<]*)</arg_key>\s{0,9}<arg_value>(?P<argument>[^<]*)")
-_NAME_KEYS = ("action", "tool", "name", "toolname", "function", "functionname", "actionname", "command", "行动", "动作", "工具", "工具名称", "行動")
+_PARAMETER = re.compile(
+    r"<parameter(?:=| name=\")(?P<name>[\w.\-]{1,64})\"?>(?P<value>[^<]*)|<arg_key>(?P<key>[^<]*)</arg_key>\s{0,9}<arg_value>(?P<argument>[^<]*)"
+)
+_NAME_KEYS = (
+    "action",
+    "tool",
+    "name",
+    "toolname",
+    "function",
+    "functionname",
+    "actionname",
+    "command",
+    "行动",
+    "动作",
+    "工具",
+    "工具名称",
+    "行動",
+)
 _CALL_KEYS = ("action", "tool", "toolname", "actionname", "functionname", "行动", "动作", "工具", "工具名称", "行動")
 _INPUT_KEYS = (
     "actioninput", "toolinput", "arguments", "args", "parameters", "params", "input", "actionargs", "kwargs", "query",
@@ -182,7 +198,10 @@ def read_tagged(text: str, tools: ToolNames) -> Call | None:
         if not head:
             return None
         name, rest = head["name"], rest[head.end() :].lstrip()
-    named = {p["name"] or p["key"].strip(): _scalar(p["value"] if p["name"] else p["argument"]) for p in _PARAMETER.finditer(rest)}
+    named = {
+        p["name"] or p["key"].strip(): _scalar(p["value"] if p["name"] else p["argument"])
+        for p in _PARAMETER.finditer(rest)
+    }
     found = tools.find(name) or name
     if named:
         return found, named
@@ -206,14 +225,25 @@ def read_object(data: Any, tools: ToolNames) -> tuple[Call | None, str | None, s
         return None
     keys = {fold(str(key)): value for key, value in data.items()}
     thought = next((str(keys[key]) for key in _THOUGHT_KEYS if isinstance(keys.get(key), str)), "")
-    nested = next((keys[key] for key in ("function", "action", "tool", "command", "toolcall", "toolcalls", "行动") if isinstance(keys.get(key), (dict, list)) and keys[key]), None)
+    nested = next(
+        (
+            keys[key]
+            for key in ("function", "action", "tool", "command", "toolcall", "toolcalls", "行动")
+            if isinstance(keys.get(key), (dict, list)) and keys[key]
+        ),
+        None,
+    )
     if nested is not None:
         inner = read_object(nested, tools)
         if inner:
             return inner[0], inner[1], thought
     name = next((keys[key] for key in _NAME_KEYS if isinstance(keys.get(key), str) and keys[key]), None)
     answer = next((keys[key] for key in _ANSWER_KEYS if keys.get(key) not in (None, "")), None)
-    if name is not None and _is_call(name, keys, tools) and not (answer is not None and fold(name) in ("none", "null", "无")):
+    if (
+        name is not None
+        and _is_call(name, keys, tools)
+        and not (answer is not None and fold(name) in ("none", "null", "无"))
+    ):
         return _from_keys(name, keys, tools), None, thought
     if answer is not None:
         return None, answer_text(answer), thought
@@ -308,7 +338,11 @@ def _bracket_call(body: str, tools: ToolNames) -> Call | None:
 def _leading_name(body: str, tools: ToolNames) -> tuple[str, int]:
     """The longest known tool name that the text begins with, else the identifier there."""
     lowered = body[:80].casefold()
-    known = [name for name in tools.arguments if lowered.startswith(name.casefold()) and not re.match(r"\w", body[len(name) : len(name) + 1])]
+    known = [
+        name
+        for name in tools.arguments
+        if lowered.startswith(name.casefold()) and not re.match(r"\w", body[len(name) : len(name) + 1])
+    ]
     if known:
         name = max(known, key=len)
         end = len(name)
@@ -321,7 +355,11 @@ def _leading_name(body: str, tools: ToolNames) -> tuple[str, int]:
 
 def _parenthesised(rest: str, arguments: tuple[str, ...]) -> ActionInput | None:
     head = rest[1:].lstrip()[:1]
-    structured = head and (head in "\"'“‘`{[" or re.match(r"\s*\w{1,64}\s{0,2}=(?!=)", rest[1:]) or re.match(r"\s*-?[\d.]{1,20}\s*[,)）]", rest[1:]))
+    structured = head and (
+        head in "\"'“‘`{["
+        or re.match(r"\s*\w{1,64}\s{0,2}=(?!=)", rest[1:])
+        or re.match(r"\s*-?[\d.]{1,20}\s*[,)）]", rest[1:])
+    )
     if structured:
         try:
             positional, named, _, _ = read_arguments(rest, 1, ")）")

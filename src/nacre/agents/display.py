@@ -76,7 +76,9 @@ def render_step(step: Step, number: int, width: int = 80) -> RenderableType:
         block.append(_short(step.thought, 4, width) + "\n", style="italic")
     block.append("→ ", style="bold cyan").append(step.action or "?", style="bold cyan")
     block.append(f" {_short(input_text(step.action_input), 4, width)}\n")
-    block.append("← ", style=f"bold {colour}").append(_short(step.observation or "", OBSERVATION_LINES, width), style="dim" if step.status == "ok" else colour)
+    block.append("← ", style=f"bold {colour}").append(
+        _short(step.observation or "", OBSERVATION_LINES, width), style="dim" if step.status == "ok" else colour
+    )
     if step.seconds >= 0.1:
         block.append(f"  {step.seconds:.1f} s", style="dim")
     block.append("\n")
@@ -120,4 +122,3 @@ def _short(text: str, lines: int, width: int) -> str:
     kept = "\n".join(text[:room].split("\n")[:lines])
     left = len(text) - len(kept)
     return kept + (tr(f" … (+{left} characters)", f"……（还有 {left} 个字符）") if left > 0 else "")
-

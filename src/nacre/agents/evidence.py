@@ -31,7 +31,9 @@ class Evidence:
         Returns:
             The documents as text, each behind its number; None when the artifact holds no documents.
         """
-        documents = [item for item in artifact if isinstance(item, Document)] if isinstance(artifact, (list, tuple)) else []
+        documents = (
+            [item for item in artifact if isinstance(item, Document)] if isinstance(artifact, (list, tuple)) else []
+        )
         if not documents:
             return None
         parts = []
@@ -89,7 +91,9 @@ class Evidence:
         reply = with_text(reply, text)
         metadata = {**as_nacre_provider(reply.response_metadata), "model_provider": "nacre"}
         reply = reply.model_copy(update={"response_metadata": metadata})
-        return with_nacre(reply, citations=cite(text, sources, places), hits=[_hit(n, d) for n, d in enumerate(self.documents, 1)])
+        return with_nacre(
+            reply, citations=cite(text, sources, places), hits=[_hit(n, d) for n, d in enumerate(self.documents, 1)]
+        )
 
 
 def _uri(document: Document) -> str:
@@ -103,4 +107,8 @@ def _title(document: Document) -> str:
 
 def _hit(number: int, document: Document) -> dict[str, Any]:
     known = ("title", "heading", "page", "start", "end", "chunk_id", "document_id", "version", "score")
-    return {"n": number, "uri": _uri(document), **{name: document.metadata[name] for name in known if name in document.metadata}}
+    return {
+        "n": number,
+        "uri": _uri(document),
+        **{name: document.metadata[name] for name in known if name in document.metadata},
+    }

@@ -48,7 +48,9 @@ def facts_of(tool: BaseTool) -> Facts:
     )
 
 
-def state(tool: AnyTool, *, cost: Cost = "free", changes: bool = False, repeatable: bool = False, looks_up: bool = False) -> AnyTool:
+def state(
+    tool: AnyTool, *, cost: Cost = "free", changes: bool = False, repeatable: bool = False, looks_up: bool = False
+) -> AnyTool:
     """Write a tool's facts into its metadata: `state(send_mail, changes=True)`.
 
     Args:
@@ -61,5 +63,11 @@ def state(tool: AnyTool, *, cost: Cost = "free", changes: bool = False, repeatab
     Returns:
         The same tool.
     """
-    tool.metadata = {**(tool.metadata or {}), "cost": cost, "changes": changes, "repeatable": repeatable, "looks_up": looks_up}
+    tool.metadata = {
+        **(tool.metadata or {}),
+        "cost": cost,
+        "changes": changes,
+        "repeatable": repeatable,
+        "looks_up": looks_up,
+    }
     return tool

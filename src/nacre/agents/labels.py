@@ -54,7 +54,9 @@ LABELS = _table(_WEAK, _STRONG)
 
 
 def _alternatives(sources: tuple[dict[Kind, str], ...]) -> str:
-    words = sorted((word for source in sources for kind in source.values() for word in kind.split()), key=len, reverse=True)
+    words = sorted(
+        (word for source in sources for kind in source.values() for word in kind.split()), key=len, reverse=True
+    )
     return "|".join(word.replace("_", r"[ _\-]{0,2}") for word in words)
 
 

@@ -146,7 +146,9 @@ class _Reader:
             if self.text[self.at] in "}｝":
                 self.at += 1
                 return result
-            key = str(self._string(_COLONS) if self.text[self.at] in _OPEN_QUOTES else self._bare(_COLONS + _ENDS, raw=True))
+            key = str(
+                self._string(_COLONS) if self.text[self.at] in _OPEN_QUOTES else self._bare(_COLONS + _ENDS, raw=True)
+            )
             self.skip()
             if key.startswith("\\") or self.at >= len(self.text) or self.text[self.at] not in _COLONS:
                 raise ValueError("a key without a value")

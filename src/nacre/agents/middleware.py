@@ -45,7 +45,13 @@ class TextProtocol(ChatModelDecorator):
 
     repairs: int = Field(default=1, ge=0)
 
-    def bind_tools(self, tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool], *, tool_choice: str | None = None, **kwargs: Any) -> Runnable[Any, AIMessage]:
+    def bind_tools(
+        self,
+        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],
+        *,
+        tool_choice: str | None = None,
+        **kwargs: Any,
+    ) -> Runnable[Any, AIMessage]:
         """Bind tools to this layer; the inner model never sees them but as text."""
         choice = {} if tool_choice is None else {"tool_choice": tool_choice}
         return self.bind(tools=[convert_to_openai_tool(tool) for tool in tools], **choice, **kwargs)
@@ -64,11 +70,20 @@ class TextProtocol(ChatModelDecorator):
             reply = yield from self.ask(asked, **options)
             step = parse_react(text_of(reply), names)
             if step.action is not None:
-                call = {"type": "tool_call", "id": f"call_{uuid.uuid4().hex[:12]}", "name": step.action, "args": _arguments(step.action_input, names.arguments.get(step.action, ()))}
+                call = {
+                    "type": "tool_call",
+                    "id": f"call_{uuid.uuid4().hex[:12]}",
+                    "name": step.action,
+                    "args": _arguments(step.action_input, names.arguments.get(step.action, ())),
+                }
                 return with_text(reply, step.thought).model_copy(update={"tool_calls": [call]})
             if step.answer:
                 return with_text(reply, step.answer)
-            asked = [*asked, AIMessage(text_of(reply) or "…"), *prompts.load("react/repair", language).render(call=_call(tools[0], language))]
+            asked = [
+                *asked,
+                AIMessage(text_of(reply) or "…"),
+                *prompts.load("react/repair", language).render(call=_call(tools[0], language)),
+            ]
         return reply
 
 
@@ -109,7 +124,9 @@ def _instruction(tools: Sequence[dict[str, Any]], language: Language) -> list[Ba
 def _call(tool: dict[str, Any], language: Language) -> str:
     _, action, given, _ = LABELS[language]
     properties = tool["function"].get("parameters", {}).get("properties", {})
-    return f"{action}{tool['function']['name']}\n{given}{json.dumps(dict.fromkeys(properties, '…'), ensure_ascii=False)}"
+    return (
+        f"{action}{tool['function']['name']}\n{given}{json.dumps(dict.fromkeys(properties, '…'), ensure_ascii=False)}"
+    )
 
 
 def _arguments(given: Any, names: tuple[str, ...]) -> dict[str, Any]:

@@ -13,10 +13,53 @@ _NOT_WORD = re.compile(r"[\W_]+")
 _PREFIX = re.compile(r"^(?:functions?|tools?|default_api)[.:/]", re.IGNORECASE)
 
 FINISH = frozenset(
-    ["finish", "finished", "finalanswer", "answer", "final", "finalresponse", "finalanswertool", "done", "完成", "结束", "結束", "最终答案", "最終答案", "最终回答", "回答", "答案", "给出答案"]
+    [
+        "finish",
+        "finished",
+        "finalanswer",
+        "answer",
+        "final",
+        "finalresponse",
+        "finalanswertool",
+        "done",
+        "完成",
+        "结束",
+        "結束",
+        "最终答案",
+        "最終答案",
+        "最终回答",
+        "回答",
+        "答案",
+        "给出答案",
+    ]
 )
 NOTHING = frozenset(
-    ["none", "na", "null", "nil", "no", "nothing", "noaction", "noactionneeded", "noactionrequired", "notool", "notoolneeded", "notapplicable", "notneeded", "无", "無", "没有", "沒有", "不需要", "无需", "無需", "无需行动", "不需要行动", "不需要工具", "无行动"]
+    [
+        "none",
+        "na",
+        "null",
+        "nil",
+        "no",
+        "nothing",
+        "noaction",
+        "noactionneeded",
+        "noactionrequired",
+        "notool",
+        "notoolneeded",
+        "notapplicable",
+        "notneeded",
+        "无",
+        "無",
+        "没有",
+        "沒有",
+        "不需要",
+        "无需",
+        "無需",
+        "无需行动",
+        "不需要行动",
+        "不需要工具",
+        "无行动",
+    ]
 )
 
 
@@ -90,7 +133,9 @@ class ToolNames:
         """
         lowered = text.casefold()
         hits = [name for name in self.arguments if _stands_in(name.casefold(), lowered)]
-        longest = [name for name in hits if not any(name != other and name.casefold() in other.casefold() for other in hits)]
+        longest = [
+            name for name in hits if not any(name != other and name.casefold() in other.casefold() for other in hits)
+        ]
         return longest[0] if len(longest) == 1 else None
 
 
@@ -98,7 +143,9 @@ def _stands_in(name: str, text: str) -> bool:
     at = text.find(name)
     while at >= 0:
         before, after = text[at - 1 : at], text[at + len(name) : at + len(name) + 1]
-        if not (before.isascii() and (before.isalnum() or before == "_")) and not (after.isascii() and (after.isalnum() or after == "_")):
+        if not (before.isascii() and (before.isalnum() or before == "_")) and not (
+            after.isascii() and (after.isalnum() or after == "_")
+        ):
             return True
         at = text.find(name, at + 1)
     return False

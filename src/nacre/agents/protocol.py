@@ -19,11 +19,24 @@ from nacre.agents.trajectory import ActionInput, Step
 from nacre.expect import expect
 
 _THINK = ("think", "thinking", "reasoning", "thought_process", "scratchpad")
-THINK_PAIRS = [(f"<{name}>", f"</{name}>") for name in _THINK] + [("◁think▷", "◁/think▷"), ("<|begin_of_thought|>", "<|end_of_thought|>")]
-_SPECIAL = re.compile(r"<\|(?:im_end|im_start|eot_id|end_of_text|endoftext|end|assistant|eom_id|user|observation)\|>|</s>|<s>|\[/?INST\]|<｜end▁of▁sentence｜>")
-_INNER_INPUT = re.compile(r"(?:(?<![A-Za-z])(?:Action|Tool)[ _]?Input|行动输入|动作输入|行動輸入|工具输入)[*_]{0,3}[ ]?[:：][*_]{0,3}", re.IGNORECASE)
-_INNER_OBSERVATION = re.compile(r"(?:(?<=\s)|(?<=[。”\"]))[*_]{0,3}(?:Observation|观察结果|观察|觀察)[ ]?\d{0,3}[*_]{0,3}[ ]?[:：]")
-_SAID_ANSWER = re.compile(r"(?:final answer is|最终答案是|最终答案为|最終答案是|答案是|答案为)[ ]?[:：]?[ ]?(?P<answer>[^\n]{1,2000})", re.IGNORECASE)
+THINK_PAIRS = [(f"<{name}>", f"</{name}>") for name in _THINK] + [
+    ("◁think▷", "◁/think▷"),
+    ("<|begin_of_thought|>", "<|end_of_thought|>"),
+]
+_SPECIAL = re.compile(
+    r"<\|(?:im_end|im_start|eot_id|end_of_text|endoftext|end|assistant|eom_id|user|observation)\|>|</s>|<s>|\[/?INST\]|<｜end▁of▁sentence｜>"
+)
+_INNER_INPUT = re.compile(
+    r"(?:(?<![A-Za-z])(?:Action|Tool)[ _]?Input|行动输入|动作输入|行動輸入|工具输入)[*_]{0,3}[ ]?[:：][*_]{0,3}",
+    re.IGNORECASE,
+)
+_INNER_OBSERVATION = re.compile(
+    r"(?:(?<=\s)|(?<=[。”\"]))[*_]{0,3}(?:Observation|观察结果|观察|觀察)[ ]?\d{0,3}[*_]{0,3}[ ]?[:：]"
+)
+_SAID_ANSWER = re.compile(
+    r"(?:final answer is|最终答案是|最终答案为|最終答案是|答案是|答案为)[ ]?[:：]?[ ]?(?P<answer>[^\n]{1,2000})",
+    re.IGNORECASE,
+)
 _CLOSING_TAG = re.compile(r"(?:\s*</[A-Za-z_]{1,20}>)+\s*$")
 MAX_LABELS = 64  # more labels than that before the first readable action is noise
 MAX_LINES = 64
@@ -131,7 +144,11 @@ def _is_reply(text: str, labels: list[Label], names: ToolNames) -> bool:
     if Kind.ACTION in kinds:
         action = labels[kinds.index(Kind.ACTION)]
         spelled = text[action.body :].split("\n", 1)[0]
-        return Kind.INPUT in kinds or names.find(spelled) is not None or (bool(names.arguments) and _call(spelled, names) is not None)
+        return (
+            Kind.INPUT in kinds
+            or names.find(spelled) is not None
+            or (bool(names.arguments) and _call(spelled, names) is not None)
+        )
     return bool(labels) and labels[0].kind is Kind.ANSWER and not text[: labels[0].start].strip()
 
 
@@ -349,7 +366,9 @@ def _embedded_object(text: str, names: ToolNames) -> Step | None:
 def _line_call(line: str, rest: str, names: ToolNames, *, alone: bool) -> Call | None:
     """`search[…]` or `search("…")` on a line of its own; unknown names count only as the whole reply in brackets."""
     call = read_call(line, names)
-    if call and (call[0] in names.arguments or (fold(call[0]) in FINISH and line.rstrip().endswith(("]", ")", "）", "】", "}")))):
+    if call and (
+        call[0] in names.arguments or (fold(call[0]) in FINISH and line.rstrip().endswith(("]", ")", "）", "】", "}")))
+    ):
         return call
     known = names.find(line) if len(line) < 80 else None
     if known and rest.lstrip()[:1] in ("{", "`"):  # GLM-4 writes the name on one line and the arguments on the next

@@ -67,7 +67,9 @@ class StepEcho(Runnable[str, AIMessage]):
         """The step's text as one chunk without content."""
         yield AIMessageChunk(content=[] if self.blocks else "", additional_kwargs={"reasoning_content": input})
 
-    async def astream(self, input: str, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncIterator[AIMessage]:
+    async def astream(
+        self, input: str, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> AsyncIterator[AIMessage]:
         """The step's text as one chunk without content."""
         for chunk in self.stream(input):
             yield chunk
@@ -83,17 +85,28 @@ class AgentRun:
         trajectory: steps of an earlier run to go on from.
     """
 
-    def __init__(self, agent: ReAct, messages: list[BaseMessage], kwargs: dict[str, Any], trajectory: Trajectory) -> None:
+    def __init__(
+        self, agent: ReAct, messages: list[BaseMessage], kwargs: dict[str, Any], trajectory: Trajectory
+    ) -> None:
         self.agent = agent
         self.conversation = messages
         self.kwargs = kwargs
         self.question = clean_text(last_user_text(messages))
         self.language = agent.language if agent.language != "auto" else language_of(self.question)
-        self.speech: Speech = choose(agent.inner, agent.toolbox, self.language, "native" if "tools" in kwargs and agent.protocol == "auto" else agent.protocol)
+        self.speech: Speech = choose(
+            agent.inner,
+            agent.toolbox,
+            self.language,
+            "native" if "tools" in kwargs and agent.protocol == "auto" else agent.protocol,
+        )
         self.budget = Budget(agent.max_steps, agent.max_seconds, agent.max_tokens, CURRENT.get())
         self.turns = [Turn((step,)) for step in trajectory if step.action is not None]
         self.budget.steps = len(self.turns)
-        self.fixed = INSTRUCTION + estimate_tokens(agent.toolbox.describe()) + sum(estimate_tokens(text_of(message)) for message in messages)
+        self.fixed = (
+            INSTRUCTION
+            + estimate_tokens(agent.toolbox.describe())
+            + sum(estimate_tokens(text_of(message)) for message in messages)
+        )
         self.evidence = Evidence()
         self.sourced: list[Step] = []
         self.taken = {self._key(step): step for turn in self.turns for step in turn.steps}
@@ -145,7 +158,9 @@ class AgentRun:
         while True:
             asked = self.speech.messages(self.conversation, self._visible())
             try:
-                reply: AIMessage = yield self._call(self.speech.target, asked, self.speech.options(self.kwargs), showing)
+                reply: AIMessage = yield self._call(
+                    self.speech.target, asked, self.speech.options(self.kwargs), showing
+                )
             except Exception as error:
                 other = self.speech.after(error)
                 if other is None:
@@ -157,11 +172,26 @@ class AgentRun:
                 self.hiding = self.hiding or hides_reasoning(text_of(reply))
                 return reply
 
-    def _call(self, target: Runnable[Any, Any], asked: list[BaseMessage], options: dict[str, Any], showing: bool, *, last: bool = False) -> Call:
+    def _call(
+        self,
+        target: Runnable[Any, Any],
+        asked: list[BaseMessage],
+        options: dict[str, Any],
+        showing: bool,
+        *,
+        last: bool = False,
+    ) -> Call:
         """A call of the model whose final answer, if it turns out to be one, is shown while it is written."""
         if not showing:
             return Call(target, asked, options)
-        return Call(target, asked, options, live=True, through=LiveAnswer(AnswerReader(last=last), self.evidence.numbers), quiet=True)
+        return Call(
+            target,
+            asked,
+            options,
+            live=True,
+            through=LiveAnswer(AnswerReader(last=last), self.evidence.numbers),
+            quiet=True,
+        )
 
     def _may_show(self) -> bool:
         """Whether an answer can be certain before the reply is whole.
@@ -236,14 +266,19 @@ class AgentRun:
             arguments = decision
         elif decision is not True:
             reason = f": {decision}" if isinstance(decision, str) else "."
-            return replace(step, observation=tr(f"This call was not approved{reason}", f"该调用未获批准{reason}"), status="denied")
+            return replace(
+                step, observation=tr(f"This call was not approved{reason}", f"该调用未获批准{reason}"), status="denied"
+            )
         return ToolRun(spec, arguments, self._timeout(), self.budget)
 
     def _repeated(self, step: Step) -> Step | None:
         """The earlier step that did the same; it counts towards the loop breaker."""
         known = self.taken.get(self._key(step))
         self.taken.setdefault(self._key(step), step)
-        if known is not None and not (known.action in self.agent.toolbox.specs and facts_of(self.agent.toolbox.specs[known.action].tool).repeatable):
+        if known is not None and not (
+            known.action in self.agent.toolbox.specs
+            and facts_of(self.agent.toolbox.specs[known.action].tool).repeatable
+        ):
             self.repeats += 1
         return known
 
@@ -264,7 +299,9 @@ class AgentRun:
             return True
         if self.agent.approve is None:
             return tr("it needs a person's approval and nobody can be asked", "需要人工批准，但没有可询问的人")
-        request = ApprovalRequest(spec.tool.name, arguments, "named" if named else "provenance", suspicious, step.thought)
+        request = ApprovalRequest(
+            spec.tool.name, arguments, "named" if named else "provenance", suspicious, step.thought
+        )
         decision: Decision = yield Call(_asking(self.agent.approve), request)
         return decision
 
@@ -274,11 +311,18 @@ class AgentRun:
 
     def _observed(self, step: Step, run: Runnable[Any, Outcome], outcome: Outcome) -> Step:
         assert isinstance(run, ToolRun)
-        limit = min(self.agent.max_observation, self._window())  # a quarter of the window, at about four characters a token
+        limit = min(
+            self.agent.max_observation, self._window()
+        )  # a quarter of the window, at about four characters a token
         sources = self.evidence.add(outcome.artifact) if outcome.ok else None
         text = as_text(sources if sources is not None else outcome.result, limit)
         observed = replace(
-            step, action=run.tool.name, action_input=run.arguments, observation=text, status="ok" if outcome.ok else "error", seconds=outcome.seconds
+            step,
+            action=run.tool.name,
+            action_input=run.arguments,
+            observation=text,
+            status="ok" if outcome.ok else "error",
+            seconds=outcome.seconds,
         )
         self.taken[self._key(observed)] = observed
         if sources is not None:
@@ -294,7 +338,9 @@ class AgentRun:
         if self.agent.on_step is not None:
             self.agent.on_step(step)
         if step.answer is None and step.status != "repair":
-            text = f"{step.thought}\n→ {step.action} {clip(input_text(step.action_input), 500)}\n← {clip(step.observation or '', 1000)}\n\n".lstrip("\n")
+            text = f"{step.thought}\n→ {step.action} {clip(input_text(step.action_input), 500)}\n← {clip(step.observation or '', 1000)}\n\n".lstrip(
+                "\n"
+            )
             self.echoed += text
             yield Call(StepEcho(self.blocks), text, live=True)
 
@@ -347,12 +393,21 @@ class AgentRun:
         if step.action is not None or reply.tool_calls:
             return (yield from self._refuse(reason))
         said = _NEXT_QUESTION.split(step.answer if step.answer is not None else step.thought, maxsplit=1)[0]
-        return (yield from self._answer(reply, _tidy(Step(thought=step.thought if step.answer is not None else "", answer=said)), reason))
+        return (
+            yield from self._answer(
+                reply, _tidy(Step(thought=step.thought if step.answer is not None else "", answer=said)), reason
+            )
+        )
 
     def _found(self) -> str:
         """All that was observed: documents as numbered sources, the rest as framed data."""
         room = self._window()  # about a quarter of the window, at four characters a token
-        others = [shown(step) for turn in self._visible() for step in turn.steps if step.status == "ok" and step.observation and step not in self.sourced]
+        others = [
+            shown(step)
+            for turn in self._visible()
+            for step in turn.steps
+            if step.status == "ok" and step.observation and step not in self.sourced
+        ]
         blocks = [render_sources(self.evidence.sources(room))] if self.evidence.documents else []
         return "\n\n".join([*blocks, *others]) or tr("(nothing)", "（没有查到内容）")
 
@@ -366,9 +421,13 @@ class AgentRun:
     def _labelled(self, reply: AIMessage, stopped: str) -> AIMessage:
         """The answer with all that is known of the run."""
         if self.echoed:
-            reply = reply.model_copy(update={"additional_kwargs": {**reply.additional_kwargs, "reasoning_content": self.echoed}})
+            reply = reply.model_copy(
+                update={"additional_kwargs": {**reply.additional_kwargs, "reasoning_content": self.echoed}}
+            )
         steps = [step for turn in self.turns for step in turn.steps]
-        return with_nacre(reply, trajectory=to_data(steps), usage=self.budget.data(), stopped=stopped, protocol=self.speech.name)
+        return with_nacre(
+            reply, trajectory=to_data(steps), usage=self.budget.data(), stopped=stopped, protocol=self.speech.name
+        )
 
 
 def _tidy(step: Step) -> Step:
@@ -386,4 +445,8 @@ def _asking(approve: Any) -> Runnable[ApprovalRequest, Any]:
         answer = approve(request)
         return await cast(Awaitable[Any], answer) if hasattr(answer, "__await__") else answer
 
-    return RunnableLambda(ask if inspect.iscoroutinefunction(approve) else approve, None if inspect.iscoroutinefunction(approve) else ask, name="approval")
+    return RunnableLambda(
+        ask if inspect.iscoroutinefunction(approve) else approve,
+        None if inspect.iscoroutinefunction(approve) else ask,
+        name="approval",
+    )

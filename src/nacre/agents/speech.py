@@ -87,7 +87,9 @@ class TextSpeech:
         self.toolbox = toolbox
         self.language = language
         self.stops = stops
-        self._instruction = prompts.load("react/text", language).render(tools=toolbox.describe(), call=example_call(toolbox, language))
+        self._instruction = prompts.load("react/text", language).render(
+            tools=toolbox.describe(), call=example_call(toolbox, language)
+        )
         self._head: list[BaseMessage] = []  # a speech serves one run, and so one conversation
         self._rendered = _Rendered(self._turn)
 
@@ -198,11 +200,19 @@ class NativeSpeech:
         calls = list(reply.tool_calls) if reply else []
         if reply is None or len(calls) != len(turn.steps):
             calls = [
-                {"type": "tool_call", "id": f"call_{id(turn):x}_{at}", "name": step.action or "", "args": _as_arguments(step)}
+                {
+                    "type": "tool_call",
+                    "id": f"call_{id(turn):x}_{at}",
+                    "name": step.action or "",
+                    "args": _as_arguments(step),
+                }
                 for at, step in enumerate(turn.steps)
             ]
             reply = AIMessage(turn.steps[0].thought, tool_calls=calls)
-        results = [ToolMessage(shown(step), tool_call_id=str(call["id"]), name=step.action) for call, step in zip(calls, turn.steps, strict=True)]
+        results = [
+            ToolMessage(shown(step), tool_call_id=str(call["id"]), name=step.action)
+            for call, step in zip(calls, turn.steps, strict=True)
+        ]
         return [reply, *results]
 
     def options(self, kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -242,7 +252,9 @@ class NativeSpeech:
         Returns:
             The text protocol when tools were refused, else None.
         """
-        refused = isinstance(error, NotImplementedError) or any(word in str(error).lower() for word in ("tool", "function call"))
+        refused = isinstance(error, NotImplementedError) or any(
+            word in str(error).lower() for word in ("tool", "function call")
+        )
         return self.fallback if refused else None
 
 
@@ -254,7 +266,9 @@ class _Rendered:
 
     def __init__(self, write: Callable[[Turn], list[BaseMessage]]) -> None:
         self._write = write
-        self._kept: dict[int, tuple[Turn, list[BaseMessage]]] = {}  # the turn is kept with it, so that its id stays its own
+        self._kept: dict[
+            int, tuple[Turn, list[BaseMessage]]
+        ] = {}  # the turn is kept with it, so that its id stays its own
 
     def __call__(self, turns: Sequence[Turn]) -> list[BaseMessage]:
         out: list[BaseMessage] = []
@@ -298,7 +312,10 @@ def _native_steps(reply: AIMessage) -> tuple[Step, ...]:
     thought = strip_reasoning(text_of(reply)).strip()
     calls: list[tuple[str, Any]] = [(call["name"], call["args"]) for call in reply.tool_calls]
     calls += [(call.get("name") or "", read_input(call.get("args") or "")) for call in reply.invalid_tool_calls]
-    return tuple(Step(thought=clip(thought, 4000) if at == 0 else "", action=name, action_input=given) for at, (name, given) in enumerate(calls[:MAX_CALLS]))
+    return tuple(
+        Step(thought=clip(thought, 4000) if at == 0 else "", action=name, action_input=given)
+        for at, (name, given) in enumerate(calls[:MAX_CALLS])
+    )
 
 
 def _as_arguments(step: Step) -> dict[str, Any]:

@@ -135,7 +135,10 @@ class ToolRun(Runnable[Any, Outcome]):
         return Outcome(_what_went_wrong(self.spec, value), ok=False, seconds=seconds)
 
     def _late(self, begin: float) -> Outcome:
-        text = tr(f"{self.tool.name} gave no result within {self.timeout_s:g} s.", f"{self.tool.name} 在 {self.timeout_s:g} 秒内没有返回结果。")
+        text = tr(
+            f"{self.tool.name} gave no result within {self.timeout_s:g} s.",
+            f"{self.tool.name} 在 {self.timeout_s:g} 秒内没有返回结果。",
+        )
         return Outcome(text, ok=False, seconds=time.monotonic() - begin)
 
 
@@ -172,7 +175,9 @@ class Toolbox:
         for item in tools:
             tool = as_tool(item)
             if tool.name in self.specs:
-                raise UsageError(tr(f"Two tools are called {tool.name!r}. Rename one.", f"有两个工具同名：{tool.name!r}。请改名。"))
+                raise UsageError(
+                    tr(f"Two tools are called {tool.name!r}. Rename one.", f"有两个工具同名：{tool.name!r}。请改名。")
+                )
             self.specs[tool.name] = Spec.of(tool)
         self.names = ToolNames.of(self.tools)
 
@@ -187,7 +192,10 @@ class Toolbox:
         Returns:
             One line a tool: name, arguments, what it does.
         """
-        return "\n".join(f"- {name}({spec.signature}): {' '.join(spec.tool.description.split())}" for name, spec in self.specs.items())
+        return "\n".join(
+            f"- {name}({spec.signature}): {' '.join(spec.tool.description.split())}"
+            for name, spec in self.specs.items()
+        )
 
     def find(self, name: str) -> Spec:
         """Find a tool by the name that a model wrote.
@@ -207,7 +215,11 @@ class Toolbox:
             hint = tr(f" Did you mean {near[0]}?", f"您是否想用 {near[0]}？") if near else ""
             known = ", ".join(self.specs) or "-"
             raise ToolError(
-                tr(f"There is no tool {name[:80]!r}.{hint} There are: {known}.", f"没有名为 {name[:80]!r} 的工具。{hint}可用：{known}。"), tool=name
+                tr(
+                    f"There is no tool {name[:80]!r}.{hint} There are: {known}.",
+                    f"没有名为 {name[:80]!r} 的工具。{hint}可用：{known}。",
+                ),
+                tool=name,
             )
         return self.specs[found]
 
@@ -230,7 +242,12 @@ def as_tool(item: Any) -> BaseTool:
         try:
             return cast(BaseTool, make_tool(item))
         except ValueError as error:
-            raise UsageError(tr(f"{item!r} cannot be a tool: {error} Give the function a docstring.", f"{item!r} 不能作为工具：{error} 请为函数写上文档字符串。")) from error
+            raise UsageError(
+                tr(
+                    f"{item!r} cannot be a tool: {error} Give the function a docstring.",
+                    f"{item!r} 不能作为工具：{error} 请为函数写上文档字符串。",
+                )
+            ) from error
     raise UsageError(
         tr(
             f"{type(item).__name__} is no tool. Give a LangChain tool or a function with a docstring.",

@@ -38,7 +38,10 @@ class Turn:
     @cached_property
     def tokens(self) -> int:
         """About how many tokens the turn takes in a prompt."""
-        return sum(20 + estimate_tokens(step.thought + input_text(step.action_input) + (step.observation or "")) for step in self.steps)
+        return sum(
+            20 + estimate_tokens(step.thought + input_text(step.action_input) + (step.observation or ""))
+            for step in self.steps
+        )
 
 
 def estimate_tokens(text: str) -> int:
@@ -97,5 +100,7 @@ def fit(turns: Sequence[Turn], tokens: int) -> tuple[list[Turn], int]:
 
 
 def _shrunk(turn: Turn, limit: int) -> Turn:
-    steps = tuple(replace(step, observation=clip(step.observation, limit)) if step.observation else step for step in turn.steps)
+    steps = tuple(
+        replace(step, observation=clip(step.observation, limit)) if step.observation else step for step in turn.steps
+    )
     return replace(turn, steps=steps)

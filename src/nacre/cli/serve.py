@@ -15,11 +15,32 @@ from nacre.language import os_reason, tr
 if TYPE_CHECKING:
     from nacre.server.settings import Settings
 
-ConfigOption = Annotated[Path | None, typer.Option("--config", parser=folder, metavar="<path>", help=tr("A nacre.yaml; `nacre init` writes one.", "nacre.yaml 文件；可用 `nacre init` 生成。"))]
-OptionalKb = Annotated[Path | None, typer.Option("--kb", parser=folder, metavar="<path>", help=tr("Folder of the knowledge base.", "知识库文件夹。"))]
-DataOption = Annotated[Path | None, typer.Option("--data", parser=folder, metavar="<path>", help=tr("Where the server keeps keys and uploads.", "服务器保存密钥和上传文件的位置。"))]
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        parser=folder,
+        metavar="<path>",
+        help=tr("A nacre.yaml; `nacre init` writes one.", "nacre.yaml 文件；可用 `nacre init` 生成。"),
+    ),
+]
+OptionalKb = Annotated[
+    Path | None,
+    typer.Option("--kb", parser=folder, metavar="<path>", help=tr("Folder of the knowledge base.", "知识库文件夹。")),
+]
+DataOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        parser=folder,
+        metavar="<path>",
+        help=tr("Where the server keeps keys and uploads.", "服务器保存密钥和上传文件的位置。"),
+    ),
+]
 HostOption = Annotated[str | None, typer.Option("--host", help=tr("Address to listen on.", "监听地址。"))]
-PortOption = Annotated[int | None, typer.Option("--port", min=0, max=65535, help=tr("Port to listen on.", "监听端口。"))]
+PortOption = Annotated[
+    int | None, typer.Option("--port", min=0, max=65535, help=tr("Port to listen on.", "监听端口。"))
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -29,7 +50,9 @@ def register(app: typer.Typer) -> None:
         app: the command line.
     """
     app.command(help=tr("Serve an OpenAI-compatible API and a web page.", "启动 OpenAI 兼容接口与网页。"))(serve)
-    app.command(help=tr("Serve MCP clients: search, ask, read, compute.", "为 MCP 客户端提供检索、问答、阅读与计算。"))(mcp)
+    app.command(help=tr("Serve MCP clients: search, ask, read, compute.", "为 MCP 客户端提供检索、问答、阅读与计算。"))(
+        mcp
+    )
     app.command(help=tr("Write a nacre.yaml to begin with.", "生成一份 nacre.yaml。"))(init)
     app.command(help=tr("Show the server's kept questions and answers.", "查看服务器保存的问答记录。"))(trace)
     keys = typer.Typer(help=tr("API keys of the server.", "服务器的 API 密钥。"), no_args_is_help=True)
@@ -47,9 +70,15 @@ def serve(
     config: ConfigOption = None,
     data: DataOption = None,
     who: Annotated[
-        str | None, typer.Option("--as", help=tr("As whom to search while there are no keys, comma separated.", "无密钥时的检索身份，逗号分隔。"))
+        str | None,
+        typer.Option(
+            "--as",
+            help=tr("As whom to search while there are no keys, comma separated.", "无密钥时的检索身份，逗号分隔。"),
+        ),
     ] = None,
-    trace: Annotated[bool | None, typer.Option("--trace", help=tr("Keep questions and answers.", "保存问答记录。"))] = None,
+    trace: Annotated[
+        bool | None, typer.Option("--trace", help=tr("Keep questions and answers.", "保存问答记录。"))
+    ] = None,
 ) -> None:
     """Serve the knowledge base until interrupted."""
     from nacre.optional import need
@@ -58,7 +87,9 @@ def serve(
     need("fastapi", extra="serve")
     from nacre.server.run import serve as run
 
-    settings = _settings(config, kb, model=model, host=host, port=port, data=data, principals=principals(who), trace=trace)
+    settings = _settings(
+        config, kb, model=model, host=host, port=port, data=data, principals=principals(who), trace=trace
+    )
     run(settings)
 
 
@@ -66,17 +97,27 @@ def mcp(
     kb: OptionalKb = None,
     model: ModelOption = None,
     config: ConfigOption = None,
-    transport: Annotated[str, typer.Option("--transport", help=tr("stdio, or http for streamable HTTP.", "stdio，或 http（可流式 HTTP）。"))] = "stdio",
+    transport: Annotated[
+        str,
+        typer.Option("--transport", help=tr("stdio, or http for streamable HTTP.", "stdio，或 http（可流式 HTTP）。")),
+    ] = "stdio",
     host: HostOption = None,
     port: PortOption = None,
-    who: Annotated[str | None, typer.Option("--as", help=tr("As whom to search, comma separated.", "检索身份，逗号分隔。"))] = None,
+    who: Annotated[
+        str | None, typer.Option("--as", help=tr("As whom to search, comma separated.", "检索身份，逗号分隔。"))
+    ] = None,
 ) -> None:
     """Serve MCP clients until interrupted."""
     from nacre.optional import need
 
     need("mcp", extra="mcp")
     if transport not in ("stdio", "http"):
-        raise UsageError(tr(f"--transport is {transport!r}; choose stdio or http.", f"--transport 为 {transport!r}；请选 stdio 或 http。"))
+        raise UsageError(
+            tr(
+                f"--transport is {transport!r}; choose stdio or http.",
+                f"--transport 为 {transport!r}；请选 stdio 或 http。",
+            )
+        )
     settings = _settings(config, kb, model=model, host=host, port=port, principals=principals(who))
     if transport == "http":
         need("uvicorn", extra="serve")
@@ -99,12 +140,25 @@ def init(
         with path.open("x", encoding="utf-8") as file:
             file.write(TEMPLATE)
     except OSError as error:
-        raise UsageError(tr(f"{path} cannot be written: {os_reason(error)}.", f"无法写入 {path}：{os_reason(error)}。")) from error
-    console().print(tr(f"{path} is written. Start: nacre serve --config {path}", f"已写入 {path}。启动：nacre serve --config {path}"), markup=False)
+        raise UsageError(
+            tr(f"{path} cannot be written: {os_reason(error)}.", f"无法写入 {path}：{os_reason(error)}。")
+        ) from error
+    console().print(
+        tr(
+            f"{path} is written. Start: nacre serve --config {path}",
+            f"已写入 {path}。启动：nacre serve --config {path}",
+        ),
+        markup=False,
+    )
 
 
 def trace(
-    request: Annotated[str | None, typer.Argument(help=tr("Id of a request; without it the last ones are listed.", "请求编号；省略则列出最近的记录。"))] = None,
+    request: Annotated[
+        str | None,
+        typer.Argument(
+            help=tr("Id of a request; without it the last ones are listed.", "请求编号；省略则列出最近的记录。")
+        ),
+    ] = None,
     kb: OptionalKb = None,
     config: ConfigOption = None,
     data: DataOption = None,
@@ -118,7 +172,12 @@ def trace(
     rows = [row for row in latest(records, 1000 if request else 20) if request in (None, row["request"])]
     records.close()
     if request and not rows:
-        raise UsageError(tr(f"There is no trace of {request!r}. Start the server with --trace.", f"没有 {request!r} 的记录。请用 --trace 启动服务器。"))
+        raise UsageError(
+            tr(
+                f"There is no trace of {request!r}. Start the server with --trace.",
+                f"没有 {request!r} 的记录。请用 --trace 启动服务器。",
+            )
+        )
     if as_json:
         print_json({"traces": rows})
         return
@@ -134,12 +193,28 @@ def add_key(
     kb: OptionalKb = None,
     config: ConfigOption = None,
     data: DataOption = None,
-    who: Annotated[str | None, typer.Option("--principals", help=tr("As whom it searches, comma separated.", "检索身份，逗号分隔。"))] = None,
-    read_only: Annotated[bool, typer.Option("--read-only", help=tr("It may ask, and change nothing.", "只能提问，不能修改。"))] = False,
-    per_minute: Annotated[int | None, typer.Option("--per-minute", min=1, help=tr("Requests a minute.", "每分钟请求数。"))] = None,
-    tokens_per_day: Annotated[int | None, typer.Option("--tokens-per-day", min=1, help=tr("Tokens a day.", "每日 token 数。"))] = None,
+    who: Annotated[
+        str | None,
+        typer.Option("--principals", help=tr("As whom it searches, comma separated.", "检索身份，逗号分隔。")),
+    ] = None,
+    read_only: Annotated[
+        bool, typer.Option("--read-only", help=tr("It may ask, and change nothing.", "只能提问，不能修改。"))
+    ] = False,
+    per_minute: Annotated[
+        int | None, typer.Option("--per-minute", min=1, help=tr("Requests a minute.", "每分钟请求数。"))
+    ] = None,
+    tokens_per_day: Annotated[
+        int | None, typer.Option("--tokens-per-day", min=1, help=tr("Tokens a day.", "每日 token 数。"))
+    ] = None,
     spend_limit: Annotated[
-        str | None, typer.Option("--spend-limit", help=tr("Money a day or a month: 5.00/day, in the currency of `prices`.", "每日或每月的金额上限，如 5.00/day，币种见 `prices`。"))
+        str | None,
+        typer.Option(
+            "--spend-limit",
+            help=tr(
+                "Money a day or a month: 5.00/day, in the currency of `prices`.",
+                "每日或每月的金额上限，如 5.00/day，币种见 `prices`。",
+            ),
+        ),
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -169,7 +244,9 @@ def add_key(
     print(tr("Keep it: it is not shown again.", "请妥善保存：密钥不会再次显示。"), file=sys.stderr)
 
 
-def list_keys(kb: OptionalKb = None, config: ConfigOption = None, data: DataOption = None, as_json: JsonFlag = False) -> None:
+def list_keys(
+    kb: OptionalKb = None, config: ConfigOption = None, data: DataOption = None, as_json: JsonFlag = False
+) -> None:
     """List the keys."""
     from nacre.server.keys import Keys
 
@@ -209,7 +286,10 @@ def _add_spending(rows: list[dict[str, Any]], settings: Settings) -> None:
     records = Records(settings.data)
     for row in rows:
         period = SpendLimit.parse(row["spend_limit"]).period if row["spend_limit"] else "month"
-        row |= {"spent": float(spent(records, row["id"], settings.prices.currency, period)), "currency": settings.prices.currency}
+        row |= {
+            "spent": float(spent(records, row["id"], settings.prices.currency, period)),
+            "currency": settings.prices.currency,
+        }
     records.close()
 
 
@@ -226,7 +306,12 @@ def revoke_key(
     found = store.revoke(name)
     store.close()
     if not found:
-        raise UsageError(tr(f"There is no key {name!r}. `nacre keys list` shows them.", f"没有密钥 {name!r}。可用 `nacre keys list` 查看。"))
+        raise UsageError(
+            tr(
+                f"There is no key {name!r}. `nacre keys list` shows them.",
+                f"没有密钥 {name!r}。可用 `nacre keys list` 查看。",
+            )
+        )
 
 
 def _settings(config: Path | None, kb: Path | None, **given: object) -> Settings:

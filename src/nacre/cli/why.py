@@ -19,7 +19,8 @@ def register(app: typer.Typer) -> None:
     """
     app.command(
         help=tr(
-            "Say where an expected passage was lost, and what brings it back.", "说明期望的段落在哪一步丢失，以及如何找回。"
+            "Say where an expected passage was lost, and what brings it back.",
+            "说明期望的段落在哪一步丢失，以及如何找回。",
         )
     )(why)
 

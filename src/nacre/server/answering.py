@@ -80,7 +80,10 @@ class Question:
     def _config(self) -> dict[str, Any]:
         # Sessions of two keys never meet; a request without one is a session of its own.
         session = self.session or self.request_id
-        config: dict[str, Any] = {"configurable": {"session_id": json.dumps([self.asker.id, session])}, "callbacks": self._callbacks}
+        config: dict[str, Any] = {
+            "configurable": {"session_id": json.dumps([self.asker.id, session])},
+            "callbacks": self._callbacks,
+        }
         return {**config, "metadata": {"session_id": self.session}} if self.session else config
 
     async def answer(self) -> AIMessage:
@@ -90,7 +93,9 @@ class Question:
             The answer, written to the audit log.
         """
         try:
-            reply = cast(AIMessage, await self._target().ainvoke(self.messages, cast(Any, self._config), **self.options))
+            reply = cast(
+                AIMessage, await self._target().ainvoke(self.messages, cast(Any, self._config), **self.options)
+            )
         except BaseException as error:  # a client that leaves is noted too
             self.note(Outcome(), code_of(error))
             raise
@@ -121,10 +126,16 @@ class Question:
             if handler is not None:
                 handler.close()
         seconds, own = time.perf_counter() - self.began, outcome.own
-        cited = sorted({f"{self.store}/{hit.get('document_id', '')}" for hit in own.get("hits") or own.get("citations") or []})
+        cited = sorted(
+            {f"{self.store}/{hit.get('document_id', '')}" for hit in own.get("hits") or own.get("citations") or []}
+        )
         usage = outcome.usage or UsageMetadata(input_tokens=0, output_tokens=0, total_tokens=0)
-        self.state.records.log(self.request_id, self.asker.id, self.model, cited, usage["total_tokens"], seconds, status)
-        self.state.metrics.answered(self.model, usage["input_tokens"], usage["output_tokens"], bool(own.get("abstained")))
+        self.state.records.log(
+            self.request_id, self.asker.id, self.model, cited, usage["total_tokens"], seconds, status
+        )
+        self.state.metrics.answered(
+            self.model, usage["input_tokens"], usage["output_tokens"], bool(own.get("abstained"))
+        )
         if self.state.settings.server.trace:
             from nacre.server.traces import keep
 

@@ -45,7 +45,12 @@ if TYPE_CHECKING:
 
     from nacre.server.settings import Settings
 
-_TYPES = {".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
+_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
 _NAME = re.compile(r"[a-z-]+\.(?:html|css|js|svg)")
 
 
@@ -73,7 +78,9 @@ def create_app(settings: Settings, leaf: BaseChatModel | None = None, *, only_mc
             await asyncio.to_thread(kept.forget_old, state)
         if state.records.one("entries", "status = 'in_progress'"):
             state.ingestion.wake()  # the last server was stopped before they were done
-        warming = asyncio.create_task(asyncio.to_thread(_warm, state))  # the first question need not wait for the encoder
+        warming = asyncio.create_task(
+            asyncio.to_thread(_warm, state)
+        )  # the first question need not wait for the encoder
         try:
             async with mcp.session_manager.run() if mcp else nullcontext():
                 yield
@@ -87,7 +94,18 @@ def create_app(settings: Settings, leaf: BaseChatModel | None = None, *, only_mc
     telemetry = state.telemetry.fastapi if state.telemetry else OFF
     app = FastAPI(title="Nacre", version="1", lifespan=lifespan, docs_url=None, redoc_url=None, telemetry=telemetry)
     app.state.nacre = state
-    rest = (chat, responses, stored_responses, embeddings, audio, uploads, vector_stores, store_entries, feedback, trace_api)
+    rest = (
+        chat,
+        responses,
+        stored_responses,
+        embeddings,
+        audio,
+        uploads,
+        vector_stores,
+        store_entries,
+        feedback,
+        trace_api,
+    )
     for part in (sources, me, health) if only_mcp else (*rest, sources, me, health):
         app.include_router(part.router)
     _add_pages(app, index=not only_mcp)
@@ -172,7 +190,9 @@ async def _invalid(request: Request, error: Exception) -> Response:
     first: dict[str, Any] = dict(error.errors()[0])
     param = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path"))
     if first["type"] == "json_invalid":
-        return JSONResponse(Problem(400, tr("The body is no valid JSON.", "请求体不是有效的 JSON。"), "invalid_json").body, 400)
+        return JSONResponse(
+            Problem(400, tr("The body is no valid JSON.", "请求体不是有效的 JSON。"), "invalid_json").body, 400
+        )
     where = f"{param}: " if param else ""
     return JSONResponse(Problem(400, f"{where}{first['msg']}", "invalid_value", param or None).body, 400)
 

@@ -138,7 +138,12 @@ class _Stream:
         self.outcome = Outcome()
         self._chunks = question.stream()
         self._first: AIMessageChunk | None = None
-        self._frame = {"id": new_id("chatcmpl"), "object": "chat.completion.chunk", "created": int(time.time()), "model": question.model}
+        self._frame = {
+            "id": new_id("chatcmpl"),
+            "object": "chat.completion.chunk",
+            "created": int(time.time()),
+            "model": question.model,
+        }
         self._calls: dict[int, int] = {}
         """Place of a tool call in the model's stream -> its place in ours."""
 
@@ -203,7 +208,9 @@ class _Stream:
             if index in self._calls:
                 named = {"name": piece["name"]} if piece["name"] else {}
                 head = {"id": piece["id"], "type": "function"} if piece["id"] else {}
-                found.append({"index": self._calls[index], **head, "function": {**named, "arguments": piece["args"] or ""}})
+                found.append(
+                    {"index": self._calls[index], **head, "function": {**named, "arguments": piece["args"] or ""}}
+                )
         return found
 
     def _ending(self) -> list[bytes]:

@@ -6,7 +6,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
-_SHOWN = ("n", "uri", "title", "heading", "page", "start", "end", "quote", "version", "document_id", "answer_start", "answer_end", "support")
+_SHOWN = (
+    "n",
+    "uri",
+    "title",
+    "heading",
+    "page",
+    "start",
+    "end",
+    "quote",
+    "version",
+    "document_id",
+    "answer_start",
+    "answer_end",
+    "support",
+)
 # What of `response_metadata["nacre"]` the page and other clients are told.
 _OWN = ("abstained", "program", "value", "execution", "attempts", "trajectory", "stopped", "cached")
 

@@ -121,7 +121,9 @@ class Visit:
             Rows of the table `entries`.
         """
         of_batch, value = ("", ()) if batch is None else (" and batch = ?", (batch,))
-        return self.state.records.select("entries", f"store = ? and owner = ?{of_batch}", (self.store, self.asker.id, *value))
+        return self.state.records.select(
+            "entries", f"store = ? and owner = ?{of_batch}", (self.store, self.asker.id, *value)
+        )
 
 
 async def _visit(request: Request, store: str) -> Visit:

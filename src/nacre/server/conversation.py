@@ -13,7 +13,16 @@ from nacre.language import tr
 from nacre.server.problems import Problem
 
 # What shapes a reply and is handed to the model as it is. `max_completion_tokens` is `max_tokens` by its new name.
-_OPTIONS = ("temperature", "top_p", "seed", "frequency_penalty", "presence_penalty", "response_format", "parallel_tool_calls", "reasoning_effort")
+_OPTIONS = (
+    "temperature",
+    "top_p",
+    "seed",
+    "frequency_penalty",
+    "presence_penalty",
+    "response_format",
+    "parallel_tool_calls",
+    "reasoning_effort",
+)
 
 
 class Message(BaseModel):
@@ -83,7 +92,12 @@ def messages_of(request: ChatRequest) -> list[BaseMessage]:
             "messages",
         ) from error
     if all(message.type == "system" for message in messages):
-        raise Problem(400, tr("The messages hold no question of a user.", "messages 中没有用户的提问。"), "invalid_value", "messages")
+        raise Problem(
+            400,
+            tr("The messages hold no question of a user.", "messages 中没有用户的提问。"),
+            "invalid_value",
+            "messages",
+        )
     return messages
 
 
@@ -122,11 +136,17 @@ def tool_names(tools: list[dict[str, Any]] | None) -> frozenset[str]:
     Raises:
         Problem: something is no function tool.
     """
-    names = [(tool.get("function") or {}).get("name") if isinstance(tool.get("function"), dict) else None for tool in tools or []]
+    names = [
+        (tool.get("function") or {}).get("name") if isinstance(tool.get("function"), dict) else None
+        for tool in tools or []
+    ]
     if not all(isinstance(name, str) and name for name in names):
         raise Problem(
             400,
-            tr("Each tool must be {type: function, function: {name, parameters}}.", "每个工具须为 {type: function, function: {name, parameters}}。"),
+            tr(
+                "Each tool must be {type: function, function: {name, parameters}}.",
+                "每个工具须为 {type: function, function: {name, parameters}}。",
+            ),
             "invalid_value",
             "tools",
         )
@@ -157,7 +177,11 @@ def tool_calls_of(message: AIMessage, names: frozenset[str]) -> list[dict[str, A
         Tool calls in OpenAI's form.
     """
     return [
-        {"id": call["id"], "type": "function", "function": {"name": call["name"], "arguments": json.dumps(call["args"], ensure_ascii=False)}}
+        {
+            "id": call["id"],
+            "type": "function",
+            "function": {"name": call["name"], "arguments": json.dumps(call["args"], ensure_ascii=False)},
+        }
         for call in message.tool_calls
         if call["name"] in names
     ]

@@ -48,7 +48,10 @@ def _texts(body: EmbeddingRequest) -> list[str]:
     if len(texts) > 2048 or not all(isinstance(text, str) and text for text in texts):
         raise Problem(
             400,
-            tr("input must be one to 2048 texts, none of them empty; tokens are not taken.", "input 须为 1 到 2048 段非空文本；不接受 token。"),
+            tr(
+                "input must be one to 2048 texts, none of them empty; tokens are not taken.",
+                "input 须为 1 到 2048 段非空文本；不接受 token。",
+            ),
             "invalid_value",
             "input",
         )
@@ -58,15 +61,27 @@ def _texts(body: EmbeddingRequest) -> list[str]:
 def _embed(state: State, body: EmbeddingRequest, texts: list[str]) -> dict[str, Any]:
     encoder = state.bases.main.encoder
     if encoder is None:
-        raise Problem(400, tr("This knowledge base has no encoder: it searches by words.", "该知识库没有向量模型，只按词检索。"), "no_embeddings")
+        raise Problem(
+            400,
+            tr("This knowledge base has no encoder: it searches by words.", "该知识库没有向量模型，只按词检索。"),
+            "no_embeddings",
+        )
     if body.dimensions not in (None, encoder.dim):
-        raise Problem(400, tr(f"This encoder has {encoder.dim} dimensions.", f"该向量模型为 {encoder.dim} 维。"), "invalid_value", "dimensions")
+        raise Problem(
+            400,
+            tr(f"This encoder has {encoder.dim} dimensions.", f"该向量模型为 {encoder.dim} 维。"),
+            "invalid_value",
+            "dimensions",
+        )
     vectors = encoder.documents(texts)
     tokens = sum(encoder.count_tokens(text) for text in texts)
     return {
         "object": "list",
         "model": body.model,
-        "data": [{"object": "embedding", "index": n, "embedding": _written(v, body.encoding_format)} for n, v in enumerate(vectors)],
+        "data": [
+            {"object": "embedding", "index": n, "embedding": _written(v, body.encoding_format)}
+            for n, v in enumerate(vectors)
+        ],
         "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
     }
 

@@ -54,4 +54,7 @@ async def mine(request: Request) -> dict[str, Any]:
     """
     state, asker = state_of(request), asker_of(request)
     rows = await run_in_threadpool(state.records.select, "feedback", "asker = ?", (asker.id,))
-    return {"object": "list", "data": [{"verdict": row["verdict"], "at": row["at"], **json.loads(row["record"])} for row in rows]}
+    return {
+        "object": "list",
+        "data": [{"verdict": row["verdict"], "at": row["at"], **json.loads(row["record"])} for row in rows],
+    }

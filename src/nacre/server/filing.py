@@ -87,7 +87,10 @@ def counts_of(rows: list[Row]) -> dict[str, int]:
         Numbers by state, and their total.
     """
     states = [row["status"] for row in rows]
-    return {**{name: states.count(name) for name in ("in_progress", "completed", "failed", "cancelled")}, "total": len(rows)}
+    return {
+        **{name: states.count(name) for name in ("in_progress", "completed", "failed", "cancelled")},
+        "total": len(rows),
+    }
 
 
 def entry_of(visit: Visit, file: str) -> dict[str, Any]:
@@ -126,7 +129,9 @@ def batch_of(visit: Visit, batch: str) -> dict[str, Any]:
     if not rows:
         raise not_found(batch)
     counts = counts_of(rows)
-    status = "in_progress" if counts["in_progress"] else "cancelled" if counts["cancelled"] == len(rows) else "completed"
+    status = (
+        "in_progress" if counts["in_progress"] else "cancelled" if counts["cancelled"] == len(rows) else "completed"
+    )
     return {
         "id": batch,
         "object": "vector_store.files_batch",

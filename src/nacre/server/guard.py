@@ -97,7 +97,10 @@ class Guard:
         if asker is None:
             raise Problem(
                 401,
-                tr("A valid API key is needed: send the header Authorization: Bearer nk-…", "需要有效的 API 密钥：请发送请求头 Authorization: Bearer nk-…"),
+                tr(
+                    "A valid API key is needed: send the header Authorization: Bearer nk-…",
+                    "需要有效的 API 密钥：请发送请求头 Authorization: Bearer nk-…",
+                ),
                 "invalid_api_key",
             )
         self.state.limits.take(asker)
@@ -113,7 +116,9 @@ class Guard:
         allowed = _LOOPBACK | {*self.state.settings.server.allow_hosts}
         host = _host("//" + headers.get("host", ""))
         origin = headers.get("origin")
-        if host not in allowed or (origin and _host(origin) not in allowed and origin not in self.state.settings.server.allow_origins):
+        if host not in allowed or (
+            origin and _host(origin) not in allowed and origin not in self.state.settings.server.allow_origins
+        ):
             raise Problem(
                 403,
                 tr(
@@ -160,7 +165,14 @@ class Guard:
     def _note(self, scope: Scope, status: int, seconds: float, request: str, asker: Asker | None) -> None:
         route = getattr(scope.get("route"), "path", None) or "-"
         self.state.metrics.count(scope["method"], route, status, seconds)
-        line = {"request": request, "method": scope["method"], "route": route, "status": status, "ms": round(seconds * 1000, 1), "key": asker.name if asker else ""}
+        line = {
+            "request": request,
+            "method": scope["method"],
+            "route": route,
+            "status": status,
+            "ms": round(seconds * 1000, 1),
+            "key": asker.name if asker else "",
+        }
         _log.info("%s", json.dumps(line, ensure_ascii=True))
 
 

@@ -46,4 +46,3 @@ async def metrics(request: Request) -> PlainTextResponse:
         Prometheus' text form.
     """
     return PlainTextResponse(state_of(request).metrics.text(), media_type="text/plain; version=0.0.4")
-

@@ -84,9 +84,16 @@ def work(kb: Path, records: Records) -> None:
     while waiting := records.select("entries", "status = 'in_progress'", order="created, rowid"):
         first = waiting[0]
         fresh = [row for row in waiting if row["store"] == first["store"] and not row["tries"]]
-        batch = fresh[:_BATCH] if fresh and not first["tries"] else [first]  # what once brought the process down goes alone
+        batch = (
+            fresh[:_BATCH] if fresh and not first["tries"] else [first]
+        )  # what once brought the process down goes alone
         if first["tries"] >= _TRIES:
-            _finish(records, first, tr("Reading this file brought the process down three times.", "读取该文件三次导致进程崩溃。"), 0.0)
+            _finish(
+                records,
+                first,
+                tr("Reading this file brought the process down three times.", "读取该文件三次导致进程崩溃。"),
+                0.0,
+            )
             continue
         _ingest(kb, records, batch)
 

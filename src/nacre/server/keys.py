@@ -57,7 +57,12 @@ class SpendLimit:
         """
         match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,6})?)\s*/\s*(day|month)", text.strip(), re.ASCII)
         if match is None or not Decimal(match[1]):
-            raise UsageError(tr(f"{text!r} is no limit in money. Write 5.00/day or 100/month.", f"{text!r} 不是金额上限。请写 5.00/day 或 100/month。"))
+            raise UsageError(
+                tr(
+                    f"{text!r} is no limit in money. Write 5.00/day or 100/month.",
+                    f"{text!r} 不是金额上限。请写 5.00/day 或 100/month。",
+                )
+            )
         return cls(Decimal(match[1]), match[2])
 
     def __str__(self) -> str:
@@ -99,7 +104,9 @@ class Keys:
 
     def __init__(self, folder: Path) -> None:
         self._database = Database(folder / "keys.sqlite", _SCHEMA)
-        if "spend_limit" not in [row[1] for row in self._database.rows("pragma table_info(keys)")]:  # a file of an older server
+        if "spend_limit" not in [
+            row[1] for row in self._database.rows("pragma table_info(keys)")
+        ]:  # a file of an older server
             self._database.write([("alter table keys add column spend_limit text", ())])
 
     def add(
@@ -140,8 +147,20 @@ class Keys:
             )
         key = PREFIX + secrets.token_urlsafe(32)
         limit = None if spend_limit is None else str(spend_limit)
-        row = (secrets.token_hex(6), name, json.dumps(principals), read_only, per_minute, tokens_per_day, limit, time.time(), _hash(key))
-        self._database.write([(f"insert into keys ({', '.join(_COLUMNS)}, hash) values ({', '.join('?' * len(row))})", row)])
+        row = (
+            secrets.token_hex(6),
+            name,
+            json.dumps(principals),
+            read_only,
+            per_minute,
+            tokens_per_day,
+            limit,
+            time.time(),
+            _hash(key),
+        )
+        self._database.write(
+            [(f"insert into keys ({', '.join(_COLUMNS)}, hash) values ({', '.join('?' * len(row))})", row)]
+        )
         return key
 
     def revoke(self, name: str) -> bool:
@@ -165,7 +184,8 @@ class Keys:
         """
         rows = self._database.rows(f"select {', '.join(_COLUMNS)} from keys order by created")
         return [
-            {**dict(zip(_COLUMNS, row, strict=True)), "principals": json.loads(row[2]), "read_only": bool(row[3])} for row in rows
+            {**dict(zip(_COLUMNS, row, strict=True)), "principals": json.loads(row[2]), "read_only": bool(row[3])}
+            for row in rows
         ]
 
     def any(self) -> bool:
@@ -186,7 +206,8 @@ class Keys:
             The asker, None for a key that is not known.
         """
         rows = self._database.rows(
-            "select id, name, principals, read_only, per_minute, tokens_per_day, spend_limit from keys where hash = ?", (_hash(key),)
+            "select id, name, principals, read_only, per_minute, tokens_per_day, spend_limit from keys where hash = ?",
+            (_hash(key),),
         )
         if not rows:
             return None

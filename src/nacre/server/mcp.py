@@ -82,7 +82,9 @@ class NacreMCP(MCPServer[Any]):
     async def _as_sender(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         found = ctx.request.scope.get("state", {}).get("asker") if ctx.request is not None else None
         cursor = (ctx.params or {}).get("cursor")
-        message = _Message(found if isinstance(found, Asker) else self._asker, cursor if isinstance(cursor, str) else "")
+        message = _Message(
+            found if isinstance(found, Asker) else self._asker, cursor if isinstance(cursor, str) else ""
+        )
         token = _message.set(message)
         try:
             result = await call_next(ctx)
@@ -98,12 +100,21 @@ class NacreMCP(MCPServer[Any]):
 
     def _resources(self, message: _Message) -> list[Resource]:
         base = self.state.bases.main
-        rest = (d for d in base.documents() if d["uri"] > message.cursor and base.visible(d["uri"], message.asker.principals))
+        rest = (
+            d
+            for d in base.documents()
+            if d["uri"] > message.cursor and base.visible(d["uri"], message.asker.principals)
+        )
         seen = [d for _, d in zip(range(_LISTED + 1), rest, strict=False)]
         if len(seen) > _LISTED:
             message.following = seen[_LISTED - 1]["uri"]
         return [
-            Resource(uri=f"nacre://documents/{d['document_id']}", name=d["title"] or d["uri"], description=d["uri"], mime_type="text/plain")
+            Resource(
+                uri=f"nacre://documents/{d['document_id']}",
+                name=d["title"] or d["uri"],
+                description=d["uri"],
+                mime_type="text/plain",
+            )
             for d in seen[:_LISTED]
         ]
 
@@ -145,12 +156,26 @@ def _add_tools(server: NacreMCP) -> None:
 
     for tool, told in (
         (search, tr("Find passages in the documents, with their exact places.", "在文档中检索段落，附精确位置。")),
-        (ask, tr("Answer a question from the documents, with literal citations; says so when they hold no answer.", "根据文档回答问题并逐字引用；文档中没有答案时会说明。")),
+        (
+            ask,
+            tr(
+                "Answer a question from the documents, with literal citations; says so when they hold no answer.",
+                "根据文档回答问题并逐字引用；文档中没有答案时会说明。",
+            ),
+        ),
         (read_source, tr("Read a document around a place.", "阅读文档某处的上下文。")),
-        (run_python, tr("Run a Python program in a sandbox without files and network.", "在无文件、无网络的沙箱中运行 Python 程序。")),
+        (
+            run_python,
+            tr(
+                "Run a Python program in a sandbox without files and network.",
+                "在无文件、无网络的沙箱中运行 Python 程序。",
+            ),
+        ),
     ):
         server.tool(description=told, annotations=_READ_ONLY)(tool)
-    server.resource("nacre://documents/{document}", mime_type="text/plain", description=tr("A document's text.", "文档的文本。"))(document)
+    server.resource(
+        "nacre://documents/{document}", mime_type="text/plain", description=tr("A document's text.", "文档的文本。")
+    )(document)
 
 
 async def _answer(state: State, asker: Asker, text: str) -> dict[str, Any]:

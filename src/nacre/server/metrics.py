@@ -73,12 +73,24 @@ class Metrics:
         for route, row in sorted(self._seconds.items()):
             bounds = [*map(str, _BUCKETS), "+Inf"]
             values = [*row[: len(_BUCKETS)], row[-1]]
-            lines += [f'nacre_request_seconds_bucket{{route="{route}",le="{le}"}} {n:g}' for le, n in zip(bounds, values, strict=True)]
-            lines += [f'nacre_request_seconds_sum{{route="{route}"}} {row[-2]:.6f}', f'nacre_request_seconds_count{{route="{route}"}} {row[-1]:g}']
+            lines += [
+                f'nacre_request_seconds_bucket{{route="{route}",le="{le}"}} {n:g}'
+                for le, n in zip(bounds, values, strict=True)
+            ]
+            lines += [
+                f'nacre_request_seconds_sum{{route="{route}"}} {row[-2]:.6f}',
+                f'nacre_request_seconds_count{{route="{route}"}} {row[-1]:g}',
+            ]
         lines.append("# TYPE nacre_tokens_total counter")
-        lines += [f'nacre_tokens_total{{model="{model}",direction="{way}"}} {n}' for (model, way), n in sorted(self._tokens.items())]
+        lines += [
+            f'nacre_tokens_total{{model="{model}",direction="{way}"}} {n}'
+            for (model, way), n in sorted(self._tokens.items())
+        ]
         lines.append("# TYPE nacre_spend_total counter")
-        lines += [f'nacre_spend_total{{model="{model}",currency="{currency}"}} {nanos / 1e9:.9f}' for (model, currency), nanos in sorted(self._spent.items())]
+        lines += [
+            f'nacre_spend_total{{model="{model}",currency="{currency}"}} {nanos / 1e9:.9f}'
+            for (model, currency), nanos in sorted(self._spent.items())
+        ]
         lines += ["# TYPE nacre_abstentions_total counter", f"nacre_abstentions_total {self._abstained}"]
         lines += ["# TYPE nacre_open_streams gauge", f"nacre_open_streams {self.streams}"]
         return "\n".join(lines) + "\n"

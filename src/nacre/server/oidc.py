@@ -36,7 +36,10 @@ class Oidc:
         url = settings.jwks_url
         if not url.startswith(("https://", "http://127.0.0.1", "http://localhost", "http://[::1]")):
             raise UsageError(
-                tr(f"oidc.jwks_url is {url}: keys must come over https.", f"oidc.jwks_url 为 {url}：密钥必须通过 https 获取。")
+                tr(
+                    f"oidc.jwks_url is {url}: keys must come over https.",
+                    f"oidc.jwks_url 为 {url}：密钥必须通过 https 获取。",
+                )
             )
         self._settings = settings
         self._client = self._jwt.PyJWKClient(url, cache_jwk_set=False, timeout=10)
@@ -67,9 +70,18 @@ class Oidc:
         except self._jwt.PyJWTError:
             return None
         groups = claims.get(self._settings.groups_claim)
-        named = tuple(group for group in groups if isinstance(group, str) and group.strip() and group != "*") if isinstance(groups, list) else ()
+        named = (
+            tuple(group for group in groups if isinstance(group, str) and group.strip() and group != "*")
+            if isinstance(groups, list)
+            else ()
+        )
         # The issuer stands in the id so that a subject can never be taken for a key.
-        return Asker(f"oidc:{claims['iss']}:{claims['sub']}", str(claims.get("email") or claims["sub"]), named or None, read_only=self._settings.read_only)
+        return Asker(
+            f"oidc:{claims['iss']}:{claims['sub']}",
+            str(claims.get("email") or claims["sub"]),
+            named or None,
+            read_only=self._settings.read_only,
+        )
 
     def _key(self, number: str) -> Any:
         """The issuer's key of that number; strangers with invented numbers do not make us ask again and again."""

@@ -14,7 +14,11 @@ class Page:
     """Which part of a list is wanted: the query parameters `limit`, `order`, `after` and `before`."""
 
     def __init__(
-        self, limit: Annotated[int, Query(ge=1, le=10_000)] = 20, order: Order = "desc", after: str | None = None, before: str | None = None
+        self,
+        limit: Annotated[int, Query(ge=1, le=10_000)] = 20,
+        order: Order = "desc",
+        after: str | None = None,
+        before: str | None = None,
     ) -> None:
         self.limit, self.order, self.after, self.before = limit, order, after, before
 

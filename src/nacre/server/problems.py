@@ -23,10 +23,21 @@ class Problem(Exception):
     """
 
     def __init__(
-        self, status: int, message: str, code: str | None = None, param: str | None = None, retry_after_s: int | None = None
+        self,
+        status: int,
+        message: str,
+        code: str | None = None,
+        param: str | None = None,
+        retry_after_s: int | None = None,
     ) -> None:
         super().__init__(message)
-        self.status, self.message, self.code, self.param, self.retry_after_s = status, message, code, param, retry_after_s
+        self.status, self.message, self.code, self.param, self.retry_after_s = (
+            status,
+            message,
+            code,
+            param,
+            retry_after_s,
+        )
 
     @property
     def body(self) -> dict[str, Any]:
@@ -115,11 +126,27 @@ def _known(error: BaseException) -> Problem | None:
     if isinstance(error, Problem):
         return error
     if isinstance(error, TimeoutError):
-        return Problem(504, tr("The model took too long. Ask again, or ask for less.", "模型响应超时。请重试，或缩小问题范围。"), "timeout")
+        return Problem(
+            504,
+            tr("The model took too long. Ask again, or ask for less.", "模型响应超时。请重试，或缩小问题范围。"),
+            "timeout",
+        )
     if isinstance(error, UnicodeEncodeError):  # JSON can spell half of a surrogate pair, which no text file can hold
-        return Problem(400, tr("The text holds half a character (a lone surrogate). Take it out.", "文本中有半个字符（孤立的代理项）。请去掉。"), "invalid_value")
+        return Problem(
+            400,
+            tr(
+                "The text holds half a character (a lone surrogate). Take it out.",
+                "文本中有半个字符（孤立的代理项）。请去掉。",
+            ),
+            "invalid_value",
+        )
     if isinstance(error, NotImplementedError):
-        return Problem(400, tr("This model takes no tools. Leave `tools` out.", "该模型不支持工具。请去掉 `tools`。"), "unsupported_input", "tools")
+        return Problem(
+            400,
+            tr("This model takes no tools. Leave `tools` out.", "该模型不支持工具。请去掉 `tools`。"),
+            "unsupported_input",
+            "tools",
+        )
     for known, status, code in _STATUS:
         if isinstance(error, known):
             return Problem(status, str(error), code)

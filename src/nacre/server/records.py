@@ -131,9 +131,13 @@ class Records:
         Returns:
             Their number.
         """
-        return int(self.db.rows("select coalesce(sum(tokens), 0) from audit where asker = ? and at >= ?", (asker, since))[0][0])
+        return int(
+            self.db.rows("select coalesce(sum(tokens), 0) from audit where asker = ? and at >= ?", (asker, since))[0][0]
+        )
 
-    def log(self, request: str, asker: str, model: str, documents: Sequence[Any], tokens: int, seconds: float, status: str) -> None:
+    def log(
+        self, request: str, asker: str, model: str, documents: Sequence[Any], tokens: int, seconds: float, status: str
+    ) -> None:
         """Write to the audit log who asked which model, and which documents the answer drew on; no contents.
 
         Args:

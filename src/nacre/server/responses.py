@@ -75,7 +75,10 @@ async def _earlier(request: Request, body: ResponsesRequest) -> list[Item]:
     if body.conversation is not None:
         raise Problem(
             400,
-            tr("There are no conversation objects here: use previous_response_id.", "此处没有 conversation 对象：请使用 previous_response_id。"),
+            tr(
+                "There are no conversation objects here: use previous_response_id.",
+                "此处没有 conversation 对象：请使用 previous_response_id。",
+            ),
             "unsupported_parameter",
             "conversation",
         )
@@ -91,7 +94,10 @@ def _question(request: Request, body: ResponsesRequest, items: Sequence[Item]) -
         if tool.get("type") == "file_search" and (wanted := tool.get("vector_store_ids")):
             store = str(store_of(state, asker, str(wanted[0]))["id"])
     functions = [
-        {"type": "function", "function": {key: tool[key] for key in ("name", "description", "parameters", "strict") if key in tool}}
+        {
+            "type": "function",
+            "function": {key: tool[key] for key in ("name", "description", "parameters", "strict") if key in tool},
+        }
         for tool in body.tools
         if tool.get("type") == "function"
     ]
@@ -115,10 +121,18 @@ def _chat(body: ResponsesRequest, model: str, items: Sequence[Item]) -> ChatRequ
     messages = messages_of_items(items, body.instructions)
     try:
         return ChatRequest.model_validate(
-            {"model": model, "messages": messages, "temperature": body.temperature, "top_p": body.top_p, "max_tokens": body.max_output_tokens}
+            {
+                "model": model,
+                "messages": messages,
+                "temperature": body.temperature,
+                "top_p": body.top_p,
+                "max_tokens": body.max_output_tokens,
+            }
         )
     except ValidationError as error:
-        said = tr("The input must hold at least one message, and at most 2000.", "input 至少应有一条消息，至多 2000 条。")
+        said = tr(
+            "The input must hold at least one message, and at most 2000.", "input 至少应有一条消息，至多 2000 条。"
+        )
         raise Problem(400, said, "invalid_value", "input") from error
 
 
@@ -192,7 +206,13 @@ class _Answer:
             A message, and the calls of the caller's functions.
         """
         calls = [
-            {"type": "function_call", "id": new_id("fc"), "call_id": call["id"], "status": "completed", **call["function"]}
+            {
+                "type": "function_call",
+                "id": new_id("fc"),
+                "call_id": call["id"],
+                "status": "completed",
+                **call["function"],
+            }
             for call in tool_calls_of(reply, self.names)
         ]
         text = "".join(self.outcome.text)
@@ -246,7 +266,10 @@ class _Answer:
         except Exception as error:
             problem = problem_of(error)
             status = problem.code or "error"
-            yield self._event("response.failed", response=self.whole("failed", [], {"code": "server_error", "message": problem.message}))
+            yield self._event(
+                "response.failed",
+                response=self.whole("failed", [], {"code": "server_error", "message": problem.message}),
+            )
         finally:
             self.question.note(self.outcome, status)
 
@@ -266,10 +289,20 @@ class _Answer:
         events.append(self._event("response.content_part.done", **place, part=self._part(text)))
         events.append(self._event("response.output_item.done", output_index=0, item=items[0]))
         for n, item in enumerate(items[1:], 1):
-            events.append(self._event("response.output_item.added", output_index=n, item={**item, "status": "in_progress", "arguments": ""}))
+            events.append(
+                self._event(
+                    "response.output_item.added",
+                    output_index=n,
+                    item={**item, "status": "in_progress", "arguments": ""},
+                )
+            )
             arguments = {"item_id": item["id"], "output_index": n}
             events.append(self._event("response.function_call_arguments.delta", **arguments, delta=item["arguments"]))
-            events.append(self._event("response.function_call_arguments.done", **arguments, name=item["name"], arguments=item["arguments"]))
+            events.append(
+                self._event(
+                    "response.function_call_arguments.done", **arguments, name=item["name"], arguments=item["arguments"]
+                )
+            )
             events.append(self._event("response.output_item.done", output_index=n, item=item))
         return events
 

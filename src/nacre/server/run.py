@@ -75,13 +75,22 @@ def serve(settings: Settings, *, only_mcp: bool = False) -> None:
     host = f"[{server.host}]" if ":" in server.host else server.host
     url = f"http://{host}:{socket.getsockname()[1]}"
     if only_mcp:
-        told = tr(f"Nacre serves {settings.kb} to MCP clients on {url}/mcp", f"Nacre 已在 {url}/mcp 为 MCP 客户端提供 {settings.kb}")
+        told = tr(
+            f"Nacre serves {settings.kb} to MCP clients on {url}/mcp",
+            f"Nacre 已在 {url}/mcp 为 MCP 客户端提供 {settings.kb}",
+        )
     else:
-        told = tr(f"Nacre serves {settings.kb} on {url}  (API: {url}/v1, MCP: {url}/mcp)", f"Nacre 已在 {url} 提供 {settings.kb}（API：{url}/v1，MCP：{url}/mcp）")
+        told = tr(
+            f"Nacre serves {settings.kb} on {url}  (API: {url}/v1, MCP: {url}/mcp)",
+            f"Nacre 已在 {url} 提供 {settings.kb}（API：{url}/v1，MCP：{url}/mcp）",
+        )
     print(told, file=sys.stderr, flush=True)
     if not app.state.nacre.guarded:
         print(
-            tr("There are no API keys: only this machine may ask. Make one: nacre keys add NAME", "未设置 API 密钥：仅本机可访问。创建密钥：nacre keys add 名称"),
+            tr(
+                "There are no API keys: only this machine may ask. Make one: nacre keys add NAME",
+                "未设置 API 密钥：仅本机可访问。创建密钥：nacre keys add 名称",
+            ),
             file=sys.stderr,
             flush=True,
         )

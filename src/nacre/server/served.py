@@ -91,7 +91,9 @@ class Served:
             model = LAYERS[name].kind()(inner=model, **self._fields(name, arguments, principals, store))
         return model
 
-    def _fields(self, layer: str, arguments: dict[str, Any], principals: tuple[str, ...] | None, store: str) -> dict[str, Any]:
+    def _fields(
+        self, layer: str, arguments: dict[str, Any], principals: tuple[str, ...] | None, store: str
+    ) -> dict[str, Any]:
         """A layer's fields; where it searches, the server says in what and as whom."""
         from nacre.retrieval.retriever import retriever_of
         from nacre.stack import LAYERS

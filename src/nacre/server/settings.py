@@ -152,9 +152,13 @@ def read_settings(path: Path | None = None, **given: Any) -> Settings:
         for name in ServerSettings.model_fields:
             if value := os.environ.get(f"NACRE_{name.upper()}"):
                 server[name] = [part.strip() for part in value.split(",")] if name in _LISTS else value
-        said = {name: value for name, value in given.items() if name in ServerSettings.model_fields and value is not None}
+        said = {
+            name: value for name, value in given.items() if name in ServerSettings.model_fields and value is not None
+        }
         data["server"] = {**server, **said}
-    audio = {name: value for name in AudioSettings.model_fields if (value := os.environ.get(f"NACRE_AUDIO_{name.upper()}"))}
+    audio = {
+        name: value for name in AudioSettings.model_fields if (value := os.environ.get(f"NACRE_AUDIO_{name.upper()}"))
+    }
     if audio and isinstance(data.get("audio") or {}, dict):
         data["audio"] = {**(data.get("audio") or {}), **audio}
     for name in ("kb", "model"):
@@ -179,9 +183,17 @@ def _load(path: Path) -> tuple[dict[str, Any], Lines]:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else str(path)
         what = getattr(error, "problem", None) or str(error)
-        raise StackError(tr(f"{where} cannot be read: {what}.", f"{where} 无法读取：{what}。"), path=str(path)) from error
+        raise StackError(
+            tr(f"{where} cannot be read: {what}.", f"{where} 无法读取：{what}。"), path=str(path)
+        ) from error
     if data is not None and not isinstance(data, dict):
-        raise StackError(tr(f"{path}:1 is no mapping. `nacre init` writes one to begin with.", f"{path}:1 不是映射。可用 `nacre init` 生成一份。"), path=str(path))
+        raise StackError(
+            tr(
+                f"{path}:1 is no mapping. `nacre init` writes one to begin with.",
+                f"{path}:1 不是映射。可用 `nacre init` 生成一份。",
+            ),
+            path=str(path),
+        )
     lines: Lines = {}
     if node is not None:
         _number(node, (), lines)
@@ -205,7 +217,12 @@ def _complaint(path: Path | None, error: ValidationError, lines: Mapping[tuple[s
     place: Sequence[str | int] = first["loc"]
     name = ".".join(str(part) for part in place)
     if first["type"] == "missing" and tuple(place) == ("kb",):
-        return StackError(tr("No knowledge base is named: --kb DIR, or `kb:` in nacre.yaml.", "没有指定知识库：请用 --kb 目录，或在 nacre.yaml 中写 `kb:`。"))
+        return StackError(
+            tr(
+                "No knowledge base is named: --kb DIR, or `kb:` in nacre.yaml.",
+                "没有指定知识库：请用 --kb 目录，或在 nacre.yaml 中写 `kb:`。",
+            )
+        )
     line = next((lines[tuple(place[:n])] for n in range(len(place), -1, -1) if tuple(place[:n]) in lines), None)
     where = f"{path}:{line}: " if path and line else ""
     what = tr("unknown setting", "未知设置") if first["type"] == "extra_forbidden" else first["msg"]

@@ -42,7 +42,9 @@ async def source(
     return await run_in_threadpool(read, state, asker, store, document, start, end)
 
 
-def read(state: State, asker: Asker, store: str, document: int, start: int, end: int, *, whole: bool = False) -> dict[str, Any]:
+def read(
+    state: State, asker: Asker, store: str, document: int, start: int, end: int, *, whole: bool = False
+) -> dict[str, Any]:
     """A document around a span, if its reader may see it.
 
     Args:

@@ -74,7 +74,9 @@ class State:
         from nacre.server.spending import Meter
 
         prices = self.settings.prices
-        return None if prices is None and asker.spend_limit is None else Meter(prices, asker, self.records, self.metrics)
+        return (
+            None if prices is None and asker.spend_limit is None else Meter(prices, asker, self.records, self.metrics)
+        )
 
     @property
     def guarded(self) -> bool:

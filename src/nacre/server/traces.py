@@ -44,7 +44,14 @@ def keep(state: State, question: Question, outcome: Outcome, seconds: float, sta
     }
     text = masked(json.dumps(record, ensure_ascii=False, default=str)).encode("utf-8", "replace").decode()
     state.records.insert(
-        "traces", {"request": question.request_id, "at": time.time(), "asker": question.asker.id, "model": question.model, "record": text}
+        "traces",
+        {
+            "request": question.request_id,
+            "at": time.time(),
+            "asker": question.asker.id,
+            "model": question.model,
+            "record": text,
+        },
     )
     forget_old(state)
 

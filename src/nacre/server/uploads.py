@@ -24,7 +24,9 @@ router = APIRouter(prefix="/v1/files")
 
 
 @router.post("")
-async def upload(request: Request, file: UploadFile, purpose: Annotated[str, Form(max_length=64)] = "assistants") -> dict[str, Any]:
+async def upload(
+    request: Request, file: UploadFile, purpose: Annotated[str, Form(max_length=64)] = "assistants"
+) -> dict[str, Any]:
     """Keep a file. It is read into a knowledge base when it is added to a vector store.
 
     Args:

@@ -57,7 +57,13 @@ async def create(request: Request, body: NewStore) -> dict[str, Any]:
     """
     state, asker = state_of(request), asker_of(request, writing=True)
     files = [own_file(state, asker, file) for file in body.file_ids]
-    store: Row = {"id": new_id("vs"), "owner": asker.id, "name": body.name or "", "metadata": json.dumps(body.metadata or {}), "created": int(time.time())}
+    store: Row = {
+        "id": new_id("vs"),
+        "owner": asker.id,
+        "name": body.name or "",
+        "metadata": json.dumps(body.metadata or {}),
+        "created": int(time.time()),
+    }
     state.records.insert("stores", store)
     await run_in_threadpool(state.bases.get, store["id"])
     made = Visit(state, asker, store)
@@ -142,7 +148,13 @@ async def search(visit: Visited, body: Search) -> dict[str, Any]:
     """
     queries = [body.query] if isinstance(body.query, str) else body.query
     hits = await run_in_threadpool(_search, visit, " ".join(queries), body.max_num_results)
-    return {"object": "vector_store.search_results.page", "search_query": queries, "data": hits, "has_more": False, "next_page": None}
+    return {
+        "object": "vector_store.search_results.page",
+        "search_query": queries,
+        "data": hits,
+        "has_more": False,
+        "next_page": None,
+    }
 
 
 def describe(visit: Visit) -> dict[str, Any]:
@@ -176,7 +188,14 @@ def _search(visit: Visit, query: str, k: int) -> list[dict[str, Any]]:
     base = visit.state.bases.get(visit.store)
     found = []
     for hit in base.search(query, k=k, principals=visit.asker.principals):
-        place = {"uri": hit.uri, "document_id": hit.document_id, "page": hit.page, "start": hit.start, "end": hit.end, "title": hit.title}
+        place = {
+            "uri": hit.uri,
+            "document_id": hit.document_id,
+            "page": hit.page,
+            "start": hit.start,
+            "end": hit.end,
+            "title": hit.title,
+        }
         found.append(
             {
                 "file_id": base.metadata(hit.uri).get("file_id") or f"document-{hit.document_id}",
@@ -191,5 +210,9 @@ def _search(visit: Visit, query: str, k: int) -> list[dict[str, Any]]:
 
 def _own(visit: Visit) -> Row:
     if visit.store == MAIN:
-        raise Problem(403, tr('"main" is the server\'s own and stays as it is.', "“main” 属于服务器本身，不能更改。"), "main_store")
+        raise Problem(
+            403,
+            tr('"main" is the server\'s own and stays as it is.', "“main” 属于服务器本身，不能更改。"),
+            "main_store",
+        )
     return visit.row

@@ -32,7 +32,9 @@ def http_address() -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    process = subprocess.Popen([sys.executable, str(SERVER), str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, str(SERVER), str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     try:
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
@@ -90,21 +92,34 @@ def test_a_slow_call_ends_at_the_time_limit() -> None:
         assert time.monotonic() - begin < 25
 
 
-@pytest.mark.parametrize("server", [["no-such-command-here"], "http://127.0.0.1:9/mcp", [sys.executable, "-c", "print('not mcp')"]])
+@pytest.mark.parametrize(
+    "server", [["no-such-command-here"], "http://127.0.0.1:9/mcp", [sys.executable, "-c", "print('not mcp')"]]
+)
 def test_no_server_is_a_clear_error(server: object) -> None:
     with MCPServer(server, timeout_s=5) as missing, pytest.raises(NacreError):
         missing.tools()
 
 
 def test_an_agent_uses_mcp_tools_and_survives_the_death_of_the_server(over_stdio: MCPServer) -> None:
-    script = ["Action: die\nAction Input: {}", "Action: add\nAction Input: 40, 2", "Action: add(40, 2)", "Final Answer: 42"]
-    reply = ReAct(inner=ScriptedChatModel(script), tools=over_stdio.tools(), approve_tools=["greet"]).invoke("What is 40 + 2?")
+    script = [
+        "Action: die\nAction Input: {}",
+        "Action: add\nAction Input: 40, 2",
+        "Action: add(40, 2)",
+        "Final Answer: 42",
+    ]
+    reply = ReAct(inner=ScriptedChatModel(script), tools=over_stdio.tools(), approve_tools=["greet"]).invoke(
+        "What is 40 + 2?"
+    )
     steps = reply.response_metadata["nacre"]["trajectory"]
     assert [step["status"] for step in steps] == ["error", "error", "ok", "final"]
     assert steps[2]["observation"] == "42"
 
 
 def test_a_tool_that_may_change_something_needs_approval_for_retrieved_values(over_stdio: MCPServer) -> None:
-    script = ['Action: sleep\nAction Input: {"seconds": 0}', 'Action: greet\nAction Input: {"name": "awake"}', "Final Answer: done"]
+    script = [
+        'Action: sleep\nAction Input: {"seconds": 0}',
+        'Action: greet\nAction Input: {"name": "awake"}',
+        "Final Answer: done",
+    ]
     reply = ReAct(inner=ScriptedChatModel(script), tools=over_stdio.tools()).invoke("Say hello.")
     assert reply.response_metadata["nacre"]["trajectory"][1]["status"] == "denied"

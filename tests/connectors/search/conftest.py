@@ -12,7 +12,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-PICTURE = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+M8AAAMBAQDJ/pLvAAAAAElFTkSuQmCC")
+PICTURE = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+M8AAAMBAQDJ/pLvAAAAAElFTkSuQmCC"
+)
 ARTICLES = {
     "Marie Curie": "Marie Curie was a physicist. She was born in Warsaw. She won two Nobel Prizes. She moved to Paris. "
     "She studied radioactivity. She died in 1934.\n\n== Legacy ==\nThe curie is named after her. Warsaw has a museum about her.",
@@ -41,11 +43,28 @@ class Outside:
         return 200, {"Content-Type": "application/json"}, json.dumps(made(query, body), ensure_ascii=False).encode()
 
     def _search(self, query: dict[str, str], body: Any) -> Any:
-        rows = [{"title": f"About {query['q']} {n}", "url": f"https://example.org/{n}", "content": f"Snippet {n}", "engine": "x", "score": 1.0} for n in range(3)]
-        return {"query": query["q"], "number_of_results": 0, "results": [*rows, rows[0], {"title": "bad", "url": "javascript:alert(1)", "content": ""}], "unresponsive_engines": []}
+        rows = [
+            {
+                "title": f"About {query['q']} {n}",
+                "url": f"https://example.org/{n}",
+                "content": f"Snippet {n}",
+                "engine": "x",
+                "score": 1.0,
+            }
+            for n in range(3)
+        ]
+        return {
+            "query": query["q"],
+            "number_of_results": 0,
+            "results": [*rows, rows[0], {"title": "bad", "url": "javascript:alert(1)", "content": ""}],
+            "unresponsive_engines": [],
+        }
 
     def _tavily(self, query: dict[str, str], body: Any) -> Any:
-        return {"query": body["query"], "results": [{"title": "T", "url": "https://example.org/t", "content": "From Tavily", "score": 0.9}]}
+        return {
+            "query": body["query"],
+            "results": [{"title": "T", "url": "https://example.org/t", "content": "From Tavily", "score": 0.9}],
+        }
 
     def _bing(self, query: dict[str, str], body: Any) -> Any:
         return {"webPages": {"value": [{"name": "B", "url": "https://example.org/b", "snippet": "From Bing"}]}}
@@ -53,7 +72,13 @@ class Outside:
     def _w_api_php(self, query: dict[str, str], body: Any) -> Any:
         if query.get("list") == "search":
             titles = [title for title in ARTICLES if query["srsearch"].casefold() in ARTICLES[title].casefold()]
-            return {"query": {"search": [{"title": title, "snippet": '<span class="searchmatch">x</span> &amp; y'} for title in titles]}}
+            return {
+                "query": {
+                    "search": [
+                        {"title": title, "snippet": '<span class="searchmatch">x</span> &amp; y'} for title in titles
+                    ]
+                }
+            }
         title = {"Madame Curie": "Marie Curie"}.get(query["titles"], query["titles"])
         if title in ARTICLES:
             return {"query": {"pages": {"7": {"pageid": 7, "title": title, "extract": ARTICLES[title]}}}}
@@ -76,7 +101,9 @@ def outside() -> Iterator[Outside]:
 
         def _reply(self, body: Any) -> None:
             parts = urlsplit(self.path)
-            status, headers, data = state.answer(parts.path, {key: values[0] for key, values in parse_qs(parts.query).items()}, body)
+            status, headers, data = state.answer(
+                parts.path, {key: values[0] for key, values in parse_qs(parts.query).items()}, body
+            )
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)

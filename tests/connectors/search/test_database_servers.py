@@ -66,7 +66,9 @@ def serving(command: list[str], folder: Path, user: str, url: str) -> Iterator[A
                 engine.connect().close()
                 break
             except sqlalchemy.exc.DBAPIError:
-                assert process.poll() is None and time.monotonic() < deadline, (folder / "log").read_text("utf-8", "replace")
+                assert process.poll() is None and time.monotonic() < deadline, (folder / "log").read_text(
+                    "utf-8", "replace"
+                )
                 time.sleep(0.1)
         yield engine
     finally:
@@ -88,11 +90,30 @@ def postgres() -> Iterator[Any]:
     if importlib.util.find_spec("pg8000") is None:
         pytest.skip("pip install pg8000")
     with own_folder("postgres") as folder:
-        make = [str(POSTGRES / "initdb"), "-D", str(folder / "data"), "-A", "trust", "-U", "admin", "-E", "UTF8", "--locale=C", "-N"]
+        make = [
+            str(POSTGRES / "initdb"),
+            "-D",
+            str(folder / "data"),
+            "-A",
+            "trust",
+            "-U",
+            "admin",
+            "-E",
+            "UTF8",
+            "--locale=C",
+            "-N",
+        ]
         subprocess.run(make, check=True, cwd=folder, stdout=subprocess.DEVNULL, **run_as("postgres"))
         port = free_port()
         options = ["listen_addresses=127.0.0.1", f"unix_socket_directories={folder}", "fsync=off"]
-        command = [str(POSTGRES / "postgres"), "-D", str(folder / "data"), "-p", str(port), *(part for option in options for part in ("-c", option))]
+        command = [
+            str(POSTGRES / "postgres"),
+            "-D",
+            str(folder / "data"),
+            "-p",
+            str(port),
+            *(part for option in options for part in ("-c", option)),
+        ]
         with serving(command, folder, "postgres", f"postgresql+pg8000://admin@127.0.0.1:{port}/postgres") as admin:
             fill(admin, [
                 "CREATE TABLE 商品 (id int, name text, data json)",
@@ -113,8 +134,16 @@ def mariadb() -> Iterator[Any]:
     if importlib.util.find_spec("pymysql") is None:
         pytest.skip("pip install PyMySQL")
     with own_folder("mysql") as folder:
-        make = [installer, "--no-defaults", f"--datadir={folder}/data", "--auth-root-authentication-method=normal", "--skip-test-db"]
-        subprocess.run(make, check=True, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **run_as("mysql"))
+        make = [
+            installer,
+            "--no-defaults",
+            f"--datadir={folder}/data",
+            "--auth-root-authentication-method=normal",
+            "--skip-test-db",
+        ]
+        subprocess.run(
+            make, check=True, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **run_as("mysql")
+        )
         port = free_port()
         command = [MARIADB, "--no-defaults", f"--datadir={folder}/data", f"--port={port}", "--bind-address=127.0.0.1",
                    f"--socket={folder}/socket", f"--pid-file={folder}/pid"]  # fmt: skip
@@ -170,7 +199,9 @@ def test_servers_answer_what_only_reads(request: pytest.FixtureRequest, kind: st
     assert lines[1] == str(WIDE) and "first 5" in lines[-1]
     assert "商品(id INTEGER, name TEXT" in database.schema()
     assert database.query("EXPLAIN SELECT 1")
-    assert len(database.query("SELECT a.name FROM 商品 a, 商品 b").split("\n")) == 7, "25 million rows stay with the server"
+    assert len(database.query("SELECT a.name FROM 商品 a, 商品 b").split("\n")) == 7, (
+        "25 million rows stay with the server"
+    )
 
 
 def test_postgres_casts_and_slices_are_no_parameters(postgres: Any) -> None:
@@ -195,7 +226,9 @@ def test_mariadb_refuses_everything_else(mariadb: Any, tmp_path: Path, statement
 
 def test_a_url_of_mariadb_or_mysql_finds_a_mariadb_server(mariadb: Any) -> None:
     for driver in ("mysql+pymysql", "mariadb+pymysql"):
-        engine = sqlalchemy.create_engine(mariadb.url.set(drivername=driver, username="reader"), poolclass=sqlalchemy.pool.NullPool)
+        engine = sqlalchemy.create_engine(
+            mariadb.url.set(drivername=driver, username="reader"), poolclass=sqlalchemy.pool.NullPool
+        )
         assert ReadOnlyDatabase(engine).query("SELECT 1 AS a") == "a\n1"
 
 
@@ -210,7 +243,9 @@ def test_an_account_that_reaches_files_is_refused(request: pytest.FixtureRequest
 
 @pytest.mark.parametrize("kind", ["postgres", "mariadb"])
 def test_an_engine_in_use_elsewhere_stays_able_to_write(request: pytest.FixtureRequest, kind: str) -> None:
-    engine = sqlalchemy.create_engine(request.getfixturevalue(kind).url.set(username="reader"), pool_size=1, max_overflow=0)
+    engine = sqlalchemy.create_engine(
+        request.getfixturevalue(kind).url.set(username="reader"), pool_size=1, max_overflow=0
+    )
     database = ReadOnlyDatabase(engine)
     with pytest.raises(ToolError):
         database.query("SELECT nothing FROM nowhere")

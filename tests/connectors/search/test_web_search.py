@@ -27,7 +27,16 @@ def test_tavily_and_bing_send_their_keys(outside) -> None:
         Tavily("")
 
 
-@pytest.mark.parametrize("page", [(200, {}, b"<html>not json"), (200, {}, b"[]"), (200, {}, b'{"results": "none"}'), (202, {}, b"{}"), (500, {}, b"")])
+@pytest.mark.parametrize(
+    "page",
+    [
+        (200, {}, b"<html>not json"),
+        (200, {}, b"[]"),
+        (200, {}, b'{"results": "none"}'),
+        (202, {}, b"{}"),
+        (500, {}, b""),
+    ],
+)
 def test_answers_that_are_no_answers(outside, page) -> None:
     outside.pages["/search"] = page
     with pytest.raises(ProviderError):
@@ -105,11 +114,21 @@ def test_wikipedia_in_chinese(outside) -> None:
 
 
 def test_an_agent_cites_what_it_found(outside) -> None:
-    tools = [web_search_tool(WebSearch(SearXNG(outside.url))), *wikipedia_tools(wikipedia=Wikipedia(url=f"{outside.url}/w/api.php"))]
-    script = ["Action: web_search[Curie]", "Action: wikipedia_search[Marie Curie]", "Final Answer: She was born in Warsaw [4]. She liked tea [9]."]
+    tools = [
+        web_search_tool(WebSearch(SearXNG(outside.url))),
+        *wikipedia_tools(wikipedia=Wikipedia(url=f"{outside.url}/w/api.php")),
+    ]
+    script = [
+        "Action: web_search[Curie]",
+        "Action: wikipedia_search[Marie Curie]",
+        "Final Answer: She was born in Warsaw [4]. She liked tea [9].",
+    ]
     reply = ReAct(inner=ScriptedChatModel(script), tools=tools).invoke("Where was Marie Curie born?")
     (citation,) = reply.response_metadata["nacre"]["citations"]
-    assert citation["quote"] == "She was born in Warsaw." and citation["uri"] == "https://en.wikipedia.org/wiki/Marie_Curie"
+    assert (
+        citation["quote"] == "She was born in Warsaw."
+        and citation["uri"] == "https://en.wikipedia.org/wiki/Marie_Curie"
+    )
     assert reply.text == "She was born in Warsaw [4]. She liked tea."
     annotation = next(block for block in reply.content_blocks if block["type"] == "text")["annotations"][0]
     assert annotation["cited_text"] == citation["quote"]
@@ -129,7 +148,9 @@ def test_a_provider_of_ones_own() -> None:
 
 def test_pictures_are_saved(outside, tmp_path) -> None:
     made = image_tool(ImageMaker(f"{outside.url}/v1", "picture-1", folder=tmp_path / "new")).invoke("a shell")
-    assert made.endswith(".png") and (tmp_path / "new").joinpath(made.rpartition("/")[2]).read_bytes().startswith(b"\x89PNG")
+    assert made.endswith(".png") and (tmp_path / "new").joinpath(made.rpartition("/")[2]).read_bytes().startswith(
+        b"\x89PNG"
+    )
     outside.pages["/v1/images/generations"] = (200, {}, b'{"data": [{"b64_json": "PGh0bWw+"}]}')
     with pytest.raises(ToolError):
         ImageMaker(f"{outside.url}/v1", "m", folder=tmp_path).make("x")

@@ -49,7 +49,10 @@ def test_any_fsspec_url_lists_reads_and_stamps() -> None:
     system.pipe({"/kb/a.md": b"# A", "/kb/x/b.txt": b"B", "/kb/.hidden": b"no"})
     try:
         found = items(resolve("memory://kb"))
-        assert [(item.uri, item.read()) for item in found] == [("memory:///kb/a.md", b"# A"), ("memory:///kb/x/b.txt", b"B")]
+        assert [(item.uri, item.read()) for item in found] == [
+            ("memory:///kb/a.md", b"# A"),
+            ("memory:///kb/x/b.txt", b"B"),
+        ]
         assert [item.uri for item in items(resolve("memory://kb/**/*.txt"))] == ["memory:///kb/x/b.txt"]
         system.pipe("/kb/a.md", b"# A, changed")
         assert items(resolve("memory://kb"))[0].stamp != found[0].stamp
@@ -78,7 +81,9 @@ def database(tmp_path: Path) -> str:
     path = tmp_path / "faq.db"
     connection = sqlite3.connect(path)
     connection.execute('create table "faq; drop" (id integer primary key, q text, a text, changed text)')
-    connection.executemany('insert into "faq; drop" values (?, ?, ?, ?)', [(1, "什么是螺钿？", "贝壳工艺", "1"), (2, "Why?", None, "1")])
+    connection.executemany(
+        'insert into "faq; drop" values (?, ?, ?, ?)', [(1, "什么是螺钿？", "贝壳工艺", "1"), (2, "Why?", None, "1")]
+    )
     connection.commit()
     connection.close()
     return f"sqlite:///{path}"
@@ -97,7 +102,7 @@ def test_each_row_is_a_document_under_its_primary_key(database: str) -> None:
     assert first.uri.startswith(source.scope) and first.uri.endswith("/1")
     assert (first.read(), first.title) == ("q: 什么是螺钿？\na: 贝壳工艺", "什么是螺钿？")
     assert second.read() == "q: Why?"
-    change(database, 'update "faq; drop" set a = \'inlay\' where id = 1')
+    change(database, "update \"faq; drop\" set a = 'inlay' where id = 1")
     again = items(resolve(f"sql:{database}#faq; drop", text=["q", "a"], title="q"))
     assert (again[0].stamp != first.stamp, again[1].stamp == second.stamp) == (True, True)
 
@@ -106,7 +111,11 @@ def test_a_query_gives_rows_or_one_table_and_writes_nothing(database: str) -> No
     rows = items(resolve(f"sql:{database}", query='select q, a from "faq; drop" order by id'))
     assert [item.read() for item in rows] == ["q: 什么是螺钿？\na: 贝壳工艺", "q: Why?"]
     (table,) = items(resolve(f'sql:{database}#select q, a from "faq; drop" order by id', mode="table", title="FAQ"))
-    assert (table.mime, table.title, table.read()) == ("text/csv", "FAQ", "q,a\r\n什么是螺钿？,贝壳工艺\r\nWhy?,\r\n".encode())
+    assert (table.mime, table.title, table.read()) == (
+        "text/csv",
+        "FAQ",
+        "q,a\r\n什么是螺钿？,贝壳工艺\r\nWhy?,\r\n".encode(),
+    )
     with pytest.raises(SourceError):
         items(resolve(f"sql:{database}", query='delete from "faq; drop"'))
     assert len(items(resolve(f"sql:{database}#faq; drop"))) == 2
@@ -159,7 +168,12 @@ def test_any_langchain_loader_is_a_source() -> None:
     source = resolve(Loader())
     found = items(source)
     assert [item.uri.removeprefix(source.scope) for item in found] == ["/x/a.pdf", "/x/a.pdf#2", "https://x.org/p"]
-    assert (found[0].read(), found[0].title, found[0].mime, found[0].metadata["page"]) == ("# 第一页", "甲", "text/markdown", "0")
+    assert (found[0].read(), found[0].title, found[0].mime, found[0].metadata["page"]) == (
+        "# 第一页",
+        "甲",
+        "text/markdown",
+        "0",
+    )
     assert [item.stamp for item in found] == [item.stamp for item in items(resolve(Loader()))]
 
 
@@ -171,8 +185,17 @@ def test_a_loader_by_name_with_arguments(monkeypatch: pytest.MonkeyPatch) -> Non
     module.Loader = Loader  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "acme_loaders", module)
     assert len(items(resolve('langchain:acme_loaders.Loader#{"folder": "y"}'))) == 3
-    assert resolve('langchain:acme_loaders.Loader#{"folder": "y"}').scope != resolve('langchain:acme_loaders.Loader#{"folder": "z"}').scope
-    for wrong in ("langchain:os.system", "langchain:subprocess.Popen", "langchain:acme_loaders.Nothing", "langchain:acme_loaders.Loader#{", 'langchain:acme_loaders.Loader#{"nope": 1}'):
+    assert (
+        resolve('langchain:acme_loaders.Loader#{"folder": "y"}').scope
+        != resolve('langchain:acme_loaders.Loader#{"folder": "z"}').scope
+    )
+    for wrong in (
+        "langchain:os.system",
+        "langchain:subprocess.Popen",
+        "langchain:acme_loaders.Nothing",
+        "langchain:acme_loaders.Loader#{",
+        'langchain:acme_loaders.Loader#{"nope": 1}',
+    ):
         with pytest.raises(UsageError):
             resolve(wrong)
 
@@ -188,7 +211,9 @@ def test_a_llamaindex_reader_gives_lasting_names_to_random_ids() -> None:
     first = items(resolve(reader, texts=["甲", "乙", "甲"]))
     assert [item.read() for item in first] == ["甲", "乙", "甲"]
     assert len({item.uri for item in first}) == 3
-    assert [item.uri.rpartition("/")[2] for item in first] == [item.uri.rpartition("/")[2] for item in items(resolve(reader, texts=["甲", "乙", "甲"]))]
+    assert [item.uri.rpartition("/")[2] for item in first] == [
+        item.uri.rpartition("/")[2] for item in items(resolve(reader, texts=["甲", "乙", "甲"]))
+    ]
 
 
 def test_a_llamaindex_reader_by_name_and_only_such() -> None:
@@ -205,7 +230,10 @@ def test_a_llamaindex_reader_by_name_and_only_such() -> None:
 def test_readers_that_know_addresses_keep_them_and_secrets_stay_out() -> None:
     class NotionLike:
         def load_data(self, page_ids: list[str], token: str) -> list[Any]:
-            return [SimpleNamespace(text=f"page {page}", metadata={"page_id": page, "last_edited_time": "t1"}, id_="x") for page in page_ids]
+            return [
+                SimpleNamespace(text=f"page {page}", metadata={"page_id": page, "last_edited_time": "t1"}, id_="x")
+                for page in page_ids
+            ]
 
     source = resolve(NotionLike(), page_ids=["p1"], token="secret")
     assert source.scope == resolve(NotionLike(), page_ids=["p1"], token="other").scope
@@ -224,11 +252,22 @@ def test_sound_is_written_down_by_a_transcription_server(site, tmp_path: Path) -
 
     def transcribe(headers: dict[str, str], body: bytes) -> tuple[int, dict[str, str], bytes]:
         sent.append(body)
-        segments = [{"id": n, "start": at, "end": at + 5.0, "text": text} for n, (at, text) in enumerate([(0.0, " 各位好。"), (5.0, " 开始吧。"), (75.5, " 谢谢。")])]
-        return 200, {"Content-Type": "application/json"}, json.dumps({"text": "各位好。开始吧。谢谢。", "duration": 80.0, "language": "zh", "segments": segments}).encode()
+        segments = [
+            {"id": n, "start": at, "end": at + 5.0, "text": text}
+            for n, (at, text) in enumerate([(0.0, " 各位好。"), (5.0, " 开始吧。"), (75.5, " 谢谢。")])
+        ]
+        return (
+            200,
+            {"Content-Type": "application/json"},
+            json.dumps(
+                {"text": "各位好。开始吧。谢谢。", "duration": 80.0, "language": "zh", "segments": segments}
+            ).encode(),
+        )
 
     site.pages["/v1/audio/transcriptions"] = transcribe
-    source = resolve(f"transcription:{tmp_path}", base_url=f"{site.url}/v1", api_key="k", model="whisper-large", language="zh")
+    source = resolve(
+        f"transcription:{tmp_path}", base_url=f"{site.url}/v1", api_key="k", model="whisper-large", language="zh"
+    )
     (found,) = items(source)
     assert found.uri.endswith("talk.mp3") and found.mime == "text/markdown"
     assert found.read().decode() == "[00:00] 各位好。 开始吧。\n\n[01:15] 谢谢。"  # type: ignore[union-attr]
@@ -239,7 +278,11 @@ def test_a_server_without_times_is_asked_again_simply(site, tmp_path: Path) -> N
     pytest.importorskip("openai")
     (tmp_path / "a.wav").write_bytes(b"RIFF")
     json_type = {"Content-Type": "application/json"}
-    site.pages["/v1/audio/transcriptions"] = lambda headers, body: (400, json_type, b'{"error": {"message": "no verbose_json"}}') if b"verbose_json" in body else (200, json_type, b'{"text": "hello"}')
+    site.pages["/v1/audio/transcriptions"] = lambda headers, body: (
+        (400, json_type, b'{"error": {"message": "no verbose_json"}}')
+        if b"verbose_json" in body
+        else (200, json_type, b'{"text": "hello"}')
+    )
     (found,) = items(resolve(f"transcription:{tmp_path}", base_url=f"{site.url}/v1", api_key="k"))
     assert found.read() == b"hello"
 

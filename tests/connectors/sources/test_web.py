@@ -23,7 +23,9 @@ def open_source(url: str, **options: Any) -> Any:
 
 
 def test_a_page_is_read_and_its_header_charset_reaches_the_parser(site) -> None:  # type: ignore[no-untyped-def]
-    site.page("/about", "<title>关于</title><p>我们造知识库".encode("gb18030"), Content_Type="text/html; charset=GB2312")
+    site.page(
+        "/about", "<title>关于</title><p>我们造知识库".encode("gb18030"), Content_Type="text/html; charset=GB2312"
+    )
     item = next(open_source(f"{site.url}/about").items())
     document = parse(item.read(), name="about", mime=item.mime)
     assert (item.uri, document.title) == (f"{site.url}/about", "关于")
@@ -48,7 +50,10 @@ def test_sitemaps_nest_pack_and_carry_dates(site) -> None:  # type: ignore[no-un
     pages = f"<urlset><url><loc>{site.url}/a?x=1&amp;y=2</loc><lastmod>2024-05-01</lastmod></url><url><loc><![CDATA[{site.url}/b]]></loc></url><url><loc>file:///etc/passwd</loc></url></urlset>"
     site.page("/deep.xml.gz", gzip.compress(pages.encode()))
     items = list(open_source(f"{site.url}/sitemap.xml").items())
-    assert [(item.uri, item.stamp) for item in items] == [(f"{site.url}/a?x=1&y=2", "lastmod:2024-05-01"), (f"{site.url}/b", "")]
+    assert [(item.uri, item.stamp) for item in items] == [
+        (f"{site.url}/a?x=1&y=2", "lastmod:2024-05-01"),
+        (f"{site.url}/b", ""),
+    ]
     assert open_source(f"sitemap:{site.url}/sitemap.xml").scope == f"{site.url}/sitemap.xml"
 
 
@@ -64,7 +69,9 @@ def test_too_many_pages_are_reported(site) -> None:  # type: ignore[no-untyped-d
 
 
 def test_entities_of_a_sitemap_are_never_resolved() -> None:
-    text = '<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]><urlset><url><loc>https://x.org/&e;</loc></url></urlset>'
+    text = (
+        '<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]><urlset><url><loc>https://x.org/&e;</loc></url></urlset>'
+    )
     assert list(sitemap_entries(text)) == [("url", ("https://x.org/&e;", ""))]
 
 
@@ -92,7 +99,10 @@ def test_which_addresses_are_public(address: str, public: bool) -> None:
     assert is_public(address) is public
 
 
-@pytest.mark.parametrize("url", ["ftp://x.org/a", "file:///etc/passwd", "http://user:pass@x.org/", "http://", "gopher://x", "http://x.org:99999/"])
+@pytest.mark.parametrize(
+    "url",
+    ["ftp://x.org/a", "file:///etc/passwd", "http://user:pass@x.org/", "http://", "gopher://x", "http://x.org:99999/"],
+)
 def test_other_schemes_and_logins_are_refused(url: str) -> None:
     with pytest.raises(SourceError):
         fetch(url)
@@ -118,7 +128,9 @@ def test_a_name_that_changes_its_address_gains_nothing(site, monkeypatch: pytest
     port = int(site.url.rpartition(":")[2])
     answers = iter(["93.184.216.34", "127.0.0.1", "127.0.0.1"])
     connected: list[str] = []
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (next(answers), port))])
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda *_, **__: [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (next(answers), port))]
+    )
 
     def refuse(address: tuple[str, int], *_: object) -> socket.socket:
         connected.append(address[0])

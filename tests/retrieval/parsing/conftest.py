@@ -60,7 +60,12 @@ class Pdf:
     def __init__(self) -> None:
         self.pages: list[str] = []
 
-    def page(self, texts: Sequence[tuple[float, float, float, str]] = (), rules: Sequence[tuple[float, float, float, float]] = (), bold: bool = False) -> Pdf:
+    def page(
+        self,
+        texts: Sequence[tuple[float, float, float, str]] = (),
+        rules: Sequence[tuple[float, float, float, float]] = (),
+        bold: bool = False,
+    ) -> Pdf:
         """Add a page: texts are (x, y, size, words), rules (x0, y0, x1, y1); origin at the bottom left, points."""
         parts = [f"{x0} {y0} m {x1} {y1} l S" for x0, y0, x1, y1 in rules]
         for x, y, size, words in texts:
@@ -69,7 +74,13 @@ class Pdf:
         self.pages.append("\n".join(parts))
         return self
 
-    def grid(self, x: Sequence[float], y: Sequence[float], rows: Sequence[Sequence[str]], texts: Sequence[tuple[float, float, float, str]] = ()) -> Pdf:
+    def grid(
+        self,
+        x: Sequence[float],
+        y: Sequence[float],
+        rows: Sequence[Sequence[str]],
+        texts: Sequence[tuple[float, float, float, str]] = (),
+    ) -> Pdf:
         """Add a page with a ruled table; x from left to right, y from the top down."""
         rules = [(x[0], at, x[-1], at) for at in y] + [(at, y[-1], at, y[0]) for at in x]
         words = [(x[c] + 4, y[r + 1] + 5, 10, cell) for r, row in enumerate(rows) for c, cell in enumerate(row) if cell]
@@ -85,7 +96,9 @@ class Pdf:
         objects.append(b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica-Bold>>")
         for n, content in enumerate(self.pages):
             fonts = "/Resources<</Font<</F 3 0 R/B 4 0 R>>>>"
-            objects.append(f"<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 800]{fonts}/Contents {6 + 2 * n} 0 R>>".encode())
+            objects.append(
+                f"<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 800]{fonts}/Contents {6 + 2 * n} 0 R>>".encode()
+            )
             objects.append(f"<</Length {len(content)}>>stream\n{content}\nendstream".encode())
         objects.append(f"<<{info}>>".encode())
         out, places = b"%PDF-1.4\n", []

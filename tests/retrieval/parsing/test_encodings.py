@@ -41,7 +41,10 @@ def test_unicode_with_and_without_its_mark(text: str, charset: str) -> None:
     assert decode(text.encode(charset))[0] == text
 
 
-@pytest.mark.parametrize(("text", "charset"), [("姓名,年龄,部门\n李雷,30,研发部\n", "gb18030"), ("姓名,年齡\n王小明,30\n", "big5"), ("이름,나이\n", "cp949")])
+@pytest.mark.parametrize(
+    ("text", "charset"),
+    [("姓名,年龄,部门\n李雷,30,研发部\n", "gb18030"), ("姓名,年齡\n王小明,30\n", "big5"), ("이름,나이\n", "cp949")],
+)
 def test_a_table_of_a_few_words_is_enough(text: str, charset: str) -> None:
     assert decode(text.encode(charset))[0] == text
 

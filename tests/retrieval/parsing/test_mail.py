@@ -28,7 +28,9 @@ def test_headers_body_and_attachments_of_every_format() -> None:
     message = mail()
     message.add_alternative("<p>正文在此。</p>", subtype="html")
     message.add_attachment("合同编号 HT-1".encode("gb18030"), maintype="text", subtype="plain", filename="合 同.txt")
-    message.add_attachment("城市,标准\n北京,600\n".encode(), maintype="application", subtype="octet-stream", filename="rates.csv")
+    message.add_attachment(
+        "城市,标准\n北京,600\n".encode(), maintype="application", subtype="octet-stream", filename="rates.csv"
+    )
     message.add_attachment(b"\x89PNG\r\n\x1a\n....", maintype="image", subtype="png", filename="scan.png")
     document = parse(bytes(message), name="a.eml")
     assert document.title == document.metadata["Subject"] == "预算"
@@ -41,7 +43,9 @@ def test_headers_body_and_attachments_of_every_format() -> None:
 
 
 def test_raw_bytes_in_headers_and_a_lying_charset() -> None:
-    raw = "From: 王伟 <a@b.cn>\nTo: c@d.cn\nSubject: 关于五月预算的通知\nContent-Type: text/plain; charset=us-ascii\n\n五月预算为人民币十二万元。".encode("gb18030")
+    raw = "From: 王伟 <a@b.cn>\nTo: c@d.cn\nSubject: 关于五月预算的通知\nContent-Type: text/plain; charset=us-ascii\n\n五月预算为人民币十二万元。".encode(
+        "gb18030"
+    )
     document = parse(raw, name="a.eml")
     assert document.title == "关于五月预算的通知"
     assert texts(document, "paragraph") == ["五月预算为人民币十二万元。"]
@@ -54,7 +58,9 @@ def test_of_alternatives_the_rich_one_wins_over_a_stub() -> None:
 
 
 def test_a_mailbox_is_its_mails() -> None:
-    box = b"".join(b"From a@b Mon May  6 09:30:00 2024\n" + bytes(mail(f"Mail {n}", f"Body {n}")) + b"\n" for n in range(3))
+    box = b"".join(
+        b"From a@b Mon May  6 09:30:00 2024\n" + bytes(mail(f"Mail {n}", f"Body {n}")) + b"\n" for n in range(3)
+    )
     document = parse(box, name="archive.mbox")
     assert document.mime == "application/mbox"
     assert texts(document, "heading") == ["Mail 0", "Mail 1", "Mail 2"]

@@ -33,12 +33,16 @@ def manifest(shared_data: Path, kind: str) -> list[dict[str, object]]:
 
 
 def test_ordinary_documents_give_what_they_hold(shared_data: Path, bench: ModuleType, pool: ParserPool) -> None:
-    results = [result for row in manifest(shared_data, "normal") for result in bench.check(row, pool, shared_data / "docs")[0]]
+    results = [
+        result for row in manifest(shared_data, "normal") for result in bench.check(row, pool, shared_data / "docs")[0]
+    ]
     met = sum(good for _, good, _ in results)
     assert met / len(results) >= 0.97
 
 
-def test_hostile_documents_are_read_or_refused_with_a_reason(shared_data: Path, bench: ModuleType, pool: ParserPool) -> None:
+def test_hostile_documents_are_read_or_refused_with_a_reason(
+    shared_data: Path, bench: ModuleType, pool: ParserPool
+) -> None:
     for row in manifest(shared_data, "nasty"):
         results, _, _ = bench.check(row, pool, shared_data / "docs")
         assert all(good for _, good, _ in results), row["file"]

@@ -49,10 +49,20 @@ def test_word_keeps_the_order_of_headings_tables_and_lists(holds_together: Calla
     document = parse(saved(made), name="a.docx")
     holds_together(document)
     assert document.title == "差旅制度"
-    assert [(b.kind, b.level) for b in document.blocks] == [("heading", 1), ("paragraph", 0), ("table", 0), ("heading", 2), ("list", 1), ("meta", 0)]
+    assert [(b.kind, b.level) for b in document.blocks] == [
+        ("heading", 1),
+        ("paragraph", 0),
+        ("table", 0),
+        ("heading", 2),
+        ("list", 1),
+        ("meta", 0),
+    ]
     assert texts(document, "heading") == ["总  则", "Scope"] or texts(document, "heading") == ["总则", "Scope"]
     assert document.tables[0].header == ("城市", "标准", "备注")
-    assert [[cell.text for cell in row] for row in document.tables[0].rows] == [["北京", "600", "旺季"], ["上海", "面议", ""]]
+    assert [[cell.text for cell in row] for row in document.tables[0].rows] == [
+        ["北京", "600", "旺季"],
+        ["上海", "面议", ""],
+    ]
     assert texts(document, "meta") == ["内部资料"]
 
 
@@ -85,8 +95,15 @@ def test_powerpoint_has_slides_titles_tables_notes_and_nested_groups() -> None:
     for place, value in {(0, 0): "地区", (0, 1): "收入", (1, 0): "华东", (1, 1): "12"}.items():
         cells.cell(*place).text = value
     document = parse(saved(made), name="a.pptx")
-    assert (document.title, document.pages) == ("季度回顾" if not document.metadata.get("title") else document.metadata["title"], 2)
-    assert [(document.text[b.start : b.end], b.page) for b in document.blocks if b.kind in {"heading", "list", "note", "paragraph"}] == [
+    assert (document.title, document.pages) == (
+        "季度回顾" if not document.metadata.get("title") else document.metadata["title"],
+        2,
+    )
+    assert [
+        (document.text[b.start : b.end], b.page)
+        for b in document.blocks
+        if b.kind in {"heading", "list", "note", "paragraph"}
+    ] == [
         ("季度回顾", 1),
         ("增长", 1),
         ("风险", 1),
@@ -100,7 +117,15 @@ def test_excel_keeps_sheets_addresses_types_and_comments(holds_together: Callabl
     book = openpyxl.Workbook()
     sheet = book.active
     sheet.title = "预算"
-    rows = [["2024 预算"], ["部门", "金额", "日期"], ["研发", 128000, datetime.date(2024, 5, 1)], ["市场", 0.5, True], [], ["说明", "x", "y"], ["a", 1, 2]]
+    rows = [
+        ["2024 预算"],
+        ["部门", "金额", "日期"],
+        ["研发", 128000, datetime.date(2024, 5, 1)],
+        ["市场", 0.5, True],
+        [],
+        ["说明", "x", "y"],
+        ["a", 1, 2],
+    ]
     for number, row in enumerate(rows, start=3):
         for column, value in enumerate(row, start=2):
             sheet.cell(number, column, value)
@@ -112,7 +137,10 @@ def test_excel_keeps_sheets_addresses_types_and_comments(holds_together: Callabl
     assert texts(document, "paragraph") == ["2024 预算"]
     first, second = document.tables
     assert (first.header, first.row, first.column, first.sheet) == (("部门", "金额", "日期"), 5, 2, "预算")
-    assert [[cell.text for cell in row] for row in first.rows] == [["研发", "128000", "2024-05-01"], ["市场", "0.5", "TRUE"]]
+    assert [[cell.text for cell in row] for row in first.rows] == [
+        ["研发", "128000", "2024-05-01"],
+        ["市场", "0.5", "TRUE"],
+    ]
     assert (second.header, second.row) == (("说明", "x", "y"), 9)
     assert any("C5" in text and "待批" in text for text in texts(document, "comment"))
 
@@ -128,8 +156,16 @@ def test_excel_with_a_broken_style_sheet_is_still_read(zipped: Callable[..., byt
     book = openpyxl.Workbook()
     book.active.append(["a", "b"])
     book.active.append([1, 2])
-    parts = {name: zipfile.ZipFile(io.BytesIO(saved(book))).read(name) for name in zipfile.ZipFile(io.BytesIO(saved(book))).namelist()}
-    parts["xl/styles.xml"] = parts["xl/styles.xml"].replace(b'rgb="00', b'rgb="not a colour').replace(b"<fonts", b'<fonts bad="1"').replace(b'val="11"', b'val="eleven"')
+    parts = {
+        name: zipfile.ZipFile(io.BytesIO(saved(book))).read(name)
+        for name in zipfile.ZipFile(io.BytesIO(saved(book))).namelist()
+    }
+    parts["xl/styles.xml"] = (
+        parts["xl/styles.xml"]
+        .replace(b'rgb="00', b'rgb="not a colour')
+        .replace(b"<fonts", b'<fonts bad="1"')
+        .replace(b'val="11"', b'val="eleven"')
+    )
     document = parse(zipped(parts), name="a.xlsx")
     assert document.tables[0].header == ("a", "b") and "style sheet" in document.warnings[0]
 
@@ -144,7 +180,11 @@ def test_two_header_rows_are_joined_downwards() -> None:
 
 
 ENTITIES = '<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]>'
-LAUGHS = '<!DOCTYPE x [<!ENTITY a "ha">' + "".join(f'<!ENTITY {c} "{("&" + p + ";") * 10}">' for p, c in zip("abcdefgh", "bcdefghi", strict=True)) + "]>"
+LAUGHS = (
+    '<!DOCTYPE x [<!ENTITY a "ha">'
+    + "".join(f'<!ENTITY {c} "{("&" + p + ";") * 10}">' for p, c in zip("abcdefgh", "bcdefghi", strict=True))
+    + "]>"
+)
 
 
 @pytest.mark.parametrize(
@@ -188,10 +228,20 @@ def test_truncated_packages_are_told(zipped: Callable[..., bytes]) -> None:
 
 def test_tables_beside_each_other_are_two_and_a_spacer_column_is_none() -> None:
     book = openpyxl.Workbook()
-    for row in [["a", "b", None, None, "x", "y"], [1, 2, None, None, None, None], [3, 4, None, None, 5, 6], [], ["k", None, "v"], ["q", None, 7]]:
+    for row in [
+        ["a", "b", None, None, "x", "y"],
+        [1, 2, None, None, None, None],
+        [3, 4, None, None, 5, 6],
+        [],
+        ["k", None, "v"],
+        ["q", None, 7],
+    ]:
         book.active.append(row)
     document = parse(saved(book), name="a.xlsx")
-    found = [(table.header, table.row, table.column, [[cell.text for cell in row] for row in table.rows]) for table in document.tables]
+    found = [
+        (table.header, table.row, table.column, [[cell.text for cell in row] for row in table.rows])
+        for table in document.tables
+    ]
     assert found == [
         (("a", "b"), 2, 1, [["1", "2"], ["3", "4"]]),
         ((), 1, 5, [["x", "y"]]),

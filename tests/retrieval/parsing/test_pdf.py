@@ -23,7 +23,15 @@ LONG = "The committee met in the main hall and heard the report of its"
 
 
 def test_lines_become_paragraphs_headings_and_lists(pdf, holds_together: Callable[[ParsedDocument], None]) -> None:  # type: ignore[no-untyped-def]
-    lines = [(60, 700, 20, "Annual Report"), (60, 660, 10, LONG), (60, 648, 10, "chairman on the budget of the year."), (60, 620, 10, LONG), (60, 608, 10, "secretary."), (60, 590, 10, "1. First item of the list"), (60, 578, 10, "2. Second item")]
+    lines = [
+        (60, 700, 20, "Annual Report"),
+        (60, 660, 10, LONG),
+        (60, 648, 10, "chairman on the budget of the year."),
+        (60, 620, 10, LONG),
+        (60, 608, 10, "secretary."),
+        (60, 590, 10, "1. First item of the list"),
+        (60, 578, 10, "2. Second item"),
+    ]
     document = parse(pdf.page(lines).bytes("/Title(Word - report.docx)"), name="report.pdf")
     holds_together(document)
     assert document.title == "Word - report.docx" or document.title == "Annual Report"
@@ -35,7 +43,9 @@ def test_lines_become_paragraphs_headings_and_lists(pdf, holds_together: Callabl
 
 def test_a_table_that_goes_on_keeps_its_header(pdf) -> None:  # type: ignore[no-untyped-def]
     x, y = (60, 200, 300), (700, 680, 660)
-    made = pdf.grid(x, y, [["City", "Rate"], ["Beijing", "600"]], [(60, 740, 10, "Rates")]).grid(x, y, [["Shanghai", "650"], ["Shenzhen", "620"]])
+    made = pdf.grid(x, y, [["City", "Rate"], ["Beijing", "600"]], [(60, 740, 10, "Rates")]).grid(
+        x, y, [["Shanghai", "650"], ["Shenzhen", "620"]]
+    )
     document = parse(made.bytes(), name="a.pdf")
     assert [table.header for table in document.tables] == [("City", "Rate")] * 2
     assert rows(document, 0) == [["Beijing", "600"]]
@@ -51,14 +61,23 @@ def test_a_header_repeated_on_the_next_page_is_no_row(pdf) -> None:  # type: ign
 
 def test_rules_only_between_groups_of_rows_still_give_rows(pdf) -> None:  # type: ignore[no-untyped-def]
     x, y = (60, 200, 300, 400), (700, 680, 640)
-    lower = [(64, 668, 10, "Beijing"), (204, 668, 10, "600"), (304, 668, 10, "1"), (64, 650, 10, "Shanghai"), (204, 650, 10, "650"), (304, 650, 10, "2")]
+    lower = [
+        (64, 668, 10, "Beijing"),
+        (204, 668, 10, "600"),
+        (304, 668, 10, "1"),
+        (64, 650, 10, "Shanghai"),
+        (204, 650, 10, "650"),
+        (304, 650, 10, "2"),
+    ]
     document = parse(pdf.grid(x, y, [["City", "Rate", "Class"], ["", "", ""]], lower).bytes(), name="a.pdf")
     assert rows(document) == [["Beijing", "600", "1"], ["Shanghai", "650", "2"]]
 
 
 def test_columns_without_rules_are_a_table(pdf) -> None:  # type: ignore[no-untyped-def]
     cells = [["Code", "Place", "Count"], ["SKU-1", "A-12", "450"], ["SKU-2", "", "9"], ["SKU-3", "C-1", "17"]]
-    words = [(60 + 150 * c, 700 - 14 * r, 10, cell) for r, row in enumerate(cells) for c, cell in enumerate(row) if cell]
+    words = [
+        (60 + 150 * c, 700 - 14 * r, 10, cell) for r, row in enumerate(cells) for c, cell in enumerate(row) if cell
+    ]
     document = parse(pdf.page(words).bytes(), name="a.pdf")
     assert document.tables[0].header == ("Code", "Place", "Count")
     assert rows(document) == cells[1:]
@@ -66,14 +85,24 @@ def test_columns_without_rules_are_a_table(pdf) -> None:  # type: ignore[no-unty
 
 def test_running_heads_are_text_but_no_content(pdf) -> None:  # type: ignore[no-untyped-def]
     for number in range(4):
-        pdf.page([(60, 780, 10, "ACME Confidential"), (60, 600, 10, f"Body of page {number} speaks of itself."), (300, 20, 10, f"Page {number + 1} of 4")])
+        pdf.page(
+            [
+                (60, 780, 10, "ACME Confidential"),
+                (60, 600, 10, f"Body of page {number} speaks of itself."),
+                (300, 20, 10, f"Page {number + 1} of 4"),
+            ]
+        )
     document = parse(pdf.bytes(), name="a.pdf")
     assert document.text.count("ACME Confidential") == 4 and "Page 3 of 4" in document.text
     assert texts(document, "paragraph") == [f"Body of page {n} speaks of itself." for n in range(4)]
 
 
 def test_a_hyphen_goes_only_when_the_word_is_known(pdf) -> None:  # type: ignore[no-untyped-def]
-    lines = [(60, 700, 10, "All the information about the state was kept in the old infor-"), (60, 688, 10, "mation desk, which is state-"), (60, 600, 10, "of-the-art")]
+    lines = [
+        (60, 700, 10, "All the information about the state was kept in the old infor-"),
+        (60, 688, 10, "mation desk, which is state-"),
+        (60, 600, 10, "of-the-art"),
+    ]
     text = parse(pdf.page(lines).bytes(), name="a.pdf").text
     assert "old information desk" in text
 

@@ -26,7 +26,10 @@ def test_markdown_is_kept_as_written_and_its_headings_are_spans_of_words() -> No
 
 def test_markdown_tables_become_data_and_lists_keep_their_depth() -> None:
     document = parse("- a\n  - b\n\n| 名称 | `x` |\n|---|---|\n| 端口 | 9080 |\n| 空 | |\n".encode(), name="a.md")
-    assert [(b.level, document.text[b.start : b.end]) for b in document.blocks if b.kind == "list"] == [(1, "- a"), (2, "- b")]
+    assert [(b.level, document.text[b.start : b.end]) for b in document.blocks if b.kind == "list"] == [
+        (1, "- a"),
+        (2, "- b"),
+    ]
     table = document.tables[0]
     assert table.header == ("名称", "`x`")
     assert [[cell.text for cell in row] for row in table.rows] == [["端口", "9080"], ["空", ""]]
@@ -53,7 +56,11 @@ def test_html_tables_stand_on_a_grid_and_layout_tables_do_not() -> None:
     document = parse(page.encode(), name="a.html")
     table = document.tables[0]
     assert table.header == ("年", "月", "元")
-    assert [[cell.text for cell in row] for row in table.rows] == [["2025", "1", "10"], ["", "2", "20"], ["合计", "", "30"]]
+    assert [[cell.text for cell in row] for row in table.rows] == [
+        ["2025", "1", "10"],
+        ["", "2", "20"],
+        ["合计", "", "30"],
+    ]
     assert len(document.tables) == 1
     assert blocks(document, "paragraph") == ["价格", "text", "right"]
 
@@ -73,7 +80,10 @@ def test_csv_titles_above_the_header_are_no_columns() -> None:
 
 
 def test_json_records_are_lines_of_key_and_value() -> None:
-    document = parse(json.dumps({"title": "FAQ", "items": [{"q": "什么是螺钿?", "a": {"text": "x", "n": 10**40}}]}).encode(), name="a.json")
+    document = parse(
+        json.dumps({"title": "FAQ", "items": [{"q": "什么是螺钿?", "a": {"text": "x", "n": 10**40}}]}).encode(),
+        name="a.json",
+    )
     assert document.title == "FAQ"
     assert "items[0].q: 什么是螺钿?" in document.text
     assert f"items[0].a.n: {10**40}" in document.text
@@ -89,7 +99,14 @@ def test_json_lines_of_like_records_are_a_table_and_broken_lines_are_told() -> N
 def test_notebooks_give_prose_code_and_output() -> None:
     cells = [
         {"cell_type": "markdown", "source": ["# 分析\n", "说明"]},
-        {"cell_type": "code", "source": "print(1)", "outputs": [{"output_type": "stream", "text": ["1\n"]}, {"data": {"text/plain": "df", "image/png": "AAAA"}}]},
+        {
+            "cell_type": "code",
+            "source": "print(1)",
+            "outputs": [
+                {"output_type": "stream", "text": ["1\n"]},
+                {"data": {"text/plain": "df", "image/png": "AAAA"}},
+            ],
+        },
         {"cell_type": "heading", "level": "x", "source": "old"},
         None,
     ]

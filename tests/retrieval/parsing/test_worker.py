@@ -113,7 +113,9 @@ def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
 def test_a_script_needs_no_main_guard(tmp_path: Path) -> None:
     """`multiprocessing` would run the script again in each worker."""
     script = tmp_path / "script.py"
-    script.write_text('from nacre.retrieval.parsing import ParserPool\nprint("once")\nwith ParserPool(workers=1) as pool:\n    print(pool.parse(b"hi", name="a.txt").text)\n')
+    script.write_text(
+        'from nacre.retrieval.parsing import ParserPool\nprint("once")\nwith ParserPool(workers=1) as pool:\n    print(pool.parse(b"hi", name="a.txt").text)\n'
+    )
     shown = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True)
     assert shown.stdout.split() == ["once", "hi"]
 

@@ -12,7 +12,9 @@ from nacre.language import tr
 Found = tuple[str, list[Document]]
 
 
-def knowledge_tool(retriever: BaseRetriever, *, name: str = "search_knowledge_base", description: str | None = None) -> BaseTool:
+def knowledge_tool(
+    retriever: BaseRetriever, *, name: str = "search_knowledge_base", description: str | None = None
+) -> BaseTool:
     """Make a tool that searches. Whose eyes it searches with is decided by the retriever, never by the model.
 
     Args:
@@ -30,8 +32,12 @@ def knowledge_tool(retriever: BaseRetriever, *, name: str = "search_knowledge_ba
     async def asearch(query: str) -> Found:
         return _found(await retriever.ainvoke(query))
 
-    told = description or tr("Search the organisation's documents. Gives numbered passages.", "检索本单位的文档，返回带编号的段落。")
-    tool = StructuredTool.from_function(search, asearch, name=name, description=told, response_format="content_and_artifact")
+    told = description or tr(
+        "Search the organisation's documents. Gives numbered passages.", "检索本单位的文档，返回带编号的段落。"
+    )
+    tool = StructuredTool.from_function(
+        search, asearch, name=name, description=told, response_format="content_and_artifact"
+    )
     return state(tool, looks_up=True)
 
 

@@ -61,7 +61,13 @@ class Builder:
             self.write(text)
 
     def table(
-        self, rows: Sequence[Sequence[str]], *, header_rows: int = 1, header: Sequence[str] = (), row: int = 1, column: int = 1
+        self,
+        rows: Sequence[Sequence[str]],
+        *,
+        header_rows: int = 1,
+        header: Sequence[str] = (),
+        row: int = 1,
+        column: int = 1,
     ) -> None:
         """Append a table: cells parted by tabs, rows by newlines.
 
@@ -89,8 +95,20 @@ class Builder:
         if self._cells > self.limits.table_cells:
             self.warn(tr("a table is kept as text only: too many cells", "表格单元格过多，仅保留文本"))
             return
-        names = [unspread(collapse(clean(name))) for name in header] or [" ".join(dict.fromkeys(filter(None, parts))) for parts in zip(*_padded(tidy[:header_rows], width), strict=True)]
-        table = Table(start, self.length, tuple(names), tuple(cells[header_rows:]), self.page, self.sheet, row + header_rows, column)
+        names = [unspread(collapse(clean(name))) for name in header] or [
+            " ".join(dict.fromkeys(filter(None, parts)))
+            for parts in zip(*_padded(tidy[:header_rows], width), strict=True)
+        ]
+        table = Table(
+            start,
+            self.length,
+            tuple(names),
+            tuple(cells[header_rows:]),
+            self.page,
+            self.sheet,
+            row + header_rows,
+            column,
+        )
         self.tables.append(table)
 
     def _row(self, line: Sequence[str], width: int, last: bool) -> tuple[Cell, ...]:
@@ -121,7 +139,9 @@ class Builder:
         self.length += len(text)
         if self.length > self.limits.text_chars:
             most = self.limits.text_chars
-            raise ParseError(tr(f"it has more than {most:,} characters of text; split it", f"文本超过 {most:,} 个字符，请拆分文件"))
+            raise ParseError(
+                tr(f"it has more than {most:,} characters of text; split it", f"文本超过 {most:,} 个字符，请拆分文件")
+            )
         self._parts.append(text)
         return start
 

@@ -44,7 +44,10 @@ _NOT_DOCUMENTS = (
     (b"\x1f\x8b", "archive"), (b"7z\xbc\xaf", "archive"), (b"Rar!", "archive"), (b"BZh", "archive"), (b"\xfd7zXZ", "archive"), (b"\x28\xb5\x2f\xfd", "archive"),
     (b"\x7fELF", "program"), (b"MZ", "program?"), (b"{\\rtf", "rtf"), (b"SQLite format 3", "database"),
 )  # fmt: skip
-_HEADER = re.compile(r"^(from|to|cc|subject|date|message-id|received|return-path|mime-version|content-type|delivered-to|x-[\w-]+|reply-to):", re.I)
+_HEADER = re.compile(
+    r"^(from|to|cc|subject|date|message-id|received|return-path|mime-version|content-type|delivered-to|x-[\w-]+|reply-to):",
+    re.I,
+)
 _HTML = re.compile(r"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*(<!doctype\s+html|<html[\s>])", re.I | re.S)
 
 
@@ -110,7 +113,9 @@ def detect_text(text: str, name: str, mime: str = "") -> str:
 def _lying(head: str) -> str:
     """Text under the name of an office format: often a table that a program exported as "Excel"."""
     lines = [line for line in head.splitlines() if line.strip()][:20]
-    if len(lines) > 1 and any(lines[0].count(sep) and all(line.count(sep) == lines[0].count(sep) for line in lines) for sep in "\t;,|"):
+    if len(lines) > 1 and any(
+        lines[0].count(sep) and all(line.count(sep) == lines[0].count(sep) for line in lines) for sep in "\t;,|"
+    ):
         return "csv"
     return "markdown" if re.search(r"^#{1,6} \S", head, re.M) else "text"
 
@@ -146,14 +151,21 @@ def _mail_kind(head: str, sure: bool) -> str:
             found.add(match.group(1).lower())
         elif not line.startswith((" ", "\t")) and not re.match(r"^[\w-]+:", line):
             return ""
-    return "eml" if len(found & {"from", "to", "subject", "date", "message-id", "received", "mime-version"}) >= (1 if sure else 3) else ""
+    return (
+        "eml"
+        if len(found & {"from", "to", "subject", "date", "message-id", "received", "mime-version"})
+        >= (1 if sure else 3)
+        else ""
+    )
 
 
 def _office(data: bytes) -> str:
     try:
         names = set(zipfile.ZipFile(io.BytesIO(data)).namelist())
     except (zipfile.BadZipFile, ValueError, OverflowError, NotImplementedError) as error:
-        raise ParseError(tr(f"the office file is damaged or cut off ({error})", f"Office 文件已损坏或不完整（{error}）")) from error
+        raise ParseError(
+            tr(f"the office file is damaged or cut off ({error})", f"Office 文件已损坏或不完整（{error}）")
+        ) from error
     for kind, folder in (("docx", "word/"), ("pptx", "ppt/"), ("xlsx", "xl/")):
         if any(name.lower().lstrip("/").startswith(folder) for name in names):
             return kind
@@ -166,16 +178,27 @@ def _old_office(data: bytes) -> str:
     utf16 = "EncryptedPackage".encode("utf-16-le")
     if utf16 in data:
         return tr("the office file is encrypted; save it without a password", "Office 文件已加密，请另存为无密码的文件")
-    return tr("an old binary office file (.doc, .xls, .ppt, .msg); save it as .docx, .xlsx or .pptx", "旧版二进制 Office 文件（.doc、.xls、.ppt、.msg），请另存为 .docx、.xlsx 或 .pptx")
+    return tr(
+        "an old binary office file (.doc, .xls, .ppt, .msg); save it as .docx, .xlsx or .pptx",
+        "旧版二进制 Office 文件（.doc、.xls、.ppt、.msg），请另存为 .docx、.xlsx 或 .pptx",
+    )
 
 
 def _refusal(kind: str) -> str:
     return {
-        "image": tr("an image without text: needs OCR (pip install 'nacre[docling]', source docling:)", "图像没有文本层：需要 OCR（pip install 'nacre[docling]'，来源 docling:）"),
-        "sound": tr("sound or video: transcribe it with the source transcription:", "音频或视频：请使用来源 transcription: 转写"),
+        "image": tr(
+            "an image without text: needs OCR (pip install 'nacre[docling]', source docling:)",
+            "图像没有文本层：需要 OCR（pip install 'nacre[docling]'，来源 docling:）",
+        ),
+        "sound": tr(
+            "sound or video: transcribe it with the source transcription:", "音频或视频：请使用来源 transcription: 转写"
+        ),
         "archive": tr("an archive; unpack it first", "压缩包，请先解压"),
         "program": tr("a program, not a document", "可执行程序，不是文档"),
         "rtf": tr("an RTF file; save it as .docx", "RTF 文件，请另存为 .docx"),
         "database": tr("a database; use the source sql:", "数据库文件，请使用来源 sql:"),
-        "odf": tr("an OpenDocument or EPUB file; save it as .docx, .xlsx, .pptx or .html", "OpenDocument 或 EPUB 文件，请另存为 .docx、.xlsx、.pptx 或 .html"),
+        "odf": tr(
+            "an OpenDocument or EPUB file; save it as .docx, .xlsx, .pptx or .html",
+            "OpenDocument 或 EPUB 文件，请另存为 .docx、.xlsx、.pptx 或 .html",
+        ),
     }[kind]

@@ -33,7 +33,9 @@ class _TextParser(Protocol):
     def parse(self, text: str, out: Builder, task: Task) -> None: ...
 
 
-def parse(data: bytes, *, name: str, mime: str | None = None, password: str = "", limits: Limits | None = None) -> ParsedDocument:
+def parse(
+    data: bytes, *, name: str, mime: str | None = None, password: str = "", limits: Limits | None = None
+) -> ParsedDocument:
     """Parse one document in this process. Foreign files belong into a `ParserPool`, which survives them.
 
     Args:
@@ -89,7 +91,9 @@ def parse_into(data: bytes, out: Builder, task: Task, *, charset: str = "") -> s
     """
     if task.depth > task.limits.depth:
         most = task.limits.depth
-        raise ParseError(tr(f"mails or attachments are nested more than {most} levels deep", f"邮件或附件嵌套超过 {most} 层"))
+        raise ParseError(
+            tr(f"mails or attachments are nested more than {most} levels deep", f"邮件或附件嵌套超过 {most} 层")
+        )
     kind = detect_binary(data)
     text = ""
     if not kind:
@@ -109,5 +113,7 @@ def _declared(data: bytes) -> str:
     """The charset that a page names in its first 4 KiB, as HTML and XML write it."""
     import re
 
-    found = re.search(rb"""<meta[^>]+charset\s*=\s*["']?\s*([\w.:-]+)|<\?xml[^>]+encoding\s*=\s*["']([\w.:-]+)""", data[:4096], re.I)
+    found = re.search(
+        rb"""<meta[^>]+charset\s*=\s*["']?\s*([\w.:-]+)|<\?xml[^>]+encoding\s*=\s*["']([\w.:-]+)""", data[:4096], re.I
+    )
     return (found.group(1) or found.group(2)).decode("ascii", "replace") if found else ""

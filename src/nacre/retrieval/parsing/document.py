@@ -118,7 +118,16 @@ def to_data(document: ParsedDocument) -> dict[str, Any]:
         "mime": document.mime,
         "blocks": [[b.kind, b.start, b.end, b.level, b.page, b.sheet] for b in document.blocks],
         "tables": [
-            [t.start, t.end, t.header, [[x for c in row for x in (c.start, c.end)] for row in t.rows], t.page, t.sheet, t.row, t.column]
+            [
+                t.start,
+                t.end,
+                t.header,
+                [[x for c in row for x in (c.start, c.end)] for row in t.rows],
+                t.page,
+                t.sheet,
+                t.row,
+                t.column,
+            ]
             for t in document.tables
         ],
         "warnings": document.warnings,

@@ -15,7 +15,21 @@ from nacre.retrieval.parsing.ooxml_chart import add_chart
 
 _HEADING = re.compile(r"(?:heading|标题|titre|überschrift|título)\s*(\d)", re.I)
 # Removed text, field codes, and the twin of a drawing for old readers.
-_SKIPPED = {"del", "moveFrom", "instrText", "delText", "Fallback", "pPr", "rPr", "sectPr", "tblPr", "tcPr", "trPr", "sdtPr", "oMathParaPr"}
+_SKIPPED = {
+    "del",
+    "moveFrom",
+    "instrText",
+    "delText",
+    "Fallback",
+    "pPr",
+    "rPr",
+    "sectPr",
+    "tblPr",
+    "tcPr",
+    "trPr",
+    "sdtPr",
+    "oMathParaPr",
+}
 # Formulas in one line: E=mc^2, a_1, (1)/(2).
 _FORMULA = {"sup": ("^", ""), "sub": ("_", ""), "num": ("(", ")"), "den": ("/(", ")"), "d": ("(", ")")}
 _NOTES = (("footnotes", "footnote", "note"), ("endnotes", "endnote", "note"), ("comments", "comment", "comment"))
@@ -68,7 +82,11 @@ def parse(data: bytes, out: Builder, task: Task) -> None:
 
 def _notes(root: Any | None, tag: str, block: Any, out: Builder) -> None:
     for note in [] if root is None else root:
-        if local(note) == tag and attribute(note, "type") not in {"separator", "continuationSeparator", "continuationNotice"}:
+        if local(note) == tag and attribute(note, "type") not in {
+            "separator",
+            "continuationSeparator",
+            "continuationNotice",
+        }:
             author = attribute(note, "author")
             text = "\n".join(filter(None, map(_text, _paragraphs(note))))
             out.add(block, f"{author}: {text}" if author and text else text)
@@ -95,7 +113,12 @@ def _style(key: str, nodes: dict[str, Any]) -> _Style:
             level = int(found.group(1))
         elif not level and name.lower() in {"title", "标题", "document title"}:
             level = 1
-        elif not level and outline is not None and attribute(outline, "val").isdecimal() and int(attribute(outline, "val")) < 9:
+        elif (
+            not level
+            and outline is not None
+            and attribute(outline, "val").isdecimal()
+            and int(attribute(outline, "val")) < 9
+        ):
             level = int(attribute(outline, "val")) + 1
         listed = listed or child(node, "pPr", "numPr") is not None
         code = code or bool(re.search(r"\bcode\b|preformatted|source", name, re.I))
@@ -181,7 +204,9 @@ class _Walk:
             outline, number = child(properties, "outlineLvl"), child(properties, "numPr")
             listed = number is not None and not _unnumbered(number)
             indent = None if number is None else child(number, "ilvl")
-            depth = int(attribute(indent, "val") or 0) if indent is not None and attribute(indent, "val").isdecimal() else 0
+            depth = (
+                int(attribute(indent, "val") or 0) if indent is not None and attribute(indent, "val").isdecimal() else 0
+            )
             if outline is not None and attribute(outline, "val").isdecimal() and int(attribute(outline, "val")) < 9:
                 level = int(attribute(outline, "val")) + 1
         level = style.level or level

@@ -52,7 +52,9 @@ _ZONES = (
     _Zone("euc_jp", _DOUBLE_EUC, re.compile(rb"[\xa4\xa5][\xa1-\xf6]"), 0.35),
     _Zone("cp932", _DOUBLE_JIS, re.compile(rb"\x82[\x9f-\xf1]|\x83[\x40-\x96]"), 0.30),
     _Zone("gb18030", _DOUBLE_GB, re.compile(rb"[\xb0-\xd7][\xa1-\xfe]|[\xa1\xa3][\xa1-\xfe]"), 0.80),
-    _Zone("big5hkscs", _DOUBLE_BIG5, re.compile(rb"[\xa4-\xc6][\x40-\x7e\xa1-\xfe]|[\xa1-\xa3][\x40-\x7e\xa1-\xfe]"), 0.80),
+    _Zone(
+        "big5hkscs", _DOUBLE_BIG5, re.compile(rb"[\xa4-\xc6][\x40-\x7e\xa1-\xfe]|[\xa1-\xa3][\x40-\x7e\xa1-\xfe]"), 0.80
+    ),
 )
 
 
@@ -99,7 +101,11 @@ def is_binary(data: bytes) -> bool:
         True for more than one control byte in a hundred, or any NUL.
     """
     sample = data[:_SAMPLE]
-    controls = len(sample) - len(sample.translate(None, b"\x00\x01\x02\x03\x04\x05\x06\x07\x0e\x0f\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1c\x1d\x1e\x1f"))
+    controls = len(sample) - len(
+        sample.translate(
+            None, b"\x00\x01\x02\x03\x04\x05\x06\x07\x0e\x0f\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1c\x1d\x1e\x1f"
+        )
+    )
     return b"\x00" in sample or controls * 100 > len(sample)
 
 
@@ -108,7 +114,10 @@ def _codec(label: str) -> str:
         name = codecs.lookup(label.strip().strip("\"'")).name if label else ""
     except (LookupError, ValueError, UnicodeError):
         return ""
-    if name in {"utf-7", "unicode_escape", "raw_unicode_escape", "idna", "punycode"} or not codecs.lookup(name or "utf-8")._is_text_encoding:
+    if (
+        name in {"utf-7", "unicode_escape", "raw_unicode_escape", "idna", "punycode"}
+        or not codecs.lookup(name or "utf-8")._is_text_encoding
+    ):
         return ""
     return _SUPERSETS.get(name, name)
 
@@ -128,7 +137,10 @@ def _utf16_without_bom(data: bytes) -> str:
     for codec in ("utf-16-le", "utf-16-be"):
         text = sample.decode(codec, "replace")
         # Common in any language: ASCII, CJK punctuation and ideographs, kana, Hangul, Latin and Cyrillic letters.
-        usual = sum((c.isascii() and (c >= " " or c in "\n\r\t")) or "\u3000" <= c <= "\u30ff" or "\uff00" <= c <= "\uff65" for c in text)
+        usual = sum(
+            (c.isascii() and (c >= " " or c in "\n\r\t")) or "\u3000" <= c <= "\u30ff" or "\uff00" <= c <= "\uff65"
+            for c in text
+        )
         letters = sum("\u4e00" <= c <= "\u9fff" or "\uac00" <= c <= "\ud7a3" or "\u00a0" < c <= "\u04ff" for c in text)
         share = (usual + letters) / len(text)
         # Without any blank, newline or usual sign it is more likely two single bytes read as one ideograph.
@@ -166,7 +178,9 @@ def _broken(data: bytes, codec: str) -> bool:
 def _single_byte(data: bytes) -> str:
     from charset_normalizer import from_bytes
 
-    sample = data[:1 << 15]
-    found = from_bytes(sample, cp_isolation=["cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "koi8_r"]).best()
+    sample = data[: 1 << 15]
+    found = from_bytes(
+        sample, cp_isolation=["cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "koi8_r"]
+    ).best()
     name = found.encoding if found else "cp1252"
     return name if _strict(data, name) is not None else "latin-1"

@@ -10,7 +10,9 @@ from nacre.retrieval.parsing.builder import Builder
 _NUMBER = re.compile(r"[-+(]?[$€£¥￥]?\s*[-+]?\d[\d,.\s]*%?\)?([eE][-+]?\d+)?|\d{4}[-/.]\d{1,2}[-/.]\d{1,2}.*")
 
 
-def add_grid(out: Builder, rows: Sequence[Sequence[str]], *, row: int = 1, column: int = 1, header: Sequence[str] = ()) -> tuple[str, ...]:
+def add_grid(
+    out: Builder, rows: Sequence[Sequence[str]], *, row: int = 1, column: int = 1, header: Sequence[str] = ()
+) -> tuple[str, ...]:
     """Append one region of a grid (no empty row inside).
 
     Rows at the top with a single cell in a wider region are its title. The first row with words only names the columns;

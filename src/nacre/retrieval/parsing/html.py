@@ -10,7 +10,24 @@ from nacre.retrieval.parsing.document import BlockKind
 from nacre.retrieval.parsing.limits import Task
 from nacre.retrieval.parsing.normalise import collapse
 
-_DROPPED = {"script", "style", "noscript", "template", "svg", "math", "iframe", "object", "canvas", "head", "select", "datalist", "audio", "video", "_comment", "-comment"}
+_DROPPED = {
+    "script",
+    "style",
+    "noscript",
+    "template",
+    "svg",
+    "math",
+    "iframe",
+    "object",
+    "canvas",
+    "head",
+    "select",
+    "datalist",
+    "audio",
+    "video",
+    "_comment",
+    "-comment",
+}
 _BLOCKS = {
     "address", "article", "aside", "blockquote", "body", "center", "dd", "details", "dialog", "div", "dl", "dt", "fieldset", "figcaption", "figure",
     "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hgroup", "hr", "html", "legend", "li", "main", "menu", "nav", "ol", "p", "pre",
@@ -171,7 +188,9 @@ def _table(table: Any, out: Builder) -> None:
     for row in table.css("tr"):
         cells, hanging = _row(row, hanging)
         if any(cells) or cells:
-            named = (row.parent is not None and row.parent.tag == "thead") or (row.css_first("td") is None and row.css_first("th") is not None)
+            named = (row.parent is not None and row.parent.tag == "thead") or (
+                row.css_first("td") is None and row.css_first("th") is not None
+            )
             header_rows += named and header_rows == len(rows)
             rows.append(cells)
     out.table(rows, header_rows=min(header_rows or (len(rows) > 1), 4))

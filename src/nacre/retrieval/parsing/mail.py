@@ -58,7 +58,11 @@ def _message(message: email.message.Message, out: Builder, task: Task, many: boo
     subject = headers["Subject"]
     if task.depth == 0 and not many:
         out.title = out.title or subject
-        out.metadata |= {name: header(message, name) for name in dict.fromkeys([*_SHOWN, *(k.title() for k in message)]) if header(message, name)}
+        out.metadata |= {
+            name: header(message, name)
+            for name in dict.fromkeys([*_SHOWN, *(k.title() for k in message)])
+            if header(message, name)
+        }
     if subject:
         out.add("heading", subject, min(6, 1 + task.depth))
     out.add("meta", "\n".join(f"{name}: {value}" for name, value in headers.items() if value))
@@ -132,14 +136,20 @@ def _part(part: email.message.Message, out: Builder, task: Task) -> None:
     elif name or part.get_content_disposition() == "attachment" or part.get_content_maintype() != "text":
         _attachment(part, name, out, task)
     else:
-        text, out.encoding = decode(_payload(part), part.get_content_charset() or "") if _payload(part).strip() else ("", out.encoding)
+        text, out.encoding = (
+            decode(_payload(part), part.get_content_charset() or "") if _payload(part).strip() else ("", out.encoding)
+        )
         (html if kind == "text/html" else plain).parse(text, out, task)
 
 
 def _attachment(part: email.message.Message, name: str, out: Builder, task: Task) -> None:
     from nacre.retrieval.parsing.dispatch import parse_into
 
-    inline = part.get_content_disposition() != "attachment" and part.get_content_maintype() in {"image", "application"} and not name
+    inline = (
+        part.get_content_disposition() != "attachment"
+        and part.get_content_maintype() in {"image", "application"}
+        and not name
+    )
     if inline or part.get_content_type() in {"application/pgp-signature", "application/pkcs7-signature"}:
         return
     name = name or part.get_content_type()

@@ -67,7 +67,9 @@ class _Walk:
 
     def run(self, tokens: list[Any]) -> None:
         for number, token in enumerate(tokens):
-            self.lists += (token.type in {"bullet_list_open", "ordered_list_open"}) - (token.type in {"bullet_list_close", "ordered_list_close"})
+            self.lists += (token.type in {"bullet_list_open", "ordered_list_open"}) - (
+                token.type in {"bullet_list_close", "ordered_list_close"}
+            )
             self.quotes += (token.type == "blockquote_open") - (token.type == "blockquote_close")
             if token.type == "heading_open":
                 self.heading(token)
@@ -115,7 +117,9 @@ class _Walk:
 
     def row(self, line: int) -> list[Cell]:
         start, end = self.lines[line], self.lines[line + 1]
-        cells = [(found.start() + start, found.end() + start) for found in _CELL.finditer(self.text[start:end].rstrip("\n"))]
+        cells = [
+            (found.start() + start, found.end() + start) for found in _CELL.finditer(self.text[start:end].rstrip("\n"))
+        ]
         trimmed = []
         for number, (a, b) in enumerate(cells):
             piece = self.text[a:b]

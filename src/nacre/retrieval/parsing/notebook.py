@@ -50,7 +50,9 @@ def _cell(cell: dict[str, Any], out: Builder, task: Task) -> None:
         out.add("code" if kind == "code" else "paragraph", source)
     for output in cell.get("outputs") or []:
         data = output.get("data") if isinstance(output, dict) else None
-        shown = data.get("text/plain") if isinstance(data, dict) else output.get("text") if isinstance(output, dict) else ""
+        shown = (
+            data.get("text/plain") if isinstance(data, dict) else output.get("text") if isinstance(output, dict) else ""
+        )
         out.add("code", _text(shown)[:_OUTPUT_CHARS])
 
 

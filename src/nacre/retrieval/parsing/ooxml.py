@@ -47,7 +47,9 @@ class Package:
 
     def _check(self, info: zipfile.ZipInfo) -> None:
         ratio = info.file_size / max(1, info.compress_size)
-        if info.file_size > self.limits.unpacked_bytes or (info.file_size > _WELL_BELOW_A_BOMB and ratio > self.limits.unpacked_ratio):
+        if info.file_size > self.limits.unpacked_bytes or (
+            info.file_size > _WELL_BELOW_A_BOMB and ratio > self.limits.unpacked_ratio
+        ):
             raise ParseError(_bomb(info.file_size))
 
     def read(self, part: str) -> bytes | None:
@@ -143,7 +145,15 @@ class Package:
             out: gets them.
         """
         root = self.xml("docProps/core.xml")
-        wanted = {"title": "title", "creator": "author", "created": "created", "modified": "modified", "subject": "subject", "keywords": "keywords", "description": "description"}
+        wanted = {
+            "title": "title",
+            "creator": "author",
+            "created": "created",
+            "modified": "modified",
+            "subject": "subject",
+            "keywords": "keywords",
+            "description": "description",
+        }
         for node in [] if root is None else root:
             name = local(node)
             if name in wanted and (node.text or "").strip():
@@ -166,7 +176,14 @@ def parse_xml(data: bytes, part: str) -> Any:
     """
     from lxml import etree
 
-    reader = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False, remove_comments=True, remove_pis=True)
+    reader = etree.XMLParser(
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        dtd_validation=False,
+        remove_comments=True,
+        remove_pis=True,
+    )
     try:
         root = etree.fromstring(data, reader)
     except etree.XMLSyntaxError as error:
@@ -227,8 +244,14 @@ def _damaged(why: str) -> str:
 
 
 def _dtd(part: str) -> str:
-    return tr(f"{part} declares entities (DTD), which office files never do; refused", f"{part} 声明了实体（DTD），Office 文件不应包含，已拒绝")
+    return tr(
+        f"{part} declares entities (DTD), which office files never do; refused",
+        f"{part} 声明了实体（DTD），Office 文件不应包含，已拒绝",
+    )
 
 
 def _bomb(size: int) -> str:
-    return tr(f"it unpacks to {size >> 20} MiB, which looks like a decompression bomb", f"解压后达 {size >> 20} MiB，疑似压缩炸弹")
+    return tr(
+        f"it unpacks to {size >> 20} MiB, which looks like a decompression bomb",
+        f"解压后达 {size >> 20} MiB，疑似压缩炸弹",
+    )

@@ -26,7 +26,9 @@ def add_chart(root: Any | None, out: Builder) -> None:
         name = " ".join(_points(child(series, "tx")).values()) or str(len(columns) + 1)
         categories |= _points(child(series, "cat"))
         columns[name] = _points(child(series, "val"))
-    indexes = sorted({key for points in (categories, *columns.values()) for key in points}, key=lambda key: (len(key), key))
+    indexes = sorted(
+        {key for points in (categories, *columns.values()) for key in points}, key=lambda key: (len(key), key)
+    )
     if columns:
         rows = [[categories.get(key, ""), *(points.get(key, "") for points in columns.values())] for key in indexes]
         out.table([["", *columns], *rows])

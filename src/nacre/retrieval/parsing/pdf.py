@@ -57,7 +57,9 @@ def _reason(error: str, data: bytes, task: Task) -> str:
     if "assword" in error:
         if task.password:
             return tr("the password of the encrypted PDF is wrong", "加密 PDF 的密码错误")
-        return tr("the PDF is encrypted; give its password or save it without", "PDF 已加密，请提供密码或另存为无密码的文件")
+        return tr(
+            "the PDF is encrypted; give its password or save it without", "PDF 已加密，请提供密码或另存为无密码的文件"
+        )
     if "ecurity" in error:
         return tr("the PDF is encrypted in a way that is not supported", "PDF 的加密方式不受支持")
     if b"%%EOF" not in data[-2048:]:
@@ -70,7 +72,11 @@ def _metadata(document: Any, out: Builder) -> None:
         out.metadata.setdefault(key.lower(), value)
     title = out.metadata.get("title", "")
     # Word writes the name of the file it came from.
-    if not re.search(r"\.(docx?|pptx?|xlsx?|pdf|tex|indd|rtf)$|^\S+\.\w{2,4}$|^(microsoft word|untitled|\(anonymous\)|\(unspecified\)|无标题)", title, re.I):
+    if not re.search(
+        r"\.(docx?|pptx?|xlsx?|pdf|tex|indd|rtf)$|^\S+\.\w{2,4}$|^(microsoft word|untitled|\(anonymous\)|\(unspecified\)|无标题)",
+        title,
+        re.I,
+    ):
         out.title = out.title or title
 
 
@@ -95,7 +101,12 @@ def _sheet(document: Any, number: int, out: Builder) -> Sheet:
         if not sheet.items and seen.drawn:
             out.warn(tr(f"page {number + 1} has no text layer: needs OCR", f"第 {number + 1} 页没有文本层：需要 OCR"))
         elif seen.unmapped * 10 > len(seen.glyphs):
-            out.warn(tr(f"page {number + 1}: its fonts do not say what their characters are: needs OCR", f"第 {number + 1} 页字体没有字符映射：需要 OCR"))
+            out.warn(
+                tr(
+                    f"page {number + 1}: its fonts do not say what their characters are: needs OCR",
+                    f"第 {number + 1} 页字体没有字符映射：需要 OCR",
+                )
+            )
         return sheet
     finally:
         text.close()
@@ -125,7 +136,11 @@ def _write(sheets: list[Sheet], outline: dict[str, int], out: Builder) -> None:
         out.page = sheet.number
         for number, piece in enumerate(pieces):
             if isinstance(piece, Grid):
-                goes_on = last is not None and not any(isinstance(one, Paragraph | Grid) for one in pieces[:number]) and _same_columns(last, piece)
+                goes_on = (
+                    last is not None
+                    and not any(isinstance(one, Paragraph | Grid) for one in pieces[:number])
+                    and _same_columns(last, piece)
+                )
                 header = _table(piece, header if goes_on else [], out)
                 last = piece
             elif isinstance(piece, Line):
@@ -171,7 +186,12 @@ def _text_or_tables(lines: list[Line], body: float) -> list[Paragraph | Grid]:
             pieces += paragraphs(plain, body)
             plain = []
             run = lines[start:end]
-            box = (min(x.box[0] for x in run), min(x.box[1] for x in run), max(x.box[2] for x in run), max(x.box[3] for x in run))
+            box = (
+                min(x.box[0] for x in run),
+                min(x.box[1] for x in run),
+                max(x.box[2] for x in run),
+                max(x.box[3] for x in run),
+            )
             pieces.append(Grid(box, rows, [], 0, set(), ruled=False))
         start = max(end, start + 1)
     return pieces + paragraphs(plain, body)

@@ -13,8 +13,13 @@ from nacre.retrieval.parsing.normalise import is_cjk, join_lines
 from nacre.retrieval.parsing.pdf_page import Line
 from nacre.retrieval.parsing.pdf_tables import Grid
 
-_BULLET = re.compile(r"(?:[•‣▪●○■□◆◇➢✓√·–—*-]|\(?\d{1,2}[.)、．](?!\d)|\(?[a-z][.)](?=\s)|[（(][一二三四五六七八九十\d]{1,3}[)）])\s*(?=\S)")
-_NUMBERED = re.compile(r"(?:\d{1,2}(?:\.\d{1,2}){0,4}\.?\s+\S|第[一二三四五六七八九十百\d]{1,4}[章节篇部编]|[一二三四五六七八九十]{1,3}、|appendix\b|附录|[IVX]{1,4}\.\s)", re.I)
+_BULLET = re.compile(
+    r"(?:[•‣▪●○■□◆◇➢✓√·–—*-]|\(?\d{1,2}[.)、．](?!\d)|\(?[a-z][.)](?=\s)|[（(][一二三四五六七八九十\d]{1,3}[)）])\s*(?=\S)"
+)
+_NUMBERED = re.compile(
+    r"(?:\d{1,2}(?:\.\d{1,2}){0,4}\.?\s+\S|第[一二三四五六七八九十百\d]{1,4}[章节篇部编]|[一二三四五六七八九十]{1,3}、|appendix\b|附录|[IVX]{1,4}\.\s)",
+    re.I,
+)
 _SENTENCE_END = re.compile(r"[.。!！?？:：;；…]['\"”’)）]*$")
 _NO_HEADING = re.compile(r"[□√■☐☑☒]|\d{4}\s*[-年./].{0,12}$|\W*$")
 _DIGITS = re.compile(r"\d+")
@@ -70,7 +75,9 @@ def find_furniture(sheets: Sequence[Sheet]) -> None:
     for sheet in sheets:
         seen.update({_shape(line) for line in _margins(sheet)})
     for sheet in sheets:
-        sheet.furniture = {id(line) for line in _margins(sheet) if seen[_shape(line)] * 2 >= len(sheets) and seen[_shape(line)] > 2}
+        sheet.furniture = {
+            id(line) for line in _margins(sheet) if seen[_shape(line)] * 2 >= len(sheets) and seen[_shape(line)] > 2
+        }
 
 
 def _margins(sheet: Sheet) -> list[Line]:
@@ -102,7 +109,12 @@ def paragraphs(lines: Sequence[Line], body: float) -> list[Paragraph]:
                 found[-1].lines.append(line)
             else:
                 found.append(Paragraph([line], code=True))
-        elif found and not listed and _continues(found[-1], line, body, leading) and not _ended_early(found[-1].lines[-1], line, lines, body):
+        elif (
+            found
+            and not listed
+            and _continues(found[-1], line, body, leading)
+            and not _ended_early(found[-1].lines[-1], line, lines, body)
+        ):
             found[-1].lines.append(line)
         else:
             found.append(Paragraph([line], listed=listed))
@@ -122,14 +134,27 @@ def _continues(paragraph: Paragraph, line: Line, body: float, leading: float) ->
     if last.hyphen:
         return True
     large = min(last.size, line.size) > 1.15 * body
-    if len(last.parts) > 1 or len(line.parts) > 1 or abs(last.size - line.size) > 0.12 * body or (last.bold != line.bold and not large):
+    if (
+        len(last.parts) > 1
+        or len(line.parts) > 1
+        or abs(last.size - line.size) > 0.12 * body
+        or (last.bold != line.bold and not large)
+    ):
         return False
     drop = last.box[3] - line.box[3]
     if drop <= 0.2 * line.size:
         # The top of the next column goes on in the middle of a sentence only.
-        return drop < -3 * line.size and not _SENTENCE_END.search(last.text) and (line.text[:1].islower() or not last.text[-1:].isascii())
+        return (
+            drop < -3 * line.size
+            and not _SENTENCE_END.search(last.text)
+            and (line.text[:1].islower() or not last.text[-1:].isascii())
+        )
     # Large type, and Chinese set wide, keeps its own leading; a line that fills its column goes on over a wider gap.
-    if drop > max((2.2 if large else 1.6) * line.size, 1.25 * leading) or line.box[0] > last.box[2] or last.box[0] > line.box[2]:
+    if (
+        drop > max((2.2 if large else 1.6) * line.size, 1.25 * leading)
+        or line.box[0] > last.box[2]
+        or last.box[0] > line.box[2]
+    ):
         return False
     return len(paragraph.lines) == 1 or large or line.box[0] - last.box[0] <= 0.9 * line.size
 
@@ -138,7 +163,11 @@ def _ended_early(last: Line, line: Line, lines: Sequence[Line], body: float) -> 
     """Whether the next word would have fitted: then the line was ended on purpose."""
     if last.hyphen or min(last.size, line.size) > 1.15 * body:
         return False
-    right = max(one.box[2] for one in lines if one.box[0] < last.box[2] and one.box[2] > last.box[0] and one.box[0] > last.box[0] - 12 * body)
+    right = max(
+        one.box[2]
+        for one in lines
+        if one.box[0] < last.box[2] and one.box[2] > last.box[0] and one.box[0] > last.box[0] - 12 * body
+    )
     glyph = (last.box[2] - last.box[0]) / max(1, len(last.text))
     word = 1 if is_cjk(line.text[0]) else len(line.text.split()[0])
     return right - last.box[2] > (word + 1) * glyph * 1.3 + 1.5 * last.size
@@ -154,7 +183,9 @@ def headings(pieces: Sequence[Paragraph | Grid], body: float, outline: dict[str,
     """
     written = [piece for piece in pieces if isinstance(piece, Paragraph)]
     titles = [piece for piece in written if _may_head(piece)]
-    heavy = sum(len(line.text) for piece in written for line in piece.lines if line.bold) * 3 > sum(len(line.text) for piece in written for line in piece.lines)
+    heavy = sum(len(line.text) for piece in written for line in piece.lines if line.bold) * 3 > sum(
+        len(line.text) for piece in written for line in piece.lines
+    )
     large = [piece for piece in titles if piece.lines[0].size > 1.15 * body]
     sizes = sorted({round(piece.lines[0].size) for piece in large}, reverse=True)[:4]
     for piece in titles:
@@ -163,9 +194,20 @@ def headings(pieces: Sequence[Paragraph | Grid], body: float, outline: dict[str,
         numbered = bool(_NUMBERED.match(text))
         if known:
             piece.level = known
-        elif piece.lines[0].size > 1.15 * body and not _SENTENCE_END.search(text[-1:].replace(":", "")) and any(c.isalpha() for c in text):
+        elif (
+            piece.lines[0].size > 1.15 * body
+            and not _SENTENCE_END.search(text[-1:].replace(":", ""))
+            and any(c.isalpha() for c in text)
+        ):
             piece.level = 1 + sum(size > round(piece.lines[0].size) for size in sizes)
-        elif piece.lines[0].bold and not heavy and len(text) <= 90 and len(piece.lines) <= 2 and any(c.isalpha() for c in text) and (numbered or not _SENTENCE_END.search(text)):
+        elif (
+            piece.lines[0].bold
+            and not heavy
+            and len(text) <= 90
+            and len(piece.lines) <= 2
+            and any(c.isalpha() for c in text)
+            and (numbered or not _SENTENCE_END.search(text))
+        ):
             piece.level = min(6, len(sizes) + 1 + (text.split()[0].strip(".").count(".") if numbered else 0))
         if piece.level:
             piece.listed = False
@@ -174,7 +216,9 @@ def headings(pieces: Sequence[Paragraph | Grid], body: float, outline: dict[str,
 def _may_head(piece: Paragraph) -> bool:
     if piece.code or piece.lines[0].turned or _NO_HEADING.match(piece.lines[0].text):
         return False
-    return len(piece.lines) <= 4 and len(piece.lines[0].parts) == 1 and sum(len(line.text) for line in piece.lines) <= 200
+    return (
+        len(piece.lines) <= 4 and len(piece.lines[0].parts) == 1 and sum(len(line.text) for line in piece.lines) <= 200
+    )
 
 
 def vocabulary(sheets: Iterable[Sheet]) -> set[str]:

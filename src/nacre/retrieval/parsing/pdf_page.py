@@ -157,7 +157,9 @@ def _rulings(page: Any, turn: Callable[[float, float, float, float], Box]) -> tu
     edges = [ctypes.c_float() for _ in range(4)]
     for number in range(min(_MOST_PATHS, pdfium.FPDFPage_CountObjects(page))):
         shape = pdfium.FPDFPage_GetObject(page, number)
-        if pdfium.FPDFPageObj_GetType(shape) != pdfium.FPDF_PAGEOBJ_PATH or not pdfium.FPDFPageObj_GetBounds(shape, *edges):
+        if pdfium.FPDFPageObj_GetType(shape) != pdfium.FPDF_PAGEOBJ_PATH or not pdfium.FPDFPageObj_GetBounds(
+            shape, *edges
+        ):
             continue
         x0, y0, x1, y1 = turn(*(edge.value for edge in edges))
         if pdfium.FPDFPath_CountSegments(shape) > 12:
@@ -227,7 +229,11 @@ def lines_of(glyphs: Iterable[Glyph], style: Style = plain_style) -> list[Line]:
         # Most glyphs stand right beside the last one, as high as it.
         same = last is not None and here[1] == last[1] and here[3] == last[3] and here[0] >= last[0]
         if not (same and tallest is not None):
-            if tallest is not None and last is not None and _breaks(tallest, last, here, leftwards=_RIGHT_TO_LEFT.match(glyph.text) is not None):
+            if (
+                tallest is not None
+                and last is not None
+                and _breaks(tallest, last, here, leftwards=_RIGHT_TO_LEFT.match(glyph.text) is not None)
+            ):
                 _close(run, lines, style)
                 run, tallest = [], None
             tallest = here if tallest is None or here[3] - here[1] > tallest[3] - tallest[1] else tallest
@@ -243,7 +249,10 @@ def lines_of(glyphs: Iterable[Glyph], style: Style = plain_style) -> list[Line]:
 def _breaks(tallest: Box, last: Box, here: Box, leftwards: bool) -> bool:
     height = tallest[3] - tallest[1]
     middle = (here[1] + here[3]) / 2
-    level = tallest[1] - 0.1 * height <= middle <= tallest[3] + 0.1 * height or here[1] <= (tallest[1] + tallest[3]) / 2 <= here[3]
+    level = (
+        tallest[1] - 0.1 * height <= middle <= tallest[3] + 0.1 * height
+        or here[1] <= (tallest[1] + tallest[3]) / 2 <= here[3]
+    )
     return not level or (here[0] < last[0] - 0.5 * height and not leftwards)
 
 
@@ -265,7 +274,12 @@ def upright(lines: list[Line]) -> list[Line]:
             joined.extend(column)
         else:
             boxes = [line.box for line in column]
-            box = (min(b[0] for b in boxes), min(b[1] for b in boxes), max(b[2] for b in boxes), max(b[3] for b in boxes))
+            box = (
+                min(b[0] for b in boxes),
+                min(b[1] for b in boxes),
+                max(b[2] for b in boxes),
+                max(b[3] for b in boxes),
+            )
             text = "".join(line.text for line in column)
             joined.append(Line(text, box, column[0].size, column[0].index, [(text, box[0], box[2])], turned=True))
         column.clear()
@@ -310,7 +324,11 @@ def _parts(run: list[Glyph], size: float) -> list[tuple[str, float, float]]:
         if glyph.box is None:
             blank = True
             continue
-        gap = max(glyph.box[0] - last[2], last[0] - glyph.box[2] if _RIGHT_TO_LEFT.match(glyph.text) else 0.0) if last is not None else 0.0
+        gap = (
+            max(glyph.box[0] - last[2], last[0] - glyph.box[2] if _RIGHT_TO_LEFT.match(glyph.text) else 0.0)
+            if last is not None
+            else 0.0
+        )
         if last is None or gap > 0.85 * size:
             parts.append((_words(text), start, last[2] if last else 0.0))
             text, start, blank = [], glyph.box[0], False

@@ -91,7 +91,9 @@ def _components(horizontal: list[_Ruling], vertical: list[_Ruling]) -> list[tupl
     groups: dict[int, tuple[list[_Ruling], list[_Ruling]]] = {}
     for n in range(len(parent)):
         rows, columns = groups.setdefault(root(n), ([], []))
-        (rows if n < len(horizontal) else columns).append(horizontal[n] if n < len(horizontal) else vertical[n - len(horizontal)])
+        (rows if n < len(horizontal) else columns).append(
+            horizontal[n] if n < len(horizontal) else vertical[n - len(horizontal)]
+        )
     return [group for group in groups.values() if len(group[0]) >= 2 and len(group[1]) >= 2]
 
 
@@ -144,7 +146,9 @@ def _grid(page: Page, horizontal: list[_Ruling], vertical: list[_Ruling]) -> Gri
     return Grid(box, rows, xs, min(members), members)
 
 
-def _owners(xs: list[float], ys: list[float], horizontal: list[_Ruling], vertical: list[_Ruling]) -> dict[tuple[int, int], tuple[int, int]]:
+def _owners(
+    xs: list[float], ys: list[float], horizontal: list[_Ruling], vertical: list[_Ruling]
+) -> dict[tuple[int, int], tuple[int, int]]:
     """For each field of the grid the field that owns it: where no line parts two fields they are one cell, owned from the top left."""
     owner = {(c, r): (c, r) for c in range(len(xs) - 1) for r in range(len(ys) - 1)}
     for r in range(len(ys) - 2, -1, -1):
@@ -154,7 +158,9 @@ def _owners(xs: list[float], ys: list[float], horizontal: list[_Ruling], vertica
             centre = (xs[c] + xs[c + 1]) / 2
             if c and not any(abs(x - xs[c]) <= _SNAP for x in walls):
                 owner[c, r] = owner[c - 1, r]
-            elif r + 1 < len(ys) - 1 and not any(abs(y - ys[r + 1]) <= _SNAP and x0 - _SNAP <= centre <= x1 + _SNAP for y, x0, x1 in horizontal):
+            elif r + 1 < len(ys) - 1 and not any(
+                abs(y - ys[r + 1]) <= _SNAP and x0 - _SNAP <= centre <= x1 + _SNAP for y, x0, x1 in horizontal
+            ):
                 owner[c, r] = owner[c, r + 1]
     return owner
 

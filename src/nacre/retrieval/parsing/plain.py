@@ -9,7 +9,10 @@ from nacre.retrieval.parsing.limits import Task
 from nacre.retrieval.parsing.normalise import clean
 
 _PARAGRAPH = re.compile(r"\S(?:.*\S)?(?:\n[ \t]*\S(?:.*\S)?)*")
-_HEADING = re.compile(r"(第\s*[一二三四五六七八九十百零〇\d]+\s*[编篇部章]|chapter\s+[\dIVXLC]+\b|附录|appendix\b)[^\n。；;!?！？]{0,60}", re.I)
+_HEADING = re.compile(
+    r"(第\s*[一二三四五六七八九十百零〇\d]+\s*[编篇部章]|chapter\s+[\dIVXLC]+\b|附录|appendix\b)[^\n。；;!?！？]{0,60}",
+    re.I,
+)
 _TOO_LONG = 4000
 
 

@@ -68,7 +68,9 @@ def _slide(package: Package, part: str, out: Builder) -> None:
             comments = package.xml(target)
             for comment in [] if comments is None else comments.iter():
                 if local(comment) in {"cm", "reply"}:
-                    out.add("comment", "".join(node.text or "" for node in comment.iter() if local(node) in {"text", "t"}))
+                    out.add(
+                        "comment", "".join(node.text or "" for node in comment.iter() if local(node) in {"text", "t"})
+                    )
 
 
 def _shapes(tree: Any, package: Package, relations: dict[str, tuple[str, str]], out: Builder) -> None:
@@ -113,7 +115,11 @@ def _shape(shape: Any, package: Package, relations: dict[str, tuple[str, str]], 
         for paragraph in [] if body is None else body:
             if local(paragraph) == "p":
                 level = child(paragraph, "pPr")
-                depth = int(attribute(level, "lvl") or 0) if level is not None and attribute(level, "lvl").isdecimal() else 0
+                depth = (
+                    int(attribute(level, "lvl") or 0)
+                    if level is not None and attribute(level, "lvl").isdecimal()
+                    else 0
+                )
                 out.add("list" if listed else "paragraph", words_of(paragraph), depth + 1 if listed else 0)
 
 
@@ -121,7 +127,9 @@ def _frame(shape: Any, package: Package, relations: dict[str, tuple[str, str]], 
     data = child(shape, "graphic", "graphicData")
     table = None if data is None else child(data, "tbl")
     if table is not None:
-        rows = [["\n".join(_paragraphs(cell)) for cell in row if local(cell) == "tc"] for row in table if local(row) == "tr"]
+        rows = [
+            ["\n".join(_paragraphs(cell)) for cell in row if local(cell) == "tc"] for row in table if local(row) == "tr"
+        ]
         marked = child(table, "tblPr")
         named = marked is None or attribute(marked, "firstRow") != "0"
         out.table(rows, header_rows=int(named and len(rows) > 1))

@@ -56,7 +56,12 @@ def _lines(text: str, error: ValueError, out: Builder) -> list[Any]:
     if len(values) < 2 or len(broken) > len(values):
         raise ParseError(tr("damaged JSON", "JSON 已损坏") + f" ({error})") from error
     if broken:
-        out.warn(tr(f"{len(broken)} lines are no JSON, the first is line {broken[0]}", f"{len(broken)} 行不是 JSON，首个为第 {broken[0]} 行"))
+        out.warn(
+            tr(
+                f"{len(broken)} lines are no JSON, the first is line {broken[0]}",
+                f"{len(broken)} 行不是 JSON，首个为第 {broken[0]} 行",
+            )
+        )
     return values
 
 
@@ -65,7 +70,9 @@ def _table(values: list[Any], out: Builder) -> bool:
     if len(values) < 2 or not all(isinstance(value, dict) and value for value in values):
         return False
     keys = list(dict.fromkeys(key for value in values for key in value))
-    flat = all(not isinstance(part, dict | list) and len(str(part)) <= 60 for value in values for part in value.values())
+    flat = all(
+        not isinstance(part, dict | list) and len(str(part)) <= 60 for value in values for part in value.values()
+    )
     if not flat or len(keys) > 40 or len(keys) > 2 * len(values[0]):
         return False
     out.table([keys, *([_scalar(value.get(key, "")) for key in keys] for value in values)])

@@ -50,7 +50,11 @@ class ParserPool:
     """
 
     def __init__(
-        self, workers: int = 0, timeout_s: float | None = None, memory_bytes: int | None = None, limits: Limits | None = None
+        self,
+        workers: int = 0,
+        timeout_s: float | None = None,
+        memory_bytes: int | None = None,
+        limits: Limits | None = None,
     ) -> None:
         changes = {k: v for k, v in (("seconds", timeout_s), ("memory_bytes", memory_bytes)) if v is not None}
         self.limits = Limits(**{**(limits or Limits()).data(), **changes})
@@ -108,7 +112,9 @@ class ParserPool:
     def __enter__(self) -> ParserPool:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def _take(self) -> _Worker:
@@ -145,7 +151,12 @@ class _Worker:
         self.limits = limits
         keep = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR", "TZ", "VIRTUAL_ENV", "PYTHONHOME")
         environment = {name: os.environ[name] for name in keep if name in os.environ}
-        environment |= {"NACRE_LANG": user_language(), "OPENBLAS_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8", "PYTHONHASHSEED": "0"}
+        environment |= {
+            "NACRE_LANG": user_language(),
+            "OPENBLAS_NUM_THREADS": "1",
+            "PYTHONIOENCODING": "utf-8",
+            "PYTHONHASHSEED": "0",
+        }
         # The same packages as here, even when the caller found them by sys.path alone.
         environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
         self.process = subprocess.Popen(
@@ -243,7 +254,10 @@ class _Worker:
         if code == 77:
             most = self.limits.memory_bytes >> 20
             return tr(f"it needs more than {most} MiB of memory to parse", f"解析所需内存超过 {most} MiB")
-        return tr(f"it crashed its parser (exit status {code}), perhaps for want of memory", f"解析进程崩溃（退出状态 {code}），可能是内存不足")
+        return tr(
+            f"it crashed its parser (exit status {code}), perhaps for want of memory",
+            f"解析进程崩溃（退出状态 {code}），可能是内存不足",
+        )
 
 
 def _result(answer: bytes, name: str) -> ParsedDocument:

@@ -147,9 +147,19 @@ def _extras(package: Package, part: str, raw: bytes, out: Builder) -> None:
     """Comments, formulas whose result was never stored, and columns too far out."""
     missing = len(_FORMULA_WITHOUT_VALUE.findall(raw))
     if missing:
-        out.warn(tr(f"sheet {out.sheet}: {missing} formulas have no stored result; open and save it in a spreadsheet program", f"工作表 {out.sheet}：{missing} 个公式没有保存结果，请用表格软件打开并保存"))
+        out.warn(
+            tr(
+                f"sheet {out.sheet}: {missing} formulas have no stored result; open and save it in a spreadsheet program",
+                f"工作表 {out.sheet}：{missing} 个公式没有保存结果，请用表格软件打开并保存",
+            )
+        )
     if _FAR.search(raw):
-        out.warn(tr(f"sheet {out.sheet}: columns beyond {_COLUMNS} are left out", f"工作表 {out.sheet}：省略第 {_COLUMNS} 列之后的列"))
+        out.warn(
+            tr(
+                f"sheet {out.sheet}: columns beyond {_COLUMNS} are left out",
+                f"工作表 {out.sheet}：省略第 {_COLUMNS} 列之后的列",
+            )
+        )
     for kind, target in package.relations(part).values():
         root = package.xml(target) if kind == "comments" else None
         comments = None if root is None else child(root, "commentList")
