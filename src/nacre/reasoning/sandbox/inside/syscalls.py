@@ -42,7 +42,7 @@ UNDONE = Rule(undone=((),))
 
 _FILES = {
     "read": 0, "write": 1, "open": 2, "close": 3, "stat": 4, "fstat": 5, "lstat": 6, "lseek": 8, "pread64": 17, "pwrite64": 18,
-    "readv": 19, "writev": 20, "access": 21, "dup": 32, "dup2": 33, "sendfile": 40, 
+    "readv": 19, "writev": 20, "access": 21, "dup": 32, "dup2": 33, "sendfile": 40,
     "truncate": 76, "ftruncate": 77, "getdents": 78, "getcwd": 79, "chdir": 80, "fchdir": 81, "rename": 82, "mkdir": 83, "rmdir": 84,
     "creat": 85, "link": 86, "unlink": 87, "symlink": 88, "umask": 95, "statfs": 137, "fstatfs": 138, "getdents64": 217,
     "openat": 257, "mkdirat": 258, "newfstatat": 262, "unlinkat": 263, "renameat": 264, "linkat": 265,
@@ -73,7 +73,11 @@ _SELF = {
     "rseq": 334,
 }  # fmt: skip
 _SENDING_SIGNALS = {"kill": 62, "tgkill": 234}
-_CLOCKS = {"clock_gettime": 228, "clock_getres": 229, "clock_nanosleep": 230}  # the first argument may name another process's
+_CLOCKS = {
+    "clock_gettime": 228,
+    "clock_getres": 229,
+    "clock_nanosleep": 230,
+}  # the first argument may name another process's
 _EXTENDED_ATTRIBUTES = (*range(188, 200), *range(463, 467))
 _TERMINAL_REQUESTS = (
     0x5401,
@@ -120,7 +124,7 @@ def _masked(index: int, *patterns: tuple[int, int], error: int) -> Rule:
 
 # Those that C libraries and numpy give: NORMAL RANDOM SEQUENTIAL WILLNEED, DONTNEED, FREE, (NO)HUGEPAGE, (DONT)DUMP, guards. Others
 # act on pages that the host's processes share.
-_ADVICE = _masked(1, (3, 0), (0, 4), (0, 8), (1, 14), (1, 16), (1, 102), error=errno.EINVAL)
+_ADVICE = _masked(2, (3, 0), (0, 4), (0, 8), (1, 14), (1, 16), (1, 102), error=errno.EINVAL)
 # WAIT and WAKE (also by BITSET), REQUEUE, CMP_REQUEUE and WAKE_OP, private or not. The others name an owner by its process id.
 _FUTEX = _masked(1, (0x180 | 1, 0), (0x180, 9), (0x180, 10), (0x180 | 1, 4), (0x180, 3), error=errno.ENOSYS)
 
@@ -164,9 +168,19 @@ def allowed(own_pid: int | None) -> dict[int, Rule]:
     rules[PRLIMIT64] = Rule(((Test(0, LOW, 0),),))  # its own limits only
     if own_pid is not None:
         rules |= {number: Rule(((Test(0, LOW, own_pid),),)) for number in _SENDING_SIGNALS.values()}
-        rules |= dict.fromkeys(_CLOCKS.values(), Rule(((Test(0, LOW & ~0xF, 0),),)))  # the clocks that have a number, below 16
+        rules |= dict.fromkeys(
+            _CLOCKS.values(), Rule(((Test(0, LOW & ~0xF, 0),),))
+        )  # the clocks that have a number, below 16
         return rules | {SCHED_GETAFFINITY: _one_of(0, (0, own_pid))}
-    always = [*_FILE_ATTRIBUTES.values(), *_SENDING_SIGNALS.values(), *_CLOCKS.values(), SCHED_GETAFFINITY, UNAME, RECVFROM, SHUTDOWN]
+    always = [
+        *_FILE_ATTRIBUTES.values(),
+        *_SENDING_SIGNALS.values(),
+        *_CLOCKS.values(),
+        SCHED_GETAFFINITY,
+        UNAME,
+        RECVFROM,
+        SHUTDOWN,
+    ]
     rules |= dict.fromkeys(always, ALLOW)
     rules[CLONE] = Rule(((Test(0, _THREAD_FLAGS | _NAMESPACE_FLAGS, _THREAD_FLAGS),),))  # threads, never processes
     rules[SOCKETPAIR] = Rule(

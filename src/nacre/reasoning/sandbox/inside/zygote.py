@@ -77,7 +77,10 @@ class Zygote:
     def _rules(self) -> landlock.Ruleset:
         ruleset = landlock.Ruleset()
         for path in self.config["readable"]:
-            ruleset.allow(path, landlock.READ)
+            if self.has_namespaces or not Path(path).is_dir():
+                ruleset.allow(path, landlock.READ)
+            else:
+                ruleset.allow_all_but(path, self.config["hidden"])
         for path in namespaces.DEVICES:
             if Path(path).exists():
                 ruleset.allow(path, landlock.DEVICE)
@@ -89,7 +92,9 @@ class Zygote:
         try:
             linux.drop_bounding_set()
         except OSError:
-            if self.has_namespaces:  # where every capability is held; elsewhere the system may not let us, and the doctor says so
+            if (
+                self.has_namespaces
+            ):  # where every capability is held; elsewhere the system may not let us, and the doctor says so
                 raise
 
     def _give_up_root(self) -> str:
