@@ -70,7 +70,7 @@ def test_the_filter_answers_as_the_rules_say(number: int) -> None:
         (syscalls.SOCKETPAIR, (1, 0o2000001), True), (syscalls.SOCKETPAIR, (1, 2), False), (syscalls.SOCKETPAIR, (2, 1), False),
         (syscalls.SENDTO, (3, 0, 0, 0, 0), True), (syscalls.SENDTO, (3, 0, 0, 0, 1 << 40), False), (syscalls.SENDTO, (3, 0, 0, 0, 8), False),
         (syscalls.MADVISE, (0, 4096, 4), True), (syscalls.MADVISE, (0, 4096, 14), True), (syscalls.MADVISE, (0, 4096, 21), False), (syscalls.MADVISE, (0, 4096, 12), False),
-        (syscalls.FUTEX, (8, 0x189), True), (syscalls.FUTEX, (8, 1), True), (syscalls.FUTEX, (8, 6), False), (syscalls.FUTEX, (8, 0x8D), False), (syscalls.FUTEX, (8, 12), False),
+        (syscalls.FUTEX, (8, 0x189), True), (syscalls.FUTEX, (8, 0x81), True), (syscalls.FUTEX, (8, 0x85), True), (syscalls.FUTEX, (8, 1), False), (syscalls.FUTEX, (8, 10), False), (syscalls.MMAP, (0, 4096, 3, 0x40022), False), (syscalls.FUTEX, (8, 6), False), (syscalls.FUTEX, (8, 0x8D), False), (syscalls.FUTEX, (8, 12), False),
         (41, (1, 1), False), (57, (), False), (59, (), False), (101, (), False), (425, (), False), (999, (), False),
     ],
 )  # fmt: skip
@@ -80,7 +80,16 @@ def test_arguments_decide_where_the_call_does_not(number: int, arguments: tuple[
 
 @pytest.mark.parametrize(
     ("number", "arguments"),
-    [(syscalls.FCNTL, (3, 6)), (syscalls.FCNTL, (3, 7)), (74, (3,)), (75, (3,)), (26, ()), (221, (3,))],
+    [
+        (syscalls.FCNTL, (3, 6)),
+        (syscalls.FCNTL, (3, 7)),
+        (74, (3,)),
+        (75, (3,)),
+        (26, ()),
+        (221, (3,)),
+        (syscalls.FUTEX, (8, 0)),
+        (syscalls.FUTEX, (8, 0x109)),
+    ],
 )
 def test_locks_and_writing_back_are_answered_and_not_done(number: int, arguments: tuple[int, ...]) -> None:
     assert verdict(FULL, number, arguments) == verdict(ALONE, number, arguments) == 0x50000

@@ -10,7 +10,7 @@ import errno
 from dataclasses import dataclass
 
 LOW, FULL = 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF
-_PROT_WRITE, _PROT_EXEC = 2, 4
+_PROT_WRITE, _PROT_EXEC, _MAP_HUGETLB = 2, 4, 0x40000
 _THREAD_FLAGS = 0x00000100 | 0x00010000  # CLONE_VM | CLONE_THREAD
 _NAMESPACE_FLAGS = 0x7E020080  # every CLONE_NEW… bit
 _AF_UNIX, _SOCK_STREAM, _SOCK_FLAGS = 1, 1, 0o2004000
@@ -118,15 +118,23 @@ def _one_of(index: int, numbers: tuple[int, ...]) -> Rule:
     return Rule(tuple((Test(index, LOW, number),) for number in numbers))
 
 
-def _masked(index: int, *patterns: tuple[int, int], error: int) -> Rule:
-    return Rule(tuple((Test(index, LOW & ~ignored, value),) for ignored, value in patterns), error)
+def _masked(index: int, *patterns: tuple[int, int]) -> tuple[tuple[Test, ...], ...]:
+    return tuple((Test(index, LOW & ~ignored, value),) for ignored, value in patterns)
 
 
 # Those that C libraries and numpy give: NORMAL RANDOM SEQUENTIAL WILLNEED, DONTNEED, FREE, (NO)HUGEPAGE, (DONT)DUMP, guards. Others
 # act on pages that the host's processes share.
-_ADVICE = _masked(2, (3, 0), (0, 4), (0, 8), (1, 14), (1, 16), (1, 102), error=errno.EINVAL)
-# WAIT and WAKE (also by BITSET), REQUEUE, CMP_REQUEUE and WAKE_OP, private or not. The others name an owner by its process id.
-_FUTEX = _masked(1, (0x180 | 1, 0), (0x180, 9), (0x180, 10), (0x180 | 1, 4), (0x180, 3), error=errno.ENOSYS)
+_ADVICE = Rule(_masked(2, (3, 0), (0, 4), (0, 8), (1, 14), (1, 16), (1, 102)), errno.EINVAL)
+# WAIT and WAKE (also by BITSET), CMP_REQUEUE and WAKE_OP, REQUEUE: all private. One that is not private meets, on a page of a library,
+# every process that has loaded it; who waits so (as pthread_join does) is told to look again. The others name an owner by its process id.
+_PRIVATE, _BY_CLOCK = 0x80, 0x100
+_FUTEX = Rule(
+    _masked(
+        1, *((_BY_CLOCK | both, _PRIVATE | operation) for both, operation in ((1, 0), (0, 9), (0, 10), (1, 4), (0, 3)))
+    ),
+    errno.ENOSYS,
+    undone=_masked(1, (_BY_CLOCK, 0), (_BY_CLOCK, 9)),
+)
 
 
 def _descriptors(may_ask_for_locks: bool) -> Rule:
@@ -156,8 +164,12 @@ def allowed(own_pid: int | None) -> dict[int, Rule]:
     rules |= dict.fromkeys(
         _EXTENDED_ATTRIBUTES, Rule(error=errno.ENOTSUP)
     )  # shutil.copy2 takes ENOTSUP for "nothing to copy"
-    never_both = Rule(((Test(2, _PROT_WRITE, 0),), (Test(2, _PROT_EXEC, 0),)))  # memory is writable or executable
-    rules |= {MMAP: never_both, MPROTECT: never_both, CLONE3: Rule(error=errno.ENOSYS)}  # libc then falls back to clone
+    never_both = Test(2, _PROT_WRITE, 0), Test(2, _PROT_EXEC, 0)  # memory is writable or executable
+    rules[MPROTECT] = Rule(tuple((test,) for test in never_both))
+    rules[MMAP] = Rule(
+        tuple((test, Test(3, _MAP_HUGETLB, 0)) for test in never_both)
+    )  # the machine's reserved pages are others'
+    rules[CLONE3] = Rule(error=errno.ENOSYS)  # libc then falls back to clone
     rules |= {
         IOCTL: _one_of(1, _TERMINAL_REQUESTS),
         PRCTL: _one_of(0, _NAMING_A_THREAD),
