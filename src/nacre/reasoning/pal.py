@@ -31,8 +31,10 @@ from nacre.reasoning.extraction import is_program, program_in
 from nacre.reasoning.interpreter import CodeInterpreter, Execution
 from nacre.reasoning.results import mentions, plain, result_of, sayings, text_of_value, vote
 from nacre.reasoning.tables import Table, tables_in, tables_of
+from nacre.reasoning.wording import clipped
 
-_LONGEST_PHRASED = 200
+_LONGEST_PHRASED, _LONGEST_SHOWN = 200, 10_000  # characters; the whole value is in the metadata
+_MOST_DERIVED, _MOST_PAIRS = 500, 100_000  # texts that count as computed; these times what they were computed from
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,7 @@ class ProgramAided(ChatModelDecorator):
 
     def _said(self, trial: _Trial, task: _Task, kwargs: dict[str, Any]) -> Any:
         """The value in a sentence of the model, if the sentence does say the value; else the value."""
-        text = text_of_value(trial.value, task.language)
+        text = clipped(text_of_value(trial.value, task.language), _LONGEST_SHOWN)
         if not self.phrase or isinstance(trial.value, bool | dict) or len(text) > _LONGEST_PHRASED:
             return text
         try:
@@ -172,13 +174,14 @@ class ProgramAided(ChatModelDecorator):
         assert trial.program is not None and trial.execution is not None
         cells = cells_read(trial.execution, task.tables)
         inputs = inputs_of(trial.program, task.question, cells, task.sources)
-        value = text_of_value(trial.value, task.language)
+        value = clipped(text_of_value(trial.value, task.language), _LONGEST_SHOWN)
         derived: list[Derived] = []
         if inputs:
             more["cells"] = cells
         if inputs and not invented(trial.program, task.question, task.sources):
             said = sayings(f"{sentence}\n{value}", trial.value)
-            derived = more["derived"] = [Derived(text=text, inputs=inputs) for text in said]
+            most = min(_MOST_DERIVED, max(1, _MOST_PAIRS // len(inputs)))
+            derived = more["derived"] = [Derived(text=text, inputs=inputs) for text in said[:most]]
         marks = "".join(f"[{n}]" for n in sorted({given["source"] for given in inputs}))
         candidates = [f"{text} {marks}".strip() for text in dict.fromkeys((sentence, value))]
         hits = nacre_of(trial.reply).get("hits") or []
