@@ -20,13 +20,16 @@ def to_json(data: Any, *, default: Callable[[Any], Any] | None = None, **options
         **options: of `json.dumps`.
 
     Raises:
-        TypeError, ValueError, RecursionError: as `json.dumps` does.
+        TypeError, ValueError: as `json.dumps` does.
     """
     try:
         return json.dumps(data, allow_nan=False, default=default, **options)
-    except ValueError:
+    except ValueError as error:
         clean = (lambda other: finite(default(other))) if default else None
-        return json.dumps(finite(data), allow_nan=False, default=clean, **options)
+        try:
+            return json.dumps(finite(data), allow_nan=False, default=clean, **options)
+        except RecursionError:  # it holds itself
+            raise error from None
 
 
 def finite(data: Any) -> Any:

@@ -70,13 +70,13 @@ class Execution:
             timeout_s: seconds that reading it may take.
 
         Returns:
-            The run.
+            The run; where its value is too much, or takes too long to be read, a failed one.
 
         Raises:
-            ValueError: it is something else, or more than a run may give.
-            OutOfTime: reading it took longer.
+            ValueError: it is something else.
         """
-        from nacre.reasoning.sandbox.budget import Budget
+        from nacre.reasoning.sandbox.answer import out_of_time, unreadable
+        from nacre.reasoning.sandbox.budget import Budget, OutOfBudget, OutOfTime
         from nacre.reasoning.sandbox.values import decode, decode_places, printable
 
         kinds = {**_PLAIN, "value": str, "reads": str}
@@ -84,11 +84,21 @@ class Execution:
             raise ValueError("not a run")
         if not 0 <= data["seconds"] <= _LONGEST_S:  # nor nan, nor an integer that no float holds
             raise ValueError("not seconds")
-        budget = Budget(timeout_s)
         texts = {name: printable(data[name]) for name in ("stdout", "stderr", "error")}
-        reads, value = decode_places(data["reads"], budget), decode(data["value"], budget)
-        limit = None if data["limit"] is None else str(data["limit"])[:100]
-        return cls(data["status"], value, seconds=float(data["seconds"]), limit=limit, reads=reads, **texts)
+        said = cls(
+            data["status"],
+            seconds=float(data["seconds"]),
+            limit=data["limit"] and printable(data["limit"][:100]),
+            **texts,
+        )
+        budget = Budget(timeout_s)
+        try:
+            return replace(said, value=decode(data["value"], budget), reads=decode_places(data["reads"], budget))
+        except OutOfTime:
+            instead = out_of_time(budget.timeout_s)
+        except OutOfBudget as error:
+            instead = unreadable(error)
+        return replace(said, status=instead.status, error=instead.error, limit=instead.limit)
 
 
 @runtime_checkable

@@ -24,7 +24,7 @@ from nacre.reasoning.sandbox.inside.encode import LONGEST_DECIMAL, LONGEST_INT_B
 
 Place = tuple[str, int, int, str]  # input, table, row, column
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*+"')
+_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"')
 _HEX = re.compile(r"-?[0-9a-f]+")
 _DECIMAL = re.compile(r"-?([0-9]+(\.[0-9]*)?(E[+-]?[0-9]{1,4})?|Infinity|s?NaN[0-9]{0,20})")
 _FRACTION = re.compile(r"-?[0-9]+(/[0-9]+)?")
