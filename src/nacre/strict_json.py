@@ -38,15 +38,15 @@ def finite(data: Any) -> Any:
     Args:
         data: as for `to_json`; a tree.
     """
+    if isinstance(data, str) or data is None:
+        return data
+    if isinstance(data, int):
+        return data if data.bit_length() <= _LARGEST_BITS else digits_of(data)
+    if isinstance(data, float):
+        return data if math.isfinite(data) else float.__repr__(data)
     if isinstance(data, dict):
         return {_key(key): finite(value) for key, value in data.items()}
-    if isinstance(data, (list, tuple)):
-        return [finite(item) for item in data]
-    if isinstance(data, float) and not math.isfinite(data):
-        return float.__repr__(data)
-    if isinstance(data, int) and not isinstance(data, bool) and data.bit_length() > _LARGEST_BITS:
-        return digits_of(data)
-    return data
+    return [finite(item) for item in data] if isinstance(data, (list, tuple)) else data
 
 
 def digits_of(number: int) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date, time
 from decimal import Decimal
 from fractions import Fraction
+from itertools import islice
 from typing import Any
 
 from nacre.language import Language
@@ -22,6 +23,7 @@ _MOST_DIGITS = 12
 _LONGEST_NUMBER = 300  # digits: what a double holds
 _SORTED_BY = 200  # characters of what is no number
 _LONGEST_KEY = 10_000
+_MOST_ITEMS = 10_000
 _LOOKED_THROUGH = 5_000_000  # characters, for all items of a value together
 
 
@@ -57,19 +59,17 @@ def plain(value: Any) -> Any:
     Returns:
         Dicts, lists, texts, finite numbers, bools and None.
     """
+    if value is None or isinstance(value, (str, int, float)):
+        return finite(value)
     if isinstance(value, _SEQUENCE):
         return [plain(item) for item in _in_order(value)]
     if isinstance(value, dict):
         return {_key(key): plain(item) for key, item in value.items()}
-    if isinstance(value, Decimal | Fraction):
+    if isinstance(value, (Decimal, Fraction)):
         return _plain_number(value)
     if isinstance(value, date | time):
         return value.isoformat()
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
-    if isinstance(value, bool | int | float | str | None):
-        return finite(value)
-    return str(value)
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
 def _plain_number(value: Decimal | Fraction) -> int | float | str:
@@ -180,8 +180,8 @@ def mentions(text: str, value: Any) -> bool:
     Returns:
         False also when it cannot be told.
     """
-    items = list(_scalars(value))
-    if len(items) * len(text) > _LOOKED_THROUGH:
+    items = list(islice(_scalars(value), _MOST_ITEMS))
+    if len(items) == _MOST_ITEMS or len(items) * len(text) > _LOOKED_THROUGH:
         return False
     return bool(items) and all(sayings(text, item) for item in items)
 
@@ -191,12 +191,13 @@ def sayings(text: str, value: Any) -> list[str]:
 
     Args:
         text: a sentence.
-        value: a result; of a container each item counts, of many texts in a long sentence the first.
+        value: a result; of a container each item counts, of very many the first.
 
     Returns:
         Numbers and texts as they stand in the sentence, each once; none for True, False, a dict or None.
     """
-    items = [item for item in _scalars(value) if not isinstance(item, bool | dict | None)]
+    some = islice(_scalars(value), _MOST_ITEMS + len(text))  # more than these a text that holds the value cannot show
+    items = [item for item in some if not (item is None or isinstance(item, (bool, dict)))]
     numbers = sorted(number for item in items if math.isfinite(number := _float(item)))
     said = [part for part in dict.fromkeys(_NUMBER.findall(text)) if _is_one_of(numbers, part)] if numbers else []
     folded = text.casefold()

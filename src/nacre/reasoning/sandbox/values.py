@@ -149,7 +149,7 @@ class _Hashes:
     """
 
     def __init__(self, budget: Budget) -> None:
-        self._budget, self._seen = budget, dict[int, list[Any]]()
+        self._budget, self._first, self._more = budget, dict[int, Any](), dict[int, list[Any]]()
 
     def read(self, node: Any, depth: int) -> Any:
         """A key or a member. The few that cannot be one here, though they were inside, are read as their nearest kin."""
@@ -160,8 +160,11 @@ class _Hashes:
         except TypeError:
             item = _frozen(item)
             number = hash(item)
-        weight = self._budget.spent - before
-        others = self._seen.setdefault(number, [])
+        first = self._first.setdefault(number, item)
+        return item if first is item else self._compared(item, number, first, self._budget.spent - before)
+
+    def _compared(self, item: Any, number: int, first: Any, weight: int) -> Any:
+        others = self._more.setdefault(number, [first])
         for other in others:
             self._budget.comparison(weight)
             if other == item:
