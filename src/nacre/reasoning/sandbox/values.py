@@ -135,7 +135,7 @@ def _dict(content: list[Any], budget: Budget, depth: int) -> dict[Any, Any]:
 def _numbers(kinds: tuple[type, ...], make: Callable[..., Any]) -> Callable[[list[Any], Budget, int], Any]:
     def read(content: list[Any], budget: Budget, depth: int) -> Any:
         parts = _tuple(content, budget, depth)
-        if any(type(part) not in kinds for part in parts):
+        if tuple(map(type, parts)) != kinds:
             raise ValueError("not numbers")
         return make(*parts)
 
@@ -210,6 +210,6 @@ _CONTAINERS: dict[str, Callable[[list[Any], Budget, int], Any]] = {
     "s": _set,
     "z": lambda content, budget, depth: frozenset(_set(content, budget, depth)),
     "d": _dict,
-    "c": _numbers((float,), complex),
-    "td": _numbers((int,), datetime.timedelta),
+    "c": _numbers((float, float), complex),
+    "td": _numbers((int, int, int), datetime.timedelta),
 }
