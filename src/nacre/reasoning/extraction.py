@@ -101,7 +101,8 @@ def _bare(text: str) -> str:
         if (weight := _weight(run)) > most:
             best, most = run, weight
         run, depth = [], 0
-    return "\n".join(max(best, run, key=_weight)) if most or _weight(run) else ""
+    best = run if _weight(run) > most else best
+    return "\n".join(best)
 
 
 def _goes_on(line: str, run: list[str]) -> bool:

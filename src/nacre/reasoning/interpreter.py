@@ -84,8 +84,8 @@ class Execution:
             raise ValueError("not a run")
         if not 0 <= data["seconds"] <= _LONGEST_S:  # nor nan, nor an integer that no float holds
             raise ValueError("not seconds")
-        texts = {name: printable(data[name]) for name in ("stdout", "stderr", "error")}
-        said = cls(
+        texts: dict[str, Any] = {name: printable(data[name]) for name in ("stdout", "stderr", "error")}
+        run = cls(
             data["status"],
             seconds=float(data["seconds"]),
             limit=data["limit"] and printable(data["limit"][:100]),
@@ -93,12 +93,12 @@ class Execution:
         )
         budget = Budget(timeout_s)
         try:
-            return replace(said, value=decode(data["value"], budget), reads=decode_places(data["reads"], budget))
+            return replace(run, value=decode(data["value"], budget), reads=decode_places(data["reads"], budget))
         except OutOfTime:
             instead = out_of_time(budget.timeout_s)
         except OutOfBudget as error:
             instead = unreadable(error)
-        return replace(said, status=instead.status, error=instead.error, limit=instead.limit)
+        return replace(run, status=instead.status, error=instead.error, limit=instead.limit)
 
 
 @runtime_checkable
