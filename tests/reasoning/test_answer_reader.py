@@ -235,6 +235,11 @@ def test_more_parts_than_the_encoder_writes_are_refused(text: str) -> None:
         decode(text)
 
 
+def test_as_many_parts_as_the_encoder_writes_are_read() -> None:
+    value = [[()] * (NODES - 2)]
+    assert decode(Encoder(1 << 24).text(value)) == value
+
+
 def test_commas_in_a_text_are_no_parts() -> None:
     value = '[{,\\"' * (2 * NODES)
     assert decode(json.dumps(value)) == value

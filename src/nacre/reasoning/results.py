@@ -93,13 +93,15 @@ def _key(key: Any) -> str:
 
 
 def _in_order(value: Any) -> Any:
-    """The items of a container; those of a set by size, and what is no number after them by how it begins."""
+    """The items of a container; those of a set by size, after the numbers texts, and then the rest, by how they begin."""
     return sorted(value, key=_place) if isinstance(value, set | frozenset) else value
 
 
-def _place(item: Any) -> tuple[bool, float, str]:
-    number = math.nan if isinstance(item, str) else _float(item)
-    return (False, number, "") if math.isfinite(number) else (True, 0.0, brief(item, _SORTED_BY))
+def _place(item: Any) -> tuple[int, float, str]:
+    if isinstance(item, str):
+        return 1, 0.0, item[:_SORTED_BY]
+    number = _float(item)
+    return (0, number, "") if math.isfinite(number) else (2, 0.0, brief(item, _SORTED_BY))
 
 
 def text_of_value(value: Any, language: Language = "en") -> str:

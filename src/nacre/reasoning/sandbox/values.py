@@ -78,7 +78,7 @@ def _refuse_many_parts(text: str) -> None:
     """Before the JSON parser makes an object of each part: it takes seventy bytes for three characters."""
     if len(text) > 2 * NODES:
         bare = _STRING.sub("", text)
-        if sum(bare.count(mark) for mark in ",[{") > 4 * NODES:
+        if sum(bare.count(mark) for mark in ",[{") > 3 * NODES + 3:
             raise OutOfBudget(tr(f"it has more than {NODES} parts", f"超过 {NODES} 个部分"))
 
 
