@@ -10,6 +10,7 @@ from typing import Any
 from nacre.agents.lenient_json import read_arguments, read_json
 from nacre.agents.names import FINISH, ToolNames, fold
 from nacre.agents.trajectory import ActionInput
+from nacre.strict_json import to_json
 
 Call = tuple[str, ActionInput | None]
 
@@ -310,7 +311,7 @@ def answer_text(value: Any) -> str:
         return answer_text(value[0])
     if isinstance(value, str):
         return value
-    return "" if value is None else json.dumps(value, ensure_ascii=False, default=str)
+    return "" if value is None else to_json(value, ensure_ascii=False, default=str)
 
 
 def _bracket_call(body: str, tools: ToolNames) -> Call | None:
