@@ -1,6 +1,4 @@
 """The ingestion process: reads uploads into their knowledge bases until the server that started it is gone.
-
-python -m nacre.server.ingest KB DATA
 """
 
 from __future__ import annotations
@@ -168,6 +166,3 @@ def main(arguments: list[str] | None = None) -> int:
         records.close()
     return 0
 
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -15,13 +15,13 @@ import select
 import signal
 import struct
 import subprocess
-import sys
 import threading
 import time
 from collections import deque
 from pathlib import Path
 from types import TracebackType
 
+from nacre import child_process
 from nacre.errors import ParseError
 from nacre.language import tr, user_language
 from nacre.retrieval.parsing.document import ParsedDocument, from_data
@@ -149,23 +149,13 @@ class _Worker:
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        keep = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR", "TZ", "VIRTUAL_ENV", "PYTHONHOME")
-        environment = {name: os.environ[name] for name in keep if name in os.environ}
-        environment |= {
-            "NACRE_LANG": user_language(),
-            "OPENBLAS_NUM_THREADS": "1",
-            "PYTHONIOENCODING": "utf-8",
-            "PYTHONHASHSEED": "0",
-        }
-        # The same packages as here, even when the caller found them by sys.path alone.
-        environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
-        self.process = subprocess.Popen(
-            [sys.executable, "-B", "-m", "nacre.retrieval.parsing.worker_main"],
+        self.process = child_process.start(
+            child_process.module("nacre.retrieval.parsing.worker_main"),
+            child_process.environment() | {"NACRE_LANG": user_language(), "PYTHONHASHSEED": "0"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env=environment,
-            start_new_session=True,
+            new_session=True,
         )
         self.taken = 0
         self.seconds = _START_SECONDS

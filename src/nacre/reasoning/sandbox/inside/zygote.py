@@ -14,7 +14,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from . import child, landlock, linux, namespaces, preload, program, seccomp, syscalls
+from nacre.confinement import landlock, linux, namespaces, seccomp, syscalls
+
+from . import child, preload, program
 from .memory import OwnMemory
 
 
@@ -66,7 +68,7 @@ class Zygote:
         os.dup2(2, 1)  # both a pipe, as they will be for a program
         program.open_streams()
         main = program.main_module(preload.load(self.config["packages"]))
-        for name in [name for name in sys.modules if name.partition(".")[0] == __package__]:
+        for name in [name for name in sys.modules if name.partition(".")[0] in (__package__, "nacre")]:
             del sys.modules[name]  # a program cannot import what this process is made of
         return main
 

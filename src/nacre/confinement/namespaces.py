@@ -146,20 +146,20 @@ def mount_scratch(size: int, files: int) -> None:
     os.chdir(SCRATCH)
 
 
-def nobody_can_read(path: str) -> bool:
-    """Whether `become_nobody` would leave this file readable, tried in a child.
+def nobody_can_read(*paths: str) -> bool:
+    """Whether `become_nobody` would leave these files readable, tried in a child.
 
     Args:
-        path: the file.
+        *paths: the files.
 
     Returns:
-        True when nobody can read it.
+        True when nobody can read them.
     """
     pid = os.fork()
     if pid == 0:
         try:
             become_nobody()
-            os._exit(0 if os.access(path, os.R_OK) else 1)
+            os._exit(0 if all(os.access(path, os.R_OK) for path in paths) else 1)
         finally:
             os._exit(1)
     return os.waitpid(pid, 0)[1] == 0
