@@ -2,7 +2,8 @@
 
 A worker is a plain child process with a length-framed pipe, not a `multiprocessing` one: nothing is pickled, the
 caller's `__main__` is not run again, and no key of the environment is inherited. It stays warm, so that a small file
-costs milliseconds. The kernel keeps the limits (address space, no files written, an alarm); the parent keeps the deadline.
+costs milliseconds. The kernel keeps the limits (address space, no files written, an alarm) and the walls (see `walls`); the parent keeps
+the deadline.
 """
 
 from __future__ import annotations
@@ -101,6 +102,17 @@ class ParserPool:
         with self._lock:
             return max((worker.peak_bytes() for worker in self._idle), default=0)
 
+    def missing_walls(self) -> dict[str, str]:
+        """What this machine keeps from a worker's walls, by starting one.
+
+        Returns:
+            "namespaces", "landlock" and "seccomp", each with the kernel's answer, or "" where it stands.
+        """
+        with self._free:
+            worker = self._take()
+            self._give(worker, worn=False)
+        return worker.missing_walls
+
     def close(self) -> None:
         """End all workers; a later `parse` starts new ones no more."""
         with self._lock:
@@ -162,8 +174,8 @@ class _Worker:
         deadline = time.monotonic() + _START_SECONDS
         try:
             self._send(json.dumps(limits.data()).encode(), deadline)
-            self._receive(deadline)
-        except _Death:
+            self.missing_walls: dict[str, str] = json.loads(self._receive(deadline))
+        except (_Death, ValueError):
             self.kill()
             raise ParseError(tr("a parser process cannot start here", "无法启动解析进程"), uri="") from None
 
