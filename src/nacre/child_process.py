@@ -139,12 +139,16 @@ def _module_folders() -> list[str]:
         folder
         for folder in sys.path
         if os.path.realpath(folder) in trusted or (Path(folder).name in _PACKAGES and _is_elsewhere(folder))
-        if os.path.isabs(folder)
+        if Path(folder).is_absolute()
     ]
 
 
 def _is_elsewhere(folder: str) -> bool:
+    """Whether it is a folder, named absolutely, and not the current one."""
+    path = Path(folder)
+    if not (path.is_absolute() and path.is_dir()):
+        return False
     try:
-        return os.path.isabs(folder) and not os.path.samefile(folder, os.curdir)
-    except OSError:  # one of them is not there
-        return os.path.isabs(folder) and Path(folder).is_dir()
+        return not path.samefile(os.curdir)
+    except OSError:  # the current folder is gone
+        return True

@@ -40,6 +40,13 @@ StrictFlag = Annotated[
     bool,
     typer.Option("--strict", help=tr("Cut every sentence that its source does not support.", "删去来源不支持的句子。")),
 ]
+LinksOption = Annotated[
+    bool,
+    typer.Option(
+        "--follow-links",
+        help=tr("Also read what links in a folder name outside of it.", "同时读取文件夹中的链接所指向的外部文件。"),
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -94,15 +101,7 @@ def sync(
             ),
         ),
     ] = False,
-    follow_links: Annotated[
-        bool,
-        typer.Option(
-            "--follow-links",
-            help=tr(
-                "Also read what links in a folder name outside of it.", "同时读取文件夹中的链接所指向的外部文件。"
-            ),
-        ),
-    ] = False,
+    follow_links: LinksOption = False,
     as_json: JsonFlag = False,
 ) -> int:
     """Sync sources into the knowledge base; exit 2 when nothing of them could be read."""

@@ -1,5 +1,4 @@
-"""The ingestion process: reads uploads into their knowledge bases until the server that started it is gone.
-"""
+"""The ingestion process: reads uploads into their knowledge bases until the server that started it is gone."""
 
 from __future__ import annotations
 
@@ -165,4 +164,3 @@ def main(arguments: list[str] | None = None) -> int:
     finally:
         records.close()
     return 0
-

@@ -6,6 +6,7 @@ of files once more; seccomp lets it read and compute. What a kernel does not off
 
 from __future__ import annotations
 
+import mimetypes
 import os
 import platform
 import sys
@@ -29,12 +30,12 @@ def raise_walls() -> dict[str, str]:
     """
     if (platform.machine(), sys.maxsize > 2**32) != ("x86_64", True):
         return dict.fromkeys(("namespaces", "landlock", "seccomp"), platform.machine())
+    mimetypes.knownfiles.clear()  # lists of this machine's that openpyxl would read, and must not
     readable = _readable()
     missing = {"namespaces": _try(lambda: _own_view(readable))}
     linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)
     missing["landlock"] = _try(lambda: _only_read(readable))
     linux.keep_capabilities()
-    linux.prctl(linux.PR_SET_DUMPABLE, 0)
     missing["seccomp"] = _try(seccomp.Filter(syscalls.reading(os.getpid())).install)
     return missing
 
@@ -68,6 +69,8 @@ def _readable() -> list[str]:
     prefixes = {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix}
     named = [*_LIBRARIES, *(f"{prefix}/lib" for prefix in prefixes), *nacre.__path__, *sys.path]
     named += os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep)
-    both = {form for path in named if os.path.isabs(path) for form in (os.path.normpath(path), os.path.realpath(path))}
+    both = {
+        form for path in named if Path(path).is_absolute() for form in (os.path.normpath(path), os.path.realpath(path))
+    }
     there = sorted(path for path in both if Path(path).exists())
     return [path for path in there if not any(path.startswith(f"{above}/") for above in there)]

@@ -86,4 +86,3 @@ def _write(target: BinaryIO, frame: bytes) -> None:
     target.write(struct.pack(">Q", len(frame)))
     target.write(frame)
     target.flush()
-
