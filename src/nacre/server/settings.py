@@ -184,7 +184,7 @@ def _load(path: Path) -> tuple[dict[str, Any], Lines]:
         text = path.read_text("utf-8")
         node = yaml.compose(text, yaml.SafeLoader)
         data = yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else str(path)
         what = getattr(error, "problem", None) or str(error)
@@ -228,6 +228,11 @@ def _number(node: yaml.Node, place: tuple[str | int, ...], lines: Lines) -> None
             _number(value, (*place, at), lines)
 
 
+def _line(place: Sequence[str | int], lines: Mapping[tuple[str | int, ...], int]) -> int | None:
+    """The line of a place, or of what is around it where the place itself has none."""
+    return next((lines[tuple(place[:n])] for n in range(len(place), -1, -1) if tuple(place[:n]) in lines), None)
+
+
 def _refuse_reach(path: Path, value: Any, lines: Lines, place: tuple[str | int, ...] = ()) -> None:
     """Refuse what starts a program, names an address, or names a variable that holds a key."""
     if isinstance(value, dict):
@@ -238,7 +243,7 @@ def _refuse_reach(path: Path, value: Any, lines: Lines, place: tuple[str | int, 
         for at, part in enumerate(value):
             _refuse_reach(path, part, lines, (*place, at))
     if isinstance(value, str) and (value.startswith("mcp:") or "://" in value or value == "key_env"):
-        name, where = ".".join(map(str, place)), f"{path}:{lines.get(place, 1)}"
+        name, where = ".".join(map(str, place)), f"{path}:{_line(place, lines)}"
         raise StackError(
             tr(
                 f"{where}: {name} starts a program, or names an address or a key. A nacre.yaml that merely lies in the current folder may not do that; if it is yours, say so: --config {path}",
@@ -259,7 +264,7 @@ def _complaint(path: Path | None, error: ValidationError, lines: Mapping[tuple[s
                 "没有指定知识库：请用 --kb 目录，或在 nacre.yaml 中写 `kb:`。",
             )
         )
-    line = next((lines[tuple(place[:n])] for n in range(len(place), -1, -1) if tuple(place[:n]) in lines), None)
+    line = _line(place, lines)
     where = f"{path}:{line}: " if path and line else ""
     what = tr("unknown setting", "未知设置") if first["type"] == "extra_forbidden" else first["msg"]
     return StackError(tr(f"{where}{name}: {what}", f"{where}{name}：{what}"), path=str(path or ""))
