@@ -168,7 +168,7 @@ class Connection:
 
     @staticmethod
     def _search_path() -> str:
-        return child_process.search_path(os.environ.get("PATH", os.defpath))
+        return child_process.search_path(os.environ.get("PATH", "")) or os.defpath
 
     def _target(self) -> Any:
         """What `mcp.Client` connects to."""

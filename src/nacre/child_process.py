@@ -87,7 +87,8 @@ def environment(more: Iterable[str] = ()) -> dict[str, str]:
         more: names of further variables.
     """
     found = {name: os.environ[name] for name in (*_COMMON, *more) if name in os.environ}
-    found |= {name: search_path(os.environ[name]) for name in _LISTS if name in os.environ}
+    # An empty list would mean the current folder.
+    found |= {name: kept for name in _LISTS if (kept := search_path(os.environ.get(name, "")))}
     return found | {name: os.environ[name] for name in _PLACES if _is_elsewhere(os.environ.get(name, ""))}
 
 
