@@ -48,6 +48,7 @@ def doctor(as_json: JsonFlag = False) -> None:
         "model": _model(),
         "embedder": _embedder(),
         "sandbox": _sandbox(),
+        "parsers": _parsers(),
     }
     if as_json:
         print_json(report)
@@ -119,6 +120,14 @@ def _embedder() -> dict[str, Any]:
         return {"available": True, **getattr(load_embedder(None), "identity", {})}
     except NacreError as error:
         return {"available": False, "reason": error.message}
+
+
+def _parsers() -> list[dict[str, Any]]:
+    """The walls around a parser worker; those that this kernel lacks with what it answers."""
+    from nacre.retrieval.parsing import ParserPool
+
+    with ParserPool(workers=1) as pool:
+        return [{"name": name, "active": not why, "detail": why} for name, why in pool.missing_walls().items()]
 
 
 def _sandbox() -> dict[str, Any]:

@@ -317,9 +317,11 @@ def revoke_key(
 def _settings(config: Path | None, kb: Path | None, **given: object) -> Settings:
     from nacre.server.settings import read_settings
 
+    found = None
     if config is None and kb is None and Path("nacre.yaml").exists():
-        config = Path("nacre.yaml")
-    settings = read_settings(config, kb=kb, **given)
+        config = found = Path("nacre.yaml").absolute()
+        print(tr(f"Settings: {found}", f"设置：{found}"), file=sys.stderr)
+    settings = read_settings(config, found=found is not None, kb=kb, **given)
     if not (settings.kb / "manifest.json").exists():
         raise UsageError(
             tr(

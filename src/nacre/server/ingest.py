@@ -1,7 +1,4 @@
-"""The ingestion process: reads uploads into their knowledge bases until the server that started it is gone.
-
-python -m nacre.server.ingest KB DATA
-"""
+"""The ingestion process: reads uploads into their knowledge bases until the server that started it is gone."""
 
 from __future__ import annotations
 
@@ -167,7 +164,3 @@ def main(arguments: list[str] | None = None) -> int:
     finally:
         records.close()
     return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -1,6 +1,6 @@
 """The sandbox as a small HTTP service, for machines whose kernel has none.
 
-    python -m nacre.server.interpreter [--host 127.0.0.1] [--port 8100] [--level full]
+    python -P -m nacre.server.interpreter [--host 127.0.0.1] [--port 8100] [--level full]
 
 POST /run {"code", "timeout_s", "inputs"} answers with `Execution.to_data()`; GET /health with {"ok": true}. The key is taken
 from $NACRE_INTERPRETER_KEY; without one the service only listens on the loopback address.
@@ -119,7 +119,7 @@ def main(arguments: list[str] | None = None) -> int:
     from nacre.reasoning.sandbox import PythonInterpreter
 
     parser = argparse.ArgumentParser(
-        prog="python -m nacre.server.interpreter", description=tr("Run programs for others.", "为他人运行程序。")
+        prog="python -P -m nacre.server.interpreter", description=tr("Run programs for others.", "为他人运行程序。")
     )
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8100)
