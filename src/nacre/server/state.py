@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nacre.errors import NacreError
+from nacre.private import private_folder
 from nacre.server.bases import Bases
 from nacre.server.ingestion import Ingestion
 from nacre.server.keys import Asker, Keys
@@ -36,7 +37,7 @@ class State:
 
     def __init__(self, settings: Settings, leaf: BaseChatModel | None = None) -> None:
         self.settings = settings
-        settings.data.mkdir(parents=True, exist_ok=True)
+        private_folder(settings.data)
         self.bases = Bases(settings.kb, settings.data)
         self.served = Served(settings, self.bases, leaf)
         self.keys = Keys(settings.data)
