@@ -11,6 +11,7 @@ from nacre.server.ingestion import Ingestion
 from nacre.server.keys import Asker, Keys
 from nacre.server.limits import Limits
 from nacre.server.metrics import Metrics
+from nacre.server.protocol import is_loopback
 from nacre.server.records import Records
 from nacre.server.served import Served
 from nacre.server.settings import OidcSettings, ServerSettings, Settings
@@ -48,8 +49,8 @@ class State:
         self.telemetry = _telemetry(settings.server) if settings.server.otel else None
         self.ingestion = Ingestion(settings.kb, settings.data)
         named = settings.server.principals
-        self.local = Asker("local", "local", tuple(named) if named else None)
-
+        self.local = Asker("local", "local", tuple(named) if named else None, write_main=True)
+        self._guarded = self.oidc is not None or not is_loopback(settings.server.host) or self.keys.were()
         self.hearing = _hearing(settings) if settings.audio else None
         self._check_prices()
 
@@ -81,8 +82,9 @@ class State:
 
     @property
     def guarded(self) -> bool:
-        """Whether every request must say who asks."""
-        return self.oidc is not None or self.keys.any()
+        """Whether every request must say who asks: once that is so, it stays so until the process ends."""
+        self._guarded = self._guarded or self.keys.any()
+        return self._guarded
 
     def close(self) -> None:
         """Close everything; ingestion goes on when the server is started again."""
