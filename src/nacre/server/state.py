@@ -50,7 +50,7 @@ class State:
         self.ingestion = Ingestion(settings.kb, settings.data)
         named = settings.server.principals
         self.local = Asker("local", "local", tuple(named) if named else None, write_main=True)
-        self._guarded = self.oidc is not None or not is_loopback(settings.server.host) or self.keys.were()
+        self._guarded = self.oidc is not None or not is_loopback(settings.server.host)
         self.hearing = _hearing(settings) if settings.audio else None
         self._check_prices()
 
@@ -83,7 +83,7 @@ class State:
     @property
     def guarded(self) -> bool:
         """Whether every request must say who asks: once that is so, it stays so until the process ends."""
-        self._guarded = self._guarded or self.keys.any()
+        self._guarded = self._guarded or self.keys.were()
         return self._guarded
 
     def close(self) -> None:
