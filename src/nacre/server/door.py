@@ -65,7 +65,7 @@ def _origin(url: str) -> Origin | None:
 
 def _host(url: str) -> str:
     try:
-        return urlsplit(url).hostname or ""
+        return "" if "@" in url else urlsplit(url).hostname or ""
     except ValueError:
         return ""
 

@@ -71,6 +71,7 @@ async def create(request: Request, body: NewStore) -> dict[str, Any]:
         "metadata": json.dumps(body.metadata or {}),
         "created": int(time.time()),
     }
+    quotas.check_entries(state, asker, files)
     await run_in_threadpool(quotas.keep_store, state, asker, store)
     await run_in_threadpool(state.bases.get, store["id"])
     made = Visit(state, asker, store)
