@@ -241,13 +241,8 @@ def add_key(
     named = principals(who)
     settings = _settings(config, kb, data=data)
     limit = SpendLimit.parse(spend_limit) if spend_limit else None
-    if limit and settings.prices is None:
-        raise UsageError(
-            tr(
-                "A limit in money needs prices: write `prices` into nacre.yaml (see `nacre init`), and name it with --config.",
-                "金额上限需要价格：请在 nacre.yaml 中填写 `prices`（参见 `nacre init`），并用 --config 指定。",
-            )
-        )
+    if limit:
+        _need_prices(settings)
     store = Keys(settings.data)
     key = store.add(
         name, tuple(named) if named else None,
@@ -259,6 +254,16 @@ def add_key(
         return
     print(key)
     print(tr("Keep it: it is not shown again.", "请妥善保存：密钥不会再次显示。"), file=sys.stderr)
+
+
+def _need_prices(settings: Settings) -> None:
+    if settings.prices is None:
+        raise UsageError(
+            tr(
+                "A limit in money needs prices: write `prices` into nacre.yaml (see `nacre init`), and name it with --config.",
+                "金额上限需要价格：请在 nacre.yaml 中填写 `prices`（参见 `nacre init`），并用 --config 指定。",
+            )
+        )
 
 
 def list_keys(

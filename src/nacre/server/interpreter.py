@@ -98,7 +98,7 @@ class _Door:
     oidc = telemetry = None
 
     def __init__(self, server: ServerSettings, key: str) -> None:
-        self.settings = Settings(kb="", server=server)  # type: ignore[arg-type] # there is none
+        self.settings = Settings(kb="", server=server)
         self.guarded = bool(key)
         self.local = Asker("local", "local")
         self.metrics = Metrics()
@@ -148,7 +148,7 @@ def _asked(body: bytes) -> tuple[str, dict[str, Any], float]:
         if not isinstance(code, str) or not isinstance(inputs, dict) or not math.isfinite(timeout_s):
             raise ValueError("code, inputs or timeout_s")
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise UsageError(f"not a request: {error}") from error
+        raise UsageError(tr(f"not a request: {error}", f"不是有效的请求：{error}")) from error
     return code, inputs, timeout_s
 
 
