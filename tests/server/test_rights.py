@@ -109,7 +109,6 @@ def test_the_right_to_write_into_main_gives_to_everyone_or_to_ones_own(serve):
     assert narrow.add(file).status_code == 200 and narrow.read(file) == "completed"
     assert "nerissa" in member.finds("When does the tide turn?")
     assert "nerissa" not in reader.finds("When does the tide turn?")
-    assert writer.http.get("/v1/me").json()["write_main"] is True
 
 
 def test_nobody_takes_out_or_replaces_what_another_put_into_main(serve):

@@ -19,7 +19,7 @@ async def me(request: Request) -> dict[str, Any]:
         request: the client's.
 
     Returns:
-        Name, principals, whether the key is read-only and writes into "main" for others, and whether traces of its questions are kept.
+        Name, principals, whether the key is read-only, and whether traces of its questions are kept.
     """
     asker = asker_of(request)
     return {
@@ -27,6 +27,5 @@ async def me(request: Request) -> dict[str, Any]:
         "name": asker.name,
         "principals": list(asker.principals) if asker.principals else None,
         "read_only": asker.read_only,
-        "write_main": asker.write_main,
         "traces": state_of(request).settings.server.trace,
     }
