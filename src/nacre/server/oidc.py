@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nacre.errors import UsageError
 from nacre.language import tr
 from nacre.optional import need
-from nacre.server.keys import Asker
+from nacre.server.keys import OWN, Asker
 
 if TYPE_CHECKING:
     from nacre.server.settings import OidcSettings
@@ -71,7 +71,11 @@ class Oidc:
             return None
         groups = claims.get(self._settings.groups_claim)
         named = (
-            tuple(group for group in groups if isinstance(group, str) and group.strip() and group != "*")
+            tuple(
+                group
+                for group in groups
+                if isinstance(group, str) and group.strip() and group != "*" and not group.startswith(OWN)
+            )
             if isinstance(groups, list)
             else ()
         )
@@ -81,6 +85,7 @@ class Oidc:
             str(claims.get("email") or claims["sub"]),
             named or None,
             read_only=self._settings.read_only,
+            write_main=self._settings.write_main,
         )
 
     def _key(self, number: str) -> Any:

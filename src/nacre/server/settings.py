@@ -28,6 +28,8 @@ class OidcSettings(BaseModel):
     """The claim whose list becomes the asker's principals."""
     read_only: bool = True
     """Whether people who log in may only ask."""
+    write_main: bool = False
+    """Whether what people who log in upload into "main" is for others too."""
 
 
 class ServerSettings(BaseModel):
@@ -45,8 +47,11 @@ class ServerSettings(BaseModel):
     timeout_s: float = Field(default=300, gt=0)
     """Seconds that a model may be silent."""
     patience_s: float = Field(default=30, gt=0)
-    """Seconds that a client may take for its headers, and between two parts of its body."""
+    """Seconds that a client may take for the headers of each request, and beyond 16 KiB a second for bodies and answers."""
     max_connections: int = Field(default=1000, ge=1)
+    max_per_address: int | None = Field(default=None, ge=1)
+    """Connections of one address. None: a quarter of all, and all of them for loopback, from where a proxy comes; a proxy
+    elsewhere needs it set to what it may open."""
     allow_origins: list[str] = Field(default_factory=list)
     """Web pages elsewhere that may call the API."""
     allow_hosts: list[str] = Field(default_factory=list)
@@ -67,6 +72,16 @@ class ServerSettings(BaseModel):
     """Days after its last use for which a stored response is kept; 0 keeps none, whatever a request says."""
     responses_mb: int = Field(default=64, ge=1)
     """Room for the stored responses of a key; the oldest make way."""
+    max_files: int = Field(default=10_000, ge=1)
+    """Uploads of a key, and files in its vector stores."""
+    files_mb: int = Field(default=2048, ge=1)
+    """Room for the uploads of a key; what is read into its vector stores may be as much again."""
+    max_stores: int = Field(default=100, ge=1)
+    """Vector stores of a key."""
+    max_feedback: int = Field(default=10_000, ge=1)
+    """Verdicts of a key."""
+    feedback_mb: int = Field(default=16, ge=1)
+    """Room for the verdicts of a key."""
 
 
 class Stack(BaseModel):
