@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from nacre.connectors.timed_http import exchange
 from nacre.errors import InterpreterError, UsageError
 from nacre.language import tr
 from nacre.reasoning.interpreter import Execution
@@ -60,22 +61,26 @@ class HttpInterpreter:
             InterpreterError: the server cannot be reached, refuses, or answers with something else than a run.
         """
         body = json.dumps({"code": code, "timeout_s": timeout_s, "inputs": dict(inputs or {})}).encode()
-        kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
-        connection = kind(self._host, self._port, timeout=timeout_s + _ON_THE_WAY_S)
+        headers = {
+            "Content-Type": "application/json",
+            **({"Authorization": f"Bearer {self._key}"} if self._key else {}),
+        }
         try:
-            headers = {
-                "Content-Type": "application/json",
-                **({"Authorization": f"Bearer {self._key}"} if self._key else {}),
-            }
-            connection.request("POST", self._path, body, headers)
-            response = connection.getresponse()
-            answer = response.read(_LARGEST_ANSWER)
+            status, answer = exchange(
+                "POST",
+                self._path,
+                body,
+                headers,
+                host=self._host,
+                port=self._port,
+                secure=self._secure,
+                timeout_s=timeout_s + _ON_THE_WAY_S,
+                most=_LARGEST_ANSWER,
+            )
         except (OSError, http.client.HTTPException) as error:
             raise self._failed(f"{type(error).__name__}: {error}") from error
-        finally:
-            connection.close()
-        if response.status != 200:
-            raise self._failed(f"{response.status} {answer[:300].decode('utf-8', 'replace')}")
+        if status != 200:
+            raise self._failed(f"{status} {answer[:300].decode('utf-8', 'replace')}")
         try:
             return Execution.from_data(json.loads(answer))
         except (ValueError, TypeError, AttributeError) as error:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import html
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage, message_chunk_to_message
+
+from nacre.framing import MARK, mark
 
 
 def text_of(message: BaseMessage | str | list[Any]) -> str:
@@ -108,8 +108,8 @@ class Source:
 def render_sources(sources: Sequence[Source]) -> str:
     """Mark sources as data in a prompt.
 
-    Every line of the frame carries a key made from all the texts inside. A document cannot hold the
-    key of a block that it is part of, so it can neither close the block early nor open one of its own.
+    Every line of the frame carries a key made from all the texts inside and a secret of this process. A document
+    cannot know the key of a block that it is part of, so it can neither close the block early nor open one of its own.
 
     Args:
         sources: in the order in which the model should see them.
@@ -117,8 +117,7 @@ def render_sources(sources: Sequence[Source]) -> str:
     Returns:
         The block; `parse_sources` reads it back exactly.
     """
-    material = json.dumps([[s.n, s.title, s.text] for s in sources], ensure_ascii=False)
-    key = hashlib.sha256(material.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    key = mark(*(part for source in sources for part in (str(source.n), source.title, source.text)))
     lines = [f'<sources key="{key}">']
     for source in sources:
         title = html.escape(" ".join(source.title.split()), quote=True)
@@ -126,7 +125,7 @@ def render_sources(sources: Sequence[Source]) -> str:
     return "\n".join([*lines, f'</sources key="{key}">'])
 
 
-_OPEN = re.compile(r'<sources key="([0-9a-f]{12})">\n')
+_OPEN = re.compile(rf'<sources key="({MARK})">\n')
 _LABEL = re.compile(r"^\s*(?:question|问题|提问)\s*[:：]\s*", re.IGNORECASE)
 
 
