@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -141,16 +141,32 @@ def parse_sources(text: str) -> tuple[list[Source], str]:
     """
     opened = _OPEN.search(text)
     if opened is None:
-        return [], _LABEL.sub("", text).strip()
+        return [], _unlabelled(text)
     key = opened.group(1)
     closing = f'</sources key="{key}">'
     end = text.find(closing, opened.end())
     if end < 0:
         return [], text.strip()
-    one = re.compile(rf'<source n="(\d+)" title="([^"\n]*)" key="{key}">\n(.*?)\n</source key="{key}">', re.DOTALL)
-    found = [Source(int(m[1]), m[3], html.unescape(m[2])) for m in one.finditer(text, opened.end(), end)]
-    after = _LABEL.sub("", text[end + len(closing) :]).strip()
-    return found, after or text[: opened.start()].strip()
+    found = list(_read_sources(text[opened.end() : end], key))
+    return found, _unlabelled(text[end + len(closing) :]) or text[: opened.start()].strip()
+
+
+def _unlabelled(text: str) -> str:
+    bare = text.strip()
+    label = _LABEL.match(bare[:80])
+    return bare[label.end() :].strip() if label else bare
+
+
+def _read_sources(block: str, key: str) -> Iterator[Source]:
+    """Each mark is looked for once, so that a block of nothing but openings takes no longer than another."""
+    one = re.compile(rf'<source n="(\d{{1,9}})" title="([^"\n]*)" key="{key}">\n')
+    closing, at = f'\n</source key="{key}">', 0
+    while opened := one.search(block, at):
+        end = block.find(closing, opened.end())
+        if end < 0:
+            return
+        yield Source(int(opened[1]), block[opened.end() : end], html.unescape(opened[2]))
+        at = end + len(closing)
 
 
 def with_text(message: AIMessage, text: str) -> AIMessage:
