@@ -20,7 +20,7 @@ _CODE_LINE = re.compile(rf"^(?:{_KEYWORD}|{_STATEMENT}|{_ASSIGNMENT}|{_CALL}|[\]
 _OPERAND = r"[-+(]*[\w.]+(?:\([^()]*\))?\)*"
 _EXPRESSION = re.compile(rf"^(?=.*\d){_OPERAND}(?:\s*(?:\*\*|//|[-+*/%])\s*{_OPERAND})+\s*$")
 _LONGEST_LINE = 2000
-_DEFINES_SOLUTION = re.compile(r"^\s*def\s+solution\s*\(", re.MULTILINE)
+_DEFINES_SOLUTION = re.compile(r"^[ \t]*+def\s+solution\s*\(", re.MULTILINE)
 
 
 def program_in(text: str) -> str | None:

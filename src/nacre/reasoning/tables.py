@@ -11,7 +11,7 @@ from nacre.messages import Source
 from nacre.reasoning.quantities import Quantity, quantity
 
 Value = str | int | float | None
-_SEPARATOR = re.compile(r"^\s*\|?\s*:?-{2,}:?\s*(?:\|\s*:?-{2,}:?\s*)*\|?\s*$")
+_SEPARATOR = re.compile(r"^\s*+\|?\s*+:?-{2,}+:?\s*+(?:\|\s*+:?-{2,}+:?\s*+)*+\|?\s*+$")
 _UNDER_THE_HEADER = re.compile(_SEPARATOR.pattern.replace("{2,}", "+"))  # one hyphen is enough there
 _PIPE = re.compile(r"(?<!\\)\|")
 _EMPTY = frozenset({"", "-", "--", "—", "–", "n/a", "na", "none", "null", "无", "/", "…"})
