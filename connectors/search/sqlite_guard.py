@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
 _ACTIONS = frozenset((sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE))
 # Functions of SQLite that read nothing but their arguments. Not here: those that load, write, log or make bytes of nothing,
@@ -97,7 +98,7 @@ def _replace_slow_functions(raw: sqlite3.Connection, longest: int) -> None:
     formatter = sqlite3.connect(":memory:", check_same_thread=False)
     formatter.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, longest)
 
-    def formatted(form: object = None, *values: object) -> object:
+    def formatted(form: object = None, *values: object) -> Any:
         if _WIDE.search(_text(form)):
             raise ValueError("a width of more than three digits, or of *")
         return formatter.execute(f"SELECT printf(?{', ?' * len(values)})", (form, *values)).fetchone()[0]

@@ -90,7 +90,8 @@ def tables_in(text: str, source: int = 0, title: str = "") -> list[Table]:
     lines = text[:_MOST_CHARACTERS].splitlines()
     if len(text) > _MOST_CHARACTERS:
         lines.pop()  # half a line is half a number
-    tables, at = [], 0
+    tables: list[Table] = []
+    at = 0
     while at < len(lines) and len(tables) < _MOST_TABLES:
         grid, after = _grid(lines, at)
         if len(grid) > 1 and len(grid[0]) > 1:

@@ -56,7 +56,7 @@ def _texts(body: EmbeddingRequest) -> list[str]:
             "invalid_value",
             "input",
         )
-    if sum(map(len, texts)) > _MOST_CHARACTERS:
+    if sum(len(str(text)) for text in texts) > _MOST_CHARACTERS:
         raise Problem(
             400,
             tr(
