@@ -21,8 +21,9 @@ FILES = sorted(
 
 # Lowest first. A file may import its own room and the rooms below; rooms on one level never import each other.
 LEVELS: list[set[str]] = [
+    {"hygiene", "framing"},
     {"errors", "language"},
-    {"expect", "optional", "hygiene", "strict_json", "child_process", "confinement", "private"},
+    {"expect", "optional", "strict_json", "child_process", "confinement", "private"},
     {"sqlite"},
     {"words", "messages", "prompts"},
     {"grounding", "identity", "markers"},

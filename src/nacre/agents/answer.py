@@ -33,13 +33,13 @@ _MARKER = re.compile(
 # Where these begin an answer, its end decides how it is read: quotes around all of it, a fence, a tag.
 _WRAPPED = tuple("\"'`“‘「<")
 _TOKEN = re.compile(r"<\|[a-z_]{1,20}\|>|</s>|<s>|\[/?INST\]|<｜end▁of▁sentence｜>")
-_FRAME = re.compile(r"</?data key=\"[0-9a-f]{0,8}\">\n?")
+_FRAME = re.compile(r"</?data key=\"[0-9a-f]{0,32}\">\n?")
 _TAG = r"</[A-Za-z_]{1,20}>"
 _END_TAGS = re.compile(rf"(?:\s*{_TAG})+\s*\Z")
 # At the end of what there is so far: what may still be stripped or replaced, and what may become that.
-_STRIPPED = re.compile(rf"(?:{_TAG}|{_TOKEN.pattern}|</?data key=\"[0-9a-f]{{0,8}}\">|(?<=\n)(?:```|~~~))\Z")
-_BEGUN = re.compile(r"(?:<[^<>\n]{0,28}|\[/?[INST]{0,4}|(?<=\n)[`~]{1,2})\Z")
-_LONGEST_TOKEN = 40
+_STRIPPED = re.compile(rf"(?:{_TAG}|{_TOKEN.pattern}|</?data key=\"[0-9a-f]{{0,32}}\">|(?<=\n)(?:```|~~~))\Z")
+_BEGUN = re.compile(r"(?:<[^<>\n]{0,48}|\[/?[INST]{0,4}|(?<=\n)[`~]{1,2})\Z")
+_LONGEST_TOKEN = 56
 _BEFORE_LABEL = re.compile(r"[ \t\u3000>*_#`~•·\-\[【<（(\"'“「\d.)、]*")
 _STARTERS = ("step", "round", "turn", "步骤", "步驟", "第")
 _QUESTIONS = tuple(name for name, kind in LABELS.items() if kind is Kind.QUESTION)
