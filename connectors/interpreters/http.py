@@ -91,7 +91,7 @@ class HttpInterpreter:
         if status != 200:
             raise self._failed(f"{status} {answer[:300].decode('utf-8', 'replace')}")
         try:
-            if not _FLAT.fullmatch(text := answer.decode("ascii")):
+            if not _FLAT.fullmatch(text := answer.decode("utf-8")):
                 raise ValueError("not an object of texts and numbers")
             return Execution.from_data(json.loads(text), timeout_s)
         except (ValueError, TypeError) as error:
