@@ -14,10 +14,10 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.tools import tool
 
 from nacre import ReAct, ScriptedChatModel
-from nacre.agents.answer import AnswerReader, certain_answer
+from nacre.agents.answer_stream import AnswerReader, certain_answer
 from nacre.agents.facts import state
 from nacre.agents.observation import unframe
-from nacre.agents.protocol import parse_react
+from nacre.agents.output_parser import parse_react
 
 DATA = Path(__file__).parent / "data"
 PIECES = ["Thought: ", "Thought", "Observation: ", "Obs", "Final Answer: ", "Final", "最终答案：", "思考：", "观察：", "观", "Question: ", "问题：", "\n", "\n\n", " ", "\r\n", "\r",

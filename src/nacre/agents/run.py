@@ -14,15 +14,16 @@ from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda, R
 from langchain_core.tools import BaseTool
 
 from nacre import prompts
-from nacre.agents.answer import AnswerReader, LiveAnswer, certain_answer, hides_reasoning
+from nacre.agents.answer_stream import AnswerReader, LiveAnswer, certain_answer, hides_reasoning
 from nacre.agents.approval import ApprovalRequest, Decision, only_from_observations
 from nacre.agents.arguments import Spec
 from nacre.agents.budget import CURRENT, Budget
 from nacre.agents.evidence import Evidence
 from nacre.agents.facts import facts_of
 from nacre.agents.observation import as_text, unframe
-from nacre.agents.protocol import parse_react, strip_reasoning
-from nacre.agents.speech import Speech, choose, example_call, shown
+from nacre.agents.output_parser import parse_react
+from nacre.agents.protocols import Speech, choose, example_call, shown
+from nacre.agents.scanner import strip_reasoning
 from nacre.agents.toolbox import Outcome, ToolRun
 from nacre.agents.trajectory import Step, Trajectory, input_text, to_data
 from nacre.agents.window import Turn, clip, estimate_tokens, fit
@@ -117,11 +118,7 @@ class AgentRun:
         self.hiding = False
 
     def go(self) -> Flow:
-        """Think, act, observe, until there is an answer or a limit is reached.
-
-        Returns:
-            The flow; its value is the answer.
-        """
+        """Think, act, observe, until there is an answer or a limit is reached."""
         while True:
             limit = self.budget.exhausted()
             if limit:

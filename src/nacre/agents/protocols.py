@@ -11,9 +11,10 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMe
 from langchain_core.runnables import Runnable, RunnableBinding
 
 from nacre import prompts
-from nacre.agents.calls import read_input
 from nacre.agents.observation import frame
-from nacre.agents.protocol import parse_react, strip_reasoning
+from nacre.agents.output_parser import parse_react
+from nacre.agents.scanner import strip_reasoning
+from nacre.agents.tool_calls import read_input
 from nacre.agents.toolbox import Toolbox
 from nacre.agents.trajectory import Step, input_text
 from nacre.agents.window import Turn, clip
@@ -29,42 +30,19 @@ MAX_CALLS = 16
 
 
 def shown(step: Step) -> str:
-    """A step's observation as the model sees it: what came from a tool is framed as data.
-
-    Args:
-        step: a step with an observation.
-
-    Returns:
-        The text.
-    """
+    """A step's observation as the model sees it: what came from a tool is framed as data."""
     text = step.observation or ""
     return frame(text) if step.status in ("ok", "error") else text
 
 
 def with_example(conversation: Sequence[BaseMessage], instruction: Sequence[BaseMessage]) -> list[BaseMessage]:
-    """Put an instruction before a conversation: its system text joins the caller's, its example follows.
-
-    Args:
-        conversation: the caller's messages.
-        instruction: a system message and the turns of an example.
-
-    Returns:
-        A new list.
-    """
+    """Put an instruction before a conversation: its system text joins the caller's, its example follows."""
     system, *rest = with_system(conversation, instruction[:1])
     return [system, *instruction[1:], *rest]
 
 
 def example_call(toolbox: Toolbox, language: Language) -> str:
-    """Two lines that show how to call a tool, with a tool that exists.
-
-    Args:
-        toolbox: the tools.
-        language: of the labels.
-
-    Returns:
-        The lines.
-    """
+    """Two lines that show how to call a tool, with a tool that exists."""
     _, action, given, _ = LABELS[language]
     name, spec = next(iter(toolbox.specs.items()))
     return f"{action}{name}\n{given}{json.dumps(spec.example(), ensure_ascii=False)}"
@@ -94,15 +72,7 @@ class TextSpeech:
         self._rendered = _Rendered(self._turn)
 
     def messages(self, conversation: Sequence[BaseMessage], turns: Sequence[Turn]) -> list[BaseMessage]:
-        """What the model is sent: instruction, conversation, and the run so far in turns of assistant and user.
-
-        Args:
-            conversation: the caller's messages.
-            turns: the run so far.
-
-        Returns:
-            Messages.
-        """
+        """What the model is sent: instruction, conversation, and the run so far in turns of assistant and user."""
         self._head = self._head or with_example(conversation, self._instruction)
         return self._head + self._rendered(turns)
 
@@ -118,39 +88,18 @@ class TextSpeech:
         return out
 
     def options(self, kwargs: dict[str, Any]) -> dict[str, Any]:
-        """Call options with stop strings at the observation.
-
-        Args:
-            kwargs: the caller's options.
-
-        Returns:
-            A copy.
-        """
+        """Call options with stop strings at the observation."""
         if not self.stops:
             return kwargs
         return {**kwargs, "stop": [*STOPS, *(kwargs.get("stop") or ())]}
 
     def read(self, reply: AIMessage) -> tuple[Step, ...]:
-        """Read a reply.
-
-        Args:
-            reply: the model's.
-
-        Returns:
-            One step; unreadable when nothing could be made of it.
-        """
+        """Read a reply."""
         calls = _native_steps(reply)
         return calls or (parse_react(text_of(reply), self.toolbox.names),)
 
     def after(self, error: Exception) -> TextSpeech | None:
-        """Another way to ask when the model refused this one.
-
-        Args:
-            error: what the model raised.
-
-        Returns:
-            The same without stop strings when they were refused, else None.
-        """
+        """Another way to ask when the model refused this one."""
         if self.stops and "stop" in str(error).lower():
             return TextSpeech(self.target, self.toolbox, self.language, stops=False)  # type: ignore[arg-type]
         return None
@@ -181,15 +130,7 @@ class NativeSpeech:
         self._rendered = _Rendered(self._turn)
 
     def messages(self, conversation: Sequence[BaseMessage], turns: Sequence[Turn]) -> list[BaseMessage]:
-        """What the model is sent: instruction, conversation, and the run so far as calls and their results.
-
-        Args:
-            conversation: the caller's messages.
-            turns: the run so far.
-
-        Returns:
-            Messages.
-        """
+        """What the model is sent: instruction, conversation, and the run so far as calls and their results."""
         self._head = self._head or with_system(conversation, self._instruction)
         return self._head + self._rendered(turns)
 
@@ -216,42 +157,21 @@ class NativeSpeech:
         return [reply, *results]
 
     def options(self, kwargs: dict[str, Any]) -> dict[str, Any]:
-        """Call options, with the caller's own tools beside ours.
-
-        Args:
-            kwargs: the caller's options.
-
-        Returns:
-            A copy.
-        """
+        """Call options, with the caller's own tools beside ours."""
         if "tools" not in kwargs:
             return kwargs
         ours = self.target.kwargs.get("tools", []) if isinstance(self.target, RunnableBinding) else []
         return {**kwargs, "tools": [*kwargs["tools"], *ours]}
 
     def read(self, reply: AIMessage) -> tuple[Step, ...]:
-        """Read a reply: its calls, a call that leaked into the text, or the answer.
-
-        Args:
-            reply: the model's.
-
-        Returns:
-            One step for every call, at most 16; or one with the answer.
-        """
+        """Read a reply: its calls, a call that leaked into the text, or the answer."""
         calls = _native_steps(reply)
         if calls:
             return calls
         return (parse_react(text_of(reply), self.toolbox.names),)
 
     def after(self, error: Exception) -> TextSpeech | None:
-        """Another way to ask when the model refused this one.
-
-        Args:
-            error: what the model raised.
-
-        Returns:
-            The text protocol when tools were refused, else None.
-        """
+        """Another way to ask when the model refused this one."""
         refused = isinstance(error, NotImplementedError) or any(
             word in str(error).lower() for word in ("tool", "function call")
         )
@@ -281,20 +201,7 @@ class _Rendered:
 
 
 def choose(model: BaseChatModel, toolbox: Toolbox, language: Language, protocol: str) -> Speech:
-    """Choose a protocol: as told, else by the model's profile, else by whether it takes tools at all.
-
-    Args:
-        model: the model.
-        toolbox: the tools.
-        language: of the prompts.
-        protocol: "auto", "native" or "text".
-
-    Returns:
-        The speech to begin with.
-
-    Raises:
-        NotImplementedError: "native" was asked for and the model takes no tools.
-    """
+    """Choose a protocol: as told, else by the model's profile, else by whether it takes tools at all."""
     text = TextSpeech(model, toolbox, language)
     if protocol == "text":
         return text
