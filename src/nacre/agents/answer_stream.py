@@ -35,13 +35,14 @@ _WORDS = r"[^\W\d]+(?: [^\W\d]+)?"
 _CERTAIN = re.compile(rf"[ \t]{{0,8}}(?:{_WORDS} ?[:：]|\*\*{_WORDS}(?:[:：]\*\*|\*\* ?[:：]))\s*")
 # Where these begin an answer, its end decides how it is read: quotes around all of it, a fence, a tag.
 _WRAPPED = tuple("\"'`“‘「<")
-_FRAME = re.compile(r"</?data key=\"[0-9a-f]{0,8}\">\n?")
+_MARK = r"</?data key=\"[0-9a-f]{0,32}\">"  # of the frame around an observation
+_FRAME = re.compile(rf"{_MARK}\n?")
 _TAG = r"</[A-Za-z_]{1,20}>"
 _END_TAGS = re.compile(rf"(?:\s*{_TAG})+\s*\Z")
 # At the end of what there is so far: what may still be stripped or replaced, and what may become that.
-_STRIPPED = re.compile(rf"(?:{_TAG}|{SPECIAL.pattern}|</?data key=\"[0-9a-f]{{0,8}}\">|(?<=\n)(?:```|~~~))\Z")
-_BEGUN = re.compile(r"(?:<[^<>\n]{0,28}|\[/?[INST]{0,4}|(?<=\n)[`~]{1,2})\Z")
-_LONGEST_TOKEN = 40
+_STRIPPED = re.compile(rf"(?:{_TAG}|{SPECIAL.pattern}|{_MARK}|(?<=\n)(?:```|~~~))\Z")
+_BEGUN = re.compile(r"(?:<[^<>\n]{0,48}|\[/?[INST]{0,4}|(?<=\n)[`~]{1,2})\Z")
+_LONGEST_TOKEN = 56
 _TURNS = (Kind.THOUGHT, Kind.OBSERVATION, Kind.REASONING)
 
 

@@ -36,7 +36,7 @@ _INNER_OBSERVATION = re.compile(
     rf"(?:(?<=\s)|(?<=[。”\"]))[*_]{{0,3}}(?:{one_of(WORDS['inside']['observation'])})[ ]?\d{{0,3}}[*_]{{0,3}}[ ]?[:：]"
 )
 _SAID_ANSWER = re.compile(
-    rf"(?:{one_of(WORDS['inside']['said'])})[ ]?[:：]?[ ]?(?P<answer>[^\n]{{1,2000}})", re.IGNORECASE
+    rf"(?:{one_of(WORDS['inside']['said'], ' ')})[ ]?[:：]?[ ]?(?P<answer>[^\n]{{1,2000}})", re.IGNORECASE
 )
 _CLOSING_TAG = re.compile(r"(?:\s*</[A-Za-z_]{1,20}>)+\s*$")
 MAX_LABELS = 64  # more labels than that before the first readable action is noise

@@ -8,6 +8,7 @@ from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
+from langchain_core.messages.tool import tool_call
 from langchain_core.runnables import Runnable, RunnableBinding
 
 from nacre import prompts
@@ -18,6 +19,7 @@ from nacre.agents.tool_calls import read_input
 from nacre.agents.toolbox import Toolbox
 from nacre.agents.trajectory import Step, input_text
 from nacre.agents.window import Turn, clip
+from nacre.errors import UnsupportedParameterError
 from nacre.language import Language
 from nacre.messages import text_of, with_system
 
@@ -48,7 +50,58 @@ def example_call(toolbox: Toolbox, language: Language) -> str:
     return f"{action}{name}\n{given}{json.dumps(spec.example(), ensure_ascii=False)}"
 
 
-class TextSpeech:
+def _refuses(error: Exception, parameter: str) -> bool:
+    """Whether a model refused a parameter: by the error's class, or the field of a foreign SDK, never by its words."""
+    if isinstance(error, UnsupportedParameterError):
+        return error.parameter == parameter
+    return getattr(error, "code", None) == "unsupported_parameter" and getattr(error, "param", None) == parameter
+
+
+class _Rendered:
+    """Turns as messages; each is written once, so that a step costs the same late in a run as early."""
+
+    def __init__(self, write: Callable[[Turn], list[BaseMessage]]) -> None:
+        self._write = write
+        # The turn is kept with its messages, so that its id stays its own.
+        self._kept: dict[int, tuple[Turn, list[BaseMessage]]] = {}
+
+    def __call__(self, turns: Sequence[Turn]) -> list[BaseMessage]:
+        out: list[BaseMessage] = []
+        for turn in turns:
+            entry = self._kept.get(id(turn))
+            if entry is None:
+                entry = self._kept[id(turn)] = (turn, self._write(turn))
+            out += entry[1]
+        return out
+
+
+class _Protocol:
+    """What both protocols share; one serves one run, and so one conversation."""
+
+    name: str
+    fallback: TextProtocol | None = None
+
+    def __init__(self, target: Runnable[Any, Any], toolbox: Toolbox, instruction: list[BaseMessage]) -> None:
+        self.target = target
+        self.toolbox = toolbox
+        self._instruction = instruction
+        self._head: list[BaseMessage] = []
+        self._rendered = _Rendered(self._turn)
+
+    def messages(self, conversation: Sequence[BaseMessage], turns: Sequence[Turn]) -> list[BaseMessage]:
+        """What the model is sent: instruction, conversation, and the run so far."""
+        self._head = self._head or with_example(conversation, self._instruction)
+        return self._head + self._rendered(turns)
+
+    def read(self, reply: AIMessage) -> tuple[Step, ...]:
+        """One step for every native call, at most 16; else the one step that the text says, perhaps unreadable."""
+        return _native_steps(reply) or (parse_react(text_of(reply), self.toolbox.names),)
+
+    def _turn(self, turn: Turn) -> list[BaseMessage]:
+        raise NotImplementedError
+
+
+class TextProtocol(_Protocol):
     """Actions as text, for any model.
 
     Args:
@@ -61,27 +114,18 @@ class TextSpeech:
     name = "text"
 
     def __init__(self, model: BaseChatModel, toolbox: Toolbox, language: Language, *, stops: bool = True) -> None:
-        self.target: Runnable[Any, Any] = model
-        self.toolbox = toolbox
-        self.language = language
-        self.stops = stops
-        self._instruction = prompts.load("react/text", language).render(
-            tools=toolbox.describe(), call=example_call(toolbox, language)
-        )
-        self._head: list[BaseMessage] = []  # a speech serves one run, and so one conversation
-        self._rendered = _Rendered(self._turn)
-
-    def messages(self, conversation: Sequence[BaseMessage], turns: Sequence[Turn]) -> list[BaseMessage]:
-        """What the model is sent: instruction, conversation, and the run so far in turns of assistant and user."""
-        self._head = self._head or with_example(conversation, self._instruction)
-        return self._head + self._rendered(turns)
+        tools, call = toolbox.describe(), example_call(toolbox, language)
+        super().__init__(model, toolbox, prompts.load("react/text", language).render(tools=tools, call=call))
+        self._model = model
+        self._language = language
+        self._stops = stops
 
     def _turn(self, turn: Turn) -> list[BaseMessage]:
-        thought, action, given, observation = LABELS[self.language]
+        thought, action, given, observation = LABELS[self._language]
         out: list[BaseMessage] = []
         for step in turn.steps:
             if step.status == "repair":
-                out += [AIMessage(step.thought or "…"), HumanMessage(step.observation or "")]
+                out += _repair(step)
                 continue
             said = f"{thought}{step.thought}\n{action}{step.action}\n{given}{input_text(step.action_input)}"
             out += [AIMessage(said), HumanMessage(observation + shown(step))]
@@ -89,30 +133,23 @@ class TextSpeech:
 
     def options(self, kwargs: dict[str, Any]) -> dict[str, Any]:
         """Call options with stop strings at the observation."""
-        if not self.stops:
-            return kwargs
-        return {**kwargs, "stop": [*STOPS, *(kwargs.get("stop") or ())]}
+        return {**kwargs, "stop": [*STOPS, *(kwargs.get("stop") or ())]} if self._stops else kwargs
 
-    def read(self, reply: AIMessage) -> tuple[Step, ...]:
-        """Read a reply."""
-        calls = _native_steps(reply)
-        return calls or (parse_react(text_of(reply), self.toolbox.names),)
-
-    def after(self, error: Exception) -> TextSpeech | None:
-        """Another way to ask when the model refused this one."""
-        if self.stops and "stop" in str(error).lower():
-            return TextSpeech(self.target, self.toolbox, self.language, stops=False)  # type: ignore[arg-type]
+    def after(self, error: Exception) -> TextProtocol | None:
+        """The same without stop strings when the model refused them, else None."""
+        if self._stops and _refuses(error, "stop"):
+            return TextProtocol(self._model, self.toolbox, self._language, stops=False)
         return None
 
 
-class NativeSpeech:
+class NativeProtocol(_Protocol):
     """Actions as the model's own tool calls.
 
     Args:
         model: the model; its `bind_tools` must work.
         toolbox: the tools.
         language: of the prompt.
-        fallback: the speech to change to when the model turns out not to call tools; None when it must.
+        fallback: the protocol to change to when the model turns out not to call tools; None when it must.
 
     Raises:
         NotImplementedError: the model takes no tools.
@@ -120,33 +157,20 @@ class NativeSpeech:
 
     name = "native"
 
-    def __init__(self, model: BaseChatModel, toolbox: Toolbox, language: Language, fallback: TextSpeech | None) -> None:
-        self.target: Runnable[Any, Any] = model.bind_tools(toolbox.tools)
-        self.toolbox = toolbox
-        self.language = language
+    def __init__(
+        self, model: BaseChatModel, toolbox: Toolbox, language: Language, fallback: TextProtocol | None
+    ) -> None:
+        super().__init__(model.bind_tools(toolbox.tools), toolbox, prompts.load("react/native", language).render())
         self.fallback = fallback
-        self._instruction = prompts.load("react/native", language).render()
-        self._head: list[BaseMessage] = []  # a speech serves one run, and so one conversation
-        self._rendered = _Rendered(self._turn)
-
-    def messages(self, conversation: Sequence[BaseMessage], turns: Sequence[Turn]) -> list[BaseMessage]:
-        """What the model is sent: instruction, conversation, and the run so far as calls and their results."""
-        self._head = self._head or with_system(conversation, self._instruction)
-        return self._head + self._rendered(turns)
 
     def _turn(self, turn: Turn) -> list[BaseMessage]:
         if turn.steps[0].status == "repair":
-            return [AIMessage(turn.steps[0].thought or "…"), HumanMessage(turn.steps[0].observation or "")]
+            return _repair(turn.steps[0])
         reply = turn.reply
         calls = list(reply.tool_calls) if reply else []
         if reply is None or len(calls) != len(turn.steps):
             calls = [
-                {
-                    "type": "tool_call",
-                    "id": f"call_{id(turn):x}_{at}",
-                    "name": step.action or "",
-                    "args": _as_arguments(step),
-                }
+                tool_call(name=step.action or "", args=_as_arguments(step), id=f"call_{id(turn):x}_{at}")
                 for at, step in enumerate(turn.steps)
             ]
             reply = AIMessage(turn.steps[0].thought, tool_calls=calls)
@@ -163,54 +187,25 @@ class NativeSpeech:
         ours = self.target.kwargs.get("tools", []) if isinstance(self.target, RunnableBinding) else []
         return {**kwargs, "tools": [*kwargs["tools"], *ours]}
 
-    def read(self, reply: AIMessage) -> tuple[Step, ...]:
-        """Read a reply: its calls, a call that leaked into the text, or the answer."""
-        calls = _native_steps(reply)
-        if calls:
-            return calls
-        return (parse_react(text_of(reply), self.toolbox.names),)
-
-    def after(self, error: Exception) -> TextSpeech | None:
-        """Another way to ask when the model refused this one."""
-        refused = isinstance(error, NotImplementedError) or any(
-            word in str(error).lower() for word in ("tool", "function call")
-        )
-        return self.fallback if refused else None
+    def after(self, error: Exception) -> TextProtocol | None:
+        """The text protocol when the model refused tools, else None."""
+        return self.fallback if isinstance(error, NotImplementedError) or _refuses(error, "tools") else None
 
 
-Speech = TextSpeech | NativeSpeech
+AgentProtocol = TextProtocol | NativeProtocol
 
 
-class _Rendered:
-    """Turns as messages; each is written once, so that a step costs the same late in a run as early."""
-
-    def __init__(self, write: Callable[[Turn], list[BaseMessage]]) -> None:
-        self._write = write
-        self._kept: dict[
-            int, tuple[Turn, list[BaseMessage]]
-        ] = {}  # the turn is kept with it, so that its id stays its own
-
-    def __call__(self, turns: Sequence[Turn]) -> list[BaseMessage]:
-        out: list[BaseMessage] = []
-        for turn in turns:
-            entry = self._kept.get(id(turn))
-            if entry is None:
-                entry = self._kept[id(turn)] = (turn, self._write(turn))
-            out += entry[1]
-        return out
-
-
-def choose(model: BaseChatModel, toolbox: Toolbox, language: Language, protocol: str) -> Speech:
+def choose_protocol(model: BaseChatModel, toolbox: Toolbox, language: Language, protocol: str) -> AgentProtocol:
     """Choose a protocol: as told, else by the model's profile, else by whether it takes tools at all."""
-    text = TextSpeech(model, toolbox, language)
+    text = TextProtocol(model, toolbox, language)
     if protocol == "text":
         return text
     if protocol == "native":
-        return NativeSpeech(model, toolbox, language, None)
+        return NativeProtocol(model, toolbox, language, None)
     if (model.profile or {}).get("tool_calling") is False:
         return text
     try:
-        return NativeSpeech(model, toolbox, language, text)
+        return NativeProtocol(model, toolbox, language, text)
     except NotImplementedError:
         return text
 
@@ -223,6 +218,10 @@ def _native_steps(reply: AIMessage) -> tuple[Step, ...]:
         Step(thought=clip(thought, 4000) if at == 0 else "", action=name, action_input=given)
         for at, (name, given) in enumerate(calls[:MAX_CALLS])
     )
+
+
+def _repair(step: Step) -> list[BaseMessage]:
+    return [AIMessage(step.thought or "…"), HumanMessage(step.observation or "")]
 
 
 def _as_arguments(step: Step) -> dict[str, Any]:

@@ -29,10 +29,10 @@ def label_key(label: str) -> str:
     return re.sub(r"[\s_\-]", "", label).lower()
 
 
-def one_of(words: tuple[str, ...]) -> str:
-    """A pattern for any of some words, the longest first."""
+def one_of(words: tuple[str, ...], blank: str = r"[ _\-]{0,2}") -> str:
+    """A pattern for any of some words, the longest first; `blank` is what "_" stands for."""
     longest_first = sorted(words, key=len, reverse=True)
-    return "|".join(word.replace("_", r"[ _\-]{0,2}") for word in longest_first)
+    return "|".join(word.replace("_", blank) for word in longest_first)
 
 
 def _merged(entries: list[Any]) -> Any:

@@ -22,6 +22,7 @@ from nacre.errors import (
     NacreError,
     UnknownProviderError,
     UnsupportedInputError,
+    UnsupportedParameterError,
 )
 
 
@@ -538,6 +539,33 @@ def test_provider_errors_become_ours(
     assert isinstance(caught.value, NacreError)
     assert caught.value.__cause__ is not None
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "parameter"),
+    [
+        (400, {"message": "Not with this one.", "code": "unsupported_parameter", "param": "stop"}, "stop"),
+        (400, {"message": "Unsupported parameter: 'stop' is not supported with this model."}, "stop"),
+        (400, {"message": "hub/library/tiny:1b does not support tools"}, "tools"),
+        (400, {"message": '"auto" tool choice requires --enable-auto-tool-choice to be set'}, "tools"),
+        (404, {"message": "No endpoints found that support tool use."}, "tools"),
+        (422, {"message": "stop: Extra inputs are not permitted"}, "stop"),
+        (400, {"message": "该模型不支持工具调用"}, "tools"),
+        (200, {"message": "this model does not support function calling"}, "tools"),
+        (400, {"message": "Unknown field in tools[0].function.parameters"}, None),
+        (400, {"message": "A message of a tool must follow a call of a tool."}, None),
+        (400, {"message": "Unsupported parameter: 'tools[0].strict'"}, None),
+        (503, {"message": "The model has stopped, does not support tools"}, None),
+    ],
+)
+def test_provider_that_refuses_one_parameter_names_it(
+    server: Any, wire: SimpleNamespace, status: int, said: dict[str, Any], parameter: str | None
+) -> None:
+    server.answers = lambda request, n: wire.Answer(status, {"error": {"type": "t", **said}})
+    with pytest.raises(ModelError) as caught:
+        model_at(server, "dashscope:qwen-none", max_retries=0).invoke("q")
+    assert getattr(caught.value, "parameter", None) == parameter
+    assert isinstance(caught.value, UnsupportedParameterError) is (parameter is not None)
 
 
 @pytest.mark.parametrize("how", ["error event", "hang up", "silent end"])
