@@ -95,9 +95,8 @@ class AnswerReader:
         if isinstance(event, Label) and event.kind is Kind.ANSWER and event.strong:
             before = "".join(self._pieces)
             if not any(before.count(opening) > before.count(closing) for opening, closing in THINK_PAIRS):
-                certain = _CERTAIN.fullmatch(event.text) and _is_thought(before)
-                self._state = "begin" if certain else "left"
-                self.thought = strip_reasoning(before)
+                thought = _thought(before) if _CERTAIN.fullmatch(event.text) else None
+                self._state, self.thought = ("left" if thought is None else "begin"), thought or ""
         self._pieces.append(event.text)
 
     def _begin(self, event: Label | Text) -> None:
@@ -185,7 +184,7 @@ def certain_answer(text: str, *, last: bool = False) -> Step | None:
     reader = AnswerReader(last=last)
     reader.push(text)
     reader.close()
-    return Step(thought=_said(reader.thought), answer=reader.answer) if reader.answer else None
+    return Step(thought=reader.thought, answer=reader.answer) if reader.answer else None
 
 
 def hides_reasoning(text: str) -> bool:
@@ -193,26 +192,18 @@ def hides_reasoning(text: str) -> bool:
     return any(closing in text and opening not in text.split(closing, 1)[0] for opening, closing in THINK_PAIRS)
 
 
-def _is_thought(before: str) -> bool:
-    """Whether what stands before the label is nothing, or labelled thoughts only."""
-    rest = strip_reasoning(before).strip()
-    if not rest:
-        return True
-    if rest[0] in "{[`~" or unmark(rest) != rest or "<tool_call>" in rest:
-        return False
-    labels = line_labels(rest)
-    return (
-        bool(labels) and labels[0].start == 0 and all(label.kind is Kind.THOUGHT and label.strong for label in labels)
-    )
-
-
-def _said(thought: str) -> str:
-    """A thought without its labels."""
-    text = thought.strip()
-    labels = line_labels(text)
-    ends = [*(label.start for label in labels[1:]), len(text)]
-    bodies = [text[label.body : end].strip() for label, end in zip(labels, ends, strict=True)] if labels else []
-    return "\n".join(bodies) if labels else text
+def _thought(before: str) -> str | None:
+    """What stands before the answer's label, without its own labels; None where it is more than labelled thoughts."""
+    said = strip_reasoning(before).strip()
+    if not said:
+        return ""
+    labels = line_labels(said)
+    if said[0] in "{[`~" or unmark(said) != said or "<tool_call>" in said or not labels or labels[0].start:
+        return None
+    if not all(label.kind is Kind.THOUGHT and label.strong for label in labels):
+        return None
+    ends = [*(label.start for label in labels[1:]), len(said)]
+    return "\n".join(said[label.body : end].strip() for label, end in zip(labels, ends, strict=True))
 
 
 def _open_end(text: str) -> int:

@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from nacre.agents.lenient_json import read_json
 from nacre.agents.scanner import SPECIAL, Label, inline_labels, line_labels, strip_reasoning, unmark
 from nacre.agents.tool_calls import (
     ToolCall,
@@ -20,6 +19,7 @@ from nacre.agents.tool_calls import (
     read_input,
     read_object,
     read_tagged,
+    try_json,
     unfence,
     unquote,
 )
@@ -81,13 +81,7 @@ def parse_react(text: str, tools: Iterable[Any] | ToolNames | None = None) -> St
 def _whole_object(body: str, names: ToolNames) -> Step | None:
     """The reply is one JSON object (perhaps fenced, perhaps behind a sentence)."""
     candidate = unfence(body).strip()
-    if candidate[:1] not in ("{", "[", "｛"):
-        return None
-    try:
-        value, _, _ = read_json(candidate)
-    except ValueError:
-        return None
-    return _object_step(value, names)
+    return _object_step(try_json(candidate)[0], names) if candidate[:1] in ("{", "[", "｛") else None
 
 
 def _object_step(value: Any, names: ToolNames, thought: str = "") -> Step | None:
@@ -165,14 +159,10 @@ def _one_input(text: str, beyond: str = "") -> str:
     """The input of one action: up to an observation that begins in mid-line, beyond a label inside a JSON string."""
     stripped = text.lstrip()
     if stripped[:1] in ("{", "["):
-        for candidate in (text, beyond):
-            try:
-                _, end, closed = read_json(candidate.lstrip())
-            except ValueError:
-                continue
-            behind = candidate.lstrip()[end:].strip(" \n\t`")
-            if closed and (stripped[0] == "{" or not behind):  # "[Oslo] mayor" is a text
-                return candidate.lstrip()[:end]
+        for candidate in (stripped, beyond.lstrip()):
+            _, end, closed = try_json(candidate)
+            if closed and (stripped[0] == "{" or not candidate[end:].strip(" \n\t`")):  # "[Oslo] mayor" is a text
+                return candidate[:end]
         return text
     if stripped.startswith(("```", "~~~")):
         return text
@@ -316,10 +306,7 @@ def _unlabelled(text: str, names: ToolNames) -> Step:
 def _embedded_object(text: str, names: ToolNames) -> Step | None:
     """`Sure, here is the action: {"action": …}`: the first objects that begin a line or follow a colon or a fence."""
     for match in list(re.finditer(r"(?:^|[:：\n]|json)[ \t\n]{0,8}(?=\{)", text))[:8]:
-        try:
-            value, _, _ = read_json(text, match.end())
-        except ValueError:
-            continue
+        value, _, _ = try_json(text, match.end())
         keys = {fold(str(key)) for key in value} if isinstance(value, dict) else set()
         if keys.intersection(KEYS["reply"]):
             step = _object_step(value, names, text[: match.start()].strip(_WRAP))

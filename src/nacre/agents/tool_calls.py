@@ -35,14 +35,20 @@ def read_input(text: str, arguments: tuple[str, ...] = ()) -> ActionInput:
         named = _named(body, arguments)
         if named:
             return named
-    return unquote(body)
+    plain = unquote(body)
+    return plain if plain == body or plain[:1] != "{" else _json_input(plain) or plain
+
+
+def try_json(text: str, start: int = 0) -> tuple[Any, int, bool]:
+    """`read_json`, with None as the value where nothing can be read."""
+    try:
+        return read_json(text, start)
+    except ValueError:
+        return None, start, False
 
 
 def _json_input(body: str) -> ActionInput | None:
-    try:
-        value, end, _ = read_json(body)
-    except ValueError:
-        return None
+    value, end, _ = try_json(body)
     if isinstance(value, list) and body[end:].strip(" \n`;.。"):
         return None  # "[1999] the film" is text
     if isinstance(value, (dict, list)) and (value or body[end:].strip() == ""):
@@ -68,12 +74,10 @@ def _named(body: str, arguments: tuple[str, ...]) -> dict[str, Any] | None:
 
 
 def _scalar(text: str) -> Any:
-    text = text.strip()
     try:
-        value = json.loads(text)
+        return json.loads(text)
     except (ValueError, RecursionError):
         return unquote(text)
-    return value
 
 
 def unfence(text: str) -> str:
@@ -189,7 +193,11 @@ def read_object(data: Any, tools: ToolNames) -> tuple[ToolCall | None, str | Non
         return _from_keys(name, keys, tools), None, thought
     if answer is not None:
         return None, answer_text(answer), thought
-    return _single_key(data, tools, thought)
+    only = tools.find(str(next(iter(data)))) if len(data) == 1 else None
+    if only:  # {"search": {"q": "x"}}
+        value = next(iter(data.values()))
+        return (only, value if isinstance(value, dict | list) else str(value)), None, thought
+    return None
 
 
 def _is_call(name: str, keys: Mapping[str, Any], tools: ToolNames) -> bool:
@@ -208,24 +216,8 @@ def _from_keys(name: str, keys: Mapping[str, Any], tools: ToolNames) -> ToolCall
     return found, value
 
 
-def _single_key(
-    data: Mapping[str, Any], tools: ToolNames, thought: str
-) -> tuple[ToolCall | None, str | None, str] | None:
-    """`{"search": {"q": "x"}}`: the tool's name as the only key."""
-    if len(data) == 1:
-        (name, value), *_ = data.items()
-        found = tools.find(str(name))
-        if found:
-            return (found, value if isinstance(value, (dict, list)) else str(value)), None, thought
-    return None
-
-
 def _json_call(body: str, tools: ToolNames) -> ToolCall | None:
-    try:
-        value, _, _ = read_json(body)
-    except ValueError:
-        return None
-    read = read_object(value, tools)
+    read = read_object(try_json(body)[0], tools)
     return read and (read[0] or ("finish", read[1]))
 
 
@@ -254,11 +246,10 @@ def _bracket_call(body: str, tools: ToolNames) -> ToolCall | None:
     arguments = tools.arguments.get(name, ())
     if opening in ("(", "（"):
         return name, _parenthesised(rest, arguments)
-    if opening and opening in _BRACKETS and opening != "{":
-        inner = _inside(rest, opening)
-        return name, read_input(inner, arguments)
     if opening == "{":
         return name, read_input(rest, arguments)
+    if opening and opening in _BRACKETS:
+        return name, read_input(_inside(rest, opening), arguments)
     known = name in tools.arguments or fold(name) in FINISH
     if known and opening in (":", "："):
         return name, read_input(rest[1:], arguments)
@@ -277,10 +268,7 @@ def _leading_name(body: str, tools: ToolNames) -> tuple[str, int]:
     ]
     if known:
         name = max(known, key=len)
-        end = len(name)
-        while end < len(body) and body[end] in " \t":
-            end += 1
-        return name, end
+        return name, len(body) - len(body[len(name) :].lstrip(" \t"))
     match = _NAME.match(body)
     return (tools.find(match["name"]) or match["name"], match.end()) if match else ("", 0)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from types import SimpleNamespace
 from typing import Any
@@ -539,6 +540,29 @@ def test_provider_errors_become_ours(
     assert isinstance(caught.value, NacreError)
     assert caught.value.__cause__ is not None
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "read"),
+    [
+        (json.dumps(json.dumps({"a": 2, "b": 5})), None),
+        ("[2, 5]", None),
+        ('"two"', None),
+        ("7", None),
+        ({"a": 2, "b": 5}, {"a": 2, "b": 5}),
+        ('{"a": 2, "b": 5}', {"a": 2, "b": 5}),
+        ("null", {}),
+        ("", {}),
+    ],
+)
+def test_provider_arguments_that_are_no_object_are_an_invalid_call_not_an_error(
+    server: Any, wire: SimpleNamespace, arguments: Any, read: dict[str, Any] | None
+) -> None:
+    call = {"id": "c", "type": "function", "function": {"name": "add", "arguments": arguments}}
+    server.answers = [wire.completion("", tool_calls=[call])]
+    message = model_at(server).bind_tools([add]).invoke("2 and 5?")
+    assert [call["args"] for call in message.tool_calls] == ([] if read is None else [read])
+    assert [call["args"] for call in message.invalid_tool_calls] == ([] if read is not None else [arguments])
 
 
 @pytest.mark.parametrize(
