@@ -27,12 +27,13 @@ from nacre.agents.scanner import (
     unmark,
 )
 from nacre.agents.trajectory import Step
-from nacre.agents.vocabulary import Kind
+from nacre.agents.vocabulary import WORDS, Kind, one_of
 from nacre.hygiene import clean_text
 from nacre.markers import DeadMarkers, as_nacre_provider
 
-_WORDS = r"[^\W\d]+(?: [^\W\d]+)?"
-_CERTAIN = re.compile(rf"[ \t]{{0,8}}(?:{_WORDS} ?[:：]|\*\*{_WORDS}(?:[:：]\*\*|\*\* ?[:：]))\s*")
+_ANSWER = re.compile(one_of(WORDS["labels"]["answer"]), re.IGNORECASE)
+_NAME = r"[^\W\d]+(?: [^\W\d]+)?"
+_CERTAIN = re.compile(rf"[ \t]{{0,8}}(?:{_NAME} ?[:：]|\*\*{_NAME}(?:[:：]\*\*|\*\* ?[:：]))\s*")
 # Where these begin an answer, its end decides how it is read: quotes around all of it, a fence, a tag.
 _WRAPPED = tuple("\"'`“‘「<")
 _MARK = r"</?data key=\"[0-9a-f]{0,32}\">"  # of the frame around an observation
@@ -74,6 +75,8 @@ class AnswerReader:
         return self._read("", final=True)
 
     def _read(self, text: str, *, final: bool) -> str:
+        if self._state == "left" and not self._ready:
+            return ""
         text = (self._carry + clean_text(text)).replace("\r\n", "\n").replace("\xa0", " ")
         self._carry = "\r" if text.endswith("\r") and not final else ""
         for event in self._scanner.push(text.removesuffix(self._carry), final=final):
@@ -91,11 +94,12 @@ class AnswerReader:
         return out
 
     def _find(self, event: Label | Text) -> None:
-        """Look for the first label of an answer that does not stand in private reasoning."""
-        if isinstance(event, Label) and event.kind is Kind.ANSWER and event.strong:
+        """Look for the first label that is no thought's and does not stand in private reasoning: an answer's?"""
+        if isinstance(event, Label) and event.kind is not Kind.THOUGHT and event.strong:
             before = "".join(self._pieces)
             if not any(before.count(opening) > before.count(closing) for opening, closing in THINK_PAIRS):
-                thought = _thought(before) if _CERTAIN.fullmatch(event.text) else None
+                answers = event.kind is Kind.ANSWER and _CERTAIN.fullmatch(event.text)
+                thought = _thought(before) if answers else None
                 self._state, self.thought = ("left" if thought is None else "begin"), thought or ""
         self._pieces.append(event.text)
 
@@ -181,6 +185,8 @@ class LiveAnswer:
 
 def certain_answer(text: str, *, last: bool = False) -> Step | None:
     """Read a whole reply as it is read while it streams."""
+    if not _ANSWER.search(clean_text(text).replace("\xa0", " ")):
+        return None
     reader = AnswerReader(last=last)
     reader.push(text)
     reader.close()
@@ -211,8 +217,7 @@ def _open_end(text: str) -> int:
     begun = _BEGUN.search(text, max(0, len(text) - _LONGEST_TOKEN))
     at = begun.start() if begun else len(text)
     while True:
-        while at and text[at - 1].isspace():
-            at -= 1
+        at = len(text[:at].rstrip())
         token = _STRIPPED.search(text, max(0, at - _LONGEST_TOKEN), at)
         if token is None:
             return at
