@@ -69,6 +69,9 @@ def test_characters_that_are_cleaned_away_do_not_part_a_stream_from_the_whole(te
 
 
 CALLS = {
+    "granite": '<|tool_call|>[{"name": "find", "arguments": {"place": "Graz"}}]',
+    "kimi": '<|tool_call_begin|>functions.find:0<|tool_call_argument_begin|>{"place": "Graz"}<|tool_call_end|>',
+    "harmony": '<|channel|>commentary to=functions.find <|constrain|>json<|message|>{"place": "Graz"}<|call|>',
     "hermes": '<tool_call>{"name": "find", "arguments": {"place": "Graz"}}</tool_call>',
     "llama": '<|python_tag|>{"name": "find", "parameters": {"place": "Graz"}}',
     "mistral": '[TOOL_CALLS][{"name": "find", "arguments": {"place": "Graz"}}]',
@@ -79,10 +82,20 @@ CALLS = {
 }
 
 
+VARIANTS = {
+    "mistral 3": '[TOOL_CALLS]find[ARGS]{"place": "Graz"}',
+    "deepseek 3": '<｜tool▁call▁begin｜>function<｜tool▁sep｜>find\n```json\n{"place": "Graz"}\n```<｜tool▁call▁end｜>',
+    "deepseek 3.1": '<｜tool▁call▁begin｜>find<｜tool▁sep｜>{"place": "Graz"}<｜tool▁call▁end｜>',
+    "deepseek 3.2": '<｜DSML｜invoke name="find">\n<｜DSML｜parameter name="place" string="true">Graz</｜DSML｜parameter>',
+    "glm": "<tool_call>find\n<arg_key>place</arg_key>\n<arg_value>Graz</arg_value>\n</tool_call>",
+    "pythonic": '[find(place="Graz")]',
+}
+
+
 def test_a_call_of_every_dialect_is_read_behind_a_sentence() -> None:
     assert set(CALLS) == set(DIALECTS)
     tools = [{"function": {"name": "find", "parameters": {"properties": {"place": {}}}}}]
-    for dialect, call in CALLS.items():
+    for dialect, call in (CALLS | VARIANTS).items():
         step = parse_react(f"I look.\n{call}", tools)
         assert (step.action, step.action_input) == ("find", {"place": "Graz"}), dialect
 
@@ -90,7 +103,7 @@ def test_a_call_of_every_dialect_is_read_behind_a_sentence() -> None:
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("unit", ["a", " ", "Final Answer: ", "`", "<", "\nThought: x", "1. ", "第"])
 def test_a_long_reply_in_small_pieces_costs_linear_time(unit: str) -> None:
-    """Work that grows with the square of these would take hours."""
+    """Work that grows with the square of these would take many minutes."""
     reader = AnswerReader()
     size = len(reader.push("Final Answer: it is"))
     for _ in range(60_000 // len(unit)):

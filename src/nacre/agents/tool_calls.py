@@ -17,8 +17,9 @@ ToolCall = tuple[str, ActionInput | None]
 _BRACKETS = {"[": "]", "(": ")", "（": "）", "【": "】", "{": "}", "［": "］", "「": "」", "《": "》"}
 _NAME = re.compile(r"[`'\"“*_]{0,3}(?P<name>[^\W\d][\w.\-]{0,63})[`'\"”*_]{0,3}[ \t]{0,2}")
 _FENCED = re.compile(r"[ \t]*(?:`{3,}|~{3,})[ \t]*[\w+\-]{0,20}[ \t]*(?:\n|(?=[\[{]))")
+_PYTHONIC = re.compile(r"\[\s{0,9}[^\W\d][\w.\-]{0,63}\(")  # "[search(query='x')]", of Llama 4
 _PARAMETER = re.compile(
-    r"<parameter(?:=| name=\")(?P<name>[\w.\-]{1,64})\"?>(?P<value>[^<]*)|<arg_key>(?P<key>[^<]*)</arg_key>\s{0,9}<arg_value>(?P<argument>[^<]*)"
+    r"<(?:｜DSML｜)?parameter(?:=| name=\")(?P<name>[\w.\-]{1,64})\"?(?: string=\"\w{1,5}\")?>(?P<value>[^<]*)|<arg_key>(?P<key>[^<]*)</arg_key>\s{0,9}<arg_value>(?P<argument>[^<]*)"
 )
 
 
@@ -120,6 +121,10 @@ def read_call(text: str, tools: ToolNames) -> ToolCall | None:
         call = _json_call(body, tools)
         if call:
             return call
+    if _PYTHONIC.match(body):
+        call = _bracket_call(body[1:].lstrip(), tools)
+        if call and call[0] in tools.arguments:
+            return call
     return _bracket_call(body, tools)
 
 
@@ -154,21 +159,29 @@ def _named_call(name: str, rest: str, tools: ToolNames) -> ToolCall:
     }
     if named:
         return found, named
+    rest = _BEHIND_NAME.sub("", rest, count=1)
     body = rest.split("</", 1)[0] if not rest.startswith(("{", "```")) else rest
     return found, read_input(body, tools.arguments.get(found, ()))
 
 
+# What stands between a name and its arguments there.
+_BEHIND_NAME = re.compile(
+    r"<｜tool▁sep｜>|\[ARGS\]|:\d{1,4}<\|tool_call_argument_begin\|>|(?:<\|constrain\|>\w{1,20})?<\|message\|>"
+)
 Reader = Callable[[re.Match[str], str, ToolNames], ToolCall | None]
 # The forms in which chat templates write calls: how each begins, and what reads the text behind that. One entry more
 # is all that another model needs.
 DIALECTS: dict[str, tuple[str, Reader]] = {
     "hermes": (r"<tool_call>", _data_or_name),
     "llama": (r"<\|python_tag\|>", _data_or_name),
+    "granite": (r"<\|tool_call\|>", _data_or_name),
+    "kimi": (r"<\|tool_call_begin\|>", _data_or_name),
+    "harmony": (r"<\|channel\|>commentary[ ]to=", _data_or_name),
     "mistral": (r"\[TOOL_CALLS\]", _data_or_name),
     "functools": (r"functools(?=\[)", _data_or_name),
     "qwen_coder": (r"<function=[\w.\-]{1,64}>", _name_in_tag),
-    "anthropic": (r"<invoke name=\"[\w.\-]{1,64}\">", _name_in_tag),
-    "deepseek": (r"<｜tool▁sep｜>", _data_or_name),
+    "anthropic": (r"<(?:｜DSML｜)?invoke name=\"[\w.\-]{1,64}\">", _name_in_tag),
+    "deepseek": (r"<｜tool▁call▁begin｜>(?:function<｜tool▁sep｜>)?|<｜tool▁sep｜>", _data_or_name),
 }
 _TAGS = re.compile("|".join(f"(?P<{name}>{mark})" for name, (mark, _) in DIALECTS.items()))
 

@@ -51,9 +51,9 @@ def _all(section: str) -> tuple[str, ...]:
     return tuple(word for words in WORDS[section].values() for word in words)
 
 
-WORDS: dict[str, Any] = _merged(
-    [yaml.safe_load(files(__package__).joinpath(name).read_text("utf-8")) for name in _FILES]
-)
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C is five times as fast
+_TEXTS = (files(__package__).joinpath(name).read_text("utf-8") for name in _FILES)
+WORDS: dict[str, Any] = _merged([yaml.load(text, Loader=_LOADER) for text in _TEXTS])
 STRONG = _by_key("labels")
 LABELS = {**_by_key("weak_labels"), **STRONG}
 STRONG_LABEL, ANY_LABEL = one_of(_all("labels")), one_of((*_all("labels"), *_all("weak_labels")))
