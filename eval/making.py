@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import random
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -18,6 +17,7 @@ from nacre.eval.metrics import contains, tokens
 from nacre.grounding.expectation import Kind, candidates
 from nacre.language import language_of, tr
 from nacre.messages import text_of
+from nacre.strict_json import to_json
 from nacre.words import sentences
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def save_questions(made: Sequence[Made], path: Path) -> None:
         path: JSON Lines.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(asdict(found), ensure_ascii=False) + "\n" for found in made), "utf-8")
+    path.write_text("".join(to_json(asdict(found), ensure_ascii=False) + "\n" for found in made), "utf-8")
 
 
 def extracted(uri: str, text: str) -> Iterator[Made]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import html
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nacre.eval.glossary import meaning
 from nacre.language import tr
+from nacre.strict_json import to_json
 
 _STYLE = """
 :root{--ink:#1c2430;--dim:#667085;--line:#e4e7ec;--bar:#2a7f8e;--bad:#b42318;--back:#fff;--card:#f8fafb}
@@ -183,7 +183,7 @@ def definitions(data: Mapping[str, Any]) -> str:
 def _value(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return "\n".join(str(part) for part in value)
-    return json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, dict) else str(value)
+    return to_json(value, ensure_ascii=False, default=str) if isinstance(value, dict) else str(value)
 
 
 def _failed(item: Mapping[str, Any], metrics: Sequence[str]) -> bool:

@@ -24,6 +24,7 @@ from nacre.messages import nacre_of, text_of
 from nacre.reasoning.extraction import fenced_blocks
 from nacre.reasoning.interpreter import CodeInterpreter
 from nacre.reasoning.sandbox.interpreter import shared_interpreter
+from nacre.reasoning.wording import brief
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -158,7 +159,7 @@ def _replayed(row: Row, python: CodeInterpreter, name: str) -> dict[str, Any]:
         "accuracy": int(correct),
         "agreement": None if published is None else int(correct == bool(published)),
         "status": execution.status,
-        "value": found if isinstance(found, int | float | str | bool | None) else repr(found),
+        "value": found if isinstance(found, int | float | str | bool | None) else brief(found, 10_000),
         "gold": row["answer"],
         "error": execution.error[-300:],
         "run_seconds": execution.seconds,

@@ -13,6 +13,7 @@ from typing import Any
 from nacre.errors import EvaluationError
 from nacre.eval.statistics import interval
 from nacre.language import tr
+from nacre.strict_json import to_json
 
 Item = dict[str, Any]
 
@@ -80,7 +81,7 @@ class Report:
         folder.mkdir(parents=True, exist_ok=True)
         data = {**self.summary(), "metrics": list(self.metrics), "items": list(self.items)}
         for name, text in (
-            ("report.json", json.dumps(data, ensure_ascii=False, indent=1, default=str)),
+            ("report.json", to_json(data, ensure_ascii=False, indent=1, default=str)),
             ("report.md", markdown_page(data)),
             ("report.html", html_page(data)),
         ):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from nacre.errors import NacreError
+from nacre.strict_json import to_json
 
 T = TypeVar("T")
 Item = dict[str, Any]
@@ -48,7 +49,7 @@ def run_items(
             kept[item["id"]] = item
             if done_file and "error" not in item:
                 with done_file.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps({"key": key, "item": item}, ensure_ascii=False, default=str) + "\n")
+                    file.write(to_json({"key": key, "item": item}, ensure_ascii=False, default=str) + "\n")
             if on_progress:
                 on_progress(count, len(tasks))
     return [kept[name(task)] for task in tasks]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import platform
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from nacre.connectors.embeddings.cache import adopt, cache_root, draft_folder, file_hash, read_json, write_first
 from nacre.connectors.embeddings.checkpoint import WEIGHTS
+from nacre.strict_json import to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,7 +78,7 @@ def _chosen(place: Path, build: Callable[[Precision], ModelProto], judge: Callab
             for precision in ("fp32", "int8"):
                 _save(build(precision), draft / precision)
             verdict = judge(draft / "fp32" / _MODEL, draft / "int8" / _MODEL)
-            write_first(note, json.dumps(verdict.as_dict()))
+            write_first(note, to_json(verdict.as_dict()))
             known = _noted(note) or verdict.precision
             adopt(draft / known, place / known)
     return known

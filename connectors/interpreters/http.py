@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from nacre.connectors.interpreters.deadline import cut_off
 from nacre.errors import InterpreterError, UsageError
 from nacre.language import tr
 from nacre.reasoning.interpreter import Execution
 
 _ON_THE_WAY_S = 15.0  # beside the run itself: connecting, waiting for a free place, sending
-_LARGEST_ANSWER = 64 << 20
+_LARGEST_ANSWER = 16 << 20
+# What `Execution.to_data` becomes. Anything else is not parsed: JSON of three characters a part takes seventy bytes a part.
+_FLAT = re.compile(
+    r'\s*\{(?:\s*"[^"\\]{0,40}"\s*:\s*(?:"(?:[^"\\]++|\\.)*+"|[-+.\w]{1,40})\s*,?){0,32}+\s*\}\s*', re.DOTALL
+)
 
 
 class HttpInterpreter:
@@ -59,26 +65,31 @@ class HttpInterpreter:
         Raises:
             InterpreterError: the server cannot be reached, refuses, or answers with something else than a run.
         """
-        body = json.dumps({"code": code, "timeout_s": timeout_s, "inputs": dict(inputs or {})}).encode()
+        try:
+            request = {"code": code, "timeout_s": timeout_s, "inputs": dict(inputs or {})}
+            body = json.dumps(request, allow_nan=False).encode()
+        except (TypeError, ValueError, RecursionError) as error:
+            raise UsageError(tr(f"The inputs are not plain data: {error}", f"输入不是普通数据：{error}")) from error
         kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
         connection = kind(self._host, self._port, timeout=timeout_s + _ON_THE_WAY_S)
+        headers = {
+            "Content-Type": "application/json",
+            **({"Authorization": f"Bearer {self._key}"} if self._key else {}),
+        }
         try:
-            headers = {
-                "Content-Type": "application/json",
-                **({"Authorization": f"Bearer {self._key}"} if self._key else {}),
-            }
-            connection.request("POST", self._path, body, headers)
-            response = connection.getresponse()
-            answer = response.read(_LARGEST_ANSWER)
-        except (OSError, http.client.HTTPException) as error:
+            with cut_off(connection, timeout_s + _ON_THE_WAY_S):
+                connection.request("POST", self._path, body, headers)
+                response = connection.getresponse()
+                answer = response.read(_LARGEST_ANSWER)
+        except (OSError, http.client.HTTPException, ValueError) as error:
             raise self._failed(f"{type(error).__name__}: {error}") from error
-        finally:
-            connection.close()
         if response.status != 200:
             raise self._failed(f"{response.status} {answer[:300].decode('utf-8', 'replace')}")
         try:
-            return Execution.from_data(json.loads(answer))
-        except (ValueError, TypeError, AttributeError) as error:
+            if not _FLAT.fullmatch(text := answer.decode("ascii")):
+                raise ValueError("not an object of texts and numbers")
+            return Execution.from_data(json.loads(text), timeout_s)
+        except (ValueError, TypeError) as error:
             raise self._failed(f"the answer is no run ({error})") from error
 
     def _failed(self, why: str) -> InterpreterError:

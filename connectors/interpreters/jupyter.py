@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from nacre.connectors.interpreters.deadline import cut_off
 from nacre.errors import InterpreterError, UsageError
 from nacre.language import tr
 from nacre.optional import need
@@ -143,7 +144,7 @@ class JupyterInterpreter:
             raise self._failed(f"it answers {status} when asked for the kernel {self.kernel!r}")
         try:
             return json.loads(answer)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise self._failed(f"the answer is no JSON ({error})") from error
 
     def _exchange(self, method: str, path: str, body: Any = None, *, timeout_s: float = _ENDING_S) -> tuple[int, bytes]:
@@ -151,15 +152,14 @@ class JupyterInterpreter:
         kind = http.client.HTTPSConnection if self._parts.scheme == "https" else http.client.HTTPConnection
         connection = kind(str(self._parts.hostname), self._parts.port, timeout=timeout_s)
         data = None if body is None else json.dumps(body).encode()
+        headers = {"Content-Type": "application/json", **self._headers}
         try:
-            headers = {"Content-Type": "application/json", **self._headers}
-            connection.request(method, self._parts.path.rstrip("/") + path, data, headers)
-            response = connection.getresponse()
-            return response.status, response.read(_LARGEST_REPLY)
-        except (OSError, http.client.HTTPException) as error:
+            with cut_off(connection, timeout_s):
+                connection.request(method, self._parts.path.rstrip("/") + path, data, headers)
+                response = connection.getresponse()
+                return response.status, response.read(_LARGEST_REPLY)
+        except (OSError, http.client.HTTPException, ValueError) as error:
             raise self._failed(f"{type(error).__name__}: {error}") from error
-        finally:
-            connection.close()
 
     def _failed(self, why: str) -> InterpreterError:
         return InterpreterError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -11,6 +10,7 @@ from langchain_core.tools import BaseTool, StructuredTool, ToolException
 
 from nacre.connectors.mcp.connection import Connection
 from nacre.hygiene import clean_text
+from nacre.strict_json import to_json
 
 DESCRIPTION = 1000
 MAX_PAGES = 50
@@ -111,7 +111,7 @@ def _text(result: Any) -> str:
     parts = [_block(block) for block in result.content]
     text = "\n".join(part for part in parts if part)
     if not text and result.structured_content is not None:
-        text = json.dumps(result.structured_content, ensure_ascii=False)
+        text = to_json(result.structured_content, ensure_ascii=False)
     if result.is_error:
         raise ToolException(text or "error")
     return text

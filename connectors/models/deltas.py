@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ from langchain_core.outputs import ChatGenerationChunk
 
 from nacre.connectors.models.stops import StopCutter
 from nacre.connectors.models.usage import estimate_usage
+from nacre.strict_json import to_json
 
 
 def readable(chunk: Mapping[str, Any]) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def readable(chunk: Mapping[str, Any]) -> dict[str, Any]:
 def _readable_call(call: Mapping[str, Any]) -> dict[str, Any]:
     function = dict(call.get("function") or {})
     if isinstance(function.get("arguments"), Mapping):
-        function["arguments"] = json.dumps(function["arguments"], ensure_ascii=False)
+        function["arguments"] = to_json(function["arguments"], ensure_ascii=False)
     index = call.get("index")
     if isinstance(index, str) and index.isdigit():
         index = int(index)

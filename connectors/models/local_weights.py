@@ -201,11 +201,11 @@ def _explained(name: str) -> Iterator[None]:
     except ImportError as error:
         raise MissingExtraError(
             tr(
-                f"{name} needs a package that is not installed ({_first_line(error)}). Install: pip install 'nacre[local]'",
-                f"{name} 需要未安装的包（{_first_line(error)}）。请安装：pip install 'nacre[local]'",
+                f"{name} needs a package that is not installed ({_first_line(error)}). Install: pip install 'nacre-ai[local]'",
+                f"{name} 需要未安装的包（{_first_line(error)}）。请安装：pip install 'nacre-ai[local]'",
             ),
             package=str(error.name or ""),
-            install="pip install 'nacre[local]'",
+            install="pip install 'nacre-ai[local]'",
         ) from error
     except Exception as error:
         if "trust_remote_code" in str(error):

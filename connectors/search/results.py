@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 from nacre.connectors.safe_http import Answer, fetch
 from nacre.errors import SourceError
 from nacre.language import tr
+from nacre.strict_json import to_json
 
 MAX_BYTES = 8 << 20
 
@@ -116,7 +117,7 @@ def post_json(
     Raises:
         ProviderError: no connection, a status other than 200, or no JSON.
     """
-    data = json.dumps(body).encode()
+    data = to_json(body).encode()
     sent = {"Accept": "application/json", "Content-Type": "application/json", **(headers or {})}
     return _read(
         url, lambda: fetch(url, allow_private=True, max_bytes=max_bytes, timeout_s=timeout_s, headers=sent, data=data)

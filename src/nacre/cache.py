@@ -21,6 +21,7 @@ from nacre.decorator import Call, ChatModelDecorator, Flow
 from nacre.identity import describe, identity
 from nacre.messages import nacre_of, text_of, with_nacre
 from nacre.sqlite import Database
+from nacre.strict_json import to_json
 
 _log = logging.getLogger(__name__)
 _SCHEMA = "create table if not exists replies (key text primary key, at real not null, message text not null)"
@@ -172,7 +173,7 @@ class ResponseCache(ChatModelDecorator):
     def _put(self, kept: tuple[str, AIMessage]) -> None:
         key, message = kept
         try:
-            self._replies.put(key, json.dumps(message_to_dict(message), ensure_ascii=True))
+            self._replies.put(key, to_json(message_to_dict(message), ensure_ascii=True))
         except (sqlite3.Error, TypeError) as error:
             _log.warning("The response cache cannot keep a reply: %s", error)
 

@@ -15,7 +15,7 @@ def need(module: str, *, extra: str = "", install: str = "") -> ModuleType:
     Args:
         module: dotted name of the module, "langchain_openai".
         extra: the extra of Nacre that brings it, "openai".
-        install: the whole install line, where it is not `pip install 'nacre[extra]'`.
+        install: the whole install line, where it is not `pip install 'nacre-ai[extra]'`.
 
     Returns:
         The imported module.
@@ -26,7 +26,7 @@ def need(module: str, *, extra: str = "", install: str = "") -> ModuleType:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        line = install or f"pip install 'nacre[{extra}]'"
+        line = install or f"pip install 'nacre-ai[{extra}]'"
         raise MissingExtraError(
             tr(
                 f"{module} is not installed ({error}). Install it: {line}",

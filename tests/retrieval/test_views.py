@@ -101,7 +101,7 @@ def test_llamaindex_gets_scored_nodes_or_the_install_line(base) -> None:
     try:
         retriever = base.to_llamaindex(k=1)
     except MissingExtraError as error:
-        assert "nacre[llamaindex]" in str(error)
+        assert "nacre-ai[llamaindex]" in str(error)
         return
     [found] = retriever.retrieve("tea")
     assert found.node.get_content() == "Tea at five." and found.node.metadata["uri"] == "a:1" and found.score > 0

@@ -7,7 +7,6 @@ other middleware, stays LangChain's.
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -26,6 +25,7 @@ from nacre.agents.tool_names import ToolNames
 from nacre.decorator import ChatModelDecorator, Flow
 from nacre.language import Language, language_of
 from nacre.messages import last_user_text, text_of, with_text
+from nacre.strict_json import to_json
 
 
 class TextProtocol(ChatModelDecorator):
@@ -94,7 +94,7 @@ def as_text(messages: Sequence[BaseMessage], language: Language) -> list[BaseMes
     for message in messages:
         if isinstance(message, AIMessage) and message.tool_calls:
             call = message.tool_calls[0]
-            said = f"{thought}{text_of(message)}\n{action}{call['name']}\n{given}{json.dumps(call['args'], ensure_ascii=False)}"
+            said = f"{thought}{text_of(message)}\n{action}{call['name']}\n{given}{to_json(call['args'], ensure_ascii=False)}"
             out.append(AIMessage(said))
         elif isinstance(message, ToolMessage):
             out.append(HumanMessage(observation + frame(text_of(message))))
@@ -116,9 +116,7 @@ def _instruction(tools: Sequence[dict[str, Any]], language: Language) -> list[Ba
 def _call(tool: dict[str, Any], language: Language) -> str:
     _, action, given, _ = LABELS[language]
     properties = tool["function"].get("parameters", {}).get("properties", {})
-    return (
-        f"{action}{tool['function']['name']}\n{given}{json.dumps(dict.fromkeys(properties, '…'), ensure_ascii=False)}"
-    )
+    return f"{action}{tool['function']['name']}\n{given}{to_json(dict.fromkeys(properties, '…'), ensure_ascii=False)}"
 
 
 def _arguments(given: Any, names: tuple[str, ...]) -> dict[str, Any]:

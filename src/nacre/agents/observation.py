@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from typing import Any
 
@@ -14,6 +13,7 @@ from nacre.agents.window import clip
 from nacre.hygiene import clean_text
 from nacre.language import tr
 from nacre.messages import text_of
+from nacre.strict_json import to_json
 
 _SCAN = 2_000_000
 _MARK = re.compile(r'</?data key="[0-9a-f]{0,8}">\n?')
@@ -49,7 +49,7 @@ def _text(result: Any) -> str:
     if isinstance(result, (list, tuple)) and result and all(isinstance(part, Document) for part in result):
         return "\n\n".join(part.page_content for part in result)
     try:
-        return json.dumps(result, ensure_ascii=False, default=str)
+        return to_json(result, ensure_ascii=False, default=str)
     except (ValueError, TypeError, RecursionError):
         return str(result)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -22,6 +21,7 @@ from nacre.agents.window import Turn, clip
 from nacre.errors import UnsupportedParameterError
 from nacre.language import Language
 from nacre.messages import text_of, with_system
+from nacre.strict_json import to_json
 
 LABELS: dict[Language, tuple[str, str, str, str]] = {
     "en": ("Thought: ", "Action: ", "Action Input: ", "Observation: "),
@@ -47,7 +47,7 @@ def example_call(toolbox: Toolbox, language: Language) -> str:
     """Two lines that show how to call a tool, with a tool that exists."""
     _, action, given, _ = LABELS[language]
     name, spec = next(iter(toolbox.specs.items()))
-    return f"{action}{name}\n{given}{json.dumps(spec.example(), ensure_ascii=False)}"
+    return f"{action}{name}\n{given}{to_json(spec.example(), ensure_ascii=False)}"
 
 
 def _refuses(error: Exception, parameter: str) -> bool:

@@ -11,6 +11,7 @@ from nacre.agents.lenient_json import read_arguments, read_json
 from nacre.agents.tool_names import ToolNames, fold
 from nacre.agents.trajectory import ActionInput
 from nacre.agents.vocabulary import FINISH, KEYS, NOTHING
+from nacre.strict_json import to_json
 
 ToolCall = tuple[str, ActionInput | None]
 
@@ -247,7 +248,7 @@ def answer_text(value: Any) -> str:
         return answer_text(value[0])
     if isinstance(value, str):
         return value
-    return "" if value is None else json.dumps(value, ensure_ascii=False, default=str)
+    return "" if value is None else to_json(value, ensure_ascii=False, default=str)
 
 
 def _bracket_call(body: str, tools: ToolNames) -> ToolCall | None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from nacre.strict_json import to_json
 
 ActionInput = str | dict[str, Any] | list[Any]
 
@@ -84,4 +85,4 @@ def input_text(action_input: ActionInput | None) -> str:
     """An action's input as one text: a plain text as it is, anything else as JSON."""
     if action_input is None:
         return ""
-    return action_input if isinstance(action_input, str) else json.dumps(action_input, ensure_ascii=False, default=str)
+    return action_input if isinstance(action_input, str) else to_json(action_input, ensure_ascii=False, default=str)

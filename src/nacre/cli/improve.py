@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +13,7 @@ from nacre.cli.output import JsonFlag, KbOption, ModelOption, console, folder, p
 from nacre.cli.reports import OutOption, WorkersOption, bar, finish, judged
 from nacre.errors import UsageError
 from nacre.language import tr
+from nacre.strict_json import to_json
 
 ReportFile = Annotated[Path, typer.Argument(help=tr("A report.json, or its folder.", "report.json 或其文件夹。"))]
 File = Annotated[Path, typer.Option("--out", help=tr("The file to write (.jsonl).", "要写入的文件（.jsonl）。"))]
@@ -228,5 +228,5 @@ def export(
 
     rows = exported(read_report(report), to, opened(kb) if kb else None)
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
+    out.write_text("".join(to_json(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
     console().print(tr(f"{len(rows)} rows in {out}.", f"{len(rows)} 行，已写入 {out}。"), markup=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ import typer
 from nacre.errors import UsageError
 from nacre.hygiene import clean_text
 from nacre.language import tr
+from nacre.strict_json import to_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -98,11 +98,11 @@ def print_json(data: dict[str, Any]) -> None:
     Args:
         data: plain data; dataclasses and tuples are turned into objects and lists.
     """
-    text = json.dumps(data, ensure_ascii=False, default=_plain)
+    text = to_json(data, ensure_ascii=False, default=_plain)
     try:
         text.encode(sys.stdout.encoding or "utf-8")
     except UnicodeEncodeError:  # a terminal without UTF-8, or a file name that is not
-        text = json.dumps(data, default=_plain)
+        text = to_json(data, default=_plain)
     sys.stdout.write(text + "\n")
 
 

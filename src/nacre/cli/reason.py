@@ -18,6 +18,7 @@ OptionalKb = Annotated[
     Path | None,
     typer.Option("--kb", parser=folder, metavar="<path>", help=tr("Knowledge base to search.", "供检索的知识库。")),
 ]
+_LONGEST_SHOWN = 1 << 20  # characters
 
 
 def register(app: typer.Typer) -> None:
@@ -95,6 +96,7 @@ def run_file(
     as_json: JsonFlag = False,
 ) -> int:
     """Run a file in the sandbox; exit 1 when the program did not end well."""
+    from nacre.reasoning.results import plain
     from nacre.reasoning.sandbox import PythonInterpreter
 
     done = PythonInterpreter().run(_program(file), timeout_s=timeout)
@@ -102,7 +104,7 @@ def run_file(
         print_json(
             {
                 "status": done.status,
-                "value": done.value,
+                "value": plain(done.value),
                 "stdout": done.stdout,
                 "error": done.error,
                 "seconds": done.seconds,
@@ -125,10 +127,12 @@ def _warn_of_quote(model: str) -> None:
 
 
 def _show_execution(done: Any) -> None:
+    from nacre.reasoning.wording import brief
+
     out, err = console(), console(stderr=True)
     out.print(done.stdout, end="", markup=False)
     if done.value is not None:
-        out.print(repr(done.value), style="bold", markup=False)
+        out.print(brief(done.value, _LONGEST_SHOWN), style="bold", markup=False)
     if done.status != "ok":
         err.print(f"{done.status}: {done.error}", style="red", markup=False)
 

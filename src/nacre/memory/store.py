@@ -10,6 +10,7 @@ from langchain_core.chat_history import BaseChatMessageHistory
 from langchain_core.messages import BaseMessage, message_to_dict, messages_from_dict
 
 from nacre.sqlite import Database
+from nacre.strict_json import to_json
 
 _SCHEMA = """
 create table if not exists messages (
@@ -106,7 +107,7 @@ class SQLiteHistory(BaseChatMessageHistory):
         Args:
             messages: in order.
         """
-        rows = [(self.key, json.dumps(message_to_dict(m), ensure_ascii=False)) for m in messages]
+        rows = [(self.key, to_json(message_to_dict(m), ensure_ascii=False)) for m in messages]
         self._database.write(("insert into messages (session, message) values (?, ?)", row) for row in rows)
 
     def clear(self) -> None:

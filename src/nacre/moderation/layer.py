@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
@@ -18,6 +17,7 @@ from nacre.language import language_of, tr
 from nacre.messages import last_user_text, nacre_of, text_of, with_nacre
 from nacre.moderation.rules import RuleModerator
 from nacre.moderation.verdict import Moderator, Verdict
+from nacre.strict_json import to_json
 
 __all__ = ["Moderation", "Moderator", "RuleModerator", "Verdict"]
 
@@ -94,7 +94,7 @@ def _texts_of(reply: AIMessage) -> Iterator[str]:
     yield from _strings(reply.content)
     for call in reply.tool_calls:
         yield from _strings(call["args"])
-    yield from (json.dumps(call["args"], ensure_ascii=False) for call in reply.invalid_tool_calls)
+    yield from (to_json(call["args"], ensure_ascii=False) for call in reply.invalid_tool_calls)
     yield from _strings(reply.additional_kwargs)
     yield from _strings(nacre_of(reply))
 

@@ -35,19 +35,20 @@ def sources_in_hits(reply: Any) -> list[Source]:
 
 
 def cells_read(execution: Execution, tables: Sequence[Table]) -> list[dict[str, Any]]:
-    """The cells that a program read.
+    """The cells that a program says it read, as far as they exist.
 
     Args:
-        execution: its run, with the tables as the input `tables`.
+        execution: its run, with the tables as the input `tables`; which cells it read is the program's own word.
         tables: as they were given to it.
 
     Returns:
         {"source", "table", "row", "column", "text"} for each cell, in order.
     """
     cells = []
-    for name, t, r, column in execution.reads:
-        if name == "tables" and t < len(tables) and r < len(tables[t].texts) and column in tables[t].texts[r]:
-            text = tables[t].texts[r][column]
+    for name, t, r, column in dict.fromkeys(execution.reads):
+        rows = tables[t].texts if name == "tables" and 0 <= t < len(tables) else ()
+        if 0 <= r < len(rows) and column in rows[r]:
+            text = rows[r][column]
             cells.append({"source": tables[t].source, "table": t, "row": r, "column": column, "text": text})
     return cells
 

@@ -20,6 +20,7 @@ _CODE_LINE = re.compile(rf"^(?:{_KEYWORD}|{_STATEMENT}|{_ASSIGNMENT}|{_CALL}|[\]
 _OPERAND = r"[-+(]*[\w.]+(?:\([^()]*\))?\)*"
 _EXPRESSION = re.compile(rf"^(?=.*\d){_OPERAND}(?:\s*(?:\*\*|//|[-+*/%])\s*{_OPERAND})+\s*$")
 _LONGEST_LINE = 2000
+_NEAR = 200  # lines above that may set a name
 _DEFINES_SOLUTION = re.compile(r"^\s*def\s+solution\s*\(", re.MULTILINE)
 
 
@@ -91,22 +92,25 @@ def _bare(text: str) -> str:
     """The longest run of lines that look like code."""
     best: list[str] = []
     run: list[str] = []
-    depth = 0
+    most = depth = 0
     for line in [*_dedented(text).split("\n"), "END"]:
         if depth > 0 or (run and _goes_on(line, run)) or _is_code(line):
             run.append(line)
             depth = max(0, depth + sum(line.count(mark) for mark in "([{") - sum(line.count(mark) for mark in ")]}"))
             continue
-        best = max(best, run, key=_weight)
+        if (weight := _weight(run)) > most:
+            best, most = run, weight
         run, depth = [], 0
-    best = max(best, run, key=_weight)
-    return "\n".join(best) if _weight(best) else ""
+    best = run if _weight(run) > most else best
+    return "\n".join(best)
 
 
 def _goes_on(line: str, run: list[str]) -> bool:
     """Whether a line that says nothing by itself belongs to the code above: blank, indented, or a name set there."""
     return (
-        not line.strip() or line[:1] in " \t" or (line.isidentifier() and any(above.startswith(line) for above in run))
+        not line.strip()
+        or line[:1] in " \t"
+        or (line.isidentifier() and any(above.startswith(line) for above in run[-_NEAR:]))
     )
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 Status = Literal["ok", "error", "timeout", "memory", "blocked"]
 STATUSES: tuple[Status, ...] = get_args(Status)
+_LARGEST_VALUE, _LONGEST_S = 1 << 24, 1e9
 _PLAIN: dict[str, Any] = {
     "status": str,
     "stdout": str,
@@ -50,36 +51,54 @@ class Execution:
         Returns:
             A dict of texts, numbers and lists; the value as tagged JSON, so that its type survives.
         """
-        from nacre.reasoning.sandbox.inside.encode import Encoder
+        from nacre.reasoning.sandbox.answer import unreadable
+        from nacre.reasoning.sandbox.inside.encode import Encoder, Unencodable
 
-        value, reads = (Encoder(1 << 24).text(part) for part in (self.value, list(self.reads)))
+        try:
+            value, reads = (Encoder(_LARGEST_VALUE).text(part) for part in (self.value, list(self.reads)))
+        except Unencodable as error:
+            too_large = unreadable(ValueError(str(error)))
+            return replace(self, status="error", error=too_large.error, limit="value", value=None, reads=()).to_data()
         return {**{name: getattr(self, name) for name in _PLAIN}, "value": value, "reads": reads}
 
     @classmethod
-    def from_data(cls, data: Mapping[str, Any]) -> Execution:
+    def from_data(cls, data: Mapping[str, Any], timeout_s: float | None = None) -> Execution:
         """The run that `to_data` wrote. Nothing in it is run, imported or unpickled.
 
         Args:
             data: from another process; it may be anything.
+            timeout_s: seconds that reading it may take.
 
         Returns:
-            The run.
+            The run; where its value is too much, or takes too long to be read, a failed one.
 
         Raises:
             ValueError: it is something else.
         """
-        from nacre.reasoning.sandbox.values import decode, printable
+        from nacre.reasoning.sandbox.answer import out_of_time, unreadable
+        from nacre.reasoning.sandbox.budget import Budget, OutOfBudget, OutOfTime
+        from nacre.reasoning.sandbox.values import decode, decode_places, printable
 
-        if data.get("status") not in STATUSES or not all(
-            isinstance(data.get(name), kind) for name, kind in _PLAIN.items()
-        ):
+        kinds = {**_PLAIN, "value": str, "reads": str}
+        if data.get("status") not in STATUSES or not all(isinstance(data.get(n), kind) for n, kind in kinds.items()):
             raise ValueError("not a run")
-        texts = {name: printable(data[name]) for name in ("stdout", "stderr", "error")}
-        reads = tuple(tuple(cell) for cell in decode(data["reads"]))
-        limit = data["limit"] if data["limit"] is None else str(data["limit"])
-        return cls(
-            data["status"], decode(data["value"]), seconds=float(data["seconds"]), limit=limit, reads=reads, **texts
+        if not 0 <= data["seconds"] <= _LONGEST_S:  # nor nan, nor an integer that no float holds
+            raise ValueError("not seconds")
+        texts: dict[str, Any] = {name: printable(data[name]) for name in ("stdout", "stderr", "error")}
+        run = cls(
+            data["status"],
+            seconds=float(data["seconds"]),
+            limit=data["limit"] and printable(data["limit"][:100]),
+            **texts,
         )
+        budget = Budget(timeout_s)
+        try:
+            return replace(run, value=decode(data["value"], budget), reads=decode_places(data["reads"], budget))
+        except OutOfTime:
+            instead = out_of_time(budget.timeout_s)
+        except OutOfBudget as error:
+            instead = unreadable(error)
+        return replace(run, status=instead.status, error=instead.error, limit=instead.limit)
 
 
 @runtime_checkable

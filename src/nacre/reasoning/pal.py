@@ -31,19 +31,32 @@ from nacre.reasoning.extraction import is_program, program_in
 from nacre.reasoning.interpreter import CodeInterpreter, Execution
 from nacre.reasoning.results import mentions, plain, result_of, sayings, text_of_value, vote
 from nacre.reasoning.tables import Table, tables_in, tables_of
+from nacre.reasoning.wording import clipped
 
-_LONGEST_PHRASED = 200
+_LONGEST_PHRASED, _LONGEST_SHOWN = 200, 10_000  # characters; the whole value is in the metadata
+_MOST_DERIVED, _MOST_PAIRS = 500, 100_000  # texts that count as computed; these times what they were computed from
 
 
 @dataclass(frozen=True)
 class _Trial:
-    """One program and what came of it; `problem` says why there is no value."""
+    """One program and what came of it; `problem` says why there is no value. A value's forms are made where it is made."""
 
     reply: AIMessage
     program: str | None
     execution: Execution | None
     value: Any
     problem: str
+    plain: Any = None
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class _Round:
+    """Programs that were tried at once, and the one whose value won."""
+
+    trials: list[_Trial]
+    winner: _Trial | None
+    votes: list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -110,19 +123,18 @@ class ProgramAided(ChatModelDecorator):
             if replies[0].tool_calls or nacre_of(replies[0]).get("abstained"):
                 return cast(AIMessage, replies[0])
             task = _with_retrieved(task, replies[0])
-            trials = yield from self.call(RunnableLambda(self._try_all, name="python"), (replies, task))
-            solved = [trial for trial in trials if not trial.problem]
-            if solved:
+            found = yield from self.call(RunnableLambda(self._try_all, name="python"), (replies, task))
+            first, winner = found.trials[0], found.winner
+            if winner is not None:
                 break
-            asked = [*asked, AIMessage(text_of(trials[0].reply)), *_repair(trials[0].problem, task.language)]
-        if not solved:
-            return self._unsolved(trials[0], attempt, task)
-        winner, votes = vote([trial.value for trial in solved])
+            asked = [*asked, AIMessage(text_of(first.reply)), *_repair(first.problem, task.language)]
+        if winner is None:
+            return self._unsolved(first, attempt, task)
         # All that there is to say is known by now.
         without = {"retrieve": False} if self.inner_takes("retrieve") else {}
-        sentence = yield from self._said(solved[winner], task, {**kwargs, **without})
-        more = {"votes": votes} if len(trials) > 1 else {}
-        return self._finished(solved[winner], sentence, task, attempts=attempt, **more)
+        sentence = yield from self._said(winner, task, {**kwargs, **without})
+        more = {"votes": found.votes} if len(found.trials) > 1 else {}
+        return self._finished(winner, sentence, task, attempts=attempt, **more)
 
     def _draw(self, asked: list[BaseMessage], attempt: int, kwargs: dict[str, Any]) -> Any:
         """One reply shown as it is written; or, on the first attempt, several at once."""
@@ -132,10 +144,15 @@ class ProgramAided(ChatModelDecorator):
         drawn = yield from self.call(RunnableParallel({f"sample_{n}": model for n in range(self.samples)}), asked)
         return list(drawn.values())
 
-    def _try_all(self, work: tuple[Sequence[AIMessage], _Task]) -> list[_Trial]:
+    def _try_all(self, work: tuple[Sequence[AIMessage], _Task]) -> _Round:
         replies, task = work
         with ThreadPoolExecutor(max_workers=4) as pool:
-            return list(pool.map(lambda reply: self._try_one(reply, task), replies))
+            trials = list(pool.map(lambda reply: self._try_one(reply, task), replies))
+        solved = [trial for trial in trials if not trial.problem]
+        if len(trials) == 1 or not solved:
+            return _Round(trials, solved[0] if solved else None, [])
+        winner, votes = vote([trial.value for trial in solved])
+        return _Round(trials, solved[winner], votes)
 
     def _try_one(self, reply: AIMessage, task: _Task) -> _Trial:
         program = program_in(text_of(reply))
@@ -146,8 +163,10 @@ class ProgramAided(ChatModelDecorator):
         if execution.status != "ok":
             return _Trial(reply, program, execution, None, execution.error or execution.status)
         value = result_of(execution)
-        problem = prompts.load("pal/no_value", task.language).text() if value is None else ""
-        return _Trial(reply, program, execution, value, problem)
+        if value is None:
+            return _Trial(reply, program, execution, None, prompts.load("pal/no_value", task.language).text())
+        text = clipped(text_of_value(value, task.language), _LONGEST_SHOWN)
+        return _Trial(reply, program, execution, value, "", plain(value), text)
 
     def _interpreter(self) -> CodeInterpreter:
         if self.interpreter is not None:
@@ -158,7 +177,7 @@ class ProgramAided(ChatModelDecorator):
 
     def _said(self, trial: _Trial, task: _Task, kwargs: dict[str, Any]) -> Any:
         """The value in a sentence of the model, if the sentence does say the value; else the value."""
-        text = text_of_value(trial.value, task.language)
+        text = trial.text
         if not self.phrase or isinstance(trial.value, bool | dict) or len(text) > _LONGEST_PHRASED:
             return text
         try:
@@ -172,15 +191,15 @@ class ProgramAided(ChatModelDecorator):
         assert trial.program is not None and trial.execution is not None
         cells = cells_read(trial.execution, task.tables)
         inputs = inputs_of(trial.program, task.question, cells, task.sources)
-        value = text_of_value(trial.value, task.language)
         derived: list[Derived] = []
         if inputs:
             more["cells"] = cells
         if inputs and not invented(trial.program, task.question, task.sources):
-            said = sayings(f"{sentence}\n{value}", trial.value)
-            derived = more["derived"] = [Derived(text=text, inputs=inputs) for text in said]
+            said = sayings(f"{sentence}\n{trial.text}", trial.value)
+            most = min(_MOST_DERIVED, max(1, _MOST_PAIRS // len(inputs)))
+            derived = more["derived"] = [Derived(text=text, inputs=inputs) for text in said[:most]]
         marks = "".join(f"[{n}]" for n in sorted({given["source"] for given in inputs}))
-        candidates = [f"{text} {marks}".strip() for text in dict.fromkeys((sentence, value))]
+        candidates = [f"{text} {marks}".strip() for text in dict.fromkeys((sentence, trial.text))]
         hits = nacre_of(trial.reply).get("hits") or []
         places: dict[int, Any] = {source.n: {} for source in task.sources} | {int(hit["n"]): hit for hit in hits}
         known = [source for source in task.sources if source.n in places]
@@ -193,7 +212,7 @@ class ProgramAided(ChatModelDecorator):
         return with_nacre(
             _bare(trial.reply, answer),
             program=trial.program,
-            value=plain(trial.value),
+            value=trial.plain,
             execution=_as_data(trial.execution),
             **more,
         )

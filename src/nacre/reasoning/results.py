@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
-from collections.abc import Sequence
-from datetime import date, time, timedelta
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from datetime import date, time
 from decimal import Decimal
 from fractions import Fraction
+from itertools import islice
 from typing import Any
 
 from nacre.language import Language
 from nacre.reasoning.interpreter import Execution
+from nacre.reasoning.wording import brief
+from nacre.strict_json import digits_of, finite, to_json
 
 _NUMBER = re.compile(r"-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?")
 _SEQUENCE = (list, tuple, set, frozenset)
 _MOST_DIGITS = 12
+_LONGEST_NUMBER = 300  # digits: what a double holds
+_SORTED_BY = 200  # characters of what is no number
+_LONGEST_KEY = 10_000
+_MOST_ITEMS = 10_000
+_LOOKED_THROUGH = 5_000_000  # characters, for all items of a value together
 
 
 def result_of(execution: Execution) -> Any:
@@ -31,40 +39,69 @@ def result_of(execution: Execution) -> Any:
     if execution.value is not None:
         return execution.value
     lines = [line.strip() for line in execution.stdout.splitlines() if line.strip()]
-    if not lines:
-        return None
-    return _as_number(lines[-1]) if _NUMBER.fullmatch(lines[-1]) else lines[-1]
+    return _as_printed(lines[-1]) if lines else None
 
 
-def _as_number(text: str) -> int | float:
+def _as_printed(text: str) -> int | float | str:
     digits = text.replace(",", "")
-    return float(digits) if "." in digits or len(digits) > 4000 else int(digits)
+    if len(digits) > _LONGEST_NUMBER or not _NUMBER.fullmatch(text):
+        return text
+    return float(digits) if "." in digits else int(digits)
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON has it: sets and tuples as lists, exact numbers as numbers, dates as text.
+    """A value as JSON has it: sets and tuples as lists, exact numbers as numbers, dates as text, and as text also what a
+    double cannot hold: inf, nan, huge and tiny numbers.
 
     Args:
         value: a result.
 
     Returns:
-        Dicts, lists, texts, numbers, bools and None.
+        Dicts, lists, texts, finite numbers, bools and None.
     """
+    if value is None or isinstance(value, (str, int, float)):
+        return finite(value)
     if isinstance(value, _SEQUENCE):
-        items = [plain(item) for item in value]
-        return sorted(items, key=repr) if isinstance(value, set | frozenset) else items
+        return [plain(item) for item in _in_order(value)]
     if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, Decimal | Fraction):
-        number = _float(value)
-        return int(value) if math.isfinite(number) and value == int(value) else number
+        return {_key(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (Decimal, Fraction)):
+        return _plain_number(value)
     if isinstance(value, date | time):
         return value.isoformat()
-    if isinstance(value, timedelta):
-        return str(value)
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
-    return value if isinstance(value, bool | int | float | str | None) else str(value)
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _plain_number(value: Decimal | Fraction) -> int | float | str:
+    number = _float(value)
+    if not math.isfinite(number) or (not number and value):
+        return _text(value)
+    return int(value) if value == int(value) else number
+
+
+def _text(value: Any) -> str:
+    """A scalar as text; unlike `str()`, also an integer or a fraction with more digits than Python prints."""
+    if isinstance(value, Fraction):
+        return "/".join(
+            digits_of(part) for part in ((value.numerator, value.denominator)[: 1 + (value.denominator != 1)])
+        )
+    return digits_of(value) if type(value) is int else str(value)
+
+
+def _key(key: Any) -> str:
+    return brief(key, _LONGEST_KEY) if isinstance(key, _SEQUENCE) else _text(key)
+
+
+def _in_order(value: Any) -> Any:
+    """The items of a container; those of a set by size, after the numbers texts, and then the rest, by how they begin."""
+    return sorted(value, key=_place) if isinstance(value, set | frozenset) else value
+
+
+def _place(item: Any) -> tuple[int, float, str]:
+    if isinstance(item, str):
+        return 1, 0.0, item[:_SORTED_BY]
+    number = _float(item)
+    return (0, number, "") if math.isfinite(number) else (2, 0.0, brief(item, _SORTED_BY))
 
 
 def text_of_value(value: Any, language: Language = "en") -> str:
@@ -77,24 +114,16 @@ def text_of_value(value: Any, language: Language = "en") -> str:
     Returns:
         945 rather than 945.0, 0.3 rather than 0.30000000000000004, the one item of a list rather than the list.
     """
+    if isinstance(value, _SEQUENCE):
+        return {"en": ", ", "zh": "、"}[language].join(text_of_value(item, language) for item in _in_order(value))
+    if isinstance(value, dict):
+        return to_json(plain(value), ensure_ascii=False)
     if isinstance(value, bool):
         return {"en": ("No", "Yes"), "zh": ("否", "是")}[language][value]
-    if isinstance(value, float | Decimal):
-        number = float(value)
-        whole = math.isfinite(number) and abs(number) < 1e15 and number.is_integer()
-        return (
-            str(value)
-            if isinstance(value, Decimal)
-            else str(int(number))
-            if whole
-            else format(number, f".{_MOST_DIGITS}g")
-        )
-    if isinstance(value, _SEQUENCE):
-        items = sorted(value, key=repr) if isinstance(value, set | frozenset) else value
-        return {"en": ", ", "zh": "、"}[language].join(text_of_value(item, language) for item in items)
-    if isinstance(value, dict):
-        return json.dumps(plain(value), ensure_ascii=False)
-    return str(value)
+    if isinstance(value, float):
+        whole = abs(value) < 1e15 and value.is_integer()
+        return str(int(value)) if whole else format(value, f".{_MOST_DIGITS}g")
+    return _text(value)
 
 
 def same(left: Any, right: Any) -> bool:
@@ -109,11 +138,17 @@ def same(left: Any, right: Any) -> bool:
     """
     left, right = _single(left), _single(right)
     if isinstance(left, _SEQUENCE) and isinstance(right, _SEQUENCE):
-        return len(left) == len(right) and all(same(a, b) for a, b in zip(left, right, strict=True))
+        pairs = zip(_in_order(left), _in_order(right), strict=True)
+        return len(left) == len(right) and all(same(a, b) for a, b in pairs)
     first, second = _float(left), _float(right)
     if not math.isnan(first) and not math.isnan(second):
         return math.isclose(first, second, rel_tol=1e-6, abs_tol=1e-9)
-    return str(left).strip().casefold() == str(right).strip().casefold()
+    return _said(left) == _said(right)
+
+
+def _said(value: Any) -> str:
+    text = str(value) if isinstance(value, bool | None) else text_of_value(value)
+    return text.strip().casefold()
 
 
 def vote(values: Sequence[Any]) -> tuple[int, list[dict[str, Any]]]:
@@ -147,10 +182,10 @@ def mentions(text: str, value: Any) -> bool:
     Returns:
         False also when it cannot be told.
     """
-    value = _single(value)
-    if isinstance(value, _SEQUENCE):
-        return bool(value) and all(mentions(text, item) for item in value)
-    return bool(sayings(text, value))
+    items = list(islice(_scalars(value), _MOST_ITEMS))
+    if len(items) == _MOST_ITEMS or len(items) * len(text) > _LOOKED_THROUGH:
+        return False
+    return bool(items) and all(sayings(text, item) for item in items)
 
 
 def sayings(text: str, value: Any) -> list[str]:
@@ -158,25 +193,43 @@ def sayings(text: str, value: Any) -> list[str]:
 
     Args:
         text: a sentence.
-        value: a result; of a container each item counts.
+        value: a result; of a container each item counts, of very many the first.
 
     Returns:
         Numbers and texts as they stand in the sentence, each once; none for True, False, a dict or None.
     """
-    value = _single(value)
-    if isinstance(value, bool | dict | None):
-        return []
+    some = islice(_scalars(value), _MOST_ITEMS + len(text))  # more than these a text that holds the value cannot show
+    items = [item for item in some if not (item is None or isinstance(item, (bool, dict)))]
+    numbers = sorted(number for item in items if math.isfinite(number := _float(item)))
+    said = [part for part in dict.fromkeys(_NUMBER.findall(text)) if _is_one_of(numbers, part)] if numbers else []
+    folded = text.casefold()
+    words = dict.fromkeys(_said(item) for item in items if not math.isfinite(_float(item)))
+    for word in list(words)[: 1 + _LOOKED_THROUGH // (1 + len(folded))]:
+        if word and (at := folded.find(word)) >= 0:
+            said.append(text[at : at + len(word)])
+    return list(dict.fromkeys(said))
+
+
+def _scalars(value: Any) -> Iterator[Any]:
     if isinstance(value, _SEQUENCE):
-        return list(dict.fromkeys(part for item in value for part in sayings(text, item)))
-    number = _float(value)
-    if math.isnan(number):
-        at = text.casefold().find(said := str(value).strip().casefold())
-        return [text[at : at + len(said)]] if said and at >= 0 else []
-    return list(dict.fromkeys(said for said in _NUMBER.findall(text) if _rounds_to(number, said)))
+        for item in value:
+            yield from _scalars(item)
+    else:
+        yield value
 
 
-def _rounds_to(number: float, said: str) -> bool:
+def _is_one_of(numbers: list[float], said: str) -> bool:
+    """Whether a number in a sentence is one of these, perhaps rounded: the nearest on either side decides.
+
+    Args:
+        numbers: in order.
+    """
     digits = said.replace(",", "")
+    at = bisect_left(numbers, float(digits))
+    return any(_rounds_to(number, digits) for number in numbers[max(0, at - 1) : at + 1])
+
+
+def _rounds_to(number: float, digits: str) -> bool:
     decimals = len(digits.partition(".")[2])
     error = abs(number - float(digits))
     return error <= 1e-9 * max(1.0, abs(number)) or (error <= 0.5 * 10.0**-decimals and error <= 0.01 * abs(number))
@@ -189,10 +242,11 @@ def _single(value: Any) -> Any:
 
 
 def _float(value: Any) -> float:
-    """A number as a float, nan for anything else."""
+    """A number as a float; nan for anything else, and for a number that is too large for one."""
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal | Fraction | str):
         return math.nan
     try:
-        return float(value.replace(",", "").strip()) if isinstance(value, str) else float(value)
+        number = float(value.replace(",", "").strip()) if isinstance(value, str) else float(value)
     except (ValueError, OverflowError):
         return math.nan
+    return number if isinstance(value, float) or math.isfinite(number) else math.nan

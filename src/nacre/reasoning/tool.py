@@ -10,6 +10,9 @@ from nacre.language import tr
 from nacre.reasoning.extraction import fenced_blocks
 from nacre.reasoning.interpreter import CodeInterpreter, Execution
 from nacre.reasoning.sandbox.interpreter import shared_interpreter
+from nacre.reasoning.wording import brief, clipped
+
+_LONGEST = 20_000  # characters of the output, and of the value
 
 _DESCRIPTION = (
     "Run a Python program and get what it prints and its value (the last expression, or what solution() returns). "
@@ -56,13 +59,15 @@ def observation(execution: Execution) -> str:
         execution: how it ended.
 
     Returns:
-        Output and value; for a failure its status and error, which say what to do otherwise.
+        Output and value, the beginning of each where it is long; for a failure its status and error, which say what to do
+        otherwise.
     """
-    parts = [execution.stdout.rstrip()]
+    parts = [clipped(execution.stdout, _LONGEST).rstrip()]
     if execution.status != "ok":
-        parts.append(f"{execution.status}: {execution.error}")
+        parts.append(f"{execution.status}: {clipped(execution.error, _LONGEST)}")
     elif execution.value is not None:
-        parts.append(execution.value if isinstance(execution.value, str) else repr(execution.value))
+        value = execution.value
+        parts.append(brief(value, _LONGEST) if not isinstance(value, str) else clipped(value, _LONGEST))
     return "\n".join(part for part in parts if part) or tr(
         "The program printed nothing and has no value.", "程序没有输出，也没有值。"
     )

@@ -90,8 +90,8 @@ def parse(content: str, path: Path) -> Manifest:
         raise _damaged(path, f"{type(error).__name__}: {error}") from error
     raise FormatError(
         tr(
-            f"{path} has format {made}; this Nacre reads up to {FORMAT}. Update it: pip install -U nacre",
-            f"{path} 的格式版本为 {made}，当前 Nacre 最高支持 {FORMAT}。请升级：pip install -U nacre",
+            f"{path} has format {made}; this Nacre reads up to {FORMAT}. Update it: pip install -U nacre-ai",
+            f"{path} 的格式版本为 {made}，当前 Nacre 最高支持 {FORMAT}。请升级：pip install -U nacre-ai",
         ),
         path=str(path),
     )

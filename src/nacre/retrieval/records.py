@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from nacre.strict_json import to_json
+
 if TYPE_CHECKING:
     from nacre.retrieval.chunking import BlockLike
 
@@ -103,7 +105,7 @@ def written(metadata: Mapping[str, str]) -> str:
     Returns:
         JSON, the same for equal facts.
     """
-    return json.dumps(dict(metadata), sort_keys=True)
+    return to_json(dict(metadata), sort_keys=True)
 
 
 class StoredBlock(NamedTuple):

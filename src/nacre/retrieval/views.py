@@ -17,6 +17,7 @@ from nacre.optional import need
 from nacre.retrieval.hit import Hit
 from nacre.retrieval.retriever import as_document
 from nacre.retrieval.source import Item
+from nacre.strict_json import to_json
 
 if TYPE_CHECKING:
     from nacre.retrieval.knowledge_base import KnowledgeBase
@@ -211,7 +212,7 @@ class _Added:
 
 def _item(name: str, text: str, facts: dict[str, Any]) -> Item:
     try:
-        kept = json.dumps(facts, ensure_ascii=False)
+        kept = to_json(facts, ensure_ascii=False)
     except (TypeError, ValueError) as error:
         raise UsageError(
             tr(f"the metadata of {name} are not JSON: {error}", f"{name} 的元数据无法表示为 JSON：{error}")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from langchain_core.documents import Document
 from langchain_core.tracers.base import BaseTracer
 from langchain_core.tracers.schemas import Run
+
+from nacre.strict_json import to_json
 
 _LONGEST = 8_000
 _SHOWN = 300
@@ -116,7 +117,7 @@ def _contents(run: Run) -> dict[str, Any]:
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return value if isinstance(value, str) else to_json(value, ensure_ascii=False, default=str)
 
 
 def _short(text: str) -> str:

@@ -8,7 +8,7 @@ from contextlib import aclosing
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse, Response, StreamingResponse
+from fastapi.responses import Response, StreamingResponse
 from langchain_core.messages import AIMessageChunk
 
 from nacre.messages import as_chunk
@@ -18,7 +18,7 @@ from nacre.server.context import asker_of, base_url, check_model, request_id, st
 from nacre.server.conversation import ChatRequest, messages_of, options_of, tool_calls_of, tool_names, usage_of
 from nacre.server.problems import code_of, problem_of, unknown_model
 from nacre.server.records import new_id
-from nacre.server.sse import DONE, HEADERS, event, while_connected
+from nacre.server.sse import DONE, HEADERS, StrictJSON, event, while_connected
 
 router = APIRouter(prefix="/v1")
 
@@ -92,7 +92,7 @@ async def chat(request: Request, body: ChatRequest) -> Response:
     if calls:
         message["tool_calls"] = calls
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": outcome.finish_reason(bool(calls))}
-    return JSONResponse(
+    return StrictJSON(
         {
             "id": new_id("chatcmpl"),
             "object": "chat.completion",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, convert_to_messages
@@ -11,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from nacre.language import tr
 from nacre.server.problems import Problem
+from nacre.strict_json import to_json
 
 # What shapes a reply and is handed to the model as it is. `max_completion_tokens` is `max_tokens` by its new name.
 _OPTIONS = (
@@ -180,7 +180,7 @@ def tool_calls_of(message: AIMessage, names: frozenset[str]) -> list[dict[str, A
         {
             "id": call["id"],
             "type": "function",
-            "function": {"name": call["name"], "arguments": json.dumps(call["args"], ensure_ascii=False)},
+            "function": {"name": call["name"], "arguments": to_json(call["args"], ensure_ascii=False)},
         }
         for call in message.tool_calls
         if call["name"] in names

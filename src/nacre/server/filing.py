@@ -14,6 +14,7 @@ from nacre.server.keys import Asker
 from nacre.server.problems import Problem, not_found
 from nacre.server.records import Row
 from nacre.server.state import State
+from nacre.strict_json import to_json
 
 _PATIENCE_S = 30.0
 Attributes = dict[str, str | float | bool]
@@ -35,7 +36,7 @@ def file_in(visit: Visit, files: list[Row], attributes: Attributes | None, batch
     for file in files:
         row = {
             "store": visit.store, "file": file["id"], "batch": batch, "owner": visit.asker.id, "bytes": file["bytes"],
-            "principals": json.dumps(principals) if principals else None, "attributes": json.dumps(attributes or {}),
+            "principals": to_json(principals) if principals else None, "attributes": to_json(attributes or {}),
             "status": "in_progress", "created": int(time.time()),
         }  # fmt: skip
         visit.state.records.insert("entries", row)

@@ -22,6 +22,7 @@ from nacre.errors import NacreError, UsageError
 from nacre.language import tr
 from nacre.reasoning.interpreter import CodeInterpreter
 from nacre.reasoning.sandbox.limits import LEVELS
+from nacre.strict_json import to_json
 
 _LARGEST_REQUEST = 32 << 20
 _LONGEST_S = 300.0
@@ -88,7 +89,7 @@ class _Handler(BaseHTTPRequestHandler):
             return 503, {"error": error.message}
 
     def _answer(self, status: int, data: dict[str, Any]) -> None:
-        body = json.dumps(data).encode()
+        body = to_json(data).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))

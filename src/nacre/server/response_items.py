@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 from nacre.language import tr
 from nacre.server.problems import Problem
 from nacre.server.records import new_id
+from nacre.strict_json import to_json
 
 Item = dict[str, Any]
 _PREFIX = {"message": "msg", "function_call": "fc", "function_call_output": "fco", "reasoning": "rs"}
@@ -98,4 +98,4 @@ def _parts(content: list[Any]) -> Any:
 def _text(content: Any) -> str:
     if isinstance(content, list):
         return "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
-    return content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
+    return content if isinstance(content, str) else to_json(content, ensure_ascii=False)

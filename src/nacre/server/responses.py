@@ -9,7 +9,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import JSONResponse, Response, StreamingResponse
+from fastapi.responses import Response, StreamingResponse
 from langchain_core.messages import AIMessage
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -22,7 +22,7 @@ from nacre.server.conversation import ChatRequest, messages_of, options_of, tool
 from nacre.server.problems import Problem, problem_of
 from nacre.server.records import new_id
 from nacre.server.response_items import Item, items_of, messages_of_items
-from nacre.server.sse import HEADERS, event, while_connected
+from nacre.server.sse import HEADERS, StrictJSON, event, while_connected
 from nacre.server.stored_responses import conversation, keep, keeps
 
 router = APIRouter(prefix="/v1")
@@ -67,7 +67,7 @@ async def respond(request: Request, body: ResponsesRequest) -> Response:
         return StreamingResponse(answer.events(), media_type="text/event-stream", headers=HEADERS)
     reply = await while_connected(request, question.answer(), timeout)
     answer.outcome.take(as_chunk(reply))
-    return JSONResponse(await answer.completed(answer.items(reply)))
+    return StrictJSON(await answer.completed(answer.items(reply)))
 
 
 async def _earlier(request: Request, body: ResponsesRequest) -> list[Item]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any, TypeVar
 
 from starlette.requests import Request
+from starlette.responses import JSONResponse
 
 from nacre.language import tr
 from nacre.server.problems import Problem
+from nacre.strict_json import to_json
 
 T = TypeVar("T")
 DONE = b"data: [DONE]\n\n"
@@ -28,7 +29,19 @@ def event(data: Any, name: str = "") -> bytes:
         Its bytes.
     """
     head = f"event: {name}\n" if name else ""
-    return f"{head}data: {json.dumps(data, ensure_ascii=False, separators=(',', ':'))}\n\n".encode("utf-8", "replace")
+    return f"{head}data: {to_json(data, ensure_ascii=False, separators=(',', ':'))}\n\n".encode("utf-8", "replace")
+
+
+class StrictJSON(JSONResponse):
+    """A JSON response that every client can read: what JSON has no number for is text."""
+
+    def render(self, content: Any) -> bytes:
+        """The body.
+
+        Args:
+            content: JSON data.
+        """
+        return to_json(content, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
 
 
 async def while_connected(

@@ -16,6 +16,7 @@ from nacre.server.paging import Order, Page
 from nacre.server.problems import Problem, not_found
 from nacre.server.response_items import Item
 from nacre.server.state import State
+from nacre.strict_json import to_json
 
 router = APIRouter(prefix="/v1")
 _DAY_S = 86_400
@@ -62,7 +63,7 @@ def keep(state: State, asker: Asker, response: dict[str, Any], items: list[Item]
         response: the response object.
         items: the input of its request, without what came before it.
     """
-    record = json.dumps({"response": response, "input": items}, ensure_ascii=False).encode("utf-8", "replace")
+    record = to_json({"response": response, "input": items}, ensure_ascii=False).encode("utf-8", "replace")
     number = response["id"]
     row = (number, asker.id, response["previous_response_id"], time.time(), len(record), record)
     state.records.db.write(

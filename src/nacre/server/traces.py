@@ -10,6 +10,7 @@ from langchain_core.messages import message_to_dict
 
 from nacre.hygiene import masked
 from nacre.server.calls import hit_of
+from nacre.strict_json import to_json
 
 if TYPE_CHECKING:
     from nacre.server.answering import Outcome, Question
@@ -42,7 +43,7 @@ def keep(state: State, question: Question, outcome: Outcome, seconds: float, sta
         "seconds": round(seconds, 4),
         "status": status,
     }
-    text = masked(json.dumps(record, ensure_ascii=False, default=str)).encode("utf-8", "replace").decode()
+    text = masked(to_json(record, ensure_ascii=False, default=str)).encode("utf-8", "replace").decode()
     state.records.insert(
         "traces",
         {

@@ -18,6 +18,7 @@ from nacre.server.paging import Paged
 from nacre.server.problems import Problem
 from nacre.server.records import Row, new_id
 from nacre.server.uploads import own_file
+from nacre.strict_json import to_json
 
 router = APIRouter(prefix="/v1/vector_stores")
 
@@ -61,7 +62,7 @@ async def create(request: Request, body: NewStore) -> dict[str, Any]:
         "id": new_id("vs"),
         "owner": asker.id,
         "name": body.name or "",
-        "metadata": json.dumps(body.metadata or {}),
+        "metadata": to_json(body.metadata or {}),
         "created": int(time.time()),
     }
     state.records.insert("stores", store)
@@ -114,7 +115,7 @@ async def change(visit: Changed, body: ChangedStore) -> dict[str, Any]:
     """
     row = _own(visit)
     row |= {"name": row["name"] if body.name is None else body.name}
-    row |= {"metadata": row["metadata"] if body.metadata is None else json.dumps(body.metadata)}
+    row |= {"metadata": row["metadata"] if body.metadata is None else to_json(body.metadata)}
     visit.state.records.insert("stores", row)
     return describe(visit)
 

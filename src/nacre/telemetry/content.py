@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,6 +11,7 @@ from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
 from nacre.hygiene import masked
 from nacre.messages import text_of
+from nacre.strict_json import to_json
 
 _SWITCH = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 _ROLES = {"human": "user", "ai": "assistant"}
@@ -60,7 +60,7 @@ def as_json(value: Any) -> str:
     Returns:
         JSON without what looks like a key.
     """
-    return masked(json.dumps(value, ensure_ascii=False, default=str))
+    return masked(to_json(value, ensure_ascii=False, default=str))
 
 
 def _message(message: BaseMessage, finish: str) -> dict[str, Any]:

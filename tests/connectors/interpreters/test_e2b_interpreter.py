@@ -18,7 +18,7 @@ from nacre.errors import InterpreterError
 from nacre.reasoning.interpreter import CodeInterpreter
 from nacre.reasoning.remote import RemoteLimits
 
-pytest.importorskip("e2b_code_interpreter", reason="pip install 'nacre[e2b]'")
+pytest.importorskip("e2b_code_interpreter", reason="pip install 'nacre-ai[e2b]'")
 from nacre.connectors.interpreters.e2b import E2BInterpreter
 
 # A kernel as far as a cell can see: one namespace, and a display. What it writes are the lines of the service's answer.

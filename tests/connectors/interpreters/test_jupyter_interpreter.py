@@ -24,7 +24,7 @@ from nacre.errors import InterpreterError, UsageError
 from nacre.reasoning.interpreter import CodeInterpreter
 from nacre.reasoning.remote import RemoteLimits
 
-pytest.importorskip("websockets", reason="pip install 'nacre[jupyter]'")
+pytest.importorskip("websockets", reason="pip install 'nacre-ai[jupyter]'")
 from websockets.sync.server import serve
 
 from nacre.connectors.interpreters.jupyter import JupyterInterpreter

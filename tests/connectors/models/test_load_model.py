@@ -103,7 +103,7 @@ def test_models_missing_packages_come_with_the_install_line(
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(MissingExtraError) as caught:
         load_model(spec)
-    assert caught.value.install == f"pip install 'nacre[{extra}]'"
+    assert caught.value.install == f"pip install 'nacre-ai[{extra}]'"
 
 
 def test_models_table_loads_no_package_of_a_provider() -> None:

@@ -15,6 +15,7 @@ from nacre.errors import UsageError
 from nacre.language import tr
 from nacre.reasoning.interpreter import Execution
 from nacre.reasoning.sandbox.answer import execution_in, out_of_time
+from nacre.reasoning.sandbox.budget import Budget
 from nacre.reasoning.sandbox.values import printable
 
 Ended = Literal["done", "time", "output", "died"]
@@ -154,7 +155,7 @@ class RemoteRun:
         """
         if ended == "done" and self.full:
             ended = "output"
-        found = execution_in(self._answer or "") if ended == "done" else None
+        found = execution_in(self._answer or "", Budget(timeout_s, seconds)) if ended == "done" else None
         stdout, stderr = (printable("".join(self._texts[name])) for name in ("stdout", "stderr"))
         return replace(found or self._without_answer(ended, timeout_s), seconds=seconds, stdout=stdout, stderr=stderr)
 

@@ -6,19 +6,19 @@ from typing import cast
 
 from nacre.language import tr
 from nacre.reasoning.interpreter import STATUSES, Execution, Status
-from nacre.reasoning.sandbox.values import decode, printable
+from nacre.reasoning.sandbox.budget import Budget, OutOfBudget, OutOfTime
+from nacre.reasoning.sandbox.values import decode, decode_places, printable
 
 _LIMITS = ("", "memory", "disk", "file_size", "files", "processes", "value")
+_LONGEST_ERROR = 20_000  # characters; the runner writes some 4,000
 
 
-def execution_in(answer: str) -> Execution | None:
-    """What the runner reported.
+def execution_in(answer: str, budget: Budget | None = None) -> Execution | None:
+    """How the run ended, without output and seconds; None for anything that the runner does not write.
 
     Args:
-        answer: the three parts that `inside.program.run` writes.
-
-    Returns:
-        How the run ended, without output and seconds; None for anything that the runner does not write.
+        answer: the three parts that `inside.program.run` writes, or a stranger's forgery.
+        budget: what reading it may cost; None is a new one.
     """
     head, _, rest = answer.partition("\n")
     reads, _, text = rest.partition("\n")
@@ -26,11 +26,27 @@ def execution_in(answer: str) -> Execution | None:
     if status not in STATUSES or limit not in _LIMITS:
         return None
     if status != "ok":
-        return Execution(cast(Status, status), error=printable(text), limit=limit or None)
+        return Execution(cast(Status, status), error=printable(text[:_LONGEST_ERROR]), limit=limit or None)
+    budget = budget or Budget()
     try:
-        return Execution("ok", decode(text), reads=_places(reads))
+        return Execution("ok", decode(text, budget), reads=decode_places(reads, budget))
+    except OutOfTime:
+        return out_of_time(budget.timeout_s)
     except ValueError as error:
-        return Execution("error", error=tr(f"The value cannot be read: {error}", f"无法读取返回值：{error}"))
+        return unreadable(error)
+
+
+def unreadable(error: ValueError) -> Execution:
+    """A run whose value is none, or too much.
+
+    Args:
+        error: from `decode`.
+    """
+    text = tr(
+        f"The value cannot be read: {error}. Return a smaller, plain value: a number, a text, or a short list or dict of those.",
+        f"无法读取返回值：{error}。请返回更小、更普通的值：数字、文本，或由其组成的短列表或字典。",
+    )
+    return Execution("error", error=text, limit="value" if isinstance(error, OutOfBudget) else None)
 
 
 def out_of_time(timeout_s: float) -> Execution:
@@ -38,22 +54,9 @@ def out_of_time(timeout_s: float) -> Execution:
 
     Args:
         timeout_s: seconds that it had.
-
-    Returns:
-        The Execution that says so.
     """
     text = tr(
         f"The program did not end within {timeout_s:g} s. Use a faster method, or check for an endless loop.",
         f"程序未在 {timeout_s:g} 秒内结束。请使用更快的方法，或检查是否有死循环。",
     )
     return Execution("timeout", error=text, limit="time")
-
-
-def _places(text: str) -> tuple[tuple[str, int, int, str], ...]:
-    """Which cells the program read: (input, table, row, column)."""
-    cells = decode(text)
-    if not isinstance(cells, list) or not all(
-        isinstance(cell, tuple) and [type(part) for part in cell] == [str, int, int, str] for cell in cells
-    ):
-        return ()
-    return tuple(cells)

@@ -80,6 +80,7 @@ def _protections(facts: dict[str, Any], seen: dict[str, str]) -> list[dict[str, 
         ("seccomp filter", seen.get("Seccomp") == "2", f"{seen.get('Seccomp_filters', '?')} filter"),
         ("no new privileges", seen.get("NoNewPrivs") == "1", ""),
         ("no capabilities", int(seen.get("CapEff", "1"), 16) == int(seen.get("CapPrm", "1"), 16) == 0, ""),
+        _bounding_set(facts, seen),
         ("Landlock", facts["landlock_abi"] > 0, f"ABI {facts['landlock_abi']}" if facts["landlock_abi"] else ""),
         ("namespaces", isolated and len(seen.get("NSpid", "").split()) > 1, ", ".join(_NAMESPACES) if isolated else ""),
         (
@@ -92,3 +93,9 @@ def _protections(facts: dict[str, Any], seen: dict[str, str]) -> list[dict[str, 
         ("clean process", True, "started anew: no environment, memory or descriptors of this one"),
     ]
     return [{"name": name, "active": active, "detail": detail} for name, active, detail in rows]
+
+
+def _bounding_set(facts: dict[str, Any], seen: dict[str, str]) -> tuple[str, bool, str]:
+    empty = int(seen.get("CapBnd", "1"), 16) == 0
+    why = "" if empty else "this user may not empty it; no new privileges and no exec keep it out of reach"
+    return "bounding set empty", empty, why

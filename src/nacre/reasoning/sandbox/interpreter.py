@@ -18,6 +18,7 @@ from nacre.expect import expect
 from nacre.language import tr
 from nacre.reasoning.interpreter import Execution
 from nacre.reasoning.sandbox import outcome, selftest
+from nacre.reasoning.sandbox.budget import Budget
 from nacre.reasoning.sandbox.exchange import Record, exchange
 from nacre.reasoning.sandbox.helper import Child, Helper, HelperGone
 from nacre.reasoning.sandbox.limits import LEVELS, Level, Limits
@@ -173,7 +174,7 @@ class PythonInterpreter:
         helper, child = self._pool.take()
         try:
             with stop.kills(child):
-                return _execute(helper, child, request, self.limits, timeout_s)
+                return _execute(helper, child, request, self.limits, timeout_s, stop)
         except HelperGone:
             self._pool.discard(helper)
             return None
@@ -194,7 +195,12 @@ class PythonInterpreter:
         child = helper.take()
         try:
             execution = _execute(
-                helper, child, _request(selftest.PROGRAM, 10.0, {"path": __file__}, self.limits), self.limits, 10.0
+                helper,
+                child,
+                _request(selftest.PROGRAM, 10.0, {"path": __file__}, self.limits),
+                self.limits,
+                10.0,
+                Stop(),
             )
         finally:
             helper.release(child)
@@ -212,7 +218,9 @@ def shared_interpreter() -> PythonInterpreter:
     return PythonInterpreter()
 
 
-def _execute(helper: Helper, child: Child, request: bytes, limits: Limits, timeout_s: float) -> Execution | None:
+def _execute(
+    helper: Helper, child: Child, request: bytes, limits: Limits, timeout_s: float, stop: Stop
+) -> Execution | None:
     nonce = os.urandom(16)
     record = exchange(child, request + nonce, limits, timeout_s)
     if not record.started and record.ended == "closed":
@@ -222,7 +230,8 @@ def _execute(helper: Helper, child: Child, request: bytes, limits: Limits, timeo
         return None
     if record.ended != "closed":
         return outcome.from_limit(record, timeout_s, limits)
-    return outcome.from_answer(record, nonce) or _without_answer(helper, child, record, limits, timeout_s)
+    budget = Budget(timeout_s, record.seconds, lambda: stop.asked)
+    return outcome.from_answer(record, nonce, budget) or _without_answer(helper, child, record, limits, timeout_s)
 
 
 def _without_answer(helper: Helper, child: Child, record: Record, limits: Limits, timeout_s: float) -> Execution:

@@ -9,16 +9,18 @@ from dataclasses import replace
 from nacre.language import tr
 from nacre.reasoning.interpreter import Execution, Status
 from nacre.reasoning.sandbox.answer import execution_in, out_of_time
+from nacre.reasoning.sandbox.budget import Budget
 from nacre.reasoning.sandbox.exchange import Record
 from nacre.reasoning.sandbox.limits import Limits
 
 
-def from_answer(record: Record, nonce: bytes) -> Execution | None:
+def from_answer(record: Record, nonce: bytes, budget: Budget | None = None) -> Execution | None:
     """What the runner inside reported, or None where no genuine answer came.
 
     Args:
         record: what came out of the child.
         nonce: what a genuine answer begins with, behind the mark that the program has started.
+        budget: what reading the value may cost.
 
     Returns:
         The Execution, or None.
@@ -26,7 +28,7 @@ def from_answer(record: Record, nonce: bytes) -> Execution | None:
     answer = bytes(record.answer[1:])
     if not hmac.compare_digest(answer[: len(nonce)], nonce):
         return None
-    found = execution_in(answer[len(nonce) :].decode("utf-8", "replace"))
+    found = execution_in(answer[len(nonce) :].decode("utf-8", "replace"), budget)
     return found and _with_output(record, found)
 
 

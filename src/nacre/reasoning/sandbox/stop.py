@@ -17,6 +17,11 @@ class Stop:
         self._child: Child | None = None
         self._asked = False
 
+    @property
+    def asked(self) -> bool:
+        """Whether the run is to end."""
+        return self._asked
+
     def now(self) -> None:
         """End the run; nothing happens when it is over."""
         with self._lock:

@@ -187,8 +187,8 @@ def _old_office(data: bytes) -> str:
 def _refusal(kind: str) -> str:
     return {
         "image": tr(
-            "an image without text: needs OCR (pip install 'nacre[docling]', source docling:)",
-            "图像没有文本层：需要 OCR（pip install 'nacre[docling]'，来源 docling:）",
+            "an image without text: needs OCR (pip install 'nacre-ai[docling]', source docling:)",
+            "图像没有文本层：需要 OCR（pip install 'nacre-ai[docling]'，来源 docling:）",
         ),
         "sound": tr(
             "sound or video: transcribe it with the source transcription:", "音频或视频：请使用来源 transcription: 转写"

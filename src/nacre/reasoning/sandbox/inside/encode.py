@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 DEPTH, NODES, LONGEST_INT_BITS = 64, 200_000, 13_000  # 13,000 bits are 3,913 digits; Python itself prints 4,300
+LONGEST_DECIMAL, _LARGEST_EXPONENT = 4000, 9999  # characters of a Decimal; what is longer goes out as text
 
 
 class Unencodable(Exception):
@@ -96,10 +97,31 @@ def _write_int(out: Encoder, value: int, depth: int) -> None:
     elif number.bit_length() <= LONGEST_INT_BITS:
         out._put(f'{{"i":"{number:x}"}}')
     else:
-        if number.bit_length() > out._left * 3:
-            raise Unencodable("the number has too many digits; return a shorter one")
-        sys.set_int_max_str_digits(0)
-        out._put(f'{{"o":"{number}"}}')
+        out._put(f'{{"o":"{_digits(out, number)}"}}')
+
+
+def _digits(out: Encoder, number: int) -> str:
+    """All of them, whatever Python's own limit is: a Decimal is written in linear time."""
+    if number.bit_length() > out._left * 3:
+        raise Unencodable("the number has too many digits; return a shorter one")
+    return format(decimal.Decimal(number), "f")
+
+
+def _write_decimal(out: Encoder, value: decimal.Decimal, depth: int) -> None:
+    text = decimal.Decimal.__str__(value)
+    _, _, exponent = text.partition("E")
+    short = len(text) <= LONGEST_DECIMAL and len(exponent) <= len(str(_LARGEST_EXPONENT)) + 1
+    out._put('{"D":' if short else '{"o":')
+    out._quote(text)
+    out._put("}")
+
+
+def _write_fraction(out: Encoder, value: fractions.Fraction, depth: int) -> None:
+    above, below = (part.__get__(value) for part in (fractions.Fraction.numerator, fractions.Fraction.denominator))
+    short = max(above.bit_length(), below.bit_length()) <= LONGEST_INT_BITS
+    out._put('{"F":' if short else '{"o":')
+    out._quote("/".join(_digits(out, part) for part in ((above, below) if below != 1 else (above,))))
+    out._put("}")
 
 
 def _write_float(out: Encoder, value: float, depth: int) -> None:
@@ -161,8 +183,8 @@ _WRITERS: tuple[tuple[type | tuple[type, ...], Callable[[Encoder, Any, int], Non
     (frozenset, lambda out, value, depth: out._sequence(frozenset.__iter__(value), depth, "z")),
     ((bytes, bytearray), _write_bytes),
     (complex, _write_complex),
-    (decimal.Decimal, _tagged("D", decimal.Decimal.__str__)),
-    (fractions.Fraction, _tagged("F", fractions.Fraction.__str__)),
+    (decimal.Decimal, _write_decimal),
+    (fractions.Fraction, _write_fraction),
     (datetime.datetime, _tagged("dt", datetime.datetime.isoformat)),
     (datetime.date, _tagged("day", datetime.date.isoformat)),
     (datetime.time, _tagged("time", datetime.time.isoformat)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import stat
+from collections.abc import Sequence
 
 from .linux import syscall
 
@@ -68,6 +69,16 @@ class Ruleset:
             syscall("landlock_add_rule", self._fd, _PATH_BENEATH, _Beneath(rights & self._files, folder), 0)
         finally:
             os.close(folder)
+
+    def allow_all_but(self, folder: str, hidden: Sequence[str]) -> None:
+        """Open a folder for reading, and of what lies in it everything but the hidden folders, whose names alone stay visible."""
+        if not any(path.startswith(f"{folder}/") for path in hidden):
+            self.allow(folder, READ)
+            return
+        self.allow(folder, _READ_DIR)
+        for entry in os.scandir(folder):
+            if entry.path not in hidden and not entry.is_symlink():  # a link may lead out
+                self.allow(entry.path, READ)
 
     def enforce(self) -> None:
         """Bind this process to the rules, for good. Needs no_new_privs."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 
 CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC = 0x00020000, 0x02000000, 0x04000000, 0x08000000
@@ -10,7 +11,7 @@ CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
 
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_KEEPCAPS, PR_SET_NO_NEW_PRIVS = 1, 4, 8, 38
 PR_CAPBSET_DROP, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 24, 47, 4
-CAP_SYS_ADMIN = 21
+CAP_SETUID, CAP_SYS_ADMIN = 7, 21
 
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT, MS_BIND = 1, 2, 4, 8, 32, 4096
 MS_REC, MS_PRIVATE, MNT_DETACH = 16384, 1 << 18, 2
@@ -195,12 +196,25 @@ def keep_capabilities(*keep: int) -> None:
 
 
 def drop_bounding_set() -> None:
-    """No program that this process starts can ever gain a capability."""
+    """No program that this process starts can ever gain a capability. Needs CAP_SETPCAP, which a change of user takes away."""
     for number in range(64):
         try:
             prctl(PR_CAPBSET_DROP, number)
-        except OSError:
-            return  # past the last capability, or (EPERM) no right to change the set: then there is nothing to gain either
+        except OSError as error:
+            if error.errno == errno.EINVAL:
+                return  # past the last capability
+            raise
+
+
+def setfsuid(uid: int) -> None:
+    """Open files as another user, being oneself in all else.
+
+    Raises:
+        OSError: the kernel did not do it.
+    """
+    _libc.setfsuid(uid)
+    if _libc.setfsuid(-1) != uid:  # answers the present one; an error is not told otherwise
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM), "setfsuid")
 
 
 def close_all_from(first: int) -> None:

@@ -83,7 +83,8 @@ def build_view(readable: Sequence[str], hidden: Sequence[str]) -> None:
     linux.mount(None, b"/", None, linux.MS_REC | linux.MS_PRIVATE)
     closed = linux.MOUNT_ATTR_RDONLY | linux.MOUNT_ATTR_NOSUID | linux.MOUNT_ATTR_NODEV
     trees = {path: linux.clone_tree(path, closed) for path in readable}
-    device = linux.MOUNT_ATTR_NOSUID | linux.MOUNT_ATTR_NOEXEC
+    # Read-only too: a device is written all the same, but its inode, which is the host's, takes no time, mode, owner or attribute.
+    device = linux.MOUNT_ATTR_RDONLY | linux.MOUNT_ATTR_NOSUID | linux.MOUNT_ATTR_NOEXEC
     trees |= {path: linux.clone_tree(path, device) for path in DEVICES if Path(path).exists()}
     links = {path: str(Path(path).readlink()) for path in ("/lib", "/lib64") if Path(path).is_symlink()} | {
         "/tmp": SCRATCH
@@ -125,12 +126,19 @@ def _here(path: str) -> Path:
     return Path(path.lstrip("/"))
 
 
-def become_nobody() -> None:
-    """Give up the uid of root, keeping the capabilities of this user namespace for making children."""
+def become_nobody(files_as_root: bool = False) -> None:
+    """Give up the uid of root, keeping the capabilities of this user namespace for making children.
+
+    Args:
+        files_as_root: keep root's uid for opening files alone, where Python itself is closed to everybody else.
+    """
     linux.prctl(linux.PR_SET_KEEPCAPS, 1)
     os.setgroups([])
     os.setresgid(NOBODY, NOBODY, NOBODY)
     os.setresuid(NOBODY, NOBODY, NOBODY)
+    if files_as_root:
+        linux.keep_capabilities(linux.CAP_SETUID)  # the change of user left it permitted, but not effective
+        linux.setfsuid(0)
 
 
 def mount_scratch(size: int, files: int) -> None:
@@ -146,20 +154,13 @@ def mount_scratch(size: int, files: int) -> None:
     os.chdir(SCRATCH)
 
 
-def nobody_can_read(path: str) -> bool:
-    """Whether `become_nobody` would leave this file readable, tried in a child.
-
-    Args:
-        path: the file.
-
-    Returns:
-        True when nobody can read it.
-    """
+def nobody_can_read(paths: Sequence[str]) -> bool:
+    """Whether `become_nobody` would leave these files and folders readable, tried in a child."""
     pid = os.fork()
     if pid == 0:
         try:
             become_nobody()
-            os._exit(0 if os.access(path, os.R_OK) else 1)
+            os._exit(0 if all(os.access(path, os.R_OK) for path in paths) else 1)
         finally:
             os._exit(1)
     return os.waitpid(pid, 0)[1] == 0

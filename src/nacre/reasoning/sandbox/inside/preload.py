@@ -57,6 +57,13 @@ def _no_work_at_forks() -> Iterator[None]:
         os.register_at_fork = register
 
 
+def hide_name() -> None:
+    """Answer `os.uname` from a copy that does not hold this machine's name: without namespaces the call itself is refused."""
+    kernel, _, release, version, machine = os.uname()
+    known = os.uname_result((kernel, "sandbox", release, version, machine))
+    os.uname = sys.modules["posix"].uname = lambda: known  # type: ignore[attr-defined]
+
+
 def _try_import(name: str) -> bool:
     try:
         importlib.import_module(name)

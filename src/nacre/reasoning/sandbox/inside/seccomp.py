@@ -65,13 +65,14 @@ def _tree(segments: list[tuple[int, Rule]]) -> list[Instruction]:
 
 def _leaf(rule: Rule) -> list[Instruction]:
     code: list[Instruction] = []
-    for way in rule.ways:
+    answers = [(way, _ALLOW) for way in rule.ways] + [(way, _ERRNO) for way in rule.undone]  # no error: success
+    for way, answer in answers:
         tests = [part for test in way for part in _halves(test)]
         body: list[Instruction] = []
         for position, (offset, mask, value) in enumerate(tests):
             left_over = 4 * (len(tests) - position - 1) + 1  # what stands between this jump and the next way
             body += [(_LOAD, 0, 0, offset), (_AND, 0, 0, mask), (_JEQ, 1, 0, value), (_JA, 0, 0, left_over)]
-        code += [*body, (_RET, 0, 0, _ALLOW)]
+        code += [*body, (_RET, 0, 0, answer)]
     return [*code, (_RET, 0, 0, _ERRNO | rule.error)]
 
 

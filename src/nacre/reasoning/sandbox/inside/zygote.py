@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from . import child, landlock, linux, namespaces, preload, program, seccomp, syscalls
+from . import child, imports, landlock, linux, namespaces, preload, program, seccomp, syscalls
 from .memory import OwnMemory
 
 
@@ -33,6 +33,7 @@ class Zygote:
         self._poll = select.poll()
         self._alive: dict[int, int] = {}  # a pidfd, readable when the child has ended, to its process id
         self._inherited: child.Inherited
+        self._user = ""
 
     def prepare(self) -> None:
         """Build the view, load the modules, make the rules, give up what children do not need."""
@@ -54,8 +55,8 @@ class Zygote:
         gc.freeze()  # a child that collects garbage does not touch, and so copy, these pages
         memory.use_huge_pages()
         memory.close()
-        self._give_up_root()
-        linux.drop_bounding_set()
+        self._empty_bounding_set()
+        self._user = self._give_up_root()
         linux.keep_capabilities(*([linux.CAP_SYS_ADMIN] if self.has_namespaces else []))
         linux.prctl(linux.PR_SET_DUMPABLE, 0)
         linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)  # after the change of user, which clears it
@@ -65,6 +66,9 @@ class Zygote:
         sys.executable, sys.argv, sys.orig_argv, sys.dont_write_bytecode = "", [""], [], True
         os.dup2(2, 1)  # both a pipe, as they will be for a program
         program.open_streams()
+        if not self.has_namespaces:
+            imports.hide_unlisted(self.config["readable"])
+            preload.hide_name()
         main = program.main_module(preload.load(self.config["packages"]))
         for name in [name for name in sys.modules if name.partition(".")[0] == __package__]:
             del sys.modules[name]  # a program cannot import what this process is made of
@@ -73,7 +77,10 @@ class Zygote:
     def _rules(self) -> landlock.Ruleset:
         ruleset = landlock.Ruleset()
         for path in self.config["readable"]:
-            ruleset.allow(path, landlock.READ)
+            if self.has_namespaces or not Path(path).is_dir():
+                ruleset.allow(path, landlock.READ)
+            else:
+                ruleset.allow_all_but(path, self.config["hidden"])
         for path in namespaces.DEVICES:
             if Path(path).exists():
                 ruleset.allow(path, landlock.DEVICE)
@@ -81,9 +88,27 @@ class Zygote:
             ruleset.allow(namespaces.BOX, landlock.WRITE)
         return ruleset
 
-    def _give_up_root(self) -> None:
-        if os.getuid() == 0 and (self.has_namespaces or namespaces.nobody_can_read(os.__file__)):
-            namespaces.become_nobody()
+    def _empty_bounding_set(self) -> None:
+        try:
+            linux.drop_bounding_set()
+        except OSError:
+            if (
+                self.has_namespaces
+            ):  # where every capability is held; elsewhere the system may not let us, and the doctor says so
+                raise
+
+    def _give_up_root(self) -> str:
+        """What programs run as, in words for `nacre doctor`."""
+        if os.getuid():
+            return "unprivileged"
+        files_as_root = not (self.has_namespaces or namespaces.nobody_can_read(self.config["readable"]))
+        try:
+            namespaces.become_nobody(files_as_root)
+        except OSError:
+            if self.has_namespaces:
+                raise
+            return "root without capabilities"
+        return "nobody, but files are opened as root: nobody cannot read Python" if files_as_root else "unprivileged"
 
     def facts(self) -> dict[str, Any]:
         """What holds for every child, for `nacre doctor`.
@@ -95,7 +120,7 @@ class Zygote:
         return {
             "level": self.config["level"],
             "landlock_abi": ruleset.abi if ruleset else 0,
-            "user": "root without capabilities" if os.getuid() == 0 else "unprivileged",
+            "user": self._user,
             "modules": [name for name in self.config["packages"] if name in sys.modules],
         }
 

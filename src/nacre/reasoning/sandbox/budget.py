@@ -1,0 +1,83 @@
+"""How much work may go into reading an answer: it is a stranger's, and whoever reads it pays."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+
+from nacre.language import tr
+from nacre.reasoning.sandbox.inside.encode import DEPTH, NODES
+
+_NODES = NODES + 8_000  # the value, and beside it the cells that were read: some thousand, five parts each
+_LOOK = 1000  # steps between two looks at the clock
+
+
+class OutOfBudget(ValueError):
+    """The answer is larger than an answer may be."""
+
+
+class OutOfTime(Exception):
+    """The run's time is over, or nobody waits for it any more."""
+
+
+class Budget:
+    """What is left for one answer, all its parts together.
+
+    Args:
+        timeout_s: seconds that the whole run has; None does not look at the clock.
+        used_s: seconds that it has taken already.
+        stopped: whether nobody waits any more.
+    """
+
+    def __init__(
+        self, timeout_s: float | None = None, used_s: float = 0.0, stopped: Callable[[], bool] = lambda: False
+    ) -> None:
+        self.timeout_s = math.inf if timeout_s is None else timeout_s
+        self._deadline, self._stopped = time.monotonic() + self.timeout_s - used_s, stopped
+        self._nodes, self._comparisons, self._until_look = _NODES, _NODES, _LOOK
+
+    @property
+    def spent(self) -> int:
+        """Steps so far; the difference of two is the weight of what was read between them."""
+        return 2 * _NODES - self._nodes - self._comparisons
+
+    def node(self, depth: int) -> None:
+        """Pay for one part of a value.
+
+        Args:
+            depth: how many containers it is in.
+
+        Raises:
+            OutOfBudget: too many parts, or too deep.
+            OutOfTime: see there.
+        """
+        if depth > DEPTH:
+            raise OutOfBudget(tr(f"it is nested deeper than {DEPTH} levels", f"嵌套超过 {DEPTH} 层"))
+        self._nodes -= 1
+        if self._nodes < 0:
+            raise OutOfBudget(tr(f"it has more than {NODES} parts", f"超过 {NODES} 个部分"))
+        self._step()
+
+    def comparison(self, weight: int) -> None:
+        """Pay for comparing a member of a set, or a key, with one that has the same hash.
+
+        Args:
+            weight: what it took to read it. Twice as much is paid, so that the comparisons of sets in sets never cost
+                more than was paid for them.
+
+        Raises:
+            OutOfBudget: too much to compare.
+            OutOfTime: see there.
+        """
+        self._comparisons -= 2 * weight
+        if self._comparisons < 0:
+            raise OutOfBudget(tr("too many of its keys or members share a hash", "过多的键或成员具有相同的哈希值"))
+        self._step()
+
+    def _step(self) -> None:
+        self._until_look -= 1
+        if self._until_look < 0:
+            self._until_look = _LOOK
+            if self._stopped() or time.monotonic() > self._deadline:
+                raise OutOfTime
