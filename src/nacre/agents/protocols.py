@@ -75,11 +75,11 @@ class _Rendered:
         return out
 
 
-class _Protocol:
+class _ToolCalling:
     """What both protocols share; one serves one run, and so one conversation."""
 
     name: str
-    fallback: TextProtocol | None = None
+    fallback: TextToolCalling | None = None
 
     def __init__(self, target: Runnable[Any, Any], toolbox: Toolbox, instruction: list[BaseMessage]) -> None:
         self.target = target
@@ -101,7 +101,7 @@ class _Protocol:
         raise NotImplementedError
 
 
-class TextProtocol(_Protocol):
+class TextToolCalling(_ToolCalling):
     """Actions as text, for any model.
 
     Args:
@@ -135,14 +135,14 @@ class TextProtocol(_Protocol):
         """Call options with stop strings at the observation."""
         return {**kwargs, "stop": [*STOPS, *(kwargs.get("stop") or ())]} if self._stops else kwargs
 
-    def after(self, error: Exception) -> TextProtocol | None:
+    def after(self, error: Exception) -> TextToolCalling | None:
         """The same without stop strings when the model refused them, else None."""
         if self._stops and _refuses(error, "stop"):
-            return TextProtocol(self._model, self.toolbox, self._language, stops=False)
+            return TextToolCalling(self._model, self.toolbox, self._language, stops=False)
         return None
 
 
-class NativeProtocol(_Protocol):
+class NativeToolCalling(_ToolCalling):
     """Actions as the model's own tool calls.
 
     Args:
@@ -158,7 +158,7 @@ class NativeProtocol(_Protocol):
     name = "native"
 
     def __init__(
-        self, model: BaseChatModel, toolbox: Toolbox, language: Language, fallback: TextProtocol | None
+        self, model: BaseChatModel, toolbox: Toolbox, language: Language, fallback: TextToolCalling | None
     ) -> None:
         super().__init__(model.bind_tools(toolbox.tools), toolbox, prompts.load("react/native", language).render())
         self.fallback = fallback
@@ -187,25 +187,25 @@ class NativeProtocol(_Protocol):
         ours = self.target.kwargs.get("tools", []) if isinstance(self.target, RunnableBinding) else []
         return {**kwargs, "tools": [*kwargs["tools"], *ours]}
 
-    def after(self, error: Exception) -> TextProtocol | None:
+    def after(self, error: Exception) -> TextToolCalling | None:
         """The text protocol when the model refused tools, else None."""
         return self.fallback if isinstance(error, NotImplementedError) or _refuses(error, "tools") else None
 
 
-AgentProtocol = TextProtocol | NativeProtocol
+ToolCalling = TextToolCalling | NativeToolCalling
 
 
-def choose_protocol(model: BaseChatModel, toolbox: Toolbox, language: Language, protocol: str) -> AgentProtocol:
+def choose_protocol(model: BaseChatModel, toolbox: Toolbox, language: Language, protocol: str) -> ToolCalling:
     """Choose a protocol: as told, else by the model's profile, else by whether it takes tools at all."""
-    text = TextProtocol(model, toolbox, language)
+    text = TextToolCalling(model, toolbox, language)
     if protocol == "text":
         return text
     if protocol == "native":
-        return NativeProtocol(model, toolbox, language, None)
+        return NativeToolCalling(model, toolbox, language, None)
     if (model.profile or {}).get("tool_calling") is False:
         return text
     try:
-        return NativeProtocol(model, toolbox, language, text)
+        return NativeToolCalling(model, toolbox, language, text)
     except NotImplementedError:
         return text
 
