@@ -17,6 +17,7 @@ from nacre.eval.metrics import contains, tokens
 from nacre.grounding.expectation import Kind, candidates
 from nacre.language import language_of, tr
 from nacre.messages import text_of
+from nacre.private import private_folder, replace_text
 from nacre.strict_json import to_json
 from nacre.words import sentences
 
@@ -114,8 +115,8 @@ def save_questions(made: Sequence[Made], path: Path) -> None:
         made: from `make_questions`.
         path: JSON Lines.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(to_json(asdict(found), ensure_ascii=False) + "\n" for found in made), "utf-8")
+    private_folder(path.parent)
+    replace_text(path, "".join(to_json(asdict(found), ensure_ascii=False) + "\n" for found in made))
 
 
 def extracted(uri: str, text: str) -> Iterator[Made]:

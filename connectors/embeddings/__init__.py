@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nacre.connectors.embeddings.local_encoder import LocalEncoder
     from nacre.connectors.models.providers import Provider
 
-__all__ = ["load_embedder", "load_encoder"]
+__all__ = ["load_embedder", "load_encoder", "variables"]
 
 Local = TypeVar("Local", bound="LocalEncoder")
 _SENTENCE_TRANSFORMERS = "sentence-transformers:"
@@ -66,6 +66,19 @@ def load_encoder(name: str | None = None, **kwargs: Any) -> Embeddings | LocalEn
     from nacre.connectors.embeddings.local_encoder import LocalEncoder
 
     return _load(name, LocalEncoder, kwargs)
+
+
+def variables(name: str) -> tuple[str, ...]:
+    """The environment variables that an encoder of this name reads its key and its address from.
+
+    Args:
+        name: as in `load_embedder`.
+
+    Returns:
+        Their names; none for a local model.
+    """
+    service = _service(name)
+    return (*service[0].keys, *service[0].urls) if service else ()
 
 
 def _load(name: str | None, local: type[Local], kwargs: dict[str, Any]) -> Embeddings | Local:

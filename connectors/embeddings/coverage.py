@@ -14,6 +14,7 @@ _WORD = re.compile(r"[^\W\d_\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+")
 _ENOUGH_HAN = 3000
 # Pieces a word: a vocabulary knows a language when its words stay nearly whole.
 _WHOLE, _SHREDDED = 1.6, 4.0
+_READ = 2000  # characters; each word is tokenised
 _HAN_PER_WORD = 2  # a Chinese word has about two characters
 
 
@@ -37,6 +38,7 @@ class Coverage:
         Returns:
             0 (the encoder cannot tell its words apart) to 1 (its words are known, whole); 1 for a text without letters.
         """
+        text = text[:_READ]
         han, words = len(_HAN.findall(text)) / _HAN_PER_WORD, _WORD.findall(text)
         if not han and not words:
             return 1.0

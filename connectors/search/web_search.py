@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from nacre.connectors.search.results import ProviderError, SearchProvider, WebResult
 from nacre.errors import ToolError, UsageError
+from nacre.hygiene import searched
 from nacre.language import tr
 
 FIRST_REST_S = 20.0
@@ -72,6 +73,7 @@ class WebSearch:
         Raises:
             ToolError: every provider failed or rests; the message says why.
         """
+        query = searched(query)
         key = (" ".join(query.split()).casefold(), k)
         kept = self._kept(key)
         if kept is not None:

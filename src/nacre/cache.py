@@ -18,6 +18,7 @@ from langchain_core.runnables.config import ensure_config
 from pydantic import Field, PrivateAttr
 
 from nacre.decorator import Call, ChatModelDecorator, Flow
+from nacre.framing import settled
 from nacre.identity import describe, identity
 from nacre.messages import nacre_of, text_of, with_nacre
 from nacre.sqlite import Database
@@ -158,7 +159,7 @@ class ResponseCache(ChatModelDecorator):
         options = {name: value for name, value in configured.items() if not name.startswith(_RUN_ONLY)}
         request = [_FORM, identity(self.inner), [_said(m) for m in messages], describe(kwargs), describe(options)]
         text = json.dumps(request, sort_keys=True, ensure_ascii=True, default=repr)
-        return hashlib.sha256(text.encode()).hexdigest()
+        return hashlib.sha256(settled(text).encode()).hexdigest()
 
     def _get(self, key: str) -> AIMessage | None:
         try:

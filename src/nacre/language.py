@@ -9,6 +9,8 @@ import re
 from contextvars import ContextVar
 from typing import Literal
 
+from nacre.hygiene import searched
+
 Language = Literal["en", "zh"]
 
 asked_for: ContextVar[Language | None] = ContextVar("asked_for", default=None)
@@ -25,11 +27,12 @@ def language_of(text: str) -> Language:
     so a third of the units is enough to call a text Chinese.
 
     Args:
-        text: any text; empty text counts as English.
+        text: any text; empty text counts as English, and of a long one the beginning and the end tell.
 
     Returns:
         "zh" or "en".
     """
+    text = searched(text)
     han = len(_HAN.findall(text))
     if not han:
         return "en"

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _WORD_PIECE = re.compile(r"[^\W\d_]{1,4}|\d{1,3}|[^\w\s]|_", re.ASCII)
 _PIECE = re.compile(rf"{_WORD_PIECE.pattern}|[^\s\x00-\x7f]")
 _UNKNOWN_LIMIT = 512  # tokens; what most encoders and all embedding services take at least
+_LONGEST_TOKEN = 32  # characters, spaces before it included; nearly all are far shorter
 _PROBE = "nacre 螺钿"
 
 
@@ -91,6 +92,17 @@ class Encoder:
         told = getattr(self.embeddings, "coverage", None)
         return min(1.0, max(0.0, float(told(text)))) if told else None
 
+    def fitting(self, text: str) -> str:
+        """What may be read of a text: tokenising what lies far beyond the embedder's window takes time for nothing.
+
+        Args:
+            text: any text.
+
+        Returns:
+            Its beginning, long enough for `max_tokens`.
+        """
+        return text[: _LONGEST_TOKEN * self.max_tokens]
+
     def documents(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embed texts to be found.
 
@@ -104,7 +116,7 @@ class Encoder:
             ModelError: the embedder gave back something else than vectors of numbers.
             EmbedderMismatchError: the vectors have another dimension than the embedder said.
         """
-        return self._checked(self.embeddings.embed_documents(list(texts)), len(texts))
+        return self._checked(self.embeddings.embed_documents([self.fitting(text) for text in texts]), len(texts))
 
     def query(self, text: str) -> NDArray[np.float32]:
         """Embed a question.
@@ -119,7 +131,7 @@ class Encoder:
             ModelError: the embedder gave back something else than a vector of numbers.
             EmbedderMismatchError: the vector has another dimension than the embedder said.
         """
-        matrix = self._checked([self.embeddings.embed_query(text)], 1)
+        matrix = self._checked([self.embeddings.embed_query(self.fitting(text))], 1)
         return np.asarray(matrix[0], np.float32)
 
     def _checked(self, vectors: Any, count: int) -> NDArray[np.float32]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from nacre.errors import KnowledgeBaseError
 from nacre.language import tr
+from nacre.private import as_open_as_its_folder
 from nacre.retrieval.access import shadow, writable
 from nacre.retrieval.catalog import Catalog
 from nacre.retrieval.lexical import Entry, WordIndex
@@ -150,6 +151,8 @@ class Indexes:
             raise
         finally:
             writer.wait_merging_threads()
+            # Tantivy makes two of its files for its user alone, and the others as the umask says.
+            as_open_as_its_folder(self.words.folder)
 
     def _entries(self, numbers: Sequence[int]) -> list[Entry]:
         return [

@@ -6,7 +6,6 @@ commit, so it can never disagree with the rest.
 
 from __future__ import annotations
 
-import contextlib
 import math
 import re
 import shutil
@@ -17,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nacre.private import private_folder
 from nacre.retrieval.filters import Filter
 from nacre.retrieval.fusion import Arm
 from nacre.words import words
@@ -58,7 +58,7 @@ class WordIndex:
 
         self._tantivy: Any = tantivy
         self.folder = folder
-        folder.mkdir(exist_ok=True)
+        private_folder(folder)
         self.schema = _schema(tantivy)
         try:
             self._index = tantivy.Index(self.schema, path=str(folder), reuse=True)
@@ -70,7 +70,7 @@ class WordIndex:
     def begin_anew(self) -> None:
         """Throw the index away; it stands at generation 0 then."""
         shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder.mkdir(exist_ok=True)
+        private_folder(self.folder)
         self._index = self._tantivy.Index(self.schema, path=str(self.folder), reuse=False)
         self._searcher = self._index.searcher()
         self.generation = 0
@@ -135,15 +135,7 @@ class WordIndex:
         marker = {"chunk": 0, "marker": "generation", "generation": generation}
         writer.add_document(self._tantivy.Document.from_dict(marker, self.schema))
         writer.commit()
-        self._share()
         self.reload()
-
-    def _share(self) -> None:
-        """Let everyone read who may read the folder; tantivy makes these two for its user alone."""
-        mode = self.folder.stat().st_mode & 0o666
-        for name in ("meta.json", ".managed.json"):
-            with contextlib.suppress(OSError):  # made by another user, who let us write here
-                (self.folder / name).chmod(mode)
 
     def search(
         self,

@@ -10,6 +10,7 @@ from typing import Any
 
 from nacre.errors import DamagedError, EmbedderMismatchError, FormatError
 from nacre.language import tr
+from nacre.private import replace_text
 
 FORMAT = 1
 NAME = "manifest.json"
@@ -104,13 +105,7 @@ def write(folder: Path, manifest: Manifest) -> None:
         folder: the knowledge base.
         manifest: its settings.
     """
-    path = folder / NAME
-    new = folder / (NAME + ".new")
-    with new.open("w", encoding="utf-8") as file:
-        file.write(manifest.to_json())
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
+    replace_text(folder / NAME, manifest.to_json())
     sync_folder(folder)
 
 

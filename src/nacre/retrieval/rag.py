@@ -14,7 +14,7 @@ from pydantic import Field
 from nacre import prompts
 from nacre.citations import cite, supported_part
 from nacre.decorator import ChatModelDecorator, Flow
-from nacre.hygiene import clean_text
+from nacre.hygiene import clean_text, searched
 from nacre.language import Language, language_of
 from nacre.markers import DeadMarkers, LiveMarkers, as_nacre_provider
 from nacre.messages import Source, last_user_text, nacre_of, render_sources, replace_last_user, text_of, with_nacre
@@ -64,9 +64,9 @@ class RetrievalAugmented(ChatModelDecorator):
         question = clean_text(last_user_text(messages))
         if not question.strip() or not retrieve:
             return (yield from self.ask(messages, live=True, **kwargs))
-        language = language_of(question)
+        language, wanted = language_of(question), searched(question)
         asker = {} if principals is None else {"principals": principals}
-        found: list[Document] = yield from self.call(self.retriever, question, **asker)
+        found: list[Document] = yield from self.call(self.retriever, wanted, **asker)
         kept, dropped = pack(found, self._budget(messages))
         if not kept or self._irrelevant(found):
             return with_nacre(AIMessage(refusal(language)), abstained=True, citations=[], hits=[])
@@ -83,7 +83,7 @@ class RetrievalAugmented(ChatModelDecorator):
             unchecked = {"unchecked": self.min_support} if self.strict else {}
             reply = reply.model_copy(update={"response_metadata": metadata})
             return with_nacre(reply, citations=[], abstained=False, hits=_hits(kept), **unchecked)
-        return self._cited(reply, sources, kept, question)
+        return self._cited(reply, sources, kept, wanted)
 
     def _irrelevant(self, found: Sequence[Document]) -> bool:
         judged = [document.metadata.get("relevance") for document in found]

@@ -15,6 +15,7 @@ from typing import Any
 
 from nacre.errors import KnowledgeBaseError
 from nacre.language import tr
+from nacre.private import replace_text
 
 NAME = "settings.json"
 AUTO = "auto"  # the rule that comes along: as if the setting were left out
@@ -95,10 +96,8 @@ def save_settings(folder: Path, settings: Mapping[str, Any]) -> None:
         if reason := wrong(name, value):
             raise KnowledgeBaseError(tr(f"{path}: {reason}", f"{path}：{reason}"), path=str(path))
     kept = {name: value for name, value in {**load_settings(folder), **settings}.items() if value != AUTO}
-    part = folder / (NAME + ".new")
     try:
-        part.write_text(json.dumps(kept, indent=2) + "\n", "utf-8")
-        part.replace(path)
+        replace_text(path, json.dumps(kept, indent=2) + "\n")
     except OSError as error:
         raise KnowledgeBaseError(
             tr(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nacre.private import as_open_as_its_folder, private_folder
 from nacre.retrieval.manifest import sync_folder
 
 Ids = NDArray[np.int64]
@@ -194,14 +196,15 @@ class VectorIndex:
         """
         import faiss
 
-        folder.mkdir(exist_ok=True)
+        private_folder(folder)
         aside, place = folder / f".{self.generation}", folder / f"{self.generation:012d}"
         shutil.rmtree(aside, ignore_errors=True)
-        aside.mkdir()
+        aside.mkdir(stat.S_IMODE(folder.stat().st_mode))
         with self._turn.shared():
             faiss.write_index(self.index, str(aside / "index.faiss"))
             np.save(aside / "rows.npy", np.stack([self.ids, self.documents, self.audiences]), allow_pickle=False)
             np.save(aside / "moments.npy", self.moments, allow_pickle=False)
+        as_open_as_its_folder(aside)
         for name in ("index.faiss", "rows.npy", "moments.npy"):
             _flush(aside / name)
         shutil.rmtree(place, ignore_errors=True)
