@@ -18,7 +18,7 @@ from langchain_openai import ChatOpenAI
 
 from nacre.connectors.models.api_errors import Place, bad_reply, translated
 from nacre.connectors.models.connections import pool_of_this_loop
-from nacre.connectors.models.deltas import AsTheyCome, Tidier, readable
+from nacre.connectors.models.deltas import AsTheyCome, Tidier, readable, without_odd_calls
 from nacre.connectors.models.payload import fit, has_images
 from nacre.connectors.models.providers import PROVIDERS, Provider, Quirks
 from nacre.connectors.models.stops import cut_at
@@ -148,9 +148,12 @@ class OpenAICompatibleChatModel(ChatOpenAI):
         self._check_reply(raw)
         if not raw.get("choices"):
             raise bad_reply(repr(raw), self._place)
-        result = super()._create_chat_result(response, generation_info)
-        for choice, generation in zip(raw["choices"], result.generations, strict=True):
+        tidy, odd = without_odd_calls(raw)
+        result = super()._create_chat_result(response if tidy == raw else tidy, generation_info)
+        for choice, calls, generation in zip(raw["choices"], odd, result.generations, strict=True):
             message = choice.get("message") or {}
+            if calls and isinstance(generation.message, AIMessage):
+                generation.message.invalid_tool_calls += calls
             self._mark(generation.message, message.get("reasoning_content") or message.get("reasoning"))
         return result
 

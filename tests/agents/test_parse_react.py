@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nacre.agents.lenient_json import read_json
-from nacre.agents.names import ToolNames
-from nacre.agents.protocol import parse_react
+from nacre.agents.output_parser import parse_react
+from nacre.agents.tool_names import ToolNames
 from nacre.agents.trajectory import from_data, to_data
 from nacre.agents.transcript import read_transcript
 

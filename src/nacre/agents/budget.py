@@ -37,11 +37,7 @@ class Budget:
         self._lock = threading.Lock()
 
     def add(self, **amounts: int) -> None:
-        """Book what was spent, here and with all parents.
-
-        Args:
-            **amounts: of "steps", "model_calls", "tool_calls", "input_tokens", "output_tokens".
-        """
+        """Book what was spent, here and with all parents."""
         with self._lock:
             for name, amount in amounts.items():
                 setattr(self, name, getattr(self, name) + amount)
@@ -49,12 +45,7 @@ class Budget:
             self.parent.add(**amounts)
 
     def book_reply(self, asked: list[BaseMessage], reply: AIMessage) -> None:
-        """Book a model call by the usage that it reports, else by an estimate.
-
-        Args:
-            asked: what the model was sent.
-            reply: what it said.
-        """
+        """Book a model call by the usage that it reports, else by an estimate."""
         usage = reply.usage_metadata
         if usage:
             self.add(model_calls=1, input_tokens=usage["input_tokens"], output_tokens=usage["output_tokens"])
@@ -67,11 +58,7 @@ class Budget:
         )
 
     def exhausted(self) -> str | None:
-        """The first limit that is used up, here or with a parent.
-
-        Returns:
-            "steps", "seconds", "tokens", or None.
-        """
+        """The first limit that is used up, here or with a parent."""
         spent = {
             "steps": self.steps,
             "seconds": time.monotonic() - self.begin,
@@ -83,11 +70,7 @@ class Budget:
         return self.parent.exhausted() if self.parent else None
 
     def seconds_left(self) -> float | None:
-        """Look how much time is left.
-
-        Returns:
-            Seconds until the nearest time limit, at least 0; None when there is none.
-        """
+        """Look how much time is left."""
         limit = self.limits["seconds"]
         own = None if limit is None else max(0.0, limit - (time.monotonic() - self.begin))
         above = self.parent.seconds_left() if self.parent else None
@@ -95,11 +78,7 @@ class Budget:
         return min(known) if known else None
 
     def data(self) -> dict[str, Any]:
-        """Draw up the account.
-
-        Returns:
-            Steps, calls, tokens, seconds, and whether tokens were estimated, as JSON data.
-        """
+        """Draw up the account."""
         counted = {
             name: getattr(self, name)
             for name in ("steps", "model_calls", "tool_calls", "input_tokens", "output_tokens")

@@ -23,14 +23,7 @@ class Evidence:
         self._numbers: dict[str, int] = {}
 
     def add(self, artifact: Any) -> str | None:
-        """Number the documents that a tool gave back.
-
-        Args:
-            artifact: a tool's artifact.
-
-        Returns:
-            The documents as text, each behind its number; None when the artifact holds no documents.
-        """
+        """Number the documents that a tool gave back."""
         documents = (
             [item for item in artifact if isinstance(item, Document)] if isinstance(artifact, (list, tuple)) else []
         )
@@ -52,14 +45,7 @@ class Evidence:
         return self._numbers.get(key)
 
     def sources(self, characters: int) -> list[Source]:
-        """The documents as numbered sources.
-
-        Args:
-            characters: how long their texts may be together; the earliest are kept.
-
-        Returns:
-            Sources, the last perhaps shortened.
-        """
+        """The documents as numbered sources."""
         found: list[Source] = []
         for n, document in enumerate(self.documents, 1):
             text = document.page_content[:characters]
@@ -74,14 +60,7 @@ class Evidence:
         return range(1, len(self.documents) + 1) if self.documents else None
 
     def cited(self, reply: AIMessage) -> AIMessage:
-        """Resolve the citations of an answer; without any sources the answer is left as it is.
-
-        Args:
-            reply: the answer.
-
-        Returns:
-            The answer without marks that point nowhere, with `citations` in its metadata.
-        """
+        """Resolve the citations of an answer; without any sources the answer is left as it is."""
         if self.numbers is None:
             return reply
         markers = DeadMarkers(self.numbers)

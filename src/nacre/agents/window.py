@@ -45,28 +45,13 @@ class Turn:
 
 
 def estimate_tokens(text: str) -> int:
-    """A cautious estimate of a text's tokens, without a tokeniser.
-
-    Args:
-        text: any text.
-
-    Returns:
-        One for four Latin characters, one for each wide (Chinese, Japanese, Korean) character.
-    """
+    """A cautious estimate of a text's tokens, without a tokeniser."""
     wide = len(_WIDE.findall(text))
     return wide + (len(text) - wide + 3) // 4
 
 
 def clip(text: str, limit: int) -> str:
-    """Keep a text's beginning and end.
-
-    Args:
-        text: any text.
-        limit: characters to keep, at least 40.
-
-    Returns:
-        The text, with a note of how much was left out when it was longer.
-    """
+    """Keep a text's beginning and end."""
     if len(text) <= limit:
         return text
     head = limit * 3 // 4
@@ -77,15 +62,7 @@ def clip(text: str, limit: int) -> str:
 
 
 def fit(turns: Sequence[Turn], tokens: int) -> tuple[list[Turn], int]:
-    """Choose what of the run the model is shown.
-
-    Args:
-        turns: the whole run.
-        tokens: how many tokens it may take.
-
-    Returns:
-        The newest turns, older ones with clipped observations; and how many of the oldest were left out.
-    """
+    """Choose what of the run the model is shown."""
     kept: list[Turn] = []
     left = tokens
     for age, turn in enumerate(reversed(turns[-MOST_TURNS:])):
