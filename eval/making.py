@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 from nacre import prompts
 from nacre.errors import EvaluationError
-from nacre.eval.judge import last_object
 from nacre.eval.metrics import contains, tokens
 from nacre.grounding.expectation import Kind, candidates
 from nacre.language import language_of, tr
 from nacre.messages import text_of
+from nacre.text.lenient_json import last_object
 from nacre.words import sentences
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from typing import Any
 
 from nacre.errors import EvaluationError
 from nacre.eval.statistics import interval
+from nacre.files import atomic_write
 from nacre.language import tr
 
 Item = dict[str, Any]
@@ -84,10 +85,7 @@ class Report:
             ("report.md", markdown_page(data)),
             ("report.html", html_page(data)),
         ):
-            # Written beside and moved, so that an interrupted run leaves no half report.
-            part = folder / f".{name}.part"
-            part.write_text(text, "utf-8")
-            part.replace(folder / name)
+            atomic_write(folder / name, text)  # an interrupted run leaves no half report
 
 
 def read_report(path: Path) -> dict[str, Any]:

@@ -22,7 +22,7 @@ FILES = sorted(
 # Lowest first. A file may import its own room and the rooms below; rooms on one level never import each other.
 LEVELS: list[set[str]] = [
     {"errors", "language"},
-    {"expect", "optional", "hygiene", "sqlite"},
+    {"expect", "optional", "hygiene", "sqlite", "text", "net", "files"},
     {"words", "messages", "prompts"},
     {"grounding", "identity", "markers"},
     {"flow", "binding", "events", "citations"},

@@ -239,6 +239,13 @@ class OpenAICompatibleChatModel(ChatOpenAI):
         client = self.root_async_client.copy(http_client=await pool_of_this_loop())
         return self.model_copy(update={"root_async_client": client, "async_client": client.chat.completions})
 
+    def without_retries(self) -> OpenAICompatibleChatModel:
+        """This model, its connections shared, with each request sent once: whoever asks for it repeats by himself."""
+        client, of_loops = self.root_client.copy(max_retries=0), self.root_async_client.copy(max_retries=0)
+        clients = {"root_client": client, "client": client.chat.completions}
+        clients |= {"root_async_client": of_loops, "async_client": of_loops.chat.completions}
+        return self.model_copy(update={"max_retries": 0, **clients})
+
     def _tidier(
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]
     ) -> Tidier | AsTheyCome:

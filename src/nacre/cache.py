@@ -18,7 +18,7 @@ from langchain_core.runnables.config import ensure_config
 from pydantic import Field, PrivateAttr
 
 from nacre.decorator import Call, ChatModelDecorator, Flow
-from nacre.identity import describe, identity
+from nacre.identity import NEVER, describe, identity
 from nacre.messages import nacre_of, text_of, with_nacre
 from nacre.sqlite import Database
 
@@ -134,6 +134,8 @@ class ResponseCache(ChatModelDecorator):
     def flow(self, messages: list[BaseMessage], **kwargs: Any) -> Flow:
         """Look up, else ask and keep."""
         key = self.key(messages, **kwargs)
+        if key is None:
+            return (yield from self.ask(messages, live=True, **kwargs))
         kept = yield from self.call(RunnableLambda(self._get), key)
         if kept is not None:
             yield Call(_replay(kept), None, live=True)
@@ -143,7 +145,7 @@ class ResponseCache(ChatModelDecorator):
             yield from self.call(RunnableLambda(self._put), (key, reply))
         return reply
 
-    def key(self, messages: list[BaseMessage], **kwargs: Any) -> str:
+    def key(self, messages: list[BaseMessage], **kwargs: Any) -> str | None:
         """The key of a request, with what the current configuration adds to it.
 
         Args:
@@ -151,13 +153,14 @@ class ResponseCache(ChatModelDecorator):
             **kwargs: the call's arguments.
 
         Returns:
-            64 hexadecimal digits.
+            64 hexadecimal digits; None when the answer depends on something that cannot be described (see
+            `nacre.identity`), and so must not be kept.
         """
         configured = ensure_config().get("configurable") or {}
         options = {name: value for name, value in configured.items() if not name.startswith(_RUN_ONLY)}
         request = [_FORM, identity(self.inner), [_said(m) for m in messages], describe(kwargs), describe(options)]
         text = json.dumps(request, sort_keys=True, ensure_ascii=True, default=repr)
-        return hashlib.sha256(text.encode()).hexdigest()
+        return None if NEVER in text else hashlib.sha256(text.encode()).hexdigest()
 
     def _get(self, key: str) -> AIMessage | None:
         try:

@@ -7,9 +7,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from nacre.agents.lenient_json import read_arguments, read_json
 from nacre.agents.names import FINISH, ToolNames, fold
 from nacre.agents.trajectory import ActionInput
+from nacre.text.lenient_json import read_arguments, read_json
 
 Call = tuple[str, ActionInput | None]
 

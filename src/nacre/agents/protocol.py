@@ -13,10 +13,10 @@ from typing import Any
 
 from nacre.agents.calls import Call, answer_text, read_call, read_input, read_object, read_tagged, unfence, unquote
 from nacre.agents.labels import Kind, Label, inline_labels, line_labels, unmark
-from nacre.agents.lenient_json import read_json
 from nacre.agents.names import FINISH, NOTHING, ToolNames, fold
 from nacre.agents.trajectory import ActionInput, Step
 from nacre.expect import expect
+from nacre.text.lenient_json import read_json
 
 _THINK = ("think", "thinking", "reasoning", "thought_process", "scratchpad")
 THINK_PAIRS = [(f"<{name}>", f"</{name}>") for name in _THINK] + [

@@ -315,16 +315,11 @@ def revoke_key(
 
 
 def _settings(config: Path | None, kb: Path | None, **given: object) -> Settings:
+    from nacre.retrieval.existing import there
     from nacre.server.settings import read_settings
 
     if config is None and kb is None and Path("nacre.yaml").exists():
         config = Path("nacre.yaml")
     settings = read_settings(config, kb=kb, **given)
-    if not (settings.kb / "manifest.json").exists():
-        raise UsageError(
-            tr(
-                f"There is no knowledge base in {settings.kb}. Make one: nacre sync FOLDER --kb {settings.kb}",
-                f"{settings.kb} 中没有知识库。请先创建：nacre sync 文件夹 --kb {settings.kb}",
-            )
-        )
+    there(settings.kb)
     return settings

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import hmac
-import ipaddress
 import json
 import math
 import os
@@ -20,6 +19,7 @@ from typing import Any
 
 from nacre.errors import NacreError, UsageError
 from nacre.language import tr
+from nacre.net import is_loopback
 from nacre.reasoning.interpreter import CodeInterpreter
 from nacre.reasoning.sandbox.limits import LEVELS
 
@@ -42,7 +42,7 @@ class InterpreterServer(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(self, address: tuple[str, int], interpreter: CodeInterpreter, key: str = "") -> None:
-        if not key and not _is_loopback(address[0]):
+        if not key and not is_loopback(address[0]):
             raise UsageError(
                 tr(
                     f"Others can reach {address[0]}: set NACRE_INTERPRETER_KEY, or listen on 127.0.0.1.",
@@ -97,13 +97,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """Programs and addresses are nobody's business: nothing is logged."""
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def main(arguments: list[str] | None = None) -> int:

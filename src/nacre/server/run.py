@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
 import sys
 
@@ -12,6 +11,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from nacre.errors import UsageError
 from nacre.language import tr
+from nacre.net import is_loopback
 from nacre.server.app import create_app
 from nacre.server.keys import Keys
 from nacre.server.settings import Settings
@@ -117,21 +117,6 @@ def refuse_open_door(settings: Settings) -> None:
                 f"他人可以访问 {host}，但尚无 API 密钥。请先创建：nacre keys add 名称 --kb {settings.kb}",
             )
         )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address is only this machine's.
-
-    Args:
-        host: a name or an address.
-
-    Returns:
-        False for names other than localhost: what they point to can change.
-    """
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _log_to_stderr() -> None:
