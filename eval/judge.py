@@ -6,6 +6,7 @@ are labels, how far the judge agrees with people. A judge that fails or answers 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
