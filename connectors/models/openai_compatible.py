@@ -22,9 +22,10 @@ from nacre.connectors.models.deltas import AsTheyCome, Tidier, readable
 from nacre.connectors.models.payload import fit, has_images
 from nacre.connectors.models.providers import PROVIDERS, Provider, Quirks
 from nacre.connectors.models.stops import cut_at
-from nacre.connectors.models.usage import estimate_tokens, estimate_usage
+from nacre.connectors.models.usage import estimate_usage
 from nacre.errors import UnsupportedInputError
 from nacre.language import tr
+from nacre.text.tokens import estimate
 
 
 class OpenAICompatibleChatModel(ChatOpenAI):
@@ -301,7 +302,7 @@ class OpenAICompatibleChatModel(ChatOpenAI):
         Returns:
             The number of tokens.
         """
-        return (self.custom_get_token_ids and len(self.custom_get_token_ids(text))) or estimate_tokens(text)
+        return (self.custom_get_token_ids and len(self.custom_get_token_ids(text))) or estimate(text)
 
     def get_num_tokens_from_messages(
         self, messages: Sequence[BaseMessage], tools: Sequence[Any] | None = None, **kwargs: Any

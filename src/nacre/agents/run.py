@@ -25,12 +25,13 @@ from nacre.agents.protocol import parse_react, strip_reasoning
 from nacre.agents.speech import Speech, choose, example_call, shown
 from nacre.agents.toolbox import Outcome, ToolRun
 from nacre.agents.trajectory import Step, Trajectory, input_text, to_data
-from nacre.agents.window import Turn, clip, estimate_tokens, fit
+from nacre.agents.window import Turn, clip, fit
 from nacre.errors import ToolError
 from nacre.flow import Call, Flow
 from nacre.hygiene import clean_text
 from nacre.language import language_of, tr
 from nacre.messages import last_user_text, nacre_of, render_sources, replace_last_user, text_of, with_nacre, with_text
+from nacre.text.tokens import estimate, estimate_messages
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -102,11 +103,7 @@ class AgentRun:
         self.budget = Budget(agent.max_steps, agent.max_seconds, agent.max_tokens, CURRENT.get())
         self.turns = [Turn((step,)) for step in trajectory if step.action is not None]
         self.budget.steps = len(self.turns)
-        self.fixed = (
-            INSTRUCTION
-            + estimate_tokens(agent.toolbox.describe())
-            + sum(estimate_tokens(text_of(message)) for message in messages)
-        )
+        self.fixed = INSTRUCTION + estimate(agent.toolbox.describe()) + estimate_messages(messages)
         self.evidence = Evidence()
         self.sourced: list[Step] = []
         self.taken = {self._key(step): step for turn in self.turns for step in turn.steps}

@@ -18,7 +18,8 @@ from nacre.hygiene import clean_text
 from nacre.language import Language, language_of
 from nacre.markers import DeadMarkers, LiveMarkers, as_nacre_provider
 from nacre.messages import Source, last_user_text, nacre_of, render_sources, replace_last_user, text_of, with_nacre
-from nacre.retrieval.packing import estimate_tokens, pack
+from nacre.retrieval.packing import pack
+from nacre.text.tokens import estimate_messages
 
 MIN_RELEVANCE = 0.05  # hardly a right answer falls below (bench/relevance_weights.py)
 _PLACE = ("uri", "title", "heading", "page", "start", "end", "chunk_id", "document_id", "version", "score", "relevance")
@@ -97,7 +98,7 @@ class RetrievalAugmented(ChatModelDecorator):
         window = (self.profile or {}).get("max_input_tokens")
         if not window:
             return 6000
-        history = sum(estimate_tokens(text_of(message)) for message in messages)
+        history = estimate_messages(messages)
         return max(200, min(window // 2, window - history - 1000))
 
     def _cited(
