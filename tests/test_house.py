@@ -21,8 +21,9 @@ FILES = sorted(
 
 # Lowest first. A file may import its own room and the rooms below; rooms on one level never import each other.
 LEVELS: list[set[str]] = [
+    {"text"},
     {"errors", "language"},
-    {"expect", "optional", "hygiene", "sqlite", "text", "net", "files"},
+    {"expect", "optional", "hygiene", "sqlite", "net", "files"},
     {"words", "messages", "prompts"},
     {"grounding", "identity", "markers"},
     {"flow", "binding", "events", "citations"},

@@ -21,6 +21,7 @@ from nacre.decorator import Call, ChatModelDecorator, Flow
 from nacre.identity import NEVER, describe, identity
 from nacre.messages import nacre_of, text_of, with_nacre
 from nacre.sqlite import Database
+from nacre.text.han import HAN
 
 _log = logging.getLogger(__name__)
 _SCHEMA = "create table if not exists replies (key text primary key, at real not null, message text not null)"
@@ -29,7 +30,7 @@ _FORM = 1
 # Settings of LangGraph that name a run and say nothing about its answer.
 _RUN_ONLY = ("__", "checkpoint", "thread_id")
 _CUT_SHORT = frozenset({"length", "max_tokens", "content_filter", "error", "insufficient_system_resource"})
-_PIECE = re.compile(r"[\u3400-\u9fff]|[^\s\u3400-\u9fff]+\s*|\s+")
+_PIECE = re.compile(rf"[{HAN}]|[^\s{HAN}]+\s*|\s+")
 
 
 @runtime_checkable

@@ -11,6 +11,7 @@ from decimal import Decimal, InvalidOperation
 from langchain_core.messages import AIMessage, AIMessageChunk
 
 from nacre.messages import text_of
+from nacre.text.han import HAN
 
 # "Answer: 7", "**Final answer:** 7", "答案：7", at the beginning of a line. What follows the colon is taken whole.
 _MARKER = re.compile(
@@ -22,7 +23,7 @@ _NUMBER = re.compile(r"-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:e[+-]?\d+)?")
 _SCALES = {"万": Decimal(10_000), "亿": Decimal(100_000_000)}
 # An answer with more words than this is a text that happens to hold a number.
 _SHORT = 6
-_WORD = re.compile(r"[\u3400-\u9fff]|[^\W\d_]+")
+_WORD = re.compile(rf"[{HAN}]|[^\W\d_]+")
 
 
 def split_answer(text: str) -> tuple[str, str]:

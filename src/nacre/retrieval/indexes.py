@@ -83,10 +83,10 @@ class Indexes:
         """Whether the word index on disk lacks something that the catalog has."""
         return self.words.now.generation != self.catalog.generation
 
-    @property
-    def generation(self) -> int:
-        """The catalog's generation that searches see."""
-        return self._shown.words.generation
+    def stand(self) -> tuple[int, int]:
+        """The generations of the catalog, whose rights and texts hold, and of what is searched, which may lag behind."""
+        self.refresh()
+        return self.catalog.generation, self._shown.words.generation
 
     @contextmanager
     def view(self) -> Iterator[View]:

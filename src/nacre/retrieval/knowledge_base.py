@@ -334,8 +334,7 @@ class KnowledgeBase:
     def identity(self) -> dict[str, Any]:
         """What answers from here depend on; a cache that keys on it forgets them with the next change."""
         embedder = (self.manifest.embedder or {}).get("id")
-        self._indexes.refresh()
-        place, stand = str(self.folder.resolve()), (self._catalog.generation, self._indexes.generation)  # it may lag
+        place, stand = str(self.folder.resolve()), self._indexes.stand()
         return {"folder": place, "generation": stand, "embedder": embedder, **self.settings}
 
     @property

@@ -19,10 +19,11 @@ from typing import Any
 
 from nacre.retrieval.filters import Filter
 from nacre.retrieval.fusion import Arm
+from nacre.text.han import IDEOGRAPHS
 from nacre.words import words
 
 _WORDS_AT_MOST = 256  # different words of a query; longer queries keep their first
-_HAN_RUN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]{2,}")
+_HAN_RUN = re.compile(rf"[{IDEOGRAPHS}]{{2,}}")
 # Questions are full of words that statements do without, so their rarity in the base says nothing. They count half.
 _FUNCTION_WORDS = """
 a an and are as at be been but by for from had has have in is it its of on or that the their thes this those to was were
