@@ -12,6 +12,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 
 from nacre.messages import text_of
 from nacre.text.han import HAN
+from nacre.text.numbers import NUMBER, digits
 
 # "Answer: 7", "**Final answer:** 7", "答案：7", at the beginning of a line. What follows the colon is taken whole.
 _MARKER = re.compile(
@@ -19,7 +20,7 @@ _MARKER = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _TAIL = re.compile(r"[\s*]+\Z")
-_NUMBER = re.compile(r"-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:e[+-]?\d+)?")
+_NUMBER = re.compile(rf"-?{NUMBER}(?:e[+-]?\d+)?")
 _SCALES = {"万": Decimal(10_000), "亿": Decimal(100_000_000)}
 # An answer with more words than this is a text that happens to hold a number.
 _SHORT = 6
@@ -121,7 +122,7 @@ def reply_key(reply: AIMessage) -> str:
 def _number_key(match: re.Match[str], plain: str) -> str:
     after = plain[match.end() :].lstrip()
     try:
-        value = Decimal(match[0].replace(",", "")) * _SCALES.get(after[:1], Decimal(1))
+        value = Decimal(digits(match[0])) * _SCALES.get(after[:1], Decimal(1))
     except InvalidOperation:
         return plain
     key = "0" if not value else format(value.normalize(), "f")

@@ -13,8 +13,9 @@ from typing import Any
 
 from nacre.language import Language
 from nacre.reasoning.interpreter import Execution
+from nacre.text.numbers import NUMBER, close, digits, rounds_to
 
-_NUMBER = re.compile(r"-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?")
+_NUMBER = re.compile(rf"-?{NUMBER}")
 _SEQUENCE = (list, tuple, set, frozenset)
 _MOST_DIGITS = 12
 
@@ -37,8 +38,8 @@ def result_of(execution: Execution) -> Any:
 
 
 def _as_number(text: str) -> int | float:
-    digits = text.replace(",", "")
-    return float(digits) if "." in digits or len(digits) > 4000 else int(digits)
+    plain = digits(text)
+    return float(plain) if "." in plain or len(plain) > 4000 else int(plain)
 
 
 def plain(value: Any) -> Any:
@@ -112,7 +113,7 @@ def same(left: Any, right: Any) -> bool:
         return len(left) == len(right) and all(same(a, b) for a, b in zip(left, right, strict=True))
     first, second = _float(left), _float(right)
     if not math.isnan(first) and not math.isnan(second):
-        return math.isclose(first, second, rel_tol=1e-6, abs_tol=1e-9)
+        return close(first, second)
     return str(left).strip().casefold() == str(right).strip().casefold()
 
 
@@ -172,14 +173,7 @@ def sayings(text: str, value: Any) -> list[str]:
     if math.isnan(number):
         at = text.casefold().find(said := str(value).strip().casefold())
         return [text[at : at + len(said)]] if said and at >= 0 else []
-    return list(dict.fromkeys(said for said in _NUMBER.findall(text) if _rounds_to(number, said)))
-
-
-def _rounds_to(number: float, said: str) -> bool:
-    digits = said.replace(",", "")
-    decimals = len(digits.partition(".")[2])
-    error = abs(number - float(digits))
-    return error <= 1e-9 * max(1.0, abs(number)) or (error <= 0.5 * 10.0**-decimals and error <= 0.01 * abs(number))
+    return list(dict.fromkeys(said for said in _NUMBER.findall(text) if rounds_to(number, said)))
 
 
 def _single(value: Any) -> Any:

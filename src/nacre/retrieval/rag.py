@@ -19,6 +19,7 @@ from nacre.language import Language, language_of
 from nacre.markers import DeadMarkers, LiveMarkers, as_nacre_provider
 from nacre.messages import Source, last_user_text, nacre_of, render_sources, replace_last_user, text_of, with_nacre
 from nacre.retrieval.packing import pack
+from nacre.text.titles import title_of
 from nacre.text.tokens import estimate_messages
 
 MIN_RELEVANCE = 0.05  # hardly a right answer falls below (bench/relevance_weights.py)
@@ -71,7 +72,7 @@ class RetrievalAugmented(ChatModelDecorator):
         kept, dropped = pack(found, self._budget(messages))
         if not kept or self._irrelevant(found):
             return with_nacre(AIMessage(refusal(language)), abstained=True, citations=[], hits=[])
-        sources = [Source(n, document.page_content, _title(document)) for n, document in enumerate(kept, 1)]
+        sources = [Source(n, document.page_content, title_of(document.metadata)) for n, document in enumerate(kept, 1)]
         asked = prompts.load(self.prompt, language).render(sources=render_sources(sources), question=question)
         through = None if self.strict else LiveMarkers([source.n for source in sources])
         if self.strict and self.inner_takes("min_support"):
@@ -167,12 +168,6 @@ def is_refusal(text: str, language: Language) -> bool:
     """
     said = text.strip().strip("\"'“”‘’。.! ").replace("’", "'").casefold()
     return any(said == refusal(which).strip("。.").casefold() for which in (language, "en", "zh"))
-
-
-def _title(document: Document) -> str:
-    title, heading = document.metadata.get("title", ""), list(document.metadata.get("heading") or ())
-    parts = heading if heading and heading[0] == title else [title, *heading]
-    return " › ".join(str(part) for part in parts if part)
 
 
 def _without_dead_markers(content: Any, valid: Sequence[int]) -> Any:
