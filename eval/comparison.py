@@ -8,8 +8,8 @@ from typing import Any
 
 from nacre.eval.gate import ALPHA, Change, same_corpus, what_changed
 from nacre.eval.pages import definitions, escaped, frame, one_line
+from nacre.files import atomic_write, private_folder
 from nacre.language import tr
-from nacre.private import private_folder, replace_text
 
 _HIDDEN = {"id", "question"}
 
@@ -26,8 +26,8 @@ def write_comparison(
         folder: made when missing.
     """
     private_folder(folder)
-    replace_text(folder / "compare.md", markdown(before, after, changes))
-    replace_text(folder / "compare.html", page(before, after, changes))
+    atomic_write(folder / "compare.md", markdown(before, after, changes))
+    atomic_write(folder / "compare.html", page(before, after, changes))
 
 
 def verdict(changes: Sequence[Change]) -> str:

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 from nacre import prompts
 from nacre.errors import EvaluationError
-from nacre.eval.judge import last_object
 from nacre.eval.metrics import contains, tokens
+from nacre.files import atomic_write, private_folder
 from nacre.grounding.expectation import Kind, candidates
 from nacre.language import language_of, tr
 from nacre.messages import text_of
-from nacre.private import private_folder, replace_text
 from nacre.strict_json import to_json
+from nacre.text.lenient_json import last_object
 from nacre.words import sentences
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def save_questions(made: Sequence[Made], path: Path) -> None:
         path: JSON Lines.
     """
     private_folder(path.parent)
-    replace_text(path, "".join(to_json(asdict(found), ensure_ascii=False) + "\n" for found in made))
+    atomic_write(path, "".join(to_json(asdict(found), ensure_ascii=False) + "\n" for found in made))
 
 
 def extracted(uri: str, text: str) -> Iterator[Made]:

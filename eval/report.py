@@ -12,8 +12,8 @@ from typing import Any
 
 from nacre.errors import EvaluationError
 from nacre.eval.statistics import interval
+from nacre.files import atomic_write, private_folder
 from nacre.language import tr
-from nacre.private import private_folder, replace_text
 from nacre.strict_json import to_json
 
 Item = dict[str, Any]
@@ -86,7 +86,7 @@ class Report:
             ("report.md", markdown_page(data)),
             ("report.html", html_page(data)),
         ):
-            replace_text(folder / name, text)  # so that an interrupted run leaves no half report
+            atomic_write(folder / name, text)  # an interrupted run leaves no half report
 
 
 def read_report(path: Path) -> dict[str, Any]:

@@ -21,9 +21,10 @@ FILES = sorted(
 
 # Lowest first. A file may import its own room and the rooms below; rooms on one level never import each other.
 LEVELS: list[set[str]] = [
+    {"text"},
     {"hygiene", "framing"},
     {"errors", "language"},
-    {"expect", "optional", "strict_json", "child_process", "confinement", "private"},
+    {"expect", "optional", "strict_json", "child_process", "confinement", "net", "files"},
     {"sqlite"},
     {"words", "messages", "prompts"},
     {"grounding", "identity", "markers"},

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from nacre import KnowledgeBase
-from nacre.private import private_folder, replace_text, wide
+from nacre.files import atomic_write, private_folder, wide
 from nacre.retrieval.copying import copied
 from nacre.retrieval.source import TextSource
 from nacre.sqlite import Database
@@ -88,10 +88,10 @@ def test_databases_and_replaced_files_are_private(tmp_path):
     base = Database(tmp_path / "a" / "b.sqlite", "create table if not exists t (x);")
     base.write([("insert into t values (1)", ())])
     assert {path.name for path in (tmp_path / "a").iterdir()} == {"b.sqlite", "b.sqlite-wal", "b.sqlite-shm"}
-    replace_text(tmp_path / "a" / "c.json", "1")
+    atomic_write(tmp_path / "a" / "c.json", "1")
     assert open_ones(tmp_path) == []
     (tmp_path / "a" / "c.json").chmod(0o640)
-    replace_text(tmp_path / "a" / "c.json", "2")
+    atomic_write(tmp_path / "a" / "c.json", "2")
     assert mode(tmp_path / "a" / "c.json") == 0o640 and (tmp_path / "a" / "c.json").read_text() == "2"
     base.close()
 

@@ -126,8 +126,7 @@ def _service(name: str) -> tuple[Provider, str] | None:
 def _hosted(provider: Provider, rest: str, spec: str, kwargs: dict[str, Any]) -> Embeddings:
     from nacre.optional import need
 
-    model, at, url = rest.rpartition("@http")
-    model, base_url = (model, f"http{url}") if at else (rest, provider.url())
+    model, base_url = provider.read(rest)
     settings = dict(kwargs)
     base_url = settings.pop("base_url", None) or base_url
     api_key = settings.pop("api_key", None) or provider.key()

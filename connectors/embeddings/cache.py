@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nacre.errors import ModelError
+from nacre.files import atomic_write
 from nacre.language import tr
 
 if TYPE_CHECKING:
@@ -83,10 +84,7 @@ def write_whole(path: Path, text: str) -> None:
     """
     with _writing(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(name).replace(path)
+        atomic_write(path, text)
 
 
 def write_first(path: Path, text: str) -> None:

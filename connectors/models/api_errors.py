@@ -23,6 +23,7 @@ from nacre.errors import (
     UnsupportedParameterError,
 )
 from nacre.language import tr
+from nacre.net import seconds_to_wait
 
 # The HTTP libraries under openai 2 and 3; their errors come out of a stream unwrapped. Named, never imported.
 _TRANSPORTS = {"httpx", "httpcore", "httpx2", "httpcore2", "anyio", "ssl"}
@@ -216,7 +217,7 @@ def _key_refused(said: str, place: Place) -> MissingKeyError:
 
 
 def _busy(error: openai.APIStatusError, said: str, place: Place) -> ModelUnavailableError:
-    wait = _seconds(error.response.headers.get("retry-after"))
+    wait = seconds_to_wait(error.response.headers.get("retry-after"))
     later_en = f" Try again in {wait:g} s." if wait else " Try again later, or name another model."
     later_zh = f" 请在 {wait:g} 秒后重试。" if wait else " 请稍后重试，或换一个模型。"
     return ModelUnavailableError(
@@ -302,10 +303,3 @@ def _quote(error: Exception) -> str:
     text = " ".join(str(said or getattr(error, "message", "") or error).split())
     text = text[:_LONGEST_QUOTE].rstrip(" .。")
     return f"{text}." if text else ""
-
-
-def _seconds(header: str | None) -> float | None:
-    try:
-        return max(0.0, float(header)) if header else None
-    except ValueError:
-        return None

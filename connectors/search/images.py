@@ -10,8 +10,8 @@ from pathlib import Path
 from nacre.connectors.safe_http import fetch
 from nacre.connectors.search.results import post_json
 from nacre.errors import ToolError
+from nacre.files import private_file, private_folder
 from nacre.language import tr
-from nacre.private import private_file, private_folder
 
 _KINDS = {b"\x89PNG": "png", b"\xff\xd8\xff": "jpg", b"RIFF": "webp", b"GIF8": "gif"}
 MAX_BYTES = 64 << 20

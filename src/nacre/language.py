@@ -10,13 +10,14 @@ from contextvars import ContextVar
 from typing import Literal
 
 from nacre.hygiene import searched
+from nacre.text.han import HAN
 
 Language = Literal["en", "zh"]
 
 asked_for: ContextVar[Language | None] = ContextVar("asked_for", default=None)
 """The language of whom this task answers, where that is not the one who runs the program: a server sets it for each request."""
 
-_HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
+_HAN = re.compile(f"[{HAN}]")
 _LATIN_WORD = re.compile(r"[A-Za-z]+")
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from nacre.errors import UsageError
+from nacre.files import private_file, private_folder
 from nacre.language import os_reason, tr
-from nacre.private import private_file, private_folder
 
 _WAIT_S = 30.0
 

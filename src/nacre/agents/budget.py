@@ -9,8 +9,8 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage
 
-from nacre.agents.window import estimate_tokens
 from nacre.messages import text_of
+from nacre.text.tokens import estimate, estimate_messages
 
 CURRENT: ContextVar[Budget | None] = ContextVar("nacre_agent_budget", default=None)
 """The budget of the run whose tool is running now: an agent called as a tool spends from it too."""
@@ -53,8 +53,8 @@ class Budget:
         self.estimated = True
         self.add(
             model_calls=1,
-            input_tokens=sum(estimate_tokens(text_of(message)) for message in asked),
-            output_tokens=estimate_tokens(text_of(reply)),
+            input_tokens=estimate_messages(asked),
+            output_tokens=estimate(text_of(reply)),
         )
 
     def exhausted(self) -> str | None:

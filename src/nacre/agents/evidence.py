@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from langchain_core.documents import Document
@@ -11,6 +10,7 @@ from langchain_core.messages import AIMessage
 from nacre.citations import cite
 from nacre.markers import DeadMarkers, as_nacre_provider
 from nacre.messages import Source, text_of, with_nacre, with_text
+from nacre.text.titles import title_of
 
 MOST = 99  # a marker has two digits
 
@@ -34,7 +34,7 @@ class Evidence:
             number = self._number(document)
             mark = f"[{number}] " if number else ""
             address = f" ({_uri(document)})" if _uri(document).startswith(("http://", "https://")) else ""
-            parts.append(f"{mark}{_title(document)}{address}\n{document.page_content}".strip())
+            parts.append(f"{mark}{title_of(document.metadata)}{address}\n{document.page_content}".strip())
         return "\n\n".join(parts)
 
     def _number(self, document: Document) -> int | None:
@@ -51,7 +51,7 @@ class Evidence:
             text = document.page_content[:characters]
             characters -= len(text)
             if text:
-                found.append(Source(n, text, _title(document), _uri(document)))
+                found.append(Source(n, text, title_of(document.metadata), _uri(document)))
         return found
 
     @property
@@ -77,11 +77,6 @@ class Evidence:
 
 def _uri(document: Document) -> str:
     return str(document.metadata.get("uri") or document.metadata.get("source") or "")
-
-
-def _title(document: Document) -> str:
-    heading: Sequence[Any] = document.metadata.get("heading") or ()
-    return " › ".join(str(part) for part in (document.metadata.get("title", ""), *heading) if part)
 
 
 def _hit(number: int, document: Document) -> dict[str, Any]:

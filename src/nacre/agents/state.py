@@ -17,10 +17,10 @@ from nacre.agents.evidence import Evidence
 from nacre.agents.facts import facts_of
 from nacre.agents.toolbox import Toolbox
 from nacre.agents.trajectory import Step, input_text
-from nacre.agents.window import Turn, clip, estimate_tokens, fit
+from nacre.agents.window import Turn, clip, fit
 from nacre.flow import Call
 from nacre.language import Language
-from nacre.messages import text_of
+from nacre.text.tokens import estimate, estimate_messages
 
 DEFAULT_WINDOW = 8192
 INSTRUCTION = 500  # tokens of the text protocol's own prompt
@@ -74,8 +74,7 @@ class RunState:
     hiding: bool = False
 
     def __post_init__(self) -> None:
-        said = sum(estimate_tokens(text_of(message)) for message in self.conversation)
-        self._fixed = INSTRUCTION + estimate_tokens(self.settings.toolbox.describe()) + said
+        self._fixed = INSTRUCTION + estimate(self.settings.toolbox.describe()) + estimate_messages(self.conversation)
 
     def visible(self) -> list[Turn]:
         """The turns that fit into the model's window beside the conversation and the reply."""

@@ -7,11 +7,11 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from nacre.agents.lenient_json import read_arguments, read_json
 from nacre.agents.tool_names import ToolNames, fold
 from nacre.agents.trajectory import ActionInput
 from nacre.agents.vocabulary import FINISH, KEYS, NOTHING
 from nacre.strict_json import to_json
+from nacre.text.lenient_json import read_arguments, read_json
 
 ToolCall = tuple[str, ActionInput | None]
 

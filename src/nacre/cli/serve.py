@@ -357,6 +357,7 @@ def open_door(kb: OptionalKb = None, config: ConfigOption = None, data: DataOpti
 
 
 def _settings(config: Path | None, kb: Path | None, **given: object) -> Settings:
+    from nacre.retrieval.existing import there
     from nacre.server.settings import read_settings
 
     found = None
@@ -364,11 +365,5 @@ def _settings(config: Path | None, kb: Path | None, **given: object) -> Settings
         config = found = Path("nacre.yaml").absolute()
         print(tr(f"Settings: {found}", f"设置：{found}"), file=sys.stderr)
     settings = read_settings(config, found=found is not None, kb=kb, **given)
-    if not (settings.kb / "manifest.json").exists():
-        raise UsageError(
-            tr(
-                f"There is no knowledge base in {settings.kb}. Make one: nacre sync FOLDER --kb {settings.kb}",
-                f"{settings.kb} 中没有知识库。请先创建：nacre sync 文件夹 --kb {settings.kb}",
-            )
-        )
+    there(settings.kb)
     return settings

@@ -11,17 +11,19 @@ from decimal import Decimal, InvalidOperation
 from langchain_core.messages import AIMessage, AIMessageChunk
 
 from nacre.messages import text_of
+from nacre.text.han import HAN
+from nacre.text.numbers import NUMBER, digits
 
 # "Answer: 7", "**Final answer:** 7", "答案：7", at the beginning of a line. What follows the colon is taken whole.
 _MARKER = re.compile(
     r"^[ \t>#*-]*+(?:(?:so |thus |therefore,? )?(?:the )?(?:final )?answer(?: is)?|(?:所以|因此)?[，, ]*(?:最终|最后的?)?答案(?:是|为)?)[ \t*]*[:：][\s*]*",
     re.IGNORECASE | re.MULTILINE,
 )
-_NUMBER = re.compile(r"-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:e[+-]?\d+)?")
+_NUMBER = re.compile(rf"-?{NUMBER}(?:e[+-]?\d+)?")
 _SCALES = {"万": Decimal(10_000), "亿": Decimal(100_000_000)}
 # An answer with more words than this is a text that happens to hold a number.
 _SHORT = 6
-_WORD = re.compile(r"[\u3400-\u9fff]|[^\W\d_]+")
+_WORD = re.compile(rf"[{HAN}]|[^\W\d_]+")
 
 
 def split_answer(text: str) -> tuple[str, str]:
@@ -127,7 +129,7 @@ def reply_key(reply: AIMessage) -> str:
 def _number_key(match: re.Match[str], plain: str) -> str:
     after = plain[match.end() :].lstrip()
     try:
-        value = Decimal(match[0].replace(",", "")) * _SCALES.get(after[:1], Decimal(1))
+        value = Decimal(digits(match[0])) * _SCALES.get(after[:1], Decimal(1))
     except InvalidOperation:
         return plain
     key = "0" if not value else format(value.normalize(), "f")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nacre.private import private_file, private_folder
+from nacre.files import private_file, private_folder
 from nacre.retrieval import manifest as manifests
 from nacre.retrieval.database import NAME as CATALOG
 from nacre.retrieval.knowledge_base import KnowledgeBase

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from nacre.errors import DamagedError, KnowledgeBaseError, LockedError
+from nacre.files import private_file
 from nacre.language import tr
-from nacre.private import private_file
 from nacre.retrieval.access import not_writable, writable
 
 NAME = "catalog.sqlite"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +10,11 @@ from numpy.typing import NDArray
 
 from nacre.errors import EmbedderMismatchError, ModelError
 from nacre.language import tr
+from nacre.text import tokens
 
 if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
 
-_WORD_PIECE = re.compile(r"[^\W\d_]{1,4}|\d{1,3}|[^\w\s]|_", re.ASCII)
-_PIECE = re.compile(rf"{_WORD_PIECE.pattern}|[^\s\x00-\x7f]")
 _UNKNOWN_LIMIT = 512  # tokens; what most encoders and all embedding services take at least
 _LONGEST_TOKEN = 32  # characters, spaces before it included; nearly all are far shorter
 _PROBE = "nacre 螺钿"
@@ -66,7 +64,8 @@ class Encoder:
         Returns:
             How many, an estimate on the high side where the embedder does not tell.
         """
-        return len(self.token_offsets(text))
+        told = getattr(self.embeddings, "token_offsets", None)
+        return len(told(text)) if told else tokens.estimate(text)
 
     def token_offsets(self, text: str) -> Sequence[tuple[int, int]]:
         """Where the tokens of a text stand.
@@ -77,8 +76,8 @@ class Encoder:
         Returns:
             (start, end) in characters for each token.
         """
-        offsets = getattr(self.embeddings, "token_offsets", None)
-        return offsets(text) if offsets else estimated_offsets(text)
+        told = getattr(self.embeddings, "token_offsets", None)
+        return told(text) if told else tokens.offsets(text)
 
     def coverage(self, text: str) -> float | None:
         """How far the embedder understands the language of a text.
@@ -164,18 +163,6 @@ def _bad_vectors(name: object) -> ModelError:
     )
 
 
-def estimated_offsets(text: str) -> list[tuple[int, int]]:
-    """Tokens where no tokeniser is known: four letters, three digits, one sign or one Chinese character each.
-
-    Args:
-        text: any text.
-
-    Returns:
-        (start, end) in characters for each.
-    """
-    return [found.span() for found in _PIECE.finditer(text)]
-
-
 class PlainTokeniser:
     """The estimate alone, for a folder of words only."""
 
@@ -190,7 +177,7 @@ class PlainTokeniser:
         Returns:
             An estimate on the high side.
         """
-        return len(estimated_offsets(text))
+        return tokens.estimate(text)
 
     def token_offsets(self, text: str) -> Sequence[tuple[int, int]]:
         """Where the tokens stand.
@@ -201,4 +188,4 @@ class PlainTokeniser:
         Returns:
             (start, end) in characters for each.
         """
-        return estimated_offsets(text)
+        return tokens.offsets(text)

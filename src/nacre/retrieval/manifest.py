@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from nacre.errors import DamagedError, EmbedderMismatchError, FormatError
+from nacre.files import atomic_write
 from nacre.language import tr
-from nacre.private import replace_text
 
 FORMAT = 1
 NAME = "manifest.json"
@@ -105,21 +104,7 @@ def write(folder: Path, manifest: Manifest) -> None:
         folder: the knowledge base.
         manifest: its settings.
     """
-    replace_text(folder / NAME, manifest.to_json())
-    sync_folder(folder)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make renames in a folder durable.
-
-    Args:
-        folder: any folder.
-    """
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    atomic_write(folder / NAME, manifest.to_json())
 
 
 def check_embedder(folder: Path, made_with: dict[str, Any] | None, given: dict[str, Any] | None) -> None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from nacre.errors import DamagedError, KnowledgeBaseError, UsageError
 from nacre.expect import expect
+from nacre.files import private_folder
 from nacre.language import os_reason, tr
-from nacre.private import private_folder
 from nacre.retrieval import manifest as manifests
 from nacre.retrieval.catalog import Catalog
 from nacre.retrieval.database import NAME as CATALOG

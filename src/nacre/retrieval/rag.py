@@ -18,7 +18,9 @@ from nacre.hygiene import clean_text, searched
 from nacre.language import Language, language_of
 from nacre.markers import DeadMarkers, LiveMarkers, as_nacre_provider
 from nacre.messages import Source, last_user_text, nacre_of, render_sources, replace_last_user, text_of, with_nacre
-from nacre.retrieval.packing import estimate_tokens, pack
+from nacre.retrieval.packing import pack
+from nacre.text.titles import title_of
+from nacre.text.tokens import estimate_messages
 
 MIN_RELEVANCE = 0.05  # hardly a right answer falls below (bench/relevance_weights.py)
 _PLACE = ("uri", "title", "heading", "page", "start", "end", "chunk_id", "document_id", "version", "score", "relevance")
@@ -70,7 +72,7 @@ class RetrievalAugmented(ChatModelDecorator):
         kept, dropped = pack(found, self._budget(messages))
         if not kept or self._irrelevant(found):
             return with_nacre(AIMessage(refusal(language)), abstained=True, citations=[], hits=[])
-        sources = [Source(n, document.page_content, _title(document)) for n, document in enumerate(kept, 1)]
+        sources = [Source(n, document.page_content, title_of(document.metadata)) for n, document in enumerate(kept, 1)]
         asked = prompts.load(self.prompt, language).render(sources=render_sources(sources), question=question)
         through = None if self.strict else LiveMarkers([source.n for source in sources])
         if self.strict and self.inner_takes("min_support"):
@@ -97,7 +99,7 @@ class RetrievalAugmented(ChatModelDecorator):
         window = (self.profile or {}).get("max_input_tokens")
         if not window:
             return 6000
-        history = sum(estimate_tokens(text_of(message)) for message in messages)
+        history = estimate_messages(messages)
         return max(200, min(window // 2, window - history - 1000))
 
     def _cited(
@@ -166,12 +168,6 @@ def is_refusal(text: str, language: Language) -> bool:
     """
     said = text.strip().strip("\"'“”‘’。.! ").replace("’", "'").casefold()
     return any(said == refusal(which).strip("。.").casefold() for which in (language, "en", "zh"))
-
-
-def _title(document: Document) -> str:
-    title, heading = document.metadata.get("title", ""), list(document.metadata.get("heading") or ())
-    parts = heading if heading and heading[0] == title else [title, *heading]
-    return " › ".join(str(part) for part in parts if part)
 
 
 def _without_dead_markers(content: Any, valid: Sequence[int]) -> Any:

@@ -13,13 +13,14 @@ import re
 from dataclasses import dataclass
 
 from nacre.grounding.stopwords import stopwords
+from nacre.text.han import HAN
 from nacre.words import words
 
 WEIGHTS = {"reached": 5.87, "said": 7.07, "nearness": 0.42, "coverage": -1.48, "chinese": 1.45}
 CONSTANT = -7.58
 # With fewer chunks rarity means nothing, and a model that is given six of them has seen much of the base itself.
 LEAST_CHUNKS = 20
-_HAN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]{2,}")
+_HAN = re.compile(rf"[{HAN}]{{2,}}")
 _MOST = 256  # words of a query, of which each is compared with each
 
 

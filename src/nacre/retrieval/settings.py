@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from nacre.errors import KnowledgeBaseError
+from nacre.files import atomic_write
 from nacre.language import tr
-from nacre.private import replace_text
 
 NAME = "settings.json"
 AUTO = "auto"  # the rule that comes along: as if the setting were left out
@@ -97,7 +97,7 @@ def save_settings(folder: Path, settings: Mapping[str, Any]) -> None:
             raise KnowledgeBaseError(tr(f"{path}: {reason}", f"{path}：{reason}"), path=str(path))
     kept = {name: value for name, value in {**load_settings(folder), **settings}.items() if value != AUTO}
     try:
-        replace_text(path, json.dumps(kept, indent=2) + "\n")
+        atomic_write(path, json.dumps(kept, indent=2) + "\n")
     except OSError as error:
         raise KnowledgeBaseError(
             tr(

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from nacre.language import tr
+from nacre.net import is_loopback
 from nacre.server.problems import Problem
-from nacre.server.protocol import is_loopback
 
 if TYPE_CHECKING:
     from nacre.server.settings import ServerSettings

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, cast
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from nacre.net import is_loopback
+
 if TYPE_CHECKING:
     from nacre.server.settings import ServerSettings
 
@@ -135,15 +137,6 @@ def protocol(server: ServerSettings) -> type[PatientProtocol]:
     """The protocol as the settings want it."""
     chosen: dict[str, Any] = {"patience_s": server.patience_s, "per_address": server.max_per_address}
     return type("Protocol", (PatientProtocol,), chosen)
-
-
-def is_loopback(host: object) -> bool:
-    """Whether an address is only this machine's; False for names other than localhost: what they point to can change."""
-    try:
-        found = ipaddress.ip_address(str(host))
-    except ValueError:
-        return host == "localhost"
-    return (getattr(found, "ipv4_mapped", None) or found).is_loopback
 
 
 def _address(client: tuple[str, int] | None) -> str:

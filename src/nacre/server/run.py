@@ -9,10 +9,11 @@ import uvicorn
 
 from nacre.errors import UsageError
 from nacre.language import tr
+from nacre.net import is_loopback
 from nacre.server.app import create_app
 from nacre.server.keys import Keys
 from nacre.server.protocol import PatientProtocol as PatientProtocol
-from nacre.server.protocol import is_loopback, protocol
+from nacre.server.protocol import protocol
 from nacre.server.settings import Settings
 from nacre.server.state import State
 

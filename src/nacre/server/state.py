@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nacre.errors import NacreError
-from nacre.private import private_folder
+from nacre.files import private_folder
+from nacre.net import is_loopback
 from nacre.server.bases import Bases
 from nacre.server.ingestion import Ingestion
 from nacre.server.keys import Asker, Keys
 from nacre.server.limits import Limits
 from nacre.server.metrics import Metrics
-from nacre.server.protocol import is_loopback
 from nacre.server.records import Records
 from nacre.server.served import Served
 from nacre.server.settings import OidcSettings, ServerSettings, Settings

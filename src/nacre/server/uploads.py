@@ -12,8 +12,8 @@ from fastapi import APIRouter, Form, Request, UploadFile
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse, Response
 
+from nacre.files import private_folder, private_opener
 from nacre.hygiene import clean_text
-from nacre.private import private_folder, private_opener
 from nacre.server import quotas
 from nacre.server.context import asker_of, state_of
 from nacre.server.filing import take_out

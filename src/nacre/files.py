@@ -1,4 +1,4 @@
-"""Folders and files that hold what people wrote or asked: made for their user alone, whatever the umask.
+"""Folders and files that hold what people wrote or asked: made for their user alone, and written wholly or not at all.
 
 What is there already keeps its mode: who opens a folder to a group has decided so, and what is made in it later follows.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -37,17 +38,31 @@ def private_opener(path: str, flags: int) -> int:
     return os.open(path, flags, _FILE)
 
 
-def replace_text(path: Path, text: str) -> None:
-    """Write a whole file so that a crash leaves the old one or the new one; the new one is as open as the old."""
-    new = path.with_name(path.name + ".new")
-    new.unlink(missing_ok=True)
-    with open(new, "x", encoding="utf-8", opener=private_opener) as file:  # Path.open takes no opener
-        with contextlib.suppress(OSError):
-            new.chmod(stat.S_IMODE(path.stat().st_mode))
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
+def atomic_write(path: Path, content: str | bytes) -> None:
+    """Write a whole file so that readers and crashes see the old one or the new one; the new one is as open as the old."""
+    data = content.encode("utf-8") if isinstance(content, str) else content
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE), "wb") as file:
+            with contextlib.suppress(OSError):
+                part.chmod(stat.S_IMODE(path.stat().st_mode))
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def as_open_as_its_folder(folder: Path) -> None:
