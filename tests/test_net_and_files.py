@@ -48,11 +48,13 @@ def test_loopback(host: str, own: bool) -> None:
     assert is_loopback(host) is own
 
 
-def test_a_file_is_replaced_whole_and_private_where_asked(tmp_path: Path) -> None:
+def test_a_file_is_replaced_whole_private_at_first_and_as_open_as_it_was_later(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
-    path.write_text("old")
-    atomic_write(path, "新", mode=0o600)
+    atomic_write(path, "新")
     assert path.read_text("utf-8") == "新" and stat.S_IMODE(path.stat().st_mode) == 0o600
+    path.chmod(0o640)
+    atomic_write(path, "newer")
+    assert path.read_text("utf-8") == "newer" and stat.S_IMODE(path.stat().st_mode) == 0o640
     atomic_write(path, b"\x00")
     assert path.read_bytes() == b"\x00" and list(tmp_path.iterdir()) == [path]
 
