@@ -27,7 +27,7 @@ import numpy as np
 
 from nacre.retrieval.knowledge_base import KnowledgeBase
 from nacre.retrieval.source import TextSource
-from nacre.words import words
+from nacre.text.words import words
 
 COUNT = 60
 

@@ -27,8 +27,8 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
 from nacre import KnowledgeBase
-from nacre.messages import last_user_text
 from nacre.retrieval.source import TextSource
+from nacre.text.messages import last_user_text
 
 _PIECE = re.compile(rb"q(\d+)at(\d+)z")
 _NUMBER = re.compile(r"number (\d+)\?")

@@ -16,7 +16,7 @@ from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 from nacre.connectors.public_addresses import is_public
 from nacre.connectors.timed_http import Link, look_up
 from nacre.errors import SourceError
-from nacre.language import tr
+from nacre.text.language import tr
 
 AGENT = "nacre/0.1"
 _REDIRECTS = {301, 302, 303, 307, 308}

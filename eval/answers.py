@@ -14,9 +14,9 @@ from nacre.eval.metrics import contains, exact_match, token_f1
 from nacre.eval.report import Item, Report, fingerprint, percentile
 from nacre.eval.retrieval import index
 from nacre.eval.running import run_items
-from nacre.language import language_of
-from nacre.markers import MARKER
-from nacre.messages import nacre_of, text_of
+from nacre.text.language import language_of
+from nacre.text.markers import MARKER
+from nacre.text.messages import nacre_of, text_of
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel

@@ -14,8 +14,8 @@ from nacre.eval.answers import METRICS, costs, described, judge, usage
 from nacre.eval.datasets import Question, objects
 from nacre.eval.report import Item, Report, fingerprint
 from nacre.eval.running import run_items
-from nacre.language import tr
-from nacre.messages import nacre_of, text_of
+from nacre.text.language import tr
+from nacre.text.messages import nacre_of, text_of
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -93,7 +93,7 @@ def evaluate_chat(
         EvaluationError: the file is missing, or no conversation is in it.
         UsageError: there is no knowledge base in `kb`.
     """
-    from nacre.memory import ConversationMemory
+    from nacre.layers.memory import ConversationMemory
     from nacre.retrieval.existing import open_existing
     from nacre.retrieval.rag import RetrievalAugmented
     from nacre.retrieval.retriever import retriever_of

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from nacre.errors import EvaluationError
-from nacre.hygiene import clean_text
-from nacre.language import tr
+from nacre.text.hygiene import clean_text
+from nacre.text.language import tr
 
 
 @dataclass(frozen=True)

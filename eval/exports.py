@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from nacre.errors import UsageError
 from nacre.eval.answers import PLACE
-from nacre.language import tr
-from nacre.markers import MARKER
+from nacre.text.language import tr
+from nacre.text.markers import MARKER
 
 if TYPE_CHECKING:
     from nacre.retrieval.knowledge_base import KnowledgeBase

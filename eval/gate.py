@@ -8,7 +8,7 @@ from typing import Any
 
 from nacre.errors import EvaluationError
 from nacre.eval.statistics import bootstrap, paired_losses
-from nacre.language import tr
+from nacre.text.language import tr
 
 # Metrics of which less is better; they are turned round before they are compared.
 LESS_IS_BETTER = frozenset({"false_refusals", "misled"})

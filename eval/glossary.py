@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nacre.language import tr
+from nacre.text.language import tr
 
 _MEANINGS: dict[str, tuple[str, str]] = {
     "contains": ("the right answer stands in the answer", "回答中含有正确答案"),

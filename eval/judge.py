@@ -16,9 +16,9 @@ from nacre.errors import EvaluationError
 from nacre.eval.datasets import objects
 from nacre.eval.report import Item, Report
 from nacre.eval.running import run_items
-from nacre.language import language_of, tr
-from nacre.messages import Source, render_sources, text_of
+from nacre.text.language import language_of, tr
 from nacre.text.lenient_json import last_object
+from nacre.text.messages import Source, render_sources, text_of
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel

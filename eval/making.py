@@ -15,11 +15,11 @@ from nacre.errors import EvaluationError
 from nacre.eval.metrics import contains, tokens
 from nacre.files import atomic_write, private_folder
 from nacre.grounding.expectation import Kind, candidates
-from nacre.language import language_of, tr
-from nacre.messages import text_of
-from nacre.strict_json import to_json
+from nacre.text.language import language_of, tr
 from nacre.text.lenient_json import last_object
-from nacre.words import sentences
+from nacre.text.messages import text_of
+from nacre.text.strict_json import to_json
+from nacre.text.words import sentences
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nacre.eval.glossary import meaning
-from nacre.language import tr
-from nacre.strict_json import to_json
+from nacre.text.language import tr
+from nacre.text.strict_json import to_json
 
 _STYLE = """
 :root{--ink:#1c2430;--dim:#667085;--line:#e4e7ec;--bar:#2a7f8e;--bad:#b42318;--back:#fff;--card:#f8fafb}

@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING, Any
 from nacre.eval.react import read_rows
 from nacre.eval.report import Report, percentile
 from nacre.eval.running import run_items
-from nacre.messages import nacre_of, text_of
 from nacre.reasoning.extraction import fenced_blocks
 from nacre.reasoning.interpreter import CodeInterpreter
 from nacre.reasoning.sandbox.interpreter import shared_interpreter
 from nacre.reasoning.wording import brief
+from nacre.text.messages import nacre_of, text_of
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel

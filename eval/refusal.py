@@ -14,7 +14,7 @@ from nacre.eval.datasets import RobustnessRow, load_robustness
 from nacre.eval.metrics import contains
 from nacre.eval.report import Item, Report, fingerprint
 from nacre.eval.running import run_items
-from nacre.messages import nacre_of, text_of
+from nacre.text.messages import nacre_of, text_of
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel

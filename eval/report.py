@@ -13,8 +13,8 @@ from typing import Any
 from nacre.errors import EvaluationError
 from nacre.eval.statistics import interval
 from nacre.files import atomic_write, private_folder
-from nacre.language import tr
-from nacre.strict_json import to_json
+from nacre.text.language import tr
+from nacre.text.strict_json import to_json
 
 Item = dict[str, Any]
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from nacre.errors import NacreError
 from nacre.files import private_file, private_folder
-from nacre.strict_json import to_json
+from nacre.text.strict_json import to_json
 
 T = TypeVar("T")
 Item = dict[str, Any]

@@ -11,10 +11,10 @@ from nacre.eval.expected import Place, files_with, places
 from nacre.eval.metrics import contains
 from nacre.eval.ranks import Ranks, ranks_of
 from nacre.grounding.ranking import support
-from nacre.language import tr
-from nacre.messages import nacre_of, text_of
 from nacre.retrieval.packing import pack
 from nacre.retrieval.retriever import KnowledgeBaseRetriever
+from nacre.text.language import tr
+from nacre.text.messages import nacre_of, text_of
 from nacre.text.tokens import estimate
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ import yaml
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
 from nacre.errors import PromptError
-from nacre.language import Language, tr
+from nacre.text.language import Language, tr
 
 _ID = re.compile(r"[a-z0-9_]+(?:/[a-z0-9_]+)+")
 _SLOT = re.compile(r"\{\{\s*([a-z_][a-z0-9_]*)\s*\}\}")

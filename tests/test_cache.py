@@ -12,7 +12,7 @@ from nacre.cache import ResponseCache, is_keepable
 from nacre.connectors.models.scripted import ScriptedChatModel
 from nacre.decorator import ChatModelDecorator
 from nacre.errors import UsageError
-from nacre.messages import merge_chunks, nacre_of, with_nacre
+from nacre.text.messages import merge_chunks, nacre_of, with_nacre
 
 
 class Retriever(BaseRetriever):

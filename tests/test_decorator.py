@@ -20,11 +20,11 @@ from nacre.cache import ResponseCache
 from nacre.connectors.models.scripted import ScriptedChatModel
 from nacre.decorator import Call, ChatModelDecorator
 from nacre.errors import ModelError, UsageError
-from nacre.memory import ConversationMemory
-from nacre.messages import merge_chunks, with_nacre
-from nacre.moderation import Moderation
-from nacre.prompting import ChainOfThought, FewShot, SelfConsistency
+from nacre.layers.memory import ConversationMemory
+from nacre.layers.moderation import Moderation
+from nacre.layers.prompting import ChainOfThought, FewShot, SelfConsistency
 from nacre.resilience import Fallback, Retry
+from nacre.text.messages import merge_chunks, with_nacre
 
 SAID = "Nacre is made of aragonite and conchiolin."
 

@@ -14,17 +14,17 @@ from langchain_core.documents import Document
 from langchain_core.messages import HumanMessage
 from langchain_core.retrievers import BaseRetriever
 
-from nacre import framing
 from nacre.agents.answer import AnswerReader
 from nacre.agents.observation import frame, unframe
 from nacre.cache import ResponseCache
 from nacre.connectors.models.scripted import ScriptedChatModel
-from nacre.framing import mark, settled
-from nacre.messages import Source, render_sources, text_of
 from nacre.retrieval.rag import RetrievalAugmented
+from nacre.text import framing
+from nacre.text.framing import mark, settled
+from nacre.text.messages import Source, render_sources, text_of
 
 _SHOW = (
-    "from nacre.agents.observation import frame; from nacre.messages import Source, render_sources;"
+    "from nacre.agents.observation import frame; from nacre.text.messages import Source, render_sources;"
     "print(frame('a page')); print(render_sources([Source(1, 'a page', 'title')]))"
 )
 

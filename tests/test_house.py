@@ -245,7 +245,7 @@ def test_errors_speak_both_languages() -> None:
             )
             if made and isinstance(node.args[0], (ast.Constant, ast.JoinedStr)):
                 wrong.append(f"{file.relative_to(ROOT)}:{node.lineno}")
-    assert not wrong, f"write these messages with nacre.language.tr: {wrong}"
+    assert not wrong, f"write these messages with nacre.text.language.tr: {wrong}"
 
 
 def test_every_prompt_has_a_twin_in_the_other_language() -> None:

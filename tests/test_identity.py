@@ -13,9 +13,10 @@ from nacre import identity as identities
 from nacre.connectors.models.scripted import ScriptedChatModel
 from nacre.decorator import ChatModelDecorator
 from nacre.identity import describe, identity
-from nacre.memory import ConversationMemory
-from nacre.moderation import Moderation, RuleModerator
-from nacre.prompting import FewShot, SelfConsistency
+from nacre.layers.memory import ConversationMemory
+from nacre.layers.moderation import Moderation
+from nacre.layers.prompting import FewShot, SelfConsistency
+from nacre.moderation import RuleModerator
 from nacre.resilience import Fallback, Retry
 
 

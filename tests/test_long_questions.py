@@ -13,15 +13,15 @@ from nacre import ConversationMemory, FewShot, KnowledgeBase, Moderation, Retrie
 from nacre.agents.tools.knowledge import knowledge_tool
 from nacre.connectors.search.web_search import WebSearch
 from nacre.grounding.expectation import candidates, expected
-from nacre.hygiene import LONGEST_SEARCHED, masked, searched
-from nacre.language import language_of
-from nacre.markers import DeadMarkers
 from nacre.moderation.rules import RuleModerator
 from nacre.prompting.answers import split_answer
 from nacre.reasoning.extraction import program_in
 from nacre.reasoning.tables import tables_in
 from nacre.retrieval.encoder import Encoder
 from nacre.retrieval.source import TextSource
+from nacre.text.hygiene import LONGEST_SEARCHED, masked, searched
+from nacre.text.language import language_of
+from nacre.text.markers import DeadMarkers
 
 FILLER = "pebble " * 30_000
 ASKED = "When does the lighthouse open?"

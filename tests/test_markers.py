@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessageChunk
 
-from nacre.markers import DeadMarkers, LiveMarkers
+from nacre.text.markers import DeadMarkers, LiveMarkers
 
 
 def clean(text: str, valid: tuple[int, ...] = (1, 2)) -> str:

@@ -12,9 +12,9 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, Tool
 from nacre.connectors.models.scripted import ScriptedChatModel
 from nacre.decorator import ChatModelDecorator
 from nacre.errors import UsageError
-from nacre.memory import ConversationMemory
+from nacre.layers.memory import ConversationMemory
 from nacre.memory.store import SQLiteConversations
-from nacre.messages import merge_chunks, nacre_of, with_nacre
+from nacre.text.messages import merge_chunks, nacre_of, with_nacre
 
 S = {"session_id": "s1"}
 

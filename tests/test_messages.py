@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, SystemMessage
 
-from nacre.language import language_of
-from nacre.messages import (
+from nacre.text.language import language_of
+from nacre.text.messages import (
     Source,
     as_chunk,
     last_user_text,

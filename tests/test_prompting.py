@@ -10,9 +10,9 @@ from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, Sys
 
 from nacre.connectors.models.scripted import ScriptedChatModel
 from nacre.errors import PromptError, UsageError
-from nacre.messages import merge_chunks, nacre_of
-from nacre.prompting import ChainOfThought, FewShot, SelfConsistency
+from nacre.layers.prompting import ChainOfThought, FewShot, SelfConsistency
 from nacre.prompting.answers import AnswerOnly, answer_key, split_answer
+from nacre.text.messages import merge_chunks, nacre_of
 
 PAIRS = [
     ("How many legs has a spider?", "Eight"),

@@ -19,8 +19,8 @@ from nacre.cli.output import print_json
 from nacre.eval.report import Report
 from nacre.memory.store import SQLiteConversations
 from nacre.server.sse import StrictJSON, event
-from nacre.strict_json import digits_of, finite, to_json
 from nacre.telemetry.content import as_json
+from nacre.text.strict_json import digits_of, finite, to_json
 
 ODD = {"a": math.nan, "b": [math.inf, (-math.inf, 1.5)], "c": {"d": 10**5000}, "e": "NaN"}
 TEXT = {"a": "nan", "b": ["inf", ["-inf", 1.5]], "c": {"d": "1" + "0" * 5000}, "e": "NaN"}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nacre.words import located_words, sentences, stem, words
+from nacre.text.words import located_words, sentences, stem, words
 
 
 def cut(text: str) -> list[str]:

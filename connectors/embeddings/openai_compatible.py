@@ -14,7 +14,7 @@ from nacre.connectors.embeddings.hosted import limits_of
 from nacre.connectors.embeddings.prefixes import prefixes_for
 from nacre.connectors.models.api_errors import Place, translated
 from nacre.errors import ModelError
-from nacre.language import tr
+from nacre.text.language import tr
 from nacre.text.tokens import beginning, estimate
 
 if TYPE_CHECKING:

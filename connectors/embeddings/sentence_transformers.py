@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.embeddings import Embeddings
 
 from nacre.connectors.embeddings.prefixes import prefixes_for
-from nacre.optional import need
+from nacre.extras import need
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

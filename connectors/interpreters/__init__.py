@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 from nacre.errors import UsageError
-from nacre.language import tr
 from nacre.reasoning.interpreter import CodeInterpreter
+from nacre.text.language import tr
 
 __all__ = ["load_interpreter"]
 

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from nacre.errors import InterpreterError
-from nacre.language import tr
-from nacre.optional import need
+from nacre.extras import need
 from nacre.reasoning.interpreter import Execution
 from nacre.reasoning.remote import Ended, RemoteLimits, RemoteRun
+from nacre.text.language import tr
 
 _ON_THE_WAY_S = 30.0  # beside preparation and run: a forgotten sandbox ends itself then
 

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 from nacre.connectors.timed_http import exchange
 from nacre.errors import InterpreterError, UsageError
-from nacre.language import tr
 from nacre.reasoning.interpreter import Execution
+from nacre.text.language import tr
 
 _ON_THE_WAY_S = 15.0  # beside the run itself: connecting, waiting for a free place, sending
 _LARGEST_ANSWER = 16 << 20

@@ -14,10 +14,10 @@ from urllib.parse import quote, urlsplit
 
 from nacre.connectors.timed_http import exchange
 from nacre.errors import InterpreterError, UsageError
-from nacre.language import tr
-from nacre.optional import need
+from nacre.extras import need
 from nacre.reasoning.interpreter import Execution
 from nacre.reasoning.remote import Ended, RemoteLimits, RemoteRun
+from nacre.text.language import tr
 
 _LARGEST_REPLY = 1 << 20
 _TOO_BIG = 1009  # RFC 6455: a message larger than the receiver takes

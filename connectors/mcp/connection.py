@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 
 from nacre import child_process
 from nacre.errors import ToolError
-from nacre.language import tr
-from nacre.optional import need
+from nacre.extras import need
+from nacre.text.language import tr
 
 T = TypeVar("T")
 Ask = Callable[[Any], Awaitable[Any]]

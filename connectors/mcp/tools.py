@@ -11,8 +11,8 @@ from langchain_core.tools import BaseTool, StructuredTool, ToolException
 
 from nacre import child_process
 from nacre.connectors.mcp.connection import Connection
-from nacre.hygiene import clean_text
-from nacre.strict_json import to_json
+from nacre.text.hygiene import clean_text
+from nacre.text.strict_json import to_json
 
 DESCRIPTION = 1000
 MAX_PAGES = 50

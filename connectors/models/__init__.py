@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from nacre.connectors.models.providers import PROVIDERS, Provider, find_provider
 from nacre.errors import MissingKeyError, UnknownProviderError, UsageError
-from nacre.expect import complaint, expect
-from nacre.language import tr
-from nacre.optional import need
+from nacre.extras import need
+from nacre.text.language import tr
+from nacre.validation import complaint, expect
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel

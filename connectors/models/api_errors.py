@@ -22,8 +22,8 @@ from nacre.errors import (
     UnknownProviderError,
     UnsupportedParameterError,
 )
-from nacre.language import tr
 from nacre.net import seconds_to_wait
+from nacre.text.language import tr
 
 # The HTTP libraries under openai 2 and 3; their errors come out of a stream unwrapped. Named, never imported.
 _TRANSPORTS = {"httpx", "httpcore", "httpx2", "httpcore2", "anyio", "ssl"}

@@ -13,7 +13,7 @@ from langchain_core.outputs import ChatGenerationChunk
 
 from nacre.connectors.models.stops import StopCutter
 from nacre.connectors.models.usage import estimate_usage
-from nacre.strict_json import to_json
+from nacre.text.strict_json import to_json
 
 
 def readable(chunk: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from nacre.connectors.models.local_weights import Weights
 from nacre.connectors.models.stops import StopCutter
-from nacre.optional import need
+from nacre.extras import need
 
 # Torch draws from one random state a process; a seed holds only while nobody else draws.
 _one_at_a_time = threading.Lock()

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from nacre.errors import MissingExtraError, MissingKeyError, ModelError, ModelUnavailableError, UnknownProviderError
-from nacre.language import tr
-from nacre.optional import need
+from nacre.extras import need
+from nacre.text.language import tr
 
 _HUB_TIMEOUT_S = 8.0
 

@@ -24,7 +24,7 @@ from nacre.connectors.models.providers import PROVIDERS, Provider, Quirks
 from nacre.connectors.models.stops import cut_at
 from nacre.connectors.models.usage import estimate_usage
 from nacre.errors import UnsupportedInputError
-from nacre.language import tr
+from nacre.text.language import tr
 from nacre.text.tokens import estimate
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from langchain_core.messages import AIMessage, BaseMessage
 
 from nacre.connectors.models.providers import Quirks
-from nacre.hygiene import clean_text
+from nacre.text.hygiene import clean_text
 
 # Parameters that many servers take and the OpenAI client does not know; they travel in `extra_body`.
 SERVER_PARAMETERS = frozenset(

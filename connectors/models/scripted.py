@@ -22,9 +22,9 @@ from pydantic import ConfigDict, Field, PrivateAttr
 
 from nacre.connectors.models.stops import cut_at
 from nacre.errors import UsageError
-from nacre.expect import expect
-from nacre.language import tr
 from nacre.text.han import HAN
+from nacre.text.language import tr
+from nacre.validation import expect
 
 Reply: TypeAlias = str | AIMessage | BaseException | tuple[str | BaseException, ...]
 Replies: TypeAlias = Sequence[Reply] | Callable[[list[BaseMessage], int], Reply]

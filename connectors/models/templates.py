@@ -9,8 +9,8 @@ from typing import Any
 from langchain_core.messages import AIMessage, BaseMessage, SystemMessage, ToolMessage
 
 from nacre.errors import ModelError
-from nacre.hygiene import clean_text
-from nacre.language import language_of, tr
+from nacre.text.hygiene import clean_text
+from nacre.text.language import language_of, tr
 
 _TOOLS = re.compile(r"\{[%{][^}]*?\btools\b")
 _PLAIN_LABELS = {"en": {"user": "User: ", "assistant": "Assistant: "}, "zh": {"user": "用户：", "assistant": "助手："}}

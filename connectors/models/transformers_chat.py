@@ -28,7 +28,7 @@ from nacre.connectors.models.payload import has_images
 from nacre.connectors.models.templates import prompt_ids, takes_tools
 from nacre.connectors.models.written_calls import WrittenCalls
 from nacre.errors import ModelError, NacreError, UnsupportedInputError, UnsupportedParameterError, UsageError
-from nacre.language import tr
+from nacre.text.language import tr
 
 _SAMPLING = {field.name for field in fields(Sampling)}
 _TOOLS = ("tools", "tool_choice", "parallel_tool_calls", "strict")

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from nacre.errors import MissingKeyError, ModelError, ModelUnavailableError
-from nacre.language import tr
+from nacre.extras import need
 from nacre.moderation.verdict import Verdict
-from nacre.optional import need
+from nacre.text.language import tr
 
 _KEY = "OPENAI_API_KEY"
 

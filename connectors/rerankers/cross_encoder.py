@@ -27,7 +27,7 @@ from nacre.connectors.embeddings.tokens import load_tokenizer
 from nacre.connectors.embeddings.transformer import cross_encoder
 from nacre.connectors.rerankers.scorer import PairScorer, compare
 from nacre.errors import ModelError
-from nacre.language import tr
+from nacre.text.language import tr
 
 if TYPE_CHECKING:
     from langchain_core.callbacks import Callbacks

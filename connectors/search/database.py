@@ -9,8 +9,8 @@ from typing import Any
 
 from nacre.connectors.search.sqlite_guard import LONGEST_VALUE, guarded
 from nacre.errors import ToolError, UsageError
-from nacre.language import tr
-from nacre.optional import need
+from nacre.extras import need
+from nacre.text.language import tr
 
 _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 _READS = re.compile(r"(?:select|with|values|explain)\b", re.IGNORECASE)

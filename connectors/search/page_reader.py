@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 from nacre.connectors.safe_http import fetch
 from nacre.errors import ParseError, ToolError
-from nacre.language import tr
 from nacre.retrieval.parsing import ParserPool
+from nacre.text.language import tr
 
 PART = 3500
 

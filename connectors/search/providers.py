@@ -7,7 +7,7 @@ from typing import Any
 
 from nacre.connectors.search.results import ProviderError, SearchProvider, WebResult, get_json, post_json
 from nacre.errors import MissingKeyError
-from nacre.language import language_of, tr
+from nacre.text.language import language_of, tr
 
 
 class SearXNG(SearchProvider):

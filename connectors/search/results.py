@@ -10,9 +10,9 @@ from urllib.parse import urlencode
 
 from nacre.connectors.safe_http import Answer, fetch
 from nacre.errors import SourceError
-from nacre.language import tr
 from nacre.net import seconds_to_wait
-from nacre.strict_json import to_json
+from nacre.text.language import tr
+from nacre.text.strict_json import to_json
 
 MAX_BYTES = 8 << 20
 

@@ -12,7 +12,7 @@ from nacre.connectors.search.images import ImageMaker
 from nacre.connectors.search.page_reader import PageReader
 from nacre.connectors.search.web_search import WebSearch
 from nacre.connectors.search.wikipedia import Page, Wikipedia, WikipediaReader
-from nacre.language import tr
+from nacre.text.language import tr
 
 Found = tuple[str, list[Document]]
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from nacre.connectors.search.results import ProviderError, SearchProvider, WebResult
 from nacre.errors import ToolError, UsageError
-from nacre.hygiene import searched
-from nacre.language import tr
+from nacre.text.hygiene import searched
+from nacre.text.language import tr
 
 FIRST_REST_S = 20.0
 LONGEST_REST_S = 900.0

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from nacre.connectors.search.results import ProviderError, SearchProvider, WebResult, get_json
 from nacre.errors import ToolError
-from nacre.language import tr
+from nacre.text.language import tr
 
 _TAG = re.compile(r"<[^>]{0,400}>")
 _SENTENCE = re.compile(r"[^.!?。！？\n]+(?:[.!?。！？]+[\"'”’)）]*)?")

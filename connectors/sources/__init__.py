@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from nacre.errors import UsageError
-from nacre.language import tr
 from nacre.retrieval.source import Source
+from nacre.text.language import tr
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)(?=:)")
 

@@ -10,9 +10,9 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from nacre.errors import SourceError
-from nacre.language import tr
-from nacre.optional import need
+from nacre.extras import need
 from nacre.retrieval.source import Item, Source, Unreachable
+from nacre.text.language import tr
 
 SOUND = (".mp3", ".mp4", ".mpeg", ".mpga", ".m4a", ".wav", ".webm", ".ogg", ".oga", ".opus", ".flac", ".amr", ".aac")
 SCANS = (".pdf", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".docx", ".pptx", ".xlsx", ".html")

@@ -15,9 +15,9 @@ from typing import Any
 from urllib.parse import quote
 
 from nacre.errors import SourceError, UsageError
-from nacre.language import tr
-from nacre.optional import need
+from nacre.extras import need
 from nacre.retrieval.source import Item
+from nacre.text.language import tr
 
 _ADDRESSES = ("url", "uri", "link", "source", "file_path", "path", "page_id", "document_id", "doc_id", "id")
 _RANDOM = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?4[0-9a-f]{3}-?[89ab][0-9a-f]{3}-?[0-9a-f]{12}", re.I)

@@ -10,8 +10,8 @@ from pathlib import Path, PurePosixPath
 
 from nacre.connectors.sources.ignore import DEFAULTS, NAME, Rule, rules, verdict
 from nacre.errors import SourceError
-from nacre.language import os_reason, tr
 from nacre.retrieval.source import Item, Unreachable
+from nacre.text.language import os_reason, tr
 
 _FOLDER = os.O_DIRECTORY | getattr(os, "O_PATH", os.O_RDONLY)
 _RULES_BYTES = 1 << 20

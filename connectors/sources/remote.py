@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from nacre.errors import MissingExtraError, SourceError
-from nacre.language import tr
-from nacre.optional import need
+from nacre.extras import need
 from nacre.retrieval.source import Item, Unreachable
+from nacre.text.language import tr
 
 _MARKERS = (
     "etag",

@@ -10,9 +10,9 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 from nacre.errors import SourceError, UsageError
-from nacre.language import tr
-from nacre.optional import need
+from nacre.extras import need
 from nacre.retrieval.source import Item
+from nacre.text.language import tr
 
 
 class Sql:

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 from nacre.connectors.safe_http import Answer, fetch, gunzip
 from nacre.connectors.sources.robots import Robots, parse_robots
 from nacre.errors import SourceError
-from nacre.language import tr
 from nacre.retrieval.source import Item, Unreachable
+from nacre.text.language import tr
 
 _SITEMAPS_DEEP = 3
 _LOCATION = re.compile(r"<(?:\w+:)?(url|sitemap)\b[^>]*>(.*?)</(?:\w+:)?\1\s*>", re.S | re.I)

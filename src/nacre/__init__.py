@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _WHERE = {
-    "ChainOfThought": "nacre.prompting",
+    "ChainOfThought": "nacre.layers.prompting",
     "ChatModelDecorator": "nacre.decorator",
-    "ConversationMemory": "nacre.memory",
+    "ConversationMemory": "nacre.layers.memory",
     "Fallback": "nacre.resilience",
-    "FewShot": "nacre.prompting",
+    "FewShot": "nacre.layers.prompting",
     "KnowledgeBase": "nacre.retrieval.knowledge_base",
-    "Moderation": "nacre.moderation",
+    "Moderation": "nacre.layers.moderation",
     "NacreError": "nacre.errors",
     "ProgramAided": "nacre.reasoning.pal",
     "PythonInterpreter": "nacre.reasoning.sandbox",
@@ -27,7 +27,7 @@ _WHERE = {
     "Retry": "nacre.resilience",
     "RetrievalAugmented": "nacre.retrieval.rag",
     "ScriptedChatModel": "nacre.connectors.models.scripted",
-    "SelfConsistency": "nacre.prompting",
+    "SelfConsistency": "nacre.layers.prompting",
     "build": "nacre.stack",
     "explain": "nacre.stack",
     "load_model": "nacre.connectors.models",
@@ -44,11 +44,11 @@ if TYPE_CHECKING:
     from nacre.connectors.models.scripted import ScriptedChatModel as ScriptedChatModel
     from nacre.decorator import ChatModelDecorator as ChatModelDecorator
     from nacre.errors import NacreError as NacreError
-    from nacre.memory import ConversationMemory as ConversationMemory
-    from nacre.moderation import Moderation as Moderation
-    from nacre.prompting import ChainOfThought as ChainOfThought
-    from nacre.prompting import FewShot as FewShot
-    from nacre.prompting import SelfConsistency as SelfConsistency
+    from nacre.layers.memory import ConversationMemory as ConversationMemory
+    from nacre.layers.moderation import Moderation as Moderation
+    from nacre.layers.prompting import ChainOfThought as ChainOfThought
+    from nacre.layers.prompting import FewShot as FewShot
+    from nacre.layers.prompting import SelfConsistency as SelfConsistency
     from nacre.reasoning.pal import ProgramAided as ProgramAided
     from nacre.reasoning.sandbox import PythonInterpreter as PythonInterpreter
     from nacre.resilience import Fallback as Fallback

@@ -18,12 +18,12 @@ from langchain_core.runnables.config import ensure_config
 from pydantic import Field, PrivateAttr
 
 from nacre.decorator import Call, ChatModelDecorator, Flow
-from nacre.framing import settled
 from nacre.identity import NEVER, describe, identity
-from nacre.messages import nacre_of, text_of, with_nacre
 from nacre.sqlite import Database
-from nacre.strict_json import to_json
+from nacre.text.framing import settled
 from nacre.text.han import HAN
+from nacre.text.messages import nacre_of, text_of, with_nacre
+from nacre.text.strict_json import to_json
 
 _log = logging.getLogger(__name__)
 _SCHEMA = "create table if not exists replies (key text primary key, at real not null, message text not null)"

@@ -18,7 +18,7 @@ from typing import IO, TypeAlias
 
 import nacre
 from nacre.errors import UsageError
-from nacre.language import tr
+from nacre.text.language import tr
 
 FOLDER = "/"
 HOME = str(Path(nacre.__file__).parents[1])

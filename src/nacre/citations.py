@@ -11,9 +11,9 @@ from langchain_core.messages import AIMessage
 from langchain_core.messages.block_translators import register_translator
 
 from nacre.grounding.stopwords import stopwords
-from nacre.markers import MARKER, numbers
-from nacre.messages import Source, nacre_of
-from nacre.words import sentences, words
+from nacre.text.markers import MARKER, numbers
+from nacre.text.messages import Source, nacre_of
+from nacre.text.words import sentences, words
 
 
 class Citation(TypedDict):

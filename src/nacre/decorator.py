@@ -25,9 +25,9 @@ from pydantic import ConfigDict, ValidationError
 from nacre import drivers
 from nacre.binding import rebind
 from nacre.errors import UsageError
-from nacre.expect import complaint, expect
 from nacre.flow import NOSTREAM, Call, ChunkFilter, Flow, Run
-from nacre.language import tr
+from nacre.text.language import tr
+from nacre.validation import complaint, expect
 
 __all__ = ["NOSTREAM", "Call", "ChatModelDecorator", "ChunkFilter", "Flow", "rebind"]
 

@@ -11,7 +11,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.runnables import RunnableConfig
 
 from nacre.flow import Live, Run
-from nacre.messages import as_chunk
+from nacre.text.messages import as_chunk
 
 
 def invoke(run: Run, config: RunnableConfig) -> AIMessage:

@@ -11,8 +11,8 @@ from langchain_core.messages.ai import UsageMetadata, add_usage
 from langchain_core.runnables import Runnable, RunnableConfig
 
 from nacre.errors import ModelError
-from nacre.language import tr
-from nacre.messages import as_chunk, merge_chunks, text_of
+from nacre.text.language import tr
+from nacre.text.messages import as_chunk, merge_chunks, text_of
 
 NOSTREAM = "nostream"
 """The tag by which LangGraph knows a model call whose tokens are not for the user."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from nacre.errors import UsageError
 from nacre.files import private_file, private_folder
-from nacre.language import os_reason, tr
+from nacre.text.language import os_reason, tr
 
 _WAIT_S = 30.0
 

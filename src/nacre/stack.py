@@ -26,8 +26,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from nacre.errors import StackError
-from nacre.expect import expect
-from nacre.language import tr
+from nacre.text.language import tr
+from nacre.validation import expect
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from nacre.errors import UsageError
-from nacre.language import tr
+from nacre.text.language import tr
 
 if TYPE_CHECKING:
     from langchain_core.tools import BaseTool
@@ -121,7 +121,7 @@ def _providers() -> list[SearchProvider]:
     """The engines for which the environment has an address or a key, and Wikipedia behind them."""
     from nacre.connectors.search.providers import BingStyle, SearXNG, Tavily
     from nacre.connectors.search.wikipedia import Wikipedia
-    from nacre.language import user_language
+    from nacre.text.language import user_language
 
     found: list[SearchProvider] = []
     if address := os.environ.get("SEARXNG_URL"):

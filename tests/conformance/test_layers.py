@@ -11,9 +11,9 @@ from nacre.agents.react import ReAct
 from nacre.cache import ResponseCache
 from nacre.decorator import ChatModelDecorator
 from nacre.eval.conformance import CapableChatModel, outcomes, suite_class
-from nacre.memory import ConversationMemory
-from nacre.moderation import Moderation
-from nacre.prompting import ChainOfThought, FewShot, SelfConsistency
+from nacre.layers.memory import ConversationMemory
+from nacre.layers.moderation import Moderation
+from nacre.layers.prompting import ChainOfThought, FewShot, SelfConsistency
 from nacre.reasoning.pal import ProgramAided
 from nacre.resilience import Fallback, Retry
 from nacre.retrieval.rag import RetrievalAugmented

@@ -10,12 +10,12 @@ from langchain_core.retrievers import BaseRetriever
 from pydantic import Field
 
 from nacre.connectors.models.scripted import ScriptedChatModel
-from nacre.messages import nacre_of, text_of
 from nacre.reasoning.evidence import invented
 from nacre.reasoning.pal import ProgramAided
 from nacre.reasoning.sandbox import PythonInterpreter
 from nacre.resilience import Fallback, Retry
 from nacre.retrieval.rag import RetrievalAugmented
+from nacre.text.messages import nacre_of, text_of
 
 ENGLISH = (
     "What are the total sales?",

@@ -10,7 +10,7 @@ import pytest
 from langchain_core.embeddings import Embeddings
 
 from nacre.retrieval.knowledge_base import KnowledgeBase
-from nacre.words import words
+from nacre.text.words import words
 
 
 class CountingEmbedder(Embeddings):

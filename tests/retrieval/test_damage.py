@@ -169,7 +169,7 @@ SYNC = """
 import os, signal, sys
 from hashlib import blake2b
 import numpy as np
-from nacre.words import words
+from nacre.text.words import words
 from nacre.retrieval.knowledge_base import KnowledgeBase
 from nacre.retrieval.source import TextSource
 from nacre.retrieval import catalog, lexical, vectors

@@ -28,8 +28,8 @@ from nacre.agents.scanner import (
 )
 from nacre.agents.trajectory import Step
 from nacre.agents.vocabulary import WORDS, Kind, one_of
-from nacre.hygiene import clean_text
-from nacre.markers import DeadMarkers, as_nacre_provider
+from nacre.text.hygiene import clean_text
+from nacre.text.markers import DeadMarkers, as_nacre_provider
 
 _ANSWER = re.compile(one_of(WORDS["labels"]["answer"]), re.IGNORECASE)
 _NAME = r"[^\W\d]+(?: [^\W\d]+)?"

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from nacre.agents.tool_calls import read_input
 from nacre.agents.trajectory import ActionInput
-from nacre.language import tr
+from nacre.text.language import tr
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage
 
-from nacre.messages import text_of
+from nacre.text.messages import text_of
 from nacre.text.tokens import estimate, estimate_messages
 
 CURRENT: ContextVar[Budget | None] = ContextVar("nacre_agent_budget", default=None)

@@ -8,9 +8,9 @@ from langchain_core.messages import AIMessage, BaseMessage
 
 from nacre.agents.react import ReAct
 from nacre.agents.trajectory import Step, input_text
-from nacre.hygiene import clean_text
-from nacre.language import tr
-from nacre.messages import nacre_of, text_of
+from nacre.text.hygiene import clean_text
+from nacre.text.language import tr
+from nacre.text.messages import nacre_of, text_of
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType

@@ -17,9 +17,9 @@ from nacre.agents.state import RunState
 from nacre.agents.trajectory import Step, to_data
 from nacre.agents.window import Turn
 from nacre.flow import Flow
-from nacre.hygiene import clean_text
-from nacre.language import tr
-from nacre.messages import render_sources, replace_last_user, text_of, with_nacre, with_text
+from nacre.text.hygiene import clean_text
+from nacre.text.language import tr
+from nacre.text.messages import render_sources, replace_last_user, text_of, with_nacre, with_text
 
 # A weak model goes on in the form of the last prompt and asks itself another question.
 _NEXT_QUESTION = re.compile(r"\n\s*(?:Question|问题)\s?[:：]")

@@ -23,8 +23,8 @@ from nacre.agents.trajectory import Step
 from nacre.agents.window import Turn, clip
 from nacre.errors import ToolError
 from nacre.flow import Call
-from nacre.language import tr
-from nacre.messages import text_of
+from nacre.text.language import tr
+from nacre.text.messages import text_of
 
 
 class Executor:

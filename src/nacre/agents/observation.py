@@ -9,11 +9,11 @@ from langchain_core.documents import Document
 from langchain_core.messages import ToolMessage
 
 from nacre.agents.window import clip
-from nacre.framing import mark
-from nacre.hygiene import clean_text
-from nacre.language import tr
-from nacre.messages import text_of
-from nacre.strict_json import to_json
+from nacre.text.framing import mark
+from nacre.text.hygiene import clean_text
+from nacre.text.language import tr
+from nacre.text.messages import text_of
+from nacre.text.strict_json import to_json
 
 _SCAN = 2_000_000
 _MARK = re.compile(r'</?data key="[0-9a-f]{0,32}">\n?')  # the example in the prompt has a shorter one

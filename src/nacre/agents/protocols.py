@@ -19,9 +19,9 @@ from nacre.agents.toolbox import Toolbox
 from nacre.agents.trajectory import Step, input_text
 from nacre.agents.window import Turn, clip
 from nacre.errors import UnsupportedParameterError
-from nacre.language import Language
-from nacre.messages import text_of, with_system
-from nacre.strict_json import to_json
+from nacre.text.language import Language
+from nacre.text.messages import text_of, with_system
+from nacre.text.strict_json import to_json
 
 LABELS: dict[Language, tuple[str, str, str, str]] = {
     "en": ("Thought: ", "Action: ", "Action Input: ", "Observation: "),

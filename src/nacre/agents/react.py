@@ -14,7 +14,7 @@ from nacre.agents.toolbox import Toolbox
 from nacre.agents.trajectory import Step, Trajectory, from_data
 from nacre.decorator import ChatModelDecorator, Flow
 from nacre.errors import UsageError
-from nacre.language import tr
+from nacre.text.language import tr
 
 
 class ReAct(ChatModelDecorator):

@@ -18,9 +18,9 @@ from nacre.agents.state import RunState, Settings
 from nacre.agents.trajectory import Step, Trajectory
 from nacre.agents.window import Turn, clip
 from nacre.flow import Call, Flow
-from nacre.hygiene import clean_text
-from nacre.language import Language, language_of
-from nacre.messages import last_user_text, nacre_of, text_of, with_nacre
+from nacre.text.hygiene import clean_text
+from nacre.text.language import Language, language_of
+from nacre.text.messages import last_user_text, nacre_of, text_of, with_nacre
 
 MAX_REPEATS = 2
 

@@ -19,7 +19,7 @@ from nacre.agents.toolbox import Toolbox
 from nacre.agents.trajectory import Step, input_text
 from nacre.agents.window import Turn, clip, fit
 from nacre.flow import Call
-from nacre.language import Language
+from nacre.text.language import Language
 from nacre.text.tokens import estimate, estimate_messages
 
 DEFAULT_WINDOW = 8192

@@ -15,7 +15,7 @@ from pydantic import Field
 from nacre.agents.react import ReAct
 from nacre.decorator import ChatModelDecorator, Flow
 from nacre.flow import Call
-from nacre.messages import nacre_of, with_nacre
+from nacre.text.messages import nacre_of, with_nacre
 
 
 class ReActThenVote(ChatModelDecorator):

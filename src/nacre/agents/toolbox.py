@@ -23,7 +23,7 @@ from nacre.agents.arguments import Spec
 from nacre.agents.budget import CURRENT, Budget
 from nacre.agents.tool_names import ToolNames
 from nacre.errors import ToolError, UsageError
-from nacre.language import tr
+from nacre.text.language import tr
 
 
 @dataclass(frozen=True)

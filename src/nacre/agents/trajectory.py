@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nacre.strict_json import to_json
+from nacre.text.strict_json import to_json
 
 ActionInput = str | dict[str, Any] | list[Any]
 

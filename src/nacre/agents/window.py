@@ -9,7 +9,7 @@ from functools import cached_property
 from langchain_core.messages import AIMessage
 
 from nacre.agents.trajectory import Step, input_text
-from nacre.language import tr
+from nacre.text.language import tr
 from nacre.text.tokens import estimate
 
 SHORT = 240

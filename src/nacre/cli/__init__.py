@@ -11,7 +11,7 @@ import typer
 
 from nacre.cli import demo, doctor, evaluate, knowledge, reason, serve, usage, why
 from nacre.errors import NacreError
-from nacre.language import os_reason, tr
+from nacre.text.language import os_reason, tr
 
 # Objects before Python looks for cycles among all there are: what a command loads stays, and looking costs a tenth of its start.
 _GARBAGE = 50_000

@@ -12,7 +12,7 @@ import typer
 
 from nacre.cli.knowledge import answering, show_answer
 from nacre.cli.output import console, folder, progress
-from nacre.language import tr
+from nacre.text.language import tr
 
 QUESTIONS = ("How long does the trial period last?", "员工每周可以居家办公几天？")
 

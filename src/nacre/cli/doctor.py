@@ -10,7 +10,7 @@ import typer
 
 from nacre.cli.output import JsonFlag, console, folder, print_json
 from nacre.errors import NacreError, UsageError
-from nacre.language import tr, user_language
+from nacre.text.language import tr, user_language
 
 _PACKAGES = (
     "nacre",

@@ -11,7 +11,7 @@ from nacre.cli import improve
 from nacre.cli.output import JsonFlag, KbOption, ModelOption, folder
 from nacre.cli.reports import OutOption, WorkersOption, bar, baseline, finish
 from nacre.errors import UsageError
-from nacre.language import tr
+from nacre.text.language import tr
 
 Data = Annotated[
     Path,

@@ -12,8 +12,8 @@ from nacre.cli.knowledge import opened
 from nacre.cli.output import JsonFlag, KbOption, ModelOption, console, folder, print_json
 from nacre.cli.reports import OutOption, WorkersOption, bar, finish, judged
 from nacre.errors import UsageError
-from nacre.language import tr
-from nacre.strict_json import to_json
+from nacre.text.language import tr
+from nacre.text.strict_json import to_json
 
 ReportFile = Annotated[Path, typer.Argument(help=tr("A report.json, or its folder.", "report.json 或其文件夹。"))]
 File = Annotated[Path, typer.Option("--out", help=tr("The file to write (.jsonl).", "要写入的文件（.jsonl）。"))]

@@ -24,8 +24,8 @@ from nacre.cli.output import (
     progress,
 )
 from nacre.errors import UsageError
-from nacre.hygiene import clean_text
-from nacre.language import tr
+from nacre.text.hygiene import clean_text
+from nacre.text.language import tr
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -252,7 +252,7 @@ def ask(
 
 def chat(kb: KbOption, model: ModelOption = None, who: AsOption = None, strict: StrictFlag = False) -> None:
     """Talk with the knowledge base until an empty line or the end of the input."""
-    from nacre.memory import ConversationMemory
+    from nacre.layers.memory import ConversationMemory
 
     rag, name = answering(opened(kb), model, who, strict)
     remembering = ConversationMemory(inner=rag)
@@ -299,7 +299,7 @@ def answer_data(message: AIMessage) -> dict[str, Any]:
     Returns:
         `answer`, `citations` and `abstained`.
     """
-    from nacre.messages import nacre_of, text_of
+    from nacre.text.messages import nacre_of, text_of
 
     own = nacre_of(message)
     fields = ("n", "uri", "title", "heading", "page", "start", "end", "quote", "version", "chunk_id", "document_id")
@@ -318,7 +318,7 @@ def show_answer(model: BaseChatModel, question: str, **options: Any) -> None:
         question: the question.
         **options: call options, `session_id` for one.
     """
-    from nacre.messages import merge_chunks, text_of
+    from nacre.text.messages import merge_chunks, text_of
 
     out = console()
     chunks = []

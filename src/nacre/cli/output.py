@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nacre.errors import UsageError
-from nacre.hygiene import clean_text
-from nacre.language import tr
-from nacre.strict_json import to_json
+from nacre.text.hygiene import clean_text
+from nacre.text.language import tr
+from nacre.text.strict_json import to_json
 from nacre.text.titles import title_path
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import typer
 
 from nacre.cli.output import AsOption, JsonFlag, ModelOption, asked, console, folder, principals, print_json
 from nacre.errors import UsageError
-from nacre.language import os_reason, tr
+from nacre.text.language import os_reason, tr
 
 ToolOption = Annotated[
     list[str] | None, typer.Option("--tool", help=tr("A tool by name; may be repeated.", "工具名，可重复。"))
@@ -37,8 +37,8 @@ def register(app: typer.Typer) -> None:
 def pal(question: str, model: ModelOption = None, as_json: JsonFlag = False) -> None:
     """Answer a question with a program."""
     from nacre.connectors.models import default_spec, load_model
-    from nacre.messages import nacre_of, text_of
     from nacre.reasoning.pal import ProgramAided
+    from nacre.text.messages import nacre_of, text_of
 
     chosen = model or default_spec()
     question, aided = asked(question), ProgramAided(inner=load_model(chosen))
@@ -76,7 +76,7 @@ def agent(
     from nacre.agents.display import show_agent, trajectory_data
     from nacre.agents.react import ReAct
     from nacre.connectors.models import default_spec, load_model
-    from nacre.messages import text_of
+    from nacre.text.messages import text_of
     from nacre.tools import make_tools
 
     chosen, question = model or default_spec(), asked(question)

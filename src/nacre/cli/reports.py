@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nacre.cli.output import console, print_json, progress
-from nacre.language import tr
+from nacre.text.language import tr
 
 if TYPE_CHECKING:
     from nacre.eval import gate as gates

@@ -10,7 +10,7 @@ import typer
 
 from nacre.cli.output import JsonFlag, ModelOption, console, folder, principals, print_json
 from nacre.errors import UsageError
-from nacre.language import os_reason, tr
+from nacre.text.language import os_reason, tr
 
 if TYPE_CHECKING:
     from nacre.server.settings import Settings
@@ -88,7 +88,7 @@ def serve(
     ] = None,
 ) -> None:
     """Serve the knowledge base until interrupted."""
-    from nacre.optional import need
+    from nacre.extras import need
 
     need("uvicorn", extra="serve")
     need("fastapi", extra="serve")
@@ -115,7 +115,7 @@ def mcp(
     ] = None,
 ) -> None:
     """Serve MCP clients until interrupted."""
-    from nacre.optional import need
+    from nacre.extras import need
 
     need("mcp", extra="mcp")
     if transport not in ("stdio", "http"):

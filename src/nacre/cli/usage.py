@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from nacre.language import user_language
+from nacre.text.language import user_language
 
 # typer carries its own click; the root of its errors is found above one that typer exports.
 ClickError: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")

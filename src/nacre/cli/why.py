@@ -8,7 +8,7 @@ import typer
 
 from nacre.cli.knowledge import StrictFlag, answering, opened
 from nacre.cli.output import AsOption, JsonFlag, KbOption, ModelOption, asked, console, principals, print_json
-from nacre.language import tr
+from nacre.text.language import tr
 
 
 def register(app: typer.Typer) -> None:

@@ -17,7 +17,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from nacre.grounding.ranking import Evidence, Question, prior
-from nacre.words import words
+from nacre.text.words import words
 
 TITLED = {"constant": -1.221, "best": 0.337, "missing": -4.06, "missing_number": -1.909, "missing_name": -0.482}
 LOOSE = {"constant": -9.868, "best": 0.281, "agreement": 8.956, "near": 1.091, "several": 0.287}

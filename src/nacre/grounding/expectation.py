@@ -10,8 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from nacre.language import Language, language_of
-from nacre.words import words
+from nacre.text.language import Language, language_of
+from nacre.text.words import words
 
 Kind = Literal["time", "number", "person", "place", "reason", "any"]
 Span = tuple[int, int]

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 
 from nacre.grounding.expectation import Expectation, answers_in, candidates, expected
 from nacre.grounding.stopwords import stopwords
-from nacre.language import Language, language_of
-from nacre.words import located_words, sentences, words
+from nacre.text.language import Language, language_of
+from nacre.text.words import located_words, sentences, words
 
 WEIGHTS = {
     "coverage": 6.53,

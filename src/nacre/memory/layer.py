@@ -17,10 +17,10 @@ from pydantic import Field, PrivateAttr
 
 from nacre import prompts
 from nacre.decorator import Call, ChatModelDecorator, Flow
-from nacre.hygiene import LONGEST_SEARCHED
-from nacre.language import language_of
 from nacre.memory.store import SQLiteConversations, SQLiteHistory
-from nacre.messages import last_user_text, nacre_of, text_of, with_nacre
+from nacre.text.hygiene import LONGEST_SEARCHED
+from nacre.text.language import language_of
+from nacre.text.messages import last_user_text, nacre_of, text_of, with_nacre
 
 Store = Callable[[str], BaseChatMessageHistory]
 _AS_IS = {"same", "same.", "不变", "不变。"}

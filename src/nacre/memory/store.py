@@ -10,7 +10,7 @@ from langchain_core.chat_history import BaseChatMessageHistory
 from langchain_core.messages import BaseMessage, message_to_dict, messages_from_dict
 
 from nacre.sqlite import Database
-from nacre.strict_json import to_json
+from nacre.text.strict_json import to_json
 
 _SCHEMA = """
 create table if not exists messages (

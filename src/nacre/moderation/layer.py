@@ -13,11 +13,11 @@ from pydantic import Field
 from nacre import prompts
 from nacre.decorator import ChatModelDecorator, Flow
 from nacre.errors import ContentBlockedError
-from nacre.language import language_of, tr
-from nacre.messages import last_user_text, nacre_of, text_of, with_nacre
 from nacre.moderation.rules import RuleModerator
 from nacre.moderation.verdict import Moderator, Verdict
-from nacre.strict_json import to_json
+from nacre.text.language import language_of, tr
+from nacre.text.messages import last_user_text, nacre_of, text_of, with_nacre
+from nacre.text.strict_json import to_json
 
 __all__ = ["Moderation", "Moderator", "RuleModerator", "Verdict"]
 

@@ -10,8 +10,8 @@ from decimal import Decimal, InvalidOperation
 
 from langchain_core.messages import AIMessage, AIMessageChunk
 
-from nacre.messages import text_of
 from nacre.text.han import HAN
+from nacre.text.messages import text_of
 from nacre.text.numbers import NUMBER, digits
 
 # "Answer: 7", "**Final answer:** 7", "答案：7", at the beginning of a line. What follows the colon is taken whole.

@@ -14,11 +14,11 @@ from pydantic import Field, PrivateAttr
 
 from nacre import prompts
 from nacre.decorator import ChatModelDecorator, Flow
-from nacre.hygiene import searched
-from nacre.language import Language, language_of
-from nacre.messages import last_user_text, replace_last_user, text_of, with_nacre, with_text
 from nacre.prompting.answers import AnswerOnly, reply_key, split_answer
 from nacre.prompting.nearest import nearest_by_vector, nearest_by_words
+from nacre.text.hygiene import searched
+from nacre.text.language import Language, language_of
+from nacre.text.messages import last_user_text, replace_last_user, text_of, with_nacre, with_text
 
 Examples = str | list[tuple[str, str] | BaseMessage]
 """The id of a prompt whose messages are the examples, or pairs (question, answer), or messages."""

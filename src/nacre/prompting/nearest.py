@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nacre.words import words
+from nacre.text.words import words
 
 
 def nearest_by_words(question: str, texts: Sequence[str], k: int) -> list[int]:

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nacre.citations import Citation, Derived, Input, cite, statements
-from nacre.messages import Source, nacre_of
 from nacre.reasoning.interpreter import Execution
 from nacre.reasoning.tables import Table
+from nacre.text.messages import Source, nacre_of
 from nacre.text.numbers import digits
 
 _NUMBER = re.compile(r"(?<![A-Za-z_\d.])\d(?:[\d,_]*\d)?(?:\.\d+)?")

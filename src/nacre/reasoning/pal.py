@@ -14,9 +14,15 @@ from pydantic import Field
 from nacre import prompts
 from nacre.citations import Derived
 from nacre.decorator import ChatModelDecorator, Flow
-from nacre.language import Language, language_of
-from nacre.markers import as_nacre_provider
-from nacre.messages import (
+from nacre.reasoning.evidence import best_supported, cells_read, inputs_of, invented, sources_in_hits
+from nacre.reasoning.extraction import is_program, program_in
+from nacre.reasoning.interpreter import CodeInterpreter, Execution
+from nacre.reasoning.results import mentions, plain, result_of, sayings, text_of_value, vote
+from nacre.reasoning.tables import Table, tables_in, tables_of
+from nacre.reasoning.wording import clipped
+from nacre.text.language import Language, language_of
+from nacre.text.markers import as_nacre_provider
+from nacre.text.messages import (
     Source,
     last_user_text,
     nacre_of,
@@ -26,12 +32,6 @@ from nacre.messages import (
     with_nacre,
     with_text,
 )
-from nacre.reasoning.evidence import best_supported, cells_read, inputs_of, invented, sources_in_hits
-from nacre.reasoning.extraction import is_program, program_in
-from nacre.reasoning.interpreter import CodeInterpreter, Execution
-from nacre.reasoning.results import mentions, plain, result_of, sayings, text_of_value, vote
-from nacre.reasoning.tables import Table, tables_in, tables_of
-from nacre.reasoning.wording import clipped
 
 _LONGEST_PHRASED, _LONGEST_SHOWN = 200, 10_000  # characters; the whole value is in the metadata
 _MOST_DERIVED, _MOST_PAIRS = 500, 100_000  # texts that count as computed; these times what they were computed from

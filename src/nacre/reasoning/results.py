@@ -12,11 +12,11 @@ from fractions import Fraction
 from itertools import islice
 from typing import Any
 
-from nacre.language import Language
 from nacre.reasoning.interpreter import Execution
 from nacre.reasoning.wording import brief
-from nacre.strict_json import digits_of, finite, to_json
+from nacre.text.language import Language
 from nacre.text.numbers import NUMBER, close, digits, rounds_to
+from nacre.text.strict_json import digits_of, finite, to_json
 
 _NUMBER = re.compile(rf"-?{NUMBER}")
 _SEQUENCE = (list, tuple, set, frozenset)

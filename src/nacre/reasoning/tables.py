@@ -7,8 +7,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nacre.messages import Source
 from nacre.reasoning.quantities import Quantity, quantity
+from nacre.text.messages import Source
 
 Value = str | int | float | None
 _SEPARATOR = re.compile(r"^\s*+\|?\s*+:?-{2,}+:?\s*+(?:\|\s*+:?-{2,}+:?\s*+)*+\|?\s*+$")

@@ -6,11 +6,11 @@ import asyncio
 
 from langchain_core.tools import BaseTool, StructuredTool
 
-from nacre.language import tr
 from nacre.reasoning.extraction import fenced_blocks
 from nacre.reasoning.interpreter import CodeInterpreter, Execution
 from nacre.reasoning.sandbox.interpreter import shared_interpreter
 from nacre.reasoning.wording import brief, clipped
+from nacre.text.language import tr
 
 _LONGEST = 20_000  # characters of the output, and of the value
 

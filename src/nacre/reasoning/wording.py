@@ -6,7 +6,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from nacre.strict_json import digits_of
+from nacre.text.strict_json import digits_of
 
 _BRACKETS: dict[type, tuple[str, str]] = {
     list: ("[", "]"),

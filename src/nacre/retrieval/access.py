@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 from nacre.errors import KnowledgeBaseError
-from nacre.language import tr
+from nacre.text.language import tr
 
 _LIST = "meta.json"  # tantivy's list of the files that make up the index
 _PARTS = (".", "catalog.sqlite", "words", "vectors")

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from numbers import Integral
 
 from nacre.errors import UsageError
-from nacre.expect import expect
-from nacre.hygiene import clean_text, searched
-from nacre.language import tr
 from nacre.retrieval.filters import Filter
+from nacre.text.hygiene import clean_text, searched
+from nacre.text.language import tr
+from nacre.validation import expect
 
 _ARMS = ("words", "vectors")
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import json
 
-from nacre.language import Language, language_of
 from nacre.retrieval.catalog import Catalog
 from nacre.retrieval.encoder import Encoder
 from nacre.retrieval.vectors import VectorIndex
-from nacre.words import sentences
+from nacre.text.language import Language, language_of
+from nacre.text.words import sentences
 
 _KEY = "coverage"
 _SAMPLE = 16  # sentences of a language

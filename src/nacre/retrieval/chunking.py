@@ -16,7 +16,7 @@ from hashlib import blake2b
 from typing import Protocol
 
 from nacre.text.titles import title_path
-from nacre.words import sentences
+from nacre.text.words import sentences
 
 HEADING, BLOCK, LINE, SENTENCE, CLAUSE, WORD = 60, 50, 40, 30, 20, 10  # strengths; a heading adds up to 9 by level
 _CLAUSE_ENDS = frozenset("，、；：,;:）)")

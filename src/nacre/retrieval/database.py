@@ -12,8 +12,8 @@ from typing import Any
 
 from nacre.errors import DamagedError, KnowledgeBaseError, LockedError
 from nacre.files import private_file
-from nacre.language import tr
 from nacre.retrieval.access import not_writable, writable
+from nacre.text.language import tr
 
 NAME = "catalog.sqlite"
 _WAIT_SECONDS = 10.0  # for a lock that somebody else holds

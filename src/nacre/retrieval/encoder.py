@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nacre.errors import EmbedderMismatchError, ModelError
-from nacre.language import tr
 from nacre.text import tokens
+from nacre.text.language import tr
 
 if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings

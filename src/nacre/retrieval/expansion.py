@@ -9,9 +9,9 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
 
-from nacre.expect import expect
 from nacre.retrieval.catalog import Catalog
 from nacre.retrieval.hit import Hit
+from nacre.validation import expect
 
 _SHINGLE = 6  # characters
 _SAME = 0.9  # Jaccard similarity of the shingles

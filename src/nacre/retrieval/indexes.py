@@ -20,11 +20,11 @@ import numpy as np
 
 from nacre.errors import KnowledgeBaseError
 from nacre.files import as_open_as_its_folder
-from nacre.language import tr
 from nacre.retrieval.access import shadow, writable
 from nacre.retrieval.catalog import Catalog
 from nacre.retrieval.lexical import Entry, WordIndex, Words
 from nacre.retrieval.vectors import VectorIndex
+from nacre.text.language import tr
 
 _BATCH = 2000  # chunks read at a time
 _REPLAY_SHARE = 0.1  # a vector snapshot is written anew when more than this has changed since

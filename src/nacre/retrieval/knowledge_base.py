@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nacre.errors import LockedError, UsageError
-from nacre.expect import expect
-from nacre.language import tr
 from nacre.retrieval import asked
 from nacre.retrieval import manifest as manifests
 from nacre.retrieval.catalog import Catalog
@@ -24,6 +22,8 @@ from nacre.retrieval.opening import encoder_of, folder_of, lost, made, restore_m
 from nacre.retrieval.seams import embedder_named, sources_of
 from nacre.retrieval.searching import Searcher
 from nacre.retrieval.source import Source
+from nacre.text.language import tr
+from nacre.validation import expect
 
 if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings

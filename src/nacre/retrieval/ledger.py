@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from nacre.errors import NacreError
-from nacre.hygiene import clean_text
 from nacre.retrieval.records import State
 from nacre.retrieval.source import Item, Source, Unreachable
+from nacre.text.hygiene import clean_text
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""The word index: BM25 (Robertson and Zaragoza, 2009) by tantivy over words cut by `nacre.words`, derived from the catalog.
+"""The word index: BM25 (Robertson and Zaragoza, 2009) by tantivy over words cut by `nacre.text.words`, derived from the catalog.
 
 tantivy commits atomically. The generation that the index stands at is written as a document of its own in the same
 commit, so it can never disagree with the rest.
@@ -20,7 +20,7 @@ from nacre.files import private_folder
 from nacre.retrieval.filters import Filter
 from nacre.retrieval.fusion import Arm
 from nacre.text.han import IDEOGRAPHS
-from nacre.words import words
+from nacre.text.words import words
 
 _WORDS_AT_MOST = 256  # different words of a query; longer queries keep their first
 _HAN_RUN = re.compile(rf"[{IDEOGRAPHS}]{{2,}}")

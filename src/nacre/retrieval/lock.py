@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from nacre.errors import KnowledgeBaseError, LockedError
-from nacre.language import os_reason, tr
 from nacre.retrieval.access import not_writable, writable
+from nacre.text.language import os_reason, tr
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Any
 
 from nacre.errors import DamagedError, EmbedderMismatchError, FormatError
 from nacre.files import atomic_write
-from nacre.language import tr
+from nacre.text.language import tr
 
 FORMAT = 1
 NAME = "manifest.json"
@@ -29,7 +29,7 @@ class Manifest:
 
     embedder: dict[str, Any] | None
     format: int = FORMAT
-    tokeniser: str = "nacre.words/1"
+    tokeniser: str = "nacre.text.words/1"
     chunker: str = "structure/1"
 
     def to_json(self) -> str:

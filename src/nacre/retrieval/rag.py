@@ -14,11 +14,11 @@ from pydantic import Field
 from nacre import prompts
 from nacre.citations import cite, supported_part
 from nacre.decorator import ChatModelDecorator, Flow
-from nacre.hygiene import clean_text, searched
-from nacre.language import Language, language_of
-from nacre.markers import DeadMarkers, LiveMarkers, as_nacre_provider
-from nacre.messages import Source, last_user_text, nacre_of, render_sources, replace_last_user, text_of, with_nacre
 from nacre.retrieval.packing import pack
+from nacre.text.hygiene import clean_text, searched
+from nacre.text.language import Language, language_of
+from nacre.text.markers import DeadMarkers, LiveMarkers, as_nacre_provider
+from nacre.text.messages import Source, last_user_text, nacre_of, render_sources, replace_last_user, text_of, with_nacre
 from nacre.text.titles import title_of
 from nacre.text.tokens import estimate_messages
 

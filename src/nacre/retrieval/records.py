@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from nacre.strict_json import to_json
+from nacre.text.strict_json import to_json
 
 if TYPE_CHECKING:
     from nacre.retrieval.chunking import BlockLike

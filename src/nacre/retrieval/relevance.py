@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from nacre.grounding.stopwords import stopwords
 from nacre.text.han import HAN
-from nacre.words import words
+from nacre.text.words import words
 
 WEIGHTS = {"reached": 5.87, "said": 7.07, "nearness": 0.42, "coverage": -1.48, "chinese": 1.45}
 CONSTANT = -7.58

@@ -12,12 +12,12 @@ from langchain_core.retrievers import BaseRetriever
 from pydantic import ConfigDict, Field, ValidationError
 
 from nacre.errors import UsageError
-from nacre.expect import complaint
-from nacre.hygiene import searched
 from nacre.retrieval.expansion import distinct
 from nacre.retrieval.filters import Filter
 from nacre.retrieval.hit import Hit
 from nacre.retrieval.settings import FOR_RETRIEVER
+from nacre.text.hygiene import searched
+from nacre.validation import complaint
 
 if TYPE_CHECKING:
     from nacre.retrieval.knowledge_base import KnowledgeBase

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from nacre.errors import UsageError
-from nacre.language import tr
 from nacre.retrieval.source import Source
+from nacre.text.language import tr
 
 if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings

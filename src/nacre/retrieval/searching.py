@@ -9,7 +9,6 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from nacre.language import language_of
 from nacre.retrieval import calibration
 from nacre.retrieval.catalog import Catalog
 from nacre.retrieval.encoder import Encoder
@@ -22,6 +21,7 @@ from nacre.retrieval.records import PUBLIC
 from nacre.retrieval.relevance import LEAST_CHUNKS, Signs, content, relevance
 from nacre.retrieval.settings import SettingsFile
 from nacre.retrieval.vectors import VectorIndex
+from nacre.text.language import language_of
 
 
 class Searcher:

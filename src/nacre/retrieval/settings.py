@@ -15,7 +15,7 @@ from typing import Any
 
 from nacre.errors import KnowledgeBaseError
 from nacre.files import atomic_write
-from nacre.language import tr
+from nacre.text.language import tr
 
 NAME = "settings.json"
 AUTO = "auto"  # the rule that comes along: as if the setting were left out

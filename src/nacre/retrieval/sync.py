@@ -14,8 +14,6 @@ from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from nacre.errors import NacreError, ParseError
-from nacre.hygiene import clean_text
-from nacre.language import tr
 from nacre.retrieval.calibration import calibrate
 from nacre.retrieval.catalog import Catalog
 from nacre.retrieval.chunking import BlockLike, Chunk, Tokeniser, chunk
@@ -28,6 +26,8 @@ from nacre.retrieval.report import Progress, SyncReport
 from nacre.retrieval.rights import Rights
 from nacre.retrieval.settings import chunk_limit
 from nacre.retrieval.source import Item
+from nacre.text.hygiene import clean_text
+from nacre.text.language import tr
 
 _BATCH = 128  # chunks that are embedded together
 _AHEAD = 4  # documents read and parsed ahead, for each worker

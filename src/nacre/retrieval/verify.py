@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from nacre.language import tr
 from nacre.retrieval.catalog import Catalog
 from nacre.retrieval.indexes import Indexes
 from nacre.retrieval.vectors import VectorIndex
+from nacre.text.language import tr
 
 
 def problems(catalog: Catalog, indexes: Indexes) -> list[str]:

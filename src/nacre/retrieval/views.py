@@ -12,12 +12,12 @@ from langchain_core.embeddings import Embeddings
 from langchain_core.vectorstores import VectorStore
 
 from nacre.errors import UsageError
-from nacre.language import tr
-from nacre.optional import need
+from nacre.extras import need
 from nacre.retrieval.hit import Hit
 from nacre.retrieval.retriever import as_document
 from nacre.retrieval.source import Item
-from nacre.strict_json import to_json
+from nacre.text.language import tr
+from nacre.text.strict_json import to_json
 
 if TYPE_CHECKING:
     from nacre.retrieval.knowledge_base import KnowledgeBase

@@ -13,13 +13,13 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.messages.ai import UsageMetadata, add_usage
 from langchain_core.runnables import Runnable
 
-from nacre.messages import nacre_of, text_of
 from nacre.server.bases import MAIN
 from nacre.server.calls import Calls
 from nacre.server.keys import Asker
 from nacre.server.problems import code_of
 from nacre.server.sse import next_within
 from nacre.server.state import State
+from nacre.text.messages import nacre_of, text_of
 
 if TYPE_CHECKING:
     from nacre.server.spending import Meter

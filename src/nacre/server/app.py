@@ -18,7 +18,6 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from nacre.errors import NacreError
-from nacre.language import tr
 from nacre.server import (
     audio,
     chat,
@@ -39,6 +38,7 @@ from nacre.server.guard import Guard
 from nacre.server.problems import Problem, not_found, problem_of
 from nacre.server.state import State
 from nacre.server.telemetry import OFF
+from nacre.text.language import tr
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel

@@ -8,7 +8,7 @@ from langchain_core.documents import Document
 from langchain_core.tracers.base import BaseTracer
 from langchain_core.tracers.schemas import Run
 
-from nacre.strict_json import to_json
+from nacre.text.strict_json import to_json
 
 _LONGEST = 8_000
 _SHOWN = 300

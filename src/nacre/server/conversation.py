@@ -8,9 +8,9 @@ from langchain_core.messages import AIMessage, BaseMessage, convert_to_messages
 from langchain_core.messages.ai import UsageMetadata
 from pydantic import BaseModel, ConfigDict, Field
 
-from nacre.language import tr
 from nacre.server.problems import Problem
-from nacre.strict_json import to_json
+from nacre.text.language import tr
+from nacre.text.strict_json import to_json
 
 # What shapes a reply and is handed to the model as it is. `max_completion_tokens` is `max_tokens` by its new name.
 _OPTIONS = (

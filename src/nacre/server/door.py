@@ -6,9 +6,9 @@ from collections.abc import MutableMapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from nacre.language import tr
 from nacre.net import is_loopback
 from nacre.server.problems import Problem
+from nacre.text.language import tr
 
 if TYPE_CHECKING:
     from nacre.server.settings import ServerSettings

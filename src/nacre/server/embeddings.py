@@ -10,11 +10,11 @@ from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, Field
 
-from nacre.hygiene import clean_text
-from nacre.language import tr
 from nacre.server.context import state_of
 from nacre.server.problems import Problem
 from nacre.server.state import State
+from nacre.text.hygiene import clean_text
+from nacre.text.language import tr
 
 router = APIRouter(prefix="/v1")
 _MOST_CHARACTERS = 1_000_000  # of one request: some seconds of work

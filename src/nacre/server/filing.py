@@ -10,7 +10,6 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints
 
 from nacre.errors import LockedError
-from nacre.language import tr
 from nacre.server import quotas
 from nacre.server.bases import MAIN
 from nacre.server.context import Visit
@@ -18,7 +17,8 @@ from nacre.server.ingest import uri_of
 from nacre.server.problems import Problem, not_found
 from nacre.server.records import Row
 from nacre.server.state import State
-from nacre.strict_json import to_json
+from nacre.text.language import tr
+from nacre.text.strict_json import to_json
 
 _PATIENCE_S = 30.0
 _filing = threading.Lock()

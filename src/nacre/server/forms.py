@@ -10,8 +10,8 @@ from pathlib import PurePosixPath
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from nacre.language import tr
 from nacre.server.problems import Problem
+from nacre.text.language import tr
 
 _NAME = re.compile(rb"[\w.-]{1,64}(?:\[\])?", re.ASCII)
 _TYPE = re.compile(r"[\w.+-]{1,64}/[\w.+-]{1,64}", re.ASCII)

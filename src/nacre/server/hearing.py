@@ -6,10 +6,10 @@ import json
 import math
 from typing import TYPE_CHECKING
 
-from nacre.hygiene import clean_text, masked
-from nacre.language import tr
 from nacre.net import seconds_to_wait
 from nacre.server.problems import Problem
+from nacre.text.hygiene import clean_text, masked
+from nacre.text.language import tr
 
 if TYPE_CHECKING:
     import httpx

@@ -12,11 +12,11 @@ from pathlib import Path
 from urllib.parse import quote
 
 from nacre.errors import LockedError, NacreError
-from nacre.language import tr
 from nacre.retrieval.knowledge_base import KnowledgeBase
 from nacre.retrieval.source import Item
 from nacre.server.bases import MAIN, open_like
 from nacre.server.records import Records, Row
+from nacre.text.language import tr
 
 _BATCH = 4
 _BATCH_BYTES = 1 << 20

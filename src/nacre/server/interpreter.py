@@ -20,10 +20,10 @@ import sys
 from typing import Any
 
 from nacre.errors import NacreError, UsageError
-from nacre.language import tr
-from nacre.optional import need
+from nacre.extras import need
 from nacre.reasoning.interpreter import CodeInterpreter
 from nacre.reasoning.sandbox.limits import LEVELS
+from nacre.text.language import tr
 
 need("uvicorn", extra="serve")
 need("fastapi", extra="serve")

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from nacre.errors import UsageError
-from nacre.language import tr
 from nacre.sqlite import Database
+from nacre.text.language import tr
 
 PREFIX = "nk-"
 _SCHEMA = """

@@ -7,9 +7,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from nacre.language import tr
 from nacre.server.keys import Asker, SpendLimit
 from nacre.server.problems import Problem
+from nacre.text.language import tr
 
 if TYPE_CHECKING:
     from nacre.server.records import Records

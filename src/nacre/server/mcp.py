@@ -17,7 +17,6 @@ from mcp_types import Resource, ToolAnnotations
 from pydantic import Field
 
 from nacre.errors import UsageError
-from nacre.language import tr
 from nacre.server.answering import Question
 from nacre.server.bases import MAIN
 from nacre.server.citing import extension
@@ -25,6 +24,7 @@ from nacre.server.keys import Asker
 from nacre.server.records import new_id
 from nacre.server.sources import read
 from nacre.server.state import State
+from nacre.text.language import tr
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -177,7 +177,7 @@ def _add_tools(server: NacreMCP) -> None:
 async def _answer(state: State, asker: Asker, text: str) -> dict[str, Any]:
     from langchain_core.messages import HumanMessage
 
-    from nacre.messages import nacre_of, text_of
+    from nacre.text.messages import nacre_of, text_of
 
     if not text.strip():
         raise UsageError(tr("The question is empty.", "问题为空。"))

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from nacre.connectors.safe_http import fetch
 from nacre.errors import SourceError, UsageError
-from nacre.language import tr
-from nacre.optional import need
+from nacre.extras import need
 from nacre.server.keys import OWN, Asker
+from nacre.text.language import tr
 
 if TYPE_CHECKING:
     from nacre.server.settings import OidcSettings

@@ -6,7 +6,7 @@ import logging
 from typing import Any
 
 from nacre import errors
-from nacre.language import tr
+from nacre.text.language import tr
 
 _log = logging.getLogger("nacre.server")
 

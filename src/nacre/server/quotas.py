@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from nacre.language import tr
 from nacre.server.problems import Problem
+from nacre.text.language import tr
 
 if TYPE_CHECKING:
     from nacre.server.keys import Asker

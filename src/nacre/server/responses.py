@@ -13,8 +13,6 @@ from fastapi.responses import Response, StreamingResponse
 from langchain_core.messages import AIMessage
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from nacre.language import tr
-from nacre.messages import as_chunk, merge_chunks
 from nacre.server.answering import Outcome, Question
 from nacre.server.citing import address, extension
 from nacre.server.context import asker_of, base_url, check_model, request_id, state_of, store_of
@@ -24,6 +22,8 @@ from nacre.server.records import new_id
 from nacre.server.response_items import Item, items_of, messages_of_items
 from nacre.server.sse import HEADERS, StrictJSON, event, while_connected
 from nacre.server.stored_responses import conversation, keep, keeps
+from nacre.text.language import tr
+from nacre.text.messages import as_chunk, merge_chunks
 
 router = APIRouter(prefix="/v1")
 

@@ -8,7 +8,6 @@ import sys
 import uvicorn
 
 from nacre.errors import UsageError
-from nacre.language import tr
 from nacre.net import is_loopback
 from nacre.server.app import create_app
 from nacre.server.keys import Keys
@@ -16,6 +15,7 @@ from nacre.server.protocol import PatientProtocol as PatientProtocol
 from nacre.server.protocol import protocol
 from nacre.server.settings import Settings
 from nacre.server.state import State
+from nacre.text.language import tr
 
 
 def serve(settings: Settings, *, only_mcp: bool = False) -> None:

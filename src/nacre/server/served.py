@@ -8,10 +8,10 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 from nacre.errors import UsageError
-from nacre.language import tr
 from nacre.server.bases import MAIN, Bases
 from nacre.server.keys import Asker
 from nacre.server.settings import Settings, Stack
+from nacre.text.language import tr
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel

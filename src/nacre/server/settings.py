@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nacre.errors import StackError
-from nacre.language import tr
+from nacre.text.language import tr
 
 
 class OidcSettings(BaseModel):

@@ -15,9 +15,9 @@ from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGeneration, LLMResult
 
 from nacre.errors import UsageError
-from nacre.language import tr
 from nacre.server.keys import Asker
 from nacre.server.problems import Problem
+from nacre.text.language import tr
 from nacre.text.tokens import estimate, estimate_messages
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from nacre.language import tr
 from nacre.server.problems import Problem
-from nacre.strict_json import to_json
+from nacre.text.language import tr
+from nacre.text.strict_json import to_json
 
 T = TypeVar("T")
 DONE = b"data: [DONE]\n\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import MutableMapping
 from typing import TYPE_CHECKING, Any
 
-from nacre.optional import need
+from nacre.extras import need
 
 if TYPE_CHECKING:
     from nacre.server.settings import ServerSettings

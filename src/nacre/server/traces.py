@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import message_to_dict
 
-from nacre.hygiene import masked
 from nacre.server.calls import hit_of
-from nacre.strict_json import to_json
+from nacre.text.hygiene import masked
+from nacre.text.strict_json import to_json
 
 if TYPE_CHECKING:
     from nacre.server.answering import Outcome, Question

@@ -10,7 +10,6 @@ from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, Field, StringConstraints
 
-from nacre.language import tr
 from nacre.server import quotas
 from nacre.server.bases import MAIN
 from nacre.server.context import Changed, Visit, Visited, asker_of, state_of, store_of
@@ -19,7 +18,8 @@ from nacre.server.paging import Paged
 from nacre.server.problems import Problem
 from nacre.server.records import Row, new_id
 from nacre.server.uploads import own_file
-from nacre.strict_json import to_json
+from nacre.text.language import tr
+from nacre.text.strict_json import to_json
 
 router = APIRouter(prefix="/v1/vector_stores")
 

@@ -9,9 +9,9 @@ from typing import Any
 from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
-from nacre.hygiene import masked
-from nacre.messages import text_of
-from nacre.strict_json import to_json
+from nacre.text.hygiene import masked
+from nacre.text.messages import text_of
+from nacre.text.strict_json import to_json
 
 _SWITCH = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 _ROLES = {"human": "user", "ai": "assistant"}

@@ -7,8 +7,8 @@ import sys
 from typing import TYPE_CHECKING, Any, cast
 
 from nacre.errors import UsageError
-from nacre.language import tr
-from nacre.optional import need
+from nacre.extras import need
+from nacre.text.language import tr
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider

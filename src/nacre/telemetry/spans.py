@@ -21,10 +21,10 @@ from langchain_core.outputs import ChatGeneration, LLMResult
 
 from nacre import __version__
 from nacre.decorator import ChatModelDecorator
-from nacre.hygiene import masked
-from nacre.messages import nacre_of
-from nacre.optional import need
+from nacre.extras import need
 from nacre.telemetry import content
+from nacre.text.hygiene import masked
+from nacre.text.messages import nacre_of
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span, TracerProvider

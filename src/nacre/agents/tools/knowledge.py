@@ -7,7 +7,7 @@ from langchain_core.retrievers import BaseRetriever
 from langchain_core.tools import BaseTool, StructuredTool
 
 from nacre.agents.facts import state
-from nacre.language import tr
+from nacre.text.language import tr
 
 Found = tuple[str, list[Document]]
 

@@ -12,11 +12,11 @@ from importlib.resources import files
 from typing import Any, Literal
 
 from nacre.errors import UsageError
-from nacre.language import tr
 from nacre.reasoning.interpreter import Execution
 from nacre.reasoning.sandbox.answer import execution_in, out_of_time
 from nacre.reasoning.sandbox.budget import Budget
 from nacre.reasoning.sandbox.values import printable
+from nacre.text.language import tr
 
 Ended = Literal["done", "time", "output", "died"]
 # The sandbox's own runner: a program gives the same value, error and cells there as it does here.

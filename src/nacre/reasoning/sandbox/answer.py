@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import cast
 
-from nacre.language import tr
 from nacre.reasoning.interpreter import STATUSES, Execution, Status
 from nacre.reasoning.sandbox.budget import Budget, OutOfBudget, OutOfTime
 from nacre.reasoning.sandbox.values import decode, decode_places, printable
+from nacre.text.language import tr
 
 _LIMITS = ("", "memory", "disk", "file_size", "files", "processes", "value")
 _LONGEST_ERROR = 20_000  # characters; the runner writes some 4,000

@@ -6,8 +6,8 @@ import math
 import time
 from collections.abc import Callable
 
-from nacre.language import tr
 from nacre.reasoning.sandbox.inside.encode import DEPTH, NODES
+from nacre.text.language import tr
 
 _NODES = NODES + 8_000  # the value, and beside it the cells that were read: some thousand, five parts each
 _LOOK = 1000  # steps between two looks at the clock

@@ -19,10 +19,10 @@ from typing import Any
 
 from nacre import child_process
 from nacre.errors import InterpreterError
-from nacre.language import tr
 from nacre.reasoning.sandbox.limits import Level, Limits
 from nacre.reasoning.sandbox.refusal import unavailable
 from nacre.reasoning.sandbox.view import View
+from nacre.text.language import tr
 
 _START_S, _FORK_S = 60.0, 10.0
 _AHEAD = 2  # children that wait for a program

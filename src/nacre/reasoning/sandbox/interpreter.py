@@ -14,8 +14,6 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from nacre.errors import InterpreterError, UsageError
-from nacre.expect import expect
-from nacre.language import tr
 from nacre.reasoning.interpreter import Execution
 from nacre.reasoning.sandbox import outcome, selftest
 from nacre.reasoning.sandbox.budget import Budget
@@ -25,6 +23,8 @@ from nacre.reasoning.sandbox.limits import LEVELS, Level, Limits
 from nacre.reasoning.sandbox.pool import Pool
 from nacre.reasoning.sandbox.stop import Stop
 from nacre.reasoning.sandbox.view import PACKAGES, view_of
+from nacre.text.language import tr
+from nacre.validation import expect
 
 T = TypeVar("T")
 _TRIES = 4

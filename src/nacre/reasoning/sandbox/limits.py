@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from typing import Literal, get_args
 
 from nacre.errors import UsageError
-from nacre.language import tr
+from nacre.text.language import tr
 
 Level = Literal["full", "namespaces", "landlock"]
 LEVELS: tuple[Level, ...] = get_args(Level)

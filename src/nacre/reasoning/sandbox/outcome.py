@@ -6,12 +6,12 @@ import hmac
 import signal
 from dataclasses import replace
 
-from nacre.language import tr
 from nacre.reasoning.interpreter import Execution, Status
 from nacre.reasoning.sandbox.answer import execution_in, out_of_time
 from nacre.reasoning.sandbox.budget import Budget
 from nacre.reasoning.sandbox.exchange import Record
 from nacre.reasoning.sandbox.limits import Limits
+from nacre.text.language import tr
 
 
 def from_answer(record: Record, nonce: bytes, budget: Budget | None = None) -> Execution | None:

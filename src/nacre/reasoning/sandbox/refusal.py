@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nacre.errors import SandboxUnavailableError
-from nacre.language import tr
+from nacre.text.language import tr
 
 _CURES = {
     "x86_64": (

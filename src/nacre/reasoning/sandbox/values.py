@@ -18,9 +18,9 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from nacre.language import tr
 from nacre.reasoning.sandbox.budget import Budget, OutOfBudget
 from nacre.reasoning.sandbox.inside.encode import LONGEST_DECIMAL, LONGEST_INT_BITS, NODES
+from nacre.text.language import tr
 
 Place = tuple[str, int, int, str]  # input, table, row, column
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")

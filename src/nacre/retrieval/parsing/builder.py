@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nacre.errors import ParseError
-from nacre.language import tr
 from nacre.retrieval.parsing.document import Block, BlockKind, Cell, ParsedDocument, Table
 from nacre.retrieval.parsing.limits import Limits
 from nacre.retrieval.parsing.normalise import clean, collapse, unspread
+from nacre.text.language import tr
 
 
 class Builder:

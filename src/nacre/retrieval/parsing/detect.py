@@ -9,7 +9,7 @@ import zipfile
 from collections.abc import Mapping
 
 from nacre.errors import ParseError
-from nacre.language import tr
+from nacre.text.language import tr
 
 MIME: Mapping[str, str] = {
     "pdf": "application/pdf",

@@ -6,12 +6,12 @@ import importlib
 from typing import Protocol
 
 from nacre.errors import NacreError, ParseError
-from nacre.language import tr
 from nacre.retrieval.parsing.builder import Builder
 from nacre.retrieval.parsing.detect import MIME, detect_binary, detect_text
 from nacre.retrieval.parsing.document import ParsedDocument
 from nacre.retrieval.parsing.encodings import decode
 from nacre.retrieval.parsing.limits import Limits, Task
+from nacre.text.language import tr
 
 _BINARY = {"pdf": "pdf", "docx": "docx", "pptx": "pptx", "xlsx": "xlsx", "eml": "mail", "mbox": "mail"}
 _TEXT = {

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from nacre.errors import ParseError
-from nacre.language import tr
 from nacre.retrieval.parsing.builder import Builder
 from nacre.retrieval.parsing.limits import Task
 from nacre.retrieval.parsing.ooxml import Package, attribute, child, local
 from nacre.retrieval.parsing.ooxml_chart import add_chart
+from nacre.text.language import tr
 
 _HEADING = re.compile(r"(?:heading|标题|titre|überschrift|título)\s*(\d)", re.I)
 # Removed text, field codes, and the twin of a drawing for old readers.

@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 
 from nacre.errors import ParseError
-from nacre.language import tr
+from nacre.text.language import tr
 
 _SAMPLE = 1 << 18
 _BOMS = (

@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from nacre.errors import ParseError
-from nacre.language import tr
 from nacre.retrieval.parsing import html, plain
 from nacre.retrieval.parsing.builder import Builder
 from nacre.retrieval.parsing.encodings import decode
 from nacre.retrieval.parsing.limits import Task
 from nacre.retrieval.parsing.normalise import collapse
+from nacre.text.language import tr
 
 _SHOWN = ("From", "To", "Cc", "Date", "Subject")
 _MBOX = re.compile(rb"^From [^\n]*\n(?=[A-Za-z-]+:)", re.M)

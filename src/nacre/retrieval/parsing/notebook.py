@@ -6,10 +6,10 @@ import json
 from typing import Any
 
 from nacre.errors import ParseError
-from nacre.language import tr
 from nacre.retrieval.parsing import markdown
 from nacre.retrieval.parsing.builder import Builder
 from nacre.retrieval.parsing.limits import Task
+from nacre.text.language import tr
 
 _OUTPUT_CHARS = 4000
 

@@ -13,9 +13,9 @@ import zlib
 from typing import Any
 
 from nacre.errors import ParseError
-from nacre.language import tr
 from nacre.retrieval.parsing.builder import Builder
 from nacre.retrieval.parsing.limits import Limits
+from nacre.text.language import tr
 
 _WELL_BELOW_A_BOMB = 8 << 20
 _RELATIONS = "{http://schemas.openxmlformats.org/package/2006/relationships}Relationship"

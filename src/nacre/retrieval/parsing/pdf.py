@@ -6,7 +6,6 @@ import re
 from typing import Any
 
 from nacre.errors import ParseError
-from nacre.language import tr
 from nacre.retrieval.parsing.builder import Builder
 from nacre.retrieval.parsing.grid import is_header
 from nacre.retrieval.parsing.limits import Task
@@ -22,6 +21,7 @@ from nacre.retrieval.parsing.pdf_layout import (
 )
 from nacre.retrieval.parsing.pdf_page import Line, lines_of, read_page, upright
 from nacre.retrieval.parsing.pdf_tables import Grid, aligned_table, ruled_tables
+from nacre.text.language import tr
 
 
 def parse(data: bytes, out: Builder, task: Task) -> None:

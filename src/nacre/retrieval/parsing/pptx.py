@@ -6,11 +6,11 @@ import re
 from typing import Any
 
 from nacre.errors import ParseError
-from nacre.language import tr
 from nacre.retrieval.parsing.builder import Builder
 from nacre.retrieval.parsing.limits import Task
 from nacre.retrieval.parsing.ooxml import Package, attribute, child, local
 from nacre.retrieval.parsing.ooxml_chart import add_chart, words_of
+from nacre.text.language import tr
 
 _SHAPES = {"sp", "grpSp", "graphicFrame", "pic", "cxnSp"}
 _FILE_NAME = re.compile(r"\S+\.(png|jpe?g|gif|bmp|svg|emf|wmf|tiff?)", re.I)

@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 from nacre.errors import ParseError
-from nacre.language import tr
 from nacre.retrieval.parsing.builder import Builder
 from nacre.retrieval.parsing.limits import Task
+from nacre.text.language import tr
 
 _TITLES = ("title", "name", "标题", "名称", "id")
 

@@ -24,9 +24,9 @@ from types import TracebackType
 
 from nacre import child_process
 from nacre.errors import ParseError
-from nacre.language import tr, user_language
 from nacre.retrieval.parsing.document import ParsedDocument, from_data
 from nacre.retrieval.parsing.limits import Limits
+from nacre.text.language import tr, user_language
 
 _START_SECONDS = 60.0
 _PATIENCE = 2.25

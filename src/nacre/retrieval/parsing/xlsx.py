@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from nacre.errors import ParseError
-from nacre.language import tr
 from nacre.retrieval.parsing.builder import Builder
 from nacre.retrieval.parsing.grid import add_grid
 from nacre.retrieval.parsing.limits import Task
 from nacre.retrieval.parsing.ooxml import Package, attribute, child, local
+from nacre.text.language import tr
 
 _NO_STYLES = b'<styleSheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"/>'
 # A cell in the last of 16,384 columns would make every row that long.

@@ -6,7 +6,7 @@ import importlib
 from types import ModuleType
 
 from nacre.errors import MissingExtraError
-from nacre.language import tr
+from nacre.text.language import tr
 
 
 def need(module: str, *, extra: str = "", install: str = "") -> ModuleType:

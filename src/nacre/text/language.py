@@ -9,8 +9,8 @@ import re
 from contextvars import ContextVar
 from typing import Literal
 
-from nacre.hygiene import searched
 from nacre.text.han import HAN
+from nacre.text.hygiene import searched
 
 Language = Literal["en", "zh"]
 

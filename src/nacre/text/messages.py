@@ -10,7 +10,7 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage, message_chunk_to_message
 
-from nacre.framing import MARK, mark
+from nacre.text.framing import MARK, mark
 
 
 def text_of(message: BaseMessage | str | list[Any]) -> str:
