@@ -8,7 +8,7 @@ from typing import Any
 
 from nacre.eval.gate import ALPHA, Change, same_corpus, what_changed
 from nacre.eval.pages import definitions, escaped, frame, one_line
-from nacre.files import atomic_write, private_folder
+from nacre.system.files import atomic_write, private_folder
 from nacre.text.language import tr
 
 _HIDDEN = {"id", "question"}

@@ -12,7 +12,7 @@ from typing import Any
 
 from nacre.errors import EvaluationError
 from nacre.eval.statistics import interval
-from nacre.files import atomic_write, private_folder
+from nacre.system.files import atomic_write, private_folder
 from nacre.text.language import tr
 from nacre.text.strict_json import to_json
 

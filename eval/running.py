@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from nacre.errors import NacreError
-from nacre.files import private_file, private_folder
+from nacre.system.files import private_file, private_folder
 from nacre.text.strict_json import to_json
 
 T = TypeVar("T")

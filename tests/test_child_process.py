@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from nacre import child_process
 from nacre.errors import NacreError, UsageError
+from nacre.system import child_process
 
 ROOT = Path(__file__).parents[1]
 MODULES = (

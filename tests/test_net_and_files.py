@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from nacre.files import atomic_write
-from nacre.net import is_loopback, seconds_to_wait
+from nacre.system.files import atomic_write
+from nacre.system.net import is_loopback, seconds_to_wait
 
 
 @pytest.mark.parametrize(

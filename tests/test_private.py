@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from nacre import KnowledgeBase
-from nacre.files import atomic_write, private_folder, wide
 from nacre.retrieval.copying import copied
 from nacre.retrieval.source import TextSource
-from nacre.sqlite import Database
+from nacre.system.files import atomic_write, private_folder, wide
+from nacre.system.sqlite import Database
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="modes say nothing there")
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nacre.errors import ModelError
-from nacre.files import atomic_write
+from nacre.system.files import atomic_write
 from nacre.text.language import tr
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-from nacre import child_process
 from nacre.errors import ToolError
 from nacre.extras import need
+from nacre.system import child_process
 from nacre.text.language import tr
 
 T = TypeVar("T")

@@ -9,8 +9,8 @@ from typing import Any
 
 from langchain_core.tools import BaseTool, StructuredTool, ToolException
 
-from nacre import child_process
 from nacre.connectors.mcp.connection import Connection
+from nacre.system import child_process
 from nacre.text.hygiene import clean_text
 from nacre.text.strict_json import to_json
 

@@ -22,7 +22,7 @@ from nacre.errors import (
     UnknownProviderError,
     UnsupportedParameterError,
 )
-from nacre.net import seconds_to_wait
+from nacre.system.net import seconds_to_wait
 from nacre.text.language import tr
 
 # The HTTP libraries under openai 2 and 3; their errors come out of a stream unwrapped. Named, never imported.

@@ -10,7 +10,7 @@ from pathlib import Path
 from nacre.connectors.safe_http import fetch
 from nacre.connectors.search.results import post_json
 from nacre.errors import ToolError
-from nacre.files import private_file, private_folder
+from nacre.system.files import private_file, private_folder
 from nacre.text.language import tr
 
 _KINDS = {b"\x89PNG": "png", b"\xff\xd8\xff": "jpg", b"RIFF": "webp", b"GIF8": "gif"}

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from nacre.connectors.safe_http import Answer, fetch
 from nacre.errors import SourceError
-from nacre.net import seconds_to_wait
+from nacre.system.net import seconds_to_wait
 from nacre.text.language import tr
 from nacre.text.strict_json import to_json
 

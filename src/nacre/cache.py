@@ -19,7 +19,7 @@ from pydantic import Field, PrivateAttr
 
 from nacre.decorator import Call, ChatModelDecorator, Flow
 from nacre.identity import NEVER, describe, identity
-from nacre.sqlite import Database
+from nacre.system.sqlite import Database
 from nacre.text.framing import settled
 from nacre.text.han import HAN
 from nacre.text.messages import nacre_of, text_of, with_nacre

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from nacre.decorator import Call, ChatModelDecorator, Flow
 from nacre.errors import ModelUnavailableError
-from nacre.net import seconds_to_wait
+from nacre.system.net import seconds_to_wait
 
 When = Callable[[Exception], bool]
 _STATUS = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})

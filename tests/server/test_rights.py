@@ -288,7 +288,7 @@ def test_a_slow_file_does_not_hold_up_another_keys_store(serve, monkeypatch):
 def test_all_that_a_server_makes_is_its_users_alone(serve):
     import os
 
-    from nacre.files import wide
+    from nacre.system.files import wide
 
     before = os.umask(0)
     try:

@@ -26,7 +26,7 @@ from nacre.server.problems import Problem
 from nacre.server.records import Records
 from nacre.server.settings import Price
 from nacre.server.spending import cost, period_began, period_ends, spent
-from nacre.sqlite import Database
+from nacre.system.sqlite import Database
 
 PRICES = {"currency": "USD", "models": {"scripted": {"input": "100", "output": "1000"}}}
 ASKED: dict[str, Any] = {"model": "nacre", "messages": [{"role": "user", "content": "When does the workshop open?"}]}

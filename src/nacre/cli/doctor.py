@@ -145,7 +145,7 @@ def _parsers() -> list[dict[str, Any]]:
 
 
 def _files(kb: Path) -> dict[str, Any]:
-    from nacre.files import wide_report
+    from nacre.system.files import wide_report
 
     if not kb.is_dir():
         raise UsageError(tr(f"There is no folder {kb}.", f"没有文件夹 {kb}。"))

@@ -225,7 +225,7 @@ def export(
     """Export answers."""
     from nacre.eval.exports import exported
     from nacre.eval.report import read_report
-    from nacre.files import atomic_write, private_folder
+    from nacre.system.files import atomic_write, private_folder
 
     rows = exported(read_report(report), to, opened(kb) if kb else None)
     private_folder(out.parent)

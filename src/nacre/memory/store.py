@@ -9,7 +9,7 @@ from pathlib import Path
 from langchain_core.chat_history import BaseChatMessageHistory
 from langchain_core.messages import BaseMessage, message_to_dict, messages_from_dict
 
-from nacre.sqlite import Database
+from nacre.system.sqlite import Database
 from nacre.text.strict_json import to_json
 
 _SCHEMA = """

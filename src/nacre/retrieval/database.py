@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from nacre.errors import DamagedError, KnowledgeBaseError, LockedError
-from nacre.files import private_file
 from nacre.retrieval.access import not_writable, writable
+from nacre.system.files import private_file
 from nacre.text.language import tr
 
 NAME = "catalog.sqlite"

@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 
 from nacre.errors import KnowledgeBaseError
-from nacre.files import as_open_as_its_folder
 from nacre.retrieval.access import shadow, writable
 from nacre.retrieval.catalog import Catalog
 from nacre.retrieval.lexical import Entry, WordIndex, Words
 from nacre.retrieval.vectors import VectorIndex
+from nacre.system.files import as_open_as_its_folder
 from nacre.text.language import tr
 
 _BATCH = 2000  # chunks read at a time

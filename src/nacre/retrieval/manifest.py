@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nacre.errors import DamagedError, EmbedderMismatchError, FormatError
-from nacre.files import atomic_write
+from nacre.system.files import atomic_write
 from nacre.text.language import tr
 
 FORMAT = 1

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from nacre.errors import KnowledgeBaseError
-from nacre.files import atomic_write
+from nacre.system.files import atomic_write
 from nacre.text.language import tr
 
 NAME = "settings.json"

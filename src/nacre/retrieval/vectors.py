@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nacre.files import as_open_as_its_folder, private_folder, sync_folder
+from nacre.system.files import as_open_as_its_folder, private_folder, sync_folder
 
 Ids = NDArray[np.int64]
 _PRIOR = (0.1, 20)  # deviation of cosines that sentence encoders show, and how many vectors that guess is worth

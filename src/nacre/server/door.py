@@ -6,8 +6,8 @@ from collections.abc import MutableMapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from nacre.net import is_loopback
 from nacre.server.problems import Problem
+from nacre.system.net import is_loopback
 from nacre.text.language import tr
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ import subprocess
 import threading
 from pathlib import Path
 
-from nacre import child_process
 from nacre.server.bases import variables_for
+from nacre.system import child_process
 
 # What finds models that are here already, and reaches those who serve one.
 _FOLDERS = ("HOME", "XDG_CACHE_HOME", "NACRE_CACHE", "HF_HOME", "HF_HUB_CACHE", "SENTENCE_TRANSFORMERS_HOME")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from nacre.errors import UsageError
-from nacre.sqlite import Database
+from nacre.system.sqlite import Database
 from nacre.text.language import tr
 
 PREFIX = "nk-"

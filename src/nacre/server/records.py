@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from nacre.sqlite import Database
+from nacre.system.sqlite import Database
 
 _SCHEMA = """
 create table if not exists files (id text primary key, owner text not null, name text not null, bytes integer not null,

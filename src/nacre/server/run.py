@@ -8,13 +8,13 @@ import sys
 import uvicorn
 
 from nacre.errors import UsageError
-from nacre.net import is_loopback
 from nacre.server.app import create_app
 from nacre.server.keys import Keys
 from nacre.server.protocol import PatientProtocol as PatientProtocol
 from nacre.server.protocol import protocol
 from nacre.server.settings import Settings
 from nacre.server.state import State
+from nacre.system.net import is_loopback
 from nacre.text.language import tr
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nacre.errors import NacreError
-from nacre.files import private_folder
-from nacre.net import is_loopback
 from nacre.server.bases import Bases
 from nacre.server.ingestion import Ingestion
 from nacre.server.keys import Asker, Keys
@@ -15,6 +13,8 @@ from nacre.server.metrics import Metrics
 from nacre.server.records import Records
 from nacre.server.served import Served
 from nacre.server.settings import OidcSettings, ServerSettings, Settings
+from nacre.system.files import private_folder
+from nacre.system.net import is_loopback
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel

@@ -12,7 +12,6 @@ from fastapi import APIRouter, Form, Request, UploadFile
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse, Response
 
-from nacre.files import private_folder, private_opener
 from nacre.server import quotas
 from nacre.server.context import asker_of, state_of
 from nacre.server.filing import take_out
@@ -21,6 +20,7 @@ from nacre.server.paging import Paged
 from nacre.server.problems import not_found
 from nacre.server.records import Row, new_id
 from nacre.server.state import State
+from nacre.system.files import private_folder, private_opener
 from nacre.text.hygiene import clean_text
 
 router = APIRouter(prefix="/v1/files")

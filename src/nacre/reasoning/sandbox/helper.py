@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nacre import child_process
 from nacre.errors import InterpreterError
 from nacre.reasoning.sandbox.limits import Level, Limits
 from nacre.reasoning.sandbox.refusal import unavailable
 from nacre.reasoning.sandbox.view import View
+from nacre.system import child_process
 from nacre.text.language import tr
 
 _START_S, _FORK_S = 60.0, 10.0

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import nacre
-from nacre.confinement import landlock, linux, namespaces, seccomp, syscalls
+from nacre.system.confinement import landlock, linux, namespaces, seccomp, syscalls
 
 _LIBRARIES = (
     "/usr/lib/x86_64-linux-gnu", "/lib/x86_64-linux-gnu", "/usr/lib64", "/lib64", "/usr/local/lib", "/etc/ld.so.cache",

@@ -22,10 +22,10 @@ from collections import deque
 from pathlib import Path
 from types import TracebackType
 
-from nacre import child_process
 from nacre.errors import ParseError
 from nacre.retrieval.parsing.document import ParsedDocument, from_data
 from nacre.retrieval.parsing.limits import Limits
+from nacre.system import child_process
 from nacre.text.language import tr, user_language
 
 _START_SECONDS = 60.0

@@ -9,7 +9,7 @@ import socket
 import sys
 from typing import Any, NoReturn
 
-from nacre.confinement import landlock, linux, namespaces, seccomp, syscalls
+from nacre.system.confinement import landlock, linux, namespaces, seccomp, syscalls
 
 from .zygote import Zygote
 

@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from nacre.confinement import landlock, linux, namespaces, seccomp, syscalls
+from nacre.system.confinement import landlock, linux, namespaces, seccomp, syscalls
 
 from . import child, imports, preload, program
 from .memory import OwnMemory

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nacre.errors import UsageError
-from nacre.files import private_file, private_folder
+from nacre.system.files import private_file, private_folder
 from nacre.text.language import os_reason, tr
 
 _WAIT_S = 30.0
