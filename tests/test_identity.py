@@ -9,10 +9,10 @@ from langchain_core.language_models.fake_chat_models import FakeListChatModel, G
 from langchain_core.messages import AIMessage
 from pydantic import BaseModel, SecretStr
 
-from nacre import identity as identities
 from nacre.connectors.models.scripted import ScriptedChatModel
 from nacre.decorator import ChatModelDecorator
-from nacre.identity import describe, identity
+from nacre.decorator import identity as identities
+from nacre.decorator.identity import describe, identity
 from nacre.layers.memory import ConversationMemory
 from nacre.layers.moderation import Moderation
 from nacre.layers.prompting import FewShot, SelfConsistency

@@ -13,7 +13,7 @@ __version__ = "0.1.0"
 
 _WHERE = {
     "ChainOfThought": "nacre.layers.prompting",
-    "ChatModelDecorator": "nacre.decorator",
+    "ChatModelDecorator": "nacre.decorator.layer",
     "ConversationMemory": "nacre.layers.memory",
     "Fallback": "nacre.resilience",
     "FewShot": "nacre.layers.prompting",
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from nacre.cache import ResponseCache as ResponseCache
     from nacre.connectors.models import load_model as load_model
     from nacre.connectors.models.scripted import ScriptedChatModel as ScriptedChatModel
-    from nacre.decorator import ChatModelDecorator as ChatModelDecorator
+    from nacre.decorator.layer import ChatModelDecorator as ChatModelDecorator
     from nacre.errors import NacreError as NacreError
     from nacre.layers.memory import ConversationMemory as ConversationMemory
     from nacre.layers.moderation import Moderation as Moderation

@@ -17,8 +17,8 @@ from langchain_core.runnables import Runnable, RunnableGenerator, RunnableLambda
 from langchain_core.runnables.config import ensure_config
 from pydantic import Field, PrivateAttr
 
-from nacre.decorator import Call, ChatModelDecorator, Flow
-from nacre.identity import NEVER, describe, identity
+from nacre.decorator.identity import NEVER, describe, identity
+from nacre.decorator.layer import Call, ChatModelDecorator, Flow
 from nacre.system.sqlite import Database
 from nacre.text.framing import settled
 from nacre.text.han import HAN
@@ -157,7 +157,7 @@ class ResponseCache(ChatModelDecorator):
 
         Returns:
             64 hexadecimal digits; None when the answer depends on something that cannot be described (see
-            `nacre.identity`), and so must not be kept.
+            `nacre.decorator.identity`), and so must not be kept.
         """
         configured = ensure_config().get("configurable") or {}
         options = {name: value for name, value in configured.items() if not name.startswith(_RUN_ONLY)}

@@ -13,7 +13,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.runnables import Runnable, RunnableLambda
 from pydantic import Field
 
-from nacre.decorator import Call, ChatModelDecorator, Flow
+from nacre.decorator.layer import Call, ChatModelDecorator, Flow
 from nacre.errors import ModelUnavailableError
 from nacre.system.net import seconds_to_wait
 

@@ -32,7 +32,7 @@ from nacre.validation import expect
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
-    from nacre.decorator import ChatModelDecorator
+    from nacre.decorator.layer import ChatModelDecorator
 
 Data = dict[str, Any]
 # What shapes a model's answers and may stand beside its name.
@@ -220,7 +220,7 @@ def explain(model: BaseChatModel) -> Data:
     """
     from langchain_core.language_models import BaseChatModel
 
-    from nacre.decorator import ChatModelDecorator
+    from nacre.decorator.layer import ChatModelDecorator
 
     expect(model, "model", BaseChatModel)
     names = {layer.where.rpartition(":")[2]: name for name, layer in LAYERS.items()}

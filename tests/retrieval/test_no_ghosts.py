@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from nacre import KnowledgeBase, ResponseCache, RetrievalAugmented, load_model
-from nacre.identity import identity
+from nacre.decorator.identity import identity
 from nacre.text.messages import nacre_of
 
 

@@ -16,7 +16,7 @@ from nacre.agents.protocols import shown
 from nacre.agents.state import RunState
 from nacre.agents.trajectory import Step, to_data
 from nacre.agents.window import Turn
-from nacre.flow import Flow
+from nacre.decorator.flow import Flow
 from nacre.text.hygiene import clean_text
 from nacre.text.language import tr
 from nacre.text.messages import render_sources, replace_last_user, text_of, with_nacre, with_text

@@ -21,8 +21,8 @@ from nacre.agents.state import RunState
 from nacre.agents.toolbox import Outcome, ToolRun
 from nacre.agents.trajectory import Step
 from nacre.agents.window import Turn, clip
+from nacre.decorator.flow import Call
 from nacre.errors import ToolError
-from nacre.flow import Call
 from nacre.text.language import tr
 from nacre.text.messages import text_of
 

@@ -22,7 +22,7 @@ from nacre.agents.observation import frame
 from nacre.agents.output_parser import parse_react
 from nacre.agents.protocols import LABELS, STOPS, with_example
 from nacre.agents.tool_names import ToolNames
-from nacre.decorator import ChatModelDecorator, Flow
+from nacre.decorator.layer import ChatModelDecorator, Flow
 from nacre.text.language import Language, language_of
 from nacre.text.messages import last_user_text, text_of, with_text
 from nacre.text.strict_json import to_json

@@ -12,7 +12,7 @@ from nacre.agents.run import AgentRun
 from nacre.agents.state import DEFAULT_WINDOW, Settings
 from nacre.agents.toolbox import Toolbox
 from nacre.agents.trajectory import Step, Trajectory, from_data
-from nacre.decorator import ChatModelDecorator, Flow
+from nacre.decorator.layer import ChatModelDecorator, Flow
 from nacre.errors import UsageError
 from nacre.text.language import tr
 

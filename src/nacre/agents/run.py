@@ -17,7 +17,7 @@ from nacre.agents.scanner import strip_reasoning
 from nacre.agents.state import RunState, Settings
 from nacre.agents.trajectory import Step, Trajectory
 from nacre.agents.window import Turn, clip
-from nacre.flow import Call, Flow
+from nacre.decorator.flow import Call, Flow
 from nacre.text.hygiene import clean_text
 from nacre.text.language import Language, language_of
 from nacre.text.messages import last_user_text, nacre_of, text_of, with_nacre

@@ -18,7 +18,7 @@ from nacre.agents.facts import facts_of
 from nacre.agents.toolbox import Toolbox
 from nacre.agents.trajectory import Step, input_text
 from nacre.agents.window import Turn, clip, fit
-from nacre.flow import Call
+from nacre.decorator.flow import Call
 from nacre.text.language import Language
 from nacre.text.tokens import estimate, estimate_messages
 

@@ -13,8 +13,8 @@ from langchain_core.messages import BaseMessage
 from pydantic import Field
 
 from nacre.agents.react import ReAct
-from nacre.decorator import ChatModelDecorator, Flow
-from nacre.flow import Call
+from nacre.decorator.flow import Call
+from nacre.decorator.layer import ChatModelDecorator, Flow
 from nacre.text.messages import nacre_of, with_nacre
 
 

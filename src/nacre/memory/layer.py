@@ -16,7 +16,7 @@ from langchain_core.runnables import RunnableLambda
 from pydantic import Field, PrivateAttr
 
 from nacre import prompts
-from nacre.decorator import Call, ChatModelDecorator, Flow
+from nacre.decorator.layer import Call, ChatModelDecorator, Flow
 from nacre.memory.store import SQLiteConversations, SQLiteHistory
 from nacre.text.hygiene import LONGEST_SEARCHED
 from nacre.text.language import language_of

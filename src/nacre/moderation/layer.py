@@ -11,7 +11,7 @@ from langchain_core.runnables import RunnableLambda
 from pydantic import Field
 
 from nacre import prompts
-from nacre.decorator import ChatModelDecorator, Flow
+from nacre.decorator.layer import ChatModelDecorator, Flow
 from nacre.errors import ContentBlockedError
 from nacre.moderation.rules import RuleModerator
 from nacre.moderation.verdict import Moderator, Verdict

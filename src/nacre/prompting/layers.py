@@ -13,7 +13,7 @@ from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda, R
 from pydantic import Field, PrivateAttr
 
 from nacre import prompts
-from nacre.decorator import ChatModelDecorator, Flow
+from nacre.decorator.layer import ChatModelDecorator, Flow
 from nacre.prompting.answers import AnswerOnly, reply_key, split_answer
 from nacre.prompting.nearest import nearest_by_vector, nearest_by_words
 from nacre.text.hygiene import searched

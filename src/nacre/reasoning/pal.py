@@ -13,7 +13,7 @@ from pydantic import Field
 
 from nacre import prompts
 from nacre.citations import Derived
-from nacre.decorator import ChatModelDecorator, Flow
+from nacre.decorator.layer import ChatModelDecorator, Flow
 from nacre.reasoning.evidence import best_supported, cells_read, inputs_of, invented, sources_in_hits
 from nacre.reasoning.extraction import is_program, program_in
 from nacre.reasoning.interpreter import CodeInterpreter, Execution

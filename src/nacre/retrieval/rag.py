@@ -13,7 +13,7 @@ from pydantic import Field
 
 from nacre import prompts
 from nacre.citations import cite, supported_part
-from nacre.decorator import ChatModelDecorator, Flow
+from nacre.decorator.layer import ChatModelDecorator, Flow
 from nacre.retrieval.packing import pack
 from nacre.text.hygiene import clean_text, searched
 from nacre.text.language import Language, language_of

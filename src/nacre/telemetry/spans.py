@@ -20,7 +20,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, LLMResult
 
 from nacre import __version__
-from nacre.decorator import ChatModelDecorator
+from nacre.decorator.layer import ChatModelDecorator
 from nacre.extras import need
 from nacre.telemetry import content
 from nacre.text.hygiene import masked

@@ -22,10 +22,10 @@ from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import ensure_config, merge_configs
 from pydantic import ConfigDict, ValidationError
 
-from nacre import drivers
-from nacre.binding import rebind
+from nacre.decorator import drivers
+from nacre.decorator.binding import rebind
+from nacre.decorator.flow import NOSTREAM, Call, ChunkFilter, Flow, Run
 from nacre.errors import UsageError
-from nacre.flow import NOSTREAM, Call, ChunkFilter, Flow, Run
 from nacre.text.language import tr
 from nacre.validation import complaint, expect
 
@@ -43,7 +43,7 @@ class ChatModelDecorator(BaseChatModel):
 
     Example:
         >>> from nacre import ScriptedChatModel
-        >>> from nacre.decorator import ChatModelDecorator, Flow
+        >>> from nacre.decorator.layer import ChatModelDecorator, Flow
         >>> class Shouting(ChatModelDecorator):
         ...     def flow(self, messages, **kwargs) -> Flow:
         ...         reply = yield from self.ask(messages, **kwargs)
@@ -241,7 +241,7 @@ class ChatModelDecorator(BaseChatModel):
         """Answer as events. Arguments and result as for any LangChain chat model; version "v3" is one `stream`."""
         if version != "v3":
             return super().stream_events(input, config, version=version, stop=stop, **kwargs)
-        from nacre.events import event_stream
+        from nacre.decorator.events import event_stream
 
         return event_stream(lambda: self.stream(input, config, stop=stop, **kwargs))
 
@@ -257,7 +257,7 @@ class ChatModelDecorator(BaseChatModel):
         """Answer as events without blocking the event loop. Arguments and result as for any LangChain chat model."""
         if version != "v3":
             return super().astream_events(input, config, version=version, stop=stop, **kwargs)
-        from nacre.events import aevent_stream
+        from nacre.decorator.events import aevent_stream
 
         return aevent_stream(lambda: self.astream(input, config, stop=stop, **kwargs))
 
@@ -370,7 +370,7 @@ class ChatModelDecorator(BaseChatModel):
     @property
     def _identifying_params(self) -> dict[str, Any]:
         # LangChain's caches key on this; a layer without its inner's identity would answer A for B.
-        from nacre.identity import identity
+        from nacre.decorator.identity import identity
 
         return identity(self)
 

@@ -1,4 +1,4 @@
-"""What a layer's flow is made of, and one run of it. No I/O happens here: the drivers of `nacre.decorator` do it."""
+"""What a layer's flow is made of, and one run of it. No I/O happens here: the drivers of `nacre.decorator.layer` do it."""
 
 from __future__ import annotations
 

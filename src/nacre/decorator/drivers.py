@@ -10,7 +10,7 @@ from langchain_core.callbacks import BaseCallbackManager
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.runnables import RunnableConfig
 
-from nacre.flow import Live, Run
+from nacre.decorator.flow import Live, Run
 from nacre.text.messages import as_chunk
 
 
