@@ -51,7 +51,7 @@ def hostile(tmp_path: Path, marker: Path) -> Path:
 
 
 def parse() -> None:
-    from nacre.retrieval.parsing import ParserPool
+    from nacre.documents import ParserPool
 
     with ParserPool(workers=1) as pool:
         assert pool.parse(HTML, name="a.html").title == "Pearls"
@@ -133,7 +133,7 @@ def test_nothing_runs_in_children_of_a_program_that_was_started_in_the_folder(
         if name not in ("resource", "lxml/__init__", "sitecustomize") and not name.startswith("nacre"):
             (hostile / f"{name}.py").unlink(missing_ok=True)
     code = """
-        from nacre.retrieval.parsing import ParserPool
+        from nacre.documents import ParserPool
         with ParserPool(workers=1) as pool:
             assert pool.parse(b"<p>Pearls</p>", name="a.html").text
     """
@@ -160,7 +160,7 @@ def environment_of(pid: int) -> bytes:
 
 def test_children_know_no_secret(in_hostile_folder: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from nacre.connectors.mcp.tools import MCPServer
-    from nacre.retrieval.parsing import ParserPool
+    from nacre.documents import ParserPool
     from nacre.server.ingestion import Ingestion
 
     secrets = ("OPENAI_API_KEY", "AWS_SECRET_ACCESS_KEY", "NACRE_INTERPRETER_KEY", "TAVILY_API_KEY", "DATABASE_URL")
@@ -206,7 +206,7 @@ def test_a_child_finds_nacre_where_the_parent_found_it(tmp_path: Path) -> None:
     code = f"""
         import sys
         sys.path.insert(0, {str(tmp_path / "libs")!r})
-        from nacre.retrieval.parsing import ParserPool
+        from nacre.documents import ParserPool
         with ParserPool(workers=1) as pool:
             print(pool.missing_walls(), pool.parse(b"<p>Pearls</p>", name="a.html").text)
     """

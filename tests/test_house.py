@@ -42,7 +42,7 @@ LEVEL = {room: height for height, rooms in enumerate(LEVELS) for room in rooms}
 # Connectors know the protocols of the layers that they serve, and nothing else above the decorator.
 PROTOCOLS = {
     "nacre.retrieval.source",
-    "nacre.retrieval.parsing",
+    "nacre.documents",
     "nacre.reasoning.interpreter",
     "nacre.reasoning.remote",
     "nacre.moderation",

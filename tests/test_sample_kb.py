@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from nacre.retrieval.parsing import parse
+from nacre.documents import parse
 from nacre.text.language import language_of
 
 SAMPLE = Path(str(files("nacre.eval") / "sample_kb"))

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from nacre.connectors.safe_http import fetch
+from nacre.documents import ParserPool
 from nacre.errors import ParseError, ToolError
-from nacre.retrieval.parsing import ParserPool
 from nacre.text.language import tr
 
 PART = 3500

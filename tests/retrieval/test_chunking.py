@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nacre.retrieval.chunking import chunk, shorten
+from nacre.documents import Block, parse
+from nacre.documents.chunking import chunk, shorten
 from nacre.retrieval.encoder import PlainTokeniser
-from nacre.retrieval.parsing import Block, parse
 from nacre.text.tokens import offsets
 
 

@@ -138,7 +138,7 @@ def _embedder() -> dict[str, Any]:
 
 def _parsers() -> list[dict[str, Any]]:
     """The walls around a parser worker; those that this kernel lacks with what it answers."""
-    from nacre.retrieval.parsing import ParserPool
+    from nacre.documents import ParserPool
 
     with ParserPool(workers=1) as pool:
         return [{"name": name, "active": not why, "detail": why} for name, why in pool.missing_walls().items()]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from nacre.text.strict_json import to_json
 
 if TYPE_CHECKING:
-    from nacre.retrieval.chunking import BlockLike
+    from nacre.documents.chunking import BlockLike
 
 PUBLIC = 0  # the audience of documents without principals
 

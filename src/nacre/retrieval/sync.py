@@ -13,14 +13,14 @@ from hashlib import blake2b
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
+from nacre.documents import ParsedDocument, ParserPool
+from nacre.documents.chunking import BlockLike, Chunk, Tokeniser, chunk
 from nacre.errors import NacreError, ParseError
 from nacre.retrieval.calibration import calibrate
 from nacre.retrieval.catalog import Catalog
-from nacre.retrieval.chunking import BlockLike, Chunk, Tokeniser, chunk
 from nacre.retrieval.encoder import Encoder
 from nacre.retrieval.indexes import Indexes
 from nacre.retrieval.ledger import Listing, gone
-from nacre.retrieval.parsing import ParsedDocument, ParserPool
 from nacre.retrieval.records import Document, State, StoredChunk, packed, unpacked, written
 from nacre.retrieval.report import Progress, SyncReport
 from nacre.retrieval.rights import Rights

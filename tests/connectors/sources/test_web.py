@@ -13,8 +13,8 @@ from nacre.connectors.safe_http import fetch, is_public
 from nacre.connectors.sources import resolve
 from nacre.connectors.sources.robots import parse_robots
 from nacre.connectors.sources.web import sitemap_entries
+from nacre.documents import parse
 from nacre.errors import SourceError
-from nacre.retrieval.parsing import parse
 from nacre.retrieval.source import Item, Unreachable
 
 

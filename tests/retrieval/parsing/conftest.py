@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import pytest
 
-from nacre.retrieval.parsing import ParsedDocument, ParserPool
+from nacre.documents import ParsedDocument, ParserPool
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nacre.documents.encodings import decode
 from nacre.errors import ParseError
-from nacre.retrieval.parsing.encodings import decode
 
 SIMPLIFIED = "各位同事：公司将于五月一日起调整差旅报销标准，请在系统中提交申请，并附上发票原件。谢谢！"
 TRADITIONAL = "維基大典者，網路為礎，人皆可纂。我們會在五月開始調整報銷標準，請各位同事留意。"

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from nacre.documents import Block, Cell, Limits, ParsedDocument, Table, parse
+from nacre.documents.document import from_data, to_data
 from nacre.errors import ParseError
-from nacre.retrieval.parsing import Block, Cell, Limits, ParsedDocument, Table, parse
-from nacre.retrieval.parsing.document import from_data, to_data
 
 NAMES = [
     "a.txt",
@@ -137,6 +137,6 @@ def test_limits_stop_a_flood_of_text_and_cells() -> None:
 
 
 def test_importing_the_parsers_loads_no_format_library() -> None:
-    code = "import sys, nacre.retrieval.parsing; print([m for m in ('lxml', 'openpyxl', 'selectolax', 'pypdfium2', 'markdown_it', 'charset_normalizer', 'numpy', 'langchain_core') if m in sys.modules])"
+    code = "import sys, nacre.documents; print([m for m in ('lxml', 'openpyxl', 'selectolax', 'pypdfium2', 'markdown_it', 'charset_normalizer', 'numpy', 'langchain_core') if m in sys.modules])"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "[]"

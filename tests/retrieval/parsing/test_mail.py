@@ -6,8 +6,8 @@ from email.message import EmailMessage
 
 import pytest
 
+from nacre.documents import ParsedDocument, parse
 from nacre.errors import ParseError
-from nacre.retrieval.parsing import ParsedDocument, parse
 
 
 def texts(document: ParsedDocument, kind: str) -> list[str]:

@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from nacre.retrieval.parsing import ParserPool
+from nacre.documents import ParserPool
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ from typing import Any
 import openpyxl
 import pytest
 
+from nacre.documents import Limits, ParsedDocument, parse
 from nacre.errors import ParseError
-from nacre.retrieval.parsing import Limits, ParsedDocument, parse
 
 docx = pytest.importorskip("docx")
 pptx = pytest.importorskip("pptx")

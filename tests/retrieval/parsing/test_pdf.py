@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
+from nacre.documents import ParsedDocument, parse
 from nacre.errors import ParseError
-from nacre.retrieval.parsing import ParsedDocument, parse
 
 
 def texts(document: ParsedDocument, kind: str) -> list[str]:

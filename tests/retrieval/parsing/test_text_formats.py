@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from nacre.documents import ParsedDocument, parse
 from nacre.errors import ParseError
-from nacre.retrieval.parsing import ParsedDocument, parse
 
 
 def blocks(document: ParsedDocument, kind: str) -> list[str]:

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from nacre.retrieval.parsing import ParserPool
+from nacre.documents import ParserPool
 
 ATTACKS = """
 import ctypes, json, os, signal, socket, sys
-from nacre.retrieval.parsing import walls
+from nacre.documents import walls
 {before}
 missing = walls.raise_walls()
 secret, parent, made = sys.argv[1], os.getppid(), sys.argv[2]

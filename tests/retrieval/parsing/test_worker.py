@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from nacre.documents import Limits, ParserPool, parse
 from nacre.errors import ParseError
-from nacre.retrieval.parsing import Limits, ParserPool, parse
 
 # Quadratic in the HTML parser itself, deep in C: only a kill ends it.
 SLOW = b"<html><body>" + b"<div>" * 150_000 + b"x"
@@ -92,7 +92,7 @@ def test_workers_end_with_their_pool_and_a_closed_pool_says_so() -> None:
 def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
     code = """
         import time
-        from nacre.retrieval.parsing import ParserPool
+        from nacre.documents import ParserPool
         pool = ParserPool(workers=1)
         pool.parse(b"warm", name="a.txt")
         print(pool._idle[0].process.pid, flush=True)
@@ -114,7 +114,7 @@ def test_a_script_needs_no_main_guard(tmp_path: Path) -> None:
     """`multiprocessing` would run the script again in each worker."""
     script = tmp_path / "script.py"
     script.write_text(
-        'from nacre.retrieval.parsing import ParserPool\nprint("once")\nwith ParserPool(workers=1) as pool:\n    print(pool.parse(b"hi", name="a.txt").text)\n'
+        'from nacre.documents import ParserPool\nprint("once")\nwith ParserPool(workers=1) as pool:\n    print(pool.parse(b"hi", name="a.txt").text)\n'
     )
     shown = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True)
     assert shown.stdout.split() == ["once", "hi"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from nacre.retrieval.parsing.builder import Builder
-from nacre.retrieval.parsing.limits import Task
-from nacre.retrieval.parsing.normalise import clean
+from nacre.documents.builder import Builder
+from nacre.documents.limits import Task
+from nacre.documents.normalise import clean
 
 _PARAGRAPH = re.compile(r"\S(?:.*\S)?(?:\n[ \t]*\S(?:.*\S)?)*")
 _HEADING = re.compile(

@@ -6,11 +6,11 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from nacre.documents.builder import Builder
+from nacre.documents.charts import add_chart
+from nacre.documents.limits import Task
+from nacre.documents.ooxml import Package, attribute, child, local
 from nacre.errors import ParseError
-from nacre.retrieval.parsing.builder import Builder
-from nacre.retrieval.parsing.limits import Task
-from nacre.retrieval.parsing.ooxml import Package, attribute, child, local
-from nacre.retrieval.parsing.ooxml_chart import add_chart
 from nacre.text.language import tr
 
 _HEADING = re.compile(r"(?:heading|标题|titre|überschrift|título)\s*(\d)", re.I)

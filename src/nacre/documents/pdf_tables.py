@@ -7,8 +7,8 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nacre.retrieval.parsing.normalise import join_lines
-from nacre.retrieval.parsing.pdf_page import Box, Glyph, Line, Page, lines_of
+from nacre.documents.normalise import join_lines
+from nacre.documents.pdf_page import Box, Glyph, Line, Page, lines_of
 
 _SNAP = 2.5
 _FRAME_LINES = 5

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from nacre.retrieval.parsing.builder import Builder
-from nacre.retrieval.parsing.document import BlockKind
-from nacre.retrieval.parsing.limits import Task
-from nacre.retrieval.parsing.normalise import collapse
+from nacre.documents.builder import Builder
+from nacre.documents.document import BlockKind
+from nacre.documents.limits import Task
+from nacre.documents.normalise import collapse
 
 _DROPPED = {
     "script",

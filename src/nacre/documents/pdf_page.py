@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from nacre.retrieval.parsing.normalise import is_cjk, plain_forms
+from nacre.documents.normalise import is_cjk, plain_forms
 
 Box = tuple[float, float, float, float]
 """x0, y0, x1, y1 in points as displayed; y grows upwards."""

@@ -10,11 +10,11 @@ import zipfile
 from collections.abc import Iterator
 from typing import Any
 
+from nacre.documents.builder import Builder
+from nacre.documents.grid import add_grid
+from nacre.documents.limits import Task
+from nacre.documents.ooxml import Package, attribute, child, local
 from nacre.errors import ParseError
-from nacre.retrieval.parsing.builder import Builder
-from nacre.retrieval.parsing.grid import add_grid
-from nacre.retrieval.parsing.limits import Task
-from nacre.retrieval.parsing.ooxml import Package, attribute, child, local
 from nacre.text.language import tr
 
 _NO_STYLES = b'<styleSheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"/>'

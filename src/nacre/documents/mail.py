@@ -10,12 +10,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
+from nacre.documents import html, plain
+from nacre.documents.builder import Builder
+from nacre.documents.encodings import decode
+from nacre.documents.limits import Task
+from nacre.documents.normalise import collapse
 from nacre.errors import ParseError
-from nacre.retrieval.parsing import html, plain
-from nacre.retrieval.parsing.builder import Builder
-from nacre.retrieval.parsing.encodings import decode
-from nacre.retrieval.parsing.limits import Task
-from nacre.retrieval.parsing.normalise import collapse
 from nacre.text.language import tr
 
 _SHOWN = ("From", "To", "Cc", "Date", "Subject")
@@ -143,7 +143,7 @@ def _part(part: email.message.Message, out: Builder, task: Task) -> None:
 
 
 def _attachment(part: email.message.Message, name: str, out: Builder, task: Task) -> None:
-    from nacre.retrieval.parsing.dispatch import parse_into
+    from nacre.documents.dispatch import parse_into
 
     inline = (
         part.get_content_disposition() != "attachment"

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from nacre.retrieval.parsing.normalise import is_cjk, join_lines
-from nacre.retrieval.parsing.pdf_page import Line
-from nacre.retrieval.parsing.pdf_tables import Grid
+from nacre.documents.normalise import is_cjk, join_lines
+from nacre.documents.pdf_page import Line
+from nacre.documents.pdf_tables import Grid
 
 _BULLET = re.compile(
     r"(?:[•‣▪●○■□◆◇➢✓√·–—*-]|\(?\d{1,2}[.)、．](?!\d)|\(?[a-z][.)](?=\s)|[（(][一二三四五六七八九十\d]{1,3}[)）])\s*(?=\S)"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from nacre.documents.document import Block, BlockKind, Cell, ParsedDocument, Table
+from nacre.documents.limits import Limits
+from nacre.documents.normalise import clean, collapse, unspread
 from nacre.errors import ParseError
-from nacre.retrieval.parsing.document import Block, BlockKind, Cell, ParsedDocument, Table
-from nacre.retrieval.parsing.limits import Limits
-from nacre.retrieval.parsing.normalise import clean, collapse, unspread
 from nacre.text.language import tr
 
 

@@ -6,10 +6,10 @@ import csv
 import io
 from collections import Counter
 
-from nacre.retrieval.parsing.builder import Builder
-from nacre.retrieval.parsing.grid import add_grid
-from nacre.retrieval.parsing.limits import Task
-from nacre.retrieval.parsing.normalise import clean
+from nacre.documents.builder import Builder
+from nacre.documents.grid import add_grid
+from nacre.documents.limits import Task
+from nacre.documents.normalise import clean
 
 _DELIMITERS = ",\t;|"
 

@@ -22,9 +22,9 @@ from collections import deque
 from pathlib import Path
 from types import TracebackType
 
+from nacre.documents.document import ParsedDocument, from_data
+from nacre.documents.limits import Limits
 from nacre.errors import ParseError
-from nacre.retrieval.parsing.document import ParsedDocument, from_data
-from nacre.retrieval.parsing.limits import Limits
 from nacre.system import child_process
 from nacre.text.language import tr, user_language
 
@@ -162,7 +162,7 @@ class _Worker:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.process = child_process.start(
-            child_process.module("nacre.retrieval.parsing.worker_main"),
+            child_process.module("nacre.documents.worker_main"),
             child_process.environment() | {"NACRE_LANG": user_language(), "PYTHONHASHSEED": "0"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -5,12 +5,12 @@ from __future__ import annotations
 import importlib
 from typing import Protocol
 
+from nacre.documents.builder import Builder
+from nacre.documents.detect import MIME, detect_binary, detect_text
+from nacre.documents.document import ParsedDocument
+from nacre.documents.encodings import decode
+from nacre.documents.limits import Limits, Task
 from nacre.errors import NacreError, ParseError
-from nacre.retrieval.parsing.builder import Builder
-from nacre.retrieval.parsing.detect import MIME, detect_binary, detect_text
-from nacre.retrieval.parsing.document import ParsedDocument
-from nacre.retrieval.parsing.encodings import decode
-from nacre.retrieval.parsing.limits import Limits, Task
 from nacre.text.language import tr
 
 _BINARY = {"pdf": "pdf", "docx": "docx", "pptx": "pptx", "xlsx": "xlsx", "eml": "mail", "mbox": "mail"}
@@ -101,10 +101,10 @@ def parse_into(data: bytes, out: Builder, task: Task, *, charset: str = "") -> s
         kind = detect_text(text, task.name, task.mime)
         out.encoding = out.encoding or encoding
     if kind in _BINARY:
-        reader: _BinaryParser = importlib.import_module(f"nacre.retrieval.parsing.{_BINARY[kind]}")
+        reader: _BinaryParser = importlib.import_module(f"nacre.documents.{_BINARY[kind]}")
         reader.parse(data, out, task)
     else:
-        parser: _TextParser = importlib.import_module(f"nacre.retrieval.parsing.{_TEXT[kind]}")
+        parser: _TextParser = importlib.import_module(f"nacre.documents.{_TEXT[kind]}")
         parser.parse(text, out, task)
     return kind
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from nacre.retrieval.parsing.builder import Builder
-from nacre.retrieval.parsing.document import BlockKind, Cell, Table
-from nacre.retrieval.parsing.limits import Task
-from nacre.retrieval.parsing.normalise import clean
+from nacre.documents.builder import Builder
+from nacre.documents.document import BlockKind, Cell, Table
+from nacre.documents.limits import Task
+from nacre.documents.normalise import clean
 
 _FRONT = re.compile(r"\A---[ \t]*\n(.*?\n)(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.S)
 _FIELD = re.compile(r"^(title|description|summary|keywords|tags|abstract)[ \t]*:[ \t]*(.*(?:\n[ \t-].*)*)", re.M | re.I)

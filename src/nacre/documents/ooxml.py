@@ -12,9 +12,9 @@ import zipfile
 import zlib
 from typing import Any
 
+from nacre.documents.builder import Builder
+from nacre.documents.limits import Limits
 from nacre.errors import ParseError
-from nacre.retrieval.parsing.builder import Builder
-from nacre.retrieval.parsing.limits import Limits
 from nacre.text.language import tr
 
 _WELL_BELOW_A_BOMB = 8 << 20

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from nacre.documents import markdown
+from nacre.documents.builder import Builder
+from nacre.documents.limits import Task
 from nacre.errors import ParseError
-from nacre.retrieval.parsing import markdown
-from nacre.retrieval.parsing.builder import Builder
-from nacre.retrieval.parsing.limits import Task
 from nacre.text.language import tr
 
 _OUTPUT_CHARS = 4000

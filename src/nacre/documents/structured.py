@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from nacre.documents.builder import Builder
+from nacre.documents.limits import Task
 from nacre.errors import ParseError
-from nacre.retrieval.parsing.builder import Builder
-from nacre.retrieval.parsing.limits import Task
 from nacre.text.language import tr
 
 _TITLES = ("title", "name", "标题", "名称", "id")

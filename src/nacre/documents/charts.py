@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from nacre.retrieval.parsing.builder import Builder
-from nacre.retrieval.parsing.ooxml import attribute, child, local
+from nacre.documents.builder import Builder
+from nacre.documents.ooxml import attribute, child, local
 
 
 def add_chart(root: Any | None, out: Builder) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from nacre.documents.builder import Builder
+from nacre.documents.charts import add_chart, words_of
+from nacre.documents.limits import Task
+from nacre.documents.ooxml import Package, attribute, child, local
 from nacre.errors import ParseError
-from nacre.retrieval.parsing.builder import Builder
-from nacre.retrieval.parsing.limits import Task
-from nacre.retrieval.parsing.ooxml import Package, attribute, child, local
-from nacre.retrieval.parsing.ooxml_chart import add_chart, words_of
 from nacre.text.language import tr
 
 _SHAPES = {"sp", "grpSp", "graphicFrame", "pic", "cxnSp"}

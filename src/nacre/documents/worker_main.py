@@ -13,11 +13,11 @@ import struct
 import sys
 from typing import BinaryIO
 
+from nacre.documents.dispatch import parse
+from nacre.documents.document import to_data
+from nacre.documents.limits import Limits
+from nacre.documents.walls import raise_walls
 from nacre.errors import ParseError
-from nacre.retrieval.parsing.dispatch import parse
-from nacre.retrieval.parsing.document import to_data
-from nacre.retrieval.parsing.limits import Limits
-from nacre.retrieval.parsing.walls import raise_walls
 
 _OUT_OF_MEMORY = 77
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from nacre.errors import ParseError
-from nacre.retrieval.parsing.builder import Builder
-from nacre.retrieval.parsing.grid import is_header
-from nacre.retrieval.parsing.limits import Task
-from nacre.retrieval.parsing.pdf_layout import (
+from nacre.documents.builder import Builder
+from nacre.documents.grid import is_header
+from nacre.documents.limits import Task
+from nacre.documents.pdf_layout import (
     Paragraph,
     Sheet,
     body_size,
@@ -19,8 +18,9 @@ from nacre.retrieval.parsing.pdf_layout import (
     paragraphs,
     vocabulary,
 )
-from nacre.retrieval.parsing.pdf_page import Line, lines_of, read_page, upright
-from nacre.retrieval.parsing.pdf_tables import Grid, aligned_table, ruled_tables
+from nacre.documents.pdf_page import Line, lines_of, read_page, upright
+from nacre.documents.pdf_tables import Grid, aligned_table, ruled_tables
+from nacre.errors import ParseError
 from nacre.text.language import tr
 
 
