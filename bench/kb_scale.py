@@ -24,8 +24,8 @@ from typing import Any
 import numpy as np
 
 from nacre.retrieval.knowledge_base import KnowledgeBase
-from nacre.retrieval.records import Document, StoredChunk
 from nacre.retrieval.source import TextSource
+from nacre.store.records import Document, StoredChunk
 
 FOLDER = Path(__file__).resolve().parents[1] / ".bench" / "scale"
 DIM = 384

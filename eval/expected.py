@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from nacre.retrieval.catalog import Catalog
+from nacre.store.folder.catalog import Catalog
 
 if TYPE_CHECKING:
     from nacre.retrieval.knowledge_base import KnowledgeBase

@@ -11,8 +11,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from nacre.retrieval.copying import copied
-from nacre.retrieval.settings import AUTO, save_settings
 from nacre.retrieval.source import TextSource
+from nacre.store.settings import AUTO, save_settings
 
 if TYPE_CHECKING:
     from nacre.retrieval.knowledge_base import KnowledgeBase

@@ -15,9 +15,9 @@ from nacre.eval.report import Item, Report
 from nacre.eval.running import run_items
 from nacre.eval.statistics import bootstrap, paired_losses
 from nacre.eval.trials import NOTHING, Trials
-from nacre.retrieval.access import not_writable, writable
-from nacre.retrieval.encoder import PlainTokeniser
-from nacre.retrieval.settings import AUTO, save_settings, wrong
+from nacre.store.encoder import PlainTokeniser
+from nacre.store.folder.read_only import not_writable, writable
+from nacre.store.settings import AUTO, save_settings, wrong
 from nacre.text.language import tr
 from nacre.text.messages import nacre_of, text_of
 

@@ -17,8 +17,8 @@ from nacre.moderation.rules import RuleModerator
 from nacre.prompting.answers import split_answer
 from nacre.reasoning.extraction import program_in
 from nacre.reasoning.tables import tables_in
-from nacre.retrieval.encoder import Encoder
 from nacre.retrieval.source import TextSource
+from nacre.store.encoder import Encoder
 from nacre.text.hygiene import LONGEST_SEARCHED, masked, searched
 from nacre.text.language import language_of
 from nacre.text.markers import DeadMarkers

@@ -12,7 +12,7 @@ from langchain_core.messages import AIMessage, HumanMessage
 from nacre.agents.budget import Budget
 from nacre.connectors.models import load_model
 from nacre.connectors.models.usage import estimate_usage
-from nacre.retrieval.encoder import PlainTokeniser
+from nacre.store.encoder import PlainTokeniser
 from nacre.text.tokens import beginning, estimate, estimate_messages, offsets
 
 # As o200k, cl100k (OpenAI), Qwen 3, Qwen 3.6 and DeepSeek 4 count them (`bench/tokens.py` asks whole documents).

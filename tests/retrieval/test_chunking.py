@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from nacre.documents import Block, parse
 from nacre.documents.chunking import chunk, shorten
-from nacre.retrieval.encoder import PlainTokeniser
+from nacre.store.encoder import PlainTokeniser
 from nacre.text.tokens import offsets
 
 

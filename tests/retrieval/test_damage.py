@@ -172,7 +172,9 @@ import numpy as np
 from nacre.text.words import words
 from nacre.retrieval.knowledge_base import KnowledgeBase
 from nacre.retrieval.source import TextSource
-from nacre.retrieval import catalog, lexical, vectors
+from nacre.store.folder import catalog
+from nacre.store.folder import keyword_index as lexical
+from nacre.store.folder import vector_index as vectors
 folder, place, count = sys.argv[1:]
 def dying(function, left=[int(count)]):
     def call(*a, **k):

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from nacre.retrieval.indexes import Indexes
 from nacre.retrieval.knowledge_base import KnowledgeBase
-from nacre.retrieval.lexical import Words
 from nacre.retrieval.source import TextSource
-from nacre.retrieval.vectors import VectorIndex
+from nacre.store.folder.indexes import Indexes
+from nacre.store.folder.keyword_index import Words
+from nacre.store.folder.vector_index import VectorIndex
 
 from .conftest import CountingEmbedder
 

@@ -23,7 +23,7 @@ import json, os, sys
 import numpy, faiss, tantivy, rjieba, nacre.connectors.sources.files, nacre.retrieval.sync  # before the right to read them is given up
 from nacre.errors import NacreError
 from nacre.retrieval.knowledge_base import KnowledgeBase
-from nacre.retrieval.lock import writing
+from nacre.store.folder.lock import writing
 if os.getuid() == 0:
     os.setuid(65534)
 def tried(work):

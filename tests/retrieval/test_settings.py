@@ -12,8 +12,8 @@ from nacre.errors import KnowledgeBaseError
 from nacre.retrieval.fusion import VECTOR_WEIGHT
 from nacre.retrieval.knowledge_base import KnowledgeBase
 from nacre.retrieval.retriever import retriever_of
-from nacre.retrieval.settings import load_settings, save_settings
 from nacre.retrieval.source import Item, TextSource
+from nacre.store.settings import load_settings, save_settings
 
 LONG = "\n\n".join(
     f"## Shelf {n}\n\n" + " ".join(f"Item {n}-{m} lies in box {n * 31 + m} of the long cold hall." for m in range(30))

@@ -13,8 +13,8 @@ import pytest
 
 from nacre.errors import DamagedError, KnowledgeBaseError, LockedError, ModelError, SourceError, UsageError
 from nacre.retrieval.knowledge_base import KnowledgeBase
-from nacre.retrieval.lock import writing
 from nacre.retrieval.source import Item, TextSource, Unreachable
+from nacre.store.folder.lock import writing
 
 
 def paragraphs(count: int, word: str = "item") -> str:

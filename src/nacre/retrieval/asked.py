@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from numbers import Integral
 
 from nacre.errors import UsageError
-from nacre.retrieval.filters import Filter
+from nacre.store.filters import Filter
 from nacre.text.hygiene import clean_text, searched
 from nacre.text.language import tr
 from nacre.validation import expect

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nacre.retrieval import manifest as manifests
 from nacre.retrieval.database import NAME as CATALOG
 from nacre.retrieval.knowledge_base import KnowledgeBase
-from nacre.retrieval.settings import save_settings
+from nacre.store.folder import manifest as manifests
+from nacre.store.settings import save_settings
 from nacre.system.files import private_file, private_folder
 
 

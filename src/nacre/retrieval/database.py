@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nacre.errors import DamagedError, KnowledgeBaseError, LockedError
-from nacre.retrieval.access import not_writable, writable
+from nacre.store.folder.read_only import not_writable, writable
 from nacre.system.files import private_file
 from nacre.text.language import tr
 

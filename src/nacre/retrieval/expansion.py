@@ -9,8 +9,8 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
 
-from nacre.retrieval.catalog import Catalog
 from nacre.retrieval.hit import Hit
+from nacre.store.folder.catalog import Catalog
 from nacre.validation import expect
 
 _SHINGLE = 6  # characters

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 from nacre.errors import LockedError, UsageError
 from nacre.retrieval import asked
-from nacre.retrieval import manifest as manifests
-from nacre.retrieval.catalog import Catalog
 from nacre.retrieval.database import NAME as CATALOG
-from nacre.retrieval.encoder import Encoder, PlainTokeniser
-from nacre.retrieval.filters import Filter
 from nacre.retrieval.hit import Hit
-from nacre.retrieval.indexes import Indexes
-from nacre.retrieval.lock import writing
-from nacre.retrieval.opening import encoder_of, folder_of, lost, made, restore_manifest
 from nacre.retrieval.seams import embedder_named, sources_of
 from nacre.retrieval.searching import Searcher
 from nacre.retrieval.source import Source
+from nacre.store.encoder import Encoder, PlainTokeniser
+from nacre.store.filters import Filter
+from nacre.store.folder import manifest as manifests
+from nacre.store.folder.catalog import Catalog
+from nacre.store.folder.indexes import Indexes
+from nacre.store.folder.lock import writing
+from nacre.store.folder.opening import encoder_of, folder_of, lost, made, restore_manifest
 from nacre.text.language import tr
 from nacre.validation import expect
 
@@ -339,7 +339,7 @@ class KnowledgeBase:
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """What `settings.json` in the folder says now: see `nacre.retrieval.settings`."""
+        """What `settings.json` in the folder says now: see `nacre.store.settings`."""
         return self._searcher.settings.now()
 
     def stats(self) -> dict[str, Any]:
@@ -361,7 +361,7 @@ class KnowledgeBase:
         Returns:
             One line for each problem; empty when all is well.
         """
-        from nacre.retrieval.verify import problems
+        from nacre.store.folder.verify import problems
 
         self._indexes.refresh()
         return problems(self._catalog, self._indexes)

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from nacre.errors import NacreError
-from nacre.retrieval.records import State
 from nacre.retrieval.source import Item, Source, Unreachable
+from nacre.store.records import State
 from nacre.text.hygiene import clean_text
 
 

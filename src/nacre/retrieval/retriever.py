@@ -13,9 +13,9 @@ from pydantic import ConfigDict, Field, ValidationError
 
 from nacre.errors import UsageError
 from nacre.retrieval.expansion import distinct
-from nacre.retrieval.filters import Filter
 from nacre.retrieval.hit import Hit
-from nacre.retrieval.settings import FOR_RETRIEVER
+from nacre.store.filters import Filter
+from nacre.store.settings import FOR_RETRIEVER
 from nacre.text.hygiene import searched
 from nacre.validation import complaint
 

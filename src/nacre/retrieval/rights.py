@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-from nacre.retrieval.catalog import Catalog
-from nacre.retrieval.records import PUBLIC, State
 from nacre.retrieval.source import Item
+from nacre.store.folder.catalog import Catalog
+from nacre.store.records import PUBLIC, State
 
 
 class Rights:

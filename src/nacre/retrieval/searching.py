@@ -9,18 +9,18 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from nacre.retrieval import calibration
-from nacre.retrieval.catalog import Catalog
-from nacre.retrieval.encoder import Encoder
-from nacre.retrieval.filters import Filter
 from nacre.retrieval.fusion import CANDIDATES, VECTOR_WEIGHT, Arm, fuse
 from nacre.retrieval.hit import Hit
-from nacre.retrieval.indexes import Indexes
-from nacre.retrieval.lexical import Words
-from nacre.retrieval.records import PUBLIC
 from nacre.retrieval.relevance import LEAST_CHUNKS, Signs, content, relevance
-from nacre.retrieval.settings import SettingsFile
-from nacre.retrieval.vectors import VectorIndex
+from nacre.store import calibration
+from nacre.store.encoder import Encoder
+from nacre.store.filters import Filter
+from nacre.store.folder.catalog import Catalog
+from nacre.store.folder.indexes import Indexes
+from nacre.store.folder.keyword_index import Words
+from nacre.store.folder.vector_index import VectorIndex
+from nacre.store.records import PUBLIC
+from nacre.store.settings import SettingsFile
 from nacre.text.language import language_of
 
 

@@ -16,16 +16,16 @@ from urllib.parse import unquote, urlsplit
 from nacre.documents import ParsedDocument, ParserPool
 from nacre.documents.chunking import BlockLike, Chunk, Tokeniser, chunk
 from nacre.errors import NacreError, ParseError
-from nacre.retrieval.calibration import calibrate
-from nacre.retrieval.catalog import Catalog
-from nacre.retrieval.encoder import Encoder
-from nacre.retrieval.indexes import Indexes
 from nacre.retrieval.ledger import Listing, gone
-from nacre.retrieval.records import Document, State, StoredChunk, packed, unpacked, written
 from nacre.retrieval.report import Progress, SyncReport
 from nacre.retrieval.rights import Rights
-from nacre.retrieval.settings import chunk_limit
 from nacre.retrieval.source import Item
+from nacre.store.calibration import calibrate
+from nacre.store.encoder import Encoder
+from nacre.store.folder.catalog import Catalog
+from nacre.store.folder.indexes import Indexes
+from nacre.store.records import Document, State, StoredChunk, packed, unpacked, written
+from nacre.store.settings import chunk_limit
 from nacre.text.hygiene import clean_text
 from nacre.text.language import tr
 

@@ -121,7 +121,7 @@ def variables_for(main: Path) -> tuple[str, ...]:
 
 
 def _embedder(folder: Path) -> str:
-    from nacre.retrieval import manifest
+    from nacre.store.folder import manifest
 
     made = manifest.read(folder)
     return str(made.embedder["id"]) if made and made.embedder else ""

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from nacre.retrieval.database import Database
-from nacre.retrieval.records import PUBLIC, Document, State, StoredChunk, written
+from nacre.store.records import PUBLIC, Document, State, StoredChunk, written
 
 
 class Catalog(Database):

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nacre.errors import DamagedError, KnowledgeBaseError, UsageError
-from nacre.retrieval import manifest as manifests
-from nacre.retrieval.catalog import Catalog
 from nacre.retrieval.database import NAME as CATALOG
-from nacre.retrieval.encoder import Encoder
-from nacre.retrieval.lock import writing
-from nacre.retrieval.manifest import Manifest
 from nacre.retrieval.seams import embedder_named
+from nacre.store.encoder import Encoder
+from nacre.store.folder import manifest as manifests
+from nacre.store.folder.catalog import Catalog
+from nacre.store.folder.lock import writing
+from nacre.store.folder.manifest import Manifest
 from nacre.system.files import private_folder
 from nacre.text.language import os_reason, tr
 from nacre.validation import expect

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import json
 
-from nacre.retrieval.catalog import Catalog
-from nacre.retrieval.encoder import Encoder
-from nacre.retrieval.vectors import VectorIndex
+from nacre.store.encoder import Encoder
+from nacre.store.folder.catalog import Catalog
+from nacre.store.folder.vector_index import VectorIndex
 from nacre.text.language import Language, language_of
 from nacre.text.words import sentences
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from nacre.errors import KnowledgeBaseError, LockedError
-from nacre.retrieval.access import not_writable, writable
+from nacre.store.folder.read_only import not_writable, writable
 from nacre.text.language import os_reason, tr
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from nacre.retrieval.catalog import Catalog
-from nacre.retrieval.indexes import Indexes
-from nacre.retrieval.vectors import VectorIndex
+from nacre.store.folder.catalog import Catalog
+from nacre.store.folder.indexes import Indexes
+from nacre.store.folder.vector_index import VectorIndex
 from nacre.text.language import tr
 
 

@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 
 from nacre.errors import KnowledgeBaseError
-from nacre.retrieval.access import shadow, writable
-from nacre.retrieval.catalog import Catalog
-from nacre.retrieval.lexical import Entry, WordIndex, Words
-from nacre.retrieval.vectors import VectorIndex
+from nacre.store.folder.catalog import Catalog
+from nacre.store.folder.keyword_index import Entry, WordIndex, Words
+from nacre.store.folder.read_only import shadow, writable
+from nacre.store.folder.vector_index import VectorIndex
 from nacre.system.files import as_open_as_its_folder
 from nacre.text.language import tr
 
