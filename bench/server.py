@@ -27,7 +27,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
 from nacre import KnowledgeBase
-from nacre.retrieval.source import TextSource
+from nacre.ingest.source import TextSource
 from nacre.text.messages import last_user_text
 
 _PIECE = re.compile(rb"q(\d+)at(\d+)z")

@@ -101,8 +101,8 @@ def index(data: Retrieval, path: Path, embedder: Any = None) -> KnowledgeBase:
     Returns:
         The knowledge base; the uri of a document ends with its id.
     """
+    from nacre.ingest.source import TextSource
     from nacre.retrieval.knowledge_base import KnowledgeBase
-    from nacre.retrieval.source import TextSource
 
     base = KnowledgeBase.open(path, embedder=embedder)
     base.sync(TextSource(_SCOPE, [(_SCOPE + p.id, p.text, p.title) for p in data.corpus]))

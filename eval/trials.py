@@ -10,8 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from nacre.ingest.source import TextSource
 from nacre.retrieval.copying import copied
-from nacre.retrieval.source import TextSource
 from nacre.store.settings import AUTO, save_settings
 
 if TYPE_CHECKING:

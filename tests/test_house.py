@@ -41,7 +41,7 @@ LEVELS: list[set[str]] = [
 LEVEL = {room: height for height, rooms in enumerate(LEVELS) for room in rooms}
 # Connectors know the protocols of the layers that they serve, and nothing else above the decorator.
 PROTOCOLS = {
-    "nacre.retrieval.source",
+    "nacre.ingest.source",
     "nacre.documents",
     "nacre.reasoning.interpreter",
     "nacre.reasoning.remote",

@@ -13,11 +13,11 @@ from nacre import ConversationMemory, FewShot, KnowledgeBase, Moderation, Retrie
 from nacre.agents.tools.knowledge import knowledge_tool
 from nacre.connectors.search.web_search import WebSearch
 from nacre.grounding.expectation import candidates, expected
+from nacre.ingest.source import TextSource
 from nacre.moderation.rules import RuleModerator
 from nacre.prompting.answers import split_answer
 from nacre.reasoning.extraction import program_in
 from nacre.reasoning.tables import tables_in
-from nacre.retrieval.source import TextSource
 from nacre.store.encoder import Encoder
 from nacre.text.hygiene import LONGEST_SEARCHED, masked, searched
 from nacre.text.language import language_of

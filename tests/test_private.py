@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from nacre import KnowledgeBase
+from nacre.ingest.source import TextSource
 from nacre.retrieval.copying import copied
-from nacre.retrieval.source import TextSource
 from nacre.system.files import atomic_write, private_folder, wide
 from nacre.system.sqlite import Database
 

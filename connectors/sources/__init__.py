@@ -1,7 +1,7 @@
 """Where documents come from: `resolve` turns a path, a URL or another library's loader into a source.
 
 A package adds its own kind under the entry point group `nacre.sources`: the name is the scheme, the object is called
-with the whole specification and the options and gives a `nacre.retrieval.source.Source`.
+with the whole specification and the options and gives a `nacre.ingest.source.Source`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from nacre.errors import UsageError
-from nacre.retrieval.source import Source
+from nacre.ingest.source import Source
 from nacre.text.language import tr
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)(?=:)")

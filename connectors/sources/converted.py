@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from nacre.errors import SourceError
 from nacre.extras import need
-from nacre.retrieval.source import Item, Source, Unreachable
+from nacre.ingest.source import Item, Source, Unreachable
 from nacre.text.language import tr
 
 SOUND = (".mp3", ".mp4", ".mpeg", ".mpga", ".m4a", ".wav", ".webm", ".ogg", ".oga", ".opus", ".flac", ".amr", ".aac")

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from nacre.errors import SourceError, UsageError
 from nacre.extras import need
-from nacre.retrieval.source import Item
+from nacre.ingest.source import Item
 from nacre.text.language import tr
 
 _ADDRESSES = ("url", "uri", "link", "source", "file_path", "path", "page_id", "document_id", "doc_id", "id")

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from nacre.connectors.sources.ignore import DEFAULTS, NAME, Rule, rules, verdict
 from nacre.errors import SourceError
-from nacre.retrieval.source import Item, Unreachable
+from nacre.ingest.source import Item, Unreachable
 from nacre.text.language import os_reason, tr
 
 _FOLDER = os.O_DIRECTORY | getattr(os, "O_PATH", os.O_RDONLY)

@@ -7,7 +7,7 @@ from typing import Any
 
 from nacre.errors import MissingExtraError, SourceError
 from nacre.extras import need
-from nacre.retrieval.source import Item, Unreachable
+from nacre.ingest.source import Item, Unreachable
 from nacre.text.language import tr
 
 _MARKERS = (

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from nacre.connectors.safe_http import Answer, fetch, gunzip
 from nacre.connectors.sources.robots import Robots, parse_robots
 from nacre.errors import SourceError
-from nacre.retrieval.source import Item, Unreachable
+from nacre.ingest.source import Item, Unreachable
 from nacre.text.language import tr
 
 _SITEMAPS_DEEP = 3

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from nacre.errors import DamagedError, EmbedderMismatchError, FormatError, KnowledgeBaseError
+from nacre.ingest.source import TextSource
 from nacre.retrieval.knowledge_base import KnowledgeBase
-from nacre.retrieval.source import TextSource
 
 DOCUMENTS = [(f"a:{n}", f"Document {n} tells of thing{n} and of all the others.") for n in range(20)]
 
@@ -171,7 +171,7 @@ from hashlib import blake2b
 import numpy as np
 from nacre.text.words import words
 from nacre.retrieval.knowledge_base import KnowledgeBase
-from nacre.retrieval.source import TextSource
+from nacre.ingest.source import TextSource
 from nacre.store.folder import catalog
 from nacre.store.folder import keyword_index as lexical
 from nacre.store.folder import vector_index as vectors

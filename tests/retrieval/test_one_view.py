@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from nacre.ingest.source import TextSource
 from nacre.retrieval.knowledge_base import KnowledgeBase
-from nacre.retrieval.source import TextSource
 from nacre.store.folder.indexes import Indexes
 from nacre.store.folder.keyword_index import Words
 from nacre.store.folder.vector_index import VectorIndex

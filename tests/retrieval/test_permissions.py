@@ -7,8 +7,8 @@ import random
 import pytest
 
 from nacre.errors import UsageError
+from nacre.ingest.source import Item, TextSource
 from nacre.retrieval.knowledge_base import KnowledgeBase
-from nacre.retrieval.source import Item, TextSource
 
 ARMS = (("words", "vectors"), ("words",), ("vectors",))
 

@@ -20,7 +20,7 @@ from nacre.retrieval.knowledge_base import KnowledgeBase
 
 READER = """
 import json, os, sys
-import numpy, faiss, tantivy, rjieba, nacre.connectors.sources.files, nacre.retrieval.sync  # before the right to read them is given up
+import numpy, faiss, tantivy, rjieba, nacre.connectors.sources.files, nacre.ingest.sync  # before the right to read them is given up
 from nacre.errors import NacreError
 from nacre.retrieval.knowledge_base import KnowledgeBase
 from nacre.store.folder.lock import writing

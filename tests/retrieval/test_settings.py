@@ -9,10 +9,10 @@ import pytest
 from langchain_core.embeddings import Embeddings
 
 from nacre.errors import KnowledgeBaseError
+from nacre.ingest.source import Item, TextSource
 from nacre.retrieval.fusion import VECTOR_WEIGHT
 from nacre.retrieval.knowledge_base import KnowledgeBase
 from nacre.retrieval.retriever import retriever_of
-from nacre.retrieval.source import Item, TextSource
 from nacre.store.settings import load_settings, save_settings
 
 LONG = "\n\n".join(

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from nacre.errors import DamagedError, KnowledgeBaseError, LockedError, ModelError, SourceError, UsageError
+from nacre.ingest.source import Item, TextSource, Unreachable
 from nacre.retrieval.knowledge_base import KnowledgeBase
-from nacre.retrieval.source import Item, TextSource, Unreachable
 from nacre.store.folder.lock import writing
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from nacre.retrieval.source import TextSource
+from nacre.ingest.source import TextSource
 from nacre.server import ingest
 from nacre.server.ingest import Turns, work
 from nacre.server.mcp import NacreMCP

@@ -148,7 +148,7 @@ def test_embeddings_are_told_to_be_missing_where_there_is_no_encoder(serve):
 
 def test_embeddings_as_floats_and_as_base64(serve, tmp_path):
     from nacre import KnowledgeBase
-    from nacre.retrieval.source import TextSource
+    from nacre.ingest.source import TextSource
 
     with KnowledgeBase.open(tmp_path / "vectors") as base:
         base.sync(TextSource("memory:a/", [("memory:a/hours.md", PEARL)]))

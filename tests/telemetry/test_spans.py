@@ -18,7 +18,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 
 from nacre import KnowledgeBase, ProgramAided, ReAct, RetrievalAugmented, Retry, ScriptedChatModel
-from nacre.retrieval.source import TextSource
+from nacre.ingest.source import TextSource
 from nacre.telemetry import GenAISpans
 from nacre.tools import make_tools
 

@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
     from langchain_core.messages import AIMessage
 
+    from nacre.ingest.source import Source
     from nacre.retrieval.knowledge_base import KnowledgeBase
     from nacre.retrieval.rag import RetrievalAugmented
-    from nacre.retrieval.source import Source
 
 _WEB = re.compile(r"(sitemap:)?https?:", re.IGNORECASE)
 StrictFlag = Annotated[

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nacre.errors import LockedError, UsageError
+from nacre.ingest.source import Source
 from nacre.retrieval import asked
 from nacre.retrieval.database import NAME as CATALOG
 from nacre.retrieval.hit import Hit
 from nacre.retrieval.seams import embedder_named, sources_of
 from nacre.retrieval.searching import Searcher
-from nacre.retrieval.source import Source
 from nacre.store.encoder import Encoder, PlainTokeniser
 from nacre.store.filters import Filter
 from nacre.store.folder import manifest as manifests
@@ -28,7 +28,7 @@ from nacre.validation import expect
 if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
 
-    from nacre.retrieval.report import Progress, SyncReport
+    from nacre.ingest.report import Progress, SyncReport
     from nacre.retrieval.retriever import KnowledgeBaseRetriever
     from nacre.retrieval.views import KnowledgeBaseVectorStore
 
@@ -133,9 +133,9 @@ class KnowledgeBase:
             ModelError: the embedder does not answer; what was done so far is kept.
             KnowledgeBaseError: the folder cannot be written, or a setting in it is wrong.
         """
-        from nacre.retrieval.ledger import listing
-        from nacre.retrieval.rights import Rights
-        from nacre.retrieval.sync import Syncer  # and the parsers with it: a search does without
+        from nacre.ingest.ledger import listing
+        from nacre.ingest.permissions import Rights
+        from nacre.ingest.sync import Syncer  # and the parsers with it: a search does without
 
         expect(on_progress, "on_progress", Callable, type(None))
         given = asked.named(principals)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from nacre.errors import UsageError
-from nacre.retrieval.source import Source
+from nacre.ingest.source import Source
 from nacre.text.language import tr
 
 if TYPE_CHECKING:

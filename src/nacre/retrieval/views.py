@@ -13,9 +13,9 @@ from langchain_core.vectorstores import VectorStore
 
 from nacre.errors import UsageError
 from nacre.extras import need
+from nacre.ingest.source import Item
 from nacre.retrieval.hit import Hit
 from nacre.retrieval.retriever import as_document
-from nacre.retrieval.source import Item
 from nacre.text.language import tr
 from nacre.text.strict_json import to_json
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from nacre.errors import LockedError, NacreError
+from nacre.ingest.source import Item
 from nacre.retrieval.knowledge_base import KnowledgeBase
-from nacre.retrieval.source import Item
 from nacre.server.bases import MAIN, open_like
 from nacre.server.records import Records, Row
 from nacre.text.language import tr

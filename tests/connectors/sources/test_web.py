@@ -15,7 +15,7 @@ from nacre.connectors.sources.robots import parse_robots
 from nacre.connectors.sources.web import sitemap_entries
 from nacre.documents import parse
 from nacre.errors import SourceError
-from nacre.retrieval.source import Item, Unreachable
+from nacre.ingest.source import Item, Unreachable
 
 
 def open_source(url: str, **options: Any) -> Any:

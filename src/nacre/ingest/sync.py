@@ -16,10 +16,10 @@ from urllib.parse import unquote, urlsplit
 from nacre.documents import ParsedDocument, ParserPool
 from nacre.documents.chunking import BlockLike, Chunk, Tokeniser, chunk
 from nacre.errors import NacreError, ParseError
-from nacre.retrieval.ledger import Listing, gone
-from nacre.retrieval.report import Progress, SyncReport
-from nacre.retrieval.rights import Rights
-from nacre.retrieval.source import Item
+from nacre.ingest.ledger import Listing, gone
+from nacre.ingest.permissions import Rights
+from nacre.ingest.report import Progress, SyncReport
+from nacre.ingest.source import Item
 from nacre.store.calibration import calibrate
 from nacre.store.encoder import Encoder
 from nacre.store.folder.catalog import Catalog

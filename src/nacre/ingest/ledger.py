@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from nacre.errors import NacreError
-from nacre.retrieval.source import Item, Source, Unreachable
+from nacre.ingest.source import Item, Source, Unreachable
 from nacre.store.records import State
 from nacre.text.hygiene import clean_text
 

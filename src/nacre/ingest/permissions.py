@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from nacre.retrieval.source import Item
+from nacre.ingest.source import Item
 from nacre.store.folder.catalog import Catalog
 from nacre.store.records import PUBLIC, State
 
