@@ -14,9 +14,9 @@ from langchain_tests.integration_tests import RetrieversIntegrationTests, Vector
 
 from nacre.errors import MissingExtraError, UsageError
 from nacre.ingest.source import TextSource
+from nacre.retrieval.integrations import KnowledgeBaseVectorStore
 from nacre.retrieval.knowledge_base import KnowledgeBase
 from nacre.retrieval.retriever import KnowledgeBaseRetriever
-from nacre.retrieval.views import KnowledgeBaseVectorStore
 
 
 class TestVectorStore(VectorStoreIntegrationTests):

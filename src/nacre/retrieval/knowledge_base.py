@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from nacre.errors import LockedError, UsageError
 from nacre.ingest.source import Source
-from nacre.retrieval import asked
+from nacre.retrieval import arguments as asked
 from nacre.retrieval.database import NAME as CATALOG
 from nacre.retrieval.hit import Hit
 from nacre.retrieval.seams import embedder_named, sources_of
-from nacre.retrieval.searching import Searcher
+from nacre.retrieval.search import Searcher
 from nacre.store.encoder import Encoder, PlainTokeniser
 from nacre.store.filters import Filter
 from nacre.store.folder import manifest as manifests
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
 
     from nacre.ingest.report import Progress, SyncReport
+    from nacre.retrieval.integrations import KnowledgeBaseVectorStore
     from nacre.retrieval.retriever import KnowledgeBaseRetriever
-    from nacre.retrieval.views import KnowledgeBaseVectorStore
 
 
 class KnowledgeBase:
@@ -234,7 +234,7 @@ class KnowledgeBase:
         Returns:
             A vector store.
         """
-        from nacre.retrieval.views import KnowledgeBaseVectorStore
+        from nacre.retrieval.integrations import KnowledgeBaseVectorStore
 
         return KnowledgeBaseVectorStore(self, asked.named(principals))
 
@@ -251,7 +251,7 @@ class KnowledgeBase:
         Raises:
             MissingExtraError: LlamaIndex is not installed.
         """
-        from nacre.retrieval.views import llamaindex_retriever
+        from nacre.retrieval.integrations import llamaindex_retriever
 
         return llamaindex_retriever(self, k, asked.named(principals))
 
