@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nacre.citations import statements
 from nacre.eval.datasets import Question, load_questions, load_retrieval
 from nacre.eval.metrics import contains, exact_match, token_f1
 from nacre.eval.report import Item, Report, fingerprint, percentile
 from nacre.eval.retrieval import index
 from nacre.eval.running import run_items
+from nacre.grounding.citations import statements
 from nacre.text.language import language_of
 from nacre.text.markers import MARKER
 from nacre.text.messages import nacre_of, text_of

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from nacre import prompts
 from nacre.errors import EvaluationError
 from nacre.eval.metrics import contains, tokens
-from nacre.grounding.expectation import Kind, candidates
+from nacre.grounding.answer_type import Kind, candidates
 from nacre.system.files import atomic_write, private_folder
 from nacre.text.language import language_of, tr
 from nacre.text.lenient_json import last_object

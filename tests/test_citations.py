@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, messages_from_dict, messages_to_dict
 
-from nacre.citations import best_quote, cite, statements
+from nacre.grounding.citations import best_quote, cite, statements
 from nacre.text.messages import Source, with_nacre
 
 PEARLS = "A pearl is made by an oyster. It takes {two} years to grow. 珍珠由牡蛎分泌。"

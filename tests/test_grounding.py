@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nacre.grounding.answer_type import answers_in, candidates, expected
 from nacre.grounding.answerability import agreement, answerable
-from nacre.grounding.expectation import answers_in, candidates, expected
 from nacre.grounding.ranking import analyse, evidence, support
 
 text_of_any_kind = st.text(

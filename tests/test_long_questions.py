@@ -12,7 +12,7 @@ from langchain_core.retrievers import BaseRetriever
 from nacre import ConversationMemory, FewShot, KnowledgeBase, Moderation, RetrievalAugmented, ScriptedChatModel
 from nacre.agents.tools.knowledge import knowledge_tool
 from nacre.connectors.search.web_search import WebSearch
-from nacre.grounding.expectation import candidates, expected
+from nacre.grounding.answer_type import candidates, expected
 from nacre.ingest.source import TextSource
 from nacre.moderation.rules import RuleModerator
 from nacre.prompting.answers import split_answer

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from nacre.grounding.expectation import Expectation, answers_in, candidates, expected
+from nacre.grounding.answer_type import Expectation, answers_in, candidates, expected
 from nacre.grounding.stopwords import stopwords
 from nacre.text.language import Language, language_of
 from nacre.text.words import located_words, sentences, words

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nacre.citations import Citation, Derived, Input, cite, statements
+from nacre.grounding.citations import Citation, Derived, Input, cite, statements
 from nacre.reasoning.interpreter import Execution
 from nacre.reasoning.tables import Table
 from nacre.text.messages import Source, nacre_of

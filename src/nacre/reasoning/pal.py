@@ -12,8 +12,8 @@ from langchain_core.runnables import Runnable, RunnableLambda, RunnableParallel
 from pydantic import Field
 
 from nacre import prompts
-from nacre.citations import Derived
 from nacre.decorator.layer import ChatModelDecorator, Flow
+from nacre.grounding.citations import Derived
 from nacre.reasoning.evidence import best_supported, cells_read, inputs_of, invented, sources_in_hits
 from nacre.reasoning.extraction import is_program, program_in
 from nacre.reasoning.interpreter import CodeInterpreter, Execution
@@ -87,7 +87,7 @@ class ProgramAided(ChatModelDecorator):
 
     The answer's `response_metadata["nacre"]` holds `program`, `value` (plain data), `execution` (`status`, `stdout`, `error`,
     `seconds`, `limit`), `attempts`, and where they apply `votes`, `cells`, `derived` (what in the answer was computed from what in
-    the sources; see `nacre.citations`) and `abstained`. Below or above a strict `RetrievalAugmented` a value counts as supported
+    the sources; see `nacre.grounding.citations`) and `abstained`. Below or above a strict `RetrievalAugmented` a value counts as supported
     when it was computed from cited cells, or from numbers of the sources and the question.
 
     Call options: `min_support`, the support that each statement of the answer must have, 0 to 1.

@@ -12,8 +12,8 @@ from langchain_core.retrievers import BaseRetriever
 from pydantic import Field
 
 from nacre import prompts
-from nacre.citations import cite, supported_part
 from nacre.decorator.layer import ChatModelDecorator, Flow
+from nacre.grounding.citations import cite, supported_part
 from nacre.retrieval.packing import pack
 from nacre.text.hygiene import clean_text, searched
 from nacre.text.language import Language, language_of

@@ -30,7 +30,7 @@ def address(base_url: str, citation: Mapping[str, Any], store: str) -> str:
 
     Args:
         base_url: of the server, with a final slash.
-        citation: see `nacre.citations.Citation`.
+        citation: see `nacre.grounding.citations.Citation`.
         store: the vector store that holds the document, "main" for the server's own knowledge base.
 
     Returns:

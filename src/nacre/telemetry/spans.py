@@ -104,7 +104,7 @@ class GenAISpans(BaseCallbackHandler):
         if "abstained" in own:
             facts["nacre.abstained"] = bool(own["abstained"])
         if "citations" in own:
-            facts["nacre.citations"] = len(own["citations"])
+            facts["nacre.grounding.citations"] = len(own["citations"])
         self._end(run_id, facts)
 
     def on_chain_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
