@@ -36,7 +36,7 @@ from nacre.eval.robustness import evaluate_robustness
 from nacre.eval.sample import evaluate_sample
 from nacre.eval.statistics import interval
 from nacre.grounding import answerability
-from nacre.retrieval.rag import RetrievalAugmented
+from nacre.layers.rag import RetrievalAugmented
 from nacre.store.folder import keyword_index as lexical
 from nacre.text.language import language_of
 from nacre.text.messages import last_user_text, text_of

@@ -107,7 +107,7 @@ def question(number: int) -> str:
 
 async def direct(folder: Path, arguments: argparse.Namespace) -> Seen:
     """All streams at once in this process."""
-    from nacre.retrieval.rag import RetrievalAugmented
+    from nacre.layers.rag import RetrievalAugmented
 
     _, leaf = stacked(folder, arguments)
     with KnowledgeBase.open(folder) as base:

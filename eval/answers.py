@@ -102,7 +102,7 @@ def ask_all(
     Returns:
         The report; with unanswerable questions also `refusal_recall` and `false_refusals`.
     """
-    from nacre.retrieval.rag import RetrievalAugmented
+    from nacre.layers.rag import RetrievalAugmented
     from nacre.retrieval.retriever import retriever_of
 
     stack = RetrievalAugmented(inner=model, retriever=retriever_of(base, k=k))

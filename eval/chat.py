@@ -94,8 +94,8 @@ def evaluate_chat(
         UsageError: there is no knowledge base in `kb`.
     """
     from nacre.layers.memory import ConversationMemory
+    from nacre.layers.rag import RetrievalAugmented
     from nacre.retrieval.existing import open_existing
-    from nacre.retrieval.rag import RetrievalAugmented
     from nacre.retrieval.retriever import retriever_of
 
     conversations, problems = load_conversations(data)

@@ -299,7 +299,7 @@ def evaluate_pal(
     Raises:
         EvaluationError: the file is missing, is empty or lacks a field.
     """
-    from nacre.reasoning.pal import ProgramAided
+    from nacre.layers.pal import ProgramAided
 
     begin = time.perf_counter()
     rows = _named(read_rows(data, ("question", "answer"))[:limit])

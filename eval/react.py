@@ -27,7 +27,7 @@ from nacre.text.messages import nacre_of, text_of
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
-    from nacre.agents.react import ReAct
+    from nacre.layers.react import ReAct
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
@@ -152,8 +152,8 @@ def evaluate_react(
     Raises:
         EvaluationError: the data set cannot be read.
     """
-    from nacre.agents.react import ReAct
     from nacre.agents.tools.knowledge import knowledge_tool
+    from nacre.layers.react import ReAct
     from nacre.stack import explain
 
     questions, problems = load_questions(data)

@@ -109,7 +109,7 @@ def ask(model: BaseChatModel, question: str, passages: Sequence[str]) -> tuple[s
     Returns:
         (answer, whether it is a refusal).
     """
-    from nacre.retrieval.rag import RetrievalAugmented
+    from nacre.layers.rag import RetrievalAugmented
 
     reply = RetrievalAugmented(inner=model, retriever=FixedRetriever(passages=list(passages[:PASSAGES]))).invoke(
         question

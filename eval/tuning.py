@@ -148,7 +148,7 @@ class _Run:
         base: KnowledgeBase,
         told: Callable[[int, int], None] | None,
     ) -> None:
-        from nacre.cache import ResponseCache
+        from nacre.layers.cache import ResponseCache
 
         self.model = ResponseCache(inner=model)
         self.combinations = combinations
@@ -178,7 +178,7 @@ class _Run:
 
 
 def _stack(base: KnowledgeBase, model: BaseChatModel, settings: Settings) -> Any:
-    from nacre.retrieval.rag import RetrievalAugmented
+    from nacre.layers.rag import RetrievalAugmented
     from nacre.retrieval.retriever import retriever_of
 
     return RetrievalAugmented(inner=model, retriever=retriever_of(base))

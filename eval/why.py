@@ -20,8 +20,8 @@ from nacre.text.tokens import estimate
 if TYPE_CHECKING:
     from langchain_core.messages import AIMessage
 
+    from nacre.layers.rag import RetrievalAugmented
     from nacre.retrieval.knowledge_base import KnowledgeBase
-    from nacre.retrieval.rag import RetrievalAugmented
 
 # In the order in which a passage passes them; "none" means that it was used.
 STAGES = (

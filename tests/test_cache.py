@@ -8,10 +8,10 @@ from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.retrievers import BaseRetriever
 
-from nacre.cache import ResponseCache, is_keepable
 from nacre.connectors.models.scripted import ScriptedChatModel
 from nacre.decorator import ChatModelDecorator
 from nacre.errors import UsageError
+from nacre.layers.cache import ResponseCache, is_keepable
 from nacre.text.messages import merge_chunks, nacre_of, with_nacre
 
 
@@ -199,7 +199,7 @@ def test_replies_stay_in_their_file_as_json(tmp_path):
 
 def test_old_replies_are_forgotten(tmp_path, monkeypatch):
     now = 1000.0
-    monkeypatch.setattr("nacre.cache.time.time", lambda: now)
+    monkeypatch.setattr("nacre.layers.cache.time.time", lambda: now)
     layer = ResponseCache(inner=counting(), ttl_s=60)
     layer.invoke("?")
     now = 1059.0
@@ -209,7 +209,7 @@ def test_old_replies_are_forgotten(tmp_path, monkeypatch):
 
 
 def test_the_oldest_make_room():
-    from nacre.cache import SQLiteReplies
+    from nacre.layers.cache import SQLiteReplies
 
     replies = SQLiteReplies(most=2)
     for n in range(4):

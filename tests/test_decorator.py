@@ -16,14 +16,14 @@ from langchain_core.runnables import RunnableGenerator, RunnableLambda, Runnable
 from langchain_core.tools import tool
 from pydantic import BaseModel, Field
 
-from nacre.cache import ResponseCache
 from nacre.connectors.models.scripted import ScriptedChatModel
 from nacre.decorator import Call, ChatModelDecorator
 from nacre.errors import ModelError, UsageError
+from nacre.layers.cache import ResponseCache
 from nacre.layers.memory import ConversationMemory
 from nacre.layers.moderation import Moderation
 from nacre.layers.prompting import ChainOfThought, FewShot, SelfConsistency
-from nacre.resilience import Fallback, Retry
+from nacre.layers.resilience import Fallback, Retry
 from nacre.text.messages import merge_chunks, with_nacre
 
 SAID = "Nacre is made of aragonite and conchiolin."

@@ -16,9 +16,9 @@ from langchain_core.retrievers import BaseRetriever
 
 from nacre.agents.answer import AnswerReader
 from nacre.agents.observation import frame, unframe
-from nacre.cache import ResponseCache
 from nacre.connectors.models.scripted import ScriptedChatModel
-from nacre.retrieval.rag import RetrievalAugmented
+from nacre.layers.cache import ResponseCache
+from nacre.layers.rag import RetrievalAugmented
 from nacre.text import framing
 from nacre.text.framing import mark, settled
 from nacre.text.messages import Source, render_sources, text_of

@@ -16,8 +16,8 @@ from nacre.decorator.identity import describe, identity
 from nacre.layers.memory import ConversationMemory
 from nacre.layers.moderation import Moderation
 from nacre.layers.prompting import FewShot, SelfConsistency
+from nacre.layers.resilience import Fallback, Retry
 from nacre.moderation import RuleModerator
-from nacre.resilience import Fallback, Retry
 
 
 def module_level(x):

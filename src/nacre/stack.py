@@ -127,15 +127,15 @@ def _pal_data(fields: Data) -> Data:
 LAYERS: Mapping[str, Layer] = {
     "moderation": Layer("nacre.moderation:Moderation"),
     "memory": Layer("nacre.memory:ConversationMemory"),
-    "cache": Layer("nacre.cache:ResponseCache"),
-    "rag": Layer("nacre.retrieval.rag:RetrievalAugmented", _rag_fields, _rag_data),
+    "cache": Layer("nacre.layers.cache:ResponseCache"),
+    "rag": Layer("nacre.layers.rag:RetrievalAugmented", _rag_fields, _rag_data),
     "self_consistency": Layer("nacre.prompting:SelfConsistency"),
     "few_shot": Layer("nacre.prompting:FewShot"),
     "chain_of_thought": Layer("nacre.prompting:ChainOfThought"),
-    "pal": Layer("nacre.reasoning.pal:ProgramAided", _pal_fields, _pal_data),
-    "react": Layer("nacre.agents.react:ReAct", _react_fields, _react_data),
-    "fallback": Layer("nacre.resilience:Fallback", _fallback_fields, _fallback_data),
-    "retry": Layer("nacre.resilience:Retry"),
+    "pal": Layer("nacre.layers.pal:ProgramAided", _pal_fields, _pal_data),
+    "react": Layer("nacre.layers.react:ReAct", _react_fields, _react_data),
+    "fallback": Layer("nacre.layers.resilience:Fallback", _fallback_fields, _fallback_data),
+    "retry": Layer("nacre.layers.resilience:Retry"),
 }
 
 # (outer, inner): why not. Every other order works, if not always as well as the one above.

@@ -11,11 +11,11 @@ from langchain_core.retrievers import BaseRetriever
 
 from nacre.connectors.models.scripted import ScriptedChatModel
 from nacre.errors import InterpreterError, UsageError
+from nacre.layers.pal import ProgramAided
+from nacre.layers.rag import RetrievalAugmented
 from nacre.reasoning.interpreter import Execution
-from nacre.reasoning.pal import ProgramAided
 from nacre.reasoning.sandbox import PythonInterpreter
 from nacre.reasoning.tool import python_tool
-from nacre.retrieval.rag import RetrievalAugmented
 from nacre.text.messages import Source, nacre_of, render_sources, text_of
 
 STRAWBERRY = "```python\ndef solution():\n    return 'strawberry'.count('r')\n```"

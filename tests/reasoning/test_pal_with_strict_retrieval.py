@@ -10,11 +10,11 @@ from langchain_core.retrievers import BaseRetriever
 from pydantic import Field
 
 from nacre.connectors.models.scripted import ScriptedChatModel
+from nacre.layers.pal import ProgramAided
+from nacre.layers.rag import RetrievalAugmented
+from nacre.layers.resilience import Fallback, Retry
 from nacre.reasoning.evidence import invented
-from nacre.reasoning.pal import ProgramAided
 from nacre.reasoning.sandbox import PythonInterpreter
-from nacre.resilience import Fallback, Retry
-from nacre.retrieval.rag import RetrievalAugmented
 from nacre.text.messages import nacre_of, text_of
 
 ENGLISH = (

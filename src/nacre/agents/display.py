@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import AIMessage, BaseMessage
 
-from nacre.agents.react import ReAct
 from nacre.agents.trajectory import Step, input_text
+from nacre.layers.react import ReAct
 from nacre.text.hygiene import clean_text
 from nacre.text.language import tr
 from nacre.text.messages import nacre_of, text_of

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from langchain_core.messages import AIMessage
 
     from nacre.ingest.source import Source
+    from nacre.layers.rag import RetrievalAugmented
     from nacre.retrieval.knowledge_base import KnowledgeBase
-    from nacre.retrieval.rag import RetrievalAugmented
 
 _WEB = re.compile(r"(sitemap:)?https?:", re.IGNORECASE)
 StrictFlag = Annotated[
@@ -283,7 +283,7 @@ def answering(base: KnowledgeBase, model: str | None, who: str | None, strict: b
         (layered model, name).
     """
     from nacre.connectors.models import default_spec, load_model
-    from nacre.retrieval.rag import RetrievalAugmented
+    from nacre.layers.rag import RetrievalAugmented
     from nacre.retrieval.retriever import retriever_of
 
     retriever = retriever_of(base, principals=principals(who))

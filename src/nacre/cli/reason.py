@@ -37,7 +37,7 @@ def register(app: typer.Typer) -> None:
 def pal(question: str, model: ModelOption = None, as_json: JsonFlag = False) -> None:
     """Answer a question with a program."""
     from nacre.connectors.models import default_spec, load_model
-    from nacre.reasoning.pal import ProgramAided
+    from nacre.layers.pal import ProgramAided
     from nacre.text.messages import nacre_of, text_of
 
     chosen = model or default_spec()
@@ -74,8 +74,8 @@ def agent(
 ) -> None:
     """Let an agent answer, and show its steps."""
     from nacre.agents.display import show_agent, trajectory_data
-    from nacre.agents.react import ReAct
     from nacre.connectors.models import default_spec, load_model
+    from nacre.layers.react import ReAct
     from nacre.text.messages import text_of
     from nacre.tools import make_tools
 

@@ -14,7 +14,7 @@ _LONGEST = 8_000
 _SHOWN = 300
 _HIT = ("n", "uri", "title", "heading", "page", "start", "end", "document_id", "score", "relevance")
 _SANDBOX = "python"
-"""The name under which a layer runs a program: see `nacre.reasoning.pal`."""
+"""The name under which a layer runs a program: see `nacre.layers.pal`."""
 _KINDS = {"chain": "layer", "llm": "model", "chat_model": "model", "retriever": "search", "tool": "tool"}
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _AGENT = "ReAct"
 _SANDBOX = "python"
-"""The name under which a layer runs a program: see `nacre.reasoning.pal`."""
+"""The name under which a layer runs a program: see `nacre.layers.pal`."""
 _SETTINGS = ("temperature", "top_p", "top_k", "max_tokens", "seed", "frequency_penalty", "presence_penalty")
 _SCALARS = (str, bool, int, float)
 

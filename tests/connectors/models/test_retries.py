@@ -11,7 +11,7 @@ from nacre.connectors.models import load_model
 from nacre.errors import ModelUnavailableError
 from nacre.layers.memory import ConversationMemory
 from nacre.layers.prompting import FewShot
-from nacre.resilience import Fallback, Retry
+from nacre.layers.resilience import Fallback, Retry
 from nacre.stack import build
 
 

@@ -12,9 +12,9 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 from pydantic import Field
 
-from nacre.agents.react import ReAct
 from nacre.decorator.flow import Call
 from nacre.decorator.layer import ChatModelDecorator, Flow
+from nacre.layers.react import ReAct
 from nacre.text.messages import nacre_of, with_nacre
 
 
