@@ -60,7 +60,7 @@ def parse() -> None:
 
 
 def ingest() -> None:
-    from nacre.server.ingestion import Ingestion
+    from nacre.server.ingestion.process import Ingestion
 
     here = Path(os.environ["TEST_BASE"])
     ingestion = Ingestion(here, here / "server")
@@ -161,7 +161,7 @@ def environment_of(pid: int) -> bytes:
 def test_children_know_no_secret(in_hostile_folder: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from nacre.connectors.mcp.tools import MCPServer
     from nacre.documents import ParserPool
-    from nacre.server.ingestion import Ingestion
+    from nacre.server.ingestion.process import Ingestion
 
     secrets = ("OPENAI_API_KEY", "AWS_SECRET_ACCESS_KEY", "NACRE_INTERPRETER_KEY", "TAVILY_API_KEY", "DATABASE_URL")
     for name in secrets:
@@ -189,7 +189,7 @@ def test_children_know_no_secret(in_hostile_folder: None, tmp_path: Path, monkey
 
 def test_ingestion_gets_the_key_of_its_embedder_and_no_other(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from nacre.server import bases
-    from nacre.server.ingestion import Ingestion
+    from nacre.server.ingestion.process import Ingestion
 
     monkeypatch.setenv("OPENAI_API_KEY", "one")
     monkeypatch.setenv("DASHSCOPE_API_KEY", "two")

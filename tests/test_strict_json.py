@@ -18,7 +18,7 @@ from nacre.agents.observation import as_text
 from nacre.cli.output import print_json
 from nacre.eval.report import Report
 from nacre.memory.store import SQLiteConversations
-from nacre.server.sse import StrictJSON, event
+from nacre.server.openai.sse import StrictJSON, event
 from nacre.telemetry.content import as_json
 from nacre.text.strict_json import digits_of, finite, to_json
 

@@ -24,9 +24,9 @@ from starlette.responses import JSONResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 
 from nacre import NacreError
-from nacre.server.forms import PassedForm
-from nacre.server.keys import SpendLimit
-from nacre.server.problems import Problem
+from nacre.server.auth.keys import SpendLimit
+from nacre.server.openai.errors import Problem
+from nacre.server.openai.forms import PassedForm
 
 SOUND = b"RIFF\x24\x00\x00\x00WAVEfmt " + bytes(range(256)) * 64
 

@@ -20,8 +20,8 @@ import pytest
 
 from nacre.errors import UsageError
 from nacre.reasoning.interpreter import Execution
+from nacre.server.auth.keys import Keys
 from nacre.server.interpreter import InterpreterServer
-from nacre.server.keys import Keys
 from nacre.server.run import refuse_open_door
 from nacre.server.settings import Settings
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nacre.server.metrics import Metrics
+from nacre.server.observability.metrics import Metrics
 
 
 def test_invented_methods_are_one_series() -> None:

@@ -16,7 +16,7 @@ rsa = pytest.importorskip("cryptography.hazmat.primitives.asymmetric.rsa")
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat  # noqa: E402
 
 from nacre.errors import UsageError  # noqa: E402
-from nacre.server.oidc import Oidc  # noqa: E402
+from nacre.server.auth.oidc import Oidc  # noqa: E402
 from nacre.server.settings import OidcSettings  # noqa: E402
 
 KEY, OTHER = (rsa.generate_private_key(public_exponent=65537, key_size=2048) for _ in range(2))

@@ -11,8 +11,8 @@ import pytest
 from fastapi.routing import APIRoute
 
 from nacre import NacreError
-from nacre.server.guard import _PUBLIC
-from nacre.server.keys import Keys
+from nacre.server.auth.guard import _PUBLIC
+from nacre.server.auth.keys import Keys
 from nacre.server.run import refuse_open_door
 from nacre.server.settings import Settings
 

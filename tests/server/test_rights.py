@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from nacre.ingest.source import TextSource
-from nacre.server import ingest
-from nacre.server.ingest import Turns, work
+from nacre.server.ingestion import worker as ingest
+from nacre.server.ingestion.worker import Turns, work
 from nacre.server.mcp import NacreMCP
 
 LAGOON = b"# The lagoon\n\nThe lagoon opens at midnight, says mallory."

@@ -20,12 +20,12 @@ from hypothesis import strategies as st
 from langchain_core.messages import AIMessage
 
 from nacre import NacreError
-from nacre.server.keys import Asker, Keys, SpendLimit
-from nacre.server.limits import Limits
-from nacre.server.problems import Problem
+from nacre.server.auth.keys import Asker, Keys, SpendLimit
+from nacre.server.auth.limits import Limits
+from nacre.server.observability.spending import cost, period_began, period_ends, spent
+from nacre.server.openai.errors import Problem
 from nacre.server.records import Records
 from nacre.server.settings import Price
-from nacre.server.spending import cost, period_began, period_ends, spent
 from nacre.system.sqlite import Database
 
 PRICES = {"currency": "USD", "models": {"scripted": {"input": "100", "output": "1000"}}}
@@ -247,7 +247,7 @@ def test_yesterdays_money_and_other_currencies_do_not_count(tmp_path: Path):
 
 def test_a_rate_holds_over_several_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Two servers with one data folder are two connections to one file."""
-    monkeypatch.setattr("nacre.server.limits.time.time", lambda: 1e9)
+    monkeypatch.setattr("nacre.server.auth.limits.time.time", lambda: 1e9)
     both = [Records(tmp_path), Records(tmp_path)]
     limits, asker, taken = [Limits(records) for records in both], Asker("a", "a", per_minute=20), []
 
@@ -275,7 +275,7 @@ def test_a_clock_that_goes_back_gives_nothing_away(tmp_path: Path, monkeypatch: 
     limits, asker = Limits(records), Asker("a", "a", per_minute=1)
     limits.take(asker)
     for shift in (-3600, -7200):
-        monkeypatch.setattr("nacre.server.limits.time.time", lambda shift=shift: time.time_ns() / 1e9 + shift)
+        monkeypatch.setattr("nacre.server.auth.limits.time.time", lambda shift=shift: time.time_ns() / 1e9 + shift)
         with pytest.raises(Problem):
             limits.take(asker)
     records.close()

@@ -114,7 +114,7 @@ def test_kill_9_of_the_ingestion_process_loses_nothing(serve):
     ],
 )
 def test_file_names_are_never_paths_or_headers(serve, name):
-    from nacre.server.uploads import plain_name
+    from nacre.server.openai.files import plain_name
 
     kept = plain_name(name)
     assert "/" not in kept and "\\" not in kept and kept not in ("", "..") and kept.isprintable() and len(kept) <= 200

@@ -172,8 +172,8 @@ def trace(
     as_json: JsonFlag = False,
 ) -> None:
     """Show traces."""
+    from nacre.server.observability.traces import latest
     from nacre.server.records import Records
-    from nacre.server.traces import latest
 
     records = Records(_settings(config, kb, data=data).data)
     rows = [row for row in latest(records, 1000 if request else 20) if request in (None, row["request"])]
@@ -236,7 +236,7 @@ def add_key(
     as_json: JsonFlag = False,
 ) -> None:
     """Make a key."""
-    from nacre.server.keys import Keys, SpendLimit
+    from nacre.server.auth.keys import Keys, SpendLimit
 
     named = principals(who)
     settings = _settings(config, kb, data=data)
@@ -270,7 +270,7 @@ def list_keys(
     kb: OptionalKb = None, config: ConfigOption = None, data: DataOption = None, as_json: JsonFlag = False
 ) -> None:
     """List the keys."""
-    from nacre.server.keys import Keys
+    from nacre.server.auth.keys import Keys
 
     settings = _settings(config, kb, data=data)
     store = Keys(settings.data)
@@ -300,9 +300,9 @@ def list_keys(
 
 def _add_spending(rows: list[dict[str, Any]], settings: Settings) -> None:
     """What each key has spent in the period of its limit, else this month."""
-    from nacre.server.keys import SpendLimit
+    from nacre.server.auth.keys import SpendLimit
+    from nacre.server.observability.spending import spent
     from nacre.server.records import Records
-    from nacre.server.spending import spent
 
     if settings.prices is None:
         return
@@ -323,7 +323,7 @@ def revoke_key(
     data: DataOption = None,
 ) -> None:
     """Take a key away."""
-    from nacre.server.keys import Keys
+    from nacre.server.auth.keys import Keys
 
     store = Keys(_settings(config, kb, data=data).data)
     found, last = store.revoke(name), not store.any()
@@ -347,7 +347,7 @@ def revoke_key(
 
 def open_door(kb: OptionalKb = None, config: ConfigOption = None, data: DataOption = None) -> None:
     """Let this machine ask without a key again."""
-    from nacre.server.keys import Keys
+    from nacre.server.auth.keys import Keys
 
     store = Keys(_settings(config, kb, data=data).data)
     try:

@@ -18,26 +18,16 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from nacre.errors import NacreError
-from nacre.server import (
-    audio,
-    chat,
-    embeddings,
-    feedback,
-    health,
-    me,
-    responses,
-    sources,
-    store_entries,
-    stored_responses,
-    trace_api,
-    traces,
-    uploads,
-    vector_stores,
-)
-from nacre.server.guard import Guard
-from nacre.server.problems import Problem, not_found, problem_of
+from nacre.server import feedback, sources
+from nacre.server.auth import me
+from nacre.server.auth.guard import Guard
+from nacre.server.observability import health, trace_api, traces
+from nacre.server.observability.telemetry import OFF
+from nacre.server.openai import audio, chat, embeddings, responses, stored_responses, vector_stores
+from nacre.server.openai import files as uploads
+from nacre.server.openai import vector_store_files as store_entries
+from nacre.server.openai.errors import Problem, not_found, problem_of
 from nacre.server.state import State
-from nacre.server.telemetry import OFF
 from nacre.text.language import tr
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
+from nacre.server.auth.keys import Asker
 from nacre.server.bases import MAIN
-from nacre.server.keys import Asker
-from nacre.server.problems import Problem, not_found, unknown_model
+from nacre.server.openai.errors import Problem, not_found, unknown_model
 from nacre.server.records import Row
 from nacre.server.state import State
 from nacre.text.language import tr

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, Field
 
-from nacre.server import quotas
+from nacre.server.auth import quotas
 from nacre.server.context import asker_of, state_of
 
 router = APIRouter(prefix="/v1")

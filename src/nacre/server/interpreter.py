@@ -34,10 +34,10 @@ from starlette.requests import Request  # noqa: E402
 from starlette.responses import JSONResponse, Response  # noqa: E402
 from starlette.routing import Route  # noqa: E402
 
-from nacre.server.guard import Guard  # noqa: E402
-from nacre.server.keys import Asker  # noqa: E402
-from nacre.server.metrics import Metrics  # noqa: E402
-from nacre.server.problems import Problem, problem_of  # noqa: E402
+from nacre.server.auth.guard import Guard  # noqa: E402
+from nacre.server.auth.keys import Asker  # noqa: E402
+from nacre.server.observability.metrics import Metrics  # noqa: E402
+from nacre.server.openai.errors import Problem, problem_of  # noqa: E402
 from nacre.server.protocol import protocol  # noqa: E402
 from nacre.server.settings import ServerSettings, Settings  # noqa: E402
 from nacre.system.net import is_loopback  # noqa: E402

@@ -17,10 +17,10 @@ from mcp_types import Resource, ToolAnnotations
 from pydantic import Field
 
 from nacre.errors import UsageError
-from nacre.server.answering import Question
+from nacre.server.auth.keys import Asker
 from nacre.server.bases import MAIN
-from nacre.server.citing import extension
-from nacre.server.keys import Asker
+from nacre.server.openai.annotations import extension
+from nacre.server.openai.answering import Question
 from nacre.server.records import new_id
 from nacre.server.sources import read
 from nacre.server.state import State

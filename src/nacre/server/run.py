@@ -9,7 +9,7 @@ import uvicorn
 
 from nacre.errors import UsageError
 from nacre.server.app import create_app
-from nacre.server.keys import Keys
+from nacre.server.auth.keys import Keys
 from nacre.server.protocol import PatientProtocol as PatientProtocol
 from nacre.server.protocol import protocol
 from nacre.server.settings import Settings

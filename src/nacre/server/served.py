@@ -8,8 +8,8 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 from nacre.errors import UsageError
+from nacre.server.auth.keys import Asker
 from nacre.server.bases import MAIN, Bases
-from nacre.server.keys import Asker
 from nacre.server.settings import Settings, Stack
 from nacre.text.language import tr
 

@@ -7,10 +7,10 @@ from typing import Any
 from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
 
+from nacre.server.auth.keys import Asker
 from nacre.server.bases import MAIN
 from nacre.server.context import asker_of, state_of, store_of
-from nacre.server.keys import Asker
-from nacre.server.problems import not_found
+from nacre.server.openai.errors import not_found
 from nacre.server.state import State
 
 router = APIRouter(prefix="/v1")

@@ -73,7 +73,7 @@ def module(name: str, *arguments: str) -> list[str]:
     """The command that runs `main()` of one of our modules with the packages of this process.
 
     Args:
-        name: "nacre.server.ingest".
+        name: "nacre.server.ingestion.worker".
         *arguments: its `sys.argv[1:]`.
     """
     flags = ("-P", "-s", "-B", "-X", "utf8")

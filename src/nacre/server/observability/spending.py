@@ -15,13 +15,13 @@ from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGeneration, LLMResult
 
 from nacre.errors import UsageError
-from nacre.server.keys import Asker
-from nacre.server.problems import Problem
+from nacre.server.auth.keys import Asker
+from nacre.server.openai.errors import Problem
 from nacre.text.language import tr
 from nacre.text.tokens import estimate, estimate_messages
 
 if TYPE_CHECKING:
-    from nacre.server.metrics import Metrics
+    from nacre.server.observability.metrics import Metrics
     from nacre.server.records import Records
     from nacre.server.settings import Price, Prices
 

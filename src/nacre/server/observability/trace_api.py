@@ -8,9 +8,9 @@ from typing import Any
 from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
 
-from nacre.server.citing import address, extension
 from nacre.server.context import asker_of, base_url, state_of
-from nacre.server.problems import not_found
+from nacre.server.openai.annotations import address, extension
+from nacre.server.openai.errors import not_found
 from nacre.server.records import Row
 
 router = APIRouter(prefix="/v1")

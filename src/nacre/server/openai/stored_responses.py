@@ -9,11 +9,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.concurrency import run_in_threadpool
 
+from nacre.server.auth.keys import Asker
 from nacre.server.context import asker_of, state_of
-from nacre.server.keys import Asker
-from nacre.server.paging import Order, Page
-from nacre.server.problems import Problem, not_found
-from nacre.server.response_items import Item
+from nacre.server.openai.errors import Problem, not_found
+from nacre.server.openai.paging import Order, Page
+from nacre.server.openai.response_items import Item
 from nacre.server.state import State
 from nacre.text.language import tr
 from nacre.text.strict_json import to_json

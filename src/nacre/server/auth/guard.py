@@ -10,9 +10,9 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from nacre.server.door import check_door
-from nacre.server.keys import Asker
-from nacre.server.problems import Problem, problem_of
+from nacre.server.auth.door import check_door
+from nacre.server.auth.keys import Asker
+from nacre.server.openai.errors import Problem, problem_of
 from nacre.server.protocol import SLOWEST
 from nacre.server.records import new_id
 from nacre.text.language import Language, asked_for, tr

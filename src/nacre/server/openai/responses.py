@@ -13,15 +13,15 @@ from fastapi.responses import Response, StreamingResponse
 from langchain_core.messages import AIMessage
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from nacre.server.answering import Outcome, Question
-from nacre.server.citing import address, extension
 from nacre.server.context import asker_of, base_url, check_model, request_id, state_of, store_of
-from nacre.server.conversation import ChatRequest, messages_of, options_of, tool_calls_of, tool_names, usage_of
-from nacre.server.problems import Problem, problem_of
+from nacre.server.openai.annotations import address, extension
+from nacre.server.openai.answering import Outcome, Question
+from nacre.server.openai.errors import Problem, problem_of
+from nacre.server.openai.messages import ChatRequest, messages_of, options_of, tool_calls_of, tool_names, usage_of
+from nacre.server.openai.response_items import Item, items_of, messages_of_items
+from nacre.server.openai.sse import HEADERS, StrictJSON, event, while_connected
+from nacre.server.openai.stored_responses import conversation, keep, keeps
 from nacre.server.records import new_id
-from nacre.server.response_items import Item, items_of, messages_of_items
-from nacre.server.sse import HEADERS, StrictJSON, event, while_connected
-from nacre.server.stored_responses import conversation, keep, keeps
 from nacre.text.language import tr
 from nacre.text.messages import as_chunk, merge_chunks
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from nacre.server.problems import Problem
+from nacre.server.openai.errors import Problem
 from nacre.text.language import tr
 from nacre.text.strict_json import to_json
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import message_to_dict
 
-from nacre.server.calls import hit_of
+from nacre.server.observability.calls import hit_of
 from nacre.text.hygiene import masked
 from nacre.text.strict_json import to_json
 
 if TYPE_CHECKING:
-    from nacre.server.answering import Outcome, Question
+    from nacre.server.openai.answering import Outcome, Question
     from nacre.server.records import Records
     from nacre.server.state import State
 

@@ -13,16 +13,16 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.messages.ai import UsageMetadata, add_usage
 from langchain_core.runnables import Runnable
 
+from nacre.server.auth.keys import Asker
 from nacre.server.bases import MAIN
-from nacre.server.calls import Calls
-from nacre.server.keys import Asker
-from nacre.server.problems import code_of
-from nacre.server.sse import next_within
+from nacre.server.observability.calls import Calls
+from nacre.server.openai.errors import code_of
+from nacre.server.openai.sse import next_within
 from nacre.server.state import State
 from nacre.text.messages import nacre_of, text_of
 
 if TYPE_CHECKING:
-    from nacre.server.spending import Meter
+    from nacre.server.observability.spending import Meter
     from nacre.telemetry import GenAISpans
 
 
@@ -137,7 +137,7 @@ class Question:
             self.model, usage["input_tokens"], usage["output_tokens"], bool(own.get("abstained"))
         )
         if self.state.settings.server.trace:
-            from nacre.server.traces import keep
+            from nacre.server.observability.traces import keep
 
             keep(self.state, self, outcome, seconds, status)
 

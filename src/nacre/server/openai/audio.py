@@ -16,11 +16,11 @@ from starlette.requests import ClientDisconnect
 from nacre.errors import MissingKeyError
 from nacre.extras import need
 from nacre.server.context import asker_of, request_id, state_of
-from nacre.server.forms import PassedForm, too_large
-from nacre.server.hearing import refusal_of
-from nacre.server.problems import Problem, problem_of
-from nacre.server.spending import unpriced
-from nacre.server.sse import HEADERS, event, while_connected
+from nacre.server.observability.spending import unpriced
+from nacre.server.openai.errors import Problem, problem_of
+from nacre.server.openai.forms import PassedForm, too_large
+from nacre.server.openai.sse import HEADERS, event, while_connected
+from nacre.server.openai.transcription import refusal_of
 from nacre.text.language import tr
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ _PROXIES = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY"
 
 
 class Ingestion:
-    """One process, `nacre.server.ingest`, started when there is first something to do.
+    """One process, `nacre.server.ingestion.worker`, started when there is first something to do.
 
     Its work list is the table `entries`: what a crash of either process left undone is done after the next wake.
 
@@ -29,7 +29,7 @@ class Ingestion:
 
     def __init__(self, kb: Path, data: Path) -> None:
         self._kb = kb.absolute()
-        self._command = child_process.module("nacre.server.ingest", str(self._kb), str(data.absolute()))
+        self._command = child_process.module("nacre.server.ingestion.worker", str(self._kb), str(data.absolute()))
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from nacre.server.problems import Problem
+from nacre.server.openai.errors import Problem
 from nacre.server.records import new_id
 from nacre.text.language import tr
 from nacre.text.strict_json import to_json

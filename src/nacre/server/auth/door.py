@@ -6,7 +6,7 @@ from collections.abc import MutableMapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from nacre.server.problems import Problem
+from nacre.server.openai.errors import Problem
 from nacre.system.net import is_loopback
 from nacre.text.language import tr
 

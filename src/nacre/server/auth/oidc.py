@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nacre.connectors.safe_http import fetch
 from nacre.errors import SourceError, UsageError
 from nacre.extras import need
-from nacre.server.keys import OWN, Asker
+from nacre.server.auth.keys import OWN, Asker
 from nacre.text.language import tr
 
 if TYPE_CHECKING:

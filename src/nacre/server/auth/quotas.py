@@ -7,11 +7,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from nacre.server.problems import Problem
+from nacre.server.openai.errors import Problem
 from nacre.text.language import tr
 
 if TYPE_CHECKING:
-    from nacre.server.keys import Asker
+    from nacre.server.auth.keys import Asker
     from nacre.server.records import Row
     from nacre.server.state import State
 

@@ -12,12 +12,12 @@ from fastapi import APIRouter, Form, Request, UploadFile
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse, Response
 
-from nacre.server import quotas
+from nacre.server.auth import quotas
+from nacre.server.auth.keys import Asker
 from nacre.server.context import asker_of, state_of
-from nacre.server.filing import take_out
-from nacre.server.keys import Asker
-from nacre.server.paging import Paged
-from nacre.server.problems import not_found
+from nacre.server.ingestion.filing import take_out
+from nacre.server.openai.errors import not_found
+from nacre.server.openai.paging import Paged
 from nacre.server.records import Row, new_id
 from nacre.server.state import State
 from nacre.system.files import private_folder, private_opener

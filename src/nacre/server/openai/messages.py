@@ -8,7 +8,7 @@ from langchain_core.messages import AIMessage, BaseMessage, convert_to_messages
 from langchain_core.messages.ai import UsageMetadata
 from pydantic import BaseModel, ConfigDict, Field
 
-from nacre.server.problems import Problem
+from nacre.server.openai.errors import Problem
 from nacre.text.language import tr
 from nacre.text.strict_json import to_json
 

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from nacre.server.problems import Problem
+from nacre.server.openai.errors import Problem
 from nacre.text.language import tr
 
 _NAME = re.compile(rb"[\w.-]{1,64}(?:\[\])?", re.ASCII)

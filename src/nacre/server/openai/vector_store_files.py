@@ -9,10 +9,10 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, Field
 
 from nacre.server.context import Changed, Visited
-from nacre.server.filing import Attributes, batch_of, describe_entry, entry_of, file_in, nudge, take_out
-from nacre.server.paging import Paged
+from nacre.server.ingestion.filing import Attributes, batch_of, describe_entry, entry_of, file_in, nudge, take_out
+from nacre.server.openai.files import own_file
+from nacre.server.openai.paging import Paged
 from nacre.server.records import new_id
-from nacre.server.uploads import own_file
 
 router = APIRouter(prefix="/v1/vector_stores")
 

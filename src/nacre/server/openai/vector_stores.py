@@ -10,14 +10,14 @@ from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, Field, StringConstraints
 
-from nacre.server import quotas
+from nacre.server.auth import quotas
 from nacre.server.bases import MAIN
 from nacre.server.context import Changed, Visit, Visited, asker_of, state_of, store_of
-from nacre.server.filing import counts_of, file_in, nudge
-from nacre.server.paging import Paged
-from nacre.server.problems import Problem
+from nacre.server.ingestion.filing import counts_of, file_in, nudge
+from nacre.server.openai.errors import Problem
+from nacre.server.openai.files import own_file
+from nacre.server.openai.paging import Paged
 from nacre.server.records import Row, new_id
-from nacre.server.uploads import own_file
 from nacre.text.language import tr
 from nacre.text.strict_json import to_json
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from nacre.server.keys import Asker, SpendLimit
-from nacre.server.problems import Problem
+from nacre.server.auth.keys import Asker, SpendLimit
+from nacre.server.openai.errors import Problem
 from nacre.text.language import tr
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Limits:
             )
 
     def _check_money(self, key: str, limit: SpendLimit) -> None:
-        from nacre.server.spending import period_ends, spent
+        from nacre.server.observability.spending import period_ends, spent
 
         if spent(self._records, key, self._currency, limit.period) >= limit.amount:
             amount = f"{limit.amount} {self._currency}".strip()

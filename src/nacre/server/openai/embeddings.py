@@ -11,7 +11,7 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, Field
 
 from nacre.server.context import state_of
-from nacre.server.problems import Problem
+from nacre.server.openai.errors import Problem
 from nacre.server.state import State
 from nacre.text.hygiene import clean_text
 from nacre.text.language import tr

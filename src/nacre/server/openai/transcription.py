@@ -6,7 +6,7 @@ import json
 import math
 from typing import TYPE_CHECKING
 
-from nacre.server.problems import Problem
+from nacre.server.openai.errors import Problem
 from nacre.system.net import seconds_to_wait
 from nacre.text.hygiene import clean_text, masked
 from nacre.text.language import tr

@@ -10,11 +10,11 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints
 
 from nacre.errors import LockedError
-from nacre.server import quotas
+from nacre.server.auth import quotas
 from nacre.server.bases import MAIN
 from nacre.server.context import Visit
-from nacre.server.ingest import uri_of
-from nacre.server.problems import Problem, not_found
+from nacre.server.ingestion.worker import uri_of
+from nacre.server.openai.errors import Problem, not_found
 from nacre.server.records import Row
 from nacre.server.state import State
 from nacre.text.language import tr
