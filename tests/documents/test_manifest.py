@@ -15,7 +15,7 @@ from nacre.documents import ParserPool
 
 @pytest.fixture(scope="module")
 def bench() -> ModuleType:
-    path = Path(__file__).parents[3] / "bench" / "parsing.py"
+    path = Path(__file__).parents[2] / "bench" / "parsing.py"
     sys.path.insert(0, str(path.parent))
     spec = importlib.util.spec_from_file_location("bench_parsing", path)
     assert spec is not None and spec.loader is not None

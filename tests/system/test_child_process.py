@@ -17,7 +17,7 @@ import pytest
 from nacre.errors import NacreError, UsageError
 from nacre.system import child_process
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 MODULES = (
     "json", "resource", "numpy", "struct", "re", "signal", "site", "sitecustomize", "usercustomize", "encodings/__init__", "os", "ctypes",
     "typing", "socket", "argparse", "select", "runpy", "lxml/__init__", "openpyxl/__init__", "selectolax/__init__", "pypdfium2/__init__",
