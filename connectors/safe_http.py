@@ -25,14 +25,7 @@ _TIMEOUT_S = 30.0
 
 @dataclass(frozen=True)
 class Answer:
-    """What a server gave.
-
-    Args:
-        url: where it came from, after redirects.
-        status: HTTP status.
-        headers: by small-letter name.
-        body: decoded from gzip where the server packed it.
-    """
+    """What a server gave."""
 
     url: str
     status: int
@@ -53,19 +46,9 @@ def fetch(
     """GET a page, or POST to it.
 
     Args:
-        url: http or https.
-        allow_private: whether addresses inside private networks, and this machine, may be asked.
         max_bytes: most bytes of the body, unpacked.
-        timeout_s: for the whole exchange, redirects included.
-        redirects: how many are followed.
         headers: sent besides ours; not sent to another host after a redirect.
         data: the body of a POST; a redirect is then not followed but returned.
-
-    Returns:
-        The answer, whatever its status.
-
-    Raises:
-        SourceError: a forbidden address, no connection, too slow, too big, too many redirects.
     """
     deadline = time.monotonic() + timeout_s
     sent, first = dict(headers or {}), urlsplit(url).netloc
@@ -82,16 +65,7 @@ def checked_addresses(host: str, port: int, *, allow_private: bool = False, dead
     """The addresses of a host, all of them allowed.
 
     Args:
-        host: name or literal address.
-        port: TCP port.
-        allow_private: skip the check.
         deadline: a moment of `time.monotonic`; None waits 30 seconds.
-
-    Returns:
-        IP addresses.
-
-    Raises:
-        SourceError: unknown host, or an address that is not public.
     """
     try:
         addresses = look_up(host, port, time.monotonic() + _TIMEOUT_S if deadline is None else deadline)
@@ -170,15 +144,7 @@ def gunzip(data: bytes, max_bytes: int, uri: str) -> bytes:
     """Unpack a gzip file, but not a bomb.
 
     Args:
-        data: the packed file.
         max_bytes: most bytes that may come out.
-        uri: for the message.
-
-    Returns:
-        The content.
-
-    Raises:
-        SourceError: damaged, or more than `max_bytes`.
     """
     unpacker = zlib.decompressobj(31)
     try:

@@ -89,10 +89,7 @@ class Link(http.client.HTTPConnection):
 
     Args:
         host: for the Host header and the certificate; looked up where no addresses are given.
-        port: None takes the scheme's own.
-        deadline: a moment of `time.monotonic`.
         most: bytes of an answer's body.
-        addresses: IP addresses to connect to, already checked.
     """
 
     def __init__(
@@ -153,22 +150,7 @@ def exchange(
     """One request to a server that its owner has chosen.
 
     Args:
-        method: "GET", "POST", …
-        target: path and query.
-        body: what is sent.
-        headers: sent with it.
-        host: name or address; not checked.
-        port: None takes the scheme's own.
-        secure: over TLS.
-        timeout_s: for all of it.
         most: bytes of the answer that are read; the rest is left.
-
-    Returns:
-        Status and body.
-
-    Raises:
-        OSError: no connection, too slow, too much.
-        http.client.HTTPException: the answer is no HTTP.
     """
     link = Link(host, port, secure=secure, deadline=time.monotonic() + timeout_s, most=most)
     try:

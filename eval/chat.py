@@ -23,29 +23,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Conversation:
-    """Questions that one person asks one after the other.
-
-    Args:
-        id: its id.
-        turns: the questions, in order.
-    """
+    """Questions that one person asks one after the other."""
 
     id: str
     turns: tuple[Question, ...]
 
 
 def load_conversations(path: Path) -> tuple[list[Conversation], list[str]]:
-    """Read conversations.
-
-    Args:
-        path: JSON Lines of {id, turns: [{question, answers, uri}]}.
-
-    Returns:
-        (conversations, problems).
-
-    Raises:
-        EvaluationError: the file is missing, or no conversation is in it.
-    """
+    """Read conversations."""
     rows, problems = objects(path)
     found = []
     for id, row in rows:
@@ -77,21 +62,10 @@ def evaluate_chat(
     """Hold conversations over a knowledge base, each in a session of its own.
 
     Args:
-        data: as for `load_conversations`.
-        model: the model that answers, and rewrites follow-ups.
-        kb: the knowledge base.
         k: how many passages the model sees; None for what the knowledge base is set to, else 6.
-        limit: how many conversations, the first.
-        workers: how many conversations at a time.
-        out: where finished conversations are kept.
-        on_progress: called with (done, all) conversations.
 
     Returns:
         The report: the metrics of answers, one item a turn; `follow_ups` is `contains` of all turns but the first.
-
-    Raises:
-        EvaluationError: the file is missing, or no conversation is in it.
-        UsageError: there is no knowledge base in `kb`.
     """
     from nacre.layers.memory import ConversationMemory
     from nacre.layers.rag import RetrievalAugmented

@@ -16,13 +16,7 @@ from nacre.text.language import tr
 
 @dataclass(frozen=True)
 class Passage:
-    """A document of a corpus.
-
-    Args:
-        id: its id.
-        title: its title, or "".
-        text: its text.
-    """
+    """A document of a corpus."""
 
     id: str
     title: str
@@ -34,10 +28,7 @@ class Question:
     """A question with its gold answers.
 
     Args:
-        id: its id.
-        text: the question.
         answers: texts of which any one is right; empty when the sources hold no answer.
-        uri: the document that holds the answer, where the set says so.
     """
 
     id: str
@@ -51,10 +42,7 @@ class Retrieval:
     """A retrieval set in BEIR layout.
 
     Args:
-        corpus: all documents.
         queries: query id -> text, only queries with at least one judged document that is in the corpus.
-        qrels: query id -> {document id -> relevance, > 0}.
-        problems: what was wrong with the files, one line each.
     """
 
     corpus: tuple[Passage, ...]
@@ -68,13 +56,7 @@ class RobustnessRow:
     """A row of the RGB benchmark (Chen et al., 2024, arXiv:2309.01431).
 
     Args:
-        id: its id.
-        question: the question.
-        answers: for each part of the answer, the texts of which any one is right.
-        positive: passages that hold the answer.
-        negative: passages that do not.
         wrong: passages with the answer replaced by `fake`; empty in most sets.
-        fake: the wrong answer that stands in `wrong`.
     """
 
     id: str
@@ -122,17 +104,7 @@ class _Reader:
 
 
 def load_retrieval(folder: Path) -> Retrieval:
-    """Read a retrieval set in BEIR layout.
-
-    Args:
-        folder: holds corpus.jsonl, queries.jsonl and qrels.tsv (or qrels/test.tsv).
-
-    Returns:
-        The set.
-
-    Raises:
-        EvaluationError: a file is missing, or nothing usable is in it.
-    """
+    """Read a retrieval set in BEIR layout."""
     reader = _Reader()
     corpus = tuple(
         Passage(id, clean_text(str(row.get("title") or "")), clean_text(str(row.get("text") or "")))
@@ -160,18 +132,7 @@ def load_retrieval(folder: Path) -> Retrieval:
 
 
 def load_questions(path: Path) -> tuple[list[Question], list[str]]:
-    """Read questions with gold answers.
-
-    Args:
-        path: a BEIR folder with queries.jsonl and answers.jsonl, or a file of questions: JSON Lines with `question` and
-            `answers` (or `answer`), or CSV with these columns (several answers separated by "|").
-
-    Returns:
-        (questions, problems).
-
-    Raises:
-        EvaluationError: the file is missing or of another kind, or no question is in it.
-    """
+    """Read questions with gold answers."""
     reader = _Reader()
     if path.is_dir():
         texts = {
@@ -203,33 +164,13 @@ def load_questions(path: Path) -> tuple[list[Question], list[str]]:
 
 
 def objects(path: Path) -> tuple[list[tuple[str, dict[str, Any]]], list[str]]:
-    """Read the objects of a JSON Lines file.
-
-    Args:
-        path: the file; a row has an `id`.
-
-    Returns:
-        ((id, object) of every usable row, problems).
-
-    Raises:
-        EvaluationError: the file is missing.
-    """
+    """Read the objects of a JSON Lines file."""
     reader = _Reader()
     return list(reader.unique(reader.rows(_file(path.parent, path.name)), path, "id")), reader.problems
 
 
 def load_robustness(path: Path) -> tuple[list[RobustnessRow], list[str]]:
-    """Read a file of the RGB benchmark.
-
-    Args:
-        path: JSON Lines with `question`, `answer`, `positive` and `negative`.
-
-    Returns:
-        (rows, problems).
-
-    Raises:
-        EvaluationError: the file is missing, or no row is usable.
-    """
+    """Read a file of the RGB benchmark."""
     reader = _Reader()
     rows = []
     for id, row in reader.unique(reader.rows(_file(path.parent, path.name)), path, "id"):

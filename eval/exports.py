@@ -25,15 +25,7 @@ def exported(report: Mapping[str, Any], tool: str, base: KnowledgeBase | None = 
     """The answers of a report as rows for another tool.
 
     Args:
-        report: of the answers suite, as from `read_report`.
-        tool: one of `COLUMNS`.
         base: the knowledge base that was asked; without it the contexts are the cited sentences only.
-
-    Returns:
-        One row for every item with an answer.
-
-    Raises:
-        UsageError: the tool is unknown.
     """
     if tool not in COLUMNS:
         raise UsageError(

@@ -39,22 +39,10 @@ def judge_answers(
 ) -> Report:
     """Let a model judge answers.
 
-    Args:
-        items: each with `question`, `answer`, and where known `sources` (texts) and `labels` ({criterion: 0 or 1}).
-        model: the judge.
-        criteria: some of `CRITERIA`.
-        name: of what is judged, for the report.
-        workers: how many answers at a time.
-        out: where finished items are kept.
-        on_progress: called with (done, all) answers.
-
     Returns:
         The report: a mean from 0 to 1 for each criterion; `unjudged`, how often the judge gave no score, and `prose`, how
         often of these it did reply, but without a score on the scale; with labels
         `agreement` (share) and `kappa` (Cohen, 1960) by criterion.
-
-    Raises:
-        EvaluationError: there is nothing to judge, or a criterion is unknown.
     """
     if unknown := set(criteria) - set(CRITERIA):
         raise EvaluationError(
@@ -123,13 +111,6 @@ def score_of(told: Mapping[str, Any]) -> float | None:
 def prefer(model: BaseChatModel, question: str, first: str, second: str, sources: Sequence[str] = ()) -> float | None:
     """Which of two answers is better, asked in both orders, since judges favour a place (Zheng et al., 2023).
 
-    Args:
-        model: the judge.
-        question: the question.
-        first: an answer.
-        second: another.
-        sources: what both could read.
-
     Returns:
         1 when the second is better in both orders, 0 when the first is, 0.5 for a tie or when the order decided;
         None when the judge gave no verdict.
@@ -157,18 +138,8 @@ def judge_pairs(
 ) -> Report:
     """Let a model say which of two runs answered better, question by question.
 
-    Args:
-        before: a report with answers.
-        after: another.
-        model: the judge.
-        workers: how many questions at a time.
-        on_progress: called with (done, all) questions.
-
     Returns:
         The report: `preferred`, from 0 (always the first run) over 0.5 to 1 (always the second).
-
-    Raises:
-        EvaluationError: the runs share no answered question.
     """
     old = {str(item["id"]): item for item in before["items"]}
     pairs = [
@@ -194,26 +165,12 @@ def judge_pairs(
 
 
 def load_labelled(path: Path) -> list[dict[str, Any]]:
-    """Read answers that people have judged.
-
-    Args:
-        path: JSON Lines of {id, question, answer, sources, labels: {criterion: 0 or 1}}.
-
-    Returns:
-        The rows.
-
-    Raises:
-        EvaluationError: the file is missing.
-    """
+    """Read answers that people have judged."""
     return [{**row, "id": id} for id, row in objects(path)[0]]
 
 
 def kappa(said: Sequence[bool], labelled: Sequence[bool]) -> float:
     """Agreement beyond chance (Cohen, 1960).
-
-    Args:
-        said: (n,) verdicts of the judge.
-        labelled: (n,) verdicts of people.
 
     Returns:
         1 for full agreement, 0 for what chance gives; 1 when both always say the same one thing.

@@ -34,14 +34,7 @@ _PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
 def normalise_answer(text: str) -> str:
-    """An answer as HotpotQA's scorer compares it: lower case, no punctuation, no articles, single blanks.
-
-    Args:
-        text: an answer.
-
-    Returns:
-        Its normal form (Yang et al., 2018, after SQuAD).
-    """
+    """An answer as HotpotQA's scorer compares it: lower case, no punctuation, no articles, single blanks."""
     return " ".join(_ARTICLES.sub(" ", text.lower().translate(_PUNCTUATION)).split())
 
 
@@ -50,10 +43,6 @@ class ReplayedRow:
     """One published run, read again.
 
     Args:
-        id: the row's id.
-        answer: the final answer that we read, or None.
-        correct: whether it equals the gold answer.
-        agrees: whether that is what was published.
         steps: turns of the model; `unreadable` of them could not be read.
     """
 
@@ -68,14 +57,8 @@ class ReplayedRow:
 def replay(path: str | Path) -> dict[str, Any]:
     """Read every published trajectory of a file step by step and score its final answer.
 
-    Args:
-        path: JSON lines of {id, question, answer, trajectory, published_correct}.
-
     Returns:
         {"em", "agreement", "parsed" (share of readable steps), "rows", "steps", "seconds", "disagreements" (ids)}.
-
-    Raises:
-        EvaluationError: the file is missing, is empty or lacks a field.
     """
     report = replay_report(path)
     means = {name: sum(report.values(name)) / len(report.items) for name in report.metrics}
@@ -85,19 +68,7 @@ def replay(path: str | Path) -> dict[str, Any]:
 def replay_report(
     path: str | Path, *, limit: int | None = None, on_progress: Callable[[int, int], None] | None = None
 ) -> Report:
-    """As `replay`, with every row behind the figures.
-
-    Args:
-        path: as for `replay`.
-        limit: how many rows, the first.
-        on_progress: called with (done, all) rows.
-
-    Returns:
-        The report.
-
-    Raises:
-        EvaluationError: as for `replay`.
-    """
+    """As `replay`, with every row behind the figures."""
     begin = time.perf_counter()
     rows = read_rows(path, ("trajectory", "answer"))[:limit]
     read: list[ReplayedRow] = []
@@ -138,19 +109,8 @@ def evaluate_react(
 ) -> Report:
     """Let an agent answer questions with a search tool over a local corpus, as HotpotQA's is.
 
-    Args:
-        data: a BEIR folder with answers.jsonl.
-        model: the model that acts.
-        limit: how many questions, the first.
-        k: how many passages one search gives.
-        max_steps: of the agent.
-        on_progress: called with (done, all) questions.
-
     Returns:
         The report: EM, F1, contains, share of refusals; steps, tool calls and tokens of each question in its item.
-
-    Raises:
-        EvaluationError: the data set cannot be read.
     """
     from nacre.agents.tools.knowledge import knowledge_tool
     from nacre.layers.react import ReAct
@@ -203,14 +163,7 @@ def _asked(agent: ReAct, question: Question) -> dict[str, Any]:
 
 
 def replay_row(row: dict[str, Any]) -> ReplayedRow:
-    """Read one published trajectory.
-
-    Args:
-        row: {id, answer, trajectory, published_correct}.
-
-    Returns:
-        What was read, and whether it agrees with what was published.
-    """
+    """Read one published trajectory."""
     trajectory = read_transcript(row["trajectory"])
     answer = final_answer(trajectory)
     correct = answer is not None and normalise_answer(answer) == normalise_answer(str(row["answer"]))
@@ -230,9 +183,6 @@ def final_answer(trajectory: Trajectory) -> str | None:
     An environment stops at the answer that it accepts, so that one stands in the last turn; an earlier one was not
     taken (it was malformed, say).
 
-    Args:
-        trajectory: the steps.
-
     Returns:
         The answer, or None when the run never finished.
     """
@@ -243,18 +193,7 @@ def final_answer(trajectory: Trajectory) -> str | None:
 
 
 def read_rows(path: str | Path, fields: Iterable[str]) -> list[dict[str, Any]]:
-    """The rows of a JSON-lines file, checked.
-
-    Args:
-        path: the file.
-        fields: keys that every row must have.
-
-    Returns:
-        The rows, at least one.
-
-    Raises:
-        EvaluationError: the file is missing, is empty, is no JSON, or a row lacks a field.
-    """
+    """The rows of a JSON-lines file, checked."""
     file = Path(path)
     if not file.is_file():
         raise EvaluationError(

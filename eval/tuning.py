@@ -56,20 +56,14 @@ def tune(
     Args:
         base: the knowledge base. It is only read, unless `write` is set: settings are tried on copies.
         questions: with gold answers; one without is right when it is refused.
-        model: the model that answers. Two settings that show it the same passages cost one call.
         grid: settings of a knowledge base, each with the values to try; None for `GRID`, as far as it applies.
         write: keep the choice in the knowledge base; where the chunk size is another, cut its documents anew at once.
-        on_progress: called with (done, all) documents and questions.
 
     Returns:
         The report over the half that was held back, for the settings chosen: `success`, `evidence`, latency and tokens; in
         its figures `chosen`, `present` and `best` settings, `present_success` and `best_success`, their difference `gain`
         with `gain_interval` and `p`, a `verdict` for people, every combination tried on the first half in `tried`, and
         what cutting cost in `indexed`.
-
-    Raises:
-        EvaluationError: fewer than ten questions, or a value that this knowledge base cannot take.
-        KnowledgeBaseError: it is to be written and may only be read.
     """
     if len(questions) < _LEAST:
         raise EvaluationError(
@@ -250,17 +244,7 @@ def _write(base: KnowledgeBase, chosen: Settings) -> None:
 
 
 def read_grid(text: str) -> dict[str, list[Any]]:
-    """A grid as it is written on the command line.
-
-    Args:
-        text: a JSON object of lists: {"k": [4, 8], "chunk_size": [100, "auto"]}.
-
-    Returns:
-        The grid, chunk sizes first: each of them needs an index of its own.
-
-    Raises:
-        EvaluationError: it is none, or names what a knowledge base has not.
-    """
+    """A grid as it is written on the command line."""
     try:
         grid = json.loads(text)
     except ValueError:

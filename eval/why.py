@@ -35,13 +35,8 @@ class Diagnosis:
     """Where a passage was lost.
 
     Args:
-        stage: one of `STAGES`.
-        reason: what happened, for people.
-        cure: the smallest thing that brings it back, for people.
         setting: that thing as data, `{"k": 9}`; empty where no setting helps.
-        uri: the document that holds the passage, or "".
         ranks: its rank in the words, the vectors, both fused, and after reranking; None where it is not found.
-        answer: what the model said, when it came to that.
     """
 
     stage: str
@@ -58,15 +53,6 @@ def why(stack: RetrievalAugmented, question: str, expect: str, *, principals: It
 
     Args:
         stack: retrieval over a knowledge base around a model; the model is asked only when the passage reached it.
-        question: what was asked.
-        expect: the text that should have been found, or the address (or the end of it) of its document.
-        principals: as whom it was asked.
-
-    Returns:
-        The first stage that lost it. Of several documents that hold it, the one that came furthest counts.
-
-    Raises:
-        UsageError: nothing is expected, or the retriever is none of a knowledge base.
     """
     if not expect.strip():
         raise UsageError(

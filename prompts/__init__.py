@@ -29,8 +29,6 @@ class Prompt:
     """A prompt template.
 
     Args:
-        id: "rag/answer".
-        language: "en" or "zh".
         version: counted up at every change of the text; reports name it.
         variables: the names of the slots that must be filled.
         messages: (role, template) pairs; a role is "system", "user" or "assistant".
@@ -43,34 +41,14 @@ class Prompt:
     messages: tuple[tuple[str, str], ...]
 
     def render(self, **values: str) -> list[BaseMessage]:
-        """Fill the slots.
-
-        Args:
-            **values: one text for every declared variable.
-
-        Returns:
-            Messages, in the order of the file.
-
-        Raises:
-            PromptError: a variable is missing, or one is given that is not declared.
-        """
+        """Fill the slots."""
         self._check(values)
         return [
             _ROLES[role](content=_SLOT.sub(lambda slot: values[slot[1]], template)) for role, template in self.messages
         ]
 
     def text(self, **values: str) -> str:
-        """Fill the slots of a prompt that is a single text.
-
-        Args:
-            **values: one text for every declared variable.
-
-        Returns:
-            The text of its only message.
-
-        Raises:
-            PromptError: as `render`.
-        """
+        """Fill the slots of a prompt that is a single text."""
         return str(self.render(**values)[0].content)
 
     def _check(self, values: Mapping[str, str]) -> None:
@@ -96,18 +74,7 @@ class Prompt:
 
 @cache
 def load(id: str, language: Language = "en") -> Prompt:
-    """Load a prompt.
-
-    Args:
-        id: folder and name, "rag/answer".
-        language: which of its files.
-
-    Returns:
-        The prompt.
-
-    Raises:
-        PromptError: there is no such prompt in that language, or its file is wrong.
-    """
+    """Load a prompt."""
     if not _ID.fullmatch(id):
         raise PromptError(
             tr(
@@ -138,11 +105,7 @@ def load(id: str, language: Language = "en") -> Prompt:
 
 
 def prompt_ids() -> list[str]:
-    """All prompts that there are.
-
-    Returns:
-        Their ids, sorted, without the language.
-    """
+    """All prompts that there are."""
     return sorted(_ids(files("nacre.prompts"), ""))
 
 

@@ -18,14 +18,7 @@ _FILES = ["*.json", "*.txt", "*.model", "model.safetensors", "*/model.safetensor
 
 
 def is_default(name: str | None) -> bool:
-    """Whether a name means the embedded default model.
-
-    Args:
-        name: what the user wrote; None for nothing.
-
-    Returns:
-        True for None and for the names of all-MiniLM-L6-v2.
-    """
+    """Whether a name means the embedded default model."""
     return name is None or name in _NAMES_OF_DEFAULT
 
 
@@ -33,12 +26,6 @@ def default_folder() -> Path:
     """The folder of the embedded default, all-MiniLM-L6-v2.
 
     The package is found without importing it: its `__init__` and its dependencies want torch, its weights do not.
-
-    Returns:
-        The folder with `config.json` and `model.safetensors`.
-
-    Raises:
-        MissingExtraError: the package is not installed.
     """
     spec = importlib.util.find_spec(DEFAULT_PACKAGE.replace("-", "_"))
     folder = Path(spec.origin).parent / "model" if spec and spec.origin else None
@@ -57,16 +44,9 @@ def default_folder() -> Path:
 def find_folder(name: str) -> tuple[Path, str]:
     """The folder of a model, and the name to remember it by.
 
-    Args:
-        name: a folder, a hub repository ("BAAI/bge-small-zh-v1.5"), or a name of the default model.
-
     Returns:
         A folder on this machine, and its absolute path or the repository. A repository is taken from the hub's local cache, and
         downloaded only when it is not there.
-
-    Raises:
-        MissingExtraError: the default's package is not installed.
-        ModelUnavailableError: no such folder, and the hub has no such repository or cannot be reached.
     """
     folder = Path(name).expanduser()
     if (folder / "config.json").is_file():

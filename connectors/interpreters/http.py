@@ -23,15 +23,7 @@ _FLAT = re.compile(
 
 
 class HttpInterpreter:
-    """A `CodeInterpreter` on another machine.
-
-    Args:
-        uri: address of the server, "http://127.0.0.1:8100" or "https://…".
-        key: the server's key, "" where it has none.
-
-    Raises:
-        UsageError: the address is none.
-    """
+    """A `CodeInterpreter` on another machine."""
 
     def __init__(self, uri: str, key: str = "") -> None:
         parts = urlsplit(uri)
@@ -55,15 +47,7 @@ class HttpInterpreter:
         """Run one program there.
 
         Args:
-            code: Python source.
             timeout_s: seconds of wall-clock time that it may take.
-            inputs: plain data that the program finds under these names.
-
-        Returns:
-            How it ended.
-
-        Raises:
-            InterpreterError: the server cannot be reached, refuses, or answers with something else than a run.
         """
         try:
             request = {"code": code, "timeout_s": timeout_s, "inputs": dict(inputs or {})}

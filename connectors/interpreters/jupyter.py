@@ -31,15 +31,9 @@ class JupyterInterpreter:
     sandbox: its program may do whatever the kernel's user may. Run the server in a container or machine that holds nothing else.
 
     Args:
-        uri: address of the server, "http://127.0.0.1:8888" or "https://…/base".
         token: the server's token, "" where it has none.
         kernel: which of the server's kernels; one of Python 3.10 or later.
-        limits: of each run.
         start_s: seconds for a kernel to start.
-
-    Raises:
-        UsageError: the address is none.
-        MissingExtraError: `websockets` is not installed.
     """
 
     def __init__(
@@ -73,15 +67,7 @@ class JupyterInterpreter:
         """Run one program in a kernel of its own.
 
         Args:
-            code: Python source.
             timeout_s: seconds of wall-clock time that it may take; starting the kernel does not count.
-            inputs: plain data that the program finds under these names.
-
-        Returns:
-            How it ended.
-
-        Raises:
-            InterpreterError: the server cannot be reached, refuses, or starts no kernel.
         """
         run = RemoteRun(code, inputs, self.limits)
         if run.refused:

@@ -26,11 +26,6 @@ class Connection:
     It connects when it is first used, and again after the server has gone away.
 
     Args:
-        server: an http(s) address of a streamable HTTP endpoint, a command with its arguments to run over stdio, or
-            whatever else `mcp.Client` takes.
-        env: more environment variables for a command.
-        cwd: the folder that a command starts in. The default is no folder of the user's: a program that looks for its
-            modules where it stands would find a stranger's. What is written `./…` is found all the same.
         headers: sent with every HTTP request, such as a token.
         timeout_s: seconds for connecting, and for each request.
     """
@@ -66,31 +61,11 @@ class Connection:
         )
 
     def request(self, ask: Ask) -> Any:
-        """Ask the server something and wait for its answer.
-
-        Args:
-            ask: what to do with the connected `mcp.Client`: `lambda client: client.list_tools()`.
-
-        Returns:
-            Its result.
-
-        Raises:
-            ToolError: no connection, no answer in time, an error for an answer, or the server went away.
-        """
+        """Ask the server something and wait for its answer."""
         return self._submit(self._request(ask)).result()
 
     async def arequest(self, ask: Ask) -> Any:
-        """Ask the server something without blocking the event loop.
-
-        Args:
-            ask: as for `request`.
-
-        Returns:
-            Its result.
-
-        Raises:
-            ToolError: as for `request`.
-        """
+        """Ask the server something without blocking the event loop."""
         return await asyncio.wrap_future(self._submit(self._request(ask)))
 
     def close(self) -> None:

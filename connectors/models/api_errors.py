@@ -60,13 +60,7 @@ _NO_TOOLS = "--enable-auto-tool-choice"
 
 @dataclass(frozen=True)
 class Place:
-    """Whom a call went to, for the messages.
-
-    Args:
-        provider: the provider.
-        model: the model's name.
-        url: the base URL.
-    """
+    """Whom a call went to, for the messages."""
 
     provider: Provider
     model: str
@@ -85,17 +79,7 @@ class Place:
 
 @contextmanager
 def translated(place: Place) -> Iterator[None]:
-    """Raise what happens inside as an error of Nacre, with the original as its cause.
-
-    Args:
-        place: whom the call goes to.
-
-    Returns:
-        A context manager.
-
-    Raises:
-        NacreError: the call failed.
-    """
+    """Raise what happens inside as an error of Nacre, with the original as its cause."""
     try:
         yield
     except NacreError:
@@ -109,10 +93,6 @@ def translated(place: Place) -> Iterator[None]:
 
 def translate(error: Exception, place: Place) -> NacreError | None:
     """The error of Nacre for an error of a call.
-
-    Args:
-        error: what was raised.
-        place: whom the call went to.
 
     Returns:
         The error to raise instead; None where the error is not the server's doing.
@@ -137,15 +117,7 @@ def translate(error: Exception, place: Place) -> NacreError | None:
 
 
 def bad_reply(text: str, place: Place) -> ModelError:
-    """The error for an answer that is no chat completion, perhaps an error that came with HTTP 200.
-
-    Args:
-        text: what came, or what is wrong with it.
-        place: whom the call went to.
-
-    Returns:
-        The error.
-    """
+    """The error for an answer that is no chat completion, perhaps an error that came with HTTP 200."""
     return _refused(None, text, 200, place) or BadReplyError(
         tr(
             f"{place.name} at {place.url} sent no chat completion: {text[:_LONGEST_QUOTE]}. Check the base URL; it often ends in /v1.",

@@ -23,8 +23,6 @@ class Weights:
     """A loaded model and its tokeniser.
 
     Args:
-        model: a causal language model of transformers, ready to generate.
-        tokenizer: its tokeniser.
         window: the longest input and output together, in tokens; None where the model does not say.
     """
 
@@ -41,21 +39,8 @@ def load_weights(
     Code that comes with a model is never run, and weights are read from safetensors or GGUF only: a pickle may run code too.
 
     Args:
-        name: a folder, a `.gguf` file, or an id on the model hub.
-        adapter: a folder with a LoRA adapter.
         device: "cpu", "cuda", "cuda:1", "mps", "auto" (spread over all GPUs); None: the first GPU, else the CPU.
         dtype: "float32", "bfloat16", …; None: as stored on a GPU, float32 on a CPU.
-        revision: a branch, tag or commit on the hub.
-
-    Returns:
-        The model and its tokeniser.
-
-    Raises:
-        ModelError: the files are there and cannot be used.
-        UnknownProviderError: there is no such folder, file or id.
-        ModelUnavailableError: the hub cannot be reached.
-        MissingKeyError: the hub wants a token.
-        MissingExtraError: a package that this kind of model needs is not installed.
     """
     torch, transformers = need("torch", extra="local"), need("transformers", extra="local")
     where, options = _locate(name, revision)

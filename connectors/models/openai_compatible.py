@@ -36,10 +36,7 @@ class OpenAICompatibleChatModel(ChatOpenAI):
     of Nacre. Everything else is LangChain's.
 
     Args:
-        provider: a name of the provider table.
-        base_url: where the server answers.
         api_key: the key; any text for servers that need none.
-        model: the model's name at the provider.
     """
 
     provider: str = "openai_compatible"
@@ -67,11 +64,7 @@ class OpenAICompatibleChatModel(ChatOpenAI):
 
     @classmethod
     def is_lc_serializable(cls) -> bool:
-        """Models are stored as a stack's data, never by LangChain's serialisation.
-
-        Returns:
-            False.
-        """
+        """Models are stored as a stack's data, never by LangChain's serialisation."""
         return False
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
@@ -287,20 +280,12 @@ class OpenAICompatibleChatModel(ChatOpenAI):
         """Make the model answer in a schema.
 
         Args:
-            schema: a pydantic class, a TypedDict or a JSON schema.
             method: how to ask for it; by default what the provider supports.
-            **kwargs: as in LangChain.
-
-        Returns:
-            A runnable that gives objects of the schema.
         """
         return super().with_structured_output(schema, method=method or self._quirks.structured, **kwargs)
 
     def get_num_tokens(self, text: str) -> int:
         """Estimate a text's tokens; tiktoken would fetch its tables from the network.
-
-        Args:
-            text: any text.
 
         Returns:
             The number of tokens.
@@ -311,11 +296,6 @@ class OpenAICompatibleChatModel(ChatOpenAI):
         self, messages: Sequence[BaseMessage], tools: Sequence[Any] | None = None, **kwargs: Any
     ) -> int:
         """Estimate the tokens of messages and tools.
-
-        Args:
-            messages: a conversation.
-            tools: the tools that are sent along.
-            **kwargs: taken for LangChain's sake.
 
         Returns:
             The number of tokens.

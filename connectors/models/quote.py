@@ -31,10 +31,7 @@ class Quote:
     """A sentence of a source.
 
     Args:
-        n: number of the source.
         start: first character in the source's text.
-        end: one past the last.
-        score: higher is better.
     """
 
     n: int
@@ -45,11 +42,6 @@ class Quote:
 
 def answer(question: str, sources: Sequence[Source], sentences: int = 2) -> list[Quote]:
     """The sentences that answer a question.
-
-    Args:
-        question: in English or Chinese.
-        sources: the best retrieved first.
-        sentences: the most sentences to quote.
 
     Returns:
         The best-supported sentences, as they follow each other in a source, the source of the best one first; a row of a
@@ -107,10 +99,6 @@ class QuoteChatModel(BaseChatModel):
     It reads the sources that `nacre.text.messages.render_sources` marked in the last user message and answers with the one
     or two sentences that support an answer best, verbatim, each followed by the number of its source. When nothing
     supports an answer it refuses in the asker's language and sets `response_metadata["nacre"]["abstained"]`.
-
-    Args:
-        model: the name that the model reports.
-        sentences: the most sentences to quote, 1 or more.
 
     Examples:
         >>> from nacre.text.messages import render_sources

@@ -40,19 +40,13 @@ class TransformersChatModel(BaseChatModel):
     The weights are loaded at the first call, once, whoever calls. One generation runs at a time.
 
     Args:
-        model: a folder, a `.gguf` file, or an id on the model hub.
-        adapter: a folder with a LoRA adapter.
         device: "cpu", "cuda", "cuda:1", "mps" or "auto" (all GPUs); None: the first GPU, else the CPU.
         dtype: "float32", "bfloat16", …; None: as stored on a GPU, float32 on a CPU.
-        revision: a branch, tag or commit on the hub.
         max_tokens: the longest answer, in tokens.
         temperature: 0 takes the likeliest token; None leaves it to the model's own settings.
         top_k: choose among so many tokens.
         top_p: choose among the likeliest tokens that together have this probability.
         repetition_penalty: above 1 makes tokens that were used less likely.
-        seed: the same seed gives the same answer.
-        stop: stop strings.
-        streaming: whether `invoke` streams inside, so that callbacks hear each piece.
         chat_template: a Jinja template in place of the tokeniser's own.
         template_options: variables for the template, such as `{"enable_thinking": False}`.
     """
@@ -103,9 +97,6 @@ class TransformersChatModel(BaseChatModel):
     def get_num_tokens(self, text: str) -> int:
         """Count a text's tokens with the model's own tokeniser.
 
-        Args:
-            text: any text.
-
         Returns:
             The number of tokens, without control tokens.
         """
@@ -113,11 +104,6 @@ class TransformersChatModel(BaseChatModel):
 
     def get_num_tokens_from_messages(self, messages: list[BaseMessage], tools: Any = None, **kwargs: Any) -> int:
         """Count the tokens of messages as they are put to the model.
-
-        Args:
-            messages: a conversation.
-            tools: tools that are put to it as well.
-            **kwargs: taken for LangChain's sake.
 
         Returns:
             The number of tokens, the chat template's included.
@@ -135,12 +121,7 @@ class TransformersChatModel(BaseChatModel):
         """Give tools to the model, by its chat template. A template without a place for them is told at the first call.
 
         Args:
-            tools: tools in any form that LangChain takes.
             tool_choice: "none" leaves them out, and a tool's name leaves out all others; no local model can be forced to call.
-            **kwargs: settings of the calls.
-
-        Returns:
-            This model with the tools bound.
         """
         choice = {} if tool_choice is None else {"tool_choice": tool_choice}
         return self.bind(tools=[convert_to_openai_tool(tool) for tool in tools], **choice, **kwargs)
@@ -282,10 +263,6 @@ class TransformersChatModel(BaseChatModel):
         metadata = {"model_name": self.model, "model_provider": "transformers", "finish_reason": reason}
         return ChatGenerationChunk(
             message=AIMessageChunk(
-                content=text,
-                tool_calls=called,
-                response_metadata=metadata,
-                usage_metadata=usage,
-                chunk_position="last",
+                content=text, tool_calls=called, response_metadata=metadata, usage_metadata=usage, chunk_position="last"
             )
         )

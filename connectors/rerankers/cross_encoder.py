@@ -42,10 +42,7 @@ class Ranking:
     """What a reranker found.
 
     Args:
-        order: numbers of the passages, the best first.
         scores: 0 to 1 for each passage, in the order they were given; None where there was no time.
-        scored: how many were scored.
-        seconds: how long it took.
     """
 
     order: tuple[int, ...]
@@ -66,11 +63,9 @@ class CrossEncoderReranker(BaseDocumentCompressor):
     and the metadata of the documents say so.
 
     Args:
-        model: a folder or a hub repository.
         top_n: how many documents to give back; None: all.
         budget_s: seconds for one question.
         max_tokens: the most tokens of question and passage together; None: the model's window, at most 512.
-        precision: "auto" takes 8 bits where they are measured to be as good and faster.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -104,15 +99,7 @@ class CrossEncoderReranker(BaseDocumentCompressor):
         return {"id": self.model, "weights": self._weights, "max_tokens": self.max_tokens}
 
     def rank(self, question: str, passages: Sequence[str]) -> Ranking:
-        """Rank passages within the time budget.
-
-        Args:
-            question: the question.
-            passages: texts in the order of the retriever.
-
-        Returns:
-            The new order and the scores.
-        """
+        """Rank passages within the time budget."""
         start = time.monotonic()
         logits = self._scorer.score(question, passages, start + self.budget_s)
         scores = tuple(None if logit is None else _sigmoid(logit) for logit in logits)
@@ -129,11 +116,6 @@ class CrossEncoderReranker(BaseDocumentCompressor):
         self, documents: Sequence[Document], query: str, callbacks: Callbacks | None = None
     ) -> Sequence[Document]:
         """Rank documents.
-
-        Args:
-            documents: in the order of the retriever.
-            query: the question.
-            callbacks: not used.
 
         Returns:
             Copies in the new order, the first `top_n`; `metadata["rerank"]` holds the score (0 to 1, None if there was no time) and

@@ -46,18 +46,11 @@ class ReadOnlyDatabase:
     """A database that can be asked and not changed.
 
     Args:
-        engine: a SQLAlchemy engine, or a URL for one, "sqlite:///shop.db".
-        max_rows: rows that an answer may have.
         max_cell: characters that are kept of a value.
         timeout_s: seconds that a statement may take (SQLite, PostgreSQL, MySQL, MariaDB).
         assume_read_only: the account itself may only read; needed for other engines than these four, and to use an account
             that may reach files of the database's machine (a superuser, the privilege FILE).
-        functions: names of functions that a statement may call on SQLite besides its own harmless ones.
         max_value: bytes that one value on SQLite may have, also one that is only read on the way.
-
-    Raises:
-        UsageError: the engine cannot be told to refuse writing.
-        MissingExtraError: SQLAlchemy is not installed.
     """
 
     def __init__(
@@ -89,17 +82,7 @@ class ReadOnlyDatabase:
             )
 
     def query(self, statement: str) -> str:
-        """Run one reading statement.
-
-        Args:
-            statement: SELECT, WITH, VALUES or EXPLAIN.
-
-        Returns:
-            A table as text, columns parted by " | ", with a note when rows were left out.
-
-        Raises:
-            ToolError: it is no single reading statement, or the database refuses it.
-        """
+        """Run one reading statement."""
         checked = _single_read(statement)
         with self._connection() as connection:
             try:
@@ -117,11 +100,7 @@ class ReadOnlyDatabase:
                 ) from error
 
     def schema(self) -> str:
-        """Describe the tables.
-
-        Returns:
-            One line a table: its name and its columns with their types.
-        """
+        """Describe the tables."""
         inspector = self._sqlalchemy.inspect(self.engine)
         lines = []
         for table in (*inspector.get_table_names(), *inspector.get_view_names()):

@@ -21,8 +21,6 @@ class ImageMaker:
     """Makes pictures from descriptions.
 
     Args:
-        base_url: the interface, "https://api.openai.com/v1".
-        model: the picture model's name.
         key: the account's key; "" where none is needed.
         folder: where pictures are saved; it is created when missing.
         size: width and height in pixels, "1024x1024".
@@ -47,18 +45,7 @@ class ImageMaker:
         self.timeout_s = timeout_s
 
     def make(self, description: str) -> Path:
-        """Make one picture.
-
-        Args:
-            description: what it should show.
-
-        Returns:
-            The file.
-
-        Raises:
-            ProviderError: the interface does not answer.
-            ToolError: what it answers is no picture.
-        """
+        """Make one picture."""
         headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
         body = {"model": self.model, "prompt": description, "n": 1, "size": self.size}
         data = post_json(

@@ -20,11 +20,7 @@ class ReadPage:
     """A part of a page's text.
 
     Args:
-        title: the page's title.
-        url: where it came from, after redirects.
-        text: this part's text.
         part: its number, from 1.
-        parts: how many there are.
     """
 
     title: str
@@ -44,7 +40,6 @@ class PageReader:
         max_bytes: most bytes of a page.
         timeout_s: seconds for fetching; the parser has as many again.
         part: characters of a part.
-        allow_private: whether addresses in private networks may be read.
     """
 
     def __init__(
@@ -63,13 +58,6 @@ class PageReader:
         Args:
             url: http or https; a bare "example.org/page" is taken as https.
             part: which part of a long text, from 1.
-
-        Returns:
-            The part.
-
-        Raises:
-            SourceError: a forbidden address, no answer, too slow, too big.
-            ToolError: the server refuses, there is no text, or no such part.
         """
         address = url.strip().strip("<>\"'")
         address = address if "://" in address else f"https://{address}"

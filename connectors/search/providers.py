@@ -14,7 +14,6 @@ class SearXNG(SearchProvider):
     """A SearXNG server with its JSON format enabled (https://docs.searxng.org/dev/search_api.html).
 
     Args:
-        url: the server, "http://localhost:8888".
         timeout_s: seconds for one search.
         engines: comma-separated engines; empty for the server's own choice.
     """
@@ -50,12 +49,7 @@ class Tavily(SearchProvider):
     """Tavily's search interface (https://docs.tavily.com).
 
     Args:
-        key: the account's key.
-        url: the interface.
         timeout_s: seconds for one search.
-
-    Raises:
-        MissingKeyError: the key is empty.
     """
 
     cost = "paid"
@@ -81,12 +75,7 @@ class BingStyle(SearchProvider):
 
     Args:
         url: the interface, such as Bocha's or a gateway's.
-        key: the account's key.
-        header: the header that carries the key.
         timeout_s: seconds for one search.
-
-    Raises:
-        MissingKeyError: the key is empty.
     """
 
     cost = "paid"

@@ -18,15 +18,7 @@ Found = tuple[str, list[Document]]
 
 
 def web_search_tool(search: WebSearch, *, k: int = 5) -> BaseTool:
-    """Make a tool of a web search; its results can be cited.
-
-    Args:
-        search: the providers.
-        k: results of one search.
-
-    Returns:
-        The tool `web_search(query)`.
-    """
+    """Make a tool of a web search; its results can be cited."""
 
     def web_search(query: str) -> Found:
         """Search the web."""
@@ -50,15 +42,7 @@ def web_search_tool(search: WebSearch, *, k: int = 5) -> BaseTool:
 
 
 def wikipedia_tools(language: str = "en", *, wikipedia: Wikipedia | None = None) -> list[BaseTool]:
-    """Make the two tools of the ReAct paper. Both share the page that is open: make a pair for every agent.
-
-    Args:
-        language: of Wikipedia.
-        wikipedia: another server than Wikipedia's.
-
-    Returns:
-        The tools `wikipedia_search(entity)` and `wikipedia_lookup(keyword)`.
-    """
+    """Make the two tools of the ReAct paper. Both share the page that is open: make a pair for every agent."""
     reader = WikipediaReader(wikipedia or Wikipedia(language))
 
     def wikipedia_search(entity: str) -> Found:
@@ -89,14 +73,7 @@ def wikipedia_tools(language: str = "en", *, wikipedia: Wikipedia | None = None)
 
 
 def page_reader_tool(reader: PageReader | None = None) -> BaseTool:
-    """Make a tool that reads web pages.
-
-    Args:
-        reader: with other limits than the default.
-
-    Returns:
-        The tool `read_page(url, part=1)`.
-    """
+    """Make a tool that reads web pages."""
     pages = reader or PageReader()
 
     def read_page(url: str, part: int = 1) -> Found:
@@ -117,14 +94,7 @@ def page_reader_tool(reader: PageReader | None = None) -> BaseTool:
 
 
 def database_tool(database: ReadOnlyDatabase) -> BaseTool:
-    """Make a tool that asks a database; its description lists the tables.
-
-    Args:
-        database: the database.
-
-    Returns:
-        The tool `query_database(statement)`.
-    """
+    """Make a tool that asks a database; its description lists the tables."""
 
     def query_database(statement: str) -> str:
         """Ask the database."""
@@ -138,14 +108,7 @@ def database_tool(database: ReadOnlyDatabase) -> BaseTool:
 
 
 def image_tool(maker: ImageMaker) -> BaseTool:
-    """Make a tool that makes pictures.
-
-    Args:
-        maker: the interface.
-
-    Returns:
-        The tool `make_image(description)`.
-    """
+    """Make a tool that makes pictures."""
 
     def make_image(description: str) -> str:
         """Make a picture."""

@@ -29,13 +29,8 @@ class WebSearch:
     """Search providers in the order of preference. One object may serve many threads.
 
     Args:
-        *providers: the first that is not resting is asked first.
         cache_s: seconds for which results are kept; 0 keeps nothing.
-        cache_size: queries kept at most.
         clock: seconds from any origin; tests give their own.
-
-    Raises:
-        UsageError: no provider is given.
     """
 
     def __init__(
@@ -61,18 +56,7 @@ class WebSearch:
         self._lock = threading.Lock()
 
     def search(self, query: str, k: int = 5) -> list[WebResult]:
-        """Search the web.
-
-        Args:
-            query: what to look for.
-            k: how many results at most.
-
-        Returns:
-            Results, best first.
-
-        Raises:
-            ToolError: every provider failed or rests; the message says why.
-        """
+        """Search the web."""
         query = searched(query)
         key = (" ".join(query.split()).casefold(), k)
         kept = self._kept(key)

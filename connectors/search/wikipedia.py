@@ -32,7 +32,6 @@ class Wikipedia(SearchProvider):
     """One language of Wikipedia, or any MediaWiki server with the TextExtracts extension.
 
     Args:
-        language: "en", "zh", …
         url: the api.php of another server; None for Wikipedia's.
         timeout_s: seconds for one request.
     """
@@ -58,17 +57,7 @@ class Wikipedia(SearchProvider):
         ]
 
     def page(self, title: str) -> Page | None:
-        """Get a page by its title; redirects and Chinese variants are followed.
-
-        Args:
-            title: exact but for case of the first letter.
-
-        Returns:
-            The page, or None when there is none.
-
-        Raises:
-            ProviderError: the server gives no usable answer.
-        """
+        """Get a page by its title; redirects and Chinese variants are followed."""
         data = self._get(prop="extracts", titles=title, explaintext=1, redirects=1, converttitles=1)
         pages = data.get("pages", {}) if isinstance(data, dict) else {}
         for page in pages.values() if isinstance(pages, dict) else pages:
@@ -94,11 +83,7 @@ class Wikipedia(SearchProvider):
 
 
 class WikipediaReader:
-    """Search and lookup as in the paper: a search opens a page, lookups go through the sentences of the open page.
-
-    Args:
-        wikipedia: the encyclopedia.
-    """
+    """Search and lookup as in the paper: a search opens a page, lookups go through the sentences of the open page."""
 
     def __init__(self, wikipedia: Wikipedia) -> None:
         self.wikipedia = wikipedia
@@ -109,14 +94,8 @@ class WikipediaReader:
     def search(self, entity: str) -> Page:
         """Open the page on an entity.
 
-        Args:
-            entity: a title, or words for it.
-
         Returns:
             The page with its first five sentences as text; with similar titles instead when there is no such page.
-
-        Raises:
-            ToolError: nothing similar is found either.
         """
         page = self.wikipedia.page(entity)
         if page is None:
@@ -137,17 +116,7 @@ class WikipediaReader:
         return Page(page.title, page.url, " ".join(list(sentences(page.text))[:SENTENCES]))
 
     def lookup(self, keyword: str) -> Page:
-        """Find the next sentence with a keyword on the open page.
-
-        Args:
-            keyword: any text; case does not matter.
-
-        Returns:
-            The page with that sentence, numbered "(Result 1 / 3)".
-
-        Raises:
-            ToolError: no page is open, or there are no more results.
-        """
+        """Find the next sentence with a keyword on the open page."""
         with self._lock:
             page, number = self._open, self._lookups.get(keyword.casefold(), 0)
             self._lookups[keyword.casefold()] = number + 1
@@ -166,14 +135,7 @@ class WikipediaReader:
 
 
 def sentences(text: str) -> Iterator[str]:
-    """Cut a page's text into sentences, headings left out.
-
-    Args:
-        text: plain text with "== heading ==" lines.
-
-    Returns:
-        An iterator over sentences.
-    """
+    """Cut a page's text into sentences, headings left out."""
     for line in text.split("\n"):
         if not line.strip().startswith("=="):
             yield from (match[0].strip() for match in _SENTENCE.finditer(line) if match[0].strip())

@@ -22,9 +22,6 @@ class Converted:
     """Another source whose files go through a converter when they are read; stamps stay, so unchanged files cost nothing.
 
     Args:
-        inner: lists the files.
-        kind: "transcription" or "docling", the beginning of the scope.
-        endings: files with other endings are left out.
         convert: (name, bytes) → Markdown.
     """
 
@@ -42,14 +39,7 @@ class Converted:
         return f"{self.kind}:{self.inner.scope.rstrip('/')}"
 
     def items(self) -> Iterator[Item | Unreachable]:
-        """List the files that can be converted.
-
-        Returns:
-            An iterator over them.
-
-        Raises:
-            SourceError: the inner source cannot be listed.
-        """
+        """List the files that can be converted."""
         for item in self.inner.items():
             if isinstance(item, Unreachable):
                 yield item
@@ -79,18 +69,11 @@ def transcription(
     """Sound as text, by any server that speaks OpenAI's `audio.transcriptions`.
 
     Args:
-        inner: lists the sound files.
-        model: name of the model on the server.
         language: "en", "zh", …; the server finds it when empty.
-        prompt: words that the model should expect.
         max_bytes: servers refuse more; OpenAI's limit is the default.
-        **client: for `openai.OpenAI`: base_url, api_key, timeout.
 
     Returns:
         The source; a passage begins with its time, [01:23].
-
-    Raises:
-        MissingExtraError: `openai` is not installed.
     """
     openai = need("openai", extra="openai")
 
@@ -121,11 +104,7 @@ def transcript(text: str, segments: list[Any]) -> str:
     """Segments gathered into paragraphs of about a minute, each with its time.
 
     Args:
-        text: the whole text, used when there are no segments.
         segments: with `start` in seconds and `text`.
-
-    Returns:
-        Markdown.
     """
     paragraphs: list[list[str]] = []
     begun = -60.0
@@ -139,18 +118,7 @@ def transcript(text: str, segments: list[Any]) -> str:
 
 
 def docling(inner: Source, **options: Any) -> Converted:
-    """Layout and OCR by docling: scans, photographed pages, hard tables. Its models must be on this machine.
-
-    Args:
-        inner: lists the files.
-        **options: for `docling.document_converter.DocumentConverter`.
-
-    Returns:
-        The source.
-
-    Raises:
-        MissingExtraError: docling is not installed.
-    """
+    """Layout and OCR by docling: scans, photographed pages, hard tables. Its models must be on this machine."""
     package = need("docling.document_converter", extra="docling")
     stream = need("docling.datamodel.base_models", extra="docling").DocumentStream
     converter = package.DocumentConverter(**options)

@@ -32,22 +32,7 @@ def llamaindex(
     mime: str = "text/markdown",
     **more: Any,
 ) -> Documents:
-    """Any LlamaIndex reader as a source (Confluence, Notion, Slack, Feishu, … from LlamaHub).
-
-    Args:
-        target: a reader object, or "llama_index.readers.notion.NotionPageReader".
-        init: arguments of its class, when a name is given.
-        load: arguments of `load_data`.
-        mime: how its text is written.
-        **more: further arguments of `load_data`.
-
-    Returns:
-        The source.
-
-    Raises:
-        UsageError: the class is none of LlamaIndex's readers.
-        MissingExtraError: its package is not installed.
-    """
+    """Any LlamaIndex reader as a source (Confluence, Notion, Slack, Feishu, … from LlamaHub)."""
     arguments = {**(load or {}), **more}
     if isinstance(target, str):
         name, reader = target, _named(target, "llama_index.", init or {})
@@ -69,21 +54,7 @@ def llamaindex(
 def langchain(
     target: Any, *, init: Mapping[str, Any] | None = None, mime: str = "text/markdown", **more: Any
 ) -> Documents:
-    """Any LangChain document loader as a source.
-
-    Args:
-        target: a loader object, or the dotted name of its class.
-        init: arguments of its class, when a name is given.
-        mime: how its text is written.
-        **more: further arguments of its class.
-
-    Returns:
-        The source.
-
-    Raises:
-        UsageError: the class is no LangChain loader.
-        MissingExtraError: its package is not installed.
-    """
+    """Any LangChain document loader as a source."""
     from langchain_core.document_loaders import BaseLoader
 
     arguments = {**(init or {}), **more}
@@ -135,13 +106,7 @@ def _scope(kind: str, name: str, arguments: Mapping[str, Any]) -> str:
 
 
 class Documents:
-    """Documents given by a function, under names that last.
-
-    Args:
-        scope: name of the source.
-        read: gives (text, metadata, id) for each document.
-        mime: how the texts are written.
-    """
+    """Documents given by a function, under names that last."""
 
     def __init__(self, scope: str, read: Callable[[], Iterator[tuple[str, Mapping[str, Any], str]]], mime: str) -> None:
         self._scope = scope
@@ -154,14 +119,7 @@ class Documents:
         return self._scope
 
     def items(self) -> Iterator[Item]:
-        """List the documents; the library loads them all now.
-
-        Returns:
-            An iterator over them.
-
-        Raises:
-            SourceError: the library failed; nothing counts as deleted then.
-        """
+        """List the documents; the library loads them all now."""
         try:
             documents = [(text or "", dict(metadata or {}), name) for text, metadata, name in self._read()]
         except Exception as error:  # a stranger's code on a stranger's network

@@ -26,13 +26,6 @@ class Files:
     Hidden files, and what `.nacreignore` files name, are left out. Links that lead out of the folder are reported and not
     followed unless asked: whoever may write into it must not choose what else is read. What cannot be listed is reported
     and nothing below it counts as deleted.
-
-    Args:
-        path: "handbook.pdf", "docs", "docs/**/*.md".
-        hidden: whether names that begin with a dot count.
-        ignore: further patterns, as in `.nacreignore`.
-        max_bytes: a bigger file is an error of its own.
-        follow_links: whether links may lead out of the folder.
     """
 
     def __init__(
@@ -65,14 +58,7 @@ class Files:
         return self.path.as_uri() if self.path.is_file() else f"{self.path.as_uri().rstrip('/')}/"
 
     def items(self) -> Iterator[Item | Unreachable]:
-        """List the files.
-
-        Returns:
-            An iterator over files in the order of their names, and places that could not be listed.
-
-        Raises:
-            SourceError: the file or the folder does not exist or cannot be opened.
-        """
+        """List the files."""
         try:
             there = self.path.stat()
         except OSError as error:
@@ -176,12 +162,7 @@ def _is_beneath(real: str, root: str) -> bool:
 
 
 def _open(path: Path, root: str | None) -> int:
-    """Open a file; below `root` every step is taken from the folder before, so that no link put there since leads out.
-
-    Raises:
-        OSError: it cannot be opened.
-        SourceError: it does not lie below `root`.
-    """
+    """Open a file; below `root` every step is taken from the folder before, so that no link put there since leads out."""
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)  # a pipe put in the file's place must not block the sync
     if root is None:
         return os.open(path, flags)
@@ -204,15 +185,10 @@ def read_file(path: Path, max_bytes: int, root: str | None = None) -> bytes:
     """The content of a regular file.
 
     Args:
-        path: the file.
-        max_bytes: more is refused before reading.
         root: the real path of the folder that links must not lead out of; None follows them anywhere.
 
     Returns:
         Its bytes.
-
-    Raises:
-        SourceError: no regular file (a pipe would never end), too big, not readable, or out of `root`.
     """
     try:
         handle = _open(path, root)

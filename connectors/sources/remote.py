@@ -30,8 +30,6 @@ class Remote:
     """Files below a URL, or the one file that it names; a glob works too.
 
     Args:
-        url: "s3://bucket/handbook/", "github://org:repo@main/docs", "sftp://host/srv/docs/**/*.pdf".
-        max_bytes: a bigger file is an error of its own.
         **options: for the file system: keys, endpoint, token, … They are never part of a uri.
     """
 
@@ -46,15 +44,7 @@ class Remote:
         return self.url
 
     def items(self) -> Iterator[Item | Unreachable]:
-        """List the files.
-
-        Returns:
-            An iterator over files in the order of their paths.
-
-        Raises:
-            SourceError: the place cannot be listed, or does not exist.
-            MissingExtraError: the package for this kind of URL is not installed.
-        """
+        """List the files."""
         fsspec = need("fsspec", extra="remote")
         try:
             system, root = fsspec.core.url_to_fs(self.url, **self.options)

@@ -19,19 +19,9 @@ class Sql:
     """Rows of a table or of a query.
 
     Args:
-        url: SQLAlchemy's URL of the database, "postgresql://user@host/db", "sqlite:///faq.db".
-        table: name of a table; or
-        query: a SELECT.
         mode: "row" makes each row a document of "column: value" lines; "table" makes one document of all rows.
         key: columns that name a row for good; else the primary key, else the first column.
-        text: columns that make the text; else all.
-        title: column that is the title.
         modified: column that changes with the row; without one the row's own content tells.
-        max_rows: more is an error.
-        **options: for `sqlalchemy.create_engine`.
-
-    Raises:
-        UsageError: neither a table nor a query, or both.
     """
 
     def __init__(
@@ -73,15 +63,7 @@ class Sql:
         return f"sql://{parts.get_backend_name()}/{place}/{quote(name)}/"
 
     def items(self) -> Iterator[Item]:
-        """Run the query.
-
-        Returns:
-            An iterator over rows, or the one table.
-
-        Raises:
-            SourceError: the database does not answer, the query fails, keys repeat, or there are too many rows.
-            MissingExtraError: SQLAlchemy or the database's driver is not installed.
-        """
+        """Run the query."""
         columns, key, rows = self._fetch()
         if self.mode == "table":
             yield self._whole(columns, rows)

@@ -26,13 +26,8 @@ class Web:
 
     Args:
         *urls: pages; one that ends in ".xml" or ".xml.gz" with "sitemap" in its name is a sitemap.
-        sitemap: whether all addresses are sitemaps whatever their names.
         allow_private: whether addresses in private networks may be fetched; redirects are checked too.
-        robots: whether robots.txt is kept.
-        max_pages: a sitemap with more is cut, and the rest is reported.
         max_bytes: most bytes of a page.
-        timeout_s: for one page.
-        delay_s: least time between two requests to one host.
         headers: sent to the given hosts, such as a token.
     """
 
@@ -71,9 +66,6 @@ class Web:
 
         Returns:
             An iterator over pages; those that robots.txt forbids are unreachable.
-
-        Raises:
-            SourceError: a sitemap cannot be fetched.
         """
         count = 0
         for url in self.urls:
@@ -165,14 +157,7 @@ class Web:
 
 
 def sitemap_entries(text: str) -> Iterator[tuple[str, tuple[str, str]]]:
-    """The entries of a sitemap, read as text: no XML entity is ever resolved beyond the five that XML defines.
-
-    Args:
-        text: the sitemap, XML, or one address a line.
-
-    Returns:
-        ("url" or "sitemap", (address, lastmod)) for each entry.
-    """
+    """The entries of a sitemap, read as text: no XML entity is ever resolved beyond the five that XML defines."""
     from html import unescape
 
     if "<" not in text[:1000]:

@@ -10,19 +10,7 @@ from nacre.text.language import tr
 
 
 def need(module: str, *, extra: str = "", install: str = "") -> ModuleType:
-    """Import an optional module, or say how to get it.
-
-    Args:
-        module: dotted name of the module, "langchain_openai".
-        extra: the extra of Nacre that brings it, "openai".
-        install: the whole install line, where it is not `pip install 'nacre-ai[extra]'`.
-
-    Returns:
-        The imported module.
-
-    Raises:
-        MissingExtraError: the module, or something that it needs, is not installed.
-    """
+    """Import an optional module, or say how to get it."""
     try:
         return importlib.import_module(module)
     except ImportError as error:

@@ -41,24 +41,14 @@ _SETTINGS = ("temperature", "top_p", "top_k", "max_tokens", "seed", "adapter", "
 
 @dataclass(frozen=True)
 class Layer:
-    """How a layer is named in a stack.
-
-    Args:
-        where: "module:Class".
-        fields: turns the arguments in the stack into fields of the class.
-        data: turns a layer's fields back into arguments.
-    """
+    """How a layer is named in a stack."""
 
     where: str
     fields: Callable[[Data], Data] = lambda data: data
     data: Callable[[Data], Data] = lambda fields: fields
 
     def kind(self) -> type[ChatModelDecorator]:
-        """The layer's class, imported when it is first needed.
-
-        Returns:
-            A subclass of `ChatModelDecorator`.
-        """
+        """The layer's class, imported when it is first needed."""
         module, name = self.where.split(":")
         return cast("type[ChatModelDecorator]", getattr(import_module(module), name))
 
@@ -198,14 +188,7 @@ def build(stack: Mapping[str, Any] | str | Path) -> BaseChatModel:
 
 
 def check(layers: Sequence[Any]) -> None:
-    """Check names and order of layers without building them.
-
-    Args:
-        layers: as in a stack.
-
-    Raises:
-        StackError: a layer is unknown, or the order cannot work.
-    """
+    """Check names and order of layers without building them."""
     _check_order([name for name, _ in map(_named, layers)])
 
 

@@ -38,15 +38,6 @@ def make_tools(
 
     Args:
         names: see above; what is no text is taken as a tool already. A knowledge base needs no mention.
-        kb: a `KnowledgeBase` or its folder.
-        principals: as whom the knowledge base is searched.
-        k: how many passages one search of the knowledge base gives.
-
-    Returns:
-        The tools, the knowledge base's first.
-
-    Raises:
-        UsageError: an unknown name, "kb" without a knowledge base, or a folder without one.
     """
     tools: list[Any] = _knowledge(kb, principals, k) if kb is not None else []
     for entry in names:
@@ -74,9 +65,6 @@ def tool_names(tools: Sequence[BaseTool]) -> dict[str, Any]:
 
     Args:
         tools: any tools; one that was not made by `make_tools` gives the name that the model calls it by.
-
-    Returns:
-        `tools`, and `kb` and `principals` where the knowledge base is among them.
     """
     found: dict[str, Any] = {"tools": []}
     for tool in tools:

@@ -30,14 +30,6 @@ _NAMES: dict[Any, tuple[str, str]] = {
 def expect(value: object, name: str, *kinds: Any) -> None:
     """Refuse a value that is of none of some kinds.
 
-    Args:
-        value: what was given.
-        name: what the caller calls it.
-        *kinds: classes or abstract classes (`str`, `os.PathLike`, `numbers.Integral`, `type(None)`, …).
-
-    Raises:
-        UsageError: it is of none of them.
-
     Example:
         >>> expect("leave", "query", str)
         >>> expect(3, "query", str)
@@ -57,16 +49,7 @@ def expect(value: object, name: str, *kinds: Any) -> None:
 
 
 def complaint(kind: str, error: ValidationError, fields: Sequence[str]) -> str:
-    """One line for the person who misspelt a field, or gave it a wrong value.
-
-    Args:
-        kind: name of the class.
-        error: what pydantic says.
-        fields: what the class has.
-
-    Returns:
-        The first thing that is wrong.
-    """
+    """One line for the person who misspelt a field, or gave it a wrong value."""
     first = error.errors()[0]
     told = first.get("ctx", {}).get("error")
     if isinstance(told, NacreError):

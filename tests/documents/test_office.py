@@ -103,13 +103,7 @@ def test_powerpoint_has_slides_titles_tables_notes_and_nested_groups() -> None:
         (document.text[b.start : b.end], b.page)
         for b in document.blocks
         if b.kind in {"heading", "list", "note", "paragraph"}
-    ] == [
-        ("季度回顾", 1),
-        ("增长", 1),
-        ("风险", 1),
-        ("讲两分钟", 1),
-        ("deep inside", 2),
-    ]
+    ] == [("季度回顾", 1), ("增长", 1), ("风险", 1), ("讲两分钟", 1), ("deep inside", 2)]
     assert document.tables[0].header == ("地区", "收入") and document.tables[0].page == 2
 
 

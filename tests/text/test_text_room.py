@@ -11,8 +11,7 @@ from nacre.text.titles import title_of, title_path
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
-    [("1,234.5 and 7", ["1,234.5", "7"]), ("12,34", ["12", "34"]), ("0.05", ["0.05"]), ("none", [])],
+    ("text", "found"), [("1,234.5 and 7", ["1,234.5", "7"]), ("12,34", ["12", "34"]), ("0.05", ["0.05"]), ("none", [])]
 )
 def test_numbers_as_written(text: str, found: list[str]) -> None:
     assert re.findall(NUMBER, text) == found

@@ -19,8 +19,6 @@ class Spec:
     """A tool and its arguments, looked up once.
 
     Args:
-        tool: the tool.
-        properties: the JSON schema of each argument.
         required: names of the arguments that must be given.
         by_call: whether the tool must be given a whole tool call: it returns an artifact, or is given the call's id.
     """

@@ -26,12 +26,7 @@ _NEXT_QUESTION = re.compile(r"\n\s*(?:Question|问题)\s?[:：]")
 
 
 class Ending:
-    """Turns the last reply of a run into its answer.
-
-    Args:
-        state: the run.
-        executor: its actions.
-    """
+    """Turns the last reply of a run into its answer."""
 
     def __init__(self, state: RunState, executor: Executor) -> None:
         self.state = state

@@ -28,11 +28,7 @@ from nacre.text.messages import text_of
 
 
 class Executor:
-    """The actions of one run.
-
-    Args:
-        state: the run, to which the turns are added.
-    """
+    """The actions of one run."""
 
     def __init__(self, state: RunState) -> None:
         self.state = state

@@ -31,10 +31,6 @@ from nacre.text.strict_json import to_json
 class TextProtocol(ChatModelDecorator):
     """A model that calls tools, around a model that only writes text.
 
-    Args:
-        inner: any chat model.
-        repairs: how often a reply that cannot be read is asked for again.
-
     Example:
         >>> from nacre import ScriptedChatModel
         >>> model = TextProtocol(inner=ScriptedChatModel(["Thought: look\\nAction: find\\nAction Input: shells"]))

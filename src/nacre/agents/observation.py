@@ -62,25 +62,11 @@ def _bytes(data: bytes) -> str:
 
 
 def frame(text: str) -> str:
-    """Mark an observation as data. The key is a secret's, so the text cannot close the frame early.
-
-    Args:
-        text: an observation.
-
-    Returns:
-        The text between an opening and a closing mark.
-    """
+    """Mark an observation as data. The key is a secret's, so the text cannot close the frame early."""
     key = mark(text)
     return f'<data key="{key}">\n{text}\n</data key="{key}">'
 
 
 def unframe(text: str) -> str:
-    """Take the marks of `frame` out of a text: a weak model copies them into its answer.
-
-    Args:
-        text: an answer.
-
-    Returns:
-        The text without them.
-    """
+    """Take the marks of `frame` out of a text: a weak model copies them into its answer."""
     return _MARK.sub("", text)

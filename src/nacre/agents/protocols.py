@@ -105,9 +105,6 @@ class TextToolCalling(_ToolCalling):
     """Actions as text, for any model.
 
     Args:
-        model: the model.
-        toolbox: the tools, at least one.
-        language: of prompt and labels.
         stops: whether to send stop strings; some models refuse them.
     """
 
@@ -146,13 +143,7 @@ class NativeToolCalling(_ToolCalling):
     """Actions as the model's own tool calls.
 
     Args:
-        model: the model; its `bind_tools` must work.
-        toolbox: the tools.
-        language: of the prompt.
         fallback: the protocol to change to when the model turns out not to call tools; None when it must.
-
-    Raises:
-        NotImplementedError: the model takes no tools.
     """
 
     name = "native"

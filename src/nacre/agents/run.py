@@ -29,10 +29,6 @@ class AgentRun:
     """One run; `go` is its flow.
 
     Args:
-        settings: the agent's.
-        messages: the conversation.
-        kwargs: call options for the model.
-        trajectory: steps of an earlier run to go on from.
         language: of prompts and labels; None takes the question's.
     """
 

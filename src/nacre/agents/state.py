@@ -52,14 +52,7 @@ class Settings:
 
 @dataclass
 class RunState:
-    """One run: the conversation that it answers, its turns, its evidence and what it has spent.
-
-    Args:
-        kwargs: call options for the model.
-        echoed: the steps as they were shown to whoever streams.
-        blocks: the model's content is a list of blocks.
-        hiding: the model has been seen to reason without saying where its reasoning begins.
-    """
+    """One run: the conversation that it answers, its turns, its evidence and what it has spent."""
 
     settings: Settings
     conversation: list[BaseMessage]

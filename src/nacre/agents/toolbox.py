@@ -28,14 +28,7 @@ from nacre.text.language import tr
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a tool call.
-
-    Args:
-        result: what the tool returned, or the text of what went wrong.
-        ok: whether the tool did its work.
-        artifact: what the tool gave beside the text (documents, …).
-        seconds: how long it took.
-    """
+    """What came of a tool call."""
 
     result: Any
     ok: bool = True
@@ -47,8 +40,6 @@ class ToolRun(Runnable[Any, Outcome]):
     """One tool with a time limit, as a Runnable that never raises.
 
     Args:
-        spec: the tool.
-        arguments: what it is called with.
         timeout_s: seconds it may take; None to run it in the caller's thread without a limit.
         budget: the run's budget; agents that the tool calls spend from it.
     """
@@ -161,14 +152,7 @@ def _what_went_wrong(spec: Spec, error: Exception) -> str:
 
 
 class Toolbox:
-    """The tools of an agent by name.
-
-    Args:
-        tools: LangChain tools, functions with a docstring, or Runnables that can be made tools.
-
-    Raises:
-        UsageError: something is no tool, or two tools share a name.
-    """
+    """The tools of an agent by name."""
 
     def __init__(self, tools: Iterable[Any]) -> None:
         self.specs: dict[str, Spec] = {}

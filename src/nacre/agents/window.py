@@ -22,7 +22,6 @@ class Turn:
     """One reply of the model and what came of it.
 
     Args:
-        steps: what was read from it, each with its observation.
         reply: the message itself; None for turns of a resumed trajectory.
     """
 

@@ -49,9 +49,6 @@ def run(arguments: list[str] | None = None) -> int:
 
     Args:
         arguments: the words after `nacre`; None takes them from the process.
-
-    Returns:
-        The exit status.
     """
     command = typer.main.get_command(app)
     usage.translate_help(command)

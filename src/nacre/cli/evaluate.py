@@ -56,11 +56,7 @@ Price = Annotated[
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands of this file.
-
-    Args:
-        app: the command line.
-    """
+    """Add the commands of this file."""
     suites = typer.Typer(
         help=tr("Measure retrieval, answers, refusals, programs and agents.", "评测检索、回答、拒答、程序与智能体。"),
         no_args_is_help=True,

@@ -20,11 +20,7 @@ File = Annotated[Path, typer.Option("--out", help=tr("The file to write (.jsonl)
 
 
 def register(suites: typer.Typer) -> None:
-    """Add the commands of this file.
-
-    Args:
-        suites: the group `nacre eval`.
-    """
+    """Add the commands of this file."""
     suites.command(
         help=tr("Two reports side by side; exit 1 on a significant loss.", "比较两份报告；显著变差时以 1 退出。")
     )(compare)

@@ -29,31 +29,14 @@ WorkersOption = Annotated[int, typer.Option("--workers", min=1, help=tr("Questio
 
 
 def baseline(gate: Path | None) -> dict[str, Any] | None:
-    """Read the baseline of `--gate`, before any question is asked.
-
-    Args:
-        gate: a report.json, or None.
-
-    Returns:
-        The report, or None.
-    """
+    """Read the baseline of `--gate`, before any question is asked."""
     from nacre.eval.report import read_report
 
     return read_report(gate) if gate else None
 
 
 def finish(report: Report, as_json: bool, out: Path | None, before: dict[str, Any] | None) -> int:
-    """Write and print a report, and compare it with a baseline.
-
-    Args:
-        report: what was measured.
-        as_json: print one JSON object.
-        out: folder for the report.
-        before: the baseline, or None.
-
-    Returns:
-        The exit status.
-    """
+    """Write and print a report, and compare it with a baseline."""
     if out:
         report.write(out)
     from nacre.eval import gate as gates
@@ -94,18 +77,7 @@ def _print_figures(summary: dict[str, Any]) -> None:
 def judged(
     before: dict[str, Any], after: dict[str, Any], changes: Sequence[gates.Change], *, out: Path | None, quiet: bool
 ) -> int:
-    """Print a comparison and give the exit status.
-
-    Args:
-        before: a report.
-        after: another.
-        changes: between them.
-        out: folder for compare.md and compare.html, or None.
-        quiet: nothing on stdout.
-
-    Returns:
-        1 when anything got significantly worse, else 0.
-    """
+    """Print a comparison and give the exit status."""
     from nacre.eval import gate as gates
     from nacre.eval.comparison import verdict, write_comparison
 
@@ -151,15 +123,7 @@ def _print_changes(changes: Sequence[gates.Change]) -> None:
 
 @contextmanager
 def bar(quiet: bool, label: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar with the time that is left, on stderr.
-
-    Args:
-        quiet: show nothing.
-        label: what is being done.
-
-    Yields:
-        A function of (done, all).
-    """
+    """A progress bar with the time that is left, on stderr."""
     with progress(quiet=quiet) as shown:
         task = shown.add_task(label, total=None)
         yield lambda done, total: shown.update(task, completed=done, total=total)

@@ -9,19 +9,7 @@ from langchain_core.runnables import Runnable, RunnableBinding, RunnableParallel
 
 
 def rebind(bound: Runnable[Any, Any], old: BaseChatModel, new: BaseChatModel) -> Runnable[Any, Any]:
-    """Put another model into what `bind_tools` or `with_structured_output` of a model returned.
-
-    Args:
-        bound: a binding of `old`, alone or inside sequences and parallels.
-        old: the model to take out.
-        new: the model to put in.
-
-    Returns:
-        The same structure around `new`.
-
-    Raises:
-        NotImplementedError: `old` is nowhere in the structure.
-    """
+    """Put another model into what `bind_tools` or `with_structured_output` of a model returned."""
     changed: Runnable[Any, Any] = _rebind(bound, old, new)
     if changed is bound:
         raise NotImplementedError(

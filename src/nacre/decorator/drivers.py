@@ -15,15 +15,7 @@ from nacre.text.messages import as_chunk
 
 
 def invoke(run: Run, config: RunnableConfig) -> AIMessage:
-    """Run a flow to its end.
-
-    Args:
-        run: a run at its first call.
-        config: for the calls.
-
-    Returns:
-        The flow's answer.
-    """
+    """Run a flow to its end."""
     with closing(run):
         while call := run.pending:
             try:
@@ -36,15 +28,7 @@ def invoke(run: Run, config: RunnableConfig) -> AIMessage:
 
 
 async def ainvoke(run: Run, config: RunnableConfig) -> AIMessage:
-    """Run a flow to its end without blocking the event loop.
-
-    Args:
-        run: a run at its first call.
-        config: for the calls.
-
-    Returns:
-        The flow's answer.
-    """
+    """Run a flow to its end without blocking the event loop."""
     with closing(run):
         while call := run.pending:
             try:
@@ -57,15 +41,7 @@ async def ainvoke(run: Run, config: RunnableConfig) -> AIMessage:
 
 
 def stream(run: Run, config: RunnableConfig) -> Iterator[AIMessageChunk]:
-    """Run a flow to its end and show its live calls.
-
-    Args:
-        run: a run at its first call.
-        config: for the calls.
-
-    Yields:
-        Chunks that spell the flow's answer.
-    """
+    """Run a flow to its end and show its live calls."""
     with closing(run):
         while call := run.pending:
             live = Live(call)
@@ -87,15 +63,7 @@ def stream(run: Run, config: RunnableConfig) -> Iterator[AIMessageChunk]:
 
 
 async def astream(run: Run, config: RunnableConfig) -> AsyncGenerator[AIMessageChunk, None]:
-    """Run a flow to its end and show its live calls, without blocking the event loop.
-
-    Args:
-        run: a run at its first call.
-        config: for the calls.
-
-    Yields:
-        Chunks that spell the flow's answer.
-    """
+    """Run a flow to its end and show its live calls, without blocking the event loop."""
     with closing(run):
         while call := run.pending:
             live = Live(call)
@@ -123,11 +91,7 @@ def config_of_generate(callbacks: Any, kwargs: dict[str, Any]) -> RunnableConfig
     """The configuration that the arguments of `generate` stand for.
 
     Args:
-        callbacks: as given to `generate`.
         kwargs: its other arguments; those of the configuration are taken out.
-
-    Returns:
-        A configuration for `batch`.
     """
     config = {
         "callbacks": callbacks,
@@ -137,15 +101,7 @@ def config_of_generate(callbacks: Any, kwargs: dict[str, Any]) -> RunnableConfig
 
 
 def config_below(kind: type[BaseCallbackManager], run_manager: Any) -> RunnableConfig:
-    """A configuration whose callbacks hang below a model run (their managers have no `get_child`).
-
-    Args:
-        kind: `CallbackManager` or its async twin.
-        run_manager: of the model run, or None.
-
-    Returns:
-        The configuration.
-    """
+    """A configuration whose callbacks hang below a model run (their managers have no `get_child`)."""
     if run_manager is None:
         return {}
     manager = kind(handlers=[], parent_run_id=run_manager.run_id)
@@ -154,24 +110,10 @@ def config_below(kind: type[BaseCallbackManager], run_manager: Any) -> RunnableC
 
 
 def as_stream(answer: AIMessage) -> AIMessageChunk:
-    """An answer as a stream of one chunk.
-
-    Args:
-        answer: a whole answer.
-
-    Returns:
-        The chunk, with its end mark.
-    """
+    """An answer as a stream of one chunk."""
     return as_chunk(answer).model_copy(update={"chunk_position": "last"})
 
 
 async def once(item: Any) -> AsyncIterator[Any]:
-    """An async iterator over one item.
-
-    Args:
-        item: anything.
-
-    Yields:
-        The item.
-    """
+    """An async iterator over one item."""
     yield item

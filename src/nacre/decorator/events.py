@@ -18,14 +18,7 @@ from langchain_core.outputs import ChatGenerationChunk
 
 
 def event_stream(start: Callable[[], Iterator[AIMessageChunk]]) -> ChatModelStream:
-    """Chunks as an event stream that pulls them when it is read.
-
-    Args:
-        start: begins the stream of chunks.
-
-    Returns:
-        LangChain's event stream.
-    """
+    """Chunks as an event stream that pulls them when it is read."""
     stream = ChatModelStream()
     events = _events(start)
 
@@ -45,9 +38,6 @@ def event_stream(start: Callable[[], Iterator[AIMessageChunk]]) -> ChatModelStre
 
 async def aevent_stream(start: Callable[[], AsyncIterator[AIMessageChunk]]) -> AsyncChatModelStream:
     """Chunks as an event stream, filled by a task that begins when it is first read.
-
-    Args:
-        start: begins the stream of chunks.
 
     Returns:
         LangChain's event stream; its `aclose` ends the task.

@@ -22,21 +22,10 @@ class ChunkFilter(Protocol):
     """What may change the chunks of a live call on their way to the user. One object serves one call."""
 
     def push(self, chunk: AIMessageChunk) -> Sequence[AIMessageChunk]:
-        """Take a chunk in.
-
-        Args:
-            chunk: of the live call.
-
-        Returns:
-            The chunks that may be shown now.
-        """
+        """Take a chunk in."""
 
     def close(self) -> Sequence[AIMessageChunk]:
-        """The stream has ended.
-
-        Returns:
-            The chunks that were held back.
-        """
+        """The stream has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +33,6 @@ class Call:
     """The only effect of a flow: run something and send me the result.
 
     Args:
-        target: any LangChain Runnable: a model, a retriever, a tool, a lambda. Work in parallel is one call to a
-            `RunnableParallel`.
-        input: what it is given.
-        kwargs: its call options.
         live: the user may see the tokens of this call as they come. A layer that must read the whole answer before
             anything is shown leaves it off.
         through: with `live`, a filter for the chunks. The flow is sent the unfiltered message; what it returns must
@@ -64,14 +49,7 @@ class Call:
     quiet: bool = False
 
     def config(self, config: RunnableConfig) -> RunnableConfig:
-        """The configuration for this call: calls that are not live, or quiet, are marked as not to be streamed.
-
-        Args:
-            config: the layer's child configuration.
-
-        Returns:
-            `config`, tagged where needed.
-        """
+        """The configuration for this call: calls that are not live, or quiet, are marked as not to be streamed."""
         tags = config.get("tags") or []
         if (self.live and not self.quiet) or NOSTREAM in tags:
             return config
@@ -86,12 +64,7 @@ _FORM = ("model_provider", "output_version")
 
 
 class Run:
-    """One run of a flow: the call that it waits for, what has been shown to the user, and the tokens so far.
-
-    Args:
-        layer: the name of the layer, for error messages.
-        flow: its flow, not yet started.
-    """
+    """One run of a flow: the call that it waits for, what has been shown to the user, and the tokens so far."""
 
     def __init__(self, layer: str, flow: Flow) -> None:
         self.layer = layer
@@ -109,12 +82,7 @@ class Run:
             self.pending, self._result = None, done.value
 
     def send(self, got: Any, shown: Sequence[AIMessageChunk] = ()) -> None:
-        """The pending call is done: go on to the next one.
-
-        Args:
-            got: its result.
-            shown: the chunks of it that the user has been shown.
-        """
+        """The pending call is done: go on to the next one."""
         self.shown.extend(shown)
         for message in _replies(got):
             if message.usage_metadata:
@@ -125,11 +93,7 @@ class Run:
         """The pending call failed: the flow may catch the error and go on.
 
         Args:
-            error: what it raised.
             fatal: tokens of the call are already with the user and cannot be taken back, so the flow gets no second try.
-
-        Raises:
-            Exception: `error`, when it is fatal or the flow does not catch it.
         """
         if fatal:
             raise error
@@ -144,9 +108,6 @@ class Run:
 
         Returns:
             The answer; its usage is that of all the model calls that were made for it.
-
-        Raises:
-            TypeError: the flow returned something else than an `AIMessage`.
         """
         if not isinstance(self._result, AIMessage):
             raise TypeError(f"{self.layer}.flow returned {type(self._result).__name__}, not an AIMessage")
@@ -155,15 +116,7 @@ class Run:
         return self._result.model_copy(update={"usage_metadata": self.usage})
 
     def rest(self) -> AIMessageChunk:
-        """The last chunk of the stream.
-
-        Returns:
-            Whatever of the answer the user has not been shown.
-
-        Raises:
-            TypeError: as `answer`.
-            RuntimeError: the answer does not begin with what was shown.
-        """
+        """The last chunk of the stream."""
         answer = as_chunk(self.answer())
         if not self.shown:
             return answer.model_copy(update={"chunk_position": "last"})
@@ -185,11 +138,7 @@ class Run:
 
 
 class Live:
-    """The chunks of one live call: all of them for the flow, those that pass the filter for the user.
-
-    Args:
-        call: the call.
-    """
+    """The chunks of one live call: all of them for the flow, those that pass the filter for the user."""
 
     def __init__(self, call: Call) -> None:
         self.through = call.through
@@ -197,35 +146,17 @@ class Live:
         self.shown: list[AIMessageChunk] = []
 
     def push(self, chunk: AIMessage) -> Sequence[AIMessageChunk]:
-        """Take a chunk from the target.
-
-        Args:
-            chunk: a chunk, or the whole message of a target that does not stream.
-
-        Returns:
-            The chunks that may be shown now.
-        """
+        """Take a chunk from the target."""
         whole = as_chunk(chunk)
         self.chunks.append(whole)
         return self._show([whole] if self.through is None else self.through.push(whole))
 
     def close(self) -> Sequence[AIMessageChunk]:
-        """The target's stream has ended.
-
-        Returns:
-            The chunks that the filter held back.
-        """
+        """The target's stream has ended."""
         return self._show([] if self.through is None else self.through.close())
 
     def message(self) -> AIMessage:
-        """The whole, unfiltered message.
-
-        Returns:
-            All chunks merged.
-
-        Raises:
-            ModelError: there was not a single chunk.
-        """
+        """The whole, unfiltered message."""
         if not self.chunks:
             raise ModelError(
                 tr(

@@ -46,9 +46,6 @@ _IRRELEVANT = frozenset(
 def identity(model: BaseChatModel) -> dict[str, Any]:
     """Describe a chat model wholly, layers inside out.
 
-    Args:
-        model: any chat model.
-
     Returns:
         Plain data: the class, every field that shapes an answer, and for a layer the identity of its inner model. A
         leaf that says what it is (LangChain's `_identifying_params`) is taken at its word, and its plain settings
@@ -76,12 +73,6 @@ def describe(value: Any) -> Any:
     """Describe any value as plain data that is equal only for values that behave the same.
 
     An object may say itself what it is by an attribute `identity` (a retriever: its knowledge base and generation).
-
-    Args:
-        value: a field of a model.
-
-    Returns:
-        Strings, numbers, lists and dicts.
     """
     if value is None or isinstance(value, (str, int, float, bool)):
         return value

@@ -12,11 +12,7 @@ from nacre.text.language import tr
 
 
 class Builder:
-    """Grows one document. A parser sets `page`, `sheet`, `title`, … as it goes and adds blocks in reading order.
-
-    Args:
-        limits: text and tables stop there.
-    """
+    """Grows one document. A parser sets `page`, `sheet`, `title`, … as it goes and adds blocks in reading order."""
 
     def __init__(self, limits: Limits | None = None) -> None:
         self.limits = limits or Limits()
@@ -36,13 +32,7 @@ class Builder:
         self._cells = 0
 
     def add(self, kind: BlockKind, text: str, level: int = 0) -> None:
-        """Append one block; its lines stay, its outer white space goes. Nothing happens for empty text.
-
-        Args:
-            kind: what it is.
-            text: the words.
-            level: of a heading or a list item, 1 at the top.
-        """
+        """Append one block; its lines stay, its outer white space goes. Nothing happens for empty text."""
         text = unspread(clean(text).strip()) if kind == "heading" else clean(text).strip()
         if text:
             self._gap(close=kind == "list" and bool(self.blocks) and self.blocks[-1].kind == "list")
@@ -50,11 +40,7 @@ class Builder:
             self.mark(kind, start, self.length, level)
 
     def aside(self, text: str) -> None:
-        """Append text that a reader may want to see but that is no content: page numbers, navigation.
-
-        Args:
-            text: the words.
-        """
+        """Append text that a reader may want to see but that is no content: page numbers, navigation."""
         text = clean(text).strip()
         if text:
             self._gap()
@@ -74,7 +60,6 @@ class Builder:
         Args:
             rows: all rows, header included; ragged rows are filled up.
             header_rows: how many of them name the columns; several are joined downwards.
-            header: names that stand elsewhere, when `header_rows` is 0 (a table going on from the page before).
             row: 1-based number of `rows[0]` in the sheet or file.
             column: 1-based number of the first column.
         """
@@ -126,14 +111,8 @@ class Builder:
     def write(self, text: str) -> int:
         """Append text as it is, outside any block.
 
-        Args:
-            text: any text.
-
         Returns:
             The index of its first character.
-
-        Raises:
-            ParseError: the document has more text than `limits.text_chars`.
         """
         start = self.length
         self.length += len(text)
@@ -149,19 +128,13 @@ class Builder:
         """Declare text that was already written to be a block.
 
         Args:
-            kind: what it is.
             start: its first character.
             end: after its last character.
-            level: of a heading or a list item.
         """
         self.blocks.append(Block(kind, start, end, level, self.page, self.sheet))
 
     def warn(self, message: str) -> None:
-        """Note, once, what could not be read.
-
-        Args:
-            message: for people.
-        """
+        """Note, once, what could not be read."""
         if message not in self.warnings:
             self.warnings.append(message)
 
@@ -171,10 +144,6 @@ class Builder:
 
     def finish(self, mime: str, name: str) -> ParsedDocument:
         """The document.
-
-        Args:
-            mime: media type found by content.
-            name: file name, the title of last resort.
 
         Returns:
             The document; its text is what was written.

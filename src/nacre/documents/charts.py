@@ -9,12 +9,7 @@ from nacre.documents.ooxml import attribute, child, local
 
 
 def add_chart(root: Any | None, out: Builder) -> None:
-    """Append a chart: its title, and its series as columns of a table.
-
-    Args:
-        root: the chart's part, or None when it is missing.
-        out: grows.
-    """
+    """Append a chart: its title, and its series as columns of a table."""
     if root is None:
         return
     title = next((node for node in root.iter() if local(node) == "title"), None)
@@ -44,14 +39,7 @@ def _points(node: Any | None) -> dict[str, str]:
 
 
 def words_of(paragraph: Any) -> str:
-    """The words of a drawing's paragraph.
-
-    Args:
-        paragraph: an `a:p`.
-
-    Returns:
-        Its text; line breaks and tabs kept.
-    """
+    """The words of a drawing's paragraph."""
     parts = []
     for node in paragraph.iter():
         name = local(node)

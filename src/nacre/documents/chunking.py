@@ -68,21 +68,11 @@ class Tokeniser(Protocol):
         ...
 
     def count_tokens(self, text: str) -> int:
-        """Tokens of a text.
-
-        Args:
-            text: any text.
-
-        Returns:
-            How many.
-        """
+        """Tokens of a text."""
         ...
 
     def token_offsets(self, text: str) -> Sequence[tuple[int, int]]:
         """Where the tokens stand.
-
-        Args:
-            text: any text.
 
         Returns:
             (start, end) in characters for each.
@@ -97,7 +87,6 @@ class Chunk:
     Args:
         start: first character.
         end: one past the last character.
-        heading: titles of the sections around it, outermost first.
         page: 1-based page, slide or sheet where it starts, or None.
         context: title and heading path, indexed before the text but never quoted.
     """
@@ -115,9 +104,7 @@ def chunk(
     """Cut a document into chunks.
 
     Args:
-        text: the document's whole text.
         blocks: its parts in order, spans into `text`; empty for plain text, where blank lines part paragraphs.
-        title: the document's title, or "".
         tokeniser: the embedder's, with its limit in tokens.
         limit: the most tokens of a chunk; None is 400, or what the embedder reads where that is less.
 
@@ -330,12 +317,7 @@ def shorten(text: str, tokens: int, tokeniser: Tokeniser) -> str:
     """The beginning of a text.
 
     Args:
-        text: any text.
         tokens: how many tokens may stay.
-        tokeniser: the embedder's.
-
-    Returns:
-        `text`, or as much of it as fits.
     """
     offsets = tokeniser.token_offsets(text)
     return text if len(offsets) <= tokens else text[: offsets[tokens - 1][1]].rstrip()

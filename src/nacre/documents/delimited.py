@@ -15,13 +15,7 @@ _DELIMITERS = ",\t;|"
 
 
 def parse(text: str, out: Builder, task: Task) -> None:
-    """Read a delimited table; each record is one row, whose number in `Table.row` counts records.
-
-    Args:
-        text: the decoded file.
-        out: grows by one table.
-        task: not needed here.
-    """
+    """Read a delimited table; each record is one row, whose number in `Table.row` counts records."""
     csv.field_size_limit(1 << 24)
     text = clean(text)
     if text[:4].lower() == "sep=":
@@ -36,9 +30,6 @@ def parse(text: str, out: Builder, task: Task) -> None:
 
 def delimiter(text: str) -> str:
     """The character between the cells.
-
-    Args:
-        text: the file, or its beginning.
 
     Returns:
         One of comma, tab, semicolon and pipe; a comma when nothing tells.

@@ -54,14 +54,8 @@ _HTML = re.compile(r"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*(<!doctype\s+html|<htm
 def detect_binary(data: bytes) -> str:
     """The kind of a file that is not text.
 
-    Args:
-        data: the whole file.
-
     Returns:
         "pdf", "docx", "pptx" or "xlsx"; empty when it looks like text.
-
-    Raises:
-        ParseError: an empty file, an encrypted or an old office file, an image, sound, an archive, a program.
     """
     if not data.strip(b"\x00 \t\r\n"):
         raise ParseError(tr("the file is empty", "文件是空的"))
@@ -80,16 +74,7 @@ def detect_binary(data: bytes) -> str:
 
 
 def detect_text(text: str, name: str, mime: str = "") -> str:
-    """The kind of a text.
-
-    Args:
-        text: the decoded file.
-        name: its name.
-        mime: its media type if the carrier told one.
-
-    Returns:
-        A key of `MIME`.
-    """
+    """The kind of a text."""
     ending = name.rpartition(".")[2].lower() if "." in name else ""
     hint = _BY_ENDING.get(ending) or _BY_MIME.get(mime.partition(";")[0].strip().lower(), "")
     head = text[:20_000].lstrip("\ufeff")

@@ -39,17 +39,8 @@ def parse(
     """Parse one document in this process. Foreign files belong into a `ParserPool`, which survives them.
 
     Args:
-        data: the whole file.
         name: its name; the ending decides between kinds of text, and the title falls back to it.
-        mime: its media type if the source knows it.
-        password: opens an encrypted PDF.
         limits: what it may cost; time and memory are kept by `ParserPool` only.
-
-    Returns:
-        Text, blocks, tables and warnings.
-
-    Raises:
-        ParseError: the file is empty, damaged, encrypted, of a kind that has no text, or too big.
 
     Example:
         >>> document = parse("# 标题\\n\\n正文。".encode("gb18030"), name="a.md")
@@ -75,20 +66,7 @@ def parse(
 
 
 def parse_into(data: bytes, out: Builder, task: Task, *, charset: str = "") -> str:
-    """Parse a document, or a part of one such as an attachment, into a document that is being built.
-
-    Args:
-        data: the whole file.
-        out: grows.
-        task: name, media type, limits and depth.
-        charset: what the carrier says of the encoding.
-
-    Returns:
-        The kind that was found, a key of `detect.MIME`.
-
-    Raises:
-        ParseError: nothing can be read.
-    """
+    """Parse a document, or a part of one such as an attachment, into a document that is being built."""
     if task.depth > task.limits.depth:
         most = task.limits.depth
         raise ParseError(

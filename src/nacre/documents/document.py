@@ -26,7 +26,6 @@ class Block:
         end: index after the last character.
         level: depth, 1 at the top, of a heading or a list item; 0 for anything else.
         page: 1-based page (PDF) or slide (PPTX); None where the format has none.
-        sheet: name of the sheet of a workbook, or of the attachment of a mail.
     """
 
     kind: BlockKind
@@ -57,7 +56,6 @@ class Table:
             header here even where the page does not repeat it.
         rows: the rows below the header; all have the same length.
         page: 1-based page or slide.
-        sheet: name of the sheet.
         row: 1-based number, in the sheet or the file, of `rows[0]`.
         column: 1-based number of the first column in the sheet.
     """
@@ -78,16 +76,8 @@ class ParsedDocument:
 
     Args:
         text: the whole text; every span counts its characters (Unicode code points).
-        title: from the metadata, else the first heading, else the name of the file.
-        mime: the media type found by content, "application/pdf".
         blocks: content in reading order; spans do not overlap.
-        tables: tables as data, each inside a block of kind "table".
-        warnings: what could not be read, for people ("page 3 has no text layer: needs OCR").
         pages: number of pages or slides; None where the format has none.
-        sheets: names of the sheets of a workbook.
-        attachments: file names of a mail's attachments.
-        metadata: what the document says of itself: author, created, or the headers of a mail.
-        encoding: the charset of a text file, as Python names it.
     """
 
     text: str
@@ -104,14 +94,7 @@ class ParsedDocument:
 
 
 def to_data(document: ParsedDocument) -> dict[str, Any]:
-    """The document as JSON-ready data; cells shrink to their spans.
-
-    Args:
-        document: any parsed document.
-
-    Returns:
-        A dict of strings, numbers and lists, for `from_data`.
-    """
+    """The document as JSON-ready data; cells shrink to their spans."""
     return {
         "text": document.text,
         "title": document.title,
@@ -140,17 +123,7 @@ def to_data(document: ParsedDocument) -> dict[str, Any]:
 
 
 def from_data(data: Mapping[str, Any]) -> ParsedDocument:
-    """The document again, checked: what comes from a worker that read a hostile file is not trusted.
-
-    Args:
-        data: what `to_data` gave.
-
-    Returns:
-        The same document.
-
-    Raises:
-        ValueError: a span outside the text, an unknown kind, or a field of the wrong type.
-    """
+    """The document again, checked: what comes from a worker that read a hostile file is not trusted."""
     text = _typed(data["text"], str)
     blocks = tuple(Block(*row) for row in data["blocks"])
     for block in blocks:

@@ -43,16 +43,7 @@ class _Style:
 
 
 def parse(data: bytes, out: Builder, task: Task) -> None:
-    """Read a Word document.
-
-    Args:
-        data: the whole .docx.
-        out: grows by its text.
-        task: limits.
-
-    Raises:
-        ParseError: damaged, or a bomb.
-    """
+    """Read a Word document."""
     package = Package(data, task.limits)
     main = package.main("word/document.xml")
     root = package.xml(main)

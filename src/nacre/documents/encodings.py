@@ -62,14 +62,7 @@ def decode(data: bytes, declared: str = "") -> tuple[str, str]:
     """Text from bytes of unknown charset.
 
     Args:
-        data: the whole file.
         declared: the charset that the file or its carrier claims; believed only when it fits.
-
-    Returns:
-        The text, and the charset as Python names it.
-
-    Raises:
-        ParseError: the bytes are no text in any known charset.
     """
     for bom, name in _BOMS:
         if data.startswith(bom):

@@ -19,14 +19,8 @@ def add_grid(
     where no row does, the names of the region above hold on.
 
     Args:
-        out: grows by titles and a table.
-        rows: cells as text; empty cells are "".
         row: 1-based number of `rows[0]`.
         column: 1-based number of the first column.
-        header: names of the columns of the region above, if any.
-
-    Returns:
-        The names of the columns that now hold.
     """
     width = max((len(line) for line in rows), default=0)
     titles = 0
@@ -61,15 +55,7 @@ def _joined(rows: Sequence[Sequence[str]], width: int) -> tuple[str, ...]:
 
 
 def is_header(cells: Sequence[str], width: int) -> bool:
-    """Whether a row names columns: words only, in at least half of the columns, and none too long for a name.
-
-    Args:
-        cells: the row.
-        width: number of columns of the table.
-
-    Returns:
-        True when it does.
-    """
+    """Whether a row names columns: words only, in at least half of the columns, and none too long for a name."""
     filled = [cell for cell in cells if cell.strip()]
     words = all(not _NUMBER.fullmatch(cell.strip()) and len(cell) <= 120 for cell in filled)
     return words and len(filled) * 2 >= width and bool(filled)

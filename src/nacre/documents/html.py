@@ -40,13 +40,7 @@ _MAX_SPAN = 200
 
 
 def parse(text: str, out: Builder, task: Task) -> None:
-    """Read an HTML page.
-
-    Args:
-        text: the decoded page.
-        out: grows by its visible text.
-        task: not needed here.
-    """
+    """Read an HTML page."""
     from selectolax.lexbor import LexborHTMLParser
 
     tree = LexborHTMLParser(text)
@@ -68,9 +62,6 @@ def parse(text: str, out: Builder, task: Task) -> None:
 def walk(root: Any) -> Iterator[tuple[Any, bool]]:
     """Go through a page without recursion, for pages nest thousands deep.
 
-    Args:
-        root: a node of selectolax.
-
     Returns:
         Each node on the way in (False) and on the way out (True); what is dropped or hidden is not entered.
     """
@@ -90,14 +81,7 @@ def walk(root: Any) -> Iterator[tuple[Any, bool]]:
 
 
 def hidden(node: Any) -> bool:
-    """Whether the page itself hides an element.
-
-    Args:
-        node: a node of selectolax.
-
-    Returns:
-        True for `hidden`, `display: none` and `visibility: hidden`.
-    """
+    """Whether the page itself hides an element."""
     if node.tag.startswith("-"):
         return False
     attributes = node.attributes

@@ -14,13 +14,9 @@ class Limits:
         seconds: processor time for a small document; a busy machine may take 2.25 times as long by the clock.
         seconds_per_mib: time added for each MiB of a PDF or an office file over half a MiB; text earns an eighth of it
             for each over four.
-        seconds_at_most: no document gets more.
-        memory_bytes: address space of a worker process.
-        unpacked_bytes: XML that an office file may unpack to.
         unpacked_ratio: unpacked bytes for one packed byte, looked at above 8 MiB.
         text_chars: characters of text.
         table_cells: cells kept as data; what is beyond stays in the text only.
-        depth: levels of mails and attachments inside each other.
     """
 
     seconds: float = 4.0
@@ -47,11 +43,7 @@ class Limits:
         return min(self.seconds_at_most, self.seconds + rate * max(0.0, len(data) / (1 << 20) - free))
 
     def data(self) -> dict[str, Any]:
-        """The limits as JSON-ready data, for a worker.
-
-        Returns:
-            Numbers by name.
-        """
+        """The limits as JSON-ready data, for a worker."""
         return asdict(self)
 
 
@@ -62,9 +54,6 @@ class Task:
     Args:
         name: file name, for its ending and for messages; never opened.
         mime: media type if the source knows it; content has the last word.
-        password: opens an encrypted PDF.
-        limits: what the document may cost.
-        depth: how many mails and archives this one lies in.
     """
 
     name: str

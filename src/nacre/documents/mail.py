@@ -26,12 +26,7 @@ def parse(data: bytes, out: Builder, task: Task) -> None:
     """Read a mail (.eml) or a mailbox (.mbox).
 
     Args:
-        data: the whole file.
-        out: grows by headers, body and attachments.
         task: limits; mails inside mails count as depth.
-
-    Raises:
-        ParseError: nested too deeply, or no mail.
     """
     if not data.startswith(b"From "):
         _mail(data, out, task)
@@ -72,10 +67,6 @@ def _message(message: email.message.Message, out: Builder, task: Task, many: boo
 
 def header(message: email.message.Message, name: str) -> str:
     """One header, decoded whatever its charset.
-
-    Args:
-        message: a mail or a part of one.
-        name: "Subject".
 
     Returns:
         Its value, folded lines joined; empty when missing.
@@ -171,14 +162,7 @@ def _attachment(part: email.message.Message, name: str, out: Builder, task: Task
 
 
 def file_name(part: email.message.Message) -> str:
-    """The name of an attachment, decoded, without any path.
-
-    Args:
-        part: a part of a mail.
-
-    Returns:
-        The name; empty when the part has none.
-    """
+    """The name of an attachment, decoded, without any path."""
     raw = part.get_filename()
     if not raw:
         return ""

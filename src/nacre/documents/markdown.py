@@ -18,13 +18,7 @@ _CELL = re.compile(r"(?:[^|\\]|\\.)+")
 
 
 def parse(text: str, out: Builder, task: Task) -> None:
-    """Read Markdown (CommonMark with tables); MDX tags and comments are no content.
-
-    Args:
-        text: the decoded file.
-        out: grows by the text.
-        task: not needed here.
-    """
+    """Read Markdown (CommonMark with tables); MDX tags and comments are no content."""
     from markdown_it import MarkdownIt
 
     text = clean(text)

@@ -23,25 +23,12 @@ _PRESENTATION = re.compile("[\ufb00-\ufb06\u2e80-\u2fdf\uf900-\ufaff\ufb50-\ufbf
 
 
 def clean(text: str) -> str:
-    """Newlines become "\\n", invisible characters go; nothing else changes.
-
-    Args:
-        text: any text.
-
-    Returns:
-        The text without controls (tabs and newlines stay).
-    """
+    """Newlines become "\\n", invisible characters go; nothing else changes."""
     return _INVISIBLE.sub("", _BREAKS.sub("\n", text))
 
 
 def collapse(text: str) -> str:
     """Every run of white space becomes one space, and none where a line broke between Chinese characters.
-
-    Args:
-        text: text whose line breaks mean nothing, as in HTML.
-
-    Returns:
-        One line, stripped.
 
     Example:
         >>> collapse("an  enterprise\\nknowledge base 知识\\n  库")
@@ -54,12 +41,6 @@ def collapse(text: str) -> str:
 
 def join_lines(lines: Iterable[str]) -> str:
     """Lines of one paragraph joined: by a space, or by nothing where both sides are Chinese or Japanese.
-
-    Args:
-        lines: lines in order; empty ones are skipped.
-
-    Returns:
-        One line.
 
     Example:
         >>> join_lines(["first", "second"]), join_lines(["第一行", "第二行"])
@@ -79,9 +60,6 @@ def join_lines(lines: Iterable[str]) -> str:
 def unspread(text: str) -> str:
     """A short Chinese label that was spread with blanks to fill its place: together again.
 
-    Args:
-        text: a cell or a heading.
-
     Returns:
         "项目" for "项  目"; any other text as it is.
     """
@@ -93,20 +71,10 @@ def is_cjk(char: str) -> bool:
 
     Args:
         char: one character.
-
-    Returns:
-        True when no blank is due before or after it.
     """
     return _ENDS_CJK.match(char) is not None
 
 
 def plain_forms(text: str) -> str:
-    """Ligatures and radicals as the letters and characters that they stand for.
-
-    Args:
-        text: text from a PDF font.
-
-    Returns:
-        The text with, for example, "ﬁ" as "fi" and the radical "⼀" as "一".
-    """
+    """Ligatures and radicals as the letters and characters that they stand for."""
     return _PRESENTATION.sub(lambda match: unicodedata.normalize("NFKC", match.group()), text)

@@ -15,16 +15,7 @@ _OUTPUT_CHARS = 4000
 
 
 def parse(text: str, out: Builder, task: Task) -> None:
-    """Read a notebook.
-
-    Args:
-        text: the decoded .ipynb.
-        out: grows by its cells.
-        task: passed on.
-
-    Raises:
-        ParseError: damaged JSON, or no cells.
-    """
+    """Read a notebook."""
     try:
         book = json.loads(text, parse_int=str)
     except ValueError as error:

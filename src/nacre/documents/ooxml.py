@@ -22,15 +22,7 @@ _RELATIONS = "{http://schemas.openxmlformats.org/package/2006/relationships}Rela
 
 
 class Package:
-    """An office file.
-
-    Args:
-        data: the whole file.
-        limits: what it may unpack to.
-
-    Raises:
-        ParseError: not a ZIP, or one that would unpack to too much.
-    """
+    """An office file."""
 
     def __init__(self, data: bytes, limits: Limits) -> None:
         self.limits = limits
@@ -55,14 +47,8 @@ class Package:
     def read(self, part: str) -> bytes | None:
         """One part, unpacked.
 
-        Args:
-            part: its name, "word/document.xml".
-
         Returns:
             Its bytes, or None when there is none.
-
-        Raises:
-            ParseError: it is damaged, encrypted, or bigger than the directory says or the limits allow.
         """
         info = self.names.get(part.lstrip("/").lower())
         if info is None:
@@ -78,26 +64,12 @@ class Package:
         return data
 
     def xml(self, part: str) -> Any | None:
-        """The root element of an XML part.
-
-        Args:
-            part: its name.
-
-        Returns:
-            The element (lxml), or None when there is no such part.
-
-        Raises:
-            ParseError: the XML is damaged or has a DTD.
-        """
+        """The root element of an XML part."""
         data = self.read(part)
         return None if data is None else parse_xml(data, part)
 
     def refuse_dtds(self) -> None:
-        """Look at the head of every XML part before a library parses them its own way.
-
-        Raises:
-            ParseError: a part declares a DTD.
-        """
+        """Look at the head of every XML part before a library parses them its own way."""
         for name, info in self.names.items():
             if name.endswith((".xml", ".rels")):
                 with self.zip.open(info) as stream:
@@ -107,9 +79,6 @@ class Package:
 
     def relations(self, part: str) -> dict[str, tuple[str, str]]:
         """What a part points to: id → (last word of the type, name of the target part or an outside address).
-
-        Args:
-            part: name of the part.
 
         Returns:
             Relations by id; empty when there are none.
@@ -125,25 +94,14 @@ class Package:
         return found
 
     def main(self, fallback: str) -> str:
-        """Name of the main part.
-
-        Args:
-            fallback: the usual name.
-
-        Returns:
-            The name that the package's relations give, else the usual one.
-        """
+        """Name of the main part."""
         for kind, target in self.relations("").values():
             if kind == "officeDocument" and target.lower() in self.names:
                 return target
         return fallback
 
     def properties(self, out: Builder) -> None:
-        """Take over title, author and dates from docProps/core.xml.
-
-        Args:
-            out: gets them.
-        """
+        """Take over title, author and dates from docProps/core.xml."""
         root = self.xml("docProps/core.xml")
         wanted = {
             "title": "title",
@@ -162,18 +120,7 @@ class Package:
 
 
 def parse_xml(data: bytes, part: str) -> Any:
-    """Parse XML that may be hostile: no DTD, no entities, no network, no huge nodes.
-
-    Args:
-        data: the XML.
-        part: its name, for the message.
-
-    Returns:
-        The root element (lxml).
-
-    Raises:
-        ParseError: damaged XML, or a DTD.
-    """
+    """Parse XML that may be hostile: no DTD, no entities, no network, no huge nodes."""
     from lxml import etree
 
     reader = etree.XMLParser(
@@ -196,9 +143,6 @@ def parse_xml(data: bytes, part: str) -> Any:
 def local(node: Any) -> str:
     """The name of an element without its namespace, for the strict and the transitional dialect differ in that alone.
 
-    Args:
-        node: an element.
-
     Returns:
         "p" for `w:p` of either dialect; empty for a comment.
     """
@@ -207,15 +151,7 @@ def local(node: Any) -> str:
 
 
 def attribute(node: Any, name: str) -> str:
-    """An attribute whatever its namespace.
-
-    Args:
-        node: an element.
-        name: local name of the attribute.
-
-    Returns:
-        Its value; empty when missing.
-    """
+    """An attribute whatever its namespace."""
     for key, value in node.attrib.items():
         if key == name or key.endswith("}" + name):
             return str(value)
@@ -223,15 +159,7 @@ def attribute(node: Any, name: str) -> str:
 
 
 def child(node: Any, *path: str) -> Any | None:
-    """The first descendant along a path of local names.
-
-    Args:
-        node: an element.
-        *path: local names, one a level.
-
-    Returns:
-        The element, or None.
-    """
+    """The first descendant along a path of local names."""
     for name in path:
         node = next((part for part in node if local(part) == name), None)
         if node is None:

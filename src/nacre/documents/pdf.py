@@ -28,12 +28,7 @@ def parse(data: bytes, out: Builder, task: Task) -> None:
     """Read a PDF.
 
     Args:
-        data: the whole file.
         out: grows by its text; `page` of every block is set.
-        task: `password` opens an encrypted file.
-
-    Raises:
-        ParseError: encrypted, damaged or cut off.
     """
     import pypdfium2
 

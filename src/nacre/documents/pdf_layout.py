@@ -49,9 +49,6 @@ class Paragraph:
 def body_size(sheets: Iterable[Sheet]) -> float:
     """The glyph height that most characters of the document have.
 
-    Args:
-        sheets: all pages.
-
     Returns:
         Points.
     """
@@ -64,11 +61,7 @@ def body_size(sheets: Iterable[Sheet]) -> float:
 
 
 def find_furniture(sheets: Sequence[Sheet]) -> None:
-    """Mark lines that stand at the top or the bottom of most pages, numbers aside.
-
-    Args:
-        sheets: all pages; their `furniture` is set.
-    """
+    """Mark lines that stand at the top or the bottom of most pages, numbers aside."""
     if len(sheets) < 3:
         return
     seen: Counter[str] = Counter()
@@ -93,7 +86,6 @@ def paragraphs(lines: Sequence[Line], body: float) -> list[Paragraph]:
     """Join lines into paragraphs, headings and list items.
 
     Args:
-        lines: consecutive lines of one page.
         body: height of the body text, points.
 
     Returns:
@@ -177,9 +169,7 @@ def headings(pieces: Sequence[Paragraph | Grid], body: float, outline: dict[str,
     """Set the levels of headings: by the document's outline, else by size, else by bold type.
 
     Args:
-        pieces: paragraphs and tables of the whole document.
         body: height of the body text, points.
-        outline: bookmark titles without blanks → level.
     """
     written = [piece for piece in pieces if isinstance(piece, Paragraph)]
     titles = [piece for piece in written if _may_head(piece)]
@@ -222,14 +212,7 @@ def _may_head(piece: Paragraph) -> bool:
 
 
 def vocabulary(sheets: Iterable[Sheet]) -> set[str]:
-    """All words of the document that no line end cuts.
-
-    Args:
-        sheets: all pages.
-
-    Returns:
-        Words in small letters, hyphenated ones whole.
-    """
+    """All words of the document that no line end cuts."""
     words: set[str] = set()
     for sheet in sheets:
         for item in sheet.items:
@@ -240,15 +223,7 @@ def vocabulary(sheets: Iterable[Sheet]) -> set[str]:
 
 
 def joined(lines: Sequence[Line], words: frozenset[str] | set[str] = frozenset()) -> str:
-    """Lines as running text. A hyphen at a line's end goes only when the document has the whole word elsewhere.
-
-    Args:
-        lines: of one paragraph.
-        words: the document's vocabulary.
-
-    Returns:
-        One line of text.
-    """
+    """Lines as running text. A hyphen at a line's end goes only when the document has the whole word elsewhere."""
     pieces: list[str] = []
     for line in lines:
         text = line.text

@@ -42,14 +42,7 @@ class Line:
 
     Args:
         text: the words; a tab stands for a gap as wide as between columns.
-        box: around all of it.
         size: median height of the glyph boxes, points.
-        parts: (text, x0, x1) between the wide gaps.
-        index: of its first glyph in the order of the file.
-        hyphen: the line ends in the middle of a word.
-        bold: first, middle and last glyph are from bold fonts.
-        mono: the same of fonts for code.
-        turned: written upwards or downwards.
     """
 
     text: str
@@ -70,10 +63,6 @@ class Page:
     Args:
         width: points, as displayed.
         height: points, as displayed.
-        glyphs: in the order of the file.
-        horizontal: rulings (y, x0, x1).
-        vertical: rulings (x, y0, y1).
-        drawn: whether anything is drawn on the page.
         unmapped: glyphs whose font does not say what they mean; they are left out.
         style: (bold, mono, turned) of the glyph of an index; only while the text page is open.
     """
@@ -89,15 +78,7 @@ class Page:
 
 
 def read_page(page: Any, text: Any) -> Page:
-    """Everything needed from one page.
-
-    Args:
-        page: a pypdfium2 page.
-        text: its text page.
-
-    Returns:
-        Glyphs and rulings in displayed coordinates.
-    """
+    """Everything needed from one page."""
     import pypdfium2.raw as pdfium
 
     width, height = page.get_size()
@@ -194,14 +175,7 @@ def _segments(pdfium: Any, shape: Any, turn: Any, horizontal: list[Any], vertica
 
 
 def plain_style(index: int) -> tuple[bool, bool, bool]:
-    """The style of glyphs whose font does not matter.
-
-    Args:
-        index: any.
-
-    Returns:
-        Not bold, not mono, not turned.
-    """
+    """The style of glyphs whose font does not matter."""
     return False, False, False
 
 
@@ -209,13 +183,6 @@ def lines_of(glyphs: Iterable[Glyph], style: Style = plain_style) -> list[Line]:
     """Glyphs gathered into lines: a new one after a hyphen and where the next glyph is not on the right of the last.
 
     pdfium's own line breaks are not enough: it breaks around superscripts and between the cells of a row.
-
-    Args:
-        glyphs: in the order of the file.
-        style: (bold, mono, turned) of the glyph of an index.
-
-    Returns:
-        Lines in the same order.
     """
     lines: list[Line] = []
     run: list[Glyph] = []
@@ -257,14 +224,7 @@ def _breaks(tallest: Box, last: Box, here: Box, leftwards: bool) -> bool:
 
 
 def upright(lines: list[Line]) -> list[Line]:
-    """Join turned text, and Chinese set from top to bottom, which comes one glyph a line.
-
-    Args:
-        lines: in the order of the file.
-
-    Returns:
-        The lines, with columns of glyphs made one line each.
-    """
+    """Join turned text, and Chinese set from top to bottom, which comes one glyph a line."""
     joined: list[Line] = []
     column: list[Line] = []
 

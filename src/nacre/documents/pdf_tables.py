@@ -20,12 +20,7 @@ class Grid:
     """A table on a page.
 
     Args:
-        box: around it.
-        rows: cells as text, top to bottom.
         edges: x of the column borders, points.
-        first: index of its first glyph in the order of the file.
-        members: indexes of all its glyphs.
-        ruled: found by its lines.
     """
 
     box: Box
@@ -37,14 +32,7 @@ class Grid:
 
 
 def ruled_tables(page: Page) -> list[Grid]:
-    """Tables drawn with lines.
-
-    Args:
-        page: glyphs and rulings.
-
-    Returns:
-        Tables with at least two cells, in the order of the file.
-    """
+    """Tables drawn with lines."""
     horizontal, vertical = _merge(page.horizontal), _merge(page.vertical)
     if len(horizontal) < 2 or len(vertical) < 2 or len(horizontal) * len(vertical) > 400_000:
         return []
@@ -184,14 +172,7 @@ def _without_empty(rows: list[list[str]]) -> list[list[str]]:
 
 
 def aligned_table(lines: Sequence[Line]) -> list[list[str]] | None:
-    """Neighbouring lines with wide gaps as a table, if the gaps keep columns apart all the way down.
-
-    Args:
-        lines: lines of one page in reading order, each with at least two parts.
-
-    Returns:
-        Rows, or None when this is no table.
-    """
+    """Neighbouring lines with wide gaps as a table, if the gaps keep columns apart all the way down."""
     size = statistics.median(line.size for line in lines)
     columns: list[list[float]] = []
     for x0, x1 in sorted((x0, x1) for line in lines for _, x0, x1 in line.parts):

@@ -17,13 +17,7 @@ _TOO_LONG = 4000
 
 
 def parse(text: str, out: Builder, task: Task) -> None:
-    """Read plain text.
-
-    Args:
-        text: the decoded file.
-        out: grows by the text.
-        task: not needed here.
-    """
+    """Read plain text."""
     text = clean(text)
     if out.length:
         out.separate()

@@ -18,16 +18,7 @@ _FURNITURE = {"sldNum", "dt", "ftr", "hdr", "sldImg"}
 
 
 def parse(data: bytes, out: Builder, task: Task) -> None:
-    """Read a presentation.
-
-    Args:
-        data: the whole .pptx.
-        out: grows by its slides.
-        task: limits.
-
-    Raises:
-        ParseError: damaged, or a bomb.
-    """
+    """Read a presentation."""
     package = Package(data, task.limits)
     main = package.main("ppt/presentation.xml")
     root = package.xml(main)

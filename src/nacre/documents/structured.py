@@ -14,16 +14,7 @@ _TITLES = ("title", "name", "标题", "名称", "id")
 
 
 def parse(text: str, out: Builder, task: Task) -> None:
-    """Read JSON, or one JSON value a line.
-
-    Args:
-        text: the decoded file.
-        out: grows by one block for each record, or by a table.
-        task: the name tells JSON lines from JSON when both fit.
-
-    Raises:
-        ParseError: no JSON, with line and column.
-    """
+    """Read JSON, or one JSON value a line."""
     try:
         value = _load(text)
         values = value if isinstance(value, list) else [value]

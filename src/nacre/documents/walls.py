@@ -23,11 +23,7 @@ _LIBRARIES = (
 
 
 def raise_walls() -> dict[str, str]:
-    """Lock this process up, for good. It must have one thread; modules can still be imported afterwards.
-
-    Returns:
-        Each wall, and what keeps it away: "" for one that stands.
-    """
+    """Lock this process up, for good. It must have one thread; modules can still be imported afterwards."""
     if (platform.machine(), sys.maxsize > 2**32) != ("x86_64", True):
         return dict.fromkeys(("namespaces", "landlock", "seccomp"), platform.machine())
     mimetypes.knownfiles.clear()  # lists of this machine's that openpyxl would read, and must not

@@ -41,8 +41,6 @@ class ParserPool:
     Args:
         workers: how many processes at most; they start when first needed.
         timeout_s: time for a small document; a bigger file earns more (see `Limits`). None keeps the limits' own.
-        memory_bytes: address space of a worker. None keeps the limits' own.
-        limits: all limits.
 
     Example:
         >>> with ParserPool(workers=1) as pool:
@@ -66,20 +64,7 @@ class ParserPool:
         self._closed = False
 
     def parse(self, data: bytes, *, name: str, mime: str | None = None, password: str = "") -> ParsedDocument:
-        """Parse one document in a worker.
-
-        Args:
-            data: the whole file.
-            name: its name.
-            mime: its media type if the source knows it.
-            password: opens an encrypted PDF.
-
-        Returns:
-            The parsed document.
-
-        Raises:
-            ParseError: the document cannot be parsed, or took more time or memory than it may.
-        """
+        """Parse one document in a worker."""
         request = {"name": name, "mime": mime or "", "password": password}
         with self._free:
             worker = self._take()
@@ -103,11 +88,7 @@ class ParserPool:
             return max((worker.peak_bytes() for worker in self._idle), default=0)
 
     def missing_walls(self) -> dict[str, str]:
-        """What this machine keeps from a worker's walls, by starting one.
-
-        Returns:
-            "namespaces", "landlock" and "seccomp", each with the kernel's answer, or "" where it stands.
-        """
+        """What this machine keeps from a worker's walls, by starting one."""
         with self._free:
             worker = self._take()
             self._give(worker, worn=False)
@@ -180,11 +161,7 @@ class _Worker:
             raise ParseError(tr("a parser process cannot start here", "无法启动解析进程"), uri="") from None
 
     def ask(self, request: dict[str, str], data: bytes, seconds: float) -> bytes:
-        """Send one document, wait for its answer.
-
-        Raises:
-            _Death: no answer in time, or the process died.
-        """
+        """Send one document, wait for its answer."""
         # Processor time decides, for other programs may hold the machine; the clock ends a worker that only waits.
         deadline = time.monotonic() + _PATIENCE * seconds
         head = json.dumps(request | {"seconds": str(seconds), "alarm": str(int(_PATIENCE * seconds) + 2)}).encode()

@@ -25,16 +25,7 @@ _FORMULA_WITHOUT_VALUE = re.compile(rb"</f>\s*(?:<v\s*/>|<v>\s*</v>)?\s*</c>")
 
 
 def parse(data: bytes, out: Builder, task: Task) -> None:
-    """Read a workbook.
-
-    Args:
-        data: the whole .xlsx.
-        out: grows by a heading and tables for each sheet.
-        task: limits.
-
-    Raises:
-        ParseError: damaged, or a bomb.
-    """
+    """Read a workbook."""
     package = Package(data, task.limits)
     package.refuse_dtds()
     package.properties(out)

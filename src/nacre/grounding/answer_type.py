@@ -110,7 +110,6 @@ class Expectation:
     Args:
         kind: the kind of thing that answers it; "any" when the question does not say.
         focus: the noun that is asked about, as index terms: `how many *days*`, `哪个*部门*`; may be empty.
-        several: whether it asks for more than one thing ("… and …", 分别, 哪些).
     """
 
     kind: Kind
@@ -120,12 +119,6 @@ class Expectation:
 
 def expected(question: str) -> Expectation:
     """What a question expects as its answer.
-
-    Args:
-        question: in the normal form NFKC.
-
-    Returns:
-        The expectation.
 
     Examples:
         >>> expected("How many days of leave do I get?")
@@ -141,7 +134,6 @@ def candidates(sentence: str, kind: Kind) -> list[Span]:
     """Where things of a kind stand in a sentence.
 
     Args:
-        sentence: in the normal form NFKC.
         kind: the kind looked for; "any" finds nothing.
 
     Returns:
@@ -189,8 +181,6 @@ def answers_in(sentence: str, expectation: Expectation, asked: frozenset[str]) -
     """The possible answers that a sentence names, in a form that is alike in every sentence that names the same.
 
     Args:
-        sentence: in the normal form NFKC.
-        expectation: of the question.
         asked: the index terms of the question; what it says itself is no answer to it.
 
     Returns:

@@ -70,14 +70,7 @@ def cite(
 
     Args:
         answer: the text, in which every marker points to one of `sources`.
-        sources: the numbered sources that the model saw.
-        places: for each number the metadata of its chunk: `uri`, `title`, `heading`, `page`, `start` (where the
-            chunk begins in its document), `chunk_id`, `document_id`, `version`.
-        derived: what a program computed for this answer.
         question: what was asked; it matters only where something was computed.
-
-    Returns:
-        One citation for each pair of a statement and a source, in the order of the answer.
     """
     texts = {source.n: source.text for source in sources}
     found: list[Citation] = []
@@ -112,9 +105,6 @@ def cite(
 def statements(answer: str) -> list[tuple[int, int, str, list[int]]]:
     """The statements of an answer, each with the sources that it cites.
 
-    Args:
-        answer: a text with markers, before or after the full stops.
-
     Returns:
         (start, end, text without markers, numbers) for every sentence; `numbers` may be empty.
     """
@@ -133,10 +123,6 @@ def statements(answer: str) -> list[tuple[int, int, str, list[int]]]:
 
 def best_quote(claim: str, text: str) -> tuple[int, int, float]:
     """The part of a source that says most of a statement: the statement itself, else one sentence or two neighbours.
-
-    Args:
-        claim: a statement.
-        text: a source.
 
     Returns:
         (start, end, support): a span of `text`, and the share of the claim's words in it, 0 to 1.
@@ -163,12 +149,7 @@ def supported_part(answer: str, citations: Sequence[Citation], min_support: floa
     """What is left of an answer when every sentence without a supporting citation is cut.
 
     Args:
-        answer: a text with markers.
-        citations: its citations, as from `cite`.
         min_support: the least support, 0 to 1.
-
-    Returns:
-        The supported sentences with their markers, "" when there are none.
     """
     supported = {c["answer_start"] for c in citations if c["support"] >= min_support}
     return " ".join(answer[start:end].strip() for start, end, _, _ in statements(answer) if start in supported)
@@ -218,9 +199,6 @@ def _share(wanted: Counter[str], held: Counter[str]) -> float:
 
 def as_annotations(citations: Sequence[Citation]) -> list[dict[str, Any]]:
     """Citations in LangChain's standard form.
-
-    Args:
-        citations: as from `cite`.
 
     Returns:
         Annotations of type "citation"; what the standard has no field for stands in `extras`.

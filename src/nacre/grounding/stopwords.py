@@ -24,9 +24,5 @@ _CHINESE = (
 
 @functools.cache
 def stopwords() -> frozenset[str]:
-    """The stop words of both languages.
-
-    Returns:
-        Index terms, as `nacre.text.words.words` makes them.
-    """
+    """The stop words of both languages."""
     return frozenset(words(_ENGLISH)) | frozenset(_CHINESE.split())

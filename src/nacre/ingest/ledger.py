@@ -17,9 +17,6 @@ class Listing:
 
     Args:
         items: scope and item by uri; where two sources list a uri, the first has it.
-        complete: scopes whose listing came to its end.
-        unreachable: places that exist, or may, but cannot be seen now.
-        failed: (uri, reason) rows for the report.
     """
 
     items: dict[str, tuple[str, Item]] = field(default_factory=dict)
@@ -29,14 +26,7 @@ class Listing:
 
 
 def listing(sources: Iterable[Source]) -> Listing:
-    """Ask every source what it has.
-
-    Args:
-        sources: in the order of their claim to a uri.
-
-    Returns:
-        All items, and what could not be listed.
-    """
+    """Ask every source what it has."""
     found = Listing()
     for source in sources:
         try:
@@ -55,15 +45,7 @@ def listing(sources: Iterable[Source]) -> Listing:
 
 
 def gone(states: Sequence[State], seen: Listing) -> list[State]:
-    """Documents that their source no longer has.
-
-    Args:
-        states: what the catalog holds.
-        seen: what the sources list now.
-
-    Returns:
-        Those of a completely listed scope that are not listed and do not lie in an unreachable place.
-    """
+    """Documents that their source no longer has."""
     folders = tuple(scope for scope in seen.complete if scope.endswith("/"))
     complete = set(seen.complete)
     return [

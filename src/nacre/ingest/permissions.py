@@ -10,13 +10,7 @@ from nacre.store.records import PUBLIC, State
 
 
 class Rights:
-    """Principals given to a sync, and those that earlier syncs gave to the same places.
-
-    Args:
-        catalog: remembers them.
-        principals: what this sync was given for all its documents, or None.
-        scopes: the sources of this sync.
-    """
+    """Principals given to a sync, and those that earlier syncs gave to the same places."""
 
     def __init__(self, catalog: Catalog, principals: tuple[str, ...] | None, scopes: list[str]) -> None:
         self.catalog = catalog
@@ -30,13 +24,7 @@ class Rights:
         """The audience of one document.
 
         Args:
-            scope: its source.
             item: the document as the source lists it; principals that the source itself names come first.
-            known: the document as it is stored, or None when it is new.
-
-        Returns:
-            Number of an audience. Without any word on it a stored document keeps its own, and a new one gets that of
-            the innermost folder, or the source, that was ever given one.
         """
         if item.principals is not None:
             return self.catalog.audience(item.principals)

@@ -11,11 +11,6 @@ class Progress:
     """How far a sync has come.
 
     Args:
-        done: documents looked at.
-        total: documents listed.
-        uri: the document just done, or "" while listing.
-        embedded: chunks embedded so far.
-        seconds: since the sync began.
         rate: documents a second.
         eta_s: seconds that are left at this rate, or None when it cannot be told yet.
     """
@@ -34,16 +29,8 @@ class SyncReport:
     """What a sync did.
 
     Args:
-        added: documents that are new.
-        updated: documents whose text, address or principals changed.
-        deleted: documents taken out because their source lists them no more.
-        unchanged: documents that were left as they are.
-        failed: (uri, reason) of each document or source that could not be read.
         embedded: chunks embedded; the others' vectors were there already.
-        moved: documents, among `updated`, that were found under a new address.
         recut: documents cut anew because another chunk size is set; their content may be unchanged.
-        seconds: how long it took.
-        warnings: (uri, what) of documents that were read in part.
     """
 
     added: int = 0

@@ -22,16 +22,13 @@ class Item:
     """One document that a source offers. Cheap to make: the content comes only when `read` is called.
 
     Args:
-        uri: absolute address, unique in the knowledge base: `file:///…`, `https://…`, `sql://…`.
         read: gives the content, bytes to be parsed or text as it is; may raise `SourceError` or `OSError`. Called at most
             once, perhaps from another thread, but never beside another `read` of the same source.
         mime: type if the source knows it ("text/html"); empty lets the parser look at name and content.
         stamp: changes whenever the content may have changed (an ETag, or size and mtime in ns); equal to the
             last sync's means "unchanged, need not be read"; empty means "read it and compare".
-        title: used when the parser finds none.
         modified: time of the last change in seconds since 1970, or None when unknown.
         principals: who may see it, when the source itself knows; None leaves that to `sync(principals=…)`.
-        metadata: further facts worth keeping with the document.
     """
 
     uri: str
@@ -46,12 +43,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Unreachable:
-    """A place that could not be listed or read now; documents at or below it stay as they are.
-
-    Args:
-        uri: the file, page or folder.
-        reason: why, for the report, in the user's language.
-    """
+    """A place that could not be listed or read now; documents at or below it stay as they are."""
 
     uri: str
     reason: str
@@ -71,11 +63,7 @@ class Source(Protocol):
         ...
 
     def items(self) -> Iterator[Item | Unreachable]:
-        """List every document; raise `SourceError` when the listing itself fails.
-
-        Returns:
-            An iterator over items, mixed with the places that could not be reached.
-        """
+        """List every document; raise `SourceError` when the listing itself fails."""
         ...
 
 
@@ -84,7 +72,6 @@ class TextSource:
 
     Args:
         scope: name of the collection, "memory:faq/"; documents that an earlier run listed and this one does not are pruned.
-        documents: (uri, text) or (uri, text, title) for each document.
         mime: type of all the texts; "text/markdown" lets headings be found.
 
     Example:
@@ -104,10 +91,6 @@ class TextSource:
         return self._scope
 
     def items(self) -> Iterator[Item]:
-        """List the documents.
-
-        Returns:
-            An iterator with one item for each document.
-        """
+        """List the documents."""
         for uri, text, *title in self._documents:
             yield Item(uri=uri, read=partial(str, text), mime=self._mime, title=title[0] if title else "")

@@ -53,18 +53,7 @@ class _Read:
 
 
 class Syncer:
-    """One run of a sync, under the write lock.
-
-    Args:
-        catalog: changed document by document.
-        indexes: brought up to date now and then, and at the end.
-        encoder: None for words only.
-        tokeniser: counts for the chunker.
-        on_progress: told of every document.
-
-    Raises:
-        KnowledgeBaseError: a setting of the folder is wrong.
-    """
+    """One run of a sync, under the write lock."""
 
     def __init__(
         self,
@@ -88,16 +77,7 @@ class Syncer:
         self._moving: dict[bytes, list[State]] = {}
 
     def run(self, seen: Listing, rights: Rights, prune: bool) -> SyncReport:
-        """Make the catalog hold what the sources list.
-
-        Args:
-            seen: what they list.
-            rights: who may see the documents.
-            prune: take out what a source lists no more.
-
-        Returns:
-            What was done.
-        """
+        """Make the catalog hold what the sources list."""
         self.catalog.complete()
         states = {state.uri: state for state in self.catalog.states()}
         leaving = gone(list(states.values()), seen) if prune else []
@@ -302,15 +282,7 @@ class Syncer:
 
 
 def indexed(context: str, text: str) -> str:
-    """What is embedded of a chunk.
-
-    Args:
-        context: title and heading path.
-        text: the passage.
-
-    Returns:
-        Both, on lines of their own.
-    """
+    """What is embedded of a chunk."""
     return f"{context}\n{text}" if context else text
 
 

@@ -44,9 +44,6 @@ class ReplyStore(Protocol):
 
         Args:
             key: 64 hexadecimal digits.
-
-        Returns:
-            What was put there, None when there is nothing.
         """
 
     def put(self, key: str, text: str) -> None:
@@ -54,7 +51,6 @@ class ReplyStore(Protocol):
 
         Args:
             key: 64 hexadecimal digits.
-            text: replaces what is there.
         """
 
 
@@ -65,9 +61,6 @@ class SQLiteReplies:
         path: the file, created when missing; ":memory:" for none.
         ttl_s: seconds after which a reply is forgotten; None keeps it.
         most: how many replies are kept; the oldest go first.
-
-    Raises:
-        UsageError: the file cannot be opened.
     """
 
     def __init__(self, path: str | Path = ":memory:", ttl_s: float | None = None, most: int = 100_000) -> None:
@@ -76,25 +69,13 @@ class SQLiteReplies:
         self.most = most
 
     def get(self, key: str) -> str | None:
-        """Look up.
-
-        Args:
-            key: of the reply.
-
-        Returns:
-            The reply, None when there is none or it is too old.
-        """
+        """Look up."""
         since = 0.0 if self.ttl_s is None else time.time() - self.ttl_s
         found = self._database.rows("select message from replies where key = ? and at >= ?", (key, since))
         return found[0][0] if found else None
 
     def put(self, key: str, text: str) -> None:
-        """Keep a reply.
-
-        Args:
-            key: of the reply.
-            text: replaces what is there.
-        """
+        """Keep a reply."""
         oldest = "delete from replies where key in (select key from replies order by at desc limit -1 offset ?)"
         kept = ("insert or replace into replies (key, at, message) values (?, ?, ?)", (key, time.time(), text))
         self._database.write([kept, (oldest, (self.most,))])
@@ -184,14 +165,7 @@ class ResponseCache(ChatModelDecorator):
 
 
 def is_keepable(reply: AIMessage) -> bool:
-    """Whether a reply may answer the same request again.
-
-    Args:
-        reply: a whole reply.
-
-    Returns:
-        False for refusals, replies that were cut short or filtered, and those that hold nothing.
-    """
+    """Whether a reply may answer the same request again."""
     metadata = reply.response_metadata
     ends = {str(metadata.get(name, "")).lower() for name in ("finish_reason", "stop_reason", "done_reason")}
     nothing = not text_of(reply).strip() and not reply.tool_calls

@@ -127,14 +127,7 @@ class ConversationMemory(ChatModelDecorator):
 
 
 def innermost(model: BaseChatModel) -> BaseChatModel:
-    """The model at the heart of a stack.
-
-    Args:
-        model: a model, a layer or not.
-
-    Returns:
-        The first model inside that is no layer.
-    """
+    """The model at the heart of a stack."""
     while isinstance(model, ChatModelDecorator):
         model = model.inner
     return model

@@ -171,15 +171,7 @@ def _attempt(model: BaseChatModel, kwargs: dict[str, Any]) -> Runnable[list[Base
 
 
 def example_groups(examples: Examples, language: Language) -> list[list[BaseMessage]]:
-    """Examples as messages, grouped so that each group begins with a question.
-
-    Args:
-        examples: id of a prompt, pairs, or messages.
-        language: of the prompt's file.
-
-    Returns:
-        Groups of messages.
-    """
+    """Examples as messages, grouped so that each group begins with a question."""
     if isinstance(examples, str):
         items: Sequence[tuple[str, str] | BaseMessage] = prompts.load(examples, language).render()
     else:
@@ -197,14 +189,6 @@ def example_groups(examples: Examples, language: Language) -> list[list[BaseMess
 
 
 def behind_system(messages: Sequence[BaseMessage], new: Sequence[BaseMessage]) -> list[BaseMessage]:
-    """Put messages before a conversation, but behind its system message.
-
-    Args:
-        messages: the conversation.
-        new: what comes before it.
-
-    Returns:
-        A new list.
-    """
+    """Put messages before a conversation, but behind its system message."""
     at = 1 if messages and messages[0].type == "system" else 0
     return [*messages[:at], *new, *messages[at:]]

@@ -145,14 +145,7 @@ def _hits(documents: Sequence[Document]) -> list[dict[str, Any]]:
 
 
 def refusal(language: Language) -> str:
-    """What an asker is told when the sources do not hold the answer.
-
-    Args:
-        language: the asker's.
-
-    Returns:
-        One sentence.
-    """
+    """What an asker is told when the sources do not hold the answer."""
     return prompts.load("rag/refusal", language).text()
 
 
@@ -160,11 +153,7 @@ def is_refusal(text: str, language: Language) -> bool:
     """Whether an answer is nothing but the refusal that the prompt asks for.
 
     Args:
-        text: an answer.
         language: the asker's; a refusal in the other language counts as well.
-
-    Returns:
-        True for a refusal, whatever the quotes, spaces and full stops around it.
     """
     said = text.strip().strip("\"'“”‘’。.! ").replace("’", "'").casefold()
     return any(said == refusal(which).strip("。.").casefold() for which in (language, "en", "zh"))

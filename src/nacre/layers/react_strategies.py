@@ -46,7 +46,6 @@ class VoteThenReAct(ChatModelDecorator):
 
     Args:
         inner: a model that reports its `agreement`, such as `SelfConsistency(inner=ChainOfThought(inner=model))`.
-        react: the agent that is asked when they disagree.
         threshold: the share of the samples, 0 to 1, that must agree; the paper's is one half.
 
     The answer's `response_metadata["nacre"]` holds `strategy`: "vote" or "react", and the `agreement`.

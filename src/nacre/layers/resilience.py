@@ -37,9 +37,6 @@ _NAMES = frozenset(
 def is_transient(error: Exception) -> bool:
     """Whether the same call may succeed a little later.
 
-    Args:
-        error: what a model raised.
-
     Returns:
         True for lost connections, time-outs, overload and rate limits; False for what a repeat cannot mend (a wrong
         key, a context that is too long, a used-up quota).
@@ -55,14 +52,7 @@ def is_transient(error: Exception) -> bool:
 
 
 def always(error: Exception) -> bool:
-    """Says yes to every error.
-
-    Args:
-        error: what a model raised.
-
-    Returns:
-        True.
-    """
+    """Says yes to every error."""
     return True
 
 
@@ -88,9 +78,6 @@ def without_retries(model: BaseChatModel) -> BaseChatModel:
 
     Args:
         model: any chat model; one that does not say how (a method `without_retries`) comes back as it is.
-
-    Returns:
-        The model, or a copy that shares its connections.
     """
     if not isinstance(model, ChatModelDecorator):
         own = getattr(model, "without_retries", None)

@@ -27,11 +27,7 @@ def python_tool(
 
     Args:
         interpreter: runs them; None is the kernel-isolated `PythonInterpreter`.
-        name: the tool's name.
         timeout_s: seconds that one program may take.
-
-    Returns:
-        A tool with one argument, `code`. It answers for every program, failing ones among them, and changes nothing.
 
     Example:
         >>> python_tool().invoke({"code": "sum(range(101))"})
@@ -54,9 +50,6 @@ def python_tool(
 
 def observation(execution: Execution) -> str:
     """What an agent is told of a run.
-
-    Args:
-        execution: how it ended.
 
     Returns:
         Output and value, the beginning of each where it is long; for a failure its status and error, which say what to do

@@ -17,14 +17,8 @@ _ARMS = ("words", "vectors")
 def question(query: str) -> str:
     """A query, made fit to be searched.
 
-    Args:
-        query: as given.
-
     Returns:
         The cleaned text; of a long one what `searched` leaves.
-
-    Raises:
-        UsageError: it is no text, or nothing is left of it.
     """
     expect(query, "query", str)
     cleaned = clean_text(searched(query))
@@ -34,17 +28,7 @@ def question(query: str) -> str:
 
 
 def count(k: int) -> int:
-    """How many passages are wanted.
-
-    Args:
-        k: as given.
-
-    Returns:
-        The number.
-
-    Raises:
-        UsageError: it is no whole number, or below 1.
-    """
+    """How many passages are wanted."""
     expect(k, "k", Integral)
     if k < 1:
         raise UsageError(tr(f"k is {k}; it must be 1 or more.", f"k 为 {k}；必须大于等于 1。"))
@@ -52,18 +36,7 @@ def count(k: int) -> int:
 
 
 def limits(where: Filter | None, arms: Sequence[str]) -> Filter:
-    """Where to search, and in which indexes.
-
-    Args:
-        where: limits, or None.
-        arms: names of indexes.
-
-    Returns:
-        The limits.
-
-    Raises:
-        UsageError: no `Filter`, or an unknown index.
-    """
+    """Where to search, and in which indexes."""
     expect(where, "where", Filter, type(None))
     if not isinstance(arms, Iterable) or not arms or not all(arm in _ARMS for arm in arms):
         raise UsageError(
@@ -73,17 +46,7 @@ def limits(where: Filter | None, arms: Sequence[str]) -> Filter:
 
 
 def named(principals: Iterable[str] | None) -> tuple[str, ...] | None:
-    """Principals as they were given, checked.
-
-    Args:
-        principals: names, or None.
-
-    Returns:
-        The names, or None.
-
-    Raises:
-        UsageError: no list, an empty one, or an empty name.
-    """
+    """Principals as they were given, checked."""
     if principals is None:
         return None
     expect(principals, "principals", Iterable)

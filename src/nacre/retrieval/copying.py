@@ -16,13 +16,9 @@ def copied(base: KnowledgeBase, folder: Path) -> KnowledgeBase:
 
     Args:
         base: the knowledge base; nothing in its folder is changed.
-        folder: where to; made when missing, and empty.
 
     Returns:
         The copy, opened with the same embedder; its indexes are built from its catalog.
-
-    Raises:
-        KnowledgeBaseError: the folder cannot be written.
     """
     private_folder(folder)
     private_file(folder / CATALOG)  # SQLite fills an empty one

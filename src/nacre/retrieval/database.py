@@ -48,11 +48,7 @@ class Database:
     it is told that the file never changes, and the file is opened anew when it did.
 
     Args:
-        folder: the knowledge base.
         create: make the tables when they are missing; otherwise that is damage.
-
-    Raises:
-        DamagedError: the file is no catalog.
     """
 
     def __init__(self, folder: Path, create: bool = False) -> None:
@@ -119,15 +115,7 @@ class Database:
             raise _damaged(self.path, error) from error
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Run one query.
-
-        Args:
-            sql: a query with placeholders.
-            values: their values.
-
-        Returns:
-            All rows.
-        """
+        """Run one query."""
         with self._lock, self._guarded():
             self._renew()
             return self._db.execute(sql, values).fetchall()
@@ -156,24 +144,12 @@ class Database:
     # ------------------------------------------------------------------------------------------------ facts
 
     def meta(self, key: str) -> str | None:
-        """A remembered value.
-
-        Args:
-            key: its name.
-
-        Returns:
-            The value, or None.
-        """
+        """A remembered value."""
         found = self.rows("SELECT value FROM meta WHERE key = ?", (key,))
         return found[0][0] if found else None
 
     def set_meta(self, key: str, value: str) -> None:
-        """Remember a value.
-
-        Args:
-            key: its name.
-            value: any text.
-        """
+        """Remember a value."""
         self.rows("INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", (key, value))
 
     @property
@@ -182,11 +158,7 @@ class Database:
         return int(self.meta("generation") or 0)
 
     def data_version(self) -> int:
-        """The cheapest test for news there is.
-
-        Returns:
-            A number that moves when another connection has written.
-        """
+        """The cheapest test for news there is."""
         version = int(self.rows("PRAGMA data_version")[0][0])
         return (self._opened << 32) + version  # SQLite counts for each connection anew
 

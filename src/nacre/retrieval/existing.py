@@ -13,52 +13,21 @@ if TYPE_CHECKING:
 
 
 def open_existing(folder: str | Path, embedder: str | None = None) -> KnowledgeBase:
-    """Open a knowledge base to read it.
-
-    Args:
-        folder: where it is.
-        embedder: as in `KnowledgeBase.open`.
-
-    Returns:
-        The knowledge base.
-
-    Raises:
-        UsageError: there is none in that folder.
-    """
+    """Open a knowledge base to read it."""
     from nacre.retrieval.knowledge_base import KnowledgeBase
 
     return KnowledgeBase.open(there(folder), embedder=embedder)
 
 
 def repair_existing(folder: str | Path) -> KnowledgeBase:
-    """Repair a knowledge base, as `KnowledgeBase.repair` does.
-
-    Args:
-        folder: where it is.
-
-    Returns:
-        The knowledge base.
-
-    Raises:
-        UsageError: there is none in that folder.
-    """
+    """Repair a knowledge base, as `KnowledgeBase.repair` does."""
     from nacre.retrieval.knowledge_base import KnowledgeBase
 
     return KnowledgeBase.repair(there(folder))
 
 
 def there(folder: str | Path) -> Path:
-    """The folder of a knowledge base.
-
-    Args:
-        folder: as given.
-
-    Returns:
-        Its path.
-
-    Raises:
-        UsageError: there is none in that folder.
-    """
+    """The folder of a knowledge base."""
     if not (Path(folder) / "manifest.json").exists() and not (Path(folder) / "catalog.sqlite").exists():
         raise UsageError(
             tr(

@@ -27,12 +27,7 @@ _KEPT = "langchain"  # the name under which a document's own metadata are kept, 
 
 
 class KnowledgeBaseVectorStore(VectorStore):
-    """A LangChain vector store over a knowledge base. Searches are hybrid, as all searches of the base are.
-
-    Args:
-        base: the knowledge base.
-        principals: as whom to search, and who may see what is added.
-    """
+    """A LangChain vector store over a knowledge base. Searches are hybrid, as all searches of the base are."""
 
     def __init__(self, base: KnowledgeBase, principals: tuple[str, ...] | None = None) -> None:
         self.base = base
@@ -52,20 +47,7 @@ class KnowledgeBaseVectorStore(VectorStore):
         ids: list[str] | None = None,
         **kwargs: Any,
     ) -> list[str]:
-        """Store texts as documents; one of the same id is replaced.
-
-        Args:
-            texts: each a document.
-            metadatas: JSON-ready facts for each.
-            ids: a name for each; made up where missing.
-            **kwargs: ignored, as LangChain's other stores do.
-
-        Returns:
-            The ids.
-
-        Raises:
-            UsageError: a text is empty, metadata are not JSON, or the lists differ in length.
-        """
+        """Store texts as documents; one of the same id is replaced."""
         texts = list(texts)
         names = [name or uuid.uuid4().hex for name in ids or [""] * len(texts)]
         facts = metadatas or [{} for _ in texts]
@@ -82,10 +64,6 @@ class KnowledgeBaseVectorStore(VectorStore):
 
         Args:
             ids: their names; None takes out all that were added through a store like this.
-            **kwargs: ignored.
-
-        Returns:
-            True.
         """
         if ids is None:
             ids = [
@@ -102,9 +80,6 @@ class KnowledgeBaseVectorStore(VectorStore):
 
         Args:
             ids: their names; unknown ones, and ones that these principals may not see, are left out.
-
-        Returns:
-            Whole documents.
         """
         found = []
         for name in ids:
@@ -115,25 +90,11 @@ class KnowledgeBaseVectorStore(VectorStore):
         return found
 
     def similarity_search(self, query: str, k: int = 4, **kwargs: Any) -> list[Document]:
-        """Find passages.
-
-        Args:
-            query: what to look for.
-            k: how many at most.
-            **kwargs: `where`, a `Filter`.
-
-        Returns:
-            Documents, the best first.
-        """
+        """Find passages."""
         return [document for document, _ in self.similarity_search_with_score(query, k, **kwargs)]
 
     def similarity_search_with_score(self, query: str, k: int = 4, **kwargs: Any) -> list[tuple[Document, float]]:
         """Find passages, with their scores.
-
-        Args:
-            query: what to look for.
-            k: how many at most.
-            **kwargs: `where`, a `Filter`.
 
         Returns:
             (document, score) with the best first; higher is better.
@@ -152,22 +113,7 @@ class KnowledgeBaseVectorStore(VectorStore):
         path: str = "",
         **kwargs: Any,
     ) -> KnowledgeBaseVectorStore:
-        """Make a knowledge base from texts.
-
-        Args:
-            texts: each a document.
-            embedding: the embedder.
-            metadatas: facts for each.
-            ids: a name for each.
-            path: the folder, which must be named.
-            **kwargs: ignored.
-
-        Returns:
-            A vector store over it.
-
-        Raises:
-            UsageError: no path.
-        """
+        """Make a knowledge base from texts."""
         if not path:
             raise UsageError(
                 tr(
@@ -221,19 +167,7 @@ def _item(name: str, text: str, facts: dict[str, Any]) -> Item:
 
 
 def llamaindex_retriever(base: KnowledgeBase, k: int, principals: tuple[str, ...] | None) -> Any:
-    """The knowledge base as a LlamaIndex retriever.
-
-    Args:
-        base: the knowledge base.
-        k: how many passages at most.
-        principals: as whom to search.
-
-    Returns:
-        A `llama_index.core.retrievers.BaseRetriever`.
-
-    Raises:
-        MissingExtraError: LlamaIndex is not installed.
-    """
+    """The knowledge base as a LlamaIndex retriever."""
     retrievers = need("llama_index.core.retrievers", extra="llamaindex")
     schema = need("llama_index.core.schema", extra="llamaindex")
 

@@ -22,9 +22,6 @@ def embedder_named(name: str | None) -> Embeddings:
 
     Args:
         name: as in `nacre.connectors.embeddings.load_embedder`; None is the embedded default.
-
-    Returns:
-        An embedder.
     """
     from nacre.connectors.embeddings import load_encoder
 
@@ -32,17 +29,7 @@ def embedder_named(name: str | None) -> Embeddings:
 
 
 def sources_of(sources: Sequence[str | Path | Source]) -> list[Source]:
-    """Sources as objects.
-
-    Args:
-        sources: paths and URLs, or already sources.
-
-    Returns:
-        The sources.
-
-    Raises:
-        UsageError: there is none.
-    """
+    """Sources as objects."""
     if not sources:
         raise UsageError(
             tr(

@@ -25,16 +25,7 @@ from nacre.text.language import language_of
 
 
 class Searcher:
-    """Searches one knowledge base.
-
-    Args:
-        catalog: the truth.
-        indexes: what is derived from it.
-        encoder: gives the embedder when it is first needed.
-
-    Raises:
-        KnowledgeBaseError: a setting of the folder is wrong.
-    """
+    """Searches one knowledge base."""
 
     def __init__(self, catalog: Catalog, indexes: Indexes, encoder: Callable[[], Encoder | None]) -> None:
         self.catalog = catalog
@@ -45,18 +36,7 @@ class Searcher:
     def search(
         self, query: str, k: int, principals: tuple[str, ...] | None, where: Filter, arms: Sequence[str]
     ) -> list[Hit]:
-        """Find passages.
-
-        Args:
-            query: what to look for, not empty.
-            k: how many at most.
-            principals: as whom.
-            where: limits besides principals.
-            arms: "words", "vectors" or both.
-
-        Returns:
-            Hits, the best first.
-        """
+        """Find passages."""
         self.indexes.refresh()
         visible = self.audiences(principals)
         limited = None if self._all_public() else sorted(visible)
@@ -79,9 +59,6 @@ class Searcher:
 
     def audiences(self, principals: tuple[str, ...] | None) -> set[int]:
         """The audiences that an asker belongs to.
-
-        Args:
-            principals: the asker's names.
 
         Returns:
             Their numbers; everyone belongs to the public one.

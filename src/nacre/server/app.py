@@ -48,15 +48,10 @@ def create_app(settings: Settings, leaf: BaseChatModel | None = None, *, only_mc
     """Make the server's ASGI application.
 
     Args:
-        settings: of the server.
         leaf: the innermost model of all stacks that name none; None loads it by its name.
-        only_mcp: serve MCP clients, and the pages of the sources that answers point to, without the rest of the API.
 
     Returns:
         The application; its state is closed when it shuts down.
-
-    Raises:
-        NacreError: the knowledge base, a stack or the model is wrong.
     """
     state = State(settings, leaf)
 

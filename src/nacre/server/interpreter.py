@@ -48,16 +48,7 @@ _PUBLIC = re.compile("/health")
 
 
 class InterpreterServer:
-    """Serves one interpreter.
-
-    Args:
-        address: host and port; port 0 takes a free one.
-        interpreter: runs the programs.
-        key: what callers must show, "" for none.
-
-    Raises:
-        UsageError: a place that others can reach, and no key.
-    """
+    """Serves one interpreter."""
 
     def __init__(self, address: tuple[str, int], interpreter: CodeInterpreter, key: str = "") -> None:
         if not key and not is_loopback(address[0]):

@@ -37,13 +37,7 @@ _READ_ONLY = ToolAnnotations(read_only_hint=True)
 
 @dataclass
 class _Message:
-    """One message of a client.
-
-    Args:
-        asker: who sent it.
-        cursor: after which document the list goes on.
-        following: the cursor of the rest, once the list was made.
-    """
+    """One message of a client."""
 
     asker: Asker
     cursor: str = ""
@@ -54,12 +48,7 @@ _message: ContextVar[_Message] = ContextVar("nacre_mcp_message")
 
 
 class NacreMCP(MCPServer[Any]):
-    """An MCP server over a running server's state.
-
-    Args:
-        state: the server's.
-        asker: who asks where the transport does not tell.
-    """
+    """An MCP server over a running server's state."""
 
     def __init__(self, state: State, asker: Asker) -> None:
         super().__init__(
@@ -189,12 +178,7 @@ async def _answer(state: State, asker: Asker, text: str) -> dict[str, Any]:
 
 
 def serve_stdio(settings: Settings, leaf: BaseChatModel | None = None) -> None:
-    """Serve the process that started this one, until it closes the pipe.
-
-    Args:
-        settings: of the server.
-        leaf: the innermost model, where it is not to be loaded by name.
-    """
+    """Serve the process that started this one, until it closes the pipe."""
     state = State(settings, leaf)
     try:
         NacreMCP(state, state.local).run("stdio")

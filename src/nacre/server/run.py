@@ -19,16 +19,7 @@ from nacre.text.language import tr
 
 
 def serve(settings: Settings, *, only_mcp: bool = False) -> None:
-    """Serve until interrupted.
-
-    Args:
-        settings: of the server.
-        only_mcp: see `create_app`.
-
-    Raises:
-        UsageError: others can reach the address, and there are no keys.
-        NacreError: the knowledge base, a stack or the model is wrong.
-    """
+    """Serve until interrupted."""
     server = settings.server
     refuse_open_door(settings)
     _log_to_stderr()
@@ -81,14 +72,7 @@ def _of_door(state: State) -> str:
 
 
 def refuse_open_door(settings: Settings) -> None:
-    """Without keys the server listens on this machine only.
-
-    Args:
-        settings: of the server.
-
-    Raises:
-        UsageError: others can reach the address, and there are no keys.
-    """
+    """Without keys the server listens on this machine only."""
     keys = Keys(settings.data)
     closed = keys.any() or settings.server.oidc is not None or is_loopback(settings.server.host)
     keys.close()

@@ -29,12 +29,7 @@ class Served:
     """Stacks by name.
 
     Args:
-        settings: names the stacks and the model.
-        bases: what they search.
         leaf: the model inside all stacks that name none; None loads the one of the settings.
-
-    Raises:
-        NacreError: a stack or a model is wrong; the server then does not start.
     """
 
     def __init__(self, settings: Settings, bases: Bases, leaf: BaseChatModel | None = None) -> None:
@@ -56,11 +51,6 @@ class Served:
     def model(self, name: str, asker: Asker, store: str = MAIN) -> BaseChatModel:
         """A stack that searches as its asker.
 
-        Args:
-            name: one of `stacks`.
-            asker: who asks.
-            store: the vector store to search.
-
         Returns:
             The decorated model; it may be in use by other requests of the same asker.
         """
@@ -74,11 +64,7 @@ class Served:
             return self._built[key]
 
     def models(self) -> list[BaseChatModel]:
-        """Every stack, as a stranger would get it.
-
-        Returns:
-            One model for each.
-        """
+        """Every stack, as a stranger would get it."""
         return [self.model(name, Asker("", "")) for name in self.stacks]
 
     def _build(self, stack: Stack, principals: tuple[str, ...], store: str) -> BaseChatModel:

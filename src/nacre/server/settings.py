@@ -149,15 +149,7 @@ def read_settings(path: Path | None = None, *, found: bool = False, **given: Any
 
     Args:
         path: a `nacre.yaml`; paths in it are relative to its folder. None for none.
-        found: whether nobody named the file: it lay in the current folder, whose owner may be a stranger. Then it may
-            start no program and send nothing anywhere.
         **given: what the command line said: `kb`, `model`, and names of `ServerSettings`; None counts as not said.
-
-    Returns:
-        The settings.
-
-    Raises:
-        StackError: the file cannot be read, or something in it is wrong; the message names the line.
     """
     data, lines = _load(path) if path else ({}, {})
     if path and found:
@@ -221,11 +213,7 @@ def _load(path: Path) -> tuple[dict[str, Any], Lines]:
 
 
 def _number(node: yaml.Node, place: tuple[str | int, ...], lines: Lines) -> None:
-    """Remember for every place in the file its line, from 1; of a mapping's entry that of its name.
-
-    Raises:
-        StackError: aliases make it endless, or nearly so.
-    """
+    """Remember for every place in the file its line, from 1; of a mapping's entry that of its name."""
     if len(place) > _DEPTH or len(lines) > _PLACES:
         raise StackError(
             tr(

@@ -26,15 +26,7 @@ if TYPE_CHECKING:
 
 
 class State:
-    """Opens everything that a server needs.
-
-    Args:
-        settings: of the server.
-        leaf: the innermost model, where it is not to be loaded by name.
-
-    Raises:
-        NacreError: the knowledge base, a stack or the model is wrong.
-    """
+    """Opens everything that a server needs."""
 
     def __init__(self, settings: Settings, leaf: BaseChatModel | None = None) -> None:
         self.settings = settings
@@ -66,9 +58,6 @@ class State:
 
     def meter(self, asker: Asker) -> Meter | None:
         """What counts the money of a request.
-
-        Args:
-            asker: who asks.
 
         Returns:
             A callback for the stack; None where nothing has a price and the asker no limit.

@@ -25,8 +25,6 @@ def calibrate(catalog: Catalog, index: VectorIndex, encoder: Encoder) -> None:
     """Measure and remember, when the base is new or has grown by half since the last time.
 
     Args:
-        catalog: gives the sample and keeps the result.
-        index: gives the cosines.
         encoder: the embedder; one that tells its coverage is not measured.
     """
     kept = json.loads(catalog.meta(_KEY) or "{}")
@@ -46,11 +44,6 @@ def calibrate(catalog: Catalog, index: VectorIndex, encoder: Encoder) -> None:
 
 def coverage(catalog: Catalog, encoder: Encoder, query: str) -> float:
     """How far the embedder understands a query.
-
-    Args:
-        catalog: holds what was measured.
-        encoder: the embedder.
-        query: any text.
 
     Returns:
         0 to 1; 1 where nothing is known.

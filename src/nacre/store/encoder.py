@@ -56,22 +56,12 @@ class Encoder:
         return int(self.identity.get("max_tokens") or _UNKNOWN_LIMIT)
 
     def count_tokens(self, text: str) -> int:
-        """Tokens of a text, without the marks that encoders add.
-
-        Args:
-            text: any text.
-
-        Returns:
-            How many, an estimate on the high side where the embedder does not tell.
-        """
+        """Tokens of a text, without the marks that encoders add."""
         told = getattr(self.embeddings, "token_offsets", None)
         return len(told(text)) if told else tokens.estimate(text)
 
     def token_offsets(self, text: str) -> Sequence[tuple[int, int]]:
         """Where the tokens of a text stand.
-
-        Args:
-            text: any text.
 
         Returns:
             (start, end) in characters for each token.
@@ -82,9 +72,6 @@ class Encoder:
     def coverage(self, text: str) -> float | None:
         """How far the embedder understands the language of a text.
 
-        Args:
-            text: any text.
-
         Returns:
             0 to 1, or None where the embedder does not tell.
         """
@@ -92,43 +79,22 @@ class Encoder:
         return min(1.0, max(0.0, float(told(text)))) if told else None
 
     def fitting(self, text: str) -> str:
-        """What may be read of a text: tokenising what lies far beyond the embedder's window takes time for nothing.
-
-        Args:
-            text: any text.
-
-        Returns:
-            Its beginning, long enough for `max_tokens`.
-        """
+        """What may be read of a text: tokenising what lies far beyond the embedder's window takes time for nothing."""
         return text[: _LONGEST_TOKEN * self.max_tokens]
 
     def documents(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embed texts to be found.
 
-        Args:
-            texts: with their contexts.
-
         Returns:
             Array of shape (len(texts), dim), rows of length 1; a zero row for a text that has no direction.
-
-        Raises:
-            ModelError: the embedder gave back something else than vectors of numbers.
-            EmbedderMismatchError: the vectors have another dimension than the embedder said.
         """
         return self._checked(self.embeddings.embed_documents([self.fitting(text) for text in texts]), len(texts))
 
     def query(self, text: str) -> NDArray[np.float32]:
         """Embed a question.
 
-        Args:
-            text: the question.
-
         Returns:
             Array of shape (dim,), of length 1.
-
-        Raises:
-            ModelError: the embedder gave back something else than a vector of numbers.
-            EmbedderMismatchError: the vector has another dimension than the embedder said.
         """
         matrix = self._checked([self.embeddings.embed_query(self.fitting(text))], 1)
         return np.asarray(matrix[0], np.float32)
@@ -169,21 +135,11 @@ class PlainTokeniser:
     max_tokens = _UNKNOWN_LIMIT
 
     def count_tokens(self, text: str) -> int:
-        """Tokens of a text.
-
-        Args:
-            text: any text.
-
-        Returns:
-            An estimate on the high side.
-        """
+        """Tokens of a text."""
         return tokens.estimate(text)
 
     def token_offsets(self, text: str) -> Sequence[tuple[int, int]]:
         """Where the tokens stand.
-
-        Args:
-            text: any text.
 
         Returns:
             (start, end) in characters for each.

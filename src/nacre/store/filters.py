@@ -10,12 +10,6 @@ from datetime import datetime
 class Filter:
     """Limits a search to some documents. All conditions given must hold.
 
-    Args:
-        uri_prefix: beginning of the uri, "file:///handbook/".
-        mime: type of the document, "application/pdf".
-        modified_after: not older than this.
-        modified_before: older than this. Documents of unknown age match neither bound.
-
     Example:
         >>> Filter(uri_prefix="file:///handbook/", mime="text/markdown").is_empty
         False
@@ -32,11 +26,7 @@ class Filter:
         return self == Filter()
 
     def sql(self) -> tuple[str, list[object]]:
-        """The filter as a condition on the table of documents.
-
-        Returns:
-            SQL with placeholders, and their values.
-        """
+        """The filter as a condition on the table of documents."""
         conditions: list[str] = []
         values: list[object] = []
         if self.uri_prefix:

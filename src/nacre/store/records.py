@@ -21,20 +21,9 @@ class Document:
     """A document as the catalog knows it.
 
     Args:
-        uri: its address, unique.
-        hash: digest of its content as the source gave it.
-        title: its title, or "".
-        mime: its type.
-        text: its extracted text.
-        scope: the source that listed it last.
-        stamp: the source's cheap mark of its state, or "".
         modified: seconds since 1970, or None.
-        metadata: further facts from the source.
         audience: number of the set of principals that may see it; 0 is everyone.
         cut: the size that was set when it was cut into chunks, in tokens; 0 for the default.
-        blocks: its parts, packed: with them it can be cut anew without its source.
-        id: its number; 0 before it is stored.
-        version: 1, and one more after each change of content.
     """
 
     uri: str
@@ -59,14 +48,8 @@ class StoredChunk:
 
     Args:
         start: first character in the document's text.
-        end: one past the last.
-        heading: titles around it.
         page: 1-based, or None.
-        context: title and heading path, indexed with the text.
-        text: the passage.
-        hash: digest of what is embedded.
         vector: little-endian float32 values, or None in a folder of words only.
-        id: its number; 0 before it is stored.
     """
 
     start: int
@@ -97,14 +80,7 @@ class State:
 
 
 def written(metadata: Mapping[str, str]) -> str:
-    """Metadata as the catalog keeps them.
-
-    Args:
-        metadata: facts by name.
-
-    Returns:
-        JSON, the same for equal facts.
-    """
+    """Metadata as the catalog keeps them."""
     return to_json(dict(metadata), sort_keys=True)
 
 
@@ -121,9 +97,6 @@ class StoredBlock(NamedTuple):
 def packed(blocks: Sequence[BlockLike]) -> bytes:
     """Parts of a document as the catalog keeps them.
 
-    Args:
-        blocks: from a parser.
-
     Returns:
         Bytes for `unpacked`.
     """
@@ -132,12 +105,5 @@ def packed(blocks: Sequence[BlockLike]) -> bytes:
 
 
 def unpacked(kept: bytes) -> list[StoredBlock]:
-    """Parts of a document as cutting needs them.
-
-    Args:
-        kept: from `packed`.
-
-    Returns:
-        The blocks.
-    """
+    """Parts of a document as cutting needs them."""
     return [StoredBlock(*row) for row in json.loads(zlib.decompress(kept))]

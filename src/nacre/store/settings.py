@@ -25,15 +25,7 @@ _MOST_PASSAGES, _MOST_NEIGHBOURS = 1000, 10
 
 
 def wrong(name: str, value: object) -> str | None:
-    """What is wrong with a setting.
-
-    Args:
-        name: of the setting.
-        value: as it was written.
-
-    Returns:
-        One sentence for people, or None when it is good.
-    """
+    """What is wrong with a setting."""
     whole = {"k": (1, _MOST_PASSAGES), "expand": (0, _MOST_NEIGHBOURS), "chunk_size": (LEAST_CHUNK, MOST_CHUNK)}
     if name in whole:
         least, most = whole[name]
@@ -57,14 +49,8 @@ def wrong(name: str, value: object) -> str | None:
 def load_settings(folder: Path) -> dict[str, Any]:
     """The settings of a knowledge base.
 
-    Args:
-        folder: the knowledge base.
-
     Returns:
         What is set, by name; what is "auto" is left out. Empty when there is no such file.
-
-    Raises:
-        KnowledgeBaseError: the file cannot be read, or a setting in it is wrong.
     """
     path = folder / NAME
     try:
@@ -82,15 +68,7 @@ def load_settings(folder: Path) -> dict[str, Any]:
 
 
 def save_settings(folder: Path, settings: Mapping[str, Any]) -> None:
-    """Write the settings of a knowledge base; those that are there already and not named stay.
-
-    Args:
-        folder: the knowledge base.
-        settings: values by name; "auto" takes one out.
-
-    Raises:
-        KnowledgeBaseError: a setting is wrong, or the file cannot be written.
-    """
+    """Write the settings of a knowledge base; those that are there already and not named stay."""
     path = folder / NAME
     for name, value in settings.items():
         if reason := wrong(name, value):
@@ -109,14 +87,7 @@ def save_settings(folder: Path, settings: Mapping[str, Any]) -> None:
 
 
 class SettingsFile:
-    """The settings as they stand in the file now. A look costs microseconds while the file is the same.
-
-    Args:
-        folder: the knowledge base.
-
-    Raises:
-        KnowledgeBaseError: the file cannot be read, or a setting in it is wrong.
-    """
+    """The settings as they stand in the file now. A look costs microseconds while the file is the same."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -125,14 +96,7 @@ class SettingsFile:
         self.now()
 
     def now(self) -> Mapping[str, Any]:
-        """The settings.
-
-        Returns:
-            As from `load_settings`.
-
-        Raises:
-            KnowledgeBaseError: as from `load_settings`.
-        """
+        """The settings."""
         seen: tuple[int, ...] | None = None
         try:
             facts = (self.folder / NAME).stat()
@@ -149,14 +113,7 @@ def chunk_limit(folder: Path, most: int) -> int | None:
     """How many tokens a chunk may have.
 
     Args:
-        folder: the knowledge base.
         most: tokens that its embedder reads of a text.
-
-    Returns:
-        The size that is set, or None for the rule that comes along.
-
-    Raises:
-        KnowledgeBaseError: the embedder does not read that much, so the end of every chunk could not be found.
     """
     size: int | None = load_settings(folder).get("chunk_size")
     if size is not None and size > most:

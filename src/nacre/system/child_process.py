@@ -54,15 +54,7 @@ def start(
     pass_fds: Sequence[int] = (),
     new_session: bool = False,
 ) -> subprocess.Popen[bytes]:
-    """Start a process in `/` with this environment and nothing of ours.
-
-    Args:
-        command: an absolute program and its arguments.
-        environment: all of it.
-        stdin, stdout, stderr: as for `subprocess`.
-        pass_fds: descriptors that it inherits beside those three.
-        new_session: whether signals of the terminal leave it alone.
-    """
+    """Start a process in `/` with this environment and nothing of ours."""
     return subprocess.Popen(
         command, env=environment, cwd=FOLDER, stdin=stdin, stdout=stdout, stderr=stderr, pass_fds=pass_fds,
         start_new_session=new_session,
@@ -70,22 +62,13 @@ def start(
 
 
 def module(name: str, *arguments: str) -> list[str]:
-    """The command that runs `main()` of one of our modules with the packages of this process.
-
-    Args:
-        name: "nacre.server.ingestion.worker".
-        *arguments: its `sys.argv[1:]`.
-    """
+    """The command that runs `main()` of one of our modules with the packages of this process."""
     flags = ("-P", "-s", "-B", "-X", "utf8")
     return [sys.executable, *flags, "-c", _START, json.dumps(_module_folders()), name, *arguments]
 
 
 def environment(more: Iterable[str] = ()) -> dict[str, str]:
-    """What a child may know of our environment: search paths without this folder, the language, the time zone.
-
-    Args:
-        more: names of further variables.
-    """
+    """What a child may know of our environment: search paths without this folder, the language, the time zone."""
     found = {name: os.environ[name] for name in (*_COMMON, *more) if name in os.environ}
     # An empty list would mean the current folder.
     found |= {name: kept for name in _LISTS if (kept := search_path(os.environ.get(name, "")))}
@@ -93,11 +76,7 @@ def environment(more: Iterable[str] = ()) -> dict[str, str]:
 
 
 def search_path(folders: str) -> str:
-    """A search path without its relative, empty and missing folders, and without the current one.
-
-    Args:
-        folders: as in `PATH`.
-    """
+    """A search path without its relative, empty and missing folders, and without the current one."""
     return os.pathsep.join(folder for folder in folders.split(os.pathsep) if _is_elsewhere(folder))
 
 
@@ -106,12 +85,6 @@ def program(command: Sequence[str]) -> list[str]:
 
     The program is looked for in `PATH`, never in the current folder, unless it is written with a slash. Arguments that
     begin with `./` or `../`, and Python scripts, become absolute; nothing else is touched, whatever files lie here.
-
-    Args:
-        command: the program and its arguments.
-
-    Raises:
-        UsageError: there is no such program.
     """
     name, *arguments = command
     where = os.path.abspath(name) if os.sep in name else name  # noqa: PTH100 - a link keeps its name

@@ -78,9 +78,6 @@ def as_open_as_its_folder(folder: Path) -> None:
 def wide(folder: Path) -> Iterator[tuple[Path, str]]:
     """Folders and files that others of this machine may enter, read or write.
 
-    Args:
-        folder: looked through without following links.
-
     Returns:
         Paths with their modes ("0755"); nothing on Windows, whose modes say nothing.
     """

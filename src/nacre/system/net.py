@@ -11,9 +11,6 @@ from email.utils import parsedate_to_datetime
 def seconds_to_wait(header: str | None) -> float | None:
     """What a Retry-After header says (RFC 9110, section 10.2.3): a number of seconds, or a date.
 
-    Args:
-        header: its value, written by a stranger.
-
     Returns:
         Seconds, finite and not negative; None when it says nothing that can be read.
     """

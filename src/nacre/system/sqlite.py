@@ -20,10 +20,6 @@ class Database:
 
     Args:
         path: the file, created when missing; ":memory:" for none.
-        schema: `create … if not exists` statements.
-
-    Raises:
-        UsageError: the file has no name, cannot be opened, or is no SQLite database.
     """
 
     def __init__(self, path: str | Path, schema: str) -> None:
@@ -55,24 +51,12 @@ class Database:
         return self.path if self.path != ":memory:" else f":memory:{id(self)}"
 
     def rows(self, sql: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[tuple[Any, ...]]:
-        """Run one statement.
-
-        Args:
-            sql: the statement, with `?` or `:name` for values.
-            values: the values.
-
-        Returns:
-            All rows.
-        """
+        """Run one statement."""
         with self._lock:
             return self._connection.execute(sql, values).fetchall()
 
     def write(self, statements: Iterable[tuple[str, Sequence[Any]]]) -> None:
-        """Run statements in one transaction: all of them are kept, or none.
-
-        Args:
-            statements: (sql, values) pairs.
-        """
+        """Run statements in one transaction: all of them are kept, or none."""
         with self._lock:
             self._connection.execute("begin immediate")
             try:

@@ -19,16 +19,6 @@ def export(service: str = "nacre") -> TracerProvider:
 
     `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_TRACES_SAMPLER`, `OTEL_BSP_*`
     and `OTEL_SDK_DISABLED` mean what OpenTelemetry says; `OTEL_TRACES_EXPORTER` is `otlp`, `console` or `none`.
-
-    Args:
-        service: the service's name where the environment gives none.
-
-    Returns:
-        The provider, now that of the whole program. One that the program had already is returned as it is.
-
-    Raises:
-        MissingExtraError: OpenTelemetry's SDK is not installed.
-        UsageError: the environment asks for another exporter or protocol.
     """
     trace = need("opentelemetry.trace", extra="otel")
     sdk = need("opentelemetry.sdk.trace", extra="otel")

@@ -56,9 +56,6 @@ class GenAISpans(BaseCallbackHandler):
             where `OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT` says so. Otherwise spans hold none of them, nor
             the messages of errors.
         provider: makes the spans; None takes the program's own.
-
-    Raises:
-        MissingExtraError: OpenTelemetry is not installed.
     """
 
     run_inline = True  # in the order of the calls, and not in a thread for each

@@ -35,9 +35,6 @@ def searched(text: str) -> str:
 
     Who pastes a long text asks before it or behind it. A model is still given the whole.
 
-    Args:
-        text: as it was asked.
-
     Returns:
         At most `LONGEST_SEARCHED` characters, cut at white space where there is some near the cut.
 
@@ -59,9 +56,6 @@ def searched(text: str) -> str:
 
 def masked(text: str) -> str:
     """A text without what looks like a key.
-
-    Args:
-        text: any text.
 
     Returns:
         The text; keys of common providers and signed tokens are replaced by `[secret]`.

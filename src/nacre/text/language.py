@@ -29,9 +29,6 @@ def language_of(text: str) -> Language:
 
     Args:
         text: any text; empty text counts as English, and of a long one the beginning and the end tell.
-
-    Returns:
-        "zh" or "en".
     """
     text = searched(text)
     han = len(_HAN.findall(text))
@@ -41,11 +38,7 @@ def language_of(text: str) -> Language:
 
 
 def user_language() -> Language:
-    """The language for messages: that of whom this task answers, else `NACRE_LANG` if set, else the locale's, else English.
-
-    Returns:
-        "zh" or "en".
-    """
+    """The language for messages: that of whom this task answers, else `NACRE_LANG` if set, else the locale's, else English."""
     if (wanted := asked_for.get()) is not None:
         return wanted
     for value in (
@@ -79,9 +72,6 @@ _REASONS = {
 def os_reason(error: OSError) -> str:
     """Why the operating system refused, in the user's language.
 
-    Args:
-        error: as it was raised.
-
     Returns:
         A few words; the system's own for what is rare.
     """
@@ -90,13 +80,5 @@ def os_reason(error: OSError) -> str:
 
 
 def tr(en: str, zh: str) -> str:
-    """The one of two twin messages that the user reads.
-
-    Args:
-        en: the English text.
-        zh: the Chinese text.
-
-    Returns:
-        `zh` when `user_language()` is Chinese, else `en`.
-    """
+    """The one of two twin messages that the user reads."""
     return zh if user_language() == "zh" else en

@@ -18,9 +18,6 @@ _TICKS = re.compile(r"`+")
 def numbers(marker: re.Match[str]) -> list[int]:
     """The source numbers in one marker.
 
-    Args:
-        marker: a match of `MARKER`.
-
     Returns:
         Numbers from 1 to 99, in the order written.
     """
@@ -28,11 +25,7 @@ def numbers(marker: re.Match[str]) -> list[int]:
 
 
 class DeadMarkers:
-    """Takes markers that point to no source out of a text that arrives in pieces. Code between backticks is left alone.
-
-    Args:
-        valid: the numbers of the sources that there are.
-    """
+    """Takes markers that point to no source out of a text that arrives in pieces. Code between backticks is left alone."""
 
     def __init__(self, valid: Sequence[int]) -> None:
         self.valid = frozenset(valid)
@@ -40,22 +33,11 @@ class DeadMarkers:
         self._fence = ""
 
     def push(self, text: str) -> str:
-        """Take a piece in and give out the text that is decided.
-
-        Args:
-            text: the next piece.
-
-        Returns:
-            Text to show now, perhaps "".
-        """
+        """Take a piece in and give out the text that is decided."""
         return self._advance(self._held + text, final=False)
 
     def close(self) -> str:
-        """The text has ended.
-
-        Returns:
-            What was held back.
-        """
+        """The text has ended."""
         return self._advance(self._held, final=True)
 
     def _advance(self, text: str, *, final: bool) -> str:
@@ -101,24 +83,13 @@ class DeadMarkers:
 
 
 class LiveMarkers:
-    """`DeadMarkers` for the chunks of a live call (a `ChunkFilter`).
-
-    Args:
-        valid: the numbers of the sources that there are.
-    """
+    """`DeadMarkers` for the chunks of a live call (a `ChunkFilter`)."""
 
     def __init__(self, valid: Sequence[int]) -> None:
         self._text = DeadMarkers(valid)
 
     def push(self, chunk: AIMessageChunk) -> Sequence[AIMessageChunk]:
-        """Filter the text of a chunk; parts that are not text pass unchanged.
-
-        Args:
-            chunk: the next chunk of the inner model.
-
-        Returns:
-            The chunk with the text that is decided.
-        """
+        """Filter the text of a chunk; parts that are not text pass unchanged."""
         if isinstance(chunk.content, str):
             return [_as_nacre(chunk, self._text.push(chunk.content))]
         content = [
@@ -130,11 +101,7 @@ class LiveMarkers:
         return [_as_nacre(chunk, content)]
 
     def close(self) -> Sequence[AIMessageChunk]:
-        """The stream has ended.
-
-        Returns:
-            What was held back, as a chunk of its own.
-        """
+        """The stream has ended."""
         rest = self._text.close()
         return [AIMessageChunk(content=rest)] if rest else []
 
@@ -147,9 +114,6 @@ def _as_nacre(chunk: AIMessageChunk, content: object) -> AIMessageChunk:
 
 def as_nacre_provider(metadata: dict[str, object]) -> dict[str, object]:
     """Metadata under which LangChain asks our translator for the content blocks, and we ask the real provider's.
-
-    Args:
-        metadata: the `response_metadata` of a reply.
 
     Returns:
         A copy with `model_provider` "nacre"; the one that stood there is kept under `nacre`.

@@ -14,14 +14,7 @@ from nacre.text.framing import MARK, mark
 
 
 def text_of(message: BaseMessage | str | list[Any]) -> str:
-    """The text of a message or of a message's content; images and other parts are left out.
-
-    Args:
-        message: a message, or the `content` of one.
-
-    Returns:
-        The text, "" when there is none.
-    """
+    """The text of a message or of a message's content; images and other parts are left out."""
     content = message.content if isinstance(message, BaseMessage) else message
     if isinstance(content, str):
         return content
@@ -33,14 +26,7 @@ def text_of(message: BaseMessage | str | list[Any]) -> str:
 
 
 def last_user_text(messages: Sequence[BaseMessage]) -> str:
-    """The text of the last message that the user wrote.
-
-    Args:
-        messages: a conversation, oldest first.
-
-    Returns:
-        The text, "" when the user wrote nothing.
-    """
+    """The text of the last message that the user wrote."""
     return next((text_of(m) for m in reversed(messages) if isinstance(m, HumanMessage)), "")
 
 
@@ -50,10 +36,6 @@ def replace_last_user(messages: Sequence[BaseMessage], new: Sequence[BaseMessage
     A system message among `new` goes to the front (joined to one that is already there), since many
     models accept it nowhere else. Images and other parts of the replaced message stay with the last
     of `new`.
-
-    Args:
-        messages: a conversation, oldest first.
-        new: what stands in the place of the last user message.
 
     Returns:
         A new list; the messages given are not changed.
@@ -69,15 +51,7 @@ def replace_last_user(messages: Sequence[BaseMessage], new: Sequence[BaseMessage
 
 
 def with_system(messages: Sequence[BaseMessage], system: Sequence[BaseMessage]) -> list[BaseMessage]:
-    """The conversation with more system text, kept in one message at the front.
-
-    Args:
-        messages: a conversation, oldest first.
-        system: system messages to add; may be empty.
-
-    Returns:
-        A new list.
-    """
+    """The conversation with more system text, kept in one message at the front."""
     if not system:
         return list(messages)
     texts = [text_of(m) for m in (*messages[:1], *system) if m.type == "system"]
@@ -94,8 +68,6 @@ class Source:
 
     Args:
         n: its number, from 1; an answer cites it as `[n]`.
-        text: its text, verbatim.
-        title: the document's title and heading path, for the reader.
         uri: where the document is; not shown to the model.
     """
 
@@ -110,9 +82,6 @@ def render_sources(sources: Sequence[Source]) -> str:
 
     Every line of the frame carries a key made from all the texts inside and a secret of this process. A document
     cannot know the key of a block that it is part of, so it can neither close the block early nor open one of its own.
-
-    Args:
-        sources: in the order in which the model should see them.
 
     Returns:
         The block; `parse_sources` reads it back exactly.
@@ -131,9 +100,6 @@ _LABEL = re.compile(r"^\s*(?:question|问题|提问)\s*[:：]\s*", re.IGNORECASE
 
 def parse_sources(text: str) -> tuple[list[Source], str]:
     """Read back what `render_sources` marked.
-
-    Args:
-        text: the text of a user message.
 
     Returns:
         The sources (empty when there is no block), and the rest of the text, which is the question,
@@ -170,15 +136,7 @@ def _read_sources(block: str, key: str) -> Iterator[Source]:
 
 
 def with_text(message: AIMessage, text: str) -> AIMessage:
-    """A copy of an answer with another text; images, reasoning and other parts of its content stay.
-
-    Args:
-        message: an answer, or a chunk of one.
-        text: its new text.
-
-    Returns:
-        The copy.
-    """
+    """A copy of an answer with another text; images, reasoning and other parts of its content stay."""
     if isinstance(message.content, str):
         return message.model_copy(update={"content": text})
     parts = [p for p in message.content if not isinstance(p, str) and p.get("type") != "text"]
@@ -193,28 +151,13 @@ def with_text(message: AIMessage, text: str) -> AIMessage:
 
 
 def with_nacre(message: AIMessage, **data: Any) -> AIMessage:
-    """A copy of an answer with more in `response_metadata["nacre"]`.
-
-    Args:
-        message: an answer.
-        **data: what to add: `citations`, `abstained`, `program`, … A key that is there is replaced.
-
-    Returns:
-        The copy.
-    """
+    """A copy of an answer with more in `response_metadata["nacre"]`."""
     metadata = {**message.response_metadata, "nacre": {**nacre_of(message), **data}}
     return message.model_copy(update={"response_metadata": metadata})
 
 
 def nacre_of(message: BaseMessage) -> dict[str, Any]:
-    """What Nacre added to an answer.
-
-    Args:
-        message: any message.
-
-    Returns:
-        `response_metadata["nacre"]`, {} when there is none.
-    """
+    """What Nacre added to an answer."""
     return dict(getattr(message, "response_metadata", {}).get("nacre") or {})
 
 
@@ -226,9 +169,6 @@ def as_chunk(message: AIMessage) -> AIMessageChunk:
 
     Args:
         message: an answer; a chunk is returned as it is.
-
-    Returns:
-        The chunk, with tool calls as tool call chunks.
     """
     if isinstance(message, AIMessageChunk):
         return message
@@ -245,14 +185,7 @@ def as_chunk(message: AIMessage) -> AIMessageChunk:
 
 
 def merge_chunks(chunks: Sequence[AIMessageChunk]) -> AIMessage:
-    """The answer that a stream of chunks spells out.
-
-    Args:
-        chunks: at least one, in order.
-
-    Returns:
-        A whole message.
-    """
+    """The answer that a stream of chunks spells out."""
     merged = chunks[0] + list(chunks[1:]) if len(chunks) > 1 else chunks[0]
     message = message_chunk_to_message(merged)
     assert isinstance(message, AIMessage)

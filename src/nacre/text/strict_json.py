@@ -17,10 +17,6 @@ def to_json(data: Any, *, default: Callable[[Any], Any] | None = None, **options
     Args:
         data: dicts, lists, texts, numbers, bools and None; anything else goes through `default`.
         default: as for `json.dumps`; what it returns may hold anything that `data` may.
-        **options: of `json.dumps`.
-
-    Raises:
-        TypeError, ValueError: as `json.dumps` does.
     """
     try:
         return json.dumps(data, allow_nan=False, default=default, **options)
@@ -33,11 +29,7 @@ def to_json(data: Any, *, default: Callable[[Any], Any] | None = None, **options
 
 
 def finite(data: Any) -> Any:
-    """The same data with text for each number that JSON lacks.
-
-    Args:
-        data: as for `to_json`; a tree.
-    """
+    """The same data with text for each number that JSON lacks."""
     if isinstance(data, str) or data is None:
         return data
     if isinstance(data, int):
@@ -50,11 +42,7 @@ def finite(data: Any) -> Any:
 
 
 def digits_of(number: int) -> str:
-    """All digits of an integer, whatever Python's limit on them is.
-
-    Args:
-        number: of any size.
-    """
+    """All digits of an integer, whatever Python's limit on them is."""
     return format(Decimal(number), "f") if number.bit_length() > _LARGEST_BITS else int.__repr__(number)
 
 

@@ -33,9 +33,6 @@ _LETTERS_DIGITS = re.compile(r"[^\W\d_]+|\d+")
 def words(text: str) -> list[str]:
     """The index terms of a text, in order.
 
-    Args:
-        text: any text, in any mixture of languages.
-
     Returns:
         Terms, each non-empty and case folded; a whole identifier is followed by its parts.
 
@@ -50,9 +47,6 @@ def words(text: str) -> list[str]:
 
 def located_words(text: str) -> list[tuple[str, int]]:
     """The index terms of a text, each with the place where it begins.
-
-    Args:
-        text: text in the normal form NFKC (elsewhere full-width identifiers are cut differently than by `words`).
 
     Returns:
         (term, offset in characters), in the order of `words`; the parts of an identifier share its offset.
@@ -136,9 +130,6 @@ def stem(word: str) -> str:
     """The word without its English inflection: plural, third person, past, -ing, adverbial -ly.
 
     The first steps of Porter's algorithm (1980); derivations (-ation, -ness) are left, they change the meaning.
-
-    Args:
-        word: one case-folded word.
 
     Returns:
         The stem, at least three letters long; words of other alphabets and words with digits come back as they are.

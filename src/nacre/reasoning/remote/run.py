@@ -50,14 +50,6 @@ class RemoteLimits:
 class RemoteRun:
     """What is sent for one run, and what came back of it so far. Everything that comes back is a stranger's data.
 
-    Args:
-        code: Python source.
-        inputs: plain data for the program.
-        limits: of the run.
-
-    Raises:
-        UsageError: the inputs are not plain data.
-
     Example:
         >>> run = RemoteRun("6 * 7", {}, RemoteLimits())
         >>> run.show(run.mark + "ok\\n[]\\n42")
@@ -124,7 +116,6 @@ class RemoteRun:
 
         Args:
             stream: "stdout" or "stderr"; anything else is ignored.
-            text: a piece of it.
         """
         if stream not in self._texts:
             return
@@ -134,11 +125,7 @@ class RemoteRun:
         self._lengths[stream] += len(text)
 
     def show(self, text: str) -> None:
-        """Take in what was displayed; the last display that begins with the mark is the answer.
-
-        Args:
-            text: its plain text.
-        """
+        """Take in what was displayed; the last display that begins with the mark is the answer."""
         if text.startswith(self.mark) and len(text) <= self.limits.value + _SLACK + 4000:
             self._answer = text[len(self.mark) :]
 
@@ -148,10 +135,6 @@ class RemoteRun:
         Args:
             ended: "done", or what ended it from outside: "time", "output", "died" (the kernel).
             timeout_s: seconds that it had.
-            seconds: those that it took.
-
-        Returns:
-            The run.
         """
         if ended == "done" and self.full:
             ended = "output"

@@ -17,7 +17,6 @@ def execution_in(answer: str, budget: Budget | None = None) -> Execution | None:
     """How the run ended, without output and seconds; None for anything that the runner does not write.
 
     Args:
-        answer: the three parts that `inside.program.run` writes, or a stranger's forgery.
         budget: what reading it may cost; None is a new one.
     """
     head, _, rest = answer.partition("\n")
@@ -37,11 +36,7 @@ def execution_in(answer: str, budget: Budget | None = None) -> Execution | None:
 
 
 def unreadable(error: ValueError) -> Execution:
-    """A run whose value is none, or too much.
-
-    Args:
-        error: from `decode`.
-    """
+    """A run whose value is none, or too much."""
     text = tr(
         f"The value cannot be read: {error}. Return a smaller, plain value: a number, a text, or a short list or dict of those.",
         f"无法读取返回值：{error}。请返回更小、更普通的值：数字、文本，或由其组成的短列表或字典。",

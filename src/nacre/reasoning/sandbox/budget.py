@@ -27,7 +27,6 @@ class Budget:
     Args:
         timeout_s: seconds that the whole run has; None does not look at the clock.
         used_s: seconds that it has taken already.
-        stopped: whether nobody waits any more.
     """
 
     def __init__(
@@ -43,15 +42,7 @@ class Budget:
         return 2 * _NODES - self._nodes - self._comparisons
 
     def node(self, depth: int) -> None:
-        """Pay for one part of a value.
-
-        Args:
-            depth: how many containers it is in.
-
-        Raises:
-            OutOfBudget: too many parts, or too deep.
-            OutOfTime: see there.
-        """
+        """Pay for one part of a value."""
         if depth > DEPTH:
             raise OutOfBudget(tr(f"it is nested deeper than {DEPTH} levels", f"嵌套超过 {DEPTH} 层"))
         self._nodes -= 1
@@ -65,10 +56,6 @@ class Budget:
         Args:
             weight: what it took to read it. Twice as much is paid, so that the comparisons of sets in sets never cost
                 more than was paid for them.
-
-        Raises:
-            OutOfBudget: too much to compare.
-            OutOfTime: see there.
         """
         self._comparisons -= 2 * weight
         if self._comparisons < 0:

@@ -23,9 +23,7 @@ class Limits:
         value: characters of the encoded value.
         program: characters of the source and its inputs.
         scratch: bytes of all files together.
-        scratch_files: files and folders.
         file_size: bytes of one file.
-        files: descriptors open at once.
         threads: threads at once; the runs of one helper share what its idle ones leave (a program cannot start processes at all).
         processors: seconds of processor time per second of wall-clock time.
     """

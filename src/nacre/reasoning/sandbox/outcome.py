@@ -15,16 +15,7 @@ from nacre.text.language import tr
 
 
 def from_answer(record: Record, nonce: bytes, budget: Budget | None = None) -> Execution | None:
-    """What the runner inside reported, or None where no genuine answer came.
-
-    Args:
-        record: what came out of the child.
-        nonce: what a genuine answer begins with, behind the mark that the program has started.
-        budget: what reading the value may cost.
-
-    Returns:
-        The Execution, or None.
-    """
+    """What the runner inside reported, or None where no genuine answer came."""
     answer = bytes(record.answer[1:])
     if not hmac.compare_digest(answer[: len(nonce)], nonce):
         return None
@@ -39,9 +30,6 @@ def from_limit(record: Record, timeout_s: float, limits: Limits) -> Execution:
         record: what came out of the child; `ended` is "time" or "output".
         timeout_s: seconds that it had.
         limits: bytes that it had.
-
-    Returns:
-        The Execution that says so.
     """
     if record.ended == "time":
         return _with_output(record, out_of_time(timeout_s))
@@ -57,13 +45,7 @@ def from_exit(record: Record, code: int, cpu_s: float, cpu_limit_s: int) -> Exec
     """A run that ended without an answer.
 
     Args:
-        record: what it wrote.
-        code: its exit code, negative for a signal.
         cpu_s: processor seconds that it used.
-        cpu_limit_s: those that it had.
-
-    Returns:
-        The Execution that says why.
     """
     if code >= 0:
         text = tr(

@@ -25,14 +25,7 @@ _CURES["mounts and users of its own"] = _CURES["user namespaces"]
 
 
 def unavailable(missing: list[tuple[str, str]]) -> SandboxUnavailableError:
-    """The refusal, with every missing part and its cure.
-
-    Args:
-        missing: what the kernel lacks, and what it answered.
-
-    Returns:
-        The error to raise.
-    """
+    """The refusal, with every missing part and its cure."""
     parts = [f"{name} ({answer})" for name, answer in missing]
     cures = [tr(*_CURES[name]) for name, _ in missing if name in _CURES]
     listed, cure = ", ".join(parts), "; ".join(dict.fromkeys(cures))

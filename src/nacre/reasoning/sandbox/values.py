@@ -40,10 +40,6 @@ def decode(text: str, budget: Budget | None = None) -> Any:
     Args:
         text: JSON from inside the sandbox; it may be anything.
         budget: what reading it may cost; None is a new one.
-
-    Raises:
-        ValueError: it is not what the encoder writes; OutOfBudget: it is more than that.
-        OutOfTime: the budget's time is over.
     """
     _refuse_many_parts(text)
     try:
@@ -58,7 +54,6 @@ def decode_places(text: str, budget: Budget | None = None) -> tuple[Place, ...]:
 
     Args:
         text: as for `decode`; the cells need not exist.
-        budget: as for `decode`.
     """
     cells = decode(text, budget)
     if not isinstance(cells, list) or not all(

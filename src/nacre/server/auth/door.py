@@ -24,12 +24,6 @@ def check_door(scope: MutableMapping[str, Any], headers: dict[str, str], server:
     Args:
         scope: of the request; both ends of its connection must be this machine's, whatever its headers say. A socket file
             has no address: whoever is behind it may be a proxy for the world.
-        headers: by lower-case name.
-        server: names further hosts and origins.
-        page: whether what is asked for holds nothing of anyone, so that a link elsewhere may lead to it.
-
-    Raises:
-        Problem: it is refused.
     """
     peer, here = scope.get("state", {}).get("peer", scope.get("client")), scope.get("server")
     if not (peer and here and is_loopback(peer[0]) and is_loopback(here[0])):

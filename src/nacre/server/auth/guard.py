@@ -63,13 +63,7 @@ class Guarded(Protocol):
 
 
 class Guard:
-    """An ASGI middleware, of the server and of the interpreter's service.
-
-    Args:
-        app: what it guards.
-        state: the server's.
-        public: paths that hold nothing of anyone and need no key.
-    """
+    """An ASGI middleware, of the server and of the interpreter's service."""
 
     def __init__(self, app: Any, state: Guarded, public: re.Pattern[str] = _PUBLIC) -> None:
         self.app, self.state, self.public = app, state, public
@@ -193,12 +187,7 @@ def _language(headers: dict[str, str]) -> Language | None:
 
 
 async def refuse(problem: Problem, send: Send) -> None:
-    """Send a refusal.
-
-    Args:
-        problem: what was wrong.
-        send: of the request.
-    """
+    """Send a refusal."""
     body = json.dumps(problem.body, ensure_ascii=False).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     if problem.status == 401:

@@ -37,12 +37,7 @@ OWN = "key:"
 
 @dataclass(frozen=True, slots=True)
 class SpendLimit:
-    """How much money a key may use.
-
-    Args:
-        amount: in the currency of the server's prices.
-        period: "day" or "month", in UTC.
-    """
+    """How much money a key may use."""
 
     amount: Decimal
     period: str
@@ -50,15 +45,6 @@ class SpendLimit:
     @classmethod
     def parse(cls, text: str) -> SpendLimit:
         """Read a limit.
-
-        Args:
-            text: "5.00/day" or "100/month".
-
-        Returns:
-            The limit.
-
-        Raises:
-            UsageError: it is no such text.
 
         Example:
             >>> SpendLimit.parse("5.00/day").amount
@@ -85,13 +71,8 @@ class Asker:
 
     Args:
         id: of the key; "local" where the server has no keys.
-        name: of the key.
         principals: as whom knowledge bases are searched; None sees what everyone may see.
-        read_only: may ask, and change nothing.
-        per_minute: requests a minute, None for no limit.
         tokens_per_day: tokens a day, None for no limit.
-        spend_limit: money a day or a month, None for no limit.
-        write_main: its uploads into "main" are for everyone whom it may give them to, not for itself alone.
     """
 
     id: str
@@ -118,9 +99,6 @@ class Keys:
     """The API keys of a server, in a SQLite file.
 
     A key is 256 random bits, so a plain SHA-256 of it cannot be guessed back; slow hashes are for passwords.
-
-    Args:
-        folder: the server's data folder.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -141,23 +119,7 @@ class Keys:
         spend_limit: SpendLimit | None = None,
         write_main: bool = False,
     ) -> str:
-        """Make a key.
-
-        Args:
-            name: whose it is; unique.
-            principals: see `Asker`, as the following.
-            read_only: see `Asker`.
-            per_minute: see `Asker`.
-            tokens_per_day: see `Asker`.
-            spend_limit: see `Asker`.
-            write_main: see `Asker`.
-
-        Returns:
-            The key. It is told only now.
-
-        Raises:
-            UsageError: the name is empty or taken, or the rights contradict each other.
-        """
+        """Make a key."""
         name = name.strip()
         if not name or not name.isprintable():
             raise UsageError(tr("A key needs a name of printable characters.", "密钥需要一个可打印字符的名称。"))
@@ -205,24 +167,13 @@ class Keys:
         return key
 
     def revoke(self, name: str) -> bool:
-        """Take a key away; its next request is refused.
-
-        Args:
-            name: of the key, or its id.
-
-        Returns:
-            Whether there was one.
-        """
+        """Take a key away; its next request is refused."""
         found = bool(self._database.rows("select 1 from keys where name = ? or id = ?", (name, name)))
         self._database.write([("delete from keys where name = ? or id = ?", (name, name))])
         return found
 
     def all(self) -> list[dict[str, Any]]:
-        """Every key, without anything that would open a door.
-
-        Returns:
-            id, name, principals, read_only, write_main, per_minute, tokens_per_day, spend_limit ("5.00/day") and created, by age.
-        """
+        """Every key, without anything that would open a door."""
         rows = self._database.rows(f"select {', '.join(_COLUMNS)} from keys order by created")
         return [
             {
@@ -239,37 +190,19 @@ class Keys:
         return bool(self._database.rows("select 1 from door limit 1"))
 
     def open_door(self) -> None:
-        """Let servers that start from now on answer this machine without a key.
-
-        Raises:
-            UsageError: there are keys.
-        """
+        """Let servers that start from now on answer this machine without a key."""
         if self.any():
             raise UsageError(
-                tr(
-                    "There are keys: nacre keys list. Revoke them first.",
-                    "仍有密钥（nacre keys list）。请先撤销。",
-                )
+                tr("There are keys: nacre keys list. Revoke them first.", "仍有密钥（nacre keys list）。请先撤销。")
             )
         self._database.write([("delete from door", ())])
 
     def any(self) -> bool:
-        """Whether there are keys, so that every request needs one.
-
-        Returns:
-            True or False.
-        """
+        """Whether there are keys, so that every request needs one."""
         return bool(self._database.rows("select 1 from keys limit 1"))
 
     def find(self, key: str) -> Asker | None:
-        """Who a key belongs to.
-
-        Args:
-            key: as the client sent it.
-
-        Returns:
-            The asker, None for a key that is not known.
-        """
+        """Who a key belongs to."""
         rows = self._database.rows(f"select {', '.join(_COLUMNS)} from keys where hash = ?", (_hash(key),))
         if not rows:
             return None

@@ -26,26 +26,14 @@ returning left
 
 
 class Limits:
-    """Counts requests in a bucket for each key, tokens from the audit log, and money as it was spent.
-
-    Args:
-        records: holds all of it.
-        prices: name the currency.
-    """
+    """Counts requests in a bucket for each key, tokens from the audit log, and money as it was spent."""
 
     def __init__(self, records: Records, prices: Prices | None = None) -> None:
         self._records = records
         self._currency = prices.currency if prices else ""
 
     def take(self, asker: Asker) -> None:
-        """Count a request.
-
-        Args:
-            asker: whose.
-
-        Raises:
-            Problem: it is one too many, with the time after which there may be another.
-        """
+        """Count a request."""
         if asker.per_minute is not None:
             self._take_one(asker.id, asker.per_minute)
         if asker.tokens_per_day is not None:

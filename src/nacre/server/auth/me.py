@@ -15,9 +15,6 @@ router = APIRouter(prefix="/v1")
 async def me(request: Request) -> dict[str, Any]:
     """Who asks, and whose documents they see.
 
-    Args:
-        request: the client's.
-
     Returns:
         Name, principals, whether the key is read-only, and whether traces of its questions are kept.
     """

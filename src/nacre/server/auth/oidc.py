@@ -22,15 +22,7 @@ _FETCH_EVERY_S = 30.0
 
 
 class Oidc:
-    """Reads tokens that one issuer has signed.
-
-    Args:
-        settings: names the issuer and the audience.
-
-    Raises:
-        MissingExtraError: PyJWT is not installed.
-        UsageError: the address of the issuer's keys is no https address, nor of this machine.
-    """
+    """Reads tokens that one issuer has signed."""
 
     def __init__(self, settings: OidcSettings) -> None:
         need("cryptography", extra="oidc")
@@ -50,9 +42,6 @@ class Oidc:
 
     def find(self, token: str) -> Asker | None:
         """Who a token stands for. It may ask the issuer for its keys: not for the event loop.
-
-        Args:
-            token: as the client sent it.
 
         Returns:
             The asker, None for a token that is not valid here and now.

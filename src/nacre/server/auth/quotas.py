@@ -19,16 +19,7 @@ _ENDLESS = 1 << 62
 
 
 def keep_file(state: State, asker: Asker, row: Row) -> None:
-    """List an upload.
-
-    Args:
-        state: the server's.
-        asker: whose it is.
-        row: of the table `files`.
-
-    Raises:
-        Problem: it is one too many, or too large for the room that is left.
-    """
+    """List an upload."""
     server = state.settings.server
     if not _within(state, asker, "files", row, "owner", "bytes", server.max_files, server.files_mb):
         raise _full(
@@ -40,16 +31,7 @@ def keep_file(state: State, asker: Asker, row: Row) -> None:
 
 
 def keep_store(state: State, asker: Asker, row: Row) -> None:
-    """List a vector store.
-
-    Args:
-        state: the server's.
-        asker: whose it is.
-        row: of the table `stores`.
-
-    Raises:
-        Problem: it is one too many.
-    """
+    """List a vector store."""
     most = state.settings.server.max_stores
     if not _within(state, asker, "stores", row, "owner", "0", most, _ENDLESS >> 20):
         raise _full(
@@ -61,16 +43,7 @@ def keep_store(state: State, asker: Asker, row: Row) -> None:
 
 
 def keep_feedback(state: State, asker: Asker, row: Row) -> None:
-    """Keep a verdict.
-
-    Args:
-        state: the server's.
-        asker: whose it is.
-        row: of the table `feedback`.
-
-    Raises:
-        Problem: it is one too many, or too large for the room that is left.
-    """
+    """Keep a verdict."""
     server = state.settings.server
     size = "length(cast(record as blob))"
     if not _within(state, asker, "feedback", row, "asker", size, server.max_feedback, server.feedback_mb):
@@ -86,12 +59,7 @@ def check_entries(state: State, asker: Asker, files: Sequence[Row]) -> None:
     """Whether files may be read into a store: what is read counts once for each store.
 
     Args:
-        state: the server's.
-        asker: whose they are.
         files: rows of the table `files`.
-
-    Raises:
-        Problem: they are too many or too large for what is left.
     """
     server = state.settings.server
     count, size = state.records.db.rows(

@@ -35,13 +35,8 @@ def file_in(visit: Visit, files: list[Row], attributes: Attributes | None, batch
     """Put files on the list of what is to be read into a store.
 
     Args:
-        visit: to the vector store, of the one whose files they are.
         files: rows of the table `files`.
         attributes: given to each; `principals` narrows who may see it.
-        batch: id of their batch.
-
-    Raises:
-        Problem: the principals are not the asker's to give the files to, or the quota is used up.
     """
     principals = _audience(visit, attributes)
     with _filing:  # so that many requests at once cannot pass the quota together
@@ -61,12 +56,7 @@ def take_out(state: State, store: str, file: Row) -> None:
     """Take a file out of a store's knowledge base and its list.
 
     Args:
-        state: the server's.
-        store: its id.
         file: row of the table `files`.
-
-    Raises:
-        LockedError: the knowledge base was being written all the while.
     """
     # First the entry: a file that is being read right now is then forgotten by whoever reads it.
     state.records.change("delete from entries where store = ? and file = ?", store, file["id"])
@@ -82,24 +72,13 @@ def take_out(state: State, store: str, file: Row) -> None:
 
 
 def nudge(visit: Visit) -> None:
-    """Keep the ingestion process alive for a client that waits for a store, should it have died.
-
-    Args:
-        visit: to the vector store.
-    """
+    """Keep the ingestion process alive for a client that waits for a store, should it have died."""
     if visit.state.records.one("entries", "store = ? and status = 'in_progress'", visit.store):
         visit.state.ingestion.wake()
 
 
 def counts_of(rows: list[Row]) -> dict[str, int]:
-    """How many files are in which state.
-
-    Args:
-        rows: of the table `entries`.
-
-    Returns:
-        Numbers by state, and their total.
-    """
+    """How many files are in which state."""
     states = [row["status"] for row in rows]
     return {
         **{name: states.count(name) for name in ("in_progress", "completed", "failed", "cancelled")},
@@ -108,18 +87,7 @@ def counts_of(rows: list[Row]) -> dict[str, int]:
 
 
 def entry_of(visit: Visit, file: str) -> dict[str, Any]:
-    """One file of the asker in a store.
-
-    Args:
-        visit: to the vector store.
-        file: id of the file.
-
-    Returns:
-        A vector store file object.
-
-    Raises:
-        Problem: there is none, or it is someone else's.
-    """
+    """One file of the asker in a store."""
     row = visit.state.records.one("entries", "store = ? and file = ? and owner = ?", visit.store, file, visit.asker.id)
     if row is None:
         raise not_found(file)
@@ -127,18 +95,7 @@ def entry_of(visit: Visit, file: str) -> dict[str, Any]:
 
 
 def batch_of(visit: Visit, batch: str) -> dict[str, Any]:
-    """One batch of the asker's.
-
-    Args:
-        visit: to the vector store.
-        batch: id of the batch.
-
-    Returns:
-        A batch object.
-
-    Raises:
-        Problem: there is none, or it is someone else's.
-    """
+    """One batch of the asker's."""
     rows = visit.entries(batch)
     if not rows:
         raise not_found(batch)
@@ -157,14 +114,7 @@ def batch_of(visit: Visit, batch: str) -> dict[str, Any]:
 
 
 def describe_entry(row: Row) -> dict[str, Any]:
-    """A file in a store as OpenAI describes it.
-
-    Args:
-        row: of the table `entries`.
-
-    Returns:
-        A vector store file object.
-    """
+    """A file in a store as OpenAI describes it."""
     error = {"code": "invalid_file", "message": row["reason"]} if row["status"] == "failed" else None
     return {
         "id": row["file"],

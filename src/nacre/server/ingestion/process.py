@@ -21,10 +21,6 @@ class Ingestion:
     """One process, `nacre.server.ingestion.worker`, started when there is first something to do.
 
     Its work list is the table `entries`: what a crash of either process left undone is done after the next wake.
-
-    Args:
-        kb: folder of the main knowledge base.
-        data: the server's data folder.
     """
 
     def __init__(self, kb: Path, data: Path) -> None:

@@ -28,10 +28,6 @@ _TRIES = 3
 def uri_of(file: str, name: str) -> str:
     """The address of an upload in a knowledge base.
 
-    Args:
-        file: its id.
-        name: as the client named it.
-
     Returns:
         A uri; its last part lets the parser see the file's type.
     """
@@ -42,7 +38,6 @@ class Uploads:
     """Uploaded files as a source of a knowledge base.
 
     Args:
-        records: where they are listed.
         entries: rows of the table `entries`.
     """
 
@@ -52,11 +47,7 @@ class Uploads:
     scope = "upload:"
 
     def items(self) -> Iterator[Item]:
-        """List the files.
-
-        Returns:
-            One item for each that has not been deleted meanwhile.
-        """
+        """List the files."""
         for entry in self._entries:
             file = self._records.one("files", "id = ?", entry["file"])
             if file is not None:
@@ -79,10 +70,6 @@ def work(kb: Path, records: Records) -> None:
     """Ingest everything that waits: some files of one asker, then of the next, and what came meanwhile among them.
 
     Two batches run at once, of different askers and stores, so that one slow file does not hold up everybody's.
-
-    Args:
-        kb: folder of the main knowledge base.
-        records: the work list.
     """
     turns = Turns()
     running: dict[Future[None], list[Row]] = {}
@@ -110,7 +97,6 @@ class Turns:
 
         Args:
             waiting: rows of the table `entries`, the oldest first; those that are being read are among them.
-            running: batches that are being read.
 
         Returns:
             Rows of one asker and store, neither of which has a batch running; empty where there is nothing to begin.
@@ -196,9 +182,6 @@ def main(arguments: list[str] | None = None) -> int:
 
     Args:
         arguments: the folders of the main knowledge base and of the server's data; None takes the process's own.
-
-    Returns:
-        The exit status.
     """
     kb, data = map(Path, arguments or sys.argv[1:])
     os.nice(5)  # people who ask go first

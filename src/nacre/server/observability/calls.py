@@ -44,15 +44,7 @@ class Calls(BaseTracer):
 
 
 def hit_of(facts: dict[str, Any], text: str = "") -> dict[str, Any]:
-    """A passage that was found, short enough to be kept.
-
-    Args:
-        facts: see `nacre.retrieval.hit.Hit`.
-        text: its text.
-
-    Returns:
-        Where it stands, its scores, and how it begins.
-    """
+    """A passage that was found, short enough to be kept."""
     return {
         **{name: facts[name] for name in _HIT if name in facts},
         "text": (text or str(facts.get("text", "")))[:_SHOWN],

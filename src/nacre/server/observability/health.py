@@ -13,36 +13,18 @@ router = APIRouter()
 
 @router.get("/healthz")
 async def healthz() -> dict[str, str]:
-    """The process answers.
-
-    Returns:
-        Its status.
-    """
+    """The process answers."""
     return {"status": "ok"}
 
 
 @router.get("/readyz")
 async def readyz(request: Request) -> dict[str, str]:
-    """The knowledge base can be read: `stats` touches its catalog. An error is a 503.
-
-    Args:
-        request: the client's.
-
-    Returns:
-        Its status.
-    """
+    """The knowledge base can be read: `stats` touches its catalog. An error is a 503."""
     await run_in_threadpool(state_of(request).bases.main.stats)
     return {"status": "ready"}
 
 
 @router.get("/metrics")
 async def metrics(request: Request) -> PlainTextResponse:
-    """Figures for Prometheus.
-
-    Args:
-        request: the client's.
-
-    Returns:
-        Prometheus' text form.
-    """
+    """Figures for Prometheus."""
     return PlainTextResponse(state_of(request).metrics.text(), media_type="text/plain; version=0.0.4")

@@ -24,10 +24,7 @@ class Metrics:
         """A request has ended.
 
         Args:
-            method: GET, POST, …
             route: the pattern of its path, never the path: that would be a label a stranger can make more of.
-            status: the HTTP status.
-            seconds: that it took.
         """
         self._requests[method if method in _METHODS else "other", route, status] += 1
         row = self._seconds[route]
@@ -40,31 +37,19 @@ class Metrics:
         """An answer was given.
 
         Args:
-            model: the model's name.
             asked: tokens read.
             said: tokens written.
-            abstained: whether it was a refusal.
         """
         self._tokens[model, "input"] += asked
         self._tokens[model, "output"] += said
         self._abstained += abstained
 
     def spent(self, model: str, currency: str, nanos: int) -> None:
-        """A call of a model was charged.
-
-        Args:
-            model: the model's name.
-            currency: of the prices.
-            nanos: billionths of it.
-        """
+        """A call of a model was charged."""
         self._spent[model, currency] += nanos
 
     def text(self) -> str:
-        """All figures.
-
-        Returns:
-            Prometheus' exposition format 0.0.4.
-        """
+        """All figures."""
         lines = ["# TYPE nacre_requests_total counter"]
         lines += [
             f'nacre_requests_total{{method="{method}",route="{route}",status="{status}"}} {n}'

@@ -46,9 +46,6 @@ class Meter(BaseCallbackHandler):
 
     Args:
         prices: of the models; None for no prices at all.
-        asker: who pays.
-        records: where it is kept.
-        metrics: the server's figures.
     """
 
     raise_error = True  # a call that may not be made must not be made
@@ -122,9 +119,6 @@ def cost(price: Price, read: int, written: int) -> int:
         read: tokens of the question.
         written: tokens of the answer.
 
-    Returns:
-        Billionths of the currency.
-
     Example:
         >>> from nacre.server.settings import Price
         >>> cost(Price(input="0.25", output="2"), 1_000_000, 500_000) / NANOS
@@ -136,10 +130,6 @@ def cost(price: Price, read: int, written: int) -> int:
 def find(prices: Prices | None, name: str) -> Price | None:
     """The price of a model.
 
-    Args:
-        prices: of the models.
-        name: "provider:model".
-
     Returns:
         That under its whole name, else that under the model's alone; None where there is none.
     """
@@ -148,17 +138,7 @@ def find(prices: Prices | None, name: str) -> Price | None:
 
 
 def spent(records: Records, asker: str, currency: str, period: str) -> Decimal:
-    """What a key has spent.
-
-    Args:
-        records: the server's.
-        asker: id of the key.
-        currency: in which it is counted.
-        period: "day" or "month", that of today in UTC.
-
-    Returns:
-        The amount.
-    """
+    """What a key has spent."""
     sql = "select coalesce(sum(nanos), 0) from spend where asker = ? and at >= ? and currency = ?"
     return Decimal(records.db.rows(sql, (asker, period_began(period), currency))[0][0]) / NANOS
 
@@ -167,7 +147,6 @@ def period_began(period: str, now: float | None = None) -> float:
     """When a period began.
 
     Args:
-        period: "day" or "month".
         now: seconds since 1970; None is now.
 
     Returns:
@@ -182,7 +161,6 @@ def period_ends(period: str, now: float | None = None) -> float:
     """When a period ends.
 
     Args:
-        period: "day" or "month".
         now: seconds since 1970; None is now.
 
     Returns:
@@ -198,27 +176,14 @@ def without_price(models: list[BaseChatModel], prices: Prices | None) -> list[st
     """Models that have no price.
 
     Args:
-        models: stacks.
         prices: of the models; None for no prices at all.
-
-    Returns:
-        Names, as they would have to stand in `prices`.
     """
     names = {_named(dict(leaf._get_ls_params())) for model in models for leaf in _leaves(model)}
     return sorted(name for name in names if name != _FREE and find(prices, name) is None)
 
 
 def check_prices(models: list[BaseChatModel], prices: Prices | None, limited: list[str]) -> None:
-    """Whether keys that are limited in money can be served.
-
-    Args:
-        models: stacks.
-        prices: of the models.
-        limited: names of the keys.
-
-    Raises:
-        UsageError: a model has no price.
-    """
+    """Whether keys that are limited in money can be served."""
     if limited and (names := without_price(models, prices)):
         keys, missing = ", ".join(limited), ", ".join(names)
         raise UsageError(
@@ -230,14 +195,7 @@ def check_prices(models: list[BaseChatModel], prices: Prices | None, limited: li
 
 
 def unpriced(names: list[str]) -> Problem:
-    """The refusal of a model that has no price to a key whose money is limited.
-
-    Args:
-        names: of the models.
-
-    Returns:
-        The refusal.
-    """
+    """The refusal of a model that has no price to a key whose money is limited."""
     missing = ", ".join(names)
     return Problem(
         403,

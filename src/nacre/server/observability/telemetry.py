@@ -19,15 +19,7 @@ OFF: Any = {"tracing": False, "metrics": False, "logs": False, "operation_spans"
 
 
 class Telemetry:
-    """Sends spans where the environment says; see `nacre.telemetry.export`.
-
-    Args:
-        settings: say whether contents are wanted.
-
-    Raises:
-        MissingExtraError: OpenTelemetry is not installed.
-        UsageError: the environment asks for an exporter or a protocol that there is not.
-    """
+    """Sends spans where the environment says; see `nacre.telemetry.export`."""
 
     def __init__(self, settings: ServerSettings) -> None:
         from nacre.telemetry import export
@@ -36,11 +28,7 @@ class Telemetry:
         self._provider, self._contents = export(), settings.otel_contents
 
     def spans(self) -> GenAISpans:
-        """What makes the spans inside of one request.
-
-        Returns:
-            A callback for a stack.
-        """
+        """What makes the spans inside of one request."""
         from nacre.telemetry import GenAISpans
 
         return GenAISpans(self._contents, self._provider)
@@ -51,11 +39,7 @@ class Telemetry:
         return {**OFF, "tracing": True, "tracer_provider": self._provider, "exclude": _unseen}
 
     def name_request(self, request: str) -> None:
-        """Put the id of the request on its span, by which log and audit log name it.
-
-        Args:
-            request: the id.
-        """
+        """Put the id of the request on its span, by which log and audit log name it."""
         self._trace.get_current_span().set_attribute("nacre.request_id", request)
 
     def flush(self) -> None:

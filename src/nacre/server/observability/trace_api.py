@@ -19,16 +19,7 @@ _MINE = "asker = ? and at < coalesce((select at from traces where request = ? an
 
 @router.get("/traces")
 async def traces(request: Request, limit: int = Query(default=20, ge=1, le=100), after: str = "") -> dict[str, Any]:
-    """The asker's own questions, the newest first.
-
-    Args:
-        request: the client's.
-        limit: how many at most.
-        after: id of the trace after which the list goes on.
-
-    Returns:
-        A list of traces without their calls.
-    """
+    """The asker's own questions, the newest first."""
     state, asker = state_of(request), asker_of(request)
     rows = await run_in_threadpool(
         state.records.select,
@@ -47,10 +38,6 @@ async def traces(request: Request, limit: int = Query(default=20, ge=1, le=100),
 @router.get("/traces/{trace}")
 async def trace(request: Request, trace: str) -> dict[str, Any]:
     """How one answer came about; only for the key that asked.
-
-    Args:
-        request: the client's.
-        trace: id of the request, as in its `x-request-id`.
 
     Returns:
         The calls with their times, tokens and contents, the passages found with their scores, steps and programs.

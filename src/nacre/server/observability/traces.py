@@ -21,15 +21,7 @@ _DAY_S = 86_400
 
 
 def keep(state: State, question: Question, outcome: Outcome, seconds: float, status: str) -> None:
-    """Keep one exchange, and forget those that are too old.
-
-    Args:
-        state: the server's.
-        question: what was asked.
-        outcome: what came.
-        seconds: that it took.
-        status: "ok", or the code of the error.
-    """
+    """Keep one exchange, and forget those that are too old."""
     own = {name: value for name, value in outcome.own.items() if name != "hits"}
     record = {
         "messages": [message_to_dict(message) for message in question.messages],
@@ -58,23 +50,11 @@ def keep(state: State, question: Question, outcome: Outcome, seconds: float, sta
 
 
 def forget_old(state: State) -> None:
-    """Forget the traces that are older than the days of the settings.
-
-    Args:
-        state: the server's.
-    """
+    """Forget the traces that are older than the days of the settings."""
     state.records.change("delete from traces where at < ?", time.time() - state.settings.server.trace_days * _DAY_S)
 
 
 def latest(records: Records, count: int = 20) -> list[dict[str, Any]]:
-    """The last exchanges.
-
-    Args:
-        records: the server's.
-        count: how many at most.
-
-    Returns:
-        request, at, asker, model and record of each, the newest first.
-    """
+    """The last exchanges."""
     rows = records.select("traces", order="at desc")[:count]
     return [{**row, "record": json.loads(row["record"])} for row in rows]

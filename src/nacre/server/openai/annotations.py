@@ -26,31 +26,13 @@ _OWN = ("abstained", "program", "value", "execution", "attempts", "trajectory", 
 
 
 def address(base_url: str, citation: Mapping[str, Any], store: str) -> str:
-    """Where a cited place can be read.
-
-    Args:
-        base_url: of the server, with a final slash.
-        citation: see `nacre.grounding.citations.Citation`.
-        store: the vector store that holds the document, "main" for the server's own knowledge base.
-
-    Returns:
-        An http(s) URL.
-    """
+    """Where a cited place can be read."""
     place = {"start": citation["start"], "end": citation["end"], **({} if store == "main" else {"store": store})}
     return f"{base_url}sources/{citation['document_id']}?{urlencode(place)}"
 
 
 def url_citations(base_url: str, citations: Sequence[Mapping[str, Any]], store: str) -> list[dict[str, Any]]:
-    """Citations as annotations of a chat completion.
-
-    Args:
-        base_url: of the server, with a final slash.
-        citations: of the answer.
-        store: as for `address`.
-
-    Returns:
-        One `url_citation` for each.
-    """
+    """Citations as annotations of a chat completion."""
     return [
         {
             "type": "url_citation",
@@ -66,16 +48,7 @@ def url_citations(base_url: str, citations: Sequence[Mapping[str, Any]], store: 
 
 
 def extension(base_url: str, own: Mapping[str, Any], store: str) -> dict[str, Any]:
-    """What Nacre says of an answer beyond OpenAI's form: the field `nacre` of a response.
-
-    Args:
-        base_url: of the server, with a final slash.
-        own: `response_metadata["nacre"]`.
-        store: as for `address`.
-
-    Returns:
-        JSON data.
-    """
+    """What Nacre says of an answer beyond OpenAI's form: the field `nacre` of a response."""
     cited = [
         {**{name: citation[name] for name in _SHOWN if name in citation}, "url": address(base_url, citation, store)}
         for citation in own.get("citations") or []

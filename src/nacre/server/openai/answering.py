@@ -28,21 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Question:
-    """A question on its way to a stack.
-
-    Args:
-        state: the server's.
-        asker: who asks.
-        request_id: of the HTTP request.
-        model: name of the stack.
-        messages: the conversation.
-        options: call options.
-        tools: in OpenAI's chat form.
-        tool_choice: as OpenAI writes it.
-        store: the vector store to search.
-        session: names the conversation for a stack that remembers.
-        base_url: where the client reaches the server, with a final slash.
-    """
+    """A question on its way to a stack."""
 
     state: State
     asker: Asker
@@ -87,11 +73,7 @@ class Question:
         return {**config, "metadata": {"session_id": self.session}} if self.session else config
 
     async def answer(self) -> AIMessage:
-        """Ask, and wait for the whole answer.
-
-        Returns:
-            The answer, written to the audit log.
-        """
+        """Ask, and wait for the whole answer."""
         try:
             reply = cast(
                 AIMessage, await self._target().ainvoke(self.messages, cast(Any, self._config), **self.options)
@@ -105,23 +87,14 @@ class Question:
         return reply
 
     async def stream(self) -> AsyncGenerator[AIMessageChunk, None]:
-        """Ask, and pass on the chunks.
-
-        Yields:
-            Chunks of the answer.
-        """
+        """Ask, and pass on the chunks."""
         chunks = cast(Any, self._target().astream(self.messages, cast(Any, self._config), **self.options))
         async with aclosing(chunks):
             while (chunk := await next_within(chunks, self.state.settings.server.timeout_s)) is not None:
                 yield cast(AIMessageChunk, chunk)
 
     def note(self, outcome: Outcome, status: str) -> None:
-        """Write to the audit log, the figures and, where it is wanted, the trace.
-
-        Args:
-            outcome: what came.
-            status: "ok", or the code of the error.
-        """
+        """Write to the audit log, the figures and, where it is wanted, the trace."""
         for handler in (self.spans, self.meter):
             if handler is not None:
                 handler.close()
@@ -153,14 +126,7 @@ class Outcome:
     finish: str = ""
 
     def take(self, chunk: AIMessageChunk) -> tuple[str, str]:
-        """Take a chunk in.
-
-        Args:
-            chunk: of the stream, or a whole answer.
-
-        Returns:
-            Its text and its reasoning.
-        """
+        """Take a chunk in."""
         said, thought = text_of(chunk), str(chunk.additional_kwargs.get("reasoning_content") or "")
         self.text.append(said)
         self.reasoning.append(thought)
@@ -171,14 +137,7 @@ class Outcome:
         return said, thought
 
     def finish_reason(self, called_tools: bool) -> str:
-        """Why the answer ended, as OpenAI names it.
-
-        Args:
-            called_tools: whether it calls tools of the caller.
-
-        Returns:
-            "stop", "length", "tool_calls" or "content_filter".
-        """
+        """Why the answer ended, as OpenAI names it."""
         if called_tools:
             return "tool_calls"
         return {"length": "length", "max_tokens": "length", "content_filter": "content_filter"}.get(self.finish, "stop")

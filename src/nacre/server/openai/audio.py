@@ -50,16 +50,7 @@ _FORM: dict[str, Any] = {
 
 
 class Hearing:
-    """The client of the server that hears.
-
-    Args:
-        settings: where it is.
-        server: patience with it.
-
-    Raises:
-        MissingExtraError: httpx is not installed.
-        MissingKeyError: the variable that should hold its key is not set.
-    """
+    """The client of the server that hears."""
 
     def __init__(self, settings: AudioSettings, server: ServerSettings) -> None:
         self.settings = settings
@@ -78,19 +69,7 @@ class Hearing:
         self._client: httpx.AsyncClient | None = None
 
     async def send(self, path: str, form: PassedForm, body: AsyncGenerator[bytes, None]) -> httpx.Response:
-        """Pass a form on. Nothing of the caller's headers goes with it.
-
-        Args:
-            path: "transcriptions" or "translations".
-            form: says what it is.
-            body: its pieces.
-
-        Returns:
-            The answer, unread.
-
-        Raises:
-            Problem: the server is not there, is too slow, or refuses.
-        """
+        """Pass a form on. Nothing of the caller's headers goes with it."""
         if self._client is None:  # made where the event loop runs
             self._client = self._httpx.AsyncClient(timeout=self._timeout, follow_redirects=False)
         url = f"{self.settings.base_url.rstrip('/')}/audio/{path}"
@@ -118,27 +97,13 @@ class Hearing:
 
 @router.post("/transcriptions", response_model=None, openapi_extra=_FORM)
 async def transcribe(request: Request) -> Response:
-    """Write down what is said.
-
-    Args:
-        request: the client's.
-
-    Returns:
-        What the audio server answers.
-    """
+    """Write down what is said."""
     return await _passed(request, "transcriptions")
 
 
 @router.post("/translations", response_model=None, openapi_extra=_FORM)
 async def translate(request: Request) -> Response:
-    """Write down in English what is said.
-
-    Args:
-        request: the client's.
-
-    Returns:
-        What the audio server answers.
-    """
+    """Write down in English what is said."""
     return await _passed(request, "translations")
 
 

@@ -25,29 +25,14 @@ router = APIRouter(prefix="/v1")
 
 @router.get("/models")
 async def models(request: Request) -> dict[str, Any]:
-    """List the models: every stack of the server is one.
-
-    Args:
-        request: the client's.
-
-    Returns:
-        A list of model objects.
-    """
+    """List the models: every stack of the server is one."""
     state = state_of(request)
     return {"object": "list", "data": [_model(name, state.served.created) for name in state.served.stacks]}
 
 
 @router.get("/models/{model}")
 async def model(request: Request, model: str) -> dict[str, Any]:
-    """One model.
-
-    Args:
-        request: the client's.
-        model: name of the model.
-
-    Returns:
-        A model object.
-    """
+    """One model."""
     state = state_of(request)
     if model not in state.served.stacks:
         raise unknown_model(model, list(state.served.stacks))
@@ -60,15 +45,7 @@ def _model(name: str, created: int) -> dict[str, Any]:
 
 @router.post("/chat/completions", response_model=None)
 async def chat(request: Request, body: ChatRequest) -> Response:
-    """Answer a conversation, whole or as a stream.
-
-    Args:
-        request: the client's.
-        body: what is asked for.
-
-    Returns:
-        A chat completion, or its events.
-    """
+    """Answer a conversation, whole or as a stream."""
     question = _question(request, body)
     names = tool_names(body.tools)
     timeout = question.state.settings.server.timeout_s
@@ -125,13 +102,7 @@ def _question(request: Request, body: ChatRequest) -> Question:
 
 
 class _Stream:
-    """The events of one streamed answer.
-
-    Args:
-        question: what is asked.
-        names: of the caller's tools.
-        include_usage: whether the caller wants a last chunk with the usage.
-    """
+    """The events of one streamed answer."""
 
     def __init__(self, question: Question, names: frozenset[str], include_usage: bool) -> None:
         self.question, self.names, self.include_usage = question, names, include_usage
@@ -156,11 +127,7 @@ class _Stream:
             raise
 
     async def events(self) -> AsyncGenerator[bytes, None]:
-        """The stream.
-
-        Yields:
-            Events, the last of them `[DONE]`, or an error object where the model broke.
-        """
+        """The stream."""
         metrics, status = self.question.state.metrics, "cancelled"
         metrics.streams += 1
         try:

@@ -31,15 +31,7 @@ class EmbeddingRequest(BaseModel):
 
 @router.post("/embeddings")
 async def embed(request: Request, body: EmbeddingRequest) -> dict[str, Any]:
-    """Turn texts into vectors.
-
-    Args:
-        request: the client's.
-        body: what is asked for.
-
-    Returns:
-        A list of embedding objects.
-    """
+    """Turn texts into vectors."""
     texts = _texts(body)
     return await run_in_threadpool(_embed, state_of(request), body, texts)
 

@@ -15,10 +15,6 @@ class Problem(Exception):
     """A refusal with its HTTP status.
 
     Args:
-        status: the HTTP status.
-        message: what was wrong and what to do, in the user's language.
-        code: OpenAI's short name of the error, "model_not_found".
-        param: the parameter that was wrong.
         retry_after_s: seconds after which to try again.
     """
 
@@ -56,14 +52,7 @@ _KINDS = {
 
 
 def kind(status: int) -> str:
-    """OpenAI's type of an error.
-
-    Args:
-        status: the HTTP status.
-
-    Returns:
-        "invalid_request_error" for what the client did wrong, "server_error" for what the server did, or a closer name.
-    """
+    """OpenAI's type of an error."""
     return _KINDS.get(status) or ("invalid_request_error" if status < 500 else "server_error")
 
 
@@ -86,14 +75,7 @@ _STATUS: tuple[tuple[type[Exception], int, str], ...] = (
 
 
 def problem_of(error: BaseException) -> Problem:
-    """Turn any error into a refusal. What was not raised on purpose is logged and told without its details.
-
-    Args:
-        error: what was raised.
-
-    Returns:
-        The refusal.
-    """
+    """Turn any error into a refusal. What was not raised on purpose is logged and told without its details."""
     if problem := _known(error):
         return problem
     _log.error("unexpected error", exc_info=error)
@@ -109,9 +91,6 @@ def problem_of(error: BaseException) -> Problem:
 
 def code_of(error: BaseException) -> str:
     """The short name of an error that is told elsewhere, for the audit log.
-
-    Args:
-        error: what was raised.
 
     Returns:
         The code of its refusal; "cancelled" where the client left.
@@ -154,15 +133,7 @@ def _known(error: BaseException) -> Problem | None:
 
 
 def unknown_model(name: str, known: list[str]) -> Problem:
-    """A model that is not served.
-
-    Args:
-        name: as asked for.
-        known: the models that there are.
-
-    Returns:
-        The refusal.
-    """
+    """A model that is not served."""
     listed = ", ".join(known)
     return Problem(
         404,
@@ -173,12 +144,5 @@ def unknown_model(name: str, known: list[str]) -> Problem:
 
 
 def not_found(what: str) -> Problem:
-    """Something that is not there, or not for this asker: the two are not told apart.
-
-    Args:
-        what: as the client named it.
-
-    Returns:
-        The refusal.
-    """
+    """Something that is not there, or not for this asker: the two are not told apart."""
     return Problem(404, tr(f"There is no {what!r} here.", f"没有 {what!r}。"), "not_found")

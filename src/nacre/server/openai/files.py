@@ -30,57 +30,27 @@ router = APIRouter(prefix="/v1/files")
 async def upload(
     request: Request, file: UploadFile, purpose: Annotated[str, Form(max_length=64)] = "assistants"
 ) -> dict[str, Any]:
-    """Keep a file. It is read into a knowledge base when it is added to a vector store.
-
-    Args:
-        request: the client's.
-        file: its content and its name.
-        purpose: of the file, as the client says.
-
-    Returns:
-        A file object.
-    """
+    """Keep a file. It is read into a knowledge base when it is added to a vector store."""
     state, asker = state_of(request), asker_of(request, writing=True)
     return describe(await run_in_threadpool(_keep, state, asker, file.file, plain_name(file.filename), purpose))
 
 
 @router.get("")
 async def files(request: Request, page: Paged, purpose: str | None = None) -> dict[str, Any]:
-    """List the asker's files.
-
-    Args:
-        request: the client's.
-        page: which part of the list.
-        purpose: of the file, as the client says.
-
-    Returns:
-        A list of file objects.
-    """
+    """List the asker's files."""
     rows = await run_in_threadpool(state_of(request).records.select, "files", "owner = ?", (asker_of(request).id,))
     return page.of([describe(row) for row in rows if purpose in (None, row["purpose"])])
 
 
 @router.get("/{file}")
 async def file(request: Request, file: str) -> dict[str, Any]:
-    """One file.
-
-    Args:
-        request: the client's.
-        file: id of the file.
-
-    Returns:
-        A file object.
-    """
+    """One file."""
     return describe(own_file(state_of(request), asker_of(request), file))
 
 
 @router.get("/{file}/content", response_model=None)
 async def content(request: Request, file: str) -> Response:
     """The bytes of a file, never as something that a browser would run.
-
-    Args:
-        request: the client's.
-        file: id of the file.
 
     Returns:
         The bytes.
@@ -92,15 +62,7 @@ async def content(request: Request, file: str) -> Response:
 
 @router.delete("/{file}")
 async def delete(request: Request, file: str) -> dict[str, Any]:
-    """Delete a file, and take it out of every vector store.
-
-    Args:
-        request: the client's.
-        file: id of the file.
-
-    Returns:
-        What was deleted.
-    """
+    """Delete a file, and take it out of every vector store."""
     state, asker = state_of(request), asker_of(request, writing=True)
     row = own_file(state, asker, file)
     for entry in state.records.select("entries", "file = ?", (file,)):
@@ -111,19 +73,7 @@ async def delete(request: Request, file: str) -> dict[str, Any]:
 
 
 def own_file(state: State, asker: Asker, file: str) -> Row:
-    """A file of the asker.
-
-    Args:
-        state: the server's.
-        asker: who asks.
-        file: its id.
-
-    Returns:
-        Its row.
-
-    Raises:
-        Problem: there is none, or it is someone else's.
-    """
+    """A file of the asker."""
     row = state.records.one("files", "id = ? and owner = ?", file, asker.id)
     if row is None:
         raise not_found(file)
@@ -132,9 +82,6 @@ def own_file(state: State, asker: Asker, file: str) -> Row:
 
 def plain_name(name: str | None) -> str:
     """A file's name without folders, controls and other surprises; it is shown, and never used as a path.
-
-    Args:
-        name: as the client sent it.
 
     Returns:
         At most 200 characters.
@@ -145,14 +92,7 @@ def plain_name(name: str | None) -> str:
 
 
 def describe(row: Row) -> dict[str, Any]:
-    """A file as OpenAI describes it.
-
-    Args:
-        row: of the table `files`.
-
-    Returns:
-        A file object.
-    """
+    """A file as OpenAI describes it."""
     return {
         "id": row["id"],
         "object": "file",

@@ -25,11 +25,7 @@ class PassedForm:
     Files are passed on as "audio" and the suffix of their name, which is all that a decoder looks at.
 
     Args:
-        content_type: of the form, as the client sent it.
         model: replaces the field `model`; "" leaves it.
-
-    Raises:
-        Problem: the body is no multipart form.
     """
 
     def __init__(self, content_type: str, model: str = "") -> None:
@@ -69,14 +65,7 @@ class PassedForm:
         """The form as it is passed on.
 
         Args:
-            body: the form as it comes.
             most: bytes that it may have.
-
-        Yields:
-            Pieces of it.
-
-        Raises:
-            Problem: it is too large, no form, or holds no file.
         """
         if self._model:
             yield self._field("model", self._model)
@@ -152,9 +141,6 @@ def too_large(most: int) -> Problem:
 
     Args:
         most: bytes that it may have.
-
-    Returns:
-        The refusal.
     """
     return Problem(
         413,

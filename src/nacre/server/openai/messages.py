@@ -69,14 +69,8 @@ class ChatRequest(BaseModel):
 def messages_of(request: ChatRequest) -> list[BaseMessage]:
     """The conversation of a request.
 
-    Args:
-        request: the body.
-
     Returns:
         LangChain messages; reasoning that a client sends back is left out.
-
-    Raises:
-        Problem: a role or a content that no model knows.
     """
     plain = [_plain(message) for message in request.messages]
     try:
@@ -110,9 +104,6 @@ def _plain(message: Message) -> dict[str, Any]:
 def options_of(request: ChatRequest) -> dict[str, Any]:
     """The call options of a request.
 
-    Args:
-        request: the body.
-
     Returns:
         Options for a chat model; nothing that was not said.
     """
@@ -125,17 +116,7 @@ def options_of(request: ChatRequest) -> dict[str, Any]:
 
 
 def tool_names(tools: list[dict[str, Any]] | None) -> frozenset[str]:
-    """The names of the tools that a caller brought.
-
-    Args:
-        tools: in OpenAI's form.
-
-    Returns:
-        Their names.
-
-    Raises:
-        Problem: something is no function tool.
-    """
+    """The names of the tools that a caller brought."""
     names = [
         (tool.get("function") or {}).get("name") if isinstance(tool.get("function"), dict) else None
         for tool in tools or []
@@ -154,28 +135,13 @@ def tool_names(tools: list[dict[str, Any]] | None) -> frozenset[str]:
 
 
 def usage_of(usage: UsageMetadata | None) -> dict[str, Any]:
-    """Tokens in OpenAI's form.
-
-    Args:
-        usage: LangChain's count, None where the model counts none.
-
-    Returns:
-        The `usage` object of a chat completion.
-    """
+    """Tokens in OpenAI's form."""
     asked, said = (usage["input_tokens"], usage["output_tokens"]) if usage else (0, 0)
     return {"prompt_tokens": asked, "completion_tokens": said, "total_tokens": asked + said}
 
 
 def tool_calls_of(message: AIMessage, names: frozenset[str]) -> list[dict[str, Any]]:
-    """The tool calls that are for the caller; an agent's own searches are nobody's business.
-
-    Args:
-        message: an answer.
-        names: of the caller's tools.
-
-    Returns:
-        Tool calls in OpenAI's form.
-    """
+    """The tool calls that are for the caller; an agent's own searches are nobody's business."""
     return [
         {
             "id": call["id"],

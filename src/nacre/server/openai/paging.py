@@ -23,14 +23,7 @@ class Page:
         self.limit, self.order, self.after, self.before = limit, order, after, before
 
     def of(self, items: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        """That part.
-
-        Args:
-            items: objects with an `id`, the oldest first.
-
-        Returns:
-            A list object.
-        """
+        """That part."""
         rows = list(items if self.order == "asc" else reversed(items))
         ids = [row["id"] for row in rows]
         if self.after in ids:

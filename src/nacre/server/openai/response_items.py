@@ -15,17 +15,7 @@ _PREFIX = {"message": "msg", "function_call": "fc", "function_call_output": "fco
 
 
 def items_of(given: str | Sequence[Item]) -> list[Item]:
-    """The input of a request as items, each with an id and its content in parts.
-
-    Args:
-        given: a text, or items as the client wrote them.
-
-    Returns:
-        Items as OpenAI lists them.
-
-    Raises:
-        Problem: an item stands for another one by its id.
-    """
+    """The input of a request as items, each with an id and its content in parts."""
     return [_item({"role": "user", "content": given})] if isinstance(given, str) else [_item(item) for item in given]
 
 
@@ -57,15 +47,7 @@ def _item(given: Item) -> Item:
 
 
 def messages_of_items(items: Sequence[Item], instructions: str | None) -> list[dict[str, Any]]:
-    """Items as messages of a chat completion.
-
-    Args:
-        items: of the whole conversation.
-        instructions: of this request, for its first message.
-
-    Returns:
-        Messages in OpenAI's form. Calls that were made together stand in one message, as models want to read them.
-    """
+    """Items as messages of a chat completion."""
     messages: list[dict[str, Any]] = [{"role": "system", "content": instructions}] if instructions else []
     for item in items:
         kind = item["type"]

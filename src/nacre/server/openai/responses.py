@@ -50,15 +50,7 @@ class ResponsesRequest(BaseModel):
 
 @router.post("/responses", response_model=None)
 async def respond(request: Request, body: ResponsesRequest) -> Response:
-    """Answer, whole or as a stream of events.
-
-    Args:
-        request: the client's.
-        body: what is asked for.
-
-    Returns:
-        A response object, or its events.
-    """
+    """Answer, whole or as a stream of events."""
     items, earlier = items_of(body.input), await _earlier(request, body)
     question = _question(request, body, [*earlier, *items])
     answer = _Answer(question, body, items)
@@ -137,13 +129,7 @@ def _chat(body: ResponsesRequest, model: str, items: Sequence[Item]) -> ChatRequ
 
 
 class _Answer:
-    """A response while it is made.
-
-    Args:
-        question: what is asked.
-        body: of the request.
-        given: its input as items.
-    """
+    """A response while it is made."""
 
     def __init__(self, question: Question, body: ResponsesRequest, given: list[Item]) -> None:
         self.question, self.body, self.given = question, body, given
@@ -155,16 +141,7 @@ class _Answer:
         self._sequence = -1
 
     def whole(self, status: str, output: list[dict[str, Any]], error: dict[str, Any] | None = None) -> dict[str, Any]:
-        """The response object.
-
-        Args:
-            status: "in_progress", "completed" or "failed".
-            output: its items.
-            error: what went wrong.
-
-        Returns:
-            JSON data.
-        """
+        """The response object."""
         usage = usage_of(self.outcome.usage)
         counted = {
             "input_tokens": usage["prompt_tokens"],
@@ -183,28 +160,14 @@ class _Answer:
         }  # fmt: skip
 
     async def completed(self, output: list[dict[str, Any]]) -> dict[str, Any]:
-        """The finished response, kept where that is wanted: before the client knows that it is finished.
-
-        Args:
-            output: its items.
-
-        Returns:
-            The response object.
-        """
+        """The finished response, kept where that is wanted: before the client knows that it is finished."""
         response = self.whole("completed", output)
         if self.kept:
             await run_in_threadpool(keep, self.question.state, self.question.asker, response, self.given)
         return response
 
     def items(self, reply: AIMessage) -> list[dict[str, Any]]:
-        """The output of a whole answer.
-
-        Args:
-            reply: the answer.
-
-        Returns:
-            A message, and the calls of the caller's functions.
-        """
+        """The output of a whole answer."""
         calls = [
             {
                 "type": "function_call",

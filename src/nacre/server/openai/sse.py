@@ -21,10 +21,6 @@ HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
 def event(data: Any, name: str = "") -> bytes:
     """One event.
 
-    Args:
-        data: JSON data.
-        name: of the event, where the protocol names them.
-
     Returns:
         Its bytes.
     """
@@ -36,11 +32,7 @@ class StrictJSON(JSONResponse):
     """A JSON response that every client can read: what JSON has no number for is text."""
 
     def render(self, content: Any) -> bytes:
-        """The body.
-
-        Args:
-            content: JSON data.
-        """
+        """The body."""
         return to_json(content, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
 
 
@@ -50,17 +42,7 @@ async def while_connected(
     """Wait for work, but not longer than the client does.
 
     Args:
-        request: the client's, its body read.
-        work: cancelled when the client leaves.
         timeout_s: the most seconds it may take; None where the work has its own patience.
-        after: set when the body has been read, where the work reads it.
-
-    Returns:
-        Its result.
-
-    Raises:
-        Problem: the client has left.
-        TimeoutError: it took too long.
     """
     task, gone = asyncio.ensure_future(work), asyncio.ensure_future(_gone(request, after))
     try:
@@ -87,14 +69,7 @@ async def next_within(chunks: AsyncIterator[T], timeout_s: float) -> T | None:
     """The next item of a stream.
 
     Args:
-        chunks: the stream.
         timeout_s: the most seconds of silence.
-
-    Returns:
-        The item, None at the end.
-
-    Raises:
-        TimeoutError: the stream was silent for too long.
     """
     async with asyncio.timeout(timeout_s):
         return await anext(chunks, None)

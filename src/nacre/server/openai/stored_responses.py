@@ -40,11 +40,6 @@ delete from responses where id in (
 def keeps(state: State, store: bool | None, previous: str | None) -> bool:
     """Whether a response is to be kept.
 
-    Args:
-        state: the server's.
-        store: what the request says.
-        previous: the response that it goes on from.
-
     Returns:
         What the request says; where it says nothing, a conversation that is kept already stays so, and others are kept
         only if the settings want it. Nothing is kept for 0 days.
@@ -55,14 +50,7 @@ def keeps(state: State, store: bool | None, previous: str | None) -> bool:
 
 
 def keep(state: State, asker: Asker, response: dict[str, Any], items: list[Item]) -> None:
-    """Keep a response; those that are too old go, and the key's oldest where it has no room left.
-
-    Args:
-        state: the server's.
-        asker: whose it is.
-        response: the response object.
-        items: the input of its request, without what came before it.
-    """
+    """Keep a response; those that are too old go, and the key's oldest where it has no room left."""
     record = to_json({"response": response, "input": items}, ensure_ascii=False).encode("utf-8", "replace")
     number = response["id"]
     row = (number, asker.id, response["previous_response_id"], time.time(), len(record), record)
@@ -76,28 +64,12 @@ def keep(state: State, asker: Asker, response: dict[str, Any], items: list[Item]
 
 
 def forget_old(state: State) -> None:
-    """Forget responses that have not been used for the days of the settings.
-
-    Args:
-        state: the server's.
-    """
+    """Forget responses that have not been used for the days of the settings."""
     state.records.change(_TOO_OLD, _since(state))
 
 
 def conversation(state: State, asker: Asker, response: str) -> list[Item]:
-    """All that was said up to a response, and with it; its days begin anew.
-
-    Args:
-        state: the server's.
-        asker: who goes on from it.
-        response: its id.
-
-    Returns:
-        Items, the oldest first. Instructions are not among them: those are of one request.
-
-    Raises:
-        Problem: it is not there, or is someone else's, or a part of the conversation is gone.
-    """
+    """All that was said up to a response, and with it; its days begin anew."""
     chain = _chain(state, asker, response)
     missing = response if not chain else chain[0][1]
     if missing:
@@ -136,16 +108,7 @@ def _record(state: State, asker: Asker, response: str) -> dict[str, Any]:
 
 @router.get("/responses/{response}")
 async def retrieve(request: Request, response: str, stream: bool = False) -> dict[str, Any]:
-    """A response that was kept.
-
-    Args:
-        request: the client's.
-        response: its id.
-        stream: for responses that are still being made, of which there are none.
-
-    Returns:
-        The response object, with its citations.
-    """
+    """A response that was kept."""
     if stream:
         raise Problem(
             400,
@@ -173,16 +136,7 @@ class ItemPage(Page):
 
 @router.get("/responses/{response}/input_items")
 async def input_items(request: Request, response: str, page: Annotated[ItemPage, Depends(ItemPage)]) -> dict[str, Any]:
-    """What a response was made from: the conversation before it, and the input of its request.
-
-    Args:
-        request: the client's.
-        response: its id.
-        page: which part of the list is wanted.
-
-    Returns:
-        A list of items.
-    """
+    """What a response was made from: the conversation before it, and the input of its request."""
     state, asker = state_of(request), asker_of(request)
     record = await run_in_threadpool(_record, state, asker, response)
     previous = record["response"]["previous_response_id"]
@@ -196,10 +150,6 @@ async def delete(request: Request, response: str) -> dict[str, Any]:
 
     Args:
         request: the client's; a key that may only ask may still take its own words back.
-        response: its id.
-
-    Returns:
-        What was deleted.
     """
     state, asker = state_of(request), asker_of(request)
     await run_in_threadpool(_record, state, asker, response)

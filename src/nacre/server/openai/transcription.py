@@ -22,14 +22,7 @@ _CALLERS = frozenset({400, 413, 415, 422, 429})
 
 
 async def refusal_of(answer: httpx.Response) -> Problem:
-    """Turn the refusal of an audio server into ours.
-
-    Args:
-        answer: with a status other than 200, its body unread.
-
-    Returns:
-        The refusal.
-    """
+    """Turn the refusal of an audio server into ours."""
     body = bytearray()
     async for piece in answer.aiter_bytes():
         body += piece

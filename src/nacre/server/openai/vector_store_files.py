@@ -33,61 +33,28 @@ class NewBatch(BaseModel):
 
 @router.post("/{store}/files")
 async def add(visit: Changed, body: NewEntry) -> dict[str, Any]:
-    """Add a file; it is read in the background.
-
-    Args:
-        visit: to the vector store.
-        body: what is asked for.
-
-    Returns:
-        A vector store file object.
-    """
+    """Add a file; it is read in the background."""
     file_in(visit, [own_file(visit.state, visit.asker, body.file_id)], body.attributes, None)
     return entry_of(visit, body.file_id)
 
 
 @router.get("/{store}/files")
 async def entries(visit: Visited, page: Paged, filter: str | None = None) -> dict[str, Any]:
-    """List the asker's files in a store, each with its state and, where it failed, the reason.
-
-    Args:
-        visit: to the vector store.
-        page: which part of the list.
-        filter: only files of this state.
-
-    Returns:
-        A list of vector store file objects.
-    """
+    """List the asker's files in a store, each with its state and, where it failed, the reason."""
     rows = visit.entries()
     return page.of([describe_entry(row) for row in rows if filter in (None, row["status"])])
 
 
 @router.get("/{store}/files/{file}")
 async def entry(visit: Visited, file: str) -> dict[str, Any]:
-    """One file's state.
-
-    Args:
-        visit: to the vector store.
-        file: id of the file.
-
-    Returns:
-        A vector store file object.
-    """
+    """One file's state."""
     nudge(visit)
     return entry_of(visit, file)
 
 
 @router.delete("/{store}/files/{file}")
 async def remove(visit: Changed, file: str) -> dict[str, Any]:
-    """Take a file out of a store: from then on no search finds it.
-
-    Args:
-        visit: to the vector store.
-        file: id of the file.
-
-    Returns:
-        What was taken out.
-    """
+    """Take a file out of a store: from then on no search finds it."""
     entry_of(visit, file)
     await run_in_threadpool(take_out, visit.state, visit.store, own_file(visit.state, visit.asker, file))
     return {"id": file, "object": "vector_store.file.deleted", "deleted": True}
@@ -95,15 +62,7 @@ async def remove(visit: Changed, file: str) -> dict[str, Any]:
 
 @router.post("/{store}/file_batches")
 async def add_batch(visit: Changed, body: NewBatch) -> dict[str, Any]:
-    """Add many files; they are read in the background.
-
-    Args:
-        visit: to the vector store.
-        body: what is asked for.
-
-    Returns:
-        A batch object.
-    """
+    """Add many files; they are read in the background."""
     batch = new_id("vsfb")
     file_in(visit, [own_file(visit.state, visit.asker, file) for file in body.file_ids], body.attributes, batch)
     return batch_of(visit, batch)
@@ -111,30 +70,14 @@ async def add_batch(visit: Changed, body: NewBatch) -> dict[str, Any]:
 
 @router.get("/{store}/file_batches/{batch}")
 async def batch(visit: Visited, batch: str) -> dict[str, Any]:
-    """How far a batch has been read.
-
-    Args:
-        visit: to the vector store.
-        batch: id of the batch.
-
-    Returns:
-        A batch object.
-    """
+    """How far a batch has been read."""
     nudge(visit)
     return batch_of(visit, batch)
 
 
 @router.post("/{store}/file_batches/{batch}/cancel")
 async def cancel(visit: Changed, batch: str) -> dict[str, Any]:
-    """Leave the rest of a batch unread.
-
-    Args:
-        visit: to the vector store.
-        batch: id of the batch.
-
-    Returns:
-        A batch object.
-    """
+    """Leave the rest of a batch unread."""
     sql = "update entries set status = 'cancelled' where store = ? and batch = ? and owner = ? and status = 'in_progress' and tries = 0"
     visit.state.records.change(sql, visit.store, batch, visit.asker.id)
     return batch_of(visit, batch)
@@ -142,15 +85,6 @@ async def cancel(visit: Changed, batch: str) -> dict[str, Any]:
 
 @router.get("/{store}/file_batches/{batch}/files")
 async def batch_entries(visit: Visited, batch: str, page: Paged) -> dict[str, Any]:
-    """List the files of a batch.
-
-    Args:
-        visit: to the vector store.
-        batch: id of the batch.
-        page: which part of the list.
-
-    Returns:
-        A list of vector store file objects.
-    """
+    """List the files of a batch."""
     rows = visit.entries(batch)
     return page.of([describe_entry(row) for row in rows])

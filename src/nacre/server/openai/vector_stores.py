@@ -54,15 +54,7 @@ class Search(BaseModel):
 
 @router.post("")
 async def create(request: Request, body: NewStore) -> dict[str, Any]:
-    """Make a vector store.
-
-    Args:
-        request: the client's.
-        body: what is asked for.
-
-    Returns:
-        A vector store object.
-    """
+    """Make a vector store."""
     state, asker = state_of(request), asker_of(request, writing=True)
     files = [own_file(state, asker, file) for file in body.file_ids]
     store: Row = {
@@ -82,15 +74,7 @@ async def create(request: Request, body: NewStore) -> dict[str, Any]:
 
 @router.get("")
 async def stores(request: Request, page: Paged) -> dict[str, Any]:
-    """List "main" and the asker's vector stores.
-
-    Args:
-        request: the client's.
-        page: which part of the list.
-
-    Returns:
-        A list of vector store objects.
-    """
+    """List "main" and the asker's vector stores."""
     state, asker = state_of(request), asker_of(request)
     rows = [store_of(state, asker, MAIN), *state.records.select("stores", "owner = ?", (asker.id,))]
     return page.of([describe(Visit(state, asker, row)) for row in rows])
@@ -98,29 +82,14 @@ async def stores(request: Request, page: Paged) -> dict[str, Any]:
 
 @router.get("/{store}")
 async def store(visit: Visited) -> dict[str, Any]:
-    """One vector store, and how far its files have been read.
-
-    Args:
-        visit: to the vector store.
-
-    Returns:
-        A vector store object.
-    """
+    """One vector store, and how far its files have been read."""
     nudge(visit)
     return describe(visit)
 
 
 @router.post("/{store}")
 async def change(visit: Changed, body: ChangedStore) -> dict[str, Any]:
-    """Rename a vector store.
-
-    Args:
-        visit: to the vector store.
-        body: what is asked for.
-
-    Returns:
-        A vector store object.
-    """
+    """Rename a vector store."""
     row = _own(visit)
     row |= {"name": row["name"] if body.name is None else body.name}
     row |= {"metadata": row["metadata"] if body.metadata is None else to_json(body.metadata)}
@@ -130,14 +99,7 @@ async def change(visit: Changed, body: ChangedStore) -> dict[str, Any]:
 
 @router.delete("/{store}")
 async def delete(visit: Changed) -> dict[str, Any]:
-    """Delete a vector store; its files stay.
-
-    Args:
-        visit: to the vector store.
-
-    Returns:
-        What was deleted.
-    """
+    """Delete a vector store; its files stay."""
     store, records = str(_own(visit)["id"]), visit.state.records
     records.db.write([("delete from entries where store = ?", (store,)), ("delete from stores where id = ?", (store,))])
     await run_in_threadpool(visit.state.bases.drop, store)
@@ -146,15 +108,7 @@ async def delete(visit: Changed) -> dict[str, Any]:
 
 @router.post("/{store}/search")
 async def search(visit: Visited, body: Search) -> dict[str, Any]:
-    """Search a store, as the asker.
-
-    Args:
-        visit: to the vector store.
-        body: what is asked for.
-
-    Returns:
-        A page of search results.
-    """
+    """Search a store, as the asker."""
     queries = [body.query] if isinstance(body.query, str) else body.query
     hits = await run_in_threadpool(_search, visit, " ".join(queries), body.max_num_results)
     return {

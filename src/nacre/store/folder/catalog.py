@@ -21,35 +21,17 @@ class Catalog(Database):
     """Documents, their chunks and their vectors, in one SQLite file."""
 
     def text(self, uri: str) -> str | None:
-        """The extracted text of a document.
-
-        Args:
-            uri: its address.
-
-        Returns:
-            The text, or None when there is no such document.
-        """
+        """The extracted text of a document."""
         found = self.rows("SELECT text FROM documents WHERE uri = ?", (uri,))
         with self._guarded():
             return zlib.decompress(found[0][0]).decode("utf-8") if found else None
 
     def count(self, table: str) -> int:
-        """Rows of a table.
-
-        Args:
-            table: "documents", "chunks" or "vectors".
-
-        Returns:
-            How many.
-        """
+        """Rows of a table."""
         return int(self.rows(f"SELECT count(*) FROM {table}")[0][0])
 
     def documents(self) -> list[dict[str, Any]]:
-        """All documents, sorted by address.
-
-        Returns:
-            What `KnowledgeBase.documents` tells of each.
-        """
+        """All documents, sorted by address."""
         names = self.audiences()
         rows = self.rows(
             "SELECT d.uri, d.title, d.mime, d.version, d.audience, d.modified, d.id, d.metadata,"
@@ -73,11 +55,7 @@ class Catalog(Database):
         ]
 
     def states(self) -> list[State]:
-        """What the ledger compares.
-
-        Returns:
-            One row a document, without texts.
-        """
+        """What the ledger compares."""
         return [
             State(*row)
             for row in self.rows(
@@ -92,9 +70,6 @@ class Catalog(Database):
 
         Args:
             principals: names; None or "*" among them means everyone.
-
-        Returns:
-            Its number.
         """
         names = sorted(set(principals or ()))
         if not names or "*" in names:
@@ -104,28 +79,15 @@ class Catalog(Database):
         return int(self.rows("SELECT id FROM audiences WHERE principals = ?", (written,))[0][0])
 
     def audiences(self) -> dict[int, tuple[str, ...]]:
-        """All sets of principals.
-
-        Returns:
-            Names by number.
-        """
+        """All sets of principals."""
         return {number: tuple(json.loads(names)) for number, names in self.rows("SELECT id, principals FROM audiences")}
 
     def scopes(self) -> list[tuple[str, str]]:
-        """The sources that were ever given principals.
-
-        Returns:
-            (scope, principals as JSON) for each.
-        """
+        """The sources that were ever given principals."""
         return [(scope, names) for scope, names in self.rows("SELECT scope, principals FROM sources")]
 
     def remember_scope(self, scope: str, principals: str) -> None:
-        """Remember who may see a source's documents.
-
-        Args:
-            scope: the source.
-            principals: JSON.
-        """
+        """Remember who may see a source's documents."""
         self.rows(
             "INSERT INTO sources VALUES (?, ?) ON CONFLICT (scope) DO UPDATE SET principals = excluded.principals",
             (scope, principals),
@@ -145,21 +107,11 @@ class Catalog(Database):
 
         Args:
             cut: the size that is set, in tokens; 0 for the default.
-
-        Returns:
-            (uri, whether it can be cut anew without its source), by number.
         """
         return self.rows("SELECT uri, blocks IS NOT NULL FROM documents WHERE cut <> ? ORDER BY id", (cut,))
 
     def document(self, uri: str) -> Document:
-        """A document as it was stored.
-
-        Args:
-            uri: its address, which must be there.
-
-        Returns:
-            What `put` was given.
-        """
+        """A document as it was stored."""
         names = ("scope", "stamp", "hash", "title", "mime", "audience", "modified", "cut", "blocks", "id", "version")
         *row, metadata = self.rows(f"SELECT {', '.join(names)}, metadata FROM documents WHERE uri = ?", (uri,))[0]
         facts = dict(zip(names, row, strict=True))
@@ -176,10 +128,6 @@ class Catalog(Database):
 
         Args:
             document: the document; one of the same uri is replaced.
-            chunks: all its chunks, in order.
-
-        Returns:
-            The document's number.
         """
         with self.transaction():
             generation = self._next_generation()
@@ -235,12 +183,7 @@ class Catalog(Database):
         self._db.executemany("INSERT INTO removed VALUES (?, ?)", [(number, generation) for number in numbers])
 
     def refile(self, number: int, **facts: Any) -> None:
-        """Change what is known about a document, not what it says.
-
-        Args:
-            number: the document.
-            **facts: new values of `uri`, `scope`, `stamp`, `audience`, `title` or `metadata` (JSON).
-        """
+        """Change what is known about a document, not what it says."""
         names = ", ".join(f"{name} = ?" for name in facts)
         with self.transaction():
             before = self._db.execute("SELECT uri, audience FROM documents WHERE id = ?", (number,)).fetchone()
@@ -251,25 +194,14 @@ class Catalog(Database):
                 )
 
     def delete(self, number: int) -> None:
-        """Take a document out, with its chunks and vectors.
-
-        Args:
-            number: the document.
-        """
+        """Take a document out, with its chunks and vectors."""
         with self.transaction():
             chunks = [row[0] for row in self._db.execute("SELECT id FROM chunks WHERE document = ?", (number,))]
             self._remove_chunks(chunks, self._next_generation())
             self._db.execute("DELETE FROM documents WHERE id = ?", (number,))
 
     def vectors_of(self, hashes: Sequence[bytes]) -> dict[bytes, bytes]:
-        """Vectors that exist already.
-
-        Args:
-            hashes: digests of embedded texts.
-
-        Returns:
-            Vector by digest, for those that any chunk of any document has.
-        """
+        """Vectors that exist already."""
         found: dict[bytes, bytes] = {}
         for at in range(0, len(hashes), 500):
             some = hashes[at : at + 500]

@@ -44,8 +44,6 @@ class Indexes:
     """Words and vectors of one knowledge base in this process.
 
     Args:
-        folder: the knowledge base.
-        catalog: its truth.
         dim: length of the vectors, or None for words only.
     """
 
@@ -120,11 +118,7 @@ class Indexes:
             self._catch_up_words()
 
     def catch_up(self) -> None:
-        """Bring both indexes, in memory and on disk, to the catalog's generation. Needs the write lock.
-
-        Raises:
-            KnowledgeBaseError: they cannot be written; the catalog is not touched by that.
-        """
+        """Bring both indexes, in memory and on disk, to the catalog's generation. Needs the write lock."""
         with self._told():
             self._catch_up_words()
             with self._refreshing:

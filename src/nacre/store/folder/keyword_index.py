@@ -49,14 +49,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Words:
-    """The word index as it stood after one commit: whatever is written meanwhile, all that it says belongs together.
-
-    Args:
-        tantivy: the library, which is slow to import.
-        searcher: its own, which never changes.
-        schema: of the index.
-        generation: that of the catalog which it agrees with.
-    """
+    """The word index as it stood after one commit: whatever is written meanwhile, all that it says belongs together."""
 
     tantivy: Any
     searcher: Any
@@ -67,11 +60,7 @@ class Words:
         return max(0, int(self.searcher.num_docs) - 1) if self.generation else 0
 
     def ids(self) -> list[int]:
-        """All chunks in the index.
-
-        Returns:
-            Their numbers, sorted.
-        """
+        """All chunks in the index."""
         everything = self.tantivy.Query.all_query()
         found = self.searcher.search(everything, max(1, self.searcher.num_docs), count=False).hits
         numbers = self.searcher.fast_field_values("chunk", [address for _, address in found])
@@ -88,14 +77,7 @@ class Words:
         """The chunks that say the query's words best.
 
         Args:
-            query: any text.
-            k: how many.
             audiences: only chunks of these audiences; None means all.
-            where: further limits.
-            among: only these chunks, when given.
-
-        Returns:
-            BM25 scores, the best first, and their deviation over all chunks.
         """
         make, occur = self.tantivy.Query, self.tantivy.Occur
         asked = self._asked(query)
@@ -120,9 +102,6 @@ class Words:
     def reach(self, query: str) -> float:
         """What the words of a query are worth together: a chunk that says each of them once scores about that.
 
-        Args:
-            query: any text.
-
         Returns:
             The sum of their idf; a word that no chunk holds counts like one that a single chunk holds.
         """
@@ -131,20 +110,13 @@ class Words:
     def said(self, wanted: Sequence[str], among: Sequence[int]) -> dict[int, float]:
         """How much of some words given chunks say.
 
-        Args:
-            wanted: index terms, each once, not empty.
-            among: chunk numbers, not empty.
-
         Returns:
             The share of the words that a chunk holds, weighted by idf, 0 to 1; a chunk that holds none is left out.
         """
         make, occur = self.tantivy.Query, self.tantivy.Occur
         idf = {word: self._idf(max(1, self._holding(word))) for word in wanted[:_WORDS_AT_MOST]}
         clauses = [
-            (
-                occur.Should,
-                make.const_score_query(make.term_query(self.schema, "body", word), value),
-            )
+            (occur.Should, make.const_score_query(make.term_query(self.schema, "body", word), value))
             for word, value in idf.items()
         ]
         limit = make.const_score_query(make.term_set_query(self.schema, "chunk", list(among)), 0.0)
@@ -245,7 +217,6 @@ class WordIndex:
         """Queue changes; `commit` makes them real.
 
         Args:
-            writer: from `writer()`.
             removed: chunk numbers to take out; unknown ones are ignored.
             entries: chunks to put in; those already there are replaced.
         """
@@ -260,12 +231,7 @@ class WordIndex:
             writer.add_document(self._tantivy.Document.from_dict(fields, self.schema))
 
     def commit(self, writer: Any, generation: int) -> None:
-        """Make queued changes real.
-
-        Args:
-            writer: from `writer()`.
-            generation: what the index stands at with them.
-        """
+        """Make queued changes real."""
         writer.delete_documents_by_term("marker", "generation")
         marker = {"chunk": 0, "marker": "generation", "generation": generation}
         writer.add_document(self._tantivy.Document.from_dict(marker, self.schema))
@@ -300,9 +266,6 @@ def terms(text: str) -> list[str]:
     """The index terms of a text: its words, and every pair of neighbouring Chinese characters that is no word.
 
     The pairs find names that the dictionary lacks and words that it cuts differently in question and document.
-
-    Args:
-        text: any text.
 
     Returns:
         Terms without white space; document and query must go through this same function.

@@ -17,15 +17,8 @@ from nacre.text.language import os_reason, tr
 def writing(folder: Path) -> Iterator[None]:
     """Hold the folder's write lock.
 
-    Args:
-        folder: the knowledge base.
-
     Returns:
         A context; the lock is given back at its end.
-
-    Raises:
-        LockedError: another process, or another `KnowledgeBase` in this one, is writing.
-        KnowledgeBaseError: the folder cannot be written to.
     """
     if not writable(folder):
         raise not_writable(folder)

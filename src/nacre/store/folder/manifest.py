@@ -22,9 +22,6 @@ class Manifest:
 
     Args:
         embedder: identity of the embedder (id, dim, prefixes, normalised, max_tokens), or None for words only.
-        format: version of the folder's format.
-        tokeniser: name of the function that cuts text into words.
-        chunker: name of the way documents are cut.
     """
 
     embedder: dict[str, Any] | None
@@ -33,27 +30,12 @@ class Manifest:
     chunker: str = "structure/1"
 
     def to_json(self) -> str:
-        """The manifest as it stands in the file.
-
-        Returns:
-            JSON, readable by people.
-        """
+        """The manifest as it stands in the file."""
         return json.dumps(asdict(self), ensure_ascii=False, indent=2) + "\n"
 
 
 def read(folder: Path) -> Manifest | None:
-    """Read a folder's manifest.
-
-    Args:
-        folder: the knowledge base.
-
-    Returns:
-        The manifest, or None when the folder has none.
-
-    Raises:
-        DamagedError: it is no manifest.
-        FormatError: a newer version of Nacre wrote it.
-    """
+    """Read a folder's manifest."""
     path = folder / NAME
     try:
         content = path.read_text(encoding="utf-8")
@@ -65,19 +47,7 @@ def read(folder: Path) -> Manifest | None:
 
 
 def parse(content: str, path: Path) -> Manifest:
-    """Read a manifest from its text.
-
-    Args:
-        content: JSON.
-        path: where it came from, for messages.
-
-    Returns:
-        The manifest.
-
-    Raises:
-        DamagedError: it is no manifest.
-        FormatError: a newer version of Nacre wrote it.
-    """
+    """Read a manifest from its text."""
     try:
         data = json.loads(content)
         made = int(data["format"])
@@ -98,26 +68,12 @@ def parse(content: str, path: Path) -> Manifest:
 
 
 def write(folder: Path, manifest: Manifest) -> None:
-    """Write a folder's manifest so that a crash leaves either the old one or the new one.
-
-    Args:
-        folder: the knowledge base.
-        manifest: its settings.
-    """
+    """Write a folder's manifest so that a crash leaves either the old one or the new one."""
     atomic_write(folder / NAME, manifest.to_json())
 
 
 def check_embedder(folder: Path, made_with: dict[str, Any] | None, given: dict[str, Any] | None) -> None:
-    """Refuse another embedder than the folder's.
-
-    Args:
-        folder: the knowledge base.
-        made_with: identity in the manifest.
-        given: identity of the embedder at hand.
-
-    Raises:
-        EmbedderMismatchError: vectors of the two cannot be compared.
-    """
+    """Refuse another embedder than the folder's."""
     if made_with is None or given is None:
         if made_with is given:
             return
@@ -134,15 +90,7 @@ def check_embedder(folder: Path, made_with: dict[str, Any] | None, given: dict[s
 
 
 def nameless(folder: Path, made_with: dict[str, Any]) -> EmbedderMismatchError:
-    """For a folder whose embedder was given as an object and has no name to load it by.
-
-    Args:
-        folder: the knowledge base.
-        made_with: identity in the manifest.
-
-    Returns:
-        The error to raise.
-    """
+    """For a folder whose embedder was given as an object and has no name to load it by."""
     name = _name(made_with)
     return EmbedderMismatchError(
         tr(

@@ -23,17 +23,7 @@ if TYPE_CHECKING:
 
 
 def folder_of(path: str | Path) -> Path:
-    """The folder that a path names.
-
-    Args:
-        path: as given by the user.
-
-    Returns:
-        The path.
-
-    Raises:
-        UsageError: it is no path, or empty, as an unset variable is; `Path("")` would be the working directory.
-    """
+    """The folder that a path names."""
     expect(path, "path", str, os.PathLike)
     if not str(path):
         raise UsageError(tr("The folder of the knowledge base is empty. Name one.", "知识库文件夹为空。请给出文件夹。"))
@@ -45,14 +35,6 @@ def made(folder: Path, encoder: Encoder | None) -> tuple[Catalog, Manifest]:
 
     Args:
         folder: where; a folder that a crash left half made is finished.
-        encoder: the embedder, or None for words only.
-
-    Returns:
-        Its catalog and its manifest.
-
-    Raises:
-        DamagedError: there are documents in it, but no manifest.
-        KnowledgeBaseError: it cannot be made.
     """
     try:
         private_folder(folder)
@@ -76,14 +58,7 @@ def made(folder: Path, encoder: Encoder | None) -> tuple[Catalog, Manifest]:
 
 
 def restore_manifest(folder: Path) -> None:
-    """Write the manifest anew from the catalog's copy, when it is lost or cannot be read.
-
-    Args:
-        folder: the knowledge base.
-
-    Raises:
-        DamagedError: the catalog is lost or damaged as well.
-    """
+    """Write the manifest anew from the catalog's copy, when it is lost or cannot be read."""
     if not (folder / CATALOG).exists():
         raise lost(folder, CATALOG)
     try:
@@ -100,17 +75,7 @@ def restore_manifest(folder: Path) -> None:
 
 
 def encoder_of(embedder: str | Embeddings | None) -> Encoder | None:
-    """An embedder as the knowledge base uses it.
-
-    Args:
-        embedder: a name, an object, "none", or None for the embedded default.
-
-    Returns:
-        The encoder, or None for "none".
-
-    Raises:
-        UsageError: it is neither a name nor an embedder.
-    """
+    """An embedder as the knowledge base uses it."""
     if embedder is None or isinstance(embedder, str):
         return None if embedder == "none" else Encoder(embedder_named(embedder))
     if not callable(getattr(embedder, "embed_query", None)):
@@ -121,15 +86,7 @@ def encoder_of(embedder: str | Embeddings | None) -> Encoder | None:
 
 
 def lost(folder: Path, name: str) -> DamagedError:
-    """For a folder that lacks one of its files.
-
-    Args:
-        folder: the knowledge base.
-        name: the file.
-
-    Returns:
-        The error to raise.
-    """
+    """For a folder that lacks one of its files."""
     return DamagedError(
         tr(
             f"{folder} has no {name}, though it is a knowledge base. Restore it from a backup, or try nacre.KnowledgeBase.repair({str(folder)!r}).",

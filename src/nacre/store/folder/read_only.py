@@ -22,27 +22,13 @@ _EFFECTIVE = os.access in os.supports_effective_ids
 
 
 def writable(folder: Path) -> bool:
-    """Whether this process may change a knowledge base.
-
-    Args:
-        folder: the knowledge base.
-
-    Returns:
-        False when the file system or the permissions of one of its parts forbid it.
-    """
+    """Whether this process may change a knowledge base."""
     parts = [folder / name for name in _PARTS]
     return all(os.access(part, os.W_OK, effective_ids=_EFFECTIVE) for part in parts if part.exists())
 
 
 def not_writable(folder: Path) -> KnowledgeBaseError:
-    """For a change of a knowledge base that may only be read.
-
-    Args:
-        folder: the knowledge base.
-
-    Returns:
-        The error to raise.
-    """
+    """For a change of a knowledge base that may only be read."""
     return KnowledgeBaseError(
         tr(
             f"{folder} can only be read here: its file system or its permissions forbid writing. Searching and asking work; "
@@ -56,14 +42,8 @@ def not_writable(folder: Path) -> KnowledgeBaseError:
 def shadow(words: Path) -> Path:
     """A folder that may be written and holds links to a word index that may not.
 
-    Args:
-        words: the folder of the index.
-
     Returns:
         A new temporary folder; who asked for it removes it.
-
-    Raises:
-        KnowledgeBaseError: there is no place for temporary files.
     """
     try:
         place = Path(tempfile.mkdtemp(prefix="nacre-words-"))

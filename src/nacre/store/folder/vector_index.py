@@ -26,11 +26,7 @@ _SCAN_SHARE = 0.25  # of the rows: below it, gathering the allowed vectors is fa
 
 
 class VectorIndex:
-    """Vectors by chunk number. Many searches may run at once, but none during a change: `Indexes` sees to it.
-
-    Args:
-        dim: length of the vectors.
-    """
+    """Vectors by chunk number. Many searches may run at once, but none during a change: `Indexes` sees to it."""
 
     def __init__(self, dim: int) -> None:
         self.dim = dim
@@ -53,9 +49,6 @@ class VectorIndex:
         Args:
             removed: chunk numbers; unknown ones are ignored.
             added: chunk numbers; those already there are replaced.
-            vectors: one row for each of `added`, of length 1.
-            documents: the document of each.
-            audiences: the audience of each.
         """
         import faiss
 
@@ -80,13 +73,8 @@ class VectorIndex:
         """The nearest vectors.
 
         Args:
-            vector: the query, of length 1.
-            k: how many.
             audiences: only chunks of these audiences; None means all.
             documents: only chunks of these documents, sorted; None means all.
-
-        Returns:
-            (chunk number, cosine) with the best first.
         """
         if not self.ids.size or not np.isfinite(vector).all():
             return []
@@ -135,11 +123,7 @@ class VectorIndex:
         """The cosines of given chunks.
 
         Args:
-            vector: the query, of length 1.
             numbers: chunk numbers; unknown ones are left out.
-
-        Returns:
-            Cosine by chunk number.
         """
         if not self.ids.size or not numbers:
             return {}
@@ -154,9 +138,6 @@ class VectorIndex:
 
     def spread(self, vector: NDArray[np.float32]) -> tuple[float, float]:
         """Mean and standard deviation of a query's cosines over all chunks, from the vectors' first two moments.
-
-        Args:
-            vector: the query, of length 1.
 
         Returns:
             (mean, deviation); few vectors leave the deviation near what encoders usually show.
@@ -183,11 +164,7 @@ class VectorIndex:
     # ------------------------------------------------------------------------------------------------ on disk
 
     def save(self, folder: Path) -> None:
-        """Write a snapshot that a crash leaves whole or not at all; older snapshots go.
-
-        Args:
-            folder: `vectors/` of the knowledge base.
-        """
+        """Write a snapshot that a crash leaves whole or not at all; older snapshots go."""
         import faiss
 
         private_folder(folder)
@@ -212,8 +189,6 @@ class VectorIndex:
         """Read the newest snapshot that can be read, else begin empty.
 
         Args:
-            folder: `vectors/` of the knowledge base.
-            dim: length of the vectors.
             newest: the catalog's generation; a snapshot from after it belongs to another history and is not used.
 
         Returns:

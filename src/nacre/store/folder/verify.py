@@ -11,15 +11,7 @@ from nacre.text.language import tr
 
 
 def problems(catalog: Catalog, indexes: Indexes) -> list[str]:
-    """Look for everything that should not be.
-
-    Args:
-        catalog: the truth.
-        indexes: what is derived from it.
-
-    Returns:
-        One line for each problem.
-    """
+    """Look for everything that should not be."""
     found = [
         tr(f"catalog: {row[0]}", f"目录库：{row[0]}") for row in catalog.rows("PRAGMA quick_check") if row[0] != "ok"
     ]

@@ -34,14 +34,7 @@ class _Beneath(ctypes.Structure):
 
 
 def abi() -> int:
-    """The version that this kernel speaks.
-
-    Returns:
-        1 or more.
-
-    Raises:
-        OSError: Landlock is not built in, or not switched on.
-    """
+    """The version that this kernel speaks."""
     return syscall("landlock_create_ruleset", None, 0, _VERSION)
 
 
@@ -56,12 +49,7 @@ class Ruleset:
         self._fd = syscall("landlock_create_ruleset", ruleset, size, 0)
 
     def allow(self, path: str, rights: int) -> None:
-        """Open a place and what lies beneath it.
-
-        Args:
-            path: a folder or a file.
-            rights: READ, WRITE or DEVICE.
-        """
+        """Open a place and what lies beneath it."""
         folder = os.open(path, os.O_PATH | os.O_CLOEXEC)
         try:
             if not stat.S_ISDIR(os.fstat(folder).st_mode):

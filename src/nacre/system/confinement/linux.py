@@ -39,18 +39,7 @@ _libc.syscall.restype = ctypes.c_long
 
 
 def syscall(name: str, *args: int | bytes | ctypes.Structure | None) -> int:
-    """Call the kernel by the name of the call.
-
-    Args:
-        name: a key of the table above.
-        *args: numbers, buffers, structures (passed by reference) or None.
-
-    Returns:
-        What the kernel returned.
-
-    Raises:
-        OSError: the kernel said no; `filename` is the name of the call.
-    """
+    """Call the kernel by the name of the call."""
     values = [
         ctypes.byref(a) if isinstance(a, ctypes.Structure) else ctypes.c_long(a) if isinstance(a, int) else a
         for a in args
@@ -67,45 +56,18 @@ def _checked(result: int, name: str) -> int:
 
 
 def prctl(option: int, *args: int) -> int:
-    """prctl(2) with numbers only.
-
-    Args:
-        option: PR_….
-        *args: up to four numbers.
-
-    Returns:
-        What the kernel returned.
-
-    Raises:
-        OSError: as `syscall`.
-    """
+    """prctl(2) with numbers only."""
     words = [ctypes.c_ulong(a) for a in (*args, 0, 0, 0, 0)[:4]]
     return _checked(_libc.prctl(option, *words), f"prctl({option})")
 
 
 def unshare(flags: int, name: str) -> None:
-    """Leave namespaces.
-
-    Args:
-        flags: CLONE_NEW… bits.
-        name: for the error.
-
-    Raises:
-        OSError: as `syscall`.
-    """
+    """Leave namespaces."""
     _checked(_libc.unshare(flags), f"unshare({name})")
 
 
 def setns(fd: int, flags: int) -> None:
-    """Enter a namespace.
-
-    Args:
-        fd: a file of /proc/…/ns.
-        flags: its kind, a CLONE_NEW… bit.
-
-    Raises:
-        OSError: as `syscall`.
-    """
+    """Enter a namespace."""
     syscall("setns", fd, flags)
 
 
@@ -113,28 +75,13 @@ def mount(source: bytes | None, target: bytes, kind: bytes | None, flags: int, d
     """mount(2).
 
     Args:
-        source: device or label.
-        target: mount point.
         kind: file system; None where the flags need none.
-        flags: MS_… bits.
-        data: options of the file system.
-
-    Raises:
-        OSError: as `syscall`.
     """
     _checked(_libc.mount(source, target, kind, ctypes.c_ulong(flags), data), "mount")
 
 
 def umount(target: bytes, flags: int) -> None:
-    """umount2(2).
-
-    Args:
-        target: mount point.
-        flags: MNT_… bits.
-
-    Raises:
-        OSError: as `syscall`.
-    """
+    """umount2(2)."""
     _checked(_libc.umount2(target, flags), "umount")
 
 
@@ -143,15 +90,7 @@ class _MountAttr(ctypes.Structure):
 
 
 def clone_tree(path: str, attributes: int) -> int:
-    """A detached copy of the mounts at `path`, with `attributes` added.
-
-    Args:
-        path: a folder or a file.
-        attributes: MOUNT_ATTR_… bits, set on every mount below.
-
-    Returns:
-        A descriptor for `attach_tree`.
-    """
+    """A detached copy of the mounts at `path`, with `attributes` added."""
     tree = syscall("open_tree", _AT_FDCWD, os.fsencode(path), _OPEN_TREE_CLONE | _OPEN_TREE_CLOEXEC | _AT_RECURSIVE)
     attr = _MountAttr(attr_set=attributes)
     syscall("mount_setattr", tree, b"", _AT_EMPTY_PATH | _AT_RECURSIVE, attr, ctypes.sizeof(attr))
@@ -159,12 +98,7 @@ def clone_tree(path: str, attributes: int) -> int:
 
 
 def attach_tree(tree: int, target: str) -> None:
-    """Mount what `clone_tree` returned, and close the descriptor.
-
-    Args:
-        tree: the descriptor.
-        target: an existing folder or file.
-    """
+    """Mount what `clone_tree` returned, and close the descriptor."""
     syscall("move_mount", tree, b"", _AT_FDCWD, os.fsencode(target), _MOVE_MOUNT_F_EMPTY_PATH)
     os.close(tree)
 
@@ -173,21 +107,13 @@ def collapse(start: int, size: int) -> None:
     """madvise(2) with MADV_COLLAPSE: put memory into huge pages now.
 
     Args:
-        start: address, a multiple of the huge page size.
         size: bytes, a multiple of the huge page size.
-
-    Raises:
-        OSError: the kernel does not know the advice, or could not do it everywhere.
     """
     _checked(_libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(size), _MADV_COLLAPSE), "madvise")
 
 
 def keep_capabilities(*keep: int) -> None:
-    """Keep only these capabilities, permitted and effective; with none, give up all of them.
-
-    Args:
-        *keep: CAP_… numbers.
-    """
+    """Keep only these capabilities, permitted and effective; with none, give up all of them."""
     bits = sum(1 << number for number in keep)
     header = (ctypes.c_uint32 * 2)(0x20080522, 0)
     low, high = bits & 0xFFFFFFFF, bits >> 32
@@ -207,20 +133,12 @@ def drop_bounding_set() -> None:
 
 
 def setfsuid(uid: int) -> None:
-    """Open files as another user, being oneself in all else.
-
-    Raises:
-        OSError: the kernel did not do it.
-    """
+    """Open files as another user, being oneself in all else."""
     _libc.setfsuid(uid)
     if _libc.setfsuid(-1) != uid:  # answers the present one; an error is not told otherwise
         raise OSError(errno.EPERM, os.strerror(errno.EPERM), "setfsuid")
 
 
 def close_all_from(first: int) -> None:
-    """Close every descriptor from one on.
-
-    Args:
-        first: the lowest that is closed.
-    """
+    """Close every descriptor from one on."""
     syscall("close_range", first, 0xFFFFFFFF, 0)

@@ -23,11 +23,7 @@ _OTHERS = {
 
 
 def enter() -> None:
-    """Move into new namespaces. The process ids change for the next child, which will be process 1.
-
-    Raises:
-        OSError: the kernel, or a profile around this machine, does not allow it; `filename` names the namespace.
-    """
+    """Move into new namespaces. The process ids change for the next child, which will be process 1."""
     uid, gid = os.geteuid(), os.getegid()
     if uid == 0:
         _enter_as_root()
@@ -76,9 +72,6 @@ def build_view(readable: Sequence[str], hidden: Sequence[str]) -> None:
     Args:
         readable: folders and files that stay, at their own paths, read-only.
         hidden: folders below these that must look empty.
-
-    Raises:
-        OSError: a call is missing or forbidden; `filename` names it.
     """
     linux.mount(None, b"/", None, linux.MS_REC | linux.MS_PRIVATE)
     closed = linux.MOUNT_ATTR_RDONLY | linux.MOUNT_ATTR_NOSUID | linux.MOUNT_ATTR_NODEV
@@ -146,7 +139,6 @@ def mount_scratch(size: int, files: int) -> None:
 
     Args:
         size: bytes that it holds.
-        files: files and folders that it holds.
     """
     linux.unshare(linux.CLONE_NEWNS, "mount")
     flags = linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC

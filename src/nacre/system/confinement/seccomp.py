@@ -29,9 +29,6 @@ def build(rules: dict[int, Rule]) -> list[Instruction]:
 
     Args:
         rules: system call number to rule; a call that is not there answers EPERM.
-
-    Returns:
-        The program. Another architecture, or the x32 variant of this one, kills the process.
     """
     head: list[Instruction] = [
         (_LOAD, 0, 0, _ARCH),
@@ -96,10 +93,6 @@ class Filter:
         self._buffer = ctypes.create_string_buffer(self._code, len(self._code))
 
     def install(self) -> None:
-        """Filter this process from now on, for good. Needs no_new_privs.
-
-        Raises:
-            OSError: the kernel was built without seccomp filters, or refuses them here.
-        """
+        """Filter this process from now on, for good. Needs no_new_privs."""
         program = _Program(len(self._code) // 8, ctypes.cast(self._buffer, ctypes.c_void_p))
         syscall("seccomp", _SET_MODE_FILTER, 0, program)

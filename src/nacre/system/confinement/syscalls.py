@@ -88,14 +88,7 @@ _TERMINAL_REQUESTS = (
     0x5450,
     0x5451,
 )  # TCGETS TIOCGWINSZ FIONREAD FIONBIO FIONCLEX FIOCLEX
-_DESCRIPTOR_COMMANDS = (
-    0,
-    1,
-    2,
-    3,
-    4,
-    1030,
-)  # F_DUPFD GETFD SETFD GETFL SETFL F_DUPFD_CLOEXEC
+_DESCRIPTOR_COMMANDS = (0, 1, 2, 3, 4, 1030)  # F_DUPFD GETFD SETFD GETFL SETFL F_DUPFD_CLOEXEC
 _ASKING_FOR_A_LOCK, _LOCKING = 5, 6  # F_GETLK; F_SETLK, and F_SETLKW beside it
 _NAMING_A_THREAD = (15, 16)  # PR_SET_NAME, PR_GET_NAME
 MMAP, MPROTECT, IOCTL, MADVISE, SOCKETPAIR, SENDTO, RECVFROM, SHUTDOWN, CLONE, UNAME, FCNTL, PRCTL = (
@@ -149,15 +142,7 @@ def _descriptors(may_ask_for_locks: bool) -> Rule:
 
 
 def allowed(own_pid: int | None) -> dict[int, Rule]:
-    """The rules of a program.
-
-    Args:
-        own_pid: None inside namespaces of its own. Otherwise the process id: then every call that takes one takes no other, there
-            are no threads, no sockets even between its own threads, and no call that changes or follows what Landlock does not guard.
-
-    Returns:
-        System call number to rule.
-    """
+    """The rules of a program."""
     rules = dict.fromkeys(
         [*_FILES.values(), *_MEMORY.values(), *_WAITING.values(), *_SIGNALS.values(), *_SELF.values()], ALLOW
     )
@@ -216,9 +201,6 @@ def reading(own_pid: int) -> dict[int, Rule]:
 
     Args:
         own_pid: its process id, the only one that it may signal.
-
-    Returns:
-        System call number to rule.
     """
     changing = {_FILES[name] for name in _CHANGING}
     rules = {number: rule for number, rule in allowed(own_pid).items() if number not in changing}
