@@ -58,7 +58,7 @@ def fetch(
         if answer.status not in _REDIRECTS or not target or data is not None:
             return answer
         url = urljoin(url, target)
-    raise SourceError(tr(f"{url} redirects too often", f"{url} 重定向次数过多"), uri=url)
+    raise SourceError(tr("{url} redirects too often", url=url), uri=url)
 
 
 def checked_addresses(host: str, port: int, *, allow_private: bool = False, deadline: float | None = None) -> list[str]:
@@ -70,13 +70,15 @@ def checked_addresses(host: str, port: int, *, allow_private: bool = False, dead
     try:
         addresses = look_up(host, port, time.monotonic() + _TIMEOUT_S if deadline is None else deadline)
     except OSError as error:
-        raise SourceError(tr(f"{host} is not known: {error}", f"无法解析 {host}：{error}"), uri=host) from error
+        raise SourceError(tr("{host} is not known: {error}", host=host, error=error), uri=host) from error
     bad = [address for address in addresses if not is_public(address)]
     if bad and not allow_private:
         raise SourceError(
             tr(
-                f"{host} is at {bad[0]}, which is not a public address; allow_private=True (nacre sync --allow-private) permits it",
-                f"{host} 指向非公网地址 {bad[0]}；如确需访问请设置 allow_private=True（nacre sync --allow-private）",
+                "{host} is at {bad}, which is not a public address; allow_private=True (nacre sync "
+                "--allow-private) permits it",
+                host=host,
+                bad=bad[0],
             ),
             uri=host,
         )
@@ -88,14 +90,11 @@ def _exchange(
 ) -> Answer:
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username is not None:
-        raise SourceError(
-            tr(f"{url} is no http or https address without a login", f"{url} 不是（不含登录信息的）http/https 地址"),
-            uri=url,
-        )
+        raise SourceError(tr("{url} is no http or https address without a login", url=url), uri=url)
     try:
         port = parts.port or (443 if parts.scheme == "https" else 80)
     except ValueError as error:
-        raise SourceError(tr(f"{url} has a wrong port", f"{url} 端口无效"), uri=url) from error
+        raise SourceError(tr("{url} has a wrong port", url=url), uri=url) from error
     addresses = checked_addresses(parts.hostname, port, allow_private=allow_private, deadline=deadline)
     target = urlunsplit(("", "", _ascii(parts.path) or "/", _ascii(parts.query), ""))
     secure = parts.scheme == "https"
@@ -113,7 +112,7 @@ def _exchange(
         body = _body(response, max_bytes, url)
         return Answer(url, response.status, {name.lower(): value for name, value in response.getheaders()}, body)
     except (OSError, http.client.HTTPException, ValueError, zlib.error) as error:
-        raise SourceError(tr(f"{url} does not answer: {error}", f"{url} 无响应：{error}"), uri=url) from error
+        raise SourceError(tr("{url} does not answer: {error}", url=url, error=error), uri=url) from error
     finally:
         if link is not None:
             link.close()
@@ -135,9 +134,7 @@ def _body(response: http.client.HTTPResponse, max_bytes: int, url: str) -> bytes
             piece = unpacker.decompress(piece, max_bytes - len(body) + 1)
         body += piece
         if len(body) > max_bytes:
-            raise SourceError(
-                tr(f"{url} gives more than {max_bytes >> 20} MiB", f"{url} 返回内容超过 {max_bytes >> 20} MiB"), uri=url
-            )
+            raise SourceError(tr("{url} gives more than {max_bytes} MiB", url=url, max_bytes=max_bytes >> 20), uri=url)
 
 
 def gunzip(data: bytes, max_bytes: int, uri: str) -> bytes:
@@ -150,9 +147,7 @@ def gunzip(data: bytes, max_bytes: int, uri: str) -> bytes:
     try:
         out = unpacker.decompress(data, max_bytes + 1)
     except zlib.error as error:
-        raise SourceError(tr(f"{uri}: damaged gzip file", f"{uri}：gzip 文件已损坏"), uri=uri) from error
+        raise SourceError(tr("{uri}: damaged gzip file", uri=uri), uri=uri) from error
     if len(out) > max_bytes:
-        raise SourceError(
-            tr(f"{uri} unpacks to more than {max_bytes >> 20} MiB", f"{uri} 解压后超过 {max_bytes >> 20} MiB"), uri=uri
-        )
+        raise SourceError(tr("{uri} unpacks to more than {max_bytes} MiB", uri=uri, max_bytes=max_bytes >> 20), uri=uri)
     return out

@@ -36,11 +36,11 @@ def load_conversations(path: Path) -> tuple[list[Conversation], list[str]]:
     for id, row in rows:
         turns = [turn for turn in row.get("turns") or [] if isinstance(turn, dict) and str(turn.get("question") or "")]
         if not turns:
-            problems.append(f"{path.name}: {tr('no turns in ', '没有对话轮次：')}{id}")
+            problems.append(f"{path.name}: {tr('no turns in ')}{id}")
             continue
         found.append(Conversation(id, tuple(_question(f"{id}.{n}", turn) for n, turn in enumerate(turns, 1))))
     if not found:
-        raise EvaluationError(tr(f"{path} holds no conversation.", f"{path} 中没有对话。"))
+        raise EvaluationError(tr("{path} holds no conversation.", path=path))
     return found, problems
 
 

@@ -42,14 +42,15 @@ def compare(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]
     if before["suite"] != after["suite"]:
         raise EvaluationError(
             tr(
-                f"Two different suites: {before['suite']} and {after['suite']}. Compare runs of the same one.",
-                f"两个不同的评测：{before['suite']} 与 {after['suite']}。请比较同一评测的两次运行。",
+                "Two different suites: {suite} and {suite2}. Compare runs of the same one.",
+                suite=before["suite"],
+                suite2=after["suite"],
             )
         )
     old, new = _by_id(before), _by_id(after)
     shared = [id for id in old if id in new]
     if not shared:
-        raise EvaluationError(tr("The two runs share no question.", "两次运行没有共同的问题。"))
+        raise EvaluationError(tr("The two runs share no question."))
     metrics = [*(metric for metric in before["metrics"] if metric in after["metrics"]), "answered"]
     pairs = {metric: _pairs(old, new, shared, metric) for metric in metrics}
     pairs = {metric: found for metric, found in pairs.items() if found}
@@ -113,5 +114,5 @@ def what_changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[st
     old, new = before.get("settings", {}), after.get("settings", {})
     lines = [f"{name}: {old.get(name)} → {new.get(name)}" for name in {**old, **new} if old.get(name) != new.get(name)]
     if same_corpus(before, after) and old.get("chunks") != new.get("chunks"):
-        lines.append(tr("the same documents, cut anew", "文档相同，只是重新切分"))
+        lines.append(tr("the same documents, cut anew"))
     return lines

@@ -54,5 +54,5 @@ def meaning(name: str) -> str:
     """
     if name.startswith("noise "):
         share = f"{float(name.removeprefix('noise ')):.0%}"
-        return tr(f"right answers when {share} of the passages are noise", f"{share} 段落为噪声时答对的比例")
+        return tr("right answers when {share} of the passages are noise", share=share)
     return tr(*_MEANINGS[name]) if name in _MEANINGS else ""

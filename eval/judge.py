@@ -46,14 +46,11 @@ def judge_answers(
     """
     if unknown := set(criteria) - set(CRITERIA):
         raise EvaluationError(
-            tr(
-                f"Unknown criteria {sorted(unknown)}; there are {CRITERIA}.",
-                f"未知标准 {sorted(unknown)}；可用：{CRITERIA}。",
-            )
+            tr("Unknown criteria {unknown}; there are {criteria}.", unknown=sorted(unknown), criteria=CRITERIA)
         )
     rows = [{"id": str(n), **item} for n, item in enumerate(items, 1) if item.get("answer") and item.get("question")]
     if not rows:
-        raise EvaluationError(tr("There is no answer to judge.", "没有可评审的回答。"))
+        raise EvaluationError(tr("There is no answer to judge."))
     versions = {criterion: prompts.load(f"judge/{criterion}", "en").version for criterion in criteria}
     settings = {"data": name, "judge": _name(model), "prompts": versions}
 
@@ -146,7 +143,7 @@ def judge_pairs(
         (old[str(i["id"])], i) for i in after["items"] if old.get(str(i["id"]), {}).get("answer") and i.get("answer")
     ]
     if not pairs:
-        raise EvaluationError(tr("The two runs share no answered question.", "两次运行没有共同的已回答问题。"))
+        raise EvaluationError(tr("The two runs share no answered question."))
 
     def judged(pair: tuple[Item, Item]) -> Item:
         first, second = pair
@@ -199,11 +196,7 @@ def _agreements(items: Sequence[Item], criteria: Sequence[str]) -> dict[str, flo
 
 def _sources(row: Mapping[str, Any]) -> str:
     texts = [str(text) for text in row.get("sources") or ()]
-    return (
-        render_sources([Source(n, text) for n, text in enumerate(texts, 1)])
-        if texts
-        else tr("(no sources)", "（无资料）")
-    )
+    return render_sources([Source(n, text) for n, text in enumerate(texts, 1)]) if texts else tr("(no sources)")
 
 
 def _name(model: BaseChatModel) -> Any:

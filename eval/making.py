@@ -85,7 +85,7 @@ def make_questions(
         if len(made) >= answerable:
             break
     if not made:
-        raise EvaluationError(tr("The documents hold nothing to ask about.", "文档中没有可以提问的内容。"))
+        raise EvaluationError(tr("The documents hold nothing to ask about."))
     everything = "\n".join(texts.values())
     wanted = round(len(made) * unanswerable / max(0.01, 1 - unanswerable))
     made += [changed for found in made if (changed := _unanswerable(found, everything))][:wanted]

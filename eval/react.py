@@ -196,13 +196,10 @@ def read_rows(path: str | Path, fields: Iterable[str]) -> list[dict[str, Any]]:
     """The rows of a JSON-lines file, checked."""
     file = Path(path)
     if not file.is_file():
-        raise EvaluationError(
-            tr(f"No such file: {file}. Give a .jsonl file.", f"文件不存在：{file}。请给出 .jsonl 文件。"),
-            path=str(file),
-        )
+        raise EvaluationError(tr("No such file: {file}. Give a .jsonl file.", file=file), path=str(file))
     rows = list(_checked(file, tuple(fields)))
     if not rows:
-        raise EvaluationError(tr(f"{file} has no rows.", f"{file} 没有任何数据行。"), path=str(file))
+        raise EvaluationError(tr("{file} has no rows.", file=file), path=str(file))
     return rows
 
 
@@ -215,15 +212,14 @@ def _checked(file: Path, fields: tuple[str, ...]) -> Iterator[dict[str, Any]]:
                 row = json.loads(line)
             except ValueError as error:
                 raise EvaluationError(
-                    tr(f"{file}, line {number}: not JSON ({error}).", f"{file} 第 {number} 行不是 JSON（{error}）。"),
+                    tr("{file}, line {number}: not JSON ({error}).", file=file, number=number, error=error),
                     path=str(file),
                 ) from error
             missing = [field for field in fields if not isinstance(row, dict) or field not in row]
             if missing:
                 names = ", ".join(missing)
                 raise EvaluationError(
-                    tr(f"{file}, line {number}: missing {names}.", f"{file} 第 {number} 行缺少字段：{names}。"),
-                    path=str(file),
+                    tr("{file}, line {number}: missing {names}.", file=file, number=number, names=names), path=str(file)
                 )
             yield row
 

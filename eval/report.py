@@ -77,18 +77,10 @@ def read_report(path: Path) -> dict[str, Any]:
         data = json.loads(file.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise EvaluationError(
-            tr(
-                f"{file} is no report: {error}. Write one with: nacre eval … --out FOLDER",
-                f"{file} 不是评测报告：{error}。请用 nacre eval … --out 文件夹 生成。",
-            )
+            tr("{file} is no report: {error}. Write one with: nacre eval … --out FOLDER", file=file, error=error)
         ) from error
     if not isinstance(data, dict) or not {"suite", "metrics", "items"} <= set(data):
-        raise EvaluationError(
-            tr(
-                f"{file} is no report: it lacks suite, metrics or items.",
-                f"{file} 不是评测报告：缺少 suite、metrics 或 items。",
-            )
-        )
+        raise EvaluationError(tr("{file} is no report: it lacks suite, metrics or items.", file=file))
     return data
 
 

@@ -67,10 +67,7 @@ def tune(
     """
     if len(questions) < _LEAST:
         raise EvaluationError(
-            tr(
-                f"{len(questions)} questions are too few to tune by; give at least {_LEAST}.",
-                f"{len(questions)} 个问题太少，至少需要 {_LEAST} 个。",
-            )
+            tr("{count} questions are too few to tune by; give at least {least}.", count=len(questions), least=_LEAST)
         )
     if write and not writable(base.folder):
         raise not_writable(base.folder)
@@ -110,8 +107,9 @@ def _fitting(base: KnowledgeBase, grid: Mapping[str, Sequence[Any]] | None) -> d
     elif too_long := [size for size in values.get("chunk_size", ()) if size != AUTO and size > most]:
         raise EvaluationError(
             tr(
-                f"chunk_size {too_long[0]}: the embedder of this knowledge base reads {most} tokens.",
-                f"chunk_size {too_long[0]}：该知识库的嵌入模型只读 {most} 个 token。",
+                "chunk_size {too_long}: the embedder of this knowledge base reads {most} tokens.",
+                too_long=too_long[0],
+                most=most,
             )
         )
     return values
@@ -220,19 +218,16 @@ def _verdict(
     present: Settings, best: Settings, sure: bool, gain: float, bounds: tuple[float, float], p: float, n: int
 ) -> str:
     if best == present:
-        return tr(
-            "Nothing that was tried is better than today's settings; they stay.", "没有比当前更好的设置；保持不变。"
-        )
+        return tr("Nothing that was tried is better than today's settings; they stay.")
     change = ", ".join(f"{name} {present[name]} → {best[name]}" for name in best if best[name] != present[name])
     said = f"{gain:+.3f} [{bounds[0]:+.3f}, {bounds[1]:+.3f}], p = {p:.3f}"
     if sure:
-        return tr(
-            f"Better on the {n} questions held back ({said}): {change}.",
-            f"在保留的 {n} 个问题上更好（{said}）：{change}。",
-        )
+        return tr("Better on the {n} questions held back ({said}): {change}.", n=n, said=said, change=change)
     return tr(
-        f"Not significantly better on the {n} questions held back ({said}): {change}. Today's settings stay.",
-        f"在保留的 {n} 个问题上没有显著提高（{said}）：{change}。保持当前设置。",
+        "Not significantly better on the {n} questions held back ({said}): {change}. Today's settings stay.",
+        n=n,
+        said=said,
+        change=change,
     )
 
 
@@ -255,13 +250,10 @@ def read_grid(text: str) -> dict[str, list[Any]]:
         or not all(isinstance(values, list) and values for values in grid.values())
     ):
         raise EvaluationError(
-            tr(
-                f'--grid is {text!r}; write lists of values: {{"k": [4, 8], "chunk_size": [100, "auto"]}}',
-                f'--grid 为 {text!r}；请写取值列表：{{"k": [4, 8], "chunk_size": [100, "auto"]}}',
-            )
+            tr('--grid is {text!r}; write lists of values: {{"k": [4, 8], "chunk_size": [100, "auto"]}}', text=text)
         )
     if reasons := list(_complaints(grid)):
-        raise EvaluationError(tr(f"--grid: {reasons[0]}", f"--grid：{reasons[0]}"))
+        raise EvaluationError(tr("--grid: {reasons}", reasons=reasons[0]))
     # k and the like have no "auto" of their own: that is what the retriever does without them.
     values = {name: [DEFAULT[name] if value == AUTO else value for value in some] for name, some in grid.items()}
     return dict(sorted(values.items(), key=lambda entry: entry[0] != "chunk_size"))

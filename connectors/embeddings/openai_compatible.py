@@ -139,8 +139,12 @@ class OpenAICompatibleEmbeddings(Embeddings):
         if len(vectors) != len(texts) or len({len(vector) for vector in vectors}) != 1:
             raise ModelError(
                 tr(
-                    f"{self._place.name} at {self._place.url} gave {len(vectors)} vectors for {len(texts)} texts. Check that the model is an embedding model.",
-                    f"{self._place.name}（{self._place.url}）对 {len(texts)} 段文本返回了 {len(vectors)} 个向量。请确认它是嵌入模型。",
+                    "{name} at {url} gave {count} vectors for {count2} texts. Check that the model is an "
+                    "embedding model.",
+                    name=self._place.name,
+                    url=self._place.url,
+                    count=len(vectors),
+                    count2=len(texts),
                 ),
                 model=self._place.name,
             )

@@ -115,9 +115,4 @@ class E2BInterpreter:
         return "done"
 
     def _failed(self, why: str) -> InterpreterError:
-        return InterpreterError(
-            tr(
-                f"E2B did not run the program: {why}. Check E2B_API_KEY and the network.",
-                f"E2B 未能运行程序：{why}。请检查 E2B_API_KEY 和网络。",
-            )
-        )
+        return InterpreterError(tr("E2B did not run the program: {why}. Check E2B_API_KEY and the network.", why=why))

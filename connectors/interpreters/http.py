@@ -28,12 +28,7 @@ class HttpInterpreter:
     def __init__(self, uri: str, key: str = "") -> None:
         parts = urlsplit(uri)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise UsageError(
-                tr(
-                    f"{uri!r} is no address of a server; one looks like http://host:8100",
-                    f"{uri!r} 不是服务器地址；正确形式如 http://host:8100",
-                )
-            )
+            raise UsageError(tr("{uri!r} is no address of a server; one looks like http://host:8100", uri=uri))
         self.uri, self._key = uri.rstrip("/"), key
         self._secure, self._host, self._port = parts.scheme == "https", parts.hostname, parts.port
         self._path = parts.path.rstrip("/") + "/run"
@@ -53,7 +48,7 @@ class HttpInterpreter:
             request = {"code": code, "timeout_s": timeout_s, "inputs": dict(inputs or {})}
             body = json.dumps(request, allow_nan=False).encode()
         except (TypeError, ValueError, RecursionError) as error:
-            raise UsageError(tr(f"The inputs are not plain data: {error}", f"输入不是普通数据：{error}")) from error
+            raise UsageError(tr("The inputs are not plain data: {error}", error=error)) from error
         headers = {
             "Content-Type": "application/json",
             **({"Authorization": f"Bearer {self._key}"} if self._key else {}),
@@ -83,8 +78,5 @@ class HttpInterpreter:
 
     def _failed(self, why: str) -> InterpreterError:
         return InterpreterError(
-            tr(
-                f"The interpreter at {self.uri} did not run the program: {why}. Check address and key.",
-                f"{self.uri} 处的解释器未能运行程序：{why}。请检查地址和密钥。",
-            )
+            tr("The interpreter at {uri} did not run the program: {why}. Check address and key.", uri=self.uri, why=why)
         )

@@ -47,12 +47,7 @@ class JupyterInterpreter:
     ) -> None:
         parts = urlsplit(uri)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise UsageError(
-                tr(
-                    f"{uri!r} is no address of a server; one looks like http://host:8888",
-                    f"{uri!r} 不是服务器地址；正确形式如 http://host:8888",
-                )
-            )
+            raise UsageError(tr("{uri!r} is no address of a server; one looks like http://host:8888", uri=uri))
         self._websockets = need("websockets.sync.client", extra="jupyter")
         self.uri, self.kernel, self.limits = uri.rstrip("/"), kernel, limits or RemoteLimits()
         self._parts, self._start_s = parts, start_s
@@ -155,8 +150,9 @@ class JupyterInterpreter:
     def _failed(self, why: str) -> InterpreterError:
         return InterpreterError(
             tr(
-                f"The Jupyter server at {self.uri} did not run the program: {why}. Check address, token and kernel.",
-                f"{self.uri} 处的 Jupyter 服务器未能运行程序：{why}。请检查地址、令牌和内核。",
+                "The Jupyter server at {uri} did not run the program: {why}. Check address, token and kernel.",
+                uri=self.uri,
+                why=why,
             )
         )
 

@@ -102,14 +102,12 @@ class Connection:
             code = getattr(error, "code", None)
             if isinstance(code, int) and code not in _CONNECTION_ERRORS:
                 raise ToolError(
-                    tr(f"The MCP server {self.label} says: {error}", f"MCP 服务器 {self.label} 返回：{error}"),
-                    tool=self.label,
+                    tr("The MCP server {label} says: {error}", label=self.label, error=error), tool=self.label
                 ) from error
             await self._drop()
             why = str(error) or type(error).__name__
             raise ToolError(
-                tr(f"The MCP server {self.label} gave no answer: {why}.", f"MCP 服务器 {self.label} 没有响应：{why}。"),
-                tool=self.label,
+                tr("The MCP server {label} gave no answer: {why}.", label=self.label, why=why), tool=self.label
             ) from error
 
     async def _linked(self) -> _Link:
@@ -123,11 +121,7 @@ class Connection:
                 await self._drop()
                 why = _cause(error)
                 raise ToolError(
-                    tr(
-                        f"The MCP server {self.label} cannot be reached: {why}.",
-                        f"无法连接 MCP 服务器 {self.label}：{why}。",
-                    ),
-                    tool=self.label,
+                    tr("The MCP server {label} cannot be reached: {why}.", label=self.label, why=why), tool=self.label
                 ) from error
         await asyncio.wait_for(asyncio.shield(self._link.ready), self.timeout_s)
         return self._link

@@ -107,8 +107,9 @@ class OpenAICompatibleChatModel(ChatOpenAI):
         if takes is False and has_images(messages):
             raise UnsupportedInputError(
                 tr(
-                    f"{self._place.name} takes no images. Name a model that does, or pass profile={{'image_inputs': True}} if it can.",
-                    f"{self._place.name} 不支持图片输入。请换用支持图片的模型；若它确实支持，请传入 profile={{'image_inputs': True}}。",
+                    "{name} takes no images. Name a model that does, or pass profile={{'image_inputs': "
+                    "True}} if it can.",
+                    name=self._place.name,
                 ),
                 model=self._place.name,
             )

@@ -76,8 +76,7 @@ def prompt_ids(
         except Exception as error:  # Jinja raises what the template says
             failure = failure or error
     raise ModelError(
-        tr(f"The model's chat template cannot be filled: {failure}", f"无法套用模型的对话模板：{failure}"),
-        model=str(tokenizer.name_or_path),
+        tr("The model's chat template cannot be filled: {failure}", failure=failure), model=str(tokenizer.name_or_path)
     ) from failure
 
 

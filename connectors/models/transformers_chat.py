@@ -28,7 +28,7 @@ from nacre.connectors.models.payload import has_images
 from nacre.connectors.models.templates import prompt_ids, takes_tools
 from nacre.connectors.models.written_calls import WrittenCalls
 from nacre.errors import ModelError, NacreError, UnsupportedInputError, UnsupportedParameterError, UsageError
-from nacre.text.language import tr
+from nacre.text.language import listed, tr
 
 _SAMPLING = {field.name for field in fields(Sampling)}
 _TOOLS = ("tools", "tool_choice", "parallel_tool_calls", "strict")
@@ -151,8 +151,8 @@ class TransformersChatModel(BaseChatModel):
         if not takes_tools(self.weights.tokenizer, self.chat_template):
             raise UnsupportedParameterError(
                 tr(
-                    f"The chat template of transformers:{self.model} has no place for tools. Use ReAct with protocol='text'.",
-                    f"transformers:{self.model} 的对话模板不支持工具。请使用 ReAct，protocol='text'。",
+                    "The chat template of transformers:{model} has no place for tools. Use ReAct with protocol='text'.",
+                    model=self.model,
                 ),
                 model=self.model,
                 parameter="tools",
@@ -162,26 +162,26 @@ class TransformersChatModel(BaseChatModel):
     def _check(self, messages: list[BaseMessage], kwargs: dict[str, Any]) -> None:
         if has_images(messages):
             raise UnsupportedInputError(
-                tr(
-                    f"transformers:{self.model} takes text only, no images.",
-                    f"transformers:{self.model} 只支持文本，不支持图片。",
-                ),
-                model=self.model,
+                tr("transformers:{model} takes text only, no images.", model=self.model), model=self.model
             )
         known = {*_SAMPLING, *_TOOLS, "stream"}
         if strangers := sorted(key for key in kwargs if key not in known and not key.startswith("ls_")):
             raise UsageError(
                 tr(
-                    f"Unknown setting of the model: {', '.join(strangers)}. Known: {', '.join(sorted(_SAMPLING))}.",
-                    f"未知的模型参数：{', '.join(strangers)}。可用：{', '.join(sorted(_SAMPLING))}。",
+                    "Unknown setting of the model: {strangers}. Known: {sampling}.",
+                    strangers=listed(strangers),
+                    sampling=listed(sorted(_SAMPLING)),
                 )
             )
 
     def _too_long(self, length: int, window: int) -> ContextTooLongError:
         return ContextTooLongError(
             tr(
-                f"The messages have {length} tokens and the window of {self.model} {window}. Send less history or fewer sources.",
-                f"消息有 {length} 个 token，而 {self.model} 的上下文长度为 {window}。请减少历史或来源。",
+                "The messages have {length} tokens and the window of {model} {window}. Send less history "
+                "or fewer sources.",
+                length=length,
+                model=self.model,
+                window=window,
             ),
             model=self.model,
         )
@@ -252,8 +252,10 @@ class TransformersChatModel(BaseChatModel):
                 raise finish.error
             raise ModelError(
                 tr(
-                    f"transformers:{self.model} failed: {type(finish.error).__name__}: {finish.error}",
-                    f"transformers:{self.model} 运行失败：{type(finish.error).__name__}: {finish.error}",
+                    "transformers:{model} failed: {name__}: {error}",
+                    model=self.model,
+                    name__=type(finish.error).__name__,
+                    error=finish.error,
                 ),
                 model=self.model,
             ) from finish.error

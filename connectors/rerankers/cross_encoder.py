@@ -86,8 +86,10 @@ class CrossEncoderReranker(BaseDocumentCompressor):
         except UnsupportedCheckpointError as error:
             raise ModelError(
                 tr(
-                    f"{self.model} cannot be used as a reranker ({error}). Give a BERT, RoBERTa, XLM-R, DistilBERT or MPNet cross-encoder with model.safetensors.",
-                    f"{self.model} 不能用作重排模型（{error}）。请给出带 model.safetensors 的 BERT、RoBERTa、XLM-R、DistilBERT 或 MPNet 交叉编码器。",
+                    "{model} cannot be used as a reranker ({error}). Give a BERT, RoBERTa, XLM-R, DistilBERT "
+                    "or MPNet cross-encoder with model.safetensors.",
+                    model=self.model,
+                    error=error,
                 ),
                 model=self.model,
             ) from error

@@ -76,8 +76,9 @@ class ReadOnlyDatabase:
         if self.dialect not in _GUARDS and not assume_read_only:
             raise UsageError(
                 tr(
-                    f"{self.dialect} cannot be made read-only from here. Give an account that may only read, and assume_read_only=True.",
-                    f"无法在此将 {self.dialect} 设为只读。请使用只读账号并设置 assume_read_only=True。",
+                    "{dialect} cannot be made read-only from here. Give an account that may only read, and "
+                    "assume_read_only=True.",
+                    dialect=self.dialect,
                 )
             )
 
@@ -95,8 +96,7 @@ class ReadOnlyDatabase:
                 return self._written(options.execute(asked))
             except Exception as error:  # each driver has its own
                 raise ToolError(
-                    tr(f"The database refuses: {_brief(error)}", f"数据库拒绝执行：{_brief(error)}"),
-                    tool="query_database",
+                    tr("The database refuses: {error}", error=_brief(error)), tool="query_database"
                 ) from error
 
     def schema(self) -> str:
@@ -126,9 +126,7 @@ class ReadOnlyDatabase:
             size += len(line)
             if len(lines) > self.max_rows or size > _LARGEST_RESULT:
                 shown = len(lines) - 1
-                lines.append(
-                    tr(f"(more rows; only the first {shown} are shown)", f"（还有更多行，仅显示前 {shown} 行）")
-                )
+                lines.append(tr("(more rows; only the first {shown} are shown)", shown=shown))
                 break
             lines.append(line)
         return "\n".join(lines)
@@ -161,9 +159,9 @@ class ReadOnlyDatabase:
         if any(row[0] is True or _WIDE_GRANT.search(str(row[0])) for row in rows):
             raise ToolError(
                 tr(
-                    "This account may reach files of the database's machine (superuser, FILE), also by a statement that only reads. Give one"
-                    " that may only read the tables, or assume_read_only=True.",
-                    "该账号可以访问数据库所在机器的文件（超级用户或 FILE 权限），只读语句也能做到。请使用只能读取数据表的账号，或设置 assume_read_only=True。",
+                    "This account may reach files of the database's machine (superuser, FILE), also by a "
+                    "statement that only reads. Give one that may only read the tables, or "
+                    "assume_read_only=True."
                 ),
                 tool="query_database",
             )
@@ -178,10 +176,7 @@ def _single_read(statement: str) -> str:
     text = statement.strip().rstrip(";").strip()
     bare = _COMMENT.sub(" ", text).strip()
     if ";" in bare or not _READS.match(bare):
-        raise ToolError(
-            tr("Write one SELECT statement, without a semicolon inside.", "请只写一条 SELECT 语句，中间不要有分号。"),
-            tool="query_database",
-        )
+        raise ToolError(tr("Write one SELECT statement, without a semicolon inside."), tool="query_database")
     return text
 
 

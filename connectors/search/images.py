@@ -54,9 +54,7 @@ class ImageMaker:
         picture = self._picture(data)
         kind = next((kind for mark, kind in _KINDS.items() if picture.startswith(mark)), "")
         if not kind:
-            raise ToolError(
-                tr("The interface gave something that is no picture.", "接口返回的内容不是图片。"), tool="make_image"
-            )
+            raise ToolError(tr("The interface gave something that is no picture."), tool="make_image")
         private_folder(self.folder)
         file = self.folder / f"{hashlib.sha256(picture).hexdigest()[:16]}.{kind}"
         private_file(file)

@@ -69,25 +69,20 @@ class PageReader:
             headers={"Accept": "text/html,*/*;q=0.8"},
         )
         if answer.status != 200:
-            raise ToolError(
-                tr(f"{address} answers {answer.status}.", f"{address} 返回 {answer.status}。"), tool="read_page"
-            )
+            raise ToolError(tr("{address} answers {status}.", address=address, status=answer.status), tool="read_page")
         mime = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
         name = urlsplit(answer.url).path.rpartition("/")[2] or "page.html"
         try:
             document = self._parser().parse(answer.body, name=name, mime=mime or None)
         except ParseError as error:
             raise ToolError(
-                tr(f"{address} has no readable text: {error.message}", f"{address} 没有可读文本：{error.message}"),
+                tr("{address} has no readable text: {message_}", address=address, message_=error.message),
                 tool="read_page",
             ) from error
         parts = max(1, -(-len(document.text) // self.part))
         if not 1 <= part <= parts:
             raise ToolError(
-                tr(
-                    f"{address} has {parts} parts; there is no part {part}.",
-                    f"{address} 共 {parts} 部分，没有第 {part} 部分。",
-                ),
+                tr("{address} has {parts} parts; there is no part {part}.", address=address, parts=parts, part=part),
                 tool="read_page",
             )
         return ReadPage(

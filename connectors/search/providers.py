@@ -37,10 +37,7 @@ class SearXNG(SearchProvider):
         found = _results(_field(data, self, "results"), "title", "url", "content", k)
         if not found and data.get("unresponsive_engines"):
             raise ProviderError(
-                tr(f"the engines behind {self.url} do not answer", f"{self.url} 的搜索引擎均无响应"),
-                uri=self.url,
-                status=0,
-                retry_after_s=0.0,
+                tr("the engines behind {url} do not answer", url=self.url), uri=self.url, status=0, retry_after_s=0.0
             )
         return found
 
@@ -98,8 +95,7 @@ class BingStyle(SearchProvider):
 def _key(key: str, variable: str) -> str:
     if not key:
         raise MissingKeyError(
-            tr(f"This search engine needs a key: set {variable}.", f"该搜索引擎需要密钥：请设置 {variable}。"),
-            variable=variable,
+            tr("This search engine needs a key: set {variable}.", variable=variable), variable=variable
         )
     return key
 
@@ -108,10 +104,7 @@ def _field(data: Any, provider: SearXNG | Tavily, name: str) -> list[Any]:
     value = data.get(name) if isinstance(data, dict) else None
     if not isinstance(value, list):
         raise ProviderError(
-            tr(f"{provider.url} gives no {name!r}", f"{provider.url} 的返回中没有 {name!r}"),
-            uri=provider.url,
-            status=200,
-            retry_after_s=0.0,
+            tr("{url} gives no {name!r}", url=provider.url, name=name), uri=provider.url, status=200, retry_after_s=0.0
         )
     return value
 

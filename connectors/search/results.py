@@ -99,7 +99,7 @@ def _read(url: str, exchange: Any) -> Any:
     if answer.status != 200:
         said = answer.body[:200].decode("utf-8", "replace").strip()
         raise ProviderError(
-            tr(f"{url} answers {answer.status}: {said}", f"{url} 返回 {answer.status}：{said}"),
+            tr("{url} answers {status}: {said}", url=url, status=answer.status, said=said),
             uri=url,
             status=answer.status,
             retry_after_s=seconds_to_wait(answer.headers.get("retry-after")) or 0.0,
@@ -108,10 +108,7 @@ def _read(url: str, exchange: Any) -> Any:
         return json.loads(answer.body)
     except ValueError as error:
         raise ProviderError(
-            tr(
-                f"{url} gives no JSON. Is the JSON format enabled there?",
-                f"{url} 返回的不是 JSON。该服务是否启用了 JSON 格式？",
-            ),
+            tr("{url} gives no JSON. Is the JSON format enabled there?", url=url),
             uri=url,
             status=200,
             retry_after_s=0.0,

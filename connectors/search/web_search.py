@@ -41,12 +41,7 @@ class WebSearch:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         if not providers:
-            raise UsageError(
-                tr(
-                    "Web search needs at least one provider, such as SearXNG(url).",
-                    "网络搜索至少需要一个提供者，例如 SearXNG(url)。",
-                )
-            )
+            raise UsageError(tr("Web search needs at least one provider, such as SearXNG(url)."))
         self.providers: Sequence[SearchProvider] = providers
         self.cache_s = cache_s
         self.cache_size = cache_size
@@ -66,9 +61,7 @@ class WebSearch:
         for provider, rest in zip(self.providers, self._rests, strict=True):
             waiting = rest.until - self.clock()
             if waiting > 0:
-                reasons.append(
-                    tr(f"{provider.name}: resting for {waiting:.0f} s", f"{provider.name}：暂停使用 {waiting:.0f} 秒")
-                )
+                reasons.append(tr("{name}: resting for {waiting:.0f} s", name=provider.name, waiting=waiting))
                 continue
             try:
                 results = provider.search(query, k)
@@ -80,7 +73,7 @@ class WebSearch:
             self._keep(key, results)
             return results
         raise ToolError(
-            tr(f"No search engine answers ({'; '.join(reasons)}).", f"没有可用的搜索引擎（{'；'.join(reasons)}）。"),
+            tr("No search engine answers ({reasons}).", reasons="; ".join(reasons), reasons2="；".join(reasons)),
             tool="web_search",
         )
 

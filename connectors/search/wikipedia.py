@@ -71,10 +71,7 @@ class Wikipedia(SearchProvider):
         if not isinstance(data, dict) or "error" in data:
             said = str(data.get("error"))[:200] if isinstance(data, dict) else "?"
             raise ProviderError(
-                tr(f"{self.url} gives an error: {said}", f"{self.url} 返回错误：{said}"),
-                uri=self.url,
-                status=200,
-                retry_after_s=0.0,
+                tr("{url} gives an error: {said}", url=self.url, said=said), uri=self.url, status=200, retry_after_s=0.0
             )
         return data.get("query", {})
 
@@ -102,15 +99,10 @@ class WikipediaReader:
             similar = [result.title for result in self.wikipedia.search(entity, 5)]
             if not similar:
                 raise ToolError(
-                    tr(f"Could not find {entity!r}, and nothing similar.", f"没有找到 {entity!r}，也没有相近的条目。"),
-                    tool="wikipedia_search",
+                    tr("Could not find {entity!r}, and nothing similar.", entity=entity), tool="wikipedia_search"
                 )
             names = ", ".join(similar)
-            return Page(
-                "",
-                "",
-                tr(f"Could not find {entity!r}. Similar: {names}.", f"没有找到 {entity!r}。相近的条目：{names}。"),
-            )
+            return Page("", "", tr("Could not find {entity!r}. Similar: {names}.", entity=entity, names=names))
         with self._lock:
             self._open, self._lookups = page, {}
         return Page(page.title, page.url, " ".join(list(sentences(page.text))[:SENTENCES]))
@@ -121,16 +113,14 @@ class WikipediaReader:
             page, number = self._open, self._lookups.get(keyword.casefold(), 0)
             self._lookups[keyword.casefold()] = number + 1
         if page is None:
-            raise ToolError(
-                tr("No page is open. Search for one first.", "尚未打开条目，请先搜索。"), tool="wikipedia_lookup"
-            )
+            raise ToolError(tr("No page is open. Search for one first."), tool="wikipedia_lookup")
         found = [sentence for sentence in sentences(page.text) if keyword.casefold() in sentence.casefold()]
         if number >= len(found):
-            raise ToolError(tr("No more results.", "没有更多结果。"), tool="wikipedia_lookup")
+            raise ToolError(tr("No more results."), tool="wikipedia_lookup")
         return Page(
             page.title,
             page.url,
-            tr(f"(Result {number + 1} / {len(found)}) ", f"（结果 {number + 1} / {len(found)}）") + found[number],
+            tr("(Result {number} / {count}) ", number=number + 1, count=len(found)) + found[number],
         )
 
 

@@ -54,7 +54,7 @@ class Converted:
         except SourceError:
             raise
         except Exception as error:  # a server's or a model's own
-            raise SourceError(tr(f"{self.kind} failed: {error}", f"{self.kind} 失败：{error}"), uri=item.uri) from error
+            raise SourceError(tr("{kind} failed: {error}", kind=self.kind, error=error), uri=item.uri) from error
 
 
 def transcription(
@@ -81,8 +81,9 @@ def transcription(
         if len(data) > max_bytes:
             raise SourceError(
                 tr(
-                    f"{len(data) >> 20} MiB of sound, the server takes {max_bytes >> 20}; split it",
-                    f"音频 {len(data) >> 20} MiB，服务器上限 {max_bytes >> 20} MiB，请拆分",
+                    "{count} MiB of sound, the server takes {max_bytes}; split it",
+                    count=len(data) >> 20,
+                    max_bytes=max_bytes >> 20,
                 ),
                 uri=name,
             )

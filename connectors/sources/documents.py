@@ -39,9 +39,7 @@ def llamaindex(
     else:
         name, reader = f"{type(target).__module__}.{type(target).__qualname__}", target
     if not callable(getattr(reader, "load_data", None)):
-        raise UsageError(
-            tr(f"{name} is no LlamaIndex reader: it has no load_data", f"{name} 不是 LlamaIndex reader：缺少 load_data")
-        )
+        raise UsageError(tr("{name} is no LlamaIndex reader: it has no load_data", name=name))
 
     def read() -> Iterator[tuple[str, Mapping[str, Any], str]]:
         for document in reader.load_data(**arguments):
@@ -61,7 +59,7 @@ def langchain(
     loader = _named(target, "", arguments, BaseLoader) if isinstance(target, str) else target
     name = target if isinstance(target, str) else f"{type(target).__module__}.{type(target).__qualname__}"
     if not isinstance(loader, BaseLoader):
-        raise UsageError(tr(f"{name} is no LangChain loader", f"{name} 不是 LangChain loader"))
+        raise UsageError(tr("{name} is no LangChain loader", name=name))
 
     def read() -> Iterator[tuple[str, Mapping[str, Any], str]]:
         for document in loader.lazy_load():
@@ -80,18 +78,20 @@ def _named(name: str, prefix: str, arguments: Mapping[str, Any], base: type | No
     ):
         raise UsageError(
             tr(
-                f"{name!r} must be the dotted name of a class below {prefix or 'a module'}",
-                f"{name!r} 应为 {prefix or '某模块'} 下类的完整名称",
+                "{name!r} must be the dotted name of a class below {prefix}",
+                name=name,
+                prefix=prefix or "a module",
+                prefix2=prefix or "某模块",
             )
         )
     package = "-".join(module.split(".")[:3]).replace("_", "-")
     found = getattr(need(module, install=f"pip install {package}"), cls, None)
     if not isinstance(found, type) or (base is not None and not issubclass(found, base)):
-        raise UsageError(tr(f"{module} has no class {cls} of the right kind", f"{module} 中没有合适的类 {cls}"))
+        raise UsageError(tr("{module} has no class {cls} of the right kind", module=module, cls=cls))
     try:
         return found(**arguments)
     except Exception as error:
-        raise UsageError(tr(f"{name} cannot be made: {error}", f"无法创建 {name}：{error}")) from error
+        raise UsageError(tr("{name} cannot be made: {error}", name=name, error=error)) from error
 
 
 def _public(arguments: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -124,7 +124,7 @@ class Documents:
             documents = [(text or "", dict(metadata or {}), name) for text, metadata, name in self._read()]
         except Exception as error:  # a stranger's code on a stranger's network
             raise SourceError(
-                tr(f"{self.scope} cannot be listed: {error}", f"无法列出 {self.scope}：{error}"), uri=self.scope
+                tr("{scope} cannot be listed: {error}", scope=self.scope, error=error), uri=self.scope
             ) from error
         seen: Counter[str] = Counter()
         for text, metadata, name in documents:

@@ -63,8 +63,7 @@ class Files:
             there = self.path.stat()
         except OSError as error:
             raise SourceError(
-                tr(f"{self.path} cannot be opened: {os_reason(error)}", f"无法打开 {self.path}：{os_reason(error)}"),
-                uri=self.path.as_uri(),
+                tr("{path} cannot be opened: {reason}", path=self.path, reason=os_reason(error)), uri=self.path.as_uri()
             ) from error
         if not stat.S_ISDIR(there.st_mode):
             yield self._item(self.path, None)
@@ -151,10 +150,7 @@ def _foreign(names: list[str]) -> list[str]:
 
 
 def _leads_out() -> str:
-    return tr(
-        "it is a link that leads out of the folder; --follow-links (follow_links=True) reads it too",
-        "这是指向该文件夹之外的链接；如需读取，请加 --follow-links（follow_links=True）",
-    )
+    return tr("it is a link that leads out of the folder; --follow-links (follow_links=True) reads it too")
 
 
 def _is_beneath(real: str, root: str) -> bool:
@@ -193,24 +189,21 @@ def read_file(path: Path, max_bytes: int, root: str | None = None) -> bytes:
     try:
         handle = _open(path, root)
     except OSError as error:
-        raise SourceError(
-            tr(f"it cannot be opened: {os_reason(error)}", f"无法打开：{os_reason(error)}"), uri=path.as_uri()
-        ) from error
+        raise SourceError(tr("it cannot be opened: {reason}", reason=os_reason(error)), uri=path.as_uri()) from error
     with os.fdopen(handle, "rb") as file:
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
-            raise SourceError(tr("it is no regular file", "不是普通文件"), uri=path.as_uri())
+            raise SourceError(tr("it is no regular file"), uri=path.as_uri())
         if status.st_size > max_bytes:
             raise SourceError(
                 tr(
-                    f"it has {status.st_size >> 20} MiB, more than the {max_bytes >> 20} MiB allowed",
-                    f"文件大小 {status.st_size >> 20} MiB，超过上限 {max_bytes >> 20} MiB",
+                    "it has {st_size} MiB, more than the {max_bytes} MiB allowed",
+                    st_size=status.st_size >> 20,
+                    max_bytes=max_bytes >> 20,
                 ),
                 uri=path.as_uri(),
             )
         try:
             return file.read()
         except OSError as error:
-            raise SourceError(
-                tr(f"it cannot be read: {os_reason(error)}", f"无法读取：{os_reason(error)}"), uri=path.as_uri()
-            ) from error
+            raise SourceError(tr("it cannot be read: {reason}", reason=os_reason(error)), uri=path.as_uri()) from error

@@ -58,14 +58,12 @@ class Remote:
         except ImportError as error:
             # fsspec's own message names the package, or Python's does.
             line = f"pip install {error.name}" if error.name else str(error)
-            cure = tr(f" Install it: {line}", f"请安装：{line}") if error.name else ""
+            cure = tr(" Install it: {line}", line=line) if error.name else ""
             raise MissingExtraError(
-                tr(f"{self.url}: {error}.", f"{self.url}：{error}。") + cure, package=error.name or "", install=line
+                tr("{url}: {error}.", url=self.url, error=error) + cure, package=error.name or "", install=line
             ) from error
         except Exception as error:  # each file system has its own
-            raise SourceError(
-                tr(f"{self.url} cannot be listed: {error}", f"无法列出 {self.url}：{error}"), uri=self.url
-            ) from error
+            raise SourceError(tr("{url} cannot be listed: {error}", url=self.url, error=error), uri=self.url) from error
         for path in sorted(found):
             facts = found[path]
             if facts.get("type", "file") == "file" and not path.rstrip("/").rpartition("/")[2].startswith("."):
@@ -90,8 +88,9 @@ class Remote:
         if size is not None and size > self.max_bytes:
             raise SourceError(
                 tr(
-                    f"it has {size >> 20} MiB, more than the {self.max_bytes >> 20} MiB allowed",
-                    f"文件大小 {size >> 20} MiB，超过上限 {self.max_bytes >> 20} MiB",
+                    "it has {size} MiB, more than the {max_bytes} MiB allowed",
+                    size=size >> 20,
+                    max_bytes=self.max_bytes >> 20,
                 ),
                 uri=uri,
             )
@@ -99,13 +98,9 @@ class Remote:
             with system.open(path, "rb") as file:
                 data = file.read(self.max_bytes + 1)
         except Exception as error:
-            raise SourceError(tr(f"it cannot be read: {error}", f"无法读取：{error}"), uri=uri) from error
+            raise SourceError(tr("it cannot be read: {error}", error=error), uri=uri) from error
         if len(data) > self.max_bytes:
             raise SourceError(
-                tr(
-                    f"it has more than the {self.max_bytes >> 20} MiB allowed",
-                    f"文件超过上限 {self.max_bytes >> 20} MiB",
-                ),
-                uri=uri,
+                tr("it has more than the {max_bytes} MiB allowed", max_bytes=self.max_bytes >> 20), uri=uri
             )
         return bytes(data)

@@ -74,14 +74,10 @@ class Web:
                 count += 1
                 if count > self.max_pages:
                     yield Unreachable(
-                        page,
-                        tr(
-                            f"more than {self.max_pages} pages; raise max_pages",
-                            f"超过 {self.max_pages} 页；请调大 max_pages",
-                        ),
+                        page, tr("more than {max_pages} pages; raise max_pages", max_pages=self.max_pages)
                     )
                 elif not self._allowed(page):
-                    yield Unreachable(page, tr("robots.txt forbids it", "robots.txt 禁止抓取"))
+                    yield Unreachable(page, tr("robots.txt forbids it"))
                 else:
                     yield Item(
                         uri=page,
@@ -93,7 +89,7 @@ class Web:
     def _read(self, url: str) -> bytes:
         answer = self._get(url)
         if answer.status != 200:
-            raise SourceError(tr(f"the server answers {answer.status}", f"服务器返回 {answer.status}"), uri=url)
+            raise SourceError(tr("the server answers {status}", status=answer.status), uri=url)
         kind = answer.headers.get("content-type", "")
         charset = re.search(r"charset=[\"']?([\w.:-]+)", kind, re.I)
         if charset and kind.lower().startswith("text/"):
@@ -145,9 +141,7 @@ class Web:
         """(page, lastmod) of a sitemap; a sitemap of sitemaps is followed."""
         answer = self._get(url)
         if answer.status != 200:
-            raise SourceError(
-                tr(f"the sitemap {url} answers {answer.status}", f"站点地图 {url} 返回 {answer.status}"), uri=url
-            )
+            raise SourceError(tr("the sitemap {url} answers {status}", url=url, status=answer.status), uri=url)
         body = gunzip(answer.body, self.max_bytes, url) if answer.body.startswith(b"\x1f\x8b") else answer.body
         for kind, entry in sitemap_entries(body.decode("utf-8", "replace")):
             if kind == "url":

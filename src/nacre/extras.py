@@ -16,10 +16,7 @@ def need(module: str, *, extra: str = "", install: str = "") -> ModuleType:
     except ImportError as error:
         line = install or f"pip install 'nacre-ai[{extra}]'"
         raise MissingExtraError(
-            tr(
-                f"{module} is not installed ({error}). Install it: {line}",
-                f"未安装 {module}（{error}）。请安装：{line}",
-            ),
+            tr("{module} is not installed ({error}). Install it: {line}", module=module, error=error, line=line),
             package=module,
             install=line,
         ) from error

@@ -47,15 +47,11 @@ def make_tools(
         name, _, rest = entry.partition(":")
         if name == "kb":
             if kb is None:
-                raise UsageError(
-                    tr("The tool 'kb' needs a knowledge base: --kb DIR.", "工具 'kb' 需要知识库：--kb 目录。")
-                )
+                raise UsageError(tr("The tool 'kb' needs a knowledge base: --kb DIR."))
             continue
         if name not in _MAKERS:
             known = ", ".join(("kb", *_MAKERS))
-            raise UsageError(
-                tr(f"There is no tool {entry!r}. There are: {known}.", f"没有工具 {entry!r}。可用：{known}。")
-            )
+            raise UsageError(tr("There is no tool {entry!r}. There are: {known}.", entry=entry, known=known))
         tools += _remember(entry, _MAKERS[name](rest))
     return tools
 

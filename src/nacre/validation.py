@@ -10,7 +10,7 @@ from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 from nacre.errors import NacreError, UsageError
-from nacre.text.language import tr
+from nacre.text.language import listed, tr
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -42,8 +42,12 @@ def expect(value: object, name: str, *kinds: Any) -> None:
     shown, of = reprlib.repr(value), type(value).__name__
     raise UsageError(
         tr(
-            f"{name} is {shown} ({of}); it must be {' or '.join(en for en, _ in names)}.",
-            f"{name} 为 {shown}（{of}），应为{'或'.join(zh for _, zh in names)}。",
+            "{name} is {shown} ({of}); it must be {names}.",
+            name=name,
+            shown=shown,
+            of=of,
+            names=" or ".join((en for en, _ in names)),
+            names2="或".join((zh for _, zh in names)),
         )
     )
 
@@ -53,20 +57,24 @@ def complaint(kind: str, error: ValidationError, fields: Sequence[str]) -> str:
     first = error.errors()[0]
     told = first.get("ctx", {}).get("error")
     if isinstance(told, NacreError):
-        return tr(f"{kind}: {told.message}", f"{kind}：{told.message}")
+        return tr("{kind}: {message_}", kind=kind, message_=told.message)
     name = str(first["loc"][0]) if first["loc"] else ""  # what follows are the ways in which pydantic tried to read it
     if first["type"] == "missing":
-        return tr(f"{kind} needs the field {name!r}.", f"{kind} 缺少字段 {name!r}。")
+        return tr("{kind} needs the field {name!r}.", kind=kind, name=name)
     if first["type"] != "extra_forbidden":
         shown = reprlib.repr(first["input"])
         return tr(
-            f"{kind}: {name} is {shown}. {first['msg']}.", f"{kind}：字段 {name} 的值 {shown} 无效{_bound(first)}。"
+            "{kind}: {name} is {shown}. {msg}.",
+            kind=kind,
+            name=name,
+            shown=shown,
+            msg=first["msg"],
+            first=_bound(first),
         )
     near = difflib.get_close_matches(name, fields, n=1)
-    hint = tr(f" Did you mean {near[0]!r}?", f"您是否想写 {near[0]!r}？") if near else ""
+    hint = tr(" Did you mean {near!r}?", near=near[0]) if near else ""
     return tr(
-        f"{kind} has no field {name!r}.{hint} It has: {', '.join(fields)}.",
-        f"{kind} 没有字段 {name!r}。{hint}可用字段：{'、'.join(fields)}。",
+        "{kind} has no field {name!r}.{hint} It has: {fields}.", kind=kind, name=name, hint=hint, fields=listed(fields)
     )
 
 

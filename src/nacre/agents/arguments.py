@@ -45,7 +45,7 @@ class Spec:
         parts = []
         for name, schema in self.properties.items():
             choices = "/".join(str(choice) for choice in schema.get("enum", ()))
-            optional = "" if name in self.required else tr(" (optional)", "（可选）")
+            optional = "" if name in self.required else tr(" (optional)")
             parts.append(f"{name}: {choices or _kind(schema)}{optional}")
         return ", ".join(parts)
 
@@ -83,8 +83,10 @@ class Spec:
             for problem in error.errors()[:5]
         )
         return tr(
-            f"Wrong arguments for {self.tool.name} ({wrong}). It takes: {self.signature}.",
-            f"{self.tool.name} 的参数有误（{wrong}）。它需要：{self.signature}。",
+            "Wrong arguments for {name} ({wrong}). It takes: {signature}.",
+            name=self.tool.name,
+            wrong=wrong,
+            signature=self.signature,
         )
 
     def _renamed(self, given: dict[str, Any]) -> dict[str, Any]:

@@ -29,7 +29,7 @@ def show_agent(react: ReAct, question: str, console: Console) -> AIMessage:
             count += 1
             console.print(render_step(step, count, console.width))
 
-    with console.status(tr("thinking …", "思考中……")):
+    with console.status(tr("thinking …")):
         reply = react.model_copy(update={"on_step": show}).invoke(question)
     console.print(render_answer(reply))
     return reply
@@ -76,8 +76,11 @@ def render_answer(message: BaseMessage) -> RenderableType:
     used = own.get("usage", {})
     if used:
         cost = tr(
-            f"{used['steps']} steps, {used['tool_calls']} tool calls, {used['total_tokens']} tokens, {used['seconds']:.1f} s",
-            f"{used['steps']} 步，{used['tool_calls']} 次工具调用，{used['total_tokens']} 个 token，{used['seconds']:.1f} 秒",
+            "{steps} steps, {tool_calls} tool calls, {total_tokens} tokens, {seconds:.1f} s",
+            steps=used["steps"],
+            tool_calls=used["tool_calls"],
+            total_tokens=used["total_tokens"],
+            seconds=used["seconds"],
         )
         block.append(cost, style="not bold dim")
     return block
@@ -89,4 +92,4 @@ def _short(text: str, lines: int, width: int) -> str:
     room = lines * max(20, width - 8)
     kept = "\n".join(text[:room].split("\n")[:lines])
     left = len(text) - len(kept)
-    return kept + (tr(f" … (+{left} characters)", f"……（还有 {left} 个字符）") if left > 0 else "")
+    return kept + (tr(" … (+{left} characters)", left=left) if left > 0 else "")

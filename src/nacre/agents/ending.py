@@ -81,7 +81,7 @@ class Ending:
         ]
         evidence = self.state.evidence
         blocks = [render_sources(evidence.sources(room))] if evidence.documents else []
-        return "\n\n".join([*blocks, *others]) or tr("(nothing)", "（没有查到内容）")
+        return "\n\n".join([*blocks, *others]) or tr("(nothing)")
 
     def _refuse(self, reason: str) -> Flow:
         text = prompts.load("react/refusal", self.state.language).text()

@@ -58,7 +58,7 @@ def _bytes(data: bytes) -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
-        return tr(f"(binary data, {len(data)} bytes)", f"（二进制数据，{len(data)} 字节）")
+        return tr("(binary data, {count} bytes)", count=len(data))
 
 
 def frame(text: str) -> str:

@@ -126,10 +126,7 @@ class ToolRun(Runnable[Any, Outcome]):
         return Outcome(_what_went_wrong(self.spec, value), ok=False, seconds=seconds)
 
     def _late(self, begin: float) -> Outcome:
-        text = tr(
-            f"{self.tool.name} gave no result within {self.timeout_s:g} s.",
-            f"{self.tool.name} 在 {self.timeout_s:g} 秒内没有返回结果。",
-        )
+        text = tr("{name} gave no result within {timeout_s:g} s.", name=self.tool.name, timeout_s=self.timeout_s)
         return Outcome(text, ok=False, seconds=time.monotonic() - begin)
 
 
@@ -148,7 +145,7 @@ def _what_went_wrong(spec: Spec, error: Exception) -> str:
     if isinstance(error, ValidationError):
         return spec.complaint(error)
     text = str(error) or type(error).__name__
-    return tr(f"{spec.tool.name} failed: {text}", f"{spec.tool.name} 出错：{text}")
+    return tr("{name} failed: {text}", name=spec.tool.name, text=text)
 
 
 class Toolbox:
@@ -159,9 +156,7 @@ class Toolbox:
         for item in tools:
             tool = as_tool(item)
             if tool.name in self.specs:
-                raise UsageError(
-                    tr(f"Two tools are called {tool.name!r}. Rename one.", f"有两个工具同名：{tool.name!r}。请改名。")
-                )
+                raise UsageError(tr("Two tools are called {name!r}. Rename one.", name=tool.name))
             self.specs[tool.name] = Spec.of(tool)
         self.names = ToolNames.of(self.tools)
 
@@ -182,13 +177,10 @@ class Toolbox:
         found = self.names.find(name)
         if found is None:
             near = difflib.get_close_matches(name[:80], self.specs, n=1)
-            hint = tr(f" Did you mean {near[0]}?", f"您是否想用 {near[0]}？") if near else ""
+            hint = tr(" Did you mean {near}?", near=near[0]) if near else ""
             known = ", ".join(self.specs) or "-"
             raise ToolError(
-                tr(
-                    f"There is no tool {name[:80]!r}.{hint} There are: {known}.",
-                    f"没有名为 {name[:80]!r} 的工具。{hint}可用：{known}。",
-                ),
+                tr("There is no tool {name!r}.{hint} There are: {known}.", name=name[:80], hint=hint, known=known),
                 tool=name,
             )
         return self.specs[found]
@@ -203,14 +195,8 @@ def as_tool(item: Any) -> BaseTool:
             return cast(BaseTool, make_tool(item))
         except ValueError as error:
             raise UsageError(
-                tr(
-                    f"{item!r} cannot be a tool: {error} Give the function a docstring.",
-                    f"{item!r} 不能作为工具：{error} 请为函数写上文档字符串。",
-                )
+                tr("{item!r} cannot be a tool: {error} Give the function a docstring.", item=item, error=error)
             ) from error
     raise UsageError(
-        tr(
-            f"{type(item).__name__} is no tool. Give a LangChain tool or a function with a docstring.",
-            f"{type(item).__name__} 不是工具。请给出 LangChain 工具或带文档字符串的函数。",
-        )
+        tr("{name__} is no tool. Give a LangChain tool or a function with a docstring.", name__=type(item).__name__)
     )

@@ -49,7 +49,7 @@ def clip(text: str, limit: int) -> str:
     head = limit * 3 // 4
     tail = limit - head
     left_out = len(text) - head - tail
-    note = tr(f"\n[… {left_out} characters left out …]\n", f"\n[……略去 {left_out} 个字符……]\n")
+    note = tr("\n[… {left_out} characters left out …]\n", left_out=left_out)
     return text[:head] + note + text[-tail:]
 
 

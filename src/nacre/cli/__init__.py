@@ -19,10 +19,7 @@ _INTERRUPTED = 130  # by convention 128 + SIGINT; typer turns Ctrl-C into it
 
 app = typer.Typer(
     name="nacre",
-    help=tr(
-        "Ask questions over a knowledge base, run programs and agents, and measure the answers.",
-        "对知识库提问，运行程序与智能体，并评测回答。",
-    ),
+    help=tr("Ask questions over a knowledge base, run programs and agents, and measure the answers."),
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -68,7 +65,7 @@ def run(arguments: list[str] | None = None) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still to be written has no place
         return _fail(": ".join(str(part) for part in (error.filename, os_reason(error)) if part))
     if status == _INTERRUPTED:
-        print(tr("Stopped.", "已停止。"), file=sys.stderr)
+        print(tr("Stopped."), file=sys.stderr)
     return status if isinstance(status, int) else 0
 
 

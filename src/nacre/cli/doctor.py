@@ -28,23 +28,13 @@ _PACKAGES = (
 
 def register(app: typer.Typer) -> None:
     """Add the command of this file."""
-    app.command(
-        help=tr(
-            "Show what works here: sandbox, models, embedder, versions.",
-            "显示本机可用能力：沙箱、模型、向量模型、版本。",
-        )
-    )(doctor)
+    app.command(help=tr("Show what works here: sandbox, models, embedder, versions."))(doctor)
 
 
 def doctor(
     kb: Annotated[
         Path | None,
-        typer.Option(
-            "--kb",
-            parser=folder,
-            metavar="<path>",
-            help=tr("A folder whose files' permissions to look at.", "检查其文件权限的文件夹。"),
-        ),
+        typer.Option("--kb", parser=folder, metavar="<path>", help=tr("A folder whose files' permissions to look at.")),
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -144,7 +134,7 @@ def _files(kb: Path) -> dict[str, Any]:
     from nacre.system.files import wide_report
 
     if not kb.is_dir():
-        raise UsageError(tr(f"There is no folder {kb}.", f"没有文件夹 {kb}。"))
+        raise UsageError(tr("There is no folder {kb}.", kb=kb))
     return wide_report(kb)
 
 

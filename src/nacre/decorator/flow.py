@@ -159,10 +159,7 @@ class Live:
         """The whole, unfiltered message."""
         if not self.chunks:
             raise ModelError(
-                tr(
-                    "The model's stream ended without a single chunk. Ask again, or set disable_streaming=True.",
-                    "模型的流没有产生任何内容就结束了。请重试，或设置 disable_streaming=True。",
-                )
+                tr("The model's stream ended without a single chunk. Ask again, or set disable_streaming=True.")
             )
         return merge_chunks(self.chunks)
 

@@ -67,13 +67,14 @@ class ChatModelDecorator(BaseChatModel):
         except TypeError as error:  # pydantic builds a model from a mapping, and BaseChatModel cannot be built
             name = type(self).__name__
             expect(fields.get("inner"), f"{name}: inner", BaseChatModel)
-            raise UsageError(tr(f"{name}: {error}", f"{name} 的字段无效：{error}")) from error
+            raise UsageError(tr("{name}: {error}", name=name, error=error)) from error
         for name in ("cache", "rate_limiter", "custom_get_token_ids", "output_version"):
             if name in self.model_fields_set and getattr(self, name) is not None:
                 raise UsageError(
                     tr(
-                        f"{type(self).__name__} is a layer and does not use {name!r}. Give it to the innermost model.",
-                        f"{type(self).__name__} 是一个装饰层，不使用 {name!r}。请把它交给最内层的模型。",
+                        "{name__} is a layer and does not use {name!r}. Give it to the innermost model.",
+                        name__=type(self).__name__,
+                        name=name,
                     )
                 )
 
@@ -386,9 +387,7 @@ class ChatModelDecorator(BaseChatModel):
         try:
             return self._convert_input(input).to_messages()
         except ValueError as error:
-            raise UsageError(
-                tr(f"A conversation is a text or a list of messages. {error}", f"对话应为文本或消息列表。{error}")
-            ) from error
+            raise UsageError(tr("A conversation is a text or a list of messages. {error}", error=error)) from error
 
     def _config(self, config: RunnableConfig | None) -> RunnableConfig:
         own = {"callbacks": self.callbacks, "tags": self.tags, "metadata": self.metadata}

@@ -78,7 +78,7 @@ class Builder:
         self.mark("table", start, self.length)
         self._cells += len(tidy) * width
         if self._cells > self.limits.table_cells:
-            self.warn(tr("a table is kept as text only: too many cells", "表格单元格过多，仅保留文本"))
+            self.warn(tr("a table is kept as text only: too many cells"))
             return
         names = [unspread(collapse(clean(name))) for name in header] or [
             " ".join(dict.fromkeys(filter(None, parts)))
@@ -118,9 +118,7 @@ class Builder:
         self.length += len(text)
         if self.length > self.limits.text_chars:
             most = self.limits.text_chars
-            raise ParseError(
-                tr(f"it has more than {most:,} characters of text; split it", f"文本超过 {most:,} 个字符，请拆分文件")
-            )
+            raise ParseError(tr("it has more than {most:,} characters of text; split it", most=most))
         self._parts.append(text)
         return start
 

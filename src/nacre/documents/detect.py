@@ -58,7 +58,7 @@ def detect_binary(data: bytes) -> str:
         "pdf", "docx", "pptx" or "xlsx"; empty when it looks like text.
     """
     if not data.strip(b"\x00 \t\r\n"):
-        raise ParseError(tr("the file is empty", "文件是空的"))
+        raise ParseError(tr("the file is empty"))
     if b"%PDF-" in data[:1024]:
         return "pdf"
     if data.startswith(b"PK\x03\x04"):
@@ -148,9 +148,7 @@ def _office(data: bytes) -> str:
     try:
         names = set(zipfile.ZipFile(io.BytesIO(data)).namelist())
     except (zipfile.BadZipFile, ValueError, OverflowError, NotImplementedError) as error:
-        raise ParseError(
-            tr(f"the office file is damaged or cut off ({error})", f"Office 文件已损坏或不完整（{error}）")
-        ) from error
+        raise ParseError(tr("the office file is damaged or cut off ({error})", error=error)) from error
     for kind, folder in (("docx", "word/"), ("pptx", "ppt/"), ("xlsx", "xl/")):
         if any(name.lower().lstrip("/").startswith(folder) for name in names):
             return kind
@@ -162,28 +160,17 @@ def _office(data: bytes) -> str:
 def _old_office(data: bytes) -> str:
     utf16 = "EncryptedPackage".encode("utf-16-le")
     if utf16 in data:
-        return tr("the office file is encrypted; save it without a password", "Office 文件已加密，请另存为无密码的文件")
-    return tr(
-        "an old binary office file (.doc, .xls, .ppt, .msg); save it as .docx, .xlsx or .pptx",
-        "旧版二进制 Office 文件（.doc、.xls、.ppt、.msg），请另存为 .docx、.xlsx 或 .pptx",
-    )
+        return tr("the office file is encrypted; save it without a password")
+    return tr("an old binary office file (.doc, .xls, .ppt, .msg); save it as .docx, .xlsx or .pptx")
 
 
 def _refusal(kind: str) -> str:
     return {
-        "image": tr(
-            "an image without text: needs OCR (pip install 'nacre-ai[docling]', source docling:)",
-            "图像没有文本层：需要 OCR（pip install 'nacre-ai[docling]'，来源 docling:）",
-        ),
-        "sound": tr(
-            "sound or video: transcribe it with the source transcription:", "音频或视频：请使用来源 transcription: 转写"
-        ),
-        "archive": tr("an archive; unpack it first", "压缩包，请先解压"),
-        "program": tr("a program, not a document", "可执行程序，不是文档"),
-        "rtf": tr("an RTF file; save it as .docx", "RTF 文件，请另存为 .docx"),
-        "database": tr("a database; use the source sql:", "数据库文件，请使用来源 sql:"),
-        "odf": tr(
-            "an OpenDocument or EPUB file; save it as .docx, .xlsx, .pptx or .html",
-            "OpenDocument 或 EPUB 文件，请另存为 .docx、.xlsx、.pptx 或 .html",
-        ),
+        "image": tr("an image without text: needs OCR (pip install 'nacre-ai[docling]', source docling:)"),
+        "sound": tr("sound or video: transcribe it with the source transcription:"),
+        "archive": tr("an archive; unpack it first"),
+        "program": tr("a program, not a document"),
+        "rtf": tr("an RTF file; save it as .docx"),
+        "database": tr("a database; use the source sql:"),
+        "odf": tr("an OpenDocument or EPUB file; save it as .docx, .xlsx, .pptx or .html"),
     }[kind]

@@ -54,14 +54,14 @@ def parse(
     except NacreError as error:
         raise ParseError(error.message, uri=name) from error
     except MemoryError as error:
-        raise ParseError(tr("it needs more memory than allowed", "所需内存超过限制"), uri=name) from error
+        raise ParseError(tr("it needs more memory than allowed"), uri=name) from error
     except RecursionError as error:
-        raise ParseError(tr("its parts are nested too deeply", "嵌套层次过深"), uri=name) from error
+        raise ParseError(tr("its parts are nested too deeply"), uri=name) from error
     except Exception as error:  # a parser bug or a broken file: either way it is this document's row
         why = f"{type(error).__name__}: {str(error)[:200]}"
-        raise ParseError(tr(f"the file is damaged ({why})", f"文件已损坏（{why}）"), uri=name) from error
+        raise ParseError(tr("the file is damaged ({why})", why=why), uri=name) from error
     if not out.blocks:
-        raise ParseError(out.warnings[0] if out.warnings else tr("it holds no text", "没有任何文本"), uri=name)
+        raise ParseError(out.warnings[0] if out.warnings else tr("it holds no text"), uri=name)
     return out.finish(MIME[kind], name)
 
 
@@ -69,9 +69,7 @@ def parse_into(data: bytes, out: Builder, task: Task, *, charset: str = "") -> s
     """Parse a document, or a part of one such as an attachment, into a document that is being built."""
     if task.depth > task.limits.depth:
         most = task.limits.depth
-        raise ParseError(
-            tr(f"mails or attachments are nested more than {most} levels deep", f"邮件或附件嵌套超过 {most} 层")
-        )
+        raise ParseError(tr("mails or attachments are nested more than {most} levels deep", most=most))
     kind = detect_binary(data)
     text = ""
     if not kind:

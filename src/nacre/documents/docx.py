@@ -49,7 +49,7 @@ def parse(data: bytes, out: Builder, task: Task) -> None:
     root = package.xml(main)
     body = None if root is None else child(root, "body")
     if body is None:
-        raise ParseError(tr("the Word file has no document inside", "Word 文件中没有正文"))
+        raise ParseError(tr("the Word file has no document inside"))
     package.properties(out)
     relations = package.relations(main)
     by_kind: dict[str, list[str]] = {}

@@ -79,7 +79,7 @@ def decode(data: bytes, declared: str = "") -> tuple[str, str]:
     if wide:
         return data.decode(wide, "replace"), wide
     if is_binary(data):
-        raise ParseError(tr("it holds binary data, not text", "内容是二进制数据，不是文本"))
+        raise ParseError(tr("it holds binary data, not text"))
     name = _east_asian(data) or _cut_utf8(data) or label or _single_byte(data)
     return data.decode(name, "replace"), name
 

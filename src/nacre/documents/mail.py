@@ -43,7 +43,7 @@ def _mail(data: bytes, out: Builder, task: Task, many: bool = False) -> None:
 
 def _too_deep(task: Task) -> str:
     most = task.limits.depth
-    return tr(f"mails or attachments are nested more than {most} levels deep", f"邮件或附件嵌套超过 {most} 层")
+    return tr("mails or attachments are nested more than {most} levels deep", most=most)
 
 
 def _message(message: email.message.Message, out: Builder, task: Task, many: bool = False) -> None:
@@ -155,7 +155,7 @@ def _attachment(part: email.message.Message, name: str, out: Builder, task: Task
     except (MemoryError, RecursionError):
         raise
     except Exception as error:  # a broken attachment costs a warning, not the mail
-        out.warn(tr(f"attachment {name}: {error}", f"附件 {name}：{error}"))
+        out.warn(tr("attachment {name}: {error}", name=name, error=error))
     finally:
         out.title, out.pages, out.page, out.sheets = keep
         out.sheet = sheet

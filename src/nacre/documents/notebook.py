@@ -19,12 +19,12 @@ def parse(text: str, out: Builder, task: Task) -> None:
     try:
         book = json.loads(text, parse_int=str)
     except ValueError as error:
-        raise ParseError(tr("damaged notebook", "笔记本文件已损坏") + f" ({error})") from error
+        raise ParseError(tr("damaged notebook") + f" ({error})") from error
     cells = book.get("cells") if isinstance(book, dict) else None
     if cells is None and isinstance(book, dict) and isinstance(book.get("worksheets"), list):
         cells = [cell for sheet in book["worksheets"] if isinstance(sheet, dict) for cell in sheet.get("cells") or []]
     if not isinstance(cells, list):
-        raise ParseError(tr("the notebook has no cells", "笔记本没有单元格"))
+        raise ParseError(tr("the notebook has no cells"))
     for cell in cells:
         if isinstance(cell, dict):
             _cell(cell, out, task)

@@ -134,7 +134,7 @@ def parse_xml(data: bytes, part: str) -> Any:
     try:
         root = etree.fromstring(data, reader)
     except etree.XMLSyntaxError as error:
-        raise ParseError(tr(f"damaged XML inside ({part}: {error})", f"内部 XML 已损坏（{part}：{error}）")) from error
+        raise ParseError(tr("damaged XML inside ({part}: {error})", part=part, error=error)) from error
     if root.getroottree().docinfo.doctype:
         raise ParseError(_dtd(part))
     return root
@@ -168,18 +168,12 @@ def child(node: Any, *path: str) -> Any | None:
 
 
 def _damaged(why: str) -> str:
-    return tr(f"the office file is damaged or cut off ({why})", f"Office 文件已损坏或不完整（{why}）")
+    return tr("the office file is damaged or cut off ({why})", why=why)
 
 
 def _dtd(part: str) -> str:
-    return tr(
-        f"{part} declares entities (DTD), which office files never do; refused",
-        f"{part} 声明了实体（DTD），Office 文件不应包含，已拒绝",
-    )
+    return tr("{part} declares entities (DTD), which office files never do; refused", part=part)
 
 
 def _bomb(size: int) -> str:
-    return tr(
-        f"it unpacks to {size >> 20} MiB, which looks like a decompression bomb",
-        f"解压后达 {size >> 20} MiB，疑似压缩炸弹",
-    )
+    return tr("it unpacks to {size} MiB, which looks like a decompression bomb", size=size >> 20)

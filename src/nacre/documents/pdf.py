@@ -40,7 +40,7 @@ def parse(data: bytes, out: Builder, task: Task) -> None:
         _metadata(document, out)
         out.pages = len(document)
         if not out.pages:
-            raise ParseError(tr("the PDF has no pages", "PDF 没有页面"))
+            raise ParseError(tr("the PDF has no pages"))
         sheets = [_sheet(document, number, out) for number in range(out.pages)]
         outline = _outline(document)
     finally:
@@ -51,15 +51,13 @@ def parse(data: bytes, out: Builder, task: Task) -> None:
 def _reason(error: str, data: bytes, task: Task) -> str:
     if "assword" in error:
         if task.password:
-            return tr("the password of the encrypted PDF is wrong", "加密 PDF 的密码错误")
-        return tr(
-            "the PDF is encrypted; give its password or save it without", "PDF 已加密，请提供密码或另存为无密码的文件"
-        )
+            return tr("the password of the encrypted PDF is wrong")
+        return tr("the PDF is encrypted; give its password or save it without")
     if "ecurity" in error:
-        return tr("the PDF is encrypted in a way that is not supported", "PDF 的加密方式不受支持")
+        return tr("the PDF is encrypted in a way that is not supported")
     if b"%%EOF" not in data[-2048:]:
-        return tr("the PDF is cut off: its end is missing", "PDF 不完整：缺少结尾")
-    return tr("the PDF is damaged", "PDF 已损坏") + f" ({error})"
+        return tr("the PDF is cut off: its end is missing")
+    return tr("the PDF is damaged") + f" ({error})"
 
 
 def _metadata(document: Any, out: Builder) -> None:
@@ -82,7 +80,7 @@ def _sheet(document: Any, number: int, out: Builder) -> Sheet:
         page = document[number]
         text = page.get_textpage()
     except pypdfium2.PdfiumError:
-        out.warn(tr(f"page {number + 1} is damaged", f"第 {number + 1} 页已损坏"))
+        out.warn(tr("page {number} is damaged", number=number + 1))
         return Sheet(number + 1, 0.0)
     try:
         seen = read_page(page, text)
@@ -94,14 +92,9 @@ def _sheet(document: Any, number: int, out: Builder) -> Sheet:
         placed = [(line.index, line) for line in lines] + [(table.first, table) for table in tables]
         sheet.items = [item for _, item in sorted(placed, key=lambda pair: pair[0])]
         if not sheet.items and seen.drawn:
-            out.warn(tr(f"page {number + 1} has no text layer: needs OCR", f"第 {number + 1} 页没有文本层：需要 OCR"))
+            out.warn(tr("page {number} has no text layer: needs OCR", number=number + 1))
         elif seen.unmapped * 10 > len(seen.glyphs):
-            out.warn(
-                tr(
-                    f"page {number + 1}: its fonts do not say what their characters are: needs OCR",
-                    f"第 {number + 1} 页字体没有字符映射：需要 OCR",
-                )
-            )
+            out.warn(tr("page {number}: its fonts do not say what their characters are: needs OCR", number=number + 1))
         return sheet
     finally:
         text.close()

@@ -23,7 +23,7 @@ def parse(data: bytes, out: Builder, task: Task) -> None:
     main = package.main("ppt/presentation.xml")
     root = package.xml(main)
     if root is None:
-        raise ParseError(tr("the PowerPoint file has no presentation inside", "PowerPoint 文件中没有演示文稿"))
+        raise ParseError(tr("the PowerPoint file has no presentation inside"))
     package.properties(out)
     relations = package.relations(main)
     listed = child(root, "sldIdLst")
@@ -44,7 +44,7 @@ def _slide(package: Package, part: str, out: Builder) -> None:
     root = package.xml(part)
     tree = None if root is None else child(root, "cSld", "spTree")
     if tree is None:
-        out.warn(tr(f"slide {out.page} cannot be read", f"第 {out.page} 张幻灯片无法读取"))
+        out.warn(tr("slide {page} cannot be read", page=out.page))
         return
     relations = package.relations(part)
     _shapes(tree, package, relations, out)

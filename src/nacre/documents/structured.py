@@ -45,14 +45,9 @@ def _lines(text: str, error: ValueError, out: Builder) -> list[Any]:
         except ValueError:
             broken.append(number)
     if len(values) < 2 or len(broken) > len(values):
-        raise ParseError(tr("damaged JSON", "JSON 已损坏") + f" ({error})") from error
+        raise ParseError(tr("damaged JSON") + f" ({error})") from error
     if broken:
-        out.warn(
-            tr(
-                f"{len(broken)} lines are no JSON, the first is line {broken[0]}",
-                f"{len(broken)} 行不是 JSON，首个为第 {broken[0]} 行",
-            )
-        )
+        out.warn(tr("{count} lines are no JSON, the first is line {broken}", count=len(broken), broken=broken[0]))
     return values
 
 
@@ -81,7 +76,7 @@ def _record(value: Any, out: Builder) -> None:
 
 def _flatten(key: str, value: Any, lines: list[str], depth: int) -> None:
     if depth > 200:
-        raise ParseError(tr("its values are nested too deeply", "数据嵌套过深"))
+        raise ParseError(tr("its values are nested too deeply"))
     if isinstance(value, dict) and value:
         for name, part in value.items():
             _flatten(f"{key}.{name}" if key else str(name), part, lines, depth + 1)

@@ -113,7 +113,7 @@ class ParserPool:
     def _take(self) -> _Worker:
         with self._lock:
             if self._closed:
-                raise ParseError(tr("the parser pool is closed", "解析进程池已关闭"), uri="")
+                raise ParseError(tr("the parser pool is closed"), uri="")
             worker = self._idle.pop() if self._idle else None
         if worker is not None and worker.process.poll() is None:
             return worker
@@ -158,7 +158,7 @@ class _Worker:
             self.missing_walls: dict[str, str] = json.loads(self._receive(deadline))
         except (_Death, ValueError):
             self.kill()
-            raise ParseError(tr("a parser process cannot start here", "无法启动解析进程"), uri="") from None
+            raise ParseError(tr("a parser process cannot start here"), uri="") from None
 
     def ask(self, request: dict[str, str], data: bytes, seconds: float) -> bytes:
         """Send one document, wait for its answer."""
@@ -208,7 +208,7 @@ class _Worker:
     def _receive(self, deadline: float) -> bytes:
         size = struct.unpack(">Q", self._read(8, deadline))[0]
         if size > _ANSWER_BYTES:
-            raise _Death(tr("its text is too big", "文本过大"))
+            raise _Death(tr("its text is too big"))
         return self._read(size, deadline)
 
     def _read(self, size: int, deadline: float) -> bytes:
@@ -224,7 +224,7 @@ class _Worker:
         return bytes(parts)
 
     def _too_slow(self) -> str:
-        return tr(f"it was not parsed within {self.seconds:.0f} s", f"未能在 {self.seconds:.0f} 秒内完成解析")
+        return tr("it was not parsed within {seconds:.0f} s", seconds=self.seconds)
 
     def _cause(self) -> str:
         code = self.process.wait()
@@ -232,11 +232,8 @@ class _Worker:
             return self._too_slow()
         if code == 77:
             most = self.limits.memory_bytes >> 20
-            return tr(f"it needs more than {most} MiB of memory to parse", f"解析所需内存超过 {most} MiB")
-        return tr(
-            f"it crashed its parser (exit status {code}), perhaps for want of memory",
-            f"解析进程崩溃（退出状态 {code}），可能是内存不足",
-        )
+            return tr("it needs more than {most} MiB of memory to parse", most=most)
+        return tr("it crashed its parser (exit status {code}), perhaps for want of memory", code=code)
 
 
 def _result(answer: bytes, name: str) -> ParsedDocument:
@@ -246,4 +243,4 @@ def _result(answer: bytes, name: str) -> ParsedDocument:
             raise ParseError(str(data["reason"]), uri=name)
         return from_data(data)
     except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
-        raise ParseError(tr("its parser gave back nonsense", "解析进程返回了无效结果"), uri=name) from error
+        raise ParseError(tr("its parser gave back nonsense"), uri=name) from error

@@ -59,8 +59,8 @@ def _open(data: bytes, out: Builder) -> Any:
         try:
             book = openpyxl.load_workbook(io.BytesIO(_without_styles(data)), read_only=True, data_only=True)
         except (ValueError, TypeError, KeyError, IndexError, AttributeError, zipfile.BadZipFile) as error:
-            raise ParseError(tr("the workbook is damaged", "工作簿已损坏") + f" ({error})") from error
-    out.warn(tr("the style sheet is damaged: dates may show as numbers", "样式表已损坏：日期可能显示为数字"))
+            raise ParseError(tr("the workbook is damaged") + f" ({error})") from error
+    out.warn(tr("the style sheet is damaged: dates may show as numbers"))
     return book
 
 
@@ -140,17 +140,13 @@ def _extras(package: Package, part: str, raw: bytes, out: Builder) -> None:
     if missing:
         out.warn(
             tr(
-                f"sheet {out.sheet}: {missing} formulas have no stored result; open and save it in a spreadsheet program",
-                f"工作表 {out.sheet}：{missing} 个公式没有保存结果，请用表格软件打开并保存",
+                "sheet {sheet}: {missing} formulas have no stored result; open and save it in a spreadsheet program",
+                sheet=out.sheet,
+                missing=missing,
             )
         )
     if _FAR.search(raw):
-        out.warn(
-            tr(
-                f"sheet {out.sheet}: columns beyond {_COLUMNS} are left out",
-                f"工作表 {out.sheet}：省略第 {_COLUMNS} 列之后的列",
-            )
-        )
+        out.warn(tr("sheet {sheet}: columns beyond {columns} are left out", sheet=out.sheet, columns=_COLUMNS))
     for kind, target in package.relations(part).values():
         root = package.xml(target) if kind == "comments" else None
         comments = None if root is None else child(root, "commentList")

@@ -225,15 +225,7 @@ class Syncer:
                 document = replace(self.catalog.document(uri), cut=cut)
                 self._cut(known[uri], document, unpacked(document.blocks or b""))
             else:
-                self.report.warnings.append(
-                    (
-                        uri,
-                        tr(
-                            "it keeps its old chunk size until its source is synced",
-                            "在同步其来源之前，它保持旧的片段大小",
-                        ),
-                    )
-                )
+                self.report.warnings.append((uri, tr("it keeps its old chunk size until its source is synced")))
                 self._step(uri)
         self._flush()
 
@@ -296,7 +288,7 @@ def _parsed(item: Item, content: bytes | str, raw: bytes, parsers: ParserPool) -
     if isinstance(content, str) and item.mime in ("", "text/plain"):
         text = clean_text(content) if content.strip() else clean_text(item.title)
         if not text.strip():
-            raise ParseError(tr("it holds no text", "没有任何文本"), uri=item.uri)
+            raise ParseError(tr("it holds no text"), uri=item.uri)
         return ParsedDocument(text=text, title=item.title, mime="text/plain", blocks=())
     if isinstance(content, str):
         raw = clean_text(content).encode("utf-8")

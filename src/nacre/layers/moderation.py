@@ -66,8 +66,10 @@ class Moderation(ChatModelDecorator):
         if self.on_block == "raise":
             raise ContentBlockedError(
                 tr(
-                    f"Moderation blocked the {stage} ({names}). Rephrase it, or change the moderator's rules.",
-                    f"内容审核拦截了{'输入' if stage == 'input' else '输出'}（{names}）。请改写内容，或调整审核规则。",
+                    "Moderation blocked the {stage} ({names}). Rephrase it, or change the moderator's rules.",
+                    stage=stage,
+                    names=names,
+                    stage2="输入" if stage == "input" else "输出",
                 ),
                 categories=verdict.categories,
             )

@@ -81,12 +81,7 @@ class ReAct(ChatModelDecorator):
         self._toolbox = Toolbox(self.tools)
         unknown = [name for name in self.approve_tools if name not in self._toolbox.specs]
         if unknown:
-            raise UsageError(
-                tr(
-                    f"approve_tools names no tool of this agent: {unknown}.",
-                    f"approve_tools 中没有对应的工具：{unknown}。",
-                )
-            )
+            raise UsageError(tr("approve_tools names no tool of this agent: {unknown}.", unknown=unknown))
 
     @property
     def toolbox(self) -> Toolbox:
@@ -125,6 +120,4 @@ def _steps(given: Any) -> Trajectory:
         return steps
     if all(isinstance(step, Mapping) for step in steps):
         return from_data(steps)
-    raise UsageError(
-        tr("trajectory must be a list of steps or of their JSON data.", "trajectory 必须是步骤列表或其 JSON 数据。")
-    )
+    raise UsageError(tr("trajectory must be a list of steps or of their JSON data."))

@@ -61,6 +61,4 @@ def observation(execution: Execution) -> str:
     elif execution.value is not None:
         value = execution.value
         parts.append(brief(value, _LONGEST) if not isinstance(value, str) else clipped(value, _LONGEST))
-    return "\n".join(part for part in parts if part) or tr(
-        "The program printed nothing and has no value.", "程序没有输出，也没有值。"
-    )
+    return "\n".join(part for part in parts if part) or tr("The program printed nothing and has no value.")

@@ -23,7 +23,7 @@ def question(query: str) -> str:
     expect(query, "query", str)
     cleaned = clean_text(searched(query))
     if not cleaned.strip():
-        raise UsageError(tr("The query is empty: say what to look for.", "查询为空：请说明要查找什么。"))
+        raise UsageError(tr("The query is empty: say what to look for."))
     return cleaned
 
 
@@ -31,7 +31,7 @@ def count(k: int) -> int:
     """How many passages are wanted."""
     expect(k, "k", Integral)
     if k < 1:
-        raise UsageError(tr(f"k is {k}; it must be 1 or more.", f"k 为 {k}；必须大于等于 1。"))
+        raise UsageError(tr("k is {k}; it must be 1 or more.", k=k))
     return int(k)
 
 
@@ -39,9 +39,7 @@ def limits(where: Filter | None, arms: Sequence[str]) -> Filter:
     """Where to search, and in which indexes."""
     expect(where, "where", Filter, type(None))
     if not isinstance(arms, Iterable) or not arms or not all(arm in _ARMS for arm in arms):
-        raise UsageError(
-            tr(f"arms is {arms!r}; choose from words and vectors.", f"arms 为 {arms!r}；只能选 words 和 vectors。")
-        )
+        raise UsageError(tr("arms is {arms!r}; choose from words and vectors.", arms=arms))
     return where or Filter()
 
 
@@ -54,8 +52,8 @@ def named(principals: Iterable[str] | None) -> tuple[str, ...] | None:
     if not names or not all(isinstance(name, str) and name.strip() for name in names):
         raise UsageError(
             tr(
-                'An empty list of principals, or an empty name in it. Leave principals out, or write ["*"] for documents that everyone may see.',
-                'principals 为空，或其中含有空名称。请省略 principals；若文档对所有人可见，请写 ["*"]。',
+                "An empty list of principals, or an empty name in it. Leave principals out, or write "
+                '["*"] for documents that everyone may see.'
             )
         )
     return names

@@ -168,24 +168,25 @@ def _trouble(path: Path, error: sqlite3.OperationalError) -> KnowledgeBaseError:
     if name.startswith("SQLITE_FULL") or name.startswith("SQLITE_IOERR"):
         return KnowledgeBaseError(
             tr(
-                f"{path} cannot be written ({error}): is the disk full? What was stored before is safe; free some space and sync again.",
-                f"{path} 无法写入（{error}）：磁盘是否已满？此前存入的内容不受影响；请腾出空间后重新同步。",
+                "{path} cannot be written ({error}): is the disk full? What was stored before is safe; "
+                "free some space and sync again.",
+                path=path,
+                error=error,
             ),
             path=str(path),
         )
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return LockedError(
-            tr(
-                f"{path} is locked by another program. Close it and try again.",
-                f"{path} 被其他程序锁定。请关闭该程序后重试。",
-            ),
-            path=str(path),
+            tr("{path} is locked by another program. Close it and try again.", path=path), path=str(path)
         )
     if name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY")) and Path(f"{path}-wal").exists():
         return KnowledgeBaseError(
             tr(
-                f"{path} can only be read here and has changes beside it that are not folded in yet ({path.name}-wal). Open it once where it may be written: nacre verify --kb {path.parent}",
-                f"{path} 在此处只能读取，且旁边还有尚未并入的改动（{path.name}-wal）。请在可写的环境中打开一次：nacre verify --kb {path.parent}",
+                "{path} can only be read here and has changes beside it that are not folded in yet "
+                "({name}-wal). Open it once where it may be written: nacre verify --kb {parent}",
+                path=path,
+                name=path.name,
+                parent=path.parent,
             ),
             path=str(path),
         )
@@ -193,10 +194,7 @@ def _trouble(path: Path, error: sqlite3.OperationalError) -> KnowledgeBaseError:
         return not_writable(path.parent)
     if name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY")):
         return KnowledgeBaseError(
-            tr(
-                f"{path} cannot be opened ({error}). Check the folder and its permissions.",
-                f"{path} 无法打开（{error}）。请检查文件夹及其权限。",
-            ),
+            tr("{path} cannot be opened ({error}). Check the folder and its permissions.", path=path, error=error),
             path=str(path),
         )
     return _damaged(path, error)
@@ -205,8 +203,9 @@ def _trouble(path: Path, error: sqlite3.OperationalError) -> KnowledgeBaseError:
 def _damaged(path: Path, error: Exception) -> DamagedError:
     return DamagedError(
         tr(
-            f"{path} is damaged ({error}). Restore it from a backup, or sync the sources into a new folder.",
-            f"{path} 已损坏（{error}）。请从备份恢复，或将来源同步到新的文件夹。",
+            "{path} is damaged ({error}). Restore it from a backup, or sync the sources into a new folder.",
+            path=path,
+            error=error,
         ),
         path=str(path),
     )

@@ -30,9 +30,6 @@ def there(folder: str | Path) -> Path:
     """The folder of a knowledge base."""
     if not (Path(folder) / "manifest.json").exists() and not (Path(folder) / "catalog.sqlite").exists():
         raise UsageError(
-            tr(
-                f"There is no knowledge base in {folder}. Make one: nacre sync FOLDER --kb {folder}",
-                f"{folder} 中没有知识库。请先创建：nacre sync 文件夹 --kb {folder}",
-            )
+            tr("There is no knowledge base in {folder}. Make one: nacre sync FOLDER --kb {folder}", folder=folder)
         )
     return Path(folder)

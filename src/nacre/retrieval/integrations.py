@@ -52,7 +52,7 @@ class KnowledgeBaseVectorStore(VectorStore):
         names = [name or uuid.uuid4().hex for name in ids or [""] * len(texts)]
         facts = metadatas or [{} for _ in texts]
         if not len(texts) == len(names) == len(facts):
-            raise UsageError(tr("texts, metadatas and ids differ in length.", "texts、metadatas 与 ids 的长度不一致。"))
+            raise UsageError(tr("texts, metadatas and ids differ in length."))
         source = _Added([_item(name, text, fact) for name, text, fact in zip(names, texts, facts, strict=True)])
         report = self.base.sync(source, principals=self.principals, prune=False)
         if report.failed:
@@ -115,12 +115,7 @@ class KnowledgeBaseVectorStore(VectorStore):
     ) -> KnowledgeBaseVectorStore:
         """Make a knowledge base from texts."""
         if not path:
-            raise UsageError(
-                tr(
-                    "from_texts needs path=, the folder of the knowledge base.",
-                    "from_texts 需要 path=，即知识库文件夹。",
-                )
-            )
+            raise UsageError(tr("from_texts needs path=, the folder of the knowledge base."))
         from nacre.retrieval.knowledge_base import KnowledgeBase
 
         store = cls(KnowledgeBase.open(path, embedding))
@@ -160,9 +155,7 @@ def _item(name: str, text: str, facts: dict[str, Any]) -> Item:
     try:
         kept = to_json(facts, ensure_ascii=False)
     except (TypeError, ValueError) as error:
-        raise UsageError(
-            tr(f"the metadata of {name} are not JSON: {error}", f"{name} 的元数据无法表示为 JSON：{error}")
-        ) from error
+        raise UsageError(tr("the metadata of {name} are not JSON: {error}", name=name, error=error)) from error
     return Item(uri=_SCOPE + name, read=lambda: text, mime="text/plain", metadata={_KEPT: kept})
 
 

@@ -272,12 +272,7 @@ class KnowledgeBase:
         expect(uri, "uri", str)
         found = self._catalog.text(uri)
         if found is None:
-            raise UsageError(
-                tr(
-                    f"No document has the address {uri}. kb.documents() lists them all.",
-                    f"没有地址为 {uri} 的文档。kb.documents() 可列出全部文档。",
-                )
-            )
+            raise UsageError(tr("No document has the address {uri}. kb.documents() lists them all.", uri=uri))
         return found
 
     def visible(self, uri: str, principals: Iterable[str] | None = None) -> bool:

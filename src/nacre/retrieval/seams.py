@@ -31,12 +31,7 @@ def embedder_named(name: str | None) -> Embeddings:
 def sources_of(sources: Sequence[str | Path | Source]) -> list[Source]:
     """Sources as objects."""
     if not sources:
-        raise UsageError(
-            tr(
-                "sync needs at least one source: a folder, a file or a URL.",
-                "sync 至少需要一个来源：文件夹、文件或 URL。",
-            )
-        )
+        raise UsageError(tr("sync needs at least one source: a folder, a file or a URL."))
     return [source if isinstance(source, Source) else _resolved(source) for source in sources]
 
 

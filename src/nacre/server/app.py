@@ -175,9 +175,7 @@ async def _invalid(request: Request, error: Exception) -> Response:
     first: dict[str, Any] = dict(error.errors()[0])
     param = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path"))
     if first["type"] == "json_invalid":
-        return JSONResponse(
-            Problem(400, tr("The body is no valid JSON.", "请求体不是有效的 JSON。"), "invalid_json").body, 400
-        )
+        return JSONResponse(Problem(400, tr("The body is no valid JSON."), "invalid_json").body, 400)
     where = f"{param}: " if param else ""
     return JSONResponse(Problem(400, f"{where}{first['msg']}", "invalid_value", param or None).body, 400)
 
@@ -187,7 +185,7 @@ async def _http(request: Request, error: Exception) -> Response:
     if isinstance(error.__cause__, Problem):  # raised while FastAPI read the body
         return await _told(request, error.__cause__)
     if error.status_code == 404:
-        problem = Problem(404, tr("There is no such address here.", "没有这个地址。"), "not_found")
+        problem = Problem(404, tr("There is no such address here."), "not_found")
     else:
         problem = Problem(error.status_code, str(error.detail), "http_error")
     return JSONResponse(problem.body, problem.status, error.headers)

@@ -24,7 +24,7 @@ def asker_of(request: Request, *, writing: bool = False) -> Asker:
     """Who asks."""
     asker = cast(Asker, request.state.asker)
     if writing and asker.read_only:
-        raise Problem(403, tr("This key may ask, and change nothing.", "该密钥只能提问，不能修改。"), "read_only_key")
+        raise Problem(403, tr("This key may ask, and change nothing."), "read_only_key")
     return asker
 
 

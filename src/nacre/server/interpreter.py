@@ -53,10 +53,7 @@ class InterpreterServer:
     def __init__(self, address: tuple[str, int], interpreter: CodeInterpreter, key: str = "") -> None:
         if not key and not is_loopback(address[0]):
             raise UsageError(
-                tr(
-                    f"Others can reach {address[0]}: set NACRE_INTERPRETER_KEY, or listen on 127.0.0.1.",
-                    f"他人可以访问 {address[0]}：请设置 NACRE_INTERPRETER_KEY，或只监听 127.0.0.1。",
-                )
+                tr("Others can reach {address}: set NACRE_INTERPRETER_KEY, or listen on 127.0.0.1.", address=address[0])
             )
         settings = ServerSettings(host=address[0], max_body_mb=_LARGEST_REQUEST_MB)
         family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
@@ -100,9 +97,7 @@ class _Door:
     def find(self, key: str) -> Asker:
         """Who shows the key."""
         if not hmac.compare_digest(key.encode("utf-8", "replace"), self._key):
-            raise Problem(
-                401, tr("wrong key: see NACRE_INTERPRETER_KEY", "密钥错误：见 NACRE_INTERPRETER_KEY"), "invalid_api_key"
-            )
+            raise Problem(401, tr("wrong key: see NACRE_INTERPRETER_KEY"), "invalid_api_key")
         return self.local
 
     def take(self, asker: Asker) -> None:
@@ -140,7 +135,7 @@ def _asked(body: bytes) -> tuple[str, dict[str, Any], float]:
         if not isinstance(code, str) or not isinstance(inputs, dict) or not math.isfinite(timeout_s):
             raise ValueError("code, inputs or timeout_s")
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise UsageError(tr(f"not a request: {error}", f"不是有效的请求：{error}")) from error
+        raise UsageError(tr("not a request: {error}", error=error)) from error
     return code, inputs, timeout_s
 
 
@@ -156,7 +151,7 @@ def main(arguments: list[str] | None = None) -> int:
     from nacre.reasoning.sandbox import PythonInterpreter
 
     parser = argparse.ArgumentParser(
-        prog="python -P -m nacre.server.interpreter", description=tr("Run programs for others.", "为他人运行程序。")
+        prog="python -P -m nacre.server.interpreter", description=tr("Run programs for others.")
     )
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8100)

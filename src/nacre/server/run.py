@@ -41,15 +41,9 @@ def serve(settings: Settings, *, only_mcp: bool = False) -> None:
     host = f"[{server.host}]" if ":" in server.host else server.host
     url = f"http://{host}:{socket.getsockname()[1]}"
     if only_mcp:
-        told = tr(
-            f"Nacre serves {settings.kb} to MCP clients on {url}/mcp",
-            f"Nacre 已在 {url}/mcp 为 MCP 客户端提供 {settings.kb}",
-        )
+        told = tr("Nacre serves {kb} to MCP clients on {url}/mcp", kb=settings.kb, url=url)
     else:
-        told = tr(
-            f"Nacre serves {settings.kb} on {url}  (API: {url}/v1, MCP: {url}/mcp)",
-            f"Nacre 已在 {url} 提供 {settings.kb}（API：{url}/v1，MCP：{url}/mcp）",
-        )
+        told = tr("Nacre serves {kb} on {url}  (API: {url}/v1, MCP: {url}/mcp)", kb=settings.kb, url=url)
     print(told, file=sys.stderr, flush=True)
     if told := _of_door(app.state.nacre):
         print(told, file=sys.stderr, flush=True)
@@ -59,14 +53,11 @@ def serve(settings: Settings, *, only_mcp: bool = False) -> None:
 def _of_door(state: State) -> str:
     """What an operator must know of a server without keys."""
     if not state.guarded:
-        return tr(
-            "There are no API keys: only this machine may ask. Make one: nacre keys add NAME",
-            "未设置 API 密钥：仅本机可访问。创建密钥：nacre keys add 名称",
-        )
+        return tr("There are no API keys: only this machine may ask. Make one: nacre keys add NAME")
     if state.oidc is None and not state.keys.any():
         return tr(
-            "The last API key was revoked: everybody is refused. Make one: nacre keys add NAME; or let this machine ask without, from the next start: nacre keys open",
-            "最后一个 API 密钥已撤销：所有请求都会被拒绝。创建密钥：nacre keys add 名称；或从下次启动起允许本机免密钥访问：nacre keys open",
+            "The last API key was revoked: everybody is refused. Make one: nacre keys add NAME; or "
+            "let this machine ask without, from the next start: nacre keys open"
         )
     return ""
 
@@ -80,8 +71,9 @@ def refuse_open_door(settings: Settings) -> None:
         host = settings.server.host
         raise UsageError(
             tr(
-                f"Others can reach {host}, and there are no API keys. Make one: nacre keys add NAME --kb {settings.kb}",
-                f"他人可以访问 {host}，但尚无 API 密钥。请先创建：nacre keys add 名称 --kb {settings.kb}",
+                "Others can reach {host}, and there are no API keys. Make one: nacre keys add NAME --kb {kb}",
+                host=host,
+                kb=settings.kb,
             )
         )
 

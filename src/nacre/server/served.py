@@ -112,7 +112,9 @@ def _check(name: str, stack: Stack) -> None:
         if isinstance(entry, dict) and (mine := {"kb", "principals"} & set(entry)):
             raise UsageError(
                 tr(
-                    f"The stack {name!r} sets {sorted(mine)}: in a server the knowledge base and the key decide that. Take it out.",
-                    f"stack {name!r} 设置了 {sorted(mine)}：在服务器中由知识库和密钥决定。请删去。",
+                    "The stack {name!r} sets {mine}: in a server the knowledge base and the key decide that. "
+                    "Take it out.",
+                    name=name,
+                    mine=sorted(mine),
                 )
             )

@@ -110,8 +110,10 @@ class Encoder:
         if matrix.shape[1] != self.dim:
             raise EmbedderMismatchError(
                 tr(
-                    f"the embedder {name} gave vectors of {matrix.shape[1]} numbers instead of {self.dim}. Build a new folder with it.",
-                    f"嵌入模型 {name} 给出了 {matrix.shape[1]} 维向量，而不是 {self.dim} 维。请用它另建一个文件夹。",
+                    "the embedder {name} gave vectors of {shape} numbers instead of {dim}. Build a new folder with it.",
+                    name=name,
+                    shape=matrix.shape[1],
+                    dim=self.dim,
                 ),
                 path="",
             )
@@ -122,8 +124,9 @@ class Encoder:
 def _bad_vectors(name: object) -> ModelError:
     return ModelError(
         tr(
-            f"the embedder {name} did not give one vector of finite numbers for each text. Check the model and its server.",
-            f"嵌入模型 {name} 没有为每段文本给出由有限数值组成的向量。请检查模型及其服务。",
+            "the embedder {name} did not give one vector of finite numbers for each text. Check the "
+            "model and its server.",
+            name=name,
         ),
         model=str(name),
     )

@@ -30,20 +30,20 @@ def wrong(name: str, value: object) -> str | None:
     if name in whole:
         least, most = whole[name]
         good = type(value) is int and least <= value <= most
-        wanted = tr(f"a whole number from {least} to {most}", f"{least} 到 {most} 的整数")
-        wanted += tr(" (tokens)", "（token 数）") if name == "chunk_size" else ""
+        wanted = tr("a whole number from {least} to {most}", least=least, most=most)
+        wanted += tr(" (tokens)") if name == "chunk_size" else ""
     elif name == "fusion_weight":
         good = isinstance(value, int | float) and type(value) is not bool and 0 <= value <= 1
-        wanted = tr("a number from 0 (words alone) to 1 (vectors alone)", "0（仅词）到 1（仅向量）的数")
+        wanted = tr("a number from 0 (words alone) to 1 (vectors alone)")
     elif name == "distinct":
-        good, wanted = type(value) is bool, tr("true or false", "true 或 false")
+        good, wanted = type(value) is bool, tr("true or false")
     else:
         known = "fusion_weight, chunk_size, k, expand, distinct"
-        return tr(f"there is no setting {name!r}; there are {known}.", f"没有名为 {name!r} 的设置；可用：{known}。")
+        return tr("there is no setting {name!r}; there are {known}.", name=name, known=known)
     if good or value == AUTO:
         return None
     said = json.dumps(value, ensure_ascii=False, default=str)[:80]
-    return tr(f'{name} is {said}; write {wanted}, or "{AUTO}".', f'{name} 为 {said}；请写{wanted}，或 "{AUTO}"。')
+    return tr('{name} is {said}; write {wanted}, or "{auto}".', name=name, said=said, wanted=wanted, auto=AUTO)
 
 
 def load_settings(folder: Path) -> dict[str, Any]:
@@ -58,9 +58,9 @@ def load_settings(folder: Path) -> dict[str, Any]:
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, ValueError, RecursionError) as error:
-        raise _bad(path, tr(f"it cannot be read ({error}).", f"无法读取（{error}）。")) from error
+        raise _bad(path, tr("it cannot be read ({error}).", error=error)) from error
     if not isinstance(data, dict):
-        raise _bad(path, tr('it is no JSON object like {"k": 8}.', '不是 {"k": 8} 这样的 JSON 对象。'))
+        raise _bad(path, tr('it is no JSON object like {"k": 8}.'))
     for name, value in data.items():
         if reason := wrong(name, value):
             raise _bad(path, reason)
@@ -72,15 +72,16 @@ def save_settings(folder: Path, settings: Mapping[str, Any]) -> None:
     path = folder / NAME
     for name, value in settings.items():
         if reason := wrong(name, value):
-            raise KnowledgeBaseError(tr(f"{path}: {reason}", f"{path}：{reason}"), path=str(path))
+            raise KnowledgeBaseError(tr("{path}: {reason}", path=path, reason=reason), path=str(path))
     kept = {name: value for name, value in {**load_settings(folder), **settings}.items() if value != AUTO}
     try:
         atomic_write(path, json.dumps(kept, indent=2) + "\n")
     except OSError as error:
         raise KnowledgeBaseError(
             tr(
-                f"{path} cannot be written ({error.strerror}). Check the permissions of the folder.",
-                f"{path} 无法写入（{error.strerror}）。请检查文件夹权限。",
+                "{path} cannot be written ({strerror}). Check the permissions of the folder.",
+                path=path,
+                strerror=error.strerror,
             ),
             path=str(path),
         ) from error
@@ -120,15 +121,15 @@ def chunk_limit(folder: Path, most: int) -> int | None:
         raise _bad(
             folder / NAME,
             tr(
-                f"chunk_size is {size}, but this knowledge base's embedder reads {most} tokens of a text; write {most} or less.",
-                f"chunk_size 为 {size}，但该知识库的嵌入模型只读 {most} 个 token；请写不大于 {most} 的数。",
+                "chunk_size is {size}, but this knowledge base's embedder reads {most} tokens of a text; "
+                "write {most} or less.",
+                size=size,
+                most=most,
             ),
         )
     return size
 
 
 def _bad(path: Path, reason: str) -> KnowledgeBaseError:
-    cure = tr(
-        "Mend it, or delete the line or the file to go back to the defaults.", "请改正，或删去该行或该文件以恢复默认。"
-    )
-    return KnowledgeBaseError(tr(f"{path}: {reason} {cure}", f"{path}：{reason}{cure}"), path=str(path))
+    cure = tr("Mend it, or delete the line or the file to go back to the defaults.")
+    return KnowledgeBaseError(tr("{path}: {reason} {cure}", path=path, reason=reason, cure=cure), path=str(path))

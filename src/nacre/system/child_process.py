@@ -91,10 +91,7 @@ def program(command: Sequence[str]) -> list[str]:
     found = shutil.which(where, path=search_path(os.environ.get("PATH", os.defpath)))
     if found is None:
         raise UsageError(
-            tr(
-                f"There is no program {name!r} in PATH. One in the current folder is written ./{name}",
-                f"PATH 中没有程序 {name!r}。当前文件夹中的程序请写作 ./{name}",
-            )
+            tr("There is no program {name!r} in PATH. One in the current folder is written ./{name}", name=name)
         )
     return [found, *(_absolute(argument) for argument in arguments)]
 

@@ -26,7 +26,7 @@ class Database:
         self.path = str(path)
         self._lock = threading.Lock()
         if not self.path.strip("\0 "):
-            raise UsageError(tr("The name of the database is empty. Name a file.", "数据库文件名为空。请给出文件。"))
+            raise UsageError(tr("The name of the database is empty. Name a file."))
         try:
             if self.path != ":memory:":
                 private_folder(Path(self.path).parent)
@@ -40,8 +40,9 @@ class Database:
             why = os_reason(error) if isinstance(error, OSError) else _meaning(error)
             raise UsageError(
                 tr(
-                    f"{self.path} cannot be used as a database: {why}. Name another file, or move this one away.",
-                    f"无法将 {self.path} 用作数据库：{why}。请换一个文件，或移走该文件。",
+                    "{path} cannot be used as a database: {why}. Name another file, or move this one away.",
+                    path=self.path,
+                    why=why,
                 )
             ) from error
 
@@ -82,9 +83,9 @@ class Database:
 def _meaning(error: Exception) -> str:
     name = getattr(error, "sqlite_errorname", "")
     known = {
-        "SQLITE_NOTADB": tr("it is a file of another kind", "它是其他类型的文件"),
-        "SQLITE_READONLY": tr("it may not be written", "没有写入权限"),
-        "SQLITE_BUSY": tr("another program has locked it", "被其他程序锁定"),
-        "SQLITE_CORRUPT": tr("it is damaged", "文件已损坏"),
+        "SQLITE_NOTADB": tr("it is a file of another kind"),
+        "SQLITE_READONLY": tr("it may not be written"),
+        "SQLITE_BUSY": tr("another program has locked it"),
+        "SQLITE_CORRUPT": tr("it is damaged"),
     }
     return known.get(name, str(error))

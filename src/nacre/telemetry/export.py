@@ -46,8 +46,10 @@ def _exporter() -> Any:
     if name != "otlp" or (protocol or "http/protobuf") != "http/protobuf":
         raise UsageError(
             tr(
-                f"Spans are sent by OTLP over HTTP: OTEL_TRACES_EXPORTER may be otlp, console or none, not {name!r}, and OTEL_EXPORTER_OTLP_PROTOCOL http/protobuf, not {protocol!r}.",
-                f"span 通过 OTLP/HTTP 发送：OTEL_TRACES_EXPORTER 只能为 otlp、console 或 none，而不是 {name!r}；OTEL_EXPORTER_OTLP_PROTOCOL 只能为 http/protobuf，而不是 {protocol!r}。",
+                "Spans are sent by OTLP over HTTP: OTEL_TRACES_EXPORTER may be otlp, console or none, "
+                "not {name!r}, and OTEL_EXPORTER_OTLP_PROTOCOL http/protobuf, not {protocol!r}.",
+                name=name,
+                protocol=protocol,
             )
         )
     return need("opentelemetry.exporter.otlp.proto.http.trace_exporter", extra="otel").OTLPSpanExporter()

@@ -76,7 +76,7 @@ class RemoteRun:
         try:
             self._request = json.dumps(request)
         except (TypeError, ValueError, RecursionError) as error:
-            raise UsageError(tr(f"The inputs are not plain data: {error}", f"输入不是普通数据：{error}")) from error
+            raise UsageError(tr("The inputs are not plain data: {error}", error=error)) from error
 
     @property
     def preparation(self) -> str:
@@ -100,10 +100,7 @@ class RemoteRun:
         """The end of a run whose program is too large to be sent, None for any other."""
         if len(self._request) <= self.limits.program:
             return None
-        text = tr(
-            f"The program and its inputs have more than {self.limits.program} characters.",
-            f"程序及其输入超过 {self.limits.program} 个字符。",
-        )
+        text = tr("The program and its inputs have more than {program} characters.", program=self.limits.program)
         return Execution("error", error=text, limit="program")
 
     @property
@@ -147,14 +144,10 @@ class RemoteRun:
             return out_of_time(timeout_s)
         if ended == "output":
             text = tr(
-                f"The program wrote more than {self.limits.output} characters. Print only the answer.",
-                f"程序输出超过 {self.limits.output} 个字符。请只打印答案。",
+                "The program wrote more than {output} characters. Print only the answer.", output=self.limits.output
             )
             return Execution("error", error=text, limit="output")
-        text = tr(
-            "The program's process ended before it gave a value: it ended itself, crashed, or memory ran out.",
-            "程序在给出结果前其进程已结束：自行退出、崩溃或内存不足。",
-        )
+        text = tr("The program's process ended before it gave a value: it ended itself, crashed, or memory ran out.")
         return Execution("error", error=text)
 
 

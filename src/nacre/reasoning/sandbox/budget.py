@@ -44,10 +44,10 @@ class Budget:
     def node(self, depth: int) -> None:
         """Pay for one part of a value."""
         if depth > DEPTH:
-            raise OutOfBudget(tr(f"it is nested deeper than {DEPTH} levels", f"嵌套超过 {DEPTH} 层"))
+            raise OutOfBudget(tr("it is nested deeper than {depth} levels", depth=DEPTH))
         self._nodes -= 1
         if self._nodes < 0:
-            raise OutOfBudget(tr(f"it has more than {NODES} parts", f"超过 {NODES} 个部分"))
+            raise OutOfBudget(tr("it has more than {nodes} parts", nodes=NODES))
         self._step()
 
     def comparison(self, weight: int) -> None:
@@ -59,7 +59,7 @@ class Budget:
         """
         self._comparisons -= 2 * weight
         if self._comparisons < 0:
-            raise OutOfBudget(tr("too many of its keys or members share a hash", "过多的键或成员具有相同的哈希值"))
+            raise OutOfBudget(tr("too many of its keys or members share a hash"))
         self._step()
 
     def _step(self) -> None:

@@ -79,9 +79,7 @@ class Helper:
         try:
             message, _ = self._receive(time.monotonic() + _START_S)
         except (HelperGone, TimeoutError) as error:
-            raise InterpreterError(
-                tr(f"The sandbox does not start: {self._last_words()}", f"沙箱无法启动：{self._last_words()}")
-            ) from error
+            raise InterpreterError(tr("The sandbox does not start: {self_}", self_=self._last_words())) from error
         if "missing" in message:
             raise unavailable([(str(name), str(answer)) for name, answer in message["missing"]])
         facts: dict[str, Any] = message["facts"]
@@ -180,10 +178,7 @@ class Helper:
         elif "failed" in message:
             self._coming -= 1
             raise InterpreterError(
-                tr(
-                    f"The sandbox cannot start a process: {message['failed']}. Too many may be running.",
-                    f"沙箱无法启动进程：{message['failed']}。可能进程过多。",
-                )
+                tr("The sandbox cannot start a process: {failed}. Too many may be running.", failed=message["failed"])
             )
 
     def _receive(self, deadline: float) -> tuple[dict[str, Any], list[int]]:

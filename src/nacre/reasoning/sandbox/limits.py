@@ -44,8 +44,5 @@ class Limits:
             value = getattr(self, field.name)
             if not isinstance(value, int) or value < 1:
                 raise UsageError(
-                    tr(
-                        f"The limit {field.name} is {value!r}; give a whole number above zero.",
-                        f"限制 {field.name} 的值是 {value!r}，请给出大于零的整数。",
-                    )
+                    tr("The limit {name} is {value!r}; give a whole number above zero.", name=field.name, value=value)
                 )

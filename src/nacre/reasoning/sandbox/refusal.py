@@ -31,8 +31,11 @@ def unavailable(missing: list[tuple[str, str]]) -> SandboxUnavailableError:
     listed, cure = ", ".join(parts), "; ".join(dict.fromkeys(cures))
     return SandboxUnavailableError(
         tr(
-            f"The sandbox refuses to run programs: this machine lacks {listed}. {cure[:1].upper()}{cure[1:]}.",
-            f"沙箱拒绝运行程序：本机缺少 {listed}。{cure}。",
+            "The sandbox refuses to run programs: this machine lacks {listed}. {cure}{cure2}.",
+            listed=listed,
+            cure=cure[:1].upper(),
+            cure2=cure[1:],
+            cure3=cure,
         ),
         missing=tuple(name for name, _ in missing),
     )

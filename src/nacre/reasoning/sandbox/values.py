@@ -74,7 +74,7 @@ def _refuse_many_parts(text: str) -> None:
     if len(text) > 2 * NODES:
         bare = _STRING.sub("", text)
         if sum(bare.count(mark) for mark in ",[{") > 3 * NODES + 3:
-            raise OutOfBudget(tr(f"it has more than {NODES} parts", f"超过 {NODES} 个部分"))
+            raise OutOfBudget(tr("it has more than {nodes} parts", nodes=NODES))
 
 
 def _refuse(name: str) -> Any:

@@ -68,8 +68,8 @@ def _refused() -> Problem:
     return Problem(
         403,
         tr(
-            "Without API keys this server answers on this machine only, and no pages but its own. Make a key: nacre keys add NAME",
-            "未设置 API 密钥时，本服务只响应本机及其自身的网页。请创建密钥：nacre keys add 名称",
+            "Without API keys this server answers on this machine only, and no pages but its own. "
+            "Make a key: nacre keys add NAME"
         ),
         "host_not_allowed",
     )

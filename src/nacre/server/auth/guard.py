@@ -115,12 +115,7 @@ class Guard:
         asker = await self._find(key.strip()) if scheme.lower() == "bearer" else None
         if asker is None:
             raise Problem(
-                401,
-                tr(
-                    "A valid API key is needed: send the header Authorization: Bearer nk-…",
-                    "需要有效的 API 密钥：请发送请求头 Authorization: Bearer nk-…",
-                ),
-                "invalid_api_key",
+                401, tr("A valid API key is needed: send the header Authorization: Bearer nk-…"), "invalid_api_key"
             )
         self.state.limits.take(asker)
         return asker
@@ -141,7 +136,7 @@ class Guard:
 
     def _too_large(self) -> Problem:
         most = self.state.settings.server.max_body_mb
-        return Problem(413, tr(f"The body is larger than {most} MiB.", f"请求体超过 {most} MiB。"), "request_too_large")
+        return Problem(413, tr("The body is larger than {most} MiB.", most=most), "request_too_large")
 
     def _patient(self, receive: Receive) -> Receive:
         """The body, as long as it is not too large and comes at a bearable pace: only waiting for the client counts."""
@@ -156,7 +151,7 @@ class Guard:
             try:
                 message = await asyncio.wait_for(receive(), max(0.0, patience + got / SLOWEST - waited))
             except TimeoutError:
-                raise Problem(408, tr("The body did not come in time.", "请求体未能按时到达。"), "timeout") from None
+                raise Problem(408, tr("The body did not come in time."), "timeout") from None
             waited += time.monotonic() - began
             got += len(message.get("body", b""))
             whole = not message.get("more_body", False)

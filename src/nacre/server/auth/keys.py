@@ -52,12 +52,7 @@ class SpendLimit:
         """
         match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,6})?)\s*/\s*(day|month)", text.strip(), re.ASCII)
         if match is None or not Decimal(match[1]):
-            raise UsageError(
-                tr(
-                    f"{text!r} is no limit in money. Write 5.00/day or 100/month.",
-                    f"{text!r} 不是金额上限。请写 5.00/day 或 100/month。",
-                )
-            )
+            raise UsageError(tr("{text!r} is no limit in money. Write 5.00/day or 100/month.", text=text))
         return cls(Decimal(match[1]), match[2])
 
     def __str__(self) -> str:
@@ -122,27 +117,16 @@ class Keys:
         """Make a key."""
         name = name.strip()
         if not name or not name.isprintable():
-            raise UsageError(tr("A key needs a name of printable characters.", "密钥需要一个可打印字符的名称。"))
+            raise UsageError(tr("A key needs a name of printable characters."))
         if read_only and write_main:
-            raise UsageError(
-                tr(
-                    "A key that may change nothing cannot write into main. Leave out one of the two.",
-                    "只读密钥不能写入 main。请去掉其中一项。",
-                )
-            )
+            raise UsageError(tr("A key that may change nothing cannot write into main. Leave out one of the two."))
         if any(each.startswith(OWN) for each in principals or ()):
             raise UsageError(
-                tr(
-                    f"Principals that begin with {OWN!r} stand for single keys. Choose other names.",
-                    f"以 {OWN!r} 开头的主体代表单个密钥。请换其他名称。",
-                )
+                tr("Principals that begin with {own!r} stand for single keys. Choose other names.", own=OWN)
             )
         if self._database.rows("select 1 from keys where name = ?", (name,)):
             raise UsageError(
-                tr(
-                    f"There is a key named {name!r} already. Choose another name, or revoke it first.",
-                    f"已有名为 {name!r} 的密钥。请换一个名称，或先撤销它。",
-                )
+                tr("There is a key named {name!r} already. Choose another name, or revoke it first.", name=name)
             )
         key = PREFIX + secrets.token_urlsafe(32)
         limit = None if spend_limit is None else str(spend_limit)
@@ -192,9 +176,7 @@ class Keys:
     def open_door(self) -> None:
         """Let servers that start from now on answer this machine without a key."""
         if self.any():
-            raise UsageError(
-                tr("There are keys: nacre keys list. Revoke them first.", "仍有密钥（nacre keys list）。请先撤销。")
-            )
+            raise UsageError(tr("There are keys: nacre keys list. Revoke them first."))
         self._database.write([("delete from door", ())])
 
     def any(self) -> bool:

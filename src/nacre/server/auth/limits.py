@@ -49,10 +49,7 @@ class Limits:
         wait_s = (1 - left) * 60 / per_minute - max(0.0, now - at)
         raise Problem(
             429,
-            tr(
-                f"This key may ask {per_minute} times a minute. Wait a little.",
-                f"该密钥每分钟最多请求 {per_minute} 次。请稍候。",
-            ),
+            tr("This key may ask {per_minute} times a minute. Wait a little.", per_minute=per_minute),
             "rate_limit_exceeded",
             retry_after_s=max(0, int(wait_s)) + 1,
         )
@@ -62,7 +59,7 @@ class Limits:
         if self._records.tokens_since(key, now - now % _DAY_S) >= most:
             raise Problem(
                 429,
-                tr(f"This key has used its {most} tokens for today.", f"该密钥今日的 {most} 个 token 已用完。"),
+                tr("This key has used its {most} tokens for today.", most=most),
                 "insufficient_quota",
                 retry_after_s=int(_DAY_S - now % _DAY_S) + 1,
             )
@@ -75,7 +72,7 @@ class Limits:
             period, zh = {"day": ("today", "今日"), "month": ("this month", "本月")}[limit.period]
             raise Problem(
                 429,
-                tr(f"This key has spent its {amount} for {period}.", f"该密钥{zh}的额度 {amount} 已用完。"),
+                tr("This key has spent its {amount} for {period}.", amount=amount, period=period, zh=zh),
                 "insufficient_quota",
                 retry_after_s=int(period_ends(limit.period) - time.time()) + 1,
             )

@@ -29,12 +29,7 @@ class Oidc:
         self._jwt = need("jwt", extra="oidc")
         url = settings.jwks_url
         if not url.startswith(("https://", "http://127.0.0.1", "http://localhost", "http://[::1]")):
-            raise UsageError(
-                tr(
-                    f"oidc.jwks_url is {url}: keys must come over https.",
-                    f"oidc.jwks_url 为 {url}：密钥必须通过 https 获取。",
-                )
-            )
+            raise UsageError(tr("oidc.jwks_url is {url}: keys must come over https.", url=url))
         self._settings = settings
         self._lock = threading.Lock()
         self._keys: dict[str, Any] = {}

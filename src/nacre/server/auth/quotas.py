@@ -24,8 +24,9 @@ def keep_file(state: State, asker: Asker, row: Row) -> None:
     if not _within(state, asker, "files", row, "owner", "bytes", server.max_files, server.files_mb):
         raise _full(
             tr(
-                f"A key may keep {server.max_files} uploads of {server.files_mb} MiB in all. Delete some first.",
-                f"每个密钥最多保存 {server.max_files} 个上传文件，共 {server.files_mb} MiB。请先删除一些。",
+                "A key may keep {max_files} uploads of {files_mb} MiB in all. Delete some first.",
+                max_files=server.max_files,
+                files_mb=server.files_mb,
             )
         )
 
@@ -34,12 +35,7 @@ def keep_store(state: State, asker: Asker, row: Row) -> None:
     """List a vector store."""
     most = state.settings.server.max_stores
     if not _within(state, asker, "stores", row, "owner", "0", most, _ENDLESS >> 20):
-        raise _full(
-            tr(
-                f"A key may have {most} vector stores. Delete one first.",
-                f"每个密钥最多拥有 {most} 个向量库。请先删除一个。",
-            )
-        )
+        raise _full(tr("A key may have {most} vector stores. Delete one first.", most=most))
 
 
 def keep_feedback(state: State, asker: Asker, row: Row) -> None:
@@ -49,8 +45,9 @@ def keep_feedback(state: State, asker: Asker, row: Row) -> None:
     if not _within(state, asker, "feedback", row, "asker", size, server.max_feedback, server.feedback_mb):
         raise _full(
             tr(
-                f"A key may give {server.max_feedback} verdicts of {server.feedback_mb} MiB in all. No more are kept.",
-                f"每个密钥最多保存 {server.max_feedback} 条评价，共 {server.feedback_mb} MiB。不再保存更多。",
+                "A key may give {max_feedback} verdicts of {feedback_mb} MiB in all. No more are kept.",
+                max_feedback=server.max_feedback,
+                feedback_mb=server.feedback_mb,
             )
         )
 
@@ -69,8 +66,9 @@ def check_entries(state: State, asker: Asker, files: Sequence[Row]) -> None:
     if asker is not state.local and (many or large):
         raise _full(
             tr(
-                f"A key may have {server.max_files} files of {server.files_mb} MiB in its vector stores. Take some out first.",
-                f"每个密钥的向量库中最多 {server.max_files} 个文件，共 {server.files_mb} MiB。请先移除一些。",
+                "A key may have {max_files} files of {files_mb} MiB in its vector stores. Take some out first.",
+                max_files=server.max_files,
+                files_mb=server.files_mb,
             )
         )
 

@@ -139,17 +139,14 @@ def _audience(visit: Visit, attributes: Attributes | None) -> list[str] | None:
     wanted = [name.strip() for name in str(named).split(",") if name.strip()]
     if not wanted or not {*wanted} <= {*(asker.principals or ())}:
         raise Problem(
-            403,
-            tr("A file may be given to your own principals only.", "文件只能授权给您自己的主体。"),
-            "foreign_principals",
-            "attributes.principals",
+            403, tr("A file may be given to your own principals only."), "foreign_principals", "attributes.principals"
         )
     if alone:
         raise Problem(
             403,
             tr(
-                'Your uploads into "main" are seen by you alone. To give them to others, a key needs the right to: nacre keys add NAME --write-main',
-                "您上传到“main”的文件仅您自己可见。如需给他人，密钥须有此权限：nacre keys add 名称 --write-main",
+                'Your uploads into "main" are seen by you alone. To give them to others, a key needs the '
+                "right to: nacre keys add NAME --write-main"
             ),
             "main_not_writable",
             "attributes.principals",

@@ -126,7 +126,7 @@ def _small(rows: list[Row]) -> list[Row]:
 
 def _ingest(kb: Path, records: Records, batch: Sequence[Row]) -> None:
     if batch[0]["tries"] >= _TRIES:
-        reason = tr("Reading this file brought the process down three times.", "读取该文件三次导致进程崩溃。")
+        reason = tr("Reading this file brought the process down three times.")
         _finish(records, batch[0], reason, 0.0)
         return
     store = batch[0]["store"]

@@ -188,8 +188,10 @@ def check_prices(models: list[BaseChatModel], prices: Prices | None, limited: li
         keys, missing = ", ".join(limited), ", ".join(names)
         raise UsageError(
             tr(
-                f"Keys with a limit in money ({keys}) need the price of every model; none is given for: {missing}. Add it to `prices` in nacre.yaml (0 for a model of your own).",
-                f"有金额上限的密钥（{keys}）要求每个模型都有价格；以下模型缺少价格：{missing}。请在 nacre.yaml 的 `prices` 中补充（自有模型可写 0）。",
+                "Keys with a limit in money ({keys}) need the price of every model; none is given for: "
+                "{missing}. Add it to `prices` in nacre.yaml (0 for a model of your own).",
+                keys=keys,
+                missing=missing,
             )
         )
 
@@ -200,8 +202,9 @@ def unpriced(names: list[str]) -> Problem:
     return Problem(
         403,
         tr(
-            f"This key has a limit in money, and there is no price for {missing}. The server's owner can add one to `prices` in nacre.yaml.",
-            f"该密钥有金额上限，而 {missing} 没有价格。服务器管理员可在 nacre.yaml 的 `prices` 中补充。",
+            "This key has a limit in money, and there is no price for {missing}. The server's owner "
+            "can add one to `prices` in nacre.yaml.",
+            missing=missing,
         ),
         "model_without_price",
     )

@@ -57,10 +57,7 @@ class Hearing:
         key = os.environ.get(settings.key_env or "NACRE_AUDIO_KEY", "")
         if settings.key_env and not key:
             raise MissingKeyError(
-                tr(
-                    f"audio.key_env names {settings.key_env}, which is not set.",
-                    f"audio.key_env 指定的环境变量 {settings.key_env} 未设置。",
-                ),
+                tr("audio.key_env names {key_env}, which is not set.", key_env=settings.key_env),
                 variable=settings.key_env,
             )
         self._httpx = need("httpx", extra="serve")
@@ -79,11 +76,9 @@ class Hearing:
         try:
             answer = await self._client.send(request, stream=True)
         except self._httpx.TimeoutException as error:
-            raise Problem(504, tr("The audio server took too long.", "语音服务响应超时。"), "timeout") from error
+            raise Problem(504, tr("The audio server took too long."), "timeout") from error
         except self._httpx.TransportError as error:
-            raise Problem(
-                503, tr("The audio server cannot be reached.", "无法连接语音服务。"), "audio_unavailable"
-            ) from error
+            raise Problem(503, tr("The audio server cannot be reached."), "audio_unavailable") from error
         if answer.status_code != 200:
             async with aclosing(answer):
                 raise await refusal_of(answer)
@@ -131,8 +126,8 @@ async def _heard(request: Request, path: str) -> httpx.Response:
         raise Problem(
             404,
             tr(
-                "This server has no audio. Its owner can name an OpenAI-compatible audio server in nacre.yaml: audio: {base_url: …, model: …}.",
-                "本服务未配置语音。管理员可在 nacre.yaml 中指定 OpenAI 兼容的语音服务：audio: {base_url: …, model: …}。",
+                "This server has no audio. Its owner can name an OpenAI-compatible audio server in "
+                "nacre.yaml: audio: {base_url: …, model: …}."
             ),
             "audio_not_configured",
         )
@@ -153,7 +148,7 @@ async def _until_sent(pieces: AsyncGenerator[bytes, None], sent: asyncio.Event) 
             async for piece in pieces:
                 yield piece
     except ClientDisconnect as error:
-        raise Problem(499, tr("The client has left.", "客户端已断开。"), "cancelled") from error
+        raise Problem(499, tr("The client has left."), "cancelled") from error
     sent.set()
 
 
@@ -166,7 +161,7 @@ async def _pieces(answer: httpx.Response, kind: str, note: Any) -> AsyncGenerato
                 yield piece
         status = "ok"
     except need("httpx", extra="serve").HTTPError as error:
-        problem = Problem(502, tr("The audio server broke off.", "语音服务中断。"), "audio_error")
+        problem = Problem(502, tr("The audio server broke off."), "audio_error")
         status = problem.code or ""
         if kind != "text/event-stream":
             raise problem from error

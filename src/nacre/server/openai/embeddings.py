@@ -41,10 +41,7 @@ def _texts(body: EmbeddingRequest) -> list[str]:
     if len(texts) > 2048 or not all(isinstance(text, str) and text for text in texts):
         raise Problem(
             400,
-            tr(
-                "input must be one to 2048 texts, none of them empty; tokens are not taken.",
-                "input 须为 1 到 2048 段非空文本；不接受 token。",
-            ),
+            tr("input must be one to 2048 texts, none of them empty; tokens are not taken."),
             "invalid_value",
             "input",
         )
@@ -52,8 +49,8 @@ def _texts(body: EmbeddingRequest) -> list[str]:
         raise Problem(
             400,
             tr(
-                f"input has more than {_MOST_CHARACTERS:,} characters; send it in several requests.",
-                f"input 超过 {_MOST_CHARACTERS:,} 个字符；请分多次请求。",
+                "input has more than {most_characters:,} characters; send it in several requests.",
+                most_characters=_MOST_CHARACTERS,
             ),
             "input_too_large",
             "input",
@@ -64,18 +61,9 @@ def _texts(body: EmbeddingRequest) -> list[str]:
 def _embed(state: State, body: EmbeddingRequest, texts: list[str]) -> dict[str, Any]:
     encoder = state.bases.main.encoder
     if encoder is None:
-        raise Problem(
-            400,
-            tr("This knowledge base has no encoder: it searches by words.", "该知识库没有向量模型，只按词检索。"),
-            "no_embeddings",
-        )
+        raise Problem(400, tr("This knowledge base has no encoder: it searches by words."), "no_embeddings")
     if body.dimensions not in (None, encoder.dim):
-        raise Problem(
-            400,
-            tr(f"This encoder has {encoder.dim} dimensions.", f"该向量模型为 {encoder.dim} 维。"),
-            "invalid_value",
-            "dimensions",
-        )
+        raise Problem(400, tr("This encoder has {dim} dimensions.", dim=encoder.dim), "invalid_value", "dimensions")
     vectors = encoder.documents(texts)
     tokens = sum(encoder.count_tokens(encoder.fitting(text)) for text in texts)
     return {

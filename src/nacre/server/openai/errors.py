@@ -79,14 +79,7 @@ def problem_of(error: BaseException) -> Problem:
     if problem := _known(error):
         return problem
     _log.error("unexpected error", exc_info=error)
-    return Problem(
-        500,
-        tr(
-            "Something went wrong on the server. Its log says more under this request id.",
-            "服务器内部出错。服务器日志中该请求编号下有详细信息。",
-        ),
-        _UNKNOWN,
-    )
+    return Problem(500, tr("Something went wrong on the server. Its log says more under this request id."), _UNKNOWN)
 
 
 def code_of(error: BaseException) -> str:
@@ -105,27 +98,11 @@ def _known(error: BaseException) -> Problem | None:
     if isinstance(error, Problem):
         return error
     if isinstance(error, TimeoutError):
-        return Problem(
-            504,
-            tr("The model took too long. Ask again, or ask for less.", "模型响应超时。请重试，或缩小问题范围。"),
-            "timeout",
-        )
+        return Problem(504, tr("The model took too long. Ask again, or ask for less."), "timeout")
     if isinstance(error, UnicodeEncodeError):  # JSON can spell half of a surrogate pair, which no text file can hold
-        return Problem(
-            400,
-            tr(
-                "The text holds half a character (a lone surrogate). Take it out.",
-                "文本中有半个字符（孤立的代理项）。请去掉。",
-            ),
-            "invalid_value",
-        )
+        return Problem(400, tr("The text holds half a character (a lone surrogate). Take it out."), "invalid_value")
     if isinstance(error, NotImplementedError):
-        return Problem(
-            400,
-            tr("This model takes no tools. Leave `tools` out.", "该模型不支持工具。请去掉 `tools`。"),
-            "unsupported_input",
-            "tools",
-        )
+        return Problem(400, tr("This model takes no tools. Leave `tools` out."), "unsupported_input", "tools")
     for known, status, code in _STATUS:
         if isinstance(error, known):
             return Problem(status, str(error), code)
@@ -137,7 +114,7 @@ def unknown_model(name: str, known: list[str]) -> Problem:
     listed = ", ".join(known)
     return Problem(
         404,
-        tr(f"There is no model {name!r} here. There are: {listed}.", f"没有模型 {name!r}。可用：{listed}。"),
+        tr("There is no model {name!r} here. There are: {listed}.", name=name, listed=listed),
         "model_not_found",
         "model",
     )
@@ -145,4 +122,4 @@ def unknown_model(name: str, known: list[str]) -> Problem:
 
 def not_found(what: str) -> Problem:
     """Something that is not there, or not for this asker: the two are not told apart."""
-    return Problem(404, tr(f"There is no {what!r} here.", f"没有 {what!r}。"), "not_found")
+    return Problem(404, tr("There is no {what!r} here.", what=what), "not_found")

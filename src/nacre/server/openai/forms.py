@@ -84,12 +84,7 @@ class PassedForm:
         if not self._ended:
             raise _malformed()
         if self._files != 1:
-            raise Problem(
-                400,
-                tr("The form needs one field `file`.", "表单需要一个 `file` 字段。"),
-                "missing_required_parameter",
-                "file",
-            )
+            raise Problem(400, tr("The form needs one field `file`."), "missing_required_parameter", "file")
         yield f"--{self._boundary}--\r\n".encode()
 
     def _field(self, name: str, value: str) -> bytes:
@@ -142,17 +137,8 @@ def too_large(most: int) -> Problem:
     Args:
         most: bytes that it may have.
     """
-    return Problem(
-        413,
-        tr(f"The file is larger than {most >> 20} MiB.", f"文件超过 {most >> 20} MiB。"),
-        "request_too_large",
-        "file",
-    )
+    return Problem(413, tr("The file is larger than {most} MiB.", most=most >> 20), "request_too_large", "file")
 
 
 def _malformed() -> Problem:
-    return Problem(
-        400,
-        tr("The body must be a multipart form with the field `file`.", "请求体须为含 `file` 字段的 multipart 表单。"),
-        "invalid_form",
-    )
+    return Problem(400, tr("The body must be a multipart form with the field `file`."), "invalid_form")

@@ -79,19 +79,14 @@ def messages_of(request: ChatRequest) -> list[BaseMessage]:
         raise Problem(
             400,
             tr(
-                "The messages cannot be read: each needs a role (system, developer, user, assistant or tool) and a content.",
-                "无法读取 messages：每条消息需要 role（system、developer、user、assistant 或 tool）和 content。",
+                "The messages cannot be read: each needs a role (system, developer, user, assistant or "
+                "tool) and a content."
             ),
             "invalid_value",
             "messages",
         ) from error
     if all(message.type == "system" for message in messages):
-        raise Problem(
-            400,
-            tr("The messages hold no question of a user.", "messages 中没有用户的提问。"),
-            "invalid_value",
-            "messages",
-        )
+        raise Problem(400, tr("The messages hold no question of a user."), "invalid_value", "messages")
     return messages
 
 
@@ -123,13 +118,7 @@ def tool_names(tools: list[dict[str, Any]] | None) -> frozenset[str]:
     ]
     if not all(isinstance(name, str) and name for name in names):
         raise Problem(
-            400,
-            tr(
-                "Each tool must be {type: function, function: {name, parameters}}.",
-                "每个工具须为 {type: function, function: {name, parameters}}。",
-            ),
-            "invalid_value",
-            "tools",
+            400, tr("Each tool must be {type: function, function: {name, parameters}}."), "invalid_value", "tools"
         )
     return frozenset(str(name) for name in names)
 

@@ -24,10 +24,7 @@ def _item(given: Item) -> Item:
     if kind == "item_reference":
         raise Problem(
             400,
-            tr(
-                "An item cannot be named by its id here: send the item itself, or previous_response_id.",
-                "此处不能用编号引用条目：请发送条目本身，或使用 previous_response_id。",
-            ),
+            tr("An item cannot be named by its id here: send the item itself, or previous_response_id."),
             "unsupported_parameter",
             "input",
         )

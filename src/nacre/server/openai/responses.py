@@ -67,10 +67,7 @@ async def _earlier(request: Request, body: ResponsesRequest) -> list[Item]:
     if body.conversation is not None:
         raise Problem(
             400,
-            tr(
-                "There are no conversation objects here: use previous_response_id.",
-                "此处没有 conversation 对象：请使用 previous_response_id。",
-            ),
+            tr("There are no conversation objects here: use previous_response_id."),
             "unsupported_parameter",
             "conversation",
         )
@@ -122,9 +119,7 @@ def _chat(body: ResponsesRequest, model: str, items: Sequence[Item]) -> ChatRequ
             }
         )
     except ValidationError as error:
-        said = tr(
-            "The input must hold at least one message, and at most 2000.", "input 至少应有一条消息，至多 2000 条。"
-        )
+        said = tr("The input must hold at least one message, and at most 2000.")
         raise Problem(400, said, "invalid_value", "input") from error
 
 

@@ -50,7 +50,7 @@ async def while_connected(
         if task in done:
             return task.result()
         if gone in done:
-            raise Problem(499, tr("The client has left.", "客户端已断开。"), "cancelled")
+            raise Problem(499, tr("The client has left."), "cancelled")
         raise TimeoutError
     finally:
         for pending in (task, gone):

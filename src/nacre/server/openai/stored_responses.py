@@ -76,8 +76,9 @@ def conversation(state: State, asker: Asker, response: str) -> list[Item]:
         raise Problem(
             404,
             tr(
-                f"Previous response with id {missing!r} not found: it was not stored, or has expired or was deleted. Send the whole conversation as input.",
-                f"找不到编号为 {missing!r} 的先前回复：未保存、已过期或已删除。请把整个对话放入 input。",
+                "Previous response with id {missing!r} not found: it was not stored, or has expired or "
+                "was deleted. Send the whole conversation as input.",
+                missing=missing,
             ),
             "previous_response_not_found",
             "previous_response_id",
@@ -111,10 +112,7 @@ async def retrieve(request: Request, response: str, stream: bool = False) -> dic
     """A response that was kept."""
     if stream:
         raise Problem(
-            400,
-            tr("A stored response is done: read it without `stream`.", "已保存的回复已完成：请不带 `stream` 读取。"),
-            "unsupported_parameter",
-            "stream",
+            400, tr("A stored response is done: read it without `stream`."), "unsupported_parameter", "stream"
         )
     record = await run_in_threadpool(_record, state_of(request), asker_of(request), response)
     found: dict[str, Any] = record["response"]

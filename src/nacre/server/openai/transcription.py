@@ -30,17 +30,15 @@ async def refusal_of(answer: httpx.Response) -> Problem:
             break
     status = answer.status_code
     if status in _CALLERS:
-        said = _message(bytes(body)) or tr(
-            f"The audio server refused the file ({status}).", f"语音服务拒绝了该文件（{status}）。"
-        )
+        said = _message(bytes(body)) or tr("The audio server refused the file ({status}).", status=status)
         wait = seconds_to_wait(answer.headers.get("retry-after"))
         retry = None if wait is None else math.ceil(min(wait, _LONGEST_WAIT_S))
         return Problem(status, said, "rate_limit_exceeded" if status == 429 else "invalid_audio", retry_after_s=retry)
     return Problem(
         502,
         tr(
-            f"The audio server failed with status {status}. Its address, model and key are the server owner's to check.",
-            f"语音服务出错，状态 {status}。请管理员检查其地址、模型与密钥。",
+            "The audio server failed with status {status}. Its address, model and key are the server owner's to check.",
+            status=status,
         ),
         "audio_error",
     )

@@ -173,9 +173,5 @@ def _search(visit: Visit, query: str, k: int) -> list[dict[str, Any]]:
 
 def _own(visit: Visit) -> Row:
     if visit.store == MAIN:
-        raise Problem(
-            403,
-            tr('"main" is the server\'s own and stays as it is.', "“main” 属于服务器本身，不能更改。"),
-            "main_store",
-        )
+        raise Problem(403, tr('"main" is the server\'s own and stays as it is.'), "main_store")
     return visit.row

@@ -133,9 +133,10 @@ class Indexes:
         except (OSError, ValueError, RuntimeError) as error:
             raise KnowledgeBaseError(
                 tr(
-                    f"the indexes in {self.folder} cannot be written ({error}): is the disk full? All documents are safe; "
-                    "free some space and open the folder again.",
-                    f"{self.folder} 中的索引无法写入（{error}）：磁盘是否已满？所有文档均完好；请腾出空间后重新打开。",
+                    "the indexes in {folder} cannot be written ({error}): is the disk full? All documents "
+                    "are safe; free some space and open the folder again.",
+                    folder=self.folder,
+                    error=error,
                 ),
                 path=str(self.folder),
             ) from error

@@ -27,10 +27,7 @@ def writing(folder: Path) -> Iterator[None]:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise KnowledgeBaseError(
-            tr(
-                f"{folder} cannot be written ({os_reason(error)}). Check its permissions.",
-                f"{folder} 无法写入（{os_reason(error)}）。请检查权限。",
-            ),
+            tr("{folder} cannot be written ({reason}). Check its permissions.", folder=folder, reason=os_reason(error)),
             path=str(folder),
         ) from error
     try:
@@ -40,8 +37,10 @@ def writing(folder: Path) -> Iterator[None]:
             holder = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip() or "?"
             raise LockedError(
                 tr(
-                    f"{folder} is being written by process {holder}. Searching works meanwhile; wait for it to end, then try again.",
-                    f"{folder} 正在被进程 {holder} 写入。此时仍可搜索；请等它结束后重试。",
+                    "{folder} is being written by process {holder}. Searching works meanwhile; wait for it "
+                    "to end, then try again.",
+                    folder=folder,
+                    holder=holder,
                 ),
                 path=str(folder),
             ) from None

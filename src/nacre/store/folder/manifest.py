@@ -60,8 +60,10 @@ def parse(content: str, path: Path) -> Manifest:
         raise _damaged(path, f"{type(error).__name__}: {error}") from error
     raise FormatError(
         tr(
-            f"{path} has format {made}; this Nacre reads up to {FORMAT}. Update it: pip install -U nacre-ai",
-            f"{path} 的格式版本为 {made}，当前 Nacre 最高支持 {FORMAT}。请升级：pip install -U nacre-ai",
+            "{path} has format {made}; this Nacre reads up to {format}. Update it: pip install -U nacre-ai",
+            path=path,
+            made=made,
+            format=FORMAT,
         ),
         path=str(path),
     )
@@ -82,8 +84,11 @@ def check_embedder(folder: Path, made_with: dict[str, Any] | None, given: dict[s
     old, new = _name(made_with), _name(given)
     raise EmbedderMismatchError(
         tr(
-            f"{folder} was built with the embedder {old}, not {new}. Open it without naming an embedder, or build another folder with {new}.",
-            f"{folder} 是用嵌入模型 {old} 建立的，而不是 {new}。请不指定嵌入模型直接打开，或用 {new} 另建一个文件夹。",
+            "{folder} was built with the embedder {old}, not {new}. Open it without naming an "
+            "embedder, or build another folder with {new}.",
+            folder=folder,
+            old=old,
+            new=new,
         ),
         path=str(folder),
     )
@@ -94,8 +99,10 @@ def nameless(folder: Path, made_with: dict[str, Any]) -> EmbedderMismatchError:
     name = _name(made_with)
     return EmbedderMismatchError(
         tr(
-            f"{folder} was built with the embedder object {name}, which cannot be loaded by name. Pass it: KnowledgeBase.open(path, embedder=...).",
-            f"{folder} 是用嵌入对象 {name} 建立的，无法按名称加载。请传入该对象：KnowledgeBase.open(path, embedder=...)。",
+            "{folder} was built with the embedder object {name}, which cannot be loaded by name. "
+            "Pass it: KnowledgeBase.open(path, embedder=...).",
+            folder=folder,
+            name=name,
         ),
         path=str(folder),
     )
@@ -108,8 +115,10 @@ def _name(identity: dict[str, Any] | None) -> str:
 def _damaged(path: Path, why: str) -> DamagedError:
     return DamagedError(
         tr(
-            f"{path} cannot be read ({why}). Restore it from a backup, or run: nacre.KnowledgeBase.repair({str(path.parent)!r})",
-            f"{path} 无法读取（{why}）。请从备份恢复，或运行：nacre.KnowledgeBase.repair({str(path.parent)!r})",
+            "{path} cannot be read ({why}). Restore it from a backup, or run: nacre.KnowledgeBase.repair({parent!r})",
+            path=path,
+            why=why,
+            parent=str(path.parent),
         ),
         path=str(path),
     )

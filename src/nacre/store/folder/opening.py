@@ -26,7 +26,7 @@ def folder_of(path: str | Path) -> Path:
     """The folder that a path names."""
     expect(path, "path", str, os.PathLike)
     if not str(path):
-        raise UsageError(tr("The folder of the knowledge base is empty. Name one.", "知识库文件夹为空。请给出文件夹。"))
+        raise UsageError(tr("The folder of the knowledge base is empty. Name one."))
     return Path(path)
 
 
@@ -40,10 +40,7 @@ def made(folder: Path, encoder: Encoder | None) -> tuple[Catalog, Manifest]:
         private_folder(folder)
     except OSError as error:
         raise KnowledgeBaseError(
-            tr(
-                f"{folder} cannot be made ({os_reason(error)}). Name another folder.",
-                f"无法创建 {folder}（{os_reason(error)}）。请换一个文件夹。",
-            ),
+            tr("{folder} cannot be made ({reason}). Name another folder.", folder=folder, reason=os_reason(error)),
             path=str(folder),
         ) from error
     manifest = Manifest(encoder.identity if encoder else None)
@@ -89,8 +86,11 @@ def lost(folder: Path, name: str) -> DamagedError:
     """For a folder that lacks one of its files."""
     return DamagedError(
         tr(
-            f"{folder} has no {name}, though it is a knowledge base. Restore it from a backup, or try nacre.KnowledgeBase.repair({str(folder)!r}).",
-            f"{folder} 是知识库，却缺少 {name}。请从备份恢复，或尝试 nacre.KnowledgeBase.repair({str(folder)!r})。",
+            "{folder} has no {name}, though it is a knowledge base. Restore it from a backup, or try "
+            "nacre.KnowledgeBase.repair({folder2!r}).",
+            folder=folder,
+            name=name,
+            folder2=str(folder),
         ),
         path=str(folder),
     )

@@ -31,9 +31,9 @@ def not_writable(folder: Path) -> KnowledgeBaseError:
     """For a change of a knowledge base that may only be read."""
     return KnowledgeBaseError(
         tr(
-            f"{folder} can only be read here: its file system or its permissions forbid writing. Searching and asking work; "
-            "to change it, check the permissions or the mount.",
-            f"{folder} 在此处只能读取：文件系统或权限不允许写入。检索与问答仍可使用；如需修改，请检查权限或挂载方式。",
+            "{folder} can only be read here: its file system or its permissions forbid writing. "
+            "Searching and asking work; to change it, check the permissions or the mount.",
+            folder=folder,
         ),
         path=str(folder),
     )
@@ -50,8 +50,10 @@ def shadow(words: Path) -> Path:
     except OSError as error:
         raise KnowledgeBaseError(
             tr(
-                f"{words.parent} can only be read, so a temporary folder is needed, and none can be made ({error}). Set TMPDIR to one.",
-                f"{words.parent} 只能读取，因此需要临时文件夹，但无法创建（{error}）。请用 TMPDIR 指定一个。",
+                "{parent} can only be read, so a temporary folder is needed, and none can be made "
+                "({error}). Set TMPDIR to one.",
+                parent=words.parent,
+                error=error,
             ),
             path=str(words.parent),
         ) from error
