@@ -6,9 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
-from nacre.reasoning.sandbox.budget import Budget, OutOfBudget, OutOfTime
-from nacre.reasoning.sandbox.inside.encode import Encoder, Unencodable
-from nacre.reasoning.sandbox.values import decode, decode_places, printable
 from nacre.text.language import tr
 
 Status = Literal["ok", "error", "timeout", "memory", "blocked"]
@@ -56,6 +53,8 @@ class Execution:
         Returns:
             A dict of texts, numbers and lists; the value as tagged JSON, so that its type survives.
         """
+        from nacre.reasoning.sandbox.inside.encode import Encoder, Unencodable
+
         try:
             value, reads = (Encoder(_LARGEST_VALUE).text(part) for part in (self.value, list(self.reads)))
         except Unencodable as error:
@@ -77,6 +76,9 @@ class Execution:
         Raises:
             ValueError: it is something else.
         """
+        from nacre.reasoning.sandbox.budget import Budget, OutOfBudget, OutOfTime
+        from nacre.reasoning.sandbox.values import decode, decode_places, printable
+
         kinds = {**_PLAIN, "value": str, "reads": str}
         if data.get("status") not in STATUSES or not all(isinstance(data.get(n), kind) for n, kind in kinds.items()):
             raise ValueError("not a run")
@@ -123,6 +125,8 @@ class CodeInterpreter(Protocol):
 
 def unreadable(error: ValueError) -> Execution:
     """A run whose value is none, or too much."""
+    from nacre.reasoning.sandbox.budget import OutOfBudget
+
     text = tr(
         "The value cannot be read: {error}. Return a smaller, plain value: a number, a text, or "
         "a short list or dict of those.",
