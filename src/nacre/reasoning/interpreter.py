@@ -28,14 +28,6 @@ class Execution:
     Attributes:
         status: "ok"; "error", the program failed or passed a limit that is named in `limit`; "timeout"; "memory";
             "blocked", it tried what a sandboxed program may not do.
-        value: what `solution()` returned, else the value of the last expression, else `ans`. Plain data keeps its type,
-            anything else is the text of its `repr()`.
-        stdout: what it printed.
-        error: what went wrong and where, "" when nothing did.
-        seconds: wall-clock time of the run.
-        stderr: what it wrote to standard error.
-        limit: which limit ended it: "time", "cpu", "memory", "output", "value", "disk", "file_size", "files", "processes", "program".
-        reads: which cells of tables (inputs that are lists of lists of dicts) it read: input, table, row, column.
     """
 
     status: Status
@@ -72,9 +64,6 @@ class Execution:
 
         Returns:
             The run; where its value is too much, or takes too long to be read, a failed one.
-
-        Raises:
-            ValueError: it is something else.
         """
         from nacre.reasoning.sandbox.budget import Budget, OutOfBudget, OutOfTime
         from nacre.reasoning.sandbox.values import decode, decode_places, printable
@@ -113,12 +102,7 @@ class CodeInterpreter(Protocol):
         """Run one program from a clean start.
 
         Args:
-            code: Python source.
             timeout_s: seconds of wall-clock time that it may take.
-            inputs: plain data (numbers, texts, lists, dicts) that the program finds under these names.
-
-        Returns:
-            How it ended.
         """
         ...
 
