@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from nacre.connectors.embeddings.locate import DEFAULT_NAME, DEFAULT_SHA256, default_folder, find_folder, is_default
-from nacre.errors import MissingKeyError, ModelError, UsageError
+from nacre.errors import MissingExtraError, MissingKeyError, ModelError, UsageError
 from nacre.language import tr
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def load_embedder(name: str | Embeddings | None = None, **kwargs: Any) -> Embedd
 
     Args:
         name: None: all-MiniLM-L6-v2 from its offline package. A folder or a hub repository: a sentence-transformers model, run
-            without torch where it is of the BERT family; "sentence-transformers:…" in front runs it with torch.
+            without torch where it is a BERT or XLM-R; "sentence-transformers:…" in front runs it with torch.
             "openai:…", "dashscope:…", "zhipu:…", "ollama:…", "openai_compatible:model@http://host/v1": a service.
             An `Embeddings` object comes back as it is.
         **kwargs: settings: `query_prefix`, `document_prefix`; for local models `precision` ("auto", "fp32", "int8") and `normalise`;
@@ -91,8 +91,19 @@ def _local(folder: Path, name: str, local: type[Local], kwargs: dict[str, Any]) 
 
     try:
         return local(folder, name, **kwargs)
-    except UnsupportedCheckpointError:
+    except UnsupportedCheckpointError as unknown:
+        reason = str(unknown)
+    try:
         return _with_torch(str(folder), name, kwargs)
+    except MissingExtraError as error:
+        raise MissingExtraError(
+            tr(
+                f"{name} runs by sentence-transformers only ({reason}): {error}",
+                f"{name} 只能用 sentence-transformers 运行（{reason}）：{error}",
+            ),
+            package=error.package,
+            install=error.install,
+        ) from error
 
 
 def _with_torch(model: str, name: str, kwargs: dict[str, Any]) -> Embeddings:

@@ -6,12 +6,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from nacre.connectors.embeddings.cache import file_hash
-from nacre.connectors.embeddings.checkpoint import WEIGHTS, read_checkpoint
+from nacre.connectors.embeddings.checkpoint import WEIGHTS, load_tokenizer, read_checkpoint
 from nacre.connectors.embeddings.coverage import Coverage
-from nacre.connectors.embeddings.export import Choice, cache_place, exported
+from nacre.connectors.embeddings.export import Choice, choose_precision, exported
 from nacre.connectors.embeddings.onnx_encoder import OnnxEncoder
 from nacre.connectors.embeddings.prefixes import prefixes_for
-from nacre.connectors.embeddings.tokens import load_tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,26 +18,27 @@ if TYPE_CHECKING:
 
     import numpy as np
     from numpy.typing import NDArray
+    from onnx import ModelProto
 
-    from nacre.connectors.embeddings.probe import Verdict
+    from nacre.connectors.embeddings.graph import Precision
 
 
 class LocalEncoder:
-    """A BERT-family sentence encoder, run by onnxruntime.
+    """A sentence encoder of the BERT or XLM-R architecture, run by onnxruntime.
 
     The first use of a model writes an ONNX file to the cache folder; later ones map it into memory.
 
     Args:
         folder: a sentence-transformers or transformers folder with `model.safetensors`.
         name: what the model is called in an index; None: the folder's name.
-        precision: "auto" takes 8 bits where they are measured to be as good and faster, else "fp32"; both can be forced.
+        precision: "auto" takes 8 bits where the processor has instructions for them, else "fp32"; both can be forced.
         query_prefix: put before questions; None: what the model or the table of known models says.
         document_prefix: put before passages; None: likewise.
         normalise: unit length; None: yes, unless the model was trained on dot products.
 
     Raises:
         UnsupportedCheckpointError: not a folder that the exporter knows.
-        ModelError: the cache folder cannot be written.
+        ModelError: neither the cache folder nor a temporary one can be written.
     """
 
     def __init__(
@@ -58,32 +58,22 @@ class LocalEncoder:
         self.query_prefix = known.query if query_prefix is None else query_prefix
         self.document_prefix = known.document if document_prefix is None else document_prefix
         self.normalised = checkpoint.normalise if normalise is None else normalise
+        self.precision = choose_precision(precision)
         self._checkpoint = checkpoint
-        self._tokenizer = load_tokenizer(folder, checkpoint.lower_case)
+        self._tokenizer = load_tokenizer(folder)
         self._coverage = Coverage(self._tokenizer)
-        self._encoder = self._open(precision)
+        path = exported(folder, f"sentence normalise={self.normalised}", self.precision, self._graph)
+        self._encoder = OnnxEncoder(path, self._tokenizer, checkpoint.window)
 
-    def _open(self, precision: Choice) -> OnnxEncoder:
+    def _graph(self, precision: Precision) -> ModelProto:
         from nacre.connectors.embeddings.transformer import sentence_encoder
 
-        def judge(exact: Path, quantised: Path) -> Verdict:
-            from nacre.connectors.embeddings.probe import compare
-
-            return compare(self._encoder_at(exact), self._encoder_at(quantised))
-
-        place = cache_place(self.folder, f"sentence normalise={self.normalised}")
-        path, self.precision = exported(
-            place, precision, lambda p: sentence_encoder(self._checkpoint, p, self.normalised), judge
-        )
-        return self._encoder_at(path)
-
-    def _encoder_at(self, path: Path) -> OnnxEncoder:
-        return OnnxEncoder(path, self._tokenizer, self._checkpoint.window)
+        return sentence_encoder(self._checkpoint, precision, self.normalised)
 
     @cached_property
     def _counting_tokenizer(self) -> Any:
         # Truncation is a setting of the tokenizer, and counting must not truncate. A search never counts.
-        return load_tokenizer(self.folder, self._checkpoint.lower_case)
+        return load_tokenizer(self.folder)
 
     @cached_property
     def identity(self) -> dict[str, Any]:

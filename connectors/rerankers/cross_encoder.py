@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.documents import BaseDocumentCompressor, Document
 from pydantic import ConfigDict, Field, PrivateAttr
@@ -18,21 +18,19 @@ from nacre.connectors.embeddings.checkpoint import (
     WEIGHTS,
     Tensors,
     UnsupportedCheckpointError,
+    load_tokenizer,
     read_architecture,
     token_limit,
 )
-from nacre.connectors.embeddings.export import cache_place, exported
+from nacre.connectors.embeddings.export import Choice, choose_precision, exported
 from nacre.connectors.embeddings.locate import find_folder
-from nacre.connectors.embeddings.tokens import load_tokenizer
 from nacre.connectors.embeddings.transformer import cross_encoder
-from nacre.connectors.rerankers.scorer import PairScorer, compare
+from nacre.connectors.rerankers.scorer import PairScorer
 from nacre.errors import ModelError
 from nacre.language import tr
 
 if TYPE_CHECKING:
     from langchain_core.callbacks import Callbacks
-
-    from nacre.connectors.embeddings.probe import Verdict
 
 _log = logging.getLogger(__name__)
 
@@ -70,7 +68,7 @@ class CrossEncoderReranker(BaseDocumentCompressor):
         top_n: how many documents to give back; None: all.
         budget_s: seconds for one question.
         max_tokens: the most tokens of question and passage together; None: the model's window, at most 512.
-        precision: "auto" takes 8 bits where they are measured to be as good and faster.
+        precision: "auto" takes 8 bits where the processor has instructions for them.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -79,7 +77,7 @@ class CrossEncoderReranker(BaseDocumentCompressor):
     top_n: int | None = Field(default=None, ge=1)
     budget_s: float = Field(default=1.0, gt=0)
     max_tokens: int | None = Field(default=None, ge=8)
-    precision: Literal["auto", "fp32", "int8"] = "auto"
+    precision: Choice = "auto"
     _scorer: PairScorer = PrivateAttr()
     _weights: str = PrivateAttr()
 
@@ -91,8 +89,8 @@ class CrossEncoderReranker(BaseDocumentCompressor):
         except UnsupportedCheckpointError as error:
             raise ModelError(
                 tr(
-                    f"{self.model} cannot be used as a reranker ({error}). Give a BERT, RoBERTa, XLM-R, DistilBERT or MPNet cross-encoder with model.safetensors.",
-                    f"{self.model} 不能用作重排模型（{error}）。请给出带 model.safetensors 的 BERT、RoBERTa、XLM-R、DistilBERT 或 MPNet 交叉编码器。",
+                    f"{self.model} cannot be used as a reranker ({error}). Give a BERT, RoBERTa or XLM-R cross-encoder with model.safetensors and tokenizer.json.",
+                    f"{self.model} 不能用作重排模型（{error}）。请给出带 model.safetensors 与 tokenizer.json 的 BERT、RoBERTa 或 XLM-R 交叉编码器。",
                 ),
                 model=self.model,
             ) from error
@@ -152,14 +150,8 @@ class CrossEncoderReranker(BaseDocumentCompressor):
         architecture = read_architecture(folder)
         tokenizer = load_tokenizer(folder)
         window = min(self.max_tokens or token_limit(folder, architecture), architecture.positions)
-
-        def build(precision: Literal["fp32", "int8"]) -> Any:
-            return cross_encoder(architecture, Tensors(folder / WEIGHTS), precision)
-
-        def judge(exact: Path, quantised: Path) -> Verdict:
-            return compare(PairScorer(exact, tokenizer, window), PairScorer(quantised, tokenizer, window))
-
-        path, _ = exported(cache_place(folder, "pair"), self.precision, build, judge)
+        precision = choose_precision(self.precision)
+        path = exported(folder, "pair", precision, lambda p: cross_encoder(architecture, Tensors(folder), p))
         return PairScorer(path, tokenizer, window)
 
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nacre.connectors.embeddings.onnx_encoder import cores, open_session
-from nacre.connectors.embeddings.probe import Verdict, probe_set, side_by_side, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,25 +61,3 @@ class PairScorer:
         values = {"input_ids": pair.ids, "token_type_ids": pair.type_ids}
         feed = {name: np.array([values[name]], np.int32) for name in self._inputs}
         return float(self._session.run(None, feed)[0][0, 0])
-
-
-def compare(exact: PairScorer, quantised: PairScorer) -> Verdict:
-    """Compare two scorers of one model: each probe question with its passage and with another one.
-
-    Args:
-        exact: the fp32 scorer.
-        quantised: the int8 scorer.
-
-    Returns:
-        The figures, and which one to use.
-    """
-    questions, passages = probe_set()
-    pairs = list(zip(questions, passages, passages[1:] + passages[:1], strict=True))
-    (one, two), speed_up = side_by_side(
-        lambda pair: exact.score(pair[0], pair[1:], threads=1),
-        lambda pair: quantised.score(pair[0], pair[1:], threads=1),
-        pairs,
-    )
-    correlation = float(np.corrcoef(one.ravel(), two.ravel())[0, 1])
-    same = float(np.mean((one[:, 0] > one[:, 1]) == (two[:, 0] > two[:, 1])))
-    return verdict(correlation, correlation, same, speed_up)
