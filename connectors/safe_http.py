@@ -7,21 +7,20 @@ name that answers differently the second time gains nothing. Each redirect is ch
 from __future__ import annotations
 
 import http.client
-import ipaddress
-import socket
-import ssl
 import time
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 
+from nacre.connectors.public_addresses import is_public
+from nacre.connectors.timed_http import Link, look_up
 from nacre.errors import SourceError
 from nacre.language import tr
 
 AGENT = "nacre/0.1"
 _REDIRECTS = {301, 302, 303, 307, 308}
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_TIMEOUT_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ def fetch(
     *,
     allow_private: bool = False,
     max_bytes: int = 64 << 20,
-    timeout_s: float = 30.0,
+    timeout_s: float = _TIMEOUT_S,
     redirects: int = 5,
     headers: Mapping[str, str] | None = None,
     data: bytes | None = None,
@@ -79,13 +78,14 @@ def fetch(
     raise SourceError(tr(f"{url} redirects too often", f"{url} 重定向次数过多"), uri=url)
 
 
-def checked_addresses(host: str, port: int, *, allow_private: bool = False) -> list[str]:
+def checked_addresses(host: str, port: int, *, allow_private: bool = False, deadline: float | None = None) -> list[str]:
     """The addresses of a host, all of them allowed.
 
     Args:
         host: name or literal address.
         port: TCP port.
         allow_private: skip the check.
+        deadline: a moment of `time.monotonic`; None waits 30 seconds.
 
     Returns:
         IP addresses.
@@ -94,10 +94,9 @@ def checked_addresses(host: str, port: int, *, allow_private: bool = False) -> l
         SourceError: unknown host, or an address that is not public.
     """
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
+        addresses = look_up(host, port, time.monotonic() + _TIMEOUT_S if deadline is None else deadline)
+    except OSError as error:
         raise SourceError(tr(f"{host} is not known: {error}", f"无法解析 {host}：{error}"), uri=host) from error
-    addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
     bad = [address for address in addresses if not is_public(address)]
     if bad and not allow_private:
         raise SourceError(
@@ -108,29 +107,6 @@ def checked_addresses(host: str, port: int, *, allow_private: bool = False) -> l
             uri=host,
         )
     return addresses
-
-
-def is_public(address: str) -> bool:
-    """Whether an IP address belongs to the public network, looking through IPv6 forms that carry an IPv4 address.
-
-    Args:
-        address: "93.184.216.34", "::ffff:10.0.0.1".
-
-    Returns:
-        False for private, loopback, link-local, multicast and reserved addresses.
-
-    Example:
-        >>> is_public("93.184.216.34"), is_public("::ffff:10.0.0.1"), is_public("169.254.169.254")
-        (True, False, False)
-    """
-    ip = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(ip, ipaddress.IPv6Address):
-        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
-        if ip in _NAT64:
-            inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
-        if inner is not None:
-            return is_public(str(inner))
-    return ip.is_global and not ip.is_multicast
 
 
 def _exchange(
@@ -146,16 +122,13 @@ def _exchange(
         port = parts.port or (443 if parts.scheme == "https" else 80)
     except ValueError as error:
         raise SourceError(tr(f"{url} has a wrong port", f"{url} 端口无效"), uri=url) from error
-    addresses = checked_addresses(parts.hostname, port, allow_private=allow_private)
-    link = _Link(
-        parts.hostname.encode("idna").decode() if not parts.hostname.isascii() else parts.hostname,
-        port,
-        addresses,
-        parts.scheme == "https",
-        deadline,
-    )
+    addresses = checked_addresses(parts.hostname, port, allow_private=allow_private, deadline=deadline)
     target = urlunsplit(("", "", _ascii(parts.path) or "/", _ascii(parts.query), ""))
+    secure = parts.scheme == "https"
+    link = None
     try:
+        name = parts.hostname if parts.hostname.isascii() else parts.hostname.encode("idna").decode()
+        link = Link(name, port, secure=secure, deadline=deadline, most=max_bytes, addresses=addresses)
         link.request(
             "GET" if data is None else "POST",
             target,
@@ -163,56 +136,24 @@ def _exchange(
             headers={"User-Agent": AGENT, "Accept-Encoding": "gzip", **headers},
         )
         response = link.getresponse()
-        body = _body(response, link, max_bytes, deadline, url)
+        body = _body(response, max_bytes, url)
         return Answer(url, response.status, {name.lower(): value for name, value in response.getheaders()}, body)
     except (OSError, http.client.HTTPException, ValueError, zlib.error) as error:
         raise SourceError(tr(f"{url} does not answer: {error}", f"{url} 无响应：{error}"), uri=url) from error
     finally:
-        link.close()
+        if link is not None:
+            link.close()
 
 
 def _ascii(text: str) -> str:
     return quote(text, safe="/%:@!$&'()*+,;=~?-._")
 
 
-class _Link(http.client.HTTPConnection):
-    """A connection to checked addresses; the name serves for the Host header and the certificate only."""
-
-    def __init__(self, host: str, port: int, addresses: list[str], secure: bool, deadline: float) -> None:
-        super().__init__(host, port, timeout=_left(deadline))
-        self.addresses, self.secure, self.deadline = addresses, secure, deadline
-        # The base class writes the port into the Host header unless it is this one.
-        self.default_port = 443 if secure else 80
-
-    def connect(self) -> None:
-        problem: OSError | None = None
-        for address in self.addresses:
-            try:
-                self.sock = socket.create_connection((address, self.port), _left(self.deadline))
-                break
-            except OSError as error:
-                problem = error
-        else:
-            raise problem or OSError("no address")
-        if self.secure:
-            self.sock = ssl.create_default_context().wrap_socket(self.sock, server_hostname=self.host)
-
-
-def _left(deadline: float) -> float:
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise TimeoutError("too slow")
-    return left
-
-
-def _body(response: http.client.HTTPResponse, link: _Link, max_bytes: int, deadline: float, url: str) -> bytes:
+def _body(response: http.client.HTTPResponse, max_bytes: int, url: str) -> bytes:
     packed = response.getheader("content-encoding", "").strip().lower() in {"gzip", "x-gzip"}
     unpacker = zlib.decompressobj(31) if packed else None
     body = bytearray()
     while True:
-        if link.sock is not None:
-            link.sock.settimeout(_left(deadline))
-        _left(deadline)
         piece = response.read1(1 << 16)
         if not piece:
             return bytes(body)

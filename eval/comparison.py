@@ -8,6 +8,7 @@ from typing import Any
 
 from nacre.eval.gate import ALPHA, Change, same_corpus, what_changed
 from nacre.eval.pages import definitions, escaped, frame, one_line
+from nacre.files import atomic_write, private_folder
 from nacre.language import tr
 
 _HIDDEN = {"id", "question"}
@@ -24,9 +25,9 @@ def write_comparison(
         changes: from `nacre.eval.gate.compare`.
         folder: made when missing.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "compare.md").write_text(markdown(before, after, changes), "utf-8")
-    (folder / "compare.html").write_text(page(before, after, changes), "utf-8")
+    private_folder(folder)
+    atomic_write(folder / "compare.md", markdown(before, after, changes))
+    atomic_write(folder / "compare.html", page(before, after, changes))
 
 
 def verdict(changes: Sequence[Change]) -> str:

@@ -18,12 +18,12 @@ from nacre.eval.report import Item, Report
 from nacre.eval.running import run_items
 from nacre.language import language_of, tr
 from nacre.messages import Source, render_sources, text_of
+from nacre.text.lenient_json import last_object
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
 CRITERIA = ("helpful", "honest", "harmless", "faithful")
-_LONGEST = 20_000  # characters of a verdict that are read
 _GOOD = 0.5  # a score above counts as a yes where labels are yes or no
 
 
@@ -118,30 +118,6 @@ def score_of(told: Mapping[str, Any]) -> float | None:
     except ValueError:
         return None
     return (score - 1) / 4 if score is not None and 1 <= score <= 5 else None
-
-
-def last_object(text: str) -> dict[str, Any]:
-    """The last JSON object in a text: what a judge says after its thoughts.
-
-    Args:
-        text: a reply.
-
-    Returns:
-        The object; {} when there is none.
-
-    Examples:
-        >>> last_object('The answer is right. {"score": 5}')
-        {'score': 5}
-    """
-    decoder, at = json.JSONDecoder(), 0
-    last: dict[str, Any] = {}
-    text = text[-_LONGEST:]
-    while (at := text.find("{", at)) >= 0:
-        try:
-            last, at = decoder.raw_decode(text, at)
-        except (ValueError, RecursionError):
-            at += 1
-    return last
 
 
 def prefer(model: BaseChatModel, question: str, first: str, second: str, sources: Sequence[str] = ()) -> float | None:

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 from nacre import prompts
 from nacre.errors import EvaluationError
-from nacre.eval.judge import last_object
 from nacre.eval.metrics import contains, tokens
+from nacre.files import atomic_write, private_folder
 from nacre.grounding.expectation import Kind, candidates
 from nacre.language import language_of, tr
 from nacre.messages import text_of
 from nacre.strict_json import to_json
+from nacre.text.lenient_json import last_object
 from nacre.words import sentences
 
 if TYPE_CHECKING:
@@ -114,8 +115,8 @@ def save_questions(made: Sequence[Made], path: Path) -> None:
         made: from `make_questions`.
         path: JSON Lines.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(to_json(asdict(found), ensure_ascii=False) + "\n" for found in made), "utf-8")
+    private_folder(path.parent)
+    atomic_write(path, "".join(to_json(asdict(found), ensure_ascii=False) + "\n" for found in made))
 
 
 def extracted(uri: str, text: str) -> Iterator[Made]:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from nacre.eval.canonical import canonical
+from nacre.text.han import HAN
 
 # --- rankings ---------------------------------------------------------------------------------------------------------
 
@@ -78,7 +79,7 @@ def average_precision(ranking: Sequence[str], relevant: Mapping[str, int]) -> fl
 # --- answers ----------------------------------------------------------------------------------------------------------
 
 _ARTICLES = re.compile(r"\b(?:a|an|the)\b")
-_TOKEN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]|[^\W_\u3400-\u9fff\uf900-\ufaff]+(?:\.\d+)?")
+_TOKEN = re.compile(rf"[{HAN}]|[^\W_{HAN}]+(?:\.\d+)?")
 
 
 def normalise(text: str) -> str:

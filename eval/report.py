@@ -12,6 +12,7 @@ from typing import Any
 
 from nacre.errors import EvaluationError
 from nacre.eval.statistics import interval
+from nacre.files import atomic_write, private_folder
 from nacre.language import tr
 from nacre.strict_json import to_json
 
@@ -78,17 +79,14 @@ class Report:
         """
         from nacre.eval.pages import html_page, markdown_page
 
-        folder.mkdir(parents=True, exist_ok=True)
+        private_folder(folder)
         data = {**self.summary(), "metrics": list(self.metrics), "items": list(self.items)}
         for name, text in (
             ("report.json", to_json(data, ensure_ascii=False, indent=1, default=str)),
             ("report.md", markdown_page(data)),
             ("report.html", html_page(data)),
         ):
-            # Written beside and moved, so that an interrupted run leaves no half report.
-            part = folder / f".{name}.part"
-            part.write_text(text, "utf-8")
-            part.replace(folder / name)
+            atomic_write(folder / name, text)  # an interrupted run leaves no half report
 
 
 def read_report(path: Path) -> dict[str, Any]:

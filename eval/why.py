@@ -13,8 +13,9 @@ from nacre.eval.ranks import Ranks, ranks_of
 from nacre.grounding.ranking import support
 from nacre.language import tr
 from nacre.messages import nacre_of, text_of
-from nacre.retrieval.packing import estimate_tokens, pack
+from nacre.retrieval.packing import pack
 from nacre.retrieval.retriever import KnowledgeBaseRetriever
+from nacre.text.tokens import estimate
 
 if TYPE_CHECKING:
     from langchain_core.messages import AIMessage
@@ -301,7 +302,7 @@ def _tokens_needed(documents: list[Any], place: Place) -> int:
     """The least budget with which packing keeps a chunk of the passage."""
     total = 0
     for document in documents:
-        total += estimate_tokens(" ".join(document.page_content.split()))
+        total += estimate(" ".join(document.page_content.split()))
         kept, _ = pack(documents, total)
         facts = [d.metadata for d in kept]
         if any(f["uri"] == place.uri and place.touched_by(f["start"], f["end"]) for f in facts):

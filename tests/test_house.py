@@ -21,8 +21,11 @@ FILES = sorted(
 
 # Lowest first. A file may import its own room and the rooms below; rooms on one level never import each other.
 LEVELS: list[set[str]] = [
+    {"text"},
+    {"hygiene", "framing"},
     {"errors", "language"},
-    {"expect", "optional", "hygiene", "sqlite", "strict_json"},
+    {"expect", "optional", "strict_json", "child_process", "confinement", "net", "files"},
+    {"sqlite"},
     {"words", "messages", "prompts"},
     {"grounding", "identity", "markers"},
     {"flow", "binding", "events", "citations"},

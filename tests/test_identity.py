@@ -1,10 +1,15 @@
 """What a model is, as data."""
 
+import gc
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from langchain_core.language_models.fake_chat_models import FakeListChatModel, GenericFakeChatModel
 from langchain_core.messages import AIMessage
 from pydantic import BaseModel, SecretStr
 
+from nacre import identity as identities
 from nacre.connectors.models.scripted import ScriptedChatModel
 from nacre.decorator import ChatModelDecorator
 from nacre.identity import describe, identity
@@ -63,7 +68,10 @@ def test_settings_that_shape_no_answer_do_not_count():
 
 
 def test_what_cannot_be_described_is_unique():
-    one, other = object(), object()
+    class Opaque:
+        pass
+
+    one, other = Opaque(), Opaque()
     assert describe(one) == describe(one)
     assert describe(one) != describe(other)
     assert describe(lambda: 1) != describe(lambda: 1)
@@ -74,8 +82,40 @@ def test_what_cannot_be_described_is_unique():
 
 
 def test_an_id_is_never_given_to_another_object():
-    """Were the objects not kept, a new one could come to lie where an old one lay."""
+    """A new object may come to lie where an old one lay, and is another one."""
+    assert len({describe(lambda: 1) for _ in range(200)}) == 200
     assert len({describe(object()) for _ in range(200)}) == 200
+
+
+def test_nothing_is_kept_of_objects_that_are_gone():
+    kept = [lambda: 1 for _ in range(3)]
+    known = [describe(one) for one in kept]
+    before = len(identities._OPAQUE)
+    for _ in range(50):
+        describe(lambda: 2)
+        describe(iter([]))
+    gc.collect()
+    assert len(identities._OPAQUE) == before
+    assert [describe(one) for one in kept] == known
+
+
+def test_what_cannot_be_watched_is_never_equal_even_to_itself():
+    one = iter([1])
+    assert describe(one) != describe(one)
+    assert identities.NEVER in describe(one)
+
+
+def test_threads_that_ask_at_once_are_told_the_same():
+    start = threading.Barrier(8)
+
+    def ask(one):
+        start.wait()
+        return describe(one)
+
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(20):
+            one = lambda: 1  # noqa: E731
+            assert len(set(pool.map(ask, [one] * 8))) == 1
 
 
 def test_plain_values_are_described_by_value():

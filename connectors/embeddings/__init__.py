@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nacre.connectors.embeddings.local_encoder import LocalEncoder
     from nacre.connectors.models.providers import Provider
 
-__all__ = ["load_embedder", "load_encoder"]
+__all__ = ["load_embedder", "load_encoder", "variables"]
 
 Local = TypeVar("Local", bound="LocalEncoder")
 _SENTENCE_TRANSFORMERS = "sentence-transformers:"
@@ -66,6 +66,19 @@ def load_encoder(name: str | None = None, **kwargs: Any) -> Embeddings | LocalEn
     from nacre.connectors.embeddings.local_encoder import LocalEncoder
 
     return _load(name, LocalEncoder, kwargs)
+
+
+def variables(name: str) -> tuple[str, ...]:
+    """The environment variables that an encoder of this name reads its key and its address from.
+
+    Args:
+        name: as in `load_embedder`.
+
+    Returns:
+        Their names; none for a local model.
+    """
+    service = _service(name)
+    return (*service[0].keys, *service[0].urls) if service else ()
 
 
 def _load(name: str | None, local: type[Local], kwargs: dict[str, Any]) -> Embeddings | Local:
@@ -124,8 +137,7 @@ def _service(name: str) -> tuple[Provider, str] | None:
 def _hosted(provider: Provider, rest: str, spec: str, kwargs: dict[str, Any]) -> Embeddings:
     from nacre.optional import need
 
-    model, at, url = rest.rpartition("@http")
-    model, base_url = (model, f"http{url}") if at else (rest, provider.url())
+    model, base_url = provider.read(rest)
     settings = dict(kwargs)
     base_url = settings.pop("base_url", None) or base_url
     api_key = settings.pop("api_key", None) or provider.key()

@@ -15,6 +15,7 @@ from nacre.connectors.embeddings.prefixes import prefixes_for
 from nacre.connectors.models.api_errors import Place, translated
 from nacre.errors import ModelError
 from nacre.language import tr
+from nacre.text.tokens import beginning, estimate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from nacre.connectors.models.providers import Provider
 
 _log = logging.getLogger(__name__)
-_BYTES_PER_TOKEN = 3  # of UTF-8: one Han character; Latin words have more, so the estimate is on the high side
 _PROBE = "nacre"
 
 
@@ -92,7 +92,7 @@ class OpenAICompatibleEmbeddings(Embeddings):
     @property
     def max_tokens(self) -> int:
         """The most tokens a passage may have without being cut, the prefix already taken off."""
-        return self.window - _tokens(self.document_prefix)
+        return self.window - estimate(self.document_prefix)
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """Encode passages.
@@ -141,7 +141,7 @@ class OpenAICompatibleEmbeddings(Embeddings):
         batch: list[str] = []
         tokens = 0
         for text in texts:
-            size = _tokens(text)
+            size = estimate(text)
             if batch and (len(batch) == self.batch_size or tokens + size > self._request_tokens):
                 yield batch
                 batch, tokens = [], 0
@@ -153,12 +153,12 @@ class OpenAICompatibleEmbeddings(Embeddings):
     def _fitting(self, text: str) -> str:
         if not text.strip():
             return "."  # an empty input is refused by most services
-        if _tokens(text) <= self.window:
+        if estimate(text) <= self.window:
             return text
         _log.warning(
-            "A text of about %d tokens was cut to the %d that %s takes.", _tokens(text), self.window, self._place.name
+            "A text of about %d tokens was cut to the %d that %s takes.", estimate(text), self.window, self._place.name
         )
-        return text.encode()[: self.window * _BYTES_PER_TOKEN].decode(errors="ignore")
+        return beginning(text, self.window)
 
     def _request(self, texts: list[str]) -> list[list[float]]:
         extra: dict[str, Any] = {"dimensions": self.dimensions} if self.dimensions else {}
@@ -176,10 +176,6 @@ class OpenAICompatibleEmbeddings(Embeddings):
                 model=self._place.name,
             )
         return vectors
-
-
-def _tokens(text: str) -> int:
-    return -(-len(text.encode()) // _BYTES_PER_TOKEN)
 
 
 def _unit(vector: list[float]) -> list[float]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from nacre.connectors.interpreters.deadline import cut_off
+from nacre.connectors.timed_http import exchange
 from nacre.errors import InterpreterError, UsageError
 from nacre.language import tr
 from nacre.reasoning.interpreter import Execution
@@ -70,23 +70,28 @@ class HttpInterpreter:
             body = json.dumps(request, allow_nan=False).encode()
         except (TypeError, ValueError, RecursionError) as error:
             raise UsageError(tr(f"The inputs are not plain data: {error}", f"输入不是普通数据：{error}")) from error
-        kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
-        connection = kind(self._host, self._port, timeout=timeout_s + _ON_THE_WAY_S)
         headers = {
             "Content-Type": "application/json",
             **({"Authorization": f"Bearer {self._key}"} if self._key else {}),
         }
         try:
-            with cut_off(connection, timeout_s + _ON_THE_WAY_S):
-                connection.request("POST", self._path, body, headers)
-                response = connection.getresponse()
-                answer = response.read(_LARGEST_ANSWER)
+            status, answer = exchange(
+                "POST",
+                self._path,
+                body,
+                headers,
+                host=self._host,
+                port=self._port,
+                secure=self._secure,
+                timeout_s=timeout_s + _ON_THE_WAY_S,
+                most=_LARGEST_ANSWER,
+            )
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise self._failed(f"{type(error).__name__}: {error}") from error
-        if response.status != 200:
-            raise self._failed(f"{response.status} {answer[:300].decode('utf-8', 'replace')}")
+        if status != 200:
+            raise self._failed(f"{status} {answer[:300].decode('utf-8', 'replace')}")
         try:
-            if not _FLAT.fullmatch(text := answer.decode("ascii")):
+            if not _FLAT.fullmatch(text := answer.decode("utf-8")):
                 raise ValueError("not an object of texts and numbers")
             return Execution.from_data(json.loads(text), timeout_s)
         except (ValueError, TypeError) as error:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from nacre.connectors.interpreters.deadline import cut_off
+from nacre.connectors.timed_http import exchange
 from nacre.errors import InterpreterError, UsageError
 from nacre.language import tr
 from nacre.optional import need
@@ -149,15 +149,20 @@ class JupyterInterpreter:
 
     def _exchange(self, method: str, path: str, body: Any = None, *, timeout_s: float = _ENDING_S) -> tuple[int, bytes]:
         """One request of the REST interface: status and body of the answer."""
-        kind = http.client.HTTPSConnection if self._parts.scheme == "https" else http.client.HTTPConnection
-        connection = kind(str(self._parts.hostname), self._parts.port, timeout=timeout_s)
         data = None if body is None else json.dumps(body).encode()
         headers = {"Content-Type": "application/json", **self._headers}
         try:
-            with cut_off(connection, timeout_s):
-                connection.request(method, self._parts.path.rstrip("/") + path, data, headers)
-                response = connection.getresponse()
-                return response.status, response.read(_LARGEST_REPLY)
+            return exchange(
+                method,
+                self._parts.path.rstrip("/") + path,
+                data,
+                headers,
+                host=str(self._parts.hostname),
+                port=self._parts.port,
+                secure=self._parts.scheme == "https",
+                timeout_s=timeout_s,
+                most=_LARGEST_REPLY,
+            )
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise self._failed(f"{type(error).__name__}: {error}") from error
 

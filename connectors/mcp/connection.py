@@ -7,8 +7,11 @@ import os
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
+from functools import cached_property
+from pathlib import Path
 from typing import Any, TypeVar
 
+from nacre import child_process
 from nacre.errors import ToolError
 from nacre.language import tr
 from nacre.optional import need
@@ -26,6 +29,8 @@ class Connection:
         server: an http(s) address of a streamable HTTP endpoint, a command with its arguments to run over stdio, or
             whatever else `mcp.Client` takes.
         env: more environment variables for a command.
+        cwd: the folder that a command starts in. The default is no folder of the user's: a program that looks for its
+            modules where it stands would find a stranger's. What is written `./…` is found all the same.
         headers: sent with every HTTP request, such as a token.
         timeout_s: seconds for connecting, and for each request.
     """
@@ -35,11 +40,13 @@ class Connection:
         server: Any,
         *,
         env: Mapping[str, str] | None = None,
+        cwd: str | Path = child_process.FOLDER,
         headers: Mapping[str, str] | None = None,
         timeout_s: float = 30.0,
     ) -> None:
         self.server = server
         self.env = dict(env or {})
+        self.cwd = Path(cwd).absolute()
         self.headers = dict(headers or {})
         self.timeout_s = timeout_s
         self._lock = threading.Lock()
@@ -155,6 +162,14 @@ class Connection:
         if link is not None:
             await link.close()
 
+    @cached_property
+    def _command(self) -> list[str]:
+        return child_process.program([self.server] if isinstance(self.server, str) else [*map(str, self.server)])
+
+    @staticmethod
+    def _search_path() -> str:
+        return child_process.search_path(os.environ.get("PATH", "")) or os.defpath
+
     def _target(self) -> Any:
         """What `mcp.Client` connects to."""
         if isinstance(self.server, str) and self.server.startswith(("http://", "https://")):
@@ -165,12 +180,12 @@ class Connection:
                 self.server, http_client=client
             )
         if isinstance(self.server, str) or (isinstance(self.server, Sequence) and self.server):
-            command, *arguments = [self.server] if isinstance(self.server, str) else list(self.server)
+            command, *arguments = self._command
             stdio = need("mcp.client.stdio", extra="mcp")
-            # Errors of the server go nowhere near the terminal of the agent.
             parameters = stdio.StdioServerParameters(
-                command=str(command), args=[str(part) for part in arguments], env=self.env or None
+                command=command, args=arguments, env={"PATH": self._search_path(), **self.env}, cwd=self.cwd
             )
+            # Errors of the server go nowhere near the terminal of the agent.
             return _Quiet(stdio.stdio_client, parameters)
         return self.server
 

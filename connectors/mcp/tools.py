@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from langchain_core.tools import BaseTool, StructuredTool, ToolException
 
+from nacre import child_process
 from nacre.connectors.mcp.connection import Connection
 from nacre.hygiene import clean_text
 from nacre.strict_json import to_json
@@ -22,6 +24,8 @@ class MCPServer:
     Args:
         server: an http(s) address of a streamable HTTP endpoint, or a command with its arguments, `["python", "server.py"]`.
         env: more environment variables for a command.
+        cwd: the folder that a command starts in, `/` by default: a stranger's folder must not lend it modules. Write files
+            of the current folder as `./file`.
         headers: sent with every HTTP request, such as `{"Authorization": "Bearer …"}`.
         timeout_s: seconds for connecting, and for each call.
         prefix: put before the tools' names, where two servers have tools of the same name.
@@ -36,11 +40,12 @@ class MCPServer:
         server: Any,
         *,
         env: Mapping[str, str] | None = None,
+        cwd: str | Path = child_process.FOLDER,
         headers: Mapping[str, str] | None = None,
         timeout_s: float = 30.0,
         prefix: str = "",
     ) -> None:
-        self.connection = Connection(server, env=env, headers=headers, timeout_s=timeout_s)
+        self.connection = Connection(server, env=env, cwd=cwd, headers=headers, timeout_s=timeout_s)
         self.prefix = prefix
 
     def tools(self) -> list[BaseTool]:

@@ -85,9 +85,8 @@ def _quote(kwargs: dict[str, Any]) -> BaseChatModel:
 
 
 def _load_api_model(provider: Provider, rest: str, spec: str, kwargs: dict[str, Any]) -> BaseChatModel:
-    name, at, url = rest.rpartition("@http")
-    model, base_url = (name, f"http{url}") if at else (rest, "")
-    base_url = kwargs.pop("base_url", None) or base_url or provider.url()
+    model, base_url = provider.read(rest)
+    base_url = kwargs.pop("base_url", None) or base_url
     model = _model_name(model or provider.default_model, spec, f"{provider.name}:model-name")
     if not base_url:
         raise UsageError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,13 +14,48 @@ from langchain_core.exceptions import ContextOverflowError
 from nacre.connectors.models.deltas import StreamEnd
 from nacre.connectors.models.model_errors import BadReplyError, ContextTooLongError
 from nacre.connectors.models.providers import Provider
-from nacre.errors import MissingKeyError, ModelError, ModelUnavailableError, NacreError, UnknownProviderError
+from nacre.errors import (
+    MissingKeyError,
+    ModelError,
+    ModelUnavailableError,
+    NacreError,
+    UnknownProviderError,
+    UnsupportedParameterError,
+)
 from nacre.language import tr
+from nacre.net import seconds_to_wait
 
 # The HTTP libraries under openai 2 and 3; their errors come out of a stream unwrapped. Named, never imported.
 _TRANSPORTS = {"httpx", "httpcore", "httpx2", "httpcore2", "anyio", "ssl"}
 _CUT_OFF = {"RemoteProtocolError", "ReadError"}
 _LONGEST_QUOTE = 300
+_REFUSING = {200, 400, 404, 405, 422, 501}
+
+
+def _refusal(parameter: str, noun: str) -> re.Pattern[str]:
+    """What servers say that refuse a parameter. A refusal of something inside it, tools[0].type, is another matter."""
+    mark = r"['\"`]?"
+    return re.compile(
+        rf"(?:(?:not|n.t|that) support (?:\w+:? ){{0,3}}?\[?{mark}(?:{parameter}|{noun})\b(?!\s?[\[.]\S)"
+        rf"|(?<![\w.])(?:{parameter}|{noun}){mark}(?: parameters?)? (?:is|are) (?:currently )?(?:not |un)"
+        rf"(?:supported|available|allowed|permitted|enabled)"
+        rf"|(?:unsupported|unknown|unrecognized|unexpected)\b[\w ]{{0,30}}:? ?{mark}(?:{parameter})\b(?!\s?[\[.]\S)"
+        rf"|\b(?:{parameter}){mark}:? extra inputs are not permitted"
+        rf"|extra_forbidden.{{0,40}}{mark}body{mark}, {mark}(?:{parameter}){mark}[\])]"
+        rf"|(?:不支持|不允许)[^，。；]{{0,8}}(?:{parameter}|{noun}))",
+        re.IGNORECASE,
+    )
+
+
+_REFUSALS = {
+    "stop": _refusal("stop", "stop[ _]?sequences?|stop words?|停止词"),
+    "tools": _refusal(
+        "tools|tool_choice|functions",
+        "tools?|tool (?:use|choice|calls?|calling)|functions?|function call(?:ing|s)?|工具|函数调用",
+    ),
+}
+# vLLM's word for a server that was started without tools.
+_NO_TOOLS = "--enable-auto-tool-choice"
 
 
 @dataclass(frozen=True)
@@ -100,8 +136,8 @@ def translate(error: Exception, place: Place) -> NacreError | None:
     return None
 
 
-def bad_reply(text: str, place: Place) -> BadReplyError:
-    """The error for an answer that is no chat completion.
+def bad_reply(text: str, place: Place) -> ModelError:
+    """The error for an answer that is no chat completion, perhaps an error that came with HTTP 200.
 
     Args:
         text: what came, or what is wrong with it.
@@ -110,7 +146,7 @@ def bad_reply(text: str, place: Place) -> BadReplyError:
     Returns:
         The error.
     """
-    return BadReplyError(
+    return _refused(None, text, 200, place) or BadReplyError(
         tr(
             f"{place.name} at {place.url} sent no chat completion: {text[:_LONGEST_QUOTE]}. Check the base URL; it often ends in /v1.",
             f"{place.name}（{place.url}）返回的不是对话补全结果：{text[:_LONGEST_QUOTE]}。请检查 base URL，通常以 /v1 结尾。",
@@ -126,6 +162,9 @@ def _of_status(error: openai.APIStatusError, place: Place) -> NacreError:
         return _too_long(error, place)
     if status == 401:
         return _key_refused(said, place)
+    refused = _refused(error, said, status, place)
+    if refused:
+        return refused
     if status == 404:
         return UnknownProviderError(
             tr(
@@ -146,6 +185,26 @@ def _of_status(error: openai.APIStatusError, place: Place) -> NacreError:
     )
 
 
+def _refused(error: openai.APIError | None, said: str, status: int, place: Place) -> UnsupportedParameterError | None:
+    """The error where a server takes a call but for one parameter: told by a field, as OpenAI does, or by a sentence."""
+    if status not in _REFUSING:
+        return None
+    field = error.param if error is not None and error.code == "unsupported_parameter" else None
+    parameter = next((name for name, phrase in _REFUSALS.items() if name == field or phrase.search(said)), None)
+    parameter = "tools" if _NO_TOOLS in said else parameter
+    if parameter is None:
+        return None
+    return UnsupportedParameterError(
+        tr(
+            f"{place.name} does not take {parameter!r} (HTTP {status}): {said} Ask without it.",
+            f"{place.name} 不支持参数 {parameter!r}（HTTP {status}）：{said} 请去掉该参数后重试。",
+        ),
+        model=place.name,
+        status=status,
+        parameter=parameter,
+    )
+
+
 def _key_refused(said: str, place: Place) -> MissingKeyError:
     return MissingKeyError(
         tr(
@@ -158,7 +217,7 @@ def _key_refused(said: str, place: Place) -> MissingKeyError:
 
 
 def _busy(error: openai.APIStatusError, said: str, place: Place) -> ModelUnavailableError:
-    wait = _seconds(error.response.headers.get("retry-after"))
+    wait = seconds_to_wait(error.response.headers.get("retry-after"))
     later_en = f" Try again in {wait:g} s." if wait else " Try again later, or name another model."
     later_zh = f" 请在 {wait:g} 秒后重试。" if wait else " 请稍后重试，或换一个模型。"
     return ModelUnavailableError(
@@ -244,10 +303,3 @@ def _quote(error: Exception) -> str:
     text = " ".join(str(said or getattr(error, "message", "") or error).split())
     text = text[:_LONGEST_QUOTE].rstrip(" .。")
     return f"{text}." if text else ""
-
-
-def _seconds(header: str | None) -> float | None:
-    try:
-        return max(0.0, float(header)) if header else None
-    except ValueError:
-        return None

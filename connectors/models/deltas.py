@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from langchain_core.messages import AIMessageChunk, BaseMessage
+from langchain_core.messages import AIMessageChunk, BaseMessage, InvalidToolCall
 from langchain_core.messages.ai import UsageMetadata
-from langchain_core.messages.tool import ToolCallChunk, tool_call_chunk
+from langchain_core.messages.tool import ToolCallChunk, invalid_tool_call, tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk
 
 from nacre.connectors.models.stops import StopCutter
@@ -48,6 +49,35 @@ def _readable_call(call: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(index, str) and index.isdigit():
         index = int(index)
     return {**call, "function": function, "index": index if isinstance(index, int) else None}
+
+
+def without_odd_calls(reply: dict[str, Any]) -> tuple[dict[str, Any], list[list[InvalidToolCall]]]:
+    """A whole reply without the tool calls whose arguments are no object, which LangChain would not take.
+
+    Args:
+        reply: as the server sent it; not changed.
+
+    Returns:
+        The reply, with objects and texts of objects as texts; and of each choice the calls that were left out.
+    """
+    choices, odd = [], []
+    for choice in reply["choices"]:
+        message = choice.get("message") or {}
+        calls = [_readable_call(call) for call in message.get("tool_calls") or ()]
+        given = [str(call["function"].get("arguments") or "") for call in calls]
+        right = [call for call, text in zip(calls, given, strict=True) if isinstance(_data(text), dict | None)]
+        wrong = [(call, text) for call, text in zip(calls, given, strict=True) if call not in right]
+        odd.append([invalid_tool_call(name=c["function"].get("name"), args=t, id=c.get("id")) for c, t in wrong])
+        choices.append({**choice, "message": {**message, "tool_calls": right}} if calls else choice)
+    return {**reply, "choices": choices}, odd
+
+
+def _data(text: str) -> Any:
+    """What a text says in JSON; None where it says nothing, or is broken and so LangChain's to tell."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 class ToolCallJoiner:

@@ -105,6 +105,11 @@ class Provider:
         """
         return next((value for name in self.urls if (value := os.environ.get(name, "").strip())), self.base_url)
 
+    def read(self, rest: str) -> tuple[str, str]:
+        """The model and where to ask for it, from `model` or `model@http://host/v1`, what stands behind the colon."""
+        model, at, url = rest.rpartition("@http")
+        return (model.strip(), f"http{url.strip()}") if at else (rest.strip(), self.url())
+
 
 _TUNING = frozenset({"temperature", "top_p", "presence_penalty", "frequency_penalty", "logprobs", "top_logprobs", "n"})
 _OPENAI_ONLY = frozenset(

@@ -17,12 +17,13 @@ from nacre import prompts
 from nacre.connectors.models.stops import cut_at
 from nacre.grounding.answerability import answerable
 from nacre.grounding.ranking import Evidence, analyse, evidence
+from nacre.hygiene import searched
 from nacre.language import language_of
 from nacre.messages import Source, last_user_text, parse_sources, text_of, with_nacre
 from nacre.words import words
 
 _SECOND = 4.0  # score points that a second sentence may lie behind the first
-_LONGEST = 4000  # characters of a question that are read
+_COUNTED = 20_000  # characters of a message whose words are counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ def answer(question: str, sources: Sequence[Source], sentences: int = 2) -> list
         >>> [source.text[q.start : q.end] for q in answer("When does the shop open?", [source], sentences=1)]
         ['The shop opens at nine.']
     """
-    asked = analyse(question[:_LONGEST])
+    asked = analyse(searched(question))
     if not asked.terms:
         return []
     passages = [(source.text, source.title) for source in sources]
@@ -183,5 +184,11 @@ class QuoteChatModel(BaseChatModel):
 
 def _usage(messages: Sequence[BaseMessage], text: str) -> UsageMetadata:
     """Words counted as tokens: the model itself has none, and a budget or a report needs some measure."""
-    asked, said = sum(len(words(text_of(message))) for message in messages), len(words(text))
+    asked, said = sum(_length(text_of(message)) for message in messages), _length(text)
     return UsageMetadata(input_tokens=asked, output_tokens=said, total_tokens=asked + said)
+
+
+def _length(text: str) -> int:
+    """The words of a text; of a long one as many as its beginning lets expect."""
+    counted = len(words(text[:_COUNTED]))
+    return counted if len(text) <= _COUNTED else counted * len(text) // _COUNTED

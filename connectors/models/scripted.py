@@ -24,13 +24,14 @@ from nacre.connectors.models.stops import cut_at
 from nacre.errors import UsageError
 from nacre.expect import expect
 from nacre.language import tr
+from nacre.text.han import HAN
 
 Reply: TypeAlias = str | AIMessage | BaseException | tuple[str | BaseException, ...]
 Replies: TypeAlias = Sequence[Reply] | Callable[[list[BaseMessage], int], Reply]
 
 # A word with the space behind it, one Han character, or leading space: what a stream hands out at a time.
-_PIECE = re.compile(r"[\u3400-\u9fff]|[^\s\u3400-\u9fff]+\s*|\s+")
-_TOKEN = re.compile(r"[\u3400-\u9fff]|[^\s\u3400-\u9fff]+")
+_PIECE = re.compile(rf"[{HAN}]|[^\s{HAN}]+\s*|\s+")
+_TOKEN = re.compile(rf"[{HAN}]|[^\s{HAN}]+")
 
 
 class ScriptedChatModel(BaseChatModel):

@@ -27,7 +27,7 @@ from nacre.connectors.models.model_errors import ContextTooLongError
 from nacre.connectors.models.payload import has_images
 from nacre.connectors.models.templates import prompt_ids, takes_tools
 from nacre.connectors.models.written_calls import WrittenCalls
-from nacre.errors import ModelError, NacreError, UnsupportedInputError, UsageError
+from nacre.errors import ModelError, NacreError, UnsupportedInputError, UnsupportedParameterError, UsageError
 from nacre.language import tr
 
 _SAMPLING = {field.name for field in fields(Sampling)}
@@ -168,12 +168,13 @@ class TransformersChatModel(BaseChatModel):
         if not tools or choice == "none":
             return None
         if not takes_tools(self.weights.tokenizer, self.chat_template):
-            raise UnsupportedInputError(
+            raise UnsupportedParameterError(
                 tr(
                     f"The chat template of transformers:{self.model} has no place for tools. Use ReAct with protocol='text'.",
                     f"transformers:{self.model} 的对话模板不支持工具。请使用 ReAct，protocol='text'。",
                 ),
                 model=self.model,
+                parameter="tools",
             )
         return named or tools
 

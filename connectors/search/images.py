@@ -10,6 +10,7 @@ from pathlib import Path
 from nacre.connectors.safe_http import fetch
 from nacre.connectors.search.results import post_json
 from nacre.errors import ToolError
+from nacre.files import private_file, private_folder
 from nacre.language import tr
 
 _KINDS = {b"\x89PNG": "png", b"\xff\xd8\xff": "jpg", b"RIFF": "webp", b"GIF8": "gif"}
@@ -69,8 +70,9 @@ class ImageMaker:
             raise ToolError(
                 tr("The interface gave something that is no picture.", "接口返回的内容不是图片。"), tool="make_image"
             )
-        self.folder.mkdir(parents=True, exist_ok=True)
+        private_folder(self.folder)
         file = self.folder / f"{hashlib.sha256(picture).hexdigest()[:16]}.{kind}"
+        private_file(file)
         file.write_bytes(picture)
         return file
 

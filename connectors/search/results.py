@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 from nacre.connectors.safe_http import Answer, fetch
 from nacre.errors import SourceError
 from nacre.language import tr
+from nacre.net import seconds_to_wait
 from nacre.strict_json import to_json
 
 MAX_BYTES = 8 << 20
@@ -135,7 +136,7 @@ def _read(url: str, exchange: Any) -> Any:
             tr(f"{url} answers {answer.status}: {said}", f"{url} 返回 {answer.status}：{said}"),
             uri=url,
             status=answer.status,
-            retry_after_s=_seconds(answer.headers.get("retry-after", "")),
+            retry_after_s=seconds_to_wait(answer.headers.get("retry-after")) or 0.0,
         )
     try:
         return json.loads(answer.body)
@@ -149,10 +150,3 @@ def _read(url: str, exchange: Any) -> Any:
             status=200,
             retry_after_s=0.0,
         ) from error
-
-
-def _seconds(text: str) -> float:
-    try:
-        return max(0.0, float(text))
-    except ValueError:
-        return 0.0

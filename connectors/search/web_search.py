@@ -11,6 +11,7 @@ from cachetools import TTLCache
 
 from nacre.connectors.search.results import ProviderError, SearchProvider, WebResult
 from nacre.errors import ToolError, UsageError
+from nacre.hygiene import searched
 from nacre.language import tr
 
 FIRST_REST_S = 20.0
@@ -71,6 +72,7 @@ class WebSearch:
         Raises:
             ToolError: every provider failed or rests; the message says why.
         """
+        query = searched(query)
         key = (" ".join(query.split()).casefold(), k)
         with self._lock:
             if kept := self._cache.get(key):

@@ -31,13 +31,13 @@ _WHERE = {
     "build": "nacre.stack",
     "explain": "nacre.stack",
     "load_model": "nacre.connectors.models",
-    "parse_react": "nacre.agents.protocol",
+    "parse_react": "nacre.agents.output_parser",
 }
 
 __all__ = [*_WHERE, "__version__"]  # noqa: PLE0604
 
 if TYPE_CHECKING:
-    from nacre.agents.protocol import parse_react as parse_react
+    from nacre.agents.output_parser import parse_react as parse_react
     from nacre.agents.react import ReAct as ReAct
     from nacre.cache import ResponseCache as ResponseCache
     from nacre.connectors.models import load_model as load_model

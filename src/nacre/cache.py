@@ -18,10 +18,12 @@ from langchain_core.runnables.config import ensure_config
 from pydantic import Field, PrivateAttr
 
 from nacre.decorator import Call, ChatModelDecorator, Flow
-from nacre.identity import describe, identity
+from nacre.framing import settled
+from nacre.identity import NEVER, describe, identity
 from nacre.messages import nacre_of, text_of, with_nacre
 from nacre.sqlite import Database
 from nacre.strict_json import to_json
+from nacre.text.han import HAN
 
 _log = logging.getLogger(__name__)
 _SCHEMA = "create table if not exists replies (key text primary key, at real not null, message text not null)"
@@ -30,7 +32,7 @@ _FORM = 1
 # Settings of LangGraph that name a run and say nothing about its answer.
 _RUN_ONLY = ("__", "checkpoint", "thread_id")
 _CUT_SHORT = frozenset({"length", "max_tokens", "content_filter", "error", "insufficient_system_resource"})
-_PIECE = re.compile(r"[\u3400-\u9fff]|[^\s\u3400-\u9fff]+\s*|\s+")
+_PIECE = re.compile(rf"[{HAN}]|[^\s{HAN}]+\s*|\s+")
 
 
 @runtime_checkable
@@ -135,6 +137,8 @@ class ResponseCache(ChatModelDecorator):
     def flow(self, messages: list[BaseMessage], **kwargs: Any) -> Flow:
         """Look up, else ask and keep."""
         key = self.key(messages, **kwargs)
+        if key is None:
+            return (yield from self.ask(messages, live=True, **kwargs))
         kept = yield from self.call(RunnableLambda(self._get), key)
         if kept is not None:
             yield Call(_replay(kept), None, live=True)
@@ -144,7 +148,7 @@ class ResponseCache(ChatModelDecorator):
             yield from self.call(RunnableLambda(self._put), (key, reply))
         return reply
 
-    def key(self, messages: list[BaseMessage], **kwargs: Any) -> str:
+    def key(self, messages: list[BaseMessage], **kwargs: Any) -> str | None:
         """The key of a request, with what the current configuration adds to it.
 
         Args:
@@ -152,13 +156,14 @@ class ResponseCache(ChatModelDecorator):
             **kwargs: the call's arguments.
 
         Returns:
-            64 hexadecimal digits.
+            64 hexadecimal digits; None when the answer depends on something that cannot be described (see
+            `nacre.identity`), and so must not be kept.
         """
         configured = ensure_config().get("configurable") or {}
         options = {name: value for name, value in configured.items() if not name.startswith(_RUN_ONLY)}
         request = [_FORM, identity(self.inner), [_said(m) for m in messages], describe(kwargs), describe(options)]
         text = json.dumps(request, sort_keys=True, ensure_ascii=True, default=repr)
-        return hashlib.sha256(text.encode()).hexdigest()
+        return None if NEVER in text else hashlib.sha256(settled(text).encode()).hexdigest()
 
     def _get(self, key: str) -> AIMessage | None:
         try:

@@ -12,6 +12,7 @@
     │   ├── MissingKeyError                                                    .variable
     │   ├── ModelUnavailableError  no answer from the server or the hub        .uri
     │   ├── UnsupportedInputError  images for a model that takes none, …
+    │   │   └── UnsupportedParameterError  "stop", "tools"                 .parameter
     │   └── ContentBlockedError    moderation said no                          .categories
     ├── KnowledgeBaseError         a knowledge base folder                     .path
     │   ├── DamagedError
@@ -101,6 +102,12 @@ class ModelUnavailableError(ModelError):
 
 class UnsupportedInputError(ModelError):
     """The model does not take this kind of input (images, tools, …)."""
+
+
+class UnsupportedParameterError(UnsupportedInputError):
+    """The model does not take one parameter of the call; the same call without it may succeed."""
+
+    parameter: str
 
 
 class ContentBlockedError(ModelError):

@@ -1,14 +1,18 @@
 """What a model is, as data: the key under which its answers may be kept.
 
 Two models may share a cached answer only when everything that shapes the answer is equal, all the way in. What
-cannot be described (an open connection, a lambda) is unique to this object and this process.
+cannot be described (an open connection, a lambda) is unique to this object and this process; what cannot even be
+followed (an iterator) is never equal to anything, and an answer that depends on it is not kept.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import os
+import threading
 import uuid
+import weakref
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,8 +20,12 @@ from langchain_core.language_models import BaseChatModel
 from pydantic import BaseModel
 
 _PROCESS = uuid.uuid4().hex
-# The objects are kept so that an id is never given to another one.
-_OPAQUE: dict[int, object] = {}
+NEVER = f"never.{_PROCESS}"
+"""Stands in the description of what is never equal to anything, itself included: see `describe`."""
+_numbers = itertools.count()
+_numbering = threading.Lock()
+# By id, as long as the object lives: an id may be given to another one, a number is not.
+_OPAQUE: dict[int, tuple[weakref.ref[Any], int]] = {}
 # Settings of LangChain that do not shape an answer.
 _IRRELEVANT = frozenset(
     {
@@ -102,8 +110,29 @@ def describe(value: Any) -> Any:
                 {name: getattr(value, name) for name in type(value).model_fields if name not in _IRRELEVANT}
             ),
         }
-    _OPAQUE[id(value)] = value
-    return f"{_name(value)}@{_PROCESS}.{os.getpid()}.{id(value)}"
+    return f"{_name(value)}@{_PROCESS}.{os.getpid()}.{_number(value)}"
+
+
+def _number(value: Any) -> int | str:
+    """The number of an object for as long as it lives; a new one each time where its end cannot be watched."""
+    key = id(value)
+    known = _OPAQUE.get(key)
+    if known is not None and known[0]() is value:
+        return known[1]
+
+    def forget(gone: weakref.ref[Any]) -> None:
+        if (now := _OPAQUE.get(key)) is not None and now[0] is gone:
+            del _OPAQUE[key]
+
+    try:
+        watched = weakref.ref(value, forget)
+    except TypeError:
+        return f"{NEVER}.{next(_numbers)}"
+    with _numbering:  # two threads that ask at once are told the same
+        known = _OPAQUE.get(key)
+        if known is None or known[0]() is not value:
+            known = _OPAQUE[key] = (watched, next(_numbers))
+        return known[1]
 
 
 def _name(value: object) -> str:

@@ -9,12 +9,15 @@ import re
 from contextvars import ContextVar
 from typing import Literal
 
+from nacre.hygiene import searched
+from nacre.text.han import HAN
+
 Language = Literal["en", "zh"]
 
 asked_for: ContextVar[Language | None] = ContextVar("asked_for", default=None)
 """The language of whom this task answers, where that is not the one who runs the program: a server sets it for each request."""
 
-_HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
+_HAN = re.compile(f"[{HAN}]")
 _LATIN_WORD = re.compile(r"[A-Za-z]+")
 
 
@@ -25,11 +28,12 @@ def language_of(text: str) -> Language:
     so a third of the units is enough to call a text Chinese.
 
     Args:
-        text: any text; empty text counts as English.
+        text: any text; empty text counts as English, and of a long one the beginning and the end tell.
 
     Returns:
         "zh" or "en".
     """
+    text = searched(text)
     han = len(_HAN.findall(text))
     if not han:
         return "en"

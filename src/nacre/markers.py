@@ -11,7 +11,7 @@ from langchain_core.messages import AIMessageChunk
 MARKER = re.compile(r"[\[【［]\s*([1-9]\d?(?:\s*[,，、;；]\s*[1-9]\d?)*)\s*[\]】］]")
 _NUMBER = re.compile(r"\d+")
 # What may still become a marker when more text comes: spaces, and an opened bracket with digits.
-_UNDECIDED = re.compile(r"[ \t]*(?:[\[【［][\s\d,，、;；]{0,30})?\Z")
+_BEGUN = re.compile(r"[\[【［][\s\d,，、;；]{0,30}\Z")
 _TICKS = re.compile(r"`+")
 
 
@@ -60,28 +60,27 @@ class DeadMarkers:
 
     def _advance(self, text: str, *, final: bool) -> str:
         out: list[str] = []
-        while text:
-            ticks = _TICKS.search(text)
+        at = 0
+        for ticks in _TICKS.finditer(text):
+            out.append(self._part(text[at : ticks.start()]))
+            at = ticks.start()
             # A run of backticks at the very end may go on in the next piece.
-            if ticks and ticks.end() == len(text) and not final:
-                out.append(self._part(text[: ticks.start()]))
-                text = text[ticks.start() :]
-                break
-            if ticks is None:
-                keep = len(text) if final or self._fence else self._decided(text)
-                out.append(self._part(text[:keep]))
-                text = text[keep:]
-                break
-            out += [self._part(text[: ticks.start()]), ticks[0]]
+            if ticks.end() == len(text) and not final:
+                self._held = text[at:]
+                return "".join(out)
+            out.append(ticks[0])
             self._fence = "" if self._fence == ticks[0] else self._fence or ticks[0]
-            text = text[ticks.end() :]
-        self._held = text
+            at = ticks.end()
+        rest = text[at:]
+        keep = len(rest) if final or self._fence else self._decided(rest)
+        out.append(self._part(rest[:keep]))
+        self._held = rest[keep:]
         return "".join(out)
 
     @staticmethod
     def _decided(text: str) -> int:
-        undecided = _UNDECIDED.search(text)
-        return undecided.start() if undecided else len(text)
+        begun = _BEGUN.search(text, max(0, len(text) - 31))
+        return len(text[: begun.start() if begun else len(text)].rstrip(" \t"))
 
     def _part(self, text: str) -> str:
         if self._fence:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import html
-import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage, message_chunk_to_message
+
+from nacre.framing import MARK, mark
 
 
 def text_of(message: BaseMessage | str | list[Any]) -> str:
@@ -108,8 +108,8 @@ class Source:
 def render_sources(sources: Sequence[Source]) -> str:
     """Mark sources as data in a prompt.
 
-    Every line of the frame carries a key made from all the texts inside. A document cannot hold the
-    key of a block that it is part of, so it can neither close the block early nor open one of its own.
+    Every line of the frame carries a key made from all the texts inside and a secret of this process. A document
+    cannot know the key of a block that it is part of, so it can neither close the block early nor open one of its own.
 
     Args:
         sources: in the order in which the model should see them.
@@ -117,8 +117,7 @@ def render_sources(sources: Sequence[Source]) -> str:
     Returns:
         The block; `parse_sources` reads it back exactly.
     """
-    material = json.dumps([[s.n, s.title, s.text] for s in sources], ensure_ascii=False)
-    key = hashlib.sha256(material.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    key = mark(*(part for source in sources for part in (str(source.n), source.title, source.text)))
     lines = [f'<sources key="{key}">']
     for source in sources:
         title = html.escape(" ".join(source.title.split()), quote=True)
@@ -126,7 +125,7 @@ def render_sources(sources: Sequence[Source]) -> str:
     return "\n".join([*lines, f'</sources key="{key}">'])
 
 
-_OPEN = re.compile(r'<sources key="([0-9a-f]{12})">\n')
+_OPEN = re.compile(rf'<sources key="({MARK})">\n')
 _LABEL = re.compile(r"^\s*(?:question|问题|提问)\s*[:：]\s*", re.IGNORECASE)
 
 
@@ -142,16 +141,32 @@ def parse_sources(text: str) -> tuple[list[Source], str]:
     """
     opened = _OPEN.search(text)
     if opened is None:
-        return [], _LABEL.sub("", text).strip()
+        return [], _unlabelled(text)
     key = opened.group(1)
     closing = f'</sources key="{key}">'
     end = text.find(closing, opened.end())
     if end < 0:
         return [], text.strip()
-    one = re.compile(rf'<source n="(\d+)" title="([^"\n]*)" key="{key}">\n(.*?)\n</source key="{key}">', re.DOTALL)
-    found = [Source(int(m[1]), m[3], html.unescape(m[2])) for m in one.finditer(text, opened.end(), end)]
-    after = _LABEL.sub("", text[end + len(closing) :]).strip()
-    return found, after or text[: opened.start()].strip()
+    found = list(_read_sources(text[opened.end() : end], key))
+    return found, _unlabelled(text[end + len(closing) :]) or text[: opened.start()].strip()
+
+
+def _unlabelled(text: str) -> str:
+    bare = text.strip()
+    label = _LABEL.match(bare[:80])
+    return bare[label.end() :].strip() if label else bare
+
+
+def _read_sources(block: str, key: str) -> Iterator[Source]:
+    """Each mark is looked for once, so that a block of nothing but openings takes no longer than another."""
+    one = re.compile(rf'<source n="(\d{{1,9}})" title="([^"\n]*)" key="{key}">\n')
+    closing, at = f'\n</source key="{key}">', 0
+    while opened := one.search(block, at):
+        end = block.find(closing, opened.end())
+        if end < 0:
+            return
+        yield Source(int(opened[1]), block[opened.end() : end], html.unescape(opened[2]))
+        at = end + len(closing)
 
 
 def with_text(message: AIMessage, text: str) -> AIMessage:

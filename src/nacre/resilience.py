@@ -6,9 +6,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, cast
 
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.messages import AIMessage, BaseMessage
@@ -17,6 +15,7 @@ from pydantic import Field
 
 from nacre.decorator import Call, ChatModelDecorator, Flow
 from nacre.errors import ModelUnavailableError
+from nacre.net import seconds_to_wait
 
 When = Callable[[Exception], bool]
 _STATUS = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
@@ -81,24 +80,34 @@ def retry_after(error: BaseException) -> float | None:
         if isinstance(value, int | float):
             return max(0.0, float(value))
     headers = getattr(getattr(error, "response", None), "headers", None) or {}
-    said = headers.get("retry-after") or headers.get("Retry-After")
-    if not said:
-        return None
-    try:
-        return max(0.0, float(said))
-    except ValueError:
-        pass
-    try:
-        until = parsedate_to_datetime(said)
-    except ValueError:
-        return None
-    return max(0.0, (until - datetime.now(UTC)).total_seconds())
+    return seconds_to_wait(headers.get("retry-after") or headers.get("Retry-After"))
+
+
+def without_retries(model: BaseChatModel) -> BaseChatModel:
+    """A model whose client sends each request once, however deep below other layers: two who repeat would multiply.
+
+    Args:
+        model: any chat model; one that does not say how (a method `without_retries`) comes back as it is.
+
+    Returns:
+        The model, or a copy that shares its connections.
+    """
+    if not isinstance(model, ChatModelDecorator):
+        own = getattr(model, "without_retries", None)
+        return cast(BaseChatModel, own()) if callable(own) else model
+    changed: dict[str, Any] = {"inner": without_retries(model.inner)}
+    if isinstance(model, Fallback):
+        changed["others"] = [without_retries(other) for other in model.others]
+        same = all(a is b for a, b in zip(changed["others"], model.others, strict=True))
+    else:
+        same = True
+    return model if same and changed["inner"] is model.inner else model.model_copy(update=changed)
 
 
 class Retry(ChatModelDecorator):
     """Tries again when a model fails for a passing reason.
 
-    It waits `wait_s`, then twice as long, and so on, each time by a random part shorter (full jitter between one half
+    A client below it that would repeat requests by itself stops doing so. It waits `wait_s`, then twice as long, and so on, each time by a random part shorter (full jitter between one half
     and the whole), and at least as long as the server asked. Once something of the answer has been shown, an error is
     raised and not retried.
 
@@ -117,6 +126,10 @@ class Retry(ChatModelDecorator):
     wait_s: float = Field(default=1.0, ge=0)
     max_wait_s: float = Field(default=30.0, ge=0)
     on: When = is_transient
+
+    def model_post_init(self, context: Any, /) -> None:
+        """Be the only one who repeats."""
+        self.inner = without_retries(self.inner)
 
     def flow(self, messages: list[BaseMessage], **kwargs: Any) -> Flow:
         """Ask until it succeeds or there is no attempt left."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nacre.errors import UsageError
+from nacre.files import private_file, private_folder
 from nacre.language import os_reason, tr
 
 _WAIT_S = 30.0
@@ -33,9 +33,8 @@ class Database:
             raise UsageError(tr("The name of the database is empty. Name a file.", "数据库文件名为空。请给出文件。"))
         try:
             if self.path != ":memory:":
-                Path(self.path).parent.mkdir(parents=True, exist_ok=True)
-                # What people asked is theirs: a new file is readable by its owner alone.
-                os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
+                private_folder(Path(self.path).parent)
+                private_file(self.path)
             self._connection = sqlite3.connect(
                 self.path, timeout=_WAIT_S, check_same_thread=False, isolation_level=None
             )

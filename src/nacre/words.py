@@ -14,13 +14,13 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-_HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f々〇"
-_KANA = "\u3040-\u30ff\u31f0-\u31ff"
+from nacre.text.han import HAN, KANA
+
 # A standard's number is one name though written with a space: GB/T 22239-2019, ISO 9001:2015, RFC 2616.
 _STANDARD = re.compile(r"\b[A-Z]{2,6}(?:/[A-Z]{1,5}){0,3} ?\d{2,}(?:\.\d+)*(?:[-:]\d+)*\b")
 _PIECE = re.compile(
-    rf"(?P<han>[{_HAN}]+)|(?P<kana>[{_KANA}]+)"
-    rf"|(?P<latin>[^\W_{_HAN}{_KANA}]+(?:[._/@+#:&'’\-,]+[^\W_{_HAN}{_KANA}]+)*(?:\+\+|#)?)"
+    rf"(?P<han>[{HAN}]+)|(?P<kana>[{KANA}]+)"
+    rf"|(?P<latin>[^\W_{HAN}{KANA}]+(?:[._/@+#:&'’\-,]+[^\W_{HAN}{KANA}]+)*(?:\+\+|#)?)"
 )
 _AFTER_DAYS = re.compile("(?<=天)(?=年假|年休|陪产|调休)")
 _JOINT = re.compile(r"[._/@+#:&'’\-,]+")
@@ -180,7 +180,7 @@ def _mended(root: str) -> str:
 
 _CLOSERS = "”’\"'」』】）)》〉］\\]}*"
 # The look-behind keeps a run of ten thousand dots linear.
-_END = re.compile(rf"[。！？；｡…]+[{_CLOSERS}]*|(?<![.!?])[.!?]++[{_CLOSERS}]*+(?=\s|$|[{_HAN}])")
+_END = re.compile(rf"[。！？；｡…]+[{_CLOSERS}]*|(?<![.!?])[.!?]++[{_CLOSERS}]*+(?=\s|$|[{HAN}])")
 _ABBREVIATION = re.compile(
     r"(?:^|[\s(\[“\"'])(?:Mr|Mrs|Ms|Dr|Prof|Sr|Jr|St|Mt|Gen|Col|Capt|Lt|Sgt|Rev|Hon|Gov|Sen|Rep|vs|No|Nos|Fig|Figs|Eq|Sec|Ch|Vol|pp|p|cf|al|etc|approx|ca|c"
     r"|Inc|Ltd|Co|Corp|Dept|Univ|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept|Sep|Oct|Nov|Dec|e\.g|i\.e|[A-Z]|(?:[A-Za-z]\.)+[A-Za-z])\.$"
@@ -266,7 +266,7 @@ def _ends(text: str, start: int, at: int, end: int) -> bool:
         return True
     if following[:1].islower() or following[:1] in (",", ";", "，"):
         return False
-    if re.match(rf"[{_HAN}]", text[at : at + 1]):  # 卡万.肖特, 1.由于
+    if re.match(rf"[{HAN}]", text[at : at + 1]):  # 卡万.肖特, 1.由于
         return False
     if _COMPANY_END.search(bare) and following[:1].isupper():
         return True

@@ -16,7 +16,7 @@ from nacre import ReAct, ScriptedChatModel
 from nacre.agents.facts import state
 from nacre.agents.tools.agent import agent_tool
 from nacre.agents.trajectory import Step
-from nacre.errors import UsageError
+from nacre.errors import ModelError, UnsupportedParameterError, UsageError
 
 FACTS = {"capital of France": "Paris", "height of K2": "8611 m", "法国首都": "巴黎"}
 
@@ -130,7 +130,7 @@ def test_a_call_that_leaks_into_the_text_is_run_and_answered_in_text() -> None:
 
 def test_stop_strings_are_dropped_for_a_model_that_refuses_them() -> None:
     def refuse(messages: list[Any], n: int) -> Any:
-        return ValueError("Unsupported parameter: 'stop'") if n == 0 else "Final Answer: fine"
+        return UnsupportedParameterError("no stops", parameter="stop") if n == 0 else "Final Answer: fine"
 
     model = ScriptedChatModel(refuse)
     assert ReAct(inner=model, tools=[search], protocol="text").invoke("hi").text == "fine"
@@ -138,11 +138,38 @@ def test_stop_strings_are_dropped_for_a_model_that_refuses_them() -> None:
 
 
 def test_tools_are_dropped_for_a_model_that_refuses_them() -> None:
-    model = ScriptedChatModel(
-        lambda messages, n: ValueError("this model does not support tools") if n == 0 else "Final Answer: fine"
-    )
+    refusal = UnsupportedParameterError("no calls", parameter="tools")
+    model = ScriptedChatModel(lambda messages, n: refusal if n == 0 else "Final Answer: fine")
     reply = ReAct(inner=model, tools=[search]).invoke("hi")
     assert (reply.text, nacre(reply)["protocol"]) == ("fine", "text")
+
+
+@pytest.mark.parametrize("protocol", ["auto", "text"])
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("Upstream stopped responding: stop"),
+        ValueError("Unsupported parameter: 'stop'"),
+        RuntimeError("the tool server is restarting; function call lost"),
+        ModelError("this model does not support tools"),
+        UnsupportedParameterError("no temperature", parameter="temperature"),
+    ],
+)
+def test_an_error_that_only_speaks_of_stops_or_tools_is_raised_and_the_call_not_sent_again(
+    protocol: str, error: Exception
+) -> None:
+    model = ScriptedChatModel(lambda messages, n: error)
+    with pytest.raises(type(error)):
+        ReAct(inner=model, tools=[search], protocol=protocol).invoke("hi")  # type: ignore[arg-type]
+    assert len(model.calls) == 1
+
+
+def test_a_refusal_that_a_foreign_sdk_names_in_a_field_counts() -> None:
+    error = RuntimeError("400")
+    error.code, error.param = "unsupported_parameter", "stop"  # type: ignore[attr-defined]
+    model = ScriptedChatModel(lambda messages, n: error if n == 0 else "Final Answer: fine")
+    assert ReAct(inner=model, tools=[search], protocol="text").invoke("hi").text == "fine"
+    assert "stop" not in model.call_kwargs[1]
 
 
 def test_other_errors_of_the_model_are_raised() -> None:

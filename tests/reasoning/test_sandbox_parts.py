@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nacre.confinement import seccomp, syscalls
 from nacre.reasoning.sandbox.exchange import Record
-from nacre.reasoning.sandbox.inside import seccomp, syscalls
 from nacre.reasoning.sandbox.inside.encode import Encoder, Unencodable
 from nacre.reasoning.sandbox.limits import Limits
 from nacre.reasoning.sandbox.outcome import from_answer, from_exit, from_limit

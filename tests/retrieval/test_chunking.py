@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nacre.retrieval.chunking import chunk, shorten
-from nacre.retrieval.encoder import PlainTokeniser, estimated_offsets
+from nacre.retrieval.encoder import PlainTokeniser
 from nacre.retrieval.parsing import Block, parse
+from nacre.text.tokens import offsets
 
 
 class Small(PlainTokeniser):
@@ -173,7 +174,7 @@ def test_shorten_keeps_whole_tokens() -> None:
 @given(st.text(max_size=200))
 def test_estimated_tokens_stand_in_order_and_leave_only_white_space(text: str) -> None:
     at = 0
-    for start, end in estimated_offsets(text):
+    for start, end in offsets(text):
         assert not text[at:start].strip()
         assert start >= at and end > start
         at = end

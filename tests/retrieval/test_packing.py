@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from langchain_core.documents import Document
 
-from nacre.retrieval.packing import estimate_tokens, pack
-
-
-def test_a_han_character_costs_a_token() -> None:
-    assert estimate_tokens("知识库") == 3
-    assert estimate_tokens("a" * 35) == 10
+from nacre.retrieval.packing import pack
 
 
 def test_the_budget_is_kept_best_first() -> None:
-    documents = [Document("x" * 350), Document("y" * 350), Document("z" * 35)]
+    documents = [Document("x " * 100), Document("y " * 100), Document("z " * 10)]
     kept, dropped = pack(documents, 115)
     assert [d.page_content[0] for d in kept] == ["x", "z"]
     assert [d.page_content[0] for d in dropped] == ["y"]

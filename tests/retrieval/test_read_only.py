@@ -76,6 +76,9 @@ def place() -> Iterator[Path]:
 
 
 def forbid(kb: Path) -> None:
+    """Its owner opens it to everyone's eyes, as `chmod -R a+rX` does, and to nobody's hand."""
+    for path in kb.rglob("*"):
+        path.chmod(path.stat().st_mode | (0o555 if path.is_dir() else 0o444))
     for folder in (kb, kb / "words"):
         folder.chmod(0o555)
 

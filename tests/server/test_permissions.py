@@ -132,7 +132,7 @@ def test_a_walk_over_all_routes_with_anothers_key_never_meets_a_document(serve):
 
 def test_uploads_are_given_to_ones_own_principals_only(serve):
     server = serve()
-    key = server.state.keys.add("two", ("hr", "sales"))
+    key = server.state.keys.add("two", ("hr", "sales"), write_main=True)
     client = server.openai(key)
     file = client.files.create(file=("a.md", b"Sales of combs rose."), purpose="assistants")
     headers = {"authorization": f"Bearer {key}"}

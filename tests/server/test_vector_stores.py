@@ -158,7 +158,7 @@ def test_embeddings_as_floats_and_as_base64(serve, tmp_path):
     assert len(floats.data) == 2 and len(floats.data[0].embedding) == 384
     assert packed.data[1].embedding == pytest.approx(floats.data[1].embedding)
     assert floats.usage.total_tokens > 0
-    for wrong in ([], [""], [1, 2]):
+    for wrong in ([], [""], [1, 2], ["pearl " * 100] * 2000):
         with pytest.raises(openai.BadRequestError):
             client.embeddings.create(model="nacre", input=wrong)
     client.close()

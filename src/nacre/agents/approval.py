@@ -40,16 +40,7 @@ Approver = Callable[[ApprovalRequest], Decision | Awaitable[Decision]]
 
 
 def only_from_observations(arguments: dict[str, Any], said: Iterable[str], observed: Iterable[str]) -> tuple[str, ...]:
-    """The values of a call that stand in retrieved text and in nothing that a person said.
-
-    Args:
-        arguments: the call's arguments.
-        said: texts of the system and user messages.
-        observed: the observations so far.
-
-    Returns:
-        The suspicious values: whole arguments, or addresses, links, paths and numbers inside them.
-    """
+    """The values of a call that stand in retrieved text and in nothing that a person said."""
     trusted, retrieved = _plain("\n".join(said)), _plain("\n".join(observed))
     values = dict.fromkeys(value for value in _values(arguments) if len(_plain(value)) >= MIN_LENGTH)
     return tuple(value for value in values if _plain(value) in retrieved and _plain(value) not in trusted)

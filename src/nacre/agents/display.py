@@ -20,16 +20,7 @@ _COLOURS = {"ok": "green", "error": "red", "denied": "yellow", "repeated": "yell
 
 
 def show_agent(react: ReAct, question: str, console: Console) -> AIMessage:
-    """Run an agent and print its steps as they happen, then the answer and its sources.
-
-    Args:
-        react: the agent.
-        question: what it is asked.
-        console: where to print.
-
-    Returns:
-        The answer.
-    """
+    """Run an agent and print its steps as they happen, then the answer and its sources."""
     count = 0
 
     def show(step: Step) -> None:
@@ -45,28 +36,12 @@ def show_agent(react: ReAct, question: str, console: Console) -> AIMessage:
 
 
 def trajectory_data(message: BaseMessage) -> list[dict[str, Any]]:
-    """The steps behind an answer, for `--json`.
-
-    Args:
-        message: an agent's answer.
-
-    Returns:
-        Objects with "thought", "action", "input" and "observation"; empty for other answers.
-    """
+    """The steps behind an answer, for `--json`."""
     return list(nacre_of(message).get("trajectory", []))
 
 
 def render_step(step: Step, number: int, width: int = 80) -> RenderableType:
-    """One step as a block of text.
-
-    Args:
-        step: the step.
-        number: its number, from 1.
-        width: columns of the terminal.
-
-    Returns:
-        Something that rich can print.
-    """
+    """One step as a block of text."""
     from rich.table import Table
     from rich.text import Text
 
@@ -90,14 +65,7 @@ def render_step(step: Step, number: int, width: int = 80) -> RenderableType:
 
 
 def render_answer(message: BaseMessage) -> RenderableType:
-    """The answer, the sources that it cites, and what the run cost.
-
-    Args:
-        message: an agent's answer.
-
-    Returns:
-        Something that rich can print.
-    """
+    """The answer, the sources that it cites, and what the run cost."""
     from rich.text import Text
 
     own = nacre_of(message)

@@ -31,14 +31,7 @@ class Facts:
 
 
 def facts_of(tool: BaseTool) -> Facts:
-    """What a tool states about itself.
-
-    Args:
-        tool: any LangChain tool.
-
-    Returns:
-        The facts in its metadata; a tool that states nothing counts as free and unable to change anything.
-    """
+    """What a tool states about itself."""
     stated: dict[str, Any] = tool.metadata or {}
     return Facts(
         cost=stated.get("cost", "free"),
@@ -51,18 +44,7 @@ def facts_of(tool: BaseTool) -> Facts:
 def state(
     tool: AnyTool, *, cost: Cost = "free", changes: bool = False, repeatable: bool = False, looks_up: bool = False
 ) -> AnyTool:
-    """Write a tool's facts into its metadata: `state(send_mail, changes=True)`.
-
-    Args:
-        tool: any LangChain tool; it is changed.
-        cost: see `Facts`.
-        changes: see `Facts`.
-        repeatable: see `Facts`.
-        looks_up: see `Facts`.
-
-    Returns:
-        The same tool.
-    """
+    """Write a tool's facts into its metadata: `state(send_mail, changes=True)`."""
     tool.metadata = {
         **(tool.metadata or {}),
         "cost": cost,

@@ -18,10 +18,10 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import Field
 
 from nacre import prompts
-from nacre.agents.names import ToolNames
 from nacre.agents.observation import frame
-from nacre.agents.protocol import parse_react
-from nacre.agents.speech import LABELS, STOPS, with_example
+from nacre.agents.output_parser import parse_react
+from nacre.agents.protocols import LABELS, STOPS, with_example
+from nacre.agents.tool_names import ToolNames
 from nacre.decorator import ChatModelDecorator, Flow
 from nacre.language import Language, language_of
 from nacre.messages import last_user_text, text_of, with_text
@@ -88,15 +88,7 @@ class TextProtocol(ChatModelDecorator):
 
 
 def as_text(messages: Sequence[BaseMessage], language: Language) -> list[BaseMessage]:
-    """Calls and results in a conversation, written as text for a model that knows neither.
-
-    Args:
-        messages: the conversation.
-        language: of the labels.
-
-    Returns:
-        Messages of system, user and assistant only.
-    """
+    """Calls and results in a conversation, written as text for a model that knows neither."""
     thought, action, given, observation = LABELS[language]
     out: list[BaseMessage] = []
     for message in messages:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from typing import Any
 
@@ -10,13 +9,14 @@ from langchain_core.documents import Document
 from langchain_core.messages import ToolMessage
 
 from nacre.agents.window import clip
+from nacre.framing import mark
 from nacre.hygiene import clean_text
 from nacre.language import tr
 from nacre.messages import text_of
 from nacre.strict_json import to_json
 
 _SCAN = 2_000_000
-_MARK = re.compile(r'</?data key="[0-9a-f]{0,8}">\n?')
+_MARK = re.compile(r'</?data key="[0-9a-f]{0,32}">\n?')  # the example in the prompt has a shorter one
 
 
 def as_text(result: Any, limit: int) -> str:
@@ -62,7 +62,7 @@ def _bytes(data: bytes) -> str:
 
 
 def frame(text: str) -> str:
-    """Mark an observation as data. The key is made from the text, so the text cannot close the frame early.
+    """Mark an observation as data. The key is a secret's, so the text cannot close the frame early.
 
     Args:
         text: an observation.
@@ -70,7 +70,7 @@ def frame(text: str) -> str:
     Returns:
         The text between an opening and a closing mark.
     """
-    key = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    key = mark(text)
     return f'<data key="{key}">\n{text}\n</data key="{key}">'
 
 

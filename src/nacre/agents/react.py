@@ -9,6 +9,7 @@ from langchain_core.messages import BaseMessage
 from pydantic import Field, PrivateAttr
 
 from nacre.agents.run import AgentRun
+from nacre.agents.state import DEFAULT_WINDOW, Settings
 from nacre.agents.toolbox import Toolbox
 from nacre.agents.trajectory import Step, Trajectory, from_data
 from nacre.decorator import ChatModelDecorator, Flow
@@ -97,7 +98,25 @@ class ReAct(ChatModelDecorator):
         earlier = self.option(kwargs, "trajectory") or ()
         if not self.tools or kwargs.get("tool_choice") not in (None, "auto"):
             return (yield from self.ask(messages, live=True, **kwargs))
-        return (yield from AgentRun(self, messages, kwargs, _steps(earlier)).go())
+        language = None if self.language == "auto" else self.language
+        return (yield from AgentRun(self._settings(), messages, kwargs, _steps(earlier), language).go())
+
+    def _settings(self) -> Settings:
+        return Settings(
+            model=self.inner,
+            toolbox=self._toolbox,
+            protocol=self.protocol,
+            max_steps=self.max_steps,
+            max_seconds=self.max_seconds,
+            max_tokens=self.max_tokens,
+            at_limit=self.at_limit,
+            tool_timeout_s=self.tool_timeout_s,
+            max_observation=self.max_observation,
+            window=self.context_tokens or (self.profile or {}).get("max_input_tokens") or DEFAULT_WINDOW,
+            approve=self.approve,
+            approve_tools=tuple(self.approve_tools),
+            on_step=self.on_step,
+        )
 
 
 def _steps(given: Any) -> Trajectory:

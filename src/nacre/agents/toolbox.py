@@ -21,7 +21,7 @@ from pydantic import ValidationError
 
 from nacre.agents.arguments import Spec
 from nacre.agents.budget import CURRENT, Budget
-from nacre.agents.names import ToolNames
+from nacre.agents.tool_names import ToolNames
 from nacre.errors import ToolError, UsageError
 from nacre.language import tr
 
@@ -187,28 +187,14 @@ class Toolbox:
         return [spec.tool for spec in self.specs.values()]
 
     def describe(self) -> str:
-        """Write the tools as lines for a prompt.
-
-        Returns:
-            One line a tool: name, arguments, what it does.
-        """
+        """Write the tools as lines for a prompt."""
         return "\n".join(
             f"- {name}({spec.signature}): {' '.join(spec.tool.description.split())}"
             for name, spec in self.specs.items()
         )
 
     def find(self, name: str) -> Spec:
-        """Find a tool by the name that a model wrote.
-
-        Args:
-            name: any spelling of it.
-
-        Returns:
-            The tool.
-
-        Raises:
-            ToolError: there is no such tool; the message names the nearest.
-        """
+        """Find a tool by the name that a model wrote."""
         found = self.names.find(name)
         if found is None:
             near = difflib.get_close_matches(name[:80], self.specs, n=1)
@@ -225,17 +211,7 @@ class Toolbox:
 
 
 def as_tool(item: Any) -> BaseTool:
-    """Make a LangChain tool of a tool, or of a function with a docstring.
-
-    Args:
-        item: a `BaseTool` or a function.
-
-    Returns:
-        The tool.
-
-    Raises:
-        UsageError: it is neither, or the function has no docstring.
-    """
+    """Make a LangChain tool of a tool, or of a function with a docstring."""
     if isinstance(item, BaseTool):
         return item
     if callable(item) and not inspect.isclass(item):

@@ -46,15 +46,7 @@ Trajectory = tuple[Step, ...]
 
 
 def to_data(trajectory: Iterable[Step]) -> list[dict[str, Any]]:
-    """The trajectory as JSON data: one object for every turn that is not merely the final answer.
-
-    Args:
-        trajectory: the steps, in order.
-
-    Returns:
-        Objects with "thought", "action", "input", "observation", "status" and "seconds"; an answering step has
-        the action "finish" and its answer as input.
-    """
+    """The trajectory as JSON data: one object for every turn that is not merely the final answer."""
     rows = []
     for step in trajectory:
         finished = step.answer is not None
@@ -72,14 +64,7 @@ def to_data(trajectory: Iterable[Step]) -> list[dict[str, Any]]:
 
 
 def from_data(rows: Iterable[Mapping[str, Any]]) -> Trajectory:
-    """The steps back from `to_data`, to resume a run.
-
-    Args:
-        rows: objects as `to_data` gives them; unknown keys are ignored.
-
-    Returns:
-        The steps, in order.
-    """
+    """The steps back from `to_data`, to resume a run."""
     return tuple(_step(row) for row in rows)
 
 
@@ -97,14 +82,7 @@ def _step(row: Mapping[str, Any]) -> Step:
 
 
 def input_text(action_input: ActionInput | None) -> str:
-    """An action's input as one text: a plain text as it is, anything else as JSON.
-
-    Args:
-        action_input: the input of a step.
-
-    Returns:
-        The text.
-    """
+    """An action's input as one text: a plain text as it is, anything else as JSON."""
     if action_input is None:
         return ""
     return action_input if isinstance(action_input, str) else to_json(action_input, ensure_ascii=False, default=str)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import platform
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
-from nacre.cli.output import JsonFlag, console, print_json
-from nacre.errors import NacreError
+from nacre.cli.output import JsonFlag, console, folder, print_json
+from nacre.errors import NacreError, UsageError
 from nacre.language import tr, user_language
 
 _PACKAGES = (
@@ -39,16 +40,30 @@ def register(app: typer.Typer) -> None:
     )(doctor)
 
 
-def doctor(as_json: JsonFlag = False) -> None:
-    """Report on the sandbox, the models, the embedder and the versions."""
-    report = {
+def doctor(
+    kb: Annotated[
+        Path | None,
+        typer.Option(
+            "--kb",
+            parser=folder,
+            metavar="<path>",
+            help=tr("A folder whose files' permissions to look at.", "检查其文件权限的文件夹。"),
+        ),
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Report on the sandbox, the models, the embedder and the versions, and on who may read a knowledge base's files."""
+    report: dict[str, Any] = {
         "python": platform.python_version(),
         "language": user_language(),
         "versions": _versions(),
         "model": _model(),
         "embedder": _embedder(),
         "sandbox": _sandbox(),
+        "parsers": _parsers(),
     }
+    if kb is not None:
+        report["files"] = _files(kb)
     if as_json:
         print_json(report)
         return
@@ -119,6 +134,22 @@ def _embedder() -> dict[str, Any]:
         return {"available": True, **getattr(load_embedder(None), "identity", {})}
     except NacreError as error:
         return {"available": False, "reason": error.message}
+
+
+def _parsers() -> list[dict[str, Any]]:
+    """The walls around a parser worker; those that this kernel lacks with what it answers."""
+    from nacre.retrieval.parsing import ParserPool
+
+    with ParserPool(workers=1) as pool:
+        return [{"name": name, "active": not why, "detail": why} for name, why in pool.missing_walls().items()]
+
+
+def _files(kb: Path) -> dict[str, Any]:
+    from nacre.files import wide_report
+
+    if not kb.is_dir():
+        raise UsageError(tr(f"There is no folder {kb}.", f"没有文件夹 {kb}。"))
+    return wide_report(kb)
 
 
 def _sandbox() -> dict[str, Any]:

@@ -161,6 +161,21 @@ def refusal(
     return finish(report, as_json, out, before)
 
 
+def _one_of(replay: Path | None, data: Path | None, model: str | None) -> None:
+    """A replay reads what a model has written; nothing else is to be asked."""
+    if replay is None and data is None:
+        raise UsageError(
+            tr("Give --replay FILE, or --data PATH with --model.", "请给出 --replay 文件，或 --data 路径与 --model。")
+        )
+    if replay is not None and (data is not None or model is not None):
+        raise UsageError(
+            tr(
+                "--replay reads answers that are written already: --data and --model do not go with it. Leave out one or the other.",
+                "--replay 读取已写好的回答，不能与 --data 或 --model 同用。请二者择一。",
+            )
+        )
+
+
 def pal(
     replay: Replay = None,
     data: ModelData = None,
@@ -173,10 +188,7 @@ def pal(
     """Replay published programs in the sandbox, or let a model write them."""
     from nacre.eval.pal import evaluate_pal, replay_report
 
-    if replay is None and data is None:
-        raise UsageError(
-            tr("Give --replay FILE, or --data FILE with --model.", "请给出 --replay 文件，或 --data 文件与 --model。")
-        )
+    _one_of(replay, data, model)
     before = baseline(gate)
     with bar(as_json, tr("Running", "运行")) as show:
         if replay is not None:
@@ -201,13 +213,7 @@ def react(
     """Replay published trajectories through the parser, or let an agent answer over a local corpus."""
     from nacre.eval.react import evaluate_react, replay_report
 
-    if replay is None and data is None:
-        raise UsageError(
-            tr(
-                "Give --replay FILE, or --data FOLDER with --model.",
-                "请给出 --replay 文件，或 --data 文件夹与 --model。",
-            )
-        )
+    _one_of(replay, data, model)
     before = baseline(gate)
     with bar(as_json, tr("Reading", "读取")) as show:
         if replay is not None:

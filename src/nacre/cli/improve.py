@@ -225,8 +225,9 @@ def export(
     """Export answers."""
     from nacre.eval.exports import exported
     from nacre.eval.report import read_report
+    from nacre.files import atomic_write, private_folder
 
     rows = exported(read_report(report), to, opened(kb) if kb else None)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text("".join(to_json(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
+    private_folder(out.parent)
+    atomic_write(out, "".join(to_json(row, ensure_ascii=False) + "\n" for row in rows))
     console().print(tr(f"{len(rows)} rows in {out}.", f"{len(rows)} 行，已写入 {out}。"), markup=False)

@@ -40,6 +40,13 @@ StrictFlag = Annotated[
     bool,
     typer.Option("--strict", help=tr("Cut every sentence that its source does not support.", "删去来源不支持的句子。")),
 ]
+LinksOption = Annotated[
+    bool,
+    typer.Option(
+        "--follow-links",
+        help=tr("Also read what links in a folder name outside of it.", "同时读取文件夹中的链接所指向的外部文件。"),
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -94,6 +101,7 @@ def sync(
             ),
         ),
     ] = False,
+    follow_links: LinksOption = False,
     as_json: JsonFlag = False,
 ) -> int:
     """Sync sources into the knowledge base; exit 2 when nothing of them could be read."""
@@ -110,7 +118,7 @@ def sync(
                 description=tr("Syncing ", "同步 ") + Path(str(step.uri)).name[:40],
             )
 
-        found = [_private(source) for source in sources] if allow_private else sources
+        found = [_with_leave(source, allow_private, follow_links) for source in sources]
         report = base.sync(*found, principals=principals(who), prune=prune, on_progress=show)
     seconds = round(time.perf_counter() - began, 3)
     failed = [{"uri": uri, "reason": reason} for uri, reason in report.failed]
@@ -122,11 +130,17 @@ def sync(
     raise UsageError(tr(f"Nothing could be read. {first}{more}", f"没有读到任何内容。{first}{more}"))
 
 
-def _private(source: str) -> str | Source:
-    """A web source that may lie in a private network; any other as it is."""
+def _with_leave(source: str, allow_private: bool, follow_links: bool) -> Source:
+    """A web source that may lie in a private network, a folder whose links may lead out; any other as it is."""
     from nacre.connectors.sources import resolve
+    from nacre.connectors.sources.files import Files
 
-    return resolve(source, allow_private=True) if _WEB.match(source) else source
+    if allow_private and _WEB.match(source):
+        return resolve(source, allow_private=True)
+    found = resolve(source)
+    if isinstance(found, Files):
+        found.follow_links = follow_links
+    return found
 
 
 def _show_sync(report: Any, failed: list[dict[str, str]], seconds: float, as_json: bool) -> None:

@@ -15,6 +15,7 @@ from nacre.errors import UsageError
 from nacre.hygiene import clean_text
 from nacre.language import tr
 from nacre.strict_json import to_json
+from nacre.text.titles import title_path
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -198,5 +199,4 @@ def place(title: str, heading: Sequence[str], page: int | None) -> str:
     Returns:
         One line.
     """
-    parts = [title, *heading[1:]] if heading and heading[0] == title else [title, *heading]
-    return " › ".join(part for part in parts if part) + (tr(f", p. {page}", f"，第 {page} 页") if page else "")
+    return title_path(title, heading) + (tr(f", p. {page}", f"，第 {page} 页") if page else "")

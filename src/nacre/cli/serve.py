@@ -59,6 +59,13 @@ def register(app: typer.Typer) -> None:
     keys.command(name="add", help=tr("Make a key; it is shown once.", "创建密钥，仅显示一次。"))(add_key)
     keys.command(name="list", help=tr("List the keys.", "列出密钥。"))(list_keys)
     keys.command(name="revoke", help=tr("Take a key away.", "撤销密钥。"))(revoke_key)
+    keys.command(
+        name="open",
+        help=tr(
+            "Without keys: let this machine ask again, from the next start.",
+            "没有密钥时：下次启动起允许本机免密钥访问。",
+        ),
+    )(open_door)
     app.add_typer(keys, name="keys")
 
 
@@ -200,6 +207,16 @@ def add_key(
     read_only: Annotated[
         bool, typer.Option("--read-only", help=tr("It may ask, and change nothing.", "只能提问，不能修改。"))
     ] = False,
+    write_main: Annotated[
+        bool,
+        typer.Option(
+            "--write-main",
+            help=tr(
+                "Its uploads into main are seen by others; else by itself alone.",
+                "其上传到 main 的文件他人可见；否则仅自己可见。",
+            ),
+        ),
+    ] = False,
     per_minute: Annotated[
         int | None, typer.Option("--per-minute", min=1, help=tr("Requests a minute.", "每分钟请求数。"))
     ] = None,
@@ -224,17 +241,12 @@ def add_key(
     named = principals(who)
     settings = _settings(config, kb, data=data)
     limit = SpendLimit.parse(spend_limit) if spend_limit else None
-    if limit and settings.prices is None:
-        raise UsageError(
-            tr(
-                "A limit in money needs prices: write `prices` into nacre.yaml (see `nacre init`), and name it with --config.",
-                "金额上限需要价格：请在 nacre.yaml 中填写 `prices`（参见 `nacre init`），并用 --config 指定。",
-            )
-        )
+    if limit:
+        _need_prices(settings)
     store = Keys(settings.data)
     key = store.add(
         name, tuple(named) if named else None,
-        read_only=read_only, per_minute=per_minute, tokens_per_day=tokens_per_day, spend_limit=limit,
+        read_only=read_only, write_main=write_main, per_minute=per_minute, tokens_per_day=tokens_per_day, spend_limit=limit,
     )  # fmt: skip
     store.close()
     if as_json:
@@ -242,6 +254,16 @@ def add_key(
         return
     print(key)
     print(tr("Keep it: it is not shown again.", "请妥善保存：密钥不会再次显示。"), file=sys.stderr)
+
+
+def _need_prices(settings: Settings) -> None:
+    if settings.prices is None:
+        raise UsageError(
+            tr(
+                "A limit in money needs prices: write `prices` into nacre.yaml (see `nacre init`), and name it with --config.",
+                "金额上限需要价格：请在 nacre.yaml 中填写 `prices`（参见 `nacre init`），并用 --config 指定。",
+            )
+        )
 
 
 def list_keys(
@@ -261,14 +283,15 @@ def list_keys(
     if not rows:
         console(stderr=True).print(
             tr(
-                "No keys: the server asks for none and can be reached from this machine alone. Add one: nacre keys add NAME",
-                "没有密钥：服务器不要求密钥，且只能从本机访问。添加：nacre keys add 名称",
+                "No keys: a server that never had one answers this machine alone, one that had refuses everybody. Add one: nacre keys add NAME",
+                "没有密钥：从未有过密钥的服务器只响应本机，有过密钥的则拒绝所有请求。添加：nacre keys add 名称",
             ),
             markup=False,
         )
     for row in rows:
         who = ", ".join(row["principals"]) if row["principals"] else tr("public documents", "公开文档")
         shown = f"{row['id']}  {row['name']}  [{who}]" + (tr("  read-only", "  只读") if row["read_only"] else "")
+        shown += tr("  writes into main", "  可写入 main") if row["write_main"] else ""
         if "spent" in row:
             of = f" / {row['spend_limit']}" if row["spend_limit"] else ""
             shown += tr("  spent ", "  已用 ") + f"{row['spent']:.4f} {row['currency']}{of}"
@@ -303,7 +326,7 @@ def revoke_key(
     from nacre.server.keys import Keys
 
     store = Keys(_settings(config, kb, data=data).data)
-    found = store.revoke(name)
+    found, last = store.revoke(name), not store.any()
     store.close()
     if not found:
         raise UsageError(
@@ -312,19 +335,35 @@ def revoke_key(
                 f"没有密钥 {name!r}。可用 `nacre keys list` 查看。",
             )
         )
+    if last:
+        print(
+            tr(
+                "That was the last key: the server refuses everybody until there is another (nacre keys add NAME), or until `nacre keys open` and a restart.",
+                "这是最后一个密钥：在添加新密钥（nacre keys add 名称），或执行 `nacre keys open` 并重启之前，服务器会拒绝所有请求。",
+            ),
+            file=sys.stderr,
+        )
+
+
+def open_door(kb: OptionalKb = None, config: ConfigOption = None, data: DataOption = None) -> None:
+    """Let this machine ask without a key again."""
+    from nacre.server.keys import Keys
+
+    store = Keys(_settings(config, kb, data=data).data)
+    try:
+        store.open_door()
+    finally:
+        store.close()
 
 
 def _settings(config: Path | None, kb: Path | None, **given: object) -> Settings:
+    from nacre.retrieval.existing import there
     from nacre.server.settings import read_settings
 
+    found = None
     if config is None and kb is None and Path("nacre.yaml").exists():
-        config = Path("nacre.yaml")
-    settings = read_settings(config, kb=kb, **given)
-    if not (settings.kb / "manifest.json").exists():
-        raise UsageError(
-            tr(
-                f"There is no knowledge base in {settings.kb}. Make one: nacre sync FOLDER --kb {settings.kb}",
-                f"{settings.kb} 中没有知识库。请先创建：nacre sync 文件夹 --kb {settings.kb}",
-            )
-        )
+        config = found = Path("nacre.yaml").absolute()
+        print(tr(f"Settings: {found}", f"设置：{found}"), file=sys.stderr)
+    settings = read_settings(config, found=found is not None, kb=kb, **given)
+    there(settings.kb)
     return settings

@@ -75,15 +75,15 @@ _NUMBER = re.compile(
     r"|\b(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen"
     r"|eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|hundred|thousand|million|billion|dozen|half"
     r"|quarter|third|once|twice|none|single|double|both|percent)\b"
-    r"|[零〇一二两三四五六七八九十百千万亿半]+(?=[个名位人年月日天岁次种座届元米公里小时分钟秒倍只条家间本部集场支艘辆架台套项块层代周吨克级号度]|万|亿|多|余|分之)",
+    r"|[零〇一二两三四五六七八九十百千万亿半]{1,20}(?=[个名位人年月日天岁次种座届元米公里小时分钟秒倍只条家间本部集场支艘辆架台套项块层代周吨克级号度]|万|亿|多|余|分之)",
     re.IGNORECASE,
 )
 _TIME = re.compile(
     rf"\b(?:1\d{{3}}|20\d{{2}})s?\b|\b(?:{_MONTHS})[a-z]{{0,6}}\b\.?|\b(?:mon|tues|wednes|thurs|fri|satur|sun)day\b"
     r"|\b(?:today|tomorrow|yesterday|spring|summer|autumn|winter|midnight|noon|centur(?:y|ies)|decade)\b"
     r"|\b\d{1,2}(?:st|nd|rd|th) century|\b\d{1,2}:\d\d\b|\b\d{1,2} ?[ap]\.?m\b"
-    r"|\d{1,4}\s?年代?|\d{1,2}\s?月(?:份|\s?\d{1,2}\s?日)?|\d{1,2}\s?[日号点时]|[一二三四五六七八九十\d]+\s?世纪"
-    r"|[一二三四五六七八九〇零]{4}年|[十一二三四五六七八九]+月|[周星期]{1,2}[一二三四五六日天]|公元前?|[\u4e00-\u9fff]朝|[今去明]年|[昨今明]天|[初末晚早]期",
+    r"|\d{1,4}\s?年代?|\d{1,2}\s?月(?:份|\s?\d{1,2}\s?日)?|\d{1,2}\s?[日号点时]|[一二三四五六七八九十\d]{1,4}\s?世纪"
+    r"|[一二三四五六七八九〇零]{4}年|[十一二三四五六七八九]{1,3}月|[周星期]{1,2}[一二三四五六日天]|公元前?|[\u4e00-\u9fff]朝|[今去明]年|[昨今明]天|[初末晚早]期",
     re.IGNORECASE,
 )
 _NAME = re.compile(

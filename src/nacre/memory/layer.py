@@ -17,6 +17,7 @@ from pydantic import Field, PrivateAttr
 
 from nacre import prompts
 from nacre.decorator import Call, ChatModelDecorator, Flow
+from nacre.hygiene import LONGEST_SEARCHED
 from nacre.language import language_of
 from nacre.memory.store import SQLiteConversations, SQLiteHistory
 from nacre.messages import last_user_text, nacre_of, text_of, with_nacre
@@ -32,7 +33,8 @@ class ConversationMemory(ChatModelDecorator):
     belongs to who asks (`principals`): the same session id under other principals is another conversation, so an
     answer made from documents that one may read never reaches another. Without a session id the layer only passes on.
 
-    A follow-up ("And for part-timers?") is rewritten into a full question, so that retrieval finds what it means.
+    A follow-up ("And for part-timers?") is rewritten into a full question, so that retrieval finds what it means; a message
+    of more than 4,000 characters is none.
 
     Args:
         inner: the model that answers.
@@ -85,7 +87,8 @@ class ConversationMemory(ChatModelDecorator):
         kept = yield from self.call(RunnableLambda(_read, afunc=_aread), (history, self.turns))
         past = self._recent(kept)
         question = asked
-        if past and self.rewrite and isinstance(messages[-1], HumanMessage):
+        # What is that long says itself what it means.
+        if past and self.rewrite and len(asked) <= LONGEST_SEARCHED and isinstance(messages[-1], HumanMessage):
             question = yield from self._full_question(past, asked)
         reply = yield from self.ask(_with_past(messages, past, question), live=True, **kwargs)
         if reply.tool_calls or not text_of(reply).strip():  # the turn goes on

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -15,6 +15,7 @@ from nacre.moderation.verdict import Verdict
 
 # Invisible characters that split words for a pattern but not for a reader.
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
+_PIECE, _OVERLAP = 16_000, 2000  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +77,24 @@ class RuleModerator:
         Returns:
             The verdict, categories in the order of the rules.
         """
-        plain = _INVISIBLE.sub("", unicodedata.normalize("NFKC", text))
-        folded = plain.casefold()
-        hits = [rule for rule in rules() if rule.matches(plain if rule.case else folded)]
+        hits = list(dict.fromkeys(rule for piece in _pieces(text) for rule in _found(piece)))
+        hits.sort(key=rules().index)
         categories = tuple(dict.fromkeys(rule.category for rule in hits))
         flagged = any(rule.flag and rule.category not in self.allow for rule in hits)
         return Verdict(flagged, categories)
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """A long text in pieces, so that others of this process run in between. What is cut apart at the end of one stands whole
+    at the beginning of the next."""
+    for start in range(0, max(1, len(text) - _OVERLAP), _PIECE - _OVERLAP):
+        yield text[start : start + _PIECE]
+
+
+def _found(piece: str) -> Iterator[Rule]:
+    plain = _INVISIBLE.sub("", unicodedata.normalize("NFKC", piece))
+    folded = plain.casefold()
+    return (rule for rule in rules() if rule.matches(plain if rule.case else folded))
 
 
 @cache

@@ -11,18 +11,19 @@ from decimal import Decimal, InvalidOperation
 from langchain_core.messages import AIMessage, AIMessageChunk
 
 from nacre.messages import text_of
+from nacre.text.han import HAN
+from nacre.text.numbers import NUMBER, digits
 
 # "Answer: 7", "**Final answer:** 7", "答案：7", at the beginning of a line. What follows the colon is taken whole.
 _MARKER = re.compile(
-    r"^[ \t>#*-]*(?:(?:so |thus |therefore,? )?(?:the )?(?:final )?answer(?: is)?|(?:所以|因此)?[，, ]*(?:最终|最后的?)?答案(?:是|为)?)[ \t*]*[:：][\s*]*",
+    r"^[ \t>#*-]*+(?:(?:so |thus |therefore,? )?(?:the )?(?:final )?answer(?: is)?|(?:所以|因此)?[，, ]*(?:最终|最后的?)?答案(?:是|为)?)[ \t*]*[:：][\s*]*",
     re.IGNORECASE | re.MULTILINE,
 )
-_TAIL = re.compile(r"[\s*]+\Z")
-_NUMBER = re.compile(r"-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:e[+-]?\d+)?")
+_NUMBER = re.compile(rf"-?{NUMBER}(?:e[+-]?\d+)?")
 _SCALES = {"万": Decimal(10_000), "亿": Decimal(100_000_000)}
 # An answer with more words than this is a text that happens to hold a number.
 _SHORT = 6
-_WORD = re.compile(r"[\u3400-\u9fff]|[^\W\d_]+")
+_WORD = re.compile(rf"[{HAN}]|[^\W\d_]+")
 
 
 def split_answer(text: str) -> tuple[str, str]:
@@ -41,9 +42,17 @@ def split_answer(text: str) -> tuple[str, str]:
         ('三加四等于七。', '7')
     """
     marker = _MARKER.search(text)
-    if marker is None or not (answer := _TAIL.sub("", text[marker.end() :])):
+    if marker is None or not (answer := _without_tail(text[marker.end() :])):
         return "", text
     return text[: marker.start()].strip(), answer
+
+
+def _without_tail(text: str) -> str:
+    """Without white space and asterisks at the end."""
+    end = len(text)
+    while end and (text[end - 1].isspace() or text[end - 1] == "*"):
+        end -= 1
+    return text[:end]
 
 
 class AnswerOnly:
@@ -67,7 +76,7 @@ class AnswerOnly:
             return [chunk.model_copy(update={"content": []})]
         self._text += chunk.content
         marker = _MARKER.search(self._text)
-        answer = _TAIL.sub("", self._text[marker.end() :]) if marker else ""
+        answer = _without_tail(self._text[marker.end() :]) if marker else ""
         new, self._shown = answer[self._shown :], len(answer)
         return [chunk.model_copy(update={"content": new})]
 
@@ -120,7 +129,7 @@ def reply_key(reply: AIMessage) -> str:
 def _number_key(match: re.Match[str], plain: str) -> str:
     after = plain[match.end() :].lstrip()
     try:
-        value = Decimal(match[0].replace(",", "")) * _SCALES.get(after[:1], Decimal(1))
+        value = Decimal(digits(match[0])) * _SCALES.get(after[:1], Decimal(1))
     except InvalidOperation:
         return plain
     key = "0" if not value else format(value.normalize(), "f")

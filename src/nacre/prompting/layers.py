@@ -14,6 +14,7 @@ from pydantic import Field, PrivateAttr
 
 from nacre import prompts
 from nacre.decorator import ChatModelDecorator, Flow
+from nacre.hygiene import searched
 from nacre.language import Language, language_of
 from nacre.messages import last_user_text, replace_last_user, text_of, with_nacre, with_text
 from nacre.prompting.answers import AnswerOnly, reply_key, split_answer
@@ -44,7 +45,7 @@ class FewShot(ChatModelDecorator):
 
     def flow(self, messages: list[BaseMessage], **kwargs: Any) -> Flow:
         """Put the examples behind the system message and ask."""
-        question = last_user_text(messages)
+        question = searched(last_user_text(messages))
         language = language_of(question) if self.language == "auto" else self.language
         shown = example_groups(self.examples, language)
         if self.k is not None and self.k < len(shown):

@@ -10,6 +10,7 @@ from nacre.citations import Citation, Derived, Input, cite, statements
 from nacre.messages import Source, nacre_of
 from nacre.reasoning.interpreter import Execution
 from nacre.reasoning.tables import Table
+from nacre.text.numbers import digits
 
 _NUMBER = re.compile(r"(?<![A-Za-z_\d.])\d(?:[\d,_]*\d)?(?:\.\d+)?")
 _QUIET = re.compile(r"#[^\n]*|'[^'\n]*'|\"[^\"\n]*\"")  # comments and texts compute nothing
@@ -73,7 +74,7 @@ def inputs_of(program: str, question: str, cells: Sequence[dict[str, Any]], sour
         Input(source=source.n, text=number, column="")
         for source in sources
         for number in dict.fromkeys(_NUMBER.findall(source.text))
-        if _plain(number) in copied
+        if digits(number) in copied
     ]
 
 
@@ -127,11 +128,7 @@ def best_supported(
 
 
 def _numbers(text: str) -> set[str]:
-    return {_plain(match) for match in _NUMBER.findall(text)}
-
-
-def _plain(number: str) -> str:
-    return number.replace(",", "").replace("_", "")
+    return {digits(match) for match in _NUMBER.findall(text)}
 
 
 def _key(number: float) -> str:

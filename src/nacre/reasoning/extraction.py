@@ -21,7 +21,7 @@ _OPERAND = r"[-+(]*[\w.]+(?:\([^()]*\))?\)*"
 _EXPRESSION = re.compile(rf"^(?=.*\d){_OPERAND}(?:\s*(?:\*\*|//|[-+*/%])\s*{_OPERAND})+\s*$")
 _LONGEST_LINE = 2000
 _NEAR = 200  # lines above that may set a name
-_DEFINES_SOLUTION = re.compile(r"^\s*def\s+solution\s*\(", re.MULTILINE)
+_DEFINES_SOLUTION = re.compile(r"^[ \t]*+def\s+solution\s*\(", re.MULTILINE)
 
 
 def program_in(text: str) -> str | None:

@@ -16,8 +16,9 @@ from nacre.language import Language
 from nacre.reasoning.interpreter import Execution
 from nacre.reasoning.wording import brief
 from nacre.strict_json import digits_of, finite, to_json
+from nacre.text.numbers import NUMBER, close, digits, rounds_to
 
-_NUMBER = re.compile(r"-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?")
+_NUMBER = re.compile(rf"-?{NUMBER}")
 _SEQUENCE = (list, tuple, set, frozenset)
 _MOST_DIGITS = 12
 _LONGEST_NUMBER = 300  # digits: what a double holds
@@ -142,7 +143,7 @@ def same(left: Any, right: Any) -> bool:
         return len(left) == len(right) and all(same(a, b) for a, b in pairs)
     first, second = _float(left), _float(right)
     if not math.isnan(first) and not math.isnan(second):
-        return math.isclose(first, second, rel_tol=1e-6, abs_tol=1e-9)
+        return close(first, second)
     return _said(left) == _said(right)
 
 
@@ -224,15 +225,8 @@ def _is_one_of(numbers: list[float], said: str) -> bool:
     Args:
         numbers: in order.
     """
-    digits = said.replace(",", "")
-    at = bisect_left(numbers, float(digits))
-    return any(_rounds_to(number, digits) for number in numbers[max(0, at - 1) : at + 1])
-
-
-def _rounds_to(number: float, digits: str) -> bool:
-    decimals = len(digits.partition(".")[2])
-    error = abs(number - float(digits))
-    return error <= 1e-9 * max(1.0, abs(number)) or (error <= 0.5 * 10.0**-decimals and error <= 0.01 * abs(number))
+    at = bisect_left(numbers, float(digits(said)))
+    return any(rounds_to(number, said) for number in numbers[max(0, at - 1) : at + 1])
 
 
 def _single(value: Any) -> Any:

@@ -11,11 +11,12 @@ from nacre.messages import Source
 from nacre.reasoning.quantities import Quantity, quantity
 
 Value = str | int | float | None
-_SEPARATOR = re.compile(r"^\s*\|?\s*:?-{2,}:?\s*(?:\|\s*:?-{2,}:?\s*)*\|?\s*$")
+_SEPARATOR = re.compile(r"^\s*+\|?\s*+:?-{2,}+:?\s*+(?:\|\s*+:?-{2,}+:?\s*+)*+\|?\s*+$")
 _UNDER_THE_HEADER = re.compile(_SEPARATOR.pattern.replace("{2,}", "+"))  # one hyphen is enough there
 _PIPE = re.compile(r"(?<!\\)\|")
 _EMPTY = frozenset({"", "-", "--", "—", "–", "n/a", "na", "none", "null", "无", "/", "…"})
 _MOST_TABLES, _MOST_ROWS, _MOST_COLUMNS = 20, 2000, 100
+_MOST_CHARACTERS = 200_000  # of one text
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def tables_in(text: str, source: int = 0, title: str = "") -> list[Table]:
     """The tables of a text: Markdown, cells between bars, or cells between tabs.
 
     Args:
-        text: any text.
+        text: any text; of a very long one only the first 200,000 characters are read.
         source: number of the source.
         title: its title.
 
@@ -86,9 +87,12 @@ def tables_in(text: str, source: int = 0, title: str = "") -> list[Table]:
         >>> table.rows
         ({'Town': 'A', 'Sales': 1200}, {'Town': 'B', 'Sales': 800})
     """
-    lines = text.splitlines()
-    tables, at = [], 0
-    while at < len(lines):
+    lines = text[:_MOST_CHARACTERS].splitlines()
+    if len(text) > _MOST_CHARACTERS:
+        lines.pop()  # half a line is half a number
+    tables: list[Table] = []
+    at = 0
+    while at < len(lines) and len(tables) < _MOST_TABLES:
         grid, after = _grid(lines, at)
         if len(grid) > 1 and len(grid[0]) > 1:
             tables.append(_table(grid, source, title))

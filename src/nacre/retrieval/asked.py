@@ -7,7 +7,7 @@ from numbers import Integral
 
 from nacre.errors import UsageError
 from nacre.expect import expect
-from nacre.hygiene import clean_text
+from nacre.hygiene import clean_text, searched
 from nacre.language import tr
 from nacre.retrieval.filters import Filter
 
@@ -21,13 +21,13 @@ def question(query: str) -> str:
         query: as given.
 
     Returns:
-        The cleaned text.
+        The cleaned text; of a long one what `searched` leaves.
 
     Raises:
         UsageError: it is no text, or nothing is left of it.
     """
     expect(query, "query", str)
-    cleaned = clean_text(query)
+    cleaned = clean_text(searched(query))
     if not cleaned.strip():
         raise UsageError(tr("The query is empty: say what to look for.", "查询为空：请说明要查找什么。"))
     return cleaned

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Protocol
 
+from nacre.text.titles import title_path
 from nacre.words import sentences
 
 HEADING, BLOCK, LINE, SENTENCE, CLAUSE, WORD = 60, 50, 40, 30, 20, 10  # strengths; a heading adds up to 9 by level
@@ -274,8 +275,7 @@ class _Chunker:
         if block and block.kind == "table" and block.start < start < block.end:
             table_head = " ".join(self.text[block.start : block.end].split("\n", 1)[0].split())
         above = [self._name(heading) for heading in path if heading.start < start]
-        names = [self.title, *above] if self.title not in above[:1] else above
-        lines = [" › ".join(name for name in names if name), table_head]
+        lines = [title_path(self.title, above), table_head]
         context = "\n".join(line for line in lines if line)
         context = shorten(context, min(_CONTEXT_LIMIT, self.limit // 4), self.tokeniser)
         return Chunk(start, end, tuple(self._name(heading) for heading in path), block.page if block else None, context)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from nacre.files import private_file, private_folder
 from nacre.retrieval import manifest as manifests
 from nacre.retrieval.database import NAME as CATALOG
 from nacre.retrieval.knowledge_base import KnowledgeBase
@@ -23,7 +24,8 @@ def copied(base: KnowledgeBase, folder: Path) -> KnowledgeBase:
     Raises:
         KnowledgeBaseError: the folder cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    private_folder(folder)
+    private_file(folder / CATALOG)  # SQLite fills an empty one
     base._catalog.rows("VACUUM INTO ?", (str(folder / CATALOG),))
     manifests.write(folder, base.manifest)
     save_settings(folder, base.settings)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nacre.errors import DamagedError, KnowledgeBaseError, LockedError
+from nacre.files import private_file
 from nacre.language import tr
 from nacre.retrieval.access import not_writable, writable
 
@@ -59,6 +60,8 @@ class Database:
         self._lock = threading.RLock()
         self._opened = 0
         with self._guarded():
+            if create:
+                private_file(self.path)
             self._connect()
             try:
                 self._db.execute("PRAGMA journal_mode=WAL")

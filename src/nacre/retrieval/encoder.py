@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +10,13 @@ from numpy.typing import NDArray
 
 from nacre.errors import EmbedderMismatchError, ModelError
 from nacre.language import tr
+from nacre.text import tokens
 
 if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
 
-_WORD_PIECE = re.compile(r"[^\W\d_]{1,4}|\d{1,3}|[^\w\s]|_", re.ASCII)
-_PIECE = re.compile(rf"{_WORD_PIECE.pattern}|[^\s\x00-\x7f]")
 _UNKNOWN_LIMIT = 512  # tokens; what most encoders and all embedding services take at least
+_LONGEST_TOKEN = 32  # characters, spaces before it included; nearly all are far shorter
 _PROBE = "nacre 螺钿"
 
 
@@ -65,7 +64,8 @@ class Encoder:
         Returns:
             How many, an estimate on the high side where the embedder does not tell.
         """
-        return len(self.token_offsets(text))
+        told = getattr(self.embeddings, "token_offsets", None)
+        return len(told(text)) if told else tokens.estimate(text)
 
     def token_offsets(self, text: str) -> Sequence[tuple[int, int]]:
         """Where the tokens of a text stand.
@@ -76,8 +76,8 @@ class Encoder:
         Returns:
             (start, end) in characters for each token.
         """
-        offsets = getattr(self.embeddings, "token_offsets", None)
-        return offsets(text) if offsets else estimated_offsets(text)
+        told = getattr(self.embeddings, "token_offsets", None)
+        return told(text) if told else tokens.offsets(text)
 
     def coverage(self, text: str) -> float | None:
         """How far the embedder understands the language of a text.
@@ -90,6 +90,17 @@ class Encoder:
         """
         told = getattr(self.embeddings, "coverage", None)
         return min(1.0, max(0.0, float(told(text)))) if told else None
+
+    def fitting(self, text: str) -> str:
+        """What may be read of a text: tokenising what lies far beyond the embedder's window takes time for nothing.
+
+        Args:
+            text: any text.
+
+        Returns:
+            Its beginning, long enough for `max_tokens`.
+        """
+        return text[: _LONGEST_TOKEN * self.max_tokens]
 
     def documents(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embed texts to be found.
@@ -104,7 +115,7 @@ class Encoder:
             ModelError: the embedder gave back something else than vectors of numbers.
             EmbedderMismatchError: the vectors have another dimension than the embedder said.
         """
-        return self._checked(self.embeddings.embed_documents(list(texts)), len(texts))
+        return self._checked(self.embeddings.embed_documents([self.fitting(text) for text in texts]), len(texts))
 
     def query(self, text: str) -> NDArray[np.float32]:
         """Embed a question.
@@ -119,7 +130,7 @@ class Encoder:
             ModelError: the embedder gave back something else than a vector of numbers.
             EmbedderMismatchError: the vector has another dimension than the embedder said.
         """
-        matrix = self._checked([self.embeddings.embed_query(text)], 1)
+        matrix = self._checked([self.embeddings.embed_query(self.fitting(text))], 1)
         return np.asarray(matrix[0], np.float32)
 
     def _checked(self, vectors: Any, count: int) -> NDArray[np.float32]:
@@ -152,18 +163,6 @@ def _bad_vectors(name: object) -> ModelError:
     )
 
 
-def estimated_offsets(text: str) -> list[tuple[int, int]]:
-    """Tokens where no tokeniser is known: four letters, three digits, one sign or one Chinese character each.
-
-    Args:
-        text: any text.
-
-    Returns:
-        (start, end) in characters for each.
-    """
-    return [found.span() for found in _PIECE.finditer(text)]
-
-
 class PlainTokeniser:
     """The estimate alone, for a folder of words only."""
 
@@ -178,7 +177,7 @@ class PlainTokeniser:
         Returns:
             An estimate on the high side.
         """
-        return len(estimated_offsets(text))
+        return tokens.estimate(text)
 
     def token_offsets(self, text: str) -> Sequence[tuple[int, int]]:
         """Where the tokens stand.
@@ -189,4 +188,4 @@ class PlainTokeniser:
         Returns:
             (start, end) in characters for each.
         """
-        return estimated_offsets(text)
+        return tokens.offsets(text)

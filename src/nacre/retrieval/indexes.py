@@ -1,4 +1,8 @@
-"""The two derived indexes together, and the one way they change: by catching up with the catalog."""
+"""The two derived indexes together, and the one way they change: by catching up with the catalog.
+
+A search sees both of them at one generation: the words as of one commit, which never change, and vectors that are
+changed only while nobody looks. What is shown moves in one step, when both are ready.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +11,33 @@ import threading
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from threading import Condition
+from typing import Any
 
 import numpy as np
 
 from nacre.errors import KnowledgeBaseError
+from nacre.files import as_open_as_its_folder
 from nacre.language import tr
 from nacre.retrieval.access import shadow, writable
 from nacre.retrieval.catalog import Catalog
-from nacre.retrieval.lexical import Entry, WordIndex
+from nacre.retrieval.lexical import Entry, WordIndex, Words
 from nacre.retrieval.vectors import VectorIndex
 
 _BATCH = 2000  # chunks read at a time
 _REPLAY_SHARE = 0.1  # a vector snapshot is written anew when more than this has changed since
 _REPLAY_LEAST = 2000  # chunks
+_EVER = (1 << 63) - 1  # SQLite's greatest integer
+
+
+@dataclass(frozen=True)
+class View:
+    """What one search sees: words and vectors of one generation."""
+
+    words: Words
+    vectors: VectorIndex | None
 
 
 class Indexes:
@@ -40,11 +57,14 @@ class Indexes:
         self.read_only = not writable(folder)
         self._shadow: weakref.finalize[..., Indexes] | None = None
         self.words = self._opened_words()
-        if self.words.generation > generation:  # a catalog restored from a backup: the index knows another history
-            self.words.generation = -1
-        self.vectors = None if dim is None else VectorIndex.load(folder / "vectors", dim, generation)
-        self.saved = self.vectors.generation if self.vectors else 0
+        if self.words.now.generation > generation:  # a catalog restored from a backup: it knows another history
+            self.words.distrust()
+        vectors = None if dim is None else VectorIndex.load(folder / "vectors", dim, generation)
+        self.saved = vectors.generation if vectors else 0
+        self._turn = _Turn()
+        self._shown = View(self.words.now, vectors)
         self._seen = -1
+        self._followed = False
 
     def _opened_words(self) -> WordIndex:
         if not self.read_only:
@@ -62,25 +82,40 @@ class Indexes:
     @property
     def behind(self) -> bool:
         """Whether the word index on disk lacks something that the catalog has."""
-        return self.words.generation != self.catalog.generation
+        return self.words.now.generation != self.catalog.generation
+
+    def stand(self) -> tuple[int, int]:
+        """The generations of the catalog, whose rights and texts hold, and of what is searched, which may lag behind."""
+        self.refresh()
+        return self.catalog.generation, self._shown.words.generation
+
+    @contextmanager
+    def view(self) -> Iterator[View]:
+        """What there is to search. The words stay good for ever, the vectors until the end of the context."""
+        with self._turn.shared():
+            yield self._shown
 
     def refresh(self) -> None:
         """See what has been written since the last look. Costs microseconds when nothing has."""
-        version = self.catalog.data_version()
-        if version == self._seen:
+        if self.catalog.data_version() == self._seen:
             return
         with self._refreshing:
+            version = self.catalog.data_version()
+            if version == self._seen:  # another thread has looked meanwhile
+                return
             if self.read_only:
                 self._follow_words()
             else:
                 self.words.reload()
-            self._catch_up_vectors()
-            self._seen = version
+            self._show()
+            # The words are committed after the catalog, and their commit does not move its version: look again then.
+            self._seen = -1 if self.behind else version
 
     def _follow_words(self) -> None:
         """See what a writer elsewhere has done to the index, and do for this process alone what it has not yet done."""
-        if self._seen != -1:  # its old files may be gone by now
+        if self._followed:  # its old files may be gone by now
             self.words = self._opened_words()
+        self._followed = True
         with self._told():
             self._catch_up_words()
 
@@ -93,8 +128,8 @@ class Indexes:
         with self._told():
             self._catch_up_words()
             with self._refreshing:
-                self._catch_up_vectors()
-            self._save_vectors()
+                self._show()
+                self._save_vectors()
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -114,9 +149,9 @@ class Indexes:
     def rebuild(self) -> None:
         """Throw both indexes away and build them from the catalog. Needs the write lock."""
         self.words.begin_anew()
-        if self.vectors is not None:
+        if (vectors := self._shown.vectors) is not None:
             shutil.rmtree(self.folder / "vectors", ignore_errors=True)
-            self.vectors = VectorIndex(self.vectors.dim)
+            self._shown = View(self._shown.words, VectorIndex(vectors.dim))
             self.saved = 0
         self.catch_up()
 
@@ -124,9 +159,9 @@ class Indexes:
 
     def _catch_up_words(self) -> None:
         target = self.catalog.generation
-        if self.words.generation == target:
+        if self.words.now.generation == target:
             return
-        if self.words.generation < self._floor() or self.words.generation > target:
+        if self.words.now.generation < self._floor() or self.words.now.generation > target:
             self.words.begin_anew()
         try:
             self._write_words(target)
@@ -138,7 +173,7 @@ class Indexes:
             self._write_words(target)
 
     def _write_words(self, target: int) -> None:
-        since = self.words.generation
+        since = self.words.now.generation
         writer = self.words.writer()
         try:
             self.words.write(writer, self._removed(since), [])
@@ -150,6 +185,8 @@ class Indexes:
             raise
         finally:
             writer.wait_merging_threads()
+            # Tantivy makes two of its files for its user alone, and the others as the umask says.
+            as_open_as_its_folder(self.words.folder)
 
     def _entries(self, numbers: Sequence[int]) -> list[Entry]:
         return [
@@ -163,52 +200,69 @@ class Indexes:
 
     # ------------------------------------------------------------------------------------------------ vectors
 
-    def _catch_up_vectors(self) -> None:
-        if self.vectors is None:
-            return
-        target = self.catalog.generation
-        since = self.vectors.generation
-        if since == target:
-            return
-        if since < self._floor():
-            self.vectors = VectorIndex.load(self.folder / "vectors", self.vectors.dim, target)
-            since = self.saved = self.vectors.generation
-        removed = self._removed(since)
-        for numbers in _batches(self._changed(since)):
-            self._add_vectors(removed, numbers)
-            removed = []
-        if removed:
-            self._add_vectors(removed, [])
-        self.vectors.generation = target
+    def _show(self) -> None:
+        """Let searches see the words as they stand now, with the vectors of the same generation."""
+        words, vectors = self.words.now, self._shown.vectors
+        target = min(words.generation, self.catalog.generation)
+        changes: list[tuple[Any, ...]] = []
+        if vectors is not None and vectors.generation < target:
+            vectors, changes = self._changes(vectors, target)
+        with self._turn.alone():
+            for change in changes:
+                vectors.update(*change)  # type: ignore[union-attr]
+            if vectors is not None:
+                vectors.generation = max(vectors.generation, target)
+            self._shown = View(words, vectors)
 
-    def _add_vectors(self, removed: Sequence[int], numbers: Sequence[int]) -> None:
-        assert self.vectors is not None
+    def _changes(self, vectors: VectorIndex, target: int) -> tuple[VectorIndex, list[tuple[Any, ...]]]:
+        """An index, and what it still lacks; one that nobody sees yet lacks nothing."""
+        seen = len(vectors) > 0
+        if vectors.generation < self._floor() or not seen:
+            vectors, seen = VectorIndex.load(self.folder / "vectors", vectors.dim, self.catalog.generation), False
+            self.saved = vectors.generation
+        since = vectors.generation
+        batches = _batches(self._changed(since, target))
+        changes = (self._vectors_of(numbers, vectors.dim) for numbers in batches)
+        removed = self._removed(since, target)
+        if seen:
+            return vectors, [(removed, *self._vectors_of([], vectors.dim)), *(([], *change) for change in changes)]
+        vectors.update(removed, *self._vectors_of([], vectors.dim))
+        for change in changes:
+            vectors.update([], *change)
+        return vectors, []
+
+    def _vectors_of(self, numbers: Sequence[int], dim: int) -> tuple[Any, ...]:
+        """Chunks with vectors, documents and audiences, as an index takes them."""
         rows = self.catalog.rows(
             "SELECT c.id, c.document, d.audience, v.vector FROM chunks c JOIN documents d ON d.id = c.document"
             f" JOIN vectors v ON v.chunk = c.id WHERE c.id IN ({','.join('?' * len(numbers))})",
             numbers,
         )
         facts = np.array([row[:3] for row in rows], np.int64).reshape(-1, 3)
-        matrix = np.frombuffer(b"".join(row[3] for row in rows), "<f4").reshape(len(rows), self.vectors.dim)
-        self.vectors.update(removed, facts[:, 0].copy(), matrix, facts[:, 1].copy(), facts[:, 2].copy())
+        matrix = np.frombuffer(b"".join(row[3] for row in rows), "<f4").reshape(len(rows), dim)
+        return facts[:, 0].copy(), matrix, facts[:, 1].copy(), facts[:, 2].copy()
 
     def _save_vectors(self) -> None:
-        if self.vectors is None:
+        if (vectors := self._shown.vectors) is None:
             return
         since = self.saved
         changed = len(self._changed(since)) + len(self._removed(since))
-        if changed > max(_REPLAY_LEAST, _REPLAY_SHARE * len(self.vectors)) or (changed and not since):
-            self.vectors.save(self.folder / "vectors")
-            self.saved = self.vectors.generation
+        if changed > max(_REPLAY_LEAST, _REPLAY_SHARE * len(vectors)) or (changed and not since):
+            vectors.save(self.folder / "vectors")
+            self.saved = vectors.generation
             self._forget()
 
     # ------------------------------------------------------------------------------------------------ what changed
 
-    def _changed(self, since: int) -> list[int]:
-        return [row[0] for row in self.catalog.rows("SELECT id FROM chunks WHERE generation > ? ORDER BY id", (since,))]
+    def _changed(self, since: int, until: int = _EVER) -> list[int]:
+        found = self.catalog.rows(
+            "SELECT id FROM chunks WHERE generation > ? AND generation <= ? ORDER BY id", (since, until)
+        )
+        return [row[0] for row in found]
 
-    def _removed(self, since: int) -> list[int]:
-        return [row[0] for row in self.catalog.rows("SELECT chunk FROM removed WHERE generation > ?", (since,))]
+    def _removed(self, since: int, until: int = _EVER) -> list[int]:
+        found = self.catalog.rows("SELECT chunk FROM removed WHERE generation > ? AND generation <= ?", (since, until))
+        return [row[0] for row in found]
 
     def _floor(self) -> int:
         """Removals up to this generation are no longer on record."""
@@ -216,7 +270,7 @@ class Indexes:
 
     def _forget(self) -> None:
         """Drop the record of removals that every index on disk has made."""
-        floor = min(self.saved, self.words.generation)
+        floor = min(self.saved, self.words.now.generation)
         with self.catalog.transaction():
             self.catalog.rows("DELETE FROM removed WHERE generation <= ?", (floor,))
             self.catalog.set_meta("floor", str(floor))
@@ -224,3 +278,35 @@ class Indexes:
 
 def _batches(numbers: Sequence[int]) -> list[Sequence[int]]:
     return [numbers[at : at + _BATCH] for at in range(0, len(numbers), _BATCH)]
+
+
+class _Turn:
+    """Many readers or one writer, who is let in before those that come after it."""
+
+    def __init__(self) -> None:
+        self._free = Condition()
+        self._readers = 0
+        self._waiting = False
+
+    @contextmanager
+    def shared(self) -> Iterator[None]:
+        with self._free:
+            self._free.wait_for(lambda: not self._waiting)
+            self._readers += 1
+        try:
+            yield
+        finally:
+            with self._free:
+                self._readers -= 1
+                self._free.notify_all()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        with self._free:
+            self._waiting = True  # one writer at a time: `Indexes` holds a lock around it
+            try:
+                self._free.wait_for(lambda: not self._readers)
+                yield
+            finally:
+                self._waiting = False
+                self._free.notify_all()

@@ -326,16 +326,16 @@ class KnowledgeBase:
         """All documents, sorted by address.
 
         Returns:
-            For each: uri, title, mime, version, principals, modified (seconds or None), chunks, characters, document_id, metadata.
+            uri, title, mime, version, principals, modified (seconds or None), chunks, characters, document_id, metadata.
         """
         return self._catalog.documents()
 
     @property
     def identity(self) -> dict[str, Any]:
         """What answers from here depend on; a cache that keys on it forgets them with the next change."""
-        embedder = self.manifest.embedder["id"] if self.manifest.embedder else None
-        place = {"folder": str(self.folder.resolve()), "generation": self._catalog.generation, "embedder": embedder}
-        return {**place, **self.settings}
+        embedder = (self.manifest.embedder or {}).get("id")
+        place, stand = str(self.folder.resolve()), self._indexes.stand()
+        return {"folder": place, "generation": stand, "embedder": embedder, **self.settings}
 
     @property
     def settings(self) -> Mapping[str, Any]:

@@ -6,23 +6,24 @@ commit, so it can never disagree with the rest.
 
 from __future__ import annotations
 
-import contextlib
 import math
 import re
 import shutil
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from nacre.files import private_folder
 from nacre.retrieval.filters import Filter
 from nacre.retrieval.fusion import Arm
+from nacre.text.han import IDEOGRAPHS
 from nacre.words import words
 
 _WORDS_AT_MOST = 256  # different words of a query; longer queries keep their first
-_HAN_RUN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]{2,}")
+_HAN_RUN = re.compile(rf"[{IDEOGRAPHS}]{{2,}}")
 # Questions are full of words that statements do without, so their rarity in the base says nothing. They count half.
 _FUNCTION_WORDS = """
 a an and are as at be been but by for from had has have in is it its of on or that the their thes this those to was were
@@ -46,8 +47,152 @@ class Entry:
     modified: float | None
 
 
+@dataclass(frozen=True)
+class Words:
+    """The word index as it stood after one commit: whatever is written meanwhile, all that it says belongs together.
+
+    Args:
+        tantivy: the library, which is slow to import.
+        searcher: its own, which never changes.
+        schema: of the index.
+        generation: that of the catalog which it agrees with.
+    """
+
+    tantivy: Any
+    searcher: Any
+    schema: Any
+    generation: int
+
+    def __len__(self) -> int:
+        return max(0, int(self.searcher.num_docs) - 1) if self.generation else 0
+
+    def ids(self) -> list[int]:
+        """All chunks in the index.
+
+        Returns:
+            Their numbers, sorted.
+        """
+        everything = self.tantivy.Query.all_query()
+        found = self.searcher.search(everything, max(1, self.searcher.num_docs), count=False).hits
+        numbers = self.searcher.fast_field_values("chunk", [address for _, address in found])
+        return sorted(int(number) for number in numbers if number)
+
+    def search(
+        self,
+        query: str,
+        k: int,
+        audiences: Sequence[int] | None = None,
+        where: Filter | None = None,
+        among: Sequence[int] = (),
+    ) -> Arm:
+        """The chunks that say the query's words best.
+
+        Args:
+            query: any text.
+            k: how many.
+            audiences: only chunks of these audiences; None means all.
+            where: further limits.
+            among: only these chunks, when given.
+
+        Returns:
+            BM25 scores, the best first, and their deviation over all chunks.
+        """
+        make, occur = self.tantivy.Query, self.tantivy.Occur
+        asked = self._asked(query)
+        if not asked:
+            return Arm({})
+        wanted = []
+        for word, weight in asked.items():
+            term = make.term_query(self.schema, "body", word, index_option="freq")
+            wanted.append((occur.Should, term if weight == 1 else make.boost_query(term, weight)))
+        found = make.boolean_query(wanted)
+        limits = self._limits(audiences, where)
+        if among:
+            limits.append(make.term_set_query(self.schema, "chunk", list(among)))
+        if limits:
+            silent = [(occur.Must, make.const_score_query(limit, 0.0)) for limit in limits]
+            found = make.boolean_query([(occur.Must, found), *silent])
+        hits = self.searcher.search(found, k, count=False).hits
+        numbers = self.searcher.fast_field_values("chunk", [address for _, address in hits])
+        scores = {int(number or 0): float(score) for number, (score, _) in zip(numbers, hits, strict=True)}
+        return Arm(scores, 0.0, self._deviation(asked))
+
+    def reach(self, query: str) -> float:
+        """What the words of a query are worth together: a chunk that says each of them once scores about that.
+
+        Args:
+            query: any text.
+
+        Returns:
+            The sum of their idf; a word that no chunk holds counts like one that a single chunk holds.
+        """
+        return sum(weight * self._idf(max(1, self._holding(word))) for word, weight in self._asked(query).items())
+
+    def said(self, wanted: Sequence[str], among: Sequence[int]) -> dict[int, float]:
+        """How much of some words given chunks say.
+
+        Args:
+            wanted: index terms, each once, not empty.
+            among: chunk numbers, not empty.
+
+        Returns:
+            The share of the words that a chunk holds, weighted by idf, 0 to 1; a chunk that holds none is left out.
+        """
+        make, occur = self.tantivy.Query, self.tantivy.Occur
+        idf = {word: self._idf(max(1, self._holding(word))) for word in wanted[:_WORDS_AT_MOST]}
+        clauses = [
+            (
+                occur.Should,
+                make.const_score_query(make.term_query(self.schema, "body", word), value),
+            )
+            for word, value in idf.items()
+        ]
+        limit = make.const_score_query(make.term_set_query(self.schema, "chunk", list(among)), 0.0)
+        found = make.boolean_query([(occur.Must, make.boolean_query(clauses)), (occur.Must, limit)])
+        hits = self.searcher.search(found, len(among), count=False).hits
+        numbers = self.searcher.fast_field_values("chunk", [address for _, address in hits])
+        most = sum(idf.values())
+        return {int(number or 0): float(score) / most for number, (score, _) in zip(numbers, hits, strict=True)}
+
+    def _asked(self, query: str) -> dict[str, float]:
+        counts = Counter(terms(query))
+        return {word: n * (0.5 if word in _HALF else 1.0) for word, n in list(counts.items())[:_WORDS_AT_MOST]}
+
+    def _deviation(self, asked: dict[str, float]) -> float:
+        """Of the query's BM25 scores over all chunks, if words fell independently: a word scores its idf or nothing."""
+        total = self.searcher.num_docs + 1
+        variance = 0.0
+        for word, weight in asked.items():
+            holding = self._holding(word)
+            share = (holding + 0.5) / (total + 1)
+            variance += (weight * self._idf(holding)) ** 2 * share * (1 - share)
+        return math.sqrt(variance)
+
+    def _holding(self, word: str) -> int:
+        # Entries that were replaced count until their segment is merged away: there may seem to be more than there are.
+        return min(int(self.searcher.doc_freq("body", word)), int(self.searcher.num_docs))
+
+    def _idf(self, holding: int) -> float:
+        return math.log(1 + (self.searcher.num_docs + 1 - holding + 0.5) / (holding + 0.5))
+
+    def _limits(self, audiences: Sequence[int] | None, where: Filter | None) -> list[Any]:
+        query, kinds = self.tantivy.Query, self.tantivy.FieldType
+        limits = []
+        if audiences is not None:
+            limits.append(query.term_set_query(self.schema, "audience", [int(number) for number in audiences]))
+        if where and where.uri_prefix:
+            limits.append(query.regex_query(self.schema, "uri", f"{_escaped(where.uri_prefix)}(?s:.)*"))
+        if where and where.mime:
+            limits.append(query.term_query(self.schema, "mime", where.mime))
+        if where and (where.modified_after or where.modified_before):
+            after = where.modified_after.timestamp() if where.modified_after else None
+            before = where.modified_before.timestamp() if where.modified_before else None
+            limits.append(query.range_query(self.schema, "modified", kinds.Float, after, before, True, before is None))
+        return limits
+
+
 class WordIndex:
-    """Words by chunk number.
+    """Words by chunk number, as files: `now` is what they say since the last commit that was looked at.
 
     Args:
         folder: `words/` of the knowledge base; an index that cannot be read is begun anew.
@@ -58,43 +203,33 @@ class WordIndex:
 
         self._tantivy: Any = tantivy
         self.folder = folder
-        folder.mkdir(exist_ok=True)
+        private_folder(folder)
         self.schema = _schema(tantivy)
         try:
             self._index = tantivy.Index(self.schema, path=str(folder), reuse=True)
-            self._searcher = self._index.searcher()
-            self.generation = self._generation()
+            self.now = self._words()
         except (ValueError, OSError):
             self.begin_anew()
 
     def begin_anew(self) -> None:
         """Throw the index away; it stands at generation 0 then."""
         shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder.mkdir(exist_ok=True)
+        private_folder(self.folder)
         self._index = self._tantivy.Index(self.schema, path=str(self.folder), reuse=False)
-        self._searcher = self._index.searcher()
-        self.generation = 0
+        self.now = self._words()
 
-    def __len__(self) -> int:
-        return max(0, int(self._searcher.num_docs) - 1) if self.generation else 0
+    def distrust(self) -> None:
+        """Hold what it says for another history than the catalog's: the next writer begins anew."""
+        self.now = replace(self.now, generation=-1)
 
     def reload(self) -> None:
         """See what another process has committed."""
         self._index.reload()
-        self._searcher = self._index.searcher()
-        self.generation = self._generation()
+        self.now = self._words()
 
-    def ids(self) -> list[int]:
-        """All chunks in the index.
-
-        Returns:
-            Their numbers, sorted.
-        """
-        found = self._searcher.search(
-            self._tantivy.Query.all_query(), max(1, self._searcher.num_docs), count=False
-        ).hits
-        numbers = self._searcher.fast_field_values("chunk", [address for _, address in found])
-        return sorted(int(number) for number in numbers if number)
+    def _words(self) -> Words:
+        searcher = self._index.searcher()
+        return Words(self._tantivy, searcher, self.schema, _generation(self._tantivy, searcher, self.schema))
 
     def writer(self) -> Any:
         """Begin to write.
@@ -135,136 +270,12 @@ class WordIndex:
         marker = {"chunk": 0, "marker": "generation", "generation": generation}
         writer.add_document(self._tantivy.Document.from_dict(marker, self.schema))
         writer.commit()
-        self._share()
         self.reload()
 
-    def _share(self) -> None:
-        """Let everyone read who may read the folder; tantivy makes these two for its user alone."""
-        mode = self.folder.stat().st_mode & 0o666
-        for name in ("meta.json", ".managed.json"):
-            with contextlib.suppress(OSError):  # made by another user, who let us write here
-                (self.folder / name).chmod(mode)
 
-    def search(
-        self,
-        query: str,
-        k: int,
-        audiences: Sequence[int] | None = None,
-        where: Filter | None = None,
-        among: Sequence[int] = (),
-    ) -> Arm:
-        """The chunks that say the query's words best.
-
-        Args:
-            query: any text.
-            k: how many.
-            audiences: only chunks of these audiences; None means all.
-            where: further limits.
-            among: only these chunks, when given.
-
-        Returns:
-            BM25 scores, the best first, and their deviation over all chunks.
-        """
-        tantivy = self._tantivy
-        asked = self._asked(query)
-        if not asked:
-            return Arm({})
-        wanted = []
-        for word, weight in asked.items():
-            term = tantivy.Query.term_query(self.schema, "body", word, index_option="freq")
-            wanted.append((tantivy.Occur.Should, term if weight == 1 else tantivy.Query.boost_query(term, weight)))
-        found = tantivy.Query.boolean_query(wanted)
-        limits = self._limits(audiences, where)
-        if among:
-            limits.append(tantivy.Query.term_set_query(self.schema, "chunk", list(among)))
-        if limits:
-            silent = [(tantivy.Occur.Must, tantivy.Query.const_score_query(limit, 0.0)) for limit in limits]
-            found = tantivy.Query.boolean_query([(tantivy.Occur.Must, found), *silent])
-        searcher = self._searcher
-        hits = searcher.search(found, k, count=False).hits
-        numbers = searcher.fast_field_values("chunk", [address for _, address in hits])
-        scores = {int(number or 0): float(score) for number, (score, _) in zip(numbers, hits, strict=True)}
-        return Arm(scores, 0.0, self._deviation(asked))
-
-    def reach(self, query: str) -> float:
-        """What the words of a query are worth together: a chunk that says each of them once scores about that.
-
-        Args:
-            query: any text.
-
-        Returns:
-            The sum of their idf; a word that no chunk holds counts like one that a single chunk holds.
-        """
-        return sum(weight * self._idf(max(1, self._holding(word))) for word, weight in self._asked(query).items())
-
-    def said(self, wanted: Sequence[str], among: Sequence[int]) -> dict[int, float]:
-        """How much of some words given chunks say.
-
-        Args:
-            wanted: index terms, each once, not empty.
-            among: chunk numbers, not empty.
-
-        Returns:
-            The share of the words that a chunk holds, weighted by idf, 0 to 1; a chunk that holds none is left out.
-        """
-        tantivy = self._tantivy
-        idf = {word: self._idf(max(1, self._holding(word))) for word in wanted[:_WORDS_AT_MOST]}
-        clauses = [
-            (
-                tantivy.Occur.Should,
-                tantivy.Query.const_score_query(tantivy.Query.term_query(self.schema, "body", word), value),
-            )
-            for word, value in idf.items()
-        ]
-        limit = tantivy.Query.const_score_query(tantivy.Query.term_set_query(self.schema, "chunk", list(among)), 0.0)
-        found = tantivy.Query.boolean_query(
-            [(tantivy.Occur.Must, tantivy.Query.boolean_query(clauses)), (tantivy.Occur.Must, limit)]
-        )
-        hits = self._searcher.search(found, len(among), count=False).hits
-        numbers = self._searcher.fast_field_values("chunk", [address for _, address in hits])
-        most = sum(idf.values())
-        return {int(number or 0): float(score) / most for number, (score, _) in zip(numbers, hits, strict=True)}
-
-    def _asked(self, query: str) -> dict[str, float]:
-        counts = Counter(terms(query))
-        return {word: n * (0.5 if word in _HALF else 1.0) for word, n in list(counts.items())[:_WORDS_AT_MOST]}
-
-    def _deviation(self, asked: dict[str, float]) -> float:
-        """Of the query's BM25 scores over all chunks, if words fell independently: a word scores its idf or nothing."""
-        total = self._searcher.num_docs + 1
-        variance = 0.0
-        for word, weight in asked.items():
-            holding = self._holding(word)
-            share = (holding + 0.5) / (total + 1)
-            variance += (weight * self._idf(holding)) ** 2 * share * (1 - share)
-        return math.sqrt(variance)
-
-    def _holding(self, word: str) -> int:
-        # Entries that were replaced count until their segment is merged away: there may seem to be more than there are.
-        return min(int(self._searcher.doc_freq("body", word)), int(self._searcher.num_docs))
-
-    def _idf(self, holding: int) -> float:
-        return math.log(1 + (self._searcher.num_docs + 1 - holding + 0.5) / (holding + 0.5))
-
-    def _limits(self, audiences: Sequence[int] | None, where: Filter | None) -> list[Any]:
-        query, kinds = self._tantivy.Query, self._tantivy.FieldType
-        limits = []
-        if audiences is not None:
-            limits.append(query.term_set_query(self.schema, "audience", [int(number) for number in audiences]))
-        if where and where.uri_prefix:
-            limits.append(query.regex_query(self.schema, "uri", f"{_escaped(where.uri_prefix)}(?s:.)*"))
-        if where and where.mime:
-            limits.append(query.term_query(self.schema, "mime", where.mime))
-        if where and (where.modified_after or where.modified_before):
-            after = where.modified_after.timestamp() if where.modified_after else None
-            before = where.modified_before.timestamp() if where.modified_before else None
-            limits.append(query.range_query(self.schema, "modified", kinds.Float, after, before, True, before is None))
-        return limits
-
-    def _generation(self) -> int:
-        marker = self._tantivy.Query.term_query(self.schema, "marker", "generation")
-        hits = self._searcher.search(marker, 1).hits
-        return int(self._searcher.doc(hits[0][1])["generation"][0]) if hits else 0
+def _generation(tantivy: Any, searcher: Any, schema: Any) -> int:
+    hits = searcher.search(tantivy.Query.term_query(schema, "marker", "generation"), 1).hits
+    return int(searcher.doc(hits[0][1])["generation"][0]) if hits else 0
 
 
 def _schema(tantivy: Any) -> Any:

@@ -31,7 +31,7 @@ def writing(folder: Path) -> Iterator[None]:
         raise not_writable(folder)
     path = folder / "lock"
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise KnowledgeBaseError(
             tr(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from nacre.errors import DamagedError, EmbedderMismatchError, FormatError
+from nacre.files import atomic_write
 from nacre.language import tr
 
 FORMAT = 1
@@ -104,27 +104,7 @@ def write(folder: Path, manifest: Manifest) -> None:
         folder: the knowledge base.
         manifest: its settings.
     """
-    path = folder / NAME
-    new = folder / (NAME + ".new")
-    with new.open("w", encoding="utf-8") as file:
-        file.write(manifest.to_json())
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
-    sync_folder(folder)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make renames in a folder durable.
-
-    Args:
-        folder: any folder.
-    """
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    atomic_write(folder / NAME, manifest.to_json())
 
 
 def check_embedder(folder: Path, made_with: dict[str, Any] | None, given: dict[str, Any] | None) -> None:

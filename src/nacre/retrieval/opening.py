@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from nacre.errors import DamagedError, KnowledgeBaseError, UsageError
 from nacre.expect import expect
+from nacre.files import private_folder
 from nacre.language import os_reason, tr
 from nacre.retrieval import manifest as manifests
 from nacre.retrieval.catalog import Catalog
@@ -54,7 +55,7 @@ def made(folder: Path, encoder: Encoder | None) -> tuple[Catalog, Manifest]:
         KnowledgeBaseError: it cannot be made.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        private_folder(folder)
     except OSError as error:
         raise KnowledgeBaseError(
             tr(

@@ -14,11 +14,13 @@ from pydantic import Field
 from nacre import prompts
 from nacre.citations import cite, supported_part
 from nacre.decorator import ChatModelDecorator, Flow
-from nacre.hygiene import clean_text
+from nacre.hygiene import clean_text, searched
 from nacre.language import Language, language_of
 from nacre.markers import DeadMarkers, LiveMarkers, as_nacre_provider
 from nacre.messages import Source, last_user_text, nacre_of, render_sources, replace_last_user, text_of, with_nacre
-from nacre.retrieval.packing import estimate_tokens, pack
+from nacre.retrieval.packing import pack
+from nacre.text.titles import title_of
+from nacre.text.tokens import estimate_messages
 
 MIN_RELEVANCE = 0.05  # hardly a right answer falls below (bench/relevance_weights.py)
 _PLACE = ("uri", "title", "heading", "page", "start", "end", "chunk_id", "document_id", "version", "score", "relevance")
@@ -64,13 +66,13 @@ class RetrievalAugmented(ChatModelDecorator):
         question = clean_text(last_user_text(messages))
         if not question.strip() or not retrieve:
             return (yield from self.ask(messages, live=True, **kwargs))
-        language = language_of(question)
+        language, wanted = language_of(question), searched(question)
         asker = {} if principals is None else {"principals": principals}
-        found: list[Document] = yield from self.call(self.retriever, question, **asker)
+        found: list[Document] = yield from self.call(self.retriever, wanted, **asker)
         kept, dropped = pack(found, self._budget(messages))
         if not kept or self._irrelevant(found):
             return with_nacre(AIMessage(refusal(language)), abstained=True, citations=[], hits=[])
-        sources = [Source(n, document.page_content, _title(document)) for n, document in enumerate(kept, 1)]
+        sources = [Source(n, document.page_content, title_of(document.metadata)) for n, document in enumerate(kept, 1)]
         asked = prompts.load(self.prompt, language).render(sources=render_sources(sources), question=question)
         through = None if self.strict else LiveMarkers([source.n for source in sources])
         if self.strict and self.inner_takes("min_support"):
@@ -83,7 +85,7 @@ class RetrievalAugmented(ChatModelDecorator):
             unchecked = {"unchecked": self.min_support} if self.strict else {}
             reply = reply.model_copy(update={"response_metadata": metadata})
             return with_nacre(reply, citations=[], abstained=False, hits=_hits(kept), **unchecked)
-        return self._cited(reply, sources, kept, question)
+        return self._cited(reply, sources, kept, wanted)
 
     def _irrelevant(self, found: Sequence[Document]) -> bool:
         judged = [document.metadata.get("relevance") for document in found]
@@ -97,7 +99,7 @@ class RetrievalAugmented(ChatModelDecorator):
         window = (self.profile or {}).get("max_input_tokens")
         if not window:
             return 6000
-        history = sum(estimate_tokens(text_of(message)) for message in messages)
+        history = estimate_messages(messages)
         return max(200, min(window // 2, window - history - 1000))
 
     def _cited(
@@ -166,12 +168,6 @@ def is_refusal(text: str, language: Language) -> bool:
     """
     said = text.strip().strip("\"'“”‘’。.! ").replace("’", "'").casefold()
     return any(said == refusal(which).strip("。.").casefold() for which in (language, "en", "zh"))
-
-
-def _title(document: Document) -> str:
-    title, heading = document.metadata.get("title", ""), list(document.metadata.get("heading") or ())
-    parts = heading if heading and heading[0] == title else [title, *heading]
-    return " › ".join(str(part) for part in parts if part)
 
 
 def _without_dead_markers(content: Any, valid: Sequence[int]) -> Any:

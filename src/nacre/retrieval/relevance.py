@@ -13,13 +13,15 @@ import re
 from dataclasses import dataclass
 
 from nacre.grounding.stopwords import stopwords
+from nacre.text.han import HAN
 from nacre.words import words
 
 WEIGHTS = {"reached": 5.87, "said": 7.07, "nearness": 0.42, "coverage": -1.48, "chinese": 1.45}
 CONSTANT = -7.58
 # With fewer chunks rarity means nothing, and a model that is given six of them has seen much of the base itself.
 LEAST_CHUNKS = 20
-_HAN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]{2,}")
+_HAN = re.compile(rf"[{HAN}]{{2,}}")
+_MOST = 256  # words of a query, of which each is compared with each
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,6 @@ def content(query: str) -> list[str]:
         >>> content("What is the dress code?")
         ['dress', 'code']
     """
-    terms = [term for term in dict.fromkeys(words(query)) if term not in stopwords()]
+    terms = [term for term in dict.fromkeys(words(query)) if term not in stopwords()][:_MOST]
     parts = [term for term in terms if _HAN.fullmatch(term)]
     return [term for term in terms if not any(part != term and part in term for part in parts)]

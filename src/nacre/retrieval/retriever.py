@@ -13,6 +13,7 @@ from pydantic import ConfigDict, Field, ValidationError
 
 from nacre.errors import UsageError
 from nacre.expect import complaint
+from nacre.hygiene import searched
 from nacre.retrieval.expansion import distinct
 from nacre.retrieval.filters import Filter
 from nacre.retrieval.hit import Hit
@@ -63,6 +64,7 @@ class KnowledgeBaseRetriever(BaseRetriever):
         principals: Iterable[str] | None = None,
     ) -> list[Document]:
         base: KnowledgeBase = self.knowledge_base
+        query = searched(query)
         k = k or self.k
         most = max(2 * k, self.candidates) if self.reranker else 2 * k
         hits = base.search(query, k=most, principals=self._asker(principals), where=self.where)

@@ -17,9 +17,11 @@ from nacre.retrieval.filters import Filter
 from nacre.retrieval.fusion import CANDIDATES, VECTOR_WEIGHT, Arm, fuse
 from nacre.retrieval.hit import Hit
 from nacre.retrieval.indexes import Indexes
+from nacre.retrieval.lexical import Words
 from nacre.retrieval.records import PUBLIC
 from nacre.retrieval.relevance import LEAST_CHUNKS, Signs, content, relevance
 from nacre.retrieval.settings import SettingsFile
+from nacre.retrieval.vectors import VectorIndex
 
 
 class Searcher:
@@ -59,15 +61,21 @@ class Searcher:
         visible = self.audiences(principals)
         limited = None if self._all_public() else sorted(visible)
         most = max(CANDIDATES, k)
-        words = self.indexes.words.search(query, most, limited, where) if "words" in arms else Arm({})
-        vectors, coverage = Arm({}), 1.0
-        if "vectors" in arms and (encoder := self.encoder()):
-            vectors = self._vectors(encoder.query(query), most, limited, where, list(words.scores))
-            words = self._completed(words, query, vectors)
+        encoder = self.encoder() if "vectors" in arms else None
+        vector = encoder.query(query) if encoder else None
+        documents = self._documents(where) if encoder else None
+        words, vectors, coverage = Arm({}), Arm({}), 1.0
+        with self.indexes.view() as view:
+            if "words" in arms:
+                words = view.words.search(query, most, limited, where)
+            if vector is not None and view.vectors:
+                vectors = _nearest(view.vectors, vector, most, limited, documents, list(words.scores))
+        if encoder:
+            words = _completed(view.words, words, query, vectors)
             coverage = calibration.coverage(self.catalog, encoder, query)
         weight = self.settings.now().get("fusion_weight", VECTOR_WEIGHT)
         hits = self._hits(fuse(words, vectors, coverage, weight), k, visible, where)
-        return self._judged(query, hits, words, vectors, coverage) if "words" in arms else hits
+        return _judged(view.words, query, hits, words, vectors, coverage) if "words" in arms else hits
 
     def audiences(self, principals: tuple[str, ...] | None) -> set[int]:
         """The audiences that an asker belongs to.
@@ -84,60 +92,13 @@ class Searcher:
     def _all_public(self) -> bool:
         return not self.catalog.rows("SELECT 1 FROM audiences WHERE id <> 0 LIMIT 1")
 
-    def _vectors(
-        self,
-        vector: NDArray[np.float32],
-        most: int,
-        audiences: Sequence[int] | None,
-        where: Filter,
-        also: Sequence[int],
-    ) -> Arm:
-        """The nearest chunks, and the cosines of those that the words found."""
-        index = self.indexes.vectors
-        if index is None or not len(index):
-            return Arm({})
-        documents = None
-        if not where.is_empty:
-            condition, values = where.sql()
-            rows = self.catalog.rows(f"SELECT id FROM documents WHERE {condition} ORDER BY id", values)
-            documents = np.array([row[0] for row in rows], np.int64)
-        scores = dict(
-            index.search(vector, most, None if audiences is None else np.array(audiences, np.int64), documents)
-        )
-        scores.update(index.scores(vector, [number for number in also if number not in scores]))
-        return Arm(scores, *index.spread(vector))
-
-    def _completed(self, words: Arm, query: str, vectors: Arm) -> Arm:
-        """With the BM25 scores of the chunks that the vectors found."""
-        missing = [number for number in vectors.scores if number not in words.scores]
-        if not words.scores or not missing:
-            return words
-        more = self.indexes.words.search(query, len(missing), among=missing)
-        return replace(words, scores={**words.scores, **more.scores})
-
-    def _judged(self, query: str, hits: list[Hit], words: Arm, vectors: Arm, coverage: float) -> list[Hit]:
-        """The hits with their relevance."""
-        wanted, index = content(query), self.indexes.words
-        if not hits or not wanted or len(index) < LEAST_CHUNKS:
-            return hits
-        language, numbers = language_of(query), [hit.chunk_id for hit in hits]
-        reach, said = index.reach(query), index.said(wanted, numbers)
-        understood = coverage if vectors.scores else 0.0
-        judged = []
-        for hit in hits:
-            number = hit.chunk_id
-            if understood >= 0.5 and language_of(hit.text) != language:  # only the vectors can tell
-                judged.append(hit)
-                continue
-            signs = Signs(
-                reached=words.scores.get(number, 0.0) / reach,
-                said=said.get(number, 0.0),
-                nearness=understood * vectors.standard(number) if vectors.scores else 0.0,
-                coverage=understood,
-                chinese=float(language == "zh"),
-            )
-            judged.append(replace(hit, relevance=round(relevance(signs), 4)))
-        return judged
+    def _documents(self, where: Filter) -> NDArray[np.int64] | None:
+        """The documents that a filter lets through, sorted; None means all."""
+        if where.is_empty:
+            return None
+        condition, values = where.sql()
+        rows = self.catalog.rows(f"SELECT id FROM documents WHERE {condition} ORDER BY id", values)
+        return np.array([row[0] for row in rows], np.int64)
 
     def _hits(self, ranked: Sequence[tuple[int, float]], k: int, visible: set[int], where: Filter) -> list[Hit]:
         """The first k that are still there and still visible: the truth has the last word, not an index."""
@@ -173,3 +134,52 @@ class Searcher:
             if len(hits) == k:
                 break
         return hits
+
+
+def _nearest(
+    index: VectorIndex,
+    vector: NDArray[np.float32],
+    most: int,
+    audiences: Sequence[int] | None,
+    documents: NDArray[np.int64] | None,
+    also: Sequence[int],
+) -> Arm:
+    """The nearest chunks, and the cosines of those that the words found."""
+    limited = None if audiences is None else np.array(audiences, np.int64)
+    scores = dict(index.search(vector, most, limited, documents))
+    scores.update(index.scores(vector, [number for number in also if number not in scores]))
+    return Arm(scores, *index.spread(vector))
+
+
+def _completed(index: Words, words: Arm, query: str, vectors: Arm) -> Arm:
+    """With the BM25 scores of the chunks that the vectors found."""
+    missing = [number for number in vectors.scores if number not in words.scores]
+    if not words.scores or not missing:
+        return words
+    more = index.search(query, len(missing), among=missing)
+    return replace(words, scores={**words.scores, **more.scores})
+
+
+def _judged(index: Words, query: str, hits: list[Hit], words: Arm, vectors: Arm, coverage: float) -> list[Hit]:
+    """The hits with their relevance."""
+    wanted = content(query)
+    if not hits or not wanted or len(index) < LEAST_CHUNKS:
+        return hits
+    language, numbers = language_of(query), [hit.chunk_id for hit in hits]
+    reach, said = index.reach(query), index.said(wanted, numbers)
+    understood = coverage if vectors.scores else 0.0
+    judged = []
+    for hit in hits:
+        number = hit.chunk_id
+        if understood >= 0.5 and language_of(hit.text) != language:  # only the vectors can tell
+            judged.append(hit)
+            continue
+        signs = Signs(
+            reached=words.scores.get(number, 0.0) / reach,
+            said=said.get(number, 0.0),
+            nearness=understood * vectors.standard(number) if vectors.scores else 0.0,
+            coverage=understood,
+            chinese=float(language == "zh"),
+        )
+        judged.append(replace(hit, relevance=round(relevance(signs), 4)))
+    return judged

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from nacre.errors import KnowledgeBaseError
+from nacre.files import atomic_write
 from nacre.language import tr
 
 NAME = "settings.json"
@@ -95,10 +96,8 @@ def save_settings(folder: Path, settings: Mapping[str, Any]) -> None:
         if reason := wrong(name, value):
             raise KnowledgeBaseError(tr(f"{path}: {reason}", f"{path}：{reason}"), path=str(path))
     kept = {name: value for name, value in {**load_settings(folder), **settings}.items() if value != AUTO}
-    part = folder / (NAME + ".new")
     try:
-        part.write_text(json.dumps(kept, indent=2) + "\n", "utf-8")
-        part.replace(path)
+        atomic_write(path, json.dumps(kept, indent=2) + "\n")
     except OSError as error:
         raise KnowledgeBaseError(
             tr(

@@ -122,8 +122,9 @@ class Syncer:
         finally:
             self.catalog.checkpoint()
             self.indexes.catch_up()
-        if self.encoder and self.indexes.vectors:
-            calibrate(self.catalog, self.indexes.vectors, self.encoder)
+        with self.indexes.view() as view:
+            if self.encoder and view.vectors:
+                calibrate(self.catalog, view.vectors, self.encoder)
         self.report.seconds = time.monotonic() - self._began
         return self.report
 

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Condition
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nacre.retrieval.manifest import sync_folder
+from nacre.files import as_open_as_its_folder, private_folder, sync_folder
 
 Ids = NDArray[np.int64]
 _PRIOR = (0.1, 20)  # deviation of cosines that sentence encoders show, and how many vectors that guess is worth
@@ -26,7 +26,7 @@ _SCAN_SHARE = 0.25  # of the rows: below it, gathering the allowed vectors is fa
 
 
 class VectorIndex:
-    """Vectors by chunk number. Many searches may run at once; a change waits for them.
+    """Vectors by chunk number. Many searches may run at once, but none during a change: `Indexes` sees to it.
 
     Args:
         dim: length of the vectors.
@@ -41,7 +41,6 @@ class VectorIndex:
         self.audiences: Ids = np.empty(0, np.int64)
         self.moments = np.zeros((dim + 1, dim))
         self._order: Ids | None = None  # that sorts the ids, made when first needed
-        self._turn = _Turn()
 
     def __len__(self) -> int:
         return int(self.ids.size)
@@ -61,20 +60,19 @@ class VectorIndex:
         import faiss
 
         gone = np.union1d(np.asarray(removed, np.int64), added)
-        with self._turn.alone():
-            self._order = None
-            keep = ~np.isin(self.ids, gone)
-            if not keep.all():
-                dead = np.ascontiguousarray(self.ids[~keep])
-                self.moments -= _moments(self.matrix()[~keep])
-                self.index.remove_ids(faiss.IDSelectorBatch(dead))
-                self.ids, self.documents, self.audiences = self.ids[keep], self.documents[keep], self.audiences[keep]
-            if added.size:
-                self.index.add_with_ids(np.ascontiguousarray(vectors, np.float32), added)
-                self.moments += _moments(vectors)
-                self.ids = np.concatenate([self.ids, added])
-                self.documents = np.concatenate([self.documents, documents])
-                self.audiences = np.concatenate([self.audiences, audiences])
+        self._order = None
+        keep = ~np.isin(self.ids, gone)
+        if not keep.all():
+            dead = np.ascontiguousarray(self.ids[~keep])
+            self.moments -= _moments(self.matrix()[~keep])
+            self.index.remove_ids(faiss.IDSelectorBatch(dead))
+            self.ids, self.documents, self.audiences = self.ids[keep], self.documents[keep], self.audiences[keep]
+        if added.size:
+            self.index.add_with_ids(np.ascontiguousarray(vectors, np.float32), added)
+            self.moments += _moments(vectors)
+            self.ids = np.concatenate([self.ids, added])
+            self.documents = np.concatenate([self.documents, documents])
+            self.audiences = np.concatenate([self.audiences, audiences])
 
     def search(
         self, vector: NDArray[np.float32], k: int, audiences: Ids | None = None, documents: Ids | None = None
@@ -90,15 +88,14 @@ class VectorIndex:
         Returns:
             (chunk number, cosine) with the best first.
         """
-        with self._turn.shared():
-            if not self.ids.size or not np.isfinite(vector).all():
-                return []
-            allowed = self._allowed(audiences, documents)
-            if allowed is not None and not allowed.any():
-                return []
-            if allowed is not None and np.count_nonzero(allowed) < _SCAN_SHARE * self.ids.size:
-                return self._scan(vector, k, np.flatnonzero(allowed))
-            return self._search(vector, k, allowed)
+        if not self.ids.size or not np.isfinite(vector).all():
+            return []
+        allowed = self._allowed(audiences, documents)
+        if allowed is not None and not allowed.any():
+            return []
+        if allowed is not None and np.count_nonzero(allowed) < _SCAN_SHARE * self.ids.size:
+            return self._scan(vector, k, np.flatnonzero(allowed))
+        return self._search(vector, k, allowed)
 
     def _allowed(self, audiences: Ids | None, documents: Ids | None) -> NDArray[np.bool_] | None:
         allowed = None
@@ -144,17 +141,16 @@ class VectorIndex:
         Returns:
             Cosine by chunk number.
         """
-        with self._turn.shared():
-            if not self.ids.size or not numbers:
-                return {}
-            if self._order is None:
-                self._order = np.argsort(self.ids)
-            wanted = np.asarray(numbers, np.int64)
-            places = np.searchsorted(self.ids, wanted, sorter=self._order)
-            rows = self._order[np.minimum(places, self.ids.size - 1)]
-            there = self.ids[rows] == wanted
-            cosines = self.matrix()[rows[there]] @ vector
-            return dict(zip(wanted[there].tolist(), cosines.tolist(), strict=True))
+        if not self.ids.size or not numbers:
+            return {}
+        if self._order is None:
+            self._order = np.argsort(self.ids)
+        wanted = np.asarray(numbers, np.int64)
+        places = np.searchsorted(self.ids, wanted, sorter=self._order)
+        rows = self._order[np.minimum(places, self.ids.size - 1)]
+        there = self.ids[rows] == wanted
+        cosines = self.matrix()[rows[there]] @ vector
+        return dict(zip(wanted[there].tolist(), cosines.tolist(), strict=True))
 
     def spread(self, vector: NDArray[np.float32]) -> tuple[float, float]:
         """Mean and standard deviation of a query's cosines over all chunks, from the vectors' first two moments.
@@ -194,14 +190,14 @@ class VectorIndex:
         """
         import faiss
 
-        folder.mkdir(exist_ok=True)
+        private_folder(folder)
         aside, place = folder / f".{self.generation}", folder / f"{self.generation:012d}"
         shutil.rmtree(aside, ignore_errors=True)
-        aside.mkdir()
-        with self._turn.shared():
-            faiss.write_index(self.index, str(aside / "index.faiss"))
-            np.save(aside / "rows.npy", np.stack([self.ids, self.documents, self.audiences]), allow_pickle=False)
-            np.save(aside / "moments.npy", self.moments, allow_pickle=False)
+        aside.mkdir(stat.S_IMODE(folder.stat().st_mode))
+        faiss.write_index(self.index, str(aside / "index.faiss"))
+        np.save(aside / "rows.npy", np.stack([self.ids, self.documents, self.audiences]), allow_pickle=False)
+        np.save(aside / "moments.npy", self.moments, allow_pickle=False)
+        as_open_as_its_folder(aside)
         for name in ("index.faiss", "rows.npy", "moments.npy"):
             _flush(aside / name)
         shutil.rmtree(place, ignore_errors=True)
@@ -287,28 +283,3 @@ def _one_thread() -> Iterator[None]:
         yield
     finally:
         faiss.omp_set_num_threads(before)
-
-
-class _Turn:
-    """Many readers or one writer."""
-
-    def __init__(self) -> None:
-        self._free = Condition()
-        self._readers = 0
-
-    @contextmanager
-    def shared(self) -> Iterator[None]:
-        with self._free:
-            self._readers += 1
-        try:
-            yield
-        finally:
-            with self._free:
-                self._readers -= 1
-                self._free.notify_all()
-
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        with self._free:
-            self._free.wait_for(lambda: not self._readers)
-            yield

@@ -7,6 +7,7 @@ import numpy as np
 from nacre.language import tr
 from nacre.retrieval.catalog import Catalog
 from nacre.retrieval.indexes import Indexes
+from nacre.retrieval.vectors import VectorIndex
 
 
 def problems(catalog: Catalog, indexes: Indexes) -> list[str]:
@@ -24,10 +25,11 @@ def problems(catalog: Catalog, indexes: Indexes) -> list[str]:
     ]
     found += _texts(catalog)
     truth = {row[0] for row in catalog.rows("SELECT id FROM chunks")}
-    found += _difference(tr("word index", "词索引"), truth, indexes.words.ids())
-    if indexes.vectors is not None:
-        found += _difference(tr("vector index", "向量索引"), truth, indexes.vectors.ids.tolist())
-        found += _vectors(catalog, indexes)
+    with indexes.view() as view:
+        found += _difference(tr("word index", "词索引"), truth, view.words.ids())
+        if view.vectors is not None:
+            found += _difference(tr("vector index", "向量索引"), truth, view.vectors.ids.tolist())
+            found += _vectors(catalog, view.vectors)
     return found
 
 
@@ -71,9 +73,8 @@ def _difference(name: str, truth: set[int], index: list[int]) -> list[str]:
     return found
 
 
-def _vectors(catalog: Catalog, indexes: Indexes) -> list[str]:
-    assert indexes.vectors is not None
-    matrix, ids = indexes.vectors.matrix(), indexes.vectors.ids
+def _vectors(catalog: Catalog, index: VectorIndex) -> list[str]:
+    matrix, ids = index.matrix(), index.ids
     wrong = 0
     for at in range(0, len(ids), 2000):
         some = ids[at : at + 2000].tolist()

@@ -98,11 +98,30 @@ def open_like(folder: Path, main: Path) -> KnowledgeBase:
     Returns:
         The knowledge base.
     """
-    from nacre.retrieval import manifest
     from nacre.retrieval.knowledge_base import KnowledgeBase
 
-    made = manifest.read(main)
-    named = made.embedder["id"] if made and made.embedder else None
     if folder == main:
         return KnowledgeBase.open(folder)
-    return KnowledgeBase.open(folder, embedder_named(str(named)) if named else "none")
+    named = _embedder(main)
+    return KnowledgeBase.open(folder, embedder_named(named) if named else "none")
+
+
+def variables_for(main: Path) -> tuple[str, ...]:
+    """The environment variables without which the embedder of a knowledge base cannot work.
+
+    Args:
+        main: its folder.
+
+    Returns:
+        Names: of the key and of the address of a service; none for a model of this machine.
+    """
+    from nacre.connectors.embeddings import variables
+
+    return variables(_embedder(main) or "")
+
+
+def _embedder(folder: Path) -> str:
+    from nacre.retrieval import manifest
+
+    made = manifest.read(folder)
+    return str(made.embedder["id"]) if made and made.embedder else ""

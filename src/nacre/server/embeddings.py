@@ -17,6 +17,7 @@ from nacre.server.problems import Problem
 from nacre.server.state import State
 
 router = APIRouter(prefix="/v1")
+_MOST_CHARACTERS = 1_000_000  # of one request: some seconds of work
 
 
 class EmbeddingRequest(BaseModel):
@@ -55,6 +56,16 @@ def _texts(body: EmbeddingRequest) -> list[str]:
             "invalid_value",
             "input",
         )
+    if sum(len(str(text)) for text in texts) > _MOST_CHARACTERS:
+        raise Problem(
+            400,
+            tr(
+                f"input has more than {_MOST_CHARACTERS:,} characters; send it in several requests.",
+                f"input 超过 {_MOST_CHARACTERS:,} 个字符；请分多次请求。",
+            ),
+            "input_too_large",
+            "input",
+        )
     return [clean_text(str(text)) or " " for text in texts]
 
 
@@ -74,7 +85,7 @@ def _embed(state: State, body: EmbeddingRequest, texts: list[str]) -> dict[str, 
             "dimensions",
         )
     vectors = encoder.documents(texts)
-    tokens = sum(encoder.count_tokens(text) for text in texts)
+    tokens = sum(encoder.count_tokens(encoder.fitting(text)) for text in texts)
     return {
         "object": "list",
         "model": body.model,

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, Field
 
+from nacre.server import quotas
 from nacre.server.context import asker_of, state_of
 
 router = APIRouter(prefix="/v1")
@@ -38,7 +39,7 @@ async def give(request: Request, body: Feedback) -> dict[str, Any]:
     state, asker = state_of(request), asker_of(request)
     record = json.dumps({"question": body.question, "answer": body.answer, "comment": body.comment}, ensure_ascii=False)
     row = {"at": time.time(), "asker": asker.id, "verdict": body.verdict, "record": record}
-    await run_in_threadpool(state.records.insert, "feedback", row)
+    await run_in_threadpool(quotas.keep_feedback, state, asker, row)
     return {"object": "feedback", "verdict": body.verdict}
 
 

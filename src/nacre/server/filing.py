@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field, StringConstraints
 
 from nacre.errors import LockedError
 from nacre.language import tr
+from nacre.server import quotas
+from nacre.server.bases import MAIN
 from nacre.server.context import Visit
 from nacre.server.ingest import uri_of
-from nacre.server.keys import Asker
 from nacre.server.problems import Problem, not_found
 from nacre.server.records import Row
 from nacre.server.state import State
 from nacre.strict_json import to_json
 
 _PATIENCE_S = 30.0
-Attributes = dict[str, str | float | bool]
+_filing = threading.Lock()
+Attributes = Annotated[
+    dict[
+        Annotated[str, StringConstraints(max_length=64)],
+        Annotated[str, StringConstraints(max_length=512)] | float | bool,
+    ],
+    Field(max_length=16),
+]
 
 
 def file_in(visit: Visit, files: list[Row], attributes: Attributes | None, batch: str | None) -> None:
@@ -30,16 +41,18 @@ def file_in(visit: Visit, files: list[Row], attributes: Attributes | None, batch
         batch: id of their batch.
 
     Raises:
-        Problem: the principals are not the asker's own.
+        Problem: the principals are not the asker's to give the files to, or the quota is used up.
     """
-    principals = _audience(visit.asker, attributes)
-    for file in files:
-        row = {
-            "store": visit.store, "file": file["id"], "batch": batch, "owner": visit.asker.id, "bytes": file["bytes"],
-            "principals": to_json(principals) if principals else None, "attributes": to_json(attributes or {}),
-            "status": "in_progress", "created": int(time.time()),
-        }  # fmt: skip
-        visit.state.records.insert("entries", row)
+    principals = _audience(visit, attributes)
+    with _filing:  # so that many requests at once cannot pass the quota together
+        quotas.check_entries(visit.state, visit.asker, files)
+        for file in files:
+            row = {
+                "store": visit.store, "file": file["id"], "batch": batch, "owner": visit.asker.id, "bytes": file["bytes"],
+                "principals": to_json(principals) if principals else None, "attributes": to_json(attributes or {}),
+                "status": "in_progress", "created": int(time.time()),
+            }  # fmt: skip
+            visit.state.records.insert("entries", row)
     if files:
         visit.state.ingestion.wake()
 
@@ -165,17 +178,30 @@ def describe_entry(row: Row) -> dict[str, Any]:
     }
 
 
-def _audience(asker: Asker, attributes: Attributes | None) -> list[str] | None:
-    """Who may see an upload: those whom the asker names, but only of the asker's own principals; else all of these."""
-    named = (attributes or {}).get("principals")
+def _audience(visit: Visit, attributes: Attributes | None) -> list[str] | None:
+    """Who may see an upload: in "main", without the right to write there for others, its asker alone; else those whom the
+    asker names, of the asker's own principals only; else all of these.
+    """
+    asker, named = visit.asker, (attributes or {}).get("principals")
+    alone = visit.store == MAIN and not asker.write_main
     if named is None:
-        return list(asker.principals) if asker.principals else None
+        return [asker.own] if alone else list(asker.principals) if asker.principals else None
     wanted = [name.strip() for name in str(named).split(",") if name.strip()]
     if not wanted or not {*wanted} <= {*(asker.principals or ())}:
         raise Problem(
             403,
             tr("A file may be given to your own principals only.", "文件只能授权给您自己的主体。"),
             "foreign_principals",
+            "attributes.principals",
+        )
+    if alone:
+        raise Problem(
+            403,
+            tr(
+                'Your uploads into "main" are seen by you alone. To give them to others, a key needs the right to: nacre keys add NAME --write-main',
+                "您上传到“main”的文件仅您自己可见。如需给他人，密钥须有此权限：nacre keys add 名称 --write-main",
+            ),
+            "main_not_writable",
             "attributes.principals",
         )
     return wanted

@@ -8,16 +8,17 @@ import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, Protocol
 
 from nacre.language import Language, asked_for, tr
+from nacre.server.door import check_door
 from nacre.server.keys import Asker
 from nacre.server.problems import Problem, problem_of
+from nacre.server.protocol import SLOWEST
 from nacre.server.records import new_id
 
 if TYPE_CHECKING:
-    from nacre.server.state import State
+    from nacre.server.settings import Settings
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -27,7 +28,6 @@ _log = logging.getLogger("nacre.server.requests")
 _ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 # Pages and their parts hold nothing of anyone: data comes from /v1, with a key. Everything else needs one.
 _PUBLIC = re.compile(r"/|/page/[\w.-]+|/sources/\d+|/healthz|/readyz|/favicon\.ico", re.ASCII)
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -40,16 +40,39 @@ _HEADERS = (
 )
 
 
+class Guarded(Protocol):
+    """What a server tells its guard."""
+
+    @property
+    def settings(self) -> Settings:
+        """Of the server."""
+
+    @property
+    def guarded(self) -> bool:
+        """Whether every request must say who asks."""
+
+    @property
+    def local(self) -> Asker:
+        """Who asks where none must say so."""
+
+    keys: Any
+    oidc: Any
+    limits: Any
+    metrics: Any
+    telemetry: Any
+
+
 class Guard:
-    """An ASGI middleware.
+    """An ASGI middleware, of the server and of the interpreter's service.
 
     Args:
         app: what it guards.
         state: the server's.
+        public: paths that hold nothing of anyone and need no key.
     """
 
-    def __init__(self, app: Any, state: State) -> None:
-        self.app, self.state = app, state
+    def __init__(self, app: Any, state: Guarded, public: re.Pattern[str] = _PUBLIC) -> None:
+        self.app, self.state, self.public = app, state, public
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or refuse it."""
@@ -73,7 +96,7 @@ class Guard:
 
         asker: Asker | None = None
         try:
-            asker = await self._admit(scope["method"], scope["path"], headers)
+            asker = await self._admit(scope, headers)
             scope.setdefault("state", {}).update(asker=asker, request_id=request)
             self._refuse_large(headers)
             await self.app(scope, self._patient(receive), answer)
@@ -85,12 +108,14 @@ class Guard:
         finally:
             self._note(scope, status or 499, time.perf_counter() - began, request, asker)
 
-    async def _admit(self, method: str, path: str, headers: dict[str, str]) -> Asker:
+    async def _admit(self, scope: Scope, headers: dict[str, str]) -> Asker:
         """Who asks; refuses strangers, those who have asked enough, and those who may not change anything."""
+        method, path = scope["method"], scope["path"]
+        page = bool(self.public.fullmatch(path)) and method in ("GET", "HEAD")
         if not self.state.guarded:
-            self._check_host(headers)
+            check_door(scope, headers, self.state.settings.server, page)
             return self.state.local
-        if _PUBLIC.fullmatch(path) and method in ("GET", "HEAD"):
+        if page:
             return Asker("", "")
         scheme, _, key = headers.get("authorization", "").partition(" ")
         asker = await self._find(key.strip()) if scheme.lower() == "bearer" else None
@@ -111,23 +136,6 @@ class Guard:
             return await asyncio.to_thread(self.state.oidc.find, key)
         return self.state.keys.find(key) if key else None
 
-    def _check_host(self, headers: dict[str, str]) -> None:
-        """Without keys only this machine may ask: not a page elsewhere whose name was bent to point here, nor its scripts."""
-        allowed = _LOOPBACK | {*self.state.settings.server.allow_hosts}
-        host = _host("//" + headers.get("host", ""))
-        origin = headers.get("origin")
-        if host not in allowed or (
-            origin and _host(origin) not in allowed and origin not in self.state.settings.server.allow_origins
-        ):
-            raise Problem(
-                403,
-                tr(
-                    "Without API keys this server answers on this machine only. Make one: nacre keys add NAME",
-                    "未设置 API 密钥时，本服务只响应本机。请创建密钥：nacre keys add 名称",
-                ),
-                "host_not_allowed",
-            )
-
     def _refuse_large(self, headers: dict[str, str]) -> None:
         length = headers.get("content-length", "0")
         if not length.isascii() or not length.isdigit() or int(length) > self._most:
@@ -142,18 +150,20 @@ class Guard:
         return Problem(413, tr(f"The body is larger than {most} MiB.", f"请求体超过 {most} MiB。"), "request_too_large")
 
     def _patient(self, receive: Receive) -> Receive:
-        """The body, as long as it is not too large and does not trickle."""
-        got, patience = 0, self.state.settings.server.patience_s
+        """The body, as long as it is not too large and comes at a bearable pace: only waiting for the client counts."""
+        got, waited, patience = 0, 0.0, self.state.settings.server.patience_s
         whole = False
 
         async def limited() -> MutableMapping[str, Any]:
-            nonlocal got, whole
+            nonlocal got, waited, whole
             if whole:
                 return await receive()  # waits for the client to leave
+            began = time.monotonic()
             try:
-                message = await asyncio.wait_for(receive(), patience)
+                message = await asyncio.wait_for(receive(), max(0.0, patience + got / SLOWEST - waited))
             except TimeoutError:
                 raise Problem(408, tr("The body did not come in time.", "请求体未能按时到达。"), "timeout") from None
+            waited += time.monotonic() - began
             got += len(message.get("body", b""))
             whole = not message.get("more_body", False)
             if got > self._most:
@@ -203,10 +213,3 @@ async def refuse(problem: Problem, send: Send) -> None:
 
 def _headers(scope: Scope) -> dict[str, str]:
     return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-
-
-def _host(url: str) -> str:
-    try:
-        return urlsplit(url).hostname or ""
-    except ValueError:
-        return ""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import TYPE_CHECKING
 
 from nacre.hygiene import clean_text, masked
 from nacre.language import tr
+from nacre.net import seconds_to_wait
 from nacre.server.problems import Problem
 
 if TYPE_CHECKING:
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 
 _READ = 64 << 10
 _TOLD = 500
+_LONGEST_WAIT_S = 999_999
 # The caller's own mistakes stay theirs. That our key or our address is wrong is not one of them.
 _CALLERS = frozenset({400, 413, 415, 422, 429})
 
@@ -37,8 +40,8 @@ async def refusal_of(answer: httpx.Response) -> Problem:
         said = _message(bytes(body)) or tr(
             f"The audio server refused the file ({status}).", f"语音服务拒绝了该文件（{status}）。"
         )
-        wait = answer.headers.get("retry-after", "")
-        retry = int(wait[:6]) if wait.isascii() and wait.isdigit() else None
+        wait = seconds_to_wait(answer.headers.get("retry-after"))
+        retry = None if wait is None else math.ceil(min(wait, _LONGEST_WAIT_S))
         return Problem(status, said, "rate_limit_exceeded" if status == 429 else "invalid_audio", retry_after_s=retry)
     return Problem(
         502,

@@ -1,7 +1,4 @@
-"""The ingestion process: reads uploads into their knowledge bases until the server that started it is gone.
-
-python -m nacre.server.ingest KB DATA
-"""
+"""The ingestion process: reads uploads into their knowledge bases until the server that started it is gone."""
 
 from __future__ import annotations
 
@@ -10,6 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from urllib.parse import quote
 
@@ -20,7 +18,10 @@ from nacre.retrieval.source import Item
 from nacre.server.bases import MAIN, open_like
 from nacre.server.records import Records, Row
 
-_BATCH = 16
+_BATCH = 4
+_BATCH_BYTES = 1 << 20
+_LANES = 2
+_LOOK_S = 1.0  # how often a free lane looks for news
 _TRIES = 3
 
 
@@ -75,30 +76,73 @@ class Uploads:
 
 
 def work(kb: Path, records: Records) -> None:
-    """Ingest everything that waits.
+    """Ingest everything that waits: some files of one asker, then of the next, and what came meanwhile among them.
+
+    Two batches run at once, of different askers and stores, so that one slow file does not hold up everybody's.
 
     Args:
         kb: folder of the main knowledge base.
         records: the work list.
     """
-    while waiting := records.select("entries", "status = 'in_progress'", order="created, rowid"):
-        first = waiting[0]
-        fresh = [row for row in waiting if row["store"] == first["store"] and not row["tries"]]
-        batch = (
-            fresh[:_BATCH] if fresh and not first["tries"] else [first]
-        )  # what once brought the process down goes alone
-        if first["tries"] >= _TRIES:
-            _finish(
-                records,
-                first,
-                tr("Reading this file brought the process down three times.", "读取该文件三次导致进程崩溃。"),
-                0.0,
-            )
-            continue
-        _ingest(kb, records, batch)
+    turns = Turns()
+    running: dict[Future[None], list[Row]] = {}
+    with ThreadPoolExecutor(_LANES, thread_name_prefix="nacre-ingest") as lanes:
+        while True:
+            waiting = records.select("entries", "status = 'in_progress'", order="created, rowid")
+            if len(running) < _LANES and (batch := turns.next(waiting, list(running.values()))):
+                running[lanes.submit(_ingest, kb, records, batch)] = batch
+                continue
+            if not running:
+                return
+            for done in wait(running, _LOOK_S, return_when=FIRST_COMPLETED).done:
+                del running[done]
+                done.result()
+
+
+class Turns:
+    """Whose files are read next: of those who wait, whoever was served longest ago."""
+
+    def __init__(self) -> None:
+        self._served: dict[str, int] = {}
+
+    def next(self, waiting: Sequence[Row], running: Sequence[Sequence[Row]]) -> list[Row]:
+        """Choose a batch.
+
+        Args:
+            waiting: rows of the table `entries`, the oldest first; those that are being read are among them.
+            running: batches that are being read.
+
+        Returns:
+            Rows of one asker and store, neither of which has a batch running; empty where there is nothing to begin.
+        """
+        if any(row["tries"] for batch in running for row in batch):
+            return []
+        stores, owners = ({row[name] for batch in running for row in batch} for name in ("store", "owner"))
+        fresh = [
+            row for row in waiting if not row["tries"] and row["store"] not in stores and row["owner"] not in owners
+        ]
+        if not fresh:  # what once brought the process down goes last and alone, so that nobody else is blamed
+            return [] if running else list(waiting[:1])
+        first = min(fresh, key=lambda row: self._served.get(row["owner"], 0))
+        self._served[first["owner"]] = max(self._served.values(), default=0) + 1
+        return _small([row for row in fresh if row["owner"] == first["owner"] and row["store"] == first["store"]])
+
+
+def _small(rows: list[Row]) -> list[Row]:
+    """The smallest files, a few at a time; a large one goes alone."""
+    batch: list[Row] = []
+    for row in sorted(rows, key=lambda row: int(row["bytes"])):
+        if batch and (len(batch) == _BATCH or sum(each["bytes"] for each in batch) + row["bytes"] > _BATCH_BYTES):
+            break
+        batch.append(row)
+    return batch
 
 
 def _ingest(kb: Path, records: Records, batch: Sequence[Row]) -> None:
+    if batch[0]["tries"] >= _TRIES:
+        reason = tr("Reading this file brought the process down three times.", "读取该文件三次导致进程崩溃。")
+        _finish(records, batch[0], reason, 0.0)
+        return
     store = batch[0]["store"]
     folder = kb if store == MAIN else records.folder / "vector_stores" / store
     for row in batch:
@@ -167,7 +211,3 @@ def main(arguments: list[str] | None = None) -> int:
     finally:
         records.close()
     return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -20,10 +20,19 @@ PREFIX = "nk-"
 _SCHEMA = """
 create table if not exists keys (
     id text primary key, name text not null unique, hash text not null unique, principals text not null,
-    read_only integer not null, per_minute integer, tokens_per_day integer, created real not null, spend_limit text
+    read_only integer not null, per_minute integer, tokens_per_day integer, created real not null, spend_limit text,
+    write_main integer not null default 0
 );
+create table if not exists door (closed integer not null);
+insert into door select 1 where exists (select 1 from keys) and not exists (select 1 from door);
 """
-_COLUMNS = ("id", "name", "principals", "read_only", "per_minute", "tokens_per_day", "spend_limit", "created")
+# What a file of an older server lacks.
+_ADDED = {"spend_limit": "text", "write_main": "integer not null default 0"}
+_COLUMNS = (
+    "id", "name", "principals", "read_only", "write_main", "per_minute", "tokens_per_day", "spend_limit", "created",
+)  # fmt: skip
+OWN = "key:"
+"""Before an asker's id: the principal that stands for it alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +91,7 @@ class Asker:
         per_minute: requests a minute, None for no limit.
         tokens_per_day: tokens a day, None for no limit.
         spend_limit: money a day or a month, None for no limit.
+        write_main: its uploads into "main" are for everyone whom it may give them to, not for itself alone.
     """
 
     id: str
@@ -91,6 +101,17 @@ class Asker:
     per_minute: int | None = None
     tokens_per_day: int | None = None
     spend_limit: SpendLimit | None = None
+    write_main: bool = False
+
+    @property
+    def own(self) -> str:
+        """The principal that stands for this asker alone."""
+        return OWN + self.id
+
+    @property
+    def sees(self) -> tuple[str, ...]:
+        """As whom knowledge bases are searched: its principals, and itself."""
+        return (*(self.principals or ()), self.own)
 
 
 class Keys:
@@ -104,10 +125,10 @@ class Keys:
 
     def __init__(self, folder: Path) -> None:
         self._database = Database(folder / "keys.sqlite", _SCHEMA)
-        if "spend_limit" not in [
-            row[1] for row in self._database.rows("pragma table_info(keys)")
-        ]:  # a file of an older server
-            self._database.write([("alter table keys add column spend_limit text", ())])
+        there = {row[1] for row in self._database.rows("pragma table_info(keys)")}
+        for name, kind in _ADDED.items():
+            if name not in there:
+                self._database.write([(f"alter table keys add column {name} {kind}", ())])
 
     def add(
         self,
@@ -118,6 +139,7 @@ class Keys:
         per_minute: int | None = None,
         tokens_per_day: int | None = None,
         spend_limit: SpendLimit | None = None,
+        write_main: bool = False,
     ) -> str:
         """Make a key.
 
@@ -128,16 +150,31 @@ class Keys:
             per_minute: see `Asker`.
             tokens_per_day: see `Asker`.
             spend_limit: see `Asker`.
+            write_main: see `Asker`.
 
         Returns:
             The key. It is told only now.
 
         Raises:
-            UsageError: the name is empty or taken.
+            UsageError: the name is empty or taken, or the rights contradict each other.
         """
         name = name.strip()
         if not name or not name.isprintable():
             raise UsageError(tr("A key needs a name of printable characters.", "密钥需要一个可打印字符的名称。"))
+        if read_only and write_main:
+            raise UsageError(
+                tr(
+                    "A key that may change nothing cannot write into main. Leave out one of the two.",
+                    "只读密钥不能写入 main。请去掉其中一项。",
+                )
+            )
+        if any(each.startswith(OWN) for each in principals or ()):
+            raise UsageError(
+                tr(
+                    f"Principals that begin with {OWN!r} stand for single keys. Choose other names.",
+                    f"以 {OWN!r} 开头的主体代表单个密钥。请换其他名称。",
+                )
+            )
         if self._database.rows("select 1 from keys where name = ?", (name,)):
             raise UsageError(
                 tr(
@@ -152,6 +189,7 @@ class Keys:
             name,
             json.dumps(principals),
             read_only,
+            write_main,
             per_minute,
             tokens_per_day,
             limit,
@@ -159,7 +197,10 @@ class Keys:
             _hash(key),
         )
         self._database.write(
-            [(f"insert into keys ({', '.join(_COLUMNS)}, hash) values ({', '.join('?' * len(row))})", row)]
+            [
+                (f"insert into keys ({', '.join(_COLUMNS)}, hash) values ({', '.join('?' * len(row))})", row),
+                ("insert into door select 1 where not exists (select 1 from door)", ()),
+            ]
         )
         return key
 
@@ -180,13 +221,37 @@ class Keys:
         """Every key, without anything that would open a door.
 
         Returns:
-            id, name, principals, read_only, per_minute, tokens_per_day, spend_limit ("5.00/day") and created, by age.
+            id, name, principals, read_only, write_main, per_minute, tokens_per_day, spend_limit ("5.00/day") and created, by age.
         """
         rows = self._database.rows(f"select {', '.join(_COLUMNS)} from keys order by created")
         return [
-            {**dict(zip(_COLUMNS, row, strict=True)), "principals": json.loads(row[2]), "read_only": bool(row[3])}
+            {
+                **dict(zip(_COLUMNS, row, strict=True)),
+                "principals": json.loads(row[2]),
+                "read_only": bool(row[3]),
+                "write_main": bool(row[4]),
+            }
             for row in rows
         ]
+
+    def were(self) -> bool:
+        """Whether there are keys, or were: a server that lost its last one does not open by itself."""
+        return bool(self._database.rows("select 1 from door limit 1"))
+
+    def open_door(self) -> None:
+        """Let servers that start from now on answer this machine without a key.
+
+        Raises:
+            UsageError: there are keys.
+        """
+        if self.any():
+            raise UsageError(
+                tr(
+                    "There are keys: nacre keys list. Revoke them first.",
+                    "仍有密钥（nacre keys list）。请先撤销。",
+                )
+            )
+        self._database.write([("delete from door", ())])
 
     def any(self) -> bool:
         """Whether there are keys, so that every request needs one.
@@ -205,16 +270,14 @@ class Keys:
         Returns:
             The asker, None for a key that is not known.
         """
-        rows = self._database.rows(
-            "select id, name, principals, read_only, per_minute, tokens_per_day, spend_limit from keys where hash = ?",
-            (_hash(key),),
-        )
+        rows = self._database.rows(f"select {', '.join(_COLUMNS)} from keys where hash = ?", (_hash(key),))
         if not rows:
             return None
-        number, name, principals, read_only, per_minute, tokens, money = rows[0]
+        number, name, principals, read_only, write_main, per_minute, tokens, money, _ = rows[0]
         named = json.loads(principals)
         limit = SpendLimit.parse(money) if money else None
-        return Asker(number, name, None if named is None else tuple(named), bool(read_only), per_minute, tokens, limit)
+        who = None if named is None else tuple(named)
+        return Asker(number, name, who, bool(read_only), per_minute, tokens, limit, bool(write_main))
 
     def close(self) -> None:
         """Close the file."""

@@ -100,11 +100,7 @@ class NacreMCP(MCPServer[Any]):
 
     def _resources(self, message: _Message) -> list[Resource]:
         base = self.state.bases.main
-        rest = (
-            d
-            for d in base.documents()
-            if d["uri"] > message.cursor and base.visible(d["uri"], message.asker.principals)
-        )
+        rest = (d for d in base.documents() if d["uri"] > message.cursor and base.visible(d["uri"], message.asker.sees))
         seen = [d for _, d in zip(range(_LISTED + 1), rest, strict=False)]
         if len(seen) > _LISTED:
             message.following = seen[_LISTED - 1]["uri"]
@@ -127,7 +123,7 @@ def _add_tools(server: NacreMCP) -> None:
         k: Annotated[int, Field(ge=1, le=50, description=tr("How many passages.", "返回段落数。"))] = 8,
     ) -> list[dict[str, Any]]:
         """Find passages."""
-        hits = await asyncio.to_thread(state.bases.main.search, query, k, server.asker.principals)
+        hits = await asyncio.to_thread(state.bases.main.search, query, k, server.asker.sees)
         return [hit.to_dict() for hit in hits]
 
     async def ask(question: Annotated[str, Field(description=tr("The question.", "问题。"))]) -> dict[str, Any]:

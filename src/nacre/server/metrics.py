@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})  # strangers can invent more of them
 _BUCKETS = (0.005, 0.025, 0.1, 0.5, 2.5, 10.0, 60.0)
 
 
@@ -28,7 +29,7 @@ class Metrics:
             status: the HTTP status.
             seconds: that it took.
         """
-        self._requests[method, route, status] += 1
+        self._requests[method if method in _METHODS else "other", route, status] += 1
         row = self._seconds[route]
         row[-2] += seconds
         row[-1] += 1

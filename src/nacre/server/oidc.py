@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from nacre.errors import UsageError
+from nacre.connectors.safe_http import fetch
+from nacre.errors import SourceError, UsageError
 from nacre.language import tr
 from nacre.optional import need
-from nacre.server.keys import Asker
+from nacre.server.keys import OWN, Asker
 
 if TYPE_CHECKING:
     from nacre.server.settings import OidcSettings
@@ -42,7 +44,6 @@ class Oidc:
                 )
             )
         self._settings = settings
-        self._client = self._jwt.PyJWKClient(url, cache_jwk_set=False, timeout=10)
         self._lock = threading.Lock()
         self._keys: dict[str, Any] = {}
         self._fetched = float("-inf")
@@ -67,11 +68,15 @@ class Oidc:
                 token, key, algorithms=[header["alg"]], audience=self._settings.audience, issuer=self._settings.issuer,
                 options={"require": ["exp", "iss", "aud", "sub"]}, leeway=30,
             )  # fmt: skip
-        except self._jwt.PyJWTError:
+        except (self._jwt.PyJWTError, SourceError, ValueError, RecursionError):
             return None
         groups = claims.get(self._settings.groups_claim)
         named = (
-            tuple(group for group in groups if isinstance(group, str) and group.strip() and group != "*")
+            tuple(
+                group
+                for group in groups
+                if isinstance(group, str) and group.strip() and group != "*" and not group.startswith(OWN)
+            )
             if isinstance(groups, list)
             else ()
         )
@@ -81,6 +86,7 @@ class Oidc:
             str(claims.get("email") or claims["sub"]),
             named or None,
             read_only=self._settings.read_only,
+            write_main=self._settings.write_main,
         )
 
     def _key(self, number: str) -> Any:
@@ -88,5 +94,11 @@ class Oidc:
         with self._lock:
             if number not in self._keys and time.monotonic() - self._fetched > _FETCH_EVERY_S:
                 self._fetched = time.monotonic()
-                self._keys = {str(key.key_id): key.key for key in self._client.get_signing_keys()}
+                self._keys = self._asked()
             return self._keys.get(number)
+
+    def _asked(self) -> dict[str, Any]:
+        """The issuer's keys for signing, by their numbers; a redirect might lead away from https."""
+        answer = fetch(self._settings.jwks_url, allow_private=True, timeout_s=10, max_bytes=1 << 20, redirects=0)
+        keys = self._jwt.PyJWKSet.from_dict(json.loads(answer.body)).keys
+        return {str(key.key_id): key.key for key in keys if key.key_id and key.public_key_use in ("sig", None)}

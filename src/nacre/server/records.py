@@ -33,6 +33,9 @@ create table if not exists spend (at real not null, asker text not null, model t
 create index if not exists spend_by_asker on spend (asker, at);
 create table if not exists rates (asker text primary key, left real not null, at real not null);
 create table if not exists feedback (at real not null, asker text not null, verdict text not null, record text not null);
+create index if not exists files_by_owner on files (owner);
+create index if not exists entries_by_owner on entries (owner);
+create index if not exists feedback_by_asker on feedback (asker);
 """
 
 Row = dict[str, Any]

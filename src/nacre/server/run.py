@@ -2,44 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-import ipaddress
 import logging
 import sys
 
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from nacre.errors import UsageError
 from nacre.language import tr
+from nacre.net import is_loopback
 from nacre.server.app import create_app
 from nacre.server.keys import Keys
+from nacre.server.protocol import PatientProtocol as PatientProtocol
+from nacre.server.protocol import protocol
 from nacre.server.settings import Settings
-
-
-class PatientProtocol(H11Protocol):
-    """HTTP/1.1 that hangs up on clients who do not finish their first headers (slow loris); uvicorn waits for ever."""
-
-    patience_s = 30.0
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Start the clock."""
-        super().connection_made(transport)
-        self._clock = self.loop.call_later(self.patience_s, self._hang_up)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the clock."""
-        self._clock.cancel()
-        super().connection_lost(exc)
-
-    @property
-    def _asked(self) -> bool:
-        """Whether the headers of a first request are whole."""
-        return bool(self.cycle)
-
-    def _hang_up(self) -> None:
-        if not self._asked:
-            self.transport.close()
+from nacre.server.state import State
 
 
 def serve(settings: Settings, *, only_mcp: bool = False) -> None:
@@ -57,12 +33,11 @@ def serve(settings: Settings, *, only_mcp: bool = False) -> None:
     refuse_open_door(settings)
     _log_to_stderr()
     app = create_app(settings, only_mcp=only_mcp)
-    protocol = type("Protocol", (PatientProtocol,), {"patience_s": server.patience_s})
     config = uvicorn.Config(
         app,
         host=server.host,
         port=server.port,
-        http=protocol,
+        http=protocol(server),
         ws="none",
         access_log=False,
         log_level="warning",
@@ -85,16 +60,24 @@ def serve(settings: Settings, *, only_mcp: bool = False) -> None:
             f"Nacre 已在 {url} 提供 {settings.kb}（API：{url}/v1，MCP：{url}/mcp）",
         )
     print(told, file=sys.stderr, flush=True)
-    if not app.state.nacre.guarded:
-        print(
-            tr(
-                "There are no API keys: only this machine may ask. Make one: nacre keys add NAME",
-                "未设置 API 密钥：仅本机可访问。创建密钥：nacre keys add 名称",
-            ),
-            file=sys.stderr,
-            flush=True,
-        )
+    if told := _of_door(app.state.nacre):
+        print(told, file=sys.stderr, flush=True)
     uvicorn.Server(config).run(sockets=[socket])
+
+
+def _of_door(state: State) -> str:
+    """What an operator must know of a server without keys."""
+    if not state.guarded:
+        return tr(
+            "There are no API keys: only this machine may ask. Make one: nacre keys add NAME",
+            "未设置 API 密钥：仅本机可访问。创建密钥：nacre keys add 名称",
+        )
+    if state.oidc is None and not state.keys.any():
+        return tr(
+            "The last API key was revoked: everybody is refused. Make one: nacre keys add NAME; or let this machine ask without, from the next start: nacre keys open",
+            "最后一个 API 密钥已撤销：所有请求都会被拒绝。创建密钥：nacre keys add 名称；或从下次启动起允许本机免密钥访问：nacre keys open",
+        )
+    return ""
 
 
 def refuse_open_door(settings: Settings) -> None:
@@ -117,21 +100,6 @@ def refuse_open_door(settings: Settings) -> None:
                 f"他人可以访问 {host}，但尚无 API 密钥。请先创建：nacre keys add 名称 --kb {settings.kb}",
             )
         )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address is only this machine's.
-
-    Args:
-        host: a name or an address.
-
-    Returns:
-        False for names other than localhost: what they point to can change.
-    """
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _log_to_stderr() -> None:

@@ -62,12 +62,12 @@ class Served:
             store: the vector store to search.
 
         Returns:
-            The decorated model; it may be in use by other requests of the same principals.
+            The decorated model; it may be in use by other requests of the same asker.
         """
-        key = (name, store, asker.principals)
+        key = (name, store, asker.sees)
         with self._lock:
             if key not in self._built:
-                self._built[key] = self._build(self.stacks[name], asker.principals, store)
+                self._built[key] = self._build(self.stacks[name], asker.sees, store)
             self._built.move_to_end(key)
             while len(self._built) > _KEPT:
                 self._built.popitem(last=False)
@@ -81,7 +81,7 @@ class Served:
         """
         return [self.model(name, Asker("", "")) for name in self.stacks]
 
-    def _build(self, stack: Stack, principals: tuple[str, ...] | None, store: str) -> BaseChatModel:
+    def _build(self, stack: Stack, principals: tuple[str, ...], store: str) -> BaseChatModel:
         from nacre.stack import LAYERS
 
         model = self._leaf(stack.model or self._default)
@@ -91,9 +91,7 @@ class Served:
             model = LAYERS[name].kind()(inner=model, **self._fields(name, arguments, principals, store))
         return model
 
-    def _fields(
-        self, layer: str, arguments: dict[str, Any], principals: tuple[str, ...] | None, store: str
-    ) -> dict[str, Any]:
+    def _fields(self, layer: str, arguments: dict[str, Any], principals: tuple[str, ...], store: str) -> dict[str, Any]:
         """A layer's fields; where it searches, the server says in what and as whom."""
         from nacre.retrieval.retriever import retriever_of
         from nacre.stack import LAYERS

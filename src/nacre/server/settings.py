@@ -28,6 +28,8 @@ class OidcSettings(BaseModel):
     """The claim whose list becomes the asker's principals."""
     read_only: bool = True
     """Whether people who log in may only ask."""
+    write_main: bool = False
+    """Whether what people who log in upload into "main" is for others too."""
 
 
 class ServerSettings(BaseModel):
@@ -45,8 +47,11 @@ class ServerSettings(BaseModel):
     timeout_s: float = Field(default=300, gt=0)
     """Seconds that a model may be silent."""
     patience_s: float = Field(default=30, gt=0)
-    """Seconds that a client may take for its headers, and between two parts of its body."""
+    """Seconds that a client may take for the headers of each request, and beyond 16 KiB a second for bodies and answers."""
     max_connections: int = Field(default=1000, ge=1)
+    max_per_address: int | None = Field(default=None, ge=1)
+    """Connections of one address. None: a quarter of all, and all of them for loopback, from where a proxy comes; a proxy
+    elsewhere needs it set to what it may open."""
     allow_origins: list[str] = Field(default_factory=list)
     """Web pages elsewhere that may call the API."""
     allow_hosts: list[str] = Field(default_factory=list)
@@ -67,6 +72,16 @@ class ServerSettings(BaseModel):
     """Days after its last use for which a stored response is kept; 0 keeps none, whatever a request says."""
     responses_mb: int = Field(default=64, ge=1)
     """Room for the stored responses of a key; the oldest make way."""
+    max_files: int = Field(default=10_000, ge=1)
+    """Uploads of a key, and files in its vector stores."""
+    files_mb: int = Field(default=2048, ge=1)
+    """Room for the uploads of a key; what is read into its vector stores may be as much again."""
+    max_stores: int = Field(default=100, ge=1)
+    """Vector stores of a key."""
+    max_feedback: int = Field(default=10_000, ge=1)
+    """Verdicts of a key."""
+    feedback_mb: int = Field(default=16, ge=1)
+    """Room for the verdicts of a key."""
 
 
 class Stack(BaseModel):
@@ -129,11 +144,13 @@ class Settings(BaseModel):
         return self.server.data or self.kb / "server"
 
 
-def read_settings(path: Path | None = None, **given: Any) -> Settings:
+def read_settings(path: Path | None = None, *, found: bool = False, **given: Any) -> Settings:
     """Read the settings: the command line goes before the environment, and that before the file.
 
     Args:
         path: a `nacre.yaml`; paths in it are relative to its folder. None for none.
+        found: whether nobody named the file: it lay in the current folder, whose owner may be a stranger. Then it may
+            start no program and send nothing anywhere.
         **given: what the command line said: `kb`, `model`, and names of `ServerSettings`; None counts as not said.
 
     Returns:
@@ -143,6 +160,8 @@ def read_settings(path: Path | None = None, **given: Any) -> Settings:
         StackError: the file cannot be read, or something in it is wrong; the message names the line.
     """
     data, lines = _load(path) if path else ({}, {})
+    if path and found:
+        _refuse_reach(path, data, lines)
     if path and isinstance(data.get("kb"), str):
         data["kb"] = str(path.parent / data["kb"])
     server = dict(data.get("server") or {}) if isinstance(data.get("server") or {}, dict) else data["server"]
@@ -171,6 +190,7 @@ def read_settings(path: Path | None = None, **given: Any) -> Settings:
 
 
 _LISTS = ("allow_origins", "allow_hosts", "principals")
+_DEPTH, _PLACES = 50, 10_000
 Lines = dict[tuple[str | int, ...], int]
 
 
@@ -179,7 +199,7 @@ def _load(path: Path) -> tuple[dict[str, Any], Lines]:
         text = path.read_text("utf-8")
         node = yaml.compose(text, yaml.SafeLoader)
         data = yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else str(path)
         what = getattr(error, "problem", None) or str(error)
@@ -201,7 +221,18 @@ def _load(path: Path) -> tuple[dict[str, Any], Lines]:
 
 
 def _number(node: yaml.Node, place: tuple[str | int, ...], lines: Lines) -> None:
-    """Remember for every place in the file its line, from 1; of a mapping's entry that of its name."""
+    """Remember for every place in the file its line, from 1; of a mapping's entry that of its name.
+
+    Raises:
+        StackError: aliases make it endless, or nearly so.
+    """
+    if len(place) > _DEPTH or len(lines) > _PLACES:
+        raise StackError(
+            tr(
+                f"The settings have more than {_PLACES} entries, or are nested more than {_DEPTH} levels deep.",
+                f"设置超过 {_PLACES} 项，或嵌套超过 {_DEPTH} 层。",
+            )
+        )
     lines.setdefault(place, node.start_mark.line + 1)
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
@@ -210,6 +241,31 @@ def _number(node: yaml.Node, place: tuple[str | int, ...], lines: Lines) -> None
     elif isinstance(node, yaml.SequenceNode):
         for at, value in enumerate(node.value):
             _number(value, (*place, at), lines)
+
+
+def _line(place: Sequence[str | int], lines: Mapping[tuple[str | int, ...], int]) -> int | None:
+    """The line of a place, or of what is around it where the place itself has none."""
+    return next((lines[tuple(place[:n])] for n in range(len(place), -1, -1) if tuple(place[:n]) in lines), None)
+
+
+def _refuse_reach(path: Path, value: Any, lines: Lines, place: tuple[str | int, ...] = ()) -> None:
+    """Refuse what starts a program, names an address, or names a variable that holds a key."""
+    if isinstance(value, dict):
+        for name, part in value.items():
+            _refuse_reach(path, name, lines, (*place, name))  # whoever expects a list takes a mapping's names for one
+            _refuse_reach(path, part, lines, (*place, name))
+    elif isinstance(value, (list, tuple, set)):
+        for at, part in enumerate(value):
+            _refuse_reach(path, part, lines, (*place, at))
+    if isinstance(value, str) and (value.startswith("mcp:") or "://" in value or value == "key_env"):
+        name, where = ".".join(map(str, place)), f"{path}:{_line(place, lines)}"
+        raise StackError(
+            tr(
+                f"{where}: {name} starts a program, or names an address or a key. A nacre.yaml that merely lies in the current folder may not do that; if it is yours, say so: --config {path}",
+                f"{where}：{name} 会启动程序，或指定了地址或密钥。仅仅位于当前文件夹的 nacre.yaml 不允许这样做；如果它是您自己的，请明确指定：--config {path}",
+            ),
+            path=str(path),
+        )
 
 
 def _complaint(path: Path | None, error: ValidationError, lines: Mapping[tuple[str | int, ...], int]) -> StackError:
@@ -223,7 +279,7 @@ def _complaint(path: Path | None, error: ValidationError, lines: Mapping[tuple[s
                 "没有指定知识库：请用 --kb 目录，或在 nacre.yaml 中写 `kb:`。",
             )
         )
-    line = next((lines[tuple(place[:n])] for n in range(len(place), -1, -1) if tuple(place[:n]) in lines), None)
+    line = _line(place, lines)
     where = f"{path}:{line}: " if path and line else ""
     what = tr("unknown setting", "未知设置") if first["type"] == "extra_forbidden" else first["msg"]
     return StackError(tr(f"{where}{name}: {what}", f"{where}{name}：{what}"), path=str(path or ""))

@@ -64,7 +64,7 @@ def read(
     """
     base = state.bases.get(store)
     found = base.document(document)
-    if found is None or not base.visible(found["uri"], asker.principals):
+    if found is None or not base.visible(found["uri"], asker.sees):
         raise not_found(f"document {document}")
     text = base.text(found["uri"])
     start, end = min(start, len(text)), min(max(start, end), len(text))

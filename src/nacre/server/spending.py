@@ -12,13 +12,13 @@ from uuid import UUID
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
-from langchain_core.messages.utils import count_tokens_approximately
 from langchain_core.outputs import ChatGeneration, LLMResult
 
 from nacre.errors import UsageError
 from nacre.language import tr
 from nacre.server.keys import Asker
 from nacre.server.problems import Problem
+from nacre.text.tokens import estimate, estimate_messages
 
 if TYPE_CHECKING:
     from nacre.server.metrics import Metrics
@@ -103,7 +103,7 @@ class Meter(BaseCallbackHandler):
             self._estimate(asked, asked.said)
 
     def _estimate(self, asked: _Asked, said: str) -> None:
-        self._charge(asked, count_tokens_approximately(asked.messages), count_tokens_approximately([("ai", said)]))
+        self._charge(asked, estimate_messages(asked.messages), estimate(said))
 
     def _charge(self, asked: _Asked, read: int, written: int) -> None:
         if asked.price is None or self._prices is None:

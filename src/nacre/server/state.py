@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nacre.errors import NacreError
+from nacre.files import private_folder
+from nacre.net import is_loopback
 from nacre.server.bases import Bases
 from nacre.server.ingestion import Ingestion
 from nacre.server.keys import Asker, Keys
@@ -36,7 +38,7 @@ class State:
 
     def __init__(self, settings: Settings, leaf: BaseChatModel | None = None) -> None:
         self.settings = settings
-        settings.data.mkdir(parents=True, exist_ok=True)
+        private_folder(settings.data)
         self.bases = Bases(settings.kb, settings.data)
         self.served = Served(settings, self.bases, leaf)
         self.keys = Keys(settings.data)
@@ -47,8 +49,8 @@ class State:
         self.telemetry = _telemetry(settings.server) if settings.server.otel else None
         self.ingestion = Ingestion(settings.kb, settings.data)
         named = settings.server.principals
-        self.local = Asker("local", "local", tuple(named) if named else None)
-
+        self.local = Asker("local", "local", tuple(named) if named else None, write_main=True)
+        self._guarded = self.oidc is not None or not is_loopback(settings.server.host)
         self.hearing = _hearing(settings) if settings.audio else None
         self._check_prices()
 
@@ -80,8 +82,9 @@ class State:
 
     @property
     def guarded(self) -> bool:
-        """Whether every request must say who asks."""
-        return self.oidc is not None or self.keys.any()
+        """Whether every request must say who asks: once that is so, it stays so until the process ends."""
+        self._guarded = self._guarded or self.keys.were()
+        return self._guarded
 
     def close(self) -> None:
         """Close everything; ingestion goes on when the server is started again."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from pathlib import PurePosixPath
@@ -11,7 +12,9 @@ from fastapi import APIRouter, Form, Request, UploadFile
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse, Response
 
+from nacre.files import private_folder, private_opener
 from nacre.hygiene import clean_text
+from nacre.server import quotas
 from nacre.server.context import asker_of, state_of
 from nacre.server.filing import take_out
 from nacre.server.keys import Asker
@@ -162,12 +165,17 @@ def describe(row: Row) -> dict[str, Any]:
 
 
 def _keep(state: State, asker: Asker, content: BinaryIO, name: str, purpose: str) -> Row:
-    file = new_id("file")
+    file, size = new_id("file"), content.seek(0, os.SEEK_END)
+    content.seek(0)
     path = state.records.path(file)
-    path.parent.mkdir(exist_ok=True)
-    with path.open("xb") as kept:
-        shutil.copyfileobj(content, kept)
-        size = kept.tell()
     row = {"id": file, "owner": asker.id, "name": name, "bytes": size, "purpose": purpose, "created": int(time.time())}
-    state.records.insert("files", row)
+    quotas.keep_file(state, asker, row)
+    try:
+        private_folder(path.parent)
+        with open(path, "xb", opener=private_opener) as kept:
+            shutil.copyfileobj(content, kept)
+    except BaseException:
+        state.records.change("delete from files where id = ?", file)
+        path.unlink(missing_ok=True)
+        raise
     return row

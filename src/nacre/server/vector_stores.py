@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StringConstraints
 
 from nacre.language import tr
+from nacre.server import quotas
 from nacre.server.bases import MAIN
 from nacre.server.context import Changed, Visit, Visited, asker_of, state_of, store_of
 from nacre.server.filing import counts_of, file_in, nudge
@@ -23,19 +24,25 @@ from nacre.strict_json import to_json
 router = APIRouter(prefix="/v1/vector_stores")
 
 
+Metadata = Annotated[
+    dict[Annotated[str, StringConstraints(max_length=64)], Annotated[str, StringConstraints(max_length=512)]],
+    Field(max_length=16),
+]
+
+
 class NewStore(BaseModel):
     """The body that makes a vector store."""
 
     name: str | None = Field(default=None, max_length=256)
     file_ids: list[str] = Field(default_factory=list, max_length=500)
-    metadata: dict[str, str] | None = None
+    metadata: Metadata | None = None
 
 
 class ChangedStore(BaseModel):
     """The body that renames a vector store."""
 
     name: str | None = Field(default=None, max_length=256)
-    metadata: dict[str, str] | None = None
+    metadata: Metadata | None = None
 
 
 class Search(BaseModel):
@@ -65,7 +72,8 @@ async def create(request: Request, body: NewStore) -> dict[str, Any]:
         "metadata": to_json(body.metadata or {}),
         "created": int(time.time()),
     }
-    state.records.insert("stores", store)
+    quotas.check_entries(state, asker, files)
+    await run_in_threadpool(quotas.keep_store, state, asker, store)
     await run_in_threadpool(state.bases.get, store["id"])
     made = Visit(state, asker, store)
     file_in(made, files, None, None)
@@ -188,7 +196,7 @@ def describe(visit: Visit) -> dict[str, Any]:
 def _search(visit: Visit, query: str, k: int) -> list[dict[str, Any]]:
     base = visit.state.bases.get(visit.store)
     found = []
-    for hit in base.search(query, k=k, principals=visit.asker.principals):
+    for hit in base.search(query, k=k, principals=visit.asker.sees):
         place = {
             "uri": hit.uri,
             "document_id": hit.document_id,

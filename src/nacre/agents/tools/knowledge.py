@@ -15,16 +15,7 @@ Found = tuple[str, list[Document]]
 def knowledge_tool(
     retriever: BaseRetriever, *, name: str = "search_knowledge_base", description: str | None = None
 ) -> BaseTool:
-    """Make a tool that searches. Whose eyes it searches with is decided by the retriever, never by the model.
-
-    Args:
-        retriever: `kb.retriever(k=6, principals=[…])`, or any other.
-        name: the tool's name.
-        description: what is to be found there.
-
-    Returns:
-        A tool with one argument, `query`.
-    """
+    """Make a tool that searches. Whose eyes it searches with is decided by the retriever, never by the model."""
 
     def search(query: str) -> Found:
         return _found(retriever.invoke(query))

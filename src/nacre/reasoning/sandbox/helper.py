@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nacre import child_process
 from nacre.errors import InterpreterError
 from nacre.language import tr
 from nacre.reasoning.sandbox.limits import Level, Limits
@@ -33,7 +34,7 @@ _ENVIRONMENT = {
     "MALLOC_ARENA_MAX": "1",
 }
 _ENVIRONMENT |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-_START = "import sys; sys.path.insert(0, sys.argv.pop(1)); from inside.launcher import main; main()"
+_START = "import sys; sys.path += sys.argv[2:]; from inside.launcher import main; main()"
 
 
 class HelperGone(Exception):
@@ -242,9 +243,10 @@ def kill(child: Child) -> None:
 
 
 def _spawn(control: int) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-I", "-S", "-X", "utf8", "-c", _START, str(Path(__file__).parent), str(control)]
-    return subprocess.Popen(
-        command, env=_ENVIRONMENT, cwd="/", pass_fds=[control], start_new_session=True,
+    places = (str(Path(__file__).parent), child_process.HOME)
+    command = [sys.executable, "-I", "-S", "-X", "utf8", "-c", _START, str(control), *places]
+    return child_process.start(
+        command, _ENVIRONMENT, pass_fds=[control], new_session=True,
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
     )  # fmt: skip
 

@@ -6,6 +6,8 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
+from nacre.text.han import HAN
+
 _CJK = (
     "\u2e80-\u303f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\ufe30-\ufe4f\uff00-\uffef\U00020000-\U0003ffff"
 )
@@ -14,7 +16,7 @@ _STARTS_CJK = re.compile(f"^[{_CJK}]")
 # Controls, zero-width marks, soft hyphens, byte-order marks, non-characters and half a surrogate pair.
 _INVISIBLE = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u200b\u2060\ufeff\ufffe\uffff\ud800-\udfff]")
 _BREAKS = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
-_SPREAD = re.compile("[\u3400-\u9fff](?:\\s+[\u3400-\u9fff])+")
+_SPREAD = re.compile(rf"[{HAN}](?:\s+[{HAN}])+")
 _RUN = re.compile(r"\s+")
 # Presentation forms that only PDF fonts use: Latin ligatures, Kangxi radicals, compatibility ideographs, Arabic shapes.
 _PRESENTATION = re.compile("[\ufb00-\ufb06\u2e80-\u2fdf\uf900-\ufaff\ufb50-\ufbff\ufe70-\ufefc]")

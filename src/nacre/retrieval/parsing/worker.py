@@ -2,7 +2,8 @@
 
 A worker is a plain child process with a length-framed pipe, not a `multiprocessing` one: nothing is pickled, the
 caller's `__main__` is not run again, and no key of the environment is inherited. It stays warm, so that a small file
-costs milliseconds. The kernel keeps the limits (address space, no files written, an alarm); the parent keeps the deadline.
+costs milliseconds. The kernel keeps the limits (address space, no files written, an alarm) and the walls (see `walls`); the parent keeps
+the deadline.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ import select
 import signal
 import struct
 import subprocess
-import sys
 import threading
 import time
 from collections import deque
 from pathlib import Path
 from types import TracebackType
 
+from nacre import child_process
 from nacre.errors import ParseError
 from nacre.language import tr, user_language
 from nacre.retrieval.parsing.document import ParsedDocument, from_data
@@ -101,6 +102,17 @@ class ParserPool:
         with self._lock:
             return max((worker.peak_bytes() for worker in self._idle), default=0)
 
+    def missing_walls(self) -> dict[str, str]:
+        """What this machine keeps from a worker's walls, by starting one.
+
+        Returns:
+            "namespaces", "landlock" and "seccomp", each with the kernel's answer, or "" where it stands.
+        """
+        with self._free:
+            worker = self._take()
+            self._give(worker, worn=False)
+        return worker.missing_walls
+
     def close(self) -> None:
         """End all workers; a later `parse` starts new ones no more."""
         with self._lock:
@@ -149,31 +161,21 @@ class _Worker:
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        keep = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR", "TZ", "VIRTUAL_ENV", "PYTHONHOME")
-        environment = {name: os.environ[name] for name in keep if name in os.environ}
-        environment |= {
-            "NACRE_LANG": user_language(),
-            "OPENBLAS_NUM_THREADS": "1",
-            "PYTHONIOENCODING": "utf-8",
-            "PYTHONHASHSEED": "0",
-        }
-        # The same packages as here, even when the caller found them by sys.path alone.
-        environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
-        self.process = subprocess.Popen(
-            [sys.executable, "-B", "-m", "nacre.retrieval.parsing.worker_main"],
+        self.process = child_process.start(
+            child_process.module("nacre.retrieval.parsing.worker_main"),
+            child_process.environment() | {"NACRE_LANG": user_language(), "PYTHONHASHSEED": "0"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env=environment,
-            start_new_session=True,
+            new_session=True,
         )
         self.taken = 0
         self.seconds = _START_SECONDS
         deadline = time.monotonic() + _START_SECONDS
         try:
             self._send(json.dumps(limits.data()).encode(), deadline)
-            self._receive(deadline)
-        except _Death:
+            self.missing_walls: dict[str, str] = json.loads(self._receive(deadline))
+        except (_Death, ValueError):
             self.kill()
             raise ParseError(tr("a parser process cannot start here", "无法启动解析进程"), uri="") from None
 

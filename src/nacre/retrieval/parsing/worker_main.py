@@ -1,6 +1,6 @@
 """The child process of `ParserPool`: reads frames (limits, then request and file), writes frames (document or reason).
 
-Started as `python -m nacre.retrieval.parsing.worker_main`; it ends when its pipe closes.
+It ends when its pipe closes.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from nacre.errors import ParseError
 from nacre.retrieval.parsing.dispatch import parse
 from nacre.retrieval.parsing.document import to_data
 from nacre.retrieval.parsing.limits import Limits
+from nacre.retrieval.parsing.walls import raise_walls
 
 _OUT_OF_MEMORY = 77
 
@@ -27,8 +28,9 @@ def main() -> None:
     # A library that prints must not write into the frames.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     limits = Limits(**json.loads(_read(source)))
+    missing = raise_walls()
     _confine(limits)
-    _write(target, b"ready")
+    _write(target, json.dumps(missing).encode())
     while True:
         request = json.loads(_read(source))
         data = _read(source)
@@ -84,7 +86,3 @@ def _write(target: BinaryIO, frame: bytes) -> None:
     target.write(struct.pack(">Q", len(frame)))
     target.write(frame)
     target.flush()
-
-
-if __name__ == "__main__":
-    main()

@@ -10,7 +10,9 @@ import types
 from dataclasses import dataclass
 from typing import Any
 
-from . import landlock, linux, namespaces, preload, program, rlimits, seccomp, syscalls
+from nacre.confinement import landlock, linux, namespaces, seccomp, syscalls
+
+from . import preload, program, rlimits
 
 _ANSWER_FD, _PROGRAM_FD = (
     700,

@@ -9,7 +9,8 @@ import socket
 import sys
 from typing import Any, NoReturn
 
-from . import landlock, linux, namespaces, seccomp, syscalls
+from nacre.confinement import landlock, linux, namespaces, seccomp, syscalls
+
 from .zygote import Zygote
 
 

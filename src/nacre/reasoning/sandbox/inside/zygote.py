@@ -14,7 +14,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from . import child, imports, landlock, linux, namespaces, preload, program, seccomp, syscalls
+from nacre.confinement import landlock, linux, namespaces, seccomp, syscalls
+
+from . import child, imports, preload, program
 from .memory import OwnMemory
 
 
@@ -70,7 +72,7 @@ class Zygote:
             imports.hide_unlisted(self.config["readable"])
             preload.hide_name()
         main = program.main_module(preload.load(self.config["packages"]))
-        for name in [name for name in sys.modules if name.partition(".")[0] == __package__]:
+        for name in [name for name in sys.modules if name.partition(".")[0] in (__package__, "nacre")]:
             del sys.modules[name]  # a program cannot import what this process is made of
         return main
 

@@ -18,6 +18,9 @@ _COLONS = ":：=﹕"
 _ENDS = ",，}]｝］;"
 _BLANK = " \t\r\n\u3000\ufeff\u200b\xa0"
 _NEXT_KEY = re.compile(r"""["'“][\w \-]{1,64}["'”][ ]{0,4}[:：]""")
+_BRACE = re.compile("[{｛]")
+_KEY = re.compile(r"[\w .\-]{1,64}")
+_LONGEST, _TRIES = 20_000, 64  # characters of a reply, and beginnings of an object in it, that are looked at
 _DECODER = json.JSONDecoder(strict=False)
 
 
@@ -46,6 +49,44 @@ def read_json(text: str, start: int = 0) -> tuple[Any, int, bool]:
         if not isinstance(value, (dict, list)):
             raise ValueError("no object or array begins here") from None
         return value, reader.at, reader.closed
+
+
+def last_object(text: str) -> dict[str, Any]:
+    """The last JSON object in a text: what a model says after its thoughts.
+
+    One that the standard knows counts more than one around it that can only be guessed.
+
+    Args:
+        text: a reply; of a very long one the end is read.
+
+    Returns:
+        The object; {} when there is none.
+
+    Examples:
+        >>> last_object('The answer is right. {"score": 5}')
+        {'score': 5}
+        >>> last_object("Not {bad}, but {'score': 4,}")
+        {'score': 4}
+    """
+    text = text[-_LONGEST:]
+    found: dict[str, Any] = {}
+    at = behind = 0
+    while (at := text.find("{", at)) >= 0:
+        try:
+            found, at = _DECODER.raw_decode(text, at)
+            behind = at
+        except (ValueError, RecursionError):
+            at += 1
+    begins = [match.start() for match in _BRACE.finditer(text, behind)]
+    reached = -1
+    for begin in reversed(begins[-_TRIES:]):  # the whole object begins before its parts
+        try:
+            value, end, _ = read_json(text, begin)
+        except ValueError:
+            continue
+        if end > reached and isinstance(value, dict) and value and all(_KEY.fullmatch(key) for key in value):
+            found, reached = value, end
+    return found
 
 
 def read_arguments(text: str, start: int, close: str) -> tuple[list[Any], dict[str, Any], int, bool]:

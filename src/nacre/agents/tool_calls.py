@@ -4,59 +4,28 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from nacre.agents.lenient_json import read_arguments, read_json
-from nacre.agents.names import FINISH, ToolNames, fold
+from nacre.agents.tool_names import ToolNames, fold
 from nacre.agents.trajectory import ActionInput
+from nacre.agents.vocabulary import FINISH, KEYS, NOTHING
 from nacre.strict_json import to_json
+from nacre.text.lenient_json import read_arguments, read_json
 
-Call = tuple[str, ActionInput | None]
+ToolCall = tuple[str, ActionInput | None]
 
 _BRACKETS = {"[": "]", "(": ")", "（": "）", "【": "】", "{": "}", "［": "］", "「": "」", "《": "》"}
 _NAME = re.compile(r"[`'\"“*_]{0,3}(?P<name>[^\W\d][\w.\-]{0,63})[`'\"”*_]{0,3}[ \t]{0,2}")
 _FENCED = re.compile(r"[ \t]*(?:`{3,}|~{3,})[ \t]*[\w+\-]{0,20}[ \t]*(?:\n|(?=[\[{]))")
-_CALL_TAGS = re.compile(
-    r"<tool_call>|<\|python_tag\|>|\[TOOL_CALLS\]|functools(?=\[)|<function=(?P<function>[\w.\-]{1,64})>|<invoke name=\"(?P<invoke>[\w.\-]{1,64})\">|<｜tool▁sep｜>"
-)
+_PYTHONIC = re.compile(r"\[\s{0,9}[^\W\d][\w.\-]{0,63}\(")  # "[search(query='x')]", of Llama 4
 _PARAMETER = re.compile(
-    r"<parameter(?:=| name=\")(?P<name>[\w.\-]{1,64})\"?>(?P<value>[^<]*)|<arg_key>(?P<key>[^<]*)</arg_key>\s{0,9}<arg_value>(?P<argument>[^<]*)"
+    r"<(?:｜DSML｜)?parameter(?:=| name=\")(?P<name>[\w.\-]{1,64})\"?(?: string=\"\w{1,5}\")?>(?P<value>[^<]*)|<arg_key>(?P<key>[^<]*)</arg_key>\s{0,9}<arg_value>(?P<argument>[^<]*)"
 )
-_NAME_KEYS = (
-    "action",
-    "tool",
-    "name",
-    "toolname",
-    "function",
-    "functionname",
-    "actionname",
-    "command",
-    "行动",
-    "动作",
-    "工具",
-    "工具名称",
-    "行動",
-)
-_CALL_KEYS = ("action", "tool", "toolname", "actionname", "functionname", "行动", "动作", "工具", "工具名称", "行動")
-_INPUT_KEYS = (
-    "actioninput", "toolinput", "arguments", "args", "parameters", "params", "input", "actionargs", "kwargs", "query",
-    "行动输入", "动作输入", "输入", "参数", "工具输入", "工具参数", "行動輸入",
-)  # fmt: skip
-_ANSWER_KEYS = ("finalanswer", "answer", "finalresponse", "最终答案", "答案", "回答")
-_THOUGHT_KEYS = ("thought", "thoughts", "reasoning", "thinking", "思考", "想法", "推理")
 
 
 def read_input(text: str, arguments: tuple[str, ...] = ()) -> ActionInput:
-    """Read an action's input: named arguments from JSON, `key=value` or "key: value" lines, else the plain text.
-
-    Args:
-        text: what stands behind "Action Input:" or between the brackets of a call.
-        arguments: the tool's argument names, when known.
-
-    Returns:
-        A dict, a list, or the text without its fence, quotes and backticks.
-    """
+    """Read an action's input: named arguments from JSON, `key=value` or "key: value" lines, else the plain text."""
     body = unfence(text).strip()
     if body.startswith('{\\"'):
         body = body.replace('\\"', '"')  # an object that was escaped as a string
@@ -68,14 +37,20 @@ def read_input(text: str, arguments: tuple[str, ...] = ()) -> ActionInput:
         named = _named(body, arguments)
         if named:
             return named
-    return unquote(body)
+    plain = unquote(body)
+    return plain if plain == body or plain[:1] != "{" else _json_input(plain) or plain
+
+
+def try_json(text: str, start: int = 0) -> tuple[Any, int, bool]:
+    """`read_json`, with None as the value where nothing can be read."""
+    try:
+        return read_json(text, start)
+    except ValueError:
+        return None, start, False
 
 
 def _json_input(body: str) -> ActionInput | None:
-    try:
-        value, end, _ = read_json(body)
-    except ValueError:
-        return None
+    value, end, _ = try_json(body)
     if isinstance(value, list) and body[end:].strip(" \n`;.。"):
         return None  # "[1999] the film" is text
     if isinstance(value, (dict, list)) and (value or body[end:].strip() == ""):
@@ -101,23 +76,14 @@ def _named(body: str, arguments: tuple[str, ...]) -> dict[str, Any] | None:
 
 
 def _scalar(text: str) -> Any:
-    text = text.strip()
     try:
-        value = json.loads(text)
+        return json.loads(text)
     except (ValueError, RecursionError):
         return unquote(text)
-    return value
 
 
 def unfence(text: str) -> str:
-    """The content of a code fence that the text begins with (a line of introduction ending in a colon may precede it).
-
-    Args:
-        text: an input.
-
-    Returns:
-        The fence's content, or the text itself.
-    """
+    """The content of a code fence that the text begins with (a line of introduction ending in a colon may precede it)."""
     stripped = text.strip()
     first, _, rest = stripped.partition("\n")
     if first.rstrip().endswith((":", "：")) and _FENCED.match(rest):
@@ -131,14 +97,7 @@ def unfence(text: str) -> str:
 
 
 def unquote(text: str) -> str:
-    """Strip quotes or backticks that enclose the whole text.
-
-    Args:
-        text: an input or an answer.
-
-    Returns:
-        The text between them, or the text itself when a quote stands inside it too.
-    """
+    """Strip quotes or backticks that enclose the whole text."""
     text = text.strip()
     for opening, closing in ('""', "''", "``", "“”", "「」", "‘’"):
         if len(text) >= 2 and text[0] == opening and text[-1] == closing:
@@ -153,16 +112,8 @@ def unquote(text: str) -> str:
     return text
 
 
-def read_call(text: str, tools: ToolNames) -> Call | None:
-    """Read a call at the beginning of a text: `name[input]`, `name(args)`, `name: input`, `name {json}`, JSON, a tag.
-
-    Args:
-        text: what stands behind "Action:", or a line that may be a call.
-        tools: the known tools.
-
-    Returns:
-        The name (the tool's own where it is known) and the input (None when there is none), or None.
-    """
+def read_call(text: str, tools: ToolNames) -> ToolCall | None:
+    """Read a call at the beginning of a text: `name[input]`, `name(args)`, `name: input`, `name {json}`, JSON, a tag."""
     body = unfence(text).strip()
     tagged = read_tagged(body, tools)
     if tagged:
@@ -170,95 +121,107 @@ def read_call(text: str, tools: ToolNames) -> Call | None:
     if body[:1] and body[0] in "{[｛":
         call = _json_call(body, tools)
         if call:
-            return call[0]
+            return call
+    if _PYTHONIC.match(body):
+        call = _bracket_call(body[1:].lstrip(), tools)
+        if call and call[0] in tools.arguments:
+            return call
     return _bracket_call(body, tools)
 
 
-def read_tagged(text: str, tools: ToolNames) -> Call | None:
-    """Read a native call that leaked into the text: `<tool_call>`, `[TOOL_CALLS]`, `<function=…>`, `<invoke …>`.
-
-    Args:
-        text: a reply.
-        tools: the known tools.
-
-    Returns:
-        The first such call, or None.
-    """
-    match = _CALL_TAGS.search(text)
+def read_tagged(text: str, tools: ToolNames) -> ToolCall | None:
+    """Read the first native call that leaked into the text, in any of the `DIALECTS`."""
+    match = _TAGS.search(text)
     if not match:
         return None
-    rest = text[match.end() :].lstrip()
-    name = match["function"] or match["invoke"]
-    if not name and rest[:1] and rest[0] in "{[":
-        call = _json_call(rest, tools)
-        return call[0] if call else None
-    if not name and rest.startswith("<function="):
+    return DIALECTS[str(match.lastgroup)][1](match, text[match.end() :].lstrip(), tools)
+
+
+def _data_or_name(match: re.Match[str], rest: str, tools: ToolNames) -> ToolCall | None:
+    """`{"name": …, "arguments": …}`, a list of such objects, or a name with arguments behind it."""
+    if rest[:1] and rest[0] in "{[":
+        return _json_call(rest, tools)
+    if rest.startswith("<function="):
         return read_tagged(rest, tools)
-    if not name:
-        head = _NAME.match(rest)
-        if not head:
-            return None
-        name, rest = head["name"], rest[head.end() :].lstrip()
+    head = _NAME.match(rest)
+    return _named_call(head["name"], rest[head.end() :].lstrip(), tools) if head else None
+
+
+def _name_in_tag(match: re.Match[str], rest: str, tools: ToolNames) -> ToolCall | None:
+    """`<function=search>` and `<invoke name="search">`, with arguments behind them."""
+    return _named_call(match[0].split("=", 1)[1].strip('">'), rest, tools)
+
+
+def _named_call(name: str, rest: str, tools: ToolNames) -> ToolCall:
+    found = tools.find(name) or name
     named = {
         p["name"] or p["key"].strip(): _scalar(p["value"] if p["name"] else p["argument"])
         for p in _PARAMETER.finditer(rest)
     }
-    found = tools.find(name) or name
     if named:
         return found, named
+    rest = _BEHIND_NAME.sub("", rest, count=1)
     body = rest.split("</", 1)[0] if not rest.startswith(("{", "```")) else rest
     return found, read_input(body, tools.arguments.get(found, ()))
 
 
-def read_object(data: Any, tools: ToolNames) -> tuple[Call | None, str | None, str] | None:
-    """Find the call, the answer and the thought in a JSON object that a model gave as its reply.
+# What stands between a name and its arguments there.
+_BEHIND_NAME = re.compile(
+    r"<｜tool▁sep｜>|\[ARGS\]|:\d{1,4}<\|tool_call_argument_begin\|>|(?:<\|constrain\|>\w{1,20})?<\|message\|>"
+)
+Reader = Callable[[re.Match[str], str, ToolNames], ToolCall | None]
+# The forms in which chat templates write calls: how each begins, and what reads the text behind that. One entry more
+# is all that another model needs.
+DIALECTS: dict[str, tuple[str, Reader]] = {
+    "hermes": (r"<tool_call>", _data_or_name),
+    "llama": (r"<\|python_tag\|>", _data_or_name),
+    "granite": (r"<\|tool_call\|>", _data_or_name),
+    "kimi": (r"<\|tool_call_begin\|>", _data_or_name),
+    "harmony": (r"<\|channel\|>commentary[ ]to=", _data_or_name),
+    "mistral": (r"\[TOOL_CALLS\]", _data_or_name),
+    "functools": (r"functools(?=\[)", _data_or_name),
+    "qwen_coder": (r"<function=[\w.\-]{1,64}>", _name_in_tag),
+    "anthropic": (r"<(?:｜DSML｜)?invoke name=\"[\w.\-]{1,64}\">", _name_in_tag),
+    "deepseek": (r"<｜tool▁call▁begin｜>(?:function<｜tool▁sep｜>)?|<｜tool▁sep｜>", _data_or_name),
+}
+_TAGS = re.compile("|".join(f"(?P<{name}>{mark})" for name, (mark, _) in DIALECTS.items()))
 
-    Args:
-        data: the object, or an array whose first object counts.
-        tools: the known tools.
 
-    Returns:
-        (call, answer, thought), or None when the object is no reply of an agent.
-    """
+def read_object(data: Any, tools: ToolNames) -> tuple[ToolCall | None, str | None, str] | None:
+    """The call, the answer and the thought in a JSON object that is a reply; None when it is no reply of an agent."""
     if isinstance(data, list):
         data = data[0] if data else None
     if not isinstance(data, Mapping):
         return None
     keys = {fold(str(key)): value for key, value in data.items()}
-    thought = next((str(keys[key]) for key in _THOUGHT_KEYS if isinstance(keys.get(key), str)), "")
-    nested = next(
-        (
-            keys[key]
-            for key in ("function", "action", "tool", "command", "toolcall", "toolcalls", "行动")
-            if isinstance(keys.get(key), (dict, list)) and keys[key]
-        ),
-        None,
+    thought = next((keys[key] for key in KEYS["thought"] if isinstance(keys.get(key), str)), "")
+    nested = next((keys[key] for key in KEYS["nested"] if isinstance(keys.get(key), dict | list) and keys[key]), None)
+    inner = read_object(nested, tools)
+    if inner:
+        return inner[0], inner[1], thought
+    name = next(
+        (keys[key] for key in (*KEYS["call"], *KEYS["name"]) if isinstance(keys.get(key), str) and keys[key]), ""
     )
-    if nested is not None:
-        inner = read_object(nested, tools)
-        if inner:
-            return inner[0], inner[1], thought
-    name = next((keys[key] for key in _NAME_KEYS if isinstance(keys.get(key), str) and keys[key]), None)
-    answer = next((keys[key] for key in _ANSWER_KEYS if keys.get(key) not in (None, "")), None)
-    if (
-        name is not None
-        and _is_call(name, keys, tools)
-        and not (answer is not None and fold(name) in ("none", "null", "无"))
-    ):
+    answer = next((keys[key] for key in KEYS["answer"] if keys.get(key) not in (None, "")), None)
+    if name and _is_call(name, keys, tools) and not (answer is not None and fold(name) in NOTHING):
         return _from_keys(name, keys, tools), None, thought
     if answer is not None:
         return None, answer_text(answer), thought
-    return _single_key(data, tools, thought)
+    only = tools.find(str(next(iter(data)))) if len(data) == 1 else None
+    if only:  # {"search": {"q": "x"}}
+        value = next(iter(data.values()))
+        return (only, value if isinstance(value, dict | list) else str(value)), None, thought
+    return None
 
 
 def _is_call(name: str, keys: Mapping[str, Any], tools: ToolNames) -> bool:
     """An object that merely has a name, {"name": "Bob", "age": 5}, is no call."""
-    return tools.find(name) is not None or any(key in keys for key in (*_CALL_KEYS, *_INPUT_KEYS))
+    return tools.find(name) is not None or any(key in keys for key in (*KEYS["call"], *KEYS["input"]))
 
 
-def _from_keys(name: str, keys: Mapping[str, Any], tools: ToolNames) -> Call:
+def _from_keys(name: str, keys: Mapping[str, Any], tools: ToolNames) -> ToolCall:
     found = tools.find(name) or name
-    key = next((key for key in _INPUT_KEYS if key in keys), None)
+    key = next((key for key in KEYS["input"] if key in keys), None)
     value = keys[key] if key else None
     if isinstance(value, str):
         value = read_input(value) if value.lstrip()[:1] == "{" else value
@@ -267,42 +230,16 @@ def _from_keys(name: str, keys: Mapping[str, Any], tools: ToolNames) -> Call:
     return found, value
 
 
-def _single_key(data: Mapping[str, Any], tools: ToolNames, thought: str) -> tuple[Call | None, str | None, str] | None:
-    """`{"search": {"q": "x"}}`: the tool's name as the only key."""
-    if len(data) == 1:
-        (name, value), *_ = data.items()
-        found = tools.find(str(name))
-        if found:
-            return (found, value if isinstance(value, (dict, list)) else str(value)), None, thought
-    return None
-
-
-def _json_call(body: str, tools: ToolNames) -> tuple[Call, int] | None:
-    try:
-        value, end, _ = read_json(body)
-    except ValueError:
-        return None
-    read = read_object(value, tools)
-    if not read:
-        return None
-    call, answer, _ = read
-    if call is None:
-        return ("finish", answer), end
-    return call, end
+def _json_call(body: str, tools: ToolNames) -> ToolCall | None:
+    read = read_object(try_json(body)[0], tools)
+    return read and (read[0] or ("finish", read[1]))
 
 
 def answer_text(value: Any) -> str:
-    """An answer given as data, as a text.
-
-    Args:
-        value: the input of "finish" or the value of an answer key.
-
-    Returns:
-        The text; an object with one value, or with an answer key, gives that value.
-    """
+    """An answer given as data, as a text."""
     if isinstance(value, Mapping):
         keys = {fold(str(key)): inner for key, inner in value.items()}
-        for key in (*_ANSWER_KEYS, "text", "output", "result", "content", "input", "value"):
+        for key in (*KEYS["answer"], *KEYS["text"]):
             if key in keys:
                 return answer_text(keys[key])
         if len(value) == 1:
@@ -314,7 +251,7 @@ def answer_text(value: Any) -> str:
     return "" if value is None else to_json(value, ensure_ascii=False, default=str)
 
 
-def _bracket_call(body: str, tools: ToolNames) -> Call | None:
+def _bracket_call(body: str, tools: ToolNames) -> ToolCall | None:
     name, end = _leading_name(body, tools)
     if not name:
         return None
@@ -323,11 +260,10 @@ def _bracket_call(body: str, tools: ToolNames) -> Call | None:
     arguments = tools.arguments.get(name, ())
     if opening in ("(", "（"):
         return name, _parenthesised(rest, arguments)
-    if opening and opening in _BRACKETS and opening != "{":
-        inner = _inside(rest, opening)
-        return name, read_input(inner, arguments)
     if opening == "{":
         return name, read_input(rest, arguments)
+    if opening and opening in _BRACKETS:
+        return name, read_input(_inside(rest, opening), arguments)
     known = name in tools.arguments or fold(name) in FINISH
     if known and opening in (":", "："):
         return name, read_input(rest[1:], arguments)
@@ -346,10 +282,7 @@ def _leading_name(body: str, tools: ToolNames) -> tuple[str, int]:
     ]
     if known:
         name = max(known, key=len)
-        end = len(name)
-        while end < len(body) and body[end] in " \t":
-            end += 1
-        return name, end
+        return name, len(body) - len(body[len(name) :].lstrip(" \t"))
     match = _NAME.match(body)
     return (tools.find(match["name"]) or match["name"], match.end()) if match else ("", 0)
 

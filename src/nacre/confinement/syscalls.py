@@ -7,6 +7,7 @@ kernel adds is refused without being named here.
 from __future__ import annotations
 
 import errno
+import os
 from dataclasses import dataclass
 
 LOW, FULL = 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF
@@ -200,3 +201,28 @@ def allowed(own_pid: int | None) -> dict[int, Rule]:
     )  # asyncio wakes itself by one
     rules[SENDTO] = Rule(((Test(4, FULL, 0),),))  # on a connected pair; never to an address
     return rules
+
+
+# What makes, changes, moves or removes a file.
+_CHANGING = (
+    "truncate", "ftruncate", "rename", "mkdir", "rmdir", "creat", "link", "unlink", "symlink", "mkdirat", "unlinkat", "renameat",
+    "linkat", "symlinkat", "fallocate", "renameat2", "copy_file_range",
+)  # fmt: skip
+_FOR_WRITING = os.O_ACCMODE | os.O_CREAT | os.O_TRUNC
+
+
+def reading(own_pid: int) -> dict[int, Rule]:
+    """The rules of a process that reads and computes: it opens nothing for writing, and has no thread, socket or child.
+
+    Args:
+        own_pid: its process id, the only one that it may signal.
+
+    Returns:
+        System call number to rule.
+    """
+    changing = {_FILES[name] for name in _CHANGING}
+    rules = {number: rule for number, rule in allowed(own_pid).items() if number not in changing}
+    return rules | {
+        _FILES["open"]: Rule(((Test(1, _FOR_WRITING, 0),),)),
+        _FILES["openat"]: Rule(((Test(2, _FOR_WRITING, 0),),)),
+    }

@@ -11,31 +11,32 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from nacre.agents.calls import Call, answer_text, read_call, read_input, read_object, read_tagged, unfence, unquote
-from nacre.agents.labels import Kind, Label, inline_labels, line_labels, unmark
-from nacre.agents.lenient_json import read_json
-from nacre.agents.names import FINISH, NOTHING, ToolNames, fold
+from nacre.agents.scanner import SPECIAL, Label, inline_labels, line_labels, strip_reasoning, unmark
+from nacre.agents.tool_calls import (
+    ToolCall,
+    answer_text,
+    read_call,
+    read_input,
+    read_object,
+    read_tagged,
+    try_json,
+    unfence,
+    unquote,
+)
+from nacre.agents.tool_names import ToolNames, fold
 from nacre.agents.trajectory import ActionInput, Step
+from nacre.agents.vocabulary import FINISH, KEYS, NOTHING, NOTHING_MORE, WORDS, Kind, one_of
 from nacre.expect import expect
 
-_THINK = ("think", "thinking", "reasoning", "thought_process", "scratchpad")
-THINK_PAIRS = [(f"<{name}>", f"</{name}>") for name in _THINK] + [
-    ("◁think▷", "◁/think▷"),
-    ("<|begin_of_thought|>", "<|end_of_thought|>"),
-]
-_SPECIAL = re.compile(
-    r"<\|(?:im_end|im_start|eot_id|end_of_text|endoftext|end|assistant|eom_id|user|observation)\|>|</s>|<s>|\[/?INST\]|<｜end▁of▁sentence｜>"
-)
 _INNER_INPUT = re.compile(
-    r"(?:(?<![A-Za-z])(?:Action|Tool)[ _]?Input|行动输入|动作输入|行動輸入|工具输入)[*_]{0,3}[ ]?[:：][*_]{0,3}",
+    rf"(?:(?<![A-Za-z])|(?=[^\x00-\x7f]))(?:{one_of(WORDS['inside']['input'])})[*_]{{0,3}}[ ]?[:：][*_]{{0,3}}",
     re.IGNORECASE,
 )
 _INNER_OBSERVATION = re.compile(
-    r"(?:(?<=\s)|(?<=[。”\"]))[*_]{0,3}(?:Observation|观察结果|观察|觀察)[ ]?\d{0,3}[*_]{0,3}[ ]?[:：]"
+    rf"(?:(?<=\s)|(?<=[。”\"]))[*_]{{0,3}}(?:{one_of(WORDS['inside']['observation'])})[ ]?\d{{0,3}}[*_]{{0,3}}[ ]?[:：]"
 )
 _SAID_ANSWER = re.compile(
-    r"(?:final answer is|最终答案是|最终答案为|最終答案是|答案是|答案为)[ ]?[:：]?[ ]?(?P<answer>[^\n]{1,2000})",
-    re.IGNORECASE,
+    rf"(?:{one_of(WORDS['inside']['said'], ' ')})[ ]?[:：]?[ ]?(?P<answer>[^\n]{{1,2000}})", re.IGNORECASE
 )
 _CLOSING_TAG = re.compile(r"(?:\s*</[A-Za-z_]{1,20}>)+\s*$")
 MAX_LABELS = 64  # more labels than that before the first readable action is noise
@@ -61,7 +62,7 @@ def parse_react(text: str, tools: Iterable[Any] | ToolNames | None = None) -> St
     """
     expect(text, "text", str)
     names = ToolNames.of(tools)
-    body = _SPECIAL.sub("\n", strip_reasoning(text)).replace("\r\n", "\n").replace("\xa0", " ").strip()
+    body = SPECIAL.sub("\n", strip_reasoning(text)).replace("\r\n", "\n").replace("\xa0", " ").strip()
     if not body:
         return Step()
     step = _whole_object(body, names)
@@ -77,52 +78,10 @@ def parse_react(text: str, tools: Iterable[Any] | ToolNames | None = None) -> St
     return _unlabelled(marked, names)
 
 
-def strip_reasoning(text: str) -> str:
-    """Remove blocks of private reasoning such as `<think>…</think>`, closed or not.
-
-    Args:
-        text: a reply.
-
-    Returns:
-        What the model said aloud.
-    """
-    for opening, closing in THINK_PAIRS:
-        if closing in text and opening not in text.split(closing, 1)[0]:
-            text = text.rsplit(closing, 1)[1]  # the chat template has already written the opening tag
-        if opening in text:
-            text = _without_blocks(text, opening, closing)
-    return text
-
-
-def _without_blocks(text: str, opening: str, closing: str) -> str:
-    kept, at = [], 0
-    while True:
-        start = text.find(opening, at)
-        if start < 0:
-            break
-        lead = text[max(0, start - 40) : start].rpartition("\n")[2].strip()
-        end = text.find(closing, start)
-        if lead and not lead.endswith((":", "：", ">", "。", ".")):  # a tag inside a sentence or a string is content
-            kept.append(text[at : start + len(opening)])
-            at = start + len(opening)
-            continue
-        kept.append(text[at:start])
-        if end < 0:
-            return "".join(kept)
-        at = end + len(closing)
-    return "".join([*kept, text[at:]])
-
-
 def _whole_object(body: str, names: ToolNames) -> Step | None:
     """The reply is one JSON object (perhaps fenced, perhaps behind a sentence)."""
     candidate = unfence(body).strip()
-    if candidate[:1] not in ("{", "[", "｛"):
-        return None
-    try:
-        value, _, _ = read_json(candidate)
-    except ValueError:
-        return None
-    return _object_step(value, names)
+    return _object_step(try_json(candidate)[0], names) if candidate[:1] in ("{", "[", "｛") else None
 
 
 def _object_step(value: Any, names: ToolNames, thought: str = "") -> Step | None:
@@ -175,7 +134,7 @@ def _thought(thoughts: list[str], preamble: str) -> str:
     return "\n".join(thought for thought in thoughts if thought) or preamble
 
 
-def _labelled_call(text: str, labels: list[Label], at: int, names: ToolNames, thought: str) -> Call | None:
+def _labelled_call(text: str, labels: list[Label], at: int, names: ToolNames, thought: str) -> ToolCall | None:
     body = _body(text, labels, at)
     if labels[at].kind is Kind.INPUT:
         return _input_alone(body, names, thought)
@@ -200,21 +159,17 @@ def _one_input(text: str, beyond: str = "") -> str:
     """The input of one action: up to an observation that begins in mid-line, beyond a label inside a JSON string."""
     stripped = text.lstrip()
     if stripped[:1] in ("{", "["):
-        for candidate in (text, beyond):
-            try:
-                _, end, closed = read_json(candidate.lstrip())
-            except ValueError:
-                continue
-            behind = candidate.lstrip()[end:].strip(" \n\t`")
-            if closed and (stripped[0] == "{" or not behind):  # "[Oslo] mayor" is a text
-                return candidate.lstrip()[:end]
+        for candidate in (stripped, beyond.lstrip()):
+            _, end, closed = try_json(candidate)
+            if closed and (stripped[0] == "{" or not candidate[end:].strip(" \n\t`")):  # "[Oslo] mayor" is a text
+                return candidate[:end]
         return text
     if stripped.startswith(("```", "~~~")):
         return text
     return _CLOSING_TAG.sub("", _INNER_OBSERVATION.split(text, maxsplit=1)[0])
 
 
-def _name_and_input(spelled: str, given: str, names: ToolNames) -> Call | None:
+def _name_and_input(spelled: str, given: str, names: ToolNames) -> ToolCall | None:
     """`Action: …` followed by `Action Input: …`."""
     call = _call(spelled, names)
     if call is None:
@@ -228,7 +183,7 @@ def _name_and_input(spelled: str, given: str, names: ToolNames) -> Call | None:
     return name, read
 
 
-def _input_alone(body: str, names: ToolNames, thought: str) -> Call | None:
+def _input_alone(body: str, names: ToolNames, thought: str) -> ToolCall | None:
     """An input without an action: the tool may be named in the input itself or in the thought, or be the only one."""
     call = read_call(body, names)
     if call and (call[0] in names.arguments or fold(call[0]) in FINISH):
@@ -237,7 +192,7 @@ def _input_alone(body: str, names: ToolNames, thought: str) -> Call | None:
     return (only, read_input(_one_input(body), names.arguments[only])) if only else None
 
 
-def _call(body: str, names: ToolNames) -> Call | None:
+def _call(body: str, names: ToolNames) -> ToolCall | None:
     """What stands behind "Action:"."""
     body = _INNER_OBSERVATION.split(body, maxsplit=1)[0].strip(" \t\n\r\u3000*")
     if not body.strip(_WRAP):
@@ -255,7 +210,7 @@ def _call(body: str, names: ToolNames) -> Call | None:
     return _loose_call(first.strip(), rest, names)
 
 
-def _loose_call(first: str, rest: str, names: ToolNames) -> Call | None:
+def _loose_call(first: str, rest: str, names: ToolNames) -> ToolCall | None:
     """`search the web for …`, `use the search tool`, `Google Search`."""
     head, _, tail = first.partition(" ")
     known = names.find(head)
@@ -270,7 +225,7 @@ def _loose_call(first: str, rest: str, names: ToolNames) -> Call | None:
     plain = first.strip("`'\"*<>[]【】“”. 。：:…")
     if fold(plain) in NOTHING or fold(plain) in FINISH:
         return plain, (read_input(rest) if rest.strip() else None)
-    if fold(head) in NOTHING or plain.startswith(("无需", "不需要", "无須", "No action", "No tool")):
+    if fold(head) in NOTHING or fold(plain).startswith(NOTHING_MORE):
         return "none", None
     return (plain, read_input(rest) if rest.strip() else None) if plain else None
 
@@ -287,7 +242,7 @@ def _behind_mention(first: str, rest: str, name: str) -> ActionInput | None:
     return read_input(rest) if rest.strip() else None
 
 
-def _called(thought: str, call: Call, names: ToolNames) -> Step:
+def _called(thought: str, call: ToolCall, names: ToolNames) -> Step:
     name, given = call
     if name not in names.arguments:
         key = fold(name)
@@ -342,7 +297,7 @@ def _unlabelled(text: str, names: ToolNames) -> Step:
         call = _line_call(line, "\n".join(lines[at + 1 :]), names, alone=len(lines) == 1)
         if call:
             return _called("\n".join(lines[:at]), call, names)
-    if any(label.strong for label in labels) or any(label.strong for label in inline_labels(text)):
+    if any(label.strong for label in (*labels, *inline_labels(text))):
         thought = next((text[label.body :].split("\n", 1)[0] for label in labels if label.kind is Kind.THOUGHT), "")
         return Step(thought=thought.strip(_WRAP))
     return Step(answer=text.strip())
@@ -351,19 +306,16 @@ def _unlabelled(text: str, names: ToolNames) -> Step:
 def _embedded_object(text: str, names: ToolNames) -> Step | None:
     """`Sure, here is the action: {"action": …}`: the first objects that begin a line or follow a colon or a fence."""
     for match in list(re.finditer(r"(?:^|[:：\n]|json)[ \t\n]{0,8}(?=\{)", text))[:8]:
-        try:
-            value, _, _ = read_json(text, match.end())
-        except ValueError:
-            continue
+        value, _, _ = try_json(text, match.end())
         keys = {fold(str(key)) for key in value} if isinstance(value, dict) else set()
-        if keys & {"action", "tool", "toolname", "finalanswer", "name", "function", "行动", "工具", "最终答案"}:
+        if keys.intersection(KEYS["reply"]):
             step = _object_step(value, names, text[: match.start()].strip(_WRAP))
             if step and (step.answer is not None or step.action in names.arguments or not names.arguments):
                 return step
     return None
 
 
-def _line_call(line: str, rest: str, names: ToolNames, *, alone: bool) -> Call | None:
+def _line_call(line: str, rest: str, names: ToolNames, *, alone: bool) -> ToolCall | None:
     """`search[…]` or `search("…")` on a line of its own; unknown names count only as the whole reply in brackets."""
     call = read_call(line, names)
     if call and (

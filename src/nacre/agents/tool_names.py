@@ -12,66 +12,9 @@ from nacre.expect import expect
 _NOT_WORD = re.compile(r"[\W_]+")
 _PREFIX = re.compile(r"^(?:functions?|tools?|default_api)[.:/]", re.IGNORECASE)
 
-FINISH = frozenset(
-    [
-        "finish",
-        "finished",
-        "finalanswer",
-        "answer",
-        "final",
-        "finalresponse",
-        "finalanswertool",
-        "done",
-        "完成",
-        "结束",
-        "結束",
-        "最终答案",
-        "最終答案",
-        "最终回答",
-        "回答",
-        "答案",
-        "给出答案",
-    ]
-)
-NOTHING = frozenset(
-    [
-        "none",
-        "na",
-        "null",
-        "nil",
-        "no",
-        "nothing",
-        "noaction",
-        "noactionneeded",
-        "noactionrequired",
-        "notool",
-        "notoolneeded",
-        "notapplicable",
-        "notneeded",
-        "无",
-        "無",
-        "没有",
-        "沒有",
-        "不需要",
-        "无需",
-        "無需",
-        "无需行动",
-        "不需要行动",
-        "不需要工具",
-        "无行动",
-    ]
-)
-
 
 def fold(name: str) -> str:
-    """A name without case, blanks and punctuation.
-
-    Args:
-        name: any spelling.
-
-    Returns:
-        Its folded form: "Web-Search" and "web search" fold alike.
-    """
+    """A name without case, blanks and punctuation."""
     return _NOT_WORD.sub("", name.casefold())
 
 
@@ -84,14 +27,7 @@ class ToolNames:
 
     @classmethod
     def of(cls, tools: Iterable[Any] | ToolNames | None) -> ToolNames:
-        """Collect names from tools of any kind.
-
-        Args:
-            tools: LangChain tools, OpenAI tool dicts, functions or plain names.
-
-        Returns:
-            The table; an empty one for None.
-        """
+        """Collect names from tools of any kind."""
         if isinstance(tools, ToolNames):
             return tools
         expect(tools, "tools", Iterable, type(None))
@@ -105,14 +41,7 @@ class ToolNames:
         return cls(arguments, folded)
 
     def find(self, spelled: str) -> str | None:
-        """The tool that a spelling means.
-
-        Args:
-            spelled: a name as the model wrote it.
-
-        Returns:
-            The tool's own name, or None when no tool is meant.
-        """
+        """The tool that a spelling means."""
         name = _PREFIX.sub("", spelled.strip().strip("`'\"*_<>[]【】（）()“”「」 .。,，:：;；"))
         if name in self.arguments:
             return name
@@ -123,14 +52,7 @@ class ToolNames:
         return None
 
     def mentioned(self, text: str) -> str | None:
-        """The one tool whose name stands in a text.
-
-        Args:
-            text: a sentence, "I'll use the search tool".
-
-        Returns:
-            The tool's name, or None when none or several are mentioned.
-        """
+        """The one tool whose name stands in a text."""
         lowered = text.casefold()
         hits = [name for name in self.arguments if _stands_in(name.casefold(), lowered)]
         longest = [

@@ -1,0 +1,1 @@
+"""What is known of text alone, without a model and without a knowledge base."""
