@@ -1,7 +1,8 @@
 """One HTTP exchange under one deadline: the name's look-up, connecting, TLS, sending, headers and body all count.
 
 `http.client` knows a time limit for each read only, so a server that sends a byte now and then holds it for as long as it
-likes. Here every read and write gets what is left, and what comes over the line is counted.
+likes. Here every read and write gets what is left, and what comes over the line is counted. Not httpx's either: its limits are
+for each read too, and its resolver is waited for without one.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 _LONGEST_NAME = 253  # characters of a host name (RFC 1035)
 _HEADER_BYTES = 1 << 18
@@ -139,27 +141,11 @@ class Link(http.client.HTTPConnection):
 
 
 def exchange(
-    method: str,
-    target: str,
-    body: bytes | None,
-    headers: Mapping[str, str],
-    *,
-    host: str,
-    port: int | None,
-    secure: bool,
-    timeout_s: float,
-    most: int,
+    method: str, url: str, body: bytes | None, headers: Mapping[str, str], *, timeout_s: float, most: int
 ) -> tuple[int, bytes]:
-    """One request to a server that its owner has chosen.
+    """One request to a server that its owner has chosen: its address is not checked.
 
     Args:
-        method: "GET", "POST", …
-        target: path and query.
-        body: what is sent.
-        headers: sent with it.
-        host: name or address; not checked.
-        port: None takes the scheme's own.
-        secure: over TLS.
         timeout_s: for all of it.
         most: bytes of the answer that are read; the rest is left.
 
@@ -167,13 +153,16 @@ def exchange(
         Status and body.
 
     Raises:
-        OSError: no connection, too slow, too much.
-        http.client.HTTPException: the answer is no HTTP.
+        OSError: no connection, too slow, too much, or no HTTP.
     """
-    link = Link(host, port, secure=secure, deadline=time.monotonic() + timeout_s, most=most)
+    parts = urlsplit(url)
+    secure = parts.scheme == "https"
+    link = Link(str(parts.hostname), parts.port, secure=secure, deadline=time.monotonic() + timeout_s, most=most)
     try:
-        link.request(method, target, body, dict(headers))
+        link.request(method, urlunsplit(("", "", parts.path or "/", parts.query, "")), body, dict(headers))
         response = link.getresponse()
         return response.status, response.read(most)
+    except (http.client.HTTPException, ValueError) as error:
+        raise OSError(f"{type(error).__name__}: {error}") from error
     finally:
         link.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from urllib.parse import urlsplit, urlunsplit
 
 from nacre.errors import UsageError
 from nacre.language import tr
@@ -43,5 +44,21 @@ def load_interpreter(name: str) -> CodeInterpreter:
         tr(
             f"There is no interpreter {name!r}. Write http://HOST:PORT, jupyter:http://HOST:PORT or e2b.",
             f"没有解释器 {name!r}。请写 http://主机:端口、jupyter:http://主机:端口 或 e2b。",
+        )
+    )
+
+
+def server_uri(uri: str, port: int) -> str:
+    """The address of a server without its last slash; `port` is only for the example in the message."""
+    try:
+        parts = urlsplit(uri)
+        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
+            return urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/"), "", ""))
+    except ValueError:  # a port that is none, half an IPv6 address
+        pass
+    raise UsageError(
+        tr(
+            f"{uri!r} is no address of a server; one looks like http://host:{port}",
+            f"{uri!r} 不是服务器地址；正确形式如 http://host:{port}",
         )
     )

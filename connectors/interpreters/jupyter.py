@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import json
 import ssl
 import time
 import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
+from nacre.connectors.interpreters import server_uri
 from nacre.connectors.timed_http import exchange
-from nacre.errors import InterpreterError, UsageError
+from nacre.errors import InterpreterError
 from nacre.language import tr
 from nacre.optional import need
 from nacre.reasoning.interpreter import Execution
@@ -51,17 +51,9 @@ class JupyterInterpreter:
         limits: RemoteLimits | None = None,
         start_s: float = 60.0,
     ) -> None:
-        parts = urlsplit(uri)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise UsageError(
-                tr(
-                    f"{uri!r} is no address of a server; one looks like http://host:8888",
-                    f"{uri!r} 不是服务器地址；正确形式如 http://host:8888",
-                )
-            )
+        self.uri, self._start_s = server_uri(uri, 8888), start_s
         self._websockets = need("websockets.sync.client", extra="jupyter")
-        self.uri, self.kernel, self.limits = uri.rstrip("/"), kernel, limits or RemoteLimits()
-        self._parts, self._start_s = parts, start_s
+        self.kernel, self.limits = kernel, limits or RemoteLimits()
         self._headers = {"Authorization": f"token {token}"} if token else {}
 
     @property
@@ -119,9 +111,8 @@ class JupyterInterpreter:
 
     @contextlib.contextmanager
     def _connected(self, kernel_id: str) -> Iterator[_Channel]:
-        secure = self._parts.scheme == "https"
-        address = f"{'wss' if secure else 'ws'}{self.uri.removeprefix(self._parts.scheme)}/api/kernels/{quote(kernel_id)}/channels"
-        options = {"ssl": ssl.create_default_context()} if secure else {}
+        address = f"ws{self.uri.removeprefix('http')}/api/kernels/{quote(kernel_id)}/channels"
+        options = {"ssl": ssl.create_default_context()} if address.startswith("wss:") else {}
         largest = 4 * (self.limits.value + self.limits.output) + _LARGEST_REPLY
         try:
             with self._websockets.connect(
@@ -152,18 +143,8 @@ class JupyterInterpreter:
         data = None if body is None else json.dumps(body).encode()
         headers = {"Content-Type": "application/json", **self._headers}
         try:
-            return exchange(
-                method,
-                self._parts.path.rstrip("/") + path,
-                data,
-                headers,
-                host=str(self._parts.hostname),
-                port=self._parts.port,
-                secure=self._parts.scheme == "https",
-                timeout_s=timeout_s,
-                most=_LARGEST_REPLY,
-            )
-        except (OSError, http.client.HTTPException, ValueError) as error:
+            return exchange(method, self.uri + path, data, headers, timeout_s=timeout_s, most=_LARGEST_REPLY)
+        except OSError as error:
             raise self._failed(f"{type(error).__name__}: {error}") from error
 
     def _failed(self, why: str) -> InterpreterError:
