@@ -62,10 +62,8 @@ class Tensors:
     _ANCHOR = "embeddings.word_embeddings.weight"
 
     def __init__(self, folder: Path) -> None:
-        from safetensors import safe_open
-
         # Training heads and old TensorFlow exports vary the prefix ("bert.", "model.", none) and LayerNorm's names.
-        self._file: Any = safe_open(str(folder / WEIGHTS), framework="numpy")  # its methods carry no types
+        self._file = _open(folder / WEIGHTS)
         self._keys: set[str] = set(self._file.keys())
         found = next((key for key in sorted(self._keys) if key.endswith(self._ANCHOR)), None)
         if found is None:
@@ -174,6 +172,12 @@ def load_tokenizer(folder: Path) -> Tokenizer:
     tokenizer.no_padding()
     tokenizer.no_truncation()
     return tokenizer
+
+
+def _open(path: Path) -> Any:
+    from safetensors import safe_open
+
+    return safe_open(str(path), framework="numpy")  # its methods carry no types
 
 
 def _json(path: Path, missing: Any) -> Any:

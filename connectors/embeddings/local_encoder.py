@@ -10,7 +10,7 @@ from nacre.connectors.embeddings.checkpoint import WEIGHTS, load_tokenizer, read
 from nacre.connectors.embeddings.coverage import Coverage
 from nacre.connectors.embeddings.export import Choice, choose_precision, exported
 from nacre.connectors.embeddings.onnx_encoder import OnnxEncoder
-from nacre.connectors.embeddings.prefixes import prefixes_for
+from nacre.connectors.embeddings.prefixes import PrefixedEncoder, prefixes_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from nacre.connectors.embeddings.graph import Precision
 
 
-class LocalEncoder:
+class LocalEncoder(PrefixedEncoder):
     """A sentence encoder of the BERT or XLM-R architecture, run by onnxruntime.
 
     The first use of a model writes an ONNX file to the cache folder; later ones map it into memory.
@@ -52,11 +52,10 @@ class LocalEncoder:
         normalise: bool | None = None,
     ) -> None:
         checkpoint = read_checkpoint(folder)
-        known = prefixes_for(name or folder.name, checkpoint.prompts)
         self.folder = folder
         self.name = name or folder.name
-        self.query_prefix = known.query if query_prefix is None else query_prefix
-        self.document_prefix = known.document if document_prefix is None else document_prefix
+        known = prefixes_for(self.name, checkpoint.prompts)
+        self.query_prefix, self.document_prefix = known.override(query_prefix, document_prefix)
         self.normalised = checkpoint.normalise if normalise is None else normalise
         self.precision = choose_precision(precision)
         self._checkpoint = checkpoint
@@ -127,48 +126,5 @@ class LocalEncoder:
         """
         return self._coverage(text)
 
-    def encode_documents(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Encode passages.
-
-        Args:
-            texts: passages.
-
-        Returns:
-            Shape (texts, dim), float32.
-        """
-        return self._encoder.encode(texts, self.document_prefix)
-
-    def encode_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Encode questions.
-
-        Args:
-            texts: questions.
-
-        Returns:
-            Shape (texts, dim), float32.
-        """
-        return self._encoder.encode(texts, self.query_prefix)
-
-    def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        """Encode passages.
-
-        Args:
-            texts: passages.
-
-        Returns:
-            One vector of `dim` numbers a passage.
-        """
-        vectors: list[list[float]] = self.encode_documents(texts).tolist()
-        return vectors
-
-    def embed_query(self, text: str) -> list[float]:
-        """Encode a question.
-
-        Args:
-            text: the question.
-
-        Returns:
-            A vector of `dim` numbers.
-        """
-        vector: list[float] = self.encode_queries([text])[0].tolist()
-        return vector
+    def _encode(self, texts: Sequence[str], prefix: str) -> NDArray[np.float32]:
+        return self._encoder.encode(texts, prefix)

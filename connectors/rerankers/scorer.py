@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nacre.connectors.embeddings.onnx_encoder import cores, open_session
+from nacre.connectors.embeddings.onnx_encoder import in_parallel, open_session
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,11 +49,7 @@ class PairScorer:
         def one(passage: str) -> float | None:
             return None if time.monotonic() >= deadline else self._logit(question, passage)
 
-        workers = min(threads or cores(), len(passages))
-        if workers <= 1:
-            return [one(passage) for passage in passages]
-        with ThreadPoolExecutor(workers, thread_name_prefix="nacre-reranker") as pool:
-            return list(pool.map(one, passages))
+        return in_parallel(one, passages, threads)
 
     def _logit(self, question: str, passage: str) -> float:
         pair = self._tokenizer.encode(question, passage)

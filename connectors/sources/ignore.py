@@ -32,6 +32,7 @@ DEFAULTS = (
 )
 Glob = tuple[re.Pattern[str] | None, ...]
 """A pattern for each name of a path; None stands for any number of names."""
+_NO_NAME = re.compile(r"(?!)")
 
 
 @dataclass(frozen=True)
@@ -94,10 +95,10 @@ def _fits(glob: Glob, names: Sequence[str]) -> bool:
     place = here = 0
     star = resume = -1
     while here < len(names):
-        wanted = glob[place] if place < len(glob) else False
+        wanted = glob[place] if place < len(glob) else _NO_NAME
         if wanted is None:
             star, resume, place = place, here, place + 1
-        elif wanted and wanted.match(names[here]):
+        elif wanted.match(names[here]):
             place, here = place + 1, here + 1
         elif star >= 0:  # the last None takes one name more; an earlier one never needs to
             resume += 1
