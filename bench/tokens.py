@@ -37,7 +37,7 @@ def samples() -> Mapping[str, str]:
         "English": read("docs/knowledge-base.md"),
         "Chinese": read("docs/zh/knowledge-base.md"),
         "Chinese and English": read("docs/zh/models.md"),
-        "Python": read("src/nacre/decorator.py"),
+        "Python": read("src/nacre/decorator/layer.py"),
         "JavaScript": read("src/nacre/server/page/app.js"),
         "JSON": json.dumps(rows),
         "JSON, indented": json.dumps(rows, indent=4),

@@ -52,12 +52,6 @@ _ISATAP = (0x00005EFE, 0x02005EFE)  # the upper half of an interface's number
 def is_public(address: str) -> bool:
     """Whether an IP address belongs to the public network, looking through IPv6 forms that carry an IPv4 address.
 
-    Args:
-        address: "93.184.216.34", "::ffff:10.0.0.1".
-
-    Returns:
-        False for private, loopback, link-local, multicast and reserved addresses.
-
     Example:
         >>> is_public("93.184.216.34"), is_public("::ffff:10.0.0.1"), is_public("169.254.169.254")
         (True, False, False)

@@ -16,7 +16,7 @@ from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 from nacre.connectors.public_addresses import is_public
 from nacre.connectors.timed_http import Link, look_up
 from nacre.errors import SourceError
-from nacre.language import tr
+from nacre.text.language import tr
 
 AGENT = "nacre/0.1"
 _REDIRECTS = {301, 302, 303, 307, 308}
@@ -25,14 +25,7 @@ _TIMEOUT_S = 30.0
 
 @dataclass(frozen=True)
 class Answer:
-    """What a server gave.
-
-    Args:
-        url: where it came from, after redirects.
-        status: HTTP status.
-        headers: by small-letter name.
-        body: decoded from gzip where the server packed it.
-    """
+    """What a server gave."""
 
     url: str
     status: int
@@ -53,19 +46,9 @@ def fetch(
     """GET a page, or POST to it.
 
     Args:
-        url: http or https.
-        allow_private: whether addresses inside private networks, and this machine, may be asked.
         max_bytes: most bytes of the body, unpacked.
-        timeout_s: for the whole exchange, redirects included.
-        redirects: how many are followed.
         headers: sent besides ours; not sent to another host after a redirect.
         data: the body of a POST; a redirect is then not followed but returned.
-
-    Returns:
-        The answer, whatever its status.
-
-    Raises:
-        SourceError: a forbidden address, no connection, too slow, too big, too many redirects.
     """
     deadline = time.monotonic() + timeout_s
     sent, first = dict(headers or {}), urlsplit(url).netloc
@@ -75,34 +58,27 @@ def fetch(
         if answer.status not in _REDIRECTS or not target or data is not None:
             return answer
         url = urljoin(url, target)
-    raise SourceError(tr(f"{url} redirects too often", f"{url} 重定向次数过多"), uri=url)
+    raise SourceError(tr("{url} redirects too often", url=url), uri=url)
 
 
 def checked_addresses(host: str, port: int, *, allow_private: bool = False, deadline: float | None = None) -> list[str]:
     """The addresses of a host, all of them allowed.
 
     Args:
-        host: name or literal address.
-        port: TCP port.
-        allow_private: skip the check.
         deadline: a moment of `time.monotonic`; None waits 30 seconds.
-
-    Returns:
-        IP addresses.
-
-    Raises:
-        SourceError: unknown host, or an address that is not public.
     """
     try:
         addresses = look_up(host, port, time.monotonic() + _TIMEOUT_S if deadline is None else deadline)
     except OSError as error:
-        raise SourceError(tr(f"{host} is not known: {error}", f"无法解析 {host}：{error}"), uri=host) from error
+        raise SourceError(tr("{host} is not known: {error}", host=host, error=error), uri=host) from error
     bad = [address for address in addresses if not is_public(address)]
     if bad and not allow_private:
         raise SourceError(
             tr(
-                f"{host} is at {bad[0]}, which is not a public address; allow_private=True (nacre sync --allow-private) permits it",
-                f"{host} 指向非公网地址 {bad[0]}；如确需访问请设置 allow_private=True（nacre sync --allow-private）",
+                "{host} is at {bad}, which is not a public address; allow_private=True (nacre sync "
+                "--allow-private) permits it",
+                host=host,
+                bad=bad[0],
             ),
             uri=host,
         )
@@ -114,14 +90,11 @@ def _exchange(
 ) -> Answer:
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username is not None:
-        raise SourceError(
-            tr(f"{url} is no http or https address without a login", f"{url} 不是（不含登录信息的）http/https 地址"),
-            uri=url,
-        )
+        raise SourceError(tr("{url} is no http or https address without a login", url=url), uri=url)
     try:
         port = parts.port or (443 if parts.scheme == "https" else 80)
     except ValueError as error:
-        raise SourceError(tr(f"{url} has a wrong port", f"{url} 端口无效"), uri=url) from error
+        raise SourceError(tr("{url} has a wrong port", url=url), uri=url) from error
     addresses = checked_addresses(parts.hostname, port, allow_private=allow_private, deadline=deadline)
     target = urlunsplit(("", "", _ascii(parts.path) or "/", _ascii(parts.query), ""))
     secure = parts.scheme == "https"
@@ -139,7 +112,7 @@ def _exchange(
         body = _body(response, max_bytes, url)
         return Answer(url, response.status, {name.lower(): value for name, value in response.getheaders()}, body)
     except (OSError, http.client.HTTPException, ValueError, zlib.error) as error:
-        raise SourceError(tr(f"{url} does not answer: {error}", f"{url} 无响应：{error}"), uri=url) from error
+        raise SourceError(tr("{url} does not answer: {error}", url=url, error=error), uri=url) from error
     finally:
         if link is not None:
             link.close()
@@ -161,32 +134,20 @@ def _body(response: http.client.HTTPResponse, max_bytes: int, url: str) -> bytes
             piece = unpacker.decompress(piece, max_bytes - len(body) + 1)
         body += piece
         if len(body) > max_bytes:
-            raise SourceError(
-                tr(f"{url} gives more than {max_bytes >> 20} MiB", f"{url} 返回内容超过 {max_bytes >> 20} MiB"), uri=url
-            )
+            raise SourceError(tr("{url} gives more than {max_bytes} MiB", url=url, max_bytes=max_bytes >> 20), uri=url)
 
 
 def gunzip(data: bytes, max_bytes: int, uri: str) -> bytes:
     """Unpack a gzip file, but not a bomb.
 
     Args:
-        data: the packed file.
         max_bytes: most bytes that may come out.
-        uri: for the message.
-
-    Returns:
-        The content.
-
-    Raises:
-        SourceError: damaged, or more than `max_bytes`.
     """
     unpacker = zlib.decompressobj(31)
     try:
         out = unpacker.decompress(data, max_bytes + 1)
     except zlib.error as error:
-        raise SourceError(tr(f"{uri}: damaged gzip file", f"{uri}：gzip 文件已损坏"), uri=uri) from error
+        raise SourceError(tr("{uri}: damaged gzip file", uri=uri), uri=uri) from error
     if len(out) > max_bytes:
-        raise SourceError(
-            tr(f"{uri} unpacks to more than {max_bytes >> 20} MiB", f"{uri} 解压后超过 {max_bytes >> 20} MiB"), uri=uri
-        )
+        raise SourceError(tr("{uri} unpacks to more than {max_bytes} MiB", uri=uri, max_bytes=max_bytes >> 20), uri=uri)
     return out

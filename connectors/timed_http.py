@@ -91,10 +91,7 @@ class Link(http.client.HTTPConnection):
 
     Args:
         host: for the Host header and the certificate; looked up where no addresses are given.
-        port: None takes the scheme's own.
-        deadline: a moment of `time.monotonic`.
         most: bytes of an answer's body.
-        addresses: IP addresses to connect to, already checked.
     """
 
     def __init__(
@@ -146,14 +143,7 @@ def exchange(
     """One request to a server that its owner has chosen: its address is not checked.
 
     Args:
-        timeout_s: for all of it.
         most: bytes of the answer that are read; the rest is left.
-
-    Returns:
-        Status and body.
-
-    Raises:
-        OSError: no connection, too slow, too much, or no HTTP.
     """
     parts = urlsplit(url)
     secure = parts.scheme == "https"

@@ -8,15 +8,15 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nacre.citations import statements
 from nacre.eval.datasets import Question, load_questions, load_retrieval
 from nacre.eval.metrics import contains, exact_match, token_f1
 from nacre.eval.report import Item, Report, fingerprint, percentile
 from nacre.eval.retrieval import index
 from nacre.eval.running import run_items
-from nacre.language import language_of
-from nacre.markers import MARKER
-from nacre.messages import nacre_of, text_of
+from nacre.grounding.citations import statements
+from nacre.text.language import language_of
+from nacre.text.markers import MARKER
+from nacre.text.messages import nacre_of, text_of
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -44,22 +44,13 @@ def evaluate_answers(
     """Ask questions over a corpus.
 
     Args:
-        data: a BEIR folder with answers.jsonl, or a file of questions (then `kb` is needed).
         model: the model that answers; it is given the sources by `RetrievalAugmented`.
         kb: an existing knowledge base to ask; None indexes the corpus of `data`.
         k: how many passages the model sees; None for what the knowledge base is set to, else 6.
-        limit: how many questions, the first.
-        workers: how many questions at a time.
-        out: where finished items are kept, so that a run can go on.
         price: of a million tokens read and of a million written, in any currency; None leaves the cost out.
-        on_progress: called with (done, all) questions.
 
     Returns:
         The report: contains, EM, F1, evidence, citations, share of refusals, latency, tokens.
-
-    Raises:
-        EvaluationError: nothing usable is in the files.
-        UsageError: there is no knowledge base in `kb`.
     """
     from nacre.retrieval.existing import open_existing
 
@@ -88,21 +79,13 @@ def ask_all(
     """Ask questions over a knowledge base that is there.
 
     Args:
-        base: the knowledge base.
-        model: the model that answers.
         questions: with gold answers; one without is unanswerable, and refusing it is right.
-        problems: what was wrong with the data.
-        name: of the data set, for the report.
         k: how many passages the model sees; None for what the knowledge base is set to, else 6.
-        workers: how many questions at a time.
-        out: where finished items are kept.
-        price: as in `evaluate_answers`.
-        on_progress: called with (done, all) questions.
 
     Returns:
         The report; with unanswerable questions also `refusal_recall` and `false_refusals`.
     """
-    from nacre.retrieval.rag import RetrievalAugmented
+    from nacre.layers.rag import RetrievalAugmented
     from nacre.retrieval.retriever import retriever_of
 
     stack = RetrievalAugmented(inner=model, retriever=retriever_of(base, k=k))
@@ -129,16 +112,7 @@ def ask_all(
 
 
 def described(stack: BaseChatModel, base: KnowledgeBase) -> dict[str, Any]:
-    """What was measured, so that two reports can say what differs between them.
-
-    Args:
-        stack: the layered model.
-        base: the knowledge base that it asks.
-
-    Returns:
-        `stack` as data (without the folder, which may be temporary), `prompt` with its version, what is set in the
-        knowledge base, and fingerprints: of the documents, and of how they are cut into chunks.
-    """
+    """What was measured, so that two reports can say what differs between them."""
     from nacre import prompts
     from nacre.stack import explain
 
@@ -161,9 +135,6 @@ def described(stack: BaseChatModel, base: KnowledgeBase) -> dict[str, Any]:
 def usage(reply: AIMessage) -> dict[str, Any]:
     """The tokens of a reply, as its provider counted them.
 
-    Args:
-        reply: an answer.
-
     Returns:
         `tokens_in` and `tokens_out`; empty where the provider does not say.
     """
@@ -177,9 +148,6 @@ def costs(items: Sequence[Item], price: tuple[float, float] | None = None) -> di
     Args:
         items: with `seconds`, `tokens_in` and `tokens_out` where known.
         price: of a million tokens read and of a million written.
-
-    Returns:
-        The figures.
     """
     figures: dict[str, Any] = {"queries": len(items), "errors": sum("error" in item for item in items)}
     waits = [item["seconds"] for item in items if "seconds" in item]
@@ -192,17 +160,7 @@ def costs(items: Sequence[Item], price: tuple[float, float] | None = None) -> di
 
 
 def judge(question: Question, answer: str, own: Mapping[str, Any], base: KnowledgeBase) -> Item:
-    """Score one answer.
-
-    Args:
-        question: with its gold answers.
-        answer: the text.
-        own: what Nacre added to the message.
-        base: the knowledge base, in which every citation is looked up.
-
-    Returns:
-        An item. Scores of answers are missing for unanswerable questions, and citation precision for refusals.
-    """
+    """Score one answer."""
     abstained = bool(own.get("abstained"))
     plain = MARKER.sub("", answer)
     citations, hits = own.get("citations") or [], own.get("hits") or []
@@ -247,15 +205,7 @@ def _same_language(question: str, answer: str) -> float | None:
 
 
 def stands(citation: Mapping[str, Any], base: KnowledgeBase) -> bool:
-    """Whether a quote stands in its document, at its place, literally.
-
-    Args:
-        citation: as from `RetrievalAugmented`.
-        base: the knowledge base.
-
-    Returns:
-        True when it does.
-    """
+    """Whether a quote stands in its document, at its place, literally."""
     return (
         bool(citation["quote"]) and base.text(citation["uri"])[citation["start"] : citation["end"]] == citation["quote"]
     )

@@ -14,8 +14,8 @@ from nacre.eval.answers import METRICS, costs, described, judge, usage
 from nacre.eval.datasets import Question, objects
 from nacre.eval.report import Item, Report, fingerprint
 from nacre.eval.running import run_items
-from nacre.language import tr
-from nacre.messages import nacre_of, text_of
+from nacre.text.language import tr
+from nacre.text.messages import nacre_of, text_of
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -23,39 +23,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Conversation:
-    """Questions that one person asks one after the other.
-
-    Args:
-        id: its id.
-        turns: the questions, in order.
-    """
+    """Questions that one person asks one after the other."""
 
     id: str
     turns: tuple[Question, ...]
 
 
 def load_conversations(path: Path) -> tuple[list[Conversation], list[str]]:
-    """Read conversations.
-
-    Args:
-        path: JSON Lines of {id, turns: [{question, answers, uri}]}.
-
-    Returns:
-        (conversations, problems).
-
-    Raises:
-        EvaluationError: the file is missing, or no conversation is in it.
-    """
+    """Read conversations."""
     rows, problems = objects(path)
     found = []
     for id, row in rows:
         turns = [turn for turn in row.get("turns") or [] if isinstance(turn, dict) and str(turn.get("question") or "")]
         if not turns:
-            problems.append(f"{path.name}: {tr('no turns in ', '没有对话轮次：')}{id}")
+            problems.append(f"{path.name}: {tr('no turns in ')}{id}")
             continue
         found.append(Conversation(id, tuple(_question(f"{id}.{n}", turn) for n, turn in enumerate(turns, 1))))
     if not found:
-        raise EvaluationError(tr(f"{path} holds no conversation.", f"{path} 中没有对话。"))
+        raise EvaluationError(tr("{path} holds no conversation.", path=path))
     return found, problems
 
 
@@ -77,25 +62,14 @@ def evaluate_chat(
     """Hold conversations over a knowledge base, each in a session of its own.
 
     Args:
-        data: as for `load_conversations`.
-        model: the model that answers, and rewrites follow-ups.
-        kb: the knowledge base.
         k: how many passages the model sees; None for what the knowledge base is set to, else 6.
-        limit: how many conversations, the first.
-        workers: how many conversations at a time.
-        out: where finished conversations are kept.
-        on_progress: called with (done, all) conversations.
 
     Returns:
         The report: the metrics of answers, one item a turn; `follow_ups` is `contains` of all turns but the first.
-
-    Raises:
-        EvaluationError: the file is missing, or no conversation is in it.
-        UsageError: there is no knowledge base in `kb`.
     """
-    from nacre.memory import ConversationMemory
+    from nacre.layers.memory import ConversationMemory
+    from nacre.layers.rag import RetrievalAugmented
     from nacre.retrieval.existing import open_existing
-    from nacre.retrieval.rag import RetrievalAugmented
     from nacre.retrieval.retriever import retriever_of
 
     conversations, problems = load_conversations(data)

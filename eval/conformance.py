@@ -23,8 +23,8 @@ from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 from langchain_core.tools import tool
 
 from nacre.connectors.models.scripted import ScriptedChatModel
-from nacre.messages import last_user_text, parse_sources
-from nacre.optional import need
+from nacre.extras import need
+from nacre.text.messages import last_user_text, parse_sources
 
 Make = Callable[[BaseChatModel], BaseChatModel]
 _INSTALL = "pip install 'langchain-tests>=1.1,<2'"
@@ -94,17 +94,7 @@ def _arguments(schema: dict[str, Any], asked: str) -> dict[str, Any]:
 
 
 def outcomes(make: Make) -> dict[str, str]:
-    """Run LangChain's standard tests for chat models on a layer around a `CapableChatModel`.
-
-    Args:
-        make: puts the layer around an inner model.
-
-    Returns:
-        How each test ended: "passed", "skipped: why" or "failed: why", by "suite.test[parameters]".
-
-    Raises:
-        MissingExtraError: `langchain-tests` is not installed.
-    """
+    """Run LangChain's standard tests for chat models on a layer around a `CapableChatModel`."""
     units = need("langchain_tests.unit_tests", install=_INSTALL)
     integration = need("langchain_tests.integration_tests", install=_INSTALL)
     chat_models = need("langchain_tests.integration_tests.chat_models", install=_INSTALL)
@@ -124,15 +114,7 @@ def outcomes(make: Make) -> dict[str, str]:
 
 
 def suite_class(base: type, make: Make) -> type:
-    """A class of LangChain's standard tests for a layer, also fit for pytest.
-
-    Args:
-        base: `ChatModelUnitTests` or `ChatModelIntegrationTests`.
-        make: puts the layer around an inner model.
-
-    Returns:
-        The subclass, with the capabilities of `CapableChatModel`.
-    """
+    """A class of LangChain's standard tests for a layer, also fit for pytest."""
     shown: dict[str, Any] = {"chat_model_class": _Factory(make), "chat_model_params": {"model": "capable"}}
     fields = {name: _constant(value) for name, value in {**shown, **CAPABILITIES}.items()}
     return type(f"Test{base.__name__}", (base,), fields)

@@ -10,19 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from nacre.errors import EvaluationError
-from nacre.hygiene import clean_text
-from nacre.language import tr
+from nacre.text.hygiene import clean_text
+from nacre.text.language import tr
 
 
 @dataclass(frozen=True)
 class Passage:
-    """A document of a corpus.
-
-    Args:
-        id: its id.
-        title: its title, or "".
-        text: its text.
-    """
+    """A document of a corpus."""
 
     id: str
     title: str
@@ -34,10 +28,7 @@ class Question:
     """A question with its gold answers.
 
     Args:
-        id: its id.
-        text: the question.
         answers: texts of which any one is right; empty when the sources hold no answer.
-        uri: the document that holds the answer, where the set says so.
     """
 
     id: str
@@ -51,10 +42,7 @@ class Retrieval:
     """A retrieval set in BEIR layout.
 
     Args:
-        corpus: all documents.
         queries: query id -> text, only queries with at least one judged document that is in the corpus.
-        qrels: query id -> {document id -> relevance, > 0}.
-        problems: what was wrong with the files, one line each.
     """
 
     corpus: tuple[Passage, ...]
@@ -68,13 +56,7 @@ class RobustnessRow:
     """A row of the RGB benchmark (Chen et al., 2024, arXiv:2309.01431).
 
     Args:
-        id: its id.
-        question: the question.
-        answers: for each part of the answer, the texts of which any one is right.
-        positive: passages that hold the answer.
-        negative: passages that do not.
         wrong: passages with the answer replaced by `fake`; empty in most sets.
-        fake: the wrong answer that stands in `wrong`.
     """
 
     id: str
@@ -103,7 +85,7 @@ class _Reader:
             if isinstance(row, dict):
                 yield row
             else:
-                self.problems.append(f"{path.name}:{number}: {tr('not an object', '不是对象')}")
+                self.problems.append(f"{path.name}:{number}: {tr('not an object')}")
 
     def unique(
         self, rows: Iterator[dict[str, Any]], path: Path, key: str = "_id"
@@ -113,26 +95,14 @@ class _Reader:
         for row in rows:
             id = str(row.get(key, row.get("id", "")))
             if not id or id in seen:
-                self.problems.append(
-                    f"{path.name}: {tr('no id', '缺少 id') if not id else tr('id twice: ', 'id 重复：') + id}"
-                )
+                self.problems.append(f"{path.name}: {tr('no id') if not id else tr('id twice: ') + id}")
                 continue
             seen.add(id)
             yield id, row
 
 
 def load_retrieval(folder: Path) -> Retrieval:
-    """Read a retrieval set in BEIR layout.
-
-    Args:
-        folder: holds corpus.jsonl, queries.jsonl and qrels.tsv (or qrels/test.tsv).
-
-    Returns:
-        The set.
-
-    Raises:
-        EvaluationError: a file is missing, or nothing usable is in it.
-    """
+    """Read a retrieval set in BEIR layout."""
     reader = _Reader()
     corpus = tuple(
         Passage(id, clean_text(str(row.get("title") or "")), clean_text(str(row.get("text") or "")))
@@ -146,39 +116,26 @@ def load_retrieval(folder: Path) -> Retrieval:
     qrels: dict[str, dict[str, int]] = {}
     for query, document, score in _qrels(_file(folder, "qrels.tsv", "qrels/test.tsv", "qrels/dev.tsv"), reader):
         if document not in known:
-            reader.problems.append(f"qrels: {tr('document not in the corpus: ', '语料中没有文档：')}{document}")
+            reader.problems.append(f"qrels: {tr('document not in the corpus: ')}{document}")
         elif query not in texts:
-            reader.problems.append(f"qrels: {tr('query not in the set: ', '没有该查询：')}{query}")
+            reader.problems.append(f"qrels: {tr('query not in the set: ')}{query}")
         elif score > 0:
             qrels.setdefault(query, {})[document] = score
     queries = {id: text for id, text in texts.items() if id in qrels and text.strip()}
     if not queries:
-        raise EvaluationError(
-            tr(f"{folder} holds no query with a judged document.", f"{folder} 中没有带标注文档的查询。")
-        )
+        raise EvaluationError(tr("{folder} holds no query with a judged document.", folder=folder))
     return Retrieval(corpus, queries, {id: qrels[id] for id in queries}, tuple(reader.problems))
 
 
 def load_questions(path: Path) -> tuple[list[Question], list[str]]:
-    """Read questions with gold answers.
-
-    Args:
-        path: a BEIR folder with queries.jsonl and answers.jsonl, or a file of questions: JSON Lines with `question` and
-            `answers` (or `answer`), or CSV with these columns (several answers separated by "|").
-
-    Returns:
-        (questions, problems).
-
-    Raises:
-        EvaluationError: the file is missing or of another kind, or no question is in it.
-    """
+    """Read questions with gold answers."""
     reader = _Reader()
     if path.is_dir():
         texts = {
             id: str(row.get("text") or "") for id, row in reader.unique(reader.rows(_file(path, "queries.jsonl")), path)
         }
         gold = dict(reader.unique(reader.rows(_file(path, "answers.jsonl")), path))
-        reader.problems += [f"answers.jsonl: {tr('no question ', '没有问题 ')}{id}" for id in gold if id not in texts]
+        reader.problems += [f"answers.jsonl: {tr('no question ')}{id}" for id in gold if id not in texts]
         rows = [(id, {"question": texts[id], **row}) for id, row in gold.items() if id in texts]
     elif path.suffix.lower() == ".csv":
         rows = list(
@@ -194,48 +151,28 @@ def load_questions(path: Path) -> tuple[list[Question], list[str]]:
     for id, row in rows:
         text = clean_text(str(row.get("question") or row.get("text") or "")).strip()
         if not text:
-            reader.problems.append(f"{path.name}: {tr('empty question ', '空问题 ')}{id}")
+            reader.problems.append(f"{path.name}: {tr('empty question ')}{id}")
             continue
         questions.append(Question(id, text, _answers(row), str(row.get("uri") or row.get("passage") or "")))
     if not questions:
-        raise EvaluationError(tr(f"{path} holds no question.", f"{path} 中没有问题。"))
+        raise EvaluationError(tr("{path} holds no question.", path=path))
     return questions, reader.problems
 
 
 def objects(path: Path) -> tuple[list[tuple[str, dict[str, Any]]], list[str]]:
-    """Read the objects of a JSON Lines file.
-
-    Args:
-        path: the file; a row has an `id`.
-
-    Returns:
-        ((id, object) of every usable row, problems).
-
-    Raises:
-        EvaluationError: the file is missing.
-    """
+    """Read the objects of a JSON Lines file."""
     reader = _Reader()
     return list(reader.unique(reader.rows(_file(path.parent, path.name)), path, "id")), reader.problems
 
 
 def load_robustness(path: Path) -> tuple[list[RobustnessRow], list[str]]:
-    """Read a file of the RGB benchmark.
-
-    Args:
-        path: JSON Lines with `question`, `answer`, `positive` and `negative`.
-
-    Returns:
-        (rows, problems).
-
-    Raises:
-        EvaluationError: the file is missing, or no row is usable.
-    """
+    """Read a file of the RGB benchmark."""
     reader = _Reader()
     rows = []
     for id, row in reader.unique(reader.rows(_file(path.parent, path.name)), path, "id"):
         positive, negative = _texts(row.get("positive")), _texts(row.get("negative"))
         if not str(row.get("question") or "").strip() or not (positive or negative):
-            reader.problems.append(f"{path.name}: {tr('no question or no passage in ', '缺少问题或段落：')}{id}")
+            reader.problems.append(f"{path.name}: {tr('no question or no passage in ')}{id}")
             continue
         parts = row.get("answer")
         answers = tuple(_texts(part) for part in (parts if isinstance(parts, list) else [parts]))
@@ -251,7 +188,7 @@ def load_robustness(path: Path) -> tuple[list[RobustnessRow], list[str]]:
             )
         )
     if not rows:
-        raise EvaluationError(tr(f"{path} holds no usable row.", f"{path} 中没有可用的行。"))
+        raise EvaluationError(tr("{path} holds no usable row.", path=path))
     return rows, reader.problems
 
 
@@ -259,12 +196,12 @@ def _file(folder: Path, *names: str) -> Path:
     for name in names:
         if (folder / name).is_file():
             return folder / name
-    raise EvaluationError(tr(f"{folder} has no {names[0]}.", f"{folder} 中没有 {names[0]}。"))
+    raise EvaluationError(tr("{folder} has no {names}.", folder=folder, names=names[0]))
 
 
 def _lines(path: Path) -> Iterator[str]:
     if not path.is_file():
-        raise EvaluationError(tr(f"There is no file {path}.", f"没有文件 {path}。"))
+        raise EvaluationError(tr("There is no file {path}.", path=path))
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         yield from file
 
@@ -277,7 +214,7 @@ def _qrels(path: Path, reader: _Reader) -> Iterator[tuple[str, str, int]]:
         try:
             yield cells[0], cells[-2], int(cells[-1])
         except (IndexError, ValueError):
-            reader.problems.append(f"{path.name}:{number}: {tr('not three columns', '不是三列')}")
+            reader.problems.append(f"{path.name}:{number}: {tr('not three columns')}")
 
 
 def _answers(row: Mapping[str, Any]) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from nacre.retrieval.catalog import Catalog
+from nacre.store.folder.catalog import Catalog
 
 if TYPE_CHECKING:
     from nacre.retrieval.knowledge_base import KnowledgeBase
@@ -27,11 +27,8 @@ class Place:
     """Where the expected passage stands in a document.
 
     Args:
-        uri: the document's address.
         start: first character of the passage in its text.
         end: one past the last; a place that is expected as a whole document runs over all of its text.
-        whole: whether a document is expected and any passage of it will do.
-        chunks: (number, start, end) of the chunks that hold some of it, in order.
     """
 
     uri: str
@@ -45,10 +42,6 @@ class Place:
 
         Args:
             start: first character of the span.
-            end: one past the last.
-
-        Returns:
-            True when it does.
         """
         return self.whole or (start <= self.start and self.end <= end)
 
@@ -57,10 +50,6 @@ class Place:
 
         Args:
             start: first character of the span.
-            end: one past the last.
-
-        Returns:
-            True when it does.
         """
         return start < self.end and self.start < end
 
@@ -69,7 +58,6 @@ def places(base: KnowledgeBase, expect: str) -> list[Place]:
     """The places of an expected passage, or document, in a knowledge base.
 
     Args:
-        base: the knowledge base.
         expect: a text, compared without regard to white space and case; or the address of a document, or its end.
 
     Returns:
@@ -93,30 +81,13 @@ def places(base: KnowledgeBase, expect: str) -> list[Place]:
 
 
 def is_address_of(expect: str, uri: str) -> bool:
-    """Whether an expectation is the address of a document, or the end of it ("handbook.md").
-
-    Args:
-        expect: what was expected.
-        uri: the document's address.
-
-    Returns:
-        True when it is.
-    """
+    """Whether an expectation is the address of a document, or the end of it ("handbook.md")."""
     wanted = expect.strip().removeprefix("./")
     return bool(wanted) and f"/{unquote(uri)}".endswith(f"/{unquote(wanted).lstrip('/')}")
 
 
 def files_with(base: KnowledgeBase, expect: str) -> tuple[list[str], list[str]]:
-    """The local files in which an expected passage, or file, is found although the knowledge base lacks it.
-
-    Args:
-        base: the knowledge base.
-        expect: as for `places`.
-
-    Returns:
-        (paths of files that are no documents yet or have changed since, paths of files whose stored text lacks the
-        passage although their content holds it).
-    """
+    """The local files in which an expected passage, or file, is found although the knowledge base lacks it."""
     catalog = Catalog(base.folder)
     try:
         known: dict[str, float | None] = dict(catalog.rows("SELECT uri, modified FROM documents"))
@@ -140,9 +111,6 @@ def content(path: Path) -> str:
 
     Args:
         path: the file; archives (docx, xlsx, pptx, odt, epub) are looked into, PDF streams are not.
-
-    Returns:
-        Text with its tags and once more without.
     """
     try:
         if path.stat().st_size > _BYTES:

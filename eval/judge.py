@@ -16,9 +16,9 @@ from nacre.errors import EvaluationError
 from nacre.eval.datasets import objects
 from nacre.eval.report import Item, Report
 from nacre.eval.running import run_items
-from nacre.language import language_of, tr
-from nacre.messages import Source, render_sources, text_of
+from nacre.text.language import language_of, tr
 from nacre.text.lenient_json import last_object
+from nacre.text.messages import Source, render_sources, text_of
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -39,33 +39,18 @@ def judge_answers(
 ) -> Report:
     """Let a model judge answers.
 
-    Args:
-        items: each with `question`, `answer`, and where known `sources` (texts) and `labels` ({criterion: 0 or 1}).
-        model: the judge.
-        criteria: some of `CRITERIA`.
-        name: of what is judged, for the report.
-        workers: how many answers at a time.
-        out: where finished items are kept.
-        on_progress: called with (done, all) answers.
-
     Returns:
         The report: a mean from 0 to 1 for each criterion; `unjudged`, how often the judge gave no score, and `prose`, how
         often of these it did reply, but without a score on the scale; with labels
         `agreement` (share) and `kappa` (Cohen, 1960) by criterion.
-
-    Raises:
-        EvaluationError: there is nothing to judge, or a criterion is unknown.
     """
     if unknown := set(criteria) - set(CRITERIA):
         raise EvaluationError(
-            tr(
-                f"Unknown criteria {sorted(unknown)}; there are {CRITERIA}.",
-                f"未知标准 {sorted(unknown)}；可用：{CRITERIA}。",
-            )
+            tr("Unknown criteria {unknown}; there are {criteria}.", unknown=sorted(unknown), criteria=CRITERIA)
         )
     rows = [{"id": str(n), **item} for n, item in enumerate(items, 1) if item.get("answer") and item.get("question")]
     if not rows:
-        raise EvaluationError(tr("There is no answer to judge.", "没有可评审的回答。"))
+        raise EvaluationError(tr("There is no answer to judge."))
     versions = {criterion: prompts.load(f"judge/{criterion}", "en").version for criterion in criteria}
     settings = {"data": name, "judge": _name(model), "prompts": versions}
 
@@ -123,13 +108,6 @@ def score_of(told: Mapping[str, Any]) -> float | None:
 def prefer(model: BaseChatModel, question: str, first: str, second: str, sources: Sequence[str] = ()) -> float | None:
     """Which of two answers is better, asked in both orders, since judges favour a place (Zheng et al., 2023).
 
-    Args:
-        model: the judge.
-        question: the question.
-        first: an answer.
-        second: another.
-        sources: what both could read.
-
     Returns:
         1 when the second is better in both orders, 0 when the first is, 0.5 for a tie or when the order decided;
         None when the judge gave no verdict.
@@ -157,25 +135,15 @@ def judge_pairs(
 ) -> Report:
     """Let a model say which of two runs answered better, question by question.
 
-    Args:
-        before: a report with answers.
-        after: another.
-        model: the judge.
-        workers: how many questions at a time.
-        on_progress: called with (done, all) questions.
-
     Returns:
         The report: `preferred`, from 0 (always the first run) over 0.5 to 1 (always the second).
-
-    Raises:
-        EvaluationError: the runs share no answered question.
     """
     old = {str(item["id"]): item for item in before["items"]}
     pairs = [
         (old[str(i["id"])], i) for i in after["items"] if old.get(str(i["id"]), {}).get("answer") and i.get("answer")
     ]
     if not pairs:
-        raise EvaluationError(tr("The two runs share no answered question.", "两次运行没有共同的已回答问题。"))
+        raise EvaluationError(tr("The two runs share no answered question."))
 
     def judged(pair: tuple[Item, Item]) -> Item:
         first, second = pair
@@ -194,26 +162,12 @@ def judge_pairs(
 
 
 def load_labelled(path: Path) -> list[dict[str, Any]]:
-    """Read answers that people have judged.
-
-    Args:
-        path: JSON Lines of {id, question, answer, sources, labels: {criterion: 0 or 1}}.
-
-    Returns:
-        The rows.
-
-    Raises:
-        EvaluationError: the file is missing.
-    """
+    """Read answers that people have judged."""
     return [{**row, "id": id} for id, row in objects(path)[0]]
 
 
 def kappa(said: Sequence[bool], labelled: Sequence[bool]) -> float:
     """Agreement beyond chance (Cohen, 1960).
-
-    Args:
-        said: (n,) verdicts of the judge.
-        labelled: (n,) verdicts of people.
 
     Returns:
         1 for full agreement, 0 for what chance gives; 1 when both always say the same one thing.
@@ -242,11 +196,7 @@ def _agreements(items: Sequence[Item], criteria: Sequence[str]) -> dict[str, flo
 
 def _sources(row: Mapping[str, Any]) -> str:
     texts = [str(text) for text in row.get("sources") or ()]
-    return (
-        render_sources([Source(n, text) for n, text in enumerate(texts, 1)])
-        if texts
-        else tr("(no sources)", "（无资料）")
-    )
+    return render_sources([Source(n, text) for n, text in enumerate(texts, 1)]) if texts else tr("(no sources)")
 
 
 def _name(model: BaseChatModel) -> Any:

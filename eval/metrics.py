@@ -17,11 +17,6 @@ from nacre.text.han import HAN
 def ndcg(ranking: Sequence[str], relevant: Mapping[str, int], k: int = 10) -> float:
     """Normalised discounted cumulative gain (Järvelin and Kekäläinen, 2002), with linear gains as in trec_eval.
 
-    Args:
-        ranking: document ids, best first.
-        relevant: document id -> relevance, > 0.
-        k: how many of the ranking count.
-
     Returns:
         0 to 1.
     """
@@ -33,11 +28,6 @@ def ndcg(ranking: Sequence[str], relevant: Mapping[str, int], k: int = 10) -> fl
 def recall(ranking: Sequence[str], relevant: Mapping[str, int], k: int = 10) -> float:
     """The share of the relevant documents that is among the first k.
 
-    Args:
-        ranking: document ids, best first.
-        relevant: document id -> relevance, > 0.
-        k: how many of the ranking count.
-
     Returns:
         0 to 1.
     """
@@ -47,11 +37,6 @@ def recall(ranking: Sequence[str], relevant: Mapping[str, int], k: int = 10) -> 
 def reciprocal_rank(ranking: Sequence[str], relevant: Mapping[str, int], k: int = 10) -> float:
     """One over the rank of the first relevant document; the mean over queries is MRR@k.
 
-    Args:
-        ranking: document ids, best first.
-        relevant: document id -> relevance, > 0.
-        k: how many of the ranking count.
-
     Returns:
         0 to 1; 0 when none is among the first k.
     """
@@ -60,10 +45,6 @@ def reciprocal_rank(ranking: Sequence[str], relevant: Mapping[str, int], k: int 
 
 def average_precision(ranking: Sequence[str], relevant: Mapping[str, int]) -> float:
     """The mean of the precisions at every relevant document; the mean over queries is MAP.
-
-    Args:
-        ranking: document ids, best first, each once.
-        relevant: document id -> relevance, > 0.
 
     Returns:
         0 to 1.
@@ -85,9 +66,6 @@ _TOKEN = re.compile(rf"[{HAN}]|[^\W_{HAN}]+(?:\.\d+)?")
 def normalise(text: str) -> str:
     """An answer as it is compared: NFKC, case folded, numbers and dates in one form, without punctuation and articles.
 
-    Args:
-        text: an answer.
-
     Returns:
         Tokens joined by single spaces; every Han character is a token.
 
@@ -101,9 +79,6 @@ def normalise(text: str) -> str:
 def tokens(text: str) -> list[str]:
     """The tokens of an answer that EM, F1 and contains compare.
 
-    Args:
-        text: an answer.
-
     Returns:
         Latin words and numbers whole, Han characters one by one.
     """
@@ -112,24 +87,12 @@ def tokens(text: str) -> list[str]:
 
 
 def exact_match(answer: str, gold: Sequence[str]) -> float:
-    """Whether the answer equals a gold answer.
-
-    Args:
-        answer: the answer.
-        gold: right answers; any one will do.
-
-    Returns:
-        0.0 or 1.0.
-    """
+    """Whether the answer equals a gold answer."""
     return float(any(tokens(answer) == tokens(g) for g in gold))
 
 
 def token_f1(answer: str, gold: Sequence[str]) -> float:
     """The harmonic mean of token precision and recall (SQuAD; Chinese by characters, as CMRC 2018).
-
-    Args:
-        answer: the answer.
-        gold: right answers; the best one counts.
 
     Returns:
         0 to 1.
@@ -146,14 +109,6 @@ def _f1(said: Counter[str], wanted: Counter[str]) -> float:
 
 
 def contains(answer: str, gold: Sequence[str]) -> float:
-    """Whether a gold answer stands in the answer, token for token.
-
-    Args:
-        answer: the answer.
-        gold: right answers; any one will do.
-
-    Returns:
-        0.0 or 1.0.
-    """
+    """Whether a gold answer stands in the answer, token for token."""
     said = f" {normalise(answer)} "
     return float(any(f" {wanted} " in said for wanted in map(normalise, gold) if wanted))

@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING, Any
 from nacre.eval.react import read_rows
 from nacre.eval.report import Report, percentile
 from nacre.eval.running import run_items
-from nacre.messages import nacre_of, text_of
 from nacre.reasoning.extraction import fenced_blocks
 from nacre.reasoning.interpreter import CodeInterpreter
 from nacre.reasoning.sandbox.interpreter import shared_interpreter
 from nacre.reasoning.wording import brief
+from nacre.text.messages import nacre_of, text_of
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -36,13 +36,7 @@ _NUMBER = re.compile(r"[-+]?(?:\d[\d,]*\.?\d*|\.\d+)(?:e[-+]?\d+)?(?:\s*/\s*\d+)
 
 @dataclass(frozen=True)
 class Rule:
-    """How a set is scored.
-
-    Attributes:
-        rounding: compare after rounding both sides to the fewer decimals, and texts exactly.
-        zero_is_none: 0, None and empty values are no answer.
-        absolute: compare numbers without their sign.
-    """
+    """How a set is scored."""
 
     rounding: bool
     zero_is_none: bool
@@ -50,15 +44,7 @@ class Rule:
 
 
 def rule_of(row: Row, name: str = "") -> Rule:
-    """The rule of the set that a row belongs to.
-
-    Args:
-        row: a published program.
-        name: the name of its file, without the ending.
-
-    Returns:
-        The rule, told by the id, the prompt and the name.
-    """
+    """The rule of the set that a row belongs to."""
     words = set(
         re.split(
             r"[^a-z0-9]+", " ".join(str(part) for part in (row.get("id", ""), name, row.get("prompt", ""))).lower()
@@ -74,16 +60,9 @@ def rule_of(row: Row, name: str = "") -> Rule:
 def replay(path: str | Path, *, interpreter: CodeInterpreter | None = None) -> dict[str, Any]:
     """Run every published program of a file and score what it gives.
 
-    Args:
-        path: JSON lines of {id, answer, program, entry, published_correct}.
-        interpreter: runs them; None is the sandbox.
-
     Returns:
         {"accuracy" against `answer`, "agreement" with `published_correct`, "rows", "seconds", "statuses",
         "disagreements" (ids)}.
-
-    Raises:
-        EvaluationError: the file is missing, is empty or lacks a field.
     """
     report = replay_report(Path(path), interpreter=interpreter)
     means = {name: sum(report.values(name)) / max(1, len(report.values(name))) for name in report.metrics}
@@ -97,20 +76,7 @@ def replay_report(
     limit: int | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Report:
-    """As `replay`, with every row behind the figures.
-
-    Args:
-        path: as for `replay`.
-        interpreter: as for `replay`.
-        limit: how many rows, the first.
-        on_progress: called with (done, all) rows.
-
-    Returns:
-        The report.
-
-    Raises:
-        EvaluationError: as `replay`.
-    """
+    """As `replay`, with every row behind the figures."""
     begin = time.perf_counter()
     rows = _named(read_rows(path, ("program", "answer"))[:limit])
     python = interpreter or shared_interpreter()
@@ -167,16 +133,7 @@ def _replayed(row: Row, python: CodeInterpreter, name: str) -> dict[str, Any]:
 
 
 def runnable(program: str, entry: str) -> tuple[str, bool]:
-    """A published program so that the interpreter gives its answer.
-
-    Args:
-        program: as published.
-        entry: where the answer is: a variable ("ans"), a call ("solution()"), "expr", or words that name the first fenced
-            block or the printed output.
-
-    Returns:
-        The source, and whether the answer is what it prints.
-    """
+    """A published program so that the interpreter gives its answer."""
     if "block" in entry or "```" in entry:
         program = next(iter(fenced_blocks(program)), program)
     if "stdout" in entry or "print" in entry:
@@ -192,16 +149,7 @@ def _printed(stdout: str) -> str | None:
 
 
 def is_correct(found: Any, gold: Any, rule: Rule) -> bool:
-    """Whether a value is the gold answer, by the rule of its set.
-
-    Args:
-        found: the program's value.
-        gold: a number or a text.
-        rule: from `rule_of`.
-
-    Returns:
-        True when it counts as right.
-    """
+    """Whether a value is the gold answer, by the rule of its set."""
     found = single(found)
     if found is None or (rule.zero_is_none and not found):
         return False
@@ -220,9 +168,6 @@ def is_correct(found: Any, gold: Any, rule: Rule) -> bool:
 def single(value: Any) -> Any:
     """The one value that a container stands for, as the published scorers take it: its first.
 
-    Args:
-        value: any value.
-
     Returns:
         The first item, however deep; None of an empty container.
     """
@@ -235,14 +180,7 @@ def single(value: Any) -> Any:
 
 
 def number(value: Any) -> float | None:
-    """A value as a number, if it is one or is the text of one ("$1,200", "5/2").
-
-    Args:
-        value: any value.
-
-    Returns:
-        The number, or None.
-    """
+    """A value as a number, if it is one or is the text of one ("$1,200", "5/2")."""
     try:
         if isinstance(value, str):
             match = _NUMBER.fullmatch(value.strip().strip("$¥€£%").strip())
@@ -282,24 +220,8 @@ def evaluate_pal(
     out: Path | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Report:
-    """Let a model write programs for the questions of a set, and score what they give.
-
-    Args:
-        data: JSON lines of {id, question, answer}.
-        model: writes the programs, inside `ProgramAided`.
-        interpreter: runs them; None is the sandbox.
-        limit: how many questions, the first.
-        workers: how many questions at a time.
-        out: where finished items are kept, so that a run can go on.
-        on_progress: called with (done, all) questions.
-
-    Returns:
-        The report: accuracy, share of programs that ran, attempts, latency.
-
-    Raises:
-        EvaluationError: the file is missing, is empty or lacks a field.
-    """
-    from nacre.reasoning.pal import ProgramAided
+    """Let a model write programs for the questions of a set, and score what they give."""
+    from nacre.layers.pal import ProgramAided
 
     begin = time.perf_counter()
     rows = _named(read_rows(data, ("question", "answer"))[:limit])

@@ -19,15 +19,7 @@ _DEEP = 500  # passages that are looked through
 
 @dataclass(frozen=True)
 class Ranks:
-    """Ranks from 1; None where the passage is not among the first 500.
-
-    Args:
-        words: by BM25 alone.
-        vectors: by the embedder alone.
-        fused: by both.
-        distinct: among the passages that differ from each other.
-        final: as the model gets them, the reranker's order included.
-    """
+    """Ranks from 1; None where the passage is not among the first 500."""
 
     words: int | None
     vectors: int | None
@@ -36,11 +28,7 @@ class Ranks:
     final: int | None
 
     def as_dict(self) -> dict[str, int | None]:
-        """The ranks by name.
-
-        Returns:
-            A plain dict.
-        """
+        """The ranks by name."""
         return asdict(self)
 
 
@@ -48,13 +36,7 @@ def ranks_of(retriever: KnowledgeBaseRetriever, question: str, place: Place, pri
     """Search step by step.
 
     Args:
-        retriever: of a knowledge base.
-        question: the query.
         place: the expected passage; its best-ranked chunk counts.
-        principals: as whom.
-
-    Returns:
-        Its ranks.
     """
     base: KnowledgeBase = retriever.knowledge_base
 

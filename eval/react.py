@@ -20,28 +20,21 @@ from nacre.eval.metrics import contains, exact_match, token_f1
 from nacre.eval.report import Report, fingerprint, percentile
 from nacre.eval.retrieval import index
 from nacre.eval.running import run_items
-from nacre.language import tr
-from nacre.markers import MARKER
-from nacre.messages import nacre_of, text_of
+from nacre.text.language import tr
+from nacre.text.markers import MARKER
+from nacre.text.messages import nacre_of, text_of
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
-    from nacre.agents.react import ReAct
+    from nacre.layers.react import ReAct
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
 def normalise_answer(text: str) -> str:
-    """An answer as HotpotQA's scorer compares it: lower case, no punctuation, no articles, single blanks.
-
-    Args:
-        text: an answer.
-
-    Returns:
-        Its normal form (Yang et al., 2018, after SQuAD).
-    """
+    """An answer as HotpotQA's scorer compares it: lower case, no punctuation, no articles, single blanks."""
     return " ".join(_ARTICLES.sub(" ", text.lower().translate(_PUNCTUATION)).split())
 
 
@@ -50,10 +43,6 @@ class ReplayedRow:
     """One published run, read again.
 
     Args:
-        id: the row's id.
-        answer: the final answer that we read, or None.
-        correct: whether it equals the gold answer.
-        agrees: whether that is what was published.
         steps: turns of the model; `unreadable` of them could not be read.
     """
 
@@ -68,14 +57,8 @@ class ReplayedRow:
 def replay(path: str | Path) -> dict[str, Any]:
     """Read every published trajectory of a file step by step and score its final answer.
 
-    Args:
-        path: JSON lines of {id, question, answer, trajectory, published_correct}.
-
     Returns:
         {"em", "agreement", "parsed" (share of readable steps), "rows", "steps", "seconds", "disagreements" (ids)}.
-
-    Raises:
-        EvaluationError: the file is missing, is empty or lacks a field.
     """
     report = replay_report(path)
     means = {name: sum(report.values(name)) / len(report.items) for name in report.metrics}
@@ -85,19 +68,7 @@ def replay(path: str | Path) -> dict[str, Any]:
 def replay_report(
     path: str | Path, *, limit: int | None = None, on_progress: Callable[[int, int], None] | None = None
 ) -> Report:
-    """As `replay`, with every row behind the figures.
-
-    Args:
-        path: as for `replay`.
-        limit: how many rows, the first.
-        on_progress: called with (done, all) rows.
-
-    Returns:
-        The report.
-
-    Raises:
-        EvaluationError: as for `replay`.
-    """
+    """As `replay`, with every row behind the figures."""
     begin = time.perf_counter()
     rows = read_rows(path, ("trajectory", "answer"))[:limit]
     read: list[ReplayedRow] = []
@@ -138,22 +109,11 @@ def evaluate_react(
 ) -> Report:
     """Let an agent answer questions with a search tool over a local corpus, as HotpotQA's is.
 
-    Args:
-        data: a BEIR folder with answers.jsonl.
-        model: the model that acts.
-        limit: how many questions, the first.
-        k: how many passages one search gives.
-        max_steps: of the agent.
-        on_progress: called with (done, all) questions.
-
     Returns:
         The report: EM, F1, contains, share of refusals; steps, tool calls and tokens of each question in its item.
-
-    Raises:
-        EvaluationError: the data set cannot be read.
     """
-    from nacre.agents.react import ReAct
     from nacre.agents.tools.knowledge import knowledge_tool
+    from nacre.layers.react import ReAct
     from nacre.stack import explain
 
     questions, problems = load_questions(data)
@@ -203,14 +163,7 @@ def _asked(agent: ReAct, question: Question) -> dict[str, Any]:
 
 
 def replay_row(row: dict[str, Any]) -> ReplayedRow:
-    """Read one published trajectory.
-
-    Args:
-        row: {id, answer, trajectory, published_correct}.
-
-    Returns:
-        What was read, and whether it agrees with what was published.
-    """
+    """Read one published trajectory."""
     trajectory = read_transcript(row["trajectory"])
     answer = final_answer(trajectory)
     correct = answer is not None and normalise_answer(answer) == normalise_answer(str(row["answer"]))
@@ -230,9 +183,6 @@ def final_answer(trajectory: Trajectory) -> str | None:
     An environment stops at the answer that it accepts, so that one stands in the last turn; an earlier one was not
     taken (it was malformed, say).
 
-    Args:
-        trajectory: the steps.
-
     Returns:
         The answer, or None when the run never finished.
     """
@@ -243,27 +193,13 @@ def final_answer(trajectory: Trajectory) -> str | None:
 
 
 def read_rows(path: str | Path, fields: Iterable[str]) -> list[dict[str, Any]]:
-    """The rows of a JSON-lines file, checked.
-
-    Args:
-        path: the file.
-        fields: keys that every row must have.
-
-    Returns:
-        The rows, at least one.
-
-    Raises:
-        EvaluationError: the file is missing, is empty, is no JSON, or a row lacks a field.
-    """
+    """The rows of a JSON-lines file, checked."""
     file = Path(path)
     if not file.is_file():
-        raise EvaluationError(
-            tr(f"No such file: {file}. Give a .jsonl file.", f"文件不存在：{file}。请给出 .jsonl 文件。"),
-            path=str(file),
-        )
+        raise EvaluationError(tr("No such file: {file}. Give a .jsonl file.", file=file), path=str(file))
     rows = list(_checked(file, tuple(fields)))
     if not rows:
-        raise EvaluationError(tr(f"{file} has no rows.", f"{file} 没有任何数据行。"), path=str(file))
+        raise EvaluationError(tr("{file} has no rows.", file=file), path=str(file))
     return rows
 
 
@@ -276,15 +212,14 @@ def _checked(file: Path, fields: tuple[str, ...]) -> Iterator[dict[str, Any]]:
                 row = json.loads(line)
             except ValueError as error:
                 raise EvaluationError(
-                    tr(f"{file}, line {number}: not JSON ({error}).", f"{file} 第 {number} 行不是 JSON（{error}）。"),
+                    tr("{file}, line {number}: not JSON ({error}).", file=file, number=number, error=error),
                     path=str(file),
                 ) from error
             missing = [field for field in fields if not isinstance(row, dict) or field not in row]
             if missing:
                 names = ", ".join(missing)
                 raise EvaluationError(
-                    tr(f"{file}, line {number}: missing {names}.", f"{file} 第 {number} 行缺少字段：{names}。"),
-                    path=str(file),
+                    tr("{file}, line {number}: missing {names}.", file=file, number=number, names=names), path=str(file)
                 )
             yield row
 

@@ -14,7 +14,7 @@ from nacre.eval.datasets import RobustnessRow, load_robustness
 from nacre.eval.metrics import contains
 from nacre.eval.report import Item, Report, fingerprint
 from nacre.eval.running import run_items
-from nacre.messages import nacre_of, text_of
+from nacre.text.messages import nacre_of, text_of
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -25,11 +25,7 @@ PASSAGES = 5
 
 
 class FixedRetriever(BaseRetriever):
-    """Finds the same passages for every question.
-
-    Args:
-        passages: their texts, best first.
-    """
+    """Finds the same passages for every question."""
 
     passages: list[str]
 
@@ -45,19 +41,7 @@ def evaluate_refusal(
     workers: int = 1,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Report:
-    """Ask every question twice: with negative passages only, and with positive ones.
-
-    Args:
-        data: a file of the RGB benchmark.
-        model: the model that answers.
-        limit: how many questions, the first.
-        workers: how many questions at a time.
-        on_progress: called with (done, all) questions.
-
-    Returns:
-        The report: `refusal_recall` (refused when it should), `false_refusals` (refused when it should not), `right`
-        (the gold answer stands in the answer to the positive passages).
-    """
+    """Ask every question twice: with negative passages only, and with positive ones."""
     rows, problems = load_robustness(data)
     rows = rows[:limit]
     items = run_items(
@@ -77,10 +61,6 @@ def evaluate_refusal(
 def ask_twice(model: BaseChatModel, row: RobustnessRow) -> Item:
     """One question with both kinds of passages.
 
-    Args:
-        model: the model that answers.
-        row: the question.
-
     Returns:
         An item; the figure of a kind of which there are no passages is missing.
     """
@@ -99,17 +79,8 @@ def ask_twice(model: BaseChatModel, row: RobustnessRow) -> Item:
 
 
 def ask(model: BaseChatModel, question: str, passages: Sequence[str]) -> tuple[str, bool]:
-    """Ask over given passages.
-
-    Args:
-        model: the model that answers.
-        question: the question.
-        passages: the first `PASSAGES` are shown.
-
-    Returns:
-        (answer, whether it is a refusal).
-    """
-    from nacre.retrieval.rag import RetrievalAugmented
+    """Ask over given passages."""
+    from nacre.layers.rag import RetrievalAugmented
 
     reply = RetrievalAugmented(inner=model, retriever=FixedRetriever(passages=list(passages[:PASSAGES]))).invoke(
         question

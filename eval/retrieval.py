@@ -35,19 +35,11 @@ def evaluate_retrieval(
     """Index a BEIR set and search its queries; a document is ranked by its best chunk.
 
     Args:
-        folder: corpus.jsonl, queries.jsonl and qrels.tsv.
-        embedder: as in `KnowledgeBase.open`.
         kb: where to build the knowledge base; None builds it in a temporary folder.
-        k: how many passages a search gives.
-        arms: which indexes are searched, "words", "vectors" or both.
         limit: how many queries, the first; None takes all.
-        on_progress: called with (done, all) queries.
 
     Returns:
         The report: nDCG@10, recall@10, MRR@10, MAP, seconds of indexing, milliseconds a query.
-
-    Raises:
-        EvaluationError: a file is missing, or nothing usable is in it.
     """
     data = load_retrieval(folder)
     queries = list(data.queries.items())[:limit]
@@ -93,16 +85,11 @@ def evaluate_retrieval(
 def index(data: Retrieval, path: Path, embedder: Any = None) -> KnowledgeBase:
     """Make a knowledge base of a corpus.
 
-    Args:
-        data: the set.
-        path: the folder.
-        embedder: as in `KnowledgeBase.open`.
-
     Returns:
         The knowledge base; the uri of a document ends with its id.
     """
+    from nacre.ingest.source import TextSource
     from nacre.retrieval.knowledge_base import KnowledgeBase
-    from nacre.retrieval.source import TextSource
 
     base = KnowledgeBase.open(path, embedder=embedder)
     base.sync(TextSource(_SCOPE, [(_SCOPE + p.id, p.text, p.title) for p in data.corpus]))
@@ -110,30 +97,12 @@ def index(data: Retrieval, path: Path, embedder: Any = None) -> KnowledgeBase:
 
 
 def documents(base: KnowledgeBase, query: str, k: int = PASSAGES, arms: Sequence[str] = ARMS) -> list[str]:
-    """Search, and rank documents by their best chunk.
-
-    Args:
-        base: made by `index`.
-        query: the query.
-        k: how many passages are searched for.
-        arms: which indexes are searched.
-
-    Returns:
-        Document ids, best first, each once.
-    """
+    """Search, and rank documents by their best chunk."""
     return list(dict.fromkeys(hit.uri.removeprefix(_SCOPE) for hit in base.search(query, k=k, arms=arms)))
 
 
 def score(ranking: list[str], relevant: Any) -> dict[str, float]:
-    """All metrics of one query.
-
-    Args:
-        ranking: document ids, best first.
-        relevant: document id -> relevance.
-
-    Returns:
-        A number for each of `METRICS`.
-    """
+    """All metrics of one query."""
     values = (
         ndcg(ranking, relevant),
         recall(ranking, relevant),

@@ -30,19 +30,11 @@ def evaluate_robustness(
     """Ask every question with a growing share of noise, and with passages whose facts were replaced.
 
     Args:
-        data: a file of the RGB benchmark.
-        model: the model that answers.
         noise: shares of passages without the answer, 0 to 1.
-        limit: how many questions, the first.
-        workers: how many questions at a time.
-        on_progress: called with (done, all) questions.
 
     Returns:
         The report: `noise 0.4` and so on, the share of right answers at that share of noise; for rows with replaced
         facts `misled` (repeats the false fact and no other), `resisted` (refuses, or tells the true one).
-
-    Raises:
-        EvaluationError: the file is missing, or no row of it is usable.
     """
     rows, problems = load_robustness(data)
     rows = rows[:limit]
@@ -61,8 +53,6 @@ def probe(model: BaseChatModel, row: RobustnessRow, noise: Sequence[float]) -> I
     """One question at every share of noise, and with false facts where the row has some.
 
     Args:
-        model: the model that answers.
-        row: the question.
         noise: shares, 0 to 1.
 
     Returns:
@@ -87,7 +77,6 @@ def mixed(row: RobustnessRow, noise: float) -> list[str]:
     """Five passages of which a share holds no answer, the others in between as a search would have them.
 
     Args:
-        row: the question.
         noise: 0 to 1.
 
     Returns:

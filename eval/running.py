@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from nacre.errors import NacreError
-from nacre.files import private_file, private_folder
-from nacre.strict_json import to_json
+from nacre.system.files import private_file, private_folder
+from nacre.text.strict_json import to_json
 
 T = TypeVar("T")
 Item = dict[str, Any]
@@ -29,13 +29,9 @@ def run_items(
     """Run every task once; one that fails becomes an item with an `error` and no scores.
 
     Args:
-        tasks: what to ask.
         ask: makes an item of a task; a `NacreError`, or an error of a model, costs this item only.
-        name: the id of a task.
-        workers: how many at a time.
         done_file: JSON Lines of finished items; those with the same `key` are not asked again.
         key: what the items depend on (stack, corpus); items of another key are left aside.
-        on_progress: called with (done, all) after each task.
 
     Returns:
         One item a task, in the order of the tasks; each has its `id`.

@@ -19,11 +19,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def sample_folder() -> Iterator[Path]:
-    """The folder of the sample: `documents/` and `questions.jsonl`.
-
-    Yields:
-        A path that is there inside the `with`.
-    """
+    """The folder of the sample: `documents/` and `questions.jsonl`."""
     with as_file(files("nacre.eval") / "sample_kb") as folder:
         yield folder
 
@@ -35,17 +31,7 @@ def evaluate_sample(
     out: Path | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Report:
-    """Index the sample documents and ask their questions.
-
-    Args:
-        model: the model that answers.
-        limit: how many questions, the first.
-        out: where finished items are kept.
-        on_progress: called with (done, all) questions.
-
-    Returns:
-        The report of the answers suite, with `refusal_recall` over the unanswerable questions.
-    """
+    """Index the sample documents and ask their questions."""
     from nacre.retrieval.knowledge_base import KnowledgeBase
 
     with sample_folder() as folder, tempfile.TemporaryDirectory(prefix="nacre-eval-") as temporary:

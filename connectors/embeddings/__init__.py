@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from nacre.connectors.embeddings.locate import DEFAULT_NAME, DEFAULT_SHA256, default_folder, find_folder, is_default
 from nacre.errors import MissingExtraError, MissingKeyError, ModelError, UsageError
-from nacre.language import tr
+from nacre.text.language import tr
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,10 +91,7 @@ def _load(name: str | None, local: type[Local], kwargs: dict[str, Any]) -> Embed
         return _hosted(*service, name, kwargs)
     if name in ("", "none"):
         raise UsageError(
-            tr(
-                '"none" names no encoder: a knowledge base opened with embedder="none" searches by words alone.',
-                '"none" 不是编码器：用 embedder="none" 打开的知识库只按词检索。',
-            )
+            tr('"none" names no encoder: a knowledge base opened with embedder="none" searches by words alone.')
         )
     return _local(*find_folder(name), local, kwargs)
 
@@ -110,10 +107,7 @@ def _local(folder: Path, name: str, local: type[Local], kwargs: dict[str, Any]) 
         return _with_torch(str(folder), name, kwargs)
     except MissingExtraError as error:
         raise MissingExtraError(
-            tr(
-                f"{name} runs by sentence-transformers only ({reason}): {error}",
-                f"{name} 只能用 sentence-transformers 运行（{reason}）：{error}",
-            ),
+            tr("{name} runs by sentence-transformers only ({reason}): {error}", name=name, reason=reason, error=error),
             package=error.package,
             install=error.install,
         ) from error
@@ -135,7 +129,7 @@ def _service(name: str) -> tuple[Provider, str] | None:
 
 
 def _hosted(provider: Provider, rest: str, spec: str, kwargs: dict[str, Any]) -> Embeddings:
-    from nacre.optional import need
+    from nacre.extras import need
 
     model, base_url = provider.read(rest)
     settings = dict(kwargs)
@@ -144,17 +138,15 @@ def _hosted(provider: Provider, rest: str, spec: str, kwargs: dict[str, Any]) ->
     if not model.strip() or not base_url:
         raise UsageError(
             tr(
-                f"{spec!r} lacks the model or the server. Write {provider.name}:model@http://host:8000/v1, or pass base_url.",
-                f"{spec!r} 缺少模型名称或服务地址。请写成 {provider.name}:模型@http://host:8000/v1，或传入 base_url。",
+                "{spec!r} lacks the model or the server. Write {name}:model@http://host:8000/v1, or pass base_url.",
+                spec=spec,
+                name=provider.name,
             )
         )
     if not api_key and provider.needs_key and base_url == provider.base_url:
         variable = provider.keys[0]
         raise MissingKeyError(
-            tr(
-                f"{provider.title} needs a key. Set it: export {variable}=…",
-                f"{provider.title} 需要密钥。请设置：export {variable}=…",
-            ),
+            tr("{title} needs a key. Set it: export {variable}=…", title=provider.title, variable=variable),
             model=spec,
             variable=variable,
         )
@@ -172,8 +164,9 @@ def _checked_default() -> Path:
     if found != DEFAULT_SHA256:
         raise ModelError(
             tr(
-                f"{folder / 'model.safetensors'} is not the published all-MiniLM-L6-v2 (SHA-256 {found}). Install the package again.",
-                f"{folder / 'model.safetensors'} 不是公开发布的 all-MiniLM-L6-v2（SHA-256 {found}）。请重新安装该软件包。",
+                "{folder} is not the published all-MiniLM-L6-v2 (SHA-256 {found}). Install the package again.",
+                folder=folder / "model.safetensors",
+                found=found,
             ),
             model=DEFAULT_NAME,
         )

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nacre.errors import ModelError
-from nacre.language import os_reason, tr
+from nacre.text.language import os_reason, tr
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,8 +70,10 @@ def kept(name: str, write: Callable[[Path], None]) -> Path:
     except OSError as error:
         raise ModelError(
             tr(
-                f"The cache folder {root} cannot be written ({reason}). Set NACRE_CACHE to a folder with room that you may write.",
-                f"无法写入缓存文件夹 {root}（{reason}）。请把 NACRE_CACHE 设为一个可写且有空间的文件夹。",
+                "The cache folder {folder} cannot be written ({error}). Set NACRE_CACHE to a folder with "
+                "room that you may write.",
+                folder=root,
+                error=reason,
             ),
             model=str(root),
         ) from error
@@ -88,8 +90,10 @@ def _temporary_root(instead_of: Path, reason: str) -> Path:
         raise PermissionError(f"{root} is not a folder of this user alone")  # what others put there would be run
     _log.warning(
         tr(
-            f"The cache folder {instead_of} cannot be written ({reason}); {root} is used. Set NACRE_CACHE to choose another.",
-            f"无法写入缓存文件夹 {instead_of}（{reason}），改用 {root}。可用 NACRE_CACHE 指定其他文件夹。",
+            "The cache folder {folder} cannot be written ({error}); {root} is used. Set NACRE_CACHE to choose another.",
+            folder=instead_of,
+            error=reason,
+            root=root,
         )
     )
     return root

@@ -21,11 +21,7 @@ _HAN_PER_WORD = 2  # a Chinese word has about two characters
 
 
 class Coverage:
-    """Coverage by one tokenizer.
-
-    Args:
-        tokenizer: the encoder's own.
-    """
+    """Coverage by one tokenizer."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
@@ -33,9 +29,6 @@ class Coverage:
 
     def __call__(self, text: str) -> float:
         """How well the vocabulary covers a text.
-
-        Args:
-            text: any text.
 
         Returns:
             0 (the encoder cannot tell its words apart) to 1 (its words are known, whole); 1 for a text without letters.

@@ -29,16 +29,10 @@ class LocalEncoder(PrefixedEncoder):
     The first use of a model writes an ONNX file to the cache folder; later ones map it into memory.
 
     Args:
-        folder: a sentence-transformers or transformers folder with `model.safetensors`.
         name: what the model is called in an index; None: the folder's name.
         precision: "auto" takes 8 bits where the processor has instructions for them, else "fp32"; both can be forced.
         query_prefix: put before questions; None: what the model or the table of known models says.
-        document_prefix: put before passages; None: likewise.
         normalise: unit length; None: yes, unless the model was trained on dot products.
-
-    Raises:
-        UnsupportedCheckpointError: not a folder that the exporter knows.
-        ModelError: neither the cache folder nor a temporary one can be written.
     """
 
     def __init__(
@@ -94,21 +88,11 @@ class LocalEncoder(PrefixedEncoder):
         return self._checkpoint.window - len(prefix.ids)
 
     def count_tokens(self, text: str) -> int:
-        """Count the tokens of a text; special tokens and prefix are not counted.
-
-        Args:
-            text: any text.
-
-        Returns:
-            How many. A passage with at most `max_tokens` of them is embedded whole.
-        """
+        """Count the tokens of a text; special tokens and prefix are not counted."""
         return len(self._counting_tokenizer.encode(text, add_special_tokens=False).ids)
 
     def token_offsets(self, text: str) -> list[tuple[int, int]]:
         """Where the tokens of a text stand; special tokens are not among them.
-
-        Args:
-            text: any text.
 
         Returns:
             (start, end) in characters for each token.
@@ -116,14 +100,7 @@ class LocalEncoder(PrefixedEncoder):
         return list(self._counting_tokenizer.encode(text, add_special_tokens=False).offsets)
 
     def coverage(self, text: str) -> float:
-        """How far the vocabulary covers the language of a text: how much its vectors deserve to be trusted.
-
-        Args:
-            text: a question or a passage.
-
-        Returns:
-            0 (its words are unknown) to 1 (they are known, whole).
-        """
+        """How far the vocabulary covers the language of a text: how much its vectors deserve to be trusted."""
         return self._coverage(text)
 
     def _encode(self, texts: Sequence[str], prefix: str) -> NDArray[np.float32]:

@@ -14,7 +14,7 @@ from nacre.connectors.embeddings.hosted import limits_of
 from nacre.connectors.embeddings.prefixes import prefixes_for
 from nacre.connectors.models.api_errors import Place, translated
 from nacre.errors import ModelError
-from nacre.language import tr
+from nacre.text.language import tr
 from nacre.text.tokens import beginning, estimate
 
 if TYPE_CHECKING:
@@ -32,17 +32,10 @@ class OpenAICompatibleEmbeddings(Embeddings):
     Busy (429) and failing (5xx) servers are asked again, after the time that their Retry-After names.
 
     Args:
-        provider: whose service it is.
-        model: the model's name there.
-        base_url: where it answers.
-        api_key: the key.
         dimensions: ask for shorter vectors; None: the model's own length.
         query_prefix: put before questions; None: what the table of known models says.
-        document_prefix: put before passages; None: likewise.
         batch_size: the most texts a request; None: what the service takes.
         max_tokens: the most tokens a text; None: what the model takes. Longer texts are cut.
-        concurrency: requests at a time.
-        max_retries: how often a request is sent again.
         timeout: seconds for one request.
     """
 
@@ -94,35 +87,11 @@ class OpenAICompatibleEmbeddings(Embeddings):
         return self.window - estimate(self.document_prefix)
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        """Encode passages.
-
-        Args:
-            texts: passages.
-
-        Returns:
-            One vector of unit length a passage.
-
-        Raises:
-            MissingKeyError: the key is refused.
-            ModelUnavailableError: no answer, after all retries.
-            ModelError: the service refused the request, or answered something else than one vector a text.
-        """
+        """Encode passages."""
         return self._embed([self.document_prefix + text for text in texts])
 
     def embed_query(self, text: str) -> list[float]:
-        """Encode a question.
-
-        Args:
-            text: the question.
-
-        Returns:
-            A vector of unit length.
-
-        Raises:
-            MissingKeyError: the key is refused.
-            ModelUnavailableError: no answer, after all retries.
-            ModelError: the service refused the request, or answered something else than one vector.
-        """
+        """Encode a question."""
         return self._embed([self.query_prefix + text])[0]
 
     def close(self) -> None:
@@ -169,8 +138,12 @@ class OpenAICompatibleEmbeddings(Embeddings):
         if len(vectors) != len(texts) or len({len(vector) for vector in vectors}) != 1:
             raise ModelError(
                 tr(
-                    f"{self._place.name} at {self._place.url} gave {len(vectors)} vectors for {len(texts)} texts. Check that the model is an embedding model.",
-                    f"{self._place.name}（{self._place.url}）对 {len(texts)} 段文本返回了 {len(vectors)} 个向量。请确认它是嵌入模型。",
+                    "{name} at {url} gave {count} vectors for {count2} texts. Check that the model is an "
+                    "embedding model.",
+                    name=self._place.name,
+                    url=self._place.url,
+                    count=len(vectors),
+                    count2=len(texts),
                 ),
                 model=self._place.name,
             )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.embeddings import Embeddings
 
 from nacre.connectors.embeddings.prefixes import PrefixedEncoder, prefixes_for
-from nacre.optional import need
+from nacre.extras import need
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,14 +23,9 @@ class SentenceTransformersEmbeddings(PrefixedEncoder, Embeddings):
     """Embeddings by sentence-transformers (and torch).
 
     Args:
-        model: a folder or a hub repository.
         name: what the model is called in an index; None: `model`.
         query_prefix: put before questions; None: what the model or the table of known models says.
-        document_prefix: put before passages; None: likewise.
         device: "cpu", "cuda", …; None: the best there is.
-
-    Raises:
-        MissingExtraError: sentence-transformers is not installed.
     """
 
     def __init__(
@@ -68,14 +63,7 @@ class SentenceTransformersEmbeddings(PrefixedEncoder, Embeddings):
         return int(self._model.max_seq_length or _FALLBACK_TOKENS) - special - self.count_tokens(self.document_prefix)
 
     def count_tokens(self, text: str) -> int:
-        """Count the tokens of a text; special tokens and prefix are not counted.
-
-        Args:
-            text: any text.
-
-        Returns:
-            How many. A passage with at most `max_tokens` of them is embedded whole.
-        """
+        """Count the tokens of a text; special tokens and prefix are not counted."""
         ids: list[int] = self._model.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
         return len(ids)
 

@@ -6,8 +6,8 @@ import os
 from urllib.parse import urlsplit, urlunsplit
 
 from nacre.errors import UsageError
-from nacre.language import tr
 from nacre.reasoning.interpreter import CodeInterpreter
+from nacre.text.language import tr
 
 __all__ = ["load_interpreter"]
 
@@ -41,10 +41,7 @@ def load_interpreter(name: str) -> CodeInterpreter:
 
         return E2BInterpreter(template=rest or None)
     raise UsageError(
-        tr(
-            f"There is no interpreter {name!r}. Write http://HOST:PORT, jupyter:http://HOST:PORT or e2b.",
-            f"没有解释器 {name!r}。请写 http://主机:端口、jupyter:http://主机:端口 或 e2b。",
-        )
+        tr("There is no interpreter {name!r}. Write http://HOST:PORT, jupyter:http://HOST:PORT or e2b.", name=name)
     )
 
 
@@ -56,9 +53,4 @@ def server_uri(uri: str, port: int) -> str:
             return urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/"), "", ""))
     except ValueError:  # a port that is none, half an IPv6 address
         pass
-    raise UsageError(
-        tr(
-            f"{uri!r} is no address of a server; one looks like http://host:{port}",
-            f"{uri!r} 不是服务器地址；正确形式如 http://host:{port}",
-        )
-    )
+    raise UsageError(tr("{uri!r} is no address of a server; one looks like http://host:{port}", uri=uri, port=port))

@@ -10,8 +10,8 @@ from typing import Any
 from nacre.connectors.interpreters import server_uri
 from nacre.connectors.timed_http import exchange
 from nacre.errors import InterpreterError, UsageError
-from nacre.language import tr
 from nacre.reasoning.interpreter import Execution
+from nacre.text.language import tr
 
 _ON_THE_WAY_S = 15.0  # beside the run itself: connecting, waiting for a free place, sending
 _LARGEST_ANSWER = 16 << 20
@@ -22,15 +22,7 @@ _FLAT = re.compile(
 
 
 class HttpInterpreter:
-    """A `CodeInterpreter` on another machine.
-
-    Args:
-        uri: address of the server, "http://127.0.0.1:8100" or "https://…".
-        key: the server's key, "" where it has none.
-
-    Raises:
-        UsageError: the address is none.
-    """
+    """A `CodeInterpreter` on another machine."""
 
     def __init__(self, uri: str, key: str = "") -> None:
         self.uri = server_uri(uri, 8100)
@@ -45,21 +37,13 @@ class HttpInterpreter:
         """Run one program there.
 
         Args:
-            code: Python source.
             timeout_s: seconds of wall-clock time that it may take.
-            inputs: plain data that the program finds under these names.
-
-        Returns:
-            How it ended.
-
-        Raises:
-            InterpreterError: the server cannot be reached, refuses, or answers with something else than a run.
         """
         try:
             request = {"code": code, "timeout_s": timeout_s, "inputs": dict(inputs or {})}
             body = json.dumps(request, allow_nan=False).encode()
         except (TypeError, ValueError, RecursionError) as error:
-            raise UsageError(tr(f"The inputs are not plain data: {error}", f"输入不是普通数据：{error}")) from error
+            raise UsageError(tr("The inputs are not plain data: {error}", error=error)) from error
         time_s = timeout_s + _ON_THE_WAY_S
         try:
             status, answer = exchange(
@@ -78,8 +62,5 @@ class HttpInterpreter:
 
     def _failed(self, why: str) -> InterpreterError:
         return InterpreterError(
-            tr(
-                f"The interpreter at {self.uri} did not run the program: {why}. Check address and key.",
-                f"{self.uri} 处的解释器未能运行程序：{why}。请检查地址和密钥。",
-            )
+            tr("The interpreter at {uri} did not run the program: {why}. Check address and key.", uri=self.uri, why=why)
         )

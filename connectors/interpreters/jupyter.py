@@ -14,10 +14,10 @@ from urllib.parse import quote
 from nacre.connectors.interpreters import server_uri
 from nacre.connectors.timed_http import exchange
 from nacre.errors import InterpreterError
-from nacre.language import tr
-from nacre.optional import need
+from nacre.extras import need
 from nacre.reasoning.interpreter import Execution
 from nacre.reasoning.remote import Ended, RemoteLimits, RemoteRun
+from nacre.text.language import tr
 
 _LARGEST_REPLY = 1 << 20
 _TOO_BIG = 1009  # RFC 6455: a message larger than the receiver takes
@@ -31,15 +31,9 @@ class JupyterInterpreter:
     sandbox: its program may do whatever the kernel's user may. Run the server in a container or machine that holds nothing else.
 
     Args:
-        uri: address of the server, "http://127.0.0.1:8888" or "https://…/base".
         token: the server's token, "" where it has none.
         kernel: which of the server's kernels; one of Python 3.10 or later.
-        limits: of each run.
         start_s: seconds for a kernel to start.
-
-    Raises:
-        UsageError: the address is none.
-        MissingExtraError: `websockets` is not installed.
     """
 
     def __init__(
@@ -65,15 +59,7 @@ class JupyterInterpreter:
         """Run one program in a kernel of its own.
 
         Args:
-            code: Python source.
             timeout_s: seconds of wall-clock time that it may take; starting the kernel does not count.
-            inputs: plain data that the program finds under these names.
-
-        Returns:
-            How it ended.
-
-        Raises:
-            InterpreterError: the server cannot be reached, refuses, or starts no kernel.
         """
         run = RemoteRun(code, inputs, self.limits)
         if run.refused:
@@ -150,8 +136,9 @@ class JupyterInterpreter:
     def _failed(self, why: str) -> InterpreterError:
         return InterpreterError(
             tr(
-                f"The Jupyter server at {self.uri} did not run the program: {why}. Check address, token and kernel.",
-                f"{self.uri} 处的 Jupyter 服务器未能运行程序：{why}。请检查地址、令牌和内核。",
+                "The Jupyter server at {uri} did not run the program: {why}. Check address, token and kernel.",
+                uri=self.uri,
+                why=why,
             )
         )
 

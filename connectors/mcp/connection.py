@@ -11,10 +11,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-from nacre import child_process
 from nacre.errors import ToolError
-from nacre.language import tr
-from nacre.optional import need
+from nacre.extras import need
+from nacre.system import child_process
+from nacre.text.language import tr
 
 T = TypeVar("T")
 Ask = Callable[[Any], Awaitable[Any]]
@@ -26,11 +26,6 @@ class Connection:
     It connects when it is first used, and again after the server has gone away.
 
     Args:
-        server: an http(s) address of a streamable HTTP endpoint, a command with its arguments to run over stdio, or
-            whatever else `mcp.Client` takes.
-        env: more environment variables for a command.
-        cwd: the folder that a command starts in. The default is no folder of the user's: a program that looks for its
-            modules where it stands would find a stranger's. What is written `./…` is found all the same.
         headers: sent with every HTTP request, such as a token.
         timeout_s: seconds for connecting, and for each request.
     """
@@ -66,31 +61,11 @@ class Connection:
         )
 
     def request(self, ask: Ask) -> Any:
-        """Ask the server something and wait for its answer.
-
-        Args:
-            ask: what to do with the connected `mcp.Client`: `lambda client: client.list_tools()`.
-
-        Returns:
-            Its result.
-
-        Raises:
-            ToolError: no connection, no answer in time, an error for an answer, or the server went away.
-        """
+        """Ask the server something and wait for its answer."""
         return self._submit(self._request(ask)).result()
 
     async def arequest(self, ask: Ask) -> Any:
-        """Ask the server something without blocking the event loop.
-
-        Args:
-            ask: as for `request`.
-
-        Returns:
-            Its result.
-
-        Raises:
-            ToolError: as for `request`.
-        """
+        """Ask the server something without blocking the event loop."""
         return await asyncio.wrap_future(self._submit(self._request(ask)))
 
     def close(self) -> None:
@@ -127,14 +102,12 @@ class Connection:
             code = getattr(error, "code", None)
             if isinstance(code, int) and code not in _CONNECTION_ERRORS:
                 raise ToolError(
-                    tr(f"The MCP server {self.label} says: {error}", f"MCP 服务器 {self.label} 返回：{error}"),
-                    tool=self.label,
+                    tr("The MCP server {label} says: {error}", label=self.label, error=error), tool=self.label
                 ) from error
             await self._drop()
             why = str(error) or type(error).__name__
             raise ToolError(
-                tr(f"The MCP server {self.label} gave no answer: {why}.", f"MCP 服务器 {self.label} 没有响应：{why}。"),
-                tool=self.label,
+                tr("The MCP server {label} gave no answer: {why}.", label=self.label, why=why), tool=self.label
             ) from error
 
     async def _linked(self) -> _Link:
@@ -148,11 +121,7 @@ class Connection:
                 await self._drop()
                 why = _cause(error)
                 raise ToolError(
-                    tr(
-                        f"The MCP server {self.label} cannot be reached: {why}.",
-                        f"无法连接 MCP 服务器 {self.label}：{why}。",
-                    ),
-                    tool=self.label,
+                    tr("The MCP server {label} cannot be reached: {why}.", label=self.label, why=why), tool=self.label
                 ) from error
         await asyncio.wait_for(asyncio.shield(self._link.ready), self.timeout_s)
         return self._link

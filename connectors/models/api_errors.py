@@ -22,8 +22,8 @@ from nacre.errors import (
     UnknownProviderError,
     UnsupportedParameterError,
 )
-from nacre.language import tr
-from nacre.net import seconds_to_wait
+from nacre.system.net import seconds_to_wait
+from nacre.text.language import tr
 
 # The HTTP libraries under openai 2 and 3; their errors come out of a stream unwrapped. Named, never imported.
 _TRANSPORTS = {"httpx", "httpcore", "httpx2", "httpcore2", "anyio", "ssl"}
@@ -60,13 +60,7 @@ _NO_TOOLS = "--enable-auto-tool-choice"
 
 @dataclass(frozen=True)
 class Place:
-    """Whom a call went to, for the messages.
-
-    Args:
-        provider: the provider.
-        model: the model's name.
-        url: the base URL.
-    """
+    """Whom a call went to, for the messages."""
 
     provider: Provider
     model: str
@@ -85,17 +79,7 @@ class Place:
 
 @contextmanager
 def translated(place: Place) -> Iterator[None]:
-    """Raise what happens inside as an error of Nacre, with the original as its cause.
-
-    Args:
-        place: whom the call goes to.
-
-    Returns:
-        A context manager.
-
-    Raises:
-        NacreError: the call failed.
-    """
+    """Raise what happens inside as an error of Nacre, with the original as its cause."""
     try:
         yield
     except NacreError:
@@ -110,10 +94,6 @@ def translated(place: Place) -> Iterator[None]:
 def translate(error: Exception, place: Place) -> NacreError | None:
     """The error of Nacre for an error of a call.
 
-    Args:
-        error: what was raised.
-        place: whom the call went to.
-
     Returns:
         The error to raise instead; None where the error is not the server's doing.
     """
@@ -122,9 +102,9 @@ def translate(error: Exception, place: Place) -> NacreError | None:
     if isinstance(error, openai.APIStatusError):
         return _of_status(error, place)
     if isinstance(error, StreamEnd):
-        return _broken_off(tr("it ended without a finish", "未正常结束"), place)
+        return _broken_off(tr("it ended without a finish"), place)
     if isinstance(error, openai.APITimeoutError | TimeoutError):
-        return _unreachable(tr("no answer in time", "超时未响应"), place)
+        return _unreachable(tr("no answer in time"), place)
     if isinstance(error, openai.APIConnectionError):
         if type(_root(error)).__name__ in _CUT_OFF:
             return _broken_off(_root_cause(error), place)
@@ -137,19 +117,13 @@ def translate(error: Exception, place: Place) -> NacreError | None:
 
 
 def bad_reply(text: str, place: Place) -> ModelError:
-    """The error for an answer that is no chat completion, perhaps an error that came with HTTP 200.
-
-    Args:
-        text: what came, or what is wrong with it.
-        place: whom the call went to.
-
-    Returns:
-        The error.
-    """
+    """The error for an answer that is no chat completion, perhaps an error that came with HTTP 200."""
     return _refused(None, text, 200, place) or BadReplyError(
         tr(
-            f"{place.name} at {place.url} sent no chat completion: {text[:_LONGEST_QUOTE]}. Check the base URL; it often ends in /v1.",
-            f"{place.name}（{place.url}）返回的不是对话补全结果：{text[:_LONGEST_QUOTE]}。请检查 base URL，通常以 /v1 结尾。",
+            "{name} at {url} sent no chat completion: {text}. Check the base URL; it often ends in /v1.",
+            name=place.name,
+            url=place.url,
+            text=text[:_LONGEST_QUOTE],
         ),
         model=place.name,
         uri=place.url,
@@ -168,8 +142,11 @@ def _of_status(error: openai.APIStatusError, place: Place) -> NacreError:
     if status == 404:
         return UnknownProviderError(
             tr(
-                f"{place.provider.title} at {place.url} knows no model {place.model!r}: {said} Check the model's name and the base URL.",
-                f"{place.provider.title}（{place.url}）没有模型 {place.model!r}：{said} 请检查模型名称和 base URL。",
+                "{title} at {url} knows no model {model!r}: {said} Check the model's name and the base URL.",
+                title=place.provider.title,
+                url=place.url,
+                model=place.model,
+                said=said,
             ),
             model=place.name,
         )
@@ -177,8 +154,10 @@ def _of_status(error: openai.APIStatusError, place: Place) -> NacreError:
         return _busy(error, said, place)
     return ModelError(
         tr(
-            f"{place.name} refused the request (HTTP {status}): {said} Check the arguments and what the model supports.",
-            f"{place.name} 拒绝了请求（HTTP {status}）：{said} 请检查参数以及模型支持的功能。",
+            "{name} refused the request (HTTP {status}): {said} Check the arguments and what the model supports.",
+            name=place.name,
+            status=status,
+            said=said,
         ),
         model=place.name,
         status=status,
@@ -196,8 +175,11 @@ def _refused(error: openai.APIError | None, said: str, status: int, place: Place
         return None
     return UnsupportedParameterError(
         tr(
-            f"{place.name} does not take {parameter!r} (HTTP {status}): {said} Ask without it.",
-            f"{place.name} 不支持参数 {parameter!r}（HTTP {status}）：{said} 请去掉该参数后重试。",
+            "{name} does not take {parameter!r} (HTTP {status}): {said} Ask without it.",
+            name=place.name,
+            parameter=parameter,
+            status=status,
+            said=said,
         ),
         model=place.name,
         status=status,
@@ -208,8 +190,10 @@ def _refused(error: openai.APIError | None, said: str, status: int, place: Place
 def _key_refused(said: str, place: Place) -> MissingKeyError:
     return MissingKeyError(
         tr(
-            f"{place.provider.title} does not accept the key (HTTP 401): {said} Set a valid one: export {place.variable}=…",
-            f"{place.provider.title} 不接受该密钥（HTTP 401）：{said} 请设置有效密钥：export {place.variable}=…",
+            "{title} does not accept the key (HTTP 401): {said} Set a valid one: export {variable}=…",
+            title=place.provider.title,
+            said=said,
+            variable=place.variable,
         ),
         model=place.name,
         variable=place.variable,
@@ -222,8 +206,12 @@ def _busy(error: openai.APIStatusError, said: str, place: Place) -> ModelUnavail
     later_zh = f" 请在 {wait:g} 秒后重试。" if wait else " 请稍后重试，或换一个模型。"
     return ModelUnavailableError(
         tr(
-            f"{place.name} cannot answer now (HTTP {error.status_code}): {said}{later_en}",
-            f"{place.name} 暂时无法回答（HTTP {error.status_code}）：{said}{later_zh}",
+            "{name} cannot answer now (HTTP {status_code}): {said}{later_en}",
+            name=place.name,
+            status_code=error.status_code,
+            said=said,
+            later_en=later_en,
+            later_zh=later_zh,
         ),
         model=place.name,
         uri=place.url,
@@ -238,10 +226,7 @@ def _unreachable(why: str, place: Place) -> ModelUnavailableError:
     else:
         en, zh = f"Start the server, or set {place.provider.urls[0]}", f"请启动该服务，或设置 {place.provider.urls[0]}"
     return ModelUnavailableError(
-        tr(
-            f"Cannot reach {place.name} at {place.url}: {why}. {en}.",
-            f"无法连接 {place.name}（{place.url}）：{why}。{zh}。",
-        ),
+        tr("Cannot reach {name} at {url}: {why}. {en}.", name=place.name, url=place.url, why=why, en=en, zh=zh),
         model=place.name,
         uri=place.url,
         status=None,
@@ -250,10 +235,7 @@ def _unreachable(why: str, place: Place) -> ModelUnavailableError:
 
 def _broken_off(why: str, place: Place) -> ModelUnavailableError:
     return ModelUnavailableError(
-        tr(
-            f"{place.name} broke off in the middle of its answer: {why}. Ask again.",
-            f"{place.name} 的回答中途断开：{why}。请重新提问。",
-        ),
+        tr("{name} broke off in the middle of its answer: {why}. Ask again.", name=place.name, why=why),
         model=place.name,
         uri=place.url,
         status=None,
@@ -263,8 +245,9 @@ def _broken_off(why: str, place: Place) -> ModelUnavailableError:
 def _too_long(error: Exception, place: Place) -> ContextTooLongError:
     return ContextTooLongError(
         tr(
-            f"The messages are too long for {place.name}: {_quote(error)} Send less history or fewer sources.",
-            f"消息超出 {place.name} 的上下文长度：{_quote(error)} 请减少历史或来源。",
+            "The messages are too long for {name}: {error} Send less history or fewer sources.",
+            name=place.name,
+            error=_quote(error),
         ),
         model=place.name,
     )

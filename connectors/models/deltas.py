@@ -13,7 +13,7 @@ from langchain_core.outputs import ChatGenerationChunk
 
 from nacre.connectors.models.stops import StopCutter
 from nacre.connectors.models.usage import estimate_usage
-from nacre.strict_json import to_json
+from nacre.text.strict_json import to_json
 
 
 def readable(chunk: Mapping[str, Any]) -> dict[str, Any]:
@@ -24,9 +24,6 @@ def readable(chunk: Mapping[str, Any]) -> dict[str, Any]:
 
     Args:
         chunk: a chunk as the server sent it; not changed.
-
-    Returns:
-        The chunk with those places filled.
     """
     choices = chunk.get("choices") or []
     if not choices or not isinstance(choices[0], Mapping):
@@ -53,9 +50,6 @@ def _readable_call(call: Mapping[str, Any]) -> dict[str, Any]:
 
 def without_odd_calls(reply: dict[str, Any]) -> tuple[dict[str, Any], list[list[InvalidToolCall]]]:
     """A whole reply without the tool calls whose arguments are no object, which LangChain would not take.
-
-    Args:
-        reply: as the server sent it; not changed.
 
     Returns:
         The reply, with objects and texts of objects as texts; and of each choice the calls that were left out.
@@ -94,9 +88,6 @@ class ToolCallJoiner:
 
     def join(self, pieces: Sequence[ToolCallChunk]) -> list[ToolCallChunk]:
         """Index the pieces of one chunk.
-
-        Args:
-            pieces: the pieces in the order they came.
 
         Returns:
             The pieces with an index each, and with id and name only where a call begins.
@@ -137,12 +128,7 @@ class StreamEnd(Exception):
 
 
 class Tidier:
-    """Follows one stream and hands out chunks that join to the right message.
-
-    Args:
-        messages: what was asked, for the estimate of usage where the server gives none.
-        stop: stop strings to cut at here, beyond those that the server was given.
-    """
+    """Follows one stream and hands out chunks that join to the right message."""
 
     def __init__(self, messages: Sequence[BaseMessage], stop: Sequence[str] | None) -> None:
         self._messages = messages
@@ -159,14 +145,7 @@ class Tidier:
         return self._cutter.stopped
 
     def push(self, chunk: ChatGenerationChunk) -> Iterator[ChatGenerationChunk]:
-        """Take the next chunk.
-
-        Args:
-            chunk: a chunk of langchain-openai.
-
-        Returns:
-            The chunks that may go out now: one or none.
-        """
+        """Take the next chunk."""
         message = chunk.message
         if not isinstance(message, AIMessageChunk):
             yield chunk
@@ -193,14 +172,7 @@ class Tidier:
         )
 
     def end(self) -> Iterator[ChatGenerationChunk]:
-        """End the stream.
-
-        Returns:
-            The last chunk: what was held back, and the usage.
-
-        Raises:
-            StreamEnd: the server neither said that it was finished nor counted the tokens.
-        """
+        """End the stream."""
         if not (self._finished or self._ended or self.stopped):
             raise StreamEnd
         metadata: dict[str, Any] = {} if self._usage else {"usage_estimated": True}
@@ -219,20 +191,9 @@ class AsTheyCome:
     stopped = False
 
     def push(self, chunk: ChatGenerationChunk) -> Iterator[ChatGenerationChunk]:
-        """Take the next chunk.
-
-        Args:
-            chunk: a chunk of langchain-openai.
-
-        Returns:
-            The same chunk.
-        """
+        """Take the next chunk."""
         yield chunk
 
     def end(self) -> Iterator[ChatGenerationChunk]:
-        """End the stream.
-
-        Returns:
-            Nothing more.
-        """
+        """End the stream."""
         return iter(())

@@ -24,7 +24,7 @@ from nacre.connectors.models.providers import PROVIDERS, Provider, Quirks
 from nacre.connectors.models.stops import cut_at
 from nacre.connectors.models.usage import estimate_usage
 from nacre.errors import UnsupportedInputError
-from nacre.language import tr
+from nacre.text.language import tr
 from nacre.text.tokens import estimate
 
 
@@ -36,10 +36,7 @@ class OpenAICompatibleChatModel(ChatOpenAI):
     of Nacre. Everything else is LangChain's.
 
     Args:
-        provider: a name of the provider table.
-        base_url: where the server answers.
         api_key: the key; any text for servers that need none.
-        model: the model's name at the provider.
     """
 
     provider: str = "openai_compatible"
@@ -67,11 +64,7 @@ class OpenAICompatibleChatModel(ChatOpenAI):
 
     @classmethod
     def is_lc_serializable(cls) -> bool:
-        """Models are stored as a stack's data, never by LangChain's serialisation.
-
-        Returns:
-            False.
-        """
+        """Models are stored as a stack's data, never by LangChain's serialisation."""
         return False
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
@@ -114,8 +107,9 @@ class OpenAICompatibleChatModel(ChatOpenAI):
         if takes is False and has_images(messages):
             raise UnsupportedInputError(
                 tr(
-                    f"{self._place.name} takes no images. Name a model that does, or pass profile={{'image_inputs': True}} if it can.",
-                    f"{self._place.name} 不支持图片输入。请换用支持图片的模型；若它确实支持，请传入 profile={{'image_inputs': True}}。",
+                    "{name} takes no images. Name a model that does, or pass profile={{'image_inputs': "
+                    "True}} if it can.",
+                    name=self._place.name,
                 ),
                 model=self._place.name,
             )
@@ -287,20 +281,12 @@ class OpenAICompatibleChatModel(ChatOpenAI):
         """Make the model answer in a schema.
 
         Args:
-            schema: a pydantic class, a TypedDict or a JSON schema.
             method: how to ask for it; by default what the provider supports.
-            **kwargs: as in LangChain.
-
-        Returns:
-            A runnable that gives objects of the schema.
         """
         return super().with_structured_output(schema, method=method or self._quirks.structured, **kwargs)
 
     def get_num_tokens(self, text: str) -> int:
         """Estimate a text's tokens; tiktoken would fetch its tables from the network.
-
-        Args:
-            text: any text.
 
         Returns:
             The number of tokens.
@@ -311,11 +297,6 @@ class OpenAICompatibleChatModel(ChatOpenAI):
         self, messages: Sequence[BaseMessage], tools: Sequence[Any] | None = None, **kwargs: Any
     ) -> int:
         """Estimate the tokens of messages and tools.
-
-        Args:
-            messages: a conversation.
-            tools: the tools that are sent along.
-            **kwargs: taken for LangChain's sake.
 
         Returns:
             The number of tokens.

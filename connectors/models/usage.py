@@ -13,10 +13,6 @@ from nacre.text.tokens import estimate, estimate_messages
 def estimate_usage(messages: Sequence[BaseMessage], answer: str) -> UsageMetadata:
     """Estimate the usage of one call.
 
-    Args:
-        messages: what was asked.
-        answer: what was answered, tool calls and reasoning included.
-
     Returns:
         Usage metadata in tokens.
     """

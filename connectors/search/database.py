@@ -9,8 +9,8 @@ from typing import Any
 
 from nacre.connectors.search.sqlite_guard import LONGEST_VALUE, guarded
 from nacre.errors import ToolError, UsageError
-from nacre.language import tr
-from nacre.optional import need
+from nacre.extras import need
+from nacre.text.language import tr
 
 _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 _READS = re.compile(r"(?:select|with|values|explain)\b", re.IGNORECASE)
@@ -46,18 +46,11 @@ class ReadOnlyDatabase:
     """A database that can be asked and not changed.
 
     Args:
-        engine: a SQLAlchemy engine, or a URL for one, "sqlite:///shop.db".
-        max_rows: rows that an answer may have.
         max_cell: characters that are kept of a value.
         timeout_s: seconds that a statement may take (SQLite, PostgreSQL, MySQL, MariaDB).
         assume_read_only: the account itself may only read; needed for other engines than these four, and to use an account
             that may reach files of the database's machine (a superuser, the privilege FILE).
-        functions: names of functions that a statement may call on SQLite besides its own harmless ones.
         max_value: bytes that one value on SQLite may have, also one that is only read on the way.
-
-    Raises:
-        UsageError: the engine cannot be told to refuse writing.
-        MissingExtraError: SQLAlchemy is not installed.
     """
 
     def __init__(
@@ -83,23 +76,14 @@ class ReadOnlyDatabase:
         if self.dialect not in _GUARDS and not assume_read_only:
             raise UsageError(
                 tr(
-                    f"{self.dialect} cannot be made read-only from here. Give an account that may only read, and assume_read_only=True.",
-                    f"无法在此将 {self.dialect} 设为只读。请使用只读账号并设置 assume_read_only=True。",
+                    "{dialect} cannot be made read-only from here. Give an account that may only read, and "
+                    "assume_read_only=True.",
+                    dialect=self.dialect,
                 )
             )
 
     def query(self, statement: str) -> str:
-        """Run one reading statement.
-
-        Args:
-            statement: SELECT, WITH, VALUES or EXPLAIN.
-
-        Returns:
-            A table as text, columns parted by " | ", with a note when rows were left out.
-
-        Raises:
-            ToolError: it is no single reading statement, or the database refuses it.
-        """
+        """Run one reading statement."""
         checked = _single_read(statement)
         with self._connection() as connection:
             try:
@@ -112,16 +96,11 @@ class ReadOnlyDatabase:
                 return self._written(options.execute(asked))
             except Exception as error:  # each driver has its own
                 raise ToolError(
-                    tr(f"The database refuses: {_brief(error)}", f"数据库拒绝执行：{_brief(error)}"),
-                    tool="query_database",
+                    tr("The database refuses: {error}", error=_brief(error)), tool="query_database"
                 ) from error
 
     def schema(self) -> str:
-        """Describe the tables.
-
-        Returns:
-            One line a table: its name and its columns with their types.
-        """
+        """Describe the tables."""
         inspector = self._sqlalchemy.inspect(self.engine)
         lines = []
         for table in (*inspector.get_table_names(), *inspector.get_view_names()):
@@ -147,9 +126,7 @@ class ReadOnlyDatabase:
             size += len(line)
             if len(lines) > self.max_rows or size > _LARGEST_RESULT:
                 shown = len(lines) - 1
-                lines.append(
-                    tr(f"(more rows; only the first {shown} are shown)", f"（还有更多行，仅显示前 {shown} 行）")
-                )
+                lines.append(tr("(more rows; only the first {shown} are shown)", shown=shown))
                 break
             lines.append(line)
         return "\n".join(lines)
@@ -182,9 +159,9 @@ class ReadOnlyDatabase:
         if any(row[0] is True or _WIDE_GRANT.search(str(row[0])) for row in rows):
             raise ToolError(
                 tr(
-                    "This account may reach files of the database's machine (superuser, FILE), also by a statement that only reads. Give one"
-                    " that may only read the tables, or assume_read_only=True.",
-                    "该账号可以访问数据库所在机器的文件（超级用户或 FILE 权限），只读语句也能做到。请使用只能读取数据表的账号，或设置 assume_read_only=True。",
+                    "This account may reach files of the database's machine (superuser, FILE), also by a "
+                    "statement that only reads. Give one that may only read the tables, or "
+                    "assume_read_only=True."
                 ),
                 tool="query_database",
             )
@@ -199,10 +176,7 @@ def _single_read(statement: str) -> str:
     text = statement.strip().rstrip(";").strip()
     bare = _COMMENT.sub(" ", text).strip()
     if ";" in bare or not _READS.match(bare):
-        raise ToolError(
-            tr("Write one SELECT statement, without a semicolon inside.", "请只写一条 SELECT 语句，中间不要有分号。"),
-            tool="query_database",
-        )
+        raise ToolError(tr("Write one SELECT statement, without a semicolon inside."), tool="query_database")
     return text
 
 

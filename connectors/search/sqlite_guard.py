@@ -54,7 +54,6 @@ def guarded(
     Args:
         raw: the connection; it must not be used for anything else afterwards.
         timeout_s: seconds.
-        functions: names of more functions that may be called.
         longest: bytes of one value. instr, replace and LIKE take its square in time, a row that many times its columns of memory.
     """
     raw.execute(

@@ -10,8 +10,8 @@ from pathlib import Path, PurePosixPath
 
 from nacre.connectors.sources.ignore import DEFAULTS, NAME, Rule, rules, verdict
 from nacre.errors import SourceError
-from nacre.language import os_reason, tr
-from nacre.retrieval.source import Item, Unreachable
+from nacre.ingest.source import Item, Unreachable
+from nacre.text.language import os_reason, tr
 
 _FOLDER = os.O_DIRECTORY | getattr(os, "O_PATH", os.O_RDONLY)
 _RULES_BYTES = 1 << 20
@@ -26,13 +26,6 @@ class Files:
     Hidden files, and what `.nacreignore` files name, are left out. Links that lead out of the folder are reported and not
     followed unless asked: whoever may write into it must not choose what else is read. What cannot be listed is reported
     and nothing below it counts as deleted.
-
-    Args:
-        path: "handbook.pdf", "docs", "docs/**/*.md".
-        hidden: whether names that begin with a dot count.
-        ignore: further patterns, as in `.nacreignore`.
-        max_bytes: a bigger file is an error of its own.
-        follow_links: whether links may lead out of the folder.
     """
 
     def __init__(
@@ -65,20 +58,12 @@ class Files:
         return self.path.as_uri() if self.path.is_file() else f"{self.path.as_uri().rstrip('/')}/"
 
     def items(self) -> Iterator[Item | Unreachable]:
-        """List the files.
-
-        Returns:
-            An iterator over files in the order of their names, and places that could not be listed.
-
-        Raises:
-            SourceError: the file or the folder does not exist or cannot be opened.
-        """
+        """List the files."""
         try:
             there = self.path.stat()
         except OSError as error:
             raise SourceError(
-                tr(f"{self.path} cannot be opened: {os_reason(error)}", f"无法打开 {self.path}：{os_reason(error)}"),
-                uri=self.path.as_uri(),
+                tr("{path} cannot be opened: {reason}", path=self.path, reason=os_reason(error)), uri=self.path.as_uri()
             ) from error
         if not stat.S_ISDIR(there.st_mode):
             yield self._item(self.path, None)
@@ -165,10 +150,7 @@ def _foreign(names: list[str]) -> list[str]:
 
 
 def _leads_out() -> str:
-    return tr(
-        "it is a link that leads out of the folder; --follow-links (follow_links=True) reads it too",
-        "这是指向该文件夹之外的链接；如需读取，请加 --follow-links（follow_links=True）",
-    )
+    return tr("it is a link that leads out of the folder; --follow-links (follow_links=True) reads it too")
 
 
 def _is_beneath(real: str, root: str) -> bool:
@@ -176,12 +158,7 @@ def _is_beneath(real: str, root: str) -> bool:
 
 
 def _open(path: Path, root: str | None) -> int:
-    """Open a file; below `root` every step is taken from the folder before, so that no link put there since leads out.
-
-    Raises:
-        OSError: it cannot be opened.
-        SourceError: it does not lie below `root`.
-    """
+    """Open a file; below `root` every step is taken from the folder before, so that no link put there since leads out."""
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)  # a pipe put in the file's place must not block the sync
     if root is None:
         return os.open(path, flags)
@@ -204,37 +181,29 @@ def read_file(path: Path, max_bytes: int, root: str | None = None) -> bytes:
     """The content of a regular file.
 
     Args:
-        path: the file.
-        max_bytes: more is refused before reading.
         root: the real path of the folder that links must not lead out of; None follows them anywhere.
 
     Returns:
         Its bytes.
-
-    Raises:
-        SourceError: no regular file (a pipe would never end), too big, not readable, or out of `root`.
     """
     try:
         handle = _open(path, root)
     except OSError as error:
-        raise SourceError(
-            tr(f"it cannot be opened: {os_reason(error)}", f"无法打开：{os_reason(error)}"), uri=path.as_uri()
-        ) from error
+        raise SourceError(tr("it cannot be opened: {reason}", reason=os_reason(error)), uri=path.as_uri()) from error
     with os.fdopen(handle, "rb") as file:
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
-            raise SourceError(tr("it is no regular file", "不是普通文件"), uri=path.as_uri())
+            raise SourceError(tr("it is no regular file"), uri=path.as_uri())
         if status.st_size > max_bytes:
             raise SourceError(
                 tr(
-                    f"it has {status.st_size >> 20} MiB, more than the {max_bytes >> 20} MiB allowed",
-                    f"文件大小 {status.st_size >> 20} MiB，超过上限 {max_bytes >> 20} MiB",
+                    "it has {st_size} MiB, more than the {max_bytes} MiB allowed",
+                    st_size=status.st_size >> 20,
+                    max_bytes=max_bytes >> 20,
                 ),
                 uri=path.as_uri(),
             )
         try:
             return file.read()
         except OSError as error:
-            raise SourceError(
-                tr(f"it cannot be read: {os_reason(error)}", f"无法读取：{os_reason(error)}"), uri=path.as_uri()
-            ) from error
+            raise SourceError(tr("it cannot be read: {reason}", reason=os_reason(error)), uri=path.as_uri()) from error

@@ -27,7 +27,7 @@
     ├── BudgetExceededError        steps, seconds or tokens                    .limit
     └── EvaluationError            a data set, a metric, a report
 
-A message says what was wrong, with what, and what to do. Write it in both languages with `nacre.language.tr`.
+A message says what was wrong, with what, and what to do. Write it in both languages with `nacre.text.language.tr`.
 """
 
 from __future__ import annotations

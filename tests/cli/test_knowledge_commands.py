@@ -201,7 +201,7 @@ def test_a_page_of_a_private_address_is_synced_only_when_that_is_allowed(
 
 
 def test_a_search_loads_nothing_that_it_does_not_use(kb: str) -> None:
-    unused = "langchain_core torch onnx nacre.retrieval.sync nacre.retrieval.parsing nacre.grounding.expectation rich.progress"
+    unused = "langchain_core torch onnx nacre.ingest.sync nacre.documents nacre.grounding.answer_type rich.progress"
     code = "import sys; from nacre.cli import run; run(sys.argv[1:]); print([m for m in sys.stdin.read().split() if m in sys.modules])"
     command = [sys.executable, "-c", code, "search", "vacation", "--kb", kb]
     done = subprocess.run(command, input=unused, capture_output=True, text=True, check=True)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
 from nacre.connectors.models.quote import QuoteChatModel, answer
-from nacre.messages import Source, merge_chunks, nacre_of, parse_sources, render_sources
+from nacre.text.messages import Source, merge_chunks, nacre_of, parse_sources, render_sources
 
 LEAVE = Source(
     1, "Leave is planned in spring.\nStaff get 12 days of paid leave a year. Ask the team lead first.", "Leave policy"

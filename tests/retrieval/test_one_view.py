@@ -10,13 +10,11 @@ from typing import Any
 
 import pytest
 
-from nacre.retrieval.indexes import Indexes
+from nacre.ingest.source import TextSource
 from nacre.retrieval.knowledge_base import KnowledgeBase
-from nacre.retrieval.lexical import Words
-from nacre.retrieval.source import TextSource
-from nacre.retrieval.vectors import VectorIndex
-
-from .conftest import CountingEmbedder
+from nacre.store.folder.indexes import Indexes
+from nacre.store.folder.keyword_index import Words
+from nacre.store.folder.vector_index import VectorIndex
 
 QUESTION = "How is the turbine cooled?"
 ANSWER = [("m:answer", "The turbine is cooled by sea water.")]
@@ -95,9 +93,7 @@ def test_a_writer_waits_until_both_arms_were_asked(base: KnowledgeBase, monkeypa
     assert seen(base)["m:answer"] != before["m:answer"]
 
 
-def test_an_embedder_that_takes_its_time_does_not_split_the_search(
-    base: KnowledgeBase, embedder: CountingEmbedder
-) -> None:
+def test_an_embedder_that_takes_its_time_does_not_split_the_search(base: KnowledgeBase, embedder: Any) -> None:
     base.sync(library(1))
     slow, embed = [lambda: base.sync(library(30))], embedder.embed_query
 
@@ -112,7 +108,7 @@ def test_an_embedder_that_takes_its_time_does_not_split_the_search(
 
 
 def test_a_reader_shows_vectors_no_newer_than_its_words(
-    base: KnowledgeBase, tmp_path: Path, embedder: CountingEmbedder, monkeypatch: pytest.MonkeyPatch
+    base: KnowledgeBase, tmp_path: Path, embedder: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A sync elsewhere stores documents before their words are committed."""
     base.sync(library(1))

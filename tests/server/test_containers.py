@@ -18,7 +18,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
-from nacre.server.keys import Keys
+from nacre.server.auth.keys import Keys
 from nacre.server.settings import AudioSettings, ServerSettings
 
 ROOT = Path(__file__).parents[2]

@@ -28,8 +28,8 @@ from nacre.agents.scanner import (
 )
 from nacre.agents.trajectory import Step
 from nacre.agents.vocabulary import WORDS, Kind, one_of
-from nacre.hygiene import clean_text
-from nacre.markers import DeadMarkers, as_nacre_provider
+from nacre.text.hygiene import clean_text
+from nacre.text.markers import DeadMarkers, as_nacre_provider
 
 _ANSWER = re.compile(one_of(WORDS["labels"]["answer"]), re.IGNORECASE)
 _NAME = r"[^\W\d]+(?: [^\W\d]+)?"
@@ -48,11 +48,7 @@ _TURNS = (Kind.THOUGHT, Kind.OBSERVATION, Kind.REASONING)
 
 
 class AnswerReader:
-    """Reads one reply.
-
-    Args:
-        last: the reply is the forced answer at a limit: a next question that the model asks itself ends it at once.
-    """
+    """Reads one reply."""
 
     def __init__(self, *, last: bool = False) -> None:
         self.thought = ""
@@ -150,7 +146,6 @@ class LiveAnswer:
     """Shows the final answer of an agent's reply as it is written (a `ChunkFilter`). Nothing else of the reply is shown.
 
     Args:
-        reader: reads the reply.
         numbers: those of the sources that may be cited; None where there are no sources.
     """
 

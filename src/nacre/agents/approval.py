@@ -22,11 +22,7 @@ class ApprovalRequest:
     """A tool call that a person should look at.
 
     Args:
-        tool: the tool's name.
-        arguments: what it would be called with.
         reason: "named" (the tool is on the list) or "provenance" (values come only from retrieved text).
-        suspicious: the values that appear in observations and nowhere in the conversation.
-        thought: what the model was thinking.
     """
 
     tool: str

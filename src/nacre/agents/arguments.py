@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from nacre.agents.tool_calls import read_input
 from nacre.agents.trajectory import ActionInput
-from nacre.language import tr
+from nacre.text.language import tr
 
 
 @dataclass(frozen=True)
@@ -19,8 +19,6 @@ class Spec:
     """A tool and its arguments, looked up once.
 
     Args:
-        tool: the tool.
-        properties: the JSON schema of each argument.
         required: names of the arguments that must be given.
         by_call: whether the tool must be given a whole tool call: it returns an artifact, or is given the call's id.
     """
@@ -47,7 +45,7 @@ class Spec:
         parts = []
         for name, schema in self.properties.items():
             choices = "/".join(str(choice) for choice in schema.get("enum", ()))
-            optional = "" if name in self.required else tr(" (optional)", "（可选）")
+            optional = "" if name in self.required else tr(" (optional)")
             parts.append(f"{name}: {choices or _kind(schema)}{optional}")
         return ", ".join(parts)
 
@@ -85,8 +83,10 @@ class Spec:
             for problem in error.errors()[:5]
         )
         return tr(
-            f"Wrong arguments for {self.tool.name} ({wrong}). It takes: {self.signature}.",
-            f"{self.tool.name} 的参数有误（{wrong}）。它需要：{self.signature}。",
+            "Wrong arguments for {name} ({wrong}). It takes: {signature}.",
+            name=self.tool.name,
+            wrong=wrong,
+            signature=self.signature,
         )
 
     def _renamed(self, given: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage
 
-from nacre.messages import text_of
+from nacre.text.messages import text_of
 from nacre.text.tokens import estimate, estimate_messages
 
 CURRENT: ContextVar[Budget | None] = ContextVar("nacre_agent_budget", default=None)
@@ -20,10 +20,8 @@ class Budget:
     """The running account of one agent; what it spends, its parent spends as well.
 
     Args:
-        steps: tool calls and repairs, at most.
         seconds: wall-clock time, at most; None for no limit.
         tokens: input and output tokens of all model calls, at most; None for no limit.
-        parent: the budget of the run that called this agent as a tool.
     """
 
     def __init__(
@@ -51,11 +49,7 @@ class Budget:
             self.add(model_calls=1, input_tokens=usage["input_tokens"], output_tokens=usage["output_tokens"])
             return
         self.estimated = True
-        self.add(
-            model_calls=1,
-            input_tokens=estimate_messages(asked),
-            output_tokens=estimate(text_of(reply)),
-        )
+        self.add(model_calls=1, input_tokens=estimate_messages(asked), output_tokens=estimate(text_of(reply)))
 
     def exhausted(self) -> str | None:
         """The first limit that is used up, here or with a parent."""

@@ -16,22 +16,17 @@ from nacre.agents.protocols import shown
 from nacre.agents.state import RunState
 from nacre.agents.trajectory import Step, to_data
 from nacre.agents.window import Turn
-from nacre.flow import Flow
-from nacre.hygiene import clean_text
-from nacre.language import tr
-from nacre.messages import render_sources, replace_last_user, text_of, with_nacre, with_text
+from nacre.decorator.flow import Flow
+from nacre.text.hygiene import clean_text
+from nacre.text.language import tr
+from nacre.text.messages import render_sources, replace_last_user, text_of, with_nacre, with_text
 
 # A weak model goes on in the form of the last prompt and asks itself another question.
 _NEXT_QUESTION = re.compile(r"\n\s*(?:Question|问题)\s?[:：]")
 
 
 class Ending:
-    """Turns the last reply of a run into its answer.
-
-    Args:
-        state: the run.
-        executor: its actions.
-    """
+    """Turns the last reply of a run into its answer."""
 
     def __init__(self, state: RunState, executor: Executor) -> None:
         self.state = state
@@ -86,7 +81,7 @@ class Ending:
         ]
         evidence = self.state.evidence
         blocks = [render_sources(evidence.sources(room))] if evidence.documents else []
-        return "\n\n".join([*blocks, *others]) or tr("(nothing)", "（没有查到内容）")
+        return "\n\n".join([*blocks, *others]) or tr("(nothing)")
 
     def _refuse(self, reason: str) -> Flow:
         text = prompts.load("react/refusal", self.state.language).text()

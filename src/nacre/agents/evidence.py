@@ -7,9 +7,9 @@ from typing import Any
 from langchain_core.documents import Document
 from langchain_core.messages import AIMessage
 
-from nacre.citations import cite
-from nacre.markers import DeadMarkers, as_nacre_provider
-from nacre.messages import Source, text_of, with_nacre, with_text
+from nacre.grounding.citations import cite
+from nacre.text.markers import DeadMarkers, as_nacre_provider
+from nacre.text.messages import Source, text_of, with_nacre, with_text
 from nacre.text.titles import title_of
 
 MOST = 99  # a marker has two digits

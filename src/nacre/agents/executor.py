@@ -21,18 +21,14 @@ from nacre.agents.state import RunState
 from nacre.agents.toolbox import Outcome, ToolRun
 from nacre.agents.trajectory import Step
 from nacre.agents.window import Turn, clip
+from nacre.decorator.flow import Call
 from nacre.errors import ToolError
-from nacre.flow import Call
-from nacre.language import tr
-from nacre.messages import text_of
+from nacre.text.language import tr
+from nacre.text.messages import text_of
 
 
 class Executor:
-    """The actions of one run.
-
-    Args:
-        state: the run, to which the turns are added.
-    """
+    """The actions of one run."""
 
     def __init__(self, state: RunState) -> None:
         self.state = state
@@ -85,7 +81,7 @@ class Executor:
             arguments = decision
         elif decision is not True:
             reason = f": {decision}" if isinstance(decision, str) else "."
-            told = tr(f"This call was not approved{reason}", f"该调用未获批准{reason}")
+            told = tr("This call was not approved{reason}", reason=reason)
             return replace(step, observation=told, status="denied")
         return ToolRun(spec, arguments, self._timeout(), self.state.budget)
 
@@ -115,7 +111,7 @@ class Executor:
         if not named and not suspicious:
             return True
         if self.state.settings.approve is None:
-            return tr("it needs a person's approval and nobody can be asked", "需要人工批准，但没有可询问的人")
+            return tr("it needs a person's approval and nobody can be asked")
         reason = "named" if named else "provenance"
         request = ApprovalRequest(spec.tool.name, arguments, reason, suspicious, step.thought)
         decision: Decision = yield Call(_asking(self.state.settings.approve), request)

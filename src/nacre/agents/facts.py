@@ -13,16 +13,7 @@ AnyTool = TypeVar("AnyTool", bound=BaseTool)
 
 @dataclass(frozen=True)
 class Facts:
-    """What an agent must know of a tool beside its arguments.
-
-    Args:
-        cost: "free" (this machine), "network" (someone else's server) or "paid".
-        changes: whether a call may change something: write, send, delete, buy.
-        repeatable: whether the same call may give another result later (a clock, a status), so that calling it again
-            is no sign of a loop.
-        looks_up: whether it can be given any question as it was asked. An agent uses such a tool once by itself before
-            it gives up without having looked anywhere.
-    """
+    """What an agent must know of a tool beside its arguments."""
 
     cost: Cost = "free"
     changes: bool = False

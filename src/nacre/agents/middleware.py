@@ -22,18 +22,14 @@ from nacre.agents.observation import frame
 from nacre.agents.output_parser import parse_react
 from nacre.agents.protocols import LABELS, STOPS, with_example
 from nacre.agents.tool_names import ToolNames
-from nacre.decorator import ChatModelDecorator, Flow
-from nacre.language import Language, language_of
-from nacre.messages import last_user_text, text_of, with_text
-from nacre.strict_json import to_json
+from nacre.decorator.layer import ChatModelDecorator, Flow
+from nacre.text.language import Language, language_of
+from nacre.text.messages import last_user_text, text_of, with_text
+from nacre.text.strict_json import to_json
 
 
 class TextProtocol(ChatModelDecorator):
     """A model that calls tools, around a model that only writes text.
-
-    Args:
-        inner: any chat model.
-        repairs: how often a reply that cannot be read is asked for again.
 
     Example:
         >>> from nacre import ScriptedChatModel

@@ -26,7 +26,7 @@ from nacre.agents.tool_calls import (
 from nacre.agents.tool_names import ToolNames, fold
 from nacre.agents.trajectory import ActionInput, Step
 from nacre.agents.vocabulary import FINISH, KEYS, NOTHING, NOTHING_MORE, WORDS, Kind, one_of
-from nacre.expect import expect
+from nacre.validation import expect
 
 _INNER_INPUT = re.compile(
     rf"(?:(?<![A-Za-z])|(?=[^\x00-\x7f]))(?:{one_of(WORDS['inside']['input'])})[*_]{{0,3}}[ ]?[:：][*_]{{0,3}}",

@@ -19,9 +19,9 @@ from nacre.agents.toolbox import Toolbox
 from nacre.agents.trajectory import Step, input_text
 from nacre.agents.window import Turn, clip
 from nacre.errors import UnsupportedParameterError
-from nacre.language import Language
-from nacre.messages import text_of, with_system
-from nacre.strict_json import to_json
+from nacre.text.language import Language
+from nacre.text.messages import text_of, with_system
+from nacre.text.strict_json import to_json
 
 LABELS: dict[Language, tuple[str, str, str, str]] = {
     "en": ("Thought: ", "Action: ", "Action Input: ", "Observation: "),
@@ -105,9 +105,6 @@ class TextToolCalling(_ToolCalling):
     """Actions as text, for any model.
 
     Args:
-        model: the model.
-        toolbox: the tools, at least one.
-        language: of prompt and labels.
         stops: whether to send stop strings; some models refuse them.
     """
 
@@ -146,13 +143,7 @@ class NativeToolCalling(_ToolCalling):
     """Actions as the model's own tool calls.
 
     Args:
-        model: the model; its `bind_tools` must work.
-        toolbox: the tools.
-        language: of the prompt.
         fallback: the protocol to change to when the model turns out not to call tools; None when it must.
-
-    Raises:
-        NotImplementedError: the model takes no tools.
     """
 
     name = "native"

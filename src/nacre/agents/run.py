@@ -17,10 +17,10 @@ from nacre.agents.scanner import strip_reasoning
 from nacre.agents.state import RunState, Settings
 from nacre.agents.trajectory import Step, Trajectory
 from nacre.agents.window import Turn, clip
-from nacre.flow import Call, Flow
-from nacre.hygiene import clean_text
-from nacre.language import Language, language_of
-from nacre.messages import last_user_text, nacre_of, text_of, with_nacre
+from nacre.decorator.flow import Call, Flow
+from nacre.text.hygiene import clean_text
+from nacre.text.language import Language, language_of
+from nacre.text.messages import last_user_text, nacre_of, text_of, with_nacre
 
 MAX_REPEATS = 2
 
@@ -29,10 +29,6 @@ class AgentRun:
     """One run; `go` is its flow.
 
     Args:
-        settings: the agent's.
-        messages: the conversation.
-        kwargs: call options for the model.
-        trajectory: steps of an earlier run to go on from.
         language: of prompts and labels; None takes the question's.
     """
 

@@ -18,8 +18,8 @@ from nacre.agents.facts import facts_of
 from nacre.agents.toolbox import Toolbox
 from nacre.agents.trajectory import Step, input_text
 from nacre.agents.window import Turn, clip, fit
-from nacre.flow import Call
-from nacre.language import Language
+from nacre.decorator.flow import Call
+from nacre.text.language import Language
 from nacre.text.tokens import estimate, estimate_messages
 
 DEFAULT_WINDOW = 8192
@@ -52,14 +52,7 @@ class Settings:
 
 @dataclass
 class RunState:
-    """One run: the conversation that it answers, its turns, its evidence and what it has spent.
-
-    Args:
-        kwargs: call options for the model.
-        echoed: the steps as they were shown to whoever streams.
-        blocks: the model's content is a list of blocks.
-        hiding: the model has been seen to reason without saying where its reasoning begins.
-    """
+    """One run: the conversation that it answers, its turns, its evidence and what it has spent."""
 
     settings: Settings
     conversation: list[BaseMessage]

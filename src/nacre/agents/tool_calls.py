@@ -10,8 +10,8 @@ from typing import Any
 from nacre.agents.tool_names import ToolNames, fold
 from nacre.agents.trajectory import ActionInput
 from nacre.agents.vocabulary import FINISH, KEYS, NOTHING
-from nacre.strict_json import to_json
 from nacre.text.lenient_json import read_arguments, read_json
+from nacre.text.strict_json import to_json
 
 ToolCall = tuple[str, ActionInput | None]
 

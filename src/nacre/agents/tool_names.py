@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from nacre.expect import expect
+from nacre.validation import expect
 
 _NOT_WORD = re.compile(r"[\W_]+")
 _PREFIX = re.compile(r"^(?:functions?|tools?|default_api)[.:/]", re.IGNORECASE)

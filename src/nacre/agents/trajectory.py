@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nacre.strict_json import to_json
+from nacre.text.strict_json import to_json
 
 ActionInput = str | dict[str, Any] | list[Any]
 
@@ -16,14 +16,7 @@ class Step:
     """One turn of the loop: a thought, then either an action (with what came back) or the answer.
 
     Args:
-        thought: what the model said it was thinking, or "".
-        action: the tool's name, or None.
-        action_input: what goes into the tool: a plain text, named arguments, positional ones, or None.
-        answer: the final answer, or None.
         observation: what the tool gave back, as the model was shown it; None before the tool has run.
-        status: how the step ended: "ok", "error" (the tool failed or does not exist), "denied" (no approval),
-            "repeated" (the loop breaker), "repair" (the reply could not be read) or "final".
-        seconds: how long the tool ran.
 
     A step with neither action nor answer is a reply that could not be read.
     """

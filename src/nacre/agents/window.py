@@ -9,7 +9,7 @@ from functools import cached_property
 from langchain_core.messages import AIMessage
 
 from nacre.agents.trajectory import Step, input_text
-from nacre.language import tr
+from nacre.text.language import tr
 from nacre.text.tokens import estimate
 
 SHORT = 240
@@ -22,7 +22,6 @@ class Turn:
     """One reply of the model and what came of it.
 
     Args:
-        steps: what was read from it, each with its observation.
         reply: the message itself; None for turns of a resumed trajectory.
     """
 
@@ -50,7 +49,7 @@ def clip(text: str, limit: int) -> str:
     head = limit * 3 // 4
     tail = limit - head
     left_out = len(text) - head - tail
-    note = tr(f"\n[… {left_out} characters left out …]\n", f"\n[……略去 {left_out} 个字符……]\n")
+    note = tr("\n[… {left_out} characters left out …]\n", left_out=left_out)
     return text[:head] + note + text[-tail:]
 
 

@@ -10,7 +10,7 @@ import typer
 
 from nacre.cli.output import JsonFlag, console, folder, print_json
 from nacre.errors import NacreError, UsageError
-from nacre.language import tr, user_language
+from nacre.text.language import tr, user_language
 
 _PACKAGES = (
     "nacre",
@@ -27,28 +27,14 @@ _PACKAGES = (
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command of this file.
-
-    Args:
-        app: the command line.
-    """
-    app.command(
-        help=tr(
-            "Show what works here: sandbox, models, embedder, versions.",
-            "显示本机可用能力：沙箱、模型、向量模型、版本。",
-        )
-    )(doctor)
+    """Add the command of this file."""
+    app.command(help=tr("Show what works here: sandbox, models, embedder, versions."))(doctor)
 
 
 def doctor(
     kb: Annotated[
         Path | None,
-        typer.Option(
-            "--kb",
-            parser=folder,
-            metavar="<path>",
-            help=tr("A folder whose files' permissions to look at.", "检查其文件权限的文件夹。"),
-        ),
+        typer.Option("--kb", parser=folder, metavar="<path>", help=tr("A folder whose files' permissions to look at.")),
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -138,17 +124,17 @@ def _embedder() -> dict[str, Any]:
 
 def _parsers() -> list[dict[str, Any]]:
     """The walls around a parser worker; those that this kernel lacks with what it answers."""
-    from nacre.retrieval.parsing import ParserPool
+    from nacre.documents import ParserPool
 
     with ParserPool(workers=1) as pool:
         return [{"name": name, "active": not why, "detail": why} for name, why in pool.missing_walls().items()]
 
 
 def _files(kb: Path) -> dict[str, Any]:
-    from nacre.files import wide_report
+    from nacre.system.files import wide_report
 
     if not kb.is_dir():
-        raise UsageError(tr(f"There is no folder {kb}.", f"没有文件夹 {kb}。"))
+        raise UsageError(tr("There is no folder {kb}.", kb=kb))
     return wide_report(kb)
 
 

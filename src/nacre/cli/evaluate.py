@@ -11,72 +11,31 @@ from nacre.cli import improve
 from nacre.cli.output import JsonFlag, KbOption, ModelOption, folder
 from nacre.cli.reports import OutOption, WorkersOption, bar, baseline, finish
 from nacre.errors import UsageError
-from nacre.language import tr
+from nacre.text.language import tr
 
-Data = Annotated[
-    Path,
-    typer.Option(
-        "--data", help=tr("Data set: a folder in BEIR layout, or a file.", "数据集：BEIR 布局的文件夹，或文件。")
-    ),
-]
-ModelData = Annotated[
-    Path | None, typer.Option("--data", help=tr("Data set for a model of your own.", "供自有模型使用的数据集。"))
-]
-Replay = Annotated[
-    Path | None, typer.Option("--replay", help=tr("Published model outputs to replay.", "要回放的已发布模型输出。"))
-]
-Gate = Annotated[
-    Path | None,
-    typer.Option(
-        "--gate",
-        help=tr("A baseline report.json; exit 1 on a significant loss.", "基线 report.json；显著变差时以 1 退出。"),
-    ),
-]
-Limit = Annotated[
-    int | None, typer.Option("--limit", min=1, help=tr("Only the first N questions.", "只取前 N 个问题。"))
-]
+Data = Annotated[Path, typer.Option("--data", help=tr("Data set: a folder in BEIR layout, or a file."))]
+ModelData = Annotated[Path | None, typer.Option("--data", help=tr("Data set for a model of your own."))]
+Replay = Annotated[Path | None, typer.Option("--replay", help=tr("Published model outputs to replay."))]
+Gate = Annotated[Path | None, typer.Option("--gate", help=tr("A baseline report.json; exit 1 on a significant loss."))]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, help=tr("Only the first N questions."))]
 K = Annotated[
     int | None,
-    typer.Option(
-        "-k",
-        min=1,
-        help=tr(
-            "Passages the model sees; else as the knowledge base is set, else 6.",
-            "模型看到的段落数；默认取知识库设置，否则为 6。",
-        ),
-    ),
+    typer.Option("-k", min=1, help=tr("Passages the model sees; else as the knowledge base is set, else 6.")),
 ]
-Price = Annotated[
-    str | None,
-    typer.Option(
-        "--price",
-        help=tr("Price of a million tokens read and written: 0.25,2", "每百万输入与输出 token 的价格：0.25,2"),
-    ),
-]
+Price = Annotated[str | None, typer.Option("--price", help=tr("Price of a million tokens read and written: 0.25,2"))]
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands of this file.
-
-    Args:
-        app: the command line.
-    """
-    suites = typer.Typer(
-        help=tr("Measure retrieval, answers, refusals, programs and agents.", "评测检索、回答、拒答、程序与智能体。"),
-        no_args_is_help=True,
-    )
-    suites.command(
-        help=tr("Retrieval over a BEIR set: nDCG, recall, MRR, MAP.", "BEIR 检索评测：nDCG、召回率、MRR、MAP。")
-    )(retrieval)
-    suites.command(help=tr("Answers over a corpus: EM, F1, contains, citations.", "回答评测：EM、F1、包含、引用。"))(
-        answers
-    )
-    suites.command(help=tr("Refusal with and without an answer in the passages (RGB).", "拒答评测（RGB）。"))(refusal)
-    suites.command(help=tr("Programs: replay published ones, or ask a model.", "程序评测：回放或实测。"))(pal)
-    suites.command(help=tr("Agents: replay published trajectories.", "智能体评测：回放已发布的轨迹。"))(react)
-    suites.command(help=tr("The questions of the sample knowledge base.", "示例知识库评测。"))(sample)
-    suites.command(help=tr("Noise and false facts in the passages (RGB).", "噪声与错误事实评测（RGB）。"))(robustness)
-    suites.command(help=tr("Conversations with follow-up questions.", "多轮对话评测。"))(chat)
+    """Add the commands of this file."""
+    suites = typer.Typer(help=tr("Measure retrieval, answers, refusals, programs and agents."), no_args_is_help=True)
+    suites.command(help=tr("Retrieval over a BEIR set: nDCG, recall, MRR, MAP."))(retrieval)
+    suites.command(help=tr("Answers over a corpus: EM, F1, contains, citations."))(answers)
+    suites.command(help=tr("Refusal with and without an answer in the passages (RGB)."))(refusal)
+    suites.command(help=tr("Programs: replay published ones, or ask a model."))(pal)
+    suites.command(help=tr("Agents: replay published trajectories."))(react)
+    suites.command(help=tr("The questions of the sample knowledge base."))(sample)
+    suites.command(help=tr("Noise and false facts in the passages (RGB)."))(robustness)
+    suites.command(help=tr("Conversations with follow-up questions."))(chat)
     improve.register(suites)
     app.add_typer(suites, name="eval")
 
@@ -87,17 +46,15 @@ def retrieval(
     out: OutOption = None,
     gate: Gate = None,
     limit: Limit = None,
-    embedder: Annotated[str | None, typer.Option("--embedder", help=tr("Embedder.", "向量模型。"))] = None,
-    k: Annotated[int, typer.Option("-k", min=1, help=tr("Passages a search gives.", "每次检索的段落数。"))] = 40,
-    arms: Annotated[
-        str, typer.Option("--arms", help=tr("Indexes: words, vectors or both.", "所用索引：words、vectors 或两者。"))
-    ] = "words,vectors",
+    embedder: Annotated[str | None, typer.Option("--embedder", help=tr("Embedder."))] = None,
+    k: Annotated[int, typer.Option("-k", min=1, help=tr("Passages a search gives."))] = 40,
+    arms: Annotated[str, typer.Option("--arms", help=tr("Indexes: words, vectors or both."))] = "words,vectors",
 ) -> int:
     """Evaluate retrieval."""
     from nacre.eval.retrieval import evaluate_retrieval
 
     before = baseline(gate)
-    with bar(as_json, tr("Searching", "检索")) as show:
+    with bar(as_json, tr("Searching")) as show:
         report = evaluate_retrieval(data, embedder=embedder, k=k, arms=arms.split(","), limit=limit, on_progress=show)
     return finish(report, as_json, out, before)
 
@@ -108,10 +65,7 @@ def answers(
     kb: Annotated[
         Path | None,
         typer.Option(
-            "--kb",
-            parser=folder,
-            metavar="<path>",
-            help=tr("Ask this knowledge base instead of indexing the corpus.", "对该知识库提问，不另建索引。"),
+            "--kb", parser=folder, metavar="<path>", help=tr("Ask this knowledge base instead of indexing the corpus.")
         ),
     ] = None,
     as_json: JsonFlag = False,
@@ -127,7 +81,7 @@ def answers(
     from nacre.eval.answers import evaluate_answers
 
     before = baseline(gate)
-    with bar(as_json, tr("Asking", "提问")) as show:
+    with bar(as_json, tr("Asking")) as show:
         report = evaluate_answers(
             data,
             load_model(model),
@@ -156,7 +110,7 @@ def refusal(
     from nacre.eval.refusal import evaluate_refusal
 
     before = baseline(gate)
-    with bar(as_json, tr("Asking", "提问")) as show:
+    with bar(as_json, tr("Asking")) as show:
         report = evaluate_refusal(data, load_model(model), limit=limit, workers=workers, on_progress=show)
     return finish(report, as_json, out, before)
 
@@ -164,14 +118,12 @@ def refusal(
 def _one_of(replay: Path | None, data: Path | None, model: str | None) -> None:
     """A replay reads what a model has written; nothing else is to be asked."""
     if replay is None and data is None:
-        raise UsageError(
-            tr("Give --replay FILE, or --data PATH with --model.", "请给出 --replay 文件，或 --data 路径与 --model。")
-        )
+        raise UsageError(tr("Give --replay FILE, or --data PATH with --model."))
     if replay is not None and (data is not None or model is not None):
         raise UsageError(
             tr(
-                "--replay reads answers that are written already: --data and --model do not go with it. Leave out one or the other.",
-                "--replay 读取已写好的回答，不能与 --data 或 --model 同用。请二者择一。",
+                "--replay reads answers that are written already: --data and --model do not go with it. "
+                "Leave out one or the other."
             )
         )
 
@@ -190,7 +142,7 @@ def pal(
 
     _one_of(replay, data, model)
     before = baseline(gate)
-    with bar(as_json, tr("Running", "运行")) as show:
+    with bar(as_json, tr("Running")) as show:
         if replay is not None:
             report = replay_report(replay, limit=limit, on_progress=show)
         else:
@@ -215,7 +167,7 @@ def react(
 
     _one_of(replay, data, model)
     before = baseline(gate)
-    with bar(as_json, tr("Reading", "读取")) as show:
+    with bar(as_json, tr("Reading")) as show:
         if replay is not None:
             report = replay_report(replay, limit=limit, on_progress=show)
         else:
@@ -234,7 +186,7 @@ def sample(
     from nacre.eval.sample import evaluate_sample
 
     before = baseline(gate)
-    with bar(as_json, tr("Asking", "提问")) as show:
+    with bar(as_json, tr("Asking")) as show:
         report = evaluate_sample(load_model(model), limit=limit, out=out, on_progress=show)
     return finish(report, as_json, out, before)
 
@@ -253,7 +205,7 @@ def robustness(
     from nacre.eval.robustness import evaluate_robustness
 
     before = baseline(gate)
-    with bar(as_json, tr("Asking", "提问")) as show:
+    with bar(as_json, tr("Asking")) as show:
         report = evaluate_robustness(data, load_model(model), limit=limit, workers=workers, on_progress=show)
     return finish(report, as_json, out, before)
 
@@ -273,7 +225,7 @@ def chat(
     from nacre.eval.chat import evaluate_chat
 
     before = baseline(gate)
-    with bar(as_json, tr("Talking", "对话")) as show:
+    with bar(as_json, tr("Talking")) as show:
         report = evaluate_chat(data, load_model(model), kb, limit=limit, workers=workers, out=out, on_progress=show)
     return finish(report, as_json, out, before)
 
@@ -284,7 +236,5 @@ def _price(text: str | None) -> tuple[float, float] | None:
     try:
         read, written = (float(part) for part in text.split(","))
     except ValueError:
-        raise UsageError(
-            tr(f"--price is {text!r}; write two numbers: 0.25,2", f"--price 为 {text!r}；请写两个数：0.25,2")
-        ) from None
+        raise UsageError(tr("--price is {text!r}; write two numbers: 0.25,2", text=text)) from None
     return read, written

@@ -12,31 +12,20 @@ from nacre.cli.knowledge import opened
 from nacre.cli.output import JsonFlag, KbOption, ModelOption, console, folder, print_json
 from nacre.cli.reports import OutOption, WorkersOption, bar, finish, judged
 from nacre.errors import UsageError
-from nacre.language import tr
-from nacre.strict_json import to_json
+from nacre.text.language import tr
+from nacre.text.strict_json import to_json
 
-ReportFile = Annotated[Path, typer.Argument(help=tr("A report.json, or its folder.", "report.json 或其文件夹。"))]
-File = Annotated[Path, typer.Option("--out", help=tr("The file to write (.jsonl).", "要写入的文件（.jsonl）。"))]
+ReportFile = Annotated[Path, typer.Argument(help=tr("A report.json, or its folder."))]
+File = Annotated[Path, typer.Option("--out", help=tr("The file to write (.jsonl)."))]
 
 
 def register(suites: typer.Typer) -> None:
-    """Add the commands of this file.
-
-    Args:
-        suites: the group `nacre eval`.
-    """
-    suites.command(
-        help=tr("Two reports side by side; exit 1 on a significant loss.", "比较两份报告；显著变差时以 1 退出。")
-    )(compare)
-    suites.command(help=tr("Let a model judge the answers of a report.", "由模型评审报告中的回答。"))(judge)
-    suites.command(help=tr("Make a question set from a knowledge base.", "从知识库生成问题集。"))(make)
-    suites.command(
-        help=tr(
-            "Choose settings on half of a question set, judge them by the other half.",
-            "用一半问题选择设置，用另一半评判。",
-        )
-    )(tune)
-    suites.command(help=tr("Answers in the columns of RAGAS or DeepEval.", "按 RAGAS 或 DeepEval 的列名导出。"))(export)
+    """Add the commands of this file."""
+    suites.command(help=tr("Two reports side by side; exit 1 on a significant loss."))(compare)
+    suites.command(help=tr("Let a model judge the answers of a report."))(judge)
+    suites.command(help=tr("Make a question set from a knowledge base."))(make)
+    suites.command(help=tr("Choose settings on half of a question set, judge them by the other half."))(tune)
+    suites.command(help=tr("Answers in the columns of RAGAS or DeepEval."))(export)
 
 
 def compare(before: ReportFile, after: ReportFile, as_json: JsonFlag = False, out: OutOption = None) -> int:
@@ -55,24 +44,20 @@ def compare(before: ReportFile, after: ReportFile, as_json: JsonFlag = False, ou
 
 
 def judge(
-    report: Annotated[Path | None, typer.Argument(help=tr("A report with answers.", "含回答的报告。"))] = None,
+    report: Annotated[Path | None, typer.Argument(help=tr("A report with answers."))] = None,
     against: Annotated[
-        Path | None,
-        typer.Option("--against", help=tr("A later report: which one answers better?", "另一份报告：哪份回答更好？")),
+        Path | None, typer.Option("--against", help=tr("A later report: which one answers better?"))
     ] = None,
     labelled: Annotated[
         Path | None,
         typer.Option(
             "--labelled",
-            help=tr(
-                "Answers judged by people instead of a report; 'builtin' takes the set that comes along.",
-                "由人评审过的回答；builtin 为自带的样本。",
-            ),
+            help=tr("Answers judged by people instead of a report; 'builtin' takes the set that comes along."),
         ),
     ] = None,
     model: ModelOption = None,
     criteria: Annotated[
-        str, typer.Option("--criteria", help=tr("Comma separated.", "以逗号分隔。"))
+        str, typer.Option("--criteria", help=tr("Comma separated."))
     ] = "helpful,honest,harmless,faithful",
     as_json: JsonFlag = False,
     out: OutOption = None,
@@ -84,9 +69,9 @@ def judge(
     from nacre.eval.report import read_report
 
     if (report is None) == (labelled is None):
-        raise UsageError(tr("Give a report, or --labelled FILE.", "请给出一份报告，或 --labelled 文件。"))
+        raise UsageError(tr("Give a report, or --labelled FILE."))
     judging_model = load_model(model)
-    with bar(as_json, tr("Judging", "评审")) as show:
+    with bar(as_json, tr("Judging")) as show:
         if report and against:
             found = judging.judge_pairs(
                 read_report(report), read_report(against), judging_model, workers=workers, on_progress=show
@@ -109,13 +94,12 @@ def _labelled(path: Path | None) -> Path:
 def make(
     kb: KbOption,
     out: File,
-    count: Annotated[int, typer.Option("--count", min=1, help=tr("How many questions.", "问题数。"))] = 50,
+    count: Annotated[int, typer.Option("--count", min=1, help=tr("How many questions."))] = 50,
     unanswerable: Annotated[
-        float, typer.Option("--unanswerable", min=0, max=0.9, help=tr("Share without an answer.", "无答案问题的比例。"))
+        float, typer.Option("--unanswerable", min=0, max=0.9, help=tr("Share without an answer."))
     ] = 0.2,
     model: Annotated[
-        str | None,
-        typer.Option("--model", help=tr("Writes the questions; without it, templates do.", "出题模型；省略则用模板。")),
+        str | None, typer.Option("--model", help=tr("Writes the questions; without it, templates do."))
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -126,7 +110,7 @@ def make(
     from nacre.eval.making import make_questions, save_questions
 
     writer = load_model(model) if model else None
-    with bar(as_json, tr("Making questions", "出题")) as show:
+    with bar(as_json, tr("Making questions")) as show:
         made = make_questions(opened(kb), count=count, unanswerable=unanswerable, model=writer, on_progress=show)
     save_questions(made, out)
     kinds = dict(Counter(question.kind for question in made))
@@ -135,33 +119,20 @@ def make(
         print_json({"questions": len(made), "kinds": kinds, "languages": languages, "file": str(out)})
         return
     said = ", ".join(f"{number} {kind}" for kind, number in kinds.items())
-    console().print(
-        tr(f"{len(made)} questions ({said}) in {out}.", f"{len(made)} 个问题（{said}），已写入 {out}。"), markup=False
-    )
+    console().print(tr("{count} questions ({said}) in {out}.", count=len(made), said=said, out=out), markup=False)
     hint = f"nacre eval answers --data {out} --kb {kb}"
-    console().print(tr("Read them through, then: ", "请先人工检查，然后运行：") + hint, style="dim", markup=False)
+    console().print(tr("Read them through, then: ") + hint, style="dim", markup=False)
 
 
 def tune(
     kb: KbOption,
-    data: Annotated[Path, typer.Option("--data", help=tr("Questions with answers.", "带答案的问题集。"))],
+    data: Annotated[Path, typer.Option("--data", help=tr("Questions with answers."))],
     model: ModelOption = None,
     grid: Annotated[
-        str | None,
-        typer.Option(
-            "--grid",
-            help=tr(
-                'What to try: {"k": [4, 8], "chunk_size": [100, "auto"]}',
-                '要尝试的取值：{"k": [4, 8], "chunk_size": [100, "auto"]}',
-            ),
-        ),
+        str | None, typer.Option("--grid", help=tr('What to try: {"k": [4, 8], "chunk_size": [100, "auto"]}'))
     ] = None,
     write: Annotated[
-        bool,
-        typer.Option(
-            "--write",
-            help=tr("Keep the choice in the knowledge base, if it is surely better.", "若确实更好，则写入知识库。"),
-        ),
+        bool, typer.Option("--write", help=tr("Keep the choice in the knowledge base, if it is surely better."))
     ] = False,
     as_json: JsonFlag = False,
     out: OutOption = None,
@@ -174,7 +145,7 @@ def tune(
 
     questions, _ = load_questions(data)
     wanted = read_grid(grid) if grid else None
-    with bar(as_json, tr("Trying", "尝试")) as show:
+    with bar(as_json, tr("Trying")) as show:
         report = tuned(opened(kb), questions, load_model(model), grid=wanted, write=write, on_progress=show)
     status = finish(report, as_json, out, None)
     if not as_json:
@@ -187,7 +158,7 @@ def _show_tried(figures: Mapping[str, Any]) -> None:
     from rich.table import Table
 
     names = list(figures["present"])
-    table = Table(*names, tr("right", "答对"), tr("evidence", "证据"), tr("tokens", "token"), box=None, pad_edge=False)
+    table = Table(*names, tr("right"), tr("evidence"), tr("tokens"), box=None, pad_edge=False)
     ranked = sorted(figures["tried"], key=lambda row: (-row["success"], row["tokens_in"]))
     for place, row in enumerate(ranked):
         today = all(row[name] == figures["present"][name] for name in names)
@@ -200,15 +171,13 @@ def _show_tried(figures: Mapping[str, Any]) -> None:
             ]
             table.add_row(*cells, style="bold" if today else "")
     out = console()
-    out.print(
-        tr("\nOn the half that was tried on (today's settings in bold):", "\n在用于尝试的一半上（粗体为当前设置）：")
-    )
+    out.print(tr("\nOn the half that was tried on (today's settings in bold):"))
     out.print(table)
     out.print(figures["verdict"], markup=False)
     if figures["written"]:
-        out.print(tr("Written to settings.json.", "已写入 settings.json。"))
+        out.print(tr("Written to settings.json."))
     elif figures["chosen"] != figures["present"]:
-        out.print(tr("Add --write to keep it.", "加上 --write 以保存。"), style="dim")
+        out.print(tr("Add --write to keep it."), style="dim")
 
 
 def export(
@@ -216,18 +185,15 @@ def export(
     out: File,
     to: Annotated[str, typer.Option("--to", help="ragas, deepeval")] = "ragas",
     kb: Annotated[
-        Path | None,
-        typer.Option(
-            "--kb", parser=folder, metavar="<path>", help=tr("Take whole passages from it.", "从中取完整段落。")
-        ),
+        Path | None, typer.Option("--kb", parser=folder, metavar="<path>", help=tr("Take whole passages from it."))
     ] = None,
 ) -> None:
     """Export answers."""
     from nacre.eval.exports import exported
     from nacre.eval.report import read_report
-    from nacre.files import atomic_write, private_folder
+    from nacre.system.files import atomic_write, private_folder
 
     rows = exported(read_report(report), to, opened(kb) if kb else None)
     private_folder(out.parent)
     atomic_write(out, "".join(to_json(row, ensure_ascii=False) + "\n" for row in rows))
-    console().print(tr(f"{len(rows)} rows in {out}.", f"{len(rows)} 行，已写入 {out}。"), markup=False)
+    console().print(tr("{count} rows in {out}.", count=len(rows), out=out), markup=False)

@@ -10,50 +10,25 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nacre.cli.output import console, print_json, progress
-from nacre.language import tr
+from nacre.text.language import tr
 
 if TYPE_CHECKING:
     from nacre.eval import gate as gates
     from nacre.eval.report import Report
 
-OutOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--out",
-        help=tr(
-            "Folder for report.json, report.md and report.html.", "report.json、report.md、report.html 的输出文件夹。"
-        ),
-    ),
-]
-WorkersOption = Annotated[int, typer.Option("--workers", min=1, help=tr("Questions at a time.", "并行问题数。"))]
+OutOption = Annotated[Path | None, typer.Option("--out", help=tr("Folder for report.json, report.md and report.html."))]
+WorkersOption = Annotated[int, typer.Option("--workers", min=1, help=tr("Questions at a time."))]
 
 
 def baseline(gate: Path | None) -> dict[str, Any] | None:
-    """Read the baseline of `--gate`, before any question is asked.
-
-    Args:
-        gate: a report.json, or None.
-
-    Returns:
-        The report, or None.
-    """
+    """Read the baseline of `--gate`, before any question is asked."""
     from nacre.eval.report import read_report
 
     return read_report(gate) if gate else None
 
 
 def finish(report: Report, as_json: bool, out: Path | None, before: dict[str, Any] | None) -> int:
-    """Write and print a report, and compare it with a baseline.
-
-    Args:
-        report: what was measured.
-        as_json: print one JSON object.
-        out: folder for the report.
-        before: the baseline, or None.
-
-    Returns:
-        The exit status.
-    """
+    """Write and print a report, and compare it with a baseline."""
     if out:
         report.write(out)
     from nacre.eval import gate as gates
@@ -67,7 +42,7 @@ def finish(report: Report, as_json: bool, out: Path | None, before: dict[str, An
     else:
         _print_figures(summary)
         if out:
-            console().print(tr("Report: ", "报告：") + str(out / "report.html"), style="dim", markup=False)
+            console().print(tr("Report: ") + str(out / "report.html"), style="dim", markup=False)
     return judged(before, after, changes, out=out, quiet=as_json) if before else 0
 
 
@@ -94,18 +69,7 @@ def _print_figures(summary: dict[str, Any]) -> None:
 def judged(
     before: dict[str, Any], after: dict[str, Any], changes: Sequence[gates.Change], *, out: Path | None, quiet: bool
 ) -> int:
-    """Print a comparison and give the exit status.
-
-    Args:
-        before: a report.
-        after: another.
-        changes: between them.
-        out: folder for compare.md and compare.html, or None.
-        quiet: nothing on stdout.
-
-    Returns:
-        1 when anything got significantly worse, else 0.
-    """
+    """Print a comparison and give the exit status."""
     from nacre.eval import gate as gates
     from nacre.eval.comparison import verdict, write_comparison
 
@@ -116,10 +80,7 @@ def judged(
         err.print(f"≠ {line}"[:400], style="yellow", markup=False)
     if not gates.same_corpus(before, after):
         err.print(
-            tr(
-                "The documents have changed since the baseline; only questions in both runs are compared.",
-                "文档自基线后已改变；只比较两次都有的问题。",
-            ),
+            tr("The documents have changed since the baseline; only questions in both runs are compared."),
             style="yellow",
         )
     if not quiet:
@@ -128,8 +89,7 @@ def judged(
     lost = [change for change in changes if change.loss]
     for change in lost:
         err.print(
-            tr(f"{change.metric} got significantly worse; questions: ", f"{change.metric} 显著变差；问题：")
-            + ", ".join(change.worse[:20]),
+            tr("{metric} got significantly worse; questions: ", metric=change.metric) + ", ".join(change.worse[:20]),
             style="red",
             markup=False,
         )
@@ -139,10 +99,10 @@ def judged(
 def _print_changes(changes: Sequence[gates.Change]) -> None:
     from rich.table import Table
 
-    heads = ("", tr("before", "之前"), tr("after", "之后"), "p", tr("worse / better", "变差 / 变好"))
+    heads = ("", tr("before"), tr("after"), "p", tr("worse / better"))
     table = Table(*heads, box=None, pad_edge=False)
     for change in changes:
-        mark = tr(" LOSS", " 变差") if change.loss else ""
+        mark = tr(" LOSS") if change.loss else ""
         flips = f"{len(change.worse)} / {len(change.better)}"
         cells = (change.metric + mark, f"{change.before:.3f}", f"{change.after:.3f}", f"{change.p:.4f}", flips)
         table.add_row(*cells, style="red" if change.loss else "")
@@ -151,15 +111,7 @@ def _print_changes(changes: Sequence[gates.Change]) -> None:
 
 @contextmanager
 def bar(quiet: bool, label: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar with the time that is left, on stderr.
-
-    Args:
-        quiet: show nothing.
-        label: what is being done.
-
-    Yields:
-        A function of (done, all).
-    """
+    """A progress bar with the time that is left, on stderr."""
     with progress(quiet=quiet) as shown:
         task = shown.add_task(label, total=None)
         yield lambda done, total: shown.update(task, completed=done, total=total)

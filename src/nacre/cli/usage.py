@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from nacre.language import user_language
+from nacre.text.language import user_language
 
 # typer carries its own click; the root of its errors is found above one that typer exports.
 ClickError: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
@@ -33,9 +33,6 @@ _SAID = (
 
 def message(error: Any) -> str:
     """What was wrong, in the user's language.
-
-    Args:
-        error: a `ClickError`.
 
     Returns:
         typer's words in English; their translation in Chinese, and what has none stays as it is.
@@ -68,12 +65,7 @@ class _Context(typer.Context):
 
 
 def translate_help(command: Any, parent: Any = None) -> None:
-    """Give what typer itself says in a help page its Chinese names, where Chinese is read.
-
-    Args:
-        command: the command line, or one of its commands.
-        parent: context of the command above.
-    """
+    """Give what typer itself says in a help page its Chinese names, where Chinese is read."""
     if user_language() != "zh":
         return
     if parent is None:

@@ -10,8 +10,8 @@ from decimal import Decimal, InvalidOperation
 
 from langchain_core.messages import AIMessage, AIMessageChunk
 
-from nacre.messages import text_of
 from nacre.text.han import HAN
+from nacre.text.messages import text_of
 from nacre.text.numbers import NUMBER, digits
 
 # "Answer: 7", "**Final answer:** 7", "答案：7", at the beginning of a line. What follows the colon is taken whole.
@@ -28,9 +28,6 @@ _WORD = re.compile(rf"[{HAN}]|[^\W\d_]+")
 
 def split_answer(text: str) -> tuple[str, str]:
     """Part a reasoned reply into its reasoning and its answer.
-
-    Args:
-        text: what the model wrote.
 
     Returns:
         (reasoning, answer); without a marker such as "Answer:" or "答案：" the whole text is the answer.
@@ -65,9 +62,6 @@ class AnswerOnly:
     def push(self, chunk: AIMessageChunk) -> Sequence[AIMessageChunk]:
         """Take a chunk in.
 
-        Args:
-            chunk: of the live reply.
-
         Returns:
             The part of it that belongs to the answer; blanks and asterisks wait for what follows them. Of content in
             parts (images, reasoning blocks) nothing is shown before the end, or the parts would change their order.
@@ -81,11 +75,7 @@ class AnswerOnly:
         return [chunk.model_copy(update={"content": new})]
 
     def close(self) -> Sequence[AIMessageChunk]:
-        """The reply has ended.
-
-        Returns:
-            Nothing: a reply without a marker is shown when it is known to have none.
-        """
+        """The reply has ended."""
         return []
 
 
@@ -93,12 +83,6 @@ def answer_key(text: str) -> str:
     """What two answers must have in common to count as the same.
 
     A short answer that holds one number is that number, whatever words stand around it.
-
-    Args:
-        text: an answer, with or without reasoning before it.
-
-    Returns:
-        A key for comparison, not for reading.
 
     Example:
         >>> answer_key("Answer: $1,000") == answer_key("答案：一共 1000.0 元")
@@ -112,14 +96,7 @@ def answer_key(text: str) -> str:
 
 
 def reply_key(reply: AIMessage) -> str:
-    """The same for whole replies: tool calls are compared by name and arguments, other replies by their text.
-
-    Args:
-        reply: a model's reply.
-
-    Returns:
-        A key for comparison.
-    """
+    """The same for whole replies: tool calls are compared by name and arguments, other replies by their text."""
     if reply.tool_calls:
         calls = [[call["name"], call["args"]] for call in reply.tool_calls]
         return json.dumps(calls, sort_keys=True, ensure_ascii=False, default=str)

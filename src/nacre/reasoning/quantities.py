@@ -34,9 +34,6 @@ class Quantity(NamedTuple):
 def quantity(text: str) -> Quantity | None:
     """Read a cell as a number.
 
-    Args:
-        text: a cell of a table.
-
     Returns:
         The quantity; None for anything else, among it numbers that are names: dates, "007", phone numbers.
 

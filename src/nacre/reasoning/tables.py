@@ -7,8 +7,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nacre.messages import Source
 from nacre.reasoning.quantities import Quantity, quantity
+from nacre.text.messages import Source
 
 Value = str | int | float | None
 _SEPARATOR = re.compile(r"^\s*+\|?\s*+:?-{2,}+:?\s*+(?:\|\s*+:?-{2,}+:?\s*+)*+\|?\s*+$")
@@ -24,13 +24,8 @@ class Table:
     """A table of a source.
 
     Attributes:
-        source: the number of the source that it stands in, 0 for the question itself.
-        title: the source's title.
-        columns: names, each once.
         rows: one dict a row. A column in which every cell is a number of the same unit holds numbers, any other holds texts;
             an empty cell is None.
-        texts: the same cells as they are written.
-        units: column to the unit that was taken off its numbers.
     """
 
     source: int
@@ -41,14 +36,7 @@ class Table:
     units: dict[str, str]
 
     def describe(self, name: str) -> str:
-        """One line for the model: where the table is from and what its columns hold.
-
-        Args:
-            name: what the program calls it, "tables[0]".
-
-        Returns:
-            The line.
-        """
+        """One line for the model: where the table is from and what its columns hold."""
         columns = [f"{json.dumps(column, ensure_ascii=False)} ({self._kind(column)})" for column in self.columns]
         place = f" [{self.source}]" if self.source else ""
         return f"{name}{place}: {len(self.rows)} × {len(self.columns)}: {', '.join(columns)}"
@@ -60,14 +48,7 @@ class Table:
 
 
 def tables_of(sources: Sequence[Source]) -> list[Table]:
-    """All tables of some sources, in order.
-
-    Args:
-        sources: numbered texts.
-
-    Returns:
-        At most 20 tables.
-    """
+    """All tables of some sources, in order."""
     return [table for source in sources for table in tables_in(source.text, source.n, source.title)][:_MOST_TABLES]
 
 
@@ -76,11 +57,6 @@ def tables_in(text: str, source: int = 0, title: str = "") -> list[Table]:
 
     Args:
         text: any text; of a very long one only the first 200,000 characters are read.
-        source: number of the source.
-        title: its title.
-
-    Returns:
-        Tables with a header and at least one row.
 
     Example:
         >>> [table] = tables_in("Town | Sales\\nA | 1,200\\nB | 800")

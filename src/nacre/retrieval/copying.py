@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nacre.files import private_file, private_folder
-from nacre.retrieval import manifest as manifests
-from nacre.retrieval.database import NAME as CATALOG
 from nacre.retrieval.knowledge_base import KnowledgeBase
-from nacre.retrieval.settings import save_settings
+from nacre.store.folder import manifest as manifests
+from nacre.store.folder.database import NAME as CATALOG
+from nacre.store.settings import save_settings
+from nacre.system.files import private_file, private_folder
 
 
 def copied(base: KnowledgeBase, folder: Path) -> KnowledgeBase:
@@ -16,13 +16,9 @@ def copied(base: KnowledgeBase, folder: Path) -> KnowledgeBase:
 
     Args:
         base: the knowledge base; nothing in its folder is changed.
-        folder: where to; made when missing, and empty.
 
     Returns:
         The copy, opened with the same embedder; its indexes are built from its catalog.
-
-    Raises:
-        KnowledgeBaseError: the folder cannot be written.
     """
     private_folder(folder)
     private_file(folder / CATALOG)  # SQLite fills an empty one

@@ -8,44 +8,16 @@ Equal weights, ranks or a min-max of each list would blow such an arm's noise up
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from nacre.store.arm import Arm
 
 VECTOR_WEIGHT = 0.72  # flat between 0.65 and 0.75 on five data sets (docs/knowledge-base.md)
 CANDIDATES = 100  # of each arm
-
-
-@dataclass(frozen=True)
-class Arm:
-    """What one index says of the candidates.
-
-    Args:
-        scores: score by chunk number; a missing chunk has score 0.
-        mean: of the scores over all chunks.
-        deviation: their standard deviation, above 0.
-    """
-
-    scores: Mapping[int, float]
-    mean: float = 0.0
-    deviation: float = 1.0
-
-    def standard(self, number: int) -> float:
-        """How far a chunk stands out.
-
-        Args:
-            number: the chunk.
-
-        Returns:
-            Standard deviations above the mean of all chunks.
-        """
-        return (self.scores.get(number, 0.0) - self.mean) / self.deviation
 
 
 def fuse(words: Arm, vectors: Arm, coverage: float = 1.0, weight: float = VECTOR_WEIGHT) -> list[tuple[int, float]]:
     """Rank the candidates of both arms together.
 
     Args:
-        words: BM25 scores.
         vectors: cosines; empty where there are no vectors.
         coverage: share of the query that the embedder understands, 0 to 1.
         weight: of the vectors where it understands all of it, 0 to 1.

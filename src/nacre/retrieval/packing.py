@@ -16,11 +16,7 @@ def pack(documents: Sequence[Document], budget: int) -> tuple[list[Document], li
     shown nothing. Texts that stand in one already kept are left out.
 
     Args:
-        documents: best first.
         budget: tokens for the sources.
-
-    Returns:
-        (kept, dropped), each in the given order.
     """
     kept: list[Document] = []
     dropped: list[Document] = []

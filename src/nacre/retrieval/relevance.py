@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from nacre.grounding.stopwords import stopwords
 from nacre.text.han import HAN
-from nacre.words import words
+from nacre.text.words import words
 
 WEIGHTS = {"reached": 5.87, "said": 7.07, "nearness": 0.42, "coverage": -1.48, "chinese": 1.45}
 CONSTANT = -7.58
@@ -29,9 +29,7 @@ class Signs:
     """What speaks for a hit.
 
     Args:
-        reached: its BM25 score over the sum of the idf of the query's words, 0 or more.
         said: the share of the query's content words that it holds, weighted by idf, 0 to 1.
-        nearness: how many standard deviations its cosine lies above the mean, times `coverage`.
         coverage: how far the embedder understands the query, 0 to 1; 0 without vectors.
         chinese: 1 for a Chinese query, whose words are cut finer and match less often; 0 for an English one.
     """
@@ -46,9 +44,6 @@ class Signs:
 def relevance(signs: Signs) -> float:
     """Estimate whether a hit holds an answer.
 
-    Args:
-        signs: what speaks for it.
-
     Returns:
         0 to 1.
 
@@ -62,9 +57,6 @@ def relevance(signs: Signs) -> float:
 
 def content(query: str) -> list[str]:
     """The words of a query that an answer's source should say.
-
-    Args:
-        query: any text.
 
     Returns:
         Index terms without stop words, each once; of a Chinese compound only the words that it is made of, lest a rare

@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nacre.retrieval.seams import embedder_named
+from nacre.store.embedders import embedder_named
 
 if TYPE_CHECKING:
     from nacre.retrieval.knowledge_base import KnowledgeBase
@@ -16,12 +16,7 @@ MAIN = "main"
 
 
 class Bases:
-    """Opens knowledge bases when they are first needed.
-
-    Args:
-        main: the folder of the server's own.
-        data: the server's data folder.
-    """
+    """Opens knowledge bases when they are first needed."""
 
     def __init__(self, main: Path, data: Path) -> None:
         from nacre.retrieval.knowledge_base import KnowledgeBase
@@ -46,21 +41,11 @@ class Bases:
 
         Args:
             store: "main", or the id of a vector store, which this server made: it is no text from outside.
-
-        Returns:
-            The folder; it need not be there yet.
         """
         return self.main.folder if store == MAIN else self._folder / store
 
     def get(self, store: str) -> KnowledgeBase:
-        """A knowledge base by the store's id, made when it is new.
-
-        Args:
-            store: "main", or the id of a vector store that exists.
-
-        Returns:
-            The knowledge base, open.
-        """
+        """A knowledge base by the store's id, made when it is new."""
         from nacre.retrieval.knowledge_base import KnowledgeBase
 
         with self._lock:
@@ -69,11 +54,7 @@ class Bases:
             return self._open[store]
 
     def drop(self, store: str) -> None:
-        """Delete a vector store's knowledge base.
-
-        Args:
-            store: its id; "main" is never deleted.
-        """
+        """Delete a vector store's knowledge base."""
         if store == MAIN:
             return
         with self._lock:
@@ -89,15 +70,7 @@ class Bases:
 
 
 def open_like(folder: Path, main: Path) -> KnowledgeBase:
-    """Open a vector store's knowledge base in another process, with the embedder of the main one.
-
-    Args:
-        folder: the store's.
-        main: the server's own knowledge base.
-
-    Returns:
-        The knowledge base.
-    """
+    """Open a vector store's knowledge base in another process, with the embedder of the main one."""
     from nacre.retrieval.knowledge_base import KnowledgeBase
 
     if folder == main:
@@ -109,9 +82,6 @@ def open_like(folder: Path, main: Path) -> KnowledgeBase:
 def variables_for(main: Path) -> tuple[str, ...]:
     """The environment variables without which the embedder of a knowledge base cannot work.
 
-    Args:
-        main: its folder.
-
     Returns:
         Names: of the key and of the address of a service; none for a model of this machine.
     """
@@ -121,7 +91,7 @@ def variables_for(main: Path) -> tuple[str, ...]:
 
 
 def _embedder(folder: Path) -> str:
-    from nacre.retrieval import manifest
+    from nacre.store.folder import manifest
 
     made = manifest.read(folder)
     return str(made.embedder["id"]) if made and made.embedder else ""

@@ -20,10 +20,10 @@ import sys
 from typing import Any
 
 from nacre.errors import NacreError, UsageError
-from nacre.language import tr
-from nacre.optional import need
+from nacre.extras import need
 from nacre.reasoning.interpreter import CodeInterpreter
 from nacre.reasoning.sandbox.limits import LEVELS
+from nacre.text.language import tr
 
 need("uvicorn", extra="serve")
 need("fastapi", extra="serve")
@@ -34,13 +34,13 @@ from starlette.requests import Request  # noqa: E402
 from starlette.responses import JSONResponse, Response  # noqa: E402
 from starlette.routing import Route  # noqa: E402
 
-from nacre.net import is_loopback  # noqa: E402
-from nacre.server.guard import Guard  # noqa: E402
-from nacre.server.keys import Asker  # noqa: E402
-from nacre.server.metrics import Metrics  # noqa: E402
-from nacre.server.problems import Problem, problem_of  # noqa: E402
+from nacre.server.auth.guard import Guard  # noqa: E402
+from nacre.server.auth.keys import Asker  # noqa: E402
+from nacre.server.observability.metrics import Metrics  # noqa: E402
+from nacre.server.openai.errors import Problem, problem_of  # noqa: E402
 from nacre.server.protocol import protocol  # noqa: E402
 from nacre.server.settings import ServerSettings, Settings  # noqa: E402
+from nacre.system.net import is_loopback  # noqa: E402
 
 _LARGEST_REQUEST_MB = 32
 _LONGEST_S = 300.0
@@ -48,24 +48,12 @@ _PUBLIC = re.compile("/health")
 
 
 class InterpreterServer:
-    """Serves one interpreter.
-
-    Args:
-        address: host and port; port 0 takes a free one.
-        interpreter: runs the programs.
-        key: what callers must show, "" for none.
-
-    Raises:
-        UsageError: a place that others can reach, and no key.
-    """
+    """Serves one interpreter."""
 
     def __init__(self, address: tuple[str, int], interpreter: CodeInterpreter, key: str = "") -> None:
         if not key and not is_loopback(address[0]):
             raise UsageError(
-                tr(
-                    f"Others can reach {address[0]}: set NACRE_INTERPRETER_KEY, or listen on 127.0.0.1.",
-                    f"他人可以访问 {address[0]}：请设置 NACRE_INTERPRETER_KEY，或只监听 127.0.0.1。",
-                )
+                tr("Others can reach {address}: set NACRE_INTERPRETER_KEY, or listen on 127.0.0.1.", address=address[0])
             )
         settings = ServerSettings(host=address[0], max_body_mb=_LARGEST_REQUEST_MB)
         family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
@@ -109,9 +97,7 @@ class _Door:
     def find(self, key: str) -> Asker:
         """Who shows the key."""
         if not hmac.compare_digest(key.encode("utf-8", "replace"), self._key):
-            raise Problem(
-                401, tr("wrong key: see NACRE_INTERPRETER_KEY", "密钥错误：见 NACRE_INTERPRETER_KEY"), "invalid_api_key"
-            )
+            raise Problem(401, tr("wrong key: see NACRE_INTERPRETER_KEY"), "invalid_api_key")
         return self.local
 
     def take(self, asker: Asker) -> None:
@@ -149,7 +135,7 @@ def _asked(body: bytes) -> tuple[str, dict[str, Any], float]:
         if not isinstance(code, str) or not isinstance(inputs, dict) or not math.isfinite(timeout_s):
             raise ValueError("code, inputs or timeout_s")
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise UsageError(tr(f"not a request: {error}", f"不是有效的请求：{error}")) from error
+        raise UsageError(tr("not a request: {error}", error=error)) from error
     return code, inputs, timeout_s
 
 
@@ -165,7 +151,7 @@ def main(arguments: list[str] | None = None) -> int:
     from nacre.reasoning.sandbox import PythonInterpreter
 
     parser = argparse.ArgumentParser(
-        prog="python -P -m nacre.server.interpreter", description=tr("Run programs for others.", "为他人运行程序。")
+        prog="python -P -m nacre.server.interpreter", description=tr("Run programs for others.")
     )
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8100)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from nacre.net import is_loopback
+from nacre.system.net import is_loopback
 
 if TYPE_CHECKING:
     from nacre.server.settings import ServerSettings

@@ -8,27 +8,18 @@ import sys
 import uvicorn
 
 from nacre.errors import UsageError
-from nacre.language import tr
-from nacre.net import is_loopback
 from nacre.server.app import create_app
-from nacre.server.keys import Keys
+from nacre.server.auth.keys import Keys
 from nacre.server.protocol import PatientProtocol as PatientProtocol
 from nacre.server.protocol import protocol
 from nacre.server.settings import Settings
 from nacre.server.state import State
+from nacre.system.net import is_loopback
+from nacre.text.language import tr
 
 
 def serve(settings: Settings, *, only_mcp: bool = False) -> None:
-    """Serve until interrupted.
-
-    Args:
-        settings: of the server.
-        only_mcp: see `create_app`.
-
-    Raises:
-        UsageError: others can reach the address, and there are no keys.
-        NacreError: the knowledge base, a stack or the model is wrong.
-    """
+    """Serve until interrupted."""
     server = settings.server
     refuse_open_door(settings)
     _log_to_stderr()
@@ -50,15 +41,9 @@ def serve(settings: Settings, *, only_mcp: bool = False) -> None:
     host = f"[{server.host}]" if ":" in server.host else server.host
     url = f"http://{host}:{socket.getsockname()[1]}"
     if only_mcp:
-        told = tr(
-            f"Nacre serves {settings.kb} to MCP clients on {url}/mcp",
-            f"Nacre 已在 {url}/mcp 为 MCP 客户端提供 {settings.kb}",
-        )
+        told = tr("Nacre serves {kb} to MCP clients on {url}/mcp", kb=settings.kb, url=url)
     else:
-        told = tr(
-            f"Nacre serves {settings.kb} on {url}  (API: {url}/v1, MCP: {url}/mcp)",
-            f"Nacre 已在 {url} 提供 {settings.kb}（API：{url}/v1，MCP：{url}/mcp）",
-        )
+        told = tr("Nacre serves {kb} on {url}  (API: {url}/v1, MCP: {url}/mcp)", kb=settings.kb, url=url)
     print(told, file=sys.stderr, flush=True)
     if told := _of_door(app.state.nacre):
         print(told, file=sys.stderr, flush=True)
@@ -68,27 +53,17 @@ def serve(settings: Settings, *, only_mcp: bool = False) -> None:
 def _of_door(state: State) -> str:
     """What an operator must know of a server without keys."""
     if not state.guarded:
-        return tr(
-            "There are no API keys: only this machine may ask. Make one: nacre keys add NAME",
-            "未设置 API 密钥：仅本机可访问。创建密钥：nacre keys add 名称",
-        )
+        return tr("There are no API keys: only this machine may ask. Make one: nacre keys add NAME")
     if state.oidc is None and not state.keys.any():
         return tr(
-            "The last API key was revoked: everybody is refused. Make one: nacre keys add NAME; or let this machine ask without, from the next start: nacre keys open",
-            "最后一个 API 密钥已撤销：所有请求都会被拒绝。创建密钥：nacre keys add 名称；或从下次启动起允许本机免密钥访问：nacre keys open",
+            "The last API key was revoked: everybody is refused. Make one: nacre keys add NAME; or "
+            "let this machine ask without, from the next start: nacre keys open"
         )
     return ""
 
 
 def refuse_open_door(settings: Settings) -> None:
-    """Without keys the server listens on this machine only.
-
-    Args:
-        settings: of the server.
-
-    Raises:
-        UsageError: others can reach the address, and there are no keys.
-    """
+    """Without keys the server listens on this machine only."""
     keys = Keys(settings.data)
     closed = keys.any() or settings.server.oidc is not None or is_loopback(settings.server.host)
     keys.close()
@@ -96,8 +71,9 @@ def refuse_open_door(settings: Settings) -> None:
         host = settings.server.host
         raise UsageError(
             tr(
-                f"Others can reach {host}, and there are no API keys. Make one: nacre keys add NAME --kb {settings.kb}",
-                f"他人可以访问 {host}，但尚无 API 密钥。请先创建：nacre keys add 名称 --kb {settings.kb}",
+                "Others can reach {host}, and there are no API keys. Make one: nacre keys add NAME --kb {kb}",
+                host=host,
+                kb=settings.kb,
             )
         )
 

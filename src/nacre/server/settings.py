@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nacre.errors import StackError
-from nacre.language import tr
+from nacre.text.language import tr
 
 
 class OidcSettings(BaseModel):
@@ -149,15 +149,7 @@ def read_settings(path: Path | None = None, *, found: bool = False, **given: Any
 
     Args:
         path: a `nacre.yaml`; paths in it are relative to its folder. None for none.
-        found: whether nobody named the file: it lay in the current folder, whose owner may be a stranger. Then it may
-            start no program and send nothing anywhere.
         **given: what the command line said: `kb`, `model`, and names of `ServerSettings`; None counts as not said.
-
-    Returns:
-        The settings.
-
-    Raises:
-        StackError: the file cannot be read, or something in it is wrong; the message names the line.
     """
     data, lines = _load(path) if path else ({}, {})
     if path and found:
@@ -203,16 +195,10 @@ def _load(path: Path) -> tuple[dict[str, Any], Lines]:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else str(path)
         what = getattr(error, "problem", None) or str(error)
-        raise StackError(
-            tr(f"{where} cannot be read: {what}.", f"{where} 无法读取：{what}。"), path=str(path)
-        ) from error
+        raise StackError(tr("{where} cannot be read: {what}.", where=where, what=what), path=str(path)) from error
     if data is not None and not isinstance(data, dict):
         raise StackError(
-            tr(
-                f"{path}:1 is no mapping. `nacre init` writes one to begin with.",
-                f"{path}:1 不是映射。可用 `nacre init` 生成一份。",
-            ),
-            path=str(path),
+            tr("{path}:1 is no mapping. `nacre init` writes one to begin with.", path=path), path=str(path)
         )
     lines: Lines = {}
     if node is not None:
@@ -221,16 +207,13 @@ def _load(path: Path) -> tuple[dict[str, Any], Lines]:
 
 
 def _number(node: yaml.Node, place: tuple[str | int, ...], lines: Lines) -> None:
-    """Remember for every place in the file its line, from 1; of a mapping's entry that of its name.
-
-    Raises:
-        StackError: aliases make it endless, or nearly so.
-    """
+    """Remember for every place in the file its line, from 1; of a mapping's entry that of its name."""
     if len(place) > _DEPTH or len(lines) > _PLACES:
         raise StackError(
             tr(
-                f"The settings have more than {_PLACES} entries, or are nested more than {_DEPTH} levels deep.",
-                f"设置超过 {_PLACES} 项，或嵌套超过 {_DEPTH} 层。",
+                "The settings have more than {places} entries, or are nested more than {depth} levels deep.",
+                places=_PLACES,
+                depth=_DEPTH,
             )
         )
     lines.setdefault(place, node.start_mark.line + 1)
@@ -261,8 +244,12 @@ def _refuse_reach(path: Path, value: Any, lines: Lines, place: tuple[str | int, 
         name, where = ".".join(map(str, place)), f"{path}:{_line(place, lines)}"
         raise StackError(
             tr(
-                f"{where}: {name} starts a program, or names an address or a key. A nacre.yaml that merely lies in the current folder may not do that; if it is yours, say so: --config {path}",
-                f"{where}：{name} 会启动程序，或指定了地址或密钥。仅仅位于当前文件夹的 nacre.yaml 不允许这样做；如果它是您自己的，请明确指定：--config {path}",
+                "{where}: {name} starts a program, or names an address or a key. A nacre.yaml that "
+                "merely lies in the current folder may not do that; if it is yours, say so: --config "
+                "{path}",
+                where=where,
+                name=name,
+                path=path,
             ),
             path=str(path),
         )
@@ -273,16 +260,11 @@ def _complaint(path: Path | None, error: ValidationError, lines: Mapping[tuple[s
     place: Sequence[str | int] = first["loc"]
     name = ".".join(str(part) for part in place)
     if first["type"] == "missing" and tuple(place) == ("kb",):
-        return StackError(
-            tr(
-                "No knowledge base is named: --kb DIR, or `kb:` in nacre.yaml.",
-                "没有指定知识库：请用 --kb 目录，或在 nacre.yaml 中写 `kb:`。",
-            )
-        )
+        return StackError(tr("No knowledge base is named: --kb DIR, or `kb:` in nacre.yaml."))
     line = _line(place, lines)
     where = f"{path}:{line}: " if path and line else ""
-    what = tr("unknown setting", "未知设置") if first["type"] == "extra_forbidden" else first["msg"]
-    return StackError(tr(f"{where}{name}: {what}", f"{where}{name}：{what}"), path=str(path or ""))
+    what = tr("unknown setting") if first["type"] == "extra_forbidden" else first["msg"]
+    return StackError(tr("{where}{name}: {what}", where=where, name=name, what=what), path=str(path or ""))
 
 
 TEMPLATE = """\

@@ -5,36 +5,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nacre.errors import NacreError
-from nacre.files import private_folder
-from nacre.net import is_loopback
+from nacre.server.auth.keys import Asker, Keys
+from nacre.server.auth.limits import Limits
 from nacre.server.bases import Bases
-from nacre.server.ingestion import Ingestion
-from nacre.server.keys import Asker, Keys
-from nacre.server.limits import Limits
-from nacre.server.metrics import Metrics
+from nacre.server.ingestion.process import Ingestion
+from nacre.server.observability.metrics import Metrics
 from nacre.server.records import Records
 from nacre.server.served import Served
 from nacre.server.settings import OidcSettings, ServerSettings, Settings
+from nacre.system.files import private_folder
+from nacre.system.net import is_loopback
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
-    from nacre.server.audio import Hearing
-    from nacre.server.oidc import Oidc
-    from nacre.server.spending import Meter
-    from nacre.server.telemetry import Telemetry
+    from nacre.server.auth.oidc import Oidc
+    from nacre.server.observability.spending import Meter
+    from nacre.server.observability.telemetry import Telemetry
+    from nacre.server.openai.audio import Hearing
 
 
 class State:
-    """Opens everything that a server needs.
-
-    Args:
-        settings: of the server.
-        leaf: the innermost model, where it is not to be loaded by name.
-
-    Raises:
-        NacreError: the knowledge base, a stack or the model is wrong.
-    """
+    """Opens everything that a server needs."""
 
     def __init__(self, settings: Settings, leaf: BaseChatModel | None = None) -> None:
         self.settings = settings
@@ -55,7 +47,7 @@ class State:
         self._check_prices()
 
     def _check_prices(self) -> None:
-        from nacre.server.spending import check_prices
+        from nacre.server.observability.spending import check_prices
 
         limited = [key["name"] for key in self.keys.all() if key["spend_limit"]]
         try:
@@ -67,13 +59,10 @@ class State:
     def meter(self, asker: Asker) -> Meter | None:
         """What counts the money of a request.
 
-        Args:
-            asker: who asks.
-
         Returns:
             A callback for the stack; None where nothing has a price and the asker no limit.
         """
-        from nacre.server.spending import Meter
+        from nacre.server.observability.spending import Meter
 
         prices = self.settings.prices
         return (
@@ -97,19 +86,19 @@ class State:
 
 
 def _oidc(settings: OidcSettings) -> Oidc:
-    from nacre.server.oidc import Oidc
+    from nacre.server.auth.oidc import Oidc
 
     return Oidc(settings)
 
 
 def _hearing(settings: Settings) -> Hearing:
-    from nacre.server.audio import Hearing
+    from nacre.server.openai.audio import Hearing
 
     assert settings.audio is not None
     return Hearing(settings.audio, settings.server)
 
 
 def _telemetry(settings: ServerSettings) -> Telemetry:
-    from nacre.server.telemetry import Telemetry
+    from nacre.server.observability.telemetry import Telemetry
 
     return Telemetry(settings)

@@ -1,1 +1,1 @@
-"""What is known of text alone, without a model and without a knowledge base."""
+"""The ground floor: words, languages, numbers, tokens, messages and marks, of both languages."""

@@ -27,15 +27,8 @@ _DECODER = json.JSONDecoder(strict=False)
 def read_json(text: str, start: int = 0) -> tuple[Any, int, bool]:
     """Read the object or the array that begins at `start`.
 
-    Args:
-        text: the text.
-        start: where "{" or "[" stands (full-width ones too).
-
     Returns:
         The value, the index behind it, and whether it was closed properly.
-
-    Raises:
-        ValueError: nothing that can be read begins there, or it is nested deeper than 60.
     """
     try:
         value, end = _DECODER.raw_decode(text, start)
@@ -58,9 +51,6 @@ def last_object(text: str) -> dict[str, Any]:
 
     Args:
         text: a reply; of a very long one the end is read.
-
-    Returns:
-        The object; {} when there is none.
 
     Examples:
         >>> last_object('The answer is right. {"score": 5}')
@@ -90,19 +80,7 @@ def last_object(text: str) -> dict[str, Any]:
 
 
 def read_arguments(text: str, start: int, close: str) -> tuple[list[Any], dict[str, Any], int, bool]:
-    """Read call arguments, `"a", 2, key="b"`, up to the closing bracket.
-
-    Args:
-        text: the text.
-        start: the index behind the opening bracket.
-        close: the closing brackets that end the call, ")）".
-
-    Returns:
-        Positional values, named values, the index behind the bracket, and whether it was there.
-
-    Raises:
-        ValueError: the arguments are not a list of values.
-    """
+    """Read call arguments, `"a", 2, key="b"`, up to the closing bracket."""
     reader = _Reader(text, start)
     positional: list[Any] = []
     named: dict[str, Any] = {}

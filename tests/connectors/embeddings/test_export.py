@@ -134,12 +134,7 @@ def test_what_is_not_known_is_left_to_sentence_transformers(
 
 
 @pytest.mark.parametrize(
-    ("modules", "told"),
-    [
-        (["Dense"], "module Dense"),
-        (["LSTM"], "module LSTM"),
-        ([], "pooling max"),
-    ],
+    ("modules", "told"), [(["Dense"], "module Dense"), (["LSTM"], "module LSTM"), ([], "pooling max")]
 )
 def test_other_heads_are_left_to_sentence_transformers(modules: list[str], told: str, tiny_bert: WriteModel) -> None:
     folder = tiny_bert()

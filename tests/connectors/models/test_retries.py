@@ -9,9 +9,9 @@ import pytest
 
 from nacre.connectors.models import load_model
 from nacre.errors import ModelUnavailableError
-from nacre.memory import ConversationMemory
-from nacre.prompting import FewShot
-from nacre.resilience import Fallback, Retry
+from nacre.layers.memory import ConversationMemory
+from nacre.layers.prompting import FewShot
+from nacre.layers.resilience import Fallback, Retry
 from nacre.stack import build
 
 

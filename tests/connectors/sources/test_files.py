@@ -11,7 +11,7 @@ import pytest
 from nacre.connectors.sources import resolve
 from nacre.connectors.sources.ignore import rules, verdict
 from nacre.errors import SourceError, UsageError
-from nacre.retrieval.source import Item, Source, Unreachable
+from nacre.ingest.source import Item, Source, Unreachable
 
 
 def write(root: Path, *names: str) -> None:

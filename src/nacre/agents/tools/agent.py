@@ -6,7 +6,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.tools import BaseTool, StructuredTool
 
 from nacre.agents.facts import state
-from nacre.messages import text_of
+from nacre.text.messages import text_of
 
 
 def agent_tool(model: BaseChatModel, *, name: str, description: str, changes: bool = False) -> BaseTool:
