@@ -16,6 +16,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from nacre.errors import UsageError
+from nacre.text.language import tr
+
 _LONGEST_NAME = 253  # characters of a host name (RFC 1035)
 _HEADER_BYTES = 1 << 18
 _SPARE_BYTES = 1 << 20
@@ -156,3 +159,14 @@ def exchange(
         raise OSError(f"{type(error).__name__}: {error}") from error
     finally:
         link.close()
+
+
+def server_uri(uri: str, port: int) -> str:
+    """The address of a server without its last slash; `port` is only for the example in the message."""
+    try:
+        parts = urlsplit(uri)
+        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
+            return urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/"), "", ""))
+    except ValueError:  # a port that is none, half an IPv6 address
+        pass
+    raise UsageError(tr("{uri!r} is no address of a server; one looks like http://host:{port}", uri=uri, port=port))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from urllib.parse import urlsplit, urlunsplit
 
 from nacre.errors import UsageError
 from nacre.reasoning.interpreter import CodeInterpreter
@@ -43,14 +42,3 @@ def load_interpreter(name: str) -> CodeInterpreter:
     raise UsageError(
         tr("There is no interpreter {name!r}. Write http://HOST:PORT, jupyter:http://HOST:PORT or e2b.", name=name)
     )
-
-
-def server_uri(uri: str, port: int) -> str:
-    """The address of a server without its last slash; `port` is only for the example in the message."""
-    try:
-        parts = urlsplit(uri)
-        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
-            return urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/"), "", ""))
-    except ValueError:  # a port that is none, half an IPv6 address
-        pass
-    raise UsageError(tr("{uri!r} is no address of a server; one looks like http://host:{port}", uri=uri, port=port))

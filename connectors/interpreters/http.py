@@ -7,8 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from nacre.connectors.interpreters import server_uri
-from nacre.connectors.timed_http import exchange
+from nacre.connectors.timed_http import exchange, server_uri
 from nacre.errors import InterpreterError, UsageError
 from nacre.reasoning.interpreter import Execution
 from nacre.text.language import tr

@@ -11,8 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from nacre.connectors.interpreters import server_uri
-from nacre.connectors.timed_http import exchange
+from nacre.connectors.timed_http import exchange, server_uri
 from nacre.errors import InterpreterError
 from nacre.extras import need
 from nacre.reasoning.interpreter import Execution
