@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nacre.errors import ModelError
+from nacre.system.files import atomic_write
 from nacre.text.language import os_reason, tr
 
 if TYPE_CHECKING:
@@ -36,13 +37,11 @@ def file_hash(path: Path) -> str:
     """The SHA-256 of a file, remembered by its path, size and time so that a later start need not read it again."""
     status = path.stat()
     stamp = json.dumps([str(path.resolve()), status.st_size, status.st_mtime_ns])
-
-    def write(note: Path) -> None:
-        with path.open("rb") as file:
-            note.write_text(hashlib.file_digest(file, "sha256").hexdigest(), encoding="ascii")
-
     name = hashlib.sha256(stamp.encode()).hexdigest()[:32]
-    return kept(f"hashes/{name}", write).read_text(encoding="ascii")
+    # Opened out here, so that weights that cannot be read are not taken for a cache that cannot be written.
+    with path.open("rb") as file:
+        note = kept(f"hashes/{name}", lambda note: atomic_write(note, hashlib.file_digest(file, "sha256").hexdigest()))
+    return note.read_text(encoding="ascii")
 
 
 def kept(name: str, write: Callable[[Path], None]) -> Path:
