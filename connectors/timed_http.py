@@ -1,8 +1,7 @@
-"""One HTTP exchange under one deadline: the name's look-up, connecting, TLS, sending, headers and body all count.
+"""One HTTP exchange under one deadline, by hand: `http.client` and httpx limit each read, not the whole.
 
-`http.client` knows a time limit for each read only, so a server that sends a byte now and then holds it for as long as it
-likes. Here every read and write gets what is left, and what comes over the line is counted. Not httpx's either: its limits are
-for each read too, and its resolver is waited for without one.
+The name's look-up, connecting, TLS, sending, headers and body all count. A server that sends a byte now and then would
+hold the others for as long as it likes; here every read and write gets what is left, and what comes is counted.
 """
 
 from __future__ import annotations

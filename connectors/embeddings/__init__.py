@@ -1,4 +1,4 @@
-"""Sentence encoders by name: `load_embedder()`, `load_embedder("BAAI/bge-small-zh-v1.5")`, `load_embedder("openai:text-embedding-3-small")`."""
+"""Sentence encoders by name: `load_embedder()`, `load_embedder("openai:text-embedding-3-small")`."""
 
 from __future__ import annotations
 
@@ -26,15 +26,17 @@ def load_embedder(name: str | Embeddings | None = None, **kwargs: Any) -> Embedd
     """Load a sentence encoder.
 
     Args:
-        name: None: all-MiniLM-L6-v2 from its offline package. A folder or a hub repository: a sentence-transformers model, run
-            without torch where it is a BERT or XLM-R; "sentence-transformers:…" in front runs it with torch.
+        name: None: all-MiniLM-L6-v2 from its offline package. A folder or a hub repository: a sentence-transformers
+            model, run without torch where it is a BERT or XLM-R; "sentence-transformers:…" in front runs it with torch.
             "openai:…", "dashscope:…", "zhipu:…", "ollama:…", "openai_compatible:model@http://host/v1": a service.
             An `Embeddings` object comes back as it is.
-        **kwargs: settings: `query_prefix`, `document_prefix`; for local models `precision` ("auto", "fp32", "int8") and `normalise`;
-            for services `api_key`, `base_url`, `dimensions`, `batch_size`, `max_tokens`, `concurrency`, `max_retries`, `timeout` (seconds).
+        **kwargs: settings: `query_prefix`, `document_prefix`; for local models `precision` ("auto", "fp32", "int8")
+            and `normalise`; for services `api_key`, `base_url`, `dimensions`, `batch_size`, `max_tokens`,
+            `concurrency`, `max_retries`, `timeout` (seconds).
 
     Returns:
-        LangChain `Embeddings`. Ours also tell `identity`, `max_tokens`, and local ones `count_tokens`, `token_offsets` and `coverage`.
+        LangChain `Embeddings`. Ours also tell `identity`, `max_tokens`, and local ones `count_tokens`, `token_offsets`
+        and `coverage`.
 
     Raises:
         UsageError: the name is "none", or lacks the model or the URL.

@@ -28,8 +28,8 @@ Choice = Literal["auto", "fp32", "int8"]
 def choose_precision(choice: Choice) -> Precision:
     """ "auto" is int8 where the processor has 8-bit dot products, else fp32.
 
-    Without them 8 bits are hardly faster, and on x86 two products saturate in 16 bits. The loss is a property of the graphs, not of
-    the machine: `bench/encoder.py` measures it.
+    Without them 8 bits are hardly faster, and on x86 two products saturate in 16 bits. The loss is a property of
+    the graphs, not of the machine: `bench/encoder.py` measures it.
     """
     if choice != "auto":
         return choice

@@ -1,4 +1,7 @@
-"""A local sentence encoder without torch: its model, its tokenizer, its prefixes. It has the methods of LangChain's `Embeddings`, but not LangChain."""
+"""A local sentence encoder without torch: its model, its tokenizer, its prefixes.
+
+It has the methods of LangChain's `Embeddings`, but not LangChain.
+"""
 
 from __future__ import annotations
 
@@ -83,7 +86,7 @@ class LocalEncoder(PrefixedEncoder):
 
     @cached_property
     def max_tokens(self) -> int:
-        """The most tokens (as `count_tokens` counts) a passage may have without being cut: special tokens and prefix are already taken off."""
+        """The most tokens (as `count_tokens` counts) of a passage that is not cut; special ones and prefix taken off."""
         prefix = self._tokenizer.encode(self.document_prefix)  # with the special tokens; far too short to be truncated
         return self._checkpoint.window - len(prefix.ids)
 

@@ -36,7 +36,7 @@ def in_parallel(work: Callable[[Input], Output], inputs: Sequence[Input], thread
 
 def open_session(path: Path) -> InferenceSession:
     """Open an exported graph; its weights are mapped into memory, not read."""
-    # Its Linux wheels report usage to Microsoft and keep a device id in the home directory, unless told not to beforehand.
+    # Its Linux wheels report usage to Microsoft and keep a device id in the home directory, unless told not to before.
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime
 

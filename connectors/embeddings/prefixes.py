@@ -1,6 +1,7 @@
 """Which text a model was trained to see before a question and before a passage.
 
-A model that carries its own prompts (`config_sentence_transformers.json`) needs no row here. Sources: the models' own cards.
+A model that carries its own prompts (`config_sentence_transformers.json`) needs no row here.
+Sources: the models' own cards.
 """
 
 from __future__ import annotations

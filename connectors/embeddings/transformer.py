@@ -1,6 +1,7 @@
 """The networks: a BERT-like encoder with a pooled sentence vector, or with a classification head.
 
-Written straight from the checkpoint with the fused operators of onnxruntime, so no training framework is needed to export.
+Written straight from the checkpoint with the fused operators of onnxruntime, so no training framework
+is needed to export.
 Source: Devlin et al. 2019 (BERT), Liu et al. 2019 (RoBERTa), Conneau et al. 2020 (XLM-R).
 """
 
@@ -97,8 +98,8 @@ def _embed(graph: Graph, shape: Architecture, tensors: Tensors, inputs: list[str
 
 def _layer(graph: Graph, shape: Architecture, tensors: Tensors, at: str, x: str) -> str:
     projections = [f"{at}attention.self.{name}" for name in ("query", "key", "value")]
-    # The values are averaged over many tokens, so a rounding error that all tokens share stays: kept exact (a twelfth of the
-    # products), they take the loss of 8 bits from .0024 to .0010 in cosine.
+    # The values are averaged over many tokens, so a rounding error that all tokens share stays: kept exact (a twelfth
+    # of the products), they take the loss of 8 bits from .0024 to .0010 in cosine.
     heads = [graph.linear(x, name, tensors(name + ".weight"), exact=name == projections[2]) for name in projections]
     heads = [graph.node("Unsqueeze", head, graph.axes(0)) for head in heads]
     bias = graph.constant(at + "attention.bias", np.concatenate([tensors(name + ".bias") for name in projections]))

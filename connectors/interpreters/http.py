@@ -14,7 +14,8 @@ from nacre.text.language import tr
 
 _ON_THE_WAY_S = 15.0  # beside the run itself: connecting, waiting for a free place, sending
 _LARGEST_ANSWER = 16 << 20
-# What `Execution.to_data` becomes. Anything else is not parsed: JSON of three characters a part takes seventy bytes a part.
+# What `Execution.to_data` becomes. Anything else is not parsed: JSON of three characters a part takes seventy
+# bytes a part.
 _FLAT = re.compile(
     r'\s*\{(?:\s*"[^"\\]{0,40}"\s*:\s*(?:"(?:[^"\\]++|\\.)*+"|[-+.\w]{1,40})\s*,?){0,32}+\s*\}\s*', re.DOTALL
 )

@@ -26,8 +26,9 @@ _ENDING_S = 30.0  # for a kernel to be interrupted and removed; a server gives a
 class JupyterInterpreter:
     """A `CodeInterpreter` that starts a fresh Jupyter kernel for every run and removes it afterwards.
 
-    It speaks the REST interface and the WebSocket of Jupyter Server 2, which the Jupyter Kernel Gateway shares. A kernel is no
-    sandbox: its program may do whatever the kernel's user may. Run the server in a container or machine that holds nothing else.
+    It speaks the REST interface and the WebSocket of Jupyter Server 2, which the Jupyter Kernel Gateway shares. A
+    kernel is no sandbox: its program may do whatever the kernel's user may. Run the server in a container or
+    machine that holds nothing else.
 
     Args:
         token: the server's token, "" where it has none.
@@ -190,7 +191,7 @@ def _take(run: RemoteRun, kind: str, content: dict[str, Any]) -> None:
 
 
 def _request(source: str, sent: str) -> dict[str, Any]:
-    """An `execute_request` of the Jupyter protocol 5.3 (https://jupyter-client.readthedocs.io/en/stable/messaging.html)."""
+    """An `execute_request` of the Jupyter protocol 5.3 (jupyter-client.readthedocs.io/en/stable/messaging.html)."""
     header = {"msg_id": sent, "username": "nacre", "session": sent, "msg_type": "execute_request", "version": "5.3"}
     content = {
         "code": source,

@@ -57,8 +57,8 @@ class Ranking:
 class CrossEncoderReranker(BaseDocumentCompressor):
     """Ranks documents by reading each one together with the question.
 
-    Passages are scored in the order given. What is not scored when the time is up stays behind the scored ones, in its old order,
-    and the metadata of the documents say so.
+    Passages are scored in the order given. What is not scored when the time is up stays behind the scored ones, in
+    its old order, and the metadata of the documents say so.
 
     Args:
         top_n: how many documents to give back; None: all.
@@ -119,8 +119,8 @@ class CrossEncoderReranker(BaseDocumentCompressor):
         """Rank documents.
 
         Returns:
-            Copies in the new order, the first `top_n`; `metadata["rerank"]` holds the score (0 to 1, None if there was no time) and
-            how many were scored.
+            Copies in the new order, the first `top_n`; `metadata["rerank"]` holds the score (0 to 1, None if there
+            was no time) and how many were scored.
         """
         ranking = self.rank(query, [document.page_content for document in documents])
         told = {"model": self.model, "scored": ranking.scored, "of": len(documents)}

@@ -1,4 +1,4 @@
-"""Web search over several providers: the first that works answers, those that fail rest, answers are kept for a while."""
+"""Web search over several providers: the first that works answers, those that fail rest, answers are kept a while."""
 
 from __future__ import annotations
 

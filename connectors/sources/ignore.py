@@ -1,7 +1,6 @@
-"""Ignore files: `.nacreignore` in any folder, with the rules of `.gitignore`.
+"""`.nacreignore` files, with the rules of `.gitignore`, by hand: pathspec's expressions hang on `*a*a*a…b`, these do not.
 
-Ours instead of pathspec's, because whoever may write into a folder writes this file: `*a*a*a…b` and `**/a/**/a/…` hang the
-regular expressions there, while here nothing is tried twice but the last wildcard.
+Whoever may write into a folder writes this file. Nothing is tried twice here but the last wildcard.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""robots.txt as RFC 9309 reads it: the longest matching rule of our group decides, "*" and "$" are wildcards.
+"""robots.txt as RFC 9309 reads it, by hand: 500 kB of agents above rules take protego more than a minute, this is linear.
 
-Ours instead of protego's, because the site writes this file: there 500 kB of agents above rules take minutes and gigabytes (each
-agent of a group gets each rule); here one group is kept, and rules are matched without going back.
+The longest matching rule of our group decides, "*" and "$" are wildcards. The site writes this file: one group is kept,
+where protego gives each rule to each agent of a group, and a rule is matched without going back.
 """
 
 from __future__ import annotations
