@@ -86,7 +86,7 @@ class LocalEncoder(PrefixedEncoder):
 
     @cached_property
     def max_tokens(self) -> int:
-        """The most tokens (as `count_tokens` counts) of a passage that is not cut; special ones and prefix taken off."""
+        """The most tokens (as `count_tokens` counts) of a passage that is not cut; special ones and prefix are off."""
         prefix = self._tokenizer.encode(self.document_prefix)  # with the special tokens; far too short to be truncated
         return self._checkpoint.window - len(prefix.ids)
 

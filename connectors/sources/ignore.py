@@ -1,4 +1,4 @@
-"""`.nacreignore` files, with the rules of `.gitignore`, by hand: pathspec's expressions hang on `*a*a*a…b`, these do not.
+"""`.nacreignore` files, with the rules of `.gitignore`, by hand: on `*a*a*a…b` the expressions of pathspec hang.
 
 Whoever may write into a folder writes this file. Nothing is tried twice here but the last wildcard.
 """

@@ -1,4 +1,4 @@
-"""robots.txt as RFC 9309 reads it, by hand: 500 kB of agents above rules take protego more than a minute, this is linear.
+"""robots.txt as RFC 9309 reads it, by hand: this is linear, protego takes minutes over 500 kB of agents above rules.
 
 The longest matching rule of our group decides, "*" and "$" are wildcards. The site writes this file: one group is kept,
 where protego gives each rule to each agent of a group, and a rule is matched without going back.
