@@ -108,13 +108,12 @@ def public_callables(module_name: str) -> Iterator[tuple[str, object, bool]]:
 
 
 def exported(name: str) -> bool:
-    """Whether others call it: what `nacre`, `nacre.decorator` and the packages of connectors and evaluation export."""
+    """Whether others call it: what `nacre` and `nacre.decorator` export."""
     import nacre
+    from nacre import decorator
 
-    names = {f"{where}.{public}" for public, where in nacre._WHERE.items()}
-    return name.startswith("nacre.decorator.") or any(
-        name == public or name.startswith(public + ".") for public in names
-    )
+    names = {f"{where}.{public}" for table in (nacre._WHERE, decorator._WHERE) for public, where in table.items()}
+    return any(name == public or name.startswith(public + ".") for public in names)
 
 
 def complaints(name: str, thing: object, inherited: bool) -> Iterator[str]:
