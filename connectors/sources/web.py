@@ -135,7 +135,7 @@ class Web:
             # The page itself will say what is wrong with its host.
             return Robots()
         if answer.status >= 500:
-            return Robots(rules=[("/", False)])
+            return Robots(rules=(("/", False),))
         return parse_robots(answer.body.decode("utf-8", "replace")) if answer.status == 200 else Robots()
 
     def _pages(self, url: str, depth: int) -> Iterator[tuple[str, str]]:
