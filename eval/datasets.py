@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -253,6 +254,51 @@ def load_robustness(path: Path) -> tuple[list[RobustnessRow], list[str]]:
     if not rows:
         raise EvaluationError(tr(f"{path} holds no usable row.", f"{path} 中没有可用的行。"))
     return rows, reader.problems
+
+
+def read_rows(path: str | Path, fields: Iterable[str]) -> list[dict[str, Any]]:
+    """The rows of a JSON Lines file, at least one, each with these fields and an `id` that no other row has.
+
+    Raises:
+        EvaluationError: the file is missing, is empty, is no JSON, or a row lacks a field.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise EvaluationError(
+            tr(f"No such file: {file}. Give a .jsonl file.", f"文件不存在：{file}。请给出 .jsonl 文件。"),
+            path=str(file),
+        )
+    rows = list(_checked(file, tuple(fields)))
+    if not rows:
+        raise EvaluationError(tr(f"{file} has no rows.", f"{file} 没有任何数据行。"), path=str(file))
+    seen: Counter[str] = Counter()
+    for position, row in enumerate(rows, 1):
+        name = str(row.get("id") or f"row {position}")
+        seen[name] += 1
+        row["id"] = name if seen[name] == 1 else f"{name} ({seen[name]})"
+    return rows
+
+
+def _checked(file: Path, fields: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+    with file.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except ValueError as error:
+                raise EvaluationError(
+                    tr(f"{file}, line {number}: not JSON ({error}).", f"{file} 第 {number} 行不是 JSON（{error}）。"),
+                    path=str(file),
+                ) from error
+            missing = [field for field in fields if not isinstance(row, dict) or field not in row]
+            if missing:
+                names = ", ".join(missing)
+                raise EvaluationError(
+                    tr(f"{file}, line {number}: missing {names}.", f"{file} 第 {number} 行缺少字段：{names}。"),
+                    path=str(file),
+                )
+            yield row
 
 
 def _file(folder: Path, *names: str) -> Path:

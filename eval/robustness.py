@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
+from nacre.eval.answers import described
 from nacre.eval.datasets import RobustnessRow, load_robustness
 from nacre.eval.metrics import contains
-from nacre.eval.refusal import PASSAGES, ask
+from nacre.eval.refusal import PASSAGES, ask, over
 from nacre.eval.report import Item, Report, fingerprint
-from nacre.eval.running import run_items
+from nacre.eval.running import Run, Suite, carry_out
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -19,13 +20,7 @@ NOISE = (0.0, 0.2, 0.4, 0.6, 0.8)
 
 
 def evaluate_robustness(
-    data: Path,
-    model: BaseChatModel,
-    *,
-    noise: Sequence[float] = NOISE,
-    limit: int | None = None,
-    workers: int = 1,
-    on_progress: Callable[[int, int], None] | None = None,
+    data: Path, model: BaseChatModel, *, noise: Sequence[float] = NOISE, **run: Unpack[Run]
 ) -> Report:
     """Ask every question with a growing share of noise, and with passages whose facts were replaced.
 
@@ -33,9 +28,7 @@ def evaluate_robustness(
         data: a file of the RGB benchmark.
         model: the model that answers.
         noise: shares of passages without the answer, 0 to 1.
-        limit: how many questions, the first.
-        workers: how many questions at a time.
-        on_progress: called with (done, all) questions.
+        **run: how it is carried out, as in `Run`.
 
     Returns:
         The report: `noise 0.4` and so on, the share of right answers at that share of noise; for rows with replaced
@@ -45,16 +38,12 @@ def evaluate_robustness(
         EvaluationError: the file is missing, or no row of it is usable.
     """
     rows, problems = load_robustness(data)
-    rows = rows[:limit]
-    items = run_items(
-        rows, lambda row: probe(model, row, noise), name=lambda row: row.id, workers=workers, on_progress=on_progress
-    )
     metrics = [f"noise {share:.1f}" for share in noise]
-    if any(row.wrong for row in rows):
+    if any(row.wrong for row in rows[: run.get("limit")]):
         metrics += ["misled", "resisted"]
-    settings = {"data": data.name, "questions": fingerprint(row.question for row in rows)}
-    figures = {"questions": len(rows), "errors": sum("error" in item for item in items)}
-    return Report("robustness", tuple(metrics), items, figures, settings, problems)
+    settings = {"data": data.name, **described(over(model, ()))}
+    suite = Suite("robustness", metrics, rows, lambda row: probe(model, row, noise), settings, problems)
+    return carry_out(suite, **run)
 
 
 def probe(model: BaseChatModel, row: RobustnessRow, noise: Sequence[float]) -> Item:

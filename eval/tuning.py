@@ -9,14 +9,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nacre.errors import EvaluationError
-from nacre.eval.answers import costs, described, judge, usage
+from nacre.eval.answers import answered, described
 from nacre.eval.datasets import Question
 from nacre.eval.report import Item, Report
-from nacre.eval.running import run_items
+from nacre.eval.running import counted, run_items
 from nacre.eval.statistics import bootstrap, paired_losses
 from nacre.eval.trials import NOTHING, Trials
 from nacre.language import tr
-from nacre.messages import nacre_of, text_of
 from nacre.retrieval.access import not_writable, writable
 from nacre.retrieval.encoder import PlainTokeniser
 from nacre.retrieval.settings import AUTO, save_settings, wrong
@@ -95,7 +94,7 @@ def tune(
         copy = trials.at(chosen)
         settings = described(_stack(copy, model, chosen), copy)
         indexed = trials.indexed
-    figures |= {"tried": tried, "indexed": indexed, **costs(shown)}
+    figures |= {"tried": tried, "indexed": indexed, **counted(shown, "queries")}
     figures["written"] = write and chosen != present
     if figures["written"]:
         _write(base, chosen)
@@ -161,12 +160,11 @@ class _Run:
         base = trials.at(settings)
         stack = _stack(base, self.model, settings)
 
-        def answered(question: Question) -> Item:
-            reply = stack.invoke(question.text)
-            item = {**judge(question, text_of(reply), nacre_of(reply), base), **usage(reply)}
+        def judged(question: Question) -> Item:
+            item = answered(stack, question, base)
             return {**item, "success": item["contains"] if question.answers else item["refusal_recall"]}
 
-        return run_items(questions, answered, name=lambda q: q.id, on_progress=lambda *_: self._step())
+        return run_items(questions, judged, name=lambda q: q.id, on_progress=lambda *_: self._step())
 
     def cut(self, done: int, total: int) -> None:
         self._step()
