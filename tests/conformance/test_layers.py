@@ -10,7 +10,7 @@ from langchain_tests.unit_tests import ChatModelUnitTests
 from nacre.agents.react import ReAct
 from nacre.cache import ResponseCache
 from nacre.decorator import ChatModelDecorator
-from nacre.eval.conformance import CapableChatModel, outcomes, suite_class
+from nacre.testing import CapableChatModel, outcomes, suite_class
 from nacre.memory import ConversationMemory
 from nacre.moderation import Moderation
 from nacre.prompting import ChainOfThought, FewShot, SelfConsistency
@@ -111,7 +111,7 @@ class TestByPytest(suite_class(ChatModelIntegrationTests, LAYERS["decorator"])):
     def _no_downloads(self, monkeypatch):
         from langchain_tests.integration_tests import chat_models
 
-        from nacre.eval.conformance import _downloaded
+        from nacre.testing.layers import _downloaded
 
         monkeypatch.setattr(chat_models.httpx, "get", _downloaded)
         monkeypatch.setenv("LANGCHAIN_TESTS_USER_AGENT", "offline")

@@ -1,0 +1,35 @@
+"""eval export: answers in the columns of other tools."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nacre.cli.evaluation.reports import FileOption, ReportFile
+from nacre.cli.knowledge import opened
+from nacre.cli.output import console, folder
+from nacre.language import tr
+from nacre.strict_json import to_json
+
+
+def export(
+    report: ReportFile,
+    out: FileOption,
+    to: Annotated[str, typer.Option("--to", help="ragas, deepeval")] = "ragas",
+    kb: Annotated[
+        Path | None,
+        typer.Option(
+            "--kb", parser=folder, metavar="<path>", help=tr("Take whole passages from it.", "从中取完整段落。")
+        ),
+    ] = None,
+) -> None:
+    """Export answers."""
+    from nacre.eval.exports import exported
+    from nacre.eval.report import read_report
+
+    rows = exported(read_report(report), to, opened(kb) if kb else None)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text("".join(to_json(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
+    console().print(tr(f"{len(rows)} rows in {out}.", f"{len(rows)} 行，已写入 {out}。"), markup=False)
