@@ -31,6 +31,7 @@ LEVELS: list[set[str]] = [
     {"prompting", "memory", "moderation", "cache", "resilience", "retrieval", "reasoning", "agents"},
     {"tools", "telemetry"},
     {"stack"},
+    {"testing"},
     {"eval"},
     {"server"},
     {"cli"},
@@ -117,20 +118,26 @@ def test_importing_nacre_loads_nothing_heavy() -> None:
     )
 
 
-def test_every_public_name_exists_and_the_typed_twin_agrees() -> None:
-    import nacre
-
-    tree = ast.parse((ROOT / "src/nacre/__init__.py").read_text("utf-8"))
+@pytest.mark.parametrize(("package", "file"), [("nacre", "src/nacre/__init__.py"), ("nacre.eval", "eval/__init__.py")])
+def test_every_public_name_exists_and_the_typed_twin_agrees(package: str, file: str) -> None:
+    module = importlib.import_module(package)
+    tree = ast.parse((ROOT / file).read_text("utf-8"))
     typed = {
         alias.name: node.module
         for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom) and node.module != "__future__"
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("nacre.")
         for alias in node.names
     }
-    lazy = dict(nacre._WHERE)
-    assert {name: where for name, where in typed.items() if name in lazy} == lazy
-    for name in nacre.__all__:
-        assert getattr(nacre, name) is not None
+    assert typed == dict(module._WHERE)
+    for name, where in module._WHERE.items():
+        assert getattr(module, name) is getattr(importlib.import_module(where), name)
+
+
+def test_evaluation_is_loaded_only_when_it_is_used() -> None:
+    code = "import sys, nacre.eval; print([m for m in ('langchain_core', 'numpy', 'nacre.eval.report') if m in sys.modules])"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )
 
 
 MODULES = [module_of(file) for file in FILES if not file.name.startswith("_") or file.name == "__init__.py"]
@@ -163,11 +170,12 @@ def public_callables(module_name: str) -> Iterator[tuple[str, object, bool]]:
 
 
 def exported(name: str) -> bool:
-    """Whether others call it: what `nacre`, `nacre.decorator` and the packages of connectors and evaluation export."""
+    """Whether others call it: what `nacre` and `nacre.eval` export, and all of `nacre.decorator` and `nacre.testing`."""
     import nacre
+    import nacre.eval
 
-    names = {f"{where}.{public}" for public, where in nacre._WHERE.items()}
-    return name.startswith("nacre.decorator.") or any(
+    names = {f"{where}.{public}" for public, where in {**nacre._WHERE, **nacre.eval._WHERE}.items()}
+    return name.startswith(("nacre.decorator.", "nacre.testing.")) or any(
         name == public or name.startswith(public + ".") for public in names
     )
 

@@ -10,13 +10,13 @@ from langchain_tests.unit_tests import ChatModelUnitTests
 from nacre.agents.react import ReAct
 from nacre.cache import ResponseCache
 from nacre.decorator import ChatModelDecorator
-from nacre.testing import CapableChatModel, outcomes, suite_class
 from nacre.memory import ConversationMemory
 from nacre.moderation import Moderation
 from nacre.prompting import ChainOfThought, FewShot, SelfConsistency
 from nacre.reasoning.pal import ProgramAided
 from nacre.resilience import Fallback, Retry
 from nacre.retrieval.rag import RetrievalAugmented
+from nacre.testing import CapableChatModel, outcomes, suite_class
 
 
 class Shelf(BaseRetriever):

@@ -1,0 +1,278 @@
+"""The stages that a passage passes on its way into an answer: one small function says for each whether it was lost there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from nacre.eval.expected import Place
+from nacre.eval.metrics import contains
+from nacre.eval.ranks import Ranks
+from nacre.grounding.ranking import support
+from nacre.language import tr
+from nacre.messages import nacre_of, text_of
+from nacre.retrieval.packing import estimate_tokens, pack
+
+if TYPE_CHECKING:
+    from langchain_core.documents import Document
+    from langchain_core.messages import AIMessage
+
+    from nacre.retrieval.rag import RetrievalAugmented
+
+# In the order in which a passage passes them; "none" means that it was used.
+STAGES = (
+    "source", "parse", "permission", "words", "vectors", "fusion", "distinct", "rerank", "relevance", "chunk", "packing",
+    "model", "citation", "none",
+)  # fmt: skip
+_SHARED = 0.5  # of the question's words, weighted
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """Where a passage was lost.
+
+    Args:
+        stage: one of `STAGES`.
+        reason: what happened, for people.
+        cure: the smallest thing that brings it back, for people.
+        setting: that thing as data, `{"k": 9}`; empty where no setting helps.
+        uri: the document that holds the passage, or "".
+        ranks: its rank in the words, the vectors, both fused, and after reranking; None where it is not found.
+        answer: what the model said, when it came to that.
+    """
+
+    stage: str
+    reason: str
+    cure: str
+    setting: dict[str, Any] = field(default_factory=dict)
+    uri: str = ""
+    ranks: dict[str, int | None] = field(default_factory=dict)
+    answer: str = ""
+
+
+@dataclass(frozen=True)
+class Case:
+    """An expected passage that the asker may see, and how a stack treats it; the model is asked when its reply is read.
+
+    Args:
+        k: how many passages the model sees.
+        text: the document that the passage stands in.
+        options: of the call, such as `principals`.
+    """
+
+    stack: RetrievalAugmented
+    question: str
+    expect: str
+    place: Place
+    text: str
+    ranks: Ranks
+    k: int
+    options: dict[str, Any]
+
+    @cached_property
+    def documents(self) -> list[Document]:
+        """What the retriever finds."""
+        return self.stack.retriever.invoke(self.question, **self.options)
+
+    @cached_property
+    def reply(self) -> AIMessage:
+        """The answer of the stack."""
+        return self.stack.invoke(self.question, **self.options)
+
+    def reaches(self, rank: int | None) -> bool:
+        """Whether a rank is among the passages that the model sees."""
+        return rank is not None and rank <= self.k
+
+    def used_in(self, reply: AIMessage) -> bool:
+        """Whether an answer says the expected text, or cites the place where it stands."""
+        own, place = nacre_of(reply), self.place
+        spans = [(c["start"], c["end"]) for c in own.get("citations") or [] if c["uri"] == place.uri]
+        said = not place.whole and bool(contains(text_of(reply), [self.expect]))
+        return not own.get("abstained") and (said or any(place.touched_by(*span) for span in spans))
+
+    def unfound(self, stage: str, reason: str, cure: str, setting: dict[str, Any]) -> Diagnosis:
+        """Lost before the model was asked."""
+        return Diagnosis(stage, reason, cure, setting, self.place.uri, self.ranks.as_dict())
+
+    def unused(self, stage: str, reason: str, cure: str, setting: dict[str, Any] | None = None) -> Diagnosis:
+        """Lost after retrieval, or not at all."""
+        answer = text_of(self.reply)
+        return Diagnosis(stage, reason, cure, setting or {}, self.place.uri, self.ranks.as_dict(), answer)
+
+
+def diagnosed(case: Case) -> Diagnosis:
+    """The first stage that lost the passage: of retrieval where it is not among the first k, else of the answer."""
+    stages = _ANSWER if case.reaches(case.ranks.final) else _RETRIEVAL
+    return next(found for stage in stages if (found := stage(case)))
+
+
+# --- retrieval --------------------------------------------------------------------------------------------------------
+
+
+def _distinct(case: Case) -> Diagnosis | None:
+    if not case.reaches(case.ranks.fused) or case.ranks.distinct is not None:
+        return None
+    reason = tr(
+        "A better passage says nearly the same, so this one was left out.", "更好的段落内容几乎相同，此段被略去。"
+    )
+    return case.unfound("distinct", reason, tr("distinct = False", "distinct = False"), {"distinct": False})
+
+
+def _rerank(case: Case) -> Diagnosis | None:
+    if not case.reaches(case.ranks.fused):
+        return None
+    reason = tr(
+        f"The reranker moved it from place {case.ranks.distinct} to {case.ranks.final or 'nowhere'}.",
+        f"重排序把它从第 {case.ranks.distinct} 位移到第 {case.ranks.final or '无'} 位。",
+    )
+    return case.unfound("rerank", reason, *_deeper(case))
+
+
+def _fusion(case: Case) -> Diagnosis | None:
+    """One arm ranks it among the first k, the other drags it out."""
+    for arm, rank, other, nearer in (
+        ("words", case.ranks.words, "vectors", 0),
+        ("vectors", case.ranks.vectors, "words", 1),
+    ):
+        if case.reaches(rank):
+            reason = tr(
+                f"Place {rank} by {arm}, but {other} put it at {case.ranks.fused or 'nowhere'} in the fused list.",
+                f"{arm} 排第 {rank}，但融合 {other} 后排第 {case.ranks.fused or '无'}。",
+            )
+            weigh = tr(
+                f" Or set fusion_weight nearer {nearer}; nacre eval tune tells what that costs elsewhere.",
+                f" 或把 fusion_weight 设得更接近 {nearer}；nacre eval tune 会给出对其他问题的影响。",
+            )
+            cure, setting = _deeper(case)
+            return case.unfound("fusion", reason, cure + weigh, setting)
+    return None
+
+
+def _words(case: Case) -> Diagnosis | None:
+    """Both arms failed. The one that had what it needs is to blame: words when the passage says the question's words."""
+    share = _shared(case)
+    if share < _SHARED:
+        return None
+    reason = tr(
+        f"It holds {share:.0%} of the question's words, yet the word index ranks it {case.ranks.words or 'nowhere'}.",
+        f"它含有问题中 {share:.0%} 的词，但词索引排名为 {case.ranks.words or '无'}。",
+    )
+    return case.unfound("words", reason, *_deeper(case))
+
+
+def _vectors(case: Case) -> Diagnosis:
+    share = _shared(case)
+    reason = tr(
+        f"It says it in other words ({share:.0%} shared), and the embedder ranks it {case.ranks.vectors or 'nowhere'}.",
+        f"措辞不同（仅 {share:.0%} 相同），向量排名为 {case.ranks.vectors or '无'}。",
+    )
+    better = tr(
+        " Or use an embedder that knows both the language and the subject.", " 或换用熟悉该语言与领域的向量模型。"
+    )
+    cure, setting = _deeper(case)
+    return case.unfound("vectors", reason, cure + better, setting)
+
+
+def _shared(case: Case) -> float:
+    return max(support(case.question, case.text[start:end]) for _, start, end in case.place.chunks)
+
+
+def _deeper(case: Case) -> tuple[str, dict[str, Any]]:
+    """The k that reaches the passage, for people and as data."""
+    rank = case.ranks.final
+    if rank:
+        return tr(f"Search deeper: k = {rank}.", f"加大检索数量：k = {rank}。"), {"k": rank}
+    return tr(
+        "Ask in the words of the passage, or repair the index: nacre.KnowledgeBase.repair(path).",
+        "请用段落中的词语提问，或修复索引：nacre.KnowledgeBase.repair(path)。",
+    ), {}
+
+
+# --- the answer -------------------------------------------------------------------------------------------------------
+
+
+def _relevance(case: Case) -> Diagnosis | None:
+    own = nacre_of(case.reply)
+    if not own.get("abstained") or own.get("hits"):
+        return None
+    best = max((d.metadata.get("relevance") or 0.0 for d in case.documents), default=0.0)
+    reason = tr(
+        f"It was found, but the best passage seemed too unlikely to hold an answer ({best}), so the model was not asked.",
+        f"已检索到，但最佳段落含有答案的可能性过低（{best}），因此未询问模型。",
+    )
+    cure = tr(f"min_relevance = {best}", f"min_relevance = {best}")
+    return case.unused("relevance", reason, cure, {"min_relevance": best})
+
+
+def _chunk(case: Case) -> Diagnosis | None:
+    if any(case.place.shown_by(*span) for span in _spans(case, case.documents)) or case.used_in(case.reply):
+        return None
+    reason = tr("It was cut in two, and only a part was shown.", "它被切成两段，只展示了一部分。")
+    cure = tr("Show the neighbours too: expand = 1.", "同时展示相邻片段：expand = 1。")
+    return case.unused("chunk", reason, cure, {"expand": 1})
+
+
+def _packing(case: Case) -> Diagnosis | None:
+    hits = nacre_of(case.reply).get("hits") or []
+    shown = [(h.get("start", -1), h.get("end", -1)) for h in hits if h.get("uri") == case.place.uri]
+    if any(case.place.touched_by(*span) for span in shown):
+        return None
+    needed = _tokens_needed(case)
+    reason = tr("It was found, but did not fit into the room for sources.", "已检索到，但超出了来源的长度预算。")
+    cure = tr(f"source_tokens = {needed}", f"source_tokens = {needed}")
+    return case.unused("packing", reason, cure, {"source_tokens": needed})
+
+
+def _nowhere(case: Case) -> Diagnosis | None:
+    if not case.used_in(case.reply):
+        return None
+    reason = tr("It was found, shown and used.", "已检索到、已展示并已使用。")
+    return case.unused("none", reason, tr("Nothing to mend.", "无需修复。"))
+
+
+def _citation(case: Case) -> Diagnosis | None:
+    """The model used it, and the strict check cut the sentence."""
+    if not case.stack.strict:
+        return None
+    loose = case.stack.model_copy(update={"strict": False}).invoke(case.question, **case.options)
+    if not case.used_in(loose):
+        return None
+    cited = [c["support"] for c in nacre_of(loose)["citations"] if c["uri"] == case.place.uri]
+    least = min(cited, default=0.0)
+    reason = tr(
+        "The model used it, but the citation check cut the sentence: its words are too far from the source.",
+        "模型使用了它，但引用检查删去了该句：措辞与来源相差过大。",
+    )
+    cure = tr(f"min_support = {least}, or leave strict off.", f"min_support = {least}，或关闭 strict。")
+    return case.unused("citation", reason, cure, {"min_support": least})
+
+
+def _model(case: Case) -> Diagnosis:
+    abstained = nacre_of(case.reply).get("abstained")
+    said = tr("refused", "拒答") if abstained else tr("answered from elsewhere", "依据其他内容作答")
+    reason = tr(f"The model saw it and {said}.", f"模型看到了它，却{said}。")
+    cure = tr("Try another model, or fewer passages (a smaller k).", "请换用其他模型，或减少段落数（更小的 k）。")
+    return case.unused("model", reason, cure)
+
+
+def _spans(case: Case, documents: Sequence[Document]) -> list[tuple[int, int]]:
+    return [(d.metadata["start"], d.metadata["end"]) for d in documents if d.metadata["uri"] == case.place.uri]
+
+
+def _tokens_needed(case: Case) -> int:
+    """The least budget with which packing keeps a chunk of the passage."""
+    total = 0
+    for document in case.documents:
+        total += estimate_tokens(" ".join(document.page_content.split()))
+        kept, _ = pack(case.documents, total)
+        if any(case.place.touched_by(*span) for span in _spans(case, kept)):
+            break
+    return total
+
+
+_RETRIEVAL: tuple[Callable[[Case], Diagnosis | None], ...] = (_distinct, _rerank, _fusion, _words, _vectors)
+_ANSWER: tuple[Callable[[Case], Diagnosis | None], ...] = (
+    _relevance, _chunk, _packing, _nowhere, _citation, _model,
+)  # fmt: skip
