@@ -103,12 +103,7 @@ def answered(stack: BaseChatModel, question: Question, base: KnowledgeBase, **ca
 
 
 def described(stack: BaseChatModel, base: KnowledgeBase | None = None) -> dict[str, Any]:
-    """What was measured, so that two reports can say what differs between them.
-
-    Returns:
-        `stack` as data (without the folder, which may be temporary), `prompt` with its version and, of a knowledge
-        base, what is set in it and fingerprints: of the documents, and of how they are cut into chunks.
-    """
+    """What was measured, so that two reports can say what differs between them."""
     from nacre import prompts
     from nacre.stack import explain
 
@@ -132,9 +127,6 @@ def described(stack: BaseChatModel, base: KnowledgeBase | None = None) -> dict[s
 def usage(reply: AIMessage) -> dict[str, Any]:
     """The tokens of a reply, as its provider counted them.
 
-    Args:
-        reply: an answer.
-
     Returns:
         `tokens_in` and `tokens_out`; empty where the provider does not say.
     """
@@ -143,17 +135,7 @@ def usage(reply: AIMessage) -> dict[str, Any]:
 
 
 def judge(question: Question, answer: str, own: Mapping[str, Any], base: KnowledgeBase) -> Item:
-    """Score one answer.
-
-    Args:
-        question: with its gold answers.
-        answer: the text.
-        own: what Nacre added to the message.
-        base: the knowledge base, in which every citation is looked up.
-
-    Returns:
-        An item. Scores of answers are missing for unanswerable questions, and citation precision for refusals.
-    """
+    """Score one answer."""
     abstained = bool(own.get("abstained"))
     plain = MARKER.sub("", answer)
     citations, hits = own.get("citations") or [], own.get("hits") or []
@@ -198,15 +180,7 @@ def _same_language(question: str, answer: str) -> float | None:
 
 
 def stands(citation: Mapping[str, Any], base: KnowledgeBase) -> bool:
-    """Whether a quote stands in its document, at its place, literally.
-
-    Args:
-        citation: as from `RetrievalAugmented`.
-        base: the knowledge base.
-
-    Returns:
-        True when it does.
-    """
+    """Whether a quote stands in its document, at its place, literally."""
     return (
         bool(citation["quote"]) and base.text(citation["uri"])[citation["start"] : citation["end"]] == citation["quote"]
     )

@@ -23,13 +23,6 @@ _HAN_NUMBER = re.compile(
 def canonical(text: str) -> str:
     """A text with its numbers and dates in one form.
 
-    Args:
-        text: NFKC and case folded.
-
-    Returns:
-        The text with dates as 2026年9月3日, Chinese numerals up to 99 before a unit as digits, no commas in numbers and
-        no zeros that say nothing.
-
     Examples:
         >>> canonical("on 3 september 2026"), canonical("二〇二六年九月三日"), canonical("2,500.50 euros")
         ('on 2026年9月3日', '2026年9月3日', '2500.5 euros')

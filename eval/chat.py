@@ -36,12 +36,6 @@ def load_conversations(path: Path) -> tuple[list[Conversation], list[str]]:
 
     Args:
         path: JSON Lines of {id, turns: [{question, answers, uri}]}.
-
-    Returns:
-        (conversations, problems).
-
-    Raises:
-        EvaluationError: the file is missing, or no conversation is in it.
     """
     rows, problems = objects(path)
     found = []

@@ -16,28 +16,14 @@ _HIDDEN = {"id", "question"}
 def write_comparison(
     before: Mapping[str, Any], after: Mapping[str, Any], changes: Sequence[Change], folder: Path
 ) -> None:
-    """Write compare.md and compare.html.
-
-    Args:
-        before: a report, as from `read_report`.
-        after: another.
-        changes: from `nacre.eval.gate.compare`.
-        folder: made when missing.
-    """
+    """Write compare.md and compare.html."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "compare.md").write_text(markdown(before, after, changes), "utf-8")
     (folder / "compare.html").write_text(page(before, after, changes), "utf-8")
 
 
 def verdict(changes: Sequence[Change]) -> str:
-    """The result in one sentence, for people.
-
-    Args:
-        changes: from `nacre.eval.gate.compare`.
-
-    Returns:
-        One line.
-    """
+    """The result in one sentence, for people."""
     lost = [change.metric for change in changes if change.loss]
     if lost:
         return tr(f"Worse: {', '.join(lost)}.", f"变差：{'、'.join(lost)}。")
@@ -50,16 +36,7 @@ def verdict(changes: Sequence[Change]) -> str:
 
 
 def markdown(before: Mapping[str, Any], after: Mapping[str, Any], changes: Sequence[Change]) -> str:
-    """The comparison as Markdown, short enough for a pull request.
-
-    Args:
-        before: a report.
-        after: another.
-        changes: from `nacre.eval.gate.compare`.
-
-    Returns:
-        A page.
-    """
+    """The comparison as Markdown, short enough for a pull request."""
     head = (
         tr("figure", "指标"),
         tr("before", "之前"),
@@ -87,16 +64,7 @@ def markdown(before: Mapping[str, Any], after: Mapping[str, Any], changes: Seque
 
 
 def page(before: Mapping[str, Any], after: Mapping[str, Any], changes: Sequence[Change]) -> str:
-    """The comparison as a self-contained HTML page with every flipped question, both answers beside each other.
-
-    Args:
-        before: a report.
-        after: another.
-        changes: from `nacre.eval.gate.compare`.
-
-    Returns:
-        The page; all text of the reports is escaped.
-    """
+    """The comparison as a self-contained HTML page with every flipped question, both answers beside each other."""
     title = f"{tr('Comparison', '比较')}: {before['suite']}"
     head = "".join(
         f"<th>{escaped(name)}"

@@ -127,12 +127,6 @@ def load_retrieval(folder: Path) -> Retrieval:
 
     Args:
         folder: holds corpus.jsonl, queries.jsonl and qrels.tsv (or qrels/test.tsv).
-
-    Returns:
-        The set.
-
-    Raises:
-        EvaluationError: a file is missing, or nothing usable is in it.
     """
     reader = _Reader()
     corpus = tuple(
@@ -204,17 +198,7 @@ def load_questions(path: Path) -> tuple[list[Question], list[str]]:
 
 
 def objects(path: Path) -> tuple[list[tuple[str, dict[str, Any]]], list[str]]:
-    """Read the objects of a JSON Lines file.
-
-    Args:
-        path: the file; a row has an `id`.
-
-    Returns:
-        ((id, object) of every usable row, problems).
-
-    Raises:
-        EvaluationError: the file is missing.
-    """
+    """Read the objects of a JSON Lines file."""
     reader = _Reader()
     return list(reader.unique(reader.rows(_file(path.parent, path.name)), path, "id")), reader.problems
 
@@ -224,12 +208,6 @@ def load_robustness(path: Path) -> tuple[list[RobustnessRow], list[str]]:
 
     Args:
         path: JSON Lines with `question`, `answer`, `positive` and `negative`.
-
-    Returns:
-        (rows, problems).
-
-    Raises:
-        EvaluationError: the file is missing, or no row is usable.
     """
     reader = _Reader()
     rows = []
@@ -257,11 +235,7 @@ def load_robustness(path: Path) -> tuple[list[RobustnessRow], list[str]]:
 
 
 def read_rows(path: str | Path, fields: Iterable[str]) -> list[dict[str, Any]]:
-    """The rows of a JSON Lines file, at least one, each with these fields and an `id` that no other row has.
-
-    Raises:
-        EvaluationError: the file is missing, is empty, is no JSON, or a row lacks a field.
-    """
+    """The rows of a JSON Lines file, at least one, each with these fields and an `id` that no other row has."""
     file = Path(path)
     if not file.is_file():
         raise EvaluationError(

@@ -41,40 +41,16 @@ class Place:
     chunks: tuple[tuple[int, int, int], ...]
 
     def shown_by(self, start: int, end: int) -> bool:
-        """Whether a span of the document holds the passage, or for a whole document any of it.
-
-        Args:
-            start: first character of the span.
-            end: one past the last.
-
-        Returns:
-            True when it does.
-        """
+        """Whether a span of the document holds the passage, or for a whole document any of it."""
         return self.whole or (start <= self.start and self.end <= end)
 
     def touched_by(self, start: int, end: int) -> bool:
-        """Whether a span of the document holds some of the passage.
-
-        Args:
-            start: first character of the span.
-            end: one past the last.
-
-        Returns:
-            True when it does.
-        """
+        """Whether a span of the document holds some of the passage."""
         return start < self.end and self.start < end
 
 
 def places(base: KnowledgeBase, expect: str) -> list[Place]:
-    """The places of an expected passage, or document, in a knowledge base.
-
-    Args:
-        base: the knowledge base.
-        expect: a text, compared without regard to white space and case; or the address of a document, or its end.
-
-    Returns:
-        One place a document; empty when it is not there.
-    """
+    """The places of an expected passage, or document, in a knowledge base."""
     catalog = Catalog(base.folder)
     try:
         uris = [uri for (uri,) in catalog.rows("SELECT uri FROM documents ORDER BY uri")]
@@ -93,30 +69,13 @@ def places(base: KnowledgeBase, expect: str) -> list[Place]:
 
 
 def is_address_of(expect: str, uri: str) -> bool:
-    """Whether an expectation is the address of a document, or the end of it ("handbook.md").
-
-    Args:
-        expect: what was expected.
-        uri: the document's address.
-
-    Returns:
-        True when it is.
-    """
+    """Whether an expectation is the address of a document, or the end of it ("handbook.md")."""
     wanted = expect.strip().removeprefix("./")
     return bool(wanted) and f"/{unquote(uri)}".endswith(f"/{unquote(wanted).lstrip('/')}")
 
 
 def files_with(base: KnowledgeBase, expect: str) -> tuple[list[str], list[str]]:
-    """The local files in which an expected passage, or file, is found although the knowledge base lacks it.
-
-    Args:
-        base: the knowledge base.
-        expect: as for `places`.
-
-    Returns:
-        (paths of files that are no documents yet or have changed since, paths of files whose stored text lacks the
-        passage although their content holds it).
-    """
+    """Local files that hold what the knowledge base lacks: those not synced since they changed, those parsed without it."""
     catalog = Catalog(base.folder)
     try:
         known: dict[str, float | None] = dict(catalog.rows("SELECT uri, modified FROM documents"))
@@ -136,14 +95,7 @@ def files_with(base: KnowledgeBase, expect: str) -> tuple[list[str], list[str]]:
 
 
 def content(path: Path) -> str:
-    """All the text that the bytes of a file hold, as crudely as can be: what a parser may have missed is in it.
-
-    Args:
-        path: the file; archives (docx, xlsx, pptx, odt, epub) are looked into, PDF streams are not.
-
-    Returns:
-        Text with its tags and once more without.
-    """
+    """All the text that the bytes of a file hold, as crudely as can be: what a parser may have missed is in it."""
     try:
         if path.stat().st_size > _BYTES:
             return ""

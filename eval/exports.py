@@ -22,19 +22,7 @@ COLUMNS: Mapping[str, tuple[str, str, str, str]] = {
 
 
 def exported(report: Mapping[str, Any], tool: str, base: KnowledgeBase | None = None) -> list[dict[str, Any]]:
-    """The answers of a report as rows for another tool.
-
-    Args:
-        report: of the answers suite, as from `read_report`.
-        tool: one of `COLUMNS`.
-        base: the knowledge base that was asked; without it the contexts are the cited sentences only.
-
-    Returns:
-        One row for every item with an answer.
-
-    Raises:
-        UsageError: the tool is unknown.
-    """
+    """The answers of a report as rows for another tool."""
     if tool not in COLUMNS:
         raise UsageError(
             tr(

@@ -125,29 +125,13 @@ def _change(metric: str, both: Mapping[str, tuple[float, float]], p: float) -> C
 
 
 def same_corpus(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
-    """Whether two reports were made over the same documents, however they were cut.
-
-    Args:
-        before: a report.
-        after: another.
-
-    Returns:
-        True also where a report does not say.
-    """
+    """Whether two reports were made over the same documents, however they were cut."""
     prints = [report.get("settings", {}).get("corpus") for report in (before, after)]
     return None in prints or prints[0] == prints[1]
 
 
 def what_changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    """Which settings differ between two reports: the first place to look for the cause of a loss.
-
-    Args:
-        before: a report.
-        after: another.
-
-    Returns:
-        One line a setting.
-    """
+    """Which settings differ between two reports: the first place to look for the cause of a loss."""
     old, new = before.get("settings", {}), after.get("settings", {})
     lines = [f"{name}: {old.get(name)} → {new.get(name)}" for name in {**old, **new} if old.get(name) != new.get(name)]
     if same_corpus(before, after) and old.get("chunks") != new.get("chunks"):

@@ -116,9 +116,6 @@ def score_of(told: Mapping[str, Any]) -> float | None:
 def last_object(text: str) -> dict[str, Any]:
     """The last JSON object in a text: what a judge says after its thoughts.
 
-    Args:
-        text: a reply.
-
     Returns:
         The object; {} when there is none.
 
@@ -140,16 +137,8 @@ def last_object(text: str) -> dict[str, Any]:
 def prefer(model: BaseChatModel, question: str, first: str, second: str, sources: Sequence[str] = ()) -> float | None:
     """Which of two answers is better, asked in both orders, since judges favour a place (Zheng et al., 2023).
 
-    Args:
-        model: the judge.
-        question: the question.
-        first: an answer.
-        second: another.
-        sources: what both could read.
-
     Returns:
-        1 when the second is better in both orders, 0 when the first is, 0.5 for a tie or when the order decided;
-        None when the judge gave no verdict.
+        1 for the second, 0 for the first, 0.5 for a tie or when the order decided; None without a verdict.
     """
     language = language_of(question)
     votes = []
@@ -213,12 +202,6 @@ def load_labelled(path: Path) -> list[dict[str, Any]]:
 
     Args:
         path: JSON Lines of {id, question, answer, sources, labels: {criterion: 0 or 1}}.
-
-    Returns:
-        The rows.
-
-    Raises:
-        EvaluationError: the file is missing.
     """
     return [{**row, "id": id} for id, row in objects(path)[0]]
 
@@ -229,9 +212,6 @@ def kappa(said: Sequence[bool], labelled: Sequence[bool]) -> float:
     Args:
         said: (n,) verdicts of the judge.
         labelled: (n,) verdicts of people.
-
-    Returns:
-        1 for full agreement, 0 for what chance gives; 1 when both always say the same one thing.
     """
     n = len(said)
     agreed = sum(a == b for a, b in zip(said, labelled, strict=True)) / n

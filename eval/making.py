@@ -119,30 +119,13 @@ def save_questions(made: Sequence[Made], path: Path) -> None:
 
 
 def extracted(uri: str, text: str) -> Iterator[Made]:
-    """Questions that templates find in a document, the most natural first.
-
-    Args:
-        uri: its address.
-        text: its text.
-
-    Yields:
-        Questions without ids.
-    """
+    """Questions that templates find in a document, the most natural first."""
     for find in (_asked, _table, _pairs, _gaps):
         yield from _shuffled(find(uri, text), uri)
 
 
 def written(model: BaseChatModel, uri: str, text: str) -> Iterator[Made]:
-    """Questions that a model writes about passages of a document, each answer checked against its passage.
-
-    Args:
-        model: the writer.
-        uri: the document's address.
-        text: its text.
-
-    Yields:
-        Questions without ids, whose answer stands literally in the text.
-    """
+    """Questions that a model writes about passages of a document, each answer checked against its passage."""
     for start, end in _shuffled(_passages(text), uri):
         passage = text[start:end]
         language = language_of(passage)

@@ -18,8 +18,6 @@ def ndcg(ranking: Sequence[str], relevant: Mapping[str, int], k: int = 10) -> fl
 
     Args:
         ranking: document ids, best first.
-        relevant: document id -> relevance, > 0.
-        k: how many of the ranking count.
 
     Returns:
         0 to 1.
@@ -34,8 +32,6 @@ def recall(ranking: Sequence[str], relevant: Mapping[str, int], k: int = 10) -> 
 
     Args:
         ranking: document ids, best first.
-        relevant: document id -> relevance, > 0.
-        k: how many of the ranking count.
 
     Returns:
         0 to 1.
@@ -48,8 +44,6 @@ def reciprocal_rank(ranking: Sequence[str], relevant: Mapping[str, int], k: int 
 
     Args:
         ranking: document ids, best first.
-        relevant: document id -> relevance, > 0.
-        k: how many of the ranking count.
 
     Returns:
         0 to 1; 0 when none is among the first k.
@@ -62,7 +56,6 @@ def average_precision(ranking: Sequence[str], relevant: Mapping[str, int]) -> fl
 
     Args:
         ranking: document ids, best first, each once.
-        relevant: document id -> relevance, > 0.
 
     Returns:
         0 to 1.
@@ -84,12 +77,6 @@ _TOKEN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]|[^\W_\u3400-\u9fff\uf900-\ufa
 def normalise(text: str) -> str:
     """An answer as it is compared: NFKC, case folded, numbers and dates in one form, without punctuation and articles.
 
-    Args:
-        text: an answer.
-
-    Returns:
-        Tokens joined by single spaces; every Han character is a token.
-
     Examples:
         >>> normalise("The 1,200 RMB（每年）.")
         '1200 rmb 每 年'
@@ -100,9 +87,6 @@ def normalise(text: str) -> str:
 def tokens(text: str) -> list[str]:
     """The tokens of an answer that EM, F1 and contains compare.
 
-    Args:
-        text: an answer.
-
     Returns:
         Latin words and numbers whole, Han characters one by one.
     """
@@ -111,24 +95,12 @@ def tokens(text: str) -> list[str]:
 
 
 def exact_match(answer: str, gold: Sequence[str]) -> float:
-    """Whether the answer equals a gold answer.
-
-    Args:
-        answer: the answer.
-        gold: right answers; any one will do.
-
-    Returns:
-        0.0 or 1.0.
-    """
+    """Whether the answer equals a gold answer."""
     return float(any(tokens(answer) == tokens(g) for g in gold))
 
 
 def token_f1(answer: str, gold: Sequence[str]) -> float:
     """The harmonic mean of token precision and recall (SQuAD; Chinese by characters, as CMRC 2018).
-
-    Args:
-        answer: the answer.
-        gold: right answers; the best one counts.
 
     Returns:
         0 to 1.
@@ -145,14 +117,6 @@ def _f1(said: Counter[str], wanted: Counter[str]) -> float:
 
 
 def contains(answer: str, gold: Sequence[str]) -> float:
-    """Whether a gold answer stands in the answer, token for token.
-
-    Args:
-        answer: the answer.
-        gold: right answers; any one will do.
-
-    Returns:
-        0.0 or 1.0.
-    """
+    """Whether a gold answer stands in the answer, token for token."""
     said = f" {normalise(answer)} "
     return float(any(f" {wanted} " in said for wanted in map(normalise, gold) if wanted))

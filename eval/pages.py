@@ -24,14 +24,7 @@ details{background:var(--card);border:1px solid var(--line);border-radius:.5rem;
 
 
 def markdown_page(data: Mapping[str, Any]) -> str:
-    """The figures of a report as Markdown.
-
-    Args:
-        data: a report, as in report.json.
-
-    Returns:
-        A page.
-    """
+    """The figures of a report as Markdown."""
     lines = [
         f"# {tr('Evaluation', '评测')}: {data['suite']}",
         "",
@@ -56,14 +49,7 @@ def markdown_page(data: Mapping[str, Any]) -> str:
 
 
 def html_page(data: Mapping[str, Any]) -> str:
-    """A report as a self-contained HTML page.
-
-    Args:
-        data: a report, as in report.json.
-
-    Returns:
-        The page. All text of the report is escaped; nothing is loaded from anywhere.
-    """
+    """A report as a self-contained HTML page."""
     title = f"{tr('Evaluation', '评测')}: {data['suite']}"
     rows = "".join(
         f"<tr><td>{escaped(name)}</td><td class=n>{escaped(_number(value))}</td><td>{_whisker(data, name, value)}</td>"
@@ -89,14 +75,7 @@ def html_page(data: Mapping[str, Any]) -> str:
 
 
 def headline(data: Mapping[str, Any]) -> str:
-    """The result in one sentence.
-
-    Args:
-        data: a report, as in report.json.
-
-    Returns:
-        How many questions, the first figures, and how many went wrong.
-    """
+    """The result in one sentence."""
     means = [name for name in data["metrics"] if data.get(name) is not None]
     told = [name for name in ("contains", "right", "refusal_recall", "false_refusals") if name in means] or means[:2]
     said = [f"{data[name]:.0%}: {meaning(name).split(';')[0].split('，')[0] or name}" for name in told]
@@ -109,15 +88,7 @@ def headline(data: Mapping[str, Any]) -> str:
 
 
 def frame(title: str, body: str) -> str:
-    """A self-contained HTML page.
-
-    Args:
-        title: plain text.
-        body: HTML.
-
-    Returns:
-        The page; nothing is loaded from anywhere.
-    """
+    """A self-contained HTML page."""
     return (
         f'<!doctype html><html lang="{tr("en", "zh")}"><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
         f"<title>{escaped(title)}</title><style>{_STYLE}</style><h1>{escaped(title)}</h1>{body}</html>\n"
@@ -165,14 +136,7 @@ def _details(item: Mapping[str, Any], metrics: Sequence[str]) -> str:
 
 
 def definitions(data: Mapping[str, Any]) -> str:
-    """Names and values as an HTML list.
-
-    Args:
-        data: plain data.
-
-    Returns:
-        HTML; all text is escaped.
-    """
+    """Names and values as an HTML list."""
     return (
         "<dl>"
         + "".join(f"<dt>{escaped(name)}</dt><dd>{escaped(_value(value))}</dd>" for name, value in data.items())
@@ -206,22 +170,12 @@ def _number(value: Any) -> str:
 
 
 def one_line(text: Any) -> str:
-    """A text in one line, cut after 300 characters.
-
-    Args:
-        text: anything.
-
-    Returns:
-        The line.
-    """
+    """A text in one line, cut after 300 characters."""
     return " ".join(str(text).split())[:300]
 
 
 def escaped(text: Any) -> str:
     """A text for HTML.
-
-    Args:
-        text: anything.
 
     Returns:
         Its characters, with those escaped that mean something in HTML.

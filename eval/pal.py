@@ -54,15 +54,7 @@ class Rule:
 
 
 def rule_of(row: Row, name: str = "") -> Rule:
-    """The rule of the set that a row belongs to.
-
-    Args:
-        row: a published program.
-        name: the name of its file, without the ending.
-
-    Returns:
-        The rule, told by the id, the prompt and the name.
-    """
+    """The rule of the set that a row belongs to."""
     words = set(
         re.split(
             r"[^a-z0-9]+", " ".join(str(part) for part in (row.get("id", ""), name, row.get("prompt", ""))).lower()
@@ -80,32 +72,16 @@ def replay(path: str | Path, *, interpreter: CodeInterpreter | None = None) -> d
 
     Args:
         path: JSON lines of {id, answer, program, entry, published_correct}.
-        interpreter: runs them; None is the sandbox.
 
     Returns:
         {"accuracy" against `answer`, "agreement" with `published_correct`, "rows", "seconds", "statuses",
         "disagreements" (ids)}.
-
-    Raises:
-        EvaluationError: the file is missing, is empty or lacks a field.
     """
     return replayed(replay_report(Path(path), interpreter=interpreter))
 
 
 def replay_report(path: Path, *, interpreter: CodeInterpreter | None = None, **run: Unpack[Run]) -> Report:
-    """As `replay`, with every row behind the figures.
-
-    Args:
-        path: as for `replay`.
-        interpreter: as for `replay`.
-        **run: how it is carried out, as in `Run`.
-
-    Returns:
-        The report.
-
-    Raises:
-        EvaluationError: as `replay`.
-    """
+    """As `replay`, with every row behind the figures."""
     began, python = time.perf_counter(), interpreter or shared_interpreter()
     run["workers"] = max(run.get("workers", 1), _workers())
 
@@ -148,15 +124,11 @@ def _replayed(row: Row, python: CodeInterpreter, name: str) -> Item:
 
 
 def runnable(program: str, entry: str) -> tuple[str, bool]:
-    """A published program so that the interpreter gives its answer.
+    """A published program so that the interpreter gives its answer, and whether that is what it prints.
 
     Args:
-        program: as published.
         entry: where the answer is: a variable ("ans"), a call ("solution()"), "expr", or words that name the first fenced
             block or the printed output.
-
-    Returns:
-        The source, and whether the answer is what it prints.
     """
     if "block" in entry or "```" in entry:
         program = next(iter(fenced_blocks(program)), program)
@@ -173,16 +145,7 @@ def _printed(stdout: str) -> str | None:
 
 
 def is_correct(found: Any, gold: Any, rule: Rule) -> bool:
-    """Whether a value is the gold answer, by the rule of its set.
-
-    Args:
-        found: the program's value.
-        gold: a number or a text.
-        rule: from `rule_of`.
-
-    Returns:
-        True when it counts as right.
-    """
+    """Whether a value is the gold answer, by the rule of its set."""
     found = single(found)
     if found is None or (rule.zero_is_none and not found):
         return False
@@ -199,14 +162,7 @@ def is_correct(found: Any, gold: Any, rule: Rule) -> bool:
 
 
 def single(value: Any) -> Any:
-    """The one value that a container stands for, as the published scorers take it: its first.
-
-    Args:
-        value: any value.
-
-    Returns:
-        The first item, however deep; None of an empty container.
-    """
+    """The one value that a container stands for, as the published scorers take it: its first."""
     while isinstance(value, dict | list | tuple | set | frozenset):
         items = list(value.values()) if isinstance(value, dict) else list(value)
         if not items:
@@ -216,14 +172,7 @@ def single(value: Any) -> Any:
 
 
 def number(value: Any) -> float | None:
-    """A value as a number, if it is one or is the text of one ("$1,200", "5/2").
-
-    Args:
-        value: any value.
-
-    Returns:
-        The number, or None.
-    """
+    """A value as a number, if it is one or is the text of one ("$1,200", "5/2")."""
     try:
         if isinstance(value, str):
             match = _NUMBER.fullmatch(value.strip().strip("$¥€£%").strip())

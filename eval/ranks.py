@@ -36,26 +36,12 @@ class Ranks:
     final: int | None
 
     def as_dict(self) -> dict[str, int | None]:
-        """The ranks by name.
-
-        Returns:
-            A plain dict.
-        """
+        """The ranks by name."""
         return asdict(self)
 
 
 def ranks_of(retriever: KnowledgeBaseRetriever, question: str, place: Place, principals: Sequence[str] | None) -> Ranks:
-    """Search step by step.
-
-    Args:
-        retriever: of a knowledge base.
-        question: the query.
-        place: the expected passage; its best-ranked chunk counts.
-        principals: as whom.
-
-    Returns:
-        Its ranks.
-    """
+    """Search step by step."""
     base: KnowledgeBase = retriever.knowledge_base
 
     def found(*arms: str) -> list[Hit]:

@@ -32,14 +32,7 @@ _PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
 def normalise_answer(text: str) -> str:
-    """An answer as HotpotQA's scorer compares it: lower case, no punctuation, no articles, single blanks.
-
-    Args:
-        text: an answer.
-
-    Returns:
-        Its normal form (Yang et al., 2018, after SQuAD).
-    """
+    """An answer as HotpotQA's scorer compares it: lower case, no punctuation, no articles, single blanks."""
     return " ".join(_ARTICLES.sub(" ", text.lower().translate(_PUNCTUATION)).split())
 
 
@@ -51,26 +44,12 @@ def replay(path: str | Path) -> dict[str, Any]:
 
     Returns:
         {"em", "agreement", "parsed" (share of readable steps), "rows", "steps", "seconds", "disagreements" (ids)}.
-
-    Raises:
-        EvaluationError: the file is missing, is empty or lacks a field.
     """
     return replayed(replay_report(path))
 
 
 def replay_report(path: str | Path, **run: Unpack[Run]) -> Report:
-    """As `replay`, with every row behind the figures.
-
-    Args:
-        path: as for `replay`.
-        **run: how it is carried out, as in `Run`.
-
-    Returns:
-        The report.
-
-    Raises:
-        EvaluationError: as for `replay`.
-    """
+    """As `replay`, with every row behind the figures."""
     began = time.perf_counter()
 
     def figures(items: Sequence[Item]) -> dict[str, Any]:
@@ -158,12 +137,6 @@ def final_answer(trajectory: Trajectory) -> str | None:
 
     An environment stops at the answer that it accepts, so that one stands in the last turn; an earlier one was not
     taken (it was malformed, say).
-
-    Args:
-        trajectory: the steps.
-
-    Returns:
-        The answer, or None when the run never finished.
     """
     answers = [step.answer for step in trajectory if step.answer is not None]
     if trajectory and trajectory[-1].answer is not None:

@@ -62,15 +62,7 @@ def evaluate_refusal(data: Path, model: BaseChatModel, **run: Unpack[Run]) -> Re
 
 
 def ask_twice(model: BaseChatModel, row: RobustnessRow) -> Item:
-    """One question with both kinds of passages.
-
-    Args:
-        model: the model that answers.
-        row: the question.
-
-    Returns:
-        An item; the figure of a kind of which there are no passages is missing.
-    """
+    """One question with both kinds of passages."""
     item: Item = {"question": row.question, "gold": [" / ".join(part) for part in row.answers]}
     if row.negative:
         answer, refused = ask(model, row.question, row.negative)

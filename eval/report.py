@@ -126,9 +126,6 @@ def read_report(path: Path) -> dict[str, Any]:
 def fingerprint(texts: Iterable[str]) -> str:
     """A short name for a set of texts that is the same however they are ordered or cut into chunks.
 
-    Args:
-        texts: whole documents, or questions.
-
     Returns:
         16 hexadecimal digits.
     """
@@ -140,11 +137,7 @@ def percentile(values: Sequence[float], share: float) -> float:
     """A percentile by the nearest rank.
 
     Args:
-        values: numbers, at least one.
         share: 0 to 1; 0.5 is the median.
-
-    Returns:
-        One of the numbers.
     """
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, max(0, math.ceil(share * len(ordered)) - 1))]

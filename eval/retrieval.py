@@ -94,16 +94,7 @@ def indexed(data: Retrieval, kb: Path | None = None, embedder: Any = None) -> It
 
 
 def index(data: Retrieval, path: Path, embedder: Any = None) -> KnowledgeBase:
-    """Make a knowledge base of a corpus.
-
-    Args:
-        data: the set.
-        path: the folder.
-        embedder: as in `KnowledgeBase.open`.
-
-    Returns:
-        The knowledge base; the uri of a document ends with its id.
-    """
+    """Make a knowledge base of a corpus."""
     from nacre.retrieval.knowledge_base import KnowledgeBase
     from nacre.retrieval.source import TextSource
 
@@ -114,12 +105,6 @@ def index(data: Retrieval, path: Path, embedder: Any = None) -> KnowledgeBase:
 
 def documents(base: KnowledgeBase, query: str, k: int = PASSAGES, arms: Sequence[str] = ARMS) -> list[str]:
     """Search, and rank documents by their best chunk.
-
-    Args:
-        base: made by `index`.
-        query: the query.
-        k: how many passages are searched for.
-        arms: which indexes are searched.
 
     Returns:
         Document ids, best first, each once.
@@ -132,10 +117,6 @@ def score(ranking: list[str], relevant: Any) -> dict[str, float]:
 
     Args:
         ranking: document ids, best first.
-        relevant: document id -> relevance.
-
-    Returns:
-        A number for each of `METRICS`.
     """
     values = (
         ndcg(ranking, relevant),

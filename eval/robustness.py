@@ -50,12 +50,7 @@ def probe(model: BaseChatModel, row: RobustnessRow, noise: Sequence[float]) -> I
     """One question at every share of noise, and with false facts where the row has some.
 
     Args:
-        model: the model that answers.
-        row: the question.
         noise: shares, 0 to 1.
-
-    Returns:
-        An item; a share that the row has not passages enough for is missing.
     """
     item: Item = {"question": row.question, "gold": [" / ".join(part) for part in row.answers]}
     for share in noise:
@@ -76,11 +71,7 @@ def mixed(row: RobustnessRow, noise: float) -> list[str]:
     """Five passages of which a share holds no answer, the others in between as a search would have them.
 
     Args:
-        row: the question.
         noise: 0 to 1.
-
-    Returns:
-        Passages in an order that the row alone decides; [] where it has too few of either kind.
     """
     without = round(PASSAGES * noise)
     positive, negative = row.positive[: PASSAGES - without], row.negative[:without]

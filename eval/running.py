@@ -38,6 +38,7 @@ class Run(TypedDict, total=False):
 
 
 def _nothing_more(items: Sequence[Item]) -> dict[str, Any]:
+    """No figures of its own."""
     return {}
 
 

@@ -20,11 +20,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def sample_folder() -> Iterator[Path]:
-    """The folder of the sample: `documents/` and `questions.jsonl`.
-
-    Yields:
-        A path that is there inside the `with`.
-    """
+    """The folder of the sample: `documents/` and `questions.jsonl`."""
     with as_file(files("nacre.eval") / "sample_kb") as folder:
         yield folder
 

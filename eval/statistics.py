@@ -21,9 +21,6 @@ def interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float
     Args:
         values: (n,) one number an item.
         level: coverage, 0 to 1.
-
-    Returns:
-        (low, high); (nan, nan) for no items.
     """
     if len(values) and set(values) in ({0.0}, {1.0}):
         return _wilson(float(values[0]), len(values), level)
@@ -36,9 +33,6 @@ def bootstrap(values: Sequence[float], level: float = 0.95) -> tuple[float, floa
     Args:
         values: (n,) one number an item.
         level: coverage, 0 to 1.
-
-    Returns:
-        (low, high); (nan, nan) for no items.
     """
     if not len(values):
         return float("nan"), float("nan")
@@ -72,9 +66,6 @@ def paired_losses(changes: Sequence[Sequence[float]]) -> list[float]:
 
     Args:
         changes: (metrics, items) after minus before, turned so that less than 0 is worse; 0 where an item has no value.
-
-    Returns:
-        One p a metric: the chance that any metric would show a loss this sure if the two runs were alike.
     """
     moved = np.asarray(changes, dtype=np.float32)
     moved = moved[:, (moved != 0).any(axis=0)]

@@ -49,14 +49,7 @@ class Trials:
         self._open.close()
 
     def at(self, settings: Mapping[str, Any]) -> KnowledgeBase:
-        """A knowledge base that is cut and searched as some settings say.
-
-        Args:
-            settings: values by name; one that is not named is as in the original.
-
-        Returns:
-            A copy, the same object for every call with the same chunk size.
-        """
+        """A knowledge base that is cut and searched as some settings say."""
         size = settings.get("chunk_size", self.base.settings.get("chunk_size", AUTO))
         if size not in self._copies:
             self._copies[size] = self._cut(size)

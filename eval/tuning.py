@@ -252,12 +252,6 @@ def read_grid(text: str) -> dict[str, list[Any]]:
 
     Args:
         text: a JSON object of lists: {"k": [4, 8], "chunk_size": [100, "auto"]}.
-
-    Returns:
-        The grid, chunk sizes first: each of them needs an index of its own.
-
-    Raises:
-        EvaluationError: it is none, or names what a knowledge base has not.
     """
     try:
         grid = json.loads(text)

@@ -45,14 +45,7 @@ def main() -> None:
 
 
 def run(arguments: list[str] | None = None) -> int:
-    """Run one command.
-
-    Args:
-        arguments: the words after `nacre`; None takes them from the process.
-
-    Returns:
-        The exit status.
-    """
+    """Run one command."""
     command = typer.main.get_command(app)
     usage.translate_help(command)
     try:

@@ -18,11 +18,7 @@ QUESTIONS = ("How long does the trial period last?", "员工每周可以居家�
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command of this file.
-
-    Args:
-        app: the command line.
-    """
+    """Add the command of this file."""
     app.command(help=tr("Build the sample knowledge base and ask it.", "构建示例知识库并提问。"))(demo)
 
 

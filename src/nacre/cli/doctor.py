@@ -26,11 +26,7 @@ _PACKAGES = (
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command of this file.
-
-    Args:
-        app: the command line.
-    """
+    """Add the command of this file."""
     app.command(
         help=tr(
             "Show what works here: sandbox, models, embedder, versions.",

@@ -43,11 +43,7 @@ StrictFlag = Annotated[
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands of this file.
-
-    Args:
-        app: the command line.
-    """
+    """Add the commands of this file."""
     app.command(
         help=tr("Bring a knowledge base up to date with files, folders or URLs.", "将文件、文件夹或网址同步进知识库。")
     )(sync)
@@ -257,17 +253,7 @@ def chat(kb: KbOption, model: ModelOption = None, who: AsOption = None, strict: 
 
 
 def answering(base: KnowledgeBase, model: str | None, who: str | None, strict: bool) -> tuple[RetrievalAugmented, str]:
-    """A model that answers from a knowledge base, and the name of the model inside.
-
-    Args:
-        base: the knowledge base.
-        model: the name of a model, or None for the default.
-        who: comma separated principals, or None.
-        strict: cut unsupported sentences.
-
-    Returns:
-        (layered model, name).
-    """
+    """A model that answers from a knowledge base, and the name of the model inside."""
     from nacre.connectors.models import default_spec, load_model
     from nacre.retrieval.rag import RetrievalAugmented
     from nacre.retrieval.retriever import retriever_of
@@ -277,14 +263,7 @@ def answering(base: KnowledgeBase, model: str | None, who: str | None, strict: b
 
 
 def answer_data(message: AIMessage) -> dict[str, Any]:
-    """What `ask --json` says of an answer.
-
-    Args:
-        message: an answer of `RetrievalAugmented`.
-
-    Returns:
-        `answer`, `citations` and `abstained`.
-    """
+    """What `ask --json` says of an answer."""
     from nacre.messages import nacre_of, text_of
 
     own = nacre_of(message)
@@ -297,13 +276,7 @@ def answer_data(message: AIMessage) -> dict[str, Any]:
 
 
 def show_answer(model: BaseChatModel, question: str, **options: Any) -> None:
-    """Print an answer as it comes, then what it cites.
-
-    Args:
-        model: an answering model.
-        question: the question.
-        **options: call options, `session_id` for one.
-    """
+    """Print an answer as it comes, then what it cites."""
     from nacre.messages import merge_chunks, text_of
 
     out = console()
@@ -325,19 +298,7 @@ def show_answer(model: BaseChatModel, question: str, **options: Any) -> None:
 
 
 def opened(kb: Path, embedder: str | None = None, *, create: bool = False) -> KnowledgeBase:
-    """Open a knowledge base; unless one may be made, there must be one.
-
-    Args:
-        kb: its folder.
-        embedder: as in `KnowledgeBase.open`.
-        create: make it when missing.
-
-    Returns:
-        The knowledge base.
-
-    Raises:
-        UsageError: there is none.
-    """
+    """Open a knowledge base; unless one may be made, there must be one."""
     from nacre.retrieval.existing import open_existing
     from nacre.retrieval.knowledge_base import KnowledgeBase
 

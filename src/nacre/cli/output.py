@@ -22,32 +22,12 @@ if TYPE_CHECKING:
 
 
 def folder(text: str | Path) -> Path:
-    """A folder that was named on the command line.
-
-    Args:
-        text: the argument.
-
-    Returns:
-        The path.
-
-    Raises:
-        BadParameter: it is empty, as an unset variable is; `Path("")` would be the working directory.
-    """
+    """A folder that was named on the command line."""
     return Path(named(str(text)))  # a default comes through here too, as a path
 
 
 def named(text: str) -> str:
-    """A name or a place from the command line, which must be one.
-
-    Args:
-        text: the argument.
-
-    Returns:
-        The same text.
-
-    Raises:
-        BadParameter: it is empty, as an unset variable is.
-    """
+    """A name or a place from the command line, which must be one."""
     if not text.strip():
         raise typer.BadParameter(tr("it is empty; is a variable unset?", "值为空；是否有变量未设置？"))
     return text
@@ -79,25 +59,14 @@ AsOption = Annotated[
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A console that knows whether it is a terminal.
-
-    Args:
-        stderr: write to stderr, where progress goes.
-
-    Returns:
-        A rich console.
-    """
+    """A console that knows whether it is a terminal."""
     from rich.console import Console
 
     return Console(stderr=stderr, highlight=False, soft_wrap=not sys.stdout.isatty())
 
 
 def print_json(data: dict[str, Any]) -> None:
-    """Print one JSON object, and nothing else, on stdout.
-
-    Args:
-        data: plain data; dataclasses and tuples are turned into objects and lists.
-    """
+    """Print one JSON object, and nothing else, on stdout."""
     text = to_json(data, ensure_ascii=False, default=_plain)
     try:
         text.encode(sys.stdout.encoding or "utf-8")
@@ -115,17 +84,7 @@ def _plain(value: object) -> object:
 
 
 def principals(value: str | None) -> list[str] | None:
-    """Read the comma separated list of `--as` and `--principals`.
-
-    Args:
-        value: "hr, finance", or None.
-
-    Returns:
-        The names, or None when the option was not given.
-
-    Raises:
-        UsageError: it was given and names nobody, as an unset variable does.
-    """
+    """Read the comma separated list of `--as` and `--principals`."""
     names = None if value is None else [name.strip() for name in value.split(",") if name.strip()]
     if names == []:
         raise UsageError(
@@ -138,17 +97,7 @@ def principals(value: str | None) -> list[str] | None:
 
 
 def asked(text: str) -> str:
-    """A question from the command line, made fit to be asked.
-
-    Args:
-        text: the argument.
-
-    Returns:
-        The cleaned text.
-
-    Raises:
-        UsageError: nothing is left.
-    """
+    """A question from the command line, made fit to be asked."""
     question = clean_text(text).strip()
     if not question:
         raise UsageError(tr("The question is empty. Write what you want to know.", "问题为空。请写下您想知道的内容。"))
@@ -157,14 +106,7 @@ def asked(text: str) -> str:
 
 @contextmanager
 def progress(*, quiet: bool = False) -> Iterator[Progress]:
-    """A progress bar with count, rate and time left, on stderr; it leaves nothing behind.
-
-    Args:
-        quiet: show nothing.
-
-    Yields:
-        A rich progress display.
-    """
+    """A progress bar with count, rate and time left, on stderr; it leaves nothing behind."""
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -191,12 +133,7 @@ def place(title: str, heading: Sequence[str], page: int | None) -> str:
     """Where a passage stands, for people: title, headings, page.
 
     Args:
-        title: the document's.
-        heading: titles of the sections around it; a first one that repeats the title is left out.
         page: 1-based, or None.
-
-    Returns:
-        One line.
     """
     parts = [title, *heading[1:]] if heading and heading[0] == title else [title, *heading]
     return " › ".join(part for part in parts if part) + (tr(f", p. {page}", f"，第 {page} 页") if page else "")

@@ -22,11 +22,7 @@ _LONGEST_SHOWN = 1 << 20  # characters
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands of this file.
-
-    Args:
-        app: the command line.
-    """
+    """Add the commands of this file."""
     app.command(
         help=tr("Answer by writing a program and running it in the sandbox.", "编写程序并在沙箱中运行来回答。")
     )(pal)

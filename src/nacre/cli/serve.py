@@ -44,11 +44,7 @@ PortOption = Annotated[
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands of this file.
-
-    Args:
-        app: the command line.
-    """
+    """Add the commands of this file."""
     app.command(help=tr("Serve an OpenAI-compatible API and a web page.", "启动 OpenAI 兼容接口与网页。"))(serve)
     app.command(help=tr("Serve MCP clients: search, ask, read, compute.", "为 MCP 客户端提供检索、问答、阅读与计算。"))(
         mcp

@@ -32,14 +32,7 @@ _SAID = (
 
 
 def message(error: Any) -> str:
-    """What was wrong, in the user's language.
-
-    Args:
-        error: a `ClickError`.
-
-    Returns:
-        typer's words in English; their translation in Chinese, and what has none stays as it is.
-    """
+    """What was wrong, in the user's language."""
     said = str(error.format_message())
     if user_language() == "zh":
         for pattern, chinese in _SAID:
@@ -68,12 +61,7 @@ class _Context(typer.Context):
 
 
 def translate_help(command: Any, parent: Any = None) -> None:
-    """Give what typer itself says in a help page its Chinese names, where Chinese is read.
-
-    Args:
-        command: the command line, or one of its commands.
-        parent: context of the command above.
-    """
+    """Give what typer itself says in a help page its Chinese names, where Chinese is read."""
     if user_language() != "zh":
         return
     if parent is None:

@@ -12,11 +12,7 @@ from nacre.language import tr
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command of this file.
-
-    Args:
-        app: the command line.
-    """
+    """Add the command of this file."""
     app.command(
         help=tr(
             "Say where an expected passage was lost, and what brings it back.",

@@ -61,12 +61,7 @@ _ALWAYS = ("as_json", "out", "gate", "limit")
 
 
 def suite(label: str, *options: str) -> Callable[[Callable[..., Report]], Callable[..., int]]:
-    """Make a command of a function that gives a report: all suites have `--json`, `--out`, `--gate` and `--limit`.
-
-    Args:
-        label: of the progress bar.
-        options: more options of a run: "workers", "price".
-    """
+    """Make a command of a function that gives a report: all suites have `--json`, `--out`, `--gate` and `--limit`."""
     return lambda evaluate: _command(evaluate, label, options)
 
 
@@ -112,13 +107,7 @@ def finish(report: Report, as_json: bool, out: Path | None, before: dict[str, An
     """Write and print a report, and compare it with a baseline.
 
     Args:
-        report: what was measured.
         as_json: print one JSON object.
-        out: folder for the report.
-        before: the baseline, or None.
-
-    Returns:
-        The exit status.
     """
     if out:
         report.write(out)
@@ -160,18 +149,7 @@ def _print_figures(summary: dict[str, Any]) -> None:
 def judged(
     before: dict[str, Any], after: dict[str, Any], changes: Sequence[gates.Change], *, out: Path | None, quiet: bool
 ) -> int:
-    """Print a comparison and give the exit status.
-
-    Args:
-        before: a report.
-        after: another.
-        changes: between them.
-        out: folder for compare.md and compare.html, or None.
-        quiet: nothing on stdout.
-
-    Returns:
-        1 when anything got significantly worse, else 0.
-    """
+    """Print a comparison and give the exit status."""
     from nacre.eval import gate as gates
     from nacre.eval.comparison import verdict, write_comparison
 
@@ -217,15 +195,7 @@ def _print_changes(changes: Sequence[gates.Change]) -> None:
 
 @contextmanager
 def bar(quiet: bool, label: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar with the time that is left, on stderr.
-
-    Args:
-        quiet: show nothing.
-        label: what is being done.
-
-    Yields:
-        A function of (done, all).
-    """
+    """A progress bar with the time that is left, on stderr."""
     with progress(quiet=quiet) as shown:
         task = shown.add_task(label, total=None)
         yield lambda done, total: shown.update(task, completed=done, total=total)
