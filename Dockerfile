@@ -1,4 +1,5 @@
 # Nacre's server. Built: docker compose build     Used: see docs/server.md
+# To pin the base by its digest: docker buildx build --build-context python:3.12.13-slim-bookworm=docker-image://python@sha256:… .
 FROM python:3.12.13-slim-bookworm AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /build

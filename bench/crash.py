@@ -25,9 +25,9 @@ from pathlib import Path
 
 import numpy as np
 
+from nacre.ingest.source import TextSource
 from nacre.retrieval.knowledge_base import KnowledgeBase
-from nacre.retrieval.source import TextSource
-from nacre.words import words
+from nacre.text.words import words
 
 COUNT = 60
 

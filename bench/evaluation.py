@@ -36,10 +36,10 @@ from nacre.eval.robustness import evaluate_robustness
 from nacre.eval.sample import evaluate_sample
 from nacre.eval.statistics import interval
 from nacre.grounding import answerability
-from nacre.language import language_of
-from nacre.messages import last_user_text, text_of
-from nacre.retrieval import lexical
-from nacre.retrieval.rag import RetrievalAugmented
+from nacre.layers.rag import RetrievalAugmented
+from nacre.store.folder import keyword_index as lexical
+from nacre.text.language import language_of
+from nacre.text.messages import last_user_text, text_of
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("NACRE_SHARED") or ROOT.parent / "shared") / "data" / "rag"

@@ -23,9 +23,9 @@ from typing import Any
 
 import numpy as np
 
+from nacre.ingest.source import TextSource
 from nacre.retrieval.knowledge_base import KnowledgeBase
-from nacre.retrieval.records import Document, StoredChunk
-from nacre.retrieval.source import TextSource
+from nacre.store.records import Document, StoredChunk
 
 FOLDER = Path(__file__).resolve().parents[1] / ".bench" / "scale"
 DIM = 384

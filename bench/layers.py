@@ -19,13 +19,13 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 
-from nacre.cache import ResponseCache
 from nacre.connectors.models.scripted import ScriptedChatModel
 from nacre.decorator import ChatModelDecorator
-from nacre.memory import ConversationMemory
-from nacre.moderation import Moderation
-from nacre.prompting import ChainOfThought, FewShot, SelfConsistency
-from nacre.resilience import Fallback, Retry
+from nacre.layers.cache import ResponseCache
+from nacre.layers.memory import ConversationMemory
+from nacre.layers.moderation import Moderation
+from nacre.layers.prompting import ChainOfThought, FewShot, SelfConsistency
+from nacre.layers.resilience import Fallback, Retry
 
 QUESTION, ANSWER = "Is it seven words in this question?", "Six words are in this answer."
 ROUNDS = 5

@@ -18,8 +18,8 @@ from typing import Any
 
 from hostile_documents import documents
 
+from nacre.documents import ParsedDocument, ParserPool, Table
 from nacre.errors import ParseError
-from nacre.retrieval.parsing import ParsedDocument, ParserPool, Table
 
 SHARED = Path(os.environ.get("NACRE_SHARED") or Path(__file__).resolve().parents[2] / "shared")
 FAMILIES = {

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from nacre.agents.protocol import parse_react
+from nacre.agents.output_parser import parse_react
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("NACRE_SHARED", ROOT.parent / "shared"))

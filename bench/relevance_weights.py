@@ -22,9 +22,9 @@ from quote_weights import logistic
 from nacre.eval.datasets import load_questions, load_retrieval
 from nacre.eval.metrics import contains
 from nacre.eval.sample import sample_folder
-from nacre.retrieval import searching
+from nacre.layers.rag import MIN_RELEVANCE
+from nacre.retrieval import search as searching
 from nacre.retrieval.knowledge_base import KnowledgeBase
-from nacre.retrieval.rag import MIN_RELEVANCE
 from nacre.retrieval.relevance import WEIGHTS, Signs
 
 FOLDERS = ("xquad_en", "xquad_zh", "cmrc2018", "hotpot_distractor100")

@@ -28,8 +28,8 @@ from nacre.connectors.embeddings import load_embedder
 from nacre.connectors.embeddings.locate import default_folder
 from nacre.eval.datasets import Retrieval, load_retrieval
 from nacre.eval.metrics import ndcg
+from nacre.ingest.source import TextSource
 from nacre.retrieval.knowledge_base import KnowledgeBase
-from nacre.retrieval.source import TextSource
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("NACRE_SHARED") or ROOT.parent / "shared") / "data" / "rag"

@@ -27,8 +27,8 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
 from nacre import KnowledgeBase
-from nacre.messages import last_user_text
-from nacre.retrieval.source import TextSource
+from nacre.ingest.source import TextSource
+from nacre.text.messages import last_user_text
 
 _PIECE = re.compile(rb"q(\d+)at(\d+)z")
 _NUMBER = re.compile(r"number (\d+)\?")
@@ -107,7 +107,7 @@ def question(number: int) -> str:
 
 async def direct(folder: Path, arguments: argparse.Namespace) -> Seen:
     """All streams at once in this process."""
-    from nacre.retrieval.rag import RetrievalAugmented
+    from nacre.layers.rag import RetrievalAugmented
 
     _, leaf = stacked(folder, arguments)
     with KnowledgeBase.open(folder) as base:

@@ -7,33 +7,25 @@ name that answers differently the second time gains nothing. Each redirect is ch
 from __future__ import annotations
 
 import http.client
-import ipaddress
-import socket
-import ssl
 import time
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 
+from nacre.connectors.public_addresses import is_public
+from nacre.connectors.timed_http import Link, look_up
 from nacre.errors import SourceError
-from nacre.language import tr
+from nacre.text.language import tr
 
 AGENT = "nacre/0.1"
 _REDIRECTS = {301, 302, 303, 307, 308}
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_TIMEOUT_S = 30.0
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a server gave.
-
-    Args:
-        url: where it came from, after redirects.
-        status: HTTP status.
-        headers: by small-letter name.
-        body: decoded from gzip where the server packed it.
-    """
+    """What a server gave."""
 
     url: str
     status: int
@@ -46,7 +38,7 @@ def fetch(
     *,
     allow_private: bool = False,
     max_bytes: int = 64 << 20,
-    timeout_s: float = 30.0,
+    timeout_s: float = _TIMEOUT_S,
     redirects: int = 5,
     headers: Mapping[str, str] | None = None,
     data: bytes | None = None,
@@ -54,19 +46,9 @@ def fetch(
     """GET a page, or POST to it.
 
     Args:
-        url: http or https.
-        allow_private: whether addresses inside private networks, and this machine, may be asked.
         max_bytes: most bytes of the body, unpacked.
-        timeout_s: for the whole exchange, redirects included.
-        redirects: how many are followed.
         headers: sent besides ours; not sent to another host after a redirect.
         data: the body of a POST; a redirect is then not followed but returned.
-
-    Returns:
-        The answer, whatever its status.
-
-    Raises:
-        SourceError: a forbidden address, no connection, too slow, too big, too many redirects.
     """
     deadline = time.monotonic() + timeout_s
     sent, first = dict(headers or {}), urlsplit(url).netloc
@@ -76,61 +58,31 @@ def fetch(
         if answer.status not in _REDIRECTS or not target or data is not None:
             return answer
         url = urljoin(url, target)
-    raise SourceError(tr(f"{url} redirects too often", f"{url} 重定向次数过多"), uri=url)
+    raise SourceError(tr("{url} redirects too often", url=url), uri=url)
 
 
-def checked_addresses(host: str, port: int, *, allow_private: bool = False) -> list[str]:
+def checked_addresses(host: str, port: int, *, allow_private: bool = False, deadline: float | None = None) -> list[str]:
     """The addresses of a host, all of them allowed.
 
     Args:
-        host: name or literal address.
-        port: TCP port.
-        allow_private: skip the check.
-
-    Returns:
-        IP addresses.
-
-    Raises:
-        SourceError: unknown host, or an address that is not public.
+        deadline: a moment of `time.monotonic`; None waits 30 seconds.
     """
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise SourceError(tr(f"{host} is not known: {error}", f"无法解析 {host}：{error}"), uri=host) from error
-    addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+        addresses = look_up(host, port, time.monotonic() + _TIMEOUT_S if deadline is None else deadline)
+    except OSError as error:
+        raise SourceError(tr("{host} is not known: {error}", host=host, error=error), uri=host) from error
     bad = [address for address in addresses if not is_public(address)]
     if bad and not allow_private:
         raise SourceError(
             tr(
-                f"{host} is at {bad[0]}, which is not a public address; allow_private=True (nacre sync --allow-private) permits it",
-                f"{host} 指向非公网地址 {bad[0]}；如确需访问请设置 allow_private=True（nacre sync --allow-private）",
+                "{host} is at {bad}, which is not a public address; allow_private=True (nacre sync "
+                "--allow-private) permits it",
+                host=host,
+                bad=bad[0],
             ),
             uri=host,
         )
     return addresses
-
-
-def is_public(address: str) -> bool:
-    """Whether an IP address belongs to the public network, looking through IPv6 forms that carry an IPv4 address.
-
-    Args:
-        address: "93.184.216.34", "::ffff:10.0.0.1".
-
-    Returns:
-        False for private, loopback, link-local, multicast and reserved addresses.
-
-    Example:
-        >>> is_public("93.184.216.34"), is_public("::ffff:10.0.0.1"), is_public("169.254.169.254")
-        (True, False, False)
-    """
-    ip = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(ip, ipaddress.IPv6Address):
-        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
-        if ip in _NAT64:
-            inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
-        if inner is not None:
-            return is_public(str(inner))
-    return ip.is_global and not ip.is_multicast
 
 
 def _exchange(
@@ -138,24 +90,18 @@ def _exchange(
 ) -> Answer:
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username is not None:
-        raise SourceError(
-            tr(f"{url} is no http or https address without a login", f"{url} 不是（不含登录信息的）http/https 地址"),
-            uri=url,
-        )
+        raise SourceError(tr("{url} is no http or https address without a login", url=url), uri=url)
     try:
         port = parts.port or (443 if parts.scheme == "https" else 80)
     except ValueError as error:
-        raise SourceError(tr(f"{url} has a wrong port", f"{url} 端口无效"), uri=url) from error
-    addresses = checked_addresses(parts.hostname, port, allow_private=allow_private)
-    link = _Link(
-        parts.hostname.encode("idna").decode() if not parts.hostname.isascii() else parts.hostname,
-        port,
-        addresses,
-        parts.scheme == "https",
-        deadline,
-    )
+        raise SourceError(tr("{url} has a wrong port", url=url), uri=url) from error
+    addresses = checked_addresses(parts.hostname, port, allow_private=allow_private, deadline=deadline)
     target = urlunsplit(("", "", _ascii(parts.path) or "/", _ascii(parts.query), ""))
+    secure = parts.scheme == "https"
+    link = None
     try:
+        name = parts.hostname if parts.hostname.isascii() else parts.hostname.encode("idna").decode()
+        link = Link(name, port, secure=secure, deadline=deadline, most=max_bytes, addresses=addresses)
         link.request(
             "GET" if data is None else "POST",
             target,
@@ -163,56 +109,24 @@ def _exchange(
             headers={"User-Agent": AGENT, "Accept-Encoding": "gzip", **headers},
         )
         response = link.getresponse()
-        body = _body(response, link, max_bytes, deadline, url)
+        body = _body(response, max_bytes, url)
         return Answer(url, response.status, {name.lower(): value for name, value in response.getheaders()}, body)
     except (OSError, http.client.HTTPException, ValueError, zlib.error) as error:
-        raise SourceError(tr(f"{url} does not answer: {error}", f"{url} 无响应：{error}"), uri=url) from error
+        raise SourceError(tr("{url} does not answer: {error}", url=url, error=error), uri=url) from error
     finally:
-        link.close()
+        if link is not None:
+            link.close()
 
 
 def _ascii(text: str) -> str:
     return quote(text, safe="/%:@!$&'()*+,;=~?-._")
 
 
-class _Link(http.client.HTTPConnection):
-    """A connection to checked addresses; the name serves for the Host header and the certificate only."""
-
-    def __init__(self, host: str, port: int, addresses: list[str], secure: bool, deadline: float) -> None:
-        super().__init__(host, port, timeout=_left(deadline))
-        self.addresses, self.secure, self.deadline = addresses, secure, deadline
-        # The base class writes the port into the Host header unless it is this one.
-        self.default_port = 443 if secure else 80
-
-    def connect(self) -> None:
-        problem: OSError | None = None
-        for address in self.addresses:
-            try:
-                self.sock = socket.create_connection((address, self.port), _left(self.deadline))
-                break
-            except OSError as error:
-                problem = error
-        else:
-            raise problem or OSError("no address")
-        if self.secure:
-            self.sock = ssl.create_default_context().wrap_socket(self.sock, server_hostname=self.host)
-
-
-def _left(deadline: float) -> float:
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise TimeoutError("too slow")
-    return left
-
-
-def _body(response: http.client.HTTPResponse, link: _Link, max_bytes: int, deadline: float, url: str) -> bytes:
+def _body(response: http.client.HTTPResponse, max_bytes: int, url: str) -> bytes:
     packed = response.getheader("content-encoding", "").strip().lower() in {"gzip", "x-gzip"}
     unpacker = zlib.decompressobj(31) if packed else None
     body = bytearray()
     while True:
-        if link.sock is not None:
-            link.sock.settimeout(_left(deadline))
-        _left(deadline)
         piece = response.read1(1 << 16)
         if not piece:
             return bytes(body)
@@ -220,32 +134,20 @@ def _body(response: http.client.HTTPResponse, link: _Link, max_bytes: int, deadl
             piece = unpacker.decompress(piece, max_bytes - len(body) + 1)
         body += piece
         if len(body) > max_bytes:
-            raise SourceError(
-                tr(f"{url} gives more than {max_bytes >> 20} MiB", f"{url} 返回内容超过 {max_bytes >> 20} MiB"), uri=url
-            )
+            raise SourceError(tr("{url} gives more than {max_bytes} MiB", url=url, max_bytes=max_bytes >> 20), uri=url)
 
 
 def gunzip(data: bytes, max_bytes: int, uri: str) -> bytes:
     """Unpack a gzip file, but not a bomb.
 
     Args:
-        data: the packed file.
         max_bytes: most bytes that may come out.
-        uri: for the message.
-
-    Returns:
-        The content.
-
-    Raises:
-        SourceError: damaged, or more than `max_bytes`.
     """
     unpacker = zlib.decompressobj(31)
     try:
         out = unpacker.decompress(data, max_bytes + 1)
     except zlib.error as error:
-        raise SourceError(tr(f"{uri}: damaged gzip file", f"{uri}：gzip 文件已损坏"), uri=uri) from error
+        raise SourceError(tr("{uri}: damaged gzip file", uri=uri), uri=uri) from error
     if len(out) > max_bytes:
-        raise SourceError(
-            tr(f"{uri} unpacks to more than {max_bytes >> 20} MiB", f"{uri} 解压后超过 {max_bytes >> 20} MiB"), uri=uri
-        )
+        raise SourceError(tr("{uri} unpacks to more than {max_bytes} MiB", uri=uri, max_bytes=max_bytes >> 20), uri=uri)
     return out

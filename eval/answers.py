@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from nacre.citations import statements
 from nacre.eval.datasets import Question, load_questions, load_retrieval
 from nacre.eval.metrics import contains, exact_match, token_f1
 from nacre.eval.report import Item, Report, fingerprint
 from nacre.eval.retrieval import indexed
 from nacre.eval.running import Run, Suite, carry_out
-from nacre.language import language_of
-from nacre.markers import MARKER
-from nacre.messages import nacre_of, text_of
+from nacre.grounding.citations import statements
+from nacre.text.language import language_of
+from nacre.text.markers import MARKER
+from nacre.text.messages import nacre_of, text_of
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -77,7 +77,7 @@ def ask_all(
     Returns:
         The report; with unanswerable questions also `refusal_recall` and `false_refusals`.
     """
-    from nacre.retrieval.rag import RetrievalAugmented
+    from nacre.layers.rag import RetrievalAugmented
     from nacre.retrieval.retriever import retriever_of
 
     stack = RetrievalAugmented(inner=model, retriever=retriever_of(base, k=k))

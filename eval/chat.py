@@ -12,7 +12,7 @@ from nacre.eval.answers import METRICS, answered, described
 from nacre.eval.datasets import Question, objects
 from nacre.eval.report import Item, Report
 from nacre.eval.running import Run, Suite, carry_out, timed
-from nacre.language import tr
+from nacre.text.language import tr
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -42,11 +42,11 @@ def load_conversations(path: Path) -> tuple[list[Conversation], list[str]]:
     for id, row in rows:
         turns = [turn for turn in row.get("turns") or [] if isinstance(turn, dict) and str(turn.get("question") or "")]
         if not turns:
-            problems.append(f"{path.name}: {tr('no turns in ', '没有对话轮次：')}{id}")
+            problems.append(f"{path.name}: {tr('no turns in ')}{id}")
             continue
         found.append(Conversation(id, tuple(_question(f"{id}.{n}", turn) for n, turn in enumerate(turns, 1))))
     if not found:
-        raise EvaluationError(tr(f"{path} holds no conversation.", f"{path} 中没有对话。"))
+        raise EvaluationError(tr("{path} holds no conversation.", path=path))
     return found, problems
 
 
@@ -71,9 +71,9 @@ def evaluate_chat(data: Path, model: BaseChatModel, kb: Path, *, k: int | None =
         EvaluationError: the file is missing, or no conversation is in it.
         UsageError: there is no knowledge base in `kb`.
     """
-    from nacre.memory import ConversationMemory
+    from nacre.layers.memory import ConversationMemory
+    from nacre.layers.rag import RetrievalAugmented
     from nacre.retrieval.existing import open_existing
-    from nacre.retrieval.rag import RetrievalAugmented
     from nacre.retrieval.retriever import retriever_of
 
     conversations, problems = load_conversations(data)

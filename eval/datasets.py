@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from nacre.errors import EvaluationError
-from nacre.hygiene import clean_text
-from nacre.language import tr
+from nacre.text.hygiene import clean_text
+from nacre.text.language import tr
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class _Reader:
             if isinstance(row, dict):
                 yield row
             else:
-                self.problems.append(f"{path.name}:{number}: {tr('not an object', '不是对象')}")
+                self.problems.append(f"{path.name}:{number}: {tr('not an object')}")
 
     def unique(
         self, rows: Iterator[dict[str, Any]], path: Path, key: str = "_id"
@@ -114,9 +114,7 @@ class _Reader:
         for row in rows:
             id = str(row.get(key, row.get("id", "")))
             if not id or id in seen:
-                self.problems.append(
-                    f"{path.name}: {tr('no id', '缺少 id') if not id else tr('id twice: ', 'id 重复：') + id}"
-                )
+                self.problems.append(f"{path.name}: {tr('no id') if not id else tr('id twice: ') + id}")
                 continue
             seen.add(id)
             yield id, row
@@ -141,16 +139,14 @@ def load_retrieval(folder: Path) -> Retrieval:
     qrels: dict[str, dict[str, int]] = {}
     for query, document, score in _qrels(_file(folder, "qrels.tsv", "qrels/test.tsv", "qrels/dev.tsv"), reader):
         if document not in known:
-            reader.problems.append(f"qrels: {tr('document not in the corpus: ', '语料中没有文档：')}{document}")
+            reader.problems.append(f"qrels: {tr('document not in the corpus: ')}{document}")
         elif query not in texts:
-            reader.problems.append(f"qrels: {tr('query not in the set: ', '没有该查询：')}{query}")
+            reader.problems.append(f"qrels: {tr('query not in the set: ')}{query}")
         elif score > 0:
             qrels.setdefault(query, {})[document] = score
     queries = {id: text for id, text in texts.items() if id in qrels and text.strip()}
     if not queries:
-        raise EvaluationError(
-            tr(f"{folder} holds no query with a judged document.", f"{folder} 中没有带标注文档的查询。")
-        )
+        raise EvaluationError(tr("{folder} holds no query with a judged document.", folder=folder))
     return Retrieval(corpus, queries, {id: qrels[id] for id in queries}, tuple(reader.problems))
 
 
@@ -173,7 +169,7 @@ def load_questions(path: Path) -> tuple[list[Question], list[str]]:
             id: str(row.get("text") or "") for id, row in reader.unique(reader.rows(_file(path, "queries.jsonl")), path)
         }
         gold = dict(reader.unique(reader.rows(_file(path, "answers.jsonl")), path))
-        reader.problems += [f"answers.jsonl: {tr('no question ', '没有问题 ')}{id}" for id in gold if id not in texts]
+        reader.problems += [f"answers.jsonl: {tr('no question ')}{id}" for id in gold if id not in texts]
         rows = [(id, {"question": texts[id], **row}) for id, row in gold.items() if id in texts]
     elif path.suffix.lower() == ".csv":
         rows = list(
@@ -189,11 +185,11 @@ def load_questions(path: Path) -> tuple[list[Question], list[str]]:
     for id, row in rows:
         text = clean_text(str(row.get("question") or row.get("text") or "")).strip()
         if not text:
-            reader.problems.append(f"{path.name}: {tr('empty question ', '空问题 ')}{id}")
+            reader.problems.append(f"{path.name}: {tr('empty question ')}{id}")
             continue
         questions.append(Question(id, text, _answers(row), str(row.get("uri") or row.get("passage") or "")))
     if not questions:
-        raise EvaluationError(tr(f"{path} holds no question.", f"{path} 中没有问题。"))
+        raise EvaluationError(tr("{path} holds no question.", path=path))
     return questions, reader.problems
 
 
@@ -214,7 +210,7 @@ def load_robustness(path: Path) -> tuple[list[RobustnessRow], list[str]]:
     for id, row in reader.unique(reader.rows(_file(path.parent, path.name)), path, "id"):
         positive, negative = _texts(row.get("positive")), _texts(row.get("negative"))
         if not str(row.get("question") or "").strip() or not (positive or negative):
-            reader.problems.append(f"{path.name}: {tr('no question or no passage in ', '缺少问题或段落：')}{id}")
+            reader.problems.append(f"{path.name}: {tr('no question or no passage in ')}{id}")
             continue
         parts = row.get("answer")
         answers = tuple(_texts(part) for part in (parts if isinstance(parts, list) else [parts]))
@@ -230,7 +226,7 @@ def load_robustness(path: Path) -> tuple[list[RobustnessRow], list[str]]:
             )
         )
     if not rows:
-        raise EvaluationError(tr(f"{path} holds no usable row.", f"{path} 中没有可用的行。"))
+        raise EvaluationError(tr("{path} holds no usable row.", path=path))
     return rows, reader.problems
 
 
@@ -238,13 +234,10 @@ def read_rows(path: str | Path, fields: Iterable[str]) -> list[dict[str, Any]]:
     """The rows of a JSON Lines file, at least one, each with these fields and an `id` that no other row has."""
     file = Path(path)
     if not file.is_file():
-        raise EvaluationError(
-            tr(f"No such file: {file}. Give a .jsonl file.", f"文件不存在：{file}。请给出 .jsonl 文件。"),
-            path=str(file),
-        )
+        raise EvaluationError(tr("No such file: {file}. Give a .jsonl file.", file=file), path=str(file))
     rows = list(_checked(file, tuple(fields)))
     if not rows:
-        raise EvaluationError(tr(f"{file} has no rows.", f"{file} 没有任何数据行。"), path=str(file))
+        raise EvaluationError(tr("{file} has no rows.", file=file), path=str(file))
     seen: Counter[str] = Counter()
     for position, row in enumerate(rows, 1):
         name = str(row.get("id") or f"row {position}")
@@ -262,15 +255,14 @@ def _checked(file: Path, fields: tuple[str, ...]) -> Iterator[dict[str, Any]]:
                 row = json.loads(line)
             except ValueError as error:
                 raise EvaluationError(
-                    tr(f"{file}, line {number}: not JSON ({error}).", f"{file} 第 {number} 行不是 JSON（{error}）。"),
+                    tr("{file}, line {number}: not JSON ({error}).", file=file, number=number, error=error),
                     path=str(file),
                 ) from error
             missing = [field for field in fields if not isinstance(row, dict) or field not in row]
             if missing:
                 names = ", ".join(missing)
                 raise EvaluationError(
-                    tr(f"{file}, line {number}: missing {names}.", f"{file} 第 {number} 行缺少字段：{names}。"),
-                    path=str(file),
+                    tr("{file}, line {number}: missing {names}.", file=file, number=number, names=names), path=str(file)
                 )
             yield row
 
@@ -279,12 +271,12 @@ def _file(folder: Path, *names: str) -> Path:
     for name in names:
         if (folder / name).is_file():
             return folder / name
-    raise EvaluationError(tr(f"{folder} has no {names[0]}.", f"{folder} 中没有 {names[0]}。"))
+    raise EvaluationError(tr("{folder} has no {names}.", folder=folder, names=names[0]))
 
 
 def _lines(path: Path) -> Iterator[str]:
     if not path.is_file():
-        raise EvaluationError(tr(f"There is no file {path}.", f"没有文件 {path}。"))
+        raise EvaluationError(tr("There is no file {path}.", path=path))
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         yield from file
 
@@ -297,7 +289,7 @@ def _qrels(path: Path, reader: _Reader) -> Iterator[tuple[str, str, int]]:
         try:
             yield cells[0], cells[-2], int(cells[-1])
         except (IndexError, ValueError):
-            reader.problems.append(f"{path.name}:{number}: {tr('not three columns', '不是三列')}")
+            reader.problems.append(f"{path.name}:{number}: {tr('not three columns')}")
 
 
 def _answers(row: Mapping[str, Any]) -> tuple[str, ...]:

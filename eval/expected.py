@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from nacre.retrieval.catalog import Catalog
+from nacre.store.folder.catalog import Catalog
 
 if TYPE_CHECKING:
     from nacre.retrieval.knowledge_base import KnowledgeBase
@@ -27,11 +27,8 @@ class Place:
     """Where the expected passage stands in a document.
 
     Args:
-        uri: the document's address.
         start: first character of the passage in its text.
         end: one past the last; a place that is expected as a whole document runs over all of its text.
-        whole: whether a document is expected and any passage of it will do.
-        chunks: (number, start, end) of the chunks that hold some of it, in order.
     """
 
     uri: str
@@ -41,16 +38,31 @@ class Place:
     chunks: tuple[tuple[int, int, int], ...]
 
     def shown_by(self, start: int, end: int) -> bool:
-        """Whether a span of the document holds the passage, or for a whole document any of it."""
+        """Whether a span of the document holds the passage, or for a whole document any of it.
+
+        Args:
+            start: first character of the span.
+        """
         return self.whole or (start <= self.start and self.end <= end)
 
     def touched_by(self, start: int, end: int) -> bool:
-        """Whether a span of the document holds some of the passage."""
+        """Whether a span of the document holds some of the passage.
+
+        Args:
+            start: first character of the span.
+        """
         return start < self.end and self.start < end
 
 
 def places(base: KnowledgeBase, expect: str) -> list[Place]:
-    """The places of an expected passage, or document, in a knowledge base."""
+    """The places of an expected passage, or document, in a knowledge base.
+
+    Args:
+        expect: a text, compared without regard to white space and case; or the address of a document, or its end.
+
+    Returns:
+        One place a document; empty when it is not there.
+    """
     catalog = Catalog(base.folder)
     try:
         uris = [uri for (uri,) in catalog.rows("SELECT uri FROM documents ORDER BY uri")]
@@ -75,7 +87,7 @@ def is_address_of(expect: str, uri: str) -> bool:
 
 
 def files_with(base: KnowledgeBase, expect: str) -> tuple[list[str], list[str]]:
-    """Local files that hold what the knowledge base lacks: those not synced since they changed, those parsed without it."""
+    """The local files in which an expected passage, or file, is found although the knowledge base lacks it."""
     catalog = Catalog(base.folder)
     try:
         known: dict[str, float | None] = dict(catalog.rows("SELECT uri, modified FROM documents"))
@@ -95,7 +107,11 @@ def files_with(base: KnowledgeBase, expect: str) -> tuple[list[str], list[str]]:
 
 
 def content(path: Path) -> str:
-    """All the text that the bytes of a file hold, as crudely as can be: what a parser may have missed is in it."""
+    """All the text that the bytes of a file hold, as crudely as can be: what a parser may have missed is in it.
+
+    Args:
+        path: the file; archives (docx, xlsx, pptx, odt, epub) are looked into, PDF streams are not.
+    """
     try:
         if path.stat().st_size > _BYTES:
             return ""

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from nacre.errors import UsageError
 from nacre.eval.answers import PLACE
-from nacre.language import tr
-from nacre.markers import MARKER
+from nacre.text.language import listed, tr
+from nacre.text.markers import MARKER
 
 if TYPE_CHECKING:
     from nacre.retrieval.knowledge_base import KnowledgeBase
@@ -22,14 +22,13 @@ COLUMNS: Mapping[str, tuple[str, str, str, str]] = {
 
 
 def exported(report: Mapping[str, Any], tool: str, base: KnowledgeBase | None = None) -> list[dict[str, Any]]:
-    """The answers of a report as rows for another tool."""
+    """The answers of a report as rows for another tool.
+
+    Args:
+        base: the knowledge base that was asked; without it the contexts are the cited sentences only.
+    """
     if tool not in COLUMNS:
-        raise UsageError(
-            tr(
-                f"--to is {tool!r}; choose from {', '.join(COLUMNS)}.",
-                f"--to 为 {tool!r}；可选：{'、'.join(COLUMNS)}。",
-            )
-        )
+        raise UsageError(tr("--to is {tool!r}; choose from {columns}.", tool=tool, columns=listed(COLUMNS)))
     question, answer, gold, contexts = COLUMNS[tool]
     return [
         {

@@ -8,7 +8,7 @@ from typing import Any
 
 from nacre.errors import EvaluationError
 from nacre.eval.statistics import bootstrap, paired_losses
-from nacre.language import tr
+from nacre.text.language import tr
 
 # Metrics of which less is better; they are turned round before they are compared.
 LESS_IS_BETTER = frozenset({"false_refusals", "misled"})
@@ -20,19 +20,7 @@ ALPHA = 0.005
 
 @dataclass(frozen=True)
 class Change:
-    """One metric in two runs.
-
-    Args:
-        metric: its name.
-        before: mean over the items that both runs have.
-        after: the same.
-        p: the chance that two runs that are alike show a loss this sure, in this or any other metric.
-        loss: whether that is a significant loss.
-        interval: (low, high) of after minus before, bootstrap 95 %.
-        worse: ids of the items that went worse, the worst first.
-        better: ids of the items that went better, the best first.
-        items: how many items both runs have.
-    """
+    """One metric in two runs."""
 
     metric: str
     before: float
@@ -50,28 +38,19 @@ def compare(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]
 
     Only items that both have are compared, by their id, so that a corpus that was cut anew or a question more is not
     read as a collapse.
-
-    Args:
-        before: the baseline, as from `read_report`.
-        after: the new run.
-
-    Returns:
-        One change a metric that both have, and one for `answered`: whether a question got any answer or an error.
-
-    Raises:
-        EvaluationError: the reports are of different suites, or share no item.
     """
     if before["suite"] != after["suite"]:
         raise EvaluationError(
             tr(
-                f"Two different suites: {before['suite']} and {after['suite']}. Compare runs of the same one.",
-                f"两个不同的评测：{before['suite']} 与 {after['suite']}。请比较同一评测的两次运行。",
+                "Two different suites: {suite} and {suite2}. Compare runs of the same one.",
+                suite=before["suite"],
+                suite2=after["suite"],
             )
         )
     old, new = _by_id(before), _by_id(after)
     shared = [id for id in old if id in new]
     if not shared:
-        raise EvaluationError(tr("The two runs share no question.", "两次运行没有共同的问题。"))
+        raise EvaluationError(tr("The two runs share no question."))
     metrics = [*(metric for metric in before["metrics"] if metric in after["metrics"]), "answered"]
     pairs = {metric: _pairs(old, new, shared, metric) for metric in metrics}
     pairs = {metric: found for metric, found in pairs.items() if found}
@@ -135,5 +114,5 @@ def what_changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[st
     old, new = before.get("settings", {}), after.get("settings", {})
     lines = [f"{name}: {old.get(name)} → {new.get(name)}" for name in {**old, **new} if old.get(name) != new.get(name)]
     if same_corpus(before, after) and old.get("chunks") != new.get("chunks"):
-        lines.append(tr("the same documents, cut anew", "文档相同，只是重新切分"))
+        lines.append(tr("the same documents, cut anew"))
     return lines

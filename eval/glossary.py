@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nacre.language import tr
+from nacre.text.language import tr
 
 _MEANINGS: dict[str, tuple[str, str]] = {
     "contains": ("the right answer stands in the answer", "回答中含有正确答案"),
@@ -47,5 +47,5 @@ def meaning(name: str) -> str:
     """What a figure means."""
     if name.startswith("noise "):
         share = f"{float(name.removeprefix('noise ')):.0%}"
-        return tr(f"right answers when {share} of the passages are noise", f"{share} 段落为噪声时答对的比例")
+        return tr("right answers when {share} of the passages are noise", share=share)
     return tr(*_MEANINGS[name]) if name in _MEANINGS else ""

@@ -6,7 +6,6 @@ are labels, how far the judge agrees with people. A judge that fails or answers 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
@@ -16,14 +15,14 @@ from nacre.errors import EvaluationError
 from nacre.eval.datasets import objects
 from nacre.eval.report import Item, Report
 from nacre.eval.running import Run, Suite, carry_out
-from nacre.language import language_of, tr
-from nacre.messages import Source, render_sources, text_of
+from nacre.text.language import language_of, tr
+from nacre.text.lenient_json import last_object
+from nacre.text.messages import Source, render_sources, text_of
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
 CRITERIA = ("helpful", "honest", "harmless", "faithful")
-_LONGEST = 20_000  # characters of a verdict that are read
 _GOOD = 0.5  # a score above counts as a yes where labels are yes or no
 
 
@@ -54,14 +53,11 @@ def judge_answers(
     """
     if unknown := set(criteria) - set(CRITERIA):
         raise EvaluationError(
-            tr(
-                f"Unknown criteria {sorted(unknown)}; there are {CRITERIA}.",
-                f"未知标准 {sorted(unknown)}；可用：{CRITERIA}。",
-            )
+            tr("Unknown criteria {unknown}; there are {criteria}.", unknown=sorted(unknown), criteria=CRITERIA)
         )
     rows = [{"id": str(n), **item} for n, item in enumerate(items, 1) if item.get("answer") and item.get("question")]
     if not rows:
-        raise EvaluationError(tr("There is no answer to judge.", "没有可评审的回答。"))
+        raise EvaluationError(tr("There is no answer to judge."))
     versions = {criterion: prompts.load(f"judge/{criterion}", "en").version for criterion in criteria}
     settings = {"data": name, "judge": _name(model), "prompts": versions}
 
@@ -113,27 +109,6 @@ def score_of(told: Mapping[str, Any]) -> float | None:
     return (score - 1) / 4 if score is not None and 1 <= score <= 5 else None
 
 
-def last_object(text: str) -> dict[str, Any]:
-    """The last JSON object in a text: what a judge says after its thoughts.
-
-    Returns:
-        The object; {} when there is none.
-
-    Examples:
-        >>> last_object('The answer is right. {"score": 5}')
-        {'score': 5}
-    """
-    decoder, at = json.JSONDecoder(), 0
-    last: dict[str, Any] = {}
-    text = text[-_LONGEST:]
-    while (at := text.find("{", at)) >= 0:
-        try:
-            last, at = decoder.raw_decode(text, at)
-        except (ValueError, RecursionError):
-            at += 1
-    return last
-
-
 def prefer(model: BaseChatModel, question: str, first: str, second: str, sources: Sequence[str] = ()) -> float | None:
     """Which of two answers is better, asked in both orders, since judges favour a place (Zheng et al., 2023).
 
@@ -175,7 +150,7 @@ def judge_pairs(
         (old[str(i["id"])], i) for i in after["items"] if old.get(str(i["id"]), {}).get("answer") and i.get("answer")
     ]
     if not pairs:
-        raise EvaluationError(tr("The two runs share no answered question.", "两次运行没有共同的已回答问题。"))
+        raise EvaluationError(tr("The two runs share no answered question."))
 
     def judged(pair: tuple[Item, Item]) -> Item:
         first, second = pair
@@ -237,11 +212,7 @@ def _agreements(items: Sequence[Item], criteria: Sequence[str]) -> dict[str, flo
 
 def _sources(row: Mapping[str, Any]) -> str:
     texts = [str(text) for text in row.get("sources") or ()]
-    return (
-        render_sources([Source(n, text) for n, text in enumerate(texts, 1)])
-        if texts
-        else tr("(no sources)", "（无资料）")
-    )
+    return render_sources([Source(n, text) for n, text in enumerate(texts, 1)]) if texts else tr("(no sources)")
 
 
 def _name(model: BaseChatModel) -> Any:

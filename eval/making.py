@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 from nacre import prompts
 from nacre.errors import EvaluationError
-from nacre.eval.judge import last_object
 from nacre.eval.metrics import contains, tokens
-from nacre.grounding.expectation import Kind, candidates
-from nacre.language import language_of, tr
-from nacre.messages import text_of
-from nacre.strict_json import to_json
-from nacre.words import sentences
+from nacre.grounding.answer_type import Kind, candidates
+from nacre.system.files import atomic_write, private_folder
+from nacre.text.language import language_of, tr
+from nacre.text.lenient_json import last_object
+from nacre.text.messages import text_of
+from nacre.text.strict_json import to_json
+from nacre.text.words import sentences
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -41,15 +42,7 @@ class Made:
     """A question made from a document.
 
     Args:
-        id: its id.
-        lang: "en" or "zh".
-        question: the question.
         answers: the answer, as it stands in the document; empty when no document answers it.
-        uri: the document, "" for an unanswerable one.
-        kind: how it was made: "asked" (a question that the document itself answers), "table", "pair", "gap", "written"
-            (by a model), or "unanswerable".
-        start: where the answer begins in the document's text.
-        end: one past its end.
     """
 
     id: str
@@ -73,19 +66,12 @@ def make_questions(
     """Make questions, spread evenly over the documents that everyone may see.
 
     Args:
-        base: the knowledge base.
         count: how many at most; a small base gives fewer.
-        unanswerable: share of questions that no document answers: a name or number of a question is changed to one
-            that stands nowhere.
         model: writes the questions; None makes them by templates. An answer that does not stand literally in its
             passage, or stands in the question, is thrown away.
-        on_progress: called with (done, all) questions.
 
     Returns:
         Questions in a random order that is the same every time; none is like another.
-
-    Raises:
-        EvaluationError: nothing to ask about was found.
     """
     texts = {d["uri"]: base.text(d["uri"]) for d in base.documents() if base.visible(d["uri"])}
     answerable = count - round(count * unanswerable)
@@ -99,7 +85,7 @@ def make_questions(
         if len(made) >= answerable:
             break
     if not made:
-        raise EvaluationError(tr("The documents hold nothing to ask about.", "文档中没有可以提问的内容。"))
+        raise EvaluationError(tr("The documents hold nothing to ask about."))
     everything = "\n".join(texts.values())
     wanted = round(len(made) * unanswerable / max(0.01, 1 - unanswerable))
     made += [changed for found in made if (changed := _unanswerable(found, everything))][:wanted]
@@ -108,14 +94,9 @@ def make_questions(
 
 
 def save_questions(made: Sequence[Made], path: Path) -> None:
-    """Write questions as `nacre eval answers --kb` reads them.
-
-    Args:
-        made: from `make_questions`.
-        path: JSON Lines.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(to_json(asdict(found), ensure_ascii=False) + "\n" for found in made), "utf-8")
+    """Write questions as `nacre eval answers --kb` reads them."""
+    private_folder(path.parent)
+    atomic_write(path, "".join(to_json(asdict(found), ensure_ascii=False) + "\n" for found in made))
 
 
 def extracted(uri: str, text: str) -> Iterator[Made]:

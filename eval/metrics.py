@@ -9,15 +9,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from nacre.eval.canonical import canonical
+from nacre.text.han import HAN
 
 # --- rankings ---------------------------------------------------------------------------------------------------------
 
 
 def ndcg(ranking: Sequence[str], relevant: Mapping[str, int], k: int = 10) -> float:
     """Normalised discounted cumulative gain (Järvelin and Kekäläinen, 2002), with linear gains as in trec_eval.
-
-    Args:
-        ranking: document ids, best first.
 
     Returns:
         0 to 1.
@@ -30,9 +28,6 @@ def ndcg(ranking: Sequence[str], relevant: Mapping[str, int], k: int = 10) -> fl
 def recall(ranking: Sequence[str], relevant: Mapping[str, int], k: int = 10) -> float:
     """The share of the relevant documents that is among the first k.
 
-    Args:
-        ranking: document ids, best first.
-
     Returns:
         0 to 1.
     """
@@ -42,9 +37,6 @@ def recall(ranking: Sequence[str], relevant: Mapping[str, int], k: int = 10) -> 
 def reciprocal_rank(ranking: Sequence[str], relevant: Mapping[str, int], k: int = 10) -> float:
     """One over the rank of the first relevant document; the mean over queries is MRR@k.
 
-    Args:
-        ranking: document ids, best first.
-
     Returns:
         0 to 1; 0 when none is among the first k.
     """
@@ -53,9 +45,6 @@ def reciprocal_rank(ranking: Sequence[str], relevant: Mapping[str, int], k: int 
 
 def average_precision(ranking: Sequence[str], relevant: Mapping[str, int]) -> float:
     """The mean of the precisions at every relevant document; the mean over queries is MAP.
-
-    Args:
-        ranking: document ids, best first, each once.
 
     Returns:
         0 to 1.
@@ -71,11 +60,14 @@ def average_precision(ranking: Sequence[str], relevant: Mapping[str, int]) -> fl
 # --- answers ----------------------------------------------------------------------------------------------------------
 
 _ARTICLES = re.compile(r"\b(?:a|an|the)\b")
-_TOKEN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]|[^\W_\u3400-\u9fff\uf900-\ufaff]+(?:\.\d+)?")
+_TOKEN = re.compile(rf"[{HAN}]|[^\W_{HAN}]+(?:\.\d+)?")
 
 
 def normalise(text: str) -> str:
     """An answer as it is compared: NFKC, case folded, numbers and dates in one form, without punctuation and articles.
+
+    Returns:
+        Tokens joined by single spaces; every Han character is a token.
 
     Examples:
         >>> normalise("The 1,200 RMB（每年）.")

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nacre.eval.glossary import meaning
-from nacre.language import tr
-from nacre.strict_json import to_json
+from nacre.text.language import tr
+from nacre.text.strict_json import to_json
 
 _STYLE = """
 :root{--ink:#1c2430;--dim:#667085;--line:#e4e7ec;--bar:#2a7f8e;--bad:#b42318;--back:#fff;--card:#f8fafb}
@@ -26,31 +26,35 @@ details{background:var(--card);border:1px solid var(--line);border-radius:.5rem;
 def markdown_page(data: Mapping[str, Any]) -> str:
     """The figures of a report as Markdown."""
     lines = [
-        f"# {tr('Evaluation', '评测')}: {data['suite']}",
+        f"# {tr('Evaluation')}: {data['suite']}",
         "",
         headline(data),
         "",
-        f"| {tr('figure', '指标')} | {tr('value', '数值')} | 95 % | {tr('meaning', '含义')} |",
+        f"| {tr('figure')} | {tr('value')} | 95 % | {tr('meaning')} |",
         "|---|---:|---|---|",
     ]
     lines += [
         f"| {name} | {_number(value)} | {_interval(data, name)} | {meaning(name)} |" for name, value in _figures(data)
     ]
-    lines += ["", f"{tr('Settings', '设置')}:", ""]
+    lines += ["", f"{tr('Settings')}:", ""]
     lines += [f"- {name}: {value}" for name, value in data["settings"].items()]
-    lines += [f"- {tr('problem', '问题')}: {problem}" for problem in data["problems"]]
-    lines += ["", f"## {tr('Questions that went wrong', '答错的问题')}", ""]
+    lines += [f"- {tr('problem')}: {problem}" for problem in data["problems"]]
+    lines += ["", f"## {tr('Questions that went wrong')}", ""]
     wrong = [item for item in data["items"] if _failed(item, data["metrics"])]
     lines += [
         f"- `{item['id']}` {one_line(item.get('question', ''))} → {one_line(item.get('answer', ''))}"
         for item in wrong[:200]
-    ] or [tr("None.", "无。")]
+    ] or [tr("None.")]
     return "\n".join(lines) + "\n"
 
 
 def html_page(data: Mapping[str, Any]) -> str:
-    """A report as a self-contained HTML page."""
-    title = f"{tr('Evaluation', '评测')}: {data['suite']}"
+    """A report as a self-contained HTML page.
+
+    Returns:
+        The page. All text of the report is escaped; nothing is loaded from anywhere.
+    """
+    title = f"{tr('Evaluation')}: {data['suite']}"
     rows = "".join(
         f"<tr><td>{escaped(name)}</td><td class=n>{escaped(_number(value))}</td><td>{_whisker(data, name, value)}</td>"
         f"<td class=i>{escaped(_interval(data, name))}</td><td class=dim>{escaped(meaning(name))}</td></tr>"
@@ -61,16 +65,16 @@ def html_page(data: Mapping[str, Any]) -> str:
         for metric in data["metrics"]
     )
     settings = definitions(
-        {**data["settings"], **{f"{tr('problem', '问题')} {n}": p for n, p in enumerate(data["problems"], 1)}}
+        {**data["settings"], **{f"{tr('problem')} {n}": p for n, p in enumerate(data["problems"], 1)}}
     )
     ordered = sorted(data["items"], key=lambda item: not _failed(item, data["metrics"]))
     items = "".join(_details(item, data["metrics"]) for item in ordered)
-    heads = (tr("figure", "指标"), tr("value", "数值"), "0 … 1", "95 %", tr("meaning", "含义"))
+    heads = (tr("figure"), tr("value"), "0 … 1", "95 %", tr("meaning"))
     return frame(
         title,
         f"<p class=verdict>{escaped(headline(data))}</p><table><tr>{''.join(f'<th>{h}' for h in heads)}</tr>{rows}</table>"
-        + (f"<h2>{tr('Distributions', '分布')}</h2><div class=grid>{plots}</div>" if plots else "")
-        + f"<h2>{tr('Settings', '设置')}</h2>{settings}<h2>{tr('Questions, the wrong ones first', '问题（答错的在前）')}</h2>{items}",
+        + (f"<h2>{tr('Distributions')}</h2><div class=grid>{plots}</div>" if plots else "")
+        + f"<h2>{tr('Settings')}</h2>{settings}<h2>{tr('Questions, the wrong ones first')}</h2>{items}",
     )
 
 
@@ -82,15 +86,22 @@ def headline(data: Mapping[str, Any]) -> str:
     wrong = sum(_failed(item, data["metrics"]) for item in data["items"])
     count = len(data["items"])
     return tr(
-        f"{count} questions. {'; '.join(said)}. {wrong} went wrong.",
-        f"共 {count} 个问题。{'；'.join(said)}。{wrong} 个未达标。",
+        "{count} questions. {said}. {wrong} went wrong.",
+        count=count,
+        said="; ".join(said),
+        wrong=wrong,
+        said2="；".join(said),
     )
 
 
 def frame(title: str, body: str) -> str:
-    """A self-contained HTML page."""
+    """A self-contained HTML page.
+
+    Returns:
+        The page; nothing is loaded from anywhere.
+    """
     return (
-        f'<!doctype html><html lang="{tr("en", "zh")}"><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
+        f'<!doctype html><html lang="{tr("en")}"><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
         f"<title>{escaped(title)}</title><style>{_STYLE}</style><h1>{escaped(title)}</h1>{body}</html>\n"
     )
 

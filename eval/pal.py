@@ -22,16 +22,16 @@ from nacre.eval.answers import described, usage
 from nacre.eval.datasets import read_rows
 from nacre.eval.report import Item, Report, percentile
 from nacre.eval.running import Run, Suite, carry_out, replayed
-from nacre.messages import nacre_of, text_of
 from nacre.reasoning.extraction import fenced_blocks
 from nacre.reasoning.interpreter import CodeInterpreter
 from nacre.reasoning.sandbox.interpreter import shared_interpreter
 from nacre.reasoning.wording import brief
+from nacre.text.messages import nacre_of, text_of
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
-    from nacre.reasoning.pal import ProgramAided
+    from nacre.layers.pal import ProgramAided
 
 Row = Mapping[str, Any]
 _TIMEOUT_S = 5.0
@@ -219,7 +219,7 @@ def evaluate_pal(
     Raises:
         EvaluationError: the file is missing, is empty or lacks a field.
     """
-    from nacre.reasoning.pal import ProgramAided
+    from nacre.layers.pal import ProgramAided
 
     began = time.perf_counter()
     aided = ProgramAided(inner=model, interpreter=interpreter, phrase=False)

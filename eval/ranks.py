@@ -19,15 +19,7 @@ _DEEP = 500  # passages that are looked through
 
 @dataclass(frozen=True)
 class Ranks:
-    """Ranks from 1; None where the passage is not among the first 500.
-
-    Args:
-        words: by BM25 alone.
-        vectors: by the embedder alone.
-        fused: by both.
-        distinct: among the passages that differ from each other.
-        final: as the model gets them, the reranker's order included.
-    """
+    """Ranks from 1; None where the passage is not among the first 500."""
 
     words: int | None
     vectors: int | None
@@ -41,7 +33,11 @@ class Ranks:
 
 
 def ranks_of(retriever: KnowledgeBaseRetriever, question: str, place: Place, principals: Sequence[str] | None) -> Ranks:
-    """Search step by step."""
+    """Search step by step.
+
+    Args:
+        place: the expected passage; its best-ranked chunk counts.
+    """
     base: KnowledgeBase = retriever.knowledge_base
 
     def found(*arms: str) -> list[Hit]:

@@ -19,13 +19,13 @@ from nacre.eval.metrics import contains, exact_match, token_f1
 from nacre.eval.report import Item, Report
 from nacre.eval.retrieval import indexed
 from nacre.eval.running import Run, Suite, carry_out, replayed
-from nacre.markers import MARKER
-from nacre.messages import nacre_of, text_of
+from nacre.text.markers import MARKER
+from nacre.text.messages import nacre_of, text_of
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
-    from nacre.agents.react import ReAct
+    from nacre.layers.react import ReAct
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
@@ -80,8 +80,8 @@ def evaluate_react(data: Path, model: BaseChatModel, *, k: int = 3, max_steps: i
     Raises:
         EvaluationError: the data set cannot be read.
     """
-    from nacre.agents.react import ReAct
     from nacre.agents.tools.knowledge import knowledge_tool
+    from nacre.layers.react import ReAct
 
     questions, problems = load_questions(data)
     with indexed(load_retrieval(data)) as base:

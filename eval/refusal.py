@@ -16,12 +16,12 @@ from nacre.eval.datasets import RobustnessRow, load_robustness
 from nacre.eval.metrics import contains
 from nacre.eval.report import Item, Report
 from nacre.eval.running import Run, Suite, carry_out
-from nacre.messages import nacre_of, text_of
+from nacre.text.messages import nacre_of, text_of
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
-    from nacre.retrieval.rag import RetrievalAugmented
+    from nacre.layers.rag import RetrievalAugmented
 
 METRICS = ("refusal_recall", "false_refusals", "right")
 # As in the paper: five passages a question.
@@ -85,7 +85,7 @@ def ask(model: BaseChatModel, question: str, passages: Sequence[str]) -> tuple[s
 
 def over(model: BaseChatModel, passages: Sequence[str]) -> RetrievalAugmented:
     """A model that answers over given passages."""
-    from nacre.retrieval.rag import RetrievalAugmented
+    from nacre.layers.rag import RetrievalAugmented
 
     return RetrievalAugmented(inner=model, retriever=FixedRetriever(passages=list(passages)))
 

@@ -12,8 +12,9 @@ from typing import Any
 
 from nacre.errors import EvaluationError
 from nacre.eval.statistics import interval
-from nacre.language import tr
-from nacre.strict_json import to_json
+from nacre.system.files import atomic_write, private_folder
+from nacre.text.language import tr
+from nacre.text.strict_json import to_json
 
 Item = dict[str, Any]
 
@@ -23,12 +24,8 @@ class Report:
     """The result of a suite.
 
     Args:
-        suite: its name, "retrieval".
         metrics: names of the figures that are means over the items; an item that lacks one is left out of that mean.
-        items: one object a question: its `id`, a number for each metric, and what a reader wants to see.
         figures: figures that are no means: counts, seconds, percentiles.
-        settings: what was measured: data set, stack, model, fingerprints of corpus and questions, versions of prompts.
-        problems: what was wrong with the data, one line each.
     """
 
     suite: str
@@ -39,22 +36,11 @@ class Report:
     problems: Sequence[str] = ()
 
     def values(self, metric: str) -> list[float]:
-        """The numbers behind a mean.
-
-        Args:
-            metric: its name.
-
-        Returns:
-            One number an item that has one.
-        """
+        """The numbers behind a mean."""
         return [float(item[metric]) for item in self.items if item.get(metric) is not None]
 
     def summary(self) -> dict[str, Any]:
-        """The figures as one flat object, intervals and settings beside them.
-
-        Returns:
-            Plain data, without the items.
-        """
+        """The figures as one flat object, intervals and settings beside them."""
         means = {metric: _mean(self.values(metric)) for metric in self.metrics}
         intervals = {
             metric: [_round(bound) for bound in interval(self.values(metric))]
@@ -71,55 +57,30 @@ class Report:
         }
 
     def write(self, folder: Path) -> None:
-        """Write report.json, report.md and report.html.
-
-        Args:
-            folder: made when missing.
-        """
+        """Write report.json, report.md and report.html."""
         from nacre.eval.pages import html_page, markdown_page
 
-        folder.mkdir(parents=True, exist_ok=True)
+        private_folder(folder)
         data = {**self.summary(), "metrics": list(self.metrics), "items": list(self.items)}
         for name, text in (
             ("report.json", to_json(data, ensure_ascii=False, indent=1, default=str)),
             ("report.md", markdown_page(data)),
             ("report.html", html_page(data)),
         ):
-            # Written beside and moved, so that an interrupted run leaves no half report.
-            part = folder / f".{name}.part"
-            part.write_text(text, "utf-8")
-            part.replace(folder / name)
+            atomic_write(folder / name, text)  # an interrupted run leaves no half report
 
 
 def read_report(path: Path) -> dict[str, Any]:
-    """Read a report.json.
-
-    Args:
-        path: the file, or the folder that it is in.
-
-    Returns:
-        The data that `Report.write` wrote.
-
-    Raises:
-        EvaluationError: there is none, it is cut short, or it is something else.
-    """
+    """Read a report.json."""
     file = path / "report.json" if path.is_dir() else path
     try:
         data = json.loads(file.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise EvaluationError(
-            tr(
-                f"{file} is no report: {error}. Write one with: nacre eval … --out FOLDER",
-                f"{file} 不是评测报告：{error}。请用 nacre eval … --out 文件夹 生成。",
-            )
+            tr("{file} is no report: {error}. Write one with: nacre eval … --out FOLDER", file=file, error=error)
         ) from error
     if not isinstance(data, dict) or not {"suite", "metrics", "items"} <= set(data):
-        raise EvaluationError(
-            tr(
-                f"{file} is no report: it lacks suite, metrics or items.",
-                f"{file} 不是评测报告：缺少 suite、metrics 或 items。",
-            )
-        )
+        raise EvaluationError(tr("{file} is no report: it lacks suite, metrics or items.", file=file))
     return data
 
 

@@ -95,8 +95,8 @@ def indexed(data: Retrieval, kb: Path | None = None, embedder: Any = None) -> It
 
 def index(data: Retrieval, path: Path, embedder: Any = None) -> KnowledgeBase:
     """Make a knowledge base of a corpus."""
+    from nacre.ingest.source import TextSource
     from nacre.retrieval.knowledge_base import KnowledgeBase
-    from nacre.retrieval.source import TextSource
 
     base = KnowledgeBase.open(path, embedder=embedder)
     base.sync(TextSource(_SCOPE, [(_SCOPE + p.id, p.text, p.title) for p in data.corpus]))

@@ -14,7 +14,8 @@ from typing import Any, Generic, TypedDict, TypeVar, Unpack
 
 from nacre.errors import NacreError
 from nacre.eval.report import Item, Report, fingerprint, percentile
-from nacre.strict_json import to_json
+from nacre.system.files import private_file, private_folder
+from nacre.text.strict_json import to_json
 
 T = TypeVar("T")
 
@@ -108,7 +109,8 @@ def run_items(
     kept = _kept(done_file, keys) if done_file else {}
     open_tasks = [task for task in tasks if name(task) not in kept]
     if done_file:
-        done_file.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(done_file.parent)
+        private_file(done_file)
         _end_line(done_file)
     with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
         for count, item in enumerate(pool.map(lambda task: _attempt(task, ask, name(task)), open_tasks), len(kept) + 1):

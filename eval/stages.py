@@ -11,15 +11,16 @@ from nacre.eval.expected import Place
 from nacre.eval.metrics import contains
 from nacre.eval.ranks import Ranks
 from nacre.grounding.ranking import support
-from nacre.language import tr
-from nacre.messages import nacre_of, text_of
-from nacre.retrieval.packing import estimate_tokens, pack
+from nacre.retrieval.packing import pack
+from nacre.text.language import tr
+from nacre.text.messages import nacre_of, text_of
+from nacre.text.tokens import estimate
 
 if TYPE_CHECKING:
     from langchain_core.documents import Document
     from langchain_core.messages import AIMessage
 
-    from nacre.retrieval.rag import RetrievalAugmented
+    from nacre.layers.rag import RetrievalAugmented
 
 # In the order in which a passage passes them; "none" means that it was used.
 STAGES = (
@@ -114,18 +115,18 @@ def diagnosed(case: Case) -> Diagnosis:
 def _distinct(case: Case) -> Diagnosis | None:
     if not case.reaches(case.ranks.fused) or case.ranks.distinct is not None:
         return None
-    reason = tr(
-        "A better passage says nearly the same, so this one was left out.", "更好的段落内容几乎相同，此段被略去。"
-    )
-    return case.unfound("distinct", reason, tr("distinct = False", "distinct = False"), {"distinct": False})
+    reason = tr("A better passage says nearly the same, so this one was left out.")
+    return case.unfound("distinct", reason, tr("distinct = False"), {"distinct": False})
 
 
 def _rerank(case: Case) -> Diagnosis | None:
     if not case.reaches(case.ranks.fused):
         return None
     reason = tr(
-        f"The reranker moved it from place {case.ranks.distinct} to {case.ranks.final or 'nowhere'}.",
-        f"重排序把它从第 {case.ranks.distinct} 位移到第 {case.ranks.final or '无'} 位。",
+        "The reranker moved it from place {distinct} to {final}.",
+        distinct=case.ranks.distinct,
+        final=case.ranks.final or "nowhere",
+        final2=case.ranks.final or "无",
     )
     return case.unfound("rerank", reason, *_deeper(case))
 
@@ -138,12 +139,15 @@ def _fusion(case: Case) -> Diagnosis | None:
     ):
         if case.reaches(rank):
             reason = tr(
-                f"Place {rank} by {arm}, but {other} put it at {case.ranks.fused or 'nowhere'} in the fused list.",
-                f"{arm} 排第 {rank}，但融合 {other} 后排第 {case.ranks.fused or '无'}。",
+                "Place {rank} by {arm}, but {other} put it at {fused} in the fused list.",
+                rank=rank,
+                arm=arm,
+                other=other,
+                fused=case.ranks.fused or "nowhere",
+                fused2=case.ranks.fused or "无",
             )
             weigh = tr(
-                f" Or set fusion_weight nearer {nearer}; nacre eval tune tells what that costs elsewhere.",
-                f" 或把 fusion_weight 设得更接近 {nearer}；nacre eval tune 会给出对其他问题的影响。",
+                " Or set fusion_weight nearer {nearer}; nacre eval tune tells what that costs elsewhere.", nearer=nearer
             )
             cure, setting = _deeper(case)
             return case.unfound("fusion", reason, cure + weigh, setting)
@@ -156,8 +160,10 @@ def _words(case: Case) -> Diagnosis | None:
     if share < _SHARED:
         return None
     reason = tr(
-        f"It holds {share:.0%} of the question's words, yet the word index ranks it {case.ranks.words or 'nowhere'}.",
-        f"它含有问题中 {share:.0%} 的词，但词索引排名为 {case.ranks.words or '无'}。",
+        "It holds {share:.0%} of the question's words, yet the word index ranks it {words}.",
+        share=share,
+        words=case.ranks.words or "nowhere",
+        words2=case.ranks.words or "无",
     )
     return case.unfound("words", reason, *_deeper(case))
 
@@ -165,12 +171,12 @@ def _words(case: Case) -> Diagnosis | None:
 def _vectors(case: Case) -> Diagnosis:
     share = _shared(case)
     reason = tr(
-        f"It says it in other words ({share:.0%} shared), and the embedder ranks it {case.ranks.vectors or 'nowhere'}.",
-        f"措辞不同（仅 {share:.0%} 相同），向量排名为 {case.ranks.vectors or '无'}。",
+        "It says it in other words ({share:.0%} shared), and the embedder ranks it {vectors}.",
+        share=share,
+        vectors=case.ranks.vectors or "nowhere",
+        vectors2=case.ranks.vectors or "无",
     )
-    better = tr(
-        " Or use an embedder that knows both the language and the subject.", " 或换用熟悉该语言与领域的向量模型。"
-    )
+    better = tr(" Or use an embedder that knows both the language and the subject.")
     cure, setting = _deeper(case)
     return case.unfound("vectors", reason, cure + better, setting)
 
@@ -183,11 +189,8 @@ def _deeper(case: Case) -> tuple[str, dict[str, Any]]:
     """The k that reaches the passage, for people and as data."""
     rank = case.ranks.final
     if rank:
-        return tr(f"Search deeper: k = {rank}.", f"加大检索数量：k = {rank}。"), {"k": rank}
-    return tr(
-        "Ask in the words of the passage, or repair the index: nacre.KnowledgeBase.repair(path).",
-        "请用段落中的词语提问，或修复索引：nacre.KnowledgeBase.repair(path)。",
-    ), {}
+        return tr("Search deeper: k = {final}.", final=rank), {"k": rank}
+    return tr("Ask in the words of the passage, or repair the index: nacre.KnowledgeBase.repair(path)."), {}
 
 
 # --- the answer -------------------------------------------------------------------------------------------------------
@@ -199,18 +202,18 @@ def _relevance(case: Case) -> Diagnosis | None:
         return None
     best = max((d.metadata.get("relevance") or 0.0 for d in case.documents), default=0.0)
     reason = tr(
-        f"It was found, but the best passage seemed too unlikely to hold an answer ({best}), so the model was not asked.",
-        f"已检索到，但最佳段落含有答案的可能性过低（{best}），因此未询问模型。",
+        "It was found, but the best passage seemed too unlikely to hold an answer ({best}), so the model was not asked.",
+        best=best,
     )
-    cure = tr(f"min_relevance = {best}", f"min_relevance = {best}")
+    cure = tr("min_relevance = {best}", best=best)
     return case.unused("relevance", reason, cure, {"min_relevance": best})
 
 
 def _chunk(case: Case) -> Diagnosis | None:
     if any(case.place.shown_by(*span) for span in _spans(case, case.documents)) or case.used_in(case.reply):
         return None
-    reason = tr("It was cut in two, and only a part was shown.", "它被切成两段，只展示了一部分。")
-    cure = tr("Show the neighbours too: expand = 1.", "同时展示相邻片段：expand = 1。")
+    reason = tr("It was cut in two, and only a part was shown.")
+    cure = tr("Show the neighbours too: expand = 1.")
     return case.unused("chunk", reason, cure, {"expand": 1})
 
 
@@ -220,16 +223,16 @@ def _packing(case: Case) -> Diagnosis | None:
     if any(case.place.touched_by(*span) for span in shown):
         return None
     needed = _tokens_needed(case)
-    reason = tr("It was found, but did not fit into the room for sources.", "已检索到，但超出了来源的长度预算。")
-    cure = tr(f"source_tokens = {needed}", f"source_tokens = {needed}")
+    reason = tr("It was found, but did not fit into the room for sources.")
+    cure = tr("source_tokens = {needed}", needed=needed)
     return case.unused("packing", reason, cure, {"source_tokens": needed})
 
 
 def _nowhere(case: Case) -> Diagnosis | None:
     if not case.used_in(case.reply):
         return None
-    reason = tr("It was found, shown and used.", "已检索到、已展示并已使用。")
-    return case.unused("none", reason, tr("Nothing to mend.", "无需修复。"))
+    reason = tr("It was found, shown and used.")
+    return case.unused("none", reason, tr("Nothing to mend."))
 
 
 def _citation(case: Case) -> Diagnosis | None:
@@ -241,19 +244,16 @@ def _citation(case: Case) -> Diagnosis | None:
         return None
     cited = [c["support"] for c in nacre_of(loose)["citations"] if c["uri"] == case.place.uri]
     least = min(cited, default=0.0)
-    reason = tr(
-        "The model used it, but the citation check cut the sentence: its words are too far from the source.",
-        "模型使用了它，但引用检查删去了该句：措辞与来源相差过大。",
-    )
-    cure = tr(f"min_support = {least}, or leave strict off.", f"min_support = {least}，或关闭 strict。")
+    reason = tr("The model used it, but the citation check cut the sentence: its words are too far from the source.")
+    cure = tr("min_support = {least}, or leave strict off.", least=least)
     return case.unused("citation", reason, cure, {"min_support": least})
 
 
 def _model(case: Case) -> Diagnosis:
     abstained = nacre_of(case.reply).get("abstained")
-    said = tr("refused", "拒答") if abstained else tr("answered from elsewhere", "依据其他内容作答")
-    reason = tr(f"The model saw it and {said}.", f"模型看到了它，却{said}。")
-    cure = tr("Try another model, or fewer passages (a smaller k).", "请换用其他模型，或减少段落数（更小的 k）。")
+    said = tr("refused") if abstained else tr("answered from elsewhere")
+    reason = tr("The model saw it and {said}.", said=said)
+    cure = tr("Try another model, or fewer passages (a smaller k).")
     return case.unused("model", reason, cure)
 
 
@@ -265,7 +265,7 @@ def _tokens_needed(case: Case) -> int:
     """The least budget with which packing keeps a chunk of the passage."""
     total = 0
     for document in case.documents:
-        total += estimate_tokens(" ".join(document.page_content.split()))
+        total += estimate(" ".join(document.page_content.split()))
         kept, _ = pack(case.documents, total)
         if any(case.place.touched_by(*span) for span in _spans(case, kept)):
             break

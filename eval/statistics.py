@@ -19,7 +19,6 @@ def interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float
     Drawing again from items that are all alike shows no spread, and 20 right answers of 20 do not prove that all are.
 
     Args:
-        values: (n,) one number an item.
         level: coverage, 0 to 1.
     """
     if len(values) and set(values) in ({0.0}, {1.0}):
@@ -31,7 +30,6 @@ def bootstrap(values: Sequence[float], level: float = 0.95) -> tuple[float, floa
     """The bootstrap percentile interval of a mean (Efron, 1979).
 
     Args:
-        values: (n,) one number an item.
         level: coverage, 0 to 1.
     """
     if not len(values):

@@ -10,9 +10,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from nacre.ingest.source import TextSource
 from nacre.retrieval.copying import copied
-from nacre.retrieval.settings import AUTO, save_settings
-from nacre.retrieval.source import TextSource
+from nacre.store.settings import AUTO, save_settings
 
 if TYPE_CHECKING:
     from nacre.retrieval.knowledge_base import KnowledgeBase
@@ -25,10 +25,6 @@ class Trials:
 
     What is tried stands in the settings file of a copy, so that it is measured as it would be used. Chunks that a copy has
     in common with the original keep their vectors; only others are embedded.
-
-    Args:
-        base: the original, which stays as it is.
-        on_progress: called after each document that is cut, with (done, all) documents of one chunk size.
     """
 
     def __init__(self, base: KnowledgeBase, on_progress: Callable[[int, int], None] | None = None) -> None:
@@ -49,7 +45,11 @@ class Trials:
         self._open.close()
 
     def at(self, settings: Mapping[str, Any]) -> KnowledgeBase:
-        """A knowledge base that is cut and searched as some settings say."""
+        """A knowledge base that is cut and searched as some settings say.
+
+        Args:
+            settings: values by name; one that is not named is as in the original.
+        """
         size = settings.get("chunk_size", self.base.settings.get("chunk_size", AUTO))
         if size not in self._copies:
             self._copies[size] = self._cut(size)

@@ -15,10 +15,10 @@ from nacre.eval.report import Item, Report
 from nacre.eval.running import counted, run_items
 from nacre.eval.statistics import bootstrap, paired_losses
 from nacre.eval.trials import NOTHING, Trials
-from nacre.language import tr
-from nacre.retrieval.access import not_writable, writable
-from nacre.retrieval.encoder import PlainTokeniser
-from nacre.retrieval.settings import AUTO, save_settings, wrong
+from nacre.store.encoder import PlainTokeniser
+from nacre.store.folder.read_only import not_writable, writable
+from nacre.store.settings import AUTO, save_settings, wrong
+from nacre.text.language import tr
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -72,10 +72,7 @@ def tune(
     """
     if len(questions) < _LEAST:
         raise EvaluationError(
-            tr(
-                f"{len(questions)} questions are too few to tune by; give at least {_LEAST}.",
-                f"{len(questions)} 个问题太少，至少需要 {_LEAST} 个。",
-            )
+            tr("{count} questions are too few to tune by; give at least {least}.", count=len(questions), least=_LEAST)
         )
     if write and not writable(base.folder):
         raise not_writable(base.folder)
@@ -115,8 +112,9 @@ def _fitting(base: KnowledgeBase, grid: Mapping[str, Sequence[Any]] | None) -> d
     elif too_long := [size for size in values.get("chunk_size", ()) if size != AUTO and size > most]:
         raise EvaluationError(
             tr(
-                f"chunk_size {too_long[0]}: the embedder of this knowledge base reads {most} tokens.",
-                f"chunk_size {too_long[0]}：该知识库的嵌入模型只读 {most} 个 token。",
+                "chunk_size {too_long}: the embedder of this knowledge base reads {most} tokens.",
+                too_long=too_long[0],
+                most=most,
             )
         )
     return values
@@ -147,7 +145,7 @@ class _Run:
         base: KnowledgeBase,
         told: Callable[[int, int], None] | None,
     ) -> None:
-        from nacre.cache import ResponseCache
+        from nacre.layers.cache import ResponseCache
 
         self.model = ResponseCache(inner=model)
         self.combinations = combinations
@@ -176,7 +174,7 @@ class _Run:
 
 
 def _stack(base: KnowledgeBase, model: BaseChatModel, settings: Settings) -> Any:
-    from nacre.retrieval.rag import RetrievalAugmented
+    from nacre.layers.rag import RetrievalAugmented
     from nacre.retrieval.retriever import retriever_of
 
     return RetrievalAugmented(inner=model, retriever=retriever_of(base))
@@ -224,19 +222,16 @@ def _verdict(
     present: Settings, best: Settings, sure: bool, gain: float, bounds: tuple[float, float], p: float, n: int
 ) -> str:
     if best == present:
-        return tr(
-            "Nothing that was tried is better than today's settings; they stay.", "没有比当前更好的设置；保持不变。"
-        )
+        return tr("Nothing that was tried is better than today's settings; they stay.")
     change = ", ".join(f"{name} {present[name]} → {best[name]}" for name in best if best[name] != present[name])
     said = f"{gain:+.3f} [{bounds[0]:+.3f}, {bounds[1]:+.3f}], p = {p:.3f}"
     if sure:
-        return tr(
-            f"Better on the {n} questions held back ({said}): {change}.",
-            f"在保留的 {n} 个问题上更好（{said}）：{change}。",
-        )
+        return tr("Better on the {n} questions held back ({said}): {change}.", n=n, said=said, change=change)
     return tr(
-        f"Not significantly better on the {n} questions held back ({said}): {change}. Today's settings stay.",
-        f"在保留的 {n} 个问题上没有显著提高（{said}）：{change}。保持当前设置。",
+        "Not significantly better on the {n} questions held back ({said}): {change}. Today's settings stay.",
+        n=n,
+        said=said,
+        change=change,
     )
 
 
@@ -263,13 +258,10 @@ def read_grid(text: str) -> dict[str, list[Any]]:
         or not all(isinstance(values, list) and values for values in grid.values())
     ):
         raise EvaluationError(
-            tr(
-                f'--grid is {text!r}; write lists of values: {{"k": [4, 8], "chunk_size": [100, "auto"]}}',
-                f'--grid 为 {text!r}；请写取值列表：{{"k": [4, 8], "chunk_size": [100, "auto"]}}',
-            )
+            tr('--grid is {text!r}; write lists of values: {{"k": [4, 8], "chunk_size": [100, "auto"]}}', text=text)
         )
     if reasons := list(_complaints(grid)):
-        raise EvaluationError(tr(f"--grid: {reasons[0]}", f"--grid：{reasons[0]}"))
+        raise EvaluationError(tr("--grid: {reasons}", reasons=reasons[0]))
     # k and the like have no "auto" of their own: that is what the retriever does without them.
     values = {name: [DEFAULT[name] if value == AUTO else value for value in some] for name, some in grid.items()}
     return dict(sorted(values.items(), key=lambda entry: entry[0] != "chunk_size"))

@@ -10,12 +10,12 @@ from nacre.eval.expected import Place, files_with, places
 from nacre.eval.ranks import ranks_of
 from nacre.eval.stages import STAGES as STAGES
 from nacre.eval.stages import Case, Diagnosis, diagnosed
-from nacre.language import tr
 from nacre.retrieval.retriever import KnowledgeBaseRetriever
+from nacre.text.language import listed, tr
 
 if TYPE_CHECKING:
+    from nacre.layers.rag import RetrievalAugmented
     from nacre.retrieval.knowledge_base import KnowledgeBase
-    from nacre.retrieval.rag import RetrievalAugmented
 
 
 def diagnose(
@@ -36,12 +36,10 @@ def diagnose(
         UsageError: nothing is expected, or the retriever is none of a knowledge base.
     """
     if not expect.strip():
-        raise UsageError(
-            tr("Say what was expected: a text or the address of a document.", "请说明期望的内容：一段文本或文档地址。")
-        )
+        raise UsageError(tr("Say what was expected: a text or the address of a document."))
     retriever = stack.retriever
     if not isinstance(retriever, KnowledgeBaseRetriever):
-        raise UsageError(tr("why needs a stack over a knowledge base.", "why 需要基于知识库的 stack。"))
+        raise UsageError(tr("why needs a stack over a knowledge base."))
     found = places(retriever.knowledge_base, expect)
     if not found:
         return _absent(retriever.knowledge_base, expect)
@@ -59,23 +57,16 @@ def _absent(base: KnowledgeBase, expect: str) -> Diagnosis:
         return _unparsed(unparsed[0])
     if unsynced:
         where = unsynced[0]
-        reason = tr(
-            f"{where} holds it, but has not been synced since it changed.",
-            f"{where} 含有该内容，但修改后尚未同步。",
-        )
-        return Diagnosis("source", reason, tr(f"nacre sync {where}", f"nacre sync {where}"), {"sync": where})
-    reason = tr(
-        "No document of the knowledge base says it, and no file that it was made of.",
-        "知识库的文档和来源文件中都没有该内容。",
-    )
-    return Diagnosis("source", reason, tr("Add a document that says it.", "请添加含有该内容的文档。"))
+        reason = tr("{where} holds it, but has not been synced since it changed.", where=where)
+        return Diagnosis("source", reason, tr("nacre sync {where}", where=where), {"sync": where})
+    reason = tr("No document of the knowledge base says it, and no file that it was made of.")
+    return Diagnosis("source", reason, tr("Add a document that says it."))
 
 
 def _unparsed(where: str) -> Diagnosis:
-    reason = tr(f"{where} holds it, but the parser did not take it over.", f"{where} 含有该内容，但解析时未被提取。")
+    reason = tr("{where} holds it, but the parser did not take it over.", where=where)
     cure = tr(
-        "Look at kb.text(uri): hidden parts, scripts and scans are left out. Save the file in another format, or use a source with OCR.",
-        "请查看 kb.text(uri)：隐藏部分、脚本与扫描件会被略去。请另存为其他格式，或使用带 OCR 的来源。",
+        "Look at kb.text(uri): hidden parts, scripts and scans are left out. Save the file in another format, or use a source with OCR."
     )
     return Diagnosis("parse", reason, cure, uri=where)
 
@@ -100,6 +91,6 @@ def _followed(
 
 def _forbidden(base: KnowledgeBase, uri: str) -> Diagnosis:
     allowed = next(d["principals"] for d in base.documents() if d["uri"] == uri)
-    reason = tr(f"The asker may not see {uri}.", f"提问者无权查看 {uri}。")
-    cure = tr(f"Ask as one of: {', '.join(allowed)}.", f"请以其中之一的身份提问：{'、'.join(allowed)}。")
+    reason = tr("The asker may not see {uri}.", uri=uri)
+    cure = tr("Ask as one of: {allowed}.", allowed=listed(allowed))
     return Diagnosis("permission", reason, cure, {"principals": allowed}, uri)

@@ -17,7 +17,7 @@ import yaml
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
 from nacre.errors import PromptError
-from nacre.language import Language, tr
+from nacre.text.language import Language, listed, tr
 
 _ID = re.compile(r"[a-z0-9_]+(?:/[a-z0-9_]+)+")
 _SLOT = re.compile(r"\{\{\s*([a-z_][a-z0-9_]*)\s*\}\}")
@@ -29,8 +29,6 @@ class Prompt:
     """A prompt template.
 
     Args:
-        id: "rag/answer".
-        language: "en" or "zh".
         version: counted up at every change of the text; reports name it.
         variables: the names of the slots that must be filled.
         messages: (role, template) pairs; a role is "system", "user" or "assistant".
@@ -43,34 +41,14 @@ class Prompt:
     messages: tuple[tuple[str, str], ...]
 
     def render(self, **values: str) -> list[BaseMessage]:
-        """Fill the slots.
-
-        Args:
-            **values: one text for every declared variable.
-
-        Returns:
-            Messages, in the order of the file.
-
-        Raises:
-            PromptError: a variable is missing, or one is given that is not declared.
-        """
+        """Fill the slots."""
         self._check(values)
         return [
             _ROLES[role](content=_SLOT.sub(lambda slot: values[slot[1]], template)) for role, template in self.messages
         ]
 
     def text(self, **values: str) -> str:
-        """Fill the slots of a prompt that is a single text.
-
-        Args:
-            **values: one text for every declared variable.
-
-        Returns:
-            The text of its only message.
-
-        Raises:
-            PromptError: as `render`.
-        """
+        """Fill the slots of a prompt that is a single text."""
         return str(self.render(**values)[0].content)
 
     def _check(self, values: Mapping[str, str]) -> None:
@@ -78,17 +56,16 @@ class Prompt:
         unknown = [name for name in values if name not in self.variables]
         if missing:
             raise PromptError(
-                tr(
-                    f"Prompt {self.id} needs {', '.join(missing)}: pass a text for each.",
-                    f"提示词 {self.id} 缺少变量：{'、'.join(missing)}，请逐一提供。",
-                ),
+                tr("Prompt {id} needs {missing}: pass a text for each.", id=self.id, missing=listed(missing)),
                 prompt_id=self.id,
             )
         if unknown:
             raise PromptError(
                 tr(
-                    f"Prompt {self.id} has no variable {', '.join(unknown)}; it has: {', '.join(self.variables)}.",
-                    f"提示词 {self.id} 没有变量 {'、'.join(unknown)}；它有：{'、'.join(self.variables)}。",
+                    "Prompt {id} has no variable {unknown}; it has: {variables}.",
+                    id=self.id,
+                    unknown=listed(unknown),
+                    variables=listed(self.variables),
                 ),
                 prompt_id=self.id,
             )
@@ -96,26 +73,9 @@ class Prompt:
 
 @cache
 def load(id: str, language: Language = "en") -> Prompt:
-    """Load a prompt.
-
-    Args:
-        id: folder and name, "rag/answer".
-        language: which of its files.
-
-    Returns:
-        The prompt.
-
-    Raises:
-        PromptError: there is no such prompt in that language, or its file is wrong.
-    """
+    """Load a prompt."""
     if not _ID.fullmatch(id):
-        raise PromptError(
-            tr(
-                f"{id!r} is not a prompt id; one looks like 'rag/answer'.",
-                f"{id!r} 不是提示词 id；正确形式如 'rag/answer'。",
-            ),
-            prompt_id=id,
-        )
+        raise PromptError(tr("{id!r} is not a prompt id; one looks like 'rag/answer'.", id=id), prompt_id=id)
     *folders, name = id.split("/")
     file = files("nacre.prompts").joinpath(*folders, f"{name}.{language}.yaml")
     try:
@@ -124,25 +84,22 @@ def load(id: str, language: Language = "en") -> Prompt:
         known = ", ".join(prompt_ids())
         raise PromptError(
             tr(
-                f"There is no prompt {id!r} in language {language!r}. There are: {known}.",
-                f"没有语言为 {language!r} 的提示词 {id!r}。现有：{known}。",
+                "There is no prompt {id!r} in language {language!r}. There are: {known}.",
+                id=id,
+                language=language,
+                known=known,
             ),
             prompt_id=id,
         ) from error
     except yaml.YAMLError as error:
         raise PromptError(
-            tr(f"The file of prompt {id!r} is not YAML: {error}", f"提示词 {id!r} 的文件不是合法的 YAML：{error}"),
-            prompt_id=id,
+            tr("The file of prompt {id!r} is not YAML: {error}", id=id, error=error), prompt_id=id
         ) from error
     return _prompt(id, language, raw)
 
 
 def prompt_ids() -> list[str]:
-    """All prompts that there are.
-
-    Returns:
-        Their ids, sorted, without the language.
-    """
+    """All prompts that there are."""
     return sorted(_ids(files("nacre.prompts"), ""))
 
 
@@ -160,8 +117,11 @@ def _prompt(id: str, language: Language, raw: Any) -> Prompt:
     def wrong(why_en: str, why_zh: str) -> PromptError:
         return PromptError(
             tr(
-                f"The file of prompt {id!r} ({language}) is wrong: {why_en}",
-                f"提示词 {id!r}（{language}）的文件有误：{why_zh}",
+                "The file of prompt {id!r} ({language}) is wrong: {why_en}",
+                id=id,
+                language=language,
+                why_en=why_en,
+                why_zh=why_zh,
             ),
             prompt_id=id,
         )

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from hashlib import blake2b
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import settings
+from langchain_core.embeddings import Embeddings
+
+from nacre.errors import SandboxUnavailableError
+from nacre.reasoning.sandbox import PythonInterpreter
+from nacre.reasoning.sandbox.limits import LEVELS
+from nacre.retrieval.knowledge_base import KnowledgeBase
+from nacre.text.words import words
 
 # The same examples in every run: a red test is somebody's change, never the dice. HYPOTHESIS_PROFILE=explore throws them.
 settings.register_profile("steady", derandomize=True, deadline=None)
@@ -30,3 +40,58 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no measuring data in {folder}; set NACRE_SHARED")
     return folder
+
+
+class CountingEmbedder(Embeddings):
+    """A bag of hashed words: texts that share words lie near each other."""
+
+    def __init__(self, dim: int = 64, model: str = "hashing") -> None:
+        self.dim = dim
+        self.model = model
+        self.texts: list[str] = []
+        self.queries = 0
+
+    def _vector(self, text: str) -> list[float]:
+        vector = np.zeros(self.dim)
+        for word in words(text):
+            vector[int.from_bytes(blake2b(word.encode(), digest_size=4).digest(), "big") % self.dim] += 1
+        return vector.tolist()
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        self.texts += texts
+        return [self._vector(text) for text in texts]
+
+    def embed_query(self, text: str) -> list[float]:
+        self.queries += 1
+        return self._vector(text)
+
+
+@pytest.fixture
+def embedder() -> CountingEmbedder:
+    return CountingEmbedder()
+
+
+@pytest.fixture
+def base(tmp_path: Path, embedder: CountingEmbedder):
+    with KnowledgeBase.open(tmp_path / "kb", embedder) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def python() -> Iterator[PythonInterpreter]:
+    with PythonInterpreter(level="full") as interpreter:
+        try:
+            interpreter.start()
+        except SandboxUnavailableError as error:
+            pytest.skip(str(error))
+        yield interpreter
+
+
+@pytest.fixture(scope="module", params=LEVELS)
+def level(request: pytest.FixtureRequest, python: PythonInterpreter) -> Iterator[PythonInterpreter]:
+    """One sandbox of each level."""
+    if request.param == "full":
+        yield python
+        return
+    with PythonInterpreter(level=request.param) as weaker:
+        yield weaker

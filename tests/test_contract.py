@@ -183,8 +183,7 @@ def test_an_agent_tells_its_trajectory_and_the_usage() -> None:
     said = [
         "Thought: compute\nAction: python\nAction Input: print(6 * 7)",
         AIMessage(
-            "Thought: done\nFinal Answer: 42",
-            usage_metadata={"input_tokens": 5, "output_tokens": 2, "total_tokens": 7},
+            "Thought: done\nFinal Answer: 42", usage_metadata={"input_tokens": 5, "output_tokens": 2, "total_tokens": 7}
         ),
     ]
     from nacre.tools import make_tools

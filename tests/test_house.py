@@ -21,8 +21,11 @@ FILES = sorted(
 
 # Lowest first. A file may import its own room and the rooms below; rooms on one level never import each other.
 LEVELS: list[set[str]] = [
+    {"text"},
+    {"hygiene", "framing"},
     {"errors", "language"},
-    {"expect", "optional", "hygiene", "sqlite", "strict_json"},
+    {"expect", "optional", "strict_json", "child_process", "confinement", "net", "files"},
+    {"sqlite"},
     {"words", "messages", "prompts"},
     {"grounding", "identity", "markers"},
     {"flow", "binding", "events", "citations"},
@@ -39,8 +42,8 @@ LEVELS: list[set[str]] = [
 LEVEL = {room: height for height, rooms in enumerate(LEVELS) for room in rooms}
 # Connectors know the protocols of the layers that they serve, and nothing else above the decorator.
 PROTOCOLS = {
-    "nacre.retrieval.source",
-    "nacre.retrieval.parsing",
+    "nacre.ingest.source",
+    "nacre.documents",
     "nacre.reasoning.interpreter",
     "nacre.reasoning.remote",
     "nacre.moderation",
@@ -250,7 +253,7 @@ def test_errors_speak_both_languages() -> None:
             )
             if made and isinstance(node.args[0], (ast.Constant, ast.JoinedStr)):
                 wrong.append(f"{file.relative_to(ROOT)}:{node.lineno}")
-    assert not wrong, f"write these messages with nacre.language.tr: {wrong}"
+    assert not wrong, f"write these messages with nacre.text.language.tr: {wrong}"
 
 
 def test_every_prompt_has_a_twin_in_the_other_language() -> None:

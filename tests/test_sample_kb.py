@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from nacre.language import language_of
-from nacre.retrieval.parsing import parse
+from nacre.documents import parse
+from nacre.text.language import language_of
 
 SAMPLE = Path(str(files("nacre.eval") / "sample_kb"))
 DOCUMENTS = {path.name: path for path in sorted((SAMPLE / "documents").rglob("*.*"))}

@@ -14,7 +14,7 @@ from nacre.stack import ILLEGAL, LAYERS
 
 @pytest.fixture(scope="module")
 def kb(tmp_path_factory: pytest.TempPathFactory) -> str:
-    from nacre.retrieval.source import TextSource
+    from nacre.ingest.source import TextSource
 
     path = tmp_path_factory.mktemp("stack") / "kb"
     nacre.KnowledgeBase.open(path, embedder="none").sync(

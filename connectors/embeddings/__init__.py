@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from nacre.connectors.embeddings.locate import DEFAULT_NAME, DEFAULT_SHA256, default_folder, find_folder, is_default
 from nacre.errors import MissingKeyError, ModelError, UsageError
-from nacre.language import tr
+from nacre.text.language import tr
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nacre.connectors.embeddings.local_encoder import LocalEncoder
     from nacre.connectors.models.providers import Provider
 
-__all__ = ["load_embedder", "load_encoder"]
+__all__ = ["load_embedder", "load_encoder", "variables"]
 
 Local = TypeVar("Local", bound="LocalEncoder")
 _SENTENCE_TRANSFORMERS = "sentence-transformers:"
@@ -68,6 +68,19 @@ def load_encoder(name: str | None = None, **kwargs: Any) -> Embeddings | LocalEn
     return _load(name, LocalEncoder, kwargs)
 
 
+def variables(name: str) -> tuple[str, ...]:
+    """The environment variables that an encoder of this name reads its key and its address from.
+
+    Args:
+        name: as in `load_embedder`.
+
+    Returns:
+        Their names; none for a local model.
+    """
+    service = _service(name)
+    return (*service[0].keys, *service[0].urls) if service else ()
+
+
 def _load(name: str | None, local: type[Local], kwargs: dict[str, Any]) -> Embeddings | Local:
     if is_default(name):
         return _local(_checked_default(), DEFAULT_NAME, local, kwargs)
@@ -78,10 +91,7 @@ def _load(name: str | None, local: type[Local], kwargs: dict[str, Any]) -> Embed
         return _hosted(*service, name, kwargs)
     if name in ("", "none"):
         raise UsageError(
-            tr(
-                '"none" names no encoder: a knowledge base opened with embedder="none" searches by words alone.',
-                '"none" 不是编码器：用 embedder="none" 打开的知识库只按词检索。',
-            )
+            tr('"none" names no encoder: a knowledge base opened with embedder="none" searches by words alone.')
         )
     return _local(*find_folder(name), local, kwargs)
 
@@ -111,27 +121,24 @@ def _service(name: str) -> tuple[Provider, str] | None:
 
 
 def _hosted(provider: Provider, rest: str, spec: str, kwargs: dict[str, Any]) -> Embeddings:
-    from nacre.optional import need
+    from nacre.extras import need
 
-    model, at, url = rest.rpartition("@http")
-    model, base_url = (model, f"http{url}") if at else (rest, provider.url())
+    model, base_url = provider.read(rest)
     settings = dict(kwargs)
     base_url = settings.pop("base_url", None) or base_url
     api_key = settings.pop("api_key", None) or provider.key()
     if not model.strip() or not base_url:
         raise UsageError(
             tr(
-                f"{spec!r} lacks the model or the server. Write {provider.name}:model@http://host:8000/v1, or pass base_url.",
-                f"{spec!r} 缺少模型名称或服务地址。请写成 {provider.name}:模型@http://host:8000/v1，或传入 base_url。",
+                "{spec!r} lacks the model or the server. Write {name}:model@http://host:8000/v1, or pass base_url.",
+                spec=spec,
+                name=provider.name,
             )
         )
     if not api_key and provider.needs_key and base_url == provider.base_url:
         variable = provider.keys[0]
         raise MissingKeyError(
-            tr(
-                f"{provider.title} needs a key. Set it: export {variable}=…",
-                f"{provider.title} 需要密钥。请设置：export {variable}=…",
-            ),
+            tr("{title} needs a key. Set it: export {variable}=…", title=provider.title, variable=variable),
             model=spec,
             variable=variable,
         )
@@ -149,8 +156,9 @@ def _checked_default() -> Path:
     if found != DEFAULT_SHA256:
         raise ModelError(
             tr(
-                f"{folder / 'model.safetensors'} is not the published all-MiniLM-L6-v2 (SHA-256 {found}). Install the package again.",
-                f"{folder / 'model.safetensors'} 不是公开发布的 all-MiniLM-L6-v2（SHA-256 {found}）。请重新安装该软件包。",
+                "{folder} is not the published all-MiniLM-L6-v2 (SHA-256 {found}). Install the package again.",
+                folder=folder / "model.safetensors",
+                found=found,
             ),
             model=DEFAULT_NAME,
         )

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nacre.errors import ModelError
-from nacre.language import tr
+from nacre.system.files import atomic_write
+from nacre.text.language import tr
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,11 +23,7 @@ _STALE_S = 3600.0
 
 
 def cache_root() -> Path:
-    """The folder for what can be made again.
-
-    Returns:
-        `$NACRE_CACHE`, else `$XDG_CACHE_HOME/nacre`, else `~/.cache/nacre`.
-    """
+    """The folder for what can be made again."""
     if own := os.environ.get("NACRE_CACHE"):
         return Path(own)
     shared = os.environ.get("XDG_CACHE_HOME")
@@ -35,9 +32,6 @@ def cache_root() -> Path:
 
 def file_hash(path: Path) -> str:
     """The SHA-256 of a file, remembered by its path, size and time so that a later start need not read it again.
-
-    Args:
-        path: the file.
 
     Returns:
         64 hexadecimal digits.
@@ -56,14 +50,7 @@ def file_hash(path: Path) -> str:
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """Read a small JSON object of ours.
-
-    Args:
-        path: the file.
-
-    Returns:
-        The object, None where there is none (yet).
-    """
+    """Read a small JSON object of ours."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -72,33 +59,14 @@ def read_json(path: Path) -> dict[str, Any] | None:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a small file so that a reader sees all of it or none.
-
-    Args:
-        path: the file; its folder is made.
-        text: what shall stand in it.
-
-    Raises:
-        ModelError: the cache folder cannot be written.
-    """
+    """Write a small file so that a reader sees all of it or none."""
     with _writing(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(name).replace(path)
+        atomic_write(path, text)
 
 
 def write_first(path: Path, text: str) -> None:
-    """Write a small file unless it is there already: where two processes decide at once, the first one's word holds.
-
-    Args:
-        path: the file.
-        text: what shall stand in it.
-
-    Raises:
-        ModelError: the cache folder cannot be written.
-    """
+    """Write a small file unless it is there already: where two processes decide at once, the first one's word holds."""
     with _writing(path.parent), tempfile.NamedTemporaryFile("w", dir=path.parent, encoding="utf-8") as file:
         file.write(text)
         file.flush()
@@ -110,17 +78,7 @@ def write_first(path: Path, text: str) -> None:
 
 @contextmanager
 def draft_folder(parent: Path) -> Iterator[Path]:
-    """A folder to work in, on the disk of the cache, gone afterwards.
-
-    Args:
-        parent: where it is made.
-
-    Yields:
-        An empty folder.
-
-    Raises:
-        ModelError: the cache folder cannot be written.
-    """
+    """A folder to work in, on the disk of the cache, gone afterwards."""
     with _writing(parent):
         parent.mkdir(parents=True, exist_ok=True)
         for old in parent.glob(".draft-*"):  # of a process that was killed
@@ -134,12 +92,7 @@ def draft_folder(parent: Path) -> Iterator[Path]:
 
 
 def adopt(draft: Path, place: Path) -> None:
-    """Move a finished folder to its place; where another process was faster, its folder stays and ours is dropped.
-
-    Args:
-        draft: the finished folder.
-        place: where it shall be; same disk.
-    """
+    """Move a finished folder to its place; where another process was faster, its folder stays and ours is dropped."""
     try:
         draft.rename(place)
     except OSError:
@@ -154,8 +107,10 @@ def _writing(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise ModelError(
             tr(
-                f"The cache folder {folder} cannot be written ({error}). Set NACRE_CACHE to a folder with room that you may write.",
-                f"无法写入缓存文件夹 {folder}（{error}）。请把 NACRE_CACHE 设为一个可写且有空间的文件夹。",
+                "The cache folder {folder} cannot be written ({error}). Set NACRE_CACHE to a folder with "
+                "room that you may write.",
+                folder=folder,
+                error=error,
             ),
             model=str(folder),
         ) from error

@@ -110,11 +110,7 @@ class Checkpoint:
     prompts: dict[str, str]
 
     def tensors(self) -> Tensors:
-        """Open the weights.
-
-        Returns:
-            Tensors that are read from the disk when asked for.
-        """
+        """Open the weights."""
         return Tensors(self.folder / WEIGHTS)
 
 
@@ -122,7 +118,6 @@ class Tensors:
     """Named tensors of a safetensors file, as float32, whatever prefix the file gives them.
 
     Args:
-        path: the file.
         anchor: a tensor that must be there; what stands before its name is the prefix.
     """
 
@@ -141,14 +136,8 @@ class Tensors:
     def __call__(self, name: str) -> NDArray[np.float32]:
         """The tensor of that name, below the prefix of the encoder or (a head) beside it.
 
-        Args:
-            name: without the prefix.
-
         Returns:
             float32, whatever the file holds.
-
-        Raises:
-            UnsupportedCheckpointError: there is no such tensor.
         """
         import numpy as np
 
@@ -160,17 +149,7 @@ class Tensors:
 
 
 def read_checkpoint(folder: Path) -> Checkpoint:
-    """Read a sentence-transformers or transformers folder.
-
-    Args:
-        folder: holds `config.json`, `model.safetensors`, a tokenizer, and `modules.json` for sentence-transformers.
-
-    Returns:
-        What the exporter needs to know.
-
-    Raises:
-        UnsupportedCheckpointError: another family, another kind of weights file or a module that is not known here.
-    """
+    """Read a sentence-transformers or transformers folder."""
     architecture = read_architecture(folder)
     pooling: Pooling = "mean"  # what sentence-transformers does with a folder that has no modules.json
     dense: list[Dense] = []
@@ -200,14 +179,8 @@ def read_checkpoint(folder: Path) -> Checkpoint:
 def read_architecture(folder: Path) -> Architecture:
     """Read `config.json` of a BERT-like encoder.
 
-    Args:
-        folder: the model's folder.
-
     Returns:
         The shape of the network.
-
-    Raises:
-        UnsupportedCheckpointError: a family, a variant of one, or a kind of weights file that is not known here.
     """
     if not (folder / WEIGHTS).is_file():
         raise UnsupportedCheckpointError(f"{folder}: no {WEIGHTS}")
@@ -260,9 +233,7 @@ def token_limit(folder: Path, architecture: Architecture, declared: int | None =
     """The most tokens that a model reads, special tokens included.
 
     Args:
-        folder: the model's folder.
         architecture: its shape.
-        declared: what sentence-transformers' own settings say.
 
     Returns:
         That, else the tokenizer's limit, and never more than there are positions.

@@ -5,24 +5,23 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from nacre.text.han import IDEOGRAPHS
+
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-_HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
-_WORD = re.compile(r"[^\W\d_\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+")
+_HAN = re.compile(f"[{IDEOGRAPHS}]")
+_WORD = re.compile(rf"[^\W\d_{IDEOGRAPHS}]+")
 # Vocabularies made for Chinese know 7,000 characters (BERT-Chinese), multilingual ones 5,000 or more, English BERT 500.
 _ENOUGH_HAN = 3000
 # Pieces a word: a vocabulary knows a language when its words stay nearly whole.
 _WHOLE, _SHREDDED = 1.6, 4.0
+_READ = 2000  # characters; each word is tokenised
 _HAN_PER_WORD = 2  # a Chinese word has about two characters
 
 
 class Coverage:
-    """Coverage by one tokenizer.
-
-    Args:
-        tokenizer: the encoder's own.
-    """
+    """Coverage by one tokenizer."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
@@ -31,12 +30,10 @@ class Coverage:
     def __call__(self, text: str) -> float:
         """How well the vocabulary covers a text.
 
-        Args:
-            text: any text.
-
         Returns:
             0 (the encoder cannot tell its words apart) to 1 (its words are known, whole); 1 for a text without letters.
         """
+        text = text[:_READ]
         han, words = len(_HAN.findall(text)) / _HAN_PER_WORD, _WORD.findall(text)
         if not han and not words:
             return 1.0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from nacre.connectors.embeddings.cache import adopt, cache_root, draft_folder, file_hash, read_json, write_first
 from nacre.connectors.embeddings.checkpoint import WEIGHTS
-from nacre.strict_json import to_json
+from nacre.text.strict_json import to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,10 +29,6 @@ Choice = Literal["auto", "fp32", "int8"]
 def cache_place(folder: Path, variant: str) -> Path:
     """Where the exported files of a model lie.
 
-    Args:
-        folder: the model's folder.
-        variant: what else the graph depends on.
-
     Returns:
         A folder named by the hashes of the weights and of the small files that shape the graph.
     """
@@ -47,20 +43,7 @@ def cache_place(folder: Path, variant: str) -> Path:
 def exported(
     place: Path, precision: Choice, build: Callable[[Precision], ModelProto], judge: Callable[[Path, Path], Verdict]
 ) -> tuple[Path, Precision]:
-    """The exported graph, written on first use.
-
-    Args:
-        place: the model's folder in the cache.
-        precision: "auto" takes the 8-bit graph where `judge` finds it as good and faster on this machine.
-        build: makes the graph.
-        judge: compares the files of the exact and of the 8-bit graph.
-
-    Returns:
-        The file and its precision.
-
-    Raises:
-        ModelError: the cache folder cannot be written.
-    """
+    """The exported graph, written on first use."""
     chosen: Precision = _chosen(place, build, judge) if precision == "auto" else precision
     if not (place / chosen / _MODEL).is_file():
         with draft_folder(place) as draft:

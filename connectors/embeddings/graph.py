@@ -23,11 +23,7 @@ _STEPS = 127
 
 
 class Graph:
-    """Nodes and constants of one graph.
-
-    Args:
-        precision: "int8" multiplies in 8 bits wherever `linear` is called.
-    """
+    """Nodes and constants of one graph."""
 
     def __init__(self, precision: Precision = "fp32") -> None:
         self.precision = precision
@@ -36,15 +32,7 @@ class Graph:
         self._quantised: dict[str, tuple[str, str]] = {}
 
     def constant(self, name: str, value: Array) -> str:
-        """Add a constant, once for each name.
-
-        Args:
-            name: its name.
-            value: its numbers.
-
-        Returns:
-            The name.
-        """
+        """Add a constant, once for each name."""
         from onnx import numpy_helper
 
         if name not in self._constants:
@@ -55,14 +43,8 @@ class Graph:
         """Add a node.
 
         Args:
-            op: the operator.
             *inputs: names of values; "" for an optional one that is left out.
             domain: whose operator it is; "" for standard ONNX.
-            outputs: how many outputs it has.
-            **attributes: of the operator.
-
-        Returns:
-            The name of its first output.
         """
         from onnx import helper
 
@@ -71,14 +53,7 @@ class Graph:
         return names[0]
 
     def axes(self, axis: int) -> str:
-        """The constant that holds one axis, which many operators want as an input.
-
-        Args:
-            axis: its number.
-
-        Returns:
-            The name of the constant.
-        """
+        """The constant that holds one axis, which many operators want as an input."""
         return self.constant(f"axis{axis}", np.array([axis], np.int64))
 
     def linear(self, x: str, name: str, weight: Array, exact: bool = False) -> str:
@@ -86,9 +61,7 @@ class Graph:
 
         Args:
             x: a value of shape (tokens, inputs).
-            name: a name for the constants.
             weight: shape (outputs, inputs), as PyTorch keeps it.
-            exact: multiply in 32 bits whatever the precision of the graph.
 
         Returns:
             A value of shape (tokens, outputs).
@@ -134,9 +107,6 @@ class Graph:
             inputs: names of the int32 inputs, each of shape (1, tokens).
             output: the value to return, of shape (1, width).
             width: numbers a row of the output.
-
-        Returns:
-            A checked model whose output is called "output".
         """
         from onnx import TensorProto, checker, helper
 

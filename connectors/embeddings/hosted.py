@@ -14,7 +14,6 @@ class Limits(NamedTuple):
     """What one request may hold.
 
     Args:
-        texts: the most texts a request.
         tokens: the most tokens a text.
         request_tokens: the most tokens a request.
         dimension: length of the model's vectors; None: asked of the service once.
@@ -42,14 +41,6 @@ _KNOWN: tuple[tuple[str, str, Limits], ...] = (
 
 
 def limits_of(provider: str, model: str) -> Limits:
-    """The limits of a model.
-
-    Args:
-        provider: "openai", "dashscope", …
-        model: its name there.
-
-    Returns:
-        What is known, else limits that nearly every service keeps.
-    """
+    """The limits of a model."""
     rows = (limits for name, pattern, limits in _KNOWN if name == provider and re.search(pattern, model.lower()))
     return next(rows, Limits())

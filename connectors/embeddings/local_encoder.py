@@ -29,16 +29,10 @@ class LocalEncoder:
     The first use of a model writes an ONNX file to the cache folder; later ones map it into memory.
 
     Args:
-        folder: a sentence-transformers or transformers folder with `model.safetensors`.
         name: what the model is called in an index; None: the folder's name.
         precision: "auto" takes 8 bits where they are measured to be as good and faster, else "fp32"; both can be forced.
         query_prefix: put before questions; None: what the model or the table of known models says.
-        document_prefix: put before passages; None: likewise.
         normalise: unit length; None: yes, unless the model was trained on dot products.
-
-    Raises:
-        UnsupportedCheckpointError: not a folder that the exporter knows.
-        ModelError: the cache folder cannot be written.
     """
 
     def __init__(
@@ -105,21 +99,11 @@ class LocalEncoder:
         return self._checkpoint.window - len(prefix.ids)
 
     def count_tokens(self, text: str) -> int:
-        """Count the tokens of a text; special tokens and prefix are not counted.
-
-        Args:
-            text: any text.
-
-        Returns:
-            How many. A passage with at most `max_tokens` of them is embedded whole.
-        """
+        """Count the tokens of a text; special tokens and prefix are not counted."""
         return len(self._counting_tokenizer.encode(text, add_special_tokens=False).ids)
 
     def token_offsets(self, text: str) -> list[tuple[int, int]]:
         """Where the tokens of a text stand; special tokens are not among them.
-
-        Args:
-            text: any text.
 
         Returns:
             (start, end) in characters for each token.
@@ -127,21 +111,11 @@ class LocalEncoder:
         return list(self._counting_tokenizer.encode(text, add_special_tokens=False).offsets)
 
     def coverage(self, text: str) -> float:
-        """How far the vocabulary covers the language of a text: how much its vectors deserve to be trusted.
-
-        Args:
-            text: a question or a passage.
-
-        Returns:
-            0 (its words are unknown) to 1 (they are known, whole).
-        """
+        """How far the vocabulary covers the language of a text: how much its vectors deserve to be trusted."""
         return self._coverage(text)
 
     def encode_documents(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Encode passages.
-
-        Args:
-            texts: passages.
 
         Returns:
             Shape (texts, dim), float32.
@@ -151,34 +125,17 @@ class LocalEncoder:
     def encode_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Encode questions.
 
-        Args:
-            texts: questions.
-
         Returns:
             Shape (texts, dim), float32.
         """
         return self._encoder.encode(texts, self.query_prefix)
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        """Encode passages.
-
-        Args:
-            texts: passages.
-
-        Returns:
-            One vector of `dim` numbers a passage.
-        """
+        """Encode passages."""
         vectors: list[list[float]] = self.encode_documents(texts).tolist()
         return vectors
 
     def embed_query(self, text: str) -> list[float]:
-        """Encode a question.
-
-        Args:
-            text: the question.
-
-        Returns:
-            A vector of `dim` numbers.
-        """
+        """Encode a question."""
         vector: list[float] = self.encode_queries([text])[0].tolist()
         return vector

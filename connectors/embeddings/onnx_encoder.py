@@ -18,23 +18,12 @@ if TYPE_CHECKING:
 
 
 def cores() -> int:
-    """How many cores this process may use.
-
-    Returns:
-        1 or more.
-    """
+    """How many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def open_session(path: Path) -> InferenceSession:
-    """Open an exported graph; its weights are mapped into memory, not read.
-
-    Args:
-        path: the `.onnx` file.
-
-    Returns:
-        A session that computes on the calling thread, so that several texts can be encoded beside each other.
-    """
+    """Open an exported graph; its weights are mapped into memory, not read."""
     # Its Linux wheels report usage to Microsoft and keep a device id in the home directory, unless told not to beforehand.
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime
@@ -51,8 +40,6 @@ class OnnxEncoder:
     """Texts to vectors.
 
     Args:
-        path: the `.onnx` file.
-        tokenizer: the model's own.
         window: the most tokens a text may have, special tokens included; what is beyond is cut off.
     """
 
@@ -67,8 +54,6 @@ class OnnxEncoder:
         """Encode texts.
 
         Args:
-            texts: any number of texts.
-            prefix: put before each.
             threads: how many texts at a time; None: one a core.
 
         Returns:

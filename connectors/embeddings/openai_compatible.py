@@ -14,7 +14,8 @@ from nacre.connectors.embeddings.hosted import limits_of
 from nacre.connectors.embeddings.prefixes import prefixes_for
 from nacre.connectors.models.api_errors import Place, translated
 from nacre.errors import ModelError
-from nacre.language import tr
+from nacre.text.language import tr
+from nacre.text.tokens import beginning, estimate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from nacre.connectors.models.providers import Provider
 
 _log = logging.getLogger(__name__)
-_BYTES_PER_TOKEN = 3  # of UTF-8: one Han character; Latin words have more, so the estimate is on the high side
 _PROBE = "nacre"
 
 
@@ -32,17 +32,10 @@ class OpenAICompatibleEmbeddings(Embeddings):
     Busy (429) and failing (5xx) servers are asked again, after the time that their Retry-After names.
 
     Args:
-        provider: whose service it is.
-        model: the model's name there.
-        base_url: where it answers.
-        api_key: the key.
         dimensions: ask for shorter vectors; None: the model's own length.
         query_prefix: put before questions; None: what the table of known models says.
-        document_prefix: put before passages; None: likewise.
         batch_size: the most texts a request; None: what the service takes.
         max_tokens: the most tokens a text; None: what the model takes. Longer texts are cut.
-        concurrency: requests at a time.
-        max_retries: how often a request is sent again.
         timeout: seconds for one request.
     """
 
@@ -92,38 +85,14 @@ class OpenAICompatibleEmbeddings(Embeddings):
     @property
     def max_tokens(self) -> int:
         """The most tokens a passage may have without being cut, the prefix already taken off."""
-        return self.window - _tokens(self.document_prefix)
+        return self.window - estimate(self.document_prefix)
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        """Encode passages.
-
-        Args:
-            texts: passages.
-
-        Returns:
-            One vector of unit length a passage.
-
-        Raises:
-            MissingKeyError: the key is refused.
-            ModelUnavailableError: no answer, after all retries.
-            ModelError: the service refused the request, or answered something else than one vector a text.
-        """
+        """Encode passages."""
         return self._embed([self.document_prefix + text for text in texts])
 
     def embed_query(self, text: str) -> list[float]:
-        """Encode a question.
-
-        Args:
-            text: the question.
-
-        Returns:
-            A vector of unit length.
-
-        Raises:
-            MissingKeyError: the key is refused.
-            ModelUnavailableError: no answer, after all retries.
-            ModelError: the service refused the request, or answered something else than one vector.
-        """
+        """Encode a question."""
         return self._embed([self.query_prefix + text])[0]
 
     def close(self) -> None:
@@ -141,7 +110,7 @@ class OpenAICompatibleEmbeddings(Embeddings):
         batch: list[str] = []
         tokens = 0
         for text in texts:
-            size = _tokens(text)
+            size = estimate(text)
             if batch and (len(batch) == self.batch_size or tokens + size > self._request_tokens):
                 yield batch
                 batch, tokens = [], 0
@@ -153,12 +122,12 @@ class OpenAICompatibleEmbeddings(Embeddings):
     def _fitting(self, text: str) -> str:
         if not text.strip():
             return "."  # an empty input is refused by most services
-        if _tokens(text) <= self.window:
+        if estimate(text) <= self.window:
             return text
         _log.warning(
-            "A text of about %d tokens was cut to the %d that %s takes.", _tokens(text), self.window, self._place.name
+            "A text of about %d tokens was cut to the %d that %s takes.", estimate(text), self.window, self._place.name
         )
-        return text.encode()[: self.window * _BYTES_PER_TOKEN].decode(errors="ignore")
+        return beginning(text, self.window)
 
     def _request(self, texts: list[str]) -> list[list[float]]:
         extra: dict[str, Any] = {"dimensions": self.dimensions} if self.dimensions else {}
@@ -170,16 +139,16 @@ class OpenAICompatibleEmbeddings(Embeddings):
         if len(vectors) != len(texts) or len({len(vector) for vector in vectors}) != 1:
             raise ModelError(
                 tr(
-                    f"{self._place.name} at {self._place.url} gave {len(vectors)} vectors for {len(texts)} texts. Check that the model is an embedding model.",
-                    f"{self._place.name}（{self._place.url}）对 {len(texts)} 段文本返回了 {len(vectors)} 个向量。请确认它是嵌入模型。",
+                    "{name} at {url} gave {count} vectors for {count2} texts. Check that the model is an "
+                    "embedding model.",
+                    name=self._place.name,
+                    url=self._place.url,
+                    count=len(vectors),
+                    count2=len(texts),
                 ),
                 model=self._place.name,
             )
         return vectors
-
-
-def _tokens(text: str) -> int:
-    return -(-len(text.encode()) // _BYTES_PER_TOKEN)
 
 
 def _unit(vector: list[float]) -> list[float]:

@@ -39,7 +39,6 @@ def prefixes_for(name: str, prompts: dict[str, str] | None = None) -> Prefixes:
     """The prefixes of a model.
 
     Args:
-        name: a folder's or a repository's name.
         prompts: the model's own prompts by name; "query" and "document" or "passage" are used.
 
     Returns:

@@ -31,15 +31,7 @@ _TOP = 5
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the comparison on the probe set gave.
-
-    Args:
-        precision: the winner.
-        similarity: mean cosine between the exact and the 8-bit vectors (of a reranker: correlation of the scores).
-        least: the cosine of the worst text (of a reranker: the same correlation).
-        agreement: share of the exact model's first passages that are also first with the 8-bit model.
-        speed_up: how many times faster the 8-bit model is.
-    """
+    """What the comparison on the probe set gave."""
 
     precision: Precision
     similarity: float
@@ -48,35 +40,19 @@ class Verdict:
     speed_up: float
 
     def as_dict(self) -> dict[str, Any]:
-        """The fields, as JSON takes them.
-
-        Returns:
-            Name to value.
-        """
+        """The fields, as JSON takes them."""
         return asdict(self)
 
 
 def probe_set() -> tuple[list[str], list[str]]:
-    """Questions and passages in English and Chinese, written for this purpose.
-
-    Returns:
-        Questions, and for each the passage that answers it.
-    """
+    """Questions and passages in English and Chinese, written for this purpose."""
     lines = (files("nacre.connectors.embeddings") / "probe.jsonl").read_text(encoding="utf-8").splitlines()
     rows = [json.loads(line) for line in lines]
     return [row["question"] for row in rows], [row["passage"] for row in rows]
 
 
 def compare(exact: OnnxEncoder, quantised: OnnxEncoder) -> Verdict:
-    """Compare two encoders of one model.
-
-    Args:
-        exact: the fp32 encoder.
-        quantised: the int8 encoder.
-
-    Returns:
-        The figures, and which one to use.
-    """
+    """Compare two encoders of one model."""
     questions, passages = probe_set()
     (p32, p8), speed_up = side_by_side(
         lambda text: exact.encode([text])[0], lambda text: quantised.encode([text])[0], passages
@@ -92,13 +68,7 @@ def verdict(similarity: float, least: float, agreement: float, speed_up: float) 
     """Judge the figures of a comparison.
 
     Args:
-        similarity: 1 for the same output.
-        least: that of the worst text.
         agreement: 0 to 1.
-        speed_up: of the 8-bit model.
-
-    Returns:
-        The figures with the winner: 8 bits when they are as good and clearly faster.
     """
     good = similarity >= _SIMILARITY and least >= _LEAST and agreement >= _AGREEMENT
     return Verdict("int8" if good and speed_up >= _SPEED_UP else "fp32", similarity, least, agreement, speed_up)
@@ -108,11 +78,6 @@ def side_by_side(
     exact: Callable[[T], Any], quantised: Callable[[T], Any], inputs: Sequence[T]
 ) -> tuple[tuple[Vectors, Vectors], float]:
     """Run two models on the same inputs in turns, so that a busy machine slows both.
-
-    Args:
-        exact: computes one input.
-        quantised: computes one input.
-        inputs: one after the other.
 
     Returns:
         Both outputs, a row an input, and how many times faster the second is: the median over the inputs.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.embeddings import Embeddings
 
 from nacre.connectors.embeddings.prefixes import prefixes_for
-from nacre.optional import need
+from nacre.extras import need
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,14 +23,9 @@ class SentenceTransformersEmbeddings(Embeddings):
     """Embeddings by sentence-transformers (and torch).
 
     Args:
-        model: a folder or a hub repository.
         name: what the model is called in an index; None: `model`.
         query_prefix: put before questions; None: what the model or the table of known models says.
-        document_prefix: put before passages; None: likewise.
         device: "cpu", "cuda", …; None: the best there is.
-
-    Raises:
-        MissingExtraError: sentence-transformers is not installed.
     """
 
     def __init__(
@@ -69,22 +64,12 @@ class SentenceTransformersEmbeddings(Embeddings):
         return int(self._model.max_seq_length or _FALLBACK_TOKENS) - special - self.count_tokens(self.document_prefix)
 
     def count_tokens(self, text: str) -> int:
-        """Count the tokens of a text; special tokens and prefix are not counted.
-
-        Args:
-            text: any text.
-
-        Returns:
-            How many. A passage with at most `max_tokens` of them is embedded whole.
-        """
+        """Count the tokens of a text; special tokens and prefix are not counted."""
         ids: list[int] = self._model.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
         return len(ids)
 
     def encode_documents(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Encode passages.
-
-        Args:
-            texts: passages.
 
         Returns:
             Shape (texts, dim), rows of unit length.
@@ -92,26 +77,12 @@ class SentenceTransformersEmbeddings(Embeddings):
         return self._encode(texts, self.document_prefix)
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        """Encode passages.
-
-        Args:
-            texts: passages.
-
-        Returns:
-            One vector of unit length a passage.
-        """
+        """Encode passages."""
         vectors: list[list[float]] = self.encode_documents(texts).tolist()
         return vectors
 
     def embed_query(self, text: str) -> list[float]:
-        """Encode a question.
-
-        Args:
-            text: the question.
-
-        Returns:
-            A vector of unit length.
-        """
+        """Encode a question."""
         vector: list[float] = self._encode([text], self.query_prefix)[0].tolist()
         return vector
 

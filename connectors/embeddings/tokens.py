@@ -16,15 +16,8 @@ if TYPE_CHECKING:
 def load_tokenizer(folder: Path, lower_case: bool = False) -> Tokenizer:
     """Load the tokenizer of a model folder, without padding or truncation.
 
-    Args:
-        folder: holds `tokenizer.json`, or the `vocab.txt` of a WordPiece model.
-        lower_case: lower-case the text first.
-
     Returns:
         A tokenizer that adds the special tokens of the model.
-
-    Raises:
-        UnsupportedCheckpointError: there is no tokenizer that can be read without transformers.
     """
     from tokenizers import Tokenizer, normalizers
 

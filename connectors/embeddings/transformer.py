@@ -32,16 +32,8 @@ _ACTIVATIONS: Mapping[str, str] = {
 def sentence_encoder(checkpoint: Checkpoint, precision: Precision, normalise: bool) -> ModelProto:
     """Token ids of one text → its vector.
 
-    Args:
-        checkpoint: the model's description.
-        precision: of the matrix products.
-        normalise: whether vectors get unit length.
-
     Returns:
         A graph from `input_ids` (1, tokens) to `output` (1, dimensions).
-
-    Raises:
-        UnsupportedCheckpointError: a tensor is missing, or an activation is not known.
     """
     tensors, graph = checkpoint.tensors(), Graph(precision)
     x = _encode(graph, checkpoint.architecture, tensors, ["input_ids"])
@@ -65,14 +57,9 @@ def cross_encoder(architecture: Architecture, tensors: Tensors, precision: Preci
 
     Args:
         architecture: the shape of the network.
-        tensors: its weights, the head's among them.
-        precision: of the matrix products.
 
     Returns:
         A graph from `input_ids` (and `token_type_ids`, for BERT) of shape (1, tokens) to `output` (1, 1).
-
-    Raises:
-        UnsupportedCheckpointError: there is no classification head, or one of another shape.
     """
     graph = Graph(precision)
     inputs = ["input_ids"] + (["token_type_ids"] if architecture.family == "bert" else [])

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 from nacre.errors import UsageError
-from nacre.language import tr
 from nacre.reasoning.interpreter import CodeInterpreter
+from nacre.text.language import tr
 
 __all__ = ["load_interpreter"]
 
@@ -40,8 +40,5 @@ def load_interpreter(name: str) -> CodeInterpreter:
 
         return E2BInterpreter(template=rest or None)
     raise UsageError(
-        tr(
-            f"There is no interpreter {name!r}. Write http://HOST:PORT, jupyter:http://HOST:PORT or e2b.",
-            f"没有解释器 {name!r}。请写 http://主机:端口、jupyter:http://主机:端口 或 e2b。",
-        )
+        tr("There is no interpreter {name!r}. Write http://HOST:PORT, jupyter:http://HOST:PORT or e2b.", name=name)
     )

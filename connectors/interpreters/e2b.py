@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from nacre.errors import InterpreterError
-from nacre.language import tr
-from nacre.optional import need
+from nacre.extras import need
 from nacre.reasoning.interpreter import Execution
 from nacre.reasoning.remote import Ended, RemoteLimits, RemoteRun
+from nacre.text.language import tr
 
 _ON_THE_WAY_S = 30.0  # beside preparation and run: a forgotten sandbox ends itself then
 
@@ -27,12 +27,8 @@ class E2BInterpreter:
     Args:
         key: the account's key; "" takes `E2B_API_KEY` from the environment.
         template: the sandbox's template; None is E2B's own code interpreter. It needs Python 3.10 or later.
-        internet: whether programs may reach the internet.
         limits: of each run; the memory is that of the virtual machine where it has less.
         start_s: seconds for a sandbox to start and to import what a program names.
-
-    Raises:
-        MissingExtraError: `e2b-code-interpreter` is not installed.
     """
 
     def __init__(
@@ -61,15 +57,7 @@ class E2BInterpreter:
         """Run one program in a sandbox of its own.
 
         Args:
-            code: Python source.
             timeout_s: seconds of wall-clock time that it may take; starting the sandbox does not count.
-            inputs: plain data that the program finds under these names.
-
-        Returns:
-            How it ended.
-
-        Raises:
-            InterpreterError: the service cannot be reached, refuses the key, or starts no sandbox.
         """
         run = RemoteRun(code, inputs, self.limits)
         if run.refused:
@@ -127,9 +115,4 @@ class E2BInterpreter:
         return "done"
 
     def _failed(self, why: str) -> InterpreterError:
-        return InterpreterError(
-            tr(
-                f"E2B did not run the program: {why}. Check E2B_API_KEY and the network.",
-                f"E2B 未能运行程序：{why}。请检查 E2B_API_KEY 和网络。",
-            )
-        )
+        return InterpreterError(tr("E2B did not run the program: {why}. Check E2B_API_KEY and the network.", why=why))

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from nacre.connectors.interpreters.deadline import cut_off
+from nacre.connectors.timed_http import exchange
 from nacre.errors import InterpreterError, UsageError
-from nacre.language import tr
 from nacre.reasoning.interpreter import Execution
+from nacre.text.language import tr
 
 _ON_THE_WAY_S = 15.0  # beside the run itself: connecting, waiting for a free place, sending
 _LARGEST_ANSWER = 16 << 20
@@ -23,25 +23,12 @@ _FLAT = re.compile(
 
 
 class HttpInterpreter:
-    """A `CodeInterpreter` on another machine.
-
-    Args:
-        uri: address of the server, "http://127.0.0.1:8100" or "https://…".
-        key: the server's key, "" where it has none.
-
-    Raises:
-        UsageError: the address is none.
-    """
+    """A `CodeInterpreter` on another machine."""
 
     def __init__(self, uri: str, key: str = "") -> None:
         parts = urlsplit(uri)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise UsageError(
-                tr(
-                    f"{uri!r} is no address of a server; one looks like http://host:8100",
-                    f"{uri!r} 不是服务器地址；正确形式如 http://host:8100",
-                )
-            )
+            raise UsageError(tr("{uri!r} is no address of a server; one looks like http://host:8100", uri=uri))
         self.uri, self._key = uri.rstrip("/"), key
         self._secure, self._host, self._port = parts.scheme == "https", parts.hostname, parts.port
         self._path = parts.path.rstrip("/") + "/run"
@@ -55,38 +42,35 @@ class HttpInterpreter:
         """Run one program there.
 
         Args:
-            code: Python source.
             timeout_s: seconds of wall-clock time that it may take.
-            inputs: plain data that the program finds under these names.
-
-        Returns:
-            How it ended.
-
-        Raises:
-            InterpreterError: the server cannot be reached, refuses, or answers with something else than a run.
         """
         try:
             request = {"code": code, "timeout_s": timeout_s, "inputs": dict(inputs or {})}
             body = json.dumps(request, allow_nan=False).encode()
         except (TypeError, ValueError, RecursionError) as error:
-            raise UsageError(tr(f"The inputs are not plain data: {error}", f"输入不是普通数据：{error}")) from error
-        kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
-        connection = kind(self._host, self._port, timeout=timeout_s + _ON_THE_WAY_S)
+            raise UsageError(tr("The inputs are not plain data: {error}", error=error)) from error
         headers = {
             "Content-Type": "application/json",
             **({"Authorization": f"Bearer {self._key}"} if self._key else {}),
         }
         try:
-            with cut_off(connection, timeout_s + _ON_THE_WAY_S):
-                connection.request("POST", self._path, body, headers)
-                response = connection.getresponse()
-                answer = response.read(_LARGEST_ANSWER)
+            status, answer = exchange(
+                "POST",
+                self._path,
+                body,
+                headers,
+                host=self._host,
+                port=self._port,
+                secure=self._secure,
+                timeout_s=timeout_s + _ON_THE_WAY_S,
+                most=_LARGEST_ANSWER,
+            )
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise self._failed(f"{type(error).__name__}: {error}") from error
-        if response.status != 200:
-            raise self._failed(f"{response.status} {answer[:300].decode('utf-8', 'replace')}")
+        if status != 200:
+            raise self._failed(f"{status} {answer[:300].decode('utf-8', 'replace')}")
         try:
-            if not _FLAT.fullmatch(text := answer.decode("ascii")):
+            if not _FLAT.fullmatch(text := answer.decode("utf-8")):
                 raise ValueError("not an object of texts and numbers")
             return Execution.from_data(json.loads(text), timeout_s)
         except (ValueError, TypeError) as error:
@@ -94,8 +78,5 @@ class HttpInterpreter:
 
     def _failed(self, why: str) -> InterpreterError:
         return InterpreterError(
-            tr(
-                f"The interpreter at {self.uri} did not run the program: {why}. Check address and key.",
-                f"{self.uri} 处的解释器未能运行程序：{why}。请检查地址和密钥。",
-            )
+            tr("The interpreter at {uri} did not run the program: {why}. Check address and key.", uri=self.uri, why=why)
         )

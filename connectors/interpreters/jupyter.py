@@ -12,12 +12,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from nacre.connectors.interpreters.deadline import cut_off
+from nacre.connectors.timed_http import exchange
 from nacre.errors import InterpreterError, UsageError
-from nacre.language import tr
-from nacre.optional import need
+from nacre.extras import need
 from nacre.reasoning.interpreter import Execution
 from nacre.reasoning.remote import Ended, RemoteLimits, RemoteRun
+from nacre.text.language import tr
 
 _LARGEST_REPLY = 1 << 20
 _TOO_BIG = 1009  # RFC 6455: a message larger than the receiver takes
@@ -31,15 +31,9 @@ class JupyterInterpreter:
     sandbox: its program may do whatever the kernel's user may. Run the server in a container or machine that holds nothing else.
 
     Args:
-        uri: address of the server, "http://127.0.0.1:8888" or "https://…/base".
         token: the server's token, "" where it has none.
         kernel: which of the server's kernels; one of Python 3.10 or later.
-        limits: of each run.
         start_s: seconds for a kernel to start.
-
-    Raises:
-        UsageError: the address is none.
-        MissingExtraError: `websockets` is not installed.
     """
 
     def __init__(
@@ -53,12 +47,7 @@ class JupyterInterpreter:
     ) -> None:
         parts = urlsplit(uri)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise UsageError(
-                tr(
-                    f"{uri!r} is no address of a server; one looks like http://host:8888",
-                    f"{uri!r} 不是服务器地址；正确形式如 http://host:8888",
-                )
-            )
+            raise UsageError(tr("{uri!r} is no address of a server; one looks like http://host:8888", uri=uri))
         self._websockets = need("websockets.sync.client", extra="jupyter")
         self.uri, self.kernel, self.limits = uri.rstrip("/"), kernel, limits or RemoteLimits()
         self._parts, self._start_s = parts, start_s
@@ -73,15 +62,7 @@ class JupyterInterpreter:
         """Run one program in a kernel of its own.
 
         Args:
-            code: Python source.
             timeout_s: seconds of wall-clock time that it may take; starting the kernel does not count.
-            inputs: plain data that the program finds under these names.
-
-        Returns:
-            How it ended.
-
-        Raises:
-            InterpreterError: the server cannot be reached, refuses, or starts no kernel.
         """
         run = RemoteRun(code, inputs, self.limits)
         if run.refused:
@@ -149,23 +130,29 @@ class JupyterInterpreter:
 
     def _exchange(self, method: str, path: str, body: Any = None, *, timeout_s: float = _ENDING_S) -> tuple[int, bytes]:
         """One request of the REST interface: status and body of the answer."""
-        kind = http.client.HTTPSConnection if self._parts.scheme == "https" else http.client.HTTPConnection
-        connection = kind(str(self._parts.hostname), self._parts.port, timeout=timeout_s)
         data = None if body is None else json.dumps(body).encode()
         headers = {"Content-Type": "application/json", **self._headers}
         try:
-            with cut_off(connection, timeout_s):
-                connection.request(method, self._parts.path.rstrip("/") + path, data, headers)
-                response = connection.getresponse()
-                return response.status, response.read(_LARGEST_REPLY)
+            return exchange(
+                method,
+                self._parts.path.rstrip("/") + path,
+                data,
+                headers,
+                host=str(self._parts.hostname),
+                port=self._parts.port,
+                secure=self._parts.scheme == "https",
+                timeout_s=timeout_s,
+                most=_LARGEST_REPLY,
+            )
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise self._failed(f"{type(error).__name__}: {error}") from error
 
     def _failed(self, why: str) -> InterpreterError:
         return InterpreterError(
             tr(
-                f"The Jupyter server at {self.uri} did not run the program: {why}. Check address, token and kernel.",
-                f"{self.uri} 处的 Jupyter 服务器未能运行程序：{why}。请检查地址、令牌和内核。",
+                "The Jupyter server at {uri} did not run the program: {why}. Check address, token and kernel.",
+                uri=self.uri,
+                why=why,
             )
         )
 

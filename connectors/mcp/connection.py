@@ -7,11 +7,14 @@ import os
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
+from functools import cached_property
+from pathlib import Path
 from typing import Any, TypeVar
 
 from nacre.errors import ToolError
-from nacre.language import tr
-from nacre.optional import need
+from nacre.extras import need
+from nacre.system import child_process
+from nacre.text.language import tr
 
 T = TypeVar("T")
 Ask = Callable[[Any], Awaitable[Any]]
@@ -23,9 +26,6 @@ class Connection:
     It connects when it is first used, and again after the server has gone away.
 
     Args:
-        server: an http(s) address of a streamable HTTP endpoint, a command with its arguments to run over stdio, or
-            whatever else `mcp.Client` takes.
-        env: more environment variables for a command.
         headers: sent with every HTTP request, such as a token.
         timeout_s: seconds for connecting, and for each request.
     """
@@ -35,11 +35,13 @@ class Connection:
         server: Any,
         *,
         env: Mapping[str, str] | None = None,
+        cwd: str | Path = child_process.FOLDER,
         headers: Mapping[str, str] | None = None,
         timeout_s: float = 30.0,
     ) -> None:
         self.server = server
         self.env = dict(env or {})
+        self.cwd = Path(cwd).absolute()
         self.headers = dict(headers or {})
         self.timeout_s = timeout_s
         self._lock = threading.Lock()
@@ -59,31 +61,11 @@ class Connection:
         )
 
     def request(self, ask: Ask) -> Any:
-        """Ask the server something and wait for its answer.
-
-        Args:
-            ask: what to do with the connected `mcp.Client`: `lambda client: client.list_tools()`.
-
-        Returns:
-            Its result.
-
-        Raises:
-            ToolError: no connection, no answer in time, an error for an answer, or the server went away.
-        """
+        """Ask the server something and wait for its answer."""
         return self._submit(self._request(ask)).result()
 
     async def arequest(self, ask: Ask) -> Any:
-        """Ask the server something without blocking the event loop.
-
-        Args:
-            ask: as for `request`.
-
-        Returns:
-            Its result.
-
-        Raises:
-            ToolError: as for `request`.
-        """
+        """Ask the server something without blocking the event loop."""
         return await asyncio.wrap_future(self._submit(self._request(ask)))
 
     def close(self) -> None:
@@ -120,14 +102,12 @@ class Connection:
             code = getattr(error, "code", None)
             if isinstance(code, int) and code not in _CONNECTION_ERRORS:
                 raise ToolError(
-                    tr(f"The MCP server {self.label} says: {error}", f"MCP 服务器 {self.label} 返回：{error}"),
-                    tool=self.label,
+                    tr("The MCP server {label} says: {error}", label=self.label, error=error), tool=self.label
                 ) from error
             await self._drop()
             why = str(error) or type(error).__name__
             raise ToolError(
-                tr(f"The MCP server {self.label} gave no answer: {why}.", f"MCP 服务器 {self.label} 没有响应：{why}。"),
-                tool=self.label,
+                tr("The MCP server {label} gave no answer: {why}.", label=self.label, why=why), tool=self.label
             ) from error
 
     async def _linked(self) -> _Link:
@@ -141,11 +121,7 @@ class Connection:
                 await self._drop()
                 why = _cause(error)
                 raise ToolError(
-                    tr(
-                        f"The MCP server {self.label} cannot be reached: {why}.",
-                        f"无法连接 MCP 服务器 {self.label}：{why}。",
-                    ),
-                    tool=self.label,
+                    tr("The MCP server {label} cannot be reached: {why}.", label=self.label, why=why), tool=self.label
                 ) from error
         await asyncio.wait_for(asyncio.shield(self._link.ready), self.timeout_s)
         return self._link
@@ -154,6 +130,14 @@ class Connection:
         link, self._link = self._link, None
         if link is not None:
             await link.close()
+
+    @cached_property
+    def _command(self) -> list[str]:
+        return child_process.program([self.server] if isinstance(self.server, str) else [*map(str, self.server)])
+
+    @staticmethod
+    def _search_path() -> str:
+        return child_process.search_path(os.environ.get("PATH", "")) or os.defpath
 
     def _target(self) -> Any:
         """What `mcp.Client` connects to."""
@@ -165,12 +149,12 @@ class Connection:
                 self.server, http_client=client
             )
         if isinstance(self.server, str) or (isinstance(self.server, Sequence) and self.server):
-            command, *arguments = [self.server] if isinstance(self.server, str) else list(self.server)
+            command, *arguments = self._command
             stdio = need("mcp.client.stdio", extra="mcp")
-            # Errors of the server go nowhere near the terminal of the agent.
             parameters = stdio.StdioServerParameters(
-                command=str(command), args=[str(part) for part in arguments], env=self.env or None
+                command=command, args=arguments, env={"PATH": self._search_path(), **self.env}, cwd=self.cwd
             )
+            # Errors of the server go nowhere near the terminal of the agent.
             return _Quiet(stdio.stdio_client, parameters)
         return self.server
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from langchain_core.tools import BaseTool, StructuredTool, ToolException
 
 from nacre.connectors.mcp.connection import Connection
-from nacre.hygiene import clean_text
-from nacre.strict_json import to_json
+from nacre.system import child_process
+from nacre.text.hygiene import clean_text
+from nacre.text.strict_json import to_json
 
 DESCRIPTION = 1000
 MAX_PAGES = 50
@@ -20,11 +22,10 @@ class MCPServer:
     """An MCP server whose tools an agent may call.
 
     Args:
-        server: an http(s) address of a streamable HTTP endpoint, or a command with its arguments, `["python", "server.py"]`.
-        env: more environment variables for a command.
+        cwd: the folder that a command starts in, `/` by default: a stranger's folder must not lend it modules. Write files
+            of the current folder as `./file`.
         headers: sent with every HTTP request, such as `{"Authorization": "Bearer …"}`.
         timeout_s: seconds for connecting, and for each call.
-        prefix: put before the tools' names, where two servers have tools of the same name.
 
     Example:
         >>> with MCPServer(["python", "server.py"]) as server:  # doctest: +SKIP
@@ -36,11 +37,12 @@ class MCPServer:
         server: Any,
         *,
         env: Mapping[str, str] | None = None,
+        cwd: str | Path = child_process.FOLDER,
         headers: Mapping[str, str] | None = None,
         timeout_s: float = 30.0,
         prefix: str = "",
     ) -> None:
-        self.connection = Connection(server, env=env, headers=headers, timeout_s=timeout_s)
+        self.connection = Connection(server, env=env, cwd=cwd, headers=headers, timeout_s=timeout_s)
         self.prefix = prefix
 
     def tools(self) -> list[BaseTool]:
@@ -49,9 +51,6 @@ class MCPServer:
         Returns:
             One LangChain tool for each, for synchronous and asynchronous use. A tool that the server does not mark as
             reading only counts as one that may change something.
-
-        Raises:
-            ToolError: the server cannot be reached.
         """
         listed: list[Any] = []
         cursor: str | None = None
@@ -103,11 +102,7 @@ async def _list(cursor: str | None, client: Any) -> Any:
 
 
 def _text(result: Any) -> str:
-    """What a call gave, as text.
-
-    Raises:
-        ToolException: the tool itself says that it failed.
-    """
+    """What a call gave, as text."""
     parts = [_block(block) for block in result.content]
     text = "\n".join(part for part in parts if part)
     if not text and result.structured_content is not None:

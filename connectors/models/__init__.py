@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from nacre.connectors.models.providers import PROVIDERS, Provider, find_provider
 from nacre.errors import MissingKeyError, UnknownProviderError, UsageError
-from nacre.expect import complaint, expect
-from nacre.language import tr
-from nacre.optional import need
+from nacre.extras import need
+from nacre.text.language import listed, tr
+from nacre.validation import complaint, expect
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -41,12 +41,7 @@ def load_model(spec: str | None = None, **kwargs: Any) -> BaseChatModel:
     kind, _, rest = spec.partition(":")
     if kind.strip().lower() == "quote":
         if rest.strip():
-            raise UsageError(
-                tr(
-                    f"quote is one model without variants; write quote, not {spec!r}.",
-                    f"quote 只有一个模型；请写 quote，而不是 {spec!r}。",
-                )
-            )
+            raise UsageError(tr("quote is one model without variants; write quote, not {spec!r}.", spec=spec))
         return _quote(kwargs)
     if kind.strip().lower() in ("transformers", "hf", "huggingface"):
         name = _model_name(rest, spec, "transformers:path/to/folder")
@@ -85,15 +80,17 @@ def _quote(kwargs: dict[str, Any]) -> BaseChatModel:
 
 
 def _load_api_model(provider: Provider, rest: str, spec: str, kwargs: dict[str, Any]) -> BaseChatModel:
-    name, at, url = rest.rpartition("@http")
-    model, base_url = (name, f"http{url}") if at else (rest, "")
-    base_url = kwargs.pop("base_url", None) or base_url or provider.url()
+    model, base_url = provider.read(rest)
+    base_url = kwargs.pop("base_url", None) or base_url
     model = _model_name(model or provider.default_model, spec, f"{provider.name}:model-name")
     if not base_url:
         raise UsageError(
             tr(
-                f"{spec!r} needs to know where the server is: write {provider.name}:{model}@http://host:8000/v1, or pass base_url.",
-                f"{spec!r} 需要知道服务地址：请写成 {provider.name}:{model}@http://host:8000/v1，或传入 base_url。",
+                "{spec!r} needs to know where the server is: write {name}:{model}@http://host:8000/v1, "
+                "or pass base_url.",
+                spec=spec,
+                name=provider.name,
+                model=model,
             )
         )
     api_key = kwargs.pop("api_key", None) or provider.key()
@@ -120,8 +117,10 @@ def _settings(kind: type[BaseChatModel], kwargs: dict[str, Any], of_servers: fro
         near = difflib.get_close_matches(strangers[0], sorted(known | of_servers), n=3)
         raise UsageError(
             tr(
-                f"Unknown setting of the model: {', '.join(strangers)}. Close to it: {', '.join(near) or 'nothing'}. Others go in extra_body={{…}}.",
-                f"未知的模型参数：{', '.join(strangers)}。相近的有：{', '.join(near) or '无'}。其他参数请放入 extra_body={{…}}。",
+                "Unknown setting of the model: {strangers}. Close to it: {near}. Others go in extra_body={{…}}.",
+                strangers=listed(strangers),
+                near=", ".join(near) or "nothing",
+                near2=", ".join(near) or "无",
             )
         )
     if body:
@@ -139,17 +138,14 @@ def _full_url(url: str) -> str:
 
 def _model_name(name: str, spec: str, example: str) -> str:
     if not name.strip():
-        raise UsageError(tr(f"{spec!r} names no model. Write {example}.", f"{spec!r} 没有写明模型。请写成 {example}。"))
+        raise UsageError(tr("{spec!r} names no model. Write {example}.", spec=spec, example=example))
     return name.strip()
 
 
 def _missing_key(provider: Provider, model: str) -> MissingKeyError:
     variable = provider.keys[0]
     return MissingKeyError(
-        tr(
-            f"{provider.title} needs a key. Set it: export {variable}=…",
-            f"{provider.title} 需要密钥。请设置：export {variable}=…",
-        ),
+        tr("{title} needs a key. Set it: export {variable}=…", title=provider.title, variable=variable),
         model=f"{provider.name}:{model}",
         variable=variable,
     )
@@ -162,8 +158,11 @@ def _unknown(spec: str, kind: str) -> UnknownProviderError:
     hint_zh = f"是否想写 {near[0]}？" if near else ""
     return UnknownProviderError(
         tr(
-            f"No provider for {spec!r}.{hint_en} Write provider:model with one of: {', '.join(names)}.",
-            f"没有 {spec!r} 对应的提供方。{hint_zh}请写成 provider:model，provider 可为：{', '.join(names)}。",
+            "No provider for {spec!r}.{hint_en} Write provider:model with one of: {names}.",
+            spec=spec,
+            hint_en=hint_en,
+            names=listed(names),
+            hint_zh=hint_zh,
         ),
         model=spec,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,24 +14,53 @@ from langchain_core.exceptions import ContextOverflowError
 from nacre.connectors.models.deltas import StreamEnd
 from nacre.connectors.models.model_errors import BadReplyError, ContextTooLongError
 from nacre.connectors.models.providers import Provider
-from nacre.errors import MissingKeyError, ModelError, ModelUnavailableError, NacreError, UnknownProviderError
-from nacre.language import tr
+from nacre.errors import (
+    MissingKeyError,
+    ModelError,
+    ModelUnavailableError,
+    NacreError,
+    UnknownProviderError,
+    UnsupportedParameterError,
+)
+from nacre.system.net import seconds_to_wait
+from nacre.text.language import tr
 
 # The HTTP libraries under openai 2 and 3; their errors come out of a stream unwrapped. Named, never imported.
 _TRANSPORTS = {"httpx", "httpcore", "httpx2", "httpcore2", "anyio", "ssl"}
 _CUT_OFF = {"RemoteProtocolError", "ReadError"}
 _LONGEST_QUOTE = 300
+_REFUSING = {200, 400, 404, 405, 422, 501}
+
+
+def _refusal(parameter: str, noun: str) -> re.Pattern[str]:
+    """What servers say that refuse a parameter. A refusal of something inside it, tools[0].type, is another matter."""
+    mark = r"['\"`]?"
+    return re.compile(
+        rf"(?:(?:not|n.t|that) support (?:\w+:? ){{0,3}}?\[?{mark}(?:{parameter}|{noun})\b(?!\s?[\[.]\S)"
+        rf"|(?<![\w.])(?:{parameter}|{noun}){mark}(?: parameters?)? (?:is|are) (?:currently )?(?:not |un)"
+        rf"(?:supported|available|allowed|permitted|enabled)"
+        rf"|(?:unsupported|unknown|unrecognized|unexpected)\b[\w ]{{0,30}}:? ?{mark}(?:{parameter})\b(?!\s?[\[.]\S)"
+        rf"|\b(?:{parameter}){mark}:? extra inputs are not permitted"
+        rf"|extra_forbidden.{{0,40}}{mark}body{mark}, {mark}(?:{parameter}){mark}[\])]"
+        rf"|(?:不支持|不允许)[^，。；]{{0,8}}(?:{parameter}|{noun}))",
+        re.IGNORECASE,
+    )
+
+
+_REFUSALS = {
+    "stop": _refusal("stop", "stop[ _]?sequences?|stop words?|停止词"),
+    "tools": _refusal(
+        "tools|tool_choice|functions",
+        "tools?|tool (?:use|choice|calls?|calling)|functions?|function call(?:ing|s)?|工具|函数调用",
+    ),
+}
+# vLLM's word for a server that was started without tools.
+_NO_TOOLS = "--enable-auto-tool-choice"
 
 
 @dataclass(frozen=True)
 class Place:
-    """Whom a call went to, for the messages.
-
-    Args:
-        provider: the provider.
-        model: the model's name.
-        url: the base URL.
-    """
+    """Whom a call went to, for the messages."""
 
     provider: Provider
     model: str
@@ -49,17 +79,7 @@ class Place:
 
 @contextmanager
 def translated(place: Place) -> Iterator[None]:
-    """Raise what happens inside as an error of Nacre, with the original as its cause.
-
-    Args:
-        place: whom the call goes to.
-
-    Returns:
-        A context manager.
-
-    Raises:
-        NacreError: the call failed.
-    """
+    """Raise what happens inside as an error of Nacre, with the original as its cause."""
     try:
         yield
     except NacreError:
@@ -74,10 +94,6 @@ def translated(place: Place) -> Iterator[None]:
 def translate(error: Exception, place: Place) -> NacreError | None:
     """The error of Nacre for an error of a call.
 
-    Args:
-        error: what was raised.
-        place: whom the call went to.
-
     Returns:
         The error to raise instead; None where the error is not the server's doing.
     """
@@ -86,9 +102,9 @@ def translate(error: Exception, place: Place) -> NacreError | None:
     if isinstance(error, openai.APIStatusError):
         return _of_status(error, place)
     if isinstance(error, StreamEnd):
-        return _broken_off(tr("it ended without a finish", "未正常结束"), place)
+        return _broken_off(tr("it ended without a finish"), place)
     if isinstance(error, openai.APITimeoutError | TimeoutError):
-        return _unreachable(tr("no answer in time", "超时未响应"), place)
+        return _unreachable(tr("no answer in time"), place)
     if isinstance(error, openai.APIConnectionError):
         if type(_root(error)).__name__ in _CUT_OFF:
             return _broken_off(_root_cause(error), place)
@@ -100,20 +116,14 @@ def translate(error: Exception, place: Place) -> NacreError | None:
     return None
 
 
-def bad_reply(text: str, place: Place) -> BadReplyError:
-    """The error for an answer that is no chat completion.
-
-    Args:
-        text: what came, or what is wrong with it.
-        place: whom the call went to.
-
-    Returns:
-        The error.
-    """
-    return BadReplyError(
+def bad_reply(text: str, place: Place) -> ModelError:
+    """The error for an answer that is no chat completion, perhaps an error that came with HTTP 200."""
+    return _refused(None, text, 200, place) or BadReplyError(
         tr(
-            f"{place.name} at {place.url} sent no chat completion: {text[:_LONGEST_QUOTE]}. Check the base URL; it often ends in /v1.",
-            f"{place.name}（{place.url}）返回的不是对话补全结果：{text[:_LONGEST_QUOTE]}。请检查 base URL，通常以 /v1 结尾。",
+            "{name} at {url} sent no chat completion: {text}. Check the base URL; it often ends in /v1.",
+            name=place.name,
+            url=place.url,
+            text=text[:_LONGEST_QUOTE],
         ),
         model=place.name,
         uri=place.url,
@@ -126,11 +136,17 @@ def _of_status(error: openai.APIStatusError, place: Place) -> NacreError:
         return _too_long(error, place)
     if status == 401:
         return _key_refused(said, place)
+    refused = _refused(error, said, status, place)
+    if refused:
+        return refused
     if status == 404:
         return UnknownProviderError(
             tr(
-                f"{place.provider.title} at {place.url} knows no model {place.model!r}: {said} Check the model's name and the base URL.",
-                f"{place.provider.title}（{place.url}）没有模型 {place.model!r}：{said} 请检查模型名称和 base URL。",
+                "{title} at {url} knows no model {model!r}: {said} Check the model's name and the base URL.",
+                title=place.provider.title,
+                url=place.url,
+                model=place.model,
+                said=said,
             ),
             model=place.name,
         )
@@ -138,19 +154,46 @@ def _of_status(error: openai.APIStatusError, place: Place) -> NacreError:
         return _busy(error, said, place)
     return ModelError(
         tr(
-            f"{place.name} refused the request (HTTP {status}): {said} Check the arguments and what the model supports.",
-            f"{place.name} 拒绝了请求（HTTP {status}）：{said} 请检查参数以及模型支持的功能。",
+            "{name} refused the request (HTTP {status}): {said} Check the arguments and what the model supports.",
+            name=place.name,
+            status=status,
+            said=said,
         ),
         model=place.name,
         status=status,
     )
 
 
+def _refused(error: openai.APIError | None, said: str, status: int, place: Place) -> UnsupportedParameterError | None:
+    """The error where a server takes a call but for one parameter: told by a field, as OpenAI does, or by a sentence."""
+    if status not in _REFUSING:
+        return None
+    field = error.param if error is not None and error.code == "unsupported_parameter" else None
+    parameter = next((name for name, phrase in _REFUSALS.items() if name == field or phrase.search(said)), None)
+    parameter = "tools" if _NO_TOOLS in said else parameter
+    if parameter is None:
+        return None
+    return UnsupportedParameterError(
+        tr(
+            "{name} does not take {parameter!r} (HTTP {status}): {said} Ask without it.",
+            name=place.name,
+            parameter=parameter,
+            status=status,
+            said=said,
+        ),
+        model=place.name,
+        status=status,
+        parameter=parameter,
+    )
+
+
 def _key_refused(said: str, place: Place) -> MissingKeyError:
     return MissingKeyError(
         tr(
-            f"{place.provider.title} does not accept the key (HTTP 401): {said} Set a valid one: export {place.variable}=…",
-            f"{place.provider.title} 不接受该密钥（HTTP 401）：{said} 请设置有效密钥：export {place.variable}=…",
+            "{title} does not accept the key (HTTP 401): {said} Set a valid one: export {variable}=…",
+            title=place.provider.title,
+            said=said,
+            variable=place.variable,
         ),
         model=place.name,
         variable=place.variable,
@@ -158,13 +201,17 @@ def _key_refused(said: str, place: Place) -> MissingKeyError:
 
 
 def _busy(error: openai.APIStatusError, said: str, place: Place) -> ModelUnavailableError:
-    wait = _seconds(error.response.headers.get("retry-after"))
+    wait = seconds_to_wait(error.response.headers.get("retry-after"))
     later_en = f" Try again in {wait:g} s." if wait else " Try again later, or name another model."
     later_zh = f" 请在 {wait:g} 秒后重试。" if wait else " 请稍后重试，或换一个模型。"
     return ModelUnavailableError(
         tr(
-            f"{place.name} cannot answer now (HTTP {error.status_code}): {said}{later_en}",
-            f"{place.name} 暂时无法回答（HTTP {error.status_code}）：{said}{later_zh}",
+            "{name} cannot answer now (HTTP {status_code}): {said}{later_en}",
+            name=place.name,
+            status_code=error.status_code,
+            said=said,
+            later_en=later_en,
+            later_zh=later_zh,
         ),
         model=place.name,
         uri=place.url,
@@ -179,10 +226,7 @@ def _unreachable(why: str, place: Place) -> ModelUnavailableError:
     else:
         en, zh = f"Start the server, or set {place.provider.urls[0]}", f"请启动该服务，或设置 {place.provider.urls[0]}"
     return ModelUnavailableError(
-        tr(
-            f"Cannot reach {place.name} at {place.url}: {why}. {en}.",
-            f"无法连接 {place.name}（{place.url}）：{why}。{zh}。",
-        ),
+        tr("Cannot reach {name} at {url}: {why}. {en}.", name=place.name, url=place.url, why=why, en=en, zh=zh),
         model=place.name,
         uri=place.url,
         status=None,
@@ -191,10 +235,7 @@ def _unreachable(why: str, place: Place) -> ModelUnavailableError:
 
 def _broken_off(why: str, place: Place) -> ModelUnavailableError:
     return ModelUnavailableError(
-        tr(
-            f"{place.name} broke off in the middle of its answer: {why}. Ask again.",
-            f"{place.name} 的回答中途断开：{why}。请重新提问。",
-        ),
+        tr("{name} broke off in the middle of its answer: {why}. Ask again.", name=place.name, why=why),
         model=place.name,
         uri=place.url,
         status=None,
@@ -204,8 +245,9 @@ def _broken_off(why: str, place: Place) -> ModelUnavailableError:
 def _too_long(error: Exception, place: Place) -> ContextTooLongError:
     return ContextTooLongError(
         tr(
-            f"The messages are too long for {place.name}: {_quote(error)} Send less history or fewer sources.",
-            f"消息超出 {place.name} 的上下文长度：{_quote(error)} 请减少历史或来源。",
+            "The messages are too long for {name}: {error} Send less history or fewer sources.",
+            name=place.name,
+            error=_quote(error),
         ),
         model=place.name,
     )
@@ -244,10 +286,3 @@ def _quote(error: Exception) -> str:
     text = " ".join(str(said or getattr(error, "message", "") or error).split())
     text = text[:_LONGEST_QUOTE].rstrip(" .。")
     return f"{text}." if text else ""
-
-
-def _seconds(header: str | None) -> float | None:
-    try:
-        return max(0.0, float(header)) if header else None
-    except ValueError:
-        return None

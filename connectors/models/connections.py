@@ -17,11 +17,7 @@ _pools: WeakKeyDictionary[asyncio.AbstractEventLoop, tuple[Any, AsyncIterator[No
 
 
 async def pool_of_this_loop() -> Any:
-    """The connections of the running event loop.
-
-    Returns:
-        An async HTTP client of the library that the installed `openai` uses.
-    """
+    """The connections of the running event loop."""
     loop = asyncio.get_running_loop()
     if loop not in _pools:
         pool = openai.DefaultAsyncHttpxClient()

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from langchain_core.messages import AIMessageChunk, BaseMessage
+from langchain_core.messages import AIMessageChunk, BaseMessage, InvalidToolCall
 from langchain_core.messages.ai import UsageMetadata
-from langchain_core.messages.tool import ToolCallChunk, tool_call_chunk
+from langchain_core.messages.tool import ToolCallChunk, invalid_tool_call, tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk
 
 from nacre.connectors.models.stops import StopCutter
 from nacre.connectors.models.usage import estimate_usage
-from nacre.strict_json import to_json
+from nacre.text.strict_json import to_json
 
 
 def readable(chunk: Mapping[str, Any]) -> dict[str, Any]:
@@ -23,9 +24,6 @@ def readable(chunk: Mapping[str, Any]) -> dict[str, Any]:
 
     Args:
         chunk: a chunk as the server sent it; not changed.
-
-    Returns:
-        The chunk with those places filled.
     """
     choices = chunk.get("choices") or []
     if not choices or not isinstance(choices[0], Mapping):
@@ -50,6 +48,32 @@ def _readable_call(call: Mapping[str, Any]) -> dict[str, Any]:
     return {**call, "function": function, "index": index if isinstance(index, int) else None}
 
 
+def without_odd_calls(reply: dict[str, Any]) -> tuple[dict[str, Any], list[list[InvalidToolCall]]]:
+    """A whole reply without the tool calls whose arguments are no object, which LangChain would not take.
+
+    Returns:
+        The reply, with objects and texts of objects as texts; and of each choice the calls that were left out.
+    """
+    choices, odd = [], []
+    for choice in reply["choices"]:
+        message = choice.get("message") or {}
+        calls = [_readable_call(call) for call in message.get("tool_calls") or ()]
+        given = [str(call["function"].get("arguments") or "") for call in calls]
+        right = [call for call, text in zip(calls, given, strict=True) if isinstance(_data(text), dict | None)]
+        wrong = [(call, text) for call, text in zip(calls, given, strict=True) if call not in right]
+        odd.append([invalid_tool_call(name=c["function"].get("name"), args=t, id=c.get("id")) for c, t in wrong])
+        choices.append({**choice, "message": {**message, "tool_calls": right}} if calls else choice)
+    return {**reply, "choices": choices}, odd
+
+
+def _data(text: str) -> Any:
+    """What a text says in JSON; None where it says nothing, or is broken and so LangChain's to tell."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
 class ToolCallJoiner:
     """Gives each streamed piece of a tool call the index of the call that it belongs to.
 
@@ -64,9 +88,6 @@ class ToolCallJoiner:
 
     def join(self, pieces: Sequence[ToolCallChunk]) -> list[ToolCallChunk]:
         """Index the pieces of one chunk.
-
-        Args:
-            pieces: the pieces in the order they came.
 
         Returns:
             The pieces with an index each, and with id and name only where a call begins.
@@ -107,12 +128,7 @@ class StreamEnd(Exception):
 
 
 class Tidier:
-    """Follows one stream and hands out chunks that join to the right message.
-
-    Args:
-        messages: what was asked, for the estimate of usage where the server gives none.
-        stop: stop strings to cut at here, beyond those that the server was given.
-    """
+    """Follows one stream and hands out chunks that join to the right message."""
 
     def __init__(self, messages: Sequence[BaseMessage], stop: Sequence[str] | None) -> None:
         self._messages = messages
@@ -129,14 +145,7 @@ class Tidier:
         return self._cutter.stopped
 
     def push(self, chunk: ChatGenerationChunk) -> Iterator[ChatGenerationChunk]:
-        """Take the next chunk.
-
-        Args:
-            chunk: a chunk of langchain-openai.
-
-        Returns:
-            The chunks that may go out now: one or none.
-        """
+        """Take the next chunk."""
         message = chunk.message
         if not isinstance(message, AIMessageChunk):
             yield chunk
@@ -163,14 +172,7 @@ class Tidier:
         )
 
     def end(self) -> Iterator[ChatGenerationChunk]:
-        """End the stream.
-
-        Returns:
-            The last chunk: what was held back, and the usage.
-
-        Raises:
-            StreamEnd: the server neither said that it was finished nor counted the tokens.
-        """
+        """End the stream."""
         if not (self._finished or self._ended or self.stopped):
             raise StreamEnd
         metadata: dict[str, Any] = {} if self._usage else {"usage_estimated": True}
@@ -189,20 +191,9 @@ class AsTheyCome:
     stopped = False
 
     def push(self, chunk: ChatGenerationChunk) -> Iterator[ChatGenerationChunk]:
-        """Take the next chunk.
-
-        Args:
-            chunk: a chunk of langchain-openai.
-
-        Returns:
-            The same chunk.
-        """
+        """Take the next chunk."""
         yield chunk
 
     def end(self) -> Iterator[ChatGenerationChunk]:
-        """End the stream.
-
-        Returns:
-            Nothing more.
-        """
+        """End the stream."""
         return iter(())

@@ -10,7 +10,7 @@ from typing import Any
 
 from nacre.connectors.models.local_weights import Weights
 from nacre.connectors.models.stops import StopCutter
-from nacre.optional import need
+from nacre.extras import need
 
 # Torch draws from one random state a process; a seed holds only while nobody else draws.
 _one_at_a_time = threading.Lock()
@@ -26,8 +26,6 @@ class Sampling:
         top_k: choose among so many tokens.
         top_p: choose among the likeliest tokens that together have this probability.
         repetition_penalty: above 1 makes tokens that were used less likely.
-        seed: the same seed gives the same answer.
-        stop: stop strings.
     """
 
     max_tokens: int
@@ -39,11 +37,7 @@ class Sampling:
     stop: Sequence[str] = ()
 
     def options(self) -> dict[str, Any]:
-        """These settings as transformers names them.
-
-        Returns:
-            Arguments for a generation config.
-        """
+        """These settings as transformers names them."""
         named = {"top_k": self.top_k, "top_p": self.top_p, "repetition_penalty": self.repetition_penalty}
         options = {key: value for key, value in named.items() if value is not None}
         if self.temperature == 0:
@@ -62,9 +56,7 @@ class Finish:
     """The end of a generation.
 
     Args:
-        reason: "stop" at the model's own end or a stop string, "length" at the limit.
         tokens: how many tokens were generated.
-        error: what went wrong, if anything did.
     """
 
     reason: str = "stop"
@@ -76,10 +68,8 @@ class Generation:
     """Generates in a thread of its own.
 
     Args:
-        weights: the model.
         ids: the prompt's token ids.
         sampling: how to choose tokens.
-        emit: called in that thread with each piece of text, and at last with a `Finish`.
     """
 
     def __init__(
@@ -151,9 +141,6 @@ class Pieces:
     """Transformers' streamer: turns token ids into text that is whole, characters and stop strings alike.
 
     Args:
-        tokenizer: a tokeniser of transformers.
-        stop: stop strings.
-        emit: called with each piece of text.
         cancelled: set here when a stop string has come; once it is set, nothing more is emitted.
         skip: the length of the prompt, in tokens.
     """

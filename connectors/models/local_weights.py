@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from nacre.errors import MissingExtraError, MissingKeyError, ModelError, ModelUnavailableError, UnknownProviderError
-from nacre.language import tr
-from nacre.optional import need
+from nacre.extras import need
+from nacre.text.language import tr
 
 _HUB_TIMEOUT_S = 8.0
 
@@ -23,8 +23,6 @@ class Weights:
     """A loaded model and its tokeniser.
 
     Args:
-        model: a causal language model of transformers, ready to generate.
-        tokenizer: its tokeniser.
         window: the longest input and output together, in tokens; None where the model does not say.
     """
 
@@ -41,21 +39,8 @@ def load_weights(
     Code that comes with a model is never run, and weights are read from safetensors or GGUF only: a pickle may run code too.
 
     Args:
-        name: a folder, a `.gguf` file, or an id on the model hub.
-        adapter: a folder with a LoRA adapter.
         device: "cpu", "cuda", "cuda:1", "mps", "auto" (spread over all GPUs); None: the first GPU, else the CPU.
         dtype: "float32", "bfloat16", …; None: as stored on a GPU, float32 on a CPU.
-        revision: a branch, tag or commit on the hub.
-
-    Returns:
-        The model and its tokeniser.
-
-    Raises:
-        ModelError: the files are there and cannot be used.
-        UnknownProviderError: there is no such folder, file or id.
-        ModelUnavailableError: the hub cannot be reached.
-        MissingKeyError: the hub wants a token.
-        MissingExtraError: a package that this kind of model needs is not installed.
     """
     torch, transformers = need("torch", extra="local"), need("transformers", extra="local")
     where, options = _locate(name, revision)
@@ -91,8 +76,9 @@ def _locate(name: str, revision: str | None) -> tuple[str, dict[str, Any]]:
         if not (path / "config.json").is_file():
             raise ModelError(
                 tr(
-                    f"{name} is no model folder: it has no config.json. Name the folder that holds config.json, the tokeniser and model.safetensors.",
-                    f"{name} 不是模型文件夹：缺少 config.json。请指定包含 config.json、分词器和 model.safetensors 的文件夹。",
+                    "{name} is no model folder: it has no config.json. Name the folder that holds "
+                    "config.json, the tokeniser and model.safetensors.",
+                    name=name,
                 ),
                 model=name,
             )
@@ -129,10 +115,12 @@ def _ask_hub(name: str, revision: str | None) -> None:
         endpoint = hub.constants.ENDPOINT
         raise ModelUnavailableError(
             tr(
-                f"{name!r} is no folder here, and the model hub {endpoint} cannot be reached ({type(error).__name__}). Name a folder or a .gguf file,"
-                " set HF_ENDPOINT to a mirror, or fetch the model elsewhere and set HF_HUB_OFFLINE=1.",
-                f"本地没有文件夹 {name!r}，也无法连接模型库 {endpoint}（{type(error).__name__}）。请指定文件夹或 .gguf 文件，"
-                "或将 HF_ENDPOINT 设为镜像，或在别处下载后设置 HF_HUB_OFFLINE=1。",
+                "{name!r} is no folder here, and the model hub {endpoint} cannot be reached ({name__}). "
+                "Name a folder or a .gguf file, set HF_ENDPOINT to a mirror, or fetch the model "
+                "elsewhere and set HF_HUB_OFFLINE=1.",
+                name=name,
+                endpoint=endpoint,
+                name__=type(error).__name__,
             ),
             model=name,
             uri=endpoint,
@@ -141,20 +129,14 @@ def _ask_hub(name: str, revision: str | None) -> None:
 
 def _nothing_there(name: str) -> UnknownProviderError:
     return UnknownProviderError(
-        tr(
-            f"There is no model {name!r}: no such folder, .gguf file or id on the model hub. Check the path.",
-            f"找不到模型 {name!r}：没有这样的文件夹、.gguf 文件或模型库 id。请检查路径。",
-        ),
+        tr("There is no model {name!r}: no such folder, .gguf file or id on the model hub. Check the path.", name=name),
         model=name,
     )
 
 
 def _token_needed(name: str) -> MissingKeyError:
     return MissingKeyError(
-        tr(
-            f"The hub wants a token for {name}. Accept its licence there and set it: export HF_TOKEN=…",
-            f"模型库需要 {name} 的访问令牌。请先接受其许可，再设置：export HF_TOKEN=…",
-        ),
+        tr("The hub wants a token for {name}. Accept its licence there and set it: export HF_TOKEN=…", name=name),
         model=name,
         variable="HF_TOKEN",
     )
@@ -165,8 +147,9 @@ def _with_adapter(model: Any, adapter: str) -> Any:
     if not (folder / "adapter_config.json").is_file() or not (folder / "adapter_model.safetensors").is_file():
         raise ModelError(
             tr(
-                f"{adapter} is no LoRA adapter: it needs adapter_config.json and adapter_model.safetensors. Save it with peft's save_pretrained.",
-                f"{adapter} 不是 LoRA 适配器：需要 adapter_config.json 和 adapter_model.safetensors。请用 peft 的 save_pretrained 保存。",
+                "{adapter} is no LoRA adapter: it needs adapter_config.json and "
+                "adapter_model.safetensors. Save it with peft's save_pretrained.",
+                adapter=adapter,
             ),
             model=adapter,
         )
@@ -201,8 +184,9 @@ def _explained(name: str) -> Iterator[None]:
     except ImportError as error:
         raise MissingExtraError(
             tr(
-                f"{name} needs a package that is not installed ({_first_line(error)}). Install: pip install 'nacre-ai[local]'",
-                f"{name} 需要未安装的包（{_first_line(error)}）。请安装：pip install 'nacre-ai[local]'",
+                "{name} needs a package that is not installed ({error}). Install: pip install 'nacre-ai[local]'",
+                name=name,
+                error=_first_line(error),
             ),
             package=str(error.name or ""),
             install="pip install 'nacre-ai[local]'",
@@ -211,16 +195,14 @@ def _explained(name: str) -> Iterator[None]:
         if "trust_remote_code" in str(error):
             raise ModelError(
                 tr(
-                    f"{name} brings code of its own, which is not run. Use its version for transformers, often named -hf: zai-org/glm-4-9b-chat-hf.",
-                    f"{name} 自带代码，出于安全不会运行。请使用其 transformers 版本，通常以 -hf 结尾，例如 zai-org/glm-4-9b-chat-hf。",
+                    "{name} brings code of its own, which is not run. Use its version for transformers, "
+                    "often named -hf: zai-org/glm-4-9b-chat-hf.",
+                    name=name,
                 ),
                 model=name,
             ) from error
         raise ModelError(
-            tr(
-                f"{name} cannot be loaded: {_first_line(error)} Check that the files are whole.",
-                f"无法加载 {name}：{_first_line(error)} 请检查文件是否完整。",
-            ),
+            tr("{name} cannot be loaded: {error} Check that the files are whole.", name=name, error=_first_line(error)),
             model=name,
         ) from error
 

@@ -18,13 +18,14 @@ from langchain_openai import ChatOpenAI
 
 from nacre.connectors.models.api_errors import Place, bad_reply, translated
 from nacre.connectors.models.connections import pool_of_this_loop
-from nacre.connectors.models.deltas import AsTheyCome, Tidier, readable
+from nacre.connectors.models.deltas import AsTheyCome, Tidier, readable, without_odd_calls
 from nacre.connectors.models.payload import fit, has_images
 from nacre.connectors.models.providers import PROVIDERS, Provider, Quirks
 from nacre.connectors.models.stops import cut_at
-from nacre.connectors.models.usage import estimate_tokens, estimate_usage
+from nacre.connectors.models.usage import estimate_usage
 from nacre.errors import UnsupportedInputError
-from nacre.language import tr
+from nacre.text.language import tr
+from nacre.text.tokens import estimate
 
 
 class OpenAICompatibleChatModel(ChatOpenAI):
@@ -35,10 +36,7 @@ class OpenAICompatibleChatModel(ChatOpenAI):
     of Nacre. Everything else is LangChain's.
 
     Args:
-        provider: a name of the provider table.
-        base_url: where the server answers.
         api_key: the key; any text for servers that need none.
-        model: the model's name at the provider.
     """
 
     provider: str = "openai_compatible"
@@ -66,11 +64,7 @@ class OpenAICompatibleChatModel(ChatOpenAI):
 
     @classmethod
     def is_lc_serializable(cls) -> bool:
-        """Models are stored as a stack's data, never by LangChain's serialisation.
-
-        Returns:
-            False.
-        """
+        """Models are stored as a stack's data, never by LangChain's serialisation."""
         return False
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
@@ -113,8 +107,9 @@ class OpenAICompatibleChatModel(ChatOpenAI):
         if takes is False and has_images(messages):
             raise UnsupportedInputError(
                 tr(
-                    f"{self._place.name} takes no images. Name a model that does, or pass profile={{'image_inputs': True}} if it can.",
-                    f"{self._place.name} 不支持图片输入。请换用支持图片的模型；若它确实支持，请传入 profile={{'image_inputs': True}}。",
+                    "{name} takes no images. Name a model that does, or pass profile={{'image_inputs': "
+                    "True}} if it can.",
+                    name=self._place.name,
                 ),
                 model=self._place.name,
             )
@@ -148,9 +143,12 @@ class OpenAICompatibleChatModel(ChatOpenAI):
         self._check_reply(raw)
         if not raw.get("choices"):
             raise bad_reply(repr(raw), self._place)
-        result = super()._create_chat_result(response, generation_info)
-        for choice, generation in zip(raw["choices"], result.generations, strict=True):
+        tidy, odd = without_odd_calls(raw)
+        result = super()._create_chat_result(response if tidy == raw else tidy, generation_info)
+        for choice, calls, generation in zip(raw["choices"], odd, result.generations, strict=True):
             message = choice.get("message") or {}
+            if calls and isinstance(generation.message, AIMessage):
+                generation.message.invalid_tool_calls += calls
             self._mark(generation.message, message.get("reasoning_content") or message.get("reasoning"))
         return result
 
@@ -239,6 +237,13 @@ class OpenAICompatibleChatModel(ChatOpenAI):
         client = self.root_async_client.copy(http_client=await pool_of_this_loop())
         return self.model_copy(update={"root_async_client": client, "async_client": client.chat.completions})
 
+    def without_retries(self) -> OpenAICompatibleChatModel:
+        """This model, its connections shared, with each request sent once: whoever asks for it repeats by himself."""
+        client, of_loops = self.root_client.copy(max_retries=0), self.root_async_client.copy(max_retries=0)
+        clients = {"root_client": client, "client": client.chat.completions}
+        clients |= {"root_async_client": of_loops, "async_client": of_loops.chat.completions}
+        return self.model_copy(update={"max_retries": 0, **clients})
+
     def _tidier(
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]
     ) -> Tidier | AsTheyCome:
@@ -276,35 +281,22 @@ class OpenAICompatibleChatModel(ChatOpenAI):
         """Make the model answer in a schema.
 
         Args:
-            schema: a pydantic class, a TypedDict or a JSON schema.
             method: how to ask for it; by default what the provider supports.
-            **kwargs: as in LangChain.
-
-        Returns:
-            A runnable that gives objects of the schema.
         """
         return super().with_structured_output(schema, method=method or self._quirks.structured, **kwargs)
 
     def get_num_tokens(self, text: str) -> int:
         """Estimate a text's tokens; tiktoken would fetch its tables from the network.
 
-        Args:
-            text: any text.
-
         Returns:
             The number of tokens.
         """
-        return (self.custom_get_token_ids and len(self.custom_get_token_ids(text))) or estimate_tokens(text)
+        return (self.custom_get_token_ids and len(self.custom_get_token_ids(text))) or estimate(text)
 
     def get_num_tokens_from_messages(
         self, messages: Sequence[BaseMessage], tools: Sequence[Any] | None = None, **kwargs: Any
     ) -> int:
         """Estimate the tokens of messages and tools.
-
-        Args:
-            messages: a conversation.
-            tools: the tools that are sent along.
-            **kwargs: taken for LangChain's sake.
 
         Returns:
             The number of tokens.

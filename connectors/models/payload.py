@@ -8,7 +8,7 @@ from typing import Any
 from langchain_core.messages import AIMessage, BaseMessage
 
 from nacre.connectors.models.providers import Quirks
-from nacre.hygiene import clean_text
+from nacre.text.hygiene import clean_text
 
 # Parameters that many servers take and the OpenAI client does not know; they travel in `extra_body`.
 SERVER_PARAMETERS = frozenset(
@@ -26,11 +26,6 @@ def fit(payload: dict[str, Any], messages: Sequence[BaseMessage], quirks: Quirks
 
     Args:
         payload: the request as LangChain made it; not changed.
-        messages: the messages that it was made of, in the same order.
-        quirks: where the server differs.
-
-    Returns:
-        The request to send.
     """
     fitted = {key: value for key, value in payload.items() if key not in quirks.drop}
     limit = fitted.pop("max_tokens", None) or fitted.pop("max_completion_tokens", None)
@@ -53,14 +48,7 @@ def fit(payload: dict[str, Any], messages: Sequence[BaseMessage], quirks: Quirks
 
 
 def sendable(value: Any) -> Any:
-    """A part of a request that can be sent: its texts hold no lone surrogates and no control characters.
-
-    Args:
-        value: text, numbers, lists and dictionaries.
-
-    Returns:
-        The same with clean texts.
-    """
+    """A part of a request that can be sent: its texts hold no lone surrogates and no control characters."""
     if isinstance(value, str):
         return clean_text(value)
     if isinstance(value, Mapping):
@@ -107,14 +95,7 @@ def _without_strict(tool: dict[str, Any]) -> dict[str, Any]:
 
 
 def has_images(messages: Sequence[BaseMessage]) -> bool:
-    """Whether any message carries an image.
-
-    Args:
-        messages: a conversation.
-
-    Returns:
-        True when a content block of some form is an image.
-    """
+    """Whether any message carries an image."""
     kinds = {"image", "image_url", "input_image"}
     return any(
         isinstance(part, dict) and part.get("type") in kinds

@@ -19,17 +19,12 @@ class Quirks:
 
     Args:
         drop: parameters that it refuses or that mean nothing to it; they are not sent.
-        max_tokens: its name for the limit on the answer's length.
         temperature: lowest and highest temperature that it takes; values outside are moved to the nearest.
         stops: how many stop strings it takes; with more, none is sent and the text is cut here. None: no limit known.
         forced_tool: False where `tool_choice` may only be "auto" or "none".
-        unthink: the body that turns thinking off, sent along with a forced tool choice where the two exclude each other.
-        strict_tools: False where `strict` in a tool's schema is refused.
         stream_only: it answers whole requests by error; they are streamed and joined here.
-        stream_usage: it takes `stream_options.include_usage`.
         reasoning_back: an assistant message with tool calls must come back with its `reasoning_content`.
         images: whether it takes images. None: not known; they are passed and the server decides.
-        structured: how structured output is asked for by default.
     """
 
     drop: frozenset[str] = frozenset()
@@ -51,16 +46,8 @@ class Provider:
     """One provider of chat models.
 
     Args:
-        name: what stands before the colon: "dashscope".
-        title: what people call it.
         base_url: where it answers; "" where the user must say.
-        keys: environment variables that may hold the key, the best known first.
-        needs_key: False for servers of one's own.
-        urls: environment variables that may hold another base URL.
         default_model: the model when none is named; "" where one must be named.
-        aliases: other names for it.
-        quirks: its differences for all models.
-        models: (regular expression on the model's name, differences), applied in order on top.
     """
 
     name: str
@@ -75,14 +62,7 @@ class Provider:
     models: tuple[tuple[str, Mapping[str, Any]], ...] = ()
 
     def quirks_of(self, model: str) -> Quirks:
-        """The differences that hold for one model.
-
-        Args:
-            model: the model's name at this provider.
-
-        Returns:
-            The provider's quirks with those of every pattern that the name matches.
-        """
+        """The differences that hold for one model."""
         quirks = self.quirks
         for pattern, changes in self.models:
             if re.search(pattern, model.lower()):
@@ -90,20 +70,17 @@ class Provider:
         return quirks
 
     def key(self) -> str:
-        """The key from the environment.
-
-        Returns:
-            The first of `keys` that is set, "" when none is.
-        """
+        """The key from the environment."""
         return next((value for name in self.keys if (value := os.environ.get(name, "").strip())), "")
 
     def url(self) -> str:
-        """Where to ask: the environment's base URL, else the provider's own.
-
-        Returns:
-            A base URL, "" when there is none.
-        """
+        """Where to ask: the environment's base URL, else the provider's own."""
         return next((value for name in self.urls if (value := os.environ.get(name, "").strip())), self.base_url)
+
+    def read(self, rest: str) -> tuple[str, str]:
+        """The model and where to ask for it, from `model` or `model@http://host/v1`, what stands behind the colon."""
+        model, at, url = rest.rpartition("@http")
+        return (model.strip(), f"http{url.strip()}") if at else (rest.strip(), self.url())
 
 
 _TUNING = frozenset({"temperature", "top_p", "presence_penalty", "frequency_penalty", "logprobs", "top_logprobs", "n"})
@@ -296,13 +273,6 @@ PROVIDERS: Mapping[str, Provider] = MappingProxyType(
 
 
 def find_provider(name: str) -> Provider | None:
-    """Look a provider up.
-
-    Args:
-        name: its name or one of its aliases, in any case.
-
-    Returns:
-        The provider, None when there is none of that name.
-    """
+    """Look a provider up."""
     name = name.strip().lower()
     return PROVIDERS.get(name) or next((p for p in PROVIDERS.values() if name in p.aliases), None)

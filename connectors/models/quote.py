@@ -17,12 +17,13 @@ from nacre import prompts
 from nacre.connectors.models.stops import cut_at
 from nacre.grounding.answerability import answerable
 from nacre.grounding.ranking import Evidence, analyse, evidence
-from nacre.language import language_of
-from nacre.messages import Source, last_user_text, parse_sources, text_of, with_nacre
-from nacre.words import words
+from nacre.text.hygiene import searched
+from nacre.text.language import language_of
+from nacre.text.messages import Source, last_user_text, parse_sources, text_of, with_nacre
+from nacre.text.words import words
 
 _SECOND = 4.0  # score points that a second sentence may lie behind the first
-_LONGEST = 4000  # characters of a question that are read
+_COUNTED = 20_000  # characters of a message whose words are counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +31,7 @@ class Quote:
     """A sentence of a source.
 
     Args:
-        n: number of the source.
         start: first character in the source's text.
-        end: one past the last.
-        score: higher is better.
     """
 
     n: int
@@ -45,11 +43,6 @@ class Quote:
 def answer(question: str, sources: Sequence[Source], sentences: int = 2) -> list[Quote]:
     """The sentences that answer a question.
 
-    Args:
-        question: in English or Chinese.
-        sources: the best retrieved first.
-        sentences: the most sentences to quote.
-
     Returns:
         The best-supported sentences, as they follow each other in a source, the source of the best one first; a row of a
         table comes after the row that names its columns. Empty when nothing in the sources supports an answer.
@@ -59,7 +52,7 @@ def answer(question: str, sources: Sequence[Source], sentences: int = 2) -> list
         >>> [source.text[q.start : q.end] for q in answer("When does the shop open?", [source], sentences=1)]
         ['The shop opens at nine.']
     """
-    asked = analyse(question[:_LONGEST])
+    asked = analyse(searched(question))
     if not asked.terms:
         return []
     passages = [(source.text, source.title) for source in sources]
@@ -103,16 +96,12 @@ def _best(found: Sequence[Evidence], sources: Sequence[Source], count: int) -> l
 class QuoteChatModel(BaseChatModel):
     """An extractive chat model: no weights, no key, no server, both languages, faithful by construction.
 
-    It reads the sources that `nacre.messages.render_sources` marked in the last user message and answers with the one
+    It reads the sources that `nacre.text.messages.render_sources` marked in the last user message and answers with the one
     or two sentences that support an answer best, verbatim, each followed by the number of its source. When nothing
     supports an answer it refuses in the asker's language and sets `response_metadata["nacre"]["abstained"]`.
 
-    Args:
-        model: the name that the model reports.
-        sentences: the most sentences to quote, 1 or more.
-
     Examples:
-        >>> from nacre.messages import render_sources
+        >>> from nacre.text.messages import render_sources
         >>> sources = render_sources([Source(1, "Staff get 12 days of leave. Ask HR.", "Leave")])
         >>> QuoteChatModel(sentences=1).invoke(f"{sources}\\n\\nQuestion: How many days of leave do staff get?").text
         'Staff get 12 days of leave. [1]'
@@ -183,5 +172,11 @@ class QuoteChatModel(BaseChatModel):
 
 def _usage(messages: Sequence[BaseMessage], text: str) -> UsageMetadata:
     """Words counted as tokens: the model itself has none, and a budget or a report needs some measure."""
-    asked, said = sum(len(words(text_of(message))) for message in messages), len(words(text))
+    asked, said = sum(_length(text_of(message)) for message in messages), _length(text)
     return UsageMetadata(input_tokens=asked, output_tokens=said, total_tokens=asked + said)
+
+
+def _length(text: str) -> int:
+    """The words of a text; of a long one as many as its beginning lets expect."""
+    counted = len(words(text[:_COUNTED]))
+    return counted if len(text) <= _COUNTED else counted * len(text) // _COUNTED

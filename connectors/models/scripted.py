@@ -22,15 +22,16 @@ from pydantic import ConfigDict, Field, PrivateAttr
 
 from nacre.connectors.models.stops import cut_at
 from nacre.errors import UsageError
-from nacre.expect import expect
-from nacre.language import tr
+from nacre.text.han import HAN
+from nacre.text.language import tr
+from nacre.validation import expect
 
 Reply: TypeAlias = str | AIMessage | BaseException | tuple[str | BaseException, ...]
 Replies: TypeAlias = Sequence[Reply] | Callable[[list[BaseMessage], int], Reply]
 
 # A word with the space behind it, one Han character, or leading space: what a stream hands out at a time.
-_PIECE = re.compile(r"[\u3400-\u9fff]|[^\s\u3400-\u9fff]+\s*|\s+")
-_TOKEN = re.compile(r"[\u3400-\u9fff]|[^\s\u3400-\u9fff]+")
+_PIECE = re.compile(rf"[{HAN}]|[^\s{HAN}]+\s*|\s+")
+_TOKEN = re.compile(rf"[{HAN}]|[^\s{HAN}]+")
 
 
 class ScriptedChatModel(BaseChatModel):
@@ -68,12 +69,7 @@ class ScriptedChatModel(BaseChatModel):
 
     def __init__(self, replies: Replies, **kwargs: Any) -> None:
         if isinstance(replies, str):
-            raise UsageError(
-                tr(
-                    "Replies must be a list or a function; write ScriptedChatModel([text]).",
-                    "回复必须是列表或函数；请写 ScriptedChatModel([文本])。",
-                )
-            )
+            raise UsageError(tr("Replies must be a list or a function; write ScriptedChatModel([text])."))
         expect(replies, "replies", Sequence, Callable)
         super().__init__(replies=replies, **kwargs)
 
@@ -119,8 +115,10 @@ class ScriptedChatModel(BaseChatModel):
         else:
             raise UsageError(
                 tr(
-                    f"The script has {len(self.replies)} replies and this is call {n + 1}. Give ScriptedChatModel more replies, or a function.",
-                    f"脚本只有 {len(self.replies)} 条回复，而这是第 {n + 1} 次调用。请给 ScriptedChatModel 更多回复，或传入函数。",
+                    "The script has {count} replies and this is call {n}. Give ScriptedChatModel more "
+                    "replies, or a function.",
+                    count=len(self.replies),
+                    n=n + 1,
                 )
             )
         return reply
@@ -142,8 +140,8 @@ class ScriptedChatModel(BaseChatModel):
         else:
             raise UsageError(
                 tr(
-                    f"A scripted reply must be a str, an AIMessage, an exception or a tuple of pieces, not {type(reply).__name__}.",
-                    f"脚本回复必须是 str、AIMessage、异常或片段元组，而不是 {type(reply).__name__}。",
+                    "A scripted reply must be a str, an AIMessage, an exception or a tuple of pieces, not {name__}.",
+                    name__=type(reply).__name__,
                 )
             )
 

@@ -6,25 +6,13 @@ from collections.abc import Sequence
 
 
 def cut_at(text: str, stop: Sequence[str] | None) -> tuple[str, bool]:
-    """Cut a text before the first stop string in it.
-
-    Args:
-        text: the text that a model wrote.
-        stop: stop strings; empty ones are ignored.
-
-    Returns:
-        The text before the first stop string, and whether there was one.
-    """
+    """Cut a text before the first stop string in it."""
     places = [at for s in stop or () if s and (at := text.find(s)) >= 0]
     return (text[: min(places)], True) if places else (text, False)
 
 
 class StopCutter:
-    """Cuts a stream at its first stop string, holding back no more than could become one.
-
-    Args:
-        stop: stop strings; empty ones are ignored.
-    """
+    """Cuts a stream at its first stop string, holding back no more than could become one."""
 
     def __init__(self, stop: Sequence[str] | None) -> None:
         self._stop = [s for s in stop or () if s]
@@ -33,9 +21,6 @@ class StopCutter:
 
     def push(self, piece: str) -> str:
         """Take the next piece of the stream.
-
-        Args:
-            piece: text as it came.
 
         Returns:
             The text that may go out now; it never holds a stop string or a beginning of one.
@@ -48,11 +33,7 @@ class StopCutter:
         return text[: len(text) - keep]
 
     def flush(self) -> str:
-        """End the stream.
-
-        Returns:
-            What was held back and did not become a stop string.
-        """
+        """End the stream."""
         held, self._held = self._held, ""
         return held
 

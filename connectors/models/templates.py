@@ -9,8 +9,8 @@ from typing import Any
 from langchain_core.messages import AIMessage, BaseMessage, SystemMessage, ToolMessage
 
 from nacre.errors import ModelError
-from nacre.hygiene import clean_text
-from nacre.language import language_of, tr
+from nacre.text.hygiene import clean_text
+from nacre.text.language import language_of, tr
 
 _TOOLS = re.compile(r"\{[%{][^}]*?\btools\b")
 _PLAIN_LABELS = {"en": {"user": "User: ", "assistant": "Assistant: "}, "zh": {"user": "用户：", "assistant": "助手："}}
@@ -18,9 +18,6 @@ _PLAIN_LABELS = {"en": {"user": "User: ", "assistant": "Assistant: "}, "zh": {"u
 
 def turns(messages: Sequence[BaseMessage]) -> list[dict[str, str]]:
     """Messages as roles and texts.
-
-    Args:
-        messages: a conversation.
 
     Returns:
         One `{"role", "content"}` a message; what a tool returned comes as the user's.
@@ -42,11 +39,7 @@ def takes_tools(tokenizer: Any, template: str | None) -> bool:
     """Whether a chat template has a place for tools.
 
     Args:
-        tokenizer: a tokeniser of transformers.
         template: a Jinja chat template in place of the tokeniser's own.
-
-    Returns:
-        True where a statement of the template names `tools`.
     """
     if template is None and tokenizer.chat_template:
         template = tokenizer.get_chat_template(tools=[{}])  # of several templates the one for tools
@@ -63,18 +56,10 @@ def prompt_ids(
     """The token ids that ask a model for the next message.
 
     Args:
-        tokenizer: a tokeniser of transformers.
-        messages: a conversation.
         template: a Jinja chat template in place of the tokeniser's own.
         options: variables for the template, such as `enable_thinking`.
         tools: tools in OpenAI's form, for a template that `takes_tools`; calls and results among the messages are then
             given as such.
-
-    Returns:
-        The ids, and stop strings that the way of asking needs.
-
-    Raises:
-        ModelError: the template cannot be filled.
     """
     rows = _defused((turns_with_calls if tools else turns)(messages), tokenizer)
     if not (template or tokenizer.chat_template):
@@ -91,20 +76,12 @@ def prompt_ids(
         except Exception as error:  # Jinja raises what the template says
             failure = failure or error
     raise ModelError(
-        tr(f"The model's chat template cannot be filled: {failure}", f"无法套用模型的对话模板：{failure}"),
-        model=str(tokenizer.name_or_path),
+        tr("The model's chat template cannot be filled: {failure}", failure=failure), model=str(tokenizer.name_or_path)
     ) from failure
 
 
 def turns_with_calls(messages: Sequence[BaseMessage]) -> list[dict[str, Any]]:
-    """Messages as roles and texts, with the calls of tools and their results as templates for tools know them.
-
-    Args:
-        messages: a conversation.
-
-    Returns:
-        One mapping a message.
-    """
+    """Messages as roles and texts, with the calls of tools and their results as templates for tools know them."""
     rows: list[dict[str, Any]] = []
     for message, row in zip(messages, turns(messages), strict=True):
         if isinstance(message, ToolMessage):
@@ -131,14 +108,7 @@ def _defused(data: Any, tokenizer: Any) -> Any:
 
 
 def alternating(rows: Sequence[dict[str, str]]) -> list[dict[str, str]]:
-    """The same conversation with the system's text in the user's and no two turns of one role in a row.
-
-    Args:
-        rows: roles and texts.
-
-    Returns:
-        Turns of "user" and "assistant" that alternate and begin with "user".
-    """
+    """The same conversation with the system's text in the user's and no two turns of one role in a row."""
     result: list[dict[str, str]] = []
     for row in rows:
         role = "user" if row["role"] == "system" else row["role"]
@@ -152,14 +122,7 @@ def alternating(rows: Sequence[dict[str, str]]) -> list[dict[str, str]]:
 
 
 def plain(rows: Sequence[dict[str, str]]) -> tuple[str, list[str]]:
-    """A conversation for a model that was never taught any form of it.
-
-    Args:
-        rows: roles and texts.
-
-    Returns:
-        The text, and the stop strings that keep the model from playing the user too.
-    """
+    """A conversation for a model that was never taught any form of it."""
     labels = _PLAIN_LABELS[language_of("".join(row["content"] for row in rows))]
     parts = [labels.get(row["role"], "") + row["content"] for row in rows]
     stops = [f"\n{labels['user'].strip()}"]
@@ -168,10 +131,6 @@ def plain(rows: Sequence[dict[str, str]]) -> tuple[str, list[str]]:
 
 def defused(text: str, tokenizer: Any) -> str:
     """Break up control tokens in a text, so that a document cannot end its own turn and speak as the system.
-
-    Args:
-        text: what somebody wrote.
-        tokenizer: a tokeniser of transformers.
 
     Returns:
         The text with a zero-width space inside each control token, and without characters that cannot be encoded.

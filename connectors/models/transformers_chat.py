@@ -27,8 +27,8 @@ from nacre.connectors.models.model_errors import ContextTooLongError
 from nacre.connectors.models.payload import has_images
 from nacre.connectors.models.templates import prompt_ids, takes_tools
 from nacre.connectors.models.written_calls import WrittenCalls
-from nacre.errors import ModelError, NacreError, UnsupportedInputError, UsageError
-from nacre.language import tr
+from nacre.errors import ModelError, NacreError, UnsupportedInputError, UnsupportedParameterError, UsageError
+from nacre.text.language import listed, tr
 
 _SAMPLING = {field.name for field in fields(Sampling)}
 _TOOLS = ("tools", "tool_choice", "parallel_tool_calls", "strict")
@@ -40,19 +40,13 @@ class TransformersChatModel(BaseChatModel):
     The weights are loaded at the first call, once, whoever calls. One generation runs at a time.
 
     Args:
-        model: a folder, a `.gguf` file, or an id on the model hub.
-        adapter: a folder with a LoRA adapter.
         device: "cpu", "cuda", "cuda:1", "mps" or "auto" (all GPUs); None: the first GPU, else the CPU.
         dtype: "float32", "bfloat16", …; None: as stored on a GPU, float32 on a CPU.
-        revision: a branch, tag or commit on the hub.
         max_tokens: the longest answer, in tokens.
         temperature: 0 takes the likeliest token; None leaves it to the model's own settings.
         top_k: choose among so many tokens.
         top_p: choose among the likeliest tokens that together have this probability.
         repetition_penalty: above 1 makes tokens that were used less likely.
-        seed: the same seed gives the same answer.
-        stop: stop strings.
-        streaming: whether `invoke` streams inside, so that callbacks hear each piece.
         chat_template: a Jinja template in place of the tokeniser's own.
         template_options: variables for the template, such as `{"enable_thinking": False}`.
     """
@@ -103,9 +97,6 @@ class TransformersChatModel(BaseChatModel):
     def get_num_tokens(self, text: str) -> int:
         """Count a text's tokens with the model's own tokeniser.
 
-        Args:
-            text: any text.
-
         Returns:
             The number of tokens, without control tokens.
         """
@@ -113,11 +104,6 @@ class TransformersChatModel(BaseChatModel):
 
     def get_num_tokens_from_messages(self, messages: list[BaseMessage], tools: Any = None, **kwargs: Any) -> int:
         """Count the tokens of messages as they are put to the model.
-
-        Args:
-            messages: a conversation.
-            tools: tools that are put to it as well.
-            **kwargs: taken for LangChain's sake.
 
         Returns:
             The number of tokens, the chat template's included.
@@ -135,12 +121,7 @@ class TransformersChatModel(BaseChatModel):
         """Give tools to the model, by its chat template. A template without a place for them is told at the first call.
 
         Args:
-            tools: tools in any form that LangChain takes.
             tool_choice: "none" leaves them out, and a tool's name leaves out all others; no local model can be forced to call.
-            **kwargs: settings of the calls.
-
-        Returns:
-            This model with the tools bound.
         """
         choice = {} if tool_choice is None else {"tool_choice": tool_choice}
         return self.bind(tools=[convert_to_openai_tool(tool) for tool in tools], **choice, **kwargs)
@@ -168,38 +149,39 @@ class TransformersChatModel(BaseChatModel):
         if not tools or choice == "none":
             return None
         if not takes_tools(self.weights.tokenizer, self.chat_template):
-            raise UnsupportedInputError(
+            raise UnsupportedParameterError(
                 tr(
-                    f"The chat template of transformers:{self.model} has no place for tools. Use ReAct with protocol='text'.",
-                    f"transformers:{self.model} 的对话模板不支持工具。请使用 ReAct，protocol='text'。",
+                    "The chat template of transformers:{model} has no place for tools. Use ReAct with protocol='text'.",
+                    model=self.model,
                 ),
                 model=self.model,
+                parameter="tools",
             )
         return named or tools
 
     def _check(self, messages: list[BaseMessage], kwargs: dict[str, Any]) -> None:
         if has_images(messages):
             raise UnsupportedInputError(
-                tr(
-                    f"transformers:{self.model} takes text only, no images.",
-                    f"transformers:{self.model} 只支持文本，不支持图片。",
-                ),
-                model=self.model,
+                tr("transformers:{model} takes text only, no images.", model=self.model), model=self.model
             )
         known = {*_SAMPLING, *_TOOLS, "stream"}
         if strangers := sorted(key for key in kwargs if key not in known and not key.startswith("ls_")):
             raise UsageError(
                 tr(
-                    f"Unknown setting of the model: {', '.join(strangers)}. Known: {', '.join(sorted(_SAMPLING))}.",
-                    f"未知的模型参数：{', '.join(strangers)}。可用：{', '.join(sorted(_SAMPLING))}。",
+                    "Unknown setting of the model: {strangers}. Known: {sampling}.",
+                    strangers=listed(strangers),
+                    sampling=listed(sorted(_SAMPLING)),
                 )
             )
 
     def _too_long(self, length: int, window: int) -> ContextTooLongError:
         return ContextTooLongError(
             tr(
-                f"The messages have {length} tokens and the window of {self.model} {window}. Send less history or fewer sources.",
-                f"消息有 {length} 个 token，而 {self.model} 的上下文长度为 {window}。请减少历史或来源。",
+                "The messages have {length} tokens and the window of {model} {window}. Send less history "
+                "or fewer sources.",
+                length=length,
+                model=self.model,
+                window=window,
             ),
             model=self.model,
         )
@@ -270,8 +252,10 @@ class TransformersChatModel(BaseChatModel):
                 raise finish.error
             raise ModelError(
                 tr(
-                    f"transformers:{self.model} failed: {type(finish.error).__name__}: {finish.error}",
-                    f"transformers:{self.model} 运行失败：{type(finish.error).__name__}: {finish.error}",
+                    "transformers:{model} failed: {name__}: {error}",
+                    model=self.model,
+                    name__=type(finish.error).__name__,
+                    error=finish.error,
                 ),
                 model=self.model,
             ) from finish.error
@@ -281,10 +265,6 @@ class TransformersChatModel(BaseChatModel):
         metadata = {"model_name": self.model, "model_provider": "transformers", "finish_reason": reason}
         return ChatGenerationChunk(
             message=AIMessageChunk(
-                content=text,
-                tool_calls=called,
-                response_metadata=metadata,
-                usage_metadata=usage,
-                chunk_position="last",
+                content=text, tool_calls=called, response_metadata=metadata, usage_metadata=usage, chunk_position="last"
             )
         )

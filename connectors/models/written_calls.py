@@ -32,14 +32,7 @@ class WrittenCalls:
         self._shown = False
 
     def push(self, piece: str) -> str:
-        """Take the next piece of the reply.
-
-        Args:
-            piece: as it came.
-
-        Returns:
-            What is certainly no part of a call.
-        """
+        """Take the next piece of the reply."""
         if not self._names:
             return piece
         text = self._held + piece
@@ -51,11 +44,7 @@ class WrittenCalls:
         return text[:cut]
 
     def close(self) -> tuple[str, list[ToolCall]]:
-        """The reply has ended.
-
-        Returns:
-            The rest of the text, and the calls.
-        """
+        """The reply has ended."""
         rest, found = _tagged(self._held) if _OPENING in self._held else ("", _bare(self._held))
         calls = [call for data in found if (call := self._call(data)) is not None]
         return (rest, calls) if calls and len(calls) == len(found) else (self._held, [])

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from nacre.errors import MissingKeyError, ModelError, ModelUnavailableError
-from nacre.language import tr
+from nacre.extras import need
 from nacre.moderation.verdict import Verdict
-from nacre.optional import need
+from nacre.text.language import tr
 
 _KEY = "OPENAI_API_KEY"
 
@@ -45,8 +45,9 @@ class OpenAIModerator:
         if not key:
             raise MissingKeyError(
                 tr(
-                    f"The moderation endpoint needs a key: set {_KEY}, or pass api_key. For rules without a server use RuleModerator.",
-                    f"内容审核接口需要密钥：请设置 {_KEY} 或传入 api_key。不用服务器的规则审核请用 RuleModerator。",
+                    "The moderation endpoint needs a key: set {key}, or pass api_key. For rules without a "
+                    "server use RuleModerator.",
+                    key=_KEY,
                 ),
                 variable=_KEY,
                 model=model,
@@ -82,8 +83,12 @@ class OpenAIModerator:
                 raise self._unavailable(error) from error
             raise ModelError(
                 tr(
-                    f"{self._client.base_url} refused the moderation request ({error.status_code}): {error.message}. Check the key and the model {self.model!r}.",
-                    f"{self._client.base_url} 拒绝了审核请求（{error.status_code}）：{error.message}。请检查密钥和模型 {self.model!r}。",
+                    "{base_url} refused the moderation request ({status_code}): {message_}. Check the key "
+                    "and the model {model!r}.",
+                    base_url=self._client.base_url,
+                    status_code=error.status_code,
+                    message_=error.message,
+                    model=self.model,
                 ),
                 model=self.model,
             ) from error
@@ -108,10 +113,7 @@ class OpenAIModerator:
 
     def _no_verdict(self) -> ModelError:
         return ModelError(
-            tr(
-                f"{self._client.base_url} gave no moderation verdict. Does it serve /moderations?",
-                f"{self._client.base_url} 没有返回审核结果。它是否提供 /moderations 接口？",
-            ),
+            tr("{base_url} gave no moderation verdict. Does it serve /moderations?", base_url=self._client.base_url),
             model=self.model,
         )
 
@@ -119,8 +121,9 @@ class OpenAIModerator:
         url = str(self._client.base_url)
         return ModelUnavailableError(
             tr(
-                f"The moderation endpoint at {url} does not answer ({error}). Try again, or use RuleModerator.",
-                f"位于 {url} 的审核接口没有响应（{error}）。请重试，或改用 RuleModerator。",
+                "The moderation endpoint at {url} does not answer ({error}). Try again, or use RuleModerator.",
+                url=url,
+                error=error,
             ),
             model=self.model,
             uri=url,

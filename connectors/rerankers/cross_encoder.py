@@ -27,7 +27,7 @@ from nacre.connectors.embeddings.tokens import load_tokenizer
 from nacre.connectors.embeddings.transformer import cross_encoder
 from nacre.connectors.rerankers.scorer import PairScorer, compare
 from nacre.errors import ModelError
-from nacre.language import tr
+from nacre.text.language import tr
 
 if TYPE_CHECKING:
     from langchain_core.callbacks import Callbacks
@@ -42,10 +42,7 @@ class Ranking:
     """What a reranker found.
 
     Args:
-        order: numbers of the passages, the best first.
         scores: 0 to 1 for each passage, in the order they were given; None where there was no time.
-        scored: how many were scored.
-        seconds: how long it took.
     """
 
     order: tuple[int, ...]
@@ -66,11 +63,9 @@ class CrossEncoderReranker(BaseDocumentCompressor):
     and the metadata of the documents say so.
 
     Args:
-        model: a folder or a hub repository.
         top_n: how many documents to give back; None: all.
         budget_s: seconds for one question.
         max_tokens: the most tokens of question and passage together; None: the model's window, at most 512.
-        precision: "auto" takes 8 bits where they are measured to be as good and faster.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -91,8 +86,10 @@ class CrossEncoderReranker(BaseDocumentCompressor):
         except UnsupportedCheckpointError as error:
             raise ModelError(
                 tr(
-                    f"{self.model} cannot be used as a reranker ({error}). Give a BERT, RoBERTa, XLM-R, DistilBERT or MPNet cross-encoder with model.safetensors.",
-                    f"{self.model} 不能用作重排模型（{error}）。请给出带 model.safetensors 的 BERT、RoBERTa、XLM-R、DistilBERT 或 MPNet 交叉编码器。",
+                    "{model} cannot be used as a reranker ({error}). Give a BERT, RoBERTa, XLM-R, DistilBERT "
+                    "or MPNet cross-encoder with model.safetensors.",
+                    model=self.model,
+                    error=error,
                 ),
                 model=self.model,
             ) from error
@@ -104,15 +101,7 @@ class CrossEncoderReranker(BaseDocumentCompressor):
         return {"id": self.model, "weights": self._weights, "max_tokens": self.max_tokens}
 
     def rank(self, question: str, passages: Sequence[str]) -> Ranking:
-        """Rank passages within the time budget.
-
-        Args:
-            question: the question.
-            passages: texts in the order of the retriever.
-
-        Returns:
-            The new order and the scores.
-        """
+        """Rank passages within the time budget."""
         start = time.monotonic()
         logits = self._scorer.score(question, passages, start + self.budget_s)
         scores = tuple(None if logit is None else _sigmoid(logit) for logit in logits)
@@ -129,11 +118,6 @@ class CrossEncoderReranker(BaseDocumentCompressor):
         self, documents: Sequence[Document], query: str, callbacks: Callbacks | None = None
     ) -> Sequence[Document]:
         """Rank documents.
-
-        Args:
-            documents: in the order of the retriever.
-            query: the question.
-            callbacks: not used.
 
         Returns:
             Copies in the new order, the first `top_n`; `metadata["rerank"]` holds the score (0 to 1, None if there was no time) and

@@ -22,8 +22,6 @@ class PairScorer:
     """Scores of pairs.
 
     Args:
-        path: the `.onnx` file.
-        tokenizer: the model's own.
         window: the most tokens a pair may have; the longer of the two texts is cut.
     """
 
@@ -39,13 +37,7 @@ class PairScorer:
         """Score passages for a question.
 
         Args:
-            question: the question.
-            passages: the passages, the likely ones first.
             deadline: a time of `time.monotonic`, in seconds; no pair is begun after it.
-            threads: pairs at a time; None: one a core.
-
-        Returns:
-            A logit a passage (higher is better), None for those that there was no time for.
         """
 
         def one(passage: str) -> float | None:
@@ -65,15 +57,7 @@ class PairScorer:
 
 
 def compare(exact: PairScorer, quantised: PairScorer) -> Verdict:
-    """Compare two scorers of one model: each probe question with its passage and with another one.
-
-    Args:
-        exact: the fp32 scorer.
-        quantised: the int8 scorer.
-
-    Returns:
-        The figures, and which one to use.
-    """
+    """Compare two scorers of one model: each probe question with its passage and with another one."""
     questions, passages = probe_set()
     pairs = list(zip(questions, passages, passages[1:] + passages[:1], strict=True))
     (one, two), speed_up = side_by_side(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
+from nacre.connectors.search.sqlite_guard import LONGEST_VALUE, guarded
 from nacre.errors import ToolError, UsageError
-from nacre.language import tr
-from nacre.optional import need
+from nacre.extras import need
+from nacre.text.language import tr
 
 _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 _READS = re.compile(r"(?:select|with|values|explain)\b", re.IGNORECASE)
@@ -32,6 +32,13 @@ _GRANTS = {
     "mysql": "SHOW GRANTS",
     "mariadb": "SHOW GRANTS",
 }
+# PostgreSQL tells nobody how long a row will be before it has sent it: it is asked to, and a cast fails where it is too long.
+_ROW_BOUND = (
+    "SELECT q.* FROM ({statement}\n) AS q WHERE CASE WHEN octet_length(q::text) > {bytes}"
+    " THEN CAST('a row of ' || octet_length(q::text) || ' bytes' AS integer) = 0 ELSE true END LIMIT {rows}"
+)
+_LARGEST_ROW = 1 << 20  # bytes
+_LARGEST_RESULT = 200_000  # characters
 _WIDE_GRANT = re.compile(r"\b(?:ALL PRIVILEGES|FILE|SUPER)\b.* ON \*\.\*", re.IGNORECASE)
 
 
@@ -39,16 +46,11 @@ class ReadOnlyDatabase:
     """A database that can be asked and not changed.
 
     Args:
-        engine: a SQLAlchemy engine, or a URL for one, "sqlite:///shop.db".
-        max_rows: rows that an answer may have.
         max_cell: characters that are kept of a value.
         timeout_s: seconds that a statement may take (SQLite, PostgreSQL, MySQL, MariaDB).
         assume_read_only: the account itself may only read; needed for other engines than these four, and to use an account
             that may reach files of the database's machine (a superuser, the privilege FILE).
-
-    Raises:
-        UsageError: the engine cannot be told to refuse writing.
-        MissingExtraError: SQLAlchemy is not installed.
+        max_value: bytes that one value on SQLite may have, also one that is only read on the way.
     """
 
     def __init__(
@@ -58,6 +60,8 @@ class ReadOnlyDatabase:
         max_rows: int = 50,
         max_cell: int = 200,
         timeout_s: float = 10.0,
+        functions: Iterable[str] = (),
+        max_value: int = LONGEST_VALUE,
         assume_read_only: bool = False,
     ) -> None:
         self._sqlalchemy = need("sqlalchemy", extra="sql")
@@ -66,61 +70,37 @@ class ReadOnlyDatabase:
         self.max_rows = max_rows
         self.max_cell = max_cell
         self.timeout_s = timeout_s
+        self.functions = tuple(functions)
+        self.max_value = max_value
         self._trusted = assume_read_only
         if self.dialect not in _GUARDS and not assume_read_only:
             raise UsageError(
                 tr(
-                    f"{self.dialect} cannot be made read-only from here. Give an account that may only read, and assume_read_only=True.",
-                    f"无法在此将 {self.dialect} 设为只读。请使用只读账号并设置 assume_read_only=True。",
+                    "{dialect} cannot be made read-only from here. Give an account that may only read, and "
+                    "assume_read_only=True.",
+                    dialect=self.dialect,
                 )
             )
 
     def query(self, statement: str) -> str:
-        """Run one reading statement.
-
-        Args:
-            statement: SELECT, WITH, VALUES or EXPLAIN.
-
-        Returns:
-            A table as text, columns parted by " | ", with a note when rows were left out.
-
-        Raises:
-            ToolError: it is no single reading statement, or the database refuses it.
-        """
+        """Run one reading statement."""
         checked = _single_read(statement)
         with self._connection() as connection:
             try:
                 # A cursor of the server, so that a huge result stays there; it takes everything that reads but EXPLAIN.
                 cursor = not checked.lower().startswith("explain")
+                asked = self._bounded(connection, checked) if cursor else checked
                 # Colons are escaped, since nothing here is a parameter; a driver's own % is escaped by SQLAlchemy.
-                asked = self._sqlalchemy.text(checked.replace(":", "\\:"))
-                result = connection.execution_options(stream_results=cursor).execute(asked)
-                columns = [str(name) for name in result.keys()]  # noqa: SIM118 - a result iterates over its rows
-                rows = result.fetchmany(self.max_rows + 1)
+                asked = self._sqlalchemy.text(asked.replace(":", "\\:"))
+                options = connection.execution_options(stream_results=cursor, max_row_buffer=1)
+                return self._written(options.execute(asked))
             except Exception as error:  # each driver has its own
                 raise ToolError(
-                    tr(f"The database refuses: {_brief(error)}", f"数据库拒绝执行：{_brief(error)}"),
-                    tool="query_database",
+                    tr("The database refuses: {error}", error=_brief(error)), tool="query_database"
                 ) from error
-        lines = [
-            " | ".join(columns),
-            *(" | ".join(self._cell(value) for value in row) for row in rows[: self.max_rows]),
-        ]
-        if len(rows) > self.max_rows:
-            lines.append(
-                tr(
-                    f"(more rows; only the first {self.max_rows} are shown)",
-                    f"（还有更多行，仅显示前 {self.max_rows} 行）",
-                )
-            )
-        return "\n".join(lines)
 
     def schema(self) -> str:
-        """Describe the tables.
-
-        Returns:
-            One line a table: its name and its columns with their types.
-        """
+        """Describe the tables."""
         inspector = self._sqlalchemy.inspect(self.engine)
         lines = []
         for table in (*inspector.get_table_names(), *inspector.get_view_names()):
@@ -128,23 +108,45 @@ class ReadOnlyDatabase:
             lines.append(f"{table}({columns})")
         return "\n".join(lines)
 
+    def _bounded(self, connection: Any, statement: str) -> str:
+        """The statement such that the server sends no row that is too long, where it can be told so."""
+        if connection.dialect.name != "postgresql":
+            return statement
+        # That it stands alone says that it has no bracket too many, so that it can stand inside another.
+        connection.execute(self._sqlalchemy.text(f"PREPARE nacre AS {statement}".replace(":", "\\:")))
+        connection.exec_driver_sql("DEALLOCATE nacre")
+        return _ROW_BOUND.format(statement=statement, bytes=_LARGEST_ROW, rows=self.max_rows + 1)
+
+    def _written(self, result: Any) -> str:
+        """A result as text; a row is let go of before the next one is fetched."""
+        lines = [" | ".join(str(name)[: self.max_cell] for name in result.keys())]  # noqa: SIM118 - a result iterates over its rows
+        size = 0
+        for row in result:
+            line = " | ".join(self._cell(value) for value in row)
+            size += len(line)
+            if len(lines) > self.max_rows or size > _LARGEST_RESULT:
+                shown = len(lines) - 1
+                lines.append(tr("(more rows; only the first {shown} are shown)", shown=shown))
+                break
+            lines.append(line)
+        return "\n".join(lines)
+
     @contextmanager
     def _connection(self) -> Iterator[Any]:
         with self.engine.connect() as connection:
             # A server of MariaDB is known as such when it has been asked; its URL may begin with "mysql".
             kind = "mariadb" if getattr(connection.dialect, "is_mariadb", False) else self.dialect
-            raw = connection.connection.dbapi_connection
+            raw: Any = connection.connection.dbapi_connection
             try:
                 self._check_account(connection, kind)
                 values = {"milliseconds": int(self.timeout_s * 1000), "seconds": self.timeout_s}
                 for guard in _GUARDS.get(kind, ()):
                     connection.exec_driver_sql(guard.format(**values))
-                if kind == "sqlite":
-                    _restrict(raw, self.timeout_s)
-                yield connection
+                with (
+                    guarded(raw, self.timeout_s, self.functions, self.max_value) if kind == "sqlite" else nullcontext()
+                ):
+                    yield connection
             finally:
-                if kind == "sqlite":
-                    _release(raw)
                 # The guarded connection goes back to nobody, and rows that nobody asked for are not fetched first.
                 connection.invalidate()
 
@@ -157,9 +159,9 @@ class ReadOnlyDatabase:
         if any(row[0] is True or _WIDE_GRANT.search(str(row[0])) for row in rows):
             raise ToolError(
                 tr(
-                    "This account may reach files of the database's machine (superuser, FILE), also by a statement that only reads. Give one"
-                    " that may only read the tables, or assume_read_only=True.",
-                    "该账号可以访问数据库所在机器的文件（超级用户或 FILE 权限），只读语句也能做到。请使用只能读取数据表的账号，或设置 assume_read_only=True。",
+                    "This account may reach files of the database's machine (superuser, FILE), also by a "
+                    "statement that only reads. Give one that may only read the tables, or "
+                    "assume_read_only=True."
                 ),
                 tool="query_database",
             )
@@ -167,37 +169,15 @@ class ReadOnlyDatabase:
 
     def _cell(self, value: Any) -> str:
         text = f"<{len(value)} bytes>" if isinstance(value, (bytes, memoryview)) else str(value)
-        return " ".join(text.split())[: self.max_cell]
+        return " ".join(text[: 8 * self.max_cell].split())[: self.max_cell]
 
 
 def _single_read(statement: str) -> str:
     text = statement.strip().rstrip(";").strip()
     bare = _COMMENT.sub(" ", text).strip()
     if ";" in bare or not _READS.match(bare):
-        raise ToolError(
-            tr("Write one SELECT statement, without a semicolon inside.", "请只写一条 SELECT 语句，中间不要有分号。"),
-            tool="query_database",
-        )
+        raise ToolError(tr("Write one SELECT statement, without a semicolon inside."), tool="query_database")
     return text
-
-
-def _restrict(raw: Any, timeout_s: float) -> None:
-    """SQLite itself refuses everything but reading, and gives up after the time limit."""
-    import sqlite3
-
-    allowed = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
-    deadline = time.monotonic() + timeout_s
-    raw.set_authorizer(
-        lambda action, *rest: (
-            sqlite3.SQLITE_OK if action in allowed and "load_extension" not in rest else sqlite3.SQLITE_DENY
-        )
-    )
-    raw.set_progress_handler(lambda: int(time.monotonic() > deadline), 10_000)
-
-
-def _release(raw: Any) -> None:
-    raw.set_authorizer(None)
-    raw.set_progress_handler(None, 0)
 
 
 def _brief(error: Exception) -> str:

@@ -10,7 +10,8 @@ from pathlib import Path
 from nacre.connectors.safe_http import fetch
 from nacre.connectors.search.results import post_json
 from nacre.errors import ToolError
-from nacre.language import tr
+from nacre.system.files import private_file, private_folder
+from nacre.text.language import tr
 
 _KINDS = {b"\x89PNG": "png", b"\xff\xd8\xff": "jpg", b"RIFF": "webp", b"GIF8": "gif"}
 MAX_BYTES = 64 << 20
@@ -20,8 +21,6 @@ class ImageMaker:
     """Makes pictures from descriptions.
 
     Args:
-        base_url: the interface, "https://api.openai.com/v1".
-        model: the picture model's name.
         key: the account's key; "" where none is needed.
         folder: where pictures are saved; it is created when missing.
         size: width and height in pixels, "1024x1024".
@@ -46,18 +45,7 @@ class ImageMaker:
         self.timeout_s = timeout_s
 
     def make(self, description: str) -> Path:
-        """Make one picture.
-
-        Args:
-            description: what it should show.
-
-        Returns:
-            The file.
-
-        Raises:
-            ProviderError: the interface does not answer.
-            ToolError: what it answers is no picture.
-        """
+        """Make one picture."""
         headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
         body = {"model": self.model, "prompt": description, "n": 1, "size": self.size}
         data = post_json(
@@ -66,11 +54,10 @@ class ImageMaker:
         picture = self._picture(data)
         kind = next((kind for mark, kind in _KINDS.items() if picture.startswith(mark)), "")
         if not kind:
-            raise ToolError(
-                tr("The interface gave something that is no picture.", "接口返回的内容不是图片。"), tool="make_image"
-            )
-        self.folder.mkdir(parents=True, exist_ok=True)
+            raise ToolError(tr("The interface gave something that is no picture."), tool="make_image")
+        private_folder(self.folder)
         file = self.folder / f"{hashlib.sha256(picture).hexdigest()[:16]}.{kind}"
+        private_file(file)
         file.write_bytes(picture)
         return file
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from nacre.connectors.safe_http import fetch
+from nacre.documents import ParserPool
 from nacre.errors import ParseError, ToolError
-from nacre.language import tr
-from nacre.retrieval.parsing import ParserPool
+from nacre.text.language import tr
 
 PART = 3500
 
@@ -20,11 +20,7 @@ class ReadPage:
     """A part of a page's text.
 
     Args:
-        title: the page's title.
-        url: where it came from, after redirects.
-        text: this part's text.
         part: its number, from 1.
-        parts: how many there are.
     """
 
     title: str
@@ -44,7 +40,6 @@ class PageReader:
         max_bytes: most bytes of a page.
         timeout_s: seconds for fetching; the parser has as many again.
         part: characters of a part.
-        allow_private: whether addresses in private networks may be read.
     """
 
     def __init__(
@@ -63,13 +58,6 @@ class PageReader:
         Args:
             url: http or https; a bare "example.org/page" is taken as https.
             part: which part of a long text, from 1.
-
-        Returns:
-            The part.
-
-        Raises:
-            SourceError: a forbidden address, no answer, too slow, too big.
-            ToolError: the server refuses, there is no text, or no such part.
         """
         address = url.strip().strip("<>\"'")
         address = address if "://" in address else f"https://{address}"
@@ -81,25 +69,20 @@ class PageReader:
             headers={"Accept": "text/html,*/*;q=0.8"},
         )
         if answer.status != 200:
-            raise ToolError(
-                tr(f"{address} answers {answer.status}.", f"{address} 返回 {answer.status}。"), tool="read_page"
-            )
+            raise ToolError(tr("{address} answers {status}.", address=address, status=answer.status), tool="read_page")
         mime = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
         name = urlsplit(answer.url).path.rpartition("/")[2] or "page.html"
         try:
             document = self._parser().parse(answer.body, name=name, mime=mime or None)
         except ParseError as error:
             raise ToolError(
-                tr(f"{address} has no readable text: {error.message}", f"{address} 没有可读文本：{error.message}"),
+                tr("{address} has no readable text: {message_}", address=address, message_=error.message),
                 tool="read_page",
             ) from error
         parts = max(1, -(-len(document.text) // self.part))
         if not 1 <= part <= parts:
             raise ToolError(
-                tr(
-                    f"{address} has {parts} parts; there is no part {part}.",
-                    f"{address} 共 {parts} 部分，没有第 {part} 部分。",
-                ),
+                tr("{address} has {parts} parts; there is no part {part}.", address=address, parts=parts, part=part),
                 tool="read_page",
             )
         return ReadPage(

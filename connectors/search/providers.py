@@ -7,14 +7,13 @@ from typing import Any
 
 from nacre.connectors.search.results import ProviderError, SearchProvider, WebResult, get_json, post_json
 from nacre.errors import MissingKeyError
-from nacre.language import language_of, tr
+from nacre.text.language import language_of, tr
 
 
 class SearXNG(SearchProvider):
     """A SearXNG server with its JSON format enabled (https://docs.searxng.org/dev/search_api.html).
 
     Args:
-        url: the server, "http://localhost:8888".
         timeout_s: seconds for one search.
         engines: comma-separated engines; empty for the server's own choice.
     """
@@ -38,10 +37,7 @@ class SearXNG(SearchProvider):
         found = _results(_field(data, self, "results"), "title", "url", "content", k)
         if not found and data.get("unresponsive_engines"):
             raise ProviderError(
-                tr(f"the engines behind {self.url} do not answer", f"{self.url} 的搜索引擎均无响应"),
-                uri=self.url,
-                status=0,
-                retry_after_s=0.0,
+                tr("the engines behind {url} do not answer", url=self.url), uri=self.url, status=0, retry_after_s=0.0
             )
         return found
 
@@ -50,12 +46,7 @@ class Tavily(SearchProvider):
     """Tavily's search interface (https://docs.tavily.com).
 
     Args:
-        key: the account's key.
-        url: the interface.
         timeout_s: seconds for one search.
-
-    Raises:
-        MissingKeyError: the key is empty.
     """
 
     cost = "paid"
@@ -81,12 +72,7 @@ class BingStyle(SearchProvider):
 
     Args:
         url: the interface, such as Bocha's or a gateway's.
-        key: the account's key.
-        header: the header that carries the key.
         timeout_s: seconds for one search.
-
-    Raises:
-        MissingKeyError: the key is empty.
     """
 
     cost = "paid"
@@ -109,8 +95,7 @@ class BingStyle(SearchProvider):
 def _key(key: str, variable: str) -> str:
     if not key:
         raise MissingKeyError(
-            tr(f"This search engine needs a key: set {variable}.", f"该搜索引擎需要密钥：请设置 {variable}。"),
-            variable=variable,
+            tr("This search engine needs a key: set {variable}.", variable=variable), variable=variable
         )
     return key
 
@@ -119,10 +104,7 @@ def _field(data: Any, provider: SearXNG | Tavily, name: str) -> list[Any]:
     value = data.get(name) if isinstance(data, dict) else None
     if not isinstance(value, list):
         raise ProviderError(
-            tr(f"{provider.url} gives no {name!r}", f"{provider.url} 的返回中没有 {name!r}"),
-            uri=provider.url,
-            status=200,
-            retry_after_s=0.0,
+            tr("{url} gives no {name!r}", url=provider.url, name=name), uri=provider.url, status=200, retry_after_s=0.0
         )
     return value
 

@@ -10,21 +10,16 @@ from urllib.parse import urlencode
 
 from nacre.connectors.safe_http import Answer, fetch
 from nacre.errors import SourceError
-from nacre.language import tr
-from nacre.strict_json import to_json
+from nacre.system.net import seconds_to_wait
+from nacre.text.language import tr
+from nacre.text.strict_json import to_json
 
 MAX_BYTES = 8 << 20
 
 
 @dataclass(frozen=True)
 class WebResult:
-    """One hit of a web search.
-
-    Args:
-        title: the page's title.
-        url: its address.
-        text: the engine's snippet, plain text.
-    """
+    """One hit of a web search."""
 
     title: str
     url: str
@@ -32,12 +27,7 @@ class WebResult:
 
 
 class SearchProvider(Protocol):
-    """A search engine behind an interface. Those here derive from it, and so say once what a search is.
-
-    Args:
-        name: how messages name it.
-        cost: "network" or "paid".
-    """
+    """A search engine behind an interface. Those here derive from it, and so say once what a search is."""
 
     name: str
     cost: str
@@ -45,15 +35,8 @@ class SearchProvider(Protocol):
     def search(self, query: str, k: int) -> list[WebResult]:
         """Search the web.
 
-        Args:
-            query: what to look for.
-            k: how many results at most.
-
         Returns:
             Results, best first; empty when there are none.
-
-        Raises:
-            ProviderError: the provider gave no usable answer.
         """
 
 
@@ -71,15 +54,7 @@ def get_json(
 
     Args:
         url: the interface's address; it may be in a private network.
-        parameters: of the query string.
         timeout_s: for the whole exchange, in seconds.
-        headers: more headers, such as a key.
-
-    Returns:
-        The decoded JSON.
-
-    Raises:
-        ProviderError: no connection, a status other than 200, or no JSON.
     """
     separator = "&" if "?" in url else "?"
     return _read(
@@ -106,16 +81,8 @@ def post_json(
 
     Args:
         url: the interface's address; it may be in a private network.
-        body: what to send.
         timeout_s: for the whole exchange, in seconds.
-        headers: more headers, such as a key.
         max_bytes: most bytes of the answer.
-
-    Returns:
-        The decoded JSON.
-
-    Raises:
-        ProviderError: no connection, a status other than 200, or no JSON.
     """
     data = to_json(body).encode()
     sent = {"Accept": "application/json", "Content-Type": "application/json", **(headers or {})}
@@ -132,27 +99,17 @@ def _read(url: str, exchange: Any) -> Any:
     if answer.status != 200:
         said = answer.body[:200].decode("utf-8", "replace").strip()
         raise ProviderError(
-            tr(f"{url} answers {answer.status}: {said}", f"{url} 返回 {answer.status}：{said}"),
+            tr("{url} answers {status}: {said}", url=url, status=answer.status, said=said),
             uri=url,
             status=answer.status,
-            retry_after_s=_seconds(answer.headers.get("retry-after", "")),
+            retry_after_s=seconds_to_wait(answer.headers.get("retry-after")) or 0.0,
         )
     try:
         return json.loads(answer.body)
     except ValueError as error:
         raise ProviderError(
-            tr(
-                f"{url} gives no JSON. Is the JSON format enabled there?",
-                f"{url} 返回的不是 JSON。该服务是否启用了 JSON 格式？",
-            ),
+            tr("{url} gives no JSON. Is the JSON format enabled there?", url=url),
             uri=url,
             status=200,
             retry_after_s=0.0,
         ) from error
-
-
-def _seconds(text: str) -> float:
-    try:
-        return max(0.0, float(text))
-    except ValueError:
-        return 0.0

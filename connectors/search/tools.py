@@ -12,27 +12,19 @@ from nacre.connectors.search.images import ImageMaker
 from nacre.connectors.search.page_reader import PageReader
 from nacre.connectors.search.web_search import WebSearch
 from nacre.connectors.search.wikipedia import Page, Wikipedia, WikipediaReader
-from nacre.language import tr
+from nacre.text.language import tr
 
 Found = tuple[str, list[Document]]
 
 
 def web_search_tool(search: WebSearch, *, k: int = 5) -> BaseTool:
-    """Make a tool of a web search; its results can be cited.
-
-    Args:
-        search: the providers.
-        k: results of one search.
-
-    Returns:
-        The tool `web_search(query)`.
-    """
+    """Make a tool of a web search; its results can be cited."""
 
     def web_search(query: str) -> Found:
         """Search the web."""
         results = search.search(query, k)
         if not results:
-            return tr("No results.", "没有结果。"), []
+            return tr("No results."), []
         documents = [
             Document(page_content=result.text or result.title, metadata={"uri": result.url, "title": result.title})
             for result in results
@@ -40,25 +32,13 @@ def web_search_tool(search: WebSearch, *, k: int = 5) -> BaseTool:
         return "\n\n".join(f"{result.title} ({result.url})\n{result.text}" for result in results), documents
 
     cost = "paid" if any(provider.cost == "paid" for provider in search.providers) else "network"
-    made = _tool(
-        web_search,
-        tr("Search the web. Gives titles, addresses and snippets.", "搜索网页，返回标题、网址和摘要。"),
-        cost,
-    )
+    made = _tool(web_search, tr("Search the web. Gives titles, addresses and snippets."), cost)
     made.metadata = {**(made.metadata or {}), "looks_up": True}
     return made
 
 
 def wikipedia_tools(language: str = "en", *, wikipedia: Wikipedia | None = None) -> list[BaseTool]:
-    """Make the two tools of the ReAct paper. Both share the page that is open: make a pair for every agent.
-
-    Args:
-        language: of Wikipedia.
-        wikipedia: another server than Wikipedia's.
-
-    Returns:
-        The tools `wikipedia_search(entity)` and `wikipedia_lookup(keyword)`.
-    """
+    """Make the two tools of the ReAct paper. Both share the page that is open: make a pair for every agent."""
     reader = WikipediaReader(wikipedia or Wikipedia(language))
 
     def wikipedia_search(entity: str) -> Found:
@@ -70,88 +50,46 @@ def wikipedia_tools(language: str = "en", *, wikipedia: Wikipedia | None = None)
         return _cited(reader.lookup(keyword))
 
     lookup = _tool(
-        wikipedia_lookup,
-        tr(
-            "Next sentence with a keyword on the encyclopedia page that was opened last.",
-            "在最近打开的条目中查找下一个含有关键词的句子。",
-        ),
-        "network",
+        wikipedia_lookup, tr("Next sentence with a keyword on the encyclopedia page that was opened last."), "network"
     )
     lookup.metadata = {**(lookup.metadata or {}), "repeatable": True}
-    return [
-        _tool(
-            wikipedia_search,
-            tr("Open the encyclopedia page on a person, place or thing.", "打开关于某人、某地或某物的百科条目。"),
-            "network",
-        ),
-        lookup,
-    ]
+    return [_tool(wikipedia_search, tr("Open the encyclopedia page on a person, place or thing."), "network"), lookup]
 
 
 def page_reader_tool(reader: PageReader | None = None) -> BaseTool:
-    """Make a tool that reads web pages.
-
-    Args:
-        reader: with other limits than the default.
-
-    Returns:
-        The tool `read_page(url, part=1)`.
-    """
+    """Make a tool that reads web pages."""
     pages = reader or PageReader()
 
     def read_page(url: str, part: int = 1) -> Found:
         """Read a web page."""
         page = pages.read(url, part)
-        more = (
-            tr(f" (part {page.part} of {page.parts})", f"（第 {page.part} 部分，共 {page.parts} 部分）")
-            if page.parts > 1
-            else ""
-        )
+        more = tr(" (part {part} of {parts})", part=page.part, parts=page.parts) if page.parts > 1 else ""
         return page.text, [Document(page_content=page.text, metadata={"uri": page.url, "title": page.title + more})]
 
-    return _tool(
-        read_page,
-        tr("Read the text of a web page; a long one has several parts.", "读取网页正文；较长的网页分为若干部分。"),
-        "network",
-    )
+    return _tool(read_page, tr("Read the text of a web page; a long one has several parts."), "network")
 
 
 def database_tool(database: ReadOnlyDatabase) -> BaseTool:
-    """Make a tool that asks a database; its description lists the tables.
-
-    Args:
-        database: the database.
-
-    Returns:
-        The tool `query_database(statement)`.
-    """
+    """Make a tool that asks a database; its description lists the tables."""
 
     def query_database(statement: str) -> str:
         """Ask the database."""
         return database.query(statement)
 
     told = tr(
-        f"Run one SELECT statement ({database.dialect}). Tables: {database.schema()}",
-        f"执行一条 SELECT 语句（{database.dialect}）。表：{database.schema()}",
+        "Run one SELECT statement ({dialect}). Tables: {database}", dialect=database.dialect, database=database.schema()
     )
     return StructuredTool.from_function(query_database, description=told, metadata={"cost": "free", "changes": False})
 
 
 def image_tool(maker: ImageMaker) -> BaseTool:
-    """Make a tool that makes pictures.
-
-    Args:
-        maker: the interface.
-
-    Returns:
-        The tool `make_image(description)`.
-    """
+    """Make a tool that makes pictures."""
 
     def make_image(description: str) -> str:
         """Make a picture."""
         return str(maker.make(description))
 
-    told = tr("Make a picture from a description. Gives the file.", "根据描述生成图片，返回文件路径。")
+    told = tr("Make a picture from a description. Gives the file.")
     return StructuredTool.from_function(make_image, description=told, metadata={"cost": "paid", "changes": False})
 
 

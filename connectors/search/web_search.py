@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from nacre.connectors.search.results import ProviderError, SearchProvider, WebResult
 from nacre.errors import ToolError, UsageError
-from nacre.language import tr
+from nacre.text.hygiene import searched
+from nacre.text.language import tr
 
 FIRST_REST_S = 20.0
 LONGEST_REST_S = 900.0
@@ -28,13 +29,8 @@ class WebSearch:
     """Search providers in the order of preference. One object may serve many threads.
 
     Args:
-        *providers: the first that is not resting is asked first.
         cache_s: seconds for which results are kept; 0 keeps nothing.
-        cache_size: queries kept at most.
         clock: seconds from any origin; tests give their own.
-
-    Raises:
-        UsageError: no provider is given.
     """
 
     def __init__(
@@ -45,12 +41,7 @@ class WebSearch:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         if not providers:
-            raise UsageError(
-                tr(
-                    "Web search needs at least one provider, such as SearXNG(url).",
-                    "网络搜索至少需要一个提供者，例如 SearXNG(url)。",
-                )
-            )
+            raise UsageError(tr("Web search needs at least one provider, such as SearXNG(url)."))
         self.providers: Sequence[SearchProvider] = providers
         self.cache_s = cache_s
         self.cache_size = cache_size
@@ -60,18 +51,8 @@ class WebSearch:
         self._lock = threading.Lock()
 
     def search(self, query: str, k: int = 5) -> list[WebResult]:
-        """Search the web.
-
-        Args:
-            query: what to look for.
-            k: how many results at most.
-
-        Returns:
-            Results, best first.
-
-        Raises:
-            ToolError: every provider failed or rests; the message says why.
-        """
+        """Search the web."""
+        query = searched(query)
         key = (" ".join(query.split()).casefold(), k)
         kept = self._kept(key)
         if kept is not None:
@@ -80,9 +61,7 @@ class WebSearch:
         for provider, rest in zip(self.providers, self._rests, strict=True):
             waiting = rest.until - self.clock()
             if waiting > 0:
-                reasons.append(
-                    tr(f"{provider.name}: resting for {waiting:.0f} s", f"{provider.name}：暂停使用 {waiting:.0f} 秒")
-                )
+                reasons.append(tr("{name}: resting for {waiting:.0f} s", name=provider.name, waiting=waiting))
                 continue
             try:
                 results = provider.search(query, k)
@@ -94,7 +73,7 @@ class WebSearch:
             self._keep(key, results)
             return results
         raise ToolError(
-            tr(f"No search engine answers ({'; '.join(reasons)}).", f"没有可用的搜索引擎（{'；'.join(reasons)}）。"),
+            tr("No search engine answers ({reasons}).", reasons="; ".join(reasons), reasons2="；".join(reasons)),
             tool="web_search",
         )
 

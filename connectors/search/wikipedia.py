@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from nacre.connectors.search.results import ProviderError, SearchProvider, WebResult, get_json
 from nacre.errors import ToolError
-from nacre.language import tr
+from nacre.text.language import tr
 
 _TAG = re.compile(r"<[^>]{0,400}>")
 _SENTENCE = re.compile(r"[^.!?。！？\n]+(?:[.!?。！？]+[\"'”’)）]*)?")
@@ -32,7 +32,6 @@ class Wikipedia(SearchProvider):
     """One language of Wikipedia, or any MediaWiki server with the TextExtracts extension.
 
     Args:
-        language: "en", "zh", …
         url: the api.php of another server; None for Wikipedia's.
         timeout_s: seconds for one request.
     """
@@ -58,17 +57,7 @@ class Wikipedia(SearchProvider):
         ]
 
     def page(self, title: str) -> Page | None:
-        """Get a page by its title; redirects and Chinese variants are followed.
-
-        Args:
-            title: exact but for case of the first letter.
-
-        Returns:
-            The page, or None when there is none.
-
-        Raises:
-            ProviderError: the server gives no usable answer.
-        """
+        """Get a page by its title; redirects and Chinese variants are followed."""
         data = self._get(prop="extracts", titles=title, explaintext=1, redirects=1, converttitles=1)
         pages = data.get("pages", {}) if isinstance(data, dict) else {}
         for page in pages.values() if isinstance(pages, dict) else pages:
@@ -82,10 +71,7 @@ class Wikipedia(SearchProvider):
         if not isinstance(data, dict) or "error" in data:
             said = str(data.get("error"))[:200] if isinstance(data, dict) else "?"
             raise ProviderError(
-                tr(f"{self.url} gives an error: {said}", f"{self.url} 返回错误：{said}"),
-                uri=self.url,
-                status=200,
-                retry_after_s=0.0,
+                tr("{url} gives an error: {said}", url=self.url, said=said), uri=self.url, status=200, retry_after_s=0.0
             )
         return data.get("query", {})
 
@@ -94,11 +80,7 @@ class Wikipedia(SearchProvider):
 
 
 class WikipediaReader:
-    """Search and lookup as in the paper: a search opens a page, lookups go through the sentences of the open page.
-
-    Args:
-        wikipedia: the encyclopedia.
-    """
+    """Search and lookup as in the paper: a search opens a page, lookups go through the sentences of the open page."""
 
     def __init__(self, wikipedia: Wikipedia) -> None:
         self.wikipedia = wikipedia
@@ -109,71 +91,41 @@ class WikipediaReader:
     def search(self, entity: str) -> Page:
         """Open the page on an entity.
 
-        Args:
-            entity: a title, or words for it.
-
         Returns:
             The page with its first five sentences as text; with similar titles instead when there is no such page.
-
-        Raises:
-            ToolError: nothing similar is found either.
         """
         page = self.wikipedia.page(entity)
         if page is None:
             similar = [result.title for result in self.wikipedia.search(entity, 5)]
             if not similar:
                 raise ToolError(
-                    tr(f"Could not find {entity!r}, and nothing similar.", f"没有找到 {entity!r}，也没有相近的条目。"),
-                    tool="wikipedia_search",
+                    tr("Could not find {entity!r}, and nothing similar.", entity=entity), tool="wikipedia_search"
                 )
             names = ", ".join(similar)
-            return Page(
-                "",
-                "",
-                tr(f"Could not find {entity!r}. Similar: {names}.", f"没有找到 {entity!r}。相近的条目：{names}。"),
-            )
+            return Page("", "", tr("Could not find {entity!r}. Similar: {names}.", entity=entity, names=names))
         with self._lock:
             self._open, self._lookups = page, {}
         return Page(page.title, page.url, " ".join(list(sentences(page.text))[:SENTENCES]))
 
     def lookup(self, keyword: str) -> Page:
-        """Find the next sentence with a keyword on the open page.
-
-        Args:
-            keyword: any text; case does not matter.
-
-        Returns:
-            The page with that sentence, numbered "(Result 1 / 3)".
-
-        Raises:
-            ToolError: no page is open, or there are no more results.
-        """
+        """Find the next sentence with a keyword on the open page."""
         with self._lock:
             page, number = self._open, self._lookups.get(keyword.casefold(), 0)
             self._lookups[keyword.casefold()] = number + 1
         if page is None:
-            raise ToolError(
-                tr("No page is open. Search for one first.", "尚未打开条目，请先搜索。"), tool="wikipedia_lookup"
-            )
+            raise ToolError(tr("No page is open. Search for one first."), tool="wikipedia_lookup")
         found = [sentence for sentence in sentences(page.text) if keyword.casefold() in sentence.casefold()]
         if number >= len(found):
-            raise ToolError(tr("No more results.", "没有更多结果。"), tool="wikipedia_lookup")
+            raise ToolError(tr("No more results."), tool="wikipedia_lookup")
         return Page(
             page.title,
             page.url,
-            tr(f"(Result {number + 1} / {len(found)}) ", f"（结果 {number + 1} / {len(found)}）") + found[number],
+            tr("(Result {number} / {count}) ", number=number + 1, count=len(found)) + found[number],
         )
 
 
 def sentences(text: str) -> Iterator[str]:
-    """Cut a page's text into sentences, headings left out.
-
-    Args:
-        text: plain text with "== heading ==" lines.
-
-    Returns:
-        An iterator over sentences.
-    """
+    """Cut a page's text into sentences, headings left out."""
     for line in text.split("\n"):
         if not line.strip().startswith("=="):
             yield from (match[0].strip() for match in _SENTENCE.finditer(line) if match[0].strip())

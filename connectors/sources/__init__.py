@@ -1,7 +1,7 @@
 """Where documents come from: `resolve` turns a path, a URL or another library's loader into a source.
 
 A package adds its own kind under the entry point group `nacre.sources`: the name is the scheme, the object is called
-with the whole specification and the options and gives a `nacre.retrieval.source.Source`.
+with the whole specification and the options and gives a `nacre.ingest.source.Source`.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from nacre.errors import UsageError
-from nacre.language import tr
-from nacre.retrieval.source import Source
+from nacre.ingest.source import Source
+from nacre.text.language import tr
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)(?=:)")
 
@@ -44,7 +44,7 @@ def resolve(spec: object, **options: Any) -> Source:
     try:
         return _resolve(spec, options)
     except TypeError as error:
-        raise UsageError(tr(f"wrong option for {spec!r}: {error}", f"{spec!r} 的选项有误：{error}")) from error
+        raise UsageError(tr("wrong option for {spec!r}: {error}", spec=spec, error=error)) from error
 
 
 def _resolve(spec: object, options: dict[str, Any]) -> Source:
@@ -52,9 +52,7 @@ def _resolve(spec: object, options: dict[str, Any]) -> Source:
         return _object(spec, options)
     text = os.fspath(spec)
     if not isinstance(text, str) or not text.strip():
-        raise UsageError(
-            tr("A source is empty. Name a file, a folder or a URL.", "来源为空。请给出文件、文件夹或网址。")
-        )
+        raise UsageError(tr("A source is empty. Name a file, a folder or a URL."))
     found = _SCHEME.match(text)
     scheme = found.group(1).lower() if found else ""
     if isinstance(spec, Path) or not scheme or (Path(text).exists() and "://" not in text):
@@ -150,9 +148,9 @@ def _arguments(rest: str) -> tuple[str, dict[str, Any]]:
     try:
         arguments = json.loads(text) if text else {}
     except ValueError as error:
-        raise UsageError(tr(f"what follows # must be JSON: {error}", f"# 之后应为 JSON：{error}")) from error
+        raise UsageError(tr("what follows # must be JSON: {error}", error=error)) from error
     if not isinstance(arguments, dict):
-        raise UsageError(tr("what follows # must be a JSON object", "# 之后应为 JSON 对象"))
+        raise UsageError(tr("what follows # must be a JSON object"))
     return name, arguments
 
 
@@ -165,10 +163,10 @@ def _object(spec: object, options: dict[str, Any]) -> Source:
         return llamaindex(spec, **options)
     if callable(getattr(spec, "lazy_load", None)):
         return langchain(spec, **options)
-    raise UsageError(tr(f"{spec!r} is no source, path, reader or loader", f"{spec!r} 不是来源、路径、reader 或 loader"))
+    raise UsageError(tr("{spec!r} is no source, path, reader or loader", spec=spec))
 
 
 def _checked(source: object, text: str) -> Source:
     if not isinstance(source, Source):
-        raise UsageError(tr(f"the package for {text} gave no source", f"{text} 对应的包没有返回来源"))
+        raise UsageError(tr("the package for {text} gave no source", text=text))
     return source

@@ -10,9 +10,9 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from nacre.errors import SourceError
-from nacre.language import tr
-from nacre.optional import need
-from nacre.retrieval.source import Item, Source, Unreachable
+from nacre.extras import need
+from nacre.ingest.source import Item, Source, Unreachable
+from nacre.text.language import tr
 
 SOUND = (".mp3", ".mp4", ".mpeg", ".mpga", ".m4a", ".wav", ".webm", ".ogg", ".oga", ".opus", ".flac", ".amr", ".aac")
 SCANS = (".pdf", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".docx", ".pptx", ".xlsx", ".html")
@@ -22,9 +22,6 @@ class Converted:
     """Another source whose files go through a converter when they are read; stamps stay, so unchanged files cost nothing.
 
     Args:
-        inner: lists the files.
-        kind: "transcription" or "docling", the beginning of the scope.
-        endings: files with other endings are left out.
         convert: (name, bytes) → Markdown.
     """
 
@@ -42,14 +39,7 @@ class Converted:
         return f"{self.kind}:{self.inner.scope.rstrip('/')}"
 
     def items(self) -> Iterator[Item | Unreachable]:
-        """List the files that can be converted.
-
-        Returns:
-            An iterator over them.
-
-        Raises:
-            SourceError: the inner source cannot be listed.
-        """
+        """List the files that can be converted."""
         for item in self.inner.items():
             if isinstance(item, Unreachable):
                 yield item
@@ -64,7 +54,7 @@ class Converted:
         except SourceError:
             raise
         except Exception as error:  # a server's or a model's own
-            raise SourceError(tr(f"{self.kind} failed: {error}", f"{self.kind} 失败：{error}"), uri=item.uri) from error
+            raise SourceError(tr("{kind} failed: {error}", kind=self.kind, error=error), uri=item.uri) from error
 
 
 def transcription(
@@ -79,18 +69,11 @@ def transcription(
     """Sound as text, by any server that speaks OpenAI's `audio.transcriptions`.
 
     Args:
-        inner: lists the sound files.
-        model: name of the model on the server.
         language: "en", "zh", …; the server finds it when empty.
-        prompt: words that the model should expect.
         max_bytes: servers refuse more; OpenAI's limit is the default.
-        **client: for `openai.OpenAI`: base_url, api_key, timeout.
 
     Returns:
         The source; a passage begins with its time, [01:23].
-
-    Raises:
-        MissingExtraError: `openai` is not installed.
     """
     openai = need("openai", extra="openai")
 
@@ -98,8 +81,9 @@ def transcription(
         if len(data) > max_bytes:
             raise SourceError(
                 tr(
-                    f"{len(data) >> 20} MiB of sound, the server takes {max_bytes >> 20}; split it",
-                    f"音频 {len(data) >> 20} MiB，服务器上限 {max_bytes >> 20} MiB，请拆分",
+                    "{count} MiB of sound, the server takes {max_bytes}; split it",
+                    count=len(data) >> 20,
+                    max_bytes=max_bytes >> 20,
                 ),
                 uri=name,
             )
@@ -121,11 +105,7 @@ def transcript(text: str, segments: list[Any]) -> str:
     """Segments gathered into paragraphs of about a minute, each with its time.
 
     Args:
-        text: the whole text, used when there are no segments.
         segments: with `start` in seconds and `text`.
-
-    Returns:
-        Markdown.
     """
     paragraphs: list[list[str]] = []
     begun = -60.0
@@ -139,18 +119,7 @@ def transcript(text: str, segments: list[Any]) -> str:
 
 
 def docling(inner: Source, **options: Any) -> Converted:
-    """Layout and OCR by docling: scans, photographed pages, hard tables. Its models must be on this machine.
-
-    Args:
-        inner: lists the files.
-        **options: for `docling.document_converter.DocumentConverter`.
-
-    Returns:
-        The source.
-
-    Raises:
-        MissingExtraError: docling is not installed.
-    """
+    """Layout and OCR by docling: scans, photographed pages, hard tables. Its models must be on this machine."""
     package = need("docling.document_converter", extra="docling")
     stream = need("docling.datamodel.base_models", extra="docling").DocumentStream
     converter = package.DocumentConverter(**options)

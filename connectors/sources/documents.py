@@ -15,9 +15,9 @@ from typing import Any
 from urllib.parse import quote
 
 from nacre.errors import SourceError, UsageError
-from nacre.language import tr
-from nacre.optional import need
-from nacre.retrieval.source import Item
+from nacre.extras import need
+from nacre.ingest.source import Item
+from nacre.text.language import tr
 
 _ADDRESSES = ("url", "uri", "link", "source", "file_path", "path", "page_id", "document_id", "doc_id", "id")
 _RANDOM = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?4[0-9a-f]{3}-?[89ab][0-9a-f]{3}-?[0-9a-f]{12}", re.I)
@@ -32,31 +32,14 @@ def llamaindex(
     mime: str = "text/markdown",
     **more: Any,
 ) -> Documents:
-    """Any LlamaIndex reader as a source (Confluence, Notion, Slack, Feishu, … from LlamaHub).
-
-    Args:
-        target: a reader object, or "llama_index.readers.notion.NotionPageReader".
-        init: arguments of its class, when a name is given.
-        load: arguments of `load_data`.
-        mime: how its text is written.
-        **more: further arguments of `load_data`.
-
-    Returns:
-        The source.
-
-    Raises:
-        UsageError: the class is none of LlamaIndex's readers.
-        MissingExtraError: its package is not installed.
-    """
+    """Any LlamaIndex reader as a source (Confluence, Notion, Slack, Feishu, … from LlamaHub)."""
     arguments = {**(load or {}), **more}
     if isinstance(target, str):
         name, reader = target, _named(target, "llama_index.", init or {})
     else:
         name, reader = f"{type(target).__module__}.{type(target).__qualname__}", target
     if not callable(getattr(reader, "load_data", None)):
-        raise UsageError(
-            tr(f"{name} is no LlamaIndex reader: it has no load_data", f"{name} 不是 LlamaIndex reader：缺少 load_data")
-        )
+        raise UsageError(tr("{name} is no LlamaIndex reader: it has no load_data", name=name))
 
     def read() -> Iterator[tuple[str, Mapping[str, Any], str]]:
         for document in reader.load_data(**arguments):
@@ -69,28 +52,14 @@ def llamaindex(
 def langchain(
     target: Any, *, init: Mapping[str, Any] | None = None, mime: str = "text/markdown", **more: Any
 ) -> Documents:
-    """Any LangChain document loader as a source.
-
-    Args:
-        target: a loader object, or the dotted name of its class.
-        init: arguments of its class, when a name is given.
-        mime: how its text is written.
-        **more: further arguments of its class.
-
-    Returns:
-        The source.
-
-    Raises:
-        UsageError: the class is no LangChain loader.
-        MissingExtraError: its package is not installed.
-    """
+    """Any LangChain document loader as a source."""
     from langchain_core.document_loaders import BaseLoader
 
     arguments = {**(init or {}), **more}
     loader = _named(target, "", arguments, BaseLoader) if isinstance(target, str) else target
     name = target if isinstance(target, str) else f"{type(target).__module__}.{type(target).__qualname__}"
     if not isinstance(loader, BaseLoader):
-        raise UsageError(tr(f"{name} is no LangChain loader", f"{name} 不是 LangChain loader"))
+        raise UsageError(tr("{name} is no LangChain loader", name=name))
 
     def read() -> Iterator[tuple[str, Mapping[str, Any], str]]:
         for document in loader.lazy_load():
@@ -109,18 +78,20 @@ def _named(name: str, prefix: str, arguments: Mapping[str, Any], base: type | No
     ):
         raise UsageError(
             tr(
-                f"{name!r} must be the dotted name of a class below {prefix or 'a module'}",
-                f"{name!r} 应为 {prefix or '某模块'} 下类的完整名称",
+                "{name!r} must be the dotted name of a class below {prefix}",
+                name=name,
+                prefix=prefix or "a module",
+                prefix2=prefix or "某模块",
             )
         )
     package = "-".join(module.split(".")[:3]).replace("_", "-")
     found = getattr(need(module, install=f"pip install {package}"), cls, None)
     if not isinstance(found, type) or (base is not None and not issubclass(found, base)):
-        raise UsageError(tr(f"{module} has no class {cls} of the right kind", f"{module} 中没有合适的类 {cls}"))
+        raise UsageError(tr("{module} has no class {cls} of the right kind", module=module, cls=cls))
     try:
         return found(**arguments)
     except Exception as error:
-        raise UsageError(tr(f"{name} cannot be made: {error}", f"无法创建 {name}：{error}")) from error
+        raise UsageError(tr("{name} cannot be made: {error}", name=name, error=error)) from error
 
 
 def _public(arguments: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -135,13 +106,7 @@ def _scope(kind: str, name: str, arguments: Mapping[str, Any]) -> str:
 
 
 class Documents:
-    """Documents given by a function, under names that last.
-
-    Args:
-        scope: name of the source.
-        read: gives (text, metadata, id) for each document.
-        mime: how the texts are written.
-    """
+    """Documents given by a function, under names that last."""
 
     def __init__(self, scope: str, read: Callable[[], Iterator[tuple[str, Mapping[str, Any], str]]], mime: str) -> None:
         self._scope = scope
@@ -154,19 +119,12 @@ class Documents:
         return self._scope
 
     def items(self) -> Iterator[Item]:
-        """List the documents; the library loads them all now.
-
-        Returns:
-            An iterator over them.
-
-        Raises:
-            SourceError: the library failed; nothing counts as deleted then.
-        """
+        """List the documents; the library loads them all now."""
         try:
             documents = [(text or "", dict(metadata or {}), name) for text, metadata, name in self._read()]
         except Exception as error:  # a stranger's code on a stranger's network
             raise SourceError(
-                tr(f"{self.scope} cannot be listed: {error}", f"无法列出 {self.scope}：{error}"), uri=self.scope
+                tr("{scope} cannot be listed: {error}", scope=self.scope, error=error), uri=self.scope
             ) from error
         seen: Counter[str] = Counter()
         for text, metadata, name in documents:

@@ -10,9 +10,11 @@ from pathlib import Path, PurePosixPath
 
 from nacre.connectors.sources.ignore import DEFAULTS, NAME, Rule, rules, verdict
 from nacre.errors import SourceError
-from nacre.language import os_reason, tr
-from nacre.retrieval.source import Item, Unreachable
+from nacre.ingest.source import Item, Unreachable
+from nacre.text.language import os_reason, tr
 
+_FOLDER = os.O_DIRECTORY | getattr(os, "O_PATH", os.O_RDONLY)
+_RULES_BYTES = 1 << 20
 _GLOB = re.compile(r"[*?\[]")
 Layers = tuple[tuple[str, tuple[Rule, ...]], ...]
 """Ignore files from the root down: (folder relative to the root, its rules)."""
@@ -21,20 +23,16 @@ Layers = tuple[tuple[str, tuple[Rule, ...]], ...]
 class Files:
     """A file, a folder with all below it, or a glob.
 
-    Hidden files, and what `.nacreignore` files name, are left out. Links are followed; a link into its own folder is not.
-    What cannot be listed is reported and nothing below it counts as deleted.
-
-    Args:
-        path: "handbook.pdf", "docs", "docs/**/*.md".
-        hidden: whether names that begin with a dot count.
-        ignore: further patterns, as in `.nacreignore`.
-        max_bytes: a bigger file is an error of its own.
+    Hidden files, and what `.nacreignore` files name, are left out. Links that lead out of the folder are reported and not
+    followed unless asked: whoever may write into it must not choose what else is read. What cannot be listed is reported
+    and nothing below it counts as deleted.
     """
 
     def __init__(
         self,
         path: str | Path,
         *,
+        follow_links: bool = False,
         hidden: bool = False,
         ignore: tuple[str, ...] | list[str] = (),
         max_bytes: int = 1 << 30,
@@ -42,6 +40,7 @@ class Files:
         text = os.path.expanduser(path)  # noqa: PTH111 - a glob is no Path yet
         self.path = Path(os.path.abspath(text))  # noqa: PTH100 - resolve() would follow links and change the uri
         self.hidden = hidden
+        self.follow_links = follow_links
         self.max_bytes = max_bytes
         self.rules = rules((*DEFAULTS, *ignore))
         self.pattern = ""
@@ -59,30 +58,23 @@ class Files:
         return self.path.as_uri() if self.path.is_file() else f"{self.path.as_uri().rstrip('/')}/"
 
     def items(self) -> Iterator[Item | Unreachable]:
-        """List the files.
-
-        Returns:
-            An iterator over files in the order of their names, and places that could not be listed.
-
-        Raises:
-            SourceError: the file or the folder does not exist or cannot be opened.
-        """
+        """List the files."""
         try:
             there = self.path.stat()
         except OSError as error:
             raise SourceError(
-                tr(f"{self.path} cannot be opened: {os_reason(error)}", f"无法打开 {self.path}：{os_reason(error)}"),
-                uri=self.path.as_uri(),
+                tr("{path} cannot be opened: {reason}", path=self.path, reason=os_reason(error)), uri=self.path.as_uri()
             ) from error
         if not stat.S_ISDIR(there.st_mode):
-            yield self._item(self.path)
+            yield self._item(self.path, None)
             return
+        root = None if self.follow_links else os.path.realpath(self.path)
         wanted = rules([f"/{self.pattern}"]) if self.pattern else ()
         for found in self._walk(self.path, PurePosixPath(), (("", self.rules),), frozenset()):
             if isinstance(found, Unreachable):
                 yield found
             elif not wanted or verdict(wanted, found.relative_to(self.path).as_posix(), False):
-                yield self._item(found)
+                yield self._item(found, root)
 
     def _walk(
         self, folder: Path, relative: PurePosixPath, layers: Layers, above: frozenset[tuple[int, int]]
@@ -109,23 +101,26 @@ class Files:
                 continue
             if self._ignored(inside, stat.S_ISDIR(mode), layers):
                 continue
-            if stat.S_ISDIR(mode):
-                if not (path.is_symlink() and self._own(path)):
+            is_link = path.is_symlink()
+            if is_link and not self.follow_links and not self._own(path):
+                yield Unreachable(path.as_uri() + ("/" if stat.S_ISDIR(mode) else ""), _leads_out())
+            elif stat.S_ISDIR(mode):
+                if not (is_link and self._own(path)):
                     yield from self._walk(path, inside, layers, above | {here})
             elif stat.S_ISREG(mode):
                 yield path
 
     def _own(self, link: Path) -> bool:
-        """Whether a linked folder is listed anyway, under its real name."""
-        real, root = os.path.realpath(link), os.path.realpath(self.path)
-        return real == root or real.startswith(root + os.sep)
+        """Whether a link leads to what is listed anyway, under its real name."""
+        return _is_beneath(os.path.realpath(link), os.path.realpath(self.path))
 
     def _layers(self, folder: Path, relative: PurePosixPath, names: list[str], layers: Layers) -> Layers:
         if NAME not in names:
             return layers
         try:
-            lines = (folder / NAME).read_text("utf-8", "replace").splitlines()
-        except OSError:
+            root = None if self.follow_links else os.path.realpath(self.path)
+            lines = read_file(folder / NAME, _RULES_BYTES, root).decode("utf-8", "replace").splitlines()
+        except SourceError:
             return layers
         return (*layers, ("" if relative == PurePosixPath() else f"{relative}/", rules(lines)))
 
@@ -136,11 +131,11 @@ class Files:
                 return answer
         return False
 
-    def _item(self, path: Path) -> Item:
+    def _item(self, path: Path, root: str | None) -> Item:
         status = path.stat()
         return Item(
             uri=path.as_uri(),
-            read=lambda: read_file(path, self.max_bytes),
+            read=lambda: read_file(path, self.max_bytes, root),
             stamp=f"{status.st_size}-{status.st_mtime_ns}-{status.st_ctime_ns}",
             modified=status.st_mtime,
         )
@@ -154,41 +149,61 @@ def _foreign(names: list[str]) -> list[str]:
     return [name for name in names if name not in own and not name.startswith("catalog.sqlite")]
 
 
-def read_file(path: Path, max_bytes: int) -> bytes:
+def _leads_out() -> str:
+    return tr("it is a link that leads out of the folder; --follow-links (follow_links=True) reads it too")
+
+
+def _is_beneath(real: str, root: str) -> bool:
+    return real == root or real.startswith(root.rstrip(os.sep) + os.sep)
+
+
+def _open(path: Path, root: str | None) -> int:
+    """Open a file; below `root` every step is taken from the folder before, so that no link put there since leads out."""
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)  # a pipe put in the file's place must not block the sync
+    if root is None:
+        return os.open(path, flags)
+    real = os.path.realpath(path)
+    if real == root or not _is_beneath(real, root):
+        raise SourceError(_leads_out(), uri=path.as_uri())
+    *folders, name = Path(real).relative_to(root).parts
+    here = os.open(root, _FOLDER)
+    try:
+        for folder in folders:
+            below = os.open(folder, _FOLDER | os.O_NOFOLLOW, dir_fd=here)
+            os.close(here)
+            here = below
+        return os.open(name, flags | os.O_NOFOLLOW, dir_fd=here)
+    finally:
+        os.close(here)
+
+
+def read_file(path: Path, max_bytes: int, root: str | None = None) -> bytes:
     """The content of a regular file.
 
     Args:
-        path: the file.
-        max_bytes: more is refused before reading.
+        root: the real path of the folder that links must not lead out of; None follows them anywhere.
 
     Returns:
         Its bytes.
-
-    Raises:
-        SourceError: no regular file (a pipe would never end), too big, or not readable.
     """
     try:
-        # A pipe put in the file's place since the listing must not block the sync.
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        handle = _open(path, root)
     except OSError as error:
-        raise SourceError(
-            tr(f"it cannot be opened: {os_reason(error)}", f"无法打开：{os_reason(error)}"), uri=path.as_uri()
-        ) from error
+        raise SourceError(tr("it cannot be opened: {reason}", reason=os_reason(error)), uri=path.as_uri()) from error
     with os.fdopen(handle, "rb") as file:
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
-            raise SourceError(tr("it is no regular file", "不是普通文件"), uri=path.as_uri())
+            raise SourceError(tr("it is no regular file"), uri=path.as_uri())
         if status.st_size > max_bytes:
             raise SourceError(
                 tr(
-                    f"it has {status.st_size >> 20} MiB, more than the {max_bytes >> 20} MiB allowed",
-                    f"文件大小 {status.st_size >> 20} MiB，超过上限 {max_bytes >> 20} MiB",
+                    "it has {st_size} MiB, more than the {max_bytes} MiB allowed",
+                    st_size=status.st_size >> 20,
+                    max_bytes=max_bytes >> 20,
                 ),
                 uri=path.as_uri(),
             )
         try:
             return file.read()
         except OSError as error:
-            raise SourceError(
-                tr(f"it cannot be read: {os_reason(error)}", f"无法读取：{os_reason(error)}"), uri=path.as_uri()
-            ) from error
+            raise SourceError(tr("it cannot be read: {reason}", reason=os_reason(error)), uri=path.as_uri()) from error

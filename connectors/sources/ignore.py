@@ -42,9 +42,6 @@ def rules(lines: Iterable[str]) -> tuple[Rule, ...]:
     Args:
         lines: its lines; later rules win, "!" takes a path back in.
 
-    Returns:
-        Its rules.
-
     Example:
         >>> found = rules(["*.log", "!keep.log", "/drafts/"])
         >>> ignored(found, "a/x.log", False), ignored(found, "keep.log", False), ignored(found, "drafts", True)
@@ -93,30 +90,12 @@ def _regex(pattern: str) -> str:
 
 
 def ignored(found: Iterable[Rule], path: str, folder: bool) -> bool:
-    """Whether a path is left out.
-
-    Args:
-        found: rules of one ignore file, in order.
-        path: relative to the folder of that file, with slashes.
-        folder: whether the path is a folder.
-
-    Returns:
-        True when the last rule that fits says so.
-    """
+    """Whether a path is left out."""
     return verdict(found, path, folder) is True
 
 
 def verdict(found: Iterable[Rule], path: str, folder: bool) -> bool | None:
-    """Like `ignored`, but undecided when no rule fits, so that an outer file may decide.
-
-    Args:
-        found: rules of one ignore file, in order.
-        path: relative to the folder of that file, with slashes.
-        folder: whether the path is a folder.
-
-    Returns:
-        True to leave it out, False to take it in, None when no rule fits.
-    """
+    """Like `ignored`, but undecided when no rule fits, so that an outer file may decide."""
     last: bool | None = None
     for rule in found:
         if (folder or not rule.folders_only) and rule.pattern.match(path):

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from nacre.errors import MissingExtraError, SourceError
-from nacre.language import tr
-from nacre.optional import need
-from nacre.retrieval.source import Item, Unreachable
+from nacre.extras import need
+from nacre.ingest.source import Item, Unreachable
+from nacre.text.language import tr
 
 _MARKERS = (
     "etag",
@@ -30,8 +30,6 @@ class Remote:
     """Files below a URL, or the one file that it names; a glob works too.
 
     Args:
-        url: "s3://bucket/handbook/", "github://org:repo@main/docs", "sftp://host/srv/docs/**/*.pdf".
-        max_bytes: a bigger file is an error of its own.
         **options: for the file system: keys, endpoint, token, … They are never part of a uri.
     """
 
@@ -46,15 +44,7 @@ class Remote:
         return self.url
 
     def items(self) -> Iterator[Item | Unreachable]:
-        """List the files.
-
-        Returns:
-            An iterator over files in the order of their paths.
-
-        Raises:
-            SourceError: the place cannot be listed, or does not exist.
-            MissingExtraError: the package for this kind of URL is not installed.
-        """
+        """List the files."""
         fsspec = need("fsspec", extra="remote")
         try:
             system, root = fsspec.core.url_to_fs(self.url, **self.options)
@@ -68,14 +58,12 @@ class Remote:
         except ImportError as error:
             # fsspec's own message names the package, or Python's does.
             line = f"pip install {error.name}" if error.name else str(error)
-            cure = tr(f" Install it: {line}", f"请安装：{line}") if error.name else ""
+            cure = tr(" Install it: {line}", line=line) if error.name else ""
             raise MissingExtraError(
-                tr(f"{self.url}: {error}.", f"{self.url}：{error}。") + cure, package=error.name or "", install=line
+                tr("{url}: {error}.", url=self.url, error=error) + cure, package=error.name or "", install=line
             ) from error
         except Exception as error:  # each file system has its own
-            raise SourceError(
-                tr(f"{self.url} cannot be listed: {error}", f"无法列出 {self.url}：{error}"), uri=self.url
-            ) from error
+            raise SourceError(tr("{url} cannot be listed: {error}", url=self.url, error=error), uri=self.url) from error
         for path in sorted(found):
             facts = found[path]
             if facts.get("type", "file") == "file" and not path.rstrip("/").rpartition("/")[2].startswith("."):
@@ -100,8 +88,9 @@ class Remote:
         if size is not None and size > self.max_bytes:
             raise SourceError(
                 tr(
-                    f"it has {size >> 20} MiB, more than the {self.max_bytes >> 20} MiB allowed",
-                    f"文件大小 {size >> 20} MiB，超过上限 {self.max_bytes >> 20} MiB",
+                    "it has {size} MiB, more than the {max_bytes} MiB allowed",
+                    size=size >> 20,
+                    max_bytes=self.max_bytes >> 20,
                 ),
                 uri=uri,
             )
@@ -109,13 +98,9 @@ class Remote:
             with system.open(path, "rb") as file:
                 data = file.read(self.max_bytes + 1)
         except Exception as error:
-            raise SourceError(tr(f"it cannot be read: {error}", f"无法读取：{error}"), uri=uri) from error
+            raise SourceError(tr("it cannot be read: {error}", error=error), uri=uri) from error
         if len(data) > self.max_bytes:
             raise SourceError(
-                tr(
-                    f"it has more than the {self.max_bytes >> 20} MiB allowed",
-                    f"文件超过上限 {self.max_bytes >> 20} MiB",
-                ),
-                uri=uri,
+                tr("it has more than the {max_bytes} MiB allowed", max_bytes=self.max_bytes >> 20), uri=uri
             )
         return bytes(data)

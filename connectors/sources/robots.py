@@ -12,9 +12,7 @@ class Robots:
     """What a site allows one agent.
 
     Args:
-        rules: (path pattern, allowed).
         delay_s: seconds between two requests that the site asks for.
-        sitemaps: sitemaps that the site names.
     """
 
     rules: list[tuple[str, bool]] = field(default_factory=list)
@@ -23,9 +21,6 @@ class Robots:
 
     def allows(self, url: str) -> bool:
         """Whether a page may be fetched.
-
-        Args:
-            url: its address.
 
         Returns:
             True unless the longest matching rule forbids it.
@@ -43,11 +38,7 @@ def parse_robots(text: str, agent: str = "nacre") -> Robots:
     """Read a robots.txt.
 
     Args:
-        text: its content.
         agent: our product token, small letters.
-
-    Returns:
-        The rules of our own group, else of the group for all.
 
     Example:
         >>> robots = parse_robots("User-agent: *\\nDisallow: /private/\\nAllow: /private/open")

@@ -10,28 +10,18 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 from nacre.errors import SourceError, UsageError
-from nacre.language import tr
-from nacre.optional import need
-from nacre.retrieval.source import Item
+from nacre.extras import need
+from nacre.ingest.source import Item
+from nacre.text.language import listed, tr
 
 
 class Sql:
     """Rows of a table or of a query.
 
     Args:
-        url: SQLAlchemy's URL of the database, "postgresql://user@host/db", "sqlite:///faq.db".
-        table: name of a table; or
-        query: a SELECT.
         mode: "row" makes each row a document of "column: value" lines; "table" makes one document of all rows.
         key: columns that name a row for good; else the primary key, else the first column.
-        text: columns that make the text; else all.
-        title: column that is the title.
         modified: column that changes with the row; without one the row's own content tells.
-        max_rows: more is an error.
-        **options: for `sqlalchemy.create_engine`.
-
-    Raises:
-        UsageError: neither a table nor a query, or both.
     """
 
     def __init__(
@@ -49,12 +39,7 @@ class Sql:
         **options: Any,
     ) -> None:
         if bool(table) == bool(query):
-            raise UsageError(
-                tr(
-                    "an SQL source needs a table or a query: sql:URL#table, sql:URL#SELECT …",
-                    "SQL 来源需要表名或查询：sql:URL#表名、sql:URL#SELECT …",
-                )
-            )
+            raise UsageError(tr("an SQL source needs a table or a query: sql:URL#table, sql:URL#SELECT …"))
         self.url, self.table, self.query, self.mode = url, table, query, mode
         self.key = [key] if isinstance(key, str) and key else list(key)
         self.text, self.title, self.modified = list(text), title, modified
@@ -73,15 +58,7 @@ class Sql:
         return f"sql://{parts.get_backend_name()}/{place}/{quote(name)}/"
 
     def items(self) -> Iterator[Item]:
-        """Run the query.
-
-        Returns:
-            An iterator over rows, or the one table.
-
-        Raises:
-            SourceError: the database does not answer, the query fails, keys repeat, or there are too many rows.
-            MissingExtraError: SQLAlchemy or the database's driver is not installed.
-        """
+        """Run the query."""
         columns, key, rows = self._fetch()
         if self.mode == "table":
             yield self._whole(columns, rows)
@@ -89,10 +66,7 @@ class Sql:
         unknown = [name for name in (*self.text, *self.key, self.title, self.modified) if name and name not in columns]
         if unknown:
             raise SourceError(
-                tr(
-                    f"no column {unknown[0]!r}; there are {', '.join(columns)}",
-                    f"没有列 {unknown[0]!r}；现有列：{', '.join(columns)}",
-                ),
+                tr("no column {unknown!r}; there are {columns}", unknown=unknown[0], columns=listed(columns)),
                 uri=self.scope,
             )
         seen: set[str] = set()
@@ -100,10 +74,7 @@ class Sql:
             facts = dict(zip(columns, row, strict=True))
             name = ",".join(quote(str(facts[part]), safe="") for part in self.key or key)
             if name in seen:
-                raise SourceError(
-                    tr(f"two rows have the key {name}; name the key columns", f"有两行的键均为 {name}；请指定键列"),
-                    uri=self.scope,
-                )
+                raise SourceError(tr("two rows have the key {name}; name the key columns", name=name), uri=self.scope)
             seen.add(name)
             yield self._row(name, facts)
 
@@ -116,7 +87,7 @@ class Sql:
             raise
         except Exception as error:
             raise SourceError(
-                tr(f"the database cannot be opened: {error}", f"无法打开数据库：{error}"), uri=self.url.split("@")[-1]
+                tr("the database cannot be opened: {error}", error=error), uri=self.url.split("@")[-1]
             ) from error
         try:
             key: list[str] = []
@@ -134,11 +105,11 @@ class Sql:
                 columns = [str(name) for name in result.keys()]  # noqa: SIM118 - a result iterates over its rows
                 rows = [tuple(row) for row in result.fetchmany(self.max_rows + 1)]
         except Exception as error:  # each driver has its own
-            raise SourceError(tr(f"the query fails: {error}", f"查询失败：{error}"), uri=self.scope) from error
+            raise SourceError(tr("the query fails: {error}", error=error), uri=self.scope) from error
         finally:
             engine.dispose()
         if len(rows) > self.max_rows:
-            raise SourceError(tr(f"more than {self.max_rows} rows", f"超过 {self.max_rows} 行"), uri=self.scope)
+            raise SourceError(tr("more than {max_rows} rows", max_rows=self.max_rows), uri=self.scope)
         return columns, key or columns[:1], rows
 
     def _row(self, name: str, facts: dict[str, Any]) -> Item:

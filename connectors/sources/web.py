@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 from nacre.connectors.safe_http import Answer, fetch, gunzip
 from nacre.connectors.sources.robots import Robots, parse_robots
 from nacre.errors import SourceError
-from nacre.language import tr
-from nacre.retrieval.source import Item, Unreachable
+from nacre.ingest.source import Item, Unreachable
+from nacre.text.language import tr
 
 _SITEMAPS_DEEP = 3
 _LOCATION = re.compile(r"<(?:\w+:)?(url|sitemap)\b[^>]*>(.*?)</(?:\w+:)?\1\s*>", re.S | re.I)
@@ -26,13 +26,8 @@ class Web:
 
     Args:
         *urls: pages; one that ends in ".xml" or ".xml.gz" with "sitemap" in its name is a sitemap.
-        sitemap: whether all addresses are sitemaps whatever their names.
         allow_private: whether addresses in private networks may be fetched; redirects are checked too.
-        robots: whether robots.txt is kept.
-        max_pages: a sitemap with more is cut, and the rest is reported.
         max_bytes: most bytes of a page.
-        timeout_s: for one page.
-        delay_s: least time between two requests to one host.
         headers: sent to the given hosts, such as a token.
     """
 
@@ -71,9 +66,6 @@ class Web:
 
         Returns:
             An iterator over pages; those that robots.txt forbids are unreachable.
-
-        Raises:
-            SourceError: a sitemap cannot be fetched.
         """
         count = 0
         for url in self.urls:
@@ -82,14 +74,10 @@ class Web:
                 count += 1
                 if count > self.max_pages:
                     yield Unreachable(
-                        page,
-                        tr(
-                            f"more than {self.max_pages} pages; raise max_pages",
-                            f"超过 {self.max_pages} 页；请调大 max_pages",
-                        ),
+                        page, tr("more than {max_pages} pages; raise max_pages", max_pages=self.max_pages)
                     )
                 elif not self._allowed(page):
-                    yield Unreachable(page, tr("robots.txt forbids it", "robots.txt 禁止抓取"))
+                    yield Unreachable(page, tr("robots.txt forbids it"))
                 else:
                     yield Item(
                         uri=page,
@@ -101,7 +89,7 @@ class Web:
     def _read(self, url: str) -> bytes:
         answer = self._get(url)
         if answer.status != 200:
-            raise SourceError(tr(f"the server answers {answer.status}", f"服务器返回 {answer.status}"), uri=url)
+            raise SourceError(tr("the server answers {status}", status=answer.status), uri=url)
         kind = answer.headers.get("content-type", "")
         charset = re.search(r"charset=[\"']?([\w.:-]+)", kind, re.I)
         if charset and kind.lower().startswith("text/"):
@@ -153,9 +141,7 @@ class Web:
         """(page, lastmod) of a sitemap; a sitemap of sitemaps is followed."""
         answer = self._get(url)
         if answer.status != 200:
-            raise SourceError(
-                tr(f"the sitemap {url} answers {answer.status}", f"站点地图 {url} 返回 {answer.status}"), uri=url
-            )
+            raise SourceError(tr("the sitemap {url} answers {status}", url=url, status=answer.status), uri=url)
         body = gunzip(answer.body, self.max_bytes, url) if answer.body.startswith(b"\x1f\x8b") else answer.body
         for kind, entry in sitemap_entries(body.decode("utf-8", "replace")):
             if kind == "url":
@@ -165,14 +151,7 @@ class Web:
 
 
 def sitemap_entries(text: str) -> Iterator[tuple[str, tuple[str, str]]]:
-    """The entries of a sitemap, read as text: no XML entity is ever resolved beyond the five that XML defines.
-
-    Args:
-        text: the sitemap, XML, or one address a line.
-
-    Returns:
-        ("url" or "sitemap", (address, lastmod)) for each entry.
-    """
+    """The entries of a sitemap, read as text: no XML entity is ever resolved beyond the five that XML defines."""
     from html import unescape
 
     if "<" not in text[:1000]:

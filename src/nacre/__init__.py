@@ -12,49 +12,49 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _WHERE = {
-    "ChainOfThought": "nacre.prompting",
-    "ChatModelDecorator": "nacre.decorator",
-    "ConversationMemory": "nacre.memory",
-    "Fallback": "nacre.resilience",
-    "FewShot": "nacre.prompting",
+    "ChainOfThought": "nacre.layers.prompting",
+    "ChatModelDecorator": "nacre.decorator.layer",
+    "ConversationMemory": "nacre.layers.memory",
+    "Fallback": "nacre.layers.resilience",
+    "FewShot": "nacre.layers.prompting",
     "KnowledgeBase": "nacre.retrieval.knowledge_base",
-    "Moderation": "nacre.moderation",
+    "Moderation": "nacre.layers.moderation",
     "NacreError": "nacre.errors",
-    "ProgramAided": "nacre.reasoning.pal",
+    "ProgramAided": "nacre.layers.pal",
     "PythonInterpreter": "nacre.reasoning.sandbox",
-    "ReAct": "nacre.agents.react",
-    "ResponseCache": "nacre.cache",
-    "Retry": "nacre.resilience",
-    "RetrievalAugmented": "nacre.retrieval.rag",
+    "ReAct": "nacre.layers.react",
+    "ResponseCache": "nacre.layers.cache",
+    "Retry": "nacre.layers.resilience",
+    "RetrievalAugmented": "nacre.layers.rag",
     "ScriptedChatModel": "nacre.connectors.models.scripted",
-    "SelfConsistency": "nacre.prompting",
+    "SelfConsistency": "nacre.layers.prompting",
     "build": "nacre.stack",
     "explain": "nacre.stack",
     "load_model": "nacre.connectors.models",
-    "parse_react": "nacre.agents.protocol",
+    "parse_react": "nacre.agents.output_parser",
 }
 
 __all__ = [*_WHERE, "__version__"]  # noqa: PLE0604
 
 if TYPE_CHECKING:
-    from nacre.agents.protocol import parse_react as parse_react
-    from nacre.agents.react import ReAct as ReAct
-    from nacre.cache import ResponseCache as ResponseCache
+    from nacre.agents.output_parser import parse_react as parse_react
     from nacre.connectors.models import load_model as load_model
     from nacre.connectors.models.scripted import ScriptedChatModel as ScriptedChatModel
-    from nacre.decorator import ChatModelDecorator as ChatModelDecorator
+    from nacre.decorator.layer import ChatModelDecorator as ChatModelDecorator
     from nacre.errors import NacreError as NacreError
-    from nacre.memory import ConversationMemory as ConversationMemory
-    from nacre.moderation import Moderation as Moderation
-    from nacre.prompting import ChainOfThought as ChainOfThought
-    from nacre.prompting import FewShot as FewShot
-    from nacre.prompting import SelfConsistency as SelfConsistency
-    from nacre.reasoning.pal import ProgramAided as ProgramAided
+    from nacre.layers.cache import ResponseCache as ResponseCache
+    from nacre.layers.memory import ConversationMemory as ConversationMemory
+    from nacre.layers.moderation import Moderation as Moderation
+    from nacre.layers.pal import ProgramAided as ProgramAided
+    from nacre.layers.prompting import ChainOfThought as ChainOfThought
+    from nacre.layers.prompting import FewShot as FewShot
+    from nacre.layers.prompting import SelfConsistency as SelfConsistency
+    from nacre.layers.rag import RetrievalAugmented as RetrievalAugmented
+    from nacre.layers.react import ReAct as ReAct
+    from nacre.layers.resilience import Fallback as Fallback
+    from nacre.layers.resilience import Retry as Retry
     from nacre.reasoning.sandbox import PythonInterpreter as PythonInterpreter
-    from nacre.resilience import Fallback as Fallback
-    from nacre.resilience import Retry as Retry
     from nacre.retrieval.knowledge_base import KnowledgeBase as KnowledgeBase
-    from nacre.retrieval.rag import RetrievalAugmented as RetrievalAugmented
     from nacre.stack import build as build
     from nacre.stack import explain as explain
 

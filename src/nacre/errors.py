@@ -12,6 +12,7 @@
     │   ├── MissingKeyError                                                    .variable
     │   ├── ModelUnavailableError  no answer from the server or the hub        .uri
     │   ├── UnsupportedInputError  images for a model that takes none, …
+    │   │   └── UnsupportedParameterError  "stop", "tools"                 .parameter
     │   └── ContentBlockedError    moderation said no                          .categories
     ├── KnowledgeBaseError         a knowledge base folder                     .path
     │   ├── DamagedError
@@ -26,7 +27,7 @@
     ├── BudgetExceededError        steps, seconds or tokens                    .limit
     └── EvaluationError            a data set, a metric, a report
 
-A message says what was wrong, with what, and what to do. Write it in both languages with `nacre.language.tr`.
+A message says what was wrong, with what, and what to do. Write it in both languages with `nacre.text.language.tr`.
 """
 
 from __future__ import annotations
@@ -101,6 +102,12 @@ class ModelUnavailableError(ModelError):
 
 class UnsupportedInputError(ModelError):
     """The model does not take this kind of input (images, tools, …)."""
+
+
+class UnsupportedParameterError(UnsupportedInputError):
+    """The model does not take one parameter of the call; the same call without it may succeed."""
+
+    parameter: str
 
 
 class ContentBlockedError(ModelError):

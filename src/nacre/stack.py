@@ -26,13 +26,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from nacre.errors import StackError
-from nacre.expect import expect
-from nacre.language import tr
+from nacre.text.language import tr
+from nacre.validation import expect
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
-    from nacre.decorator import ChatModelDecorator
+    from nacre.decorator.layer import ChatModelDecorator
 
 Data = dict[str, Any]
 # What shapes a model's answers and may stand beside its name.
@@ -41,24 +41,14 @@ _SETTINGS = ("temperature", "top_p", "top_k", "max_tokens", "seed", "adapter", "
 
 @dataclass(frozen=True)
 class Layer:
-    """How a layer is named in a stack.
-
-    Args:
-        where: "module:Class".
-        fields: turns the arguments in the stack into fields of the class.
-        data: turns a layer's fields back into arguments.
-    """
+    """How a layer is named in a stack."""
 
     where: str
     fields: Callable[[Data], Data] = lambda data: data
     data: Callable[[Data], Data] = lambda fields: fields
 
     def kind(self) -> type[ChatModelDecorator]:
-        """The layer's class, imported when it is first needed.
-
-        Returns:
-            A subclass of `ChatModelDecorator`.
-        """
+        """The layer's class, imported when it is first needed."""
         module, name = self.where.split(":")
         return cast("type[ChatModelDecorator]", getattr(import_module(module), name))
 
@@ -127,15 +117,15 @@ def _pal_data(fields: Data) -> Data:
 LAYERS: Mapping[str, Layer] = {
     "moderation": Layer("nacre.moderation:Moderation"),
     "memory": Layer("nacre.memory:ConversationMemory"),
-    "cache": Layer("nacre.cache:ResponseCache"),
-    "rag": Layer("nacre.retrieval.rag:RetrievalAugmented", _rag_fields, _rag_data),
+    "cache": Layer("nacre.layers.cache:ResponseCache"),
+    "rag": Layer("nacre.layers.rag:RetrievalAugmented", _rag_fields, _rag_data),
     "self_consistency": Layer("nacre.prompting:SelfConsistency"),
     "few_shot": Layer("nacre.prompting:FewShot"),
     "chain_of_thought": Layer("nacre.prompting:ChainOfThought"),
-    "pal": Layer("nacre.reasoning.pal:ProgramAided", _pal_fields, _pal_data),
-    "react": Layer("nacre.agents.react:ReAct", _react_fields, _react_data),
-    "fallback": Layer("nacre.resilience:Fallback", _fallback_fields, _fallback_data),
-    "retry": Layer("nacre.resilience:Retry"),
+    "pal": Layer("nacre.layers.pal:ProgramAided", _pal_fields, _pal_data),
+    "react": Layer("nacre.layers.react:ReAct", _react_fields, _react_data),
+    "fallback": Layer("nacre.layers.resilience:Fallback", _fallback_fields, _fallback_data),
+    "retry": Layer("nacre.layers.resilience:Retry"),
 }
 
 # (outer, inner): why not. Every other order works, if not always as well as the one above.
@@ -176,19 +166,9 @@ def build(stack: Mapping[str, Any] | str | Path) -> BaseChatModel:
     """
     data = _read(stack) if isinstance(stack, (str, Path)) else stack
     if not isinstance(data, Mapping) or not isinstance(data.get("layers") or [], (list, tuple)):
-        raise StackError(
-            tr(
-                f"A stack is a mapping with 'model' and a list of 'layers', not {data!r}.",
-                f"stack 应为含 'model' 与 'layers' 列表的映射，而不是 {data!r}。",
-            )
-        )
+        raise StackError(tr("A stack is a mapping with 'model' and a list of 'layers', not {data!r}.", data=data))
     if unknown := set(data) - {"model", "layers"}:
-        raise StackError(
-            tr(
-                f"A stack has 'model' and 'layers'; {sorted(unknown)} is unknown.",
-                f"stack 只有 'model' 和 'layers'；未知项：{sorted(unknown)}。",
-            )
-        )
+        raise StackError(tr("A stack has 'model' and 'layers'; {unknown} is unknown.", unknown=sorted(unknown)))
     layers = [_named(entry) for entry in data.get("layers") or []]
     _check_order([name for name, _ in layers])
     model = _load(data.get("model"))
@@ -198,14 +178,7 @@ def build(stack: Mapping[str, Any] | str | Path) -> BaseChatModel:
 
 
 def check(layers: Sequence[Any]) -> None:
-    """Check names and order of layers without building them.
-
-    Args:
-        layers: as in a stack.
-
-    Raises:
-        StackError: a layer is unknown, or the order cannot work.
-    """
+    """Check names and order of layers without building them."""
     _check_order([name for name, _ in map(_named, layers)])
 
 
@@ -220,7 +193,7 @@ def explain(model: BaseChatModel) -> Data:
     """
     from langchain_core.language_models import BaseChatModel
 
-    from nacre.decorator import ChatModelDecorator
+    from nacre.decorator.layer import ChatModelDecorator
 
     expect(model, "model", BaseChatModel)
     names = {layer.where.rpartition(":")[2]: name for name, layer in LAYERS.items()}
@@ -245,15 +218,11 @@ def _read(path: str | Path) -> Mapping[str, Any]:
         data = yaml.safe_load(Path(path).read_text("utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise StackError(
-            tr(f"The stack file {path} cannot be read: {error}", f"无法读取 stack 文件 {path}：{error}"), path=str(path)
+            tr("The stack file {path} cannot be read: {error}", path=path, error=error), path=str(path)
         ) from error
     if not isinstance(data, dict):
         raise StackError(
-            tr(
-                f"The stack file {path} holds no mapping with 'model' and 'layers'.",
-                f"stack 文件 {path} 不是含有 'model' 与 'layers' 的映射。",
-            ),
-            path=str(path),
+            tr("The stack file {path} holds no mapping with 'model' and 'layers'.", path=path), path=str(path)
         )
     return data
 
@@ -265,8 +234,9 @@ def _named(entry: Any) -> tuple[str, Data]:
         known = ", ".join(LAYERS)
         raise StackError(
             tr(
-                f"{entry!r} is not a layer. Write a name or {{use: name, …}}; there are: {known}.",
-                f"{entry!r} 不是可用的层。请写层名或 {{use: 层名, …}}；可用：{known}。",
+                "{entry!r} is not a layer. Write a name or {{use: name, …}}; there are: {known}.",
+                entry=entry,
+                known=known,
             )
         )
     return name, arguments
@@ -278,8 +248,11 @@ def _check_order(names: list[str]) -> None:
             if why := ILLEGAL.get((outer, inner)):
                 raise StackError(
                     tr(
-                        f"{outer} cannot stand outside {inner}: {why[0]}. Put {inner} first.",
-                        f"{outer} 不能位于 {inner} 之外：{why[1]}。请把 {inner} 放在前面。",
+                        "{outer} cannot stand outside {inner}: {why}. Put {inner} first.",
+                        outer=outer,
+                        inner=inner,
+                        why=why[0],
+                        why2=why[1],
                     )
                 )
 
@@ -291,12 +264,7 @@ def _load(model: Any) -> BaseChatModel:
         settings = dict(model)
         return load_model(_take(settings, "model", "spec"), **settings)
     if not isinstance(model, str | None):
-        raise StackError(
-            tr(
-                f"{model!r} is no model. Write a name, or {{spec: name, temperature: 0, …}}.",
-                f"{model!r} 不是模型。请写模型名，或 {{spec: 模型名, temperature: 0, …}}。",
-            )
-        )
+        raise StackError(tr("{model!r} is no model. Write a name, or {{spec: name, temperature: 0, …}}.", model=model))
     return load_model(model)
 
 
@@ -335,5 +303,5 @@ def _plain(value: Any) -> Any:
 
 def _take(data: Data, owner: str, name: str) -> Any:
     if name not in data:
-        raise StackError(tr(f"{owner} needs {name!r}.", f"{owner} 缺少 {name!r}。"))
+        raise StackError(tr("{owner} needs {name!r}.", owner=owner, name=name))
     return data.pop(name)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from nacre.errors import UsageError
-from nacre.language import tr
+from nacre.text.language import tr
 
 if TYPE_CHECKING:
     from langchain_core.tools import BaseTool
@@ -38,15 +38,6 @@ def make_tools(
 
     Args:
         names: see above; what is no text is taken as a tool already. A knowledge base needs no mention.
-        kb: a `KnowledgeBase` or its folder.
-        principals: as whom the knowledge base is searched.
-        k: how many passages one search of the knowledge base gives.
-
-    Returns:
-        The tools, the knowledge base's first.
-
-    Raises:
-        UsageError: an unknown name, "kb" without a knowledge base, or a folder without one.
     """
     tools: list[Any] = _knowledge(kb, principals, k) if kb is not None else []
     for entry in names:
@@ -56,15 +47,11 @@ def make_tools(
         name, _, rest = entry.partition(":")
         if name == "kb":
             if kb is None:
-                raise UsageError(
-                    tr("The tool 'kb' needs a knowledge base: --kb DIR.", "工具 'kb' 需要知识库：--kb 目录。")
-                )
+                raise UsageError(tr("The tool 'kb' needs a knowledge base: --kb DIR."))
             continue
         if name not in _MAKERS:
             known = ", ".join(("kb", *_MAKERS))
-            raise UsageError(
-                tr(f"There is no tool {entry!r}. There are: {known}.", f"没有工具 {entry!r}。可用：{known}。")
-            )
+            raise UsageError(tr("There is no tool {entry!r}. There are: {known}.", entry=entry, known=known))
         tools += _remember(entry, _MAKERS[name](rest))
     return tools
 
@@ -74,9 +61,6 @@ def tool_names(tools: Sequence[BaseTool]) -> dict[str, Any]:
 
     Args:
         tools: any tools; one that was not made by `make_tools` gives the name that the model calls it by.
-
-    Returns:
-        `tools`, and `kb` and `principals` where the knowledge base is among them.
     """
     found: dict[str, Any] = {"tools": []}
     for tool in tools:
@@ -121,7 +105,7 @@ def _providers() -> list[SearchProvider]:
     """The engines for which the environment has an address or a key, and Wikipedia behind them."""
     from nacre.connectors.search.providers import BingStyle, SearXNG, Tavily
     from nacre.connectors.search.wikipedia import Wikipedia
-    from nacre.language import user_language
+    from nacre.text.language import user_language
 
     found: list[SearchProvider] = []
     if address := os.environ.get("SEARXNG_URL"):

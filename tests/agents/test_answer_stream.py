@@ -14,10 +14,11 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.tools import tool
 
 from nacre import ReAct, ScriptedChatModel
-from nacre.agents.answer import AnswerReader, certain_answer
+from nacre.agents.answer_stream import AnswerReader, certain_answer
 from nacre.agents.facts import state
 from nacre.agents.observation import unframe
-from nacre.agents.protocol import parse_react
+from nacre.agents.output_parser import parse_react
+from nacre.errors import UnsupportedParameterError
 
 DATA = Path(__file__).parent / "data"
 PIECES = ["Thought: ", "Thought", "Observation: ", "Obs", "Final Answer: ", "Final", "最终答案：", "思考：", "观察：", "观", "Question: ", "问题：", "\n", "\n\n", " ", "\r\n", "\r",
@@ -180,7 +181,7 @@ def test_an_error_behind_shown_text_is_raised_and_one_before_it_is_handled() -> 
         seen.extend(chunk.text for chunk in broken.stream("How high?"))
     assert "It" in "".join(seen) or not seen
     refused = ScriptedChatModel(
-        lambda messages, n: ValueError("stop is not supported") if n == 0 else "Final Answer: fine"
+        lambda messages, n: UnsupportedParameterError("", parameter="stop") if n == 0 else "Final Answer: fine"
     )
     assert merged(list(ReAct(inner=refused, tools=[find], protocol="text").stream("hi"))).text == "fine"
 

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nacre.agents.lenient_json import read_json
-from nacre.agents.names import ToolNames
-from nacre.agents.protocol import parse_react
+from nacre.agents.output_parser import parse_react
+from nacre.agents.tool_names import ToolNames
 from nacre.agents.trajectory import from_data, to_data
 from nacre.agents.transcript import read_transcript
+from nacre.text.lenient_json import read_json
 
 DATA = Path(__file__).parent / "data"
 ARGUMENTS = {

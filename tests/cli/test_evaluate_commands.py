@@ -190,6 +190,8 @@ def test_bad_input_is_one_line(beir: Path, tmp_path: Path, capsys: pytest.Captur
     )
     assert "no usable row" in complaint(capsys, "eval", "refusal", "--data", tmp_path / "empty.jsonl")
     assert "--replay" in complaint(capsys, "eval", "pal")
+    for suite, more in (("pal", ("--data", tmp_path)), ("react", ("--data", tmp_path)), ("pal", ("--model", "quote"))):
+        assert "Leave out one" in complaint(capsys, "eval", suite, "--replay", tmp_path / "empty.jsonl", *more)
     assert "no rows" in complaint(capsys, "eval", "react", "--replay", tmp_path / "empty.jsonl")
     assert "--price" in complaint(capsys, "eval", "answers", "--data", beir, "--price", "cheap")
     assert "report" in complaint(capsys, "eval", "judge")

@@ -201,8 +201,30 @@ def test_a_page_of_a_private_address_is_synced_only_when_that_is_allowed(
 
 
 def test_a_search_loads_nothing_that_it_does_not_use(kb: str) -> None:
-    unused = "langchain_core torch onnx nacre.retrieval.sync nacre.retrieval.parsing nacre.grounding.expectation rich.progress"
+    unused = "langchain_core torch onnx nacre.ingest.sync nacre.documents nacre.grounding.answer_type rich.progress"
     code = "import sys; from nacre.cli import run; run(sys.argv[1:]); print([m for m in sys.stdin.read().split() if m in sys.modules])"
     command = [sys.executable, "-c", code, "search", "vacation", "--kb", kb]
     done = subprocess.run(command, input=unused, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_sync_reads_what_links_name_outside_only_when_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "secret.txt").write_text("The pearl lagoon is deep.")
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "a.md").write_text("# Shells\n\nNacre lines them.\n")
+    (tmp_path / "docs" / "notes.md").symlink_to(tmp_path / "outside" / "secret.txt")
+    (tmp_path / "docs" / "linked").symlink_to(tmp_path / "outside")
+    arguments = ["sync", str(tmp_path / "docs"), "--kb", str(tmp_path / "kb"), "--embedder", "none", "--json"]
+    first = answer(capsys, *arguments)
+    assert first["added"] == 1 and len(first["failed"]) == 2
+    assert all("--follow-links" in row["reason"] for row in first["failed"])
+    assert b"pearl lagoon" not in (tmp_path / "kb" / "catalog.sqlite").read_bytes()
+    second = answer(capsys, *arguments, "--follow-links")
+    assert second["added"] == 2 and not second["failed"]
+
+
+def test_doctor_shows_the_walls_around_parsers(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = answer(capsys, "doctor", "--json")["parsers"]
+    assert [row["name"] for row in rows] == ["namespaces", "landlock", "seccomp"]
+    assert all(row["active"] == (not row["detail"]) for row in rows)

@@ -7,15 +7,15 @@ from langchain_core.retrievers import BaseRetriever
 from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
 
-from nacre.agents.react import ReAct
-from nacre.cache import ResponseCache
 from nacre.decorator import ChatModelDecorator
-from nacre.memory import ConversationMemory
-from nacre.moderation import Moderation
-from nacre.prompting import ChainOfThought, FewShot, SelfConsistency
-from nacre.reasoning.pal import ProgramAided
-from nacre.resilience import Fallback, Retry
-from nacre.retrieval.rag import RetrievalAugmented
+from nacre.layers.cache import ResponseCache
+from nacre.layers.memory import ConversationMemory
+from nacre.layers.moderation import Moderation
+from nacre.layers.pal import ProgramAided
+from nacre.layers.prompting import ChainOfThought, FewShot, SelfConsistency
+from nacre.layers.rag import RetrievalAugmented
+from nacre.layers.react import ReAct
+from nacre.layers.resilience import Fallback, Retry
 from nacre.testing import CapableChatModel, outcomes, suite_class
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
 from nacre.connectors.models.quote import QuoteChatModel, answer
-from nacre.messages import Source, merge_chunks, nacre_of, render_sources
+from nacre.text.messages import Source, merge_chunks, nacre_of, parse_sources, render_sources
 
 LEAVE = Source(
     1, "Leave is planned in spring.\nStaff get 12 days of paid leave a year. Ask the team lead first.", "Leave policy"
@@ -144,8 +144,22 @@ def test_the_same_sentence_in_two_sources_is_quoted_once() -> None:
     assert len({(twice[q.n - 1].text[q.start : q.end]) for q in quotes}) == len(quotes)
 
 
-def test_only_the_beginning_of_a_very_long_question_is_read() -> None:
-    assert answer("word " * 20_000 + "How many days of leave?", [LEAVE]) == []
+def test_of_a_very_long_question_the_beginning_and_the_end_are_read() -> None:
+    asked, filler = "How many days of leave?", "word " * 20_000
+    assert answer(filler + asked + filler, [LEAVE]) == []
+    assert answer(filler + asked, [LEAVE]) == answer(asked + filler, [LEAVE]) != []
+
+
+@pytest.mark.timeout(30)
+def test_a_block_of_nothing_but_openings_is_read_in_one_pass() -> None:
+    key = "0" * 32
+    block = f'<sources key="{key}">\n' + f'<source n="1" title="x" key="{key}">\n' * 50_000 + f'</sources key="{key}">'
+    assert parse_sources(f"{block}\n\nQuestion: why?") == ([], "why?")
+
+
+def test_the_words_of_a_huge_message_are_estimated() -> None:
+    usage = QuoteChatModel().invoke("lagoon shell " * 40_000).usage_metadata
+    assert usage is not None and usage["input_tokens"] == pytest.approx(80_000, rel=0.01)
 
 
 @given(st.text(alphabet=st.sampled_from('abc 12.?!。？年假员工天\n[]<>"'), max_size=60), st.text(max_size=120))

@@ -19,9 +19,9 @@ from nacre.eval.report import Report
 from nacre.eval.retrieval import evaluate_retrieval
 from nacre.eval.sample import evaluate_sample
 from nacre.grounding import answerability
-from nacre.language import language_of
-from nacre.messages import last_user_text, text_of
-from nacre.retrieval import lexical
+from nacre.store.folder import keyword_index as lexical
+from nacre.text.language import language_of
+from nacre.text.messages import last_user_text, text_of
 
 
 def lost(before: Report, after: Report) -> set[str]:

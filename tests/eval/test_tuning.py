@@ -18,9 +18,9 @@ from nacre.eval.gate import compare, same_corpus, what_changed
 from nacre.eval.report import read_report
 from nacre.eval.trials import NOTHING
 from nacre.eval.tuning import read_grid, tune
-from nacre.messages import last_user_text, parse_sources
-from nacre.retrieval.settings import load_settings, save_settings
-from nacre.retrieval.source import TextSource
+from nacre.ingest.source import TextSource
+from nacre.store.settings import load_settings, save_settings
+from nacre.text.messages import last_user_text, parse_sources
 
 THINGS = [
     "anchor",

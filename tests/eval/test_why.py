@@ -16,7 +16,7 @@ from nacre.cli import run
 from nacre.connectors.models.quote import QuoteChatModel
 from nacre.errors import UsageError
 from nacre.eval.why import STAGES, Diagnosis, why
-from nacre.retrieval import lexical
+from nacre.store.folder import keyword_index as lexical
 
 FACT = "The gate code of the north warehouse is 4417."
 QUESTION = "What is the gate code of the north warehouse?"

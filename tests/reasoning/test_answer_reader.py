@@ -15,7 +15,6 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nacre import ProgramAided, PythonInterpreter, ScriptedChatModel
-from nacre.messages import nacre_of
 from nacre.reasoning.evidence import cells_read
 from nacre.reasoning.interpreter import Execution
 from nacre.reasoning.results import mentions, plain, result_of, same, sayings, text_of_value, vote
@@ -27,6 +26,7 @@ from nacre.reasoning.sandbox.values import decode, decode_places
 from nacre.reasoning.tables import tables_in
 from nacre.reasoning.tool import observation
 from nacre.reasoning.wording import brief
+from nacre.text.messages import nacre_of
 
 PRIME = sys.hash_info.modulus  # every multiple of it has the hash 0
 

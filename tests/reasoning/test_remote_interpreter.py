@@ -20,7 +20,7 @@ from nacre.reasoning.sandbox import PythonInterpreter
 from nacre.server.interpreter import InterpreterServer
 
 
-def address(server: HTTPServer) -> str:
+def address(server: HTTPServer | InterpreterServer) -> str:
     return f"http://127.0.0.1:{server.server_address[1]}"
 
 

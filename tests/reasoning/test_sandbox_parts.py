@@ -16,12 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nacre.reasoning.sandbox.exchange import Record
-from nacre.reasoning.sandbox.inside import seccomp, syscalls
 from nacre.reasoning.sandbox.inside.encode import Encoder, Unencodable
 from nacre.reasoning.sandbox.limits import Limits
 from nacre.reasoning.sandbox.outcome import from_answer, from_exit, from_limit
 from nacre.reasoning.sandbox.values import decode
 from nacre.reasoning.sandbox.view import PACKAGES, view_of
+from nacre.system.confinement import seccomp, syscalls
 
 X86_64, I386, KILL, ALLOW = 0xC000003E, 0x40000003, 0x80000000, 0x7FFF0000
 

@@ -14,8 +14,8 @@ from nacre.reasoning.sandbox import PythonInterpreter
 # Deny some calls to this process and all below it, then do what the test wants.
 DENYING = """
 import json, sys
-from nacre.reasoning.sandbox.inside import linux, seccomp
-from nacre.reasoning.sandbox.inside.syscalls import ALLOW, Rule
+from nacre.system.confinement import linux, seccomp
+from nacre.system.confinement.syscalls import ALLOW, Rule
 denied, error, body = json.loads(sys.argv[1])
 linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)
 rules = dict.fromkeys(range(600), ALLOW) | {number: Rule(error=error) for number in denied}

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nacre.messages import Source
 from nacre.reasoning.quantities import quantity
 from nacre.reasoning.tables import tables_in, tables_of
+from nacre.text.messages import Source
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from nacre import KnowledgeBase, ResponseCache, RetrievalAugmented, load_model
-from nacre.identity import identity
-from nacre.messages import nacre_of
+from nacre.decorator.identity import identity
+from nacre.text.messages import nacre_of
 
 
 def test_a_cached_answer_goes_with_its_document(tmp_path: Path) -> None:

@@ -10,10 +10,10 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.retrievers import BaseRetriever
 
 from nacre import RetrievalAugmented, ScriptedChatModel
-from nacre.messages import nacre_of
+from nacre.layers.rag import MIN_RELEVANCE
 from nacre.retrieval.knowledge_base import KnowledgeBase
-from nacre.retrieval.rag import MIN_RELEVANCE
 from nacre.retrieval.relevance import LEAST_CHUNKS, Signs, content, relevance
+from nacre.text.messages import nacre_of
 
 ANIMALS = [
     "otter",

@@ -9,13 +9,13 @@ import pytest
 from langchain_core.documents import BaseDocumentCompressor, Document
 
 from nacre.errors import UsageError
+from nacre.ingest.source import Item, TextSource
 from nacre.retrieval.expansion import distinct
-from nacre.retrieval.filters import Filter
 from nacre.retrieval.fusion import Arm, fuse
 from nacre.retrieval.hit import Hit
 from nacre.retrieval.knowledge_base import KnowledgeBase
-from nacre.retrieval.lexical import terms
-from nacre.retrieval.source import Item, TextSource
+from nacre.store.filters import Filter
+from nacre.store.folder.keyword_index import terms
 
 GUIDE = """# Guide
 

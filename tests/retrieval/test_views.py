@@ -13,10 +13,10 @@ from langchain_core.vectorstores import VectorStore
 from langchain_tests.integration_tests import RetrieversIntegrationTests, VectorStoreIntegrationTests
 
 from nacre.errors import MissingExtraError, UsageError
+from nacre.ingest.source import TextSource
+from nacre.retrieval.integrations import KnowledgeBaseVectorStore
 from nacre.retrieval.knowledge_base import KnowledgeBase
 from nacre.retrieval.retriever import KnowledgeBaseRetriever
-from nacre.retrieval.source import TextSource
-from nacre.retrieval.views import KnowledgeBaseVectorStore
 
 
 class TestVectorStore(VectorStoreIntegrationTests):

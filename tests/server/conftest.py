@@ -20,9 +20,9 @@ uvicorn = pytest.importorskip("uvicorn")
 from langchain_core.language_models import BaseChatModel  # noqa: E402
 
 from nacre import KnowledgeBase, ScriptedChatModel  # noqa: E402
-from nacre.retrieval.source import TextSource  # noqa: E402
+from nacre.ingest.source import TextSource  # noqa: E402
 from nacre.server.app import create_app  # noqa: E402
-from nacre.server.run import PatientProtocol  # noqa: E402
+from nacre.server.protocol import protocol  # noqa: E402
 from nacre.server.settings import Settings  # noqa: E402
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -90,11 +90,16 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Running]]:
         app = create_app(
             settings, replies if isinstance(replies, BaseChatModel) else ScriptedChatModel(replies, delay_s=delay_s)
         )
-        protocol = type("Protocol", (PatientProtocol,), {"patience_s": settings.server.patience_s})
         listening = socket.create_server(("127.0.0.1", 0))
         instance = uvicorn.Server(
             uvicorn.Config(
-                app, http=protocol, ws="none", log_config=None, access_log=False, timeout_graceful_shutdown=2
+                app,
+                http=protocol(settings.server),
+                ws="none",
+                log_config=None,
+                access_log=False,
+                timeout_graceful_shutdown=2,
+                limit_concurrency=settings.server.max_connections,
             )
         )
         thread = threading.Thread(target=lambda: asyncio.run(instance.serve(sockets=[listening])), daemon=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import secrets
 import shutil
 import subprocess
 import sys
@@ -15,8 +16,9 @@ from pathlib import Path
 import httpx
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
-from nacre.server.keys import Keys
+from nacre.server.auth.keys import Keys
 from nacre.server.settings import AudioSettings, ServerSettings
 
 ROOT = Path(__file__).parents[2]
@@ -40,6 +42,7 @@ def test_images_are_pinned_and_services_hardened_and_watched():
         assert all(port.startswith("127.0.0.1:") for port in service.get("ports", ())), name
         if name != "openwebui":
             assert service["read_only"] and service["cap_drop"] == ["ALL"] and service["user"] != "0:0", name
+        assert service["mem_limit"] == service["memswap_limit"] and 64 <= service["pids_limit"] <= 1024, name
     for mount in (mount for service in SERVICES.values() for mount in service["volumes"]):
         source = mount.split(":")[0]
         assert source in COMPOSE["volumes"] or source.startswith("${") or (ROOT / source).is_file(), mount
@@ -72,15 +75,49 @@ def test_what_the_image_copies_is_there_and_not_ignored():
             assert (ROOT / source).exists() and source in allowed, source
 
 
+def test_images_can_be_pinned_by_digest_and_no_secret_has_a_default():
+    for name, service in SERVICES.items():
+        assert re.fullmatch(rf"\$\{{{name.upper()}_IMAGE:-\S+:\S+\}}", service["image"]), name
+        for key, value in service.get("environment", {}).items():
+            if re.search("SECRET|KEY|PASSWORD|TOKEN", key):
+                assert re.fullmatch(r"\$\{\w+(?::-|:\?.+)\}", value), f"{key} of {name} is known to everyone"
+    assert ":?" in SERVICES["searxng"]["environment"]["SEARXNG_SECRET"]
+
+
+def test_no_dependency_admits_a_release_with_a_fault_that_concerns_us():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    lists = [project["dependencies"], *project["optional-dependencies"].values()]
+    named = {(one := Requirement(line)).name.lower(): one.specifier for lines in lists for line in lines}
+    faulty = {
+        "pyjwt": ("2.8.0", "2.10.0", "2.11.0", "2.12.1"),
+        "onnx": ("1.17.0", "1.20.1"),
+        "torch": ("2.5.1",),
+        "transformers": ("5.0.0", "5.2.0"),
+        "lxml": ("5.4.0", "6.0.4"),
+        "starlette": ("0.49.0", "1.0.0"),
+        "h11": ("0.14.0",),
+        "python-multipart": ("0.0.17", "0.0.21", "0.0.28", "0.0.30"),
+        "langchain-core": ("1.2.4", "1.2.21"),
+        "langchain-openai": ("1.1.13",),
+    }
+    admitted = [(name, version) for name, versions in faulty.items() for version in versions if version in named[name]]
+    assert admitted == []
+
+
 @pytest.mark.skipif(shutil.which("docker-compose") is None, reason="apt-get install docker-compose")
 def test_the_compose_file_keeps_to_the_specification():
     # Debian's is a Python program: it must not find this environment's packages.
-    environment = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent"}
+    environment = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "SEARXNG_SECRET": secrets.token_hex(32)}
     done = subprocess.run(
         ["/usr/bin/docker-compose", "--profile", "ollama", "--profile", "openwebui", "--profile", "monitoring", "config"],
         cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+    without = subprocess.run(
+        ["/usr/bin/docker-compose", "config"], cwd=ROOT, env={**environment, "SEARXNG_SECRET": ""}, capture_output=True, text=True,
+        timeout=60,
+    )  # fmt: skip
+    assert without.returncode != 0 and "SEARXNG_SECRET" in without.stderr
     assert set(yaml.safe_load(done.stdout)["services"]) == set(SERVICES)
 
 

@@ -21,9 +21,9 @@ from mcp import Client, MCPError, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 
 from nacre import KnowledgeBase
-from nacre.retrieval.source import TextSource
+from nacre.ingest.source import TextSource
 from nacre.server import mcp as served_mcp
-from nacre.server.keys import Keys
+from nacre.server.auth.keys import Keys
 from nacre.server.mcp import NacreMCP
 
 

@@ -12,7 +12,7 @@ import httpx
 
 from nacre import KnowledgeBase
 from nacre.connectors.models import load_model
-from nacre.retrieval.source import TextSource
+from nacre.ingest.source import TextSource
 
 PAGE = files("nacre.server").joinpath("page")
 

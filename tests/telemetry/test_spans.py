@@ -18,7 +18,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 
 from nacre import KnowledgeBase, ProgramAided, ReAct, RetrievalAugmented, Retry, ScriptedChatModel
-from nacre.retrieval.source import TextSource
+from nacre.ingest.source import TextSource
 from nacre.telemetry import GenAISpans
 from nacre.tools import make_tools
 
@@ -102,7 +102,7 @@ def test_layers_model_and_retrieval_are_spans_inside_each_other(base, way):
     assert chat.attributes["gen_ai.response.finish_reasons"] == ("stop",)
     assert chat.attributes.get("gen_ai.request.stream", False) == ("stream" in way)
     assert ("gen_ai.response.time_to_first_chunk" in chat.attributes) == ("stream" in way)
-    assert spans["invoke_workflow RetrievalAugmented"].attributes["nacre.citations"] == 1
+    assert spans["invoke_workflow RetrievalAugmented"].attributes["nacre.grounding.citations"] == 1
 
 
 def test_no_contents_unless_asked_for_and_then_no_secrets(base, monkeypatch):

@@ -22,11 +22,7 @@ class ApprovalRequest:
     """A tool call that a person should look at.
 
     Args:
-        tool: the tool's name.
-        arguments: what it would be called with.
         reason: "named" (the tool is on the list) or "provenance" (values come only from retrieved text).
-        suspicious: the values that appear in observations and nowhere in the conversation.
-        thought: what the model was thinking.
     """
 
     tool: str
@@ -40,16 +36,7 @@ Approver = Callable[[ApprovalRequest], Decision | Awaitable[Decision]]
 
 
 def only_from_observations(arguments: dict[str, Any], said: Iterable[str], observed: Iterable[str]) -> tuple[str, ...]:
-    """The values of a call that stand in retrieved text and in nothing that a person said.
-
-    Args:
-        arguments: the call's arguments.
-        said: texts of the system and user messages.
-        observed: the observations so far.
-
-    Returns:
-        The suspicious values: whole arguments, or addresses, links, paths and numbers inside them.
-    """
+    """The values of a call that stand in retrieved text and in nothing that a person said."""
     trusted, retrieved = _plain("\n".join(said)), _plain("\n".join(observed))
     values = dict.fromkeys(value for value in _values(arguments) if len(_plain(value)) >= MIN_LENGTH)
     return tuple(value for value in values if _plain(value) in retrieved and _plain(value) not in trusted)

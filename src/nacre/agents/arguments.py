@@ -9,9 +9,9 @@ from typing import Any
 from langchain_core.tools import BaseTool
 from pydantic import ValidationError
 
-from nacre.agents.calls import read_input
+from nacre.agents.tool_calls import read_input
 from nacre.agents.trajectory import ActionInput
-from nacre.language import tr
+from nacre.text.language import tr
 
 
 @dataclass(frozen=True)
@@ -19,8 +19,6 @@ class Spec:
     """A tool and its arguments, looked up once.
 
     Args:
-        tool: the tool.
-        properties: the JSON schema of each argument.
         required: names of the arguments that must be given.
         by_call: whether the tool must be given a whole tool call: it returns an artifact, or is given the call's id.
     """
@@ -32,14 +30,7 @@ class Spec:
 
     @classmethod
     def of(cls, tool: BaseTool) -> Spec:
-        """Read a tool's schema.
-
-        Args:
-            tool: any LangChain tool.
-
-        Returns:
-            What is known of its arguments.
-        """
+        """Read a tool's schema."""
         properties = dict(tool.args)
         schema: dict[str, Any] = tool.args_schema if isinstance(tool.args_schema, dict) else tool.get_input_jsonschema()
         injected = set(getattr(tool.get_input_schema(), "model_fields", {})) - set(properties)
@@ -54,28 +45,17 @@ class Spec:
         parts = []
         for name, schema in self.properties.items():
             choices = "/".join(str(choice) for choice in schema.get("enum", ()))
-            optional = "" if name in self.required else tr(" (optional)", "（可选）")
+            optional = "" if name in self.required else tr(" (optional)")
             parts.append(f"{name}: {choices or _kind(schema)}{optional}")
         return ", ".join(parts)
 
     def example(self) -> dict[str, Any]:
-        """Arguments that show the form of a call: the required ones, or the first.
-
-        Returns:
-            Placeholders by name.
-        """
+        """Arguments that show the form of a call: the required ones, or the first."""
         names = self.required or tuple(self.properties)[:1]
         return {name: 1 if _kind(self.properties[name]) in ("integer", "number") else "…" for name in names}
 
     def arguments(self, given: ActionInput | None) -> dict[str, Any]:
-        """Name and type an input as well as the schema allows; the tool's own validation has the last word.
-
-        Args:
-            given: a text, named values or positional values.
-
-        Returns:
-            Arguments by name.
-        """
+        """Name and type an input as well as the schema allows; the tool's own validation has the last word."""
         names = tuple(self.properties)
         if (
             isinstance(given, str)
@@ -97,21 +77,16 @@ class Spec:
         return {name: _typed(value, self.properties.get(name, {})) for name, value in named.items()}
 
     def complaint(self, error: ValidationError) -> str:
-        """Why arguments were refused, for the model to mend.
-
-        Args:
-            error: what the tool's schema said.
-
-        Returns:
-            The wrong arguments and the right signature.
-        """
+        """Why arguments were refused, for the model to mend."""
         wrong = "; ".join(
             f"{'.'.join(str(part) for part in problem['loc']) or '-'}: {problem['msg']}"
             for problem in error.errors()[:5]
         )
         return tr(
-            f"Wrong arguments for {self.tool.name} ({wrong}). It takes: {self.signature}.",
-            f"{self.tool.name} 的参数有误（{wrong}）。它需要：{self.signature}。",
+            "Wrong arguments for {name} ({wrong}). It takes: {signature}.",
+            name=self.tool.name,
+            wrong=wrong,
+            signature=self.signature,
         )
 
     def _renamed(self, given: dict[str, Any]) -> dict[str, Any]:

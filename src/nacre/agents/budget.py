@@ -9,8 +9,8 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage
 
-from nacre.agents.window import estimate_tokens
-from nacre.messages import text_of
+from nacre.text.messages import text_of
+from nacre.text.tokens import estimate, estimate_messages
 
 CURRENT: ContextVar[Budget | None] = ContextVar("nacre_agent_budget", default=None)
 """The budget of the run whose tool is running now: an agent called as a tool spends from it too."""
@@ -20,10 +20,8 @@ class Budget:
     """The running account of one agent; what it spends, its parent spends as well.
 
     Args:
-        steps: tool calls and repairs, at most.
         seconds: wall-clock time, at most; None for no limit.
         tokens: input and output tokens of all model calls, at most; None for no limit.
-        parent: the budget of the run that called this agent as a tool.
     """
 
     def __init__(
@@ -37,11 +35,7 @@ class Budget:
         self._lock = threading.Lock()
 
     def add(self, **amounts: int) -> None:
-        """Book what was spent, here and with all parents.
-
-        Args:
-            **amounts: of "steps", "model_calls", "tool_calls", "input_tokens", "output_tokens".
-        """
+        """Book what was spent, here and with all parents."""
         with self._lock:
             for name, amount in amounts.items():
                 setattr(self, name, getattr(self, name) + amount)
@@ -49,29 +43,16 @@ class Budget:
             self.parent.add(**amounts)
 
     def book_reply(self, asked: list[BaseMessage], reply: AIMessage) -> None:
-        """Book a model call by the usage that it reports, else by an estimate.
-
-        Args:
-            asked: what the model was sent.
-            reply: what it said.
-        """
+        """Book a model call by the usage that it reports, else by an estimate."""
         usage = reply.usage_metadata
         if usage:
             self.add(model_calls=1, input_tokens=usage["input_tokens"], output_tokens=usage["output_tokens"])
             return
         self.estimated = True
-        self.add(
-            model_calls=1,
-            input_tokens=sum(estimate_tokens(text_of(message)) for message in asked),
-            output_tokens=estimate_tokens(text_of(reply)),
-        )
+        self.add(model_calls=1, input_tokens=estimate_messages(asked), output_tokens=estimate(text_of(reply)))
 
     def exhausted(self) -> str | None:
-        """The first limit that is used up, here or with a parent.
-
-        Returns:
-            "steps", "seconds", "tokens", or None.
-        """
+        """The first limit that is used up, here or with a parent."""
         spent = {
             "steps": self.steps,
             "seconds": time.monotonic() - self.begin,
@@ -83,11 +64,7 @@ class Budget:
         return self.parent.exhausted() if self.parent else None
 
     def seconds_left(self) -> float | None:
-        """Look how much time is left.
-
-        Returns:
-            Seconds until the nearest time limit, at least 0; None when there is none.
-        """
+        """Look how much time is left."""
         limit = self.limits["seconds"]
         own = None if limit is None else max(0.0, limit - (time.monotonic() - self.begin))
         above = self.parent.seconds_left() if self.parent else None
@@ -95,11 +72,7 @@ class Budget:
         return min(known) if known else None
 
     def data(self) -> dict[str, Any]:
-        """Draw up the account.
-
-        Returns:
-            Steps, calls, tokens, seconds, and whether tokens were estimated, as JSON data.
-        """
+        """Draw up the account."""
         counted = {
             name: getattr(self, name)
             for name in ("steps", "model_calls", "tool_calls", "input_tokens", "output_tokens")

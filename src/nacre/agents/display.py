@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import AIMessage, BaseMessage
 
-from nacre.agents.react import ReAct
 from nacre.agents.trajectory import Step, input_text
-from nacre.hygiene import clean_text
-from nacre.language import tr
-from nacre.messages import nacre_of, text_of
+from nacre.layers.react import ReAct
+from nacre.text.hygiene import clean_text
+from nacre.text.language import tr
+from nacre.text.messages import nacre_of, text_of
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -20,16 +20,7 @@ _COLOURS = {"ok": "green", "error": "red", "denied": "yellow", "repeated": "yell
 
 
 def show_agent(react: ReAct, question: str, console: Console) -> AIMessage:
-    """Run an agent and print its steps as they happen, then the answer and its sources.
-
-    Args:
-        react: the agent.
-        question: what it is asked.
-        console: where to print.
-
-    Returns:
-        The answer.
-    """
+    """Run an agent and print its steps as they happen, then the answer and its sources."""
     count = 0
 
     def show(step: Step) -> None:
@@ -38,35 +29,19 @@ def show_agent(react: ReAct, question: str, console: Console) -> AIMessage:
             count += 1
             console.print(render_step(step, count, console.width))
 
-    with console.status(tr("thinking …", "思考中……")):
+    with console.status(tr("thinking …")):
         reply = react.model_copy(update={"on_step": show}).invoke(question)
     console.print(render_answer(reply))
     return reply
 
 
 def trajectory_data(message: BaseMessage) -> list[dict[str, Any]]:
-    """The steps behind an answer, for `--json`.
-
-    Args:
-        message: an agent's answer.
-
-    Returns:
-        Objects with "thought", "action", "input" and "observation"; empty for other answers.
-    """
+    """The steps behind an answer, for `--json`."""
     return list(nacre_of(message).get("trajectory", []))
 
 
 def render_step(step: Step, number: int, width: int = 80) -> RenderableType:
-    """One step as a block of text.
-
-    Args:
-        step: the step.
-        number: its number, from 1.
-        width: columns of the terminal.
-
-    Returns:
-        Something that rich can print.
-    """
+    """One step as a block of text."""
     from rich.table import Table
     from rich.text import Text
 
@@ -90,14 +65,7 @@ def render_step(step: Step, number: int, width: int = 80) -> RenderableType:
 
 
 def render_answer(message: BaseMessage) -> RenderableType:
-    """The answer, the sources that it cites, and what the run cost.
-
-    Args:
-        message: an agent's answer.
-
-    Returns:
-        Something that rich can print.
-    """
+    """The answer, the sources that it cites, and what the run cost."""
     from rich.text import Text
 
     own = nacre_of(message)
@@ -108,8 +76,11 @@ def render_answer(message: BaseMessage) -> RenderableType:
     used = own.get("usage", {})
     if used:
         cost = tr(
-            f"{used['steps']} steps, {used['tool_calls']} tool calls, {used['total_tokens']} tokens, {used['seconds']:.1f} s",
-            f"{used['steps']} 步，{used['tool_calls']} 次工具调用，{used['total_tokens']} 个 token，{used['seconds']:.1f} 秒",
+            "{steps} steps, {tool_calls} tool calls, {total_tokens} tokens, {seconds:.1f} s",
+            steps=used["steps"],
+            tool_calls=used["tool_calls"],
+            total_tokens=used["total_tokens"],
+            seconds=used["seconds"],
         )
         block.append(cost, style="not bold dim")
     return block
@@ -121,4 +92,4 @@ def _short(text: str, lines: int, width: int) -> str:
     room = lines * max(20, width - 8)
     kept = "\n".join(text[:room].split("\n")[:lines])
     left = len(text) - len(kept)
-    return kept + (tr(f" … (+{left} characters)", f"……（还有 {left} 个字符）") if left > 0 else "")
+    return kept + (tr(" … (+{left} characters)", left=left) if left > 0 else "")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from langchain_core.documents import Document
 from langchain_core.messages import AIMessage
 
-from nacre.citations import cite
-from nacre.markers import DeadMarkers, as_nacre_provider
-from nacre.messages import Source, text_of, with_nacre, with_text
+from nacre.grounding.citations import cite
+from nacre.text.markers import DeadMarkers, as_nacre_provider
+from nacre.text.messages import Source, text_of, with_nacre, with_text
+from nacre.text.titles import title_of
 
 MOST = 99  # a marker has two digits
 
@@ -23,14 +23,7 @@ class Evidence:
         self._numbers: dict[str, int] = {}
 
     def add(self, artifact: Any) -> str | None:
-        """Number the documents that a tool gave back.
-
-        Args:
-            artifact: a tool's artifact.
-
-        Returns:
-            The documents as text, each behind its number; None when the artifact holds no documents.
-        """
+        """Number the documents that a tool gave back."""
         documents = (
             [item for item in artifact if isinstance(item, Document)] if isinstance(artifact, (list, tuple)) else []
         )
@@ -41,7 +34,7 @@ class Evidence:
             number = self._number(document)
             mark = f"[{number}] " if number else ""
             address = f" ({_uri(document)})" if _uri(document).startswith(("http://", "https://")) else ""
-            parts.append(f"{mark}{_title(document)}{address}\n{document.page_content}".strip())
+            parts.append(f"{mark}{title_of(document.metadata)}{address}\n{document.page_content}".strip())
         return "\n\n".join(parts)
 
     def _number(self, document: Document) -> int | None:
@@ -52,20 +45,13 @@ class Evidence:
         return self._numbers.get(key)
 
     def sources(self, characters: int) -> list[Source]:
-        """The documents as numbered sources.
-
-        Args:
-            characters: how long their texts may be together; the earliest are kept.
-
-        Returns:
-            Sources, the last perhaps shortened.
-        """
+        """The documents as numbered sources."""
         found: list[Source] = []
         for n, document in enumerate(self.documents, 1):
             text = document.page_content[:characters]
             characters -= len(text)
             if text:
-                found.append(Source(n, text, _title(document), _uri(document)))
+                found.append(Source(n, text, title_of(document.metadata), _uri(document)))
         return found
 
     @property
@@ -74,14 +60,7 @@ class Evidence:
         return range(1, len(self.documents) + 1) if self.documents else None
 
     def cited(self, reply: AIMessage) -> AIMessage:
-        """Resolve the citations of an answer; without any sources the answer is left as it is.
-
-        Args:
-            reply: the answer.
-
-        Returns:
-            The answer without marks that point nowhere, with `citations` in its metadata.
-        """
+        """Resolve the citations of an answer; without any sources the answer is left as it is."""
         if self.numbers is None:
             return reply
         markers = DeadMarkers(self.numbers)
@@ -98,11 +77,6 @@ class Evidence:
 
 def _uri(document: Document) -> str:
     return str(document.metadata.get("uri") or document.metadata.get("source") or "")
-
-
-def _title(document: Document) -> str:
-    heading: Sequence[Any] = document.metadata.get("heading") or ()
-    return " › ".join(str(part) for part in (document.metadata.get("title", ""), *heading) if part)
 
 
 def _hit(number: int, document: Document) -> dict[str, Any]:

@@ -13,16 +13,7 @@ AnyTool = TypeVar("AnyTool", bound=BaseTool)
 
 @dataclass(frozen=True)
 class Facts:
-    """What an agent must know of a tool beside its arguments.
-
-    Args:
-        cost: "free" (this machine), "network" (someone else's server) or "paid".
-        changes: whether a call may change something: write, send, delete, buy.
-        repeatable: whether the same call may give another result later (a clock, a status), so that calling it again
-            is no sign of a loop.
-        looks_up: whether it can be given any question as it was asked. An agent uses such a tool once by itself before
-            it gives up without having looked anywhere.
-    """
+    """What an agent must know of a tool beside its arguments."""
 
     cost: Cost = "free"
     changes: bool = False
@@ -31,14 +22,7 @@ class Facts:
 
 
 def facts_of(tool: BaseTool) -> Facts:
-    """What a tool states about itself.
-
-    Args:
-        tool: any LangChain tool.
-
-    Returns:
-        The facts in its metadata; a tool that states nothing counts as free and unable to change anything.
-    """
+    """What a tool states about itself."""
     stated: dict[str, Any] = tool.metadata or {}
     return Facts(
         cost=stated.get("cost", "free"),
@@ -51,18 +35,7 @@ def facts_of(tool: BaseTool) -> Facts:
 def state(
     tool: AnyTool, *, cost: Cost = "free", changes: bool = False, repeatable: bool = False, looks_up: bool = False
 ) -> AnyTool:
-    """Write a tool's facts into its metadata: `state(send_mail, changes=True)`.
-
-    Args:
-        tool: any LangChain tool; it is changed.
-        cost: see `Facts`.
-        changes: see `Facts`.
-        repeatable: see `Facts`.
-        looks_up: see `Facts`.
-
-    Returns:
-        The same tool.
-    """
+    """Write a tool's facts into its metadata: `state(send_mail, changes=True)`."""
     tool.metadata = {
         **(tool.metadata or {}),
         "cost": cost,

@@ -18,22 +18,18 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import Field
 
 from nacre import prompts
-from nacre.agents.names import ToolNames
 from nacre.agents.observation import frame
-from nacre.agents.protocol import parse_react
-from nacre.agents.speech import LABELS, STOPS, with_example
-from nacre.decorator import ChatModelDecorator, Flow
-from nacre.language import Language, language_of
-from nacre.messages import last_user_text, text_of, with_text
-from nacre.strict_json import to_json
+from nacre.agents.output_parser import parse_react
+from nacre.agents.protocols import LABELS, STOPS, with_example
+from nacre.agents.tool_names import ToolNames
+from nacre.decorator.layer import ChatModelDecorator, Flow
+from nacre.text.language import Language, language_of
+from nacre.text.messages import last_user_text, text_of, with_text
+from nacre.text.strict_json import to_json
 
 
 class TextProtocol(ChatModelDecorator):
     """A model that calls tools, around a model that only writes text.
-
-    Args:
-        inner: any chat model.
-        repairs: how often a reply that cannot be read is asked for again.
 
     Example:
         >>> from nacre import ScriptedChatModel
@@ -88,15 +84,7 @@ class TextProtocol(ChatModelDecorator):
 
 
 def as_text(messages: Sequence[BaseMessage], language: Language) -> list[BaseMessage]:
-    """Calls and results in a conversation, written as text for a model that knows neither.
-
-    Args:
-        messages: the conversation.
-        language: of the labels.
-
-    Returns:
-        Messages of system, user and assistant only.
-    """
+    """Calls and results in a conversation, written as text for a model that knows neither."""
     thought, action, given, observation = LABELS[language]
     out: list[BaseMessage] = []
     for message in messages:

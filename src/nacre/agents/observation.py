@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from typing import Any
 
@@ -10,13 +9,14 @@ from langchain_core.documents import Document
 from langchain_core.messages import ToolMessage
 
 from nacre.agents.window import clip
-from nacre.hygiene import clean_text
-from nacre.language import tr
-from nacre.messages import text_of
-from nacre.strict_json import to_json
+from nacre.text.framing import mark
+from nacre.text.hygiene import clean_text
+from nacre.text.language import tr
+from nacre.text.messages import text_of
+from nacre.text.strict_json import to_json
 
 _SCAN = 2_000_000
-_MARK = re.compile(r'</?data key="[0-9a-f]{0,8}">\n?')
+_MARK = re.compile(r'</?data key="[0-9a-f]{0,32}">\n?')  # the example in the prompt has a shorter one
 
 
 def as_text(result: Any, limit: int) -> str:
@@ -58,29 +58,15 @@ def _bytes(data: bytes) -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
-        return tr(f"(binary data, {len(data)} bytes)", f"（二进制数据，{len(data)} 字节）")
+        return tr("(binary data, {count} bytes)", count=len(data))
 
 
 def frame(text: str) -> str:
-    """Mark an observation as data. The key is made from the text, so the text cannot close the frame early.
-
-    Args:
-        text: an observation.
-
-    Returns:
-        The text between an opening and a closing mark.
-    """
-    key = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    """Mark an observation as data. The key is a secret's, so the text cannot close the frame early."""
+    key = mark(text)
     return f'<data key="{key}">\n{text}\n</data key="{key}">'
 
 
 def unframe(text: str) -> str:
-    """Take the marks of `frame` out of a text: a weak model copies them into its answer.
-
-    Args:
-        text: an answer.
-
-    Returns:
-        The text without them.
-    """
+    """Take the marks of `frame` out of a text: a weak model copies them into its answer."""
     return _MARK.sub("", text)

@@ -21,21 +21,14 @@ from pydantic import ValidationError
 
 from nacre.agents.arguments import Spec
 from nacre.agents.budget import CURRENT, Budget
-from nacre.agents.names import ToolNames
+from nacre.agents.tool_names import ToolNames
 from nacre.errors import ToolError, UsageError
-from nacre.language import tr
+from nacre.text.language import tr
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a tool call.
-
-    Args:
-        result: what the tool returned, or the text of what went wrong.
-        ok: whether the tool did its work.
-        artifact: what the tool gave beside the text (documents, …).
-        seconds: how long it took.
-    """
+    """What came of a tool call."""
 
     result: Any
     ok: bool = True
@@ -47,8 +40,6 @@ class ToolRun(Runnable[Any, Outcome]):
     """One tool with a time limit, as a Runnable that never raises.
 
     Args:
-        spec: the tool.
-        arguments: what it is called with.
         timeout_s: seconds it may take; None to run it in the caller's thread without a limit.
         budget: the run's budget; agents that the tool calls spend from it.
     """
@@ -135,10 +126,7 @@ class ToolRun(Runnable[Any, Outcome]):
         return Outcome(_what_went_wrong(self.spec, value), ok=False, seconds=seconds)
 
     def _late(self, begin: float) -> Outcome:
-        text = tr(
-            f"{self.tool.name} gave no result within {self.timeout_s:g} s.",
-            f"{self.tool.name} 在 {self.timeout_s:g} 秒内没有返回结果。",
-        )
+        text = tr("{name} gave no result within {timeout_s:g} s.", name=self.tool.name, timeout_s=self.timeout_s)
         return Outcome(text, ok=False, seconds=time.monotonic() - begin)
 
 
@@ -157,27 +145,18 @@ def _what_went_wrong(spec: Spec, error: Exception) -> str:
     if isinstance(error, ValidationError):
         return spec.complaint(error)
     text = str(error) or type(error).__name__
-    return tr(f"{spec.tool.name} failed: {text}", f"{spec.tool.name} 出错：{text}")
+    return tr("{name} failed: {text}", name=spec.tool.name, text=text)
 
 
 class Toolbox:
-    """The tools of an agent by name.
-
-    Args:
-        tools: LangChain tools, functions with a docstring, or Runnables that can be made tools.
-
-    Raises:
-        UsageError: something is no tool, or two tools share a name.
-    """
+    """The tools of an agent by name."""
 
     def __init__(self, tools: Iterable[Any]) -> None:
         self.specs: dict[str, Spec] = {}
         for item in tools:
             tool = as_tool(item)
             if tool.name in self.specs:
-                raise UsageError(
-                    tr(f"Two tools are called {tool.name!r}. Rename one.", f"有两个工具同名：{tool.name!r}。请改名。")
-                )
+                raise UsageError(tr("Two tools are called {name!r}. Rename one.", name=tool.name))
             self.specs[tool.name] = Spec.of(tool)
         self.names = ToolNames.of(self.tools)
 
@@ -187,55 +166,28 @@ class Toolbox:
         return [spec.tool for spec in self.specs.values()]
 
     def describe(self) -> str:
-        """Write the tools as lines for a prompt.
-
-        Returns:
-            One line a tool: name, arguments, what it does.
-        """
+        """Write the tools as lines for a prompt."""
         return "\n".join(
             f"- {name}({spec.signature}): {' '.join(spec.tool.description.split())}"
             for name, spec in self.specs.items()
         )
 
     def find(self, name: str) -> Spec:
-        """Find a tool by the name that a model wrote.
-
-        Args:
-            name: any spelling of it.
-
-        Returns:
-            The tool.
-
-        Raises:
-            ToolError: there is no such tool; the message names the nearest.
-        """
+        """Find a tool by the name that a model wrote."""
         found = self.names.find(name)
         if found is None:
             near = difflib.get_close_matches(name[:80], self.specs, n=1)
-            hint = tr(f" Did you mean {near[0]}?", f"您是否想用 {near[0]}？") if near else ""
+            hint = tr(" Did you mean {near}?", near=near[0]) if near else ""
             known = ", ".join(self.specs) or "-"
             raise ToolError(
-                tr(
-                    f"There is no tool {name[:80]!r}.{hint} There are: {known}.",
-                    f"没有名为 {name[:80]!r} 的工具。{hint}可用：{known}。",
-                ),
+                tr("There is no tool {name!r}.{hint} There are: {known}.", name=name[:80], hint=hint, known=known),
                 tool=name,
             )
         return self.specs[found]
 
 
 def as_tool(item: Any) -> BaseTool:
-    """Make a LangChain tool of a tool, or of a function with a docstring.
-
-    Args:
-        item: a `BaseTool` or a function.
-
-    Returns:
-        The tool.
-
-    Raises:
-        UsageError: it is neither, or the function has no docstring.
-    """
+    """Make a LangChain tool of a tool, or of a function with a docstring."""
     if isinstance(item, BaseTool):
         return item
     if callable(item) and not inspect.isclass(item):
@@ -243,14 +195,8 @@ def as_tool(item: Any) -> BaseTool:
             return cast(BaseTool, make_tool(item))
         except ValueError as error:
             raise UsageError(
-                tr(
-                    f"{item!r} cannot be a tool: {error} Give the function a docstring.",
-                    f"{item!r} 不能作为工具：{error} 请为函数写上文档字符串。",
-                )
+                tr("{item!r} cannot be a tool: {error} Give the function a docstring.", item=item, error=error)
             ) from error
     raise UsageError(
-        tr(
-            f"{type(item).__name__} is no tool. Give a LangChain tool or a function with a docstring.",
-            f"{type(item).__name__} 不是工具。请给出 LangChain 工具或带文档字符串的函数。",
-        )
+        tr("{name__} is no tool. Give a LangChain tool or a function with a docstring.", name__=type(item).__name__)
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nacre.strict_json import to_json
+from nacre.text.strict_json import to_json
 
 ActionInput = str | dict[str, Any] | list[Any]
 
@@ -16,14 +16,7 @@ class Step:
     """One turn of the loop: a thought, then either an action (with what came back) or the answer.
 
     Args:
-        thought: what the model said it was thinking, or "".
-        action: the tool's name, or None.
-        action_input: what goes into the tool: a plain text, named arguments, positional ones, or None.
-        answer: the final answer, or None.
         observation: what the tool gave back, as the model was shown it; None before the tool has run.
-        status: how the step ended: "ok", "error" (the tool failed or does not exist), "denied" (no approval),
-            "repeated" (the loop breaker), "repair" (the reply could not be read) or "final".
-        seconds: how long the tool ran.
 
     A step with neither action nor answer is a reply that could not be read.
     """
@@ -46,15 +39,7 @@ Trajectory = tuple[Step, ...]
 
 
 def to_data(trajectory: Iterable[Step]) -> list[dict[str, Any]]:
-    """The trajectory as JSON data: one object for every turn that is not merely the final answer.
-
-    Args:
-        trajectory: the steps, in order.
-
-    Returns:
-        Objects with "thought", "action", "input", "observation", "status" and "seconds"; an answering step has
-        the action "finish" and its answer as input.
-    """
+    """The trajectory as JSON data: one object for every turn that is not merely the final answer."""
     rows = []
     for step in trajectory:
         finished = step.answer is not None
@@ -72,14 +57,7 @@ def to_data(trajectory: Iterable[Step]) -> list[dict[str, Any]]:
 
 
 def from_data(rows: Iterable[Mapping[str, Any]]) -> Trajectory:
-    """The steps back from `to_data`, to resume a run.
-
-    Args:
-        rows: objects as `to_data` gives them; unknown keys are ignored.
-
-    Returns:
-        The steps, in order.
-    """
+    """The steps back from `to_data`, to resume a run."""
     return tuple(_step(row) for row in rows)
 
 
@@ -97,14 +75,7 @@ def _step(row: Mapping[str, Any]) -> Step:
 
 
 def input_text(action_input: ActionInput | None) -> str:
-    """An action's input as one text: a plain text as it is, anything else as JSON.
-
-    Args:
-        action_input: the input of a step.
-
-    Returns:
-        The text.
-    """
+    """An action's input as one text: a plain text as it is, anything else as JSON."""
     if action_input is None:
         return ""
     return action_input if isinstance(action_input, str) else to_json(action_input, ensure_ascii=False, default=str)

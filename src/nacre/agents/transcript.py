@@ -6,20 +6,14 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from nacre.agents.labels import Kind, line_labels
-from nacre.agents.protocol import parse_react
+from nacre.agents.output_parser import parse_react
+from nacre.agents.scanner import line_labels
 from nacre.agents.trajectory import Step, Trajectory
+from nacre.agents.vocabulary import Kind
 
 
 def split_transcript(text: str) -> list[tuple[str, str | None]]:
-    """Cut a transcript into turns.
-
-    Args:
-        text: question, Thought / Action / Observation turns, in the order in which they happened.
-
-    Returns:
-        Pairs of what the model wrote in a turn and the observation that followed, or None.
-    """
+    """Cut a transcript into turns."""
     turns: list[tuple[str, str | None]] = []
     begin: int | None = None
     observed: int | None = None
@@ -46,15 +40,7 @@ def split_transcript(text: str) -> list[tuple[str, str | None]]:
 
 
 def read_transcript(text: str, tools: Iterable[Any] | None = None) -> Trajectory:
-    """Read a transcript's steps with `parse_react`, turn by turn.
-
-    Args:
-        text: a transcript.
-        tools: the tools that existed, as for `parse_react`.
-
-    Returns:
-        One step a turn, with its observation; an unreadable turn is a step without action and answer.
-    """
+    """Read a transcript's steps with `parse_react`, turn by turn."""
     steps: list[Step] = []
     for said, observation in split_transcript(text):
         step = parse_react(said, tools)

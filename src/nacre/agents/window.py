@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -10,9 +9,9 @@ from functools import cached_property
 from langchain_core.messages import AIMessage
 
 from nacre.agents.trajectory import Step, input_text
-from nacre.language import tr
+from nacre.text.language import tr
+from nacre.text.tokens import estimate
 
-_WIDE = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\uff00-\uffef]")
 SHORT = 240
 KEPT_WHOLE = 2
 MOST_TURNS = 40  # what is older has long been forgotten, and the prompt of a long run stays the same size
@@ -23,7 +22,6 @@ class Turn:
     """One reply of the model and what came of it.
 
     Args:
-        steps: what was read from it, each with its observation.
         reply: the message itself; None for turns of a resumed trajectory.
     """
 
@@ -39,53 +37,24 @@ class Turn:
     def tokens(self) -> int:
         """About how many tokens the turn takes in a prompt."""
         return sum(
-            20 + estimate_tokens(step.thought + input_text(step.action_input) + (step.observation or ""))
+            20 + estimate(step.thought + input_text(step.action_input) + (step.observation or ""))
             for step in self.steps
         )
 
 
-def estimate_tokens(text: str) -> int:
-    """A cautious estimate of a text's tokens, without a tokeniser.
-
-    Args:
-        text: any text.
-
-    Returns:
-        One for four Latin characters, one for each wide (Chinese, Japanese, Korean) character.
-    """
-    wide = len(_WIDE.findall(text))
-    return wide + (len(text) - wide + 3) // 4
-
-
 def clip(text: str, limit: int) -> str:
-    """Keep a text's beginning and end.
-
-    Args:
-        text: any text.
-        limit: characters to keep, at least 40.
-
-    Returns:
-        The text, with a note of how much was left out when it was longer.
-    """
+    """Keep a text's beginning and end."""
     if len(text) <= limit:
         return text
     head = limit * 3 // 4
     tail = limit - head
     left_out = len(text) - head - tail
-    note = tr(f"\n[… {left_out} characters left out …]\n", f"\n[……略去 {left_out} 个字符……]\n")
+    note = tr("\n[… {left_out} characters left out …]\n", left_out=left_out)
     return text[:head] + note + text[-tail:]
 
 
 def fit(turns: Sequence[Turn], tokens: int) -> tuple[list[Turn], int]:
-    """Choose what of the run the model is shown.
-
-    Args:
-        turns: the whole run.
-        tokens: how many tokens it may take.
-
-    Returns:
-        The newest turns, older ones with clipped observations; and how many of the oldest were left out.
-    """
+    """Choose what of the run the model is shown."""
     kept: list[Turn] = []
     left = tokens
     for age, turn in enumerate(reversed(turns[-MOST_TURNS:])):

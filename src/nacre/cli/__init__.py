@@ -11,7 +11,7 @@ import typer
 
 from nacre.cli import demo, doctor, evaluation, knowledge, reason, serve, usage, why
 from nacre.errors import NacreError
-from nacre.language import os_reason, tr
+from nacre.text.language import os_reason, tr
 
 # Objects before Python looks for cycles among all there are: what a command loads stays, and looking costs a tenth of its start.
 _GARBAGE = 50_000
@@ -19,10 +19,7 @@ _INTERRUPTED = 130  # by convention 128 + SIGINT; typer turns Ctrl-C into it
 
 app = typer.Typer(
     name="nacre",
-    help=tr(
-        "Ask questions over a knowledge base, run programs and agents, and measure the answers.",
-        "对知识库提问，运行程序与智能体，并评测回答。",
-    ),
+    help=tr("Ask questions over a knowledge base, run programs and agents, and measure the answers."),
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -45,7 +42,11 @@ def main() -> None:
 
 
 def run(arguments: list[str] | None = None) -> int:
-    """Run one command."""
+    """Run one command.
+
+    Args:
+        arguments: the words after `nacre`; None takes them from the process.
+    """
     command = typer.main.get_command(app)
     usage.translate_help(command)
     try:
@@ -64,7 +65,7 @@ def run(arguments: list[str] | None = None) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still to be written has no place
         return _fail(": ".join(str(part) for part in (error.filename, os_reason(error)) if part))
     if status == _INTERRUPTED:
-        print(tr("Stopped.", "已停止。"), file=sys.stderr)
+        print(tr("Stopped."), file=sys.stderr)
     return status if isinstance(status, int) else 0
 
 

@@ -12,21 +12,21 @@ import typer
 
 from nacre.cli.knowledge import answering, show_answer
 from nacre.cli.output import console, folder, progress
-from nacre.language import tr
+from nacre.text.language import tr
 
 QUESTIONS = ("How long does the trial period last?", "员工每周可以居家办公几天？")
 
 
 def register(app: typer.Typer) -> None:
     """Add the command of this file."""
-    app.command(help=tr("Build the sample knowledge base and ask it.", "构建示例知识库并提问。"))(demo)
+    app.command(help=tr("Build the sample knowledge base and ask it."))(demo)
 
 
 def demo(
-    kb: Annotated[
-        Path, typer.Option("--kb", parser=folder, metavar="<path>", help=tr("Where to build it.", "构建位置。"))
-    ] = Path(".demo/kb"),
-    quiet: Annotated[bool, typer.Option("--quiet", help=tr("Build it and ask nothing.", "只构建，不提问。"))] = False,
+    kb: Annotated[Path, typer.Option("--kb", parser=folder, metavar="<path>", help=tr("Where to build it."))] = Path(
+        ".demo/kb"
+    ),
+    quiet: Annotated[bool, typer.Option("--quiet", help=tr("Build it and ask nothing."))] = False,
 ) -> None:
     """Build the sample knowledge base, ask in English and in Chinese, and say what to try next."""
     from nacre.eval.sample import sample_folder
@@ -35,7 +35,7 @@ def demo(
     began = time.perf_counter()
     base = KnowledgeBase.open(kb)
     with sample_folder() as folder, progress() as bar:
-        task = bar.add_task(tr("Indexing", "建立索引"), total=None)
+        task = bar.add_task(tr("Indexing"), total=None)
         report = base.sync(
             str(folder / "documents"),
             on_progress=lambda step: bar.update(task, completed=step.done, total=step.total or None),
@@ -46,17 +46,21 @@ def demo(
     stats = base.stats()
     out.print(
         tr(
-            f"[bold]{stats['documents']}[/] documents, [bold]{stats['chunks']}[/] chunks in {kb} ({report.embedded} embedded now, {time.perf_counter() - began:.1f} s).",
-            f"{kb} 中有 [bold]{stats['documents']}[/] 份文档、[bold]{stats['chunks']}[/] 个片段（本次向量化 {report.embedded} 个，{time.perf_counter() - began:.1f} 秒）。",
+            "[bold]{documents}[/] documents, [bold]{chunks}[/] chunks in {kb} ({embedded} embedded now, {time:.1f} s).",
+            documents=stats["documents"],
+            chunks=stats["chunks"],
+            kb=kb,
+            embedded=report.embedded,
+            time=time.perf_counter() - began,
         )
     )
     model, name = answering(base, None, None, strict=False)
     for question in QUESTIONS:
         out.print(f"\n[bold]? {question}[/]")
         show_answer(model, question)
-    out.print(tr(f"\n[dim]Answered by {name}.[/] Next:", f"\n[dim]由 {name} 回答。[/]接下来："))
+    out.print(tr("\n[dim]Answered by {name}.[/] Next:", name=name))
     nacre = _command()
-    out.print(f'  {nacre} ask "{tr("Who approves travel?", "谁审批差旅？")}" --kb {kb}', markup=False)
+    out.print(f'  {nacre} ask "{tr("Who approves travel?")}" --kb {kb}', markup=False)
     out.print(f"  {nacre} sync ~/Documents --kb my-kb && {nacre} chat --kb my-kb", markup=False)
     out.print("  OPENAI_API_KEY=…  or  --model dashscope:qwen-plus", markup=False)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import platform
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
-from nacre.cli.output import JsonFlag, console, print_json
-from nacre.errors import NacreError
-from nacre.language import tr, user_language
+from nacre.cli.output import JsonFlag, console, folder, print_json
+from nacre.errors import NacreError, UsageError
+from nacre.text.language import tr, user_language
 
 _PACKAGES = (
     "nacre",
@@ -27,24 +28,28 @@ _PACKAGES = (
 
 def register(app: typer.Typer) -> None:
     """Add the command of this file."""
-    app.command(
-        help=tr(
-            "Show what works here: sandbox, models, embedder, versions.",
-            "显示本机可用能力：沙箱、模型、向量模型、版本。",
-        )
-    )(doctor)
+    app.command(help=tr("Show what works here: sandbox, models, embedder, versions."))(doctor)
 
 
-def doctor(as_json: JsonFlag = False) -> None:
-    """Report on the sandbox, the models, the embedder and the versions."""
-    report = {
+def doctor(
+    kb: Annotated[
+        Path | None,
+        typer.Option("--kb", parser=folder, metavar="<path>", help=tr("A folder whose files' permissions to look at.")),
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Report on the sandbox, the models, the embedder and the versions, and on who may read a knowledge base's files."""
+    report: dict[str, Any] = {
         "python": platform.python_version(),
         "language": user_language(),
         "versions": _versions(),
         "model": _model(),
         "embedder": _embedder(),
         "sandbox": _sandbox(),
+        "parsers": _parsers(),
     }
+    if kb is not None:
+        report["files"] = _files(kb)
     if as_json:
         print_json(report)
         return
@@ -115,6 +120,22 @@ def _embedder() -> dict[str, Any]:
         return {"available": True, **getattr(load_embedder(None), "identity", {})}
     except NacreError as error:
         return {"available": False, "reason": error.message}
+
+
+def _parsers() -> list[dict[str, Any]]:
+    """The walls around a parser worker; those that this kernel lacks with what it answers."""
+    from nacre.documents import ParserPool
+
+    with ParserPool(workers=1) as pool:
+        return [{"name": name, "active": not why, "detail": why} for name, why in pool.missing_walls().items()]
+
+
+def _files(kb: Path) -> dict[str, Any]:
+    from nacre.system.files import wide_report
+
+    if not kb.is_dir():
+        raise UsageError(tr("There is no folder {kb}.", kb=kb))
+    return wide_report(kb)
 
 
 def _sandbox() -> dict[str, Any]:

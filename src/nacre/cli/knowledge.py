@@ -24,89 +24,69 @@ from nacre.cli.output import (
     progress,
 )
 from nacre.errors import UsageError
-from nacre.hygiene import clean_text
-from nacre.language import tr
+from nacre.text.hygiene import clean_text
+from nacre.text.language import tr
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
     from langchain_core.messages import AIMessage
 
+    from nacre.ingest.source import Source
+    from nacre.layers.rag import RetrievalAugmented
     from nacre.retrieval.knowledge_base import KnowledgeBase
-    from nacre.retrieval.rag import RetrievalAugmented
-    from nacre.retrieval.source import Source
 
 _WEB = re.compile(r"(sitemap:)?https?:", re.IGNORECASE)
-StrictFlag = Annotated[
-    bool,
-    typer.Option("--strict", help=tr("Cut every sentence that its source does not support.", "删去来源不支持的句子。")),
+StrictFlag = Annotated[bool, typer.Option("--strict", help=tr("Cut every sentence that its source does not support."))]
+LinksOption = Annotated[
+    bool, typer.Option("--follow-links", help=tr("Also read what links in a folder name outside of it."))
 ]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
-    app.command(
-        help=tr("Bring a knowledge base up to date with files, folders or URLs.", "将文件、文件夹或网址同步进知识库。")
-    )(sync)
-    app.command(
-        help=tr(
-            "Check that catalog and indexes agree; --repair rebuilds the indexes.",
-            "核对目录与索引是否一致；--repair 重建索引。",
-        )
-    )(verify)
-    app.command(help=tr("Find passages.", "检索段落。"))(search)
-    app.command(help=tr("Answer a question with citations.", "带引用地回答问题。"))(ask)
-    app.command(help=tr("Ask in turns; follow-up questions are understood.", "多轮对话，可以追问。"))(chat)
+    app.command(help=tr("Bring a knowledge base up to date with files, folders or URLs."))(sync)
+    app.command(help=tr("Check that catalog and indexes agree; --repair rebuilds the indexes."))(verify)
+    app.command(help=tr("Find passages."))(search)
+    app.command(help=tr("Answer a question with citations."))(ask)
+    app.command(help=tr("Ask in turns; follow-up questions are understood."))(chat)
 
 
 def sync(
-    sources: Annotated[list[str], typer.Argument(help=tr("Files, folders or URLs.", "文件、文件夹或网址。"))],
+    sources: Annotated[list[str], typer.Argument(help=tr("Files, folders or URLs."))],
     kb: KbOption,
     who: Annotated[
-        str | None,
-        typer.Option(
-            "--principals", help=tr("Only these may see the documents, comma separated.", "仅这些主体可见，逗号分隔。")
-        ),
+        str | None, typer.Option("--principals", help=tr("Only these may see the documents, comma separated."))
     ] = None,
     embedder: Annotated[
         str | None,
-        typer.Option(
-            "--embedder",
-            parser=named,
-            metavar="<name>",
-            help=tr("Embedder for a new knowledge base.", "新知识库所用的向量模型。"),
-        ),
+        typer.Option("--embedder", parser=named, metavar="<name>", help=tr("Embedder for a new knowledge base.")),
     ] = None,
-    prune: Annotated[
-        bool,
-        typer.Option("--prune/--no-prune", help=tr("Delete documents whose file is gone.", "删除来源已消失的文档。")),
-    ] = True,
+    prune: Annotated[bool, typer.Option("--prune/--no-prune", help=tr("Delete documents whose file is gone."))] = True,
     allow_private: Annotated[
         bool,
         typer.Option(
             "--allow-private",
-            help=tr(
-                "Let http(s) sources and what they redirect to lie on this machine and in private networks.",
-                "允许 http(s) 来源及其重定向指向本机和内网地址。",
-            ),
+            help=tr("Let http(s) sources and what they redirect to lie on this machine and in private networks."),
         ),
     ] = False,
+    follow_links: LinksOption = False,
     as_json: JsonFlag = False,
 ) -> int:
     """Sync sources into the knowledge base; exit 2 when nothing of them could be read."""
     began = time.perf_counter()
     base = opened(kb, embedder, create=True)
     with progress(quiet=as_json) as bar:
-        task = bar.add_task(tr("Syncing", "同步"), total=None)
+        task = bar.add_task(tr("Syncing"), total=None)
 
         def show(step: Any) -> None:
             bar.update(
                 task,
                 completed=step.done,
                 total=step.total or None,
-                description=tr("Syncing ", "同步 ") + Path(str(step.uri)).name[:40],
+                description=tr("Syncing ") + Path(str(step.uri)).name[:40],
             )
 
-        found = [_private(source) for source in sources] if allow_private else sources
+        found = [_with_leave(source, allow_private, follow_links) for source in sources]
         report = base.sync(*found, principals=principals(who), prune=prune, on_progress=show)
     seconds = round(time.perf_counter() - began, 3)
     failed = [{"uri": uri, "reason": reason} for uri, reason in report.failed]
@@ -114,15 +94,21 @@ def sync(
     if not failed or report.added or report.updated or report.deleted or report.unchanged:
         return 0
     first = f"{failed[0]['uri']}: {failed[0]['reason']}"
-    more = tr(f" ({len(failed)} failed)", f"（共 {len(failed)} 个失败）") if len(failed) > 1 else ""
-    raise UsageError(tr(f"Nothing could be read. {first}{more}", f"没有读到任何内容。{first}{more}"))
+    more = tr(" ({count} failed)", count=len(failed)) if len(failed) > 1 else ""
+    raise UsageError(tr("Nothing could be read. {first}{more}", first=first, more=more))
 
 
-def _private(source: str) -> str | Source:
-    """A web source that may lie in a private network; any other as it is."""
+def _with_leave(source: str, allow_private: bool, follow_links: bool) -> Source:
+    """A web source that may lie in a private network, a folder whose links may lead out; any other as it is."""
     from nacre.connectors.sources import resolve
+    from nacre.connectors.sources.files import Files
 
-    return resolve(source, allow_private=True) if _WEB.match(source) else source
+    if allow_private and _WEB.match(source):
+        return resolve(source, allow_private=True)
+    found = resolve(source)
+    if isinstance(found, Files):
+        found.follow_links = follow_links
+    return found
 
 
 def _show_sync(report: Any, failed: list[dict[str, str]], seconds: float, as_json: bool) -> None:
@@ -136,34 +122,21 @@ def _show_sync(report: Any, failed: list[dict[str, str]], seconds: float, as_jso
         print_json({**counts, "recut": report.recut, "failed": failed, "embedded": report.embedded, "seconds": seconds})
         return
     out = console()
-    names = {
-        "added": tr("added", "新增"),
-        "updated": tr("updated", "更新"),
-        "deleted": tr("deleted", "删除"),
-        "unchanged": tr("unchanged", "未变"),
-    }
+    names = {"added": tr("added"), "updated": tr("updated"), "deleted": tr("deleted"), "unchanged": tr("unchanged")}
     out.print(
         "  ".join(f"[bold]{n}[/] {names[name]}" for name, n in counts.items())
-        + f"  [dim]{report.embedded} {tr('chunks embedded', '个片段已向量化')}, {seconds} s[/]"
+        + f"  [dim]{report.embedded} {tr('chunks embedded')}, {seconds} s[/]"
     )
     if report.recut:
-        out.print(
-            tr(
-                f"{report.recut} documents cut anew: chunk_size in settings.json has changed.",
-                f"{report.recut} 份文档已重新切分：settings.json 中的 chunk_size 已改变。",
-            )
-        )
+        out.print(tr("{recut} documents cut anew: chunk_size in settings.json has changed.", recut=report.recut))
     for row in failed:
-        out.print(tr("[red]failed[/] ", "[red]失败[/] "), end="")
+        out.print(tr("[red]failed[/] "), end="")
         out.print(f"{row['uri']}: {row['reason']}", markup=False)
 
 
 def verify(
     kb: KbOption,
-    repair: Annotated[
-        bool,
-        typer.Option("--repair", help=tr("Rebuild both indexes from the catalog first.", "先从目录重建两个索引。")),
-    ] = False,
+    repair: Annotated[bool, typer.Option("--repair", help=tr("Rebuild both indexes from the catalog first."))] = False,
     as_json: JsonFlag = False,
 ) -> int:
     """Check a knowledge base; exit 1 when something is wrong."""
@@ -183,17 +156,18 @@ def verify(
         if not problems:
             out.print(
                 tr(
-                    f"Whole: {stats['documents']} documents, {stats['chunks']} chunks.",
-                    f"完好：{stats['documents']} 份文档，{stats['chunks']} 个片段。",
+                    "Whole: {documents} documents, {chunks} chunks.",
+                    documents=stats["documents"],
+                    chunks=stats["chunks"],
                 )
             )
     return 1 if problems else 0
 
 
 def search(
-    query: Annotated[str, typer.Argument(help=tr("What to look for.", "要查找的内容。"))],
+    query: Annotated[str, typer.Argument(help=tr("What to look for."))],
     kb: KbOption,
-    k: Annotated[int, typer.Option("-k", min=1, max=1000, help=tr("How many passages.", "返回段落数。"))] = 10,
+    k: Annotated[int, typer.Option("-k", min=1, max=1000, help=tr("How many passages."))] = 10,
     who: AsOption = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -204,7 +178,7 @@ def search(
         return
     out = console()
     if not hits:
-        out.print(tr("Nothing found.", "没有找到。"))
+        out.print(tr("Nothing found."))
     for n, hit in enumerate(hits, 1):
         out.print(f"[bold]{n}.[/] ", end="")
         out.print(place(hit.title, hit.heading, hit.page), style="cyan", markup=False, end="")
@@ -214,7 +188,7 @@ def search(
 
 
 def ask(
-    question: Annotated[str, typer.Argument(help=tr("The question.", "问题。"))],
+    question: Annotated[str, typer.Argument(help=tr("The question."))],
     kb: KbOption,
     model: ModelOption = None,
     who: AsOption = None,
@@ -234,13 +208,13 @@ def ask(
 
 def chat(kb: KbOption, model: ModelOption = None, who: AsOption = None, strict: StrictFlag = False) -> None:
     """Talk with the knowledge base until an empty line or the end of the input."""
-    from nacre.memory import ConversationMemory
+    from nacre.layers.memory import ConversationMemory
 
     rag, name = answering(opened(kb), model, who, strict)
     remembering = ConversationMemory(inner=rag)
     out = console()
     if sys.stdin.isatty():
-        out.print(tr(f"[dim]{name}. Ask; an empty line ends.[/]", f"[dim]{name}。请提问，空行结束。[/]"))
+        out.print(tr("[dim]{name}. Ask; an empty line ends.[/]", name=name))
     while True:
         try:
             line = input("› " if sys.stdin.isatty() else "")
@@ -255,7 +229,7 @@ def chat(kb: KbOption, model: ModelOption = None, who: AsOption = None, strict: 
 def answering(base: KnowledgeBase, model: str | None, who: str | None, strict: bool) -> tuple[RetrievalAugmented, str]:
     """A model that answers from a knowledge base, and the name of the model inside."""
     from nacre.connectors.models import default_spec, load_model
-    from nacre.retrieval.rag import RetrievalAugmented
+    from nacre.layers.rag import RetrievalAugmented
     from nacre.retrieval.retriever import retriever_of
 
     retriever = retriever_of(base, principals=principals(who))
@@ -264,7 +238,7 @@ def answering(base: KnowledgeBase, model: str | None, who: str | None, strict: b
 
 def answer_data(message: AIMessage) -> dict[str, Any]:
     """What `ask --json` says of an answer."""
-    from nacre.messages import nacre_of, text_of
+    from nacre.text.messages import nacre_of, text_of
 
     own = nacre_of(message)
     fields = ("n", "uri", "title", "heading", "page", "start", "end", "quote", "version", "chunk_id", "document_id")
@@ -277,7 +251,7 @@ def answer_data(message: AIMessage) -> dict[str, Any]:
 
 def show_answer(model: BaseChatModel, question: str, **options: Any) -> None:
     """Print an answer as it comes, then what it cites."""
-    from nacre.messages import merge_chunks, text_of
+    from nacre.text.messages import merge_chunks, text_of
 
     out = console()
     chunks = []

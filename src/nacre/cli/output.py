@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nacre.errors import UsageError
-from nacre.hygiene import clean_text
-from nacre.language import tr
-from nacre.strict_json import to_json
+from nacre.text.hygiene import clean_text
+from nacre.text.language import tr
+from nacre.text.strict_json import to_json
+from nacre.text.titles import title_path
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -29,33 +30,21 @@ def folder(text: str | Path) -> Path:
 def named(text: str) -> str:
     """A name or a place from the command line, which must be one."""
     if not text.strip():
-        raise typer.BadParameter(tr("it is empty; is a variable unset?", "值为空；是否有变量未设置？"))
+        raise typer.BadParameter(tr("it is empty; is a variable unset?"))
     return text
 
 
-JsonFlag = Annotated[
-    bool, typer.Option("--json", help=tr("Print one JSON object on stdout.", "在标准输出打印一个 JSON 对象。"))
-]
+JsonFlag = Annotated[bool, typer.Option("--json", help=tr("Print one JSON object on stdout."))]
 KbOption = Annotated[
-    Path,
-    typer.Option("--kb", parser=folder, metavar="<path>", help=tr("Folder of the knowledge base.", "知识库文件夹。")),
+    Path, typer.Option("--kb", parser=folder, metavar="<path>", help=tr("Folder of the knowledge base."))
 ]
 ModelOption = Annotated[
     str | None,
     typer.Option(
-        "--model",
-        parser=named,
-        metavar="<name>",
-        help=tr(
-            "Model, e.g. openai:gpt-5, dashscope:qwen-plus, quote.",
-            "模型，如 openai:gpt-5、dashscope:qwen-plus、quote。",
-        ),
+        "--model", parser=named, metavar="<name>", help=tr("Model, e.g. openai:gpt-5, dashscope:qwen-plus, quote.")
     ),
 ]
-AsOption = Annotated[
-    str | None,
-    typer.Option("--as", help=tr("Search as these principals, comma separated.", "以这些主体的身份检索，逗号分隔。")),
-]
+AsOption = Annotated[str | None, typer.Option("--as", help=tr("Search as these principals, comma separated."))]
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -66,7 +55,11 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def print_json(data: dict[str, Any]) -> None:
-    """Print one JSON object, and nothing else, on stdout."""
+    """Print one JSON object, and nothing else, on stdout.
+
+    Args:
+        data: plain data; dataclasses and tuples are turned into objects and lists.
+    """
     text = to_json(data, ensure_ascii=False, default=_plain)
     try:
         text.encode(sys.stdout.encoding or "utf-8")
@@ -87,12 +80,7 @@ def principals(value: str | None) -> list[str] | None:
     """Read the comma separated list of `--as` and `--principals`."""
     names = None if value is None else [name.strip() for name in value.split(",") if name.strip()]
     if names == []:
-        raise UsageError(
-            tr(
-                'The list of principals is empty. Leave the option out, or write "*" for everyone.',
-                '主体列表为空。请省略该选项，或写 "*" 表示所有人。',
-            )
-        )
+        raise UsageError(tr('The list of principals is empty. Leave the option out, or write "*" for everyone.'))
     return names
 
 
@@ -100,7 +88,7 @@ def asked(text: str) -> str:
     """A question from the command line, made fit to be asked."""
     question = clean_text(text).strip()
     if not question:
-        raise UsageError(tr("The question is empty. Write what you want to know.", "问题为空。请写下您想知道的内容。"))
+        raise UsageError(tr("The question is empty. Write what you want to know."))
     return question
 
 
@@ -133,7 +121,7 @@ def place(title: str, heading: Sequence[str], page: int | None) -> str:
     """Where a passage stands, for people: title, headings, page.
 
     Args:
+        heading: titles of the sections around it; a first one that repeats the title is left out.
         page: 1-based, or None.
     """
-    parts = [title, *heading[1:]] if heading and heading[0] == title else [title, *heading]
-    return " › ".join(part for part in parts if part) + (tr(f", p. {page}", f"，第 {page} 页") if page else "")
+    return title_path(title, heading) + (tr(", p. {page}", page=page) if page else "")

@@ -9,32 +9,27 @@ import typer
 
 from nacre.cli.output import AsOption, JsonFlag, ModelOption, asked, console, folder, principals, print_json
 from nacre.errors import UsageError
-from nacre.language import os_reason, tr
+from nacre.text.language import os_reason, tr
 
-ToolOption = Annotated[
-    list[str] | None, typer.Option("--tool", help=tr("A tool by name; may be repeated.", "工具名，可重复。"))
-]
+ToolOption = Annotated[list[str] | None, typer.Option("--tool", help=tr("A tool by name; may be repeated."))]
 OptionalKb = Annotated[
-    Path | None,
-    typer.Option("--kb", parser=folder, metavar="<path>", help=tr("Knowledge base to search.", "供检索的知识库。")),
+    Path | None, typer.Option("--kb", parser=folder, metavar="<path>", help=tr("Knowledge base to search."))
 ]
 _LONGEST_SHOWN = 1 << 20  # characters
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
-    app.command(
-        help=tr("Answer by writing a program and running it in the sandbox.", "编写程序并在沙箱中运行来回答。")
-    )(pal)
-    app.command(help=tr("Let an agent reason, act and observe.", "让智能体推理、行动、观察。"))(agent)
-    app.command(name="run", help=tr("Run a Python file in the sandbox.", "在沙箱中运行 Python 文件。"))(run_file)
+    app.command(help=tr("Answer by writing a program and running it in the sandbox."))(pal)
+    app.command(help=tr("Let an agent reason, act and observe."))(agent)
+    app.command(name="run", help=tr("Run a Python file in the sandbox."))(run_file)
 
 
 def pal(question: str, model: ModelOption = None, as_json: JsonFlag = False) -> None:
     """Answer a question with a program."""
     from nacre.connectors.models import default_spec, load_model
-    from nacre.messages import nacre_of, text_of
-    from nacre.reasoning.pal import ProgramAided
+    from nacre.layers.pal import ProgramAided
+    from nacre.text.messages import nacre_of, text_of
 
     chosen = model or default_spec()
     question, aided = asked(question), ProgramAided(inner=load_model(chosen))
@@ -65,14 +60,14 @@ def agent(
     kb: OptionalKb = None,
     tool: ToolOption = None,
     who: AsOption = None,
-    max_steps: Annotated[int, typer.Option("--max-steps", min=1, help=tr("Most steps.", "最多步数。"))] = 8,
+    max_steps: Annotated[int, typer.Option("--max-steps", min=1, help=tr("Most steps."))] = 8,
     as_json: JsonFlag = False,
 ) -> None:
     """Let an agent answer, and show its steps."""
     from nacre.agents.display import show_agent, trajectory_data
-    from nacre.agents.react import ReAct
     from nacre.connectors.models import default_spec, load_model
-    from nacre.messages import text_of
+    from nacre.layers.react import ReAct
+    from nacre.text.messages import text_of
     from nacre.tools import make_tools
 
     chosen, question = model or default_spec(), asked(question)
@@ -88,7 +83,7 @@ def agent(
 
 def run_file(
     file: Path,
-    timeout: Annotated[float, typer.Option("--timeout", min=0.1, help=tr("Seconds.", "秒数。"))] = 5.0,
+    timeout: Annotated[float, typer.Option("--timeout", min=0.1, help=tr("Seconds."))] = 5.0,
     as_json: JsonFlag = False,
 ) -> int:
     """Run a file in the sandbox; exit 1 when the program did not end well."""
@@ -114,10 +109,7 @@ def run_file(
 def _warn_of_quote(model: str) -> None:
     if model == "quote":
         console(stderr=True).print(
-            tr(
-                "quote only quotes; it neither writes programs nor uses tools. Name a language model with --model.",
-                "quote 只会摘录，不会写程序，也不会使用工具。请用 --model 指定语言模型。",
-            ),
+            tr("quote only quotes; it neither writes programs nor uses tools. Name a language model with --model."),
             style="yellow",
         )
 
@@ -137,7 +129,5 @@ def _program(file: Path) -> str:
     try:
         return file.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        why = os_reason(error) if isinstance(error, OSError) else tr("it is not UTF-8 text", "不是 UTF-8 文本")
-        raise UsageError(
-            tr(f"{file} cannot be read as a Python file: {why}.", f"无法将 {file} 作为 Python 文件读取：{why}。")
-        ) from error
+        why = os_reason(error) if isinstance(error, OSError) else tr("it is not UTF-8 text")
+        raise UsageError(tr("{file} cannot be read as a Python file: {why}.", file=file, why=why)) from error

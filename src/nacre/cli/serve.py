@@ -10,51 +10,37 @@ import typer
 
 from nacre.cli.output import JsonFlag, ModelOption, console, folder, principals, print_json
 from nacre.errors import UsageError
-from nacre.language import os_reason, tr
+from nacre.text.language import os_reason, tr
 
 if TYPE_CHECKING:
     from nacre.server.settings import Settings
 
 ConfigOption = Annotated[
     Path | None,
-    typer.Option(
-        "--config",
-        parser=folder,
-        metavar="<path>",
-        help=tr("A nacre.yaml; `nacre init` writes one.", "nacre.yaml 文件；可用 `nacre init` 生成。"),
-    ),
+    typer.Option("--config", parser=folder, metavar="<path>", help=tr("A nacre.yaml; `nacre init` writes one.")),
 ]
 OptionalKb = Annotated[
-    Path | None,
-    typer.Option("--kb", parser=folder, metavar="<path>", help=tr("Folder of the knowledge base.", "知识库文件夹。")),
+    Path | None, typer.Option("--kb", parser=folder, metavar="<path>", help=tr("Folder of the knowledge base."))
 ]
 DataOption = Annotated[
     Path | None,
-    typer.Option(
-        "--data",
-        parser=folder,
-        metavar="<path>",
-        help=tr("Where the server keeps keys and uploads.", "服务器保存密钥和上传文件的位置。"),
-    ),
+    typer.Option("--data", parser=folder, metavar="<path>", help=tr("Where the server keeps keys and uploads.")),
 ]
-HostOption = Annotated[str | None, typer.Option("--host", help=tr("Address to listen on.", "监听地址。"))]
-PortOption = Annotated[
-    int | None, typer.Option("--port", min=0, max=65535, help=tr("Port to listen on.", "监听端口。"))
-]
+HostOption = Annotated[str | None, typer.Option("--host", help=tr("Address to listen on."))]
+PortOption = Annotated[int | None, typer.Option("--port", min=0, max=65535, help=tr("Port to listen on."))]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
-    app.command(help=tr("Serve an OpenAI-compatible API and a web page.", "启动 OpenAI 兼容接口与网页。"))(serve)
-    app.command(help=tr("Serve MCP clients: search, ask, read, compute.", "为 MCP 客户端提供检索、问答、阅读与计算。"))(
-        mcp
-    )
-    app.command(help=tr("Write a nacre.yaml to begin with.", "生成一份 nacre.yaml。"))(init)
-    app.command(help=tr("Show the server's kept questions and answers.", "查看服务器保存的问答记录。"))(trace)
-    keys = typer.Typer(help=tr("API keys of the server.", "服务器的 API 密钥。"), no_args_is_help=True)
-    keys.command(name="add", help=tr("Make a key; it is shown once.", "创建密钥，仅显示一次。"))(add_key)
-    keys.command(name="list", help=tr("List the keys.", "列出密钥。"))(list_keys)
-    keys.command(name="revoke", help=tr("Take a key away.", "撤销密钥。"))(revoke_key)
+    app.command(help=tr("Serve an OpenAI-compatible API and a web page."))(serve)
+    app.command(help=tr("Serve MCP clients: search, ask, read, compute."))(mcp)
+    app.command(help=tr("Write a nacre.yaml to begin with."))(init)
+    app.command(help=tr("Show the server's kept questions and answers."))(trace)
+    keys = typer.Typer(help=tr("API keys of the server."), no_args_is_help=True)
+    keys.command(name="add", help=tr("Make a key; it is shown once."))(add_key)
+    keys.command(name="list", help=tr("List the keys."))(list_keys)
+    keys.command(name="revoke", help=tr("Take a key away."))(revoke_key)
+    keys.command(name="open", help=tr("Without keys: let this machine ask again, from the next start."))(open_door)
     app.add_typer(keys, name="keys")
 
 
@@ -66,18 +52,12 @@ def serve(
     config: ConfigOption = None,
     data: DataOption = None,
     who: Annotated[
-        str | None,
-        typer.Option(
-            "--as",
-            help=tr("As whom to search while there are no keys, comma separated.", "无密钥时的检索身份，逗号分隔。"),
-        ),
+        str | None, typer.Option("--as", help=tr("As whom to search while there are no keys, comma separated."))
     ] = None,
-    trace: Annotated[
-        bool | None, typer.Option("--trace", help=tr("Keep questions and answers.", "保存问答记录。"))
-    ] = None,
+    trace: Annotated[bool | None, typer.Option("--trace", help=tr("Keep questions and answers."))] = None,
 ) -> None:
     """Serve the knowledge base until interrupted."""
-    from nacre.optional import need
+    from nacre.extras import need
 
     need("uvicorn", extra="serve")
     need("fastapi", extra="serve")
@@ -93,27 +73,17 @@ def mcp(
     kb: OptionalKb = None,
     model: ModelOption = None,
     config: ConfigOption = None,
-    transport: Annotated[
-        str,
-        typer.Option("--transport", help=tr("stdio, or http for streamable HTTP.", "stdio，或 http（可流式 HTTP）。")),
-    ] = "stdio",
+    transport: Annotated[str, typer.Option("--transport", help=tr("stdio, or http for streamable HTTP."))] = "stdio",
     host: HostOption = None,
     port: PortOption = None,
-    who: Annotated[
-        str | None, typer.Option("--as", help=tr("As whom to search, comma separated.", "检索身份，逗号分隔。"))
-    ] = None,
+    who: Annotated[str | None, typer.Option("--as", help=tr("As whom to search, comma separated."))] = None,
 ) -> None:
     """Serve MCP clients until interrupted."""
-    from nacre.optional import need
+    from nacre.extras import need
 
     need("mcp", extra="mcp")
     if transport not in ("stdio", "http"):
-        raise UsageError(
-            tr(
-                f"--transport is {transport!r}; choose stdio or http.",
-                f"--transport 为 {transport!r}；请选 stdio 或 http。",
-            )
-        )
+        raise UsageError(tr("--transport is {transport!r}; choose stdio or http.", transport=transport))
     settings = _settings(config, kb, model=model, host=host, port=port, principals=principals(who))
     if transport == "http":
         need("uvicorn", extra="serve")
@@ -126,9 +96,7 @@ def mcp(
     return serve_stdio(settings)
 
 
-def init(
-    path: Annotated[Path, typer.Argument(help=tr("Where to write it.", "写入位置。"))] = Path("nacre.yaml"),
-) -> None:
+def init(path: Annotated[Path, typer.Argument(help=tr("Where to write it."))] = Path("nacre.yaml")) -> None:
     """Write a nacre.yaml with comments; one that is there is never replaced."""
     from nacre.server.settings import TEMPLATE
 
@@ -136,24 +104,13 @@ def init(
         with path.open("x", encoding="utf-8") as file:
             file.write(TEMPLATE)
     except OSError as error:
-        raise UsageError(
-            tr(f"{path} cannot be written: {os_reason(error)}.", f"无法写入 {path}：{os_reason(error)}。")
-        ) from error
-    console().print(
-        tr(
-            f"{path} is written. Start: nacre serve --config {path}",
-            f"已写入 {path}。启动：nacre serve --config {path}",
-        ),
-        markup=False,
-    )
+        raise UsageError(tr("{path} cannot be written: {reason}.", path=path, reason=os_reason(error))) from error
+    console().print(tr("{path} is written. Start: nacre serve --config {path}", path=path), markup=False)
 
 
 def trace(
     request: Annotated[
-        str | None,
-        typer.Argument(
-            help=tr("Id of a request; without it the last ones are listed.", "请求编号；省略则列出最近的记录。")
-        ),
+        str | None, typer.Argument(help=tr("Id of a request; without it the last ones are listed."))
     ] = None,
     kb: OptionalKb = None,
     config: ConfigOption = None,
@@ -161,19 +118,14 @@ def trace(
     as_json: JsonFlag = False,
 ) -> None:
     """Show traces."""
+    from nacre.server.observability.traces import latest
     from nacre.server.records import Records
-    from nacre.server.traces import latest
 
     records = Records(_settings(config, kb, data=data).data)
     rows = [row for row in latest(records, 1000 if request else 20) if request in (None, row["request"])]
     records.close()
     if request and not rows:
-        raise UsageError(
-            tr(
-                f"There is no trace of {request!r}. Start the server with --trace.",
-                f"没有 {request!r} 的记录。请用 --trace 启动服务器。",
-            )
-        )
+        raise UsageError(tr("There is no trace of {request!r}. Start the server with --trace.", request=request))
     if as_json:
         print_json({"traces": rows})
         return
@@ -185,66 +137,59 @@ def trace(
 
 
 def add_key(
-    name: Annotated[str, typer.Argument(help=tr("Whose key it is.", "密钥归属。"))],
+    name: Annotated[str, typer.Argument(help=tr("Whose key it is."))],
     kb: OptionalKb = None,
     config: ConfigOption = None,
     data: DataOption = None,
-    who: Annotated[
-        str | None,
-        typer.Option("--principals", help=tr("As whom it searches, comma separated.", "检索身份，逗号分隔。")),
-    ] = None,
-    read_only: Annotated[
-        bool, typer.Option("--read-only", help=tr("It may ask, and change nothing.", "只能提问，不能修改。"))
+    who: Annotated[str | None, typer.Option("--principals", help=tr("As whom it searches, comma separated."))] = None,
+    read_only: Annotated[bool, typer.Option("--read-only", help=tr("It may ask, and change nothing."))] = False,
+    write_main: Annotated[
+        bool, typer.Option("--write-main", help=tr("Its uploads into main are seen by others; else by itself alone."))
     ] = False,
-    per_minute: Annotated[
-        int | None, typer.Option("--per-minute", min=1, help=tr("Requests a minute.", "每分钟请求数。"))
-    ] = None,
-    tokens_per_day: Annotated[
-        int | None, typer.Option("--tokens-per-day", min=1, help=tr("Tokens a day.", "每日 token 数。"))
-    ] = None,
+    per_minute: Annotated[int | None, typer.Option("--per-minute", min=1, help=tr("Requests a minute."))] = None,
+    tokens_per_day: Annotated[int | None, typer.Option("--tokens-per-day", min=1, help=tr("Tokens a day."))] = None,
     spend_limit: Annotated[
         str | None,
-        typer.Option(
-            "--spend-limit",
-            help=tr(
-                "Money a day or a month: 5.00/day, in the currency of `prices`.",
-                "每日或每月的金额上限，如 5.00/day，币种见 `prices`。",
-            ),
-        ),
+        typer.Option("--spend-limit", help=tr("Money a day or a month: 5.00/day, in the currency of `prices`.")),
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Make a key."""
-    from nacre.server.keys import Keys, SpendLimit
+    from nacre.server.auth.keys import Keys, SpendLimit
 
     named = principals(who)
     settings = _settings(config, kb, data=data)
     limit = SpendLimit.parse(spend_limit) if spend_limit else None
-    if limit and settings.prices is None:
-        raise UsageError(
-            tr(
-                "A limit in money needs prices: write `prices` into nacre.yaml (see `nacre init`), and name it with --config.",
-                "金额上限需要价格：请在 nacre.yaml 中填写 `prices`（参见 `nacre init`），并用 --config 指定。",
-            )
-        )
+    if limit:
+        _need_prices(settings)
     store = Keys(settings.data)
     key = store.add(
         name, tuple(named) if named else None,
-        read_only=read_only, per_minute=per_minute, tokens_per_day=tokens_per_day, spend_limit=limit,
+        read_only=read_only, write_main=write_main, per_minute=per_minute, tokens_per_day=tokens_per_day, spend_limit=limit,
     )  # fmt: skip
     store.close()
     if as_json:
         print_json({"name": name, "key": key, "principals": named})
         return
     print(key)
-    print(tr("Keep it: it is not shown again.", "请妥善保存：密钥不会再次显示。"), file=sys.stderr)
+    print(tr("Keep it: it is not shown again."), file=sys.stderr)
+
+
+def _need_prices(settings: Settings) -> None:
+    if settings.prices is None:
+        raise UsageError(
+            tr(
+                "A limit in money needs prices: write `prices` into nacre.yaml (see `nacre init`), and "
+                "name it with --config."
+            )
+        )
 
 
 def list_keys(
     kb: OptionalKb = None, config: ConfigOption = None, data: DataOption = None, as_json: JsonFlag = False
 ) -> None:
     """List the keys."""
-    from nacre.server.keys import Keys
+    from nacre.server.auth.keys import Keys
 
     settings = _settings(config, kb, data=data)
     store = Keys(settings.data)
@@ -257,25 +202,26 @@ def list_keys(
     if not rows:
         console(stderr=True).print(
             tr(
-                "No keys: the server asks for none and can be reached from this machine alone. Add one: nacre keys add NAME",
-                "没有密钥：服务器不要求密钥，且只能从本机访问。添加：nacre keys add 名称",
+                "No keys: a server that never had one answers this machine alone, one that had refuses "
+                "everybody. Add one: nacre keys add NAME"
             ),
             markup=False,
         )
     for row in rows:
-        who = ", ".join(row["principals"]) if row["principals"] else tr("public documents", "公开文档")
-        shown = f"{row['id']}  {row['name']}  [{who}]" + (tr("  read-only", "  只读") if row["read_only"] else "")
+        who = ", ".join(row["principals"]) if row["principals"] else tr("public documents")
+        shown = f"{row['id']}  {row['name']}  [{who}]" + (tr("  read-only") if row["read_only"] else "")
+        shown += tr("  writes into main") if row["write_main"] else ""
         if "spent" in row:
             of = f" / {row['spend_limit']}" if row["spend_limit"] else ""
-            shown += tr("  spent ", "  已用 ") + f"{row['spent']:.4f} {row['currency']}{of}"
+            shown += tr("  spent ") + f"{row['spent']:.4f} {row['currency']}{of}"
         console().print(shown, markup=False)
 
 
 def _add_spending(rows: list[dict[str, Any]], settings: Settings) -> None:
     """What each key has spent in the period of its limit, else this month."""
-    from nacre.server.keys import SpendLimit
+    from nacre.server.auth.keys import SpendLimit
+    from nacre.server.observability.spending import spent
     from nacre.server.records import Records
-    from nacre.server.spending import spent
 
     if settings.prices is None:
         return
@@ -290,37 +236,48 @@ def _add_spending(rows: list[dict[str, Any]], settings: Settings) -> None:
 
 
 def revoke_key(
-    name: Annotated[str, typer.Argument(help=tr("Name or id of the key.", "密钥的名称或编号。"))],
+    name: Annotated[str, typer.Argument(help=tr("Name or id of the key."))],
     kb: OptionalKb = None,
     config: ConfigOption = None,
     data: DataOption = None,
 ) -> None:
     """Take a key away."""
-    from nacre.server.keys import Keys
+    from nacre.server.auth.keys import Keys
 
     store = Keys(_settings(config, kb, data=data).data)
-    found = store.revoke(name)
+    found, last = store.revoke(name), not store.any()
     store.close()
     if not found:
-        raise UsageError(
+        raise UsageError(tr("There is no key {name!r}. `nacre keys list` shows them.", name=name))
+    if last:
+        print(
             tr(
-                f"There is no key {name!r}. `nacre keys list` shows them.",
-                f"没有密钥 {name!r}。可用 `nacre keys list` 查看。",
-            )
+                "That was the last key: the server refuses everybody until there is another (nacre keys "
+                "add NAME), or until `nacre keys open` and a restart."
+            ),
+            file=sys.stderr,
         )
+
+
+def open_door(kb: OptionalKb = None, config: ConfigOption = None, data: DataOption = None) -> None:
+    """Let this machine ask without a key again."""
+    from nacre.server.auth.keys import Keys
+
+    store = Keys(_settings(config, kb, data=data).data)
+    try:
+        store.open_door()
+    finally:
+        store.close()
 
 
 def _settings(config: Path | None, kb: Path | None, **given: object) -> Settings:
+    from nacre.retrieval.existing import there
     from nacre.server.settings import read_settings
 
+    found = None
     if config is None and kb is None and Path("nacre.yaml").exists():
-        config = Path("nacre.yaml")
-    settings = read_settings(config, kb=kb, **given)
-    if not (settings.kb / "manifest.json").exists():
-        raise UsageError(
-            tr(
-                f"There is no knowledge base in {settings.kb}. Make one: nacre sync FOLDER --kb {settings.kb}",
-                f"{settings.kb} 中没有知识库。请先创建：nacre sync 文件夹 --kb {settings.kb}",
-            )
-        )
+        config = found = Path("nacre.yaml").absolute()
+        print(tr("Settings: {found}", found=found), file=sys.stderr)
+    settings = read_settings(config, found=found is not None, kb=kb, **given)
+    there(settings.kb)
     return settings

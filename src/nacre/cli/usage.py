@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from nacre.language import user_language
+from nacre.text.language import user_language
 
 # typer carries its own click; the root of its errors is found above one that typer exports.
 ClickError: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
@@ -32,7 +32,11 @@ _SAID = (
 
 
 def message(error: Any) -> str:
-    """What was wrong, in the user's language."""
+    """What was wrong, in the user's language.
+
+    Returns:
+        typer's words in English; their translation in Chinese, and what has none stays as it is.
+    """
     said = str(error.format_message())
     if user_language() == "zh":
         for pattern, chinese in _SAID:

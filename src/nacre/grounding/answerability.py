@@ -17,7 +17,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from nacre.grounding.ranking import Evidence, Question, prior
-from nacre.words import words
+from nacre.text.words import words
 
 TITLED = {"constant": -1.221, "best": 0.337, "missing": -4.06, "missing_number": -1.909, "missing_name": -0.482}
 LOOSE = {"constant": -9.868, "best": 0.281, "agreement": 8.956, "near": 1.091, "several": 0.287}
@@ -30,16 +30,7 @@ _NAME = re.compile(r"(?<=\s)[A-Z][\w'-]*")
 def answerable(
     question: Question, passages: Sequence[tuple[str, str]], found: Sequence[Evidence]
 ) -> tuple[bool, float]:
-    """Whether the passages hold an answer.
-
-    Args:
-        question: from `nacre.grounding.analyse`.
-        passages: (text, title) of each, as given to `nacre.grounding.ranking`.
-        found: what that returned; empty means no.
-
-    Returns:
-        The decision, and the estimated probability behind it.
-    """
+    """Whether the passages hold an answer."""
     if not found:
         return False, 0.0
     loose = not any(title for _, title in passages)
@@ -52,11 +43,6 @@ def answerable(
 
 def measured(question: Question, passages: Sequence[tuple[str, str]], found: Sequence[Evidence]) -> dict[str, float]:
     """What the decision looks at.
-
-    Args:
-        question: from `nacre.grounding.analyse`.
-        passages: (text, title) of each.
-        found: from `nacre.grounding.ranking`, not empty.
 
     Returns:
         `best`: the highest score. `missing`: the weighted share of the question's words that the best passage lacks.
@@ -92,9 +78,6 @@ def _names(question: Question) -> set[str]:
 
 def agreement(found: Sequence[Evidence]) -> float:
     """The share of the passages' voices that the most repeated possible answer has.
-
-    Args:
-        found: sentences of one or more passages, not empty.
 
     Returns:
         0 to 1; 1 when every passage names the same thing, and for a single passage that names anything.

@@ -15,10 +15,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from nacre.grounding.expectation import Expectation, answers_in, candidates, expected
+from nacre.grounding.answer_type import Expectation, answers_in, candidates, expected
 from nacre.grounding.stopwords import stopwords
-from nacre.language import Language, language_of
-from nacre.words import located_words, sentences, words
+from nacre.text.language import Language, language_of
+from nacre.text.words import located_words, sentences, words
 
 WEIGHTS = {
     "coverage": 6.53,
@@ -46,12 +46,7 @@ class Question:
     """A question, taken apart.
 
     Args:
-        text: in the normal form NFKC.
-        language: "en" or "zh".
-        terms: its content words as index terms, each once, in order.
-        asked: all its index terms.
         pairs: neighbours: of terms in English, of characters in Chinese, where words are cut now so, now so.
-        expectation: what it asks for.
     """
 
     text: str
@@ -69,11 +64,7 @@ class Evidence:
     Args:
         passage: index of the passage, from 0.
         start: first character in the passage's text.
-        end: one past the last.
         score: higher is better; only differences mean something, and only within one question.
-        features: what the score is made of, by name.
-        answers: possible answers that the sentence names, in a canonical form.
-        statement: whether the sentence can be an answer: a question, or a heading that says nothing new, cannot.
         header: (start, end) of the row that names the columns, when the sentence is a row of a table.
     """
 
@@ -107,14 +98,7 @@ class _Sentence:
 
 
 def analyse(question: str) -> Question:
-    """Take a question apart.
-
-    Args:
-        question: as it was asked.
-
-    Returns:
-        The question's terms and what it expects.
-    """
+    """Take a question apart."""
     text = unicodedata.normalize("NFKC", question)
     asked = words(text)
     terms = tuple(dict.fromkeys(term for term in asked if term not in stopwords())) or tuple(dict.fromkeys(asked))
@@ -124,15 +108,7 @@ def analyse(question: str) -> Question:
 
 
 def evidence(question: Question, passages: Sequence[tuple[str, str]]) -> list[Evidence]:
-    """Weigh every sentence of some passages.
-
-    Args:
-        question: from `analyse`.
-        passages: (text, title) of each, the best retrieved first.
-
-    Returns:
-        One item a sentence, in reading order.
-    """
+    """Weigh every sentence of some passages."""
     found = [sentence for n, (text, title) in enumerate(passages) for sentence in _sentences(n, text, title)]
     frequency = Counter(term for sentence in found for term in sentence.terms if term in question.asked)
     weights = {term: prior(term) * math.log(1 + (len(found) + 1) / (frequency[term] + 0.5)) for term in question.terms}
@@ -158,9 +134,6 @@ def evidence(question: Question, passages: Sequence[tuple[str, str]]) -> list[Ev
 def prior(term: str) -> float:
     """How telling a word is before any text is seen: longer words are rarer, names and numbers rarer still.
 
-    Args:
-        term: an index term.
-
     Returns:
         A weight from 0.5 to 1.5.
     """
@@ -175,8 +148,6 @@ def support(claim: str, sentence: str, context: str = "") -> float:
     """How much of a claim or a question stands in a sentence.
 
     Args:
-        claim: a question, or a sentence of an answer.
-        sentence: what should support it.
         context: heading, title or the sentence before; its words count half.
 
     Returns:

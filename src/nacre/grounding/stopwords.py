@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 
-from nacre.words import words
+from nacre.text.words import words
 
 _ENGLISH = (
     "a an the of to in on at by for with from as is are was were be been being do does did done has have had having it its this that"
@@ -24,9 +24,5 @@ _CHINESE = (
 
 @functools.cache
 def stopwords() -> frozenset[str]:
-    """The stop words of both languages.
-
-    Returns:
-        Index terms, as `nacre.words.words` makes them.
-    """
+    """The stop words of both languages."""
     return frozenset(words(_ENGLISH)) | frozenset(_CHINESE.split())

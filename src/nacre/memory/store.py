@@ -9,8 +9,8 @@ from pathlib import Path
 from langchain_core.chat_history import BaseChatMessageHistory
 from langchain_core.messages import BaseMessage, message_to_dict, messages_from_dict
 
-from nacre.sqlite import Database
-from nacre.strict_json import to_json
+from nacre.system.sqlite import Database
+from nacre.text.strict_json import to_json
 
 _SCHEMA = """
 create table if not exists messages (
@@ -33,9 +33,6 @@ class SQLiteConversations:
 
     Args:
         path: the file, created when missing; ":memory:" for none.
-
-    Raises:
-        UsageError: the file cannot be opened.
     """
 
     def __init__(self, path: str | Path = ":memory:") -> None:
@@ -47,22 +44,11 @@ class SQLiteConversations:
         return self._database.identity
 
     def __call__(self, key: str) -> SQLiteHistory:
-        """One conversation.
-
-        Args:
-            key: its name.
-
-        Returns:
-            Its history; empty when it is new.
-        """
+        """One conversation."""
         return SQLiteHistory(self._database, key)
 
     def keys(self) -> list[str]:
-        """All conversations.
-
-        Returns:
-            Their keys, sorted.
-        """
+        """All conversations."""
         return [key for (key,) in self._database.rows("select distinct session from messages order by session")]
 
     def close(self) -> None:
@@ -71,12 +57,7 @@ class SQLiteConversations:
 
 
 class SQLiteHistory(BaseChatMessageHistory):
-    """One conversation. Messages that are added together are kept together or not at all.
-
-    Args:
-        database: holds the conversations.
-        key: the name of this one.
-    """
+    """One conversation. Messages that are added together are kept together or not at all."""
 
     def __init__(self, database: Database, key: str) -> None:
         self._database = database
@@ -89,24 +70,13 @@ class SQLiteHistory(BaseChatMessageHistory):
         return _messages(rows)
 
     def last(self, turns: int) -> list[BaseMessage]:
-        """The end of the conversation, in a time that does not grow with what was said before it.
-
-        Args:
-            turns: how many messages of the user it begins with, counted from the end.
-
-        Returns:
-            The messages from there on, oldest first.
-        """
+        """The end of the conversation, in a time that does not grow with what was said before it."""
         if turns < 1:
             return []
         return _messages(self._database.rows(_LAST, (self.key, self.key, turns - 1)))
 
     def add_messages(self, messages: Sequence[BaseMessage]) -> None:
-        """Add messages at the end, in one transaction.
-
-        Args:
-            messages: in order.
-        """
+        """Add messages at the end, in one transaction."""
         rows = [(self.key, to_json(message_to_dict(m), ensure_ascii=False)) for m in messages]
         self._database.write(("insert into messages (session, message) values (?, ?)", row) for row in rows)
 

@@ -1,9 +1,8 @@
-"""Moderation of questions and answers: the layer, the protocol of a moderator, and one that goes by rules."""
+"""Who judges what is said: the protocol of a moderator, and one that goes by rules."""
 
 from __future__ import annotations
 
-from nacre.moderation.layer import Moderation
 from nacre.moderation.rules import RuleModerator
 from nacre.moderation.verdict import Moderator, Verdict
 
-__all__ = ["Moderation", "Moderator", "RuleModerator", "Verdict"]
+__all__ = ["Moderator", "RuleModerator", "Verdict"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -15,19 +15,12 @@ from nacre.moderation.verdict import Verdict
 
 # Invisible characters that split words for a pattern but not for a reader.
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
+_PIECE, _OVERLAP = 16_000, 2000  # characters
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One pattern.
-
-    Args:
-        category: what is reported when it matches.
-        pattern: searched in the text.
-        flag: whether a match blocks the text.
-        case: whether the text keeps its case for this pattern.
-        check: a test that the match must pass too.
-    """
+    """One pattern."""
 
     category: str
     pattern: re.Pattern[str]
@@ -40,9 +33,6 @@ class Rule:
 
         Args:
             text: normalised as `RuleModerator` does.
-
-        Returns:
-            True when some match passes the check.
         """
         found = self.pattern.finditer(text)
         return any(self.check is None or self.check(match[0]) for match in found)
@@ -68,29 +58,30 @@ class RuleModerator:
         return f"rules:{','.join(sorted(self.allow))}"
 
     def check(self, text: str) -> Verdict:
-        """Judge a text.
-
-        Args:
-            text: any text.
-
-        Returns:
-            The verdict, categories in the order of the rules.
-        """
-        plain = _INVISIBLE.sub("", unicodedata.normalize("NFKC", text))
-        folded = plain.casefold()
-        hits = [rule for rule in rules() if rule.matches(plain if rule.case else folded)]
+        """Judge a text."""
+        hits = list(dict.fromkeys(rule for piece in _pieces(text) for rule in _found(piece)))
+        hits.sort(key=rules().index)
         categories = tuple(dict.fromkeys(rule.category for rule in hits))
         flagged = any(rule.flag and rule.category not in self.allow for rule in hits)
         return Verdict(flagged, categories)
 
 
+def _pieces(text: str) -> Iterator[str]:
+    """A long text in pieces, so that others of this process run in between. What is cut apart at the end of one stands whole
+    at the beginning of the next."""
+    for start in range(0, max(1, len(text) - _OVERLAP), _PIECE - _OVERLAP):
+        yield text[start : start + _PIECE]
+
+
+def _found(piece: str) -> Iterator[Rule]:
+    plain = _INVISIBLE.sub("", unicodedata.normalize("NFKC", piece))
+    folded = plain.casefold()
+    return (rule for rule in rules() if rule.matches(plain if rule.case else folded))
+
+
 @cache
 def rules() -> tuple[Rule, ...]:
-    """The rules of `rules.yaml`.
-
-    Returns:
-        The rules, in the order of the file.
-    """
+    """The rules of `rules.yaml`."""
     raw = yaml.safe_load(files("nacre.moderation").joinpath("rules.yaml").read_text("utf-8"))
     return tuple(
         Rule(
@@ -105,14 +96,7 @@ def rules() -> tuple[Rule, ...]:
 
 
 def luhn(number: str) -> bool:
-    """The check digit of payment cards (ISO/IEC 7812-1).
-
-    Args:
-        number: digits; blanks and hyphens are ignored.
-
-    Returns:
-        Whether it is right, for 13 to 19 digits that are not all the same.
-    """
+    """The check digit of payment cards (ISO/IEC 7812-1)."""
     digits = [int(c) for c in number if c.isdecimal()]
     if not 13 <= len(digits) <= 19 or len(set(digits)) == 1:
         return False
@@ -121,14 +105,7 @@ def luhn(number: str) -> bool:
 
 
 def chinese_id(number: str) -> bool:
-    """The check digit of Chinese identity numbers (GB 11643-1999, ISO 7064 MOD 11-2).
-
-    Args:
-        number: 17 digits and a digit or x.
-
-    Returns:
-        Whether it is right.
-    """
+    """The check digit of Chinese identity numbers (GB 11643-1999, ISO 7064 MOD 11-2)."""
     total = sum(int(digit) * (2 ** (17 - i) % 11) for i, digit in enumerate(number[:17]))
     return "10x98765432"[total % 11] == number[17].casefold()
 

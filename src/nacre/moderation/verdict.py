@@ -11,7 +11,6 @@ class Verdict:
     """What a moderator says about a text.
 
     Args:
-        flagged: whether the text must not pass.
         categories: what was found in it; there may be some in a text that passes.
     """
 
@@ -24,11 +23,4 @@ class Moderator(Protocol):
     """Judges texts. It may do I/O: `Moderation` calls it off the event loop."""
 
     def check(self, text: str) -> Verdict:
-        """Judge a text.
-
-        Args:
-            text: what a user or a model wrote.
-
-        Returns:
-            The verdict.
-        """
+        """Judge a text."""

@@ -1,7 +1,1 @@
-"""Layers that change only what the model is asked: examples, reasoning step by step, several samples and a vote."""
-
-from __future__ import annotations
-
-from nacre.prompting.layers import ChainOfThought, Examples, FewShot, SelfConsistency
-
-__all__ = ["ChainOfThought", "Examples", "FewShot", "SelfConsistency"]
+"""What the prompting layers work with: the nearest examples, and the answer at the end of a reasoning."""

@@ -10,26 +10,24 @@ from decimal import Decimal, InvalidOperation
 
 from langchain_core.messages import AIMessage, AIMessageChunk
 
-from nacre.messages import text_of
+from nacre.text.han import HAN
+from nacre.text.messages import text_of
+from nacre.text.numbers import NUMBER, digits
 
 # "Answer: 7", "**Final answer:** 7", "答案：7", at the beginning of a line. What follows the colon is taken whole.
 _MARKER = re.compile(
-    r"^[ \t>#*-]*(?:(?:so |thus |therefore,? )?(?:the )?(?:final )?answer(?: is)?|(?:所以|因此)?[，, ]*(?:最终|最后的?)?答案(?:是|为)?)[ \t*]*[:：][\s*]*",
+    r"^[ \t>#*-]*+(?:(?:so |thus |therefore,? )?(?:the )?(?:final )?answer(?: is)?|(?:所以|因此)?[，, ]*(?:最终|最后的?)?答案(?:是|为)?)[ \t*]*[:：][\s*]*",
     re.IGNORECASE | re.MULTILINE,
 )
-_TAIL = re.compile(r"[\s*]+\Z")
-_NUMBER = re.compile(r"-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:e[+-]?\d+)?")
+_NUMBER = re.compile(rf"-?{NUMBER}(?:e[+-]?\d+)?")
 _SCALES = {"万": Decimal(10_000), "亿": Decimal(100_000_000)}
 # An answer with more words than this is a text that happens to hold a number.
 _SHORT = 6
-_WORD = re.compile(r"[\u3400-\u9fff]|[^\W\d_]+")
+_WORD = re.compile(rf"[{HAN}]|[^\W\d_]+")
 
 
 def split_answer(text: str) -> tuple[str, str]:
     """Part a reasoned reply into its reasoning and its answer.
-
-    Args:
-        text: what the model wrote.
 
     Returns:
         (reasoning, answer); without a marker such as "Answer:" or "答案：" the whole text is the answer.
@@ -41,9 +39,17 @@ def split_answer(text: str) -> tuple[str, str]:
         ('三加四等于七。', '7')
     """
     marker = _MARKER.search(text)
-    if marker is None or not (answer := _TAIL.sub("", text[marker.end() :])):
+    if marker is None or not (answer := _without_tail(text[marker.end() :])):
         return "", text
     return text[: marker.start()].strip(), answer
+
+
+def _without_tail(text: str) -> str:
+    """Without white space and asterisks at the end."""
+    end = len(text)
+    while end and (text[end - 1].isspace() or text[end - 1] == "*"):
+        end -= 1
+    return text[:end]
 
 
 class AnswerOnly:
@@ -56,9 +62,6 @@ class AnswerOnly:
     def push(self, chunk: AIMessageChunk) -> Sequence[AIMessageChunk]:
         """Take a chunk in.
 
-        Args:
-            chunk: of the live reply.
-
         Returns:
             The part of it that belongs to the answer; blanks and asterisks wait for what follows them. Of content in
             parts (images, reasoning blocks) nothing is shown before the end, or the parts would change their order.
@@ -67,16 +70,12 @@ class AnswerOnly:
             return [chunk.model_copy(update={"content": []})]
         self._text += chunk.content
         marker = _MARKER.search(self._text)
-        answer = _TAIL.sub("", self._text[marker.end() :]) if marker else ""
+        answer = _without_tail(self._text[marker.end() :]) if marker else ""
         new, self._shown = answer[self._shown :], len(answer)
         return [chunk.model_copy(update={"content": new})]
 
     def close(self) -> Sequence[AIMessageChunk]:
-        """The reply has ended.
-
-        Returns:
-            Nothing: a reply without a marker is shown when it is known to have none.
-        """
+        """The reply has ended."""
         return []
 
 
@@ -84,12 +83,6 @@ def answer_key(text: str) -> str:
     """What two answers must have in common to count as the same.
 
     A short answer that holds one number is that number, whatever words stand around it.
-
-    Args:
-        text: an answer, with or without reasoning before it.
-
-    Returns:
-        A key for comparison, not for reading.
 
     Example:
         >>> answer_key("Answer: $1,000") == answer_key("答案：一共 1000.0 元")
@@ -103,14 +96,7 @@ def answer_key(text: str) -> str:
 
 
 def reply_key(reply: AIMessage) -> str:
-    """The same for whole replies: tool calls are compared by name and arguments, other replies by their text.
-
-    Args:
-        reply: a model's reply.
-
-    Returns:
-        A key for comparison.
-    """
+    """The same for whole replies: tool calls are compared by name and arguments, other replies by their text."""
     if reply.tool_calls:
         calls = [[call["name"], call["args"]] for call in reply.tool_calls]
         return json.dumps(calls, sort_keys=True, ensure_ascii=False, default=str)
@@ -120,7 +106,7 @@ def reply_key(reply: AIMessage) -> str:
 def _number_key(match: re.Match[str], plain: str) -> str:
     after = plain[match.end() :].lstrip()
     try:
-        value = Decimal(match[0].replace(",", "")) * _SCALES.get(after[:1], Decimal(1))
+        value = Decimal(digits(match[0])) * _SCALES.get(after[:1], Decimal(1))
     except InvalidOperation:
         return plain
     key = "0" if not value else format(value.normalize(), "f")

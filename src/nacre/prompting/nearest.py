@@ -8,16 +8,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nacre.words import words
+from nacre.text.words import words
 
 
 def nearest_by_words(question: str, texts: Sequence[str], k: int) -> list[int]:
     """The texts that share the most telling words with a question.
 
     Args:
-        question: what is asked.
         texts: the candidates; a few hundred, since each is read.
-        k: how many to pick.
 
     Returns:
         Indices into `texts`, nearest first; of equals the earlier first.
@@ -36,11 +34,6 @@ def nearest_by_words(question: str, texts: Sequence[str], k: int) -> list[int]:
 
 def nearest_by_vector(question: Sequence[float], texts: Sequence[Sequence[float]], k: int) -> list[int]:
     """The vectors that lie nearest to a question's by cosine.
-
-    Args:
-        question: a vector of some dimension.
-        texts: vectors of the same dimension.
-        k: how many to pick.
 
     Returns:
         Indices into `texts`, nearest first; of equals the earlier first.

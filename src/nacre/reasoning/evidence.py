@@ -6,10 +6,11 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nacre.citations import Citation, Derived, Input, cite, statements
-from nacre.messages import Source, nacre_of
+from nacre.grounding.citations import Citation, Derived, Input, cite, statements
 from nacre.reasoning.interpreter import Execution
 from nacre.reasoning.tables import Table
+from nacre.text.messages import Source, nacre_of
+from nacre.text.numbers import digits
 
 _NUMBER = re.compile(r"(?<![A-Za-z_\d.])\d(?:[\d,_]*\d)?(?:\.\d+)?")
 _QUIET = re.compile(r"#[^\n]*|'[^'\n]*'|\"[^\"\n]*\"")  # comments and texts compute nothing
@@ -18,14 +19,7 @@ _USUAL = frozenset(map(str, (*range(11), 0.5, 12, 24, 60, 100, 360, 365, 1000, 3
 
 
 def sources_in_hits(reply: Any) -> list[Source]:
-    """The sources that an inner layer retrieved, as it reports them.
-
-    Args:
-        reply: its message.
-
-    Returns:
-        Numbered sources, none where the inner model retrieves nothing.
-    """
+    """The sources that an inner layer retrieved, as it reports them."""
     hits = nacre_of(reply).get("hits") or []
     return [
         Source(int(hit["n"]), str(hit["text"]), str(hit.get("title", "")), str(hit.get("uri", "")))
@@ -39,10 +33,6 @@ def cells_read(execution: Execution, tables: Sequence[Table]) -> list[dict[str, 
 
     Args:
         execution: its run, with the tables as the input `tables`; which cells it read is the program's own word.
-        tables: as they were given to it.
-
-    Returns:
-        {"source", "table", "row", "column", "text"} for each cell, in order.
     """
     cells = []
     for name, t, r, column in dict.fromkeys(execution.reads):
@@ -57,10 +47,7 @@ def inputs_of(program: str, question: str, cells: Sequence[dict[str, Any]], sour
     """What stands in the sources and went into a program.
 
     Args:
-        program: source text.
         question: what was asked; numbers in it need no source.
-        cells: from `cells_read`.
-        sources: what the model saw.
 
     Returns:
         The cells; where the program read none, the numbers of two or more digits that were copied into it.
@@ -73,17 +60,12 @@ def inputs_of(program: str, question: str, cells: Sequence[dict[str, Any]], sour
         Input(source=source.n, text=number, column="")
         for source in sources
         for number in dict.fromkeys(_NUMBER.findall(source.text))
-        if _plain(number) in copied
+        if digits(number) in copied
     ]
 
 
 def invented(program: str, question: str, sources: Sequence[Source]) -> set[str]:
     """Numbers in a program that come from nowhere.
-
-    Args:
-        program: source text.
-        question: what was asked.
-        sources: what the model saw.
 
     Returns:
         Its numbers that neither question nor sources hold, as they are, as percentages or in another unit; small whole
@@ -108,11 +90,6 @@ def best_supported(
     """The first answer of which every statement is supported.
 
     Args:
-        candidates: answers with markers, the best first.
-        sources: what the model saw.
-        places: for each source's number the metadata of its chunk.
-        derived: what was computed.
-        question: what was asked.
         min_support: the least support of a statement, 0 to 1; None takes the first answer as it is.
 
     Returns:
@@ -127,11 +104,7 @@ def best_supported(
 
 
 def _numbers(text: str) -> set[str]:
-    return {_plain(match) for match in _NUMBER.findall(text)}
-
-
-def _plain(number: str) -> str:
-    return number.replace(",", "").replace("_", "")
+    return {digits(match) for match in _NUMBER.findall(text)}
 
 
 def _key(number: float) -> str:

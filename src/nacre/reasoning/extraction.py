@@ -21,17 +21,11 @@ _OPERAND = r"[-+(]*[\w.]+(?:\([^()]*\))?\)*"
 _EXPRESSION = re.compile(rf"^(?=.*\d){_OPERAND}(?:\s*(?:\*\*|//|[-+*/%])\s*{_OPERAND})+\s*$")
 _LONGEST_LINE = 2000
 _NEAR = 200  # lines above that may set a name
-_DEFINES_SOLUTION = re.compile(r"^\s*def\s+solution\s*\(", re.MULTILINE)
+_DEFINES_SOLUTION = re.compile(r"^[ \t]*+def\s+solution\s*\(", re.MULTILINE)
 
 
 def program_in(text: str) -> str | None:
     """The program in a model's reply.
-
-    Args:
-        text: the reply: fenced code, several fences, code without a fence, prose around it.
-
-    Returns:
-        Source text, or None when there is no code.
 
     Example:
         >>> program_in("Let me see:\\n```python\\nans = 6 * 7\\n```\\nSo it is 42.")
@@ -47,22 +41,12 @@ def program_in(text: str) -> str | None:
 
 
 def is_program(text: str) -> bool:
-    """Whether a reply holds a program.
-
-    Args:
-        text: the reply.
-
-    Returns:
-        True where `program_in` finds one.
-    """
+    """Whether a reply holds a program."""
     return program_in(text) is not None
 
 
 def fenced_blocks(text: str) -> list[str]:
     """The contents of all code fences that can hold Python, in order; a fence that is never closed ends with the text.
-
-    Args:
-        text: Markdown.
 
     Returns:
         One text a fence; fences of output, JSON or another language are left out.

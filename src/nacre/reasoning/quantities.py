@@ -7,8 +7,10 @@ import unicodedata
 from decimal import Decimal
 from typing import NamedTuple
 
+from nacre.text.numbers import NUMBER
+
 _CURRENCY = r"(?P<currency>US\$|HK\$|R?MB|CNY|USD|EUR|人民币|[¥￥$€£])?"
-_DIGITS = r"(?P<digits>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
+_DIGITS = rf"(?P<digits>{NUMBER}|\.\d+)"
 _SCALE = r"(?P<scale>万亿|千万|百万|十万|亿|万|千(?=[^克米瓦卡]|$)|thousand|million|billion|trillion|mn|bn|[kKmMbB](?![A-Za-z]))?"
 _UNIT = r"(?P<unit>[%％‰]|[^\W\d_]{1,9}(?:[/·][^\W\d_]{1,6})?[23]?|°[CF]|℃|℉)?"
 _QUANTITY = re.compile(
@@ -31,9 +33,6 @@ class Quantity(NamedTuple):
 
 def quantity(text: str) -> Quantity | None:
     """Read a cell as a number.
-
-    Args:
-        text: a cell of a table.
 
     Returns:
         The quantity; None for anything else, among it numbers that are names: dates, "007", phone numbers.

@@ -12,12 +12,13 @@ from fractions import Fraction
 from itertools import islice
 from typing import Any
 
-from nacre.language import Language
 from nacre.reasoning.interpreter import Execution
 from nacre.reasoning.wording import brief
-from nacre.strict_json import digits_of, finite, to_json
+from nacre.text.language import Language
+from nacre.text.numbers import NUMBER, close, digits, rounds_to
+from nacre.text.strict_json import digits_of, finite, to_json
 
-_NUMBER = re.compile(r"-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?")
+_NUMBER = re.compile(rf"-?{NUMBER}")
 _SEQUENCE = (list, tuple, set, frozenset)
 _MOST_DIGITS = 12
 _LONGEST_NUMBER = 300  # digits: what a double holds
@@ -28,14 +29,7 @@ _LOOKED_THROUGH = 5_000_000  # characters, for all items of a value together
 
 
 def result_of(execution: Execution) -> Any:
-    """The value of a run, or what it printed last when it gave none.
-
-    Args:
-        execution: a run that ended well.
-
-    Returns:
-        A value, None when there is nothing.
-    """
+    """The value of a run, or what it printed last when it gave none."""
     if execution.value is not None:
         return execution.value
     lines = [line.strip() for line in execution.stdout.splitlines() if line.strip()]
@@ -52,12 +46,6 @@ def _as_printed(text: str) -> int | float | str:
 def plain(value: Any) -> Any:
     """A value as JSON has it: sets and tuples as lists, exact numbers as numbers, dates as text, and as text also what a
     double cannot hold: inf, nan, huge and tiny numbers.
-
-    Args:
-        value: a result.
-
-    Returns:
-        Dicts, lists, texts, finite numbers, bools and None.
     """
     if value is None or isinstance(value, (str, int, float)):
         return finite(value)
@@ -105,15 +93,7 @@ def _place(item: Any) -> tuple[int, float, str]:
 
 
 def text_of_value(value: Any, language: Language = "en") -> str:
-    """A value as a person writes it.
-
-    Args:
-        value: a result.
-        language: of yes and no, and of the comma in a list.
-
-    Returns:
-        945 rather than 945.0, 0.3 rather than 0.30000000000000004, the one item of a list rather than the list.
-    """
+    """A value as a person writes it."""
     if isinstance(value, _SEQUENCE):
         return {"en": ", ", "zh": "、"}[language].join(text_of_value(item, language) for item in _in_order(value))
     if isinstance(value, dict):
@@ -127,22 +107,14 @@ def text_of_value(value: Any, language: Language = "en") -> str:
 
 
 def same(left: Any, right: Any) -> bool:
-    """Whether two results are the same: numbers within 1e-6, texts whatever their case, containers item by item.
-
-    Args:
-        left: a result.
-        right: another.
-
-    Returns:
-        True when they are.
-    """
+    """Whether two results are the same: numbers within 1e-6, texts whatever their case, containers item by item."""
     left, right = _single(left), _single(right)
     if isinstance(left, _SEQUENCE) and isinstance(right, _SEQUENCE):
         pairs = zip(_in_order(left), _in_order(right), strict=True)
         return len(left) == len(right) and all(same(a, b) for a, b in pairs)
     first, second = _float(left), _float(right)
     if not math.isnan(first) and not math.isnan(second):
-        return math.isclose(first, second, rel_tol=1e-6, abs_tol=1e-9)
+        return close(first, second)
     return _said(left) == _said(right)
 
 
@@ -152,14 +124,7 @@ def _said(value: Any) -> str:
 
 
 def vote(values: Sequence[Any]) -> tuple[int, list[dict[str, Any]]]:
-    """The most frequent of some results; of equally frequent ones the first.
-
-    Args:
-        values: at least one result.
-
-    Returns:
-        The index of the winner, and every different value with its count, most frequent first.
-    """
+    """The most frequent of some results; of equally frequent ones the first."""
     groups: list[list[int]] = []
     for index, value in enumerate(values):
         for group in groups:
@@ -173,15 +138,7 @@ def vote(values: Sequence[Any]) -> tuple[int, list[dict[str, Any]]]:
 
 
 def mentions(text: str, value: Any) -> bool:
-    """Whether a sentence says a value; a number may be rounded, by no more than one per cent.
-
-    Args:
-        text: what a model wrote.
-        value: the value that it was told to say.
-
-    Returns:
-        False also when it cannot be told.
-    """
+    """Whether a sentence says a value; a number may be rounded, by no more than one per cent."""
     items = list(islice(_scalars(value), _MOST_ITEMS))
     if len(items) == _MOST_ITEMS or len(items) * len(text) > _LOOKED_THROUGH:
         return False
@@ -192,7 +149,6 @@ def sayings(text: str, value: Any) -> list[str]:
     """The parts of a sentence that say a value.
 
     Args:
-        text: a sentence.
         value: a result; of a container each item counts, of very many the first.
 
     Returns:
@@ -219,20 +175,9 @@ def _scalars(value: Any) -> Iterator[Any]:
 
 
 def _is_one_of(numbers: list[float], said: str) -> bool:
-    """Whether a number in a sentence is one of these, perhaps rounded: the nearest on either side decides.
-
-    Args:
-        numbers: in order.
-    """
-    digits = said.replace(",", "")
-    at = bisect_left(numbers, float(digits))
-    return any(_rounds_to(number, digits) for number in numbers[max(0, at - 1) : at + 1])
-
-
-def _rounds_to(number: float, digits: str) -> bool:
-    decimals = len(digits.partition(".")[2])
-    error = abs(number - float(digits))
-    return error <= 1e-9 * max(1.0, abs(number)) or (error <= 0.5 * 10.0**-decimals and error <= 0.01 * abs(number))
+    """Whether a number in a sentence is one of these, perhaps rounded: the nearest on either side decides."""
+    at = bisect_left(numbers, float(digits(said)))
+    return any(rounds_to(number, said) for number in numbers[max(0, at - 1) : at + 1])
 
 
 def _single(value: Any) -> Any:

@@ -7,15 +7,16 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nacre.messages import Source
 from nacre.reasoning.quantities import Quantity, quantity
+from nacre.text.messages import Source
 
 Value = str | int | float | None
-_SEPARATOR = re.compile(r"^\s*\|?\s*:?-{2,}:?\s*(?:\|\s*:?-{2,}:?\s*)*\|?\s*$")
+_SEPARATOR = re.compile(r"^\s*+\|?\s*+:?-{2,}+:?\s*+(?:\|\s*+:?-{2,}+:?\s*+)*+\|?\s*+$")
 _UNDER_THE_HEADER = re.compile(_SEPARATOR.pattern.replace("{2,}", "+"))  # one hyphen is enough there
 _PIPE = re.compile(r"(?<!\\)\|")
 _EMPTY = frozenset({"", "-", "--", "—", "–", "n/a", "na", "none", "null", "无", "/", "…"})
 _MOST_TABLES, _MOST_ROWS, _MOST_COLUMNS = 20, 2000, 100
+_MOST_CHARACTERS = 200_000  # of one text
 
 
 @dataclass(frozen=True)
@@ -23,13 +24,8 @@ class Table:
     """A table of a source.
 
     Attributes:
-        source: the number of the source that it stands in, 0 for the question itself.
-        title: the source's title.
-        columns: names, each once.
         rows: one dict a row. A column in which every cell is a number of the same unit holds numbers, any other holds texts;
             an empty cell is None.
-        texts: the same cells as they are written.
-        units: column to the unit that was taken off its numbers.
     """
 
     source: int
@@ -40,14 +36,7 @@ class Table:
     units: dict[str, str]
 
     def describe(self, name: str) -> str:
-        """One line for the model: where the table is from and what its columns hold.
-
-        Args:
-            name: what the program calls it, "tables[0]".
-
-        Returns:
-            The line.
-        """
+        """One line for the model: where the table is from and what its columns hold."""
         columns = [f"{json.dumps(column, ensure_ascii=False)} ({self._kind(column)})" for column in self.columns]
         place = f" [{self.source}]" if self.source else ""
         return f"{name}{place}: {len(self.rows)} × {len(self.columns)}: {', '.join(columns)}"
@@ -59,14 +48,7 @@ class Table:
 
 
 def tables_of(sources: Sequence[Source]) -> list[Table]:
-    """All tables of some sources, in order.
-
-    Args:
-        sources: numbered texts.
-
-    Returns:
-        At most 20 tables.
-    """
+    """All tables of some sources, in order."""
     return [table for source in sources for table in tables_in(source.text, source.n, source.title)][:_MOST_TABLES]
 
 
@@ -74,21 +56,19 @@ def tables_in(text: str, source: int = 0, title: str = "") -> list[Table]:
     """The tables of a text: Markdown, cells between bars, or cells between tabs.
 
     Args:
-        text: any text.
-        source: number of the source.
-        title: its title.
-
-    Returns:
-        Tables with a header and at least one row.
+        text: any text; of a very long one only the first 200,000 characters are read.
 
     Example:
         >>> [table] = tables_in("Town | Sales\\nA | 1,200\\nB | 800")
         >>> table.rows
         ({'Town': 'A', 'Sales': 1200}, {'Town': 'B', 'Sales': 800})
     """
-    lines = text.splitlines()
-    tables, at = [], 0
-    while at < len(lines):
+    lines = text[:_MOST_CHARACTERS].splitlines()
+    if len(text) > _MOST_CHARACTERS:
+        lines.pop()  # half a line is half a number
+    tables: list[Table] = []
+    at = 0
+    while at < len(lines) and len(tables) < _MOST_TABLES:
         grid, after = _grid(lines, at)
         if len(grid) > 1 and len(grid[0]) > 1:
             tables.append(_table(grid, source, title))

@@ -6,11 +6,11 @@ import asyncio
 
 from langchain_core.tools import BaseTool, StructuredTool
 
-from nacre.language import tr
 from nacre.reasoning.extraction import fenced_blocks
 from nacre.reasoning.interpreter import CodeInterpreter, Execution
 from nacre.reasoning.sandbox.interpreter import shared_interpreter
 from nacre.reasoning.wording import brief, clipped
+from nacre.text.language import tr
 
 _LONGEST = 20_000  # characters of the output, and of the value
 
@@ -27,11 +27,7 @@ def python_tool(
 
     Args:
         interpreter: runs them; None is the kernel-isolated `PythonInterpreter`.
-        name: the tool's name.
         timeout_s: seconds that one program may take.
-
-    Returns:
-        A tool with one argument, `code`. It answers for every program, failing ones among them, and changes nothing.
 
     Example:
         >>> python_tool().invoke({"code": "sum(range(101))"})
@@ -55,9 +51,6 @@ def python_tool(
 def observation(execution: Execution) -> str:
     """What an agent is told of a run.
 
-    Args:
-        execution: how it ended.
-
     Returns:
         Output and value, the beginning of each where it is long; for a failure its status and error, which say what to do
         otherwise.
@@ -68,6 +61,4 @@ def observation(execution: Execution) -> str:
     elif execution.value is not None:
         value = execution.value
         parts.append(brief(value, _LONGEST) if not isinstance(value, str) else clipped(value, _LONGEST))
-    return "\n".join(part for part in parts if part) or tr(
-        "The program printed nothing and has no value.", "程序没有输出，也没有值。"
-    )
+    return "\n".join(part for part in parts if part) or tr("The program printed nothing and has no value.")

@@ -6,7 +6,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from nacre.strict_json import digits_of
+from nacre.text.strict_json import digits_of
 
 _BRACKETS: dict[type, tuple[str, str]] = {
     list: ("[", "]"),
@@ -20,7 +20,6 @@ def brief(value: Any, limit: int) -> str:
     """The beginning of a value's `repr()`, made without making the rest.
 
     Args:
-        value: what a program gave, as `nacre.reasoning.sandbox.values` reads it.
         limit: characters; where there are more, an ellipsis stands for them.
     """
     out = _Writer(limit + 1)
@@ -32,7 +31,6 @@ def clipped(text: str, limit: int) -> str:
     """The beginning of a text.
 
     Args:
-        text: any text.
         limit: characters; where there are more, an ellipsis stands for them.
     """
     return text if len(text) <= limit else text[:limit] + "…"
@@ -50,11 +48,7 @@ class _Writer:
         self._room = room
 
     def write(self, value: Any) -> None:
-        """Write a value.
-
-        Args:
-            value: any plain data.
-        """
+        """Write a value."""
         kind = type(value)
         if kind is dict:
             self._items(value.items(), "{", "}", paired=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nacre.retrieval import manifest as manifests
 from nacre.retrieval.database import NAME as CATALOG
 from nacre.retrieval.knowledge_base import KnowledgeBase
-from nacre.retrieval.settings import save_settings
+from nacre.store.folder import manifest as manifests
+from nacre.store.settings import save_settings
+from nacre.system.files import private_file, private_folder
 
 
 def copied(base: KnowledgeBase, folder: Path) -> KnowledgeBase:
@@ -15,15 +16,12 @@ def copied(base: KnowledgeBase, folder: Path) -> KnowledgeBase:
 
     Args:
         base: the knowledge base; nothing in its folder is changed.
-        folder: where to; made when missing, and empty.
 
     Returns:
         The copy, opened with the same embedder; its indexes are built from its catalog.
-
-    Raises:
-        KnowledgeBaseError: the folder cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    private_folder(folder)
+    private_file(folder / CATALOG)  # SQLite fills an empty one
     base._catalog.rows("VACUUM INTO ?", (str(folder / CATALOG),))
     manifests.write(folder, base.manifest)
     save_settings(folder, base.settings)

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from nacre.errors import DamagedError, KnowledgeBaseError, LockedError
-from nacre.language import tr
-from nacre.retrieval.access import not_writable, writable
+from nacre.store.folder.read_only import not_writable, writable
+from nacre.system.files import private_file
+from nacre.text.language import tr
 
 NAME = "catalog.sqlite"
 _WAIT_SECONDS = 10.0  # for a lock that somebody else holds
@@ -47,11 +48,7 @@ class Database:
     it is told that the file never changes, and the file is opened anew when it did.
 
     Args:
-        folder: the knowledge base.
         create: make the tables when they are missing; otherwise that is damage.
-
-    Raises:
-        DamagedError: the file is no catalog.
     """
 
     def __init__(self, folder: Path, create: bool = False) -> None:
@@ -59,6 +56,8 @@ class Database:
         self._lock = threading.RLock()
         self._opened = 0
         with self._guarded():
+            if create:
+                private_file(self.path)
             self._connect()
             try:
                 self._db.execute("PRAGMA journal_mode=WAL")
@@ -116,15 +115,7 @@ class Database:
             raise _damaged(self.path, error) from error
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Run one query.
-
-        Args:
-            sql: a query with placeholders.
-            values: their values.
-
-        Returns:
-            All rows.
-        """
+        """Run one query."""
         with self._lock, self._guarded():
             self._renew()
             return self._db.execute(sql, values).fetchall()
@@ -153,24 +144,12 @@ class Database:
     # ------------------------------------------------------------------------------------------------ facts
 
     def meta(self, key: str) -> str | None:
-        """A remembered value.
-
-        Args:
-            key: its name.
-
-        Returns:
-            The value, or None.
-        """
+        """A remembered value."""
         found = self.rows("SELECT value FROM meta WHERE key = ?", (key,))
         return found[0][0] if found else None
 
     def set_meta(self, key: str, value: str) -> None:
-        """Remember a value.
-
-        Args:
-            key: its name.
-            value: any text.
-        """
+        """Remember a value."""
         self.rows("INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", (key, value))
 
     @property
@@ -179,11 +158,7 @@ class Database:
         return int(self.meta("generation") or 0)
 
     def data_version(self) -> int:
-        """The cheapest test for news there is.
-
-        Returns:
-            A number that moves when another connection has written.
-        """
+        """The cheapest test for news there is."""
         version = int(self.rows("PRAGMA data_version")[0][0])
         return (self._opened << 32) + version  # SQLite counts for each connection anew
 
@@ -193,24 +168,25 @@ def _trouble(path: Path, error: sqlite3.OperationalError) -> KnowledgeBaseError:
     if name.startswith("SQLITE_FULL") or name.startswith("SQLITE_IOERR"):
         return KnowledgeBaseError(
             tr(
-                f"{path} cannot be written ({error}): is the disk full? What was stored before is safe; free some space and sync again.",
-                f"{path} 无法写入（{error}）：磁盘是否已满？此前存入的内容不受影响；请腾出空间后重新同步。",
+                "{path} cannot be written ({error}): is the disk full? What was stored before is safe; "
+                "free some space and sync again.",
+                path=path,
+                error=error,
             ),
             path=str(path),
         )
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return LockedError(
-            tr(
-                f"{path} is locked by another program. Close it and try again.",
-                f"{path} 被其他程序锁定。请关闭该程序后重试。",
-            ),
-            path=str(path),
+            tr("{path} is locked by another program. Close it and try again.", path=path), path=str(path)
         )
     if name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY")) and Path(f"{path}-wal").exists():
         return KnowledgeBaseError(
             tr(
-                f"{path} can only be read here and has changes beside it that are not folded in yet ({path.name}-wal). Open it once where it may be written: nacre verify --kb {path.parent}",
-                f"{path} 在此处只能读取，且旁边还有尚未并入的改动（{path.name}-wal）。请在可写的环境中打开一次：nacre verify --kb {path.parent}",
+                "{path} can only be read here and has changes beside it that are not folded in yet "
+                "({name}-wal). Open it once where it may be written: nacre verify --kb {parent}",
+                path=path,
+                name=path.name,
+                parent=path.parent,
             ),
             path=str(path),
         )
@@ -218,10 +194,7 @@ def _trouble(path: Path, error: sqlite3.OperationalError) -> KnowledgeBaseError:
         return not_writable(path.parent)
     if name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY")):
         return KnowledgeBaseError(
-            tr(
-                f"{path} cannot be opened ({error}). Check the folder and its permissions.",
-                f"{path} 无法打开（{error}）。请检查文件夹及其权限。",
-            ),
+            tr("{path} cannot be opened ({error}). Check the folder and its permissions.", path=path, error=error),
             path=str(path),
         )
     return _damaged(path, error)
@@ -230,8 +203,9 @@ def _trouble(path: Path, error: sqlite3.OperationalError) -> KnowledgeBaseError:
 def _damaged(path: Path, error: Exception) -> DamagedError:
     return DamagedError(
         tr(
-            f"{path} is damaged ({error}). Restore it from a backup, or sync the sources into a new folder.",
-            f"{path} 已损坏（{error}）。请从备份恢复，或将来源同步到新的文件夹。",
+            "{path} is damaged ({error}). Restore it from a backup, or sync the sources into a new folder.",
+            path=path,
+            error=error,
         ),
         path=str(path),
     )

@@ -6,64 +6,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nacre.errors import UsageError
-from nacre.language import tr
+from nacre.text.language import tr
 
 if TYPE_CHECKING:
     from nacre.retrieval.knowledge_base import KnowledgeBase
 
 
 def open_existing(folder: str | Path, embedder: str | None = None) -> KnowledgeBase:
-    """Open a knowledge base to read it.
-
-    Args:
-        folder: where it is.
-        embedder: as in `KnowledgeBase.open`.
-
-    Returns:
-        The knowledge base.
-
-    Raises:
-        UsageError: there is none in that folder.
-    """
+    """Open a knowledge base to read it."""
     from nacre.retrieval.knowledge_base import KnowledgeBase
 
     return KnowledgeBase.open(there(folder), embedder=embedder)
 
 
 def repair_existing(folder: str | Path) -> KnowledgeBase:
-    """Repair a knowledge base, as `KnowledgeBase.repair` does.
-
-    Args:
-        folder: where it is.
-
-    Returns:
-        The knowledge base.
-
-    Raises:
-        UsageError: there is none in that folder.
-    """
+    """Repair a knowledge base, as `KnowledgeBase.repair` does."""
     from nacre.retrieval.knowledge_base import KnowledgeBase
 
     return KnowledgeBase.repair(there(folder))
 
 
 def there(folder: str | Path) -> Path:
-    """The folder of a knowledge base.
-
-    Args:
-        folder: as given.
-
-    Returns:
-        Its path.
-
-    Raises:
-        UsageError: there is none in that folder.
-    """
+    """The folder of a knowledge base."""
     if not (Path(folder) / "manifest.json").exists() and not (Path(folder) / "catalog.sqlite").exists():
         raise UsageError(
-            tr(
-                f"There is no knowledge base in {folder}. Make one: nacre sync FOLDER --kb {folder}",
-                f"{folder} 中没有知识库。请先创建：nacre sync 文件夹 --kb {folder}",
-            )
+            tr("There is no knowledge base in {folder}. Make one: nacre sync FOLDER --kb {folder}", folder=folder)
         )
     return Path(folder)

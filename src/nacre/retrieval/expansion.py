@@ -9,9 +9,9 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
 
-from nacre.expect import expect
-from nacre.retrieval.catalog import Catalog
 from nacre.retrieval.hit import Hit
+from nacre.store.folder.catalog import Catalog
+from nacre.validation import expect
 
 _SHINGLE = 6  # characters
 _SAME = 0.9  # Jaccard similarity of the shingles
@@ -19,14 +19,7 @@ _LONGEST = 6000  # characters that neighbours may grow a passage to
 
 
 def distinct(hits: Sequence[Hit]) -> list[Hit]:
-    """Leave out passages that a better one says already.
-
-    Args:
-        hits: the best first.
-
-    Returns:
-        The hits without near-duplicates, in the same order.
-    """
+    """Leave out passages that a better one says already."""
     kept: list[tuple[Hit, frozenset[str]]] = []
     for hit in hits:
         mine = _shingles(hit.text)
@@ -37,11 +30,6 @@ def distinct(hits: Sequence[Hit]) -> list[Hit]:
 
 def widened(hits: Sequence[Hit], neighbours: int, catalog: Catalog) -> list[Hit]:
     """Let each passage grow by the chunks next to it; passages that then touch become one, in the better one's place.
-
-    Args:
-        hits: the best first.
-        neighbours: chunks on either side.
-        catalog: knows the neighbours.
 
     Returns:
         Longer hits; each keeps the score and the number of its best chunk, and is still a literal span of its document.

@@ -21,8 +21,6 @@ class Arm:
 
     Args:
         scores: score by chunk number; a missing chunk has score 0.
-        mean: of the scores over all chunks.
-        deviation: their standard deviation, above 0.
     """
 
     scores: Mapping[int, float]
@@ -30,14 +28,7 @@ class Arm:
     deviation: float = 1.0
 
     def standard(self, number: int) -> float:
-        """How far a chunk stands out.
-
-        Args:
-            number: the chunk.
-
-        Returns:
-            Standard deviations above the mean of all chunks.
-        """
+        """How far a chunk stands out."""
         return (self.scores.get(number, 0.0) - self.mean) / self.deviation
 
 
@@ -45,7 +36,6 @@ def fuse(words: Arm, vectors: Arm, coverage: float = 1.0, weight: float = VECTOR
     """Rank the candidates of both arms together.
 
     Args:
-        words: BM25 scores.
         vectors: cosines; empty where there are no vectors.
         coverage: share of the query that the embedder understands, 0 to 1.
         weight: of the vectors where it understands all of it, 0 to 1.

@@ -13,15 +13,10 @@ class Hit:
     Args:
         text: the passage; `KnowledgeBase.text(uri)[start:end]` is the same string.
         score: relevance to this query, higher is better; comparable within one search only.
-        uri: where the document comes from.
-        title: the document's title, or "".
-        heading: titles of the sections around the passage, outermost first.
         page: 1-based page, slide or sheet, or None where the format has none.
         start: first character in the document's text.
         end: one past the last character.
-        chunk_id: number of the chunk, never used twice.
         document_id: number of the document; it survives a rename.
-        version: 1 for a new document, one more after each change of its text.
         relevance: estimated probability that the passage holds an answer, comparable between searches, from the words
             of the whole knowledge base (`nacre.retrieval.relevance`); None where that says nothing: in a base of a few
             chunks, or of a passage in another language than the query's.

@@ -9,28 +9,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nacre.errors import LockedError, UsageError
-from nacre.expect import expect
-from nacre.language import tr
-from nacre.retrieval import asked
-from nacre.retrieval import manifest as manifests
-from nacre.retrieval.catalog import Catalog
+from nacre.ingest.source import Source
+from nacre.retrieval import arguments as asked
 from nacre.retrieval.database import NAME as CATALOG
-from nacre.retrieval.encoder import Encoder, PlainTokeniser
-from nacre.retrieval.filters import Filter
 from nacre.retrieval.hit import Hit
-from nacre.retrieval.indexes import Indexes
-from nacre.retrieval.lock import writing
-from nacre.retrieval.opening import encoder_of, folder_of, lost, made, restore_manifest
 from nacre.retrieval.seams import embedder_named, sources_of
-from nacre.retrieval.searching import Searcher
-from nacre.retrieval.source import Source
+from nacre.retrieval.search import Searcher
+from nacre.store.encoder import Encoder, PlainTokeniser
+from nacre.store.filters import Filter
+from nacre.store.folder import manifest as manifests
+from nacre.store.folder.catalog import Catalog
+from nacre.store.folder.indexes import Indexes
+from nacre.store.folder.lock import writing
+from nacre.store.folder.opening import encoder_of, folder_of, lost, made, restore_manifest
+from nacre.text.language import tr
+from nacre.validation import expect
 
 if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
 
-    from nacre.retrieval.report import Progress, SyncReport
+    from nacre.ingest.report import Progress, SyncReport
+    from nacre.retrieval.integrations import KnowledgeBaseVectorStore
     from nacre.retrieval.retriever import KnowledgeBaseRetriever
-    from nacre.retrieval.views import KnowledgeBaseVectorStore
 
 
 class KnowledgeBase:
@@ -133,9 +133,9 @@ class KnowledgeBase:
             ModelError: the embedder does not answer; what was done so far is kept.
             KnowledgeBaseError: the folder cannot be written, or a setting in it is wrong.
         """
-        from nacre.retrieval.ledger import listing
-        from nacre.retrieval.rights import Rights
-        from nacre.retrieval.sync import Syncer  # and the parsers with it: a search does without
+        from nacre.ingest.ledger import listing
+        from nacre.ingest.permissions import Rights
+        from nacre.ingest.sync import Syncer  # and the parsers with it: a search does without
 
         expect(on_progress, "on_progress", Callable, type(None))
         given = asked.named(principals)
@@ -234,7 +234,7 @@ class KnowledgeBase:
         Returns:
             A vector store.
         """
-        from nacre.retrieval.views import KnowledgeBaseVectorStore
+        from nacre.retrieval.integrations import KnowledgeBaseVectorStore
 
         return KnowledgeBaseVectorStore(self, asked.named(principals))
 
@@ -251,7 +251,7 @@ class KnowledgeBase:
         Raises:
             MissingExtraError: LlamaIndex is not installed.
         """
-        from nacre.retrieval.views import llamaindex_retriever
+        from nacre.retrieval.integrations import llamaindex_retriever
 
         return llamaindex_retriever(self, k, asked.named(principals))
 
@@ -272,12 +272,7 @@ class KnowledgeBase:
         expect(uri, "uri", str)
         found = self._catalog.text(uri)
         if found is None:
-            raise UsageError(
-                tr(
-                    f"No document has the address {uri}. kb.documents() lists them all.",
-                    f"没有地址为 {uri} 的文档。kb.documents() 可列出全部文档。",
-                )
-            )
+            raise UsageError(tr("No document has the address {uri}. kb.documents() lists them all.", uri=uri))
         return found
 
     def visible(self, uri: str, principals: Iterable[str] | None = None) -> bool:
@@ -326,20 +321,20 @@ class KnowledgeBase:
         """All documents, sorted by address.
 
         Returns:
-            For each: uri, title, mime, version, principals, modified (seconds or None), chunks, characters, document_id, metadata.
+            uri, title, mime, version, principals, modified (seconds or None), chunks, characters, document_id, metadata.
         """
         return self._catalog.documents()
 
     @property
     def identity(self) -> dict[str, Any]:
         """What answers from here depend on; a cache that keys on it forgets them with the next change."""
-        embedder = self.manifest.embedder["id"] if self.manifest.embedder else None
-        place = {"folder": str(self.folder.resolve()), "generation": self._catalog.generation, "embedder": embedder}
-        return {**place, **self.settings}
+        embedder = (self.manifest.embedder or {}).get("id")
+        place, stand = str(self.folder.resolve()), self._indexes.stand()
+        return {"folder": place, "generation": stand, "embedder": embedder, **self.settings}
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """What `settings.json` in the folder says now: see `nacre.retrieval.settings`."""
+        """What `settings.json` in the folder says now: see `nacre.store.settings`."""
         return self._searcher.settings.now()
 
     def stats(self) -> dict[str, Any]:
@@ -361,7 +356,7 @@ class KnowledgeBase:
         Returns:
             One line for each problem; empty when all is well.
         """
-        from nacre.retrieval.verify import problems
+        from nacre.store.folder.verify import problems
 
         self._indexes.refresh()
         return problems(self._catalog, self._indexes)

@@ -2,26 +2,11 @@
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Sequence
 
 from langchain_core.documents import Document
 
-_WIDE = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]")
-
-
-def estimate_tokens(text: str) -> int:
-    """A rough upper estimate of tokens that needs no tokeniser: one a CJK character, one for 3.5 others.
-
-    Args:
-        text: any text.
-
-    Returns:
-        Tokens, at least 1.
-    """
-    wide = len(_WIDE.findall(text))
-    return max(1, wide + math.ceil((len(text) - wide) / 3.5))
+from nacre.text.tokens import estimate
 
 
 def pack(documents: Sequence[Document], budget: int) -> tuple[list[Document], list[Document]]:
@@ -31,18 +16,14 @@ def pack(documents: Sequence[Document], budget: int) -> tuple[list[Document], li
     shown nothing. Texts that stand in one already kept are left out.
 
     Args:
-        documents: best first.
         budget: tokens for the sources.
-
-    Returns:
-        (kept, dropped), each in the given order.
     """
     kept: list[Document] = []
     dropped: list[Document] = []
     left = budget
     for document in documents:
         text = " ".join(document.page_content.split())
-        cost = estimate_tokens(text)
+        cost = estimate(text)
         repeated = any(text in " ".join(other.page_content.split()) for other in kept)
         if kept and (repeated or cost > left):
             dropped.append(document)

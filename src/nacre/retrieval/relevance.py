@@ -13,13 +13,15 @@ import re
 from dataclasses import dataclass
 
 from nacre.grounding.stopwords import stopwords
-from nacre.words import words
+from nacre.text.han import HAN
+from nacre.text.words import words
 
 WEIGHTS = {"reached": 5.87, "said": 7.07, "nearness": 0.42, "coverage": -1.48, "chinese": 1.45}
 CONSTANT = -7.58
 # With fewer chunks rarity means nothing, and a model that is given six of them has seen much of the base itself.
 LEAST_CHUNKS = 20
-_HAN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]{2,}")
+_HAN = re.compile(rf"[{HAN}]{{2,}}")
+_MOST = 256  # words of a query, of which each is compared with each
 
 
 @dataclass(frozen=True)
@@ -27,9 +29,7 @@ class Signs:
     """What speaks for a hit.
 
     Args:
-        reached: its BM25 score over the sum of the idf of the query's words, 0 or more.
         said: the share of the query's content words that it holds, weighted by idf, 0 to 1.
-        nearness: how many standard deviations its cosine lies above the mean, times `coverage`.
         coverage: how far the embedder understands the query, 0 to 1; 0 without vectors.
         chinese: 1 for a Chinese query, whose words are cut finer and match less often; 0 for an English one.
     """
@@ -43,9 +43,6 @@ class Signs:
 
 def relevance(signs: Signs) -> float:
     """Estimate whether a hit holds an answer.
-
-    Args:
-        signs: what speaks for it.
 
     Returns:
         0 to 1.
@@ -61,9 +58,6 @@ def relevance(signs: Signs) -> float:
 def content(query: str) -> list[str]:
     """The words of a query that an answer's source should say.
 
-    Args:
-        query: any text.
-
     Returns:
         Index terms without stop words, each once; of a Chinese compound only the words that it is made of, lest a rare
         compound count twice.
@@ -72,6 +66,6 @@ def content(query: str) -> list[str]:
         >>> content("What is the dress code?")
         ['dress', 'code']
     """
-    terms = [term for term in dict.fromkeys(words(query)) if term not in stopwords()]
+    terms = [term for term in dict.fromkeys(words(query)) if term not in stopwords()][:_MOST]
     parts = [term for term in terms if _HAN.fullmatch(term)]
     return [term for term in terms if not any(part != term and part in term for part in parts)]

@@ -12,11 +12,12 @@ from langchain_core.retrievers import BaseRetriever
 from pydantic import ConfigDict, Field, ValidationError
 
 from nacre.errors import UsageError
-from nacre.expect import complaint
 from nacre.retrieval.expansion import distinct
-from nacre.retrieval.filters import Filter
 from nacre.retrieval.hit import Hit
-from nacre.retrieval.settings import FOR_RETRIEVER
+from nacre.store.filters import Filter
+from nacre.store.settings import FOR_RETRIEVER
+from nacre.text.hygiene import searched
+from nacre.validation import complaint
 
 if TYPE_CHECKING:
     from nacre.retrieval.knowledge_base import KnowledgeBase
@@ -26,15 +27,10 @@ class KnowledgeBaseRetriever(BaseRetriever):
     """Passages for a question.
 
     Args:
-        knowledge_base: where to search.
-        k: how many passages at most.
         principals: as whom; None finds documents that everyone may see. A call may name principals too: they then
             count where none are fixed here, else only those in both.
         expand: chunks on either side that a passage grows by after ranking; passages that touch become one.
-        distinct: leave out passages that a better one says already.
         reranker: reorders the candidates by reading each with the question, a cross-encoder for one; None leaves the order.
-        candidates: how many passages the reranker reads.
-        where: limits by address, type or date.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
@@ -63,6 +59,7 @@ class KnowledgeBaseRetriever(BaseRetriever):
         principals: Iterable[str] | None = None,
     ) -> list[Document]:
         base: KnowledgeBase = self.knowledge_base
+        query = searched(query)
         k = k or self.k
         most = max(2 * k, self.candidates) if self.reranker else 2 * k
         hits = base.search(query, k=most, principals=self._asker(principals), where=self.where)
@@ -95,12 +92,7 @@ def retriever_of(
     """A retriever as the settings of its knowledge base say (k, expand, distinct), where the caller does not.
 
     Args:
-        base: where to search.
-        principals: as whom, as in `KnowledgeBase.search`.
         **options: fields of `KnowledgeBaseRetriever`; None leaves one to the settings.
-
-    Returns:
-        The retriever.
     """
     tuned = {name: value for name, value in base.settings.items() if name in FOR_RETRIEVER}
     given = {name: value for name, value in options.items() if value is not None}
@@ -108,13 +100,6 @@ def retriever_of(
 
 
 def as_document(hit: Hit) -> Document:
-    """A hit as LangChain's document.
-
-    Args:
-        hit: from a search.
-
-    Returns:
-        A document whose metadata carry all fields of the hit but the text.
-    """
+    """A hit as LangChain's document."""
     facts = asdict(hit)
     return Document(id=str(hit.chunk_id), page_content=facts.pop("text"), metadata=facts)

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from nacre.errors import UsageError
-from nacre.language import tr
-from nacre.retrieval.source import Source
+from nacre.ingest.source import Source
+from nacre.text.language import tr
 
 if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
@@ -22,9 +22,6 @@ def embedder_named(name: str | None) -> Embeddings:
 
     Args:
         name: as in `nacre.connectors.embeddings.load_embedder`; None is the embedded default.
-
-    Returns:
-        An embedder.
     """
     from nacre.connectors.embeddings import load_encoder
 
@@ -32,24 +29,9 @@ def embedder_named(name: str | None) -> Embeddings:
 
 
 def sources_of(sources: Sequence[str | Path | Source]) -> list[Source]:
-    """Sources as objects.
-
-    Args:
-        sources: paths and URLs, or already sources.
-
-    Returns:
-        The sources.
-
-    Raises:
-        UsageError: there is none.
-    """
+    """Sources as objects."""
     if not sources:
-        raise UsageError(
-            tr(
-                "sync needs at least one source: a folder, a file or a URL.",
-                "sync 至少需要一个来源：文件夹、文件或 URL。",
-            )
-        )
+        raise UsageError(tr("sync needs at least one source: a folder, a file or a URL."))
     return [source if isinstance(source, Source) else _resolved(source) for source in sources]
 
 

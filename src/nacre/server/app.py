@@ -18,27 +18,17 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from nacre.errors import NacreError
-from nacre.language import tr
-from nacre.server import (
-    audio,
-    chat,
-    embeddings,
-    feedback,
-    health,
-    me,
-    responses,
-    sources,
-    store_entries,
-    stored_responses,
-    trace_api,
-    traces,
-    uploads,
-    vector_stores,
-)
-from nacre.server.guard import Guard
-from nacre.server.problems import Problem, not_found, problem_of
+from nacre.server import feedback, sources
+from nacre.server.auth import me
+from nacre.server.auth.guard import Guard
+from nacre.server.observability import health, trace_api, traces
+from nacre.server.observability.telemetry import OFF
+from nacre.server.openai import audio, chat, embeddings, responses, stored_responses, vector_stores
+from nacre.server.openai import files as uploads
+from nacre.server.openai import vector_store_files as store_entries
+from nacre.server.openai.errors import Problem, not_found, problem_of
 from nacre.server.state import State
-from nacre.server.telemetry import OFF
+from nacre.text.language import tr
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -58,15 +48,10 @@ def create_app(settings: Settings, leaf: BaseChatModel | None = None, *, only_mc
     """Make the server's ASGI application.
 
     Args:
-        settings: of the server.
         leaf: the innermost model of all stacks that name none; None loads it by its name.
-        only_mcp: serve MCP clients, and the pages of the sources that answers point to, without the rest of the API.
 
     Returns:
         The application; its state is closed when it shuts down.
-
-    Raises:
-        NacreError: the knowledge base, a stack or the model is wrong.
     """
     state = State(settings, leaf)
 
@@ -190,9 +175,7 @@ async def _invalid(request: Request, error: Exception) -> Response:
     first: dict[str, Any] = dict(error.errors()[0])
     param = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path"))
     if first["type"] == "json_invalid":
-        return JSONResponse(
-            Problem(400, tr("The body is no valid JSON.", "请求体不是有效的 JSON。"), "invalid_json").body, 400
-        )
+        return JSONResponse(Problem(400, tr("The body is no valid JSON."), "invalid_json").body, 400)
     where = f"{param}: " if param else ""
     return JSONResponse(Problem(400, f"{where}{first['msg']}", "invalid_value", param or None).body, 400)
 
@@ -202,7 +185,7 @@ async def _http(request: Request, error: Exception) -> Response:
     if isinstance(error.__cause__, Problem):  # raised while FastAPI read the body
         return await _told(request, error.__cause__)
     if error.status_code == 404:
-        problem = Problem(404, tr("There is no such address here.", "没有这个地址。"), "not_found")
+        problem = Problem(404, tr("There is no such address here."), "not_found")
     else:
         problem = Problem(error.status_code, str(error.detail), "http_error")
     return JSONResponse(problem.body, problem.status, error.headers)

@@ -16,12 +16,7 @@ MAIN = "main"
 
 
 class Bases:
-    """Opens knowledge bases when they are first needed.
-
-    Args:
-        main: the folder of the server's own.
-        data: the server's data folder.
-    """
+    """Opens knowledge bases when they are first needed."""
 
     def __init__(self, main: Path, data: Path) -> None:
         from nacre.retrieval.knowledge_base import KnowledgeBase
@@ -46,21 +41,11 @@ class Bases:
 
         Args:
             store: "main", or the id of a vector store, which this server made: it is no text from outside.
-
-        Returns:
-            The folder; it need not be there yet.
         """
         return self.main.folder if store == MAIN else self._folder / store
 
     def get(self, store: str) -> KnowledgeBase:
-        """A knowledge base by the store's id, made when it is new.
-
-        Args:
-            store: "main", or the id of a vector store that exists.
-
-        Returns:
-            The knowledge base, open.
-        """
+        """A knowledge base by the store's id, made when it is new."""
         from nacre.retrieval.knowledge_base import KnowledgeBase
 
         with self._lock:
@@ -69,11 +54,7 @@ class Bases:
             return self._open[store]
 
     def drop(self, store: str) -> None:
-        """Delete a vector store's knowledge base.
-
-        Args:
-            store: its id; "main" is never deleted.
-        """
+        """Delete a vector store's knowledge base."""
         if store == MAIN:
             return
         with self._lock:
@@ -89,20 +70,28 @@ class Bases:
 
 
 def open_like(folder: Path, main: Path) -> KnowledgeBase:
-    """Open a vector store's knowledge base in another process, with the embedder of the main one.
-
-    Args:
-        folder: the store's.
-        main: the server's own knowledge base.
-
-    Returns:
-        The knowledge base.
-    """
-    from nacre.retrieval import manifest
+    """Open a vector store's knowledge base in another process, with the embedder of the main one."""
     from nacre.retrieval.knowledge_base import KnowledgeBase
 
-    made = manifest.read(main)
-    named = made.embedder["id"] if made and made.embedder else None
     if folder == main:
         return KnowledgeBase.open(folder)
-    return KnowledgeBase.open(folder, embedder_named(str(named)) if named else "none")
+    named = _embedder(main)
+    return KnowledgeBase.open(folder, embedder_named(named) if named else "none")
+
+
+def variables_for(main: Path) -> tuple[str, ...]:
+    """The environment variables without which the embedder of a knowledge base cannot work.
+
+    Returns:
+        Names: of the key and of the address of a service; none for a model of this machine.
+    """
+    from nacre.connectors.embeddings import variables
+
+    return variables(_embedder(main) or "")
+
+
+def _embedder(folder: Path) -> str:
+    from nacre.store.folder import manifest
+
+    made = manifest.read(folder)
+    return str(made.embedder["id"]) if made and made.embedder else ""

@@ -7,82 +7,42 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
-from nacre.language import tr
+from nacre.server.auth.keys import Asker
 from nacre.server.bases import MAIN
-from nacre.server.keys import Asker
-from nacre.server.problems import Problem, not_found, unknown_model
+from nacre.server.openai.errors import Problem, not_found, unknown_model
 from nacre.server.records import Row
 from nacre.server.state import State
+from nacre.text.language import tr
 
 
 def state_of(request: Request) -> State:
-    """The server's state.
-
-    Args:
-        request: the client's.
-
-    Returns:
-        What all routes share.
-    """
+    """The server's state."""
     return cast(State, request.app.state.nacre)
 
 
 def asker_of(request: Request, *, writing: bool = False) -> Asker:
-    """Who asks.
-
-    Args:
-        request: the client's.
-        writing: whether something is to be changed.
-
-    Returns:
-        The asker.
-
-    Raises:
-        Problem: the key may only ask.
-    """
+    """Who asks."""
     asker = cast(Asker, request.state.asker)
     if writing and asker.read_only:
-        raise Problem(403, tr("This key may ask, and change nothing.", "该密钥只能提问，不能修改。"), "read_only_key")
+        raise Problem(403, tr("This key may ask, and change nothing."), "read_only_key")
     return asker
 
 
 def request_id(request: Request) -> str:
-    """The id of the request, as in its log line.
-
-    Args:
-        request: the client's.
-
-    Returns:
-        The id.
-    """
+    """The id of the request, as in its log line."""
     return cast(str, request.state.request_id)
 
 
 def base_url(request: Request) -> str:
-    """Where the client reaches the server, with a final slash.
-
-    Args:
-        request: the client's.
-
-    Returns:
-        An http(s) address.
-    """
+    """Where the client reaches the server, with a final slash."""
     return (state_of(request).settings.server.public_url or str(request.base_url)).rstrip("/") + "/"
 
 
 def store_of(state: State, asker: Asker, store: str) -> Row:
     """A vector store that the asker may use.
 
-    Args:
-        state: the server's.
-        asker: who asks.
-        store: its id.
-
     Returns:
         Its row; "main" is everyone's, and shows each only the documents of their principals.
-
-    Raises:
-        Problem: there is none, or it is someone else's.
     """
     if store == MAIN:
         return {"id": MAIN, "owner": "", "name": MAIN, "metadata": "{}", "created": state.served.created}
@@ -94,13 +54,7 @@ def store_of(state: State, asker: Asker, store: str) -> Row:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A request to a vector store that its asker may use.
-
-    Args:
-        state: the server's.
-        asker: who asks.
-        row: of the table `stores`.
-    """
+    """A request to a vector store that its asker may use."""
 
     state: State
     asker: Asker
@@ -113,9 +67,6 @@ class Visit:
 
     def entries(self, batch: str | None = None) -> list[Row]:
         """The asker's files in it.
-
-        Args:
-            batch: only those of this batch.
 
         Returns:
             Rows of the table `entries`.
@@ -142,19 +93,7 @@ Changed = Annotated[Visit, Depends(_change)]
 
 
 def check_model(state: State, asker: Asker, name: str) -> tuple[str, str]:
-    """Which stack a model's name means, and what it is to search.
-
-    Args:
-        state: the server's.
-        asker: who asks.
-        name: a stack, or a stack and a vector store: "nacre@vs_…".
-
-    Returns:
-        (stack, store).
-
-    Raises:
-        Problem: there is no such model or store.
-    """
+    """Which stack a model's name means, and what it is to search."""
     stack, at, store = name.partition("@")
     if stack not in state.served.stacks:
         raise unknown_model(name, list(state.served.stacks))

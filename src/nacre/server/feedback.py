@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, Field
 
+from nacre.server.auth import quotas
 from nacre.server.context import asker_of, state_of
 
 router = APIRouter(prefix="/v1")
@@ -26,32 +27,17 @@ class Feedback(BaseModel):
 
 @router.post("/feedback")
 async def give(request: Request, body: Feedback) -> dict[str, Any]:
-    """Keep a verdict on an answer.
-
-    Args:
-        request: the client's.
-        body: what is asked for.
-
-    Returns:
-        What was kept.
-    """
+    """Keep a verdict on an answer."""
     state, asker = state_of(request), asker_of(request)
     record = json.dumps({"question": body.question, "answer": body.answer, "comment": body.comment}, ensure_ascii=False)
     row = {"at": time.time(), "asker": asker.id, "verdict": body.verdict, "record": record}
-    await run_in_threadpool(state.records.insert, "feedback", row)
+    await run_in_threadpool(quotas.keep_feedback, state, asker, row)
     return {"object": "feedback", "verdict": body.verdict}
 
 
 @router.get("/feedback")
 async def mine(request: Request) -> dict[str, Any]:
-    """The asker's own verdicts, as rows for an evaluation.
-
-    Args:
-        request: the client's.
-
-    Returns:
-        A list of verdicts.
-    """
+    """The asker's own verdicts, as rows for an evaluation."""
     state, asker = state_of(request), asker_of(request)
     rows = await run_in_threadpool(state.records.select, "feedback", "asker = ?", (asker.id,))
     return {

@@ -1,110 +1,142 @@
 """The sandbox as a small HTTP service, for machines whose kernel has none.
 
-    python -m nacre.server.interpreter [--host 127.0.0.1] [--port 8100] [--level full]
+    python -P -m nacre.server.interpreter [--host 127.0.0.1] [--port 8100] [--level full]
 
 POST /run {"code", "timeout_s", "inputs"} answers with `Execution.to_data()`; GET /health with {"ok": true}. The key is taken
-from $NACRE_INTERPRETER_KEY; without one the service only listens on the loopback address.
+from $NACRE_INTERPRETER_KEY; without one the service only listens on the loopback address. Its door is the server's own.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import hmac
-import ipaddress
 import json
 import math
 import os
+import re
+import socket
 import sys
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from nacre.errors import NacreError, UsageError
-from nacre.language import tr
+from nacre.extras import need
 from nacre.reasoning.interpreter import CodeInterpreter
 from nacre.reasoning.sandbox.limits import LEVELS
-from nacre.strict_json import to_json
+from nacre.text.language import tr
 
-_LARGEST_REQUEST = 32 << 20
+need("uvicorn", extra="serve")
+need("fastapi", extra="serve")
+
+import uvicorn  # noqa: E402
+from starlette.applications import Starlette  # noqa: E402
+from starlette.requests import Request  # noqa: E402
+from starlette.responses import JSONResponse, Response  # noqa: E402
+from starlette.routing import Route  # noqa: E402
+
+from nacre.server.auth.guard import Guard  # noqa: E402
+from nacre.server.auth.keys import Asker  # noqa: E402
+from nacre.server.observability.metrics import Metrics  # noqa: E402
+from nacre.server.openai.errors import Problem, problem_of  # noqa: E402
+from nacre.server.protocol import protocol  # noqa: E402
+from nacre.server.settings import ServerSettings, Settings  # noqa: E402
+from nacre.system.net import is_loopback  # noqa: E402
+
+_LARGEST_REQUEST_MB = 32
 _LONGEST_S = 300.0
+_PUBLIC = re.compile("/health")
 
 
-class InterpreterServer(ThreadingHTTPServer):
-    """Serves one interpreter.
-
-    Args:
-        address: host and port; port 0 takes a free one.
-        interpreter: runs the programs.
-        key: what callers must show, "" for none.
-
-    Raises:
-        UsageError: a place that others can reach, and no key.
-    """
-
-    daemon_threads = True
+class InterpreterServer:
+    """Serves one interpreter."""
 
     def __init__(self, address: tuple[str, int], interpreter: CodeInterpreter, key: str = "") -> None:
-        if not key and not _is_loopback(address[0]):
+        if not key and not is_loopback(address[0]):
             raise UsageError(
-                tr(
-                    f"Others can reach {address[0]}: set NACRE_INTERPRETER_KEY, or listen on 127.0.0.1.",
-                    f"他人可以访问 {address[0]}：请设置 NACRE_INTERPRETER_KEY，或只监听 127.0.0.1。",
-                )
+                tr("Others can reach {address}: set NACRE_INTERPRETER_KEY, or listen on 127.0.0.1.", address=address[0])
             )
-        self.interpreter, self.key = interpreter, key
-        super().__init__(address, _Handler)
+        settings = ServerSettings(host=address[0], max_body_mb=_LARGEST_REQUEST_MB)
+        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        self._listening = socket.create_server(address, family=family, backlog=2048)
+        self.server_address: tuple[str, int] = self._listening.getsockname()[:2]
+        app = Guard(_app(interpreter), _Door(settings, key), _PUBLIC)
+        config = uvicorn.Config(
+            app, http=protocol(settings), ws="none", lifespan="off", log_config=None, access_log=False, server_header=False,
+            timeout_keep_alive=30, timeout_graceful_shutdown=5, limit_concurrency=settings.max_connections,
+        )  # fmt: skip
+        self._server = uvicorn.Server(config)
+
+    def __enter__(self) -> InterpreterServer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listening.close()
+
+    def serve_forever(self) -> None:
+        """Serve until interrupted, or until `shutdown`."""
+        asyncio.run(self._server.serve(sockets=[self._listening]))
+
+    def shutdown(self) -> None:
+        """End `serve_forever`, which another thread is in."""
+        self._server.should_exit = True
 
 
-class _Handler(BaseHTTPRequestHandler):
-    server: InterpreterServer
-    timeout = 60
+class _Door:
+    """What the guard asks: one key or none, no limits, and nothing counted or logged. Programs are nobody's business."""
 
-    def do_GET(self) -> None:
-        self._answer(200, {"ok": True}) if self.path == "/health" else self._answer(404, {"error": "not found"})
+    oidc = telemetry = None
 
-    def do_POST(self) -> None:
-        shown = self.headers.get("Authorization", "").encode("utf-8", "replace")
-        if self.server.key and not hmac.compare_digest(shown, f"Bearer {self.server.key}".encode()):
-            self._answer(401, {"error": "wrong key"})
-        elif self.path != "/run":
-            self._answer(404, {"error": "not found"})
-        else:
-            self._answer(*self._run())
+    def __init__(self, server: ServerSettings, key: str) -> None:
+        self.settings = Settings(kb="", server=server)
+        self.guarded = bool(key)
+        self.local = Asker("local", "local")
+        self.metrics = Metrics()
+        self.keys = self.limits = self
+        self._key = key.encode("utf-8", "replace")
 
-    def _run(self) -> tuple[int, dict[str, Any]]:
+    def find(self, key: str) -> Asker:
+        """Who shows the key."""
+        if not hmac.compare_digest(key.encode("utf-8", "replace"), self._key):
+            raise Problem(401, tr("wrong key: see NACRE_INTERPRETER_KEY"), "invalid_api_key")
+        return self.local
+
+    def take(self, asker: Asker) -> None:
+        """No limit."""
+
+
+def _app(interpreter: CodeInterpreter) -> Starlette:
+    async def health(request: Request) -> Response:
+        return JSONResponse({"ok": True})
+
+    async def run(request: Request) -> Response:
+        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+            return JSONResponse({"error": "Content-Type must be application/json"}, 415)
         try:
-            length = int(self.headers.get("Content-Length", ""))
-            if not 0 < length <= _LARGEST_REQUEST:
-                return 413, {"error": "the request is too large"}
-            asked = json.loads(self.rfile.read(length))
-            code, inputs, timeout_s = asked["code"], asked.get("inputs") or {}, float(asked.get("timeout_s", 5.0))
-            if not isinstance(code, str) or not isinstance(inputs, dict) or not math.isfinite(timeout_s):
-                raise ValueError("code, inputs or timeout_s")
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-            return 400, {"error": f"not a request: {error}"}
-        try:
-            return 200, self.server.interpreter.run(code, min(timeout_s, _LONGEST_S), inputs=inputs).to_data()
+            code, inputs, timeout_s = _asked(await request.body())
+            ran = await asyncio.to_thread(interpreter.run, code, min(timeout_s, _LONGEST_S), inputs=inputs)
+            return JSONResponse(ran.to_data())
         except UsageError as error:
-            return 400, {"error": error.message}
+            return JSONResponse({"error": error.message}, 400)
         except NacreError as error:
-            return 503, {"error": error.message}
+            return JSONResponse({"error": error.message}, 503)
 
-    def _answer(self, status: int, data: dict[str, Any]) -> None:
-        body = to_json(data).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+    async def told(request: Request, error: Exception) -> Response:
+        problem = problem_of(error)
+        return JSONResponse(problem.body, problem.status)
 
-    def log_message(self, format: str, *args: Any) -> None:
-        """Programs and addresses are nobody's business: nothing is logged."""
+    routes = [Route("/health", health), Route("/run", run, methods=["POST"])]
+    return Starlette(routes=routes, exception_handlers={Problem: told})
 
 
-def _is_loopback(host: str) -> bool:
+def _asked(body: bytes) -> tuple[str, dict[str, Any], float]:
     try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+        asked = json.loads(body)
+        code, inputs, timeout_s = asked["code"], asked.get("inputs") or {}, float(asked.get("timeout_s", 5.0))
+        if not isinstance(code, str) or not isinstance(inputs, dict) or not math.isfinite(timeout_s):
+            raise ValueError("code, inputs or timeout_s")
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise UsageError(tr("not a request: {error}", error=error)) from error
+    return code, inputs, timeout_s
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -119,7 +151,7 @@ def main(arguments: list[str] | None = None) -> int:
     from nacre.reasoning.sandbox import PythonInterpreter
 
     parser = argparse.ArgumentParser(
-        prog="python -m nacre.server.interpreter", description=tr("Run programs for others.", "为他人运行程序。")
+        prog="python -P -m nacre.server.interpreter", description=tr("Run programs for others.")
     )
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8100)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from nacre.sqlite import Database
+from nacre.system.sqlite import Database
 
 _SCHEMA = """
 create table if not exists files (id text primary key, owner text not null, name text not null, bytes integer not null,
@@ -33,6 +33,9 @@ create table if not exists spend (at real not null, asker text not null, model t
 create index if not exists spend_by_asker on spend (asker, at);
 create table if not exists rates (asker text primary key, left real not null, at real not null);
 create table if not exists feedback (at real not null, asker text not null, verdict text not null, record text not null);
+create index if not exists files_by_owner on files (owner);
+create index if not exists entries_by_owner on entries (owner);
+create index if not exists feedback_by_asker on feedback (asker);
 """
 
 Row = dict[str, Any]
@@ -41,9 +44,6 @@ Row = dict[str, Any]
 def new_id(kind: str) -> str:
     """An id that cannot be guessed.
 
-    Args:
-        kind: what stands in front: "file", "vs", …
-
     Returns:
         The kind, a dash or an underscore as OpenAI writes it, and 24 hexadecimal digits.
     """
@@ -51,11 +51,7 @@ def new_id(kind: str) -> str:
 
 
 class Records:
-    """The server's tables, which its ingestion process shares.
-
-    Args:
-        folder: the server's data folder.
-    """
+    """The server's tables, which its ingestion process shares."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -66,70 +62,34 @@ class Records:
 
         Args:
             table: its name, never from outside.
-            where: a condition with `?` for values.
-            values: the values.
-            order: columns to sort by.
-
-        Returns:
-            One dict a row.
         """
         columns = [row[1] for row in self.db.rows(f"pragma table_info({table})")]
         rows = self.db.rows(f"select * from {table} where {where} order by {order}", values)
         return [dict(zip(columns, row, strict=True)) for row in rows]
 
     def one(self, table: str, where: str, *values: Any) -> Row | None:
-        """The first row that fits.
-
-        Args:
-            table: its name.
-            where: a condition with `?` for values.
-            *values: the values.
-
-        Returns:
-            The row, None when there is none.
-        """
+        """The first row that fits."""
         rows = self.select(table, where, values)
         return rows[0] if rows else None
 
     def insert(self, table: str, row: Row) -> None:
-        """Add a row, or replace the one with its key.
-
-        Args:
-            table: its name.
-            row: values by column.
-        """
+        """Add a row, or replace the one with its key."""
         columns, marks = ", ".join(row), ", ".join("?" * len(row))
         self.db.write([(f"insert or replace into {table} ({columns}) values ({marks})", tuple(row.values()))])
 
     def change(self, sql: str, *values: Any) -> None:
-        """Run one writing statement.
-
-        Args:
-            sql: with `?` for values.
-            *values: the values.
-        """
+        """Run one writing statement."""
         self.db.write([(sql, values)])
 
     def path(self, file: str) -> Path:
-        """Where the content of an upload lies: under its id, never under a name from outside.
-
-        Args:
-            file: an id from `new_id`.
-
-        Returns:
-            The path.
-        """
+        """Where the content of an upload lies: under its id, never under a name from outside."""
         return self.folder / "files" / file
 
     def tokens_since(self, asker: str, since: float) -> int:
         """Tokens that an asker has used.
 
         Args:
-            asker: id of a key.
             since: seconds since 1970.
-
-        Returns:
-            Their number.
         """
         return int(
             self.db.rows("select coalesce(sum(tokens), 0) from audit where asker = ? and at >= ?", (asker, since))[0][0]
@@ -138,17 +98,7 @@ class Records:
     def log(
         self, request: str, asker: str, model: str, documents: Sequence[Any], tokens: int, seconds: float, status: str
     ) -> None:
-        """Write to the audit log who asked which model, and which documents the answer drew on; no contents.
-
-        Args:
-            request: id of the request.
-            asker: id of the key.
-            model: the model's name.
-            documents: "store/document" of each.
-            tokens: used.
-            seconds: taken.
-            status: "ok", or the code of the error.
-        """
+        """Write to the audit log who asked which model, and which documents the answer drew on; no contents."""
         self.insert(
             "audit",
             {"at": time.time(), "request": request, "asker": asker, "model": model, "documents": json.dumps(list(documents)),

@@ -2,67 +2,33 @@
 
 from __future__ import annotations
 
-import asyncio
-import ipaddress
 import logging
 import sys
 
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from nacre.errors import UsageError
-from nacre.language import tr
 from nacre.server.app import create_app
-from nacre.server.keys import Keys
+from nacre.server.auth.keys import Keys
+from nacre.server.protocol import PatientProtocol as PatientProtocol
+from nacre.server.protocol import protocol
 from nacre.server.settings import Settings
-
-
-class PatientProtocol(H11Protocol):
-    """HTTP/1.1 that hangs up on clients who do not finish their first headers (slow loris); uvicorn waits for ever."""
-
-    patience_s = 30.0
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Start the clock."""
-        super().connection_made(transport)
-        self._clock = self.loop.call_later(self.patience_s, self._hang_up)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the clock."""
-        self._clock.cancel()
-        super().connection_lost(exc)
-
-    @property
-    def _asked(self) -> bool:
-        """Whether the headers of a first request are whole."""
-        return bool(self.cycle)
-
-    def _hang_up(self) -> None:
-        if not self._asked:
-            self.transport.close()
+from nacre.server.state import State
+from nacre.system.net import is_loopback
+from nacre.text.language import tr
 
 
 def serve(settings: Settings, *, only_mcp: bool = False) -> None:
-    """Serve until interrupted.
-
-    Args:
-        settings: of the server.
-        only_mcp: see `create_app`.
-
-    Raises:
-        UsageError: others can reach the address, and there are no keys.
-        NacreError: the knowledge base, a stack or the model is wrong.
-    """
+    """Serve until interrupted."""
     server = settings.server
     refuse_open_door(settings)
     _log_to_stderr()
     app = create_app(settings, only_mcp=only_mcp)
-    protocol = type("Protocol", (PatientProtocol,), {"patience_s": server.patience_s})
     config = uvicorn.Config(
         app,
         host=server.host,
         port=server.port,
-        http=protocol,
+        http=protocol(server),
         ws="none",
         access_log=False,
         log_level="warning",
@@ -75,37 +41,29 @@ def serve(settings: Settings, *, only_mcp: bool = False) -> None:
     host = f"[{server.host}]" if ":" in server.host else server.host
     url = f"http://{host}:{socket.getsockname()[1]}"
     if only_mcp:
-        told = tr(
-            f"Nacre serves {settings.kb} to MCP clients on {url}/mcp",
-            f"Nacre 已在 {url}/mcp 为 MCP 客户端提供 {settings.kb}",
-        )
+        told = tr("Nacre serves {kb} to MCP clients on {url}/mcp", kb=settings.kb, url=url)
     else:
-        told = tr(
-            f"Nacre serves {settings.kb} on {url}  (API: {url}/v1, MCP: {url}/mcp)",
-            f"Nacre 已在 {url} 提供 {settings.kb}（API：{url}/v1，MCP：{url}/mcp）",
-        )
+        told = tr("Nacre serves {kb} on {url}  (API: {url}/v1, MCP: {url}/mcp)", kb=settings.kb, url=url)
     print(told, file=sys.stderr, flush=True)
-    if not app.state.nacre.guarded:
-        print(
-            tr(
-                "There are no API keys: only this machine may ask. Make one: nacre keys add NAME",
-                "未设置 API 密钥：仅本机可访问。创建密钥：nacre keys add 名称",
-            ),
-            file=sys.stderr,
-            flush=True,
-        )
+    if told := _of_door(app.state.nacre):
+        print(told, file=sys.stderr, flush=True)
     uvicorn.Server(config).run(sockets=[socket])
 
 
+def _of_door(state: State) -> str:
+    """What an operator must know of a server without keys."""
+    if not state.guarded:
+        return tr("There are no API keys: only this machine may ask. Make one: nacre keys add NAME")
+    if state.oidc is None and not state.keys.any():
+        return tr(
+            "The last API key was revoked: everybody is refused. Make one: nacre keys add NAME; or "
+            "let this machine ask without, from the next start: nacre keys open"
+        )
+    return ""
+
+
 def refuse_open_door(settings: Settings) -> None:
-    """Without keys the server listens on this machine only.
-
-    Args:
-        settings: of the server.
-
-    Raises:
-        UsageError: others can reach the address, and there are no keys.
-    """
+    """Without keys the server listens on this machine only."""
     keys = Keys(settings.data)
     closed = keys.any() or settings.server.oidc is not None or is_loopback(settings.server.host)
     keys.close()
@@ -113,25 +71,11 @@ def refuse_open_door(settings: Settings) -> None:
         host = settings.server.host
         raise UsageError(
             tr(
-                f"Others can reach {host}, and there are no API keys. Make one: nacre keys add NAME --kb {settings.kb}",
-                f"他人可以访问 {host}，但尚无 API 密钥。请先创建：nacre keys add 名称 --kb {settings.kb}",
+                "Others can reach {host}, and there are no API keys. Make one: nacre keys add NAME --kb {kb}",
+                host=host,
+                kb=settings.kb,
             )
         )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address is only this machine's.
-
-    Args:
-        host: a name or an address.
-
-    Returns:
-        False for names other than localhost: what they point to can change.
-    """
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _log_to_stderr() -> None:

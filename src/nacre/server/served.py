@@ -8,10 +8,10 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 from nacre.errors import UsageError
-from nacre.language import tr
+from nacre.server.auth.keys import Asker
 from nacre.server.bases import MAIN, Bases
-from nacre.server.keys import Asker
 from nacre.server.settings import Settings, Stack
+from nacre.text.language import tr
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -29,12 +29,7 @@ class Served:
     """Stacks by name.
 
     Args:
-        settings: names the stacks and the model.
-        bases: what they search.
         leaf: the model inside all stacks that name none; None loads the one of the settings.
-
-    Raises:
-        NacreError: a stack or a model is wrong; the server then does not start.
     """
 
     def __init__(self, settings: Settings, bases: Bases, leaf: BaseChatModel | None = None) -> None:
@@ -56,32 +51,23 @@ class Served:
     def model(self, name: str, asker: Asker, store: str = MAIN) -> BaseChatModel:
         """A stack that searches as its asker.
 
-        Args:
-            name: one of `stacks`.
-            asker: who asks.
-            store: the vector store to search.
-
         Returns:
-            The decorated model; it may be in use by other requests of the same principals.
+            The decorated model; it may be in use by other requests of the same asker.
         """
-        key = (name, store, asker.principals)
+        key = (name, store, asker.sees)
         with self._lock:
             if key not in self._built:
-                self._built[key] = self._build(self.stacks[name], asker.principals, store)
+                self._built[key] = self._build(self.stacks[name], asker.sees, store)
             self._built.move_to_end(key)
             while len(self._built) > _KEPT:
                 self._built.popitem(last=False)
             return self._built[key]
 
     def models(self) -> list[BaseChatModel]:
-        """Every stack, as a stranger would get it.
-
-        Returns:
-            One model for each.
-        """
+        """Every stack, as a stranger would get it."""
         return [self.model(name, Asker("", "")) for name in self.stacks]
 
-    def _build(self, stack: Stack, principals: tuple[str, ...] | None, store: str) -> BaseChatModel:
+    def _build(self, stack: Stack, principals: tuple[str, ...], store: str) -> BaseChatModel:
         from nacre.stack import LAYERS
 
         model = self._leaf(stack.model or self._default)
@@ -91,9 +77,7 @@ class Served:
             model = LAYERS[name].kind()(inner=model, **self._fields(name, arguments, principals, store))
         return model
 
-    def _fields(
-        self, layer: str, arguments: dict[str, Any], principals: tuple[str, ...] | None, store: str
-    ) -> dict[str, Any]:
+    def _fields(self, layer: str, arguments: dict[str, Any], principals: tuple[str, ...], store: str) -> dict[str, Any]:
         """A layer's fields; where it searches, the server says in what and as whom."""
         from nacre.retrieval.retriever import retriever_of
         from nacre.stack import LAYERS
@@ -128,7 +112,9 @@ def _check(name: str, stack: Stack) -> None:
         if isinstance(entry, dict) and (mine := {"kb", "principals"} & set(entry)):
             raise UsageError(
                 tr(
-                    f"The stack {name!r} sets {sorted(mine)}: in a server the knowledge base and the key decide that. Take it out.",
-                    f"stack {name!r} 设置了 {sorted(mine)}：在服务器中由知识库和密钥决定。请删去。",
+                    "The stack {name!r} sets {mine}: in a server the knowledge base and the key decide that. "
+                    "Take it out.",
+                    name=name,
+                    mine=sorted(mine),
                 )
             )

@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nacre.errors import StackError
-from nacre.language import tr
+from nacre.text.language import tr
 
 
 class OidcSettings(BaseModel):
@@ -28,6 +28,8 @@ class OidcSettings(BaseModel):
     """The claim whose list becomes the asker's principals."""
     read_only: bool = True
     """Whether people who log in may only ask."""
+    write_main: bool = False
+    """Whether what people who log in upload into "main" is for others too."""
 
 
 class ServerSettings(BaseModel):
@@ -45,8 +47,11 @@ class ServerSettings(BaseModel):
     timeout_s: float = Field(default=300, gt=0)
     """Seconds that a model may be silent."""
     patience_s: float = Field(default=30, gt=0)
-    """Seconds that a client may take for its headers, and between two parts of its body."""
+    """Seconds that a client may take for the headers of each request, and beyond 16 KiB a second for bodies and answers."""
     max_connections: int = Field(default=1000, ge=1)
+    max_per_address: int | None = Field(default=None, ge=1)
+    """Connections of one address. None: a quarter of all, and all of them for loopback, from where a proxy comes; a proxy
+    elsewhere needs it set to what it may open."""
     allow_origins: list[str] = Field(default_factory=list)
     """Web pages elsewhere that may call the API."""
     allow_hosts: list[str] = Field(default_factory=list)
@@ -67,6 +72,16 @@ class ServerSettings(BaseModel):
     """Days after its last use for which a stored response is kept; 0 keeps none, whatever a request says."""
     responses_mb: int = Field(default=64, ge=1)
     """Room for the stored responses of a key; the oldest make way."""
+    max_files: int = Field(default=10_000, ge=1)
+    """Uploads of a key, and files in its vector stores."""
+    files_mb: int = Field(default=2048, ge=1)
+    """Room for the uploads of a key; what is read into its vector stores may be as much again."""
+    max_stores: int = Field(default=100, ge=1)
+    """Vector stores of a key."""
+    max_feedback: int = Field(default=10_000, ge=1)
+    """Verdicts of a key."""
+    feedback_mb: int = Field(default=16, ge=1)
+    """Room for the verdicts of a key."""
 
 
 class Stack(BaseModel):
@@ -129,20 +144,16 @@ class Settings(BaseModel):
         return self.server.data or self.kb / "server"
 
 
-def read_settings(path: Path | None = None, **given: Any) -> Settings:
+def read_settings(path: Path | None = None, *, found: bool = False, **given: Any) -> Settings:
     """Read the settings: the command line goes before the environment, and that before the file.
 
     Args:
         path: a `nacre.yaml`; paths in it are relative to its folder. None for none.
         **given: what the command line said: `kb`, `model`, and names of `ServerSettings`; None counts as not said.
-
-    Returns:
-        The settings.
-
-    Raises:
-        StackError: the file cannot be read, or something in it is wrong; the message names the line.
     """
     data, lines = _load(path) if path else ({}, {})
+    if path and found:
+        _refuse_reach(path, data, lines)
     if path and isinstance(data.get("kb"), str):
         data["kb"] = str(path.parent / data["kb"])
     server = dict(data.get("server") or {}) if isinstance(data.get("server") or {}, dict) else data["server"]
@@ -171,6 +182,7 @@ def read_settings(path: Path | None = None, **given: Any) -> Settings:
 
 
 _LISTS = ("allow_origins", "allow_hosts", "principals")
+_DEPTH, _PLACES = 50, 10_000
 Lines = dict[tuple[str | int, ...], int]
 
 
@@ -179,20 +191,14 @@ def _load(path: Path) -> tuple[dict[str, Any], Lines]:
         text = path.read_text("utf-8")
         node = yaml.compose(text, yaml.SafeLoader)
         data = yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else str(path)
         what = getattr(error, "problem", None) or str(error)
-        raise StackError(
-            tr(f"{where} cannot be read: {what}.", f"{where} 无法读取：{what}。"), path=str(path)
-        ) from error
+        raise StackError(tr("{where} cannot be read: {what}.", where=where, what=what), path=str(path)) from error
     if data is not None and not isinstance(data, dict):
         raise StackError(
-            tr(
-                f"{path}:1 is no mapping. `nacre init` writes one to begin with.",
-                f"{path}:1 不是映射。可用 `nacre init` 生成一份。",
-            ),
-            path=str(path),
+            tr("{path}:1 is no mapping. `nacre init` writes one to begin with.", path=path), path=str(path)
         )
     lines: Lines = {}
     if node is not None:
@@ -202,6 +208,14 @@ def _load(path: Path) -> tuple[dict[str, Any], Lines]:
 
 def _number(node: yaml.Node, place: tuple[str | int, ...], lines: Lines) -> None:
     """Remember for every place in the file its line, from 1; of a mapping's entry that of its name."""
+    if len(place) > _DEPTH or len(lines) > _PLACES:
+        raise StackError(
+            tr(
+                "The settings have more than {places} entries, or are nested more than {depth} levels deep.",
+                places=_PLACES,
+                depth=_DEPTH,
+            )
+        )
     lines.setdefault(place, node.start_mark.line + 1)
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
@@ -212,21 +226,45 @@ def _number(node: yaml.Node, place: tuple[str | int, ...], lines: Lines) -> None
             _number(value, (*place, at), lines)
 
 
+def _line(place: Sequence[str | int], lines: Mapping[tuple[str | int, ...], int]) -> int | None:
+    """The line of a place, or of what is around it where the place itself has none."""
+    return next((lines[tuple(place[:n])] for n in range(len(place), -1, -1) if tuple(place[:n]) in lines), None)
+
+
+def _refuse_reach(path: Path, value: Any, lines: Lines, place: tuple[str | int, ...] = ()) -> None:
+    """Refuse what starts a program, names an address, or names a variable that holds a key."""
+    if isinstance(value, dict):
+        for name, part in value.items():
+            _refuse_reach(path, name, lines, (*place, name))  # whoever expects a list takes a mapping's names for one
+            _refuse_reach(path, part, lines, (*place, name))
+    elif isinstance(value, (list, tuple, set)):
+        for at, part in enumerate(value):
+            _refuse_reach(path, part, lines, (*place, at))
+    if isinstance(value, str) and (value.startswith("mcp:") or "://" in value or value == "key_env"):
+        name, where = ".".join(map(str, place)), f"{path}:{_line(place, lines)}"
+        raise StackError(
+            tr(
+                "{where}: {name} starts a program, or names an address or a key. A nacre.yaml that "
+                "merely lies in the current folder may not do that; if it is yours, say so: --config "
+                "{path}",
+                where=where,
+                name=name,
+                path=path,
+            ),
+            path=str(path),
+        )
+
+
 def _complaint(path: Path | None, error: ValidationError, lines: Mapping[tuple[str | int, ...], int]) -> StackError:
     first = error.errors()[0]
     place: Sequence[str | int] = first["loc"]
     name = ".".join(str(part) for part in place)
     if first["type"] == "missing" and tuple(place) == ("kb",):
-        return StackError(
-            tr(
-                "No knowledge base is named: --kb DIR, or `kb:` in nacre.yaml.",
-                "没有指定知识库：请用 --kb 目录，或在 nacre.yaml 中写 `kb:`。",
-            )
-        )
-    line = next((lines[tuple(place[:n])] for n in range(len(place), -1, -1) if tuple(place[:n]) in lines), None)
+        return StackError(tr("No knowledge base is named: --kb DIR, or `kb:` in nacre.yaml."))
+    line = _line(place, lines)
     where = f"{path}:{line}: " if path and line else ""
-    what = tr("unknown setting", "未知设置") if first["type"] == "extra_forbidden" else first["msg"]
-    return StackError(tr(f"{where}{name}: {what}", f"{where}{name}：{what}"), path=str(path or ""))
+    what = tr("unknown setting") if first["type"] == "extra_forbidden" else first["msg"]
+    return StackError(tr("{where}{name}: {what}", where=where, name=name, what=what), path=str(path or ""))
 
 
 TEMPLATE = """\

@@ -7,10 +7,10 @@ from typing import Any
 from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
 
+from nacre.server.auth.keys import Asker
 from nacre.server.bases import MAIN
 from nacre.server.context import asker_of, state_of, store_of
-from nacre.server.keys import Asker
-from nacre.server.problems import not_found
+from nacre.server.openai.errors import not_found
 from nacre.server.state import State
 
 router = APIRouter(prefix="/v1")
@@ -28,14 +28,7 @@ async def source(
     """The text of a document around a cited span; `text[start - offset : end - offset]` is the quote.
 
     Args:
-        request: the client's.
-        document: number of the document.
         start: first character of the span.
-        end: one past its last.
-        store: id of the vector store.
-
-    Returns:
-        The document's facts and its text around the span.
     """
     state, asker = state_of(request), asker_of(request)
     store_of(state, asker, store)
@@ -48,23 +41,14 @@ def read(
     """A document around a span, if its reader may see it.
 
     Args:
-        state: the server's.
-        asker: who reads.
-        store: a vector store that the asker may use.
-        document: its number.
         start: first character of the span.
-        end: one past its last.
-        whole: give the whole text.
 
     Returns:
         The document's facts, `text`, and `offset`, the place of the text's first character in the document.
-
-    Raises:
-        Problem: there is no such document for this reader.
     """
     base = state.bases.get(store)
     found = base.document(document)
-    if found is None or not base.visible(found["uri"], asker.principals):
+    if found is None or not base.visible(found["uri"], asker.sees):
         raise not_found(f"document {document}")
     text = base.text(found["uri"])
     start, end = min(start, len(text)), min(max(start, end), len(text))

@@ -5,38 +5,32 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nacre.errors import NacreError
+from nacre.server.auth.keys import Asker, Keys
+from nacre.server.auth.limits import Limits
 from nacre.server.bases import Bases
-from nacre.server.ingestion import Ingestion
-from nacre.server.keys import Asker, Keys
-from nacre.server.limits import Limits
-from nacre.server.metrics import Metrics
+from nacre.server.ingestion.process import Ingestion
+from nacre.server.observability.metrics import Metrics
 from nacre.server.records import Records
 from nacre.server.served import Served
 from nacre.server.settings import OidcSettings, ServerSettings, Settings
+from nacre.system.files import private_folder
+from nacre.system.net import is_loopback
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
-    from nacre.server.audio import Hearing
-    from nacre.server.oidc import Oidc
-    from nacre.server.spending import Meter
-    from nacre.server.telemetry import Telemetry
+    from nacre.server.auth.oidc import Oidc
+    from nacre.server.observability.spending import Meter
+    from nacre.server.observability.telemetry import Telemetry
+    from nacre.server.openai.audio import Hearing
 
 
 class State:
-    """Opens everything that a server needs.
-
-    Args:
-        settings: of the server.
-        leaf: the innermost model, where it is not to be loaded by name.
-
-    Raises:
-        NacreError: the knowledge base, a stack or the model is wrong.
-    """
+    """Opens everything that a server needs."""
 
     def __init__(self, settings: Settings, leaf: BaseChatModel | None = None) -> None:
         self.settings = settings
-        settings.data.mkdir(parents=True, exist_ok=True)
+        private_folder(settings.data)
         self.bases = Bases(settings.kb, settings.data)
         self.served = Served(settings, self.bases, leaf)
         self.keys = Keys(settings.data)
@@ -47,13 +41,13 @@ class State:
         self.telemetry = _telemetry(settings.server) if settings.server.otel else None
         self.ingestion = Ingestion(settings.kb, settings.data)
         named = settings.server.principals
-        self.local = Asker("local", "local", tuple(named) if named else None)
-
+        self.local = Asker("local", "local", tuple(named) if named else None, write_main=True)
+        self._guarded = self.oidc is not None or not is_loopback(settings.server.host)
         self.hearing = _hearing(settings) if settings.audio else None
         self._check_prices()
 
     def _check_prices(self) -> None:
-        from nacre.server.spending import check_prices
+        from nacre.server.observability.spending import check_prices
 
         limited = [key["name"] for key in self.keys.all() if key["spend_limit"]]
         try:
@@ -65,13 +59,10 @@ class State:
     def meter(self, asker: Asker) -> Meter | None:
         """What counts the money of a request.
 
-        Args:
-            asker: who asks.
-
         Returns:
             A callback for the stack; None where nothing has a price and the asker no limit.
         """
-        from nacre.server.spending import Meter
+        from nacre.server.observability.spending import Meter
 
         prices = self.settings.prices
         return (
@@ -80,8 +71,9 @@ class State:
 
     @property
     def guarded(self) -> bool:
-        """Whether every request must say who asks."""
-        return self.oidc is not None or self.keys.any()
+        """Whether every request must say who asks: once that is so, it stays so until the process ends."""
+        self._guarded = self._guarded or self.keys.were()
+        return self._guarded
 
     def close(self) -> None:
         """Close everything; ingestion goes on when the server is started again."""
@@ -94,19 +86,19 @@ class State:
 
 
 def _oidc(settings: OidcSettings) -> Oidc:
-    from nacre.server.oidc import Oidc
+    from nacre.server.auth.oidc import Oidc
 
     return Oidc(settings)
 
 
 def _hearing(settings: Settings) -> Hearing:
-    from nacre.server.audio import Hearing
+    from nacre.server.openai.audio import Hearing
 
     assert settings.audio is not None
     return Hearing(settings.audio, settings.server)
 
 
 def _telemetry(settings: ServerSettings) -> Telemetry:
-    from nacre.server.telemetry import Telemetry
+    from nacre.server.observability.telemetry import Telemetry
 
     return Telemetry(settings)

@@ -9,20 +9,16 @@ from typing import Any
 from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
-from nacre.hygiene import masked
-from nacre.messages import text_of
-from nacre.strict_json import to_json
+from nacre.text.hygiene import masked
+from nacre.text.messages import text_of
+from nacre.text.strict_json import to_json
 
 _SWITCH = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 _ROLES = {"human": "user", "ai": "assistant"}
 
 
 def wanted() -> bool:
-    """Whether the environment asks for contents on spans.
-
-    Returns:
-        True where `OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT` is "true", "SPAN_ONLY" or "SPAN_AND_EVENT".
-    """
+    """Whether the environment asks for contents on spans."""
     return os.environ.get(_SWITCH, "").strip().lower() in ("true", "span_only", "span_and_event")
 
 
@@ -30,36 +26,18 @@ def said(messages: Sequence[BaseMessage], finish: str = "") -> str:
     """Messages in the form of the conventions' schema.
 
     Args:
-        messages: a conversation, or an answer.
         finish: why the answer ended; "" for what is no answer.
-
-    Returns:
-        A JSON list.
     """
     return as_json([_message(message, finish) for message in messages])
 
 
 def found(documents: Sequence[Document]) -> str:
-    """Retrieved documents: their ids and scores.
-
-    Args:
-        documents: of a retriever.
-
-    Returns:
-        A JSON list.
-    """
+    """Retrieved documents: their ids and scores."""
     return as_json([_document(document) for document in documents])
 
 
 def as_json(value: Any) -> str:
-    """Any value as an attribute.
-
-    Args:
-        value: JSON data, or what can be written as text.
-
-    Returns:
-        JSON without what looks like a key.
-    """
+    """Any value as an attribute."""
     return masked(to_json(value, ensure_ascii=False, default=str))
 
 

@@ -7,8 +7,8 @@ import sys
 from typing import TYPE_CHECKING, Any, cast
 
 from nacre.errors import UsageError
-from nacre.language import tr
-from nacre.optional import need
+from nacre.extras import need
+from nacre.text.language import tr
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
@@ -19,16 +19,6 @@ def export(service: str = "nacre") -> TracerProvider:
 
     `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_TRACES_SAMPLER`, `OTEL_BSP_*`
     and `OTEL_SDK_DISABLED` mean what OpenTelemetry says; `OTEL_TRACES_EXPORTER` is `otlp`, `console` or `none`.
-
-    Args:
-        service: the service's name where the environment gives none.
-
-    Returns:
-        The provider, now that of the whole program. One that the program had already is returned as it is.
-
-    Raises:
-        MissingExtraError: OpenTelemetry's SDK is not installed.
-        UsageError: the environment asks for another exporter or protocol.
     """
     trace = need("opentelemetry.trace", extra="otel")
     sdk = need("opentelemetry.sdk.trace", extra="otel")
@@ -56,8 +46,10 @@ def _exporter() -> Any:
     if name != "otlp" or (protocol or "http/protobuf") != "http/protobuf":
         raise UsageError(
             tr(
-                f"Spans are sent by OTLP over HTTP: OTEL_TRACES_EXPORTER may be otlp, console or none, not {name!r}, and OTEL_EXPORTER_OTLP_PROTOCOL http/protobuf, not {protocol!r}.",
-                f"span 通过 OTLP/HTTP 发送：OTEL_TRACES_EXPORTER 只能为 otlp、console 或 none，而不是 {name!r}；OTEL_EXPORTER_OTLP_PROTOCOL 只能为 http/protobuf，而不是 {protocol!r}。",
+                "Spans are sent by OTLP over HTTP: OTEL_TRACES_EXPORTER may be otlp, console or none, "
+                "not {name!r}, and OTEL_EXPORTER_OTLP_PROTOCOL http/protobuf, not {protocol!r}.",
+                name=name,
+                protocol=protocol,
             )
         )
     return need("opentelemetry.exporter.otlp.proto.http.trace_exporter", extra="otel").OTLPSpanExporter()

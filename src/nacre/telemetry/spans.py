@@ -20,18 +20,18 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, LLMResult
 
 from nacre import __version__
-from nacre.decorator import ChatModelDecorator
-from nacre.hygiene import masked
-from nacre.messages import nacre_of
-from nacre.optional import need
+from nacre.decorator.layer import ChatModelDecorator
+from nacre.extras import need
 from nacre.telemetry import content
+from nacre.text.hygiene import masked
+from nacre.text.messages import nacre_of
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span, TracerProvider
 
 _AGENT = "ReAct"
 _SANDBOX = "python"
-"""The name under which a layer runs a program: see `nacre.reasoning.pal`."""
+"""The name under which a layer runs a program: see `nacre.layers.pal`."""
 _SETTINGS = ("temperature", "top_p", "top_k", "max_tokens", "seed", "frequency_penalty", "presence_penalty")
 _SCALARS = (str, bool, int, float)
 
@@ -56,9 +56,6 @@ class GenAISpans(BaseCallbackHandler):
             where `OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT` says so. Otherwise spans hold none of them, nor
             the messages of errors.
         provider: makes the spans; None takes the program's own.
-
-    Raises:
-        MissingExtraError: OpenTelemetry is not installed.
     """
 
     run_inline = True  # in the order of the calls, and not in a thread for each
@@ -104,7 +101,7 @@ class GenAISpans(BaseCallbackHandler):
         if "abstained" in own:
             facts["nacre.abstained"] = bool(own["abstained"])
         if "citations" in own:
-            facts["nacre.citations"] = len(own["citations"])
+            facts["nacre.grounding.citations"] = len(own["citations"])
         self._end(run_id, facts)
 
     def on_chain_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:

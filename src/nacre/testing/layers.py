@@ -23,8 +23,8 @@ from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 from langchain_core.tools import tool
 
 from nacre.connectors.models.scripted import ScriptedChatModel
-from nacre.messages import last_user_text, parse_sources
-from nacre.optional import need
+from nacre.extras import need
+from nacre.text.messages import last_user_text, parse_sources
 
 Make = Callable[[BaseChatModel], BaseChatModel]
 _INSTALL = "pip install 'langchain-tests>=1.1,<2'"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from types import SimpleNamespace
 from typing import Any
@@ -22,6 +23,7 @@ from nacre.errors import (
     NacreError,
     UnknownProviderError,
     UnsupportedInputError,
+    UnsupportedParameterError,
 )
 
 
@@ -117,7 +119,7 @@ def test_provider_without_usage_gets_an_estimate_that_says_so(server: Any, wire:
     model = model_at(server)
     for message in (model.invoke("a question"), merged(list(model.stream("a question")))):
         assert message.response_metadata["usage_estimated"] is True
-        assert message.usage_metadata["output_tokens"] == 5
+        assert message.usage_metadata["output_tokens"] == 4
 
 
 def test_provider_reasoning_is_kept_and_stays_out_of_the_text(server: Any, wire: SimpleNamespace) -> None:
@@ -540,6 +542,56 @@ def test_provider_errors_become_ours(
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "read"),
+    [
+        (json.dumps(json.dumps({"a": 2, "b": 5})), None),
+        ("[2, 5]", None),
+        ('"two"', None),
+        ("7", None),
+        ({"a": 2, "b": 5}, {"a": 2, "b": 5}),
+        ('{"a": 2, "b": 5}', {"a": 2, "b": 5}),
+        ("null", {}),
+        ("", {}),
+    ],
+)
+def test_provider_arguments_that_are_no_object_are_an_invalid_call_not_an_error(
+    server: Any, wire: SimpleNamespace, arguments: Any, read: dict[str, Any] | None
+) -> None:
+    call = {"id": "c", "type": "function", "function": {"name": "add", "arguments": arguments}}
+    server.answers = [wire.completion("", tool_calls=[call])]
+    message = model_at(server).bind_tools([add]).invoke("2 and 5?")
+    assert [call["args"] for call in message.tool_calls] == ([] if read is None else [read])
+    assert [call["args"] for call in message.invalid_tool_calls] == ([] if read is not None else [arguments])
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "parameter"),
+    [
+        (400, {"message": "Not with this one.", "code": "unsupported_parameter", "param": "stop"}, "stop"),
+        (400, {"message": "Unsupported parameter: 'stop' is not supported with this model."}, "stop"),
+        (400, {"message": "hub/library/tiny:1b does not support tools"}, "tools"),
+        (400, {"message": '"auto" tool choice requires --enable-auto-tool-choice to be set'}, "tools"),
+        (404, {"message": "No endpoints found that support tool use."}, "tools"),
+        (422, {"message": "stop: Extra inputs are not permitted"}, "stop"),
+        (400, {"message": "该模型不支持工具调用"}, "tools"),
+        (200, {"message": "this model does not support function calling"}, "tools"),
+        (400, {"message": "Unknown field in tools[0].function.parameters"}, None),
+        (400, {"message": "A message of a tool must follow a call of a tool."}, None),
+        (400, {"message": "Unsupported parameter: 'tools[0].strict'"}, None),
+        (503, {"message": "The model has stopped, does not support tools"}, None),
+    ],
+)
+def test_provider_that_refuses_one_parameter_names_it(
+    server: Any, wire: SimpleNamespace, status: int, said: dict[str, Any], parameter: str | None
+) -> None:
+    server.answers = lambda request, n: wire.Answer(status, {"error": {"type": "t", **said}})
+    with pytest.raises(ModelError) as caught:
+        model_at(server, "dashscope:qwen-none", max_retries=0).invoke("q")
+    assert getattr(caught.value, "parameter", None) == parameter
+    assert isinstance(caught.value, UnsupportedParameterError) is (parameter is not None)
+
+
 @pytest.mark.parametrize("how", ["error event", "hang up", "silent end"])
 def test_provider_stream_that_breaks_is_an_error_not_an_end(server: Any, wire: SimpleNamespace, how: str) -> None:
     begun = [wire.event(role="assistant", content="Half an")]
@@ -606,7 +658,7 @@ def test_provider_same_name_on_two_servers_never_shares_a_cache(server: Any, wir
 
 def test_provider_counts_tokens_without_the_network() -> None:
     model = load_model("openai:gpt-4o", api_key="k")
-    assert model.get_num_tokens("知识库 and twelve characters") == 9
+    assert model.get_num_tokens("知识库 and twelve characters") == 7
     assert model.get_num_tokens_from_messages([HumanMessage("four")]) == 5
 
 

@@ -9,8 +9,9 @@ import pytest
 from nacre.connectors.models.scripted import ScriptedChatModel
 from nacre.connectors.moderation import OpenAIModerator
 from nacre.errors import MissingKeyError, ModelError, ModelUnavailableError
-from nacre.messages import nacre_of
-from nacre.moderation import Moderation, Verdict
+from nacre.layers.moderation import Moderation
+from nacre.moderation import Verdict
+from nacre.text.messages import nacre_of
 
 pytest.importorskip("openai")
 

@@ -204,6 +204,18 @@ def test_servers_answer_what_only_reads(request: pytest.FixtureRequest, kind: st
     )
 
 
+@pytest.mark.parametrize(
+    "statement",
+    ["SELECT repeat('x', 3000000)", "SELECT * FROM 商品, repeat('x', 2000000) AS long LIMIT 1", "VALUES (repeat('x', 2000000))",
+     "SELECT 1) AS q UNION ALL (SELECT repeat('x', 2000000)", "WITH x AS (SELECT repeat('x', 2000000) AS a) SELECT a, a FROM x -- end"],
+)  # fmt: skip
+def test_postgres_sends_no_row_that_is_too_long(postgres: Any, statement: str) -> None:
+    with pytest.raises(ToolError):
+        as_user(postgres, "reader").query(statement)
+    lines = as_user(postgres, "reader").query("SELECT repeat('x', 900000) AS a, 1 AS b, 2 AS b -- end").split("\n")
+    assert lines[0] == "a | b | b" and lines[1] == f"{'x' * 200} | 1 | 2"
+
+
 def test_postgres_casts_and_slices_are_no_parameters(postgres: Any) -> None:
     statement = "SELECT data::json->>'n' AS n, (ARRAY[1, 2, 3])[2:3] AS part, 'a\\:b' AS c FROM 商品 WHERE id = 1"
     assert as_user(postgres, "reader").query(statement) == "n | part | c\n1 | [2, 3] | a\\:b"

@@ -11,7 +11,7 @@ import pytest
 from nacre.connectors.sources import resolve
 from nacre.connectors.sources.ignore import ignored, rules
 from nacre.errors import SourceError, UsageError
-from nacre.retrieval.source import Item, Source, Unreachable
+from nacre.ingest.source import Item, Source, Unreachable
 
 
 def write(root: Path, *names: str) -> None:
@@ -100,7 +100,7 @@ def test_patterns_mean_what_they_mean_to_git(pattern: str, path: str, folder: bo
     assert ignored(rules([pattern]), path, folder) is out
 
 
-def test_link_loops_end_and_links_to_other_places_are_followed(root: Path, tmp_path: Path) -> None:
+def test_link_loops_end_and_links_to_other_places_are_followed_when_asked(root: Path, tmp_path: Path) -> None:
     write(root, "a/x.md")
     write(tmp_path, "elsewhere/y.md")
     (root / "a" / "up").symlink_to(root)
@@ -109,9 +109,62 @@ def test_link_loops_end_and_links_to_other_places_are_followed(root: Path, tmp_p
     (tmp_path / "elsewhere" / "self").symlink_to(tmp_path / "elsewhere")
     (root / "loop").symlink_to(root / "loop")
     (root / "broken").symlink_to(root / "nowhere")
-    items = list(resolve(root).items())
-    assert listed(resolve(root)) == ["a/x.md", "other/y.md"]
+    items = list(resolve(root, follow_links=True).items())
+    assert listed(resolve(root, follow_links=True)) == ["a/x.md", "other/y.md"]
     assert sorted(item.uri.rpartition("/")[2] for item in items if isinstance(item, Unreachable)) == ["broken", "loop"]
+
+
+def test_links_that_lead_out_of_the_folder_are_reported_and_not_read(root: Path, tmp_path: Path) -> None:
+    write(root, "a/x.md", "deep/down/z.md")
+    write(tmp_path, "elsewhere/y.md", f"{root.name}-twin/t.md")
+    (root / "file.md").symlink_to(tmp_path / "elsewhere" / "y.md")
+    (root / "folder").symlink_to(tmp_path / "elsewhere")
+    (root / "climbing").symlink_to("deep/../../elsewhere")
+    (root / "twin").symlink_to(tmp_path / f"{root.name}-twin")  # its path begins like the root's
+    (root / "chain.md").symlink_to(root / "file.md")
+    (root / "inner.md").symlink_to("deep/down/z.md")
+    found = list(resolve(root).items())
+    assert listed(resolve(root)) == ["a/x.md", "deep/down/z.md", "inner.md"]
+    left = {item.uri.removeprefix(root.as_uri() + "/"): item.reason for item in found if isinstance(item, Unreachable)}
+    assert set(left) == {"file.md", "folder/", "climbing/", "twin/", "chain.md"}
+    assert all("--follow-links" in reason for reason in left.values())
+    assert [item.read() for item in found if isinstance(item, Item)][-1] == b"text of deep/down/z.md"
+    (tmp_path / "named").symlink_to(root)  # what the user names is the folder, link or not
+    assert len(listed(resolve(tmp_path / "named"))) == 3
+
+
+@pytest.mark.parametrize("swapped", ["a/b", "a/b/x.md"])
+def test_a_link_that_was_put_there_after_the_listing_is_not_followed(root: Path, tmp_path: Path, swapped: str) -> None:
+    write(root, "a/b/x.md")
+    write(tmp_path, "secret/x.md")
+    (item,) = (item for item in resolve(root).items() if isinstance(item, Item))
+    place = root / swapped
+    place.rename(tmp_path / "away")
+    place.symlink_to(tmp_path / "secret" / ("" if place.suffix == "" else "x.md"))
+    with pytest.raises(SourceError, match="leads out"):
+        item.read()
+
+
+def test_a_folder_swapped_between_the_check_and_the_opening_is_not_entered(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(root, "a/x.md")
+    write(tmp_path, "secret/x.md")
+    (item,) = (item for item in resolve(root).items() if isinstance(item, Item))
+    real = os.path.realpath(root / "a" / "x.md")
+    (root / "a").rename(tmp_path / "away")
+    (root / "a").symlink_to(tmp_path / "secret")
+    monkeypatch.setattr(os.path, "realpath", lambda path: real)  # what the check saw an instant before
+    with pytest.raises(SourceError, match="cannot be opened"):
+        item.read()
+
+
+def test_rules_that_are_a_link_out_of_the_folder_or_endless_are_none(root: Path, tmp_path: Path) -> None:
+    write(root, "a.md", "b/c.md")
+    (tmp_path / "rules").write_text("*.md\n")
+    (root / ".nacreignore").symlink_to(tmp_path / "rules")
+    (root / "b" / ".nacreignore").symlink_to("/dev/zero")
+    assert listed(resolve(root)) == ["a.md", "b/c.md"]
 
 
 def test_pipes_are_no_documents_and_never_block(root: Path) -> None:

@@ -16,7 +16,7 @@ from langchain_core.documents import Document
 from nacre.connectors.sources import resolve
 from nacre.connectors.sources.converted import transcript
 from nacre.errors import MissingExtraError, SourceError, UsageError
-from nacre.retrieval.source import Item, Source
+from nacre.ingest.source import Item, Source
 
 TINY = Path(__file__).parent / "tiny_package"
 

@@ -13,9 +13,9 @@ from nacre.connectors.safe_http import fetch, is_public
 from nacre.connectors.sources import resolve
 from nacre.connectors.sources.robots import parse_robots
 from nacre.connectors.sources.web import sitemap_entries
+from nacre.documents import parse
 from nacre.errors import SourceError
-from nacre.retrieval.parsing import parse
-from nacre.retrieval.source import Item, Unreachable
+from nacre.ingest.source import Item, Unreachable
 
 
 def open_source(url: str, **options: Any) -> Any:

@@ -6,21 +6,11 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.tools import BaseTool, StructuredTool
 
 from nacre.agents.facts import state
-from nacre.messages import text_of
+from nacre.text.messages import text_of
 
 
 def agent_tool(model: BaseChatModel, *, name: str, description: str, changes: bool = False) -> BaseTool:
-    """Make a tool that puts a question to a model. An agent called so spends from its caller's budget.
-
-    Args:
-        model: any chat model; a `ReAct` among them.
-        name: the tool's name.
-        description: what to ask it for.
-        changes: whether one of its own tools may change something.
-
-    Returns:
-        A tool with one argument, `question`.
-    """
+    """Make a tool that puts a question to a model. An agent called so spends from its caller's budget."""
 
     def ask(question: str) -> str:
         return text_of(model.invoke(question))

@@ -7,7 +7,7 @@ from langchain_core.retrievers import BaseRetriever
 from langchain_core.tools import BaseTool, StructuredTool
 
 from nacre.agents.facts import state
-from nacre.language import tr
+from nacre.text.language import tr
 
 Found = tuple[str, list[Document]]
 
@@ -15,16 +15,7 @@ Found = tuple[str, list[Document]]
 def knowledge_tool(
     retriever: BaseRetriever, *, name: str = "search_knowledge_base", description: str | None = None
 ) -> BaseTool:
-    """Make a tool that searches. Whose eyes it searches with is decided by the retriever, never by the model.
-
-    Args:
-        retriever: `kb.retriever(k=6, principals=[…])`, or any other.
-        name: the tool's name.
-        description: what is to be found there.
-
-    Returns:
-        A tool with one argument, `query`.
-    """
+    """Make a tool that searches. Whose eyes it searches with is decided by the retriever, never by the model."""
 
     def search(query: str) -> Found:
         return _found(retriever.invoke(query))
@@ -32,9 +23,7 @@ def knowledge_tool(
     async def asearch(query: str) -> Found:
         return _found(await retriever.ainvoke(query))
 
-    told = description or tr(
-        "Search the organisation's documents. Gives numbered passages.", "检索本单位的文档，返回带编号的段落。"
-    )
+    told = description or tr("Search the organisation's documents. Gives numbered passages.")
     tool = StructuredTool.from_function(
         search, asearch, name=name, description=told, response_format="content_and_artifact"
     )
@@ -43,5 +32,5 @@ def knowledge_tool(
 
 def _found(documents: list[Document]) -> Found:
     if not documents:
-        return tr("Nothing was found.", "没有找到相关内容。"), []
+        return tr("Nothing was found."), []
     return "\n\n".join(document.page_content for document in documents), documents

@@ -10,8 +10,8 @@ import typer
 from nacre.cli.evaluation.reports import FileOption, ReportFile
 from nacre.cli.knowledge import opened
 from nacre.cli.output import console, folder
-from nacre.language import tr
-from nacre.strict_json import to_json
+from nacre.text.language import tr
+from nacre.text.strict_json import to_json
 
 
 def export(
@@ -19,10 +19,7 @@ def export(
     out: FileOption,
     to: Annotated[str, typer.Option("--to", help="ragas, deepeval")] = "ragas",
     kb: Annotated[
-        Path | None,
-        typer.Option(
-            "--kb", parser=folder, metavar="<path>", help=tr("Take whole passages from it.", "从中取完整段落。")
-        ),
+        Path | None, typer.Option("--kb", parser=folder, metavar="<path>", help=tr("Take whole passages from it."))
     ] = None,
 ) -> None:
     """Export answers."""
@@ -32,4 +29,4 @@ def export(
     rows = exported(read_report(report), to, opened(kb) if kb else None)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text("".join(to_json(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
-    console().print(tr(f"{len(rows)} rows in {out}.", f"{len(rows)} 行，已写入 {out}。"), markup=False)
+    console().print(tr("{count} rows in {out}.", count=len(rows), out=out), markup=False)

@@ -10,28 +10,24 @@ import typer
 from nacre.cli.evaluation.reports import OutOption, WorkersOption, bar, finish
 from nacre.cli.output import JsonFlag, ModelOption
 from nacre.errors import UsageError
-from nacre.language import tr
+from nacre.text.language import tr
 
 
 def judge(
-    report: Annotated[Path | None, typer.Argument(help=tr("A report with answers.", "含回答的报告。"))] = None,
+    report: Annotated[Path | None, typer.Argument(help=tr("A report with answers."))] = None,
     against: Annotated[
-        Path | None,
-        typer.Option("--against", help=tr("A later report: which one answers better?", "另一份报告：哪份回答更好？")),
+        Path | None, typer.Option("--against", help=tr("A later report: which one answers better?"))
     ] = None,
     labelled: Annotated[
         Path | None,
         typer.Option(
             "--labelled",
-            help=tr(
-                "Answers judged by people instead of a report; 'builtin' takes the set that comes along.",
-                "由人评审过的回答；builtin 为自带的样本。",
-            ),
+            help=tr("Answers judged by people instead of a report; 'builtin' takes the set that comes along."),
         ),
     ] = None,
     model: ModelOption = None,
     criteria: Annotated[
-        str, typer.Option("--criteria", help=tr("Comma separated.", "以逗号分隔。"))
+        str, typer.Option("--criteria", help=tr("Comma separated."))
     ] = "helpful,honest,harmless,faithful",
     as_json: JsonFlag = False,
     out: OutOption = None,
@@ -43,9 +39,9 @@ def judge(
     from nacre.eval.report import read_report
 
     if (report is None) == (labelled is None):
-        raise UsageError(tr("Give a report, or --labelled FILE.", "请给出一份报告，或 --labelled 文件。"))
+        raise UsageError(tr("Give a report, or --labelled FILE."))
     judging_model = load_model(model)
-    with bar(as_json, tr("Judging", "评审")) as show:
+    with bar(as_json, tr("Judging")) as show:
         run: Any = {"workers": workers, "out": out, "on_progress": show}
         if report and against:
             found = judging.judge_pairs(read_report(report), read_report(against), judging_model, **run)

@@ -12,43 +12,21 @@ import typer
 
 from nacre.cli.output import JsonFlag, console, print_json, progress
 from nacre.errors import UsageError
-from nacre.language import tr
+from nacre.text.language import tr
 
 if TYPE_CHECKING:
     from nacre.eval import gate as gates
     from nacre.eval.report import Report
 
-OutOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--out",
-        help=tr(
-            "Folder for report.json, report.md and report.html.", "report.json、report.md、report.html 的输出文件夹。"
-        ),
-    ),
-]
-WorkersOption = Annotated[int, typer.Option("--workers", min=1, help=tr("Questions at a time.", "并行问题数。"))]
+OutOption = Annotated[Path | None, typer.Option("--out", help=tr("Folder for report.json, report.md and report.html."))]
+WorkersOption = Annotated[int, typer.Option("--workers", min=1, help=tr("Questions at a time."))]
 
 
-ReportFile = Annotated[Path, typer.Argument(help=tr("A report.json, or its folder.", "report.json 或其文件夹。"))]
-FileOption = Annotated[Path, typer.Option("--out", help=tr("The file to write (.jsonl).", "要写入的文件（.jsonl）。"))]
-Gate = Annotated[
-    Path | None,
-    typer.Option(
-        "--gate",
-        help=tr("A baseline report.json; exit 1 on a significant loss.", "基线 report.json；显著变差时以 1 退出。"),
-    ),
-]
-Limit = Annotated[
-    int | None, typer.Option("--limit", min=1, help=tr("Only the first N questions.", "只取前 N 个问题。"))
-]
-Price = Annotated[
-    str | None,
-    typer.Option(
-        "--price",
-        help=tr("Price of a million tokens read and written: 0.25,2", "每百万输入与输出 token 的价格：0.25,2"),
-    ),
-]
+ReportFile = Annotated[Path, typer.Argument(help=tr("A report.json, or its folder."))]
+FileOption = Annotated[Path, typer.Option("--out", help=tr("The file to write (.jsonl)."))]
+Gate = Annotated[Path | None, typer.Option("--gate", help=tr("A baseline report.json; exit 1 on a significant loss."))]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, help=tr("Only the first N questions."))]
+Price = Annotated[str | None, typer.Option("--price", help=tr("Price of a million tokens read and written: 0.25,2"))]
 _OPTIONS: dict[str, tuple[Any, Any]] = {
     "as_json": (JsonFlag, False),
     "out": (OutOption, None),
@@ -90,9 +68,7 @@ def _price(text: str | None) -> tuple[float, float] | None:
     try:
         read, written = (float(part) for part in text.split(","))
     except ValueError:
-        raise UsageError(
-            tr(f"--price is {text!r}; write two numbers: 0.25,2", f"--price 为 {text!r}；请写两个数：0.25,2")
-        ) from None
+        raise UsageError(tr("--price is {text!r}; write two numbers: 0.25,2", text=text)) from None
     return read, written
 
 
@@ -122,7 +98,7 @@ def finish(report: Report, as_json: bool, out: Path | None, before: dict[str, An
     else:
         _print_figures(summary)
         if out:
-            console().print(tr("Report: ", "报告：") + str(out / "report.html"), style="dim", markup=False)
+            console().print(tr("Report: ") + str(out / "report.html"), style="dim", markup=False)
     return judged(before, after, changes, out=out, quiet=as_json) if before else 0
 
 
@@ -160,10 +136,7 @@ def judged(
         err.print(f"≠ {line}"[:400], style="yellow", markup=False)
     if not gates.same_corpus(before, after):
         err.print(
-            tr(
-                "The documents have changed since the baseline; only questions in both runs are compared.",
-                "文档自基线后已改变；只比较两次都有的问题。",
-            ),
+            tr("The documents have changed since the baseline; only questions in both runs are compared."),
             style="yellow",
         )
     if not quiet:
@@ -172,8 +145,7 @@ def judged(
     lost = [change for change in changes if change.loss]
     for change in lost:
         err.print(
-            tr(f"{change.metric} got significantly worse; questions: ", f"{change.metric} 显著变差；问题：")
-            + ", ".join(change.worse[:20]),
+            tr("{metric} got significantly worse; questions: ", metric=change.metric) + ", ".join(change.worse[:20]),
             style="red",
             markup=False,
         )
@@ -183,10 +155,10 @@ def judged(
 def _print_changes(changes: Sequence[gates.Change]) -> None:
     from rich.table import Table
 
-    heads = ("", tr("before", "之前"), tr("after", "之后"), "p", tr("worse / better", "变差 / 变好"))
+    heads = ("", tr("before"), tr("after"), "p", tr("worse / better"))
     table = Table(*heads, box=None, pad_edge=False)
     for change in changes:
-        mark = tr(" LOSS", " 变差") if change.loss else ""
+        mark = tr(" LOSS") if change.loss else ""
         flips = f"{len(change.worse)} / {len(change.better)}"
         cells = (change.metric + mark, f"{change.before:.3f}", f"{change.after:.3f}", f"{change.p:.4f}", flips)
         table.add_row(*cells, style="red" if change.loss else "")

@@ -11,29 +11,18 @@ import typer
 from nacre.cli.evaluation.reports import OutOption, bar, finish
 from nacre.cli.knowledge import opened
 from nacre.cli.output import JsonFlag, KbOption, ModelOption, console
-from nacre.language import tr
+from nacre.text.language import tr
 
 
 def tune(
     kb: KbOption,
-    data: Annotated[Path, typer.Option("--data", help=tr("Questions with answers.", "带答案的问题集。"))],
+    data: Annotated[Path, typer.Option("--data", help=tr("Questions with answers."))],
     model: ModelOption = None,
     grid: Annotated[
-        str | None,
-        typer.Option(
-            "--grid",
-            help=tr(
-                'What to try: {"k": [4, 8], "chunk_size": [100, "auto"]}',
-                '要尝试的取值：{"k": [4, 8], "chunk_size": [100, "auto"]}',
-            ),
-        ),
+        str | None, typer.Option("--grid", help=tr('What to try: {"k": [4, 8], "chunk_size": [100, "auto"]}'))
     ] = None,
     write: Annotated[
-        bool,
-        typer.Option(
-            "--write",
-            help=tr("Keep the choice in the knowledge base, if it is surely better.", "若确实更好，则写入知识库。"),
-        ),
+        bool, typer.Option("--write", help=tr("Keep the choice in the knowledge base, if it is surely better."))
     ] = False,
     as_json: JsonFlag = False,
     out: OutOption = None,
@@ -46,7 +35,7 @@ def tune(
 
     questions, _ = load_questions(data)
     wanted = read_grid(grid) if grid else None
-    with bar(as_json, tr("Trying", "尝试")) as show:
+    with bar(as_json, tr("Trying")) as show:
         report = tuned(opened(kb), questions, load_model(model), grid=wanted, write=write, on_progress=show)
     status = finish(report, as_json, out, None)
     if not as_json:
@@ -59,7 +48,7 @@ def _show_tried(figures: Mapping[str, Any]) -> None:
     from rich.table import Table
 
     names = list(figures["present"])
-    table = Table(*names, tr("right", "答对"), tr("evidence", "证据"), tr("tokens", "token"), box=None, pad_edge=False)
+    table = Table(*names, tr("right"), tr("evidence"), tr("tokens"), box=None, pad_edge=False)
     ranked = sorted(figures["tried"], key=lambda row: (-row["success"], row["tokens_in"]))
     for place, row in enumerate(ranked):
         today = all(row[name] == figures["present"][name] for name in names)
@@ -72,12 +61,10 @@ def _show_tried(figures: Mapping[str, Any]) -> None:
             ]
             table.add_row(*cells, style="bold" if today else "")
     out = console()
-    out.print(
-        tr("\nOn the half that was tried on (today's settings in bold):", "\n在用于尝试的一半上（粗体为当前设置）：")
-    )
+    out.print(tr("\nOn the half that was tried on (today's settings in bold):"))
     out.print(table)
     out.print(figures["verdict"], markup=False)
     if figures["written"]:
-        out.print(tr("Written to settings.json.", "已写入 settings.json。"))
+        out.print(tr("Written to settings.json."))
     elif figures["chosen"] != figures["present"]:
-        out.print(tr("Add --write to keep it.", "加上 --write 以保存。"), style="dim")
+        out.print(tr("Add --write to keep it."), style="dim")

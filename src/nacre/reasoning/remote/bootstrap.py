@@ -22,12 +22,7 @@ class OutputLimitReached(Exception):
 
 
 class Limited:
-    """A text stream that takes so many characters and one more, so that whoever listens sees that the limit was passed.
-
-    Args:
-        stream: where they go.
-        limit: how many.
-    """
+    """A text stream that takes so many characters and one more, so that whoever listens sees that the limit was passed."""
 
     def __init__(self, stream: Any, limit: int) -> None:
         self._stream, self._left = stream, limit + 1
@@ -35,14 +30,8 @@ class Limited:
     def write(self, text: str) -> int:
         """Write a text, or what there is room for.
 
-        Args:
-            text: any text.
-
         Returns:
             How many characters it has.
-
-        Raises:
-            OutputLimitReached: there was no room for all of it.
         """
         room, self._left = self._left, max(0, self._left - len(text))
         if room:
@@ -52,11 +41,7 @@ class Limited:
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:
-        """Write several texts.
-
-        Args:
-            lines: any texts.
-        """
+        """Write several texts."""
         for line in lines:
             self.write(line)
 
@@ -68,7 +53,6 @@ def prepare(modules: dict[str, str], packages: list[str]) -> None:
     """Do before the program arrives what does not depend on it.
 
     Args:
-        modules: name to source of the sandbox's own modules, in an order in which they can be imported.
         packages: optional packages to import; those that are not there are left out.
     """
     parent = types.ModuleType(PACKAGE)

@@ -12,11 +12,11 @@ from importlib.resources import files
 from typing import Any, Literal
 
 from nacre.errors import UsageError
-from nacre.language import tr
 from nacre.reasoning.interpreter import Execution
 from nacre.reasoning.sandbox.answer import execution_in, out_of_time
 from nacre.reasoning.sandbox.budget import Budget
 from nacre.reasoning.sandbox.values import printable
+from nacre.text.language import tr
 
 Ended = Literal["done", "time", "output", "died"]
 # The sandbox's own runner: a program gives the same value, error and cells there as it does here.
@@ -50,14 +50,6 @@ class RemoteLimits:
 class RemoteRun:
     """What is sent for one run, and what came back of it so far. Everything that comes back is a stranger's data.
 
-    Args:
-        code: Python source.
-        inputs: plain data for the program.
-        limits: of the run.
-
-    Raises:
-        UsageError: the inputs are not plain data.
-
     Example:
         >>> run = RemoteRun("6 * 7", {}, RemoteLimits())
         >>> run.show(run.mark + "ok\\n[]\\n42")
@@ -84,7 +76,7 @@ class RemoteRun:
         try:
             self._request = json.dumps(request)
         except (TypeError, ValueError, RecursionError) as error:
-            raise UsageError(tr(f"The inputs are not plain data: {error}", f"输入不是普通数据：{error}")) from error
+            raise UsageError(tr("The inputs are not plain data: {error}", error=error)) from error
 
     @property
     def preparation(self) -> str:
@@ -108,10 +100,7 @@ class RemoteRun:
         """The end of a run whose program is too large to be sent, None for any other."""
         if len(self._request) <= self.limits.program:
             return None
-        text = tr(
-            f"The program and its inputs have more than {self.limits.program} characters.",
-            f"程序及其输入超过 {self.limits.program} 个字符。",
-        )
+        text = tr("The program and its inputs have more than {program} characters.", program=self.limits.program)
         return Execution("error", error=text, limit="program")
 
     @property
@@ -124,7 +113,6 @@ class RemoteRun:
 
         Args:
             stream: "stdout" or "stderr"; anything else is ignored.
-            text: a piece of it.
         """
         if stream not in self._texts:
             return
@@ -134,11 +122,7 @@ class RemoteRun:
         self._lengths[stream] += len(text)
 
     def show(self, text: str) -> None:
-        """Take in what was displayed; the last display that begins with the mark is the answer.
-
-        Args:
-            text: its plain text.
-        """
+        """Take in what was displayed; the last display that begins with the mark is the answer."""
         if text.startswith(self.mark) and len(text) <= self.limits.value + _SLACK + 4000:
             self._answer = text[len(self.mark) :]
 
@@ -148,10 +132,6 @@ class RemoteRun:
         Args:
             ended: "done", or what ended it from outside: "time", "output", "died" (the kernel).
             timeout_s: seconds that it had.
-            seconds: those that it took.
-
-        Returns:
-            The run.
         """
         if ended == "done" and self.full:
             ended = "output"
@@ -164,14 +144,10 @@ class RemoteRun:
             return out_of_time(timeout_s)
         if ended == "output":
             text = tr(
-                f"The program wrote more than {self.limits.output} characters. Print only the answer.",
-                f"程序输出超过 {self.limits.output} 个字符。请只打印答案。",
+                "The program wrote more than {output} characters. Print only the answer.", output=self.limits.output
             )
             return Execution("error", error=text, limit="output")
-        text = tr(
-            "The program's process ended before it gave a value: it ended itself, crashed, or memory ran out.",
-            "程序在给出结果前其进程已结束：自行退出、崩溃或内存不足。",
-        )
+        text = tr("The program's process ended before it gave a value: it ended itself, crashed, or memory ran out.")
         return Execution("error", error=text)
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import cast
 
-from nacre.language import tr
 from nacre.reasoning.interpreter import STATUSES, Execution, Status
 from nacre.reasoning.sandbox.budget import Budget, OutOfBudget, OutOfTime
 from nacre.reasoning.sandbox.values import decode, decode_places, printable
+from nacre.text.language import tr
 
 _LIMITS = ("", "memory", "disk", "file_size", "files", "processes", "value")
 _LONGEST_ERROR = 20_000  # characters; the runner writes some 4,000
@@ -17,7 +17,6 @@ def execution_in(answer: str, budget: Budget | None = None) -> Execution | None:
     """How the run ended, without output and seconds; None for anything that the runner does not write.
 
     Args:
-        answer: the three parts that `inside.program.run` writes, or a stranger's forgery.
         budget: what reading it may cost; None is a new one.
     """
     head, _, rest = answer.partition("\n")
@@ -37,14 +36,11 @@ def execution_in(answer: str, budget: Budget | None = None) -> Execution | None:
 
 
 def unreadable(error: ValueError) -> Execution:
-    """A run whose value is none, or too much.
-
-    Args:
-        error: from `decode`.
-    """
+    """A run whose value is none, or too much."""
     text = tr(
-        f"The value cannot be read: {error}. Return a smaller, plain value: a number, a text, or a short list or dict of those.",
-        f"无法读取返回值：{error}。请返回更小、更普通的值：数字、文本，或由其组成的短列表或字典。",
+        "The value cannot be read: {error}. Return a smaller, plain value: a number, a text, or "
+        "a short list or dict of those.",
+        error=error,
     )
     return Execution("error", error=text, limit="value" if isinstance(error, OutOfBudget) else None)
 
@@ -56,7 +52,7 @@ def out_of_time(timeout_s: float) -> Execution:
         timeout_s: seconds that it had.
     """
     text = tr(
-        f"The program did not end within {timeout_s:g} s. Use a faster method, or check for an endless loop.",
-        f"程序未在 {timeout_s:g} 秒内结束。请使用更快的方法，或检查是否有死循环。",
+        "The program did not end within {timeout_s:g} s. Use a faster method, or check for an endless loop.",
+        timeout_s=timeout_s,
     )
     return Execution("timeout", error=text, limit="time")

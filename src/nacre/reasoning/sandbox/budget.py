@@ -6,8 +6,8 @@ import math
 import time
 from collections.abc import Callable
 
-from nacre.language import tr
 from nacre.reasoning.sandbox.inside.encode import DEPTH, NODES
+from nacre.text.language import tr
 
 _NODES = NODES + 8_000  # the value, and beside it the cells that were read: some thousand, five parts each
 _LOOK = 1000  # steps between two looks at the clock
@@ -27,7 +27,6 @@ class Budget:
     Args:
         timeout_s: seconds that the whole run has; None does not look at the clock.
         used_s: seconds that it has taken already.
-        stopped: whether nobody waits any more.
     """
 
     def __init__(
@@ -43,20 +42,12 @@ class Budget:
         return 2 * _NODES - self._nodes - self._comparisons
 
     def node(self, depth: int) -> None:
-        """Pay for one part of a value.
-
-        Args:
-            depth: how many containers it is in.
-
-        Raises:
-            OutOfBudget: too many parts, or too deep.
-            OutOfTime: see there.
-        """
+        """Pay for one part of a value."""
         if depth > DEPTH:
-            raise OutOfBudget(tr(f"it is nested deeper than {DEPTH} levels", f"嵌套超过 {DEPTH} 层"))
+            raise OutOfBudget(tr("it is nested deeper than {depth} levels", depth=DEPTH))
         self._nodes -= 1
         if self._nodes < 0:
-            raise OutOfBudget(tr(f"it has more than {NODES} parts", f"超过 {NODES} 个部分"))
+            raise OutOfBudget(tr("it has more than {nodes} parts", nodes=NODES))
         self._step()
 
     def comparison(self, weight: int) -> None:
@@ -65,14 +56,10 @@ class Budget:
         Args:
             weight: what it took to read it. Twice as much is paid, so that the comparisons of sets in sets never cost
                 more than was paid for them.
-
-        Raises:
-            OutOfBudget: too much to compare.
-            OutOfTime: see there.
         """
         self._comparisons -= 2 * weight
         if self._comparisons < 0:
-            raise OutOfBudget(tr("too many of its keys or members share a hash", "过多的键或成员具有相同的哈希值"))
+            raise OutOfBudget(tr("too many of its keys or members share a hash"))
         self._step()
 
     def _step(self) -> None:

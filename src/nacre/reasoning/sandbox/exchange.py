@@ -22,7 +22,6 @@ class Record:
     Attributes:
         stdout, stderr, answer: bytes.
         ended: "closed", the child closed all its pipes; "time" or "output", a limit was passed and it was killed.
-        seconds: wall-clock time.
     """
 
     stdout: bytearray = field(default_factory=bytearray)
@@ -41,13 +40,7 @@ def exchange(child: Child, request: bytes, limits: Limits, timeout_s: float) -> 
     """Give a child its program and collect what it says until it ends or a limit is passed.
 
     Args:
-        child: a waiting child.
-        request: the program in the form that `inside.child` reads.
-        limits: the most output.
         timeout_s: seconds until it is killed.
-
-    Returns:
-        The record.
     """
     start = time.monotonic()
     record = Record()

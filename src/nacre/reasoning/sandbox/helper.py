@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from nacre.errors import InterpreterError
-from nacre.language import tr
 from nacre.reasoning.sandbox.limits import Level, Limits
 from nacre.reasoning.sandbox.refusal import unavailable
 from nacre.reasoning.sandbox.view import View
+from nacre.system import child_process
+from nacre.text.language import tr
 
 _START_S, _FORK_S = 60.0, 10.0
 _AHEAD = 2  # children that wait for a program
@@ -33,7 +34,7 @@ _ENVIRONMENT = {
     "MALLOC_ARENA_MAX": "1",
 }
 _ENVIRONMENT |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-_START = "import sys; sys.path.insert(0, sys.argv.pop(1)); from inside.launcher import main; main()"
+_START = "import sys; sys.path += sys.argv[2:]; from inside.launcher import main; main()"
 
 
 class HelperGone(Exception):
@@ -42,13 +43,7 @@ class HelperGone(Exception):
 
 @dataclass(frozen=True)
 class Child:
-    """A locked-down process that waits for a program, as descriptors.
-
-    Attributes:
-        pid: its number inside the helper.
-        kill: a pidfd.
-        program, stdout, stderr, answer: pipes.
-    """
+    """A locked-down process that waits for a program, as descriptors."""
 
     pid: int
     kill: int
@@ -59,18 +54,7 @@ class Child:
 
 
 class Helper:
-    """One helper process.
-
-    Args:
-        level: how strong the walls must be.
-        limits: of each run.
-        view: what programs can see.
-        parallel: the most runs at the same time.
-
-    Raises:
-        SandboxUnavailableError: the kernel does not offer what the level needs.
-        InterpreterError: the helper does not start.
-    """
+    """One helper process."""
 
     def __init__(self, level: Level, limits: Limits, view: View, parallel: int) -> None:
         self._lock = threading.Lock()
@@ -95,9 +79,7 @@ class Helper:
         try:
             message, _ = self._receive(time.monotonic() + _START_S)
         except (HelperGone, TimeoutError) as error:
-            raise InterpreterError(
-                tr(f"The sandbox does not start: {self._last_words()}", f"沙箱无法启动：{self._last_words()}")
-            ) from error
+            raise InterpreterError(tr("The sandbox does not start: {self_}", self_=self._last_words())) from error
         if "missing" in message:
             raise unavailable([(str(name), str(answer)) for name, answer in message["missing"]])
         facts: dict[str, Any] = message["facts"]
@@ -109,15 +91,7 @@ class Helper:
         return self._process.stderr.read().decode("utf-8", "replace").strip()[-800:] or "no answer"
 
     def take(self) -> Child:
-        """A child that waits for a program.
-
-        Returns:
-            Its descriptors; `release` closes them.
-
-        Raises:
-            HelperGone: the helper ended.
-            InterpreterError: it cannot make children any more.
-        """
+        """A child that waits for a program."""
         with self._lock:
             deadline = time.monotonic() + _FORK_S
             self._drain()
@@ -131,11 +105,7 @@ class Helper:
             return child
 
     def release(self, child: Child) -> None:
-        """End the child if it still runs, and close its descriptors.
-
-        Args:
-            child: from `take`.
-        """
+        """End the child if it still runs, and close its descriptors."""
         kill(child)
         for fd in (child.kill, child.program, child.stdout, child.stderr, child.answer):
             os.close(fd)
@@ -149,15 +119,10 @@ class Helper:
         """Wait for the end of a child that left no answer.
 
         Args:
-            child: from `take`.
             timeout_s: the longest wait, in seconds.
 
         Returns:
             Its exit code (negative for a signal) and the seconds of processor time that it used.
-
-        Raises:
-            HelperGone: the helper ended, and the child with it.
-            TimeoutError: it still runs.
         """
         deadline = time.monotonic() + timeout_s
         while True:
@@ -213,10 +178,7 @@ class Helper:
         elif "failed" in message:
             self._coming -= 1
             raise InterpreterError(
-                tr(
-                    f"The sandbox cannot start a process: {message['failed']}. Too many may be running.",
-                    f"沙箱无法启动进程：{message['failed']}。可能进程过多。",
-                )
+                tr("The sandbox cannot start a process: {failed}. Too many may be running.", failed=message["failed"])
             )
 
     def _receive(self, deadline: float) -> tuple[dict[str, Any], list[int]]:
@@ -232,19 +194,16 @@ class Helper:
 
 
 def kill(child: Child) -> None:
-    """End a child, whatever it is doing.
-
-    Args:
-        child: its descriptors.
-    """
+    """End a child, whatever it is doing."""
     with suppress(ProcessLookupError):
         signal.pidfd_send_signal(child.kill, signal.SIGKILL)
 
 
 def _spawn(control: int) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-I", "-S", "-X", "utf8", "-c", _START, str(Path(__file__).parent), str(control)]
-    return subprocess.Popen(
-        command, env=_ENVIRONMENT, cwd="/", pass_fds=[control], start_new_session=True,
+    places = (str(Path(__file__).parent), child_process.HOME)
+    command = [sys.executable, "-I", "-S", "-X", "utf8", "-c", _START, str(control), *places]
+    return child_process.start(
+        command, _ENVIRONMENT, pass_fds=[control], new_session=True,
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
     )  # fmt: skip
 

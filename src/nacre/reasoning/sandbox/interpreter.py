@@ -14,8 +14,6 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from nacre.errors import InterpreterError, UsageError
-from nacre.expect import expect
-from nacre.language import tr
 from nacre.reasoning.interpreter import Execution
 from nacre.reasoning.sandbox import outcome, selftest
 from nacre.reasoning.sandbox.budget import Budget
@@ -25,6 +23,8 @@ from nacre.reasoning.sandbox.limits import LEVELS, Level, Limits
 from nacre.reasoning.sandbox.pool import Pool
 from nacre.reasoning.sandbox.stop import Stop
 from nacre.reasoning.sandbox.view import PACKAGES, view_of
+from nacre.text.language import listed, tr
+from nacre.validation import expect
 
 T = TypeVar("T")
 _TRIES = 4
@@ -40,12 +40,8 @@ class PythonInterpreter:
     Args:
         level: "full"; or weaker, where the kernel does not offer everything: "namespaces" does without Landlock, "landlock" does
             without namespaces and then offers programs no files and no threads. None: `NACRE_SANDBOX`, else "full".
-        limits: how much a run may use.
         packages: installed packages that programs may import beside the standard library; those that are not installed are left out.
         parallel: runs at the same time; further ones wait. None: twice the processors, at least 4.
-
-    Raises:
-        UsageError: an unknown level.
 
     Example:
         >>> from nacre.reasoning.sandbox import PythonInterpreter
@@ -73,17 +69,7 @@ class PythonInterpreter:
         """Run one program.
 
         Args:
-            code: Python source.
             timeout_s: seconds of wall-clock time that it may take.
-            inputs: plain data that the program finds under these names.
-
-        Returns:
-            How it ended. Whatever the program does, this returns.
-
-        Raises:
-            UsageError: a wrong argument.
-            SandboxUnavailableError: the kernel lacks what the level needs; nothing was run.
-            InterpreterError: no process can be started.
         """
         return self._run(code, timeout_s, inputs or {}, Stop())
 
@@ -93,9 +79,7 @@ class PythonInterpreter:
             size = self.limits.program
             return Execution(
                 "error",
-                error=tr(
-                    f"The program and its inputs are longer than {size} bytes.", f"程序及其输入超过 {size} 字节。"
-                ),
+                error=tr("The program and its inputs are longer than {size} bytes.", size=size),
                 limit="program",
             )
         with self._slots:
@@ -106,16 +90,7 @@ class PythonInterpreter:
         return _interrupted()
 
     async def arun(self, code: str, timeout_s: float = 5.0, *, inputs: Mapping[str, Any] | None = None) -> Execution:
-        """`run` without blocking the event loop; when the task is cancelled, the program is killed.
-
-        Args:
-            code: as for `run`.
-            timeout_s: as for `run`.
-            inputs: as for `run`.
-
-        Returns:
-            As `run`.
-        """
+        """`run` without blocking the event loop; when the task is cancelled, the program is killed."""
         stop = Stop()
         try:
             return await asyncio.to_thread(self._run, code, timeout_s, inputs or {}, stop)
@@ -123,11 +98,7 @@ class PythonInterpreter:
             stop.now()  # nothing to stop when the program has ended
 
     def start(self) -> dict[str, Any]:
-        """Start the helper now rather than with the first run.
-
-        Returns:
-            What it reports about itself: level, landlock_abi, user, modules, and self_test, the attacks that failed.
-        """
+        """Start the helper now rather than with the first run."""
         helper = self._pool.helper()
         try:
             return dict(helper.facts)
@@ -135,14 +106,7 @@ class PythonInterpreter:
             self._pool.give_back(helper)
 
     def inspect(self, look: Callable[[Child], T]) -> T:
-        """Show a waiting child to `look`, then end it.
-
-        Args:
-            look: is given the child's descriptors.
-
-        Returns:
-            What `look` returned.
-        """
+        """Show a waiting child to `look`, then end it."""
         helper, child = self._pool.take()
         try:
             return look(child)
@@ -164,10 +128,7 @@ class PythonInterpreter:
     def _lacks(self) -> str:
         if self.level != "landlock":
             return ""
-        return tr(
-            "(At the level 'landlock' a program has no scratch files and no threads.)",
-            "（在 landlock 级别，程序没有临时文件，也没有线程。）",
-        )
+        return tr("(At the level 'landlock' a program has no scratch files and no threads.)")
 
     def _run_once(self, request: bytes, timeout_s: float, stop: Stop) -> Execution | None:
         """None when the child or its helper was killed from outside, so that the run should be tried again."""
@@ -207,9 +168,7 @@ class PythonInterpreter:
         helper.facts["self_test"] = execution.value if execution else None
         if execution is None or execution.status != "ok" or execution.value != selftest.PASSED:
             what = execution and (execution.error or execution.value)
-            raise InterpreterError(
-                tr(f"The sandbox failed its self-test and serves nothing: {what}", f"沙箱未通过自检，拒绝服务：{what}")
-            )
+            raise InterpreterError(tr("The sandbox failed its self-test and serves nothing: {what}", what=what))
 
 
 @cache
@@ -226,7 +185,7 @@ def _execute(
     if not record.started and record.ended == "closed":
         if record.stderr:  # no program has run yet: these are the child's own words
             what = record.stderr.decode("utf-8", "replace")
-            raise InterpreterError(tr(f"The sandbox cannot prepare a process: {what}", f"沙箱无法准备进程：{what}"))
+            raise InterpreterError(tr("The sandbox cannot prepare a process: {what}", what=what))
         return None
     if record.ended != "closed":
         return outcome.from_limit(record, timeout_s, limits)
@@ -252,37 +211,21 @@ def _request(code: str, timeout_s: float, inputs: Mapping[str, Any], limits: Lim
     expect(code, "code", str)
     expect(timeout_s, "timeout_s", Real)
     if not 0 < timeout_s <= 86_400:
-        raise UsageError(
-            tr(
-                f"timeout_s is {timeout_s!r}; give seconds between 0 and 86400.",
-                f"timeout_s 为 {timeout_s!r}，请给出 0 到 86400 之间的秒数。",
-            )
-        )
+        raise UsageError(tr("timeout_s is {timeout_s!r}; give seconds between 0 and 86400.", timeout_s=timeout_s))
     try:
         request = {"code": code, "inputs": dict(inputs), "lacks": lacks}
         body = json.dumps({**request, "value_limit": limits.value, "cpu_s": _cpu_s(timeout_s, limits)}).encode()
     except (TypeError, ValueError, RecursionError) as error:
-        raise UsageError(tr(f"The inputs are not plain data: {error}", f"输入不是普通数据：{error}")) from error
+        raise UsageError(tr("The inputs are not plain data: {error}", error=error)) from error
     return len(body).to_bytes(4, "big") + body
 
 
 def _interrupted() -> Execution:
-    return Execution(
-        "error",
-        error=tr(
-            "The sandbox was ended from outside while the program ran, again and again.",
-            "程序运行期间沙箱多次被外部终止。",
-        ),
-    )
+    return Execution("error", error=tr("The sandbox was ended from outside while the program ran, again and again."))
 
 
 def _level(name: str) -> Level:
     for level in LEVELS:
         if name == level:
             return level
-    raise UsageError(
-        tr(
-            f"Unknown level {name!r}; choose one of {', '.join(LEVELS)}.",
-            f"未知的级别 {name!r}；可选：{'、'.join(LEVELS)}。",
-        )
-    )
+    raise UsageError(tr("Unknown level {name!r}; choose one of {levels}.", name=name, levels=listed(LEVELS)))

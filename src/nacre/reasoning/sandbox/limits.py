@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from typing import Literal, get_args
 
 from nacre.errors import UsageError
-from nacre.language import tr
+from nacre.text.language import tr
 
 Level = Literal["full", "namespaces", "landlock"]
 LEVELS: tuple[Level, ...] = get_args(Level)
@@ -23,9 +23,7 @@ class Limits:
         value: characters of the encoded value.
         program: characters of the source and its inputs.
         scratch: bytes of all files together.
-        scratch_files: files and folders.
         file_size: bytes of one file.
-        files: descriptors open at once.
         threads: threads at once; the runs of one helper share what its idle ones leave (a program cannot start processes at all).
         processors: seconds of processor time per second of wall-clock time.
     """
@@ -46,8 +44,5 @@ class Limits:
             value = getattr(self, field.name)
             if not isinstance(value, int) or value < 1:
                 raise UsageError(
-                    tr(
-                        f"The limit {field.name} is {value!r}; give a whole number above zero.",
-                        f"限制 {field.name} 的值是 {value!r}，请给出大于零的整数。",
-                    )
+                    tr("The limit {name} is {value!r}; give a whole number above zero.", name=field.name, value=value)
                 )

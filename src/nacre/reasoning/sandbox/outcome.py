@@ -6,25 +6,16 @@ import hmac
 import signal
 from dataclasses import replace
 
-from nacre.language import tr
 from nacre.reasoning.interpreter import Execution, Status
 from nacre.reasoning.sandbox.answer import execution_in, out_of_time
 from nacre.reasoning.sandbox.budget import Budget
 from nacre.reasoning.sandbox.exchange import Record
 from nacre.reasoning.sandbox.limits import Limits
+from nacre.text.language import tr
 
 
 def from_answer(record: Record, nonce: bytes, budget: Budget | None = None) -> Execution | None:
-    """What the runner inside reported, or None where no genuine answer came.
-
-    Args:
-        record: what came out of the child.
-        nonce: what a genuine answer begins with, behind the mark that the program has started.
-        budget: what reading the value may cost.
-
-    Returns:
-        The Execution, or None.
-    """
+    """What the runner inside reported, or None where no genuine answer came."""
     answer = bytes(record.answer[1:])
     if not hmac.compare_digest(answer[: len(nonce)], nonce):
         return None
@@ -39,16 +30,10 @@ def from_limit(record: Record, timeout_s: float, limits: Limits) -> Execution:
         record: what came out of the child; `ended` is "time" or "output".
         timeout_s: seconds that it had.
         limits: bytes that it had.
-
-    Returns:
-        The Execution that says so.
     """
     if record.ended == "time":
         return _with_output(record, out_of_time(timeout_s))
-    text = tr(
-        f"The program wrote more than {limits.output} bytes. Print only the answer.",
-        f"程序输出超过 {limits.output} 字节。请只打印答案。",
-    )
+    text = tr("The program wrote more than {output} bytes. Print only the answer.", output=limits.output)
     del record.stdout[limits.output :], record.stderr[limits.output :]
     return _execution(record, "error", text, "output")
 
@@ -57,19 +42,10 @@ def from_exit(record: Record, code: int, cpu_s: float, cpu_limit_s: int) -> Exec
     """A run that ended without an answer.
 
     Args:
-        record: what it wrote.
-        code: its exit code, negative for a signal.
         cpu_s: processor seconds that it used.
-        cpu_limit_s: those that it had.
-
-    Returns:
-        The Execution that says why.
     """
     if code >= 0:
-        text = tr(
-            f"The program ended its own process (exit code {code}) before it gave a value.",
-            f"程序在给出结果前自行结束了进程（退出码 {code}）。",
-        )
+        text = tr("The program ended its own process (exit code {code}) before it gave a value.", code=code)
         return _execution(record, "error", text)
     number = -code
     if number in (signal.SIGKILL, signal.SIGXCPU):
@@ -77,29 +53,14 @@ def from_exit(record: Record, code: int, cpu_s: float, cpu_limit_s: int) -> Exec
             return _execution(
                 record,
                 "timeout",
-                tr(
-                    f"The program used more than {cpu_limit_s} s of processor time.",
-                    f"程序占用处理器超过 {cpu_limit_s} 秒。",
-                ),
+                tr("The program used more than {cpu_limit_s} s of processor time.", cpu_limit_s=cpu_limit_s),
                 "cpu",
             )
-        return _execution(
-            record,
-            "memory",
-            tr("The kernel ended the program because memory ran out.", "内存不足，内核终止了程序。"),
-            "memory",
-        )
+        return _execution(record, "memory", tr("The kernel ended the program because memory ran out."), "memory")
     name = signal.Signals(number).name if number in signal.Signals.__members__.values() else str(number)
     if number == signal.SIGSYS:
-        return _execution(
-            record,
-            "blocked",
-            tr("The program made a system call that is not allowed.", "程序进行了不被允许的系统调用。"),
-        )
-    text = tr(
-        f"The program crashed ({name}), for example by endless recursion or in C code.",
-        f"程序崩溃（{name}），例如无限递归或 C 代码出错。",
-    )
+        return _execution(record, "blocked", tr("The program made a system call that is not allowed."))
+    text = tr("The program crashed ({name}), for example by endless recursion or in C code.", name=name)
     return _execution(record, "error", text)
 
 

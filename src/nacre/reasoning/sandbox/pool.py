@@ -14,11 +14,7 @@ _TRIES = 3
 
 
 class Pool:
-    """Children from a helper that is always there.
-
-    Args:
-        start: makes a helper.
-    """
+    """Children from a helper that is always there."""
 
     def __init__(self, start: Callable[[], Helper]) -> None:
         self._start = start
@@ -30,15 +26,7 @@ class Pool:
         self._finalizer = weakref.finalize(self, _close_all, self._using)
 
     def take(self) -> tuple[Helper, Child]:
-        """A helper and one of its waiting children; give both back with `give_back`.
-
-        Returns:
-            The helper and the child.
-
-        Raises:
-            SandboxUnavailableError: the kernel does not offer what is needed.
-            InterpreterError: no helper can be started.
-        """
+        """A helper and one of its waiting children; give both back with `give_back`."""
         for _ in range(_TRIES):
             helper = self.helper()
             try:
@@ -49,11 +37,7 @@ class Pool:
         return helper, helper.take()
 
     def helper(self) -> Helper:
-        """The current helper, counted as in use until `give_back`.
-
-        Returns:
-            The helper.
-        """
+        """The current helper, counted as in use until `give_back`."""
         with self._lock:
             self._notice_fork()
             if self._helper is None:
@@ -66,12 +50,7 @@ class Pool:
             return self._helper
 
     def give_back(self, helper: Helper, child: Child | None = None) -> None:
-        """Return what `take` or `helper` gave; the child ends now if it has not.
-
-        Args:
-            helper: the helper.
-            child: the child, if one was taken.
-        """
+        """Return what `take` or `helper` gave; the child ends now if it has not."""
         if child is not None:
             helper.release(child)
         with self._lock:
@@ -79,11 +58,7 @@ class Pool:
             self._close_if_idle(helper)
 
     def discard(self, helper: Helper) -> None:
-        """Use this helper no more for new runs: it died or misbehaved.
-
-        Args:
-            helper: the helper.
-        """
+        """Use this helper no more for new runs: it died or misbehaved."""
         with self._lock:
             if self._helper is helper:
                 self._helper = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nacre.errors import SandboxUnavailableError
-from nacre.language import tr
+from nacre.text.language import tr
 
 _CURES = {
     "x86_64": (
@@ -25,21 +25,17 @@ _CURES["mounts and users of its own"] = _CURES["user namespaces"]
 
 
 def unavailable(missing: list[tuple[str, str]]) -> SandboxUnavailableError:
-    """The refusal, with every missing part and its cure.
-
-    Args:
-        missing: what the kernel lacks, and what it answered.
-
-    Returns:
-        The error to raise.
-    """
+    """The refusal, with every missing part and its cure."""
     parts = [f"{name} ({answer})" for name, answer in missing]
     cures = [tr(*_CURES[name]) for name, _ in missing if name in _CURES]
     listed, cure = ", ".join(parts), "; ".join(dict.fromkeys(cures))
     return SandboxUnavailableError(
         tr(
-            f"The sandbox refuses to run programs: this machine lacks {listed}. {cure[:1].upper()}{cure[1:]}.",
-            f"沙箱拒绝运行程序：本机缺少 {listed}。{cure}。",
+            "The sandbox refuses to run programs: this machine lacks {listed}. {cure}{cure2}.",
+            listed=listed,
+            cure=cure[:1].upper(),
+            cure2=cure[1:],
+            cure3=cure,
         ),
         missing=tuple(name for name, _ in missing),
     )

@@ -31,14 +31,7 @@ class Stop:
 
     @contextmanager
     def kills(self, child: Child) -> Iterator[None]:
-        """While this lasts, `now` kills the child; its descriptors must stay open as long.
-
-        Args:
-            child: of the run.
-
-        Returns:
-            A context manager.
-        """
+        """While this lasts, `now` kills the child; its descriptors must stay open as long."""
         with self._lock:
             self._child = child
             if self._asked:

@@ -18,9 +18,9 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from nacre.language import tr
 from nacre.reasoning.sandbox.budget import Budget, OutOfBudget
 from nacre.reasoning.sandbox.inside.encode import LONGEST_DECIMAL, LONGEST_INT_BITS, NODES
+from nacre.text.language import tr
 
 Place = tuple[str, int, int, str]  # input, table, row, column
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
@@ -40,10 +40,6 @@ def decode(text: str, budget: Budget | None = None) -> Any:
     Args:
         text: JSON from inside the sandbox; it may be anything.
         budget: what reading it may cost; None is a new one.
-
-    Raises:
-        ValueError: it is not what the encoder writes; OutOfBudget: it is more than that.
-        OutOfTime: the budget's time is over.
     """
     _refuse_many_parts(text)
     try:
@@ -58,7 +54,6 @@ def decode_places(text: str, budget: Budget | None = None) -> tuple[Place, ...]:
 
     Args:
         text: as for `decode`; the cells need not exist.
-        budget: as for `decode`.
     """
     cells = decode(text, budget)
     if not isinstance(cells, list) or not all(
@@ -79,7 +74,7 @@ def _refuse_many_parts(text: str) -> None:
     if len(text) > 2 * NODES:
         bare = _STRING.sub("", text)
         if sum(bare.count(mark) for mark in ",[{") > 3 * NODES + 3:
-            raise OutOfBudget(tr(f"it has more than {NODES} parts", f"超过 {NODES} 个部分"))
+            raise OutOfBudget(tr("it has more than {nodes} parts", nodes=NODES))
 
 
 def _refuse(name: str) -> Any:

@@ -23,14 +23,7 @@ _SHARED_LIBRARIES = (
 
 @dataclass(frozen=True)
 class View:
-    """What the helper is told.
-
-    Attributes:
-        readable: folders and files that a program can read.
-        hidden: folders below them that look empty.
-        path: `sys.path` of the program.
-        packages: modules to load beforehand.
-    """
+    """What the helper is told."""
 
     readable: tuple[str, ...]
     hidden: tuple[str, ...]
@@ -40,9 +33,6 @@ class View:
 
 def view_of(packages: Iterable[str]) -> View:
     """The view with these packages, as far as they are installed.
-
-    Args:
-        packages: names of installed top-level packages.
 
     Returns:
         The standard library, the packages one by one (never all of site-packages), shared libraries and time zones.

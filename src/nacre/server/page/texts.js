@@ -151,12 +151,12 @@ export const TEXTS = {
   },
 };
 
-let language = localStorage.getItem("nacre.language") || (navigator.language.startsWith("zh") ? "zh" : "en");
+let language = localStorage.getItem("nacre.text.language") || (navigator.language.startsWith("zh") ? "zh" : "en");
 
 export const t = (name) => TEXTS[language][name];
 export const otherLanguage = () => {
   language = language === "zh" ? "en" : "zh";
-  localStorage.setItem("nacre.language", language);
+  localStorage.setItem("nacre.text.language", language);
 };
 
 export function translate() {

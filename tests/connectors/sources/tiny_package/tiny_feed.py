@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from nacre.retrieval.source import Item
+from nacre.ingest.source import Item
 
 
 class Feed:

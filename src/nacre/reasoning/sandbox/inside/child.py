@@ -10,7 +10,9 @@ import types
 from dataclasses import dataclass
 from typing import Any
 
-from . import landlock, linux, namespaces, preload, program, rlimits, seccomp, syscalls
+from nacre.system.confinement import landlock, linux, namespaces, seccomp, syscalls
+
+from . import preload, program, rlimits
 
 _ANSWER_FD, _PROGRAM_FD = (
     700,
@@ -24,10 +26,7 @@ class Inherited:
     """What a child finds ready in its memory.
 
     Attributes:
-        config: the host's first message.
-        main: the module that the program becomes.
         address_space: bytes in use before the program.
-        ruleset: of Landlock; None does without.
         filter: of system calls; None without namespaces, where it must name the process and so is made in it.
     """
 
@@ -39,15 +38,7 @@ class Inherited:
 
 
 def run(inherited: Inherited, program_in: int, stdout: int, stderr: int, answer: int) -> None:
-    """Become the run: never returns.
-
-    Args:
-        inherited: from the zygote.
-        program_in: the pipe that the program comes from.
-        stdout: the pipe for standard output.
-        stderr: the pipe for standard error.
-        answer: the pipe for the answer.
-    """
+    """Become the run: never returns."""
     try:
         _take_descriptors(program_in, stdout, stderr, answer)
         lock_down(inherited)
@@ -65,11 +56,7 @@ def _take_descriptors(program_in: int, stdout: int, stderr: int, answer: int) ->
 
 
 def lock_down(inherited: Inherited) -> None:
-    """Give up everything that the program does not need. What stands here last is what stays.
-
-    Args:
-        inherited: from the zygote.
-    """
+    """Give up everything that the program does not need. What stands here last is what stays."""
     config = inherited.config
     os.setsid()  # kill(0) reaches a process group across namespaces: have one alone
     if inherited.filter is not None:

@@ -34,17 +34,7 @@ class Encoder:
         self._parts: list[str] = []
 
     def text(self, value: Any) -> str:
-        """The value as JSON.
-
-        Args:
-            value: any object.
-
-        Returns:
-            ASCII text on one line.
-
-        Raises:
-            Unencodable: it passes a limit.
-        """
+        """The value as JSON."""
         self._write(value, 0)
         return "".join(self._parts)
 

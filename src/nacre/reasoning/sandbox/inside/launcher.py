@@ -9,16 +9,13 @@ import socket
 import sys
 from typing import Any, NoReturn
 
-from . import landlock, linux, namespaces, seccomp, syscalls
+from nacre.system.confinement import landlock, linux, namespaces, seccomp, syscalls
+
 from .zygote import Zygote
 
 
 def main() -> NoReturn:
-    """Serve the host at the other end of the socket whose number is the only argument.
-
-    Returns:
-        Never.
-    """
+    """Serve the host at the other end of the socket whose number is the only argument."""
     control = socket.socket(fileno=int(sys.argv[1]))
     config = json.loads(control.recv(1 << 20))
     os.umask(0o022)

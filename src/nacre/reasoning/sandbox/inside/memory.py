@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
-from . import linux
+from nacre.system.confinement import linux
 
 _HUGE = 2 << 20  # bytes of a huge page on x86_64
 

@@ -28,9 +28,6 @@ def load(packages: list[str]) -> dict[str, Any]:
 
     Args:
         packages: optional packages to import, in this order; those that fail are left out.
-
-    Returns:
-        The names that every program starts with.
     """
     with _no_work_at_forks():
         for name in _STANDARD:
@@ -97,15 +94,7 @@ def _names(loaded: list[str]) -> dict[str, Any]:
 
 
 def solve_it(equation: Any, variable: Any) -> Any:
-    """The first solution of an equation as a dict, with None for what has none (the helper of Program of Thoughts, arXiv:2211.12588).
-
-    Args:
-        equation: a sympy expression or equation, or a list of them.
-        variable: a symbol, or a list of them.
-
-    Returns:
-        Symbol to value.
-    """
+    """The first solution of an equation as a dict, with None for what has none (the helper of Program of Thoughts, arXiv:2211.12588)."""
     solutions = sys.modules["sympy"].solve(equation, variable, dict=True)
     if solutions:
         return solutions[0]

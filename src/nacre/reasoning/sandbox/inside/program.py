@@ -31,14 +31,7 @@ _FORBIDDEN = (errno.EPERM, errno.EACCES, errno.EROFS)
 
 
 def main_module(names: dict[str, Any]) -> types.ModuleType:
-    """The `__main__` of a program, with builtins that are a copy: what the program does to them, it does to itself.
-
-    Args:
-        names: what the program finds defined.
-
-    Returns:
-        The module.
-    """
+    """The `__main__` of a program, with builtins that are a copy: what the program does to them, it does to itself."""
     module = types.ModuleType("__main__")
     own_builtins = types.ModuleType("builtins")
     vars(own_builtins).update(vars(builtins), exit=sys.exit, quit=sys.exit)
@@ -47,14 +40,7 @@ def main_module(names: dict[str, Any]) -> types.ModuleType:
 
 
 def prepare(main: types.ModuleType) -> dict[str, Any]:
-    """Do before the program arrives what does not depend on it.
-
-    Args:
-        main: from `main_module`.
-
-    Returns:
-        Its namespace.
-    """
+    """Do before the program arrives what does not depend on it."""
     space = vars(main)
     sys.modules.update(__main__=main, builtins=space["__builtins__"])
     for part in _compile("abs(0)\n0"):
@@ -68,7 +54,6 @@ def run(request: dict[str, Any], space: dict[str, Any]) -> str:
     Args:
         request: "code", "inputs" (more names), "value_limit" (characters of the encoded value), "lacks" (what to tell a
             program that was refused).
-        space: from `prepare`.
 
     Returns:
         Three parts, a line each: the status, "ok", "error", "memory" or "blocked", with a limit after a colon where one was

@@ -10,13 +10,7 @@ _MOST = 1000
 
 
 class Row(dict[Any, Any]):
-    """A row of a table: a dict that notes what is read from it.
-
-    Args:
-        cells: column to value.
-        place: name of the input, table, row.
-        log: where reads are noted.
-    """
+    """A row of a table: a dict that notes what is read from it."""
 
     def __init__(self, cells: dict[Any, Any], place: tuple[str, int, int], log: set[Place]) -> None:
         super().__init__(cells)
@@ -51,9 +45,6 @@ def recorded(inputs: dict[str, Any]) -> tuple[dict[str, Any], set[Place]]:
 
     Args:
         inputs: names to plain data; a list of lists of dicts is a list of tables.
-
-    Returns:
-        The inputs to give to the program, and the set that fills as it reads.
     """
     log: set[Place] = set()
     return {name: _rows(name, value, log) if _holds_tables(value) else value for name, value in inputs.items()}, log

@@ -14,8 +14,6 @@ def apply(address_space: int, file_size: int, files: int, processes: int) -> Non
     Args:
         address_space: bytes of address space, those of the helper included.
         file_size: bytes of one file.
-        files: open descriptors.
-        processes: threads of all runs of this helper together.
     """
     limits = {**_FIXED, "FSIZE": file_size, "NOFILE": files, "NPROC": processes}
     for name, value in limits.items():
@@ -24,11 +22,7 @@ def apply(address_space: int, file_size: int, files: int, processes: int) -> Non
 
 
 def apply_cpu(seconds: int) -> None:
-    """Limit processor time; the kernel kills at the limit.
-
-    Args:
-        seconds: of all threads together.
-    """
+    """Limit processor time; the kernel kills at the limit."""
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
 
 

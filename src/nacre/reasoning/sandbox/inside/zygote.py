@@ -14,17 +14,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from . import child, imports, landlock, linux, namespaces, preload, program, seccomp, syscalls
+from nacre.system.confinement import landlock, linux, namespaces, seccomp, syscalls
+
+from . import child, imports, preload, program
 from .memory import OwnMemory
 
 
 class Zygote:
-    """Makes children.
-
-    Args:
-        config: the host's first message, see `nacre.reasoning.sandbox.zygote`.
-        control: the socket to the host.
-    """
+    """Makes children."""
 
     def __init__(self, config: dict[str, Any], control: socket.socket) -> None:
         self.config, self.control = config, control
@@ -70,7 +67,7 @@ class Zygote:
             imports.hide_unlisted(self.config["readable"])
             preload.hide_name()
         main = program.main_module(preload.load(self.config["packages"]))
-        for name in [name for name in sys.modules if name.partition(".")[0] == __package__]:
+        for name in [name for name in sys.modules if name.partition(".")[0] in (__package__, "nacre")]:
             del sys.modules[name]  # a program cannot import what this process is made of
         return main
 
@@ -111,11 +108,7 @@ class Zygote:
         return "nobody, but files are opened as root: nobody cannot read Python" if files_as_root else "unprivileged"
 
     def facts(self) -> dict[str, Any]:
-        """What holds for every child, for `nacre doctor`.
-
-        Returns:
-            level, landlock_abi, user, modules.
-        """
+        """What holds for every child, for `nacre doctor`."""
         ruleset = self._inherited.ruleset
         return {
             "level": self.config["level"],

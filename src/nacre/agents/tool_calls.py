@@ -1,0 +1,324 @@
+"""Reading an action: a tool's name and its input, in the many forms in which models write a call."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from nacre.agents.tool_names import ToolNames, fold
+from nacre.agents.trajectory import ActionInput
+from nacre.agents.vocabulary import FINISH, KEYS, NOTHING
+from nacre.text.lenient_json import read_arguments, read_json
+from nacre.text.strict_json import to_json
+
+ToolCall = tuple[str, ActionInput | None]
+
+_BRACKETS = {"[": "]", "(": ")", "（": "）", "【": "】", "{": "}", "［": "］", "「": "」", "《": "》"}
+_NAME = re.compile(r"[`'\"“*_]{0,3}(?P<name>[^\W\d][\w.\-]{0,63})[`'\"”*_]{0,3}[ \t]{0,2}")
+_FENCED = re.compile(r"[ \t]*(?:`{3,}|~{3,})[ \t]*[\w+\-]{0,20}[ \t]*(?:\n|(?=[\[{]))")
+_PYTHONIC = re.compile(r"\[\s{0,9}[^\W\d][\w.\-]{0,63}\(")  # "[search(query='x')]", of Llama 4
+_PARAMETER = re.compile(
+    r"<(?:｜DSML｜)?parameter(?:=| name=\")(?P<name>[\w.\-]{1,64})\"?(?: string=\"\w{1,5}\")?>(?P<value>[^<]*)|<arg_key>(?P<key>[^<]*)</arg_key>\s{0,9}<arg_value>(?P<argument>[^<]*)"
+)
+
+
+def read_input(text: str, arguments: tuple[str, ...] = ()) -> ActionInput:
+    """Read an action's input: named arguments from JSON, `key=value` or "key: value" lines, else the plain text."""
+    body = unfence(text).strip()
+    if body.startswith('{\\"'):
+        body = body.replace('\\"', '"')  # an object that was escaped as a string
+    if body[:1] and body[0] in "{[｛［":
+        read = _json_input(body)
+        if read is not None:
+            return read
+    if arguments:
+        named = _named(body, arguments)
+        if named:
+            return named
+    plain = unquote(body)
+    return plain if plain == body or plain[:1] != "{" else _json_input(plain) or plain
+
+
+def try_json(text: str, start: int = 0) -> tuple[Any, int, bool]:
+    """`read_json`, with None as the value where nothing can be read."""
+    try:
+        return read_json(text, start)
+    except ValueError:
+        return None, start, False
+
+
+def _json_input(body: str) -> ActionInput | None:
+    value, end, _ = try_json(body)
+    if isinstance(value, list) and body[end:].strip(" \n`;.。"):
+        return None  # "[1999] the film" is text
+    if isinstance(value, (dict, list)) and (value or body[end:].strip() == ""):
+        return value
+    return None
+
+
+def _named(body: str, arguments: tuple[str, ...]) -> dict[str, Any] | None:
+    head = re.match(r"[`'\"*-]{0,3}[ ]?([\w\-]{1,64})['\"`*]{0,3}[ ]{0,2}[=:：]", body)
+    if not head or head[1] not in arguments:
+        return None
+    lines = [line.strip(" -*\t") for line in body.split("\n") if line.strip()]
+    pairs = [re.match(r"['\"`]?([\w\-]{1,64})['\"`*]{0,3}[ ]{0,2}[=:：][ ]{0,2}(.*)", line) for line in lines]
+    if len(lines) > 1 and all(pair and pair[1] in arguments for pair in pairs):
+        return {pair[1]: _scalar(pair[2].rstrip(",，")) for pair in pairs if pair}
+    try:
+        positional, named, _, _ = read_arguments(body, 0, "")
+    except ValueError:
+        return None
+    if positional or any(name not in arguments for name in named):
+        return {head[1]: _scalar(body[head.end() :])} if len(arguments) == 1 else None
+    return named
+
+
+def _scalar(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return unquote(text)
+
+
+def unfence(text: str) -> str:
+    """The content of a code fence that the text begins with (a line of introduction ending in a colon may precede it)."""
+    stripped = text.strip()
+    first, _, rest = stripped.partition("\n")
+    if first.rstrip().endswith((":", "：")) and _FENCED.match(rest):
+        stripped = rest
+    match = _FENCED.match(stripped)
+    if not match:
+        return stripped[:-3].rstrip() if stripped.endswith("\n```") else stripped
+    mark = stripped.lstrip()[:3]
+    end = stripped.find(mark, match.end())
+    return stripped[match.end() : None if end < 0 else end]
+
+
+def unquote(text: str) -> str:
+    """Strip quotes or backticks that enclose the whole text."""
+    text = text.strip()
+    for opening, closing in ('""', "''", "``", "“”", "「」", "‘’"):
+        if len(text) >= 2 and text[0] == opening and text[-1] == closing:
+            inner = text[1:-1]
+            if opening == '"' and "\\" in inner:
+                try:
+                    return str(json.loads(text, strict=False))
+                except ValueError:
+                    pass
+            plain = inner.replace("\\" + closing, "")
+            return inner if closing not in plain and opening not in plain else text
+    return text
+
+
+def read_call(text: str, tools: ToolNames) -> ToolCall | None:
+    """Read a call at the beginning of a text: `name[input]`, `name(args)`, `name: input`, `name {json}`, JSON, a tag."""
+    body = unfence(text).strip()
+    tagged = read_tagged(body, tools)
+    if tagged:
+        return tagged
+    if body[:1] and body[0] in "{[｛":
+        call = _json_call(body, tools)
+        if call:
+            return call
+    if _PYTHONIC.match(body):
+        call = _bracket_call(body[1:].lstrip(), tools)
+        if call and call[0] in tools.arguments:
+            return call
+    return _bracket_call(body, tools)
+
+
+def read_tagged(text: str, tools: ToolNames) -> ToolCall | None:
+    """Read the first native call that leaked into the text, in any of the `DIALECTS`."""
+    match = _TAGS.search(text)
+    if not match:
+        return None
+    return DIALECTS[str(match.lastgroup)][1](match, text[match.end() :].lstrip(), tools)
+
+
+def _data_or_name(match: re.Match[str], rest: str, tools: ToolNames) -> ToolCall | None:
+    """`{"name": …, "arguments": …}`, a list of such objects, or a name with arguments behind it."""
+    if rest[:1] and rest[0] in "{[":
+        return _json_call(rest, tools)
+    if rest.startswith("<function="):
+        return read_tagged(rest, tools)
+    head = _NAME.match(rest)
+    return _named_call(head["name"], rest[head.end() :].lstrip(), tools) if head else None
+
+
+def _name_in_tag(match: re.Match[str], rest: str, tools: ToolNames) -> ToolCall | None:
+    """`<function=search>` and `<invoke name="search">`, with arguments behind them."""
+    return _named_call(match[0].split("=", 1)[1].strip('">'), rest, tools)
+
+
+def _named_call(name: str, rest: str, tools: ToolNames) -> ToolCall:
+    found = tools.find(name) or name
+    named = {
+        p["name"] or p["key"].strip(): _scalar(p["value"] if p["name"] else p["argument"])
+        for p in _PARAMETER.finditer(rest)
+    }
+    if named:
+        return found, named
+    rest = _BEHIND_NAME.sub("", rest, count=1)
+    body = rest.split("</", 1)[0] if not rest.startswith(("{", "```")) else rest
+    return found, read_input(body, tools.arguments.get(found, ()))
+
+
+# What stands between a name and its arguments there.
+_BEHIND_NAME = re.compile(
+    r"<｜tool▁sep｜>|\[ARGS\]|:\d{1,4}<\|tool_call_argument_begin\|>|(?:<\|constrain\|>\w{1,20})?<\|message\|>"
+)
+Reader = Callable[[re.Match[str], str, ToolNames], ToolCall | None]
+# The forms in which chat templates write calls: how each begins, and what reads the text behind that. One entry more
+# is all that another model needs.
+DIALECTS: dict[str, tuple[str, Reader]] = {
+    "hermes": (r"<tool_call>", _data_or_name),
+    "llama": (r"<\|python_tag\|>", _data_or_name),
+    "granite": (r"<\|tool_call\|>", _data_or_name),
+    "kimi": (r"<\|tool_call_begin\|>", _data_or_name),
+    "harmony": (r"<\|channel\|>commentary[ ]to=", _data_or_name),
+    "mistral": (r"\[TOOL_CALLS\]", _data_or_name),
+    "functools": (r"functools(?=\[)", _data_or_name),
+    "qwen_coder": (r"<function=[\w.\-]{1,64}>", _name_in_tag),
+    "anthropic": (r"<(?:｜DSML｜)?invoke name=\"[\w.\-]{1,64}\">", _name_in_tag),
+    "deepseek": (r"<｜tool▁call▁begin｜>(?:function<｜tool▁sep｜>)?|<｜tool▁sep｜>", _data_or_name),
+}
+_TAGS = re.compile("|".join(f"(?P<{name}>{mark})" for name, (mark, _) in DIALECTS.items()))
+
+
+def read_object(data: Any, tools: ToolNames) -> tuple[ToolCall | None, str | None, str] | None:
+    """The call, the answer and the thought in a JSON object that is a reply; None when it is no reply of an agent."""
+    if isinstance(data, list):
+        data = data[0] if data else None
+    if not isinstance(data, Mapping):
+        return None
+    keys = {fold(str(key)): value for key, value in data.items()}
+    thought = next((keys[key] for key in KEYS["thought"] if isinstance(keys.get(key), str)), "")
+    nested = next((keys[key] for key in KEYS["nested"] if isinstance(keys.get(key), dict | list) and keys[key]), None)
+    inner = read_object(nested, tools)
+    if inner:
+        return inner[0], inner[1], thought
+    name = next(
+        (keys[key] for key in (*KEYS["call"], *KEYS["name"]) if isinstance(keys.get(key), str) and keys[key]), ""
+    )
+    answer = next((keys[key] for key in KEYS["answer"] if keys.get(key) not in (None, "")), None)
+    if name and _is_call(name, keys, tools) and not (answer is not None and fold(name) in NOTHING):
+        return _from_keys(name, keys, tools), None, thought
+    if answer is not None:
+        return None, answer_text(answer), thought
+    only = tools.find(str(next(iter(data)))) if len(data) == 1 else None
+    if only:  # {"search": {"q": "x"}}
+        value = next(iter(data.values()))
+        return (only, value if isinstance(value, dict | list) else str(value)), None, thought
+    return None
+
+
+def _is_call(name: str, keys: Mapping[str, Any], tools: ToolNames) -> bool:
+    """An object that merely has a name, {"name": "Bob", "age": 5}, is no call."""
+    return tools.find(name) is not None or any(key in keys for key in (*KEYS["call"], *KEYS["input"]))
+
+
+def _from_keys(name: str, keys: Mapping[str, Any], tools: ToolNames) -> ToolCall:
+    found = tools.find(name) or name
+    key = next((key for key in KEYS["input"] if key in keys), None)
+    value = keys[key] if key else None
+    if isinstance(value, str):
+        value = read_input(value) if value.lstrip()[:1] == "{" else value
+    elif key == "query" or (value is not None and not isinstance(value, (dict, list))):
+        value = str(value)
+    return found, value
+
+
+def _json_call(body: str, tools: ToolNames) -> ToolCall | None:
+    read = read_object(try_json(body)[0], tools)
+    return read and (read[0] or ("finish", read[1]))
+
+
+def answer_text(value: Any) -> str:
+    """An answer given as data, as a text."""
+    if isinstance(value, Mapping):
+        keys = {fold(str(key)): inner for key, inner in value.items()}
+        for key in (*KEYS["answer"], *KEYS["text"]):
+            if key in keys:
+                return answer_text(keys[key])
+        if len(value) == 1:
+            return answer_text(next(iter(value.values())))
+    if isinstance(value, list) and len(value) == 1:
+        return answer_text(value[0])
+    if isinstance(value, str):
+        return value
+    return "" if value is None else to_json(value, ensure_ascii=False, default=str)
+
+
+def _bracket_call(body: str, tools: ToolNames) -> ToolCall | None:
+    name, end = _leading_name(body, tools)
+    if not name:
+        return None
+    rest = body[end:]
+    opening = rest[:1]
+    arguments = tools.arguments.get(name, ())
+    if opening in ("(", "（"):
+        return name, _parenthesised(rest, arguments)
+    if opening == "{":
+        return name, read_input(rest, arguments)
+    if opening and opening in _BRACKETS:
+        return name, read_input(_inside(rest, opening), arguments)
+    known = name in tools.arguments or fold(name) in FINISH
+    if known and opening in (":", "："):
+        return name, read_input(rest[1:], arguments)
+    if rest.lstrip()[:1] == "{" or (rest[:1] == "\n" and known) or (rest.startswith(("```", "\n```"))):
+        return name, read_input(rest, arguments) if rest.strip() else None
+    return None
+
+
+def _leading_name(body: str, tools: ToolNames) -> tuple[str, int]:
+    """The longest known tool name that the text begins with, else the identifier there."""
+    lowered = body[:80].casefold()
+    known = [
+        name
+        for name in tools.arguments
+        if lowered.startswith(name.casefold()) and not re.match(r"\w", body[len(name) : len(name) + 1])
+    ]
+    if known:
+        name = max(known, key=len)
+        return name, len(body) - len(body[len(name) :].lstrip(" \t"))
+    match = _NAME.match(body)
+    return (tools.find(match["name"]) or match["name"], match.end()) if match else ("", 0)
+
+
+def _parenthesised(rest: str, arguments: tuple[str, ...]) -> ActionInput | None:
+    head = rest[1:].lstrip()[:1]
+    structured = head and (
+        head in "\"'“‘`{["
+        or re.match(r"\s*\w{1,64}\s{0,2}=(?!=)", rest[1:])
+        or re.match(r"\s*-?[\d.]{1,20}\s*[,)）]", rest[1:])
+    )
+    if structured:
+        try:
+            positional, named, _, _ = read_arguments(rest, 1, ")）")
+        except ValueError:
+            return read_input(_inside(rest, rest[0]), arguments)
+        if len(positional) == 1 and not named:
+            only = positional[0]
+            return only if isinstance(only, (str, dict, list)) else str(only)
+        if len(positional) <= len(arguments):
+            return {**dict(zip(arguments, positional, strict=False)), **named}
+        return positional if not named else {**{str(n): value for n, value in enumerate(positional)}, **named}
+    inner = _inside(rest, rest[0])
+    return read_input(inner, arguments) if inner.strip() else None
+
+
+def _inside(rest: str, opening: str) -> str:
+    """What stands between an opening bracket and its partner; without a partner, to the last bracket of the line."""
+    closing, depth = _BRACKETS[opening], 0
+    for at, char in enumerate(rest):
+        if char == opening:
+            depth += 1
+        elif char == closing:
+            depth -= 1
+            if depth == 0:
+                return rest[1:at]
+    line = rest.split("\n", 1)[0]
+    end = line.rfind(closing)
+    return line[1:] if end < 1 else line[1:end]

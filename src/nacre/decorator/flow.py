@@ -1,0 +1,204 @@
+"""What a layer's flow is made of, and one run of it. No I/O happens here: the drivers of `nacre.decorator.layer` do it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, cast
+
+from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.messages.ai import UsageMetadata, add_usage
+from langchain_core.runnables import Runnable, RunnableConfig
+
+from nacre.errors import ModelError
+from nacre.text.language import tr
+from nacre.text.messages import as_chunk, merge_chunks, text_of
+
+NOSTREAM = "nostream"
+"""The tag by which LangGraph knows a model call whose tokens are not for the user."""
+
+
+class ChunkFilter(Protocol):
+    """What may change the chunks of a live call on their way to the user. One object serves one call."""
+
+    def push(self, chunk: AIMessageChunk) -> Sequence[AIMessageChunk]:
+        """Take a chunk in."""
+
+    def close(self) -> Sequence[AIMessageChunk]:
+        """The stream has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """The only effect of a flow: run something and send me the result.
+
+    Args:
+        live: the user may see the tokens of this call as they come. A layer that must read the whole answer before
+            anything is shown leaves it off.
+        through: with `live`, a filter for the chunks. The flow is sent the unfiltered message; what it returns must
+            begin with what was shown.
+        quiet: with `through`, only what passes the filter is for the user: whoever else listens to the target (LangGraph)
+            is to stream nothing of it.
+    """
+
+    target: Runnable[Any, Any]
+    input: Any
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    live: bool = False
+    through: ChunkFilter | None = None
+    quiet: bool = False
+
+    def config(self, config: RunnableConfig) -> RunnableConfig:
+        """The configuration for this call: calls that are not live, or quiet, are marked as not to be streamed."""
+        tags = config.get("tags") or []
+        if (self.live and not self.quiet) or NOSTREAM in tags:
+            return config
+        return cast(RunnableConfig, {**config, "tags": [*tags, NOSTREAM]})
+
+
+Flow = Generator[Call, Any, AIMessage]
+
+
+# What LangChain needs in every chunk to read its content; it merges these two by equality.
+_FORM = ("model_provider", "output_version")
+
+
+class Run:
+    """One run of a flow: the call that it waits for, what has been shown to the user, and the tokens so far."""
+
+    def __init__(self, layer: str, flow: Flow) -> None:
+        self.layer = layer
+        self.flow = flow
+        self.pending: Call | None = None
+        self.shown: list[AIMessageChunk] = []
+        self.usage: UsageMetadata | None = None
+        self._result: AIMessage | None = None
+        self._step(lambda: next(self.flow))
+
+    def _step(self, advance: Callable[[], Call]) -> None:
+        try:
+            self.pending = advance()
+        except StopIteration as done:
+            self.pending, self._result = None, done.value
+
+    def send(self, got: Any, shown: Sequence[AIMessageChunk] = ()) -> None:
+        """The pending call is done: go on to the next one."""
+        self.shown.extend(shown)
+        for message in _replies(got):
+            if message.usage_metadata:
+                self.usage = add_usage(self.usage, message.usage_metadata)
+        self._step(lambda: self.flow.send(got))
+
+    def throw(self, error: Exception, *, fatal: bool = False) -> None:
+        """The pending call failed: the flow may catch the error and go on.
+
+        Args:
+            fatal: tokens of the call are already with the user and cannot be taken back, so the flow gets no second try.
+        """
+        if fatal:
+            raise error
+        self._step(lambda: self.flow.throw(error))
+
+    def close(self) -> None:
+        """Run the flow's `finally` if it has not ended."""
+        self.flow.close()
+
+    def answer(self) -> AIMessage:
+        """The flow's answer.
+
+        Returns:
+            The answer; its usage is that of all the model calls that were made for it.
+        """
+        if not isinstance(self._result, AIMessage):
+            raise TypeError(f"{self.layer}.flow returned {type(self._result).__name__}, not an AIMessage")
+        if self.usage is None or self.usage == self._result.usage_metadata:
+            return self._result
+        return self._result.model_copy(update={"usage_metadata": self.usage})
+
+    def rest(self) -> AIMessageChunk:
+        """The last chunk of the stream."""
+        answer = as_chunk(self.answer())
+        if not self.shown:
+            return answer.model_copy(update={"chunk_position": "last"})
+        shown = merge_chunks(self.shown)
+        said, whole = text_of(shown), text_of(answer)
+        if not whole.startswith(said):
+            raise RuntimeError(
+                f"{self.layer} showed text that its answer does not begin with: a call that is rewritten must not be live"
+            )
+        return AIMessageChunk(
+            content=_unshown(whole[len(said) :], shown) if shown.content else answer.content,
+            additional_kwargs=_new(answer.additional_kwargs, shown.additional_kwargs),
+            response_metadata=_new(answer.response_metadata, shown.response_metadata),
+            tool_call_chunks=[] if shown.tool_calls or shown.invalid_tool_calls else answer.tool_call_chunks,
+            usage_metadata=answer.usage_metadata,
+            id=shown.id,
+            chunk_position="last",
+        )
+
+
+class Live:
+    """The chunks of one live call: all of them for the flow, those that pass the filter for the user."""
+
+    def __init__(self, call: Call) -> None:
+        self.through = call.through
+        self.chunks: list[AIMessageChunk] = []
+        self.shown: list[AIMessageChunk] = []
+
+    def push(self, chunk: AIMessage) -> Sequence[AIMessageChunk]:
+        """Take a chunk from the target."""
+        whole = as_chunk(chunk)
+        self.chunks.append(whole)
+        return self._show([whole] if self.through is None else self.through.push(whole))
+
+    def close(self) -> Sequence[AIMessageChunk]:
+        """The target's stream has ended."""
+        return self._show([] if self.through is None else self.through.close())
+
+    def message(self) -> AIMessage:
+        """The whole, unfiltered message."""
+        if not self.chunks:
+            raise ModelError(
+                tr("The model's stream ended without a single chunk. Ask again, or set disable_streaming=True.")
+            )
+        return merge_chunks(self.chunks)
+
+    def _show(self, chunks: Sequence[AIMessageChunk]) -> Sequence[AIMessageChunk]:
+        out = [_bare(chunk) for chunk in chunks if chunk.content or chunk.additional_kwargs or chunk.tool_call_chunks]
+        self.shown.extend(out)
+        return out
+
+
+def _bare(chunk: AIMessageChunk) -> AIMessageChunk:
+    """A chunk without what is known only when the answer is done: usage, metadata and the end mark go out once, at the end."""
+    kept = {key: chunk.response_metadata[key] for key in _FORM if key in chunk.response_metadata}
+    return chunk.model_copy(update={"response_metadata": kept, "usage_metadata": None, "chunk_position": None})
+
+
+def _replies(got: Any) -> Iterator[AIMessage]:
+    if isinstance(got, AIMessage):
+        yield got
+    elif isinstance(got, dict):
+        yield from (value for value in got.values() if isinstance(value, AIMessage))
+    elif isinstance(got, list):
+        yield from (value for value in got if isinstance(value, AIMessage))
+
+
+def _unshown(rest: str, shown: AIMessage) -> str | list[Any]:
+    """The rest of a text in the form in which it joins what was shown: LangChain joins parts by their index."""
+    if isinstance(shown.content, str):
+        return rest
+    last = next((p for p in reversed(shown.content) if isinstance(p, dict) and p.get("type") == "text"), {})
+    place = {"index": last["index"]} if "index" in last else {}
+    return [{"type": "text", "text": rest, **place}] if rest else []
+
+
+def _new(whole: dict[str, Any], shown: dict[str, Any]) -> dict[str, Any]:
+    """What has to be sent so that merging it into `shown` gives `whole`."""
+    out: dict[str, Any] = {}
+    for key, value in whole.items():
+        if key not in shown:
+            out[key] = value
+        elif isinstance(value, dict) and isinstance(shown[key], dict) and (inside := _new(value, shown[key])):
+            out[key] = inside
+    return out

@@ -1,0 +1,173 @@
+"""Text and its structure, grown together so that every span is right by construction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nacre.documents.document import Block, BlockKind, Cell, ParsedDocument, Table
+from nacre.documents.limits import Limits
+from nacre.documents.normalise import clean, collapse, unspread
+from nacre.errors import ParseError
+from nacre.text.language import tr
+
+
+class Builder:
+    """Grows one document. A parser sets `page`, `sheet`, `title`, … as it goes and adds blocks in reading order."""
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self.limits = limits or Limits()
+        self.title = ""
+        self.page: int | None = None
+        self.pages: int | None = None
+        self.sheet = ""
+        self.sheets: list[str] = []
+        self.attachments: list[str] = []
+        self.metadata: dict[str, str] = {}
+        self.encoding = ""
+        self.blocks: list[Block] = []
+        self.tables: list[Table] = []
+        self.warnings: list[str] = []
+        self.length = 0
+        self._parts: list[str] = []
+        self._cells = 0
+
+    def add(self, kind: BlockKind, text: str, level: int = 0) -> None:
+        """Append one block; its lines stay, its outer white space goes. Nothing happens for empty text."""
+        text = unspread(clean(text).strip()) if kind == "heading" else clean(text).strip()
+        if text:
+            self._gap(close=kind == "list" and bool(self.blocks) and self.blocks[-1].kind == "list")
+            start = self.write(text)
+            self.mark(kind, start, self.length, level)
+
+    def aside(self, text: str) -> None:
+        """Append text that a reader may want to see but that is no content: page numbers, navigation."""
+        text = clean(text).strip()
+        if text:
+            self._gap()
+            self.write(text)
+
+    def table(
+        self,
+        rows: Sequence[Sequence[str]],
+        *,
+        header_rows: int = 1,
+        header: Sequence[str] = (),
+        row: int = 1,
+        column: int = 1,
+    ) -> None:
+        """Append a table: cells parted by tabs, rows by newlines.
+
+        Args:
+            rows: all rows, header included; ragged rows are filled up.
+            header_rows: how many of them name the columns; several are joined downwards.
+            row: 1-based number of `rows[0]` in the sheet or file.
+            column: 1-based number of the first column.
+        """
+        tidy = [[unspread(collapse(clean(cell))) for cell in line] for line in rows]
+        while tidy and not any(tidy[-1]):
+            tidy.pop()
+        while tidy and not any(tidy[0]):
+            tidy.pop(0)
+            row, header_rows = row + 1, max(header_rows - 1, 1 if header_rows else 0)
+        width = max((len(line) for line in tidy), default=0)
+        if not tidy:
+            return
+        self._gap()
+        start = self.length
+        cells = [self._row(line, width, last=n == len(tidy) - 1) for n, line in enumerate(tidy)]
+        self.mark("table", start, self.length)
+        self._cells += len(tidy) * width
+        if self._cells > self.limits.table_cells:
+            self.warn(tr("a table is kept as text only: too many cells"))
+            return
+        names = [unspread(collapse(clean(name))) for name in header] or [
+            " ".join(dict.fromkeys(filter(None, parts)))
+            for parts in zip(*_padded(tidy[:header_rows], width), strict=True)
+        ]
+        table = Table(
+            start,
+            self.length,
+            tuple(names),
+            tuple(cells[header_rows:]),
+            self.page,
+            self.sheet,
+            row + header_rows,
+            column,
+        )
+        self.tables.append(table)
+
+    def _row(self, line: Sequence[str], width: int, last: bool) -> tuple[Cell, ...]:
+        used = max((n + 1 for n, cell in enumerate(line) if cell), default=0)
+        cells, offset = [], self.length
+        for cell in line[:used]:
+            cells.append(Cell(cell, offset, offset + len(cell)))
+            offset += len(cell) + 1
+        self.write("\t".join(line[:used]))
+        cells += [Cell("", self.length, self.length)] * (width - used)
+        if not last:
+            self.write("\n")
+        return tuple(cells)
+
+    def write(self, text: str) -> int:
+        """Append text as it is, outside any block.
+
+        Returns:
+            The index of its first character.
+        """
+        start = self.length
+        self.length += len(text)
+        if self.length > self.limits.text_chars:
+            most = self.limits.text_chars
+            raise ParseError(tr("it has more than {most:,} characters of text; split it", most=most))
+        self._parts.append(text)
+        return start
+
+    def mark(self, kind: BlockKind, start: int, end: int, level: int = 0) -> None:
+        """Declare text that was already written to be a block.
+
+        Args:
+            start: its first character.
+            end: after its last character.
+        """
+        self.blocks.append(Block(kind, start, end, level, self.page, self.sheet))
+
+    def warn(self, message: str) -> None:
+        """Note, once, what could not be read."""
+        if message not in self.warnings:
+            self.warnings.append(message)
+
+    def separate(self) -> None:
+        """Begin a new block: an empty line, unless the document is empty."""
+        self._gap()
+
+    def finish(self, mime: str, name: str) -> ParsedDocument:
+        """The document.
+
+        Returns:
+            The document; its text is what was written.
+        """
+        text = "".join(self._parts)
+        first = next((text[b.start : b.end] for b in self.blocks if b.kind == "heading"), "")
+        stem = name.replace("\\", "/").rstrip("/").rpartition("/")[2].rpartition(".")
+        title = collapse(clean(self.title)) or collapse(first) or clean(stem[0] or stem[2]).replace("\n", " ")
+        return ParsedDocument(
+            text=text,
+            title=title[:300],
+            mime=mime,
+            blocks=tuple(self.blocks),
+            tables=tuple(self.tables),
+            warnings=tuple(self.warnings),
+            pages=self.pages,
+            sheets=tuple(self.sheets),
+            attachments=tuple(self.attachments),
+            metadata={key: clean(value) for key, value in self.metadata.items() if value},
+            encoding=self.encoding,
+        )
+
+    def _gap(self, close: bool = False) -> None:
+        if self.length:
+            self.write("\n" if close else "\n\n")
+
+
+def _padded(rows: Sequence[Sequence[str]], width: int) -> list[list[str]]:
+    return [[*row, *[""] * (width - len(row))] for row in rows]

@@ -1,0 +1,158 @@
+"""What a parser gives back: plain text, and where everything stands in it.
+
+The text is the document. Blocks and cells are spans into it, so that a citation can always be shown in its place.
+Text outside every block (white space, hidden markup, page furniture, navigation) is kept for reading but is not content
+to be indexed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar, get_args
+
+T = TypeVar("T")
+BlockKind = Literal["heading", "paragraph", "list", "table", "code", "quote", "note", "comment", "meta"]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One piece of content: `text[start:end]` of its document.
+
+    Args:
+        kind: what it is. "note" is a footnote, an endnote or a speaker's notes; "comment" a reviewer's remark;
+            "meta" the headers of a mail or of a page.
+        start: first character, an index into the document's text.
+        end: index after the last character.
+        level: depth, 1 at the top, of a heading or a list item; 0 for anything else.
+        page: 1-based page (PDF) or slide (PPTX); None where the format has none.
+    """
+
+    kind: BlockKind
+    start: int
+    end: int
+    level: int = 0
+    page: int | None = None
+    sheet: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell of a table: `text` is exactly `document.text[start:end]`, empty for an empty or swallowed cell."""
+
+    text: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table as data, standing at `text[start:end]` with its header.
+
+    Args:
+        start: first character of the table.
+        end: index after its last character.
+        header: names of the columns; empty when the table has none. A table that goes on from the page before has its
+            header here even where the page does not repeat it.
+        rows: the rows below the header; all have the same length.
+        page: 1-based page or slide.
+        row: 1-based number, in the sheet or the file, of `rows[0]`.
+        column: 1-based number of the first column in the sheet.
+    """
+
+    start: int
+    end: int
+    header: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    page: int | None = None
+    sheet: str = ""
+    row: int = 1
+    column: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedDocument:
+    """A document as text with structure.
+
+    Args:
+        text: the whole text; every span counts its characters (Unicode code points).
+        blocks: content in reading order; spans do not overlap.
+        pages: number of pages or slides; None where the format has none.
+    """
+
+    text: str
+    title: str
+    mime: str
+    blocks: tuple[Block, ...]
+    tables: tuple[Table, ...] = ()
+    warnings: tuple[str, ...] = ()
+    pages: int | None = None
+    sheets: tuple[str, ...] = ()
+    attachments: tuple[str, ...] = ()
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    encoding: str = ""
+
+
+def to_data(document: ParsedDocument) -> dict[str, Any]:
+    """The document as JSON-ready data; cells shrink to their spans."""
+    return {
+        "text": document.text,
+        "title": document.title,
+        "mime": document.mime,
+        "blocks": [[b.kind, b.start, b.end, b.level, b.page, b.sheet] for b in document.blocks],
+        "tables": [
+            [
+                t.start,
+                t.end,
+                t.header,
+                [[x for c in row for x in (c.start, c.end)] for row in t.rows],
+                t.page,
+                t.sheet,
+                t.row,
+                t.column,
+            ]
+            for t in document.tables
+        ],
+        "warnings": document.warnings,
+        "pages": document.pages,
+        "sheets": document.sheets,
+        "attachments": document.attachments,
+        "metadata": dict(document.metadata),
+        "encoding": document.encoding,
+    }
+
+
+def from_data(data: Mapping[str, Any]) -> ParsedDocument:
+    """The document again, checked: what comes from a worker that read a hostile file is not trusted."""
+    text = _typed(data["text"], str)
+    blocks = tuple(Block(*row) for row in data["blocks"])
+    for block in blocks:
+        if block.kind not in get_args(BlockKind) or not 0 <= block.start <= block.end <= len(text):
+            raise ValueError(f"block {block}")
+    return ParsedDocument(
+        text=text,
+        title=_typed(data["title"], str),
+        mime=_typed(data["mime"], str),
+        blocks=blocks,
+        tables=tuple(_table(text, row) for row in data["tables"]),
+        warnings=tuple(_typed(w, str) for w in data["warnings"]),
+        pages=data["pages"] if data["pages"] is None else _typed(data["pages"], int),
+        sheets=tuple(_typed(s, str) for s in data["sheets"]),
+        attachments=tuple(_typed(a, str) for a in data["attachments"]),
+        metadata={_typed(k, str): _typed(v, str) for k, v in data["metadata"].items()},
+        encoding=_typed(data["encoding"], str),
+    )
+
+
+def _table(text: str, data: list[Any]) -> Table:
+    start, end, header, rows, page, sheet, row, column = data
+    if not 0 <= start <= end <= len(text):
+        raise ValueError(f"table {start}:{end}")
+    cells = tuple(tuple(Cell(text[a:b], a, b) for a, b in zip(r[::2], r[1::2], strict=True)) for r in rows)
+    return Table(start, end, tuple(_typed(h, str) for h in header), cells, page, sheet, row, column)
+
+
+def _typed(value: object, kind: type[T]) -> T:
+    if not isinstance(value, kind):
+        raise ValueError(f"{type(value).__name__} instead of {kind.__name__}")
+    return value

@@ -1,0 +1,61 @@
+"""A grid of cells, from a sheet or a delimited file, split into titles and tables with headers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from nacre.documents.builder import Builder
+
+_NUMBER = re.compile(r"[-+(]?[$€£¥￥]?\s*[-+]?\d[\d,.\s]*%?\)?([eE][-+]?\d+)?|\d{4}[-/.]\d{1,2}[-/.]\d{1,2}.*")
+
+
+def add_grid(
+    out: Builder, rows: Sequence[Sequence[str]], *, row: int = 1, column: int = 1, header: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """Append one region of a grid (no empty row inside).
+
+    Rows at the top with a single cell in a wider region are its title. The first row with words only names the columns;
+    where no row does, the names of the region above hold on.
+
+    Args:
+        row: 1-based number of `rows[0]`.
+        column: 1-based number of the first column.
+    """
+    width = max((len(line) for line in rows), default=0)
+    titles = 0
+    while titles < min(len(rows) - 1, 5) and width > 1 and sum(map(bool, rows[titles])) == 1:
+        out.add("paragraph", next(filter(None, rows[titles])))
+        titles += 1
+    rows = rows[titles:]
+    named = _header_rows(rows, width)
+    names = () if named or len(header) != width else tuple(header)
+    out.table(rows, header_rows=named, header=names, row=row + titles, column=column)
+    # A short region without numbers above a region with numbers is a header that an empty row cuts off.
+    lone = width > 1 and len(rows) <= 3 and not any(_NUMBER.fullmatch(cell.strip()) for line in rows for cell in line)
+    return _joined(rows if lone else rows[:named], width) if lone or named else names
+
+
+def _header_rows(rows: Sequence[Sequence[str]], width: int) -> int:
+    """How many rows name the columns: two where the first names groups of columns."""
+    if width < 2 or len(rows) < 2 or not is_header(rows[0], width):
+        return int(width > 1 and len(rows) > 2 and _groups(rows[0], rows[1], width)) * 2
+    return 2 if len(rows) > 2 and _groups(rows[0], rows[1], width) else 1
+
+
+def _groups(above: Sequence[str], below: Sequence[str], width: int) -> bool:
+    filled = sum(map(bool, above))
+    words = all(not _NUMBER.fullmatch(cell.strip()) for cell in above)
+    return words and 1 < filled < sum(map(bool, below)) and is_header(below, width)
+
+
+def _joined(rows: Sequence[Sequence[str]], width: int) -> tuple[str, ...]:
+    columns = ([row[n] if n < len(row) else "" for row in rows] for n in range(width))
+    return tuple(" ".join(dict.fromkeys(filter(None, column))) for column in columns)
+
+
+def is_header(cells: Sequence[str], width: int) -> bool:
+    """Whether a row names columns: words only, in at least half of the columns, and none too long for a name."""
+    filled = [cell for cell in cells if cell.strip()]
+    words = all(not _NUMBER.fullmatch(cell.strip()) and len(cell) <= 120 for cell in filled)
+    return words and len(filled) * 2 >= width and bool(filled)

@@ -1,0 +1,179 @@
+"""The package under .docx, .pptx and .xlsx: a ZIP of XML parts, opened with suspicion.
+
+Parts are read one at a time and only when asked for (a film in a slide is never unpacked), a bomb is refused by the
+sizes in its directory and by what really comes out, and XML with a DTD is not parsed at all.
+"""
+
+from __future__ import annotations
+
+import io
+import posixpath
+import zipfile
+import zlib
+from typing import Any
+
+from nacre.documents.builder import Builder
+from nacre.documents.limits import Limits
+from nacre.errors import ParseError
+from nacre.text.language import tr
+
+_WELL_BELOW_A_BOMB = 8 << 20
+_RELATIONS = "{http://schemas.openxmlformats.org/package/2006/relationships}Relationship"
+
+
+class Package:
+    """An office file."""
+
+    def __init__(self, data: bytes, limits: Limits) -> None:
+        self.limits = limits
+        self.unpacked = 0
+        try:
+            self.zip = zipfile.ZipFile(io.BytesIO(data))
+        except (zipfile.BadZipFile, ValueError, OverflowError, NotImplementedError) as error:
+            raise ParseError(_damaged(str(error))) from error
+        # Some writers use backslashes, a leading slash or another case.
+        self.names = {info.filename.replace("\\", "/").lstrip("/").lower(): info for info in self.zip.infolist()}
+        for info in self.zip.infolist():
+            if info.filename.lower().endswith((".xml", ".rels")):
+                self._check(info)
+
+    def _check(self, info: zipfile.ZipInfo) -> None:
+        ratio = info.file_size / max(1, info.compress_size)
+        if info.file_size > self.limits.unpacked_bytes or (
+            info.file_size > _WELL_BELOW_A_BOMB and ratio > self.limits.unpacked_ratio
+        ):
+            raise ParseError(_bomb(info.file_size))
+
+    def read(self, part: str) -> bytes | None:
+        """One part, unpacked.
+
+        Returns:
+            Its bytes, or None when there is none.
+        """
+        info = self.names.get(part.lstrip("/").lower())
+        if info is None:
+            return None
+        try:
+            with self.zip.open(info) as stream:
+                data = stream.read(info.file_size + 1)
+        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, OSError) as error:
+            raise ParseError(_damaged(f"{info.filename}: {error}")) from error
+        self.unpacked += len(data)
+        if len(data) > info.file_size or self.unpacked > self.limits.unpacked_bytes:
+            raise ParseError(_bomb(self.unpacked))
+        return data
+
+    def xml(self, part: str) -> Any | None:
+        """The root element of an XML part."""
+        data = self.read(part)
+        return None if data is None else parse_xml(data, part)
+
+    def refuse_dtds(self) -> None:
+        """Look at the head of every XML part before a library parses them its own way."""
+        for name, info in self.names.items():
+            if name.endswith((".xml", ".rels")):
+                with self.zip.open(info) as stream:
+                    head = stream.read(1 << 16).replace(b"\x00", b"")
+                if b"<!doctype" in head.lower():
+                    raise ParseError(_dtd(name))
+
+    def relations(self, part: str) -> dict[str, tuple[str, str]]:
+        """What a part points to: id → (last word of the type, name of the target part or an outside address).
+
+        Returns:
+            Relations by id; empty when there are none.
+        """
+        folder, name = posixpath.split(part)
+        root = self.xml(f"{folder}/_rels/{name}.rels")
+        found: dict[str, tuple[str, str]] = {}
+        for node in [] if root is None else root.iter(_RELATIONS):
+            target, kind = node.get("Target", ""), node.get("Type", "").rpartition("/")[2]
+            if node.get("TargetMode") != "External":
+                target = posixpath.normpath(posixpath.join("/", folder, target.replace("\\", "/"))).lstrip("/")
+            found[node.get("Id", "")] = (kind, target)
+        return found
+
+    def main(self, fallback: str) -> str:
+        """Name of the main part."""
+        for kind, target in self.relations("").values():
+            if kind == "officeDocument" and target.lower() in self.names:
+                return target
+        return fallback
+
+    def properties(self, out: Builder) -> None:
+        """Take over title, author and dates from docProps/core.xml."""
+        root = self.xml("docProps/core.xml")
+        wanted = {
+            "title": "title",
+            "creator": "author",
+            "created": "created",
+            "modified": "modified",
+            "subject": "subject",
+            "keywords": "keywords",
+            "description": "description",
+        }
+        for node in [] if root is None else root:
+            name = local(node)
+            if name in wanted and (node.text or "").strip():
+                out.metadata[wanted[name]] = node.text.strip()
+        out.title = out.title or out.metadata.get("title", "")
+
+
+def parse_xml(data: bytes, part: str) -> Any:
+    """Parse XML that may be hostile: no DTD, no entities, no network, no huge nodes."""
+    from lxml import etree
+
+    reader = etree.XMLParser(
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        dtd_validation=False,
+        remove_comments=True,
+        remove_pis=True,
+    )
+    try:
+        root = etree.fromstring(data, reader)
+    except etree.XMLSyntaxError as error:
+        raise ParseError(tr("damaged XML inside ({part}: {error})", part=part, error=error)) from error
+    if root.getroottree().docinfo.doctype:
+        raise ParseError(_dtd(part))
+    return root
+
+
+def local(node: Any) -> str:
+    """The name of an element without its namespace, for the strict and the transitional dialect differ in that alone.
+
+    Returns:
+        "p" for `w:p` of either dialect; empty for a comment.
+    """
+    tag = node.tag
+    return tag.rpartition("}")[2] if isinstance(tag, str) else ""
+
+
+def attribute(node: Any, name: str) -> str:
+    """An attribute whatever its namespace."""
+    for key, value in node.attrib.items():
+        if key == name or key.endswith("}" + name):
+            return str(value)
+    return ""
+
+
+def child(node: Any, *path: str) -> Any | None:
+    """The first descendant along a path of local names."""
+    for name in path:
+        node = next((part for part in node if local(part) == name), None)
+        if node is None:
+            return None
+    return node
+
+
+def _damaged(why: str) -> str:
+    return tr("the office file is damaged or cut off ({why})", why=why)
+
+
+def _dtd(part: str) -> str:
+    return tr("{part} declares entities (DTD), which office files never do; refused", part=part)
+
+
+def _bomb(size: int) -> str:
+    return tr("it unpacks to {size} MiB, which looks like a decompression bomb", size=size >> 20)

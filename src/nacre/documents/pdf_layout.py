@@ -1,0 +1,236 @@
+"""From lines to paragraphs and headings, with what only the whole document tells: body size, running heads, vocabulary."""
+
+from __future__ import annotations
+
+import re
+import statistics
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from nacre.documents.normalise import is_cjk, join_lines
+from nacre.documents.pdf_page import Line
+from nacre.documents.pdf_tables import Grid
+
+_BULLET = re.compile(
+    r"(?:[•‣▪●○■□◆◇➢✓√·–—*-]|\(?\d{1,2}[.)、．](?!\d)|\(?[a-z][.)](?=\s)|[（(][一二三四五六七八九十\d]{1,3}[)）])\s*(?=\S)"
+)
+_NUMBERED = re.compile(
+    r"(?:\d{1,2}(?:\.\d{1,2}){0,4}\.?\s+\S|第[一二三四五六七八九十百\d]{1,4}[章节篇部编]|[一二三四五六七八九十]{1,3}、|appendix\b|附录|[IVX]{1,4}\.\s)",
+    re.I,
+)
+_SENTENCE_END = re.compile(r"[.。!！?？:：;；…]['\"”’)）]*$")
+_NO_HEADING = re.compile(r"[□√■☐☑☒]|\d{4}\s*[-年./].{0,12}$|\W*$")
+_DIGITS = re.compile(r"\d+")
+_WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
+
+
+@dataclass(slots=True)
+class Sheet:
+    """What stands on one page, in reading order: lines and tables; `furniture` are running heads and page numbers."""
+
+    number: int
+    height: float
+    items: list[Line | Grid] = field(default_factory=list)
+    furniture: set[int] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class Paragraph:
+    """Lines that belong together. `level` is that of a heading; `listed` marks an item; `code` keeps its lines."""
+
+    lines: list[Line]
+    level: int = 0
+    listed: bool = False
+    code: bool = False
+
+
+def body_size(sheets: Iterable[Sheet]) -> float:
+    """The glyph height that most characters of the document have.
+
+    Returns:
+        Points.
+    """
+    sizes: Counter[float] = Counter()
+    for sheet in sheets:
+        for item in sheet.items:
+            if isinstance(item, Line):
+                sizes[round(item.size * 2) / 2] += len(item.text)
+    return sizes.most_common(1)[0][0] if sizes else 10.0
+
+
+def find_furniture(sheets: Sequence[Sheet]) -> None:
+    """Mark lines that stand at the top or the bottom of most pages, numbers aside."""
+    if len(sheets) < 3:
+        return
+    seen: Counter[str] = Counter()
+    for sheet in sheets:
+        seen.update({_shape(line) for line in _margins(sheet)})
+    for sheet in sheets:
+        sheet.furniture = {
+            id(line) for line in _margins(sheet) if seen[_shape(line)] * 2 >= len(sheets) and seen[_shape(line)] > 2
+        }
+
+
+def _margins(sheet: Sheet) -> list[Line]:
+    lines = [item for item in sheet.items if isinstance(item, Line)]
+    return [line for line in lines if line.box[1] > sheet.height * 0.88 or line.box[3] < sheet.height * 0.12]
+
+
+def _shape(line: Line) -> str:
+    return _DIGITS.sub("#", line.text).replace(" ", "")
+
+
+def paragraphs(lines: Sequence[Line], body: float) -> list[Paragraph]:
+    """Join lines into paragraphs, headings and list items.
+
+    Args:
+        body: height of the body text, points.
+
+    Returns:
+        Paragraphs in order; levels of headings are still 0.
+    """
+    found: list[Paragraph] = []
+    leading = _leading(lines, body)
+    code = sum(len(line.text) for line in lines if line.mono) * 2 < sum(len(line.text) for line in lines)
+    for line in lines:
+        listed = bool(_BULLET.match(line.text))
+        if code and line.mono:
+            if found and found[-1].code:
+                found[-1].lines.append(line)
+            else:
+                found.append(Paragraph([line], code=True))
+        elif (
+            found
+            and not listed
+            and _continues(found[-1], line, body, leading)
+            and not _ended_early(found[-1].lines[-1], line, lines, body)
+        ):
+            found[-1].lines.append(line)
+        else:
+            found.append(Paragraph([line], listed=listed))
+    return found
+
+
+def _leading(lines: Sequence[Line], body: float) -> float:
+    """The usual drop from one line of body text to the next, points."""
+    drops = [a.box[3] - b.box[3] for a, b in pairwise(lines) if 0.5 * a.size < a.box[3] - b.box[3] < 3 * a.size]
+    return statistics.median(drops) if drops else 1.2 * body
+
+
+def _continues(paragraph: Paragraph, line: Line, body: float, leading: float) -> bool:
+    last = paragraph.lines[-1]
+    if last.turned or line.turned or paragraph.code:
+        return False
+    if last.hyphen:
+        return True
+    large = min(last.size, line.size) > 1.15 * body
+    if (
+        len(last.parts) > 1
+        or len(line.parts) > 1
+        or abs(last.size - line.size) > 0.12 * body
+        or (last.bold != line.bold and not large)
+    ):
+        return False
+    drop = last.box[3] - line.box[3]
+    if drop <= 0.2 * line.size:
+        # The top of the next column goes on in the middle of a sentence only.
+        return (
+            drop < -3 * line.size
+            and not _SENTENCE_END.search(last.text)
+            and (line.text[:1].islower() or not last.text[-1:].isascii())
+        )
+    # Large type, and Chinese set wide, keeps its own leading; a line that fills its column goes on over a wider gap.
+    if (
+        drop > max((2.2 if large else 1.6) * line.size, 1.25 * leading)
+        or line.box[0] > last.box[2]
+        or last.box[0] > line.box[2]
+    ):
+        return False
+    return len(paragraph.lines) == 1 or large or line.box[0] - last.box[0] <= 0.9 * line.size
+
+
+def _ended_early(last: Line, line: Line, lines: Sequence[Line], body: float) -> bool:
+    """Whether the next word would have fitted: then the line was ended on purpose."""
+    if last.hyphen or min(last.size, line.size) > 1.15 * body:
+        return False
+    right = max(
+        one.box[2]
+        for one in lines
+        if one.box[0] < last.box[2] and one.box[2] > last.box[0] and one.box[0] > last.box[0] - 12 * body
+    )
+    glyph = (last.box[2] - last.box[0]) / max(1, len(last.text))
+    word = 1 if is_cjk(line.text[0]) else len(line.text.split()[0])
+    return right - last.box[2] > (word + 1) * glyph * 1.3 + 1.5 * last.size
+
+
+def headings(pieces: Sequence[Paragraph | Grid], body: float, outline: dict[str, int]) -> None:
+    """Set the levels of headings: by the document's outline, else by size, else by bold type.
+
+    Args:
+        body: height of the body text, points.
+    """
+    written = [piece for piece in pieces if isinstance(piece, Paragraph)]
+    titles = [piece for piece in written if _may_head(piece)]
+    heavy = sum(len(line.text) for piece in written for line in piece.lines if line.bold) * 3 > sum(
+        len(line.text) for piece in written for line in piece.lines
+    )
+    large = [piece for piece in titles if piece.lines[0].size > 1.15 * body]
+    sizes = sorted({round(piece.lines[0].size) for piece in large}, reverse=True)[:4]
+    for piece in titles:
+        text = joined(piece.lines)
+        known = outline.get(re.sub(r"\s", "", text))
+        numbered = bool(_NUMBERED.match(text))
+        if known:
+            piece.level = known
+        elif (
+            piece.lines[0].size > 1.15 * body
+            and not _SENTENCE_END.search(text[-1:].replace(":", ""))
+            and any(c.isalpha() for c in text)
+        ):
+            piece.level = 1 + sum(size > round(piece.lines[0].size) for size in sizes)
+        elif (
+            piece.lines[0].bold
+            and not heavy
+            and len(text) <= 90
+            and len(piece.lines) <= 2
+            and any(c.isalpha() for c in text)
+            and (numbered or not _SENTENCE_END.search(text))
+        ):
+            piece.level = min(6, len(sizes) + 1 + (text.split()[0].strip(".").count(".") if numbered else 0))
+        if piece.level:
+            piece.listed = False
+
+
+def _may_head(piece: Paragraph) -> bool:
+    if piece.code or piece.lines[0].turned or _NO_HEADING.match(piece.lines[0].text):
+        return False
+    return (
+        len(piece.lines) <= 4 and len(piece.lines[0].parts) == 1 and sum(len(line.text) for line in piece.lines) <= 200
+    )
+
+
+def vocabulary(sheets: Iterable[Sheet]) -> set[str]:
+    """All words of the document that no line end cuts."""
+    words: set[str] = set()
+    for sheet in sheets:
+        for item in sheet.items:
+            if isinstance(item, Line):
+                found = _WORD.findall(item.text.lower())
+                words.update(found[:-1] if item.hyphen else found)
+    return words
+
+
+def joined(lines: Sequence[Line], words: frozenset[str] | set[str] = frozenset()) -> str:
+    """Lines as running text. A hyphen at a line's end goes only when the document has the whole word elsewhere."""
+    pieces: list[str] = []
+    for line in lines:
+        text = line.text
+        if pieces and pieces[-1].endswith("\x02"):
+            head, tail = pieces.pop()[:-1], text
+            left, right = re.search(r"[^\W\d_]+$", head), re.match(r"[^\W\d_]+", tail)
+            whole = (left.group() + right.group()).lower() if left and right else ""
+            text = head + ("" if whole in words else "-") + tail
+        pieces.append(text.removesuffix("-") + "\x02" if line.hyphen else text)
+    return join_lines(piece.replace("\x02", "-") for piece in pieces)

@@ -1,0 +1,38 @@
+"""Plain text: kept character for character; paragraphs are parted by empty lines, or are the lines of a long unparted text."""
+
+from __future__ import annotations
+
+import re
+
+from nacre.documents.builder import Builder
+from nacre.documents.limits import Task
+from nacre.documents.normalise import clean
+
+_PARAGRAPH = re.compile(r"\S(?:.*\S)?(?:\n[ \t]*\S(?:.*\S)?)*")
+_HEADING = re.compile(
+    r"(第\s*[一二三四五六七八九十百零〇\d]+\s*[编篇部章]|chapter\s+[\dIVXLC]+\b|附录|appendix\b)[^\n。；;!?！？]{0,60}",
+    re.I,
+)
+_TOO_LONG = 4000
+
+
+def parse(text: str, out: Builder, task: Task) -> None:
+    """Read plain text."""
+    text = clean(text)
+    if out.length:
+        out.separate()
+    base = out.write(text)
+    for found in _PARAGRAPH.finditer(text):
+        first, last = found.span()
+        if "\n" not in found.group() and _HEADING.fullmatch(found.group()):
+            out.mark("heading", base + first, base + last, 1)
+        elif last - first <= _TOO_LONG:
+            out.mark("paragraph", base + first, base + last)
+        else:
+            _lines(text, first, last, base, out)
+
+
+def _lines(text: str, first: int, last: int, base: int, out: Builder) -> None:
+    """A paragraph of thousands of characters is a text that marks paragraphs by single line breaks."""
+    for line in re.finditer(r"\S(?:.*\S)?", text[first:last]):
+        out.mark("paragraph", base + first + line.start(), base + first + line.end())

@@ -1,0 +1,96 @@
+"""JSON and JSON lines: records as "key: value" lines a person and an encoder can read; like records become a table."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from nacre.documents.builder import Builder
+from nacre.documents.limits import Task
+from nacre.errors import ParseError
+from nacre.text.language import tr
+
+_TITLES = ("title", "name", "标题", "名称", "id")
+
+
+def parse(text: str, out: Builder, task: Task) -> None:
+    """Read JSON, or one JSON value a line."""
+    try:
+        value = _load(text)
+        values = value if isinstance(value, list) else [value]
+    except ValueError as error:
+        values = _lines(text, error, out)
+        value = values
+    if isinstance(value, dict):
+        if isinstance(value.get("title"), str):
+            out.title = out.title or value["title"]
+        for key, part in value.items():
+            _record({key: part}, out)
+    elif not _table(values, out):
+        for part in values:
+            _record(part, out)
+
+
+def _load(text: str) -> Any:
+    # Numbers stay as written: no digit is lost, and a number of a million digits costs nothing.
+    return json.loads(text, parse_int=str, parse_float=str, parse_constant=str)
+
+
+def _lines(text: str, error: ValueError, out: Builder) -> list[Any]:
+    values, broken = [], []
+    for number, line in enumerate(text.splitlines(), start=1):
+        try:
+            if line.strip():
+                values.append(_load(line))
+        except ValueError:
+            broken.append(number)
+    if len(values) < 2 or len(broken) > len(values):
+        raise ParseError(tr("damaged JSON") + f" ({error})") from error
+    if broken:
+        out.warn(tr("{count} lines are no JSON, the first is line {broken}", count=len(broken), broken=broken[0]))
+    return values
+
+
+def _table(values: list[Any], out: Builder) -> bool:
+    """Records of the same flat, short fields are the rows of a table."""
+    if len(values) < 2 or not all(isinstance(value, dict) and value for value in values):
+        return False
+    keys = list(dict.fromkeys(key for value in values for key in value))
+    flat = all(
+        not isinstance(part, dict | list) and len(str(part)) <= 60 for value in values for part in value.values()
+    )
+    if not flat or len(keys) > 40 or len(keys) > 2 * len(values[0]):
+        return False
+    out.table([keys, *([_scalar(value.get(key, "")) for key in keys] for value in values)])
+    return True
+
+
+def _record(value: Any, out: Builder) -> None:
+    lines: list[str] = []
+    _flatten("", value, lines, 0)
+    if isinstance(value, dict):
+        name = next((str(value[key]) for key in _TITLES[:2] if isinstance(value.get(key), str)), "")
+        out.add("heading", name[:200].replace("\n", " "), 1)
+    out.add("paragraph", "\n".join(lines))
+
+
+def _flatten(key: str, value: Any, lines: list[str], depth: int) -> None:
+    if depth > 200:
+        raise ParseError(tr("its values are nested too deeply"))
+    if isinstance(value, dict) and value:
+        for name, part in value.items():
+            _flatten(f"{key}.{name}" if key else str(name), part, lines, depth + 1)
+    elif isinstance(value, list) and value:
+        if all(not isinstance(part, dict | list) for part in value):
+            lines.append(f"{key}: " + ", ".join(map(_scalar, value)) if key else ", ".join(map(_scalar, value)))
+            return
+        for number, part in enumerate(value):
+            _flatten(f"{key}[{number}]", part, lines, depth + 1)
+    elif value not in (None, "", [], {}):
+        lines.append(f"{key}: {_scalar(value)}" if key else _scalar(value))
+
+
+def _scalar(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None else str(value)

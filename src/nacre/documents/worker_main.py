@@ -1,0 +1,88 @@
+"""The child process of `ParserPool`: reads frames (limits, then request and file), writes frames (document or reason).
+
+It ends when its pipe closes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import struct
+import sys
+from typing import BinaryIO
+
+from nacre.documents.dispatch import parse
+from nacre.documents.document import to_data
+from nacre.documents.limits import Limits
+from nacre.documents.walls import raise_walls
+from nacre.errors import ParseError
+
+_OUT_OF_MEMORY = 77
+
+
+def main() -> None:
+    """Serve until the pipe closes."""
+    source, target = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    # A library that prints must not write into the frames.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    limits = Limits(**json.loads(_read(source)))
+    missing = raise_walls()
+    _confine(limits)
+    _write(target, json.dumps(missing).encode())
+    while True:
+        request = json.loads(_read(source))
+        data = _read(source)
+        # The default action of both signals ends the process even inside C code, and even when the parent is gone.
+        signal.setitimer(signal.ITIMER_PROF, float(request["seconds"]))
+        signal.alarm(int(request["alarm"]))
+        try:
+            answer = _answer(data, request, limits)
+        except MemoryError:
+            os._exit(_OUT_OF_MEMORY)
+        signal.alarm(0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        _write(target, answer)
+
+
+def _answer(data: bytes, request: dict[str, str], limits: Limits) -> bytes:
+    try:
+        document = parse(data, name=request["name"], mime=request["mime"], password=request["password"], limits=limits)
+    except ParseError as error:
+        if isinstance(error.__cause__, MemoryError):
+            raise MemoryError from error
+        return json.dumps({"reason": error.message}).encode()
+    return json.dumps(to_data(document), separators=(",", ":")).encode()
+
+
+def _confine(limits: Limits) -> None:
+    for what, most in (
+        (resource.RLIMIT_AS, limits.memory_bytes),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_NOFILE, 64),
+    ):
+        hard = resource.getrlimit(what)[1]
+        least = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(what, (least, least))
+    # openpyxl would load numpy for cells that hold numpy types: 100 ms and 200 MiB of address space for nothing.
+    sys.modules["numpy"] = None  # type: ignore[assignment]
+
+
+def _read(source: BinaryIO) -> bytes:
+    head = source.read(8)
+    if len(head) < 8:
+        sys.exit(0)
+    size = struct.unpack(">Q", head)[0]
+    try:
+        data = source.read(size)
+    except MemoryError:
+        os._exit(_OUT_OF_MEMORY)
+    return data if len(data) == size else sys.exit(0)
+
+
+def _write(target: BinaryIO, frame: bytes) -> None:
+    target.write(struct.pack(">Q", len(frame)))
+    target.write(frame)
+    target.flush()

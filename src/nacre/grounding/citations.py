@@ -1,0 +1,246 @@
+"""Citations that can be checked: every one quotes its source literally, with the place where the quote stands."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, TypedDict
+
+from langchain_core.messages import AIMessage
+from langchain_core.messages.block_translators import register_translator
+
+from nacre.grounding.stopwords import stopwords
+from nacre.text.markers import MARKER, numbers
+from nacre.text.messages import Source, nacre_of
+from nacre.text.words import sentences, words
+
+
+class Citation(TypedDict):
+    """A checked citation of one statement in an answer.
+
+    `quote` stands literally in the document: `text[start:end] == quote`, in characters of the document's extracted
+    text. `answer_start` and `answer_end` bound the statement in the answer, its marker included. `support` is the
+    share of the statement's words (0 to 1) that the quote holds.
+    """
+
+    n: int
+    uri: str
+    title: str
+    heading: tuple[str, ...]
+    page: int | None
+    quote: str
+    start: int
+    end: int
+    chunk_id: int | str
+    document_id: int | str
+    version: int | str | None
+    answer_start: int
+    answer_end: int
+    support: float
+
+
+class Input(TypedDict):
+    """What a program computed with: `text` stands literally in source number `source`; `column` is its heading, or ""."""
+
+    source: int
+    text: str
+    column: str
+
+
+class Derived(TypedDict):
+    """What a program computed: `text` stands in the answer, and was computed from `inputs`."""
+
+    text: str
+    inputs: list[Input]
+
+
+def cite(
+    answer: str,
+    sources: Sequence[Source],
+    places: Mapping[int, Mapping[str, Any]],
+    *,
+    derived: Sequence[Derived] = (),
+    question: str = "",
+) -> list[Citation]:
+    """Resolve the markers of an answer.
+
+    A computed value stands in no source. A statement that says one quotes the inputs of the computation instead: the value
+    and the words of the question count as supported then, and everything else that the statement says must be quoted.
+
+    Args:
+        answer: the text, in which every marker points to one of `sources`.
+        question: what was asked; it matters only where something was computed.
+    """
+    texts = {source.n: source.text for source in sources}
+    found: list[Citation] = []
+    for start, end, claim, cited in statements(answer):
+        for n in cited:
+            if n not in texts:
+                continue
+            computed = _computed_quote(claim, n, texts[n], derived, question)
+            begin, stop, support = computed or best_quote(claim, texts[n])
+            place = places[n]
+            found.append(
+                Citation(
+                    n=n,
+                    uri=str(place.get("uri", "")),
+                    title=str(place.get("title", "")),
+                    heading=tuple(place.get("heading") or ()),
+                    page=place.get("page"),
+                    quote=texts[n][begin:stop],
+                    start=int(place.get("start") or 0) + begin,
+                    end=int(place.get("start") or 0) + stop,
+                    chunk_id=place.get("chunk_id", ""),
+                    document_id=place.get("document_id", ""),
+                    version=place.get("version"),
+                    answer_start=start,
+                    answer_end=end,
+                    support=round(support, 3),
+                )
+            )
+    return found
+
+
+def statements(answer: str) -> list[tuple[int, int, str, list[int]]]:
+    """The statements of an answer, each with the sources that it cites.
+
+    Returns:
+        (start, end, text without markers, numbers) for every sentence; `numbers` may be empty.
+    """
+    # Markers are blanked, so that offsets stay, and given to the sentence that ends before them or holds them.
+    blanked = MARKER.sub(lambda m: " " * len(m[0]), answer)
+    spans = sentences(blanked)
+    cited: list[list[int]] = [[] for _ in spans]
+    ends = [end for _, end in spans]
+    for marker in MARKER.finditer(answer):
+        owner = max((i for i, (start, _) in enumerate(spans) if start < marker.start()), default=None)
+        if owner is not None:
+            cited[owner] += [n for n in numbers(marker) if n not in cited[owner]]
+            ends[owner] = max(ends[owner], marker.end())
+    return [(start, ends[i], " ".join(blanked[start:end].split()), cited[i]) for i, (start, end) in enumerate(spans)]
+
+
+def best_quote(claim: str, text: str) -> tuple[int, int, float]:
+    """The part of a source that says most of a statement: the statement itself, else one sentence or two neighbours.
+
+    Returns:
+        (start, end, support): a span of `text`, and the share of the claim's words in it, 0 to 1.
+    """
+    literal = re.search(r"\s+".join(re.escape(part) for part in claim.split()), text) if claim.strip() else None
+    if literal:
+        return literal.start(), literal.end(), 1.0
+    wanted = Counter(words(claim))
+    spans = sentences(text) or [(0, len(text))]
+    held = [Counter(words(text[start:end])) for start, end in spans]
+    best = max(range(len(spans)), key=lambda i: (_share(wanted, held[i]), -len(held[i])))
+    start, end = spans[best]
+    support = _share(wanted, held[best])
+    for other in (best - 1, best + 1):
+        if 0 <= other < len(spans):
+            both = _share(wanted, held[best] + held[other])
+            if both >= support + 0.2:
+                start, end, support = min(start, spans[other][0]), max(end, spans[other][1]), both
+                break
+    return start, end, support
+
+
+def supported_part(answer: str, citations: Sequence[Citation], min_support: float) -> str:
+    """What is left of an answer when every sentence without a supporting citation is cut.
+
+    Args:
+        min_support: the least support, 0 to 1.
+    """
+    supported = {c["answer_start"] for c in citations if c["support"] >= min_support}
+    return " ".join(answer[start:end].strip() for start, end, _, _ in statements(answer) if start in supported)
+
+
+def _computed_quote(
+    claim: str, n: int, text: str, derived: Sequence[Derived], question: str
+) -> tuple[int, int, float] | None:
+    """The lines with the inputs of what a statement computes, and how much of the statement is backed.
+
+    None where the statement computes nothing from this source, an input does not stand in it, or another number in the
+    statement stands nowhere: such a statement is quoted like any other.
+    """
+    said = [value for value in derived if _place(value["text"], claim)]
+    inputs = [given for value in said for given in value["inputs"] if given["source"] == n]
+    found = [_place(given["text"], text) for given in inputs]
+    spans = [span for span in found if span]
+    if not spans or len(spans) < len(found):
+        return None
+    start = text.rfind("\n", 0, min(begin for begin, _ in spans)) + 1
+    last = max(end for _, end in spans)
+    end = text.find("\n", last) if "\n" in text[last:] else len(text)
+    backed = {*words(text[start:end]), *words(question), *stopwords()}
+    backed.update(word for given in inputs if given["column"] in text for word in words(given["column"]))
+    wanted = Counter(words(claim))
+    unbacked = wanted - Counter(words(" ".join(value["text"] for value in said)))
+    unbacked = Counter({word: count for word, count in unbacked.items() if word not in backed})
+    if any(char.isdigit() for word in unbacked for char in word):
+        return None
+    return start, end, 1.0 - unbacked.total() / wanted.total()
+
+
+def _place(part: str, text: str) -> tuple[int, int] | None:
+    """Where a part stands in a text by itself: the number 12 does not stand in 3,120."""
+    if not part.strip():
+        return None
+    found = re.search(
+        rf"(?<![\d.,])(?<![A-Za-z]){re.escape(part)}(?![.,]?\d)" if part[0].isdigit() else re.escape(part), text
+    )
+    return found.span() if found else None
+
+
+def _share(wanted: Counter[str], held: Counter[str]) -> float:
+    total = sum(wanted.values())
+    return sum((wanted & held).values()) / total if total else 0.0
+
+
+def as_annotations(citations: Sequence[Citation]) -> list[dict[str, Any]]:
+    """Citations in LangChain's standard form.
+
+    Returns:
+        Annotations of type "citation"; what the standard has no field for stands in `extras`.
+    """
+    return [
+        {
+            "type": "citation",
+            "url": c["uri"],
+            "title": c["title"],
+            "start_index": c["answer_start"],
+            "end_index": c["answer_end"],
+            "cited_text": c["quote"],
+            "extras": {
+                name: c[name]
+                for name in ("n", "chunk_id", "document_id", "version", "heading", "page", "start", "end", "support")
+            },
+        }
+        for c in citations
+    ]
+
+
+def _blocks(message: AIMessage) -> list[Any]:
+    """The content blocks of a cited answer: the model's own, with the citations on the text."""
+    own = nacre_of(message)
+    metadata = {name: value for name, value in message.response_metadata.items() if name != "model_provider"}
+    if provider := own.get("model_provider"):
+        metadata["model_provider"] = provider
+    blocks: list[dict[str, Any]] = [
+        dict(block) for block in message.model_copy(update={"response_metadata": metadata}).content_blocks
+    ]
+    pending = as_annotations(own.get("citations") or [])
+    at = 0
+    for block in blocks:
+        if block.get("type") != "text":
+            continue
+        at += len(block.get("text", ""))
+        mine = [a for a in pending if a["end_index"] <= at]
+        pending = [a for a in pending if a["end_index"] > at]
+        if mine:
+            block["annotations"] = [*block.get("annotations", []), *mine]
+    return blocks
+
+
+# LangChain asks the translator of the `model_provider` that a message names; cited answers name "nacre".
+register_translator("nacre", _blocks, _blocks)

@@ -1,0 +1,61 @@
+"""The ledger of a sync: compare what the sources list with what the catalog holds, and decide before anything is done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from nacre.errors import NacreError
+from nacre.ingest.source import Item, Source, Unreachable
+from nacre.store.records import State
+from nacre.text.hygiene import clean_text
+
+
+@dataclass
+class Listing:
+    """What all sources of a run list.
+
+    Args:
+        items: scope and item by uri; where two sources list a uri, the first has it.
+    """
+
+    items: dict[str, tuple[str, Item]] = field(default_factory=dict)
+    complete: list[str] = field(default_factory=list)
+    unreachable: list[str] = field(default_factory=list)
+    failed: list[tuple[str, str]] = field(default_factory=list)
+
+
+def listing(sources: Iterable[Source]) -> Listing:
+    """Ask every source what it has."""
+    found = Listing()
+    for source in sources:
+        try:
+            for item in source.items():
+                if isinstance(item, Unreachable):
+                    found.unreachable.append(item.uri)
+                    found.failed.append((item.uri, item.reason))
+                else:
+                    uri = clean_text(item.uri)
+                    found.items.setdefault(uri, (source.scope, item if uri == item.uri else replace(item, uri=uri)))
+        except (NacreError, OSError) as error:
+            found.failed.append((source.scope, str(error)))
+        else:
+            found.complete.append(source.scope)
+    return found
+
+
+def gone(states: Sequence[State], seen: Listing) -> list[State]:
+    """Documents that their source no longer has."""
+    folders = tuple(scope for scope in seen.complete if scope.endswith("/"))
+    complete = set(seen.complete)
+    return [
+        state
+        for state in states
+        if state.uri not in seen.items
+        and (state.scope in complete or state.uri.startswith(folders))
+        and not any(_below(state.uri, place) for place in seen.unreachable)
+    ]
+
+
+def _below(uri: str, place: str) -> bool:
+    return uri == place or uri.startswith(place if place.endswith("/") else place + "/")

@@ -1,0 +1,64 @@
+"""What a sync tells: while it runs, and at its end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a sync has come.
+
+    Args:
+        rate: documents a second.
+        eta_s: seconds that are left at this rate, or None when it cannot be told yet.
+    """
+
+    done: int
+    total: int
+    uri: str
+    embedded: int
+    seconds: float
+    rate: float
+    eta_s: float | None
+
+
+@dataclass
+class SyncReport:
+    """What a sync did.
+
+    Args:
+        embedded: chunks embedded; the others' vectors were there already.
+        recut: documents cut anew because another chunk size is set; their content may be unchanged.
+    """
+
+    added: int = 0
+    updated: int = 0
+    deleted: int = 0
+    unchanged: int = 0
+    failed: list[tuple[str, str]] = field(default_factory=list)
+    embedded: int = 0
+    moved: int = 0
+    recut: int = 0
+    seconds: float = 0.0
+    warnings: list[tuple[str, str]] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as JSON-ready data.
+
+        Returns:
+            A dict with the names of the fields; `failed` is a list of {"uri", "reason"}.
+        """
+        return {
+            "added": self.added,
+            "updated": self.updated,
+            "deleted": self.deleted,
+            "unchanged": self.unchanged,
+            "failed": [{"uri": uri, "reason": reason} for uri, reason in self.failed],
+            "embedded": self.embedded,
+            "moved": self.moved,
+            "recut": self.recut,
+            "seconds": round(self.seconds, 3),
+            "warnings": [{"uri": uri, "warning": warning} for uri, warning in self.warnings],
+        }

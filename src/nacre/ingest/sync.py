@@ -1,0 +1,315 @@
+"""Carry out a sync: read and parse ahead in workers, embed in batches, commit one document at a time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from pathlib import PurePosixPath
+from urllib.parse import unquote, urlsplit
+
+from nacre.documents import ParsedDocument, ParserPool
+from nacre.documents.chunking import BlockLike, Chunk, Tokeniser, chunk
+from nacre.errors import NacreError, ParseError
+from nacre.ingest.ledger import Listing, gone
+from nacre.ingest.permissions import Rights
+from nacre.ingest.report import Progress, SyncReport
+from nacre.ingest.source import Item
+from nacre.store.calibration import calibrate
+from nacre.store.encoder import Encoder
+from nacre.store.folder.catalog import Catalog
+from nacre.store.folder.indexes import Indexes
+from nacre.store.records import Document, State, StoredChunk, packed, unpacked, written
+from nacre.store.settings import chunk_limit
+from nacre.text.hygiene import clean_text
+from nacre.text.language import tr
+
+_BATCH = 128  # chunks that are embedded together
+_AHEAD = 4  # documents read and parsed ahead, for each worker
+_COMMIT_SECONDS = 30.0  # how often a long sync shows its work to searches
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A document that must be read: new, or perhaps changed."""
+
+    scope: str
+    item: Item
+    audience: int
+    known: State | None
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A document that was read: `parsed` is None when its content is the known one."""
+
+    hash: bytes
+    parsed: ParsedDocument | None
+
+
+class Syncer:
+    """One run of a sync, under the write lock."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        indexes: Indexes,
+        encoder: Encoder | None,
+        tokeniser: Tokeniser,
+        on_progress: Callable[[Progress], object] | None,
+    ) -> None:
+        self.catalog = catalog
+        self.indexes = indexes
+        self.encoder = encoder
+        self.tokeniser = tokeniser
+        self.on_progress = on_progress
+        self.limit = chunk_limit(indexes.folder, tokeniser.max_tokens)
+        self.report = SyncReport()
+        self._began = self._shown = time.monotonic()
+        self._done = self._total = 0
+        self._batch: list[tuple[State | None, Document, list[StoredChunk]]] = []
+        self._reading: dict[str, threading.Lock] = {}
+        self._moving: dict[bytes, list[State]] = {}
+
+    def run(self, seen: Listing, rights: Rights, prune: bool) -> SyncReport:
+        """Make the catalog hold what the sources list."""
+        self.catalog.complete()
+        states = {state.uri: state for state in self.catalog.states()}
+        leaving = gone(list(states.values()), seen) if prune else []
+        for state in leaving:
+            self._moving.setdefault(state.hash, []).append(state)
+        self.report.failed.extend(seen.failed)
+        self._total = len(seen.items)
+        jobs = []
+        for scope, item in seen.items.values():
+            known = states.get(item.uri)
+            job = _Job(scope, item, rights.audience(scope, item, known), known)
+            if not self._settled_unread(job):
+                jobs.append(job)
+        try:
+            self._read_all(jobs)
+            self._flush()
+            for moved_or_gone in self._moving.values():
+                for state in moved_or_gone:
+                    self.catalog.delete(state.id)
+                    self.report.deleted += 1
+            self._cut_anew()
+        finally:
+            self.catalog.checkpoint()
+            self.indexes.catch_up()
+        with self.indexes.view() as view:
+            if self.encoder and view.vectors:
+                calibrate(self.catalog, view.vectors, self.encoder)
+        self.report.seconds = time.monotonic() - self._began
+        return self.report
+
+    # ------------------------------------------------------------------------------------------------ deciding
+
+    def _settled_unread(self, job: _Job) -> bool:
+        """Whether the source's stamp says that nothing changed."""
+        known = job.known
+        if known is None or not job.item.stamp or known.stamp != job.item.stamp or self._needs_reading(known):
+            return False
+        self._same(job, known)
+        return True
+
+    def _needs_reading(self, known: State) -> bool:
+        """Whether it is cut to another size, and an earlier Nacre stored it without what cutting needs."""
+        return known.cut != (self.limit or 0) and not known.whole
+
+    def _same(self, job: _Job, known: State) -> None:
+        """The content is the known one; its scope, stamp or principals may not be."""
+        item = job.item
+        now = {"scope": job.scope, "stamp": item.stamp, "audience": job.audience, "metadata": written(item.metadata)}
+        changed = {name: value for name, value in now.items() if getattr(known, name) != value}
+        if changed:
+            self.catalog.refile(known.id, **changed)
+        if known.audience == job.audience:
+            self.report.unchanged += 1
+        else:
+            self.report.updated += 1
+        self._step(item.uri)
+
+    def _moved(self, job: _Job, digest: bytes) -> bool:
+        """Whether this new document is one that left another place; it keeps its number and its chunks."""
+        leaving = self._moving.get(digest)
+        if not leaving:
+            return False
+        state = leaving.pop()
+        title = job.item.title or (_stem(job.item.uri) if state.title == _stem(state.uri) else state.title)
+        facts = {
+            "uri": job.item.uri,
+            "scope": job.scope,
+            "stamp": job.item.stamp,
+            "metadata": written(job.item.metadata),
+        }
+        # Who could not see a document before may not see it because it was moved.
+        self.catalog.refile(state.id, **facts, audience=job.audience or state.audience, title=title)
+        self.report.updated += 1
+        self.report.moved += 1
+        self._step(job.item.uri)
+        return True
+
+    # ------------------------------------------------------------------------------------------------ reading
+
+    def _read_all(self, jobs: Sequence[_Job]) -> None:
+        if not jobs:
+            return
+        with ExitStack() as stack:
+            parsers = stack.enter_context(ParserPool())
+            threads = ThreadPoolExecutor(parsers.workers, thread_name_prefix="nacre-read")
+            stack.callback(threads.shutdown, wait=True, cancel_futures=True)
+            for job, future in _ahead(threads, lambda job: self._read(job, parsers), jobs, parsers.workers * _AHEAD):
+                try:
+                    read = future.result()
+                except (NacreError, OSError) as error:
+                    self._fail(job, getattr(error, "message", None) or str(error))
+                else:
+                    self._take(job, read)
+
+    def _read(self, job: _Job, parsers: ParserPool) -> _Read:
+        """In a thread: content, its hash, and its text unless it is known already."""
+        with self._reading.setdefault(job.scope, threading.Lock()):
+            content = job.item.read()
+        raw = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
+        digest = blake2b(raw, digest_size=20).digest()
+        if job.known and job.known.hash == digest and not self._needs_reading(job.known):
+            return _Read(digest, None)
+        return _Read(digest, _parsed(job.item, content, raw, parsers))
+
+    def _take(self, job: _Job, read: _Read) -> None:
+        if read.parsed is None:
+            assert job.known is not None
+            self._same(job, job.known)
+            return
+        if job.known is None and self._moved(job, read.hash):
+            return
+        self.report.warnings.extend((job.item.uri, warning) for warning in read.parsed.warnings)
+        document = Document(
+            uri=job.item.uri,
+            hash=read.hash,
+            title=clean_text(job.item.title or read.parsed.title),
+            mime=read.parsed.mime,
+            text=read.parsed.text.encode("utf-8", "replace").decode("utf-8"),  # as long as before, and storable
+            scope=job.scope,
+            stamp=job.item.stamp,
+            modified=job.item.modified,
+            metadata=dict(job.item.metadata),
+            audience=job.audience,
+            cut=self.limit or 0,
+            blocks=packed(read.parsed.blocks),
+        )
+        if job.known and job.known.hash == read.hash:  # read again only to be cut anew
+            self.report.unchanged += 1
+        self._cut(job.known, document, read.parsed.blocks)
+
+    def _cut(self, known: State | None, document: Document, blocks: Sequence[BlockLike]) -> None:
+        chunks = chunk(document.text, blocks, document.title, self.tokeniser, self.limit)
+        self._batch.append((known, document, [_stored(document.text, one) for one in chunks]))
+        if sum(len(chunks) for _, _, chunks in self._batch) >= _BATCH:
+            self._flush()
+
+    def _cut_anew(self) -> None:
+        """Documents of all sources follow a changed chunk size, from what is stored of them."""
+        cut = self.limit or 0
+        others = self.catalog.cut_otherwise(cut)
+        self._total += len(others)
+        known = {state.uri: state for state in self.catalog.states()} if others else {}
+        for uri, whole in others:
+            if whole:
+                document = replace(self.catalog.document(uri), cut=cut)
+                self._cut(known[uri], document, unpacked(document.blocks or b""))
+            else:
+                self.report.warnings.append((uri, tr("it keeps its old chunk size until its source is synced")))
+                self._step(uri)
+        self._flush()
+
+    def _fail(self, job: _Job, reason: str) -> None:
+        """What was good stays good: an older version of the document is left as it is."""
+        self.report.failed.append((job.item.uri, reason))
+        self._step(job.item.uri)
+
+    # ------------------------------------------------------------------------------------------------ writing
+
+    def _flush(self) -> None:
+        batch, self._batch = self._batch, []
+        vectors = self._vectors([chunk for _, _, chunks in batch for chunk in chunks])
+        for known, document, chunks in batch:
+            self.catalog.put(document, [replace(chunk, vector=vectors.get(chunk.hash)) for chunk in chunks])
+            if known is None:
+                self.report.added += 1
+            elif known.hash != document.hash:
+                self.report.updated += 1
+            self.report.recut += known is not None and known.cut != document.cut
+            self._step(document.uri)
+        if time.monotonic() - self._shown > _COMMIT_SECONDS:
+            self.indexes.catch_up()
+            self._shown = time.monotonic()
+
+    def _vectors(self, chunks: Sequence[StoredChunk]) -> dict[bytes, bytes]:
+        """The vectors of all chunks; only texts that the catalog has no vector of are embedded."""
+        if self.encoder is None:
+            return {}
+        texts = {chunk.hash: indexed(chunk.context, chunk.text) for chunk in chunks}
+        known = self.catalog.vectors_of(list(texts))
+        new = [digest for digest in texts if digest not in known]
+        if new:
+            matrix = self.encoder.documents([texts[digest] for digest in new]).astype("<f4")
+            known.update({digest: row.tobytes() for digest, row in zip(new, matrix, strict=True)})
+            self.report.embedded += len(new)
+        return known
+
+    def _step(self, uri: str) -> None:
+        self._done += 1
+        if self.on_progress:
+            seconds = time.monotonic() - self._began
+            rate = self._done / seconds if seconds > 0 else 0.0
+            eta = (self._total - self._done) / rate if rate > 0 and seconds > 1 else None
+            self.on_progress(Progress(self._done, self._total, uri, self.report.embedded, seconds, rate, eta))
+
+
+def indexed(context: str, text: str) -> str:
+    """What is embedded of a chunk."""
+    return f"{context}\n{text}" if context else text
+
+
+def _stored(text: str, one: Chunk) -> StoredChunk:
+    passage = text[one.start : one.end]
+    digest = blake2b(indexed(one.context, passage).encode("utf-8", "replace"), digest_size=16).digest()
+    return StoredChunk(one.start, one.end, one.heading, one.page, one.context, passage, digest, None)
+
+
+def _parsed(item: Item, content: bytes | str, raw: bytes, parsers: ParserPool) -> ParsedDocument:
+    if isinstance(content, str) and item.mime in ("", "text/plain"):
+        text = clean_text(content) if content.strip() else clean_text(item.title)
+        if not text.strip():
+            raise ParseError(tr("it holds no text"), uri=item.uri)
+        return ParsedDocument(text=text, title=item.title, mime="text/plain", blocks=())
+    if isinstance(content, str):
+        raw = clean_text(content).encode("utf-8")
+    return parsers.parse(raw, name=_name(item.uri), mime=item.mime or None)
+
+
+def _name(uri: str) -> str:
+    return PurePosixPath(unquote(urlsplit(uri).path)).name or uri
+
+
+def _stem(uri: str) -> str:
+    return PurePosixPath(_name(uri)).stem
+
+
+def _ahead(
+    threads: ThreadPoolExecutor, work: Callable[[_Job], _Read], jobs: Sequence[_Job], most: int
+) -> Iterator[tuple[_Job, Future[_Read]]]:
+    """Run `work` on all jobs, at most so many ahead of the one that is taken, in order."""
+    running: deque[tuple[_Job, Future[_Read]]] = deque()
+    for job in jobs:
+        running.append((job, threads.submit(work, job)))
+        if len(running) >= most:
+            yield running.popleft()
+    yield from running

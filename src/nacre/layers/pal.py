@@ -1,0 +1,287 @@
+"""Program-aided reasoning (Gao et al., 2023, arXiv:2211.10435) as a layer: the model writes a program, the sandbox runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.runnables import Runnable, RunnableLambda, RunnableParallel
+from pydantic import Field
+
+from nacre import prompts
+from nacre.decorator.layer import ChatModelDecorator, Flow
+from nacre.grounding.citations import Derived
+from nacre.reasoning.evidence import best_supported, cells_read, inputs_of, invented, sources_in_hits
+from nacre.reasoning.extraction import is_program, program_in
+from nacre.reasoning.interpreter import CodeInterpreter, Execution
+from nacre.reasoning.results import mentions, plain, result_of, sayings, text_of_value, vote
+from nacre.reasoning.tables import Table, tables_in, tables_of
+from nacre.reasoning.wording import clipped
+from nacre.text.language import Language, language_of
+from nacre.text.markers import as_nacre_provider
+from nacre.text.messages import (
+    Source,
+    last_user_text,
+    nacre_of,
+    parse_sources,
+    replace_last_user,
+    text_of,
+    with_nacre,
+    with_text,
+)
+
+_LONGEST_PHRASED, _LONGEST_SHOWN = 200, 10_000  # characters; the whole value is in the metadata
+_MOST_DERIVED, _MOST_PAIRS = 500, 100_000  # texts that count as computed; these times what they were computed from
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """One program and what came of it; `problem` says why there is no value. A value's forms are made where it is made."""
+
+    reply: AIMessage
+    program: str | None
+    execution: Execution | None
+    value: Any
+    problem: str
+    plain: Any = None
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class _Round:
+    """Programs that were tried at once, and the one whose value won."""
+
+    trials: list[_Trial]
+    winner: _Trial | None
+    votes: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What is asked, the data that comes with it, and how much of the answer must be supported by it (None: nothing)."""
+
+    question: str
+    language: Language
+    sources: list[Source]
+    tables: list[Table]
+    min_support: float | None = None
+
+
+class ProgramAided(ChatModelDecorator):
+    """Lets the model write a program, runs it in the sandbox, and answers with what it gives.
+
+    Tables in the question or in its sources reach the program as the variable `tables`. The answer cites the sources whose
+    cells the program read. In a stream the program comes first, as reasoning, while it is written.
+
+    Args:
+        inner: the model that writes the program.
+        interpreter: runs it; None is the kernel-isolated `PythonInterpreter`.
+        attempts: how many programs are tried; the error of one is shown to the model for the next.
+        samples: how many programs are drawn at first; their values vote. Give the model a temperature above 0.
+        phrase: let the model say the value in a sentence; False answers with the value as it is.
+        timeout_s: seconds that one program may take.
+        prompt: id of the prompt, with the variable `question`.
+
+    The answer's `response_metadata["nacre"]` holds `program`, `value` (plain data), `execution` (`status`, `stdout`, `error`,
+    `seconds`, `limit`), `attempts`, and where they apply `votes`, `cells`, `derived` (what in the answer was computed from what in
+    the sources; see `nacre.grounding.citations`) and `abstained`. Below or above a strict `RetrievalAugmented` a value counts as supported
+    when it was computed from cited cells, or from numbers of the sources and the question.
+
+    Call options: `min_support`, the support that each statement of the answer must have, 0 to 1.
+
+    Example:
+        >>> from nacre import ProgramAided, ScriptedChatModel
+        >>> model = ScriptedChatModel(["```python\\nans = 'strawberry'.count('r')\\n```"])
+        >>> ProgramAided(inner=model, phrase=False).invoke("How many r are in strawberry?").text
+        '3'
+    """
+
+    call_options = frozenset({"min_support"})
+
+    interpreter: CodeInterpreter | None = None
+    attempts: int = Field(default=2, ge=1)
+    samples: int = Field(default=1, ge=1)
+    phrase: bool = True
+    timeout_s: float = Field(default=5.0, gt=0)
+    prompt: str = "pal/program"
+
+    def flow(self, messages: list[BaseMessage], **kwargs: Any) -> Flow:
+        """Ask for a program, run it, repair it, say its value."""
+        text, min_support = last_user_text(messages), self.option(kwargs, "min_support")
+        if not text.strip():
+            return (yield from self.ask(messages, live=True, **kwargs))
+        task = replace(_task(text), min_support=min_support)
+        asked = replace_last_user(
+            messages, prompts.load(self.prompt, task.language).render(question=_with_tables(text, task.tables))
+        )
+        drafting = {"draft": is_program} if self.inner_takes("draft") else {}
+        for attempt in range(1, self.attempts + 1):
+            replies = yield from self._draw(asked, attempt, {**kwargs, **drafting})
+            if replies[0].tool_calls or nacre_of(replies[0]).get("abstained"):
+                return cast(AIMessage, replies[0])
+            task = _with_retrieved(task, replies[0])
+            found = yield from self.call(RunnableLambda(self._try_all, name="python"), (replies, task))
+            first, winner = found.trials[0], found.winner
+            if winner is not None:
+                break
+            asked = [*asked, AIMessage(text_of(first.reply)), *_repair(first.problem, task.language)]
+        if winner is None:
+            return self._unsolved(first, attempt, task)
+        # All that there is to say is known by now.
+        without = {"retrieve": False} if self.inner_takes("retrieve") else {}
+        sentence = yield from self._said(winner, task, {**kwargs, **without})
+        more = {"votes": found.votes} if len(found.trials) > 1 else {}
+        return self._finished(winner, sentence, task, attempts=attempt, **more)
+
+    def _draw(self, asked: list[BaseMessage], attempt: int, kwargs: dict[str, Any]) -> Any:
+        """One reply shown as it is written; or, on the first attempt, several at once."""
+        if self.samples == 1 or attempt > 1:
+            return [(yield from self.ask(asked, live=True, through=_AsReasoning(attempt), **kwargs))]
+        model: Runnable[Any, Any] = self.inner.bind(**kwargs) if kwargs else self.inner
+        drawn = yield from self.call(RunnableParallel({f"sample_{n}": model for n in range(self.samples)}), asked)
+        return list(drawn.values())
+
+    def _try_all(self, work: tuple[Sequence[AIMessage], _Task]) -> _Round:
+        replies, task = work
+        with ThreadPoolExecutor(max_workers=4) as pool:
+            trials = list(pool.map(lambda reply: self._try_one(reply, task), replies))
+        solved = [trial for trial in trials if not trial.problem]
+        if len(trials) == 1 or not solved:
+            return _Round(trials, solved[0] if solved else None, [])
+        winner, votes = vote([trial.value for trial in solved])
+        return _Round(trials, solved[winner], votes)
+
+    def _try_one(self, reply: AIMessage, task: _Task) -> _Trial:
+        program = program_in(text_of(reply))
+        if program is None:
+            return _Trial(reply, None, None, None, prompts.load("pal/no_program", task.language).text())
+        tables = [list(table.rows) for table in task.tables]
+        execution = self._interpreter().run(program, self.timeout_s, inputs={"tables": tables})
+        if execution.status != "ok":
+            return _Trial(reply, program, execution, None, execution.error or execution.status)
+        value = result_of(execution)
+        if value is None:
+            return _Trial(reply, program, execution, None, prompts.load("pal/no_value", task.language).text())
+        text = clipped(text_of_value(value, task.language), _LONGEST_SHOWN)
+        return _Trial(reply, program, execution, value, "", plain(value), text)
+
+    def _interpreter(self) -> CodeInterpreter:
+        if self.interpreter is not None:
+            return self.interpreter
+        from nacre.reasoning.sandbox.interpreter import shared_interpreter
+
+        return shared_interpreter()
+
+    def _said(self, trial: _Trial, task: _Task, kwargs: dict[str, Any]) -> Any:
+        """The value in a sentence of the model, if the sentence does say the value; else the value."""
+        text = trial.text
+        if not self.phrase or isinstance(trial.value, bool | dict) or len(text) > _LONGEST_PHRASED:
+            return text
+        try:
+            asked = prompts.load("pal/phrase", task.language).render(question=task.question, value=text)
+            sentence = text_of((yield from self.ask(asked, **kwargs))).strip()
+        except Exception:  # the answer is known; a model that fails now must not take it away
+            return text
+        return sentence if mentions(sentence, trial.value) and program_in(sentence) is None else text
+
+    def _finished(self, trial: _Trial, sentence: str, task: _Task, **more: Any) -> AIMessage:
+        assert trial.program is not None and trial.execution is not None
+        cells = cells_read(trial.execution, task.tables)
+        inputs = inputs_of(trial.program, task.question, cells, task.sources)
+        derived: list[Derived] = []
+        if inputs:
+            more["cells"] = cells
+        if inputs and not invented(trial.program, task.question, task.sources):
+            said = sayings(f"{sentence}\n{trial.text}", trial.value)
+            most = min(_MOST_DERIVED, max(1, _MOST_PAIRS // len(inputs)))
+            derived = more["derived"] = [Derived(text=text, inputs=inputs) for text in said[:most]]
+        marks = "".join(f"[{n}]" for n in sorted({given["source"] for given in inputs}))
+        candidates = [f"{text} {marks}".strip() for text in dict.fromkeys((sentence, trial.text))]
+        hits = nacre_of(trial.reply).get("hits") or []
+        places: dict[int, Any] = {source.n: {} for source in task.sources} | {int(hit["n"]): hit for hit in hits}
+        known = [source for source in task.sources if source.n in places]
+        found = best_supported(candidates, known, places, derived, task.question, task.min_support)
+        if found is None:
+            more |= {"abstained": True, "citations": []}
+        elif hits:  # the inner layer's citations were of the program's text
+            more |= {"abstained": False, "citations": found[1]}
+        answer = found[0] if found else prompts.load("rag/refusal", task.language).text()
+        return with_nacre(
+            _bare(trial.reply, answer),
+            program=trial.program,
+            value=trial.plain,
+            execution=_as_data(trial.execution),
+            **more,
+        )
+
+    def _unsolved(self, trial: _Trial, attempts: int, task: _Task) -> AIMessage:
+        if trial.program is None or trial.execution is None:
+            return with_nacre(trial.reply, program=None, value=None, execution=None, attempts=attempts)
+        execution = _as_data(trial.execution)
+        text = f"{prompts.load('pal/failed', task.language).text()} ({trial.execution.status})"
+        message = _bare(trial.reply, text)
+        return with_nacre(
+            message,
+            program=trial.program,
+            value=None,
+            execution=execution,
+            attempts=attempts,
+            abstained=True,
+            citations=[],
+        )
+
+
+class _AsReasoning:
+    """Shows a program as reasoning: it is how the answer comes about, not the answer (a `ChunkFilter`)."""
+
+    def __init__(self, attempt: int) -> None:
+        self._index = attempt - 1
+
+    def push(self, chunk: AIMessageChunk) -> Sequence[AIMessageChunk]:
+        text = text_of(chunk)
+        others = (
+            []
+            if isinstance(chunk.content, str)
+            else [p for p in chunk.content if isinstance(p, dict) and p.get("type") != "text"]
+        )
+        block = [{"type": "reasoning", "reasoning": text, "index": self._index}] if text else []
+        metadata = as_nacre_provider(chunk.response_metadata)
+        return [chunk.model_copy(update={"content": [*others, *block], "response_metadata": metadata})]
+
+    def close(self) -> Sequence[AIMessageChunk]:
+        return []
+
+
+def _task(text: str) -> _Task:
+    sources, question = parse_sources(text)
+    return _Task(question, language_of(question or text), sources, tables_of(sources) if sources else tables_in(text))
+
+
+def _with_retrieved(task: _Task, reply: AIMessage) -> _Task:
+    """The task with what an inner layer retrieved for it, and with what that layer leaves for this one to check."""
+    sources = [] if task.sources else sources_in_hits(reply)
+    found = replace(task, sources=sources, tables=tables_of(sources)) if sources else task
+    return replace(found, min_support=nacre_of(reply).get("unchecked", task.min_support))
+
+
+def _with_tables(text: str, tables: Sequence[Table]) -> str:
+    described = "\n".join(table.describe(f"tables[{index}]") for index, table in enumerate(tables))
+    return f"{text}\n\n{described}" if described else text
+
+
+def _repair(problem: str, language: Language) -> list[BaseMessage]:
+    return prompts.load("pal/repair", language).render(problem=problem)
+
+
+def _bare(reply: AIMessage, text: str) -> AIMessage:
+    """The reply with another text, and without what an inner layer said of the old one."""
+    own = {name: value for name, value in nacre_of(reply).items() if name != "unchecked"}
+    metadata = as_nacre_provider({**reply.response_metadata, **({"nacre": own} if own else {})})
+    return with_text(reply, text).model_copy(update={"response_metadata": metadata})
+
+
+def _as_data(execution: Execution) -> dict[str, Any]:
+    return {name: getattr(execution, name) for name in ("status", "stdout", "error", "seconds", "limit")}

@@ -1,0 +1,123 @@
+"""ReAct as a layer: a model that thinks, calls tools, looks at what came back, and answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+from langchain_core.messages import BaseMessage
+from pydantic import Field, PrivateAttr
+
+from nacre.agents.run import AgentRun
+from nacre.agents.state import DEFAULT_WINDOW, Settings
+from nacre.agents.toolbox import Toolbox
+from nacre.agents.trajectory import Step, Trajectory, from_data
+from nacre.decorator.layer import ChatModelDecorator, Flow
+from nacre.errors import UsageError
+from nacre.text.language import tr
+
+
+class ReAct(ChatModelDecorator):
+    """Reasons and acts in turns (Yao et al., 2023, arXiv:2210.03629), with any model.
+
+    Models that call tools natively do so; others write Thought / Action / Action Input, read by a tolerant parser. The
+    run always ends: with an answer, or with a refusal that says so.
+
+    Args:
+        inner: the model that thinks.
+        tools: LangChain tools, or functions with a docstring.
+        protocol: "native", "text", or "auto": what the model's profile says, else what it turns out to do.
+        max_steps: replies of the model, at most; then it must answer from what it has seen.
+        max_seconds: wall-clock seconds; checked before each reply, and it limits the tools.
+        max_tokens: input and output tokens of all replies. A limit is overshot by one call at most. All three limits
+            include what agents among the tools spend.
+        at_limit: "answer" asks once more for an answer when a limit is reached; "stop" refuses at once.
+        tool_timeout_s: seconds that a tool may take; None runs tools in the caller's thread, without a limit.
+        max_observation: characters of an observation that are kept.
+        context_tokens: the model's window; None takes it from the model's profile, or 8,192.
+        approve: a function from an `ApprovalRequest` to True, False, a reason, or changed arguments; it may be async.
+        approve_tools: names of the tools that need approval for every call. Tools that change something need it also
+            when an argument stands only in retrieved text.
+        on_step: called with each `Step` as soon as it is finished.
+        language: of prompts and labels; "auto" takes the question's.
+
+    Call options: `trajectory`, steps (or their JSON data) of an earlier run to go on from.
+
+    The answer's `response_metadata["nacre"]` holds `trajectory`, `usage`, `stopped` ("answer", "steps", "seconds",
+    "tokens", "loop", "unreadable", "tool_calls"), `protocol`, `abstained` after a refusal, and `citations` where tools
+    brought documents. In a stream every finished step is a chunk with `additional_kwargs["reasoning_content"]`.
+
+    Raises:
+        UsageError: something is no tool, or two tools share a name.
+
+    Example:
+        >>> from nacre import ReAct, ScriptedChatModel
+        >>> def population(city: str) -> str:
+        ...     "How many people live in a city."
+        ...     return {"Vienna": "2,005,760"}.get(city, "unknown")
+        >>> model = ScriptedChatModel(['Action: population\\nAction Input: {"city": "Vienna"}', "Final Answer: 2,005,760"])
+        >>> ReAct(inner=model, tools=[population]).invoke("How many people live in Vienna?").text
+        '2,005,760'
+    """
+
+    tools: list[Any] = Field(default_factory=list)
+    protocol: Literal["auto", "native", "text"] = "auto"
+    max_steps: int = Field(default=8, ge=1)
+    max_seconds: float | None = Field(default=None, gt=0)
+    max_tokens: int | None = Field(default=None, gt=0)
+    at_limit: Literal["answer", "stop"] = "answer"
+    tool_timeout_s: float | None = Field(default=30.0, gt=0)
+    max_observation: int = Field(default=4000, ge=80)
+    context_tokens: int | None = Field(default=None, gt=0)
+    approve: Any = Field(default=None, repr=False)
+    approve_tools: list[str] = Field(default_factory=list)
+    on_step: Callable[[Step], None] | None = Field(default=None, repr=False, exclude=True)
+    language: Literal["auto", "en", "zh"] = "auto"
+
+    _toolbox: Toolbox = PrivateAttr()
+
+    def __init__(self, **fields: Any) -> None:
+        super().__init__(**fields)
+        self._toolbox = Toolbox(self.tools)
+        unknown = [name for name in self.approve_tools if name not in self._toolbox.specs]
+        if unknown:
+            raise UsageError(tr("approve_tools names no tool of this agent: {unknown}.", unknown=unknown))
+
+    @property
+    def toolbox(self) -> Toolbox:
+        """The agent's tools by name."""
+        return self._toolbox
+
+    def flow(self, messages: list[BaseMessage], **kwargs: Any) -> Flow:
+        """Run the loop. A caller who forces a tool of their own, and an agent without tools, reach the model directly."""
+        earlier = self.option(kwargs, "trajectory") or ()
+        if not self.tools or kwargs.get("tool_choice") not in (None, "auto"):
+            return (yield from self.ask(messages, live=True, **kwargs))
+        language = None if self.language == "auto" else self.language
+        return (yield from AgentRun(self._settings(), messages, kwargs, _steps(earlier), language).go())
+
+    def _settings(self) -> Settings:
+        return Settings(
+            model=self.inner,
+            toolbox=self._toolbox,
+            protocol=self.protocol,
+            max_steps=self.max_steps,
+            max_seconds=self.max_seconds,
+            max_tokens=self.max_tokens,
+            at_limit=self.at_limit,
+            tool_timeout_s=self.tool_timeout_s,
+            max_observation=self.max_observation,
+            window=self.context_tokens or (self.profile or {}).get("max_input_tokens") or DEFAULT_WINDOW,
+            approve=self.approve,
+            approve_tools=tuple(self.approve_tools),
+            on_step=self.on_step,
+        )
+
+
+def _steps(given: Any) -> Trajectory:
+    steps = tuple(given)
+    if all(isinstance(step, Step) for step in steps):
+        return steps
+    if all(isinstance(step, Mapping) for step in steps):
+        return from_data(steps)
+    raise UsageError(tr("trajectory must be a list of steps or of their JSON data."))

@@ -1,0 +1,199 @@
+"""What every request passes before it reaches the application: a key, limits, and headers for the way back."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import re
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+from nacre.server.auth.door import check_door
+from nacre.server.auth.keys import Asker
+from nacre.server.openai.errors import Problem, problem_of
+from nacre.server.protocol import SLOWEST
+from nacre.server.records import new_id
+from nacre.text.language import Language, asked_for, tr
+
+if TYPE_CHECKING:
+    from nacre.server.settings import Settings
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+_log = logging.getLogger("nacre.server.requests")
+_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
+# Pages and their parts hold nothing of anyone: data comes from /v1, with a key. Everything else needs one.
+_PUBLIC = re.compile(r"/|/page/[\w.-]+|/sources/\d+|/healthz|/readyz|/favicon\.ico", re.ASCII)
+_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (
+        b"content-security-policy",
+        b"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+)
+
+
+class Guarded(Protocol):
+    """What a server tells its guard."""
+
+    @property
+    def settings(self) -> Settings:
+        """Of the server."""
+
+    @property
+    def guarded(self) -> bool:
+        """Whether every request must say who asks."""
+
+    @property
+    def local(self) -> Asker:
+        """Who asks where none must say so."""
+
+    keys: Any
+    oidc: Any
+    limits: Any
+    metrics: Any
+    telemetry: Any
+
+
+class Guard:
+    """An ASGI middleware, of the server and of the interpreter's service."""
+
+    def __init__(self, app: Any, state: Guarded, public: re.Pattern[str] = _PUBLIC) -> None:
+        self.app, self.state, self.public = app, state, public
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request through, or refuse it."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        began, headers = time.perf_counter(), _headers(scope)
+        asked_for.set(_language(headers))
+        given = headers.get("x-request-id", "")
+        request = given if _ID.fullmatch(given) else new_id("req")
+        if self.state.telemetry:
+            self.state.telemetry.name_request(request)
+        status = 0
+
+        async def answer(message: MutableMapping[str, Any]) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", ()), *_HEADERS, (b"x-request-id", request.encode())]
+            await send(message)
+
+        asker: Asker | None = None
+        try:
+            asker = await self._admit(scope, headers)
+            scope.setdefault("state", {}).update(asker=asker, request_id=request)
+            self._refuse_large(headers)
+            await self.app(scope, self._patient(receive), answer)
+        except Exception as error:  # what no route handles is told here, where it gets its request id
+            if not status:
+                await refuse(problem_of(error), answer)
+            elif not isinstance(error, Problem):
+                raise
+        finally:
+            self._note(scope, status or 499, time.perf_counter() - began, request, asker)
+
+    async def _admit(self, scope: Scope, headers: dict[str, str]) -> Asker:
+        """Who asks; refuses strangers, those who have asked enough, and those who may not change anything."""
+        method, path = scope["method"], scope["path"]
+        page = bool(self.public.fullmatch(path)) and method in ("GET", "HEAD")
+        if not self.state.guarded:
+            check_door(scope, headers, self.state.settings.server, page)
+            return self.state.local
+        if page:
+            return Asker("", "")
+        scheme, _, key = headers.get("authorization", "").partition(" ")
+        asker = await self._find(key.strip()) if scheme.lower() == "bearer" else None
+        if asker is None:
+            raise Problem(
+                401, tr("A valid API key is needed: send the header Authorization: Bearer nk-…"), "invalid_api_key"
+            )
+        self.state.limits.take(asker)
+        return asker
+
+    async def _find(self, key: str) -> Asker | None:
+        if self.state.oidc is not None and key.count(".") == 2:
+            return await asyncio.to_thread(self.state.oidc.find, key)
+        return self.state.keys.find(key) if key else None
+
+    def _refuse_large(self, headers: dict[str, str]) -> None:
+        length = headers.get("content-length", "0")
+        if not length.isascii() or not length.isdigit() or int(length) > self._most:
+            raise self._too_large()
+
+    @property
+    def _most(self) -> int:
+        return self.state.settings.server.max_body_mb << 20
+
+    def _too_large(self) -> Problem:
+        most = self.state.settings.server.max_body_mb
+        return Problem(413, tr("The body is larger than {most} MiB.", most=most), "request_too_large")
+
+    def _patient(self, receive: Receive) -> Receive:
+        """The body, as long as it is not too large and comes at a bearable pace: only waiting for the client counts."""
+        got, waited, patience = 0, 0.0, self.state.settings.server.patience_s
+        whole = False
+
+        async def limited() -> MutableMapping[str, Any]:
+            nonlocal got, waited, whole
+            if whole:
+                return await receive()  # waits for the client to leave
+            began = time.monotonic()
+            try:
+                message = await asyncio.wait_for(receive(), max(0.0, patience + got / SLOWEST - waited))
+            except TimeoutError:
+                raise Problem(408, tr("The body did not come in time."), "timeout") from None
+            waited += time.monotonic() - began
+            got += len(message.get("body", b""))
+            whole = not message.get("more_body", False)
+            if got > self._most:
+                raise self._too_large()
+            return message
+
+        return limited
+
+    def _note(self, scope: Scope, status: int, seconds: float, request: str, asker: Asker | None) -> None:
+        route = getattr(scope.get("route"), "path", None) or "-"
+        self.state.metrics.count(scope["method"], route, status, seconds)
+        line = {
+            "request": request,
+            "method": scope["method"],
+            "route": route,
+            "status": status,
+            "ms": round(seconds * 1000, 1),
+            "key": asker.name if asker else "",
+        }
+        _log.info("%s", json.dumps(line, ensure_ascii=True))
+
+
+def _language(headers: dict[str, str]) -> Language | None:
+    """What the client reads, where it says so; else messages are in the server's own language."""
+    first = headers.get("accept-language", "").lower().lstrip()[:2]
+    return "zh" if first == "zh" else "en" if first == "en" else None
+
+
+async def refuse(problem: Problem, send: Send) -> None:
+    """Send a refusal."""
+    body = json.dumps(problem.body, ensure_ascii=False).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    if problem.status == 401:
+        headers.append((b"www-authenticate", b"Bearer"))
+    if problem.retry_after_s is not None:
+        headers.append((b"retry-after", str(problem.retry_after_s).encode()))
+    if problem.status in (408, 413):
+        headers.append((b"connection", b"close"))  # the rest of the body is not read
+    await send({"type": "http.response.start", "status": problem.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _headers(scope: Scope) -> dict[str, str]:
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}

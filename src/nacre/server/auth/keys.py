@@ -1,0 +1,203 @@
+"""API keys: who asks, as whom they search, and how much they may ask. Only hashes are kept."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import secrets
+import time
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from nacre.errors import UsageError
+from nacre.system.sqlite import Database
+from nacre.text.language import tr
+
+PREFIX = "nk-"
+_SCHEMA = """
+create table if not exists keys (
+    id text primary key, name text not null unique, hash text not null unique, principals text not null,
+    read_only integer not null, per_minute integer, tokens_per_day integer, created real not null, spend_limit text,
+    write_main integer not null default 0
+);
+create table if not exists door (closed integer not null);
+insert into door select 1 where exists (select 1 from keys) and not exists (select 1 from door);
+"""
+# What a file of an older server lacks.
+_ADDED = {"spend_limit": "text", "write_main": "integer not null default 0"}
+_COLUMNS = (
+    "id", "name", "principals", "read_only", "write_main", "per_minute", "tokens_per_day", "spend_limit", "created",
+)  # fmt: skip
+OWN = "key:"
+"""Before an asker's id: the principal that stands for it alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpendLimit:
+    """How much money a key may use."""
+
+    amount: Decimal
+    period: str
+
+    @classmethod
+    def parse(cls, text: str) -> SpendLimit:
+        """Read a limit.
+
+        Example:
+            >>> SpendLimit.parse("5.00/day").amount
+            Decimal('5.00')
+        """
+        match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,6})?)\s*/\s*(day|month)", text.strip(), re.ASCII)
+        if match is None or not Decimal(match[1]):
+            raise UsageError(tr("{text!r} is no limit in money. Write 5.00/day or 100/month.", text=text))
+        return cls(Decimal(match[1]), match[2])
+
+    def __str__(self) -> str:
+        """As `parse` reads it."""
+        return f"{self.amount}/{self.period}"
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who sends a request.
+
+    Args:
+        id: of the key; "local" where the server has no keys.
+        principals: as whom knowledge bases are searched; None sees what everyone may see.
+        tokens_per_day: tokens a day, None for no limit.
+    """
+
+    id: str
+    name: str
+    principals: tuple[str, ...] | None = None
+    read_only: bool = False
+    per_minute: int | None = None
+    tokens_per_day: int | None = None
+    spend_limit: SpendLimit | None = None
+    write_main: bool = False
+
+    @property
+    def own(self) -> str:
+        """The principal that stands for this asker alone."""
+        return OWN + self.id
+
+    @property
+    def sees(self) -> tuple[str, ...]:
+        """As whom knowledge bases are searched: its principals, and itself."""
+        return (*(self.principals or ()), self.own)
+
+
+class Keys:
+    """The API keys of a server, in a SQLite file.
+
+    A key is 256 random bits, so a plain SHA-256 of it cannot be guessed back; slow hashes are for passwords.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._database = Database(folder / "keys.sqlite", _SCHEMA)
+        there = {row[1] for row in self._database.rows("pragma table_info(keys)")}
+        for name, kind in _ADDED.items():
+            if name not in there:
+                self._database.write([(f"alter table keys add column {name} {kind}", ())])
+
+    def add(
+        self,
+        name: str,
+        principals: tuple[str, ...] | None = None,
+        *,
+        read_only: bool = False,
+        per_minute: int | None = None,
+        tokens_per_day: int | None = None,
+        spend_limit: SpendLimit | None = None,
+        write_main: bool = False,
+    ) -> str:
+        """Make a key."""
+        name = name.strip()
+        if not name or not name.isprintable():
+            raise UsageError(tr("A key needs a name of printable characters."))
+        if read_only and write_main:
+            raise UsageError(tr("A key that may change nothing cannot write into main. Leave out one of the two."))
+        if any(each.startswith(OWN) for each in principals or ()):
+            raise UsageError(
+                tr("Principals that begin with {own!r} stand for single keys. Choose other names.", own=OWN)
+            )
+        if self._database.rows("select 1 from keys where name = ?", (name,)):
+            raise UsageError(
+                tr("There is a key named {name!r} already. Choose another name, or revoke it first.", name=name)
+            )
+        key = PREFIX + secrets.token_urlsafe(32)
+        limit = None if spend_limit is None else str(spend_limit)
+        row = (
+            secrets.token_hex(6),
+            name,
+            json.dumps(principals),
+            read_only,
+            write_main,
+            per_minute,
+            tokens_per_day,
+            limit,
+            time.time(),
+            _hash(key),
+        )
+        self._database.write(
+            [
+                (f"insert into keys ({', '.join(_COLUMNS)}, hash) values ({', '.join('?' * len(row))})", row),
+                ("insert into door select 1 where not exists (select 1 from door)", ()),
+            ]
+        )
+        return key
+
+    def revoke(self, name: str) -> bool:
+        """Take a key away; its next request is refused."""
+        found = bool(self._database.rows("select 1 from keys where name = ? or id = ?", (name, name)))
+        self._database.write([("delete from keys where name = ? or id = ?", (name, name))])
+        return found
+
+    def all(self) -> list[dict[str, Any]]:
+        """Every key, without anything that would open a door."""
+        rows = self._database.rows(f"select {', '.join(_COLUMNS)} from keys order by created")
+        return [
+            {
+                **dict(zip(_COLUMNS, row, strict=True)),
+                "principals": json.loads(row[2]),
+                "read_only": bool(row[3]),
+                "write_main": bool(row[4]),
+            }
+            for row in rows
+        ]
+
+    def were(self) -> bool:
+        """Whether there are keys, or were: a server that lost its last one does not open by itself."""
+        return bool(self._database.rows("select 1 from door limit 1"))
+
+    def open_door(self) -> None:
+        """Let servers that start from now on answer this machine without a key."""
+        if self.any():
+            raise UsageError(tr("There are keys: nacre keys list. Revoke them first."))
+        self._database.write([("delete from door", ())])
+
+    def any(self) -> bool:
+        """Whether there are keys, so that every request needs one."""
+        return bool(self._database.rows("select 1 from keys limit 1"))
+
+    def find(self, key: str) -> Asker | None:
+        """Who a key belongs to."""
+        rows = self._database.rows(f"select {', '.join(_COLUMNS)} from keys where hash = ?", (_hash(key),))
+        if not rows:
+            return None
+        number, name, principals, read_only, write_main, per_minute, tokens, money, _ = rows[0]
+        named = json.loads(principals)
+        limit = SpendLimit.parse(money) if money else None
+        who = None if named is None else tuple(named)
+        return Asker(number, name, who, bool(read_only), per_minute, tokens, limit, bool(write_main))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+
+def _hash(key: str) -> str:
+    return hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()

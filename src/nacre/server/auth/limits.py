@@ -1,0 +1,78 @@
+"""How much each key may ask: requests a minute, tokens a day, money. All is counted in the server's tables, so that it
+holds over restarts, and over several processes with one data folder.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from nacre.server.auth.keys import Asker, SpendLimit
+from nacre.server.openai.errors import Problem
+from nacre.text.language import tr
+
+if TYPE_CHECKING:
+    from nacre.server.records import Records
+    from nacre.server.settings import Prices
+
+_DAY_S = 86_400
+# One statement, so that two processes cannot take the same place: refill the bucket, and take one if there is one.
+_TAKE = """
+insert into rates (asker, left, at) values (:asker, :most - 1, :now)
+on conflict (asker) do update set left = min(:most, left + max(0, :now - at) * :most / 60) - 1, at = :now
+where min(:most, left + max(0, :now - at) * :most / 60) >= 1
+returning left
+"""
+
+
+class Limits:
+    """Counts requests in a bucket for each key, tokens from the audit log, and money as it was spent."""
+
+    def __init__(self, records: Records, prices: Prices | None = None) -> None:
+        self._records = records
+        self._currency = prices.currency if prices else ""
+
+    def take(self, asker: Asker) -> None:
+        """Count a request."""
+        if asker.per_minute is not None:
+            self._take_one(asker.id, asker.per_minute)
+        if asker.tokens_per_day is not None:
+            self._check_tokens(asker.id, asker.tokens_per_day)
+        if asker.spend_limit is not None:
+            self._check_money(asker.id, asker.spend_limit)
+
+    def _take_one(self, key: str, per_minute: int) -> None:
+        now = time.time()
+        if self._records.db.rows(_TAKE, {"asker": key, "most": float(per_minute), "now": now}):
+            return
+        left, at = self._records.db.rows("select left, at from rates where asker = ?", (key,))[0]
+        wait_s = (1 - left) * 60 / per_minute - max(0.0, now - at)
+        raise Problem(
+            429,
+            tr("This key may ask {per_minute} times a minute. Wait a little.", per_minute=per_minute),
+            "rate_limit_exceeded",
+            retry_after_s=max(0, int(wait_s)) + 1,
+        )
+
+    def _check_tokens(self, key: str, most: int) -> None:
+        now = time.time()
+        if self._records.tokens_since(key, now - now % _DAY_S) >= most:
+            raise Problem(
+                429,
+                tr("This key has used its {most} tokens for today.", most=most),
+                "insufficient_quota",
+                retry_after_s=int(_DAY_S - now % _DAY_S) + 1,
+            )
+
+    def _check_money(self, key: str, limit: SpendLimit) -> None:
+        from nacre.server.observability.spending import period_ends, spent
+
+        if spent(self._records, key, self._currency, limit.period) >= limit.amount:
+            amount = f"{limit.amount} {self._currency}".strip()
+            period, zh = {"day": ("today", "今日"), "month": ("this month", "本月")}[limit.period]
+            raise Problem(
+                429,
+                tr("This key has spent its {amount} for {period}.", amount=amount, period=period, zh=zh),
+                "insufficient_quota",
+                retry_after_s=int(period_ends(limit.period) - time.time()) + 1,
+            )

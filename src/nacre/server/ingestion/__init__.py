@@ -1,0 +1,1 @@
+"""Uploads become documents, in a process beside the server."""

@@ -1,0 +1,65 @@
+"""Starts and wakes the process that reads uploads into knowledge bases, so that chat never waits for a parser."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import threading
+from pathlib import Path
+
+from nacre.server.bases import variables_for
+from nacre.system import child_process
+
+# What finds models that are here already, and reaches those who serve one.
+_FOLDERS = ("HOME", "XDG_CACHE_HOME", "NACRE_CACHE", "HF_HOME", "HF_HUB_CACHE", "SENTENCE_TRANSFORMERS_HOME")
+_NETWORK = ("HF_ENDPOINT", "HF_HUB_OFFLINE", "SSL_CERT_FILE", "SSL_CERT_DIR", "CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS")
+_PROXIES = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
+
+
+class Ingestion:
+    """One process, `nacre.server.ingestion.worker`, started when there is first something to do.
+
+    Its work list is the table `entries`: what a crash of either process left undone is done after the next wake.
+    """
+
+    def __init__(self, kb: Path, data: Path) -> None:
+        self._kb = kb.absolute()
+        self._command = child_process.module("nacre.server.ingestion.worker", str(self._kb), str(data.absolute()))
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()
+
+    def wake(self) -> None:
+        """There is work, or there may be: a process that has died is started again."""
+        with self._lock:
+            if self._process is None or self._process.poll() is not None:
+                self._end()
+                self._process = child_process.start(
+                    self._command, self._environment(), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
+                )
+            assert self._process.stdin is not None
+            with contextlib.suppress(BrokenPipeError):  # it died just now; whoever asks for a status wakes it again
+                self._process.stdin.write(b"\n")
+                self._process.stdin.flush()
+
+    def _environment(self) -> dict[str, str]:
+        """No key but that of the embedder."""
+        found = child_process.environment((*_NETWORK, *_PROXIES, *variables_for(self._kb)))
+        return found | {name: os.path.abspath(os.environ[name]) for name in _FOLDERS if os.environ.get(name)}  # noqa: PTH100
+
+    def stop(self) -> None:
+        """Let it finish what it is at, then end."""
+        with self._lock:
+            self._end()
+
+    def _end(self) -> None:
+        if self._process is None:
+            return
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()  # type: ignore[union-attr] # the pipe that it was started with
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:  # a sync that is killed loses nothing
+            self._process.kill()
+            self._process.wait()
+        self._process = None

@@ -1,0 +1,1 @@
+"""What a running server tells: health, metrics, traces, spans, spending."""

@@ -1,0 +1,80 @@
+"""`/v1/traces`: how the answers to one's own questions came about, where the server keeps traces."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.concurrency import run_in_threadpool
+
+from nacre.server.context import asker_of, base_url, state_of
+from nacre.server.openai.annotations import address, extension
+from nacre.server.openai.errors import not_found
+from nacre.server.records import Row
+
+router = APIRouter(prefix="/v1")
+_MINE = "asker = ? and at < coalesce((select at from traces where request = ? and asker = ?), 9e99) order by at desc limit ?"
+
+
+@router.get("/traces")
+async def traces(request: Request, limit: int = Query(default=20, ge=1, le=100), after: str = "") -> dict[str, Any]:
+    """The asker's own questions, the newest first."""
+    state, asker = state_of(request), asker_of(request)
+    rows = await run_in_threadpool(
+        state.records.select,
+        "traces",
+        f"rowid in (select rowid from traces where {_MINE})",
+        (asker.id, after, asker.id, limit + 1),
+        "at desc",
+    )
+    return {
+        "object": "list",
+        "data": [_head(row, json.loads(row["record"])) for row in rows[:limit]],
+        "has_more": len(rows) > limit,
+    }
+
+
+@router.get("/traces/{trace}")
+async def trace(request: Request, trace: str) -> dict[str, Any]:
+    """How one answer came about; only for the key that asked.
+
+    Returns:
+        The calls with their times, tokens and contents, the passages found with their scores, steps and programs.
+    """
+    state, asker = state_of(request), asker_of(request)
+    row = await run_in_threadpool(state.records.one, "traces", "request = ? and asker = ?", trace, asker.id)
+    if row is None:
+        raise not_found(trace)
+    record, url = json.loads(row["record"]), base_url(request)
+    store = record.get("store", "main")
+    calls = [
+        {**call, **({"hits": _placed(call["hits"], url, store)} if "hits" in call else {})}
+        for call in record.get("calls", [])
+    ]
+    return {
+        **_head(row, record),
+        "answer": record["answer"],
+        "calls": calls,
+        "hits": _placed(record["hits"], url, store),
+        "nacre": extension(url, record["nacre"], store),
+    }
+
+
+def _head(row: Row, record: dict[str, Any]) -> dict[str, Any]:
+    said = record["messages"][-1]["data"]["content"] if record["messages"] else ""
+    usage = record["usage"] or {}
+    return {
+        "object": "trace",
+        "id": row["request"],
+        "created_at": int(row["at"]),
+        "model": row["model"],
+        "status": record["status"],
+        "seconds": record["seconds"],
+        "question": said if isinstance(said, str) else "",
+        "tokens": [usage.get("input_tokens", 0), usage.get("output_tokens", 0)],
+    }
+
+
+def _placed(hits: list[dict[str, Any]], url: str, store: str) -> list[dict[str, Any]]:
+    return [{**hit, **({"url": address(url, hit, store)} if "document_id" in hit else {})} for hit in hits]

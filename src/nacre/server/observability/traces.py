@@ -1,0 +1,60 @@
+"""Traces: what was asked and answered, step by step, kept only where the settings say so, and only for so long."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+from langchain_core.messages import message_to_dict
+
+from nacre.server.observability.calls import hit_of
+from nacre.text.hygiene import masked
+from nacre.text.strict_json import to_json
+
+if TYPE_CHECKING:
+    from nacre.server.openai.answering import Outcome, Question
+    from nacre.server.records import Records
+    from nacre.server.state import State
+
+_DAY_S = 86_400
+
+
+def keep(state: State, question: Question, outcome: Outcome, seconds: float, status: str) -> None:
+    """Keep one exchange, and forget those that are too old."""
+    own = {name: value for name, value in outcome.own.items() if name != "hits"}
+    record = {
+        "messages": [message_to_dict(message) for message in question.messages],
+        "answer": "".join(outcome.text),
+        "reasoning": "".join(outcome.reasoning),
+        "nacre": own,
+        "hits": [hit_of(hit) for hit in outcome.own.get("hits") or []],
+        "calls": question.calls.rows() if question.calls else [],
+        "store": question.store,
+        "usage": outcome.usage,
+        "seconds": round(seconds, 4),
+        "status": status,
+    }
+    text = masked(to_json(record, ensure_ascii=False, default=str)).encode("utf-8", "replace").decode()
+    state.records.insert(
+        "traces",
+        {
+            "request": question.request_id,
+            "at": time.time(),
+            "asker": question.asker.id,
+            "model": question.model,
+            "record": text,
+        },
+    )
+    forget_old(state)
+
+
+def forget_old(state: State) -> None:
+    """Forget the traces that are older than the days of the settings."""
+    state.records.change("delete from traces where at < ?", time.time() - state.settings.server.trace_days * _DAY_S)
+
+
+def latest(records: Records, count: int = 20) -> list[dict[str, Any]]:
+    """The last exchanges."""
+    rows = records.select("traces", order="at desc")[:count]
+    return [{**row, "record": json.loads(row["record"])} for row in rows]

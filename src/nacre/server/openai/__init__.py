@@ -1,0 +1,1 @@
+"""What OpenAI's API has: models, chat, responses, files, vector stores, embeddings, audio."""

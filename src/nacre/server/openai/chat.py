@@ -1,0 +1,196 @@
+"""`/v1/models` and `/v1/chat/completions`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response, StreamingResponse
+from langchain_core.messages import AIMessageChunk
+
+from nacre.server.context import asker_of, base_url, check_model, request_id, state_of
+from nacre.server.openai.annotations import extension, url_citations
+from nacre.server.openai.answering import Outcome, Question
+from nacre.server.openai.errors import code_of, problem_of, unknown_model
+from nacre.server.openai.messages import ChatRequest, messages_of, options_of, tool_calls_of, tool_names, usage_of
+from nacre.server.openai.sse import DONE, HEADERS, StrictJSON, event, while_connected
+from nacre.server.records import new_id
+from nacre.text.messages import as_chunk
+
+router = APIRouter(prefix="/v1")
+
+
+@router.get("/models")
+async def models(request: Request) -> dict[str, Any]:
+    """List the models: every stack of the server is one."""
+    state = state_of(request)
+    return {"object": "list", "data": [_model(name, state.served.created) for name in state.served.stacks]}
+
+
+@router.get("/models/{model}")
+async def model(request: Request, model: str) -> dict[str, Any]:
+    """One model."""
+    state = state_of(request)
+    if model not in state.served.stacks:
+        raise unknown_model(model, list(state.served.stacks))
+    return _model(model, state.served.created)
+
+
+def _model(name: str, created: int) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": created, "owned_by": "nacre"}
+
+
+@router.post("/chat/completions", response_model=None)
+async def chat(request: Request, body: ChatRequest) -> Response:
+    """Answer a conversation, whole or as a stream."""
+    question = _question(request, body)
+    names = tool_names(body.tools)
+    timeout = question.state.settings.server.timeout_s
+    if body.stream:
+        stream = _Stream(question, names, bool(body.stream_options and body.stream_options.include_usage))
+        # What fails before the first word is told by the status; only later errors must be told within the stream.
+        await while_connected(request, stream.begin(), timeout)
+        return StreamingResponse(stream.events(), media_type="text/event-stream", headers=HEADERS)
+    reply = await while_connected(request, question.answer(), timeout)
+    outcome = Outcome()
+    text, thought = outcome.take(as_chunk(reply))
+    calls = tool_calls_of(reply, names)
+    message: dict[str, Any] = {
+        "role": "assistant",
+        "content": text if text or not calls else None,
+        "refusal": None,
+        "annotations": url_citations(question.base_url, outcome.own.get("citations") or [], question.store),
+    }
+    if thought:
+        message["reasoning_content"] = thought
+    if calls:
+        message["tool_calls"] = calls
+    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": outcome.finish_reason(bool(calls))}
+    return StrictJSON(
+        {
+            "id": new_id("chatcmpl"),
+            "object": "chat.completion",
+            "created": int(time.time()),
+            "model": body.model,
+            "choices": [choice],
+            "usage": usage_of(outcome.usage),
+            "nacre": extension(question.base_url, outcome.own, question.store),
+        }
+    )
+
+
+def _question(request: Request, body: ChatRequest) -> Question:
+    state = state_of(request)
+    asker = asker_of(request)
+    name, store = check_model(state, asker, body.model)
+    return Question(
+        state=state,
+        asker=asker,
+        request_id=request_id(request),
+        model=name,
+        messages=messages_of(body),
+        options=options_of(body),
+        tools=body.tools or [],
+        tool_choice=body.tool_choice,
+        store=store,
+        session=(body.metadata or {}).get("session_id", ""),
+        base_url=base_url(request),
+    )
+
+
+class _Stream:
+    """The events of one streamed answer."""
+
+    def __init__(self, question: Question, names: frozenset[str], include_usage: bool) -> None:
+        self.question, self.names, self.include_usage = question, names, include_usage
+        self.outcome = Outcome()
+        self._chunks = question.stream()
+        self._first: AIMessageChunk | None = None
+        self._frame = {
+            "id": new_id("chatcmpl"),
+            "object": "chat.completion.chunk",
+            "created": int(time.time()),
+            "model": question.model,
+        }
+        self._calls: dict[int, int] = {}
+        """Place of a tool call in the model's stream -> its place in ours."""
+
+    async def begin(self) -> None:
+        """Wait for the first chunk."""
+        try:
+            self._first = await anext(self._chunks, None)
+        except BaseException as error:
+            self.question.note(self.outcome, code_of(error))
+            raise
+
+    async def events(self) -> AsyncGenerator[bytes, None]:
+        """The stream."""
+        metrics, status = self.question.state.metrics, "cancelled"
+        metrics.streams += 1
+        try:
+            yield self._event({"role": "assistant", "content": ""})
+            async with aclosing(self._all()) as chunks:
+                async for chunk in chunks:
+                    for delta in self._deltas(chunk):
+                        yield self._event(delta)
+            for last in self._ending():
+                yield last
+            status = "ok"
+        except Exception as error:
+            problem = problem_of(error)
+            status = problem.code or "error"
+            yield event(problem.body)
+        finally:
+            metrics.streams -= 1
+            self.question.note(self.outcome, status)
+
+    async def _all(self) -> AsyncGenerator[AIMessageChunk, None]:
+        async with aclosing(self._chunks) as chunks:
+            if self._first is not None:
+                yield self._first
+            async for chunk in chunks:
+                yield chunk
+
+    def _deltas(self, chunk: AIMessageChunk) -> list[dict[str, Any]]:
+        text, thought = self.outcome.take(chunk)
+        deltas: list[dict[str, Any]] = []
+        if thought:
+            deltas.append({"reasoning_content": thought})
+        if text:
+            deltas.append({"content": text})
+        if calls := self._tool_calls(chunk):
+            deltas.append({"tool_calls": calls})
+        return deltas
+
+    def _tool_calls(self, chunk: AIMessageChunk) -> list[dict[str, Any]]:
+        """Pieces of calls to the caller's tools. Only a first piece has a name; others belong to it by their index."""
+        found = []
+        for piece in chunk.tool_call_chunks:
+            index = piece["index"] if piece["index"] is not None else -1 - len(self._calls)
+            if piece["name"] in self.names:
+                self._calls[index] = len(self._calls)
+            if index in self._calls:
+                named = {"name": piece["name"]} if piece["name"] else {}
+                head = {"id": piece["id"], "type": "function"} if piece["id"] else {}
+                found.append(
+                    {"index": self._calls[index], **head, "function": {**named, "arguments": piece["args"] or ""}}
+                )
+        return found
+
+    def _ending(self) -> list[bytes]:
+        own, url, store = self.outcome.own, self.question.base_url, self.question.store
+        events = []
+        if cited := url_citations(url, own.get("citations") or [], store):
+            events.append(self._event({"annotations": cited}))
+        events.append(self._event({}, self.outcome.finish_reason(bool(self._calls)), nacre=extension(url, own, store)))
+        if self.include_usage:
+            events.append(event({**self._frame, "choices": [], "usage": usage_of(self.outcome.usage)}))
+        return [*events, DONE]
+
+    def _event(self, delta: dict[str, Any], finish: str | None = None, **more: Any) -> bytes:
+        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
+        usage = {"usage": None} if self.include_usage else {}
+        return event({**self._frame, "choices": [choice], **usage, **more})

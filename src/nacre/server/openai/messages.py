@@ -1,0 +1,142 @@
+"""Requests of OpenAI's form as LangChain messages and call options."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from langchain_core.messages import AIMessage, BaseMessage, convert_to_messages
+from langchain_core.messages.ai import UsageMetadata
+from pydantic import BaseModel, ConfigDict, Field
+
+from nacre.server.openai.errors import Problem
+from nacre.text.language import tr
+from nacre.text.strict_json import to_json
+
+# What shapes a reply and is handed to the model as it is. `max_completion_tokens` is `max_tokens` by its new name.
+_OPTIONS = (
+    "temperature",
+    "top_p",
+    "seed",
+    "frequency_penalty",
+    "presence_penalty",
+    "response_format",
+    "parallel_tool_calls",
+    "reasoning_effort",
+)
+
+
+class Message(BaseModel):
+    """One message of a conversation."""
+
+    model_config = ConfigDict(extra="allow")
+
+    role: str
+    content: str | list[dict[str, Any]] | None = None
+
+
+class StreamOptions(BaseModel):
+    """What a stream is to hold besides the answer."""
+
+    include_usage: bool = False
+
+
+class ChatRequest(BaseModel):
+    """The body of `/v1/chat/completions`. Parameters that are not listed are read over, as OpenAI's own servers do."""
+
+    model_config = ConfigDict(extra="allow")
+
+    model: str
+    messages: list[Message] = Field(min_length=1, max_length=2000)
+    stream: bool = False
+    stream_options: StreamOptions | None = None
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    top_p: float | None = Field(default=None, ge=0, le=1)
+    max_tokens: int | None = Field(default=None, ge=1)
+    max_completion_tokens: int | None = Field(default=None, ge=1)
+    n: int | None = Field(default=None, ge=1, le=1)
+    stop: str | list[str] | None = None
+    seed: int | None = None
+    frequency_penalty: float | None = Field(default=None, ge=-2, le=2)
+    presence_penalty: float | None = Field(default=None, ge=-2, le=2)
+    response_format: dict[str, Any] | None = None
+    tools: list[dict[str, Any]] | None = Field(default=None, max_length=128)
+    tool_choice: str | dict[str, Any] | None = None
+    parallel_tool_calls: bool | None = None
+    reasoning_effort: str | None = None
+    metadata: dict[str, str] | None = None
+
+
+def messages_of(request: ChatRequest) -> list[BaseMessage]:
+    """The conversation of a request.
+
+    Returns:
+        LangChain messages; reasoning that a client sends back is left out.
+    """
+    plain = [_plain(message) for message in request.messages]
+    try:
+        messages = convert_to_messages(plain)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise Problem(
+            400,
+            tr(
+                "The messages cannot be read: each needs a role (system, developer, user, assistant or "
+                "tool) and a content."
+            ),
+            "invalid_value",
+            "messages",
+        ) from error
+    if all(message.type == "system" for message in messages):
+        raise Problem(400, tr("The messages hold no question of a user."), "invalid_value", "messages")
+    return messages
+
+
+def _plain(message: Message) -> dict[str, Any]:
+    kept = ("role", "content", "name", "tool_calls", "tool_call_id")
+    data = {key: value for key, value in message.model_dump().items() if key in kept and value is not None}
+    return {**data, "content": data.get("content", "")}
+
+
+def options_of(request: ChatRequest) -> dict[str, Any]:
+    """The call options of a request.
+
+    Returns:
+        Options for a chat model; nothing that was not said.
+    """
+    options = {name: value for name in _OPTIONS if (value := getattr(request, name)) is not None}
+    if limit := request.max_completion_tokens or request.max_tokens:
+        options["max_tokens"] = limit
+    if request.stop:
+        options["stop"] = [request.stop] if isinstance(request.stop, str) else request.stop
+    return options
+
+
+def tool_names(tools: list[dict[str, Any]] | None) -> frozenset[str]:
+    """The names of the tools that a caller brought."""
+    names = [
+        (tool.get("function") or {}).get("name") if isinstance(tool.get("function"), dict) else None
+        for tool in tools or []
+    ]
+    if not all(isinstance(name, str) and name for name in names):
+        raise Problem(
+            400, tr("Each tool must be {type: function, function: {name, parameters}}."), "invalid_value", "tools"
+        )
+    return frozenset(str(name) for name in names)
+
+
+def usage_of(usage: UsageMetadata | None) -> dict[str, Any]:
+    """Tokens in OpenAI's form."""
+    asked, said = (usage["input_tokens"], usage["output_tokens"]) if usage else (0, 0)
+    return {"prompt_tokens": asked, "completion_tokens": said, "total_tokens": asked + said}
+
+
+def tool_calls_of(message: AIMessage, names: frozenset[str]) -> list[dict[str, Any]]:
+    """The tool calls that are for the caller; an agent's own searches are nobody's business."""
+    return [
+        {
+            "id": call["id"],
+            "type": "function",
+            "function": {"name": call["name"], "arguments": to_json(call["args"], ensure_ascii=False)},
+        }
+        for call in message.tool_calls
+        if call["name"] in names
+    ]

@@ -1,0 +1,269 @@
+"""`/v1/responses`: OpenAI's newer form of the same answers, with text, function calls and citations."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import Response, StreamingResponse
+from langchain_core.messages import AIMessage
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from nacre.server.context import asker_of, base_url, check_model, request_id, state_of, store_of
+from nacre.server.openai.annotations import address, extension
+from nacre.server.openai.answering import Outcome, Question
+from nacre.server.openai.errors import Problem, problem_of
+from nacre.server.openai.messages import ChatRequest, messages_of, options_of, tool_calls_of, tool_names, usage_of
+from nacre.server.openai.response_items import Item, items_of, messages_of_items
+from nacre.server.openai.sse import HEADERS, StrictJSON, event, while_connected
+from nacre.server.openai.stored_responses import conversation, keep, keeps
+from nacre.server.records import new_id
+from nacre.text.language import tr
+from nacre.text.messages import as_chunk, merge_chunks
+
+router = APIRouter(prefix="/v1")
+
+
+class ResponsesRequest(BaseModel):
+    """The body of `/v1/responses`."""
+
+    model_config = ConfigDict(extra="allow")
+
+    model: str
+    input: str | list[dict[str, Any]] = Field(min_length=1)
+    instructions: str | None = None
+    stream: bool = False
+    tools: list[dict[str, Any]] = Field(default_factory=list, max_length=128)
+    tool_choice: str | dict[str, Any] | None = None
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    top_p: float | None = Field(default=None, ge=0, le=1)
+    max_output_tokens: int | None = Field(default=None, ge=1)
+    previous_response_id: str | None = None
+    store: bool | None = None
+    conversation: str | dict[str, Any] | None = None
+    metadata: dict[str, str] | None = None
+
+
+@router.post("/responses", response_model=None)
+async def respond(request: Request, body: ResponsesRequest) -> Response:
+    """Answer, whole or as a stream of events."""
+    items, earlier = items_of(body.input), await _earlier(request, body)
+    question = _question(request, body, [*earlier, *items])
+    answer = _Answer(question, body, items)
+    timeout = question.state.settings.server.timeout_s
+    if body.stream:
+        return StreamingResponse(answer.events(), media_type="text/event-stream", headers=HEADERS)
+    reply = await while_connected(request, question.answer(), timeout)
+    answer.outcome.take(as_chunk(reply))
+    return StrictJSON(await answer.completed(answer.items(reply)))
+
+
+async def _earlier(request: Request, body: ResponsesRequest) -> list[Item]:
+    """The conversation that the request goes on from."""
+    if body.conversation is not None:
+        raise Problem(
+            400,
+            tr("There are no conversation objects here: use previous_response_id."),
+            "unsupported_parameter",
+            "conversation",
+        )
+    if body.previous_response_id is None:
+        return []
+    return await run_in_threadpool(conversation, state_of(request), asker_of(request), body.previous_response_id)
+
+
+def _question(request: Request, body: ResponsesRequest, items: Sequence[Item]) -> Question:
+    state, asker = state_of(request), asker_of(request)
+    model, store = check_model(state, asker, body.model)
+    for tool in body.tools:
+        if tool.get("type") == "file_search" and (wanted := tool.get("vector_store_ids")):
+            store = str(store_of(state, asker, str(wanted[0]))["id"])
+    functions = [
+        {
+            "type": "function",
+            "function": {key: tool[key] for key in ("name", "description", "parameters", "strict") if key in tool},
+        }
+        for tool in body.tools
+        if tool.get("type") == "function"
+    ]
+    chat = _chat(body, model, items)
+    return Question(
+        state=state,
+        asker=asker,
+        request_id=request_id(request),
+        model=model,
+        messages=messages_of(chat),
+        options=options_of(chat),
+        tools=functions,
+        tool_choice=body.tool_choice,
+        store=store,
+        session=(body.metadata or {}).get("session_id", ""),
+        base_url=base_url(request),
+    )
+
+
+def _chat(body: ResponsesRequest, model: str, items: Sequence[Item]) -> ChatRequest:
+    messages = messages_of_items(items, body.instructions)
+    try:
+        return ChatRequest.model_validate(
+            {
+                "model": model,
+                "messages": messages,
+                "temperature": body.temperature,
+                "top_p": body.top_p,
+                "max_tokens": body.max_output_tokens,
+            }
+        )
+    except ValidationError as error:
+        said = tr("The input must hold at least one message, and at most 2000.")
+        raise Problem(400, said, "invalid_value", "input") from error
+
+
+class _Answer:
+    """A response while it is made."""
+
+    def __init__(self, question: Question, body: ResponsesRequest, given: list[Item]) -> None:
+        self.question, self.body, self.given = question, body, given
+        self.kept = keeps(question.state, body.store, body.previous_response_id)
+        self.outcome = Outcome()
+        self.names = tool_names(question.tools)
+        self.id, self.message = new_id("resp"), new_id("msg")
+        self.created = int(time.time())
+        self._sequence = -1
+
+    def whole(self, status: str, output: list[dict[str, Any]], error: dict[str, Any] | None = None) -> dict[str, Any]:
+        """The response object."""
+        usage = usage_of(self.outcome.usage)
+        counted = {
+            "input_tokens": usage["prompt_tokens"],
+            "input_tokens_details": {"cached_tokens": 0},
+            "output_tokens": usage["completion_tokens"],
+            "output_tokens_details": {"reasoning_tokens": 0},
+            "total_tokens": usage["total_tokens"],
+        }
+        return {
+            "id": self.id, "object": "response", "created_at": self.created, "status": status, "error": error,
+            "incomplete_details": None, "instructions": self.body.instructions, "metadata": self.body.metadata or {},
+            "model": self.body.model, "previous_response_id": self.body.previous_response_id, "store": self.kept, "output": output, "parallel_tool_calls": True, "temperature": self.body.temperature,
+            "tool_choice": self.body.tool_choice or "auto", "tools": self.body.tools, "top_p": self.body.top_p,
+            "usage": counted if status == "completed" else None,
+            "nacre": extension(self.question.base_url, self.outcome.own, self.question.store),
+        }  # fmt: skip
+
+    async def completed(self, output: list[dict[str, Any]]) -> dict[str, Any]:
+        """The finished response, kept where that is wanted: before the client knows that it is finished."""
+        response = self.whole("completed", output)
+        if self.kept:
+            await run_in_threadpool(keep, self.question.state, self.question.asker, response, self.given)
+        return response
+
+    def items(self, reply: AIMessage) -> list[dict[str, Any]]:
+        """The output of a whole answer."""
+        calls = [
+            {
+                "type": "function_call",
+                "id": new_id("fc"),
+                "call_id": call["id"],
+                "status": "completed",
+                **call["function"],
+            }
+            for call in tool_calls_of(reply, self.names)
+        ]
+        text = "".join(self.outcome.text)
+        return [*([self._message("completed", text)] if text or not calls else []), *calls]
+
+    def _message(self, status: str, text: str | None) -> dict[str, Any]:
+        content = [] if text is None else [self._part(text)]
+        return {"id": self.message, "type": "message", "status": status, "role": "assistant", "content": content}
+
+    def _part(self, text: str) -> dict[str, Any]:
+        return {"type": "output_text", "text": text, "annotations": self._annotations() if text else [], "logprobs": []}
+
+    def _annotations(self) -> list[dict[str, Any]]:
+        question = self.question
+        return [
+            {
+                "type": "url_citation",
+                "url": address(question.base_url, citation, question.store),
+                "title": citation["title"] or citation["uri"],
+                "start_index": citation["answer_start"],
+                "end_index": citation["answer_end"],
+            }
+            for citation in self.outcome.own.get("citations") or []
+        ]
+
+    async def events(self) -> AsyncIterator[bytes]:
+        """The response as a stream.
+
+        Yields:
+            Events; the last is `response.completed`, or `response.failed` where the model broke.
+        """
+        status = "cancelled"
+        place = {"item_id": self.message, "output_index": 0, "content_index": 0}
+        try:
+            yield self._event("response.created", response=self.whole("in_progress", []))
+            yield self._event("response.in_progress", response=self.whole("in_progress", []))
+            yield self._event("response.output_item.added", output_index=0, item=self._message("in_progress", None))
+            yield self._event("response.content_part.added", **place, part=self._part(""))
+            chunks = []
+            async with aclosing(self.question.stream()) as stream:
+                async for chunk in stream:
+                    chunks.append(chunk)
+                    text, _ = self.outcome.take(chunk)
+                    if text:
+                        yield self._event("response.output_text.delta", **place, delta=text, logprobs=[])
+            items = self._output(chunks)
+            for last in self._ending(items, place):
+                yield last
+            yield self._event("response.completed", response=await self.completed(items))
+            status = "ok"
+        except Exception as error:
+            problem = problem_of(error)
+            status = problem.code or "error"
+            yield self._event(
+                "response.failed",
+                response=self.whole("failed", [], {"code": "server_error", "message": problem.message}),
+            )
+        finally:
+            self.question.note(self.outcome, status)
+
+    def _output(self, chunks: list[Any]) -> list[dict[str, Any]]:
+        items = self.items(merge_chunks(chunks)) if chunks else [self._message("completed", "".join(self.outcome.text))]
+        if items[0]["type"] != "message":  # its place was announced before it was known that the model would only call
+            items.insert(0, self._message("completed", ""))
+        return items
+
+    def _ending(self, items: list[dict[str, Any]], place: dict[str, Any]) -> list[bytes]:
+        text = "".join(self.outcome.text)
+        events = [
+            self._event("response.output_text.annotation.added", **place, annotation_index=n, annotation=annotation)
+            for n, annotation in enumerate(self._annotations())
+        ]
+        events.append(self._event("response.output_text.done", **place, text=text, logprobs=[]))
+        events.append(self._event("response.content_part.done", **place, part=self._part(text)))
+        events.append(self._event("response.output_item.done", output_index=0, item=items[0]))
+        for n, item in enumerate(items[1:], 1):
+            events.append(
+                self._event(
+                    "response.output_item.added",
+                    output_index=n,
+                    item={**item, "status": "in_progress", "arguments": ""},
+                )
+            )
+            arguments = {"item_id": item["id"], "output_index": n}
+            events.append(self._event("response.function_call_arguments.delta", **arguments, delta=item["arguments"]))
+            events.append(
+                self._event(
+                    "response.function_call_arguments.done", **arguments, name=item["name"], arguments=item["arguments"]
+                )
+            )
+            events.append(self._event("response.output_item.done", output_index=n, item=item))
+        return events
+
+    def _event(self, kind: str, **data: Any) -> bytes:
+        self._sequence += 1
+        return event({"type": kind, "sequence_number": self._sequence, **data}, kind)

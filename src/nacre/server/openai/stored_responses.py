@@ -1,0 +1,157 @@
+"""Responses that are kept, so that a conversation can go on from one: of a key alone, for so many days, up to so many bytes."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.concurrency import run_in_threadpool
+
+from nacre.server.auth.keys import Asker
+from nacre.server.context import asker_of, state_of
+from nacre.server.openai.errors import Problem, not_found
+from nacre.server.openai.paging import Order, Page
+from nacre.server.openai.response_items import Item
+from nacre.server.state import State
+from nacre.text.language import tr
+from nacre.text.strict_json import to_json
+
+router = APIRouter(prefix="/v1")
+_DAY_S = 86_400
+_LONGEST = 1_000
+_CHAIN = """
+with recursive chain(id, previous, record, depth) as (
+    select id, previous, record, 0 from responses where id = ? and owner = ? and used >= ?
+    union all
+    select r.id, r.previous, r.record, depth + 1 from responses r join chain on r.id = chain.previous
+    where r.owner = ? and depth < ?)
+select id, previous, record from chain order by depth desc
+"""
+_TOO_OLD = "delete from responses where used < ?"
+_TOO_MANY = """
+delete from responses where id in (
+    select id from (select id, sum(bytes) over (order by used desc, rowid desc) as total from responses where owner = ?)
+    where total > ? and id != ?)
+"""
+
+
+def keeps(state: State, store: bool | None, previous: str | None) -> bool:
+    """Whether a response is to be kept.
+
+    Returns:
+        What the request says; where it says nothing, a conversation that is kept already stays so, and others are kept
+        only if the settings want it. Nothing is kept for 0 days.
+    """
+    server = state.settings.server
+    wanted = store if store is not None else server.store_responses or previous is not None
+    return wanted and server.response_days > 0
+
+
+def keep(state: State, asker: Asker, response: dict[str, Any], items: list[Item]) -> None:
+    """Keep a response; those that are too old go, and the key's oldest where it has no room left."""
+    record = to_json({"response": response, "input": items}, ensure_ascii=False).encode("utf-8", "replace")
+    number = response["id"]
+    row = (number, asker.id, response["previous_response_id"], time.time(), len(record), record)
+    state.records.db.write(
+        [
+            ("insert into responses (id, owner, previous, used, bytes, record) values (?, ?, ?, ?, ?, ?)", row),
+            (_TOO_OLD, (_since(state),)),
+            (_TOO_MANY, (asker.id, state.settings.server.responses_mb << 20, number)),
+        ]
+    )
+
+
+def forget_old(state: State) -> None:
+    """Forget responses that have not been used for the days of the settings."""
+    state.records.change(_TOO_OLD, _since(state))
+
+
+def conversation(state: State, asker: Asker, response: str) -> list[Item]:
+    """All that was said up to a response, and with it; its days begin anew."""
+    chain = _chain(state, asker, response)
+    missing = response if not chain else chain[0][1]
+    if missing:
+        raise Problem(
+            404,
+            tr(
+                "Previous response with id {missing!r} not found: it was not stored, or has expired or "
+                "was deleted. Send the whole conversation as input.",
+                missing=missing,
+            ),
+            "previous_response_not_found",
+            "previous_response_id",
+        )
+    marks = ", ".join("?" * len(chain))
+    state.records.change(
+        f"update responses set used = ? where id in ({marks})", time.time(), *(number for number, _, _ in chain)
+    )
+    records = [json.loads(record) for _, _, record in chain]
+    return [item for record in records for item in (*record["input"], *record["response"]["output"])]
+
+
+def _chain(state: State, asker: Asker, response: str) -> list[tuple[Any, ...]]:
+    return state.records.db.rows(_CHAIN, (response, asker.id, _since(state), asker.id, _LONGEST))
+
+
+def _since(state: State) -> float:
+    return time.time() - state.settings.server.response_days * _DAY_S
+
+
+def _record(state: State, asker: Asker, response: str) -> dict[str, Any]:
+    row = state.records.one("responses", "id = ? and owner = ? and used >= ?", response, asker.id, _since(state))
+    if row is None:
+        raise not_found(response)
+    found: dict[str, Any] = json.loads(row["record"])
+    return found
+
+
+@router.get("/responses/{response}")
+async def retrieve(request: Request, response: str, stream: bool = False) -> dict[str, Any]:
+    """A response that was kept."""
+    if stream:
+        raise Problem(
+            400, tr("A stored response is done: read it without `stream`."), "unsupported_parameter", "stream"
+        )
+    record = await run_in_threadpool(_record, state_of(request), asker_of(request), response)
+    found: dict[str, Any] = record["response"]
+    return found
+
+
+class ItemPage(Page):
+    """Which part of a list of items is wanted; at most 100 at once, as OpenAI has it."""
+
+    def __init__(
+        self,
+        limit: Annotated[int, Query(ge=1, le=100)] = 20,
+        order: Order = "desc",
+        after: str | None = None,
+        before: str | None = None,
+    ) -> None:
+        super().__init__(limit, order, after, before)
+
+
+@router.get("/responses/{response}/input_items")
+async def input_items(request: Request, response: str, page: Annotated[ItemPage, Depends(ItemPage)]) -> dict[str, Any]:
+    """What a response was made from: the conversation before it, and the input of its request."""
+    state, asker = state_of(request), asker_of(request)
+    record = await run_in_threadpool(_record, state, asker, response)
+    previous = record["response"]["previous_response_id"]
+    earlier = await run_in_threadpool(conversation, state, asker, previous) if previous else []
+    return page.of([*earlier, *record["input"]])
+
+
+@router.delete("/responses/{response}")
+async def delete(request: Request, response: str) -> dict[str, Any]:
+    """Forget a response. Conversations that go on from it cannot go on.
+
+    Args:
+        request: the client's; a key that may only ask may still take its own words back.
+    """
+    state, asker = state_of(request), asker_of(request)
+    await run_in_threadpool(_record, state, asker, response)
+    await run_in_threadpool(
+        state.records.change, "delete from responses where id = ? and owner = ?", response, asker.id
+    )
+    return {"id": response, "object": "response", "deleted": True}

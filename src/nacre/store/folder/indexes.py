@@ -1,0 +1,307 @@
+"""The two derived indexes together, and the one way they change: by catching up with the catalog.
+
+A search sees both of them at one generation: the words as of one commit, which never change, and vectors that are
+changed only while nobody looks. What is shown moves in one step, when both are ready.
+"""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import weakref
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Condition
+from typing import Any
+
+import numpy as np
+
+from nacre.errors import KnowledgeBaseError
+from nacre.store.folder.catalog import Catalog
+from nacre.store.folder.keyword_index import Entry, WordIndex, Words
+from nacre.store.folder.read_only import shadow, writable
+from nacre.store.folder.vector_index import VectorIndex
+from nacre.system.files import as_open_as_its_folder
+from nacre.text.language import tr
+
+_BATCH = 2000  # chunks read at a time
+_REPLAY_SHARE = 0.1  # a vector snapshot is written anew when more than this has changed since
+_REPLAY_LEAST = 2000  # chunks
+_EVER = (1 << 63) - 1  # SQLite's greatest integer
+
+
+@dataclass(frozen=True)
+class View:
+    """What one search sees: words and vectors of one generation."""
+
+    words: Words
+    vectors: VectorIndex | None
+
+
+class Indexes:
+    """Words and vectors of one knowledge base in this process.
+
+    Args:
+        dim: length of the vectors, or None for words only.
+    """
+
+    def __init__(self, folder: Path, catalog: Catalog, dim: int | None) -> None:
+        self.folder = folder
+        self.catalog = catalog
+        self._refreshing = threading.Lock()
+        generation = catalog.generation
+        self.read_only = not writable(folder)
+        self._shadow: weakref.finalize[..., Indexes] | None = None
+        self.words = self._opened_words()
+        if self.words.now.generation > generation:  # a catalog restored from a backup: it knows another history
+            self.words.distrust()
+        vectors = None if dim is None else VectorIndex.load(folder / "vectors", dim, generation)
+        self.saved = vectors.generation if vectors else 0
+        self._turn = _Turn()
+        self._shown = View(self.words.now, vectors)
+        self._seen = -1
+        self._followed = False
+
+    def _opened_words(self) -> WordIndex:
+        if not self.read_only:
+            return WordIndex(self.folder / "words")
+        self.close()
+        place = shadow(self.folder / "words")
+        self._shadow = weakref.finalize(self, shutil.rmtree, place, ignore_errors=True)
+        return WordIndex(place)
+
+    def close(self) -> None:
+        """Remove what was kept for this process alone."""
+        if self._shadow:
+            self._shadow()
+
+    @property
+    def behind(self) -> bool:
+        """Whether the word index on disk lacks something that the catalog has."""
+        return self.words.now.generation != self.catalog.generation
+
+    def stand(self) -> tuple[int, int]:
+        """The generations of the catalog, whose rights and texts hold, and of what is searched, which may lag behind."""
+        self.refresh()
+        return self.catalog.generation, self._shown.words.generation
+
+    @contextmanager
+    def view(self) -> Iterator[View]:
+        """What there is to search. The words stay good for ever, the vectors until the end of the context."""
+        with self._turn.shared():
+            yield self._shown
+
+    def refresh(self) -> None:
+        """See what has been written since the last look. Costs microseconds when nothing has."""
+        if self.catalog.data_version() == self._seen:
+            return
+        with self._refreshing:
+            version = self.catalog.data_version()
+            if version == self._seen:  # another thread has looked meanwhile
+                return
+            if self.read_only:
+                self._follow_words()
+            else:
+                self.words.reload()
+            self._show()
+            # The words are committed after the catalog, and their commit does not move its version: look again then.
+            self._seen = -1 if self.behind else version
+
+    def _follow_words(self) -> None:
+        """See what a writer elsewhere has done to the index, and do for this process alone what it has not yet done."""
+        if self._followed:  # its old files may be gone by now
+            self.words = self._opened_words()
+        self._followed = True
+        with self._told():
+            self._catch_up_words()
+
+    def catch_up(self) -> None:
+        """Bring both indexes, in memory and on disk, to the catalog's generation. Needs the write lock."""
+        with self._told():
+            self._catch_up_words()
+            with self._refreshing:
+                self._show()
+                self._save_vectors()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """What goes wrong in writing, as our error."""
+        try:
+            yield
+        except (OSError, ValueError, RuntimeError) as error:
+            raise KnowledgeBaseError(
+                tr(
+                    "the indexes in {folder} cannot be written ({error}): is the disk full? All documents "
+                    "are safe; free some space and open the folder again.",
+                    folder=self.folder,
+                    error=error,
+                ),
+                path=str(self.folder),
+            ) from error
+
+    def rebuild(self) -> None:
+        """Throw both indexes away and build them from the catalog. Needs the write lock."""
+        self.words.begin_anew()
+        if (vectors := self._shown.vectors) is not None:
+            shutil.rmtree(self.folder / "vectors", ignore_errors=True)
+            self._shown = View(self._shown.words, VectorIndex(vectors.dim))
+            self.saved = 0
+        self.catch_up()
+
+    # ------------------------------------------------------------------------------------------------ words
+
+    def _catch_up_words(self) -> None:
+        target = self.catalog.generation
+        if self.words.now.generation == target:
+            return
+        if self.words.now.generation < self._floor() or self.words.now.generation > target:
+            self.words.begin_anew()
+        try:
+            self._write_words(target)
+        except ValueError as error:
+            # A killed writer may leave a file that the next one, which counts from the same commit, wants to create.
+            if "AlreadyExists" not in str(error):
+                raise
+            self.words.begin_anew()
+            self._write_words(target)
+
+    def _write_words(self, target: int) -> None:
+        since = self.words.now.generation
+        writer = self.words.writer()
+        try:
+            self.words.write(writer, self._removed(since), [])
+            for numbers in _batches(self._changed(since)):
+                self.words.write(writer, [], self._entries(numbers))
+            self.words.commit(writer, target)
+        except BaseException:
+            writer.rollback()
+            raise
+        finally:
+            writer.wait_merging_threads()
+            # Tantivy makes two of its files for its user alone, and the others as the umask says.
+            as_open_as_its_folder(self.words.folder)
+
+    def _entries(self, numbers: Sequence[int]) -> list[Entry]:
+        return [
+            Entry(*row)
+            for row in self.catalog.rows(
+                "SELECT c.id, c.context, c.text, d.audience, d.uri, d.mime, d.modified FROM chunks c JOIN documents d ON d.id = c.document"
+                f" WHERE c.id IN ({','.join('?' * len(numbers))})",
+                numbers,
+            )
+        ]
+
+    # ------------------------------------------------------------------------------------------------ vectors
+
+    def _show(self) -> None:
+        """Let searches see the words as they stand now, with the vectors of the same generation."""
+        words, vectors = self.words.now, self._shown.vectors
+        target = min(words.generation, self.catalog.generation)
+        changes: list[tuple[Any, ...]] = []
+        if vectors is not None and vectors.generation < target:
+            vectors, changes = self._changes(vectors, target)
+        with self._turn.alone():
+            for change in changes:
+                vectors.update(*change)  # type: ignore[union-attr]
+            if vectors is not None:
+                vectors.generation = max(vectors.generation, target)
+            self._shown = View(words, vectors)
+
+    def _changes(self, vectors: VectorIndex, target: int) -> tuple[VectorIndex, list[tuple[Any, ...]]]:
+        """An index, and what it still lacks; one that nobody sees yet lacks nothing."""
+        seen = len(vectors) > 0
+        if vectors.generation < self._floor() or not seen:
+            vectors, seen = VectorIndex.load(self.folder / "vectors", vectors.dim, self.catalog.generation), False
+            self.saved = vectors.generation
+        since = vectors.generation
+        batches = _batches(self._changed(since, target))
+        changes = (self._vectors_of(numbers, vectors.dim) for numbers in batches)
+        removed = self._removed(since, target)
+        if seen:
+            return vectors, [(removed, *self._vectors_of([], vectors.dim)), *(([], *change) for change in changes)]
+        vectors.update(removed, *self._vectors_of([], vectors.dim))
+        for change in changes:
+            vectors.update([], *change)
+        return vectors, []
+
+    def _vectors_of(self, numbers: Sequence[int], dim: int) -> tuple[Any, ...]:
+        """Chunks with vectors, documents and audiences, as an index takes them."""
+        rows = self.catalog.rows(
+            "SELECT c.id, c.document, d.audience, v.vector FROM chunks c JOIN documents d ON d.id = c.document"
+            f" JOIN vectors v ON v.chunk = c.id WHERE c.id IN ({','.join('?' * len(numbers))})",
+            numbers,
+        )
+        facts = np.array([row[:3] for row in rows], np.int64).reshape(-1, 3)
+        matrix = np.frombuffer(b"".join(row[3] for row in rows), "<f4").reshape(len(rows), dim)
+        return facts[:, 0].copy(), matrix, facts[:, 1].copy(), facts[:, 2].copy()
+
+    def _save_vectors(self) -> None:
+        if (vectors := self._shown.vectors) is None:
+            return
+        since = self.saved
+        changed = len(self._changed(since)) + len(self._removed(since))
+        if changed > max(_REPLAY_LEAST, _REPLAY_SHARE * len(vectors)) or (changed and not since):
+            vectors.save(self.folder / "vectors")
+            self.saved = vectors.generation
+            self._forget()
+
+    # ------------------------------------------------------------------------------------------------ what changed
+
+    def _changed(self, since: int, until: int = _EVER) -> list[int]:
+        found = self.catalog.rows(
+            "SELECT id FROM chunks WHERE generation > ? AND generation <= ? ORDER BY id", (since, until)
+        )
+        return [row[0] for row in found]
+
+    def _removed(self, since: int, until: int = _EVER) -> list[int]:
+        found = self.catalog.rows("SELECT chunk FROM removed WHERE generation > ? AND generation <= ?", (since, until))
+        return [row[0] for row in found]
+
+    def _floor(self) -> int:
+        """Removals up to this generation are no longer on record."""
+        return int(self.catalog.meta("floor") or 0)
+
+    def _forget(self) -> None:
+        """Drop the record of removals that every index on disk has made."""
+        floor = min(self.saved, self.words.now.generation)
+        with self.catalog.transaction():
+            self.catalog.rows("DELETE FROM removed WHERE generation <= ?", (floor,))
+            self.catalog.set_meta("floor", str(floor))
+
+
+def _batches(numbers: Sequence[int]) -> list[Sequence[int]]:
+    return [numbers[at : at + _BATCH] for at in range(0, len(numbers), _BATCH)]
+
+
+class _Turn:
+    """Many readers or one writer, who is let in before those that come after it."""
+
+    def __init__(self) -> None:
+        self._free = Condition()
+        self._readers = 0
+        self._waiting = False
+
+    @contextmanager
+    def shared(self) -> Iterator[None]:
+        with self._free:
+            self._free.wait_for(lambda: not self._waiting)
+            self._readers += 1
+        try:
+            yield
+        finally:
+            with self._free:
+                self._readers -= 1
+                self._free.notify_all()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        with self._free:
+            self._waiting = True  # one writer at a time: `Indexes` holds a lock around it
+            try:
+                self._free.wait_for(lambda: not self._readers)
+                yield
+            finally:
+                self._waiting = False
+                self._free.notify_all()

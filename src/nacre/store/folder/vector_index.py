@@ -1,0 +1,260 @@
+"""The vector index: exact inner product over unit vectors, held by FAISS, derived from the catalog.
+
+On disk it is a snapshot of one generation, a folder made aside and renamed; what changed since comes from the catalog
+when the snapshot is opened. Beside each vector stand its document and its audience, so a search can be limited before
+anything is ranked.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nacre.system.files import as_open_as_its_folder, private_folder, sync_folder
+
+Ids = NDArray[np.int64]
+_PRIOR = (0.1, 20)  # deviation of cosines that sentence encoders show, and how many vectors that guess is worth
+_SCAN_SHARE = 0.25  # of the rows: below it, gathering the allowed vectors is faster than testing every id
+
+
+class VectorIndex:
+    """Vectors by chunk number. Many searches may run at once, but none during a change: `Indexes` sees to it."""
+
+    def __init__(self, dim: int) -> None:
+        self.dim = dim
+        self.generation = 0
+        self.index = _new_index(dim)
+        self.ids: Ids = np.empty(0, np.int64)
+        self.documents: Ids = np.empty(0, np.int64)
+        self.audiences: Ids = np.empty(0, np.int64)
+        self.moments = np.zeros((dim + 1, dim))
+        self._order: Ids | None = None  # that sorts the ids, made when first needed
+
+    def __len__(self) -> int:
+        return int(self.ids.size)
+
+    def update(
+        self, removed: Sequence[int], added: Ids, vectors: NDArray[np.float32], documents: Ids, audiences: Ids
+    ) -> None:
+        """Take vectors out, then put vectors in.
+
+        Args:
+            removed: chunk numbers; unknown ones are ignored.
+            added: chunk numbers; those already there are replaced.
+        """
+        import faiss
+
+        gone = np.union1d(np.asarray(removed, np.int64), added)
+        self._order = None
+        keep = ~np.isin(self.ids, gone)
+        if not keep.all():
+            dead = np.ascontiguousarray(self.ids[~keep])
+            self.moments -= _moments(self.matrix()[~keep])
+            self.index.remove_ids(faiss.IDSelectorBatch(dead))
+            self.ids, self.documents, self.audiences = self.ids[keep], self.documents[keep], self.audiences[keep]
+        if added.size:
+            self.index.add_with_ids(np.ascontiguousarray(vectors, np.float32), added)
+            self.moments += _moments(vectors)
+            self.ids = np.concatenate([self.ids, added])
+            self.documents = np.concatenate([self.documents, documents])
+            self.audiences = np.concatenate([self.audiences, audiences])
+
+    def search(
+        self, vector: NDArray[np.float32], k: int, audiences: Ids | None = None, documents: Ids | None = None
+    ) -> list[tuple[int, float]]:
+        """The nearest vectors.
+
+        Args:
+            audiences: only chunks of these audiences; None means all.
+            documents: only chunks of these documents, sorted; None means all.
+        """
+        if not self.ids.size or not np.isfinite(vector).all():
+            return []
+        allowed = self._allowed(audiences, documents)
+        if allowed is not None and not allowed.any():
+            return []
+        if allowed is not None and np.count_nonzero(allowed) < _SCAN_SHARE * self.ids.size:
+            return self._scan(vector, k, np.flatnonzero(allowed))
+        return self._search(vector, k, allowed)
+
+    def _allowed(self, audiences: Ids | None, documents: Ids | None) -> NDArray[np.bool_] | None:
+        allowed = None
+        if audiences is not None:
+            table = np.zeros(int(max(self.audiences.max(), audiences.max(initial=0))) + 1, bool)
+            table[audiences] = True
+            allowed = table[self.audiences]
+        if documents is not None:
+            wanted = np.isin(self.documents, documents)
+            allowed = wanted if allowed is None else allowed & wanted
+        return allowed
+
+    def _search(
+        self, vector: NDArray[np.float32], k: int, allowed: NDArray[np.bool_] | None
+    ) -> list[tuple[int, float]]:
+        import faiss
+
+        query = np.ascontiguousarray(vector[None, :], np.float32)
+        with _one_thread():
+            if allowed is None or allowed.all():
+                scores, ids = self.index.search(query, min(k, self.ids.size))
+            else:
+                bits = np.zeros(int(self.ids.max()) + 1, bool)
+                bits[self.ids[allowed]] = True
+                packed = np.packbits(bits, bitorder="little")
+                parameters: Any = faiss.SearchParameters
+                chosen = parameters(sel=faiss.IDSelectorBitmap(packed.size, faiss.swig_ptr(packed)))
+                scores, ids = self.index.search(query, min(k, self.ids.size), params=chosen)
+        return [(int(i), float(s)) for i, s in zip(ids[0], scores[0], strict=True) if i >= 0]
+
+    def _scan(self, vector: NDArray[np.float32], k: int, rows: Ids) -> list[tuple[int, float]]:
+        scores = self.matrix()[rows] @ vector
+        best = np.argsort(-scores, kind="stable")[:k]
+        return [(int(self.ids[rows[i]]), float(scores[i])) for i in best]
+
+    def scores(self, vector: NDArray[np.float32], numbers: Sequence[int]) -> dict[int, float]:
+        """The cosines of given chunks.
+
+        Args:
+            numbers: chunk numbers; unknown ones are left out.
+        """
+        if not self.ids.size or not numbers:
+            return {}
+        if self._order is None:
+            self._order = np.argsort(self.ids)
+        wanted = np.asarray(numbers, np.int64)
+        places = np.searchsorted(self.ids, wanted, sorter=self._order)
+        rows = self._order[np.minimum(places, self.ids.size - 1)]
+        there = self.ids[rows] == wanted
+        cosines = self.matrix()[rows[there]] @ vector
+        return dict(zip(wanted[there].tolist(), cosines.tolist(), strict=True))
+
+    def spread(self, vector: NDArray[np.float32]) -> tuple[float, float]:
+        """Mean and standard deviation of a query's cosines over all chunks, from the vectors' first two moments.
+
+        Returns:
+            (mean, deviation); few vectors leave the deviation near what encoders usually show.
+        """
+        count = self.ids.size
+        if not count:
+            return 0.0, _PRIOR[0]
+        mean = float(self.moments[-1] @ vector) / count
+        variance = max(0.0, float(vector @ self.moments[:-1] @ vector) / count - mean * mean)
+        return mean, float(np.sqrt((count * variance + _PRIOR[1] * _PRIOR[0] ** 2) / (count + _PRIOR[1])))
+
+    def matrix(self) -> NDArray[np.float32]:
+        """The vectors themselves, row by row as in `ids`, without a copy.
+
+        Returns:
+            Array of shape (rows, dim), valid until the next update.
+        """
+        import faiss
+
+        flat: Any = faiss.downcast_index(self.index.index)
+        values: NDArray[np.float32] = faiss.rev_swig_ptr(flat.get_xb(), self.ids.size * self.dim)
+        return values.reshape(self.ids.size, self.dim)
+
+    # ------------------------------------------------------------------------------------------------ on disk
+
+    def save(self, folder: Path) -> None:
+        """Write a snapshot that a crash leaves whole or not at all; older snapshots go."""
+        import faiss
+
+        private_folder(folder)
+        aside, place = folder / f".{self.generation}", folder / f"{self.generation:012d}"
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir(stat.S_IMODE(folder.stat().st_mode))
+        faiss.write_index(self.index, str(aside / "index.faiss"))
+        np.save(aside / "rows.npy", np.stack([self.ids, self.documents, self.audiences]), allow_pickle=False)
+        np.save(aside / "moments.npy", self.moments, allow_pickle=False)
+        as_open_as_its_folder(aside)
+        for name in ("index.faiss", "rows.npy", "moments.npy"):
+            _flush(aside / name)
+        shutil.rmtree(place, ignore_errors=True)
+        aside.replace(place)
+        sync_folder(folder)
+        for old in folder.iterdir():
+            if old != place:
+                shutil.rmtree(old, ignore_errors=True)
+
+    @classmethod
+    def load(cls, folder: Path, dim: int, newest: int) -> VectorIndex:
+        """Read the newest snapshot that can be read, else begin empty.
+
+        Args:
+            newest: the catalog's generation; a snapshot from after it belongs to another history and is not used.
+
+        Returns:
+            An index; its `generation` says how far it goes.
+        """
+        import faiss
+
+        for place in sorted(folder.glob("[0-9]*"), reverse=True) if folder.is_dir() else []:
+            try:
+                rows = np.load(place / "rows.npy", allow_pickle=False)
+                moments = np.load(place / "moments.npy", allow_pickle=False)
+                index = faiss.read_index(str(place / "index.faiss"))
+                generation = int(place.name)
+            except (RuntimeError, OSError, ValueError, EOFError):
+                continue
+            if generation > newest or moments.shape != (dim + 1, dim) or not _consistent(index, rows, dim):
+                continue
+            found = cls(dim)
+            found.index, found.generation = index, generation
+            found.ids, found.documents, found.audiences = rows
+            found.moments = moments
+            return found
+        return cls(dim)
+
+
+def _new_index(dim: int) -> Any:
+    import faiss
+
+    return faiss.IndexIDMap2(faiss.IndexFlatIP(dim))
+
+
+def _moments(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Sum of the outer products, and the sum, of some vectors: additive, so that vectors may come and go."""
+    return np.vstack([vectors.T @ vectors, vectors.sum(axis=0, dtype=np.float64)[None, :]]).astype(np.float64)
+
+
+def _consistent(index: Any, rows: Any, dim: int) -> bool:
+    import faiss
+
+    if (
+        not isinstance(index, faiss.IndexIDMap2)
+        or index.d != dim
+        or rows.shape != (3, index.ntotal)
+        or rows.dtype != np.int64
+    ):
+        return False
+    inside = faiss.downcast_index(index.index)
+    return isinstance(inside, faiss.IndexFlat) and bool((faiss.vector_to_array(index.id_map) == rows[0]).all())
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """One query is one thread's work: a team would wait for its slowest member on a busy machine."""
+    import faiss
+
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(1)
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(before)

@@ -1,0 +1,109 @@
+"""What the catalog holds: documents, chunks, and what the ledger compares."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from nacre.text.strict_json import to_json
+
+if TYPE_CHECKING:
+    from nacre.documents.chunking import BlockLike
+
+PUBLIC = 0  # the audience of documents without principals
+
+
+@dataclass(frozen=True)
+class Document:
+    """A document as the catalog knows it.
+
+    Args:
+        modified: seconds since 1970, or None.
+        audience: number of the set of principals that may see it; 0 is everyone.
+        cut: the size that was set when it was cut into chunks, in tokens; 0 for the default.
+    """
+
+    uri: str
+    hash: bytes
+    title: str
+    mime: str
+    text: str
+    scope: str
+    stamp: str = ""
+    modified: float | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    audience: int = PUBLIC
+    cut: int = 0
+    blocks: bytes | None = None
+    id: int = 0
+    version: int = 1
+
+
+@dataclass(frozen=True)
+class StoredChunk:
+    """A chunk with everything that an index needs.
+
+    Args:
+        start: first character in the document's text.
+        page: 1-based, or None.
+        vector: little-endian float32 values, or None in a folder of words only.
+    """
+
+    start: int
+    end: int
+    heading: tuple[str, ...]
+    page: int | None
+    context: str
+    text: str
+    hash: bytes
+    vector: bytes | None
+    id: int = 0
+
+
+@dataclass(frozen=True)
+class State:
+    """What the ledger compares a source's item with."""
+
+    id: int
+    uri: str
+    scope: str
+    stamp: str
+    hash: bytes
+    audience: int
+    title: str
+    metadata: str
+    cut: int
+    whole: bool  # its blocks are stored, so that it can be cut anew without its source
+
+
+def written(metadata: Mapping[str, str]) -> str:
+    """Metadata as the catalog keeps them."""
+    return to_json(dict(metadata), sort_keys=True)
+
+
+class StoredBlock(NamedTuple):
+    """A part of a document, as far as cutting needs it."""
+
+    kind: str
+    start: int
+    end: int
+    level: int
+    page: int | None
+
+
+def packed(blocks: Sequence[BlockLike]) -> bytes:
+    """Parts of a document as the catalog keeps them.
+
+    Returns:
+        Bytes for `unpacked`.
+    """
+    rows = [(block.kind, block.start, block.end, block.level, block.page) for block in blocks]
+    return zlib.compress(json.dumps(rows, separators=(",", ":")).encode(), 1)
+
+
+def unpacked(kept: bytes) -> list[StoredBlock]:
+    """Parts of a document as cutting needs them."""
+    return [StoredBlock(*row) for row in json.loads(zlib.decompress(kept))]

@@ -1,0 +1,1 @@
+"""What the operating system gives: files, SQLite, addresses, child processes and their walls."""

@@ -1,0 +1,9 @@
+"""Which characters are Chinese, for use inside the brackets of regular expressions: said here and nowhere else."""
+
+from __future__ import annotations
+
+IDEOGRAPHS = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+"""Those of the basic plane: what vocabularies know, and what the index terms of every base are paired from."""
+HAN = f"{IDEOGRAPHS}\U00020000-\U0003134f々〇"
+"""All of them, with the two signs that stand for one."""
+KANA = "\u3040-\u30ff\u31f0-\u31ff"

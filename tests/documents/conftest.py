@@ -1,0 +1,116 @@
+"""Builders of small documents, written by other programs than the parsers under test, or by hand where none writes such a file."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import pytest
+
+from nacre.documents import ParsedDocument, ParserPool
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[ParserPool]:
+    """One warm worker."""
+    with ParserPool(workers=1) as workers:
+        yield workers
+
+
+@pytest.fixture
+def holds_together() -> Callable[[ParsedDocument], None]:
+    """What every parsed document promises about its spans."""
+
+    def check(document: ParsedDocument) -> None:
+        end = 0
+        for block in document.blocks:
+            assert end <= block.start < block.end <= len(document.text), block
+            assert document.text[block.start : block.end].strip(), block
+            end = block.end
+        for table in document.tables:
+            spans = {(block.start, block.end) for block in document.blocks if block.kind == "table"}
+            assert (table.start, table.end) in spans
+            assert len({len(row) for row in table.rows} | ({len(table.header)} if table.header else set())) <= 1
+            for row in table.rows:
+                for cell in row:
+                    assert document.text[cell.start : cell.end] == cell.text
+                    assert table.start <= cell.start <= cell.end <= table.end
+
+    return check
+
+
+@pytest.fixture
+def zipped() -> Callable[[Mapping[str, str | bytes]], bytes]:
+    """A ZIP of the given parts."""
+
+    def build(parts: Mapping[str, str | bytes]) -> bytes:
+        target = io.BytesIO()
+        with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as package:
+            for name, content in parts.items():
+                package.writestr(name, content)
+        return target.getvalue()
+
+    return build
+
+
+class Pdf:
+    """The least PDF that can hold text, rules and pages: enough to say exactly what stands where."""
+
+    def __init__(self) -> None:
+        self.pages: list[str] = []
+
+    def page(
+        self,
+        texts: Sequence[tuple[float, float, float, str]] = (),
+        rules: Sequence[tuple[float, float, float, float]] = (),
+        bold: bool = False,
+    ) -> Pdf:
+        """Add a page: texts are (x, y, size, words), rules (x0, y0, x1, y1); origin at the bottom left, points."""
+        parts = [f"{x0} {y0} m {x1} {y1} l S" for x0, y0, x1, y1 in rules]
+        for x, y, size, words in texts:
+            escaped = words.replace("\\", "\\\\").replace("(", "\\(").replace(")", "\\)")
+            parts.append(f"BT /{'B' if bold else 'F'} {size} Tf 1 0 0 1 {x} {y} Tm ({escaped}) Tj ET")
+        self.pages.append("\n".join(parts))
+        return self
+
+    def grid(
+        self,
+        x: Sequence[float],
+        y: Sequence[float],
+        rows: Sequence[Sequence[str]],
+        texts: Sequence[tuple[float, float, float, str]] = (),
+    ) -> Pdf:
+        """Add a page with a ruled table; x from left to right, y from the top down."""
+        rules = [(x[0], at, x[-1], at) for at in y] + [(at, y[-1], at, y[0]) for at in x]
+        words = [(x[c] + 4, y[r + 1] + 5, 10, cell) for r, row in enumerate(rows) for c, cell in enumerate(row) if cell]
+        return self.page([*texts, *words], rules)
+
+    def bytes(self, info: str = "") -> bytes:
+        """The file."""
+        count = len(self.pages)
+        objects = [b"<</Type/Catalog/Pages 2 0 R>>"]
+        kids = " ".join(f"{5 + 2 * n} 0 R" for n in range(count))
+        objects.append(f"<</Type/Pages/Kids[{kids}]/Count {count}>>".encode())
+        objects.append(b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>")
+        objects.append(b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica-Bold>>")
+        for n, content in enumerate(self.pages):
+            fonts = "/Resources<</Font<</F 3 0 R/B 4 0 R>>>>"
+            objects.append(
+                f"<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 800]{fonts}/Contents {6 + 2 * n} 0 R>>".encode()
+            )
+            objects.append(f"<</Length {len(content)}>>stream\n{content}\nendstream".encode())
+        objects.append(f"<<{info}>>".encode())
+        out, places = b"%PDF-1.4\n", []
+        for number, body in enumerate(objects, 1):
+            places.append(len(out))
+            out += f"{number} 0 obj\n".encode() + body + b"\nendobj\n"
+        table = b"".join(f"{place:010} 00000 n \n".encode() for place in places)
+        end = f"trailer<</Root 1 0 R/Info {len(objects)} 0 R/Size {len(objects) + 1}>>\nstartxref\n{len(out)}\n%%EOF".encode()
+        return out + f"xref\n0 {len(objects) + 1}\n0000000000 65535 f \n".encode() + table + end
+
+
+@pytest.fixture
+def pdf() -> Pdf:
+    """An empty PDF to add pages to."""
+    return Pdf()

@@ -1,0 +1,85 @@
+"""Charsets are found from bytes alone, for running text and for labels of a few words."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nacre.documents.encodings import decode
+from nacre.errors import ParseError
+
+SIMPLIFIED = "各位同事：公司将于五月一日起调整差旅报销标准，请在系统中提交申请，并附上发票原件。谢谢！"
+TRADITIONAL = "維基大典者，網路為礎，人皆可纂。我們會在五月開始調整報銷標準，請各位同事留意。"
+JAPANESE = "これは日本語の文章です。カタカナも漢字もあります。経費精算の手続きについて説明します。"
+KOREAN = "이 문서는 한국어로 작성되었습니다. 회의는 오후 세 시에 시작합니다."
+FRENCH = "L'été dernier, où étiez-vous ? Ça dépend de la façon dont le garçon a mangé à l'hôtel près de la forêt."
+RUSSIAN = "Это документ на русском языке. Совещание начинается в три часа дня в большом зале."
+
+CASES = [
+    (SIMPLIFIED, "gb18030"),
+    (SIMPLIFIED, "gb2312"),
+    (TRADITIONAL, "big5"),
+    (JAPANESE, "shift_jis"),
+    (JAPANESE, "euc_jp"),
+    (KOREAN, "cp949"),
+    (KOREAN, "euc_kr"),
+    (FRENCH, "cp1252"),
+    (RUSSIAN, "cp1251"),
+    (RUSSIAN, "koi8_r"),
+]
+
+
+@pytest.mark.parametrize(("text", "charset"), CASES, ids=lambda value: value if len(value) < 12 else value[:4])
+def test_running_text_in_its_charset_comes_back(text: str, charset: str) -> None:
+    assert decode(text.encode(charset))[0] == text
+
+
+@pytest.mark.parametrize("text", [SIMPLIFIED, TRADITIONAL, JAPANESE, KOREAN, FRENCH, RUSSIAN, "plain ASCII only"])
+@pytest.mark.parametrize("charset", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_unicode_with_and_without_its_mark(text: str, charset: str) -> None:
+    # An e-mail of one line has nothing that tells; a document has lines.
+    text = f"{text}\n{text}\n"
+    assert decode(text.encode(charset))[0] == text
+
+
+@pytest.mark.parametrize(
+    ("text", "charset"),
+    [("姓名,年龄,部门\n李雷,30,研发部\n", "gb18030"), ("姓名,年齡\n王小明,30\n", "big5"), ("이름,나이\n", "cp949")],
+)
+def test_a_table_of_a_few_words_is_enough(text: str, charset: str) -> None:
+    assert decode(text.encode(charset))[0] == text
+
+
+def test_a_wrong_label_is_not_believed() -> None:
+    assert decode(SIMPLIFIED.encode(), "gb2312") == (SIMPLIFIED, "utf-8")
+    assert decode(SIMPLIFIED.encode("gb18030"), "utf-8")[0] == SIMPLIFIED
+    assert decode(FRENCH.encode("cp1252"), "no-such-charset")[0] == FRENCH
+    assert decode(JAPANESE.encode("iso2022_jp"), "iso-2022-jp")[0] == JAPANESE
+
+
+def test_a_file_cut_in_the_middle_of_a_character_stays_in_its_charset() -> None:
+    assert decode((SIMPLIFIED * 40).encode()[:-1])[1] == "utf-8"
+    assert decode((SIMPLIFIED * 40).encode("gb18030")[:-1])[1] == "gb18030"
+
+
+def test_mixed_chinese_and_english_in_gbk() -> None:
+    text = "Nacre 螺钿 v1.0 — install with pip；安装完成后运行 nacre doctor。\n" * 3
+    assert decode(text.encode("gb18030"))[0] == text
+
+
+def test_binary_is_refused_with_its_reason() -> None:
+    with pytest.raises(ParseError, match="binary"):
+        decode(bytes(range(256)) * 20)
+
+
+@given(st.text(alphabet=st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), max_size=300))
+def test_utf8_is_always_utf8(text: str) -> None:
+    assert decode(text.encode())[0] == text.removeprefix("\ufeff")
+
+
+@given(st.binary(max_size=400))
+def test_any_bytes_give_text_or_a_reason(data: bytes) -> None:
+    try:
+        text, charset = decode(data)
+    except ParseError:
+        return
+    assert isinstance(text, str) and charset

@@ -1,0 +1,121 @@
+"""Index terms and sentence spans of both languages."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nacre.text.words import located_words, sentences, stem, words
+
+
+def cut(text: str) -> list[str]:
+    return [text[start:end] for start, end in sentences(text)]
+
+
+@pytest.mark.parametrize(
+    ("written", "asked"),
+    [
+        ("符合GB/T22239-2019要求", "GB/T 22239-2019"),
+        ("Install v3.9.1 today", "v3.9.1"),
+        ("raises ERR_404 at once", "err_404"),
+        ("写信给 Wang.Li@Example.COM。", "wang.li@example.com"),
+        ("ＡＢＣ－１２３型", "abc-123"),
+        ("C++ and C# are languages", "c++"),
+    ],
+)
+def test_an_identifier_is_one_term_however_it_is_written(written: str, asked: str) -> None:
+    assert words(asked)[0] in words(written)
+
+
+def test_the_parts_of_an_identifier_are_found_too() -> None:
+    assert {"22239", "2019"} <= set(words("GB/T 22239-2019"))
+    assert {"err", "404"} <= set(words("ERR_404"))
+    assert "3.9.1" in words("v3.9.1")
+    assert {"a", "b", "com"} <= set(words("a.b@example.com"))
+
+
+def test_chinese_gives_words_and_the_words_inside_them() -> None:
+    assert words("信息安全")[-1] == "信息安全"
+    assert "信息" in words("信息安全")
+
+
+@pytest.mark.parametrize("asked", ["多少天年假", "12天年假", "有多少天年假？"])
+def test_a_number_of_days_is_cut_off_from_the_leave_that_it_counts(asked: str) -> None:
+    assert {"天", "年", "假"} <= set(words(asked)) and "天年" not in words(asked)
+    assert "天文学家" in words("有多少天文学家？")
+    assert located_words("共12天年假")[-3:] == [("天", 3), ("年", 4), ("假", 5)]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("policies", "policy"),
+        ("used", "use"),
+        ("running", "runs"),
+        ("Beyoncé's", "Beyonce"),
+        ("1,250", "1250"),
+        ("classes", "class"),
+    ],
+)
+def test_inflections_meet_in_one_term(one: str, other: str) -> None:
+    assert words(one) == words(other)
+
+
+def test_stemming_keeps_different_words_apart() -> None:
+    assert stem("sing") != stem("s")
+    assert stem("red") == "red"
+    assert len({stem(w) for w in ("general", "generate", "generation")}) == 3
+
+
+def test_a_decimal_number_is_one_term() -> None:
+    assert words("3.5 %") == ["3.5"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Dr. Lin came. She left at 5 p.m. with Mr. Wu.", ["Dr. Lin came.", "She left at 5 p.m. with Mr. Wu."]),
+        ("It costs 3.5 yuan. Version 2.0.1 is out!", ["It costs 3.5 yuan.", "Version 2.0.1 is out!"]),
+        ("He moved to the U.S. in May. J. R. Smith stayed.", ["He moved to the U.S. in May.", "J. R. Smith stayed."]),
+        ('She said "Stop." Then she left.', ['She said "Stop."', "Then she left."]),
+        ("他问：“去吗？”我答：“去。”然后走了。", ["他问：“去吗？”", "我答：“去。”", "然后走了。"]),
+        ("价格3.5元；卡万.肖特说不贵……好吧！", ["价格3.5元；", "卡万.肖特说不贵……", "好吧！"]),
+        ("# Leave\n\n- ten days\n- two more. Ask HR.\n", ["# Leave", "- ten days", "- two more.", "Ask HR."]),
+        ("| Role | Limit |\n| Staff | 200. Then ask |\n", ["| Role | Limit |", "| Staff | 200. Then ask |"]),
+        ("1. First step. 2. Second step.", ["1. First step.", "2. Second step."]),
+        ("e.g. this one, i.e. that one", ["e.g. this one, i.e. that one"]),
+        ("", []),
+        ("...", ["..."]),
+    ],
+)
+def test_sentences_end_where_a_reader_would_end_them(text: str, expected: list[str]) -> None:
+    assert cut(text) == expected
+
+
+def test_a_wrapped_line_goes_on_and_a_short_one_does_not() -> None:
+    wrapped = "The committee met on Tuesday and decided that the budget\nof the coming year is raised.\n"
+    assert len(cut(wrapped)) == 1
+    assert cut("Travel policy\nValid from May") == ["Travel policy", "Valid from May"]
+
+
+@given(st.text(alphabet=st.sampled_from("ab Z.!?。！？；…”\"') \n|-1234#\t,\ud800信息安全é½"), max_size=120))
+def test_sentences_cover_every_visible_character_once_and_in_order(text: str) -> None:
+    last = 0
+    for start, end in sentences(text):
+        assert last <= start < end <= len(text)
+        assert not text[last:start].strip()
+        assert text[start:end] == text[start:end].strip()
+        last = end
+    assert not text[last:].strip()
+
+
+@given(st.text(max_size=200))
+def test_words_never_fail_and_never_hold_white_space(text: str) -> None:
+    assert all(word and not any(c.isspace() for c in word) for word in words(text))
+
+
+@given(st.text(alphabet="abcdefghijklmnopqrstuvwxyz", max_size=20))
+def test_a_stem_is_never_longer_than_needed_and_never_empty(word: str) -> None:
+    assert len(stem(word)) <= len(word) + 1
+    assert bool(stem(word)) == bool(word)
