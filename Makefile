@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q install -c constraint
 export NACRE_SHARED ?= $(abspath ../shared)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check check-openai2 fmt lint types bench attacks fuzz eval serve wheel docs clean
+.PHONY: help demo test check check-openai2 fmt lint types bench attacks fuzz eval serve wheel docs messages house clean
 
 help:  ## Print this list.
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,14 @@ fmt: $(VENV)/.dev  ## Format the code.
 lint: $(VENV)/.dev  ## Lint the code.
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check -q .
+	@$(BIN)/python scripts/house.py
+	@$(BIN)/python scripts/messages.py --check
+
+messages: $(VENV)/.dev  ## Bring new messages into the Chinese catalogue, to be filled in there. 更新消息目录
+	@$(BIN)/python scripts/messages.py
+
+house: $(VENV)/.dev  ## Check who imports whom, and draw the floors into CONTRIBUTING.md. 检查依赖层次
+	@$(BIN)/python scripts/house.py && $(BIN)/python scripts/house.py --write
 
 types: $(VENV)/.dev  ## Check the types of the package as it would be installed.
 	@rm -rf build && $(PIP) --no-deps --no-build-isolation --target build/types .

@@ -30,10 +30,9 @@ def verdict(changes: Sequence[Change]) -> str:
         return tr("Worse: {lost}.", lost=listed(lost))
     better = [change.metric for change in changes if change.interval[0] > 0]
     most = max((change.items for change in changes), default=0)
-    return tr(
-        f"No significant loss over {most} questions" + (f"; higher: {', '.join(better)}." if better else "."),
-        f"{most} 个问题上没有显著变差" + (f"；提高：{'、'.join(better)}。" if better else "。"),
-    )
+    if better:
+        return tr("No significant loss over {most} questions; higher: {better}.", most=most, better=listed(better))
+    return tr("No significant loss over {most} questions.", most=most)
 
 
 def markdown(before: Mapping[str, Any], after: Mapping[str, Any], changes: Sequence[Change]) -> str:

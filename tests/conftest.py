@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterator
 from hashlib import blake2b
@@ -9,14 +10,28 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
 from hypothesis import settings
 from langchain_core.embeddings import Embeddings
 
+import nacre
 from nacre.errors import SandboxUnavailableError
 from nacre.reasoning.sandbox import PythonInterpreter
 from nacre.reasoning.sandbox.limits import LEVELS
 from nacre.retrieval.knowledge_base import KnowledgeBase
+from nacre.system.files import atomic_write
 from nacre.text.words import words
+
+# The compiled catalogue is made by the installation; a message written since then is compiled here.
+_CATALOGUE = Path(nacre.__file__).parent / "locale/zh/LC_MESSAGES/nacre.po"
+if _CATALOGUE.stat().st_mtime > (
+    _CATALOGUE.with_suffix(".mo").stat().st_mtime if _CATALOGUE.with_suffix(".mo").exists() else 0
+):
+    with _CATALOGUE.open("rb") as _source:
+        _compiled = io.BytesIO()
+        write_mo(_compiled, read_po(_source))
+    atomic_write(_CATALOGUE.with_suffix(".mo"), _compiled.getvalue())
 
 # The same examples in every run: a red test is somebody's change, never the dice. HYPOTHESIS_PROFILE=explore throws them.
 settings.register_profile("steady", derandomize=True, deadline=None)

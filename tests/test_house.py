@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
+import importlib.util
 import inspect
 import re
 import subprocess
@@ -14,104 +16,44 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-ROOTS = {"nacre": "src/nacre", "nacre.connectors": "connectors", "nacre.prompts": "prompts", "nacre.eval": "eval"}
 FILES = sorted(
-    file for folder in ROOTS.values() for file in (ROOT / folder).rglob("*.py") if "sample_kb" not in file.parts
+    file
+    for folder in ("src/nacre", "connectors", "prompts", "eval")
+    for file in (ROOT / folder).rglob("*.py")
+    if "sample_kb" not in file.parts
 )
 
-# Lowest first. A file may import its own room and the rooms below; rooms on one level never import each other.
-LEVELS: list[set[str]] = [
-    {"text"},
-    {"hygiene", "framing"},
-    {"errors", "language"},
-    {"expect", "optional", "strict_json", "child_process", "confinement", "net", "files"},
-    {"sqlite"},
-    {"words", "messages", "prompts"},
-    {"grounding", "identity", "markers"},
-    {"flow", "binding", "events", "citations"},
-    {"drivers"},
-    {"decorator"},
-    {"prompting", "memory", "moderation", "cache", "resilience", "retrieval", "reasoning", "agents"},
-    {"tools", "telemetry"},
-    {"stack"},
-    {"testing"},
-    {"eval"},
-    {"server"},
-    {"cli"},
-]
-LEVEL = {room: height for height, rooms in enumerate(LEVELS) for room in rooms}
-# Connectors know the protocols of the layers that they serve, and nothing else above the decorator.
-PROTOCOLS = {
-    "nacre.ingest.source",
-    "nacre.documents",
-    "nacre.reasoning.interpreter",
-    "nacre.reasoning.remote",
-    "nacre.moderation",
-}
-# The seams where the core resolves a name (of an embedder, of a source, of a tool) by asking the connectors.
-SEAMS = {"retrieval/seams.py", "nacre/tools.py"}
+_SPEC = importlib.util.spec_from_file_location("house", ROOT / "scripts" / "house.py")
+assert _SPEC and _SPEC.loader
+house = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(house)
 
 
 def module_of(file: Path) -> str:
-    for name, folder in sorted(ROOTS.items(), key=lambda item: -len(item[1])):
-        if file.is_relative_to(ROOT / folder):
-            return ".".join([name, *file.relative_to(ROOT / folder).with_suffix("").parts]).removesuffix(".__init__")
-    raise AssertionError(file)
+    return next(name for name, place in house.files().items() if place == file)
 
 
-def room(module: str) -> str:
-    parts = module.split(".")
-    return parts[1] if len(parts) > 1 else ""
+def test_floors_and_circles() -> None:
+    assert not house.wrong(house.imports())
 
 
-def imports(file: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+def test_the_rules_see_what_breaks_them() -> None:
+    broken = {
+        "nacre.text.a": frozenset({"nacre.retrieval.b"}),
+        "nacre.retrieval.b": frozenset({"nacre.connectors.c", "nacre.text.a"}),
+        "nacre.connectors.c": frozenset({"nacre.layers.rag"}),
+        "nacre.layers.rag": frozenset(),
+        "nacre.nowhere.d": frozenset(),
+    }
+    told = "\n".join(house.wrong(broken))
+    assert "nacre.text.a imports nacre.retrieval.b: 'retrieval' is not below 'text'" in told
+    assert "nacre.retrieval.b, nacre.text.a import each other" in told and "'nowhere'" in told
+    assert "nacre.connectors.c imports nacre.layers.rag" in told and "below `tools`" in told
 
 
-def test_rooms_import_only_the_rooms_below_them() -> None:
-    wrong = []
-    for file in FILES:
-        module, here = module_of(file), room(module_of(file))
-        if here in ("", "connectors"):
-            continue
-        for target in imports(file):
-            there = room(target) if target.startswith("nacre.") else ""
-            if not there or there == here or there == "__version__":
-                continue
-            if there == "connectors":
-                if LEVEL[here] < LEVEL["stack"] and not module.replace(".", "/").endswith(
-                    tuple(s.removesuffix(".py") for s in SEAMS)
-                ):
-                    wrong.append(f"{module} imports {target}")
-            elif there in LEVEL and LEVEL[there] >= LEVEL[here]:
-                wrong.append(f"{module} imports {target}")
-    assert not wrong, "\n".join(sorted(set(wrong)))
-
-
-def test_every_room_has_a_level() -> None:
-    rooms = {room(module_of(file)) for file in FILES} - {"", "connectors", "prompts"}
-    assert rooms <= set(LEVEL), rooms - set(LEVEL)
-
-
-def test_connectors_import_nothing_above_the_protocols() -> None:
-    wrong = []
-    for file in FILES:
-        if room(module_of(file)) != "connectors":
-            continue
-        for target in imports(file):
-            there = room(target) if target.startswith("nacre.") else ""
-            if (
-                there in LEVEL
-                and LEVEL[there] >= LEVEL["flow"]
-                and not any(target == p or target.startswith(p + ".") for p in PROTOCOLS)
-            ):
-                wrong.append(f"{module_of(file)} imports {target}")
-    assert not wrong, "\n".join(sorted(set(wrong)))
+def test_contributing_shows_the_floors_as_they_are() -> None:
+    page = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    assert house.written(page, house.drawing(house.imports())) == page, "make house"
 
 
 def test_importing_nacre_loads_nothing_heavy() -> None:
@@ -172,15 +114,17 @@ def public_callables(module_name: str) -> Iterator[tuple[str, object, bool]]:
                     )
 
 
-def exported(name: str) -> bool:
-    """Whether others call it: what `nacre` and `nacre.eval` export, and all of `nacre.decorator` and `nacre.testing`."""
-    import nacre
-    import nacre.eval
+@functools.cache
+def public_names() -> frozenset[str]:
+    """Where that is defined which the faces of the package export."""
+    packages = [importlib.import_module(name) for name in ("nacre", "nacre.decorator", "nacre.eval", "nacre.testing")]
+    things = [getattr(package, name) for package in packages for name in package.__all__]
+    return frozenset(f"{thing.__module__}.{thing.__qualname__}" for thing in things if hasattr(thing, "__qualname__"))
 
-    names = {f"{where}.{public}" for public, where in {**nacre._WHERE, **nacre.eval._WHERE}.items()}
-    return name.startswith(("nacre.decorator.", "nacre.testing.")) or any(
-        name == public or name.startswith(public + ".") for public in names
-    )
+
+def exported(name: str) -> bool:
+    """Whether others call it: it, or its class, is exported."""
+    return name in public_names() or name.rpartition(".")[0] in public_names()
 
 
 def complaints(name: str, thing: object, inherited: bool) -> Iterator[str]:

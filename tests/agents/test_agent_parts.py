@@ -17,11 +17,11 @@ from rich.console import Console
 from nacre import ChainOfThought, ReAct, ScriptedChatModel, SelfConsistency
 from nacre.agents.approval import only_from_observations
 from nacre.agents.budget import Budget
-from nacre.agents.display import render_step, show_agent, trajectory_data
 from nacre.agents.middleware import TextProtocol
 from nacre.agents.tools.knowledge import knowledge_tool
 from nacre.agents.trajectory import Step
 from nacre.agents.window import Turn, clip, fit
+from nacre.cli.agent_display import render_step, show_agent, trajectory_data
 from nacre.errors import EvaluationError, UsageError
 from nacre.eval.react import evaluate_react, normalise_answer, replay, replay_report
 from nacre.layers.react_strategies import ReActThenVote, VoteThenReAct

@@ -11,9 +11,10 @@ from langchain_core.documents import BaseDocumentCompressor, Document
 from nacre.errors import UsageError
 from nacre.ingest.source import Item, TextSource
 from nacre.retrieval.expansion import distinct
-from nacre.retrieval.fusion import Arm, fuse
+from nacre.retrieval.fusion import fuse
 from nacre.retrieval.hit import Hit
 from nacre.retrieval.knowledge_base import KnowledgeBase
+from nacre.store.arm import Arm
 from nacre.store.filters import Filter
 from nacre.store.folder.keyword_index import terms
 

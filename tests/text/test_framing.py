@@ -14,7 +14,7 @@ from langchain_core.documents import Document
 from langchain_core.messages import HumanMessage
 from langchain_core.retrievers import BaseRetriever
 
-from nacre.agents.answer import AnswerReader
+from nacre.agents.answer_stream import AnswerReader
 from nacre.agents.observation import frame, unframe
 from nacre.connectors.models.scripted import ScriptedChatModel
 from nacre.layers.cache import ResponseCache

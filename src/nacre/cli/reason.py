@@ -64,7 +64,7 @@ def agent(
     as_json: JsonFlag = False,
 ) -> None:
     """Let an agent answer, and show its steps."""
-    from nacre.agents.display import show_agent, trajectory_data
+    from nacre.cli.agent_display import show_agent, trajectory_data
     from nacre.connectors.models import default_spec, load_model
     from nacre.layers.react import ReAct
     from nacre.text.messages import text_of

@@ -49,7 +49,14 @@ class Call:
     quiet: bool = False
 
     def config(self, config: RunnableConfig) -> RunnableConfig:
-        """The configuration for this call: calls that are not live, or quiet, are marked as not to be streamed."""
+        """The configuration for this call: calls that are not live, or quiet, are marked as not to be streamed.
+
+        Args:
+            config: the layer's child configuration.
+
+        Returns:
+            `config`, tagged where needed.
+        """
         tags = config.get("tags") or []
         if (self.live and not self.quiet) or NOSTREAM in tags:
             return config

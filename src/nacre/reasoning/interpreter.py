@@ -6,6 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
+from nacre.reasoning.sandbox.budget import Budget, OutOfBudget, OutOfTime
+from nacre.reasoning.sandbox.inside.encode import Encoder, Unencodable
+from nacre.reasoning.sandbox.values import decode, decode_places, printable
+from nacre.text.language import tr
+
 Status = Literal["ok", "error", "timeout", "memory", "blocked"]
 STATUSES: tuple[Status, ...] = get_args(Status)
 _LARGEST_VALUE, _LONGEST_S = 1 << 24, 1e9
@@ -51,9 +56,6 @@ class Execution:
         Returns:
             A dict of texts, numbers and lists; the value as tagged JSON, so that its type survives.
         """
-        from nacre.reasoning.sandbox.answer import unreadable
-        from nacre.reasoning.sandbox.inside.encode import Encoder, Unencodable
-
         try:
             value, reads = (Encoder(_LARGEST_VALUE).text(part) for part in (self.value, list(self.reads)))
         except Unencodable as error:
@@ -75,10 +77,6 @@ class Execution:
         Raises:
             ValueError: it is something else.
         """
-        from nacre.reasoning.sandbox.answer import out_of_time, unreadable
-        from nacre.reasoning.sandbox.budget import Budget, OutOfBudget, OutOfTime
-        from nacre.reasoning.sandbox.values import decode, decode_places, printable
-
         kinds = {**_PLAIN, "value": str, "reads": str}
         if data.get("status") not in STATUSES or not all(isinstance(data.get(n), kind) for n, kind in kinds.items()):
             raise ValueError("not a run")
@@ -121,3 +119,26 @@ class CodeInterpreter(Protocol):
             How it ended.
         """
         ...
+
+
+def unreadable(error: ValueError) -> Execution:
+    """A run whose value is none, or too much."""
+    text = tr(
+        "The value cannot be read: {error}. Return a smaller, plain value: a number, a text, or "
+        "a short list or dict of those.",
+        error=error,
+    )
+    return Execution("error", error=text, limit="value" if isinstance(error, OutOfBudget) else None)
+
+
+def out_of_time(timeout_s: float) -> Execution:
+    """A run that was ended at its deadline.
+
+    Args:
+        timeout_s: seconds that it had.
+    """
+    text = tr(
+        "The program did not end within {timeout_s:g} s. Use a faster method, or check for an endless loop.",
+        timeout_s=timeout_s,
+    )
+    return Execution("timeout", error=text, limit="time")

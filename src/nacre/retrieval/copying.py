@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nacre.retrieval.database import NAME as CATALOG
 from nacre.retrieval.knowledge_base import KnowledgeBase
 from nacre.store.folder import manifest as manifests
+from nacre.store.folder.database import NAME as CATALOG
 from nacre.store.settings import save_settings
 from nacre.system.files import private_file, private_folder
 

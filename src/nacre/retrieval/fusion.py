@@ -8,28 +8,10 @@ Equal weights, ranks or a min-max of each list would blow such an arm's noise up
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from nacre.store.arm import Arm
 
 VECTOR_WEIGHT = 0.72  # flat between 0.65 and 0.75 on five data sets (docs/knowledge-base.md)
 CANDIDATES = 100  # of each arm
-
-
-@dataclass(frozen=True)
-class Arm:
-    """What one index says of the candidates.
-
-    Args:
-        scores: score by chunk number; a missing chunk has score 0.
-    """
-
-    scores: Mapping[int, float]
-    mean: float = 0.0
-    deviation: float = 1.0
-
-    def standard(self, number: int) -> float:
-        """How far a chunk stands out."""
-        return (self.scores.get(number, 0.0) - self.mean) / self.deviation
 
 
 def fuse(words: Arm, vectors: Arm, coverage: float = 1.0, weight: float = VECTOR_WEIGHT) -> list[tuple[int, float]]:

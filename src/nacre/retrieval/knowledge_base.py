@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from nacre.errors import LockedError, UsageError
 from nacre.ingest.source import Source
+from nacre.ingest.sources import sources_of
 from nacre.retrieval import arguments as asked
-from nacre.retrieval.database import NAME as CATALOG
 from nacre.retrieval.hit import Hit
-from nacre.retrieval.seams import embedder_named, sources_of
 from nacre.retrieval.search import Searcher
+from nacre.store.embedders import embedder_named
 from nacre.store.encoder import Encoder, PlainTokeniser
 from nacre.store.filters import Filter
 from nacre.store.folder import manifest as manifests
 from nacre.store.folder.catalog import Catalog
+from nacre.store.folder.database import NAME as CATALOG
 from nacre.store.folder.indexes import Indexes
 from nacre.store.folder.lock import writing
 from nacre.store.folder.opening import encoder_of, folder_of, lost, made, restore_manifest

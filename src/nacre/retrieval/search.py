@@ -9,10 +9,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from nacre.retrieval.fusion import CANDIDATES, VECTOR_WEIGHT, Arm, fuse
+from nacre.retrieval.fusion import CANDIDATES, VECTOR_WEIGHT, fuse
 from nacre.retrieval.hit import Hit
 from nacre.retrieval.relevance import LEAST_CHUNKS, Signs, content, relevance
 from nacre.store import calibration
+from nacre.store.arm import Arm
 from nacre.store.encoder import Encoder
 from nacre.store.filters import Filter
 from nacre.store.folder.catalog import Catalog

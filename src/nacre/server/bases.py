@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nacre.retrieval.seams import embedder_named
+from nacre.store.embedders import embedder_named
 
 if TYPE_CHECKING:
     from nacre.retrieval.knowledge_base import KnowledgeBase

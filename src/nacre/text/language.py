@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import errno
+import gettext
 import locale
 import os
 import re
+from collections.abc import Iterable
 from contextvars import ContextVar
+from functools import cache
+from pathlib import Path
 from typing import Literal
 
 from nacre.text.han import HAN
@@ -53,32 +57,48 @@ def user_language() -> Language:
     return "en"
 
 
+def N_(message: str) -> str:
+    """Mark a message for the catalogue where it is not shown yet; `tr` shows it later."""
+    return message
+
+
 _REASONS = {
-    errno.ENOENT: "没有那个文件或文件夹",
-    errno.EACCES: "没有权限",
-    errno.EPERM: "不允许的操作",
-    errno.EEXIST: "已存在同名文件",
-    errno.EISDIR: "是一个文件夹",
-    errno.ENOTDIR: "不是文件夹",
-    errno.EROFS: "文件系统只读",
-    errno.ENOSPC: "磁盘空间不足",
-    errno.ENAMETOOLONG: "文件名过长",
-    errno.ELOOP: "符号链接层数过多",
-    errno.ECONNREFUSED: "连接被拒绝",
-    errno.EADDRINUSE: "地址已被占用",
+    errno.ENOENT: N_("No such file or directory"),
+    errno.EACCES: N_("Permission denied"),
+    errno.EPERM: N_("Operation not permitted"),
+    errno.EEXIST: N_("File exists"),
+    errno.EISDIR: N_("Is a directory"),
+    errno.ENOTDIR: N_("Not a directory"),
+    errno.EROFS: N_("Read-only file system"),
+    errno.ENOSPC: N_("No space left on device"),
+    errno.ENAMETOOLONG: N_("File name too long"),
+    errno.ELOOP: N_("Too many levels of symbolic links"),
+    errno.ECONNREFUSED: N_("Connection refused"),
+    errno.EADDRINUSE: N_("Address already in use"),
 }
 
 
 def os_reason(error: OSError) -> str:
-    """Why the operating system refused, in the user's language.
+    """Why the operating system refused, in the user's language: a few words, its own for what is rare."""
+    known = _REASONS.get(error.errno or 0)
+    return tr(known) if known else error.strerror or str(error)
 
-    Returns:
-        A few words; the system's own for what is rare.
+
+def tr(message: str, /, **values: object) -> str:
+    """A message in the user's language, its `{slots}` filled.
+
+    The code carries the English text; `locale/zh/LC_MESSAGES/nacre.po` has the Chinese one (`make messages` brings new
+    messages there). Only the text of the code or the catalogue is a template: braces in a value stay what they are.
     """
-    own = error.strerror or str(error)
-    return tr(own, _REASONS.get(error.errno or 0, own))
+    text = _chinese().gettext(message) if message and user_language() == "zh" else message
+    return text.format(**values) if values else text
 
 
-def tr(en: str, zh: str) -> str:
-    """The one of two twin messages that the user reads."""
-    return zh if user_language() == "zh" else en
+def listed(items: Iterable[object]) -> str:
+    """Things one after the other, as the user's language parts them."""
+    return ("、" if user_language() == "zh" else ", ").join(map(str, items))
+
+
+@cache
+def _chinese() -> gettext.NullTranslations:
+    return gettext.translation("nacre", Path(__file__).parents[1] / "locale", ["zh"], fallback=True)

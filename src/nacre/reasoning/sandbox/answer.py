@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import cast
 
-from nacre.reasoning.interpreter import STATUSES, Execution, Status
-from nacre.reasoning.sandbox.budget import Budget, OutOfBudget, OutOfTime
+from nacre.reasoning.interpreter import STATUSES, Execution, Status, out_of_time, unreadable
+from nacre.reasoning.sandbox.budget import Budget, OutOfTime
 from nacre.reasoning.sandbox.values import decode, decode_places, printable
-from nacre.text.language import tr
 
 _LIMITS = ("", "memory", "disk", "file_size", "files", "processes", "value")
 _LONGEST_ERROR = 20_000  # characters; the runner writes some 4,000
@@ -33,26 +32,3 @@ def execution_in(answer: str, budget: Budget | None = None) -> Execution | None:
         return out_of_time(budget.timeout_s)
     except ValueError as error:
         return unreadable(error)
-
-
-def unreadable(error: ValueError) -> Execution:
-    """A run whose value is none, or too much."""
-    text = tr(
-        "The value cannot be read: {error}. Return a smaller, plain value: a number, a text, or "
-        "a short list or dict of those.",
-        error=error,
-    )
-    return Execution("error", error=text, limit="value" if isinstance(error, OutOfBudget) else None)
-
-
-def out_of_time(timeout_s: float) -> Execution:
-    """A run that was ended at its deadline.
-
-    Args:
-        timeout_s: seconds that it had.
-    """
-    text = tr(
-        "The program did not end within {timeout_s:g} s. Use a faster method, or check for an endless loop.",
-        timeout_s=timeout_s,
-    )
-    return Execution("timeout", error=text, limit="time")

@@ -6,8 +6,8 @@ import hmac
 import signal
 from dataclasses import replace
 
-from nacre.reasoning.interpreter import Execution, Status
-from nacre.reasoning.sandbox.answer import execution_in, out_of_time
+from nacre.reasoning.interpreter import Execution, Status, out_of_time
+from nacre.reasoning.sandbox.answer import execution_in
 from nacre.reasoning.sandbox.budget import Budget
 from nacre.reasoning.sandbox.exchange import Record
 from nacre.reasoning.sandbox.limits import Limits

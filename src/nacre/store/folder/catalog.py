@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Sequence
 from typing import Any
 
-from nacre.retrieval.database import Database
+from nacre.store.folder.database import Database
 from nacre.store.records import PUBLIC, Document, State, StoredChunk, written
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from nacre.retrieval.fusion import Arm
+from nacre.store.arm import Arm
 from nacre.store.filters import Filter
 from nacre.system.files import private_folder
 from nacre.text.han import IDEOGRAPHS

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nacre.errors import DamagedError, KnowledgeBaseError, UsageError
-from nacre.retrieval.database import NAME as CATALOG
-from nacre.retrieval.seams import embedder_named
+from nacre.store.embedders import embedder_named
 from nacre.store.encoder import Encoder
 from nacre.store.folder import manifest as manifests
 from nacre.store.folder.catalog import Catalog
+from nacre.store.folder.database import NAME as CATALOG
 from nacre.store.folder.lock import writing
 from nacre.store.folder.manifest import Manifest
 from nacre.system.files import private_folder
