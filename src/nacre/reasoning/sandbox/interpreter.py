@@ -100,7 +100,16 @@ class PythonInterpreter:
         return _interrupted()
 
     async def arun(self, code: str, timeout_s: float = 5.0, *, inputs: Mapping[str, Any] | None = None) -> Execution:
-        """`run` without blocking the event loop; when the task is cancelled, the program is killed."""
+        """`run` without blocking the event loop; when the task is cancelled, the program is killed.
+
+        Args:
+            code: as for `run`.
+            timeout_s: as for `run`.
+            inputs: as for `run`.
+
+        Returns:
+            As `run`.
+        """
         stop = Stop()
         try:
             return await asyncio.to_thread(self._run, code, timeout_s, inputs or {}, stop)
