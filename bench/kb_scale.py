@@ -73,7 +73,7 @@ def build(chunks: int) -> Path:
         return folder
     shutil.rmtree(folder, ignore_errors=True)
     base = KnowledgeBase.open(folder, Random())
-    base._catalog.rows("PRAGMA synchronous=OFF")
+    base._catalog.db.execute("PRAGMA synchronous=OFF")
     random = np.random.default_rng(3)
     for at in range(0, chunks, 20_000):
         texts = sentences(min(20_000, chunks - at), WORDS, seed=at)

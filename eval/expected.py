@@ -65,7 +65,7 @@ def places(base: KnowledgeBase, expect: str) -> list[Place]:
     """
     catalog = Catalog(base.folder)
     try:
-        uris = [uri for (uri,) in catalog.rows("SELECT uri FROM documents ORDER BY uri")]
+        uris = [uri for (uri,) in catalog.db.read("SELECT uri FROM documents ORDER BY uri")]
         named = [uri for uri in uris if is_address_of(expect, uri)]
         pattern = _pattern(expect)
         found = []
@@ -90,8 +90,9 @@ def files_with(base: KnowledgeBase, expect: str) -> tuple[list[str], list[str]]:
     """The local files in which an expected passage, or file, is found although the knowledge base lacks it."""
     catalog = Catalog(base.folder)
     try:
-        known: dict[str, float | None] = dict(catalog.rows("SELECT uri, modified FROM documents"))
-        scopes = [scope for (scope,) in catalog.rows("SELECT DISTINCT scope FROM documents")]
+        rows = catalog.db.read("SELECT uri, modified FROM documents")
+        known: dict[str, float | None] = {row["uri"]: row["modified"] for row in rows}
+        scopes = [scope for (scope,) in catalog.db.read("SELECT DISTINCT scope FROM documents")]
     finally:
         catalog.close()
     pattern = _pattern(expect)
@@ -144,7 +145,7 @@ def _local_files(uris: Sequence[str]) -> Iterator[Path]:
 
 
 def _chunks(catalog: Catalog, uri: str, start: int, end: int) -> tuple[tuple[int, int, int], ...]:
-    rows = catalog.rows(
+    rows = catalog.db.read(
         'SELECT c.id, c.start, c."end" FROM chunks c JOIN documents d ON d.id = c.document'
         ' WHERE d.uri = ? AND c.start < ? AND c."end" > ? ORDER BY c.start',
         (uri, end, start),

@@ -19,6 +19,7 @@
     │   ├── LockedError
     │   ├── EmbedderMismatchError
     │   └── FormatError            made by a newer Nacre
+    ├── StorageError               a file of conversations, replies or records .path
     ├── SourceError                a source cannot be listed or read           .uri
     │   └── ParseError             a document cannot be parsed
     ├── InterpreterError           the interpreter itself (not the program)
@@ -136,6 +137,12 @@ class EmbedderMismatchError(KnowledgeBaseError):
 
 class FormatError(KnowledgeBaseError):
     """The folder was written by a newer format."""
+
+
+class StorageError(NacreError):
+    """A file of conversations, of replies or of a server's records cannot be read or written now."""
+
+    path: str
 
 
 class SourceError(NacreError):

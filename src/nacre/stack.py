@@ -115,13 +115,13 @@ def _pal_data(fields: Data) -> Data:
 
 
 LAYERS: Mapping[str, Layer] = {
-    "moderation": Layer("nacre.moderation:Moderation"),
-    "memory": Layer("nacre.memory:ConversationMemory"),
+    "moderation": Layer("nacre.layers.moderation:Moderation"),
+    "memory": Layer("nacre.layers.memory:ConversationMemory"),
     "cache": Layer("nacre.layers.cache:ResponseCache"),
     "rag": Layer("nacre.layers.rag:RetrievalAugmented", _rag_fields, _rag_data),
-    "self_consistency": Layer("nacre.prompting:SelfConsistency"),
-    "few_shot": Layer("nacre.prompting:FewShot"),
-    "chain_of_thought": Layer("nacre.prompting:ChainOfThought"),
+    "self_consistency": Layer("nacre.layers.prompting:SelfConsistency"),
+    "few_shot": Layer("nacre.layers.prompting:FewShot"),
+    "chain_of_thought": Layer("nacre.layers.prompting:ChainOfThought"),
     "pal": Layer("nacre.layers.pal:ProgramAided", _pal_fields, _pal_data),
     "react": Layer("nacre.layers.react:ReAct", _react_fields, _react_data),
     "fallback": Layer("nacre.layers.resilience:Fallback", _fallback_fields, _fallback_data),

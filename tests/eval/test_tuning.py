@@ -133,7 +133,7 @@ def test_what_is_not_surely_better_is_not_chosen(synonyms, weights) -> None:
 
 
 def passages(base: KnowledgeBase) -> list[str]:
-    return [row[0] for row in base._catalog.rows("SELECT text FROM chunks ORDER BY document, start")]
+    return [row[0] for row in base._catalog.db.read("SELECT text FROM chunks ORDER BY document, start")]
 
 
 @pytest.fixture

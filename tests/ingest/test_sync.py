@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -339,18 +340,18 @@ def test_metadata_follow_the_source(base) -> None:
 
 def test_a_full_disk_is_told_and_loses_nothing(base, docs) -> None:
     base.sync(docs)
-    pages = base._catalog.rows("PRAGMA page_count")[0][0]
-    base._catalog.rows(f"PRAGMA max_page_count = {pages + 2}")
+    pages = base._catalog.db.execute("PRAGMA page_count")[0][0]
+    base._catalog.db.execute(f"PRAGMA max_page_count = {pages + 2}")
     with pytest.raises(KnowledgeBaseError, match="disk full") as caught:
         base.sync(TextSource("m:", [("m:1", paragraphs(400))]))
     assert not isinstance(caught.value, DamagedError)
-    base._catalog.rows("PRAGMA max_page_count = 1000000")
+    base._catalog.db.execute("PRAGMA max_page_count = 1000000")
     assert len(uris(base)) == 3
     assert base.verify() == []
 
 
 def test_a_catalog_that_another_program_locks_is_told(base, docs, tmp_path) -> None:
-    base._catalog.rows("PRAGMA busy_timeout = 50")
+    base._catalog.db.execute("PRAGMA busy_timeout = 50")
     other = sqlite3.connect(tmp_path / "kb" / "catalog.sqlite", isolation_level=None)
     try:
         other.execute("BEGIN IMMEDIATE")
@@ -382,3 +383,41 @@ def test_searches_go_on_in_other_threads_while_a_sync_writes(base) -> None:
             done.set()
         assert sum(future.result(timeout=60) for future in running) > 0
     assert base.verify() == []
+
+
+def test_words_that_are_written_after_a_search_has_looked_are_found_by_the_next(base, embedder, tmp_path) -> None:
+    """A reader may look between the catalog's last change and the word index's: what it saw then is not the end of it."""
+    base.sync(TextSource("m:", [("m:1", "The pearl is white.")]))
+    with KnowledgeBase.open(tmp_path / "kb", embedder) as reader:
+        catch_up, seen = base._indexes.catch_up, []
+
+        def late() -> None:
+            seen.append([hit.uri for hit in reader.search("lighthouse", arms=["words"])])
+            catch_up()
+
+        base._indexes.catch_up = late
+        base.sync(TextSource("m:", [("m:2", "The lighthouse is tall.")]), prune=False)
+        assert seen[-1] == []
+        assert [hit.uri for hit in reader.search("lighthouse", arms=["words"])] == ["m:2"]
+
+
+def test_threads_that_all_see_a_change_follow_it_once(base, embedder, tmp_path, monkeypatch) -> None:
+    reader = KnowledgeBase.open(tmp_path / "kb", embedder)
+    base.sync(TextSource("m:", [("m:1", "The pearl is white.")]))
+    indexes, loads = reader._indexes, []
+    reload = indexes.words.reload
+
+    def counted() -> None:
+        time.sleep(0.05)
+        loads.append(1)
+        reload()
+
+    monkeypatch.setattr(indexes.words, "reload", counted)
+    threads = [threading.Thread(target=indexes.refresh) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert loads == [1]
+    assert [hit.uri for hit in reader.search("pearl")] == ["m:1"]
+    reader.close()

@@ -240,11 +240,9 @@ from nacre.memory.store import SQLiteConversations
 conversations = SQLiteConversations(sys.argv[1])
 conversations("k").add_messages([HumanMessage("kept"), AIMessage("kept too")])
 
-def turn():
-    yield "insert into messages (session, message) values (?, ?)", ("k", "{}")
+with conversations._database.write() as connection:
+    connection.execute("insert into messages (session, message) values (?, ?)", ("k", "{}"))
     os._exit(9)
-
-conversations._database.write(turn())
 """
 
 

@@ -46,6 +46,7 @@ class Running:
     url: str
     app: Any
     settings: Settings
+    loop: asyncio.AbstractEventLoop
 
     @property
     def state(self) -> Any:
@@ -102,13 +103,19 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Running]]:
                 limit_concurrency=settings.server.max_connections,
             )
         )
-        thread = threading.Thread(target=lambda: asyncio.run(instance.serve(sockets=[listening])), daemon=True)
+        loops: list[asyncio.AbstractEventLoop] = []
+
+        async def run() -> None:
+            loops.append(asyncio.get_running_loop())
+            await instance.serve(sockets=[listening])
+
+        thread = threading.Thread(target=lambda: asyncio.run(run()), daemon=True)
         thread.start()
         running.append((instance, thread))
         while not instance.started:
             assert thread.is_alive()
             time.sleep(0.01)
-        return Running(f"http://127.0.0.1:{listening.getsockname()[1]}", app, settings)
+        return Running(f"http://127.0.0.1:{listening.getsockname()[1]}", app, settings, loops[0])
 
     yield start
     for instance, thread in running:

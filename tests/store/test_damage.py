@@ -145,16 +145,18 @@ def test_an_index_of_another_history_is_built_anew(folder, embedder, tmp_path) -
 
 def test_verify_finds_ghosts_missing_and_wrong_entries_and_repair_mends_them(folder, embedder) -> None:
     with KnowledgeBase.open(folder, embedder) as base:
-        base._catalog.rows("DELETE FROM vectors WHERE chunk = 1")
-        base._catalog.rows("DELETE FROM chunks WHERE id = 1")
-        base._catalog.rows("UPDATE vectors SET vector = (SELECT vector FROM vectors WHERE chunk = 3) WHERE chunk = 2")
-        base._catalog.rows("UPDATE chunks SET start = 1 WHERE id = 4")
+        base._catalog.db.execute("DELETE FROM vectors WHERE chunk = 1")
+        base._catalog.db.execute("DELETE FROM chunks WHERE id = 1")
+        base._catalog.db.execute(
+            "UPDATE vectors SET vector = (SELECT vector FROM vectors WHERE chunk = 3) WHERE chunk = 2"
+        )
+        base._catalog.db.execute("UPDATE chunks SET start = 1 WHERE id = 4")
         found = "\n".join(base.verify())
         assert "word index: 1 chunks that were deleted" in found
         assert "vector index: 1 chunks that were deleted" in found
         assert "1 vectors differ" in found
         assert "a:3 is not what stands at its place" in found
-        base._catalog.rows("UPDATE chunks SET start = 0 WHERE id = 4")
+        base._catalog.db.execute("UPDATE chunks SET start = 0 WHERE id = 4")
     with KnowledgeBase.repair(folder, embedder) as base:
         assert base.verify() == []
 

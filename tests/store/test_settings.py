@@ -39,7 +39,7 @@ def spans(base: KnowledgeBase) -> dict[str, list[str]]:
     return {
         document["uri"]: [
             row[0]
-            for row in base._catalog.rows(
+            for row in base._catalog.db.read(
                 "SELECT text FROM chunks WHERE document = ? ORDER BY start", (document["document_id"],)
             )
         ]

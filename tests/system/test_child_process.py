@@ -201,7 +201,7 @@ def test_ingestion_gets_the_key_of_its_embedder_and_no_other(monkeypatch: pytest
 def test_a_child_finds_nacre_where_the_parent_found_it(tmp_path: Path) -> None:
     """A copy that was put on sys.path by a program: neither installed nor named in PYTHONPATH."""
     shutil.copytree(ROOT / "src/nacre", tmp_path / "libs" / "nacre", ignore=shutil.ignore_patterns("__pycache__"))
-    with (tmp_path / "libs/nacre/retrieval/parsing/worker_main.py").open("a") as file:
+    with (tmp_path / "libs/nacre/documents/worker_main.py").open("a") as file:
         file.write("\nraise_walls = lambda: {'this': 'copy'}\n")
     code = f"""
         import sys
@@ -266,7 +266,7 @@ STARTERS = {
 }
 NEVER = {"multiprocessing", "pty", "pexpect", "concurrent.futures.process", "asyncio.subprocess", "webbrowser"}
 # The door itself; and, behind it, processes that copy themselves inside the sandbox.
-ALLOWED = {("nacre/child_process.py", "subprocess.Popen")} | {
+ALLOWED = {("nacre/system/child_process.py", "subprocess.Popen")} | {
     (f"nacre/{file}.py", "os.fork")
     for file in ("confinement/namespaces", "reasoning/sandbox/inside/launcher", "reasoning/sandbox/inside/zygote")
 }

@@ -86,7 +86,7 @@ def test_what_a_user_opened_to_a_group_stays_open(tmp_path):
 def test_databases_and_replaced_files_are_private(tmp_path):
     tmp_path.chmod(0o700)
     base = Database(tmp_path / "a" / "b.sqlite", "create table if not exists t (x);")
-    base.write([("insert into t values (1)", ())])
+    base.execute("insert into t values (1)")
     assert {path.name for path in (tmp_path / "a").iterdir()} == {"b.sqlite", "b.sqlite-wal", "b.sqlite-shm"}
     atomic_write(tmp_path / "a" / "c.json", "1")
     assert open_ones(tmp_path) == []

@@ -29,7 +29,7 @@ def as_text(result: Any, limit: int) -> str:
     Returns:
         Clean text of about `limit` characters at most.
     """
-    return clip(clean_text(_text(result)[:_SCAN]).strip(), limit) or tr("(empty)")
+    return clip(clean_text(_text(result)[:_SCAN]).strip(), limit) or tr("(nothing)")
 
 
 def _text(result: Any) -> str:

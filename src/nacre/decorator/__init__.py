@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nacre.decorator.flow import Call as Call
+    from nacre.decorator.flow import Flow as Flow
     from nacre.decorator.layer import ChatModelDecorator as ChatModelDecorator
 
-_WHERE = {"Call": "nacre.decorator.flow", "ChatModelDecorator": "nacre.decorator.layer"}
-__all__ = ["Call", "ChatModelDecorator"]
+_WHERE = {"Call": "nacre.decorator.flow", "Flow": "nacre.decorator.flow", "ChatModelDecorator": "nacre.decorator.layer"}
+__all__ = ["Call", "ChatModelDecorator", "Flow"]
 
 
 def __getattr__(name: str) -> Any:

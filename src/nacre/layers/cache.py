@@ -19,6 +19,7 @@ from pydantic import Field, PrivateAttr
 
 from nacre.decorator.identity import NEVER, describe, identity
 from nacre.decorator.layer import Call, ChatModelDecorator, Flow
+from nacre.errors import NacreError
 from nacre.system.sqlite import Database
 from nacre.text.framing import settled
 from nacre.text.han import HAN
@@ -71,18 +72,20 @@ class SQLiteReplies:
     def get(self, key: str) -> str | None:
         """Look up."""
         since = 0.0 if self.ttl_s is None else time.time() - self.ttl_s
-        found = self._database.rows("select message from replies where key = ? and at >= ?", (key, since))
+        found = self._database.read("select message from replies where key = ? and at >= ?", (key, since))
         return found[0][0] if found else None
 
     def put(self, key: str, text: str) -> None:
         """Keep a reply."""
         oldest = "delete from replies where key in (select key from replies order by at desc limit -1 offset ?)"
-        kept = ("insert or replace into replies (key, at, message) values (?, ?, ?)", (key, time.time(), text))
-        self._database.write([kept, (oldest, (self.most,))])
+        with self._database.write() as connection:
+            kept = "insert or replace into replies (key, at, message) values (?, ?, ?)"
+            connection.execute(kept, (key, time.time(), text))
+            connection.execute(oldest, (self.most,))
 
     def clear(self) -> None:
         """Forget all replies."""
-        self._database.write([("delete from replies", ())])
+        self._database.execute("delete from replies")
 
     def close(self) -> None:
         """Close the file."""
@@ -117,15 +120,12 @@ class ResponseCache(ChatModelDecorator):
 
     def flow(self, messages: list[BaseMessage], **kwargs: Any) -> Flow:
         """Look up, else ask and keep."""
-        key = self.key(messages, **kwargs)
-        if key is None:
-            return (yield from self.ask(messages, live=True, **kwargs))
-        kept = yield from self.call(RunnableLambda(self._get), key)
+        key, kept = yield from self.call(RunnableLambda(self._get), (messages, kwargs))
         if kept is not None:
             yield Call(_replay(kept), None, live=True)
             return with_nacre(kept, cached=True)
         reply = yield from self.ask(messages, live=True, **kwargs)
-        if is_keepable(reply):
+        if key is not None and is_keepable(reply):
             yield from self.call(RunnableLambda(self._put), (key, reply))
         return reply
 
@@ -146,21 +146,26 @@ class ResponseCache(ChatModelDecorator):
         text = json.dumps(request, sort_keys=True, ensure_ascii=True, default=repr)
         return None if NEVER in text else hashlib.sha256(settled(text).encode()).hexdigest()
 
-    def _get(self, key: str) -> AIMessage | None:
+    def _get(self, asked: tuple[list[BaseMessage], dict[str, Any]]) -> tuple[str | None, AIMessage | None]:
+        """The key, for which the knowledge base is asked where it stands, and what is kept under it."""
+        messages, options = asked
+        key = self.key(messages, **options)
+        if key is None:
+            return None, None
         try:
             text = self._replies.get(key)
             message = None if text is None else messages_from_dict([json.loads(text)])[0]
-        except (sqlite3.Error, ValueError, KeyError) as error:
+        except (NacreError, sqlite3.Error, ValueError, KeyError) as error:
             # A store that fails must not cost the answer.
             _log.warning("The response cache cannot be read: %s", error)
-            return None
-        return message if isinstance(message, AIMessage) else None
+            return key, None
+        return key, message if isinstance(message, AIMessage) else None
 
     def _put(self, kept: tuple[str, AIMessage]) -> None:
         key, message = kept
         try:
             self._replies.put(key, to_json(message_to_dict(message), ensure_ascii=True))
-        except (sqlite3.Error, TypeError) as error:
+        except (NacreError, sqlite3.Error, TypeError) as error:
             _log.warning("The response cache cannot keep a reply: %s", error)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from sqlite3 import Row
 
 from langchain_core.chat_history import BaseChatMessageHistory
 from langchain_core.messages import BaseMessage, message_to_dict, messages_from_dict
@@ -49,7 +50,7 @@ class SQLiteConversations:
 
     def keys(self) -> list[str]:
         """All conversations."""
-        return [key for (key,) in self._database.rows("select distinct session from messages order by session")]
+        return [key for (key,) in self._database.read("select distinct session from messages order by session")]
 
     def close(self) -> None:
         """Close the file."""
@@ -66,24 +67,25 @@ class SQLiteHistory(BaseChatMessageHistory):
     @property
     def messages(self) -> list[BaseMessage]:  # type: ignore[override]
         """The messages, oldest first."""
-        rows = self._database.rows("select message from messages where session = ? order by n", (self.key,))
+        rows = self._database.read("select message from messages where session = ? order by n", (self.key,))
         return _messages(rows)
 
     def last(self, turns: int) -> list[BaseMessage]:
         """The end of the conversation, in a time that does not grow with what was said before it."""
         if turns < 1:
             return []
-        return _messages(self._database.rows(_LAST, (self.key, self.key, turns - 1)))
+        return _messages(self._database.read(_LAST, (self.key, self.key, turns - 1)))
 
     def add_messages(self, messages: Sequence[BaseMessage]) -> None:
         """Add messages at the end, in one transaction."""
         rows = [(self.key, to_json(message_to_dict(m), ensure_ascii=False)) for m in messages]
-        self._database.write(("insert into messages (session, message) values (?, ?)", row) for row in rows)
+        with self._database.write() as connection:
+            connection.executemany("insert into messages (session, message) values (?, ?)", rows)
 
     def clear(self) -> None:
         """Forget the conversation."""
-        self._database.write([("delete from messages where session = ?", (self.key,))])
+        self._database.execute("delete from messages where session = ?", (self.key,))
 
 
-def _messages(rows: Sequence[tuple[str]]) -> list[BaseMessage]:
+def _messages(rows: Sequence[Row]) -> list[BaseMessage]:
     return messages_from_dict([json.loads(row) for (row,) in rows])

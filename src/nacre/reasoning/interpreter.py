@@ -6,9 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
-from nacre.reasoning.sandbox.budget import Budget, OutOfBudget, OutOfTime
-from nacre.reasoning.sandbox.inside.encode import Encoder, Unencodable
-from nacre.reasoning.sandbox.values import decode, decode_places, printable
 from nacre.text.language import tr
 
 Status = Literal["ok", "error", "timeout", "memory", "blocked"]
@@ -31,14 +28,6 @@ class Execution:
     Attributes:
         status: "ok"; "error", the program failed or passed a limit that is named in `limit`; "timeout"; "memory";
             "blocked", it tried what a sandboxed program may not do.
-        value: what `solution()` returned, else the value of the last expression, else `ans`. Plain data keeps its type,
-            anything else is the text of its `repr()`.
-        stdout: what it printed.
-        error: what went wrong and where, "" when nothing did.
-        seconds: wall-clock time of the run.
-        stderr: what it wrote to standard error.
-        limit: which limit ended it: "time", "cpu", "memory", "output", "value", "disk", "file_size", "files", "processes", "program".
-        reads: which cells of tables (inputs that are lists of lists of dicts) it read: input, table, row, column.
     """
 
     status: Status
@@ -56,6 +45,8 @@ class Execution:
         Returns:
             A dict of texts, numbers and lists; the value as tagged JSON, so that its type survives.
         """
+        from nacre.reasoning.sandbox.inside.encode import Encoder, Unencodable
+
         try:
             value, reads = (Encoder(_LARGEST_VALUE).text(part) for part in (self.value, list(self.reads)))
         except Unencodable as error:
@@ -73,10 +64,10 @@ class Execution:
 
         Returns:
             The run; where its value is too much, or takes too long to be read, a failed one.
-
-        Raises:
-            ValueError: it is something else.
         """
+        from nacre.reasoning.sandbox.budget import Budget, OutOfBudget, OutOfTime
+        from nacre.reasoning.sandbox.values import decode, decode_places, printable
+
         kinds = {**_PLAIN, "value": str, "reads": str}
         if data.get("status") not in STATUSES or not all(isinstance(data.get(n), kind) for n, kind in kinds.items()):
             raise ValueError("not a run")
@@ -111,18 +102,15 @@ class CodeInterpreter(Protocol):
         """Run one program from a clean start.
 
         Args:
-            code: Python source.
             timeout_s: seconds of wall-clock time that it may take.
-            inputs: plain data (numbers, texts, lists, dicts) that the program finds under these names.
-
-        Returns:
-            How it ended.
         """
         ...
 
 
 def unreadable(error: ValueError) -> Execution:
     """A run whose value is none, or too much."""
+    from nacre.reasoning.sandbox.budget import OutOfBudget
+
     text = tr(
         "The value cannot be read: {error}. Return a smaller, plain value: a number, a text, or "
         "a short list or dict of those.",

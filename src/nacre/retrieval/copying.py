@@ -22,7 +22,7 @@ def copied(base: KnowledgeBase, folder: Path) -> KnowledgeBase:
     """
     private_folder(folder)
     private_file(folder / CATALOG)  # SQLite fills an empty one
-    base._catalog.rows("VACUUM INTO ?", (str(folder / CATALOG),))
+    base._catalog.db.execute("VACUUM INTO ?", (str(folder / CATALOG),))
     manifests.write(folder, base.manifest)
     save_settings(folder, base.settings)
     return KnowledgeBase.open(folder, base.encoder.embeddings if base.encoder else "none")

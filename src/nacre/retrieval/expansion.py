@@ -60,11 +60,11 @@ def widened(hits: Sequence[Hit], neighbours: int, catalog: Catalog) -> list[Hit]
 
 
 def _reach(hit: Hit, neighbours: int, catalog: Catalog) -> tuple[int, int]:
-    before = catalog.rows(
+    before = catalog.db.read(
         'SELECT start, "end" FROM chunks WHERE document = ? AND start < ? ORDER BY start DESC LIMIT ?',
         (hit.document_id, hit.start, neighbours),
     )
-    after = catalog.rows(
+    after = catalog.db.read(
         'SELECT start, "end" FROM chunks WHERE document = ? AND start > ? ORDER BY start LIMIT ?',
         (hit.document_id, hit.start, neighbours),
     )

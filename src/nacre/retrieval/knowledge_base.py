@@ -161,7 +161,7 @@ class KnowledgeBase:
         """
         expect(uri, "uri", str)
         with writing(self.folder):
-            if found := self._catalog.rows("SELECT id FROM documents WHERE uri = ?", (uri,)):
+            if found := self._catalog.db.read("SELECT id FROM documents WHERE uri = ?", (uri,)):
                 self._catalog.delete(found[0][0])
                 self._catalog.checkpoint()
             self._indexes.catch_up()
@@ -287,7 +287,7 @@ class KnowledgeBase:
             True or False.
         """
         expect(uri, "uri", str)
-        found = self._catalog.rows("SELECT audience FROM documents WHERE uri = ?", (uri,))
+        found = self._catalog.db.read("SELECT audience FROM documents WHERE uri = ?", (uri,))
         return bool(found) and found[0][0] in self._searcher.audiences(asked.named(principals))
 
     def document(self, number: int) -> dict[str, Any] | None:
@@ -302,7 +302,7 @@ class KnowledgeBase:
         expect(number, "number", Integral)
         if not 0 < number < 1 << 63:
             return None
-        found = self._catalog.rows("SELECT uri, title, mime, version FROM documents WHERE id = ?", (number,))
+        found = self._catalog.db.read("SELECT uri, title, mime, version FROM documents WHERE id = ?", (number,))
         return dict(zip(("uri", "title", "mime", "version"), found[0], strict=True)) if found else None
 
     def metadata(self, uri: str) -> dict[str, str]:
@@ -315,7 +315,7 @@ class KnowledgeBase:
             Facts by name; empty when there are none, or no such document.
         """
         expect(uri, "uri", str)
-        found = self._catalog.rows("SELECT metadata FROM documents WHERE uri = ?", (uri,))
+        found = self._catalog.db.read("SELECT metadata FROM documents WHERE uri = ?", (uri,))
         return dict(json.loads(found[0][0])) if found else {}
 
     def documents(self) -> list[dict[str, Any]]:

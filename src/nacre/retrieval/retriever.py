@@ -17,7 +17,7 @@ from nacre.retrieval.hit import Hit
 from nacre.store.filters import Filter
 from nacre.store.settings import FOR_RETRIEVER
 from nacre.text.hygiene import searched
-from nacre.validation import complaint
+from nacre.validation import complaint, expect
 
 if TYPE_CHECKING:
     from nacre.retrieval.knowledge_base import KnowledgeBase
@@ -59,6 +59,7 @@ class KnowledgeBaseRetriever(BaseRetriever):
         principals: Iterable[str] | None = None,
     ) -> list[Document]:
         base: KnowledgeBase = self.knowledge_base
+        expect(query, "query", str)
         query = searched(query)
         k = k or self.k
         most = max(2 * k, self.candidates) if self.reranker else 2 * k

@@ -68,14 +68,14 @@ class Searcher:
         return {number for number, names in self.catalog.audiences().items() if number == PUBLIC or mine & set(names)}
 
     def _all_public(self) -> bool:
-        return not self.catalog.rows("SELECT 1 FROM audiences WHERE id <> 0 LIMIT 1")
+        return not self.catalog.db.read("SELECT 1 FROM audiences WHERE id <> 0 LIMIT 1")
 
     def _documents(self, where: Filter) -> NDArray[np.int64] | None:
         """The documents that a filter lets through, sorted; None means all."""
         if where.is_empty:
             return None
         condition, values = where.sql()
-        rows = self.catalog.rows(f"SELECT id FROM documents WHERE {condition} ORDER BY id", values)
+        rows = self.catalog.db.read(f"SELECT id FROM documents WHERE {condition} ORDER BY id", values)
         return np.array([row[0] for row in rows], np.int64)
 
     def _hits(self, ranked: Sequence[tuple[int, float]], k: int, visible: set[int], where: Filter) -> list[Hit]:
@@ -84,7 +84,7 @@ class Searcher:
         condition, values = where.sql()
         for at in range(0, len(ranked), 2 * k):
             some = dict(ranked[at : at + 2 * k])
-            rows = self.catalog.rows(
+            rows = self.catalog.db.read(
                 'SELECT c.id, c.text, d.uri, d.title, c.heading, c.page, c.start, c."end", d.id, d.version, d.audience'
                 " FROM chunks c JOIN documents d ON d.id = c.document"
                 f" WHERE c.id IN ({','.join('?' * len(some))}) AND {condition}",

@@ -60,20 +60,20 @@ def create_app(settings: Settings, leaf: BaseChatModel | None = None, *, only_mc
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         for kept in (stored_responses, traces):
-            await asyncio.to_thread(kept.forget_old, state)
-        if state.records.one("entries", "status = 'in_progress'"):
-            state.ingestion.wake()  # the last server was stopped before they were done
-        warming = asyncio.create_task(
-            asyncio.to_thread(_warm, state)
-        )  # the first question need not wait for the encoder
+            await state.blocking(kept.forget_old, state)
+        if await state.blocking(state.records.one, "entries", "status = 'in_progress'"):
+            await state.blocking(state.ingestion.wake)  # the last server was stopped before they were done
+        closing = asyncio.create_task(_close_idle(state))
+        warming = asyncio.create_task(state.blocking(_warm, state))  # the first question need not wait for the encoder
         try:
             async with mcp.session_manager.run() if mcp else nullcontext():
                 yield
         finally:
+            closing.cancel()
             await warming
             if state.hearing:
                 await state.hearing.close()
-            state.close()
+            await asyncio.to_thread(state.close)  # it waits for the journal and for ingestion
 
     # The usual documentation pages load scripts from elsewhere; /openapi.json is there for tools.
     telemetry = state.telemetry.fastapi if state.telemetry else OFF
@@ -109,6 +109,13 @@ def create_app(settings: Settings, leaf: BaseChatModel | None = None, *, only_mc
             allow_headers=["authorization", "content-type"],
         )
     return app
+
+
+async def _close_idle(state: State) -> None:
+    """Close knowledge bases that nobody uses, now and then."""
+    while True:
+        await asyncio.sleep(60)
+        await state.blocking(state.bases.close_idle)
 
 
 def _warm(state: State) -> None:

@@ -77,12 +77,12 @@ class Visit:
         )
 
 
-async def _visit(request: Request, store: str) -> Visit:
+def _visit(request: Request, store: str) -> Visit:
     state, asker = state_of(request), asker_of(request)
     return Visit(state, asker, store_of(state, asker, store))
 
 
-async def _change(request: Request, store: str) -> Visit:
+def _change(request: Request, store: str) -> Visit:
     state, asker = state_of(request), asker_of(request, writing=True)
     return Visit(state, asker, store_of(state, asker, store))
 
@@ -92,9 +92,12 @@ Changed = Annotated[Visit, Depends(_change)]
 """As `Visited`, by a key that may change something."""
 
 
-def check_model(state: State, asker: Asker, name: str) -> tuple[str, str]:
+async def check_model(state: State, asker: Asker, name: str) -> tuple[str, str]:
     """Which stack a model's name means, and what it is to search."""
     stack, at, store = name.partition("@")
     if stack not in state.served.stacks:
         raise unknown_model(name, list(state.served.stacks))
-    return stack, str(store_of(state, asker, store)["id"]) if at else MAIN
+    if not at:
+        return stack, MAIN
+    row = await state.blocking(store_of, state, asker, store)
+    return stack, str(row["id"])

@@ -7,7 +7,6 @@ import time
 from typing import Any, Literal
 
 from fastapi import APIRouter, Request
-from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, Field
 
 from nacre.server.auth import quotas
@@ -26,20 +25,20 @@ class Feedback(BaseModel):
 
 
 @router.post("/feedback")
-async def give(request: Request, body: Feedback) -> dict[str, Any]:
+def give(request: Request, body: Feedback) -> dict[str, Any]:
     """Keep a verdict on an answer."""
     state, asker = state_of(request), asker_of(request)
     record = json.dumps({"question": body.question, "answer": body.answer, "comment": body.comment}, ensure_ascii=False)
     row = {"at": time.time(), "asker": asker.id, "verdict": body.verdict, "record": record}
-    await run_in_threadpool(quotas.keep_feedback, state, asker, row)
+    quotas.keep_feedback(state, asker, row)
     return {"object": "feedback", "verdict": body.verdict}
 
 
 @router.get("/feedback")
-async def mine(request: Request) -> dict[str, Any]:
+def mine(request: Request) -> dict[str, Any]:
     """The asker's own verdicts, as rows for an evaluation."""
     state, asker = state_of(request), asker_of(request)
-    rows = await run_in_threadpool(state.records.select, "feedback", "asker = ?", (asker.id,))
+    rows = state.records.select("feedback", "asker = ?", (asker.id,))
     return {
         "object": "list",
         "data": [{"verdict": row["verdict"], "at": row["at"], **json.loads(row["record"])} for row in rows],

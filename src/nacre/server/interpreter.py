@@ -17,7 +17,8 @@ import os
 import re
 import socket
 import sys
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
 
 from nacre.errors import NacreError, UsageError
 from nacre.extras import need
@@ -42,6 +43,8 @@ from nacre.server.protocol import protocol  # noqa: E402
 from nacre.server.settings import ServerSettings, Settings  # noqa: E402
 from nacre.system.net import is_loopback  # noqa: E402
 
+P = ParamSpec("P")
+T = TypeVar("T")
 _LARGEST_REQUEST_MB = 32
 _LONGEST_S = 300.0
 _PUBLIC = re.compile("/health")
@@ -91,7 +94,7 @@ class _Door:
         self.guarded = bool(key)
         self.local = Asker("local", "local")
         self.metrics = Metrics()
-        self.keys = self.limits = self
+        self.keys = self
         self._key = key.encode("utf-8", "replace")
 
     def find(self, key: str) -> Asker:
@@ -100,8 +103,15 @@ class _Door:
             raise Problem(401, tr("wrong key: see NACRE_INTERPRETER_KEY"), "invalid_api_key")
         return self.local
 
-    def take(self, asker: Asker) -> None:
+    async def renew_keys(self) -> None:
+        """The key stays."""
+
+    async def count(self, asker: Asker) -> None:
         """No limit."""
+
+    async def blocking(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """In a thread, as for the server."""
+        return await asyncio.to_thread(function, *args, **kwargs)
 
 
 def _app(interpreter: CodeInterpreter) -> Starlette:

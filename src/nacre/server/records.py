@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from nacre.server.journal import Journal, insertion
 from nacre.system.sqlite import Database
 
 _SCHEMA = """
@@ -38,6 +39,7 @@ create index if not exists entries_by_owner on entries (owner);
 create index if not exists feedback_by_asker on feedback (asker);
 """
 
+_JOURNALLED = frozenset({"audit", "spend", "traces"})
 Row = dict[str, Any]
 
 
@@ -56,55 +58,63 @@ class Records:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.db = Database(folder / "records.sqlite", _SCHEMA)
+        self.journal = Journal(self.db)
 
     def select(self, table: str, where: str = "1", values: Sequence[Any] = (), order: str = "rowid") -> list[Row]:
-        """Rows of a table.
+        """Rows of a table, those that are queued in the journal among them.
 
         Args:
             table: its name, never from outside.
         """
-        columns = [row[1] for row in self.db.rows(f"pragma table_info({table})")]
-        rows = self.db.rows(f"select * from {table} where {where} order by {order}", values)
-        return [dict(zip(columns, row, strict=True)) for row in rows]
+        if table in _JOURNALLED:
+            self.journal.settle()
+        rows = self.db.read(f"select * from {table} where {where} order by {order}", values)
+        return [dict(row) for row in rows]
 
     def one(self, table: str, where: str, *values: Any) -> Row | None:
-        """The first row that fits."""
+        """The first row that fits, None when there is none."""
         rows = self.select(table, where, values)
         return rows[0] if rows else None
 
     def insert(self, table: str, row: Row) -> None:
         """Add a row, or replace the one with its key."""
-        columns, marks = ", ".join(row), ", ".join("?" * len(row))
-        self.db.write([(f"insert or replace into {table} ({columns}) values ({marks})", tuple(row.values()))])
+        self.db.execute(*insertion(table, row))
 
     def change(self, sql: str, *values: Any) -> None:
         """Run one writing statement."""
-        self.db.write([(sql, values)])
+        self.db.execute(sql, values)
 
     def path(self, file: str) -> Path:
         """Where the content of an upload lies: under its id, never under a name from outside."""
         return self.folder / "files" / file
 
-    def tokens_since(self, asker: str, since: float) -> int:
-        """Tokens that an asker has used.
+    def total(self, table: str, column: str, asker: str, since: float, **equal: str) -> int:
+        """What an asker's rows sum up to, those that are queued among them.
 
         Args:
             since: seconds since 1970.
         """
-        return int(
-            self.db.rows("select coalesce(sum(tokens), 0) from audit where asker = ? and at >= ?", (asker, since))[0][0]
+        more = "".join(f" and {name} = ?" for name in equal)
+        sql = f"select coalesce(sum({column}), 0) from {table} where asker = ? and at >= ?{more}"
+        wanted = {"asker": asker, **equal}
+        rows, queued = self.journal.exactly(lambda: self.db.read(sql, (asker, since, *equal.values())))
+        return int(rows[0][0]) + sum(
+            int(row[column])
+            for place, row in queued
+            if place == table and row["at"] >= since and all(row[name] == value for name, value in wanted.items())
         )
 
     def log(
         self, request: str, asker: str, model: str, documents: Sequence[Any], tokens: int, seconds: float, status: str
     ) -> None:
-        """Write to the audit log who asked which model, and which documents the answer drew on; no contents."""
-        self.insert(
+        """Queue for the audit log who asked which model, and which documents the answer drew on; no contents."""
+        self.journal.add(
             "audit",
             {"at": time.time(), "request": request, "asker": asker, "model": model, "documents": json.dumps(list(documents)),
              "tokens": tokens, "seconds": round(seconds, 4), "status": status},
         )  # fmt: skip
 
     def close(self) -> None:
-        """Close the file."""
+        """Write what is queued, and close the file."""
+        self.journal.close()
         self.db.close()

@@ -43,25 +43,40 @@ class Served:
         plain = {name: Stack(layers=layers) for name, layers in (_PLAIN | _ABLE if able else _PLAIN).items()}
         self.stacks = settings.stacks or plain
         self._lock = threading.Lock()
-        self._built: OrderedDict[tuple[str, str, tuple[str, ...] | None], BaseChatModel] = OrderedDict()
+        self._built: OrderedDict[tuple[str, str, tuple[str, ...]], BaseChatModel] = OrderedDict()
+        bases.forget = self.forget
         for name, stack in self.stacks.items():
             _check(name, stack)
             self.model(name, Asker("", ""))
 
     def model(self, name: str, asker: Asker, store: str = MAIN) -> BaseChatModel:
-        """A stack that searches as its asker.
+        """A stack that searches as its asker. Building one waits for the disk: not for the event loop.
 
         Returns:
             The decorated model; it may be in use by other requests of the same asker.
         """
-        key = (name, store, asker.sees)
+        if (built := self.built(name, asker, store)) is not None:
+            return built
+        model = self._build(self.stacks[name], asker.sees, store)
         with self._lock:
-            if key not in self._built:
-                self._built[key] = self._build(self.stacks[name], asker.sees, store)
-            self._built.move_to_end(key)
+            model = self._built.setdefault((name, store, asker.sees), model)
             while len(self._built) > _KEPT:
                 self._built.popitem(last=False)
-            return self._built[key]
+            return model
+
+    def built(self, name: str, asker: Asker, store: str = MAIN) -> BaseChatModel | None:
+        """As `model`, where it is built already: from memory."""
+        key = (name, store, asker.sees)
+        with self._lock:
+            if key in self._built:
+                self._built.move_to_end(key)
+            return self._built.get(key)
+
+    def forget(self, store: str) -> None:
+        """Let go of what searches a vector store that is about to be closed."""
+        with self._lock:
+            for key in [key for key in self._built if key[1] == store]:
+                del self._built[key]
 
     def models(self) -> list[BaseChatModel]:
         """Every stack, as a stranger would get it."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import APIRouter, Query, Request
-from fastapi.concurrency import run_in_threadpool
 
 from nacre.server.auth.keys import Asker
 from nacre.server.bases import MAIN
@@ -18,21 +17,17 @@ _AROUND = 20_000
 
 
 @router.get("/sources/{document}")
-async def source(
+def source(
     request: Request,
     document: int,
     start: int = Query(default=0, ge=0),
     end: int = Query(default=0, ge=0),
     store: str = MAIN,
 ) -> dict[str, Any]:
-    """The text of a document around a cited span; `text[start - offset : end - offset]` is the quote.
-
-    Args:
-        start: first character of the span.
-    """
+    """The text of a document around a cited span; `text[start - offset : end - offset]` is the quote."""
     state, asker = state_of(request), asker_of(request)
     store_of(state, asker, store)
-    return await run_in_threadpool(read, state, asker, store, document, start, end)
+    return read(state, asker, store, document, start, end)
 
 
 def read(
@@ -46,11 +41,11 @@ def read(
     Returns:
         The document's facts, `text`, and `offset`, the place of the text's first character in the document.
     """
-    base = state.bases.get(store)
-    found = base.document(document)
-    if found is None or not base.visible(found["uri"], asker.sees):
-        raise not_found(f"document {document}")
-    text = base.text(found["uri"])
+    with state.bases.using(store) as base:
+        found = base.document(document)
+        if found is None or not base.visible(found["uri"], asker.sees):
+            raise not_found(f"document {document}")
+        text = base.text(found["uri"])
     start, end = min(start, len(text)), min(max(start, end), len(text))
     offset, stop = (0, len(text)) if whole else (max(0, start - _AROUND), min(len(text), end + _AROUND))
     return {

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+import anyio
+import anyio.to_thread
 
 from nacre.errors import NacreError
 from nacre.server.auth.keys import Asker, Keys
@@ -10,6 +15,7 @@ from nacre.server.auth.limits import Limits
 from nacre.server.bases import Bases
 from nacre.server.ingestion.process import Ingestion
 from nacre.server.observability.metrics import Metrics
+from nacre.server.observability.traces import too_old
 from nacre.server.records import Records
 from nacre.server.served import Served
 from nacre.server.settings import OidcSettings, ServerSettings, Settings
@@ -24,6 +30,10 @@ if TYPE_CHECKING:
     from nacre.server.observability.telemetry import Telemetry
     from nacre.server.openai.audio import Hearing
 
+P = ParamSpec("P")
+T = TypeVar("T")
+_THREADS, _FEW = 32, 4
+
 
 class State:
     """Opens everything that a server needs."""
@@ -36,6 +46,9 @@ class State:
         self.keys = Keys(settings.data)
         self.oidc = None if settings.server.oidc is None else _oidc(settings.server.oidc)
         self.records = Records(settings.data)
+        self.records.journal.tidy("traces", partial(too_old, self))
+        self._threads, self._counting = anyio.CapacityLimiter(_THREADS), anyio.CapacityLimiter(_FEW)
+        self._door = anyio.CapacityLimiter(_FEW)
         self.limits = Limits(self.records, settings.prices)
         self.metrics = Metrics()
         self.telemetry = _telemetry(settings.server) if settings.server.otel else None
@@ -68,6 +81,20 @@ class State:
         return (
             None if prices is None and asker.spend_limit is None else Meter(prices, asker, self.records, self.metrics)
         )
+
+    async def blocking(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run what waits for a disk, a lock or a peer in a thread, a bounded number at a time: the event loop never waits."""
+        return await anyio.to_thread.run_sync(partial(function, *args, **kwargs), limiter=self._threads)
+
+    async def count(self, asker: Asker) -> None:
+        """Count a request of a limited key. A bucket must be written: who waits for that is not in the way of the others."""
+        threads = self._threads if asker.per_minute is None else self._counting
+        await anyio.to_thread.run_sync(self.limits.take, asker, limiter=threads)
+
+    async def renew_keys(self) -> None:
+        """Let the keys answer from memory. Reading waits for no lock, and here for none of those who wait for one."""
+        if not self.keys.fresh:
+            await anyio.to_thread.run_sync(self.keys.renew, limiter=self._door)
 
     @property
     def guarded(self) -> bool:

@@ -32,7 +32,7 @@ def calibrate(catalog: Catalog, index: VectorIndex, encoder: Encoder) -> None:
         return
     found: dict[str, float] = {"chunks": len(index)}
     # Digests are as good as random numbers, and the same at every run.
-    rows = catalog.rows("SELECT id, text FROM chunks ORDER BY hash LIMIT 400")
+    rows = catalog.db.read("SELECT id, text FROM chunks ORDER BY hash LIMIT 400")
     languages: tuple[Language, ...] = ("en", "zh")
     for language in languages:
         sample = [(number, text) for number, text in rows if language_of(text) == language][:_SAMPLE]

@@ -162,7 +162,7 @@ def test_what_is_not_known_is_left_to_sentence_transformers(
     folder = tiny_bert(**config)
     with pytest.raises(UnsupportedCheckpointError):
         OnnxEmbeddings(folder, precision="fp32")
-    with pytest.raises(MissingExtraError, match=r"pip install 'nacre\[sentence-transformers\]'"):
+    with pytest.raises(MissingExtraError, match=r"pip install 'nacre-ai\[sentence-transformers\]'"):
         load_embedder(str(folder), precision="fp32")
 
 

@@ -309,5 +309,5 @@ def test_docling_is_missed_with_its_install_line(tmp_path: Path) -> None:
     try:
         import docling  # noqa: F401
     except ImportError:
-        with pytest.raises(MissingExtraError, match=r"nacre\[docling\]"):
+        with pytest.raises(MissingExtraError, match=r"nacre-ai\[docling\]"):
             resolve(f"docling:{tmp_path}")

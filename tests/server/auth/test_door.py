@@ -199,7 +199,8 @@ def test_the_door_is_not_opened_while_there_are_keys_and_older_files_are_shut(tm
     key = keys.add("one")
     with pytest.raises(UsageError, match="Revoke"):
         keys.open_door()
-    keys._database.write([("drop table door", ()), ("alter table keys drop column write_main", ())])
+    keys._database.execute("drop table door")
+    keys._database.execute("alter table keys drop column write_main")
     keys.close()
     older = Keys(tmp_path)
     assert older.were() and older.find(key).write_main is False

@@ -262,15 +262,15 @@ def test_a_slow_file_does_not_hold_up_another_keys_store(serve, monkeypatch):
         file = key.upload(name)
         assert key.add(file, store).status_code == 200
         places.append((store, file))
-    real, release = ingest._sync, threading.Event()
+    real, release = ingest._ingest, threading.Event()
 
-    def held(base: Any, records: Any, batch: Any) -> Any:
+    def held(kb: Any, records: Any, batch: Any) -> Any:
         if batch[0]["store"] == places[0][0]:
             assert release.wait(60)
-        return real(base, records, batch)
+        return real(kb, records, batch)
 
-    monkeypatch.setattr(ingest, "_sync", held)
-    thread = threading.Thread(target=work, args=(server.settings.kb, server.state.records))
+    monkeypatch.setattr(ingest, "_ingest", held)
+    thread = threading.Thread(target=work, args=(server.settings.kb, server.state.records, lambda: True))
     thread.start()
     try:
         assert quick.read(places[1][1], places[1][0]) == "completed"

@@ -203,7 +203,7 @@ def test_the_command_line_makes_and_lists_limited_keys(folder: Path, tmp_path: P
 def test_keys_of_an_older_server_are_kept(tmp_path: Path):
     old = "create table keys (id text primary key, name text not null unique, hash text not null unique, principals text not null, read_only integer not null, per_minute integer, tokens_per_day integer, created real not null);"
     database = Database(tmp_path / "keys.sqlite", old)
-    database.write([("insert into keys values ('1', 'anna', 'h', 'null', 0, 5, null, 1.0)", ())])
+    database.execute("insert into keys values ('1', 'anna', 'h', 'null', 0, 5, null, 1.0)")
     database.close()
     keys = Keys(tmp_path)
     assert keys.all()[0]["spend_limit"] is None and keys.find(

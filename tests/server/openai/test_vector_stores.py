@@ -162,3 +162,28 @@ def test_embeddings_as_floats_and_as_base64(serve, tmp_path):
         with pytest.raises(openai.BadRequestError):
             client.embeddings.create(model="nacre", input=wrong)
     client.close()
+
+
+def test_a_store_that_somebody_else_writes_keeps_no_other_store_waiting(tmp_path):
+    from nacre import KnowledgeBase
+    from nacre.server.ingestion.worker import work
+    from nacre.server.records import Records
+    from nacre.store.folder.lock import writing
+
+    KnowledgeBase.open(tmp_path / "kb", "none").close()
+    records = Records(tmp_path / "data")
+    (tmp_path / "data" / "files").mkdir()
+    for n, store in enumerate(("vs_busy", "vs_free")):
+        KnowledgeBase.open(tmp_path / "data" / "vector_stores" / store, "none").close()
+        file = {"id": f"file-{n}", "owner": "a", "name": "a.txt", "bytes": 4, "purpose": "assistants", "created": n}
+        records.insert("files", file)
+        records.path(f"file-{n}").write_text(PEARL)
+        entry = {"store": store, "file": f"file-{n}", "owner": "a", "attributes": "{}", "status": "in_progress"}
+        records.insert("entries", {**entry, "bytes": 4, "created": n})
+    with writing(tmp_path / "data" / "vector_stores" / "vs_busy"):
+        work(tmp_path / "kb", records, lambda: False)  # the server is gone before the lock is
+        states = {row["store"]: (row["status"], row["tries"]) for row in records.select("entries")}
+        assert states == {"vs_busy": ("in_progress", 0), "vs_free": ("completed", 1)}
+    work(tmp_path / "kb", records, lambda: True)
+    assert {row["status"] for row in records.select("entries")} == {"completed"}
+    records.close()

@@ -8,7 +8,7 @@ import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 
 from nacre.server.auth.door import check_door
 from nacre.server.auth.keys import Asker
@@ -20,6 +20,8 @@ from nacre.text.language import Language, asked_for, tr
 if TYPE_CHECKING:
     from nacre.server.settings import Settings
 
+P = ParamSpec("P")
+T = TypeVar("T")
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -55,9 +57,17 @@ class Guarded(Protocol):
     def local(self) -> Asker:
         """Who asks where none must say so."""
 
+    async def renew_keys(self) -> None:
+        """Let `guarded` and the keys answer from memory."""
+
+    async def count(self, asker: Asker) -> None:
+        """Count a request of a limited asker; raises where it is one too many."""
+
+    async def blocking(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run what waits for a peer in a thread."""
+
     keys: Any
     oidc: Any
-    limits: Any
     metrics: Any
     telemetry: Any
 
@@ -106,6 +116,7 @@ class Guard:
         """Who asks; refuses strangers, those who have asked enough, and those who may not change anything."""
         method, path = scope["method"], scope["path"]
         page = bool(self.public.fullmatch(path)) and method in ("GET", "HEAD")
+        await self.state.renew_keys()
         if not self.state.guarded:
             check_door(scope, headers, self.state.settings.server, page)
             return self.state.local
@@ -117,12 +128,13 @@ class Guard:
             raise Problem(
                 401, tr("A valid API key is needed: send the header Authorization: Bearer nk-…"), "invalid_api_key"
             )
-        self.state.limits.take(asker)
+        if asker.limited:
+            await self.state.count(asker)
         return asker
 
     async def _find(self, key: str) -> Asker | None:
         if self.state.oidc is not None and key.count(".") == 2:
-            return await asyncio.to_thread(self.state.oidc.find, key)
+            return await self.state.blocking(self.state.oidc.find, key)
         return self.state.keys.find(key) if key else None
 
     def _refuse_large(self, headers: dict[str, str]) -> None:

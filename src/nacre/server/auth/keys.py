@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import os
 import re
 import secrets
+import sqlite3
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -89,6 +92,20 @@ class Asker:
         """As whom knowledge bases are searched: its principals, and itself."""
         return (*(self.principals or ()), self.own)
 
+    @property
+    def limited(self) -> bool:
+        """Whether its requests are counted."""
+        return any(limit is not None for limit in (self.per_minute, self.tokens_per_day, self.spend_limit))
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What was read from the file when it looked so."""
+
+    looks: tuple[int, ...] = ()
+    askers: dict[str, Asker] = field(default_factory=dict)
+    were: bool = False
+
 
 class Keys:
     """The API keys of a server, in a SQLite file.
@@ -98,10 +115,11 @@ class Keys:
 
     def __init__(self, folder: Path) -> None:
         self._database = Database(folder / "keys.sqlite", _SCHEMA)
-        there = {row[1] for row in self._database.rows("pragma table_info(keys)")}
+        there = {row[1] for row in self._database.read("pragma table_info(keys)")}
         for name, kind in _ADDED.items():
             if name not in there:
-                self._database.write([(f"alter table keys add column {name} {kind}", ())])
+                self._database.execute(f"alter table keys add column {name} {kind}")
+        self._known = _Known()
 
     def add(
         self,
@@ -124,7 +142,7 @@ class Keys:
             raise UsageError(
                 tr("Principals that begin with {own!r} stand for single keys. Choose other names.", own=OWN)
             )
-        if self._database.rows("select 1 from keys where name = ?", (name,)):
+        if self._database.read("select 1 from keys where name = ?", (name,)):
             raise UsageError(
                 tr("There is a key named {name!r} already. Choose another name, or revoke it first.", name=name)
             )
@@ -142,23 +160,20 @@ class Keys:
             time.time(),
             _hash(key),
         )
-        self._database.write(
-            [
-                (f"insert into keys ({', '.join(_COLUMNS)}, hash) values ({', '.join('?' * len(row))})", row),
-                ("insert into door select 1 where not exists (select 1 from door)", ()),
-            ]
-        )
+        with self._database.write() as connection:
+            connection.execute(
+                f"insert into keys ({', '.join(_COLUMNS)}, hash) values ({', '.join('?' * len(row))})", row
+            )
+            connection.execute("insert into door select 1 where not exists (select 1 from door)")
         return key
 
     def revoke(self, name: str) -> bool:
         """Take a key away; its next request is refused."""
-        found = bool(self._database.rows("select 1 from keys where name = ? or id = ?", (name, name)))
-        self._database.write([("delete from keys where name = ? or id = ?", (name, name))])
-        return found
+        return bool(self._database.execute("delete from keys where name = ? or id = ? returning 1", (name, name)))
 
     def all(self) -> list[dict[str, Any]]:
         """Every key, without anything that would open a door."""
-        rows = self._database.rows(f"select {', '.join(_COLUMNS)} from keys order by created")
+        rows = self._database.read(f"select {', '.join(_COLUMNS)} from keys order by created")
         return [
             {
                 **dict(zip(_COLUMNS, row, strict=True)),
@@ -171,32 +186,64 @@ class Keys:
 
     def were(self) -> bool:
         """Whether there are keys, or were: a server that lost its last one does not open by itself."""
-        return bool(self._database.rows("select 1 from door limit 1"))
+        self.renew()
+        return self._known.were
 
     def open_door(self) -> None:
         """Let servers that start from now on answer this machine without a key."""
         if self.any():
             raise UsageError(tr("There are keys: nacre keys list. Revoke them first."))
-        self._database.write([("delete from door", ())])
+        self._database.execute("delete from door")
+
+    @property
+    def fresh(self) -> bool:
+        """Whether `any`, `were` and `find` answer from memory: nobody has changed the file since it was read."""
+        return self._known.looks == self._looks()
+
+    def renew(self) -> None:
+        """Read the keys anew, where the file was changed. It waits for the disk: not for the event loop."""
+        looks = self._looks()  # before reading, so that a change meanwhile is seen the next time
+        if looks != self._known.looks:
+            rows = self._database.read("select * from keys")
+            were = bool(self._database.read("select 1 from door limit 1"))
+            self._known = _Known(looks, {row["hash"]: _asker(row) for row in rows}, were)
+
+    def _looks(self) -> tuple[int, ...]:
+        """What every commit of any process moves: time and length of the file and of its log."""
+        seen: list[int] = []
+        for path in (self._database.path, f"{self._database.path}-wal"):
+            with contextlib.suppress(FileNotFoundError):
+                facts = os.stat(path)  # noqa: PTH116 # asked with each request
+                seen += (facts.st_ino, facts.st_size, facts.st_mtime_ns)
+        return tuple(seen)
 
     def any(self) -> bool:
         """Whether there are keys, so that every request needs one."""
-        return bool(self._database.rows("select 1 from keys limit 1"))
+        self.renew()
+        return bool(self._known.askers)
 
     def find(self, key: str) -> Asker | None:
-        """Who a key belongs to."""
-        rows = self._database.rows(f"select {', '.join(_COLUMNS)} from keys where hash = ?", (_hash(key),))
-        if not rows:
-            return None
-        number, name, principals, read_only, write_main, per_minute, tokens, money, _ = rows[0]
-        named = json.loads(principals)
-        limit = SpendLimit.parse(money) if money else None
-        who = None if named is None else tuple(named)
-        return Asker(number, name, who, bool(read_only), per_minute, tokens, limit, bool(write_main))
+        """Who a key, as the client sent it, belongs to; None for one that is not known."""
+        self.renew()
+        return self._known.askers.get(_hash(key))
 
     def close(self) -> None:
         """Close the file."""
         self._database.close()
+
+
+def _asker(row: sqlite3.Row) -> Asker:
+    named, money = json.loads(row["principals"]), row["spend_limit"]
+    return Asker(
+        row["id"],
+        row["name"],
+        None if named is None else tuple(named),
+        bool(row["read_only"]),
+        row["per_minute"],
+        row["tokens_per_day"],
+        SpendLimit.parse(money) if money else None,
+        bool(row["write_main"]),
+    )
 
 
 def _hash(key: str) -> str:

@@ -33,7 +33,7 @@ class Limits:
         self._currency = prices.currency if prices else ""
 
     def take(self, asker: Asker) -> None:
-        """Count a request."""
+        """Count a request. It reads and writes files: not for the event loop."""
         if asker.per_minute is not None:
             self._take_one(asker.id, asker.per_minute)
         if asker.tokens_per_day is not None:
@@ -43,9 +43,9 @@ class Limits:
 
     def _take_one(self, key: str, per_minute: int) -> None:
         now = time.time()
-        if self._records.db.rows(_TAKE, {"asker": key, "most": float(per_minute), "now": now}):
+        if self._records.db.execute(_TAKE, {"asker": key, "most": float(per_minute), "now": now}):
             return
-        left, at = self._records.db.rows("select left, at from rates where asker = ?", (key,))[0]
+        left, at = self._records.db.read("select left, at from rates where asker = ?", (key,))[0]
         wait_s = (1 - left) * 60 / per_minute - max(0.0, now - at)
         raise Problem(
             429,
@@ -56,7 +56,7 @@ class Limits:
 
     def _check_tokens(self, key: str, most: int) -> None:
         now = time.time()
-        if self._records.tokens_since(key, now - now % _DAY_S) >= most:
+        if self._records.total("audit", "tokens", key, now - now % _DAY_S) >= most:
             raise Problem(
                 429,
                 tr("This key has used its {most} tokens for today.", most=most),

@@ -13,11 +13,7 @@ router = APIRouter(prefix="/v1")
 
 @router.get("/me")
 async def me(request: Request) -> dict[str, Any]:
-    """Who asks, and whose documents they see.
-
-    Returns:
-        Name, principals, whether the key is read-only, and whether traces of its questions are kept.
-    """
+    """Who asks, and whose documents they see."""
     asker = asker_of(request)
     return {
         "object": "asker",

@@ -59,7 +59,7 @@ def check_entries(state: State, asker: Asker, files: Sequence[Row]) -> None:
         files: rows of the table `files`.
     """
     server = state.settings.server
-    count, size = state.records.db.rows(
+    count, size = state.records.db.read(
         "select count(*), coalesce(sum(bytes), 0) from entries where owner = ?", (asker.id,)
     )[0]
     many, large = count + len(files) > server.max_files, size + sum(f["bytes"] for f in files) > server.files_mb << 20
@@ -84,7 +84,7 @@ def _within(state: State, asker: Asker, table: str, row: Row, owner: str, size: 
         f" and (select coalesce(sum({size}), 0) from {table} where {owner} = :{owner}) + {size} <= :bytes_most"
         " returning 1"
     )
-    return bool(state.records.db.rows(sql, {**row, "most": most, "bytes_most": most_mb << 20}))
+    return bool(state.records.db.execute(sql, {**row, "most": most, "bytes_most": most_mb << 20}))
 
 
 def _full(message: str) -> Problem:

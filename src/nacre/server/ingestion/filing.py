@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from typing import Annotated, Any
 
@@ -14,6 +13,7 @@ from nacre.server.auth import quotas
 from nacre.server.bases import MAIN
 from nacre.server.context import Visit
 from nacre.server.ingestion.worker import uri_of
+from nacre.server.journal import insertion
 from nacre.server.openai.errors import Problem, not_found
 from nacre.server.records import Row
 from nacre.server.state import State
@@ -21,7 +21,6 @@ from nacre.text.language import tr
 from nacre.text.strict_json import to_json
 
 _PATIENCE_S = 30.0
-_filing = threading.Lock()
 Attributes = Annotated[
     dict[
         Annotated[str, StringConstraints(max_length=64)],
@@ -39,15 +38,16 @@ def file_in(visit: Visit, files: list[Row], attributes: Attributes | None, batch
         attributes: given to each; `principals` narrows who may see it.
     """
     principals = _audience(visit, attributes)
-    with _filing:  # so that many requests at once cannot pass the quota together
+    # Nobody else writes meanwhile: many requests at once cannot pass the quota together.
+    with visit.state.records.db.write() as db:
         quotas.check_entries(visit.state, visit.asker, files)
         for file in files:
-            row = {
+            row: Row = {
                 "store": visit.store, "file": file["id"], "batch": batch, "owner": visit.asker.id, "bytes": file["bytes"],
                 "principals": to_json(principals) if principals else None, "attributes": to_json(attributes or {}),
                 "status": "in_progress", "created": int(time.time()),
             }  # fmt: skip
-            visit.state.records.insert("entries", row)
+            db.execute(*insertion("entries", row))
     if files:
         visit.state.ingestion.wake()
 
@@ -63,7 +63,8 @@ def take_out(state: State, store: str, file: Row) -> None:
     until = time.monotonic() + _PATIENCE_S
     while True:
         try:
-            state.bases.get(store).delete(uri_of(file["id"], file["name"]))
+            with state.bases.using(store) as base:
+                base.delete(uri_of(file["id"], file["name"]))
             return
         except LockedError:
             if time.monotonic() > until:

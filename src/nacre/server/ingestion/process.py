@@ -7,6 +7,7 @@ import os
 import subprocess
 import threading
 from pathlib import Path
+from typing import IO
 
 from nacre.server.bases import variables_for
 from nacre.system import child_process
@@ -37,10 +38,15 @@ class Ingestion:
                 self._process = child_process.start(
                     self._command, self._environment(), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
                 )
-            assert self._process.stdin is not None
-            with contextlib.suppress(BrokenPipeError):  # it died just now; whoever asks for a status wakes it again
-                self._process.stdin.write(b"\n")
-                self._process.stdin.flush()
+                os.set_blocking(self._pipe.fileno(), False)
+            # It died just now, and whoever asks for a status wakes it again; or it has been told so often that the pipe is full.
+            with contextlib.suppress(BrokenPipeError, BlockingIOError):
+                os.write(self._pipe.fileno(), b"\n")  # past the buffer, which would keep what did not go out
+
+    @property
+    def _pipe(self) -> IO[bytes]:
+        assert self._process is not None and self._process.stdin is not None  # it was started with one
+        return self._process.stdin
 
     def _environment(self) -> dict[str, str]:
         """No key but that of the embedder."""
@@ -56,7 +62,7 @@ class Ingestion:
         if self._process is None:
             return
         with contextlib.suppress(BrokenPipeError):
-            self._process.stdin.close()  # type: ignore[union-attr] # the pipe that it was started with
+            self._pipe.close()
         try:
             self._process.wait(10)
         except subprocess.TimeoutExpired:  # a sync that is killed loses nothing

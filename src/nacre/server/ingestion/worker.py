@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from urllib.parse import quote
@@ -23,6 +24,7 @@ _BATCH_BYTES = 1 << 20
 _LANES = 2
 _LOOK_S = 1.0  # how often a free lane looks for news
 _TRIES = 3
+_PAUSE_S = 0.5
 
 
 def uri_of(file: str, name: str) -> str:
@@ -66,24 +68,30 @@ class Uploads:
         )
 
 
-def work(kb: Path, records: Records) -> None:
+def work(kb: Path, records: Records, patient: Callable[[], bool]) -> None:
     """Ingest everything that waits: some files of one asker, then of the next, and what came meanwhile among them.
 
-    Two batches run at once, of different askers and stores, so that one slow file does not hold up everybody's.
+    Two batches run at once, of different askers and stores, so that one slow file does not hold up everybody's. A store
+    that somebody else is writing waits until the others have had their turn.
     """
-    turns = Turns()
-    running: dict[Future[None], list[Row]] = {}
+    turns, locked = Turns(), set[str]()
+    running: dict[Future[bool], list[Row]] = {}
     with ThreadPoolExecutor(_LANES, thread_name_prefix="nacre-ingest") as lanes:
         while True:
             waiting = records.select("entries", "status = 'in_progress'", order="created, rowid")
-            if len(running) < _LANES and (batch := turns.next(waiting, list(running.values()))):
+            free = [row for row in waiting if row["store"] not in locked]
+            if len(running) < _LANES and (batch := turns.next(free, list(running.values()))):
                 running[lanes.submit(_ingest, kb, records, batch)] = batch
-                continue
-            if not running:
+            elif running:
+                done = wait(running, _LOOK_S, return_when=FIRST_COMPLETED).done
+                ended = [(running.pop(one)[0]["store"], one.result()) for one in done]
+                locked = locked | {store for store, written in ended if not written} if ended else set()
+            elif not waiting:
                 return
-            for done in wait(running, _LOOK_S, return_when=FIRST_COMPLETED).done:
-                del running[done]
-                done.result()
+            else:
+                locked.clear()
+                if not patient():
+                    return
 
 
 class Turns:
@@ -124,11 +132,12 @@ def _small(rows: list[Row]) -> list[Row]:
     return batch
 
 
-def _ingest(kb: Path, records: Records, batch: Sequence[Row]) -> None:
+def _ingest(kb: Path, records: Records, batch: Sequence[Row]) -> bool:
+    """Whether the store could be written: a `nacre sync` of someone else will end."""
     if batch[0]["tries"] >= _TRIES:
         reason = tr("Reading this file brought the process down three times.")
         _finish(records, batch[0], reason, 0.0)
-        return
+        return True
     store = batch[0]["store"]
     folder = kb if store == MAIN else records.folder / "vector_stores" / store
     for row in batch:
@@ -136,25 +145,21 @@ def _ingest(kb: Path, records: Records, batch: Sequence[Row]) -> None:
     began = time.monotonic()
     try:
         with open_like(folder, kb) as base:
-            failed = _sync(base, records, batch)
+            report = base.sync(Uploads(records, batch), prune=False)
+            failed = {_file_of(uri): reason for uri, reason in report.failed}
             seconds = (time.monotonic() - began) / len(batch)
             for row in batch:
                 _finish(records, row, failed.get(row["file"]), seconds)
             _forget_deleted(base, records, batch)
+    except LockedError:
+        undone = "update entries set tries = tries - 1 where store = ? and file = ? and status = 'in_progress'"
+        for row in batch:
+            records.change(undone, store, row["file"])
+        return False
     except NacreError as error:
         for row in batch:
             _finish(records, row, error.message, 0.0)
-
-
-def _sync(base: KnowledgeBase, records: Records, batch: Sequence[Row]) -> dict[str, str]:
-    """Reasons of the files that could not be read, by id."""
-    while True:
-        try:
-            report = base.sync(Uploads(records, batch), prune=False)
-        except LockedError:  # a `nacre sync` of someone else: it will end
-            time.sleep(0.5)
-            continue
-        return {_file_of(uri): reason for uri, reason in report.failed}
+    return True
 
 
 def _file_of(uri: str) -> str:
@@ -177,6 +182,12 @@ def _forget_deleted(base: KnowledgeBase, records: Records, batch: Sequence[Row])
                 base.delete(document["uri"])
 
 
+def _server_is_there() -> bool:
+    """Pause, and see whether the server that started this process is still there."""
+    ready, _, _ = select.select([0], [], [], _PAUSE_S)
+    return not ready or bool(os.read(0, 4096))
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Work, and wait for a byte on standard input before working again; its end is the end of the server.
 
@@ -188,7 +199,7 @@ def main(arguments: list[str] | None = None) -> int:
     records = Records(data)
     try:
         while os.read(0, 4096):
-            work(kb, records)
+            work(kb, records, _server_is_there)
     except KeyboardInterrupt:
         pass
     finally:

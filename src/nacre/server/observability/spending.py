@@ -107,7 +107,7 @@ class Meter(BaseCallbackHandler):
             return
         nanos = cost(asked.price, read, written)
         row = {"at": time.time(), "asker": self._asker.id, "model": asked.name, "currency": self._prices.currency}
-        self._records.insert("spend", {**row, "input": read, "output": written, "nanos": nanos})
+        self._records.journal.add("spend", {**row, "input": read, "output": written, "nanos": nanos})
         self._metrics.spent(asked.name, self._prices.currency, nanos)
 
 
@@ -139,8 +139,7 @@ def find(prices: Prices | None, name: str) -> Price | None:
 
 def spent(records: Records, asker: str, currency: str, period: str) -> Decimal:
     """What a key has spent."""
-    sql = "select coalesce(sum(nanos), 0) from spend where asker = ? and at >= ? and currency = ?"
-    return Decimal(records.db.rows(sql, (asker, period_began(period), currency))[0][0]) / NANOS
+    return Decimal(records.total("spend", "nanos", asker, period_began(period), currency=currency)) / NANOS
 
 
 def period_began(period: str, now: float | None = None) -> float:

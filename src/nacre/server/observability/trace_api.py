@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 from fastapi import APIRouter, Query, Request
-from fastapi.concurrency import run_in_threadpool
 
 from nacre.server.context import asker_of, base_url, state_of
 from nacre.server.openai.annotations import address, extension
@@ -18,11 +17,10 @@ _MINE = "asker = ? and at < coalesce((select at from traces where request = ? an
 
 
 @router.get("/traces")
-async def traces(request: Request, limit: int = Query(default=20, ge=1, le=100), after: str = "") -> dict[str, Any]:
+def traces(request: Request, limit: int = Query(default=20, ge=1, le=100), after: str = "") -> dict[str, Any]:
     """The asker's own questions, the newest first."""
     state, asker = state_of(request), asker_of(request)
-    rows = await run_in_threadpool(
-        state.records.select,
+    rows = state.records.select(
         "traces",
         f"rowid in (select rowid from traces where {_MINE})",
         (asker.id, after, asker.id, limit + 1),
@@ -36,14 +34,10 @@ async def traces(request: Request, limit: int = Query(default=20, ge=1, le=100),
 
 
 @router.get("/traces/{trace}")
-async def trace(request: Request, trace: str) -> dict[str, Any]:
-    """How one answer came about; only for the key that asked.
-
-    Returns:
-        The calls with their times, tokens and contents, the passages found with their scores, steps and programs.
-    """
+def trace(request: Request, trace: str) -> dict[str, Any]:
+    """How one answer came about; only for the key that asked."""
     state, asker = state_of(request), asker_of(request)
-    row = await run_in_threadpool(state.records.one, "traces", "request = ? and asker = ?", trace, asker.id)
+    row = state.records.one("traces", "request = ? and asker = ?", trace, asker.id)
     if row is None:
         raise not_found(trace)
     record, url = json.loads(row["record"]), base_url(request)

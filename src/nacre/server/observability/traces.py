@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.messages import message_to_dict
 
 from nacre.server.observability.calls import hit_of
+from nacre.system.sqlite import Statement
 from nacre.text.hygiene import masked
 from nacre.text.strict_json import to_json
 
@@ -21,7 +22,23 @@ _DAY_S = 86_400
 
 
 def keep(state: State, question: Question, outcome: Outcome, seconds: float, status: str) -> None:
-    """Keep one exchange, and forget those that are too old."""
+    """Queue one exchange to be kept; it is written down, and what looks like a secret masked, off the event loop."""
+    at = time.time()
+    size = sum(len(str(message.content)) for message in question.messages) + sum(map(len, outcome.text))
+
+    def row() -> dict[str, Any]:
+        return {
+            "request": question.request_id,
+            "at": at,
+            "asker": question.asker.id,
+            "model": question.model,
+            "record": _record(question, outcome, seconds, status),
+        }
+
+    state.records.journal.add("traces", row, 20_000 + 4 * size)
+
+
+def _record(question: Question, outcome: Outcome, seconds: float, status: str) -> str:
     own = {name: value for name, value in outcome.own.items() if name != "hits"}
     record = {
         "messages": [message_to_dict(message) for message in question.messages],
@@ -35,23 +52,17 @@ def keep(state: State, question: Question, outcome: Outcome, seconds: float, sta
         "seconds": round(seconds, 4),
         "status": status,
     }
-    text = masked(to_json(record, ensure_ascii=False, default=str)).encode("utf-8", "replace").decode()
-    state.records.insert(
-        "traces",
-        {
-            "request": question.request_id,
-            "at": time.time(),
-            "asker": question.asker.id,
-            "model": question.model,
-            "record": text,
-        },
-    )
-    forget_old(state)
+    return masked(to_json(record, ensure_ascii=False, default=str)).encode("utf-8", "replace").decode()
+
+
+def too_old(state: State) -> Statement:
+    """The statement that forgets the traces that are older than the days of the settings."""
+    return "delete from traces where at < ?", (time.time() - state.settings.server.trace_days * _DAY_S,)
 
 
 def forget_old(state: State) -> None:
-    """Forget the traces that are older than the days of the settings."""
-    state.records.change("delete from traces where at < ?", time.time() - state.settings.server.trace_days * _DAY_S)
+    """Forget the traces that are too old."""
+    state.records.db.execute(*too_old(state))
 
 
 def latest(records: Records, count: int = 20) -> list[dict[str, Any]]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
@@ -22,6 +23,8 @@ from nacre.server.state import State
 from nacre.text.messages import nacre_of, text_of
 
 if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
     from nacre.server.observability.spending import Meter
     from nacre.telemetry import GenAISpans
 
@@ -51,12 +54,39 @@ class Question:
         self.spans = self.state.telemetry.spans() if self.state.telemetry else None
         self.meter = self.state.meter(self.asker)
 
-    def _target(self) -> Runnable[Any, Any]:
-        model = self.state.served.model(self.model, self.asker, self.store)
-        if not self.tools:
-            return model
-        choice = {} if self.tool_choice is None else {"tool_choice": self.tool_choice}
-        return model.bind_tools(self.tools, **choice)
+    @asynccontextmanager
+    async def _target(self) -> AsyncIterator[Runnable[Any, Any]]:
+        """The stack, with what it searches open for as long as it is asked; opened and built off the event loop."""
+        self.state.records.journal.check_room()
+        model = await self._prepared()
+        try:
+            choice = {} if self.tool_choice is None else {"tool_choice": self.tool_choice}
+            yield model.bind_tools(self.tools, **choice) if self.tools else model
+        finally:
+            self.state.bases.give_back(self.store)
+
+    async def _prepared(self) -> BaseChatModel:
+        """The stack; where nobody waits for it any more once it is built, the knowledge base is given back."""
+        if self.store == MAIN and (built := self.state.served.built(self.model, self.asker)):
+            return built
+        preparing = asyncio.ensure_future(self.state.blocking(self._prepare))
+        try:
+            return await asyncio.shield(preparing)
+        except asyncio.CancelledError:
+            preparing.add_done_callback(self._unwanted)
+            raise
+
+    def _prepare(self) -> BaseChatModel:
+        self.state.bases.take(self.store)
+        try:
+            return self.state.served.model(self.model, self.asker, self.store)
+        except BaseException:
+            self.state.bases.give_back(self.store)
+            raise
+
+    def _unwanted(self, prepared: asyncio.Future[BaseChatModel]) -> None:
+        if not prepared.cancelled() and prepared.exception() is None:
+            self.state.bases.give_back(self.store)
 
     @property
     def _callbacks(self) -> list[Any]:
@@ -75,9 +105,8 @@ class Question:
     async def answer(self) -> AIMessage:
         """Ask, and wait for the whole answer."""
         try:
-            reply = cast(
-                AIMessage, await self._target().ainvoke(self.messages, cast(Any, self._config), **self.options)
-            )
+            async with self._target() as target:
+                reply = cast(AIMessage, await target.ainvoke(self.messages, cast(Any, self._config), **self.options))
         except BaseException as error:  # a client that leaves is noted too
             self.note(Outcome(), code_of(error))
             raise
@@ -88,13 +117,14 @@ class Question:
 
     async def stream(self) -> AsyncGenerator[AIMessageChunk, None]:
         """Ask, and pass on the chunks."""
-        chunks = cast(Any, self._target().astream(self.messages, cast(Any, self._config), **self.options))
-        async with aclosing(chunks):
-            while (chunk := await next_within(chunks, self.state.settings.server.timeout_s)) is not None:
-                yield cast(AIMessageChunk, chunk)
+        async with self._target() as target:
+            chunks = cast(Any, target.astream(self.messages, cast(Any, self._config), **self.options))
+            async with aclosing(chunks):
+                while (chunk := await next_within(chunks, self.state.settings.server.timeout_s)) is not None:
+                    yield cast(AIMessageChunk, chunk)
 
     def note(self, outcome: Outcome, status: str) -> None:
-        """Write to the audit log, the figures and, where it is wanted, the trace."""
+        """Queue for the audit log and, where it is wanted, the trace; count in the figures. Nothing is waited for."""
         for handler in (self.spans, self.meter):
             if handler is not None:
                 handler.close()

@@ -46,7 +46,7 @@ def _model(name: str, created: int) -> dict[str, Any]:
 @router.post("/chat/completions", response_model=None)
 async def chat(request: Request, body: ChatRequest) -> Response:
     """Answer a conversation, whole or as a stream."""
-    question = _question(request, body)
+    question = await _question(request, body)
     names = tool_names(body.tools)
     timeout = question.state.settings.server.timeout_s
     if body.stream:
@@ -82,10 +82,10 @@ async def chat(request: Request, body: ChatRequest) -> Response:
     )
 
 
-def _question(request: Request, body: ChatRequest) -> Question:
+async def _question(request: Request, body: ChatRequest) -> Question:
     state = state_of(request)
     asker = asker_of(request)
-    name, store = check_model(state, asker, body.model)
+    name, store = await check_model(state, asker, body.model)
     return Question(
         state=state,
         asker=asker,

@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 import numpy as np
 from fastapi import APIRouter, Request
-from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, Field
 
 from nacre.server.context import state_of
@@ -30,10 +29,10 @@ class EmbeddingRequest(BaseModel):
 
 
 @router.post("/embeddings")
-async def embed(request: Request, body: EmbeddingRequest) -> dict[str, Any]:
+def embed(request: Request, body: EmbeddingRequest) -> dict[str, Any]:
     """Turn texts into vectors."""
     texts = _texts(body)
-    return await run_in_threadpool(_embed, state_of(request), body, texts)
+    return _embed(state_of(request), body, texts)
 
 
 def _texts(body: EmbeddingRequest) -> list[str]:

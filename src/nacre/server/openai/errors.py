@@ -70,6 +70,7 @@ _STATUS: tuple[tuple[type[Exception], int, str], ...] = (
     (errors.BudgetExceededError, 429, "budget_exceeded"),
     (errors.SandboxUnavailableError, 503, "sandbox_unavailable"),
     (errors.KnowledgeBaseError, 503, "knowledge_base_error"),
+    (errors.StorageError, 503, "storage_error"),
     (errors.NacreError, 500, "internal_error"),
 )
 

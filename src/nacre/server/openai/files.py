@@ -9,7 +9,6 @@ from pathlib import PurePosixPath
 from typing import Annotated, Any, BinaryIO
 
 from fastapi import APIRouter, Form, Request, UploadFile
-from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse, Response
 
 from nacre.server.auth import quotas
@@ -27,46 +26,42 @@ router = APIRouter(prefix="/v1/files")
 
 
 @router.post("")
-async def upload(
+def upload(
     request: Request, file: UploadFile, purpose: Annotated[str, Form(max_length=64)] = "assistants"
 ) -> dict[str, Any]:
-    """Keep a file. It is read into a knowledge base when it is added to a vector store."""
+    """Keep a file, which is read into a knowledge base when it is added to a vector store."""
     state, asker = state_of(request), asker_of(request, writing=True)
-    return describe(await run_in_threadpool(_keep, state, asker, file.file, plain_name(file.filename), purpose))
+    return describe(_keep(state, asker, file.file, plain_name(file.filename), purpose))
 
 
 @router.get("")
-async def files(request: Request, page: Paged, purpose: str | None = None) -> dict[str, Any]:
+def files(request: Request, page: Paged, purpose: str | None = None) -> dict[str, Any]:
     """List the asker's files."""
-    rows = await run_in_threadpool(state_of(request).records.select, "files", "owner = ?", (asker_of(request).id,))
+    rows = state_of(request).records.select("files", "owner = ?", (asker_of(request).id,))
     return page.of([describe(row) for row in rows if purpose in (None, row["purpose"])])
 
 
 @router.get("/{file}")
-async def file(request: Request, file: str) -> dict[str, Any]:
+def file(request: Request, file: str) -> dict[str, Any]:
     """One file."""
     return describe(own_file(state_of(request), asker_of(request), file))
 
 
 @router.get("/{file}/content", response_model=None)
-async def content(request: Request, file: str) -> Response:
-    """The bytes of a file, never as something that a browser would run.
-
-    Returns:
-        The bytes.
-    """
+def content(request: Request, file: str) -> Response:
+    """The bytes of a file, never as something that a browser would run."""
     state = state_of(request)
     row = own_file(state, asker_of(request), file)
     return FileResponse(state.records.path(row["id"]), media_type="application/octet-stream", filename=row["name"])
 
 
 @router.delete("/{file}")
-async def delete(request: Request, file: str) -> dict[str, Any]:
+def delete(request: Request, file: str) -> dict[str, Any]:
     """Delete a file, and take it out of every vector store."""
     state, asker = state_of(request), asker_of(request, writing=True)
     row = own_file(state, asker, file)
     for entry in state.records.select("entries", "file = ?", (file,)):
-        await run_in_threadpool(take_out, state, entry["store"], row)
+        take_out(state, entry["store"], row)
     state.records.change("delete from files where id = ?", file)
     state.records.path(file).unlink(missing_ok=True)
     return {"id": file, "object": "file", "deleted": True}

@@ -8,7 +8,6 @@ from contextlib import aclosing
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response, StreamingResponse
 from langchain_core.messages import AIMessage
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -52,7 +51,7 @@ class ResponsesRequest(BaseModel):
 async def respond(request: Request, body: ResponsesRequest) -> Response:
     """Answer, whole or as a stream of events."""
     items, earlier = items_of(body.input), await _earlier(request, body)
-    question = _question(request, body, [*earlier, *items])
+    question = await _question(request, body, [*earlier, *items])
     answer = _Answer(question, body, items)
     timeout = question.state.settings.server.timeout_s
     if body.stream:
@@ -73,15 +72,16 @@ async def _earlier(request: Request, body: ResponsesRequest) -> list[Item]:
         )
     if body.previous_response_id is None:
         return []
-    return await run_in_threadpool(conversation, state_of(request), asker_of(request), body.previous_response_id)
+    state = state_of(request)
+    return await state.blocking(conversation, state, asker_of(request), body.previous_response_id)
 
 
-def _question(request: Request, body: ResponsesRequest, items: Sequence[Item]) -> Question:
+async def _question(request: Request, body: ResponsesRequest, items: Sequence[Item]) -> Question:
     state, asker = state_of(request), asker_of(request)
-    model, store = check_model(state, asker, body.model)
+    model, store = await check_model(state, asker, body.model)
     for tool in body.tools:
         if tool.get("type") == "file_search" and (wanted := tool.get("vector_store_ids")):
-            store = str(store_of(state, asker, str(wanted[0]))["id"])
+            store = str((await state.blocking(store_of, state, asker, str(wanted[0])))["id"])
     functions = [
         {
             "type": "function",
@@ -158,7 +158,8 @@ class _Answer:
         """The finished response, kept where that is wanted: before the client knows that it is finished."""
         response = self.whole("completed", output)
         if self.kept:
-            await run_in_threadpool(keep, self.question.state, self.question.asker, response, self.given)
+            state = self.question.state
+            await state.blocking(keep, state, self.question.asker, response, self.given)
         return response
 
     def items(self, reply: AIMessage) -> list[dict[str, Any]]:

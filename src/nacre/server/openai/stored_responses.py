@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import time
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
-from fastapi.concurrency import run_in_threadpool
 
 from nacre.server.auth.keys import Asker
 from nacre.server.context import asker_of, state_of
@@ -54,13 +54,10 @@ def keep(state: State, asker: Asker, response: dict[str, Any], items: list[Item]
     record = to_json({"response": response, "input": items}, ensure_ascii=False).encode("utf-8", "replace")
     number = response["id"]
     row = (number, asker.id, response["previous_response_id"], time.time(), len(record), record)
-    state.records.db.write(
-        [
-            ("insert into responses (id, owner, previous, used, bytes, record) values (?, ?, ?, ?, ?, ?)", row),
-            (_TOO_OLD, (_since(state),)),
-            (_TOO_MANY, (asker.id, state.settings.server.responses_mb << 20, number)),
-        ]
-    )
+    with state.records.db.write() as db:
+        db.execute("insert into responses (id, owner, previous, used, bytes, record) values (?, ?, ?, ?, ?, ?)", row)
+        db.execute(_TOO_OLD, (_since(state),))
+        db.execute(_TOO_MANY, (asker.id, state.settings.server.responses_mb << 20, number))
 
 
 def forget_old(state: State) -> None:
@@ -91,8 +88,8 @@ def conversation(state: State, asker: Asker, response: str) -> list[Item]:
     return [item for record in records for item in (*record["input"], *record["response"]["output"])]
 
 
-def _chain(state: State, asker: Asker, response: str) -> list[tuple[Any, ...]]:
-    return state.records.db.rows(_CHAIN, (response, asker.id, _since(state), asker.id, _LONGEST))
+def _chain(state: State, asker: Asker, response: str) -> list[sqlite3.Row]:
+    return state.records.db.read(_CHAIN, (response, asker.id, _since(state), asker.id, _LONGEST))
 
 
 def _since(state: State) -> float:
@@ -108,13 +105,13 @@ def _record(state: State, asker: Asker, response: str) -> dict[str, Any]:
 
 
 @router.get("/responses/{response}")
-async def retrieve(request: Request, response: str, stream: bool = False) -> dict[str, Any]:
+def retrieve(request: Request, response: str, stream: bool = False) -> dict[str, Any]:
     """A response that was kept."""
     if stream:
         raise Problem(
             400, tr("A stored response is done: read it without `stream`."), "unsupported_parameter", "stream"
         )
-    record = await run_in_threadpool(_record, state_of(request), asker_of(request), response)
+    record = _record(state_of(request), asker_of(request), response)
     found: dict[str, Any] = record["response"]
     return found
 
@@ -133,25 +130,19 @@ class ItemPage(Page):
 
 
 @router.get("/responses/{response}/input_items")
-async def input_items(request: Request, response: str, page: Annotated[ItemPage, Depends(ItemPage)]) -> dict[str, Any]:
+def input_items(request: Request, response: str, page: Annotated[ItemPage, Depends(ItemPage)]) -> dict[str, Any]:
     """What a response was made from: the conversation before it, and the input of its request."""
     state, asker = state_of(request), asker_of(request)
-    record = await run_in_threadpool(_record, state, asker, response)
+    record = _record(state, asker, response)
     previous = record["response"]["previous_response_id"]
-    earlier = await run_in_threadpool(conversation, state, asker, previous) if previous else []
+    earlier = conversation(state, asker, previous) if previous else []
     return page.of([*earlier, *record["input"]])
 
 
 @router.delete("/responses/{response}")
-async def delete(request: Request, response: str) -> dict[str, Any]:
-    """Forget a response. Conversations that go on from it cannot go on.
-
-    Args:
-        request: the client's; a key that may only ask may still take its own words back.
-    """
+def delete(request: Request, response: str) -> dict[str, Any]:
+    """Forget a response; conversations that go on from it cannot go on."""
     state, asker = state_of(request), asker_of(request)
-    await run_in_threadpool(_record, state, asker, response)
-    await run_in_threadpool(
-        state.records.change, "delete from responses where id = ? and owner = ?", response, asker.id
-    )
+    _record(state, asker, response)
+    state.records.change("delete from responses where id = ? and owner = ?", response, asker.id)
     return {"id": response, "object": "response", "deleted": True}

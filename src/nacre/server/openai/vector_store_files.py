@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import APIRouter
-from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, Field
 
 from nacre.server.context import Changed, Visited
@@ -32,36 +31,36 @@ class NewBatch(BaseModel):
 
 
 @router.post("/{store}/files")
-async def add(visit: Changed, body: NewEntry) -> dict[str, Any]:
+def add(visit: Changed, body: NewEntry) -> dict[str, Any]:
     """Add a file; it is read in the background."""
     file_in(visit, [own_file(visit.state, visit.asker, body.file_id)], body.attributes, None)
     return entry_of(visit, body.file_id)
 
 
 @router.get("/{store}/files")
-async def entries(visit: Visited, page: Paged, filter: str | None = None) -> dict[str, Any]:
+def entries(visit: Visited, page: Paged, filter: str | None = None) -> dict[str, Any]:
     """List the asker's files in a store, each with its state and, where it failed, the reason."""
     rows = visit.entries()
     return page.of([describe_entry(row) for row in rows if filter in (None, row["status"])])
 
 
 @router.get("/{store}/files/{file}")
-async def entry(visit: Visited, file: str) -> dict[str, Any]:
+def entry(visit: Visited, file: str) -> dict[str, Any]:
     """One file's state."""
     nudge(visit)
     return entry_of(visit, file)
 
 
 @router.delete("/{store}/files/{file}")
-async def remove(visit: Changed, file: str) -> dict[str, Any]:
+def remove(visit: Changed, file: str) -> dict[str, Any]:
     """Take a file out of a store: from then on no search finds it."""
     entry_of(visit, file)
-    await run_in_threadpool(take_out, visit.state, visit.store, own_file(visit.state, visit.asker, file))
+    take_out(visit.state, visit.store, own_file(visit.state, visit.asker, file))
     return {"id": file, "object": "vector_store.file.deleted", "deleted": True}
 
 
 @router.post("/{store}/file_batches")
-async def add_batch(visit: Changed, body: NewBatch) -> dict[str, Any]:
+def add_batch(visit: Changed, body: NewBatch) -> dict[str, Any]:
     """Add many files; they are read in the background."""
     batch = new_id("vsfb")
     file_in(visit, [own_file(visit.state, visit.asker, file) for file in body.file_ids], body.attributes, batch)
@@ -69,14 +68,14 @@ async def add_batch(visit: Changed, body: NewBatch) -> dict[str, Any]:
 
 
 @router.get("/{store}/file_batches/{batch}")
-async def batch(visit: Visited, batch: str) -> dict[str, Any]:
+def batch(visit: Visited, batch: str) -> dict[str, Any]:
     """How far a batch has been read."""
     nudge(visit)
     return batch_of(visit, batch)
 
 
 @router.post("/{store}/file_batches/{batch}/cancel")
-async def cancel(visit: Changed, batch: str) -> dict[str, Any]:
+def cancel(visit: Changed, batch: str) -> dict[str, Any]:
     """Leave the rest of a batch unread."""
     sql = "update entries set status = 'cancelled' where store = ? and batch = ? and owner = ? and status = 'in_progress' and tries = 0"
     visit.state.records.change(sql, visit.store, batch, visit.asker.id)
@@ -84,7 +83,7 @@ async def cancel(visit: Changed, batch: str) -> dict[str, Any]:
 
 
 @router.get("/{store}/file_batches/{batch}/files")
-async def batch_entries(visit: Visited, batch: str, page: Paged) -> dict[str, Any]:
+def batch_entries(visit: Visited, batch: str, page: Paged) -> dict[str, Any]:
     """List the files of a batch."""
     rows = visit.entries(batch)
     return page.of([describe_entry(row) for row in rows])

@@ -7,7 +7,6 @@ import time
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
-from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, Field, StringConstraints
 
 from nacre.server.auth import quotas
@@ -53,7 +52,7 @@ class Search(BaseModel):
 
 
 @router.post("")
-async def create(request: Request, body: NewStore) -> dict[str, Any]:
+def create(request: Request, body: NewStore) -> dict[str, Any]:
     """Make a vector store."""
     state, asker = state_of(request), asker_of(request, writing=True)
     files = [own_file(state, asker, file) for file in body.file_ids]
@@ -65,15 +64,15 @@ async def create(request: Request, body: NewStore) -> dict[str, Any]:
         "created": int(time.time()),
     }
     quotas.check_entries(state, asker, files)
-    await run_in_threadpool(quotas.keep_store, state, asker, store)
-    await run_in_threadpool(state.bases.get, store["id"])
+    quotas.keep_store(state, asker, store)
+    state.bases.get(store["id"])
     made = Visit(state, asker, store)
     file_in(made, files, None, None)
     return describe(made)
 
 
 @router.get("")
-async def stores(request: Request, page: Paged) -> dict[str, Any]:
+def stores(request: Request, page: Paged) -> dict[str, Any]:
     """List "main" and the asker's vector stores."""
     state, asker = state_of(request), asker_of(request)
     rows = [store_of(state, asker, MAIN), *state.records.select("stores", "owner = ?", (asker.id,))]
@@ -81,14 +80,14 @@ async def stores(request: Request, page: Paged) -> dict[str, Any]:
 
 
 @router.get("/{store}")
-async def store(visit: Visited) -> dict[str, Any]:
+def store(visit: Visited) -> dict[str, Any]:
     """One vector store, and how far its files have been read."""
     nudge(visit)
     return describe(visit)
 
 
 @router.post("/{store}")
-async def change(visit: Changed, body: ChangedStore) -> dict[str, Any]:
+def change(visit: Changed, body: ChangedStore) -> dict[str, Any]:
     """Rename a vector store."""
     row = _own(visit)
     row |= {"name": row["name"] if body.name is None else body.name}
@@ -98,19 +97,21 @@ async def change(visit: Changed, body: ChangedStore) -> dict[str, Any]:
 
 
 @router.delete("/{store}")
-async def delete(visit: Changed) -> dict[str, Any]:
+def delete(visit: Changed) -> dict[str, Any]:
     """Delete a vector store; its files stay."""
     store, records = str(_own(visit)["id"]), visit.state.records
-    records.db.write([("delete from entries where store = ?", (store,)), ("delete from stores where id = ?", (store,))])
-    await run_in_threadpool(visit.state.bases.drop, store)
+    with records.db.write() as db:
+        db.execute("delete from entries where store = ?", (store,))
+        db.execute("delete from stores where id = ?", (store,))
+    visit.state.bases.drop(store)
     return {"id": store, "object": "vector_store.deleted", "deleted": True}
 
 
 @router.post("/{store}/search")
-async def search(visit: Visited, body: Search) -> dict[str, Any]:
+def search(visit: Visited, body: Search) -> dict[str, Any]:
     """Search a store, as the asker."""
     queries = [body.query] if isinstance(body.query, str) else body.query
-    hits = await run_in_threadpool(_search, visit, " ".join(queries), body.max_num_results)
+    hits = _search(visit, " ".join(queries), body.max_num_results)
     return {
         "object": "vector_store.search_results.page",
         "search_query": queries,
@@ -148,9 +149,11 @@ def describe(visit: Visit) -> dict[str, Any]:
 
 
 def _search(visit: Visit, query: str, k: int) -> list[dict[str, Any]]:
-    base = visit.state.bases.get(visit.store)
+    with visit.state.bases.using(visit.store) as base:
+        hits = base.search(query, k=k, principals=visit.asker.sees)
+        files = {hit.uri: base.metadata(hit.uri).get("file_id") for hit in hits}
     found = []
-    for hit in base.search(query, k=k, principals=visit.asker.sees):
+    for hit in hits:
         place = {
             "uri": hit.uri,
             "document_id": hit.document_id,
@@ -161,7 +164,7 @@ def _search(visit: Visit, query: str, k: int) -> list[dict[str, Any]]:
         }
         found.append(
             {
-                "file_id": base.metadata(hit.uri).get("file_id") or f"document-{hit.document_id}",
+                "file_id": files[hit.uri] or f"document-{hit.document_id}",
                 "filename": hit.uri.rpartition("/")[2] or hit.title,
                 "score": max(0.0, min(1.0, float(hit.score))),
                 "attributes": {name: value for name, value in place.items() if value is not None},

@@ -50,7 +50,7 @@ class Indexes:
     def __init__(self, folder: Path, catalog: Catalog, dim: int | None) -> None:
         self.folder = folder
         self.catalog = catalog
-        self._refreshing = threading.Lock()
+        self._refreshing, self._writing_words = threading.Lock(), threading.Lock()
         generation = catalog.generation
         self.read_only = not writable(folder)
         self._shadow: weakref.finalize[..., Indexes] | None = None
@@ -61,7 +61,6 @@ class Indexes:
         self.saved = vectors.generation if vectors else 0
         self._turn = _Turn()
         self._shown = View(self.words.now, vectors)
-        self._seen = -1
         self._followed = False
 
     def _opened_words(self) -> WordIndex:
@@ -95,32 +94,38 @@ class Indexes:
 
     def refresh(self) -> None:
         """See what has been written since the last look. Costs microseconds when nothing has."""
-        if self.catalog.data_version() == self._seen:
+        if self._shows(self.catalog.generation):
             return
         with self._refreshing:
-            version = self.catalog.data_version()
-            if version == self._seen:  # another thread has looked meanwhile
-                return
-            if self.read_only:
-                self._follow_words()
-            else:
-                self.words.reload()
-            self._show()
-            # The words are committed after the catalog, and their commit does not move its version: look again then.
-            self._seen = -1 if self.behind else version
+            if not self._shows(self.catalog.generation) and self._follow_words():
+                self._show()
 
-    def _follow_words(self) -> None:
-        """See what a writer elsewhere has done to the index, and do for this process alone what it has not yet done."""
+    def _shows(self, generation: int) -> bool:
+        words, vectors = self._shown.words, self._shown.vectors
+        return words.generation == generation and (vectors is None or vectors.generation == generation)
+
+    def _follow_words(self) -> bool:
+        """See what a writer elsewhere has done to the index; where nothing may be written, for this process alone."""
+        if not self.read_only:
+            if not self._writing_words.acquire(blocking=False):
+                return False
+            try:
+                self.words.reload()
+            finally:
+                self._writing_words.release()
+            return True
         if self._followed:  # its old files may be gone by now
             self.words = self._opened_words()
         self._followed = True
         with self._told():
             self._catch_up_words()
+        return True
 
     def catch_up(self) -> None:
         """Bring both indexes, in memory and on disk, to the catalog's generation. Needs the write lock."""
         with self._told():
-            self._catch_up_words()
+            with self._writing_words:
+                self._catch_up_words()
             with self._refreshing:
                 self._show()
                 self._save_vectors()
@@ -186,7 +191,7 @@ class Indexes:
     def _entries(self, numbers: Sequence[int]) -> list[Entry]:
         return [
             Entry(*row)
-            for row in self.catalog.rows(
+            for row in self.catalog.db.read(
                 "SELECT c.id, c.context, c.text, d.audience, d.uri, d.mime, d.modified FROM chunks c JOIN documents d ON d.id = c.document"
                 f" WHERE c.id IN ({','.join('?' * len(numbers))})",
                 numbers,
@@ -228,7 +233,7 @@ class Indexes:
 
     def _vectors_of(self, numbers: Sequence[int], dim: int) -> tuple[Any, ...]:
         """Chunks with vectors, documents and audiences, as an index takes them."""
-        rows = self.catalog.rows(
+        rows = self.catalog.db.read(
             "SELECT c.id, c.document, d.audience, v.vector FROM chunks c JOIN documents d ON d.id = c.document"
             f" JOIN vectors v ON v.chunk = c.id WHERE c.id IN ({','.join('?' * len(numbers))})",
             numbers,
@@ -250,13 +255,15 @@ class Indexes:
     # ------------------------------------------------------------------------------------------------ what changed
 
     def _changed(self, since: int, until: int = _EVER) -> list[int]:
-        found = self.catalog.rows(
+        found = self.catalog.db.read(
             "SELECT id FROM chunks WHERE generation > ? AND generation <= ? ORDER BY id", (since, until)
         )
         return [row[0] for row in found]
 
     def _removed(self, since: int, until: int = _EVER) -> list[int]:
-        found = self.catalog.rows("SELECT chunk FROM removed WHERE generation > ? AND generation <= ?", (since, until))
+        found = self.catalog.db.read(
+            "SELECT chunk FROM removed WHERE generation > ? AND generation <= ?", (since, until)
+        )
         return [row[0] for row in found]
 
     def _floor(self) -> int:
@@ -266,9 +273,9 @@ class Indexes:
     def _forget(self) -> None:
         """Drop the record of removals that every index on disk has made."""
         floor = min(self.saved, self.words.now.generation)
-        with self.catalog.transaction():
-            self.catalog.rows("DELETE FROM removed WHERE generation <= ?", (floor,))
-            self.catalog.set_meta("floor", str(floor))
+        with self.catalog.db.write() as db:
+            db.execute("DELETE FROM removed WHERE generation <= ?", (floor,))
+            db.execute("INSERT OR REPLACE INTO meta VALUES ('floor', ?)", (str(floor),))
 
 
 def _batches(numbers: Sequence[int]) -> list[Sequence[int]]:

@@ -12,9 +12,9 @@ from nacre.text.language import tr
 
 def problems(catalog: Catalog, indexes: Indexes) -> list[str]:
     """Look for everything that should not be."""
-    found = [tr("catalog: {row}", row=row[0]) for row in catalog.rows("PRAGMA quick_check") if row[0] != "ok"]
+    found = [tr("catalog: {row}", row=row[0]) for row in catalog.db.read("PRAGMA quick_check") if row[0] != "ok"]
     found += _texts(catalog)
-    truth = {row[0] for row in catalog.rows("SELECT id FROM chunks")}
+    truth = {row[0] for row in catalog.db.read("SELECT id FROM chunks")}
     with indexes.view() as view:
         found += _difference(tr("word index"), truth, view.words.ids())
         if view.vectors is not None:
@@ -25,12 +25,12 @@ def problems(catalog: Catalog, indexes: Indexes) -> list[str]:
 
 def _texts(catalog: Catalog) -> list[str]:
     found = []
-    orphans = catalog.rows("SELECT count(*) FROM chunks WHERE document NOT IN (SELECT id FROM documents)")[0][0]
+    orphans = catalog.db.read("SELECT count(*) FROM chunks WHERE document NOT IN (SELECT id FROM documents)")[0][0]
     if orphans:
         found.append(tr("catalog: {orphans} chunks without a document", orphans=orphans))
-    for (uri,) in catalog.rows("SELECT uri FROM documents"):
+    for (uri,) in catalog.db.read("SELECT uri FROM documents"):
         text = catalog.text(uri) or ""
-        spans = catalog.rows(
+        spans = catalog.db.read(
             'SELECT c.start, c."end", c.text FROM chunks c JOIN documents d ON d.id = c.document WHERE d.uri = ?',
             (uri,),
         )
@@ -56,9 +56,8 @@ def _vectors(catalog: Catalog, index: VectorIndex) -> list[str]:
     wrong = 0
     for at in range(0, len(ids), 2000):
         some = ids[at : at + 2000].tolist()
-        rows = dict(
-            catalog.rows(f"SELECT chunk, vector FROM vectors WHERE chunk IN ({','.join('?' * len(some))})", some)
-        )
+        query = f"SELECT chunk, vector FROM vectors WHERE chunk IN ({','.join('?' * len(some))})"
+        rows = {row["chunk"]: row["vector"] for row in catalog.db.read(query, some)}
         for place, number in enumerate(some, at):
             truth = rows.get(number)
             wrong += truth is not None and not np.array_equal(np.frombuffer(truth, "<f4"), matrix[place])
