@@ -20,23 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Conversation:
-    """Questions that one person asks one after the other.
-
-    Args:
-        id: its id.
-        turns: the questions, in order.
-    """
+    """Questions that one person asks one after the other."""
 
     id: str
     turns: tuple[Question, ...]
 
 
 def load_conversations(path: Path) -> tuple[list[Conversation], list[str]]:
-    """Read conversations.
-
-    Args:
-        path: JSON Lines of {id, turns: [{question, answers, uri}]}.
-    """
+    """Read conversations."""
     rows, problems = objects(path)
     found = []
     for id, row in rows:

@@ -17,13 +17,7 @@ from nacre.text.language import tr
 
 @dataclass(frozen=True)
 class Passage:
-    """A document of a corpus.
-
-    Args:
-        id: its id.
-        title: its title, or "".
-        text: its text.
-    """
+    """A document of a corpus."""
 
     id: str
     title: str
@@ -52,10 +46,7 @@ class Retrieval:
     """A retrieval set in BEIR layout.
 
     Args:
-        corpus: all documents.
         queries: query id -> text, only queries with at least one judged document that is in the corpus.
-        qrels: query id -> {document id -> relevance, > 0}.
-        problems: what was wrong with the files, one line each.
     """
 
     corpus: tuple[Passage, ...]
@@ -69,13 +60,7 @@ class RobustnessRow:
     """A row of the RGB benchmark (Chen et al., 2024, arXiv:2309.01431).
 
     Args:
-        id: its id.
-        question: the question.
-        answers: for each part of the answer, the texts of which any one is right.
-        positive: passages that hold the answer.
-        negative: passages that do not.
         wrong: passages with the answer replaced by `fake`; empty in most sets.
-        fake: the wrong answer that stands in `wrong`.
     """
 
     id: str
@@ -121,11 +106,7 @@ class _Reader:
 
 
 def load_retrieval(folder: Path) -> Retrieval:
-    """Read a retrieval set in BEIR layout.
-
-    Args:
-        folder: holds corpus.jsonl, queries.jsonl and qrels.tsv (or qrels/test.tsv).
-    """
+    """Read a retrieval set in BEIR layout."""
     reader = _Reader()
     corpus = tuple(
         Passage(id, clean_text(str(row.get("title") or "")), clean_text(str(row.get("text") or "")))
@@ -200,11 +181,7 @@ def objects(path: Path) -> tuple[list[tuple[str, dict[str, Any]]], list[str]]:
 
 
 def load_robustness(path: Path) -> tuple[list[RobustnessRow], list[str]]:
-    """Read a file of the RGB benchmark.
-
-    Args:
-        path: JSON Lines with `question`, `answer`, `positive` and `negative`.
-    """
+    """Read a file of the RGB benchmark."""
     reader = _Reader()
     rows = []
     for id, row in reader.unique(reader.rows(_file(path.parent, path.name)), path, "id"):

@@ -173,20 +173,15 @@ def judge_pairs(
 
 
 def load_labelled(path: Path) -> list[dict[str, Any]]:
-    """Read answers that people have judged.
-
-    Args:
-        path: JSON Lines of {id, question, answer, sources, labels: {criterion: 0 or 1}}.
-    """
+    """Read answers that people have judged."""
     return [{**row, "id": id} for id, row in objects(path)[0]]
 
 
 def kappa(said: Sequence[bool], labelled: Sequence[bool]) -> float:
     """Agreement beyond chance (Cohen, 1960).
 
-    Args:
-        said: (n,) verdicts of the judge.
-        labelled: (n,) verdicts of people.
+    Returns:
+        1 for full agreement, 0 for what chance gives; 1 when both always say the same one thing.
     """
     n = len(said)
     agreed = sum(a == b for a, b in zip(said, labelled, strict=True)) / n

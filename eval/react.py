@@ -39,9 +39,6 @@ def normalise_answer(text: str) -> str:
 def replay(path: str | Path) -> dict[str, Any]:
     """Read every published trajectory of a file step by step and score its final answer.
 
-    Args:
-        path: JSON lines of {id, question, answer, trajectory, published_correct}.
-
     Returns:
         {"em", "agreement", "parsed" (share of readable steps), "rows", "steps", "seconds", "disagreements" (ids)}.
     """

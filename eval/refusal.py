@@ -29,11 +29,7 @@ PASSAGES = 5
 
 
 class FixedRetriever(BaseRetriever):
-    """Finds the same passages for every question.
-
-    Args:
-        passages: their texts, best first.
-    """
+    """Finds the same passages for every question."""
 
     passages: list[str]
 

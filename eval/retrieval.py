@@ -104,20 +104,12 @@ def index(data: Retrieval, path: Path, embedder: Any = None) -> KnowledgeBase:
 
 
 def documents(base: KnowledgeBase, query: str, k: int = PASSAGES, arms: Sequence[str] = ARMS) -> list[str]:
-    """Search, and rank documents by their best chunk.
-
-    Returns:
-        Document ids, best first, each once.
-    """
+    """Search, and rank documents by their best chunk."""
     return list(dict.fromkeys(hit.uri.removeprefix(_SCOPE) for hit in base.search(query, k=k, arms=arms)))
 
 
 def score(ranking: list[str], relevant: Any) -> dict[str, float]:
-    """All metrics of one query.
-
-    Args:
-        ranking: document ids, best first.
-    """
+    """All metrics of one query."""
     values = (
         ndcg(ranking, relevant),
         recall(ranking, relevant),

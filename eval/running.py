@@ -1,4 +1,4 @@
-"""How every suite is carried out: some questions at a time, in order, with what is done kept, and counted in one place."""
+"""How every suite is carried out: some questions at a time, in order; what is done is kept and counted here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The stages that a passage passes on its way into an answer: one small function says for each whether it was lost there."""
+"""The stages of a passage on its way into an answer: for each, a small function says whether it was lost there."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 # In the order in which a passage passes them; "none" means that it was used.
 STAGES = (
-    "source", "parse", "permission", "words", "vectors", "fusion", "distinct", "rerank", "relevance", "chunk", "packing",
-    "model", "citation", "none",
+    "source", "parse", "permission", "words", "vectors", "fusion", "distinct", "rerank", "relevance", "chunk",
+    "packing", "model", "citation", "none",
 )  # fmt: skip
 _SHARED = 0.5  # of the question's words, weighted
 
@@ -155,7 +155,7 @@ def _fusion(case: Case) -> Diagnosis | None:
 
 
 def _words(case: Case) -> Diagnosis | None:
-    """Both arms failed. The one that had what it needs is to blame: words when the passage says the question's words."""
+    """Both arms failed: the words are to blame when the passage says the question's words, else the vectors."""
     share = _shared(case)
     if share < _SHARED:
         return None
@@ -202,7 +202,8 @@ def _relevance(case: Case) -> Diagnosis | None:
         return None
     best = max((d.metadata.get("relevance") or 0.0 for d in case.documents), default=0.0)
     reason = tr(
-        "It was found, but the best passage seemed too unlikely to hold an answer ({best}), so the model was not asked.",
+        "It was found, but the best passage seemed too unlikely to hold an answer ({best}), so "
+        "the model was not asked.",
         best=best,
     )
     cure = tr("min_relevance = {best}", best=best)

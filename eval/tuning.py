@@ -243,11 +243,7 @@ def _write(base: KnowledgeBase, chosen: Settings) -> None:
 
 
 def read_grid(text: str) -> dict[str, list[Any]]:
-    """A grid as it is written on the command line.
-
-    Args:
-        text: a JSON object of lists: {"k": [4, 8], "chunk_size": [100, "auto"]}.
-    """
+    """A grid as it is written on the command line."""
     try:
         grid = json.loads(text)
     except ValueError:

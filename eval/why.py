@@ -66,7 +66,8 @@ def _absent(base: KnowledgeBase, expect: str) -> Diagnosis:
 def _unparsed(where: str) -> Diagnosis:
     reason = tr("{where} holds it, but the parser did not take it over.", where=where)
     cure = tr(
-        "Look at kb.text(uri): hidden parts, scripts and scans are left out. Save the file in another format, or use a source with OCR."
+        "Look at kb.text(uri): hidden parts, scripts and scans are left out. Save the file in "
+        "another format, or use a source with OCR."
     )
     return Diagnosis("parse", reason, cure, uri=where)
 

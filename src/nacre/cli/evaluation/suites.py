@@ -1,4 +1,4 @@
-"""eval retrieval, answers, refusal, pal, react, sample, robustness and chat: a question set is asked and reported on."""
+"""eval retrieval, answers, refusal, pal, react, sample, robustness, chat: questions are asked and reported on."""
 
 # No postponed annotations here: the options of a command are read from them when the file is loaded.
 
