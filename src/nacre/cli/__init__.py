@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from nacre.cli import demo, doctor, evaluate, knowledge, reason, serve, usage, why
+from nacre.cli import demo, doctor, evaluation, knowledge, reason, serve, usage, why
 from nacre.errors import NacreError
 from nacre.text.language import os_reason, tr
 
@@ -25,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for part in (knowledge, why, reason, evaluate, serve, doctor, demo):
+for part in (knowledge, why, reason, evaluation, serve, doctor, demo):
     part.register(app)
 
 
