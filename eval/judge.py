@@ -44,7 +44,8 @@ def judge_answers(
         **run: how it is carried out, as in `Run`.
 
     Returns:
-        The report: a mean from 0 to 1 for each criterion; `unjudged`, how often the judge gave no score, and `prose`, how
+        The report: a mean from 0 to 1 for each criterion; `unjudged`, how often the judge gave no score, and `prose`,
+            how
         often of these it did reply, but without a score on the scale; with labels
         `agreement` (share) and `kappa` (Cohen, 1960) by criterion.
 

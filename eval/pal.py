@@ -127,8 +127,8 @@ def runnable(program: str, entry: str) -> tuple[str, bool]:
     """A published program so that the interpreter gives its answer, and whether that is what it prints.
 
     Args:
-        entry: where the answer is: a variable ("ans"), a call ("solution()"), "expr", or words that name the first fenced
-            block or the printed output.
+        entry: where the answer is: a variable ("ans"), a call ("solution()"), "expr", or words that name the first
+            fenced block or the printed output.
     """
     if "block" in entry or "```" in entry:
         program = next(iter(fenced_blocks(program)), program)

@@ -1,4 +1,6 @@
-"""Choose settings of a knowledge base on one half of a question set, and say on the other half what the choice is worth."""
+"""Choose settings of a knowledge base on one half of a question set, and say on the other half what the choice is
+worth.
+"""
 
 from __future__ import annotations
 
@@ -47,10 +49,11 @@ def tune(
     write: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Report:
-    """Try every combination of a grid on half of the questions, and compare the best one with today's on the other half.
+    """Try every combination of a grid on half of the questions, and compare the best one with today's on the other
+    half.
 
-    Today's settings stay unless the best ones are significantly better on questions that they were not chosen by (paired
-    sign-flip test, p < 0.05).
+    Today's settings stay unless the best ones are significantly better on questions that they were not chosen by
+    (paired sign-flip test, p < 0.05).
 
     Args:
         base: the knowledge base. It is only read, unless `write` is set: settings are tried on copies.
@@ -61,10 +64,11 @@ def tune(
         on_progress: called with (done, all) documents and questions.
 
     Returns:
-        The report over the half that was held back, for the settings chosen: `success`, `evidence`, latency and tokens; in
-        its figures `chosen`, `present` and `best` settings, `present_success` and `best_success`, their difference `gain`
-        with `gain_interval` and `p`, a `verdict` for people, every combination tried on the first half in `tried`, and
-        what cutting cost in `indexed`.
+        The report over the half that was held back, for the settings chosen: `success`, `evidence`, latency and tokens;
+            in
+        its figures `chosen`, `present` and `best` settings, `present_success` and `best_success`, their difference
+        `gain` with `gain_interval` and `p`, a `verdict` for people, every combination tried on the first half in
+        `tried`, and what cutting cost in `indexed`.
 
     Raises:
         EvaluationError: fewer than ten questions, or a value that this knowledge base cannot take.

@@ -21,8 +21,9 @@ _DECODER = json.JSONDecoder()
 class WrittenCalls:
     """Parts a reply into what the user may read and the calls of tools.
 
-    Understood are `<tool_call>{"name", "arguments"}</tool_call>` (Hermes, Qwen and many others), and a reply that is nothing
-    but `{"name", "parameters"}` or a list of such objects (Llama 3, Mistral). A text that only looks like a call stays a text.
+    Understood are `<tool_call>{"name", "arguments"}</tool_call>` (Hermes, Qwen and many others), and a reply that is
+    nothing but `{"name", "parameters"}` or a list of such objects (Llama 3, Mistral). A text that only looks like a
+    call stays a text.
 
     Args:
         tools: the tools that were given, in OpenAI's form; without any, everything is text.

@@ -33,14 +33,16 @@ _TRIES = 4
 class PythonInterpreter:
     """Runs each program in a fresh process that can reach no file, no network and no other process of this machine.
 
-    The kernel holds the walls (namespaces, Landlock, seccomp, limits); `docs/sandbox.md` says what each one stops. A helper
-    process with Python's library, numpy and sympy loaded is started with the first run and kept, so that a run costs
-    milliseconds. Nothing is carried from one run to the next. Thread-safe.
+    The kernel holds the walls (namespaces, Landlock, seccomp, limits); `docs/sandbox.md` says what each one stops. A
+    helper process with Python's library, numpy and sympy loaded is started with the first run and kept, so that a run
+    costs milliseconds. Nothing is carried from one run to the next. Thread-safe.
 
     Args:
-        level: "full"; or weaker, where the kernel does not offer everything: "namespaces" does without Landlock, "landlock" does
-            without namespaces and then offers programs no files and no threads. None: `NACRE_SANDBOX`, else "full".
-        packages: installed packages that programs may import beside the standard library; those that are not installed are left out.
+        level: "full"; or weaker, where the kernel does not offer everything: "namespaces" does without Landlock,
+            "landlock" does without namespaces and then offers programs no files and no threads. None: `NACRE_SANDBOX`,
+            else "full".
+        packages: installed packages that programs may import beside the standard library; those that are not installed
+            are left out.
         parallel: runs at the same time; further ones wait. None: twice the processors, at least 4.
 
     Example:
