@@ -165,7 +165,8 @@ def main() -> int:
         print(json.dumps(figures, indent=1))
     else:
         print(
-            f"kill -9 at random moments of a sync of {seconds:.2f} s: {healed}/{args.runs} healed, nothing lost, nothing doubled   target {args.runs}/{args.runs}"
+            f"kill -9 at random moments of a sync of {seconds:.2f} s: {healed}/{args.runs} healed,"
+            f" nothing lost, nothing doubled   target {args.runs}/{args.runs}"
         )
         print(f"the sync was still running when it was killed in {figures['killed_while_running']} of them")
         for wrong in figures["wrong"]:

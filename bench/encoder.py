@@ -1,8 +1,8 @@
 """The encoder beside sentence-transformers with torch: speed in the same run, vectors, ranking, and the cost of a new
 process.
 
-    python bench/encoder.py [--json] [--chunks 96] [--rounds 3] [--sets xquad_en,cranfield] [--peer .bench/st/bin/python]
-                            [--model NAME] [--reranker NAME]
+    python bench/encoder.py [--json] [--chunks 96] [--rounds 3] [--sets xquad_en,cranfield]
+                            [--peer .bench/st/bin/python] [--model NAME] [--reranker NAME]
 
 It also checks the rule that a processor with 8-bit dot products runs 8 bits: they must be as good and faster, here and
 for any other model or reranker that is named. The peer runs with the batch sizes that LangChain (32) and LlamaIndex

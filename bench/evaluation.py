@@ -200,9 +200,10 @@ def metrics() -> Iterator[Row]:
 def _trec(gold: dict[str, dict[str, int]], ranking: list[str], measures: set[str]) -> dict[str, float]:
     id = next(iter(gold))
     run = {id: {document: float(len(ranking) - n) for n, document in enumerate(ranking)}}
-    return dict(pytrec_eval.RelevanceEvaluator(gold, measures).evaluate(run).get(id) or dict.fromkeys(
-        [m.replace(".", "_") for m in measures], 0.0
-    ))  # fmt: skip
+    return dict(
+        pytrec_eval.RelevanceEvaluator(gold, measures).evaluate(run).get(id)
+        or dict.fromkeys([m.replace(".", "_") for m in measures], 0.0)
+    )
 
 
 def overhead() -> Iterator[Row]:
@@ -267,8 +268,12 @@ def refusals() -> Iterator[Row]:
 
 
 PARTS: dict[str, Callable[[], Iterator[Row]]] = {
-    "gate": regressions, "identical": identical, "metrics": metrics, "overhead": overhead, "refusals": refusals,
-}  # fmt: skip
+    "gate": regressions,
+    "identical": identical,
+    "metrics": metrics,
+    "overhead": overhead,
+    "refusals": refusals,
+}
 
 
 def main() -> int:

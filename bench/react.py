@@ -29,10 +29,12 @@ TOOLS = {
     "kb_search": ("query",),
 }
 PIECES = (
-    "Thought: ", "Action: ", "Action Input: ", "Observation: ", "Final Answer: ", "思考：", "行动：", "行动输入：", "观察：", "最终答案：",
-    "search", "search[", "]", "(", ")", "{", "}", "[", '"', "'", "“", "”", "```", "```json\n", "\n", "\n\n", " ", "\t", "**", "#", "<think>", "</think>",
-    "<tool_call>", "</tool_call>", "<function=", "=", ",", "：", ":", "\\", "\\u12", "\\\"", "Finish[", "null", "1e9", "0", "è", "中文", "\ud800", "\x00",
-    "\u200b", "{{", "}}", "//", "/*", '"""', "Step 1: ", "1. ", "【", "】", "action", '"action":', '"name":', "✿ARGS✿", "Question: ", "answer is ",
+    "Thought: ", "Action: ", "Action Input: ", "Observation: ", "Final Answer: ", "思考：", "行动：", "行动输入：",
+    "观察：", "最终答案：", "search", "search[", "]", "(", ")", "{", "}", "[", '"', "'", "“", "”", "```", "```json\n",
+    "\n", "\n\n", " ", "\t", "**", "#", "<think>", "</think>", "<tool_call>", "</tool_call>", "<function=", "=", ",",
+    "：", ":", "\\", "\\u12", "\\\"", "Finish[", "null", "1e9", "0", "è", "中文", "\ud800", "\x00", "\u200b", "{{",
+    "}}", "//", "/*", '"""', "Step 1: ", "1. ", "【", "】", "action", '"action":', '"name":', "✿ARGS✿", "Question: ",
+    "answer is ",
 )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Question sets, read with care: what is missing, doubled or broken is named and counted, and costs only its own row."""
+"""Question sets, read with care: what is missing, doubled or broken is named, counted, and costs only its own row."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Make a question set from a knowledge base: by templates from its sentences, or by a model whose answers are checked."""
+"""Make a question set from a knowledge base: by templates from its sentences, or a model whose answers are checked."""
 
 from __future__ import annotations
 

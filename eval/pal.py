@@ -94,10 +94,16 @@ def replay_report(path: Path, *, interpreter: CodeInterpreter | None = None, **r
         }
 
     suite = Suite(
-        "pal-replay", ("accuracy", "agreement"), read_rows(path, ("program", "answer")),
-        lambda row: _replayed(row, python, path.stem), {"data": path.name},
-        name_of=itemgetter("id"), unit="rows", figures=figures, resumes=False,
-    )  # fmt: skip
+        "pal-replay",
+        ("accuracy", "agreement"),
+        read_rows(path, ("program", "answer")),
+        lambda row: _replayed(row, python, path.stem),
+        {"data": path.name},
+        name_of=itemgetter("id"),
+        unit="rows",
+        figures=figures,
+        resumes=False,
+    )
     return carry_out(suite, **run)
 
 
@@ -232,10 +238,15 @@ def evaluate_pal(
         }
 
     suite = Suite(
-        "pal", ("accuracy", "ran", "attempts"), read_rows(data, ("question", "answer")),
-        lambda row: _asked(row, aided, data.stem), {"data": data.name, **described(aided)},
-        name_of=itemgetter("id"), unit="rows", figures=figures,
-    )  # fmt: skip
+        "pal",
+        ("accuracy", "ran", "attempts"),
+        read_rows(data, ("question", "answer")),
+        lambda row: _asked(row, aided, data.stem),
+        {"data": data.name, **described(aided)},
+        name_of=itemgetter("id"),
+        unit="rows",
+        figures=figures,
+    )
     return carry_out(suite, **run)
 
 

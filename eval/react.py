@@ -55,9 +55,16 @@ def replay_report(path: str | Path, **run: Unpack[Run]) -> Report:
         return {"parsed": parsed, "steps": steps, "seconds": round(time.perf_counter() - began, 3)}
 
     suite = Suite(
-        "react-replay", ("em", "agreement"), read_rows(path, ("trajectory", "answer")), replay_row,
-        {"data": Path(path).name}, name_of=itemgetter("id"), unit="rows", figures=figures, resumes=False,
-    )  # fmt: skip
+        "react-replay",
+        ("em", "agreement"),
+        read_rows(path, ("trajectory", "answer")),
+        replay_row,
+        {"data": Path(path).name},
+        name_of=itemgetter("id"),
+        unit="rows",
+        figures=figures,
+        resumes=False,
+    )
     return carry_out(suite, **run)
 
 
@@ -84,9 +91,15 @@ def evaluate_react(data: Path, model: BaseChatModel, *, k: int = 3, max_steps: i
     with indexed(load_retrieval(data)) as base:
         agent = ReAct(inner=model, tools=[knowledge_tool(base.retriever(k=k), name="search")], max_steps=max_steps)
         suite = Suite(
-            "react", ("em", "f1", "contains", "abstained"), questions, partial(_asked, agent),
-            {"data": data.name, **described(agent, base), "k": k}, problems, unit="queries", figures=_steps,
-        )  # fmt: skip
+            "react",
+            ("em", "f1", "contains", "abstained"),
+            questions,
+            partial(_asked, agent),
+            {"data": data.name, **described(agent, base), "k": k},
+            problems,
+            unit="queries",
+            figures=_steps,
+        )
         return carry_out(suite, **run)
 
 

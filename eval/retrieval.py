@@ -77,9 +77,17 @@ def evaluate_retrieval(
         }
         queries = list(data.queries.items())
         suite = Suite(
-            "retrieval", METRICS, queries, searched, settings, data.problems,
-            name_of=itemgetter(0), unit="queries", figures=figures, resumes=False,
-        )  # fmt: skip
+            "retrieval",
+            METRICS,
+            queries,
+            searched,
+            settings,
+            data.problems,
+            name_of=itemgetter(0),
+            unit="queries",
+            figures=figures,
+            resumes=False,
+        )
         return carry_out(suite, **run)
 
 

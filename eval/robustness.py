@@ -1,4 +1,4 @@
-"""Noise and false facts (RGB, Chen et al., 2024): how answers hold up when passages say nothing, or say what is wrong."""
+"""Noise and false facts (RGB, Chen et al., 2024): how answers hold up when passages say nothing or something wrong."""
 
 from __future__ import annotations
 

@@ -23,10 +23,8 @@ if TYPE_CHECKING:
     from nacre.layers.rag import RetrievalAugmented
 
 # In the order in which a passage passes them; "none" means that it was used.
-STAGES = (
-    "source", "parse", "permission", "words", "vectors", "fusion", "distinct", "rerank", "relevance", "chunk",
-    "packing", "model", "citation", "none",
-)  # fmt: skip
+_STAGES = "source parse permission words vectors fusion distinct rerank relevance chunk packing model citation none"
+STAGES = tuple(_STAGES.split())
 _SHARED = 0.5  # of the question's words, weighted
 
 
@@ -273,7 +271,6 @@ def _tokens_needed(case: Case) -> int:
     return total
 
 
-_RETRIEVAL: tuple[Callable[[Case], Diagnosis | None], ...] = (_distinct, _rerank, _fusion, _words, _vectors)
-_ANSWER: tuple[Callable[[Case], Diagnosis | None], ...] = (
-    _relevance, _chunk, _packing, _nowhere, _citation, _model,
-)  # fmt: skip
+_Step = Callable[[Case], Diagnosis | None]
+_RETRIEVAL: tuple[_Step, ...] = (_distinct, _rerank, _fusion, _words, _vectors)
+_ANSWER: tuple[_Step, ...] = (_relevance, _chunk, _packing, _nowhere, _citation, _model)

@@ -149,7 +149,8 @@ _ZHIPU = Provider(
         | {"parallel_tool_calls", "presence_penalty", "frequency_penalty", "n", "seed"},
         temperature=(0.0, 1.0),  # docs.z.ai, chat completion
         stops=1,  # one stop string only: docs.bigmodel.cn, 对话补全
-        forced_tool=False,  # "Tool choice must be auto": vectorize-io/hindsight#4246; glm-4.6 hangs on a forced one: Smana/runlore#391
+        # "Tool choice must be auto": vectorize-io/hindsight#4246; glm-4.6 hangs on a forced one: Smana/runlore#391
+        forced_tool=False,
         strict_tools=False,
         images=False,
     ),
@@ -210,7 +211,8 @@ _MOONSHOT = Provider(
 _QIANFAN = Provider(
     name="qianfan",
     title="Baidu Qianfan (ERNIE)",
-    base_url="https://qianfan.baidubce.com/v2",  # one bearer key, no AK/SK: diegosouzapw/OmniRoute#5418, baidubce/bce-qianfan-sdk#925
+    base_url="https://qianfan.baidubce.com/v2",
+    # One bearer key, no AK/SK: diegosouzapw/OmniRoute#5418, baidubce/bce-qianfan-sdk#925
     keys=("QIANFAN_API_KEY",),
     urls=("QIANFAN_BASE_URL",),
     default_model="ernie-4.5-turbo-128k",

@@ -26,9 +26,9 @@ _GUARDS = {
 # Whether an account reaches beyond the tables. A transaction that may not write does not stop `SELECT … INTO OUTFILE`,
 # `LOAD_FILE`, `pg_read_file`, or a function that writes a file of the server.
 _GRANTS = {
-    "postgresql": "SELECT rolsuper OR pg_has_role(current_user, 'pg_read_server_files', 'member') OR pg_has_role(current_user,"
-    " 'pg_write_server_files', 'member') OR pg_has_role(current_user, 'pg_execute_server_program', 'member')"
-    " FROM pg_roles WHERE rolname = current_user",
+    "postgresql": "SELECT rolsuper OR pg_has_role(current_user, 'pg_read_server_files', 'member')"
+    " OR pg_has_role(current_user, 'pg_write_server_files', 'member')"
+    " OR pg_has_role(current_user, 'pg_execute_server_program', 'member') FROM pg_roles WHERE rolname = current_user",
     "mysql": "SHOW GRANTS",
     "mariadb": "SHOW GRANTS",
 }
@@ -120,7 +120,8 @@ class ReadOnlyDatabase:
 
     def _written(self, result: Any) -> str:
         """A result as text; a row is let go of before the next one is fetched."""
-        lines = [" | ".join(str(name)[: self.max_cell] for name in result.keys())]  # noqa: SIM118 - a result iterates over its rows
+        names = result.keys()  # a result itself iterates over its rows
+        lines = [" | ".join(str(name)[: self.max_cell] for name in names)]
         size = 0
         for row in result:
             line = " | ".join(self._cell(value) for value in row)

@@ -20,11 +20,11 @@ _FUNCTION_NAMES = """
 -> ->> abs acos acosh asin asinh atan atan2 atanh avg bm25 ceil ceiling char coalesce concat concat_ws cos cosh count
 cume_dist current_date current_time current_timestamp date datetime degrees dense_rank exp first_value floor format glob
 group_concat hex highlight ifnull iif instr json json_array json_array_length json_error_position json_extract
-json_insert json_object json_patch json_quote json_remove json_replace json_set
-json_type json_valid julianday lag last_value lead length like likelihood likely ln log log10 log2 lower ltrim match
-matchinfo max min mod nth_value ntile nullif octet_length offsets percent_rank pi pow power printf quote radians random rank replace round row_number rtrim sign sin sinh snippet
-soundex sqlite_version sqrt strftime string_agg substr substring subtype sum tan tanh time timediff total trim trunc
-typeof unhex unicode unistr unixepoch unlikely upper
+json_insert json_object json_patch json_quote json_remove json_replace json_set json_type json_valid julianday lag
+last_value lead length like likelihood likely ln log log10 log2 lower ltrim match matchinfo max min mod nth_value ntile
+nullif octet_length offsets percent_rank pi pow power printf quote radians random rank replace round row_number rtrim
+sign sin sinh snippet soundex sqlite_version sqrt strftime string_agg substr substring subtype sum tan tanh time
+timediff total trim trunc typeof unhex unicode unistr unixepoch unlikely upper
 """
 _FUNCTIONS = frozenset(_FUNCTION_NAMES.split())
 LONGEST_VALUE = 1 << 17

@@ -1,4 +1,4 @@
-"""Files that must be turned into text by a model first: sound by a transcription server, scans and layout by docling."""
+"""Files that a model must turn into text first: sound by a transcription server, scans and layout by docling."""
 
 from __future__ import annotations
 

@@ -160,7 +160,7 @@ def _is_beneath(real: str, root: str) -> bool:
 
 
 def _open(path: Path, root: str | None) -> int:
-    """Open a file; below `root` every step is taken from the folder before, so that no link put there since leads out."""
+    """Open a file; below `root` every step is taken from the folder before, so no link put there since leads out."""
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)  # a pipe put in the file's place must not block the sync
     if root is None:
         return os.open(path, flags)

@@ -1,4 +1,4 @@
-"""What a layer's flow is made of, and one run of it. No I/O happens here: the drivers of `nacre.decorator.layer` do it."""
+"""What a layer's flow is made of, and one run of it. No I/O here: the drivers of `nacre.decorator.layer` do it."""
 
 from __future__ import annotations
 
@@ -132,7 +132,8 @@ class Run:
         said, whole = text_of(shown), text_of(answer)
         if not whole.startswith(said):
             raise RuntimeError(
-                f"{self.layer} showed text that its answer does not begin with: a call that is rewritten must not be live"
+                f"{self.layer} showed text that its answer does not begin with:"
+                " a call that is rewritten must not be live"
             )
         return AIMessageChunk(
             content=_unshown(whole[len(said) :], shown) if shown.content else answer.content,

@@ -57,9 +57,15 @@ def start(
 ) -> subprocess.Popen[bytes]:
     """Start a process in `/` with this environment and nothing of ours."""
     return subprocess.Popen(
-        command, env=environment, cwd=FOLDER, stdin=stdin, stdout=stdout, stderr=stderr, pass_fds=pass_fds,
+        command,
+        env=environment,
+        cwd=FOLDER,
+        stdin=stdin,
+        stdout=stdout,
+        stderr=stderr,
+        pass_fds=pass_fds,
         start_new_session=new_session,
-    )  # fmt: skip
+    )
 
 
 def module(name: str, *arguments: str) -> list[str]:

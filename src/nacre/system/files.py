@@ -40,7 +40,7 @@ def private_opener(path: str, flags: int) -> int:
 
 
 def atomic_write(path: Path, content: str | bytes) -> None:
-    """Write a whole file so that readers and crashes see the old one or the new one; the new one is as open as the old."""
+    """Write a whole file so that readers and crashes see the old or the new one; the new one is as open as the old."""
     data = content.encode("utf-8") if isinstance(content, str) else content
     part = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:

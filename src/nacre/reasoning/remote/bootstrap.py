@@ -23,7 +23,7 @@ class OutputLimitReached(Exception):
 
 
 class Limited:
-    """A text stream that takes so many characters and one more, so that whoever listens sees that the limit was passed."""
+    """A text stream that takes so many characters and one more, so that whoever listens sees the limit passed."""
 
     def __init__(self, stream: Any, limit: int) -> None:
         self._stream, self._left = stream, limit + 1

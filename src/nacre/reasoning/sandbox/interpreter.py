@@ -205,7 +205,7 @@ class PythonInterpreter:
 
 @cache
 def shared_interpreter() -> PythonInterpreter:
-    """The interpreter that everything uses which is given none, so that there is one helper process and not one each."""
+    """The interpreter that everything uses which is given none: one helper process instead of one each."""
     return PythonInterpreter()
 
 

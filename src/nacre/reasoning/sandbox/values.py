@@ -149,7 +149,7 @@ class _Hashes:
         self._budget, self._first, self._more = budget, dict[int, Any](), dict[int, list[Any]]()
 
     def read(self, node: Any, depth: int) -> Any:
-        """A key or a member. The few that cannot be one here, though they were inside, are read as their nearest kin."""
+        """A key or a member. The few that cannot be one here, but were inside, are read as their nearest kin."""
         before = self._budget.spent
         item = _read(node, self._budget, depth)
         try:

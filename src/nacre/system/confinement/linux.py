@@ -118,7 +118,7 @@ def keep_capabilities(*keep: int) -> None:
     header = (ctypes.c_uint32 * 2)(0x20080522, 0)
     low, high = bits & 0xFFFFFFFF, bits >> 32
     data = (ctypes.c_uint32 * 6)(low, low, 0, high, high, 0)
-    syscall("capset", ctypes.cast(header, ctypes.c_char_p), ctypes.cast(data, ctypes.c_char_p))  # type: ignore[arg-type]
+    syscall("capset", *(ctypes.cast(part, ctypes.c_char_p) for part in (header, data)))  # type: ignore[arg-type]
 
 
 def drop_bounding_set() -> None:

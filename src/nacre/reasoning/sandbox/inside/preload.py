@@ -11,16 +11,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-_STANDARD = (
-    "abc", "argparse", "array", "ast", "asyncio", "base64", "bisect", "calendar", "collections", "contextlib", "copy", "csv", "ctypes",
-    "dataclasses", "datetime", "decimal", "difflib", "enum", "fractions", "functools", "hashlib", "heapq", "inspect", "io", "itertools",
-    "json", "linecache", "locale", "math", "numbers", "operator", "os", "pathlib", "pickle", "pprint", "random", "re", "secrets",
-    "shutil", "statistics", "string", "struct", "tempfile", "textwrap", "threading", "time", "traceback", "types", "typing",
-    "unicodedata", "uuid", "zoneinfo", "_strptime",
-)  # fmt: skip
+_STANDARD = """
+abc argparse array ast asyncio base64 bisect calendar collections contextlib copy csv ctypes dataclasses datetime
+decimal difflib enum fractions functools hashlib heapq inspect io itertools json linecache locale math numbers operator
+os pathlib pickle pprint random re secrets shutil statistics string struct tempfile textwrap threading time traceback
+types typing unicodedata uuid zoneinfo _strptime
+"""
 _FUNCTIONS_USED_LATE = """
 x, y = Symbol("x"), Symbol("y")
-solve(Eq(x ** 2 - x - 6, 0), x), solve([Eq(x + y, 3), Eq(x - y, 1)], [x, y]), solve(x / 2 - 3.5), simplify((x ** 2 - 1) / (x - 1))
+solve(Eq(x ** 2 - x - 6, 0), x), solve([Eq(x + y, 3), Eq(x - y, 1)], [x, y])
+solve(x / 2 - 3.5), simplify((x ** 2 - 1) / (x - 1))
 solve_it(x * 2 - 6, x), float(simplify("1/3").evalf())
 """
 
@@ -32,7 +32,7 @@ def load(packages: list[str]) -> dict[str, Any]:
         packages: optional packages to import, in this order; those that fail are left out.
     """
     with _no_work_at_forks():
-        for name in _STANDARD:
+        for name in _STANDARD.split():
             importlib.import_module(name)
         loaded = [name for name in packages if _try_import(name)]
     names = _names(loaded)

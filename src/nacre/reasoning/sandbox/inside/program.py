@@ -1,4 +1,4 @@
-"""Run a program in this process and write down how it ended. Nothing here protects: the process already is locked down."""
+"""Run a program in this process and write down how it ended. Nothing here protects: the process is locked down."""
 
 from __future__ import annotations
 
