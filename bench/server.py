@@ -2,9 +2,9 @@
 
     .venv/bin/python bench/server.py [--json] [--streams 200] [--pieces 40] [--pause 0.25] [--requests 2000]
 
-Every piece of an answer carries the moment at which the model made it and the number of its question, so that the delay of
-each piece is measured where it arrives, and an answer that got into another stream is seen. Client, server and model share
-this machine. Memory is the server's, after a warm-up and after the plain requests.
+Every piece of an answer carries the moment at which the model made it and the number of its question, so that the delay
+of each piece is measured where it arrives, and an answer that got into another stream is seen. Client, server and model
+share this machine. Memory is the server's, after a warm-up and after the plain requests.
 """
 
 from __future__ import annotations

@@ -32,7 +32,8 @@ _GRANTS = {
     "mysql": "SHOW GRANTS",
     "mariadb": "SHOW GRANTS",
 }
-# PostgreSQL tells nobody how long a row will be before it has sent it: it is asked to, and a cast fails where it is too long.
+# PostgreSQL tells nobody how long a row will be before it has sent it: it is asked to, and a cast fails where it is too
+# long.
 _ROW_BOUND = (
     "SELECT q.* FROM ({statement}\n) AS q WHERE CASE WHEN octet_length(q::text) > {bytes}"
     " THEN CAST('a row of ' || octet_length(q::text) || ' bytes' AS integer) = 0 ELSE true END LIMIT {rows}"
@@ -48,8 +49,8 @@ class ReadOnlyDatabase:
     Args:
         max_cell: characters that are kept of a value.
         timeout_s: seconds that a statement may take (SQLite, PostgreSQL, MySQL, MariaDB).
-        assume_read_only: the account itself may only read; needed for other engines than these four, and to use an account
-            that may reach files of the database's machine (a superuser, the privilege FILE).
+        assume_read_only: the account itself may only read; needed for other engines than these four, and to use an
+            account that may reach files of the database's machine (a superuser, the privilege FILE).
         max_value: bytes that one value on SQLite may have, also one that is only read on the way.
     """
 

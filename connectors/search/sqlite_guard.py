@@ -14,8 +14,8 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 _ACTIONS = frozenset((sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE))
-# Functions of SQLite that read nothing but their arguments. Not here: those that load, write, log or make bytes of nothing,
-# and aggregates that gather without a bound (json_group_array, median).
+# Functions of SQLite that read nothing but their arguments. Not here: those that load, write, log or make bytes of
+# nothing, and aggregates that gather without a bound (json_group_array, median).
 _FUNCTION_NAMES = """
 -> ->> abs acos acosh asin asinh atan atan2 atanh avg bm25 ceil ceiling char coalesce concat concat_ws cos cosh count
 cume_dist current_date current_time current_timestamp date datetime degrees dense_rank exp first_value floor format glob
@@ -54,7 +54,8 @@ def guarded(
     Args:
         raw: the connection; it must not be used for anything else afterwards.
         timeout_s: seconds.
-        longest: bytes of one value. instr, replace and LIKE take its square in time, a row that many times its columns of memory.
+        longest: bytes of one value. instr, replace and LIKE take its square in time, a row that many times its columns
+            of memory.
     """
     raw.execute(
         "SELECT 1 FROM sqlite_master LIMIT 1"

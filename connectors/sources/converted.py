@@ -19,7 +19,8 @@ SCANS = (".pdf", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".do
 
 
 class Converted:
-    """Another source whose files go through a converter when they are read; stamps stay, so unchanged files cost nothing.
+    """Another source whose files go through a converter when they are read; stamps stay, so unchanged files cost
+    nothing.
 
     Args:
         convert: (name, bytes) → Markdown.

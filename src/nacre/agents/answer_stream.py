@@ -1,9 +1,9 @@
 """The final answer of a reply, read while the reply is still being written.
 
 What has been shown cannot be taken back, so a text is given out only when it is certain: behind "Final Answer:" (or
-"最终答案：") at the beginning of a line, in a reply of which everything before that is a thought. What such a reply says
-later, a tool call among it, no longer counts. Replies of any other form are left to `parse_react`, when they are whole.
-Whether a reply is read whole or in pieces, and in which pieces, makes no difference.
+"最终答案：") at the beginning of a line, in a reply of which everything before that is a thought. What such a reply
+says later, a tool call among it, no longer counts. Replies of any other form are left to `parse_react`, when they are
+whole. Whether a reply is read whole or in pieces, and in which pieces, makes no difference.
 """
 
 from __future__ import annotations
@@ -143,7 +143,8 @@ class AnswerReader:
 
 
 class LiveAnswer:
-    """Shows the final answer of an agent's reply as it is written (a `ChunkFilter`). Nothing else of the reply is shown.
+    """Shows the final answer of an agent's reply as it is written (a `ChunkFilter`). Nothing else of the reply is
+    shown.
 
     Args:
         numbers: those of the sources that may be cited; None where there are no sources.

@@ -32,10 +32,10 @@ def why(
     as_json: JsonFlag = False,
 ) -> None:
     """Follow a passage through the stack."""
-    from nacre.eval import why as diagnosis
+    from nacre.eval.why import diagnose
 
     stack, _ = answering(opened(kb), model, who, strict)
-    found = diagnosis.why(stack, asked(question), expect, principals=principals(who))
+    found = diagnose(stack, asked(question), expect, principals=principals(who))
     if as_json:
         print_json(vars(found))
         return

@@ -1,6 +1,7 @@
 """Folders and files that hold what people wrote or asked: made for their user alone, and written wholly or not at all.
 
-What is there already keeps its mode: who opens a folder to a group has decided so, and what is made in it later follows.
+What is there already keeps its mode: who opens a folder to a group has decided so, and what is made in it later
+follows.
 """
 
 from __future__ import annotations

@@ -122,7 +122,9 @@ def keep_capabilities(*keep: int) -> None:
 
 
 def drop_bounding_set() -> None:
-    """No program that this process starts can ever gain a capability. Needs CAP_SETPCAP, which a change of user takes away."""
+    """No program that this process starts can ever gain a capability. Needs CAP_SETPCAP, which a change of user takes
+    away.
+    """
     for number in range(64):
         try:
             prctl(PR_CAPBSET_DROP, number)

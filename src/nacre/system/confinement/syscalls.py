@@ -1,7 +1,7 @@
 """Which system calls a program may make (x86_64), and with which arguments. Everything else answers EPERM.
 
-The list was drawn from what the interpreter, numpy and sympy do; it is a list of what is *allowed*, so a call that a newer
-kernel adds is refused without being named here.
+The list was drawn from what the interpreter, numpy and sympy do; it is a list of what is *allowed*, so a call that a
+newer kernel adds is refused without being named here.
 """
 
 from __future__ import annotations
@@ -56,7 +56,8 @@ _FILE_ATTRIBUTES = {
     "utimensat": 280,
 }  # fmt: skip
 _MEMORY = {"munmap": 11, "brk": 12, "mremap": 25}
-# On the scratch folder, which is memory, these change nothing; on a library file they reach the host's inode: its disk, its cache.
+# On the scratch folder, which is memory, these change nothing; on a library file they reach the host's inode: its disk,
+# its cache.
 _WRITING_BACK = {"msync": 26, "fsync": 74, "fdatasync": 75, "fadvise64": 221}
 _WAITING = {
     "poll": 7, "pipe": 22, "select": 23, "sched_yield": 24, "pause": 34, "nanosleep": 35, "getitimer": 36, "alarm": 37, "setitimer": 38,
@@ -116,11 +117,12 @@ def _masked(index: int, *patterns: tuple[int, int]) -> tuple[tuple[Test, ...], .
     return tuple((Test(index, LOW & ~ignored, value),) for ignored, value in patterns)
 
 
-# Those that C libraries and numpy give: NORMAL RANDOM SEQUENTIAL WILLNEED, DONTNEED, FREE, (NO)HUGEPAGE, (DONT)DUMP, guards. Others
-# act on pages that the host's processes share.
+# Those that C libraries and numpy give: NORMAL RANDOM SEQUENTIAL WILLNEED, DONTNEED, FREE, (NO)HUGEPAGE, (DONT)DUMP,
+# guards. Others act on pages that the host's processes share.
 _ADVICE = Rule(_masked(2, (3, 0), (0, 4), (0, 8), (1, 14), (1, 16), (1, 102)), errno.EINVAL)
-# WAIT and WAKE (also by BITSET), CMP_REQUEUE and WAKE_OP, REQUEUE: all private. One that is not private meets, on a page of a library,
-# every process that has loaded it; who waits so (as pthread_join does) is told to look again. The others name an owner by its process id.
+# WAIT and WAKE (also by BITSET), CMP_REQUEUE and WAKE_OP, REQUEUE: all private. One that is not private meets, on a
+# page of a library, every process that has loaded it; who waits so (as pthread_join does) is told to look again. The
+# others name an owner by its process id.
 _PRIVATE, _BY_CLOCK = 0x80, 0x100
 _FUTEX = Rule(
     _masked(
@@ -134,8 +136,8 @@ _FUTEX = Rule(
 def _descriptors(may_ask_for_locks: bool) -> Rule:
     """fcntl: locks are granted and not taken.
 
-    A run is one process, which its own locks never stand in the way of, and what is its own no other opens. What others open, the
-    host's devices and libraries, no run may lock.
+    A run is one process, which its own locks never stand in the way of, and what is its own no other opens. What others
+    open, the host's devices and libraries, no run may lock.
     """
     commands = (*_DESCRIPTOR_COMMANDS, *([_ASKING_FOR_A_LOCK] if may_ask_for_locks else []))
     return Rule(_one_of(1, commands).ways, undone=((Test(1, LOW & ~1, _LOCKING),),))
