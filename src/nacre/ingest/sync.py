@@ -29,8 +29,8 @@ from nacre.store.settings import chunk_limit
 from nacre.text.hygiene import clean_text
 from nacre.text.language import tr
 
-_BATCH = 128  # chunks that are embedded together, at least
-_MOST = 2 * _BATCH  # and at most: of a larger document some at a time, each kept at once
+_BATCH = 128  # chunks that are embedded together
+_LARGE = 2 * _BATCH  # more than several small documents come to: a large one, kept batch by batch
 _AHEAD = 4  # documents read and parsed ahead, for each worker
 _COMMIT_SECONDS = 30.0  # how often a long sync shows its work to searches
 
@@ -263,13 +263,15 @@ class Syncer:
         known = self.catalog.vectors_of(list(texts))
         new = [digest for digest in texts if digest not in known]
         owners = {chunk.hash: uri for uri, chunk in chunks}
-        for at in range(0, len(new), _MOST):
-            if len(new) > _MOST:
-                self._tell(owners[new[at]], at / len(new))
-            some = new[at : at + _MOST]
+        large = len(new) > _LARGE
+        step = _BATCH if large else _LARGE
+        for at in range(0, len(new), step):
+            some = new[at : at + step]
+            if large:
+                self._tell(owners[some[0]], len(known) / len(texts))
             matrix = self.encoder.documents([texts[digest] for digest in some]).astype("<f4")
             vectors = {digest: row.tobytes() for digest, row in zip(some, matrix, strict=True)}
-            if len(new) > _MOST:  # interrupted, it goes on from here
+            if large:  # interrupted, it goes on from here
                 self.catalog.keep_vectors(vectors)
             known.update(vectors)
             self.report.embedded += len(some)
