@@ -13,4 +13,4 @@ question = "The tide is high at noon. When is the tide high?"
 model = Polite(inner=nacre.Retry(inner=nacre.ScriptedChatModel(["At noon."])))
 print(model.invoke(question).text)
 if "--yaml" in sys.argv:
-    print(nacre.build(HERE / "stack.yaml").invoke(question).text)
+    print(nacre.build(HERE / "polite.yaml").invoke(question).text)

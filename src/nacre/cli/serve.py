@@ -81,14 +81,13 @@ def mcp(
     """Serve MCP clients until interrupted."""
     from nacre.extras import need
 
+    need("mcp", extra="mcp")
     if transport not in ("stdio", "http"):
         raise UsageError(tr("--transport is {transport!r}; choose stdio or http.", transport=transport))
-    extras = "mcp" if transport == "stdio" else "serve,mcp"  # told together
-    need("mcp", extra=extras)
     settings = _settings(config, kb, model=model, host=host, port=port, principals=principals(who))
     if transport == "http":
-        need("uvicorn", extra=extras)
-        need("fastapi", extra=extras)
+        need("uvicorn", extra="serve")
+        need("fastapi", extra="serve")
         from nacre.server.run import serve as run
 
         return run(settings, only_mcp=True)
