@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nacre.eval.glossary import meaning
+from nacre.text.addresses import readable
 from nacre.text.language import tr
 from nacre.text.strict_json import to_json
 
@@ -140,6 +141,7 @@ def _details(item: Mapping[str, Any], metrics: Sequence[str]) -> str:
     bad = " class=bad" if _failed(item, metrics) else ""
     scores = " ".join(f"{m} {_number(item[m])}" for m in metrics if item.get(m) is not None)
     rest = {name: value for name, value in item.items() if name not in {"id", "question", *metrics}}
+    rest |= {name: list(map(readable, rest[name])) for name in ("sources", "retrieved") if name in rest}
     question = escaped(one_line(item.get("question", item["id"])))
     summary = f"<summary>{question} <span class=dim>{escaped(scores)}</span></summary>"
     return f"<details{bad}>{summary}{definitions(rest)}</details>"

@@ -35,6 +35,14 @@ def test_both_editions_have_the_same_parts_and_code(name: str) -> None:
     assert rows[0] == rows[1]
 
 
+def test_both_editions_of_contributing_have_the_same_parts_and_code() -> None:
+    english, chinese = ((ROOT / f"CONTRIBUTING{part}.md").read_text("utf-8") for part in ("", ".zh"))
+    code = re.compile(r"^ *```.*?^ *```", re.MULTILINE | re.DOTALL)
+    assert code.findall(chinese) == code.findall(english)
+    levels = [re.findall(r"^(#+|\d+\.) ", code.sub("", text), re.MULTILINE) for text in (english, chinese)]
+    assert levels[0] == levels[1]
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_both_editions_name_the_same_things_and_figures(name: str) -> None:
     english, chinese = map(prose, both(name))

@@ -114,7 +114,7 @@ class KnowledgeBase:
         """Make the knowledge base hold what the sources hold now.
 
         Only what changed is read, parsed and embedded. Each document is one transaction: an interrupted sync loses
-        nothing and goes on where it stopped. A document that cannot be read becomes a row of the report, and what was
+        nothing and goes on where it stopped, also within a large document. A document that cannot be read becomes a row of the report, and what was
         stored of it before stays.
 
         Args:
@@ -123,7 +123,7 @@ class KnowledgeBase:
                 sync; documents of a new source are then seen by everyone.
             prune: take out documents that a source listed before and lists no more. A source that cannot be reached,
                 or only in part, is never taken for an empty one.
-            on_progress: called after each document.
+            on_progress: called after each document, and within a large one while it is embedded.
 
         Returns:
             What was done, and what failed for which reason.

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -135,11 +135,12 @@ class Catalog:
     # ------------------------------------------------------------------------------------------------ cutting anew
 
     def complete(self) -> None:
-        """Add the columns that a catalog of an earlier Nacre lacks. Its documents were cut to the default size."""
+        """Add the columns and the table that a catalog of an earlier Nacre lacks. Its documents were cut to the default size."""
         there = {row[1] for row in self.db.read("PRAGMA table_info(documents)")}
         for name, kind in (("cut", "INTEGER NOT NULL DEFAULT 0"), ("blocks", "BLOB")):
             if name not in there:
                 self.db.execute(f"ALTER TABLE documents ADD COLUMN {name} {kind}")
+        self.db.execute("CREATE TABLE IF NOT EXISTS kept (hash BLOB PRIMARY KEY, vector BLOB NOT NULL) WITHOUT ROWID")
 
     def cut_otherwise(self, cut: int) -> list[tuple[str, bool]]:
         """Documents that were cut to another size.
@@ -241,11 +242,21 @@ class Catalog:
             db.execute("DELETE FROM documents WHERE id = ?", (number,))
 
     def vectors_of(self, hashes: Sequence[bytes]) -> dict[bytes, bytes]:
-        """Vectors that exist already."""
+        """Vectors that exist already: of stored chunks, or kept."""
         found: dict[bytes, bytes] = {}
         for at in range(0, len(hashes), 500):
             some = hashes[at : at + 500]
             marks = ",".join("?" * len(some))
-            query = f"SELECT c.hash, v.vector FROM chunks c JOIN vectors v ON v.chunk = c.id WHERE c.hash IN ({marks})"
-            found.update((digest, vector) for digest, vector in self.db.read(query, some))
+            stored = f"SELECT c.hash, v.vector FROM chunks c JOIN vectors v ON v.chunk = c.id WHERE c.hash IN ({marks})"
+            for query in (stored, f"SELECT hash, vector FROM kept WHERE hash IN ({marks})"):
+                found.update((digest, vector) for digest, vector in self.db.read(query, some))
         return found
+
+    def keep_vectors(self, vectors: Mapping[bytes, bytes]) -> None:
+        """Keep what was embedded of a document that is not stored yet: nobody finds it, an interruption does not lose it."""
+        with self.db.write() as db:
+            db.executemany("INSERT OR REPLACE INTO kept VALUES (?, ?)", list(vectors.items()))
+
+    def drop_kept_vectors(self) -> None:
+        """Forget them: all documents are stored."""
+        self.db.execute("DELETE FROM kept")
