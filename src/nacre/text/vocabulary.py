@@ -2,7 +2,7 @@
 
 A file holds one language (`name.en.yaml`, `name.zh.yaml`) or what is alike in all (`name.yaml`). In it a text is words,
 parted by white space, with "_" for a blank inside one; a list is patterns, in which `{name}` stands for any word of
-the list of that name in the section `lists`. What the languages say under one name is joined in their order.
+the list of that name in the section `lists`, and `{han}` for a Chinese character. What the languages say under one name is joined in their order.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import re
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
+
+from nacre.text.han import HAN
 
 _SLOT = re.compile(r"\{([a-z_]+)\}")  # a number in braces counts repetitions
 
@@ -44,6 +46,5 @@ def compiled(
     patterns: Sequence[str], lists: Mapping[str, Sequence[str]], flags: int = re.IGNORECASE
 ) -> re.Pattern[str]:
     """One pattern of several, the first that matches counts."""
-    return re.compile(
-        "|".join(_SLOT.sub(lambda slot: f"(?:{one_of(lists[slot[1]], ' ')})", p) for p in patterns), flags
-    )
+    known = {name: f"(?:{one_of(words, ' ')})" for name, words in lists.items()} | {"han": f"[{HAN}]"}
+    return re.compile("|".join(_SLOT.sub(lambda slot: known[slot[1]], pattern) for pattern in patterns), flags)
