@@ -134,4 +134,6 @@ def unpacked_tables(kept: bytes) -> list[StoredTable]:
     first = zlib.decompressobj()
     first.decompress(kept)
     form, rows = json.loads(zlib.decompress(first.unused_data)) if first.unused_data else (_TABLES, ())
-    return [StoredTable(*row[:4], tuple(row[4])) for row in rows] if form == _TABLES else []
+    if form != _TABLES:
+        return []
+    return [StoredTable(start, end, body, mark, tuple(header)) for start, end, body, mark, header in rows]
