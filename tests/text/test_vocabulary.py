@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 import nacre
+import nacre.grounding
+import nacre.text
 from nacre.text.vocabulary import compiled, one_of, vocabulary
 
 FILES = [file for file in sorted(Path(nacre.__file__).parent.rglob("*.yaml")) if "lists:" in file.read_text("utf-8")]

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from nacre.grounding.answer_type import Expectation, answers_in, candidates, expected
 from nacre.grounding.stopwords import stopwords
 from nacre.text.language import Language, language_of
-from nacre.text.tables import ROW
+from nacre.text.tables import is_row
 from nacre.text.words import located_words, sentences, words
 
 WEIGHTS = {
@@ -187,7 +187,7 @@ def _sentences(passage: int, text: str, title: str, columns: str = "") -> list[_
         line = unicodedata.normalize("NFKC", text[start:end])
         located = located_words(line)
         terms = frozenset(term for term, _ in located)
-        row = ROW.match(line) is not None
+        row = is_row(line)
         begins, inside, header = row and not inside and bool(found or not columns), row, header if row else None
         if header and header[0] and header == (found[-1].start, found[-1].end):
             found[-1].heads = True
@@ -209,7 +209,7 @@ def _is_statement(question: Question, sentence: _Sentence) -> bool:
 
 
 def _is_heading(line: str) -> bool:
-    return line.startswith("#") or (len(line) < 40 and line[-1] not in "。!?;.…" and not ROW.match(line))
+    return line.startswith("#") or (len(line) < 40 and line[-1] not in "。!?;.…" and not is_row(line))
 
 
 def _pairs(text: str, terms: Sequence[str], language: Language) -> set[tuple[str, str]]:

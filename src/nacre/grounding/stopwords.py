@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 
-from nacre.text.vocabulary import vocabulary
+from nacre.text.vocabulary import word_list
 from nacre.text.words import words
+
+_SAID = word_list(__package__, "stopwords")
 
 
 @functools.cache
 def stopwords() -> frozenset[str]:
     """The stop words of both languages; the Chinese ones stand in their file as they are cut."""
-    said = vocabulary(__package__, "stopwords")["words"]
-    return frozenset(term for word in said for term in (words(word) if word.isascii() else [word]))
+    return frozenset(term for word in _SAID for term in (words(word) if word.isascii() else [word]))

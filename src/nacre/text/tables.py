@@ -41,6 +41,11 @@ class Grid:
     rows: tuple[tuple[Span, ...], ...]
 
 
+def is_row(line: str) -> bool:
+    """Whether a line looks like a row of a table."""
+    return ("|" in line or "\t" in line) and ROW.match(line) is not None
+
+
 def continued(grids: Sequence[Grid]) -> tuple[str, ...]:
     """The columns' names of a table in whose middle a text begins; none where it begins otherwise, or they are too long."""
     first = next((grid for grid in grids if grid.start == 0 and grid.head is None), None)

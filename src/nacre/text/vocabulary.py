@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import functools
 import re
+import sys
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from nacre.text.han import HAN
@@ -24,9 +25,20 @@ def vocabulary(package: str, name: str) -> dict[str, Any]:
     import yaml
 
     loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C is five times as fast
-    places = [files(package).joinpath(f"{name}{language}.yaml") for language in ("", ".en", ".zh")]
-    merged: dict[str, Any] = _merged([yaml.load(p.read_text("utf-8"), Loader=loader) for p in places if p.is_file()])
+    merged: dict[str, Any] = _merged([yaml.load(text, Loader=loader) for text in _texts(package, f"{name}{{}}.yaml")])
     return merged
+
+
+def word_list(package: str, name: str) -> tuple[str, ...]:
+    """The words of all languages from files of nothing but words (`name.en.txt`), for what a search reads at its start."""
+    lines = (line for text in _texts(package, f"{name}{{}}.txt") for line in text.splitlines())
+    return tuple(word for line in lines if not line.startswith("#") for word in line.split())
+
+
+def _texts(package: str, name: str) -> list[str]:
+    folder = Path(sys.modules[package].__path__[0])
+    places = [folder / name.format(language) for language in ("", ".en", ".zh")]
+    return [place.read_text("utf-8") for place in places if place.is_file()]
 
 
 def _merged(entries: list[Any]) -> Any:
