@@ -55,7 +55,7 @@ def answer(question: str, sources: Sequence[Source], sentences: int = 2) -> list
     asked = analyse(searched(question))
     if not asked.terms:
         return []
-    passages = [(source.text, source.title) for source in sources]
+    passages = [(source.text, source.title, " ".join(source.columns)) for source in sources]
     found = evidence(asked, passages)
     if not answerable(asked, passages, found)[0]:
         return []

@@ -27,9 +27,10 @@ from nacre.agents.scanner import (
     unmark,
 )
 from nacre.agents.trajectory import Step
-from nacre.agents.vocabulary import WORDS, Kind, one_of
+from nacre.agents.vocabulary import WORDS, Kind
 from nacre.text.hygiene import clean_text
 from nacre.text.markers import DeadMarkers, as_nacre_provider
+from nacre.text.vocabulary import one_of
 
 _ANSWER = re.compile(one_of(WORDS["labels"]["answer"]), re.IGNORECASE)
 _NAME = r"[^\W\d]+(?: [^\W\d]+)?"

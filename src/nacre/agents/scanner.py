@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from nacre.agents.vocabulary import ANY_LABEL, LABELS, STRONG, STRONG_LABEL, WORDS, Kind, label_key, one_of
+from nacre.agents.vocabulary import ANY_LABEL, LABELS, STRONG, STRONG_LABEL, WORDS, Kind, label_key
+from nacre.text.vocabulary import one_of
 
 _COUNTS = one_of(WORDS["counts"])
 _NUMBER = r"(?:\d{1,4}|[一二三四五六七八九十]{1,3})"

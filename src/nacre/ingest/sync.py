@@ -204,7 +204,7 @@ class Syncer:
             metadata=dict(job.item.metadata),
             audience=job.audience,
             cut=self.limit or 0,
-            blocks=packed(read.parsed.blocks),
+            blocks=packed(read.parsed.blocks, read.parsed.tables),
         )
         if job.known and job.known.hash == read.hash:  # read again only to be cut anew
             self.report.unchanged += 1

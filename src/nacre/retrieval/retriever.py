@@ -14,9 +14,11 @@ from pydantic import ConfigDict, Field, ValidationError
 from nacre.errors import UsageError
 from nacre.retrieval.expansion import distinct
 from nacre.retrieval.hit import Hit
+from nacre.retrieval.passage_tables import tables_in
 from nacre.store.filters import Filter
 from nacre.store.settings import FOR_RETRIEVER
 from nacre.text.hygiene import searched
+from nacre.text.tables import Grid
 from nacre.validation import complaint, expect
 
 if TYPE_CHECKING:
@@ -70,7 +72,8 @@ class KnowledgeBaseRetriever(BaseRetriever):
             hits = self._reranked(query, hits[: self.candidates], run_manager)
         if self.expand:
             hits = base.widened(hits[:k], self.expand)
-        return [as_document(hit) for hit in hits[:k]]
+        tables = tables_in(hits[:k], base._catalog)
+        return [as_document(hit, grids) for hit, grids in zip(hits[:k], tables, strict=True)]
 
     def _reranked(self, query: str, hits: Sequence[Hit], run_manager: CallbackManagerForRetrieverRun) -> list[Hit]:
         assert self.reranker is not None
@@ -100,7 +103,7 @@ def retriever_of(
     return base.retriever(principals=principals, **{**tuned, **given})
 
 
-def as_document(hit: Hit) -> Document:
-    """A hit as LangChain's document."""
-    facts = asdict(hit)
+def as_document(hit: Hit, tables: Sequence[Grid] = ()) -> Document:
+    """A hit as LangChain's document; the tables that its text holds stand in the metadata, where there are any."""
+    facts = asdict(hit) | ({"tables": [asdict(table) for table in tables]} if tables else {})
     return Document(id=str(hit.chunk_id), page_content=facts.pop("text"), metadata=facts)

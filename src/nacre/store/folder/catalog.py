@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from nacre.store.folder.database import damaged, opened
-from nacre.store.records import PUBLIC, Document, State, StoredChunk, written
+from nacre.store.records import PUBLIC, Document, State, StoredChunk, StoredTable, unpacked_tables, written
 
 
 class Catalog:
@@ -62,6 +62,13 @@ class Catalog:
             return zlib.decompress(found[0][0]).decode("utf-8") if found else None
         except (zlib.error, UnicodeDecodeError) as error:
             raise damaged(Path(self.db.path), error) from error
+
+    def tables(self, uri: str) -> list[StoredTable]:
+        """The tables of a document, as far as they are stored."""
+        if not self.db.read("SELECT 1 FROM pragma_table_info('documents') WHERE name = 'blocks'"):
+            return []  # made by an earlier Nacre, and not synced since
+        found = self.db.read("SELECT blocks FROM documents WHERE uri = ? AND blocks IS NOT NULL", (uri,))
+        return unpacked_tables(found[0][0]) if found else []
 
     def count(self, table: str) -> int:
         """Rows of a table."""
