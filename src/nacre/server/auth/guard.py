@@ -76,8 +76,10 @@ class Guarded(Protocol):
 class Guard:
     """An ASGI middleware, of the server and of the interpreter's service."""
 
-    def __init__(self, app: Any, state: Guarded, public: re.Pattern[str] = _PUBLIC) -> None:
-        self.app, self.state, self.public = app, state, public
+    def __init__(
+        self, app: Any, state: Guarded, public: re.Pattern[str] = _PUBLIC, most_values: float = MOST_VALUES
+    ) -> None:
+        self.app, self.state, self.public, self.most_values = app, state, public, most_values
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or refuse it."""
@@ -172,8 +174,10 @@ class Guard:
             whole = not message.get("more_body", False)
             if got > self._most:
                 raise self._too_large()
-            if values and values.add(message.get("body", b"")) > MOST_VALUES:
-                raise Problem(413, tr("The body holds more than {most} values.", most=MOST_VALUES), "request_too_large")
+            if values and values.add(message.get("body", b"")) > self.most_values:
+                raise Problem(
+                    413, tr("The body holds more than {most} values.", most=self.most_values), "request_too_large"
+                )
             return message
 
         return limited
