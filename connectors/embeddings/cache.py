@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nacre.errors import ModelError
-from nacre.system.files import atomic_write
+from nacre.system.files import atomic_write, private_folder
 from nacre.text.language import os_reason, tr
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def _temporary_root(instead_of: Path, reason: str) -> Path:
 
 
 def _written(place: Path, write: Callable[[Path], None]) -> Path:
-    place.parent.mkdir(parents=True, exist_ok=True)
+    private_folder(place.parent)
     for old in place.parent.glob(".draft-*"):  # of a process that was killed
         if time.time() - old.stat().st_mtime > _STALE_S:
             shutil.rmtree(old, ignore_errors=True)
