@@ -17,6 +17,7 @@ _PIPE = re.compile(r"(?<!\\)\|")
 _EMPTY = frozenset({"", "-", "--", "—", "–", "n/a", "na", "none", "null", "无", "/", "…"})
 _MOST_TABLES, _MOST_ROWS, _MOST_COLUMNS = 20, 2000, 100
 _MOST_CHARACTERS = 200_000  # of one text
+_MOST_CELLS = 200_000  # of all tables; a short row is as wide as the widest, and each cell takes memory here and inside
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,10 @@ class Table:
 
 def tables_of(sources: Sequence[Source]) -> list[Table]:
     """All tables of some sources, in order."""
-    return [table for source in sources for table in tables_in(source.text, source.n, source.title)][:_MOST_TABLES]
+    tables: list[Table] = []
+    for source in sources:
+        tables += _tables(source.text, source.n, source.title, tables)
+    return tables
 
 
 def tables_in(text: str, source: int = 0, title: str = "") -> list[Table]:
@@ -63,14 +67,23 @@ def tables_in(text: str, source: int = 0, title: str = "") -> list[Table]:
         >>> table.rows
         ({'Town': 'A', 'Sales': 1200}, {'Town': 'B', 'Sales': 800})
     """
+    return _tables(text, source, title, ())
+
+
+def _tables(text: str, source: int, title: str, before: Sequence[Table]) -> list[Table]:
+    """The tables of a text, as far as those before it leave room for them."""
     lines = text[:_MOST_CHARACTERS].splitlines()
     if len(text) > _MOST_CHARACTERS:
         lines.pop()  # half a line is half a number
+    room = _MOST_CELLS - sum(len(table.rows) * len(table.columns) for table in before)
     tables: list[Table] = []
     at = 0
-    while at < len(lines) and len(tables) < _MOST_TABLES:
+    while at < len(lines) and len(before) + len(tables) < _MOST_TABLES:
         grid, after = _grid(lines, at)
         if len(grid) > 1 and len(grid[0]) > 1:
+            room -= (len(grid) - 1) * max(map(len, grid))
+            if room < 0:
+                break
             tables.append(_table(grid, source, title))
         at = max(after, at + 1)
     return tables
