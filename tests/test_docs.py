@@ -49,7 +49,9 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert "://" in link or (page.parent / link).exists(), link
 
 
-@pytest.mark.parametrize("page", [*DOCS.glob("*.md"), *(DOCS / "zh").glob("*.md")], ids=lambda p: f"{p.parent.name}/{p.name}")
+@pytest.mark.parametrize(
+    "page", [*DOCS.glob("*.md"), *(DOCS / "zh").glob("*.md")], ids=lambda p: f"{p.parent.name}/{p.name}"
+)
 def test_every_test_that_a_promise_names_exists(page: Path) -> None:
     for file, name in re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", page.read_text("utf-8")):
         assert (ROOT / file).exists(), file
