@@ -154,7 +154,12 @@ def test_floods_bombs_and_endless_redirects_end(site) -> None:  # type: ignore[n
     site.page("/bomb", gzip.compress(b"a" * 5_000_000), Content_Encoding="gzip")
     site.page("/round", status=302, Location="/round")
     site.page("/half", status=302, Location="http://[/")
-    for path, reason in (("/half", "Invalid IPv6"), ("/big", "more than"), ("/bomb", "more than"), ("/round", "redirects too often")):
+    for path, reason in (
+        ("/half", "Invalid IPv6"),
+        ("/big", "more than"),
+        ("/bomb", "more than"),
+        ("/round", "redirects too often"),
+    ):
         with pytest.raises(SourceError, match=reason):
             fetch(site.url + path, allow_private=True, max_bytes=100_000)
 
