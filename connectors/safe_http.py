@@ -51,7 +51,22 @@ def fetch(
         data: the body of a POST; a redirect is then not followed but returned.
     """
     deadline = time.monotonic() + timeout_s
-    sent, first = dict(headers or {}), urlsplit(url).netloc
+    try:
+        return _followed(url, dict(headers or {}), data, allow_private, max_bytes, deadline, redirects)
+    except ValueError as error:  # half an IPv6 address, in a redirect too
+        raise SourceError(tr("{url} does not answer: {error}", url=url, error=error), uri=url) from error
+
+
+def _followed(
+    url: str,
+    sent: Mapping[str, str],
+    data: bytes | None,
+    allow_private: bool,
+    max_bytes: int,
+    deadline: float,
+    redirects: int,
+) -> Answer:
+    first = urlsplit(url).netloc
     for _ in range(redirects + 1):
         answer = _exchange(url, data, allow_private, max_bytes, deadline, sent if urlsplit(url).netloc == first else {})
         target = answer.headers.get("location", "")

@@ -7,6 +7,7 @@ import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from nacre.connectors.sources.ignore import DEFAULTS, NAME, Rule, rules, verdict
 from nacre.errors import SourceError
@@ -18,6 +19,15 @@ _RULES_BYTES = 1 << 20
 _GLOB = re.compile(r"[*?\[]")
 Layers = tuple[tuple[str, tuple[Rule, ...]], ...]
 """Ignore files from the root down: (folder relative to the root, its rules)."""
+
+
+class _Folder(NamedTuple):
+    """A folder to list. `above` are the folders we are in: a link back to one of them would never end."""
+
+    path: Path
+    relative: PurePosixPath
+    layers: Layers
+    above: frozenset[tuple[int, int]]
 
 
 class Files:
@@ -70,16 +80,26 @@ class Files:
             return
         root = None if self.follow_links else os.path.realpath(self.path)
         wanted = rules([f"/{self.pattern}"]) if self.pattern else ()
-        for found in self._walk(self.path, PurePosixPath(), (("", self.rules),), frozenset()):
+        for found in self._walk():
             if isinstance(found, Unreachable):
                 yield found
             elif not wanted or verdict(wanted, found.relative_to(self.path).as_posix(), False):
-                yield self._item(found, root)
+                yield self._listed(found, root)
 
-    def _walk(
-        self, folder: Path, relative: PurePosixPath, layers: Layers, above: frozenset[tuple[int, int]]
-    ) -> Iterator[Path | Unreachable]:
-        """Depth first. `above` are the folders we are in: a link back to one of them would never end."""
+    def _walk(self) -> Iterator[Path | Unreachable]:
+        """Depth first, and not by recursion: a path of the system's longest has two thousand folders."""
+        open_folders = [self._entries(_Folder(self.path, PurePosixPath(), (("", self.rules),), frozenset()))]
+        while open_folders:
+            found = next(open_folders[-1], None)
+            if found is None:
+                open_folders.pop()
+            elif isinstance(found, _Folder):
+                open_folders.append(self._entries(found))
+            else:
+                yield found
+
+    def _entries(self, at: _Folder) -> Iterator[Path | Unreachable | _Folder]:
+        folder, relative, layers, above = at
         try:
             status = folder.stat()
             names = _foreign(sorted(os.listdir(folder)))  # noqa: PTH208 - the names, also those that are no UTF-8
@@ -106,7 +126,7 @@ class Files:
                 yield Unreachable(path.as_uri() + ("/" if stat.S_ISDIR(mode) else ""), _leads_out())
             elif stat.S_ISDIR(mode):
                 if not (is_link and self._own(path)):
-                    yield from self._walk(path, inside, layers, above | {here})
+                    yield _Folder(path, inside, layers, above | {here})
             elif stat.S_ISREG(mode):
                 yield path
 
@@ -130,6 +150,12 @@ class Files:
             if answer is not None:
                 return answer
         return False
+
+    def _listed(self, path: Path, root: str | None) -> Item | Unreachable:
+        try:
+            return self._item(path, root)
+        except OSError as error:  # it went away since its folder was read
+            return Unreachable(path.as_uri(), os_reason(error))
 
     def _item(self, path: Path, root: str | None) -> Item:
         status = path.stat()

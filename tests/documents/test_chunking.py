@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import random
+import re
+from typing import ClassVar
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from langchain_core.embeddings import Embeddings
 
 from nacre.documents import Block, parse
 from nacre.documents.chunking import chunk, shorten
-from nacre.store.encoder import PlainTokeniser
+from nacre.store.encoder import Encoder, PlainTokeniser
 from nacre.text.tokens import offsets
 
 
@@ -160,6 +163,28 @@ def test_an_endless_word_is_cut() -> None:
     made = chunk(text, [], "", tokeniser)
     assert "".join(text[one.start : one.end] for one in made) == text
     assert all(tokeniser.count_tokens(text[one.start : one.end]) <= 30 for one in made)
+
+
+@pytest.mark.parametrize("dropped", ["", "Q"])
+def test_what_a_vocabulary_takes_for_one_token_or_for_none_is_cut_too(dropped: str) -> None:
+    class Words(Embeddings):
+        identity: ClassVar = {"dim": 3, "max_tokens": 50}
+
+        def embed_documents(self, texts: list[str]) -> list[list[float]]:
+            raise NotImplementedError
+
+        def embed_query(self, text: str) -> list[float]:
+            raise NotImplementedError
+
+        def token_offsets(self, text: str) -> list[tuple[int, int]]:
+            return [word.span() for word in re.finditer(r"\S+", text) if not dropped or dropped not in word.group()]
+
+    encoder = Encoder(Words())
+    text = "The policy. " + "Q" * 60_000 + " The end."
+    made = chunk(text, [], "", encoder)
+    assert "".join("".join(text[one.start : one.end] for one in made).split()) == "".join(text.split())
+    assert max(one.end - one.start for one in made) < 50 * 80
+    assert encoder.token_offsets("a few words") == [(0, 1), (2, 5), (6, 11)]
 
 
 def test_a_context_longer_than_allowed_is_shortened() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import tracemalloc
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -82,3 +83,19 @@ def test_a_sentence_says_a_value_or_it_does_not(sentence: str, value: Any, said:
 def test_what_was_printed_last_stands_in_for_a_value(stdout: str, value: Any) -> None:
     assert result_of(Execution("ok", stdout=stdout)) == value
     assert result_of(Execution("ok", value=0, stdout=stdout)) == 0
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\v", "\f", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029"])
+def test_what_was_printed_last_is_found_whatever_ends_lines(end: str) -> None:
+    assert result_of(Execution("ok", stdout=f"a{end}  1,024 {end} {end}")) == 1024
+    assert result_of(Execution("ok", stdout=end * 3)) is None
+
+
+def test_finding_what_was_printed_last_makes_no_object_of_each_line() -> None:
+    text = "ab\n" * 1_000_000
+    tracemalloc.start()
+    try:
+        assert result_of(Execution("ok", stdout=text)) == "ab"
+        assert tracemalloc.get_traced_memory()[1] < 2 * len(text)
+    finally:
+        tracemalloc.stop()

@@ -81,3 +81,11 @@ def test_any_text_gives_tables_whose_rows_have_all_columns(text: str) -> None:
     for table in tables_in(text):
         assert len(set(table.columns)) == len(table.columns) > 1 and table.rows
         assert all(tuple(row) == table.columns for row in (*table.rows, *table.texts))
+
+
+def test_a_wide_header_over_many_short_rows_makes_no_more_cells_than_there_may_be() -> None:
+    header = "|".join(f"c{number}" for number in range(99))
+    text = "\n\n".join(f"{header}\n--|--\n" + "a|b\n" * 1000 for _ in range(20))
+    assert sum(len(table.rows) * len(table.columns) for table in tables_in(text)) == 2 * 1000 * 99
+    sources = [Source(number, text, "", "") for number in (1, 2, 3)]
+    assert [table.source for table in tables_of(sources)] == [1, 1]

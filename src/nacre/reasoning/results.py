@@ -21,6 +21,7 @@ from nacre.text.strict_json import digits_of, finite, to_json
 _NUMBER = re.compile(rf"-?{NUMBER}")
 _SEQUENCE = (list, tuple, set, frozenset)
 _MOST_DIGITS = 12
+_LINE_ENDS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"  # those of `str.splitlines`
 _LONGEST_NUMBER = 300  # digits: what a double holds
 _SORTED_BY = 200  # characters of what is no number
 _LONGEST_KEY = 10_000
@@ -32,8 +33,9 @@ def result_of(execution: Execution) -> Any:
     """The value of a run, or what it printed last when it gave none."""
     if execution.value is not None:
         return execution.value
-    lines = [line.strip() for line in execution.stdout.splitlines() if line.strip()]
-    return _as_printed(lines[-1]) if lines else None
+    printed = execution.stdout.strip()
+    last = printed[max(map(printed.rfind, _LINE_ENDS)) + 1 :].strip()
+    return _as_printed(last) if last else None
 
 
 def _as_printed(text: str) -> int | float | str:

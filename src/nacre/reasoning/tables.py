@@ -13,6 +13,7 @@ from nacre.text.tables import Grid, grids_in
 Value = str | int | float | None
 _EMPTY = frozenset({"", "-", "--", "—", "–", "n/a", "na", "none", "null", "无", "/", "…"})
 _MOST_TABLES = 20
+_MOST_CELLS = 200_000  # of all tables; a short row is as wide as the widest, and each cell takes memory here and inside
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,15 @@ class Table:
 
 def tables_of(sources: Sequence[Source]) -> list[Table]:
     """All tables of some sources, in order: those that a source tells of, and what looks like one in its text."""
-    grids = [(grid, source) for source in sources for grid in grids_in(source.text, source.tables, source.columns)]
-    return [_table(grid, source) for grid, source in grids[:_MOST_TABLES]]
+    tables: list[Table] = []
+    room = _MOST_CELLS
+    for source in sources:
+        for grid in grids_in(source.text, source.tables, source.columns):
+            room -= len(grid.rows) * max(map(len, (grid.header, *grid.rows)))
+            if room < 0 or len(tables) == _MOST_TABLES:
+                return tables
+            tables.append(_table(grid, source))
+    return tables
 
 
 def tables_in(text: str) -> list[Table]:

@@ -58,7 +58,7 @@ class Encoder:
     def count_tokens(self, text: str) -> int:
         """Tokens of a text, without the marks that encoders add."""
         told = getattr(self.embeddings, "token_offsets", None)
-        return len(told(text)) if told else tokens.estimate(text)
+        return len(_whole(told(text), len(text))) if told else tokens.estimate(text)
 
     def token_offsets(self, text: str) -> Sequence[tuple[int, int]]:
         """Where the tokens of a text stand.
@@ -67,7 +67,7 @@ class Encoder:
             (start, end) in characters for each token.
         """
         told = getattr(self.embeddings, "token_offsets", None)
-        return told(text) if told else tokens.offsets(text)
+        return _whole(told(text), len(text)) if told else tokens.offsets(text)
 
     def coverage(self, text: str) -> float | None:
         """How far the embedder understands the language of a text.
@@ -148,3 +148,21 @@ class PlainTokeniser:
             (start, end) in characters for each.
         """
         return tokens.offsets(text)
+
+
+def _whole(spans: Sequence[tuple[int, int]], length: int) -> list[tuple[int, int]]:
+    """The tokens, and more where one is too long or where there is none: a vocabulary takes a word that it does not know,
+    of whatever length, for one token, and drops what it cannot show. Otherwise megabytes would be a small passage.
+    """
+    found: list[tuple[int, int]] = []
+    at = 0
+    for start, end in spans:
+        found += _pieces(at, start)[:-1]
+        found += _pieces(start, end) or [(start, end)]
+        at = max(at, end)
+    return found + _pieces(at, length)[:-1]
+
+
+def _pieces(start: int, end: int) -> list[tuple[int, int]]:
+    """A stretch in parts of a long token's length, the last one shorter."""
+    return [(at, min(end, at + _LONGEST_TOKEN)) for at in range(start, end, _LONGEST_TOKEN)]

@@ -181,11 +181,12 @@ WRITING = [
 POSTGRES_WRITING = [
     "SELECT nextval('seq')", "SELECT * INTO copied FROM 商品", "WITH x AS (DELETE FROM 商品 RETURNING *) SELECT * FROM x",
     "SELECT set_config('transaction_read_only', 'off', true)", "SELECT set_config('transaction_read_only', 'off', false)", "COPY 商品 TO PROGRAM 'true'",
+    "SELECT '--'; COMMIT; DELETE FROM 商品", "SELECT $$/*$$; COMMIT; DELETE FROM 商品; SELECT '*/'",
     "SELECT pg_sleep(30)", "SELECT set_config('statement_timeout', '0', false), pg_sleep(30)", "SELECT pg_read_file('/etc/hostname')",
 ]  # fmt: skip
 MARIADB_WRITING = [
     "SELECT nextval(seq)", "SELECT SLEEP(30)", "SELECT name INTO OUTFILE '{folder}/out' FROM 商品", "SELECT 1 /*! INTO OUTFILE '{folder}/out' */",
-    "SELECT 1 INTO DUMPFILE '{folder}/out'",
+    "SELECT 1 INTO DUMPFILE '{folder}/out'", "SELECT '--'; COMMIT; SET SESSION TRANSACTION READ WRITE; DELETE FROM 商品",
 ]  # fmt: skip
 BUSY = "SELECT count(*) FROM 商品 a, 商品 b, 商品 c WHERE a.name < b.name OR b.name < c.name"
 

@@ -194,6 +194,30 @@ def test_pipes_are_no_documents_and_never_block(root: Path) -> None:
         items[0].read()
 
 
+def test_folders_as_deep_as_the_system_allows_are_walked_to_the_end(root: Path) -> None:
+    folders = [root]
+    for _ in range(1200):
+        folders.append(folders[-1] / "d")
+        folders[-1].mkdir()
+    write(root, "z.md")
+    (folders[-1] / "end.md").write_text("x")
+    try:
+        assert [path.rpartition("/")[2] for path in listed(resolve(root))] == ["end.md", "z.md"]
+    finally:  # pytest cannot remove them
+        (folders[-1] / "end.md").unlink()
+        for folder in reversed(folders[1:]):
+            folder.rmdir()
+
+
+def test_a_file_that_goes_away_while_the_folder_is_listed_is_reported(root: Path) -> None:
+    write(root, "a.md", "b.md")
+    source = resolve(root)
+    walked = source._walk()  # type: ignore[attr-defined]
+    first = next(walked)
+    first.unlink()
+    assert isinstance(source._listed(first, None), Unreachable)  # type: ignore[attr-defined]
+
+
 def test_names_with_newlines_and_bytes_that_are_no_text(root: Path) -> None:
     write(root, "two\nlines.md")
     Path(os.fsdecode(os.fsencode(root) + b"/\xff\xfe.md")).write_text("x")

@@ -153,7 +153,13 @@ def test_floods_bombs_and_endless_redirects_end(site) -> None:  # type: ignore[n
     site.page("/big", b"a" * 300_000)
     site.page("/bomb", gzip.compress(b"a" * 5_000_000), Content_Encoding="gzip")
     site.page("/round", status=302, Location="/round")
-    for path, reason in (("/big", "more than"), ("/bomb", "more than"), ("/round", "redirects too often")):
+    site.page("/half", status=302, Location="http://[/")
+    for path, reason in (
+        ("/half", "Invalid IPv6"),
+        ("/big", "more than"),
+        ("/bomb", "more than"),
+        ("/round", "redirects too often"),
+    ):
         with pytest.raises(SourceError, match=reason):
             fetch(site.url + path, allow_private=True, max_bytes=100_000)
 
