@@ -35,11 +35,11 @@ from starlette.requests import Request  # noqa: E402
 from starlette.responses import JSONResponse, Response  # noqa: E402
 from starlette.routing import Route  # noqa: E402
 
+from nacre.server.auth.connections import protocol  # noqa: E402
 from nacre.server.auth.guard import Guard  # noqa: E402
-from nacre.server.auth.keys import Asker  # noqa: E402
+from nacre.server.auth.keys import User  # noqa: E402
 from nacre.server.observability.metrics import Metrics  # noqa: E402
 from nacre.server.openai.errors import Problem, problem_of  # noqa: E402
-from nacre.server.protocol import protocol  # noqa: E402
 from nacre.server.settings import ServerSettings, Settings  # noqa: E402
 from nacre.system.net import is_loopback  # noqa: E402
 
@@ -92,12 +92,12 @@ class _Door:
     def __init__(self, server: ServerSettings, key: str) -> None:
         self.settings = Settings(kb="", server=server)
         self.guarded = bool(key)
-        self.local = Asker("local", "local")
+        self.local = User("local", "local")
         self.metrics = Metrics()
         self.keys = self
         self._key = key.encode("utf-8", "replace")
 
-    def find(self, key: str) -> Asker:
+    def find(self, key: str) -> User:
         """Who shows the key."""
         if not hmac.compare_digest(key.encode("utf-8", "replace"), self._key):
             raise Problem(401, tr("wrong key: see NACRE_INTERPRETER_KEY"), "invalid_api_key")
@@ -106,7 +106,7 @@ class _Door:
     async def renew_keys(self) -> None:
         """The key stays."""
 
-    async def count(self, asker: Asker) -> None:
+    async def count(self, user: User) -> None:
         """No limit."""
 
     async def blocking(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -35,7 +35,7 @@ _COLUMNS = (
     "id", "name", "principals", "read_only", "write_main", "per_minute", "tokens_per_day", "spend_limit", "created",
 )  # fmt: skip
 OWN = "key:"
-"""Before an asker's id: the principal that stands for it alone."""
+"""Before a user's id: the principal that stands for it alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class SpendLimit:
 
 
 @dataclass(frozen=True, slots=True)
-class Asker:
+class User:
     """Who sends a request.
 
     Args:
@@ -84,7 +84,7 @@ class Asker:
 
     @property
     def own(self) -> str:
-        """The principal that stands for this asker alone."""
+        """The principal that stands for this user alone."""
         return OWN + self.id
 
     @property
@@ -103,7 +103,7 @@ class _Known:
     """What was read from the file when it looked so."""
 
     looks: tuple[int, ...] = ()
-    askers: dict[str, Asker] = field(default_factory=dict)
+    users: dict[str, User] = field(default_factory=dict)
     were: bool = False
 
 
@@ -206,7 +206,7 @@ class Keys:
         if looks != self._known.looks:
             rows = self._database.read("select * from keys")
             were = bool(self._database.read("select 1 from door limit 1"))
-            self._known = _Known(looks, {row["hash"]: _asker(row) for row in rows}, were)
+            self._known = _Known(looks, {row["hash"]: _user(row) for row in rows}, were)
 
     def _looks(self) -> tuple[int, ...]:
         """What every commit of any process moves: time and length of the file and of its log."""
@@ -220,21 +220,21 @@ class Keys:
     def any(self) -> bool:
         """Whether there are keys, so that every request needs one."""
         self.renew()
-        return bool(self._known.askers)
+        return bool(self._known.users)
 
-    def find(self, key: str) -> Asker | None:
+    def find(self, key: str) -> User | None:
         """Who a key, as the client sent it, belongs to; None for one that is not known."""
         self.renew()
-        return self._known.askers.get(_hash(key))
+        return self._known.users.get(_hash(key))
 
     def close(self) -> None:
         """Close the file."""
         self._database.close()
 
 
-def _asker(row: sqlite3.Row) -> Asker:
+def _user(row: sqlite3.Row) -> User:
     named, money = json.loads(row["principals"]), row["spend_limit"]
-    return Asker(
+    return User(
         row["id"],
         row["name"],
         None if named is None else tuple(named),

@@ -122,5 +122,5 @@ def unknown_model(name: str, known: list[str]) -> Problem:
 
 
 def not_found(what: str) -> Problem:
-    """Something that is not there, or not for this asker: the two are not told apart."""
+    """Something that is not there, or not for this user: the two are not told apart."""
     return Problem(404, tr("There is no {what!r} here.", what=what), "not_found")

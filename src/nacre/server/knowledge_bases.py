@@ -32,7 +32,7 @@ class _Open:
     used: float = field(default_factory=time.monotonic)
 
 
-class Bases:
+class KnowledgeBasePool:
     """Opens knowledge bases when they are first needed, and closes those that nobody has used for long.
 
     Whoever searches takes one and gives it back (`using`); one that is taken is never closed. Opening and closing wait for
