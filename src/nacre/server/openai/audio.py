@@ -5,20 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from typing import Any
+from typing import Annotated
 
 import httpx
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Form, Request, UploadFile
 from fastapi.responses import Response, StreamingResponse
-from starlette.datastructures import FormData
-from starlette.formparsers import MultiPartException, MultiPartParser
-from starlette.requests import ClientDisconnect
 
 from nacre.server.dependencies import Reading, RequestContext
 from nacre.server.observability.spending import unpriced
 from nacre.server.openai.errors import Problem, problem_of
 from nacre.server.openai.sse import HEADERS, event, while_connected
-from nacre.server.openai.transcription import malformed
 from nacre.text.language import tr
 
 router = APIRouter(prefix="/v1/audio")
@@ -26,28 +22,22 @@ router = APIRouter(prefix="/v1/audio")
 _TYPES = frozenset(
     {"application/json", "text/plain", "text/event-stream", "text/vtt", "application/x-subrip", "text/srt"}
 )
-_MOST_FILES, _MOST_FIELDS = 8, 64
-_SCHEMA = {
-    "type": "object",
-    "required": ["file", "model"],
-    "properties": {"file": {"type": "string", "format": "binary"}, "model": {"type": "string"}},
-}
-_FORM: dict[str, Any] = {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _SCHEMA}}}}
+Model = Annotated[str, Form()]
 
 
-@router.post("/transcriptions", response_model=None, openapi_extra=_FORM)
-async def transcribe(request: Request, context: Reading) -> Response:
+@router.post("/transcriptions", response_model=None)
+async def transcribe(request: Request, context: Reading, file: UploadFile, model: Model = "") -> Response:
     """Write down what is said."""
-    return await _passed(request, context, "transcriptions")
+    return await _passed(request, context, file, "transcriptions")
 
 
-@router.post("/translations", response_model=None, openapi_extra=_FORM)
-async def translate(request: Request, context: Reading) -> Response:
+@router.post("/translations", response_model=None)
+async def translate(request: Request, context: Reading, file: UploadFile, model: Model = "") -> Response:
     """Write down in English what is said."""
-    return await _passed(request, context, "translations")
+    return await _passed(request, context, file, "translations")
 
 
-async def _passed(request: Request, context: RequestContext, path: str) -> Response:
+async def _passed(request: Request, context: RequestContext, file: UploadFile, path: str) -> Response:
     began = time.perf_counter()
 
     def note(status: str) -> None:
@@ -55,7 +45,7 @@ async def _passed(request: Request, context: RequestContext, path: str) -> Respo
         context.state.records.log(context.request_id, context.user.id, f"audio:{path}", [], 0, seconds, status)
 
     try:
-        answer = await _answer(request, context, path)
+        answer = await _answer(request, context, file, path)
     except Exception as error:
         note(problem_of(error).code or "error")
         raise
@@ -64,7 +54,7 @@ async def _passed(request: Request, context: RequestContext, path: str) -> Respo
     return StreamingResponse(_pieces(answer, kind, note), media_type=media, headers=HEADERS)
 
 
-async def _answer(request: Request, context: RequestContext, path: str) -> httpx.Response:
+async def _answer(request: Request, context: RequestContext, file: UploadFile, path: str) -> httpx.Response:
     audio = context.state.audio
     if audio is None:
         raise Problem(
@@ -77,44 +67,10 @@ async def _answer(request: Request, context: RequestContext, path: str) -> httpx
         )
     if context.user.spend_limit is not None:
         raise unpriced([f"/v1/audio/{path}"])
-    form = await read_form(request, audio.settings.max_mb << 20)
-    try:
-        return await while_connected(request, audio.send(path, form), None)
-    finally:
-        await form.close()
-
-
-async def read_form(request: Request, most: int) -> FormData:
-    """The form, its files on the disk where they are large.
-
-    Args:
-        most: bytes that it may have.
-    """
-    length = request.headers.get("content-length", "")
-    if length.isdigit() and int(length) > most:
-        raise _too_large(most)
-    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
-        raise malformed()
-    parser = MultiPartParser(request.headers, _at_most(request, most), max_files=_MOST_FILES, max_fields=_MOST_FIELDS)
-    try:
-        return await parser.parse()
-    except MultiPartException as error:
-        raise malformed() from error
-    except ClientDisconnect as error:
-        raise Problem(499, tr("The client has left."), "cancelled") from error
-
-
-async def _at_most(request: Request, most: int) -> AsyncGenerator[bytes, None]:
-    got = 0
-    async for piece in request.stream():
-        got += len(piece)
-        if got > most:
-            raise _too_large(most)
-        yield piece
-
-
-def _too_large(most: int) -> Problem:
-    return Problem(413, tr("The file is larger than {most} MiB.", most=most >> 20), "request_too_large", "file")
+    if (file.size or 0) > audio.settings.max_mb << 20:
+        most = audio.settings.max_mb
+        raise Problem(413, tr("The file is larger than {most} MiB.", most=most), "request_too_large", "file")
+    return await while_connected(request, audio.send(path, await request.form()), None)
 
 
 async def _pieces(answer: httpx.Response, kind: str, note: Callable[[str], None]) -> AsyncGenerator[bytes, None]:

@@ -24,6 +24,7 @@ from nacre.text.language import tr
 _NAME = re.compile(r"[\w.-]{1,64}(?:\[\])?", re.ASCII)
 _TYPE = re.compile(r"[\w.+-]{1,64}/[\w.+-]{1,64}", re.ASCII)
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,8}", re.ASCII)
+_MOST_PARTS = 64
 _READ = 64 << 10
 _TOLD = 500
 _LONGEST_WAIT_S = 999_999
@@ -51,9 +52,9 @@ class AudioClient:
 
     async def send(self, path: str, form: FormData) -> httpx.Response:
         """Pass a form on; its files are read in a thread, a piece at a time."""
-        fields, files = passed_on(form, self.settings.model)
+        fields, file = passed_on(form, self.settings.model)
         url = f"{self.settings.base_url.rstrip('/')}/audio/{path}"
-        whole = self._client.build_request("POST", url, data=fields, files=files)
+        whole = self._client.build_request("POST", url, data=fields, files={"file": file})
         assert isinstance(whole.stream, httpx.SyncByteStream)
         pieces = iterate_in_threadpool(whole.stream)
         try:
@@ -73,36 +74,29 @@ class AudioClient:
         await self._client.aclose()
 
 
-def passed_on(form: FormData, model: str) -> tuple[dict[str, list[str]], list[tuple[str, File]]]:
-    """The fields and files of a form as they go to the audio server, under plain names.
+def passed_on(form: FormData, model: str) -> tuple[dict[str, list[str]], File]:
+    """The fields and the file of a form as they go to the audio server, under plain names.
 
-    A file is called "audio" and the suffix of its name, which is all that a decoder looks at.
+    The file is called "audio" and the suffix of its name, which is all that a decoder looks at.
 
     Args:
         model: replaces the field `model`; "" leaves it.
     """
-    fields: dict[str, list[str]] = {"model": [model]} if model else {}
-    files: list[tuple[str, File]] = []
-    for name, value in form.multi_items():
-        if not _NAME.fullmatch(name):
-            raise malformed()
-        if model and name == "model":
-            continue
-        if isinstance(value, UploadFile):
-            suffix, kind = PurePosixPath(value.filename or "").suffix, value.content_type or ""
-            shown = f"audio{suffix if _SUFFIX.fullmatch(suffix) else ''}"
-            told = kind if _TYPE.fullmatch(kind) else "application/octet-stream"
-            files.append((name, (shown, value.file, told)))
-        else:
-            fields.setdefault(name, []).append(value)
-    if sum(name == "file" for name, _ in files) != 1:
+    items = form.multi_items()
+    if len(items) > _MOST_PARTS or not all(_NAME.fullmatch(name) for name in form):
+        raise Problem(400, tr("The body must be a multipart form with the field `file`."), "invalid_form")
+    uploads = [(name, value) for name, value in items if isinstance(value, UploadFile)]
+    if [name for name, _ in uploads] != ["file"]:
         raise Problem(400, tr("The form needs one field `file`."), "missing_required_parameter", "file")
-    return fields, files
-
-
-def malformed() -> Problem:
-    """The refusal of what is no such form."""
-    return Problem(400, tr("The body must be a multipart form with the field `file`."), "invalid_form")
+    fields: dict[str, list[str]] = {}
+    for name, value in items:
+        if isinstance(value, str):
+            fields.setdefault(name, []).append(value)
+    upload = uploads[0][1]
+    suffix, kind = PurePosixPath(upload.filename or "").suffix, upload.content_type or ""
+    shown = f"audio{suffix if _SUFFIX.fullmatch(suffix) else ''}"
+    told = kind if _TYPE.fullmatch(kind) else "application/octet-stream"
+    return {**fields, **({"model": [model]} if model else {})}, (shown, upload.file, told)
 
 
 async def _refusal_of(answer: httpx.Response) -> Problem:
