@@ -56,14 +56,7 @@ _NAME = re.compile(r"[a-z-]+\.(?:html|css|js|svg)")
 
 
 def create_app(settings: Settings, leaf: BaseChatModel | None = None, *, only_mcp: bool = False) -> FastAPI:
-    """Make the server's ASGI application.
-
-    Args:
-        leaf: the innermost model of all stacks that name none; None loads it by its name.
-
-    Returns:
-        The application; its state is closed when it shuts down.
-    """
+    """Make the server's ASGI application; `leaf` is the model of all stacks that name none."""
     state = State(settings, leaf)
 
     mcp = _mcp(state)

@@ -178,11 +178,7 @@ def open_like(folder: Path, main: Path) -> KnowledgeBase:
 
 
 def variables_for(main: Path) -> tuple[str, ...]:
-    """The environment variables without which the embedder of a knowledge base cannot work.
-
-    Returns:
-        Names: of the key and of the address of a service; none for a model of this machine.
-    """
+    """The names of the environment variables without which the embedder of a knowledge base cannot work."""
     from nacre.connectors.embeddings import variables
 
     return variables(_embedder(main) or "")

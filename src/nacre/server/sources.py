@@ -30,14 +30,7 @@ def source(
 def read(
     context: RequestContext, store: str, document: int, start: int, end: int, *, whole: bool = False
 ) -> dict[str, Any]:
-    """A document around a span, if its reader may see it.
-
-    Args:
-        start: first character of the span.
-
-    Returns:
-        The document's facts, `text`, and `offset`, the place of the text's first character in the document.
-    """
+    """A document around a span, if its reader may see it; `offset` is the place of `text` in the document."""
     with context.state.bases.using(store) as base:
         found = base.document(document)
         if found is None or not base.visible(found["uri"], context.user.sees):

@@ -75,6 +75,12 @@ class State:
         """Run what waits for a disk, a lock or a peer in a thread, a bounded number at a time: the event loop never waits."""
         return await anyio.to_thread.run_sync(partial(function, *args, **kwargs), limiter=self._threads)
 
+    async def find(self, key: str) -> User | None:
+        """Who shows a key, or a token of the organisation's login."""
+        if self.oidc is not None and key.count(".") == 2:
+            return await self.blocking(self.oidc.find, key)
+        return self.keys.find(key) if key else None
+
     async def count(self, user: User) -> None:
         """Count a request of a limited key. A bucket must be written: who waits for that is not in the way of the others."""
         threads = self._threads if user.per_minute is None else self._counting

@@ -107,14 +107,21 @@ class RunTree(BaseCallbackHandler):
         self._end(about["run_id"], generation.message if isinstance(generation, ChatGeneration) else None)
 
     def on_chain_end(self, outputs: Any, **about: Any) -> None:
-        """A call gave its result."""
+        """A layer gave its answer."""
         self._end(about["run_id"], outputs)
+
+    def on_retriever_end(self, documents: Any, **about: Any) -> None:
+        """They were found, or not."""
+        self._end(about["run_id"], documents)
+
+    def on_tool_end(self, output: Any, **about: Any) -> None:
+        """It gave its result."""
+        self._end(about["run_id"], output)
 
     def on_chain_error(self, error: BaseException, **about: Any) -> None:
         """A call failed."""
         self._end(about["run_id"], error=error)
 
-    on_retriever_end = on_tool_end = on_chain_end
     on_llm_error = on_retriever_error = on_tool_error = on_chain_error
 
     def _begin(self, kind: str, serialized: Mapping[str, Any] | None, given: Any, about: Mapping[str, Any]) -> None:

@@ -8,7 +8,7 @@ import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, ParamSpec, Protocol, TypeVar
+from typing import Any, Protocol
 
 from nacre.server.auth.connections import SLOWEST
 from nacre.server.auth.door import check_door
@@ -18,8 +18,6 @@ from nacre.server.records import new_id
 from nacre.server.settings import Settings
 from nacre.text.language import Language, asked_for, tr
 
-P = ParamSpec("P")
-T = TypeVar("T")
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -61,11 +59,9 @@ class Guarded(Protocol):
     async def count(self, user: User) -> None:
         """Count a request of a limited user; raises where it is one too many."""
 
-    async def blocking(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run what waits for a peer in a thread."""
+    async def find(self, key: str) -> User | None:
+        """Who shows a key."""
 
-    keys: Any
-    oidc: Any
     metrics: Any
     telemetry: Any
 
@@ -121,7 +117,7 @@ class Guard:
         if page:
             return User("", "")
         scheme, _, key = headers.get("authorization", "").partition(" ")
-        user = await self._find(key.strip()) if scheme.lower() == "bearer" else None
+        user = await self.state.find(key.strip()) if scheme.lower() == "bearer" else None
         if user is None:
             raise Problem(
                 401, tr("A valid API key is needed: send the header Authorization: Bearer nk-…"), "invalid_api_key"
@@ -129,11 +125,6 @@ class Guard:
         if user.limited:
             await self.state.count(user)
         return user
-
-    async def _find(self, key: str) -> User | None:
-        if self.state.oidc is not None and key.count(".") == 2:
-            return await self.state.blocking(self.state.oidc.find, key)
-        return self.state.keys.find(key) if key else None
 
     def _check_body(self, scope: Scope, headers: dict[str, str]) -> None:
         """Refuse what is too large, and forms whose encoding would take the time of their length squared ("punycode")."""

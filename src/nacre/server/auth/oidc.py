@@ -34,11 +34,7 @@ class Oidc:
         self._fetched = float("-inf")
 
     def find(self, token: str) -> User | None:
-        """Who a token stands for. It may ask the issuer for its keys: not for the event loop.
-
-        Returns:
-            The user, None for a token that is not valid here and now.
-        """
+        """Who a valid token stands for. It may ask the issuer for its keys: not for the event loop."""
         try:
             header = self._jwt.get_unverified_header(token)
             if header.get("alg") not in _ALGORITHMS:

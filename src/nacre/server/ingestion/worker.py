@@ -28,11 +28,7 @@ _PAUSE_S = 0.5
 
 
 def uri_of(file: str, name: str) -> str:
-    """The address of an upload in a knowledge base.
-
-    Returns:
-        A uri; its last part lets the parser see the file's type.
-    """
+    """The address of an upload in a knowledge base; its last part lets the parser see the file's type."""
     return f"upload:///{file}/{quote(name, safe='')}"
 
 
@@ -101,13 +97,10 @@ class Turns:
         self._served: dict[str, int] = {}
 
     def next(self, waiting: Sequence[Row], running: Sequence[Sequence[Row]]) -> list[Row]:
-        """Choose a batch.
+        """Choose a batch: of one user and store, neither of which has one running.
 
         Args:
             waiting: rows of the table `entries`, the oldest first; those that are being read are among them.
-
-        Returns:
-            Rows of one user and store, neither of which has a batch running; empty where there is nothing to begin.
         """
         if any(row["tries"] for batch in running for row in batch):
             return []

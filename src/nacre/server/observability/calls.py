@@ -26,12 +26,7 @@ class CallLog(RunTree):
         self._calls.append(call)
 
     def rows(self) -> list[dict[str, Any]]:
-        """The calls, when all have ended, each before those that it made.
-
-        Returns:
-            Of each `name`, `kind` (layer, model, search, tool, program), `depth`, `began` and `seconds` (since the first began),
-            `status` ("ok", or the class of the error), `tokens` read and written, and what it was given and gave.
-        """
+        """The calls, when all have ended, each before those that it made; `began` is in seconds since the first."""
         inside: dict[Call | None, list[Call]] = {}
         for call in self._calls:
             inside.setdefault(call.outer, []).append(call)

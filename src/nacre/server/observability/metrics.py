@@ -12,7 +12,8 @@ class Metrics:
     """Counts what one server does."""
 
     def __init__(self) -> None:
-        disable_created_metrics()  # when a series began is nobody's question, and a line for each
+        # When a series began is nobody's question, and a line for each.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = registry = CollectorRegistry()
         self._requests = Counter("nacre_requests", "Requests.", ("method", "route", "status"), registry=registry)
         self._seconds = Histogram(
@@ -24,21 +25,12 @@ class Metrics:
         self.streams = Gauge("nacre_open_streams", "Streams that are open now.", registry=registry)
 
     def count(self, method: str, route: str, status: int, seconds: float) -> None:
-        """A request has ended.
-
-        Args:
-            route: the pattern of its path, never the path: that would be a label a stranger can make more of.
-        """
+        """A request has ended. A route is the pattern of its path: of the path itself strangers could make more labels."""
         self._requests.labels(method if method in _METHODS else "other", route, status).inc()
         self._seconds.labels(route).observe(seconds)
 
     def answered(self, model: str, asked: int, said: int, abstained: bool) -> None:
-        """An answer was given.
-
-        Args:
-            asked: tokens read.
-            said: tokens written.
-        """
+        """An answer was given, for so many tokens read and written."""
         self._tokens.labels(model, "input").inc(asked)
         self._tokens.labels(model, "output").inc(said)
         self._abstained.inc(abstained)

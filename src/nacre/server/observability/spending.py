@@ -27,13 +27,7 @@ _FREE = "quotechatmodel:quote"
 
 
 class Meter(RunTree):
-    """Prices the model calls of one request.
-
-    A model that is broken off, or that counts no tokens, is charged by an estimate.
-
-    Args:
-        prices: of the models; None for no prices at all.
-    """
+    """Prices the model calls of one request; one that is broken off, or counts no tokens, is charged by an estimate."""
 
     raise_error = True  # a call that may not be made must not be made
 
@@ -66,12 +60,7 @@ class Meter(RunTree):
 
 
 def cost(price: Price, read: int, written: int) -> int:
-    """What a call costs.
-
-    Args:
-        price: for a million tokens.
-        read: tokens of the question.
-        written: tokens of the answer.
+    """What a call costs that read and wrote so many tokens, in billionths.
 
     Example:
         >>> from nacre.server.settings import Price
@@ -82,11 +71,7 @@ def cost(price: Price, read: int, written: int) -> int:
 
 
 def find(prices: Prices | None, name: str) -> Price | None:
-    """The price of a model.
-
-    Returns:
-        That under its whole name, else that under the model's alone; None where there is none.
-    """
+    """The price of a model: that under its whole name, else that under the model's alone."""
     models = prices.models if prices else {}
     return models.get(name) or models.get(name.partition(":")[2])
 
@@ -97,40 +82,20 @@ def spent(records: Records, user: str, currency: str, period: str) -> Decimal:
 
 
 def period_began(period: str, now: float | None = None) -> float:
-    """When a period began.
-
-    Args:
-        now: seconds since 1970; None is now.
-
-    Returns:
-        Seconds since 1970, at midnight in UTC.
-    """
+    """When a period began, at midnight in UTC; in seconds since 1970, as `now` is."""
     moment = time.time() if now is None else now
     days = 1 if period == "day" else time.gmtime(moment).tm_mday
     return moment - moment % 86_400 - (days - 1) * 86_400
 
 
 def period_ends(period: str, now: float | None = None) -> float:
-    """When a period ends.
-
-    Args:
-        now: seconds since 1970; None is now.
-
-    Returns:
-        Seconds since 1970, at midnight in UTC.
-    """
+    """When a period ends, in the same measure."""
     began = period_began(period, now)
-    if period == "day":
-        return began + 86_400
-    return period_began("month", began + 32 * 86_400)
+    return began + 86_400 if period == "day" else period_began("month", began + 32 * 86_400)
 
 
 def without_price(models: list[BaseChatModel], prices: Prices | None) -> list[str]:
-    """Models that have no price.
-
-    Args:
-        prices: of the models; None for no prices at all.
-    """
+    """Models that have no price."""
     names = {_named(leaf._get_ls_params()) for model in models for leaf in _leaves(model)}
     return sorted(name for name in names if name != _FREE and find(prices, name) is None)
 

@@ -64,11 +64,7 @@ def delete(context: Writing, file: str) -> dict[str, Any]:
 
 
 def plain_name(name: str | None) -> str:
-    """A file's name without folders, controls and other surprises; it is shown, and never used as a path.
-
-    Returns:
-        At most 200 characters.
-    """
+    """A file's name, short, without folders, controls and other surprises; it is shown, and never used as a path."""
     last = PurePosixPath(clean_text(name or "").replace("\\", "/")).name.strip()
     kept = "".join(char for char in last if char.isprintable())
     return kept[-200:] if kept.strip(". ") else "file"

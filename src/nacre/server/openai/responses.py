@@ -184,11 +184,7 @@ class _Answer:
         return [{"type": "url_citation", **citation} for citation in cited]
 
     async def events(self) -> AsyncIterator[bytes]:
-        """The response as a stream.
-
-        Yields:
-            Events; the last is `response.completed`, or `response.failed` where the model broke.
-        """
+        """The response as a stream; its last event is `response.completed`, or `response.failed`."""
         place = {"item_id": self.message, "output_index": 0, "content_index": 0}
         try:
             with self.question.noted(self.outcome, stream=True):

@@ -19,11 +19,7 @@ HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
 
 
 def event(data: Any, name: str = "") -> bytes:
-    """One event.
-
-    Returns:
-        Its bytes.
-    """
+    """One event."""
     head = f"event: {name}\n" if name else ""
     return f"{head}data: {to_json(data, ensure_ascii=False, separators=(',', ':'))}\n\n".encode("utf-8", "replace")
 

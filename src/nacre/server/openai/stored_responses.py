@@ -36,12 +36,7 @@ delete from responses where id in (
 
 
 def keeps(state: State, store: bool | None, previous: str | None) -> bool:
-    """Whether a response is to be kept.
-
-    Returns:
-        What the request says; where it says nothing, a conversation that is kept already stays so, and others are kept
-        only if the settings want it. Nothing is kept for 0 days.
-    """
+    """Whether a response is kept: as the request says, else with the conversation that it goes on, else as the settings say."""
     server = state.settings.server
     wanted = store if store is not None else server.store_responses or previous is not None
     return wanted and server.response_days > 0

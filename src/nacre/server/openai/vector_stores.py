@@ -120,14 +120,7 @@ def search(context: StoreToRead, body: Search) -> dict[str, Any]:
 
 
 def describe(context: StoreContext) -> dict[str, Any]:
-    """A vector store as OpenAI describes it.
-
-    Args:
-        context: of its user; only the user's own files are counted.
-
-    Returns:
-        A vector store object; `eta_s` says in how many seconds its files may be read.
-    """
+    """A vector store as OpenAI describes it, with the user's own files; `eta_s`: seconds until they may have been read."""
     store, rows = context.row, context.entries()
     counts = counts_of(rows)
     pace = [row["seconds"] for row in rows if row["seconds"]][-20:]
