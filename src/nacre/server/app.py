@@ -9,12 +9,13 @@ from contextlib import asynccontextmanager, nullcontext, suppress
 from hashlib import sha256
 from importlib import resources
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse, Response
+from langchain_core.language_models import BaseChatModel
 from starlette.exceptions import HTTPException
 
 from nacre.errors import NacreError
@@ -34,13 +35,9 @@ from nacre.server.openai import (
     vector_stores,
 )
 from nacre.server.openai.errors import Problem, not_found, problem_of
+from nacre.server.settings import Settings
 from nacre.server.state import State
 from nacre.text.language import tr
-
-if TYPE_CHECKING:
-    from langchain_core.language_models import BaseChatModel
-
-    from nacre.server.settings import Settings
 
 _TYPES = {
     ".html": "text/html; charset=utf-8",

@@ -9,28 +9,28 @@ from __future__ import annotations
 import asyncio
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import HumanMessage
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.mcpserver import MCPServer
 from mcp_types import Resource, ToolAnnotations
 from pydantic import Field
 
 from nacre.errors import UsageError
+from nacre.reasoning.tool import python_tool
 from nacre.server.auth.keys import User
 from nacre.server.dependencies import RequestContext
 from nacre.server.knowledge_bases import MAIN
 from nacre.server.openai.annotations import extension
 from nacre.server.openai.answering import Question
 from nacre.server.records import new_id
+from nacre.server.settings import Settings
 from nacre.server.sources import read
 from nacre.server.state import State
 from nacre.text.language import tr
-
-if TYPE_CHECKING:
-    from langchain_core.language_models import BaseChatModel
-
-    from nacre.server.settings import Settings
+from nacre.text.messages import nacre_of, text_of
 
 _LISTED = 500
 _READ_ONLY = ToolAnnotations(read_only_hint=True)
@@ -130,8 +130,6 @@ def _add_tools(server: NacreMCP) -> None:
 
     async def run_python(code: Annotated[str, Field(description=tr("A Python program."))]) -> str:
         """Run a program."""
-        from nacre.reasoning.tool import python_tool
-
         return str(await python_tool().ainvoke({"code": code}))
 
     async def document(document: str) -> str:
@@ -153,10 +151,6 @@ def _add_tools(server: NacreMCP) -> None:
 
 
 async def _answer(context: RequestContext, text: str) -> dict[str, Any]:
-    from langchain_core.messages import HumanMessage
-
-    from nacre.text.messages import nacre_of, text_of
-
     if not text.strip():
         raise UsageError(tr("The question is empty."))
     reply = await Question(context, next(iter(context.state.served.stacks)), [HumanMessage(text)]).answer()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 import anyio
 import anyio.to_thread
+from langchain_core.language_models import BaseChatModel
 
 from nacre.errors import NacreError
 from nacre.server.auth.keys import Keys, User
@@ -25,9 +26,6 @@ from nacre.server.served import Served
 from nacre.server.settings import Settings
 from nacre.system.files import private_folder
 from nacre.system.net import is_loopback
-
-if TYPE_CHECKING:
-    from langchain_core.language_models import BaseChatModel
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -69,7 +67,7 @@ class State:
     def meter(self, user: User) -> Meter | None:
         """What counts the money of a request; None where nothing has a price and the user no limit."""
         prices = self.settings.prices
-        return Meter(prices, user, self.records, self.metrics) if prices or user.spend_limit is not None else None
+        return Meter(prices, user, self.records, self.metrics.spent) if prices or user.spend_limit is not None else None
 
     async def blocking(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run what waits for a disk, a lock or a peer in a thread, a bounded number at a time: the event loop never waits."""

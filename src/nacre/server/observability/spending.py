@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -12,7 +12,6 @@ from langchain_core.messages import BaseMessage
 
 from nacre.errors import UsageError
 from nacre.server.auth.keys import User
-from nacre.server.observability.metrics import Metrics
 from nacre.server.openai.errors import Problem
 from nacre.server.records import Records
 from nacre.server.settings import Price, Prices
@@ -24,6 +23,8 @@ from nacre.text.tokens import estimate, estimate_messages
 NANOS = 10**9
 # It copies words out of the sources, and no model is asked.
 _FREE = "quotechatmodel:quote"
+Charged = Callable[[str, str, int], None]
+"""Is told of each charge: the model, the currency, billionths."""
 
 
 class Meter(RunTree):
@@ -31,9 +32,9 @@ class Meter(RunTree):
 
     raise_error = True  # a call that may not be made must not be made
 
-    def __init__(self, prices: Prices | None, user: User, records: Records, metrics: Metrics) -> None:
+    def __init__(self, prices: Prices | None, user: User, records: Records, charged: Charged) -> None:
         super().__init__()
-        self._prices, self._user, self._records, self._metrics = prices, user, records, metrics
+        self._prices, self._user, self._records, self._charged = prices, user, records, charged
 
     def began(self, call: Call) -> None:
         """A model without a price is not asked, where the key's money is limited."""
@@ -56,7 +57,7 @@ class Meter(RunTree):
         nanos, currency = cost(price, read, written), self._prices.currency
         row = {"at": time.time(), "asker": self._user.id, "model": name, "currency": currency}
         self._records.journal.add("spend", {**row, "input": read, "output": written, "nanos": nanos})
-        self._metrics.spent(name, currency, nanos)
+        self._charged(name, currency, nanos)
 
 
 def cost(price: Price, read: int, written: int) -> int:
