@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})  # strangers can invent more of them
@@ -22,7 +24,16 @@ class Metrics:
         self._tokens = Counter("nacre_tokens", "Tokens.", ("model", "direction"), registry=registry)
         self._spent = Counter("nacre_spend", "Money.", ("model", "currency"), registry=registry)
         self._abstained = Counter("nacre_abstentions", "Answers that say that there is none.", registry=registry)
-        self.streams = Gauge("nacre_open_streams", "Streams that are open now.", registry=registry)
+        self._streams = Gauge("nacre_open_streams", "Streams that are open now.", registry=registry)
+
+    @property
+    def streams(self) -> int:
+        """How many answers are being streamed now."""
+        return int(self._registry.get_sample_value("nacre_open_streams") or 0)
+
+    def streaming(self) -> AbstractContextManager[None]:
+        """Count one for as long as it is open."""
+        return self._streams.track_inprogress()
 
     def count(self, method: str, route: str, status: int, seconds: float) -> None:
         """A request has ended. A route is the pattern of its path: of the path itself strangers could make more labels."""

@@ -112,7 +112,7 @@ class Question:
         """Note an answer however it ends: a client that leaves is noted too."""
         status = "ok"
         try:
-            with self.state.metrics.streams.track_inprogress() if stream else nullcontext():
+            with self.state.metrics.streaming() if stream else nullcontext():
                 yield
         except BaseException as error:
             status = code_of(error)
