@@ -22,7 +22,7 @@ from langchain_core.language_models import BaseChatModel  # noqa: E402
 from nacre import KnowledgeBase, ScriptedChatModel  # noqa: E402
 from nacre.ingest.source import TextSource  # noqa: E402
 from nacre.server.app import create_app  # noqa: E402
-from nacre.server.protocol import protocol  # noqa: E402
+from nacre.server.auth.connections import protocol  # noqa: E402
 from nacre.server.settings import Settings  # noqa: E402
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")

@@ -41,7 +41,7 @@ class Traced:
 
     def spans(self) -> dict[str, Any]:
         """Finished spans by name; the handler must hold none that are open."""
-        assert self.handler._runs == {}
+        assert self.handler._open == {} == self.handler._spans
         spans = self._exporter.get_finished_spans()
         assert len({span.context.trace_id for span in spans}) <= 1
         return {span.name: span for span in spans}

@@ -7,33 +7,37 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext, suppress
 from hashlib import sha256
-from importlib.resources import files
+from importlib import resources
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse, Response
+from langchain_core.language_models import BaseChatModel
 from starlette.exceptions import HTTPException
 
 from nacre.errors import NacreError
 from nacre.server import feedback, sources
-from nacre.server.auth import me
+from nacre.server.auth import profile
 from nacre.server.auth.guard import Guard
 from nacre.server.observability import health, trace_api, traces
 from nacre.server.observability.telemetry import OFF
-from nacre.server.openai import audio, chat, embeddings, responses, stored_responses, vector_stores
-from nacre.server.openai import files as uploads
-from nacre.server.openai import vector_store_files as store_entries
+from nacre.server.openai import (
+    audio,
+    chat,
+    embeddings,
+    files,
+    responses,
+    stored_responses,
+    vector_store_files,
+    vector_stores,
+)
 from nacre.server.openai.errors import Problem, not_found, problem_of
+from nacre.server.settings import Settings
 from nacre.server.state import State
 from nacre.text.language import tr
-
-if TYPE_CHECKING:
-    from langchain_core.language_models import BaseChatModel
-
-    from nacre.server.settings import Settings
 
 _TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -41,26 +45,23 @@ _TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
+_ALWAYS = (sources, profile, health)
+_API = (
+    chat, responses, stored_responses, embeddings, audio, files, vector_stores, vector_store_files, feedback, trace_api,
+)  # fmt: skip
 _NAME = re.compile(r"[a-z-]+\.(?:html|css|js|svg)")
 
 
 def create_app(settings: Settings, leaf: BaseChatModel | None = None, *, only_mcp: bool = False) -> FastAPI:
-    """Make the server's ASGI application.
-
-    Args:
-        leaf: the innermost model of all stacks that name none; None loads it by its name.
-
-    Returns:
-        The application; its state is closed when it shuts down.
-    """
+    """Make the server's ASGI application; `leaf` is the model of all stacks that name none."""
     state = State(settings, leaf)
 
     mcp = _mcp(state)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        for kept in (stored_responses, traces):
-            await state.blocking(kept.forget_old, state)
+        for statement in (stored_responses.too_old(state), traces.too_old(settings.server.trace_days)):
+            await state.blocking(state.records.db.execute, *statement)
         if await state.blocking(state.records.one, "entries", "status = 'in_progress'"):
             await state.blocking(state.ingestion.wake)  # the last server was stopped before they were done
         closing = asyncio.create_task(_close_idle(state))
@@ -71,27 +72,15 @@ def create_app(settings: Settings, leaf: BaseChatModel | None = None, *, only_mc
         finally:
             closing.cancel()
             await warming
-            if state.hearing:
-                await state.hearing.close()
+            if state.audio:
+                await state.audio.close()
             await asyncio.to_thread(state.close)  # it waits for the journal and for ingestion
 
     # The usual documentation pages load scripts from elsewhere; /openapi.json is there for tools.
     telemetry = state.telemetry.fastapi if state.telemetry else OFF
     app = FastAPI(title="Nacre", version="1", lifespan=lifespan, docs_url=None, redoc_url=None, telemetry=telemetry)
     app.state.nacre = state
-    rest = (
-        chat,
-        responses,
-        stored_responses,
-        embeddings,
-        audio,
-        uploads,
-        vector_stores,
-        store_entries,
-        feedback,
-        trace_api,
-    )
-    for part in (sources, me, health) if only_mcp else (*rest, sources, me, health):
+    for part in _ALWAYS if only_mcp else (*_ALWAYS, *_API):
         app.include_router(part.router)
     _add_pages(app, index=not only_mcp)
     if mcp:
@@ -166,7 +155,7 @@ def _add_pages(app: FastAPI, *, index: bool) -> None:
 
 
 def _page(request: Request, name: str) -> Response:
-    if not _NAME.fullmatch(name) or not (file := files("nacre.server").joinpath("page", name)).is_file():
+    if not _NAME.fullmatch(name) or not (file := resources.files("nacre.server").joinpath("page", name)).is_file():
         raise not_found(name)
     content = file.read_bytes()
     # A browser asks each time whether it still has the right one, so that a new version shows at once.

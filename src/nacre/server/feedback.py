@@ -6,11 +6,11 @@ import json
 import time
 from typing import Any, Literal
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from nacre.server.auth import quotas
-from nacre.server.context import asker_of, state_of
+from nacre.server.dependencies import Reading
 
 router = APIRouter(prefix="/v1")
 
@@ -25,20 +25,18 @@ class Feedback(BaseModel):
 
 
 @router.post("/feedback")
-def give(request: Request, body: Feedback) -> dict[str, Any]:
+def give(context: Reading, body: Feedback) -> dict[str, Any]:
     """Keep a verdict on an answer."""
-    state, asker = state_of(request), asker_of(request)
     record = json.dumps({"question": body.question, "answer": body.answer, "comment": body.comment}, ensure_ascii=False)
-    row = {"at": time.time(), "asker": asker.id, "verdict": body.verdict, "record": record}
-    quotas.keep_feedback(state, asker, row)
+    row = {"at": time.time(), "asker": context.user.id, "verdict": body.verdict, "record": record}
+    quotas.keep_feedback(context, row)
     return {"object": "feedback", "verdict": body.verdict}
 
 
 @router.get("/feedback")
-def mine(request: Request) -> dict[str, Any]:
-    """The asker's own verdicts, as rows for an evaluation."""
-    state, asker = state_of(request), asker_of(request)
-    rows = state.records.select("feedback", "asker = ?", (asker.id,))
+def mine(context: Reading) -> dict[str, Any]:
+    """The user's own verdicts, as rows for an evaluation."""
+    rows = context.state.records.select("feedback", "asker = ?", (context.user.id,))
     return {
         "object": "list",
         "data": [{"verdict": row["verdict"], "at": row["at"], **json.loads(row["record"])} for row in rows],

@@ -17,8 +17,7 @@ import os
 import re
 import socket
 import sys
-from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 from nacre.errors import NacreError, UsageError
 from nacre.extras import need
@@ -35,16 +34,14 @@ from starlette.requests import Request  # noqa: E402
 from starlette.responses import JSONResponse, Response  # noqa: E402
 from starlette.routing import Route  # noqa: E402
 
+from nacre.server.auth.connections import protocol  # noqa: E402
 from nacre.server.auth.guard import Guard  # noqa: E402
-from nacre.server.auth.keys import Asker  # noqa: E402
+from nacre.server.auth.keys import User  # noqa: E402
 from nacre.server.observability.metrics import Metrics  # noqa: E402
 from nacre.server.openai.errors import Problem, problem_of  # noqa: E402
-from nacre.server.protocol import protocol  # noqa: E402
 from nacre.server.settings import ServerSettings, Settings  # noqa: E402
 from nacre.system.net import is_loopback  # noqa: E402
 
-P = ParamSpec("P")
-T = TypeVar("T")
 _LARGEST_REQUEST_MB = 32
 _LONGEST_S = 300.0
 _PUBLIC = re.compile("/health")
@@ -87,17 +84,16 @@ class InterpreterServer:
 class _Door:
     """What the guard asks: one key or none, no limits, and nothing counted or logged. Programs are nobody's business."""
 
-    oidc = telemetry = None
+    telemetry = None
 
     def __init__(self, server: ServerSettings, key: str) -> None:
         self.settings = Settings(kb="", server=server)
         self.guarded = bool(key)
-        self.local = Asker("local", "local")
+        self.local = User("local", "local")
         self.metrics = Metrics()
-        self.keys = self
         self._key = key.encode("utf-8", "replace")
 
-    def find(self, key: str) -> Asker:
+    async def find(self, key: str) -> User:
         """Who shows the key."""
         if not hmac.compare_digest(key.encode("utf-8", "replace"), self._key):
             raise Problem(401, tr("wrong key: see NACRE_INTERPRETER_KEY"), "invalid_api_key")
@@ -106,12 +102,8 @@ class _Door:
     async def renew_keys(self) -> None:
         """The key stays."""
 
-    async def count(self, asker: Asker) -> None:
+    async def count(self, user: User) -> None:
         """No limit."""
-
-    async def blocking(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """In a thread, as for the server."""
-        return await asyncio.to_thread(function, *args, **kwargs)
 
 
 def _app(interpreter: CodeInterpreter) -> Starlette:
@@ -150,14 +142,7 @@ def _asked(body: bytes) -> tuple[str, dict[str, Any], float]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serve until interrupted.
-
-    Args:
-        arguments: of the command line; None takes the process's own.
-
-    Returns:
-        The exit status: 2 for a place that may not be listened on, or a machine without what the sandbox needs.
-    """
+    """Serve until interrupted; 2 for a place that may not be listened on, or a machine without what the sandbox needs."""
     from nacre.reasoning.sandbox import PythonInterpreter
 
     parser = argparse.ArgumentParser(

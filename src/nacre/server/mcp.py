@@ -9,28 +9,29 @@ from __future__ import annotations
 import asyncio
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import HumanMessage
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.mcpserver import MCPServer
 from mcp_types import Resource, ToolAnnotations
 from pydantic import Field
 
 from nacre.errors import UsageError
-from nacre.server.auth.keys import Asker
-from nacre.server.bases import MAIN
+from nacre.reasoning.tool import python_tool
+from nacre.server.auth.keys import User
+from nacre.server.dependencies import RequestContext
+from nacre.server.knowledge_bases import MAIN
 from nacre.server.openai.annotations import extension
 from nacre.server.openai.answering import Question
 from nacre.server.records import new_id
+from nacre.server.settings import Settings
 from nacre.server.sources import read
 from nacre.server.state import State
 from nacre.text.addresses import readable
 from nacre.text.language import tr
-
-if TYPE_CHECKING:
-    from langchain_core.language_models import BaseChatModel
-
-    from nacre.server.settings import Settings
+from nacre.text.messages import nacre_of, text_of
 
 _LISTED = 500
 _READ_ONLY = ToolAnnotations(read_only_hint=True)
@@ -40,7 +41,7 @@ _READ_ONLY = ToolAnnotations(read_only_hint=True)
 class _Message:
     """One message of a client."""
 
-    asker: Asker
+    user: User
     cursor: str = ""
     following: str | None = None
 
@@ -51,7 +52,7 @@ _message: ContextVar[_Message] = ContextVar("nacre_mcp_message")
 class NacreMCP(MCPServer[Any]):
     """An MCP server over a running server's state."""
 
-    def __init__(self, state: State, asker: Asker) -> None:
+    def __init__(self, state: State, user: User) -> None:
         super().__init__(
             "nacre",
             log_level="WARNING",
@@ -61,20 +62,20 @@ class NacreMCP(MCPServer[Any]):
             ),
             middleware=[self._as_sender],
         )
-        self.state, self._asker = state, asker
+        self.state, self._user = state, user
         _add_tools(self)
 
     @property
-    def asker(self) -> Asker:
-        """Who sent the message that is being answered: the key of its HTTP request, else whoever started the process."""
-        return _message.get().asker
+    def context(self) -> RequestContext:
+        """The message that is being answered: from the key of its HTTP request, else from whoever started the process."""
+        server = self.state.settings.server
+        url = server.public_url or f"http://{server.host}:{server.port}"
+        return RequestContext(self.state, _message.get().user, new_id("mcp"), url.rstrip("/") + "/")
 
     async def _as_sender(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-        found = ctx.request.scope.get("state", {}).get("asker") if ctx.request is not None else None
+        found = ctx.request.scope.get("state", {}).get("user") if ctx.request is not None else None
         cursor = (ctx.params or {}).get("cursor")
-        message = _Message(
-            found if isinstance(found, Asker) else self._asker, cursor if isinstance(cursor, str) else ""
-        )
+        message = _Message(found if isinstance(found, User) else self._user, cursor if isinstance(cursor, str) else "")
         token = _message.set(message)
         try:
             result = await call_next(ctx)
@@ -90,7 +91,7 @@ class NacreMCP(MCPServer[Any]):
 
     def _resources(self, message: _Message) -> list[Resource]:
         base = self.state.bases.main
-        rest = (d for d in base.documents() if d["uri"] > message.cursor and base.visible(d["uri"], message.asker.sees))
+        rest = (d for d in base.documents() if d["uri"] > message.cursor and base.visible(d["uri"], message.user.sees))
         seen = [d for _, d in zip(range(_LISTED + 1), rest, strict=False)]
         if len(seen) > _LISTED:
             message.following = seen[_LISTED - 1]["uri"]
@@ -113,12 +114,12 @@ def _add_tools(server: NacreMCP) -> None:
         k: Annotated[int, Field(ge=1, le=50, description=tr("How many passages."))] = 8,
     ) -> list[dict[str, Any]]:
         """Find passages."""
-        hits = await asyncio.to_thread(state.bases.main.search, query, k, server.asker.sees)
+        hits = await asyncio.to_thread(state.bases.main.search, query, k, server.context.user.sees)
         return [hit.to_dict() for hit in hits]
 
     async def ask(question: Annotated[str, Field(description=tr("The question."))]) -> dict[str, Any]:
         """Answer from the documents."""
-        return await _answer(state, server.asker, question)
+        return await _answer(server.context, question)
 
     async def read_source(
         document: Annotated[int, Field(description=tr("document_id of a passage."))],
@@ -126,18 +127,16 @@ def _add_tools(server: NacreMCP) -> None:
         end: Annotated[int, Field(ge=0)] = 0,
     ) -> dict[str, Any]:
         """Read a document."""
-        return await asyncio.to_thread(read, state, server.asker, MAIN, document, start, end)
+        return await asyncio.to_thread(read, server.context, MAIN, document, start, end)
 
     async def run_python(code: Annotated[str, Field(description=tr("A Python program."))]) -> str:
         """Run a program."""
-        from nacre.reasoning.tool import python_tool
-
         return str(await python_tool().ainvoke({"code": code}))
 
     async def document(document: str) -> str:
         """The text of a document."""
         number = int(document) if document.isdecimal() else 0
-        found = await asyncio.to_thread(read, state, server.asker, MAIN, number, 0, 0, whole=True)
+        found = await asyncio.to_thread(read, server.context, MAIN, number, 0, 0, whole=True)
         return str(found["text"])
 
     for tool, told in (
@@ -152,18 +151,11 @@ def _add_tools(server: NacreMCP) -> None:
     )
 
 
-async def _answer(state: State, asker: Asker, text: str) -> dict[str, Any]:
-    from langchain_core.messages import HumanMessage
-
-    from nacre.text.messages import nacre_of, text_of
-
+async def _answer(context: RequestContext, text: str) -> dict[str, Any]:
     if not text.strip():
         raise UsageError(tr("The question is empty."))
-    question = Question(state, asker, new_id("mcp"), next(iter(state.served.stacks)), [HumanMessage(text)])
-    reply = await question.answer()
-    server = state.settings.server
-    url = server.public_url or f"http://{server.host}:{server.port}"
-    return {"answer": text_of(reply), **extension(url.rstrip("/") + "/", nacre_of(reply), MAIN)}
+    reply = await Question(context, next(iter(context.state.served.stacks)), [HumanMessage(text)]).answer()
+    return {"answer": text_of(reply), **extension(context.base_url, nacre_of(reply), MAIN)}
 
 
 def serve_stdio(settings: Settings, leaf: BaseChatModel | None = None) -> None:

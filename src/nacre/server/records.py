@@ -44,11 +44,7 @@ Row = dict[str, Any]
 
 
 def new_id(kind: str) -> str:
-    """An id that cannot be guessed.
-
-    Returns:
-        The kind, a dash or an underscore as OpenAI writes it, and 24 hexadecimal digits.
-    """
+    """An id that cannot be guessed, in OpenAI's form."""
     return f"{kind}{'-' if kind == 'file' else '_'}{secrets.token_hex(12)}"
 
 

@@ -10,9 +10,9 @@ import uvicorn
 
 from nacre.errors import UsageError
 from nacre.server.app import create_app
+from nacre.server.auth.connections import PatientProtocol as PatientProtocol
+from nacre.server.auth.connections import protocol
 from nacre.server.auth.keys import Keys
-from nacre.server.protocol import PatientProtocol as PatientProtocol
-from nacre.server.protocol import protocol
 from nacre.server.settings import Settings
 from nacre.server.state import State
 from nacre.system.net import is_loopback

@@ -8,8 +8,8 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 from nacre.errors import UsageError
-from nacre.server.auth.keys import Asker
-from nacre.server.bases import MAIN, Bases
+from nacre.server.auth.keys import User
+from nacre.server.knowledge_bases import MAIN, KnowledgeBasePool
 from nacre.server.settings import Settings, Stack
 from nacre.text.language import tr
 
@@ -32,7 +32,7 @@ class Served:
         leaf: the model inside all stacks that name none; None loads the one of the settings.
     """
 
-    def __init__(self, settings: Settings, bases: Bases, leaf: BaseChatModel | None = None) -> None:
+    def __init__(self, settings: Settings, bases: KnowledgeBasePool, leaf: BaseChatModel | None = None) -> None:
         from nacre.connectors.models import default_spec
 
         self.bases = bases
@@ -47,9 +47,9 @@ class Served:
         bases.forget = self.forget
         for name, stack in self.stacks.items():
             _check(name, stack)
-            self.model(name, Asker("", ""))
+            self.model(name, User("", ""))
 
-    def model(self, name: str, asker: Asker, store: str = MAIN) -> BaseChatModel:
+    def model(self, name: str, asker: User, store: str = MAIN) -> BaseChatModel:
         """A stack that searches as its asker. Building one waits for the disk: not for the event loop.
 
         Returns:
@@ -64,7 +64,7 @@ class Served:
                 self._built.popitem(last=False)
             return model
 
-    def built(self, name: str, asker: Asker, store: str = MAIN) -> BaseChatModel | None:
+    def built(self, name: str, asker: User, store: str = MAIN) -> BaseChatModel | None:
         """As `model`, where it is built already: from memory."""
         key = (name, store, asker.sees)
         with self._lock:
@@ -80,7 +80,7 @@ class Served:
 
     def models(self) -> list[BaseChatModel]:
         """Every stack, as a stranger would get it."""
-        return [self.model(name, Asker("", "")) for name in self.stacks]
+        return [self.model(name, User("", "")) for name in self.stacks]
 
     def _build(self, stack: Stack, principals: tuple[str, ...], store: str) -> BaseChatModel:
         from nacre.stack import LAYERS

@@ -25,7 +25,7 @@ class OidcSettings(BaseModel):
     jwks_url: str
     """Where the issuer publishes its keys."""
     groups_claim: str = "groups"
-    """The claim whose list becomes the asker's principals."""
+    """The claim whose list becomes the user's principals."""
     read_only: bool = True
     """Whether people who log in may only ask."""
     write_main: bool = False

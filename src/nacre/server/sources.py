@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query
 
-from nacre.server.auth.keys import Asker
-from nacre.server.bases import MAIN
-from nacre.server.context import asker_of, state_of, store_of
+from nacre.server.dependencies import Reading, RequestContext
+from nacre.server.knowledge_bases import MAIN
 from nacre.server.openai.errors import not_found
-from nacre.server.state import State
 
 router = APIRouter(prefix="/v1")
 _AROUND = 20_000
@@ -18,32 +16,24 @@ _AROUND = 20_000
 
 @router.get("/sources/{document}")
 def source(
-    request: Request,
+    context: Reading,
     document: int,
     start: int = Query(default=0, ge=0),
     end: int = Query(default=0, ge=0),
     store: str = MAIN,
 ) -> dict[str, Any]:
     """The text of a document around a cited span; `text[start - offset : end - offset]` is the quote."""
-    state, asker = state_of(request), asker_of(request)
-    store_of(state, asker, store)
-    return read(state, asker, store, document, start, end)
+    context.vector_store(store)
+    return read(context, store, document, start, end)
 
 
 def read(
-    state: State, asker: Asker, store: str, document: int, start: int, end: int, *, whole: bool = False
+    context: RequestContext, store: str, document: int, start: int, end: int, *, whole: bool = False
 ) -> dict[str, Any]:
-    """A document around a span, if its reader may see it.
-
-    Args:
-        start: first character of the span.
-
-    Returns:
-        The document's facts, `text`, and `offset`, the place of the text's first character in the document.
-    """
-    with state.bases.using(store) as base:
+    """A document around a span, if its reader may see it; `offset` is the place of `text` in the document."""
+    with context.state.bases.using(store) as base:
         found = base.document(document)
-        if found is None or not base.visible(found["uri"], asker.sees):
+        if found is None or not base.visible(found["uri"], context.user.sees):
             raise not_found(f"document {document}")
         text = base.text(found["uri"])
     start, end = min(start, len(text)), min(max(start, end), len(text))

@@ -4,31 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 import anyio
 import anyio.to_thread
+from langchain_core.language_models import BaseChatModel
 
 from nacre.errors import NacreError
-from nacre.server.auth.keys import Asker, Keys
+from nacre.server.auth.keys import Keys, User
 from nacre.server.auth.limits import Limits
-from nacre.server.bases import Bases
+from nacre.server.auth.oidc import Oidc
 from nacre.server.ingestion.process import Ingestion
+from nacre.server.knowledge_bases import KnowledgeBasePool
 from nacre.server.observability.metrics import Metrics
+from nacre.server.observability.spending import Meter, check_prices
+from nacre.server.observability.telemetry import Telemetry
 from nacre.server.observability.traces import too_old
+from nacre.server.openai.transcription import AudioClient
 from nacre.server.records import Records
 from nacre.server.served import Served
-from nacre.server.settings import OidcSettings, ServerSettings, Settings
+from nacre.server.settings import Settings
 from nacre.system.files import private_folder
 from nacre.system.net import is_loopback
-
-if TYPE_CHECKING:
-    from langchain_core.language_models import BaseChatModel
-
-    from nacre.server.auth.oidc import Oidc
-    from nacre.server.observability.spending import Meter
-    from nacre.server.observability.telemetry import Telemetry
-    from nacre.server.openai.audio import Hearing
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -39,29 +36,27 @@ class State:
     """Opens everything that a server needs."""
 
     def __init__(self, settings: Settings, leaf: BaseChatModel | None = None) -> None:
+        server = settings.server
         self.settings = settings
         private_folder(settings.data)
-        self.bases = Bases(settings.kb, settings.data)
+        self.bases = KnowledgeBasePool(settings.kb, settings.data)
         self.served = Served(settings, self.bases, leaf)
         self.keys = Keys(settings.data)
-        self.oidc = None if settings.server.oidc is None else _oidc(settings.server.oidc)
+        self.oidc = Oidc(server.oidc) if server.oidc else None
         self.records = Records(settings.data)
-        self.records.journal.tidy("traces", partial(too_old, self))
+        self.records.journal.tidy("traces", partial(too_old, server.trace_days))
         self._threads, self._counting = anyio.CapacityLimiter(_THREADS), anyio.CapacityLimiter(_FEW)
         self._door = anyio.CapacityLimiter(_FEW)
         self.limits = Limits(self.records, settings.prices)
         self.metrics = Metrics()
-        self.telemetry = _telemetry(settings.server) if settings.server.otel else None
+        self.telemetry = Telemetry(server) if server.otel else None
         self.ingestion = Ingestion(settings.kb, settings.data)
-        named = settings.server.principals
-        self.local = Asker("local", "local", tuple(named) if named else None, write_main=True)
-        self._guarded = self.oidc is not None or not is_loopback(settings.server.host)
-        self.hearing = _hearing(settings) if settings.audio else None
+        self.local = User("local", "local", tuple(server.principals) if server.principals else None, write_main=True)
+        self._guarded = self.oidc is not None or not is_loopback(server.host)
+        self.audio = AudioClient(settings.audio, server) if settings.audio else None
         self._check_prices()
 
     def _check_prices(self) -> None:
-        from nacre.server.observability.spending import check_prices
-
         limited = [key["name"] for key in self.keys.all() if key["spend_limit"]]
         try:
             check_prices(self.served.models(), self.settings.prices, limited)
@@ -69,27 +64,25 @@ class State:
             self.close()
             raise
 
-    def meter(self, asker: Asker) -> Meter | None:
-        """What counts the money of a request.
-
-        Returns:
-            A callback for the stack; None where nothing has a price and the asker no limit.
-        """
-        from nacre.server.observability.spending import Meter
-
+    def meter(self, user: User) -> Meter | None:
+        """What counts the money of a request; None where nothing has a price and the user no limit."""
         prices = self.settings.prices
-        return (
-            None if prices is None and asker.spend_limit is None else Meter(prices, asker, self.records, self.metrics)
-        )
+        return Meter(prices, user, self.records, self.metrics.spent) if prices or user.spend_limit is not None else None
 
     async def blocking(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run what waits for a disk, a lock or a peer in a thread, a bounded number at a time: the event loop never waits."""
         return await anyio.to_thread.run_sync(partial(function, *args, **kwargs), limiter=self._threads)
 
-    async def count(self, asker: Asker) -> None:
+    async def find(self, key: str) -> User | None:
+        """Who shows a key, or a token of the organisation's login."""
+        if self.oidc is not None and key.count(".") == 2:
+            return await self.blocking(self.oidc.find, key)
+        return self.keys.find(key) if key else None
+
+    async def count(self, user: User) -> None:
         """Count a request of a limited key. A bucket must be written: who waits for that is not in the way of the others."""
-        threads = self._threads if asker.per_minute is None else self._counting
-        await anyio.to_thread.run_sync(self.limits.take, asker, limiter=threads)
+        threads = self._threads if user.per_minute is None else self._counting
+        await anyio.to_thread.run_sync(self.limits.take, user, limiter=threads)
 
     async def renew_keys(self) -> None:
         """Let the keys answer from memory. Reading waits for no lock, and here for none of those who wait for one."""
@@ -110,22 +103,3 @@ class State:
         self.records.close()
         self.keys.close()
         self.bases.close()
-
-
-def _oidc(settings: OidcSettings) -> Oidc:
-    from nacre.server.auth.oidc import Oidc
-
-    return Oidc(settings)
-
-
-def _hearing(settings: Settings) -> Hearing:
-    from nacre.server.openai.audio import Hearing
-
-    assert settings.audio is not None
-    return Hearing(settings.audio, settings.server)
-
-
-def _telemetry(settings: ServerSettings) -> Telemetry:
-    from nacre.server.observability.telemetry import Telemetry
-
-    return Telemetry(settings)

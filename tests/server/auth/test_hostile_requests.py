@@ -203,3 +203,16 @@ def test_uploads_of_every_sort_of_document_leave_the_server_up(serve, shared_dat
     failed = client.get("/v1/vector_stores/main/files?limit=500&filter=failed").json()["data"]
     assert all(entry["last_error"]["message"] for entry in failed) and len(failed) == counts["failed"]
     client.close()
+
+
+@pytest.mark.parametrize("path", ["/v1/files", "/v1/audio/transcriptions"])
+@pytest.mark.parametrize("extra", ["charset=punycode", "charset*=utf-8''punycode", 'CharSet="utf-7"'])
+def test_a_form_chooses_no_decoder(serve, path, extra):
+    server = serve(audio={"base_url": "http://127.0.0.1:9/v1"})
+    body = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\ntea\r\n--b--\r\n'
+    for kinds in ([f"multipart/form-data; boundary=b; {extra}"], [f"Multipart/Form-Data; {extra}; boundary=b", "a/b"]):
+        answer = httpx.post(f"{server.url}{path}", content=body, headers=[("content-type", kind) for kind in kinds])
+        assert (answer.status_code, answer.json()["error"]["code"]) == (415, "unsupported_encoding")
+    if path == "/v1/files":
+        plain = {"content-type": "multipart/form-data; charset=UTF-8; boundary=b"}
+        assert httpx.post(f"{server.url}{path}", content=body, headers=plain).status_code == 200

@@ -141,7 +141,7 @@ def test_what_stands_for_a_key_cannot_be_had_by_name(serve):
     )
     assert "buoy" in key.finds("Which colour is the buoy?")
     assert "green" not in Key(server, "two", ("hr",)).finds("Which colour is the buoy?")
-    assert NacreMCP(server.state, server.state.local)._asker.sees == ("key:local",)
+    assert NacreMCP(server.state, server.state.local)._user.sees == ("key:local",)
 
 
 # ---------------------------------------------------------------------------------------------------- quotas

@@ -204,7 +204,7 @@ def test_health_metrics_and_request_ids(serve):
     client.chat.completions.create(model="nacre", messages=QUESTION)
     figures = httpx.get(f"{server.url}/metrics").text
     assert 'nacre_requests_total{method="POST",route="/v1/chat/completions",status="200"} 1' in figures
-    assert 'nacre_tokens_total{model="nacre",direction="output"}' in figures
+    assert 'nacre_tokens_total{direction="output",model="nacre"}' in figures
     assert httpx.get(f"{server.url}/healthz", headers={"x-request-id": "mine-1"}).headers["x-request-id"] == "mine-1"
     forged = httpx.get(f"{server.url}/healthz", headers={"x-request-id": "a b{}"}).headers["x-request-id"]
     assert forged.startswith("req_")

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import MutableMapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from nacre.server.openai.errors import Problem
+from nacre.server.settings import ServerSettings
 from nacre.system.net import is_loopback
 from nacre.text.language import tr
-
-if TYPE_CHECKING:
-    from nacre.server.settings import ServerSettings
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _PORTS = {"http": 80, "https": 443}

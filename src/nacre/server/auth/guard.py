@@ -8,21 +8,17 @@ import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
+from typing import Any, Protocol
 
+from nacre.server.auth.connections import SLOWEST
 from nacre.server.auth.door import check_door
-from nacre.server.auth.keys import Asker
+from nacre.server.auth.keys import User
 from nacre.server.auth.values import MOST_VALUES, Values
 from nacre.server.openai.errors import Problem, problem_of
-from nacre.server.protocol import SLOWEST
 from nacre.server.records import new_id
+from nacre.server.settings import Settings
 from nacre.text.language import Language, asked_for, tr
 
-if TYPE_CHECKING:
-    from nacre.server.settings import Settings
-
-P = ParamSpec("P")
-T = TypeVar("T")
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -55,20 +51,18 @@ class Guarded(Protocol):
         """Whether every request must say who asks."""
 
     @property
-    def local(self) -> Asker:
+    def local(self) -> User:
         """Who asks where none must say so."""
 
     async def renew_keys(self) -> None:
         """Let `guarded` and the keys answer from memory."""
 
-    async def count(self, asker: Asker) -> None:
-        """Count a request of a limited asker; raises where it is one too many."""
+    async def count(self, user: User) -> None:
+        """Count a request of a limited user; raises where it is one too many."""
 
-    async def blocking(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run what waits for a peer in a thread."""
+    async def find(self, key: str) -> User | None:
+        """Who shows a key."""
 
-    keys: Any
-    oidc: Any
     metrics: Any
     telemetry: Any
 
@@ -101,12 +95,12 @@ class Guard:
                 message["headers"] = [*message.get("headers", ()), *_HEADERS, (b"x-request-id", request.encode())]
             await send(message)
 
-        asker: Asker | None = None
+        user: User | None = None
         try:
             _refuse_two_lengths(headers)
-            asker = await self._admit(scope, headers)
-            scope.setdefault("state", {}).update(asker=asker, request_id=request)
-            self._refuse_large(headers)
+            user = await self._admit(scope, headers)
+            scope.setdefault("state", {}).update(user=user, request_id=request)
+            self._check_body(scope, headers)
             await self.app(scope, self._patient(receive, headers), answer)
         except Exception as error:  # what no route handles is told here, where it gets its request id
             if not status:
@@ -114,9 +108,9 @@ class Guard:
             elif not isinstance(error, Problem):
                 raise
         finally:
-            self._note(scope, status or 499, time.perf_counter() - began, request, asker)
+            self._note(scope, status or 499, time.perf_counter() - began, request, user)
 
-    async def _admit(self, scope: Scope, headers: dict[str, str]) -> Asker:
+    async def _admit(self, scope: Scope, headers: dict[str, str]) -> User:
         """Who asks; refuses strangers, those who have asked enough, and those who may not change anything."""
         method, path = scope["method"], scope["path"]
         page = bool(self.public.fullmatch(path)) and method in ("GET", "HEAD")
@@ -125,23 +119,22 @@ class Guard:
             check_door(scope, headers, self.state.settings.server, page)
             return self.state.local
         if page:
-            return Asker("", "")
+            return User("", "")
         scheme, _, key = headers.get("authorization", "").partition(" ")
-        asker = await self._find(key.strip()) if scheme.lower() == "bearer" else None
-        if asker is None:
+        user = await self.state.find(key.strip()) if scheme.lower() == "bearer" else None
+        if user is None:
             raise Problem(
                 401, tr("A valid API key is needed: send the header Authorization: Bearer nk-…"), "invalid_api_key"
             )
-        if asker.limited:
-            await self.state.count(asker)
-        return asker
+        if user.limited:
+            await self.state.count(user)
+        return user
 
-    async def _find(self, key: str) -> Asker | None:
-        if self.state.oidc is not None and key.count(".") == 2:
-            return await self.state.blocking(self.state.oidc.find, key)
-        return self.state.keys.find(key) if key else None
-
-    def _refuse_large(self, headers: dict[str, str]) -> None:
+    def _check_body(self, scope: Scope, headers: dict[str, str]) -> None:
+        """Refuse what is too large, and forms whose encoding would take the time of their length squared ("punycode")."""
+        kinds = [value.lower() for name, value in scope["headers"] if name.lower() == b"content-type"]
+        if any(b"multipart" in kind and b"charset" in kind.replace(b"charset=utf-8", b"") for kind in kinds):
+            raise Problem(415, tr("Forms are read as UTF-8: leave `charset` out."), "unsupported_encoding")
         length = headers.get("content-length", "0")
         if not length.isascii() or not length.isdigit() or int(length) > self._most:
             raise self._too_large()
@@ -182,7 +175,7 @@ class Guard:
 
         return limited
 
-    def _note(self, scope: Scope, status: int, seconds: float, request: str, asker: Asker | None) -> None:
+    def _note(self, scope: Scope, status: int, seconds: float, request: str, user: User | None) -> None:
         route = getattr(scope.get("route"), "path", None) or "-"
         self.state.metrics.count(scope["method"], route, status, seconds)
         line = {
@@ -191,7 +184,7 @@ class Guard:
             "route": route,
             "status": status,
             "ms": round(seconds * 1000, 1),
-            "key": asker.name if asker else "",
+            "key": user.name if user else "",
         }
         _log.info("%s", json.dumps(line, ensure_ascii=True))
 

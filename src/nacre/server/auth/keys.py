@@ -37,7 +37,7 @@ _COLUMNS = (
     "id", "name", "principals", "read_only", "write_main", "per_minute", "tokens_per_day", "spend_limit", "created",
 )  # fmt: skip
 OWN = "key:"
-"""Before an asker's id: the principal that stands for it alone."""
+"""Before a user's id: the principal that stands for it alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class SpendLimit:
 
 
 @dataclass(frozen=True, slots=True)
-class Asker:
+class User:
     """Who sends a request.
 
     Args:
@@ -86,7 +86,7 @@ class Asker:
 
     @property
     def own(self) -> str:
-        """The principal that stands for this asker alone."""
+        """The principal that stands for this user alone."""
         return OWN + self.id
 
     @property
@@ -105,7 +105,7 @@ class _Known:
     """What was read from the file when it looked so."""
 
     looks: tuple[int, ...] = ()
-    askers: dict[str, Asker] = field(default_factory=dict)
+    users: dict[str, User] = field(default_factory=dict)
     were: bool = False
 
 
@@ -215,7 +215,7 @@ class Keys:
         except NacreError as error:
             _log.error("the keys cannot be read, so nobody has one: %s", error)
             rows = []
-        self._known = _Known(looks, {row["hash"]: _asker(row) for row in rows}, were)
+        self._known = _Known(looks, {row["hash"]: _user(row) for row in rows}, were)
 
     def _looks(self) -> tuple[int, ...]:
         """What every commit of any process moves: time and length of the file and of its log."""
@@ -229,12 +229,12 @@ class Keys:
     def any(self) -> bool:
         """Whether there are keys, so that every request needs one."""
         self.renew()
-        return bool(self._known.askers)
+        return bool(self._known.users)
 
-    def find(self, key: str) -> Asker | None:
+    def find(self, key: str) -> User | None:
         """Who a key, as the client sent it, belongs to; None for one that is not known."""
         self.renew()
-        return self._known.askers.get(_hash(key))
+        return self._known.users.get(_hash(key))
 
     def close(self) -> None:
         """Close the file."""
@@ -256,9 +256,9 @@ def _file(path: Path) -> int:
     return 0
 
 
-def _asker(row: sqlite3.Row) -> Asker:
+def _user(row: sqlite3.Row) -> User:
     named, money = json.loads(row["principals"]), row["spend_limit"]
-    return Asker(
+    return User(
         row["id"],
         row["name"],
         None if named is None else tuple(named),

@@ -5,15 +5,13 @@ holds over restarts, and over several processes with one data folder.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
-from nacre.server.auth.keys import Asker, SpendLimit
+from nacre.server.auth.keys import SpendLimit, User
+from nacre.server.observability.spending import period_ends, spent
 from nacre.server.openai.errors import Problem
+from nacre.server.records import Records
+from nacre.server.settings import Prices
 from nacre.text.language import tr
-
-if TYPE_CHECKING:
-    from nacre.server.records import Records
-    from nacre.server.settings import Prices
 
 _DAY_S = 86_400
 # One statement, so that two processes cannot take the same place: refill the bucket, and take one if there is one.
@@ -32,14 +30,14 @@ class Limits:
         self._records = records
         self._currency = prices.currency if prices else ""
 
-    def take(self, asker: Asker) -> None:
+    def take(self, user: User) -> None:
         """Count a request. It reads and writes files: not for the event loop."""
-        if asker.per_minute is not None:
-            self._take_one(asker.id, asker.per_minute)
-        if asker.tokens_per_day is not None:
-            self._check_tokens(asker.id, asker.tokens_per_day)
-        if asker.spend_limit is not None:
-            self._check_money(asker.id, asker.spend_limit)
+        if user.per_minute is not None:
+            self._take_one(user.id, user.per_minute)
+        if user.tokens_per_day is not None:
+            self._check_tokens(user.id, user.tokens_per_day)
+        if user.spend_limit is not None:
+            self._check_money(user.id, user.spend_limit)
 
     def _take_one(self, key: str, per_minute: int) -> None:
         now = time.time()
@@ -65,8 +63,6 @@ class Limits:
             )
 
     def _check_money(self, key: str, limit: SpendLimit) -> None:
-        from nacre.server.observability.spending import period_ends, spent
-
         if spent(self._records, key, self._currency, limit.period) >= limit.amount:
             amount = f"{limit.amount} {self._currency}".strip()
             period, zh = {"day": ("today", "今日"), "month": ("this month", "本月")}[limit.period]

@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nacre.connectors.safe_http import fetch
 from nacre.errors import SourceError, UsageError
 from nacre.extras import need
-from nacre.server.auth.keys import OWN, Asker
+from nacre.server.auth.keys import OWN, User
+from nacre.server.settings import OidcSettings
 from nacre.text.language import tr
-
-if TYPE_CHECKING:
-    from nacre.server.settings import OidcSettings
 
 # Only algorithms whose key can check and not sign: a public key must never be taken for a shared secret.
 _ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
@@ -35,12 +33,8 @@ class Oidc:
         self._keys: dict[str, Any] = {}
         self._fetched = float("-inf")
 
-    def find(self, token: str) -> Asker | None:
-        """Who a token stands for. It may ask the issuer for its keys: not for the event loop.
-
-        Returns:
-            The asker, None for a token that is not valid here and now.
-        """
+    def find(self, token: str) -> User | None:
+        """Who a valid token stands for. It may ask the issuer for its keys: not for the event loop."""
         try:
             header = self._jwt.get_unverified_header(token)
             if header.get("alg") not in _ALGORITHMS:
@@ -65,7 +59,7 @@ class Oidc:
             else ()
         )
         # The issuer stands in the id so that a subject can never be taken for a key.
-        return Asker(
+        return User(
             f"oidc:{claims['iss']}:{claims['sub']}",
             str(claims.get("email") or claims["sub"]),
             named or None,

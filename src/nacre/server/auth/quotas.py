@@ -1,27 +1,23 @@
-"""How much each asker may keep here, so that nobody fills the disk: checked in the statement that writes, so that many
+"""How much each user may keep here, so that nobody fills the disk: checked in the statement that writes, so that many
 requests at once cannot pass together. Whoever asks without keys owns the machine and has no quota.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from nacre.server.dependencies import RequestContext
 from nacre.server.openai.errors import Problem
+from nacre.server.records import Row
 from nacre.text.language import tr
-
-if TYPE_CHECKING:
-    from nacre.server.auth.keys import Asker
-    from nacre.server.records import Row
-    from nacre.server.state import State
 
 _ENDLESS = 1 << 62
 
 
-def keep_file(state: State, asker: Asker, row: Row) -> None:
+def keep_file(context: RequestContext, row: Row) -> None:
     """List an upload."""
-    server = state.settings.server
-    if not _within(state, asker, "files", row, "owner", "bytes", server.max_files, server.files_mb):
+    server = context.state.settings.server
+    if not _within(context, "files", row, "owner", "bytes", server.max_files, server.files_mb):
         raise _full(
             tr(
                 "A key may keep {max_files} uploads of {files_mb} MiB in all. Delete some first.",
@@ -31,18 +27,18 @@ def keep_file(state: State, asker: Asker, row: Row) -> None:
         )
 
 
-def keep_store(state: State, asker: Asker, row: Row) -> None:
+def keep_store(context: RequestContext, row: Row) -> None:
     """List a vector store."""
-    most = state.settings.server.max_stores
-    if not _within(state, asker, "stores", row, "owner", "0", most, _ENDLESS >> 20):
+    most = context.state.settings.server.max_stores
+    if not _within(context, "stores", row, "owner", "0", most, _ENDLESS >> 20):
         raise _full(tr("A key may have {most} vector stores. Delete one first.", most=most))
 
 
-def keep_feedback(state: State, asker: Asker, row: Row) -> None:
+def keep_feedback(context: RequestContext, row: Row) -> None:
     """Keep a verdict."""
-    server = state.settings.server
+    server = context.state.settings.server
     size = "length(cast(record as blob))"
-    if not _within(state, asker, "feedback", row, "asker", size, server.max_feedback, server.feedback_mb):
+    if not _within(context, "feedback", row, "asker", size, server.max_feedback, server.feedback_mb):
         raise _full(
             tr(
                 "A key may give {max_feedback} verdicts of {feedback_mb} MiB in all. No more are kept.",
@@ -52,18 +48,18 @@ def keep_feedback(state: State, asker: Asker, row: Row) -> None:
         )
 
 
-def check_entries(state: State, asker: Asker, files: Sequence[Row]) -> None:
+def check_entries(context: RequestContext, files: Sequence[Row]) -> None:
     """Whether files may be read into a store: what is read counts once for each store.
 
     Args:
         files: rows of the table `files`.
     """
-    server = state.settings.server
-    count, size = state.records.db.read(
-        "select count(*), coalesce(sum(bytes), 0) from entries where owner = ?", (asker.id,)
+    server = context.state.settings.server
+    count, size = context.state.records.db.read(
+        "select count(*), coalesce(sum(bytes), 0) from entries where owner = ?", (context.user.id,)
     )[0]
     many, large = count + len(files) > server.max_files, size + sum(f["bytes"] for f in files) > server.files_mb << 20
-    if asker is not state.local and (many or large):
+    if context.user is not context.state.local and (many or large):
         raise _full(
             tr(
                 "A key may have {max_files} files of {files_mb} MiB in its vector stores. Take some out first.",
@@ -73,9 +69,9 @@ def check_entries(state: State, asker: Asker, files: Sequence[Row]) -> None:
         )
 
 
-def _within(state: State, asker: Asker, table: str, row: Row, owner: str, size: str, most: int, most_mb: int) -> bool:
+def _within(context: RequestContext, table: str, row: Row, owner: str, size: str, most: int, most_mb: int) -> bool:
     """Insert a row if, with it, its owner has no more rows and bytes than may be."""
-    if asker is state.local:
+    if context.user is context.state.local:
         most, most_mb = _ENDLESS, _ENDLESS >> 20
     columns, marks = ", ".join(row), ", ".join(f":{name}" for name in row)
     sql = (
@@ -84,7 +80,7 @@ def _within(state: State, asker: Asker, table: str, row: Row, owner: str, size: 
         f" and (select coalesce(sum({size}), 0) from {table} where {owner} = :{owner}) + {size} <= :bytes_most"
         " returning 1"
     )
-    return bool(state.records.db.execute(sql, {**row, "most": most, "bytes_most": most_mb << 20}))
+    return bool(context.state.records.db.execute(sql, {**row, "most": most, "bytes_most": most_mb << 20}))
 
 
 def _full(message: str) -> Problem:

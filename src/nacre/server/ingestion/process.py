@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 from typing import IO
 
-from nacre.server.bases import variables_for
+from nacre.server.knowledge_bases import variables_for
 from nacre.system import child_process
 
 # What finds models that are here already, and reaches those who serve one.

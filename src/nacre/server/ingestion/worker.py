@@ -15,7 +15,7 @@ from urllib.parse import quote
 from nacre.errors import LockedError, NacreError
 from nacre.ingest.source import Item
 from nacre.retrieval.knowledge_base import KnowledgeBase
-from nacre.server.bases import MAIN, open_like
+from nacre.server.knowledge_bases import MAIN, open_like
 from nacre.server.records import Records, Row
 from nacre.text.language import tr
 
@@ -28,11 +28,7 @@ _PAUSE_S = 0.5
 
 
 def uri_of(file: str, name: str) -> str:
-    """The address of an upload in a knowledge base.
-
-    Returns:
-        A uri; its last part lets the parser see the file's type.
-    """
+    """The address of an upload in a knowledge base; its last part lets the parser see the file's type."""
     return f"upload:///{file}/{quote(name, safe='')}"
 
 
@@ -69,9 +65,9 @@ class Uploads:
 
 
 def work(kb: Path, records: Records, patient: Callable[[], bool]) -> None:
-    """Ingest everything that waits: some files of one asker, then of the next, and what came meanwhile among them.
+    """Ingest everything that waits: some files of one user, then of the next, and what came meanwhile among them.
 
-    Two batches run at once, of different askers and stores, so that one slow file does not hold up everybody's. A store
+    Two batches run at once, of different users and stores, so that one slow file does not hold up everybody's. A store
     that somebody else is writing waits until the others have had their turn.
     """
     turns, locked = Turns(), set[str]()
@@ -101,13 +97,10 @@ class Turns:
         self._served: dict[str, int] = {}
 
     def next(self, waiting: Sequence[Row], running: Sequence[Sequence[Row]]) -> list[Row]:
-        """Choose a batch.
+        """Choose a batch: of one user and store, neither of which has one running.
 
         Args:
             waiting: rows of the table `entries`, the oldest first; those that are being read are among them.
-
-        Returns:
-            Rows of one asker and store, neither of which has a batch running; empty where there is nothing to begin.
         """
         if any(row["tries"] for batch in running for row in batch):
             return []

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from fastapi.responses import PlainTextResponse
 
-from nacre.server.context import state_of
+from nacre.server.dependencies import Reading
 
 router = APIRouter()
 
@@ -17,13 +17,13 @@ async def healthz() -> dict[str, str]:
 
 
 @router.get("/readyz")
-def readyz(request: Request) -> dict[str, str]:
+def readyz(context: Reading) -> dict[str, str]:
     """The knowledge base can be read; a 503 says that it cannot."""
-    state_of(request).bases.main.stats()
+    context.state.bases.main.stats()
     return {"status": "ready"}
 
 
 @router.get("/metrics")
-async def metrics(request: Request) -> PlainTextResponse:
+async def metrics(context: Reading) -> PlainTextResponse:
     """Figures for Prometheus."""
-    return PlainTextResponse(state_of(request).metrics.text(), media_type="text/plain; version=0.0.4")
+    return PlainTextResponse(context.state.metrics.text(), media_type="text/plain; version=0.0.4")

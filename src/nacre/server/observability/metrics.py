@@ -1,82 +1,55 @@
-"""Figures in Prometheus' text form, without a client library: counters and two histograms."""
+"""Figures for Prometheus."""
 
 from __future__ import annotations
 
-from collections import defaultdict
+from contextlib import AbstractContextManager
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})  # strangers can invent more of them
 _BUCKETS = (0.005, 0.025, 0.1, 0.5, 2.5, 10.0, 60.0)
 
 
 class Metrics:
-    """Counts what the server does. Used from the event loop alone."""
+    """Counts what one server does."""
 
     def __init__(self) -> None:
-        self._requests: dict[tuple[str, str, int], int] = defaultdict(int)
-        self._seconds: dict[str, list[float]] = defaultdict(lambda: [0.0] * (len(_BUCKETS) + 2))
-        self._tokens: dict[tuple[str, str], int] = defaultdict(int)
-        self._spent: dict[tuple[str, str], int] = defaultdict(int)
-        self._abstained = 0
-        self.streams = 0
-        """Streams that are open now."""
+        # When a series began is nobody's question, and a line for each.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        self._registry = registry = CollectorRegistry()
+        self._requests = Counter("nacre_requests", "Requests.", ("method", "route", "status"), registry=registry)
+        self._seconds = Histogram(
+            "nacre_request_seconds", "Their time.", ("route",), registry=registry, buckets=_BUCKETS
+        )
+        self._tokens = Counter("nacre_tokens", "Tokens.", ("model", "direction"), registry=registry)
+        self._spent = Counter("nacre_spend", "Money.", ("model", "currency"), registry=registry)
+        self._abstained = Counter("nacre_abstentions", "Answers that say that there is none.", registry=registry)
+        self._streams = Gauge("nacre_open_streams", "Streams that are open now.", registry=registry)
+
+    @property
+    def streams(self) -> int:
+        """How many answers are being streamed now."""
+        return int(self._registry.get_sample_value("nacre_open_streams") or 0)
+
+    def streaming(self) -> AbstractContextManager[None]:
+        """Count one for as long as it is open."""
+        return self._streams.track_inprogress()
 
     def count(self, method: str, route: str, status: int, seconds: float) -> None:
-        """A request has ended.
-
-        Args:
-            route: the pattern of its path, never the path: that would be a label a stranger can make more of.
-        """
-        self._requests[method if method in _METHODS else "other", route, status] += 1
-        row = self._seconds[route]
-        row[-2] += seconds
-        row[-1] += 1
-        for at, most in enumerate(_BUCKETS):
-            row[at] += seconds <= most
+        """A request has ended. A route is the pattern of its path: of the path itself strangers could make more labels."""
+        self._requests.labels(method if method in _METHODS else "other", route, status).inc()
+        self._seconds.labels(route).observe(seconds)
 
     def answered(self, model: str, asked: int, said: int, abstained: bool) -> None:
-        """An answer was given.
-
-        Args:
-            asked: tokens read.
-            said: tokens written.
-        """
-        self._tokens[model, "input"] += asked
-        self._tokens[model, "output"] += said
-        self._abstained += abstained
+        """An answer was given, for so many tokens read and written."""
+        self._tokens.labels(model, "input").inc(asked)
+        self._tokens.labels(model, "output").inc(said)
+        self._abstained.inc(abstained)
 
     def spent(self, model: str, currency: str, nanos: int) -> None:
         """A call of a model was charged."""
-        self._spent[model, currency] += nanos
+        self._spent.labels(model, currency).inc(nanos / 1e9)
 
     def text(self) -> str:
-        """All figures."""
-        lines = ["# TYPE nacre_requests_total counter"]
-        lines += [
-            f'nacre_requests_total{{method="{method}",route="{route}",status="{status}"}} {n}'
-            for (method, route, status), n in sorted(self._requests.items())
-        ]
-        lines.append("# TYPE nacre_request_seconds histogram")
-        for route, row in sorted(self._seconds.items()):
-            bounds = [*map(str, _BUCKETS), "+Inf"]
-            values = [*row[: len(_BUCKETS)], row[-1]]
-            lines += [
-                f'nacre_request_seconds_bucket{{route="{route}",le="{le}"}} {n:g}'
-                for le, n in zip(bounds, values, strict=True)
-            ]
-            lines += [
-                f'nacre_request_seconds_sum{{route="{route}"}} {row[-2]:.6f}',
-                f'nacre_request_seconds_count{{route="{route}"}} {row[-1]:g}',
-            ]
-        lines.append("# TYPE nacre_tokens_total counter")
-        lines += [
-            f'nacre_tokens_total{{model="{model}",direction="{way}"}} {n}'
-            for (model, way), n in sorted(self._tokens.items())
-        ]
-        lines.append("# TYPE nacre_spend_total counter")
-        lines += [
-            f'nacre_spend_total{{model="{model}",currency="{currency}"}} {nanos / 1e9:.9f}'
-            for (model, currency), nanos in sorted(self._spent.items())
-        ]
-        lines += ["# TYPE nacre_abstentions_total counter", f"nacre_abstentions_total {self._abstained}"]
-        lines += ["# TYPE nacre_open_streams gauge", f"nacre_open_streams {self.streams}"]
-        return "\n".join(lines) + "\n"
+        """All figures, in Prometheus' text form."""
+        return generate_latest(self._registry).decode()

@@ -3,121 +3,65 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
-from uuid import UUID
+from typing import Any
 
-from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
-from langchain_core.outputs import ChatGeneration, LLMResult
 
 from nacre.errors import UsageError
-from nacre.server.auth.keys import Asker
+from nacre.server.auth.keys import User
 from nacre.server.openai.errors import Problem
+from nacre.server.records import Records
+from nacre.server.settings import Price, Prices
+from nacre.telemetry.calls import Call, RunTree
 from nacre.text.language import tr
 from nacre.text.tokens import estimate, estimate_messages
-
-if TYPE_CHECKING:
-    from nacre.server.observability.metrics import Metrics
-    from nacre.server.records import Records
-    from nacre.server.settings import Price, Prices
 
 # Money is counted in whole billionths, so that sums are exact.
 NANOS = 10**9
 # It copies words out of the sources, and no model is asked.
 _FREE = "quotechatmodel:quote"
+Charged = Callable[[str, str, int], None]
+"""Is told of each charge: the model, the currency, billionths."""
 
 
-@dataclass
-class _Asked:
-    name: str
-    price: Price | None
-    messages: list[BaseMessage]
-    said: str = ""
-
-
-class Meter(BaseCallbackHandler):
-    """Prices the model calls of one request.
-
-    A model that is broken off, or that counts no tokens, is charged by an estimate.
-
-    Args:
-        prices: of the models; None for no prices at all.
-    """
+class Meter(RunTree):
+    """Prices the model calls of one request; one that is broken off, or counts no tokens, is charged by an estimate."""
 
     raise_error = True  # a call that may not be made must not be made
-    run_inline = True
 
-    def __init__(self, prices: Prices | None, asker: Asker, records: Records, metrics: Metrics) -> None:
-        self._prices, self._asker, self._records, self._metrics = prices, asker, records, metrics
-        self._asked: dict[UUID, _Asked] = {}
+    def __init__(self, prices: Prices | None, user: User, records: Records, charged: Charged) -> None:
+        super().__init__()
+        self._prices, self._user, self._records, self._charged = prices, user, records, charged
 
-    def on_chat_model_start(
-        self,
-        serialized: Any,
-        messages: list[list[BaseMessage]],
-        *,
-        run_id: UUID,
-        metadata: dict[str, Any] | None = None,
-        **kwargs: Any,
-    ) -> None:
-        """A model is about to be asked; without a price it is not, where the key's money is limited."""
-        name = _named(metadata or {})
-        price = find(self._prices, name)
-        if price is None and name != _FREE and self._asker.spend_limit is not None:
-            raise unpriced([name])
-        self._asked[run_id] = _Asked(name, price, messages[0])
+    def began(self, call: Call) -> None:
+        """A model without a price is not asked, where the key's money is limited."""
+        if call.kind == "model" and self._user.spend_limit is not None:
+            name = _named(call.metadata)
+            if name != _FREE and find(self._prices, name) is None:
+                raise unpriced([name])
 
-    def on_llm_new_token(self, token: Any, *, run_id: UUID, **kwargs: Any) -> None:
-        """A piece of an answer came."""
-        if asked := self._asked.get(run_id):
-            asked.said += token if isinstance(token, str) else str(token)
-
-    def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
-        """It answered."""
-        if asked := self._asked.pop(run_id, None):
-            generation = response.generations[0][0] if response.generations and response.generations[0] else None
-            message = generation.message if isinstance(generation, ChatGeneration) else None
-            usage = getattr(message, "usage_metadata", None)
-            if usage:
-                self._charge(asked, usage["input_tokens"], usage["output_tokens"])
-            else:
-                self._estimate(asked, message.text if message else "")
-
-    def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
-        """It failed, which is free, or was broken off, which is not: what it had said by then was made."""
-        asked = self._asked.pop(run_id, None)
-        if asked and (asked.said or not isinstance(error, Exception)):
-            self._estimate(asked, asked.said)
-
-    def close(self) -> None:
-        """Charge the calls that were broken off without a word, as LangChain does where a whole answer is cancelled."""
-        for run_id in list(self._asked):
-            asked = self._asked.pop(run_id)
-            self._estimate(asked, asked.said)
-
-    def _estimate(self, asked: _Asked, said: str) -> None:
-        self._charge(asked, estimate_messages(asked.messages), estimate(said))
-
-    def _charge(self, asked: _Asked, read: int, written: int) -> None:
-        if asked.price is None or self._prices is None:
+    def ended(self, call: Call) -> None:
+        """Charge a model; one that failed is free, and one that was broken off is not: what it had said by then was made."""
+        failed, said = isinstance(call.error, Exception), "".join(call.pieces)
+        price = find(self._prices, name := _named(call.metadata))
+        if call.kind != "model" or price is None or self._prices is None or (failed and not said):
             return
-        nanos = cost(asked.price, read, written)
-        row = {"at": time.time(), "asker": self._asker.id, "model": asked.name, "currency": self._prices.currency}
+        if (usage := call.usage) is not None:
+            read, written = usage["input_tokens"], usage["output_tokens"]
+        else:
+            reply = call.gave.text if isinstance(call.gave, BaseMessage) else said
+            read, written = estimate_messages(call.given), estimate(reply)
+        nanos, currency = cost(price, read, written), self._prices.currency
+        row = {"at": time.time(), "asker": self._user.id, "model": name, "currency": currency}
         self._records.journal.add("spend", {**row, "input": read, "output": written, "nanos": nanos})
-        self._metrics.spent(asked.name, self._prices.currency, nanos)
+        self._charged(name, currency, nanos)
 
 
 def cost(price: Price, read: int, written: int) -> int:
-    """What a call costs.
-
-    Args:
-        price: for a million tokens.
-        read: tokens of the question.
-        written: tokens of the answer.
+    """What a call costs that read and wrote so many tokens, in billionths.
 
     Example:
         >>> from nacre.server.settings import Price
@@ -128,56 +72,32 @@ def cost(price: Price, read: int, written: int) -> int:
 
 
 def find(prices: Prices | None, name: str) -> Price | None:
-    """The price of a model.
-
-    Returns:
-        That under its whole name, else that under the model's alone; None where there is none.
-    """
+    """The price of a model: that under its whole name, else that under the model's alone."""
     models = prices.models if prices else {}
     return models.get(name) or models.get(name.partition(":")[2])
 
 
-def spent(records: Records, asker: str, currency: str, period: str) -> Decimal:
+def spent(records: Records, user: str, currency: str, period: str) -> Decimal:
     """What a key has spent."""
-    return Decimal(records.total("spend", "nanos", asker, period_began(period), currency=currency)) / NANOS
+    return Decimal(records.total("spend", "nanos", user, period_began(period), currency=currency)) / NANOS
 
 
 def period_began(period: str, now: float | None = None) -> float:
-    """When a period began.
-
-    Args:
-        now: seconds since 1970; None is now.
-
-    Returns:
-        Seconds since 1970, at midnight in UTC.
-    """
+    """When a period began, at midnight in UTC; in seconds since 1970, as `now` is."""
     moment = time.time() if now is None else now
     days = 1 if period == "day" else time.gmtime(moment).tm_mday
     return moment - moment % 86_400 - (days - 1) * 86_400
 
 
 def period_ends(period: str, now: float | None = None) -> float:
-    """When a period ends.
-
-    Args:
-        now: seconds since 1970; None is now.
-
-    Returns:
-        Seconds since 1970, at midnight in UTC.
-    """
+    """When a period ends, in the same measure."""
     began = period_began(period, now)
-    if period == "day":
-        return began + 86_400
-    return period_began("month", began + 32 * 86_400)
+    return began + 86_400 if period == "day" else period_began("month", began + 32 * 86_400)
 
 
 def without_price(models: list[BaseChatModel], prices: Prices | None) -> list[str]:
-    """Models that have no price.
-
-    Args:
-        prices: of the models; None for no prices at all.
-    """
-    names = {_named(dict(leaf._get_ls_params())) for model in models for leaf in _leaves(model)}
+    """Models that have no price."""
+    names = {_named(leaf._get_ls_params()) for model in models for leaf in _leaves(model)}
     return sorted(name for name in names if name != _FREE and find(prices, name) is None)
 
 
@@ -209,7 +129,7 @@ def unpriced(names: list[str]) -> Problem:
     )
 
 
-def _named(facts: dict[str, Any]) -> str:
+def _named(facts: Mapping[str, Any]) -> str:
     return f"{facts.get('ls_provider', '')}:{facts.get('ls_model_name', '')}"
 
 

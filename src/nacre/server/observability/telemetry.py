@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import MutableMapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nacre.extras import need
-
-if TYPE_CHECKING:
-    from nacre.server.settings import ServerSettings
-    from nacre.telemetry import GenAISpans
+from nacre.server.settings import ServerSettings
+from nacre.telemetry import GenAISpans, export
 
 # Asked every few seconds by machines, of which nobody reads a trace.
 _UNSEEN = frozenset({"/healthz", "/readyz", "/metrics"})
@@ -22,15 +20,11 @@ class Telemetry:
     """Sends spans where the environment says; see `nacre.telemetry.export`."""
 
     def __init__(self, settings: ServerSettings) -> None:
-        from nacre.telemetry import export
-
         self._trace = need("opentelemetry.trace", extra="otel")
         self._provider, self._contents = export(), settings.otel_contents
 
     def spans(self) -> GenAISpans:
         """What makes the spans inside of one request."""
-        from nacre.telemetry import GenAISpans
-
         return GenAISpans(self._contents, self._provider)
 
     @property

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query
 
-from nacre.server.context import asker_of, base_url, state_of
+from nacre.server.dependencies import Reading
 from nacre.server.openai.annotations import address, extension
 from nacre.server.openai.errors import not_found
 from nacre.server.records import Row
@@ -19,14 +19,11 @@ _MINE = "asker = ? and at < coalesce((select at from traces where request = ? an
 
 
 @router.get("/traces")
-def traces(request: Request, limit: int = Query(default=20, ge=1, le=100), after: str = "") -> dict[str, Any]:
-    """The asker's own questions, the newest first."""
-    state, asker = state_of(request), asker_of(request)
-    rows = state.records.select(
-        "traces",
-        f"rowid in (select rowid from traces where {_MINE})",
-        (asker.id, after, asker.id, limit + 1),
-        "at desc",
+def traces(context: Reading, limit: int = Query(default=20, ge=1, le=100), after: str = "") -> dict[str, Any]:
+    """The user's own questions, the newest first."""
+    user = context.user.id
+    rows = context.state.records.select(
+        "traces", f"rowid in (select rowid from traces where {_MINE})", (user, after, user, limit + 1), "at desc"
     )
     return {
         "object": "list",
@@ -36,13 +33,12 @@ def traces(request: Request, limit: int = Query(default=20, ge=1, le=100), after
 
 
 @router.get("/traces/{trace}")
-def trace(request: Request, trace: str) -> dict[str, Any]:
+def trace(context: Reading, trace: str) -> dict[str, Any]:
     """How one answer came about; only for the key that asked."""
-    state, asker = state_of(request), asker_of(request)
-    row = state.records.one("traces", "request = ? and asker = ?", trace, asker.id)
+    row = context.state.records.one("traces", "request = ? and asker = ?", trace, context.user.id)
     if row is None:
         raise not_found(trace)
-    record, url = json.loads(row["record"]), base_url(request)
+    record, url = json.loads(row["record"]), context.base_url
     store = record.get("store", "main")
     calls = [
         {**call, **({"hits": _placed(call["hits"], url, store)} if "hits" in call else {})}

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
-from langchain_core.messages import message_to_dict
-
-from nacre.server.observability.calls import hit_of
+from nacre.server.records import Records
 from nacre.system.sqlite import Statement
 from nacre.text.hygiene import masked
 from nacre.text.strict_json import to_json
-
-if TYPE_CHECKING:
-    from nacre.server.openai.answering import Outcome, Question
-    from nacre.server.records import Records
-    from nacre.server.state import State
 
 _DAY_S = 86_400
 _LONGEST = 100_000
@@ -25,21 +19,16 @@ _NAME = 100
 """Shorter texts are kept whole: how many there are is bounded with the values of a request."""
 
 
-def keep(state: State, question: Question, outcome: Outcome, seconds: float, status: str) -> None:
-    """Queue one exchange to be kept; it is written down, and what looks like a secret masked, off the event loop."""
+def keep(records: Records, row: dict[str, Any], record: Callable[[], dict[str, Any]], size: int) -> None:
+    """Queue one exchange to be kept; it is written down, and what looks like a secret masked, off the event loop.
+
+    Args:
+        row: what it is found by: `request`, `asker`, `model`.
+        record: makes the rest.
+        size: about how many bytes that has.
+    """
     at = time.time()
-    size = sum(len(str(message.content)) for message in question.messages) + sum(map(len, outcome.text))
-
-    def row() -> dict[str, Any]:
-        return {
-            "request": question.request_id,
-            "at": at,
-            "asker": question.asker.id,
-            "model": question.model,
-            "record": _record(question, outcome, seconds, status),
-        }
-
-    state.records.journal.add("traces", row, 20_000 + 4 * size)
+    records.journal.add("traces", lambda: {**row, "at": at, "record": _written(record())}, size)
 
 
 def shortened(data: Any, room: list[int]) -> Any:
@@ -53,33 +42,16 @@ def shortened(data: Any, room: list[int]) -> Any:
     return [shortened(item, room) for item in data] if isinstance(data, list) else data
 
 
-def _record(question: Question, outcome: Outcome, seconds: float, status: str) -> str:
-    own = {name: value for name, value in outcome.own.items() if name != "hits"}
-    record = {
-        "answer": "".join(outcome.text),
-        "reasoning": "".join(outcome.reasoning),
-        "nacre": own,
-        "hits": [hit_of(hit) for hit in outcome.own.get("hits") or []],
-        "calls": question.calls.rows() if question.calls else [],
-        "store": question.store,
-        "usage": outcome.usage,
-        "seconds": round(seconds, 4),
-        "status": status,
-    }
-    messages = [message_to_dict(message) for message in reversed(question.messages)]  # room for the question first
-    kept = {name: shortened(part, [_LONGEST]) for name, part in {"messages": messages, **record}.items()}
+def _written(record: dict[str, Any]) -> str:
+    messages = record.get("messages", [])[::-1]  # room for the question first
+    kept = {name: shortened(part, [_LONGEST]) for name, part in {**record, "messages": messages}.items()}
     kept["messages"] = kept["messages"][::-1]
     return masked(to_json(kept, ensure_ascii=False, default=str)).encode("utf-8", "replace").decode()
 
 
-def too_old(state: State) -> Statement:
-    """The statement that forgets the traces that are older than the days of the settings."""
-    return "delete from traces where at < ?", (time.time() - state.settings.server.trace_days * _DAY_S,)
-
-
-def forget_old(state: State) -> None:
-    """Forget the traces that are too old."""
-    state.records.db.execute(*too_old(state))
+def too_old(days: int) -> Statement:
+    """The statement that forgets the traces that are older."""
+    return "delete from traces where at < ?", (time.time() - days * _DAY_S,)
 
 
 def latest(records: Records, count: int = 20) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -31,19 +31,16 @@ def address(base_url: str, citation: Mapping[str, Any], store: str) -> str:
     return f"{base_url}sources/{citation['document_id']}?{urlencode(place)}"
 
 
-def url_citations(base_url: str, citations: Sequence[Mapping[str, Any]], store: str) -> list[dict[str, Any]]:
-    """Citations as annotations of a chat completion."""
+def url_citations(base_url: str, own: Mapping[str, Any], store: str) -> list[dict[str, Any]]:
+    """The citations of an answer as OpenAI's annotations have them."""
     return [
         {
-            "type": "url_citation",
-            "url_citation": {
-                "url": address(base_url, citation, store),
-                "title": citation["title"] or citation["uri"],
-                "start_index": citation["answer_start"],
-                "end_index": citation["answer_end"],
-            },
+            "url": address(base_url, citation, store),
+            "title": citation["title"] or citation["uri"],
+            "start_index": citation["answer_start"],
+            "end_index": citation["answer_end"],
         }
-        for citation in citations
+        for citation in own.get("citations") or []
     ]
 
 

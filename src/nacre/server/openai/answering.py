@@ -5,37 +5,31 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, message_to_dict
 from langchain_core.messages.ai import UsageMetadata, add_usage
 from langchain_core.runnables import Runnable
 
-from nacre.server.auth.keys import Asker
-from nacre.server.bases import MAIN
-from nacre.server.observability.calls import Calls
+from nacre.server.dependencies import RequestContext
+from nacre.server.knowledge_bases import MAIN
+from nacre.server.observability import traces
+from nacre.server.observability.calls import CallLog, hit_of
 from nacre.server.openai.errors import code_of
 from nacre.server.openai.sse import next_within
-from nacre.server.state import State
+from nacre.telemetry.calls import RunTree
 from nacre.text.messages import nacre_of, text_of
-
-if TYPE_CHECKING:
-    from langchain_core.language_models import BaseChatModel
-
-    from nacre.server.observability.spending import Meter
-    from nacre.telemetry import GenAISpans
 
 
 @dataclass
 class Question:
     """A question on its way to a stack."""
 
-    state: State
-    asker: Asker
-    request_id: str
+    context: RequestContext
     model: str
     messages: list[BaseMessage]
     options: dict[str, Any] = field(default_factory=dict)
@@ -43,16 +37,14 @@ class Question:
     tool_choice: Any = None
     store: str = MAIN
     session: str = ""
-    base_url: str = ""
-    calls: Calls | None = field(init=False)
-    spans: GenAISpans | None = field(init=False)
-    meter: Meter | None = field(init=False)
     began: float = field(default_factory=time.perf_counter)
 
     def __post_init__(self) -> None:
-        self.calls = Calls() if self.state.settings.server.trace else None
-        self.spans = self.state.telemetry.spans() if self.state.telemetry else None
-        self.meter = self.state.meter(self.asker)
+        self.state, self.user = self.context.state, self.context.user
+        self.calls = CallLog() if self.state.settings.server.trace else None
+        spans = self.state.telemetry.spans() if self.state.telemetry else None
+        handlers = (self.calls, spans, self.state.meter(self.user))
+        self._handlers: list[RunTree] = [handler for handler in handlers if handler is not None]
 
     @asynccontextmanager
     async def _target(self) -> AsyncIterator[Runnable[Any, Any]]:
@@ -67,7 +59,7 @@ class Question:
 
     async def _prepared(self) -> BaseChatModel:
         """The stack; where nobody waits for it any more once it is built, the knowledge base is given back."""
-        if self.store == MAIN and (built := self.state.served.built(self.model, self.asker)):
+        if self.store == MAIN and (built := self.state.served.built(self.model, self.user)):
             return built
         preparing = asyncio.ensure_future(self.state.blocking(self._prepare))
         try:
@@ -79,7 +71,7 @@ class Question:
     def _prepare(self) -> BaseChatModel:
         self.state.bases.take(self.store)
         try:
-            return self.state.served.model(self.model, self.asker, self.store)
+            return self.state.served.model(self.model, self.user, self.store)
         except BaseException:
             self.state.bases.give_back(self.store)
             raise
@@ -89,30 +81,22 @@ class Question:
             self.state.bases.give_back(self.store)
 
     @property
-    def _callbacks(self) -> list[Any]:
-        return [handler for handler in (self.calls, self.spans, self.meter) if handler is not None]
-
-    @property
     def _config(self) -> dict[str, Any]:
         # Sessions of two keys never meet; a request without one is a session of its own.
-        session = self.session or self.request_id
+        session = self.session or self.context.request_id
         config: dict[str, Any] = {
-            "configurable": {"session_id": json.dumps([self.asker.id, session])},
-            "callbacks": self._callbacks,
+            "configurable": {"session_id": json.dumps([self.user.id, session])},
+            "callbacks": self._handlers,
         }
         return {**config, "metadata": {"session_id": self.session}} if self.session else config
 
     async def answer(self) -> AIMessage:
         """Ask, and wait for the whole answer."""
-        try:
+        outcome = Outcome()
+        with self.noted(outcome):
             async with self._target() as target:
                 reply = cast(AIMessage, await target.ainvoke(self.messages, cast(Any, self._config), **self.options))
-        except BaseException as error:  # a client that leaves is noted too
-            self.note(Outcome(), code_of(error))
-            raise
-        outcome = Outcome()
-        outcome.take(cast(AIMessageChunk, reply))
-        self.note(outcome, "ok")
+            outcome.take(cast(AIMessageChunk, reply))
         return reply
 
     async def stream(self) -> AsyncGenerator[AIMessageChunk, None]:
@@ -123,26 +107,49 @@ class Question:
                 while (chunk := await next_within(chunks, self.state.settings.server.timeout_s)) is not None:
                     yield cast(AIMessageChunk, chunk)
 
+    @contextmanager
+    def noted(self, outcome: Outcome, *, stream: bool = False) -> Iterator[None]:
+        """Note an answer however it ends: a client that leaves is noted too."""
+        status = "ok"
+        try:
+            with self.state.metrics.streaming() if stream else nullcontext():
+                yield
+        except BaseException as error:
+            status = code_of(error)
+            raise
+        finally:
+            self.note(outcome, status)
+
     def note(self, outcome: Outcome, status: str) -> None:
         """Queue for the audit log and, where it is wanted, the trace; count in the figures. Nothing is waited for."""
-        for handler in (self.spans, self.meter):
-            if handler is not None:
-                handler.close()
-        seconds, own = time.perf_counter() - self.began, outcome.own
+        for handler in self._handlers:
+            handler.close()
+        request, seconds, own = self.context.request_id, time.perf_counter() - self.began, outcome.own
         cited = sorted(
             {f"{self.store}/{hit.get('document_id', '')}" for hit in own.get("hits") or own.get("citations") or []}
         )
         usage = outcome.usage or UsageMetadata(input_tokens=0, output_tokens=0, total_tokens=0)
-        self.state.records.log(
-            self.request_id, self.asker.id, self.model, cited, usage["total_tokens"], seconds, status
-        )
-        self.state.metrics.answered(
-            self.model, usage["input_tokens"], usage["output_tokens"], bool(own.get("abstained"))
-        )
-        if self.state.settings.server.trace:
-            from nacre.server.observability.traces import keep
+        records, metrics = self.state.records, self.state.metrics
+        records.log(request, self.user.id, self.model, cited, usage["total_tokens"], seconds, status)
+        metrics.answered(self.model, usage["input_tokens"], usage["output_tokens"], bool(own.get("abstained")))
+        if self.calls is not None:
+            size = sum(len(str(message.content)) for message in self.messages) + sum(map(len, outcome.text))
+            row = {"request": request, "asker": self.user.id, "model": self.model}
+            traces.keep(records, row, lambda: self._trace(outcome, seconds, status), 20_000 + 4 * size)
 
-            keep(self.state, self, outcome, seconds, status)
+    def _trace(self, outcome: Outcome, seconds: float, status: str) -> dict[str, Any]:
+        return {
+            "messages": [message_to_dict(message) for message in self.messages],
+            "answer": "".join(outcome.text),
+            "reasoning": "".join(outcome.reasoning),
+            "nacre": {name: value for name, value in outcome.own.items() if name != "hits"},
+            "hits": [hit_of(hit) for hit in outcome.own.get("hits") or []],
+            "calls": self.calls.rows() if self.calls else [],
+            "store": self.store,
+            "usage": outcome.usage,
+            "seconds": round(seconds, 4),
+            "status": status,
+        }
 
 
 @dataclass

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
 from langchain_core.messages import AIMessageChunk
 
-from nacre.server.context import asker_of, base_url, check_model, request_id, state_of
+from nacre.server.dependencies import Reading, RequestContext
 from nacre.server.openai.annotations import extension, url_citations
 from nacre.server.openai.answering import Outcome, Question
 from nacre.server.openai.errors import code_of, problem_of, unknown_model
@@ -24,19 +24,19 @@ router = APIRouter(prefix="/v1")
 
 
 @router.get("/models")
-async def models(request: Request) -> dict[str, Any]:
+async def models(context: Reading) -> dict[str, Any]:
     """List the models: every stack of the server is one."""
-    state = state_of(request)
-    return {"object": "list", "data": [_model(name, state.served.created) for name in state.served.stacks]}
+    served = context.state.served
+    return {"object": "list", "data": [_model(name, served.created) for name in served.stacks]}
 
 
 @router.get("/models/{model}")
-async def model(request: Request, model: str) -> dict[str, Any]:
+async def model(context: Reading, model: str) -> dict[str, Any]:
     """One model."""
-    state = state_of(request)
-    if model not in state.served.stacks:
-        raise unknown_model(model, list(state.served.stacks))
-    return _model(model, state.served.created)
+    served = context.state.served
+    if model not in served.stacks:
+        raise unknown_model(model, list(served.stacks))
+    return _model(model, served.created)
 
 
 def _model(name: str, created: int) -> dict[str, Any]:
@@ -44,9 +44,9 @@ def _model(name: str, created: int) -> dict[str, Any]:
 
 
 @router.post("/chat/completions", response_model=None)
-async def chat(request: Request, body: ChatRequest) -> Response:
+async def chat(request: Request, context: Reading, body: ChatRequest) -> Response:
     """Answer a conversation, whole or as a stream."""
-    question = await _question(request, body)
+    question = await _question(context, body)
     names = tool_names(body.tools)
     timeout = question.state.settings.server.timeout_s
     if body.stream:
@@ -62,7 +62,7 @@ async def chat(request: Request, body: ChatRequest) -> Response:
         "role": "assistant",
         "content": text if text or not calls else None,
         "refusal": None,
-        "annotations": url_citations(question.base_url, outcome.own.get("citations") or [], question.store),
+        "annotations": _annotations(question, outcome),
     }
     if thought:
         message["reasoning_content"] = thought
@@ -77,19 +77,20 @@ async def chat(request: Request, body: ChatRequest) -> Response:
             "model": body.model,
             "choices": [choice],
             "usage": usage_of(outcome.usage),
-            "nacre": extension(question.base_url, outcome.own, question.store),
+            "nacre": extension(question.context.base_url, outcome.own, question.store),
         }
     )
 
 
-async def _question(request: Request, body: ChatRequest) -> Question:
-    state = state_of(request)
-    asker = asker_of(request)
-    name, store = await check_model(state, asker, body.model)
+def _annotations(question: Question, outcome: Outcome) -> list[dict[str, Any]]:
+    cited = url_citations(question.context.base_url, outcome.own, question.store)
+    return [{"type": "url_citation", "url_citation": citation} for citation in cited]
+
+
+async def _question(context: RequestContext, body: ChatRequest) -> Question:
+    name, store = await context.check_model(body.model)
     return Question(
-        state=state,
-        asker=asker,
-        request_id=request_id(request),
+        context,
         model=name,
         messages=messages_of(body),
         options=options_of(body),
@@ -97,7 +98,6 @@ async def _question(request: Request, body: ChatRequest) -> Question:
         tool_choice=body.tool_choice,
         store=store,
         session=(body.metadata or {}).get("session_id", ""),
-        base_url=base_url(request),
     )
 
 
@@ -128,24 +128,17 @@ class _Stream:
 
     async def events(self) -> AsyncGenerator[bytes, None]:
         """The stream."""
-        metrics, status = self.question.state.metrics, "cancelled"
-        metrics.streams += 1
         try:
-            yield self._event({"role": "assistant", "content": ""})
-            async with aclosing(self._all()) as chunks:
-                async for chunk in chunks:
-                    for delta in self._deltas(chunk):
-                        yield self._event(delta)
-            for last in self._ending():
-                yield last
-            status = "ok"
+            with self.question.noted(self.outcome, stream=True):
+                yield self._event({"role": "assistant", "content": ""})
+                async with aclosing(self._all()) as chunks:
+                    async for chunk in chunks:
+                        for delta in self._deltas(chunk):
+                            yield self._event(delta)
+                for last in self._ending():
+                    yield last
         except Exception as error:
-            problem = problem_of(error)
-            status = problem.code or "error"
-            yield event(problem.body)
-        finally:
-            metrics.streams -= 1
-            self.question.note(self.outcome, status)
+            yield event(problem_of(error).body)
 
     async def _all(self) -> AsyncGenerator[AIMessageChunk, None]:
         async with aclosing(self._chunks) as chunks:
@@ -181,9 +174,9 @@ class _Stream:
         return found
 
     def _ending(self) -> list[bytes]:
-        own, url, store = self.outcome.own, self.question.base_url, self.question.store
+        own, url, store = self.outcome.own, self.question.context.base_url, self.question.store
         events = []
-        if cited := url_citations(url, own.get("citations") or [], store):
+        if cited := _annotations(self.question, self.outcome):
             events.append(self._event({"annotations": cited}))
         events.append(self._event({}, self.outcome.finish_reason(bool(self._calls)), nacre=extension(url, own, store)))
         if self.include_usage:

@@ -6,10 +6,10 @@ import base64
 from typing import Any, Literal
 
 import numpy as np
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from nacre.server.context import state_of
+from nacre.server.dependencies import Reading
 from nacre.server.openai.errors import Problem
 from nacre.server.state import State
 from nacre.text.hygiene import clean_text
@@ -29,10 +29,9 @@ class EmbeddingRequest(BaseModel):
 
 
 @router.post("/embeddings")
-def embed(request: Request, body: EmbeddingRequest) -> dict[str, Any]:
+def embed(context: Reading, body: EmbeddingRequest) -> dict[str, Any]:
     """Turn texts into vectors."""
-    texts = _texts(body)
-    return _embed(state_of(request), body, texts)
+    return _embed(context.state, body, _texts(body))
 
 
 def _texts(body: EmbeddingRequest) -> list[str]:

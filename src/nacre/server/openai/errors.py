@@ -27,13 +27,8 @@ class Problem(Exception):
         retry_after_s: int | None = None,
     ) -> None:
         super().__init__(message)
-        self.status, self.message, self.code, self.param, self.retry_after_s = (
-            status,
-            message,
-            code,
-            param,
-            retry_after_s,
-        )
+        self.status, self.message, self.code, self.param = status, message, code, param
+        self.retry_after_s = retry_after_s
 
     @property
     def body(self) -> dict[str, Any]:
@@ -84,11 +79,7 @@ def problem_of(error: BaseException) -> Problem:
 
 
 def code_of(error: BaseException) -> str:
-    """The short name of an error that is told elsewhere, for the audit log.
-
-    Returns:
-        The code of its refusal; "cancelled" where the client left.
-    """
+    """The short name of an error for the audit log; "cancelled" where the client left."""
     if not isinstance(error, Exception):
         return "cancelled"
     problem = _known(error)
@@ -122,5 +113,5 @@ def unknown_model(name: str, known: list[str]) -> Problem:
 
 
 def not_found(what: str) -> Problem:
-    """Something that is not there, or not for this asker: the two are not told apart."""
+    """Something that is not there, or not for this user: the two are not told apart."""
     return Problem(404, tr("There is no {what!r} here.", what=what), "not_found")

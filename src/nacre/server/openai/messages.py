@@ -67,11 +67,7 @@ class ChatRequest(BaseModel):
 
 
 def messages_of(request: ChatRequest) -> list[BaseMessage]:
-    """The conversation of a request.
-
-    Returns:
-        LangChain messages; reasoning that a client sends back is left out.
-    """
+    """The conversation of a request; reasoning that a client sends back is left out."""
     plain = [_plain(message) for message in request.messages]
     try:
         messages = convert_to_messages(plain)
@@ -97,11 +93,7 @@ def _plain(message: Message) -> dict[str, Any]:
 
 
 def options_of(request: ChatRequest) -> dict[str, Any]:
-    """The call options of a request.
-
-    Returns:
-        Options for a chat model; nothing that was not said.
-    """
+    """The call options of a request; nothing that was not said."""
     options = {name: value for name in _OPTIONS if (value := getattr(request, name)) is not None}
     if limit := request.max_completion_tokens or request.max_tokens:
         options["max_tokens"] = limit

@@ -12,8 +12,8 @@ from fastapi.responses import Response, StreamingResponse
 from langchain_core.messages import AIMessage
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from nacre.server.context import asker_of, base_url, check_model, request_id, state_of, store_of
-from nacre.server.openai.annotations import address, extension
+from nacre.server.dependencies import Reading, RequestContext
+from nacre.server.openai.annotations import extension, url_citations
 from nacre.server.openai.answering import Outcome, Question
 from nacre.server.openai.errors import Problem, problem_of
 from nacre.server.openai.messages import ChatRequest, messages_of, options_of, tool_calls_of, tool_names, usage_of
@@ -48,10 +48,10 @@ class ResponsesRequest(BaseModel):
 
 
 @router.post("/responses", response_model=None)
-async def respond(request: Request, body: ResponsesRequest) -> Response:
+async def respond(request: Request, context: Reading, body: ResponsesRequest) -> Response:
     """Answer, whole or as a stream of events."""
-    items, earlier = items_of(body.input), await _earlier(request, body)
-    question = await _question(request, body, [*earlier, *items])
+    items, earlier = items_of(body.input), await _earlier(context, body)
+    question = await _question(context, body, [*earlier, *items])
     answer = _Answer(question, body, items)
     timeout = question.state.settings.server.timeout_s
     if body.stream:
@@ -61,7 +61,7 @@ async def respond(request: Request, body: ResponsesRequest) -> Response:
     return StrictJSON(await answer.completed(answer.items(reply)))
 
 
-async def _earlier(request: Request, body: ResponsesRequest) -> list[Item]:
+async def _earlier(context: RequestContext, body: ResponsesRequest) -> list[Item]:
     """The conversation that the request goes on from."""
     if body.conversation is not None:
         raise Problem(
@@ -72,16 +72,14 @@ async def _earlier(request: Request, body: ResponsesRequest) -> list[Item]:
         )
     if body.previous_response_id is None:
         return []
-    state = state_of(request)
-    return await state.blocking(conversation, state, asker_of(request), body.previous_response_id)
+    return await context.state.blocking(conversation, context, body.previous_response_id)
 
 
-async def _question(request: Request, body: ResponsesRequest, items: Sequence[Item]) -> Question:
-    state, asker = state_of(request), asker_of(request)
-    model, store = await check_model(state, asker, body.model)
+async def _question(context: RequestContext, body: ResponsesRequest, items: Sequence[Item]) -> Question:
+    model, store = await context.check_model(body.model)
     for tool in body.tools:
         if tool.get("type") == "file_search" and (wanted := tool.get("vector_store_ids")):
-            store = str((await state.blocking(store_of, state, asker, str(wanted[0])))["id"])
+            store = str((await context.state.blocking(context.vector_store, str(wanted[0])))["id"])
     functions = [
         {
             "type": "function",
@@ -92,9 +90,7 @@ async def _question(request: Request, body: ResponsesRequest, items: Sequence[It
     ]
     chat = _chat(body, model, items)
     return Question(
-        state=state,
-        asker=asker,
-        request_id=request_id(request),
+        context,
         model=model,
         messages=messages_of(chat),
         options=options_of(chat),
@@ -102,7 +98,6 @@ async def _question(request: Request, body: ResponsesRequest, items: Sequence[It
         tool_choice=body.tool_choice,
         store=store,
         session=(body.metadata or {}).get("session_id", ""),
-        base_url=base_url(request),
     )
 
 
@@ -151,15 +146,14 @@ class _Answer:
             "model": self.body.model, "previous_response_id": self.body.previous_response_id, "store": self.kept, "output": output, "parallel_tool_calls": True, "temperature": self.body.temperature,
             "tool_choice": self.body.tool_choice or "auto", "tools": self.body.tools, "top_p": self.body.top_p,
             "usage": counted if status == "completed" else None,
-            "nacre": extension(self.question.base_url, self.outcome.own, self.question.store),
+            "nacre": extension(self.question.context.base_url, self.outcome.own, self.question.store),
         }  # fmt: skip
 
     async def completed(self, output: list[dict[str, Any]]) -> dict[str, Any]:
         """The finished response, kept where that is wanted: before the client knows that it is finished."""
         response = self.whole("completed", output)
         if self.kept:
-            state = self.question.state
-            await state.blocking(keep, state, self.question.asker, response, self.given)
+            await self.question.state.blocking(keep, self.question.context, response, self.given)
         return response
 
     def items(self, reply: AIMessage) -> list[dict[str, Any]]:
@@ -186,51 +180,32 @@ class _Answer:
 
     def _annotations(self) -> list[dict[str, Any]]:
         question = self.question
-        return [
-            {
-                "type": "url_citation",
-                "url": address(question.base_url, citation, question.store),
-                "title": citation["title"] or citation["uri"],
-                "start_index": citation["answer_start"],
-                "end_index": citation["answer_end"],
-            }
-            for citation in self.outcome.own.get("citations") or []
-        ]
+        cited = url_citations(question.context.base_url, self.outcome.own, question.store)
+        return [{"type": "url_citation", **citation} for citation in cited]
 
     async def events(self) -> AsyncIterator[bytes]:
-        """The response as a stream.
-
-        Yields:
-            Events; the last is `response.completed`, or `response.failed` where the model broke.
-        """
-        status = "cancelled"
+        """The response as a stream; its last event is `response.completed`, or `response.failed`."""
         place = {"item_id": self.message, "output_index": 0, "content_index": 0}
         try:
-            yield self._event("response.created", response=self.whole("in_progress", []))
-            yield self._event("response.in_progress", response=self.whole("in_progress", []))
-            yield self._event("response.output_item.added", output_index=0, item=self._message("in_progress", None))
-            yield self._event("response.content_part.added", **place, part=self._part(""))
-            chunks = []
-            async with aclosing(self.question.stream()) as stream:
-                async for chunk in stream:
-                    chunks.append(chunk)
-                    text, _ = self.outcome.take(chunk)
-                    if text:
-                        yield self._event("response.output_text.delta", **place, delta=text, logprobs=[])
-            items = self._output(chunks)
-            for last in self._ending(items, place):
-                yield last
-            yield self._event("response.completed", response=await self.completed(items))
-            status = "ok"
+            with self.question.noted(self.outcome, stream=True):
+                yield self._event("response.created", response=self.whole("in_progress", []))
+                yield self._event("response.in_progress", response=self.whole("in_progress", []))
+                yield self._event("response.output_item.added", output_index=0, item=self._message("in_progress", None))
+                yield self._event("response.content_part.added", **place, part=self._part(""))
+                chunks = []
+                async with aclosing(self.question.stream()) as stream:
+                    async for chunk in stream:
+                        chunks.append(chunk)
+                        text, _ = self.outcome.take(chunk)
+                        if text:
+                            yield self._event("response.output_text.delta", **place, delta=text, logprobs=[])
+                items = self._output(chunks)
+                for last in self._ending(items, place):
+                    yield last
+                yield self._event("response.completed", response=await self.completed(items))
         except Exception as error:
-            problem = problem_of(error)
-            status = problem.code or "error"
-            yield self._event(
-                "response.failed",
-                response=self.whole("failed", [], {"code": "server_error", "message": problem.message}),
-            )
-        finally:
-            self.question.note(self.outcome, status)
+            told = {"code": "server_error", "message": problem_of(error).message}
+            yield self._event("response.failed", response=self.whole("failed", [], told))
 
     def _output(self, chunks: list[Any]) -> list[dict[str, Any]]:
         items = self.items(merge_chunks(chunks)) if chunks else [self._message("completed", "".join(self.outcome.text))]

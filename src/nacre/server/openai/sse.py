@@ -19,11 +19,7 @@ HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
 
 
 def event(data: Any, name: str = "") -> bytes:
-    """One event.
-
-    Returns:
-        Its bytes.
-    """
+    """One event."""
     head = f"event: {name}\n" if name else ""
     return f"{head}data: {to_json(data, ensure_ascii=False, separators=(',', ':'))}\n\n".encode("utf-8", "replace")
 
@@ -36,15 +32,13 @@ class StrictJSON(JSONResponse):
         return to_json(content, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
 
 
-async def while_connected(
-    request: Request, work: Coroutine[Any, Any, T], timeout_s: float | None, after: asyncio.Event | None = None
-) -> T:
+async def while_connected(request: Request, work: Coroutine[Any, Any, T], timeout_s: float | None) -> T:
     """Wait for work, but not longer than the client does.
 
     Args:
         timeout_s: the most seconds it may take; None where the work has its own patience.
     """
-    task, gone = asyncio.ensure_future(work), asyncio.ensure_future(_gone(request, after))
+    task, gone = asyncio.ensure_future(work), asyncio.ensure_future(_gone(request))
     try:
         done, _ = await asyncio.wait({task, gone}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
         if task in done:
@@ -58,9 +52,7 @@ async def while_connected(
         await asyncio.gather(task, gone, return_exceptions=True)
 
 
-async def _gone(request: Request, after: asyncio.Event | None) -> None:
-    if after is not None:
-        await after.wait()
+async def _gone(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import time
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Query
 
-from nacre.server.auth.keys import Asker
-from nacre.server.context import asker_of, state_of
+from nacre.server.dependencies import Reading, RequestContext
 from nacre.server.openai.errors import Problem, not_found
 from nacre.server.openai.paging import Order, Page
 from nacre.server.openai.response_items import Item
 from nacre.server.state import State
+from nacre.system.sqlite import Statement
 from nacre.text.language import tr
 from nacre.text.strict_json import to_json
 
@@ -29,7 +28,6 @@ with recursive chain(id, previous, record, depth) as (
     where r.owner = ? and depth < ?)
 select id, previous, record from chain order by depth desc
 """
-_TOO_OLD = "delete from responses where used < ?"
 _TOO_MANY = """
 delete from responses where id in (
     select id from (select id, sum(bytes) over (order by used desc, rowid desc) as total from responses where owner = ?)
@@ -38,36 +36,32 @@ delete from responses where id in (
 
 
 def keeps(state: State, store: bool | None, previous: str | None) -> bool:
-    """Whether a response is to be kept.
-
-    Returns:
-        What the request says; where it says nothing, a conversation that is kept already stays so, and others are kept
-        only if the settings want it. Nothing is kept for 0 days.
-    """
+    """Whether a response is kept: as the request says, else with the conversation that it goes on, else as the settings say."""
     server = state.settings.server
     wanted = store if store is not None else server.store_responses or previous is not None
     return wanted and server.response_days > 0
 
 
-def keep(state: State, asker: Asker, response: dict[str, Any], items: list[Item]) -> None:
+def keep(context: RequestContext, response: dict[str, Any], items: list[Item]) -> None:
     """Keep a response; those that are too old go, and the key's oldest where it has no room left."""
     record = to_json({"response": response, "input": items}, ensure_ascii=False).encode("utf-8", "replace")
-    number = response["id"]
-    row = (number, asker.id, response["previous_response_id"], time.time(), len(record), record)
+    number, owner, state = response["id"], context.user.id, context.state
+    row = (number, owner, response["previous_response_id"], time.time(), len(record), record)
     with state.records.db.write() as db:
         db.execute("insert into responses (id, owner, previous, used, bytes, record) values (?, ?, ?, ?, ?, ?)", row)
-        db.execute(_TOO_OLD, (_since(state),))
-        db.execute(_TOO_MANY, (asker.id, state.settings.server.responses_mb << 20, number))
+        db.execute(*too_old(state))
+        db.execute(_TOO_MANY, (owner, state.settings.server.responses_mb << 20, number))
 
 
-def forget_old(state: State) -> None:
-    """Forget responses that have not been used for the days of the settings."""
-    state.records.change(_TOO_OLD, _since(state))
+def too_old(state: State) -> Statement:
+    """The statement that forgets responses that have not been used for the days of the settings."""
+    return "delete from responses where used < ?", (_since(state),)
 
 
-def conversation(state: State, asker: Asker, response: str) -> list[Item]:
+def conversation(context: RequestContext, response: str) -> list[Item]:
     """All that was said up to a response, and with it; its days begin anew."""
-    chain = _chain(state, asker, response)
+    owner, since = context.user.id, _since(context.state)
+    chain = context.state.records.db.read(_CHAIN, (response, owner, since, owner, _LONGEST))
     missing = response if not chain else chain[0][1]
     if missing:
         raise Problem(
@@ -81,23 +75,20 @@ def conversation(state: State, asker: Asker, response: str) -> list[Item]:
             "previous_response_id",
         )
     marks = ", ".join("?" * len(chain))
-    state.records.change(
+    context.state.records.change(
         f"update responses set used = ? where id in ({marks})", time.time(), *(number for number, _, _ in chain)
     )
     records = [json.loads(record) for _, _, record in chain]
     return [item for record in records for item in (*record["input"], *record["response"]["output"])]
 
 
-def _chain(state: State, asker: Asker, response: str) -> list[sqlite3.Row]:
-    return state.records.db.read(_CHAIN, (response, asker.id, _since(state), asker.id, _LONGEST))
-
-
 def _since(state: State) -> float:
     return time.time() - state.settings.server.response_days * _DAY_S
 
 
-def _record(state: State, asker: Asker, response: str) -> dict[str, Any]:
-    row = state.records.one("responses", "id = ? and owner = ? and used >= ?", response, asker.id, _since(state))
+def _record(context: RequestContext, response: str) -> dict[str, Any]:
+    fits = "id = ? and owner = ? and used >= ?"
+    row = context.state.records.one("responses", fits, response, context.user.id, _since(context.state))
     if row is None:
         raise not_found(response)
     found: dict[str, Any] = json.loads(row["record"])
@@ -105,14 +96,13 @@ def _record(state: State, asker: Asker, response: str) -> dict[str, Any]:
 
 
 @router.get("/responses/{response}")
-def retrieve(request: Request, response: str, stream: bool = False) -> dict[str, Any]:
+def retrieve(context: Reading, response: str, stream: bool = False) -> dict[str, Any]:
     """A response that was kept."""
     if stream:
         raise Problem(
             400, tr("A stored response is done: read it without `stream`."), "unsupported_parameter", "stream"
         )
-    record = _record(state_of(request), asker_of(request), response)
-    found: dict[str, Any] = record["response"]
+    found: dict[str, Any] = _record(context, response)["response"]
     return found
 
 
@@ -130,19 +120,17 @@ class ItemPage(Page):
 
 
 @router.get("/responses/{response}/input_items")
-def input_items(request: Request, response: str, page: Annotated[ItemPage, Depends(ItemPage)]) -> dict[str, Any]:
+def input_items(context: Reading, response: str, page: Annotated[ItemPage, Depends(ItemPage)]) -> dict[str, Any]:
     """What a response was made from: the conversation before it, and the input of its request."""
-    state, asker = state_of(request), asker_of(request)
-    record = _record(state, asker, response)
+    record = _record(context, response)
     previous = record["response"]["previous_response_id"]
-    earlier = conversation(state, asker, previous) if previous else []
+    earlier = conversation(context, previous) if previous else []
     return page.of([*earlier, *record["input"]])
 
 
 @router.delete("/responses/{response}")
-def delete(request: Request, response: str) -> dict[str, Any]:
+def delete(context: Reading, response: str) -> dict[str, Any]:
     """Forget a response; conversations that go on from it cannot go on."""
-    state, asker = state_of(request), asker_of(request)
-    _record(state, asker, response)
-    state.records.change("delete from responses where id = ? and owner = ?", response, asker.id)
+    _record(context, response)
+    context.state.records.change("delete from responses where id = ? and owner = ?", response, context.user.id)
     return {"id": response, "object": "response", "deleted": True}

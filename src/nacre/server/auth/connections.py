@@ -6,15 +6,13 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from nacre.server.settings import ServerSettings
 from nacre.system.net import is_loopback
-
-if TYPE_CHECKING:
-    from nacre.server.settings import ServerSettings
 
 SLOWEST = 16 << 10
 """Bytes a second at which a body or an answer must move."""

@@ -11,14 +11,14 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from nacre.connectors.embeddings import variables
 from nacre.errors import KnowledgeBaseError
+from nacre.retrieval.knowledge_base import KnowledgeBase
 from nacre.store.embedders import embedder_named
+from nacre.store.folder import manifest
 from nacre.text.language import tr
-
-if TYPE_CHECKING:
-    from nacre.retrieval.knowledge_base import KnowledgeBase
 
 MAIN = "main"
 _MOST_OPEN = 16
@@ -32,7 +32,7 @@ class _Open:
     used: float = field(default_factory=time.monotonic)
 
 
-class Bases:
+class KnowledgeBasePool:
     """Opens knowledge bases when they are first needed, and closes those that nobody has used for long.
 
     Whoever searches takes one and gives it back (`using`); one that is taken is never closed. Opening and closing wait for
@@ -43,8 +43,6 @@ class Bases:
     """
 
     def __init__(self, main: Path, data: Path, *, most_open: int = _MOST_OPEN, idle_s: float = _IDLE_S) -> None:
-        from nacre.retrieval.knowledge_base import KnowledgeBase
-
         self._folder = data / "vector_stores"
         self._most_open, self._idle_s = most_open, idle_s
         self._lock = threading.Lock()
@@ -109,8 +107,6 @@ class Bases:
                 held.used = time.monotonic()
 
     def _make(self, store: str, opening: Future[None]) -> None:
-        from nacre.retrieval.knowledge_base import KnowledgeBase
-
         try:
             base = KnowledgeBase.open(self.folder(store), self.embedder)
         except BaseException as error:
@@ -169,8 +165,6 @@ class Bases:
 
 def open_like(folder: Path, main: Path) -> KnowledgeBase:
     """Open a vector store's knowledge base in another process, with the embedder of the main one."""
-    from nacre.retrieval.knowledge_base import KnowledgeBase
-
     if folder == main:
         return KnowledgeBase.open(folder)
     named = _embedder(main)
@@ -178,18 +172,10 @@ def open_like(folder: Path, main: Path) -> KnowledgeBase:
 
 
 def variables_for(main: Path) -> tuple[str, ...]:
-    """The environment variables without which the embedder of a knowledge base cannot work.
-
-    Returns:
-        Names: of the key and of the address of a service; none for a model of this machine.
-    """
-    from nacre.connectors.embeddings import variables
-
+    """The names of the environment variables without which the embedder of a knowledge base cannot work."""
     return variables(_embedder(main) or "")
 
 
 def _embedder(folder: Path) -> str:
-    from nacre.store.folder import manifest
-
     made = manifest.read(folder)
     return str(made.embedder["id"]) if made and made.embedder else ""

@@ -13,8 +13,8 @@ import pytest
 from nacre import KnowledgeBase
 from nacre.errors import KnowledgeBaseError
 from nacre.ingest.source import TextSource
-from nacre.server.auth.keys import Asker
-from nacre.server.bases import MAIN, Bases
+from nacre.server.auth.keys import User
+from nacre.server.knowledge_bases import MAIN, KnowledgeBasePool
 
 
 @pytest.fixture
@@ -36,9 +36,9 @@ def opened(monkeypatch) -> Counter:
     return count
 
 
-def bases(tmp_path: Path, **limits: float) -> Bases:
+def bases(tmp_path: Path, **limits: float) -> KnowledgeBasePool:
     KnowledgeBase.open(tmp_path / "kb", "none").close()
-    return Bases(tmp_path / "kb", tmp_path / "data", **limits)
+    return KnowledgeBasePool(tmp_path / "kb", tmp_path / "data", **limits)
 
 
 def test_the_least_recently_used_are_closed_and_opened_again(tmp_path, opened):
@@ -177,13 +177,13 @@ def test_building_one_stack_keeps_nobody_from_another(serve, monkeypatch):
         return really(stack, principals, store)
 
     monkeypatch.setattr(served, "_build", slow)
-    waiting = threading.Thread(target=served.model, args=("nacre", Asker("1", "1", ("slow",))))
+    waiting = threading.Thread(target=served.model, args=("nacre", User("1", "1", ("slow",))))
     waiting.start()
     assert building.wait(30)
-    assert served.model("nacre", Asker("2", "2", ("fast",))) is served.built("nacre", Asker("2", "2", ("fast",)))
+    assert served.model("nacre", User("2", "2", ("fast",))) is served.built("nacre", User("2", "2", ("fast",)))
     go.set()
     waiting.join(30)
-    assert served.built("nacre", Asker("1", "1", ("slow",))) is not None
+    assert served.built("nacre", User("1", "1", ("slow",))) is not None
 
 
 def test_a_client_that_leaves_while_a_store_is_opened_leaves_it_to_be_closed(serve, monkeypatch):
