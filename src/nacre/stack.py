@@ -119,13 +119,13 @@ LAYERS: Mapping[str, Layer] = {
     "memory": Layer("nacre.layers.memory:ConversationMemory"),
     "cache": Layer("nacre.layers.cache:ResponseCache"),
     "rag": Layer("nacre.layers.rag:RetrievalAugmented", _rag_fields, _rag_data),
-    "self_consistency": Layer("nacre.layers.prompting:SelfConsistency"),
-    "few_shot": Layer("nacre.layers.prompting:FewShot"),
-    "chain_of_thought": Layer("nacre.layers.prompting:ChainOfThought"),
+    "self_consistency": Layer("nacre.layers.self_consistency:SelfConsistency"),
+    "few_shot": Layer("nacre.layers.few_shot:FewShot"),
+    "chain_of_thought": Layer("nacre.layers.chain_of_thought:ChainOfThought"),
     "pal": Layer("nacre.layers.pal:ProgramAided", _pal_fields, _pal_data),
     "react": Layer("nacre.layers.react:ReAct", _react_fields, _react_data),
-    "fallback": Layer("nacre.layers.resilience:Fallback", _fallback_fields, _fallback_data),
-    "retry": Layer("nacre.layers.resilience:Retry"),
+    "fallback": Layer("nacre.layers.fallback:Fallback", _fallback_fields, _fallback_data),
+    "retry": Layer("nacre.layers.retry:Retry"),
 }
 
 # (outer, inner): why not. Every other order works, if not always as well as the one above.

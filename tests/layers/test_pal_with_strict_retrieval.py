@@ -10,9 +10,10 @@ from langchain_core.retrievers import BaseRetriever
 from pydantic import Field
 
 from nacre.connectors.models.scripted import ScriptedChatModel
+from nacre.layers.fallback import Fallback
 from nacre.layers.pal import ProgramAided
 from nacre.layers.rag import RetrievalAugmented
-from nacre.layers.resilience import Fallback, Retry
+from nacre.layers.retry import Retry
 from nacre.reasoning.evidence import invented
 from nacre.reasoning.sandbox import PythonInterpreter
 from nacre.text.messages import nacre_of, text_of

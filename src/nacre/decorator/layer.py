@@ -24,7 +24,7 @@ from pydantic import ConfigDict, ValidationError
 
 from nacre.decorator import drivers
 from nacre.decorator.binding import rebind
-from nacre.decorator.flow import NOSTREAM, Call, ChunkFilter, Flow, Run
+from nacre.decorator.flow import NOSTREAM, Call, ChunkFilter, Flow, Run, begun
 from nacre.errors import UsageError
 from nacre.text.language import tr
 from nacre.validation import complaint, expect
@@ -139,17 +139,24 @@ class ChatModelDecorator(BaseChatModel):
         configured = ensure_config().get("configurable") or {}
         return kwargs.pop(name, configured.get(name, default))
 
+    def inner_models(self) -> list[BaseChatModel]:
+        """The models of which any may be asked with this layer's call options: `inner`, and what else a layer asks."""
+        return [self.inner]
+
+    def takes(self, option: str) -> bool:
+        """Whether this layer, or those inside it, take a call option out (see `call_options`)."""
+        return option in self.call_options or self.inner_takes(option)
+
     def inner_takes(self, option: str) -> bool:
-        """Whether a layer inside this one takes a call option; a model that does not know it would refuse the call.
+        """Whether layers inside this one take a call option; a model that does not know it would refuse the call.
 
         Args:
             option: its name.
 
         Returns:
-            True where some layer takes it out (see `call_options`).
+            True where a layer takes it, whichever of the inner models is asked.
         """
-        inside = self.inner
-        return isinstance(inside, ChatModelDecorator) and (option in inside.call_options or inside.inner_takes(option))
+        return all(isinstance(model, ChatModelDecorator) and model.takes(option) for model in self.inner_models())
 
     # --- the four drivers ---------------------------------------------------------------------------------------------
 
@@ -377,7 +384,8 @@ class ChatModelDecorator(BaseChatModel):
 
     def _run(self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]) -> Run:
         options = kwargs if stop is None else {**kwargs, "stop": stop}
-        return Run(type(self).__name__, self.flow(messages, **options))
+        name = type(self).__name__
+        return Run(name, begun(name, lambda: self.flow(messages, **options)))
 
     @classmethod
     def _own_fields(cls) -> list[str]:
