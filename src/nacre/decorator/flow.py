@@ -49,7 +49,14 @@ class Call:
     quiet: bool = False
 
     def config(self, config: RunnableConfig) -> RunnableConfig:
-        """The configuration for this call: calls that are not live, or quiet, are marked as not to be streamed."""
+        """The configuration for this call: calls that are not live, or quiet, are marked as not to be streamed.
+
+        Args:
+            config: that of the layer.
+
+        Returns:
+            The same, or with the tag `NOSTREAM`.
+        """
         tags = config.get("tags") or []
         if (self.live and not self.quiet) or NOSTREAM in tags:
             return config
@@ -59,7 +66,7 @@ class Call:
 Flow = Generator[Call, Any, AIMessage]
 
 
-def begun(layer: str, flow: Callable[[], Any]) -> Flow:
+def _begun(layer: str, flow: Callable[[], Any]) -> Flow:
     """A layer's flow. Without a `yield` its body runs here, and what comes of it is no flow."""
     try:
         made = flow()
@@ -99,9 +106,9 @@ _FORM = ("model_provider", "output_version")
 class Run:
     """One run of a flow: the call that it waits for, what has been shown to the user, and the tokens so far."""
 
-    def __init__(self, layer: str, flow: Flow) -> None:
+    def __init__(self, layer: str, flow: Callable[[], Flow]) -> None:
         self.layer = layer
-        self.flow = flow
+        self.flow = _begun(layer, flow)
         self.pending: Call | None = None
         self.shown: list[AIMessageChunk] = []
         self.usage: UsageMetadata | None = None

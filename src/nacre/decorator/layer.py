@@ -24,7 +24,7 @@ from pydantic import ConfigDict, ValidationError
 
 from nacre.decorator import drivers
 from nacre.decorator.binding import rebind
-from nacre.decorator.flow import NOSTREAM, Call, ChunkFilter, Flow, Run, begun
+from nacre.decorator.flow import NOSTREAM, Call, ChunkFilter, Flow, Run
 from nacre.errors import UsageError
 from nacre.text.language import tr
 from nacre.validation import complaint, expect
@@ -63,7 +63,8 @@ class ChatModelDecorator(BaseChatModel):
         try:
             super().__init__(**fields)
         except ValidationError as error:
-            raise UsageError(complaint(type(self).__name__, error, self._own_fields())) from error
+            own = [name for name in type(self).model_fields if name not in BaseChatModel.model_fields]
+            raise UsageError(complaint(type(self).__name__, error, own)) from error
         except TypeError as error:  # pydantic builds a model from a mapping, and BaseChatModel cannot be built
             name = type(self).__name__
             expect(fields.get("inner"), f"{name}: inner", BaseChatModel)
@@ -139,13 +140,10 @@ class ChatModelDecorator(BaseChatModel):
         configured = ensure_config().get("configurable") or {}
         return kwargs.pop(name, configured.get(name, default))
 
+    @property
     def inner_models(self) -> list[BaseChatModel]:
         """The models of which any may be asked with this layer's call options: `inner`, and what else a layer asks."""
         return [self.inner]
-
-    def takes(self, option: str) -> bool:
-        """Whether this layer, or those inside it, take a call option out (see `call_options`)."""
-        return option in self.call_options or self.inner_takes(option)
 
     def inner_takes(self, option: str) -> bool:
         """Whether layers inside this one take a call option; a model that does not know it would refuse the call.
@@ -154,9 +152,12 @@ class ChatModelDecorator(BaseChatModel):
             option: its name.
 
         Returns:
-            True where a layer takes it, whichever of the inner models is asked.
+            True where a layer takes it out (see `call_options`), whichever of the inner models is asked.
         """
-        return all(isinstance(model, ChatModelDecorator) and model.takes(option) for model in self.inner_models())
+        return all(
+            isinstance(model, ChatModelDecorator) and (option in model.call_options or model.inner_takes(option))
+            for model in self.inner_models
+        )
 
     # --- the four drivers ---------------------------------------------------------------------------------------------
 
@@ -384,12 +385,7 @@ class ChatModelDecorator(BaseChatModel):
 
     def _run(self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]) -> Run:
         options = kwargs if stop is None else {**kwargs, "stop": stop}
-        name = type(self).__name__
-        return Run(name, begun(name, lambda: self.flow(messages, **options)))
-
-    @classmethod
-    def _own_fields(cls) -> list[str]:
-        return [name for name in cls.model_fields if name not in BaseChatModel.model_fields]
+        return Run(type(self).__name__, lambda: self.flow(messages, **options))
 
     def _messages(self, input: LanguageModelInput) -> list[BaseMessage]:
         try:

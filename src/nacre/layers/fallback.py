@@ -39,7 +39,7 @@ class Fallback(ChatModelDecorator):
         """Ask one after the other."""
         bound = kwargs.pop(_BOUND, None)
         notes: list[str] = []
-        models = self.inner_models()
+        models = self.inner_models
         for n, model in enumerate(models, 1):
             try:
                 target: Runnable[Any, Any] = model if bound is None else _bind(model, bound)
@@ -53,6 +53,7 @@ class Fallback(ChatModelDecorator):
                 notes.append(f"{type(model).__name__} failed before: {type(error).__name__}: {error}")
         raise AssertionError("there is at least one model")
 
+    @property
     def inner_models(self) -> list[BaseChatModel]:
         """Each may be the one that is asked."""
         return [self.inner, *self.others]
@@ -76,7 +77,7 @@ class Fallback(ChatModelDecorator):
         if tool_choice is not None:
             kwargs["tool_choice"] = tool_choice
         bound = {"tools": list(tools), "kwargs": kwargs}
-        for model in self.inner_models():
+        for model in self.inner_models:
             _bind(model, bound)
         return self.bind(**{_BOUND: bound})
 

@@ -29,12 +29,11 @@ class ReActThenVote(ChatModelDecorator):
     The answer's `response_metadata["nacre"]` holds `strategy`: "react" or "vote".
     """
 
-    inner: ChatModelDecorator
     vote: BaseChatModel
 
     def model_post_init(self, context: Any, /) -> None:
         """Refuse a model that cannot be told to stop at its limit."""
-        if not self.inner.takes("at_limit"):
+        if not ChatModelDecorator(inner=self.inner).inner_takes("at_limit"):
             raise UsageError(
                 tr(
                     "ReActThenVote: inner is {kind}, not an agent. Write inner=ReAct(…).",
@@ -42,6 +41,7 @@ class ReActThenVote(ChatModelDecorator):
                 )
             )
 
+    @property
     def inner_models(self) -> list[BaseChatModel]:
         """Both may be asked."""
         return [self.inner, self.vote]
@@ -69,6 +69,7 @@ class VoteThenReAct(ChatModelDecorator):
     react: BaseChatModel
     threshold: float = Field(default=0.5, ge=0, le=1)
 
+    @property
     def inner_models(self) -> list[BaseChatModel]:
         """Either may be asked."""
         return [self.inner, self.react]
