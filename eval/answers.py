@@ -85,10 +85,9 @@ def ask_all(
     Returns:
         The report; with unanswerable questions also `refusal_recall` and `false_refusals`.
     """
-    from nacre.layers.rag import RetrievalAugmented
-    from nacre.retrieval.retriever import retriever_of
+    from nacre.stack import build
 
-    stack = RetrievalAugmented(inner=model, retriever=retriever_of(base, k=k))
+    stack = build({"layers": [{"use": "rag", "k": k}]}, kb=base, leaf=model)
     settings = {"data": name, **described(stack, base), "questions": fingerprint(q.text for q in questions)}
 
     def ask(question: Question) -> Item:

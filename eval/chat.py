@@ -67,14 +67,12 @@ def evaluate_chat(
     Returns:
         The report: the metrics of answers, one item a turn; `follow_ups` is `contains` of all turns but the first.
     """
-    from nacre.layers.memory import ConversationMemory
-    from nacre.layers.rag import RetrievalAugmented
     from nacre.retrieval.existing import open_existing
-    from nacre.retrieval.retriever import retriever_of
+    from nacre.stack import build
 
     conversations, problems = load_conversations(data)
     base = open_existing(kb)
-    stack = ConversationMemory(inner=RetrievalAugmented(inner=model, retriever=retriever_of(base, k=k)))
+    stack = build({"layers": ["memory", {"use": "rag", "k": k}]}, kb=base, leaf=model)
     questions = fingerprint(json.dumps([turn.text for turn in c.turns]) for c in conversations)
     settings = {"data": data.name, **described(stack, base), "questions": questions}
 
