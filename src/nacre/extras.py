@@ -38,7 +38,7 @@ def keyless(told: str, package: str, *, extra: str, **data: object) -> MissingKe
     """The error of a missing key; where the package is missing too, it says so, and how to get it."""
     if missing := _missing({package: extra}):
         line = _line(extra)
-        return MissingKeyError(f"{told} {_told(missing, line)}", package=package, install=line, **data)
+        told, data = f"{told} {_told(missing, line)}", {**data, "package": package, "install": line}
     return MissingKeyError(told, **data)
 
 

@@ -197,8 +197,8 @@ def build(
         stack: a mapping with `model` (a name, or a mapping with `spec` and the model's settings) and `layers`
             (outermost first; names, or mappings with `use` and the layer's arguments); or the path of a YAML file
             that holds one. It may name code to import (`use: package.module:Class`), so it must be the user's own.
-        kb: what all its layers search, in place of what they name.
-        principals: as whom they search, in place of whom they name; an empty list finds what everyone may see.
+        kb: what all its layers search; where it is given, a stack that names its own is refused.
+        principals: as whom they search, likewise; `["*"]` finds what everyone may see.
         leaf: the innermost model, in place of `model`.
 
     Returns:
