@@ -213,6 +213,8 @@ def build(
     """
     from langchain_core.language_models import BaseChatModel
 
+    from nacre.retrieval.existing import open_existing
+
     expect(leaf, "leaf", BaseChatModel, type(None))
     data = _read(stack) if isinstance(stack, (str, Path)) else stack
     if not isinstance(data, Mapping) or not isinstance(data.get("layers") or [], (list, tuple)):
@@ -221,7 +223,7 @@ def build(
         raise StackError(tr("A stack has 'model' and 'layers'; {unknown} is unknown.", unknown=sorted(unknown)))
     layers = [(name, layer_named(name), arguments) for name, arguments in map(named, data.get("layers") or [])]
     _check_order([name for name, _, _ in layers])
-    context = Context(_opened(kb), principals)
+    context = Context(open_existing(kb) if isinstance(kb, (str, Path)) else kb, principals)
     for name, _, arguments in layers:
         context.refuse(name, arguments)
     model = _load(data.get("model")) if leaf is None else leaf
@@ -302,12 +304,6 @@ def _name_of(kind: type) -> str:
     installed = {place: name for name, place in _installed().items()}
     importable = _PLACE.fullmatch(where) and kind.__module__ != "__main__"
     return installed.get(where) or (where if importable else kind.__name__)
-
-
-def _opened(kb: KnowledgeBase | str | Path | None) -> KnowledgeBase | None:
-    from nacre.retrieval.existing import open_existing
-
-    return open_existing(kb) if isinstance(kb, (str, Path)) else kb
 
 
 def _read(path: str | Path) -> Mapping[str, Any]:

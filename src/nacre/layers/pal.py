@@ -265,15 +265,11 @@ def _settled(reply: AIMessage, task: _Task) -> AIMessage:
 
 def _with_retrieved(task: _Task, reply: AIMessage) -> _Task:
     """The task with what an inner layer retrieved for it, and with what that layer leaves for this one to check."""
-    found = Evidence.of(reply)
-    if task.evidence.sources or not found.sources:
-        return replace(task, evidence=replace(task.evidence, min_support=_stricter(found, task.evidence)))
-    evidence = replace(found, min_support=_stricter(found, task.evidence))
-    return replace(task, evidence=evidence, tables=tables_of(found.sources))
-
-
-def _stricter(found: Evidence, given: Evidence) -> float | None:
-    return given.min_support if found.min_support is None else found.min_support
+    found, given = Evidence.of(reply), task.evidence
+    evidence = found if found.sources and not given.sources else given
+    least = given.min_support if found.min_support is None else found.min_support
+    tables = task.tables if evidence is given else tables_of(evidence.sources)
+    return replace(task, evidence=replace(evidence, min_support=least), tables=tables)
 
 
 def _with_tables(text: str, tables: Sequence[Table]) -> str:
