@@ -22,10 +22,13 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 from nacre.connectors.models.scripted import ScriptedChatModel
 from nacre.decorator import ChatModelDecorator
 from nacre.layers.cache import ResponseCache
+from nacre.layers.chain_of_thought import ChainOfThought
+from nacre.layers.fallback import Fallback
+from nacre.layers.few_shot import FewShot
 from nacre.layers.memory import ConversationMemory
 from nacre.layers.moderation import Moderation
-from nacre.layers.prompting import ChainOfThought, FewShot, SelfConsistency
-from nacre.layers.resilience import Fallback, Retry
+from nacre.layers.retry import Retry
+from nacre.layers.self_consistency import SelfConsistency
 
 QUESTION, ANSWER = "Is it seven words in this question?", "Six words are in this answer."
 ROUNDS = 5

@@ -77,10 +77,9 @@ def ask_all(
     Returns:
         The report; with unanswerable questions also `refusal_recall` and `false_refusals`.
     """
-    from nacre.layers.rag import RetrievalAugmented
-    from nacre.retrieval.retriever import retriever_of
+    from nacre.stack import build
 
-    stack = RetrievalAugmented(inner=model, retriever=retriever_of(base, k=k))
+    stack = build({"layers": [{"use": "rag", "k": k}]}, kb=base, leaf=model)
     unanswerable = any(not question.answers for question in questions[: run.get("limit")])
     suite = Suite(
         "answers",

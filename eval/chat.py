@@ -62,14 +62,12 @@ def evaluate_chat(data: Path, model: BaseChatModel, kb: Path, *, k: int | None =
         EvaluationError: the file is missing, or no conversation is in it.
         UsageError: there is no knowledge base in `kb`.
     """
-    from nacre.layers.memory import ConversationMemory
-    from nacre.layers.rag import RetrievalAugmented
     from nacre.retrieval.existing import open_existing
-    from nacre.retrieval.retriever import retriever_of
+    from nacre.stack import build
 
     conversations, problems = load_conversations(data)
     base = open_existing(kb)
-    stack = ConversationMemory(inner=RetrievalAugmented(inner=model, retriever=retriever_of(base, k=k)))
+    stack = build({"layers": ["memory", {"use": "rag", "k": k}]}, kb=base, leaf=model)
 
     def hold(conversation: Conversation) -> Item:
         ask = partial(answered, stack, base=base, session_id=conversation.id)

@@ -178,10 +178,9 @@ class _Run:
 
 
 def _stack(base: KnowledgeBase, model: BaseChatModel, settings: Settings) -> Any:
-    from nacre.layers.rag import RetrievalAugmented
-    from nacre.retrieval.retriever import retriever_of
+    from nacre.stack import build
 
-    return RetrievalAugmented(inner=model, retriever=retriever_of(base))
+    return build({"layers": ["rag"]}, kb=base, leaf=model)
 
 
 def _means(items: Sequence[Item]) -> dict[str, float]:

@@ -33,6 +33,8 @@ FLOORS = (
     ("server",),
     ("cli",),
 )
+# Features: each file of these rooms stands alone, so that any can be read, moved or taken away by itself.
+APART = ("layers",)
 FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
 # The outside hangs beside the house: connectors serve protocols, and only these rooms ask for a connector by name.
 PROTOCOLS = ("errors", "text", "validation", "extras", "system", "prompts", "grounding", "documents", "store", "ingest")
@@ -93,6 +95,8 @@ def _upward(found: Imports) -> Iterator[str]:
             continue
         for target in targets:
             there = room(target)
+            if here == there and here in APART:
+                yield f"{module} imports {target}: files of {here!r} never import each other."
             if not here or not there or here == there:
                 continue
             if here == "connectors":

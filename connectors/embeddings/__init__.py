@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from nacre.connectors.embeddings.locate import DEFAULT_NAME, DEFAULT_SHA256, default_folder, find_folder, is_default
-from nacre.errors import MissingExtraError, MissingKeyError, ModelError, UsageError
+from nacre.errors import MissingExtraError, ModelError, UsageError
 from nacre.text.language import tr
 
 if TYPE_CHECKING:
@@ -131,12 +131,11 @@ def _service(name: str) -> tuple[Provider, str] | None:
 
 
 def _hosted(provider: Provider, rest: str, spec: str, kwargs: dict[str, Any]) -> Embeddings:
-    from nacre.extras import need
+    from nacre.connectors.models.keys import key_of
 
     model, base_url = provider.read(rest)
     settings = dict(kwargs)
     base_url = settings.pop("base_url", None) or base_url
-    api_key = settings.pop("api_key", None) or provider.key()
     if not model.strip() or not base_url:
         raise UsageError(
             tr(
@@ -145,17 +144,10 @@ def _hosted(provider: Provider, rest: str, spec: str, kwargs: dict[str, Any]) ->
                 name=provider.name,
             )
         )
-    if not api_key and provider.needs_key and base_url == provider.base_url:
-        variable = provider.keys[0]
-        raise MissingKeyError(
-            tr("{title} needs a key. Set it: export {variable}=…", title=provider.title, variable=variable),
-            model=spec,
-            variable=variable,
-        )
-    need("openai", extra="openai")
+    api_key = key_of(provider, settings.pop("api_key", None), base_url, "openai", spec)
     from nacre.connectors.embeddings.openai_compatible import OpenAICompatibleEmbeddings
 
-    return OpenAICompatibleEmbeddings(provider, model.strip(), base_url, api_key or "none", **settings)
+    return OpenAICompatibleEmbeddings(provider, model.strip(), base_url, api_key, **settings)
 
 
 def _checked_default() -> Path:

@@ -6,8 +6,9 @@ import difflib
 import os
 from typing import TYPE_CHECKING, Any
 
+from nacre.connectors.models.keys import key_of
 from nacre.connectors.models.providers import PROVIDERS, Provider, find_provider
-from nacre.errors import MissingKeyError, UnknownProviderError, UsageError
+from nacre.errors import UnknownProviderError, UsageError
 from nacre.extras import need
 from nacre.text.language import listed, tr
 from nacre.validation import complaint, expect
@@ -51,7 +52,7 @@ def load_model(spec: str | None = None, **kwargs: Any) -> BaseChatModel:
         return TransformersChatModel(model=name, **_settings(TransformersChatModel, kwargs, frozenset()))
     provider = find_provider(kind)
     if provider is None:
-        raise _unknown(spec, kind)
+        raise _unknown(spec)
     return _load_api_model(provider, rest, spec, kwargs)
 
 
@@ -93,10 +94,8 @@ def _load_api_model(provider: Provider, rest: str, spec: str, kwargs: dict[str, 
                 model=model,
             )
         )
-    api_key = kwargs.pop("api_key", None) or provider.key()
-    if not api_key and provider.needs_key and base_url == provider.base_url:
-        raise _missing_key(provider, model)
-    need("langchain_openai", extra="openai")
+    named = f"{provider.name}:{model}"
+    api_key = key_of(provider, kwargs.pop("api_key", None), base_url, "langchain_openai", named)
     from nacre.connectors.models.openai_compatible import OpenAICompatibleChatModel
     from nacre.connectors.models.payload import SERVER_PARAMETERS
 
@@ -104,7 +103,7 @@ def _load_api_model(provider: Provider, rest: str, spec: str, kwargs: dict[str, 
         kwargs.setdefault("use_responses_api", False)  # OpenAI's alone
     settings = _settings(OpenAICompatibleChatModel, kwargs, SERVER_PARAMETERS)
     return OpenAICompatibleChatModel(
-        provider=provider.name, model=model, base_url=_full_url(base_url), api_key=api_key or "none", **settings
+        provider=provider.name, model=model, base_url=_full_url(base_url), api_key=api_key, **settings
     )
 
 
@@ -142,27 +141,16 @@ def _model_name(name: str, spec: str, example: str) -> str:
     return name.strip()
 
 
-def _missing_key(provider: Provider, model: str) -> MissingKeyError:
-    variable = provider.keys[0]
-    return MissingKeyError(
-        tr("{title} needs a key. Set it: export {variable}=…", title=provider.title, variable=variable),
-        model=f"{provider.name}:{model}",
-        variable=variable,
-    )
+def _unknown(spec: str) -> UnknownProviderError:
+    from nacre.connectors.models.suggestions import meant
 
-
-def _unknown(spec: str, kind: str) -> UnknownProviderError:
-    names = [*PROVIDERS, "transformers", "quote"]
-    near = difflib.get_close_matches(kind.lower(), names, n=1)
-    hint_en = f" Did you mean {near[0]}?" if near else ""
-    hint_zh = f"是否想写 {near[0]}？" if near else ""
+    near = meant(spec)
     return UnknownProviderError(
         tr(
-            "No provider for {spec!r}.{hint_en} Write provider:model with one of: {names}.",
+            "No provider for {spec!r}.{hint} Write provider:model with one of: {names}.",
             spec=spec,
-            hint_en=hint_en,
-            names=listed(names),
-            hint_zh=hint_zh,
+            hint=tr(" Did you mean {near}?", near=near) if near else "",
+            names=listed([*PROVIDERS, "transformers", "quote"]),
         ),
         model=spec,
     )

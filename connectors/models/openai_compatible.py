@@ -42,6 +42,12 @@ class OpenAICompatibleChatModel(ChatOpenAI):
     provider: str = "openai_compatible"
 
     @property
+    def spec(self) -> str:
+        """The name by which `load_model` loads it again; the address only where the provider has none of its own."""
+        name = f"{self.provider}:{self.model_name}"
+        return name if self._provider.base_url else f"{name}@{self.openai_api_base}"
+
+    @property
     def _provider(self) -> Provider:
         return PROVIDERS[self.provider]
 

@@ -49,6 +49,7 @@ class Provider:
     Args:
         base_url: where it answers; "" where the user must say.
         default_model: the model when none is named; "" where one must be named.
+        families: how the names of models begin that are its own, or the first that people ask it for; a pattern.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Provider:
     needs_key: bool = True
     urls: tuple[str, ...] = ()
     default_model: str = ""
+    families: str = ""
     aliases: tuple[str, ...] = ()
     quirks: Quirks = Quirks()
     models: tuple[tuple[str, Mapping[str, Any]], ...] = ()
@@ -93,6 +95,7 @@ _NO_THINKING = {"thinking": {"type": "disabled"}}
 
 _OPENAI = Provider(
     name="openai",
+    families=r"gpt|chatgpt|o\d",
     title="OpenAI",
     base_url="https://api.openai.com/v1",
     keys=("OPENAI_API_KEY",),
@@ -110,6 +113,7 @@ _OPENAI = Provider(
 
 _DASHSCOPE = Provider(
     name="dashscope",
+    families=r"qwen|qwq|qvq",
     title="DashScope (Qwen)",
     # Beijing; -intl and -us are other hosts:
     # alibabacloud.com/help/en/model-studio/compatibility-of-openai-with-dashscope.
@@ -138,6 +142,7 @@ _DASHSCOPE = Provider(
 
 _ZHIPU = Provider(
     name="zhipu",
+    families=r"glm|chatglm",
     title="Zhipu AI (GLM)",
     base_url="https://open.bigmodel.cn/api/paas/v4",  # docs.bigmodel.cn, 对话补全; https://api.z.ai/api/paas/v4 abroad
     keys=("ZHIPUAI_API_KEY", "ZHIPU_API_KEY", "ZAI_API_KEY"),
@@ -159,6 +164,7 @@ _ZHIPU = Provider(
 
 _DEEPSEEK = Provider(
     name="deepseek",
+    families=r"deepseek",
     title="DeepSeek",
     base_url="https://api.deepseek.com",
     keys=("DEEPSEEK_API_KEY",),
@@ -182,6 +188,7 @@ _DEEPSEEK = Provider(
 
 _MOONSHOT = Provider(
     name="moonshot",
+    families=r"kimi|moonshot",
     title="Moonshot AI (Kimi)",
     base_url="https://api.moonshot.cn/v1",  # platform.kimi.com; https://api.moonshot.ai/v1 abroad
     keys=("MOONSHOT_API_KEY", "KIMI_API_KEY"),
@@ -210,6 +217,7 @@ _MOONSHOT = Provider(
 
 _QIANFAN = Provider(
     name="qianfan",
+    families=r"ernie",
     title="Baidu Qianfan (ERNIE)",
     base_url="https://qianfan.baidubce.com/v2",
     # One bearer key, no AK/SK: diegosouzapw/OmniRoute#5418, baidubce/bce-qianfan-sdk#925
@@ -223,6 +231,7 @@ _QIANFAN = Provider(
 
 _SPARK = Provider(
     name="spark",
+    families=r"spark|generalv|4\.0ultra",
     title="iFLYTEK Spark",
     base_url="https://spark-api-open.xf-yun.com/v1",  # xfyun.cn/doc/spark/HTTP调用文档.html; the key is the APIPassword
     keys=("SPARK_API_PASSWORD", "SPARK_API_KEY"),
@@ -241,6 +250,7 @@ _SPARK = Provider(
 
 _OLLAMA = Provider(
     name="ollama",
+    families=r"llama|mistral|mixtral|gemma|phi\d",
     title="Ollama",
     base_url="http://127.0.0.1:11434/v1",
     keys=("OLLAMA_API_KEY",),

@@ -115,6 +115,11 @@ class QuoteChatModel(BaseChatModel):
     sentences: int = Field(default=2, ge=1)
 
     @property
+    def spec(self) -> str:
+        """The name by which `load_model` loads it again."""
+        return "quote"
+
+    @property
     def _llm_type(self) -> str:
         return "nacre-quote"
 

@@ -73,6 +73,11 @@ class TransformersChatModel(BaseChatModel):
     _loading: threading.Lock = PrivateAttr(default_factory=threading.Lock)
 
     @property
+    def spec(self) -> str:
+        """The name by which `load_model` loads it again."""
+        return f"transformers:{self.model}"
+
+    @property
     def _llm_type(self) -> str:
         return "nacre-transformers"
 

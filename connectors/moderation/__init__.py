@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from nacre.errors import MissingKeyError, ModelError, ModelUnavailableError
-from nacre.extras import need
+from nacre.errors import ModelError, ModelUnavailableError
+from nacre.extras import keyless, need
 from nacre.moderation.verdict import Verdict
 from nacre.text.language import tr
 
@@ -40,18 +40,15 @@ class OpenAIModerator:
         retries: int = 2,
         piece: int = 8000,
     ) -> None:
-        self._openai = need("openai", extra="openai")
         key = api_key or os.environ.get(_KEY)
         if not key:
-            raise MissingKeyError(
-                tr(
-                    "The moderation endpoint needs a key: set {key}, or pass api_key. For rules without a "
-                    "server use RuleModerator.",
-                    key=_KEY,
-                ),
-                variable=_KEY,
-                model=model,
+            told = tr(
+                "The moderation endpoint needs a key: set {key}, or pass api_key. For rules without a "
+                "server use RuleModerator.",
+                key=_KEY,
             )
+            raise keyless(told, "openai", extra="openai", variable=_KEY, model=model)
+        self._openai = need("openai", extra="openai")
         self.model = model
         self.piece = piece
         self._client: Any = self._openai.OpenAI(api_key=key, base_url=base_url, timeout=timeout_s, max_retries=retries)

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.2.0"
 
 _WHERE = {
-    "ChainOfThought": "nacre.layers.prompting",
+    "ChainOfThought": "nacre.layers.chain_of_thought",
     "ChatModelDecorator": "nacre.decorator.layer",
     "ConversationMemory": "nacre.layers.memory",
-    "Fallback": "nacre.layers.resilience",
-    "FewShot": "nacre.layers.prompting",
+    "Fallback": "nacre.layers.fallback",
+    "FewShot": "nacre.layers.few_shot",
     "KnowledgeBase": "nacre.retrieval.knowledge_base",
     "Moderation": "nacre.layers.moderation",
     "NacreError": "nacre.errors",
@@ -24,10 +24,10 @@ _WHERE = {
     "PythonInterpreter": "nacre.reasoning.sandbox",
     "ReAct": "nacre.layers.react",
     "ResponseCache": "nacre.layers.cache",
-    "Retry": "nacre.layers.resilience",
+    "Retry": "nacre.layers.retry",
     "RetrievalAugmented": "nacre.layers.rag",
     "ScriptedChatModel": "nacre.connectors.models.scripted",
-    "SelfConsistency": "nacre.layers.prompting",
+    "SelfConsistency": "nacre.layers.self_consistency",
     "build": "nacre.stack",
     "explain": "nacre.stack",
     "load_model": "nacre.connectors.models",
@@ -43,16 +43,16 @@ if TYPE_CHECKING:
     from nacre.decorator.layer import ChatModelDecorator as ChatModelDecorator
     from nacre.errors import NacreError as NacreError
     from nacre.layers.cache import ResponseCache as ResponseCache
+    from nacre.layers.chain_of_thought import ChainOfThought as ChainOfThought
+    from nacre.layers.fallback import Fallback as Fallback
+    from nacre.layers.few_shot import FewShot as FewShot
     from nacre.layers.memory import ConversationMemory as ConversationMemory
     from nacre.layers.moderation import Moderation as Moderation
     from nacre.layers.pal import ProgramAided as ProgramAided
-    from nacre.layers.prompting import ChainOfThought as ChainOfThought
-    from nacre.layers.prompting import FewShot as FewShot
-    from nacre.layers.prompting import SelfConsistency as SelfConsistency
     from nacre.layers.rag import RetrievalAugmented as RetrievalAugmented
     from nacre.layers.react import ReAct as ReAct
-    from nacre.layers.resilience import Fallback as Fallback
-    from nacre.layers.resilience import Retry as Retry
+    from nacre.layers.retry import Retry as Retry
+    from nacre.layers.self_consistency import SelfConsistency as SelfConsistency
     from nacre.reasoning.sandbox import PythonInterpreter as PythonInterpreter
     from nacre.retrieval.knowledge_base import KnowledgeBase as KnowledgeBase
     from nacre.stack import build as build

@@ -15,83 +15,122 @@
         examples: [["1 + 1?", "2"]]
       - pal                           # or react: computes or acts with all that in its prompt
       - retry                         # next to the model, so that only its call is repeated
+
+A layer of one's own is named by where it is, `use: package.module:Class`, or by its entry point of the group `nacre.layers`.
 """
 
 from __future__ import annotations
 
+import difflib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from nacre.errors import StackError
-from nacre.text.language import tr
+from nacre.text.language import listed, tr
 from nacre.validation import expect
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
     from nacre.decorator.layer import ChatModelDecorator
+    from nacre.retrieval.knowledge_base import KnowledgeBase
 
 Data = dict[str, Any]
+ENTRY_POINTS = "nacre.layers"
+_PLACE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 # What shapes a model's answers and may stand beside its name.
 _SETTINGS = ("temperature", "top_p", "top_k", "max_tokens", "seed", "adapter", "sentences")
 
 
 @dataclass(frozen=True)
+class Context:
+    """What whoever builds a stack decides for all its layers; None leaves it to the stack."""
+
+    kb: KnowledgeBase | None = None
+    principals: Sequence[str] | None = None
+
+    def refuse(self, layer: str, data: Data) -> None:
+        """Refuse arguments that say what is decided already."""
+        decided = {name for name, value in vars(self).items() if value is not None}
+        if mine := sorted(decided & set(data)):
+            raise StackError(
+                tr(
+                    "{layer} sets {mine}, which is decided where the stack is built: in a server, by its knowledge base "
+                    "and by the key. Take it out.",
+                    layer=layer,
+                    mine=listed(mine),
+                )
+            )
+
+    def who(self, data: Data) -> Sequence[str] | None:
+        """As whom a layer searches, taken out of its arguments where nothing is decided."""
+        return data.pop("principals", None) if self.principals is None else self.principals
+
+
+@dataclass(frozen=True)
 class Layer:
-    """How a layer is named in a stack."""
+    """How a layer is named in a stack: where its class is, its fields from the arguments there, and the way back."""
 
     where: str
-    fields: Callable[[Data], Data] = lambda data: data
+    fields: Callable[[Data, Context], Data] = lambda data, context: data
     data: Callable[[Data], Data] = lambda fields: fields
 
     def kind(self) -> type[ChatModelDecorator]:
         """The layer's class, imported when it is first needed."""
+        from nacre.decorator.layer import ChatModelDecorator
+
         module, name = self.where.split(":")
-        return cast("type[ChatModelDecorator]", getattr(import_module(module), name))
+        try:
+            kind = getattr(import_module(module), name)
+        except Exception as error:  # whatever a module of the user's raises
+            raise StackError(
+                tr(
+                    "The layer {where} cannot be imported: {error}. Install its package, or put its folder on PYTHONPATH.",
+                    where=self.where,
+                    error=f"{type(error).__name__}: {error}",
+                )
+            ) from error
+        if not (isinstance(kind, type) and issubclass(kind, ChatModelDecorator)):
+            raise StackError(tr("{where} is no layer: it must be a subclass of ChatModelDecorator.", where=self.where))
+        return kind
 
 
-def _rag_fields(data: Data) -> Data:
+def _rag_fields(data: Data, context: Context) -> Data:
     from nacre.retrieval.existing import open_existing
     from nacre.retrieval.retriever import retriever_of
 
-    data = dict(data)
-    base = open_existing(_take(data, "rag", "kb"))
-    return {"retriever": retriever_of(base, k=data.pop("k", None), principals=data.pop("principals", None)), **data}
+    base = open_existing(_take(data, "rag", "kb")) if context.kb is None else context.kb
+    return {"retriever": retriever_of(base, k=data.pop("k", None), principals=context.who(data)), **data}
 
 
 def _rag_data(fields: Data) -> Data:
-    fields = dict(fields)
-    return {**_retriever_data(fields.pop("retriever")), **fields}
-
-
-def _retriever_data(retriever: Any) -> Data:
+    retriever = fields.pop("retriever")
     base = getattr(retriever, "knowledge_base", None)
     if base is None:
-        return {"retriever": type(retriever).__name__}
+        return {"retriever": type(retriever).__name__, **fields}
     named = {"kb": str(base.folder), "k": retriever.k, "principals": retriever.principals}
-    return {name: value for name, value in named.items() if value is not None}
+    return {**{name: value for name, value in named.items() if value is not None}, **fields}
 
 
-def _fallback_fields(data: Data) -> Data:
-    data = dict(data)
+def _fallback_fields(data: Data, context: Context) -> Data:
     others = _take(data, "fallback", "others")
-    return {"others": [build({"model": model}) for model in ([others] if isinstance(others, str) else others)], **data}
+    return {"others": [_load(model) for model in ([others] if isinstance(others, str) else others)], **data}
 
 
 def _fallback_data(fields: Data) -> Data:
     return {**fields, "others": [explain(model)["model"] for model in fields["others"]]}
 
 
-def _react_fields(data: Data) -> Data:
+def _react_fields(data: Data, context: Context) -> Data:
     from nacre.tools import make_tools
 
-    data = dict(data)
-    named = data.pop("tools", [])
-    kb, principals = data.pop("kb", None), data.pop("principals", None)
-    return {"tools": make_tools(named, kb=kb, principals=principals), **data}
+    named = data.pop("tools", None) or []
+    kb = data.pop("kb", None) if context.kb is None else context.kb if "kb" in named else None
+    return {"tools": make_tools(named, kb=kb, principals=context.who(data)), **data}
 
 
 def _react_data(fields: Data) -> Data:
@@ -100,8 +139,7 @@ def _react_data(fields: Data) -> Data:
     return {**fields, **tool_names(fields.get("tools", ()))}
 
 
-def _pal_fields(data: Data) -> Data:
-    data = dict(data)
+def _pal_fields(data: Data, context: Context) -> Data:
     if isinstance(named := data.get("interpreter"), str):
         from nacre.connectors.interpreters import load_interpreter
 
@@ -119,13 +157,13 @@ LAYERS: Mapping[str, Layer] = {
     "memory": Layer("nacre.layers.memory:ConversationMemory"),
     "cache": Layer("nacre.layers.cache:ResponseCache"),
     "rag": Layer("nacre.layers.rag:RetrievalAugmented", _rag_fields, _rag_data),
-    "self_consistency": Layer("nacre.layers.prompting:SelfConsistency"),
-    "few_shot": Layer("nacre.layers.prompting:FewShot"),
-    "chain_of_thought": Layer("nacre.layers.prompting:ChainOfThought"),
+    "self_consistency": Layer("nacre.layers.self_consistency:SelfConsistency"),
+    "few_shot": Layer("nacre.layers.few_shot:FewShot"),
+    "chain_of_thought": Layer("nacre.layers.chain_of_thought:ChainOfThought"),
     "pal": Layer("nacre.layers.pal:ProgramAided", _pal_fields, _pal_data),
     "react": Layer("nacre.layers.react:ReAct", _react_fields, _react_data),
-    "fallback": Layer("nacre.layers.resilience:Fallback", _fallback_fields, _fallback_data),
-    "retry": Layer("nacre.layers.resilience:Retry"),
+    "fallback": Layer("nacre.layers.fallback:Fallback", _fallback_fields, _fallback_data),
+    "retry": Layer("nacre.layers.retry:Retry"),
 }
 
 # (outer, inner): why not. Every other order works, if not always as well as the one above.
@@ -146,13 +184,22 @@ ILLEGAL: Mapping[tuple[str, str], tuple[str, str]] = {
 }
 
 
-def build(stack: Mapping[str, Any] | str | Path) -> BaseChatModel:
+def build(
+    stack: Mapping[str, Any] | str | Path,
+    *,
+    kb: KnowledgeBase | str | Path | None = None,
+    principals: Sequence[str] | None = None,
+    leaf: BaseChatModel | None = None,
+) -> BaseChatModel:
     """Make a model from a stack.
 
     Args:
         stack: a mapping with `model` (a name, or a mapping with `spec` and the model's settings) and `layers`
             (outermost first; names, or mappings with `use` and the layer's arguments); or the path of a YAML file
-            that holds one.
+            that holds one. It may name code to import (`use: package.module:Class`), so it must be the user's own.
+        kb: what all its layers search; where it is given, a stack that names its own is refused.
+        principals: as whom they search, likewise; `["*"]` finds what everyone may see.
+        leaf: the innermost model, in place of `model`.
 
     Returns:
         The decorated model.
@@ -164,22 +211,25 @@ def build(stack: Mapping[str, Any] | str | Path) -> BaseChatModel:
         >>> build({"model": "quote", "layers": ["retry"]}).inner._llm_type
         'nacre-quote'
     """
+    from langchain_core.language_models import BaseChatModel
+
+    from nacre.retrieval.existing import open_existing
+
+    expect(leaf, "leaf", BaseChatModel, type(None))
     data = _read(stack) if isinstance(stack, (str, Path)) else stack
     if not isinstance(data, Mapping) or not isinstance(data.get("layers") or [], (list, tuple)):
         raise StackError(tr("A stack is a mapping with 'model' and a list of 'layers', not {data!r}.", data=data))
     if unknown := set(data) - {"model", "layers"}:
         raise StackError(tr("A stack has 'model' and 'layers'; {unknown} is unknown.", unknown=sorted(unknown)))
-    layers = [_named(entry) for entry in data.get("layers") or []]
-    _check_order([name for name, _ in layers])
-    model = _load(data.get("model"))
-    for name, arguments in reversed(layers):
-        model = LAYERS[name].kind()(inner=model, **LAYERS[name].fields(arguments))
+    layers = [(name, layer_named(name), arguments) for name, arguments in map(named, data.get("layers") or [])]
+    _check_order([name for name, _, _ in layers])
+    context = Context(open_existing(kb) if isinstance(kb, (str, Path)) else kb, principals)
+    for name, _, arguments in layers:
+        context.refuse(name, arguments)
+    model = _load(data.get("model")) if leaf is None else leaf
+    for _, layer, arguments in reversed(layers):
+        model = layer.kind()(inner=model, **layer.fields(arguments, context))
     return model
-
-
-def check(layers: Sequence[Any]) -> None:
-    """Check names and order of layers without building them."""
-    _check_order([name for name, _ in map(_named, layers)])
 
 
 def explain(model: BaseChatModel) -> Data:
@@ -196,19 +246,64 @@ def explain(model: BaseChatModel) -> Data:
     from nacre.decorator.layer import ChatModelDecorator
 
     expect(model, "model", BaseChatModel)
-    names = {layer.where.rpartition(":")[2]: name for name, layer in LAYERS.items()}
     layers: list[Any] = []
     while isinstance(model, ChatModelDecorator):
-        name = names.get(type(model).__name__)
+        name = _name_of(type(model))
         # LangChain's own fields (callbacks, tags, …) and the inner model are not the layer's arguments.
         own = model.model_fields_set - set(ChatModelDecorator.model_fields)
         fields = {field: getattr(model, field) for field in own}
-        arguments = LAYERS[name].data(fields) if name else fields
-        layers.append(
-            {"use": name or type(model).__name__, **{key: _plain(value) for key, value in sorted(arguments.items())}}
-        )
+        arguments = LAYERS[name].data(fields) if name in LAYERS else fields
+        layers.append({"use": name, **{key: _plain(value) for key, value in sorted(arguments.items())}})
         model = model.inner
     return {"model": _model_name(model), "layers": [entry["use"] if len(entry) == 1 else entry for entry in layers]}
+
+
+def named(entry: Any) -> tuple[str, Data]:
+    """A layer's name and its arguments, as they stand in a stack."""
+    whole = {"use": entry} if isinstance(entry, str) else entry
+    if not isinstance(whole, Mapping) or not all(isinstance(key, str) for key in whole) or "use" not in whole:
+        raise StackError(tr("{entry!r} is not a layer. Write a name, or {{use: name, …}}.", entry=entry))
+    return str(whole["use"]), {key: value for key, value in whole.items() if key != "use"}
+
+
+def layer_named(name: str) -> Layer:
+    """A layer by its name: ours, `package.module:Class`, or that of an entry point."""
+    if name in LAYERS:
+        return LAYERS[name]
+    if _PLACE.fullmatch(name):
+        return Layer(name)
+    installed = _installed()
+    if name in installed:
+        return Layer(installed[name])
+    known = [*LAYERS, *sorted(installed)]
+    near = difflib.get_close_matches(name, known, n=1)
+    raise StackError(
+        tr(
+            "{name!r} is not a layer.{hint} There are: {known}. One of your own: package.module:Class.",
+            name=name,
+            hint=tr(" Did you mean {near!r}?", near=near[0]) if near else "",
+            known=listed(known),
+        )
+    )
+
+
+def _installed() -> dict[str, str]:
+    """The layers of installed packages by name, and where they are; ours cannot be replaced."""
+    from importlib.metadata import entry_points
+
+    found = entry_points(group=ENTRY_POINTS)
+    return {point.name: f"{point.module}:{point.attr}" for point in found if point.name not in LAYERS}
+
+
+def _name_of(kind: type) -> str:
+    """What a layer's class is called in a stack; its bare name where it cannot be imported."""
+    where = f"{kind.__module__}:{kind.__qualname__}"
+    ours = {layer.where: name for name, layer in LAYERS.items()}
+    if where in ours:
+        return ours[where]
+    installed = {place: name for name, place in _installed().items()}
+    importable = _PLACE.fullmatch(where) and kind.__module__ != "__main__"
+    return installed.get(where) or (where if importable else kind.__name__)
 
 
 def _read(path: str | Path) -> Mapping[str, Any]:
@@ -225,21 +320,6 @@ def _read(path: str | Path) -> Mapping[str, Any]:
             tr("The stack file {path} holds no mapping with 'model' and 'layers'.", path=path), path=str(path)
         )
     return data
-
-
-def _named(entry: Any) -> tuple[str, Data]:
-    whole = {"use": entry} if isinstance(entry, str) else entry if isinstance(entry, dict) else {}
-    name, arguments = str(whole.get("use", "")), {key: value for key, value in whole.items() if key != "use"}
-    if name not in LAYERS:
-        known = ", ".join(LAYERS)
-        raise StackError(
-            tr(
-                "{entry!r} is not a layer. Write a name or {{use: name, …}}; there are: {known}.",
-                entry=entry,
-                known=known,
-            )
-        )
-    return name, arguments
 
 
 def _check_order(names: list[str]) -> None:
@@ -270,19 +350,9 @@ def _load(model: Any) -> BaseChatModel:
 
 def _model_name(model: BaseChatModel) -> Any:
     """The name by which `load_model` loads a model, with its settings where it has any."""
-    kind = type(model).__name__
-    name = getattr(model, "model_name", None) or getattr(model, "model", None)
-    if kind == "QuoteChatModel":
-        spec = "quote"
-    elif kind == "OpenAICompatibleChatModel":
-        provider = getattr(model, "provider", "")
-        spec = f"{provider}:{name}" + (
-            f"@{getattr(model, 'openai_api_base', '')}" if provider == "openai_compatible" else ""
-        )
-    elif kind == "TransformersChatModel":
-        spec = f"transformers:{name}"
-    else:
-        return kind
+    spec = getattr(model, "spec", None)
+    if not isinstance(spec, str):
+        return type(model).__name__
     given = {
         key: getattr(model, key)
         for key in _SETTINGS

@@ -14,7 +14,7 @@ from langchain_core.retrievers import BaseRetriever
 from langchain_core.tools import tool
 from rich.console import Console
 
-from nacre import ChainOfThought, ReAct, ScriptedChatModel, SelfConsistency
+from nacre import ChainOfThought, ReAct, Retry, ScriptedChatModel, SelfConsistency
 from nacre.agents.approval import only_from_observations
 from nacre.agents.budget import Budget
 from nacre.agents.middleware import TextProtocol
@@ -65,6 +65,16 @@ def test_react_keeps_its_own_answer() -> None:
     sure = ReAct(inner=ScriptedChatModel(["Final Answer: 8611 m"]), tools=[search])
     reply = ReActThenVote(inner=sure, vote=ScriptedChatModel([])).invoke("How high?")
     assert (reply.text, own(reply)["strategy"]) == ("8611 m", "react")
+
+
+def test_react_under_a_layer_hands_over_too_and_what_is_no_agent_is_refused() -> None:
+    wandering = ScriptedChatModel(lambda messages, n: f"Action: search[{n}]")
+    agent = Retry(inner=ReAct(inner=wandering, tools=[search], max_steps=2))
+    reply = ReActThenVote(inner=agent, vote=ScriptedChatModel(["5"])).invoke("How many?")
+    assert (reply.text, own(reply)["stopped"], len(wandering.calls)) == ("5", "steps", 2)
+    for no_agent in (ScriptedChatModel([]), Retry(inner=ScriptedChatModel([]))):
+        with pytest.raises(UsageError, match="ReActThenVote: inner is"):
+            ReActThenVote(inner=no_agent, vote=ScriptedChatModel([]))
 
 
 @pytest.mark.parametrize(("answers", "strategy"), [("aaab", "vote"), ("aabb", "vote"), ("abcd", "react")])

@@ -9,13 +9,16 @@ from langchain_tests.unit_tests import ChatModelUnitTests
 
 from nacre.decorator import ChatModelDecorator
 from nacre.layers.cache import ResponseCache
+from nacre.layers.chain_of_thought import ChainOfThought
+from nacre.layers.fallback import Fallback
+from nacre.layers.few_shot import FewShot
 from nacre.layers.memory import ConversationMemory
 from nacre.layers.moderation import Moderation
 from nacre.layers.pal import ProgramAided
-from nacre.layers.prompting import ChainOfThought, FewShot, SelfConsistency
 from nacre.layers.rag import RetrievalAugmented
 from nacre.layers.react import ReAct
-from nacre.layers.resilience import Fallback, Retry
+from nacre.layers.retry import Retry
+from nacre.layers.self_consistency import SelfConsistency
 from nacre.testing import CapableChatModel, outcomes, suite_class
 
 

@@ -20,10 +20,13 @@ from nacre.connectors.models.scripted import ScriptedChatModel
 from nacre.decorator import Call, ChatModelDecorator
 from nacre.errors import ModelError, UsageError
 from nacre.layers.cache import ResponseCache
+from nacre.layers.chain_of_thought import ChainOfThought
+from nacre.layers.fallback import Fallback
+from nacre.layers.few_shot import FewShot
 from nacre.layers.memory import ConversationMemory
 from nacre.layers.moderation import Moderation
-from nacre.layers.prompting import ChainOfThought, FewShot, SelfConsistency
-from nacre.layers.resilience import Fallback, Retry
+from nacre.layers.retry import Retry
+from nacre.layers.self_consistency import SelfConsistency
 from nacre.text.messages import merge_chunks, with_nacre
 
 SAID = "Nacre is made of aragonite and conchiolin."
@@ -176,7 +179,7 @@ def test_an_answer_that_contradicts_what_was_shown_is_an_error():
             reply = yield from self.ask(messages, live=True, **kwargs)
             return reply.model_copy(update={"content": "Something else"})
 
-    with pytest.raises(RuntimeError, match="must not be live"):
+    with pytest.raises(UsageError, match="must not be live"):
         list(Liar(inner=echo()).stream("?"))
 
 
@@ -228,8 +231,68 @@ def test_a_flow_that_returns_no_message_is_told_so():
             yield from self.ask(messages)
             return "text"
 
-    with pytest.raises(TypeError, match=r"Wrong\.flow returned str"):
+    with pytest.raises(UsageError, match=r"Wrong\.flow returned str"):
         Wrong(inner=echo()).invoke("?")
+
+
+def no_yield(self, messages, **kwargs):
+    return AIMessage("said without asking")
+
+
+def taken_for_the_reply(self, messages, **kwargs):
+    return self.ask(messages, **kwargs).text
+
+
+def taken_for_the_reply_later(self, messages, **kwargs):
+    first = yield from self.ask(messages, **kwargs)
+    return first.model_copy(update={"content": self.ask([*messages, first]).text})
+
+
+def given_back_unasked(self, messages, **kwargs):
+    yield from self.ask(messages, **kwargs)
+    return self.ask(messages)
+
+
+def yielded_whole(self, messages, **kwargs):
+    return (yield self.ask(messages, **kwargs))
+
+
+async def coloured(self, messages, **kwargs):
+    return await self.inner.ainvoke(messages)
+
+
+@pytest.mark.parametrize(
+    "flow", [no_yield, taken_for_the_reply, taken_for_the_reply_later, given_back_unasked, yielded_whole, coloured]
+)
+@pytest.mark.filterwarnings("error")
+async def test_a_flow_that_forgot_its_yield_is_told_so_by_every_driver(flow):
+    layer = type("Mine", (ChatModelDecorator,), {"flow": flow, "__module__": __name__})(inner=echo())
+    for drive in (layer.invoke, lambda q: list(layer.stream(q))):
+        with pytest.raises(UsageError, match=r"Mine\.flow .*yield from"):
+            drive("?")
+    with pytest.raises(UsageError, match=r"Mine\.flow .*yield from"):
+        await layer.ainvoke("?")
+    with pytest.raises(UsageError, match=r"Mine\.flow .*yield from"):
+        async with aclosing(layer.astream("?")) as chunks:
+            [chunk async for chunk in chunks]
+
+
+def test_errors_of_a_flow_that_have_another_cause_stay_as_they_are():
+    class Mistaken(ChatModelDecorator):
+        def flow(self, messages, **kwargs):
+            reply = yield from self.ask(messages, **kwargs)
+            return reply.no_such_field
+
+    with pytest.raises(AttributeError, match="no_such_field"):
+        Mistaken(inner=echo()).invoke("?")
+
+
+def test_a_flow_may_hand_another_flow_on():
+    class Through(ChatModelDecorator):
+        def flow(self, messages, **kwargs):
+            return self.ask(messages, live=True, **kwargs)
+
+    assert Through(inner=echo()).invoke("?").text == SAID
 
 
 # --- counted once, streamed once --------------------------------------------------------------------------------------

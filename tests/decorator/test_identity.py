@@ -13,10 +13,12 @@ from nacre.connectors.models.scripted import ScriptedChatModel
 from nacre.decorator import ChatModelDecorator
 from nacre.decorator import identity as identities
 from nacre.decorator.identity import describe, identity
+from nacre.layers.fallback import Fallback
+from nacre.layers.few_shot import FewShot
 from nacre.layers.memory import ConversationMemory
 from nacre.layers.moderation import Moderation
-from nacre.layers.prompting import FewShot, SelfConsistency
-from nacre.layers.resilience import Fallback, Retry
+from nacre.layers.retry import Retry
+from nacre.layers.self_consistency import SelfConsistency
 from nacre.moderation import RuleModerator
 
 

@@ -10,12 +10,13 @@ from langchain_core.retrievers import BaseRetriever
 from pydantic import Field
 
 from nacre.connectors.models.scripted import ScriptedChatModel
+from nacre.layers.fallback import Fallback
 from nacre.layers.pal import ProgramAided
 from nacre.layers.rag import RetrievalAugmented
-from nacre.layers.resilience import Fallback, Retry
+from nacre.layers.retry import Retry
 from nacre.reasoning.evidence import invented
 from nacre.reasoning.sandbox import PythonInterpreter
-from nacre.text.messages import nacre_of, text_of
+from nacre.text.messages import merge_chunks, nacre_of, text_of
 
 ENGLISH = (
     "What are the total sales?",
@@ -164,12 +165,44 @@ def test_a_program_keeps_its_indexes_whatever_the_sources_are(python: PythonInte
     assert nacre_of(layer.invoke("Which is last?"))["value"] == 9
 
 
+@pytest.mark.parametrize("strict", [True, False])
+def test_a_streamed_program_keeps_its_indexes_and_its_answer_is_cited(python: PythonInterpreter, strict: bool) -> None:
+    program = "values = [4, 5, 6, 7, 8, 9]\nans = values[5] + sum(row['Sales'] for row in tables[0])"
+    retrieving = RetrievalAugmented(inner=ScriptedChatModel([program]), retriever=shelf(ENGLISH[1]), strict=strict)
+    layer = ProgramAided(inner=retrieving, interpreter=python, phrase=False)
+    whole = merge_chunks(list(layer.stream("What are the total sales?")))
+    own = nacre_of(whole)
+    assert (whole.text, own["program"], own["value"]) == ("2009 [2]", program, 2009)
+    assert own["citations"][0]["uri"] == "b.md" and "unchecked" not in own
+
+
+def test_prose_instead_of_a_program_is_cited_or_refused_without_strict_too(python: PythonInterpreter) -> None:
+    for said, abstained, cited in (
+        ("Store A sold 1,200 [2][7].", False, 1),
+        ("I can't find this in the sources.", True, 0),
+    ):
+        retrieving = RetrievalAugmented(inner=ScriptedChatModel([said]), retriever=shelf(ENGLISH[1]))
+        reply = ProgramAided(inner=retrieving, interpreter=python, attempts=1).invoke(ENGLISH[0])
+        own = nacre_of(reply)
+        assert (own["abstained"], len(own["citations"])) == (abstained, cited) and "unchecked" not in own
+        assert "[7]" not in reply.text and len(own["hits"]) == 2
+
+
+def test_two_retrievals_around_a_program_each_search(python: PythonInterpreter) -> None:
+    outer, inner = shelf("Nothing to see."), shelf(ENGLISH[1])
+    model = ScriptedChatModel([fenced("41 + 1")])
+    aided = ProgramAided(inner=model, interpreter=python, phrase=False)
+    RetrievalAugmented(inner=RetrievalAugmented(inner=aided, retriever=inner), retriever=outer).invoke("?")
+    assert len(outer.asked) == len(inner.asked) == 1 and set(model.call_kwargs[0]) <= {"stop"}
+
+
 def test_options_reach_only_layers_that_take_them(python: PythonInterpreter) -> None:
     """The scripted model records what it is called with: an option that no layer takes would be there."""
     plain, backup = ScriptedChatModel([fenced("7")]), ScriptedChatModel([])
     retrieving = RetrievalAugmented(inner=plain, retriever=shelf(ENGLISH[1]))
     mixed = Fallback(inner=retrieving, others=[backup])
-    assert not ProgramAided(inner=mixed).inner_takes("draft") and ProgramAided(inner=retrieving).inner_takes("draft")
+    assert ProgramAided(inner=retrieving).inner_takes("evidence")
+    assert not ProgramAided(inner=mixed).inner_takes("evidence")
     ProgramAided(inner=retrieving, interpreter=python, phrase=False).invoke("?")
     assert set(plain.call_kwargs[0]) <= {"stop"}
 

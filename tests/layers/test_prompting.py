@@ -10,7 +10,9 @@ from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, Sys
 
 from nacre.connectors.models.scripted import ScriptedChatModel
 from nacre.errors import PromptError, UsageError
-from nacre.layers.prompting import ChainOfThought, FewShot, SelfConsistency
+from nacre.layers.chain_of_thought import ChainOfThought
+from nacre.layers.few_shot import FewShot
+from nacre.layers.self_consistency import SelfConsistency
 from nacre.prompting.answers import AnswerOnly, answer_key, split_answer
 from nacre.text.messages import merge_chunks, nacre_of
 

@@ -15,7 +15,8 @@ from pydantic import BaseModel
 from nacre.connectors.models.scripted import ScriptedChatModel
 from nacre.decorator import ChatModelDecorator
 from nacre.errors import MissingKeyError, ModelUnavailableError
-from nacre.layers.resilience import Fallback, Retry, is_transient, retry_after
+from nacre.layers.fallback import Fallback
+from nacre.layers.retry import Retry, is_transient, retry_after
 from nacre.text.messages import merge_chunks
 
 DOWN = ConnectionError("down")

@@ -28,6 +28,10 @@ REACHING = {
     "recordings and any variable": "audio: {base_url: https://evil.example/v1, key_env: HOME}\n",
     "a variable alone": "audio: {key_env: HOME}\n",
     "who may log in": "server: {oidc: {issuer: https://evil.example, audience: a, jwks_url: https://evil.example/k}}\n",
+    "code": 'stacks: {a: {layers: [retry, "os:system"]}}\n',
+    "code with arguments": "stacks: {a: {layers: [{use: evil.layers:Layer, k: 1}]}}\n",
+    "code behind an alias": "stacks: {a: &a {layers: [&l evil:Layer]}, b: {layers: [*l]}}\n",
+    "an installed layer": "stacks: {a: {layers: [somebodys_layer]}}\n",
     "pages that may call": "server: {allow_origins: [https://evil.example]}\n",
 }
 
@@ -49,6 +53,12 @@ def test_the_same_settings_are_taken_from_a_file_that_was_named(tmp_path: Path) 
     path = tmp_path / "nacre.yaml"
     path.write_text("kb: ./kb\n" + REACHING["a command"])
     assert read_settings(path).stacks["agent"].layers[0]["tools"] == ["mcp:touch ran"]
+
+
+def test_layers_of_ones_own_are_taken_from_a_file_that_was_named(tmp_path: Path) -> None:
+    path = tmp_path / "nacre.yaml"
+    path.write_text("kb: ./kb\n" + REACHING["code with arguments"])
+    assert read_settings(path).stacks["a"].layers == [{"use": "evil.layers:Layer", "k": 1}]
 
 
 def test_plain_settings_that_were_found_are_taken(tmp_path: Path) -> None:

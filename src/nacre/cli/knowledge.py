@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -103,12 +103,12 @@ def ask(
 
 def answering(base: KnowledgeBase, model: str | None, who: str | None, strict: bool) -> tuple[RetrievalAugmented, str]:
     """A model that answers from a knowledge base, and the name of the model inside."""
-    from nacre.connectors.models import default_spec, load_model
-    from nacre.layers.rag import RetrievalAugmented
-    from nacre.retrieval.retriever import retriever_of
+    from nacre.connectors.models import default_spec
+    from nacre.stack import build
 
-    retriever = retriever_of(base, principals=principals(who))
-    return RetrievalAugmented(inner=load_model(model), retriever=retriever, strict=strict), model or default_spec()
+    stack = {"model": model, "layers": [{"use": "rag", "strict": strict}]}
+    rag = build(stack, kb=base, principals=principals(who))
+    return cast("RetrievalAugmented", rag), model or default_spec()
 
 
 def answer_data(message: AIMessage) -> dict[str, Any]:

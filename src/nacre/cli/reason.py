@@ -27,12 +27,12 @@ def register(app: typer.Typer) -> None:
 
 def pal(question: str, model: ModelOption = None, as_json: JsonFlag = False) -> None:
     """Answer a question with a program."""
-    from nacre.connectors.models import default_spec, load_model
-    from nacre.layers.pal import ProgramAided
+    from nacre.connectors.models import default_spec
+    from nacre.stack import build
     from nacre.text.messages import nacre_of, text_of
 
     chosen = model or default_spec()
-    question, aided = asked(question), ProgramAided(inner=load_model(chosen))
+    question, aided = asked(question), build({"model": chosen, "layers": ["pal"]})
     _warn_of_quote(chosen)
     message = aided.invoke(question)
     own = nacre_of(message)
@@ -65,14 +65,14 @@ def agent(
 ) -> None:
     """Let an agent answer, and show its steps."""
     from nacre.cli.agent_display import show_agent, trajectory_data
-    from nacre.connectors.models import default_spec, load_model
-    from nacre.layers.react import ReAct
+    from nacre.connectors.models import default_spec
+    from nacre.stack import build
     from nacre.text.messages import text_of
-    from nacre.tools import make_tools
 
     chosen, question = model or default_spec(), asked(question)
-    tools = make_tools(tool if tool is not None else ["python"], kb=kb, principals=principals(who))
-    react = ReAct(inner=load_model(chosen), tools=tools, max_steps=max_steps)
+    tools = [*(["kb"] if kb else []), *(tool if tool is not None else ["python"])]
+    layer = {"use": "react", "tools": tools, "max_steps": max_steps}
+    react: Any = build({"model": chosen, "layers": [layer]}, kb=kb, principals=principals(who))
     _warn_of_quote(chosen)
     if as_json:
         message = react.invoke(question)

@@ -57,10 +57,9 @@ def serve(
     trace: Annotated[bool | None, typer.Option("--trace", help=tr("Keep questions and answers."))] = None,
 ) -> None:
     """Serve the knowledge base until interrupted."""
-    from nacre.extras import need
+    from nacre.extras import need_all
 
-    need("uvicorn", extra="serve")
-    need("fastapi", extra="serve")
+    need_all(uvicorn="serve", fastapi="serve")
     from nacre.server.run import serve as run
 
     settings = _settings(
@@ -79,15 +78,13 @@ def mcp(
     who: Annotated[str | None, typer.Option("--as", help=tr("As whom to search, comma separated."))] = None,
 ) -> None:
     """Serve MCP clients until interrupted."""
-    from nacre.extras import need
+    from nacre.extras import need_all
 
-    need("mcp", extra="mcp")
+    need_all(mcp="mcp", **({"uvicorn": "serve", "fastapi": "serve"} if transport == "http" else {}))
     if transport not in ("stdio", "http"):
         raise UsageError(tr("--transport is {transport!r}; choose stdio or http.", transport=transport))
     settings = _settings(config, kb, model=model, host=host, port=port, principals=principals(who))
     if transport == "http":
-        need("uvicorn", extra="serve")
-        need("fastapi", extra="serve")
         from nacre.server.run import serve as run
 
         return run(settings, only_mcp=True)

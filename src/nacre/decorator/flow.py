@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
@@ -10,7 +10,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.ai import UsageMetadata, add_usage
 from langchain_core.runnables import Runnable, RunnableConfig
 
-from nacre.errors import ModelError
+from nacre.errors import ModelError, UsageError
 from nacre.text.language import tr
 from nacre.text.messages import as_chunk, merge_chunks, text_of
 
@@ -66,6 +66,39 @@ class Call:
 Flow = Generator[Call, Any, AIMessage]
 
 
+def _begun(layer: str, flow: Callable[[], Any]) -> Flow:
+    """A layer's flow. Without a `yield` its body runs here, and what comes of it is no flow."""
+    try:
+        made = flow()
+    except (AttributeError, TypeError) as error:
+        _refuse_forgotten(layer, error)
+        raise
+    if isinstance(made, Generator):
+        return made
+    if isinstance(made, Coroutine):
+        made.close()
+    raise UsageError(
+        tr(
+            "{layer}.flow gave {what}, but must be a generator. Ask with: reply = yield from self.ask(messages, **kwargs)",
+            layer=layer,
+            what=type(made).__name__,
+        )
+    )
+
+
+def _refuse_forgotten(layer: str, error: Exception) -> None:
+    """Say clearly what is wrong where a flow took `self.ask(…)` for its reply."""
+    if "'generator'" in str(error):
+        raise UsageError(
+            tr(
+                "{layer}.flow uses a call as if it were its result ({error}). Write `yield from` before it: "
+                "reply = yield from self.ask(messages, **kwargs)",
+                layer=layer,
+                error=error,
+            )
+        ) from error
+
+
 # What LangChain needs in every chunk to read its content; it merges these two by equality.
 _FORM = ("model_provider", "output_version")
 
@@ -73,20 +106,36 @@ _FORM = ("model_provider", "output_version")
 class Run:
     """One run of a flow: the call that it waits for, what has been shown to the user, and the tokens so far."""
 
-    def __init__(self, layer: str, flow: Flow) -> None:
+    def __init__(self, layer: str, flow: Callable[[], Flow]) -> None:
         self.layer = layer
-        self.flow = flow
+        self.flow = _begun(layer, flow)
         self.pending: Call | None = None
         self.shown: list[AIMessageChunk] = []
         self.usage: UsageMetadata | None = None
         self._result: AIMessage | None = None
-        self._step(lambda: next(self.flow))
+        self._go(lambda: next(self.flow))
+
+    def _go(self, advance: Callable[[], Call]) -> None:
+        try:
+            self._step(advance)
+        except (AttributeError, TypeError) as error:
+            _refuse_forgotten(self.layer, error)
+            raise
 
     def _step(self, advance: Callable[[], Call]) -> None:
         try:
             self.pending = advance()
         except StopIteration as done:
             self.pending, self._result = None, done.value
+            return
+        if not isinstance(self.pending, Call):
+            raise UsageError(
+                tr(
+                    "{layer}.flow yielded {what}, not a Call. Ask with: reply = yield from self.ask(messages, **kwargs)",
+                    layer=self.layer,
+                    what=type(self.pending).__name__,
+                )
+            )
 
     def send(self, got: Any, shown: Sequence[AIMessageChunk] = ()) -> None:
         """The pending call is done: go on to the next one."""
@@ -94,7 +143,7 @@ class Run:
         for message in _replies(got):
             if message.usage_metadata:
                 self.usage = add_usage(self.usage, message.usage_metadata)
-        self._step(lambda: self.flow.send(got))
+        self._go(lambda: self.flow.send(got))
 
     def throw(self, error: Exception, *, fatal: bool = False) -> None:
         """The pending call failed: the flow may catch the error and go on.
@@ -118,7 +167,13 @@ class Run:
             The answer; its usage is that of all the model calls that were made for it.
         """
         if not isinstance(self._result, AIMessage):
-            raise TypeError(f"{self.layer}.flow returned {type(self._result).__name__}, not an AIMessage")
+            raise UsageError(
+                tr(
+                    "{layer}.flow returned {what}, not an AIMessage. A call needs `yield from` before it.",
+                    layer=self.layer,
+                    what=type(self._result).__name__,
+                )
+            )
         if self.usage is None or self.usage == self._result.usage_metadata:
             return self._result
         return self._result.model_copy(update={"usage_metadata": self.usage})
@@ -131,9 +186,11 @@ class Run:
         shown = merge_chunks(self.shown)
         said, whole = text_of(shown), text_of(answer)
         if not whole.startswith(said):
-            raise RuntimeError(
-                f"{self.layer} showed text that its answer does not begin with:"
-                " a call that is rewritten must not be live"
+            raise UsageError(
+                tr(
+                    "{layer} showed text that its answer does not begin with: a call that is rewritten must not be live.",
+                    layer=self.layer,
+                )
             )
         return AIMessageChunk(
             content=_unshown(whole[len(said) :], shown) if shown.content else answer.content,

@@ -63,7 +63,8 @@ class ChatModelDecorator(BaseChatModel):
         try:
             super().__init__(**fields)
         except ValidationError as error:
-            raise UsageError(complaint(type(self).__name__, error, self._own_fields())) from error
+            own = [name for name in type(self).model_fields if name not in BaseChatModel.model_fields]
+            raise UsageError(complaint(type(self).__name__, error, own)) from error
         except TypeError as error:  # pydantic builds a model from a mapping, and BaseChatModel cannot be built
             name = type(self).__name__
             expect(fields.get("inner"), f"{name}: inner", BaseChatModel)
@@ -139,17 +140,24 @@ class ChatModelDecorator(BaseChatModel):
         configured = ensure_config().get("configurable") or {}
         return kwargs.pop(name, configured.get(name, default))
 
+    @property
+    def inner_models(self) -> list[BaseChatModel]:
+        """The models of which any may be asked with this layer's call options: `inner`, and what else a layer asks."""
+        return [self.inner]
+
     def inner_takes(self, option: str) -> bool:
-        """Whether a layer inside this one takes a call option; a model that does not know it would refuse the call.
+        """Whether layers inside this one take a call option; a model that does not know it would refuse the call.
 
         Args:
             option: its name.
 
         Returns:
-            True where some layer takes it out (see `call_options`).
+            True where a layer takes it out (see `call_options`), whichever of the inner models is asked.
         """
-        inside = self.inner
-        return isinstance(inside, ChatModelDecorator) and (option in inside.call_options or inside.inner_takes(option))
+        return all(
+            isinstance(model, ChatModelDecorator) and (option in model.call_options or model.inner_takes(option))
+            for model in self.inner_models
+        )
 
     # --- the four drivers ---------------------------------------------------------------------------------------------
 
@@ -377,11 +385,7 @@ class ChatModelDecorator(BaseChatModel):
 
     def _run(self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]) -> Run:
         options = kwargs if stop is None else {**kwargs, "stop": stop}
-        return Run(type(self).__name__, self.flow(messages, **options))
-
-    @classmethod
-    def _own_fields(cls) -> list[str]:
-        return [name for name in cls.model_fields if name not in BaseChatModel.model_fields]
+        return Run(type(self).__name__, lambda: self.flow(messages, **options))
 
     def _messages(self, input: LanguageModelInput) -> list[BaseMessage]:
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any
 
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.runnables import Runnable, RunnableLambda, RunnableParallel
@@ -14,7 +14,8 @@ from pydantic import Field
 from nacre import prompts
 from nacre.decorator.layer import ChatModelDecorator, Flow
 from nacre.grounding.citations import Derived
-from nacre.reasoning.evidence import best_supported, cells_read, inputs_of, invented, sources_in_hits
+from nacre.grounding.evidence import DRAFT, Evidence, refusal, unmarked
+from nacre.reasoning.evidence import best_supported, cells_read, inputs_of, invented
 from nacre.reasoning.extraction import is_program, program_in
 from nacre.reasoning.interpreter import CodeInterpreter, Execution
 from nacre.reasoning.results import mentions, plain, result_of, sayings, text_of_value, vote
@@ -23,7 +24,6 @@ from nacre.reasoning.wording import clipped
 from nacre.text.language import Language, language_of
 from nacre.text.markers import as_nacre_provider
 from nacre.text.messages import (
-    Source,
     last_user_text,
     nacre_of,
     parse_sources,
@@ -61,13 +61,12 @@ class _Round:
 
 @dataclass(frozen=True)
 class _Task:
-    """What is asked, the data that comes with it, and how much of the answer must be supported by it (None: nothing)."""
+    """What is asked, what the answer must rest on, and the tables in it."""
 
     question: str
     language: Language
-    sources: list[Source]
+    evidence: Evidence
     tables: list[Table]
-    min_support: float | None = None
 
 
 class ProgramAided(ChatModelDecorator):
@@ -90,8 +89,6 @@ class ProgramAided(ChatModelDecorator):
     the sources; see `nacre.grounding.citations`) and `abstained`. Below or above a strict `RetrievalAugmented` a value counts as supported
     when it was computed from cited cells, or from numbers of the sources and the question.
 
-    Call options: `min_support`, the support that each statement of the answer must have, 0 to 1.
-
     Example:
         >>> from nacre import ProgramAided, ScriptedChatModel
         >>> model = ScriptedChatModel(["```python\\nans = 'strawberry'.count('r')\\n```"])
@@ -99,7 +96,7 @@ class ProgramAided(ChatModelDecorator):
         '3'
     """
 
-    call_options = frozenset({"min_support"})
+    call_options = frozenset({"evidence"})
 
     interpreter: CodeInterpreter | None = None
     attempts: int = Field(default=2, ge=1)
@@ -110,18 +107,19 @@ class ProgramAided(ChatModelDecorator):
 
     def flow(self, messages: list[BaseMessage], **kwargs: Any) -> Flow:
         """Ask for a program, run it, repair it, say its value."""
-        text, min_support = last_user_text(messages), self.option(kwargs, "min_support")
+        text, given = last_user_text(messages), kwargs.pop("evidence", Evidence())
         if not text.strip():
             return (yield from self.ask(messages, live=True, **kwargs))
-        task = replace(_task(text), min_support=min_support)
+        task, retrieves = _task(text, given), self.inner_takes("evidence")
         asked = replace_last_user(
             messages, prompts.load(self.prompt, task.language).render(question=_with_tables(text, task.tables))
         )
-        drafting = {"draft": is_program} if self.inner_takes("draft") else {}
+        drafting = {**kwargs, "evidence": DRAFT} if retrieves else kwargs
         for attempt in range(1, self.attempts + 1):
-            replies = yield from self._draw(asked, attempt, {**kwargs, **drafting})
+            drawn = yield from self._draw(asked, attempt, drafting)
+            replies = [_settled(reply, task) for reply in drawn]
             if replies[0].tool_calls or nacre_of(replies[0]).get("abstained"):
-                return cast(AIMessage, replies[0])
+                return replies[0]
             task = _with_retrieved(task, replies[0])
             found = yield from self.call(RunnableLambda(self._try_all, name="python"), (replies, task))
             first, winner = found.trials[0], found.winner
@@ -130,9 +128,8 @@ class ProgramAided(ChatModelDecorator):
             asked = [*asked, AIMessage(text_of(first.reply)), *_repair(first.problem, task.language)]
         if winner is None:
             return self._unsolved(first, attempt, task)
-        # All that there is to say is known by now.
-        without = {"retrieve": False} if self.inner_takes("retrieve") else {}
-        sentence = yield from self._said(winner, task, {**kwargs, **without})
+        at_hand = {"evidence": replace(task.evidence, draft=True)} if retrieves else {}
+        sentence = yield from self._said(winner, task, {**kwargs, **at_hand})
         more = {"votes": found.votes} if len(found.trials) > 1 else {}
         return self._finished(winner, sentence, task, attempts=attempt, **more)
 
@@ -190,25 +187,23 @@ class ProgramAided(ChatModelDecorator):
     def _finished(self, trial: _Trial, sentence: str, task: _Task, **more: Any) -> AIMessage:
         assert trial.program is not None and trial.execution is not None
         cells = cells_read(trial.execution, task.tables)
-        inputs = inputs_of(trial.program, task.question, cells, task.sources)
+        sources = task.evidence.sources
+        inputs = inputs_of(trial.program, task.question, cells, sources)
         derived: list[Derived] = []
         if inputs:
             more["cells"] = cells
-        if inputs and not invented(trial.program, task.question, task.sources):
+        if inputs and not invented(trial.program, task.question, sources):
             said = sayings(f"{sentence}\n{trial.text}", trial.value)
             most = min(_MOST_DERIVED, max(1, _MOST_PAIRS // len(inputs)))
             derived = more["derived"] = [Derived(text=text, inputs=inputs) for text in said[:most]]
         marks = "".join(f"[{n}]" for n in sorted({given["source"] for given in inputs}))
         candidates = [f"{text} {marks}".strip() for text in dict.fromkeys((sentence, trial.text))]
-        hits = nacre_of(trial.reply).get("hits") or []
-        places: dict[int, Any] = {source.n: {} for source in task.sources} | {int(hit["n"]): hit for hit in hits}
-        known = [source for source in task.sources if source.n in places]
-        found = best_supported(candidates, known, places, derived, task.question, task.min_support)
+        found = best_supported(candidates, task.evidence, derived, task.question)
         if found is None:
             more |= {"abstained": True, "citations": []}
-        elif hits:  # the inner layer's citations were of the program's text
+        elif Evidence.of(trial.reply).sources:  # the inner layer's citations were of the program's text
             more |= {"abstained": False, "citations": found[1]}
-        answer = found[0] if found else prompts.load("rag/refusal", task.language).text()
+        answer = found[0] if found else refusal(task.language)
         return with_nacre(
             _bare(trial.reply, answer),
             program=trial.program,
@@ -255,16 +250,26 @@ class _AsReasoning:
         return []
 
 
-def _task(text: str) -> _Task:
+def _task(text: str, given: Evidence) -> _Task:
     sources, question = parse_sources(text)
-    return _Task(question, language_of(question or text), sources, tables_of(sources) if sources else tables_in(text))
+    evidence = given if given.sources else replace(given, sources=tuple(sources), draft=False)
+    tables = tables_of(evidence.sources) if evidence.sources else tables_in(text)
+    return _Task(question, language_of(question or text), evidence, tables)
+
+
+def _settled(reply: AIMessage, task: _Task) -> AIMessage:
+    """A reply that is no program is an answer, and checked as one."""
+    found = Evidence.of(reply)
+    return reply if is_program(text_of(reply)) or not found.draft else found.checked(reply, task.question)
 
 
 def _with_retrieved(task: _Task, reply: AIMessage) -> _Task:
     """The task with what an inner layer retrieved for it, and with what that layer leaves for this one to check."""
-    sources = [] if task.sources else sources_in_hits(reply)
-    found = replace(task, sources=sources, tables=tables_of(sources)) if sources else task
-    return replace(found, min_support=nacre_of(reply).get("unchecked", task.min_support))
+    found, given = Evidence.of(reply), task.evidence
+    evidence = found if found.sources and not given.sources else given
+    least = given.min_support if found.min_support is None else found.min_support
+    tables = task.tables if evidence is given else tables_of(evidence.sources)
+    return replace(task, evidence=replace(evidence, min_support=least), tables=tables)
 
 
 def _with_tables(text: str, tables: Sequence[Table]) -> str:
@@ -278,9 +283,7 @@ def _repair(problem: str, language: Language) -> list[BaseMessage]:
 
 def _bare(reply: AIMessage, text: str) -> AIMessage:
     """The reply with another text, and without what an inner layer said of the old one."""
-    own = {name: value for name, value in nacre_of(reply).items() if name != "unchecked"}
-    metadata = as_nacre_provider({**reply.response_metadata, **({"nacre": own} if own else {})})
-    return with_text(reply, text).model_copy(update={"response_metadata": metadata})
+    return with_text(unmarked(reply), text)
 
 
 def _as_data(execution: Execution) -> dict[str, Any]:

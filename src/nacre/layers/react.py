@@ -41,7 +41,7 @@ class ReAct(ChatModelDecorator):
         on_step: called with each `Step` as soon as it is finished.
         language: of prompts and labels; "auto" takes the question's.
 
-    Call options: `trajectory`, steps (or their JSON data) of an earlier run to go on from.
+    Call options: `trajectory`, steps (or their JSON data) of an earlier run to go on from; `at_limit`.
 
     The answer's `response_metadata["nacre"]` holds `trajectory`, `usage`, `stopped` ("answer", "steps", "seconds",
     "tokens", "loop", "unreadable", "tool_calls"), `protocol`, `abstained` after a refusal, and `citations` where tools
@@ -59,6 +59,8 @@ class ReAct(ChatModelDecorator):
         >>> ReAct(inner=model, tools=[population]).invoke("How many people live in Vienna?").text
         '2,005,760'
     """
+
+    call_options = frozenset({"trajectory", "at_limit"})
 
     tools: list[Any] = Field(default_factory=list)
     protocol: Literal["auto", "native", "text"] = "auto"
@@ -90,13 +92,13 @@ class ReAct(ChatModelDecorator):
 
     def flow(self, messages: list[BaseMessage], **kwargs: Any) -> Flow:
         """Run the loop. A caller who forces a tool of their own, and an agent without tools, reach the model directly."""
-        earlier = self.option(kwargs, "trajectory") or ()
+        earlier, at_limit = self.option(kwargs, "trajectory") or (), self.option(kwargs, "at_limit", self.at_limit)
         if not self.tools or kwargs.get("tool_choice") not in (None, "auto"):
             return (yield from self.ask(messages, live=True, **kwargs))
         language = None if self.language == "auto" else self.language
-        return (yield from AgentRun(self._settings(), messages, kwargs, _steps(earlier), language).go())
+        return (yield from AgentRun(self._settings(at_limit), messages, kwargs, _steps(earlier), language).go())
 
-    def _settings(self) -> Settings:
+    def _settings(self, at_limit: Any) -> Settings:
         return Settings(
             model=self.inner,
             toolbox=self._toolbox,
@@ -104,7 +106,7 @@ class ReAct(ChatModelDecorator):
             max_steps=self.max_steps,
             max_seconds=self.max_seconds,
             max_tokens=self.max_tokens,
-            at_limit=self.at_limit,
+            at_limit=at_limit,
             tool_timeout_s=self.tool_timeout_s,
             max_observation=self.max_observation,
             window=self.context_tokens or (self.profile or {}).get("max_input_tokens") or DEFAULT_WINDOW,

@@ -14,7 +14,8 @@ from pydantic import Field
 
 from nacre.decorator.flow import Call
 from nacre.decorator.layer import ChatModelDecorator, Flow
-from nacre.layers.react import ReAct
+from nacre.errors import UsageError
+from nacre.text.language import tr
 from nacre.text.messages import nacre_of, with_nacre
 
 
@@ -22,18 +23,32 @@ class ReActThenVote(ChatModelDecorator):
     """Acts; when the steps (or time, or tokens) run out without an answer, lets samples of reasoning vote instead.
 
     Args:
-        inner: a `ReAct`; it is not made to guess at its limit.
+        inner: a `ReAct`, layers around it or not; it is not made to guess at its limit.
         vote: the model that answers then, such as `SelfConsistency(inner=ChainOfThought(inner=model))`.
 
     The answer's `response_metadata["nacre"]` holds `strategy`: "react" or "vote".
     """
 
-    inner: ReAct
     vote: BaseChatModel
+
+    def model_post_init(self, context: Any, /) -> None:
+        """Refuse a model that cannot be told to stop at its limit."""
+        if not ChatModelDecorator(inner=self.inner).inner_takes("at_limit"):
+            raise UsageError(
+                tr(
+                    "ReActThenVote: inner is {kind}, not an agent. Write inner=ReAct(…).",
+                    kind=type(self.inner).__name__,
+                )
+            )
+
+    @property
+    def inner_models(self) -> list[BaseChatModel]:
+        """Both may be asked."""
+        return [self.inner, self.vote]
 
     def flow(self, messages: list[BaseMessage], **kwargs: Any) -> Flow:
         """Act, then vote where that gave nothing."""
-        reply = yield Call(self.inner.model_copy(update={"at_limit": "stop"}), messages, kwargs)
+        reply = yield from self.ask(messages, **{**kwargs, "at_limit": "stop"})
         own = nacre_of(reply)
         if not own.get("abstained"):
             return with_nacre(reply, strategy="react")
@@ -51,8 +66,13 @@ class VoteThenReAct(ChatModelDecorator):
     The answer's `response_metadata["nacre"]` holds `strategy`: "vote" or "react", and the `agreement`.
     """
 
-    react: ReAct
+    react: BaseChatModel
     threshold: float = Field(default=0.5, ge=0, le=1)
+
+    @property
+    def inner_models(self) -> list[BaseChatModel]:
+        """Either may be asked."""
+        return [self.inner, self.react]
 
     def flow(self, messages: list[BaseMessage], **kwargs: Any) -> Flow:
         """Vote, then act where there is no majority."""

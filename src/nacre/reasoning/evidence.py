@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from nacre.grounding.citations import Citation, Derived, Input, cite, statements
+from nacre.grounding.citations import Citation, Derived, Input
+from nacre.grounding.evidence import Evidence
 from nacre.reasoning.interpreter import Execution
 from nacre.reasoning.tables import Table
-from nacre.text.messages import Source, nacre_of, source_of
+from nacre.text.messages import Source
 from nacre.text.numbers import digits
 
 _NUMBER = re.compile(r"(?<![A-Za-z_\d.])\d(?:[\d,_]*\d)?(?:\.\d+)?")
 _QUIET = re.compile(r"#[^\n]*|'[^'\n]*'|\"[^\"\n]*\"")  # comments and texts compute nothing
 _FACTORS = (1, 1e3, 1e4, 1e6, 1e8, 1e9)
 _USUAL = frozenset(map(str, (*range(11), 0.5, 12, 24, 60, 100, 360, 365, 1000, 3600, 10000)))
-
-
-def sources_in_hits(reply: Any) -> list[Source]:
-    """The sources that an inner layer retrieved, as it reports them."""
-    return [
-        source_of(
-            int(hit["n"]), str(hit["text"]), str(hit.get("title", "")), str(hit.get("uri", "")), hit.get("tables")
-        )
-        for hit in nacre_of(reply).get("hits") or []
-        if "text" in hit
-    ]
 
 
 def cells_read(execution: Execution, tables: Sequence[Table]) -> list[dict[str, Any]]:
@@ -81,25 +71,12 @@ def invented(program: str, question: str, sources: Sequence[Source]) -> set[str]
 
 
 def best_supported(
-    candidates: Sequence[str],
-    sources: Sequence[Source],
-    places: Mapping[int, Mapping[str, Any]],
-    derived: Sequence[Derived],
-    question: str,
-    min_support: float | None,
+    candidates: Sequence[str], evidence: Evidence, derived: Sequence[Derived], question: str
 ) -> tuple[str, list[Citation]] | None:
-    """The first answer of which every statement is supported.
-
-    Args:
-        min_support: the least support of a statement, 0 to 1; None takes the first answer as it is.
-
-    Returns:
-        The answer and its citations; None when none is supported.
-    """
+    """The first answer of which every statement is supported, and its citations; None when none is."""
     for answer in candidates:
-        found = cite(answer, sources, places, derived=derived, question=question)
-        backed = {c["answer_start"] for c in found if min_support is None or c["support"] >= min_support}
-        if min_support is None or all(start in backed for start, *_ in statements(answer)):
+        found = evidence.cite(answer, derived, question)
+        if evidence.supports(answer, found):
             return answer, found
     return None
 

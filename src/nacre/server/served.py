@@ -7,7 +7,7 @@ import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
-from nacre.errors import UsageError
+from nacre.errors import StackError
 from nacre.server.auth.keys import User
 from nacre.server.knowledge_bases import MAIN, KnowledgeBasePool
 from nacre.server.settings import Settings, Stack
@@ -45,9 +45,15 @@ class Served:
         self._lock = threading.Lock()
         self._built: OrderedDict[tuple[str, str, tuple[str, ...]], BaseChatModel] = OrderedDict()
         bases.forget = self.forget
-        for name, stack in self.stacks.items():
-            _check(name, stack)
+        for name in self.stacks:
+            self._try(name)
+
+    def _try(self, name: str) -> None:
+        """Build a stack once, so that a mistake in it is told when the server starts."""
+        try:
             self.model(name, User("", ""))
+        except StackError as error:
+            raise StackError(tr("The stack {name!r}: {message}", name=name, message=error.message)) from error
 
     def model(self, name: str, asker: User, store: str = MAIN) -> BaseChatModel:
         """A stack that searches as its asker. Building one waits for the disk: not for the event loop.
@@ -83,31 +89,17 @@ class Served:
         return [self.model(name, User("", "")) for name in self.stacks]
 
     def _build(self, stack: Stack, principals: tuple[str, ...], store: str) -> BaseChatModel:
-        from nacre.stack import LAYERS
+        """A stack for one asker: where its layers search, the server says in what and as whom."""
+        from nacre.stack import build
 
-        model = self._leaf(stack.model or self._default)
-        for entry in reversed(stack.layers):
-            arguments = {"use": entry} if isinstance(entry, str) else dict(entry)
-            name = str(arguments.pop("use"))
-            model = LAYERS[name].kind()(inner=model, **self._fields(name, arguments, principals, store))
+        leaf = self._leaf(stack.model or self._default)
+        model = build({"layers": stack.layers}, kb=self.bases.get(store), principals=principals, leaf=leaf)
+        layer: Any = model
+        while layer is not leaf:
+            if retriever := getattr(layer, "retriever", None):
+                retriever.metadata = {"data_source": store}  # what a trace calls it
+            layer = layer.inner
         return model
-
-    def _fields(self, layer: str, arguments: dict[str, Any], principals: tuple[str, ...], store: str) -> dict[str, Any]:
-        """A layer's fields; where it searches, the server says in what and as whom."""
-        from nacre.retrieval.retriever import retriever_of
-        from nacre.stack import LAYERS
-        from nacre.tools import make_tools
-
-        base = self.bases.get(store)
-        if layer == "rag":
-            k = arguments.pop("k", None)
-            retriever = retriever_of(base, k=k, principals=principals)
-            retriever.metadata = {"data_source": store}  # what a trace calls it
-            return {"retriever": retriever, **arguments}
-        if layer == "react":
-            named = arguments.pop("tools", [])
-            return {"tools": make_tools(named, kb=base if "kb" in named else None, principals=principals), **arguments}
-        return LAYERS[layer].fields(arguments)
 
     def _leaf(self, spec: str | dict[str, Any]) -> BaseChatModel:
         from nacre.connectors.models import load_model
@@ -116,20 +108,3 @@ class Served:
             settings = {"spec": spec} if isinstance(spec, str) else dict(spec)
             self._leaves[repr(spec)] = load_model(settings.pop("spec", None), **settings)
         return self._leaves[repr(spec)]
-
-
-def _check(name: str, stack: Stack) -> None:
-    """Order and names are checked as `nacre.build` does; what a stack searches is the server's to say."""
-    from nacre.stack import check
-
-    check(stack.layers)
-    for entry in stack.layers:
-        if isinstance(entry, dict) and (mine := {"kb", "principals"} & set(entry)):
-            raise UsageError(
-                tr(
-                    "The stack {name!r} sets {mine}: in a server the knowledge base and the key decide that. "
-                    "Take it out.",
-                    name=name,
-                    mine=sorted(mine),
-                )
-            )

@@ -176,9 +176,12 @@ def read_settings(path: Path | None = None, *, found: bool = False, **given: Any
         if value := given.get(name) or os.environ.get(f"NACRE_{name.upper()}"):
             data[name] = value
     try:
-        return Settings.model_validate(data)
+        settings = Settings.model_validate(data)
     except ValidationError as error:
         raise _complaint(path, error, lines) from error
+    if path and found:
+        _refuse_code(path, settings, lines)
+    return settings
 
 
 _LISTS = ("allow_origins", "allow_hosts", "principals")
@@ -241,18 +244,32 @@ def _refuse_reach(path: Path, value: Any, lines: Lines, place: tuple[str | int, 
         for at, part in enumerate(value):
             _refuse_reach(path, part, lines, (*place, at))
     if isinstance(value, str) and (value.startswith("mcp:") or "://" in value or value == "key_env"):
-        name, where = ".".join(map(str, place)), f"{path}:{_line(place, lines)}"
-        raise StackError(
-            tr(
-                "{where}: {name} starts a program, or names an address or a key. A nacre.yaml that "
-                "merely lies in the current folder may not do that; if it is yours, say so: --config "
-                "{path}",
-                where=where,
-                name=name,
-                path=path,
-            ),
-            path=str(path),
-        )
+        raise _reaches(path, place, lines)
+
+
+def _refuse_code(path: Path, settings: Settings, lines: Lines) -> None:
+    """Refuse layers that are not ours: to name one is to import what it names."""
+    from nacre.stack import LAYERS, named
+
+    for name, stack in settings.stacks.items():
+        for at, entry in enumerate(stack.layers):
+            if named(entry)[0] not in LAYERS:
+                raise _reaches(path, ("stacks", name, "layers", at), lines)
+
+
+def _reaches(path: Path, place: Sequence[str | int], lines: Lines) -> StackError:
+    name, where = ".".join(map(str, place)), f"{path}:{_line(place, lines)}"
+    return StackError(
+        tr(
+            "{where}: {name} starts a program, runs code, or names an address or a key. A nacre.yaml that "
+            "merely lies in the current folder may not do that; if it is yours, say so: --config "
+            "{path}",
+            where=where,
+            name=name,
+            path=path,
+        ),
+        path=str(path),
+    )
 
 
 def _complaint(path: Path | None, error: ValidationError, lines: Mapping[tuple[str | int, ...], int]) -> StackError:

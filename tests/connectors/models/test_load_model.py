@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from nacre.connectors.embeddings import load_embedder
 from nacre.connectors.models import default_spec, load_model
 from nacre.connectors.models.providers import PROVIDERS, find_provider
+from nacre.connectors.moderation import OpenAIModerator
 from nacre.errors import MissingExtraError, MissingKeyError, UnknownProviderError, UsageError
+from nacre.extras import need_all
 
 
 @pytest.mark.parametrize("name", [name for name, provider in PROVIDERS.items() if provider.needs_key])
@@ -49,6 +52,57 @@ def test_models_unknown_names_get_a_hint() -> None:
         load_model("opnai:gpt-5")
     with pytest.raises(UnknownProviderError, match="provider:model"):
         load_model("gpt-5")
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("qwen-plus", "dashscope:qwen-plus"),
+        ("Qwen-Max-Latest", "dashscope:Qwen-Max-Latest"),
+        ("qwne-plus", "dashscope:qwen-plus"),
+        ("dashcope:qwen-plus", "dashscope:qwen-plus"),
+        ("gpt-5.1", "openai:gpt-5.1"),
+        ("o4-mini", "openai:o4-mini"),
+        ("glm-4.6", "zhipu:glm-4.6"),
+        ("kimi-k2-turbo", "moonshot:kimi-k2-turbo"),
+        ("deepseek-chat", "deepseek:deepseek-chat"),
+        ("ernie-5.0", "qianfan:ernie-5.0"),
+        ("llama3", "ollama:llama3"),
+        ("qwen3:8b", "ollama:qwen3:8b"),
+        ("Qwen/Qwen3-8B", "transformers:Qwen/Qwen3-8B"),
+        ("models/tiny.gguf", "transformers:models/tiny.gguf"),
+        ("qwen3@http://127.0.0.1:8000/v1", "openai_compatible:qwen3@http://127.0.0.1:8000/v1"),
+    ],
+)
+def test_models_without_their_provider_are_named_whole(written: str, meant: str) -> None:
+    with pytest.raises(UnknownProviderError, match=re.escape(f"Did you mean {meant}?")):
+        load_model(written)
+
+
+def test_models_that_resemble_nothing_get_no_hint() -> None:
+    with pytest.raises(UnknownProviderError) as caught:
+        load_model("zzz:model")
+    assert "Did you mean" not in str(caught.value) and "dashscope" in str(caught.value)
+
+
+def test_models_without_key_and_package_are_told_both_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    for load, package in ((load_model, "langchain_openai"), (load_embedder, "openai"), (OpenAIModerator, "openai")):
+        with pytest.raises(MissingKeyError) as caught:
+            load("openai:some-model")
+        assert "pip install" not in str(caught.value)
+        with monkeypatch.context() as without:
+            without.setitem(sys.modules, package, None)
+            with pytest.raises(MissingKeyError) as caught:
+                load("openai:some-model")
+        assert "OPENAI_API_KEY" in str(caught.value) and "pip install 'nacre-ai[openai]'" in str(caught.value)
+
+
+def test_packages_of_several_extras_are_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "mcp", None)
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    with pytest.raises(MissingExtraError, match="mcp, uvicorn") as caught:
+        need_all(mcp="mcp", uvicorn="serve", json="serve")
+    assert caught.value.install == "pip install 'nacre-ai[mcp,serve]'"
 
 
 def test_models_speak_the_users_language(monkeypatch: pytest.MonkeyPatch) -> None:

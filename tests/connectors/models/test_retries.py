@@ -9,9 +9,10 @@ import pytest
 
 from nacre.connectors.models import load_model
 from nacre.errors import ModelUnavailableError
+from nacre.layers.fallback import Fallback
+from nacre.layers.few_shot import FewShot
 from nacre.layers.memory import ConversationMemory
-from nacre.layers.prompting import FewShot
-from nacre.layers.resilience import Fallback, Retry
+from nacre.layers.retry import Retry
 from nacre.stack import build
 
 

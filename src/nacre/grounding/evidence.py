@@ -1,0 +1,123 @@
+"""What an answer rests on, as one value: the layer that retrieves and the layer that computes share it.
+
+Inward it goes as the call option `evidence`. A layer that makes the answer of a reply itself (a program is not the answer yet)
+asks with `DRAFT`: then the evidence comes back on the reply, unchecked, and whoever asked checks the answer against it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from langchain_core.messages import AIMessage
+
+from nacre import prompts
+from nacre.grounding.citations import Citation, Derived, cite, statements, supported_part
+from nacre.text.language import Language, language_of
+from nacre.text.markers import DeadMarkers, as_nacre_provider
+from nacre.text.messages import Source, nacre_of, source_of, text_of, with_nacre
+
+_LEFT = "unchecked"
+"""Where a reply says that its evidence waits to be checked, and how much support it needs."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The sources of an answer.
+
+    Args:
+        places: what a citation says of each source, by the source's number.
+        min_support: the least share (0 to 1) of a statement's words that its quote must hold; None asks for nothing.
+        draft: the reply is not the answer yet; with sources, those are at hand and nothing need be retrieved.
+    """
+
+    sources: tuple[Source, ...] = ()
+    places: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+    min_support: float | None = None
+    draft: bool = False
+
+    @classmethod
+    def of(cls, reply: AIMessage) -> Evidence:
+        """The evidence that an inner layer reports on a reply: a draft where it was left unchecked."""
+        own = nacre_of(reply)
+        places = {int(hit["n"]): hit for hit in own.get("hits") or [] if "text" in hit}
+        sources = [
+            source_of(n, str(hit["text"]), str(hit.get("title", "")), str(hit.get("uri", "")), hit.get("tables"))
+            for n, hit in places.items()
+        ]
+        return cls(tuple(sources), places, own.get(_LEFT), _LEFT in own)
+
+    def left_on(self, reply: AIMessage) -> AIMessage:
+        """The reply with its evidence, for whoever makes the answer of it."""
+        return with_nacre(reply, hits=list(self.places.values()), **{_LEFT: self.min_support})
+
+    def cite(self, answer: str, derived: Sequence[Derived] = (), question: str = "") -> list[Citation]:
+        """Resolve the markers of an answer (see `nacre.grounding.citations.cite`)."""
+        places = {source.n: self.places.get(source.n, {}) for source in self.sources}
+        return cite(answer, self.sources, places, derived=derived, question=question)
+
+    def supports(self, answer: str, citations: Sequence[Citation]) -> bool:
+        """Whether every statement of an answer has the support that is asked for."""
+        if self.min_support is None:
+            return True
+        backed = {c["answer_start"] for c in citations if c["support"] >= self.min_support}
+        return all(start in backed for start, *_ in statements(answer))
+
+    def checked(self, reply: AIMessage, question: str) -> AIMessage:
+        """The reply with dead markers taken out and its citations resolved; cut to what is supported where that is asked for."""
+        hits, language = list(self.places.values()), language_of(question)
+        content = _without_dead_markers(reply.content, [source.n for source in self.sources])
+        reply = unmarked(reply).model_copy(update={"content": content})
+        text, own = text_of(reply), nacre_of(reply)
+        if not text.strip():  # a tool call, say
+            return with_nacre(reply, hits=hits)
+        resolve = partial(self.cite, derived=own.get("derived") or (), question=question)
+        abstained = bool(own.get("abstained")) or is_refusal(text, language)
+        citations = [] if abstained else resolve(text)
+        if self.min_support is not None and not abstained:
+            text = supported_part(text, citations, self.min_support)
+            abstained = not text
+            text = text or refusal(language)
+            reply = reply.model_copy(update={"content": text})
+            citations = [c for c in ([] if abstained else resolve(text)) if c["support"] >= self.min_support]
+        reply.response_metadata["model_provider"] = "nacre"
+        return with_nacre(reply, citations=citations, abstained=abstained, hits=hits)
+
+
+DRAFT = Evidence(draft=True)
+
+
+def unmarked(reply: AIMessage) -> AIMessage:
+    """The reply without the word that its evidence waits to be checked, and with the provider that shows citations."""
+    own = {name: value for name, value in nacre_of(reply).items() if name != _LEFT}
+    metadata = as_nacre_provider({**reply.response_metadata, **({"nacre": own} if own else {})})
+    return reply.model_copy(update={"response_metadata": {**metadata}})
+
+
+def refusal(language: Language) -> str:
+    """What an asker is told when the sources do not hold the answer."""
+    return prompts.load("rag/refusal", language).text()
+
+
+def is_refusal(text: str, language: Language) -> bool:
+    """Whether an answer is nothing but the refusal that the prompt asks for.
+
+    Args:
+        language: the asker's; a refusal in the other language counts as well.
+    """
+    said = text.strip().strip("\"'“”‘’。.! ").replace("’", "'").casefold()
+    return any(said == refusal(which).strip("。.").casefold() for which in (language, "en", "zh"))
+
+
+def _without_dead_markers(content: Any, valid: Sequence[int]) -> Any:
+    markers = DeadMarkers(valid)
+    if isinstance(content, str):
+        return markers.push(content) + markers.close()
+    parts = [
+        {**part, "text": markers.push(part["text"])} if isinstance(part, dict) and part.get("type") == "text" else part
+        for part in content
+    ]
+    rest = markers.close()
+    return [*parts, {"type": "text", "text": rest}] if rest else parts
