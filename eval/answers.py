@@ -52,11 +52,11 @@ def evaluate_answers(
     Returns:
         The report: contains, EM, F1, evidence, citations, share of refusals, latency, tokens.
     """
-    from nacre.retrieval.existing import open_existing
+    from nacre.retrieval.knowledge_base import KnowledgeBase
 
     questions, problems = load_questions(data)
     with tempfile.TemporaryDirectory(prefix="nacre-eval-") as temporary:
-        base = open_existing(kb) if kb else index(load_retrieval(data), Path(temporary) / "kb")
+        base = KnowledgeBase.open(kb, create=False) if kb else index(load_retrieval(data), Path(temporary) / "kb")
         return ask_all(
             base, model, questions[:limit], problems, data.name,
             k=k, workers=workers, out=out, price=price, on_progress=on_progress,

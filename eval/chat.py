@@ -69,11 +69,11 @@ def evaluate_chat(
     """
     from nacre.layers.memory import ConversationMemory
     from nacre.layers.rag import RetrievalAugmented
-    from nacre.retrieval.existing import open_existing
+    from nacre.retrieval.knowledge_base import KnowledgeBase
     from nacre.retrieval.retriever import retriever_of
 
     conversations, problems = load_conversations(data)
-    base = open_existing(kb)
+    base = KnowledgeBase.open(kb, create=False)
     stack = ConversationMemory(inner=RetrievalAugmented(inner=model, retriever=retriever_of(base, k=k)))
     questions = fingerprint(json.dumps([turn.text for turn in c.turns]) for c in conversations)
     settings = {"data": data.name, **described(stack, base), "questions": questions}

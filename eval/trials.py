@@ -11,8 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from nacre.ingest.source import TextSource
-from nacre.retrieval.copying import copied
-from nacre.store.settings import AUTO, save_settings
+from nacre.store.settings import AUTO
 
 if TYPE_CHECKING:
     from nacre.retrieval.knowledge_base import KnowledgeBase
@@ -53,13 +52,13 @@ class Trials:
         size = settings.get("chunk_size", self.base.settings.get("chunk_size", AUTO))
         if size not in self._copies:
             self._copies[size] = self._cut(size)
-        save_settings(self._copies[size].folder, {**self.base.settings, **settings})
+        self._copies[size].store.save_settings({**self.base.settings, **settings})
         return self._copies[size]
 
     def _cut(self, size: Any) -> KnowledgeBase:
         began = time.perf_counter()
-        copy = self._open.enter_context(copied(self.base, self._folder / str(size)))
-        save_settings(copy.folder, {"chunk_size": size})
+        copy = self._open.enter_context(self.base.copy(self._folder / str(size)))
+        copy.store.save_settings({"chunk_size": size})
         report = copy.sync(NOTHING, prune=False, on_progress=self._show)  # a sync cuts all documents as is set
         seconds = round(time.perf_counter() - began, 3)
         chunks = copy.stats()["chunks"]

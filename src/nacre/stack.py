@@ -54,11 +54,11 @@ class Layer:
 
 
 def _rag_fields(data: Data) -> Data:
-    from nacre.retrieval.existing import open_existing
+    from nacre.retrieval.knowledge_base import KnowledgeBase
     from nacre.retrieval.retriever import retriever_of
 
     data = dict(data)
-    base = open_existing(_take(data, "rag", "kb"))
+    base = KnowledgeBase.open(_take(data, "rag", "kb"), create=False)
     return {"retriever": retriever_of(base, k=data.pop("k", None), principals=data.pop("principals", None)), **data}
 
 
@@ -71,7 +71,7 @@ def _retriever_data(retriever: Any) -> Data:
     base = getattr(retriever, "knowledge_base", None)
     if base is None:
         return {"retriever": type(retriever).__name__}
-    named = {"kb": str(base.folder), "k": retriever.k, "principals": retriever.principals}
+    named = {"kb": base.place, "k": retriever.k, "principals": retriever.principals}
     return {name: value for name, value in named.items() if value is not None}
 
 

@@ -133,7 +133,11 @@ def test_what_is_not_surely_better_is_not_chosen(synonyms, weights) -> None:
 
 
 def passages(base: KnowledgeBase) -> list[str]:
-    return [row[0] for row in base._catalog.db.read("SELECT text FROM chunks ORDER BY document, start")]
+    return [
+        base.text(document["uri"])[chunk.start : chunk.end]
+        for document in sorted(base.documents(), key=lambda document: document["document_id"])
+        for chunk in base.store.catalog.chunks(document["document_id"])
+    ]
 
 
 @pytest.fixture

@@ -14,12 +14,8 @@ from nacre.validation import expect
 _ARMS = ("words", "vectors")
 
 
-def question(query: str) -> str:
-    """A query, made fit to be searched.
-
-    Returns:
-        The cleaned text; of a long one what `searched` leaves.
-    """
+def clean_query(query: str) -> str:
+    """A query, made fit to be searched; of a long one what `searched` leaves."""
     expect(query, "query", str)
     cleaned = clean_text(searched(query))
     if not cleaned.strip():
@@ -27,7 +23,7 @@ def question(query: str) -> str:
     return cleaned
 
 
-def count(k: int) -> int:
+def check_count(k: int) -> int:
     """How many passages are wanted."""
     expect(k, "k", Integral)
     if k < 1:
@@ -35,7 +31,7 @@ def count(k: int) -> int:
     return int(k)
 
 
-def limits(where: Filter | None, arms: Sequence[str]) -> Filter:
+def check_filter(where: Filter | None, arms: Sequence[str]) -> Filter:
     """Where to search, and in which indexes."""
     expect(where, "where", Filter, type(None))
     if not isinstance(arms, Iterable) or not arms or not all(arm in _ARMS for arm in arms):
@@ -43,7 +39,7 @@ def limits(where: Filter | None, arms: Sequence[str]) -> Filter:
     return where or Filter()
 
 
-def named(principals: Iterable[str] | None) -> tuple[str, ...] | None:
+def check_principals(principals: Iterable[str] | None) -> tuple[str, ...] | None:
     """Principals as they were given, checked."""
     if principals is None:
         return None

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from nacre.errors import KnowledgeBaseError
 from nacre.store.embedders import embedder_named
+from nacre.store.places import embedder_of
 from nacre.text.language import tr
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class Bases:
         Args:
             store: "main", or the id of a vector store, which this server made: it is no text from outside.
         """
-        return self.main.folder if store == MAIN else self._folder / store
+        return Path(self.main.place) if store == MAIN else self._folder / store
 
     @contextmanager
     def using(self, store: str) -> Iterator[KnowledgeBase]:
@@ -173,7 +174,7 @@ def open_like(folder: Path, main: Path) -> KnowledgeBase:
 
     if folder == main:
         return KnowledgeBase.open(folder)
-    named = _embedder(main)
+    named = embedder_of(main)
     return KnowledgeBase.open(folder, embedder_named(named) if named else "none")
 
 
@@ -185,11 +186,4 @@ def variables_for(main: Path) -> tuple[str, ...]:
     """
     from nacre.connectors.embeddings import variables
 
-    return variables(_embedder(main) or "")
-
-
-def _embedder(folder: Path) -> str:
-    from nacre.store.folder import manifest
-
-    made = manifest.read(folder)
-    return str(made.embedder["id"]) if made and made.embedder else ""
+    return variables(embedder_of(main))

@@ -1,4 +1,4 @@
-"""What the catalog holds: documents, chunks, and what the ledger compares."""
+"""What a store keeps and gives back: documents, chunks, and what the ledger compares."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ PUBLIC = 0  # the audience of documents without principals
 
 
 @dataclass(frozen=True)
-class Document:
-    """A document as the catalog knows it.
+class DocumentRecord:
+    """A document as it is stored.
 
     Args:
         modified: seconds since 1970, or None.
@@ -43,7 +43,7 @@ class Document:
 
 
 @dataclass(frozen=True)
-class StoredChunk:
+class ChunkRecord:
     """A chunk with everything that an index needs.
 
     Args:
@@ -64,7 +64,7 @@ class StoredChunk:
 
 
 @dataclass(frozen=True)
-class State:
+class DocumentState:
     """What the ledger compares a source's item with."""
 
     id: int
@@ -79,12 +79,47 @@ class State:
     whole: bool  # its blocks are stored, so that it can be cut anew without its source
 
 
-def written(metadata: Mapping[str, str]) -> str:
-    """Metadata as the catalog keeps them."""
+class DocumentHead(NamedTuple):
+    """A document without its text."""
+
+    id: int
+    uri: str
+    title: str
+    mime: str
+    version: int
+    audience: int
+    metadata: dict[str, str]
+
+
+class ChunkSpan(NamedTuple):
+    """Where a chunk stands in its document's text."""
+
+    id: int
+    start: int
+    end: int
+
+
+class Passage(NamedTuple):
+    """A chunk with what a hit tells of it."""
+
+    text: str
+    uri: str
+    title: str
+    heading: tuple[str, ...]
+    page: int | None
+    start: int
+    end: int
+    document_id: int
+    version: int
+    audience: int
+
+
+def dump_metadata(metadata: Mapping[str, str]) -> str:
+    """Metadata as a store keeps them."""
     return to_json(dict(metadata), sort_keys=True)
 
 
-class StoredBlock(NamedTuple):
+class BlockRecord(NamedTuple):
     """A part of a document, as far as cutting needs it."""
 
     kind: str
@@ -94,16 +129,12 @@ class StoredBlock(NamedTuple):
     page: int | None
 
 
-def packed(blocks: Sequence[BlockLike]) -> bytes:
-    """Parts of a document as the catalog keeps them.
-
-    Returns:
-        Bytes for `unpacked`.
-    """
+def pack_blocks(blocks: Sequence[BlockLike]) -> bytes:
+    """Parts of a document as a store keeps them."""
     rows = [(block.kind, block.start, block.end, block.level, block.page) for block in blocks]
     return zlib.compress(json.dumps(rows, separators=(",", ":")).encode(), 1)
 
 
-def unpacked(kept: bytes) -> list[StoredBlock]:
+def unpack_blocks(kept: bytes) -> list[BlockRecord]:
     """Parts of a document as cutting needs them."""
-    return [StoredBlock(*row) for row in json.loads(zlib.decompress(kept))]
+    return [BlockRecord(*row) for row in json.loads(zlib.decompress(kept))]

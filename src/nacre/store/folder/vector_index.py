@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nacre.store.filters import Filter
 from nacre.system.files import as_open_as_its_folder, private_folder, sync_folder
 
 Ids = NDArray[np.int64]
@@ -25,11 +26,12 @@ _PRIOR = (0.1, 20)  # deviation of cosines that sentence encoders show, and how 
 _SCAN_SHARE = 0.25  # of the rows: below it, gathering the allowed vectors is faster than testing every id
 
 
-class VectorIndex:
+class FaissIndex:
     """Vectors by chunk number. Many searches may run at once, but none during a change: `Indexes` sees to it."""
 
-    def __init__(self, dim: int) -> None:
+    def __init__(self, dim: int, matching: Callable[[Filter], Sequence[int]]) -> None:
         self.dim = dim
+        self._matching = matching  # the documents that a filter lets through
         self.generation = 0
         self.index = _new_index(dim)
         self.ids: Ids = np.empty(0, np.int64)
@@ -68,31 +70,30 @@ class VectorIndex:
             self.audiences = np.concatenate([self.audiences, audiences])
 
     def search(
-        self, vector: NDArray[np.float32], k: int, audiences: Ids | None = None, documents: Ids | None = None
+        self, vector: NDArray[np.float32], k: int, audiences: Sequence[int] | None = None, where: Filter | None = None
     ) -> list[tuple[int, float]]:
         """The nearest vectors.
 
         Args:
             audiences: only chunks of these audiences; None means all.
-            documents: only chunks of these documents, sorted; None means all.
         """
         if not self.ids.size or not np.isfinite(vector).all():
             return []
-        allowed = self._allowed(audiences, documents)
+        allowed = self._allowed(audiences, where)
         if allowed is not None and not allowed.any():
             return []
         if allowed is not None and np.count_nonzero(allowed) < _SCAN_SHARE * self.ids.size:
             return self._scan(vector, k, np.flatnonzero(allowed))
         return self._search(vector, k, allowed)
 
-    def _allowed(self, audiences: Ids | None, documents: Ids | None) -> NDArray[np.bool_] | None:
+    def _allowed(self, audiences: Sequence[int] | None, where: Filter | None) -> NDArray[np.bool_] | None:
         allowed = None
         if audiences is not None:
-            table = np.zeros(int(max(self.audiences.max(), audiences.max(initial=0))) + 1, bool)
-            table[audiences] = True
+            table = np.zeros(int(max(self.audiences.max(), *audiences, 0)) + 1, bool)
+            table[np.asarray(audiences, np.int64)] = True
             allowed = table[self.audiences]
-        if documents is not None:
-            wanted = np.isin(self.documents, documents)
+        if where and not where.is_empty:
+            wanted = np.isin(self.documents, np.asarray(self._matching(where), np.int64))
             allowed = wanted if allowed is None else allowed & wanted
         return allowed
 
@@ -185,7 +186,7 @@ class VectorIndex:
                 shutil.rmtree(old, ignore_errors=True)
 
     @classmethod
-    def load(cls, folder: Path, dim: int, newest: int) -> VectorIndex:
+    def load(cls, folder: Path, dim: int, matching: Callable[[Filter], Sequence[int]], newest: int) -> FaissIndex:
         """Read the newest snapshot that can be read, else begin empty.
 
         Args:
@@ -206,12 +207,12 @@ class VectorIndex:
                 continue
             if generation > newest or moments.shape != (dim + 1, dim) or not _consistent(index, rows, dim):
                 continue
-            found = cls(dim)
+            found = cls(dim, matching)
             found.index, found.generation = index, generation
             found.ids, found.documents, found.audiences = rows
             found.moments = moments
             return found
-        return cls(dim)
+        return cls(dim, matching)
 
 
 def _new_index(dim: int) -> Any:

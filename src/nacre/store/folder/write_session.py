@@ -1,0 +1,138 @@
+"""The one who writes a folder: every change of a document is one transaction, which also takes the next generation."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import zlib
+from collections.abc import Sequence
+from typing import Any
+
+from nacre.store.folder.catalog import Catalog
+from nacre.store.folder.indexes import Indexes
+from nacre.store.records import PUBLIC, ChunkRecord, DocumentRecord, dump_metadata
+
+
+class FolderSession:
+    """What may be done under the folder's write lock."""
+
+    def __init__(self, catalog: Catalog, indexes: Indexes) -> None:
+        self._catalog, self._db, self._indexes = catalog, catalog.db, indexes
+        self._complete()
+
+    def _complete(self) -> None:
+        """Add the columns that a catalog of an earlier Nacre lacks. Its documents were cut to the default size."""
+        there = {row[1] for row in self._db.read("PRAGMA table_info(documents)")}
+        for name, kind in (("cut", "INTEGER NOT NULL DEFAULT 0"), ("blocks", "BLOB")):
+            if name not in there:
+                self._db.execute(f"ALTER TABLE documents ADD COLUMN {name} {kind}")
+
+    def publish(self) -> None:
+        """Make all commits so far durable, fold the log into the file when no reader needs it, and let searches see it."""
+        self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        self._indexes.catch_up()
+
+    def remember(self, key: str, value: str) -> None:
+        """Keep a value."""
+        self._catalog.remember(key, value)
+
+    def audience(self, principals: Sequence[str] | None) -> int:
+        """The number of a set of principals, made when new.
+
+        Args:
+            principals: names; None or "*" among them means everyone.
+        """
+        names = sorted(set(principals or ()))
+        if not names or "*" in names:
+            return PUBLIC
+        written = json.dumps(names, ensure_ascii=False)
+        self._db.execute("INSERT OR IGNORE INTO audiences (principals) VALUES (?)", (written,))
+        return int(self._db.read("SELECT id FROM audiences WHERE principals = ?", (written,))[0][0])
+
+    def grant(self, scope: str, principals: Sequence[str]) -> None:
+        """Remember who may see a source's documents."""
+        self._db.execute(
+            "INSERT INTO sources VALUES (?, ?) ON CONFLICT (scope) DO UPDATE SET principals = excluded.principals",
+            (scope, json.dumps(principals, ensure_ascii=False)),
+        )
+
+    def _next_generation(self, db: sqlite3.Connection) -> int:
+        took = "UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE key = 'generation' RETURNING value"
+        return int(db.execute(took).fetchall()[0][0])
+
+    def put(self, document: DocumentRecord, chunks: Sequence[ChunkRecord]) -> int:
+        """Store a document, new or changed, with its chunks; chunks that are the same as before keep their numbers.
+
+        Args:
+            document: the document; one of the same uri is replaced.
+        """
+        with self._db.write() as db:
+            generation = self._next_generation(db)
+            old = db.execute("SELECT id, version, hash FROM documents WHERE uri = ?", (document.uri,)).fetchone()
+            packed = zlib.compress(document.text.encode("utf-8"), 1)
+            facts = (document.scope, document.stamp, document.hash, document.title, document.mime, document.audience,
+                     document.modified, dump_metadata(document.metadata), packed, document.cut, document.blocks)  # fmt: skip
+            if old is None:
+                number = db.execute(
+                    "INSERT INTO documents (scope, stamp, hash, title, mime, audience, modified, metadata, text, cut, blocks, uri, version)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)",
+                    (*facts, document.uri),
+                ).lastrowid
+                assert number is not None
+            else:
+                number = old[0]
+                version = old[1] + (old[2] != document.hash)
+                db.execute(
+                    "UPDATE documents SET scope=?, stamp=?, hash=?, title=?, mime=?, audience=?, modified=?, metadata=?, text=?, cut=?, blocks=?, version=?"
+                    " WHERE id = ?",
+                    (*facts, version, number),
+                )
+            self._replace_chunks(db, int(number), chunks, generation)
+            return int(number)
+
+    def _replace_chunks(
+        self, db: sqlite3.Connection, document: int, chunks: Sequence[ChunkRecord], generation: int
+    ) -> None:
+        rows = db.execute("SELECT id, hash FROM chunks WHERE document = ? ORDER BY start", (document,)).fetchall()
+        kept: dict[bytes, list[int]] = {}
+        for number, digest in reversed(rows):
+            kept.setdefault(digest, []).append(number)
+        for chunk in chunks:
+            same = kept.get(chunk.hash)
+            facts = (chunk.start, chunk.end, json.dumps(chunk.heading, ensure_ascii=False), chunk.page, chunk.context,
+                     chunk.text, generation)  # fmt: skip
+            if same:
+                db.execute(
+                    'UPDATE chunks SET start=?, "end"=?, heading=?, page=?, context=?, text=?, generation=? WHERE id = ?',
+                    (*facts, same.pop()),
+                )
+                continue
+            number = db.execute(
+                'INSERT INTO chunks (start, "end", heading, page, context, text, generation, document, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
+                (*facts, document, chunk.hash),
+            ).lastrowid
+            if chunk.vector is not None:
+                db.execute("INSERT INTO vectors VALUES (?, ?)", (number, chunk.vector))
+        self._remove_chunks(db, [number for numbers in kept.values() for number in numbers], generation)
+
+    def _remove_chunks(self, db: sqlite3.Connection, numbers: Sequence[int], generation: int) -> None:
+        one = [(number,) for number in numbers]
+        db.executemany("DELETE FROM vectors WHERE chunk = ?", one)
+        db.executemany("DELETE FROM chunks WHERE id = ?", one)
+        db.executemany("INSERT INTO removed VALUES (?, ?)", [(number, generation) for number in numbers])
+
+    def refile(self, number: int, **facts: Any) -> None:
+        """Change what is known about a document, not what it says."""
+        names = ", ".join(f"{name} = ?" for name in facts)
+        with self._db.write() as db:
+            before = db.execute("SELECT uri, audience FROM documents WHERE id = ?", (number,)).fetchone()
+            db.execute(f"UPDATE documents SET {names} WHERE id = ?", (*facts.values(), number))
+            if db.execute("SELECT uri, audience FROM documents WHERE id = ?", (number,)).fetchone() != before:
+                db.execute("UPDATE chunks SET generation = ? WHERE document = ?", (self._next_generation(db), number))
+
+    def delete(self, number: int) -> None:
+        """Take a document out, with its chunks and vectors."""
+        with self._db.write() as db:
+            chunks = [row[0] for row in db.execute("SELECT id FROM chunks WHERE document = ?", (number,))]
+            self._remove_chunks(db, chunks, self._next_generation(db))
+            db.execute("DELETE FROM documents WHERE id = ?", (number,))
