@@ -8,13 +8,11 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nacre.ingest.source import TextSource
+from nacre.retrieval.knowledge_base import KnowledgeBase
 from nacre.store.settings import AUTO
-
-if TYPE_CHECKING:
-    from nacre.retrieval.knowledge_base import KnowledgeBase
 
 NOTHING = TextSource("nacre-eval:", [])
 
@@ -57,7 +55,8 @@ class Trials:
 
     def _cut(self, size: Any) -> KnowledgeBase:
         began = time.perf_counter()
-        copy = self._open.enter_context(self.base.copy(self._folder / str(size)))
+        copied = self.base.store.copy_to(str(self._folder / str(size)))
+        copy = self._open.enter_context(KnowledgeBase(copied, self.base.encoder))
         copy.store.save_settings({"chunk_size": size})
         report = copy.sync(NOTHING, prune=False, on_progress=self._show)  # a sync cuts all documents as is set
         seconds = round(time.perf_counter() - began, 3)

@@ -168,8 +168,9 @@ class Syncer:
             for job, future in _ahead(threads, lambda job: self._read(job, parsers), jobs, parsers.workers * _AHEAD):
                 try:
                     read = future.result()
-                except (NacreError, OSError) as error:
-                    self._fail(job, getattr(error, "message", None) or str(error))
+                except (NacreError, OSError) as error:  # an older version of the document is left as it is
+                    self.report.failed.append((job.item.uri, getattr(error, "message", None) or str(error)))
+                    self._step(job.item.uri)
                 else:
                     self._take(job, read)
 
@@ -181,7 +182,7 @@ class Syncer:
         digest = blake2b(raw, digest_size=20).digest()
         if job.known and job.known.hash == digest and not self._needs_reading(job.known):
             return _Read(digest, None)
-        return _Read(digest, _parsed(job.item, content, raw, parsers))
+        return _Read(digest, _parse(job.item, content, raw, parsers))
 
     def _take(self, job: _Job, read: _Read) -> None:
         if read.parsed is None:
@@ -218,22 +219,16 @@ class Syncer:
     def _cut_anew(self) -> None:
         """Documents of all sources follow a changed chunk size, from what is stored of them."""
         cut = self.limit or 0
-        others = self.catalog.cut_otherwise(cut)
+        others = self.catalog.states(not_cut_to=cut)
         self._total += len(others)
-        known = {state.uri: state for state in self.catalog.states()} if others else {}
-        for uri, whole in others:
-            if whole:
-                document = replace(self.catalog.document(uri), cut=cut)
-                self._cut(known[uri], document, unpack_blocks(document.blocks or b""))
+        for known in others:
+            if known.whole:
+                document = replace(self.catalog.document(known.uri), cut=cut)
+                self._cut(known, document, unpack_blocks(document.blocks or b""))
             else:
-                self.report.warnings.append((uri, tr("it keeps its old chunk size until its source is synced")))
-                self._step(uri)
+                self.report.warnings.append((known.uri, tr("it keeps its old chunk size until its source is synced")))
+                self._step(known.uri)
         self._flush()
-
-    def _fail(self, job: _Job, reason: str) -> None:
-        """What was good stays good: an older version of the document is left as it is."""
-        self.report.failed.append((job.item.uri, reason))
-        self._step(job.item.uri)
 
     # ------------------------------------------------------------------------------------------------ writing
 
@@ -290,7 +285,7 @@ def _record(text: str, one: Chunk) -> ChunkRecord:
     return ChunkRecord(one.start, one.end, one.heading, one.page, one.context, passage, digest, None)
 
 
-def _parsed(item: Item, content: bytes | str, raw: bytes, parsers: ParserPool) -> ParsedDocument:
+def _parse(item: Item, content: bytes | str, raw: bytes, parsers: ParserPool) -> ParsedDocument:
     if isinstance(content, str) and item.mime in ("", "text/plain"):
         text = clean_text(content) if content.strip() else clean_text(item.title)
         if not text.strip():

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nacre.errors import UsageError
 from nacre.ingest.source import Source
 from nacre.ingest.sources import sources_of
 from nacre.retrieval.arguments import check_count, check_filter, check_principals, clean_query
+from nacre.retrieval.document_reader import DocumentReader
 from nacre.retrieval.hit import Hit
-from nacre.retrieval.search import Searcher, audiences
+from nacre.retrieval.search import Searcher
 from nacre.store.embedders import own_encoder
 from nacre.store.encoder import Encoder
 from nacre.store.filters import Filter
 from nacre.store.places import mend_store, open_store
 from nacre.store.protocol import Store
-from nacre.text.language import tr
 from nacre.validation import expect
 
 if TYPE_CHECKING:
@@ -30,14 +28,14 @@ if TYPE_CHECKING:
     from nacre.retrieval.retriever import KnowledgeBaseRetriever
 
 
-class KnowledgeBase:
+class KnowledgeBase(DocumentReader):
     """Documents in one place, kept in step with their sources, searched by words and by meaning: see `KnowledgeBase.open`.
 
     One process at a time may write; any number may search meanwhile and see new content. Safe to share between threads.
     """
 
     def __init__(self, store: Store, encoder: Encoder | None) -> None:
-        self.store = store
+        super().__init__(store)
         self.place = store.place
         self._encoder, self._loading = encoder, threading.Lock()
         self._searcher = Searcher(store, lambda: self.encoder)
@@ -245,76 +243,7 @@ class KnowledgeBase:
 
         return llamaindex_retriever(self, k, check_principals(principals))
 
-    # ------------------------------------------------------------------------------------------------ looking
-
-    def text(self, uri: str) -> str:
-        """The extracted text of a document, whoever may see it: check with `visible` before showing it to others.
-
-        Args:
-            uri: its address.
-
-        Returns:
-            The text; `text[hit.start:hit.end] == hit.text` for every hit of it.
-
-        Raises:
-            UsageError: no document has that address.
-        """
-        expect(uri, "uri", str)
-        found = self.store.catalog.text(uri)
-        if found is None:
-            raise UsageError(tr("No document has the address {uri}. kb.documents() lists them all.", uri=uri))
-        return found
-
-    def visible(self, uri: str, principals: Iterable[str] | None = None) -> bool:
-        """Whether a document is there and the asker may see it.
-
-        Args:
-            uri: its address.
-            principals: as whom, as in `search`.
-
-        Returns:
-            True or False.
-        """
-        expect(uri, "uri", str)
-        found, asker = self.store.catalog.find(uri), check_principals(principals)
-        return found is not None and found.audience in audiences(self.store.catalog.audiences(), asker)
-
-    def document(self, number: int) -> dict[str, Any] | None:
-        """A document by the number that hits and citations carry, whoever may see it: check with `visible`.
-
-        Args:
-            number: `document_id` of a hit.
-
-        Returns:
-            uri, title, mime, version; None when there is no such document.
-        """
-        expect(number, "number", Integral)
-        if not 0 < number < 1 << 63:
-            return None
-        found = self.store.catalog.find(int(number))
-        return {name: getattr(found, name) for name in ("uri", "title", "mime", "version")} if found else None
-
-    def metadata(self, uri: str) -> dict[str, str]:
-        """What a document's source said of it besides its text.
-
-        Args:
-            uri: its address.
-
-        Returns:
-            Facts by name; empty when there are none, or no such document.
-        """
-        expect(uri, "uri", str)
-        found = self.store.catalog.find(uri)
-        return found.metadata if found else {}
-
-    def documents(self) -> list[dict[str, Any]]:
-        """All documents, sorted by address.
-
-        Returns:
-            uri, title, mime, version, principals, modified (seconds or None), chunks, characters, document_id, metadata,
-            and the scope of its source.
-        """
-        return self.store.catalog.documents()
+    # ------------------------------------------------------------------------------------------------ state
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -350,18 +279,6 @@ class KnowledgeBase:
             One line for each problem; empty when all is well.
         """
         return self.store.verify()
-
-    def copy(self, place: str | Path) -> KnowledgeBase:
-        """Copy the knowledge base as it is at this moment, with its vectors; it may be written to meanwhile.
-
-        Args:
-            place: a new folder.
-
-        Returns:
-            The copy, opened with the same embedder.
-        """
-        self.store.copy_to(str(place))
-        return KnowledgeBase.open(place, self.encoder.embeddings if self.encoder else "none")
 
     def close(self) -> None:
         """Close the files; the object is of no use afterwards."""

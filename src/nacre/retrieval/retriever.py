@@ -27,17 +27,14 @@ class Searchable(Protocol):
     @property
     def settings(self) -> Mapping[str, Any]:
         """See `nacre.store.settings`."""
-        ...
 
     def search(
         self, query: str, k: int = 10, principals: Iterable[str] | None = None, *, where: Filter | None = None
     ) -> list[Hit]:
         """Find passages, the best first."""
-        ...
 
     def widened(self, hits: Sequence[Hit], neighbours: int = 1) -> list[Hit]:
         """Hits with the text around them."""
-        ...
 
 
 class KnowledgeBaseRetriever(BaseRetriever):

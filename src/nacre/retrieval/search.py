@@ -31,14 +31,14 @@ class Searcher:
         self, query: str, k: int, principals: tuple[str, ...] | None, where: Filter, arms: Sequence[str]
     ) -> list[Hit]:
         """Find passages."""
-        groups = self.store.catalog.audiences()
-        visible = audiences(groups, principals)
-        limited = sorted(visible) if len(groups) > 1 else None
         most = max(CANDIDATES, k)
         encoder = self.encoder() if "vectors" in arms else None
         vector = encoder.query(query) if encoder else None
         words, vectors, coverage = Arm({}), Arm({}), 1.0
         with self.store.view() as view:
+            groups = self.store.catalog.audiences()
+            visible = audiences(groups, principals)
+            limited = sorted(visible) if len(groups) > 1 else None
             if "words" in arms:
                 words = view.words.search(query, most, limited, where)
             if vector is not None and view.vectors:

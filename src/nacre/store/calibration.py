@@ -42,11 +42,7 @@ def calibrate(catalog: DocumentStore, session: WriteSession, index: VectorIndex,
 
 
 def coverage(catalog: DocumentStore, encoder: Encoder, query: str) -> float:
-    """How far the embedder understands a query.
-
-    Returns:
-        0 to 1; 1 where nothing is known.
-    """
+    """How far the embedder understands a query, 0 to 1; 1 where nothing is known."""
     told = encoder.coverage(query)
     if told is not None:
         return told

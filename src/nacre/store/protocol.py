@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,71 +25,52 @@ class DocumentStore(Protocol):
     @property
     def generation(self) -> int:
         """Number of the last change."""
-        ...
 
     def meta(self, key: str) -> str | None:
         """A remembered value."""
-        ...
 
     def counts(self) -> dict[str, int]:
         """How many documents, chunks and vectors there are, by these names."""
-        ...
 
     def documents(self) -> list[dict[str, Any]]:
         """All documents, sorted by address: see `KnowledgeBase.documents`."""
-        ...
 
     def find(self, document: str | int) -> DocumentHead | None:
         """A document by its address or its number."""
-        ...
 
     def document(self, uri: str) -> DocumentRecord:
         """A document as it was stored; it must be there."""
-        ...
 
     def text(self, uri: str) -> str | None:
         """The extracted text of a document."""
-        ...
 
-    def states(self) -> list[DocumentState]:
-        """What the ledger of a sync compares."""
-        ...
-
-    def cut_otherwise(self, cut: int) -> list[tuple[str, bool]]:
-        """Addresses of documents that were cut to another size, and whether they can be cut anew from what is stored.
+    def states(self, not_cut_to: int | None = None) -> list[DocumentState]:
+        """What the ledger of a sync compares.
 
         Args:
-            cut: the size that is set, in tokens; 0 for the default.
+            not_cut_to: only documents that were cut to another size, in tokens; 0 for the default.
         """
-        ...
 
     def audiences(self) -> dict[int, tuple[str, ...]]:
         """All sets of principals by number; 0 is everyone."""
-        ...
 
     def grants(self) -> dict[str, tuple[str, ...]]:
         """The principals that the last sync gave to each source."""
-        ...
 
     def passages(self, numbers: Sequence[int], where: Filter) -> dict[int, Passage]:
         """Chunks by number, with their documents; those that are gone or filtered out are left out."""
-        ...
 
     def chunks(self, document: int, start: int = 0, end: int | None = None) -> list[ChunkSpan]:
         """The chunks of a document that share a character with a span, in order."""
-        ...
 
     def neighbours(self, document: int, start: int, count: int) -> tuple[list[ChunkSpan], list[ChunkSpan]]:
         """The chunks before and after the one that starts there, each nearest first."""
-        ...
 
     def sample(self, count: int) -> list[tuple[int, str]]:
         """Numbers and texts of some chunks, as good as random and the same at every call."""
-        ...
 
     def vectors_of(self, hashes: Sequence[bytes]) -> dict[bytes, bytes]:
         """Vectors that exist already, by the hash of what was embedded."""
-        ...
 
 
 class KeywordIndex(Protocol):
@@ -111,15 +92,12 @@ class KeywordIndex(Protocol):
             audiences: only chunks of these audiences; None means all.
             among: only these chunks; empty means all.
         """
-        ...
 
     def reach(self, query: str) -> float:
         """What the words of a query are worth together: a chunk that says each of them once scores about that."""
-        ...
 
     def said(self, wanted: Sequence[str], among: Sequence[int]) -> dict[int, float]:
         """The share of some words that given chunks hold, weighted by idf, 0 to 1; chunks that hold none are left out."""
-        ...
 
 
 class VectorIndex(Protocol):
@@ -135,22 +113,22 @@ class VectorIndex(Protocol):
         Args:
             audiences: only chunks of these audiences; None means all.
         """
-        ...
 
     def scores(self, vector: NDArray[np.float32], numbers: Sequence[int]) -> dict[int, float]:
         """The cosines of given chunks; unknown ones are left out."""
-        ...
 
     def spread(self, vector: NDArray[np.float32]) -> tuple[float, float]:
         """Mean and standard deviation of a query's cosines over all chunks."""
-        ...
 
 
-class View(NamedTuple):
+class View(Protocol):
     """What one search sees: words and vectors of one generation."""
 
-    words: KeywordIndex
-    vectors: VectorIndex | None
+    @property
+    def words(self) -> KeywordIndex: ...
+
+    @property
+    def vectors(self) -> VectorIndex | None: ...
 
 
 class WriteSession(Protocol):
@@ -158,91 +136,67 @@ class WriteSession(Protocol):
 
     def audience(self, principals: Sequence[str] | None) -> int:
         """The number of a set of principals, made when new; None or "*" among them means everyone."""
-        ...
 
     def grant(self, scope: str, principals: Sequence[str]) -> None:
         """Remember who may see a source's documents."""
-        ...
 
     def put(self, document: DocumentRecord, chunks: Sequence[ChunkRecord]) -> int:
         """Store a document with its chunks in the place of the one of the same uri; same chunks keep their numbers."""
-        ...
 
     def refile(self, number: int, **facts: Any) -> None:
         """Change what is known about a document, not what it says."""
-        ...
 
     def delete(self, number: int) -> None:
         """Take a document out, with its chunks and vectors."""
-        ...
 
     def remember(self, key: str, value: str) -> None:
         """Keep a value for `DocumentStore.meta`."""
-        ...
 
     def publish(self) -> None:
         """Make durable what was written, and let every search see it."""
-        ...
 
 
 class Store(Protocol):
-    """A knowledge base's place: the truth, both indexes, and the pen."""
+    """A knowledge base's place: the truth, both indexes, and the pen.
 
-    @property
-    def place(self) -> str:
-        """What `KnowledgeBase.open` takes."""
-        ...
+    Args:
+        place: what `KnowledgeBase.open` takes.
+        embedder: identity of the embedder that it was made with; None for words only.
+    """
 
-    @property
-    def embedder(self) -> dict[str, Any] | None:
-        """Identity of the embedder that it was made with; None for words only."""
-        ...
-
-    @property
-    def catalog(self) -> DocumentStore:
-        """The truth."""
-        ...
+    place: str
+    embedder: dict[str, Any] | None
+    catalog: DocumentStore
 
     def view(self) -> AbstractContextManager[View]:
         """What there is to search, with all that was published before."""
-        ...
 
     def writing(self) -> AbstractContextManager[WriteSession]:
         """Be the one who writes; raises `LockedError` where somebody else is."""
-        ...
 
     def check_writable(self) -> None:
         """Raise where nothing can be written."""
-        ...
 
     def settings(self) -> Mapping[str, Any]:
         """The settings as they are now: see `nacre.store.settings`."""
-        ...
 
     def save_settings(self, settings: Mapping[str, Any]) -> None:
         """Change some settings."""
-        ...
 
     def identity(self) -> dict[str, Any]:
         """The place and the state of what is searched there: it differs after every change."""
-        ...
 
     def size(self) -> int:
         """Bytes on disk."""
-        ...
 
     def verify(self) -> list[str]:
         """Whatever should not be: a line each."""
-        ...
 
     def rebuild(self) -> None:
         """Throw both indexes away and make them anew from the truth."""
-        ...
 
-    def copy_to(self, place: str) -> None:
+    def copy_to(self, place: str) -> Store:
         """Copy all as it is at this moment, vectors too; it may be written to meanwhile."""
-        ...
 
     def close(self) -> None:
         """Close all files; the object is of no use afterwards."""
-        ...

@@ -47,11 +47,7 @@ def setting_problem(name: str, value: object) -> str | None:
 
 
 def load_settings(folder: Path) -> dict[str, Any]:
-    """The settings of a knowledge base.
-
-    Returns:
-        What is set, by name; what is "auto" is left out. Empty when there is no such file.
-    """
+    """What is set for a knowledge base, by name; what is "auto" is left out."""
     path = folder / NAME
     try:
         data = json.loads(path.read_text("utf-8"))

@@ -17,12 +17,13 @@ from typing import Any
 from nacre.store.filters import Filter
 from nacre.store.folder.database import damaged, open_database
 from nacre.store.folder.keyword_index import Entry
+from nacre.store.protocol import DocumentStore
 from nacre.store.records import ChunkSpan, DocumentHead, DocumentRecord, DocumentState, Passage
 
 EVER = (1 << 63) - 1  # SQLite's greatest integer
 
 
-class Catalog:
+class Catalog(DocumentStore):
     """Documents, their chunks and their vectors, in one SQLite file. Safe to share between threads.
 
     Args:
@@ -39,7 +40,6 @@ class Catalog:
     # ------------------------------------------------------------------------------------------------ documents
 
     def meta(self, key: str) -> str | None:
-        """A remembered value, or None."""
         found = self.db.read("SELECT value FROM meta WHERE key = ?", (key,))
         return found[0][0] if found else None
 
@@ -51,11 +51,9 @@ class Catalog:
 
     @property
     def generation(self) -> int:
-        """Number of the last change."""
         return int(self.meta("generation") or 0)
 
     def text(self, uri: str) -> str | None:
-        """The extracted text of a document, or None when there is no such document."""
         found = self.db.read("SELECT text FROM documents WHERE uri = ?", (uri,))
         try:
             return zlib.decompress(found[0][0]).decode("utf-8") if found else None
@@ -63,12 +61,10 @@ class Catalog:
             raise damaged(Path(self.db.path), error) from error
 
     def counts(self) -> dict[str, int]:
-        """Rows of the tables, by their names."""
         tables = ("documents", "chunks", "vectors")
         return {table: int(self.db.read(f"SELECT count(*) FROM {table}")[0][0]) for table in tables}
 
     def documents(self) -> list[dict[str, Any]]:
-        """All documents, sorted by address."""
         names = self.audiences()
         rows = self.db.read(
             "SELECT d.uri, d.title, d.mime, d.version, d.audience, d.modified, d.id, d.metadata, d.scope,"
@@ -93,7 +89,6 @@ class Catalog:
         ]
 
     def find(self, document: str | int) -> DocumentHead | None:
-        """A document by its address or its number."""
         key = "uri" if isinstance(document, str) else "id"
         query = f"SELECT id, uri, title, mime, version, audience, metadata FROM documents WHERE {key} = ?"
         for *facts, metadata in self.db.read(query, (document,)):
@@ -101,21 +96,16 @@ class Catalog:
         return None
 
     def document(self, uri: str) -> DocumentRecord:
-        """A document as it was stored."""
         names = ("scope", "stamp", "hash", "title", "mime", "audience", "modified", "cut", "blocks", "id", "version")
         *row, metadata = self.db.read(f"SELECT {', '.join(names)}, metadata FROM documents WHERE uri = ?", (uri,))[0]
         facts = dict(zip(names, row, strict=True))
         return DocumentRecord(uri=uri, text=self.text(uri) or "", metadata=json.loads(metadata), **facts)
 
-    def states(self) -> list[DocumentState]:
-        """What the ledger compares."""
+    def states(self, not_cut_to: int | None = None) -> list[DocumentState]:
         names = "id, uri, scope, stamp, hash, audience, title, metadata, cut, blocks IS NOT NULL"
-        return [DocumentState(*row) for row in self.db.read(f"SELECT {names} FROM documents")]
-
-    def cut_otherwise(self, cut: int) -> list[tuple[str, bool]]:
-        """Documents that were cut to another size, and whether their blocks are stored."""
-        rows = self.db.read("SELECT uri, blocks IS NOT NULL FROM documents WHERE cut <> ? ORDER BY id", (cut,))
-        return [(uri, bool(whole)) for uri, whole in rows]
+        limit, values = ("", ()) if not_cut_to is None else ("WHERE cut <> ?", (not_cut_to,))
+        rows = self.db.read(f"SELECT {names} FROM documents {limit} ORDER BY id", values)
+        return [DocumentState(*row) for row in rows]
 
     def matching(self, where: Filter) -> list[int]:
         """The numbers of the documents that a filter lets through, in order."""
@@ -123,19 +113,16 @@ class Catalog:
         return [row[0] for row in self.db.read(f"SELECT id FROM documents d WHERE {condition} ORDER BY id", values)]
 
     def audiences(self) -> dict[int, tuple[str, ...]]:
-        """All sets of principals."""
         rows = self.db.read("SELECT id, principals FROM audiences")
         return {number: tuple(json.loads(names)) for number, names in rows}
 
     def grants(self) -> dict[str, tuple[str, ...]]:
-        """The sources that were ever given principals, and which."""
         rows = self.db.read("SELECT scope, principals FROM sources")
         return {scope: tuple(json.loads(names)) for scope, names in rows}
 
     # ------------------------------------------------------------------------------------------------ chunks
 
     def passages(self, numbers: Sequence[int], where: Filter) -> dict[int, Passage]:
-        """Chunks with their documents, unless they are gone or filtered out."""
         condition, values = _condition(where)
         rows = self.db.read(
             'SELECT c.id, c.text, d.uri, d.title, c.heading, c.page, c.start, c."end", d.id, d.version, d.audience'
@@ -148,7 +135,6 @@ class Catalog:
         }
 
     def chunks(self, document: int, start: int = 0, end: int | None = None) -> list[ChunkSpan]:
-        """The chunks of a document that share a character with a span."""
         rows = self.db.read(
             'SELECT id, start, "end" FROM chunks WHERE document = ? AND start < ? AND "end" > ? ORDER BY start',
             (document, EVER if end is None else end, start),
@@ -156,7 +142,6 @@ class Catalog:
         return [ChunkSpan(*row) for row in rows]
 
     def neighbours(self, document: int, start: int, count: int) -> tuple[list[ChunkSpan], list[ChunkSpan]]:
-        """The chunks before and after the one that starts there, each nearest first."""
         before, after = (
             self.db.read(
                 f'SELECT id, start, "end" FROM chunks WHERE document = ? AND start {side} ? ORDER BY start {order} LIMIT ?',
@@ -172,7 +157,6 @@ class Catalog:
         return [(number, text) for number, text in rows]
 
     def vectors_of(self, hashes: Sequence[bytes]) -> dict[bytes, bytes]:
-        """Vectors that exist already."""
         found: dict[bytes, bytes] = {}
         for at in range(0, len(hashes), 500):
             some = hashes[at : at + 500]

@@ -19,6 +19,7 @@ from nacre.errors import KnowledgeBaseError
 from nacre.store import bm25
 from nacre.store.arm import Arm
 from nacre.store.filters import Filter
+from nacre.store.protocol import KeywordIndex
 from nacre.system.files import private_folder
 from nacre.text.language import tr
 
@@ -39,7 +40,7 @@ class Entry(NamedTuple):
 
 
 @dataclass(frozen=True)
-class TantivySnapshot:
+class TantivySnapshot(KeywordIndex):
     """The word index as it stood after one commit: whatever is written meanwhile, all that it says belongs together."""
 
     tantivy: Any
@@ -65,11 +66,6 @@ class TantivySnapshot:
         where: Filter | None = None,
         among: Sequence[int] = (),
     ) -> Arm:
-        """The chunks that say the query's words best.
-
-        Args:
-            audiences: only chunks of these audiences; None means all.
-        """
         make, occur = self.tantivy.Query, self.tantivy.Occur
         weights = bm25.query_weights(query)
         if not weights:
@@ -93,7 +89,6 @@ class TantivySnapshot:
         return sum(weights[word] * value for word, value in self._idf(weights).items())
 
     def said(self, wanted: Sequence[str], among: Sequence[int]) -> dict[int, float]:
-        """The share of some words that given chunks hold, weighted by idf."""
         make, occur = self.tantivy.Query, self.tantivy.Occur
         idf = self._idf(dict.fromkeys(wanted[: bm25.WORDS_AT_MOST], 1.0))
         clauses = [
@@ -179,11 +174,7 @@ class TantivyIndex:
         return TantivySnapshot(self._tantivy, searcher, self.schema, _generation(self._tantivy, searcher, self.schema))
 
     def writer(self) -> Any:
-        """Begin to write.
-
-        Returns:
-            A writer for `write` and `commit`; one at a time, guarded by the knowledge base's lock.
-        """
+        """A writer for `write` and `commit`; one at a time, guarded by the knowledge base's lock."""
         writer = self._index.writer(heap_size=_HEAP, num_threads=1)
         writer.garbage_collect_files()  # what a killed writer left, before its names are wanted again
         return writer

@@ -17,6 +17,7 @@ from nacre.store.folder.indexes import FolderView, Indexes
 from nacre.store.folder.manifest import NAME as MANIFEST
 from nacre.store.folder.manifest import Manifest, parse_manifest, read_manifest, write_manifest
 from nacre.store.folder.write_session import FolderSession
+from nacre.store.protocol import Store
 from nacre.store.settings import SettingsFile, save_settings
 from nacre.system.files import private_file, private_folder
 from nacre.text.language import os_reason, tr
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
 
 
-class FolderStore:
+class FolderStore(Store):
     """The folder of a knowledge base: see `nacre.store.protocol.Store`. What a crash left behind is healed at once."""
 
     def __init__(self, folder: Path, catalog: Catalog, manifest: Manifest) -> None:
@@ -42,7 +43,6 @@ class FolderStore:
         self.indexes.refresh()
 
     def view(self) -> AbstractContextManager[FolderView]:
-        """What there is to search now."""
         return self.indexes.view()
 
     @contextmanager
@@ -53,7 +53,6 @@ class FolderStore:
             yield FolderSession(self.catalog, self.indexes)
 
     def check_writable(self) -> None:
-        """Raise where the folder can only be read."""
         if not writable(self.folder):
             raise not_writable(self.folder)
 
@@ -70,31 +69,28 @@ class FolderStore:
         return {"place": str(self.folder.resolve()), "generation": self.indexes.stand()}
 
     def size(self) -> int:
-        """Bytes of all files."""
         return sum(file.stat().st_size for file in self.folder.rglob("*") if file.is_file())
 
     def verify(self) -> list[str]:
-        """Check that the truth is whole and that both indexes agree with it."""
         from nacre.store.folder.verify import find_problems
 
         return find_problems(self.catalog, self.indexes)
 
     def rebuild(self) -> None:
-        """Build both indexes anew."""
         with write_lock(self.folder):
             self.indexes.rebuild()
 
-    def copy_to(self, place: str) -> None:
-        """Copy the truth and the settings; the indexes are built from them when the copy is opened."""
+    def copy_to(self, place: str) -> FolderStore:
+        """Copy the truth and the settings; the indexes are built from them."""
         folder = Path(place)
         private_folder(folder)
         private_file(folder / CATALOG)  # SQLite fills an empty one
         self.catalog.db.execute("VACUUM INTO ?", (str(folder / CATALOG),))
         write_manifest(folder, self.manifest)
         save_settings(folder, self.settings())
+        return FolderStore(folder, Catalog(folder), self.manifest)
 
     def close(self) -> None:
-        """Close the files."""
         self.indexes.close()
         self.catalog.close()
 

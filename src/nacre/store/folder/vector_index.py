@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nacre.store.filters import Filter
+from nacre.store.protocol import VectorIndex
 from nacre.system.files import as_open_as_its_folder, private_folder, sync_folder
 
 Ids = NDArray[np.int64]
@@ -26,7 +27,7 @@ _PRIOR = (0.1, 20)  # deviation of cosines that sentence encoders show, and how 
 _SCAN_SHARE = 0.25  # of the rows: below it, gathering the allowed vectors is faster than testing every id
 
 
-class FaissIndex:
+class FaissIndex(VectorIndex):
     """Vectors by chunk number. Many searches may run at once, but none during a change: `Indexes` sees to it."""
 
     def __init__(self, dim: int, matching: Callable[[Filter], Sequence[int]]) -> None:
@@ -72,11 +73,6 @@ class FaissIndex:
     def search(
         self, vector: NDArray[np.float32], k: int, audiences: Sequence[int] | None = None, where: Filter | None = None
     ) -> list[tuple[int, float]]:
-        """The nearest vectors.
-
-        Args:
-            audiences: only chunks of these audiences; None means all.
-        """
         if not self.ids.size or not np.isfinite(vector).all():
             return []
         allowed = self._allowed(audiences, where)
@@ -121,11 +117,6 @@ class FaissIndex:
         return [(int(self.ids[rows[i]]), float(scores[i])) for i in best]
 
     def scores(self, vector: NDArray[np.float32], numbers: Sequence[int]) -> dict[int, float]:
-        """The cosines of given chunks.
-
-        Args:
-            numbers: chunk numbers; unknown ones are left out.
-        """
         if not self.ids.size or not numbers:
             return {}
         if self._order is None:
@@ -191,9 +182,6 @@ class FaissIndex:
 
         Args:
             newest: the catalog's generation; a snapshot from after it belongs to another history and is not used.
-
-        Returns:
-            An index; its `generation` says how far it goes.
         """
         import faiss
 

@@ -10,10 +10,13 @@ from typing import Any
 
 from nacre.store.folder.catalog import Catalog
 from nacre.store.folder.indexes import Indexes
+from nacre.store.protocol import WriteSession
 from nacre.store.records import PUBLIC, ChunkRecord, DocumentRecord, dump_metadata
 
+_FACTS = ("uri", "scope", "stamp", "hash", "title", "mime", "audience", "modified", "cut", "blocks")
 
-class FolderSession:
+
+class FolderSession(WriteSession):
     """What may be done under the folder's write lock."""
 
     def __init__(self, catalog: Catalog, indexes: Indexes) -> None:
@@ -33,15 +36,9 @@ class FolderSession:
         self._indexes.catch_up()
 
     def remember(self, key: str, value: str) -> None:
-        """Keep a value."""
         self._catalog.remember(key, value)
 
     def audience(self, principals: Sequence[str] | None) -> int:
-        """The number of a set of principals, made when new.
-
-        Args:
-            principals: names; None or "*" among them means everyone.
-        """
         names = sorted(set(principals or ()))
         if not names or "*" in names:
             return PUBLIC
@@ -50,7 +47,6 @@ class FolderSession:
         return int(self._db.read("SELECT id FROM audiences WHERE principals = ?", (written,))[0][0])
 
     def grant(self, scope: str, principals: Sequence[str]) -> None:
-        """Remember who may see a source's documents."""
         self._db.execute(
             "INSERT INTO sources VALUES (?, ?) ON CONFLICT (scope) DO UPDATE SET principals = excluded.principals",
             (scope, json.dumps(principals, ensure_ascii=False)),
@@ -61,32 +57,17 @@ class FolderSession:
         return int(db.execute(took).fetchall()[0][0])
 
     def put(self, document: DocumentRecord, chunks: Sequence[ChunkRecord]) -> int:
-        """Store a document, new or changed, with its chunks; chunks that are the same as before keep their numbers.
-
-        Args:
-            document: the document; one of the same uri is replaced.
-        """
         with self._db.write() as db:
             generation = self._next_generation(db)
-            old = db.execute("SELECT id, version, hash FROM documents WHERE uri = ?", (document.uri,)).fetchone()
-            packed = zlib.compress(document.text.encode("utf-8"), 1)
-            facts = (document.scope, document.stamp, document.hash, document.title, document.mime, document.audience,
-                     document.modified, dump_metadata(document.metadata), packed, document.cut, document.blocks)  # fmt: skip
-            if old is None:
-                number = db.execute(
-                    "INSERT INTO documents (scope, stamp, hash, title, mime, audience, modified, metadata, text, cut, blocks, uri, version)"
-                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)",
-                    (*facts, document.uri),
-                ).lastrowid
-                assert number is not None
-            else:
-                number = old[0]
-                version = old[1] + (old[2] != document.hash)
-                db.execute(
-                    "UPDATE documents SET scope=?, stamp=?, hash=?, title=?, mime=?, audience=?, modified=?, metadata=?, text=?, cut=?, blocks=?, version=?"
-                    " WHERE id = ?",
-                    (*facts, version, number),
-                )
+            facts = {name: getattr(document, name) for name in _FACTS}
+            facts["metadata"] = dump_metadata(document.metadata)
+            facts["text"] = zlib.compress(document.text.encode("utf-8"), 1)
+            new = ", ".join(f"{name} = excluded.{name}" for name in facts)
+            number = db.execute(
+                f"INSERT INTO documents (version, {', '.join(facts)}) VALUES (1{', ?' * len(facts)})"
+                f" ON CONFLICT (uri) DO UPDATE SET version = version + (hash <> excluded.hash), {new} RETURNING id",
+                tuple(facts.values()),
+            ).fetchall()[0][0]
             self._replace_chunks(db, int(number), chunks, generation)
             return int(number)
 
@@ -122,7 +103,6 @@ class FolderSession:
         db.executemany("INSERT INTO removed VALUES (?, ?)", [(number, generation) for number in numbers])
 
     def refile(self, number: int, **facts: Any) -> None:
-        """Change what is known about a document, not what it says."""
         names = ", ".join(f"{name} = ?" for name in facts)
         with self._db.write() as db:
             before = db.execute("SELECT uri, audience FROM documents WHERE id = ?", (number,)).fetchone()
@@ -131,7 +111,6 @@ class FolderSession:
                 db.execute("UPDATE chunks SET generation = ? WHERE document = ?", (self._next_generation(db), number))
 
     def delete(self, number: int) -> None:
-        """Take a document out, with its chunks and vectors."""
         with self._db.write() as db:
             chunks = [row[0] for row in db.execute("SELECT id FROM chunks WHERE document = ?", (number,))]
             self._remove_chunks(db, chunks, self._next_generation(db))
