@@ -201,7 +201,7 @@ def test_settings_that_show_the_same_passages_ask_the_model_once(synonyms, weigh
 
 
 def test_a_knowledge_base_that_cannot_be_written_is_not_measured_in_vain(synonyms, weights, monkeypatch) -> None:
-    monkeypatch.setattr("nacre.eval.tuning.writable", lambda folder: False)
+    monkeypatch.setattr("nacre.store.folder.store.writable", lambda folder: False)
     model = reads_aloud()
     with pytest.raises(KnowledgeBaseError, match="read"):
         tune(synonyms, weights, model, write=True)

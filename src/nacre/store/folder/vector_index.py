@@ -7,7 +7,6 @@ anything is ranked.
 
 from __future__ import annotations
 
-import os
 import shutil
 import stat
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 
 from nacre.store.filters import Filter
 from nacre.store.protocol import VectorIndex
-from nacre.system.files import as_open_as_its_folder, private_folder, sync_folder
+from nacre.system.files import as_open_as_its_folder, private_folder, sync_to_disk
 
 Ids = NDArray[np.int64]
 _PRIOR = (0.1, 20)  # deviation of cosines that sentence encoders show, and how many vectors that guess is worth
@@ -168,10 +167,10 @@ class FaissIndex(VectorIndex):
         np.save(aside / "moments.npy", self.moments, allow_pickle=False)
         as_open_as_its_folder(aside)
         for name in ("index.faiss", "rows.npy", "moments.npy"):
-            _flush(aside / name)
+            sync_to_disk(aside / name)
         shutil.rmtree(place, ignore_errors=True)
         aside.replace(place)
-        sync_folder(folder)
+        sync_to_disk(folder)
         for old in folder.iterdir():
             if old != place:
                 shutil.rmtree(old, ignore_errors=True)
@@ -226,14 +225,6 @@ def _consistent(index: Any, rows: Any, dim: int) -> bool:
         return False
     inside = faiss.downcast_index(index.index)
     return isinstance(inside, faiss.IndexFlat) and bool((faiss.vector_to_array(index.id_map) == rows[0]).all())
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager
