@@ -14,7 +14,7 @@ from nacre.retrieval.knowledge_base import KnowledgeBase
 from nacre.store import embedders
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
-import house  # noqa: E402
+import house
 
 PEARLS = TextSource("p:", [("p:1", "The pearl is white. It grew in a shell."), ("p:2", "The harbour is deep.")])
 

@@ -91,8 +91,9 @@ class Catalog(DocumentStore):
     def find(self, document: str | int) -> DocumentHead | None:
         key = "uri" if isinstance(document, str) else "id"
         query = f"SELECT id, uri, title, mime, version, audience, metadata FROM documents WHERE {key} = ?"
-        rows = self.db.read(query, (document,))
-        return DocumentHead(*rows[0][:6], metadata=json.loads(rows[0]["metadata"])) if rows else None
+        for number, uri, title, mime, version, audience, metadata in self.db.read(query, (document,)):
+            return DocumentHead(number, uri, title, mime, version, audience, json.loads(metadata))
+        return None
 
     def document(self, uri: str) -> DocumentRecord:
         names = ("scope", "stamp", "hash", "title", "mime", "audience", "modified", "cut", "blocks", "id", "version")
