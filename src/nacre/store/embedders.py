@@ -37,7 +37,7 @@ def given_encoder(embedder: str | Embeddings | None, made_with: dict[str, Any] |
     """The embedder that is given for a place, checked; None where none is, and the place's own is to be loaded by name."""
     if embedder is not None:
         encoder = load_encoder(embedder)
-        check_embedder(place, made_with, encoder.identity if encoder else None)
+        _check(place, made_with, encoder.identity if encoder else None)
         return encoder
     if made_with and not made_with.get("named", True):
         raise _nameless(place, made_with)
@@ -47,11 +47,11 @@ def given_encoder(embedder: str | Embeddings | None, made_with: dict[str, Any] |
 def own_encoder(made_with: dict[str, Any], place: str) -> Encoder:
     """The embedder that a place was made with, by its name."""
     encoder = Encoder(embedder_named(str(made_with["id"])))
-    check_embedder(place, made_with, encoder.identity)
+    _check(place, made_with, encoder.identity)
     return encoder
 
 
-def check_embedder(place: str, made_with: dict[str, Any] | None, given: dict[str, Any] | None) -> None:
+def _check(place: str, made_with: dict[str, Any] | None, given: dict[str, Any] | None) -> None:
     """Refuse another embedder than the one that a place was made with."""
     if made_with is None or given is None:
         if made_with is given:

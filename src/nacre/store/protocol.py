@@ -125,10 +125,12 @@ class View(Protocol):
     """What one search sees: words and vectors of one generation."""
 
     @property
-    def words(self) -> KeywordIndex: ...
+    def words(self) -> KeywordIndex:
+        """Good for ever."""
 
     @property
-    def vectors(self) -> VectorIndex | None: ...
+    def vectors(self) -> VectorIndex | None:
+        """Good until the view is left; None where there are words only."""
 
 
 class WriteSession(Protocol):

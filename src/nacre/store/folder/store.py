@@ -47,7 +47,6 @@ class FolderStore(Store):
 
     @contextmanager
     def writing(self) -> Iterator[FolderSession]:
-        """Hold the write lock."""
         with write_lock(self.folder):
             self.indexes.catch_up()
             yield FolderSession(self.catalog, self.indexes)
@@ -57,11 +56,9 @@ class FolderStore(Store):
             raise not_writable(self.folder)
 
     def settings(self) -> Mapping[str, Any]:
-        """What `settings.json` says now."""
         return self._settings.now()
 
     def save_settings(self, settings: Mapping[str, Any]) -> None:
-        """Write some of `settings.json`."""
         save_settings(self.folder, settings)
 
     def identity(self) -> dict[str, Any]:
