@@ -44,7 +44,7 @@ $(OPENAI2)/openai: constraints.txt
 
 check-openai2: $(VENV)/.dev $(OPENAI2)/openai  ## The tests of the server's API with openai 2.x. 用 openai 2.x 测试接口
 	@PYTHONPATH=$(OPENAI2) $(BIN)/python -c "import openai; print('openai', openai.__version__); assert openai.__version__ < '3'"
-	@PYTHONPATH=$(OPENAI2) $(BIN)/pytest -n 2 --dist loadfile -q -m "not slow" tests/server/test_*api*.py tests/server/test_stored_responses.py tests/server/test_vector_stores.py
+	@PYTHONPATH=$(OPENAI2) $(BIN)/pytest -n 2 --dist loadfile -q -m "not slow" tests/server/openai
 
 fmt: $(VENV)/.dev  ## Format the code.
 	@$(BIN)/ruff check --fix -q . ; $(BIN)/ruff format -q .

@@ -2,8 +2,8 @@
 
     python bench/attacks.py [--level full|namespaces|landlock|all] [--no-baseline] [harness options]
 
-The harness (`sandbox/run_attacks.py` in $NACRE_SHARED, else in ../shared) tries hostile and honest programs and counts what
-got out. Exit 1: something escaped, or the unprotected baseline did not. Exit 2: an honest program broke.
+The harness (`sandbox/run_attacks.py` in $NACRE_SHARED, else in ../shared) tries hostile and honest programs and counts
+what got out. Exit 1: something escaped, or the unprotected baseline did not. Exit 2: an honest program broke.
 """
 
 from __future__ import annotations
@@ -61,7 +61,9 @@ def attack(harness: Path, level: str, options: list[str]) -> int:
 
 
 def baseline(harness: Path) -> int:
-    """Run the harness against a plain subprocess, as a user with nothing to lose; it must report escapes (exit status 1)."""
+    """Run the harness against a plain subprocess, as a user with nothing to lose; it must report escapes (exit status
+    1).
+    """
     print("== baseline: a plain subprocess, no protection (must fail)", flush=True)
     options = [option for name in BASELINE_CLASSES for option in ("--only", name)]
     command = ["run_attacks.py", "--runner", "unsafe_runners:plain_subprocess", "--latency", "0", *options]

@@ -2,7 +2,8 @@
 
     python bench/chart.py [FIGURES.json] [OUT.svg]
 
-One self-contained file without scripts or foreign fonts, readable on light and on dark pages. `make bench` draws it anew.
+One self-contained file without scripts or foreign fonts, readable on light and on dark pages. `make bench` draws it
+anew.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ STYLE = """
   .grid { stroke: #e6e9ee } .one { stroke: #5b6675 } .less { fill: #c9772b }
   text { font: 13px -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif }
   .title { font-size: 19px; font-weight: 600 } .group { font-weight: 600 } .small { font-size: 11.5px }
-  .value { font-weight: 600; font-variant-numeric: tabular-nums; paint-order: stroke; stroke: #ffffff; stroke-width: 5px; stroke-linejoin: round }
+  .value { font-weight: 600; font-variant-numeric: tabular-nums }
+  .value { paint-order: stroke; stroke: #ffffff; stroke-width: 5px; stroke-linejoin: round }
   @media (prefers-color-scheme: dark) {
     .card { fill: #151a21; stroke: #2b333d } .ink { fill: #e8ecf1 } .dim { fill: #9aa6b4 }
     .grid { stroke: #262d36 } .one { stroke: #9aa6b4 } .less { fill: #e0964f } .value { stroke: #151a21 }
@@ -117,24 +119,33 @@ def drawn(found: list[Group]) -> str:
     bottom = y - 8
     ticks = [2.0**n for n in range(math.ceil(low), math.floor(high) + 1)]
     grid = [
-        f'<line class="{"one" if tick == 1 else "grid"}" x1="{x(tick):.1f}" x2="{x(tick):.1f}" y1="{top - 8}" y2="{bottom}"/>'
-        f'<text class="dim small" text-anchor="middle" x="{x(tick):.1f}" y="{bottom + 17}">{"equal" if tick == 1 else f"{tick:g}×"}</text>'
+        f'<line class="{kind}" x1="{x(tick):.1f}" x2="{x(tick):.1f}" y1="{top - 8}" y2="{bottom}"/>'
+        f'<text class="dim small" text-anchor="middle" x="{x(tick):.1f}" y="{bottom + 17}">{name}</text>'
         for tick in ticks
+        for kind, name in [("one", "equal") if tick == 1 else ("grid", f"{tick:g}×")]
     ]
     height = bottom + 62
     head = (
         f'<text class="ink title" x="{MARGIN}" y="42">Nacre beside LangChain, LlamaIndex and Haystack</text>'
-        f'<text class="dim" x="{MARGIN}" y="65">How many times as good, or as fast: same encoder weights, same machine, each peer at its own defaults</text>'
+        f'<text class="dim" x="{MARGIN}" y="65">How many times as good, or as fast:'
+        " same encoder weights, same machine, each peer at its own defaults</text>"
     )
-    note = f'<text class="dim small" x="{MARGIN}" y="{height - 18}">XQuAD, 240 passages and 300 questions a language. The encoder knows English only. Logarithmic scale.</text>'
+    note = (
+        f'<text class="dim small" x="{MARGIN}" y="{height - 18}">XQuAD, 240 passages and 300 questions a language.'
+        " The encoder knows English only. Logarithmic scale.</text>"
+    )
     spoken = "; ".join(f"{g.title}: " + ", ".join(f"{b.ratio:.2f} times {b.label}" for b in g.bars) for g in found)
     return "\n".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" role="img" aria-labelledby="t d">',
-            f'<title id="t">Nacre beside LangChain, LlamaIndex and Haystack</title><desc id="d">{escape(spoken)}</desc>',
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}"'
+            ' role="img" aria-labelledby="t d">',
+            '<title id="t">Nacre beside LangChain, LlamaIndex and Haystack</title>'
+            f'<desc id="d">{escape(spoken)}</desc>',
             f"<style>{STYLE}\n</style>",
-            f'<defs><linearGradient id="nacre" gradientUnits="userSpaceOnUse" x1="{x(1):.1f}" x2="{RIGHT}" y1="0" y2="0">'
-            '<stop offset="0" stop-color="#2f9e9a"/><stop offset=".5" stop-color="#5a86cf"/><stop offset="1" stop-color="#a86fc4"/></linearGradient></defs>',
+            '<defs><linearGradient id="nacre" gradientUnits="userSpaceOnUse"'
+            f' x1="{x(1):.1f}" x2="{RIGHT}" y1="0" y2="0">'
+            '<stop offset="0" stop-color="#2f9e9a"/><stop offset=".5" stop-color="#5a86cf"/>'
+            '<stop offset="1" stop-color="#a86fc4"/></linearGradient></defs>',
             f'<rect class="card" x=".5" y=".5" width="{WIDTH - 1}" height="{height - 1}" rx="12"/>',
             head,
             *grid,

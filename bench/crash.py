@@ -2,10 +2,10 @@
 
     python bench/crash.py [--json] [--runs 200] [--seed 1] [--workers 2]
 
-Each run takes a knowledge base of 60 documents, starts a sync that adds, changes, renames and deletes documents, and kills
-it after a random time between nothing and a little more than the sync takes. Then the folder is opened and must be sound:
-no problem found by `verify`, every document whole, in its old or its new version, none twice, none lost. A second sync must
-then finish the work, embedding no chunk again that the killed one had stored.
+Each run takes a knowledge base of 60 documents, starts a sync that adds, changes, renames and deletes documents, and
+kills it after a random time between nothing and a little more than the sync takes. Then the folder is opened and must
+be sound: no problem found by `verify`, every document whole, in its old or its new version, none twice, none lost. A
+second sync must then finish the work, embedding no chunk again that the killed one had stored.
 """
 
 from __future__ import annotations
@@ -165,7 +165,8 @@ def main() -> int:
         print(json.dumps(figures, indent=1))
     else:
         print(
-            f"kill -9 at random moments of a sync of {seconds:.2f} s: {healed}/{args.runs} healed, nothing lost, nothing doubled   target {args.runs}/{args.runs}"
+            f"kill -9 at random moments of a sync of {seconds:.2f} s: {healed}/{args.runs} healed,"
+            f" nothing lost, nothing doubled   target {args.runs}/{args.runs}"
         )
         print(f"the sync was still running when it was killed in {figures['killed_while_running']} of them")
         for wrong in figures["wrong"]:

@@ -1,7 +1,7 @@
 """Whether the gate sees what it should, and nothing else: `python bench/evaluation.py [--json] [--only gate …]`.
 
-Seeded regressions must fail it, reseeded identical runs must not; our metrics must equal trec_eval's; the suite must cost
-little beside the work that it measures; refusals and noise of the embedded model are stated with their intervals.
+Seeded regressions must fail it, reseeded identical runs must not; our metrics must equal trec_eval's; the suite must
+cost little beside the work that it measures; refusals and noise of the embedded model are stated with their intervals.
 Data: NACRE_SHARED, else ../shared.
 """
 
@@ -200,14 +200,15 @@ def metrics() -> Iterator[Row]:
 def _trec(gold: dict[str, dict[str, int]], ranking: list[str], measures: set[str]) -> dict[str, float]:
     id = next(iter(gold))
     run = {id: {document: float(len(ranking) - n) for n, document in enumerate(ranking)}}
-    return dict(pytrec_eval.RelevanceEvaluator(gold, measures).evaluate(run).get(id) or dict.fromkeys(
-        [m.replace(".", "_") for m in measures], 0.0
-    ))  # fmt: skip
+    return dict(
+        pytrec_eval.RelevanceEvaluator(gold, measures).evaluate(run).get(id)
+        or dict.fromkeys([m.replace(".", "_") for m in measures], 0.0)
+    )
 
 
 def overhead() -> Iterator[Row]:
-    """The suite over 5,000 documents beside its indexing and queries alone, in seconds of the processor (a busy machine does
-    not change them); by words only, where they cost the least."""
+    """The suite over 5,000 documents beside its indexing and queries alone, in seconds of the processor (a busy machine
+    does not change them); by words only, where they cost the least."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "set"
         _large_set(path)
@@ -267,8 +268,12 @@ def refusals() -> Iterator[Row]:
 
 
 PARTS: dict[str, Callable[[], Iterator[Row]]] = {
-    "gate": regressions, "identical": identical, "metrics": metrics, "overhead": overhead, "refusals": refusals,
-}  # fmt: skip
+    "gate": regressions,
+    "identical": identical,
+    "metrics": metrics,
+    "overhead": overhead,
+    "refusals": refusals,
+}
 
 
 def main() -> int:

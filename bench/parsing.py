@@ -1,6 +1,8 @@
-"""What the parsers find in 203 real documents, and what hostile ones cost: `python bench/parsing.py [--json] [--misses]`.
+"""What the parsers find in 203 real documents, and what hostile ones cost: `python bench/parsing.py [--json]
+[--misses]`.
 
-The manifest beside the documents says what a correct parser must find. Text is compared without white space and in NFKC.
+The manifest beside the documents says what a correct parser must find. Text is compared without white space and in
+NFKC.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What `quote` answers and when it refuses: `python bench/quote.py [--json] [--limit N] [--sets xquad_en …]`.
 
-Answers: over the whole corpus, six chunks of the knowledge base, at most two sentences; the gold answer must stand in the
-answer. Refusal: RGB, five passages, asked with the negative ones only and with the positive ones. The knowledge bases
-are kept in `.bench/quote/`, since embedding takes most of the time. Data: NACRE_SHARED, else ../shared.
+Answers: over the whole corpus, six chunks of the knowledge base, at most two sentences; the gold answer must stand in
+the answer. Refusal: RGB, five passages, asked with the negative ones only and with the positive ones. The knowledge
+bases are kept in `.bench/quote/`, since embedding takes most of the time. Data: NACRE_SHARED, else ../shared.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Learn the weights of `nacre.grounding` and `nacre.grounding.answerability`, and show what they reach where they did not learn.
+"""Learn the weights of `nacre.grounding` and `nacre.grounding.answerability`, and show what they reach where they did
+not learn.
 
 Run `python bench/quote.py` once before, which leaves the knowledge bases in `.bench/quote/`; then
 `python bench/quote_weights.py`. Ranking: the log-likelihood of the sentences that hold the gold answer, among all
@@ -155,9 +156,8 @@ def main() -> None:
     ranked = {name: [item for item in data if item.answerable] for name, data in sets.items()}
     for name in sets:
         weights = conditional_logit([item for other, data in ranked.items() if other != name for item in data])
-        print(
-            f"{name}: learned on the others, top 1 {top(ranked[name], weights, 1):.3f}, top 2 {top(ranked[name], weights, 2):.3f}"
-        )
+        first, second = (top(ranked[name], weights, n) for n in (1, 2))
+        print(f"{name}: learned on the others, top 1 {first:.3f}, top 2 {second:.3f}")
     weights = conditional_logit([item for data in ranked.values() for item in data])
     # `other_year` is set by hand: these sets hardly show it.
     print("WEIGHTS", dict(zip(WEIGHTS, weights.round(2).tolist(), strict=True)))

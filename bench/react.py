@@ -29,10 +29,12 @@ TOOLS = {
     "kb_search": ("query",),
 }
 PIECES = (
-    "Thought: ", "Action: ", "Action Input: ", "Observation: ", "Final Answer: ", "思考：", "行动：", "行动输入：", "观察：", "最终答案：",
-    "search", "search[", "]", "(", ")", "{", "}", "[", '"', "'", "“", "”", "```", "```json\n", "\n", "\n\n", " ", "\t", "**", "#", "<think>", "</think>",
-    "<tool_call>", "</tool_call>", "<function=", "=", ",", "：", ":", "\\", "\\u12", "\\\"", "Finish[", "null", "1e9", "0", "è", "中文", "\ud800", "\x00",
-    "\u200b", "{{", "}}", "//", "/*", '"""', "Step 1: ", "1. ", "【", "】", "action", '"action":', '"name":', "✿ARGS✿", "Question: ", "answer is ",
+    "Thought: ", "Action: ", "Action Input: ", "Observation: ", "Final Answer: ", "思考：", "行动：", "行动输入：",
+    "观察：", "最终答案：", "search", "search[", "]", "(", ")", "{", "}", "[", '"', "'", "“", "”", "```", "```json\n",
+    "\n", "\n\n", " ", "\t", "**", "#", "<think>", "</think>", "<tool_call>", "</tool_call>", "<function=", "=", ",",
+    "：", ":", "\\", "\\u12", "\\\"", "Finish[", "null", "1e9", "0", "è", "中文", "\ud800", "\x00", "\u200b", "{{",
+    "}}", "//", "/*", '"""', "Step 1: ", "1. ", "【", "】", "action", '"action":', '"name":', "✿ARGS✿", "Question: ",
+    "answer is ",
 )  # fmt: skip
 
 
@@ -100,7 +102,8 @@ def replays() -> list[dict[str, Any]]:
 
 
 def step_cost(steps: int = 200) -> float:
-    """Milliseconds of CPU that the loop itself costs a step (median of five runs): text protocol, one tool, a scripted model.
+    """Milliseconds of CPU that the loop itself costs a step (median of five runs): text protocol, one tool, a scripted
+    model.
 
     What the same model calls and tool calls cost without the loop is taken off.
     """

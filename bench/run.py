@@ -36,7 +36,10 @@ BENCHMARKS: dict[str, tuple[str, tuple[str, ...]]] = {
     "judge": ("A small real model as judge", ("--criteria", "faithful")),
 }
 
-ALT = "Bars: how many times as good at ranking, as fast at indexing and as fast with a question Nacre is as each peer; the figures stand below."
+ALT = (
+    "Bars: how many times as good at ranking, as fast at indexing and as fast with a question Nacre is as each peer;"
+    " the figures stand below."
+)
 
 
 def measure(name: str, arguments: tuple[str, ...]) -> tuple[str, int]:
@@ -82,7 +85,10 @@ def main() -> int:
         facts = f"`{command}`: {datetime.date.today():%Y-%m-%d}, {time.perf_counter() - began:.0f} s, exit {status}"
         (KEPT / f"{name}.md").write_text(f"## {title}\n\n{facts}\n\n```text\n{text.rstrip()}\n```\n", "utf-8")
     machine = f"{platform.system()}, Python {platform.python_version()}, {os.cpu_count()} cores"
-    head = f"# Benchmarks\n\nWritten by `make bench` on a machine with {machine}. Times differ from machine to machine: compare the ratios.\n"
+    head = (
+        f"# Benchmarks\n\nWritten by `make bench` on a machine with {machine}."
+        " Times differ from machine to machine: compare the ratios.\n"
+    )
     chart = ROOT / "docs" / "benchmarks.svg"
     subprocess.run([sys.executable, "bench/chart.py"], cwd=ROOT)  # leaves the last one where no peer was measured
     if chart.exists():

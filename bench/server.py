@@ -2,9 +2,9 @@
 
     .venv/bin/python bench/server.py [--json] [--streams 200] [--pieces 40] [--pause 0.25] [--requests 2000]
 
-Every piece of an answer carries the moment at which the model made it and the number of its question, so that the delay of
-each piece is measured where it arrives, and an answer that got into another stream is seen. Client, server and model share
-this machine. Memory is the server's, after a warm-up and after the plain requests.
+Every piece of an answer carries the moment at which the model made it and the number of its question, so that the delay
+of each piece is measured where it arrives, and an answer that got into another stream is seen. Client, server and model
+share this machine. Memory is the server's, after a warm-up and after the plain requests.
 """
 
 from __future__ import annotations
@@ -146,7 +146,10 @@ async def post(port: int, body: dict[str, Any]) -> AsyncIterator[bytes]:
     """The raw bytes of an answer: a client that costs next to nothing."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     content = json.dumps(body).encode()
-    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {len(content)}\r\nConnection: close\r\n\r\n"
+    head = (
+        "POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(content)}\r\nConnection: close\r\n\r\n"
+    )
     writer.write(head.encode() + content)
     try:
         while data := await reader.read(65536):

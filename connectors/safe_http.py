@@ -18,7 +18,7 @@ from nacre.connectors.timed_http import Link, look_up
 from nacre.errors import SourceError
 from nacre.text.language import tr
 
-AGENT = "nacre/0.1"
+AGENT = "nacre/0.2"
 _REDIRECTS = {301, 302, 303, 307, 308}
 _TIMEOUT_S = 30.0
 

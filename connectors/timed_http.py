@@ -1,7 +1,7 @@
-"""One HTTP exchange under one deadline: the name's look-up, connecting, TLS, sending, headers and body all count.
+"""One HTTP exchange under one deadline, by hand: `http.client` and httpx limit each read, not the whole.
 
-`http.client` knows a time limit for each read only, so a server that sends a byte now and then holds it for as long as it
-likes. Here every read and write gets what is left, and what comes over the line is counted.
+The name's look-up, connecting, TLS, sending, headers and body all count. A server that sends a byte now and then would
+hold the others for as long as it likes; here every read and write gets what is left, and what comes is counted.
 """
 
 from __future__ import annotations
@@ -13,6 +13,10 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from nacre.errors import UsageError
+from nacre.text.language import tr
 
 _LONGEST_NAME = 253  # characters of a host name (RFC 1035)
 _HEADER_BYTES = 1 << 18
@@ -136,26 +140,32 @@ class Link(http.client.HTTPConnection):
 
 
 def exchange(
-    method: str,
-    target: str,
-    body: bytes | None,
-    headers: Mapping[str, str],
-    *,
-    host: str,
-    port: int | None,
-    secure: bool,
-    timeout_s: float,
-    most: int,
+    method: str, url: str, body: bytes | None, headers: Mapping[str, str], *, timeout_s: float, most: int
 ) -> tuple[int, bytes]:
-    """One request to a server that its owner has chosen.
+    """One request to a server that its owner has chosen: its address is not checked.
 
     Args:
         most: bytes of the answer that are read; the rest is left.
     """
-    link = Link(host, port, secure=secure, deadline=time.monotonic() + timeout_s, most=most)
+    parts = urlsplit(url)
+    secure = parts.scheme == "https"
+    link = Link(str(parts.hostname), parts.port, secure=secure, deadline=time.monotonic() + timeout_s, most=most)
     try:
-        link.request(method, target, body, dict(headers))
+        link.request(method, urlunsplit(("", "", parts.path or "/", parts.query, "")), body, dict(headers))
         response = link.getresponse()
         return response.status, response.read(most)
+    except (http.client.HTTPException, ValueError) as error:
+        raise OSError(f"{type(error).__name__}: {error}") from error
     finally:
         link.close()
+
+
+def server_uri(uri: str, port: int) -> str:
+    """The address of a server without its last slash; `port` is only for the example in the message."""
+    try:
+        parts = urlsplit(uri)
+        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
+            return urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/"), "", ""))
+    except ValueError:  # a port that is none, half an IPv6 address
+        pass
+    raise UsageError(tr("{uri!r} is no address of a server; one looks like http://host:{port}", uri=uri, port=port))

@@ -1,9 +1,77 @@
-"""Evaluation: data sets, metrics, suites, reports and the gate that refuses a change for the worse."""
+"""Evaluation: data sets, metrics, suites, reports and the gate that refuses a change for the worse.
+
+The names below are loaded when they are first used.
+"""
 
 from __future__ import annotations
 
 import sys
 from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+_WHERE = {
+    "Change": "nacre.eval.gate",
+    "Diagnosis": "nacre.eval.stages",
+    "Question": "nacre.eval.datasets",
+    "Report": "nacre.eval.report",
+    "Run": "nacre.eval.running",
+    "ask_all": "nacre.eval.answers",
+    "compare": "nacre.eval.gate",
+    "diagnose": "nacre.eval.why",
+    "evaluate_answers": "nacre.eval.answers",
+    "evaluate_chat": "nacre.eval.chat",
+    "evaluate_pal": "nacre.eval.pal",
+    "evaluate_react": "nacre.eval.react",
+    "evaluate_refusal": "nacre.eval.refusal",
+    "evaluate_retrieval": "nacre.eval.retrieval",
+    "evaluate_robustness": "nacre.eval.robustness",
+    "evaluate_sample": "nacre.eval.sample",
+    "judge_answers": "nacre.eval.judge",
+    "judge_pairs": "nacre.eval.judge",
+    "load_questions": "nacre.eval.datasets",
+    "make_questions": "nacre.eval.making",
+    "read_report": "nacre.eval.report",
+    "save_questions": "nacre.eval.making",
+    "tune": "nacre.eval.tuning",
+}
+
+__all__ = [*_WHERE]  # noqa: PLE0604
+
+if TYPE_CHECKING:
+    from nacre.eval.answers import ask_all as ask_all
+    from nacre.eval.answers import evaluate_answers as evaluate_answers
+    from nacre.eval.chat import evaluate_chat as evaluate_chat
+    from nacre.eval.datasets import Question as Question
+    from nacre.eval.datasets import load_questions as load_questions
+    from nacre.eval.gate import Change as Change
+    from nacre.eval.gate import compare as compare
+    from nacre.eval.judge import judge_answers as judge_answers
+    from nacre.eval.judge import judge_pairs as judge_pairs
+    from nacre.eval.making import make_questions as make_questions
+    from nacre.eval.making import save_questions as save_questions
+    from nacre.eval.pal import evaluate_pal as evaluate_pal
+    from nacre.eval.react import evaluate_react as evaluate_react
+    from nacre.eval.refusal import evaluate_refusal as evaluate_refusal
+    from nacre.eval.report import Report as Report
+    from nacre.eval.report import read_report as read_report
+    from nacre.eval.retrieval import evaluate_retrieval as evaluate_retrieval
+    from nacre.eval.robustness import evaluate_robustness as evaluate_robustness
+    from nacre.eval.running import Run as Run
+    from nacre.eval.sample import evaluate_sample as evaluate_sample
+    from nacre.eval.stages import Diagnosis as Diagnosis
+    from nacre.eval.tuning import tune as tune
+    from nacre.eval.why import diagnose as diagnose
+
+
+def __getattr__(name: str) -> Any:
+    if name in _WHERE:
+        globals()[name] = value = getattr(import_module(_WHERE[name]), name)
+        return value
+    raise AttributeError(f"module 'nacre.eval' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__
 
 
 def command_line(suite: str) -> None:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import tempfile
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from nacre.eval.datasets import Question, load_questions, load_retrieval
 from nacre.eval.metrics import contains, exact_match, token_f1
-from nacre.eval.report import Item, Report, fingerprint, percentile
-from nacre.eval.retrieval import index
-from nacre.eval.running import run_items
+from nacre.eval.report import Item, Report, fingerprint
+from nacre.eval.retrieval import indexed
+from nacre.eval.running import Run, Suite, carry_out
 from nacre.grounding.citations import statements
 from nacre.text.language import language_of
 from nacre.text.markers import MARKER
@@ -30,57 +28,51 @@ METRICS = ("contains", "em", "f1", "evidence", "citation_precision", "citation_r
 
 
 def evaluate_answers(
-    data: Path,
-    model: BaseChatModel,
-    *,
-    kb: Path | None = None,
-    k: int | None = None,
-    limit: int | None = None,
-    workers: int = 1,
-    out: Path | None = None,
-    price: tuple[float, float] | None = None,
-    on_progress: Callable[[int, int], None] | None = None,
+    data: Path, model: BaseChatModel, *, kb: Path | None = None, k: int | None = None, **run: Unpack[Run]
 ) -> Report:
     """Ask questions over a corpus.
 
     Args:
+        data: a BEIR folder with answers.jsonl, or a file of questions (then `kb` is needed).
         model: the model that answers; it is given the sources by `RetrievalAugmented`.
         kb: an existing knowledge base to ask; None indexes the corpus of `data`.
         k: how many passages the model sees; None for what the knowledge base is set to, else 6.
-        price: of a million tokens read and of a million written, in any currency; None leaves the cost out.
+        **run: how it is carried out, as in `Run`.
 
     Returns:
         The report: contains, EM, F1, evidence, citations, share of refusals, latency, tokens.
+
+    Raises:
+        EvaluationError: nothing usable is in the files.
+        UsageError: there is no knowledge base in `kb`.
     """
     from nacre.retrieval.knowledge_base import KnowledgeBase
 
     questions, problems = load_questions(data)
-    with tempfile.TemporaryDirectory(prefix="nacre-eval-") as temporary:
-        base = KnowledgeBase.open(kb, create=False) if kb else index(load_retrieval(data), Path(temporary) / "kb")
-        return ask_all(
-            base, model, questions[:limit], problems, data.name,
-            k=k, workers=workers, out=out, price=price, on_progress=on_progress,
-        )  # fmt: skip
+    with KnowledgeBase.open(kb, create=False) if kb else indexed(load_retrieval(data)) as base:
+        return ask_all(base, model, questions, problems, data.name, k=k, **run)
 
 
 def ask_all(
     base: KnowledgeBase,
     model: BaseChatModel,
-    questions: list[Question],
-    problems: list[str],
+    questions: Sequence[Question],
+    problems: Sequence[str],
     name: str,
     *,
     k: int | None = None,
-    workers: int = 1,
-    out: Path | None = None,
-    price: tuple[float, float] | None = None,
-    on_progress: Callable[[int, int], None] | None = None,
+    **run: Unpack[Run],
 ) -> Report:
     """Ask questions over a knowledge base that is there.
 
     Args:
+        base: the knowledge base.
+        model: the model that answers.
         questions: with gold answers; one without is unanswerable, and refusing it is right.
+        problems: what was wrong with the data.
+        name: of the data set, for the report.
         k: how many passages the model sees; None for what the knowledge base is set to, else 6.
+        **run: how it is carried out, as in `Run`.
 
     Returns:
         The report; with unanswerable questions also `refusal_recall` and `false_refusals`.
@@ -89,43 +81,43 @@ def ask_all(
     from nacre.retrieval.retriever import retriever_of
 
     stack = RetrievalAugmented(inner=model, retriever=retriever_of(base, k=k))
-    settings = {"data": name, **described(stack, base), "questions": fingerprint(q.text for q in questions)}
-
-    def ask(question: Question) -> Item:
-        began = time.perf_counter()
-        reply = stack.invoke(question.text)
-        seconds = round(time.perf_counter() - began, 4)
-        return {**judge(question, text_of(reply), nacre_of(reply), base), "seconds": seconds, **usage(reply)}
-
-    items = run_items(
+    unanswerable = any(not question.answers for question in questions[: run.get("limit")])
+    suite = Suite(
+        "answers",
+        (*METRICS, "refusal_recall", "false_refusals") if unanswerable else METRICS,
         questions,
-        ask,
-        name=lambda q: q.id,
-        workers=workers,
-        done_file=out / "items.jsonl" if out else None,
-        key=fingerprint([str(settings)]),
-        on_progress=on_progress,
+        lambda question: answered(stack, question, base),
+        {"data": name, **described(stack, base)},
+        problems,
+        unit="queries",
     )
-    unanswerable = any(not q.answers for q in questions)
-    metrics = (*METRICS, "refusal_recall", "false_refusals") if unanswerable else METRICS
-    return Report("answers", metrics, items, costs(items, price), settings, problems)
+    return carry_out(suite, **run)
 
 
-def described(stack: BaseChatModel, base: KnowledgeBase) -> dict[str, Any]:
+def answered(stack: BaseChatModel, question: Question, base: KnowledgeBase, **call: Any) -> Item:
+    """Ask one question and score the answer."""
+    reply = stack.invoke(question.text, **call)
+    own = nacre_of(reply)
+    item = {**judge(question, text_of(reply), own, base), **usage(reply)}
+    return {**item, "understood_as": own["question"]} if own.get("question") else item
+
+
+def described(stack: BaseChatModel, base: KnowledgeBase | None = None) -> dict[str, Any]:
     """What was measured, so that two reports can say what differs between them."""
     from nacre import prompts
     from nacre.stack import explain
 
     data = explain(stack)
     layers = [{k: v for k, v in e.items() if k != "kb"} if isinstance(e, dict) else e for e in data["layers"]]
-    documents = base.documents()
-    found: dict[str, Any] = {
-        "stack": {**data, "layers": layers},
-        "corpus": fingerprint(base.text(d["uri"]) for d in documents),
-        "chunks": fingerprint(f"{d['chunks']} {base.text(d['uri'])}" for d in documents),
-        "embedder": base.stats()["embedder"],
-        **({"kb settings": dict(base.settings)} if base.settings else {}),
-    }
+    found: dict[str, Any] = {"stack": {**data, "layers": layers}}
+    if base:
+        documents = base.documents()
+        found |= {
+            "corpus": fingerprint(base.text(d["uri"]) for d in documents),
+            "chunks": fingerprint(f"{d['chunks']} {base.text(d['uri'])}" for d in documents),
+            "embedder": base.stats()["embedder"],
+            **({"kb settings": dict(base.settings)} if base.settings else {}),
+        }
     name = getattr(stack, "prompt", None)
     if isinstance(name, str):
         found["prompt"] = f"{name} v{prompts.load(name, 'en').version}"
@@ -140,23 +132,6 @@ def usage(reply: AIMessage) -> dict[str, Any]:
     """
     told = reply.usage_metadata
     return {"tokens_in": told["input_tokens"], "tokens_out": told["output_tokens"]} if told else {}
-
-
-def costs(items: Sequence[Item], price: tuple[float, float] | None = None) -> dict[str, Any]:
-    """Counts, latency, tokens and cost of a run.
-
-    Args:
-        items: with `seconds`, `tokens_in` and `tokens_out` where known.
-        price: of a million tokens read and of a million written.
-    """
-    figures: dict[str, Any] = {"queries": len(items), "errors": sum("error" in item for item in items)}
-    waits = [item["seconds"] for item in items if "seconds" in item]
-    if waits:
-        figures |= {"seconds_p50": percentile(waits, 0.5), "seconds_p95": percentile(waits, 0.95)}
-    figures |= {name: sum(i.get(name, 0) for i in items) for name in ("tokens_in", "tokens_out")}
-    if price:
-        figures["cost"] = round((figures["tokens_in"] * price[0] + figures["tokens_out"] * price[1]) / 1e6, 6)
-    return figures
 
 
 def judge(question: Question, answer: str, own: Mapping[str, Any], base: KnowledgeBase) -> Item:

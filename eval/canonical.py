@@ -1,11 +1,11 @@
-"""Numbers and dates in one form, so that an answer is not wrong for writing 3 September 2026 instead of 2026年9月3日."""
+"""Numbers and dates in one form, so that no answer is wrong for writing 3 September 2026 instead of 2026年9月3日."""
 
 from __future__ import annotations
 
 import re
 
-_MONTHS = ("january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
-           "december")  # fmt: skip
+_NAMES = "january february march april may june july august september october november december"
+_MONTHS = _NAMES.split()
 _MONTH = "|".join(f"{name}|{name[:3]}\\.?" if len(name) > 3 else name for name in _MONTHS)
 _DAY_FIRST = re.compile(rf"\b(\d{{1,2}})(?:st|nd|rd|th)?(?: of)? ({_MONTH})(?:,? (\d{{4}}))?\b")
 _MONTH_FIRST = re.compile(rf"\b({_MONTH}) (\d{{1,2}})(?:st|nd|rd|th)?(?:,? (\d{{4}}))?\b(?!\.?\d)")
@@ -16,7 +16,9 @@ _DECIMAL = re.compile(r"(?<![a-z\d.])\d+\.\d+(?!\.?\d)")  # not of a version: v1
 _DIGITS = {"〇": 0, "零": 0, "一": 1, "二": 2, "两": 2, "三": 3, "四": 4, "五": 5, "六": 6, "七": 7, "八": 8, "九": 9}
 _HAN_YEAR = re.compile(r"[〇零一二三四五六七八九]{4}(?=年)")
 _HAN_NUMBER = re.compile(
-    r"(?<![一二两三四五六七八九十百千万])(?:[一二两三四五六七八九]?十[一二三四五六七八九]?|[一二两三四五六七八九])(?=[年月日号天周岁元米人次点小个分页章条])"
+    r"(?<![一二两三四五六七八九十百千万])"
+    r"(?:[一二两三四五六七八九]?十[一二三四五六七八九]?|[一二两三四五六七八九])"
+    r"(?=[年月日号天周岁元米人次点小个分页章条])"
 )
 
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from nacre.errors import EvaluationError
-from nacre.eval.answers import METRICS, costs, described, judge, usage
+from nacre.eval.answers import METRICS, answered, described
 from nacre.eval.datasets import Question, objects
-from nacre.eval.report import Item, Report, fingerprint
-from nacre.eval.running import run_items
+from nacre.eval.report import Item, Report
+from nacre.eval.running import Run, Suite, carry_out, timed
 from nacre.text.language import tr
-from nacre.text.messages import nacre_of, text_of
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -48,24 +45,22 @@ def _question(id: str, turn: dict[str, Any]) -> Question:
     return Question(id, str(turn["question"]), tuple(map(str, turn.get("answers") or ())), str(turn.get("uri") or ""))
 
 
-def evaluate_chat(
-    data: Path,
-    model: BaseChatModel,
-    kb: Path,
-    *,
-    k: int | None = None,
-    limit: int | None = None,
-    workers: int = 1,
-    out: Path | None = None,
-    on_progress: Callable[[int, int], None] | None = None,
-) -> Report:
+def evaluate_chat(data: Path, model: BaseChatModel, kb: Path, *, k: int | None = None, **run: Unpack[Run]) -> Report:
     """Hold conversations over a knowledge base, each in a session of its own.
 
     Args:
+        data: as for `load_conversations`.
+        model: the model that answers, and rewrites follow-ups.
+        kb: the knowledge base.
         k: how many passages the model sees; None for what the knowledge base is set to, else 6.
+        **run: how it is carried out, as in `Run`; what it limits and counts are conversations.
 
     Returns:
         The report: the metrics of answers, one item a turn; `follow_ups` is `contains` of all turns but the first.
+
+    Raises:
+        EvaluationError: the file is missing, or no conversation is in it.
+        UsageError: there is no knowledge base in `kb`.
     """
     from nacre.layers.memory import ConversationMemory
     from nacre.layers.rag import RetrievalAugmented
@@ -75,29 +70,25 @@ def evaluate_chat(
     conversations, problems = load_conversations(data)
     base = KnowledgeBase.open(kb, create=False)
     stack = ConversationMemory(inner=RetrievalAugmented(inner=model, retriever=retriever_of(base, k=k)))
-    questions = fingerprint(json.dumps([turn.text for turn in c.turns]) for c in conversations)
-    settings = {"data": data.name, **described(stack, base), "questions": questions}
 
     def hold(conversation: Conversation) -> Item:
-        turns = []
-        for position, question in enumerate(conversation.turns):
-            began = time.perf_counter()
-            reply = stack.invoke(question.text, session_id=conversation.id)
-            own = nacre_of(reply)
-            item = {"id": question.id, **judge(question, text_of(reply), own, base), **usage(reply)}
-            item |= {"seconds": round(time.perf_counter() - began, 4), "understood_as": own.get("question")}
-            if position and "contains" in item:
-                item["follow_ups"] = item["contains"]
-            turns.append(item)
+        ask = partial(answered, stack, base=base, session_id=conversation.id)
+        turns = [{"id": question.id, **timed(ask, question)} for question in conversation.turns]
+        for turn in turns[1:]:
+            turn |= {"follow_ups": turn["contains"]} if "contains" in turn else {}
         return {"turns": turns}
 
-    held = run_items(
-        conversations[:limit], hold, name=lambda c: c.id, workers=workers,
-        done_file=out / "items.jsonl" if out else None, key=fingerprint([str(settings)]), on_progress=on_progress,
-    )  # fmt: skip
-    items = [turn for conversation in held for turn in conversation.get("turns", [conversation])]
-    figures = {"conversations": len(held), **costs(items)}
-    return Report("chat", ("follow_ups", *METRICS), items, figures, settings, problems)
+    suite = Suite(
+        "chat",
+        ("follow_ups", *METRICS),
+        conversations,
+        hold,
+        {"data": data.name, **described(stack, base)},
+        problems,
+        unit="queries",
+        figures=lambda items: {"conversations": len(conversations[: run.get("limit")])},
+    )
+    return carry_out(suite, **run)
 
 
 if __name__ == "__main__":

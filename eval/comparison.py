@@ -85,9 +85,10 @@ def page(before: Mapping[str, Any], after: Mapping[str, Any], changes: Sequence[
     new = {str(item["id"]): item for item in after["items"]}
     worse = dict.fromkeys(id for change in changes for id in change.worse)
     better = dict.fromkeys(id for change in changes for id in change.better if id not in worse)
+    rule = tr("A loss counts when p < {alpha}, corrected for the number of figures.", alpha=ALPHA)
     body = (
         f"<p class=verdict>{escaped(verdict(changes))}</p>{corpus}<table><tr>{head}</tr>{rows}</table>"
-        f"<p class=dim>{escaped(tr('A loss counts when p < {alpha}, corrected for the number of figures.', alpha=ALPHA))}</p>"
+        f"<p class=dim>{escaped(rule)}</p>"
         f"<h2>{tr('What differs')}</h2><ul>{settings}</ul>"
         f"<h2>{tr('Went worse')} ({len(worse)})</h2>{''.join(_pair(old[id], new[id], ' class=bad') for id in worse)}"
         f"<h2>{tr('Went better')} ({len(better)})</h2>{''.join(_pair(old[id], new[id], '') for id in better)}"
@@ -99,10 +100,13 @@ def _cells(change: Change) -> list[str]:
     low, high = change.interval
     mark = f" ▼ {tr('LOSS')}" if change.loss else ""
     return [
-        change.metric + mark, f"{change.before:.3f}", f"{change.after:.3f}",
-        f"{change.after - change.before:+.3f} [{low:+.3f}, {high:+.3f}]", f"{change.p:.4f}",
+        change.metric + mark,
+        f"{change.before:.3f}",
+        f"{change.after:.3f}",
+        f"{change.after - change.before:+.3f} [{low:+.3f}, {high:+.3f}]",
+        f"{change.p:.4f}",
         f"{len(change.worse)} / {len(change.better)}",
-    ]  # fmt: skip
+    ]
 
 
 def _pair(old: Mapping[str, Any], new: Mapping[str, Any], style: str) -> str:

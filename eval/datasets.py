@@ -1,10 +1,11 @@
-"""Question sets, read with care: what is missing, doubled or broken is named and counted, and costs only its own row."""
+"""Question sets, read with care: what is missing, doubled or broken is named, counted, and costs only its own row."""
 
 from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,10 @@ class Question:
     """A question with its gold answers.
 
     Args:
+        id: its id.
+        text: the question.
         answers: texts of which any one is right; empty when the sources hold no answer.
+        uri: the document that holds the answer, where the set says so.
     """
 
     id: str
@@ -128,7 +132,18 @@ def load_retrieval(folder: Path) -> Retrieval:
 
 
 def load_questions(path: Path) -> tuple[list[Question], list[str]]:
-    """Read questions with gold answers."""
+    """Read questions with gold answers.
+
+    Args:
+        path: a BEIR folder with queries.jsonl and answers.jsonl, or a file of questions: JSON Lines with `question` and
+            `answers` (or `answer`), or CSV with these columns (several answers separated by "|").
+
+    Returns:
+        (questions, problems).
+
+    Raises:
+        EvaluationError: the file is missing or of another kind, or no question is in it.
+    """
     reader = _Reader()
     if path.is_dir():
         texts = {
@@ -190,6 +205,43 @@ def load_robustness(path: Path) -> tuple[list[RobustnessRow], list[str]]:
     if not rows:
         raise EvaluationError(tr("{path} holds no usable row.", path=path))
     return rows, reader.problems
+
+
+def read_rows(path: str | Path, fields: Iterable[str]) -> list[dict[str, Any]]:
+    """The rows of a JSON Lines file, at least one, each with these fields and an `id` that no other row has."""
+    file = Path(path)
+    if not file.is_file():
+        raise EvaluationError(tr("No such file: {file}. Give a .jsonl file.", file=file), path=str(file))
+    rows = list(_checked(file, tuple(fields)))
+    if not rows:
+        raise EvaluationError(tr("{file} has no rows.", file=file), path=str(file))
+    seen: Counter[str] = Counter()
+    for position, row in enumerate(rows, 1):
+        name = str(row.get("id") or f"row {position}")
+        seen[name] += 1
+        row["id"] = name if seen[name] == 1 else f"{name} ({seen[name]})"
+    return rows
+
+
+def _checked(file: Path, fields: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+    with file.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except ValueError as error:
+                raise EvaluationError(
+                    tr("{file}, line {number}: not JSON ({error}).", file=file, number=number, error=error),
+                    path=str(file),
+                ) from error
+            missing = [field for field in fields if not isinstance(row, dict) or field not in row]
+            if missing:
+                names = ", ".join(missing)
+                raise EvaluationError(
+                    tr("{file}, line {number}: missing {names}.", file=file, number=number, names=names), path=str(file)
+                )
+            yield row
 
 
 def _file(folder: Path, *names: str) -> Path:

@@ -20,7 +20,19 @@ ALPHA = 0.005
 
 @dataclass(frozen=True)
 class Change:
-    """One metric in two runs."""
+    """One metric in two runs.
+
+    Args:
+        metric: its name.
+        before: mean over the items that both runs have.
+        after: the same.
+        p: the chance that two runs that are alike show a loss this sure, in this or any other metric.
+        loss: whether that is a significant loss.
+        interval: (low, high) of after minus before, bootstrap 95 %.
+        worse: ids of the items that went worse, the worst first.
+        better: ids of the items that went better, the best first.
+        items: how many items both runs have.
+    """
 
     metric: str
     before: float
@@ -38,6 +50,16 @@ def compare(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]
 
     Only items that both have are compared, by their id, so that a corpus that was cut anew or a question more is not
     read as a collapse.
+
+    Args:
+        before: the baseline, as from `read_report`.
+        after: the new run.
+
+    Returns:
+        One change a metric that both have, and one for `answered`: whether a question got any answer or an error.
+
+    Raises:
+        EvaluationError: the reports are of different suites, or share no item.
     """
     if before["suite"] != after["suite"]:
         raise EvaluationError(

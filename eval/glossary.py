@@ -44,14 +44,7 @@ _MEANINGS = {
 
 
 def meaning(name: str) -> str:
-    """What a figure means.
-
-    Args:
-        name: "recall@10"; "noise 0.4" and the like are known too.
-
-    Returns:
-        A few words in the user's language; "" for an unknown figure.
-    """
+    """What a figure means."""
     if name.startswith("noise "):
         share = f"{float(name.removeprefix('noise ')):.0%}"
         return tr("right answers when {share} of the passages are noise", share=share)

@@ -6,16 +6,15 @@ are labels, how far the judge agrees with people. A judge that fails or answers 
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from nacre import prompts
 from nacre.errors import EvaluationError
 from nacre.eval.datasets import objects
 from nacre.eval.report import Item, Report
-from nacre.eval.running import run_items
+from nacre.eval.running import Run, Suite, carry_out
 from nacre.text.language import language_of, tr
 from nacre.text.lenient_json import last_object
 from nacre.text.messages import Source, render_sources, text_of
@@ -33,16 +32,25 @@ def judge_answers(
     *,
     criteria: Sequence[str] = CRITERIA,
     name: str = "",
-    workers: int = 1,
-    out: Path | None = None,
-    on_progress: Callable[[int, int], None] | None = None,
+    **run: Unpack[Run],
 ) -> Report:
     """Let a model judge answers.
 
+    Args:
+        items: each with `question`, `answer`, and where known `sources` (texts) and `labels` ({criterion: 0 or 1}).
+        model: the judge.
+        criteria: some of `CRITERIA`.
+        name: of what is judged, for the report.
+        **run: how it is carried out, as in `Run`.
+
     Returns:
-        The report: a mean from 0 to 1 for each criterion; `unjudged`, how often the judge gave no score, and `prose`, how
+        The report: a mean from 0 to 1 for each criterion; `unjudged`, how often the judge gave no score, and `prose`,
+            how
         often of these it did reply, but without a score on the scale; with labels
         `agreement` (share) and `kappa` (Cohen, 1960) by criterion.
+
+    Raises:
+        EvaluationError: there is nothing to judge, or a criterion is unknown.
     """
     if unknown := set(criteria) - set(CRITERIA):
         raise EvaluationError(
@@ -60,19 +68,16 @@ def judge_answers(
             item |= _verdict(model, criterion, row)
         return item
 
-    found = run_items(
-        rows, judged, name=lambda row: str(row["id"]), workers=workers,
-        done_file=out / "items.jsonl" if out else None, key=json.dumps(settings), on_progress=on_progress,
-    )  # fmt: skip
-    missing = sum(item.get(criterion) is None for item in found for criterion in criteria)
-    failed = sum(f"{criterion} error" in item for item in found for criterion in criteria)
-    figures: dict[str, Any] = {
-        "questions": len(found),
-        "unjudged": missing,
-        "prose": missing - failed,
-        **_agreements(found, criteria),
-    }
-    return Report("judge", tuple(criteria), found, figures, settings)
+    def figures(found: Sequence[Item]) -> dict[str, Any]:
+        missing = sum(item.get(criterion) is None for item in found for criterion in criteria)
+        failed = sum(f"{criterion} error" in item for item in found for criterion in criteria)
+        return {"unjudged": missing, "prose": missing - failed, **_agreements(found, criteria)}
+
+    return carry_out(Suite("judge", criteria, rows, judged, settings, name_of=_id, figures=figures), **run)
+
+
+def _id(row: Mapping[str, Any]) -> str:
+    return str(row["id"])
 
 
 def _verdict(model: BaseChatModel, criterion: str, row: Mapping[str, Any]) -> Item:
@@ -109,8 +114,7 @@ def prefer(model: BaseChatModel, question: str, first: str, second: str, sources
     """Which of two answers is better, asked in both orders, since judges favour a place (Zheng et al., 2023).
 
     Returns:
-        1 when the second is better in both orders, 0 when the first is, 0.5 for a tie or when the order decided;
-        None when the judge gave no verdict.
+        1 for the second, 0 for the first, 0.5 for a tie or when the order decided; None without a verdict.
     """
     language = language_of(question)
     votes = []
@@ -126,17 +130,21 @@ def prefer(model: BaseChatModel, question: str, first: str, second: str, sources
 
 
 def judge_pairs(
-    before: Mapping[str, Any],
-    after: Mapping[str, Any],
-    model: BaseChatModel,
-    *,
-    workers: int = 1,
-    on_progress: Callable[[int, int], None] | None = None,
+    before: Mapping[str, Any], after: Mapping[str, Any], model: BaseChatModel, **run: Unpack[Run]
 ) -> Report:
     """Let a model say which of two runs answered better, question by question.
 
+    Args:
+        before: a report with answers.
+        after: another.
+        model: the judge.
+        **run: how it is carried out, as in `Run`.
+
     Returns:
         The report: `preferred`, from 0 (always the first run) over 0.5 to 1 (always the second).
+
+    Raises:
+        EvaluationError: the runs share no answered question.
     """
     old = {str(item["id"]): item for item in before["items"]}
     pairs = [
@@ -155,10 +163,14 @@ def judge_pairs(
         )
         return {"question": question, "before": first["answer"], "after": second["answer"], "preferred": preferred}
 
-    items = run_items(pairs, judged, name=lambda pair: str(pair[1]["id"]), workers=workers, on_progress=on_progress)
-    figures = {"questions": len(items), "unjudged": sum(item.get("preferred") is None for item in items)}
+    def figures(items: Sequence[Item]) -> dict[str, Any]:
+        return {"unjudged": sum(item.get("preferred") is None for item in items)}
+
     settings = {"judge": _name(model), "prompts": {"pairwise": prompts.load("judge/pairwise", "en").version}}
-    return Report("judge-pairs", ("preferred",), items, figures, settings)
+    suite = Suite(
+        "judge-pairs", ("preferred",), pairs, judged, settings, name_of=lambda pair: _id(pair[1]), figures=figures
+    )
+    return carry_out(suite, **run)
 
 
 def load_labelled(path: Path) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Make a question set from a knowledge base: by templates from its sentences, or by a model whose answers are checked."""
+"""Make a question set from a knowledge base: by templates from its sentences, or a model whose answers are checked."""
 
 from __future__ import annotations
 
@@ -66,12 +66,19 @@ def make_questions(
     """Make questions, spread evenly over the documents that everyone may see.
 
     Args:
+        base: the knowledge base.
         count: how many at most; a small base gives fewer.
+        unanswerable: share of questions that no document answers: a name or number of a question is changed to one
+            that stands nowhere.
         model: writes the questions; None makes them by templates. An answer that does not stand literally in its
             passage, or stands in the question, is thrown away.
+        on_progress: called with (done, all) questions.
 
     Returns:
         Questions in a random order that is the same every time; none is like another.
+
+    Raises:
+        EvaluationError: nothing to ask about was found.
     """
     texts = {d["uri"]: base.text(d["uri"]) for d in base.documents() if base.visible(d["uri"])}
     answerable = count - round(count * unanswerable)
@@ -94,7 +101,12 @@ def make_questions(
 
 
 def save_questions(made: Sequence[Made], path: Path) -> None:
-    """Write questions as `nacre eval answers --kb` reads them."""
+    """Write questions as `nacre eval answers --kb` reads them.
+
+    Args:
+        made: from `make_questions`.
+        path: JSON Lines.
+    """
     private_folder(path.parent)
     atomic_write(path, "".join(to_json(asdict(found), ensure_ascii=False) + "\n" for found in made))
 

@@ -4,23 +4,13 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from nacre.eval.glossary import meaning
+from nacre.text.addresses import readable
 from nacre.text.language import tr
 from nacre.text.strict_json import to_json
-
-_STYLE = """
-:root{--ink:#1c2430;--dim:#667085;--line:#e4e7ec;--bar:#2a7f8e;--bad:#b42318;--back:#fff;--card:#f8fafb}
-@media(prefers-color-scheme:dark){:root{--ink:#e6e9ee;--dim:#98a2b3;--line:#2b3442;--bar:#5cc2d1;--bad:#f97066;--back:#12161d;--card:#1a202a}}
-body{font:16px/1.5 system-ui,"Noto Sans CJK SC","PingFang SC",sans-serif;color:var(--ink);background:var(--back);margin:2rem auto;max-width:64rem;padding:0 1rem}
-h1{font-size:1.5rem}h2{font-size:1.1rem;margin-top:2rem}h3{font-size:.9rem;margin:.4rem 0;color:var(--dim)}table{border-collapse:collapse;width:100%}td,th{padding:.35rem .6rem;text-align:left;border-bottom:1px solid var(--line)}
-td.i{white-space:nowrap;color:var(--dim)}td.n{text-align:right;font-variant-numeric:tabular-nums;font-weight:600}.dim{color:var(--dim)}.bar{fill:var(--bar)}.axis{stroke:var(--line);stroke-width:2}.range{stroke:var(--bar);stroke-width:3}svg text{fill:var(--dim);font-size:11px}
-.verdict{font-size:1.15rem;padding:.8rem 1rem;background:var(--card);border-left:4px solid var(--bar)}.bad,.bad summary,.bad td{color:var(--bad)}
-details{background:var(--card);border:1px solid var(--line);border-radius:.5rem;margin:.4rem 0;padding:.4rem .8rem;color:var(--ink)}summary{cursor:pointer}
-.grid{display:flex;flex-wrap:wrap;gap:1.5rem}.sides{display:grid;grid-template-columns:1fr 1fr;gap:1rem}dl{display:grid;grid-template-columns:max-content 1fr;gap:.2rem 1rem;margin:.5rem 0}dt{color:var(--dim)}dd{margin:0;overflow-wrap:anywhere;white-space:pre-wrap}
-@media(max-width:40rem){.sides,dl{grid-template-columns:1fr}td.dim{display:none}}
-"""
 
 
 def markdown_page(data: Mapping[str, Any]) -> str:
@@ -69,10 +59,10 @@ def html_page(data: Mapping[str, Any]) -> str:
     )
     ordered = sorted(data["items"], key=lambda item: not _failed(item, data["metrics"]))
     items = "".join(_details(item, data["metrics"]) for item in ordered)
-    heads = (tr("figure"), tr("value"), "0 … 1", "95 %", tr("meaning"))
+    heads = "".join(f"<th>{h}" for h in (tr("figure"), tr("value"), "0 … 1", "95 %", tr("meaning")))
     return frame(
         title,
-        f"<p class=verdict>{escaped(headline(data))}</p><table><tr>{''.join(f'<th>{h}' for h in heads)}</tr>{rows}</table>"
+        f"<p class=verdict>{escaped(headline(data))}</p><table><tr>{heads}</tr>{rows}</table>"
         + (f"<h2>{tr('Distributions')}</h2><div class=grid>{plots}</div>" if plots else "")
         + f"<h2>{tr('Settings')}</h2>{settings}<h2>{tr('Questions, the wrong ones first')}</h2>{items}",
     )
@@ -100,9 +90,11 @@ def frame(title: str, body: str) -> str:
     Returns:
         The page; nothing is loaded from anywhere.
     """
+    style = Path(__file__).with_suffix(".css").read_text("utf-8")
     return (
-        f'<!doctype html><html lang="{tr("en")}"><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>{escaped(title)}</title><style>{_STYLE}</style><h1>{escaped(title)}</h1>{body}</html>\n"
+        f'<!doctype html><html lang="{tr("en")}"><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        f"<title>{escaped(title)}</title><style>\n{style}</style><h1>{escaped(title)}</h1>{body}</html>\n"
     )
 
 
@@ -120,11 +112,16 @@ def _histogram(metric: str, values: Sequence[float]) -> str:
         counts[min(9, max(0, int(value * 10)))] += 1
     top = max(counts)
     bars = "".join(
-        f'<rect class=bar x="{10 + 24 * i}" y="{90 - 80 * n / top:.1f}" width="20" height="{80 * n / top:.1f}"><title>{i / 10:.1f}–{(i + 1) / 10:.1f}: {n}</title></rect>'
+        f'<rect class=bar x="{10 + 24 * i}" y="{90 - 80 * n / top:.1f}" width="20" height="{80 * n / top:.1f}">'
+        f"<title>{i / 10:.1f}–{(i + 1) / 10:.1f}: {n}</title></rect>"
         for i, n in enumerate(counts)
     )
     label = f"{escaped(metric)}: {sum(values) / len(values):.3f}"
-    return f'<svg width="260" height="125" role="img" aria-label="{label}"><line class=axis x1="8" y1="90" x2="252" y2="90"/>{bars}<text x="8" y="105">0</text><text x="244" y="105">1</text><text x="8" y="121">{label}</text></svg>'
+    return (
+        f'<svg width="260" height="125" role="img" aria-label="{label}">'
+        f'<line class=axis x1="8" y1="90" x2="252" y2="90"/>{bars}'
+        f'<text x="8" y="105">0</text><text x="244" y="105">1</text><text x="8" y="121">{label}</text></svg>'
+    )
 
 
 def _whisker(data: Mapping[str, Any], name: str, value: Any) -> str:
@@ -135,7 +132,8 @@ def _whisker(data: Mapping[str, Any], name: str, value: Any) -> str:
     low, high, at = (4 + 132 * bound for bound in (*bounds, value))
     return (
         '<svg width="140" height="14" aria-hidden="true"><line class=axis x1="4" y1="7" x2="136" y2="7"/>'
-        f'<line class=range x1="{low:.1f}" y1="7" x2="{high:.1f}" y2="7"/><circle class=bar cx="{at:.1f}" cy="7" r="4"/></svg>'
+        f'<line class=range x1="{low:.1f}" y1="7" x2="{high:.1f}" y2="7"/>'
+        f'<circle class=bar cx="{at:.1f}" cy="7" r="4"/></svg>'
     )
 
 
@@ -143,7 +141,10 @@ def _details(item: Mapping[str, Any], metrics: Sequence[str]) -> str:
     bad = " class=bad" if _failed(item, metrics) else ""
     scores = " ".join(f"{m} {_number(item[m])}" for m in metrics if item.get(m) is not None)
     rest = {name: value for name, value in item.items() if name not in {"id", "question", *metrics}}
-    return f"<details{bad}><summary>{escaped(one_line(item.get('question', item['id'])))} <span class=dim>{escaped(scores)}</span></summary>{definitions(rest)}</details>"
+    rest |= {name: list(map(readable, rest[name])) for name in ("sources", "retrieved") if name in rest}
+    question = escaped(one_line(item.get("question", item["id"])))
+    summary = f"<summary>{question} <span class=dim>{escaped(scores)}</span></summary>"
+    return f"<details{bad}>{summary}{definitions(rest)}</details>"
 
 
 def definitions(data: Mapping[str, Any]) -> str:

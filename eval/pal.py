@@ -11,15 +11,17 @@ import os
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
-from nacre.eval.react import read_rows
-from nacre.eval.report import Report, percentile
-from nacre.eval.running import run_items
+from nacre.eval.answers import described, usage
+from nacre.eval.datasets import read_rows
+from nacre.eval.report import Item, Report, percentile
+from nacre.eval.running import Run, Suite, carry_out, replayed
 from nacre.reasoning.extraction import fenced_blocks
 from nacre.reasoning.interpreter import CodeInterpreter
 from nacre.reasoning.sandbox.interpreter import shared_interpreter
@@ -29,6 +31,8 @@ from nacre.text.messages import nacre_of, text_of
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
+    from nacre.layers.pal import ProgramAided
+
 Row = Mapping[str, Any]
 _TIMEOUT_S = 5.0
 _NUMBER = re.compile(r"[-+]?(?:\d[\d,]*\.?\d*|\.\d+)(?:e[-+]?\d+)?(?:\s*/\s*\d+)?", re.IGNORECASE)
@@ -36,7 +40,13 @@ _NUMBER = re.compile(r"[-+]?(?:\d[\d,]*\.?\d*|\.\d+)(?:e[-+]?\d+)?(?:\s*/\s*\d+)
 
 @dataclass(frozen=True)
 class Rule:
-    """How a set is scored."""
+    """How a set is scored.
+
+    Attributes:
+        rounding: compare after rounding both sides to the fewer decimals, and texts exactly.
+        zero_is_none: 0, None and empty values are no answer.
+        absolute: compare numbers without their sign.
+    """
 
     rounding: bool
     zero_is_none: bool
@@ -60,62 +70,49 @@ def rule_of(row: Row, name: str = "") -> Rule:
 def replay(path: str | Path, *, interpreter: CodeInterpreter | None = None) -> dict[str, Any]:
     """Run every published program of a file and score what it gives.
 
+    Args:
+        path: JSON lines of {id, answer, program, entry, published_correct}.
+
     Returns:
         {"accuracy" against `answer`, "agreement" with `published_correct`, "rows", "seconds", "statuses",
         "disagreements" (ids)}.
     """
-    report = replay_report(Path(path), interpreter=interpreter)
-    means = {name: sum(report.values(name)) / max(1, len(report.values(name))) for name in report.metrics}
-    return {**means, **report.figures, "disagreements": [item["id"] for item in report.items if item["agreement"] == 0]}
+    return replayed(replay_report(Path(path), interpreter=interpreter))
 
 
-def replay_report(
-    path: Path,
-    *,
-    interpreter: CodeInterpreter | None = None,
-    limit: int | None = None,
-    on_progress: Callable[[int, int], None] | None = None,
-) -> Report:
+def replay_report(path: Path, *, interpreter: CodeInterpreter | None = None, **run: Unpack[Run]) -> Report:
     """As `replay`, with every row behind the figures."""
-    begin = time.perf_counter()
-    rows = _named(read_rows(path, ("program", "answer"))[:limit])
-    python = interpreter or shared_interpreter()
-    items = run_items(
-        rows,
+    began, python = time.perf_counter(), interpreter or shared_interpreter()
+    run["workers"] = max(run.get("workers", 1), _workers())
+
+    def figures(items: Sequence[Item]) -> dict[str, Any]:
+        seconds = [item["run_seconds"] for item in items if "run_seconds" in item]
+        return {
+            "seconds": round(time.perf_counter() - began, 3),
+            "statuses": dict(Counter(item["status"] for item in items if "status" in item)),
+            **{f"run_ms_p{p}": round(percentile(seconds, p / 100) * 1000, 2) for p in (50, 99) if seconds},
+        }
+
+    suite = Suite(
+        "pal-replay",
+        ("accuracy", "agreement"),
+        read_rows(path, ("program", "answer")),
         lambda row: _replayed(row, python, path.stem),
-        name=lambda row: str(row["id"]),
-        workers=_workers(),
-        on_progress=on_progress,
+        {"data": path.name},
+        name_of=itemgetter("id"),
+        unit="rows",
+        figures=figures,
+        resumes=False,
     )
-    seconds = [item["run_seconds"] for item in items]
-    figures = {
-        "rows": len(items),
-        "seconds": round(time.perf_counter() - begin, 3),
-        "statuses": dict(Counter(item["status"] for item in items)),
-        "run_ms_p50": round(percentile(seconds, 0.5) * 1000, 2),
-        "run_ms_p99": round(percentile(seconds, 0.99) * 1000, 2),
-    }
-    return Report("pal-replay", ("accuracy", "agreement"), items, figures, {"data": path.name})
-
-
-def _named(rows: list[dict[str, Any]]) -> list[Row]:
-    """Rows with an id each that no other row has."""
-    seen: Counter[str] = Counter()
-    named: list[Row] = []
-    for position, row in enumerate(rows, 1):
-        name = str(row.get("id") or f"row {position}")
-        seen[name] += 1
-        named.append({**row, "id": name if seen[name] == 1 else f"{name} ({seen[name]})"})
-    return named
+    return carry_out(suite, **run)
 
 
 def _workers() -> int:
-    return min(
-        8, 2 * (os.cpu_count() or 1)
-    )  # a few published programs loop for ever, and a loop must not hold up the rest
+    # A few published programs loop for ever, and a loop must not hold up the rest.
+    return min(8, 2 * (os.cpu_count() or 1))
 
 
-def _replayed(row: Row, python: CodeInterpreter, name: str) -> dict[str, Any]:
+def _replayed(row: Row, python: CodeInterpreter, name: str) -> Item:
     code, printed = runnable(str(row["program"]), str(row.get("entry", "")))
     execution = python.run(code, _TIMEOUT_S)
     found = _printed(execution.stdout) if printed else execution.value
@@ -133,7 +130,12 @@ def _replayed(row: Row, python: CodeInterpreter, name: str) -> dict[str, Any]:
 
 
 def runnable(program: str, entry: str) -> tuple[str, bool]:
-    """A published program so that the interpreter gives its answer."""
+    """A published program so that the interpreter gives its answer, and whether that is what it prints.
+
+    Args:
+        entry: where the answer is: a variable ("ans"), a call ("solution()"), "expr", or words that name the first
+            fenced block or the printed output.
+    """
     if "block" in entry or "```" in entry:
         program = next(iter(fenced_blocks(program)), program)
     if "stdout" in entry or "print" in entry:
@@ -166,11 +168,7 @@ def is_correct(found: Any, gold: Any, rule: Rule) -> bool:
 
 
 def single(value: Any) -> Any:
-    """The one value that a container stands for, as the published scorers take it: its first.
-
-    Returns:
-        The first item, however deep; None of an empty container.
-    """
+    """The one value that a container stands for, as the published scorers take it: its first."""
     while isinstance(value, dict | list | tuple | set | frozenset):
         items = list(value.values()) if isinstance(value, dict) else list(value)
         if not items:
@@ -211,34 +209,48 @@ def _decimals(value: float) -> int:
 
 
 def evaluate_pal(
-    data: Path,
-    model: BaseChatModel,
-    *,
-    interpreter: CodeInterpreter | None = None,
-    limit: int | None = None,
-    workers: int = 1,
-    out: Path | None = None,
-    on_progress: Callable[[int, int], None] | None = None,
+    data: Path, model: BaseChatModel, *, interpreter: CodeInterpreter | None = None, **run: Unpack[Run]
 ) -> Report:
-    """Let a model write programs for the questions of a set, and score what they give."""
+    """Let a model write programs for the questions of a set, and score what they give.
+
+    Args:
+        data: JSON lines of {id, question, answer}.
+        model: writes the programs, inside `ProgramAided`.
+        interpreter: runs them; None is the sandbox.
+        **run: how it is carried out, as in `Run`.
+
+    Returns:
+        The report: accuracy, share of programs that ran, attempts, latency.
+
+    Raises:
+        EvaluationError: the file is missing, is empty or lacks a field.
+    """
     from nacre.layers.pal import ProgramAided
 
-    begin = time.perf_counter()
-    rows = _named(read_rows(data, ("question", "answer"))[:limit])
+    began = time.perf_counter()
     aided = ProgramAided(inner=model, interpreter=interpreter, phrase=False)
-    items = run_items(
-        rows, lambda row: _asked(row, aided, data.stem), name=lambda row: str(row["id"]), workers=workers,
-        done_file=out / "items.jsonl" if out else None, key=str(data), on_progress=on_progress,
-    )  # fmt: skip
-    seconds = [item["seconds"] for item in items if "seconds" in item]
-    figures = {"rows": len(items), "seconds": round(time.perf_counter() - begin, 3)}
-    if seconds:
-        figures["answer_ms_p50"] = round(percentile(seconds, 0.5) * 1000, 1)
-    return Report("pal", ("accuracy", "ran", "attempts"), items, figures, {"data": data.name})
+
+    def figures(items: Sequence[Item]) -> dict[str, Any]:
+        waits = [item["seconds"] for item in items if "seconds" in item]
+        return {
+            "seconds": round(time.perf_counter() - began, 3),
+            **({"answer_ms_p50": round(percentile(waits, 0.5) * 1000, 1)} if waits else {}),
+        }
+
+    suite = Suite(
+        "pal",
+        ("accuracy", "ran", "attempts"),
+        read_rows(data, ("question", "answer")),
+        lambda row: _asked(row, aided, data.stem),
+        {"data": data.name, **described(aided)},
+        name_of=itemgetter("id"),
+        unit="rows",
+        figures=figures,
+    )
+    return carry_out(suite, **run)
 
 
-def _asked(row: Row, aided: Any, name: str) -> dict[str, Any]:
-    begin = time.perf_counter()
+def _asked(row: Row, aided: ProgramAided, name: str) -> Item:
     reply = aided.invoke(str(row["question"]))
     own = nacre_of(reply)
     return {
@@ -248,7 +260,7 @@ def _asked(row: Row, aided: Any, name: str) -> dict[str, Any]:
         "answer": text_of(reply),
         "program": own.get("program"),
         "gold": row["answer"],
-        "seconds": time.perf_counter() - begin,
+        **usage(reply),
     }
 
 

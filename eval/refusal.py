@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Unpack
 
 from langchain_core.callbacks import CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
 
+from nacre.eval.answers import described
 from nacre.eval.datasets import RobustnessRow, load_robustness
 from nacre.eval.metrics import contains
-from nacre.eval.report import Item, Report, fingerprint
-from nacre.eval.running import run_items
+from nacre.eval.report import Item, Report
+from nacre.eval.running import Run, Suite, carry_out
 from nacre.text.messages import nacre_of, text_of
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
+
+    from nacre.layers.rag import RetrievalAugmented
 
 METRICS = ("refusal_recall", "false_refusals", "right")
 # As in the paper: five passages a question.
@@ -33,37 +37,28 @@ class FixedRetriever(BaseRetriever):
         return [Document(text, metadata={"uri": f"passage:{n}", "start": 0}) for n, text in enumerate(self.passages, 1)]
 
 
-def evaluate_refusal(
-    data: Path,
-    model: BaseChatModel,
-    *,
-    limit: int | None = None,
-    workers: int = 1,
-    on_progress: Callable[[int, int], None] | None = None,
-) -> Report:
-    """Ask every question twice: with negative passages only, and with positive ones."""
+def evaluate_refusal(data: Path, model: BaseChatModel, **run: Unpack[Run]) -> Report:
+    """Ask every question twice: with negative passages only, and with positive ones.
+
+    Args:
+        data: a file of the RGB benchmark.
+        model: the model that answers.
+        **run: how it is carried out, as in `Run`.
+
+    Returns:
+        The report: `refusal_recall` (refused when it should), `false_refusals` (refused when it should not), `right`
+        (the gold answer stands in the answer to the positive passages).
+
+    Raises:
+        EvaluationError: the file is missing, or no row of it is usable.
+    """
     rows, problems = load_robustness(data)
-    rows = rows[:limit]
-    items = run_items(
-        rows, lambda row: ask_twice(model, row), name=lambda row: row.id, workers=workers, on_progress=on_progress
-    )
-    figures: dict[str, Any] = {"questions": len(rows), "errors": sum("error" in item for item in items)}
-    return Report(
-        "refusal",
-        METRICS,
-        items,
-        figures,
-        {"data": data.name, "questions": fingerprint(row.question for row in rows)},
-        problems,
-    )
+    settings = {"data": data.name, **described(over(model, ()))}
+    return carry_out(Suite("refusal", METRICS, rows, partial(ask_twice, model), settings, problems), **run)
 
 
 def ask_twice(model: BaseChatModel, row: RobustnessRow) -> Item:
-    """One question with both kinds of passages.
-
-    Returns:
-        An item; the figure of a kind of which there are no passages is missing.
-    """
+    """One question with both kinds of passages."""
     item: Item = {"question": row.question, "gold": [" / ".join(part) for part in row.answers]}
     if row.negative:
         answer, refused = ask(model, row.question, row.negative)
@@ -79,13 +74,16 @@ def ask_twice(model: BaseChatModel, row: RobustnessRow) -> Item:
 
 
 def ask(model: BaseChatModel, question: str, passages: Sequence[str]) -> tuple[str, bool]:
-    """Ask over given passages."""
+    """The answer over the first `PASSAGES` of some passages, and whether it is a refusal."""
+    reply = over(model, passages[:PASSAGES]).invoke(question)
+    return text_of(reply), bool(nacre_of(reply).get("abstained"))
+
+
+def over(model: BaseChatModel, passages: Sequence[str]) -> RetrievalAugmented:
+    """A model that answers over given passages."""
     from nacre.layers.rag import RetrievalAugmented
 
-    reply = RetrievalAugmented(inner=model, retriever=FixedRetriever(passages=list(passages[:PASSAGES]))).invoke(
-        question
-    )
-    return text_of(reply), bool(nacre_of(reply).get("abstained"))
+    return RetrievalAugmented(inner=model, retriever=FixedRetriever(passages=list(passages)))
 
 
 if __name__ == "__main__":

@@ -24,8 +24,12 @@ class Report:
     """The result of a suite.
 
     Args:
+        suite: its name, "retrieval".
         metrics: names of the figures that are means over the items; an item that lacks one is left out of that mean.
+        items: one object a question: its `id`, a number for each metric, and what a reader wants to see.
         figures: figures that are no means: counts, seconds, percentiles.
+        settings: what was measured: data set, stack, model, fingerprints of corpus and questions, versions of prompts.
+        problems: what was wrong with the data, one line each.
     """
 
     suite: str
@@ -36,11 +40,22 @@ class Report:
     problems: Sequence[str] = ()
 
     def values(self, metric: str) -> list[float]:
-        """The numbers behind a mean."""
+        """The numbers behind a mean.
+
+        Args:
+            metric: its name.
+
+        Returns:
+            One number an item that has one.
+        """
         return [float(item[metric]) for item in self.items if item.get(metric) is not None]
 
     def summary(self) -> dict[str, Any]:
-        """The figures as one flat object, intervals and settings beside them."""
+        """The figures as one flat object, intervals and settings beside them.
+
+        Returns:
+            Plain data, without the items.
+        """
         means = {metric: _mean(self.values(metric)) for metric in self.metrics}
         intervals = {
             metric: [_round(bound) for bound in interval(self.values(metric))]
@@ -57,7 +72,11 @@ class Report:
         }
 
     def write(self, folder: Path) -> None:
-        """Write report.json, report.md and report.html."""
+        """Write report.json, report.md and report.html.
+
+        Args:
+            folder: made when missing.
+        """
         from nacre.eval.pages import html_page, markdown_page
 
         private_folder(folder)
@@ -71,7 +90,17 @@ class Report:
 
 
 def read_report(path: Path) -> dict[str, Any]:
-    """Read a report.json."""
+    """Read a report.json.
+
+    Args:
+        path: the file, or the folder that it is in.
+
+    Returns:
+        The data that `Report.write` wrote.
+
+    Raises:
+        EvaluationError: there is none, it is cut short, or it is something else.
+    """
     file = path / "report.json" if path.is_dir() else path
     try:
         data = json.loads(file.read_text("utf-8"))

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from nacre.eval.datasets import Retrieval, load_retrieval
 from nacre.eval.metrics import average_precision, ndcg, recall, reciprocal_rank
-from nacre.eval.report import Report, fingerprint, percentile
+from nacre.eval.report import Item, Report, fingerprint, percentile
+from nacre.eval.running import Run, Suite, carry_out
 
 if TYPE_CHECKING:
     from nacre.retrieval.knowledge_base import KnowledgeBase
@@ -29,65 +32,77 @@ def evaluate_retrieval(
     kb: Path | None = None,
     k: int = PASSAGES,
     arms: Sequence[str] = ARMS,
-    limit: int | None = None,
-    on_progress: Callable[[int, int], None] | None = None,
+    **run: Unpack[Run],
 ) -> Report:
     """Index a BEIR set and search its queries; a document is ranked by its best chunk.
 
     Args:
+        folder: corpus.jsonl, queries.jsonl and qrels.tsv.
+        embedder: as in `KnowledgeBase.open`.
         kb: where to build the knowledge base; None builds it in a temporary folder.
-        limit: how many queries, the first; None takes all.
+        k: how many passages a search gives.
+        arms: which indexes are searched, "words", "vectors" or both.
+        **run: how it is carried out, as in `Run`.
 
     Returns:
         The report: nDCG@10, recall@10, MRR@10, MAP, seconds of indexing, milliseconds a query.
+
+    Raises:
+        EvaluationError: a file is missing, or nothing usable is in it.
     """
-    data = load_retrieval(folder)
-    queries = list(data.queries.items())[:limit]
-    with tempfile.TemporaryDirectory(prefix="nacre-eval-") as temporary:
-        began = time.perf_counter()
-        base = index(data, kb or Path(temporary) / "kb", embedder)
-        index_seconds = time.perf_counter() - began
-        items, waits = [], []
-        for done, (id, text) in enumerate(queries, 1):
-            began = time.perf_counter()
+    data, began = load_retrieval(folder), time.perf_counter()
+    with indexed(data, kb, embedder) as base:
+        index_seconds, stats = round(time.perf_counter() - began, 3), base.stats()
+
+        def searched(query: tuple[str, str]) -> Item:
+            id, text = query
             ranking = documents(base, text, k, arms)
-            waits.append(time.perf_counter() - began)
-            items.append(
-                {
-                    "id": id,
-                    "question": text,
-                    **score(ranking, data.qrels[id]),
-                    "ranking": ranking[:10],
-                    "gold": sorted(data.qrels[id]),
-                }
-            )
-            if on_progress:
-                on_progress(done, len(queries))
-        stats = base.stats()
-        cut = fingerprint(f"{d['uri']} {d['chunks']}" for d in base.documents())
-    figures = {
-        "queries": len(queries),
-        "documents": len(data.corpus),
-        "chunks": stats["chunks"],
-        "index_seconds": round(index_seconds, 3),
-        "query_ms_p50": round(1000 * percentile(waits, 0.5), 3),
-        "query_ms_p95": round(1000 * percentile(waits, 0.95), 3),
-    }
-    settings = {
-        "data": folder.name,
-        "stack": {"embedder": stats["embedder"], "k": k, "arms": list(arms)},
-        "chunks": cut,
-        "corpus": fingerprint(p.title + "\n" + p.text for p in data.corpus),
-    }
-    return Report("retrieval", METRICS, items, figures, settings, data.problems)
+            gold = data.qrels[id]
+            return {"question": text, **score(ranking, gold), "ranking": ranking[:10], "gold": sorted(gold)}
+
+        def figures(items: Sequence[Item]) -> dict[str, Any]:
+            waits = [item["seconds"] for item in items if "seconds" in item]
+            return {
+                "documents": len(data.corpus),
+                "chunks": stats["chunks"],
+                "index_seconds": index_seconds,
+                **{f"query_ms_p{p}": round(1000 * percentile(waits, p / 100), 3) for p in (50, 95) if waits},
+            }
+
+        settings = {
+            "data": folder.name,
+            "stack": {"embedder": stats["embedder"], "k": k, "arms": list(arms)},
+            "chunks": fingerprint(f"{d['uri']} {d['chunks']}" for d in base.documents()),
+            "corpus": fingerprint(p.title + "\n" + p.text for p in data.corpus),
+        }
+        queries = list(data.queries.items())
+        suite = Suite(
+            "retrieval",
+            METRICS,
+            queries,
+            searched,
+            settings,
+            data.problems,
+            name_of=itemgetter(0),
+            unit="queries",
+            figures=figures,
+            resumes=False,
+        )
+        return carry_out(suite, **run)
+
+
+@contextmanager
+def indexed(data: Retrieval, kb: Path | None = None, embedder: Any = None) -> Iterator[KnowledgeBase]:
+    """A knowledge base of a corpus; where no place for it is named, it is gone afterwards."""
+    with (
+        tempfile.TemporaryDirectory(prefix="nacre-eval-") as temporary,
+        index(data, kb or Path(temporary) / "kb", embedder) as base,
+    ):
+        yield base
 
 
 def index(data: Retrieval, path: Path, embedder: Any = None) -> KnowledgeBase:
-    """Make a knowledge base of a corpus.
-
-    Returns:
-        The knowledge base; the uri of a document ends with its id.
-    """
+    """Make a knowledge base of a corpus."""
     from nacre.ingest.source import TextSource
     from nacre.retrieval.knowledge_base import KnowledgeBase
 

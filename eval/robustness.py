@@ -1,16 +1,17 @@
-"""Noise and false facts (RGB, Chen et al., 2024): how answers hold up when passages say nothing, or say what is wrong."""
+"""Noise and false facts (RGB, Chen et al., 2024): how answers hold up when passages say nothing or something wrong."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
+from nacre.eval.answers import described
 from nacre.eval.datasets import RobustnessRow, load_robustness
 from nacre.eval.metrics import contains
-from nacre.eval.refusal import PASSAGES, ask
+from nacre.eval.refusal import PASSAGES, ask, over
 from nacre.eval.report import Item, Report, fingerprint
-from nacre.eval.running import run_items
+from nacre.eval.running import Run, Suite, carry_out
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -19,34 +20,30 @@ NOISE = (0.0, 0.2, 0.4, 0.6, 0.8)
 
 
 def evaluate_robustness(
-    data: Path,
-    model: BaseChatModel,
-    *,
-    noise: Sequence[float] = NOISE,
-    limit: int | None = None,
-    workers: int = 1,
-    on_progress: Callable[[int, int], None] | None = None,
+    data: Path, model: BaseChatModel, *, noise: Sequence[float] = NOISE, **run: Unpack[Run]
 ) -> Report:
     """Ask every question with a growing share of noise, and with passages whose facts were replaced.
 
     Args:
+        data: a file of the RGB benchmark.
+        model: the model that answers.
         noise: shares of passages without the answer, 0 to 1.
+        **run: how it is carried out, as in `Run`.
 
     Returns:
         The report: `noise 0.4` and so on, the share of right answers at that share of noise; for rows with replaced
         facts `misled` (repeats the false fact and no other), `resisted` (refuses, or tells the true one).
+
+    Raises:
+        EvaluationError: the file is missing, or no row of it is usable.
     """
     rows, problems = load_robustness(data)
-    rows = rows[:limit]
-    items = run_items(
-        rows, lambda row: probe(model, row, noise), name=lambda row: row.id, workers=workers, on_progress=on_progress
-    )
     metrics = [f"noise {share:.1f}" for share in noise]
-    if any(row.wrong for row in rows):
+    if any(row.wrong for row in rows[: run.get("limit")]):
         metrics += ["misled", "resisted"]
-    settings = {"data": data.name, "questions": fingerprint(row.question for row in rows)}
-    figures = {"questions": len(rows), "errors": sum("error" in item for item in items)}
-    return Report("robustness", tuple(metrics), items, figures, settings, problems)
+    settings = {"data": data.name, **described(over(model, ()))}
+    suite = Suite("robustness", metrics, rows, lambda row: probe(model, row, noise), settings, problems)
+    return carry_out(suite, **run)
 
 
 def probe(model: BaseChatModel, row: RobustnessRow, noise: Sequence[float]) -> Item:
@@ -54,9 +51,6 @@ def probe(model: BaseChatModel, row: RobustnessRow, noise: Sequence[float]) -> I
 
     Args:
         noise: shares, 0 to 1.
-
-    Returns:
-        An item; a share that the row has not passages enough for is missing.
     """
     item: Item = {"question": row.question, "gold": [" / ".join(part) for part in row.answers]}
     for share in noise:
@@ -78,9 +72,6 @@ def mixed(row: RobustnessRow, noise: float) -> list[str]:
 
     Args:
         noise: 0 to 1.
-
-    Returns:
-        Passages in an order that the row alone decides; [] where it has too few of either kind.
     """
     without = round(PASSAGES * noise)
     positive, negative = row.positive[: PASSAGES - without], row.negative[:without]

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 from nacre.eval.answers import ask_all
 from nacre.eval.datasets import load_questions
 from nacre.eval.report import Report
+from nacre.eval.running import Run
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -24,21 +25,23 @@ def sample_folder() -> Iterator[Path]:
         yield folder
 
 
-def evaluate_sample(
-    model: BaseChatModel,
-    *,
-    limit: int | None = None,
-    out: Path | None = None,
-    on_progress: Callable[[int, int], None] | None = None,
-) -> Report:
-    """Index the sample documents and ask their questions."""
+def evaluate_sample(model: BaseChatModel, **run: Unpack[Run]) -> Report:
+    """Index the sample documents and ask their questions.
+
+    Args:
+        model: the model that answers.
+        **run: how it is carried out, as in `Run`.
+
+    Returns:
+        The report of the answers suite, with `refusal_recall` over the unanswerable questions.
+    """
     from nacre.retrieval.knowledge_base import KnowledgeBase
 
     with sample_folder() as folder, tempfile.TemporaryDirectory(prefix="nacre-eval-") as temporary:
         questions, problems = load_questions(folder / "questions.jsonl")
         base = KnowledgeBase.open(Path(temporary) / "kb")
         base.sync(str(folder / "documents"))
-        return ask_all(base, model, questions[:limit], problems, "sample", out=out, on_progress=on_progress)
+        return ask_all(base, model, questions, problems, "sample", **run)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,8 @@ _FLIPS = 10_000
 
 
 def interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float]:
-    """The interval of a mean: by bootstrap, but where every item is right, or every one wrong, Wilson's (1927) for shares.
+    """The interval of a mean: by bootstrap, but where every item is right, or every one wrong, Wilson's (1927) for
+    shares.
 
     Drawing again from items that are all alike shows no spread, and 20 right answers of 20 do not prove that all are.
 

@@ -20,8 +20,8 @@ NOTHING = TextSource("nacre-eval:", [])
 class Trials:
     """Knowledge bases with settings that are tried. A context: at its end the copies are gone.
 
-    What is tried stands in the settings file of a copy, so that it is measured as it would be used. Chunks that a copy has
-    in common with the original keep their vectors; only others are embedded.
+    What is tried stands in the settings file of a copy, so that it is measured as it would be used. Chunks that a copy
+    has in common with the original keep their vectors; only others are embedded.
     """
 
     def __init__(self, base: KnowledgeBase, on_progress: Callable[[int, int], None] | None = None) -> None:

@@ -1,4 +1,6 @@
-"""Choose settings of a knowledge base on one half of a question set, and say on the other half what the choice is worth."""
+"""Choose settings of a knowledge base on one half of a question set, and say on the other half what the choice is
+worth.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +11,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nacre.errors import EvaluationError
-from nacre.eval.answers import costs, described, judge, usage
+from nacre.eval.answers import answered, described
 from nacre.eval.datasets import Question
 from nacre.eval.report import Item, Report
-from nacre.eval.running import run_items
+from nacre.eval.running import counted, run_items
 from nacre.eval.statistics import bootstrap, paired_losses
 from nacre.eval.trials import NOTHING, Trials
 from nacre.store.encoder import PlainTokeniser
 from nacre.store.settings import AUTO, setting_problem
 from nacre.text.language import tr
-from nacre.text.messages import nacre_of, text_of
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -47,22 +48,30 @@ def tune(
     write: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Report:
-    """Try every combination of a grid on half of the questions, and compare the best one with today's on the other half.
+    """Try every combination of a grid on half of the questions, and compare the best one with today's on the other
+    half.
 
-    Today's settings stay unless the best ones are significantly better on questions that they were not chosen by (paired
-    sign-flip test, p < 0.05).
+    Today's settings stay unless the best ones are significantly better on questions that they were not chosen by
+    (paired sign-flip test, p < 0.05).
 
     Args:
         base: the knowledge base. It is only read, unless `write` is set: settings are tried on copies.
         questions: with gold answers; one without is right when it is refused.
+        model: the model that answers. Two settings that show it the same passages cost one call.
         grid: settings of a knowledge base, each with the values to try; None for `GRID`, as far as it applies.
         write: keep the choice in the knowledge base; where the chunk size is another, cut its documents anew at once.
+        on_progress: called with (done, all) documents and questions.
 
     Returns:
-        The report over the half that was held back, for the settings chosen: `success`, `evidence`, latency and tokens; in
-        its figures `chosen`, `present` and `best` settings, `present_success` and `best_success`, their difference `gain`
-        with `gain_interval` and `p`, a `verdict` for people, every combination tried on the first half in `tried`, and
-        what cutting cost in `indexed`.
+        The report over the half that was held back, for the settings chosen: `success`, `evidence`, latency and tokens;
+            in
+        its figures `chosen`, `present` and `best` settings, `present_success` and `best_success`, their difference
+        `gain` with `gain_interval` and `p`, a `verdict` for people, every combination tried on the first half in
+        `tried`, and what cutting cost in `indexed`.
+
+    Raises:
+        EvaluationError: fewer than ten questions, or a value that this knowledge base cannot take.
+        KnowledgeBaseError: it is to be written and may only be read.
     """
     if len(questions) < _LEAST:
         raise EvaluationError(
@@ -85,7 +94,7 @@ def tune(
         copy = trials.at(chosen)
         settings = described(_stack(copy, model, chosen), copy)
         indexed = trials.indexed
-    figures |= {"tried": tried, "indexed": indexed, **costs(shown)}
+    figures |= {"tried": tried, "indexed": indexed, **counted(shown, "queries")}
     figures["written"] = write and chosen != present
     if figures["written"]:
         _write(base, chosen)
@@ -152,12 +161,11 @@ class _Run:
         base = trials.at(settings)
         stack = _stack(base, self.model, settings)
 
-        def answered(question: Question) -> Item:
-            reply = stack.invoke(question.text)
-            item = {**judge(question, text_of(reply), nacre_of(reply), base), **usage(reply)}
+        def judged(question: Question) -> Item:
+            item = answered(stack, question, base)
             return {**item, "success": item["contains"] if question.answers else item["refusal_recall"]}
 
-        return run_items(questions, answered, name=lambda q: q.id, on_progress=lambda *_: self._step())
+        return run_items(questions, judged, name=lambda q: q.id, on_progress=lambda *_: self._step())
 
     def cut(self, done: int, total: int) -> None:
         self._step()

@@ -28,7 +28,8 @@ FLOORS = (
     ("layers",),
     ("tools", "telemetry"),
     ("stack",),
-    ("testing", "eval"),
+    ("testing",),
+    ("eval",),
     ("server",),
     ("cli",),
 )
@@ -60,7 +61,8 @@ def imports() -> Imports:
         module: frozenset(target for target in _imported(file, modules) if target != module)
         for module, file in modules.items()
     }
-    return {**found, "nacre": frozenset()}  # the face names all that it shows, and loads it when it is used
+    # These faces name all that they show, and load it when it is used.
+    return {**found, "nacre": frozenset(), "nacre.eval": frozenset()}
 
 
 def _imported(file: Path, modules: Mapping[str, Path]) -> Iterator[str]:

@@ -35,6 +35,14 @@ def test_both_editions_have_the_same_parts_and_code(name: str) -> None:
     assert rows[0] == rows[1]
 
 
+def test_both_editions_of_contributing_have_the_same_parts_and_code() -> None:
+    english, chinese = ((ROOT / f"CONTRIBUTING{part}.md").read_text("utf-8") for part in ("", ".zh"))
+    code = re.compile(r"^ *```.*?^ *```", re.MULTILINE | re.DOTALL)
+    assert code.findall(chinese) == code.findall(english)
+    levels = [re.findall(r"^(#+|\d+\.) ", code.sub("", text), re.MULTILINE) for text in (english, chinese)]
+    assert levels[0] == levels[1]
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_both_editions_name_the_same_things_and_figures(name: str) -> None:
     english, chinese = map(prose, both(name))
@@ -47,3 +55,12 @@ def test_both_editions_name_the_same_things_and_figures(name: str) -> None:
 def test_links_lead_somewhere(page: Path) -> None:
     for link in re.findall(r"\]\(([^)#\s]+)", prose(page.read_text("utf-8"))):
         assert "://" in link or (page.parent / link).exists(), link
+
+
+@pytest.mark.parametrize(
+    "page", [*DOCS.glob("*.md"), *(DOCS / "zh").glob("*.md")], ids=lambda p: f"{p.parent.name}/{p.name}"
+)
+def test_every_test_that_a_promise_names_exists(page: Path) -> None:
+    for file, name in re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", page.read_text("utf-8")):
+        assert (ROOT / file).exists(), file
+        assert not name or f"def {name}(" in (ROOT / file).read_text("utf-8"), f"{file}::{name}"

@@ -8,19 +8,20 @@ import re
 import shlex
 import shutil
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
 from nacre.cli import run
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted([ROOT / "README.md", ROOT / "README.zh.md", *(ROOT / "docs").glob("*.md")])
+PAGES = sorted([*ROOT.glob("README*.md"), *ROOT.glob("CONTRIBUTING*.md"), *(ROOT / "docs").glob("*.md")])
 # ```python is run; an example that needs a key, a server or a package of its own is fenced ```py.
-_BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(r"^ *```(python|sh)\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 
 
 def blocks(page: Path) -> list[tuple[str, str]]:
-    return _BLOCK.findall(page.read_text("utf-8"))
+    return [(kind, dedent(code)) for kind, code in _BLOCK.findall(page.read_text("utf-8"))]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
 import importlib.util
 import inspect
@@ -62,20 +63,26 @@ def test_importing_nacre_loads_nothing_heavy() -> None:
     )
 
 
-def test_every_public_name_exists_and_the_typed_twin_agrees() -> None:
-    import nacre
-
-    tree = ast.parse((ROOT / "src/nacre/__init__.py").read_text("utf-8"))
+@pytest.mark.parametrize(("package", "file"), [("nacre", "src/nacre/__init__.py"), ("nacre.eval", "eval/__init__.py")])
+def test_every_public_name_exists_and_the_typed_twin_agrees(package: str, file: str) -> None:
+    module = importlib.import_module(package)
+    tree = ast.parse((ROOT / file).read_text("utf-8"))
     typed = {
         alias.name: node.module
         for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom) and node.module != "__future__"
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("nacre.")
         for alias in node.names
     }
-    lazy = dict(nacre._WHERE)
-    assert {name: where for name, where in typed.items() if name in lazy} == lazy
-    for name in nacre.__all__:
-        assert getattr(nacre, name) is not None
+    assert typed == dict(module._WHERE)
+    for name, where in module._WHERE.items():
+        assert getattr(module, name) is getattr(importlib.import_module(where), name)
+
+
+def test_evaluation_is_loaded_only_when_it_is_used() -> None:
+    code = "import sys, nacre.eval; print([m for m in ('langchain_core', 'numpy', 'nacre.eval.report') if m in sys.modules])"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )
 
 
 MODULES = [module_of(file) for file in FILES if not file.name.startswith("_") or file.name == "__init__.py"]
@@ -107,13 +114,17 @@ def public_callables(module_name: str) -> Iterator[tuple[str, object, bool]]:
                     )
 
 
-def exported(name: str) -> bool:
-    """Whether others call it: what `nacre` and `nacre.decorator` export."""
-    import nacre
-    from nacre import decorator
+@functools.cache
+def public_names() -> frozenset[str]:
+    """Where that is defined which the faces of the package export."""
+    packages = [importlib.import_module(name) for name in ("nacre", "nacre.decorator", "nacre.eval", "nacre.testing")]
+    things = [getattr(package, name) for package in packages for name in package.__all__]
+    return frozenset(f"{thing.__module__}.{thing.__qualname__}" for thing in things if hasattr(thing, "__qualname__"))
 
-    names = {f"{where}.{public}" for table in (nacre._WHERE, decorator._WHERE) for public, where in table.items()}
-    return any(name == public or name.startswith(public + ".") for public in names)
+
+def exported(name: str) -> bool:
+    """Whether others call it: it, or its class, is exported."""
+    return name in public_names() or name.rpartition(".")[0] in public_names()
 
 
 def complaints(name: str, thing: object, inherited: bool) -> Iterator[str]:

@@ -2,10 +2,10 @@
 
     python haystack_retrieval.py MODEL_FOLDER DATA_FOLDER
 
-DocumentSplitter (200 words, no overlap), SentenceTransformersDocumentEmbedder in batches of 32, InMemoryDocumentStore and
-InMemoryEmbeddingRetriever: all defaults. Besides, as "ranked_bm25", what "Get started" of its documentation does: whole documents
-and InMemoryBM25Retriever, without an encoder. One JSON line out:
-{"ranked": {query: [document, …]}, "build_s", "chunks", "query_ms_p50", "ranked_bm25"}.
+DocumentSplitter (200 words, no overlap), SentenceTransformersDocumentEmbedder in batches of 32, InMemoryDocumentStore
+and InMemoryEmbeddingRetriever: all defaults. Besides, as "ranked_bm25", what "Get started" of its documentation does:
+whole documents and InMemoryBM25Retriever, without an encoder. One JSON line out: {"ranked": {query: [document, …]},
+"build_s", "chunks", "query_ms_p50", "ranked_bm25"}.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     python langchain_retrieval.py MODEL_FOLDER DATA_FOLDER
 
-RecursiveCharacterTextSplitter(1000, 200), sentence-transformers in batches of 32, InMemoryVectorStore. One JSON line out:
-{"ranked": {query: [document, …]}, "build_s", "chunks", "query_ms_p50"}.
+RecursiveCharacterTextSplitter(1000, 200), sentence-transformers in batches of 32, InMemoryVectorStore. One JSON line
+out: {"ranked": {query: [document, …]}, "build_s", "chunks", "query_ms_p50"}.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     python llamaindex_retrieval.py MODEL_FOLDER DATA_FOLDER
 
-SentenceSplitter (1024 tokens, 200 overlap), sentence-transformers in batches of 10, VectorStoreIndex in memory: all defaults.
-One JSON line out: {"ranked": {query: [document, …]}, "build_s", "chunks", "query_ms_p50"}.
+SentenceSplitter (1024 tokens, 200 overlap), sentence-transformers in batches of 10, VectorStoreIndex in memory: all
+defaults. One JSON line out: {"ranked": {query: [document, …]}, "build_s", "chunks", "query_ms_p50"}.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
     python st_encoder.py MODEL_FOLDER TEXTS.json VECTORS.npy
 
-First line out: {"import_cpu_s", "load_cpu_s"}. For each line in, a batch size, one line out: {"seconds", "cpu_s"}; the vectors are saved.
+First line out: {"import_cpu_s", "load_cpu_s"}. For each line in, a batch size, one line out: {"seconds", "cpu_s"}; the
+vectors are saved.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""Sentence encoders by name: `load_embedder()`, `load_embedder("BAAI/bge-small-zh-v1.5")`, `load_embedder("openai:text-embedding-3-small")`."""
+"""Sentence encoders by name: `load_embedder()`, `load_embedder("openai:text-embedding-3-small")`."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from nacre.connectors.embeddings.locate import DEFAULT_NAME, DEFAULT_SHA256, default_folder, find_folder, is_default
-from nacre.errors import MissingKeyError, ModelError, UsageError
+from nacre.errors import MissingExtraError, MissingKeyError, ModelError, UsageError
 from nacre.text.language import tr
 
 if TYPE_CHECKING:
@@ -26,15 +26,17 @@ def load_embedder(name: str | Embeddings | None = None, **kwargs: Any) -> Embedd
     """Load a sentence encoder.
 
     Args:
-        name: None: all-MiniLM-L6-v2 from its offline package. A folder or a hub repository: a sentence-transformers model, run
-            without torch where it is of the BERT family; "sentence-transformers:…" in front runs it with torch.
+        name: None: all-MiniLM-L6-v2 from its offline package. A folder or a hub repository: a sentence-transformers
+            model, run without torch where it is a BERT or XLM-R; "sentence-transformers:…" in front runs it with torch.
             "openai:…", "dashscope:…", "zhipu:…", "ollama:…", "openai_compatible:model@http://host/v1": a service.
             An `Embeddings` object comes back as it is.
-        **kwargs: settings: `query_prefix`, `document_prefix`; for local models `precision` ("auto", "fp32", "int8") and `normalise`;
-            for services `api_key`, `base_url`, `dimensions`, `batch_size`, `max_tokens`, `concurrency`, `max_retries`, `timeout` (seconds).
+        **kwargs: settings: `query_prefix`, `document_prefix`; for local models `precision` ("auto", "fp32", "int8")
+            and `normalise`; for services `api_key`, `base_url`, `dimensions`, `batch_size`, `max_tokens`,
+            `concurrency`, `max_retries`, `timeout` (seconds).
 
     Returns:
-        LangChain `Embeddings`. Ours also tell `identity`, `max_tokens`, and local ones `count_tokens`, `token_offsets` and `coverage`.
+        LangChain `Embeddings`. Ours also tell `identity`, `max_tokens`, and local ones `count_tokens`, `token_offsets`
+        and `coverage`.
 
     Raises:
         UsageError: the name is "none", or lacks the model or the URL.
@@ -101,8 +103,16 @@ def _local(folder: Path, name: str, local: type[Local], kwargs: dict[str, Any]) 
 
     try:
         return local(folder, name, **kwargs)
-    except UnsupportedCheckpointError:
+    except UnsupportedCheckpointError as unknown:
+        reason = str(unknown)
+    try:
         return _with_torch(str(folder), name, kwargs)
+    except MissingExtraError as error:
+        raise MissingExtraError(
+            tr("{name} runs by sentence-transformers only ({reason}): {error}", name=name, reason=reason, error=error),
+            package=error.package,
+            install=error.install,
+        ) from error
 
 
 def _with_torch(model: str, name: str, kwargs: dict[str, Any]) -> Embeddings:

@@ -1,29 +1,32 @@
-"""The cache folder of exported encoders: keyed by the weights' hash, written whole or not at all."""
+"""The cache of exported encoders: each thing in it is written whole or not at all, and can be made again."""
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
+import logging
 import os
 import shutil
+import stat
 import tempfile
 import time
-from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nacre.errors import ModelError
-from nacre.system.files import atomic_write
-from nacre.text.language import tr
+from nacre.system.files import atomic_write, private_folder
+from nacre.text.language import os_reason, tr
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
+_log = logging.getLogger(__name__)
 _STALE_S = 3600.0
 
 
 def cache_root() -> Path:
-    """The folder for what can be made again."""
+    """`$NACRE_CACHE`, else `$XDG_CACHE_HOME/nacre`, else `~/.cache/nacre`."""
     if own := os.environ.get("NACRE_CACHE"):
         return Path(own)
     shared = os.environ.get("XDG_CACHE_HOME")
@@ -31,86 +34,81 @@ def cache_root() -> Path:
 
 
 def file_hash(path: Path) -> str:
-    """The SHA-256 of a file, remembered by its path, size and time so that a later start need not read it again.
-
-    Returns:
-        64 hexadecimal digits.
-    """
+    """The SHA-256 of a file, remembered by its path, size and time so that a later start need not read it again."""
     status = path.stat()
     stamp = json.dumps([str(path.resolve()), status.st_size, status.st_mtime_ns])
-    note = cache_root() / "hashes" / hashlib.sha256(stamp.encode()).hexdigest()[:32]
-    try:
-        return note.read_text(encoding="ascii")
-    except (OSError, UnicodeDecodeError):
-        pass
+    name = hashlib.sha256(stamp.encode()).hexdigest()[:32]
+    # Opened out here, so that weights that cannot be read are not taken for a cache that cannot be written.
     with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    write_whole(note, digest)
-    return digest
+        note = kept(f"hashes/{name}", lambda note: atomic_write(note, hashlib.file_digest(file, "sha256").hexdigest()))
+    return note.read_text(encoding="ascii")
 
 
-def read_json(path: Path) -> dict[str, Any] | None:
-    """Read a small JSON object of ours."""
+def kept(name: str, write: Callable[[Path], None]) -> Path:
+    """A file or folder of the cache, written on first use; several processes may want it at once.
+
+    Where the cache cannot be written, a private folder in the temporary one takes its place.
+
+    Args:
+        name: its path below the cache folder.
+        write: makes the file or folder at the path that it is given.
+
+    Raises:
+        ModelError: the temporary folder cannot be written either.
+    """
+    root = cache_root()
+    if (root / name).exists():
+        return root / name
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a small file so that a reader sees all of it or none."""
-    with _writing(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        atomic_write(path, text)
-
-
-def write_first(path: Path, text: str) -> None:
-    """Write a small file unless it is there already: where two processes decide at once, the first one's word holds."""
-    with _writing(path.parent), tempfile.NamedTemporaryFile("w", dir=path.parent, encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        with suppress(OSError):  # there already, or a disk without hard links
-            os.link(file.name, path)
-    if not path.is_file():
-        write_whole(path, text)
-
-
-@contextmanager
-def draft_folder(parent: Path) -> Iterator[Path]:
-    """A folder to work in, on the disk of the cache, gone afterwards."""
-    with _writing(parent):
-        parent.mkdir(parents=True, exist_ok=True)
-        for old in parent.glob(".draft-*"):  # of a process that was killed
-            if time.time() - old.stat().st_mtime > _STALE_S:
-                shutil.rmtree(old, ignore_errors=True)
-        draft = Path(tempfile.mkdtemp(dir=parent, prefix=".draft-"))
-        try:
-            yield draft
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
-
-
-def adopt(draft: Path, place: Path) -> None:
-    """Move a finished folder to its place; where another process was faster, its folder stays and ours is dropped."""
+        return _written(root / name, write)
+    except OSError as error:
+        reason = os_reason(error)
     try:
-        draft.rename(place)
-    except OSError:
-        if not place.is_dir():
-            raise
-
-
-@contextmanager
-def _writing(folder: Path) -> Iterator[None]:
-    try:
-        yield
+        place = _temporary_root(root, reason) / name
+        return place if place.exists() else _written(place, write)
     except OSError as error:
         raise ModelError(
             tr(
                 "The cache folder {folder} cannot be written ({error}). Set NACRE_CACHE to a folder with "
                 "room that you may write.",
-                folder=folder,
-                error=error,
+                folder=root,
+                error=reason,
             ),
-            model=str(folder),
+            model=str(root),
         ) from error
+
+
+@functools.cache
+def _temporary_root(instead_of: Path, reason: str) -> Path:
+    root = Path(tempfile.gettempdir()) / f"nacre-{os.getuid() if hasattr(os, 'getuid') else 'cache'}"
+    root.mkdir(mode=0o700, exist_ok=True)
+    status = root.lstat()
+    if hasattr(os, "getuid") and (
+        status.st_uid != os.getuid() or stat.S_IMODE(status.st_mode) & 0o077 or not stat.S_ISDIR(status.st_mode)
+    ):
+        raise PermissionError(f"{root} is not a folder of this user alone")  # what others put there would be run
+    _log.warning(
+        tr(
+            "The cache folder {folder} cannot be written ({error}); {root} is used. Set NACRE_CACHE to choose another.",
+            folder=instead_of,
+            error=reason,
+            root=root,
+        )
+    )
+    return root
+
+
+def _written(place: Path, write: Callable[[Path], None]) -> Path:
+    private_folder(place.parent)
+    for old in place.parent.glob(".draft-*"):  # of a process that was killed
+        if time.time() - old.stat().st_mtime > _STALE_S:
+            shutil.rmtree(old, ignore_errors=True)
+    with tempfile.TemporaryDirectory(dir=place.parent, prefix=".draft-", ignore_cleanup_errors=True) as folder:
+        draft = Path(folder) / place.name
+        write(draft)
+        try:
+            draft.rename(place)
+        except OSError:
+            if not place.exists():  # else another process was faster
+                raise
+    return place

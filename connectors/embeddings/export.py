@@ -1,4 +1,4 @@
-"""A model folder → an ONNX file in the cache, exact or in 8 bits, whichever the probe set recommends."""
+"""A model folder → an ONNX file in the cache, exact or in 8 bits."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ import platform
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from nacre.connectors.embeddings.cache import adopt, cache_root, draft_folder, file_hash, read_json, write_first
+from nacre.connectors.embeddings.cache import file_hash, kept
 from nacre.connectors.embeddings.checkpoint import WEIGHTS
-from nacre.text.strict_json import to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,59 +16,50 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
     from nacre.connectors.embeddings.graph import Precision
-    from nacre.connectors.embeddings.probe import Verdict
 
 _FORMAT = "3"  # count up whenever the graphs change
 _MODEL = "model.onnx"
+_CPU = Path("/proc/cpuinfo")
 _SMALL = 4096  # bytes; smaller constants stay in the graph
 
 Choice = Literal["auto", "fp32", "int8"]
 
 
-def cache_place(folder: Path, variant: str) -> Path:
-    """Where the exported files of a model lie.
+def choose_precision(choice: Choice) -> Precision:
+    """ "auto" is int8 where the processor has 8-bit dot products, else fp32.
 
-    Returns:
-        A folder named by the hashes of the weights and of the small files that shape the graph.
+    Without them 8 bits are hardly faster, and on x86 two products saturate in 16 bits. The loss is a property of
+    the graphs, not of the machine: `bench/encoder.py` measures it.
+    """
+    if choice != "auto":
+        return choice
+    return "int8" if _has_dot_products() else "fp32"
+
+
+def _has_dot_products() -> bool:
+    if _CPU.is_file():
+        flags = _CPU.read_text(encoding="utf-8", errors="replace")
+        return "vnni" in flags or "asimddp" in flags  # x86; ARM
+    return platform.machine().lower() in ("arm64", "aarch64")
+
+
+def cache_name(folder: Path, variant: str) -> str:
+    """Where the exported graphs of a model lie below the cache folder: named by all that shapes them.
+
+    Args:
+        variant: what else the graph depends on.
     """
     digest = hashlib.sha256(f"{_FORMAT} {variant}".encode())
-    for weights in sorted(folder.rglob(WEIGHTS)):
-        digest.update(file_hash(weights).encode())
+    digest.update(file_hash(folder / WEIGHTS).encode())
     for small in [folder / "config.json", folder / "modules.json", *sorted(folder.glob("*/config.json"))]:
         digest.update(small.read_bytes() if small.is_file() else b"")
-    return cache_root() / "encoders" / digest.hexdigest()[:32]
+    return f"encoders/{digest.hexdigest()[:32]}"
 
 
-def exported(
-    place: Path, precision: Choice, build: Callable[[Precision], ModelProto], judge: Callable[[Path, Path], Verdict]
-) -> tuple[Path, Precision]:
-    """The exported graph, written on first use."""
-    chosen: Precision = _chosen(place, build, judge) if precision == "auto" else precision
-    if not (place / chosen / _MODEL).is_file():
-        with draft_folder(place) as draft:
-            _save(build(chosen), draft / chosen)
-            adopt(draft / chosen, place / chosen)
-    return place / chosen / _MODEL, chosen
-
-
-def _chosen(place: Path, build: Callable[[Precision], ModelProto], judge: Callable[[Path, Path], Verdict]) -> Precision:
-    note = place / f"choice-{_machine()}.json"
-    known = _noted(note)
-    if known is None:
-        with draft_folder(place) as draft:
-            note.unlink(missing_ok=True)  # damaged
-            for precision in ("fp32", "int8"):
-                _save(build(precision), draft / precision)
-            verdict = judge(draft / "fp32" / _MODEL, draft / "int8" / _MODEL)
-            write_first(note, to_json(verdict.as_dict()))
-            known = _noted(note) or verdict.precision
-            adopt(draft / known, place / known)
-    return known
-
-
-def _noted(note: Path) -> Precision | None:
-    precision = (read_json(note) or {}).get("precision")
-    return precision if precision in ("fp32", "int8") else None
+def exported(folder: Path, variant: str, precision: Precision, build: Callable[[Precision], ModelProto]) -> Path:
+    """The file of an exported graph, written on first use by `build`."""
+    name = f"{cache_name(folder, variant)}/{precision}"
+    return kept(name, lambda draft: _save(build(precision), draft)) / _MODEL
 
 
 def _save(model: ModelProto, folder: Path) -> None:
@@ -85,15 +75,3 @@ def _save(model: ModelProto, folder: Path) -> None:
         location="weights.bin",
         size_threshold=_SMALL,
     )
-
-
-def _machine() -> str:
-    """A short name for this kind of processor and this onnxruntime: another may have other 8-bit instructions."""
-    from importlib.metadata import version
-
-    info = Path("/proc/cpuinfo")
-    name = platform.machine()
-    if info.is_file():
-        lines = info.read_text(encoding="utf-8", errors="replace").splitlines()
-        name += "".join(sorted({line for line in lines if line.startswith(("model name", "flags", "Features"))}))
-    return hashlib.sha256(f"{name} {version('onnxruntime')}".encode()).hexdigest()[:16]

@@ -1,7 +1,7 @@
 """A small hand for writing ONNX graphs, and the two ways to multiply with a weight matrix.
 
-A graph takes one text at a time, without padding. Texts run beside each other on the cores instead, which is faster on a
-CPU than padded batches, and makes the vector of a text independent of its neighbours.
+A graph takes one text at a time, without padding. Texts run beside each other on the cores instead, which is faster
+on a CPU than padded batches, and makes the vector of a text independent of its neighbours.
 """
 
 from __future__ import annotations

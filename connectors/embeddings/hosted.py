@@ -1,7 +1,8 @@
 """What the embedding services allow in one request. Facts only.
 
-Sources, read on 2026-11-23: OpenAI, API reference of embeddings; Alibaba Cloud Model Studio, text-embedding synchronous API.
-Zhipu's and Qianfan's rows are from their own API pages as known to the authors, on the low side where pages differ.
+Sources, read on 2026-11-23: OpenAI, API reference of embeddings; Alibaba Cloud Model Studio, text-embedding
+synchronous API. Zhipu's and Qianfan's rows are from their own API pages as known to the authors, on the low side
+where pages differ.
 """
 
 from __future__ import annotations

@@ -46,8 +46,8 @@ def find_folder(name: str) -> tuple[Path, str]:
     """The folder of a model, and the name to remember it by.
 
     Returns:
-        A folder on this machine, and its absolute path or the repository. A repository is taken from the hub's local cache, and
-        downloaded only when it is not there.
+        A folder on this machine, and its absolute path or the repository. A repository is taken from the hub's
+        local cache, and downloaded only when it is not there.
     """
     folder = Path(name).expanduser()
     if (folder / "config.json").is_file():

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
     from onnxruntime import InferenceSession  # type: ignore[import-untyped]
     from tokenizers import Tokenizer
+
+Input = TypeVar("Input")
+Output = TypeVar("Output")
 
 
 def cores() -> int:
@@ -22,9 +25,18 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def in_parallel(work: Callable[[Input], Output], inputs: Sequence[Input], threads: int | None = None) -> list[Output]:
+    """Do the work for each input, so many at a time (None: one a core); in the order given."""
+    workers = min(threads or cores(), len(inputs))
+    if workers <= 1:
+        return [work(value) for value in inputs]
+    with ThreadPoolExecutor(workers, thread_name_prefix="nacre-encoder") as pool:
+        return list(pool.map(work, inputs))
+
+
 def open_session(path: Path) -> InferenceSession:
     """Open an exported graph; its weights are mapped into memory, not read."""
-    # Its Linux wheels report usage to Microsoft and keep a device id in the home directory, unless told not to beforehand.
+    # Its Linux wheels report usage to Microsoft and keep a device id in the home directory, unless told not to before.
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime
 
@@ -66,14 +78,7 @@ class OnnxEncoder:
         def fill(number: int) -> None:
             vectors[number] = self._one(prefix + texts[number])
 
-        workers = min(threads or cores(), len(texts))
-        if workers <= 1:
-            for number in order:
-                fill(number)
-            return vectors
-        with ThreadPoolExecutor(workers, thread_name_prefix="nacre-encoder") as pool:
-            for _ in pool.map(fill, order):
-                pass
+        in_parallel(fill, order, threads)
         return vectors
 
     def _one(self, text: str) -> NDArray[np.float32]:

@@ -57,11 +57,10 @@ class OpenAICompatibleEmbeddings(Embeddings):
     ) -> None:
         from openai import OpenAI
 
-        limits, known = limits_of(provider.name, model), prefixes_for(model)
+        limits = limits_of(provider.name, model)
         self.model = model
         self.dimensions = dimensions
-        self.query_prefix = known.query if query_prefix is None else query_prefix
-        self.document_prefix = known.document if document_prefix is None else document_prefix
+        self.query_prefix, self.document_prefix = prefixes_for(model).override(query_prefix, document_prefix)
         self.batch_size = batch_size or limits.texts
         self.window = max_tokens or limits.tokens
         self.concurrency = concurrency

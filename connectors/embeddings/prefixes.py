@@ -1,12 +1,19 @@
 """Which text a model was trained to see before a question and before a passage.
 
-A model that carries its own prompts (`config_sentence_transformers.json`) needs no row here. Sources: the models' own cards.
+A model that carries its own prompts (`config_sentence_transformers.json`) needs no row here.
+Sources: the models' own cards.
 """
 
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 class Prefixes(NamedTuple):
@@ -14,6 +21,38 @@ class Prefixes(NamedTuple):
 
     query: str = ""
     document: str = ""
+
+    def override(self, query: str | None, document: str | None) -> Prefixes:
+        """These, but for what the user gives."""
+        return Prefixes(self.query if query is None else query, self.document if document is None else document)
+
+
+class PrefixedEncoder:
+    """The methods of LangChain's `Embeddings`, over one that encodes texts behind a prefix."""
+
+    query_prefix: str
+    document_prefix: str
+
+    def _encode(self, texts: Sequence[str], prefix: str) -> NDArray[np.float32]:
+        raise NotImplementedError
+
+    def encode_documents(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Passages to vectors: shape (texts, dim)."""
+        return self._encode(texts, self.document_prefix)
+
+    def encode_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Questions to vectors: shape (texts, dim)."""
+        return self._encode(texts, self.query_prefix)
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        """Passages to vectors of `dim` numbers."""
+        vectors: list[list[float]] = self.encode_documents(texts).tolist()
+        return vectors
+
+    def embed_query(self, text: str) -> list[float]:
+        """A question to its vector of `dim` numbers."""
+        vector: list[float] = self.encode_queries([text])[0].tolist()
+        return vector
 
 
 _BGE_EN = "Represent this sentence for searching relevant passages: "

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_core.embeddings import Embeddings
 
-from nacre.connectors.embeddings.prefixes import prefixes_for
+from nacre.connectors.embeddings.prefixes import PrefixedEncoder, prefixes_for
 from nacre.extras import need
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _FALLBACK_TOKENS = 512
 
 
-class SentenceTransformersEmbeddings(Embeddings):
+class SentenceTransformersEmbeddings(PrefixedEncoder, Embeddings):
     """Embeddings by sentence-transformers (and torch).
 
     Args:
@@ -40,10 +40,9 @@ class SentenceTransformersEmbeddings(Embeddings):
         package = need("sentence_transformers", extra="sentence-transformers")
         self._model = package.SentenceTransformer(model, device=device)
         prompts = {key: text for key, text in (self._model.prompts or {}).items() if text}
-        known = prefixes_for(name or model, prompts)
         self.name = name or model
-        self.query_prefix = known.query if query_prefix is None else query_prefix
-        self.document_prefix = known.document if document_prefix is None else document_prefix
+        known = prefixes_for(self.name, prompts)
+        self.query_prefix, self.document_prefix = known.override(query_prefix, document_prefix)
 
     @cached_property
     def identity(self) -> dict[str, Any]:
@@ -67,24 +66,6 @@ class SentenceTransformersEmbeddings(Embeddings):
         """Count the tokens of a text; special tokens and prefix are not counted."""
         ids: list[int] = self._model.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
         return len(ids)
-
-    def encode_documents(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Encode passages.
-
-        Returns:
-            Shape (texts, dim), rows of unit length.
-        """
-        return self._encode(texts, self.document_prefix)
-
-    def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        """Encode passages."""
-        vectors: list[list[float]] = self.encode_documents(texts).tolist()
-        return vectors
-
-    def embed_query(self, text: str) -> list[float]:
-        """Encode a question."""
-        vector: list[float] = self._encode([text], self.query_prefix)[0].tolist()
-        return vector
 
     def _encode(self, texts: Sequence[str], prefix: str) -> NDArray[np.float32]:
         # An empty prompt keeps the model from adding its default one a second time.

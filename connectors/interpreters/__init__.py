@@ -16,8 +16,8 @@ def load_interpreter(name: str) -> CodeInterpreter:
 
     Args:
         name: "http://machine:8100" (a sandbox served by `python -m nacre.server.interpreter`; its key is taken from
-            `NACRE_INTERPRETER_KEY`), "jupyter:http://machine:8888" (its token from `JUPYTER_TOKEN`), or "e2b", "e2b:TEMPLATE"
-            (its key from `E2B_API_KEY`).
+            `NACRE_INTERPRETER_KEY`), "jupyter:http://machine:8888" (its token from `JUPYTER_TOKEN`), or "e2b",
+            "e2b:TEMPLATE" (its key from `E2B_API_KEY`).
 
     Returns:
         The interpreter. Nothing is asked of its server yet.

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
-from nacre.connectors.timed_http import exchange
+from nacre.connectors.timed_http import exchange, server_uri
 from nacre.errors import InterpreterError, UsageError
 from nacre.reasoning.interpreter import Execution
 from nacre.text.language import tr
 
 _ON_THE_WAY_S = 15.0  # beside the run itself: connecting, waiting for a free place, sending
 _LARGEST_ANSWER = 16 << 20
-# What `Execution.to_data` becomes. Anything else is not parsed: JSON of three characters a part takes seventy bytes a part.
+# What `Execution.to_data` becomes. Anything else is not parsed: JSON of three characters a part takes seventy
+# bytes a part.
 _FLAT = re.compile(
     r'\s*\{(?:\s*"[^"\\]{0,40}"\s*:\s*(?:"(?:[^"\\]++|\\.)*+"|[-+.\w]{1,40})\s*,?){0,32}+\s*\}\s*', re.DOTALL
 )
@@ -26,12 +25,8 @@ class HttpInterpreter:
     """A `CodeInterpreter` on another machine."""
 
     def __init__(self, uri: str, key: str = "") -> None:
-        parts = urlsplit(uri)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise UsageError(tr("{uri!r} is no address of a server; one looks like http://host:8100", uri=uri))
-        self.uri, self._key = uri.rstrip("/"), key
-        self._secure, self._host, self._port = parts.scheme == "https", parts.hostname, parts.port
-        self._path = parts.path.rstrip("/") + "/run"
+        self.uri = server_uri(uri, 8100)
+        self._headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
 
     @property
     def name(self) -> str:
@@ -49,23 +44,12 @@ class HttpInterpreter:
             body = json.dumps(request, allow_nan=False).encode()
         except (TypeError, ValueError, RecursionError) as error:
             raise UsageError(tr("The inputs are not plain data: {error}", error=error)) from error
-        headers = {
-            "Content-Type": "application/json",
-            **({"Authorization": f"Bearer {self._key}"} if self._key else {}),
-        }
+        time_s = timeout_s + _ON_THE_WAY_S
         try:
             status, answer = exchange(
-                "POST",
-                self._path,
-                body,
-                headers,
-                host=self._host,
-                port=self._port,
-                secure=self._secure,
-                timeout_s=timeout_s + _ON_THE_WAY_S,
-                most=_LARGEST_ANSWER,
+                "POST", f"{self.uri}/run", body, self._headers, timeout_s=time_s, most=_LARGEST_ANSWER
             )
-        except (OSError, http.client.HTTPException, ValueError) as error:
+        except OSError as error:
             raise self._failed(f"{type(error).__name__}: {error}") from error
         if status != 200:
             raise self._failed(f"{status} {answer[:300].decode('utf-8', 'replace')}")

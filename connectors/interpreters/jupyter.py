@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import json
 import ssl
 import time
 import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
-from nacre.connectors.timed_http import exchange
-from nacre.errors import InterpreterError, UsageError
+from nacre.connectors.timed_http import exchange, server_uri
+from nacre.errors import InterpreterError
 from nacre.extras import need
 from nacre.reasoning.interpreter import Execution
 from nacre.reasoning.remote import Ended, RemoteLimits, RemoteRun
@@ -27,8 +26,9 @@ _ENDING_S = 30.0  # for a kernel to be interrupted and removed; a server gives a
 class JupyterInterpreter:
     """A `CodeInterpreter` that starts a fresh Jupyter kernel for every run and removes it afterwards.
 
-    It speaks the REST interface and the WebSocket of Jupyter Server 2, which the Jupyter Kernel Gateway shares. A kernel is no
-    sandbox: its program may do whatever the kernel's user may. Run the server in a container or machine that holds nothing else.
+    It speaks the REST interface and the WebSocket of Jupyter Server 2, which the Jupyter Kernel Gateway shares. A
+    kernel is no sandbox: its program may do whatever the kernel's user may. Run the server in a container or
+    machine that holds nothing else.
 
     Args:
         token: the server's token, "" where it has none.
@@ -45,12 +45,9 @@ class JupyterInterpreter:
         limits: RemoteLimits | None = None,
         start_s: float = 60.0,
     ) -> None:
-        parts = urlsplit(uri)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise UsageError(tr("{uri!r} is no address of a server; one looks like http://host:8888", uri=uri))
+        self.uri, self._start_s = server_uri(uri, 8888), start_s
         self._websockets = need("websockets.sync.client", extra="jupyter")
-        self.uri, self.kernel, self.limits = uri.rstrip("/"), kernel, limits or RemoteLimits()
-        self._parts, self._start_s = parts, start_s
+        self.kernel, self.limits = kernel, limits or RemoteLimits()
         self._headers = {"Authorization": f"token {token}"} if token else {}
 
     @property
@@ -100,9 +97,8 @@ class JupyterInterpreter:
 
     @contextlib.contextmanager
     def _connected(self, kernel_id: str) -> Iterator[_Channel]:
-        secure = self._parts.scheme == "https"
-        address = f"{'wss' if secure else 'ws'}{self.uri.removeprefix(self._parts.scheme)}/api/kernels/{quote(kernel_id)}/channels"
-        options = {"ssl": ssl.create_default_context()} if secure else {}
+        address = f"ws{self.uri.removeprefix('http')}/api/kernels/{quote(kernel_id)}/channels"
+        options = {"ssl": ssl.create_default_context()} if address.startswith("wss:") else {}
         largest = 4 * (self.limits.value + self.limits.output) + _LARGEST_REPLY
         try:
             with self._websockets.connect(
@@ -133,18 +129,8 @@ class JupyterInterpreter:
         data = None if body is None else json.dumps(body).encode()
         headers = {"Content-Type": "application/json", **self._headers}
         try:
-            return exchange(
-                method,
-                self._parts.path.rstrip("/") + path,
-                data,
-                headers,
-                host=str(self._parts.hostname),
-                port=self._parts.port,
-                secure=self._parts.scheme == "https",
-                timeout_s=timeout_s,
-                most=_LARGEST_REPLY,
-            )
-        except (OSError, http.client.HTTPException, ValueError) as error:
+            return exchange(method, self.uri + path, data, headers, timeout_s=timeout_s, most=_LARGEST_REPLY)
+        except OSError as error:
             raise self._failed(f"{type(error).__name__}: {error}") from error
 
     def _failed(self, why: str) -> InterpreterError:
@@ -205,7 +191,7 @@ def _take(run: RemoteRun, kind: str, content: dict[str, Any]) -> None:
 
 
 def _request(source: str, sent: str) -> dict[str, Any]:
-    """An `execute_request` of the Jupyter protocol 5.3 (https://jupyter-client.readthedocs.io/en/stable/messaging.html)."""
+    """An `execute_request` of the Jupyter protocol 5.3 (jupyter-client.readthedocs.io/en/stable/messaging.html)."""
     header = {"msg_id": sent, "username": "nacre", "session": sent, "msg_type": "execute_request", "version": "5.3"}
     content = {
         "code": source,

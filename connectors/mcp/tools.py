@@ -22,8 +22,8 @@ class MCPServer:
     """An MCP server whose tools an agent may call.
 
     Args:
-        cwd: the folder that a command starts in, `/` by default: a stranger's folder must not lend it modules. Write files
-            of the current folder as `./file`.
+        cwd: the folder that a command starts in, `/` by default: a stranger's folder must not lend it modules. Write
+            files of the current folder as `./file`.
         headers: sent with every HTTP request, such as `{"Authorization": "Bearer …"}`.
         timeout_s: seconds for connecting, and for each call.
 

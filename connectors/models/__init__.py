@@ -25,7 +25,7 @@ def load_model(spec: str | None = None, **kwargs: Any) -> BaseChatModel:
         spec: `provider:model`, such as "openai:gpt-5-mini", "dashscope:qwen-plus", "ollama:qwen3",
             "openai_compatible:name@http://127.0.0.1:8000/v1", "transformers:folder-or-hub-id-or-file.gguf", "quote".
             None: `$NACRE_MODEL`, else OpenAI where `OPENAI_API_KEY` or `OPENAI_BASE_URL` is set, else "quote".
-        **kwargs: settings of the model: `temperature`, `max_tokens`, `api_key`, `base_url`, `timeout` (seconds), `adapter`, …
+        **kwargs: its settings: `temperature`, `max_tokens`, `api_key`, `base_url`, `timeout` (seconds), `adapter`, …
 
     Returns:
         A chat model of LangChain.

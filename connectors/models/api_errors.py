@@ -165,7 +165,7 @@ def _of_status(error: openai.APIStatusError, place: Place) -> NacreError:
 
 
 def _refused(error: openai.APIError | None, said: str, status: int, place: Place) -> UnsupportedParameterError | None:
-    """The error where a server takes a call but for one parameter: told by a field, as OpenAI does, or by a sentence."""
+    """The error where a server takes a call but for one parameter: told by a field, as OpenAI does, or a sentence."""
     if status not in _REFUSING:
         return None
     field = error.param if error is not None and error.code == "unsupported_parameter" else None

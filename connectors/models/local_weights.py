@@ -36,7 +36,8 @@ def load_weights(
 ) -> Weights:
     """Load a model.
 
-    Code that comes with a model is never run, and weights are read from safetensors or GGUF only: a pickle may run code too.
+    Code that comes with a model is never run, and weights are read from safetensors or GGUF only: a pickle may run code
+    too.
 
     Args:
         device: "cpu", "cuda", "cuda:1", "mps", "auto" (spread over all GPUs); None: the first GPU, else the CPU.

@@ -11,14 +11,13 @@ from nacre.connectors.models.providers import Quirks
 from nacre.text.hygiene import clean_text
 
 # Parameters that many servers take and the OpenAI client does not know; they travel in `extra_body`.
-SERVER_PARAMETERS = frozenset(
-    {
-        "top_k", "min_p", "typical_p", "repetition_penalty", "length_penalty", "min_tokens", "ignore_eos", "stop_token_ids", "skip_special_tokens",
-        "enable_thinking", "thinking", "thinking_budget", "preserve_thinking", "chat_template_kwargs", "do_sample", "enable_search", "search_options",
-        "guided_json", "guided_regex", "guided_choice", "guided_grammar", "structured_outputs", "num_ctx", "keep_alive", "options", "penalty_score",
-        "web_search", "user_id", "request_id", "vl_high_resolution_images", "best_of", "use_beam_search", "cache_prompt", "grammar",
-    }
-)  # fmt: skip
+_SERVER_PARAMETERS = """
+top_k min_p typical_p repetition_penalty length_penalty min_tokens ignore_eos stop_token_ids skip_special_tokens
+enable_thinking thinking thinking_budget preserve_thinking chat_template_kwargs do_sample enable_search search_options
+guided_json guided_regex guided_choice guided_grammar structured_outputs num_ctx keep_alive options penalty_score
+web_search user_id request_id vl_high_resolution_images best_of use_beam_search cache_prompt grammar
+"""
+SERVER_PARAMETERS = frozenset(_SERVER_PARAMETERS.split())
 
 
 def fit(payload: dict[str, Any], messages: Sequence[BaseMessage], quirks: Quirks) -> dict[str, Any]:

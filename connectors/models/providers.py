@@ -1,4 +1,5 @@
-"""The providers that speak the OpenAI chat protocol, and where each one differs from it. Facts only; no code path knows a name.
+"""The providers that speak the OpenAI chat protocol, and where each one differs from it. Facts only; no code path knows
+a name.
 
 Each fact carries its source. Read on 2026-11-23.
 """
@@ -100,7 +101,8 @@ _OPENAI = Provider(
     # At most 4 stop strings; max_tokens is deprecated: developers.openai.com, API reference, chat completions.
     quirks=Quirks(max_tokens="max_completion_tokens", stops=4, structured="json_schema"),
     models=(
-        # Reasoning models take no sampling parameters and no stop strings: the same page ("not supported with latest reasoning models").
+        # Reasoning models take no sampling parameters and no stop strings: the same page ("not supported with latest
+        # reasoning models").
         (r"^(o\d|gpt-5(?!.*chat)|gpt-6)", {"drop": _TUNING - {"n"}, "stops": 0}),
         (r"^gpt-3\.5", {"images": False}),
     ),
@@ -109,7 +111,8 @@ _OPENAI = Provider(
 _DASHSCOPE = Provider(
     name="dashscope",
     title="DashScope (Qwen)",
-    # Beijing; -intl and -us are other hosts: alibabacloud.com/help/en/model-studio/compatibility-of-openai-with-dashscope.
+    # Beijing; -intl and -us are other hosts:
+    # alibabacloud.com/help/en/model-studio/compatibility-of-openai-with-dashscope.
     base_url="https://dashscope.aliyuncs.com/compatible-mode/v1",
     keys=("DASHSCOPE_API_KEY",),
     urls=("DASHSCOPE_BASE_URL",),
@@ -146,7 +149,8 @@ _ZHIPU = Provider(
         | {"parallel_tool_calls", "presence_penalty", "frequency_penalty", "n", "seed"},
         temperature=(0.0, 1.0),  # docs.z.ai, chat completion
         stops=1,  # one stop string only: docs.bigmodel.cn, 对话补全
-        forced_tool=False,  # "Tool choice must be auto": vectorize-io/hindsight#4246; glm-4.6 hangs on a forced one: Smana/runlore#391
+        # "Tool choice must be auto": vectorize-io/hindsight#4246; glm-4.6 hangs on a forced one: Smana/runlore#391
+        forced_tool=False,
         strict_tools=False,
         images=False,
     ),
@@ -192,9 +196,11 @@ _MOONSHOT = Provider(
         images=False,
     ),
     models=(
-        # The sampling parameters of these are fixed and any other value is an error: platform.kimi.ai/docs/api/models-overview.
+        # The sampling parameters of these are fixed and any other value is an error:
+        # platform.kimi.ai/docs/api/models-overview.
         (r"kimi-(k2\.[5-9]|k[3-9])", {"drop": _BEYOND_SERVERS | {"parallel_tool_calls"} | _TUNING, "images": True}),
-        # "tool_choice 'required' is incompatible with thinking enabled"; thinking can be turned off: can1357/oh-my-pi#1077.
+        # "tool_choice 'required' is incompatible with thinking enabled"; thinking can be turned off:
+        # can1357/oh-my-pi#1077.
         (r"kimi-k2\.[56]", {"unthink": MappingProxyType(_NO_THINKING)}),
         # These cannot stop thinking: UKGovernmentBEIS/inspect_ai#5152.
         (r"kimi-k2\.7|thinking", {"forced_tool": False}),
@@ -205,7 +211,8 @@ _MOONSHOT = Provider(
 _QIANFAN = Provider(
     name="qianfan",
     title="Baidu Qianfan (ERNIE)",
-    base_url="https://qianfan.baidubce.com/v2",  # one bearer key, no AK/SK: diegosouzapw/OmniRoute#5418, baidubce/bce-qianfan-sdk#925
+    base_url="https://qianfan.baidubce.com/v2",
+    # One bearer key, no AK/SK: diegosouzapw/OmniRoute#5418, baidubce/bce-qianfan-sdk#925
     keys=("QIANFAN_API_KEY",),
     urls=("QIANFAN_BASE_URL",),
     default_model="ernie-4.5-turbo-128k",

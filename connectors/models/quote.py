@@ -44,8 +44,8 @@ def answer(question: str, sources: Sequence[Source], sentences: int = 2) -> list
     """The sentences that answer a question.
 
     Returns:
-        The best-supported sentences, as they follow each other in a source, the source of the best one first; a row of a
-        table comes after the row that names its columns. Empty when nothing in the sources supports an answer.
+        The best-supported sentences, as they follow each other in a source, the source of the best one first; a row of
+        a table comes after the row that names its columns. Empty when nothing in the sources supports an answer.
 
     Examples:
         >>> source = Source(1, "The shop opens at nine. Tea is served until five.", "Opening hours")
@@ -55,7 +55,7 @@ def answer(question: str, sources: Sequence[Source], sentences: int = 2) -> list
     asked = analyse(searched(question))
     if not asked.terms:
         return []
-    passages = [(source.text, source.title) for source in sources]
+    passages = [(source.text, source.title, " ".join(source.columns)) for source in sources]
     found = evidence(asked, passages)
     if not answerable(asked, passages, found)[0]:
         return []
@@ -75,7 +75,8 @@ def answer(question: str, sources: Sequence[Source], sentences: int = 2) -> list
 
 
 def _speaks(item: Evidence, text: str) -> bool:
-    """Whether a sentence may stand beside the best one: it says a word of the question, or goes on in a paragraph that does.
+    """Whether a sentence may stand beside the best one: it says a word of the question, or goes on in a paragraph that
+    does.
 
     A row of a table may not: it would stand without the names of its columns.
     """
@@ -96,8 +97,8 @@ def _best(found: Sequence[Evidence], sources: Sequence[Source], count: int) -> l
 class QuoteChatModel(BaseChatModel):
     """An extractive chat model: no weights, no key, no server, both languages, faithful by construction.
 
-    It reads the sources that `nacre.text.messages.render_sources` marked in the last user message and answers with the one
-    or two sentences that support an answer best, verbatim, each followed by the number of its source. When nothing
+    It reads the sources that `nacre.text.messages.render_sources` marked in the last user message and answers with the
+    one or two sentences that support an answer best, verbatim, each followed by the number of its source. When nothing
     supports an answer it refuses in the asker's language and sets `response_metadata["nacre"]["abstained"]`.
 
     Examples:

@@ -28,7 +28,7 @@ class StopCutter:
         if self.stopped:
             return ""
         text, self.stopped = cut_at(self._held + piece, self._stop)
-        keep = 0 if self.stopped else max((_overlap(text, s) for s in self._stop), default=0)
+        keep = 0 if self.stopped else max((overlap(text, s) for s in self._stop), default=0)
         self._held = text[len(text) - keep :]
         return text[: len(text) - keep]
 
@@ -38,6 +38,6 @@ class StopCutter:
         return held
 
 
-def _overlap(text: str, stop: str) -> int:
-    """The length of the longest end of `text` that begins `stop`."""
+def overlap(text: str, stop: str) -> int:
+    """The length of the longest end of `text` that begins `stop`: so much could still become one."""
     return next((n for n in range(min(len(text), len(stop) - 1), 0, -1) if text.endswith(stop[:n])), 0)

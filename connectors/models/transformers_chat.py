@@ -121,7 +121,8 @@ class TransformersChatModel(BaseChatModel):
         """Give tools to the model, by its chat template. A template without a place for them is told at the first call.
 
         Args:
-            tool_choice: "none" leaves them out, and a tool's name leaves out all others; no local model can be forced to call.
+            tool_choice: "none" leaves them out, and a tool's name leaves out all others; no local model can be forced
+                to call.
         """
         choice = {} if tool_choice is None else {"tool_choice": tool_choice}
         return self.bind(tools=[convert_to_openai_tool(tool) for tool in tools], **choice, **kwargs)

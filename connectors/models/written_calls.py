@@ -10,6 +10,8 @@ from typing import Any
 
 from langchain_core.messages.tool import ToolCall, tool_call
 
+from nacre.connectors.models.stops import overlap
+
 _OPENING, _CLOSING = "<tool_call>", "</tool_call>"
 # Llama's mark for a call; most tokenisers leave it out of the text, as they do with Mistral's.
 _MARKS = ("<|python_tag|>", "[TOOL_CALLS]")
@@ -19,8 +21,9 @@ _DECODER = json.JSONDecoder()
 class WrittenCalls:
     """Parts a reply into what the user may read and the calls of tools.
 
-    Understood are `<tool_call>{"name", "arguments"}</tool_call>` (Hermes, Qwen and many others), and a reply that is nothing
-    but `{"name", "parameters"}` or a list of such objects (Llama 3, Mistral). A text that only looks like a call stays a text.
+    Understood are `<tool_call>{"name", "arguments"}</tool_call>` (Hermes, Qwen and many others), and a reply that is
+    nothing but `{"name", "parameters"}` or a list of such objects (Llama 3, Mistral). A text that only looks like a
+    call stays a text.
 
     Args:
         tools: the tools that were given, in OpenAI's form; without any, everything is text.
@@ -38,7 +41,7 @@ class WrittenCalls:
         text = self._held + piece
         cut = len(text) if self._shown else 0 if _may_be_call(text.lstrip()) else len(text)
         at = text.find(_OPENING)
-        cut = min(cut, at if at >= 0 else len(text) - _overlap(text, _OPENING))
+        cut = min(cut, at if at >= 0 else len(text) - overlap(text, _OPENING))
         self._held = text[cut:]
         self._shown = self._shown or bool(text[:cut].strip())
         return text[:cut]
@@ -66,11 +69,6 @@ def _may_be_call(text: str) -> bool:
     return bool(re.match(r"\{|\[\s*(?:\{|$)", text)) or any(
         text.startswith(mark) or mark.startswith(text) for mark in _MARKS
     )
-
-
-def _overlap(text: str, mark: str) -> int:
-    """The length of the longest end of a text that begins a mark."""
-    return next((n for n in range(min(len(text), len(mark) - 1), 0, -1) if text.endswith(mark[:n])), 0)
 
 
 def _tagged(text: str) -> tuple[str, list[Any]]:

@@ -14,7 +14,7 @@ def load_reranker(name: str, **kwargs: Any) -> CrossEncoderReranker:
     """Load a cross-encoder that ranks passages by reading each one together with the question.
 
     Args:
-        name: a folder or a hub repository of a BERT, RoBERTa, XLM-R, DistilBERT or MPNet model with a head of one score.
+        name: a folder or a hub repository of a BERT, RoBERTa or XLM-R model with a head of one score.
         **kwargs: fields of `CrossEncoderReranker`: `top_n`, `budget_s` (seconds), `max_tokens`, `precision`.
 
     Returns:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.documents import BaseDocumentCompressor, Document
 from pydantic import ConfigDict, Field, PrivateAttr
@@ -18,21 +18,19 @@ from nacre.connectors.embeddings.checkpoint import (
     WEIGHTS,
     Tensors,
     UnsupportedCheckpointError,
+    load_tokenizer,
     read_architecture,
     token_limit,
 )
-from nacre.connectors.embeddings.export import cache_place, exported
+from nacre.connectors.embeddings.export import Choice, choose_precision, exported
 from nacre.connectors.embeddings.locate import find_folder
-from nacre.connectors.embeddings.tokens import load_tokenizer
 from nacre.connectors.embeddings.transformer import cross_encoder
-from nacre.connectors.rerankers.scorer import PairScorer, compare
+from nacre.connectors.rerankers.scorer import PairScorer
 from nacre.errors import ModelError
 from nacre.text.language import tr
 
 if TYPE_CHECKING:
     from langchain_core.callbacks import Callbacks
-
-    from nacre.connectors.embeddings.probe import Verdict
 
 _log = logging.getLogger(__name__)
 
@@ -59,13 +57,14 @@ class Ranking:
 class CrossEncoderReranker(BaseDocumentCompressor):
     """Ranks documents by reading each one together with the question.
 
-    Passages are scored in the order given. What is not scored when the time is up stays behind the scored ones, in its old order,
-    and the metadata of the documents say so.
+    Passages are scored in the order given. What is not scored when the time is up stays behind the scored ones, in
+    its old order, and the metadata of the documents say so.
 
     Args:
         top_n: how many documents to give back; None: all.
         budget_s: seconds for one question.
         max_tokens: the most tokens of question and passage together; None: the model's window, at most 512.
+        precision: "auto" takes 8 bits where the processor has instructions for them.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -74,7 +73,7 @@ class CrossEncoderReranker(BaseDocumentCompressor):
     top_n: int | None = Field(default=None, ge=1)
     budget_s: float = Field(default=1.0, gt=0)
     max_tokens: int | None = Field(default=None, ge=8)
-    precision: Literal["auto", "fp32", "int8"] = "auto"
+    precision: Choice = "auto"
     _scorer: PairScorer = PrivateAttr()
     _weights: str = PrivateAttr()
 
@@ -86,8 +85,8 @@ class CrossEncoderReranker(BaseDocumentCompressor):
         except UnsupportedCheckpointError as error:
             raise ModelError(
                 tr(
-                    "{model} cannot be used as a reranker ({error}). Give a BERT, RoBERTa, XLM-R, DistilBERT "
-                    "or MPNet cross-encoder with model.safetensors.",
+                    "{model} cannot be used as a reranker ({error}). Give a BERT, RoBERTa or XLM-R "
+                    "cross-encoder with model.safetensors and tokenizer.json.",
                     model=self.model,
                     error=error,
                 ),
@@ -120,8 +119,8 @@ class CrossEncoderReranker(BaseDocumentCompressor):
         """Rank documents.
 
         Returns:
-            Copies in the new order, the first `top_n`; `metadata["rerank"]` holds the score (0 to 1, None if there was no time) and
-            how many were scored.
+            Copies in the new order, the first `top_n`; `metadata["rerank"]` holds the score (0 to 1, None if there
+            was no time) and how many were scored.
         """
         ranking = self.rank(query, [document.page_content for document in documents])
         told = {"model": self.model, "scored": ranking.scored, "of": len(documents)}
@@ -136,14 +135,8 @@ class CrossEncoderReranker(BaseDocumentCompressor):
         architecture = read_architecture(folder)
         tokenizer = load_tokenizer(folder)
         window = min(self.max_tokens or token_limit(folder, architecture), architecture.positions)
-
-        def build(precision: Literal["fp32", "int8"]) -> Any:
-            return cross_encoder(architecture, Tensors(folder / WEIGHTS), precision)
-
-        def judge(exact: Path, quantised: Path) -> Verdict:
-            return compare(PairScorer(exact, tokenizer, window), PairScorer(quantised, tokenizer, window))
-
-        path, _ = exported(cache_place(folder, "pair"), self.precision, build, judge)
+        precision = choose_precision(self.precision)
+        path = exported(folder, "pair", precision, lambda p: cross_encoder(architecture, Tensors(folder), p))
         return PairScorer(path, tokenizer, window)
 
 

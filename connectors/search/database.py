@@ -26,13 +26,14 @@ _GUARDS = {
 # Whether an account reaches beyond the tables. A transaction that may not write does not stop `SELECT … INTO OUTFILE`,
 # `LOAD_FILE`, `pg_read_file`, or a function that writes a file of the server.
 _GRANTS = {
-    "postgresql": "SELECT rolsuper OR pg_has_role(current_user, 'pg_read_server_files', 'member') OR pg_has_role(current_user,"
-    " 'pg_write_server_files', 'member') OR pg_has_role(current_user, 'pg_execute_server_program', 'member')"
-    " FROM pg_roles WHERE rolname = current_user",
+    "postgresql": "SELECT rolsuper OR pg_has_role(current_user, 'pg_read_server_files', 'member')"
+    " OR pg_has_role(current_user, 'pg_write_server_files', 'member')"
+    " OR pg_has_role(current_user, 'pg_execute_server_program', 'member') FROM pg_roles WHERE rolname = current_user",
     "mysql": "SHOW GRANTS",
     "mariadb": "SHOW GRANTS",
 }
-# PostgreSQL tells nobody how long a row will be before it has sent it: it is asked to, and a cast fails where it is too long.
+# PostgreSQL tells nobody how long a row will be before it has sent it: it is asked to, and a cast fails where it is too
+# long.
 _ROW_BOUND = (
     "SELECT q.* FROM ({statement}\n) AS q WHERE CASE WHEN octet_length(q::text) > {bytes}"
     " THEN CAST('a row of ' || octet_length(q::text) || ' bytes' AS integer) = 0 ELSE true END LIMIT {rows}"
@@ -48,8 +49,8 @@ class ReadOnlyDatabase:
     Args:
         max_cell: characters that are kept of a value.
         timeout_s: seconds that a statement may take (SQLite, PostgreSQL, MySQL, MariaDB).
-        assume_read_only: the account itself may only read; needed for other engines than these four, and to use an account
-            that may reach files of the database's machine (a superuser, the privilege FILE).
+        assume_read_only: the account itself may only read; needed for other engines than these four, and to use an
+            account that may reach files of the database's machine (a superuser, the privilege FILE).
         max_value: bytes that one value on SQLite may have, also one that is only read on the way.
     """
 
@@ -119,7 +120,8 @@ class ReadOnlyDatabase:
 
     def _written(self, result: Any) -> str:
         """A result as text; a row is let go of before the next one is fetched."""
-        lines = [" | ".join(str(name)[: self.max_cell] for name in result.keys())]  # noqa: SIM118 - a result iterates over its rows
+        names = result.keys()  # a result itself iterates over its rows
+        lines = [" | ".join(str(name)[: self.max_cell] for name in names)]
         size = 0
         for row in result:
             line = " | ".join(self._cell(value) for value in row)

@@ -14,17 +14,17 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 _ACTIONS = frozenset((sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE))
-# Functions of SQLite that read nothing but their arguments. Not here: those that load, write, log or make bytes of nothing,
-# and aggregates that gather without a bound (json_group_array, median).
+# Functions of SQLite that read nothing but their arguments. Not here: those that load, write, log or make bytes of
+# nothing, and aggregates that gather without a bound (json_group_array, median).
 _FUNCTION_NAMES = """
 -> ->> abs acos acosh asin asinh atan atan2 atanh avg bm25 ceil ceiling char coalesce concat concat_ws cos cosh count
 cume_dist current_date current_time current_timestamp date datetime degrees dense_rank exp first_value floor format glob
 group_concat hex highlight ifnull iif instr json json_array json_array_length json_error_position json_extract
-json_insert json_object json_patch json_quote json_remove json_replace json_set
-json_type json_valid julianday lag last_value lead length like likelihood likely ln log log10 log2 lower ltrim match
-matchinfo max min mod nth_value ntile nullif octet_length offsets percent_rank pi pow power printf quote radians random rank replace round row_number rtrim sign sin sinh snippet
-soundex sqlite_version sqrt strftime string_agg substr substring subtype sum tan tanh time timediff total trim trunc
-typeof unhex unicode unistr unixepoch unlikely upper
+json_insert json_object json_patch json_quote json_remove json_replace json_set json_type json_valid julianday lag
+last_value lead length like likelihood likely ln log log10 log2 lower ltrim match matchinfo max min mod nth_value ntile
+nullif octet_length offsets percent_rank pi pow power printf quote radians random rank replace round row_number rtrim
+sign sin sinh snippet soundex sqlite_version sqrt strftime string_agg substr substring subtype sum tan tanh time
+timediff total trim trunc typeof unhex unicode unistr unixepoch unlikely upper
 """
 _FUNCTIONS = frozenset(_FUNCTION_NAMES.split())
 LONGEST_VALUE = 1 << 17
@@ -54,7 +54,8 @@ def guarded(
     Args:
         raw: the connection; it must not be used for anything else afterwards.
         timeout_s: seconds.
-        longest: bytes of one value. instr, replace and LIKE take its square in time, a row that many times its columns of memory.
+        longest: bytes of one value. instr, replace and LIKE take its square in time, a row that many times its columns
+            of memory.
     """
     raw.execute(
         "SELECT 1 FROM sqlite_master LIMIT 1"

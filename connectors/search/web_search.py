@@ -1,12 +1,13 @@
-"""Web search over several providers: the first that works answers, those that fail rest, answers are kept for a while."""
+"""Web search over several providers: the first that works answers, those that fail rest, answers are kept a while."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+from cachetools import TTLCache
 
 from nacre.connectors.search.results import ProviderError, SearchProvider, WebResult
 from nacre.errors import ToolError, UsageError
@@ -43,20 +44,18 @@ class WebSearch:
         if not providers:
             raise UsageError(tr("Web search needs at least one provider, such as SearXNG(url)."))
         self.providers: Sequence[SearchProvider] = providers
-        self.cache_s = cache_s
-        self.cache_size = cache_size
         self.clock = clock
         self._rests = [_Rest() for _ in providers]
-        self._cache: OrderedDict[tuple[str, int], tuple[float, list[WebResult]]] = OrderedDict()
+        self._cache: TTLCache[tuple[str, int], list[WebResult]] = TTLCache(max(1, cache_size), cache_s, timer=clock)
         self._lock = threading.Lock()
 
     def search(self, query: str, k: int = 5) -> list[WebResult]:
         """Search the web."""
         query = searched(query)
         key = (" ".join(query.split()).casefold(), k)
-        kept = self._kept(key)
-        if kept is not None:
-            return kept
+        with self._lock:
+            if kept := self._cache.get(key):
+                return kept
         reasons = []
         for provider, rest in zip(self.providers, self._rests, strict=True):
             waiting = rest.until - self.clock()
@@ -70,7 +69,8 @@ class WebSearch:
                 reasons.append(f"{provider.name}: {error.message}")
                 continue
             rest.failures = 0
-            self._keep(key, results)
+            with self._lock:
+                self._cache[key] = results
             return results
         raise ToolError(
             tr("No search engine answers ({reasons}).", reasons="; ".join(reasons), reasons2="；".join(reasons)),
@@ -83,19 +83,3 @@ class WebSearch:
             rest.failures += 1
             pause = min(LONGEST_REST_S, FIRST_REST_S * 2 ** (rest.failures - 1))
             rest.until = self.clock() + max(pause, min(error.retry_after_s, LONGEST_REST_S))
-
-    def _kept(self, key: tuple[str, int]) -> list[WebResult] | None:
-        with self._lock:
-            entry = self._cache.get(key)
-            if entry is None or self.clock() - entry[0] >= self.cache_s:
-                return None
-            self._cache.move_to_end(key)
-            return entry[1]
-
-    def _keep(self, key: tuple[str, int], results: list[WebResult]) -> None:
-        if self.cache_s <= 0 or not results:
-            return
-        with self._lock:
-            self._cache[key] = (self.clock(), results)
-            while len(self._cache) > self.cache_size:
-                self._cache.popitem(last=False)

@@ -1,4 +1,4 @@
-"""Files that must be turned into text by a model first: sound by a transcription server, scans and layout by docling."""
+"""Files that a model must turn into text first: sound by a transcription server, scans and layout by docling."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ SCANS = (".pdf", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".do
 
 
 class Converted:
-    """Another source whose files go through a converter when they are read; stamps stay, so unchanged files cost nothing.
+    """Another source whose files go through a converter when they are read; stamps stay, so unchanged files cost
+    nothing.
 
     Args:
         convert: (name, bytes) → Markdown.

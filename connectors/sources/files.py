@@ -23,9 +23,9 @@ Layers = tuple[tuple[str, tuple[Rule, ...]], ...]
 class Files:
     """A file, a folder with all below it, or a glob.
 
-    Hidden files, and what `.nacreignore` files name, are left out. Links that lead out of the folder are reported and not
-    followed unless asked: whoever may write into it must not choose what else is read. What cannot be listed is reported
-    and nothing below it counts as deleted.
+    Hidden files, and what `.nacreignore` files name, are left out. Links that lead out of the folder are reported and
+    not followed unless asked: whoever may write into it must not choose what else is read. What cannot be listed is
+    reported and nothing below it counts as deleted.
     """
 
     def __init__(
@@ -142,7 +142,9 @@ class Files:
 
 
 def _foreign(names: list[str]) -> list[str]:
-    """Names in a folder without those of a knowledge base that lies in it: `nacre sync . --kb kb` shall not read itself."""
+    """Names in a folder without those of a knowledge base that lies in it: `nacre sync . --kb kb` shall not read
+    itself.
+    """
     if not {"catalog.sqlite", "manifest.json"} <= set(names):
         return names
     own = {"manifest.json", "settings.json", "lock", "vectors", "words"}
@@ -158,7 +160,7 @@ def _is_beneath(real: str, root: str) -> bool:
 
 
 def _open(path: Path, root: str | None) -> int:
-    """Open a file; below `root` every step is taken from the folder before, so that no link put there since leads out."""
+    """Open a file; below `root` every step is taken from the folder before, so no link put there since leads out."""
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)  # a pipe put in the file's place must not block the sync
     if root is None:
         return os.open(path, flags)

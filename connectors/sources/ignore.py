@@ -1,9 +1,13 @@
-"""Ignore files: `.nacreignore` in any folder, with the rules of `.gitignore`."""
+"""`.nacreignore` files, with the rules of `.gitignore`, by hand: on `*a*a*a…b` the expressions of pathspec hang.
+
+Whoever may write into a folder writes this file. Nothing is tried twice here but the last wildcard.
+"""
 
 from __future__ import annotations
 
+import fnmatch
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 NAME = ".nacreignore"
@@ -25,27 +29,27 @@ DEFAULTS = (
     "node_modules/",
     "__pycache__/",
 )
+Glob = tuple[re.Pattern[str] | None, ...]
+"""A pattern for each name of a path; None stands for any number of names."""
+_NO_NAME = re.compile(r"(?!)")
 
 
 @dataclass(frozen=True)
 class Rule:
     """One line of an ignore file: a pattern over paths below the folder it stands in."""
 
-    pattern: re.Pattern[str]
+    glob: Glob
     wanted: bool
     folders_only: bool
 
 
 def rules(lines: Iterable[str]) -> tuple[Rule, ...]:
-    """Read an ignore file.
-
-    Args:
-        lines: its lines; later rules win, "!" takes a path back in.
+    """Read an ignore file; later rules win, "!" takes a path back in.
 
     Example:
         >>> found = rules(["*.log", "!keep.log", "/drafts/"])
-        >>> ignored(found, "a/x.log", False), ignored(found, "keep.log", False), ignored(found, "drafts", True)
-        (True, False, True)
+        >>> [verdict(found, "a/x.log", False), verdict(found, "keep.log", False), verdict(found, "drafts", True)]
+        [True, False, True]
     """
     return tuple(rule for line in lines if (rule := _rule(line)))
 
@@ -56,48 +60,48 @@ def _rule(line: str) -> Rule | None:
     if not line or line.startswith("#"):
         return None
     wanted = line.startswith("!")
-    line = line[1:] if wanted else line
+    line = line.removeprefix("!")
     folders_only = line.endswith("/")
-    line = line.rstrip("/").removeprefix("\\")
+    line = line.rstrip("/")
     # A slash inside ties the pattern to the folder of the file; without one it holds at any depth.
-    prefix = "" if "/" in line else "(?:.*/)?"
-    return Rule(re.compile(prefix + _regex(line.lstrip("/")) + r"\Z", re.S), wanted, folders_only)
+    names = line.lstrip("/").split("/") if "/" in line else ["**", line]
+    if names[-1] == "**":
+        names.append("*")  # what is inside, not the folder itself
+    return Rule(tuple(None if name == "**" else _pattern(name) for name in names), wanted, folders_only)
 
 
-def _regex(pattern: str) -> str:
-    out, place = [], 0
-    while place < len(pattern):
-        if pattern.startswith("**/", place):
-            out.append("(?:.*/)?")
-            place += 3
-        elif pattern[place:] in {"/**", "**"} and (place == 0 or pattern[place] == "/"):
-            out.append("/.+" if pattern[place] == "/" else ".+")
-            break
-        elif pattern[place] == "*":
-            out.append("[^/]*")
-            place += 1
-        elif pattern[place] == "?":
-            out.append("[^/]")
-            place += 1
-        elif pattern[place] == "[" and (end := pattern.find("]", place + 2)) > 0:
-            body = pattern[place + 1 : end].replace("\\", "\\\\")
-            out.append("[" + ("^" + body[1:] if body[0] in "!^" else body) + "]")
-            place = end + 1
-        else:
-            out.append(re.escape(pattern[place]))
-            place += 1
-    return "".join(out)
-
-
-def ignored(found: Iterable[Rule], path: str, folder: bool) -> bool:
-    """Whether a path is left out."""
-    return verdict(found, path, folder) is True
+def _pattern(name: str) -> re.Pattern[str]:
+    name = name.replace("[^", "[!")
+    name = re.sub(r"\\(.)", lambda found: f"[{found[1]}]" if found[1] in "*?[" else found[1], name)
+    return re.compile(fnmatch.translate(name))
 
 
 def verdict(found: Iterable[Rule], path: str, folder: bool) -> bool | None:
-    """Like `ignored`, but undecided when no rule fits, so that an outer file may decide."""
+    """What the rules of one ignore file say of a path below its folder; the last that fits decides.
+
+    Returns:
+        True to leave it out, False to take it in, None when no rule fits, so that an outer file may decide.
+    """
+    names = path.split("/")
     last: bool | None = None
     for rule in found:
-        if (folder or not rule.folders_only) and rule.pattern.match(path):
+        if (folder or not rule.folders_only) and _fits(rule.glob, names):
             last = not rule.wanted
     return last
+
+
+def _fits(glob: Glob, names: Sequence[str]) -> bool:
+    place = here = 0
+    star = resume = -1
+    while here < len(names):
+        wanted = glob[place] if place < len(glob) else _NO_NAME
+        if wanted is None:
+            star, resume, place = place, here, place + 1
+        elif wanted.match(names[here]):
+            place, here = place + 1, here + 1
+        elif star >= 0:  # the last None takes one name more; an earlier one never needs to
+            resume += 1
+            place, here = star + 1, resume
+        else:
+            return False
+    return all(wanted is None for wanted in glob[place:])

@@ -6,6 +6,7 @@ import re
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from urllib.parse import urlsplit
 
 from nacre.connectors.safe_http import Answer, fetch, gunzip
@@ -81,10 +82,10 @@ class Web:
                 else:
                     yield Item(
                         uri=page,
-                        read=lambda page=page: self._read(page),
+                        read=partial(self._read, page),
                         mime=_mime_hint(page),
                         stamp=f"lastmod:{changed}" if changed else "",
-                    )  # type: ignore[misc]
+                    )
 
     def _read(self, url: str) -> bytes:
         answer = self._get(url)
@@ -134,7 +135,7 @@ class Web:
             # The page itself will say what is wrong with its host.
             return Robots()
         if answer.status >= 500:
-            return Robots(rules=[("/", False)])
+            return Robots(rules=(("/", False),))
         return parse_robots(answer.body.decode("utf-8", "replace")) if answer.status == 200 else Robots()
 
     def _pages(self, url: str, depth: int) -> Iterator[tuple[str, str]]:

@@ -153,8 +153,12 @@ def test_conversations_are_asked_turn_by_turn(kb: str, tmp_path: Path, capsys: p
     (tmp_path / "chat.jsonl").write_text(
         json.dumps({"id": "c", "turns": turns}) + '\n{"id": "empty", "turns": []}\n', "utf-8"
     )
-    found = answer(capsys, "eval", "chat", "--data", tmp_path / "chat.jsonl", "--kb", kb, "--json")
+    price = ("--price", "1,2", "--workers", 2)
+    found = answer(capsys, "eval", "chat", "--data", tmp_path / "chat.jsonl", "--kb", kb, *price, "--json")
     assert (found["conversations"], found["queries"], found["follow_ups"]) == (1, 2, 1.0)
+    assert (
+        found["cost"] == pytest.approx((found["tokens_in"] + 2 * found["tokens_out"]) / 1e6, abs=1e-6) and found["cost"]
+    )
     assert "empty" in found["problems"][0]
 
 

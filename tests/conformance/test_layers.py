@@ -8,7 +8,6 @@ from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
 
 from nacre.decorator import ChatModelDecorator
-from nacre.eval.conformance import CapableChatModel, outcomes, suite_class
 from nacre.layers.cache import ResponseCache
 from nacre.layers.memory import ConversationMemory
 from nacre.layers.moderation import Moderation
@@ -17,6 +16,7 @@ from nacre.layers.prompting import ChainOfThought, FewShot, SelfConsistency
 from nacre.layers.rag import RetrievalAugmented
 from nacre.layers.react import ReAct
 from nacre.layers.resilience import Fallback, Retry
+from nacre.testing import CapableChatModel, outcomes, suite_class
 
 
 class Shelf(BaseRetriever):
@@ -111,7 +111,7 @@ class TestByPytest(suite_class(ChatModelIntegrationTests, LAYERS["decorator"])):
     def _no_downloads(self, monkeypatch):
         from langchain_tests.integration_tests import chat_models
 
-        from nacre.eval.conformance import _downloaded
+        from nacre.testing.layers import _downloaded
 
         monkeypatch.setattr(chat_models.httpx, "get", _downloaded)
         monkeypatch.setenv("LANGCHAIN_TESTS_USER_AGENT", "offline")

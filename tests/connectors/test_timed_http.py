@@ -68,7 +68,7 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def get(port: int, timeout_s: float = 5.0, most: int = 1 << 20) -> tuple[int, bytes]:
-    return exchange("GET", "/", None, {}, host="127.0.0.1", port=port, secure=False, timeout_s=timeout_s, most=most)
+    return exchange("GET", f"http://127.0.0.1:{port}/", None, {}, timeout_s=timeout_s, most=most)
 
 
 def drops(start: bytes, drop: bytes) -> Callable[[], Iterator[bytes]]:
@@ -134,7 +134,7 @@ HUGE = {
 
 @pytest.mark.parametrize("what", HUGE)
 def test_what_comes_over_the_line_is_bounded(what: str) -> None:
-    with answering(HUGE[what]) as port, pytest.raises((OSError, http.client.HTTPException)):
+    with answering(HUGE[what]) as port, pytest.raises(OSError):
         status, body = get(port, timeout_s=60, most=1 << 20)
         raise OSError("cut") if len(body) == 1 << 20 else AssertionError(status)
 

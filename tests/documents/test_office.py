@@ -12,6 +12,7 @@ import openpyxl
 import pytest
 
 from nacre.documents import Limits, ParsedDocument, parse
+from nacre.documents.ooxml import descend, local, number, parse_xml
 from nacre.errors import ParseError
 
 docx = pytest.importorskip("docx")
@@ -120,9 +121,9 @@ def test_excel_keeps_sheets_addresses_types_and_comments(holds_together: Callabl
         ["说明", "x", "y"],
         ["a", 1, 2],
     ]
-    for number, row in enumerate(rows, start=3):
+    for line, row in enumerate(rows, start=3):
         for column, value in enumerate(row, start=2):
-            sheet.cell(number, column, value)
+            sheet.cell(line, column, value)
     sheet["C5"].comment = openpyxl.comments.Comment("待批", "王伟")
     book.create_sheet("空表")
     document = parse(saved(book), name="a.xlsx")
@@ -260,3 +261,12 @@ def test_a_far_last_row_costs_nothing_and_keeps_its_address() -> None:
     document = parse(saved(book), name="a.xlsx")
     assert [table.row for table in document.tables] == [2, 1_048_000]
     assert "too far" not in document.text and "columns beyond" in document.warnings[0]
+
+
+def test_a_tree_is_walked_in_the_order_of_the_text_without_what_is_left_out() -> None:
+    tree = parse_xml(b'<w><a><b i="2"/><c><d/></c></a><del><b/></del><e><b i="x"/></e></w>', "part.xml")
+    assert [local(node) for node in descend(tree)] == ["a", "b", "c", "d", "del", "b", "e", "b"]
+    assert [local(node) for node in descend(tree, skip={"del"}, stop={"c"})] == ["a", "b", "c", "e", "b"]
+    assert list(descend(None)) == list(descend(None, skip={"a"})) == []
+    assert [number(node, "i", default=7) for node in descend(tree) if local(node) == "b"] == [2, 7, 7]
+    assert number(None) == 0

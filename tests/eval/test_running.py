@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
+from nacre.connectors.models.quote import QuoteChatModel
+from nacre.connectors.models.scripted import ScriptedChatModel
 from nacre.errors import ModelError
-from nacre.eval.running import run_items
+from nacre.eval.datasets import Question
+from nacre.eval.pal import evaluate_pal
+from nacre.eval.refusal import evaluate_refusal
+from nacre.eval.robustness import evaluate_robustness
+from nacre.eval.running import Suite, carry_out, run_items
 
 
 def test_items_keep_their_order_and_errors_stay_with_their_item() -> None:
@@ -39,3 +47,79 @@ def test_a_second_run_asks_only_what_is_missing(tmp_path: Path) -> None:
     assert asked == [1, 2, 3]
     run_items([1], ask, name=str, done_file=file, key="another stack")
     assert asked == [1, 2, 3, 1]
+
+
+def questions(*rows: tuple[str, str]) -> list[Question]:
+    return [Question(id, f"What of {id}?", (gold,)) for id, gold in rows]
+
+
+def suite(asked: list[str], rows: list[Question], **options: Any) -> Suite[Question]:
+    def ask(question: Question) -> dict[str, Any]:
+        asked.append(question.id)
+        if question.id == "broken":
+            raise ModelError("no answer")
+        return {"right": 1.0, "gold": list(question.answers), "tokens_in": 1000, "tokens_out": 500}
+
+    return Suite("sums", ("right",), rows, ask, options.pop("settings", {"stack": "a"}), **options)
+
+
+def test_every_suite_is_counted_in_one_place() -> None:
+    steps: list[tuple[int, int]] = []
+    rows = questions(("a", "1"), ("broken", "2"), ("c", "3"), ("d", "4"))
+    report = carry_out(
+        suite([], rows, unit="queries", figures=lambda items: {"last": items[-1]["id"]}),
+        limit=3,
+        workers=2,
+        price=(1.0, 2.0),
+        on_progress=lambda *step: steps.append(step),
+    )
+    found = report.summary()
+    assert (found["queries"], found["errors"], found["right"], found["last"]) == (3, 1, 1.0, "c")
+    assert (found["tokens_in"], found["tokens_out"], found["cost"]) == (2000, 1000, 0.004)
+    assert found["seconds_p50"] >= 0 and steps == [(1, 3), (2, 3), (3, 3)]
+    assert report.items[1] == {"id": "broken", "error": "no answer"}
+
+
+def test_a_question_is_asked_again_when_it_failed_or_it_or_the_stack_changed(tmp_path: Path) -> None:
+    asked: list[str] = []
+    rows = questions(("a", "1"), ("broken", "2"), ("c", "3"))
+    carry_out(suite(asked, rows), out=tmp_path)
+    carry_out(suite(asked, rows), out=tmp_path)
+    assert asked == ["a", "broken", "c", "broken"]
+    other = questions(("a", "one"), ("c", "3"), ("d", "4"))
+    items = carry_out(suite(asked, other), out=tmp_path, limit=3).items
+    assert asked[4:] == ["a", "d"] and [item["gold"] for item in items] == [["one"], ["3"], ["4"]]
+    carry_out(suite(asked, other, settings={"stack": "b"}), out=tmp_path)
+    assert asked[6:] == ["a", "c", "d"]
+
+
+def test_what_measures_our_own_code_runs_anew(tmp_path: Path) -> None:
+    asked: list[str] = []
+    for _ in range(2):
+        carry_out(suite(asked, questions(("a", "1")), resumes=False), out=tmp_path)
+    assert asked == ["a", "a"] and not list(tmp_path.iterdir())
+
+
+def test_refusals_go_on_where_they_stopped_and_never_take_over_another_model(tmp_path: Path) -> None:
+    row = {"question": "Who paints?", "answer": "Rosa", "positive": ["Rosa paints."], "negative": ["It rains."]}
+    (tmp_path / "rgb.jsonl").write_text("\n".join(json.dumps({**row, "id": n}) for n in range(3)), "utf-8")
+    model = ScriptedChatModel(lambda messages, n: "Rosa paints [1].")
+    for evaluate, calls in ((evaluate_refusal, 6), (evaluate_robustness, 6)):
+        before = len(model.calls)
+        out = tmp_path / evaluate.__name__
+        first = evaluate(tmp_path / "rgb.jsonl", model, out=out)
+        again = evaluate(tmp_path / "rgb.jsonl", model, out=out, workers=2)
+        assert len(model.calls) - before == calls and again.items == first.items
+        evaluate(tmp_path / "rgb.jsonl", QuoteChatModel(), out=out)
+        assert len((out / "items.jsonl").read_text("utf-8").splitlines()) == 6
+
+
+def test_programs_are_asked_several_at_a_time_and_taken_over_only_from_the_same_model(tmp_path: Path) -> None:
+    rows = [{"question": "2 + 2?", "answer": 4}, {"question": "3 + 3?", "answer": 6}]
+    (tmp_path / "sums.jsonl").write_text("\n".join(map(json.dumps, rows)), "utf-8")
+    model = ScriptedChatModel(lambda messages, n: f"```python\n{messages[-1].text[:5]}\n```")
+    for _ in range(2):
+        report = evaluate_pal(tmp_path / "sums.jsonl", model, out=tmp_path / "out", workers=2)
+        assert [item["id"] for item in report.items] == ["row 1", "row 2"] and len(model.calls) == 2
+    report = evaluate_pal(tmp_path / "sums.jsonl", QuoteChatModel(), out=tmp_path / "out")
+    assert report.settings["stack"]["model"] != "ScriptedChatModel" and report.summary()["accuracy"] in (0.0, None)

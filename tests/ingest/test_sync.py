@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -253,6 +254,38 @@ def test_interrupted_sync_keeps_what_is_done_and_goes_on(base, embedder, docs) -
     assert report.added == 6 - done
     assert base.verify() == []
     assert before + report.embedded == len(embedder.texts)
+
+
+def test_a_large_document_is_told_by_its_name_and_goes_on_where_it_stopped(base, embedder) -> None:
+    small, large = ("m:small", "A note on tides."), ("m:large", paragraphs(900, "thing"))
+    source = TextSource("m:", [small, large])
+    seen: list[Any] = []
+
+    def stop(step: Any) -> None:
+        seen.append(step)
+        if step.share > 0.5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        base.sync(TextSource("m:", [large]), on_progress=stop)
+    assert {step.uri for step in seen} == {"m:large"} and seen[0].share == 0 and 0.5 < seen[-1].share < 1
+    assert uris(base) == [] and base.search("thing") == [] and base.verify() == []  # nobody finds a part
+    before = embedder.texts[:]
+    assert len(before) == seen[-1].embedded > 0
+    report = base.sync(source)
+    assert report.added == 2 and base.verify() == []
+    after = embedder.texts[len(before) :]
+    assert not set(before) & set(after)  # nothing twice
+    assert len(before) + len(after) == base.stats()["vectors"] == base.stats()["chunks"]
+    assert base.sync(source).embedded == 0
+    base.delete("m:large")
+    assert base.sync(source).embedded == len(before) + len(after) - 1  # what was kept is forgotten with the end
+
+
+def test_small_documents_do_not_wait_for_a_large_one(base) -> None:
+    seen: list[Any] = []
+    base.sync(TextSource("m:", [("m:a", "A note."), ("m:large", paragraphs(900, "thing"))]), on_progress=seen.append)
+    assert (seen[0].uri, seen[0].done) == ("m:a", 1) and seen[1].uri == "m:large"
 
 
 def test_an_embedder_that_fails_loses_nothing_stored(base, embedder, docs) -> None:

@@ -504,7 +504,7 @@ async def test_a_hundred_agents_at_once_keep_apart() -> None:
 
 def test_langchains_own_tests_pass_with_tools_as_without() -> None:
     pytest.importorskip("langchain_tests")
-    from nacre.eval.conformance import outcomes
+    from nacre.testing import outcomes
 
     plain, acting = outcomes(lambda model: model), outcomes(lambda model: ReAct(inner=model, tools=[search]))
     assert {name: acting.get(name) for name in plain} == plain

@@ -23,10 +23,10 @@ from nacre.reasoning.sandbox.budget import Budget, OutOfBudget, OutOfTime
 from nacre.reasoning.sandbox.inside.encode import NODES, Encoder
 from nacre.reasoning.sandbox.stop import Stop
 from nacre.reasoning.sandbox.values import decode, decode_places
-from nacre.reasoning.tables import tables_in
+from nacre.reasoning.tables import tables_of
 from nacre.reasoning.tool import observation
 from nacre.reasoning.wording import brief
-from nacre.text.messages import nacre_of
+from nacre.text.messages import Source, nacre_of
 
 PRIME = sys.hash_info.modulus  # every multiple of it has the hash 0
 
@@ -342,7 +342,7 @@ def test_a_long_value_is_answered_by_its_beginning_and_kept_whole() -> None:
 
 
 def test_only_cells_that_exist_are_cited() -> None:
-    [table] = tables_in("Town | Sales\nA | 5\nB | 7", source=1)
+    [table] = tables_of([Source(1, "Town | Sales\nA | 5\nB | 7")])
     places = [("tables", 0, 0, "Town"), ("tables", 0, 2, "Town"), ("tables", 0, -1, "Town"), ("tables", -1, 0, "Town"), ("tables", 1, 0, "Town"),
               ("tables", 0, 1, "Profit"), ("other", 0, 0, "Town"), ("tables", 0, 0, "Town")]  # fmt: skip
     cells = cells_read(Execution("ok", reads=tuple(places)), [table])

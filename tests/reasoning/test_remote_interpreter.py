@@ -130,8 +130,15 @@ def test_inputs_that_are_no_json_are_not_sent() -> None:
 def test_no_server_is_an_error_with_its_address() -> None:
     with pytest.raises(InterpreterError, match=r"127\.0\.0\.1:9"):
         HttpInterpreter("http://127.0.0.1:9").run("1")
-    with pytest.raises(UsageError, match="http://"):
-        HttpInterpreter("localhost")
+
+
+@pytest.mark.parametrize(
+    "uri",
+    ["localhost", "http://", "http://host:99999", "http://host:port", "http://[::1", "ftp://host", "jupyter:host"],
+)
+def test_what_is_no_address_is_refused(uri: str) -> None:
+    with pytest.raises(UsageError, match="http://host:8100"):
+        HttpInterpreter(uri)
 
 
 def test_a_run_survives_the_wire_and_nothing_else_does() -> None:

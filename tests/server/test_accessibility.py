@@ -24,7 +24,7 @@ def replies(messages: list[Any], n: int) -> Any:
     said = str(messages[-1].content)
     if "broken" in said:
         return RuntimeError("broken")
-    if any("program" in str(message.content).lower() for message in messages[:1]):
+    if "in a week" in str(messages):
         return PAL[0] if "42" not in str(messages) else PAL[1]
     return AGENT["until five" in str(messages)]
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import threading
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -212,12 +214,147 @@ def test_markdown_of_a_model_is_shown_as_what_it_means(serve, browser):
     page = visit(browser, serve(lambda messages, n: said).url)
     ask(page, "When does the workshop open?")
     answer = page.locator(".message.assistant")
-    assert answer.locator("h3").inner_text() == "Hours" and answer.locator("p").first.inner_text() == "There are two:"
+    assert answer.locator("h2").inner_text() == "Hours" and answer.locator("p").first.inner_text() == "There are two:"
     assert answer.locator("ul:not(.chips) li").count() == 2 and answer.locator("ul:not(.chips) .cite").count() == 1
     assert answer.locator("ol").get_attribute("start") == "3" and answer.locator("td").all_inner_texts() == [
         "Monday",
         "nine",
     ]
+    page.close()
+
+
+def test_markdown_as_models_of_both_languages_write_it(serve, browser):
+    said = (
+        "**注意：**请在周一前提交。2*3*4 = 24, snake_case_name stays.\n\n- out\n  - in `x|y`\n\n> quoted [1]\n\n"
+        "| day | hour |\n|---|---|\n| Monday | **nine** | [1]\n\n[1]: Opening hours"
+    )
+    page = visit(browser, serve(lambda messages, n: said).url)
+    ask(page, "When does the workshop open?")
+    answer = page.locator(".message.assistant")
+    assert answer.locator("p strong").inner_text() == "注意："
+    assert "2*3*4 = 24, snake_case_name" in answer.inner_text()
+    assert answer.locator("ul ul code").inner_text() == "x|y"
+    assert answer.locator("blockquote .cite").count() == 1
+    assert answer.locator("td").nth(1).inner_text().split() == ["nine", "1"]  # the marker behind the row is in the cell
+    assert "Opening hours" in answer.locator("p").last.inner_text()  # a list of sources is no definition of links
+    page.close()
+
+
+def test_what_is_nested_without_end_is_shown_as_it_is(serve, browser):
+    page = visit(browser, serve(lambda messages, n: "> " * 8000 + "deep").url)
+    ask(page, "When does the workshop open?")
+    assert "deep" in page.inner_text(".message.assistant p") and page.complaints == []
+    page.close()
+
+
+def slowly(gate: threading.Event):
+    """A model whose first answer ends when the gate opens."""
+
+    def reply(messages: list[Any], n: int) -> str:
+        assert n or gate.wait(30)
+        return "The workshop opens at nine [1]."
+
+    return reply
+
+
+def test_neither_another_language_nor_another_conversation_deleted_stops_an_answer(serve, browser):
+    gate = threading.Event()
+    page = visit(browser, serve(slowly(gate)).url, locale="en-US")
+    page.evaluate(
+        """name => localStorage.setItem(name, JSON.stringify([{title: "old", messages: []}]))""", stored(page)
+    )
+    page.reload()
+    page.wait_for_selector("body[data-ready]")
+    page.fill("#question", "When does the workshop open?")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".message.assistant .pulse")
+    page.click("#language")
+    assert page.inner_text(".message.assistant .pulse") == "正在阅读文档……"
+    page.click("[aria-label$=old]")
+    assert page.get_attribute("#send", "data-label") == "stop" and page.locator("#conversations .row").count() == 1
+    gate.set()
+    page.wait_for_selector(".message.assistant .cite")
+    assert page.locator(".message .error").count() == 0 and page.complaints == []
+    page.click("#language")  # and a finished one is worded anew where it stands
+    assert page.get_attribute(".message.assistant .cite", "aria-label").startswith("Open source")
+    page.close()
+
+
+def stored(page) -> str:
+    """Where the page keeps the conversations of who asks."""
+    me = page.evaluate("fetch('/v1/me').then((answer) => answer.json())")
+    return f"nacre.conversations:{me['name']}"
+
+
+def test_a_question_whose_answer_failed_is_not_told_to_the_model_again(serve, browser):
+    asked: list[list[str]] = []
+
+    def reply(messages: list[Any], n: int) -> Any:
+        asked.append([m.content for m in messages if m.type == "human"])
+        return RuntimeError("away") if n == 0 else "The workshop opens at nine [1]."
+
+    page = visit(browser, serve(reply).url)
+    ask(page, "When is the workshop on fire?")
+    page.locator(".message .error").wait_for()
+    with page.expect_request("**/chat/completions") as sent:
+        ask(page, "When does the workshop open?")
+    assert [message["content"] for message in sent.value.post_data_json["messages"]] == ["When does the workshop open?"]
+    with page.expect_request("**/chat/completions") as sent:
+        ask(page, "And until when is tea served in the workshop?")
+    assert [m["role"] for m in sent.value.post_data_json["messages"]] == ["user", "assistant", "user"]
+    page.close()
+
+
+def test_an_answer_cut_off_by_a_reload_is_told_as_stopped(serve, browser):
+    page = visit(browser, serve().url)
+    half = [
+        {"role": "user", "content": "Open?"},
+        {"role": "assistant", "content": "", "question": "Open?", "done": False},
+    ]
+    page.evaluate(
+        "([name, messages]) => localStorage.setItem(name, JSON.stringify([{title: 'half', messages}]))",
+        [stored(page), half],
+    )
+    page.reload()
+    page.click("#conversations .row")
+    assert page.inner_text(".message .error") == "Stopped."
+    page.close()
+
+
+def test_what_fails_behind_a_button_is_told_beside_it(serve, browser):
+    page = visit(browser, serve().url)
+    ask(page, "When does the workshop open?")
+    page.route(
+        "**/v1/feedback", lambda route: route.fulfill(status=503, json={"error": {"message": "the disk is full"}})
+    )
+    page.click("[data-verdict=down]")
+    page.wait_for_selector("text=the disk is full")
+    assert "on" not in page.get_attribute("[data-verdict=down]", "class").split()
+    page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")  # as over plain http
+    page.click("[aria-label=Copy]")
+    page.wait_for_selector("text=Copied")
+    page.evaluate("document.execCommand = () => false")
+    page.click("[aria-label=Copy]")
+    page.wait_for_selector("text=does not let this page copy")
+    page.route("**/v1/files", lambda route: route.fulfill(status=413, body="<h1>Too large</h1>"))
+    page.set_input_files("#files", [{"name": "a.txt", "mimeType": "text/plain", "buffer": b"a"}])
+    page.wait_for_selector("#uploads >> text=Too Large")
+    page.route("**/v1/vector_stores/**", lambda route: route.abort())
+    page.click("#language")
+    page.wait_for_selector("#uploads .error")
+    assert [c for c in page.complaints if "Failed to load resource" not in c] == []  # no rejection is left alone
+    page.close()
+
+
+def test_addresses_are_decoded_where_people_read_them(serve, browser, tmp_path):
+    with KnowledgeBase.open(tmp_path / "named", "none") as base:
+        uri = "file:///srv/%E4%BA%BA%E4%BA%8B/a%20b%0A%E2%80%AE.md"
+        base.sync(TextSource("file:///srv/", [(uri, "The workshop opens at nine in the morning.", "Hours")]))
+    page = visit(browser, serve(folder=tmp_path / "named").url)
+    ask(page, "When does the workshop open?")
+    page.click(".cite")
+    page.wait_for_selector("#cited")
+    assert page.inner_text("#source-place") == "file:///srv/人事/a b%0A%E2%80%AE.md"
     page.close()
 
 
@@ -333,7 +470,8 @@ def test_every_text_is_there_in_both_languages_and_nothing_else_is_shown():
     english, chinese = re.search(r"en: \{(.*?)\n  \},\n  zh: \{(.*?)\n  \}", source, re.S).groups()
     names = [set(re.findall(r"^    (\w+):", part, re.M)) for part in (english, chinese)]
     assert names[0] == names[1] and len(names[0]) > 40
-    scripts = "".join(file.read_text("utf-8") for file in PAGE.iterdir() if file.name.endswith((".js", ".html")))
+    own = [file for file in PAGE.iterdir() if file.name.endswith((".js", ".html")) and file.name != "marked.js"]
+    scripts = "".join(file.read_text("utf-8") for file in own)
     used = set(re.findall(r'data-(?:t|label|placeholder)="(\w+)"', scripts)) | set(
         re.findall(r'\bt\("(\w+)"\)', scripts)
     )

@@ -68,6 +68,15 @@ def test_serve_answers_and_ends_gracefully(folder):
     assert "Traceback" not in log
 
 
+def test_a_busy_port_is_one_line_with_the_cure(folder):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        for language, cure in (("en", "another port"), ("zh", "换一个端口")):
+            done = nacre("serve", "--kb", str(folder), "--port", port, NACRE_LANG=language)
+            assert done.returncode == 2 and not done.stdout and done.stderr.count("\n") == 1
+            assert port in done.stderr and cure in done.stderr and "Errno" not in done.stderr
+
+
 @pytest.mark.slow
 def test_keys_by_command_close_the_door(folder):
     none = nacre("keys", "list", "--kb", str(folder))

@@ -268,7 +268,11 @@ NEVER = {"multiprocessing", "pty", "pexpect", "concurrent.futures.process", "asy
 # The door itself; and, behind it, processes that copy themselves inside the sandbox.
 ALLOWED = {("nacre/system/child_process.py", "subprocess.Popen")} | {
     (f"nacre/{file}.py", "os.fork")
-    for file in ("confinement/namespaces", "reasoning/sandbox/inside/launcher", "reasoning/sandbox/inside/zygote")
+    for file in (
+        "system/confinement/namespaces",
+        "reasoning/sandbox/inside/launcher",
+        "reasoning/sandbox/inside/zygote",
+    )
 }
 
 

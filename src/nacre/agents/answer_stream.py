@@ -1,9 +1,9 @@
 """The final answer of a reply, read while the reply is still being written.
 
 What has been shown cannot be taken back, so a text is given out only when it is certain: behind "Final Answer:" (or
-"最终答案：") at the beginning of a line, in a reply of which everything before that is a thought. What such a reply says
-later, a tool call among it, no longer counts. Replies of any other form are left to `parse_react`, when they are whole.
-Whether a reply is read whole or in pieces, and in which pieces, makes no difference.
+"最终答案：") at the beginning of a line, in a reply of which everything before that is a thought. What such a reply
+says later, a tool call among it, no longer counts. Replies of any other form are left to `parse_react`, when they are
+whole. Whether a reply is read whole or in pieces, and in which pieces, makes no difference.
 """
 
 from __future__ import annotations
@@ -27,9 +27,10 @@ from nacre.agents.scanner import (
     unmark,
 )
 from nacre.agents.trajectory import Step
-from nacre.agents.vocabulary import WORDS, Kind, one_of
+from nacre.agents.vocabulary import WORDS, Kind
 from nacre.text.hygiene import clean_text
 from nacre.text.markers import DeadMarkers, as_nacre_provider
+from nacre.text.vocabulary import one_of
 
 _ANSWER = re.compile(one_of(WORDS["labels"]["answer"]), re.IGNORECASE)
 _NAME = r"[^\W\d]+(?: [^\W\d]+)?"
@@ -143,7 +144,8 @@ class AnswerReader:
 
 
 class LiveAnswer:
-    """Shows the final answer of an agent's reply as it is written (a `ChunkFilter`). Nothing else of the reply is shown.
+    """Shows the final answer of an agent's reply as it is written (a `ChunkFilter`). Nothing else of the reply is
+    shown.
 
     Args:
         numbers: those of the sources that may be cited; None where there are no sources.

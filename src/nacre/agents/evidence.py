@@ -9,7 +9,7 @@ from langchain_core.messages import AIMessage
 
 from nacre.grounding.citations import cite
 from nacre.text.markers import DeadMarkers, as_nacre_provider
-from nacre.text.messages import Source, text_of, with_nacre, with_text
+from nacre.text.messages import Source, source_of, text_of, with_nacre, with_text
 from nacre.text.titles import title_of
 
 MOST = 99  # a marker has two digits
@@ -51,7 +51,9 @@ class Evidence:
             text = document.page_content[:characters]
             characters -= len(text)
             if text:
-                found.append(Source(n, text, title_of(document.metadata), _uri(document)))
+                found.append(
+                    source_of(n, text, title_of(document.metadata), _uri(document), document.metadata.get("tables"))
+                )
         return found
 
     @property

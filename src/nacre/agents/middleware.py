@@ -90,8 +90,8 @@ def as_text(messages: Sequence[BaseMessage], language: Language) -> list[BaseMes
     for message in messages:
         if isinstance(message, AIMessage) and message.tool_calls:
             call = message.tool_calls[0]
-            said = f"{thought}{text_of(message)}\n{action}{call['name']}\n{given}{to_json(call['args'], ensure_ascii=False)}"
-            out.append(AIMessage(said))
+            arguments = to_json(call["args"], ensure_ascii=False)
+            out.append(AIMessage(f"{thought}{text_of(message)}\n{action}{call['name']}\n{given}{arguments}"))
         elif isinstance(message, ToolMessage):
             out.append(HumanMessage(observation + frame(text_of(message))))
         else:

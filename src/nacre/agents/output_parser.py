@@ -25,7 +25,8 @@ from nacre.agents.tool_calls import (
 )
 from nacre.agents.tool_names import ToolNames, fold
 from nacre.agents.trajectory import ActionInput, Step
-from nacre.agents.vocabulary import FINISH, KEYS, NOTHING, NOTHING_MORE, WORDS, Kind, one_of
+from nacre.agents.vocabulary import FINISH, KEYS, NOTHING, NOTHING_MORE, WORDS, Kind
+from nacre.text.vocabulary import one_of
 from nacre.validation import expect
 
 _INNER_INPUT = re.compile(

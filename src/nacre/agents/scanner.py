@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from nacre.agents.vocabulary import ANY_LABEL, LABELS, STRONG, STRONG_LABEL, WORDS, Kind, label_key, one_of
+from nacre.agents.vocabulary import ANY_LABEL, LABELS, STRONG, STRONG_LABEL, WORDS, Kind, label_key
+from nacre.text.vocabulary import one_of
 
 _COUNTS = one_of(WORDS["counts"])
 _NUMBER = r"(?:\d{1,4}|[一二三四五六七八九十]{1,3})"
@@ -30,7 +31,8 @@ _BEFORE = re.compile(
     rf"(?:[ \t\u3000>*_#`~•·\-\[【<（(\"'“「\d.)、:：一二三四五六七八九十步轮]|{_COUNTS})*", re.IGNORECASE
 )
 _BEHIND = re.compile(
-    rf"(?P<label>{ANY_LABEL})(?![A-Za-z])[ \t#(（\d一二三四五六七八九十)）*_`\]】>\"'”」]*(?:is?|是|为)?[ ]?(?P<sep>[:：﹕∶꞉→\-=>—]*)[ *_`~]*",
+    rf"(?P<label>{ANY_LABEL})(?![A-Za-z])"
+    r"[ \t#(（\d一二三四五六七八九十)）*_`\]】>\"'”」]*(?:is?|是|为)?[ ]?(?P<sep>[:：﹕∶꞉→\-=>—]*)[ *_`~]*",
     re.IGNORECASE,
 )
 _WORDS = (*LABELS, *map(label_key, WORDS["counts"]))
@@ -38,7 +40,8 @@ _BEGUN = frozenset(word[:size] for word in _WORDS for size in range(len(word) + 
 _LONGEST_START = 60
 # In the middle of a line only strong labels written as labels: "… found. Action: search", "……行动：搜索".
 _INLINE = re.compile(
-    rf"(?P<open>[*_]{{0,3}})(?P<label>{STRONG_LABEL}|{one_of(WORDS['inside']['answer'])})(?![A-Za-z])[ ]?\d{{0,4}}[ ]?[*_]{{0,3}}[ ]?[:：]",
+    rf"(?P<open>[*_]{{0,3}})(?P<label>{STRONG_LABEL}|{one_of(WORDS['inside']['answer'])})(?![A-Za-z])"
+    r"[ ]?\d{0,4}[ ]?[*_]{0,3}[ ]?[:：]",
     re.IGNORECASE,
 )
 _MARKS = re.compile(r"[ ]?([*_]{1,3}|`(?!`))")
@@ -53,7 +56,8 @@ THINK_PAIRS = [(f"<{name}>", f"</{name}>") for name in _THINK] + [
 ]
 _THINK_OPENINGS = tuple(opening for opening, _ in THINK_PAIRS)
 SPECIAL = re.compile(
-    r"<\|(?:im_end|im_start|eot_id|end_of_text|endoftext|end|assistant|eom_id|user|observation)\|>|</s>|<s>|\[/?INST\]|<｜end▁of▁sentence｜>"
+    r"<\|(?:im_end|im_start|eot_id|end_of_text|endoftext|end|assistant|eom_id|user|observation)\|>"
+    r"|</s>|<s>|\[/?INST\]|<｜end▁of▁sentence｜>"
 )
 
 
@@ -116,7 +120,7 @@ class Scanner:
         return None
 
     def _start(self, text: str, at: int, end: int) -> Label | Text:
-        """What a line begins with. A fence behind an input or an answer wraps content; any other one wraps the reply."""
+        """What a line begins with. A fence behind an input or an answer wraps content, any other the reply."""
         fence = _FENCE.match(text, at, end)
         if fence and self._fenced:
             self._fenced = False

@@ -20,7 +20,8 @@ _NAME = re.compile(r"[`'\"“*_]{0,3}(?P<name>[^\W\d][\w.\-]{0,63})[`'\"”*_]{0
 _FENCED = re.compile(r"[ \t]*(?:`{3,}|~{3,})[ \t]*[\w+\-]{0,20}[ \t]*(?:\n|(?=[\[{]))")
 _PYTHONIC = re.compile(r"\[\s{0,9}[^\W\d][\w.\-]{0,63}\(")  # "[search(query='x')]", of Llama 4
 _PARAMETER = re.compile(
-    r"<(?:｜DSML｜)?parameter(?:=| name=\")(?P<name>[\w.\-]{1,64})\"?(?: string=\"\w{1,5}\")?>(?P<value>[^<]*)|<arg_key>(?P<key>[^<]*)</arg_key>\s{0,9}<arg_value>(?P<argument>[^<]*)"
+    r"<(?:｜DSML｜)?parameter(?:=| name=\")(?P<name>[\w.\-]{1,64})\"?(?: string=\"\w{1,5}\")?>(?P<value>[^<]*)"
+    r"|<arg_key>(?P<key>[^<]*)</arg_key>\s{0,9}<arg_value>(?P<argument>[^<]*)"
 )
 
 
@@ -83,7 +84,7 @@ def _scalar(text: str) -> Any:
 
 
 def unfence(text: str) -> str:
-    """The content of a code fence that the text begins with (a line of introduction ending in a colon may precede it)."""
+    """The content of a code fence a text begins with; a line of introduction ending in a colon may precede it."""
     stripped = text.strip()
     first, _, rest = stripped.partition("\n")
     if first.rstrip().endswith((":", "：")) and _FENCED.match(rest):
@@ -113,7 +114,7 @@ def unquote(text: str) -> str:
 
 
 def read_call(text: str, tools: ToolNames) -> ToolCall | None:
-    """Read a call at the beginning of a text: `name[input]`, `name(args)`, `name: input`, `name {json}`, JSON, a tag."""
+    """Read a call that begins a text: `name[input]`, `name(args)`, `name: input`, `name {json}`, JSON, a tag."""
     body = unfence(text).strip()
     tagged = read_tagged(body, tools)
     if tagged:

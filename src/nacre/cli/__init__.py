@@ -6,10 +6,12 @@ import errno
 import gc
 import os
 import sys
+from typing import Annotated
 
 import typer
 
-from nacre.cli import demo, doctor, evaluate, knowledge, reason, serve, usage, why
+from nacre import __version__
+from nacre.cli import chat, demo, doctor, documents, evaluation, knowledge, reason, serve, sync, usage, why
 from nacre.errors import NacreError
 from nacre.text.language import os_reason, tr
 
@@ -25,8 +27,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for part in (knowledge, why, reason, evaluate, serve, doctor, demo):
+for part in (sync, knowledge, chat, documents, why, reason, evaluation, serve, doctor, demo):
     part.register(app)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"nacre {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help=tr("Print the version and exit."))
+    ] = False,
+) -> None:
+    """Options of the command itself; its help stands above."""
 
 
 def main() -> None:

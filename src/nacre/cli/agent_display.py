@@ -8,6 +8,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 
 from nacre.agents.trajectory import Step, input_text
 from nacre.layers.react import ReAct
+from nacre.text.addresses import readable
 from nacre.text.hygiene import clean_text
 from nacre.text.language import tr
 from nacre.text.messages import nacre_of, text_of
@@ -72,7 +73,9 @@ def render_answer(message: BaseMessage) -> RenderableType:
     block = Text(clean_text(text_of(message)) + "\n", style="bold")
     for citation in own.get("citations", ()):
         quote = _short(citation["quote"], 1, 60)
-        block.append(f"[{citation['n']}] {citation['title'] or citation['uri']}: {quote}\n", style="not bold dim")
+        block.append(
+            f"[{citation['n']}] {citation['title'] or readable(citation['uri'])}: {quote}\n", style="not bold dim"
+        )
     used = own.get("usage", {})
     if used:
         cost = tr(

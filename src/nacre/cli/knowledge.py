@@ -1,137 +1,32 @@
-"""sync, search, ask and chat: a knowledge base from the command line."""
+"""verify, search and ask: a knowledge base from the command line."""
 
 from __future__ import annotations
 
-import re
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nacre.cli.output import (
-    AsOption,
-    JsonFlag,
-    KbOption,
-    ModelOption,
-    asked,
-    console,
-    named,
-    place,
-    principals,
-    print_json,
-    progress,
-)
-from nacre.errors import UsageError
-from nacre.text.hygiene import clean_text
+from nacre.cli.output import AsOption, JsonFlag, KbOption, ModelOption, asked, console, place, principals, print_json
+from nacre.text.addresses import readable
 from nacre.text.language import tr
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
     from langchain_core.messages import AIMessage
 
-    from nacre.ingest.source import Source
     from nacre.layers.rag import RetrievalAugmented
     from nacre.retrieval.knowledge_base import KnowledgeBase
 
-_WEB = re.compile(r"(sitemap:)?https?:", re.IGNORECASE)
 StrictFlag = Annotated[bool, typer.Option("--strict", help=tr("Cut every sentence that its source does not support."))]
-LinksOption = Annotated[
-    bool, typer.Option("--follow-links", help=tr("Also read what links in a folder name outside of it."))
-]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
-    app.command(help=tr("Bring a knowledge base up to date with files, folders or URLs."))(sync)
     app.command(help=tr("Check that catalog and indexes agree; --repair rebuilds the indexes."))(verify)
     app.command(help=tr("Find passages."))(search)
     app.command(help=tr("Answer a question with citations."))(ask)
-    app.command(help=tr("Ask in turns; follow-up questions are understood."))(chat)
-
-
-def sync(
-    sources: Annotated[list[str], typer.Argument(help=tr("Files, folders or URLs."))],
-    kb: KbOption,
-    who: Annotated[
-        str | None, typer.Option("--principals", help=tr("Only these may see the documents, comma separated."))
-    ] = None,
-    embedder: Annotated[
-        str | None,
-        typer.Option("--embedder", parser=named, metavar="<name>", help=tr("Embedder for a new knowledge base.")),
-    ] = None,
-    prune: Annotated[bool, typer.Option("--prune/--no-prune", help=tr("Delete documents whose file is gone."))] = True,
-    allow_private: Annotated[
-        bool,
-        typer.Option(
-            "--allow-private",
-            help=tr("Let http(s) sources and what they redirect to lie on this machine and in private networks."),
-        ),
-    ] = False,
-    follow_links: LinksOption = False,
-    as_json: JsonFlag = False,
-) -> int:
-    """Sync sources into the knowledge base; exit 2 when nothing of them could be read."""
-    began = time.perf_counter()
-    base = opened(kb, embedder, create=True)
-    with progress(quiet=as_json) as bar:
-        task = bar.add_task(tr("Syncing"), total=None)
-
-        def show(step: Any) -> None:
-            bar.update(
-                task,
-                completed=step.done,
-                total=step.total or None,
-                description=tr("Syncing ") + Path(str(step.uri)).name[:40],
-            )
-
-        found = [_with_leave(source, allow_private, follow_links) for source in sources]
-        report = base.sync(*found, principals=principals(who), prune=prune, on_progress=show)
-    seconds = round(time.perf_counter() - began, 3)
-    failed = [{"uri": uri, "reason": reason} for uri, reason in report.failed]
-    _show_sync(report, failed, seconds, as_json)
-    if not failed or report.added or report.updated or report.deleted or report.unchanged:
-        return 0
-    first = f"{failed[0]['uri']}: {failed[0]['reason']}"
-    more = tr(" ({count} failed)", count=len(failed)) if len(failed) > 1 else ""
-    raise UsageError(tr("Nothing could be read. {first}{more}", first=first, more=more))
-
-
-def _with_leave(source: str, allow_private: bool, follow_links: bool) -> Source:
-    """A web source that may lie in a private network, a folder whose links may lead out; any other as it is."""
-    from nacre.connectors.sources import resolve
-    from nacre.connectors.sources.files import Files
-
-    if allow_private and _WEB.match(source):
-        return resolve(source, allow_private=True)
-    found = resolve(source)
-    if isinstance(found, Files):
-        found.follow_links = follow_links
-    return found
-
-
-def _show_sync(report: Any, failed: list[dict[str, str]], seconds: float, as_json: bool) -> None:
-    counts = {
-        "added": report.added,
-        "updated": report.updated,
-        "deleted": report.deleted,
-        "unchanged": report.unchanged,
-    }
-    if as_json:
-        print_json({**counts, "recut": report.recut, "failed": failed, "embedded": report.embedded, "seconds": seconds})
-        return
-    out = console()
-    names = {"added": tr("added"), "updated": tr("updated"), "deleted": tr("deleted"), "unchanged": tr("unchanged")}
-    out.print(
-        "  ".join(f"[bold]{n}[/] {names[name]}" for name, n in counts.items())
-        + f"  [dim]{report.embedded} {tr('chunks embedded')}, {seconds} s[/]"
-    )
-    if report.recut:
-        out.print(tr("{recut} documents cut anew: chunk_size in settings.json has changed.", recut=report.recut))
-    for row in failed:
-        out.print(tr("[red]failed[/] "), end="")
-        out.print(f"{row['uri']}: {row['reason']}", markup=False)
 
 
 def verify(
@@ -184,7 +79,7 @@ def search(
         out.print(place(hit.title, hit.heading, hit.page), style="cyan", markup=False, end="")
         out.print(f"  [dim]{hit.score:.3f}[/]")
         out.print("   " + " ".join(hit.text.split())[:240], markup=False)
-        out.print("   " + hit.uri, style="dim", markup=False)
+        out.print("   " + readable(hit.uri), style="dim", markup=False)
 
 
 def ask(
@@ -204,26 +99,6 @@ def ask(
         print_json({**answer_data(message), "model": name, "seconds": round(time.perf_counter() - began, 3)})
         return
     show_answer(rag, question)
-
-
-def chat(kb: KbOption, model: ModelOption = None, who: AsOption = None, strict: StrictFlag = False) -> None:
-    """Talk with the knowledge base until an empty line or the end of the input."""
-    from nacre.layers.memory import ConversationMemory
-
-    rag, name = answering(opened(kb), model, who, strict)
-    remembering = ConversationMemory(inner=rag)
-    out = console()
-    if sys.stdin.isatty():
-        out.print(tr("[dim]{name}. Ask; an empty line ends.[/]", name=name))
-    while True:
-        try:
-            line = input("› " if sys.stdin.isatty() else "")
-        except EOFError:
-            break
-        if not line.strip():
-            break
-        show_answer(remembering, clean_text(line), session_id="chat")
-        out.print()
 
 
 def answering(base: KnowledgeBase, model: str | None, who: str | None, strict: bool) -> tuple[RetrievalAugmented, str]:
@@ -268,7 +143,9 @@ def show_answer(model: BaseChatModel, question: str, **options: Any) -> None:
         out.print(f"  [{citation['n']}] ", style="bold", markup=False, end="")
         out.print(place(citation["title"], citation["heading"], citation["page"]), style="cyan", markup=False)
         out.print(f"      “{' '.join(citation['quote'].split())[:200]}”", style="italic", markup=False)
-        out.print(f"      {citation['uri']}  [{citation['start']}:{citation['end']}]", style="dim", markup=False)
+        out.print(
+            f"      {readable(citation['uri'])}  [{citation['start']}:{citation['end']}]", style="dim", markup=False
+        )
 
 
 def opened(kb: Path, embedder: str | None = None, *, create: bool = False) -> KnowledgeBase:

@@ -8,6 +8,7 @@ import typer
 
 from nacre.cli.knowledge import StrictFlag, answering, opened
 from nacre.cli.output import AsOption, JsonFlag, KbOption, ModelOption, asked, console, principals, print_json
+from nacre.text.addresses import readable
 from nacre.text.language import tr
 
 
@@ -31,23 +32,23 @@ def why(
     as_json: JsonFlag = False,
 ) -> None:
     """Follow a passage through the stack."""
-    from nacre.eval import why as diagnosis
+    from nacre.eval.why import diagnose
 
     stack, _ = answering(opened(kb), model, who, strict)
-    found = diagnosis.why(stack, asked(question), expect, principals=principals(who))
+    found = diagnose(stack, asked(question), expect, principals=principals(who))
     if as_json:
         print_json(vars(found))
         return
     out = console()
     out.print(tr("[bold]Lost at:[/] ") + _NAMES[found.stage]())
-    out.print(found.reason, markup=False)
+    out.print(readable(found.reason), markup=False)
     out.print(tr("[bold]Cure:[/] "), end="")
     out.print(found.cure, markup=False)
     if found.ranks:
         ranks = "  ".join(f"{_NAMES[arm]()} {rank or '–'}" for arm, rank in found.ranks.items() if arm in _NAMES)
         out.print(tr("Ranks: ") + ranks, style="dim", markup=False)
     if found.uri:
-        out.print(found.uri, style="dim", markup=False)
+        out.print(readable(found.uri), style="dim", markup=False)
 
 
 _NAMES = {

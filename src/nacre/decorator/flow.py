@@ -1,4 +1,4 @@
-"""What a layer's flow is made of, and one run of it. No I/O happens here: the drivers of `nacre.decorator.layer` do it."""
+"""What a layer's flow is made of, and one run of it. No I/O here: the drivers of `nacre.decorator.layer` do it."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class Call:
             anything is shown leaves it off.
         through: with `live`, a filter for the chunks. The flow is sent the unfiltered message; what it returns must
             begin with what was shown.
-        quiet: with `through`, only what passes the filter is for the user: whoever else listens to the target (LangGraph)
-            is to stream nothing of it.
+        quiet: with `through`, only what passes the filter is for the user: whoever else listens to the target
+            (LangGraph) is to stream nothing of it.
     """
 
     target: Runnable[Any, Any]
@@ -49,7 +49,14 @@ class Call:
     quiet: bool = False
 
     def config(self, config: RunnableConfig) -> RunnableConfig:
-        """The configuration for this call: calls that are not live, or quiet, are marked as not to be streamed."""
+        """The configuration for this call: calls that are not live, or quiet, are marked as not to be streamed.
+
+        Args:
+            config: the layer's child configuration.
+
+        Returns:
+            `config`, tagged where needed.
+        """
         tags = config.get("tags") or []
         if (self.live and not self.quiet) or NOSTREAM in tags:
             return config
@@ -93,7 +100,8 @@ class Run:
         """The pending call failed: the flow may catch the error and go on.
 
         Args:
-            fatal: tokens of the call are already with the user and cannot be taken back, so the flow gets no second try.
+            fatal: tokens of the call are already with the user and cannot be taken back, so the flow gets no second
+                try.
         """
         if fatal:
             raise error
@@ -124,7 +132,8 @@ class Run:
         said, whole = text_of(shown), text_of(answer)
         if not whole.startswith(said):
             raise RuntimeError(
-                f"{self.layer} showed text that its answer does not begin with: a call that is rewritten must not be live"
+                f"{self.layer} showed text that its answer does not begin with:"
+                " a call that is rewritten must not be live"
             )
         return AIMessageChunk(
             content=_unshown(whole[len(said) :], shown) if shown.content else answer.content,
@@ -170,7 +179,9 @@ class Live:
 
 
 def _bare(chunk: AIMessageChunk) -> AIMessageChunk:
-    """A chunk without what is known only when the answer is done: usage, metadata and the end mark go out once, at the end."""
+    """A chunk without what is known only when the answer is done: usage, metadata and the end mark go out once, at the
+    end.
+    """
     kept = {key: chunk.response_metadata[key] for key in _FORM if key in chunk.response_metadata}
     return chunk.model_copy(update={"response_metadata": kept, "usage_metadata": None, "chunk_position": None})
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nacre.documents.builder import Builder
-from nacre.documents.ooxml import attribute, child, local
+from nacre.documents.ooxml import attribute, child, descend, local
 
 
 def add_chart(root: Any | None, out: Builder) -> None:
@@ -31,7 +31,7 @@ def add_chart(root: Any | None, out: Builder) -> None:
 
 def _points(node: Any | None) -> dict[str, str]:
     found: dict[str, str] = {}
-    for point in [] if node is None else node.iter():
+    for point in descend(node):
         if local(point) == "pt":
             value = child(point, "v")
             found[attribute(point, "idx")] = (value.text or "") if value is not None else ""

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar, get_args
 
+from nacre.text.tables import Mark
+
 T = TypeVar("T")
 BlockKind = Literal["heading", "paragraph", "list", "table", "code", "quote", "note", "comment", "meta"]
 
@@ -58,6 +60,7 @@ class Table:
         page: 1-based page or slide.
         row: 1-based number, in the sheet or the file, of `rows[0]`.
         column: 1-based number of the first column in the sheet.
+        mark: what parts the cells of a row in the text.
     """
 
     start: int
@@ -68,6 +71,7 @@ class Table:
     sheet: str = ""
     row: int = 1
     column: int = 1
+    mark: Mark = "\t"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +114,7 @@ def to_data(document: ParsedDocument) -> dict[str, Any]:
                 t.sheet,
                 t.row,
                 t.column,
+                t.mark,
             ]
             for t in document.tables
         ],
@@ -145,11 +150,11 @@ def from_data(data: Mapping[str, Any]) -> ParsedDocument:
 
 
 def _table(text: str, data: list[Any]) -> Table:
-    start, end, header, rows, page, sheet, row, column = data
-    if not 0 <= start <= end <= len(text):
+    start, end, header, rows, page, sheet, row, column, mark = data
+    if mark not in get_args(Mark) or not 0 <= start <= end <= len(text):
         raise ValueError(f"table {start}:{end}")
     cells = tuple(tuple(Cell(text[a:b], a, b) for a, b in zip(r[::2], r[1::2], strict=True)) for r in rows)
-    return Table(start, end, tuple(_typed(h, str) for h in header), cells, page, sheet, row, column)
+    return Table(start, end, tuple(_typed(h, str) for h in header), cells, page, sheet, row, column, mark)
 
 
 def _typed(value: object, kind: type[T]) -> T:

@@ -3,35 +3,26 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
 from nacre.documents.builder import Builder
 from nacre.documents.charts import add_chart
 from nacre.documents.limits import Task
-from nacre.documents.ooxml import Package, attribute, child, local
+from nacre.documents.ooxml import Package, attribute, child, descend, local, number
 from nacre.errors import ParseError
 from nacre.text.language import tr
 
 _HEADING = re.compile(r"(?:heading|标题|titre|überschrift|título)\s*(\d)", re.I)
 # Removed text, field codes, and the twin of a drawing for old readers.
 _SKIPPED = {
-    "del",
-    "moveFrom",
-    "instrText",
-    "delText",
-    "Fallback",
-    "pPr",
-    "rPr",
-    "sectPr",
-    "tblPr",
-    "tcPr",
-    "trPr",
-    "sdtPr",
+    "del", "moveFrom", "instrText", "delText", "Fallback", "pPr", "rPr", "sectPr", "tblPr", "tcPr", "trPr", "sdtPr",
     "oMathParaPr",
-}
+}  # fmt: skip
 # Formulas in one line: E=mc^2, a_1, (1)/(2).
 _FORMULA = {"sup": ("^", ""), "sub": ("_", ""), "num": ("(", ")"), "den": ("/(", ")"), "d": ("(", ")")}
+_CHARACTERS = {"tab": "\t", "ptab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-"}
 _NOTES = (("footnotes", "footnote", "note"), ("endnotes", "endnote", "note"), ("comments", "comment", "comment"))
 
 
@@ -86,7 +77,8 @@ def _notes(root: Any | None, tag: str, block: Any, out: Builder) -> None:
 def _styles(package: Package, part: str) -> dict[str, _Style]:
     """Heading level and kind of each paragraph style, through what it is based on."""
     root = package.xml(part)
-    nodes = {attribute(node, "styleId"): node for node in ([] if root is None else root) if local(node) == "style"}
+    nodes = {attribute(node, "styleId"): node for node in descend(root, stop={"style"}) if local(node) == "style"}
+    nodes.pop("", None)
     return {key: _style(key, nodes) for key in nodes}
 
 
@@ -97,65 +89,34 @@ def _style(key: str, nodes: dict[str, Any]) -> _Style:
         if node is None:
             break
         named = child(node, "name")
-        name = attribute(named, "val") if named is not None else key
+        name = key if named is None else attribute(named)
         found = _HEADING.match(name)
-        outline = child(node, "pPr", "outlineLvl")
-        if not level and found:
-            level = int(found.group(1))
-        elif not level and name.lower() in {"title", "标题", "document title"}:
-            level = 1
-        elif (
-            not level
-            and outline is not None
-            and attribute(outline, "val").isdecimal()
-            and int(attribute(outline, "val")) < 9
-        ):
-            level = int(attribute(outline, "val")) + 1
+        titled = int(found[1]) if found else int(name.lower() in {"title", "标题", "document title"})
+        level = level or titled or _outline(child(node, "pPr", "outlineLvl"))
         listed = listed or child(node, "pPr", "numPr") is not None
         code = code or bool(re.search(r"\bcode\b|preformatted|source", name, re.I))
-        based = child(node, "basedOn")
-        key = attribute(based, "val") if based is not None else ""
+        key = attribute(child(node, "basedOn"))
     return _Style(level, listed, code)
 
 
 def _paragraphs(node: Any | None) -> list[Any]:
     """Paragraphs below a node in order; those of text boxes come after the paragraph that holds them."""
-    found: list[Any] = []
-    stack = [] if node is None else [node]
-    while stack:
-        part = stack.pop()
-        if local(part) == "p":
-            found.append(part)
-        if local(part) not in _SKIPPED:
-            stack.extend(reversed(part))
-    return found
+    return [part for part in descend(node, _SKIPPED) if local(part) == "p"]
 
 
 def _text(paragraph: Any) -> str:
     """The words of one paragraph, without those of text boxes inside it."""
-    parts: list[str] = []
-    stack = list(reversed(paragraph))
-    while stack:
-        node = stack.pop()
-        name = "" if isinstance(node, str) else local(node)
-        if isinstance(node, str):
-            parts.append(node)
-        elif name == "t":
-            parts.append(node.text or "")
-        elif name in _FORMULA:
-            before, after = _FORMULA[name]
-            stack.extend([after, *reversed(node), before])
-        elif name in {"tab", "ptab"}:
-            parts.append("\t")
-        elif name in {"br", "cr"}:
-            parts.append("\n")
-        elif name == "noBreakHyphen":
-            parts.append("-")
-        elif name == "sym":
-            parts.append(_symbol(node))
-        elif name not in _SKIPPED and name not in {"txbxContent", "p"}:
-            stack.extend(reversed(node))
-    return "".join(parts)
+    return "".join(map(_said, descend(paragraph, _SKIPPED | {"txbxContent", "p"}, stop=_FORMULA)))
+
+
+def _said(node: Any) -> str:
+    name = local(node)
+    if name in _FORMULA:
+        before, after = _FORMULA[name]
+        return f"{before}{_text(node)}{after}"
+    if name == "t":
+        return node.text or ""
+    return _symbol(node) if name == "sym" else _CHARACTERS.get(name, "")
 
 
 def _symbol(node: Any) -> str:
@@ -172,34 +133,25 @@ class _Walk:
         self.out, self.styles = out, styles
 
     def blocks(self, root: Any) -> None:
-        stack = list(reversed(root))
-        while stack:
-            node = stack.pop()
-            name = local(node)
-            if name == "p":
-                self.paragraph(node)
-                stack.extend(reversed(_boxes(node)))
-            elif name == "tbl":
+        for node in descend(root, _SKIPPED, stop={"p", "tbl"}):
+            if local(node) == "tbl":
                 self.table(node)
-            elif name not in _SKIPPED:
-                stack.extend(reversed(node))
+            elif local(node) == "p":
+                self.paragraph(node)
+                for box in _below(node, "txbxContent", _SKIPPED):
+                    self.blocks(box)
 
     def paragraph(self, node: Any) -> None:
         text = _text(node)
-        properties = child(node, "pPr")
         style = _Style(0, False, False)
         level, listed, depth = 0, False, 0
+        properties = child(node, "pPr")
         if properties is not None:
-            named = child(properties, "pStyle")
-            style = self.styles.get(attribute(named, "val"), style) if named is not None else style
-            outline, number = child(properties, "outlineLvl"), child(properties, "numPr")
-            listed = number is not None and not _unnumbered(number)
-            indent = None if number is None else child(number, "ilvl")
-            depth = (
-                int(attribute(indent, "val") or 0) if indent is not None and attribute(indent, "val").isdecimal() else 0
-            )
-            if outline is not None and attribute(outline, "val").isdecimal() and int(attribute(outline, "val")) < 9:
-                level = int(attribute(outline, "val")) + 1
+            style = self.styles.get(attribute(child(properties, "pStyle")), style)
+            level = _outline(child(properties, "outlineLvl"))
+            listing = child(properties, "numPr")
+            listed = listing is not None and attribute(child(listing, "numId")) != "0"  # which takes it out of a list
+            depth = number(None if listing is None else child(listing, "ilvl"))
         level = style.level or level
         if level:
             self.out.add("heading", " ".join(text.split()), level)
@@ -211,57 +163,37 @@ class _Walk:
             self.out.add("paragraph", text)
 
     def table(self, node: Any) -> None:
-        rows = [self.row(part) for part in _within(node, "tr")]
+        lines = _within(node, "tr")
+        rows = [self.row(line) for line in lines]
         if len(rows) == 1 and len(rows[0]) == 1:
             # One cell is a frame around text, not a table.
             for cell in _within(node, "tc"):
                 self.blocks(cell)
             return
-        marked = sum(child(part, "trPr", "tblHeader") is not None for part in _within(node, "tr"))
+        marked = sum(child(line, "trPr", "tblHeader") is not None for line in lines)
         self.out.table(rows, header_rows=min(marked or (len(rows) > 1), 4))
 
     def row(self, node: Any) -> list[str]:
-        cells: list[str] = []
-        before = child(node, "trPr", "gridBefore")
-        if before is not None and attribute(before, "val").isdecimal():
-            cells += [""] * min(64, int(attribute(before, "val")))
+        cells = [""] * min(64, number(child(node, "trPr", "gridBefore")))
         for cell in _within(node, "tc"):
-            span = child(cell, "tcPr", "gridSpan")
-            width = int(attribute(span, "val")) if span is not None and attribute(span, "val").isdecimal() else 1
+            width = number(child(cell, "tcPr", "gridSpan"), default=1)
             merged = child(cell, "tcPr", "vMerge")
-            swallowed = merged is not None and attribute(merged, "val") != "restart"
+            swallowed = merged is not None and attribute(merged) != "restart"
             text = "" if swallowed else "\n".join(filter(None, map(_text, _paragraphs(cell))))
             cells += [text, *[""] * min(64, width - 1)]
         return cells
 
 
-def _unnumbered(number: Any) -> bool:
-    """`numId` 0 takes a paragraph out of the list that its style puts it in."""
-    identity = child(number, "numId")
-    return identity is not None and attribute(identity, "val") == "0"
-
-
-def _boxes(paragraph: Any) -> list[Any]:
-    """Contents of text boxes anchored in a paragraph."""
-    found: list[Any] = []
-    stack = list(reversed(paragraph))
-    while stack:
-        node = stack.pop()
-        if local(node) == "txbxContent":
-            found.append(node)
-        elif local(node) not in _SKIPPED:
-            stack.extend(reversed(node))
-    return found
+def _outline(node: Any | None) -> int:
+    """The level of a heading by its outline, 1 at the top; 0 for text."""
+    depth = number(node, default=9)
+    return depth + 1 if depth < 9 else 0
 
 
 def _within(node: Any, name: str) -> list[Any]:
     """Rows of a table or cells of a row, also those inside content controls, not those of inner tables."""
-    found: list[Any] = []
-    stack = list(reversed(node))
-    while stack:
-        part = stack.pop()
-        if local(part) == name:
-            found.append(part)
-        elif local(part) not in _SKIPPED and local(part) not in {"tbl", "p"}:
-            stack.extend(reversed(part))
-    return found
+    return _below(node, name, _SKIPPED | {"tbl", "p"})
+
+
+def _below(node: Any, name: str, skip: Collection[str]) -> list[Any]:
+    return [part for part in descend(node, skip, stop={name}) if local(part) == name]

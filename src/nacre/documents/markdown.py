@@ -107,7 +107,8 @@ class _Walk:
         width = len(rows[0])
         body = tuple(tuple((row + [Cell("", row[-1].end, row[-1].end)] * width)[:width]) for row in rows[1:] if row)
         header = tuple(cell.text for cell in rows[0])
-        self.out.tables.append(Table(self.base + first, self.base + last, header, body, sheet=self.out.sheet, row=2))
+        place = self.base + first, self.base + last
+        self.out.tables.append(Table(*place, header, body, sheet=self.out.sheet, row=2, mark="|"))
 
     def row(self, line: int) -> list[Cell]:
         start, end = self.lines[line], self.lines[line + 1]

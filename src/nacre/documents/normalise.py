@@ -6,11 +6,9 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-from nacre.text.han import HAN
+from nacre.text.han import HAN, IDEOGRAPHS, KANA
 
-_CJK = (
-    "\u2e80-\u303f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\ufe30-\ufe4f\uff00-\uffef\U00020000-\U0003ffff"
-)
+_CJK = rf"\u2e80-\u303f{KANA}{IDEOGRAPHS}\ufe30-\ufe4f\uff00-\uffef\U00020000-\U0003ffff"
 _ENDS_CJK = re.compile(f"[{_CJK}]$")
 _STARTS_CJK = re.compile(f"^[{_CJK}]")
 # Controls, zero-width marks, soft hyphens, byte-order marks, non-characters and half a surrogate pair.

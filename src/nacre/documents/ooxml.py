@@ -10,6 +10,7 @@ import io
 import posixpath
 import zipfile
 import zlib
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from nacre.documents.builder import Builder
@@ -150,12 +151,38 @@ def local(node: Any) -> str:
     return tag.rpartition("}")[2] if isinstance(tag, str) else ""
 
 
-def attribute(node: Any, name: str) -> str:
-    """An attribute whatever its namespace."""
-    for key, value in node.attrib.items():
+def attribute(node: Any | None, name: str = "val") -> str:
+    """An attribute whatever its namespace; empty where the node or the attribute is missing."""
+    for key, value in () if node is None else node.attrib.items():
         if key == name or key.endswith("}" + name):
             return str(value)
     return ""
+
+
+def number(node: Any | None, name: str = "val", default: int = 0) -> int:
+    """A whole number in an attribute."""
+    digits = attribute(node, name)
+    return int(digits) if digits.isdecimal() and len(digits) < 10 else default
+
+
+def descend(node: Any | None, skip: Collection[str] = (), stop: Collection[str] = ()) -> Iterator[Any]:
+    """The elements below a node, in the order of the text, by local names.
+
+    Args:
+        skip: left out with all that they hold.
+        stop: given, but not what they hold.
+    """
+    if node is not None and not skip and not stop:
+        yield from node.iterdescendants()  # in C
+        return
+    stack = [] if node is None else list(reversed(node))
+    while stack:
+        part = stack.pop()
+        name = local(part)
+        if name not in skip:
+            yield part
+            if name not in stop:
+                stack.extend(reversed(part))
 
 
 def child(node: Any, *path: str) -> Any | None:

@@ -8,11 +8,11 @@ from typing import Any
 from nacre.documents.builder import Builder
 from nacre.documents.charts import add_chart, words_of
 from nacre.documents.limits import Task
-from nacre.documents.ooxml import Package, attribute, child, local
+from nacre.documents.ooxml import Package, attribute, child, descend, local, number
 from nacre.errors import ParseError
 from nacre.text.language import tr
 
-_SHAPES = {"sp", "grpSp", "graphicFrame", "pic", "cxnSp"}
+_SHAPES = {"sp", "graphicFrame", "pic", "cxnSp"}
 _FILE_NAME = re.compile(r"\S+\.(png|jpe?g|gif|bmp|svg|emf|wmf|tiff?)", re.I)
 _FURNITURE = {"sldNum", "dt", "ftr", "hdr", "sldImg"}
 
@@ -29,8 +29,7 @@ def parse(data: bytes, out: Builder, task: Task) -> None:
     listed = child(root, "sldIdLst")
     slides = [relations.get(_relation(node), ("", ""))[1] for node in ([] if listed is None else listed)]
     out.pages = len(slides)
-    for number, part in enumerate(slides, start=1):
-        out.page = number
+    for out.page, part in enumerate(slides, start=1):
         _slide(package, part, out)
     out.page = None
 
@@ -52,12 +51,11 @@ def _slide(package: Package, part: str, out: Builder) -> None:
         if kind == "notesSlide":
             notes = package.xml(target)
             tree = None if notes is None else child(notes, "cSld", "spTree")
-            for shape in [] if tree is None else tree.iter():
+            for shape in descend(tree):
                 if local(shape) == "sp" and _placeholder(shape) == "body":
                     out.add("note", "\n".join(_paragraphs(shape)))
         elif kind == "comments":
-            comments = package.xml(target)
-            for comment in [] if comments is None else comments.iter():
+            for comment in descend(package.xml(target)):
                 if local(comment) in {"cm", "reply"}:
                     out.add(
                         "comment", "".join(node.text or "" for node in comment.iter() if local(node) in {"text", "t"})
@@ -66,15 +64,8 @@ def _slide(package: Package, part: str, out: Builder) -> None:
 
 def _shapes(tree: Any, package: Package, relations: dict[str, tuple[str, str]], out: Builder) -> None:
     """Title first, then the rest in the order of the file; groups are opened, however deep."""
-    flat: list[Any] = []
-    stack = list(reversed(tree))
-    while stack:
-        node = stack.pop()
-        name = local(node)
-        if name == "grpSp" or name in {"AlternateContent", "Choice"}:
-            stack.extend(reversed(node))
-        elif name in _SHAPES:
-            flat.append(node)
+    found = descend(tree, skip={"Fallback", "extLst"}, stop=_SHAPES)
+    flat = [node for node in found if local(node) in _SHAPES]
     flat.sort(key=lambda shape: _placeholder(shape) not in {"title", "ctrTitle"})
     for shape in flat:
         _shape(shape, package, relations, out)
@@ -97,20 +88,14 @@ def _shape(shape: Any, package: Package, relations: dict[str, tuple[str, str]], 
     elif local(shape) == "graphicFrame":
         _frame(shape, package, relations, out)
     elif local(shape) == "pic":
-        words = child(shape, "nvPicPr", "cNvPr")
-        described = attribute(words, "descr") if words is not None else ""
+        described = attribute(child(shape, "nvPicPr", "cNvPr"), "descr")
         out.add("paragraph", "" if _FILE_NAME.fullmatch(described) else described)
     else:
         body = child(shape, "txBody")
         listed = kind in {"body", "obj"} and sum(1 for text in _paragraphs(shape) if text.strip()) > 1
         for paragraph in [] if body is None else body:
             if local(paragraph) == "p":
-                level = child(paragraph, "pPr")
-                depth = (
-                    int(attribute(level, "lvl") or 0)
-                    if level is not None and attribute(level, "lvl").isdecimal()
-                    else 0
-                )
+                depth = number(child(paragraph, "pPr"), "lvl")
                 out.add("list" if listed else "paragraph", words_of(paragraph), depth + 1 if listed else 0)
 
 
@@ -121,19 +106,17 @@ def _frame(shape: Any, package: Package, relations: dict[str, tuple[str, str]], 
         rows = [
             ["\n".join(_paragraphs(cell)) for cell in row if local(cell) == "tc"] for row in table if local(row) == "tr"
         ]
-        marked = child(table, "tblPr")
-        named = marked is None or attribute(marked, "firstRow") != "0"
+        named = attribute(child(table, "tblPr"), "firstRow") != "0"
         out.table(rows, header_rows=int(named and len(rows) > 1))
         return
     # A chart or a diagram: its words and numbers stand in a part of their own.
-    for node in [] if data is None else data.iter():
+    for node in descend(data):
         for key, value in node.attrib.items():
             kind, target = relations.get(str(value), ("", "")) if key.endswith(("}id", "}dm")) else ("", "")
             if kind == "chart":
                 add_chart(package.xml(target), out)
             elif kind == "diagramData":
-                root = package.xml(target)
-                for point in [] if root is None else root.iter():
+                for point in descend(package.xml(target)):
                     if local(point) == "pt":
                         out.add("list", " ".join(_paragraphs(point)), 1)
 

@@ -16,7 +16,7 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 
-from nacre.grounding.ranking import Evidence, Question, prior
+from nacre.grounding.ranking import Evidence, Passage, Question, prior
 from nacre.text.words import words
 
 TITLED = {"constant": -1.221, "best": 0.337, "missing": -4.06, "missing_number": -1.909, "missing_name": -0.482}
@@ -27,13 +27,11 @@ _SOFT = 16.0  # score points over which a passage's voice falls to 1/e: nearly a
 _NAME = re.compile(r"(?<=\s)[A-Z][\w'-]*")
 
 
-def answerable(
-    question: Question, passages: Sequence[tuple[str, str]], found: Sequence[Evidence]
-) -> tuple[bool, float]:
+def answerable(question: Question, passages: Sequence[Passage], found: Sequence[Evidence]) -> tuple[bool, float]:
     """Whether the passages hold an answer."""
     if not found:
         return False, 0.0
-    loose = not any(title for _, title in passages)
+    loose = not any(title for _, title, *_ in passages)
     weights = LOOSE if loose else TITLED
     features = measured(question, passages, found)
     logit = weights["constant"] + sum(weight * features[name] for name, weight in weights.items() if name in features)
@@ -41,7 +39,7 @@ def answerable(
     return probability >= REFUSE_BELOW["loose" if loose else "titled"], probability
 
 
-def measured(question: Question, passages: Sequence[tuple[str, str]], found: Sequence[Evidence]) -> dict[str, float]:
+def measured(question: Question, passages: Sequence[Passage], found: Sequence[Evidence]) -> dict[str, float]:
     """What the decision looks at.
 
     Returns:

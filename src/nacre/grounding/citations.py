@@ -72,14 +72,14 @@ def cite(
         answer: the text, in which every marker points to one of `sources`.
         question: what was asked; it matters only where something was computed.
     """
-    texts = {source.n: source.text for source in sources}
+    by_number = {source.n: source for source in sources}
     found: list[Citation] = []
     for start, end, claim, cited in statements(answer):
         for n in cited:
-            if n not in texts:
+            if n not in by_number:
                 continue
-            computed = _computed_quote(claim, n, texts[n], derived, question)
-            begin, stop, support = computed or best_quote(claim, texts[n])
+            source, text = by_number[n], by_number[n].text
+            begin, stop, support = _computed_quote(claim, source, derived, question) or best_quote(claim, text)
             place = places[n]
             found.append(
                 Citation(
@@ -88,7 +88,7 @@ def cite(
                     title=str(place.get("title", "")),
                     heading=tuple(place.get("heading") or ()),
                     page=place.get("page"),
-                    quote=texts[n][begin:stop],
+                    quote=text[begin:stop],
                     start=int(place.get("start") or 0) + begin,
                     end=int(place.get("start") or 0) + stop,
                     chunk_id=place.get("chunk_id", ""),
@@ -156,7 +156,7 @@ def supported_part(answer: str, citations: Sequence[Citation], min_support: floa
 
 
 def _computed_quote(
-    claim: str, n: int, text: str, derived: Sequence[Derived], question: str
+    claim: str, source: Source, derived: Sequence[Derived], question: str
 ) -> tuple[int, int, float] | None:
     """The lines with the inputs of what a statement computes, and how much of the statement is backed.
 
@@ -164,7 +164,8 @@ def _computed_quote(
     statement stands nowhere: such a statement is quoted like any other.
     """
     said = [value for value in derived if _place(value["text"], claim)]
-    inputs = [given for value in said for given in value["inputs"] if given["source"] == n]
+    inputs = [given for value in said for given in value["inputs"] if given["source"] == source.n]
+    text, named = source.text, {name for table in source.tables for name in table.header}.union(source.columns)
     found = [_place(given["text"], text) for given in inputs]
     spans = [span for span in found if span]
     if not spans or len(spans) < len(found):
@@ -173,7 +174,8 @@ def _computed_quote(
     last = max(end for _, end in spans)
     end = text.find("\n", last) if "\n" in text[last:] else len(text)
     backed = {*words(text[start:end]), *words(question), *stopwords()}
-    backed.update(word for given in inputs if given["column"] in text for word in words(given["column"]))
+    columns = (given["column"] for given in inputs)
+    backed.update(word for column in columns if column in text or column in named for word in words(column))
     wanted = Counter(words(claim))
     unbacked = wanted - Counter(words(" ".join(value["text"] for value in said)))
     unbacked = Counter({word: count for word, count in unbacked.items() if word not in backed})

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from nacre.grounding.answer_type import Expectation, answers_in, candidates, expected
 from nacre.grounding.stopwords import stopwords
 from nacre.text.language import Language, language_of
+from nacre.text.tables import is_row
 from nacre.text.words import located_words, sentences, words
 
 WEIGHTS = {
@@ -39,6 +40,10 @@ _DIGIT = re.compile(r"\d")
 _YEAR = re.compile(r"(?<!\d)(?:19|20)\d{2}(?!\d)")
 _TERMS = 64  # different words of a question that count
 _PLACES = 50  # of a sentence that are compared with each other
+
+
+Passage = tuple[str, str] | tuple[str, str, str]
+"""A text, its title, and the names of the columns of a table in whose middle it begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +112,12 @@ def analyse(question: str) -> Question:
     return Question(text, language, terms, frozenset(asked), frozenset(_pairs(text, asked, language)), expected(text))
 
 
-def evidence(question: Question, passages: Sequence[tuple[str, str]]) -> list[Evidence]:
+def evidence(question: Question, passages: Sequence[Passage]) -> list[Evidence]:
     """Weigh every sentence of some passages."""
-    found = [sentence for n, (text, title) in enumerate(passages) for sentence in _sentences(n, text, title)]
+    found = [sentence for n, passage in enumerate(passages) for sentence in _sentences(n, *passage)]
     frequency = Counter(term for sentence in found for term in sentence.terms if term in question.asked)
     weights = {term: prior(term) * math.log(1 + (len(found) + 1) / (frequency[term] + 0.5)) for term in question.terms}
-    year = [_names_another_year(question.text, title) for _, title in passages]
+    year = [_names_another_year(question.text, passage[1]) for passage in passages]
     rows = [
         {**_features(question, sentence, weights), "other_year": float(year[sentence.passage])} for sentence in found
     ]
@@ -172,18 +177,18 @@ def _names_another_year(question: str, title: str) -> bool:
     return bool(asked and named and not asked & named)
 
 
-def _sentences(passage: int, text: str, title: str) -> list[_Sentence]:
+def _sentences(passage: int, text: str, title: str, columns: str = "") -> list[_Sentence]:
     found: list[_Sentence] = []
     heading = frozenset(words(title))
-    above, before = heading, frozenset[str]()
+    above, before = heading | set(words(columns)), frozenset[str]()
     header: tuple[int, int] | None = None
     inside = False  # a table
     for start, end in sentences(text):
         line = unicodedata.normalize("NFKC", text[start:end])
         located = located_words(line)
         terms = frozenset(term for term, _ in located)
-        row = _is_row(line)
-        begins, inside, header = row and not inside, row, header if row else None
+        row = is_row(line)
+        begins, inside, header = row and not inside and bool(found or not columns), row, header if row else None
         if header and header[0] and header == (found[-1].start, found[-1].end):
             found[-1].heads = True
         found.append(_Sentence(passage, start, end, line, located, before, above, header))
@@ -203,12 +208,8 @@ def _is_statement(question: Question, sentence: _Sentence) -> bool:
     return not _is_heading(sentence.text) or bool(sentence.terms - sentence.above - question.asked - stopwords())
 
 
-def _is_row(line: str) -> bool:
-    return "\t" in line or " | " in line or line.startswith("|")
-
-
 def _is_heading(line: str) -> bool:
-    return line.startswith("#") or (len(line) < 40 and line[-1] not in "。!?;.…" and not _is_row(line))
+    return line.startswith("#") or (len(line) < 40 and line[-1] not in "。!?;.…" and not is_row(line))
 
 
 def _pairs(text: str, terms: Sequence[str], language: Language) -> set[tuple[str, str]]:

@@ -11,6 +11,7 @@ class Progress:
     """How far a sync has come.
 
     Args:
+        share: how much of the document is embedded, 0 to 1; 1 when it is done.
         rate: documents a second.
         eta_s: seconds that are left at this rate, or None when it cannot be told yet.
     """
@@ -22,6 +23,7 @@ class Progress:
     seconds: float
     rate: float
     eta_s: float | None
+    share: float = 1.0
 
 
 @dataclass
@@ -30,6 +32,7 @@ class SyncReport:
 
     Args:
         embedded: chunks embedded; the others' vectors were there already.
+        hidden_text: {"uri", "page", "what", "excerpt"} of text that nobody can see on the page.
         recut: documents cut anew because another chunk size is set; their content may be unchanged.
     """
 
@@ -43,6 +46,7 @@ class SyncReport:
     recut: int = 0
     seconds: float = 0.0
     warnings: list[tuple[str, str]] = field(default_factory=list)
+    hidden_text: list[dict[str, Any]] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON-ready data; `failed` is a list of {"uri", "reason"}."""
@@ -51,4 +55,5 @@ class SyncReport:
             "failed": [{"uri": uri, "reason": reason} for uri, reason in self.failed],
             "seconds": round(self.seconds, 3),
             "warnings": [{"uri": uri, "warning": warning} for uri, warning in self.warnings],
+            "hidden_text": self.hidden_text,
         }

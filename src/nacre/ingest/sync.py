@@ -30,6 +30,7 @@ from nacre.text.hygiene import clean_text
 from nacre.text.language import tr
 
 _BATCH = 128  # chunks that are embedded together
+_LARGE = 2 * _BATCH  # more than several small documents come to: a large one, kept batch by batch
 _AHEAD = 4  # documents read and parsed ahead, for each worker
 _COMMIT_SECONDS = 30.0  # how often a long sync shows its work to searches
 
@@ -96,6 +97,7 @@ class Syncer:
             self._flush()
             self._delete_gone()
             self._cut_anew()
+            self.session.drop_kept_vectors()
         finally:
             self.session.publish()
         with self.store.view() as view:
@@ -204,7 +206,7 @@ class Syncer:
             metadata=dict(job.item.metadata),
             audience=job.audience,
             cut=self.limit or 0,
-            blocks=pack_blocks(read.parsed.blocks),
+            blocks=pack_blocks(read.parsed.blocks, read.parsed.tables),
         )
         if job.known and job.known.hash == read.hash:  # read again only to be cut anew
             self.report.unchanged += 1
@@ -212,6 +214,8 @@ class Syncer:
 
     def _cut(self, known: DocumentState | None, document: DocumentRecord, blocks: Sequence[BlockLike]) -> None:
         chunks = chunk(document.text, blocks, document.title, self.tokeniser, self.limit)
+        if len(chunks) > _BATCH:  # the small ones before it do not wait for it
+            self._flush()
         self._batch.append((known, document, [_record(document.text, one) for one in chunks]))
         if sum(len(chunks) for _, _, chunks in self._batch) >= _BATCH:
             self._flush()
@@ -239,7 +243,7 @@ class Syncer:
 
     def _flush(self) -> None:
         batch, self._batch = self._batch, []
-        vectors = self._vectors([chunk for _, _, chunks in batch for chunk in chunks])
+        vectors = self._vectors([(document.uri, chunk) for _, document, chunks in batch for chunk in chunks])
         for known, document, chunks in batch:
             self.session.put(document, [replace(chunk, vector=vectors.get(chunk.hash)) for chunk in chunks])
             if known is None:
@@ -252,26 +256,38 @@ class Syncer:
             self.session.publish()
             self._shown = time.monotonic()
 
-    def _vectors(self, chunks: Sequence[ChunkRecord]) -> dict[bytes, bytes]:
+    def _vectors(self, chunks: Sequence[tuple[str, ChunkRecord]]) -> dict[bytes, bytes]:
         """The vectors of all chunks; only texts that the catalog has no vector of are embedded."""
         if self.encoder is None:
             return {}
-        texts = {chunk.hash: embedded_text(chunk.context, chunk.text) for chunk in chunks}
+        texts = {chunk.hash: embedded_text(chunk.context, chunk.text) for _, chunk in chunks}
         known = self.catalog.vectors_of(list(texts))
         new = [digest for digest in texts if digest not in known]
-        if new:
-            matrix = self.encoder.documents([texts[digest] for digest in new]).astype("<f4")
-            known.update({digest: row.tobytes() for digest, row in zip(new, matrix, strict=True)})
-            self.report.embedded += len(new)
+        owners = {chunk.hash: uri for uri, chunk in chunks}
+        large = len(new) > _LARGE
+        step = _BATCH if large else _LARGE
+        for at in range(0, len(new), step):
+            some = new[at : at + step]
+            if large:
+                self._tell(owners[some[0]], len(known) / len(texts))
+            matrix = self.encoder.documents([texts[digest] for digest in some]).astype("<f4")
+            vectors = {digest: row.tobytes() for digest, row in zip(some, matrix, strict=True)}
+            if large:  # interrupted, it goes on from here
+                self.session.keep_vectors(vectors)
+            known.update(vectors)
+            self.report.embedded += len(some)
         return known
 
     def _step(self, uri: str) -> None:
         self._done += 1
+        self._tell(uri)
+
+    def _tell(self, uri: str, share: float = 1.0) -> None:
         if self.on_progress:
             seconds = time.monotonic() - self._began
             rate = self._done / seconds if seconds > 0 else 0.0
             eta = (self._total - self._done) / rate if rate > 0 and seconds > 1 else None
-            self.on_progress(Progress(self._done, self._total, uri, self.report.embedded, seconds, rate, eta))
+            self.on_progress(Progress(self._done, self._total, uri, self.report.embedded, seconds, rate, eta, share))
 
 
 def embedded_text(context: str, text: str) -> str:

@@ -18,12 +18,24 @@ from nacre.retrieval.packing import pack
 from nacre.text.hygiene import clean_text, searched
 from nacre.text.language import Language, language_of
 from nacre.text.markers import DeadMarkers, LiveMarkers, as_nacre_provider
-from nacre.text.messages import Source, last_user_text, nacre_of, render_sources, replace_last_user, text_of, with_nacre
+from nacre.text.messages import (
+    Source,
+    last_user_text,
+    nacre_of,
+    render_sources,
+    replace_last_user,
+    source_of,
+    text_of,
+    with_nacre,
+)
 from nacre.text.titles import title_of
 from nacre.text.tokens import estimate_messages
 
 MIN_RELEVANCE = 0.05  # hardly a right answer falls below (bench/relevance_weights.py)
-_PLACE = ("uri", "title", "heading", "page", "start", "end", "chunk_id", "document_id", "version", "score", "relevance")
+_PLACE = (
+    *("uri", "title", "heading", "page", "start", "end", "chunk_id", "document_id", "version"),
+    *("score", "relevance", "tables"),
+)
 
 
 class RetrievalAugmented(ChatModelDecorator):
@@ -32,7 +44,8 @@ class RetrievalAugmented(ChatModelDecorator):
     Args:
         inner: the model that writes the answer.
         retriever: finds documents for the last user message. The metadata of a document may hold `uri`, `title`,
-            `heading`, `page`, `start`, `end`, `chunk_id`, `document_id`, `version`, `score` and `relevance`.
+            `heading`, `page`, `start`, `end`, `chunk_id`, `document_id`, `version`, `score`, `relevance` and
+            `tables` (see `nacre.text.tables.Grid`).
         strict: cut every sentence that its cited source does not support, and refuse when nothing is left. The answer
             is then shown only when it is whole.
         min_support: with `strict`, the least share (0 to 1) of a sentence's words that the cited quote must hold.
@@ -72,7 +85,10 @@ class RetrievalAugmented(ChatModelDecorator):
         kept, dropped = pack(found, self._budget(messages))
         if not kept or self._irrelevant(found):
             return with_nacre(AIMessage(refusal(language)), abstained=True, citations=[], hits=[])
-        sources = [Source(n, document.page_content, title_of(document.metadata)) for n, document in enumerate(kept, 1)]
+        sources = [
+            source_of(n, d.page_content, title_of(d.metadata), tables=d.metadata.get("tables"))
+            for n, d in enumerate(kept, 1)
+        ]
         asked = prompts.load(self.prompt, language).render(sources=render_sources(sources), question=question)
         through = None if self.strict else LiveMarkers([source.n for source in sources])
         if self.strict and self.inner_takes("min_support"):

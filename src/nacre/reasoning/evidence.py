@@ -9,7 +9,7 @@ from typing import Any
 from nacre.grounding.citations import Citation, Derived, Input, cite, statements
 from nacre.reasoning.interpreter import Execution
 from nacre.reasoning.tables import Table
-from nacre.text.messages import Source, nacre_of
+from nacre.text.messages import Source, nacre_of, source_of
 from nacre.text.numbers import digits
 
 _NUMBER = re.compile(r"(?<![A-Za-z_\d.])\d(?:[\d,_]*\d)?(?:\.\d+)?")
@@ -20,10 +20,11 @@ _USUAL = frozenset(map(str, (*range(11), 0.5, 12, 24, 60, 100, 360, 365, 1000, 3
 
 def sources_in_hits(reply: Any) -> list[Source]:
     """The sources that an inner layer retrieved, as it reports them."""
-    hits = nacre_of(reply).get("hits") or []
     return [
-        Source(int(hit["n"]), str(hit["text"]), str(hit.get("title", "")), str(hit.get("uri", "")))
-        for hit in hits
+        source_of(
+            int(hit["n"]), str(hit["text"]), str(hit.get("title", "")), str(hit.get("uri", "")), hit.get("tables")
+        )
+        for hit in nacre_of(reply).get("hits") or []
         if "text" in hit
     ]
 

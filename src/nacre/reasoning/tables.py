@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nacre.reasoning.quantities import Quantity, quantity
 from nacre.text.messages import Source
+from nacre.text.tables import Grid, grids_in
 
 Value = str | int | float | None
-_SEPARATOR = re.compile(r"^\s*+\|?\s*+:?-{2,}+:?\s*+(?:\|\s*+:?-{2,}+:?\s*+)*+\|?\s*+$")
-_UNDER_THE_HEADER = re.compile(_SEPARATOR.pattern.replace("{2,}", "+"))  # one hyphen is enough there
-_PIPE = re.compile(r"(?<!\\)\|")
 _EMPTY = frozenset({"", "-", "--", "—", "–", "n/a", "na", "none", "null", "无", "/", "…"})
-_MOST_TABLES, _MOST_ROWS, _MOST_COLUMNS = 20, 2000, 100
-_MOST_CHARACTERS = 200_000  # of one text
+_MOST_TABLES = 20
 
 
 @dataclass(frozen=True)
@@ -48,80 +44,37 @@ class Table:
 
 
 def tables_of(sources: Sequence[Source]) -> list[Table]:
-    """All tables of some sources, in order."""
-    return [table for source in sources for table in tables_in(source.text, source.n, source.title)][:_MOST_TABLES]
+    """All tables of some sources, in order: those that a source tells of, and what looks like one in its text."""
+    grids = [(grid, source) for source in sources for grid in grids_in(source.text, source.tables, source.columns)]
+    return [_table(grid, source) for grid, source in grids[:_MOST_TABLES]]
 
 
-def tables_in(text: str, source: int = 0, title: str = "") -> list[Table]:
+def tables_in(text: str) -> list[Table]:
     """The tables of a text: Markdown, cells between bars, or cells between tabs.
-
-    Args:
-        text: any text; of a very long one only the first 200,000 characters are read.
 
     Example:
         >>> [table] = tables_in("Town | Sales\\nA | 1,200\\nB | 800")
         >>> table.rows
         ({'Town': 'A', 'Sales': 1200}, {'Town': 'B', 'Sales': 800})
     """
-    lines = text[:_MOST_CHARACTERS].splitlines()
-    if len(text) > _MOST_CHARACTERS:
-        lines.pop()  # half a line is half a number
-    tables: list[Table] = []
-    at = 0
-    while at < len(lines) and len(tables) < _MOST_TABLES:
-        grid, after = _grid(lines, at)
-        if len(grid) > 1 and len(grid[0]) > 1:
-            tables.append(_table(grid, source, title))
-        at = max(after, at + 1)
-    return tables
+    return tables_of([Source(0, text)])
 
 
-def _grid(lines: Sequence[str], at: int) -> tuple[list[list[str]], int]:
-    """The cells of the table that begins at a line, and the line after it."""
-    for split in (_bars, _tabs):
-        if len(cells := split(lines[at])) < 2:
-            continue
-        grid, end = [cells], at + 1
-        marked = end < len(lines) and bool(_UNDER_THE_HEADER.match(lines[end])) and split is _bars
-        end += marked
-        while end < len(lines) and len(grid) <= _MOST_ROWS:
-            cells = split(lines[end])
-            if split is _tabs and not cells and lines[end].strip() and end + 1 < len(lines) and "\t" in lines[end + 1]:
-                cells = [lines[end].strip()]  # a row of which only the first cell is filled
-            if not cells or (split is _bars and len(cells) < 2):
-                break
-            grid.append(cells)
-            end += 1
-        return grid, end
-    return [], at + 1
-
-
-def _bars(line: str) -> list[str]:
-    stripped = line.strip()
-    if "|" not in stripped or _SEPARATOR.match(stripped):
-        return []
-    stripped = stripped.removeprefix("|")
-    stripped = stripped[:-1] if stripped.endswith("|") and not stripped.endswith("\\|") else stripped
-    return [cell.replace("\\|", "|").strip() for cell in _PIPE.split(stripped)][:_MOST_COLUMNS]
-
-
-def _tabs(line: str) -> list[str]:
-    return [cell.strip() for cell in line.split("\t")][:_MOST_COLUMNS] if "\t" in line else []
-
-
-def _table(grid: list[list[str]], source: int, title: str) -> Table:
-    width = max(len(cells) for cells in grid)
-    padded = [cells + [""] * (width - len(cells)) for cells in grid]
-    columns = _names(padded[0])
-    body = padded[1:]
-    texts = tuple(dict(zip(columns, cells, strict=True)) for cells in body)
+def _table(grid: Grid, source: Source) -> Table:
+    named, *cells = [list(grid.header), *([source.text[a:b] for a, b in row] for row in grid.rows)]
+    if grid.mark == "|":
+        named, *cells = [[cell.replace("\\|", "|") for cell in row] for row in (named, *cells)]
+    width = max(map(len, (named, *cells)))
+    columns = _names(named + [""] * (width - len(named)))
+    body = [row + [""] * (width - len(row)) for row in cells]
+    texts = tuple(dict(zip(columns, row, strict=True)) for row in body)
     values, units = {}, {}
     for index, column in enumerate(columns):
-        values[column], unit = _column([cells[index] for cells in body])
+        values[column], unit = _column([row[index] for row in body])
         if unit:
             units[column] = unit
     rows = tuple({column: values[column][r] for column in columns} for r in range(len(body)))
-    return Table(source, title, columns, rows, texts, units)
+    return Table(source.n, source.title, columns, rows, texts, units)
 
 
 def _names(header: Sequence[str]) -> tuple[str, ...]:

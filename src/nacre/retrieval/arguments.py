@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from numbers import Integral
 
 from nacre.errors import UsageError
+from nacre.retrieval.hit import Hit
 from nacre.store.filters import Filter
 from nacre.text.hygiene import clean_text, searched
 from nacre.text.language import tr
@@ -37,6 +38,14 @@ def check_filter(where: Filter | None, arms: Sequence[str]) -> Filter:
     if not isinstance(arms, Iterable) or not arms or not all(arm in _ARMS for arm in arms):
         raise UsageError(tr("arms is {arms!r}; choose from words and vectors.", arms=arms))
     return where or Filter()
+
+
+def check_hits(hits: Sequence[Hit]) -> Sequence[Hit]:
+    """Hits as `search` gave them."""
+    expect(hits, "hits", Sequence)
+    for hit in hits:
+        expect(hit, "hit", Hit)
+    return hits
 
 
 def check_principals(principals: Iterable[str] | None) -> tuple[str, ...] | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nacre.ingest.source import Source
 from nacre.ingest.sources import sources_of
-from nacre.retrieval.arguments import check_count, check_filter, check_principals, clean_query
+from nacre.retrieval.arguments import check_count, check_filter, check_hits, check_principals, clean_query
 from nacre.retrieval.document_reader import DocumentReader
 from nacre.retrieval.hit import Hit
 from nacre.retrieval.search import Searcher
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from nacre.ingest.report import Progress, SyncReport
     from nacre.retrieval.integrations import KnowledgeBaseVectorStore
     from nacre.retrieval.retriever import KnowledgeBaseRetriever
+    from nacre.text.tables import Grid
 
 
 class KnowledgeBase(DocumentReader):
@@ -108,8 +109,8 @@ class KnowledgeBase(DocumentReader):
         """Make the knowledge base hold what the sources hold now.
 
         Only what changed is read, parsed and embedded. Each document is one transaction: an interrupted sync loses
-        nothing and goes on where it stopped. A document that cannot be read becomes a row of the report, and what was
-        stored of it before stays.
+        nothing and goes on where it stopped, also within a large document. A document that cannot be read becomes a row
+        of the report, and what was stored of it before stays.
 
         Args:
             sources: paths, URLs or `Source` objects.
@@ -117,7 +118,7 @@ class KnowledgeBase(DocumentReader):
                 sync; documents of a new source are then seen by everyone.
             prune: take out documents that a source listed before and lists no more. A source that cannot be reached,
                 or only in part, is never taken for an empty one.
-            on_progress: called after each document.
+            on_progress: called after each document, and within a large one while it is embedded.
 
         Returns:
             What was done, and what failed for which reason.
@@ -196,7 +197,20 @@ class KnowledgeBase(DocumentReader):
         """
         from nacre.retrieval.postprocessing import widen
 
-        return widen(hits, neighbours, self.store.catalog)
+        return widen(check_hits(hits), neighbours, self.store.catalog)
+
+    def tables_in(self, hits: Sequence[Hit]) -> list[list[Grid]]:
+        """The tables that stand in each hit's text, whole or in part, with the names of their columns.
+
+        Args:
+            hits: from `search` or `widened`.
+
+        Returns:
+            A list for each hit; all places in it are within the hit's text.
+        """
+        from nacre.retrieval.passage_tables import tables_in
+
+        return tables_in(check_hits(hits), self.store.catalog)
 
     def retriever(self, k: int = 6, principals: Iterable[str] | None = None, **options: Any) -> KnowledgeBaseRetriever:
         """The knowledge base as a LangChain retriever.

@@ -11,7 +11,6 @@ from dataclasses import replace
 
 from nacre.retrieval.hit import Hit
 from nacre.store.protocol import DocumentStore
-from nacre.validation import expect
 
 _SHINGLE = 6  # characters
 _SAME = 0.9  # Jaccard similarity of the shingles
@@ -34,9 +33,6 @@ def widen(hits: Sequence[Hit], neighbours: int, catalog: DocumentStore) -> list[
     Returns:
         Longer hits; each keeps the score and the number of its best chunk, and is still a literal span of its document.
     """
-    expect(hits, "hits", Sequence)
-    for hit in hits:
-        expect(hit, "hit", Hit)
     grown: list[Hit] = []
     for hit in hits:
         start, end = _reach(hit, neighbours, catalog)

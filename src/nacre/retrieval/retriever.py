@@ -18,6 +18,7 @@ from nacre.retrieval.postprocessing import distinct
 from nacre.store.filters import Filter
 from nacre.store.settings import FOR_RETRIEVER
 from nacre.text.hygiene import searched
+from nacre.text.tables import Grid
 from nacre.validation import complaint, expect
 
 
@@ -35,6 +36,9 @@ class Searchable(Protocol):
 
     def widened(self, hits: Sequence[Hit], neighbours: int = 1) -> list[Hit]:
         """Hits with the text around them."""
+
+    def tables_in(self, hits: Sequence[Hit]) -> list[list[Grid]]:
+        """The tables that stand in each hit's text."""
 
 
 class KnowledgeBaseRetriever(BaseRetriever):
@@ -84,7 +88,8 @@ class KnowledgeBaseRetriever(BaseRetriever):
             hits = self._reranked(query, hits[: self.candidates], run_manager)
         if self.expand:
             hits = base.widened(hits[:k], self.expand)
-        return [as_document(hit) for hit in hits[:k]]
+        found = hits[:k]
+        return [as_document(hit, grids) for hit, grids in zip(found, base.tables_in(found), strict=True)]
 
     def _reranked(self, query: str, hits: Sequence[Hit], run_manager: CallbackManagerForRetrieverRun) -> list[Hit]:
         assert self.reranker is not None
@@ -114,7 +119,7 @@ def retriever_of(
     return KnowledgeBaseRetriever(knowledge_base=base, principals=check_principals(principals), **{**tuned, **given})
 
 
-def as_document(hit: Hit) -> Document:
-    """A hit as LangChain's document."""
-    facts = asdict(hit)
+def as_document(hit: Hit, tables: Sequence[Grid] = ()) -> Document:
+    """A hit as LangChain's document; the tables that its text holds stand in the metadata, where there are any."""
+    facts = asdict(hit) | ({"tables": [asdict(table) for table in tables]} if tables else {})
     return Document(id=str(hit.chunk_id), page_content=facts.pop("text"), metadata=facts)

@@ -95,6 +95,7 @@ def create_app(settings: Settings, leaf: BaseChatModel | None = None, *, only_mc
         app.include_router(part.router)
     _add_pages(app, index=not only_mcp)
     if mcp:
+        app.add_api_route("/mcp", _no_stream, methods=["GET"], include_in_schema=False)
         app.router.routes.extend(mcp.streamable_http_app(stateless_http=True, transport_security=_guarded()).routes)
     for kind in (Problem, NacreError, TimeoutError, NotImplementedError, UnicodeEncodeError):
         app.add_exception_handler(kind, _told)
@@ -130,6 +131,11 @@ def _mcp(state: State) -> Any:
     from nacre.server.mcp import NacreMCP
 
     return NacreMCP(state, state.local)
+
+
+def _no_stream() -> None:
+    """Refuse a stream of messages that nobody asked for: there are none, and it would hold a connection for ever."""
+    raise HTTPException(405, headers={"allow": "POST"})
 
 
 def _guarded() -> Any:

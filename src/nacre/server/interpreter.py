@@ -62,7 +62,7 @@ class InterpreterServer:
         family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         self._listening = socket.create_server(address, family=family, backlog=2048)
         self.server_address: tuple[str, int] = self._listening.getsockname()[:2]
-        app = Guard(_app(interpreter), _Door(settings, key), _PUBLIC)
+        app = Guard(_app(interpreter), _Door(settings, key), _PUBLIC, math.inf)  # tables hold many values
         config = uvicorn.Config(
             app, http=protocol(settings), ws="none", lifespan="off", log_config=None, access_log=False, server_header=False,
             timeout_keep_alive=30, timeout_graceful_shutdown=5, limit_concurrency=settings.max_connections,

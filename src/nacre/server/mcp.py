@@ -24,6 +24,7 @@ from nacre.server.openai.answering import Question
 from nacre.server.records import new_id
 from nacre.server.sources import read
 from nacre.server.state import State
+from nacre.text.addresses import readable
 from nacre.text.language import tr
 
 if TYPE_CHECKING:
@@ -96,8 +97,8 @@ class NacreMCP(MCPServer[Any]):
         return [
             Resource(
                 uri=f"nacre://documents/{d['document_id']}",
-                name=d["title"] or d["uri"],
-                description=d["uri"],
+                name=d["title"] or readable(d["uri"]),
+                description=readable(d["uri"]),
                 mime_type="text/plain",
             )
             for d in seen[:_LISTED]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import sys
 
 import uvicorn
@@ -15,7 +16,7 @@ from nacre.server.protocol import protocol
 from nacre.server.settings import Settings
 from nacre.server.state import State
 from nacre.system.net import is_loopback
-from nacre.text.language import tr
+from nacre.text.language import os_reason, tr
 
 
 def serve(settings: Settings, *, only_mcp: bool = False) -> None:
@@ -37,9 +38,9 @@ def serve(settings: Settings, *, only_mcp: bool = False) -> None:
         timeout_graceful_shutdown=30,
         limit_concurrency=server.max_connections,
     )
-    socket = config.bind_socket()
+    listening = _listen(server.host, server.port)
     host = f"[{server.host}]" if ":" in server.host else server.host
-    url = f"http://{host}:{socket.getsockname()[1]}"
+    url = f"http://{host}:{listening.getsockname()[1]}"
     if only_mcp:
         told = tr("Nacre serves {kb} to MCP clients on {url}/mcp", kb=settings.kb, url=url)
     else:
@@ -47,7 +48,24 @@ def serve(settings: Settings, *, only_mcp: bool = False) -> None:
     print(told, file=sys.stderr, flush=True)
     if told := _of_door(app.state.nacre):
         print(told, file=sys.stderr, flush=True)
-    uvicorn.Server(config).run(sockets=[socket])
+    uvicorn.Server(config).run(sockets=[listening])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A socket that listens; uvicorn would only log why there is none."""
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except (OSError, UnicodeError) as error:
+        reason = os_reason(error) if isinstance(error, OSError) else error
+        raise UsageError(
+            tr(
+                "Nacre cannot listen on {host}, port {port} ({reason}). Stop the program that does, or choose "
+                "another port: --port 0 takes a free one.",
+                host=host,
+                port=port,
+                reason=reason,
+            )
+        ) from error
 
 
 def _of_door(state: State) -> str:

@@ -16,7 +16,15 @@ if TYPE_CHECKING:
 
     from nacre.store.arm import Arm
     from nacre.store.filters import Filter
-    from nacre.store.records import ChunkRecord, ChunkSpan, DocumentHead, DocumentRecord, DocumentState, Passage
+    from nacre.store.records import (
+        ChunkRecord,
+        ChunkSpan,
+        DocumentHead,
+        DocumentRecord,
+        DocumentState,
+        Passage,
+        TableRecord,
+    )
 
 
 class DocumentStore(Protocol):
@@ -44,6 +52,9 @@ class DocumentStore(Protocol):
     def text(self, uri: str) -> str | None:
         """The extracted text of a document."""
 
+    def tables(self, uri: str) -> list[TableRecord]:
+        """The tables of a document, as far as they are stored."""
+
     def states(self, not_cut_to: int | None = None) -> list[DocumentState]:
         """What the ledger of a sync compares.
 
@@ -70,7 +81,7 @@ class DocumentStore(Protocol):
         """Numbers and texts of some chunks, as good as random and the same at every call."""
 
     def vectors_of(self, hashes: Sequence[bytes]) -> dict[bytes, bytes]:
-        """Vectors that exist already, by the hash of what was embedded."""
+        """Vectors that exist already, by the hash of what was embedded: of stored chunks, or kept."""
 
 
 class KeywordIndex(Protocol):
@@ -153,6 +164,16 @@ class WriteSession(Protocol):
 
     def remember(self, key: str, value: str) -> None:
         """Keep a value for `DocumentStore.meta`."""
+
+    def keep_vectors(self, vectors: Mapping[bytes, bytes]) -> None:
+        """Keep what was embedded of a document that is not stored yet, for `DocumentStore.vectors_of`: no search finds it.
+
+        Args:
+            vectors: by the hash of what was embedded.
+        """
+
+    def drop_kept_vectors(self) -> None:
+        """Forget them: all documents are stored."""
 
     def publish(self) -> None:
         """Make durable what was written, and let every search see it."""

@@ -6,12 +6,14 @@ import json
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nacre.text.strict_json import to_json
+from nacre.text.tables import Mark
 
 if TYPE_CHECKING:
     from nacre.documents.chunking import BlockLike
+    from nacre.documents.document import Table
 
 PUBLIC = 0  # the audience of documents without principals
 
@@ -129,12 +131,44 @@ class BlockRecord(NamedTuple):
     page: int | None
 
 
-def pack_blocks(blocks: Sequence[BlockLike]) -> bytes:
-    """Parts of a document as a store keeps them."""
+class TableRecord(NamedTuple):
+    """Where a table of a document stands, and what its columns are called: its text gives the cells."""
+
+    start: int
+    end: int
+    body: int  # first character of the first row below the header
+    mark: Mark
+    header: tuple[str, ...]
+
+
+_TABLES = 1  # the form of what stands behind the blocks; there is none in what an earlier Nacre stored
+
+
+def pack_blocks(blocks: Sequence[BlockLike], tables: Sequence[Table] = ()) -> bytes:
+    """Parts of a document as a store keeps them: two streams, of which an earlier Nacre reads the first.
+
+    Returns:
+        Bytes for `unpack_blocks` and `unpack_tables`.
+    """
     rows = [(block.kind, block.start, block.end, block.level, block.page) for block in blocks]
-    return zlib.compress(json.dumps(rows, separators=(",", ":")).encode(), 1)
+    grids = [(t.start, t.end, t.rows[0][0].start, t.mark, t.header) for t in tables if t.rows and len(t.rows[0]) > 1]
+    return _stream(rows) + (_stream([_TABLES, grids]) if grids else b"")
+
+
+def _stream(data: Any) -> bytes:
+    return zlib.compress(json.dumps(data, separators=(",", ":")).encode(), 1)
 
 
 def unpack_blocks(kept: bytes) -> list[BlockRecord]:
     """Parts of a document as cutting needs them."""
-    return [BlockRecord(*row) for row in json.loads(zlib.decompress(kept))]
+    return [BlockRecord(*row) for row in json.loads(zlib.decompressobj().decompress(kept))]
+
+
+def unpack_tables(kept: bytes) -> list[TableRecord]:
+    """The tables of a document; none of one that was stored before tables were, or in a form of a later Nacre."""
+    first = zlib.decompressobj()
+    first.decompress(kept)
+    form, rows = json.loads(zlib.decompress(first.unused_data)) if first.unused_data else (_TABLES, ())
+    if form != _TABLES:
+        return []
+    return [TableRecord(start, end, body, mark, tuple(header)) for start, end, body, mark, header in rows]

@@ -1,8 +1,9 @@
-"""The one door through which every other process begins: outside the user's folder, without its modules, without secrets.
+"""The one door through which every other process begins: outside the user's folder, without its modules, without
+secrets.
 
-A folder of documents may be a stranger's. A `json.py` in it must not become the standard library of a child, nor a `git`
-in it the program of that name; so a child stands in `/`, and its search paths name no folder that is relative or the
-current one.
+A folder of documents may be a stranger's. A `json.py` in it must not become the standard library of a child, nor a
+`git` in it the program of that name; so a child stands in `/`, and its search paths name no folder that is relative or
+the current one.
 """
 
 from __future__ import annotations
@@ -56,9 +57,15 @@ def start(
 ) -> subprocess.Popen[bytes]:
     """Start a process in `/` with this environment and nothing of ours."""
     return subprocess.Popen(
-        command, env=environment, cwd=FOLDER, stdin=stdin, stdout=stdout, stderr=stderr, pass_fds=pass_fds,
+        command,
+        env=environment,
+        cwd=FOLDER,
+        stdin=stdin,
+        stdout=stdout,
+        stderr=stderr,
+        pass_fds=pass_fds,
         start_new_session=new_session,
-    )  # fmt: skip
+    )
 
 
 def module(name: str, *arguments: str) -> list[str]:

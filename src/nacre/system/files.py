@@ -1,6 +1,7 @@
 """Folders and files that hold what people wrote or asked: made for their user alone, and written wholly or not at all.
 
-What is there already keeps its mode: who opens a folder to a group has decided so, and what is made in it later follows.
+What is there already keeps its mode: who opens a folder to a group has decided so, and what is made in it later
+follows.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def private_opener(path: str, flags: int) -> int:
 
 
 def atomic_write(path: Path, content: str | bytes) -> None:
-    """Write a whole file so that readers and crashes see the old one or the new one; the new one is as open as the old."""
+    """Write a whole file so that readers and crashes see the old or the new one; the new one is as open as the old."""
     data = content.encode("utf-8") if isinstance(content, str) else content
     part = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:

@@ -27,7 +27,7 @@ def seconds_to_wait(header: str | None) -> float | None:
 
 
 def is_loopback(host: object) -> bool:
-    """Whether an address is only this machine's; False for names other than localhost: what they point to can change."""
+    """Whether an address is only this machine's; not for names other than localhost: what they mean can change."""
     try:
         found = ipaddress.ip_address(str(host))
     except ValueError:

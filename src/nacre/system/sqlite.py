@@ -1,4 +1,6 @@
-"""One SQLite file that many threads and processes read and write: under the catalog, memory, cache and the server's tables."""
+"""One SQLite file that many threads and processes read and write: under the catalog, memory, cache and the server's
+tables.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +24,8 @@ _IDLE = 3  # connections for reading that are kept open
 class Database:
     """A SQLite file with one connection that writes and some that read, which never wait for it.
 
-    Where the file may not be written, SQLite can read along with a writer whose log lies beside it. Without one it is told
-    that the file never changes, and the file is opened anew when it did.
+    Where the file may not be written, SQLite can read along with a writer whose log lies beside it. Without one it is
+    told that the file never changes, and the file is opened anew when it did.
 
     Args:
         path: the file, created when missing, for its owner alone; ":memory:" for none.

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import re
+
+from nacre.text.vocabulary import compiled, vocabulary
 
 # Controls except tab, line feed and carriage return; lone surrogates (arguments that are not UTF-8 arrive so).
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 LONGEST_SEARCHED = 4000
 """Characters of a question that are looked at to search, to tell its language, to find what is like it."""
-
-# Keys of common providers, and signed tokens.
-_SECRET = re.compile(
-    r"\b(?:sk|nk|ghp|gho|xox[abp]|AKIA|hf)[-_]?[A-Za-z0-9_\-]{16,}"
-    # A head of bounded length: else each "ey-" of a long row of them would look through the rest.
-    r"|\bey[A-Za-z0-9_-]{10,1000}+\.[A-Za-z0-9_-]{10,8000}+\.[A-Za-z0-9_-]+"
-)
 
 
 def clean_text(text: str) -> str:
@@ -64,4 +60,10 @@ def masked(text: str) -> str:
         >>> masked("use sk-abcdefghijklmnopqrstuvwx")
         'use [secret]'
     """
-    return _SECRET.sub("[secret]", text)
+    return _secret().sub("[secret]", text)
+
+
+@functools.cache
+def _secret() -> re.Pattern[str]:
+    data = vocabulary(__package__, "secrets")
+    return compiled(data["secret"], data["lists"], 0)

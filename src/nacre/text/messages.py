@@ -11,6 +11,7 @@ from typing import Any
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage, message_chunk_to_message
 
 from nacre.text.framing import MARK, mark
+from nacre.text.tables import Grid, continued, read
 
 
 def text_of(message: BaseMessage | str | list[Any]) -> str:
@@ -69,12 +70,22 @@ class Source:
     Args:
         n: its number, from 1; an answer cites it as `[n]`.
         uri: where the document is; not shown to the model.
+        columns: the names of the columns of a table in whose middle the text begins; shown to the model.
+        tables: the tables that are known to stand in the text; not shown to the model.
     """
 
     n: int
     text: str
     title: str = ""
     uri: str = ""
+    columns: tuple[str, ...] = ()
+    tables: tuple[Grid, ...] = ()
+
+
+def source_of(n: int, text: str, title: str = "", uri: str = "", tables: Any = None) -> Source:
+    """A source whose tables stand in a retriever's metadata, or do not."""
+    known = read(tables, text)
+    return Source(n, text, title, uri, continued(known), known)
 
 
 def render_sources(sources: Sequence[Source]) -> str:
@@ -86,12 +97,17 @@ def render_sources(sources: Sequence[Source]) -> str:
     Returns:
         The block; `parse_sources` reads it back exactly.
     """
-    key = mark(*(part for source in sources for part in (str(source.n), source.title, source.text)))
+    key = mark(*(part for s in sources for part in (str(s.n), s.title, *s.columns, s.text)))
     lines = [f'<sources key="{key}">']
     for source in sources:
-        title = html.escape(" ".join(source.title.split()), quote=True)
-        lines += [f'<source n="{source.n}" title="{title}" key="{key}">', source.text, f'</source key="{key}">']
+        columns = f' columns="{"&#9;".join(map(_attribute, source.columns))}"' if any(source.columns) else ""
+        about = f'n="{source.n}" title="{_attribute(source.title)}"{columns}'
+        lines += [f'<source {about} key="{key}">', source.text, f'</source key="{key}">']
     return "\n".join([*lines, f'</sources key="{key}">'])
+
+
+def _attribute(text: str) -> str:
+    return html.escape(" ".join(text.split()), quote=True)
 
 
 _OPEN = re.compile(rf'<sources key="({MARK})">\n')
@@ -125,13 +141,14 @@ def _unlabelled(text: str) -> str:
 
 def _read_sources(block: str, key: str) -> Iterator[Source]:
     """Each mark is looked for once, so that a block of nothing but openings takes no longer than another."""
-    one = re.compile(rf'<source n="(\d{{1,9}})" title="([^"\n]*)" key="{key}">\n')
+    one = re.compile(rf'<source n="(\d{{1,9}})" title="([^"\n]*)"(?: columns="([^"\n]+)")? key="{key}">\n')
     closing, at = f'\n</source key="{key}">', 0
     while opened := one.search(block, at):
         end = block.find(closing, opened.end())
         if end < 0:
             return
-        yield Source(int(opened[1]), block[opened.end() : end], html.unescape(opened[2]))
+        columns = tuple(html.unescape(opened[3]).split("\t")) if opened[3] else ()
+        yield Source(int(opened[1]), block[opened.end() : end], html.unescape(opened[2]), columns=columns)
         at = end + len(closing)
 
 

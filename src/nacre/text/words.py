@@ -15,6 +15,8 @@ import unicodedata
 from collections.abc import Iterator
 
 from nacre.text.han import HAN, KANA
+from nacre.text.tables import ROW
+from nacre.text.vocabulary import compiled, vocabulary
 
 # A standard's number is one name though written with a space: GB/T 22239-2019, ISO 9001:2015, RFC 2616.
 _STANDARD = re.compile(r"\b[A-Z]{2,6}(?:/[A-Z]{1,5}){0,3} ?\d{2,}(?:\.\d+)*(?:[-:]\d+)*\b")
@@ -172,15 +174,9 @@ def _mended(root: str) -> str:
 _CLOSERS = "”’\"'」』】）)》〉］\\]}*"
 # The look-behind keeps a run of ten thousand dots linear.
 _END = re.compile(rf"[。！？；｡…]+[{_CLOSERS}]*|(?<![.!?])[.!?]++[{_CLOSERS}]*+(?=\s|$|[{HAN}])")
-_ABBREVIATION = re.compile(
-    r"(?:^|[\s(\[“\"'])(?:Mr|Mrs|Ms|Dr|Prof|Sr|Jr|St|Mt|Gen|Col|Capt|Lt|Sgt|Rev|Hon|Gov|Sen|Rep|vs|No|Nos|Fig|Figs|Eq|Sec|Ch|Vol|pp|p|cf|al|etc|approx|ca|c"
-    r"|Inc|Ltd|Co|Corp|Dept|Univ|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept|Sep|Oct|Nov|Dec|e\.g|i\.e|[A-Z]|(?:[A-Za-z]\.)+[A-Za-z])\.$"
-)
-_COMPANY_END = re.compile(r"(?:etc|Inc|Ltd|Co|Corp|Jr|Sr|[ap]\.m|U\.[SKN])\.$")
 _ITEM = re.compile(
     r"\s*(?:[-*+•·▪◦●○■–—]\s|\(?\d{1,3}[.)、．]\s?|[（(][一二三四五六七八九十\d]{1,3}[)）]|[一二三四五六七八九十]{1,3}、|[a-zA-Z][.)]\s|#{1,6}\s|>\s|\||```)"
 )
-_ROW = re.compile(r"\s*\|.*\||[^|\n]*\S \| \S.*|[^\t\n]+\t.*")
 _BULLET_ONLY = re.compile(r"\s*(?:\(?\d{1,3}[.)]|[A-Za-z][.)])\s*$")
 _WRAPPED = 50  # columns: a line this long and without an end goes on in the next line
 
@@ -223,8 +219,8 @@ def _goes_on(line: str, following: str) -> bool:
         not following.strip()
         or _columns(bare) < _WRAPPED
         or _ITEM.match(following)
-        or _ROW.match(following)
-        or _ROW.match(line)
+        or ROW.match(following)
+        or ROW.match(line)
     ):
         return False
     return bare[-1] not in "。！？；!?:：" and not bare.lstrip().startswith("#")
@@ -235,7 +231,7 @@ def _columns(line: str) -> int:
 
 
 def _split(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    if _ROW.match(text, start, end):
+    if ROW.match(text, start, end):
         yield from _trimmed(text, start, end)
         return
     for mark in _END.finditer(text, start, end):
@@ -259,9 +255,17 @@ def _ends(text: str, start: int, at: int, end: int) -> bool:
         return False
     if re.match(rf"[{HAN}]", text[at : at + 1]):  # 卡万.肖特, 1.由于
         return False
-    if _COMPANY_END.search(bare) and following[:1].isupper():
+    company_end, abbreviation = _with_full_stop()
+    if company_end.search(bare) and following[:1].isupper():
         return True
-    return not _ABBREVIATION.search(bare)
+    return not abbreviation.search(bare)
+
+
+@functools.cache
+def _with_full_stop() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """What may end a sentence and what does not, though both end with a full stop; read when first asked, to start fast."""
+    data = vocabulary(__package__, "sentences")
+    return compiled(data["company_end"], data["lists"], 0), compiled(data["abbreviation"], data["lists"], 0)
 
 
 def _trimmed(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:

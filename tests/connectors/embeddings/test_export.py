@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,14 +15,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nacre.connectors.embeddings import load_embedder
+from nacre.connectors.embeddings import export, load_embedder
 from nacre.connectors.embeddings.cache import cache_root, file_hash
-from nacre.connectors.embeddings.checkpoint import UnsupportedCheckpointError, read_checkpoint
-from nacre.connectors.embeddings.export import cache_place
+from nacre.connectors.embeddings.checkpoint import UnsupportedCheckpointError, load_tokenizer, read_checkpoint
+from nacre.connectors.embeddings.export import cache_name, choose_precision
 from nacre.connectors.embeddings.onnx_embeddings import OnnxEmbeddings
-from nacre.connectors.embeddings.onnx_encoder import OnnxEncoder
-from nacre.connectors.embeddings.probe import compare, verdict
-from nacre.connectors.embeddings.tokens import load_tokenizer
 from nacre.errors import MissingExtraError, ModelError
 
 pytestmark = pytest.mark.usefixtures("own_cache")
@@ -36,17 +34,12 @@ SHAPE = {
     "intermediate_size": 64,
     "max_position_embeddings": 40,
 }
-DISTIL = {"vocab_size": 67, "dim": 32, "n_layers": 2, "n_heads": 4, "hidden_dim": 64, "max_position_embeddings": 40}
 PADDED = {**SHAPE, "max_position_embeddings": 42}  # their positions begin behind the padding's
 FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     "bert": ("BertConfig", SHAPE),
     "bert, tanh gelu": ("BertConfig", {**SHAPE, "hidden_act": "gelu_new"}),
-    "bert, relu": ("BertConfig", {**SHAPE, "hidden_act": "relu"}),
     "roberta": ("RobertaConfig", PADDED),
     "xlm-roberta": ("XLMRobertaConfig", PADDED),
-    "camembert": ("CamembertConfig", PADDED),
-    "distilbert": ("DistilBertConfig", DISTIL),
-    "mpnet": ("MPNetConfig", PADDED),
 }
 
 
@@ -97,23 +90,6 @@ def test_pooling_is_read_in_the_old_and_the_new_form(pooling: dict[str, object],
     assert OnnxEmbeddings(folder, precision="fp32").embed_query("abc") != first  # the mean of all tokens
 
 
-def test_a_dense_layer_follows_the_pooling(tiny_bert: WriteModel) -> None:
-    from safetensors.numpy import save_file
-
-    folder = tiny_bert()
-    write_modules(folder, {"pooling_mode": "mean"}, "Dense")
-    plain = OnnxEmbeddings(tiny_bert("plain"), precision="fp32", normalise=False).encode_documents(["abc"])[0]
-    weight = np.random.default_rng(1).normal(size=(8, 32)).astype(np.float32)
-    bias = np.arange(8, dtype=np.float32) / 8
-    save_file({"linear.weight": weight, "linear.bias": bias}, folder / "2_Dense" / "model.safetensors")
-    (folder / "2_Dense" / "config.json").write_text(
-        json.dumps({"activation_function": "torch.nn.modules.activation.Tanh"})
-    )
-    embedder = OnnxEmbeddings(folder, precision="fp32", normalise=False)
-    assert embedder.identity["dim"] == 8
-    assert np.allclose(embedder.encode_documents(["abc"])[0], np.tanh(weight @ plain + bias), atol=1e-5)
-
-
 def test_a_model_trained_on_dot_products_keeps_its_lengths(tiny_bert: WriteModel) -> None:
     folder = tiny_bert()
     assert read_checkpoint(folder).normalise
@@ -136,16 +112,6 @@ def test_the_prefix_is_embedded_and_taken_off_the_limit(tiny_bert: WriteModel) -
     assert plain.max_tokens - prefixed.max_tokens == plain.count_tokens("ab c ") == 3
 
 
-def test_a_vocabulary_file_alone_is_enough(tiny_bert: WriteModel) -> None:
-    folder, bare = tiny_bert(), tiny_bert("bare")
-    vocabulary = json.loads((bare / "tokenizer.json").read_text("utf-8"))["model"]["vocab"]
-    (bare / "vocab.txt").write_text("\n".join(sorted(vocabulary, key=vocabulary.__getitem__)), "utf-8")
-    (bare / "tokenizer.json").unlink()
-    assert load_embedder(str(bare), precision="fp32").embed_documents(TEXTS) == load_embedder(
-        str(folder), precision="fp32"
-    ).embed_documents(TEXTS)
-
-
 @pytest.mark.parametrize(
     "config",
     [
@@ -153,6 +119,7 @@ def test_a_vocabulary_file_alone_is_enough(tiny_bert: WriteModel) -> None:
         {"position_embedding_type": "relative_key"},
         {"is_decoder": True},
         {"hidden_act": "swish"},
+        {"model_type": "mpnet"},
     ],
 )
 def test_what_is_not_known_is_left_to_sentence_transformers(
@@ -162,8 +129,25 @@ def test_what_is_not_known_is_left_to_sentence_transformers(
     folder = tiny_bert(**config)
     with pytest.raises(UnsupportedCheckpointError):
         OnnxEmbeddings(folder, precision="fp32")
-    with pytest.raises(MissingExtraError, match=r"pip install 'nacre-ai\[sentence-transformers\]'"):
+    with pytest.raises(MissingExtraError, match=r"tiny.*pip install 'nacre-ai\[sentence-transformers\]'"):
         load_embedder(str(folder), precision="fp32")
+
+
+@pytest.mark.parametrize(
+    ("modules", "told"), [(["Dense"], "module Dense"), (["LSTM"], "module LSTM"), ([], "pooling max")]
+)
+def test_other_heads_are_left_to_sentence_transformers(modules: list[str], told: str, tiny_bert: WriteModel) -> None:
+    folder = tiny_bert()
+    write_modules(folder, {"pooling_mode": "mean" if modules else "max"}, *modules)
+    with pytest.raises(UnsupportedCheckpointError, match=told):
+        read_checkpoint(folder)
+
+
+def test_a_vocabulary_without_a_tokenizer_is_left_to_sentence_transformers(tiny_bert: WriteModel) -> None:
+    folder = tiny_bert()
+    (folder / "tokenizer.json").rename(folder / "vocab.txt")
+    with pytest.raises(UnsupportedCheckpointError, match=r"tokenizer\.json"):
+        OnnxEmbeddings(folder)
 
 
 def test_pickled_weights_are_not_read(tiny_bert: WriteModel) -> None:
@@ -175,11 +159,11 @@ def test_pickled_weights_are_not_read(tiny_bert: WriteModel) -> None:
 
 def test_the_cache_is_keyed_by_what_shapes_the_vectors(tiny_bert: WriteModel) -> None:
     one, same, other = tiny_bert("one"), tiny_bert("same"), tiny_bert("other", seed=7)
-    assert cache_place(one, "x") == cache_place(same, "x")
-    assert len({cache_place(one, "x"), cache_place(one, "y"), cache_place(other, "x")}) == 3
-    before = cache_place(one, "x")
+    assert cache_name(one, "x") == cache_name(same, "x")
+    assert len({cache_name(one, "x"), cache_name(one, "y"), cache_name(other, "x")}) == 3
+    before = cache_name(one, "x")
     write_modules(one, {"pooling_mode": "cls"})
-    assert cache_place(one, "x") != before
+    assert cache_name(one, "x") != before
 
 
 def test_a_hash_is_remembered_but_not_beyond_a_change(tmp_path: Path) -> None:
@@ -213,7 +197,7 @@ def test_two_processes_at_once_export_one_whole_model(tiny_bert: WriteModel, tmp
 
 def test_what_a_killed_export_left_behind_is_cleared_later(tiny_bert: WriteModel) -> None:
     folder = tiny_bert("killed", seed=3)
-    place = cache_place(folder, "sentence normalise=True")
+    place = cache_root() / cache_name(folder, "sentence normalise=True")
     for age, name in ((7200, ".draft-old"), (10, ".draft-busy")):
         (place / name).mkdir(parents=True)
         os.utime(place / name, (time.time() - age,) * 2)
@@ -221,40 +205,64 @@ def test_what_a_killed_export_left_behind_is_cleared_later(tiny_bert: WriteModel
     assert [draft.name for draft in place.glob(".draft-*")] == [".draft-busy"]
 
 
-def test_a_cache_that_cannot_be_written_is_named(
-    tiny_bert: WriteModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache folder that cannot be made, whoever runs the tests; returns the temporary folder."""
     (tmp_path / "file").write_text("not a folder")
+    (tmp_path / "temporary").mkdir()
     monkeypatch.setenv("NACRE_CACHE", str(tmp_path / "file"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    return tmp_path / "temporary"
+
+
+def test_a_cache_that_cannot_be_written_gives_way_to_a_temporary_one(
+    tiny_bert: WriteModel, no_cache: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     folder = tiny_bert()
-    for precision in ("auto", "fp32"):
-        with pytest.raises(ModelError, match="Set NACRE_CACHE"):
-            OnnxEmbeddings(folder, precision=precision)
+    first = OnnxEmbeddings(folder).embed_query("abc")
+    assert caplog.text.count("NACRE_CACHE") == 1 and str(no_cache) in caplog.text
+    (kept,) = no_cache.rglob("model.onnx")
+    (private,) = no_cache.iterdir()
+    assert private.stat().st_mode & 0o077 == 0
+    before = kept.stat().st_mtime_ns
+    assert OnnxEmbeddings(folder).embed_query("abc") == first and kept.stat().st_mtime_ns == before
 
 
-def test_the_choice_is_made_once_and_remembered(tiny_bert: WriteModel) -> None:
-    folder = tiny_bert("choice", seed=5)
-    first = OnnxEmbeddings(folder)
-    place = cache_place(folder, "sentence normalise=True")
-    (note,) = place.glob("choice-*.json")
-    assert json.loads(note.read_text())["precision"] == first.precision
-    note.write_text(json.dumps({"precision": "fp32" if first.precision == "int8" else "int8"}))
-    assert OnnxEmbeddings(folder).precision != first.precision
-    note.write_text("{broken")
-    assert OnnxEmbeddings(folder).precision in ("fp32", "int8")
-    assert cache_root() in place.parents
+@pytest.mark.parametrize("trap", ["open to others", "a link"])
+def test_a_temporary_folder_that_others_may_write_is_not_taken(
+    trap: str, tiny_bert: WriteModel, no_cache: Path, tmp_path: Path
+) -> None:
+    place = no_cache / f"nacre-{os.getuid()}"
+    if trap == "a link":
+        (tmp_path / "theirs").mkdir(mode=0o700)
+        place.symlink_to(tmp_path / "theirs")
+    else:
+        place.mkdir()
+        place.chmod(0o777)
+    with pytest.raises(ModelError, match="Set NACRE_CACHE"):
+        OnnxEmbeddings(tiny_bert())
+    assert not list(no_cache.rglob("*.onnx")) and not list(tmp_path.glob("theirs/*"))
 
 
-def test_a_bad_8_bit_model_is_not_chosen_however_fast(tiny_bert: WriteModel) -> None:
-    encoders = []
-    for seed in (0, 1):  # another model altogether stands for a ruined one
-        folder = tiny_bert(f"seed{seed}", seed=seed)
-        OnnxEmbeddings(folder, precision="fp32")
-        path = cache_place(folder, "sentence normalise=True") / "fp32" / "model.onnx"
-        tokenizer = load_tokenizer(folder)
-        encoders.append(OnnxEncoder(path, tokenizer, 40))
-    judged = compare(encoders[0], encoders[1])
-    assert judged.precision == "fp32" and judged.similarity < 0.9
-    assert compare(encoders[0], encoders[0]).similarity == pytest.approx(1, abs=1e-5)
-    assert verdict(0.999, 0.99, 1.0, 2.0).precision == "int8"
-    assert verdict(0.999, 0.99, 1.0, 1.0).precision == "fp32"
+@pytest.mark.parametrize(
+    ("cpuinfo", "machine", "precision"),
+    [
+        ("flags\t: avx2 avx512_vnni", "x86_64", "int8"),
+        ("flags\t: avx2 avx_vnni", "x86_64", "int8"),
+        ("flags\t: avx2", "x86_64", "fp32"),
+        ("Features\t: fp asimd asimddp", "aarch64", "int8"),
+        ("Features\t: fp asimd", "aarch64", "fp32"),
+        (None, "arm64", "int8"),
+        (None, "AMD64", "fp32"),
+    ],
+)
+def test_8_bits_where_the_processor_multiplies_them(
+    cpuinfo: str | None, machine: str, precision: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info = tmp_path / "cpuinfo"
+    if cpuinfo:
+        info.write_text(cpuinfo)
+    monkeypatch.setattr(export, "_CPU", info)
+    monkeypatch.setattr(export.platform, "machine", lambda: machine)
+    assert choose_precision("auto") == precision
+    assert (choose_precision("int8"), choose_precision("fp32")) == ("int8", "fp32")

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 import pytest
 
 from nacre.connectors.sources import resolve
-from nacre.connectors.sources.ignore import ignored, rules
+from nacre.connectors.sources.ignore import rules, verdict
 from nacre.errors import SourceError, UsageError
 from nacre.ingest.source import Item, Source, Unreachable
 
@@ -94,10 +94,26 @@ def test_ignore_files_nest_and_later_rules_win(root: Path) -> None:
         ("x[!0-9]", "x1", False, False),
         ("name ", "name", False, True),
         ("a.b", "aXb", False, False),
+        ("a\\*b", "a*b", False, True),
+        ("a\\*b", "axb", False, False),
+        ("\\!x", "!x", False, True),
+        ("x[^0-9]", "x1", False, False),
+        ("x[z-a]", "xq", False, False),
+        ("**/b/**/d", "a/b/c/b/d", False, True),
+        ("a/*/z", "a/b/c/z", False, False),
     ],
 )
 def test_patterns_mean_what_they_mean_to_git(pattern: str, path: str, folder: bool, out: bool) -> None:
-    assert ignored(rules([pattern]), path, folder) is out
+    assert (verdict(rules([pattern]), path, folder) is True) is out
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    ("pattern", "path"),
+    [("*a" * 30 + "b", "a" * 250), ("[!b]*" * 30 + "b", "a" * 250), ("**/a/" * 30 + "b", "a/" * 90 + "c")],
+)
+def test_no_pattern_takes_long(pattern: str, path: str) -> None:
+    assert verdict(rules([pattern]), path, False) is None
 
 
 def test_link_loops_end_and_links_to_other_places_are_followed_when_asked(root: Path, tmp_path: Path) -> None:

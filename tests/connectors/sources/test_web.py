@@ -182,3 +182,15 @@ def test_tokens_stay_with_their_host(site) -> None:  # type: ignore[no-untyped-d
 )
 def test_robots_rules(rules: str, path: str, allowed: bool) -> None:
     assert parse_robots(rules).allows(f"https://x.org{path}") is allowed
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "rules",
+    [
+        "User-agent: *\nDisallow: /" + "a*" * 40 + "b$",
+        "".join(f"user-agent:a{n}\n" for n in range(15_000)) + "disallow:/\n" * 30_000,
+    ],
+)
+def test_no_robots_file_takes_long(rules: str) -> None:
+    assert parse_robots(rules).allows("https://x.org/" + "a" * 300)

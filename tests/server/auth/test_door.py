@@ -18,9 +18,11 @@ from typing import Any
 import httpx
 import pytest
 
+from nacre import ScriptedChatModel
 from nacre.errors import UsageError
 from nacre.reasoning.interpreter import Execution
 from nacre.server.auth.keys import Keys
+from nacre.server.auth.values import Values
 from nacre.server.interpreter import InterpreterServer
 from nacre.server.run import refuse_open_door
 from nacre.server.settings import Settings
@@ -350,7 +352,8 @@ def test_one_address_makes_way_for_itself_and_takes_nobody_elses_place(serve):
 
 
 def test_answers_under_way_are_never_displaced(serve):
-    server = serve(delay_s=1.0, max_connections=50, max_per_address=2)
+    model = ScriptedChatModel(lambda messages, n: "It opens at nine.", delay_s=1.0)
+    server = serve(model, max_connections=50, max_per_address=2)
     body = {"model": "nacre", "messages": [{"role": "user", "content": "When does the workshop open?"}]}
     found: list[int] = []
 
@@ -360,7 +363,9 @@ def test_answers_under_way_are_never_displaced(serve):
     threads = [threading.Thread(target=ask) for _ in range(2)]
     for thread in threads:
         thread.start()
-    until = time.monotonic() + 10
+    until = time.monotonic() + 20
+    while len(model.calls) < 2 and time.monotonic() < until:  # a connection that has not asked yet may be displaced
+        time.sleep(0.01)
     refused = 0
     while any(thread.is_alive() for thread in threads) and time.monotonic() < until:
         with contextlib.suppress(httpx.TransportError):
@@ -423,3 +428,76 @@ def test_keys_by_command_say_what_became_of_the_door(folder: Path):
     assert keys("open").returncode == 2
     assert "refuses everybody" in keys("revoke", "anna").stderr
     assert keys("open").returncode == 0
+
+
+# ---------------------------------------------------------------------------------------------------- what is sent
+
+
+def test_a_body_of_two_lengths_is_refused_and_its_connection_closed(serve):
+    server = serve()
+    with socket.create_connection(place(server.url), timeout=10) as raw:
+        raw.sendall(
+            b"POST /v1/vector_stores HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"
+            b"2\r\n{}\r\n0\r\n\r\nGET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+        )
+        told = ends(raw)
+    assert told.startswith(b"HTTP/1.1 400 ") and b" 200 " not in told
+    assert len(httpx.get(f"{server.url}/v1/vector_stores").json()["data"]) == 1, "only main"
+
+
+MANY = b'{"model": "nacre", "messages": [{"role": "user", "content": "x"}], "more": [' + b"0," * 300_000 + b"0]}"
+
+
+@pytest.mark.parametrize("body", [MANY, MANY.decode().encode("utf-16"), MANY.decode().encode("utf-32-le")])
+def test_a_body_of_very_many_values_is_refused_before_it_is_read(serve, body):
+    server = serve()
+    told = httpx.post(f"{server.url}/v1/chat/completions", content=body, headers={"content-type": "application/json"})
+    assert told.status_code == 413 and "250" in told.json()["error"]["message"]
+
+
+def test_a_long_text_of_marks_is_no_body_of_many_values(serve):
+    server = serve()
+    said = '1,2:[{\\"' * 100_000
+    body = {"model": "nacre", "messages": [{"role": "user", "content": said}]}
+    assert httpx.post(f"{server.url}/v1/chat/completions", json=body, timeout=60).status_code == 200
+    told = httpx.post(f"{server.url}/v1/files", files={"file": ("a.csv", b"1," * 300_000)})
+    assert told.status_code == 200
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
+def test_values_are_counted_whichever_way_a_body_is_cut(size):
+    body = b'{"a,:[{": ["\\\\", "\\"", "\\\\\\",", 1, {}], "b": "\xc3\xa9,"}'
+    values = Values()
+    assert [values.add(body[at : at + size]) for at in range(0, len(body), size)][-1] == 10
+
+
+def test_no_stream_of_messages_holds_a_connection(serve):
+    pytest.importorskip("mcp")
+    server = serve()
+    told = httpx.get(f"{server.url}/mcp", headers={"accept": "text/event-stream"}, timeout=5)
+    assert told.status_code == 405 and told.headers["allow"] == "POST"
+
+
+# ---------------------------------------------------------------------------------------------------- another file
+
+
+def test_a_key_file_that_is_replaced_or_deleted_is_noticed(serve, tmp_path):
+    server = serve()
+    old = server.state.keys.add("old")
+    folder = Path(server.state.keys._database.path).parent
+    asked = lambda key: httpx.get(f"{server.url}/v1/me", headers={"authorization": f"Bearer {key}"}).status_code  # noqa: E731
+    assert asked(old) == 200
+    other = Keys(tmp_path / "other")
+    new = other.add("new")
+    other.close()
+    for path in folder.glob("keys.sqlite*"):
+        path.unlink()
+    assert asked(old) == 401, "deleted"
+    for path in folder.glob("keys.sqlite*"):
+        path.unlink()
+    (tmp_path / "other" / "keys.sqlite").rename(folder / "keys.sqlite")
+    assert (asked(old), asked(new), asked("none")) == (401, 200, 401), "replaced"
+    for path in folder.glob("keys.sqlite*"):
+        path.unlink()
+    (folder / "keys.sqlite").write_bytes(b"no database" * 100)
+    assert (asked(new), asked("none")) == (401, 401), "no database"

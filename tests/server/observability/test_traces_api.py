@@ -111,3 +111,18 @@ def test_a_client_that_leaves_and_half_a_character_leave_a_trace_too(serve):
     rows = httpx.get(f"{server.url}/v1/traces").json()["data"]
     assert sorted(row["status"] for row in rows) == ["cancelled", "ok"]
     assert httpx.get(f"{server.url}/readyz").status_code == 200
+
+
+def test_a_trace_of_a_long_conversation_is_kept_in_part(serve):
+    server = serve(trace=True)
+    long = "\0" * 2_000_000
+    body = {"model": "nacre", "messages": [{"role": "user", "content": long}, {"role": "user", "content": "Q" * 3000}]}
+    told = httpx.post(f"{server.url}/v1/chat/completions", json=body, timeout=60)
+    assert told.status_code == 200
+    server.state.records.journal.settle()
+    rows = server.state.records.select("traces")
+    assert len(rows[0]["record"]) < 1_000_000
+    (head,) = httpx.get(f"{server.url}/v1/traces").json()["data"]
+    assert len(head["question"]) == 1000
+    whole = httpx.get(f"{server.url}/v1/traces/{head['id']}").json()
+    assert whole["question"] == "Q" * 3000 and whole["answer"]

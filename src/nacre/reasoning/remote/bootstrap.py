@@ -1,4 +1,5 @@
-"""The part of a remote run that happens there. It is sent as source text, so it imports the standard library and IPython only.
+"""The part of a remote run that happens there. It is sent as source text, so it imports the standard library and
+IPython only.
 
 Nothing here protects anybody: the walls around a remote kernel are those of the machine that it runs on.
 """
@@ -22,7 +23,7 @@ class OutputLimitReached(Exception):
 
 
 class Limited:
-    """A text stream that takes so many characters and one more, so that whoever listens sees that the limit was passed."""
+    """A text stream that takes so many characters and one more, so that whoever listens sees the limit passed."""
 
     def __init__(self, stream: Any, limit: int) -> None:
         self._stream, self._left = stream, limit + 1
@@ -71,8 +72,8 @@ def run(request: dict[str, Any]) -> None:
     """Run one program and show its answer as a display of plain text.
 
     Args:
-        request: "code", "inputs", "value_limit", "lacks" (as the sandbox's runner takes them), "memory" (bytes above what is in
-            use now), "output" (characters of each stream) and "mark" (what the answer begins with).
+        request: "code", "inputs", "value_limit", "lacks" (as the sandbox's runner takes them), "memory" (bytes above
+            what is in use now), "output" (characters of each stream) and "mark" (what the answer begins with).
     """
     from IPython.display import display  # type: ignore[import-not-found, unused-ignore]
 

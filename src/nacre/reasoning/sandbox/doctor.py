@@ -22,8 +22,8 @@ def doctor(level: Level | None = None) -> dict[str, Any]:
 
     Returns:
         `available`, and when so `level`, `protections` (a list of {"name", "active", "detail"}), `self_test` (attack to
-        whether it failed), `modules`, `start_seconds` and `run_ms`; else `error`, `missing` and `weaker_levels`, those that
-        would work if asked for by name.
+        whether it failed), `modules`, `start_seconds` and `run_ms`; else `error`, `missing` and `weaker_levels`, those
+        that would work if asked for by name.
     """
     begin = time.monotonic()
     try:

@@ -203,17 +203,30 @@ def _spawn(control: int) -> subprocess.Popen[bytes]:
     places = (str(Path(__file__).parent), child_process.HOME)
     command = [sys.executable, "-I", "-S", "-X", "utf8", "-c", _START, str(control), *places]
     return child_process.start(
-        command, _ENVIRONMENT, pass_fds=[control], new_session=True,
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-    )  # fmt: skip
+        command,
+        _ENVIRONMENT,
+        pass_fds=[control],
+        new_session=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
 
 
 def _config(level: Level, limits: Limits, view: View, parallel: int) -> dict[str, Any]:
     return {
-        "level": level, "readable": view.readable, "hidden": view.hidden, "path": view.path, "packages": view.packages,
-        "memory_bytes": limits.memory, "scratch_bytes": limits.scratch, "scratch_files": limits.scratch_files,
-        "file_bytes": limits.file_size, "files": limits.files, "processes": limits.threads + parallel + _AHEAD + 1,
-    }  # fmt: skip
+        "level": level,
+        "readable": view.readable,
+        "hidden": view.hidden,
+        "path": view.path,
+        "packages": view.packages,
+        "memory_bytes": limits.memory,
+        "scratch_bytes": limits.scratch,
+        "scratch_files": limits.scratch_files,
+        "file_bytes": limits.file_size,
+        "files": limits.files,
+        "processes": limits.threads + parallel + _AHEAD + 1,
+    }
 
 
 def _wait_readable(fd: int, deadline: float) -> bool:

@@ -33,14 +33,16 @@ _TRIES = 4
 class PythonInterpreter:
     """Runs each program in a fresh process that can reach no file, no network and no other process of this machine.
 
-    The kernel holds the walls (namespaces, Landlock, seccomp, limits); `docs/sandbox.md` says what each one stops. A helper
-    process with Python's library, numpy and sympy loaded is started with the first run and kept, so that a run costs
-    milliseconds. Nothing is carried from one run to the next. Thread-safe.
+    The kernel holds the walls (namespaces, Landlock, seccomp, limits); `docs/sandbox.md` says what each one stops. A
+    helper process with Python's library, numpy and sympy loaded is started with the first run and kept, so that a run
+    costs milliseconds. Nothing is carried from one run to the next. Thread-safe.
 
     Args:
-        level: "full"; or weaker, where the kernel does not offer everything: "namespaces" does without Landlock, "landlock" does
-            without namespaces and then offers programs no files and no threads. None: `NACRE_SANDBOX`, else "full".
-        packages: installed packages that programs may import beside the standard library; those that are not installed are left out.
+        level: "full"; or weaker, where the kernel does not offer everything: "namespaces" does without Landlock,
+            "landlock" does without namespaces and then offers programs no files and no threads. None: `NACRE_SANDBOX`,
+            else "full".
+        packages: installed packages that programs may import beside the standard library; those that are not installed
+            are left out.
         parallel: runs at the same time; further ones wait. None: twice the processors, at least 4.
 
     Example:
@@ -69,7 +71,17 @@ class PythonInterpreter:
         """Run one program.
 
         Args:
+            code: Python source.
             timeout_s: seconds of wall-clock time that it may take.
+            inputs: plain data that the program finds under these names.
+
+        Returns:
+            How it ended. Whatever the program does, this returns.
+
+        Raises:
+            UsageError: a wrong argument.
+            SandboxUnavailableError: the kernel lacks what the level needs; nothing was run.
+            InterpreterError: no process can be started.
         """
         return self._run(code, timeout_s, inputs or {}, Stop())
 
@@ -90,7 +102,16 @@ class PythonInterpreter:
         return _interrupted()
 
     async def arun(self, code: str, timeout_s: float = 5.0, *, inputs: Mapping[str, Any] | None = None) -> Execution:
-        """`run` without blocking the event loop; when the task is cancelled, the program is killed."""
+        """`run` without blocking the event loop; when the task is cancelled, the program is killed.
+
+        Args:
+            code: as for `run`.
+            timeout_s: as for `run`.
+            inputs: as for `run`.
+
+        Returns:
+            As `run`.
+        """
         stop = Stop()
         try:
             return await asyncio.to_thread(self._run, code, timeout_s, inputs or {}, stop)
@@ -98,7 +119,11 @@ class PythonInterpreter:
             stop.now()  # nothing to stop when the program has ended
 
     def start(self) -> dict[str, Any]:
-        """Start the helper now rather than with the first run."""
+        """Start the helper now rather than with the first run.
+
+        Returns:
+            What it reports about itself: level, landlock_abi, user, modules, and self_test, the attacks that failed.
+        """
         helper = self._pool.helper()
         try:
             return dict(helper.facts)
@@ -106,7 +131,14 @@ class PythonInterpreter:
             self._pool.give_back(helper)
 
     def inspect(self, look: Callable[[Child], T]) -> T:
-        """Show a waiting child to `look`, then end it."""
+        """Show a waiting child to `look`, then end it.
+
+        Args:
+            look: is given the child's descriptors.
+
+        Returns:
+            What `look` returned.
+        """
         helper, child = self._pool.take()
         try:
             return look(child)
@@ -173,7 +205,7 @@ class PythonInterpreter:
 
 @cache
 def shared_interpreter() -> PythonInterpreter:
-    """The interpreter that everything uses which is given none, so that there is one helper process and not one each."""
+    """The interpreter that everything uses which is given none: one helper process instead of one each."""
     return PythonInterpreter()
 
 

@@ -24,7 +24,8 @@ class Limits:
         program: characters of the source and its inputs.
         scratch: bytes of all files together.
         file_size: bytes of one file.
-        threads: threads at once; the runs of one helper share what its idle ones leave (a program cannot start processes at all).
+        threads: threads at once; the runs of one helper share what its idle ones leave (a program cannot start
+            processes at all).
         processors: seconds of processor time per second of wall-clock time.
     """
 

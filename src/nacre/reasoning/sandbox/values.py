@@ -1,11 +1,13 @@
-"""Read the JSON in which a program's value comes out of the sandbox. Nothing of the program is run, imported or unpickled.
+"""Read the JSON in which a program's value comes out of the sandbox. Nothing of the program is run, imported or
+unpickled.
 
-A JSON object has exactly one key, the tag: i integer in hexadecimal, f float that JSON lacks, t tuple, s set, z frozenset,
-d dict as pairs, b bytes, c complex, D Decimal, F Fraction, dt datetime, day date, time time, td timedelta, o the text of anything else.
+A JSON object has exactly one key, the tag: i integer in hexadecimal, f float that JSON lacks, t tuple, s set, z
+frozenset, d dict as pairs, b bytes, c complex, D Decimal, F Fraction, dt datetime, day date, time time, td timedelta, o
+the text of anything else.
 
 The text may be anybody's. What is made of it is at most linear in its length, and so is the time: parts, depth and the
-comparisons of what shares a hash are paid from a budget, numbers are as long as the encoder writes them, and nothing takes
-the `repr()` of what it has read.
+comparisons of what shares a hash are paid from a budget, numbers are as long as the encoder writes them, and nothing
+takes the `repr()` of what it has read.
 """
 
 from __future__ import annotations
@@ -147,7 +149,7 @@ class _Hashes:
         self._budget, self._first, self._more = budget, dict[int, Any](), dict[int, list[Any]]()
 
     def read(self, node: Any, depth: int) -> Any:
-        """A key or a member. The few that cannot be one here, though they were inside, are read as their nearest kin."""
+        """A key or a member. The few that cannot be one here, but were inside, are read as their nearest kin."""
         before = self._budget.spent
         item = _read(node, self._budget, depth)
         try:

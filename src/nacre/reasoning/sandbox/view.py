@@ -1,4 +1,4 @@
-"""Which folders of this machine a program can see: Python's own library, some packages, the system's shared libraries."""
+"""Which folders of this machine a program sees: Python's own library, some packages, the system's shared libraries."""
 
 from __future__ import annotations
 

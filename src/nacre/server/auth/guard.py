@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 
 from nacre.server.auth.door import check_door
 from nacre.server.auth.keys import Asker
+from nacre.server.auth.values import MOST_VALUES, Values
 from nacre.server.openai.errors import Problem, problem_of
 from nacre.server.protocol import SLOWEST
 from nacre.server.records import new_id
@@ -75,8 +76,10 @@ class Guarded(Protocol):
 class Guard:
     """An ASGI middleware, of the server and of the interpreter's service."""
 
-    def __init__(self, app: Any, state: Guarded, public: re.Pattern[str] = _PUBLIC) -> None:
-        self.app, self.state, self.public = app, state, public
+    def __init__(
+        self, app: Any, state: Guarded, public: re.Pattern[str] = _PUBLIC, most_values: float = MOST_VALUES
+    ) -> None:
+        self.app, self.state, self.public, self.most_values = app, state, public, most_values
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or refuse it."""
@@ -100,10 +103,11 @@ class Guard:
 
         asker: Asker | None = None
         try:
+            _refuse_two_lengths(headers)
             asker = await self._admit(scope, headers)
             scope.setdefault("state", {}).update(asker=asker, request_id=request)
             self._refuse_large(headers)
-            await self.app(scope, self._patient(receive), answer)
+            await self.app(scope, self._patient(receive, headers), answer)
         except Exception as error:  # what no route handles is told here, where it gets its request id
             if not status:
                 await refuse(problem_of(error), answer)
@@ -150,9 +154,10 @@ class Guard:
         most = self.state.settings.server.max_body_mb
         return Problem(413, tr("The body is larger than {most} MiB.", most=most), "request_too_large")
 
-    def _patient(self, receive: Receive) -> Receive:
+    def _patient(self, receive: Receive, headers: dict[str, str]) -> Receive:
         """The body, as long as it is not too large and comes at a bearable pace: only waiting for the client counts."""
         got, waited, patience = 0, 0.0, self.state.settings.server.patience_s
+        values = None if headers.get("content-type", "").lower().lstrip().startswith("multipart/") else Values()
         whole = False
 
         async def limited() -> MutableMapping[str, Any]:
@@ -169,6 +174,10 @@ class Guard:
             whole = not message.get("more_body", False)
             if got > self._most:
                 raise self._too_large()
+            if values and values.add(message.get("body", b"")) > self.most_values:
+                raise Problem(
+                    413, tr("The body holds more than {most} values.", most=self.most_values), "request_too_large"
+                )
             return message
 
         return limited
@@ -187,6 +196,14 @@ class Guard:
         _log.info("%s", json.dumps(line, ensure_ascii=True))
 
 
+def _refuse_two_lengths(headers: dict[str, str]) -> None:
+    """A proxy that believes the other length would take the rest of the body for the next client's request."""
+    if "transfer-encoding" in headers and "content-length" in headers:
+        raise Problem(
+            400, tr("Content-Length and Transfer-Encoding exclude each other. Send one of them."), "two_lengths"
+        )
+
+
 def _language(headers: dict[str, str]) -> Language | None:
     """What the client reads, where it says so; else messages are in the server's own language."""
     first = headers.get("accept-language", "").lower().lstrip()[:2]
@@ -201,7 +218,7 @@ async def refuse(problem: Problem, send: Send) -> None:
         headers.append((b"www-authenticate", b"Bearer"))
     if problem.retry_after_s is not None:
         headers.append((b"retry-after", str(problem.retry_after_s).encode()))
-    if problem.status in (408, 413):
+    if problem.status in (408, 413) or problem.code == "two_lengths":
         headers.append((b"connection", b"close"))  # the rest of the body is not read
     await send({"type": "http.response.start", "status": problem.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import logging
 import os
 import re
 import secrets
@@ -15,10 +16,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from nacre.errors import UsageError
+from nacre.errors import NacreError, UsageError
 from nacre.system.sqlite import Database
 from nacre.text.language import tr
 
+_log = logging.getLogger("nacre.server.keys")
 PREFIX = "nk-"
 _SCHEMA = """
 create table if not exists keys (
@@ -114,11 +116,9 @@ class Keys:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._database = Database(folder / "keys.sqlite", _SCHEMA)
-        there = {row[1] for row in self._database.read("pragma table_info(keys)")}
-        for name, kind in _ADDED.items():
-            if name not in there:
-                self._database.execute(f"alter table keys add column {name} {kind}")
+        self._path = folder / "keys.sqlite"
+        self._database = _open(self._path)
+        self._file = _file(self._path)
         self._known = _Known()
 
     def add(
@@ -203,10 +203,19 @@ class Keys:
     def renew(self) -> None:
         """Read the keys anew, where the file was changed. It waits for the disk: not for the event loop."""
         looks = self._looks()  # before reading, so that a change meanwhile is seen the next time
-        if looks != self._known.looks:
+        if looks == self._known.looks:
+            return
+        were = self._known.were
+        try:
+            if self._file != _file(self._path):  # deleted, or another lies there: a backup that was restored
+                self._database = _open(self._path)
+                self._file = _file(self._path)
             rows = self._database.read("select * from keys")
-            were = bool(self._database.read("select 1 from door limit 1"))
-            self._known = _Known(looks, {row["hash"]: _asker(row) for row in rows}, were)
+            were = bool(self._database.read("select 1 from door limit 1")) or were
+        except NacreError as error:
+            _log.error("the keys cannot be read, so nobody has one: %s", error)
+            rows = []
+        self._known = _Known(looks, {row["hash"]: _asker(row) for row in rows}, were)
 
     def _looks(self) -> tuple[int, ...]:
         """What every commit of any process moves: time and length of the file and of its log."""
@@ -230,6 +239,21 @@ class Keys:
     def close(self) -> None:
         """Close the file."""
         self._database.close()
+
+
+def _open(path: Path) -> Database:
+    database = Database(path, _SCHEMA)
+    there = {row[1] for row in database.read("pragma table_info(keys)")}
+    for name, kind in _ADDED.items():
+        if name not in there:
+            database.execute(f"alter table keys add column {name} {kind}")
+    return database
+
+
+def _file(path: Path) -> int:
+    with contextlib.suppress(FileNotFoundError):
+        return os.stat(path).st_ino  # noqa: PTH116
+    return 0
 
 
 def _asker(row: sqlite3.Row) -> Asker:

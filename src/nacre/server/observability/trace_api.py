@@ -13,6 +13,8 @@ from nacre.server.openai.errors import not_found
 from nacre.server.records import Row
 
 router = APIRouter(prefix="/v1")
+_SHOWN = 1000
+"""Characters of a question that a list of traces shows."""
 _MINE = "asker = ? and at < coalesce((select at from traces where request = ? and asker = ?), 9e99) order by at desc limit ?"
 
 
@@ -28,7 +30,7 @@ def traces(request: Request, limit: int = Query(default=20, ge=1, le=100), after
     )
     return {
         "object": "list",
-        "data": [_head(row, json.loads(row["record"])) for row in rows[:limit]],
+        "data": [_brief(_head(row, json.loads(row["record"]))) for row in rows[:limit]],
         "has_more": len(rows) > limit,
     }
 
@@ -68,6 +70,10 @@ def _head(row: Row, record: dict[str, Any]) -> dict[str, Any]:
         "question": said if isinstance(said, str) else "",
         "tokens": [usage.get("input_tokens", 0), usage.get("output_tokens", 0)],
     }
+
+
+def _brief(head: dict[str, Any]) -> dict[str, Any]:
+    return {**head, "question": head["question"][:_SHOWN]}
 
 
 def _placed(hits: list[dict[str, Any]], url: str, store: str) -> list[dict[str, Any]]:

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from nacre.server.state import State
 
 _DAY_S = 86_400
+_LONGEST = 100_000
+"""Characters of the conversation, of the answer and of each other part that are kept."""
+_NAME = 100
+"""Shorter texts are kept whole: how many there are is bounded with the values of a request."""
 
 
 def keep(state: State, question: Question, outcome: Outcome, seconds: float, status: str) -> None:
@@ -38,10 +42,20 @@ def keep(state: State, question: Question, outcome: Outcome, seconds: float, sta
     state.records.journal.add("traces", row, 20_000 + 4 * size)
 
 
+def shortened(data: Any, room: list[int]) -> Any:
+    """The same data with its texts cut where there is no more room for their characters."""
+    if isinstance(data, str):
+        kept = data if len(data) < _NAME else data[: max(0, room[0])]
+        room[0] -= len(kept)
+        return data if len(kept) == len(data) else f"{kept} […]"
+    if isinstance(data, dict):
+        return {key: shortened(value, room) for key, value in data.items()}
+    return [shortened(item, room) for item in data] if isinstance(data, list) else data
+
+
 def _record(question: Question, outcome: Outcome, seconds: float, status: str) -> str:
     own = {name: value for name, value in outcome.own.items() if name != "hits"}
     record = {
-        "messages": [message_to_dict(message) for message in question.messages],
         "answer": "".join(outcome.text),
         "reasoning": "".join(outcome.reasoning),
         "nacre": own,
@@ -52,7 +66,10 @@ def _record(question: Question, outcome: Outcome, seconds: float, status: str) -
         "seconds": round(seconds, 4),
         "status": status,
     }
-    return masked(to_json(record, ensure_ascii=False, default=str)).encode("utf-8", "replace").decode()
+    messages = [message_to_dict(message) for message in reversed(question.messages)]  # room for the question first
+    kept = {name: shortened(part, [_LONGEST]) for name, part in {"messages": messages, **record}.items()}
+    kept["messages"] = kept["messages"][::-1]
+    return masked(to_json(kept, ensure_ascii=False, default=str)).encode("utf-8", "replace").decode()
 
 
 def too_old(state: State) -> Statement:

@@ -1,10 +1,9 @@
 // One question and its answer on the page.
 
 import { post } from "./api.js";
-import { beginning, rich } from "./rich.js";
+import { rich } from "./markdown.js";
+import { beginning, place } from "./places.js";
 import { el, t } from "./texts.js";
-
-const place = (citation) => [citation.title, ...(citation.heading || []).filter((part) => part !== citation.title)].filter(Boolean).join(" › ") + (citation.page ? `, ${t("page")} ${citation.page}` : "");
 
 function sources(citations, open) {
   const first = citations.filter((one, at) => citations.findIndex((other) => other.n === one.n) === at);
@@ -20,17 +19,27 @@ function folded(name, text, opened = false) {
 const small = (name, label, attributes) => el("button", { class: "icon small", type: "button", "aria-label": t(label), title: t(label), ...attributes }, el("i", { class: `glyph ${name}` }));
 
 function thumbs(message, openTrace) {
-  const thanks = el("span", { role: "status" });
-  const thumb = (verdict, label) => small(verdict, label, { "data-verdict": verdict, onclick: async (event) => {
-    event.currentTarget.classList.add("on");
-    await post("/v1/feedback", { verdict, question: message.question, answer: message.content });
-    thanks.textContent = t("thanks");
+  const told = el("span", { role: "status" });
+  const tell = (work, done, failed) => work.then(() => done, (error) => failed || error.message).then((text) => (told.textContent = text));
+  const thumb = (verdict, label) => small(verdict, label, { "data-verdict": verdict, onclick: ({ currentTarget }) => {
+    const kept = post("/v1/feedback", { verdict, question: message.question, answer: message.content });
+    tell(kept.then(() => currentTarget.classList.add("on")), t("thanks"));
   } });
-  const copy = small("copy", "copy", { onclick: async () => {
-    await navigator.clipboard.writeText(message.content);
-    thanks.textContent = t("copied");
-  } });
-  return el("div", { class: "thumbs" }, thumb("up", "good"), thumb("down", "bad"), copy, how(message, openTrace), thanks);
+  const copy = small("copy", "copy", { onclick: () => tell(copied(message.content), t("copied"), t("notCopied")) });
+  return el("div", { class: "thumbs" }, thumb("up", "good"), thumb("down", "bad"), copy, how(message, openTrace), told);
+}
+
+// Over plain http there is no clipboard, but for this machine; the older way works there.
+async function copied(text) {
+  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  const box = el("textarea", { class: "unseen" }, text);
+  const before = document.activeElement;
+  document.body.append(box);
+  box.select();
+  const done = document.execCommand("copy");
+  box.remove();
+  before?.focus();
+  if (!done) throw new Error();
 }
 
 function how(message, openTrace) {

@@ -1,5 +1,7 @@
 // Calls to the server: with the key where one is needed, in the language of the page, and streams of server-sent events.
 
+import { t } from "./texts.js";
+
 const field = () => document.getElementById("key");
 
 const authorised = () => {
@@ -61,6 +63,15 @@ export async function* chat(body, signal) {
   }
 }
 
+// What a proxy in between says is often no JSON.
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return {};
+  }
+}
+
 // Upload a file and tell how much of it has gone out, 0 to 1.
 export function upload(file, onProgress) {
   return new Promise((resolve, reject) => {
@@ -71,11 +82,11 @@ export function upload(file, onProgress) {
     request.open("POST", "/v1/files");
     for (const [name, value] of Object.entries(authorised())) request.setRequestHeader(name, value);
     request.upload.onprogress = (event) => onProgress(event.loaded / event.total);
-    request.onerror = () => reject(new Error(request.statusText || "network"));
+    request.onerror = () => reject(new Error(request.statusText || t("offline")));
     request.onload = () => {
-      const body = JSON.parse(request.responseText || "{}");
+      const body = parsed(request.responseText);
       if (request.status < 300) resolve(body);
-      else reject(new Error(body.error?.message || request.statusText));
+      else reject(new Error(body.error?.message || request.statusText || String(request.status)));
     };
     request.send(form);
   });

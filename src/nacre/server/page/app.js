@@ -13,6 +13,7 @@ const MODELS = { nacre: "modelPlain", "nacre-strict": "modelStrict", "nacre-pal"
 let current = null;
 let asking = null;
 let me = {};
+let shown = []; // messages of the page, each with its node
 
 function showConversations() {
   const rows = kept.conversations().map((one) =>
@@ -23,13 +24,15 @@ function showConversations() {
 
 function forget(one) {
   kept.forget(one);
-  open(one === current ? null : current);
+  if (one === current) open(null);
+  else showConversations();
 }
 
 function open(one) {
   asking?.abort();
   current = one;
-  const nodes = (one?.messages || []).map((message) => add(message));
+  shown = [];
+  const nodes = (one?.messages || []).map(add);
   byId("messages").replaceChildren(...(nodes.length ? nodes : [welcome()]));
   byId("messages").scrollTop = byId("messages").scrollHeight;
   showConversations();
@@ -39,12 +42,16 @@ function open(one) {
 const welcome = () => el("div", { class: "welcome" }, el("img", { src: "/page/icon.svg", alt: "", width: 72, height: 72 }), el("h2", {}, t("welcome")), el("p", {}, t("welcomeText")));
 
 function add(message) {
-  const node = el("article", { class: `message ${message.role}`, "aria-label": message.role === "user" ? t("you") : "Nacre" });
+  const node = el("article", { class: `message ${message.role}` });
+  shown.push([node, message]);
   redraw(node, message);
   return node;
 }
 
-const redraw = (node, message) => draw(node, message, { open: openSource, openTrace: me.traces ? openTrace : null, again });
+function redraw(node, message) {
+  node.setAttribute("aria-label", message.role === "user" ? t("you") : "Nacre");
+  draw(node, message, { open: openSource, openTrace: me.traces ? openTrace : null, again });
+}
 
 // A question that failed is asked once more, in its place.
 function again(answer) {
@@ -85,7 +92,7 @@ async function ask(text) {
     current = { title: text.slice(0, 60), messages: [] };
     kept.add(current);
   }
-  const history = current.messages.filter((message) => !message.error).map(({ role, content }) => ({ role, content }));
+  const history = answered(current.messages).map(({ role, content }) => ({ role, content }));
   const question = { role: "user", content: text };
   const answer = { role: "assistant", content: "", reasoning: "", question: text, done: false };
   current.messages.push(question, answer);
@@ -95,6 +102,7 @@ async function ask(text) {
   box.scrollTop = box.scrollHeight;
   showConversations();
   busy(new AbortController());
+  let drawing = 0; // once a frame, however many pieces come
   try {
     for await (const event of chat({ model: byId("model").value, messages: [...history, question] }, asking.signal)) {
       if (event.request) answer.request = event.request;
@@ -102,9 +110,12 @@ async function ask(text) {
       answer.content += delta.content || "";
       answer.reasoning += delta.reasoning_content || "";
       if (event.nacre) answer.nacre = event.nacre;
-      const atEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 80;
-      redraw(node, answer);
-      if (atEnd) box.scrollTop = box.scrollHeight;
+      drawing ||= requestAnimationFrame(() => {
+        drawing = 0;
+        const atEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 80;
+        if (!answer.done) redraw(node, answer);
+        if (atEnd) box.scrollTop = box.scrollHeight;
+      });
     }
   } catch (error) {
     answer.error = error.name === "AbortError" ? t("stopped") : error instanceof TypeError ? t("offline") : error.message;
@@ -115,6 +126,9 @@ async function ask(text) {
   busy(null);
   kept.save();
 }
+
+// What a model is told of earlier turns: a question whose answer failed goes with it, else two questions stood in a row.
+const answered = (messages) => messages.filter((message, at) => !message.error && !messages[at + 1]?.error);
 
 function busy(controller) {
   asking = controller;
@@ -192,13 +206,16 @@ function relabel() {
   byId("language").textContent = t("language").slice(0, 2) === "En" ? "EN" : "中";
   showModels();
   showMe();
-  open(current);
+  showConversations();
+  for (const [node, message] of shown) redraw(node, message); // in place: an answer that is on its way goes on
+  byId("messages").querySelector(".welcome")?.replaceWith(welcome());
   if (me.read_only === false) documents.refresh();
 }
 
 theme();
 wire();
 relabel();
+open(null);
 byId("question").focus();
 try {
   const [models, asker] = [await get("/v1/models"), await get("/v1/me")];

@@ -8,7 +8,10 @@ const sending = new Map(); // name -> share sent, or what went wrong
 let names = {};
 let timer = 0;
 
-export async function refresh() {
+// What is there now; a server that does not answer is asked again when something changes.
+export const refresh = () => shown().catch((error) => list.replaceChildren(el("li", { class: "error", role: "alert" }, error.message)));
+
+async function shown() {
   clearTimeout(timer);
   const [entries, files] = await Promise.all([get("/v1/vector_stores/main/files?limit=200"), get("/v1/files?limit=10000")]);
   names = Object.fromEntries(files.data.map((file) => [file.id, file.filename]));
@@ -30,10 +33,7 @@ function show(entries) {
 const row = (name, state, more, status = "") =>
   el("li", { class: `upload ${status}` }, el("span", { class: "name", title: name }, name), more, el("small", { title: state }, state));
 
-async function forget(id) {
-  await remove(`/v1/files/${id}`);
-  await refresh();
-}
+const forget = (id) => remove(`/v1/files/${id}`).catch(() => null).then(refresh); // what could not be removed is still shown
 
 export async function add(files) {
   for (const file of files) {

@@ -1,5 +1,7 @@
 // The conversations of one person, kept in this browser.
 
+import { t } from "./texts.js";
+
 const MOST = 50;
 let name = "";
 let list = [];
@@ -11,6 +13,7 @@ export function load(person) {
   name = `nacre.conversations:${person}`;
   try {
     list = JSON.parse(localStorage.getItem(name) || "[]");
+    for (const message of list.flatMap((one) => one.messages)) if (message.done === false) Object.assign(message, { done: true, error: t("stopped") });
   } catch {
     list = [];
   }

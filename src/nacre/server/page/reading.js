@@ -1,6 +1,7 @@
 // A source, with the cited span marked and in view.
 
 import { get } from "./api.js";
+import { readable } from "./places.js";
 import { el, t } from "./texts.js";
 
 const byId = (id) => document.getElementById(id);
@@ -11,8 +12,8 @@ export async function showSource(address) {
   text.replaceChildren(el("p", { class: "quiet" }, t("thinking")));
   try {
     const source = await get(`/v1${url.pathname}${url.search}`);
-    byId("source-title").textContent = source.title || source.uri;
-    byId("source-place").textContent = decoded(source.uri);
+    byId("source-title").textContent = source.title || readable(source.uri);
+    byId("source-place").textContent = readable(source.uri);
     const letters = Array.from(source.text); // the server counts characters, JavaScript halves of some of them
     const [start, end] = [source.start - source.offset, source.end - source.offset];
     const part = (from, to) => letters.slice(from, to).join("");
@@ -22,13 +23,5 @@ export async function showSource(address) {
     else text.scrollTop = 0;
   } catch (error) {
     text.replaceChildren(el("p", { class: "error", role: "alert" }, error.message));
-  }
-}
-
-function decoded(uri) {
-  try {
-    return decodeURIComponent(uri);
-  } catch {
-    return uri;
   }
 }

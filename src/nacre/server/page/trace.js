@@ -1,7 +1,7 @@
 // How an answer came about: its calls in time, the passages that were found, steps and programs.
 
 import { get } from "./api.js";
-import { beginning } from "./rich.js";
+import { beginning, place } from "./places.js";
 import { el, t } from "./texts.js";
 
 const body = document.getElementById("how-body");
@@ -53,7 +53,6 @@ function calls(trace, open) {
 }
 
 const text = (content) => el("pre", { tabindex: "0" }, content);
-const place = (hit) => [hit.title || hit.uri, ...(hit.heading || []).filter((name) => name !== hit.title)].filter(Boolean).join(" › ");
 
 function passages(hits, open) {
   return el("ul", { class: "chips" }, ...hits.map((hit, at) => {

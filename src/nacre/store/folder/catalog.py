@@ -18,7 +18,15 @@ from nacre.store.filters import Filter
 from nacre.store.folder.database import damaged, open_database
 from nacre.store.folder.keyword_index import Entry
 from nacre.store.protocol import DocumentStore
-from nacre.store.records import ChunkSpan, DocumentHead, DocumentRecord, DocumentState, Passage
+from nacre.store.records import (
+    ChunkSpan,
+    DocumentHead,
+    DocumentRecord,
+    DocumentState,
+    Passage,
+    TableRecord,
+    unpack_tables,
+)
 
 EVER = (1 << 63) - 1  # SQLite's greatest integer
 
@@ -59,6 +67,12 @@ class Catalog(DocumentStore):
             return zlib.decompress(found[0][0]).decode("utf-8") if found else None
         except (zlib.error, UnicodeDecodeError) as error:
             raise damaged(Path(self.db.path), error) from error
+
+    def tables(self, uri: str) -> list[TableRecord]:
+        if not self.db.read("SELECT 1 FROM pragma_table_info('documents') WHERE name = 'blocks'"):
+            return []  # made by an earlier Nacre, and not synced since
+        found = self.db.read("SELECT blocks FROM documents WHERE uri = ? AND blocks IS NOT NULL", (uri,))
+        return unpack_tables(found[0][0]) if found else []
 
     def counts(self) -> dict[str, int]:
         tables = ("documents", "chunks", "vectors")
@@ -157,11 +171,14 @@ class Catalog(DocumentStore):
         return [(number, text) for number, text in rows]
 
     def vectors_of(self, hashes: Sequence[bytes]) -> dict[bytes, bytes]:
+        """Vectors that exist already: of stored chunks, or kept."""
         found: dict[bytes, bytes] = {}
         for at in range(0, len(hashes), 500):
             some = hashes[at : at + 500]
-            query = f"SELECT c.hash, v.vector FROM chunks c JOIN vectors v ON v.chunk = c.id WHERE c.hash IN ({_marks(some)})"
-            found.update((digest, vector) for digest, vector in self.db.read(query, some))
+            marks = _marks(some)
+            stored = f"SELECT c.hash, v.vector FROM chunks c JOIN vectors v ON v.chunk = c.id WHERE c.hash IN ({marks})"
+            for query in (stored, f"SELECT hash, vector FROM kept WHERE hash IN ({marks})"):
+                found.update((digest, vector) for digest, vector in self.db.read(query, some))
         return found
 
     # ------------------------------------------------------------------------------------------------ for the indexes

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nacre.store.folder.catalog import Catalog
@@ -24,11 +24,12 @@ class FolderSession(WriteSession):
         self._complete()
 
     def _complete(self) -> None:
-        """Add the columns that a catalog of an earlier Nacre lacks. Its documents were cut to the default size."""
+        """Add what a catalog of an earlier Nacre lacks. Its documents were cut to the default size."""
         there = {row[1] for row in self._db.read("PRAGMA table_info(documents)")}
         for name, kind in (("cut", "INTEGER NOT NULL DEFAULT 0"), ("blocks", "BLOB")):
             if name not in there:
                 self._db.execute(f"ALTER TABLE documents ADD COLUMN {name} {kind}")
+        self._db.execute("CREATE TABLE IF NOT EXISTS kept (hash BLOB PRIMARY KEY, vector BLOB NOT NULL) WITHOUT ROWID")
 
     def publish(self) -> None:
         """Make all commits so far durable, fold the log into the file when no reader needs it, and let searches see it."""
@@ -115,3 +116,10 @@ class FolderSession(WriteSession):
             chunks = [row[0] for row in db.execute("SELECT id FROM chunks WHERE document = ?", (number,))]
             self._remove_chunks(db, chunks, self._next_generation(db))
             db.execute("DELETE FROM documents WHERE id = ?", (number,))
+
+    def keep_vectors(self, vectors: Mapping[bytes, bytes]) -> None:
+        with self._db.write() as db:
+            db.executemany("INSERT OR REPLACE INTO kept VALUES (?, ?)", list(vectors.items()))
+
+    def drop_kept_vectors(self) -> None:
+        self._db.execute("DELETE FROM kept")

@@ -118,11 +118,13 @@ def keep_capabilities(*keep: int) -> None:
     header = (ctypes.c_uint32 * 2)(0x20080522, 0)
     low, high = bits & 0xFFFFFFFF, bits >> 32
     data = (ctypes.c_uint32 * 6)(low, low, 0, high, high, 0)
-    syscall("capset", ctypes.cast(header, ctypes.c_char_p), ctypes.cast(data, ctypes.c_char_p))  # type: ignore[arg-type]
+    syscall("capset", *(ctypes.cast(part, ctypes.c_char_p) for part in (header, data)))  # type: ignore[arg-type]
 
 
 def drop_bounding_set() -> None:
-    """No program that this process starts can ever gain a capability. Needs CAP_SETPCAP, which a change of user takes away."""
+    """No program that this process starts can ever gain a capability. Needs CAP_SETPCAP, which a change of user takes
+    away.
+    """
     for number in range(64):
         try:
             prctl(PR_CAPBSET_DROP, number)

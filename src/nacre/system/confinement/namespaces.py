@@ -1,4 +1,6 @@
-"""Namespaces of the helper: its own users, mounts, processes, network, and a file view that holds little more than Python."""
+"""Namespaces of the helper: its own users, mounts, processes, network, and a file view that holds little more than
+Python.
+"""
 
 from __future__ import annotations
 
@@ -76,7 +78,8 @@ def build_view(readable: Sequence[str], hidden: Sequence[str]) -> None:
     linux.mount(None, b"/", None, linux.MS_REC | linux.MS_PRIVATE)
     closed = linux.MOUNT_ATTR_RDONLY | linux.MOUNT_ATTR_NOSUID | linux.MOUNT_ATTR_NODEV
     trees = {path: linux.clone_tree(path, closed) for path in readable}
-    # Read-only too: a device is written all the same, but its inode, which is the host's, takes no time, mode, owner or attribute.
+    # Read-only too: a device is written all the same, but its inode, which is the host's, takes no time, mode, owner or
+    # attribute.
     device = linux.MOUNT_ATTR_RDONLY | linux.MOUNT_ATTR_NOSUID | linux.MOUNT_ATTR_NOEXEC
     trees |= {path: linux.clone_tree(path, device) for path in DEVICES if Path(path).exists()}
     links = {path: str(Path(path).readlink()) for path in ("/lib", "/lib64") if Path(path).is_symlink()} | {

@@ -1,7 +1,7 @@
 """Which system calls a program may make (x86_64), and with which arguments. Everything else answers EPERM.
 
-The list was drawn from what the interpreter, numpy and sympy do; it is a list of what is *allowed*, so a call that a newer
-kernel adds is refused without being named here.
+The list was drawn from what the interpreter, numpy and sympy do; it is a list of what is *allowed*, so a call that a
+newer kernel adds is refused without being named here.
 """
 
 from __future__ import annotations
@@ -42,52 +42,45 @@ ALLOW = Rule(ways=((),))
 UNDONE = Rule(undone=((),))
 
 _FILES = {
-    "read": 0, "write": 1, "open": 2, "close": 3, "stat": 4, "fstat": 5, "lstat": 6, "lseek": 8, "pread64": 17, "pwrite64": 18,
-    "readv": 19, "writev": 20, "access": 21, "dup": 32, "dup2": 33, "sendfile": 40,
-    "truncate": 76, "ftruncate": 77, "getdents": 78, "getcwd": 79, "chdir": 80, "fchdir": 81, "rename": 82, "mkdir": 83, "rmdir": 84,
+    "read": 0, "write": 1, "open": 2, "close": 3, "stat": 4, "fstat": 5, "lstat": 6, "lseek": 8, "pread64": 17,
+    "pwrite64": 18, "readv": 19, "writev": 20, "access": 21, "dup": 32, "dup2": 33, "sendfile": 40, "truncate": 76,
+    "ftruncate": 77, "getdents": 78, "getcwd": 79, "chdir": 80, "fchdir": 81, "rename": 82, "mkdir": 83, "rmdir": 84,
     "creat": 85, "link": 86, "unlink": 87, "symlink": 88, "umask": 95, "statfs": 137, "fstatfs": 138, "getdents64": 217,
-    "openat": 257, "mkdirat": 258, "newfstatat": 262, "unlinkat": 263, "renameat": 264, "linkat": 265,
-    "symlinkat": 266, "faccessat": 269, "fallocate": 285, "dup3": 292, "preadv": 295, "pwritev": 296, "renameat2": 316,
+    "openat": 257, "mkdirat": 258, "newfstatat": 262, "unlinkat": 263, "renameat": 264, "linkat": 265, "symlinkat": 266,
+    "faccessat": 269, "fallocate": 285, "dup3": 292, "preadv": 295, "pwritev": 296, "renameat2": 316,
     "copy_file_range": 326, "statx": 332, "close_range": 436, "faccessat2": 439,
 }  # fmt: skip
 # These reach files that Landlock does not guard; without a mount namespace they are refused.
 _FILE_ATTRIBUTES = {
-    "readlink": 89, "chmod": 90, "fchmod": 91, "utime": 132, "utimes": 235, "futimesat": 261, "readlinkat": 267, "fchmodat": 268,
-    "utimensat": 280,
+    "readlink": 89, "chmod": 90, "fchmod": 91, "utime": 132, "utimes": 235, "futimesat": 261, "readlinkat": 267,
+    "fchmodat": 268, "utimensat": 280,
 }  # fmt: skip
 _MEMORY = {"munmap": 11, "brk": 12, "mremap": 25}
-# On the scratch folder, which is memory, these change nothing; on a library file they reach the host's inode: its disk, its cache.
+# On the scratch folder, which is memory, these change nothing; on a library file they reach the host's inode: its disk,
+# its cache.
 _WRITING_BACK = {"msync": 26, "fsync": 74, "fdatasync": 75, "fadvise64": 221}
 _WAITING = {
-    "poll": 7, "pipe": 22, "select": 23, "sched_yield": 24, "pause": 34, "nanosleep": 35, "getitimer": 36, "alarm": 37, "setitimer": 38,
-    "gettimeofday": 96, "times": 100, "time": 201, "epoll_create": 213, "epoll_wait": 232, "epoll_ctl": 233, "pselect6": 270, "ppoll": 271, "epoll_pwait": 281, "eventfd2": 290,
-    "epoll_create1": 291, "pipe2": 293, "epoll_pwait2": 441,
+    "poll": 7, "pipe": 22, "select": 23, "sched_yield": 24, "pause": 34, "nanosleep": 35, "getitimer": 36, "alarm": 37,
+    "setitimer": 38, "gettimeofday": 96, "times": 100, "time": 201, "epoll_create": 213, "epoll_wait": 232,
+    "epoll_ctl": 233, "pselect6": 270, "ppoll": 271, "epoll_pwait": 281, "eventfd2": 290, "epoll_create1": 291,
+    "pipe2": 293, "epoll_pwait2": 441,
 }  # fmt: skip
 _SIGNALS = {
-    "rt_sigaction": 13, "rt_sigprocmask": 14, "rt_sigreturn": 15, "rt_sigpending": 127, "rt_sigtimedwait": 128, "rt_sigsuspend": 130,
-    "sigaltstack": 131, "restart_syscall": 219,
+    "rt_sigaction": 13, "rt_sigprocmask": 14, "rt_sigreturn": 15, "rt_sigpending": 127, "rt_sigtimedwait": 128,
+    "rt_sigsuspend": 130, "sigaltstack": 131, "restart_syscall": 219,
 }  # fmt: skip
 _SELF = {
     "getpid": 39, "exit": 60, "getrlimit": 97, "getrusage": 98, "getuid": 102, "getgid": 104, "geteuid": 107,
-    "getegid": 108, "getppid": 110, "getpgrp": 111, "getgroups": 115, "getresuid": 118, "getresgid": 120, "setrlimit": 160, "gettid": 186,
-    "set_tid_address": 218, "exit_group": 231, "set_robust_list": 273, "getcpu": 309, "getrandom": 318,
-    "rseq": 334,
+    "getegid": 108, "getppid": 110, "getpgrp": 111, "getgroups": 115, "getresuid": 118, "getresgid": 120,
+    "setrlimit": 160, "gettid": 186, "set_tid_address": 218, "exit_group": 231, "set_robust_list": 273, "getcpu": 309,
+    "getrandom": 318, "rseq": 334,
 }  # fmt: skip
 _SENDING_SIGNALS = {"kill": 62, "tgkill": 234}
-_CLOCKS = {
-    "clock_gettime": 228,
-    "clock_getres": 229,
-    "clock_nanosleep": 230,
-}  # the first argument may name another process's
+# The first argument of these may name another process's clock.
+_CLOCKS = {"clock_gettime": 228, "clock_getres": 229, "clock_nanosleep": 230}
 _EXTENDED_ATTRIBUTES = (*range(188, 200), *range(463, 467))
-_TERMINAL_REQUESTS = (
-    0x5401,
-    0x5413,
-    0x541B,
-    0x5421,
-    0x5450,
-    0x5451,
-)  # TCGETS TIOCGWINSZ FIONREAD FIONBIO FIONCLEX FIOCLEX
+# TCGETS TIOCGWINSZ FIONREAD FIONBIO FIONCLEX FIOCLEX
+_TERMINAL_REQUESTS = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
 _DESCRIPTOR_COMMANDS = (0, 1, 2, 3, 4, 1030)  # F_DUPFD GETFD SETFD GETFL SETFL F_DUPFD_CLOEXEC
 _ASKING_FOR_A_LOCK, _LOCKING = 5, 6  # F_GETLK; F_SETLK, and F_SETLKW beside it
 _NAMING_A_THREAD = (15, 16)  # PR_SET_NAME, PR_GET_NAME
@@ -116,11 +109,12 @@ def _masked(index: int, *patterns: tuple[int, int]) -> tuple[tuple[Test, ...], .
     return tuple((Test(index, LOW & ~ignored, value),) for ignored, value in patterns)
 
 
-# Those that C libraries and numpy give: NORMAL RANDOM SEQUENTIAL WILLNEED, DONTNEED, FREE, (NO)HUGEPAGE, (DONT)DUMP, guards. Others
-# act on pages that the host's processes share.
+# Those that C libraries and numpy give: NORMAL RANDOM SEQUENTIAL WILLNEED, DONTNEED, FREE, (NO)HUGEPAGE, (DONT)DUMP,
+# guards. Others act on pages that the host's processes share.
 _ADVICE = Rule(_masked(2, (3, 0), (0, 4), (0, 8), (1, 14), (1, 16), (1, 102)), errno.EINVAL)
-# WAIT and WAKE (also by BITSET), CMP_REQUEUE and WAKE_OP, REQUEUE: all private. One that is not private meets, on a page of a library,
-# every process that has loaded it; who waits so (as pthread_join does) is told to look again. The others name an owner by its process id.
+# WAIT and WAKE (also by BITSET), CMP_REQUEUE and WAKE_OP, REQUEUE: all private. One that is not private meets, on a
+# page of a library, every process that has loaded it; who waits so (as pthread_join does) is told to look again. The
+# others name an owner by its process id.
 _PRIVATE, _BY_CLOCK = 0x80, 0x100
 _FUTEX = Rule(
     _masked(
@@ -134,8 +128,8 @@ _FUTEX = Rule(
 def _descriptors(may_ask_for_locks: bool) -> Rule:
     """fcntl: locks are granted and not taken.
 
-    A run is one process, which its own locks never stand in the way of, and what is its own no other opens. What others open, the
-    host's devices and libraries, no run may lock.
+    A run is one process, which its own locks never stand in the way of, and what is its own no other opens. What others
+    open, the host's devices and libraries, no run may lock.
     """
     commands = (*_DESCRIPTOR_COMMANDS, *([_ASKING_FOR_A_LOCK] if may_ask_for_locks else []))
     return Rule(_one_of(1, commands).ways, undone=((Test(1, LOW & ~1, _LOCKING),),))
@@ -189,10 +183,10 @@ def allowed(own_pid: int | None) -> dict[int, Rule]:
 
 
 # What makes, changes, moves or removes a file.
-_CHANGING = (
-    "truncate", "ftruncate", "rename", "mkdir", "rmdir", "creat", "link", "unlink", "symlink", "mkdirat", "unlinkat", "renameat",
-    "linkat", "symlinkat", "fallocate", "renameat2", "copy_file_range",
-)  # fmt: skip
+_CHANGING = """
+truncate ftruncate rename mkdir rmdir creat link unlink symlink mkdirat unlinkat renameat linkat symlinkat fallocate
+renameat2 copy_file_range
+"""
 _FOR_WRITING = os.O_ACCMODE | os.O_CREAT | os.O_TRUNC
 
 
@@ -202,7 +196,7 @@ def reading(own_pid: int) -> dict[int, Rule]:
     Args:
         own_pid: its process id, the only one that it may signal.
     """
-    changing = {_FILES[name] for name in _CHANGING}
+    changing = {_FILES[name] for name in _CHANGING.split()}
     rules = {number: rule for number, rule in allowed(own_pid).items() if number not in changing}
     return rules | {
         _FILES["open"]: Rule(((Test(1, _FOR_WRITING, 0),),)),

@@ -1,4 +1,5 @@
-"""What runs inside the helper process: standard library and `nacre.system.confinement` only, imported by no part of the host.
+"""What runs inside the helper process: standard library and `nacre.system.confinement` only, imported by no part of the
+host.
 
 The host starts `python -I -S -c "from inside.launcher import main; main()"` with this folder's parent on the path,
 after the standard library, so nothing of the host's packages, environment or memory is present here.

@@ -1,4 +1,5 @@
-"""Values as JSON text, written inside the sandbox: plain data keeps its type, anything else becomes the text of its repr().
+"""Values as JSON text, written inside the sandbox: plain data keeps its type, anything else becomes the text of its
+repr().
 
 Every JSON object has one key, the tag of a type (see `nacre.reasoning.sandbox.values` for the reader). Only methods of
 exact built-in types are called on plain data, so a subclass cannot run code or lie about its length here.

@@ -1,4 +1,6 @@
-"""Imports where no mount hides anything: a package that programs were not given is not found, as if it were not installed."""
+"""Imports where no mount hides anything: a package that programs were not given is not found, as if it were not
+installed.
+"""
 
 from __future__ import annotations
 

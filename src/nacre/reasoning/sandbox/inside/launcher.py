@@ -1,4 +1,4 @@
-"""The first process of the helper: it tries what the kernel offers, enters the namespaces and starts the zygote inside."""
+"""The first process of the helper: it tries what the kernel offers, enters the namespaces, starts the zygote inside."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run a program in this process and write down how it ended. Nothing here protects: the process already is locked down."""
+"""Run a program in this process and write down how it ended. Nothing here protects: the process is locked down."""
 
 from __future__ import annotations
 
@@ -56,7 +56,8 @@ def run(request: dict[str, Any], space: dict[str, Any]) -> str:
             program that was refused).
 
     Returns:
-        Three parts, a line each: the status, "ok", "error", "memory" or "blocked", with a limit after a colon where one was
+        Three parts, a line each: the status, "ok", "error", "memory" or "blocked", with a limit after a colon where one
+            was
         reached ("error:disk"); the cells of tables that it read; and the value as JSON, or the text of the error.
     """
     inputs, reads = recorded(request["inputs"])
@@ -104,7 +105,9 @@ def _compile(source: str) -> list[types.CodeType]:
 
 
 def open_streams() -> None:
-    """Make `sys.stdout` and `sys.stderr` anew, for what will stand behind descriptors 1 and 2: now something like a pipe."""
+    """Make `sys.stdout` and `sys.stderr` anew, for what will stand behind descriptors 1 and 2: now something like a
+    pipe.
+    """
     for name, fd in (("stdout", 1), ("stderr", 2)):
         raw = io.FileIO(fd, "w", closefd=False)
         stream = io.TextIOWrapper(io.BufferedWriter(raw), "utf-8", "backslashreplace", line_buffering=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nacre.cli.output import console, print_json, progress
+from nacre.cli.output import JsonFlag, console, print_json, progress
+from nacre.errors import UsageError
 from nacre.text.language import tr
 
 if TYPE_CHECKING:
@@ -20,6 +22,56 @@ OutOption = Annotated[Path | None, typer.Option("--out", help=tr("Folder for rep
 WorkersOption = Annotated[int, typer.Option("--workers", min=1, help=tr("Questions at a time."))]
 
 
+ReportFile = Annotated[Path, typer.Argument(help=tr("A report.json, or its folder."))]
+FileOption = Annotated[Path, typer.Option("--out", help=tr("The file to write (.jsonl)."))]
+Gate = Annotated[Path | None, typer.Option("--gate", help=tr("A baseline report.json; exit 1 on a significant loss."))]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, help=tr("Only the first N questions."))]
+Price = Annotated[str | None, typer.Option("--price", help=tr("Price of a million tokens read and written: 0.25,2"))]
+_OPTIONS: dict[str, tuple[Any, Any]] = {
+    "as_json": (JsonFlag, False),
+    "out": (OutOption, None),
+    "gate": (Gate, None),
+    "limit": (Limit, None),
+    "workers": (WorkersOption, 1),
+    "price": (Price, None),
+}
+_ALWAYS = ("as_json", "out", "gate", "limit")
+
+
+def suite(label: str, *options: str) -> Callable[[Callable[..., Report]], Callable[..., int]]:
+    """Make a command of a function that gives a report: all suites have `--json`, `--out`, `--gate` and `--limit`."""
+    return lambda evaluate: _command(evaluate, label, options)
+
+
+def _command(evaluate: Callable[..., Report], label: str, options: Sequence[str]) -> Callable[..., int]:
+    def command(as_json: bool, gate: Path | None, price: str | None = None, **given: Any) -> int:
+        before = baseline(gate)
+        with bar(as_json, label) as show:
+            report = evaluate(price=_price(price), on_progress=show, **given)
+        return finish(report, as_json, given["out"], before)
+
+    own = [p for p in inspect.signature(evaluate).parameters.values() if p.kind is not p.VAR_KEYWORD]
+    added = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+        for name, (kind, default) in _OPTIONS.items()
+        if name in _ALWAYS or name in options
+    ]
+    command.__name__ = evaluate.__name__
+    command.__signature__ = inspect.Signature([*own, *added])  # type: ignore[attr-defined]  # what typer reads
+    command.__annotations__ = {}
+    return command
+
+
+def _price(text: str | None) -> tuple[float, float] | None:
+    if text is None:
+        return None
+    try:
+        read, written = (float(part) for part in text.split(","))
+    except ValueError:
+        raise UsageError(tr("--price is {text!r}; write two numbers: 0.25,2", text=text)) from None
+    return read, written
+
+
 def baseline(gate: Path | None) -> dict[str, Any] | None:
     """Read the baseline of `--gate`, before any question is asked."""
     from nacre.eval.report import read_report
@@ -28,7 +80,11 @@ def baseline(gate: Path | None) -> dict[str, Any] | None:
 
 
 def finish(report: Report, as_json: bool, out: Path | None, before: dict[str, Any] | None) -> int:
-    """Write and print a report, and compare it with a baseline."""
+    """Write and print a report, and compare it with a baseline.
+
+    Args:
+        as_json: print one JSON object.
+    """
     if out:
         report.write(out)
     from nacre.eval import gate as gates

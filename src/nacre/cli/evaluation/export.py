@@ -1,0 +1,32 @@
+"""eval export: answers in the columns of other tools."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nacre.cli.evaluation.reports import FileOption, ReportFile
+from nacre.cli.knowledge import opened
+from nacre.cli.output import console, folder
+from nacre.text.language import tr
+from nacre.text.strict_json import to_json
+
+
+def export(
+    report: ReportFile,
+    out: FileOption,
+    to: Annotated[str, typer.Option("--to", help="ragas, deepeval")] = "ragas",
+    kb: Annotated[
+        Path | None, typer.Option("--kb", parser=folder, metavar="<path>", help=tr("Take whole passages from it."))
+    ] = None,
+) -> None:
+    """Export answers."""
+    from nacre.eval.exports import exported
+    from nacre.eval.report import read_report
+
+    rows = exported(read_report(report), to, opened(kb) if kb else None)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text("".join(to_json(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
+    console().print(tr("{count} rows in {out}.", count=len(rows), out=out), markup=False)

@@ -1,0 +1,121 @@
+"""sync: a knowledge base brought up to date with its sources."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nacre.cli.knowledge import opened
+from nacre.cli.output import JsonFlag, KbOption, console, named, principals, print_json, progress
+from nacre.errors import UsageError
+from nacre.text.addresses import readable
+from nacre.text.language import tr
+
+if TYPE_CHECKING:
+    from nacre.ingest.report import Progress, SyncReport
+    from nacre.ingest.source import Source
+
+_WEB = re.compile(r"(sitemap:)?https?:", re.IGNORECASE)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this file."""
+    app.command(help=tr("Bring a knowledge base up to date with files, folders or URLs."))(sync)
+
+
+def sync(
+    sources: Annotated[list[str], typer.Argument(help=tr("Files, folders or URLs."))],
+    kb: KbOption,
+    who: Annotated[
+        str | None, typer.Option("--principals", help=tr("Only these may see the documents, comma separated."))
+    ] = None,
+    embedder: Annotated[
+        str | None,
+        typer.Option("--embedder", parser=named, metavar="<name>", help=tr("Embedder for a new knowledge base.")),
+    ] = None,
+    prune: Annotated[bool, typer.Option("--prune/--no-prune", help=tr("Delete documents whose file is gone."))] = True,
+    allow_private: Annotated[
+        bool,
+        typer.Option(
+            "--allow-private",
+            help=tr("Let http(s) sources and what they redirect to lie on this machine and in private networks."),
+        ),
+    ] = False,
+    follow_links: Annotated[
+        bool, typer.Option("--follow-links", help=tr("Also read what links in a folder name outside of it."))
+    ] = False,
+    fail_on_error: Annotated[
+        bool, typer.Option("--fail-on-error", help=tr("Exit with 1 when a document could not be read."))
+    ] = False,
+    as_json: JsonFlag = False,
+) -> int:
+    """Sync sources into the knowledge base; exit 2 when nothing of them could be read."""
+    began = time.perf_counter()
+    base = opened(kb, embedder, create=True)
+    found = [_with_leave(source, allow_private, follow_links) for source in sources]
+    with _shown(quiet=as_json) as show:
+        report = base.sync(*found, principals=principals(who), prune=prune, on_progress=show)
+    report.seconds = time.perf_counter() - began
+    _show_report(report, as_json)
+    if report.failed and fail_on_error:
+        return 1
+    if not report.failed or report.added or report.updated or report.deleted or report.unchanged:
+        return 0
+    (uri, reason), count = report.failed[0], len(report.failed)
+    more = tr(" ({count} failed)", count=count) if count > 1 else ""
+    raise UsageError(tr("Nothing could be read. {first}{more}", first=f"{readable(uri)}: {reason}", more=more))
+
+
+def _with_leave(source: str, allow_private: bool, follow_links: bool) -> Source:
+    """A web source that may lie in a private network, a folder whose links may lead out; any other as it is."""
+    from nacre.connectors.sources import resolve
+    from nacre.connectors.sources.files import Files
+
+    if allow_private and _WEB.match(source):
+        return resolve(source, allow_private=True)
+    found = resolve(source)
+    if isinstance(found, Files):
+        found.follow_links = follow_links
+    return found
+
+
+@contextmanager
+def _shown(*, quiet: bool) -> Iterator[Callable[[Progress], None]]:
+    """What to call with each step, shown as a bar that names the document."""
+    with progress(quiet=quiet) as bar:
+        task = bar.add_task(tr("Syncing"), total=None)
+
+        def show(step: Progress) -> None:
+            name = PurePosixPath(readable(step.uri).rstrip("/")).name[:40]
+            part = f" {step.share:.0%}" if step.share < 1 else ""
+            bar.update(task, completed=step.done, total=step.total or None, description=tr("Syncing ") + name + part)
+
+        yield show
+
+
+def _show_report(report: SyncReport, as_json: bool) -> None:
+    if as_json:
+        print_json(report.to_dict())
+        return
+    out = console()
+    counts = {
+        tr("added"): report.added,
+        tr("updated"): report.updated,
+        tr("deleted"): report.deleted,
+        tr("unchanged"): report.unchanged,
+    }
+    out.print(
+        "  ".join(f"[bold]{count}[/] {name}" for name, count in counts.items())
+        + f"  [dim]{report.embedded} {tr('chunks embedded')}, {report.seconds:.3f} s[/]"
+    )
+    if report.recut:
+        out.print(tr("{recut} documents cut anew: chunk_size in settings.json has changed.", recut=report.recut))
+    for uri, reason in report.failed:
+        out.print(tr("[red]failed[/] "), end="")
+        out.print(f"{readable(uri)}: {reason}", markup=False)

@@ -1,0 +1,167 @@
+"""Tables in a text: what their columns are called and where each cell stands; and the reader for texts that do not tell."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Span = tuple[int, int]
+Mark = Literal["\t", "|"]
+
+ROW = re.compile(r"\s*\|.*\||[^|\n]*\S \| \S.*|[^\t\n]+\t.*")
+"""A line that looks like a row of a table."""
+_SEPARATOR = re.compile(r"^\s*+\|?\s*+:?-{2,}+:?\s*+(?:\|\s*+:?-{2,}+:?\s*+)*+\|?\s*+$")
+_UNDER_THE_HEADER = re.compile(_SEPARATOR.pattern.replace("{2,}", "+"))  # one hyphen is enough there
+_MARKS: dict[Mark, re.Pattern[str]] = {"|": re.compile(r"(?<!\\)\|"), "\t": re.compile("\t")}
+_MOST_TABLES, _MOST_ROWS, _MOST_COLUMNS = 20, 2000, 100
+_MOST_CHARACTERS = 200_000  # of one text
+_MOST_NAMED = 2000  # characters of all names of columns that go before a text
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A table, or the part of one that a passage holds, as spans into a text.
+
+    Args:
+        start: its first character.
+        mark: what parts its cells.
+        head: where the row that names its columns stands; None where the text does not hold that row.
+        header: the names of its columns.
+        rows: (start, end) of each cell below the header, without white space around it; short rows lack their last cells.
+    """
+
+    start: int
+    end: int
+    mark: Mark
+    head: Span | None
+    header: tuple[str, ...]
+    rows: tuple[tuple[Span, ...], ...]
+
+
+def is_row(line: str) -> bool:
+    """Whether a line looks like a row of a table."""
+    return ("|" in line or "\t" in line) and ROW.match(line) is not None
+
+
+def continued(grids: Sequence[Grid]) -> tuple[str, ...]:
+    """The columns' names of a table in whose middle a text begins; none where it begins otherwise, or they are too long."""
+    first = next((grid for grid in grids if grid.start == 0 and grid.head is None), None)
+    return first.header if first and sum(map(len, first.header)) <= _MOST_NAMED else ()
+
+
+def rows_in(text: str, start: int, end: int, mark: Mark) -> list[tuple[Span, ...]]:
+    """The cells of each line of a table's body, for which it is known what parts them."""
+    lines = (line for line in _lines(text, start, end) if not _blank(text, *line) and not _ruled(text, *line, mark))
+    return [_split(text, *line, mark) for line in lines]
+
+
+def read(data: Any, text: str) -> tuple[Grid, ...]:
+    """Tables from a document's metadata, which anybody's retriever may have made: all of them or, where one is wrong, none."""
+    try:
+        grids = tuple(_read(**given) for given in data or ())
+    except (TypeError, ValueError):
+        return ()
+    spans = [
+        span for grid in grids for row in ([(grid.start, grid.end), grid.head or (0, 0)], *grid.rows) for span in row
+    ]
+    return grids if all(0 <= start <= end <= len(text) for start, end in spans) else ()
+
+
+def _read(*, start: Any, end: Any, mark: Any, head: Any, header: Any, rows: Any) -> Grid:
+    cells = tuple(tuple(map(_span, row)) for row in rows)
+    if mark not in _MARKS or not all(cells):
+        raise ValueError(mark)
+    return Grid(int(start), int(end), mark, head and _span(head), tuple(map(str, header)), cells)
+
+
+def _span(data: Any) -> Span:
+    start, end = data
+    return int(start), int(end)
+
+
+def grids_in(text: str, known: Sequence[Grid] = (), columns: Sequence[str] = ()) -> list[Grid]:
+    """The tables of a text: those that are known, and between them what looks like one (Markdown, bars, tabs).
+
+    Args:
+        text: any text; of a very long one only the first 200,000 characters are read.
+        columns: the names of the columns of a table in whose middle the text begins, where that is known.
+    """
+    lines = list(_lines(text, 0, min(len(text), _MOST_CHARACTERS)))
+    if len(text) > _MOST_CHARACTERS:
+        lines.pop()  # half a line is half a number
+    found: list[Grid] = []
+    at = 0
+    while at < len(lines) and len(found) < _MOST_TABLES:
+        grid = next((grid for grid in known if grid.start < lines[at][1] and lines[at][0] < grid.end), None)
+        if grid is None:
+            grid, after = _looked_for(text, lines, at, columns if at == 0 else ())
+        else:
+            after = next((n for n in range(at, len(lines)) if lines[n][0] >= grid.end), len(lines))
+        found += [grid] if grid else []
+        at = max(after, at + 1)
+    return found
+
+
+def _looked_for(text: str, lines: Sequence[Span], at: int, columns: Sequence[str]) -> tuple[Grid | None, int]:
+    """The table that seems to begin at a line, and the line after it."""
+    for mark in _MARKS:
+        if len(first := _cells(text, *lines[at], mark)) < 2:
+            continue
+        rows, end = [first], at + 1
+        end += mark == "|" and end < len(lines) and bool(_UNDER_THE_HEADER.match(text[slice(*lines[end])]))
+        while end < len(lines) and len(rows) <= _MOST_ROWS and (row := _goes_on(text, lines, end, mark)):
+            rows.append(row)
+            end += 1
+        header = tuple(columns) or tuple(text[a:b] for a, b in first)
+        body = rows if columns else rows[1:]
+        head = None if columns else lines[at]
+        return (Grid(lines[at][0], lines[end - 1][1], mark, head, header, tuple(body)) if body else None), end
+    return None, at + 1
+
+
+def _goes_on(text: str, lines: Sequence[Span], at: int, mark: Mark) -> tuple[Span, ...]:
+    """The cells of one more row; none where the table has ended."""
+    start, end = lines[at]
+    row = _cells(text, start, end, mark)
+    lone = mark == "\t" and not row and not _blank(text, start, end)  # only its first cell may be filled
+    if lone and at + 1 < len(lines) and mark in text[slice(*lines[at + 1])]:
+        return (_bare(text, start, end),)
+    return row if len(row) > 1 else ()
+
+
+def _cells(text: str, start: int, end: int, mark: Mark) -> tuple[Span, ...]:
+    return () if mark not in text[start:end] or _ruled(text, start, end, mark) else _split(text, start, end, mark)
+
+
+def _split(text: str, start: int, end: int, mark: Mark) -> tuple[Span, ...]:
+    if mark == "|":
+        start, end = _bare(text, start, end)
+        start += text.startswith("|", start, end)
+        end -= text.endswith("|", start, end) and not text.endswith("\\|", start, end)
+    cuts = [found.start() for found in _MARKS[mark].finditer(text, start, end)]
+    edges = itertools.pairwise([start - 1, *cuts, end])
+    return tuple(_bare(text, before + 1, after) for before, after in itertools.islice(edges, _MOST_COLUMNS))
+
+
+def _lines(text: str, start: int, end: int) -> Iterator[Span]:
+    for line in text[start:end].splitlines(keepends=True):
+        yield start, start + len(line.rstrip("\r\n"))
+        start += len(line)
+
+
+def _ruled(text: str, start: int, end: int, mark: Mark) -> bool:
+    return mark == "|" and _SEPARATOR.match(text[start:end]) is not None
+
+
+def _blank(text: str, start: int, end: int) -> bool:
+    return not text[start:end].strip()
+
+
+def _bare(text: str, start: int, end: int) -> Span:
+    """A span without the white space at its ends."""
+    piece = text[start:end]
+    start += len(piece) - len(piece.lstrip())
+    return start, start + len(piece.strip())
