@@ -37,7 +37,7 @@ from nacre.eval.sample import evaluate_sample
 from nacre.eval.statistics import interval
 from nacre.grounding import answerability
 from nacre.layers.rag import RetrievalAugmented
-from nacre.store.folder import keyword_index as lexical
+from nacre.store import bm25
 from nacre.text.language import language_of
 from nacre.text.messages import last_user_text, text_of
 
@@ -113,7 +113,7 @@ def regressions() -> Iterator[Row]:
             "fails" if required else "",
             bool(found) if required else None,
         )
-    with tempfile.TemporaryDirectory() as folder, patch.object(lexical, "terms", lambda text: text.casefold().split()):
+    with tempfile.TemporaryDirectory() as folder, patch.object(bm25, "terms", lambda text: text.casefold().split()):
         broken = evaluate_retrieval(DATA / "xquad_zh", embedder="none", kb=Path(folder) / "kb")
     found = lost(retrieval("xquad_zh", embedder="none"), broken)
     yield "Chinese words broken (xquad_zh)", ", ".join(found) or "passes", "fails", bool(found)

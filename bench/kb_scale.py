@@ -25,7 +25,8 @@ import numpy as np
 
 from nacre.ingest.source import TextSource
 from nacre.retrieval.knowledge_base import KnowledgeBase
-from nacre.store.records import Document, StoredChunk
+from nacre.store.protocol import WriteSession
+from nacre.store.records import ChunkRecord, DocumentRecord
 
 FOLDER = Path(__file__).resolve().parents[1] / ".bench" / "scale"
 DIM = 384
@@ -72,32 +73,31 @@ def build(chunks: int) -> Path:
     if (folder / "done").exists():
         return folder
     shutil.rmtree(folder, ignore_errors=True)
-    base = KnowledgeBase.open(folder, Random())
-    base._catalog.db.execute("PRAGMA synchronous=OFF")
     random = np.random.default_rng(3)
-    for at in range(0, chunks, 20_000):
-        texts = sentences(min(20_000, chunks - at), WORDS, seed=at)
-        vectors = random.standard_normal((len(texts), DIM), dtype=np.float32)
-        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-        for first in range(0, len(texts), A_DOCUMENT):
-            add(base, f"s:{at + first}", texts[first : first + A_DOCUMENT], vectors[first : first + A_DOCUMENT])
-    base._indexes.catch_up()
-    base.close()
+    with KnowledgeBase.open(folder, Random()) as base, base.store.writing() as session:
+        for at in range(0, chunks, 20_000):
+            texts = sentences(min(20_000, chunks - at), WORDS, seed=at)
+            vectors = random.standard_normal((len(texts), DIM), dtype=np.float32)
+            vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+            for first in range(0, len(texts), A_DOCUMENT):
+                last = first + A_DOCUMENT
+                add(session, f"s:{at + first}", texts[first:last], vectors[first:last])
+        session.publish()
     (folder / "done").touch()
     return folder
 
 
-def add(base: KnowledgeBase, uri: str, texts: list[str], vectors: Any) -> None:
+def add(session: WriteSession, uri: str, texts: list[str], vectors: Any) -> None:
     """One document of many chunks, straight into the catalog."""
     stored, at = [], 0
     for n, text in enumerate(texts):
         stored.append(
-            StoredChunk(
+            ChunkRecord(
                 at, at + len(text), (), None, "", text, f"{uri}/{n}".encode(), vectors[n].astype("<f4").tobytes()
             )
         )
         at += len(text) + 1
-    base._catalog.put(Document(uri, uri.encode(), "", "text/plain", "\n".join(texts), "s:"), stored)
+    session.put(DocumentRecord(uri, uri.encode(), "", "text/plain", "\n".join(texts), "s:"), stored)
 
 
 def opened(folder: Path) -> dict[str, float]:

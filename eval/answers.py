@@ -46,10 +46,10 @@ def evaluate_answers(
         EvaluationError: nothing usable is in the files.
         UsageError: there is no knowledge base in `kb`.
     """
-    from nacre.retrieval.existing import open_existing
+    from nacre.retrieval.knowledge_base import KnowledgeBase
 
     questions, problems = load_questions(data)
-    with open_existing(kb) if kb else indexed(load_retrieval(data)) as base:
+    with KnowledgeBase.open(kb, create=False) if kb else indexed(load_retrieval(data)) as base:
         return ask_all(base, model, questions, problems, data.name, k=k, **run)
 
 

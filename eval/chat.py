@@ -62,11 +62,11 @@ def evaluate_chat(data: Path, model: BaseChatModel, kb: Path, *, k: int | None =
         EvaluationError: the file is missing, or no conversation is in it.
         UsageError: there is no knowledge base in `kb`.
     """
-    from nacre.retrieval.existing import open_existing
+    from nacre.retrieval.knowledge_base import KnowledgeBase
     from nacre.stack import build
 
     conversations, problems = load_conversations(data)
-    base = open_existing(kb)
+    base = KnowledgeBase.open(kb, create=False)
     stack = build({"layers": ["memory", {"use": "rag", "k": k}]}, kb=base, leaf=model)
 
     def hold(conversation: Conversation) -> Item:

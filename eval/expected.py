@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from nacre.store.folder.catalog import Catalog
-
 if TYPE_CHECKING:
     from nacre.retrieval.knowledge_base import KnowledgeBase
 
@@ -63,21 +61,19 @@ def places(base: KnowledgeBase, expect: str) -> list[Place]:
     Returns:
         One place a document; empty when it is not there.
     """
-    catalog = Catalog(base.folder)
-    try:
-        uris = [uri for (uri,) in catalog.db.read("SELECT uri FROM documents ORDER BY uri")]
-        named = [uri for uri in uris if is_address_of(expect, uri)]
-        pattern = _pattern(expect)
-        found = []
-        for uri in named or uris:
-            text = base.text(uri)
-            match = None if named else pattern.search(text)
-            if named or match:
-                start, end = match.span() if match else (0, len(text))
-                found.append(Place(uri, start, end, bool(named), _chunks(catalog, uri, start, end)))
-        return found
-    finally:
-        catalog.close()
+    documents = base.documents()
+    named = [document for document in documents if is_address_of(expect, document["uri"])]
+    pattern = _pattern(expect)
+    found = []
+    for document in named or documents:
+        uri = document["uri"]
+        text = base.text(uri)
+        match = None if named else pattern.search(text)
+        if named or match:
+            start, end = match.span() if match else (0, len(text))
+            chunks = base.store.catalog.chunks(document["document_id"], start, end)
+            found.append(Place(uri, start, end, bool(named), tuple(chunks)))
+    return found
 
 
 def is_address_of(expect: str, uri: str) -> bool:
@@ -88,13 +84,9 @@ def is_address_of(expect: str, uri: str) -> bool:
 
 def files_with(base: KnowledgeBase, expect: str) -> tuple[list[str], list[str]]:
     """The local files in which an expected passage, or file, is found although the knowledge base lacks it."""
-    catalog = Catalog(base.folder)
-    try:
-        rows = catalog.db.read("SELECT uri, modified FROM documents")
-        known: dict[str, float | None] = {row["uri"]: row["modified"] for row in rows}
-        scopes = [scope for (scope,) in catalog.db.read("SELECT DISTINCT scope FROM documents")]
-    finally:
-        catalog.close()
+    documents = base.documents()
+    known: dict[str, float | None] = {document["uri"]: document["modified"] for document in documents}
+    scopes = dict.fromkeys(document["scope"] for document in documents)
     pattern = _pattern(expect)
     unsynced: list[str] = []
     unparsed: list[str] = []
@@ -142,15 +134,6 @@ def _local_files(uris: Sequence[str]) -> Iterator[Path]:
             if file not in seen and len(seen) < _FILES and file.is_file():
                 seen.add(file)
                 yield file
-
-
-def _chunks(catalog: Catalog, uri: str, start: int, end: int) -> tuple[tuple[int, int, int], ...]:
-    rows = catalog.db.read(
-        'SELECT c.id, c.start, c."end" FROM chunks c JOIN documents d ON d.id = c.document'
-        ' WHERE d.uri = ? AND c.start < ? AND c."end" > ? ORDER BY c.start',
-        (uri, end, start),
-    )
-    return tuple((int(number), int(first), int(last)) for number, first, last in rows)
 
 
 def _pattern(expect: str) -> re.Pattern[str]:

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from nacre.eval.expected import Place
-from nacre.retrieval.expansion import distinct
 from nacre.retrieval.hit import Hit
+from nacre.retrieval.postprocessing import distinct
 
 if TYPE_CHECKING:
     from nacre.retrieval.knowledge_base import KnowledgeBase
@@ -51,7 +51,7 @@ def ranks_of(retriever: KnowledgeBaseRetriever, question: str, place: Place, pri
         asker: dict[str, Any] = {} if principals is None else {"principals": principals}
         reranked = deep.invoke(question, **asker)
         final = next((n for n, d in enumerate(reranked, 1) if int(d.id or -1) in {c[0] for c in place.chunks}), None)
-    vectors = _rank(found("vectors"), place) if base.manifest.embedder else None
+    vectors = _rank(found("vectors"), place) if base.store.embedder else None
     return Ranks(_rank(found("words"), place), vectors, _rank(fused, place), _rank(different, place), final)
 
 

@@ -8,14 +8,11 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nacre.ingest.source import TextSource
-from nacre.retrieval.copying import copied
-from nacre.store.settings import AUTO, save_settings
-
-if TYPE_CHECKING:
-    from nacre.retrieval.knowledge_base import KnowledgeBase
+from nacre.retrieval.knowledge_base import KnowledgeBase
+from nacre.store.settings import AUTO
 
 NOTHING = TextSource("nacre-eval:", [])
 
@@ -53,13 +50,14 @@ class Trials:
         size = settings.get("chunk_size", self.base.settings.get("chunk_size", AUTO))
         if size not in self._copies:
             self._copies[size] = self._cut(size)
-        save_settings(self._copies[size].folder, {**self.base.settings, **settings})
+        self._copies[size].store.save_settings({**self.base.settings, **settings})
         return self._copies[size]
 
     def _cut(self, size: Any) -> KnowledgeBase:
         began = time.perf_counter()
-        copy = self._open.enter_context(copied(self.base, self._folder / str(size)))
-        save_settings(copy.folder, {"chunk_size": size})
+        copied = self.base.store.copy_to(str(self._folder / str(size)))
+        copy = self._open.enter_context(KnowledgeBase(copied, self.base.encoder))
+        copy.store.save_settings({"chunk_size": size})
         report = copy.sync(NOTHING, prune=False, on_progress=self._show)  # a sync cuts all documents as is set
         seconds = round(time.perf_counter() - began, 3)
         chunks = copy.stats()["chunks"]

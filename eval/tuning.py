@@ -18,8 +18,7 @@ from nacre.eval.running import counted, run_items
 from nacre.eval.statistics import bootstrap, paired_losses
 from nacre.eval.trials import NOTHING, Trials
 from nacre.store.encoder import PlainTokeniser
-from nacre.store.folder.read_only import not_writable, writable
-from nacre.store.settings import AUTO, save_settings, wrong
+from nacre.store.settings import AUTO, setting_problem
 from nacre.text.language import tr
 
 if TYPE_CHECKING:
@@ -78,8 +77,8 @@ def tune(
         raise EvaluationError(
             tr("{count} questions are too few to tune by; give at least {least}.", count=len(questions), least=_LEAST)
         )
-    if write and not writable(base.folder):
-        raise not_writable(base.folder)
+    if write:
+        base.store.check_writable()
     values = _fitting(base, grid)
     present = {name: base.settings.get(name, DEFAULT[name]) for name in values}
     dev, held = _halves(questions)
@@ -240,7 +239,7 @@ def _verdict(
 
 def _write(base: KnowledgeBase, chosen: Settings) -> None:
     before = base.settings.get("chunk_size", AUTO)
-    save_settings(base.folder, chosen)
+    base.store.save_settings(chosen)
     if chosen.get("chunk_size", before) != before:
         base.sync(NOTHING, prune=False)
 
@@ -268,4 +267,4 @@ def read_grid(text: str) -> dict[str, list[Any]]:
 
 def _complaints(grid: Mapping[str, Sequence[Any]]) -> Iterator[str]:
     for name, values in grid.items():
-        yield from filter(None, (wrong(name, value) for value in values))
+        yield from filter(None, (setting_problem(name, value) for value in values))

@@ -64,6 +64,7 @@ DOORS: dict[str, Callable[[House, Any], object]] = {
     "search(where)": lambda h, v: h.kb.search("pearl", where=v),
     "search(arms)": lambda h, v: h.kb.search("pearl", arms=v),
     "widened": lambda h, v: h.kb.widened(v),
+    "tables_in": lambda h, v: h.kb.tables_in(v),
     "text": lambda h, v: h.kb.text(v),
     "delete": lambda h, v: h.kb.delete(v),
     "visible": lambda h, v: h.kb.visible(v),

@@ -100,10 +100,10 @@ class Layer:
 
 
 def _rag_fields(data: Data, context: Context) -> Data:
-    from nacre.retrieval.existing import open_existing
+    from nacre.retrieval.knowledge_base import KnowledgeBase
     from nacre.retrieval.retriever import retriever_of
 
-    base = open_existing(_take(data, "rag", "kb")) if context.kb is None else context.kb
+    base = KnowledgeBase.open(_take(data, "rag", "kb"), create=False) if context.kb is None else context.kb
     return {"retriever": retriever_of(base, k=data.pop("k", None), principals=context.who(data)), **data}
 
 
@@ -112,7 +112,7 @@ def _rag_data(fields: Data) -> Data:
     base = getattr(retriever, "knowledge_base", None)
     if base is None:
         return {"retriever": type(retriever).__name__, **fields}
-    named = {"kb": str(base.folder), "k": retriever.k, "principals": retriever.principals}
+    named = {"kb": base.place, "k": retriever.k, "principals": retriever.principals}
     return {**{name: value for name, value in named.items() if value is not None}, **fields}
 
 
@@ -213,7 +213,7 @@ def build(
     """
     from langchain_core.language_models import BaseChatModel
 
-    from nacre.retrieval.existing import open_existing
+    from nacre.retrieval.knowledge_base import KnowledgeBase
 
     expect(leaf, "leaf", BaseChatModel, type(None))
     data = _read(stack) if isinstance(stack, (str, Path)) else stack
@@ -223,7 +223,7 @@ def build(
         raise StackError(tr("A stack has 'model' and 'layers'; {unknown} is unknown.", unknown=sorted(unknown)))
     layers = [(name, layer_named(name), arguments) for name, arguments in map(named, data.get("layers") or [])]
     _check_order([name for name, _, _ in layers])
-    context = Context(open_existing(kb) if isinstance(kb, (str, Path)) else kb, principals)
+    context = Context(KnowledgeBase.open(kb, create=False) if isinstance(kb, (str, Path)) else kb, principals)
     for name, _, arguments in layers:
         context.refuse(name, arguments)
     model = _load(data.get("model")) if leaf is None else leaf

@@ -80,10 +80,10 @@ def _remember(name: str | dict[str, Any], tools: list[T]) -> list[T]:
 
 def _knowledge(kb: Any, principals: Sequence[str] | None, k: int) -> list[BaseTool]:
     from nacre.agents.tools.knowledge import knowledge_tool
-    from nacre.retrieval.existing import open_existing
+    from nacre.retrieval.knowledge_base import KnowledgeBase
 
-    base = open_existing(kb) if isinstance(kb, (str, Path)) else kb
-    name = {"kb": str(base.folder), **({} if principals is None else {"principals": list(principals)})}
+    base = KnowledgeBase.open(kb, create=False) if isinstance(kb, (str, Path)) else kb
+    name = {"kb": base.place, **({} if principals is None else {"principals": list(principals)})}
     return _remember(name, [knowledge_tool(base.retriever(k=k, principals=principals))])
 
 

@@ -19,7 +19,7 @@ from nacre.eval.report import Report
 from nacre.eval.retrieval import evaluate_retrieval
 from nacre.eval.sample import evaluate_sample
 from nacre.grounding import answerability
-from nacre.store.folder import keyword_index as lexical
+from nacre.store import bm25
 from nacre.text.language import language_of
 from nacre.text.messages import last_user_text, text_of
 
@@ -73,7 +73,7 @@ def test_k_halved(beir: Path, tmp_path: Path) -> None:
 
 def test_the_chinese_words_broken(beir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = evaluate_retrieval(beir, embedder="none", kb=tmp_path / "good")
-    monkeypatch.setattr(lexical, "terms", lambda text: text.casefold().replace(".", " ").split())
+    monkeypatch.setattr(bm25, "terms", lambda text: text.casefold().replace(".", " ").split())
     after = evaluate_retrieval(beir, embedder="none", kb=tmp_path / "bad")
     assert {"ndcg@10", "recall@10"} <= lost(before, after)
 

@@ -133,7 +133,11 @@ def test_what_is_not_surely_better_is_not_chosen(synonyms, weights) -> None:
 
 
 def passages(base: KnowledgeBase) -> list[str]:
-    return [row[0] for row in base._catalog.db.read("SELECT text FROM chunks ORDER BY document, start")]
+    return [
+        base.text(document["uri"])[chunk.start : chunk.end]
+        for document in sorted(base.documents(), key=lambda document: document["document_id"])
+        for chunk in base.store.catalog.chunks(document["document_id"])
+    ]
 
 
 @pytest.fixture
@@ -197,7 +201,7 @@ def test_settings_that_show_the_same_passages_ask_the_model_once(synonyms, weigh
 
 
 def test_a_knowledge_base_that_cannot_be_written_is_not_measured_in_vain(synonyms, weights, monkeypatch) -> None:
-    monkeypatch.setattr("nacre.eval.tuning.writable", lambda folder: False)
+    monkeypatch.setattr("nacre.store.folder.store.writable", lambda folder: False)
     model = reads_aloud()
     with pytest.raises(KnowledgeBaseError, match="read"):
         tune(synonyms, weights, model, write=True)

@@ -16,7 +16,7 @@ from nacre.cli import run
 from nacre.connectors.models.quote import QuoteChatModel
 from nacre.errors import UsageError
 from nacre.eval.why import STAGES, Diagnosis, why
-from nacre.store.folder import keyword_index as lexical
+from nacre.store import bm25
 
 FACT = "The gate code of the north warehouse is 4417."
 QUESTION = "What is the gate code of the north warehouse?"
@@ -84,7 +84,7 @@ def test_a_document_that_the_asker_may_not_see_was_lost_to_permissions(tmp_path:
 
 def test_broken_chinese_words_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fact = "北仓库的门禁密码是四四一七。"
-    monkeypatch.setattr(lexical, "terms", lambda text: text.split())
+    monkeypatch.setattr(bm25, "terms", lambda text: text.split())
     kb = base(tmp_path, [fact, *(f"第{n}号备忘：茶叶在地下室。" for n in range(20))])
     assert asked(kb, fact, "北仓库的门禁密码是什么？").stage == "words"
 

@@ -78,8 +78,9 @@ def test_a_reader_with_an_old_index_does_not_leak(base, tmp_path, embedder) -> N
     base.sync(source)
     with KnowledgeBase.open(tmp_path / "kb", embedder) as reader:
         assert found(reader, "merger") == {"a:1"}
-        base._catalog.refile(1, audience=base._catalog.audience(["board"]))  # the indexes know nothing of it yet
-        reader._indexes.refresh = lambda: None
+        with base.store.writing() as session:
+            session.refile(1, audience=session.audience(["board"]))  # the indexes know nothing of it yet
+        reader.store.indexes.refresh = lambda: None
         assert found(reader, "merger") == set()
 
 

@@ -16,7 +16,7 @@ import pytest
 from nacre.errors import DamagedError, KnowledgeBaseError, LockedError, ModelError, SourceError, UsageError
 from nacre.ingest.source import Item, TextSource, Unreachable
 from nacre.retrieval.knowledge_base import KnowledgeBase
-from nacre.store.folder.lock import writing
+from nacre.store.folder.access import write_lock
 
 
 def paragraphs(count: int, word: str = "item") -> str:
@@ -316,7 +316,7 @@ def test_progress_tells_done_total_rate_and_eta(base) -> None:
 
 def test_a_second_writer_is_refused_and_a_reader_is_not(base, tmp_path, docs, embedder) -> None:
     base.sync(docs)
-    with writing(tmp_path / "kb"):
+    with write_lock(tmp_path / "kb"):
         with pytest.raises(LockedError, match="wait"):
             base.sync(docs)
         with KnowledgeBase.open(tmp_path / "kb", embedder) as reader:
@@ -373,18 +373,18 @@ def test_metadata_follow_the_source(base) -> None:
 
 def test_a_full_disk_is_told_and_loses_nothing(base, docs) -> None:
     base.sync(docs)
-    pages = base._catalog.db.execute("PRAGMA page_count")[0][0]
-    base._catalog.db.execute(f"PRAGMA max_page_count = {pages + 2}")
+    pages = base.store.catalog.db.execute("PRAGMA page_count")[0][0]
+    base.store.catalog.db.execute(f"PRAGMA max_page_count = {pages + 2}")
     with pytest.raises(KnowledgeBaseError, match="disk full") as caught:
         base.sync(TextSource("m:", [("m:1", paragraphs(400))]))
     assert not isinstance(caught.value, DamagedError)
-    base._catalog.db.execute("PRAGMA max_page_count = 1000000")
+    base.store.catalog.db.execute("PRAGMA max_page_count = 1000000")
     assert len(uris(base)) == 3
     assert base.verify() == []
 
 
 def test_a_catalog_that_another_program_locks_is_told(base, docs, tmp_path) -> None:
-    base._catalog.db.execute("PRAGMA busy_timeout = 50")
+    base.store.catalog.db.execute("PRAGMA busy_timeout = 50")
     other = sqlite3.connect(tmp_path / "kb" / "catalog.sqlite", isolation_level=None)
     try:
         other.execute("BEGIN IMMEDIATE")
@@ -422,13 +422,13 @@ def test_words_that_are_written_after_a_search_has_looked_are_found_by_the_next(
     """A reader may look between the catalog's last change and the word index's: what it saw then is not the end of it."""
     base.sync(TextSource("m:", [("m:1", "The pearl is white.")]))
     with KnowledgeBase.open(tmp_path / "kb", embedder) as reader:
-        catch_up, seen = base._indexes.catch_up, []
+        catch_up, seen = base.store.indexes.catch_up, []
 
         def late() -> None:
             seen.append([hit.uri for hit in reader.search("lighthouse", arms=["words"])])
             catch_up()
 
-        base._indexes.catch_up = late
+        base.store.indexes.catch_up = late
         base.sync(TextSource("m:", [("m:2", "The lighthouse is tall.")]), prune=False)
         assert seen[-1] == []
         assert [hit.uri for hit in reader.search("lighthouse", arms=["words"])] == ["m:2"]
@@ -437,7 +437,7 @@ def test_words_that_are_written_after_a_search_has_looked_are_found_by_the_next(
 def test_threads_that_all_see_a_change_follow_it_once(base, embedder, tmp_path, monkeypatch) -> None:
     reader = KnowledgeBase.open(tmp_path / "kb", embedder)
     base.sync(TextSource("m:", [("m:1", "The pearl is white.")]))
-    indexes, loads = reader._indexes, []
+    indexes, loads = reader.store.indexes, []
     reload = indexes.words.reload
 
     def counted() -> None:

@@ -13,8 +13,8 @@ import pytest
 from nacre.ingest.source import TextSource
 from nacre.retrieval.knowledge_base import KnowledgeBase
 from nacre.store.folder.indexes import Indexes
-from nacre.store.folder.keyword_index import Words
-from nacre.store.folder.vector_index import VectorIndex
+from nacre.store.folder.keyword_index import TantivySnapshot
+from nacre.store.folder.vector_index import FaissIndex
 
 QUESTION = "How is the turbine cooled?"
 ANSWER = [("m:answer", "The turbine is cooled by sea water.")]
@@ -49,7 +49,7 @@ def test_a_commit_between_two_reads_of_the_words_changes_nothing(
     base.sync(library(1))
     arms: Any = ("words",)
     before = [(hit.uri, hit.score, hit.relevance) for hit in base.search(QUESTION, arms=arms)]
-    interrupt(monkeypatch, Words, step, lambda: base.sync(library(30)))
+    interrupt(monkeypatch, TantivySnapshot, step, lambda: base.sync(library(30)))
     assert [(hit.uri, hit.score, hit.relevance) for hit in base.search(QUESTION, arms=arms)][:1] == before[:1]
     assert [(hit.uri, hit.score, hit.relevance) for hit in base.search(QUESTION, arms=arms)][:1] != before[:1]
 
@@ -59,11 +59,11 @@ def test_the_words_of_one_commit_say_the_same_for_ever(
     base: KnowledgeBase, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     base.sync(library(1))
-    with base._indexes.view() as view:
+    with base.store.view() as view:
         words = view.words
     numbers = words.ids()
     before = words.said(["turbin"], numbers), words.reach(QUESTION), len(words), words.generation
-    interrupt(monkeypatch, Words, step, lambda: base.sync(TextSource("m:", [])))
+    interrupt(monkeypatch, TantivySnapshot, step, lambda: base.sync(TextSource("m:", [])))
     assert (words.said(["turbin"], numbers), words.reach(QUESTION), len(words), words.generation) == before
     assert words.ids() == numbers
 
@@ -86,7 +86,7 @@ def test_a_writer_waits_until_both_arms_were_asked(base: KnowledgeBase, monkeypa
         writer.start()
         assert committed.wait(60)
 
-    interrupt(monkeypatch, VectorIndex, "search", write)
+    interrupt(monkeypatch, FaissIndex, "search", write)
     during = seen(base)
     writer.join()
     assert during["m:answer"] == before["m:answer"]
@@ -119,11 +119,11 @@ def test_a_reader_shows_vectors_no_newer_than_its_words(
             original = Indexes.catch_up
 
             def late(indexes: Indexes) -> None:
-                if base._catalog.generation > before_generation:
+                if base.store.catalog.generation > before_generation:
                     looked.append((seen(reader), reader.identity["generation"]))
                 original(indexes)
 
-            before_generation = base._catalog.generation
+            before_generation = base.store.catalog.generation
             patch.setattr(Indexes, "catch_up", late)
             base.sync(TextSource("n:", [(f"n:{n}", f"The turbine is cooled by oil in hall {n}.") for n in range(6)]))
         assert [hits for hits, _ in looked] == [before]

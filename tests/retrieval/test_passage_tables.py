@@ -13,8 +13,7 @@ from nacre import KnowledgeBase, ProgramAided, RetrievalAugmented, ScriptedChatM
 from nacre.connectors.models.quote import QuoteChatModel
 from nacre.documents import parse
 from nacre.reasoning.tables import tables_of
-from nacre.retrieval.passage_tables import tables_in
-from nacre.store.records import StoredTable, packed, unpacked, unpacked_tables
+from nacre.store.records import TableRecord, pack_blocks, unpack_blocks, unpack_tables
 from nacre.store.settings import save_settings
 from nacre.text.messages import Source, last_user_text, nacre_of, parse_sources, render_sources, source_of
 from nacre.text.tables import grids_in, read
@@ -80,7 +79,7 @@ def test_stored_cells_are_the_cells_that_the_parser_found(base: KnowledgeBase, t
     [file] = (tmp_path / "files").iterdir()
     [table] = parse(file.read_bytes(), name=file.name).tables
     [state] = base.documents()
-    [kept] = base._catalog.tables(state["uri"])
+    [kept] = base.store.catalog.tables(state["uri"])
     assert (kept.start, kept.end, kept.header, kept.mark) == (table.start, table.end, table.header, table.mark)
     text = base.text(state["uri"])
     spans = [
@@ -128,15 +127,15 @@ def test_quote_weighs_a_row_by_the_names_of_its_columns() -> None:
 def test_a_base_of_another_nacre_is_read_from_its_text(tmp_path: Path, stored: str) -> None:
     (tmp_path / "files").mkdir()
     with base_of(tmp_path, written(tmp_path / "files", "rates.csv")) as base:
-        [(kept,)] = base._catalog.db.read("SELECT blocks FROM documents")
-        only = packed(unpacked(kept))
-        assert unpacked(only) == unpacked(kept) and len(only) < len(kept)
+        [(kept,)] = base.store.catalog.db.read("SELECT blocks FROM documents")
+        only = pack_blocks(unpack_blocks(kept))
+        assert unpack_blocks(only) == unpack_blocks(kept) and len(only) < len(kept)
         if stored == "no column":
-            base._catalog.db.execute("ALTER TABLE documents DROP COLUMN blocks")
+            base.store.catalog.db.execute("ALTER TABLE documents DROP COLUMN blocks")
         else:
             later = only + zlib.compress(b'[2,{"tables":[]}]')
             value = {"no tables": only, "later form": later, "no blocks": None}[stored]
-            base._catalog.db.execute("UPDATE documents SET blocks = ?", (value,))
+            base.store.catalog.db.execute("UPDATE documents SET blocks = ?", (value,))
         found = passages(base)
         assert len(found) > 2 and not any("tables" in document.metadata for document in found)
         assert table_of(found[0]).columns == ("Town", "Nightly rate", "Class")
@@ -151,8 +150,8 @@ def test_a_row_that_the_passage_cuts_is_left_out_and_an_empty_first_cell_is_kept
         text = base.text(hits[0].uri)
         at = text.index("\tnote 6\t")
         whole, cut = replace(hits[0], start=at + 1, end=at + 40), replace(hits[0], start=at + 3, end=at + 40)
-        found = tables_in([replace(hit, text=text[hit.start : hit.end]) for hit in (whole, cut)], base._catalog)
-        assert tables_in([replace(whole, text="changed\tsince")], base._catalog) == [[]]
+        found = base.tables_in([replace(hit, text=text[hit.start : hit.end]) for hit in (whole, cut)])
+        assert base.tables_in([replace(whole, text="changed\tsince")]) == [[]]
     [[first], [second]] = found
     assert [text[at + 1 :][a:b] for a, b in first.rows[0]] == ["", "note 6", "6"]
     assert text[at + 3 :][slice(*second.rows[0][1])] == "note 7"
@@ -182,9 +181,9 @@ def test_between_the_tables_that_are_known_others_are_looked_for() -> None:
 
 def test_what_is_stored_of_a_table_does_not_grow_with_its_rows() -> None:
     few, many = (parse(("a,b\n" + "1,2\n" * rows).encode(), name="a.csv") for rows in (9, 9000))
-    sizes = [len(packed(document.blocks, document.tables)) for document in (few, many)]
+    sizes = [len(pack_blocks(document.blocks, document.tables)) for document in (few, many)]
     assert sizes[1] < sizes[0] + 20
-    assert unpacked_tables(packed(many.blocks, many.tables)) == [StoredTable(0, len(many.text), 4, "\t", ("a", "b"))]
+    assert unpack_tables(pack_blocks(many.blocks, many.tables)) == [TableRecord(0, len(many.text), 4, "\t", ("a", "b"))]
 
 
 def test_columns_come_back_from_a_prompt_as_they_were() -> None:

@@ -10,13 +10,13 @@ from langchain_core.documents import BaseDocumentCompressor, Document
 
 from nacre.errors import UsageError
 from nacre.ingest.source import Item, TextSource
-from nacre.retrieval.expansion import distinct
 from nacre.retrieval.fusion import fuse
 from nacre.retrieval.hit import Hit
 from nacre.retrieval.knowledge_base import KnowledgeBase
+from nacre.retrieval.postprocessing import distinct
 from nacre.store.arm import Arm
+from nacre.store.bm25 import terms
 from nacre.store.filters import Filter
-from nacre.store.folder.keyword_index import terms
 
 GUIDE = """# Guide
 

@@ -145,18 +145,17 @@ def test_an_index_of_another_history_is_built_anew(folder, embedder, tmp_path) -
 
 def test_verify_finds_ghosts_missing_and_wrong_entries_and_repair_mends_them(folder, embedder) -> None:
     with KnowledgeBase.open(folder, embedder) as base:
-        base._catalog.db.execute("DELETE FROM vectors WHERE chunk = 1")
-        base._catalog.db.execute("DELETE FROM chunks WHERE id = 1")
-        base._catalog.db.execute(
-            "UPDATE vectors SET vector = (SELECT vector FROM vectors WHERE chunk = 3) WHERE chunk = 2"
-        )
-        base._catalog.db.execute("UPDATE chunks SET start = 1 WHERE id = 4")
+        db = base.store.catalog.db
+        db.execute("DELETE FROM vectors WHERE chunk = 1")
+        db.execute("DELETE FROM chunks WHERE id = 1")
+        db.execute("UPDATE vectors SET vector = (SELECT vector FROM vectors WHERE chunk = 3) WHERE chunk = 2")
+        db.execute("UPDATE chunks SET start = 1 WHERE id = 4")
         found = "\n".join(base.verify())
         assert "word index: 1 chunks that were deleted" in found
         assert "vector index: 1 chunks that were deleted" in found
         assert "1 vectors differ" in found
         assert "a:3 is not what stands at its place" in found
-        base._catalog.db.execute("UPDATE chunks SET start = 0 WHERE id = 4")
+        db.execute("UPDATE chunks SET start = 0 WHERE id = 4")
     with KnowledgeBase.repair(folder, embedder) as base:
         assert base.verify() == []
 
@@ -174,7 +173,7 @@ import numpy as np
 from nacre.text.words import words
 from nacre.retrieval.knowledge_base import KnowledgeBase
 from nacre.ingest.source import TextSource
-from nacre.store.folder import catalog
+from nacre.store.folder import write_session
 from nacre.store.folder import keyword_index as lexical
 from nacre.store.folder import vector_index as vectors
 folder, place, count = sys.argv[1:]
@@ -193,7 +192,7 @@ class CountingEmbedder:
     def embed_documents(self, texts): return [self.embed_query(text) for text in texts]
 base = KnowledgeBase.open(folder, CountingEmbedder())
 module, _, name = place.rpartition(".")
-owner = {"catalog": catalog.Catalog, "words": lexical.WordIndex, "vectors": vectors.VectorIndex, "os": os}[module]
+owner = {"session": write_session.FolderSession, "words": lexical.TantivyIndex, "vectors": vectors.FaissIndex, "os": os}[module]
 setattr(owner, name, dying(getattr(owner, name)))
 documents = [(f"a:{n}", f"Document {n} tells of thing{n} and of all the others.") for n in range(3, 20)]
 documents += [(f"a:{n}", f"Changed document {n} about thing{n}.") for n in range(3)] + [(f"b:{n}", f"New {n}") for n in range(5)]
@@ -201,11 +200,11 @@ base.sync(TextSource("a:", documents[2:]))
 """
 
 PLACES = [
-    "catalog._replace_chunks",
-    "catalog._remove_chunks",
-    "catalog._next_generation",
-    "catalog.checkpoint",
-    "catalog.delete",
+    "session._replace_chunks",
+    "session._remove_chunks",
+    "session._next_generation",
+    "session.publish",
+    "session.delete",
 ]
 PLACES += ["words.write", "words.commit", "words.reload", "vectors.update", "vectors.save", "os.fsync"]
 

@@ -23,7 +23,7 @@ import json, os, sys
 import numpy, faiss, tantivy, rjieba, nacre.connectors.sources.files, nacre.ingest.sync  # before the right to read them is given up
 from nacre.errors import NacreError
 from nacre.retrieval.knowledge_base import KnowledgeBase
-from nacre.store.folder.lock import writing
+from nacre.store.folder.access import write_lock
 if os.getuid() == 0:
     os.setuid(65534)
 def tried(work):
@@ -157,7 +157,7 @@ def test_indexes_that_are_behind_are_caught_up_for_the_reader_alone(place, to_hi
 def test_changes_that_only_a_writer_can_fold_in_are_told(place) -> None:
     kb = made(place)
     allow(kb)
-    crash = "import os, sys; from nacre.retrieval.knowledge_base import KnowledgeBase as K; b = K.open(sys.argv[1]); b.delete('x'); b._catalog.set_meta('a', 'b'); os._exit(0)"
+    crash = "import os, sys; from nacre.retrieval.knowledge_base import KnowledgeBase as K; b = K.open(sys.argv[1]); b.delete('x'); b.store.catalog.remember('a', 'b'); os._exit(0)"
     subprocess.run([sys.executable, "-c", crash, str(kb)], check=True)
     (kb / "catalog.sqlite-shm").unlink()
     assert (kb / "catalog.sqlite-wal").stat().st_size

@@ -38,10 +38,8 @@ def nothing() -> TextSource:
 def spans(base: KnowledgeBase) -> dict[str, list[str]]:
     return {
         document["uri"]: [
-            row[0]
-            for row in base._catalog.db.read(
-                "SELECT text FROM chunks WHERE document = ? ORDER BY start", (document["document_id"],)
-            )
+            base.text(document["uri"])[chunk.start : chunk.end]
+            for chunk in base.store.catalog.chunks(document["document_id"])
         ]
         for document in base.documents()
     }

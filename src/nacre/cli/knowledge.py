@@ -36,9 +36,9 @@ def verify(
 ) -> int:
     """Check a knowledge base; exit 1 when something is wrong."""
     if repair:
-        from nacre.retrieval.existing import repair_existing
+        from nacre.retrieval.knowledge_base import KnowledgeBase
 
-        repair_existing(kb).close()
+        KnowledgeBase.repair(kb).close()
     base = opened(kb)
     problems = base.verify()
     if as_json:
@@ -150,7 +150,6 @@ def show_answer(model: BaseChatModel, question: str, **options: Any) -> None:
 
 def opened(kb: Path, embedder: str | None = None, *, create: bool = False) -> KnowledgeBase:
     """Open a knowledge base; unless one may be made, there must be one."""
-    from nacre.retrieval.existing import open_existing
     from nacre.retrieval.knowledge_base import KnowledgeBase
 
-    return KnowledgeBase.open(kb, embedder=embedder) if create else open_existing(kb, embedder)
+    return KnowledgeBase.open(kb, embedder, create=create)

@@ -268,13 +268,13 @@ def open_door(kb: OptionalKb = None, config: ConfigOption = None, data: DataOpti
 
 
 def _settings(config: Path | None, kb: Path | None, **given: object) -> Settings:
-    from nacre.retrieval.existing import there
     from nacre.server.settings import read_settings
+    from nacre.store.places import check_exists
 
     found = None
     if config is None and kb is None and Path("nacre.yaml").exists():
         config = found = Path("nacre.yaml").absolute()
         print(tr("Settings: {found}", found=found), file=sys.stderr)
     settings = read_settings(config, found=found is not None, kb=kb, **given)
-    there(settings.kb)
+    check_exists(settings.kb)
     return settings

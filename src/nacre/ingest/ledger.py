@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from nacre.errors import NacreError
 from nacre.ingest.source import Item, Source, Unreachable
-from nacre.store.records import State
+from nacre.store.records import DocumentState
 from nacre.text.hygiene import clean_text
 
 
@@ -25,7 +25,7 @@ class Listing:
     failed: list[tuple[str, str]] = field(default_factory=list)
 
 
-def listing(sources: Iterable[Source]) -> Listing:
+def list_sources(sources: Iterable[Source]) -> Listing:
     """Ask every source what it has."""
     found = Listing()
     for source in sources:
@@ -44,7 +44,7 @@ def listing(sources: Iterable[Source]) -> Listing:
     return found
 
 
-def gone(states: Sequence[State], seen: Listing) -> list[State]:
+def find_gone(states: Iterable[DocumentState], seen: Listing) -> list[DocumentState]:
     """Documents that their source no longer has."""
     folders = tuple(scope for scope in seen.complete if scope.endswith("/"))
     complete = set(seen.complete)

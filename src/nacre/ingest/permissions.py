@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
 
 from nacre.ingest.source import Item
-from nacre.store.folder.catalog import Catalog
-from nacre.store.records import PUBLIC, State
+from nacre.store.protocol import DocumentStore, WriteSession
+from nacre.store.records import PUBLIC, DocumentState
 
 
-class Rights:
+class Permissions:
     """Principals given to a sync, and those that earlier syncs gave to the same places."""
 
-    def __init__(self, catalog: Catalog, principals: tuple[str, ...] | None, scopes: list[str]) -> None:
-        self.catalog = catalog
-        self.given = None if principals is None else catalog.audience(principals)
+    def __init__(
+        self, catalog: DocumentStore, session: WriteSession, principals: tuple[str, ...] | None, scopes: Sequence[str]
+    ) -> None:
+        self.session = session
+        self.given = None if principals is None else session.audience(principals)
         if principals is not None:
             for scope in scopes:
-                catalog.remember_scope(scope, json.dumps(principals, ensure_ascii=False))
-        self.remembered = {scope: catalog.audience(json.loads(names)) for scope, names in catalog.scopes()}
+                session.grant(scope, principals)
+        self.remembered = {scope: session.audience(names) for scope, names in catalog.grants().items()}
 
-    def audience(self, scope: str, item: Item, known: State | None) -> int:
+    def audience(self, scope: str, item: Item, known: DocumentState | None) -> int:
         """The audience of one document.
 
         Args:
             item: the document as the source lists it; principals that the source itself names come first.
         """
         if item.principals is not None:
-            return self.catalog.audience(item.principals)
+            return self.session.audience(item.principals)
         if self.given is not None:
             return self.given
         if known is not None:

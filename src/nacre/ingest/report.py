@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 
@@ -49,20 +49,10 @@ class SyncReport:
     hidden_text: list[dict[str, Any]] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
-        """The report as JSON-ready data.
-
-        Returns:
-            A dict with the names of the fields; `failed` is a list of {"uri", "reason"}.
-        """
+        """The report as JSON-ready data; `failed` is a list of {"uri", "reason"}."""
         return {
-            "added": self.added,
-            "updated": self.updated,
-            "deleted": self.deleted,
-            "unchanged": self.unchanged,
+            **asdict(self),
             "failed": [{"uri": uri, "reason": reason} for uri, reason in self.failed],
-            "embedded": self.embedded,
-            "moved": self.moved,
-            "recut": self.recut,
             "seconds": round(self.seconds, 3),
             "warnings": [{"uri": uri, "warning": warning} for uri, warning in self.warnings],
             "hidden_text": self.hidden_text,

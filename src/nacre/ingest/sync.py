@@ -10,21 +10,21 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from hashlib import blake2b
+from itertools import chain
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from nacre.documents import ParsedDocument, ParserPool
-from nacre.documents.chunking import BlockLike, Chunk, Tokeniser, chunk
+from nacre.documents.chunking import BlockLike, Chunk, chunk
 from nacre.errors import NacreError, ParseError
-from nacre.ingest.ledger import Listing, gone
-from nacre.ingest.permissions import Rights
+from nacre.ingest.ledger import find_gone, list_sources
+from nacre.ingest.permissions import Permissions
 from nacre.ingest.report import Progress, SyncReport
-from nacre.ingest.source import Item
+from nacre.ingest.source import Item, Source
 from nacre.store.calibration import calibrate
-from nacre.store.encoder import Encoder
-from nacre.store.folder.catalog import Catalog
-from nacre.store.folder.indexes import Indexes
-from nacre.store.records import Document, State, StoredChunk, packed, unpacked, written
+from nacre.store.encoder import Encoder, PlainTokeniser
+from nacre.store.protocol import Store, WriteSession
+from nacre.store.records import ChunkRecord, DocumentRecord, DocumentState, dump_metadata, pack_blocks, unpack_blocks
 from nacre.store.settings import chunk_limit
 from nacre.text.hygiene import clean_text
 from nacre.text.language import tr
@@ -42,7 +42,7 @@ class _Job:
     scope: str
     item: Item
     audience: int
-    known: State | None
+    known: DocumentState | None
 
 
 @dataclass(frozen=True)
@@ -54,59 +54,55 @@ class _Read:
 
 
 class Syncer:
-    """One run of a sync, under the write lock."""
+    """One run of a sync, by the one who may write."""
 
     def __init__(
         self,
-        catalog: Catalog,
-        indexes: Indexes,
+        store: Store,
+        session: WriteSession,
         encoder: Encoder | None,
-        tokeniser: Tokeniser,
         on_progress: Callable[[Progress], object] | None,
     ) -> None:
-        self.catalog = catalog
-        self.indexes = indexes
+        self.store = store
+        self.catalog = store.catalog
+        self.session = session
         self.encoder = encoder
-        self.tokeniser = tokeniser
+        self.tokeniser = encoder or PlainTokeniser()
         self.on_progress = on_progress
-        self.limit = chunk_limit(indexes.folder, tokeniser.max_tokens)
+        self.limit = chunk_limit(store.settings(), self.tokeniser.max_tokens, store.place)
         self.report = SyncReport()
         self._began = self._shown = time.monotonic()
         self._done = self._total = 0
-        self._batch: list[tuple[State | None, Document, list[StoredChunk]]] = []
+        self._batch: list[tuple[DocumentState | None, DocumentRecord, list[ChunkRecord]]] = []
         self._reading: dict[str, threading.Lock] = {}
-        self._moving: dict[bytes, list[State]] = {}
+        self._moving: dict[bytes, list[DocumentState]] = {}
 
-    def run(self, seen: Listing, rights: Rights, prune: bool) -> SyncReport:
-        """Make the catalog hold what the sources list."""
-        self.catalog.complete()
+    def run(self, sources: Sequence[Source], principals: tuple[str, ...] | None, prune: bool) -> SyncReport:
+        """Make the store hold what the sources list."""
+        permissions = Permissions(self.catalog, self.session, principals, [source.scope for source in sources])
+        seen = list_sources(sources)
         states = {state.uri: state for state in self.catalog.states()}
-        leaving = gone(list(states.values()), seen) if prune else []
-        for state in leaving:
+        for state in find_gone(states.values(), seen) if prune else []:
             self._moving.setdefault(state.hash, []).append(state)
         self.report.failed.extend(seen.failed)
         self._total = len(seen.items)
         jobs = []
         for scope, item in seen.items.values():
             known = states.get(item.uri)
-            job = _Job(scope, item, rights.audience(scope, item, known), known)
+            job = _Job(scope, item, permissions.audience(scope, item, known), known)
             if not self._settled_unread(job):
                 jobs.append(job)
         try:
             self._read_all(jobs)
             self._flush()
-            for moved_or_gone in self._moving.values():
-                for state in moved_or_gone:
-                    self.catalog.delete(state.id)
-                    self.report.deleted += 1
+            self._delete_gone()
             self._cut_anew()
-            self.catalog.drop_kept_vectors()
+            self.session.drop_kept_vectors()
         finally:
-            self.catalog.checkpoint()
-            self.indexes.catch_up()
-        with self.indexes.view() as view:
+            self.session.publish()
+        with self.store.view() as view:
             if self.encoder and view.vectors:
-                calibrate(self.catalog, view.vectors, self.encoder)
+                calibrate(self.catalog, self.session, view.vectors, self.encoder)
         self.report.seconds = time.monotonic() - self._began
         return self.report
 
@@ -120,17 +116,22 @@ class Syncer:
         self._same(job, known)
         return True
 
-    def _needs_reading(self, known: State) -> bool:
+    def _needs_reading(self, known: DocumentState) -> bool:
         """Whether it is cut to another size, and an earlier Nacre stored it without what cutting needs."""
         return known.cut != (self.limit or 0) and not known.whole
 
-    def _same(self, job: _Job, known: State) -> None:
+    def _same(self, job: _Job, known: DocumentState) -> None:
         """The content is the known one; its scope, stamp or principals may not be."""
         item = job.item
-        now = {"scope": job.scope, "stamp": item.stamp, "audience": job.audience, "metadata": written(item.metadata)}
+        now = {
+            "scope": job.scope,
+            "stamp": item.stamp,
+            "audience": job.audience,
+            "metadata": dump_metadata(item.metadata),
+        }
         changed = {name: value for name, value in now.items() if getattr(known, name) != value}
         if changed:
-            self.catalog.refile(known.id, **changed)
+            self.session.refile(known.id, **changed)
         if known.audience == job.audience:
             self.report.unchanged += 1
         else:
@@ -148,10 +149,10 @@ class Syncer:
             "uri": job.item.uri,
             "scope": job.scope,
             "stamp": job.item.stamp,
-            "metadata": written(job.item.metadata),
+            "metadata": dump_metadata(job.item.metadata),
         }
         # Who could not see a document before may not see it because it was moved.
-        self.catalog.refile(state.id, **facts, audience=job.audience or state.audience, title=title)
+        self.session.refile(state.id, **facts, audience=job.audience or state.audience, title=title)
         self.report.updated += 1
         self.report.moved += 1
         self._step(job.item.uri)
@@ -169,8 +170,9 @@ class Syncer:
             for job, future in _ahead(threads, lambda job: self._read(job, parsers), jobs, parsers.workers * _AHEAD):
                 try:
                     read = future.result()
-                except (NacreError, OSError) as error:
-                    self._fail(job, getattr(error, "message", None) or str(error))
+                except (NacreError, OSError) as error:  # an older version of the document is left as it is
+                    self.report.failed.append((job.item.uri, getattr(error, "message", None) or str(error)))
+                    self._step(job.item.uri)
                 else:
                     self._take(job, read)
 
@@ -182,7 +184,7 @@ class Syncer:
         digest = blake2b(raw, digest_size=20).digest()
         if job.known and job.known.hash == digest and not self._needs_reading(job.known):
             return _Read(digest, None)
-        return _Read(digest, _parsed(job.item, content, raw, parsers))
+        return _Read(digest, _parse(job.item, content, raw, parsers))
 
     def _take(self, job: _Job, read: _Read) -> None:
         if read.parsed is None:
@@ -192,7 +194,7 @@ class Syncer:
         if job.known is None and self._moved(job, read.hash):
             return
         self.report.warnings.extend((job.item.uri, warning) for warning in read.parsed.warnings)
-        document = Document(
+        document = DocumentRecord(
             uri=job.item.uri,
             hash=read.hash,
             title=clean_text(job.item.title or read.parsed.title),
@@ -204,47 +206,46 @@ class Syncer:
             metadata=dict(job.item.metadata),
             audience=job.audience,
             cut=self.limit or 0,
-            blocks=packed(read.parsed.blocks, read.parsed.tables),
+            blocks=pack_blocks(read.parsed.blocks, read.parsed.tables),
         )
         if job.known and job.known.hash == read.hash:  # read again only to be cut anew
             self.report.unchanged += 1
         self._cut(job.known, document, read.parsed.blocks)
 
-    def _cut(self, known: State | None, document: Document, blocks: Sequence[BlockLike]) -> None:
+    def _cut(self, known: DocumentState | None, document: DocumentRecord, blocks: Sequence[BlockLike]) -> None:
         chunks = chunk(document.text, blocks, document.title, self.tokeniser, self.limit)
         if len(chunks) > _BATCH:  # the small ones before it do not wait for it
             self._flush()
-        self._batch.append((known, document, [_stored(document.text, one) for one in chunks]))
+        self._batch.append((known, document, [_record(document.text, one) for one in chunks]))
         if sum(len(chunks) for _, _, chunks in self._batch) >= _BATCH:
             self._flush()
 
     def _cut_anew(self) -> None:
         """Documents of all sources follow a changed chunk size, from what is stored of them."""
         cut = self.limit or 0
-        others = self.catalog.cut_otherwise(cut)
+        others = self.catalog.states(not_cut_to=cut)
         self._total += len(others)
-        known = {state.uri: state for state in self.catalog.states()} if others else {}
-        for uri, whole in others:
-            if whole:
-                document = replace(self.catalog.document(uri), cut=cut)
-                self._cut(known[uri], document, unpacked(document.blocks or b""))
+        for known in others:
+            if known.whole:
+                document = replace(self.catalog.document(known.uri), cut=cut)
+                self._cut(known, document, unpack_blocks(document.blocks or b""))
             else:
-                self.report.warnings.append((uri, tr("it keeps its old chunk size until its source is synced")))
-                self._step(uri)
+                self.report.warnings.append((known.uri, tr("it keeps its old chunk size until its source is synced")))
+                self._step(known.uri)
         self._flush()
 
-    def _fail(self, job: _Job, reason: str) -> None:
-        """What was good stays good: an older version of the document is left as it is."""
-        self.report.failed.append((job.item.uri, reason))
-        self._step(job.item.uri)
-
     # ------------------------------------------------------------------------------------------------ writing
+
+    def _delete_gone(self) -> None:
+        for state in chain.from_iterable(self._moving.values()):
+            self.session.delete(state.id)
+            self.report.deleted += 1
 
     def _flush(self) -> None:
         batch, self._batch = self._batch, []
         vectors = self._vectors([(document.uri, chunk) for _, document, chunks in batch for chunk in chunks])
         for known, document, chunks in batch:
-            self.catalog.put(document, [replace(chunk, vector=vectors.get(chunk.hash)) for chunk in chunks])
+            self.session.put(document, [replace(chunk, vector=vectors.get(chunk.hash)) for chunk in chunks])
             if known is None:
                 self.report.added += 1
             elif known.hash != document.hash:
@@ -252,14 +253,14 @@ class Syncer:
             self.report.recut += known is not None and known.cut != document.cut
             self._step(document.uri)
         if time.monotonic() - self._shown > _COMMIT_SECONDS:
-            self.indexes.catch_up()
+            self.session.publish()
             self._shown = time.monotonic()
 
-    def _vectors(self, chunks: Sequence[tuple[str, StoredChunk]]) -> dict[bytes, bytes]:
+    def _vectors(self, chunks: Sequence[tuple[str, ChunkRecord]]) -> dict[bytes, bytes]:
         """The vectors of all chunks; only texts that the catalog has no vector of are embedded."""
         if self.encoder is None:
             return {}
-        texts = {chunk.hash: indexed(chunk.context, chunk.text) for _, chunk in chunks}
+        texts = {chunk.hash: embedded_text(chunk.context, chunk.text) for _, chunk in chunks}
         known = self.catalog.vectors_of(list(texts))
         new = [digest for digest in texts if digest not in known]
         owners = {chunk.hash: uri for uri, chunk in chunks}
@@ -272,7 +273,7 @@ class Syncer:
             matrix = self.encoder.documents([texts[digest] for digest in some]).astype("<f4")
             vectors = {digest: row.tobytes() for digest, row in zip(some, matrix, strict=True)}
             if large:  # interrupted, it goes on from here
-                self.catalog.keep_vectors(vectors)
+                self.session.keep_vectors(vectors)
             known.update(vectors)
             self.report.embedded += len(some)
         return known
@@ -289,18 +290,18 @@ class Syncer:
             self.on_progress(Progress(self._done, self._total, uri, self.report.embedded, seconds, rate, eta, share))
 
 
-def indexed(context: str, text: str) -> str:
+def embedded_text(context: str, text: str) -> str:
     """What is embedded of a chunk."""
     return f"{context}\n{text}" if context else text
 
 
-def _stored(text: str, one: Chunk) -> StoredChunk:
+def _record(text: str, one: Chunk) -> ChunkRecord:
     passage = text[one.start : one.end]
-    digest = blake2b(indexed(one.context, passage).encode("utf-8", "replace"), digest_size=16).digest()
-    return StoredChunk(one.start, one.end, one.heading, one.page, one.context, passage, digest, None)
+    digest = blake2b(embedded_text(one.context, passage).encode("utf-8", "replace"), digest_size=16).digest()
+    return ChunkRecord(one.start, one.end, one.heading, one.page, one.context, passage, digest, None)
 
 
-def _parsed(item: Item, content: bytes | str, raw: bytes, parsers: ParserPool) -> ParsedDocument:
+def _parse(item: Item, content: bytes | str, raw: bytes, parsers: ParserPool) -> ParsedDocument:
     if isinstance(content, str) and item.mime in ("", "text/plain"):
         text = clean_text(content) if content.strip() else clean_text(item.title)
         if not text.strip():

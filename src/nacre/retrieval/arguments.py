@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from numbers import Integral
 
 from nacre.errors import UsageError
+from nacre.retrieval.hit import Hit
 from nacre.store.filters import Filter
 from nacre.text.hygiene import clean_text, searched
 from nacre.text.language import tr
@@ -14,12 +15,8 @@ from nacre.validation import expect
 _ARMS = ("words", "vectors")
 
 
-def question(query: str) -> str:
-    """A query, made fit to be searched.
-
-    Returns:
-        The cleaned text; of a long one what `searched` leaves.
-    """
+def clean_query(query: str) -> str:
+    """A query, made fit to be searched; of a long one what `searched` leaves."""
     expect(query, "query", str)
     cleaned = clean_text(searched(query))
     if not cleaned.strip():
@@ -27,7 +24,7 @@ def question(query: str) -> str:
     return cleaned
 
 
-def count(k: int) -> int:
+def check_count(k: int) -> int:
     """How many passages are wanted."""
     expect(k, "k", Integral)
     if k < 1:
@@ -35,7 +32,7 @@ def count(k: int) -> int:
     return int(k)
 
 
-def limits(where: Filter | None, arms: Sequence[str]) -> Filter:
+def check_filter(where: Filter | None, arms: Sequence[str]) -> Filter:
     """Where to search, and in which indexes."""
     expect(where, "where", Filter, type(None))
     if not isinstance(arms, Iterable) or not arms or not all(arm in _ARMS for arm in arms):
@@ -43,7 +40,15 @@ def limits(where: Filter | None, arms: Sequence[str]) -> Filter:
     return where or Filter()
 
 
-def named(principals: Iterable[str] | None) -> tuple[str, ...] | None:
+def check_hits(hits: Sequence[Hit]) -> Sequence[Hit]:
+    """Hits as `search` gave them."""
+    expect(hits, "hits", Sequence)
+    for hit in hits:
+        expect(hit, "hit", Hit)
+    return hits
+
+
+def check_principals(principals: Iterable[str] | None) -> tuple[str, ...] | None:
     """Principals as they were given, checked."""
     if principals is None:
         return None

@@ -1,4 +1,7 @@
-"""The knowledge base as other frameworks see it: a LangChain vector store, a LlamaIndex retriever."""
+"""The knowledge base as other frameworks see it: a LangChain vector store, a LlamaIndex retriever.
+
+Like any package that builds on Nacre, this module knows the knowledge base by the library's face.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ from nacre.text.language import tr
 from nacre.text.strict_json import to_json
 
 if TYPE_CHECKING:
-    from nacre.retrieval.knowledge_base import KnowledgeBase
+    from nacre import KnowledgeBase
 
 _SCOPE = "langchain:"
 _KEPT = "langchain"  # the name under which a document's own metadata are kept, as JSON
@@ -53,7 +56,7 @@ class KnowledgeBaseVectorStore(VectorStore):
         facts = metadatas or [{} for _ in texts]
         if not len(texts) == len(names) == len(facts):
             raise UsageError(tr("texts, metadatas and ids differ in length."))
-        source = _Added([_item(name, text, fact) for name, text, fact in zip(names, texts, facts, strict=True)])
+        source = _AddedTexts([_item(name, text, fact) for name, text, fact in zip(names, texts, facts, strict=True)])
         report = self.base.sync(source, principals=self.principals, prune=False)
         if report.failed:
             raise UsageError("; ".join(f"{uri.removeprefix(_SCOPE)}: {reason}" for uri, reason in report.failed))
@@ -83,10 +86,9 @@ class KnowledgeBaseVectorStore(VectorStore):
         """
         found = []
         for name in ids:
-            if self.base.visible(_SCOPE + name, self.principals):
-                found.append(
-                    Document(id=name, page_content=self.base.text(_SCOPE + name), metadata=self._facts(_SCOPE + name))
-                )
+            uri = _SCOPE + name
+            if self.base.visible(uri, self.principals):
+                found.append(Document(id=name, page_content=self.base.text(uri), metadata=self._facts(uri)))
         return found
 
     def similarity_search(self, query: str, k: int = 4, **kwargs: Any) -> list[Document]:
@@ -116,7 +118,7 @@ class KnowledgeBaseVectorStore(VectorStore):
         """Make a knowledge base from texts."""
         if not path:
             raise UsageError(tr("from_texts needs path=, the folder of the knowledge base."))
-        from nacre.retrieval.knowledge_base import KnowledgeBase
+        from nacre import KnowledgeBase
 
         store = cls(KnowledgeBase.open(path, embedding))
         store.add_texts(texts, metadatas, ids=ids)
@@ -139,7 +141,7 @@ class KnowledgeBaseVectorStore(VectorStore):
         )
 
 
-class _Added:
+class _AddedTexts:
     """The documents of one call, as a source."""
 
     scope = _SCOPE

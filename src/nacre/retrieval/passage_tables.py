@@ -6,12 +6,12 @@ import functools
 from collections.abc import Sequence
 
 from nacre.retrieval.hit import Hit
-from nacre.store.folder.catalog import Catalog
-from nacre.store.records import StoredTable
+from nacre.store.protocol import DocumentStore
+from nacre.store.records import TableRecord
 from nacre.text.tables import Grid, Span, rows_in
 
 
-def tables_in(hits: Sequence[Hit], catalog: Catalog) -> list[list[Grid]]:
+def tables_in(hits: Sequence[Hit], catalog: DocumentStore) -> list[list[Grid]]:
     """The tables of each passage, or the part of one that it holds, as spans of the passage's text."""
     text_of, tables_of = functools.cache(catalog.text), functools.cache(catalog.tables)
 
@@ -26,7 +26,7 @@ def tables_in(hits: Sequence[Hit], catalog: Catalog) -> list[list[Grid]]:
     return [tables(hit) for hit in hits]
 
 
-def _part(text: str, table: StoredTable, start: int, end: int) -> Grid:
+def _part(text: str, table: TableRecord, start: int, end: int) -> Grid:
     """What a passage holds of a table: whole rows, for half a row has its cells under wrong names."""
     body = max(table.start, text.rfind("\n", 0, table.body) + 1)
     line_end = text.find("\n", end)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from langchain_core.callbacks import CallbackManagerForRetrieverRun
 from langchain_core.documents import BaseDocumentCompressor, Document
@@ -12,17 +12,33 @@ from langchain_core.retrievers import BaseRetriever
 from pydantic import ConfigDict, Field, ValidationError
 
 from nacre.errors import UsageError
-from nacre.retrieval.expansion import distinct
+from nacre.retrieval.arguments import check_principals
 from nacre.retrieval.hit import Hit
-from nacre.retrieval.passage_tables import tables_in
+from nacre.retrieval.postprocessing import distinct
 from nacre.store.filters import Filter
 from nacre.store.settings import FOR_RETRIEVER
 from nacre.text.hygiene import searched
 from nacre.text.tables import Grid
 from nacre.validation import complaint, expect
 
-if TYPE_CHECKING:
-    from nacre.retrieval.knowledge_base import KnowledgeBase
+
+class Searchable(Protocol):
+    """What a retriever needs of a knowledge base."""
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """See `nacre.store.settings`."""
+
+    def search(
+        self, query: str, k: int = 10, principals: Iterable[str] | None = None, *, where: Filter | None = None
+    ) -> list[Hit]:
+        """Find passages, the best first."""
+
+    def widened(self, hits: Sequence[Hit], neighbours: int = 1) -> list[Hit]:
+        """Hits with the text around them."""
+
+    def tables_in(self, hits: Sequence[Hit]) -> list[list[Grid]]:
+        """The tables that stand in each hit's text."""
 
 
 class KnowledgeBaseRetriever(BaseRetriever):
@@ -60,7 +76,7 @@ class KnowledgeBaseRetriever(BaseRetriever):
         k: int | None = None,
         principals: Iterable[str] | None = None,
     ) -> list[Document]:
-        base: KnowledgeBase = self.knowledge_base
+        base: Searchable = self.knowledge_base
         expect(query, "query", str)
         query = searched(query)
         k = k or self.k
@@ -72,8 +88,8 @@ class KnowledgeBaseRetriever(BaseRetriever):
             hits = self._reranked(query, hits[: self.candidates], run_manager)
         if self.expand:
             hits = base.widened(hits[:k], self.expand)
-        tables = tables_in(hits[:k], base._catalog)
-        return [as_document(hit, grids) for hit, grids in zip(hits[:k], tables, strict=True)]
+        found = hits[:k]
+        return [as_document(hit, grids) for hit, grids in zip(found, base.tables_in(found), strict=True)]
 
     def _reranked(self, query: str, hits: Sequence[Hit], run_manager: CallbackManagerForRetrieverRun) -> list[Hit]:
         assert self.reranker is not None
@@ -91,7 +107,7 @@ class KnowledgeBaseRetriever(BaseRetriever):
 
 
 def retriever_of(
-    base: KnowledgeBase, *, principals: Iterable[str] | None = None, **options: Any
+    base: Searchable, *, principals: Iterable[str] | None = None, **options: Any
 ) -> KnowledgeBaseRetriever:
     """A retriever as the settings of its knowledge base say (k, expand, distinct), where the caller does not.
 
@@ -100,7 +116,7 @@ def retriever_of(
     """
     tuned = {name: value for name, value in base.settings.items() if name in FOR_RETRIEVER}
     given = {name: value for name, value in options.items() if value is not None}
-    return base.retriever(principals=principals, **{**tuned, **given})
+    return KnowledgeBaseRetriever(knowledge_base=base, principals=check_principals(principals), **{**tuned, **given})
 
 
 def as_document(hit: Hit, tables: Sequence[Grid] = ()) -> Document:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -16,102 +15,62 @@ from nacre.store import calibration
 from nacre.store.arm import Arm
 from nacre.store.encoder import Encoder
 from nacre.store.filters import Filter
-from nacre.store.folder.catalog import Catalog
-from nacre.store.folder.indexes import Indexes
-from nacre.store.folder.keyword_index import Words
-from nacre.store.folder.vector_index import VectorIndex
+from nacre.store.protocol import KeywordIndex, Store, VectorIndex
 from nacre.store.records import PUBLIC
-from nacre.store.settings import SettingsFile
 from nacre.text.language import language_of
 
 
 class Searcher:
     """Searches one knowledge base."""
 
-    def __init__(self, catalog: Catalog, indexes: Indexes, encoder: Callable[[], Encoder | None]) -> None:
-        self.catalog = catalog
-        self.indexes = indexes
+    def __init__(self, store: Store, encoder: Callable[[], Encoder | None]) -> None:
+        self.store = store
         self.encoder = encoder
-        self.settings = SettingsFile(indexes.folder)
 
     def search(
         self, query: str, k: int, principals: tuple[str, ...] | None, where: Filter, arms: Sequence[str]
     ) -> list[Hit]:
         """Find passages."""
-        self.indexes.refresh()
-        visible = self.audiences(principals)
-        limited = None if self._all_public() else sorted(visible)
         most = max(CANDIDATES, k)
         encoder = self.encoder() if "vectors" in arms else None
         vector = encoder.query(query) if encoder else None
-        documents = self._documents(where) if encoder else None
         words, vectors, coverage = Arm({}), Arm({}), 1.0
-        with self.indexes.view() as view:
+        with self.store.view() as view:
+            groups = self.store.catalog.audiences()
+            visible = audiences(groups, principals)
+            limited = sorted(visible) if len(groups) > 1 else None
             if "words" in arms:
                 words = view.words.search(query, most, limited, where)
             if vector is not None and view.vectors:
-                vectors = _nearest(view.vectors, vector, most, limited, documents, list(words.scores))
+                vectors = _nearest(view.vectors, vector, most, limited, where, list(words.scores))
         if encoder:
             words = _completed(view.words, words, query, vectors)
-            coverage = calibration.coverage(self.catalog, encoder, query)
-        weight = self.settings.now().get("fusion_weight", VECTOR_WEIGHT)
+            coverage = calibration.coverage(self.store.catalog, encoder, query)
+        weight = self.store.settings().get("fusion_weight", VECTOR_WEIGHT)
         hits = self._hits(fuse(words, vectors, coverage, weight), k, visible, where)
         return _judged(view.words, query, hits, words, vectors, coverage) if "words" in arms else hits
-
-    def audiences(self, principals: tuple[str, ...] | None) -> set[int]:
-        """The audiences that an asker belongs to.
-
-        Returns:
-            Their numbers; everyone belongs to the public one.
-        """
-        mine = set(principals or ())
-        return {number for number, names in self.catalog.audiences().items() if number == PUBLIC or mine & set(names)}
-
-    def _all_public(self) -> bool:
-        return not self.catalog.db.read("SELECT 1 FROM audiences WHERE id <> 0 LIMIT 1")
-
-    def _documents(self, where: Filter) -> NDArray[np.int64] | None:
-        """The documents that a filter lets through, sorted; None means all."""
-        if where.is_empty:
-            return None
-        condition, values = where.sql()
-        rows = self.catalog.db.read(f"SELECT id FROM documents WHERE {condition} ORDER BY id", values)
-        return np.array([row[0] for row in rows], np.int64)
 
     def _hits(self, ranked: Sequence[tuple[int, float]], k: int, visible: set[int], where: Filter) -> list[Hit]:
         """The first k that are still there and still visible: the truth has the last word, not an index."""
         hits: list[Hit] = []
-        condition, values = where.sql()
         for at in range(0, len(ranked), 2 * k):
-            some = dict(ranked[at : at + 2 * k])
-            rows = self.catalog.db.read(
-                'SELECT c.id, c.text, d.uri, d.title, c.heading, c.page, c.start, c."end", d.id, d.version, d.audience'
-                " FROM chunks c JOIN documents d ON d.id = c.document"
-                f" WHERE c.id IN ({','.join('?' * len(some))}) AND {condition}",
-                [*some, *values],
-            )
-            by_id = {row[0]: row for row in rows if row[10] in visible}
-            for number, score in some.items():
-                if number in by_id and len(hits) < k:
-                    _, text, uri, title, heading, page, start, end, document, version, _ = by_id[number]
-                    hits.append(
-                        Hit(
-                            text,
-                            score,
-                            uri,
-                            title,
-                            tuple(json.loads(heading)),
-                            page,
-                            start,
-                            end,
-                            number,
-                            document,
-                            version,
-                        )
-                    )
-            if len(hits) == k:
-                break
+            some = ranked[at : at + 2 * k]
+            passages = self.store.catalog.passages([number for number, _ in some], where)
+            for number, score in some:
+                passage = passages.get(number)
+                if passage and passage.audience in visible:
+                    facts = passage._asdict()
+                    del facts["audience"]
+                    hits.append(Hit(score=score, chunk_id=number, **facts))
+                if len(hits) == k:
+                    return hits
         return hits
+
+
+def audiences(groups: Mapping[int, tuple[str, ...]], principals: tuple[str, ...] | None) -> set[int]:
+    """The numbers of the audiences that an asker belongs to; everyone belongs to the public one."""
+    mine = set(principals or ())
+    return {number for number, names in groups.items() if number == PUBLIC or not mine.isdisjoint(names)}
 
 
 def _nearest(
@@ -119,17 +78,16 @@ def _nearest(
     vector: NDArray[np.float32],
     most: int,
     audiences: Sequence[int] | None,
-    documents: NDArray[np.int64] | None,
+    where: Filter,
     also: Sequence[int],
 ) -> Arm:
     """The nearest chunks, and the cosines of those that the words found."""
-    limited = None if audiences is None else np.array(audiences, np.int64)
-    scores = dict(index.search(vector, most, limited, documents))
+    scores = dict(index.search(vector, most, audiences, where))
     scores.update(index.scores(vector, [number for number in also if number not in scores]))
     return Arm(scores, *index.spread(vector))
 
 
-def _completed(index: Words, words: Arm, query: str, vectors: Arm) -> Arm:
+def _completed(index: KeywordIndex, words: Arm, query: str, vectors: Arm) -> Arm:
     """With the BM25 scores of the chunks that the vectors found."""
     missing = [number for number in vectors.scores if number not in words.scores]
     if not words.scores or not missing:
@@ -138,7 +96,7 @@ def _completed(index: Words, words: Arm, query: str, vectors: Arm) -> Arm:
     return replace(words, scores={**words.scores, **more.scores})
 
 
-def _judged(index: Words, query: str, hits: list[Hit], words: Arm, vectors: Arm, coverage: float) -> list[Hit]:
+def _judged(index: KeywordIndex, query: str, hits: list[Hit], words: Arm, vectors: Arm, coverage: float) -> list[Hit]:
     """The hits with their relevance."""
     wanted = content(query)
     if not hits or not wanted or len(index) < LEAST_CHUNKS:

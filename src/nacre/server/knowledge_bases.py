@@ -17,7 +17,7 @@ from nacre.connectors.embeddings import variables
 from nacre.errors import KnowledgeBaseError
 from nacre.retrieval.knowledge_base import KnowledgeBase
 from nacre.store.embedders import embedder_named
-from nacre.store.folder import manifest
+from nacre.store.places import embedder_of
 from nacre.text.language import tr
 
 MAIN = "main"
@@ -65,7 +65,7 @@ class KnowledgeBasePool:
         Args:
             store: "main", or the id of a vector store, which this server made: it is no text from outside.
         """
-        return self.main.folder if store == MAIN else self._folder / store
+        return Path(self.main.place) if store == MAIN else self._folder / store
 
     @contextmanager
     def using(self, store: str) -> Iterator[KnowledgeBase]:
@@ -167,15 +167,10 @@ def open_like(folder: Path, main: Path) -> KnowledgeBase:
     """Open a vector store's knowledge base in another process, with the embedder of the main one."""
     if folder == main:
         return KnowledgeBase.open(folder)
-    named = _embedder(main)
+    named = embedder_of(main)
     return KnowledgeBase.open(folder, embedder_named(named) if named else "none")
 
 
 def variables_for(main: Path) -> tuple[str, ...]:
     """The names of the environment variables without which the embedder of a knowledge base cannot work."""
-    return variables(_embedder(main) or "")
-
-
-def _embedder(folder: Path) -> str:
-    made = manifest.read(folder)
-    return str(made.embedder["id"]) if made and made.embedder else ""
+    return variables(embedder_of(main))

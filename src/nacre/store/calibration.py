@@ -10,18 +10,18 @@ from __future__ import annotations
 import json
 
 from nacre.store.encoder import Encoder
-from nacre.store.folder.catalog import Catalog
-from nacre.store.folder.vector_index import VectorIndex
+from nacre.store.protocol import DocumentStore, VectorIndex, WriteSession
 from nacre.text.language import Language, language_of
 from nacre.text.words import sentences
 
 _KEY = "coverage"
+_LOOKED_AT = 400  # chunks, to find sentences of both languages
 _SAMPLE = 16  # sentences of a language
 _LEAST_CHUNKS = 64  # in a smaller base a standard deviation says little
 _STRANGE, _AT_HOME = 3.0, 5.0  # standard deviations
 
 
-def calibrate(catalog: Catalog, index: VectorIndex, encoder: Encoder) -> None:
+def calibrate(catalog: DocumentStore, session: WriteSession, index: VectorIndex, encoder: Encoder) -> None:
     """Measure and remember, when the base is new or has grown by half since the last time.
 
     Args:
@@ -31,23 +31,18 @@ def calibrate(catalog: Catalog, index: VectorIndex, encoder: Encoder) -> None:
     if encoder.coverage("") is not None or len(index) < max(_LEAST_CHUNKS, 1.5 * kept.get("chunks", 0)):
         return
     found: dict[str, float] = {"chunks": len(index)}
-    # Digests are as good as random numbers, and the same at every run.
-    rows = catalog.db.read("SELECT id, text FROM chunks ORDER BY hash LIMIT 400")
+    rows = catalog.sample(_LOOKED_AT)
     languages: tuple[Language, ...] = ("en", "zh")
     for language in languages:
         sample = [(number, text) for number, text in rows if language_of(text) == language][:_SAMPLE]
         if len(sample) >= _SAMPLE // 2:
             mean = sum(_stands_out(index, encoder, number, text) for number, text in sample) / len(sample)
             found[language] = round(min(1.0, max(0.0, (mean - _STRANGE) / (_AT_HOME - _STRANGE))), 3)
-    catalog.set_meta(_KEY, json.dumps(found))
+    session.remember(_KEY, json.dumps(found))
 
 
-def coverage(catalog: Catalog, encoder: Encoder, query: str) -> float:
-    """How far the embedder understands a query.
-
-    Returns:
-        0 to 1; 1 where nothing is known.
-    """
+def coverage(catalog: DocumentStore, encoder: Encoder, query: str) -> float:
+    """How far the embedder understands a query, 0 to 1; 1 where nothing is known."""
     told = encoder.coverage(query)
     if told is not None:
         return told

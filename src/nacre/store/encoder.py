@@ -61,20 +61,12 @@ class Encoder:
         return len(_whole(told(text), len(text))) if told else tokens.estimate(text)
 
     def token_offsets(self, text: str) -> Sequence[tuple[int, int]]:
-        """Where the tokens of a text stand.
-
-        Returns:
-            (start, end) in characters for each token.
-        """
+        """Where the tokens of a text stand: (start, end) in characters."""
         told = getattr(self.embeddings, "token_offsets", None)
         return _whole(told(text), len(text)) if told else tokens.offsets(text)
 
     def coverage(self, text: str) -> float | None:
-        """How far the embedder understands the language of a text.
-
-        Returns:
-            0 to 1, or None where the embedder does not tell.
-        """
+        """How far the embedder understands the language of a text, 0 to 1; None where it does not tell."""
         told = getattr(self.embeddings, "coverage", None)
         return min(1.0, max(0.0, float(told(text)))) if told else None
 
@@ -142,11 +134,7 @@ class PlainTokeniser:
         return tokens.estimate(text)
 
     def token_offsets(self, text: str) -> Sequence[tuple[int, int]]:
-        """Where the tokens stand.
-
-        Returns:
-            (start, end) in characters for each.
-        """
+        """Where the tokens stand: (start, end) in characters."""
         return tokens.offsets(text)
 
 

@@ -1,4 +1,4 @@
-"""What the catalog holds: documents, chunks, and what the ledger compares."""
+"""What a store keeps and gives back: documents, chunks, and what the ledger compares."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ PUBLIC = 0  # the audience of documents without principals
 
 
 @dataclass(frozen=True)
-class Document:
-    """A document as the catalog knows it.
+class DocumentRecord:
+    """A document as it is stored.
 
     Args:
         modified: seconds since 1970, or None.
@@ -45,7 +45,7 @@ class Document:
 
 
 @dataclass(frozen=True)
-class StoredChunk:
+class ChunkRecord:
     """A chunk with everything that an index needs.
 
     Args:
@@ -66,7 +66,7 @@ class StoredChunk:
 
 
 @dataclass(frozen=True)
-class State:
+class DocumentState:
     """What the ledger compares a source's item with."""
 
     id: int
@@ -81,12 +81,47 @@ class State:
     whole: bool  # its blocks are stored, so that it can be cut anew without its source
 
 
-def written(metadata: Mapping[str, str]) -> str:
-    """Metadata as the catalog keeps them."""
+class DocumentHead(NamedTuple):
+    """A document without its text."""
+
+    id: int
+    uri: str
+    title: str
+    mime: str
+    version: int
+    audience: int
+    metadata: dict[str, str]
+
+
+class ChunkSpan(NamedTuple):
+    """Where a chunk stands in its document's text."""
+
+    id: int
+    start: int
+    end: int
+
+
+class Passage(NamedTuple):
+    """A chunk with what a hit tells of it."""
+
+    text: str
+    uri: str
+    title: str
+    heading: tuple[str, ...]
+    page: int | None
+    start: int
+    end: int
+    document_id: int
+    version: int
+    audience: int
+
+
+def dump_metadata(metadata: Mapping[str, str]) -> str:
+    """Metadata as a store keeps them."""
     return to_json(dict(metadata), sort_keys=True)
 
 
-class StoredBlock(NamedTuple):
+class BlockRecord(NamedTuple):
     """A part of a document, as far as cutting needs it."""
 
     kind: str
@@ -96,7 +131,7 @@ class StoredBlock(NamedTuple):
     page: int | None
 
 
-class StoredTable(NamedTuple):
+class TableRecord(NamedTuple):
     """Where a table of a document stands, and what its columns are called: its text gives the cells."""
 
     start: int
@@ -109,11 +144,11 @@ class StoredTable(NamedTuple):
 _TABLES = 1  # the form of what stands behind the blocks; there is none in what an earlier Nacre stored
 
 
-def packed(blocks: Sequence[BlockLike], tables: Sequence[Table] = ()) -> bytes:
-    """Parts of a document as the catalog keeps them: two streams, of which an earlier Nacre reads the first.
+def pack_blocks(blocks: Sequence[BlockLike], tables: Sequence[Table] = ()) -> bytes:
+    """Parts of a document as a store keeps them: two streams, of which an earlier Nacre reads the first.
 
     Returns:
-        Bytes for `unpacked` and `unpacked_tables`.
+        Bytes for `unpack_blocks` and `unpack_tables`.
     """
     rows = [(block.kind, block.start, block.end, block.level, block.page) for block in blocks]
     grids = [(t.start, t.end, t.rows[0][0].start, t.mark, t.header) for t in tables if t.rows and len(t.rows[0]) > 1]
@@ -124,16 +159,16 @@ def _stream(data: Any) -> bytes:
     return zlib.compress(json.dumps(data, separators=(",", ":")).encode(), 1)
 
 
-def unpacked(kept: bytes) -> list[StoredBlock]:
+def unpack_blocks(kept: bytes) -> list[BlockRecord]:
     """Parts of a document as cutting needs them."""
-    return [StoredBlock(*row) for row in json.loads(zlib.decompressobj().decompress(kept))]
+    return [BlockRecord(*row) for row in json.loads(zlib.decompressobj().decompress(kept))]
 
 
-def unpacked_tables(kept: bytes) -> list[StoredTable]:
+def unpack_tables(kept: bytes) -> list[TableRecord]:
     """The tables of a document; none of one that was stored before tables were, or in a form of a later Nacre."""
     first = zlib.decompressobj()
     first.decompress(kept)
     form, rows = json.loads(zlib.decompress(first.unused_data)) if first.unused_data else (_TABLES, ())
     if form != _TABLES:
         return []
-    return [StoredTable(start, end, body, mark, tuple(header)) for start, end, body, mark, header in rows]
+    return [TableRecord(start, end, body, mark, tuple(header)) for start, end, body, mark, header in rows]

@@ -24,7 +24,7 @@ LEAST_CHUNK, MOST_CHUNK = 32, 8192  # tokens
 _MOST_PASSAGES, _MOST_NEIGHBOURS = 1000, 10
 
 
-def wrong(name: str, value: object) -> str | None:
+def setting_problem(name: str, value: object) -> str | None:
     """What is wrong with a setting."""
     whole = {"k": (1, _MOST_PASSAGES), "expand": (0, _MOST_NEIGHBOURS), "chunk_size": (LEAST_CHUNK, MOST_CHUNK)}
     if name in whole:
@@ -47,11 +47,7 @@ def wrong(name: str, value: object) -> str | None:
 
 
 def load_settings(folder: Path) -> dict[str, Any]:
-    """The settings of a knowledge base.
-
-    Returns:
-        What is set, by name; what is "auto" is left out. Empty when there is no such file.
-    """
+    """What is set for a knowledge base, by name; what is "auto" is left out."""
     path = folder / NAME
     try:
         data = json.loads(path.read_text("utf-8"))
@@ -62,7 +58,7 @@ def load_settings(folder: Path) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise _bad(path, tr('it is no JSON object like {"k": 8}.'))
     for name, value in data.items():
-        if reason := wrong(name, value):
+        if reason := setting_problem(name, value):
             raise _bad(path, reason)
     return {name: value for name, value in data.items() if value != AUTO}
 
@@ -71,7 +67,7 @@ def save_settings(folder: Path, settings: Mapping[str, Any]) -> None:
     """Write the settings of a knowledge base; those that are there already and not named stay."""
     path = folder / NAME
     for name, value in settings.items():
-        if reason := wrong(name, value):
+        if reason := setting_problem(name, value):
             raise KnowledgeBaseError(tr("{path}: {reason}", path=path, reason=reason), path=str(path))
     kept = {name: value for name, value in {**load_settings(folder), **settings}.items() if value != AUTO}
     try:
@@ -110,16 +106,17 @@ class SettingsFile:
         return self._settings
 
 
-def chunk_limit(folder: Path, most: int) -> int | None:
+def chunk_limit(settings: Mapping[str, Any], most: int, place: str) -> int | None:
     """How many tokens a chunk may have.
 
     Args:
         most: tokens that its embedder reads of a text.
+        place: that has these settings.
     """
-    size: int | None = load_settings(folder).get("chunk_size")
+    size: int | None = settings.get("chunk_size")
     if size is not None and size > most:
         raise _bad(
-            folder / NAME,
+            Path(place) / NAME,
             tr(
                 "chunk_size is {size}, but this knowledge base's embedder reads {most} tokens of a text; "
                 "write {most} or less.",

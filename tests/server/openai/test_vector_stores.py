@@ -168,7 +168,7 @@ def test_a_store_that_somebody_else_writes_keeps_no_other_store_waiting(tmp_path
     from nacre import KnowledgeBase
     from nacre.server.ingestion.worker import work
     from nacre.server.records import Records
-    from nacre.store.folder.lock import writing
+    from nacre.store.folder.access import write_lock
 
     KnowledgeBase.open(tmp_path / "kb", "none").close()
     records = Records(tmp_path / "data")
@@ -180,7 +180,7 @@ def test_a_store_that_somebody_else_writes_keeps_no_other_store_waiting(tmp_path
         records.path(f"file-{n}").write_text(PEARL)
         entry = {"store": store, "file": f"file-{n}", "owner": "a", "attributes": "{}", "status": "in_progress"}
         records.insert("entries", {**entry, "bytes": 4, "created": n})
-    with writing(tmp_path / "data" / "vector_stores" / "vs_busy"):
+    with write_lock(tmp_path / "data" / "vector_stores" / "vs_busy"):
         work(tmp_path / "kb", records, lambda: False)  # the server is gone before the lock is
         states = {row["store"]: (row["status"], row["tries"]) for row in records.select("entries")}
         assert states == {"vs_busy": ("in_progress", 0), "vs_free": ("completed", 1)}

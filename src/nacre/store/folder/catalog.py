@@ -9,17 +9,29 @@ after a crash, and in a process that only reads.
 from __future__ import annotations
 
 import json
-import sqlite3
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from nacre.store.folder.database import damaged, opened
-from nacre.store.records import PUBLIC, Document, State, StoredChunk, StoredTable, unpacked_tables, written
+from nacre.store.filters import Filter
+from nacre.store.folder.database import damaged, open_database
+from nacre.store.folder.keyword_index import Entry
+from nacre.store.protocol import DocumentStore
+from nacre.store.records import (
+    ChunkSpan,
+    DocumentHead,
+    DocumentRecord,
+    DocumentState,
+    Passage,
+    TableRecord,
+    unpack_tables,
+)
+
+EVER = (1 << 63) - 1  # SQLite's greatest integer
 
 
-class Catalog:
+class Catalog(DocumentStore):
     """Documents, their chunks and their vectors, in one SQLite file. Safe to share between threads.
 
     Args:
@@ -27,58 +39,49 @@ class Catalog:
     """
 
     def __init__(self, folder: Path, create: bool = False) -> None:
-        self.db = opened(folder, create)
+        self.db = open_database(folder, create)
 
     def close(self) -> None:
         """Close the file."""
         self.db.close()
 
-    def checkpoint(self) -> None:
-        """Make all commits so far durable, and fold the log into the file when no reader needs it."""
-        self.db.execute("PRAGMA wal_checkpoint(PASSIVE)")
-
-    # ------------------------------------------------------------------------------------------------ facts
+    # ------------------------------------------------------------------------------------------------ documents
 
     def meta(self, key: str) -> str | None:
-        """A remembered value, or None."""
         found = self.db.read("SELECT value FROM meta WHERE key = ?", (key,))
         return found[0][0] if found else None
 
-    def set_meta(self, key: str, value: str) -> None:
-        """Remember a value."""
+    def remember(self, key: str, value: str) -> None:
+        """Keep a value."""
         self.db.execute(
             "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", (key, value)
         )
 
     @property
     def generation(self) -> int:
-        """Number of the last change."""
         return int(self.meta("generation") or 0)
 
     def text(self, uri: str) -> str | None:
-        """The extracted text of a document, or None when there is no such document."""
         found = self.db.read("SELECT text FROM documents WHERE uri = ?", (uri,))
         try:
             return zlib.decompress(found[0][0]).decode("utf-8") if found else None
         except (zlib.error, UnicodeDecodeError) as error:
             raise damaged(Path(self.db.path), error) from error
 
-    def tables(self, uri: str) -> list[StoredTable]:
-        """The tables of a document, as far as they are stored."""
+    def tables(self, uri: str) -> list[TableRecord]:
         if not self.db.read("SELECT 1 FROM pragma_table_info('documents') WHERE name = 'blocks'"):
             return []  # made by an earlier Nacre, and not synced since
         found = self.db.read("SELECT blocks FROM documents WHERE uri = ? AND blocks IS NOT NULL", (uri,))
-        return unpacked_tables(found[0][0]) if found else []
+        return unpack_tables(found[0][0]) if found else []
 
-    def count(self, table: str) -> int:
-        """Rows of a table."""
-        return int(self.db.read(f"SELECT count(*) FROM {table}")[0][0])
+    def counts(self) -> dict[str, int]:
+        tables = ("documents", "chunks", "vectors")
+        return {table: int(self.db.read(f"SELECT count(*) FROM {table}")[0][0]) for table in tables}
 
     def documents(self) -> list[dict[str, Any]]:
-        """All documents, sorted by address."""
         names = self.audiences()
         rows = self.db.read(
-            "SELECT d.uri, d.title, d.mime, d.version, d.audience, d.modified, d.id, d.metadata,"
+            "SELECT d.uri, d.title, d.mime, d.version, d.audience, d.modified, d.id, d.metadata, d.scope,"
             ' (SELECT count(*) FROM chunks c WHERE c.document = d.id), (SELECT coalesce(max("end"), 0) FROM chunks c WHERE c.document = d.id)'
             " FROM documents d ORDER BY d.uri"
         )
@@ -94,176 +97,150 @@ class Catalog:
                 "characters": characters,
                 "document_id": number,
                 "metadata": json.loads(metadata),
+                "scope": scope,
             }
-            for uri, title, mime, version, audience, modified, number, metadata, chunks, characters in rows
+            for uri, title, mime, version, audience, modified, number, metadata, scope, chunks, characters in rows
         ]
 
-    def states(self) -> list[State]:
-        """What the ledger compares."""
-        return [
-            State(*row)
-            for row in self.db.read(
-                "SELECT id, uri, scope, stamp, hash, audience, title, metadata, cut, blocks IS NOT NULL FROM documents"
-            )
-        ]
+    def find(self, document: str | int) -> DocumentHead | None:
+        key = "uri" if isinstance(document, str) else "id"
+        query = f"SELECT id, uri, title, mime, version, audience, metadata FROM documents WHERE {key} = ?"
+        for number, uri, title, mime, version, audience, metadata in self.db.read(query, (document,)):
+            return DocumentHead(number, uri, title, mime, version, audience, json.loads(metadata))
+        return None
 
-    # ------------------------------------------------------------------------------------------------ principals
-
-    def audience(self, principals: Sequence[str] | None) -> int:
-        """The number of a set of principals, made when new.
-
-        Args:
-            principals: names; None or "*" among them means everyone.
-        """
-        names = sorted(set(principals or ()))
-        if not names or "*" in names:
-            return PUBLIC
-        written = json.dumps(names, ensure_ascii=False)
-        self.db.execute("INSERT OR IGNORE INTO audiences (principals) VALUES (?)", (written,))
-        return int(self.db.read("SELECT id FROM audiences WHERE principals = ?", (written,))[0][0])
-
-    def audiences(self) -> dict[int, tuple[str, ...]]:
-        """All sets of principals."""
-        return {
-            number: tuple(json.loads(names)) for number, names in self.db.read("SELECT id, principals FROM audiences")
-        }
-
-    def scopes(self) -> list[tuple[str, str]]:
-        """The sources that were ever given principals."""
-        return [(scope, names) for scope, names in self.db.read("SELECT scope, principals FROM sources")]
-
-    def remember_scope(self, scope: str, principals: str) -> None:
-        """Remember who may see a source's documents."""
-        self.db.execute(
-            "INSERT INTO sources VALUES (?, ?) ON CONFLICT (scope) DO UPDATE SET principals = excluded.principals",
-            (scope, principals),
-        )
-
-    # ------------------------------------------------------------------------------------------------ cutting anew
-
-    def complete(self) -> None:
-        """Add the columns and the table that a catalog of an earlier Nacre lacks. Its documents were cut to the default size."""
-        there = {row[1] for row in self.db.read("PRAGMA table_info(documents)")}
-        for name, kind in (("cut", "INTEGER NOT NULL DEFAULT 0"), ("blocks", "BLOB")):
-            if name not in there:
-                self.db.execute(f"ALTER TABLE documents ADD COLUMN {name} {kind}")
-        self.db.execute("CREATE TABLE IF NOT EXISTS kept (hash BLOB PRIMARY KEY, vector BLOB NOT NULL) WITHOUT ROWID")
-
-    def cut_otherwise(self, cut: int) -> list[tuple[str, bool]]:
-        """Documents that were cut to another size.
-
-        Args:
-            cut: the size that is set, in tokens; 0 for the default.
-        """
-        rows = self.db.read("SELECT uri, blocks IS NOT NULL FROM documents WHERE cut <> ? ORDER BY id", (cut,))
-        return [(uri, bool(whole)) for uri, whole in rows]
-
-    def document(self, uri: str) -> Document:
-        """A document as it was stored."""
+    def document(self, uri: str) -> DocumentRecord:
         names = ("scope", "stamp", "hash", "title", "mime", "audience", "modified", "cut", "blocks", "id", "version")
         *row, metadata = self.db.read(f"SELECT {', '.join(names)}, metadata FROM documents WHERE uri = ?", (uri,))[0]
         facts = dict(zip(names, row, strict=True))
-        return Document(uri=uri, text=self.text(uri) or "", metadata=json.loads(metadata), **facts)
+        return DocumentRecord(uri=uri, text=self.text(uri) or "", metadata=json.loads(metadata), **facts)
 
-    # ------------------------------------------------------------------------------------------------ changes
+    def states(self, not_cut_to: int | None = None) -> list[DocumentState]:
+        names = "id, uri, scope, stamp, hash, audience, title, metadata, cut, blocks IS NOT NULL"
+        limit, values = ("", ()) if not_cut_to is None else ("WHERE cut <> ?", (not_cut_to,))
+        rows = self.db.read(f"SELECT {names} FROM documents {limit} ORDER BY id", values)
+        return [DocumentState(*row) for row in rows]
 
-    def _next_generation(self, db: sqlite3.Connection) -> int:
-        took = "UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE key = 'generation' RETURNING value"
-        return int(db.execute(took).fetchall()[0][0])
+    def matching(self, where: Filter) -> list[int]:
+        """The numbers of the documents that a filter lets through, in order."""
+        condition, values = _condition(where)
+        return [row[0] for row in self.db.read(f"SELECT id FROM documents d WHERE {condition} ORDER BY id", values)]
 
-    def put(self, document: Document, chunks: Sequence[StoredChunk]) -> int:
-        """Store a document, new or changed, with its chunks; chunks that are the same as before keep their numbers.
+    def audiences(self) -> dict[int, tuple[str, ...]]:
+        rows = self.db.read("SELECT id, principals FROM audiences")
+        return {number: tuple(json.loads(names)) for number, names in rows}
 
-        Args:
-            document: the document; one of the same uri is replaced.
-        """
-        with self.db.write() as db:
-            generation = self._next_generation(db)
-            old = db.execute("SELECT id, version, hash FROM documents WHERE uri = ?", (document.uri,)).fetchone()
-            packed = zlib.compress(document.text.encode("utf-8"), 1)
-            facts = (document.scope, document.stamp, document.hash, document.title, document.mime, document.audience,
-                     document.modified, written(document.metadata), packed, document.cut, document.blocks)  # fmt: skip
-            if old is None:
-                number = db.execute(
-                    "INSERT INTO documents (scope, stamp, hash, title, mime, audience, modified, metadata, text, cut, blocks, uri, version)"
-                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)",
-                    (*facts, document.uri),
-                ).lastrowid
-                assert number is not None
-            else:
-                number = old[0]
-                version = old[1] + (old[2] != document.hash)
-                db.execute(
-                    "UPDATE documents SET scope=?, stamp=?, hash=?, title=?, mime=?, audience=?, modified=?, metadata=?, text=?, cut=?, blocks=?, version=?"
-                    " WHERE id = ?",
-                    (*facts, version, number),
-                )
-            self._replace_chunks(db, int(number), chunks, generation)
-            return int(number)
+    def grants(self) -> dict[str, tuple[str, ...]]:
+        rows = self.db.read("SELECT scope, principals FROM sources")
+        return {scope: tuple(json.loads(names)) for scope, names in rows}
 
-    def _replace_chunks(
-        self, db: sqlite3.Connection, document: int, chunks: Sequence[StoredChunk], generation: int
-    ) -> None:
-        rows = db.execute("SELECT id, hash FROM chunks WHERE document = ? ORDER BY start", (document,)).fetchall()
-        kept: dict[bytes, list[int]] = {}
-        for number, digest in reversed(rows):
-            kept.setdefault(digest, []).append(number)
-        for chunk in chunks:
-            same = kept.get(chunk.hash)
-            facts = (chunk.start, chunk.end, json.dumps(chunk.heading, ensure_ascii=False), chunk.page, chunk.context,
-                     chunk.text, generation)  # fmt: skip
-            if same:
-                db.execute(
-                    'UPDATE chunks SET start=?, "end"=?, heading=?, page=?, context=?, text=?, generation=? WHERE id = ?',
-                    (*facts, same.pop()),
-                )
-                continue
-            number = db.execute(
-                'INSERT INTO chunks (start, "end", heading, page, context, text, generation, document, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
-                (*facts, document, chunk.hash),
-            ).lastrowid
-            if chunk.vector is not None:
-                db.execute("INSERT INTO vectors VALUES (?, ?)", (number, chunk.vector))
-        self._remove_chunks(db, [number for numbers in kept.values() for number in numbers], generation)
+    # ------------------------------------------------------------------------------------------------ chunks
 
-    def _remove_chunks(self, db: sqlite3.Connection, numbers: Sequence[int], generation: int) -> None:
-        one = [(number,) for number in numbers]
-        db.executemany("DELETE FROM vectors WHERE chunk = ?", one)
-        db.executemany("DELETE FROM chunks WHERE id = ?", one)
-        db.executemany("INSERT INTO removed VALUES (?, ?)", [(number, generation) for number in numbers])
+    def passages(self, numbers: Sequence[int], where: Filter) -> dict[int, Passage]:
+        condition, values = _condition(where)
+        rows = self.db.read(
+            'SELECT c.id, c.text, d.uri, d.title, c.heading, c.page, c.start, c."end", d.id, d.version, d.audience'
+            f" FROM chunks c JOIN documents d ON d.id = c.document WHERE c.id IN ({_marks(numbers)}) AND {condition}",
+            [*numbers, *values],
+        )
+        return {
+            number: Passage(text, uri, title, tuple(json.loads(heading)), *rest)
+            for number, text, uri, title, heading, *rest in rows
+        }
 
-    def refile(self, number: int, **facts: Any) -> None:
-        """Change what is known about a document, not what it says."""
-        names = ", ".join(f"{name} = ?" for name in facts)
-        with self.db.write() as db:
-            before = db.execute("SELECT uri, audience FROM documents WHERE id = ?", (number,)).fetchone()
-            db.execute(f"UPDATE documents SET {names} WHERE id = ?", (*facts.values(), number))
-            if db.execute("SELECT uri, audience FROM documents WHERE id = ?", (number,)).fetchone() != before:
-                db.execute("UPDATE chunks SET generation = ? WHERE document = ?", (self._next_generation(db), number))
+    def chunks(self, document: int, start: int = 0, end: int | None = None) -> list[ChunkSpan]:
+        rows = self.db.read(
+            'SELECT id, start, "end" FROM chunks WHERE document = ? AND start < ? AND "end" > ? ORDER BY start',
+            (document, EVER if end is None else end, start),
+        )
+        return [ChunkSpan(*row) for row in rows]
 
-    def delete(self, number: int) -> None:
-        """Take a document out, with its chunks and vectors."""
-        with self.db.write() as db:
-            chunks = [row[0] for row in db.execute("SELECT id FROM chunks WHERE document = ?", (number,))]
-            self._remove_chunks(db, chunks, self._next_generation(db))
-            db.execute("DELETE FROM documents WHERE id = ?", (number,))
+    def neighbours(self, document: int, start: int, count: int) -> tuple[list[ChunkSpan], list[ChunkSpan]]:
+        before, after = (
+            self.db.read(
+                f'SELECT id, start, "end" FROM chunks WHERE document = ? AND start {side} ? ORDER BY start {order} LIMIT ?',
+                (document, start, count),
+            )
+            for side, order in (("<", "DESC"), (">", "ASC"))
+        )
+        return [ChunkSpan(*row) for row in before], [ChunkSpan(*row) for row in after]
+
+    def sample(self, count: int) -> list[tuple[int, str]]:
+        """Some chunks: digests are as good as random numbers, and the same at every run."""
+        rows = self.db.read("SELECT id, text FROM chunks ORDER BY hash LIMIT ?", (count,))
+        return [(number, text) for number, text in rows]
 
     def vectors_of(self, hashes: Sequence[bytes]) -> dict[bytes, bytes]:
         """Vectors that exist already: of stored chunks, or kept."""
         found: dict[bytes, bytes] = {}
         for at in range(0, len(hashes), 500):
             some = hashes[at : at + 500]
-            marks = ",".join("?" * len(some))
+            marks = _marks(some)
             stored = f"SELECT c.hash, v.vector FROM chunks c JOIN vectors v ON v.chunk = c.id WHERE c.hash IN ({marks})"
             for query in (stored, f"SELECT hash, vector FROM kept WHERE hash IN ({marks})"):
                 found.update((digest, vector) for digest, vector in self.db.read(query, some))
         return found
 
-    def keep_vectors(self, vectors: Mapping[bytes, bytes]) -> None:
-        """Keep what was embedded of a document that is not stored yet: nobody finds it, an interruption does not lose it."""
-        with self.db.write() as db:
-            db.executemany("INSERT OR REPLACE INTO kept VALUES (?, ?)", list(vectors.items()))
+    # ------------------------------------------------------------------------------------------------ for the indexes
 
-    def drop_kept_vectors(self) -> None:
-        """Forget them: all documents are stored."""
-        self.db.execute("DELETE FROM kept")
+    def changed(self, since: int, until: int = EVER) -> list[int]:
+        """The chunks that were touched after a generation."""
+        query = "SELECT id FROM chunks WHERE generation > ? AND generation <= ? ORDER BY id"
+        return [row[0] for row in self.db.read(query, (since, until))]
+
+    def removed(self, since: int, until: int = EVER) -> list[int]:
+        """The chunks that were removed after a generation."""
+        query = "SELECT chunk FROM removed WHERE generation > ? AND generation <= ?"
+        return [row[0] for row in self.db.read(query, (since, until))]
+
+    @property
+    def floor(self) -> int:
+        """Removals up to this generation are no longer on record."""
+        return int(self.meta("floor") or 0)
+
+    def forget_removed(self, until: int) -> None:
+        """Drop the record of removals that every index on disk has made."""
+        with self.db.write() as db:
+            db.execute("DELETE FROM removed WHERE generation <= ?", (until,))
+            db.execute("INSERT OR REPLACE INTO meta VALUES ('floor', ?)", (str(until),))
+
+    def entries(self, numbers: Sequence[int]) -> list[Entry]:
+        """Chunks as the word index takes them."""
+        rows = self.db.read(
+            "SELECT c.id, c.context, c.text, d.audience, d.uri, d.mime, d.modified FROM chunks c"
+            f" JOIN documents d ON d.id = c.document WHERE c.id IN ({_marks(numbers)})",
+            numbers,
+        )
+        return [Entry(*row) for row in rows]
+
+    def vectors(self, numbers: Sequence[int]) -> list[tuple[int, int, int, bytes]]:
+        """Chunks as the vector index takes them: number, document, audience, vector."""
+        rows = self.db.read(
+            "SELECT c.id, c.document, d.audience, v.vector FROM chunks c JOIN documents d ON d.id = c.document"
+            f" JOIN vectors v ON v.chunk = c.id WHERE c.id IN ({_marks(numbers)})",
+            numbers,
+        )
+        return [tuple(row) for row in rows]
+
+
+def _condition(where: Filter) -> tuple[str, list[object]]:
+    """A filter as a condition on the table of documents, d."""
+    conditions: list[str] = []
+    values: list[object] = []
+    if where.uri_prefix:
+        conditions.append("substr(d.uri, 1, ?) = ?")
+        values += [len(where.uri_prefix), where.uri_prefix]
+    if where.mime:
+        conditions.append("d.mime = ?")
+        values.append(where.mime)
+    if where.modified_after:
+        conditions.append("d.modified >= ?")
+        values.append(where.modified_after.timestamp())
+    if where.modified_before:
+        conditions.append("d.modified < ?")
+        values.append(where.modified_before.timestamp())
+    return " AND ".join(conditions) or "1", values
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ",".join("?" * len(values))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from nacre.errors import DamagedError, KnowledgeBaseError, LockedError
-from nacre.store.folder.read_only import not_writable, writable
+from nacre.store.folder.access import not_writable, writable
 from nacre.system.sqlite import Database
 from nacre.text.language import tr
 
@@ -36,7 +36,7 @@ INSERT OR IGNORE INTO audiences VALUES (0, '[]')
 """
 
 
-def opened(folder: Path, create: bool = False) -> Database:
+def open_database(folder: Path, create: bool = False) -> Database:
     """The SQLite file of a knowledge base; tables that are missing are damage, unless they are to be made."""
     path, read_only = folder / NAME, not writable(folder)
     database = Database(path, pragmas=_PRAGMAS, wait_s=_WAIT_S, read_only=read_only, trouble=trouble)

@@ -11,33 +11,30 @@ import threading
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Condition
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from nacre.errors import KnowledgeBaseError
+from nacre.store.folder.access import writable
 from nacre.store.folder.catalog import Catalog
-from nacre.store.folder.keyword_index import Entry, WordIndex, Words
-from nacre.store.folder.read_only import shadow, writable
-from nacre.store.folder.vector_index import VectorIndex
+from nacre.store.folder.keyword_index import TantivyIndex, TantivySnapshot, shadow
+from nacre.store.folder.vector_index import FaissIndex
 from nacre.system.files import as_open_as_its_folder
 from nacre.text.language import tr
 
 _BATCH = 2000  # chunks read at a time
 _REPLAY_SHARE = 0.1  # a vector snapshot is written anew when more than this has changed since
 _REPLAY_LEAST = 2000  # chunks
-_EVER = (1 << 63) - 1  # SQLite's greatest integer
 
 
-@dataclass(frozen=True)
-class View:
+class FolderView(NamedTuple):
     """What one search sees: words and vectors of one generation."""
 
-    words: Words
-    vectors: VectorIndex | None
+    words: TantivySnapshot
+    vectors: FaissIndex | None
 
 
 class Indexes:
@@ -54,22 +51,25 @@ class Indexes:
         generation = catalog.generation
         self.read_only = not writable(folder)
         self._shadow: weakref.finalize[..., Indexes] | None = None
-        self.words = self._opened_words()
+        self.words = self._open_words()
         if self.words.now.generation > generation:  # a catalog restored from a backup: it knows another history
             self.words.distrust()
-        vectors = None if dim is None else VectorIndex.load(folder / "vectors", dim, generation)
+        vectors = None if dim is None else self._load_vectors(dim, generation)
         self.saved = vectors.generation if vectors else 0
         self._turn = _Turn()
-        self._shown = View(self.words.now, vectors)
+        self._shown = FolderView(self.words.now, vectors)
         self._followed = False
 
-    def _opened_words(self) -> WordIndex:
+    def _open_words(self) -> TantivyIndex:
         if not self.read_only:
-            return WordIndex(self.folder / "words")
+            return TantivyIndex(self.folder / "words")
         self.close()
         place = shadow(self.folder / "words")
         self._shadow = weakref.finalize(self, shutil.rmtree, place, ignore_errors=True)
-        return WordIndex(place)
+        return TantivyIndex(place)
+
+    def _load_vectors(self, dim: int, newest: int) -> FaissIndex:
+        return FaissIndex.load(self.folder / "vectors", dim, self.catalog.matching, newest)
 
     def close(self) -> None:
         """Remove what was kept for this process alone."""
@@ -87,8 +87,9 @@ class Indexes:
         return self.catalog.generation, self._shown.words.generation
 
     @contextmanager
-    def view(self) -> Iterator[View]:
-        """What there is to search. The words stay good for ever, the vectors until the end of the context."""
+    def view(self) -> Iterator[FolderView]:
+        """What there is to search now. The words stay good for ever, the vectors until the end of the context."""
+        self.refresh()
         with self._turn.shared():
             yield self._shown
 
@@ -115,15 +116,15 @@ class Indexes:
                 self._writing_words.release()
             return True
         if self._followed:  # its old files may be gone by now
-            self.words = self._opened_words()
+            self.words = self._open_words()
         self._followed = True
-        with self._told():
+        with self._our_errors():
             self._catch_up_words()
         return True
 
     def catch_up(self) -> None:
         """Bring both indexes, in memory and on disk, to the catalog's generation. Needs the write lock."""
-        with self._told():
+        with self._our_errors():
             with self._writing_words:
                 self._catch_up_words()
             with self._refreshing:
@@ -131,7 +132,7 @@ class Indexes:
                 self._save_vectors()
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _our_errors(self) -> Iterator[None]:
         """What goes wrong in writing, as our error."""
         try:
             yield
@@ -151,7 +152,7 @@ class Indexes:
         self.words.begin_anew()
         if (vectors := self._shown.vectors) is not None:
             shutil.rmtree(self.folder / "vectors", ignore_errors=True)
-            self._shown = View(self._shown.words, VectorIndex(vectors.dim))
+            self._shown = FolderView(self._shown.words, FaissIndex(vectors.dim, self.catalog.matching))
             self.saved = 0
         self.catch_up()
 
@@ -161,7 +162,7 @@ class Indexes:
         target = self.catalog.generation
         if self.words.now.generation == target:
             return
-        if self.words.now.generation < self._floor() or self.words.now.generation > target:
+        if self.words.now.generation < self.catalog.floor or self.words.now.generation > target:
             self.words.begin_anew()
         try:
             self._write_words(target)
@@ -176,9 +177,9 @@ class Indexes:
         since = self.words.now.generation
         writer = self.words.writer()
         try:
-            self.words.write(writer, self._removed(since), [])
-            for numbers in _batches(self._changed(since)):
-                self.words.write(writer, [], self._entries(numbers))
+            self.words.write(writer, self.catalog.removed(since), [])
+            for numbers in _batches(self.catalog.changed(since)):
+                self.words.write(writer, [], self.catalog.entries(numbers))
             self.words.commit(writer, target)
         except BaseException:
             writer.rollback()
@@ -187,16 +188,6 @@ class Indexes:
             writer.wait_merging_threads()
             # Tantivy makes two of its files for its user alone, and the others as the umask says.
             as_open_as_its_folder(self.words.folder)
-
-    def _entries(self, numbers: Sequence[int]) -> list[Entry]:
-        return [
-            Entry(*row)
-            for row in self.catalog.db.read(
-                "SELECT c.id, c.context, c.text, d.audience, d.uri, d.mime, d.modified FROM chunks c JOIN documents d ON d.id = c.document"
-                f" WHERE c.id IN ({','.join('?' * len(numbers))})",
-                numbers,
-            )
-        ]
 
     # ------------------------------------------------------------------------------------------------ vectors
 
@@ -212,18 +203,18 @@ class Indexes:
                 vectors.update(*change)  # type: ignore[union-attr]
             if vectors is not None:
                 vectors.generation = max(vectors.generation, target)
-            self._shown = View(words, vectors)
+            self._shown = FolderView(words, vectors)
 
-    def _changes(self, vectors: VectorIndex, target: int) -> tuple[VectorIndex, list[tuple[Any, ...]]]:
+    def _changes(self, vectors: FaissIndex, target: int) -> tuple[FaissIndex, list[tuple[Any, ...]]]:
         """An index, and what it still lacks; one that nobody sees yet lacks nothing."""
         seen = len(vectors) > 0
-        if vectors.generation < self._floor() or not seen:
-            vectors, seen = VectorIndex.load(self.folder / "vectors", vectors.dim, self.catalog.generation), False
+        if vectors.generation < self.catalog.floor or not seen:
+            vectors, seen = self._load_vectors(vectors.dim, self.catalog.generation), False
             self.saved = vectors.generation
         since = vectors.generation
-        batches = _batches(self._changed(since, target))
+        batches = _batches(self.catalog.changed(since, target))
         changes = (self._vectors_of(numbers, vectors.dim) for numbers in batches)
-        removed = self._removed(since, target)
+        removed = self.catalog.removed(since, target)
         if seen:
             return vectors, [(removed, *self._vectors_of([], vectors.dim)), *(([], *change) for change in changes)]
         vectors.update(removed, *self._vectors_of([], vectors.dim))
@@ -233,11 +224,7 @@ class Indexes:
 
     def _vectors_of(self, numbers: Sequence[int], dim: int) -> tuple[Any, ...]:
         """Chunks with vectors, documents and audiences, as an index takes them."""
-        rows = self.catalog.db.read(
-            "SELECT c.id, c.document, d.audience, v.vector FROM chunks c JOIN documents d ON d.id = c.document"
-            f" JOIN vectors v ON v.chunk = c.id WHERE c.id IN ({','.join('?' * len(numbers))})",
-            numbers,
-        )
+        rows = self.catalog.vectors(numbers)
         facts = np.array([row[:3] for row in rows], np.int64).reshape(-1, 3)
         matrix = np.frombuffer(b"".join(row[3] for row in rows), "<f4").reshape(len(rows), dim)
         return facts[:, 0].copy(), matrix, facts[:, 1].copy(), facts[:, 2].copy()
@@ -246,36 +233,11 @@ class Indexes:
         if (vectors := self._shown.vectors) is None:
             return
         since = self.saved
-        changed = len(self._changed(since)) + len(self._removed(since))
+        changed = len(self.catalog.changed(since)) + len(self.catalog.removed(since))
         if changed > max(_REPLAY_LEAST, _REPLAY_SHARE * len(vectors)) or (changed and not since):
             vectors.save(self.folder / "vectors")
             self.saved = vectors.generation
-            self._forget()
-
-    # ------------------------------------------------------------------------------------------------ what changed
-
-    def _changed(self, since: int, until: int = _EVER) -> list[int]:
-        found = self.catalog.db.read(
-            "SELECT id FROM chunks WHERE generation > ? AND generation <= ? ORDER BY id", (since, until)
-        )
-        return [row[0] for row in found]
-
-    def _removed(self, since: int, until: int = _EVER) -> list[int]:
-        found = self.catalog.db.read(
-            "SELECT chunk FROM removed WHERE generation > ? AND generation <= ?", (since, until)
-        )
-        return [row[0] for row in found]
-
-    def _floor(self) -> int:
-        """Removals up to this generation are no longer on record."""
-        return int(self.catalog.meta("floor") or 0)
-
-    def _forget(self) -> None:
-        """Drop the record of removals that every index on disk has made."""
-        floor = min(self.saved, self.words.now.generation)
-        with self.catalog.db.write() as db:
-            db.execute("DELETE FROM removed WHERE generation <= ?", (floor,))
-            db.execute("INSERT OR REPLACE INTO meta VALUES ('floor', ?)", (str(floor),))
+            self.catalog.forget_removed(min(self.saved, self.words.now.generation))
 
 
 def _batches(numbers: Sequence[int]) -> list[Sequence[int]]:

@@ -1,4 +1,4 @@
-"""The word index: BM25 (Robertson and Zaragoza, 2009) by tantivy over words cut by `nacre.text.words`, derived from the catalog.
+"""The word index: BM25 by tantivy over the terms of `nacre.store.bm25`, derived from the catalog.
 
 tantivy commits atomically. The generation that the index stands at is written as a document of its own in the same
 commit, so it can never disagree with the rest.
@@ -6,36 +6,28 @@ commit, so it can never disagree with the rest.
 
 from __future__ import annotations
 
-import math
+import contextlib
 import re
 import shutil
-import unicodedata
-from collections import Counter
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from nacre.errors import KnowledgeBaseError
+from nacre.store import bm25
 from nacre.store.arm import Arm
 from nacre.store.filters import Filter
+from nacre.store.protocol import KeywordIndex
 from nacre.system.files import private_folder
-from nacre.text.han import IDEOGRAPHS
-from nacre.text.words import words
+from nacre.text.language import tr
 
-_WORDS_AT_MOST = 256  # different words of a query; longer queries keep their first
-_HAN_RUN = re.compile(rf"[{IDEOGRAPHS}]{{2,}}")
-# Questions are full of words that statements do without, so their rarity in the base says nothing. They count half.
-_FUNCTION_WORDS = """
-a an and are as at be been but by for from had has have in is it its of on or that the their thes this those to was were
-which with 的 了 是 在 和 与 有 为 被 之 于 及 或 以 也 就 都 而 等 其 中 个 这 那 一个 什么 谁 哪 哪些 哪个 哪里 何 为何 何时 吗
-呢 多少 几 怎么 怎样 如何 为什么 请问
-"""
-_HALF = frozenset(_FUNCTION_WORDS.split())
 _HEAP = 64_000_000  # bytes
+_LIST = "meta.json"  # tantivy's list of the files that make up the index
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """A chunk as the word index sees it."""
 
     id: int
@@ -48,7 +40,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Words:
+class TantivySnapshot(KeywordIndex):
     """The word index as it stood after one commit: whatever is written meanwhile, all that it says belongs together."""
 
     tantivy: Any
@@ -74,17 +66,12 @@ class Words:
         where: Filter | None = None,
         among: Sequence[int] = (),
     ) -> Arm:
-        """The chunks that say the query's words best.
-
-        Args:
-            audiences: only chunks of these audiences; None means all.
-        """
         make, occur = self.tantivy.Query, self.tantivy.Occur
-        asked = self._asked(query)
-        if not asked:
+        weights = bm25.query_weights(query)
+        if not weights:
             return Arm({})
         wanted = []
-        for word, weight in asked.items():
+        for word, weight in weights.items():
             term = make.term_query(self.schema, "body", word, index_option="freq")
             wanted.append((occur.Should, term if weight == 1 else make.boost_query(term, weight)))
         found = make.boolean_query(wanted)
@@ -94,58 +81,41 @@ class Words:
         if limits:
             silent = [(occur.Must, make.const_score_query(limit, 0.0)) for limit in limits]
             found = make.boolean_query([(occur.Must, found), *silent])
-        hits = self.searcher.search(found, k, count=False).hits
-        numbers = self.searcher.fast_field_values("chunk", [address for _, address in hits])
-        scores = {int(number or 0): float(score) for number, (score, _) in zip(numbers, hits, strict=True)}
-        return Arm(scores, 0.0, self._deviation(asked))
+        return Arm(self._scores(found, k), 0.0, bm25.deviation(weights, self._holding(weights), self._total()))
 
     def reach(self, query: str) -> float:
-        """What the words of a query are worth together: a chunk that says each of them once scores about that.
-
-        Returns:
-            The sum of their idf; a word that no chunk holds counts like one that a single chunk holds.
-        """
-        return sum(weight * self._idf(max(1, self._holding(word))) for word, weight in self._asked(query).items())
+        """The sum of the idf of a query's words; one that no chunk holds counts like one that a single chunk holds."""
+        weights = bm25.query_weights(query)
+        return sum(weights[word] * value for word, value in self._idf(weights).items())
 
     def said(self, wanted: Sequence[str], among: Sequence[int]) -> dict[int, float]:
-        """How much of some words given chunks say.
-
-        Returns:
-            The share of the words that a chunk holds, weighted by idf, 0 to 1; a chunk that holds none is left out.
-        """
         make, occur = self.tantivy.Query, self.tantivy.Occur
-        idf = {word: self._idf(max(1, self._holding(word))) for word in wanted[:_WORDS_AT_MOST]}
+        idf = self._idf(dict.fromkeys(wanted[: bm25.WORDS_AT_MOST], 1.0))
         clauses = [
             (occur.Should, make.const_score_query(make.term_query(self.schema, "body", word), value))
             for word, value in idf.items()
         ]
         limit = make.const_score_query(make.term_set_query(self.schema, "chunk", list(among)), 0.0)
         found = make.boolean_query([(occur.Must, make.boolean_query(clauses)), (occur.Must, limit)])
-        hits = self.searcher.search(found, len(among), count=False).hits
-        numbers = self.searcher.fast_field_values("chunk", [address for _, address in hits])
         most = sum(idf.values())
-        return {int(number or 0): float(score) / most for number, (score, _) in zip(numbers, hits, strict=True)}
+        return {number: score / most for number, score in self._scores(found, len(among)).items()}
 
-    def _asked(self, query: str) -> dict[str, float]:
-        counts = Counter(terms(query))
-        return {word: n * (0.5 if word in _HALF else 1.0) for word, n in list(counts.items())[:_WORDS_AT_MOST]}
+    def _scores(self, query: Any, k: int) -> dict[int, float]:
+        hits = self.searcher.search(query, k, count=False).hits
+        numbers = self.searcher.fast_field_values("chunk", [address for _, address in hits])
+        return {int(number or 0): float(score) for number, (score, _) in zip(numbers, hits, strict=True)}
 
-    def _deviation(self, asked: dict[str, float]) -> float:
-        """Of the query's BM25 scores over all chunks, if words fell independently: a word scores its idf or nothing."""
-        total = self.searcher.num_docs + 1
-        variance = 0.0
-        for word, weight in asked.items():
-            holding = self._holding(word)
-            share = (holding + 0.5) / (total + 1)
-            variance += (weight * self._idf(holding)) ** 2 * share * (1 - share)
-        return math.sqrt(variance)
+    def _total(self) -> int:
+        return int(self.searcher.num_docs) + 1
 
-    def _holding(self, word: str) -> int:
+    def _holding(self, wanted: Mapping[str, float]) -> dict[str, int]:
         # Entries that were replaced count until their segment is merged away: there may seem to be more than there are.
-        return min(int(self.searcher.doc_freq("body", word)), int(self.searcher.num_docs))
+        most = int(self.searcher.num_docs)
+        return {word: min(int(self.searcher.doc_freq("body", word)), most) for word in wanted}
 
-    def _idf(self, holding: int) -> float:
-        return math.log(1 + (self.searcher.num_docs + 1 - holding + 0.5) / (holding + 0.5))
+    def _idf(self, wanted: Mapping[str, float]) -> dict[str, float]:
+        total = self._total()
+        return {word: bm25.idf(max(1, holding), total) for word, holding in self._holding(wanted).items()}
 
     def _limits(self, audiences: Sequence[int] | None, where: Filter | None) -> list[Any]:
         query, kinds = self.tantivy.Query, self.tantivy.FieldType
@@ -163,7 +133,7 @@ class Words:
         return limits
 
 
-class WordIndex:
+class TantivyIndex:
     """Words by chunk number, as files: `now` is what they say since the last commit that was looked at.
 
     Args:
@@ -179,7 +149,7 @@ class WordIndex:
         self.schema = _schema(tantivy)
         try:
             self._index = tantivy.Index(self.schema, path=str(folder), reuse=True)
-            self.now = self._words()
+            self.now = self._snapshot()
         except (ValueError, OSError):
             self.begin_anew()
 
@@ -188,7 +158,7 @@ class WordIndex:
         shutil.rmtree(self.folder, ignore_errors=True)
         private_folder(self.folder)
         self._index = self._tantivy.Index(self.schema, path=str(self.folder), reuse=False)
-        self.now = self._words()
+        self.now = self._snapshot()
 
     def distrust(self) -> None:
         """Hold what it says for another history than the catalog's: the next writer begins anew."""
@@ -197,18 +167,14 @@ class WordIndex:
     def reload(self) -> None:
         """See what another process has committed."""
         self._index.reload()
-        self.now = self._words()
+        self.now = self._snapshot()
 
-    def _words(self) -> Words:
+    def _snapshot(self) -> TantivySnapshot:
         searcher = self._index.searcher()
-        return Words(self._tantivy, searcher, self.schema, _generation(self._tantivy, searcher, self.schema))
+        return TantivySnapshot(self._tantivy, searcher, self.schema, _generation(self._tantivy, searcher, self.schema))
 
     def writer(self) -> Any:
-        """Begin to write.
-
-        Returns:
-            A writer for `write` and `commit`; one at a time, guarded by the knowledge base's lock.
-        """
+        """A writer for `write` and `commit`; one at a time, guarded by the knowledge base's lock."""
         writer = self._index.writer(heap_size=_HEAP, num_threads=1)
         writer.garbage_collect_files()  # what a killed writer left, before its names are wanted again
         return writer
@@ -224,7 +190,7 @@ class WordIndex:
         if gone:
             writer.delete_documents_by_query(self._tantivy.Query.term_set_query(self.schema, "chunk", gone))
         for entry in entries:
-            body = " ".join((*terms(entry.context), *terms(entry.text)))
+            body = " ".join((*bm25.terms(entry.context), *bm25.terms(entry.text)))
             fields = {"chunk": entry.id, "audience": entry.audience, "uri": entry.uri, "mime": entry.mime, "body": body}
             if entry.modified is not None:
                 fields["modified"] = entry.modified
@@ -262,20 +228,24 @@ def _escaped(text: str) -> str:
     return re.sub(r"([\\.+*?()|\[\]{}^$#&\-~])", r"\\\1", text)
 
 
-def terms(text: str) -> list[str]:
-    """The index terms of a text: its words, and every pair of neighbouring Chinese characters that is no word.
-
-    The pairs find names that the dictionary lacks and words that it cuts differently in question and document.
-
-    Returns:
-        Terms without white space; document and query must go through this same function.
-
-    Example:
-        >>> terms("故乡")
-        ['故乡']
-    """
-    found = words(text)
-    known = set(found)
-    for run in _HAN_RUN.findall(unicodedata.normalize("NFKC", text)):
-        found.extend(pair for at in range(len(run) - 1) if (pair := run[at : at + 2]) not in known)
-    return found
+def shadow(words: Path) -> Path:
+    """A new temporary folder that may be written and holds links to a word index that may not: tantivy writes its locks
+    where it reads, and never changes a file once it is written. Who asked for the folder removes it."""
+    try:
+        place = Path(tempfile.mkdtemp(prefix="nacre-words-"))
+    except OSError as error:
+        raise KnowledgeBaseError(
+            tr(
+                "{parent} can only be read, so a temporary folder is needed, and none can be made "
+                "({error}). Set TMPDIR to one.",
+                parent=words.parent,
+                error=error,
+            ),
+            path=str(words.parent),
+        ) from error
+    with contextlib.suppress(OSError):  # what another user keeps to himself is built anew from the catalog
+        shutil.copyfile(words / _LIST, place / _LIST)  # first: what it names is there now, and a writer may replace it
+        for file in words.iterdir():
+            if file.name != _LIST and not file.name.endswith(".lock"):
+                (place / file.name).symlink_to(file.absolute())
+    return place

@@ -7,13 +7,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from nacre.errors import DamagedError, EmbedderMismatchError, FormatError
+from nacre.errors import DamagedError, FormatError
+from nacre.store.folder.database import NAME as CATALOG
 from nacre.system.files import atomic_write
 from nacre.text.language import tr
 
 FORMAT = 1
 NAME = "manifest.json"
-_COMPARED = ("id", "weights", "dim", "query_prefix", "document_prefix", "normalised")
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,12 @@ class Manifest:
         return json.dumps(asdict(self), ensure_ascii=False, indent=2) + "\n"
 
 
-def read(folder: Path) -> Manifest | None:
+def is_made(folder: Path) -> bool:
+    """Whether there is a knowledge base in a folder, or what is left of one."""
+    return (folder / NAME).exists() or (folder / CATALOG).exists()
+
+
+def read_manifest(folder: Path) -> Manifest | None:
     """Read a folder's manifest."""
     path = folder / NAME
     try:
@@ -43,10 +48,10 @@ def read(folder: Path) -> Manifest | None:
         return None
     except (OSError, UnicodeDecodeError) as error:
         raise _damaged(path, str(error)) from error
-    return parse(content, path)
+    return parse_manifest(content, path)
 
 
-def parse(content: str, path: Path) -> Manifest:
+def parse_manifest(content: str, path: Path) -> Manifest:
     """Read a manifest from its text."""
     try:
         data = json.loads(content)
@@ -69,47 +74,9 @@ def parse(content: str, path: Path) -> Manifest:
     )
 
 
-def write(folder: Path, manifest: Manifest) -> None:
+def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write a folder's manifest so that a crash leaves either the old one or the new one."""
     atomic_write(folder / NAME, manifest.to_json())
-
-
-def check_embedder(folder: Path, made_with: dict[str, Any] | None, given: dict[str, Any] | None) -> None:
-    """Refuse another embedder than the folder's."""
-    if made_with is None or given is None:
-        if made_with is given:
-            return
-    elif all(made_with.get(key) == given.get(key) for key in _COMPARED):
-        return
-    old, new = _name(made_with), _name(given)
-    raise EmbedderMismatchError(
-        tr(
-            "{folder} was built with the embedder {old}, not {new}. Open it without naming an "
-            "embedder, or build another folder with {new}.",
-            folder=folder,
-            old=old,
-            new=new,
-        ),
-        path=str(folder),
-    )
-
-
-def nameless(folder: Path, made_with: dict[str, Any]) -> EmbedderMismatchError:
-    """For a folder whose embedder was given as an object and has no name to load it by."""
-    name = _name(made_with)
-    return EmbedderMismatchError(
-        tr(
-            "{folder} was built with the embedder object {name}, which cannot be loaded by name. "
-            "Pass it: KnowledgeBase.open(path, embedder=...).",
-            folder=folder,
-            name=name,
-        ),
-        path=str(folder),
-    )
-
-
-def _name(identity: dict[str, Any] | None) -> str:
-    return "none" if identity is None else f"{identity['id']} (dim {identity.get('dim')})"
 
 
 def _damaged(path: Path, why: str) -> DamagedError:

@@ -7,10 +7,9 @@ anything is ranked.
 
 from __future__ import annotations
 
-import os
 import shutil
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,18 +17,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nacre.system.files import as_open_as_its_folder, private_folder, sync_folder
+from nacre.store.filters import Filter
+from nacre.store.protocol import VectorIndex
+from nacre.system.files import as_open_as_its_folder, private_folder, sync_to_disk
 
 Ids = NDArray[np.int64]
 _PRIOR = (0.1, 20)  # deviation of cosines that sentence encoders show, and how many vectors that guess is worth
 _SCAN_SHARE = 0.25  # of the rows: below it, gathering the allowed vectors is faster than testing every id
 
 
-class VectorIndex:
+class FaissIndex(VectorIndex):
     """Vectors by chunk number. Many searches may run at once, but none during a change: `Indexes` sees to it."""
 
-    def __init__(self, dim: int) -> None:
+    def __init__(self, dim: int, matching: Callable[[Filter], Sequence[int]]) -> None:
         self.dim = dim
+        self._matching = matching  # the documents that a filter lets through
         self.generation = 0
         self.index = _new_index(dim)
         self.ids: Ids = np.empty(0, np.int64)
@@ -68,31 +70,25 @@ class VectorIndex:
             self.audiences = np.concatenate([self.audiences, audiences])
 
     def search(
-        self, vector: NDArray[np.float32], k: int, audiences: Ids | None = None, documents: Ids | None = None
+        self, vector: NDArray[np.float32], k: int, audiences: Sequence[int] | None = None, where: Filter | None = None
     ) -> list[tuple[int, float]]:
-        """The nearest vectors.
-
-        Args:
-            audiences: only chunks of these audiences; None means all.
-            documents: only chunks of these documents, sorted; None means all.
-        """
         if not self.ids.size or not np.isfinite(vector).all():
             return []
-        allowed = self._allowed(audiences, documents)
+        allowed = self._allowed(audiences, where)
         if allowed is not None and not allowed.any():
             return []
         if allowed is not None and np.count_nonzero(allowed) < _SCAN_SHARE * self.ids.size:
             return self._scan(vector, k, np.flatnonzero(allowed))
         return self._search(vector, k, allowed)
 
-    def _allowed(self, audiences: Ids | None, documents: Ids | None) -> NDArray[np.bool_] | None:
+    def _allowed(self, audiences: Sequence[int] | None, where: Filter | None) -> NDArray[np.bool_] | None:
         allowed = None
         if audiences is not None:
-            table = np.zeros(int(max(self.audiences.max(), audiences.max(initial=0))) + 1, bool)
-            table[audiences] = True
+            table = np.zeros(int(max(self.audiences.max(), *audiences, 0)) + 1, bool)
+            table[np.asarray(audiences, np.int64)] = True
             allowed = table[self.audiences]
-        if documents is not None:
-            wanted = np.isin(self.documents, documents)
+        if where and not where.is_empty:
+            wanted = np.isin(self.documents, np.asarray(self._matching(where), np.int64))
             allowed = wanted if allowed is None else allowed & wanted
         return allowed
 
@@ -120,11 +116,6 @@ class VectorIndex:
         return [(int(self.ids[rows[i]]), float(scores[i])) for i in best]
 
     def scores(self, vector: NDArray[np.float32], numbers: Sequence[int]) -> dict[int, float]:
-        """The cosines of given chunks.
-
-        Args:
-            numbers: chunk numbers; unknown ones are left out.
-        """
         if not self.ids.size or not numbers:
             return {}
         if self._order is None:
@@ -176,23 +167,20 @@ class VectorIndex:
         np.save(aside / "moments.npy", self.moments, allow_pickle=False)
         as_open_as_its_folder(aside)
         for name in ("index.faiss", "rows.npy", "moments.npy"):
-            _flush(aside / name)
+            sync_to_disk(aside / name)
         shutil.rmtree(place, ignore_errors=True)
         aside.replace(place)
-        sync_folder(folder)
+        sync_to_disk(folder)
         for old in folder.iterdir():
             if old != place:
                 shutil.rmtree(old, ignore_errors=True)
 
     @classmethod
-    def load(cls, folder: Path, dim: int, newest: int) -> VectorIndex:
+    def load(cls, folder: Path, dim: int, matching: Callable[[Filter], Sequence[int]], newest: int) -> FaissIndex:
         """Read the newest snapshot that can be read, else begin empty.
 
         Args:
             newest: the catalog's generation; a snapshot from after it belongs to another history and is not used.
-
-        Returns:
-            An index; its `generation` says how far it goes.
         """
         import faiss
 
@@ -206,12 +194,12 @@ class VectorIndex:
                 continue
             if generation > newest or moments.shape != (dim + 1, dim) or not _consistent(index, rows, dim):
                 continue
-            found = cls(dim)
+            found = cls(dim, matching)
             found.index, found.generation = index, generation
             found.ids, found.documents, found.audiences = rows
             found.moments = moments
             return found
-        return cls(dim)
+        return cls(dim, matching)
 
 
 def _new_index(dim: int) -> Any:
@@ -237,14 +225,6 @@ def _consistent(index: Any, rows: Any, dim: int) -> bool:
         return False
     inside = faiss.downcast_index(index.index)
     return isinstance(inside, faiss.IndexFlat) and bool((faiss.vector_to_array(index.id_map) == rows[0]).all())
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

@@ -6,15 +6,15 @@ import numpy as np
 
 from nacre.store.folder.catalog import Catalog
 from nacre.store.folder.indexes import Indexes
-from nacre.store.folder.vector_index import VectorIndex
+from nacre.store.folder.vector_index import FaissIndex
 from nacre.text.language import tr
 
 
-def problems(catalog: Catalog, indexes: Indexes) -> list[str]:
+def find_problems(catalog: Catalog, indexes: Indexes) -> list[str]:
     """Look for everything that should not be."""
     found = [tr("catalog: {row}", row=row[0]) for row in catalog.db.read("PRAGMA quick_check") if row[0] != "ok"]
     found += _texts(catalog)
-    truth = {row[0] for row in catalog.db.read("SELECT id FROM chunks")}
+    truth = set(catalog.changed(-1))
     with indexes.view() as view:
         found += _difference(tr("word index"), truth, view.words.ids())
         if view.vectors is not None:
@@ -28,12 +28,9 @@ def _texts(catalog: Catalog) -> list[str]:
     orphans = catalog.db.read("SELECT count(*) FROM chunks WHERE document NOT IN (SELECT id FROM documents)")[0][0]
     if orphans:
         found.append(tr("catalog: {orphans} chunks without a document", orphans=orphans))
-    for (uri,) in catalog.db.read("SELECT uri FROM documents"):
+    for number, uri in catalog.db.read("SELECT id, uri FROM documents"):
         text = catalog.text(uri) or ""
-        spans = catalog.db.read(
-            'SELECT c.start, c."end", c.text FROM chunks c JOIN documents d ON d.id = c.document WHERE d.uri = ?',
-            (uri,),
-        )
+        spans = catalog.db.read('SELECT start, "end", text FROM chunks WHERE document = ?', (number,))
         if any(text[start:end] != passage for start, end, passage in spans):
             found.append(tr("catalog: a chunk of {uri} is not what stands at its place", uri=uri))
     return found
@@ -51,14 +48,13 @@ def _difference(name: str, truth: set[int], index: list[int]) -> list[str]:
     return found
 
 
-def _vectors(catalog: Catalog, index: VectorIndex) -> list[str]:
+def _vectors(catalog: Catalog, index: FaissIndex) -> list[str]:
     matrix, ids = index.matrix(), index.ids
     wrong = 0
     for at in range(0, len(ids), 2000):
         some = ids[at : at + 2000].tolist()
-        query = f"SELECT chunk, vector FROM vectors WHERE chunk IN ({','.join('?' * len(some))})"
-        rows = {row["chunk"]: row["vector"] for row in catalog.db.read(query, some)}
+        vectors = {number: vector for number, _, _, vector in catalog.vectors(some)}
         for place, number in enumerate(some, at):
-            truth = rows.get(number)
+            truth = vectors.get(number)
             wrong += truth is not None and not np.array_equal(np.frombuffer(truth, "<f4"), matrix[place])
     return [tr("vector index: {wrong} vectors differ from the catalog's", wrong=wrong)] if wrong else []

@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from nacre.retrieval.hit import Hit
-from nacre.store.folder.catalog import Catalog
-from nacre.validation import expect
+from nacre.store.protocol import DocumentStore
 
 _SHINGLE = 6  # characters
 _SAME = 0.9  # Jaccard similarity of the shingles
@@ -28,15 +27,12 @@ def distinct(hits: Sequence[Hit]) -> list[Hit]:
     return [hit for hit, _ in kept]
 
 
-def widened(hits: Sequence[Hit], neighbours: int, catalog: Catalog) -> list[Hit]:
+def widen(hits: Sequence[Hit], neighbours: int, catalog: DocumentStore) -> list[Hit]:
     """Let each passage grow by the chunks next to it; passages that then touch become one, in the better one's place.
 
     Returns:
         Longer hits; each keeps the score and the number of its best chunk, and is still a literal span of its document.
     """
-    expect(hits, "hits", Sequence)
-    for hit in hits:
-        expect(hit, "hit", Hit)
     grown: list[Hit] = []
     for hit in hits:
         start, end = _reach(hit, neighbours, catalog)
@@ -59,20 +55,13 @@ def widened(hits: Sequence[Hit], neighbours: int, catalog: Catalog) -> list[Hit]
     return [replace(hit, text=texts[hit.uri][hit.start : hit.end]) for hit in grown if texts[hit.uri]]
 
 
-def _reach(hit: Hit, neighbours: int, catalog: Catalog) -> tuple[int, int]:
-    before = catalog.db.read(
-        'SELECT start, "end" FROM chunks WHERE document = ? AND start < ? ORDER BY start DESC LIMIT ?',
-        (hit.document_id, hit.start, neighbours),
-    )
-    after = catalog.db.read(
-        'SELECT start, "end" FROM chunks WHERE document = ? AND start > ? ORDER BY start LIMIT ?',
-        (hit.document_id, hit.start, neighbours),
-    )
+def _reach(hit: Hit, neighbours: int, catalog: DocumentStore) -> tuple[int, int]:
+    before, after = catalog.neighbours(hit.document_id, hit.start, neighbours)
     start, end = hit.start, hit.end
-    for first, _ in before:
-        start = first if end - first <= _LONGEST else start
-    for _, last in after:
-        end = last if last - start <= _LONGEST else end
+    for chunk in before:
+        start = chunk.start if end - chunk.start <= _LONGEST else start
+    for chunk in after:
+        end = chunk.end if chunk.end - start <= _LONGEST else end
     return start, end
 
 

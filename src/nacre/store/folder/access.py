@@ -1,4 +1,8 @@
-"""One writer at a time, kept by the kernel: the lock goes with the process that held it, however that ended."""
+"""Who may write a folder: whoever the system lets, one at a time.
+
+The kernel keeps the lock: it goes with the process that held it, however that ended. A folder may also be one that can only
+be read, on a read-only file system or of somebody else's: see `database` and `keyword_index` for what that takes.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +13,33 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from nacre.errors import KnowledgeBaseError, LockedError
-from nacre.store.folder.read_only import not_writable, writable
 from nacre.text.language import os_reason, tr
+
+_PARTS = (".", "catalog.sqlite", "words", "vectors")
+_EFFECTIVE = os.access in os.supports_effective_ids
+
+
+def writable(folder: Path) -> bool:
+    """Whether this process may change a knowledge base."""
+    parts = [folder / name for name in _PARTS]
+    return all(os.access(part, os.W_OK, effective_ids=_EFFECTIVE) for part in parts if part.exists())
+
+
+def not_writable(folder: Path) -> KnowledgeBaseError:
+    """For a change of a knowledge base that may only be read."""
+    return KnowledgeBaseError(
+        tr(
+            "{folder} can only be read here: its file system or its permissions forbid writing. "
+            "Searching and asking work; to change it, check the permissions or the mount.",
+            folder=folder,
+        ),
+        path=str(folder),
+    )
 
 
 @contextmanager
-def writing(folder: Path) -> Iterator[None]:
-    """Hold the folder's write lock.
-
-    Returns:
-        A context; the lock is given back at its end.
-    """
+def write_lock(folder: Path) -> Iterator[None]:
+    """Hold the folder's write lock."""
     if not writable(folder):
         raise not_writable(folder)
     path = folder / "lock"

@@ -1,0 +1,153 @@
+"""A knowledge base in a folder: made, opened, written by one, copied and mended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nacre.errors import DamagedError, KnowledgeBaseError, LockedError
+from nacre.store.embedders import given_encoder, load_encoder
+from nacre.store.encoder import Encoder
+from nacre.store.folder.access import not_writable, writable, write_lock
+from nacre.store.folder.catalog import Catalog
+from nacre.store.folder.database import NAME as CATALOG
+from nacre.store.folder.indexes import FolderView, Indexes
+from nacre.store.folder.manifest import NAME as MANIFEST
+from nacre.store.folder.manifest import Manifest, parse_manifest, read_manifest, write_manifest
+from nacre.store.folder.write_session import FolderSession
+from nacre.store.protocol import Store
+from nacre.store.settings import SettingsFile, save_settings
+from nacre.system.files import private_file, private_folder
+from nacre.text.language import os_reason, tr
+
+if TYPE_CHECKING:
+    from langchain_core.embeddings import Embeddings
+
+
+class FolderStore(Store):
+    """The folder of a knowledge base: see `nacre.store.protocol.Store`. What a crash left behind is healed at once."""
+
+    def __init__(self, folder: Path, catalog: Catalog, manifest: Manifest) -> None:
+        self.folder = folder
+        self.place = str(folder)
+        self.manifest = manifest
+        self.embedder = manifest.embedder
+        self.catalog = catalog
+        self.indexes = Indexes(folder, catalog, self.embedder["dim"] if self.embedder else None)
+        self._settings = SettingsFile(folder)
+        if self.indexes.behind and not self.indexes.read_only:
+            with suppress(LockedError), write_lock(folder):  # else another process is at it
+                self.indexes.catch_up()
+        self.indexes.refresh()
+
+    def view(self) -> AbstractContextManager[FolderView]:
+        return self.indexes.view()
+
+    @contextmanager
+    def writing(self) -> Iterator[FolderSession]:
+        with write_lock(self.folder):
+            self.indexes.catch_up()
+            yield FolderSession(self.catalog, self.indexes)
+
+    def check_writable(self) -> None:
+        if not writable(self.folder):
+            raise not_writable(self.folder)
+
+    def settings(self) -> Mapping[str, Any]:
+        return self._settings.now()
+
+    def save_settings(self, settings: Mapping[str, Any]) -> None:
+        save_settings(self.folder, settings)
+
+    def identity(self) -> dict[str, Any]:
+        """The folder, and the generations of its truth and of what is searched."""
+        return {"place": str(self.folder.resolve()), "generation": self.indexes.stand()}
+
+    def size(self) -> int:
+        return sum(file.stat().st_size for file in self.folder.rglob("*") if file.is_file())
+
+    def verify(self) -> list[str]:
+        from nacre.store.folder.verify import find_problems
+
+        return find_problems(self.catalog, self.indexes)
+
+    def rebuild(self) -> None:
+        with write_lock(self.folder):
+            self.indexes.rebuild()
+
+    def copy_to(self, place: str) -> FolderStore:
+        """Copy the truth and the settings; the indexes are built from them."""
+        folder = Path(place)
+        private_folder(folder)
+        private_file(folder / CATALOG)  # SQLite fills an empty one
+        self.catalog.db.execute("VACUUM INTO ?", (str(folder / CATALOG),))
+        write_manifest(folder, self.manifest)
+        save_settings(folder, self.settings())
+        return FolderStore(folder, Catalog(folder), self.manifest)
+
+    def close(self) -> None:
+        self.indexes.close()
+        self.catalog.close()
+
+
+def open_folder(folder: Path, embedder: str | Embeddings | None) -> tuple[FolderStore, Encoder | None]:
+    """Open a folder, made when missing, and the embedder that was given for it."""
+    manifest = read_manifest(folder)
+    if manifest is None:
+        encoder = load_encoder(embedder)
+        return _make(folder, encoder), encoder
+    encoder = given_encoder(embedder, manifest.embedder, str(folder))
+    if not (folder / CATALOG).exists():
+        raise _missing_file(folder, CATALOG)
+    return FolderStore(folder, Catalog(folder), manifest), encoder
+
+
+def _make(folder: Path, encoder: Encoder | None) -> FolderStore:
+    """Make a new, empty folder; one that a crash left half made is finished."""
+    try:
+        private_folder(folder)
+    except OSError as error:
+        raise KnowledgeBaseError(
+            tr("{folder} cannot be made ({reason}). Name another folder.", folder=folder, reason=os_reason(error)),
+            path=str(folder),
+        ) from error
+    manifest = Manifest(encoder.identity if encoder else None)
+    with write_lock(folder):
+        catalog = Catalog(folder, create=True)
+        if catalog.counts()["documents"]:
+            catalog.close()
+            raise _missing_file(folder, MANIFEST)
+        catalog.remember("manifest", manifest.to_json())
+        write_manifest(folder, manifest)
+    return FolderStore(folder, catalog, manifest)
+
+
+def restore_manifest(folder: Path) -> None:
+    """Write the manifest anew from the catalog's copy, when it is lost or cannot be read."""
+    if not (folder / CATALOG).exists():
+        raise _missing_file(folder, CATALOG)
+    with suppress(DamagedError):  # that is what we are here for
+        if read_manifest(folder) is not None:
+            return
+    catalog = Catalog(folder)
+    kept = catalog.meta("manifest")
+    catalog.close()
+    if kept is None:
+        raise _missing_file(folder, MANIFEST)
+    write_manifest(folder, parse_manifest(kept, folder / CATALOG))
+
+
+def _missing_file(folder: Path, name: str) -> DamagedError:
+    """For a folder that lacks one of its files."""
+    return DamagedError(
+        tr(
+            "{folder} has no {name}, though it is a knowledge base. Restore it from a backup, or try "
+            "nacre.KnowledgeBase.repair({folder2!r}).",
+            folder=folder,
+            name=name,
+            folder2=str(folder),
+        ),
+        path=str(folder),
+    )

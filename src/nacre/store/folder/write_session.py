@@ -1,0 +1,125 @@
+"""The one who writes a folder: every change of a document is one transaction, which also takes the next generation."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import zlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from nacre.store.folder.catalog import Catalog
+from nacre.store.folder.indexes import Indexes
+from nacre.store.protocol import WriteSession
+from nacre.store.records import PUBLIC, ChunkRecord, DocumentRecord, dump_metadata
+
+_FACTS = ("uri", "scope", "stamp", "hash", "title", "mime", "audience", "modified", "cut", "blocks")
+
+
+class FolderSession(WriteSession):
+    """What may be done under the folder's write lock."""
+
+    def __init__(self, catalog: Catalog, indexes: Indexes) -> None:
+        self._catalog, self._db, self._indexes = catalog, catalog.db, indexes
+        self._complete()
+
+    def _complete(self) -> None:
+        """Add what a catalog of an earlier Nacre lacks. Its documents were cut to the default size."""
+        there = {row[1] for row in self._db.read("PRAGMA table_info(documents)")}
+        for name, kind in (("cut", "INTEGER NOT NULL DEFAULT 0"), ("blocks", "BLOB")):
+            if name not in there:
+                self._db.execute(f"ALTER TABLE documents ADD COLUMN {name} {kind}")
+        self._db.execute("CREATE TABLE IF NOT EXISTS kept (hash BLOB PRIMARY KEY, vector BLOB NOT NULL) WITHOUT ROWID")
+
+    def publish(self) -> None:
+        """Make all commits so far durable, fold the log into the file when no reader needs it, and let searches see it."""
+        self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        self._indexes.catch_up()
+
+    def remember(self, key: str, value: str) -> None:
+        self._catalog.remember(key, value)
+
+    def audience(self, principals: Sequence[str] | None) -> int:
+        names = sorted(set(principals or ()))
+        if not names or "*" in names:
+            return PUBLIC
+        written = json.dumps(names, ensure_ascii=False)
+        self._db.execute("INSERT OR IGNORE INTO audiences (principals) VALUES (?)", (written,))
+        return int(self._db.read("SELECT id FROM audiences WHERE principals = ?", (written,))[0][0])
+
+    def grant(self, scope: str, principals: Sequence[str]) -> None:
+        self._db.execute(
+            "INSERT INTO sources VALUES (?, ?) ON CONFLICT (scope) DO UPDATE SET principals = excluded.principals",
+            (scope, json.dumps(principals, ensure_ascii=False)),
+        )
+
+    def _next_generation(self, db: sqlite3.Connection) -> int:
+        took = "UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE key = 'generation' RETURNING value"
+        return int(db.execute(took).fetchall()[0][0])
+
+    def put(self, document: DocumentRecord, chunks: Sequence[ChunkRecord]) -> int:
+        with self._db.write() as db:
+            generation = self._next_generation(db)
+            facts = {name: getattr(document, name) for name in _FACTS}
+            facts["metadata"] = dump_metadata(document.metadata)
+            facts["text"] = zlib.compress(document.text.encode("utf-8"), 1)
+            new = ", ".join(f"{name} = excluded.{name}" for name in facts)
+            number = db.execute(
+                f"INSERT INTO documents (version, {', '.join(facts)}) VALUES (1{', ?' * len(facts)})"
+                f" ON CONFLICT (uri) DO UPDATE SET version = version + (hash <> excluded.hash), {new} RETURNING id",
+                tuple(facts.values()),
+            ).fetchall()[0][0]
+            self._replace_chunks(db, int(number), chunks, generation)
+            return int(number)
+
+    def _replace_chunks(
+        self, db: sqlite3.Connection, document: int, chunks: Sequence[ChunkRecord], generation: int
+    ) -> None:
+        rows = db.execute("SELECT id, hash FROM chunks WHERE document = ? ORDER BY start", (document,)).fetchall()
+        kept: dict[bytes, list[int]] = {}
+        for number, digest in reversed(rows):
+            kept.setdefault(digest, []).append(number)
+        for chunk in chunks:
+            same = kept.get(chunk.hash)
+            facts = (chunk.start, chunk.end, json.dumps(chunk.heading, ensure_ascii=False), chunk.page, chunk.context,
+                     chunk.text, generation)  # fmt: skip
+            if same:
+                db.execute(
+                    'UPDATE chunks SET start=?, "end"=?, heading=?, page=?, context=?, text=?, generation=? WHERE id = ?',
+                    (*facts, same.pop()),
+                )
+                continue
+            number = db.execute(
+                'INSERT INTO chunks (start, "end", heading, page, context, text, generation, document, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
+                (*facts, document, chunk.hash),
+            ).lastrowid
+            if chunk.vector is not None:
+                db.execute("INSERT INTO vectors VALUES (?, ?)", (number, chunk.vector))
+        self._remove_chunks(db, [number for numbers in kept.values() for number in numbers], generation)
+
+    def _remove_chunks(self, db: sqlite3.Connection, numbers: Sequence[int], generation: int) -> None:
+        one = [(number,) for number in numbers]
+        db.executemany("DELETE FROM vectors WHERE chunk = ?", one)
+        db.executemany("DELETE FROM chunks WHERE id = ?", one)
+        db.executemany("INSERT INTO removed VALUES (?, ?)", [(number, generation) for number in numbers])
+
+    def refile(self, number: int, **facts: Any) -> None:
+        names = ", ".join(f"{name} = ?" for name in facts)
+        with self._db.write() as db:
+            before = db.execute("SELECT uri, audience FROM documents WHERE id = ?", (number,)).fetchone()
+            db.execute(f"UPDATE documents SET {names} WHERE id = ?", (*facts.values(), number))
+            if db.execute("SELECT uri, audience FROM documents WHERE id = ?", (number,)).fetchone() != before:
+                db.execute("UPDATE chunks SET generation = ? WHERE document = ?", (self._next_generation(db), number))
+
+    def delete(self, number: int) -> None:
+        with self._db.write() as db:
+            chunks = [row[0] for row in db.execute("SELECT id FROM chunks WHERE document = ?", (number,))]
+            self._remove_chunks(db, chunks, self._next_generation(db))
+            db.execute("DELETE FROM documents WHERE id = ?", (number,))
+
+    def keep_vectors(self, vectors: Mapping[bytes, bytes]) -> None:
+        with self._db.write() as db:
+            db.executemany("INSERT OR REPLACE INTO kept VALUES (?, ?)", list(vectors.items()))
+
+    def drop_kept_vectors(self) -> None:
+        self._db.execute("DELETE FROM kept")
