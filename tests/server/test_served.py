@@ -8,17 +8,17 @@ import pytest
 
 from nacre.connectors.models.scripted import ScriptedChatModel
 from nacre.errors import StackError
-from nacre.server.auth.keys import Asker
-from nacre.server.bases import Bases
+from nacre.server.auth.keys import User
+from nacre.server.knowledge_bases import KnowledgeBasePool
 from nacre.server.served import Served
 from nacre.server.settings import Settings
 
-HR, STRANGER = Asker("1", "hr", ("hr",)), Asker("2", "stranger", ())
+HR, STRANGER = User("1", "hr", ("hr",)), User("2", "stranger", ())
 
 
 def served(folder: Path, tmp_path: Path, *layers: object) -> Served:
     settings = Settings.model_validate({"kb": folder, "stacks": {"mine": {"layers": list(layers)}}})
-    return Served(settings, Bases(folder, tmp_path / "data"), ScriptedChatModel(lambda messages, n: "It is so [1]."))
+    return Served(settings, KnowledgeBasePool(folder, tmp_path / "data"), ScriptedChatModel(lambda messages, n: "It is so [1]."))
 
 
 @pytest.mark.parametrize("mine", [{"kb": "elsewhere"}, {"principals": ["hr"]}], ids=str)
