@@ -16,7 +16,8 @@
       - pal                           # or react: computes or acts with all that in its prompt
       - retry                         # next to the model, so that only its call is repeated
 
-A layer of one's own is named by where it is, `use: package.module:Class`, or by its entry point of the group `nacre.layers`.
+A layer of one's own is named by where it is, `use: package.module:Class`, or by its entry point of the group
+`nacre.layers`.
 """
 
 from __future__ import annotations

@@ -65,8 +65,9 @@ def cite(
 ) -> list[Citation]:
     """Resolve the markers of an answer.
 
-    A computed value stands in no source. A statement that says one quotes the inputs of the computation instead: the value
-    and the words of the question count as supported then, and everything else that the statement says must be quoted.
+    A computed value stands in no source. A statement that says one quotes the inputs of the computation instead: the
+    value and the words of the question count as supported then, and everything else that the statement says must be
+    quoted.
 
     Args:
         answer: the text, in which every marker points to one of `sources`.

@@ -33,8 +33,8 @@ class ConversationMemory(ChatModelDecorator):
     belongs to who asks (`principals`): the same session id under other principals is another conversation, so an
     answer made from documents that one may read never reaches another. Without a session id the layer only passes on.
 
-    A follow-up ("And for part-timers?") is rewritten into a full question, so that retrieval finds what it means; a message
-    of more than 4,000 characters is none.
+    A follow-up ("And for part-timers?") is rewritten into a full question, so that retrieval finds what it means; a
+    message of more than 4,000 characters is none.
 
     Args:
         inner: the model that answers.

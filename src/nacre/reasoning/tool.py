@@ -52,8 +52,8 @@ def observation(execution: Execution) -> str:
     """What an agent is told of a run.
 
     Returns:
-        Output and value, the beginning of each where it is long; for a failure its status and error, which say what to do
-        otherwise.
+        Output and value, the beginning of each where it is long; for a failure its status and error, which say what to
+        do otherwise.
     """
     parts = [clipped(execution.stdout, _LONGEST).rstrip()]
     if execution.status != "ok":

@@ -37,9 +37,9 @@ class _Waiting:
 class Journal:
     """What was queued counts at once (see `exactly`) and is in the file a moment later, in the order in which it came.
 
-    It never keeps its caller waiting. Where the file cannot be written for long, `check_room` refuses new questions before
-    rows would have to be thrown away; those of answers under way are still taken. `close` writes all that is queued. A
-    process that is killed loses what had not been written by then: the rows of the last moments.
+    It never keeps its caller waiting. Where the file cannot be written for long, `check_room` refuses new questions
+    before rows would have to be thrown away; those of answers under way are still taken. `close` writes all that is
+    queued. A process that is killed loses what had not been written by then: the rows of the last moments.
     """
 
     def __init__(

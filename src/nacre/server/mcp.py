@@ -1,7 +1,7 @@
 """The knowledge base for MCP clients: search, ask, read, compute; documents are resources.
 
-Over stdio it serves whoever started it. Over HTTP it is the address `/mcp` of the server, behind the same keys, and everything
-in it, the list of the documents too, is what the key of that very message may see.
+Over stdio it serves whoever started it. Over HTTP it is the address `/mcp` of the server, behind the same keys, and
+everything in it, the list of the documents too, is what the key of that very message may see.
 """
 
 from __future__ import annotations

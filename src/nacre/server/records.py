@@ -1,4 +1,6 @@
-"""What the server remembers: uploads, vector stores, the state of each file in them, an audit log, traces, responses and feedback."""
+"""What the server remembers: uploads, vector stores, the state of each file in them, an audit log, traces, responses
+and feedback.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""BM25's arithmetic (Robertson and Zaragoza, 2009), the same for every keyword index: terms, their weight and their spread."""
+"""BM25's arithmetic (Robertson and Zaragoza, 2009), the same for every keyword index: terms, their weight and their
+spread.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +27,8 @@ _HALF = frozenset(_FUNCTION_WORDS.split())
 def terms(text: str) -> list[str]:
     """The index terms of a text: its words, and every pair of neighbouring Chinese characters that is no word.
 
-    The pairs find names that the dictionary lacks and words that it cuts differently in question and document. Terms hold
-    no white space; document and query must go through this same function.
+    The pairs find names that the dictionary lacks and words that it cuts differently in question and document. Terms
+    hold no white space; document and query must go through this same function.
 
     Example:
         >>> terms("故乡")

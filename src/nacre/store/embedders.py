@@ -1,4 +1,6 @@
-"""The embedder of a knowledge base: given, named, or the one that it was made with; here a store asks the connectors, late."""
+"""The embedder of a knowledge base: given, named, or the one that it was made with; here a store asks the connectors,
+late.
+"""
 
 from __future__ import annotations
 

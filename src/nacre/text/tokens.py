@@ -1,9 +1,10 @@
-"""How many tokens a text has, without any model's vocabulary: the one estimate by which everything here is packed and charged.
+"""How many tokens a text has, without any model's vocabulary: the one estimate by which everything here is packed and
+charged.
 
-Close to the tokenisers of today (OpenAI's, Qwen, DeepSeek) on prose, tables and code, and rather above than below where they
-differ, since a prompt that is too long is refused: `bench/tokens.py` prints how close. A token is a word's beginning of nine
-letters or three more, four capitals, one digit (Qwen's and Llama's; OpenAI takes three), a run of one sign or two signs,
-a Han character or another one of its kind, two letters of a small alphabet, or a run of white space.
+Close to the tokenisers of today (OpenAI's, Qwen, DeepSeek) on prose, tables and code, and rather above than below where
+they differ, since a prompt that is too long is refused: `bench/tokens.py` prints how close. A token is a word's
+beginning of nine letters or three more, four capitals, one digit (Qwen's and Llama's; OpenAI takes three), a run of one
+sign or two signs, a Han character or another one of its kind, two letters of a small alphabet, or a run of white space.
 """
 
 from __future__ import annotations

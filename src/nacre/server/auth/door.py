@@ -20,8 +20,8 @@ def check_door(scope: MutableMapping[str, Any], headers: dict[str, str], server:
     """Let this machine in, and nobody who only says that he is it.
 
     Args:
-        scope: of the request; both ends of its connection must be this machine's, whatever its headers say. A socket file
-            has no address: whoever is behind it may be a proxy for the world.
+        scope: of the request; both ends of its connection must be this machine's, whatever its headers say. A socket
+            file has no address: whoever is behind it may be a proxy for the world.
     """
     peer, here = scope.get("state", {}).get("peer", scope.get("client")), scope.get("server")
     if not (peer and here and is_loopback(peer[0]) and is_loopback(here[0])):

@@ -78,8 +78,8 @@ def wake_for(context: StoreContext) -> None:
 
 
 def _audience(context: StoreContext, attributes: Attributes | None) -> list[str] | None:
-    """Who may see an upload: in "main", without the right to write there for others, its user alone; else those whom the
-    user names, of the user's own principals only; else all of these.
+    """Who may see an upload: in "main", without the right to write there for others, its user alone; else those whom
+    the user names, of the user's own principals only; else all of these.
     """
     user, named = context.user, (attributes or {}).get("principals")
     alone = context.store == MAIN and not user.write_main
