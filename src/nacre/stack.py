@@ -60,7 +60,8 @@ class Context:
         if mine := sorted(decided & set(data)):
             raise StackError(
                 tr(
-                    "{layer} sets {mine}, which is decided where the stack is built: in a server, by its knowledge base "
+                    "{layer} sets {mine}, which is decided where the stack is built: in a server, by its knowledge "
+                    "base "
                     "and by the key. Take it out.",
                     layer=layer,
                     mine=listed(mine),
@@ -90,7 +91,8 @@ class Layer:
         except Exception as error:  # whatever a module of the user's raises
             raise StackError(
                 tr(
-                    "The layer {where} cannot be imported: {error}. Install its package, or put its folder on PYTHONPATH.",
+                    "The layer {where} cannot be imported: {error}. Install its package, or put its folder "
+                    "on PYTHONPATH.",
                     where=self.where,
                     error=f"{type(error).__name__}: {error}",
                 )

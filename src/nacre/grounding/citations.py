@@ -41,7 +41,9 @@ class Citation(TypedDict):
 
 
 class Input(TypedDict):
-    """What a program computed with: `text` stands literally in source number `source`; `column` is its heading, or ""."""
+    """What a program computed with: `text` stands literally in source number `source`; `column` is its heading, or
+    "".
+    """
 
     source: int
     text: str

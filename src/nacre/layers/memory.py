@@ -110,7 +110,9 @@ class ConversationMemory(ChatModelDecorator):
         return list(kept[begin:])
 
     def _full_question(self, past: Sequence[BaseMessage], asked: str) -> Generator[Call, Any, str]:
-        """The question made whole, or as it is: when the rewriter says so, cannot, or writes anything but a question."""
+        """The question made whole, or as it is: when the rewriter says so, cannot, or writes anything but a
+        question.
+        """
         names = {"human": "user", "ai": "assistant"}
         lines = [json.dumps({names.get(m.type, m.type): text_of(m)[:1500]}, ensure_ascii=False) for m in past[-6:]]
         prompt = prompts.load("memory/rewrite", language_of(asked))

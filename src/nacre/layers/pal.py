@@ -41,7 +41,9 @@ _MOST_DERIVED, _MOST_PAIRS = 500, 100_000  # texts that count as computed; these
 
 @dataclass(frozen=True)
 class _Trial:
-    """One program and what came of it; `problem` says why there is no value. A value's forms are made where it is made."""
+    """One program and what came of it; `problem` says why there is no value. A value's forms are made where it is
+    made.
+    """
 
     reply: AIMessage
     program: str | None

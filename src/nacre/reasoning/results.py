@@ -83,7 +83,9 @@ def _key(key: Any) -> str:
 
 
 def _in_order(value: Any) -> Any:
-    """The items of a container; those of a set by size, after the numbers texts, and then the rest, by how they begin."""
+    """The items of a container; those of a set by size, after the numbers texts, and then the rest, by how they
+    begin.
+    """
     return sorted(value, key=_place) if isinstance(value, set | frozenset) else value
 
 

@@ -1,4 +1,6 @@
-"""Rows that nobody waits for (audit log, money, traces): queued by whoever answers, written in batches by one thread."""
+"""Rows that nobody waits for (audit log, money, traces): queued by whoever answers, written in batches by one
+thread.
+"""
 
 from __future__ import annotations
 
@@ -115,7 +117,7 @@ class Journal:
         if self._thread is not None:
             self._thread.join()
 
-    # ------------------------------------------------------------------------------------------------ the writing thread
+    # ----------------------------------------------------------------------------------------- the writing thread
 
     def _work(self) -> None:
         until: float | None = None

@@ -126,7 +126,9 @@ class KnowledgeBasePool:
             return base
 
     def close_idle(self, but: str = "") -> None:
-        """Close what was dropped, what nobody has used for long, and the least recently used where there are too many."""
+        """Close what was dropped, what nobody has used for long, and the least recently used where there are too
+        many.
+        """
         now = time.monotonic()
         with self._lock:
             closing: list[str] = []

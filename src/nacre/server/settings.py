@@ -298,7 +298,7 @@ kb: ./kb
 # model: dashscope:qwen-plus
 # model: ollama:qwen3
 
-# What clients see as models. Without this part: nacre and nacre-strict (and, with a real model, nacre-pal, nacre-agent).
+# What clients see as models. Without this part: nacre, nacre-strict (with a real model also nacre-pal, nacre-agent).
 # 客户端看到的模型；省略时提供默认几种
 # stacks:
 #   handbook:

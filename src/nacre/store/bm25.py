@@ -18,7 +18,8 @@ _HAN_RUN = re.compile(rf"[{IDEOGRAPHS}]{{2,}}")
 # Questions are full of words that statements do without, so their rarity in the base says nothing. They count half.
 _FUNCTION_WORDS = """
 a an and are as at be been but by for from had has have in is it its of on or that the their thes this those to was were
-which with 的 了 是 在 和 与 有 为 被 之 于 及 或 以 也 就 都 而 等 其 中 个 这 那 一个 什么 谁 哪 哪些 哪个 哪里 何 为何 何时 吗
+which with 的 了 是 在 和 与 有 为 被 之 于 及 或 以 也 就 都 而 等 其 中 个 这 那 一个 什么 谁 哪 哪些 哪个 哪里
+何 为何 何时 吗
 呢 多少 几 怎么 怎样 如何 为什么 请问
 """
 _HALF = frozenset(_FUNCTION_WORDS.split())

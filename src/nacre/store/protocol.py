@@ -109,7 +109,9 @@ class KeywordIndex(Protocol):
         """What the words of a query are worth together: a chunk that says each of them once scores about that."""
 
     def said(self, wanted: Sequence[str], among: Sequence[int]) -> dict[int, float]:
-        """The share of some words that given chunks hold, weighted by idf, 0 to 1; chunks that hold none are left out."""
+        """The share of some words that given chunks hold, weighted by idf, 0 to 1; chunks that hold none are left
+        out.
+        """
 
 
 class VectorIndex(Protocol):

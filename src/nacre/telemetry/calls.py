@@ -72,7 +72,9 @@ class RunTree(BaseCallbackHandler):
         """A call has ended."""
 
     def close(self) -> None:
-        """End what is still open: calls that were cancelled without a word. For a handler of one call, when it is over."""
+        """End what is still open: calls that were cancelled without a word. For a handler of one call, when it is
+        over.
+        """
         for number in list(self._open):
             self._end(number, error=asyncio.CancelledError())
 

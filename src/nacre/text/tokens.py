@@ -20,7 +20,8 @@ _SMALL, _CAPITAL = "a-zß-öø-ɏ", "A-ZÀ-ÖØ-Þ"
 _SIGN = r"!-/:-@\[-`{-~"
 _PIECE = re.compile(
     rf" ?(?:(?<=[{_SMALL}])[{_SMALL}]{{1,3}}|[{_CAPITAL}]?[{_SMALL}]{{1,9}}|[{_CAPITAL}]{{1,4}})"
-    rf"|[0-9]| ?([{_SIGN}])(?:\1{{1,15}}|[{_SIGN}])?|[\x80-\u06ff]{{1,2}}|[^\x00-\x7f]|[\r\n]+|[ \t]{{1,16}}|[\x00-\x1f\x7f]"
+    rf"|[0-9]| ?([{_SIGN}])(?:\1{{1,15}}|[{_SIGN}])?"
+    rf"|[\x80-\u06ff]{{1,2}}|[^\x00-\x7f]|[\r\n]+|[ \t]{{1,16}}|[\x00-\x1f\x7f]"
 )
 _PICTURE = re.compile("[\U00010000-\U0001ffff]")  # emoji and the like take two or three
 _RARE = re.compile("[\U00020000-\U0010ffff]")  # every byte is a token of its own

@@ -32,7 +32,9 @@ def check_door(scope: MutableMapping[str, Any], headers: dict[str, str], server:
 
 
 def _check_page(headers: dict[str, str], own: set[Origin], server: ServerSettings, page: bool) -> None:
-    """Browsers tell which page asks: `Origin` by scheme, host and port, `Sec-Fetch-Site` even where that is left out."""
+    """Browsers tell which page asks: `Origin` by scheme, host and port, `Sec-Fetch-Site` even where that is left
+    out.
+    """
     origin = headers.get("origin")
     if origin is not None:
         if origin not in server.allow_origins and _origin(origin) not in own:
