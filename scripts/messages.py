@@ -24,7 +24,9 @@ HEADER = "# The Chinese messages of Nacre. New ones are brought in by `make mess
 
 
 def messages() -> Iterator[tuple[str, str, set[str]]]:
-    """(place, text, names of the values) of each `tr("…", name=…)` and `N_("…")`; the text is "" where it is no literal."""
+    """(place, text, names of the values) of each `tr("…", name=…)` and `N_("…")`; the text is "" where it is no
+    literal.
+    """
     for folder in ("src/nacre", "connectors", "prompts", "eval"):
         for file in sorted((ROOT / folder).rglob("*.py")):
             for node in ast.walk(ast.parse(file.read_text("utf-8"))):

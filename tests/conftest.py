@@ -33,7 +33,8 @@ if _CATALOGUE.stat().st_mtime > (
         write_mo(_compiled, read_po(_source))
     atomic_write(_CATALOGUE.with_suffix(".mo"), _compiled.getvalue())
 
-# The same examples in every run: a red test is somebody's change, never the dice. HYPOTHESIS_PROFILE=explore throws them.
+# The same examples in every run: a red test is somebody's change, never the dice. HYPOTHESIS_PROFILE=explore throws
+# them.
 settings.register_profile("steady", derandomize=True, deadline=None)
 settings.register_profile("explore", deadline=None, max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))

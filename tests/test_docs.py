@@ -1,4 +1,6 @@
-"""The Chinese edition of the documentation says what the English one says: the same parts, code, names, figures and pictures."""
+"""The Chinese edition of the documentation says what the English one says: the same parts, code, names, figures and
+pictures.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""A value of a wrong kind at any public door is refused in one clear sentence, or it works: never a TypeError from inside."""
+"""A value of a wrong kind at any public door is refused in one clear sentence, or it works: never a TypeError from
+inside.
+"""
 
 from __future__ import annotations
 

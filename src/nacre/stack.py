@@ -16,7 +16,8 @@
       - pal                           # or react: computes or acts with all that in its prompt
       - retry                         # next to the model, so that only its call is repeated
 
-A layer of one's own is named by where it is, `use: package.module:Class`, or by its entry point of the group `nacre.layers`.
+A layer of one's own is named by where it is, `use: package.module:Class`, or by its entry point of the group
+`nacre.layers`.
 """
 
 from __future__ import annotations
@@ -59,7 +60,8 @@ class Context:
         if mine := sorted(decided & set(data)):
             raise StackError(
                 tr(
-                    "{layer} sets {mine}, which is decided where the stack is built: in a server, by its knowledge base "
+                    "{layer} sets {mine}, which is decided where the stack is built: in a server, by its knowledge "
+                    "base "
                     "and by the key. Take it out.",
                     layer=layer,
                     mine=listed(mine),
@@ -89,7 +91,8 @@ class Layer:
         except Exception as error:  # whatever a module of the user's raises
             raise StackError(
                 tr(
-                    "The layer {where} cannot be imported: {error}. Install its package, or put its folder on PYTHONPATH.",
+                    "The layer {where} cannot be imported: {error}. Install its package, or put its folder "
+                    "on PYTHONPATH.",
                     where=self.where,
                     error=f"{type(error).__name__}: {error}",
                 )

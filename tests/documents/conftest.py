@@ -1,4 +1,6 @@
-"""Builders of small documents, written by other programs than the parsers under test, or by hand where none writes such a file."""
+"""Builders of small documents, written by other programs than the parsers under test, or by hand where none writes such
+a file.
+"""
 
 from __future__ import annotations
 

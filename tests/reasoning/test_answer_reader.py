@@ -1,4 +1,6 @@
-"""What a program, a remote interpreter or a forged answer sends is read within a budget, and what is made of it is bounded too."""
+"""What a program, a remote interpreter or a forged answer sends is read within a budget, and what is made of it is
+bounded too.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Attacks on the sandbox. Each program shows what it reached by printing it; nothing may be printed that only the host has."""
+"""Attacks on the sandbox. Each program shows what it reached by printing it; nothing may be printed that only the host
+has.
+"""
 
 from __future__ import annotations
 

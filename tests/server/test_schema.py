@@ -1,4 +1,5 @@
-"""Schemathesis over the server's own OpenAPI schema: whatever the schema allows, and whatever it forbids, is never a 5xx.
+"""Schemathesis over the server's own OpenAPI schema: whatever the schema allows, and whatever it forbids, is never a
+5xx.
 
 `make fuzz` tries more examples: `NACRE_FUZZ` is how many of each operation, of each sort.
 """

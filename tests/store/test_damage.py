@@ -232,7 +232,9 @@ def test_a_kill_at_any_step_is_healed_at_the_next_open(folder, embedder, tmp_pat
 
 @pytest.mark.parametrize("registered", [True, False], ids=["known to the index", "unknown to it"])
 def test_a_file_that_a_killed_writer_left_is_not_in_the_way_of_the_next(tmp_path, registered):
-    """A writer that is killed before its commit leaves files whose names the next one takes, as it counts from the same commit."""
+    """A writer that is killed before its commit leaves files whose names the next one takes, as it counts from the same
+    commit.
+    """
     pages = [(f"m/{n}", f"Page {n} tells of thing{n}.") for n in range(6)]
     words = tmp_path / "kb" / "words"
     base = KnowledgeBase.open(tmp_path / "kb", embedder="none")

@@ -1,4 +1,5 @@
-"""A knowledge base that the user may not write: it is searched, asked, counted and checked, and says why it cannot be changed.
+"""A knowledge base that the user may not write: it is searched, asked, counted and checked, and says why it cannot be
+changed.
 
 The reader is a process of its own that may not write the folder: as another user where the tests run as root.
 """

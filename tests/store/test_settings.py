@@ -1,4 +1,6 @@
-"""Settings of a knowledge base: read where they count, refused where they are wrong, and obeyed by the next search and sync."""
+"""Settings of a knowledge base: read where they count, refused where they are wrong, and obeyed by the next search and
+sync.
+"""
 
 from __future__ import annotations
 

@@ -15,7 +15,8 @@ from nacre.cli import chat, demo, doctor, documents, evaluation, knowledge, reas
 from nacre.errors import NacreError
 from nacre.text.language import os_reason, tr
 
-# Objects before Python looks for cycles among all there are: what a command loads stays, and looking costs a tenth of its start.
+# Objects before Python looks for cycles among all there are: what a command loads stays, and looking costs a tenth of
+# its start.
 _GARBAGE = 50_000
 _INTERRUPTED = 130  # by convention 128 + SIGINT; typer turns Ctrl-C into it
 

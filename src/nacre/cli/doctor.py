@@ -38,7 +38,9 @@ def doctor(
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Report on the sandbox, the models, the embedder and the versions, and on who may read a knowledge base's files."""
+    """Report on the sandbox, the models, the embedder and the versions, and on who may read a knowledge base's
+    files.
+    """
     report: dict[str, Any] = {
         "python": platform.python_version(),
         "language": user_language(),

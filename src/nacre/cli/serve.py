@@ -162,7 +162,8 @@ def add_key(
     store = Keys(settings.data)
     key = store.add(
         name, tuple(named) if named else None,
-        read_only=read_only, write_main=write_main, per_minute=per_minute, tokens_per_day=tokens_per_day, spend_limit=limit,
+        read_only=read_only, write_main=write_main, per_minute=per_minute,
+        tokens_per_day=tokens_per_day, spend_limit=limit,
     )  # fmt: skip
     store.close()
     if as_json:

@@ -79,7 +79,8 @@ def _begun(layer: str, flow: Callable[[], Any]) -> Flow:
         made.close()
     raise UsageError(
         tr(
-            "{layer}.flow gave {what}, but must be a generator. Ask with: reply = yield from self.ask(messages, **kwargs)",
+            "{layer}.flow gave {what}, but must be a generator. "
+            "Ask with: reply = yield from self.ask(messages, **kwargs)",
             layer=layer,
             what=type(made).__name__,
         )
@@ -131,7 +132,8 @@ class Run:
         if not isinstance(self.pending, Call):
             raise UsageError(
                 tr(
-                    "{layer}.flow yielded {what}, not a Call. Ask with: reply = yield from self.ask(messages, **kwargs)",
+                    "{layer}.flow yielded {what}, not a Call. "
+                    "Ask with: reply = yield from self.ask(messages, **kwargs)",
                     layer=self.layer,
                     what=type(self.pending).__name__,
                 )
@@ -188,7 +190,8 @@ class Run:
         if not whole.startswith(said):
             raise UsageError(
                 tr(
-                    "{layer} showed text that its answer does not begin with: a call that is rewritten must not be live.",
+                    "{layer} showed text that its answer does not begin with: "
+                    "a call that is rewritten must not be live.",
                     layer=self.layer,
                 )
             )

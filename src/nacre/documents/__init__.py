@@ -1,4 +1,6 @@
-"""Documents of many formats become text with structure. Import is cheap: each format loads its library when first used."""
+"""Documents of many formats become text with structure. Import is cheap: each format loads its library when first
+used.
+"""
 
 from nacre.documents.dispatch import parse
 from nacre.documents.document import Block, BlockKind, Cell, ParsedDocument, Table

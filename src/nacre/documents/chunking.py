@@ -23,8 +23,8 @@ _CLAUSE_ENDS = frozenset("，、；：,;:）)")
 _SURROUNDINGS = 48  # characters on either side of a boundary that decide its rank among equals
 _LIMIT = 400  # tokens: longer chunks cost precision with every embedder measured (research: 200-400)
 _CONTEXT_LIMIT = 64  # tokens for title and heading path
-# What may be cut off, as a part of a full chunk, and at which boundaries: a section may be short, a paragraph should not
-# be, but before it is torn it may. In this order, the first that can be done.
+# What may be cut off, as a part of a full chunk, and at which boundaries: a section may be short, a paragraph should
+# not be, but before it is torn it may. In this order, the first that can be done.
 _TIERS = ((8, HEADING), (2, BLOCK), (6, BLOCK), (2, SENTENCE), (8, SENTENCE))
 _MARKUP = 8  # letters that may stand around a title in front matter: "title:"
 _FOREIGN = 200  # visible characters outside every block that a chunk may span

@@ -27,21 +27,25 @@ MIME: Mapping[str, str] = {
     "text": "text/plain",
 }
 _BY_ENDING = {
-    "md": "markdown", "markdown": "markdown", "mdx": "markdown", "mdown": "markdown", "rst": "markdown", "qmd": "markdown",
+    "md": "markdown", "markdown": "markdown", "mdx": "markdown", "mdown": "markdown", "rst": "markdown",
+    "qmd": "markdown",
     "html": "html", "htm": "html", "xhtml": "html", "shtml": "html",
     "csv": "csv", "tsv": "csv", "tab": "csv", "psv": "csv",
     "json": "json", "geojson": "json", "jsonl": "jsonl", "ndjson": "jsonl",
     "eml": "eml", "mbox": "mbox", "ipynb": "notebook",
 }  # fmt: skip
 _BY_MIME = {mime: kind for kind, mime in MIME.items()} | {
-    "application/xhtml+xml": "html", "text/x-markdown": "markdown", "text/tab-separated-values": "csv", "application/csv": "csv",
+    "application/xhtml+xml": "html", "text/x-markdown": "markdown",
+    "text/tab-separated-values": "csv", "application/csv": "csv",
     "application/x-ndjson": "jsonl", "application/jsonlines": "jsonl",
 }  # fmt: skip
 _OLD_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _NOT_DOCUMENTS = (
-    (b"\x89PNG", "image"), (b"\xff\xd8\xff", "image"), (b"GIF8", "image"), (b"II*\x00", "image"), (b"MM\x00*", "image"), (b"BM", "image?"),
+    (b"\x89PNG", "image"), (b"\xff\xd8\xff", "image"), (b"GIF8", "image"), (b"II*\x00", "image"),
+    (b"MM\x00*", "image"), (b"BM", "image?"),
     (b"ID3", "sound"), (b"OggS", "sound"), (b"fLaC", "sound"), (b"\xff\xfb", "sound"), (b"\x1a\x45\xdf\xa3", "sound"),
-    (b"\x1f\x8b", "archive"), (b"7z\xbc\xaf", "archive"), (b"Rar!", "archive"), (b"BZh", "archive"), (b"\xfd7zXZ", "archive"), (b"\x28\xb5\x2f\xfd", "archive"),
+    (b"\x1f\x8b", "archive"), (b"7z\xbc\xaf", "archive"), (b"Rar!", "archive"), (b"BZh", "archive"),
+    (b"\xfd7zXZ", "archive"), (b"\x28\xb5\x2f\xfd", "archive"),
     (b"\x7fELF", "program"), (b"MZ", "program?"), (b"{\\rtf", "rtf"), (b"SQLite format 3", "database"),
 )  # fmt: skip
 _HEADER = re.compile(

@@ -65,7 +65,8 @@ def unspread(text: str) -> str:
 
 
 def is_cjk(char: str) -> bool:
-    """Whether a character is Chinese or Japanese, signs and full-width forms included; Korean puts blanks between words.
+    """Whether a character is Chinese or Japanese, signs and full-width forms included; Korean puts blanks between
+    words.
 
     Args:
         char: one character.

@@ -66,7 +66,8 @@ def _metadata(document: Any, out: Builder) -> None:
     title = out.metadata.get("title", "")
     # Word writes the name of the file it came from.
     if not re.search(
-        r"\.(docx?|pptx?|xlsx?|pdf|tex|indd|rtf)$|^\S+\.\w{2,4}$|^(microsoft word|untitled|\(anonymous\)|\(unspecified\)|无标题)",
+        r"\.(docx?|pptx?|xlsx?|pdf|tex|indd|rtf)$|^\S+\.\w{2,4}$"
+        r"|^(microsoft word|untitled|\(anonymous\)|\(unspecified\)|无标题)",
         title,
         re.I,
     ):

@@ -1,4 +1,6 @@
-"""From lines to paragraphs and headings, with what only the whole document tells: body size, running heads, vocabulary."""
+"""From lines to paragraphs and headings, with what only the whole document tells: body size, running heads,
+vocabulary.
+"""
 
 from __future__ import annotations
 

@@ -137,7 +137,9 @@ def _grid(page: Page, horizontal: list[_Ruling], vertical: list[_Ruling]) -> Gri
 def _owners(
     xs: list[float], ys: list[float], horizontal: list[_Ruling], vertical: list[_Ruling]
 ) -> dict[tuple[int, int], tuple[int, int]]:
-    """For each field of the grid the field that owns it: where no line parts two fields they are one cell, owned from the top left."""
+    """For each field of the grid the field that owns it: where no line parts two fields they are one cell, owned from
+    the top left.
+    """
     owner = {(c, r): (c, r) for c in range(len(xs) - 1) for r in range(len(ys) - 1)}
     for r in range(len(ys) - 2, -1, -1):
         middle = (ys[r] + ys[r + 1]) / 2

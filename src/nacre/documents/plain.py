@@ -1,4 +1,6 @@
-"""Plain text: kept character for character; paragraphs are parted by empty lines, or are the lines of a long unparted text."""
+"""Plain text: kept character for character; paragraphs are parted by empty lines, or are the lines of a long unparted
+text.
+"""
 
 from __future__ import annotations
 

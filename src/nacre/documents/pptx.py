@@ -1,4 +1,6 @@
-"""PowerPoint: slides in order, titles as headings, text in reading order, tables, charts' and diagrams' words, notes, comments."""
+"""PowerPoint: slides in order, titles as headings, text in reading order, tables, charts' and diagrams' words, notes,
+comments.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """The walls around a parser worker, as far as this kernel has them: a hole in a PDF library leads nowhere.
 
-Namespaces leave it a file view that holds Python and shared libraries, read-only, and no network; Landlock says the same
-of files once more; seccomp lets it read and compute. What a kernel does not offer is left out, and `nacre doctor` says so.
+Namespaces leave it a file view that holds Python and shared libraries, read-only, and no network; Landlock says the
+same of files once more; seccomp lets it read and compute. What a kernel does not offer is left out, and `nacre doctor`
+says so.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 A worker is a plain child process with a length-framed pipe, not a `multiprocessing` one: nothing is pickled, the
 caller's `__main__` is not run again, and no key of the environment is inherited. It stays warm, so that a small file
-costs milliseconds. The kernel keeps the limits (address space, no files written, an alarm) and the walls (see `walls`); the parent keeps
-the deadline.
+costs milliseconds. The kernel keeps the limits (address space, no files written, an alarm) and the walls (see `walls`);
+the parent keeps the deadline.
 """
 
 from __future__ import annotations

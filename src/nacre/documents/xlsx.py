@@ -81,7 +81,9 @@ def _sheet(sheet: Any, out: Builder, columns: int | None) -> None:
 
 
 def _side_by_side(first: int, region: list[list[str]]) -> Iterator[tuple[int, int, list[list[str]]]]:
-    """Tables beside each other, two empty columns or more apart: (row, column, cells) of each. One empty column is a spacer."""
+    """Tables beside each other, two empty columns or more apart: (row, column, cells) of each. One empty column is a
+    spacer.
+    """
     used = sorted({n for row in region for n, cell in enumerate(row) if cell})
     groups: list[list[int]] = []
     for column in used:

@@ -44,8 +44,9 @@ def measured(question: Question, passages: Sequence[Passage], found: Sequence[Ev
 
     Returns:
         `best`: the highest score. `missing`: the weighted share of the question's words that the best passage lacks.
-        `missing_number`, `missing_name`: 1 when a number or a name of the question is among them. `agreement`: see there. `near`: whether
-        a thing of the expected kind stands beside the question's words, 0 to 1. `several`: 1 when several are asked for.
+        `missing_number`, `missing_name`: 1 when a number or a name of the question is among them. `agreement`: see
+        there. `near`: whether a thing of the expected kind stands beside the question's words, 0 to 1. `several`: 1
+        when several are asked for.
     """
     best = max(found, key=lambda item: item.score)
     there = {term for part in passages[best.passage] for term in words(part)}

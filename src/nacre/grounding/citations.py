@@ -41,7 +41,9 @@ class Citation(TypedDict):
 
 
 class Input(TypedDict):
-    """What a program computed with: `text` stands literally in source number `source`; `column` is its heading, or ""."""
+    """What a program computed with: `text` stands literally in source number `source`; `column` is its heading, or
+    "".
+    """
 
     source: int
     text: str
@@ -65,8 +67,9 @@ def cite(
 ) -> list[Citation]:
     """Resolve the markers of an answer.
 
-    A computed value stands in no source. A statement that says one quotes the inputs of the computation instead: the value
-    and the words of the question count as supported then, and everything else that the statement says must be quoted.
+    A computed value stands in no source. A statement that says one quotes the inputs of the computation instead: the
+    value and the words of the question count as supported then, and everything else that the statement says must be
+    quoted.
 
     Args:
         answer: the text, in which every marker points to one of `sources`.

@@ -1,7 +1,8 @@
 """What an answer rests on, as one value: the layer that retrieves and the layer that computes share it.
 
-Inward it goes as the call option `evidence`. A layer that makes the answer of a reply itself (a program is not the answer yet)
-asks with `DRAFT`: then the evidence comes back on the reply, unchecked, and whoever asked checks the answer against it.
+Inward it goes as the call option `evidence`. A layer that makes the answer of a reply itself (a program is not the
+answer yet) asks with `DRAFT`: then the evidence comes back on the reply, unchecked, and whoever asked checks the answer
+against it.
 """
 
 from __future__ import annotations
@@ -66,7 +67,9 @@ class Evidence:
         return all(start in backed for start, *_ in statements(answer))
 
     def checked(self, reply: AIMessage, question: str) -> AIMessage:
-        """The reply with dead markers taken out and its citations resolved; cut to what is supported where that is asked for."""
+        """The reply with dead markers taken out and its citations resolved; cut to what is supported where that is
+        asked for.
+        """
         hits, language = list(self.places.values()), language_of(question)
         content = _without_dead_markers(reply.content, [source.n for source in self.sources])
         reply = unmarked(reply).model_copy(update={"content": content})

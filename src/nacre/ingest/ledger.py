@@ -1,4 +1,6 @@
-"""The ledger of a sync: compare what the sources list with what the catalog holds, and decide before anything is done."""
+"""The ledger of a sync: compare what the sources list with what the catalog holds, and decide before anything is
+done.
+"""
 
 from __future__ import annotations
 

@@ -22,8 +22,8 @@ class Item:
     """One document that a source offers. Cheap to make: the content comes only when `read` is called.
 
     Args:
-        read: gives the content, bytes to be parsed or text as it is; may raise `SourceError` or `OSError`. Called at most
-            once, perhaps from another thread, but never beside another `read` of the same source.
+        read: gives the content, bytes to be parsed or text as it is; may raise `SourceError` or `OSError`. Called at
+            most once, perhaps from another thread, but never beside another `read` of the same source.
         mime: type if the source knows it ("text/html"); empty lets the parser look at name and content.
         stamp: changes whenever the content may have changed (an ETag, or size and mtime in ns); equal to the
             last sync's means "unchanged, need not be read"; empty means "read it and compare".
@@ -71,7 +71,8 @@ class TextSource:
     """Documents that are already in memory.
 
     Args:
-        scope: name of the collection, "memory:faq/"; documents that an earlier run listed and this one does not are pruned.
+        scope: name of the collection, "memory:faq/"; documents that an earlier run listed and this one does not are
+            pruned.
         mime: type of all the texts; "text/markdown" lets headings be found.
 
     Example:

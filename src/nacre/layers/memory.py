@@ -33,8 +33,8 @@ class ConversationMemory(ChatModelDecorator):
     belongs to who asks (`principals`): the same session id under other principals is another conversation, so an
     answer made from documents that one may read never reaches another. Without a session id the layer only passes on.
 
-    A follow-up ("And for part-timers?") is rewritten into a full question, so that retrieval finds what it means; a message
-    of more than 4,000 characters is none.
+    A follow-up ("And for part-timers?") is rewritten into a full question, so that retrieval finds what it means; a
+    message of more than 4,000 characters is none.
 
     Args:
         inner: the model that answers.
@@ -110,7 +110,9 @@ class ConversationMemory(ChatModelDecorator):
         return list(kept[begin:])
 
     def _full_question(self, past: Sequence[BaseMessage], asked: str) -> Generator[Call, Any, str]:
-        """The question made whole, or as it is: when the rewriter says so, cannot, or writes anything but a question."""
+        """The question made whole, or as it is: when the rewriter says so, cannot, or writes anything but a
+        question.
+        """
         names = {"human": "user", "ai": "assistant"}
         lines = [json.dumps({names.get(m.type, m.type): text_of(m)[:1500]}, ensure_ascii=False) for m in past[-6:]]
         prompt = prompts.load("memory/rewrite", language_of(asked))

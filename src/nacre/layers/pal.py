@@ -1,4 +1,6 @@
-"""Program-aided reasoning (Gao et al., 2023, arXiv:2211.10435) as a layer: the model writes a program, the sandbox runs it."""
+"""Program-aided reasoning (Gao et al., 2023, arXiv:2211.10435) as a layer: the model writes a program, the sandbox runs
+it.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ _MOST_DERIVED, _MOST_PAIRS = 500, 100_000  # texts that count as computed; these
 
 @dataclass(frozen=True)
 class _Trial:
-    """One program and what came of it; `problem` says why there is no value. A value's forms are made where it is made."""
+    """One program and what came of it; `problem` says why there is no value. A value's forms are made where it is
+    made.
+    """
 
     reply: AIMessage
     program: str | None
@@ -72,8 +76,8 @@ class _Task:
 class ProgramAided(ChatModelDecorator):
     """Lets the model write a program, runs it in the sandbox, and answers with what it gives.
 
-    Tables in the question or in its sources reach the program as the variable `tables`. The answer cites the sources whose
-    cells the program read. In a stream the program comes first, as reasoning, while it is written.
+    Tables in the question or in its sources reach the program as the variable `tables`. The answer cites the sources
+    whose cells the program read. In a stream the program comes first, as reasoning, while it is written.
 
     Args:
         inner: the model that writes the program.
@@ -84,10 +88,11 @@ class ProgramAided(ChatModelDecorator):
         timeout_s: seconds that one program may take.
         prompt: id of the prompt, with the variable `question`.
 
-    The answer's `response_metadata["nacre"]` holds `program`, `value` (plain data), `execution` (`status`, `stdout`, `error`,
-    `seconds`, `limit`), `attempts`, and where they apply `votes`, `cells`, `derived` (what in the answer was computed from what in
-    the sources; see `nacre.grounding.citations`) and `abstained`. Below or above a strict `RetrievalAugmented` a value counts as supported
-    when it was computed from cited cells, or from numbers of the sources and the question.
+    The answer's `response_metadata["nacre"]` holds `program`, `value` (plain data), `execution` (`status`, `stdout`,
+    `error`, `seconds`, `limit`), `attempts`, and where they apply `votes`, `cells`, `derived` (what in the answer was
+    computed from what in the sources; see `nacre.grounding.citations`) and `abstained`. Below or above a strict
+    `RetrievalAugmented` a value counts as supported when it was computed from cited cells, or from numbers of the
+    sources and the question.
 
     Example:
         >>> from nacre import ProgramAided, ScriptedChatModel

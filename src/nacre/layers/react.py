@@ -55,7 +55,8 @@ class ReAct(ChatModelDecorator):
         >>> def population(city: str) -> str:
         ...     "How many people live in a city."
         ...     return {"Vienna": "2,005,760"}.get(city, "unknown")
-        >>> model = ScriptedChatModel(['Action: population\\nAction Input: {"city": "Vienna"}', "Final Answer: 2,005,760"])
+        >>> model = ScriptedChatModel(
+        ...     ['Action: population\\nAction Input: {"city": "Vienna"}', "Final Answer: 2,005,760"])
         >>> ReAct(inner=model, tools=[population]).invoke("How many people live in Vienna?").text
         '2,005,760'
     """
@@ -91,7 +92,9 @@ class ReAct(ChatModelDecorator):
         return self._toolbox
 
     def flow(self, messages: list[BaseMessage], **kwargs: Any) -> Flow:
-        """Run the loop. A caller who forces a tool of their own, and an agent without tools, reach the model directly."""
+        """Run the loop. A caller who forces a tool of their own, and an agent without tools, reach the model
+        directly.
+        """
         earlier, at_limit = self.option(kwargs, "trajectory") or (), self.option(kwargs, "at_limit", self.at_limit)
         if not self.tools or kwargs.get("tool_choice") not in (None, "auto"):
             return (yield from self.ask(messages, live=True, **kwargs))

@@ -1,4 +1,5 @@
-"""The fallback pair of the ReAct paper (Yao et al., 2023, section 3.2): acting and reasoning, each where the other fails.
+"""The fallback pair of the ReAct paper (Yao et al., 2023, section 3.2): acting and reasoning, each where the other
+fails.
 
 On HotpotQA neither beats the other by much, but ReAct that falls back to self-consistent reasoning beats both, and so
 does the reverse on FEVER.

@@ -24,7 +24,8 @@ create index if not exists messages_of_session on messages (session, n);
 """
 _LAST = """
 select message from messages where session = ? and n >= coalesce((
-    select n from messages where session = ? and json_extract(message, '$.type') = 'human' order by n desc limit 1 offset ?
+    select n from messages where session = ? and json_extract(message, '$.type') = 'human'
+    order by n desc limit 1 offset ?
 ), 0) order by n
 """
 

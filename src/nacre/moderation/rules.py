@@ -67,8 +67,8 @@ class RuleModerator:
 
 
 def _pieces(text: str) -> Iterator[str]:
-    """A long text in pieces, so that others of this process run in between. What is cut apart at the end of one stands whole
-    at the beginning of the next."""
+    """A long text in pieces, so that others of this process run in between. What is cut apart at the end of one stands
+    whole at the beginning of the next."""
     for start in range(0, max(1, len(text) - _OVERLAP), _PIECE - _OVERLAP):
         yield text[start : start + _PIECE]
 

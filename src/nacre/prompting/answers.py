@@ -16,7 +16,8 @@ from nacre.text.numbers import NUMBER, digits
 
 # "Answer: 7", "**Final answer:** 7", "答案：7", at the beginning of a line. What follows the colon is taken whole.
 _MARKER = re.compile(
-    r"^[ \t>#*-]*+(?:(?:so |thus |therefore,? )?(?:the )?(?:final )?answer(?: is)?|(?:所以|因此)?[，, ]*(?:最终|最后的?)?答案(?:是|为)?)[ \t*]*[:：][\s*]*",
+    r"^[ \t>#*-]*+(?:(?:so |thus |therefore,? )?(?:the )?(?:final )?answer(?: is)?"
+    r"|(?:所以|因此)?[，, ]*(?:最终|最后的?)?答案(?:是|为)?)[ \t*]*[:：][\s*]*",
     re.IGNORECASE | re.MULTILINE,
 )
 _NUMBER = re.compile(rf"-?{NUMBER}(?:e[+-]?\d+)?")

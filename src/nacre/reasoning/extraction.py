@@ -11,7 +11,10 @@ _PROMPT = re.compile(r"^(?:>>>|\.\.\.)(?: |$)", re.MULTILINE)
 _INVISIBLE = str.maketrans({"\u00a0": " ", "\u3000": " ", "\u200b": None, "\ufeff": None, "\u2060": None})
 _QUOTES = str.maketrans({"“": '"', "”": '"', "‘": "'", "’": "'"})
 _KEYWORD = r"(?:def|class|async def|if|elif|while|for|with|try|except|finally|else|match|case)\b.*:\s*(?:#.*)?$"
-_STATEMENT = r"(?:import \w|from \w[\w.]* import |return\b|raise\b|assert\b|global\b|del |pass$|break$|continue$|print [\"']|>>> |@\w|#)"
+_STATEMENT = (
+    r"(?:import \w|from \w[\w.]* import |return\b|raise\b|assert\b|"
+    r"global\b|del |pass$|break$|continue$|print [\"']|>>> |@\w|#)"
+)
 _ASSIGNMENT = (
     r"[A-Za-z_]\w*(?:\s*,\s*[A-Za-z_]\w*|\[[^\]]*\]|\.\w+)*\s*(?::\s*[\w\[\], |.]+)?(?:[-+*/%|&^]|//|\*\*)?=(?!=)\s*\S"
 )

@@ -94,8 +94,8 @@ class Execution:
 class CodeInterpreter(Protocol):
     """Runs a program that nobody trusts.
 
-    It returns for every program, whatever the program does: a bad program is a status, never an exception. It may be called
-    from several threads at once.
+    It returns for every program, whatever the program does: a bad program is a status, never an exception. It may be
+    called from several threads at once.
     """
 
     def run(self, code: str, timeout_s: float = 5.0, *, inputs: Mapping[str, Any] | None = None) -> Execution:

@@ -11,7 +11,10 @@ from nacre.text.numbers import NUMBER
 
 _CURRENCY = r"(?P<currency>US\$|HK\$|R?MB|CNY|USD|EUR|人民币|[¥￥$€£])?"
 _DIGITS = rf"(?P<digits>{NUMBER}|\.\d+)"
-_SCALE = r"(?P<scale>万亿|千万|百万|十万|亿|万|千(?=[^克米瓦卡]|$)|thousand|million|billion|trillion|mn|bn|[kKmMbB](?![A-Za-z]))?"
+_SCALE = (
+    r"(?P<scale>万亿|千万|百万|十万|亿|万|千(?=[^克米瓦卡]|$)"
+    r"|thousand|million|billion|trillion|mn|bn|[kKmMbB](?![A-Za-z]))?"
+)
 _UNIT = r"(?P<unit>[%％‰]|[^\W\d_]{1,9}(?:[/·][^\W\d_]{1,6})?[23]?|°[CF]|℃|℉)?"
 _QUANTITY = re.compile(
     rf"^(?P<open>\()?\s*(?P<sign>[-+−–])?\s*{_CURRENCY}\s*(?P<sign2>[-−])?{_DIGITS}\s*{_SCALE}\s*{_UNIT}\s*(?P<close>\))?$"

@@ -46,8 +46,8 @@ def _as_printed(text: str) -> int | float | str:
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON has it: sets and tuples as lists, exact numbers as numbers, dates as text, and as text also what a
-    double cannot hold: inf, nan, huge and tiny numbers.
+    """A value as JSON has it: sets and tuples as lists, exact numbers as numbers, dates as text, and as text also what
+    a double cannot hold: inf, nan, huge and tiny numbers.
     """
     if value is None or isinstance(value, (str, int, float)):
         return finite(value)
@@ -83,7 +83,9 @@ def _key(key: Any) -> str:
 
 
 def _in_order(value: Any) -> Any:
-    """The items of a container; those of a set by size, after the numbers texts, and then the rest, by how they begin."""
+    """The items of a container; those of a set by size, after the numbers texts, and then the rest, by how they
+    begin.
+    """
     return sorted(value, key=_place) if isinstance(value, set | frozenset) else value
 
 

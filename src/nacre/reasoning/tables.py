@@ -21,8 +21,8 @@ class Table:
     """A table of a source.
 
     Attributes:
-        rows: one dict a row. A column in which every cell is a number of the same unit holds numbers, any other holds texts;
-            an empty cell is None.
+        rows: one dict a row. A column in which every cell is a number of the same unit holds numbers, any other holds
+            texts; an empty cell is None.
     """
 
     source: int

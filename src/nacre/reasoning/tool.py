@@ -16,7 +16,8 @@ _LONGEST = 20_000  # characters of the output, and of the value
 
 _DESCRIPTION = (
     "Run a Python program and get what it prints and its value (the last expression, or what solution() returns). "
-    "Each run starts anew: no files, no network, no variables of earlier runs. math, statistics, datetime, numpy as np and sympy are there."
+    "Each run starts anew: no files, no network, no variables of earlier runs. "
+    "math, statistics, datetime, numpy as np and sympy are there."
 )
 
 
@@ -52,8 +53,8 @@ def observation(execution: Execution) -> str:
     """What an agent is told of a run.
 
     Returns:
-        Output and value, the beginning of each where it is long; for a failure its status and error, which say what to do
-        otherwise.
+        Output and value, the beginning of each where it is long; for a failure its status and error, which say what to
+        do otherwise.
     """
     parts = [clipped(execution.stdout, _LONGEST).rstrip()]
     if execution.status != "ok":

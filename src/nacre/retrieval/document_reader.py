@@ -60,7 +60,7 @@ class DocumentReader:
         """All documents, sorted by address.
 
         Returns:
-            uri, title, mime, version, principals, modified (seconds or None), chunks, characters, document_id, metadata,
-            and the scope of its source.
+            uri, title, mime, version, principals, modified (seconds or None), chunks, characters, document_id,
+            metadata, and the scope of its source.
         """
         return self.store.catalog.documents()

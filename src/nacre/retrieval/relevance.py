@@ -1,9 +1,10 @@
 """How likely a hit holds an answer, comparable from search to search and from base to base, unlike a hit's score.
 
-A logistic regression over three things that mean the same everywhere: how much of the BM25 score that the question could
-reach the hit has reached, how much of the question's content it says, and how far its vector stands out. Rarity is that
-of the whole knowledge base, so a question about what no document mentions comes out low although something is always
-found. `bench/relevance_weights.py` learned the weights and shows what they reach on sets that they were not learned on.
+A logistic regression over three things that mean the same everywhere: how much of the BM25 score that the question
+could reach the hit has reached, how much of the question's content it says, and how far its vector stands out. Rarity
+is that of the whole knowledge base, so a question about what no document mentions comes out low although something is
+always found. `bench/relevance_weights.py` learned the weights and shows what they reach on sets that they were not
+learned on.
 """
 
 from __future__ import annotations

@@ -48,7 +48,8 @@ class KnowledgeBaseRetriever(BaseRetriever):
         principals: as whom; None finds documents that everyone may see. A call may name principals too: they then
             count where none are fixed here, else only those in both.
         expand: chunks on either side that a passage grows by after ranking; passages that touch become one.
-        reranker: reorders the candidates by reading each with the question, a cross-encoder for one; None leaves the order.
+        reranker: reorders the candidates by reading each with the question, a cross-encoder for one; None leaves the
+            order.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")

@@ -2,8 +2,9 @@
 
     python -P -m nacre.server.interpreter [--host 127.0.0.1] [--port 8100] [--level full]
 
-POST /run {"code", "timeout_s", "inputs"} answers with `Execution.to_data()`; GET /health with {"ok": true}. The key is taken
-from $NACRE_INTERPRETER_KEY; without one the service only listens on the loopback address. Its door is the server's own.
+POST /run {"code", "timeout_s", "inputs"} answers with `Execution.to_data()`; GET /health with {"ok": true}. The key is
+taken from $NACRE_INTERPRETER_KEY; without one the service only listens on the loopback address. Its door is the
+server's own.
 """
 
 from __future__ import annotations
@@ -61,7 +62,8 @@ class InterpreterServer:
         self.server_address: tuple[str, int] = self._listening.getsockname()[:2]
         app = Guard(_app(interpreter), _Door(settings, key), _PUBLIC, math.inf)  # tables hold many values
         config = uvicorn.Config(
-            app, http=protocol(settings), ws="none", lifespan="off", log_config=None, access_log=False, server_header=False,
+            app, http=protocol(settings), ws="none", lifespan="off", log_config=None, access_log=False,
+            server_header=False,
             timeout_keep_alive=30, timeout_graceful_shutdown=5, limit_concurrency=settings.max_connections,
         )  # fmt: skip
         self._server = uvicorn.Server(config)
@@ -82,7 +84,9 @@ class InterpreterServer:
 
 
 class _Door:
-    """What the guard asks: one key or none, no limits, and nothing counted or logged. Programs are nobody's business."""
+    """What the guard asks: one key or none, no limits, and nothing counted or logged. Programs are nobody's
+    business.
+    """
 
     telemetry = None
 
@@ -142,7 +146,9 @@ def _asked(body: bytes) -> tuple[str, dict[str, Any], float]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serve until interrupted; 2 for a place that may not be listened on, or a machine without what the sandbox needs."""
+    """Serve until interrupted; 2 for a place that may not be listened on, or a machine without what the sandbox
+    needs.
+    """
     from nacre.reasoning.sandbox import PythonInterpreter
 
     parser = argparse.ArgumentParser(

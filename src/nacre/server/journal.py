@@ -1,4 +1,6 @@
-"""Rows that nobody waits for (audit log, money, traces): queued by whoever answers, written in batches by one thread."""
+"""Rows that nobody waits for (audit log, money, traces): queued by whoever answers, written in batches by one
+thread.
+"""
 
 from __future__ import annotations
 
@@ -37,9 +39,9 @@ class _Waiting:
 class Journal:
     """What was queued counts at once (see `exactly`) and is in the file a moment later, in the order in which it came.
 
-    It never keeps its caller waiting. Where the file cannot be written for long, `check_room` refuses new questions before
-    rows would have to be thrown away; those of answers under way are still taken. `close` writes all that is queued. A
-    process that is killed loses what had not been written by then: the rows of the last moments.
+    It never keeps its caller waiting. Where the file cannot be written for long, `check_room` refuses new questions
+    before rows would have to be thrown away; those of answers under way are still taken. `close` writes all that is
+    queued. A process that is killed loses what had not been written by then: the rows of the last moments.
     """
 
     def __init__(
@@ -115,7 +117,7 @@ class Journal:
         if self._thread is not None:
             self._thread.join()
 
-    # ------------------------------------------------------------------------------------------------ the writing thread
+    # ----------------------------------------------------------------------------------------- the writing thread
 
     def _work(self) -> None:
         until: float | None = None

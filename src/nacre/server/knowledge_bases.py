@@ -35,8 +35,8 @@ class _Open:
 class KnowledgeBasePool:
     """Opens knowledge bases when they are first needed, and closes those that nobody has used for long.
 
-    Whoever searches takes one and gives it back (`using`); one that is taken is never closed. Opening and closing wait for
-    the disk, and are not for the event loop; the lock is never held meanwhile.
+    Whoever searches takes one and gives it back (`using`); one that is taken is never closed. Opening and closing wait
+    for the disk, and are not for the event loop; the lock is never held meanwhile.
 
     Args:
         idle_s: seconds for which they are.
@@ -126,7 +126,9 @@ class KnowledgeBasePool:
             return base
 
     def close_idle(self, but: str = "") -> None:
-        """Close what was dropped, what nobody has used for long, and the least recently used where there are too many."""
+        """Close what was dropped, what nobody has used for long, and the least recently used where there are too
+        many.
+        """
         now = time.monotonic()
         with self._lock:
             closing: list[str] = []

@@ -1,7 +1,7 @@
 """The knowledge base for MCP clients: search, ask, read, compute; documents are resources.
 
-Over stdio it serves whoever started it. Over HTTP it is the address `/mcp` of the server, behind the same keys, and everything
-in it, the list of the documents too, is what the key of that very message may see.
+Over stdio it serves whoever started it. Over HTTP it is the address `/mcp` of the server, behind the same keys, and
+everything in it, the list of the documents too, is what the key of that very message may see.
 """
 
 from __future__ import annotations
@@ -67,7 +67,9 @@ class NacreMCP(MCPServer[Any]):
 
     @property
     def context(self) -> RequestContext:
-        """The message that is being answered: from the key of its HTTP request, else from whoever started the process."""
+        """The message that is being answered: from the key of its HTTP request, else from whoever started the
+        process.
+        """
         server = self.state.settings.server
         url = server.public_url or f"http://{server.host}:{server.port}"
         return RequestContext(self.state, _message.get().user, new_id("mcp"), url.rstrip("/") + "/")

@@ -1,4 +1,6 @@
-"""What the server remembers: uploads, vector stores, the state of each file in them, an audit log, traces, responses and feedback."""
+"""What the server remembers: uploads, vector stores, the state of each file in them, an audit log, traces, responses
+and feedback.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,8 @@ create table if not exists spend (at real not null, asker text not null, model t
     input integer not null, output integer not null, nanos integer not null);
 create index if not exists spend_by_asker on spend (asker, at);
 create table if not exists rates (asker text primary key, left real not null, at real not null);
-create table if not exists feedback (at real not null, asker text not null, verdict text not null, record text not null);
+create table if not exists feedback (at real not null, asker text not null, verdict text not null,
+    record text not null);
 create index if not exists files_by_owner on files (owner);
 create index if not exists entries_by_owner on entries (owner);
 create index if not exists feedback_by_asker on feedback (asker);
@@ -106,7 +109,8 @@ class Records:
         """Queue for the audit log who asked which model, and which documents the answer drew on; no contents."""
         self.journal.add(
             "audit",
-            {"at": time.time(), "request": request, "asker": asker, "model": model, "documents": json.dumps(list(documents)),
+            {"at": time.time(), "request": request, "asker": asker, "model": model,
+             "documents": json.dumps(list(documents)),
              "tokens": tokens, "seconds": round(seconds, 4), "status": status},
         )  # fmt: skip
 

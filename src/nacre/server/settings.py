@@ -47,11 +47,13 @@ class ServerSettings(BaseModel):
     timeout_s: float = Field(default=300, gt=0)
     """Seconds that a model may be silent."""
     patience_s: float = Field(default=30, gt=0)
-    """Seconds that a client may take for the headers of each request, and beyond 16 KiB a second for bodies and answers."""
+    """Seconds that a client may take for the headers of each request, and beyond 16 KiB a second for bodies and
+    answers.
+    """
     max_connections: int = Field(default=1000, ge=1)
     max_per_address: int | None = Field(default=None, ge=1)
-    """Connections of one address. None: a quarter of all, and all of them for loopback, from where a proxy comes; a proxy
-    elsewhere needs it set to what it may open."""
+    """Connections of one address. None: a quarter of all, and all of them for loopback, from where a proxy comes; a
+    proxy elsewhere needs it set to what it may open."""
     allow_origins: list[str] = Field(default_factory=list)
     """Web pages elsewhere that may call the API."""
     allow_hosts: list[str] = Field(default_factory=list)
@@ -65,7 +67,8 @@ class ServerSettings(BaseModel):
     otel: bool = False
     """Send OpenTelemetry spans, to where the `OTEL_*` variables say."""
     otel_contents: bool | None = None
-    """Whether spans hold questions and answers; None leaves it to OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT."""
+    """Whether spans hold questions and answers; None leaves it to OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT.
+    """
     store_responses: bool = False
     """Keep responses whose request does not say `store`."""
     response_days: int = Field(default=30, ge=0)
@@ -295,7 +298,7 @@ kb: ./kb
 # model: dashscope:qwen-plus
 # model: ollama:qwen3
 
-# What clients see as models. Without this part: nacre and nacre-strict (and, with a real model, nacre-pal, nacre-agent).
+# What clients see as models. Without this part: nacre, nacre-strict (with a real model also nacre-pal, nacre-agent).
 # 客户端看到的模型；省略时提供默认几种
 # stacks:
 #   handbook:

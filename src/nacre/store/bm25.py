@@ -1,4 +1,6 @@
-"""BM25's arithmetic (Robertson and Zaragoza, 2009), the same for every keyword index: terms, their weight and their spread."""
+"""BM25's arithmetic (Robertson and Zaragoza, 2009), the same for every keyword index: terms, their weight and their
+spread.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,8 @@ _HAN_RUN = re.compile(rf"[{IDEOGRAPHS}]{{2,}}")
 # Questions are full of words that statements do without, so their rarity in the base says nothing. They count half.
 _FUNCTION_WORDS = """
 a an and are as at be been but by for from had has have in is it its of on or that the their thes this those to was were
-which with 的 了 是 在 和 与 有 为 被 之 于 及 或 以 也 就 都 而 等 其 中 个 这 那 一个 什么 谁 哪 哪些 哪个 哪里 何 为何 何时 吗
+which with 的 了 是 在 和 与 有 为 被 之 于 及 或 以 也 就 都 而 等 其 中 个 这 那 一个 什么 谁 哪 哪些 哪个 哪里
+何 为何 何时 吗
 呢 多少 几 怎么 怎样 如何 为什么 请问
 """
 _HALF = frozenset(_FUNCTION_WORDS.split())
@@ -25,8 +28,8 @@ _HALF = frozenset(_FUNCTION_WORDS.split())
 def terms(text: str) -> list[str]:
     """The index terms of a text: its words, and every pair of neighbouring Chinese characters that is no word.
 
-    The pairs find names that the dictionary lacks and words that it cuts differently in question and document. Terms hold
-    no white space; document and query must go through this same function.
+    The pairs find names that the dictionary lacks and words that it cuts differently in question and document. Terms
+    hold no white space; document and query must go through this same function.
 
     Example:
         >>> terms("故乡")

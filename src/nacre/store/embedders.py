@@ -1,4 +1,6 @@
-"""The embedder of a knowledge base: given, named, or the one that it was made with; here a store asks the connectors, late."""
+"""The embedder of a knowledge base: given, named, or the one that it was made with; here a store asks the connectors,
+late.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ def load_encoder(embedder: str | Embeddings | None) -> Encoder | None:
 
 
 def given_encoder(embedder: str | Embeddings | None, made_with: dict[str, Any] | None, place: str) -> Encoder | None:
-    """The embedder that is given for a place, checked; None where none is, and the place's own is to be loaded by name."""
+    """The embedder that is given for a place, checked; None where none is, and the place's own is to be loaded by
+    name.
+    """
     if embedder is not None:
         encoder = load_encoder(embedder)
         _check(place, made_with, encoder.identity if encoder else None)

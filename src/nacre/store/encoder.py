@@ -139,8 +139,9 @@ class PlainTokeniser:
 
 
 def _whole(spans: Sequence[tuple[int, int]], length: int) -> list[tuple[int, int]]:
-    """The tokens, and more where one is too long or where there is none: a vocabulary takes a word that it does not know,
-    of whatever length, for one token, and drops what it cannot show. Otherwise megabytes would be a small passage.
+    """The tokens, and more where one is too long or where there is none: a vocabulary takes a word that it does not
+    know, of whatever length, for one token, and drops what it cannot show. Otherwise megabytes would be a small
+    passage.
     """
     found: list[tuple[int, int]] = []
     at = 0

@@ -1,7 +1,8 @@
-"""What ranking and syncing need of the place that a knowledge base is kept in; `nacre.store.folder` is the first such place.
+"""What ranking and syncing need of the place that a knowledge base is kept in; `nacre.store.folder` is the first such
+place.
 
-A store gives candidates, missing scores, mean and deviation; ranking and fusion are done once, in `nacre.retrieval`. Who
-may see a document is decided inside every index, before anything is ranked, and again when a hit is looked up.
+A store gives candidates, missing scores, mean and deviation; ranking and fusion are done once, in `nacre.retrieval`.
+Who may see a document is decided inside every index, before anything is ranked, and again when a hit is looked up.
 """
 
 from __future__ import annotations
@@ -108,7 +109,9 @@ class KeywordIndex(Protocol):
         """What the words of a query are worth together: a chunk that says each of them once scores about that."""
 
     def said(self, wanted: Sequence[str], among: Sequence[int]) -> dict[int, float]:
-        """The share of some words that given chunks hold, weighted by idf, 0 to 1; chunks that hold none are left out."""
+        """The share of some words that given chunks hold, weighted by idf, 0 to 1; chunks that hold none are left
+        out.
+        """
 
 
 class VectorIndex(Protocol):
@@ -166,7 +169,8 @@ class WriteSession(Protocol):
         """Keep a value for `DocumentStore.meta`."""
 
     def keep_vectors(self, vectors: Mapping[bytes, bytes]) -> None:
-        """Keep what was embedded of a document that is not stored yet, for `DocumentStore.vectors_of`: no search finds it.
+        """Keep what was embedded of a document that is not stored yet, for `DocumentStore.vectors_of`: no search finds
+        it.
 
         Args:
             vectors: by the hash of what was embedded.

@@ -1,9 +1,10 @@
-"""`settings.json`: how a knowledge base cuts its documents and how it is asked. Written by hand or by `nacre eval tune`.
+"""`settings.json`: how a knowledge base cuts its documents and how it is asked. Written by hand or by `nacre eval
+tune`.
 
     {"fusion_weight": 0.5, "chunk_size": 200, "k": 8, "expand": 1, "distinct": true}
 
-All may be left out. `fusion_weight` counts from the next search on, in every process; `chunk_size` from the next sync on,
-which cuts all documents anew.
+All may be left out. `fusion_weight` counts from the next search on, in every process; `chunk_size` from the next sync
+on, which cuts all documents anew.
 """
 
 from __future__ import annotations

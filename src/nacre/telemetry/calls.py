@@ -34,7 +34,8 @@ class Call:
     """What else LangChain says as it begins."""
     outer: Call | None = None
     inside: set[UUID] = field(default_factory=set)
-    """Calls that have not ended; they do with this one, since LangChain does not tell when a whole answer is cancelled."""
+    """Calls that have not ended; they do with this one, since LangChain does not tell when a whole answer is cancelled.
+    """
     began: float = field(default_factory=time.perf_counter)
     first_word: float | None = None
     """When the first piece of a streamed answer came."""
@@ -55,7 +56,9 @@ class Call:
 
 
 class RunTree(BaseCallbackHandler):
-    """Tells of each call as it begins, and once, whole, when it has ended: however it ended, and if only with the outer one."""
+    """Tells of each call as it begins, and once, whole, when it has ended: however it ended, and if only with the outer
+    one.
+    """
 
     run_inline = True  # in the order of the calls, and not in a thread for each
 
@@ -69,7 +72,9 @@ class RunTree(BaseCallbackHandler):
         """A call has ended."""
 
     def close(self) -> None:
-        """End what is still open: calls that were cancelled without a word. For a handler of one call, when it is over."""
+        """End what is still open: calls that were cancelled without a word. For a handler of one call, when it is
+        over.
+        """
         for number in list(self._open):
             self._end(number, error=asyncio.CancelledError())
 

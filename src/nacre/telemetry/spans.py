@@ -31,9 +31,9 @@ class GenAISpans(RunTree):
     """Give it to any model, chain or agent as a callback; one handler serves any number of calls at once.
 
     Args:
-        contents: put questions, answers, arguments and results on the spans, without what looks like a key; None does so
-            where `OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT` says so. Otherwise spans hold none of them, nor
-            the messages of errors.
+        contents: put questions, answers, arguments and results on the spans, without what looks like a key; None does
+            so where `OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT` says so. Otherwise spans hold none of them,
+            nor the messages of errors.
         provider: makes the spans; None takes the program's own.
     """
 

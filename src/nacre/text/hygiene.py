@@ -27,7 +27,8 @@ def clean_text(text: str) -> str:
 
 
 def searched(text: str) -> str:
-    """What is looked at of a question: all of it, or its beginning and its end where it is longer than `LONGEST_SEARCHED`.
+    """What is looked at of a question: all of it, or its beginning and its end where it is longer than
+    `LONGEST_SEARCHED`.
 
     Who pastes a long text asks before it or behind it. A model is still given the whole.
 

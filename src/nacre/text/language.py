@@ -19,7 +19,9 @@ from nacre.text.hygiene import searched
 Language = Literal["en", "zh"]
 
 asked_for: ContextVar[Language | None] = ContextVar("asked_for", default=None)
-"""The language of whom this task answers, where that is not the one who runs the program: a server sets it for each request."""
+"""The language of whom this task answers, where that is not the one who runs the program: a server sets it for each
+request.
+"""
 
 _HAN = re.compile(f"[{HAN}]")
 _LATIN_WORD = re.compile(r"[A-Za-z]+")
@@ -42,7 +44,9 @@ def language_of(text: str) -> Language:
 
 
 def user_language() -> Language:
-    """The language for messages: that of whom this task answers, else `NACRE_LANG` if set, else the locale's, else English."""
+    """The language for messages: that of whom this task answers, else `NACRE_LANG` if set, else the locale's, else
+    English.
+    """
     if (wanted := asked_for.get()) is not None:
         return wanted
     for value in (

@@ -25,7 +25,9 @@ def numbers(marker: re.Match[str]) -> list[int]:
 
 
 class DeadMarkers:
-    """Takes markers that point to no source out of a text that arrives in pieces. Code between backticks is left alone."""
+    """Takes markers that point to no source out of a text that arrives in pieces. Code between backticks is left
+    alone.
+    """
 
     def __init__(self, valid: Sequence[int]) -> None:
         self.valid = frozenset(valid)

@@ -1,4 +1,6 @@
-"""JSON that every reader takes: what JSON has no number for (inf, nan, what a double does not hold) is written as text."""
+"""JSON that every reader takes: what JSON has no number for (inf, nan, what a double does not hold) is written as
+text.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Tables in a text: what their columns are called and where each cell stands; and the reader for texts that do not tell."""
+"""Tables in a text: what their columns are called and where each cell stands; and the reader for texts that do not
+tell.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,8 @@ class Grid:
         mark: what parts its cells.
         head: where the row that names its columns stands; None where the text does not hold that row.
         header: the names of its columns.
-        rows: (start, end) of each cell below the header, without white space around it; short rows lack their last cells.
+        rows: (start, end) of each cell below the header, without white space around it; short rows lack their last
+            cells.
     """
 
     start: int
@@ -47,7 +50,9 @@ def is_row(line: str) -> bool:
 
 
 def continued(grids: Sequence[Grid]) -> tuple[str, ...]:
-    """The columns' names of a table in whose middle a text begins; none where it begins otherwise, or they are too long."""
+    """The columns' names of a table in whose middle a text begins; none where it begins otherwise, or they are too
+    long.
+    """
     first = next((grid for grid in grids if grid.start == 0 and grid.head is None), None)
     return first.header if first and sum(map(len, first.header)) <= _MOST_NAMED else ()
 
@@ -59,7 +64,9 @@ def rows_in(text: str, start: int, end: int, mark: Mark) -> list[tuple[Span, ...
 
 
 def read(data: Any, text: str) -> tuple[Grid, ...]:
-    """Tables from a document's metadata, which anybody's retriever may have made: all of them or, where one is wrong, none."""
+    """Tables from a document's metadata, which anybody's retriever may have made: all of them or, where one is wrong,
+    none.
+    """
     try:
         grids = tuple(_read(**given) for given in data or ())
     except (TypeError, ValueError):

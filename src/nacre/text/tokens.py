@@ -1,9 +1,10 @@
-"""How many tokens a text has, without any model's vocabulary: the one estimate by which everything here is packed and charged.
+"""How many tokens a text has, without any model's vocabulary: the one estimate by which everything here is packed and
+charged.
 
-Close to the tokenisers of today (OpenAI's, Qwen, DeepSeek) on prose, tables and code, and rather above than below where they
-differ, since a prompt that is too long is refused: `bench/tokens.py` prints how close. A token is a word's beginning of nine
-letters or three more, four capitals, one digit (Qwen's and Llama's; OpenAI takes three), a run of one sign or two signs,
-a Han character or another one of its kind, two letters of a small alphabet, or a run of white space.
+Close to the tokenisers of today (OpenAI's, Qwen, DeepSeek) on prose, tables and code, and rather above than below where
+they differ, since a prompt that is too long is refused: `bench/tokens.py` prints how close. A token is a word's
+beginning of nine letters or three more, four capitals, one digit (Qwen's and Llama's; OpenAI takes three), a run of one
+sign or two signs, a Han character or another one of its kind, two letters of a small alphabet, or a run of white space.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ _SMALL, _CAPITAL = "a-zß-öø-ɏ", "A-ZÀ-ÖØ-Þ"
 _SIGN = r"!-/:-@\[-`{-~"
 _PIECE = re.compile(
     rf" ?(?:(?<=[{_SMALL}])[{_SMALL}]{{1,3}}|[{_CAPITAL}]?[{_SMALL}]{{1,9}}|[{_CAPITAL}]{{1,4}})"
-    rf"|[0-9]| ?([{_SIGN}])(?:\1{{1,15}}|[{_SIGN}])?|[\x80-\u06ff]{{1,2}}|[^\x00-\x7f]|[\r\n]+|[ \t]{{1,16}}|[\x00-\x1f\x7f]"
+    rf"|[0-9]| ?([{_SIGN}])(?:\1{{1,15}}|[{_SIGN}])?"
+    rf"|[\x80-\u06ff]{{1,2}}|[^\x00-\x7f]|[\r\n]+|[ \t]{{1,16}}|[\x00-\x1f\x7f]"
 )
 _PICTURE = re.compile("[\U00010000-\U0001ffff]")  # emoji and the like take two or three
 _RARE = re.compile("[\U00020000-\U0010ffff]")  # every byte is a token of its own

@@ -1,8 +1,9 @@
 """Words and patterns by which texts of both languages are read: data beside the code, made into patterns here alone.
 
 A file holds one language (`name.en.yaml`, `name.zh.yaml`) or what is alike in all (`name.yaml`). In it a text is words,
-parted by white space, with "_" for a blank inside one; a list is patterns, in which `{name}` stands for any word of
-the list of that name in the section `lists`, and `{han}` for a Chinese character. What the languages say under one name is joined in their order.
+parted by white space, with "_" for a blank inside one; a list is patterns, in which `{name}` stands for any word of the
+list of that name in the section `lists`, and `{han}` for a Chinese character. What the languages say under one name is
+joined in their order.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ def vocabulary(package: str, name: str) -> dict[str, Any]:
 
 
 def word_list(package: str, name: str) -> tuple[str, ...]:
-    """The words of all languages from files of nothing but words (`name.en.txt`), for what a search reads at its start."""
+    """The words of all languages from files of nothing but words (`name.en.txt`), for what a search reads at its
+    start.
+    """
     lines = (line for text in _texts(package, f"{name}{{}}.txt") for line in text.splitlines())
     return tuple(word for line in lines if not line.startswith("#") for word in line.split())
 

@@ -169,7 +169,7 @@ def _mended(root: str) -> str:
     return root
 
 
-# ---------------------------------------------------------------------------------------------------------------- sentences
+# -------------------------------------------------------------------------------------------------------- sentences
 
 _CLOSERS = "”’\"'」』】）)》〉］\\]}*"
 # The look-behind keeps a run of ten thousand dots linear.
@@ -263,7 +263,9 @@ def _ends(text: str, start: int, at: int, end: int) -> bool:
 
 @functools.cache
 def _with_full_stop() -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """What may end a sentence and what does not, though both end with a full stop; read when first asked, to start fast."""
+    """What may end a sentence and what does not, though both end with a full stop; read when first asked, to start
+    fast.
+    """
     data = vocabulary(__package__, "sentences")
     return compiled(data["company_end"], data["lists"], 0), compiled(data["abbreviation"], data["lists"], 0)
 

@@ -1,4 +1,6 @@
-"""Programs in Jupyter kernels: a real kernel gateway where one is installed, and a server that says what the test wants."""
+"""Programs in Jupyter kernels: a real kernel gateway where one is installed, and a server that says what the test
+wants.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Native tool calls of local models: what a template is given, what is made of the text that comes back, and an agent with both."""
+"""Native tool calls of local models: what a template is given, what is made of the text that comes back, and an agent
+with both.
+"""
 
 from __future__ import annotations
 

@@ -20,8 +20,8 @@ def check_door(scope: MutableMapping[str, Any], headers: dict[str, str], server:
     """Let this machine in, and nobody who only says that he is it.
 
     Args:
-        scope: of the request; both ends of its connection must be this machine's, whatever its headers say. A socket file
-            has no address: whoever is behind it may be a proxy for the world.
+        scope: of the request; both ends of its connection must be this machine's, whatever its headers say. A socket
+            file has no address: whoever is behind it may be a proxy for the world.
     """
     peer, here = scope.get("state", {}).get("peer", scope.get("client")), scope.get("server")
     if not (peer and here and is_loopback(peer[0]) and is_loopback(here[0])):
@@ -32,7 +32,9 @@ def check_door(scope: MutableMapping[str, Any], headers: dict[str, str], server:
 
 
 def _check_page(headers: dict[str, str], own: set[Origin], server: ServerSettings, page: bool) -> None:
-    """Browsers tell which page asks: `Origin` by scheme, host and port, `Sec-Fetch-Site` even where that is left out."""
+    """Browsers tell which page asks: `Origin` by scheme, host and port, `Sec-Fetch-Site` even where that is left
+    out.
+    """
     origin = headers.get("origin")
     if origin is not None:
         if origin not in server.allow_origins and _origin(origin) not in own:

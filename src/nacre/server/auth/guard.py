@@ -34,7 +34,8 @@ _HEADERS = (
     (b"cross-origin-opener-policy", b"same-origin"),
     (
         b"content-security-policy",
-        b"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        b"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+        b"img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     ),
 )
 
@@ -131,7 +132,9 @@ class Guard:
         return user
 
     def _check_body(self, scope: Scope, headers: dict[str, str]) -> None:
-        """Refuse what is too large, and forms whose encoding would take the time of their length squared ("punycode")."""
+        """Refuse what is too large, and forms whose encoding would take the time of their length squared
+        ("punycode").
+        """
         kinds = [value.lower() for name, value in scope["headers"] if name.lower() == b"content-type"]
         if any(b"multipart" in kind and b"charset" in kind.replace(b"charset=utf-8", b"") for kind in kinds):
             raise Problem(415, tr("Forms are read as UTF-8: leave `charset` out."), "unsupported_encoding")

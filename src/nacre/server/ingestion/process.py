@@ -39,7 +39,8 @@ class Ingestion:
                     self._command, self._environment(), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
                 )
                 os.set_blocking(self._pipe.fileno(), False)
-            # It died just now, and whoever asks for a status wakes it again; or it has been told so often that the pipe is full.
+            # It died just now, and whoever asks for a status wakes it again; or it has been told so often that the pipe
+            # is full.
             with contextlib.suppress(BrokenPipeError, BlockingIOError):
                 os.write(self._pipe.fileno(), b"\n")  # past the buffer, which would keep what did not go out
 

@@ -1,4 +1,6 @@
-"""The work list of the ingestion process: files that are to be read into a vector store, and those that are taken out."""
+"""The work list of the ingestion process: files that are to be read into a vector store, and those that are taken
+out.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,8 @@ def enqueue(context: StoreContext, files: list[Row], attributes: Attributes | No
         quotas.check_entries(context, files)
         for file in files:
             row: Row = {
-                "store": context.store, "file": file["id"], "batch": batch, "owner": context.user.id, "bytes": file["bytes"],
+                "store": context.store, "file": file["id"], "batch": batch, "owner": context.user.id,
+                "bytes": file["bytes"],
                 "principals": to_json(principals) if principals else None, "attributes": to_json(attributes or {}),
                 "status": "in_progress", "created": int(time.time()),
             }  # fmt: skip
@@ -78,8 +81,8 @@ def wake_for(context: StoreContext) -> None:
 
 
 def _audience(context: StoreContext, attributes: Attributes | None) -> list[str] | None:
-    """Who may see an upload: in "main", without the right to write there for others, its user alone; else those whom the
-    user names, of the user's own principals only; else all of these.
+    """Who may see an upload: in "main", without the right to write there for others, its user alone; else those whom
+    the user names, of the user's own principals only; else all of these.
     """
     user, named = context.user, (attributes or {}).get("principals")
     alone = context.store == MAIN and not user.write_main

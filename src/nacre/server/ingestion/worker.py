@@ -161,7 +161,8 @@ def _file_of(uri: str) -> str:
 
 def _finish(records: Records, row: Row, reason: str | None, seconds: float) -> None:
     records.change(
-        "update entries set status = ?, reason = ?, seconds = ? where store = ? and file = ? and status = 'in_progress'",
+        "update entries set status = ?, reason = ?, seconds = ? where store = ? and file = ?"
+        " and status = 'in_progress'",
         "failed" if reason else "completed", reason, seconds, row["store"], row["file"],
     )  # fmt: skip
 

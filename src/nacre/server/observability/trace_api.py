@@ -15,7 +15,10 @@ from nacre.server.records import Row
 router = APIRouter(prefix="/v1")
 _SHOWN = 1000
 """Characters of a question that a list of traces shows."""
-_MINE = "asker = ? and at < coalesce((select at from traces where request = ? and asker = ?), 9e99) order by at desc limit ?"
+_MINE = (
+    "asker = ? and at < coalesce((select at from traces where request = ? and asker = ?), 9e99)"
+    " order by at desc limit ?"
+)
 
 
 @router.get("/traces")

@@ -1,4 +1,6 @@
-"""What goes wrong, told as the OpenAI API tells it: `{"error": {"message", "type", "param", "code"}}` with the right status."""
+"""What goes wrong, told as the OpenAI API tells it: `{"error": {"message", "type", "param", "code"}}` with the right
+status.
+"""
 
 from __future__ import annotations
 

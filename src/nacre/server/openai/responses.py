@@ -143,7 +143,8 @@ class _Answer:
         return {
             "id": self.id, "object": "response", "created_at": self.created, "status": status, "error": error,
             "incomplete_details": None, "instructions": self.body.instructions, "metadata": self.body.metadata or {},
-            "model": self.body.model, "previous_response_id": self.body.previous_response_id, "store": self.kept, "output": output, "parallel_tool_calls": True, "temperature": self.body.temperature,
+            "model": self.body.model, "previous_response_id": self.body.previous_response_id, "store": self.kept,
+            "output": output, "parallel_tool_calls": True, "temperature": self.body.temperature,
             "tool_choice": self.body.tool_choice or "auto", "tools": self.body.tools, "top_p": self.body.top_p,
             "usage": counted if status == "completed" else None,
             "nacre": extension(self.question.context.base_url, self.outcome.own, self.question.store),

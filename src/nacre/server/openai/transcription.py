@@ -1,4 +1,6 @@
-"""The client of the audio server: a form goes there, and nothing else of the caller's; its refusals are told as ours."""
+"""The client of the audio server: a form goes there, and nothing else of the caller's; its refusals are told as
+ours.
+"""
 
 from __future__ import annotations
 

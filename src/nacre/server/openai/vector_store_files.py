@@ -78,7 +78,10 @@ def batch(context: StoreToRead, batch: str) -> dict[str, Any]:
 @router.post("/{store}/file_batches/{batch}/cancel")
 def cancel(context: StoreToWrite, batch: str) -> dict[str, Any]:
     """Leave the rest of a batch unread."""
-    sql = "update entries set status = 'cancelled' where store = ? and batch = ? and owner = ? and status = 'in_progress' and tries = 0"
+    sql = (
+        "update entries set status = 'cancelled' where store = ? and batch = ? and owner = ?"
+        " and status = 'in_progress' and tries = 0"
+    )
     context.state.records.change(sql, context.store, batch, context.user.id)
     return batch_of(context, batch)
 

@@ -1,7 +1,7 @@
 """Who may write a folder: whoever the system lets, one at a time.
 
-The kernel keeps the lock: it goes with the process that held it, however that ended. A folder may also be one that can only
-be read, on a read-only file system or of somebody else's: see `database` and `keyword_index` for what that takes.
+The kernel keeps the lock: it goes with the process that held it, however that ended. A folder may also be one that can
+only be read, on a read-only file system or of somebody else's: see `database` and `keyword_index` for what that takes.
 """
 
 from __future__ import annotations

@@ -82,7 +82,8 @@ class Catalog(DocumentStore):
         names = self.audiences()
         rows = self.db.read(
             "SELECT d.uri, d.title, d.mime, d.version, d.audience, d.modified, d.id, d.metadata, d.scope,"
-            ' (SELECT count(*) FROM chunks c WHERE c.document = d.id), (SELECT coalesce(max("end"), 0) FROM chunks c WHERE c.document = d.id)'
+            " (SELECT count(*) FROM chunks c WHERE c.document = d.id),"
+            ' (SELECT coalesce(max("end"), 0) FROM chunks c WHERE c.document = d.id)'
             " FROM documents d ORDER BY d.uri"
         )
         return [
@@ -158,7 +159,8 @@ class Catalog(DocumentStore):
     def neighbours(self, document: int, start: int, count: int) -> tuple[list[ChunkSpan], list[ChunkSpan]]:
         before, after = (
             self.db.read(
-                f'SELECT id, start, "end" FROM chunks WHERE document = ? AND start {side} ? ORDER BY start {order} LIMIT ?',
+                f'SELECT id, start, "end" FROM chunks WHERE document = ? AND start {side} ?'
+                f" ORDER BY start {order} LIMIT ?",
                 (document, start, count),
             )
             for side, order in (("<", "DESC"), (">", "ASC"))

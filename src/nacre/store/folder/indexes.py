@@ -82,7 +82,9 @@ class Indexes:
         return self.words.now.generation != self.catalog.generation
 
     def stand(self) -> tuple[int, int]:
-        """The generations of the catalog, whose rights and texts hold, and of what is searched, which may lag behind."""
+        """The generations of the catalog, whose rights and texts hold, and of what is searched, which may lag
+        behind.
+        """
         self.refresh()
         return self.catalog.generation, self._shown.words.generation
 

@@ -32,7 +32,9 @@ class FolderSession(WriteSession):
         self._db.execute("CREATE TABLE IF NOT EXISTS kept (hash BLOB PRIMARY KEY, vector BLOB NOT NULL) WITHOUT ROWID")
 
     def publish(self) -> None:
-        """Make all commits so far durable, fold the log into the file when no reader needs it, and let searches see it."""
+        """Make all commits so far durable, fold the log into the file when no reader needs it, and let searches see
+        it.
+        """
         self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
         self._indexes.catch_up()
 
@@ -85,12 +87,14 @@ class FolderSession(WriteSession):
                      chunk.text, generation)  # fmt: skip
             if same:
                 db.execute(
-                    'UPDATE chunks SET start=?, "end"=?, heading=?, page=?, context=?, text=?, generation=? WHERE id = ?',
+                    'UPDATE chunks SET start=?, "end"=?, heading=?, page=?, context=?, text=?, generation=?'
+                    " WHERE id = ?",
                     (*facts, same.pop()),
                 )
                 continue
             number = db.execute(
-                'INSERT INTO chunks (start, "end", heading, page, context, text, generation, document, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
+                'INSERT INTO chunks (start, "end", heading, page, context, text, generation, document, hash)'
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (*facts, document, chunk.hash),
             ).lastrowid
             if chunk.vector is not None:
