@@ -13,12 +13,25 @@ from nacre.reasoning.interpreter import Execution
 from nacre.text.language import tr
 
 _ON_THE_WAY_S = 15.0  # beside the run itself: connecting, waiting for a free place, sending
-_LARGEST_ANSWER = 16 << 20
+_LARGEST_ANSWER, _LARGEST_PART = 4 << 20, 2 << 20  # bytes; of a part 1 MiB (the sandbox's own limit) and escapes
 # What `Execution.to_data` becomes. Anything else is not parsed: JSON of three characters a part takes seventy
 # bytes a part.
-_FLAT = re.compile(
-    r'\s*\{(?:\s*"[^"\\]{0,40}"\s*:\s*(?:"(?:[^"\\]++|\\.)*+"|[-+.\w]{1,40})\s*,?){0,32}+\s*\}\s*', re.DOTALL
-)
+_PART = rb'"([^"\\]{0,40})"\s*:\s*("(?:[^"\\]++|\\.)*+"|[-+.\w]{1,40})'
+_FLAT = re.compile(rb"\s*\{(?:\s*" + _PART + rb"\s*,?){0,32}+\s*\}\s*", re.DOTALL)
+_PARTS = re.compile(_PART, re.DOTALL)
+
+
+def _fields(answer: bytes) -> dict[str, Any]:
+    """The parts of an answer, each measured and read alone: one wide character makes all of a text four times as large."""
+    if len(answer) >= _LARGEST_ANSWER:
+        raise ValueError(f"it has more than {_LARGEST_ANSWER} bytes")
+    if not _FLAT.fullmatch(answer):
+        raise ValueError("not an object of texts and numbers")
+    spans = {part[1]: part.span(2) for part in _PARTS.finditer(answer)}
+    for name, (start, end) in spans.items():
+        if end - start > _LARGEST_PART + len('""'):
+            raise ValueError(f"{name.decode()} has more than {_LARGEST_PART} bytes")
+    return {name.decode(): json.loads(answer[start:end].decode()) for name, (start, end) in spans.items()}
 
 
 class HttpInterpreter:
@@ -54,9 +67,7 @@ class HttpInterpreter:
         if status != 200:
             raise self._failed(f"{status} {answer[:300].decode('utf-8', 'replace')}")
         try:
-            if not _FLAT.fullmatch(text := answer.decode("utf-8")):
-                raise ValueError("not an object of texts and numbers")
-            return Execution.from_data(json.loads(text), timeout_s)
+            return Execution.from_data(_fields(answer), timeout_s)
         except (ValueError, TypeError) as error:
             raise self._failed(f"the answer is no run ({error})") from error
 

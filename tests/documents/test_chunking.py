@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import random
 import re
+import tracemalloc
 from typing import ClassVar
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from langchain_core.embeddings import Embeddings
 
-from nacre.documents import Block, parse
-from nacre.documents.chunking import chunk, shorten
+from nacre.documents import Block, chunking, parse
+from nacre.documents.chunking import chunk, shorten, token_starts
 from nacre.store.encoder import Encoder, PlainTokeniser
 from nacre.text.tokens import offsets
 
@@ -185,6 +187,48 @@ def test_what_a_vocabulary_takes_for_one_token_or_for_none_is_cut_too(dropped: s
     assert "".join("".join(text[one.start : one.end] for one in made).split()) == "".join(text.split())
     assert max(one.end - one.start for one in made) < 50 * 80
     assert encoder.token_offsets("a few words") == [(0, 1), (2, 5), (6, 11)]
+
+
+WORDS = st.lists(
+    st.sampled_from(["cloud", "Rain,", "\n", "\n\n", "  ", "3.14", "雨后的天。", "山，水", "Größe", "```"]),
+    max_size=300,
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(WORDS.map(" ".join), st.integers(40, 400))
+def test_tokens_found_in_pieces_are_those_of_the_whole(text: str, piece: int) -> None:
+    whole = [start for start, _ in offsets(text)]
+    assert list(token_starts(text, PlainTokeniser())) == whole
+    with patch.object(chunking, "_PIECE", piece):
+        assert list(token_starts(text, PlainTokeniser())) == whole
+
+
+@pytest.mark.parametrize("unit", ["的", "`", "Zm9v", "word ", "好。"])
+def test_no_text_is_tokenised_whole(unit: str) -> None:
+    class Watched(Small):
+        longest = 0
+
+        def token_offsets(self, text: str) -> list[tuple[int, int]]:
+            self.longest = max(self.longest, len(text))
+            return offsets(text)
+
+    tokeniser, text = Watched(400), unit * (120_000 // len(unit))
+    made = chunk(text, [Block("heading", 0, 60_000, 1), Block("paragraph", 60_000, 120_000)], text, tokeniser)
+    assert tokeniser.longest <= 50_000
+    assert "".join("".join(text[one.start : one.end] for one in made).split()) == "".join(text.split())
+    assert all(tokeniser.count_tokens(text[one.start : one.end]) <= 400 for one in made)
+
+
+def test_a_sentence_without_end_takes_no_more_memory_than_a_few_chunks() -> None:
+    text = "word and " * 8_000
+    tracemalloc.start()
+    try:
+        made = chunk(text, [], "", Small(400))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(made) >= 40 and peak < 2_400_000
 
 
 def test_a_context_longer_than_allowed_is_shortened() -> None:

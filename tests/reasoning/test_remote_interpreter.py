@@ -78,22 +78,57 @@ def test_a_server_that_others_can_reach_needs_a_key(python: PythonInterpreter) -
     ],
 )
 def test_a_server_that_answers_nonsense_is_an_error_with_its_address(body: bytes) -> None:
-    class Nonsense(BaseHTTPRequestHandler):
+    with pytest.raises(InterpreterError, match=r"127\.0\.0\.1"):
+        answered(body)
+
+
+def answered(body: bytes) -> Execution:
+    """What is made of an answer."""
+
+    class Fixed(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["Content-Length"]))
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(body)
+            with suppress(OSError):  # the other side has read enough
+                self.wfile.write(body)
 
         def log_message(self, format: str, *args: object) -> None: ...
 
-    with HTTPServer(("127.0.0.1", 0), Nonsense) as server:
+    with HTTPServer(("127.0.0.1", 0), Fixed) as server:
         thread = threading.Thread(target=server.handle_request, daemon=True)
         thread.start()
-        with pytest.raises(InterpreterError, match=r"127\.0\.0\.1"):
-            HttpInterpreter(address(server)).run("1")
-        thread.join()
+        try:
+            return HttpInterpreter(address(server)).run("1")
+        finally:
+            thread.join()
+
+
+def written(**parts: str) -> bytes:
+    return json.dumps({**Execution("ok", 1).to_data(), **parts}, ensure_ascii=False).encode()
+
+
+@pytest.mark.parametrize("name", ["stdout", "stderr", "error", "value", "reads", "unknown"])
+def test_no_part_of_an_answer_is_read_that_is_larger_than_a_sandbox_writes(name: str) -> None:
+    with pytest.raises(InterpreterError, match=f"{name} has more than 2097152 bytes"):
+        answered(written(**{name: "\U0001f600" + "a" * (2 << 20)}))
+
+
+def test_no_answer_is_read_that_is_larger_than_all_its_parts() -> None:
+    with pytest.raises(InterpreterError, match="it has more than 4194304 bytes"):
+        answered(written(**dict.fromkeys(("stdout", "stderr", "error"), "铁" * (500 << 10))))
+
+
+def test_all_that_a_sandbox_writes_is_read() -> None:
+    most, value = '"' * (1 << 20), "\n" * ((1 << 19) - 1)
+    run = Execution("ok", value, stdout=most, stderr="\U0001f600")
+    assert answered(json.dumps(run.to_data()).encode()) == run
+
+
+def test_a_value_that_no_sandbox_gives_is_not_sent() -> None:
+    run = Execution("ok", "a" * (1 << 20)).to_data()
+    assert (run["status"], run["limit"], run["value"]) == ("error", "value", "null")
 
 
 class Trickle(BaseHTTPRequestHandler):

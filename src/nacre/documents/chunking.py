@@ -9,8 +9,9 @@ A range of at most two chunks is cut near its middle, which keeps chunks between
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Protocol
@@ -27,6 +28,9 @@ _CONTEXT_LIMIT = 64  # tokens for title and heading path
 # not be, but before it is torn it may. In this order, the first that can be done.
 _TIERS = ((8, HEADING), (2, BLOCK), (6, BLOCK), (2, SENTENCE), (8, SENTENCE))
 _MARKUP = 8  # letters that may stand around a title in front matter: "title:"
+_PIECE = 50_000  # characters tokenised at once: a tokeniser takes half a kilobyte for each
+_NAME = 2_000  # characters of a title or a heading: more than a context may hold, and every chunk below it bears it
+_LONG = 8  # chunks: a sentence of more, which no person wrote, is cut about its middle
 _FOREIGN = 200  # visible characters outside every block that a chunk may span
 
 
@@ -129,7 +133,7 @@ class _Boundary:
 class _Chunker:
     def __init__(self, text: str, blocks: Sequence[BlockLike], title: str, tokeniser: Tokeniser, limit: int) -> None:
         self.text = text
-        self.title = " ".join(title.split())
+        self.title = " ".join(title[:_NAME].split())
         self.tokeniser = tokeniser
         self.limit = min(limit, tokeniser.max_tokens)
         self.blocks = [block for block in blocks if block.end > block.start]
@@ -137,7 +141,7 @@ class _Chunker:
         self.headings = [block for block in self.blocks if block.kind == "heading"]
         self.heading_starts = [block.start for block in self.headings]
         self.parents = _parents(self.headings)
-        self.tokens = [start for start, _ in tokeniser.token_offsets(text)]
+        self.tokens = token_starts(text, tokeniser)
         self.boundaries = self._boundaries()
         self.places = [boundary.at for boundary in self.boundaries]
 
@@ -189,10 +193,10 @@ class _Chunker:
             found = self._best(known, made, room, part, weakest)
             if found is not None:
                 return found
-        found = self._best(self._fine(start, end), made, room, 4, WORD)
+        found = self._best(self._fine(*self._middle_of(start, end, _LONG * room)), made, room, 4, WORD)
         return self._middle(start, end) if found is None else found
 
-    def _best(self, among: Sequence[_Boundary], made: Chunk, room: int, part: int, weakest: int) -> int | None:
+    def _best(self, among: Iterable[_Boundary], made: Chunk, room: int, part: int, weakest: int) -> int | None:
         """The strongest boundary that leaves at least a `part`-th of a chunk on either side."""
         first, last = self._before(made.start), self._before(made.end)
         least = min(room // part, (last - first) // 3)
@@ -208,16 +212,20 @@ class _Chunker:
                 best, found = key, boundary.at
         return found
 
-    def _fine(self, start: int, end: int) -> list[_Boundary]:
+    def _middle_of(self, start: int, end: int, most: int) -> tuple[int, int]:
+        """The middle tokens of a stretch; all of it where it has no more than `most`."""
+        first, last = self._before(start), self._before(end)
+        spare = (last - first - most) // 2
+        return (start, end) if spare <= 0 else (self.tokens[first + spare], self.tokens[last - spare])
+
+    def _fine(self, start: int, end: int) -> Iterator[_Boundary]:
         """Boundaries inside one long sentence: clauses, then words."""
-        found = []
         for at in range(start + 1, end):
             before = self.text[at - 1]
             if before in _CLAUSE_ENDS:
-                found.append(self._boundary(at, CLAUSE))
+                yield self._boundary(at, CLAUSE)
             elif before.isspace() and not self.text[at].isspace():
-                found.append(self._boundary(at, WORD))
-        return found
+                yield self._boundary(at, WORD)
 
     def _middle(self, start: int, end: int) -> int | None:
         """Between two tokens of an endless word."""
@@ -260,7 +268,7 @@ class _Chunker:
         block = self._block_at(start)
         table_head = ""
         if block and block.kind == "table" and block.start < start < block.end:
-            table_head = " ".join(self.text[block.start : block.end].split("\n", 1)[0].split())
+            table_head = " ".join(self.text[block.start : min(block.end, block.start + _NAME)].split("\n", 1)[0].split())
         above = [self._name(heading) for heading in path if heading.start < start]
         lines = [title_path(self.title, above), table_head]
         context = "\n".join(line for line in lines if line)
@@ -290,7 +298,29 @@ class _Chunker:
         return path
 
     def _name(self, heading: BlockLike) -> str:
-        return " ".join(self.text[heading.start : heading.end].strip("#= \n\t").split())
+        return " ".join(self.text[heading.start : min(heading.end, heading.start + _NAME)].strip("#= \n\t").split())
+
+
+def token_starts(text: str, tokeniser: Tokeniser) -> array[int]:
+    """Where the tokens of a text begin, found piece by piece, so that memory is a piece's and not the document's."""
+    starts, at = array("I"), 0
+    while at < len(text):
+        end = _piece_end(text, at)
+        starts.extend(at + start for start, _ in tokeniser.token_offsets(text[at:end]))
+        at = end
+    return starts
+
+
+def _piece_end(text: str, at: int) -> int:
+    """Where no token is torn: before a white space or after a sentence; in an endless word anywhere."""
+    end = at + _PIECE
+    if end >= len(text):
+        return len(text)
+    for mark, kept in (("\n", 0), (" ", 0), ("。", 1)):
+        found = text.rfind(mark, end - _PIECE // 2, end)
+        if found != -1:
+            return found + kept
+    return end
 
 
 def _parents(headings: Sequence[BlockLike]) -> list[int]:

@@ -10,7 +10,7 @@ from nacre.text.language import tr
 
 Status = Literal["ok", "error", "timeout", "memory", "blocked"]
 STATUSES: tuple[Status, ...] = get_args(Status)
-_LARGEST_VALUE, _LONGEST_S = 1 << 24, 1e9
+_LARGEST_VALUE, _LONGEST_S = 1 << 20, 1e9  # characters, as in the sandbox; seconds
 _PLAIN: dict[str, Any] = {
     "status": str,
     "stdout": str,
