@@ -22,7 +22,9 @@ _PARTS = re.compile(_PART, re.DOTALL)
 
 
 def _fields(answer: bytes) -> dict[str, Any]:
-    """The parts of an answer, each measured and read alone: one wide character makes all of a text four times as large."""
+    """The parts of an answer, each measured and read alone: one wide character makes all of a text four times as
+    large.
+    """
     if len(answer) >= _LARGEST_ANSWER:
         raise ValueError(f"it has more than {_LARGEST_ANSWER} bytes")
     if not _FLAT.fullmatch(answer):

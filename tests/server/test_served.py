@@ -18,7 +18,9 @@ HR, STRANGER = User("1", "hr", ("hr",)), User("2", "stranger", ())
 
 def served(folder: Path, tmp_path: Path, *layers: object) -> Served:
     settings = Settings.model_validate({"kb": folder, "stacks": {"mine": {"layers": list(layers)}}})
-    return Served(settings, KnowledgeBasePool(folder, tmp_path / "data"), ScriptedChatModel(lambda messages, n: "It is so [1]."))
+    return Served(
+        settings, KnowledgeBasePool(folder, tmp_path / "data"), ScriptedChatModel(lambda messages, n: "It is so [1].")
+    )
 
 
 @pytest.mark.parametrize("mine", [{"kb": "elsewhere"}, {"principals": ["hr"]}], ids=str)
