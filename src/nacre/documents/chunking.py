@@ -268,7 +268,9 @@ class _Chunker:
         block = self._block_at(start)
         table_head = ""
         if block and block.kind == "table" and block.start < start < block.end:
-            table_head = " ".join(self.text[block.start : min(block.end, block.start + _NAME)].split("\n", 1)[0].split())
+            table_head = " ".join(
+                self.text[block.start : min(block.end, block.start + _NAME)].split("\n", 1)[0].split()
+            )
         above = [self._name(heading) for heading in path if heading.start < start]
         lines = [title_path(self.title, above), table_head]
         context = "\n".join(line for line in lines if line)
