@@ -147,7 +147,8 @@ def drawing(found: Imports) -> str:
             below = {room(target) for module in mine for target in found[module]} - {name, ""}
             ordered = sorted(below, key=lambda other: (-FLOOR.get(other, -1), other))
             told = ast.get_docstring(ast.parse(modules[f"nacre.{name}"].read_text("utf-8"))) or ""
-            lines.append(f"| {height} | `{name}` | {told.splitlines()[0] if told else ''} | {', '.join(ordered)} |")
+            told = " ".join(told.split("\n\n")[0].split())  # its first paragraph, which may take two lines
+            lines.append(f"| {height} | `{name}` | {told} | {', '.join(ordered)} |")
     return "\n".join(lines)
 
 

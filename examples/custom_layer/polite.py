@@ -1,7 +1,7 @@
 """A layer of one's own: an answer never ends without a closing line. 自己写的层：回答总有结束语。"""
 
 from nacre.decorator import ChatModelDecorator, Flow
-from nacre.text.messages import text_of
+from nacre.text.messages import text_of, with_text
 
 
 class Polite(ChatModelDecorator):
@@ -14,4 +14,4 @@ class Polite(ChatModelDecorator):
         answer = yield from self.ask(messages, live=True, **kwargs)
         if answer.tool_calls or text_of(answer).rstrip().endswith(self.closing):
             return answer
-        return answer.model_copy(update={"content": f"{text_of(answer)}\n{self.closing}"})
+        return with_text(answer, f"{text_of(answer)}\n{self.closing}")

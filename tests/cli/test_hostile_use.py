@@ -38,12 +38,21 @@ def complaint(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     ("arguments", "english", "chinese"),
     [
         (["asks"], "No such command 'asks'", "没有命令 'asks'"),
-        (["ask"], "Missing argument 'question'", "缺少 'question'"),
+        (
+            ["ask"],
+            "Missing argument 'question'. What it takes: nacre ask --help",
+            "缺少 'question'。用法见 nacre ask --help",
+        ),
+        (["ls"], "Missing option '--kb'. What it takes: nacre ls --help", "缺少 '--kb'。用法见 nacre ls --help"),
         (["ask", "x", "--kbb", "y"], "No such option: --kbb", "没有选项 --kbb"),
         (["ask", "x", "--kb"], "requires an argument", "选项 '--kb' 需要一个值"),
         (["search", "x", "--kb", "y", "-k", "0"], "greater than or equal to 1", "'-k' 的值无效：应大于或等于 1"),
         (["search", "x", "--kb", "y", "-k", "z"], "valid integer", "'-k' 的值无效：应为整数"),
-        (["search", "x", "y", "--kb", "z"], "unexpected extra argument(s) (y)", "多余的参数：y"),
+        (
+            ["search", "x", "y", "--kb", "z"],
+            "unexpected extra argument(s) (y). Put several words",
+            "多余的参数：y。多个词",
+        ),
         (["search", "x", "--kb", ""], "'--kb': it is empty", "'--kb' 的值无效：值为空"),
         (["sync", "x", "--kb", ""], "'--kb': it is empty", "'--kb' 的值无效：值为空"),
         (["sync", "x", "--kb", "y", "--embedder", ""], "'--embedder': it is empty", "'--embedder' 的值无效：值为空"),

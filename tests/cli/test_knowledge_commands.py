@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+import nacre
 from nacre.cli import run
 
 HANDBOOK = "# Leave\n\nNew employees get 20 vacation days a year.\n\n# 报销\n\n出差住宿费每晚最多报销 600 元。\n"
@@ -222,6 +223,10 @@ def test_sync_reads_what_links_name_outside_only_when_asked(tmp_path: Path, caps
     assert b"pearl lagoon" not in (tmp_path / "kb" / "catalog.sqlite").read_bytes()
     second = answer(capsys, *arguments, "--follow-links")
     assert second["added"] == 2 and not second["failed"]
+
+
+def test_doctor_says_the_version_that_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert answer(capsys, "doctor", "--json")["versions"]["nacre"] == nacre.__version__
 
 
 def test_doctor_shows_the_walls_around_parsers(capsys: pytest.CaptureFixture[str]) -> None:

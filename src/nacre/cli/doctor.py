@@ -8,12 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
+from nacre import __version__
 from nacre.cli.output import JsonFlag, console, folder, print_json
 from nacre.errors import NacreError, UsageError
 from nacre.text.language import tr, user_language
 
 _PACKAGES = (
-    "nacre",
     "langchain-core",
     "faiss-cpu",
     "tantivy",
@@ -98,7 +98,7 @@ def _mark(value: Any) -> str:
 def _versions() -> dict[str, str | None]:
     from importlib import metadata
 
-    found: dict[str, str | None] = {}
+    found: dict[str, str | None] = {"nacre": __version__}  # the distribution is called nacre-ai
     for package in _PACKAGES:
         try:
             found[package] = metadata.version(package)

@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from nacre.text.language import user_language
+from nacre.text.language import tr, user_language
 
 # typer carries its own click; the root of its errors is found above one that typer exports.
 ClickError: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
@@ -38,6 +38,7 @@ def message(error: Any) -> str:
         typer's words in English; their translation in Chinese, and what has none stays as it is.
     """
     said = str(error.format_message())
+    cure = _cure(said, error)
     if user_language() == "zh":
         for pattern, chinese in _SAID:
             found = re.search(pattern, said)
@@ -47,7 +48,16 @@ def message(error: Any) -> str:
                     + chinese.replace("{what}", found.groupdict().get("what", ""))
                     + said[found.end() :]
                 )
-    return said
+    return f"{said.rstrip('.。')}{'。' if user_language() == 'zh' else '. '}{cure}" if cure else said
+
+
+def _cure(said: str, error: Any) -> str:
+    """What to do about it, where typer does not say."""
+    if said.startswith("Missing ") and (context := getattr(error, "ctx", None)):
+        return tr("What it takes: {command} --help", command=context.command_path)
+    if said.startswith("Got unexpected extra argument"):
+        return tr("Put several words into quotes.")
+    return ""
 
 
 _HelpFormatter: Any = typer.Context.formatter_class

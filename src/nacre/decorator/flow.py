@@ -191,7 +191,7 @@ class Run:
             raise UsageError(
                 tr(
                     "{layer} showed text that its answer does not begin with: "
-                    "a call that is rewritten must not be live.",
+                    "a call that is rewritten must not be live. Leave live=True out of its ask.",
                     layer=self.layer,
                 )
             )

@@ -1,5 +1,6 @@
-"""The ledger of a sync: compare what the sources list with what the catalog holds, and decide before anything is
-done.
+"""The ledger of a sync: what the sources list, and which documents they no longer have.
+
+What changed of those that they have, `sync` decides, one document at a time.
 """
 
 from __future__ import annotations
