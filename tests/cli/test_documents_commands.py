@@ -108,7 +108,9 @@ def test_people_read_decoded_addresses_and_programs_exact_ones(
         assert uri in json.dumps(data(capsys, *command, "--kb", kb), ensure_ascii=False)
 
 
-@pytest.mark.parametrize(("language", "words"), [("en", ("/help", "/quit")), ("zh", ("/帮助", "/退出"))])
+@pytest.mark.parametrize(
+    ("language", "words"), [("en", ("/help", "/quit")), ("zh", ("/帮助", "/退出")), ("en", ("/?", "exit"))]
+)
 def test_chat_knows_its_own_words(
     language: str, words: tuple[str, str], kb: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

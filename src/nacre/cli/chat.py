@@ -12,7 +12,7 @@ from nacre.text.hygiene import clean_text
 from nacre.text.language import tr
 
 _HELP = ("/help", "/?", "/帮助")
-_QUIT = ("/quit", "/exit", "/退出")
+_QUIT = ("/quit", "/exit", "/退出", "quit", "exit", "退出")  # a single word that ends, not a question
 
 
 def register(app: typer.Typer) -> None:
