@@ -9,7 +9,6 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-import_module("nacre.system.moved").install()  # modules of 0.1 under their old names
 __version__ = "0.2.0"
 
 _WHERE = {

@@ -69,7 +69,6 @@ class Zygote:
         main = program.main_module(preload.load(self.config["packages"]))
         for name in [name for name in sys.modules if name.partition(".")[0] in (__package__, "nacre")]:
             del sys.modules[name]  # a program cannot import what this process is made of
-        sys.meta_path[:] = [finder for finder in sys.meta_path if not type(finder).__module__.startswith("nacre")]
         return main
 
     def _rules(self) -> landlock.Ruleset:
