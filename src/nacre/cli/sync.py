@@ -119,3 +119,7 @@ def _show_report(report: SyncReport, as_json: bool) -> None:
     for uri, reason in report.failed:
         out.print(tr("[red]failed[/] "), end="")
         out.print(f"{readable(uri)}: {reason}", markup=False)
+    for each in report.hidden_text:
+        place = readable(each["uri"]) + (f" ({each['page']})" if each["page"] else "")
+        out.print(tr("[yellow]left out, as nobody sees it[/] "), end="")
+        out.print(f"{place}: {each['what']}: {each['excerpt'][:80]}", markup=False)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nacre.documents.document import Block, BlockKind, Cell, ParsedDocument, Table
+from nacre.documents.document import Block, BlockKind, Cell, Hidden, ParsedDocument, Table
 from nacre.documents.limits import Limits
 from nacre.documents.normalise import clean, collapse, unspread
 from nacre.errors import ParseError
 from nacre.text.language import tr
+
+_HIDDEN = 100  # places of hidden text that are told of one document
+_EXCERPT = 160  # characters told of each
 
 
 class Builder:
@@ -27,6 +30,7 @@ class Builder:
         self.blocks: list[Block] = []
         self.tables: list[Table] = []
         self.warnings: list[str] = []
+        self.hidden: list[Hidden] = []
         self.length = 0
         self._parts: list[str] = []
         self._cells = 0
@@ -136,6 +140,16 @@ class Builder:
         if message not in self.warnings:
             self.warnings.append(message)
 
+    def hide(self, what: str, text: str) -> None:
+        """Tell of text that nobody can see on the page, instead of adding it.
+
+        Args:
+            what: how it is hidden, in a fixed word: "white text", "hidden sheet".
+        """
+        text = collapse(clean(text)).strip()
+        if text and len(self.hidden) < _HIDDEN:
+            self.hidden.append(Hidden(what, text[:_EXCERPT], self.page))
+
     def separate(self) -> None:
         """Begin a new block: an empty line, unless the document is empty."""
         self._gap()
@@ -162,6 +176,7 @@ class Builder:
             attachments=tuple(self.attachments),
             metadata={key: clean(value) for key, value in self.metadata.items() if value},
             encoding=self.encoding,
+            hidden=tuple(self.hidden),
         )
 
     def _gap(self, close: bool = False) -> None:

@@ -75,6 +75,21 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class Hidden:
+    """Text that nobody can see on the page: it is told, and never part of the document.
+
+    Args:
+        what: how it is hidden, one of a parser's fixed words such as "white text" or "hidden sheet".
+        excerpt: its first characters.
+        page: 1-based page or slide; None where the format has none.
+    """
+
+    what: str
+    excerpt: str
+    page: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ParsedDocument:
     """A document as text with structure.
 
@@ -95,6 +110,7 @@ class ParsedDocument:
     attachments: tuple[str, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
     encoding: str = ""
+    hidden: tuple[Hidden, ...] = ()
 
 
 def to_data(document: ParsedDocument) -> dict[str, Any]:
@@ -124,6 +140,7 @@ def to_data(document: ParsedDocument) -> dict[str, Any]:
         "attachments": document.attachments,
         "metadata": dict(document.metadata),
         "encoding": document.encoding,
+        "hidden": [[h.what, h.excerpt, h.page] for h in document.hidden],
     }
 
 
@@ -146,6 +163,7 @@ def from_data(data: Mapping[str, Any]) -> ParsedDocument:
         attachments=tuple(_typed(a, str) for a in data["attachments"]),
         metadata={_typed(k, str): _typed(v, str) for k, v in data["metadata"].items()},
         encoding=_typed(data["encoding"], str),
+        hidden=tuple(Hidden(_typed(what, str), _typed(text, str), page) for what, text, page in data["hidden"]),
     )
 
 

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
 from itertools import chain
 from pathlib import PurePosixPath
@@ -194,6 +194,7 @@ class Syncer:
         if job.known is None and self._moved(job, read.hash):
             return
         self.report.warnings.extend((job.item.uri, warning) for warning in read.parsed.warnings)
+        self.report.hidden_text.extend({"uri": job.item.uri, **asdict(hidden)} for hidden in read.parsed.hidden)
         document = DocumentRecord(
             uri=job.item.uri,
             hash=read.hash,

@@ -291,9 +291,9 @@ def test_a_client_that_never_reads_its_answer_is_hung_up_on(serve):
     raw.settimeout(10)
     raw.connect(place(server.url))
     raw.sendall(f"GET /v1/files/{kept}/content HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
-    port, until = raw.getsockname()[1], time.monotonic() + 10
-    assert _serving(port)
-    while _serving(port):
+    ports, until = (raw.getpeername()[1], raw.getsockname()[1]), time.monotonic() + 30
+    assert _serving(*ports)
+    while _serving(*ports):
         assert time.monotonic() < until, "held for ever"
         time.sleep(0.05)
     assert len(ends(raw)) < 32 << 20
@@ -302,10 +302,13 @@ def test_a_client_that_never_reads_its_answer_is_hung_up_on(serve):
     assert len(httpx.get(f"{server.url}/v1/files/{kept}/content").content) == 32 << 20
 
 
-def _serving(port: int) -> bool:
-    """Whether this machine's kernel knows an open connection to that port of a client."""
+def _serving(server: int, client: int) -> bool:
+    """Whether the server's end of a connection is open to this machine's kernel. Both ports name it: the client's alone
+    may be that of a connection of another test, to another server, at the same time."""
     lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    return any(line[2].endswith(f":{port:04X}") and line[3] == "01" for line in lines)
+    return any(
+        line[1].endswith(f":{server:04X}") and line[2].endswith(f":{client:04X}") and line[3] == "01" for line in lines
+    )
 
 
 # ---------------------------------------------------------------------------------------------------- how many
