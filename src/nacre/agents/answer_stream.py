@@ -29,7 +29,7 @@ from nacre.agents.scanner import (
 from nacre.agents.trajectory import Step
 from nacre.agents.vocabulary import WORDS, Kind
 from nacre.text.hygiene import clean_text
-from nacre.text.markers import DeadMarkers, as_nacre_provider
+from nacre.text.markers import CitationMarkers, as_nacre_provider
 from nacre.text.vocabulary import one_of
 
 _ANSWER = re.compile(one_of(WORDS["labels"]["answer"]), re.IGNORECASE)
@@ -153,7 +153,7 @@ class LiveAnswer:
 
     def __init__(self, reader: AnswerReader, numbers: Sequence[int] | None) -> None:
         self._reader = reader
-        self._markers = None if numbers is None else DeadMarkers(numbers)
+        self._markers = None if numbers is None else CitationMarkers(numbers)
         self._blind = False
 
     def push(self, chunk: AIMessageChunk) -> Sequence[AIMessageChunk]:

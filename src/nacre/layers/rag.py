@@ -76,7 +76,7 @@ class RetrievalAugmented(ChatModelDecorator):
         asked = prompts.load(self.prompt, language).render(sources=render_sources(evidence.sources), question=question)
         if self.inner_takes("evidence"):
             kwargs["evidence"] = evidence
-        through = None if self.strict or given.draft else LiveMarkers(list(evidence.places))
+        through = None if self.strict or given.draft else LiveMarkers(evidence.markers())
         reply = yield from self.ask(replace_last_user(messages, asked), live=not self.strict, through=through, **kwargs)
         if dropped:
             reply = with_nacre(reply, dropped=[str(d.metadata.get("chunk_id", "")) for d in dropped])
