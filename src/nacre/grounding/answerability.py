@@ -15,28 +15,42 @@ import math
 import re
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import Literal
 
 from nacre.grounding.ranking import Evidence, Passage, Question, prior
 from nacre.text.words import words
 
+Sure = Literal["answer", "closest", "nothing"]
 TITLED = {"constant": -1.221, "best": 0.337, "missing": -4.06, "missing_number": -1.909, "missing_name": -0.482}
 LOOSE = {"constant": -9.868, "best": 0.281, "agreement": 8.956, "near": 1.091, "several": 0.287}
 # Refuse below. Titled: hardly a right answer may be lost. Loose: the best balance of both mistakes.
 REFUSE_BELOW = {"titled": 0.15, "loose": 0.43}
+CLOSEST_BELOW = {"titled": 0.3, "loose": 0.43}
 _SOFT = 16.0  # score points over which a passage's voice falls to 1/e: nearly an equal vote
 _NAME = re.compile(r"(?<=\s)[A-Z][\w'-]*")
+
+
+def sureness(question: Question, passages: Sequence[Passage], found: Sequence[Evidence]) -> Sure:
+    """Whether the passages hold an answer, or at least something near."""
+    decided, probability = answerable(question, passages, found)
+    if not decided:
+        return "nothing"
+    return "closest" if probability < CLOSEST_BELOW[_kind(passages)] else "answer"
+
+
+def _kind(passages: Sequence[Passage]) -> str:
+    return "titled" if any(title for _, title, *_ in passages) else "loose"
 
 
 def answerable(question: Question, passages: Sequence[Passage], found: Sequence[Evidence]) -> tuple[bool, float]:
     """Whether the passages hold an answer."""
     if not found:
         return False, 0.0
-    loose = not any(title for _, title, *_ in passages)
-    weights = LOOSE if loose else TITLED
+    weights = LOOSE if _kind(passages) == "loose" else TITLED
     features = measured(question, passages, found)
     logit = weights["constant"] + sum(weight * features[name] for name, weight in weights.items() if name in features)
     probability = 1 / (1 + math.exp(-logit))
-    return probability >= REFUSE_BELOW["loose" if loose else "titled"], probability
+    return probability >= REFUSE_BELOW[_kind(passages)], probability
 
 
 def measured(question: Question, passages: Sequence[Passage], found: Sequence[Evidence]) -> dict[str, float]:
@@ -50,6 +64,8 @@ def measured(question: Question, passages: Sequence[Passage], found: Sequence[Ev
     """
     best = max(found, key=lambda item: item.score)
     there = {term for part in passages[best.passage] for term in words(part)}
+    if len(question.names) > 1:  # of things that are compared, each passage may name one
+        there |= {term for passage in passages for part in passage for term in words(part)} & set(question.names)
     # Of "which colour" and "what version" the answer gives the value, not the noun.
     asked = [term for term in question.terms if term not in question.expectation.focus] or list(question.terms)
     # Chinese words are cut by what stands beside them: 年假 in the passage, 年 and 假 in 年假有.
