@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
@@ -40,6 +40,9 @@ class QuoteChatModel(BaseChatModel):
 
     # It stands in for any model, so it takes any model's settings (temperature, …) and has no use for them.
     model_config = ConfigDict(extra="ignore")
+
+    extractive: ClassVar[bool] = True
+    """It can quote, and write nothing: a question is not rewritten by it."""
 
     model: str = "quote"
     sentences: int = Field(default=2, ge=1)

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from nacre.grounding.answer_type import Expectation, answers_in, candidates, expected
+from nacre.grounding.naming import YEAR, names
 from nacre.grounding.stopwords import stopwords
 from nacre.text.language import Language, language_of
 from nacre.text.tables import is_row
@@ -40,23 +41,8 @@ WEIGHTS = {
 }
 
 _DIGIT = re.compile(r"\d")
-_YEAR = re.compile(r"(?<!\d)(?:19|20)\d{2}(?!\d)")
 _HALF = re.compile(r";\s+")
-_IDENTIFIER = re.compile(r"[A-Za-z]+[-_./]?\d[A-Za-z0-9_./-]*|\d+[-_]?[A-Za-z][A-Za-z0-9_-]*")
-_NAME = re.compile(r"(?<![.?!:：]\s)(?<=[^\W_]\s)[A-Z][\w'-]*")
-_NUMBER = re.compile(r"\b[A-Za-z]+\.?\s(\d[\d.,]*)|[€$£¥￥第]\s?(\d[\d.,]*)|(\d[\d.,]*)(?=\s?[A-Za-z]{3})")
-_JOINT = re.compile(
-    r"\s*(?:,|、|&|/|and|or|vs\.?|versus|than|with|to|和|与|跟|及|或|还是|比)\s*(?:(?:and|or|than|of|in|for|that|the|a)\s+){0,3}",
-    re.IGNORECASE,
-)
-_COMPARES = re.compile(
-    r"\b(?:compare|(?:the )?differences? between|larger|smaller|bigger|higher|lower|longer|shorter|more|less|cheaper|better"
-    r"|heavier|lighter|faster|slower|earlier|later|older|newer)\b|比较|相比|对比|分别|各自",
-    re.IGNORECASE,
-)
-_COMPARED = 6  # things
 _OTHER_KIND = frozenset("陪副非准亚子反伪")  # before a Chinese noun: another thing of its kind
-_DOUBTFUL = 0.35  # how much a number or a capitalised word names, beside an identifier or the key of a row
 _TERMS = 64  # different words of a question that count
 _LEAST_HALF = 20  # characters of half a sentence that counts as its own
 _PLACES = 50  # of a sentence that are compared with each other
@@ -140,7 +126,7 @@ def analyse(question: str) -> Question:
     terms = terms[:_TERMS]
     language = language_of(text)
     pairs = frozenset(_pairs(text, asked, language))
-    return Question(text, language, terms, frozenset(asked), pairs, _names(text, terms), expected(text))
+    return Question(text, language, terms, frozenset(asked), pairs, names(text, terms), expected(text))
 
 
 def _told_apart(text: str) -> list[tuple[str, int]]:
@@ -151,38 +137,6 @@ def _told_apart(text: str) -> list[tuple[str, int]]:
     ]
 
 
-def compared(text: str) -> list[str]:
-    """A question that names several things of one kind, once for each of them; else the question alone.
-
-    Examples:
-        >>> compared("Is the N20 or the N40 louder?")
-        ['Is the N20 or the  louder?', 'Is the  or the N40 louder?']
-    """
-    for pattern in (_IDENTIFIER, _NAME):
-        found = list(pattern.finditer(text))
-        joined = [pair for pair in itertools.pairwise(found) if _JOINT.fullmatch(text[pair[0].end() : pair[1].start()])]
-        things = sorted({match.span() for pair in joined for match in pair})[:_COMPARED]
-        if things:
-            return [_COMPARES.sub(" ", _only(text, thing, things)) for thing in things]
-    return [text]
-
-
-def _only(text: str, thing: tuple[int, int], things: Sequence[tuple[int, int]]) -> str:
-    for start, end in reversed(things):
-        if (start, end) != thing:
-            text = text[:start] + text[end:]
-    return text
-
-
-def _names(text: str, terms: Sequence[str]) -> dict[str, float]:
-    """What tells one thing from its like; years are told by titles."""
-    doubtful = [match[0] for match in _NAME.finditer(text)]
-    doubtful += [next(filter(None, match.groups())) for match in _NUMBER.finditer(_YEAR.sub(" ", text))]
-    found = {term: _DOUBTFUL for name in doubtful for term in words(name)}
-    found |= {term: 1.0 for match in _IDENTIFIER.finditer(text) for term in words(match[0]) if not term.isalpha()}
-    return {term: weight for term, weight in found.items() if term in terms}
-
-
 def evidence(question: Question, passages: Sequence[Passage]) -> list[Evidence]:
     """Weigh every sentence of some passages."""
     found = [sentence for n, passage in enumerate(passages) for sentence in _sentences(n, *passage)]
@@ -191,21 +145,21 @@ def evidence(question: Question, passages: Sequence[Passage]) -> list[Evidence]:
     year = [_names_another_year(question.text, passage[1]) for passage in passages]
     keys = _keys(question, found)
     held = {term for sentence in found for term in _held(sentence)}
-    there = {term: weight for term, weight in question.names.items() if term in held}
-    named = [there | keys.get(_table(sentence), {}) for sentence in found]
+    known = {term: weight for term, weight in question.names.items() if term in held}
+    named = [known | keys.get(_table(sentence), {}) for sentence in found]
     strangers = _strangers(found, named)
     return [
         _evidence(
             question,
             sentence,
-            frozenset(names),
+            frozenset(there),
             {
                 **_features(question, sentence, weights),
                 "other_year": float(year[sentence.passage]),
                 "stranger": stranger,
             },
         )
-        for sentence, names, stranger in zip(found, named, strangers, strict=True)
+        for sentence, there, stranger in zip(found, named, strangers, strict=True)
     ]
 
 
@@ -214,13 +168,13 @@ def _strangers(found: Sequence[_Sentence], named: Sequence[dict[str, float]]) ->
     things that are compared each has a sentence of its own.
     """
     lacks = [
-        sum(weight for term, weight in names.items() if term not in _held(sentence)) / max(1.0, sum(names.values()))
-        for sentence, names in zip(found, named, strict=True)
+        sum(weight for term, weight in there.items() if term not in _held(sentence)) / max(1.0, sum(there.values()))
+        for sentence, there in zip(found, named, strict=True)
     ]
     least: dict[frozenset[str], float] = {}
-    for names, lack in zip(named, lacks, strict=True):
-        least[frozenset(names)] = min(lack, least.get(frozenset(names), 1.0))
-    return [lack - least[frozenset(names)] for names, lack in zip(named, lacks, strict=True)]
+    for there, lack in zip(named, lacks, strict=True):
+        least[frozenset(there)] = min(lack, least.get(frozenset(there), 1.0))
+    return [lack - least[frozenset(there)] for there, lack in zip(named, lacks, strict=True)]
 
 
 def _evidence(question: Question, sentence: _Sentence, named: frozenset[str], features: dict[str, float]) -> Evidence:
@@ -298,7 +252,7 @@ def support(claim: str, sentence: str, context: str = "") -> float:
 
 def _names_another_year(question: str, title: str) -> bool:
     """The rules of 2024 do not answer what holds in 2026, however alike they are."""
-    asked, named = set(_YEAR.findall(question)), set(_YEAR.findall(title))
+    asked, named = set(YEAR.findall(question)), set(YEAR.findall(title))
     return bool(asked and named and not asked & named)
 
 

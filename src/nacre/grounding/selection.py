@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from nacre.grounding.answerability import Sure, sureness
+from nacre.grounding.naming import compared
 from nacre.grounding.parts import questions_in
-from nacre.grounding.ranking import Evidence, Question, analyse, compared, evidence
+from nacre.grounding.ranking import Evidence, Question, analyse, evidence
 from nacre.text.messages import Source
 from nacre.text.tables import Grid, grids_in
 from nacre.text.words import sentences
@@ -19,7 +20,8 @@ _MOST = 8  # quotes
 _WIDEST = 40  # columns of a table that is shown as one
 # What goes on after a semicolon and may turn round what was said before it.
 _TURNS = re.compile(
-    r"\s*(?:but|except|unless|otherwise|after(?:wards|\s+that)|however|only|in that case|then|但|除|否则|其余|此后|之后|不过)",
+    r"\s*(?:but|except|unless|otherwise|after(?:wards|\s+that)|however|only|in that case|then"
+    r"|但|除|否则|其余|此后|之后|不过)",
     re.IGNORECASE,
 )
 

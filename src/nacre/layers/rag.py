@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from typing import Any
 
 from langchain_core.documents import Document
-from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.retrievers import BaseRetriever
 from pydantic import Field
 
 from nacre import prompts
-from nacre.decorator.layer import ChatModelDecorator, Flow
+from nacre.decorator.layer import Call, ChatModelDecorator, Flow
 from nacre.grounding.evidence import Evidence, refusal
+from nacre.memory.followups import full_question, innermost
 from nacre.retrieval.packing import pack
 from nacre.text.hygiene import clean_text, searched
 from nacre.text.language import language_of
@@ -44,11 +45,15 @@ class RetrievalAugmented(ChatModelDecorator):
         min_relevance: refuse without asking the model when no document is as likely as this to hold an answer (0 to 1;
             see `Hit.relevance`); 0 always asks. Documents without `relevance` are not judged: the model is asked.
         prompt: id of the prompt, with the variables `sources` and `question`.
+        rewrite: make a follow-up ("And for part-timers?") whole from the messages before it, by the innermost model or,
+            where that only quotes, by rules.
 
     Call options: `principals`, a list of names as whom the retriever is to search.
 
-    The answer's `response_metadata["nacre"]` holds `citations` (see `Citation`), `abstained`, `hits` and, where sources
-    did not fit, `dropped`. A value that a program computed from cited cells (see `ProgramAided`) counts as supported.
+    The answer's `response_metadata["nacre"]` holds `citations` (see `Citation`), `abstained` and `hits`; where they
+    apply `question` (a follow-up made whole), `closest` (the answer is only the nearest passage), `uncited` (it cites
+    nothing) and `dropped` (sources that did not fit). A value that a program computed from cited cells (see
+    `ProgramAided`) counts as supported.
     """
 
     call_options = frozenset({"principals", "evidence"})
@@ -59,6 +64,7 @@ class RetrievalAugmented(ChatModelDecorator):
     source_tokens: int | None = Field(default=None, gt=0)
     min_relevance: float = Field(default=MIN_RELEVANCE, ge=0, le=1)
     prompt: str = "rag/answer"
+    rewrite: bool = True
 
     def flow(self, messages: list[BaseMessage], **kwargs: Any) -> Flow:
         """Retrieve, ask, cite."""
@@ -66,12 +72,14 @@ class RetrievalAugmented(ChatModelDecorator):
         question = clean_text(last_user_text(messages))
         if not question.strip() or (given.draft and given.sources):
             return (yield from self.ask(messages, live=True, **kwargs))
-        language, wanted = language_of(question), searched(question)
+        asked_as, question = question, (yield from self._whole(messages, question))
+        language, wanted = language_of(asked_as), searched(question)
         asker = {} if principals is None else {"principals": principals}
         found: list[Document] = yield from self.call(self.retriever, wanted, **asker)
         kept, dropped = pack(found, self._budget(messages))
+        known = {} if question == asked_as else {"question": question}
         if not kept or self._irrelevant(found):
-            return with_nacre(AIMessage(refusal(language)), abstained=True, citations=[], hits=[])
+            return with_nacre(AIMessage(refusal(language)), abstained=True, citations=[], hits=[], **known)
         evidence = _evidence(kept, self.min_support if self.strict else None)
         asked = prompts.load(self.prompt, language).render(sources=render_sources(evidence.sources), question=question)
         if self.inner_takes("evidence"):
@@ -79,8 +87,16 @@ class RetrievalAugmented(ChatModelDecorator):
         through = None if self.strict or given.draft else LiveMarkers(evidence.markers())
         reply = yield from self.ask(replace_last_user(messages, asked), live=not self.strict, through=through, **kwargs)
         if dropped:
-            reply = with_nacre(reply, dropped=[str(d.metadata.get("chunk_id", "")) for d in dropped])
+            known["dropped"] = [str(d.metadata.get("chunk_id", "")) for d in dropped]
+        reply = with_nacre(reply, **known) if known else reply
         return evidence.left_on(reply) if given.draft else evidence.checked(reply, wanted)
+
+    def _whole(self, messages: Sequence[BaseMessage], question: str) -> Generator[Call, Any, str]:
+        """The question, made whole where it leans on the conversation that came with it."""
+        last = max(at for at, message in enumerate(messages) if isinstance(message, HumanMessage))
+        if not self.rewrite or not any(isinstance(message, AIMessage) for message in messages[:last]):
+            return question
+        return (yield from full_question(innermost(self.inner), messages[:last], question, only_leaning=True))
 
     def _irrelevant(self, found: Sequence[Document]) -> bool:
         judged = [document.metadata.get("relevance") for document in found]

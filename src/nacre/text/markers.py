@@ -22,7 +22,8 @@ _TICKS = re.compile(r"`+")
 _O, _C = r"(?:\\?[\[【［〔]|&\#91;)", r"(?:\\?[\]】］〕]|&\#93;)"
 _N = r"[1-9１-９]\d?(?!\d)"
 _SAID = (
-    r"(?:(?:see\ )?(?:sources?|refs?|references?|citations?|cite|docs?|documents?|passages?|excerpts?|snippets?|contexts?|ids?)"
+    r"(?:(?:see\ )?(?:sources?|refs?|references?|citations?|cite|docs?|documents?|passages?|excerpts?|snippets?"
+    r"|contexts?|ids?)"
     r"|参?见|(?:参考)?(?:来源|资料|出处|引用|文献|文档|片段|依据))[\s_:：\#.-]{0,3}"
 )
 _ITEM = rf"(?:{_SAID}|[\#@^])?{_N}"
