@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from nacre.text.hygiene import searched
 from nacre.text.words import sentences, words
 
-MOST = 16  # parts that are looked at
+MOST = 8  # parts that are looked at
 _LONG = 240  # characters from which several sentences are no longer one question
 _LEAST = 2  # index terms of a part; a shorter one says nothing by itself
 _ASKS = (
@@ -67,12 +67,17 @@ def searches_in(text: str) -> list[str]:
         Its questions or, of a long one, its sentences; empty where it is searched as it stands.
     """
     text = searched(text).strip()
-    if len(text) >= _LONG:
+    if is_long(text):
         spans = sentences(text)
         parts = [text[a:b] for a, b in spans if len(words(text[a:b])) > _LEAST]
         return _grouped(parts) if len(parts) > 1 else []
     parts = questions_in(text)
     return parts if len(parts) > 1 else []
+
+
+def is_long(text: str) -> bool:
+    """Whether a text is more than one question: a case, a letter."""
+    return len(text.strip()) >= _LONG
 
 
 def _grouped(parts: list[str]) -> list[str]:

@@ -13,6 +13,8 @@ from pydantic import Field
 from nacre import prompts
 from nacre.decorator.layer import Call, ChatModelDecorator, Flow
 from nacre.grounding.evidence import Evidence, refusal
+from nacre.grounding.parts import searches_in
+from nacre.grounding.ranking import support
 from nacre.memory.followups import full_question, innermost
 from nacre.retrieval.packing import pack
 from nacre.text.hygiene import clean_text, searched
@@ -23,6 +25,7 @@ from nacre.text.titles import title_of
 from nacre.text.tokens import estimate_messages
 
 MIN_RELEVANCE = 0.05  # hardly a right answer falls below (bench/relevance_weights.py)
+_SPEAKS = 0.4  # the least share of a part's words in a document that speaks of it
 _PLACE = (
     *("uri", "title", "heading", "page", "start", "end", "chunk_id", "document_id", "version"),
     *("score", "relevance", "tables"),
@@ -52,7 +55,7 @@ class RetrievalAugmented(ChatModelDecorator):
 
     The answer's `response_metadata["nacre"]` holds `citations` (see `Citation`), `abstained` and `hits`; where they
     apply `question` (a follow-up made whole), `closest` (the answer is only the nearest passage), `uncited` (it cites
-    nothing) and `dropped` (sources that did not fit). A value that a program computed from cited cells (see
+    nothing), `parts` (what a long or compound question was searched by) and `dropped` (sources that did not fit). A value that a program computed from cited cells (see
     `ProgramAided`) counts as supported.
     """
 
@@ -77,9 +80,11 @@ class RetrievalAugmented(ChatModelDecorator):
         asker = {} if principals is None else {"principals": principals}
         found: list[Document] = yield from self.call(self.retriever, wanted, **asker)
         kept, dropped = pack(found, self._budget(messages))
-        known = {} if question == asked_as else {"question": question}
+        known: dict[str, Any] = {} if question == asked_as else {"question": question}
         if not kept or self._irrelevant(found):
             return with_nacre(AIMessage(refusal(language)), abstained=True, citations=[], hits=[], **known)
+        if parts := searches_in(wanted):
+            known["parts"] = [{"question": part, "hits": _speaking(kept, part)} for part in parts]
         evidence = _evidence(kept, self.min_support if self.strict else None)
         asked = prompts.load(self.prompt, language).render(sources=render_sources(evidence.sources), question=question)
         if self.inner_takes("evidence"):
@@ -112,6 +117,16 @@ class RetrievalAugmented(ChatModelDecorator):
             return 6000
         history = estimate_messages(messages)
         return max(200, min(window // 2, window - history - 1000))
+
+
+def _speaking(documents: Sequence[Document], part: str) -> list[dict[str, Any]]:
+    """Which documents speak of a part of the question, by number and place."""
+    spoken = [(support(part, d.page_content, title_of(d.metadata)), n, d) for n, d in enumerate(documents, 1)]
+    return [
+        {"n": n, **{name: d.metadata[name] for name in ("uri", "title", "page", "chunk_id") if name in d.metadata}}
+        for share, n, d in spoken
+        if share >= _SPEAKS
+    ]
 
 
 def _evidence(documents: Sequence[Document], min_support: float | None) -> Evidence:

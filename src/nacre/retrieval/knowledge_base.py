@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nacre.ingest.source import Source
 from nacre.ingest.sources import sources_of
 from nacre.retrieval.arguments import check_count, check_filter, check_hits, check_principals, clean_query
+from nacre.retrieval.compound import search_in_parts
 from nacre.retrieval.document_reader import DocumentReader
 from nacre.retrieval.hit import Hit
 from nacre.retrieval.search import Searcher
@@ -170,7 +171,7 @@ class KnowledgeBase(DocumentReader):
         """Find the passages that answer a query best.
 
         Args:
-            query: a question or some words.
+            query: a question or some words; one of many sentences, or several questions, is searched by its parts too.
             k: how many passages at most.
             principals: as whom to search. Documents that have principals are found only by one of them; None finds
                 those without principals.
@@ -184,7 +185,8 @@ class KnowledgeBase(DocumentReader):
             UsageError: an empty query, `k` below 1 or an unknown arm.
         """
         query, k, where = clean_query(query), check_count(k), check_filter(where, arms)
-        return self._searcher.search(query, k, check_principals(principals), where, arms)
+        asker, searcher = check_principals(principals), self._searcher
+        return search_in_parts(lambda text, most: searcher.search(text, most, asker, where, arms), query, k)
 
     def widened(self, hits: Sequence[Hit], neighbours: int = 1) -> list[Hit]:
         """Hits with the text around them; those that then touch become one.
