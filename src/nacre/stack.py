@@ -8,6 +8,8 @@
       - use: memory                   # keeps the conversation, and none of the retrieved text
         store: sessions.sqlite
       - cache                         # its key holds the history and everything below
+      - decomposition                 # asks a compound question in parts, each with sources of its own
+      - summary                       # "summarise X": whole documents, where rag sees passages
       - use: rag                      # adds sources to the question
         kb: ./kb
         k: 6
@@ -119,6 +121,18 @@ def _rag_data(fields: Data) -> Data:
     return {**{name: value for name, value in named.items() if value is not None}, **fields}
 
 
+def _summary_fields(data: Data, context: Context) -> Data:
+    from nacre.retrieval.knowledge_base import KnowledgeBase
+
+    base = KnowledgeBase.open(_take(data, "summary", "kb"), create=False) if context.kb is None else context.kb
+    return {"knowledge_base": base, "principals": context.who(data), **data}
+
+
+def _summary_data(fields: Data) -> Data:
+    base, who = fields.pop("knowledge_base"), fields.pop("principals", None)
+    return {"kb": getattr(base, "place", type(base).__name__), **({"principals": who} if who else {}), **fields}
+
+
 def _fallback_fields(data: Data, context: Context) -> Data:
     others = _take(data, "fallback", "others")
     return {"others": [_load(model) for model in ([others] if isinstance(others, str) else others)], **data}
@@ -159,6 +173,8 @@ LAYERS: Mapping[str, Layer] = {
     "moderation": Layer("nacre.layers.moderation:Moderation"),
     "memory": Layer("nacre.layers.memory:ConversationMemory"),
     "cache": Layer("nacre.layers.cache:ResponseCache"),
+    "decomposition": Layer("nacre.layers.decomposition:Decomposition"),
+    "summary": Layer("nacre.layers.summary:Summary", _summary_fields, _summary_data),
     "rag": Layer("nacre.layers.rag:RetrievalAugmented", _rag_fields, _rag_data),
     "self_consistency": Layer("nacre.layers.self_consistency:SelfConsistency"),
     "few_shot": Layer("nacre.layers.few_shot:FewShot"),
@@ -172,6 +188,7 @@ LAYERS: Mapping[str, Layer] = {
 # (outer, inner): why not. Every other order works, if not always as well as the one above.
 ILLEGAL: Mapping[tuple[str, str], tuple[str, str]] = {
     ("rag", "memory"): ("the memory would keep the retrieved text of every turn", "记忆会保存每一轮检索到的文本"),
+    ("decomposition", "memory"): ("every part would be remembered", "每个子问题都会被记住"),
     ("few_shot", "memory"): (
         "the memory would keep the examples as if they had been said",
         "记忆会把示例当作真实对话保存",

@@ -10,6 +10,7 @@ from langchain_tests.unit_tests import ChatModelUnitTests
 from nacre.decorator import ChatModelDecorator
 from nacre.layers.cache import ResponseCache
 from nacre.layers.chain_of_thought import ChainOfThought
+from nacre.layers.decomposition import Decomposition
 from nacre.layers.fallback import Fallback
 from nacre.layers.few_shot import FewShot
 from nacre.layers.memory import ConversationMemory
@@ -19,6 +20,7 @@ from nacre.layers.rag import RetrievalAugmented
 from nacre.layers.react import ReAct
 from nacre.layers.retry import Retry
 from nacre.layers.self_consistency import SelfConsistency
+from nacre.layers.summary import Summary
 from nacre.testing import CapableChatModel, outcomes, suite_class
 
 
@@ -39,6 +41,13 @@ class Forgetful:
         pass
 
 
+class Empty:
+    """A knowledge base without documents."""
+
+    def documents(self):
+        return []
+
+
 # Each in a configuration in which it has nothing to change in an answer.
 LAYERS = {
     "decorator": lambda inner: ChatModelDecorator(inner=inner),
@@ -51,6 +60,8 @@ LAYERS = {
     "retry": lambda inner: Retry(inner=inner),
     "fallback": lambda inner: Fallback(inner=inner, others=[CapableChatModel()]),
     "rag": lambda inner: RetrievalAugmented(inner=inner, retriever=Shelf()),
+    "decomposition": lambda inner: Decomposition(inner=inner, parts="rules"),
+    "summary": lambda inner: Summary(inner=inner, knowledge_base=Empty()),
     "pal": lambda inner: ProgramAided(inner=inner, attempts=1),
     "react": lambda inner: ReAct(inner=inner),
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Sequence
 
@@ -21,6 +20,7 @@ _COMPARES = re.compile(
     r"|better|heavier|lighter|faster|slower|earlier|later|older|newer)\b|比较|相比|对比|分别|各自",
     re.IGNORECASE,
 )
+_SPACES = re.compile(r"( )\s+|\s+(?=[?!.,？。])")
 _COMPARED = 6  # things
 _DOUBTFUL = 0.35  # how much a number or a capitalised word names, beside an identifier or the key of a row
 
@@ -30,22 +30,21 @@ def compared(text: str) -> list[str]:
 
     Examples:
         >>> compared("Is the N20 or the N40 louder?")
-        ['Is the N20 or the  louder?', 'Is the  or the N40 louder?']
+        ['Is the N20 louder?', 'Is the N40 louder?']
     """
     for pattern in (IDENTIFIER, NAME):
-        found = list(pattern.finditer(text))
-        joined = [pair for pair in itertools.pairwise(found) if _JOINT.fullmatch(text[pair[0].end() : pair[1].start()])]
-        things = sorted({match.span() for pair in joined for match in pair})[:_COMPARED]
-        if things:
-            return [_COMPARES.sub(" ", _only(text, thing, things)) for thing in things]
+        run: list[re.Match[str]] = []
+        for match in pattern.finditer(text):
+            if run and not _JOINT.fullmatch(text[run[-1].end() : match.start()]):
+                if len(run) > 1:
+                    break
+                run = []
+            run.append(match)
+        if len(run) > 1:
+            before, after = text[: run[0].start()], text[run[-1].end() :]
+            asked = (_COMPARES.sub("", f"{before}{thing[0]}{after}") for thing in run[:_COMPARED])
+            return [_SPACES.sub(lambda found: found[1] or "", one).strip() for one in asked]
     return [text]
-
-
-def _only(text: str, thing: tuple[int, int], things: Sequence[tuple[int, int]]) -> str:
-    for start, end in reversed(things):
-        if (start, end) != thing:
-            text = text[:start] + text[end:]
-    return text
 
 
 def names(text: str, terms: Sequence[str]) -> dict[str, float]:

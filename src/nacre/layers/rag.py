@@ -55,8 +55,9 @@ class RetrievalAugmented(ChatModelDecorator):
 
     The answer's `response_metadata["nacre"]` holds `citations` (see `Citation`), `abstained` and `hits`; where they
     apply `question` (a follow-up made whole), `closest` (the answer is only the nearest passage), `uncited` (it cites
-    nothing), `parts` (what a long or compound question was searched by) and `dropped` (sources that did not fit). A value that a program computed from cited cells (see
-    `ProgramAided`) counts as supported.
+    nothing), `parts` (what a long or compound question was searched by, with the hits that speak of each),
+    `suggestions` (questions that the hits answer) and `dropped` (sources that did not fit). A value that a program
+    computed from cited cells (see `ProgramAided`) counts as supported.
     """
 
     call_options = frozenset({"principals", "evidence"})
