@@ -60,10 +60,10 @@ class QuoteChatModel(BaseChatModel):
     def _identifying_params(self) -> dict[str, Any]:
         return {"model": self.model, "sentences": self.sentences}
 
-    def _answer(self, messages: Sequence[BaseMessage]) -> tuple[str, Sure]:
+    def _answer(self, messages: Sequence[BaseMessage], relevance: Any = None) -> tuple[str, Sure]:
         """The answer, and how surely it is one."""
         sources, question = parse_sources(last_user_text(messages))
-        found = select(searched(question), sources, self.sentences)
+        found = select(searched(question), sources, self.sentences, relevance if isinstance(relevance, float) else None)
         language = language_of(question)
         if not found.quotes:
             return prompts.load("rag/refusal", language).text(), "nothing"
@@ -79,7 +79,7 @@ class QuoteChatModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        whole, sure = self._answer(messages)
+        whole, sure = self._answer(messages, kwargs.get("relevance"))
         text, _ = cut_at(whole, stop)
         for piece in text.splitlines(keepends=True):
             chunk = ChatGenerationChunk(message=AIMessageChunk(content=piece))
@@ -101,7 +101,7 @@ class QuoteChatModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        whole, sure = self._answer(messages)
+        whole, sure = self._answer(messages, kwargs.get("relevance"))
         text, _ = cut_at(whole, stop)
         message = AIMessage(text, response_metadata=self._metadata(sure), usage_metadata=_usage(messages, text))
         return ChatResult(generations=[ChatGeneration(message=message)])

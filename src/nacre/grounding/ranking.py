@@ -42,7 +42,7 @@ WEIGHTS = {
 
 _DIGIT = re.compile(r"\d")
 _HALF = re.compile(r";\s+")
-_OTHER_KIND = frozenset("陪副非准亚子反伪")  # before a Chinese noun: another thing of its kind
+OTHER_KIND = frozenset("陪副非准亚子反伪")  # before a Chinese noun: another thing of its kind
 _TERMS = 64  # different words of a question that count
 _LEAST_HALF = 20  # characters of half a sentence that counts as its own
 _PLACES = 50  # of a sentence that are compared with each other
@@ -121,7 +121,7 @@ class _Sentence:
 def analyse(question: str) -> Question:
     """Take a question apart."""
     text = unicodedata.normalize("NFKC", question)
-    asked = [term for term, _ in _told_apart(text)]
+    asked = [term for term, _ in told_apart(text)]
     terms = tuple(dict.fromkeys(term for term in asked if term not in stopwords())) or tuple(dict.fromkeys(asked))
     terms = terms[:_TERMS]
     language = language_of(text)
@@ -129,10 +129,10 @@ def analyse(question: str) -> Question:
     return Question(text, language, terms, frozenset(asked), pairs, names(text, terms), expected(text))
 
 
-def _told_apart(text: str) -> list[tuple[str, int]]:
+def told_apart(text: str) -> list[tuple[str, int]]:
     """The terms of a text and where they stand: 陪产假 is no 产假."""
     return [
-        (text[at - 1] + term, at - 1) if at and text[at - 1] in _OTHER_KIND and not term.isascii() else (term, at)
+        (text[at - 1] + term, at - 1) if at and text[at - 1] in OTHER_KIND and not term.isascii() else (term, at)
         for term, at in located_words(text)
     ]
 
@@ -264,7 +264,7 @@ def _sentences(passage: int, text: str, title: str, columns: str = "") -> list[_
     inside = 0  # a table, the number of its first sentence
     for start, end in _statements(text):
         line = unicodedata.normalize("NFKC", text[start:end])
-        located = _told_apart(line)
+        located = told_apart(line)
         terms = frozenset(term for term, _ in located)
         row = is_row(line)
         begins, header = row and not inside and bool(found or not columns), header if row else None

@@ -54,11 +54,12 @@ class Selection:
     sure: Sure = "nothing"
 
 
-def select(question: str, sources: Sequence[Source], sentences: int = 2) -> Selection:
+def select(question: str, sources: Sequence[Source], sentences: int = 2, relevance: float | None = None) -> Selection:
     """The sentences that answer a question, of a compound one those of each part.
 
     Args:
         sentences: how many, of one thing that is asked.
+        relevance: how likely a source holds an answer by the whole knowledge base (0 to 1), where that is known.
 
     Examples:
         >>> source = Source(1, "The shop opens at nine. Tea is served until five.", "Opening hours")
@@ -68,10 +69,10 @@ def select(question: str, sources: Sequence[Source], sentences: int = 2) -> Sele
     """
     things = [compared(part) for part in questions_in(question)]
     parts = [(one, sentences if len(alike) == 1 else 1) for alike in things for one in alike]
-    found = [one for one in (_selected(part, sources, count) for part, count in parts) if one.quotes]
+    found = [one for one in (_selected(part, sources, count, relevance) for part, count in parts) if one.quotes]
     found = [one for one in found if one.sure == "answer"] or found
     if not found:
-        return _selected(question, sources, sentences) if len(parts) > 1 else Selection()
+        return _selected(question, sources, sentences, relevance) if len(parts) > 1 else Selection()
     return Selection(tuple(_without_repeats(quote for one in found for quote in one.quotes))[:_MOST], found[0].sure)
 
 
@@ -83,13 +84,13 @@ def _without_repeats(quotes: Iterable[Quote]) -> Iterator[Quote]:
             yield quote
 
 
-def _selected(question: str, sources: Sequence[Source], count: int) -> Selection:
+def _selected(question: str, sources: Sequence[Source], count: int, relevance: float | None) -> Selection:
     asked = analyse(question)
     if not asked.terms:
         return Selection()
     passages = [(source.text, source.title, " ".join(source.columns)) for source in sources]
     found = evidence(asked, passages)
-    sure = sureness(asked, passages, found)
+    sure = sureness(asked, passages, found, relevance)
     best = _best(found, sources)
     if sure == "nothing" or not best:
         return Selection()

@@ -90,6 +90,8 @@ class RetrievalAugmented(ChatModelDecorator):
         asked = prompts.load(self.prompt, language).render(sources=render_sources(evidence.sources), question=question)
         if self.inner_takes("evidence"):
             kwargs["evidence"] = evidence
+        if getattr(innermost(self.inner), "extractive", False) and (judged := _judged(found)):
+            kwargs["relevance"] = max(judged)
         through = None if self.strict or given.draft else LiveMarkers(evidence.markers())
         reply = yield from self.ask(replace_last_user(messages, asked), live=not self.strict, through=through, **kwargs)
         if dropped:
@@ -105,10 +107,8 @@ class RetrievalAugmented(ChatModelDecorator):
         return (yield from full_question(innermost(self.inner), messages[:last], question, only_leaning=True))
 
     def _irrelevant(self, found: Sequence[Document]) -> bool:
-        judged = [document.metadata.get("relevance") for document in found]
-        return isinstance(judged[0], float) and all(
-            value < self.min_relevance for value in judged if isinstance(value, float)
-        )
+        first = found[0].metadata.get("relevance")
+        return isinstance(first, float) and all(value < self.min_relevance for value in _judged(found))
 
     def _budget(self, messages: Sequence[BaseMessage]) -> int:
         if self.source_tokens is not None:
@@ -118,6 +118,11 @@ class RetrievalAugmented(ChatModelDecorator):
             return 6000
         history = estimate_messages(messages)
         return max(200, min(window // 2, window - history - 1000))
+
+
+def _judged(documents: Sequence[Document]) -> list[float]:
+    values = (document.metadata.get("relevance") for document in documents)
+    return [value for value in values if isinstance(value, float)]
 
 
 def _speaking(documents: Sequence[Document], part: str) -> list[dict[str, Any]]:
