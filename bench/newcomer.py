@@ -98,7 +98,7 @@ def main() -> None:
     parser.add_argument("--show", action="store_true", help="every wrong answer")
     parser.add_argument("--kind", help="only these questions")
     given = parser.parse_args()
-    rows = [row for row in yaml.safe_load((HERE / "questions.yaml").read_text("utf-8"))]
+    rows: list[dict[str, Any]] = yaml.safe_load((HERE / "questions.yaml").read_text("utf-8"))
     rows = [row for row in rows if given.kind in (None, row["kind"])]
     results: dict[str, list[bool]] = {}
     with tempfile.TemporaryDirectory() as temporary:

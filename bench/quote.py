@@ -23,8 +23,8 @@ from nacre.eval.refusal import evaluate_refusal
 from nacre.eval.retrieval import index
 from nacre.eval.sample import evaluate_sample
 from nacre.eval.statistics import interval
-from nacre.retrieval.knowledge_base import KnowledgeBase
 from nacre.grounding.selection import select
+from nacre.retrieval.knowledge_base import KnowledgeBase
 from nacre.text.messages import Source
 
 ROOT = Path(__file__).resolve().parents[1]

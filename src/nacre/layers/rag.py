@@ -14,13 +14,14 @@ from nacre import prompts
 from nacre.decorator.layer import Call, ChatModelDecorator, Flow
 from nacre.grounding.evidence import Evidence, refusal
 from nacre.grounding.parts import searches_in
+from nacre.grounding.questions import suggestions
 from nacre.grounding.ranking import support
 from nacre.memory.followups import full_question, innermost
 from nacre.retrieval.packing import pack
 from nacre.text.hygiene import clean_text, searched
 from nacre.text.language import language_of
 from nacre.text.markers import LiveMarkers
-from nacre.text.messages import last_user_text, render_sources, replace_last_user, source_of, with_nacre
+from nacre.text.messages import last_user_text, render_sources, replace_last_user, source_of, text_of, with_nacre
 from nacre.text.titles import title_of
 from nacre.text.tokens import estimate_messages
 
@@ -97,7 +98,11 @@ class RetrievalAugmented(ChatModelDecorator):
         if dropped:
             known["dropped"] = [str(d.metadata.get("chunk_id", "")) for d in dropped]
         reply = with_nacre(reply, **known) if known else reply
-        return evidence.left_on(reply) if given.draft else evidence.checked(reply, wanted)
+        if given.draft:
+            return evidence.left_on(reply)
+        checked = evidence.checked(reply, wanted)
+        more = suggestions([source.text for source in evidence.sources], wanted) if text_of(checked).strip() else []
+        return with_nacre(checked, suggestions=more) if more else checked
 
     def _whole(self, messages: Sequence[BaseMessage], question: str) -> Generator[Call, Any, str]:
         """The question, made whole where it leans on the conversation that came with it."""
