@@ -12,6 +12,11 @@ function sources(citations, open) {
   return el("ul", { class: "chips ruled", "aria-label": t("sources") }, ...rows);
 }
 
+function suggested(questions, ask) {
+  const rows = questions.map((question) => el("li", {}, el("button", { class: "chip", type: "button", onclick: () => ask(question) }, question)));
+  return el("ul", { class: "chips", "aria-label": t("suggestions") }, ...rows);
+}
+
 function folded(name, text, opened = false) {
   return el("details", { class: "steps", open: opened }, el("summary", {}, t(name)), el("pre", { tabindex: "0" }, text));
 }
@@ -64,12 +69,15 @@ export function draw(node, message, actions) {
   if (message.reasoning) parts.push(folded("steps", message.reasoning, !message.done && (wasOpen ?? true)));
   if (own.program) parts.push(folded("program", own.program, true));
   if (own.value !== undefined && own.program) parts.push(el("p", { class: "value" }, el("b", {}, t("result")), ` ${JSON.stringify(own.value)}`));
-  if (own.abstained) parts.push(el("p", { class: "badge" }, t("abstained")));
+  if (own.question) parts.push(el("p", { class: "quiet" }, el("small", {}, `${t("understood")} ${own.question}`)));
+  const state = ["abstained", "closest", "uncited"].find((name) => own[name]);
+  if (state) parts.push(el("p", { class: "badge" }, t(state)));
   if (message.content) parts.push(...rich(message.content, citations, actions.open));
   else if (!message.done) parts.push(el("p", { class: "quiet pulse" }, t("thinking")));
   if (message.error) parts.push(...failure(message, actions));
   if (citations.length) parts.push(sources(citations, actions.open));
   if (message.done && message.content && !message.error) parts.push(thumbs(message, actions.openTrace));
+  if (message.done && own.suggestions?.length) parts.push(suggested(own.suggestions, actions.ask));
   node.setAttribute("aria-busy", String(!message.done)); // read out once, when it is whole
   node.replaceChildren(...parts);
   const steps = node.querySelector("details.steps pre");

@@ -50,7 +50,7 @@ function add(message) {
 
 function redraw(node, message) {
   node.setAttribute("aria-label", message.role === "user" ? t("you") : "Nacre");
-  draw(node, message, { open: openSource, openTrace: me.traces ? openTrace : null, again });
+  draw(node, message, { open: openSource, openTrace: me.traces ? openTrace : null, again, ask: (text) => !asking && ask(text) });
 }
 
 // A question that failed is asked once more, in its place.
