@@ -48,3 +48,19 @@ def test_bad_queries_have_parts_too() -> None:
     for text in ("a", "？", "，，，", "x" * 100_000, "？" * 5000, "and " * 20_000):
         assert len(searches_in(text)) <= 8
         assert questions_in(text)
+
+
+def test_data_sheets_that_differ_in_a_number_are_not_the_same_and_copies_do_not_crowd(tmp_path) -> None:
+    words = (
+        "The pump is built for clean rooms and laboratories, comes with a cable and two clamps, and rests at night. "
+    )
+    for n in (100, 200, 300):
+        (tmp_path / f"zx{n}.md").write_text(f"# Pump ZX-{n}\n\n{words * 3}It moves {n // 4} litres a minute.")
+    for n in range(12):
+        folder = tmp_path / f"copy{n}"
+        folder.mkdir()
+        (folder / "travel.md").write_text("# Journeys\n\nJourneys with pumps are booked at the desk, in economy class.")
+    with KnowledgeBase.open(tmp_path / "kb", embedder="none") as base:
+        base.sync(*(str(path) for path in tmp_path.iterdir() if path.name != "kb"))
+        found = base.retriever(k=4).invoke("Journeys with pumps: ZX-100, ZX-200, ZX-300")
+    assert sorted(d.metadata["title"] for d in found) == ["Journeys", "Pump ZX-100", "Pump ZX-200", "Pump ZX-300"]

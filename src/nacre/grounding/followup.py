@@ -79,12 +79,12 @@ def leans(asked: str) -> bool:
     if _NE.search(asked) or _MORE.match(asked) or _pronoun(asked):
         return True
     bare = _unopened(asked)
-    content = _content(bare)
+    terms = content(bare)
     asks = bool(_ASKED.search(bare) or _AUXILIARY.match(bare.split(" ")[0]))
     if bare != asked:
-        return not asks or len(content) < 2
+        return not asks or len(terms) < 2
     if language_of(asked) == "zh":
-        return not IDENTIFIER.search(asked) and sum(len(term) > 1 for term in set(content)) < 2 and len(asked) < 9
+        return not IDENTIFIER.search(asked) and sum(len(term) > 1 for term in set(terms)) < 2 and len(asked) < 9
     named = IDENTIFIER.search(asked) or _capitalised(asked)
     return not named and bool(_BARE.match(asked) or (not asks and len(asked.split()) <= 3))
 
@@ -111,7 +111,7 @@ def _pronoun(asked: str) -> re.Match[str] | None:
         verb = _WHO_DOES.fullmatch(_unopened(before))
         named_here = (
             not (inverted or verb)
-            and bool(_content(before))
+            and bool(content(before))
             and word.isascii()
             and word not in ("that", "this", "there")
         )
@@ -125,7 +125,7 @@ def _completed(asked: str, earlier: str, answer: str) -> str:
         return asked
     language = language_of(asked) if _HAN.search(asked) or asked.isascii() else language_of(earlier)
     bare = _END.sub("", _NE.sub("", _unopened(_unopened(asked)))).strip(" ,，")
-    if _MORE.match(asked) or not _content(bare):
+    if _MORE.match(asked) or not content(bare):
         return earlier
     if not _ASKED.search(bare) and not _pronoun(bare) and (replaced := _replaced(bare, earlier, answer)):
         return replaced
@@ -212,9 +212,7 @@ def _thing(earlier: str, answer: str) -> str:
         return names[0]
     name = re.escape(names[0])
     beside = re.search(rf"\bthe\s+{name}\s+[a-z][\w-]+|\b[a-z][\w-]+\s+{name}", earlier)
-    around = (
-        beside[0].removeprefix("the ") if beside and len(_content(beside[0])) > len(_content(names[0])) else names[0]
-    )
+    around = beside[0].removeprefix("the ") if beside and len(content(beside[0])) > len(content(names[0])) else names[0]
     return " ".join(dict.fromkeys([around, *names[1:3]]))
 
 
@@ -224,11 +222,11 @@ def _subject(earlier: str) -> str:
         subject = re.split(r"的(?!确)|是|有(?!限)|[，,？?]", earlier, maxsplit=1)[0]
         if 1 < len(subject) <= 12 and not _ASKED.search(subject):
             return subject
-        return next((term for term in _content(earlier) if len(term) > 1), "")
+        return next((term for term in content(earlier) if len(term) > 1), "")
     noun = re.search(r"\b(?:the|an?|my|our|your|this)\s+((?:[\w-]+\s+){0,2}[\w-]+)", earlier, re.IGNORECASE)
     said = noun[1] if noun else re.sub(r"^\W*how\s+\w+", "", earlier, flags=re.IGNORECASE)
     terms = re.findall(r"[^\W_][\w'-]*", said)
-    kept = list(itertools.takewhile(_content, itertools.dropwhile(lambda term: not _content(term), terms)))
+    kept = list(itertools.takewhile(content, itertools.dropwhile(lambda term: not content(term), terms)))
     return " ".join(kept[:_PHRASE])
 
 
@@ -254,6 +252,7 @@ def _mark(language: Language) -> str:
     return "？" if language == "zh" else "?"
 
 
-def _content(text: str) -> list[str]:
+def content(text: str) -> list[str]:
+    """The words of a text that are no function words, as index terms."""
     said = unicodedata.normalize("NFKC", text)
     return [term for term, _ in located_words(said) if term not in stopwords()]

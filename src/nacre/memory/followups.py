@@ -11,7 +11,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
 from nacre import prompts
 from nacre.decorator.layer import Call, ChatModelDecorator
-from nacre.grounding.followup import Turn, leans, whole
+from nacre.grounding.followup import Turn, content, leans, whole
 from nacre.text.hygiene import LONGEST_SEARCHED, clean_text
 from nacre.text.language import language_of
 from nacre.text.messages import nacre_of, text_of
@@ -37,7 +37,16 @@ def full_question(
         return asked
     if getattr(model, "extractive", False):
         return whole(asked, said)
-    return (yield from _written(model, past, asked)) or asked
+    written = yield from _written(model, past, asked)
+    if not written:  # it may have failed: what leans is not searched word for word
+        return whole(asked, said) if only_leaning else asked
+    return written if _related(written, asked, said) else whole(asked, said)
+
+
+def _related(written: str, asked: str, said: Sequence[Turn]) -> bool:
+    """Whether a question that a model wrote speaks of what was asked at all, or of what was said before."""
+    known = {term for text in (asked, *(turn.question for turn in said)) for term in content(text)}
+    return not known or bool(known & set(content(written)))
 
 
 def turns(past: Sequence[BaseMessage]) -> list[Turn]:

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from nacre.retrieval.hit import Hit
 from nacre.store.protocol import DocumentStore
+from nacre.text.words import words
 
 _SHINGLE = 6  # characters
 _SAME = 0.9  # Jaccard similarity of the shingles
@@ -18,13 +19,19 @@ _LONGEST = 6000  # characters that neighbours may grow a passage to
 
 
 def distinct(hits: Sequence[Hit]) -> list[Hit]:
-    """Leave out passages that a better one says already."""
-    kept: list[tuple[Hit, frozenset[str]]] = []
+    """Leave out passages that a better one says already: of the same thing, with the same numbers."""
+    kept: list[tuple[Hit, frozenset[str], frozenset[str]]] = []
     for hit in hits:
-        mine = _shingles(hit.text)
-        if not any(len(mine & other) >= _SAME * len(mine | other) for _, other in kept):
-            kept.append((hit, mine))
-    return [hit for hit, _ in kept]
+        mine, told = _shingles(hit.text), _told_by(hit)
+        if not any(told == known and len(mine & other) >= _SAME * len(mine | other) for _, other, known in kept):
+            kept.append((hit, mine, told))
+    return [hit for hit, *_ in kept]
+
+
+def _told_by(hit: Hit) -> frozenset[str]:
+    """What tells two passages of like wording apart: their title, numbers and identifiers."""
+    exact = (term for term in words(hit.text) if any(char.isdigit() for char in term))
+    return frozenset((hit.title.casefold(), *exact))
 
 
 def widen(hits: Sequence[Hit], neighbours: int, catalog: DocumentStore) -> list[Hit]:

@@ -21,6 +21,8 @@ from nacre.text.hygiene import searched
 from nacre.text.tables import Grid
 from nacre.validation import complaint, expect
 
+_MOST = 100  # hits among which distinct ones are looked for
+
 
 class Searchable(Protocol):
     """What a retriever needs of a knowledge base."""
@@ -82,9 +84,12 @@ class KnowledgeBaseRetriever(BaseRetriever):
         query = searched(query)
         k = k or self.k
         most = max(2 * k, self.candidates) if self.reranker else 2 * k
-        hits = base.search(query, k=most, principals=self._asker(principals), where=self.where)
+        asker = self._asker(principals)
+        hits = found = base.search(query, k=most, principals=asker, where=self.where)
         if self.distinct:
-            hits = distinct(hits)
+            hits = distinct(found)
+            if len(hits) < k and len(found) == most < _MOST:  # copies of a few passages crowd out the others
+                hits = distinct(base.search(query, k=_MOST, principals=asker, where=self.where))
         if self.reranker:
             hits = self._reranked(query, hits[: self.candidates], run_manager)
         if self.expand:
