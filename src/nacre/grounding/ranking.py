@@ -145,7 +145,8 @@ def evidence(question: Question, passages: Sequence[Passage]) -> list[Evidence]:
     year = [_names_another_year(question.text, passage[1]) for passage in passages]
     keys = _keys(question, found)
     held = {term for sentence in found for term in _held(sentence)}
-    known = {term: weight for term, weight in question.names.items() if term in held}
+    titled = any(title for _, title, *_ in passages)  # loose snippets name what they like
+    known = {term: weight for term, weight in question.names.items() if titled and term in held}
     named = [known | keys.get(_table(sentence), {}) for sentence in found]
     strangers = _strangers(found, named)
     return [
