@@ -144,8 +144,10 @@ def _replaced(bare: str, earlier: str, answer: str) -> str:
         if at >= 0:
             return f"{earlier[:at]}{name}{earlier[at + len(old) :]}"
     if joint and joint[0].strip().casefold() != "of":
-        old = re.search(rf"\b{joint[0].strip()}\s+(?:the\s+)?[\w-]+(?:\s+[A-Z][\w-]*)*", earlier, re.IGNORECASE)
-        return f"{earlier[: old.start()]}{bare}{earlier[old.end() :]}" if old else f"{_END.sub('', earlier)} {bare}?"
+        found = re.search(rf"\b{joint[0].strip()}\s+(?:the\s+)?[\w-]+(?:\s+[A-Z][\w-]*)*", earlier, re.IGNORECASE)
+        return (
+            f"{earlier[: found.start()]}{bare}{earlier[found.end() :]}" if found else f"{_END.sub('', earlier)} {bare}?"
+        )
     if _HAN.search(bare) and not IDENTIFIER.search(earlier) and not _key(answer) and (nouns := _nouns(earlier)):
         first = min(nouns, key=earlier.find)
         return earlier.replace(first, bare, 1)
