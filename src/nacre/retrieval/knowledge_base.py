@@ -134,7 +134,7 @@ class KnowledgeBase(DocumentReader):
 
         expect(on_progress, "on_progress", Callable, type(None))
         given, resolved = check_principals(principals), sources_of(sources)
-        with self.store.writing() as session:
+        with self.store.writing([source.scope for source in resolved]) as session:
             return Syncer(self.store, session, self.encoder, on_progress).run(resolved, given, prune)
 
     def delete(self, uri: str) -> bool:

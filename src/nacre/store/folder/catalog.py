@@ -19,6 +19,7 @@ from nacre.store.folder.database import damaged, open_database
 from nacre.store.folder.keyword_index import Entry
 from nacre.store.protocol import DocumentStore
 from nacre.store.records import (
+    ChunkRecord,
     ChunkSpan,
     DocumentHead,
     DocumentRecord,
@@ -155,6 +156,17 @@ class Catalog(DocumentStore):
             (document, EVER if end is None else end, start),
         )
         return [ChunkSpan(*row) for row in rows]
+
+    def chunk_records(self, document: int) -> list[ChunkRecord]:
+        rows = self.db.read(
+            'SELECT c.id, c.start, c."end", c.heading, c.page, c.context, c.text, c.hash, v.vector'
+            " FROM chunks c LEFT JOIN vectors v ON v.chunk = c.id WHERE c.document = ? ORDER BY c.start",
+            (document,),
+        )
+        return [
+            ChunkRecord(start, end, tuple(json.loads(heading)), page, context, text, digest, vector, number)
+            for number, start, end, heading, page, context, text, digest, vector in rows
+        ]
 
     def neighbours(self, document: int, start: int, count: int) -> tuple[list[ChunkSpan], list[ChunkSpan]]:
         before, after = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,7 +46,7 @@ class FolderStore(Store):
         return self.indexes.view()
 
     @contextmanager
-    def writing(self) -> Iterator[FolderSession]:
+    def writing(self, scopes: Sequence[str] = ()) -> Iterator[FolderSession]:
         with write_lock(self.folder):
             self.indexes.catch_up()
             yield FolderSession(self.catalog, self.indexes)

@@ -62,9 +62,7 @@ class FolderSession(WriteSession):
     def put(self, document: DocumentRecord, chunks: Sequence[ChunkRecord]) -> int:
         with self._db.write() as db:
             generation = self._next_generation(db)
-            facts = {name: getattr(document, name) for name in _FACTS}
-            facts["metadata"] = dump_metadata(document.metadata)
-            facts["text"] = zlib.compress(document.text.encode("utf-8"), 1)
+            facts = _facts(document)
             new = ", ".join(f"{name} = excluded.{name}" for name in facts)
             number = db.execute(
                 f"INSERT INTO documents (version, {', '.join(facts)}) VALUES (1{', ?' * len(facts)})"
@@ -83,29 +81,47 @@ class FolderSession(WriteSession):
             kept.setdefault(digest, []).append(number)
         for chunk in chunks:
             same = kept.get(chunk.hash)
-            facts = (chunk.start, chunk.end, json.dumps(chunk.heading, ensure_ascii=False), chunk.page, chunk.context,
-                     chunk.text, generation)  # fmt: skip
             if same:
                 db.execute(
                     'UPDATE chunks SET start=?, "end"=?, heading=?, page=?, context=?, text=?, generation=?'
                     " WHERE id = ?",
-                    (*facts, same.pop()),
+                    (*_placed(chunk), generation, same.pop()),
                 )
                 continue
-            number = db.execute(
-                'INSERT INTO chunks (start, "end", heading, page, context, text, generation, document, hash)'
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (*facts, document, chunk.hash),
-            ).lastrowid
-            if chunk.vector is not None:
-                db.execute("INSERT INTO vectors VALUES (?, ?)", (number, chunk.vector))
+            self._insert(db, document, chunk, generation)
         self._remove_chunks(db, [number for numbers in kept.values() for number in numbers], generation)
+
+    def _insert(
+        self, db: sqlite3.Connection, document: int, chunk: ChunkRecord, generation: int, number: int | None = None
+    ) -> None:
+        made = db.execute(
+            'INSERT INTO chunks (start, "end", heading, page, context, text, generation, document, hash, id)'
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (*_placed(chunk), generation, document, chunk.hash, number),
+        ).lastrowid
+        if chunk.vector is not None:
+            db.execute("INSERT INTO vectors VALUES (?, ?)", (made, chunk.vector))
 
     def _remove_chunks(self, db: sqlite3.Connection, numbers: Sequence[int], generation: int) -> None:
         one = [(number,) for number in numbers]
         db.executemany("DELETE FROM vectors WHERE chunk = ?", one)
         db.executemany("DELETE FROM chunks WHERE id = ?", one)
         db.executemany("INSERT INTO removed VALUES (?, ?)", [(number, generation) for number in numbers])
+
+    def restore(self, document: DocumentRecord, chunks: Sequence[ChunkRecord]) -> None:
+        facts = {**_facts(document), "id": document.id, "version": document.version}
+        with self._db.write() as db:
+            generation = self._next_generation(db)
+            rows = db.execute("SELECT id FROM documents WHERE uri = ? OR id = ?", (document.uri, document.id))
+            for (number,) in rows.fetchall():
+                gone = [row[0] for row in db.execute("SELECT id FROM chunks WHERE document = ?", (number,))]
+                self._remove_chunks(db, gone, generation)
+                db.execute("DELETE FROM documents WHERE id = ?", (number,))
+            marks = ", ".join("?" * len(facts))
+            db.execute(f"INSERT INTO documents ({', '.join(facts)}) VALUES ({marks})", tuple(facts.values()))
+            db.executemany("DELETE FROM removed WHERE chunk = ?", [(chunk.id,) for chunk in chunks])
+            for chunk in chunks:
+                self._insert(db, document.id, chunk, generation, chunk.id)
 
     def refile(self, number: int, **facts: Any) -> None:
         names = ", ".join(f"{name} = ?" for name in facts)
@@ -127,3 +143,15 @@ class FolderSession(WriteSession):
 
     def drop_kept_vectors(self) -> None:
         self._db.execute("DELETE FROM kept")
+
+
+def _facts(document: DocumentRecord) -> dict[str, Any]:
+    facts = {name: getattr(document, name) for name in _FACTS}
+    facts["metadata"] = dump_metadata(document.metadata)
+    facts["text"] = zlib.compress(document.text.encode("utf-8"), 1)
+    return facts
+
+
+def _placed(chunk: ChunkRecord) -> tuple[Any, ...]:
+    heading = json.dumps(chunk.heading, ensure_ascii=False)
+    return chunk.start, chunk.end, heading, chunk.page, chunk.context, chunk.text
