@@ -1,4 +1,4 @@
-"""verify, search and ask: a knowledge base from the command line."""
+"""search and ask: a knowledge base from the command line."""
 
 from __future__ import annotations
 
@@ -24,39 +24,8 @@ StrictFlag = Annotated[bool, typer.Option("--strict", help=tr("Cut every sentenc
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
-    app.command(help=tr("Check that catalog and indexes agree; --repair rebuilds the indexes."))(verify)
     app.command(help=tr("Find passages."))(search)
     app.command(help=tr("Answer a question with citations."))(ask)
-
-
-def verify(
-    kb: KbOption,
-    repair: Annotated[bool, typer.Option("--repair", help=tr("Rebuild both indexes from the catalog first."))] = False,
-    as_json: JsonFlag = False,
-) -> int:
-    """Check a knowledge base; exit 1 when something is wrong."""
-    if repair:
-        from nacre.retrieval.knowledge_base import KnowledgeBase
-
-        KnowledgeBase.repair(kb).close()
-    base = opened(kb)
-    problems = base.verify()
-    if as_json:
-        print_json({"problems": problems, **base.stats()})
-    else:
-        out = console()
-        for problem in problems:
-            out.print(problem, style="red", markup=False)
-        stats = base.stats()
-        if not problems:
-            out.print(
-                tr(
-                    "Whole: {documents} documents, {chunks} chunks.",
-                    documents=stats["documents"],
-                    chunks=stats["chunks"],
-                )
-            )
-    return 1 if problems else 0
 
 
 def search(
@@ -148,7 +117,7 @@ def show_answer(model: BaseChatModel, question: str, **options: Any) -> None:
         )
 
 
-def opened(kb: Path, embedder: str | None = None, *, create: bool = False) -> KnowledgeBase:
+def opened(kb: str | Path, embedder: str | None = None, *, create: bool = False) -> KnowledgeBase:
     """Open a knowledge base; unless one may be made, there must be one."""
     from nacre.retrieval.knowledge_base import KnowledgeBase
 

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 
+def kb_place(text: str) -> str:
+    """A place of a knowledge base that was named on the command line: a folder, or another kind by its scheme."""
+    return named(str(text))
+
+
 def folder(text: str | Path) -> Path:
     """A folder that was named on the command line."""
     return Path(named(str(text)))  # a default comes through here too, as a path
@@ -36,7 +41,10 @@ def named(text: str) -> str:
 
 JsonFlag = Annotated[bool, typer.Option("--json", help=tr("Print one JSON object on stdout."))]
 KbOption = Annotated[
-    Path, typer.Option("--kb", parser=folder, metavar="<path>", help=tr("Folder of the knowledge base."))
+    str,
+    typer.Option(
+        "--kb", parser=kb_place, metavar="<place>", help=tr("The knowledge base: a folder, or postgresql://….")
+    ),
 ]
 ModelOption = Annotated[
     str | None,

@@ -4,9 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
-from nacre.store.protocol import Store
+from nacre.store.places import make_store
+from nacre.store.protocol import DocumentStore, Store, WriteSession
 from nacre.store.records import DocumentState
+
+
+def copy_store(
+    source: Store, place: str | Path, on_progress: Callable[[int, int], object] | None = None
+) -> dict[str, int]:
+    """Copy to a place, made if it is missing with the embedder of the source; another embedder's is refused.
+
+    Returns:
+        How many documents and chunks the place holds then.
+    """
+    target = make_store(place, source.embedder)
+    try:
+        return copy_documents(source, target, on_progress)
+    finally:
+        target.close()
 
 
 def copy_documents(
@@ -31,8 +48,7 @@ def copy_documents(
             session.delete(number)
         for done, state in enumerate(states, 1):
             if there.get(state.id) != _facts(state, audiences):
-                document = replace(from_.document(state.uri), audience=audiences[state.audience])
-                session.restore(document, from_.chunk_records(state.id))
+                _copy(from_, session, state, audiences)
             if on_progress:
                 on_progress(done, len(states))
         for key in ("coverage",):
@@ -42,6 +58,13 @@ def copy_documents(
     target.save_settings(source.settings())
     counts = to.counts()
     return {"documents": counts["documents"], "chunks": counts["chunks"]}
+
+
+def _copy(source: DocumentStore, session: WriteSession, state: DocumentState, audiences: dict[int, int]) -> None:
+    if source.find(state.id) is None:  # it was deleted meanwhile
+        return
+    document = replace(source.document(state.uri), audience=audiences[state.audience])
+    session.restore(document, source.chunk_records(state.id))
 
 
 def _facts(state: DocumentState, audiences: dict[int, int]) -> DocumentState:

@@ -38,6 +38,23 @@ def open_store(place: str | Path, embedder: str | Embeddings | None, create: boo
     return open_folder(_folder(place), embedder)
 
 
+class MadeWith:
+    """Stands for the embedder that another place was made with: its identity is known, and nothing is embedded."""
+
+    def __init__(self, identity: dict[str, Any]) -> None:
+        self.identity = identity
+
+    def embed_query(self, text: str) -> list[float]:
+        """Never called by a copy."""
+        raise NotImplementedError
+
+
+def make_store(place: str | Path, made_with: dict[str, Any] | None) -> Store:
+    """Open a place, or make it for the embedder of another one."""
+    given: Any = MadeWith(made_with) if made_with else "none"
+    return open_store(place, given, create=True)[0]
+
+
 def scheme_of(place: str | Path) -> str:
     """The scheme of a place; empty for a folder."""
     found = _SCHEME.match(place) if isinstance(place, str) else None

@@ -232,8 +232,5 @@ class Store(Protocol):
     def rebuild(self) -> None:
         """Throw both indexes away and make them anew from the truth."""
 
-    def copy_to(self, place: str) -> Store:
-        """Copy all as it is at this moment, vectors too; it may be written to meanwhile."""
-
     def close(self) -> None:
         """Close all files; the object is of no use afterwards."""

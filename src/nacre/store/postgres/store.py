@@ -114,11 +114,6 @@ class PostgresStore(Store):
         with self.writing() as session:
             session.rebuild(self.catalog)
 
-    def copy_to(self, place: str) -> Store:
-        from nacre.store.copying import copy_store
-
-        return copy_store(self, place)
-
     def close(self) -> None:
         self.db.close()
 
