@@ -73,9 +73,11 @@ def parse_address(place: str) -> Address:
     kept = [(key, value) for key, value in ours.items() if (value and value != _OURS[key]) or key == "base"]
     shown = [*_without_secrets(theirs), *((key, _shown(value) if key == "read" else value) for key, value in kept)]
     return Address(
-        primary=urlunsplit(("postgresql", url.netloc, url.path, urlencode(theirs), "")),
+        primary=urlunsplit(("postgresql", url.netloc, url.path, _query(theirs), "")),
         replica=ours["read"],
-        shown=urlunsplit(("postgresql", f"{user}{host}{port_part}", url.path, urlencode(shown, safe="/:+@"), "")),
+        shown=urlunsplit(
+            ("postgresql", f"{user}{host}{port_part}", url.path, urlencode(shown, safe="/:+@", quote_via=quote), "")
+        ),
         base=ours["base"],
         index=ours["index"],
         words=ours["words"],
@@ -91,6 +93,10 @@ def is_postgres(place: object) -> bool:
 def shown(place: object) -> str:
     """A place as people may see it."""
     return parse_address(place).shown if isinstance(place, str) and is_postgres(place) else str(place)
+
+
+def _query(pairs: list[tuple[str, str]]) -> str:
+    return urlencode(pairs, safe="/:@", quote_via=quote)  # libpq reads no + as a space
 
 
 def _shown(url: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from nacre.errors import KnowledgeBaseError, LockedError, NacreError, UnreachableError, UsageError
+from nacre.errors import KnowledgeBaseError, LockedError, NacreError, UnreachableError
 from nacre.extras import need
 from nacre.store.postgres.address import Address
 from nacre.text.language import tr
@@ -77,6 +77,7 @@ class Database:
             if self._pid != os.getpid():  # sockets of the parent are not ours to use or to close
                 self._pid, self._pools = os.getpid(), {}
             if url not in self._pools:
+                self.driver.connect(url, **self._options()).close()  # a pool would keep the reason to itself
                 self._pools[url] = pools.ConnectionPool(
                     url,
                     kwargs=self._options(),
@@ -111,7 +112,17 @@ class Database:
         except NacreError:
             raise
         except self.driver.Error as error:
-            raise self.trouble(error) from None  # the cause may show how the server was called
+            raise self.trouble(self._reason(error)) from None  # the cause may show how the server was called
+
+    def _reason(self, error: Exception) -> Exception:
+        """Why a pool has no connection, if a server says so."""
+        if type(error).__name__ == "PoolTimeout":
+            try:
+                with self.driver.connect(self.address.primary, **self._options()) as connection:
+                    self._enter(connection)
+            except self.driver.Error as reason:
+                return reason  # type: ignore[no-any-return]
+        return error
 
     def trouble(self, error: Exception) -> NacreError:
         """PostgreSQL's error as ours: what, where, and what to do."""
@@ -133,12 +144,13 @@ class Database:
             )
         for states, kind, told in _cures():
             if state.startswith(states):
-                return kind(told.format(**facts), path=place) if kind is not UsageError else kind(told.format(**facts))
+                return kind(told.format(**facts), path=place)
         if not state or state.startswith(("08", "57P")):
             return UnreachableError(
                 tr(
-                    "{place} cannot be reached ({why}). Check the host, the port and that PostgreSQL is running; what "
-                    "was stored before is safe, and the next sync goes on.",
+                    "{place} lets nobody in ({why}). Check that PostgreSQL runs there, the user (PGPASSWORD or "
+                    "~/.pgpass) and the database (createdb NAME); what was stored before is safe, and the next sync "
+                    "goes on.",
                     **facts,
                 ),
                 path=place,
@@ -157,12 +169,6 @@ class Database:
 def _cures() -> list[tuple[tuple[str, ...], type[NacreError], str]]:
     """By the beginning of the SQLSTATE: our error, and its sentence."""
     return [
-        (
-            ("28",),
-            KnowledgeBaseError,
-            tr("{place} does not let this user in ({why}). Set PGPASSWORD or write ~/.pgpass, and check the user."),
-        ),
-        (("3D000",), UsageError, tr("{place}: there is no such database ({why}). Make it: createdb NAME")),
         (
             ("42501", "25006"),
             KnowledgeBaseError,

@@ -248,7 +248,7 @@ class PostgresSession(WriteSession):
         count, sums = unpack_moments(kept, dim) if kept else (0, np.zeros((dim + 1, dim)))
         sums = sums.copy()
         while rows := db.execute(
-            "WITH gone AS (DELETE FROM drift WHERE chunk IN (SELECT chunk FROM drift LIMIT %s)"
+            "WITH gone AS (DELETE FROM drift WHERE id IN (SELECT id FROM drift LIMIT %s)"
             " RETURNING chunk, leaving) SELECT leaving IS NOT NULL, vector_send(coalesce(leaving, embedding))"
             " FROM gone LEFT JOIN vectors USING (chunk)",
             (_FOLDED,),
