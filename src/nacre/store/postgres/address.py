@@ -67,6 +67,9 @@ def parse_address(place: str) -> Address:
             raise UsageError(
                 tr("{key} is {value!r}; choose from {choices}.", key=key, value=ours[key], choices=", ".join(choices))
             )
+    for key in ("arms", "words"):  # named in the form of the address; an engine that is not there is not pretended
+        if ours[key] not in ("", "auto", "sql"):
+            raise UsageError(tr("{key}={value} is not built; leave it out.", key=key, value=ours[key]))
     host = f"[{url.hostname}]" if url.hostname and ":" in url.hostname else url.hostname or ""
     user = f"{quote(url.username)}@" if url.username else ""
     port_part = f":{port}" if port else ""

@@ -91,7 +91,7 @@ class PostgresStore(Store):
     def save_settings(self, settings: Mapping[str, Any]) -> None:
         for name, value in settings.items():
             if reason := setting_problem(name, value):
-                raise KnowledgeBaseError(f"{self.place}: {reason}", path=self.place)
+                raise KnowledgeBaseError(tr("{path}: {reason}", path=self.place, reason=reason), path=self.place)
         kept = {name: value for name, value in {**self.settings(), **settings}.items() if value != AUTO}
         with self.db.alone() as connection:
             connection.execute("UPDATE state SET settings = %s", (json.dumps(kept),))

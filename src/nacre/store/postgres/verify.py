@@ -23,7 +23,7 @@ FULL JOIN (
     SELECT 'w:' || word AS key, count(*) AS n FROM postings GROUP BY word
     UNION ALL SELECT 'a:' || audience, count(*) FROM chunks c JOIN documents d ON d.id = document GROUP BY audience
     UNION ALL SELECT 'chunks', count(*) FROM chunks
-    UNION ALL SELECT 'length', sum(length) FROM (SELECT DISTINCT chunk, length FROM postings) AS lengths) AS counted
+    UNION ALL SELECT 'length', sum(count) FROM postings) AS counted
 USING (key) WHERE coalesce(told.n, 0) <> coalesce(counted.n, 0)
 """
 

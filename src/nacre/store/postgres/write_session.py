@@ -160,9 +160,9 @@ class PostgresSession(WriteSession):
             )
             db.execute("DELETE FROM vectors WHERE chunk = ANY(%s)", (gone,))
         db.execute(
-            "WITH gone AS (DELETE FROM postings WHERE chunk = ANY(%s) RETURNING word, chunk, length)"
+            "WITH gone AS (DELETE FROM postings WHERE chunk = ANY(%s) RETURNING word, count)"
             " INSERT INTO tallied SELECT 'w:' || word, -count(*) FROM gone GROUP BY word UNION ALL"
-            " SELECT 'length', -coalesce(sum(length), 0) FROM (SELECT DISTINCT chunk, length FROM gone) AS lengths",
+            " SELECT 'length', -coalesce(sum(count), 0) FROM gone",
             (gone,),
         )
         db.execute("DELETE FROM chunks WHERE id = ANY(%s)", (gone,))
@@ -295,7 +295,15 @@ def _index(db: Any, audience: int, chunks: Sequence[ChunkRecord]) -> None:
             for word, count in words.items():
                 copy.write_row((kept_word(word), chunk.id, count, length, audience))
     holding = Counter(word_key(word) for words in said for word in words)
-    _tally(db, {**holding, CHUNKS: len(chunks), LENGTH: sum(lengths), audience_key(audience): len(chunks)})
+    _tally(
+        db,
+        {
+            **holding,
+            CHUNKS: len(chunks),
+            LENGTH: sum(words.total() for words in said),
+            audience_key(audience): len(chunks),
+        },
+    )
 
 
 def _tally(db: Any, deltas: Mapping[str, int]) -> None:
