@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q install -c constraint
 export NACRE_SHARED ?= $(abspath ../shared)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check check-openai2 fmt lint types bench attacks fuzz eval serve wheel docs messages house clean
+.PHONY: help demo test check check-openai2 check-scale fmt lint types bench attacks fuzz eval serve wheel docs messages house clean
 
 help:  ## Print this list.
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,11 +30,15 @@ demo: $(VENV)/.core  ## Build the sample knowledge base and ask it, in English a
 	@$(BIN)/nacre demo --kb .demo/kb
 
 test: $(VENV)/.dev .bench/.jupyter lint types  ## Lint, types and the whole test suite, as CI runs them. 全部测试
-	@$(BIN)/pytest -n 2 --dist loadfile -q
+	@$(BIN)/pytest -n 2 --dist loadfile -q -m "not scale"
 	@$(MAKE) --no-print-directory check-openai2
 
 check: $(VENV)/.dev lint types  ## Lint, types and the fast tests. 提交前检查
-	@$(BIN)/pytest -n 2 --dist loadfile -q -m "not slow"
+	@$(BIN)/pytest -n 2 --dist loadfile -q -m "not slow and not scale"
+
+check-scale: $(VENV)/.dev  ## The tests of a sync on a Ray cluster. 集群同步测试
+	@$(PIP) 'ray>=2.40,<3'
+	@$(BIN)/pytest -q -m scale tests/ingest
 
 # The server's clients may have the SDK of last year: the same tests, with the older one before the installed one.
 OPENAI2 := .bench/openai2

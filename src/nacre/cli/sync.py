@@ -53,6 +53,15 @@ def sync(
     fail_on_error: Annotated[
         bool, typer.Option("--fail-on-error", help=tr("Exit with 1 when a document could not be read."))
     ] = False,
+    workers: Annotated[
+        str | None,
+        typer.Option(
+            "--workers",
+            parser=named,
+            metavar="<ray>",
+            help=tr("Parse and embed on a Ray cluster: ray, ray://HOST:PORT."),
+        ),
+    ] = None,
     as_json: JsonFlag = False,
 ) -> int:
     """Sync sources into the knowledge base; exit 2 when nothing of them could be read."""
@@ -60,7 +69,7 @@ def sync(
     base = opened(kb, embedder, create=True)
     found = [_with_leave(source, allow_private, follow_links) for source in sources]
     with _shown(quiet=as_json) as show:
-        report = base.sync(*found, principals=principals(who), prune=prune, on_progress=show)
+        report = base.sync(*found, principals=principals(who), prune=prune, on_progress=show, workers=workers)
     report.seconds = time.perf_counter() - began
     _show_report(report, as_json)
     if report.failed and fail_on_error:

@@ -14,12 +14,13 @@ from itertools import chain
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from nacre.documents import ParsedDocument, ParserPool
+from nacre.documents import ParsedDocument
 from nacre.documents.chunking import BlockLike, Chunk, chunk
 from nacre.errors import NacreError, ParseError
 from nacre.ingest.ledger import find_gone, list_sources
 from nacre.ingest.permissions import Permissions
 from nacre.ingest.report import Progress, SyncReport
+from nacre.ingest.runner import Here, Parsers, Runner
 from nacre.ingest.source import Item, Source
 from nacre.store.calibration import calibrate
 from nacre.store.encoder import Encoder, PlainTokeniser
@@ -62,6 +63,7 @@ class Syncer:
         session: WriteSession,
         encoder: Encoder | None,
         on_progress: Callable[[Progress], object] | None,
+        runner: Runner | None = None,
     ) -> None:
         self.store = store
         self.catalog = store.catalog
@@ -69,6 +71,8 @@ class Syncer:
         self.encoder = encoder
         self.tokeniser = encoder or PlainTokeniser()
         self.on_progress = on_progress
+        self.runner = runner or Here()
+        self._at_once = _BATCH * self.runner.width
         self.limit = chunk_limit(store.settings(), self.tokeniser.max_tokens, store.place)
         self.report = SyncReport()
         self._began = self._shown = time.monotonic()
@@ -164,7 +168,7 @@ class Syncer:
         if not jobs:
             return
         with ExitStack() as stack:
-            parsers = stack.enter_context(ParserPool())
+            parsers = stack.enter_context(self.runner.parsers())
             threads = ThreadPoolExecutor(parsers.workers, thread_name_prefix="nacre-read")
             stack.callback(threads.shutdown, wait=True, cancel_futures=True)
             for job, future in _ahead(threads, lambda job: self._read(job, parsers), jobs, parsers.workers * _AHEAD):
@@ -176,7 +180,7 @@ class Syncer:
                 else:
                     self._take(job, read)
 
-    def _read(self, job: _Job, parsers: ParserPool) -> _Read:
+    def _read(self, job: _Job, parsers: Parsers) -> _Read:
         """In a thread: content, its hash, and its text unless it is known already."""
         with self._reading.setdefault(job.scope, threading.Lock()):
             content = job.item.read()
@@ -218,7 +222,7 @@ class Syncer:
         if len(chunks) > _BATCH:  # the small ones before it do not wait for it
             self._flush()
         self._batch.append((known, document, [_record(document.text, one) for one in chunks]))
-        if sum(len(chunks) for _, _, chunks in self._batch) >= _BATCH:
+        if sum(len(chunks) for _, _, chunks in self._batch) >= self._at_once:
             self._flush()
 
     def _cut_anew(self) -> None:
@@ -266,12 +270,12 @@ class Syncer:
         new = [digest for digest in texts if digest not in known]
         owners = {chunk.hash: uri for uri, chunk in chunks}
         large = len(new) > _LARGE
-        step = _BATCH if large else _LARGE
+        step = self._at_once if large else _LARGE * self.runner.width
         for at in range(0, len(new), step):
             some = new[at : at + step]
             if large:
                 self._tell(owners[some[0]], len(known) / len(texts))
-            matrix = self.encoder.documents([texts[digest] for digest in some]).astype("<f4")
+            matrix = self.runner.embed(self.encoder, [texts[digest] for digest in some]).astype("<f4")
             vectors = {digest: row.tobytes() for digest, row in zip(some, matrix, strict=True)}
             if large:  # interrupted, it goes on from here
                 self.session.keep_vectors(vectors)
@@ -302,7 +306,7 @@ def _record(text: str, one: Chunk) -> ChunkRecord:
     return ChunkRecord(one.start, one.end, one.heading, one.page, one.context, passage, digest, None)
 
 
-def _parse(item: Item, content: bytes | str, raw: bytes, parsers: ParserPool) -> ParsedDocument:
+def _parse(item: Item, content: bytes | str, raw: bytes, parsers: Parsers) -> ParsedDocument:
     if isinstance(content, str) and item.mime in ("", "text/plain"):
         text = clean_text(content) if content.strip() else clean_text(item.title)
         if not text.strip():

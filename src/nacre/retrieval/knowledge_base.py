@@ -106,6 +106,7 @@ class KnowledgeBase(DocumentReader):
         principals: Iterable[str] | None = None,
         prune: bool = True,
         on_progress: Callable[[Progress], object] | None = None,
+        workers: str | None = None,
     ) -> SyncReport:
         """Make the knowledge base hold what the sources hold now.
 
@@ -120,6 +121,8 @@ class KnowledgeBase(DocumentReader):
             prune: take out documents that a source listed before and lists no more. A source that cannot be reached,
                 or only in part, is never taken for an empty one.
             on_progress: called after each document, and within a large one while it is embedded.
+            workers: who parses and embeds: None for this machine, "ray" for the Ray cluster that it is of,
+                "ray://host:port" for another.
 
         Returns:
             What was done, and what failed for which reason.
@@ -130,12 +133,15 @@ class KnowledgeBase(DocumentReader):
             ModelError: the embedder does not answer; what was done so far is kept.
             KnowledgeBaseError: the folder cannot be written, or a setting in it is wrong.
         """
+        from nacre.ingest.runner import runner_of
         from nacre.ingest.sync import Syncer  # and the parsers with it: a search does without
 
         expect(on_progress, "on_progress", Callable, type(None))
+        expect(workers, "workers", str, type(None))
         given, resolved = check_principals(principals), sources_of(sources)
         with self.store.writing([source.scope for source in resolved]) as session:
-            return Syncer(self.store, session, self.encoder, on_progress).run(resolved, given, prune)
+            runner = runner_of(workers)
+            return Syncer(self.store, session, self.encoder, on_progress, runner).run(resolved, given, prune)
 
     def delete(self, uri: str) -> bool:
         """Take one document out, everywhere.
