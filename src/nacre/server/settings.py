@@ -6,10 +6,10 @@ import os
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from nacre.errors import StackError
 from nacre.store.places import scheme_of
@@ -135,7 +135,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    kb: str
+    kb: Annotated[str, BeforeValidator(lambda place: str(place) if isinstance(place, Path) else place)]
     model: str | dict[str, Any] | None = None
     stacks: dict[str, Stack] = Field(default_factory=dict)
     server: ServerSettings = Field(default_factory=ServerSettings)
