@@ -154,7 +154,7 @@ def _office(data: bytes) -> str:
     except (zipfile.BadZipFile, ValueError, OverflowError, NotImplementedError) as error:
         raise ParseError(tr("the office file is damaged or cut off ({error})", error=error)) from error
     for kind, folder in (("docx", "word/"), ("pptx", "ppt/"), ("xlsx", "xl/")):
-        if any(name.lower().lstrip("/").startswith(folder) for name in names):
+        if any(name.replace("\\", "/").lower().lstrip("/").startswith(folder) for name in names):
             return kind
     if "mimetype" in names or any(name.endswith("content.opf") for name in names):
         raise ParseError(_refusal("odf"))
