@@ -58,8 +58,8 @@ def test_html_tables_stand_on_a_grid_and_layout_tables_do_not() -> None:
     assert table.header == ("年", "月", "元")
     assert [[cell.text for cell in row] for row in table.rows] == [
         ["2025", "1", "10"],
-        ["", "2", "20"],
-        ["合计", "", "30"],
+        ["2025", "2", "20"],
+        ["合计", "合计", "30"],
     ]
     assert len(document.tables) == 1
     assert blocks(document, "paragraph") == ["价格", "text", "right"]
