@@ -53,7 +53,7 @@ def parse(data: bytes, out: Builder, task: Task) -> None:
     by_kind: dict[str, list[str]] = {}
     for kind, target in relations.values():
         by_kind.setdefault(kind, []).append(target)
-    styles = _styles(package, (by_kind.get("styles") or ["word/styles.xml"])[0])
+    styles = _Styles(package.xml((by_kind.get("styles") or ["word/styles.xml"])[0]))
     numbering = Numbering(package.xml((by_kind.get("numbering") or ["word/numbering.xml"])[0]))
     walk = _Walk(out, styles, numbering, package, relations, task)
     ground = child(root, "background")
@@ -71,36 +71,41 @@ def parse(data: bytes, out: Builder, task: Task) -> None:
             out.add("meta", text)
 
 
-def _styles(package: Package, part: str) -> dict[str, _Style]:
-    """Heading level and kind of each paragraph style, through what it is based on."""
-    root = package.xml(part)
-    nodes = {attribute(node, "styleId"): node for node in descend(root, stop={"style"}) if local(node) == "style"}
-    nodes.pop("", None)
-    return {key: _style(key, nodes) for key in nodes}
+class _Styles(dict[str, _Style]):
+    """Heading level, kind and look of each paragraph style, through what it is based on; worked out when it is used."""
 
-
-def _style(key: str, nodes: dict[str, Any]) -> _Style:
-    made = _Style()
-    for _ in range(12):
-        node = nodes.get(key)
-        if node is None:
-            break
-        named = child(node, "name")
-        name = key if named is None else attribute(named)
-        found = _HEADING.match(name)
-        titled = int(found[1]) if found else int(name.lower() in {"title", "标题", "document title"})
-        listing = child(node, "pPr", "numPr")
-        depth = None if listing is None else child(listing, "ilvl")
-        made = _Style(
-            made.level or titled or _outline(child(node, "pPr", "outlineLvl")),
-            made.listed or listing is not None,
-            made.code or bool(re.search(r"\bcode\b|preformatted|source", name, re.I)),
-            made.num or attribute(None if listing is None else child(listing, "numId")),
-            made.depth if depth is None or made.depth is not None else number(depth),
-            made.look.over(look_of(child(node, "rPr"))),
+    def __init__(self, root: Any | None) -> None:
+        super().__init__({"": _Style()})
+        self.nodes = (
+            {} if root is None else {attribute(node, "styleId"): node for node in root.iterchildren("{*}style")}
         )
-        key = attribute(child(node, "basedOn"))
-    return made
+
+    def __missing__(self, key: str) -> _Style:
+        self[key] = made = self._made(key)
+        return made
+
+    def _made(self, key: str) -> _Style:
+        made = _Style()
+        for _ in range(12):
+            node = self.nodes.get(key)
+            if node is None:
+                break
+            named = child(node, "name")
+            name = key if named is None else attribute(named)
+            found = _HEADING.match(name)
+            titled = int(found[1]) if found else int(name.lower() in {"title", "标题", "document title"})
+            listing = child(node, "pPr", "numPr")
+            depth = None if listing is None else child(listing, "ilvl")
+            made = _Style(
+                made.level or titled or _outline(child(node, "pPr", "outlineLvl")),
+                made.listed or listing is not None,
+                made.code or bool(re.search(r"\bcode\b|preformatted|source", name, re.I)),
+                made.num or attribute(None if listing is None else child(listing, "numId")),
+                made.depth if depth is None or made.depth is not None else number(depth),
+                made.look.over(look_of(child(node, "rPr"))),
+            )
+            key = attribute(child(node, "basedOn"))
+        return made
 
 
 class _Walk:
@@ -109,7 +114,7 @@ class _Walk:
     def __init__(
         self,
         out: Builder,
-        styles: dict[str, _Style],
+        styles: _Styles,
         numbering: Numbering,
         package: Package,
         relations: dict[str, tuple[str, str]],
@@ -117,7 +122,7 @@ class _Walk:
     ) -> None:
         self.out, self.styles, self.numbering, self.task = out, styles, numbering, task
         self.package, self.relations = package, relations
-        self.runs = Runs(out, {key: style.look for key, style in styles.items() if style.look != PLAIN})
+        self.runs = Runs(out, lambda key: styles[key].look)
         self.notes: dict[tuple[str, str], tuple[BlockKind, str]] = {}
         self.carried = ""
 
@@ -164,7 +169,7 @@ class _Walk:
         if properties is None:
             return _Style(), "", 0
         key = attribute(child(properties, "pStyle"))
-        style = self.styles.get(key, _Style())
+        style = self.styles[key]
         listing = child(properties, "numPr")
         own = attribute(None if listing is None else child(listing, "numId"))
         num = own or style.num

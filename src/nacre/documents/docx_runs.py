@@ -5,7 +5,7 @@ formulas in one line, boxes ticked or not, pictures by their alternative text.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -108,10 +108,10 @@ class Runs:
     """Reads paragraphs; what it meets on the way stands in `notes`.
 
     Args:
-        looks: of the styles, by their ids.
+        looks: gives the look of a style by its id.
     """
 
-    def __init__(self, out: Builder, looks: dict[str, Look]) -> None:
+    def __init__(self, out: Builder, looks: Callable[[str], Look]) -> None:
         self.out, self.looks = out, looks
         self.notes: list[tuple[str, str]] = []  # (kind, id) of footnotes, endnotes and comments
         self.dark = False
@@ -119,7 +119,7 @@ class Runs:
     def text(self, paragraph: Any) -> str:
         """The words of one paragraph, without those of text boxes inside it."""
         properties = child(paragraph, "pPr")
-        style = self.looks.get(attribute(None if properties is None else child(properties, "pStyle")), PLAIN)
+        style = PLAIN if properties is None else self.looks(attribute(child(properties, "pStyle")))
         if properties is not None and is_shaded(child(properties, "shd")):
             style = replace(style, shaded=True)
         return marked(self._pieces(paragraph, style))
@@ -133,7 +133,7 @@ class Runs:
                 look = look_of(child(part, "rPr"))
                 named = child(part, "rPr", "rStyle")
                 if named is not None:
-                    look = look.over(self.looks.get(attribute(named), PLAIN))
+                    look = look.over(self.looks(attribute(named)))
                 yield from self._run(part, look.over(style), style)
             elif name == "oMath":
                 yield Piece(linear(part))

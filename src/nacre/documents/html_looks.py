@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 _RULE = re.compile(r"([^{}@;]+)\{([^{}]*)\}")
@@ -16,7 +17,7 @@ _TELLING = re.compile(
     r"display|visibility|opacity|font-size|(?<![\w-])color|background|text-indent|clip|line-through|overflow", re.I
 )
 _SELECTOR = re.compile(r"[\w\s.#>+~*,\-\[\]=\"']{1,200}")
-_RULES, _SHEET = 300, 1 << 18
+_RULES, _SHEET, _DECLARED = 300, 1 << 18, 4000
 _LENGTH = re.compile(r"(-?\d{0,6}(?:\.\d{0,6})?)\s*(px|pt|em|rem|%|vw|vh|)")
 _PIXELS = {"px": 1.0, "": 1.0, "pt": 4 / 3, "rem": 16.0, "vw": 10.0, "vh": 10.0}
 _NAMED = {
@@ -87,14 +88,14 @@ class Looks:
             return look
         if "hidden" in attributes:
             return replace(look, gone="hidden element")
-        declared = _declared(f"{self.rules.get(node.mem_id, '')};{attributes.get('style') or ''}")
+        declared = f"{self.rules.get(node.mem_id, '')};{attributes.get('style') or ''}"[:_DECLARED]
         if self.foreign and ("class" in attributes or "id" in attributes):
             look = replace(look, ground=None)
         if "bgcolor" in attributes:
             look = replace(look, ground=_color(attributes["bgcolor"] or ""))
         if tag == "font" and "color" in attributes:
             look = replace(look, ink=_color(attributes["color"] or ""))
-        return _styled(look, declared) if declared else look
+        return _styled(look, declared) if len(declared) > 1 else look
 
 
 def _rel(node: Any) -> str:
@@ -126,7 +127,10 @@ def _declared(style: str) -> dict[str, str]:
     return found
 
 
-def _styled(look: Look, declared: dict[str, str]) -> Look:
+@lru_cache(maxsize=1024)
+def _styled(look: Look, style: str) -> Look:
+    """A look with the declarations of a style upon it; pages say the same again and again."""
+    declared = _declared(style)
     changes: dict[str, Any] = {}
     if "visibility" in declared:
         changes["hidden"] = declared["visibility"] in {"hidden", "collapse"}

@@ -4,6 +4,7 @@ notes, comments; hidden slides and shapes are told and left out.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from nacre.documents.builder import Builder
@@ -11,7 +12,7 @@ from nacre.documents.drawings import add_graphic, described, paragraphs, words_o
 from nacre.documents.grid import REPEATED, header_depth
 from nacre.documents.limits import Task
 from nacre.documents.ooxml import Package, attribute, child, descend, local, number, relation_id
-from nacre.documents.pptx_order import SHAPES, Box, box_of, in_order, placed
+from nacre.documents.pptx_order import Box, box_of, in_order, placed
 from nacre.errors import ParseError
 from nacre.text.language import tr
 
@@ -81,8 +82,7 @@ class _Show:
 
     def shapes(self, tree: Any) -> None:
         """Title first, then the rest in the order of the eye."""
-        boxes = self._layout()
-        found = placed(tree, lambda shape: _inherited(shape, boxes))
+        found = placed(tree, lambda shape: _inherited(shape, self._layout))
         titles = [one.shape for one in found if _placeholder(one.shape) in _TITLES]
         rest = []
         for one in found:
@@ -108,8 +108,9 @@ class _Show:
             found: dict[tuple[str, str], Box] = {}
             above = self.package.relations(part) if part else {}
             for name in [*(target for kind, target in above.values() if kind == "slideMaster"), part]:
-                for shape in descend(self.package.xml(name) if name else None):
-                    key = _key(shape) if local(shape) in SHAPES else None
+                root = self.package.xml(name) if name else None
+                for shape in () if root is None else root.iter("{*}sp", "{*}graphicFrame", "{*}pic"):
+                    key = _key(shape)
                     box = box_of(shape) if key else None
                     if key and box:
                         found |= {key: box, (key[0], ""): box}
@@ -205,9 +206,10 @@ def _key(shape: Any) -> tuple[str, str] | None:
     return None if found is None else (attribute(found, "type") or "obj", attribute(found, "idx"))
 
 
-def _inherited(shape: Any, boxes: dict[tuple[str, str], Box]) -> Box | None:
+def _inherited(shape: Any, layout: Callable[[], dict[tuple[str, str], Box]]) -> Box | None:
     key = _key(shape)
-    if key is None:
+    if key is None or key[0] in _TITLES | _FURNITURE:
         return None
+    boxes = layout()
     same = next((box for (_, idx), box in boxes.items() if idx and idx == key[1]), None)
     return boxes.get(key) or same or boxes.get((key[0], "")) or (boxes.get(("body", "")) if key[0] == "obj" else None)
