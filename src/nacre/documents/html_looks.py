@@ -98,6 +98,11 @@ class Looks:
         return _styled(look, declared) if len(declared) > 1 else look
 
 
+def unseen_by_style(style: str) -> str:
+    """How a `style` attribute hides its element on a white page; empty where it does not."""
+    return _styled(Look(), style[:_DECLARED]).unseen()
+
+
 def _rel(node: Any) -> str:
     return (node.attributes.get("rel") or "").lower()
 

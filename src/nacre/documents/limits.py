@@ -52,14 +52,20 @@ class Options:
     """What of a document is read besides what its reader sees.
 
     Args:
-        hidden: hidden sheets, rows, columns and slides too.
+        include_hidden: hidden sheets, rows, columns, slides and shapes too.
     """
 
-    hidden: bool = False
+    include_hidden: bool = False
 
     def data(self) -> dict[str, Any]:
         """The options as JSON-ready data, for a worker."""
         return asdict(self)
+
+    @property
+    def mark(self) -> str:
+        """What tells text that was read with these options from what was read without; empty for the usual ones."""
+        changed = {name: value for name, value in asdict(self).items() if value != getattr(Options(), name)}
+        return "".join(f"+{name}={value}" for name, value in sorted(changed.items()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,9 @@ def parse(data: bytes, out: Builder, task: Task) -> None:
     listed = child(root, "sldIdLst")
     slides = [relations.get(relation_id(node), ("", ""))[1] for node in ([] if listed is None else listed)]
     size = child(root, "sldSz")
-    show = _Show(package, out, number(size, "cx") or _SIZE[0], number(size, "cy") or _SIZE[1], task.options.hidden)
+    show = _Show(
+        package, out, number(size, "cx") or _SIZE[0], number(size, "cy") or _SIZE[1], task.options.include_hidden
+    )
     out.pages = len(slides)
     for out.page, part in enumerate(slides, start=1):
         show.slide(part)

@@ -23,7 +23,7 @@ from pathlib import Path
 from types import TracebackType
 
 from nacre.documents.document import ParsedDocument, from_data
-from nacre.documents.limits import Limits
+from nacre.documents.limits import Limits, Options
 from nacre.errors import ParseError
 from nacre.system import child_process
 from nacre.text.language import tr, user_language
@@ -41,6 +41,7 @@ class ParserPool:
     Args:
         workers: how many processes at most; they start when first needed.
         timeout_s: time for a small document; a bigger file earns more (see `Limits`). None keeps the limits' own.
+        options: what is read besides what a reader sees.
 
     Example:
         >>> with ParserPool(workers=1) as pool:
@@ -54,9 +55,11 @@ class ParserPool:
         timeout_s: float | None = None,
         memory_bytes: int | None = None,
         limits: Limits | None = None,
+        options: Options | None = None,
     ) -> None:
         changes = {k: v for k, v in (("seconds", timeout_s), ("memory_bytes", memory_bytes)) if v is not None}
         self.limits = Limits(**{**(limits or Limits()).data(), **changes})
+        self.options = options or Options()
         self.workers = workers or min(8, os.cpu_count() or 1)
         self._free = threading.BoundedSemaphore(self.workers)
         self._idle: deque[_Worker] = deque()
@@ -65,7 +68,8 @@ class ParserPool:
 
     def parse(self, data: bytes, *, name: str, mime: str | None = None, password: str = "") -> ParsedDocument:
         """Parse one document in a worker."""
-        request = {"name": name, "mime": mime or "", "password": password}
+        options = json.dumps(self.options.data())
+        request = {"name": name, "mime": mime or "", "password": password, "options": options}
         with self._free:
             worker = self._take()
             try:

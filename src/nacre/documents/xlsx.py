@@ -43,7 +43,7 @@ def _page(book: Book, name: str, part: str, state: str, out: Builder, task: Task
     """One sheet of the workbook, as it stands in its list."""
     raw = book.package.read(part) or b""
     chart = b"<sheetData" not in raw and b":sheetData" not in raw
-    if state in {"hidden", "veryHidden"} and not task.options.hidden:
+    if state in {"hidden", "veryHidden"} and not task.options.include_hidden:
         sheet = Sheet(book, part, raw)
         out.hide("hidden sheet", f"{name}: {_words(row.cells for row in sheet.rows())}" if raw and not chart else name)
         return
@@ -54,7 +54,7 @@ def _page(book: Book, name: str, part: str, state: str, out: Builder, task: Task
         return
     out.add("heading", name, 1)
     sheet = Sheet(book, part, raw)
-    _Grid(sheet, out, task.options.hidden).add()
+    _Grid(sheet, out, task.options.include_hidden).add()
     for what, texts in sheet.unseen.items():
         out.hide(what, f"{name}: {' '.join(texts)}")
     _warn(sheet, out)

@@ -14,7 +14,7 @@ from itertools import chain
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from nacre.documents import ParsedDocument, ParserPool
+from nacre.documents import Options, ParsedDocument, ParserPool
 from nacre.documents.chunking import BlockLike, Chunk, chunk
 from nacre.errors import NacreError, ParseError
 from nacre.ingest.ledger import find_gone, list_sources
@@ -62,6 +62,7 @@ class Syncer:
         session: WriteSession,
         encoder: Encoder | None,
         on_progress: Callable[[Progress], object] | None,
+        options: Options | None = None,
     ) -> None:
         self.store = store
         self.catalog = store.catalog
@@ -69,6 +70,7 @@ class Syncer:
         self.encoder = encoder
         self.tokeniser = encoder or PlainTokeniser()
         self.on_progress = on_progress
+        self.options = options or Options()
         self.limit = chunk_limit(store.settings(), self.tokeniser.max_tokens, store.place)
         self.report = SyncReport()
         self._began = self._shown = time.monotonic()
@@ -87,7 +89,9 @@ class Syncer:
         self.report.failed.extend(seen.failed)
         self._total = len(seen.items)
         jobs = []
-        for scope, item in seen.items.values():
+        for scope, listed in seen.items.values():
+            # What is read in another way is not the same document any more.
+            item = replace(listed, stamp=listed.stamp and listed.stamp + self.options.mark)
             known = states.get(item.uri)
             job = _Job(scope, item, permissions.audience(scope, item, known), known)
             if not self._settled_unread(job):
@@ -164,7 +168,7 @@ class Syncer:
         if not jobs:
             return
         with ExitStack() as stack:
-            parsers = stack.enter_context(ParserPool())
+            parsers = stack.enter_context(ParserPool(options=self.options))
             threads = ThreadPoolExecutor(parsers.workers, thread_name_prefix="nacre-read")
             stack.callback(threads.shutdown, wait=True, cancel_futures=True)
             for job, future in _ahead(threads, lambda job: self._read(job, parsers), jobs, parsers.workers * _AHEAD):
@@ -181,7 +185,7 @@ class Syncer:
         with self._reading.setdefault(job.scope, threading.Lock()):
             content = job.item.read()
         raw = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
-        digest = blake2b(raw, digest_size=20).digest()
+        digest = blake2b(raw + self.options.mark.encode(), digest_size=20).digest()
         if job.known and job.known.hash == digest and not self._needs_reading(job.known):
             return _Read(digest, None)
         return _Read(digest, _parse(job.item, content, raw, parsers))
