@@ -68,13 +68,17 @@ def parse(
         why = f"{type(error).__name__}: {str(error)[:200]}"
         raise ParseError(tr("the file is damaged ({why})", why=why), uri=name) from error
     if not out.blocks:
-        unseen = (
-            tr("all that it holds is hidden ({what}); --include-hidden takes it in", what=out.hidden[0].what)
-            if out.hidden
-            else ""
-        )
-        raise ParseError(out.warnings[0] if out.warnings else unseen or tr("it holds no text"), uri=name)
+        raise ParseError(_empty(out), uri=name)
     return out.finish(MIME[kind], name)
+
+
+def _empty(out: Builder) -> str:
+    if out.warnings:
+        return out.warnings[0]
+    if out.hidden:
+        what = out.hidden[0].what
+        return tr("all of its text is hidden ({what}); make it visible and save the file", what=what)
+    return tr("it holds no text")
 
 
 def parse_into(data: bytes, out: Builder, task: Task, *, charset: str = "") -> str:

@@ -329,7 +329,7 @@ class _Walk(_Page):
             width, height = _span(node, "colspan"), _span(node, "rowspan")
             text = self.cell(node, look)
             repeated = text if len(text) <= REPEATED else ""
-            wide = width > 1 and (len(nodes) > 1 or bool(hanging))
+            wide = width > 1 and (len(nodes) > 1 or any(count for count, _ in hanging.values()))
             across = across or wide
             if height > 1:
                 left.update({len(cells) + n: (height - 1, repeated) for n in range(width)})
@@ -343,8 +343,12 @@ class _Walk(_Page):
         numbers = _Numbers()
         for node, leaving, look in self.walk(cell, above):
             if node.tag in _BLOCKS or node.tag == "br":
-                apart = node.tag == "tr" and not leaving and any(piece.text.strip() for piece in parts)
-                parts.append(Piece("; " if apart and _follows(node) else " "))
+                mark = " "
+                if node.tag == "tr" and not leaving and _follows(node):
+                    mark = "; "
+                    while parts and not parts[-1].text.strip():
+                        parts.pop()
+                parts.append(Piece(mark))
                 parts.append(Piece(numbers.step(node, leaving, look)))
             elif not leaving and (piece := self.inline(node, look)):
                 parts.append(piece)

@@ -1,5 +1,5 @@
-"""Markdown: the text stays as it was written, but for comments and elements that are not shown; a CommonMark parser only
-says where its blocks stand.
+"""Markdown: the text stays as it was written, but for comments and what is not shown; a CommonMark parser only says
+where its blocks stand.
 """
 
 from __future__ import annotations

@@ -34,9 +34,8 @@ def parse(data: bytes, out: Builder, task: Task) -> None:
     listed = child(root, "sldIdLst")
     slides = [relations.get(relation_id(node), ("", ""))[1] for node in ([] if listed is None else listed)]
     size = child(root, "sldSz")
-    show = _Show(
-        package, out, number(size, "cx") or _SIZE[0], number(size, "cy") or _SIZE[1], task.options.include_hidden
-    )
+    box = Box(0, 0, number(size, "cx") or _SIZE[0], number(size, "cy") or _SIZE[1])
+    show = _Show(package, out, box, task.options.include_hidden)
     out.pages = len(slides)
     for out.page, part in enumerate(slides, start=1):
         show.slide(part)
@@ -46,9 +45,8 @@ def parse(data: bytes, out: Builder, task: Task) -> None:
 class _Show:
     """The slides of a presentation, one after the other."""
 
-    def __init__(self, package: Package, out: Builder, width: int, height: int, hidden: bool) -> None:
-        self.package, self.out, self.all = package, out, hidden
-        self.width, self.height = width, height
+    def __init__(self, package: Package, out: Builder, size: Box, hidden: bool) -> None:
+        self.package, self.out, self.size, self.all = package, out, size, hidden
         self.relations: dict[str, tuple[str, str]] = {}
         self.layouts: dict[str, dict[tuple[str, str], Box]] = {}
 
@@ -101,7 +99,7 @@ class _Show:
             self.shape(shape)
 
     def _outside(self, box: Box) -> bool:
-        return box.left >= self.width or box.top >= self.height or box.right <= 0 or box.bottom <= 0
+        return box.left >= self.size.right or box.top >= self.size.bottom or box.right <= 0 or box.bottom <= 0
 
     def _layout(self) -> dict[tuple[str, str], Box]:
         """Where the layout of a slide, and the master of that, put their placeholders."""
