@@ -70,7 +70,7 @@ def page_text(want: dict[str, Any], document: ParsedDocument) -> str:
 
 
 def same_row(want: list[str], row: list[str], above: Sequence[str] = ()) -> bool:
-    """The same filled cells in the same order; a merged cell is repeated here, in each of its places, and once there."""
+    """The same filled cells in the same order; a merged cell stands in each of its places here, and once there."""
     wanted = list(filter(None, map(squeeze, want)))
     cells = list(map(squeeze, row))
     over = list(map(squeeze, above))
