@@ -84,7 +84,8 @@ def table_row(want: dict[str, Any], document: ParsedDocument) -> bool:
         same_row(want["row"], row, above)
         for table in document.tables
         if table.page in {None, want.get("page", table.page)}
-        for above, row in zip([[], *grid(table)], grid(table), strict=False)
+        for rows in (grid(table), [line.split("\t") for line in document.text[table.start : table.end].split("\n")])
+        for above, row in zip([[], *rows], rows, strict=False)
     )
 
 
