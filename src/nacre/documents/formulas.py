@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from nacre.documents.ooxml import attribute, child, local
@@ -108,7 +109,7 @@ def _office_lines(node: Any, depth: int) -> str:
     return "; ".join(_inside(part, depth) for part in node if local(part) == "e")
 
 
-_OFFICE = {
+_OFFICE: dict[str, Callable[[Any, int], str]] = {
     "f": _office_fraction,
     "sSup": lambda n, d: _scripted(_part(n, "e", d), "", _part(n, "sup", d)),
     "sSub": lambda n, d: _scripted(_part(n, "e", d), _part(n, "sub", d), ""),
@@ -166,7 +167,7 @@ def _web_fenced(node: Any, depth: int) -> str:
     return attribute(node, "open") or "(" + ", ".join(parts) + (attribute(node, "close") or ")")
 
 
-_WEB = {
+_WEB: dict[str, Callable[[Any, int], str]] = {
     **dict.fromkeys(("msup", "msub", "msubsup", "mover", "munder", "munderover"), _web_scripted),
     "mfrac": _web_fraction,
     "mroot": _web_root,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 _ROMAN = (
     (1000, "M"), (900, "CM"), (500, "D"), (400, "CD"), (100, "C"), (90, "XC"), (50, "L"), (40, "XL"), (10, "X"),
     (9, "IX"), (5, "V"), (4, "IV"), (1, "I"),
@@ -90,7 +92,7 @@ def _ordinal(number: int) -> str:
     return f"{number}{ending}"
 
 
-_FORMATS = {
+_FORMATS: dict[str, Callable[[int], str]] = {
     "decimalZero": lambda n: f"{n:02}",
     "upperRoman": roman,
     "lowerRoman": lambda n: roman(n).lower(),

@@ -103,9 +103,9 @@ class _Grid:
                         header=names.get(left, ()),
                         grouped=groups,
                     )
-        for what, rows in self.gone.items():
-            if rows:
-                self.out.hide(what, f"{self.out.sheet}: {_words(rows)}")
+        for what, lost in self.gone.items():
+            if lost:
+                self.out.hide(what, f"{self.out.sheet}: {_words(lost)}")
 
     def _regions(self) -> Iterator[_Region]:
         region = _Region()
