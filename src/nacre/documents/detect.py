@@ -24,6 +24,13 @@ MIME: Mapping[str, str] = {
     "eml": "message/rfc822",
     "mbox": "application/mbox",
     "notebook": "application/x-ipynb+json",
+    "xml": "application/xml",
+    "subtitles": "text/vtt",
+    "tex": "text/x-tex",
+    "org": "text/org",
+    "adoc": "text/asciidoc",
+    "calendar": "text/calendar",
+    "rtf": "application/rtf",
     "text": "text/plain",
 }
 _BY_ENDING = {
@@ -33,11 +40,17 @@ _BY_ENDING = {
     "csv": "csv", "tsv": "csv", "tab": "csv", "psv": "csv",
     "json": "json", "geojson": "json", "jsonl": "jsonl", "ndjson": "jsonl",
     "eml": "eml", "mbox": "mbox", "ipynb": "notebook",
+    "xml": "xml", "rss": "xml", "atom": "xml", "dita": "xml", "dbk": "xml", "tei": "xml",
+    "srt": "subtitles", "vtt": "subtitles", "tex": "tex", "latex": "tex", "ltx": "tex",
+    "org": "org", "adoc": "adoc", "asciidoc": "adoc",
+    "ics": "calendar", "ical": "calendar", "ifb": "calendar", "vcf": "calendar", "vcard": "calendar",
 }  # fmt: skip
 _BY_MIME = {mime: kind for kind, mime in MIME.items()} | {
     "application/xhtml+xml": "html", "text/x-markdown": "markdown",
     "text/tab-separated-values": "csv", "application/csv": "csv",
     "application/x-ndjson": "jsonl", "application/jsonlines": "jsonl",
+    "text/xml": "xml", "application/rss+xml": "xml", "application/atom+xml": "xml",
+    "application/x-subrip": "subtitles", "application/x-tex": "tex", "text/vcard": "calendar", "text/rtf": "rtf",
 }  # fmt: skip
 _OLD_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _NOT_DOCUMENTS = (
@@ -46,11 +59,20 @@ _NOT_DOCUMENTS = (
     (b"ID3", "sound"), (b"OggS", "sound"), (b"fLaC", "sound"), (b"\xff\xfb", "sound"), (b"\x1a\x45\xdf\xa3", "sound"),
     (b"\x1f\x8b", "archive"), (b"7z\xbc\xaf", "archive"), (b"Rar!", "archive"), (b"BZh", "archive"),
     (b"\xfd7zXZ", "archive"), (b"\x28\xb5\x2f\xfd", "archive"),
-    (b"\x7fELF", "program"), (b"MZ", "program?"), (b"{\\rtf", "rtf"), (b"SQLite format 3", "database"),
+    (b"\x7fELF", "program"), (b"MZ", "program?"), (b"SQLite format 3", "database"),
 )  # fmt: skip
 _HEADER = re.compile(
     r"^(from|to|cc|subject|date|message-id|received|return-path|mime-version|content-type|delivered-to|x-[\w-]+|reply-to):",
     re.I,
+)
+# How texts of a kind begin, whatever their name.
+_SIGNS = (
+    ("rtf", re.compile(r"\{\\rtf")),
+    ("calendar", re.compile(r"\s*BEGIN:(?:VCALENDAR|VCARD|VEVENT)\b", re.I)),
+    ("subtitles", re.compile(r"\s*WEBVTT\b|\s*(?:\d+[ \t]*\r?\n)?[ \t]*(?:\d+:)?\d\d:\d\d[.,]\d{3} --> ")),
+    ("tex", re.compile(r"(?:\s*%[^\n]*\n|\s+)*\\(?:documentclass|documentstyle|begin\s*\{document\})")),
+    ("org", re.compile(r"(?:\s*#[^\n]*\n)*\s*#\+(?:title|author|startup|options):", re.I)),
+    ("xml", re.compile(r"\s*<\?xml\s")),
 )
 _HTML = re.compile(r"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*(<!doctype\s+html|<html[\s>])", re.I | re.S)
 
@@ -84,7 +106,10 @@ def detect_text(text: str, name: str, mime: str = "") -> str:
     head = text[:20_000].lstrip("\ufeff")
     if hint != "markdown" and _HTML.match(head):
         return "html"
-    if hint in {"html", "markdown", "csv"}:
+    for kind, sign in _SIGNS:
+        if sign.match(head):
+            return kind
+    if hint in {"html", "markdown", "csv", "tex", "org", "adoc"}:
         return hint
     if head.lstrip().startswith(("{", "[")) or (hint in {"json", "jsonl"} and head.lstrip().startswith('"')):
         found = _json_kind(text, hint)
@@ -174,7 +199,6 @@ def _refusal(kind: str) -> str:
         "sound": tr("sound or video: transcribe it with the source transcription:"),
         "archive": tr("an archive; unpack it first"),
         "program": tr("a program, not a document"),
-        "rtf": tr("an RTF file; save it as .docx"),
         "database": tr("a database; use the source sql:"),
         "odf": tr("an OpenDocument or EPUB file; save it as .docx, .xlsx, .pptx or .html"),
     }[kind]

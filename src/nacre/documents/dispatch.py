@@ -21,6 +21,12 @@ _TEXT = {
     "json": "structured",
     "jsonl": "structured",
     "notebook": "notebook",
+    "xml": "xml_text",
+    "subtitles": "subtitles",
+    "tex": "tex",
+    "org": "light_markup",
+    "adoc": "light_markup",
+    "calendar": "calendar_file",
     "text": "plain",
 }
 
