@@ -19,6 +19,7 @@ _SECTION = 60  # seconds that stand under one time
 def parse(text: str, out: Builder, task: Task) -> None:
     """Read subtitles; identifiers, style, notes and settings of cues are left out."""
     text = clean(text)
+    out.title = out.title or task.name.rpartition(".")[0]  # no words of it are a title
     marks = list(_TIMES.finditer(text))
     lines: list[str] = []
     began: int | None = None
@@ -27,7 +28,7 @@ def parse(text: str, out: Builder, task: Task) -> None:
         words = _words(text[mark.end() : end])
         seconds = _seconds(mark.group(1))
         # A new time between sentences, or where one goes on and on.
-        late = began is not None and seconds - began
+        late = _SECTION if began is None else seconds - began
         if (
             began is None
             or (late >= _SECTION and lines and lines[-1].endswith(tuple(".?!。？！…")))

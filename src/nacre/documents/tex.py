@@ -41,8 +41,9 @@ _LETTERS = {
 }  # fmt: skip
 # Commands whose argument no reader sees, by how many arguments they have.
 _UNSEEN = {
-    "label": 1, "ref": 1, "eqref": 1, "pageref": 1, "autoref": 1, "cref": 1, "Cref": 1, "cite": 1, "citep": 1, "citet": 1,
-    "bibliography": 1, "bibliographystyle": 1, "includegraphics": 1, "input": 1, "include": 1, "usepackage": 1,
+    "label": 1, "ref": 1, "eqref": 1, "pageref": 1, "autoref": 1, "cref": 1, "Cref": 1, "cite": 1, "citep": 1,
+    "citet": 1, "bibliography": 1, "bibliographystyle": 1, "includegraphics": 1, "input": 1, "include": 1,
+    "usepackage": 1,
     "documentclass": 1, "vspace": 1, "hspace": 1, "pagestyle": 1, "thispagestyle": 1, "setlength": 2, "addtolength": 2,
     "newcommand": 2, "renewcommand": 2, "providecommand": 2, "newenvironment": 3, "setcounter": 2, "definecolor": 3,
     "color": 1, "textcolor": 1, "href": 1, "hypersetup": 1, "graphicspath": 1, "bibitem": 1, "cline": 1, "cmidrule": 1,
@@ -104,7 +105,7 @@ class _Reader:
         return "".join(inner.said)
 
     def run(self, text: str) -> None:
-        text, at = _COMMENT.sub(r"\1\n" if "\n" not in text[:1] else r"\1\n", text) if "%" in text else text, 0
+        text, at = _COMMENT.sub(r"\1\n", text), 0
         while at < len(text):
             found = _TOKEN.match(text, at)
             assert found  # the last branch takes any character
