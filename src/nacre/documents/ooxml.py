@@ -117,6 +117,10 @@ class Package:
             name = local(node)
             if name in wanted and (node.text or "").strip():
                 out.metadata[wanted[name]] = node.text.strip()
+        custom = self.xml("docProps/custom.xml")
+        for node in [] if custom is None else custom:
+            if name := attribute(node, "name"):
+                out.fields.setdefault(name, "".join(node.itertext()).strip())
         out.title = out.title or out.metadata.get("title", "")
 
 

@@ -205,6 +205,7 @@ class Syncer:
             stamp=job.item.stamp,
             modified=job.item.modified,
             metadata=dict(job.item.metadata),
+            fields=dict(read.parsed.fields),
             audience=job.audience,
             cut=self.limit or 0,
             blocks=pack_blocks(read.parsed.blocks, read.parsed.tables),
