@@ -5,12 +5,13 @@ from __future__ import annotations
 import datetime
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from langchain_core.embeddings import DeterministicFakeEmbedding
 
 from nacre import KnowledgeBase
-from nacre.cli import app
+from nacre.cli import run
 from nacre.errors import UsageError
 from nacre.store.filters import Condition, Filter, condition_of, read_conditions
 from nacre.text.fields import read_yaml, tidy_fields
@@ -147,9 +148,25 @@ def test_fields_are_bounded_whatever_a_document_says() -> None:
             read_yaml(bomb)
 
 
-def test_fields_at_the_command_line(base: KnowledgeBase, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_fields_at_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     place = str(tmp_path / "kb")
-    base.close()
-    app(["ls", "--kb", place, "--json"], standalone_mode=False)
-    rows = json.loads(capsys.readouterr().out)["documents"]
-    assert rows[0]["fields"]["product"] == "PX-100" and rows[0]["fields"]["released"] == "2023-05-01"
+    for name, text in NOTES.items():
+        (tmp_path / name).write_text(text)
+    assert run(["sync", *(str(tmp_path / name) for name in NOTES), "--kb", place, "--embedder", "none"]) == 0
+    capsys.readouterr()
+
+    def data(*arguments: str) -> dict[str, Any]:
+        assert run([*arguments, "--kb", place, "--json"]) == 0
+        return json.loads(capsys.readouterr().out)
+
+    rows = data("ls")["documents"]
+    assert rows[0]["fields"] == {
+        "product": "PX-100",
+        "year": 2023,
+        "released": "2023-05-01",
+        "draft": False,
+        "tags": ["fee", "north"],
+    }
+    assert [hit["text"][-3:] for hit in data("search", "fee", "--where", "product=PX-200")["hits"]] == ["20."]
+    assert "20" in data("ask", "What is the fee?", "--where", "product=PX-200", "--model", "quote")["answer"]
+    assert run(["search", "fee", "--kb", place, "--where", "nonsense"]) == 2

@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import json
 import re
+import struct
 import zipfile
+import zlib
 from collections.abc import Mapping
 
 from nacre.errors import ParseError
@@ -16,6 +18,17 @@ MIME: Mapping[str, str] = {
     "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
     "pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "odt": "application/vnd.oasis.opendocument.text",
+    "ods": "application/vnd.oasis.opendocument.spreadsheet",
+    "odp": "application/vnd.oasis.opendocument.presentation",
+    "epub": "application/epub+zip",
+    "ofd": "application/ofd",
+    "xls": "application/vnd.ms-excel",
+    "xlsb": "application/vnd.ms-excel.sheet.binary.macroenabled.12",
+    "doc": "application/msword",
+    "ppt": "application/vnd.ms-powerpoint",
+    "msg": "application/vnd.ms-outlook",
+    "zip": "application/zip",
     "html": "text/html",
     "markdown": "text/markdown",
     "csv": "text/csv",
@@ -52,6 +65,15 @@ _BY_MIME = {mime: kind for kind, mime in MIME.items()} | {
     "text/xml": "xml", "application/rss+xml": "xml", "application/atom+xml": "xml",
     "application/x-subrip": "subtitles", "application/x-tex": "tex", "text/vcard": "calendar", "text/rtf": "rtf",
 }  # fmt: skip
+_IN_ZIP = (
+    ("docx", "word/"), ("pptx", "ppt/"), ("xlsb", "xl/workbook.bin"), ("xlsx", "xl/"),
+    ("epub", "meta-inf/container.xml"), ("ofd", "ofd.xml"),
+)  # fmt: skip
+_IN_COMPOUND = (
+    ("msg", "__properties_version1.0"), ("doc", "worddocument"), ("ppt", "powerpoint document"), ("xls", "workbook"),
+    ("xls", "book"), ("hwp", "fileheader"), ("wps", "matost"), ("publisher", "quill/quillsub/contents"),
+    ("visio", "visiodocument"),
+)  # fmt: skip
 _OLD_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _NOT_DOCUMENTS = (
     (b"\x89PNG", "image"), (b"\xff\xd8\xff", "image"), (b"GIF8", "image"), (b"II*\x00", "image"),
@@ -72,16 +94,20 @@ _SIGNS = (
     ("subtitles", re.compile(r"\s*WEBVTT\b|\s*(?:\d+[ \t]*\r?\n)?[ \t]*(?:\d+:)?\d\d:\d\d[.,]\d{3} --> ")),
     ("tex", re.compile(r"(?:\s*%[^\n]*\n|\s+)*\\(?:documentclass|documentstyle|begin\s*\{document\})")),
     ("org", re.compile(r"(?:\s*#[^\n]*\n)*\s*#\+(?:title|author|startup|options):", re.I)),
+    ("odt", re.compile(r"\s*(?:<\?xml[^>]*>\s*)?<office:document[\s>]")),
     ("xml", re.compile(r"\s*<\?xml\s")),
 )
 _HTML = re.compile(r"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*(<!doctype\s+html|<html[\s>])", re.I | re.S)
 
 
-def detect_binary(data: bytes) -> str:
+def detect_binary(data: bytes, name: str = "") -> str:
     """The kind of a file that is not text.
 
+    Args:
+        name: told apart by it are only kinds that are refused.
+
     Returns:
-        "pdf", "docx", "pptx" or "xlsx"; empty when it looks like text.
+        A key of `MIME`; empty when it looks like text.
     """
     if not data.strip(b"\x00 \t\r\n"):
         raise ParseError(tr("the file is empty"))
@@ -90,7 +116,7 @@ def detect_binary(data: bytes) -> str:
     if data.startswith(b"PK\x03\x04"):
         return _office(data)
     if data.startswith(_OLD_OFFICE):
-        raise ParseError(_old_office(data))
+        return _old_office(data, name)
     if data[4:8] == b"ftyp" or (data.startswith(b"RIFF") and data[8:12] in {b"WAVE", b"AVI ", b"WEBP"}):
         raise ParseError(_refusal("image" if data[8:12] == b"WEBP" else "sound"))
     for magic, kind in _NOT_DOCUMENTS:
@@ -174,23 +200,53 @@ def _mail_kind(head: str, sure: bool) -> str:
 
 
 def _office(data: bytes) -> str:
+    """The kind of a ZIP, by the names in it: what is no document of its own is a folder of documents."""
     try:
-        names = set(zipfile.ZipFile(io.BytesIO(data)).namelist())
-    except (zipfile.BadZipFile, ValueError, OverflowError, NotImplementedError) as error:
+        package = zipfile.ZipFile(io.BytesIO(data))
+        names = {name.replace("\\", "/").lower().lstrip("/") for name in package.namelist()}
+        mimetype = package.read("mimetype")[:200] if "mimetype" in names and _small(package) else b""
+    except (
+        zipfile.BadZipFile,
+        ValueError,
+        OverflowError,
+        NotImplementedError,
+        RuntimeError,
+        KeyError,
+        zlib.error,
+    ) as error:
         raise ParseError(tr("the office file is damaged or cut off ({error})", error=error)) from error
-    for kind, folder in (("docx", "word/"), ("pptx", "ppt/"), ("xlsx", "xl/")):
-        if any(name.lower().lstrip("/").startswith(folder) for name in names):
+    for kind, place in _IN_ZIP:
+        if any(name.startswith(place) for name in names):
             return kind
-    if "mimetype" in names or any(name.endswith("content.opf") for name in names):
-        raise ParseError(_refusal("odf"))
-    raise ParseError(_refusal("archive"))
+    if b"hwp+zip" in mimetype:
+        raise ParseError(_refusal("hwp"))
+    if b"opendocument" in mimetype or {"content.xml", "meta-inf/manifest.xml"} <= names:
+        return "ods" if b"spreadsheet" in mimetype else "odp" if b"presentation" in mimetype else "odt"
+    if {"index/document.iwa", "index.zip"} & names:
+        raise ParseError(_refusal("iwork"))
+    return "zip"
 
 
-def _old_office(data: bytes) -> str:
-    utf16 = "EncryptedPackage".encode("utf-16-le")
-    if utf16 in data:
-        return tr("the office file is encrypted; save it without a password")
-    return tr("an old binary office file (.doc, .xls, .ppt, .msg); save it as .docx, .xlsx or .pptx")
+def _small(package: zipfile.ZipFile) -> bool:
+    return package.getinfo("mimetype").file_size < 1000
+
+
+def _old_office(data: bytes, name: str) -> str:
+    """The kind of a compound file, by the names of the streams in it."""
+    import olefile
+
+    try:
+        streams = {"/".join(path).lower() for path in olefile.OleFileIO(io.BytesIO(data)).listdir()}
+    except (OSError, ValueError, IndexError, struct.error) as error:
+        raise ParseError(tr("the office file is damaged or cut off ({error})", error=error)) from error
+    if "encryptedpackage" in streams:
+        raise ParseError(tr("the office file is encrypted; save it without a password"))
+    for kind, stream in _IN_COMPOUND:
+        if stream in streams:
+            if kind not in MIME:
+                raise ParseError(_refusal(kind))
+            return kind
+    raise ParseError(_refusal("wps" if name.lower().endswith((".wps", ".et", ".dps")) else "old"))
 
 
 def _refusal(kind: str) -> str:
@@ -200,5 +256,10 @@ def _refusal(kind: str) -> str:
         "archive": tr("an archive; unpack it first"),
         "program": tr("a program, not a document"),
         "database": tr("a database; use the source sql:"),
-        "odf": tr("an OpenDocument or EPUB file; save it as .docx, .xlsx, .pptx or .html"),
+        "hwp": tr("a Hangul file (.hwp, .hwpx); save it as .docx"),
+        "wps": tr("a file of WPS Office or Microsoft Works (.wps, .et, .dps); save it as .docx, .xlsx or .pptx"),
+        "iwork": tr("a Pages, Numbers or Keynote file; export it as .docx, .xlsx or .pptx"),
+        "publisher": tr("a Publisher file; export it as PDF"),
+        "visio": tr("a Visio file; export it as PDF"),
+        "old": tr("an old office file of an unknown kind; save it as .docx, .xlsx or .pptx"),
     }[kind]

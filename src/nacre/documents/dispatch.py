@@ -13,7 +13,24 @@ from nacre.documents.limits import Limits, Task
 from nacre.errors import NacreError, ParseError
 from nacre.text.language import tr
 
-_BINARY = {"pdf": "pdf", "docx": "docx", "pptx": "pptx", "xlsx": "xlsx", "eml": "mail", "mbox": "mail"}
+_BINARY = {
+    "pdf": "pdf",
+    "docx": "docx",
+    "pptx": "pptx",
+    "xlsx": "xlsx",
+    "odt": "odf",
+    "ods": "odf",
+    "odp": "odf",
+    "epub": "epub",
+    "ofd": "ofd",
+    "xls": "xls",
+    "xlsb": "xlsb",
+    "msg": "outlook",
+    "rtf": "rtf",
+    "zip": "archive",
+    "eml": "mail",
+    "mbox": "mail",
+}
 _TEXT = {
     "markdown": "markdown",
     "html": "html",
@@ -76,7 +93,7 @@ def parse_into(data: bytes, out: Builder, task: Task, *, charset: str = "") -> s
     if task.depth > task.limits.depth:
         most = task.limits.depth
         raise ParseError(tr("mails or attachments are nested more than {most} levels deep", most=most))
-    kind = detect_binary(data)
+    kind = detect_binary(data, task.name)
     text = ""
     if not kind:
         text, encoding = decode(data, charset or _declared(data))
