@@ -155,12 +155,7 @@ def test_excel_with_a_broken_style_sheet_is_still_read(zipped: Callable[..., byt
         name: zipfile.ZipFile(io.BytesIO(saved(book))).read(name)
         for name in zipfile.ZipFile(io.BytesIO(saved(book))).namelist()
     }
-    parts["xl/styles.xml"] = (
-        parts["xl/styles.xml"]
-        .replace(b'rgb="00', b'rgb="not a colour')
-        .replace(b"<fonts", b'<fonts bad="1"')
-        .replace(b'val="11"', b'val="eleven"')
-    )
+    parts["xl/styles.xml"] = parts["xl/styles.xml"][:200]
     document = parse(zipped(parts), name="a.xlsx")
     assert document.tables[0].header == ("a", "b") and "style sheet" in document.warnings[0]
 

@@ -1,11 +1,76 @@
-"""Charts of Word and PowerPoint: what they are called, and the numbers they were drawn from."""
+"""Drawings of office files: charts with the numbers they were drawn from, diagrams, text boxes, pictures by their
+alternative text.
+"""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from nacre.documents.builder import Builder
-from nacre.documents.ooxml import attribute, child, descend, local
+from nacre.documents.formulas import linear
+from nacre.documents.marks import joined_strikes, lowered, raised, struck
+from nacre.documents.number_formats import show
+from nacre.documents.ooxml import Package, attribute, child, descend, local
+
+_FILE_NAME = re.compile(r"\S+\.(png|jpe?g|gif|bmp|svg|emf|wmf|tiff?)", re.I)
+# What office programs add to descriptions that they made themselves.
+_MADE = re.compile(r"\s*(?:Description automatically generated.*|描述已自动生成.*)", re.S)
+
+
+def described(properties: Any | None) -> str:
+    """The alternative text of a picture or a drawing."""
+    text = _MADE.sub("", attribute(properties, "descr")).strip()
+    return "" if _FILE_NAME.fullmatch(text) else text
+
+
+def add_drawing(package: Package, part: str, out: Builder) -> None:
+    """Append what was drawn over a sheet: text boxes, charts, pictures."""
+    relations = package.relations(part)
+    for shape in descend(package.xml(part), skip={"Fallback", "extLst"}, stop={"sp", "graphicFrame", "pic", "cxnSp"}):
+        name = local(shape)
+        properties = next((part for part in descend(shape) if local(part) == "cNvPr"), None)
+        if name not in {"sp", "graphicFrame", "pic", "cxnSp"}:
+            continue
+        if attribute(properties, "hidden") in {"1", "true"}:
+            out.hide("hidden shape", " ".join(paragraphs(shape)))
+            continue
+        if name == "pic":
+            out.add("paragraph", described(properties))
+        for text in paragraphs(shape):
+            out.add("paragraph", text)
+        add_graphic(shape, package, relations, out)
+
+
+def add_graphic(shape: Any, package: Package, relations: dict[str, tuple[str, str]], out: Builder) -> None:
+    """Append a chart or a diagram, whose words and numbers stand in a part of their own."""
+    for node in descend(shape):
+        for key, value in node.attrib.items() if local(node) in {"chart", "relIds"} else ():
+            kind, target = relations.get(str(value), ("", "")) if key.endswith(("}id", "}dm")) else ("", "")
+            if kind in {"chart", "chartEx"}:
+                add_chart(package.xml(target), out)
+            elif kind == "diagramData":
+                add_diagram(package.xml(target), out)
+
+
+def add_diagram(root: Any | None, out: Builder) -> None:
+    """Append the words of a diagram (SmartArt), each at the depth of its branch."""
+    points = {attribute(node, "modelId"): node for node in descend(root) if local(node) == "pt"}
+    above = {
+        attribute(node, "destId"): attribute(node, "srcId")
+        for node in descend(root)
+        if local(node) == "cxn" and attribute(node, "type") in {"", "parOf"}
+    }
+    for key, point in points.items():
+        depth, at = 0, above.get(key, "")
+        while at in points and depth < 6:
+            depth, at = depth + bool(paragraphs(points[at])), above.get(at, "")
+        out.add("list", " ".join(paragraphs(point)), depth + 1)
+
+
+def paragraphs(node: Any) -> list[str]:
+    """The words of each paragraph of a drawing that has any."""
+    return [text for text in (words_of(part) for part in node.iter() if local(part) == "p") if text]
 
 
 def add_chart(root: Any | None, out: Builder) -> None:
@@ -31,22 +96,36 @@ def add_chart(root: Any | None, out: Builder) -> None:
 
 def _points(node: Any | None) -> dict[str, str]:
     found: dict[str, str] = {}
+    code = ""
     for point in descend(node):
-        if local(point) == "pt":
-            value = child(point, "v")
-            found[attribute(point, "idx")] = (value.text or "") if value is not None else ""
+        if local(point) == "formatCode":
+            code = point.text or ""
+        elif local(point) == "pt":
+            value, own = child(point, "v"), attribute(point, "formatCode")
+            found[attribute(point, "idx")] = show((value.text if value is not None else "") or "", own or code)
     return found
 
 
 def words_of(paragraph: Any) -> str:
-    """The words of a drawing's paragraph."""
-    parts = []
-    for node in paragraph.iter():
+    """The words of a drawing's paragraph: raised, lowered and struck ones marked, formulas in one line."""
+    parts: list[str] = []
+    for node in descend(paragraph, skip={"rPr", "pPr", "endParaRPr", "Fallback"}, stop={"r", "oMath"}):
         name = local(node)
-        if name == "t":
+        if name == "r":
+            parts.append(_run(node, "".join(parts[-2:])))
+        elif name == "oMath":
+            parts.append(linear(node))
+        elif name in {"br", "tab"}:
+            parts.append("\n" if name == "br" else "\t")
+        elif name == "t":
             parts.append(node.text or "")
-        elif name == "br":
-            parts.append("\n")
-        elif name == "tab":
-            parts.append("\t")
-    return "".join(parts).replace("\x0b", "\n").strip()
+    return joined_strikes("".join(parts)).replace("\x0b", "\n").strip()
+
+
+def _run(run: Any, before: str) -> str:
+    words, look = child(run, "t"), child(run, "rPr")
+    text = "" if words is None else words.text or ""
+    height = attribute(look, "baseline")
+    if re.fullmatch(r"-?\d{1,6}", height) and int(height):
+        text = raised(text, before) if int(height) > 0 else lowered(text)
+    return struck(text) if attribute(look, "strike") in {"sngStrike", "dblStrike"} else text

@@ -205,15 +205,7 @@ def _office(data: bytes) -> str:
         package = zipfile.ZipFile(io.BytesIO(data))
         names = {name.replace("\\", "/").lower().lstrip("/") for name in package.namelist()}
         mimetype = package.read("mimetype")[:200] if "mimetype" in names and _small(package) else b""
-    except (
-        zipfile.BadZipFile,
-        ValueError,
-        OverflowError,
-        NotImplementedError,
-        RuntimeError,
-        KeyError,
-        zlib.error,
-    ) as error:
+    except (zipfile.BadZipFile, ValueError, OverflowError, RuntimeError, KeyError, zlib.error) as error:
         raise ParseError(tr("the office file is damaged or cut off ({error})", error=error)) from error
     for kind, place in _IN_ZIP:
         if any(name.startswith(place) for name in names):

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from nacre.documents.builder import Builder
 
 _NUMBER = re.compile(r"[-+(]?[$€£¥￥]?\s*[-+]?\d[\d,.\s]*%?\)?([eE][-+]?\d+)?|\d{4}[-/.]\d{1,2}[-/.]\d{1,2}.*")
 
 
+REPEATED = 300
+"""Characters of a merged cell that are repeated in each of its places; a longer text is told once."""
+
+
 def add_grid(
-    out: Builder, rows: Sequence[Sequence[str]], *, row: int = 1, column: int = 1, header: Sequence[str] = ()
+    out: Builder,
+    rows: Sequence[Sequence[str]],
+    *,
+    row: int = 1,
+    column: int = 1,
+    header: Sequence[str] = (),
+    grouped: Collection[int] = (),
 ) -> tuple[str, ...]:
     """Append one region of a grid (no empty row inside).
 
@@ -21,6 +31,7 @@ def add_grid(
     Args:
         row: 1-based number of `rows[0]`.
         column: 1-based number of the first column.
+        grouped: indexes of rows with cells that are merged across.
     """
     width = max((len(line) for line in rows), default=0)
     titles = 0
@@ -28,7 +39,7 @@ def add_grid(
         out.add("paragraph", next(filter(None, rows[titles])))
         titles += 1
     rows = rows[titles:]
-    named = _header_rows(rows, width)
+    named = header_depth(rows, width, {at - titles for at in grouped}) or _header_rows(rows, width)
     names = () if named or len(header) != width else tuple(header)
     out.table(rows, header_rows=named, header=names, row=row + titles, column=column)
     # A short region without numbers above a region with numbers is a header that an empty row cuts off.
@@ -73,6 +84,14 @@ def _header_rows(rows: Sequence[Sequence[str]], width: int) -> int:
     if width < 2 or len(rows) < 2 or not is_header(rows[0], width):
         return int(width > 1 and len(rows) > 2 and _groups(rows[0], rows[1], width)) * 2
     return 2 if len(rows) > 2 and _groups(rows[0], rows[1], width) else 1
+
+
+def header_depth(rows: Sequence[Sequence[str]], width: int, grouped: Collection[int]) -> int:
+    """How many rows name the columns where the first has cells merged across, which name groups of columns; else 0."""
+    depth = 0
+    while depth in grouped and depth < min(4, len(rows) - 2) and is_header(rows[depth], width):
+        depth += 1
+    return depth + 1 if depth and is_header(rows[depth], width) else 0
 
 
 def _groups(above: Sequence[str], below: Sequence[str], width: int) -> bool:

@@ -48,6 +48,21 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Options:
+    """What of a document is read besides what its reader sees.
+
+    Args:
+        hidden: hidden sheets, rows, columns and slides too.
+    """
+
+    hidden: bool = False
+
+    def data(self) -> dict[str, Any]:
+        """The options as JSON-ready data, for a worker."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """What a parser is told besides the bytes.
 
@@ -61,3 +76,4 @@ class Task:
     password: str = ""
     limits: Limits = field(default_factory=Limits)
     depth: int = 0
+    options: Options = field(default_factory=Options)

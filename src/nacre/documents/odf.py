@@ -13,6 +13,7 @@ from typing import Any
 from nacre.documents.builder import Builder
 from nacre.documents.grid import add_regions
 from nacre.documents.limits import Task
+from nacre.documents.marks import joined_strikes, lowered, raised, struck
 from nacre.documents.ooxml import Package, attribute, child, descend, local, number, parse_xml
 from nacre.errors import ParseError
 from nacre.text.language import tr
@@ -59,8 +60,10 @@ def parse(data: bytes, out: Builder, task: Task) -> None:
 
 def _properties(root: Any | None, out: Builder) -> None:
     about = None if root is None else child(root, "meta")
-    names = {"title": "title", "creator": "author", "initial-creator": "author", "date": "modified", "keyword": "keywords",
-             "creation-date": "created", "subject": "subject", "description": "description"}  # fmt: skip
+    names = {
+        "title": "title", "creator": "author", "initial-creator": "author", "date": "modified", "keyword": "keywords",
+        "creation-date": "created", "subject": "subject", "description": "description",
+    }  # fmt: skip
     for node in [] if about is None else about:
         text = (node.text or "").strip()
         if local(node) == "user-defined":
@@ -180,13 +183,19 @@ class _Walk:
                 parts.append(" " * min(number(part, "c", 1), 100) if name == "s" else "\t" if name == "tab" else "\n")
             elif name in {"hidden-text", "hidden-paragraph"} or (name == "span" and self.look(part) == "hidden"):
                 self.out.hide("hidden text", "".join(part.itertext()))
-            elif name == "span" and self.look(part) == "struck":
-                parts.append(f"~~{''.join(part.itertext())}~~")
+            elif name == "span" and (look := self.look(part)):
+                words = "".join(part.itertext())
+                parts.append(
+                    raised(words, "".join(parts[-3:]))
+                    if look == "super"
+                    else lowered(words)
+                    if look == "sub"
+                    else struck(words)
+                )
             else:
-                look = self.look(part) if name == "span" else ""
-                parts.append({"super": "^", "sub": "_"}.get(look, "") + (part.text or ""))
+                parts.append(part.text or "")
                 stack += [(inner, "") for inner in reversed(part)]
-        return "".join(parts)
+        return joined_strikes("".join(parts))
 
     def look(self, span: Any) -> str:
         """How a span's own style shows it, in one word."""

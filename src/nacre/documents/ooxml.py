@@ -167,6 +167,11 @@ def attribute(node: Any | None, name: str = "val") -> str:
     return ""
 
 
+def relation_id(node: Any) -> str:
+    """The `r:id` of an element; its own `id` has no namespace."""
+    return next((str(value) for key, value in node.attrib.items() if key.endswith("}id")), "")
+
+
 def number(node: Any | None, name: str = "val", default: int = 0) -> int:
     """A whole number in an attribute."""
     digits = attribute(node, name)
