@@ -89,7 +89,6 @@ _HEADER = re.compile(
 )
 # How texts of a kind begin, whatever their name.
 _SIGNS = (
-    ("rtf", re.compile(r"\{\\rtf")),
     ("calendar", re.compile(r"\s*BEGIN:(?:VCALENDAR|VCARD|VEVENT)\b", re.I)),
     ("subtitles", re.compile(r"\s*WEBVTT\b|\s*(?:\d+[ \t]*\r?\n)?[ \t]*(?:\d+:)?\d\d:\d\d[.,]\d{3} --> ")),
     ("tex", re.compile(r"(?:\s*%[^\n]*\n|\s+)*\\(?:documentclass|documentstyle|begin\s*\{document\})")),
@@ -111,6 +110,8 @@ def detect_binary(data: bytes, name: str = "") -> str:
     """
     if not data.strip(b"\x00 \t\r\n"):
         raise ParseError(tr("the file is empty"))
+    if data.startswith(b"{\\rtf"):
+        return "rtf"
     if b"%PDF-" in data[:1024]:
         return "pdf"
     if data.startswith(b"PK\x03\x04"):

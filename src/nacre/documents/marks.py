@@ -49,3 +49,14 @@ def struck(text: str) -> str:
 def joined_strikes(text: str) -> str:
     """Neighbouring struck pieces as one."""
     return text.replace("~~~~", "")
+
+
+def marked(text: str, look: str, before: str = "") -> str:
+    """Text that looks "super", "sub" or "strike"; any other as it is.
+
+    Args:
+        before: the text in front of it.
+    """
+    if look == "super":
+        return raised(text, before)
+    return lowered(text) if look == "sub" else struck(text) if look == "strike" else text

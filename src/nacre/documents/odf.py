@@ -13,7 +13,7 @@ from typing import Any
 from nacre.documents.builder import Builder
 from nacre.documents.grid import add_regions
 from nacre.documents.limits import Task
-from nacre.documents.marks import joined_strikes, lowered, raised, struck
+from nacre.documents.marks import joined_strikes, marked
 from nacre.documents.ooxml import Package, attribute, child, descend, local, number, parse_xml
 from nacre.errors import ParseError
 from nacre.text.language import tr
@@ -184,14 +184,7 @@ class _Walk:
             elif name in {"hidden-text", "hidden-paragraph"} or (name == "span" and self.look(part) == "hidden"):
                 self.out.hide("hidden text", "".join(part.itertext()))
             elif name == "span" and (look := self.look(part)):
-                words = "".join(part.itertext())
-                parts.append(
-                    raised(words, "".join(parts[-3:]))
-                    if look == "super"
-                    else lowered(words)
-                    if look == "sub"
-                    else struck(words)
-                )
+                parts.append(marked("".join(part.itertext()), look, "".join(parts[-3:])))
             else:
                 parts.append(part.text or "")
                 stack += [(inner, "") for inner in reversed(part)]
@@ -207,7 +200,7 @@ class _Walk:
             line = attribute(about, "text-line-through-style")
             self.looks[name] = (
                 "hidden" if attribute(about, "display") == "none" or _unseen(about)
-                else "struck" if line and line != "none"
+                else "strike" if line and line != "none"
                 else "super" if place.startswith("super") or re.match(r"[1-9]\d*%", place)
                 else "sub" if place.startswith(("sub", "-")) else ""
             )  # fmt: skip
