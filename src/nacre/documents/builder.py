@@ -29,6 +29,7 @@ class Builder:
         self.attachments: list[str] = []
         self.metadata: dict[str, str] = {}
         self.fields: dict[str, Any] = {}  # typed, beside the metadata
+        self.private: set[str] = {"delimiter"}  # metadata that are no fields
         self.encoding = ""
         self.blocks: list[Block] = []
         self.tables: list[Table] = []
@@ -180,7 +181,7 @@ class Builder:
             metadata={key: clean(value) for key, value in self.metadata.items() if value},
             encoding=self.encoding,
             hidden=tuple(self.hidden),
-            fields=tidy_fields(self.metadata, self.fields),
+            fields=tidy_fields({k: v for k, v in self.metadata.items() if k not in self.private}, self.fields),
         )
 
     def _gap(self, close: bool = False) -> None:

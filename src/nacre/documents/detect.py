@@ -167,9 +167,17 @@ def _json_kind(text: str, hint: str) -> str:
         return "jsonl" if lines and _loads(lines[0]) else ""
     if not hint and not _loads(text):
         return ""
-    if hint == "notebook" or ('"nbformat"' in text and '"cells"' in text):
+    if hint == "notebook" or ('"nbformat"' in text and '"cells"' in text and _is_notebook(text)):
         return "notebook"
     return "json"
+
+
+def _is_notebook(text: str) -> bool:
+    try:
+        book = json.loads(text, parse_int=str)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(book, dict) and isinstance(book.get("cells", book.get("worksheets")), list)
 
 
 def _loads(text: str) -> bool:
@@ -182,6 +190,8 @@ def _loads(text: str) -> bool:
 def _mail_kind(head: str, sure: bool) -> str:
     if head.startswith("From ") and _HEADER.match(head.partition("\n")[2]):
         return "mbox"
+    if re.match(r"content-type:\s*multipart/[^\n]*(?:\n[ \t][^\n]*)*boundary=", head.lstrip(), re.I):
+        return "eml"  # a part of a mail that was saved alone
     lines = head.lstrip().splitlines()[:40]
     found = set()
     for line in lines:
