@@ -10,6 +10,7 @@ from nacre.documents.detect import MIME, detect_binary, detect_text
 from nacre.documents.document import ParsedDocument
 from nacre.documents.encodings import decode
 from nacre.documents.limits import Limits, Task
+from nacre.documents.office_converter import NEW, NeedsConversion
 from nacre.errors import NacreError, ParseError
 from nacre.text.language import tr
 
@@ -74,6 +75,8 @@ def parse(
     out = Builder(task.limits)
     try:
         kind = parse_into(data, out, task)
+    except NeedsConversion:
+        raise
     except NacreError as error:
         raise ParseError(error.message, uri=name) from error
     except MemoryError as error:
@@ -94,6 +97,8 @@ def parse_into(data: bytes, out: Builder, task: Task, *, charset: str = "") -> s
         most = task.limits.depth
         raise ParseError(tr("mails or attachments are nested more than {most} levels deep", most=most))
     kind = detect_binary(data, task.name)
+    if kind in NEW:
+        raise NeedsConversion(kind)
     text = ""
     if not kind:
         text, encoding = decode(data, charset or _declared(data))
