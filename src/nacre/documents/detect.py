@@ -230,6 +230,11 @@ def _office(data: bytes) -> str:
     return "zip"
 
 
+def is_archive(data: bytes) -> bool:
+    """Whether a file is a ZIP that is no document of its own; one that cannot be opened raises its reason."""
+    return data.startswith(b"PK\x03\x04") and _office(data) == "zip"
+
+
 def _small(package: zipfile.ZipFile) -> bool:
     return package.getinfo("mimetype").file_size < 1000
 
