@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import struct
 import sys
 import tempfile
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,23 +14,7 @@ from nacre.documents import ParserPool
 from nacre.documents.office_converter import convert
 from nacre.errors import ParseError
 
-
-def compound(*names: str) -> bytes:
-    """A compound file with empty streams of these names."""
-    entries = [("Root Entry", 5, 1 if names else -1)] + [(name, 2, -1) for name in names]
-    folder = b""
-    for number, (name, kind, child) in enumerate(entries):
-        wide = name.encode("utf-16-le") + b"\0\0"
-        right = number + 1 if 0 < number < len(names) else -1
-        folder += wide.ljust(64, b"\0") + struct.pack("<HBBiii", len(wide), kind, 1, -1, right, child)
-        folder += b"\0" * 36 + struct.pack("<iQ", -2, 0)
-    folder = folder.ljust(-(-len(folder) // 512) * 512, b"\0")
-    sectors = len(folder) // 512
-    chain = [-3, *range(2, 1 + sectors), -2]
-    table = struct.pack(f"<{len(chain)}i", *chain).ljust(512, b"\xff")
-    head = bytes.fromhex("d0cf11e0a1b11ae1") + b"\0" * 16 + struct.pack("<HHHHH6x", 62, 3, 0xFFFE, 9, 6)
-    head += struct.pack("<IIIIIiIiI", 0, 1, 1, 0, 4096, -2, 0, -2, 0)
-    return head + struct.pack("<109i", 0, *[-1] * 108) + table + folder
+Compound = Callable[..., bytes]
 
 
 @pytest.fixture
@@ -45,7 +28,9 @@ def office(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         yield program
 
 
-def test_without_libreoffice_the_cure_is_told(monkeypatch: pytest.MonkeyPatch, pool: ParserPool) -> None:
+def test_without_libreoffice_the_cure_is_told(
+    monkeypatch: pytest.MonkeyPatch, pool: ParserPool, compound: Compound
+) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     for name, stream, new in (("a.doc", "WordDocument", "docx"), ("b.dat", "PowerPoint Document", "pptx")):
         with pytest.raises(ParseError, match=rf"install LibreOffice.*apt install.*\.{new}"):
@@ -62,7 +47,9 @@ def test_without_libreoffice_the_cure_is_told(monkeypatch: pytest.MonkeyPatch, p
         ("a.vsd", "VisioDocument", "Visio"),
     ],
 )
-def test_what_is_not_read_is_called_by_its_name(name: str, stream: str, word: str, pool: ParserPool) -> None:
+def test_what_is_not_read_is_called_by_its_name(
+    name: str, stream: str, word: str, pool: ParserPool, compound: Compound
+) -> None:
     with pytest.raises(ParseError, match=word):
         pool.parse(compound(stream), name=name)
 
@@ -71,7 +58,7 @@ def test_what_is_not_read_is_called_by_its_name(name: str, stream: str, word: st
     not sys.executable.startswith("/usr") and not Path("/usr/bin/python3").exists(), reason="no Python in /usr"
 )
 def test_a_converted_file_is_read_and_what_converts_it_stays_behind_walls(
-    office: Path, tmp_path: Path, pool: ParserPool
+    office: Path, tmp_path: Path, pool: ParserPool, compound: Compound
 ) -> None:
     secret = tmp_path / "secret.txt"
     secret.write_text("TOP")

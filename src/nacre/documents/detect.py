@@ -221,6 +221,8 @@ def _office(data: bytes) -> str:
     for kind, place in _IN_ZIP:
         if any(name.startswith(place) for name in names):
             return kind
+    if b"epub+zip" in mimetype:
+        return "epub"
     if b"hwp+zip" in mimetype:
         raise ParseError(_refusal("hwp"))
     if b"opendocument" in mimetype or {"content.xml", "meta-inf/manifest.xml"} <= names:
@@ -243,12 +245,12 @@ def _old_office(data: bytes, name: str) -> str:
     """The kind of a compound file, by the names of the streams in it."""
     import olefile
 
+    if "EncryptedPackage".encode("utf-16-le") in data:
+        raise ParseError(tr("the office file is encrypted; save it without a password"))
     try:
         streams = {"/".join(path).lower() for path in olefile.OleFileIO(io.BytesIO(data)).listdir()}
     except (OSError, ValueError, IndexError, struct.error) as error:
         raise ParseError(tr("the office file is damaged or cut off ({error})", error=error)) from error
-    if "encryptedpackage" in streams:
-        raise ParseError(tr("the office file is encrypted; save it without a password"))
     for kind, stream in _IN_COMPOUND:
         if stream in streams:
             if kind not in MIME:

@@ -21,10 +21,7 @@ _DEEP = 3  # archives in archives
 
 def may_be_archive(item: Item) -> bool:
     """Whether an item may hold documents, by what its source says of it."""
-    return item.uri.lower().partition("?")[0].endswith(".zip") or item.mime in {
-        "application/zip",
-        mimetypes.types_map[".zip"],
-    }
+    return item.uri.lower().partition("?")[0].endswith(".zip") or item.mime in _MIMES
 
 
 def archive_of(uri: str) -> str:
