@@ -12,9 +12,10 @@ from nacre.documents import ParsedDocument, parse
 from nacre.errors import ParseError
 
 Zip = Callable[[Mapping[str, str | bytes]], bytes]
-NAMES = ("office", "text", "table", "style", "drawing", "presentation", "meta")
+NAMES = ("office", "text", "table", "style", "presentation", "meta")
 ODF = " ".join(f'xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"' for name in NAMES)
 ODF += ' xmlns:fo="urn:oasis:names:tc:opendocument:xmlns:xsl-fo-compatible:1.0" xmlns:dc="http://purl.org/dc/elements/1.1/"'
+ODF += ' xmlns:draw="urn:oasis:names:tc:opendocument:xmlns:drawing:1.0"'
 ODF += ' xmlns:svg="urn:oasis:names:tc:opendocument:xmlns:svg-compatible:1.0"'
 STYLES = """<style:style style:name="gone"><style:text-properties text:display="none"/></style:style>
 <style:style style:name="old"><style:text-properties style:text-line-through-style="solid"/></style:style>
@@ -126,7 +127,7 @@ def test_a_book_in_the_order_of_its_spine(zipped: Zip) -> None:
     document = parse(
         epub(zipped, "<html><head><title>x</title></head><body><h1>One</h1><p>High.</p></body></html>"), name="a.epub"
     )
-    assert document.text == "One\n\nHigh.\n\nTwo\n\nLow." and document.title == "Tides"
+    assert document.text == "Tides\n\nOne\n\nHigh.\n\nTwo\n\nLow." and document.title == "Tides"
     assert document.fields["author"] == "Ann"
 
 

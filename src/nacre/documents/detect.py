@@ -136,7 +136,7 @@ def detect_text(text: str, name: str, mime: str = "") -> str:
     for kind, sign in _SIGNS:
         if sign.match(head):
             return kind
-    if hint in {"html", "markdown", "csv", "tex", "org", "adoc"}:
+    if hint in {"html", "markdown", "csv", "tex", "org", "adoc"} or (hint == "xml" and head.lstrip().startswith("<")):
         return hint
     if head.lstrip().startswith(("{", "[")) or (hint in {"json", "jsonl"} and head.lstrip().startswith('"')):
         found = _json_kind(text, hint)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from nacre.documents import html
+from nacre.documents import html, plain
 from nacre.documents.builder import Builder
 from nacre.documents.limits import Task
 from nacre.documents.normalise import collapse
 from nacre.documents.ooxml import local, parse_xml
+from nacre.errors import ParseError
 
 _TITLES = {"title", "head", "heading", "caption", "subtitle", "标题"}
 _TAGS = re.compile(r"</[a-zA-Z][^<>]*>|<br ?/?>")
@@ -19,10 +20,13 @@ _COLUMNS = 40
 
 def parse(text: str, out: Builder, task: Task) -> None:
     """Read XML; a document type is passed over, and no entity of its own is ever replaced."""
-    plain = re.sub(
-        r"^\s*<\?xml[^>]*\?>", "", text
-    )  # it is decoded already: what it says of its charset no longer holds
-    root = parse_xml(plain.encode("utf-8", "replace"), task.name, doctype=True)
+    plain_text = re.sub(r"^\s*<\?xml[^>]*\?>", "", text)  # its charset is read already
+    try:
+        root = parse_xml(plain_text.encode("utf-8", "replace"), task.name, doctype=True)
+    except ParseError as error:  # as many a hand-written file is: its words are there all the same
+        out.warn(error.message)
+        plain.parse(re.sub(r"<[^<>]*>", " ", plain_text), out, task)
+        return
     stack = [(root, 1)]
     while stack:
         node, depth = stack.pop()
@@ -43,6 +47,8 @@ def _is_mixed(node: Any) -> bool:
 
 
 def _words(node: Any) -> str:
+    if not len(node) and node.text:
+        return collapse(node.text)
     said = collapse("".join(node.itertext()))
     # An element without text says something by its attributes, if at all.
     return said or " ".join(value for value in map(str, node.attrib.values()) if not value.startswith("http"))
