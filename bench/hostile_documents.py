@@ -161,12 +161,15 @@ def other_formats() -> dict[str, bytes]:
     mime = "application/vnd.oasis.opendocument."
 
     def document(kind: str, body: str, head: str = "") -> bytes:
-        content = f"{head}<office:document {odf}><office:body><office:{kind}>{body}</office:{kind}></office:body></office:document>"
+        inner = f"<office:body><office:{kind}>{body}</office:{kind}></office:body>"
+        content = f"{head}<office:document {odf}>{inner}</office:document>"
         return zipped({"mimetype": mime + kind, "content.xml": content})
 
     cells = '<table:table-cell table:number-columns-repeated="16384"><text:p>x</text:p></table:table-cell>'
     rows = f'<table:table-row table:number-rows-repeated="1048576">{cells}</table:table-row>'
-    spans = '<table:table-cell table:number-columns-spanned="999999" table:number-rows-spanned="999999"><text:p>x</text:p></table:table-cell>'
+    far = 'table:number-columns-spanned="999999" table:number-rows-spanned="999999"'
+    cell = f"<table:table-cell {far}><text:p>x</text:p></table:table-cell>"
+    spans = f"<table:table><table:table-row>{cell * 300}</table:table-row></table:table>"
     nest = zipped({"x.txt": "x"})
     for _ in range(200):
         nest = zipped({"n.zip": nest})
@@ -180,9 +183,7 @@ def other_formats() -> dict[str, bytes]:
         "nested.odt": document("text", "<text:list><text:list-item>" * 3000 + "</text:list-item></text:list>" * 3000),
         "spans.odt": document("text", "<text:p>" + "<text:span>" * 200 + "x" + "</text:span>" * 200 + "</text:p>" * 1),
         "cells.ods": document("spreadsheet", f"<table:table>{rows * 200}</table:table>"),
-        "merged.ods": document(
-            "spreadsheet", f"<table:table><table:table-row>{spans * 300}</table:table-row></table:table>" * 50
-        ),
+        "merged.ods": document("spreadsheet", spans * 50),
         "loop.epub": zipped(
             {
                 "META-INF/container.xml": '<c><rootfile full-path="c.opf"/></c>',
