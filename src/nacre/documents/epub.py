@@ -52,6 +52,4 @@ def _chapter(package: Package, part: str, out: Builder, task: Task) -> None:
     if data is None:
         out.warn(tr("{part} is missing in the file", part=part))
         return
-    # A title of its own, or else the book's would stand above each chapter.
-    out.title = out.title or task.name
     html.parse(decode(data)[0], out, task)
