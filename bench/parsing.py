@@ -15,6 +15,7 @@ import sys
 import time
 import unicodedata
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,17 +70,22 @@ def page_text(want: dict[str, Any], document: ParsedDocument) -> str:
     )
 
 
-def same_row(want: list[str], row: list[str]) -> bool:
-    """The same filled cells in the same order; a cell that another one spans over is empty here and absent there."""
-    return list(filter(None, map(squeeze, want))) == list(filter(None, map(squeeze, row)))
+def same_row(want: list[str], row: list[str], above: Sequence[str] = ()) -> bool:
+    """The same filled cells in the same order; a merged cell is repeated here, in each of its places, once there."""
+    wanted = list(filter(None, map(squeeze, want)))
+    cells = list(map(squeeze, row))
+    over = list(map(squeeze, above))
+    own = [c for n, c in enumerate(cells) if n == 0 or c != cells[n - 1]]
+    fresh = [c for n, c in enumerate(cells) if n >= len(over) or c != over[n]]
+    return any(wanted == list(filter(None, found)) for found in (cells, own, fresh))
 
 
 def table_row(want: dict[str, Any], document: ParsedDocument) -> bool:
     return any(
-        same_row(want["row"], row)
+        same_row(want["row"], row, above)
         for table in document.tables
         if table.page in {None, want.get("page", table.page)}
-        for row in grid(table)
+        for above, row in zip([[], *grid(table)], grid(table), strict=False)
     )
 
 
@@ -93,6 +99,21 @@ def cell_values(want: dict[str, Any], document: ParsedDocument) -> bool:
     return all(squeeze(value) in cells for value in want["values"])
 
 
+def same_value(stored: str, shown: str) -> bool:
+    """Whether a cell shows what is stored in it: the same text, or the number in its format, "(1,234)" for -1234."""
+    if squeeze(stored) == squeeze(shown):
+        return True
+    found = re.fullmatch(r"(\(?)(-?)[^\d(.-]*([\d,]*\.?\d+)(%?)[^\d]*", squeeze(shown))
+    try:
+        number = float(stored)
+    except ValueError:
+        return False
+    if found is None:
+        return False
+    value = float(found[3].replace(",", "")) * (0.01 if found[4] else 1) * (-1 if found[1] or found[2] else 1)
+    return abs(value - number) <= 0.5 * 10.0 ** -len(found[3].partition(".")[2])
+
+
 def sheet_cell(want: dict[str, Any], document: ParsedDocument) -> bool:
     letters, digits = re.fullmatch(r"([A-Z]+)(\d+)", want["cell"]).groups()  # type: ignore[union-attr]
     column = 0
@@ -101,7 +122,7 @@ def sheet_cell(want: dict[str, Any], document: ParsedDocument) -> bool:
     for table in document.tables:
         line, place = int(digits) - table.row, column - table.column
         if table.sheet == want["sheet"] and 0 <= line < len(table.rows) and 0 <= place < len(table.rows[line]):
-            if squeeze(table.rows[line][place].text) == squeeze(want["value"]):
+            if same_value(want["value"], table.rows[line][place].text):
                 return True
         elif (
             table.sheet == want["sheet"]
@@ -110,7 +131,7 @@ def sheet_cell(want: dict[str, Any], document: ParsedDocument) -> bool:
         ):
             return True
     return any(
-        block.sheet == want["sheet"] and squeeze(document.text[block.start : block.end]) == squeeze(want["value"])
+        block.sheet == want["sheet"] and same_value(want["value"], document.text[block.start : block.end])
         for block in document.blocks
     )
 
@@ -156,7 +177,9 @@ def encoding(want: dict[str, Any], document: ParsedDocument) -> bool:
 
 
 def contains(want: dict[str, Any], document: ParsedDocument) -> bool:
-    return squeeze(want["text"]) in page_text(want, document)
+    text = page_text(want, document)
+    # Struck words are marked: ~~50~~.
+    return squeeze(want["text"]) in text or squeeze(want["text"]) in text.replace("~~", "")
 
 
 CHECKS: dict[str, Any] = {

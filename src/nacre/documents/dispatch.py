@@ -9,7 +9,7 @@ from nacre.documents.builder import Builder
 from nacre.documents.detect import MIME, detect_binary, detect_text
 from nacre.documents.document import ParsedDocument
 from nacre.documents.encodings import decode
-from nacre.documents.limits import Limits, Task
+from nacre.documents.limits import Limits, Options, Task
 from nacre.documents.office_converter import NEW, NeedsConversion
 from nacre.errors import NacreError, ParseError
 from nacre.text.language import tr
@@ -58,20 +58,27 @@ class _TextParser(Protocol):
 
 
 def parse(
-    data: bytes, *, name: str, mime: str | None = None, password: str = "", limits: Limits | None = None
+    data: bytes,
+    *,
+    name: str,
+    mime: str | None = None,
+    password: str = "",
+    limits: Limits | None = None,
+    options: Options | None = None,
 ) -> ParsedDocument:
     """Parse one document in this process. Foreign files belong into a `ParserPool`, which survives them.
 
     Args:
         name: its name; the ending decides between kinds of text, and the title falls back to it.
         limits: what it may cost; time and memory are kept by `ParserPool` only.
+        options: what is read besides what a reader sees.
 
     Example:
         >>> document = parse("# 标题\\n\\n正文。".encode("gb18030"), name="a.md")
         >>> document.title, document.encoding
         ('标题', 'gb18030')
     """
-    task = Task(name=name, mime=mime or "", password=password, limits=limits or Limits())
+    task = Task(name=name, mime=mime or "", password=password, limits=limits or Limits(), options=options or Options())
     out = Builder(task.limits)
     try:
         kind = parse_into(data, out, task)
@@ -87,8 +94,17 @@ def parse(
         why = f"{type(error).__name__}: {str(error)[:200]}"
         raise ParseError(tr("the file is damaged ({why})", why=why), uri=name) from error
     if not out.blocks:
-        raise ParseError(out.warnings[0] if out.warnings else tr("it holds no text"), uri=name)
+        raise ParseError(_empty(out), uri=name)
     return out.finish(MIME[kind], name)
+
+
+def _empty(out: Builder) -> str:
+    if out.warnings:
+        return out.warnings[0]
+    if out.hidden:
+        what = out.hidden[0].what
+        return tr("all of its text is hidden ({what}); make it visible and save the file", what=what)
+    return tr("it holds no text")
 
 
 def parse_into(data: bytes, out: Builder, task: Task, *, charset: str = "") -> str:

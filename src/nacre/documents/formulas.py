@@ -8,6 +8,7 @@ from typing import Any
 from nacre.documents.ooxml import attribute, child, local
 
 _DEEP = 100
+_LARGE = {*"∑∏∐∫∬∭∮⋃⋂⨁", "lim", "max", "min", "sup", "inf"}
 _SIMPLE = re.compile(r"[-+−]?(?:\w+(?:\.\d+)?|\W)")
 _FENCED = re.compile(r"\([^()]*\)")
 _ACCENTS = {"\u0302": "^", "^": "^", "\u0305": "¯", "¯": "¯", "\u20d7": "→", "→": "→", "\u0307": "˙", "˙": "˙"}
@@ -141,9 +142,8 @@ def _web_scripted(node: Any, depth: int) -> str:
         return (
             f"{fenced(base)}{_ACCENTS[above]}" if name == "mover" and above in _ACCENTS else _scripted(base, "", above)
         )
-    if name in {"msub", "munder"}:
-        return _scripted(parts[0], parts[1], "")
-    return _scripted(parts[0], parts[1], parts[2])
+    below, above = (parts[1], "") if name in {"msub", "munder"} else (parts[1], parts[2])
+    return _scripted(parts[0], below, above) + (" " if parts[0] in _LARGE else "")
 
 
 def _web_fraction(node: Any, depth: int) -> str:

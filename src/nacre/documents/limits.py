@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-
 _PACKED = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"{\\rtf")  # much to read in few bytes
 
 
@@ -15,8 +14,8 @@ class Limits:
 
     Args:
         seconds: processor time for a small document; a busy machine may take 2.25 times as long by the clock.
-        seconds_per_mib: time added for each MiB of a PDF, an office file or RTF over half a MiB; text earns an eighth of it
-            for each over four.
+        seconds_per_mib: time added for each MiB of a PDF, an office file or RTF over half a MiB; text earns an eighth
+            of it for each over four.
         unpacked_ratio: unpacked bytes for one packed byte, looked at above 8 MiB.
         text_chars: characters of text.
         table_cells: cells kept as data; what is beyond stays in the text only.
@@ -55,14 +54,20 @@ class Options:
     """What of a document is read besides what its reader sees.
 
     Args:
-        hidden: hidden sheets, rows, columns and slides too.
+        include_hidden: hidden sheets, rows, columns, slides and shapes too.
     """
 
-    hidden: bool = False
+    include_hidden: bool = False
 
     def data(self) -> dict[str, Any]:
         """The options as JSON-ready data, for a worker."""
         return asdict(self)
+
+    @property
+    def mark(self) -> str:
+        """What tells text that was read with these options from what was read without; empty for the usual ones."""
+        changed = {name: value for name, value in asdict(self).items() if value != getattr(Options(), name)}
+        return "".join(f"+{name}={value}" for name, value in sorted(changed.items()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,6 @@
-"""Markdown: the text stays as it was written; a CommonMark parser only says where its blocks stand."""
+"""Markdown: the text stays as it was written, but for comments and what is not shown; a CommonMark parser only says
+where its blocks stand.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,7 @@ from typing import Any
 from nacre.documents.builder import Builder
 from nacre.documents.document import BlockKind, Cell, Table
 from nacre.documents.limits import Task
+from nacre.documents.markdown_hidden import seen
 from nacre.documents.normalise import clean
 from nacre.text.fields import read_yaml
 
@@ -23,7 +26,7 @@ def parse(text: str, out: Builder, task: Task) -> None:
     """Read Markdown (CommonMark with tables); MDX tags and comments are no content."""
     from markdown_it import MarkdownIt
 
-    text = clean(text)
+    text = seen(clean(text), out)
     if out.length:
         out.separate()
     base = out.write(text)

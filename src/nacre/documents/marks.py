@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from itertools import groupby
+from typing import NamedTuple
 
 _ORDINAL = re.compile(r"(?:st|nd|rd|th|e|er|re|ère|ème|nd|os?|as?|º|ª)\.?", re.I)
 _LOWERED = str.maketrans("0123456789+-−=()", "₀₁₂₃₄₅₆₇₈₉₊₋₋₌₍₎")
@@ -46,12 +49,28 @@ def struck(text: str) -> str:
     return text.replace(said, f"~~{said}~~") if said and not said.startswith("~~") else text
 
 
-def joined_strikes(text: str) -> str:
-    """Neighbouring struck pieces as one."""
-    return text.replace("~~~~", "")
+class Piece(NamedTuple):
+    """Some words, and how they look."""
+
+    text: str
+    place: str = ""
+    struck: bool = False
 
 
-def marked(text: str, look: str, before: str = "") -> str:
+def marked(pieces: Iterable[Piece]) -> str:
+    """Pieces as plain text, with the marks of what is raised, lowered or struck."""
+    said: list[str] = []
+    for (place, strike), group in groupby(pieces, key=lambda piece: piece[1:]):
+        words = "".join(piece.text for piece in group)
+        if place == "superscript":
+            words = raised(words, "".join(said[-2:]))
+        elif place == "subscript":
+            words = lowered(words)
+        said.append(struck(words) if strike else words)
+    return "".join(said).replace("~~~~", "")
+
+
+def told(text: str, look: str, before: str = "") -> str:
     """Text that looks "super", "sub" or "strike"; any other as it is.
 
     Args:
@@ -60,3 +79,8 @@ def marked(text: str, look: str, before: str = "") -> str:
     if look == "super":
         return raised(text, before)
     return lowered(text) if look == "sub" else struck(text) if look == "strike" else text
+
+
+def joined_strikes(text: str) -> str:
+    """Neighbouring struck pieces as one."""
+    return text.replace("~~~~", "")

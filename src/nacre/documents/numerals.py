@@ -125,11 +125,6 @@ def counted(number: int, form: str) -> str:
     if form.startswith(("iroha", "aiueo")):  # the full-width forms
         return counted(number, form[:5])
     if form.startswith(("chinese", "taiwanese", "japanese", "ideograph")):
-        legal = "Legal" in form
-        return chinese(
-            number,
-            legal=legal,
-            traditional=form.startswith(("taiwan", "ideograph", "japan")) or form.endswith("Traditional"),
-            counting="Digital" not in form,
-        )
+        traditional = form.startswith(("taiwan", "ideograph", "japan")) or form.endswith("Traditional")
+        return chinese(number, legal="Legal" in form, traditional=traditional, counting="Digital" not in form)
     return str(number)

@@ -13,7 +13,7 @@ from typing import Any
 from nacre.documents.builder import Builder
 from nacre.documents.grid import add_regions
 from nacre.documents.limits import Task
-from nacre.documents.marks import joined_strikes, marked
+from nacre.documents.marks import joined_strikes, told
 from nacre.documents.ooxml import Package, attribute, child, descend, local, number, parse_xml
 from nacre.errors import ParseError
 from nacre.text.language import tr
@@ -47,7 +47,7 @@ def parse(data: bytes, out: Builder, task: Task) -> None:
     if body is None:
         raise ParseError(tr("the OpenDocument file has no content inside"))
     _properties(about, out)
-    walk = _Walk(out, _styles(content, looks))
+    walk = _Walk(out, _styles(content, looks), task.options.include_hidden)
     for kind in body:
         name = local(kind)
         if name == "spreadsheet":
@@ -85,8 +85,8 @@ def _styles(*roots: Any | None) -> dict[str, Any]:
 class _Walk:
     """Goes through a body once."""
 
-    def __init__(self, out: Builder, styles: dict[str, Any]) -> None:
-        self.out, self.styles = out, styles
+    def __init__(self, out: Builder, styles: dict[str, Any], hidden: bool) -> None:
+        self.out, self.styles, self.all = out, styles, hidden
         self.notes: list[Any] = []  # of the cells of a sheet, told behind it
         self.looks: dict[str, str] = {}
 
@@ -184,7 +184,7 @@ class _Walk:
             elif name in {"hidden-text", "hidden-paragraph"} or (name == "span" and self.look(part) == "hidden"):
                 self.out.hide("hidden text", "".join(part.itertext()))
             elif name == "span" and (look := self.look(part)):
-                parts.append(marked("".join(part.itertext()), look, "".join(parts[-3:])))
+                parts.append(told("".join(part.itertext()), look, "".join(parts[-3:])))
             else:
                 parts.append(part.text or "")
                 stack += [(inner, "") for inner in reversed(part)]
@@ -269,14 +269,14 @@ class _Walk:
             if local(table) != "table":
                 continue
             self.out.sheet = attribute(table, "name")
-            if _hides(self.styles.get(attribute(table, "style-name"))):
+            if not self.all and _hides(self.styles.get(attribute(table, "style-name"))):
                 self.notes = []
                 self.out.hide("hidden sheet", " ".join(" ".join(row) for row in self.rows(table)[:50]))
                 continue
             self.out.sheets.append(self.out.sheet)
             self.out.add("heading", self.out.sheet, 1)
             self.notes = []
-            add_regions(self.out, self.rows(table, hide=True))
+            add_regions(self.out, self.rows(table, hide=not self.all))
             for note in self.notes:
                 self.annotation(note)
             shapes = child(table, "shapes")
@@ -288,7 +288,7 @@ class _Walk:
         pages = [page for page in root if local(page) == "page"]
         self.out.pages = len(pages)
         for self.out.page, page in enumerate(pages, start=1):
-            if _hides(self.styles.get(attribute(page, "style-name"))):
+            if not self.all and _hides(self.styles.get(attribute(page, "style-name"))):
                 self.out.hide("hidden slide", " ".join(page.itertext()))
                 continue
             frames = [part for part in page if local(part) in {"frame", "custom-shape", "g"}]

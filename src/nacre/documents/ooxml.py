@@ -11,6 +11,7 @@ import posixpath
 import zipfile
 import zlib
 from collections.abc import Collection, Iterator
+from functools import lru_cache
 from typing import Any
 
 from nacre.documents.builder import Builder
@@ -156,7 +157,12 @@ def local(node: Any) -> str:
         "p" for `w:p` of either dialect; empty for a comment.
     """
     tag = node.tag
-    return tag.rpartition("}")[2] if isinstance(tag, str) else ""
+    return _local(tag) if isinstance(tag, str) else ""
+
+
+@lru_cache(maxsize=4096)
+def _local(tag: str) -> str:
+    return tag.rpartition("}")[2]
 
 
 def attribute(node: Any | None, name: str = "val") -> str:
@@ -201,7 +207,7 @@ def descend(node: Any | None, skip: Collection[str] = (), stop: Collection[str] 
 def child(node: Any, *path: str) -> Any | None:
     """The first descendant along a path of local names."""
     for name in path:
-        node = next((part for part in node if local(part) == name), None)
+        node = next(node.iterchildren("{*}" + name), None)
         if node is None:
             return None
     return node

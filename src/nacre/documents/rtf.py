@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from nacre.documents.builder import Builder
 from nacre.documents.document import BlockKind
 from nacre.documents.limits import Task
-from nacre.documents.marks import joined_strikes, marked
+from nacre.documents.marks import joined_strikes, told
 
 _TOKEN = re.compile(
     rb"\\(?P<word>[a-zA-Z]{1,32})(?P<number>-?\d{1,10})? ?|\\'(?P<hex>[0-9a-fA-F]{2})|\\(?P<sign>.)"
@@ -157,7 +157,7 @@ class _Reader:
         elif state.place:
             self.apart.setdefault(state.place, []).append(text)
         elif state.look:
-            self.said.append(marked(text, state.look, "".join(self.said[-3:])))
+            self.said.append(told(text, state.look, "".join(self.said[-3:])))
         else:
             self.said.append(text)
 

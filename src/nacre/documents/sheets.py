@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from nacre.documents.builder import Builder
 from nacre.documents.grid import add_regions
+from nacre.documents.limits import Options
 from nacre.text.language import tr
 
 _COLUMNS, _ROWS = 2048, 1 << 20
@@ -38,8 +39,10 @@ class Sheet:
             self.cells.setdefault(row, {})[column] = text
 
 
-def add_sheet(out: Builder, sheet: Sheet) -> None:
+def add_sheet(out: Builder, sheet: Sheet, options: Options) -> None:
     """Append a sheet: its name as a heading, then its tables and notes."""
+    if options.include_hidden:
+        sheet.hidden, sheet.hidden_rows, sheet.hidden_columns = False, set(), set()
     if sheet.hidden:
         out.hide("hidden sheet", f"{sheet.name}: {_words(list(sheet.cells.values()))}")
         return

@@ -24,7 +24,7 @@ _MONTHS = [
     "December",
 ]
 _DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
-_HAN_MONTHS = ["一月", "二月", "三月", "四月", "五月", "六月", "七月", "八月", "九月", "十月", "十一月", "十二月"]
+_HAN_MONTHS = "January February March April May June July August September October November December".split()  # noqa: SIM905
 _HAN_DAYS = "一二三四五六日"
 _HAN = {"804", "404", "C04", "1004", "1404"}
 _ERAS = ((2019, 5, 1, "令和", "R"), (1989, 1, 8, "平成", "H"), (1926, 12, 25, "昭和", "S"), (1912, 7, 30, "大正", "T"))

@@ -25,7 +25,7 @@ from types import TracebackType
 
 from nacre.documents.detect import MIME
 from nacre.documents.document import ParsedDocument, from_data
-from nacre.documents.limits import Limits
+from nacre.documents.limits import Limits, Options
 from nacre.documents.office_converter import NEW, convert, program
 from nacre.errors import ParseError
 from nacre.system import child_process
@@ -44,6 +44,7 @@ class ParserPool:
     Args:
         workers: how many processes at most; they start when first needed.
         timeout_s: time for a small document; a bigger file earns more (see `Limits`). None keeps the limits' own.
+        options: what is read besides what a reader sees.
 
     Example:
         >>> with ParserPool(workers=1) as pool:
@@ -57,9 +58,11 @@ class ParserPool:
         timeout_s: float | None = None,
         memory_bytes: int | None = None,
         limits: Limits | None = None,
+        options: Options | None = None,
     ) -> None:
         changes = {k: v for k, v in (("seconds", timeout_s), ("memory_bytes", memory_bytes)) if v is not None}
         self.limits = Limits(**{**(limits or Limits()).data(), **changes})
+        self.options = options or Options()
         self.workers = workers or min(8, os.cpu_count() or 1)
         self._free = threading.BoundedSemaphore(self.workers)
         self._idle: deque[_Worker] = deque()
@@ -76,7 +79,8 @@ class ParserPool:
         return replace(made, mime=MIME[document])
 
     def _parse(self, data: bytes, name: str, mime: str, password: str) -> ParsedDocument | str:
-        request = {"name": name, "mime": mime, "password": password}
+        options = json.dumps(self.options.data())
+        request = {"name": name, "mime": mime, "password": password, "options": options}
         with self._free:
             worker = self._take()
             try:

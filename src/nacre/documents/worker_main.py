@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 from nacre.documents.dispatch import parse
 from nacre.documents.document import to_data
-from nacre.documents.limits import Limits
+from nacre.documents.limits import Limits, Options
 from nacre.documents.office_converter import NeedsConversion
 from nacre.documents.walls import raise_walls
 from nacre.errors import ParseError
@@ -49,7 +49,14 @@ def main() -> None:
 
 def _answer(data: bytes, request: dict[str, str], limits: Limits) -> bytes:
     try:
-        document = parse(data, name=request["name"], mime=request["mime"], password=request["password"], limits=limits)
+        document = parse(
+            data,
+            name=request["name"],
+            mime=request["mime"],
+            password=request["password"],
+            limits=limits,
+            options=Options(**json.loads(request["options"])),
+        )
     except ParseError as error:
         if isinstance(error.__cause__, MemoryError):
             raise MemoryError from error

@@ -25,7 +25,7 @@ def parse(data: bytes, out: Builder, task: Task) -> None:
         raise ParseError(tr("the workbook is damaged") + f" ({error})") from error
     out.metadata["author"] = book.user_name.strip() if isinstance(book.user_name, str) else ""
     for sheet in book.sheets():
-        add_sheet(out, _read(book, sheet))
+        add_sheet(out, _read(book, sheet), task.options)
     warn_of_empty(out, book.nsheets)
 
 

@@ -50,7 +50,7 @@ def parse(data: bytes, out: Builder, task: Task) -> None:
             relation, at = _string(record, 8)
             sheets.append((_string(record, at)[0], record[:4] != b"\0\0\0\0", relations.get(relation, ("", ""))[1]))
     for name, hidden, target in sheets:
-        add_sheet(out, _read(package, target, Sheet(name, hidden), book))
+        add_sheet(out, _read(package, target, Sheet(name, hidden), book), task.options)
     warn_of_empty(out, len(sheets))
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nacre.documents.builder import Builder
-from nacre.documents.charts import add_drawing
+from nacre.documents.drawings import add_drawing
 from nacre.documents.grid import REPEATED, add_grid
 from nacre.documents.limits import Task
 from nacre.documents.ooxml import Package, attribute, child, descend, local, relation_id
@@ -31,7 +31,7 @@ def parse(data: bytes, out: Builder, task: Task) -> None:
     if listed is None:
         raise ParseError(tr("the workbook is damaged") + f" ({main})")
     relations = package.relations(main)
-    book = read_book(package, {kind: target for kind, target in relations.values()}, out)
+    book = read_book(package, dict(relations.values()), out)
     book.since_1904 = attribute(child(root, "workbookPr"), "date1904") in {"1", "true"}
     for node in listed:
         _, part = relations.get(relation_id(node), ("", ""))
@@ -43,7 +43,7 @@ def _page(book: Book, name: str, part: str, state: str, out: Builder, task: Task
     """One sheet of the workbook, as it stands in its list."""
     raw = book.package.read(part) or b""
     chart = b"<sheetData" not in raw and b":sheetData" not in raw
-    if state in {"hidden", "veryHidden"} and not task.options.hidden:
+    if state in {"hidden", "veryHidden"} and not task.options.include_hidden:
         sheet = Sheet(book, part, raw)
         out.hide("hidden sheet", f"{name}: {_words(row.cells for row in sheet.rows())}" if raw and not chart else name)
         return
@@ -54,7 +54,7 @@ def _page(book: Book, name: str, part: str, state: str, out: Builder, task: Task
         return
     out.add("heading", name, 1)
     sheet = Sheet(book, part, raw)
-    _Grid(sheet, out, task.options.hidden).add()
+    _Grid(sheet, out, task.options.include_hidden).add()
     for what, texts in sheet.unseen.items():
         out.hide(what, f"{name}: {' '.join(texts)}")
     _warn(sheet, out)
@@ -128,7 +128,7 @@ class _Grid:
             yield region
 
     def _side_by_side(self, rows: list[list[str]]) -> list[list[int]]:
-        """The first and the last column of tables beside each other, two empty columns or more apart; one is a spacer."""
+        """First and last column of tables beside each other, two empty columns or more apart; one is a spacer."""
         groups: list[list[int]] = []
         for column in sorted({n for row in rows for n, cell in enumerate(row) if cell}):
             gap = 9 if not groups else sum(at not in self.columns for at in range(groups[-1][1] + 1, column))

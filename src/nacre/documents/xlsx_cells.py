@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from nacre.documents.builder import Builder
-from nacre.documents.marks import joined_strikes, lowered, raised, struck
+from nacre.documents.marks import Piece, marked, struck
 from nacre.documents.number_formats import BUILT_IN, hides, show, show_text
 from nacre.documents.ooxml import Package, attribute, child, local, number
 from nacre.errors import ParseError
@@ -81,21 +81,18 @@ def read_book(package: Package, parts: dict[str, str], out: Builder) -> Book:
 
 def rich_text(item: Any) -> str:
     """The words of a string whose parts may be struck or raised; readings above the words are left out."""
-    said = []
+    return unescaped(marked(_pieces(item)))
+
+
+def _pieces(item: Any) -> Iterator[Piece]:
     for part in item:
         if local(part) == "t":
-            said.append(part.text or "")
+            yield Piece(part.text or "")
         elif local(part) == "r":
-            words = child(part, "t")
-            text = "" if words is None else words.text or ""
-            look = child(part, "rPr")
+            words, look = child(part, "t"), child(part, "rPr")
             place = attribute(None if look is None else child(look, "vertAlign"))
-            if place == "superscript":
-                text = raised(text, "".join(said))
-            elif place == "subscript":
-                text = lowered(text)
-            said.append(struck(text) if _on(None if look is None else child(look, "strike")) else text)
-    return joined_strikes(unescaped("".join(said)))
+            strike = _on(None if look is None else child(look, "strike"))
+            yield Piece("" if words is None else words.text or "", place, strike)
 
 
 def unescaped(text: str) -> str:

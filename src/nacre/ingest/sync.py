@@ -14,7 +14,7 @@ from itertools import chain
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from nacre.documents import ParsedDocument, ParserPool
+from nacre.documents import Options, ParsedDocument, ParserPool
 from nacre.documents.chunking import BlockLike, Chunk, chunk
 from nacre.documents.limits import Limits
 from nacre.errors import NacreError, ParseError
@@ -64,6 +64,7 @@ class Syncer:
         session: WriteSession,
         encoder: Encoder | None,
         on_progress: Callable[[Progress], object] | None,
+        options: Options | None = None,
     ) -> None:
         self.store = store
         self.catalog = store.catalog
@@ -71,6 +72,7 @@ class Syncer:
         self.encoder = encoder
         self.tokeniser = encoder or PlainTokeniser()
         self.on_progress = on_progress
+        self.options = options or Options()
         self.limit = chunk_limit(store.settings(), self.tokeniser.max_tokens, store.place)
         self.report = SyncReport()
         self._began = self._shown = time.monotonic()
@@ -83,6 +85,9 @@ class Syncer:
         """Make the store hold what the sources list."""
         permissions = Permissions(self.catalog, self.session, principals, [source.scope for source in sources])
         seen = list_sources(sources)
+        for uri, (scope, item) in seen.items.items():
+            # What is read in another way is not the same document any more.
+            seen.items[uri] = scope, replace(item, stamp=item.stamp and item.stamp + self.options.mark)
         states = {state.uri: state for state in self.catalog.states()}
         self._total = len(seen.items)
         jobs = []
@@ -195,7 +200,7 @@ class Syncer:
         if not jobs:
             return
         with ExitStack() as stack:
-            parsers = stack.enter_context(ParserPool())
+            parsers = stack.enter_context(ParserPool(options=self.options))
             threads = ThreadPoolExecutor(parsers.workers, thread_name_prefix="nacre-read")
             stack.callback(threads.shutdown, wait=True, cancel_futures=True)
             for job, future in _ahead(threads, lambda job: self._read(job, parsers), jobs, parsers.workers * _AHEAD):
@@ -212,7 +217,7 @@ class Syncer:
         with self._reading.setdefault(job.scope, threading.Lock()):
             content = job.item.read()
         raw = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
-        digest = blake2b(raw, digest_size=20).digest()
+        digest = blake2b(raw + self.options.mark.encode(), digest_size=20).digest()
         if job.known and job.known.hash == digest and not self._needs_reading(job.known):
             return _Read(digest, None)
         return _Read(digest, _parse(job.item, content, raw, parsers))

@@ -5,11 +5,12 @@ alternative text.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from nacre.documents.builder import Builder
 from nacre.documents.formulas import linear
-from nacre.documents.marks import joined_strikes, lowered, raised, struck
+from nacre.documents.marks import Piece, marked
 from nacre.documents.number_formats import show
 from nacre.documents.ooxml import Package, attribute, child, descend, local
 
@@ -108,24 +109,21 @@ def _points(node: Any | None) -> dict[str, str]:
 
 def words_of(paragraph: Any) -> str:
     """The words of a drawing's paragraph: raised, lowered and struck ones marked, formulas in one line."""
-    parts: list[str] = []
+    return marked(_pieces(paragraph)).replace("\x0b", "\n").strip()
+
+
+def _pieces(paragraph: Any) -> Iterator[Piece]:
     for node in descend(paragraph, skip={"rPr", "pPr", "endParaRPr", "Fallback"}, stop={"r", "oMath"}):
         name = local(node)
         if name == "r":
-            parts.append(_run(node, "".join(parts[-2:])))
+            words, look = child(node, "t"), child(node, "rPr")
+            height = attribute(look, "baseline")
+            place = "" if height.strip("-0") == "" else "subscript" if height.startswith("-") else "superscript"
+            strike = attribute(look, "strike") in {"sngStrike", "dblStrike"}
+            yield Piece("" if words is None else words.text or "", place, strike)
         elif name == "oMath":
-            parts.append(linear(node))
+            yield Piece(linear(node))
         elif name in {"br", "tab"}:
-            parts.append("\n" if name == "br" else "\t")
+            yield Piece("\n" if name == "br" else "\t")
         elif name == "t":
-            parts.append(node.text or "")
-    return joined_strikes("".join(parts)).replace("\x0b", "\n").strip()
-
-
-def _run(run: Any, before: str) -> str:
-    words, look = child(run, "t"), child(run, "rPr")
-    text = "" if words is None else words.text or ""
-    height = attribute(look, "baseline")
-    if re.fullmatch(r"-?\d{1,6}", height) and int(height):
-        text = raised(text, before) if int(height) > 0 else lowered(text)
-    return struck(text) if attribute(look, "strike") in {"sngStrike", "dblStrike"} else text
+            yield Piece(node.text or "")
