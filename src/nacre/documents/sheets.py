@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from nacre.documents.builder import Builder
 from nacre.documents.grid import add_regions
 from nacre.documents.limits import Options
-from nacre.text.language import tr
 
 _COLUMNS, _ROWS = 2048, 1 << 20
 _FILLED = 1 << 20  # cells that merged ranges may fill
@@ -86,9 +85,3 @@ def _words(rows: Sequence[dict[int, str]]) -> str:
         if len(said) > _TOLD:
             break
     return said
-
-
-def warn_of_empty(out: Builder, sheets: int) -> None:
-    """Say why nothing was read of a workbook whose sheets are all hidden."""
-    if sheets and not out.blocks and out.hidden:
-        out.warn(tr("all its sheets are hidden"))

@@ -8,7 +8,7 @@ from typing import Any
 from nacre.documents.builder import Builder
 from nacre.documents.limits import Task
 from nacre.documents.number_formats import hides, show, show_text
-from nacre.documents.sheets import Sheet, add_sheet, warn_of_empty
+from nacre.documents.sheets import Sheet, add_sheet
 from nacre.errors import ParseError
 from nacre.text.language import tr
 
@@ -26,7 +26,6 @@ def parse(data: bytes, out: Builder, task: Task) -> None:
     out.metadata["author"] = book.user_name.strip() if isinstance(book.user_name, str) else ""
     for sheet in book.sheets():
         add_sheet(out, _read(book, sheet), task.options)
-    warn_of_empty(out, book.nsheets)
 
 
 def _read(book: Any, sheet: Any) -> Sheet:

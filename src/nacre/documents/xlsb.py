@@ -10,7 +10,7 @@ from nacre.documents.builder import Builder
 from nacre.documents.limits import Task
 from nacre.documents.number_formats import BUILT_IN, hides, show, show_text
 from nacre.documents.ooxml import Package
-from nacre.documents.sheets import Sheet, add_sheet, warn_of_empty
+from nacre.documents.sheets import Sheet, add_sheet
 from nacre.errors import ParseError
 from nacre.text.language import tr
 
@@ -51,7 +51,6 @@ def parse(data: bytes, out: Builder, task: Task) -> None:
             sheets.append((_string(record, at)[0], record[:4] != b"\0\0\0\0", relations.get(relation, ("", ""))[1]))
     for name, hidden, target in sheets:
         add_sheet(out, _read(package, target, Sheet(name, hidden), book), task.options)
-    warn_of_empty(out, len(sheets))
 
 
 def _records(data: bytes) -> Iterator[tuple[int, bytes]]:
