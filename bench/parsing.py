@@ -71,7 +71,7 @@ def page_text(want: dict[str, Any], document: ParsedDocument) -> str:
 
 
 def same_row(want: list[str], row: list[str], above: Sequence[str] = ()) -> bool:
-    """The same filled cells in the same order; a merged cell is repeated here, in each of its places, once there."""
+    """The same filled cells in the same order; a merged cell stands in each of its places here, and once there."""
     wanted = list(filter(None, map(squeeze, want)))
     cells = list(map(squeeze, row))
     over = list(map(squeeze, above))
@@ -85,7 +85,8 @@ def table_row(want: dict[str, Any], document: ParsedDocument) -> bool:
         same_row(want["row"], row, above)
         for table in document.tables
         if table.page in {None, want.get("page", table.page)}
-        for above, row in zip([[], *grid(table)], grid(table), strict=False)
+        for rows in (grid(table), [line.split("\t") for line in document.text[table.start : table.end].split("\n")])
+        for above, row in zip([[], *rows], rows, strict=False)
     )
 
 

@@ -90,8 +90,12 @@ def header_depth(rows: Sequence[Sequence[str]], width: int, grouped: Collection[
     """How many rows name the columns where the first has cells merged across, which name groups of columns; else 0."""
     depth = 0
     while depth in grouped and depth < min(4, len(rows) - 2) and is_header(rows[depth], width):
+        below = rows[depth + 1]
+        # The third row and those below it name columns only where they do not begin with a name of their own.
+        if not is_header(below, width) or (depth and below[0] and below[0] != rows[depth][0]):
+            break
         depth += 1
-    return depth + 1 if depth and is_header(rows[depth], width) else 0
+    return depth + 1 if depth else 0
 
 
 def _groups(above: Sequence[str], below: Sequence[str], width: int) -> bool:

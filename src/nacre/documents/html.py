@@ -364,8 +364,11 @@ def _follows(row: Any) -> bool:
 
 
 def _is_header(row: Any) -> bool:
-    tags = [node.tag for node in _children(row)]
-    return "th" in tags and "td" not in tags
+    cells = [node for node in _children(row) if node.tag in {"th", "td"}]
+    # One cell alone that hangs down names a group of rows.
+    return all(node.tag == "th" for node in cells) and (
+        len(cells) > 1 or (bool(cells) and _span(cells[0], "rowspan") == 1)
+    )
 
 
 def _is_data(table: Any) -> bool:

@@ -34,7 +34,7 @@ BUILT_IN = {
 
 _LONGEST = 255  # characters of a code, as in the programs that write them
 _FLOAT = Context(prec=15, rounding=ROUND_HALF_UP)  # what these programs keep of a number
-_EXACT = Context(prec=400, rounding=ROUND_HALF_UP)
+_EXACT = Context(prec=1200, rounding=ROUND_HALF_UP)
 _GREATEST, _SMALLEST = 308, -308  # powers of ten that a cell can hold
 _TOKEN = re.compile(
     r"""(?P<literal>"[^"]*"?|[\\!].?)|(?P<blank>_.?|\*.?)|\[(?P<elapsed>h+|m+|s+)\]|\[\$(?P<symbol>[^\]-]*)(?:-(?P<locale>[^\]]*))?\]

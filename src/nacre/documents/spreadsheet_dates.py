@@ -44,6 +44,8 @@ def show_date(number: Decimal, tokens: Sequence[Token], locale: str, since_1904:
     Returns:
         The date; None where there is none such.
     """
+    if abs(number) > _LAST + 1:
+        return None
     tokens = _minutes(tokens)
     finest = max((len(said.partition(".")[2]) for kind, said in tokens if kind == "date" and said[0] == "s"), default=0)
     ticks = (number * _DAY).quantize(Decimal(1).scaleb(-min(finest, 6)), rounding=ROUND_HALF_UP)

@@ -75,8 +75,6 @@ def _confine(limits: Limits) -> None:
         hard = resource.getrlimit(what)[1]
         least = most if hard == resource.RLIM_INFINITY else min(most, hard)
         resource.setrlimit(what, (least, least))
-    # openpyxl would load numpy for cells that hold numpy types: 100 ms and 200 MiB of address space for nothing.
-    sys.modules["numpy"] = None  # type: ignore[assignment]
 
 
 def _read(source: BinaryIO) -> bytes:
