@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from hostile_documents import documents
+from parsing_peers import compare, side_by_side
 
 from nacre.documents import ParsedDocument, ParserPool, Table
 from nacre.errors import ParseError
@@ -283,12 +284,17 @@ def main() -> int:
             misses += [
                 {"file": row["file"], "expected": want, "reason": reason} for want, met, reason in results if not met
             ]
-    report(args, counts, misses, nasty + [attack(name, data) for name, data in documents().items()])
+        peers = compare(pool)
+    report(args, counts, misses, peers, nasty + [attack(name, data) for name, data in documents().items()])
     return 0
 
 
 def report(
-    args: argparse.Namespace, counts: dict[str, list[float]], misses: list[dict[str, Any]], nasty: list[tuple[Any, ...]]
+    args: argparse.Namespace,
+    counts: dict[str, list[float]],
+    misses: list[dict[str, Any]],
+    peers: list[dict[str, Any]],
+    nasty: list[tuple[Any, ...]],
 ) -> None:
     met, wanted = sum(c[1] for c in counts.values()), sum(c[2] for c in counts.values())
     if args.json:
@@ -307,6 +313,7 @@ def report(
                     "target": 0.97,
                     "nasty": rows,
                     "misses": misses,
+                    "peers": peers,
                 },
                 ensure_ascii=False,
             )
@@ -316,6 +323,7 @@ def report(
     for kind, (files, good, total, seconds) in sorted(counts.items()):
         print(f"{kind:8} {files:9} {good:5} {total:5} {good / total:7.1%} {1000 * seconds / files:7.1f}")
     print(f"{'all':8} {sum(c[0] for c in counts.values()):9} {met:5} {wanted:5} {met / wanted:7.1%}   target 97.0%\n")
+    print(side_by_side(peers) + "\n" if peers else "markitdown is not there: make .bench/.markitdown\n")
     print(f"{'nasty':32} {'met':>4} {'s':>6} {'MiB':>5}  reason   (target: 10 s, 1024 MiB; - for a killed worker)")
     for file, good, seconds, peak, reason in nasty:
         print(f"{file:32} {'yes' if good else 'NO':>4} {seconds:6.2f} {peak or '-':>5}  {(reason or '(parsed)')[:110]}")

@@ -186,11 +186,10 @@ LAUGHS = (
         (word("<w:tbl><w:tr><w:tc>" * 2000 + "</w:tc></w:tr></w:tbl>" * 2000), "deep|depth|damaged"),
         (word("<w:p><w:r><w:t>cut off"), "damaged"),
         ({"word/other.xml": "<a/>"}, "no document inside"),
-        ({"readme.txt": "hi"}, "archive"),
         ({"xl/workbook.xml": ENTITIES + "<workbook>&a;</workbook>"}, "DTD"),
-        ({"mimetype": "application/epub+zip"}, "EPUB"),
+        ({"mimetype": "application/epub+zip"}, "chapters"),
     ],
-    ids=["xxe", "laughs", "bomb", "deep", "cut", "empty", "zip", "xlsx-xxe", "epub"],
+    ids=["xxe", "laughs", "bomb", "deep", "cut", "empty", "xlsx-xxe", "epub"],
 )
 def test_hostile_packages_get_a_reason(parts: dict[str, str], reason: str, zipped: Callable[..., bytes]) -> None:
     with pytest.raises(ParseError, match=reason):

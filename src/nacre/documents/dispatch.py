@@ -10,10 +10,28 @@ from nacre.documents.detect import MIME, detect_binary, detect_text
 from nacre.documents.document import ParsedDocument
 from nacre.documents.encodings import decode
 from nacre.documents.limits import Limits, Options, Task
+from nacre.documents.office_converter import NEW, NeedsConversion
 from nacre.errors import NacreError, ParseError
 from nacre.text.language import tr
 
-_BINARY = {"pdf": "pdf", "docx": "docx", "pptx": "pptx", "xlsx": "xlsx", "eml": "mail", "mbox": "mail"}
+_BINARY = {
+    "pdf": "pdf",
+    "docx": "docx",
+    "pptx": "pptx",
+    "xlsx": "xlsx",
+    "odt": "odf",
+    "ods": "odf",
+    "odp": "odf",
+    "epub": "epub",
+    "ofd": "ofd",
+    "xls": "xls",
+    "xlsb": "xlsb",
+    "msg": "outlook",
+    "rtf": "rtf",
+    "zip": "archive",
+    "eml": "mail",
+    "mbox": "mail",
+}
 _TEXT = {
     "markdown": "markdown",
     "html": "html",
@@ -21,6 +39,12 @@ _TEXT = {
     "json": "structured",
     "jsonl": "structured",
     "notebook": "notebook",
+    "xml": "xml_text",
+    "subtitles": "subtitles",
+    "tex": "tex",
+    "org": "light_markup",
+    "adoc": "light_markup",
+    "calendar": "calendar_file",
     "text": "plain",
 }
 
@@ -58,6 +82,8 @@ def parse(
     out = Builder(task.limits)
     try:
         kind = parse_into(data, out, task)
+    except NeedsConversion:
+        raise
     except NacreError as error:
         raise ParseError(error.message, uri=name) from error
     except MemoryError as error:
@@ -86,7 +112,9 @@ def parse_into(data: bytes, out: Builder, task: Task, *, charset: str = "") -> s
     if task.depth > task.limits.depth:
         most = task.limits.depth
         raise ParseError(tr("mails or attachments are nested more than {most} levels deep", most=most))
-    kind = detect_binary(data)
+    kind = detect_binary(data, task.name)
+    if kind in NEW:
+        raise NeedsConversion(kind)
     text = ""
     if not kind:
         text, encoding = decode(data, charset or _declared(data))

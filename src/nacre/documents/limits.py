@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+_PACKED = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"{\\rtf")  # much to read in few bytes
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -12,8 +14,8 @@ class Limits:
 
     Args:
         seconds: processor time for a small document; a busy machine may take 2.25 times as long by the clock.
-        seconds_per_mib: time added for each MiB of a PDF or an office file over half a MiB; text earns an eighth of it
-            for each over four.
+        seconds_per_mib: time added for each MiB of a PDF, an office file or RTF over half a MiB; text earns an eighth
+            of it for each over four.
         unpacked_ratio: unpacked bytes for one packed byte, looked at above 8 MiB.
         text_chars: characters of text.
         table_cells: cells kept as data; what is beyond stays in the text only.
@@ -38,7 +40,7 @@ class Limits:
         Returns:
             Seconds.
         """
-        packed = data[:4] == b"PK\x03\x04" or b"%PDF-" in data[:1024]
+        packed = data.startswith(_PACKED) or b"%PDF-" in data[:1024]
         rate, free = (self.seconds_per_mib, 0.5) if packed else (self.seconds_per_mib / 8, 4.0)
         return min(self.seconds_at_most, self.seconds + rate * max(0.0, len(data) / (1 << 20) - free))
 

@@ -68,3 +68,19 @@ def marked(pieces: Iterable[Piece]) -> str:
             words = lowered(words)
         said.append(struck(words) if strike else words)
     return "".join(said).replace("~~~~", "")
+
+
+def told(text: str, look: str, before: str = "") -> str:
+    """Text that looks "super", "sub" or "strike"; any other as it is.
+
+    Args:
+        before: the text in front of it.
+    """
+    if look == "super":
+        return raised(text, before)
+    return lowered(text) if look == "sub" else struck(text) if look == "strike" else text
+
+
+def joined_strikes(text: str) -> str:
+    """Neighbouring struck pieces as one."""
+    return text.replace("~~~~", "")

@@ -118,11 +118,19 @@ class Package:
             name = local(node)
             if name in wanted and (node.text or "").strip():
                 out.metadata[wanted[name]] = node.text.strip()
+        custom = self.xml("docProps/custom.xml")
+        for node in [] if custom is None else custom:
+            if name := attribute(node, "name"):
+                out.fields.setdefault(name, "".join(node.itertext()).strip())
         out.title = out.title or out.metadata.get("title", "")
 
 
-def parse_xml(data: bytes, part: str) -> Any:
-    """Parse XML that may be hostile: no DTD, no entities, no network, no huge nodes."""
+def parse_xml(data: bytes, part: str, *, doctype: bool = False) -> Any:
+    """Parse XML that may be hostile: no DTD, no entities, no network, no huge nodes.
+
+    Args:
+        doctype: let a document type stand there, unread; an office file never has one.
+    """
     from lxml import etree
 
     reader = etree.XMLParser(
@@ -137,7 +145,7 @@ def parse_xml(data: bytes, part: str) -> Any:
         root = etree.fromstring(data, reader)
     except etree.XMLSyntaxError as error:
         raise ParseError(tr("damaged XML inside ({part}: {error})", part=part, error=error)) from error
-    if root.getroottree().docinfo.doctype:
+    if root.getroottree().docinfo.doctype and not doctype:
         raise ParseError(_dtd(part))
     return root
 

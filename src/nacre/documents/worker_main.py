@@ -16,6 +16,7 @@ from typing import BinaryIO
 from nacre.documents.dispatch import parse
 from nacre.documents.document import to_data
 from nacre.documents.limits import Limits, Options
+from nacre.documents.office_converter import NeedsConversion
 from nacre.documents.walls import raise_walls
 from nacre.errors import ParseError
 
@@ -59,7 +60,8 @@ def _answer(data: bytes, request: dict[str, str], limits: Limits) -> bytes:
     except ParseError as error:
         if isinstance(error.__cause__, MemoryError):
             raise MemoryError from error
-        return json.dumps({"reason": error.message}).encode()
+        kind = error.kind if isinstance(error, NeedsConversion) else ""
+        return json.dumps({"reason": error.message, "convert": kind}).encode()
     return json.dumps(to_data(document), separators=(",", ":")).encode()
 
 

@@ -180,7 +180,7 @@ class KnowledgeBase(DocumentReader):
             k: how many passages at most.
             principals: as whom to search. Documents that have principals are found only by one of them; None finds
                 those without principals.
-            where: limits by address, type or date.
+            where: limits by address, type, date, or the fields of the documents.
             arms: which indexes to ask; one alone serves to compare.
 
         Returns:
