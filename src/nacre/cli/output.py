@@ -52,6 +52,14 @@ ModelOption = Annotated[
         "--model", parser=named, metavar="<name>", help=tr("Model, e.g. openai:gpt-5, dashscope:qwen-plus, quote.")
     ),
 ]
+WhereOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--where",
+        metavar="NAME=VALUE",
+        help=tr("Only documents with this field, e.g. product=PX-200 or year>=2024; may be given more than once."),
+    ),
+]
 AsOption = Annotated[str | None, typer.Option("--as", help=tr("Search as these principals, comma separated."))]
 
 

@@ -10,13 +10,14 @@ import math
 import os
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict
 from functools import cache
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nacre.documents import ParsedDocument, ParserPool
+from nacre.documents import Options, ParsedDocument, ParserPool
 from nacre.documents.document import from_data, to_data
 from nacre.errors import KnowledgeBaseError, NacreError, ParseError, UsageError
 from nacre.extras import need
@@ -44,7 +45,7 @@ class Runner(Protocol):
 
     width: int
 
-    def parsers(self) -> AbstractContextManager[Parsers]:
+    def parsers(self, options: Options) -> AbstractContextManager[Parsers]:
         """What reads documents until the end of the context."""
 
     def embed(self, encoder: Encoder, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -56,9 +57,9 @@ class Here:
 
     width = 1
 
-    def parsers(self) -> AbstractContextManager[Parsers]:
+    def parsers(self, options: Options) -> AbstractContextManager[Parsers]:
         """Worker processes."""
-        return ParserPool()
+        return ParserPool(options=options)
 
     def embed(self, encoder: Encoder, texts: Sequence[str]) -> NDArray[np.float32]:
         """In this process."""
@@ -96,13 +97,14 @@ class OnRay:
         self.width = self.workers
         self._parse, self._embed = self.ray.remote(_parse), self.ray.remote(_embed)
 
-    def parsers(self) -> AbstractContextManager[Parsers]:
+    def parsers(self, options: Options) -> AbstractContextManager[Parsers]:
         """Tasks on the nodes."""
+        self._options = asdict(options)
         return nullcontext(self)
 
     def parse(self, data: bytes, *, name: str, mime: str | None = None) -> ParsedDocument:
         """Parse one document on some node."""
-        told = self._result(self._parse.remote(data, name, mime))
+        told = self._result(self._parse.remote(data, name, mime, self._options))
         if isinstance(told, str):
             raise ParseError(told, uri=name)
         return from_data(told)
@@ -130,8 +132,8 @@ class OnRay:
 
 
 @cache
-def _pool() -> ParserPool:
-    return ParserPool(workers=1)  # of a node's worker, which Ray uses again
+def _pool(**options: Any) -> ParserPool:
+    return ParserPool(workers=1, options=Options(**options))  # of a node's worker, which Ray uses again
 
 
 @cache
@@ -141,10 +143,10 @@ def _encoder(name: str) -> Encoder:
     return Encoder(embedder_named(name))
 
 
-def _parse(data: bytes, name: str, mime: str | None) -> Any:
+def _parse(data: bytes, name: str, mime: str | None, options: dict[str, Any]) -> Any:
     """On a node: the document as data, or why there is none."""
     try:
-        return to_data(_pool().parse(data, name=name, mime=mime))
+        return to_data(_pool(**options).parse(data, name=name, mime=mime))
     except NacreError as error:
         return error.message
 

@@ -213,7 +213,14 @@ class StoreTests:
         """By address and by type, in both indexes and in the truth."""
         one = store()
         _fill(one, 60)
-        where = Filter(uri_prefix=_document(5)[0].uri, mime="text/plain")
+        for where in (
+            Filter(uri_prefix=_document(5)[0].uri, mime="text/plain"),
+            Filter(fields={"number": 5, "colour": ["red", "odd"]}),
+            Filter(fields={"number": {">=": 5, "<": 6}}),
+        ):
+            self._holds(one, where)
+
+    def _holds(self, one: Store, where: Filter) -> None:
         wanted = set(_ids(one, _document(5)[0].uri))
         with one.view() as view:
             assert view.vectors is not None
@@ -221,6 +228,7 @@ class StoreTests:
             assert {n for n, _ in view.vectors.search(_vector("x"), 50, where=where)} == wanted
         with one.view() as view:
             assert not view.words.search("word1", 50, where=Filter(mime="application/pdf")).scores
+        assert {p.uri for p in one.catalog.passages(range(1, 400), where).values()} == {_document(5)[0].uri}
 
     # ------------------------------------------------------------------------------------------------ ranking
 
@@ -341,6 +349,7 @@ def _document(
         stamp=str(n),
         modified=1e9 + n,
         metadata={"n": str(n)},
+        fields={"number": n, "colour": "odd" if n % 2 else "even"},
         blocks=None,
     )
     return record, chunks

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from nacre.errors import LockedError, NacreError
@@ -60,7 +61,7 @@ class Uploads:
             title=file["name"],
             modified=float(file["created"]),
             principals=tuple(principals) if principals else None,
-            metadata={"file_id": file["id"]},
+            metadata={**_attributes(entry), "file_id": file["id"]},
         )
 
 
@@ -153,6 +154,12 @@ def _ingest(kb: str | Path, records: Records, batch: Sequence[Row]) -> bool:
         for row in batch:
             _finish(records, row, error.message, 0.0)
     return True
+
+
+def _attributes(entry: Row) -> dict[str, Any]:
+    """What the client says of a file; its principals are no field of it."""
+    given: dict[str, Any] = json.loads(entry["attributes"] or "{}")
+    return {name: value for name, value in given.items() if name != "principals"}
 
 
 def _file_of(uri: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from nacre.errors import DamagedError
-from nacre.store.filters import Filter
+from nacre.store.filters import Filter, fields_condition
 from nacre.store.postgres.database import Database
 from nacre.store.protocol import DocumentStore
 from nacre.store.records import (
@@ -21,6 +21,7 @@ from nacre.store.records import (
     TableRecord,
     unpack_tables,
 )
+from nacre.text.fields import tidy_fields
 from nacre.text.language import tr
 
 EVER = (1 << 63) - 1
@@ -73,7 +74,7 @@ class PostgresCatalog(DocumentStore):
         names = self.audiences()
         rows = self.db.rows(
             "SELECT d.uri, d.title, d.mime, d.version, d.audience, d.modified, d.id, d.metadata, d.scope, count(c.id),"
-            ' coalesce(max(c."end"), 0) FROM documents d LEFT JOIN chunks c ON c.document = d.id'
+            ' coalesce(max(c."end"), 0), d.fields FROM documents d LEFT JOIN chunks c ON c.document = d.id'
             ' GROUP BY d.id ORDER BY d.uri COLLATE "C"'
         )
         return [
@@ -89,8 +90,9 @@ class PostgresCatalog(DocumentStore):
                 "document_id": number,
                 "metadata": json.loads(metadata),
                 "scope": scope,
+                "fields": tidy_fields(json.loads(fields), json.loads(metadata)),
             }
-            for uri, title, mime, version, audience, modified, number, metadata, scope, chunks, characters in rows
+            for uri, title, mime, version, audience, modified, number, metadata, scope, chunks, characters, fields in rows
         ]
 
     def find(self, document: str | int) -> DocumentHead | None:
@@ -102,9 +104,11 @@ class PostgresCatalog(DocumentStore):
 
     def document(self, uri: str) -> DocumentRecord:
         names = ("scope", "stamp", "hash", "title", "mime", "audience", "modified", "cut", "blocks", "id", "version")
-        *row, metadata = self.db.rows(f"SELECT {', '.join(names)}, metadata FROM documents WHERE uri = %s", (uri,))[0]
+        query = f"SELECT {', '.join(names)}, metadata, fields FROM documents WHERE uri = %s"
+        *row, metadata, fields = self.db.rows(query, (uri,))[0]
         facts = dict(zip(names, row, strict=True))
-        return DocumentRecord(uri=uri, text=self.text(uri) or "", metadata=json.loads(metadata), **facts)
+        said = {"metadata": json.loads(metadata), "fields": json.loads(fields)}
+        return DocumentRecord(uri=uri, text=self.text(uri) or "", **said, **facts)
 
     def states(self, not_cut_to: int | None = None) -> list[DocumentState]:
         names = "id, uri, scope, stamp, hash, audience, title, metadata, cut, blocks IS NOT NULL"
@@ -210,4 +214,10 @@ def condition_of(where: Filter) -> tuple[str, dict[str, Any]]:
         "d.modified < %(before)s": ("before", where.modified_before and where.modified_before.timestamp()),
     }
     held = {condition: pair for condition, pair in conditions.items() if pair[1] is not None}
-    return " AND ".join(held) or "true", dict(held.values())
+    of_fields, values = fields_condition(where)
+    first, *rest = of_fields.split("?")
+    named = first + "".join(f"%(field{n})s{part}" for n, part in enumerate(rest))
+    return " AND ".join([*held, *filter(None, [named])]) or "true", {
+        **dict(held.values()),
+        **{f"field{n}": value for n, value in enumerate(values)},
+    }

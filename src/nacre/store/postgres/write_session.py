@@ -17,11 +17,13 @@ import numpy as np
 
 from nacre.errors import LockedError
 from nacre.store import bm25
+from nacre.store.filters import field_rows
 from nacre.store.postgres.catalog import PostgresCatalog
 from nacre.store.postgres.keyword_index import CHUNKS, LENGTH, audience_key, kept_length, kept_word, word_key
 from nacre.store.postgres.vector_index import literal, moments, pack_moments, unpack_moments
 from nacre.store.protocol import WriteSession
 from nacre.store.records import PUBLIC, ChunkRecord, DocumentRecord, dump_metadata
+from nacre.text.fields import tidy_fields
 from nacre.text.language import tr
 
 _FACTS = ("uri", "scope", "stamp", "hash", "title", "mime", "audience", "modified", "cut", "blocks")
@@ -97,6 +99,7 @@ class PostgresSession(WriteSession):
             if before and before[0] != document.audience:
                 _move(db, number, before[0], document.audience, self._dim)
             self._replace_chunks(db, number, document.audience, chunks)
+            _list_fields(db, number)
             return int(number)
 
     def restore(self, document: DocumentRecord, chunks: Sequence[ChunkRecord]) -> None:
@@ -108,6 +111,7 @@ class PostgresSession(WriteSession):
                 self._delete(db, number)
             db.execute(f"INSERT INTO documents ({', '.join(facts)}) VALUES ({_marks(facts)})", list(facts.values()))
             self._insert(db, document.id, document.audience, chunks)
+            _list_fields(db, document.id)
             self._date(db, document.id, [])
             for table, most in (("documents", document.id), ("chunks", max((c.id for c in chunks), default=0))):
                 db.execute(
@@ -188,6 +192,8 @@ class PostgresSession(WriteSession):
                 "SELECT uri, audience FROM documents WHERE id = %s FOR UPDATE", (number,)
             ).fetchone()
             db.execute(f"UPDATE documents SET {names} WHERE id = %s", (*facts.values(), number))
+            if "metadata" in facts:
+                _list_fields(db, number)
             now = facts.get("audience", audience)
             if now != audience:
                 _move(db, number, audience, now, self._dim)
@@ -202,6 +208,7 @@ class PostgresSession(WriteSession):
     def _delete(self, db: Any, number: int) -> None:
         chunks = [row[0] for row in db.execute("SELECT id FROM chunks WHERE document = %s", (number,)).fetchall()]
         audience = db.execute("DELETE FROM documents WHERE id = %s RETURNING audience", (number,)).fetchone()
+        db.execute("DELETE FROM fields WHERE document = %s", (number,))
         self._remove(db, chunks, audience[0] if audience else PUBLIC)
 
     def rebuild(self, catalog: PostgresCatalog) -> None:
@@ -269,6 +276,7 @@ def _facts(document: DocumentRecord) -> dict[str, Any]:
     facts = {name: getattr(document, name) for name in _FACTS}
     facts["key"] = _key(document.uri)
     facts["metadata"] = dump_metadata(document.metadata)
+    facts["fields"] = dump_metadata(document.fields)
     facts["text"] = zlib.compress(document.text.encode(), 1)
     return facts
 
@@ -284,6 +292,15 @@ def _marks(facts: Mapping[str, Any]) -> str:
 def _span(chunk: ChunkRecord) -> tuple[Any, ...]:
     heading = json.dumps(chunk.heading, ensure_ascii=False)
     return chunk.start, chunk.end, heading, chunk.page, chunk.context.encode(), chunk.text.encode()
+
+
+def _list_fields(db: Any, number: int) -> None:
+    """Write down the fields of a document as filters compare them."""
+    db.execute("DELETE FROM fields WHERE document = %s", (number,))
+    own, given = db.execute("SELECT fields, metadata FROM documents WHERE id = %s", (number,)).fetchone()
+    rows = field_rows(tidy_fields(json.loads(own), json.loads(given)))
+    with db.cursor() as cursor:
+        cursor.executemany("INSERT INTO fields VALUES (%s, %s, %s, %s)", [(number, *row) for row in rows])
 
 
 def _index(db: Any, audience: int, chunks: Sequence[ChunkRecord]) -> None:
