@@ -8,8 +8,7 @@
       - use: memory                   # keeps the conversation, and none of the retrieved text
         store: sessions.sqlite
       - cache                         # its key holds the history and everything below
-      - decomposition                 # asks a compound question in parts, each with sources of its own
-      - summary                       # "summarise X": whole documents, where rag sees passages
+      - decomposition                 # asks a compound question in parts; summary: of whole documents
       - use: rag                      # adds sources to the question
         kb: ./kb
         k: 6
@@ -63,12 +62,16 @@ class Context:
             raise StackError(
                 tr(
                     "{layer} sets {mine}, which is decided where the stack is built: in a server, by its knowledge "
-                    "base "
-                    "and by the key. Take it out.",
+                    "base and by the key. Take it out.",
                     layer=layer,
                     mine=listed(mine),
                 )
             )
+
+    def base(self, data: Data, layer: str) -> KnowledgeBase:
+        from nacre.retrieval.knowledge_base import KnowledgeBase
+
+        return KnowledgeBase.open(_take(data, layer, "kb"), create=False) if self.kb is None else self.kb
 
     def who(self, data: Data) -> Sequence[str] | None:
         """As whom a layer searches, taken out of its arguments where nothing is decided."""
@@ -105,10 +108,9 @@ class Layer:
 
 
 def _rag_fields(data: Data, context: Context) -> Data:
-    from nacre.retrieval.knowledge_base import KnowledgeBase
     from nacre.retrieval.retriever import retriever_of
 
-    base = KnowledgeBase.open(_take(data, "rag", "kb"), create=False) if context.kb is None else context.kb
+    base = context.base(data, "rag")
     retriever = retriever_of(base, k=data.pop("k", None), principals=context.who(data), where=_where(data))
     return {"retriever": retriever, **data}
 
@@ -132,15 +134,12 @@ def _rag_data(fields: Data) -> Data:
 
 
 def _summary_fields(data: Data, context: Context) -> Data:
-    from nacre.retrieval.knowledge_base import KnowledgeBase
-
-    base = KnowledgeBase.open(_take(data, "summary", "kb"), create=False) if context.kb is None else context.kb
-    return {"knowledge_base": base, "principals": context.who(data), **data}
+    return {"knowledge_base": context.base(data, "summary"), "principals": context.who(data), **data}
 
 
 def _summary_data(fields: Data) -> Data:
-    base, who = fields.pop("knowledge_base"), fields.pop("principals", None)
-    return {"kb": getattr(base, "place", type(base).__name__), **({"principals": who} if who else {}), **fields}
+    named = {name: value for name, value in fields.items() if value is not None and name != "knowledge_base"}
+    return {"kb": getattr(fields["knowledge_base"], "place", "knowledge_base"), **named}
 
 
 def _fallback_fields(data: Data, context: Context) -> Data:
@@ -199,14 +198,8 @@ LAYERS: Mapping[str, Layer] = {
 ILLEGAL: Mapping[tuple[str, str], tuple[str, str]] = {
     ("rag", "memory"): ("the memory would keep the retrieved text of every turn", "记忆会保存每一轮检索到的文本"),
     ("decomposition", "memory"): ("every part would be remembered", "每个子问题都会被记住"),
-    ("few_shot", "memory"): (
-        "the memory would keep the examples as if they had been said",
-        "记忆会把示例当作真实对话保存",
-    ),
-    ("cache", "memory"): (
-        "a cached answer would skip the memory, and the next question would lack this one",
-        "命中缓存会跳过记忆，下一问将缺少这一轮",
-    ),
+    ("few_shot", "memory"): ("the memory would keep the examples as if said", "记忆会把示例当作真实对话保存"),
+    ("cache", "memory"): ("a cached answer would skip the memory", "命中缓存会跳过记忆，下一问将缺少这一轮"),
     ("memory", "moderation"): ("the memory would keep what moderation refused", "记忆会保存被审核拒绝的内容"),
     ("cache", "moderation"): ("a cached answer would skip moderation", "命中缓存会跳过审核"),
     ("retry", "memory"): ("a second try would find the question already in the memory", "重试时记忆中已有该问题"),
