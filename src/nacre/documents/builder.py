@@ -43,6 +43,16 @@ class Builder:
             start = self.write(text)
             self.mark(kind, start, self.length, level)
 
+    def go_on(self, kind: BlockKind, text: str, level: int = 0) -> None:
+        """Append a block that goes on in the middle of the last one's sentence, as over a page break.
+
+        Args:
+            text: its text; a blank before it parts it from the last word.
+        """
+        text = clean(text).rstrip()
+        start = self.write(text)
+        self.mark(kind, start + len(text) - len(text.lstrip()), self.length, level)
+
     def aside(self, text: str) -> None:
         """Append text that a reader may want to see but that is no content: page numbers, navigation."""
         text = clean(text).strip()

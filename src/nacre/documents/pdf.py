@@ -6,8 +6,10 @@ import re
 from typing import Any
 
 from nacre.documents.builder import Builder
+from nacre.documents.document import BlockKind
 from nacre.documents.grid import is_header
 from nacre.documents.limits import Task
+from nacre.documents.pdf_fields import place_values
 from nacre.documents.pdf_layout import (
     Paragraph,
     Sheet,
@@ -15,10 +17,14 @@ from nacre.documents.pdf_layout import (
     find_furniture,
     headings,
     joined,
+    over_page_breaks,
     paragraphs,
+    title_key,
     vocabulary,
 )
-from nacre.documents.pdf_page import Line, lines_of, read_page, upright
+from nacre.documents.pdf_lines import Line, lines_of, upright
+from nacre.documents.pdf_order import in_order
+from nacre.documents.pdf_page import Page, read_page
 from nacre.documents.pdf_tables import Grid, aligned_table, ruled_tables
 from nacre.errors import ParseError
 from nacre.text.language import tr
@@ -38,6 +44,7 @@ def parse(data: bytes, out: Builder, task: Task) -> None:
         raise ParseError(_reason(str(error), data, task)) from error
     try:
         _metadata(document, out)
+        document.init_forms()
         out.pages = len(document)
         if not out.pages:
             raise ParseError(tr("the PDF has no pages"))
@@ -84,15 +91,11 @@ def _sheet(document: Any, number: int, out: Builder) -> Sheet:
         out.warn(tr("page {number} is damaged", number=number + 1))
         return Sheet(number + 1, 0.0)
     try:
-        seen = read_page(page, text)
-        sheet = Sheet(number + 1, seen.height)
-        tables = ruled_tables(seen)
-        taken = {index for table in tables for index in table.members}
-        free = [glyph for glyph in seen.glyphs if glyph.index not in taken] if taken else seen.glyphs
-        lines = upright(lines_of(free, seen.style))
-        placed = [(line.index, line) for line in lines] + [(table.first, table) for table in tables]
-        sheet.items = [item for _, item in sorted(placed, key=lambda pair: pair[0])]
-        if not sheet.items and seen.drawn:
+        seen = read_page(page, text, document.formenv and document.formenv.raw)
+        sheet = Sheet(number + 1, seen.height, notes=seen.extras.notes)
+        _tell_hidden(seen, sheet.number, out)
+        sheet.items = _items(seen, sheet)
+        if not sheet.items and seen.drawn.count:
             out.warn(tr("page {number} has no text layer: needs OCR", number=number + 1))
         elif seen.unmapped * 10 > len(seen.glyphs):
             out.warn(tr("page {number}: its fonts do not say what their characters are: needs OCR", number=number + 1))
@@ -102,12 +105,41 @@ def _sheet(document: Any, number: int, out: Builder) -> Sheet:
         page.close()
 
 
+def _tell_hidden(seen: Page, number: int, out: Builder) -> None:
+    out.page = number
+    for why, glyphs in seen.hidden.items():
+        for line in lines_of(glyphs):
+            out.hide(why, line.text)
+    for value in seen.extras.hidden:
+        out.hide("hidden field", value)
+    out.page = None
+
+
+def _items(seen: Page, sheet: Sheet) -> list[Line | Grid]:
+    """The lines and tables of a page as they are read."""
+    tables = ruled_tables(seen)
+    taken = {index for table in tables for index in table.members}
+    free = [glyph for glyph in seen.glyphs if glyph.index not in taken] if taken else seen.glyphs
+    lines = upright(lines_of((glyph for glyph in free if not glyph.apart), seen.style))
+    for glyph in free:
+        if glyph.apart and glyph.box:
+            box = glyph.box
+            line = Line(glyph.text, box, min(box[2] - box[0], box[3] - box[1]), glyph.index, turned=True)
+            line.parts = [(glyph.text, box[0], box[2])]
+            lines.append(line)
+            if box[2] - box[0] > seen.width / 4 and box[3] - box[1] > seen.height / 6:
+                sheet.furniture.add(id(line))  # a watermark
+    place_values(lines, seen.extras.values)
+    placed = [(line.index, line) for line in lines] + [(table.first, table) for table in tables]
+    return in_order([item for _, item in sorted(placed, key=lambda pair: pair[0])], seen.height)
+
+
 def _outline(document: Any) -> dict[str, int]:
     levels: dict[str, int] = {}
     for count, mark in enumerate(document.get_toc(max_depth=6)):
-        title = re.sub(r"\s", "", mark.get_title() or "")
-        if title:
-            levels.setdefault(title, min(6, mark.level + 1))
+        title = mark.get_title() or ""
+        for key in {title_key(title), title_key(title, numbered=False)} - {""}:
+            levels.setdefault(key, min(6, mark.level + 1))
         if count > 5000:
             break
     return levels
@@ -119,6 +151,7 @@ def _write(sheets: list[Sheet], outline: dict[str, int], out: Builder) -> None:
     words = vocabulary(sheets)
     pages = [_pieces(sheet, body) for sheet in sheets]
     headings([piece for pieces in pages for piece in pieces if not isinstance(piece, Line)], body, outline)
+    follows = over_page_breaks(pages, body)
     last: Grid | None = None
     header: list[str] = []
     for sheet, pieces in zip(sheets, pages, strict=True):
@@ -135,8 +168,11 @@ def _write(sheets: list[Sheet], outline: dict[str, int], out: Builder) -> None:
             elif isinstance(piece, Line):
                 out.aside(piece.text)
             else:
-                _paragraph(piece, words, out)
+                _paragraph(piece, words, out, follows)
                 last = None
+        out.page = sheet.number
+        for note in sheet.notes:
+            out.add("comment", note)
     out.page = None
 
 
@@ -203,12 +239,21 @@ def _table(grid: Grid, header: list[str], out: Builder) -> list[str]:
     return grid.rows[0] if named else []
 
 
-def _paragraph(piece: Paragraph, words: set[str], out: Builder) -> None:
+def _paragraph(piece: Paragraph, words: set[str], out: Builder, follows: dict[int, Paragraph]) -> None:
     if piece.code:
         out.add("code", "\n".join(line.text.replace("\t", " ") for line in piece.lines))
+    elif piece.level:
+        out.add("heading", joined(piece.lines, words).replace("\t", " "), piece.level)
     elif len(piece.lines) == 1 and len(piece.lines[0].parts) > 1:
         out.add("paragraph", piece.lines[0].text)
-    elif piece.level:
-        out.add("heading", joined(piece.lines, words), piece.level)
     else:
-        out.add("list" if piece.listed else "paragraph", joined(piece.lines, words), int(piece.listed))
+        kind: BlockKind = "list" if piece.listed else "paragraph"
+        out.add(kind, joined(piece.lines, words), int(piece.listed))
+        lines = piece.lines
+        while (piece := follows.get(id(piece), piece)).lines is not lines and out.page is not None:
+            # Two blocks, each with its page, and no empty line between them: one sentence.
+            out.page += 1
+            before, whole = joined(lines, words), joined([*lines, *piece.lines], words)
+            rest = whole[len(before) if whole.startswith(before) else len(before) - 1 :]
+            out.go_on(kind, rest, int(kind == "list"))
+            lines = piece.lines

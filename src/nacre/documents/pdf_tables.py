@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nacre.documents.normalise import join_lines
-from nacre.documents.pdf_page import Box, Glyph, Line, Page, lines_of
+from nacre.documents.pdf_lines import Glyph, Line, lines_of
+from nacre.documents.pdf_objects import Box
+from nacre.documents.pdf_page import Page
 
 _SNAP = 2.5
 _FRAME_LINES = 5
@@ -33,7 +35,7 @@ class Grid:
 
 def ruled_tables(page: Page) -> list[Grid]:
     """Tables drawn with lines."""
-    horizontal, vertical = _merge(page.horizontal), _merge(page.vertical)
+    horizontal, vertical = _merge(page.drawn.horizontal), _merge(page.drawn.vertical)
     if len(horizontal) < 2 or len(vertical) < 2 or len(horizontal) * len(vertical) > 400_000:
         return []
     grids = (_grid(page, rows, columns) for rows, columns in _components(horizontal, vertical))
@@ -173,8 +175,8 @@ def _without_empty(rows: list[list[str]]) -> list[list[str]]:
     return [[row[n] for n in kept] for row in rows]
 
 
-def aligned_table(lines: Sequence[Line]) -> list[list[str]] | None:
-    """Neighbouring lines with wide gaps as a table, if the gaps keep columns apart all the way down."""
+def columns_of(lines: Sequence[Line]) -> tuple[list[tuple[float, float]], list[list[str]] | None]:
+    """The columns that the parts of lines keep, and each line by them; None where two parts share a column."""
     size = statistics.median(line.size for line in lines)
     columns: list[list[float]] = []
     for x0, x1 in sorted((x0, x1) for line in lines for _, x0, x1 in line.parts):
@@ -183,15 +185,24 @@ def aligned_table(lines: Sequence[Line]) -> list[list[str]] | None:
         else:
             columns.append([x0, x1])
     starts = [column[0] for column in columns]
+    spans = [(x0, x1) for x0, x1 in columns]
     rows = []
     for line in lines:
         row = [""] * len(columns)
         for text, x0, _ in line.parts:
             place = bisect_right(starts, x0 + 0.1) - 1
             if place < 0 or row[place]:
-                return None
+                return spans, None
             row[place] = text
         rows.append(row)
+    return spans, rows
+
+
+def aligned_table(lines: Sequence[Line]) -> list[list[str]] | None:
+    """Neighbouring lines with wide gaps as a table, if the gaps keep columns apart all the way down."""
+    columns, rows = columns_of(lines)
+    if rows is None:
+        return None
     cells = [cell for row in rows for cell in row if cell]
     prose = sum(len(cell) > 45 for cell in cells) * 3 > len(cells)
     if len(columns) < 2 or prose or len(cells) < 1.5 * len(rows):

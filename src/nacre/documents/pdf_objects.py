@@ -1,0 +1,195 @@
+"""What a PDF page draws: ruling lines, how much of it pictures fill, and text that may not be seen."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+Box = tuple[float, float, float, float]
+Turn = Callable[[float, float, float, float], Box]
+_MOST_OBJECTS = 20_000
+_MOST_COVERS = 100  # the largest areas that may lie over text
+_DEEPEST = 5
+_PALE = 200  # each channel of a colour that may be lost on white paper
+_ALIKE = 24  # difference of two colours that nobody tells apart
+_FAINT = 24  # opacity
+
+
+class Suspect(NamedTuple):
+    """Drawn text that may not be seen.
+
+    Args:
+        address: of pdfium's object, for its glyphs name it.
+        shape: the object itself.
+        why: a fixed word: "invisible text", "white text" or "covered text".
+    """
+
+    address: int
+    shape: Any
+    why: str
+
+
+@dataclass(slots=True)
+class Drawn:
+    """The objects of a page, in points as displayed.
+
+    Args:
+        horizontal: (y, x0, x1) of ruling lines.
+        vertical: (x, y0, y1) of ruling lines.
+        pictures: part of the page that its largest picture fills.
+        count: objects at the top level.
+    """
+
+    horizontal: list[tuple[float, float, float]] = field(default_factory=list)
+    vertical: list[tuple[float, float, float]] = field(default_factory=list)
+    suspects: list[Suspect] = field(default_factory=list)
+    pictures: float = 0.0
+    count: int = 0
+
+
+class _Cover(NamedTuple):
+    at: int
+    box: Box
+    colour: tuple[int, ...] | None
+
+
+def read_objects(page: Any, turn: Turn) -> Drawn:
+    """One walk over the objects of a page."""
+    import pypdfium2.raw as pdfium
+
+    drawn = Drawn(count=pdfium.FPDFPage_CountObjects(page))
+    covers: list[_Cover] = []
+    texts: list[tuple[int, Any, tuple[int, ...]]] = []
+    area = max(1.0, page.get_width() * page.get_height())
+    for number, shape, depth in _objects(pdfium, page):
+        kind = pdfium.FPDFPageObj_GetType(shape)
+        if kind == pdfium.FPDF_PAGEOBJ_TEXT:
+            why, colour = _doubt(pdfium, shape)
+            if why:
+                drawn.suspects.append(Suspect(address(shape), shape, why))
+            elif not depth:
+                texts.append((number, shape, colour))
+            continue
+        box = bounds(pdfium, shape)
+        if box is None:
+            continue
+        if kind == pdfium.FPDF_PAGEOBJ_IMAGE:
+            drawn.pictures = max(drawn.pictures, _area(box) / area if not depth else 0.0)
+        if depth:
+            continue
+        if kind == pdfium.FPDF_PAGEOBJ_PATH:
+            _rule(pdfium, shape, turn(*box), turn, drawn)
+        if _area(box) > 30 and (colour := _paint(pdfium, shape, kind)) is not False:
+            covers.append(_Cover(number, box, colour))
+    covers = sorted(covers, key=lambda cover: -_area(cover.box))[:_MOST_COVERS]
+    drawn.suspects += [Suspect(address(shape), shape, "covered text") for shape in _covered(pdfium, texts, covers)]
+    return drawn
+
+
+def address(shape: Any) -> int:
+    """What tells one object of pdfium's from another."""
+    return ctypes.cast(shape, ctypes.c_void_p).value or 0
+
+
+def bounds(pdfium: Any, shape: Any) -> Box | None:
+    """The box of an object on its page, points."""
+    edges = [ctypes.c_float() for _ in range(4)]
+    if not pdfium.FPDFPageObj_GetBounds(shape, *edges):
+        return None
+    return edges[0].value, edges[1].value, edges[2].value, edges[3].value
+
+
+def _objects(pdfium: Any, page: Any) -> Iterator[tuple[int, Any, int]]:
+    """(place in the order of drawing, object, depth): those inside forms too, with a bound against bombs."""
+    count = 0
+    waiting = [(pdfium.FPDFPage_GetObject, page, pdfium.FPDFPage_CountObjects(page), 0, 0)]
+    while waiting:
+        get, holder, total, number, depth = waiting.pop()
+        for here in range(number, total):
+            shape = get(holder, here)
+            count += 1
+            if count > _MOST_OBJECTS:
+                return
+            yield count, shape, depth
+            if depth < _DEEPEST and pdfium.FPDFPageObj_GetType(shape) == pdfium.FPDF_PAGEOBJ_FORM:
+                waiting.append((get, holder, total, here + 1, depth))
+                inside = pdfium.FPDFFormObj_CountObjects(shape)
+                waiting.append((pdfium.FPDFFormObj_GetObject, shape, max(0, inside), 0, depth + 1))
+                break
+
+
+def _area(box: Box) -> float:
+    return (box[2] - box[0]) * (box[3] - box[1])
+
+
+def _doubt(pdfium: Any, shape: Any) -> tuple[str, tuple[int, ...]]:
+    if pdfium.FPDFTextObj_GetTextRenderMode(shape) in {3, 7}:
+        return "invisible text", ()
+    colour = _colour(pdfium, shape)
+    pale = len(colour) == 4 and (min(colour[:3]) > _PALE or colour[3] < _FAINT)
+    return "white text" if pale else "", colour[:3]
+
+
+def _colour(pdfium: Any, shape: Any) -> tuple[int, ...]:
+    parts = [ctypes.c_uint() for _ in range(4)]
+    return tuple(part.value for part in parts) if pdfium.FPDFPageObj_GetFillColor(shape, *parts) else ()
+
+
+def _paint(pdfium: Any, shape: Any, kind: int) -> tuple[int, ...] | bool | None:
+    """The colour that an area is filled with, None for a picture or a shading, False for what covers nothing."""
+    if kind in {pdfium.FPDF_PAGEOBJ_IMAGE, pdfium.FPDF_PAGEOBJ_SHADING, pdfium.FPDF_PAGEOBJ_FORM}:
+        return None
+    fill, stroke = ctypes.c_int(), ctypes.c_int()
+    pdfium.FPDFPath_GetDrawMode(shape, fill, stroke)
+    return _colour(pdfium, shape)[:3] if fill.value else False
+
+
+def _covered(pdfium: Any, texts: list[Any], covers: list[_Cover]) -> Iterator[Any]:
+    """Text below an area drawn later, or on one of its own colour: only a look can tell."""
+    for number, shape, colour in texts if covers else ():
+        box = bounds(pdfium, shape)
+        if box is None:
+            continue
+        x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+        for at, (x0, y0, x1, y1), tint in covers:
+            if x0 <= x <= x1 and y0 <= y <= y1 and (at > number or (tint and _alike(tint, colour))):
+                yield shape
+                break
+
+
+def _alike(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
+    return len(one) == len(other) and all(abs(a - b) < _ALIKE for a, b in zip(one, other, strict=True))
+
+
+def _rule(pdfium: Any, shape: Any, box: Box, turn: Turn, drawn: Drawn) -> None:
+    x0, y0, x1, y1 = box
+    if pdfium.FPDFPath_CountSegments(shape) > 12:
+        _segments(pdfium, shape, turn, drawn)
+    elif y1 - y0 < 3 and x1 - x0 > 6:
+        drawn.horizontal.append(((y0 + y1) / 2, x0, x1))
+    elif x1 - x0 < 3 and y1 - y0 > 4:
+        drawn.vertical.append(((x0 + x1) / 2, y0, y1))
+    elif x1 - x0 > 6 and y1 - y0 > 4 and pdfium.FPDFPath_CountSegments(shape) <= 6:
+        drawn.horizontal += [(y0, x0, x1), (y1, x0, x1)]
+        drawn.vertical += [(x0, y0, y1), (x1, y0, y1)]
+
+
+def _segments(pdfium: Any, shape: Any, turn: Turn, drawn: Drawn) -> None:
+    """A whole grid drawn as one path: its straight segments one by one."""
+    matrix = pdfium.FS_MATRIX()
+    pdfium.FPDFPageObj_GetMatrix(shape, matrix)
+    x, y = ctypes.c_float(), ctypes.c_float()
+    last: tuple[float, float] | None = None
+    for number in range(min(4000, pdfium.FPDFPath_CountSegments(shape))):
+        segment = pdfium.FPDFPath_GetPathSegment(shape, number)
+        pdfium.FPDFPathSegment_GetPoint(segment, x, y)
+        here = (matrix.a * x.value + matrix.c * y.value + matrix.e, matrix.b * x.value + matrix.d * y.value + matrix.f)
+        if last is not None and pdfium.FPDFPathSegment_GetType(segment) == pdfium.FPDF_SEGMENT_LINETO:
+            x0, y0, x1, y1 = turn(*last, *here)
+            if y1 - y0 < 1 and x1 - x0 > 6:
+                drawn.horizontal.append((y0, x0, x1))
+            elif x1 - x0 < 1 and y1 - y0 > 4:
+                drawn.vertical.append((x0, y0, y1))
+        last = here
