@@ -22,7 +22,7 @@ from nacre.documents.pdf_layout import (
     title_key,
     vocabulary,
 )
-from nacre.documents.pdf_lines import Line, lines_of, upright
+from nacre.documents.pdf_lines import Line, Turned, lines_of, upright
 from nacre.documents.pdf_order import in_order
 from nacre.documents.pdf_page import Page, read_page
 from nacre.documents.pdf_tables import Grid, aligned_table, ruled_tables
@@ -120,9 +120,9 @@ def _items(seen: Page, sheet: Sheet) -> list[Line | Grid]:
     tables = ruled_tables(seen)
     taken = {index for table in tables for index in table.members}
     free = [glyph for glyph in seen.glyphs if glyph.index not in taken] if taken else seen.glyphs
-    lines = upright(lines_of((glyph for glyph in free if not glyph.apart), seen.style))
+    lines = upright(lines_of((glyph for glyph in free if not isinstance(glyph, Turned)), seen.style))
     for glyph in free:
-        if glyph.apart and glyph.box:
+        if isinstance(glyph, Turned) and glyph.box:
             box = glyph.box
             line = Line(glyph.text, box, min(box[2] - box[0], box[3] - box[1]), glyph.index, turned=True)
             line.parts = [(glyph.text, box[0], box[2])]

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import ctypes
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from nacre.documents.normalise import clean, collapse
-from nacre.documents.pdf_lines import Glyph, Line
+from nacre.documents.pdf_lines import Glyph, Line, Struck
 from nacre.documents.pdf_objects import Box, Turn
 
 _MOST = 5_000  # annotations of a page
 _LETTERS = 32_768  # characters of one value
 _BOX = {True: "☑", False: "☐"}
 _UNSEEN = 2 | 32  # flags of an annotation: hidden, not shown on a screen
+_WIDEST = 60.0  # points of one glyph
 _NEAR = 30.0  # points between a check box and its label
 
 
@@ -109,35 +111,43 @@ def _quads(pdfium: Any, mark: Any, turn: Turn) -> list[Box]:
     return boxes
 
 
-def strike(glyphs: Sequence[Glyph], rulings: Sequence[tuple[float, float, float]], boxes: Sequence[Box]) -> None:
+def strike(glyphs: list[Glyph], rulings: Sequence[tuple[float, float, float]], boxes: Sequence[Box]) -> None:
     """Mark glyphs that a short line crosses, or that a mark of a reviewer's strikes out.
 
     Args:
+        glyphs: those of a page; they are changed.
         rulings: (y, x0, x1) of horizontal lines.
         boxes: what is struck out by marks.
     """
+    struck: set[int] = set()
     for x0, y0, x1, y1 in boxes:
-        for glyph in glyphs:
-            if glyph.box and x0 <= (glyph.box[0] + glyph.box[2]) / 2 <= x1 and y0 <= _level(glyph.box, 0.5) <= y1:
-                glyph.struck = True
-    rows: dict[int, list[Glyph]] = {}
-    for glyph in glyphs if rulings else ():
+        for number, glyph in enumerate(glyphs):
+            if glyph.box and x0 <= _middle(glyph) <= x1 and y0 <= _level(glyph.box, 0.5) <= y1:
+                struck.add(number)
+    rows: dict[int, list[tuple[float, int]]] = {}
+    for number, glyph in enumerate(glyphs if rulings else ()):
         if glyph.box:
-            rows.setdefault(int(_level(glyph.box, 0.45) // 8), []).append(glyph)
+            rows.setdefault(int(_level(glyph.box, 0.45)) // 8, []).append((glyph.box[0], number))
+    for row in rows.values():
+        row.sort()
     for y, x0, x1 in rulings:
-        near = [glyph for row in (-1, 0, 1) for glyph in rows.get(int(y // 8) + row, ())]
-        crossed = [
-            g
-            for g in near
-            if g.box and _level(g.box, 0.3) < y < _level(g.box, 0.62) and g.box[2] > x0 and g.box[0] < x1
-        ]
+        crossed = []
+        for number in (-1, 0, 1):
+            row = rows.get(int(y) // 8 + number, [])
+            near = row[bisect_left(row, (x0 - _WIDEST, 0)) : bisect_left(row, (x1, 0))]
+            crossed += [n for _, n in near if (box := glyphs[n].box) and _crosses(box, y, x0, x1)]
         # The line ends where its words end; the rules of tables and charts go on.
-        if crossed and (height := crossed[0].box[3] - crossed[0].box[1] if crossed[0].box else 0.0):
-            ends = [glyph.box for glyph in crossed if glyph.box]
-            first, last = min(box[0] for box in ends), max(box[2] for box in ends)
-            if first - 0.6 * height < x0 and x1 < last + 0.6 * height:
-                for glyph in crossed:
-                    glyph.struck = glyph.struck or (x0 <= _middle(glyph) <= x1)
+        ends = [box for n in crossed if (box := glyphs[n].box)]
+        margin = 0.6 * (ends[0][3] - ends[0][1]) if ends else 0.0
+        if ends and min(box[0] for box in ends) - margin < x0 and x1 < max(box[2] for box in ends) + margin:
+            struck.update(n for n in crossed if x0 <= _middle(glyphs[n]) <= x1)
+    for number in struck:
+        glyph = glyphs[number]
+        glyphs[number] = Struck(glyph.text, glyph.box, glyph.index)
+
+
+def _crosses(box: Box, y: float, x0: float, x1: float) -> bool:
+    return _level(box, 0.3) < y < _level(box, 0.62) and box[2] > x0 and box[0] < x1
 
 
 def _level(box: Box, share: float) -> float:

@@ -6,7 +6,7 @@ The layer of words that OCR lays under a scan is no hidden text: it says what th
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from typing import Any
 
 from nacre.documents.pdf_lines import Glyph
@@ -22,43 +22,36 @@ def split_hidden(
     page: Any, text: Any, drawn: Drawn, glyphs: list[Glyph], size: tuple[float, float]
 ) -> tuple[list[Glyph], Mapping[str, list[Glyph]]]:
     """The glyphs that are seen, and for each way of hiding those that are not."""
-    hidden: dict[str, list[Glyph]] = defaultdict(list)
     width, height = size
-    unseen: set[int] = set()
+    why: dict[int, str] = {}
     for glyph in glyphs:
         box = glyph.box
         if box is None:
             continue
         if box[2] < 0 or box[3] < 0 or box[0] > width or box[1] > height:
-            hidden["text off the page"].append(glyph)
+            why[glyph.index] = "text off the page"
         elif box[3] - box[1] < _TINY and box[2] - box[0] < _TINY:
-            hidden["tiny text"].append(glyph)
-        else:
-            continue
-        unseen.add(glyph.index)
+            why[glyph.index] = "tiny text"
     if drawn.suspects:
         count = sum(glyph.box is not None for glyph in glyphs)
-        for why, group in _unseen(page, drawn, _by_object(text, drawn, glyphs, unseen), count, size):
-            hidden[why] += group
-            unseen.update(glyph.index for glyph in group)
-    return _without(glyphs, unseen), hidden
+        for how, group in _unseen(page, drawn, _by_object(text, drawn, glyphs, why), count, size):
+            why.update((glyph.index, how) for glyph in group)
+    return _parted(glyphs, why) if why else (glyphs, {})
 
 
-def _without(glyphs: list[Glyph], unseen: set[int]) -> list[Glyph]:
-    """The rest; blanks that pdfium inferred between two hidden glyphs go with them."""
-    if not unseen:
-        return glyphs
-    kept: list[Glyph] = []
-    seen = True
+def _parted(glyphs: list[Glyph], why: Mapping[int, str]) -> tuple[list[Glyph], dict[str, list[Glyph]]]:
+    """Seen and unseen glyphs; blanks that pdfium inferred go with the glyph before them."""
+    seen: list[Glyph] = []
+    hidden: dict[str, list[Glyph]] = defaultdict(list)
+    now = ""
     for glyph in glyphs:
         if glyph.box is not None:
-            seen = glyph.index not in unseen
-        if seen:
-            kept.append(glyph)
-    return kept
+            now = why.get(glyph.index, "")
+        (hidden[now] if now else seen).append(glyph)
+    return seen, hidden
 
 
-def _by_object(text: Any, drawn: Drawn, glyphs: Iterable[Glyph], unseen: set[int]) -> dict[int, list[Glyph]]:
+def _by_object(text: Any, drawn: Drawn, glyphs: Iterable[Glyph], unseen: Container[int]) -> dict[int, list[Glyph]]:
     import pypdfium2.raw as pdfium
 
     groups: dict[int, list[Glyph]] = {suspect.address: [] for suspect in drawn.suspects}

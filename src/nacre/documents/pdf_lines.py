@@ -19,18 +19,23 @@ _SECTION = re.compile(r"\d{1,2}(\.\d{1,2})*\.?|[A-Z]\.?|[IVX]{1,5}\.?")
 
 @dataclass(slots=True)
 class Glyph:
-    """One character; blanks that pdfium inferred have no box.
-
-    Args:
-        text: the character; all the words of a turned line, or the value of a form's field.
-        apart: such words, which stand for themselves.
-    """
+    """One character; blanks that pdfium inferred have no box."""
 
     text: str
     box: Box | None
     index: int
-    apart: bool = False
-    struck: bool = False
+
+
+class Struck(Glyph):
+    """A character that is struck out."""
+
+    __slots__ = ()
+
+
+class Turned(Glyph):
+    """All words of a turned line."""
+
+    __slots__ = ()
 
 
 @dataclass(slots=True)
@@ -175,13 +180,14 @@ def _parts(run: list[Glyph], size: float) -> list[tuple[str, float, float]]:
         # Between Chinese characters a blank counts only when it is seen: justified text is full of inferred ones.
         if blank and text and not (gap < 0.35 * size and is_cjk(text[-1][-1]) and is_cjk(glyph.text)):
             text.append(" ")
-        if glyph.struck != struck:
+        if isinstance(glyph, Struck) != struck:
+            struck = not struck
             text.append("~~")
         up = box[3] - box[1] < 0.85 * size and last is not None and box[1] > last[1] + (0.0 if raised else 0.2 * size)
         if up and not raised and text and glyph.text in _RAISED and gap < 0.3 * size:
             text.append("^")
         text.append("-" if glyph.text == _HYPHEN else glyph.text)
-        last, blank, raised, struck = (last if up and last else box), False, up, glyph.struck
+        last, blank, raised = (last if up and last else box), False, up
         if up:
             last = (last[0], last[1], box[2], last[3])
     parts.append((_words(text, struck), start, last[2] if last else start))

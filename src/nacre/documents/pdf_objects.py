@@ -12,6 +12,7 @@ Turn = Callable[[float, float, float, float], Box]
 _MOST_OBJECTS = 20_000
 _MOST_COVERS = 100  # the largest areas that may lie over text
 _DEEPEST = 5
+_BAND, _BANDS = 24, 1_000  # points: where to look for what covers a text
 _PALE = 200  # each channel of a colour that may be lost on white paper
 _ALIKE = 24  # difference of two colours that nobody tells apart
 _FAINT = 24  # opacity
@@ -63,8 +64,7 @@ def read_objects(page: Any, turn: Turn) -> Drawn:
     covers: list[_Cover] = []
     texts: list[tuple[int, Any, tuple[int, ...]]] = []
     area = max(1.0, page.get_width() * page.get_height())
-    for number, shape, depth in _objects(pdfium, page):
-        kind = pdfium.FPDFPageObj_GetType(shape)
+    for number, shape, kind, depth in _objects(pdfium, page):
         if kind == pdfium.FPDF_PAGEOBJ_TEXT:
             why, colour = _doubt(pdfium, shape)
             if why:
@@ -72,19 +72,18 @@ def read_objects(page: Any, turn: Turn) -> Drawn:
             elif not depth:
                 texts.append((number, shape, colour))
             continue
-        box = bounds(pdfium, shape)
+        box = None if depth else _bounds(pdfium, shape)
         if box is None:
             continue
+        size = (box[2] - box[0]) * (box[3] - box[1])
         if kind == pdfium.FPDF_PAGEOBJ_IMAGE:
-            drawn.pictures = max(drawn.pictures, _area(box) / area if not depth else 0.0)
-        if depth:
-            continue
-        if kind == pdfium.FPDF_PAGEOBJ_PATH:
+            drawn.pictures = max(drawn.pictures, size / area)
+        elif kind == pdfium.FPDF_PAGEOBJ_PATH:
             _rule(pdfium, shape, turn(*box), turn, drawn)
-        if _area(box) > 30 and (colour := _paint(pdfium, shape, kind)) is not False:
-            covers.append(_Cover(number, box, colour))
-    covers = sorted(covers, key=lambda cover: -_area(cover.box))[:_MOST_COVERS]
-    drawn.suspects += [Suspect(address(shape), shape, "covered text") for shape in _covered(pdfium, texts, covers)]
+        if size > 30 and (colour_of := _paint(pdfium, shape, kind)) is not False:
+            covers.append(_Cover(number, box, colour_of))
+    covered = _covered(pdfium, texts, sorted(covers, key=_size)[-_MOST_COVERS:])
+    drawn.suspects += [Suspect(address(shape), shape, "covered text") for shape in covered]
     return drawn
 
 
@@ -93,48 +92,51 @@ def address(shape: Any) -> int:
     return ctypes.cast(shape, ctypes.c_void_p).value or 0
 
 
-def bounds(pdfium: Any, shape: Any) -> Box | None:
-    """The box of an object on its page, points."""
-    edges = [ctypes.c_float() for _ in range(4)]
-    if not pdfium.FPDFPageObj_GetBounds(shape, *edges):
+_FLOATS = [ctypes.c_float() for _ in range(4)]
+_FLOATS_AT = [ctypes.byref(value) for value in _FLOATS]
+_UINTS = [ctypes.c_uint() for _ in range(4)]
+_UINTS_AT = [ctypes.byref(value) for value in _UINTS]
+
+
+def _bounds(pdfium: Any, shape: Any) -> Box | None:
+    if not pdfium.FPDFPageObj_GetBounds(shape, *_FLOATS_AT):
         return None
-    return edges[0].value, edges[1].value, edges[2].value, edges[3].value
+    x0, y0, x1, y1 = _FLOATS
+    return x0.value, y0.value, x1.value, y1.value
 
 
-def _objects(pdfium: Any, page: Any) -> Iterator[tuple[int, Any, int]]:
-    """(place in the order of drawing, object, depth): those inside forms too, with a bound against bombs."""
+def _objects(pdfium: Any, page: Any) -> Iterator[tuple[int, Any, int, int]]:
+    """(place in the order of drawing, object, kind, depth): those inside forms too, with a bound against bombs."""
     count = 0
-    waiting = [(pdfium.FPDFPage_GetObject, page, pdfium.FPDFPage_CountObjects(page), 0, 0)]
+    waiting = [(pdfium.FPDFPage_GetObject, page.raw, pdfium.FPDFPage_CountObjects(page), 0, 0)]
     while waiting:
         get, holder, total, number, depth = waiting.pop()
         for here in range(number, total):
             shape = get(holder, here)
+            kind = pdfium.FPDFPageObj_GetType(shape)
             count += 1
             if count > _MOST_OBJECTS:
                 return
-            yield count, shape, depth
-            if depth < _DEEPEST and pdfium.FPDFPageObj_GetType(shape) == pdfium.FPDF_PAGEOBJ_FORM:
+            yield count, shape, kind, depth
+            if kind == pdfium.FPDF_PAGEOBJ_FORM and depth < _DEEPEST:
                 waiting.append((get, holder, total, here + 1, depth))
                 inside = pdfium.FPDFFormObj_CountObjects(shape)
                 waiting.append((pdfium.FPDFFormObj_GetObject, shape, max(0, inside), 0, depth + 1))
                 break
 
 
-def _area(box: Box) -> float:
-    return (box[2] - box[0]) * (box[3] - box[1])
+def _size(cover: _Cover) -> float:
+    return (cover.box[2] - cover.box[0]) * (cover.box[3] - cover.box[1])
 
 
 def _doubt(pdfium: Any, shape: Any) -> tuple[str, tuple[int, ...]]:
     if pdfium.FPDFTextObj_GetTextRenderMode(shape) in {3, 7}:
         return "invisible text", ()
-    colour = _colour(pdfium, shape)
-    pale = len(colour) == 4 and (min(colour[:3]) > _PALE or colour[3] < _FAINT)
-    return "white text" if pale else "", colour[:3]
-
-
-def _colour(pdfium: Any, shape: Any) -> tuple[int, ...]:
-    parts = [ctypes.c_uint() for _ in range(4)]
-    return tuple(part.value for part in parts) if pdfium.FPDFPageObj_GetFillColor(shape, *parts) else ()
+    if not pdfium.FPDFPageObj_GetFillColor(shape, *_UINTS_AT):
+        return "", ()
+    red, green, blue, opacity = (part.value for part in _UINTS)
+    pale = (red > _PALE and green > _PALE and blue > _PALE) or opacity < _FAINT
+    return "white text" if pale else "", (red, green, blue)
 
 
 def _paint(pdfium: Any, shape: Any, kind: int) -> tuple[int, ...] | bool | None:
@@ -143,17 +145,23 @@ def _paint(pdfium: Any, shape: Any, kind: int) -> tuple[int, ...] | bool | None:
         return None
     fill, stroke = ctypes.c_int(), ctypes.c_int()
     pdfium.FPDFPath_GetDrawMode(shape, fill, stroke)
-    return _colour(pdfium, shape)[:3] if fill.value else False
+    if not fill.value or not pdfium.FPDFPageObj_GetFillColor(shape, *_UINTS_AT):
+        return False
+    return tuple(part.value for part in _UINTS[:3])
 
 
 def _covered(pdfium: Any, texts: list[Any], covers: list[_Cover]) -> Iterator[Any]:
     """Text below an area drawn later, or on one of its own colour: only a look can tell."""
-    for number, shape, colour in texts if covers else ():
-        box = bounds(pdfium, shape)
+    bands: dict[int, list[_Cover]] = {}
+    for cover in covers:
+        for band in range(int(cover.box[1]) // _BAND, min(int(cover.box[3]) // _BAND, _BANDS) + 1):
+            bands.setdefault(band, []).append(cover)
+    for number, shape, colour in texts if bands else ():
+        box = _bounds(pdfium, shape)
         if box is None:
             continue
         x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
-        for at, (x0, y0, x1, y1), tint in covers:
+        for at, (x0, y0, x1, y1), tint in bands.get(int(y) // _BAND, ()):
             if x0 <= x <= x1 and y0 <= y <= y1 and (at > number or (tint and _alike(tint, colour))):
                 yield shape
                 break

@@ -66,7 +66,7 @@ def read_page(page: Any, text: Any, forms: Any = None) -> Page:
     strike(glyphs, drawn.horizontal, extras.struck)
     glyphs, hidden = split_hidden(page, text, drawn, glyphs, (width, height))
     quarter, glyphs, width, height = straighten(text, glyphs, rotation, width, height, drawn)
-    base = math.radians(rotation + 90 * quarter)
+    base = -math.radians(rotation + 90 * quarter)
 
     def style(index: int) -> tuple[bool, bool, bool]:
         font = _font(pdfium, text, index)
@@ -89,8 +89,9 @@ def _glyphs(pdfium: Any, text: Any, turn: Turn, straight: bool) -> tuple[list[Gl
     rect, handle = pdfium.FS_RECTF(), text.raw
     where = ctypes.byref(rect)
     code_of, box_of = pdfium.FPDFText_GetUnicode, pdfium.FPDFText_GetLooseCharBox
-    high = unmapped = 0
-    for index in range(text.count_chars()):
+    high = halves = 0
+    count = text.count_chars()
+    for index in range(count):
         code = code_of(handle, index)
         if code in _BLANKS or not box_of(handle, index, where):
             glyphs.append(Glyph(" ", None, index))
@@ -98,13 +99,11 @@ def _glyphs(pdfium: Any, text: Any, turn: Turn, straight: bool) -> tuple[list[Gl
         if code >= 0xD800:
             # A character beyond U+FFFF comes as two halves.
             high, code = (code, 0) if code < 0xDC00 else (0, _whole(high, code))
-            unmapped += not (code or high)
-        elif not code:
-            unmapped += 1
+            halves += high > 0
         if code:
             box = (rect.left, rect.bottom, rect.right, rect.top)
             glyphs.append(Glyph(chr(code), box if straight and box[0] <= box[2] else turn(*box), index))
-    return glyphs, unmapped
+    return glyphs, count - len(glyphs) - halves
 
 
 def _whole(high: int, code: int) -> int:

@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from nacre.documents.pdf_lines import Glyph, lines_of
+from nacre.documents.pdf_lines import Glyph, Turned, lines_of
 from nacre.documents.pdf_objects import Box, Drawn, Turn
 
-_SAMPLE = 5  # every so many glyphs one is asked for its angle
+_SAMPLE = 8  # every so many glyphs one is asked for its angle
 _SLANTED = 4  # no quarter turn
 
 
@@ -72,7 +72,8 @@ def straighten(
 def _quarter(text: Any, glyph: Glyph, rotation: int) -> int:
     import pypdfium2.raw as pdfium
 
-    turns = (math.degrees(pdfium.FPDFText_GetCharAngle(text, glyph.index)) - rotation) / 90
+    # pdfium's angles are clockwise.
+    turns = -(math.degrees(pdfium.FPDFText_GetCharAngle(text, glyph.index)) + rotation) / 90
     return round(turns) % 4 if abs(turns - round(turns)) < 0.1 else _SLANTED
 
 
@@ -92,14 +93,14 @@ def _whole(group: list[Glyph], quarter: int, width: float, height: float) -> Ite
     if quarter == _SLANTED:
         # Watermarks and labels of charts: in the order of the file, a word where pdfium sees one.
         boxes = [glyph.box for glyph in group if glyph.box]
-        yield Glyph(" ".join("".join(g.text for g in group).split()), around(boxes), group[0].index, apart=True)
+        yield Turned(" ".join("".join(g.text for g in group).split()), around(boxes), group[0].index)
         return
     there = turner(90 * quarter, *((width, height) if quarter == 2 else (height, width)))
     back = turner(360 - 90 * quarter, width, height)
-    moved = [Glyph(g.text, there(*g.box) if g.box else None, g.index, struck=g.struck) for g in group]
+    moved = [type(g)(g.text, there(*g.box) if g.box else None, g.index) for g in group]
     for line in lines_of(moved):
         for words, x0, x1 in line.parts:
-            yield Glyph(words, back(x0, line.box[1], x1, line.box[3]), line.index, apart=True)
+            yield Turned(words, back(x0, line.box[1], x1, line.box[3]), line.index)
 
 
 def around(boxes: Iterable[Box]) -> Box:
