@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nacre.documents.document import Block, BlockKind, Cell, Hidden, ParsedDocument, Table
+from nacre.documents.document import Block, BlockKind, Cell, Hidden, ParsedDocument, Place, Table
 from nacre.documents.limits import Limits
 from nacre.documents.normalise import clean, collapse, unspread
 from nacre.errors import ParseError
@@ -31,6 +31,8 @@ class Builder:
         self.tables: list[Table] = []
         self.warnings: list[str] = []
         self.hidden: list[Hidden] = []
+        self.places: list[Place] = []
+        self.scans: list[int] = []
         self.length = 0
         self._parts: list[str] = []
         self._cells = 0
@@ -160,6 +162,28 @@ class Builder:
         if text and len(self.hidden) < _HIDDEN:
             self.hidden.append(Hidden(what, text[:_EXCERPT], self.page))
 
+    def since(self, start: int) -> str:
+        """The last of the text, from an index on, by the pieces that were written."""
+        pieces, left = [], self.length - start
+        for piece in reversed(self._parts):
+            if left <= 0:
+                break
+            pieces.append(piece[-left:])
+            left -= len(piece)
+        return "".join(reversed(pieces))
+
+    def place(self, start: int, end: int, box: tuple[float, float, float, float], width: float, height: float) -> None:
+        """Note where a piece of text stands on the picture of its page.
+
+        Args:
+            box: left, bottom, right, top in points.
+        """
+        left, bottom, right, top = (
+            min(1.0, max(0.0, side))
+            for side in (box[0] / width, 1 - box[1] / height, box[2] / width, 1 - box[3] / height)
+        )
+        self.places.append(Place(start, end, self.page or 1, (left, top, right, bottom)))
+
     def separate(self) -> None:
         """Begin a new block: an empty line, unless the document is empty."""
         self._gap()
@@ -187,6 +211,8 @@ class Builder:
             metadata={key: clean(value) for key, value in self.metadata.items() if value},
             encoding=self.encoding,
             hidden=tuple(self.hidden),
+            places=tuple(self.places),
+            scans=tuple(self.scans),
         )
 
     def _gap(self, close: bool = False) -> None:

@@ -25,6 +25,7 @@ MIME: Mapping[str, str] = {
     "mbox": "application/mbox",
     "notebook": "application/x-ipynb+json",
     "text": "text/plain",
+    "image": "image/*",
 }
 _BY_ENDING = {
     "md": "markdown", "markdown": "markdown", "mdx": "markdown", "mdown": "markdown", "rst": "markdown",
@@ -59,7 +60,7 @@ def detect_binary(data: bytes) -> str:
     """The kind of a file that is not text.
 
     Returns:
-        "pdf", "docx", "pptx" or "xlsx"; empty when it looks like text.
+        "pdf", "docx", "pptx", "xlsx" or "image"; empty when it looks like text.
     """
     if not data.strip(b"\x00 \t\r\n"):
         raise ParseError(tr("the file is empty"))
@@ -70,9 +71,13 @@ def detect_binary(data: bytes) -> str:
     if data.startswith(_OLD_OFFICE):
         raise ParseError(_old_office(data))
     if data[4:8] == b"ftyp" or (data.startswith(b"RIFF") and data[8:12] in {b"WAVE", b"AVI ", b"WEBP"}):
-        raise ParseError(_refusal("image" if data[8:12] == b"WEBP" else "sound"))
+        if data[8:12] == b"WEBP":
+            return "image"
+        raise ParseError(_refusal("sound"))
     for magic, kind in _NOT_DOCUMENTS:
         if data.startswith(magic) and (not kind.endswith("?") or b"\x00" in data[:512]):
+            if kind.startswith("image"):
+                return "image"
             raise ParseError(_refusal(kind.rstrip("?")))
     return ""
 
@@ -170,7 +175,6 @@ def _old_office(data: bytes) -> str:
 
 def _refusal(kind: str) -> str:
     return {
-        "image": tr("an image without text: needs OCR (pip install 'nacre-ai[docling]', source docling:)"),
         "sound": tr("sound or video: transcribe it with the source transcription:"),
         "archive": tr("an archive; unpack it first"),
         "program": tr("a program, not a document"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from typing import Protocol
 
 from nacre.documents.builder import Builder
@@ -13,7 +14,15 @@ from nacre.documents.limits import Limits, Task
 from nacre.errors import NacreError, ParseError
 from nacre.text.language import tr
 
-_BINARY = {"pdf": "pdf", "docx": "docx", "pptx": "pptx", "xlsx": "xlsx", "eml": "mail", "mbox": "mail"}
+_BINARY = {
+    "pdf": "pdf",
+    "docx": "docx",
+    "pptx": "pptx",
+    "xlsx": "xlsx",
+    "eml": "mail",
+    "mbox": "mail",
+    "image": "pictures",
+}
 _TEXT = {
     "markdown": "markdown",
     "html": "html",
@@ -34,20 +43,29 @@ class _TextParser(Protocol):
 
 
 def parse(
-    data: bytes, *, name: str, mime: str | None = None, password: str = "", limits: Limits | None = None
+    data: bytes,
+    *,
+    name: str,
+    mime: str | None = None,
+    password: str = "",
+    limits: Limits | None = None,
+    ocr: bool = False,
+    on_page: Callable[[int, int], None] | None = None,
 ) -> ParsedDocument:
     """Parse one document in this process. Foreign files belong into a `ParserPool`, which survives them.
 
     Args:
         name: its name; the ending decides between kinds of text, and the title falls back to it.
         limits: what it may cost; time and memory are kept by `ParserPool` only.
+        ocr: whether pictures of text are read; needs the extra `ocr`.
+        on_page: called with (page read by OCR, pages in all).
 
     Example:
         >>> document = parse("# 标题\\n\\n正文。".encode("gb18030"), name="a.md")
         >>> document.title, document.encoding
         ('标题', 'gb18030')
     """
-    task = Task(name=name, mime=mime or "", password=password, limits=limits or Limits())
+    task = Task(name=name, mime=mime or "", password=password, limits=limits or Limits(), ocr=ocr, on_page=on_page)
     out = Builder(task.limits)
     try:
         kind = parse_into(data, out, task)
@@ -61,7 +79,8 @@ def parse(
         why = f"{type(error).__name__}: {str(error)[:200]}"
         raise ParseError(tr("the file is damaged ({why})", why=why), uri=name) from error
     if not out.blocks:
-        raise ParseError(out.warnings[0] if out.warnings else tr("it holds no text"), uri=name)
+        reason = out.warnings[0] if out.warnings else tr("it holds no text")
+        raise ParseError(reason, uri=name, scans=tuple(out.scans))
     return out.finish(MIME[kind], name)
 
 

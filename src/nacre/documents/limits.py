@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -11,12 +12,16 @@ class Limits:
     """What one document may cost. A bigger file earns more time, for a long book is no attack.
 
     Args:
-        seconds: processor time for a small document; a busy machine may take 2.25 times as long by the clock.
+        seconds: processor time for a small document; the clock ends only a worker that does nothing.
         seconds_per_mib: time added for each MiB of a PDF or an office file over half a MiB; text earns an eighth of it
             for each over four.
         unpacked_ratio: unpacked bytes for one packed byte, looked at above 8 MiB.
         text_chars: characters of text.
         table_cells: cells kept as data; what is beyond stays in the text only.
+        ocr_seconds: processor time added for each page that is read by OCR.
+        ocr_memory_bytes: memory of a worker that reads by OCR.
+        ocr_pixels: pixels of a picture.
+        ocr_pages: pages of one document that are read by OCR.
     """
 
     seconds: float = 4.0
@@ -28,6 +33,10 @@ class Limits:
     text_chars: int = 40_000_000
     table_cells: int = 400_000
     depth: int = 12
+    ocr_seconds: float = 60.0
+    ocr_memory_bytes: int = 3 << 30
+    ocr_pixels: int = 80_000_000
+    ocr_pages: int = 2_000
 
     def deadline(self, data: bytes) -> float:
         """Seconds of processor time that a file may take.
@@ -53,6 +62,8 @@ class Task:
 
     Args:
         name: file name, for its ending and for messages; never opened.
+        ocr: whether pictures of text are read; else they are told of.
+        on_page: called with (pages read by OCR, pages in all).
         mime: media type if the source knows it; content has the last word.
     """
 
@@ -61,3 +72,5 @@ class Task:
     password: str = ""
     limits: Limits = field(default_factory=Limits)
     depth: int = 0
+    ocr: bool = False
+    on_page: Callable[[int, int], None] | None = None

@@ -36,13 +36,16 @@ _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 @dataclass(slots=True)
 class Sheet:
     """What stands on one page, in reading order: lines and tables; `furniture` are running heads and page numbers,
-    `notes` what readers remarked."""
+    `notes` what readers remarked;
+    `scanned` says that OCR read it."""
 
     number: int
     height: float
+    width: float = 0.0
     items: list[Line | Grid] = field(default_factory=list)
     furniture: set[int] = field(default_factory=set)
     notes: list[str] = field(default_factory=list)
+    scanned: bool = False
 
 
 @dataclass(slots=True)

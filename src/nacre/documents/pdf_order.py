@@ -37,6 +37,11 @@ def in_order(items: list[Item], height: float) -> list[Item]:
     return items
 
 
+def by_place(lines: Sequence[Line]) -> list[Item]:
+    """Lines that come in no order, as they are read."""
+    return list(_cut(lines, 0))
+
+
 def _part_columns(items: Sequence[Item]) -> list[Item]:
     """Lines that run over several columns of prose, cut into the lines of each."""
     parted: list[Item] = []

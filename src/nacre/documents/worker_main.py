@@ -27,9 +27,16 @@ def main() -> None:
     source, target = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     # A library that prints must not write into the frames.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    limits = Limits(**json.loads(_read(source)))
+    told = json.loads(_read(source))
+    reads = told.pop("reads")
+    limits = Limits(**told)
+    if reads:
+        # Before the walls: what recognises asks the system about its processor.
+        from nacre.documents.ocr import load
+
+        load()
     missing = raise_walls()
-    _confine(limits)
+    _confine(limits, reads)
     _write(target, json.dumps(missing).encode())
     while True:
         request = json.loads(_read(source))
@@ -38,7 +45,7 @@ def main() -> None:
         signal.setitimer(signal.ITIMER_PROF, float(request["seconds"]))
         signal.alarm(int(request["alarm"]))
         try:
-            answer = _answer(data, request, limits)
+            answer = _answer(data, request, limits, target if reads else None)
         except MemoryError:
             os._exit(_OUT_OF_MEMORY)
         signal.alarm(0)
@@ -46,17 +53,28 @@ def main() -> None:
         _write(target, answer)
 
 
-def _answer(data: bytes, request: dict[str, str], limits: Limits) -> bytes:
+def _answer(data: bytes, request: dict[str, str], limits: Limits, target: BinaryIO | None) -> bytes:
+    """The document or the reason.
+
+    Args:
+        target: where each page is told that OCR has read; None in a worker that reads no pictures.
+    """
+
+    def tell(page: int, pages: int) -> None:
+        if target is not None:
+            _write(target, json.dumps({"read": [page, pages]}).encode())
+
+    asked = {key: request[key] for key in ("name", "mime", "password")}
     try:
-        document = parse(data, name=request["name"], mime=request["mime"], password=request["password"], limits=limits)
+        document = parse(data, **asked, limits=limits, ocr=target is not None, on_page=tell)
     except ParseError as error:
         if isinstance(error.__cause__, MemoryError):
             raise MemoryError from error
-        return json.dumps({"reason": error.message}).encode()
+        return json.dumps({"reason": error.message, "scans": getattr(error, "scans", ())}).encode()
     return json.dumps(to_data(document), separators=(",", ":")).encode()
 
 
-def _confine(limits: Limits) -> None:
+def _confine(limits: Limits, reads: bool) -> None:
     for what, most in (
         (resource.RLIMIT_AS, limits.memory_bytes),
         (resource.RLIMIT_FSIZE, 0),
@@ -67,7 +85,8 @@ def _confine(limits: Limits) -> None:
         least = most if hard == resource.RLIM_INFINITY else min(most, hard)
         resource.setrlimit(what, (least, least))
     # openpyxl would load numpy for cells that hold numpy types: 100 ms and 200 MiB of address space for nothing.
-    sys.modules["numpy"] = None  # type: ignore[assignment]
+    if not reads:
+        sys.modules["numpy"] = None  # type: ignore[assignment]
 
 
 def _read(source: BinaryIO) -> bytes:
