@@ -70,7 +70,7 @@ def parse(
     try:
         kind = parse_into(data, out, task)
     except NacreError as error:
-        raise ParseError(error.message, uri=name) from error
+        raise ParseError(error.message, uri=name, scans=tuple(out.scans)) from error
     except MemoryError as error:
         raise ParseError(tr("it needs more memory than allowed"), uri=name) from error
     except RecursionError as error:

@@ -53,9 +53,8 @@ def needs_ocr(where: str) -> str:
 
 @functools.cache
 def load() -> Any:
-    """The module of the recogniser, with all that it imports; one thread, as a worker has."""
+    """The module of the recogniser, with all that it imports but onnxruntime: one thread, as a worker has."""
     rapidocr = need("rapidocr", extra="ocr")
-    need("onnxruntime", extra="ocr")
     need("PIL.Image", extra="ocr")
     need("cv2", extra="ocr").setNumThreads(0)
     return rapidocr

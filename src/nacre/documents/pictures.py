@@ -21,8 +21,7 @@ def parse(data: bytes, out: Builder, task: Task) -> None:
     """Read the text of a picture, or tell what it needs."""
     if not ocr.installed():
         out.scans.append(1)
-        out.warn(ocr.needs_ocr(tr("a picture")))
-        return
+        raise ParseError(ocr.needs_ocr(tr("a picture")))
     from PIL import Image, UnidentifiedImageError
 
     Image.MAX_IMAGE_PIXELS = None  # the limits say what is too big, before anything is unpacked
@@ -32,8 +31,7 @@ def parse(data: bytes, out: Builder, task: Task) -> None:
         pages = min(getattr(image, "n_frames", 1) if image.format == "TIFF" else 1, task.limits.ocr_pages)
         if not task.ocr:
             out.scans += range(1, pages + 1)
-            out.warn(ocr.needs_ocr(tr("a picture")))
-            return
+            raise ParseError(ocr.needs_ocr(tr("a picture")))
         out.pages = pages
         write_sheets([_sheet(image, number, pages, task) for number in range(pages)], {}, out)
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:

@@ -16,6 +16,7 @@ from typing import BinaryIO
 from nacre.documents.dispatch import parse
 from nacre.documents.document import to_data
 from nacre.documents.limits import Limits
+from nacre.documents.ocr import load
 from nacre.documents.walls import raise_walls
 from nacre.errors import ParseError
 
@@ -30,12 +31,7 @@ def main() -> None:
     told = json.loads(_read(source))
     reads = told.pop("reads")
     limits = Limits(**told)
-    if reads:
-        # Before the walls: what recognises asks the system about its processor.
-        from nacre.documents.ocr import load
-
-        load()
-    missing = raise_walls()
+    missing = raise_walls(load if reads else None)
     _confine(limits, reads)
     _write(target, json.dumps(missing).encode())
     while True:
