@@ -126,7 +126,7 @@ def _embedder() -> dict[str, Any]:
 
 
 def _parsers() -> list[dict[str, Any]]:
-    """The walls around a parser worker; those that this kernel lacks with what it answers. And whether scans are read."""
+    """The walls around a parser worker, missing ones with what the kernel answers; and whether scans are read."""
     from nacre.documents import ParserPool, ocr
 
     with ParserPool(workers=1) as pool:

@@ -43,5 +43,5 @@ def legible(text: str) -> bool:
     words = _WORDS.findall(text.casefold())
     pairs = [a + b for word in words for a, b in pairwise(word)]
     # Part numbers and formulas have few words; a cipher keeps the words of its language.
-    spread = len(words) >= 40 and len(set(words)) > 0.3 * len(words)
+    spread = len(words) >= 40 and len(set(words)) > 0.15 * len(words)
     return len(pairs) < _ENOUGH or not spread or sum(pair in _PAIRS for pair in pairs) >= _LATIN * len(pairs)

@@ -15,6 +15,7 @@ from nacre.documents.pdf_page import Page
 _SNAP = 2.5
 _FRAME_LINES = 5
 _Ruling = tuple[float, float, float]
+_Field = tuple[int, int]
 
 
 @dataclass(slots=True)
@@ -23,6 +24,7 @@ class Grid:
 
     Args:
         edges: x of the column borders, points.
+        grouped: whether a cell of the first row stands over several columns.
     """
 
     box: Box
@@ -31,6 +33,7 @@ class Grid:
     first: int
     members: set[int]
     ruled: bool = True
+    grouped: bool = False
 
 
 def ruled_tables(page: Page) -> list[Grid]:
@@ -122,18 +125,51 @@ def _grid(page: Page, horizontal: list[_Ruling], vertical: list[_Ruling]) -> Gri
     if len([cell for cell in cells.values() if cell]) < 2:
         return None
     lines = {place: lines_of(glyphs) for place, glyphs in cells.items()}
+    grouped = _spread(lines, owner, ys)
     rows: list[list[str]] = []
     for row in range(len(ys) - 2, -1, -1):
         places = [(column, row) for column in range(len(xs) - 1) if lines.get((column, row))]
         if len(places) == 1 and len(lines[places[0]]) >= _FRAME_LINES:
             # One cell full of lines is a frame around running text, which goes its own way.
-            members.difference_update(glyph.index for glyph in cells[places[0]])
+            members.difference_update(glyph.index for glyph in cells.get(places[0], ()))
             continue
         rows += _split([lines.get((column, row), []) for column in range(len(xs) - 1)])
     rows = _without_empty(rows)
     if len(rows) < 1 or max(map(len, rows)) < 2 or sum(bool(cell) for row in rows for cell in row) < 3:
         return None
-    return Grid(box, rows, xs, min(members), members)
+    return Grid(box, rows, xs, min(members), members, grouped=grouped)
+
+
+def _spread(lines: dict[_Field, list[Line]], owner: dict[_Field, _Field], ys: Sequence[float]) -> bool:
+    """What a cell merged over several rows says, in each of them; and a head over some columns in each of these.
+
+    Where such a cell has a line for each of its rows, nothing was merged: a rule is missing.
+
+    Returns:
+        Whether there is such a head.
+    """
+    grouped = False
+    top, widest = len(ys) - 2, max(column for column, _ in owner)
+    spans: dict[_Field, list[_Field]] = {}
+    for place, first in owner.items():
+        if first in lines:
+            spans.setdefault(first, []).append(place)
+    for first, places in spans.items():
+        rows, columns = {row for _, row in places}, {column for column, _ in places}
+        said = lines[first]
+        if len(rows) > 1 and len(columns) == 1 and len(said) <= _FRAME_LINES:
+            by_row = {row: [line for line in said if ys[row] <= _middle(line) < ys[row + 1]] for row in rows}
+            apart = all(len(found) == 1 for found in by_row.values())
+            for row in rows:
+                lines[first[0], row] = by_row[row] if apart else said
+        elif len(rows) == 1 and first[1] == top and 1 < len(columns) <= widest:
+            lines.update(dict.fromkeys(places, said))
+            grouped = True
+    return grouped
+
+
+def _middle(line: Line) -> float:
+    return (line.box[1] + line.box[3]) / 2
 
 
 def _owners(

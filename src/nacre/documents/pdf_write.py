@@ -155,7 +155,11 @@ def _table(grid: Grid, header: list[str], out: Builder) -> list[str]:
     if header and not repeated:
         out.table(grid.rows, header_rows=0, header=header)
         return header
-    named = len(grid.rows) > 1 and is_header(grid.rows[0], len(grid.rows[0]))
+    width = len(grid.rows[0])
+    if grid.grouped and len(grid.rows) > 2 and is_header(grid.rows[1], width):
+        out.table(grid.rows, header_rows=2)
+        return [" ".join(dict.fromkeys(filter(None, names))) for names in zip(*grid.rows[:2], strict=True)]
+    named = len(grid.rows) > 1 and is_header(grid.rows[0], width)
     out.table(grid.rows, header_rows=int(named))
     return grid.rows[0] if named else []
 

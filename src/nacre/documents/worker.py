@@ -127,6 +127,11 @@ class ParserPool:
         with self._lock:
             return max((worker.peak_bytes() for worker in self._idle), default=0)
 
+    def used_seconds(self) -> float:
+        """Processor time that the idle workers have used so far; 0 where the system does not tell."""
+        with self._lock:
+            return sum(worker.used_seconds() or 0.0 for worker in self._idle)
+
     def missing_walls(self) -> dict[str, str]:
         """What this machine keeps from a worker's walls, by starting one."""
         with self._free:
