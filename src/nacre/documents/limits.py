@@ -13,8 +13,10 @@ class Limits:
 
     Args:
         seconds: processor time for a small document; the clock ends only a worker that does nothing.
-        seconds_per_mib: time added for each MiB of a PDF or an office file over half a MiB; text earns an eighth of it
-            for each over four.
+        seconds_per_mib: time added for each MiB of an office file over half a MiB; text earns an eighth of it for each
+            over four.
+        pdf_seconds_per_mib: time added for each MiB of a PDF: a hundred pages, and twice as long where another program
+            shares the processor's core.
         unpacked_ratio: unpacked bytes for one packed byte, looked at above 8 MiB.
         text_chars: characters of text.
         table_cells: cells kept as data; what is beyond stays in the text only.
@@ -26,7 +28,8 @@ class Limits:
 
     seconds: float = 4.0
     seconds_per_mib: float = 4.0
-    seconds_at_most: float = 180.0
+    pdf_seconds_per_mib: float = 40.0
+    seconds_at_most: float = 300.0
     memory_bytes: int = 1 << 30
     unpacked_bytes: int = 256 << 20
     unpacked_ratio: int = 200
@@ -47,9 +50,14 @@ class Limits:
         Returns:
             Seconds.
         """
-        packed = data[:4] == b"PK\x03\x04" or b"%PDF-" in data[:1024]
-        rate, free = (self.seconds_per_mib, 0.5) if packed else (self.seconds_per_mib / 8, 4.0)
-        return min(self.seconds_at_most, self.seconds + rate * max(0.0, len(data) / (1 << 20) - free))
+        size = len(data) / (1 << 20)
+        if b"%PDF-" in data[:1024]:
+            earned = self.pdf_seconds_per_mib * max(0.0, size - 1 / 64)
+        elif data[:4] == b"PK\x03\x04":
+            earned = self.seconds_per_mib * max(0.0, size - 0.5)
+        else:
+            earned = self.seconds_per_mib / 8 * max(0.0, size - 4.0)
+        return min(self.seconds_at_most, self.seconds + earned)
 
     def data(self) -> dict[str, Any]:
         """The limits as JSON-ready data, for a worker."""

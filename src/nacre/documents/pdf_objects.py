@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import functools
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -16,6 +18,7 @@ _BAND, _BANDS = 24, 1_000  # points: where to look for what covers a text
 _PALE = 200  # each channel of a colour that may be lost on white paper
 _ALIKE = 24  # difference of two colours that nobody tells apart
 _FAINT = 24  # opacity
+_INVISIBLE = frozenset((3, 7))  # modes of drawing text
 
 
 class Suspect(NamedTuple):
@@ -53,7 +56,7 @@ class Drawn:
 class _Cover(NamedTuple):
     at: int
     box: Box
-    colour: tuple[int, ...] | None
+    colour: bytes
 
 
 def read_objects(page: Any, turn: Turn) -> Drawn:
@@ -62,13 +65,17 @@ def read_objects(page: Any, turn: Turn) -> Drawn:
 
     drawn = Drawn(count=pdfium.FPDFPage_CountObjects(page))
     covers: list[_Cover] = []
-    texts: list[tuple[int, Any, tuple[int, ...]]] = []
+    texts: list[tuple[int, Any, bytes]] = []
     area = max(1.0, page.get_width() * page.get_height())
+    mode_of, colour_of = pdfium.FPDFTextObj_GetTextRenderMode, pdfium.FPDFPageObj_GetFillColor
     for number, shape, kind, depth in _objects(pdfium, page):
         if kind == pdfium.FPDF_PAGEOBJ_TEXT:
-            why, colour = _doubt(pdfium, shape)
-            if why:
-                drawn.suspects.append(Suspect(address(shape), shape, why))
+            # Thousands a page: an object costs two calls, and a colour is looked at once.
+            colour = bytes(_COLOUR) if colour_of(shape, *_COLOUR_AT) else b""
+            if mode_of(shape) in _INVISIBLE:
+                drawn.suspects.append(Suspect(address(shape), shape, "invisible text"))
+            elif _pale(colour):
+                drawn.suspects.append(Suspect(address(shape), shape, "white text"))
             elif not depth:
                 texts.append((number, shape, colour))
             continue
@@ -80,8 +87,8 @@ def read_objects(page: Any, turn: Turn) -> Drawn:
             drawn.pictures = max(drawn.pictures, size / area)
         elif kind == pdfium.FPDF_PAGEOBJ_PATH:
             _rule(pdfium, shape, turn(*box), turn, drawn)
-        if size > 30 and (colour_of := _paint(pdfium, shape, kind)) is not False:
-            covers.append(_Cover(number, box, colour_of))
+        if size > 30 and (tint := _paint(pdfium, shape, kind)) is not None:
+            covers.append(_Cover(number, box, tint))
     covered = _covered(pdfium, texts, sorted(covers, key=_size)[-_MOST_COVERS:])
     drawn.suspects += [Suspect(address(shape), shape, "covered text") for shape in covered]
     return drawn
@@ -94,8 +101,8 @@ def address(shape: Any) -> int:
 
 _FLOATS = [ctypes.c_float() for _ in range(4)]
 _FLOATS_AT = [ctypes.byref(value) for value in _FLOATS]
-_UINTS = [ctypes.c_uint() for _ in range(4)]
-_UINTS_AT = [ctypes.byref(value) for value in _UINTS]
+_COLOUR = (ctypes.c_uint * 4)()
+_COLOUR_AT = [ctypes.cast(ctypes.byref(_COLOUR, 4 * n), ctypes.POINTER(ctypes.c_uint)) for n in range(4)]
 
 
 def _bounds(pdfium: Any, shape: Any) -> Box | None:
@@ -129,25 +136,24 @@ def _size(cover: _Cover) -> float:
     return (cover.box[2] - cover.box[0]) * (cover.box[3] - cover.box[1])
 
 
-def _doubt(pdfium: Any, shape: Any) -> tuple[str, tuple[int, ...]]:
-    if pdfium.FPDFTextObj_GetTextRenderMode(shape) in {3, 7}:
-        return "invisible text", ()
-    if not pdfium.FPDFPageObj_GetFillColor(shape, *_UINTS_AT):
-        return "", ()
-    red, green, blue, opacity = (part.value for part in _UINTS)
-    pale = (red > _PALE and green > _PALE and blue > _PALE) or opacity < _FAINT
-    return "white text" if pale else "", (red, green, blue)
+@functools.lru_cache(maxsize=256)
+def _channels(colour: bytes) -> tuple[int, ...]:
+    """Red, green, blue, opacity."""
+    return tuple(int.from_bytes(colour[at : at + 4], sys.byteorder) for at in range(0, len(colour), 4))
 
 
-def _paint(pdfium: Any, shape: Any, kind: int) -> tuple[int, ...] | bool | None:
-    """The colour that an area is filled with, None for a picture or a shading, False for what covers nothing."""
+@functools.lru_cache(maxsize=256)
+def _pale(colour: bytes) -> bool:
+    return bool(colour) and (min(_channels(colour)[:3]) > _PALE or _channels(colour)[3] < _FAINT)
+
+
+def _paint(pdfium: Any, shape: Any, kind: int) -> bytes | None:
+    """The colour that an area is filled with, empty for a picture or a shading, None for what covers nothing."""
     if kind in {pdfium.FPDF_PAGEOBJ_IMAGE, pdfium.FPDF_PAGEOBJ_SHADING, pdfium.FPDF_PAGEOBJ_FORM}:
-        return None
+        return b""
     fill, stroke = ctypes.c_int(), ctypes.c_int()
     pdfium.FPDFPath_GetDrawMode(shape, fill, stroke)
-    if not fill.value or not pdfium.FPDFPageObj_GetFillColor(shape, *_UINTS_AT):
-        return False
-    return tuple(part.value for part in _UINTS[:3])
+    return bytes(_COLOUR) if fill.value and pdfium.FPDFPageObj_GetFillColor(shape, *_COLOUR_AT) else None
 
 
 def _covered(pdfium: Any, texts: list[Any], covers: list[_Cover]) -> Iterator[Any]:
@@ -156,19 +162,26 @@ def _covered(pdfium: Any, texts: list[Any], covers: list[_Cover]) -> Iterator[An
     for cover in covers:
         for band in range(int(cover.box[1]) // _BAND, min(int(cover.box[3]) // _BAND, _BANDS) + 1):
             bands.setdefault(band, []).append(cover)
-    for number, shape, colour in texts if bands else ():
+    last = max((cover.at for cover in covers), default=0)
+    tints = {cover.colour for cover in covers if cover.colour}
+    lost = {colour for colour in {colour for _, _, colour in texts} if any(_alike(tint, colour) for tint in tints)}
+    for number, shape, colour in texts:
+        if number > last and colour not in lost:
+            continue
         box = _bounds(pdfium, shape)
         if box is None:
             continue
         x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
         for at, (x0, y0, x1, y1), tint in bands.get(int(y) // _BAND, ()):
-            if x0 <= x <= x1 and y0 <= y <= y1 and (at > number or (tint and _alike(tint, colour))):
+            if x0 <= x <= x1 and y0 <= y <= y1 and (at > number or _alike(tint, colour)):
                 yield shape
                 break
 
 
-def _alike(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
-    return len(one) == len(other) and all(abs(a - b) < _ALIKE for a, b in zip(one, other, strict=True))
+@functools.lru_cache(maxsize=4096)
+def _alike(one: bytes, other: bytes) -> bool:
+    a, b = _channels(one)[:3], _channels(other)[:3]
+    return len(a) == len(b) == 3 and all(abs(p - q) < _ALIKE for p, q in zip(a, b, strict=True))
 
 
 def _rule(pdfium: Any, shape: Any, box: Box, turn: Turn, drawn: Drawn) -> None:

@@ -148,24 +148,31 @@ def _spread(lines: dict[_Field, list[Line]], owner: dict[_Field, _Field], ys: Se
     Returns:
         Whether there is such a head.
     """
-    grouped = False
     top, widest = len(ys) - 2, max(column for column, _ in owner)
     spans: dict[_Field, list[_Field]] = {}
     for place, first in owner.items():
         if first in lines:
             spans.setdefault(first, []).append(place)
+    heads = [
+        first
+        for first, places in spans.items()
+        if first[1] == top and {row for _, row in places} == {top} and 1 < len(places) <= widest
+    ]
+    for first in heads:
+        lines.update(dict.fromkeys(spans[first], lines[first]))
     for first, places in spans.items():
-        rows, columns = {row for _, row in places}, {column for column, _ in places}
-        said = lines[first]
-        if len(rows) > 1 and len(columns) == 1 and len(said) <= _FRAME_LINES:
-            by_row = {row: [line for line in said if ys[row] <= _middle(line) < ys[row + 1]] for row in rows}
-            apart = all(len(found) == 1 for found in by_row.values())
-            for row in rows:
-                lines[first[0], row] = by_row[row] if apart else said
-        elif len(rows) == 1 and first[1] == top and 1 < len(columns) <= widest:
-            lines.update(dict.fromkeys(places, said))
-            grouped = True
-    return grouped
+        # A name beside such heads belongs to the rows of names, which are joined downwards anyway.
+        if {column for column, _ in places} == {first[0]} and not (heads and first[1] == top):
+            _spread_down(lines, first, [row for _, row in places], ys)
+    return bool(heads)
+
+
+def _spread_down(lines: dict[_Field, list[Line]], first: _Field, rows: Sequence[int], ys: Sequence[float]) -> None:
+    said = lines[first]
+    if len(rows) > 1 and len(said) <= _FRAME_LINES:
+        by_row = {row: [line for line in said if ys[row] <= _middle(line) < ys[row + 1]] for row in rows}
+        apart = all(len(found) == 1 for found in by_row.values())
+        lines.update({(first[0], row): by_row[row] if apart else said for row in rows})
 
 
 def _middle(line: Line) -> float:
