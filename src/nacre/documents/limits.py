@@ -28,7 +28,7 @@ class Limits:
 
     seconds: float = 4.0
     seconds_per_mib: float = 4.0
-    pdf_seconds_per_mib: float = 40.0
+    pdf_seconds_per_mib: float = 24.0
     seconds_at_most: float = 300.0
     memory_bytes: int = 1 << 30
     unpacked_bytes: int = 256 << 20
