@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar, get_args
 
+from nacre.text.fields import tidy_fields
 from nacre.text.tables import Mark
 
 T = TypeVar("T")
@@ -116,6 +117,7 @@ class ParsedDocument:
         pages: number of pages or slides; None where the format has none.
         places: of text that was read by OCR, where it stands on its page.
         scans: pages that only OCR can read, and that were not read.
+        fields: what the document says of itself, typed: front matter, properties, headers.
     """
 
     text: str
@@ -132,6 +134,7 @@ class ParsedDocument:
     hidden: tuple[Hidden, ...] = ()
     places: tuple[Place, ...] = ()
     scans: tuple[int, ...] = ()
+    fields: Mapping[str, Any] = field(default_factory=dict)
 
 
 def to_data(document: ParsedDocument) -> dict[str, Any]:
@@ -164,6 +167,7 @@ def to_data(document: ParsedDocument) -> dict[str, Any]:
         "hidden": [[h.what, h.excerpt, h.page] for h in document.hidden],
         "places": [[p.start, p.end, p.page, *p.box] for p in document.places],
         "scans": document.scans,
+        "fields": dict(document.fields),
     }
 
 
@@ -189,6 +193,7 @@ def from_data(data: Mapping[str, Any]) -> ParsedDocument:
         hidden=tuple(Hidden(_typed(what, str), _typed(text, str), page) for what, text, page in data["hidden"]),
         places=tuple(_place(text, *row) for row in data["places"]),
         scans=tuple(_typed(number, int) for number in data["scans"]),
+        fields=tidy_fields(_typed(data["fields"], dict)),
     )
 
 

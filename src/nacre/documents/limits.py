@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+_PACKED = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"{\\rtf")  # much to read in few bytes
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -13,8 +15,8 @@ class Limits:
 
     Args:
         seconds: processor time for a small document; the clock ends only a worker that does nothing.
-        seconds_per_mib: time added for each MiB of an office file over half a MiB; text earns an eighth of it for each
-            over four.
+        seconds_per_mib: time added for each MiB of an office file or RTF over half a MiB; text earns an eighth of it
+            for each over four.
         pdf_seconds_per_mib: time added for each MiB of a PDF: a hundred pages, and twice as long where another program
             shares the processor's core.
         unpacked_ratio: unpacked bytes for one packed byte, looked at above 8 MiB.
@@ -53,7 +55,7 @@ class Limits:
         size = len(data) / (1 << 20)
         if b"%PDF-" in data[:1024]:
             earned = self.pdf_seconds_per_mib * max(0.0, size - 1 / 64)
-        elif data[:4] == b"PK\x03\x04":
+        elif data.startswith(_PACKED):
             earned = self.seconds_per_mib * max(0.0, size - 0.5)
         else:
             earned = self.seconds_per_mib / 8 * max(0.0, size - 4.0)
@@ -62,6 +64,27 @@ class Limits:
     def data(self) -> dict[str, Any]:
         """The limits as JSON-ready data, for a worker."""
         return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What of a document is read besides what its reader sees.
+
+    Args:
+        include_hidden: hidden sheets, rows, columns, slides and shapes too.
+    """
+
+    include_hidden: bool = False
+
+    def data(self) -> dict[str, Any]:
+        """The options as JSON-ready data, for a worker."""
+        return asdict(self)
+
+    @property
+    def mark(self) -> str:
+        """What tells text that was read with these options from what was read without; empty for the usual ones."""
+        changed = {name: value for name, value in asdict(self).items() if value != getattr(Options(), name)}
+        return "".join(f"+{name}={value}" for name, value in sorted(changed.items()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,5 +103,6 @@ class Task:
     password: str = ""
     limits: Limits = field(default_factory=Limits)
     depth: int = 0
+    options: Options = field(default_factory=Options)
     ocr: bool = False
     on_page: Callable[[int, int], None] | None = None

@@ -28,8 +28,10 @@ from pathlib import Path
 from types import TracebackType
 
 from nacre.documents import ocr
+from nacre.documents.detect import MIME
 from nacre.documents.document import ParsedDocument, from_data
-from nacre.documents.limits import Limits
+from nacre.documents.limits import Limits, Options
+from nacre.documents.office_converter import NEW, convert, program
 from nacre.errors import ParseError
 from nacre.system import child_process
 from nacre.text.language import tr, user_language
@@ -51,6 +53,7 @@ class ParserPool:
     Args:
         workers: how many processes at most; they start when first needed.
         timeout_s: time for a small document; a bigger file earns more (see `Limits`). None keeps the limits' own.
+        options: what is read besides what a reader sees.
 
     Example:
         >>> with ParserPool(workers=1) as pool:
@@ -64,9 +67,11 @@ class ParserPool:
         timeout_s: float | None = None,
         memory_bytes: int | None = None,
         limits: Limits | None = None,
+        options: Options | None = None,
     ) -> None:
         changes = {k: v for k, v in (("seconds", timeout_s), ("memory_bytes", memory_bytes)) if v is not None}
         self.limits = Limits(**{**(limits or Limits()).data(), **changes})
+        self.options = options or Options()
         self.workers = workers or min(8, os.cpu_count() or 1)
         self._free = threading.BoundedSemaphore(self.workers)
         self._idle: deque[_Worker] = deque()
@@ -82,25 +87,37 @@ class ParserPool:
         password: str = "",
         on_page: Callable[[int, int], None] | None = None,
     ) -> ParsedDocument:
-        """Parse one document in a worker.
+        """Parse one document in a worker; an old office file after it was made a new one, where that can be done.
 
         Args:
             on_page: called with (page, pages) after each page that OCR has read.
         """
-        request = {"name": name, "mime": mime or "", "password": password}
+        document = self._parse(data, name, mime or "", password, on_page)
+        if not isinstance(document, str):
+            return document
+        made = self._parse(convert(data, document), name, "", password, on_page)
+        assert not isinstance(made, str)  # a new file is never old
+        return replace(made, mime=MIME[document])
+
+    def _parse(
+        self, data: bytes, name: str, mime: str, password: str, on_page: Callable[[int, int], None] | None
+    ) -> ParsedDocument | str:
+        """The document, its pictures of text read where they can be, or the kind of an old office file."""
+        options = json.dumps(self.options.data())
+        request = {"name": name, "mime": mime, "password": password, "options": options}
         seconds = self.limits.deadline(data)
         answer = self._ask(request, data, seconds, None)
         scans = min(_scans(answer), self.limits.ocr_pages)
         if not scans or not ocr.installed():
             return _result(answer, name)
         try:
-            return _result(
-                self._ask(request, data, seconds + scans * self.limits.ocr_seconds, on_page or _nobody), name
-            )
+            seconds += scans * self.limits.ocr_seconds
+            return _result(self._ask(request, data, seconds, on_page or _nobody), name)
         except ParseError as error:
             if "reason" in json.loads(answer):
                 raise
             found = _result(answer, name)
+            assert not isinstance(found, str)
             return replace(found, warnings=(*found.warnings, tr("OCR failed: {why}", why=error.message)))
 
     def _ask(
@@ -323,9 +340,12 @@ def _scans(answer: bytes) -> int:
         return 0
 
 
-def _result(answer: bytes, name: str) -> ParsedDocument:
+def _result(answer: bytes, name: str) -> ParsedDocument | str:
+    """The document, or the kind of an old office file that can be converted."""
     try:
         data = json.loads(answer)
+        if data.get("convert") in NEW and program():
+            return str(data["convert"])
         if "reason" in data:
             raise ParseError(str(data["reason"]), uri=name)
         return from_data(data)

@@ -15,8 +15,9 @@ from typing import BinaryIO
 
 from nacre.documents.dispatch import parse
 from nacre.documents.document import to_data
-from nacre.documents.limits import Limits
+from nacre.documents.limits import Limits, Options
 from nacre.documents.ocr import load
+from nacre.documents.office_converter import NeedsConversion
 from nacre.documents.walls import raise_walls
 from nacre.errors import ParseError
 
@@ -62,11 +63,13 @@ def _answer(data: bytes, request: dict[str, str], limits: Limits, target: Binary
 
     asked = {key: request[key] for key in ("name", "mime", "password")}
     try:
-        document = parse(data, **asked, limits=limits, ocr=target is not None, on_page=tell)
+        options = Options(**json.loads(request["options"]))
+        document = parse(data, **asked, limits=limits, options=options, ocr=target is not None, on_page=tell)
     except ParseError as error:
         if isinstance(error.__cause__, MemoryError):
             raise MemoryError from error
-        return json.dumps({"reason": error.message, "scans": getattr(error, "scans", ())}).encode()
+        told = {"reason": error.message, "scans": getattr(error, "scans", ())}
+        return json.dumps(told | {"convert": error.kind if isinstance(error, NeedsConversion) else ""}).encode()
     return json.dumps(to_data(document), separators=(",", ":")).encode()
 
 
@@ -80,9 +83,6 @@ def _confine(limits: Limits, reads: bool) -> None:
         hard = resource.getrlimit(what)[1]
         least = most if hard == resource.RLIM_INFINITY else min(most, hard)
         resource.setrlimit(what, (least, least))
-    # openpyxl would load numpy for cells that hold numpy types: 100 ms and 200 MiB of address space for nothing.
-    if not reads:
-        sys.modules["numpy"] = None  # type: ignore[assignment]
 
 
 def _read(source: BinaryIO) -> bytes:
