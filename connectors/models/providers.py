@@ -25,6 +25,7 @@ class Quirks:
         forced_tool: False where `tool_choice` may only be "auto" or "none".
         stream_only: it answers whole requests by error; they are streamed and joined here.
         reasoning_back: an assistant message with tool calls must come back with its `reasoning_content`.
+        splits_reasoning: it gives reasoning in a field of its own, never in the answer.
         images: whether it takes images. None: not known; they are passed and the server decides.
     """
 
@@ -38,6 +39,7 @@ class Quirks:
     stream_only: bool = False
     stream_usage: bool = True
     reasoning_back: bool = False
+    splits_reasoning: bool = True
     images: bool | None = None
     structured: Literal["function_calling", "json_mode", "json_schema"] = "function_calling"
 
@@ -256,7 +258,9 @@ _OLLAMA = Provider(
     keys=("OLLAMA_API_KEY",),
     needs_key=False,  # "required but ignored": docs.ollama.com/api/openai-compatibility
     urls=("OLLAMA_BASE_URL", "OLLAMA_HOST"),
-    quirks=Quirks(drop=_BEYOND_SERVERS | {"n", "logit_bias", "parallel_tool_calls"}, strict_tools=False),
+    quirks=Quirks(
+        drop=_BEYOND_SERVERS | {"n", "logit_bias", "parallel_tool_calls"}, strict_tools=False, splits_reasoning=False
+    ),
 )
 
 _VLLM = Provider(
@@ -266,7 +270,7 @@ _VLLM = Provider(
     keys=("VLLM_API_KEY",),
     needs_key=False,
     urls=("VLLM_BASE_URL",),
-    quirks=Quirks(drop=_BEYOND_SERVERS),
+    quirks=Quirks(drop=_BEYOND_SERVERS, splits_reasoning=False),
 )
 
 _COMPATIBLE = Provider(
@@ -277,7 +281,7 @@ _COMPATIBLE = Provider(
     needs_key=False,
     urls=("OPENAI_COMPATIBLE_BASE_URL",),
     aliases=("openai-compatible", "compatible"),
-    quirks=Quirks(drop=_BEYOND_SERVERS),
+    quirks=Quirks(drop=_BEYOND_SERVERS, splits_reasoning=False),
 )
 
 PROVIDERS: Mapping[str, Provider] = MappingProxyType(

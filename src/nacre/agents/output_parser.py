@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from nacre.agents.scanner import SPECIAL, Label, inline_labels, line_labels, strip_reasoning, unmark
+from nacre.agents.scanner import SPECIAL, Label, inline_labels, line_labels, unmark
 from nacre.agents.tool_calls import (
     ToolCall,
     answer_text,
@@ -26,6 +26,8 @@ from nacre.agents.tool_calls import (
 from nacre.agents.tool_names import ToolNames, fold
 from nacre.agents.trajectory import ActionInput, Step
 from nacre.agents.vocabulary import FINISH, KEYS, NOTHING, NOTHING_MORE, WORDS, Kind
+from nacre.text.dialects import has_mark
+from nacre.text.reasoning import split_reasoning
 from nacre.text.vocabulary import one_of
 from nacre.validation import expect
 
@@ -63,7 +65,7 @@ def parse_react(text: str, tools: Iterable[Any] | ToolNames | None = None) -> St
     """
     expect(text, "text", str)
     names = ToolNames.of(tools)
-    body = SPECIAL.sub("\n", strip_reasoning(text)).replace("\r\n", "\n").replace("\xa0", " ").strip()
+    body = SPECIAL.sub("\n", split_reasoning(text)[0]).replace("\r\n", "\n").replace("\xa0", " ").strip()
     if not body:
         return Step()
     step = _whole_object(body, names)
@@ -301,7 +303,7 @@ def _unlabelled(text: str, names: ToolNames) -> Step:
     if any(label.strong for label in (*labels, *inline_labels(text))):
         thought = next((text[label.body :].split("\n", 1)[0] for label in labels if label.kind is Kind.THOUGHT), "")
         return Step(thought=thought.strip(_WRAP))
-    return Step(answer=text.strip())
+    return Step() if has_mark(text) else Step(answer=text.strip())  # a call that cannot be read is no answer
 
 
 def _embedded_object(text: str, names: ToolNames) -> Step | None:

@@ -13,7 +13,6 @@ from langchain_core.runnables import Runnable, RunnableBinding
 from nacre import prompts
 from nacre.agents.observation import frame
 from nacre.agents.output_parser import parse_react
-from nacre.agents.scanner import strip_reasoning
 from nacre.agents.tool_calls import read_input
 from nacre.agents.toolbox import Toolbox
 from nacre.agents.trajectory import Step, input_text
@@ -21,6 +20,7 @@ from nacre.agents.window import Turn, clip
 from nacre.errors import UnsupportedParameterError
 from nacre.text.language import Language
 from nacre.text.messages import text_of, with_system
+from nacre.text.reasoning import split_reasoning
 from nacre.text.strict_json import to_json
 
 LABELS: dict[Language, tuple[str, str, str, str]] = {
@@ -202,7 +202,7 @@ def choose_protocol(model: BaseChatModel, toolbox: Toolbox, language: Language, 
 
 
 def _native_steps(reply: AIMessage) -> tuple[Step, ...]:
-    thought = strip_reasoning(text_of(reply)).strip()
+    thought = split_reasoning(text_of(reply))[0].strip()
     calls: list[tuple[str, Any]] = [(call["name"], call["args"]) for call in reply.tool_calls]
     calls += [(call.get("name") or "", read_input(call.get("args") or "")) for call in reply.invalid_tool_calls]
     return tuple(

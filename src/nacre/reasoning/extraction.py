@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-_THINKING = re.compile(r"<(think|thinking|reasoning)>.*?(?:</\1>|\Z)", re.DOTALL | re.IGNORECASE)
+from nacre.text.reasoning import split_reasoning
+
 _FENCE = re.compile(r"^(?P<indent>[ \t>]*)(?P<mark>`{3,}|~{3,})[ \t]*(?P<tag>[\w.+#-]*)[^\n]*$", re.MULTILINE)
 _TAGS = ("python", "py", "python3", "python2", "ipython", "tool_code", "code", "sandbox", "")
 _PROMPT = re.compile(r"^(?:>>>|\.\.\.)(?: |$)", re.MULTILINE)
@@ -36,7 +37,7 @@ def program_in(text: str) -> str | None:
         >>> program_in("It is 42.") is None
         True
     """
-    text = _THINKING.sub("", text).translate(_INVISIBLE).replace("\r\n", "\n").replace("\r", "\n")
+    text = split_reasoning(text)[0].translate(_INVISIBLE).replace("\r\n", "\n").replace("\r", "\n")
     blocks = [block for block in fenced_blocks(text) if block.strip()]
     if not blocks:
         blocks = [found] if (found := _bare(text)) else []
