@@ -235,7 +235,7 @@ def _unreachable(why: str, place: Place) -> ModelUnavailableError:
 
 def _broken_off(why: str, place: Place) -> ModelUnavailableError:
     return ModelUnavailableError(
-        tr("{name} broke off in the middle of its answer: {why}. Ask again.", name=place.name, why=why),
+        tr("{name} broke off in the middle of its answer: {why}. Ask again.", name=place.name, why=why.rstrip(" .。")),
         model=place.name,
         uri=place.url,
         status=None,

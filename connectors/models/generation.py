@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from typing import Any
 from nacre.connectors.models.local_weights import Weights
 from nacre.connectors.models.stops import StopCutter
 from nacre.extras import need
+from nacre.text.reasoning import THINK_PAIRS
 
 # Torch draws from one random state a process; a seed holds only while nobody else draws.
 _one_at_a_time = threading.Lock()
@@ -80,6 +82,12 @@ class Generation:
         self._pieces = Pieces(weights.tokenizer, sampling.stop, emit, self._cancelled, skip=len(ids))
         self._thread = threading.Thread(target=self._run, name="nacre-generation", daemon=True)
         self._thread.start()
+
+    @property
+    def opened(self) -> bool:
+        """Whether the prompt ends in a thought that it has opened."""
+        end = str(self._weights.tokenizer.decode(self._ids[-16:])).rstrip()
+        return any(end.endswith(opening) for opening, _ in THINK_PAIRS)
 
     def cancel(self) -> None:
         """Stop before the next token. What has been emitted stays; nothing more comes."""
@@ -155,6 +163,7 @@ class Pieces:
         skip: int,
     ) -> None:
         self.ids: list[int] = []
+        self._dropped = _dropped(tokenizer)
         self._tokenizer, self._emit, self._cancelled = tokenizer, emit, cancelled
         self._cutter = StopCutter(stop)
         self._prompt_left = skip
@@ -199,8 +208,24 @@ class Pieces:
             self._say(self._cutter.push(rest) + self._cutter.flush())
 
     def _decode(self, ids: list[int]) -> str:
-        return str(self._tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
+        ids = [token for token in ids if token not in self._dropped]
+        return str(self._tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False))
 
     def _say(self, text: str) -> None:
         if text:
             self._emit(text)
+
+
+# Control tokens by which reasoning and calls are known; others are no part of a text.
+_KEPT = re.compile(
+    r"(?i)tool|think|thought|python_|channel|constrain|\|call|action|plugin|args|call_id|dsml|function|invoke|parameter"
+    r"|<\|(?:message|start|end|\"|start_response|end_response)\|>|escape"
+)
+
+
+def _dropped(tokenizer: Any) -> frozenset[int]:
+    """The ids that are never shown."""
+    ends = {tokenizer.eos_token_id, tokenizer.pad_token_id, getattr(tokenizer, "bos_token_id", None)}
+    special = zip(tokenizer.all_special_ids, tokenizer.all_special_tokens, strict=True)
+    kept = {token for token, text in special if _KEPT.search(text)}
+    return frozenset((set(tokenizer.all_special_ids) - kept) | ends) - {None}

@@ -24,6 +24,7 @@ from nacre.connectors.models.deltas import AsTheyCome, Tidier, readable, readabl
 from nacre.connectors.models.payload import fit, has_images
 from nacre.connectors.models.providers import PROVIDERS, Provider, Quirks
 from nacre.connectors.models.stops import cut_at
+from nacre.connectors.models.structured import as_data, structured
 from nacre.connectors.models.usage import estimate_usage
 from nacre.connectors.models.written_calls import take_calls
 from nacre.errors import UnsupportedInputError
@@ -305,14 +306,23 @@ class OpenAICompatibleChatModel(ChatOpenAI):
     # Conveniences of LangChain
 
     def with_structured_output(
-        self, schema: Any = None, *, method: Any = None, **kwargs: Any
+        self, schema: Any = None, *, method: Any = None, include_raw: bool = False, **kwargs: Any
     ) -> Runnable[LanguageModelInput, Any]:
         """Make the model answer in a schema.
 
         Args:
             method: how to ask for it; by default what the provider supports.
+            include_raw: give {"raw", "parsed", "parsing_error"} and raise nothing.
+
+        Returns:
+            A runnable that reads the answer leniently, and asks once more where it cannot.
         """
-        return super().with_structured_output(schema, method=method or self._quirks.structured, **kwargs)
+        method = method or self._quirks.structured
+        asked = as_data(schema) if method == "json_schema" else schema
+        if asked is not schema:
+            kwargs.setdefault("strict", True)
+        chain: Any = super().with_structured_output(asked, method=method, **kwargs)
+        return structured(chain.first, schema, self._place.name, include_raw=include_raw)
 
     def get_num_tokens(self, text: str) -> int:
         """Estimate a text's tokens; tiktoken would fetch its tables from the network.

@@ -13,10 +13,10 @@ from typing import Any
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LanguageModelInput, ModelProfile
 from langchain_core.language_models.chat_models import agenerate_from_stream, generate_from_stream
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, SystemMessage
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
-from langchain_core.runnables import Runnable
+from langchain_core.runnables import Runnable, RunnableLambda
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import ConfigDict, Field, PrivateAttr
@@ -25,10 +25,12 @@ from nacre.connectors.models.generation import Finish, Generation, Sampling
 from nacre.connectors.models.local_weights import Weights, load_weights
 from nacre.connectors.models.model_errors import ContextTooLongError
 from nacre.connectors.models.payload import has_images
+from nacre.connectors.models.structured import instruction, structured
 from nacre.connectors.models.templates import prompt_ids, takes_tools
-from nacre.connectors.models.written_calls import WrittenCalls
+from nacre.connectors.models.written_calls import Parting
 from nacre.errors import ModelError, NacreError, UnsupportedInputError, UnsupportedParameterError, UsageError
 from nacre.text.language import listed, tr
+from nacre.text.messages import with_system
 
 _SAMPLING = {field.name for field in fields(Sampling)}
 _TOOLS = ("tools", "tool_choice", "parallel_tool_calls", "strict")
@@ -132,6 +134,21 @@ class TransformersChatModel(BaseChatModel):
         choice = {} if tool_choice is None else {"tool_choice": tool_choice}
         return self.bind(tools=[convert_to_openai_tool(tool) for tool in tools], **choice, **kwargs)
 
+    def with_structured_output(
+        self, schema: Any = None, *, include_raw: bool = False, **kwargs: Any
+    ) -> Runnable[LanguageModelInput, Any]:
+        """Make the model answer in a schema, by telling it so.
+
+        Args:
+            include_raw: give {"raw", "parsed", "parsing_error"} and raise nothing.
+
+        Returns:
+            A runnable that reads the answer leniently, and asks once more where it cannot.
+        """
+        told = [SystemMessage(instruction(schema))]
+        asked = RunnableLambda(lambda given: with_system(self._convert_input(given).to_messages(), told))
+        return structured(asked | self, schema, self.spec, include_raw=include_raw)
+
     def _start(
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any], emit: Any
     ) -> tuple[Generation, int]:
@@ -219,12 +236,11 @@ class TransformersChatModel(BaseChatModel):
     ) -> Iterator[ChatGenerationChunk]:
         pieces: queue.SimpleQueue[str | Finish] = queue.SimpleQueue()
         generation, asked = self._start(messages, stop, kwargs, pieces.put)
-        calls = WrittenCalls(kwargs.get("tools") or ())
+        parting = Parting(kwargs.get("tools") or (), generation.opened)
         try:
             while not isinstance(piece := pieces.get(), Finish):
-                if text := calls.push(piece):
-                    yield ChatGenerationChunk(message=AIMessageChunk(content=text))
-            yield self._last(piece, asked, calls)
+                yield from parting.push(piece)
+            yield self._last(piece, asked, parting)
         finally:
             generation.cancel()
             generation.join()
@@ -243,16 +259,16 @@ class TransformersChatModel(BaseChatModel):
                 loop.call_soon_threadsafe(pieces.put_nowait, piece)
 
         generation, asked = await asyncio.to_thread(self._start, messages, stop, kwargs, emit)
-        calls = WrittenCalls(kwargs.get("tools") or ())
+        parting = Parting(kwargs.get("tools") or (), generation.opened)
         try:
             while not isinstance(piece := await pieces.get(), Finish):
-                if text := calls.push(piece):
-                    yield ChatGenerationChunk(message=AIMessageChunk(content=text))
-            yield self._last(piece, asked, calls)
+                for chunk in parting.push(piece):
+                    yield chunk
+            yield self._last(piece, asked, parting)
         finally:
             generation.cancel()
 
-    def _last(self, finish: Finish, asked: int, calls: WrittenCalls) -> ChatGenerationChunk:
+    def _last(self, finish: Finish, asked: int, parting: Parting) -> ChatGenerationChunk:
         if finish.error is not None:
             if isinstance(finish.error, NacreError):
                 raise finish.error
@@ -266,11 +282,16 @@ class TransformersChatModel(BaseChatModel):
                 model=self.model,
             ) from finish.error
         usage = UsageMetadata(input_tokens=asked, output_tokens=finish.tokens, total_tokens=asked + finish.tokens)
-        text, called = calls.close()
+        text, thought, called = parting.close(cut=finish.reason == "length")
         reason = "tool_calls" if called else finish.reason
         metadata = {"model_name": self.model, "model_provider": "transformers", "finish_reason": reason}
         return ChatGenerationChunk(
             message=AIMessageChunk(
-                content=text, tool_calls=called, response_metadata=metadata, usage_metadata=usage, chunk_position="last"
+                content=text,
+                additional_kwargs={"reasoning_content": thought} if thought else {},
+                tool_calls=called,
+                response_metadata=metadata,
+                usage_metadata=usage,
+                chunk_position="last",
             )
         )

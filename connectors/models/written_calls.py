@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.tool import ToolCall, tool_call
+from langchain_core.outputs import ChatGenerationChunk
 
 from nacre.connectors.models.stops import overlap
 from nacre.text.dialects import MARKS, WrittenCall, arguments_of, first_mark, normal, read_bare_calls, read_calls
+from nacre.text.reasoning import ReasoningSplitter
 
 _BARE = re.compile(r"\{|\[\s*(?:\{|\Z)")
 _PYTHONIC = re.compile(r"\[\s*(?P<name>[^\W\d][\w.]*)?(?P<open>\()?")
@@ -47,6 +49,8 @@ class WrittenCalls:
         if self._holding:
             return ""
         text = "".join(self._held)
+        if not self._shown and not text.strip():
+            return ""
         cut = len(text)
         at = first_mark(normal(text))
         if not self._shown and (kind := self._bare(text.lstrip())) is not None:
@@ -98,6 +102,32 @@ class WrittenCalls:
 
 def _open(rest: str) -> bool | None:
     return None if rest.strip() else False
+
+
+class Parting:
+    """Parts what a local model writes into answer, reasoning and calls.
+
+    Args:
+        inside: the prompt has opened a thought already.
+    """
+
+    def __init__(self, tools: Sequence[dict[str, Any]], inside: bool) -> None:
+        self._reasoning, self._calls = ReasoningSplitter(inside=inside), WrittenCalls(tools)
+
+    def push(self, piece: str) -> Iterator[ChatGenerationChunk]:
+        """Take the next piece."""
+        said, thought = self._reasoning.push(piece)
+        said = self._calls.push(said)
+        if said or thought:
+            more = {"reasoning_content": thought} if thought else {}
+            yield ChatGenerationChunk(message=AIMessageChunk(content=said, additional_kwargs=more))
+
+    def close(self, *, cut: bool) -> tuple[str, str, list[ToolCall]]:
+        """The reply has ended: the rest of the answer and of the reasoning, and the calls."""
+        said, thought = self._reasoning.close()
+        shown = self._calls.push(said)
+        rest, calls = self._calls.close(cut=cut)
+        return shown + rest, thought, calls
 
 
 def take_calls(message: AIMessage, tools: Sequence[dict[str, Any]]) -> None:

@@ -25,7 +25,7 @@ from nacre.agents.tool_calls import (
 )
 from nacre.agents.tool_names import ToolNames, fold
 from nacre.agents.trajectory import ActionInput, Step
-from nacre.agents.vocabulary import FINISH, KEYS, NOTHING, NOTHING_MORE, WORDS, Kind
+from nacre.agents.vocabulary import FINISH, KEYS, NOTHING, NOTHING_MORE, WORDS, Kind, label_key
 from nacre.text.dialects import has_mark
 from nacre.text.reasoning import split_reasoning
 from nacre.text.vocabulary import one_of
@@ -145,8 +145,24 @@ def _labelled_call(text: str, labels: list[Label], at: int, names: ToolNames, th
     if len(parts) == 2:
         return _name_and_input(parts[0], _one_input(parts[1]), names)
     if at + 1 < len(labels) and labels[at + 1].kind is Kind.INPUT:
+        labels = _without_arguments(text, labels, at + 1, names.arguments.get(names.find(body.strip()) or "", ()))
         return _name_and_input(body, _one_input(_body(text, labels, at + 1), text[labels[at + 1].body :]), names)
     return _call(body, names)
+
+
+def _without_arguments(text: str, labels: list[Label], at: int, arguments: tuple[str, ...]) -> list[Label]:
+    """The labels without those that are names of arguments in lines behind "Action Input:", such as "query: bolt"."""
+    keys = {label_key(name) for name in arguments}
+    end = at + 1
+    while end < len(labels) and not labels[end].strong and _word_of(labels[end]) in keys:
+        end += 1
+    if end == at + 1 or text[labels[at].body : labels[at + 1].start].strip(_WRAP):
+        return labels
+    return labels[: at + 1] + labels[end:]
+
+
+def _word_of(label: Label) -> str:
+    return label_key(label.text.strip(" \t*_`>-:：=").strip())
 
 
 def _body(text: str, labels: list[Label], at: int) -> str:

@@ -19,7 +19,7 @@ from nacre.agents.window import Turn, clip
 from nacre.decorator.flow import Call, Flow
 from nacre.text.hygiene import clean_text
 from nacre.text.language import Language, language_of
-from nacre.text.messages import last_user_text, nacre_of, text_of, with_nacre
+from nacre.text.messages import last_user_text, nacre_of, text_of, was_cut, with_nacre
 from nacre.text.reasoning import split_reasoning
 
 MAX_REPEATS = 2
@@ -69,6 +69,8 @@ class AgentRun:
                 self.state.budget.add(steps=1)
                 return (yield from self.ending.answer(reply, certain, "answer"))
             steps = self.protocol.read(reply)
+            if was_cut(reply) and self.protocol.unfinished(reply, steps):
+                steps = (Step(thought=steps[0].thought),)
             foreign = self._foreign(steps, reply)
             if foreign is not None:
                 return self.ending.labelled(foreign, "tool_calls")

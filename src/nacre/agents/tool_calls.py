@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import textwrap
 from collections.abc import Mapping
 from typing import Any
+
+import yaml
 
 from nacre.agents.tool_names import ToolNames, fold
 from nacre.agents.trajectory import ActionInput
@@ -16,6 +19,7 @@ from nacre.text.strict_json import to_json
 
 ToolCall = tuple[str, ActionInput | None]
 
+_LONGEST_YAML = 20_000
 _BRACKETS = {"[": "]", "(": ")", "（": "）", "【": "】", "{": "}", "［": "］", "「": "」", "《": "》"}
 _NAME = re.compile(r"[`'\"“*_]{0,3}(?P<name>[^\W\d][\w.\-]{0,63})[`'\"”*_]{0,3}[ \t]{0,2}")
 _FENCED = re.compile(r"[ \t]*(?:`{3,}|~{3,})[ \t]*[\w+\-]{0,20}[ \t]*(?:\n|(?=[\[{]))")
@@ -64,6 +68,8 @@ def _named(body: str, arguments: tuple[str, ...]) -> dict[str, Any] | None:
     pairs = [re.match(r"['\"`]?([\w\-]{1,64})['\"`*]{0,3}[ ]{0,2}[=:：][ ]{0,2}(.*)", line) for line in lines]
     if len(lines) > 1 and all(pair and pair[1] in arguments for pair in pairs):
         return {pair[1]: _scalar(pair[2].rstrip(",，")) for pair in pairs if pair}
+    if len(lines) > 1 and (data := _yaml(body)) and all(name in arguments for name in data):
+        return data
     try:
         positional, named, _, _ = read_arguments(body, 0, "")
     except ValueError:
@@ -71,6 +77,25 @@ def _named(body: str, arguments: tuple[str, ...]) -> dict[str, Any] | None:
     if positional or any(name not in arguments for name in named):
         return {head[1]: _scalar(body[head.end() :])} if len(arguments) == 1 else None
     return named
+
+
+def _yaml(body: str) -> dict[str, Any] | None:
+    """Nested lines of YAML; without anchors, from which little text would make much data."""
+    if len(body) > _LONGEST_YAML or re.search(r"(?m)(?:^|[\s:\-,\[{])[&*!]\S", body):
+        return None
+    try:
+        data = yaml.load(textwrap.dedent(body), yaml.BaseLoader)
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return None
+    return _scalars(data) if isinstance(data, dict) and data else None
+
+
+def _scalars(data: Any) -> Any:
+    if isinstance(data, dict):
+        return {str(key): _scalars(value) for key, value in data.items()}
+    if isinstance(data, list):
+        return [_scalars(item) for item in data]
+    return _scalar(data) if isinstance(data, str) else data
 
 
 def _scalar(text: str) -> Any:

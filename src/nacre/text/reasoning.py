@@ -41,7 +41,7 @@ _QUOTES = "`'\"“‘「"
 _THOUGHTFUL = (
     "okay,", "okay so", "okay, ", "ok,", "ok so", "alright,", "hmm", "so,", "so the user", "the user ", "we need to",
     "we are given", "we have to", "let me think", "let me analy", "let me see", "let me start", "let's think",
-    "let's see", "let's analy", "first, i ", "first, the user", "i need to", "i should", "thinking process", "wait,",
+    "let's see", "let's analy", "i need to", "i should", "thinking process", "wait,",
     "嗯", "好的，用户", "好的,用户", "好，用户", "好的，我", "用户", "首先，用户", "首先，我", "我需要", "我现在",
     "让我想", "让我分析",
 )  # fmt: skip
