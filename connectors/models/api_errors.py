@@ -13,7 +13,7 @@ from langchain_core.exceptions import ContextOverflowError
 
 from nacre.connectors.models.deltas import StreamEnd
 from nacre.connectors.models.model_errors import BadReplyError, ContextTooLongError
-from nacre.connectors.models.providers import Provider
+from nacre.connectors.models.provider import Provider
 from nacre.errors import (
     MissingKeyError,
     ModelError,

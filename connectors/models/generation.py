@@ -83,12 +83,6 @@ class Generation:
         self._thread = threading.Thread(target=self._run, name="nacre-generation", daemon=True)
         self._thread.start()
 
-    @property
-    def opened(self) -> bool:
-        """Whether the prompt ends in a thought that it has opened."""
-        end = str(self._weights.tokenizer.decode(self._ids[-16:])).rstrip()
-        return any(end.endswith(opening) for opening, _ in THINK_PAIRS)
-
     def cancel(self) -> None:
         """Stop before the next token. What has been emitted stays; nothing more comes."""
         self._cancelled.set()
@@ -229,3 +223,9 @@ def _dropped(tokenizer: Any) -> frozenset[int]:
     special = zip(tokenizer.all_special_ids, tokenizer.all_special_tokens, strict=True)
     kept = {token for token, text in special if _KEPT.search(text)}
     return frozenset((set(tokenizer.all_special_ids) - kept) | ends) - {None}
+
+
+def opens_thought(tokenizer: Any, ids: Sequence[int]) -> bool:
+    """Whether a prompt ends in a thought that it has opened."""
+    end = str(tokenizer.decode(list(ids[-16:]))).rstrip()
+    return any(end.endswith(opening) for opening, _ in THINK_PAIRS)

@@ -22,7 +22,8 @@ from nacre.connectors.models.api_errors import Place, bad_reply, translated
 from nacre.connectors.models.connections import pool_of_this_loop
 from nacre.connectors.models.deltas import AsTheyCome, Tidier, readable, readable_reply
 from nacre.connectors.models.payload import fit, has_images
-from nacre.connectors.models.providers import PROVIDERS, Provider, Quirks
+from nacre.connectors.models.provider import Provider, Quirks
+from nacre.connectors.models.providers import PROVIDERS
 from nacre.connectors.models.stops import cut_at
 from nacre.connectors.models.structured import as_data, structured
 from nacre.connectors.models.usage import estimate_usage

@@ -21,7 +21,7 @@ from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import ConfigDict, Field, PrivateAttr
 
-from nacre.connectors.models.generation import Finish, Generation, Sampling
+from nacre.connectors.models.generation import Finish, Generation, Sampling, opens_thought
 from nacre.connectors.models.local_weights import Weights, load_weights
 from nacre.connectors.models.model_errors import ContextTooLongError
 from nacre.connectors.models.payload import has_images
@@ -151,8 +151,8 @@ class TransformersChatModel(BaseChatModel):
 
     def _start(
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any], emit: Any
-    ) -> tuple[Generation, int]:
-        """Begin to generate; returns the generation and the length of its prompt in tokens."""
+    ) -> tuple[Generation, int, bool]:
+        """Begin to generate; returns the generation, the length of its prompt, and whether that opens a thought."""
         self._check(messages, kwargs)
         weights, tools = self.weights, self._given(kwargs)
         ids, own_stops = prompt_ids(weights.tokenizer, messages, self.chat_template, self.template_options, tools)
@@ -162,7 +162,8 @@ class TransformersChatModel(BaseChatModel):
             if len(ids) >= weights.window:
                 raise self._too_long(len(ids), weights.window)
             settings["max_tokens"] = min(settings["max_tokens"], weights.window - len(ids))
-        return Generation(weights, ids, Sampling(**settings), emit), len(ids)
+        inside = opens_thought(weights.tokenizer, ids)
+        return Generation(weights, ids, Sampling(**settings), emit), len(ids), inside
 
     def _given(self, kwargs: dict[str, Any]) -> list[dict[str, Any]] | None:
         """The tools that the model is to see."""
@@ -235,8 +236,8 @@ class TransformersChatModel(BaseChatModel):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         pieces: queue.SimpleQueue[str | Finish] = queue.SimpleQueue()
-        generation, asked = self._start(messages, stop, kwargs, pieces.put)
-        parting = Parting(kwargs.get("tools") or (), generation.opened)
+        generation, asked, inside = self._start(messages, stop, kwargs, pieces.put)
+        parting = Parting(kwargs.get("tools") or (), inside)
         try:
             while not isinstance(piece := pieces.get(), Finish):
                 yield from parting.push(piece)
@@ -258,8 +259,8 @@ class TransformersChatModel(BaseChatModel):
             with contextlib.suppress(RuntimeError):  # the loop may have ended before the thread did
                 loop.call_soon_threadsafe(pieces.put_nowait, piece)
 
-        generation, asked = await asyncio.to_thread(self._start, messages, stop, kwargs, emit)
-        parting = Parting(kwargs.get("tools") or (), generation.opened)
+        generation, asked, inside = await asyncio.to_thread(self._start, messages, stop, kwargs, emit)
+        parting = Parting(kwargs.get("tools") or (), inside)
         try:
             while not isinstance(piece := await pieces.get(), Finish):
                 for chunk in parting.push(piece):
