@@ -115,8 +115,10 @@ class Generation:
         if config.eos_token_id is None:
             config.eos_token_id = tokenizer.eos_token_id
         prompt = torch.tensor([list(self._ids)], device=model.device)
-        asked = {"input_ids": prompt, "attention_mask": torch.ones_like(prompt)}
         with torch.inference_mode(), self._seeded(torch):
+            asked = {"input_ids": prompt, "attention_mask": torch.ones_like(prompt)}
+            if self._weights.prompt is not None:
+                asked = self._weights.prompt(prompt)
             model.generate(**asked, generation_config=config, streamer=self._pieces, stopping_criteria=[cancelled])
 
     @contextmanager

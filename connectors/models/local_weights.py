@@ -1,4 +1,4 @@
-"""Weights of a local model: from a folder, a GGUF file or a model hub, with a LoRA adapter on top."""
+"""Weights of a local model: from a folder, a GGUF file or a model hub, with an adapter on top."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from nacre.connectors.models.adapters import Adapted, Prompt, adapt
 from nacre.errors import MissingExtraError, MissingKeyError, ModelError, ModelUnavailableError, UnknownProviderError
 from nacre.extras import need
 from nacre.text.language import tr
@@ -24,11 +25,13 @@ class Weights:
 
     Args:
         window: the longest input and output together, in tokens; None where the model does not say.
+        prompt: makes what `generate` is given of a tensor of ids, for adapters that put something before it.
     """
 
     model: Any
     tokenizer: Any
     window: int | None
+    prompt: Prompt | None = None
 
 
 def load_weights(
@@ -57,12 +60,12 @@ def load_weights(
             device_map=device,
             **options,
         )
-        if adapter is not None:
-            model = _with_adapter(model, adapter)
+        adapted = Adapted(model) if adapter is None else adapt(model, adapter, name)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
     window = getattr(model.config, "max_position_embeddings", None)
-    return Weights(model.eval(), tokenizer, window if isinstance(window, int) else None)
+    window = window - adapted.virtual_tokens if isinstance(window, int) else None
+    return Weights(adapted.model.eval(), tokenizer, window, adapted.prompt)
 
 
 def _locate(name: str, revision: str | None) -> tuple[str, dict[str, Any]]:
@@ -141,20 +144,6 @@ def _token_needed(name: str) -> MissingKeyError:
         model=name,
         variable="HF_TOKEN",
     )
-
-
-def _with_adapter(model: Any, adapter: str) -> Any:
-    folder = Path(adapter).expanduser()
-    if not (folder / "adapter_config.json").is_file() or not (folder / "adapter_model.safetensors").is_file():
-        raise ModelError(
-            tr(
-                "{adapter} is no LoRA adapter: it needs adapter_config.json and "
-                "adapter_model.safetensors. Save it with peft's save_pretrained.",
-                adapter=adapter,
-            ),
-            model=adapter,
-        )
-    return need("peft", extra="local").PeftModel.from_pretrained(model, str(folder), is_trainable=False)
 
 
 @contextmanager
