@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -72,11 +72,18 @@ class Generation:
     Args:
         ids: the prompt's token ids.
         sampling: how to choose tokens.
+        seen: what the model is given of images.
     """
 
     def __init__(
-        self, weights: Weights, ids: Sequence[int], sampling: Sampling, emit: Callable[[str | Finish], None]
+        self,
+        weights: Weights,
+        ids: Sequence[int],
+        sampling: Sampling,
+        emit: Callable[[str | Finish], None],
+        seen: Mapping[str, Any] | None = None,
     ) -> None:
+        self._seen = seen or {}
         self._weights, self._ids, self._sampling, self._emit = weights, ids, sampling, emit
         self._cancelled = threading.Event()
         self._pieces = Pieces(weights.tokenizer, sampling.stop, emit, self._cancelled, skip=len(ids))
@@ -119,6 +126,7 @@ class Generation:
             asked = {"input_ids": prompt, "attention_mask": torch.ones_like(prompt)}
             if self._weights.prompt is not None:
                 asked = self._weights.prompt(prompt)
+            asked |= {name: data.to(model.device) for name, data in self._seen.items()}
             model.generate(**asked, generation_config=config, streamer=self._pieces, stopping_criteria=[cancelled])
 
     @contextmanager

@@ -22,11 +22,11 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import ConfigDict, Field, PrivateAttr
 
 from nacre.connectors.models.generation import Finish, Generation, Sampling, opens_thought
-from nacre.connectors.models.local_weights import Weights, load_weights
+from nacre.connectors.models.local_weights import Weights, load_weights, sees
 from nacre.connectors.models.model_errors import ContextTooLongError
 from nacre.connectors.models.payload import has_images
 from nacre.connectors.models.structured import instruction, structured
-from nacre.connectors.models.templates import prompt_ids, takes_tools
+from nacre.connectors.models.templates import prompt_ids, prompt_with_images, takes_tools
 from nacre.connectors.models.written_calls import Parting
 from nacre.errors import ModelError, NacreError, UnsupportedInputError, UnsupportedParameterError, UsageError
 from nacre.text.language import listed, tr
@@ -89,7 +89,9 @@ class TransformersChatModel(BaseChatModel):
         return {name: getattr(self, name) for name in sorted(names)}
 
     def _resolve_model_profile(self) -> ModelProfile | None:
-        return ModelProfile(image_inputs=False)  # whether it calls tools is in its template, which may not be here yet
+        return ModelProfile(
+            image_inputs=sees(self.model)
+        )  # whether it calls tools is in its template, which may not be here yet
 
     @property
     def weights(self) -> Weights:
@@ -116,7 +118,16 @@ class TransformersChatModel(BaseChatModel):
             The number of tokens, the chat template's included.
         """
         given = self._given({"tools": [convert_to_openai_tool(tool) for tool in tools]}) if tools else None
-        return len(prompt_ids(self.weights.tokenizer, messages, self.chat_template, self.template_options, given)[0])
+        return len(self._prompt(messages, given)[0])
+
+    def _prompt(
+        self, messages: Sequence[BaseMessage], tools: list[dict[str, Any]] | None
+    ) -> tuple[list[int], list[str], dict[str, Any]]:
+        """The ids of a prompt, stop strings of its form, and what the model is given of images."""
+        weights = self.weights
+        if weights.processor is None:
+            return *prompt_ids(weights.tokenizer, messages, self.chat_template, self.template_options, tools), {}
+        return prompt_with_images(weights.processor, messages, self.chat_template, self.template_options, tools)
 
     def bind_tools(
         self,
@@ -155,7 +166,7 @@ class TransformersChatModel(BaseChatModel):
         """Begin to generate; returns the generation, the length of its prompt, and whether that opens a thought."""
         self._check(messages, kwargs)
         weights, tools = self.weights, self._given(kwargs)
-        ids, own_stops = prompt_ids(weights.tokenizer, messages, self.chat_template, self.template_options, tools)
+        ids, own_stops, seen = self._prompt(messages, tools)
         settings = {name: kwargs.get(name, getattr(self, name)) for name in _SAMPLING}
         settings["stop"] = [*(stop or self.stop or []), *own_stops]
         if weights.window is not None:
@@ -163,7 +174,7 @@ class TransformersChatModel(BaseChatModel):
                 raise self._too_long(len(ids), weights.window)
             settings["max_tokens"] = min(settings["max_tokens"], weights.window - len(ids))
         inside = opens_thought(weights.tokenizer, ids)
-        return Generation(weights, ids, Sampling(**settings), emit), len(ids), inside
+        return Generation(weights, ids, Sampling(**settings), emit, *([seen] if seen else [])), len(ids), inside
 
     def _given(self, kwargs: dict[str, Any]) -> list[dict[str, Any]] | None:
         """The tools that the model is to see."""
@@ -184,7 +195,7 @@ class TransformersChatModel(BaseChatModel):
         return named or tools
 
     def _check(self, messages: list[BaseMessage], kwargs: dict[str, Any]) -> None:
-        if has_images(messages):
+        if has_images(messages) and (self.weights.processor is None or self.weights.prompt is not None):
             raise UnsupportedInputError(
                 tr("transformers:{model} takes text only, no images.", model=self.model), model=self.model
             )
