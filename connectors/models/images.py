@@ -41,8 +41,9 @@ def _decoded(part: Mapping[str, Any]) -> Any:
             raise ValueError(tr("it says that it is {said}, and is {kind}", said=said, kind=kind))
         return image.convert("RGB")
     except Exception as error:  # Pillow's decoders raise errors of many kinds
+        why = str(error)[:200] if isinstance(error, ValueError) else type(error).__name__
         raise UnsupportedInputError(
-            tr("An image cannot be read: {error}. Send PNG, JPEG, WebP, GIF or BMP.", error=str(error)[:200])
+            tr("An image cannot be read: {error}. Send PNG, JPEG, WebP, GIF or BMP.", error=why)
         ) from error
 
 

@@ -13,6 +13,7 @@ from langchain_core.utils.function_calling import convert_to_json_schema, conver
 from langchain_core.utils.pydantic import TypeBaseModel, is_basemodel_subclass
 
 from nacre.connectors.models.model_errors import BadReplyError
+from nacre.text.dialects import arguments_of
 from nacre.text.language import tr
 from nacre.text.lenient_json import last_object, read_json
 from nacre.text.messages import text_of
@@ -134,6 +135,7 @@ def _fitted(data: Any, schema: Any) -> Any:
 
 
 def _unwrapped(data: Any) -> Iterator[Any]:
+    data = arguments_of(data) if isinstance(data, str) else data
     yield data
     if isinstance(data, list) and len(data) == 1:
         yield data[0]

@@ -8,6 +8,7 @@ import queue
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
@@ -187,7 +188,7 @@ class TransformersChatModel(BaseChatModel):
             raise UnsupportedParameterError(
                 tr(
                     "The chat template of transformers:{model} has no place for tools. Use ReAct with protocol='text'.",
-                    model=self.model,
+                    model=Path(self.model).name,
                 ),
                 model=self.model,
                 parameter="tools",
@@ -197,7 +198,7 @@ class TransformersChatModel(BaseChatModel):
     def _check(self, messages: list[BaseMessage], kwargs: dict[str, Any]) -> None:
         if has_images(messages) and (self.weights.processor is None or self.weights.prompt is not None):
             raise UnsupportedInputError(
-                tr("transformers:{model} takes text only, no images.", model=self.model), model=self.model
+                tr("transformers:{model} takes text only, no images.", model=Path(self.model).name), model=self.model
             )
         known = {*_SAMPLING, *_TOOLS, "stream"}
         if strangers := sorted(key for key in kwargs if key not in known and not key.startswith("ls_")):
@@ -215,7 +216,7 @@ class TransformersChatModel(BaseChatModel):
                 "The messages have {length} tokens and the window of {model} {window}. Send less history "
                 "or fewer sources.",
                 length=length,
-                model=self.model,
+                model=Path(self.model).name,
                 window=window,
             ),
             model=self.model,
@@ -287,7 +288,7 @@ class TransformersChatModel(BaseChatModel):
             raise ModelError(
                 tr(
                     "transformers:{model} failed: {name__}: {error}",
-                    model=self.model,
+                    model=Path(self.model).name,
                     name__=type(finish.error).__name__,
                     error=finish.error,
                 ),

@@ -51,7 +51,7 @@ DIALECTS: dict[str, tuple[tuple[str, ...], str]] = {
         '{"item": "bolt"}<|tool_call_end|><|tool_calls_section_end|>',
     ),
     "harmony": (
-        ("<|channel|>commentary to=", "<|start|>assistant to=", "commentary to=functions.", " to=functions."),
+        ("<|channel|>commentary to=", "<|start|>assistant to=", "commentary to=functions.", "to=functions."),
         '<|channel|>commentary to=functions.stock <|constrain|>json<|message|>{"item":"bolt"}<|call|>',
     ),
     "anthropic": (
@@ -125,7 +125,7 @@ _INVOKED = re.compile(
 )
 _NAMED = re.compile(r"<name>\s{0,9}(?P<name>[\w.\-]{1,64})\s{0,9}</name>\s{0,9}(?:<(?:arguments|parameters|args)>)?")
 _HARMONY = re.compile(
-    r"(?:<\|start\|>assistant|<\|channel\|>|commentary|analysis|\s){0,6}to=(?:functions\.)?(?P<name>[\w.\-]{1,64})"
+    r"(?:<\|start\|>|assistant|<\|channel\|>|commentary|analysis|\s){0,6}to=(?:functions\.)?(?P<name>[\w.\-]{1,64})"
     r"(?:<\|channel\|>|commentary|analysis|<\|constrain\|>|json|code|\s){0,8}(?:<\|message\|>)?"
 )
 _HEAD = re.compile(
