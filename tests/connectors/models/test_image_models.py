@@ -17,8 +17,6 @@ torch = pytest.importorskip("torch", reason="local models need the extra `local`
 transformers = pytest.importorskip("transformers", reason="local models need the extra `local`")
 image = pytest.importorskip("PIL.Image")
 
-from test_transformers_chat import save_tokenizer  # noqa: E402
-
 TEMPLATE = """{% for m in messages %}<|im_start|>{{ m['role'] }}
 {% for p in m['content'] %}{% if p['type'] == 'image' %}<image>{% else %}{{ p['text'] }}{% endif %}{% endfor %}<|im_end|>
 {% endfor %}{% if add_generation_prompt %}<|im_start|>assistant
@@ -32,10 +30,28 @@ TEXT = {
 }  # fmt: skip
 
 
+def save_tokenizer(folder: Path) -> Any:
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    raw = Tokenizer(models.BPE())
+    raw.pre_tokenizer, raw.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+    specials = ["<|im_end|>", "<|im_start|>", "<image>"]
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    raw.train_from_iterator(
+        ["hi"],
+        trainers.BpeTrainer(vocab_size=300, special_tokens=specials, initial_alphabet=alphabet, show_progress=False),
+    )
+    tokenizer = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=raw, eos_token=specials[0], pad_token=specials[0], additional_special_tokens=specials
+    )
+    tokenizer.chat_template = TEMPLATE
+    tokenizer.save_pretrained(folder)
+    return tokenizer
+
+
 def save_llava(folder: Path, *, following: bool) -> Path:
     """LLaVA, and with `following` LLaVA-NeXT, which cuts an image into tiles."""
     tokenizer = save_tokenizer(folder)
-    tokenizer.add_special_tokens({"additional_special_tokens": ["<|im_end|>", "<|im_start|>", "<image>"]})
     vision = transformers.CLIPVisionConfig(**SHAPE, image_size=28, patch_size=14, projection_dim=32)
     shared = {
         "vision_config": vision,

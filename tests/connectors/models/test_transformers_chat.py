@@ -399,6 +399,38 @@ def test_local_adapters_of_other_models_and_methods_are_refused_by_name(
         load_model(spec, adapter=str(tmp_path)).invoke("x")
 
 
+# What it sees and would say
+
+
+def test_local_tokens_and_next_tokens_are_those_of_the_model(
+    folders: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    from nacre.cli import run
+
+    spec = f"transformers:{folders['llama']}"
+
+    def told(*arguments: str) -> Any:
+        assert run([*arguments, "--model", spec, "--json"]) == 0
+        return json.loads(capsys.readouterr().out)
+
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folders["llama"])
+    seen = told("tokens", "The quick fox 知识库")
+    assert [token["id"] for token in seen["tokens"]] == tokenizer("The quick fox 知识库")["input_ids"]
+    assert seen["count"] == len(seen["tokens"]) and "知识" in [token["text"] for token in seen["tokens"]]
+    plain = told("next", "The quick", "--top", "400")["candidates"]
+    assert sum(c["probability"] for c in plain) == pytest.approx(1, abs=0.01)
+    assert [c["probability"] for c in plain] == sorted((c["probability"] for c in plain), reverse=True)
+    two = told("next", "The quick", "--top-k", "2")["candidates"]
+    assert [c["id"] for c in two] == [c["id"] for c in plain[:2]]
+    assert sum(c["probability"] for c in two) == pytest.approx(1)
+    assert two[0]["before"] == pytest.approx(plain[0]["probability"])
+    sharp = told("next", "The quick", "--temperature", "0")["candidates"]
+    assert [(c["id"], c["probability"]) for c in sharp] == [(plain[0]["id"], 1.0)]
+    assert len(told("next", "The quick", "--top-p", "0.3")["candidates"]) < len(plain)
+    assert run(["next", "The", "--model", "quote"]) == 2
+    assert "transformers:" in capsys.readouterr().err
+
+
 # What is wrong with it
 
 
