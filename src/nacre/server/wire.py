@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse, Response
 
 # What clients ask for that were given an address without /v1; with one they were given too, and wrote another.
 _API = re.compile(
-    r"/(?:v1/)*(?=(?:chat/completions|models|embeddings|responses|files|vector_stores|audio|me|feedback|traces)(?:/|\Z))"
+    r"/(?:api/)?(?:v1/)*(?=(?:chat/completions|models|embeddings|responses|files|vector_stores|audio|me|feedback|traces)(?:/|\Z))"
 )
 _METHODS = "GET, HEAD, POST, DELETE, OPTIONS"
 
@@ -54,5 +54,5 @@ class Wire:
         """The address of a route."""
         if self.prefix and path.startswith(f"{self.prefix}/"):
             path = path[len(self.prefix) :]
-        path = path.rstrip("/") or "/"
+        path = re.sub("/{2,}", "/", path).rstrip("/") or "/"
         return _API.sub("/v1/", path, count=1) if _API.match(path) else path

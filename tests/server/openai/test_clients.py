@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+
+from nacre.errors import ModelError
+from nacre.server.openai.errors import problem_of
 
 Q = "When does the workshop open?"
 USER = [{"role": "user", "content": Q}]
@@ -82,6 +86,8 @@ PATHS = (
     "/v1/chat/completions/",
     "/chat/completions",
     "/v1/v1/chat/completions",
+    "/v1//chat/completions",
+    "/api/v1/chat/completions",
     "/nacre/v1/chat/completions",
     "/nacre/chat/completions/",
 )
@@ -144,3 +150,11 @@ def test_the_openai_sdk_and_langchain_work_below_a_prefix(at: str) -> None:
         assert "nine" in client.chat.completions.create(model="nacre", messages=USER).choices[0].message.content
         model = langchain.ChatOpenAI(model="nacre", base_url=base, api_key="k", max_retries=0)
         assert "nine" in model.invoke(Q).content
+
+
+def test_errors_tell_no_folders_of_the_server(tmp_path: Path) -> None:
+    model = tmp_path / "models" / "small.gguf"
+    model.parent.mkdir()
+    told = problem_of(ModelError(f"transformers:{model} failed; see '{model}' or https://example.org/a/b.")).message
+    assert told == "transformers:small.gguf failed; see 'small.gguf' or https://example.org/a/b."
+    assert problem_of(ModelError("POST /v1/nowhere/x failed")).message == "POST /v1/nowhere/x failed"
