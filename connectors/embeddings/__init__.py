@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
 
     from nacre.connectors.embeddings.local_encoder import LocalEncoder
-    from nacre.connectors.models.providers import Provider
+    from nacre.connectors.models.provider import Provider
 
 __all__ = ["load_embedder", "load_encoder", "variables"]
 

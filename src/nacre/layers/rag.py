@@ -19,9 +19,18 @@ from nacre.grounding.ranking import support
 from nacre.memory.followups import full_question, innermost
 from nacre.retrieval.packing import pack
 from nacre.text.hygiene import clean_text, searched
-from nacre.text.language import language_of
+from nacre.text.language import language_of, tr
 from nacre.text.markers import LiveMarkers
-from nacre.text.messages import last_user_text, render_sources, replace_last_user, source_of, text_of, with_nacre
+from nacre.text.messages import (
+    last_user_text,
+    render_sources,
+    replace_last_user,
+    source_of,
+    text_of,
+    was_cut,
+    with_nacre,
+    with_text,
+)
 from nacre.text.titles import title_of
 from nacre.text.tokens import estimate_messages
 
@@ -95,6 +104,8 @@ class RetrievalAugmented(ChatModelDecorator):
             kwargs["relevance"] = max(judged)
         through = None if self.strict or given.draft else LiveMarkers(evidence.markers())
         reply = yield from self.ask(replace_last_user(messages, asked), live=not self.strict, through=through, **kwargs)
+        if silent := _why_silent(reply):
+            return with_nacre(with_text(reply, silent), abstained=True, citations=[], hits=[])
         if dropped:
             known["dropped"] = [str(d.metadata.get("chunk_id", "")) for d in dropped]
         reply = with_nacre(reply, **known) if known else reply
@@ -138,6 +149,17 @@ def _speaking(documents: Sequence[Document], part: str) -> list[dict[str, Any]]:
         for share, n, d in spoken
         if share >= _SPEAKS
     ]
+
+
+def _why_silent(reply: AIMessage) -> str:
+    """Why a reply has no answer, to be told in its place; "" where it has one, or acts."""
+    if text_of(reply).strip() or reply.tool_calls or reply.invalid_tool_calls:
+        return ""
+    if refused := reply.additional_kwargs.get("refusal"):
+        return str(refused)
+    if not (was_cut(reply) or reply.additional_kwargs.get("reasoning_content")):
+        return ""
+    return tr("The model spent its tokens on thinking and gave no answer. Raise max_tokens, or turn its thinking off.")
 
 
 def _evidence(documents: Sequence[Document], min_support: float | None) -> Evidence:

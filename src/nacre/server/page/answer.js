@@ -68,6 +68,7 @@ export function draw(node, message, actions) {
   const parts = [];
   if (message.reasoning) parts.push(folded("steps", message.reasoning, !message.done && (wasOpen ?? true)));
   if (own.program) parts.push(folded("program", own.program, true));
+  for (const src of own.execution?.charts || []) if (src.startsWith("data:image/png;base64,")) parts.push(el("img", { class: "chart", src, alt: t("chart") }));
   if (own.value !== undefined && own.program) parts.push(el("p", { class: "value" }, el("b", {}, t("result")), ` ${JSON.stringify(own.value)}`));
   if (own.question) parts.push(el("p", { class: "quiet" }, el("small", {}, `${t("understood")} ${own.question}`)));
   const state = ["abstained", "closest", "uncited"].find((name) => own[name]);
