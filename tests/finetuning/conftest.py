@@ -23,11 +23,7 @@ _LLAMA = "{{ bos_token }}{% for m in messages %}<|start|>{{ m['role'] }}<|end|>\
 _GLM = "[gMASK]<sop>{% for m in messages %}<|{{ m['role'] }}|>\n{{ m['content'] }}{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}"
 FAMILIES = {
     "llama": (_LLAMA, ["<|bos|>", "<|start|>", "<|end|>", "<|eot|>", "<|eos|>"], ["<|eos|>", "<|eot|>"]),
-    "glm4": (
-        _GLM,
-        ["[gMASK]", "<sop>", "<|system|>", "<|user|>", "<|assistant|>", "<|eos|>"],
-        ["<|eos|>", "<|user|>"],
-    ),
+    "glm4": (_GLM, ["[gMASK]", "<sop>", "<|system|>", "<|user|>", "<|assistant|>", "<|eos|>"], ["<|eos|>", "<|user|>"]),
     "qwen2": (_CHATML, ["<|im_start|>", "<|im_end|>", "<|eos|>"], ["<|im_end|>", "<|eos|>"]),
 }
 WINDOW = 512

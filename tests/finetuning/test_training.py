@@ -3,31 +3,31 @@
 from __future__ import annotations
 
 import json
-import math
-import os
-import signal
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import peft
 import pytest
+import torch
 
 import nacre
-from nacre.errors import FinetuningError
 from nacre.finetuning.encoding import Encoder, messages_of
 from nacre.finetuning.plan import Plan
 from nacre.finetuning.rows import read_rows
-from nacre.finetuning.training import Trained, last_checkpoint, load_trainable, train
-import peft
-import torch
-import transformers
+from nacre.finetuning.training import Trained, load_trainable, train
 
 FAMILIES = ("llama", "glm4", "qwen2")
-RATES = {"lora": 5e-3, "prefix": 5e-2, "prompt": 5e-2, "ptuning": 5e-3, "full": 3e-3, "dpo": 2e-3, "kto": 2e-3, "reward": 5e-3}
+RATES = {
+    "lora": 5e-3,
+    "prefix": 5e-2,
+    "prompt": 5e-2,
+    "ptuning": 5e-3,
+    "full": 3e-3,
+    "dpo": 2e-3,
+    "kto": 2e-3,
+    "reward": 5e-3,
+}
 FORMS = {"dpo": "pairs", "kto": "thumbs", "reward": "pairs"}
 STEPS = 8
 

@@ -193,6 +193,7 @@ class _Builder:
 
     def _gold(self, question: Question, place: tuple[int, int] | None, found: Sequence[Document]) -> Document | None:
         """The passage that holds the answer, in the document that the question was made from."""
+
         def is_gold(document: Document) -> bool:
             at = document.metadata
             there = not question.uri or at["uri"] == question.uri

@@ -12,7 +12,7 @@ from typing import Any
 
 from nacre import prompts
 from nacre.errors import FinetuningError
-from nacre.finetuning.plan import CARD
+from nacre.finetuning.plan import CARD, PLAN
 from nacre.finetuning.rows import Row, data_print
 from nacre.system.files import atomic_write
 from nacre.text.language import tr
@@ -70,3 +70,12 @@ def found_in(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
                 yield file.parent, read_card(file.parent)
             except FinetuningError:
                 continue
+
+
+def removable(folder: Path) -> Path:
+    """A folder that may be removed whole: trained here, or begun, and no link to elsewhere."""
+    if folder.is_symlink() or not folder.is_dir():
+        raise FinetuningError(tr("{folder} is no folder.", folder=folder))
+    if not (folder / PLAN).is_file():
+        read_card(folder)
+    return folder

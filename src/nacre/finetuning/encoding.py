@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
-from nacre.connectors.models.templates import defused, prompt_ids
+from nacre.connectors.models.templates import answer_ids, prompt_ids, stops_of
 from nacre.errors import FinetuningError
 from nacre.finetuning.rows import Row
 from nacre.text.language import tr
@@ -44,9 +43,7 @@ class Encoder:
         Args:
             virtual: tokens that an adapter puts before every prompt.
         """
-        named = getattr(model, "generation_config", None) and model.generation_config.eos_token_id
-        ends = named if named is not None else tokenizer.eos_token_id
-        stops = tuple(ends) if isinstance(ends, list) else () if ends is None else (int(ends),)
+        stops = stops_of(model, tokenizer)
         if not stops:
             raise FinetuningError(
                 tr("The model names no token at which an answer ends (eos_token_id in its generation_config.json).")
@@ -58,56 +55,29 @@ class Encoder:
         """The ids that ask for the answer, as `TransformersChatModel` puts them to the model."""
         return prompt_ids(self.tokenizer, messages_of(row.prompt), None, {})[0]
 
-    def completion(self, row: Row, prompt: Sequence[int], answer: str) -> list[int]:
-        """The ids of an answer after a prompt, the stop at its end.
-
-        As the template goes on where the conversation does: some put a line break before an answer, and some end it
-        with the mark of the next speaker.
-        """
-        on = messages_of([*row.prompt, {"role": "assistant", "content": answer}, {"role": "user", "content": "."}])
-        whole = prompt_ids(self.tokenizer, on, None, {})[0]
-        if whole[: len(prompt)] == list(prompt):
-            rest = whole[len(prompt) :]
-            end = next((at for at, id in enumerate(rest) if id in self.stops), None)
-            if end is not None and self._said(rest[:end]) == " ".join(answer.split()):
-                return rest[: end + 1]
-        plain = self.tokenizer(defused(answer, self.tokenizer), add_special_tokens=False)["input_ids"]
-        return [*plain, self._own_stop]
-
-    @cached_property
-    def _own_stop(self) -> int:
-        return self.tokenizer.eos_token_id if self.tokenizer.eos_token_id in self.stops else self.stops[0]
-
-    def _said(self, ids: Sequence[int]) -> str:
-        return " ".join(self.tokenizer.decode(ids, skip_special_tokens=True).split())
-
-    def trained(self, row: Row) -> dict[str, list[int]]:
-        """A row as `input_ids` and `labels`: the answer is learnt, and nothing before it."""
-        prompt = self.prompt(row)
-        said = self.completion(row, prompt, row.answer)
-        checked = self.checked(prompt, said)
-        return {"input_ids": [*prompt, *checked], "labels": [_NOT_TRAINED] * len(prompt) + checked}
-
-    def compared(self, row: Row) -> dict[str, list[int]]:
-        """A pair as ids of its prompt and of both answers."""
-        prompt = self.prompt(row)
-        answers = {"chosen_ids": row.answer, "rejected_ids": row.rejected or ""}
-        said = {name: self.checked(prompt, self.completion(row, prompt, text)) for name, text in answers.items()}
-        return {"prompt_ids": prompt, **said}
-
-    def checked(self, prompt: Sequence[int], said: list[int]) -> list[int]:
-        """The ids of an answer, sure to end where generation stops, and only there."""
+    def pair(self, row: Row, answer: str) -> tuple[list[int], list[int]]:
+        """The ids of a prompt, and those of an answer, sure to end where generation stops, and only there."""
+        prompt, said = answer_ids(self.tokenizer, messages_of(row.prompt), answer, self.stops)
         inner = [id for id in said[:-1] if id in self.stops]
         if not prompt or len(said) < 2 or said[-1] not in self.stops or inner:
             raise FinetuningError(
                 tr("An answer does not end at a token at which generation stops; is its template the model's own?")
             )
-        return said
+        return prompt, said
+
+    def trained(self, row: Row) -> dict[str, list[int]]:
+        """A row as `input_ids` and `labels`: the answer is learnt, and nothing before it."""
+        prompt, said = self.pair(row, row.answer)
+        return {"input_ids": [*prompt, *said], "labels": [_NOT_TRAINED] * len(prompt) + said}
+
+    def compared(self, row: Row) -> dict[str, list[int]]:
+        """A pair as ids of its prompt and of both answers."""
+        prompt, chosen = self.pair(row, row.answer)
+        return {"prompt_ids": prompt, "chosen_ids": chosen, "rejected_ids": self.pair(row, row.rejected or "")[1]}
 
     def length(self, row: Row) -> int:
         """How many tokens a row has, the longer answer of a pair counted."""
-        prompt = self.prompt(row)
-        return len(prompt) + max(len(self.completion(row, prompt, a)) for a in (row.answer, row.rejected) if a)
+        return max(sum(map(len, self.pair(row, answer))) for answer in (row.answer, row.rejected) if answer)
 
     def fits(self, row: Row) -> bool:
         """Whether a row fits into the window whole; nothing is ever cut."""
@@ -116,7 +86,7 @@ class Encoder:
     def marked(self, row: Row) -> str:
         """A row as the model sees it, with what it learns between ⟦ and ⟧."""
         found = self.trained(row)
-        start = found["labels"].index(next(id for id in found["labels"] if id != _NOT_TRAINED))
+        start = found["labels"].count(_NOT_TRAINED)
         ids, decode = found["input_ids"], self.tokenizer.decode
         return f"{decode(ids[:start])}⟦{decode(ids[start:])}⟧"
 

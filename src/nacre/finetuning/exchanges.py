@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nacre.connectors.models.templates import turns
 from nacre.errors import FinetuningError
 from nacre.finetuning.building import shown
 from nacre.finetuning.rows import Row
-from nacre.connectors.models.templates import turns
 from nacre.grounding.citations import best_quote, statements
 from nacre.grounding.evidence import is_refusal
 from nacre.retrieval.retriever import retriever_of
@@ -95,8 +95,10 @@ def _wanted(exchange: Exchange, form: str, liked: Mapping[str, str], disliked: s
         return bool(exchange.verdict)
     if form == "pairs":
         return exchange.verdict == "down" and exchange.question in liked
-    return exchange.verdict != "down" and exchange.question not in disliked and not is_refusal(
-        exchange.answer, language_of(exchange.question)
+    return (
+        exchange.verdict != "down"
+        and exchange.question not in disliked
+        and not is_refusal(exchange.answer, language_of(exchange.question))
     )
 
 

@@ -47,13 +47,12 @@ def _thumbs(rows: Sequence[Row], encoder: Encoder, plan: Plan) -> list[dict[str,
     """Each answer with its verdict, and beside it the answer of the row before, from which KTO estimates the drift."""
     examples: list[dict[str, Any]] = []
     for row in rows:
-        prompt = encoder.prompt(row)
         told = [(row.answer, row.label is not False), *([(row.rejected, False)] if row.rejected else [])]
         for text, good in told:
-            said = encoder.checked(prompt, encoder.completion(row, prompt, text))
+            prompt, said = encoder.pair(row, text)
             examples.append({"prompt_ids": prompt, "completion_ids": said, "label": good})
-    said = [example["completion_ids"] for example in examples]
-    return [{**e, "KL_completion_ids": other} for e, other in zip(examples, [said[-1], *said[:-1]], strict=True)]
+    others = [example["completion_ids"] for example in (examples[-1], *examples[:-1])]
+    return [{**e, "KL_completion_ids": other} for e, other in zip(examples, others, strict=True)]
 
 
 def _asked(rows: Sequence[Row], encoder: Encoder, plan: Plan) -> list[dict[str, Any]]:
@@ -91,7 +90,11 @@ def adapter(plan: Plan) -> Any:
         return peft.PrefixTuningConfig(**virtual, prefix_projection=True, encoder_hidden_size=512)
     if plan.method == "prompt":
         return peft.PromptTuningConfig(**virtual)
-    kind = {"task_type": "SEQ_CLS", "modules_to_save": ["score"]} if plan.method == "reward" else {"task_type": "CAUSAL_LM"}
+    kind = (
+        {"task_type": "SEQ_CLS", "modules_to_save": ["score"]}
+        if plan.method == "reward"
+        else {"task_type": "CAUSAL_LM"}
+    )
     return peft.LoraConfig(r=plan.rank, lora_alpha=2 * plan.rank, lora_dropout=0.0, target_modules="all-linear", **kind)
 
 

@@ -69,6 +69,11 @@ class Plan:
         return Path(self.out)
 
     @property
+    def learning_rate(self) -> float:
+        """The rate, or the one that suits the method."""
+        return self.rate or RATES[self.method]
+
+    @property
     def checkpoints(self) -> Path:
         """Where an unfinished training is kept."""
         return self.folder / "checkpoints"

@@ -97,7 +97,11 @@ def read_rows(path: Path) -> tuple[list[Row], list[str]]:
     if not rows:
         more = f" {problems[0]}" if problems else ""
         raise FinetuningError(
-            tr("{path} has no rows.{more} Make some: nacre finetune data --kb KB --out ROWS.jsonl", path=path, more=more)
+            tr(
+                "{path} has no rows.{more} Make some: nacre finetune data --kb KB --out ROWS.jsonl",
+                path=path,
+                more=more,
+            )
         )
     return rows, problems
 

@@ -98,10 +98,7 @@ def leaks(rows: Iterable[Row], questions: Iterable[str]) -> list[Row]:
 
 
 def _stands(
-    mine: frozenset[str],
-    exact: set[frozenset[str]],
-    known: Sequence[frozenset[str]],
-    by_word: Mapping[str, set[int]],
+    mine: frozenset[str], exact: set[frozenset[str]], known: Sequence[frozenset[str]], by_word: Mapping[str, set[int]]
 ) -> bool:
     if mine in exact:
         return bool(mine)

@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-import errno
 import math
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from nacre.connectors.models.base_weights import Base, local_base
 from nacre.connectors.models.local_weights import load_weights
 from nacre.errors import FinetuningError
 from nacre.extras import need, need_all
-from nacre.finetuning.bases import Base, alone, local_base
 from nacre.finetuning.card import facts, write_card
 from nacre.finetuning.curves import write_curves
 from nacre.finetuning.encoding import Encoder, fitting
 from nacre.finetuning.methods import METHODS, adapter, trainer_class
 from nacre.finetuning.plan import PLAN, Plan
+from nacre.finetuning.quiet import alone
 from nacre.finetuning.rows import Row, read_rows, save_rows
 from nacre.finetuning.splitting import leaks, split_rows
-from nacre.system.files import private_folder
+from nacre.finetuning.watching import Progress, explained, last_checkpoint, out_of_memory, watcher
 from nacre.text.language import listed, tr
 
-Progress = Callable[[int, int, float, float], object]
-"""Called with (step, steps, loss, seconds left)."""
 HELD_OUT = "held_out.jsonl"
 _FEW = 32
 _LOOKED_AT = 32  # held-out rows whose loss is looked at
@@ -129,12 +126,12 @@ def train(
     for problem in prepared.problems if on_problem else ():
         on_problem(problem)  # type: ignore[misc]
     plan.claim(resume)
-    with alone(), _told(plan):
+    with alone(), explained(plan):
         try:
             run = _Run(plan, base, prepared, on_progress)
             run.go(resume)
         except Exception as error:
-            if not _out_of_memory(error) or plan.batch == 1:
+            if not out_of_memory(error) or plan.batch == 1:
                 raise
             smaller = replace(plan, batch=plan.batch // 2, accumulation=2 * plan.accumulation)
             run = _Run(smaller, base, prepared, on_progress)
@@ -208,12 +205,27 @@ class _Run:
             "base_model": self.base.spec,
             "base_hash": self.base.hash,
             "template": self.encoder.fingerprint(),
+            "stops": list(self.encoder.stops),
             **facts(self.prepared.rows),
             "seed": plan.seed,
             "settings": asdict(plan),
             "suites": {},
             "gate": None,
         }
+
+
+def checked_base(adapter: Path, card: Mapping[str, Any]) -> Base:
+    """The base model of an adapter, sure to be the one that it was trained on."""
+    base = local_base(str(card["base_model"]))
+    if base.hash != card["base_hash"]:
+        raise FinetuningError(
+            tr(
+                "{adapter} was trained on other weights than {base} holds now. Name the right base, or train anew.",
+                adapter=adapter,
+                base=base.spec,
+            )
+        )
+    return base
 
 
 def load_trainable(place: str, method: str) -> tuple[Any, Any]:
@@ -240,7 +252,7 @@ def _settings(plan: Plan, steps: int, evaluated: bool, model: Any) -> dict[str, 
         "max_steps": steps,
         "per_device_train_batch_size": plan.batch,
         "gradient_accumulation_steps": plan.accumulation,
-        "learning_rate": _rate(plan),
+        "learning_rate": plan.learning_rate,
         "warmup_steps": steps // 10,
         "lr_scheduler_type": "cosine",
         "seed": plan.seed,
@@ -260,12 +272,6 @@ def _settings(plan: Plan, steps: int, evaluated: bool, model: Any) -> dict[str, 
         **trained,
         **(looks if evaluated else {}),
     }
-
-
-def _rate(plan: Plan) -> float:
-    from nacre.finetuning.plan import RATES
-
-    return plan.rate or RATES[plan.method]
 
 
 def _bfloat16(plan: Plan, model: Any) -> bool:
@@ -289,106 +295,6 @@ def _rewards() -> list[Any]:
     from nacre.finetuning.rewards import REWARDS
 
     return list(REWARDS)
-
-
-def watcher(plan: Plan, on_progress: Progress | None) -> Any:
-    """What looks on at each step: tells how far it is, stops at the limit of minutes, and at a loss that is no
-    number, before a checkpoint of that is kept.
-    """
-    transformers = need("transformers", extra="finetune")
-
-    class Watch(transformers.TrainerCallback):  # type: ignore[misc, name-defined]
-        began, first = time.monotonic(), 0
-
-        def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-            self.began, self.first = time.monotonic(), state.global_step
-
-        def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-            if plan.minutes and time.monotonic() - self.began > 60 * plan.minutes:
-                control.should_training_stop = True
-
-        def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
-            loss = (logs or {}).get("loss")
-            if loss is None:
-                return
-            if not math.isfinite(loss):
-                raise FinetuningError(_at_step(plan, state.global_step))
-            done = state.global_step - self.first
-            each = (time.monotonic() - self.began) / max(1, done)
-            if on_progress:
-                on_progress(state.global_step, state.max_steps, float(loss), each * (state.max_steps - state.global_step))
-
-    return Watch()
-
-
-def _at_step(plan: Plan, step: int) -> str:
-    return tr(
-        "The loss is no number at step {step}; stopped. {kept} Train with a lower --rate, {rate} say.",
-        step=step,
-        kept=_last_good(plan),
-        rate=_rate(plan) / 5,
-    )
-
-
-def last_checkpoint(folder: Path) -> Path | None:
-    """The last checkpoint that is whole: what a full disk or a kill cut short does not count."""
-    found = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]), reverse=True)
-    return next((path for path in found if _whole(path)), None)
-
-
-def _whole(checkpoint: Path) -> bool:
-    import json
-
-    safetensors = need("safetensors", extra="finetune")
-    try:
-        json.loads((checkpoint / "trainer_state.json").read_text("utf-8"))
-        for file in checkpoint.glob("*.safetensors"):
-            with safetensors.safe_open(file, "np"):
-                pass
-        return all((checkpoint / name).stat().st_size > 0 for name in ("optimizer.pt", "scheduler.pt", "rng_state.pth"))
-    except (OSError, ValueError, safetensors.SafetensorError):
-        return False
-
-
-def _last_good(plan: Plan) -> str:
-    last = last_checkpoint(plan.checkpoints)
-    if last is None:
-        return tr("No checkpoint was written yet.")
-    return tr("The last good checkpoint is {last}.", last=last)
-
-
-def _out_of_memory(error: BaseException) -> bool:
-    said = str(error).lower()
-    return isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError) and ("out of memory" in said or "can't allocate memory" in said)
-    )
-
-
-@contextmanager
-def _told(plan: Plan) -> Iterator[None]:
-    """What goes wrong in the middle, in one line with what to do."""
-    private_folder(plan.folder)
-    try:
-        yield
-    except Exception as error:
-        if _out_of_memory(error):
-            raise FinetuningError(
-                tr(
-                    "Out of memory, also with half the batch. {kept} Take --batch 1, shorter rows (--k) or a smaller "
-                    "base.",
-                    kept=_last_good(plan),
-                )
-            ) from error
-        full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-        if full or "No space left" in str(error) or "os error 28" in str(error):
-            raise FinetuningError(
-                tr(
-                    "The disk of {folder} is full. {kept} Make room, then add --resume.",
-                    folder=plan.folder,
-                    kept=_last_good(plan),
-                )
-            ) from error
-        raise
 
 
 def _numbers(entry: dict[str, Any]) -> dict[str, float]:

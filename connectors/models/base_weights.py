@@ -1,19 +1,17 @@
-"""The base model of a training: its folder (a GGUF file is unpacked first), its hash, and the quiet in which it is trained."""
+"""The weights that an adapter stands on: their folder (a GGUF file is unpacked first), and a hash that names them."""
 
 from __future__ import annotations
 
-import os
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from nacre.connectors.embeddings.cache import file_hash, kept
 from nacre.connectors.models.local_weights import load_weights
-from nacre.connectors.models.weights_hash import weights_hash
+from nacre.errors import ModelError
 from nacre.extras import need
+from nacre.text.language import tr
 
 _KINDS = ("transformers", "hf", "huggingface")
 
@@ -40,7 +38,8 @@ def local_base(spec: str) -> Base:
     path = Path(name).expanduser()
     if path.suffix.lower() == ".gguf" and path.is_file():
         digest = file_hash(path)
-        return Base(f"transformers:{name}", str(kept(f"unpacked/{digest[:32]}", lambda draft: _unpack(path, draft))), digest)
+        place = kept(f"unpacked/{digest[:32]}", lambda draft: _unpack(path, draft))
+        return Base(f"transformers:{name}", str(place), digest)
     return Base(f"transformers:{name}", str(path) if path.is_dir() else name, weights_hash(name))
 
 
@@ -55,30 +54,23 @@ def _unpack(gguf: Path, folder: Path) -> None:
     weights.tokenizer.save_pretrained(folder)
 
 
-@contextmanager
-def alone() -> Iterator[None]:
-    """Nothing is asked of the network and nothing is told to it while this is open, and libraries keep their notes and
-    bars to themselves.
-    """
-    constants = need("huggingface_hub", extra="finetune").constants
-    logging = need("transformers", extra="finetune").utils.logging
-    names = ("HF_HUB_OFFLINE", "HF_HUB_DISABLE_TELEMETRY")
-    before = {name: (os.environ.get(name), getattr(constants, name)) for name in names}
-    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    for name in names:
-        os.environ[name] = "1"
-        setattr(constants, name, True)
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.set_verbosity(level)
-        if bars:
-            logging.enable_progress_bar()
-        for name, (variable, constant) in before.items():
-            setattr(constants, name, constant)
-            os.environ.pop(name, None)
-            os.environ.update({} if variable is None else {name: variable})
+def weights_hash(name: str) -> str:
+    """SHA-256 of a model's weights: of the file where there is one, else over those of its files by name."""
+    path = Path(name).expanduser()
+    if path.is_file():
+        return file_hash(path)
+    if not path.is_dir():
+        hub = need("huggingface_hub", extra="local")
+        found = hub.try_to_load_from_cache(name, "config.json")
+        if not isinstance(found, str):
+            raise ModelError(
+                tr("The base model {name} is not here. Name its folder or .gguf file, or fetch it first.", name=name),
+                model=name,
+            )
+        path = Path(found).parent
+    each = {file.name: file_hash(file) for file in sorted(path.glob("*.safetensors")) if "adapter" not in file.name}
+    if not each:
+        raise ModelError(tr("{path} holds no weights in safetensors; convert them first.", path=path), model=name)
+    if len(each) == 1:
+        return next(iter(each.values()))
+    return hashlib.sha256("".join(f"{digest}  {file}\n" for file, digest in each.items()).encode()).hexdigest()
