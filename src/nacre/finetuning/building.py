@@ -187,9 +187,8 @@ class _Builder:
             if row := make(whole, past=past):
                 self._before[question.uri] = (question.text, row.answer)
                 yield row
-        if "refusal" in wanted and others:
-            if row := make(others, refuse=True):
-                yield row
+        if "refusal" in wanted and others and (row := make(others, refuse=True)):
+            yield row
 
     def _gold(self, question: Question, place: tuple[int, int] | None, found: Sequence[Document]) -> Document | None:
         """The passage that holds the answer, in the document that the question was made from."""

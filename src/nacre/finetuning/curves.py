@@ -17,7 +17,8 @@ _COLOURS = {"loss": "#2563eb", "eval_loss": "#dc2626"}
 def write_curves(folder: Path, curves: Sequence[Mapping[str, float]], plan: Plan) -> None:
     """Write report.html: the settings and the curves."""
     rows = "".join(f"<tr><th>{html.escape(k)}<td>{html.escape(str(v))}" for k, v in asdict(plan).items())
-    page = f'<!doctype html><meta charset="utf-8"><title>{html.escape(folder.name)}</title>{drawn(curves)}<table>{rows}</table>'
+    head = f'<!doctype html><meta charset="utf-8"><title>{html.escape(folder.name)}</title>'
+    page = f"{head}{drawn(curves)}<table>{rows}</table>"
     atomic_write(folder / "report.html", page)
 
 

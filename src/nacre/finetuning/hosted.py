@@ -14,12 +14,12 @@ from nacre.connectors.models.providers import Provider, find_provider
 from nacre.connectors.timed_http import exchange
 from nacre.errors import FinetuningError, MissingKeyError
 from nacre.finetuning.card import facts, write_card
+from nacre.finetuning.dialects import DIALECTS, EPOCHS, written
 from nacre.finetuning.plan import CARD, Plan
-from nacre.finetuning.rows import Row
 from nacre.finetuning.training import prepare
 from nacre.system.files import atomic_write, private_folder
 from nacre.text.hygiene import masked
-from nacre.text.language import N_, tr
+from nacre.text.language import tr
 from nacre.text.strict_json import to_json
 from nacre.text.tokens import estimate
 
@@ -27,85 +27,6 @@ STATE = "hosted.json"
 _TIMEOUT_S, _MOST = 120.0, 64 << 20
 _OVER = {"succeeded", "failed", "cancelled", "canceled"}
 _TRIES = 5
-_EPOCHS = 3
-
-
-@dataclass(frozen=True)
-class Dialect:
-    """Where a service differs from OpenAI's fine-tuning API.
-
-    Args:
-        jobs: the path of jobs, from the base URL, or from the host where it begins with "/".
-        create: the body of a new job, from model, file, suffix and method.
-        job: a job as `{"id", "status", "model", "error", "suffix"}`, from what the service says.
-        listed: the jobs in a list.
-        pair: a preference row.
-    """
-
-    jobs: str
-    create: Callable[[str, str, str, str], dict[str, Any]]
-    job: Callable[[Mapping[str, Any]], dict[str, Any]]
-    listed: Callable[[Mapping[str, Any]], Sequence[Mapping[str, Any]]]
-    pair: Callable[[Row], dict[str, Any]]
-    note: str = ""
-
-
-def _openai_job(model: str, file: str, suffix: str, method: str) -> dict[str, Any]:
-    kind = "dpo" if method == "dpo" else "supervised"
-    return {"model": model, "training_file": file, "suffix": suffix, "method": {"type": kind}}
-
-
-def _openai_told(data: Mapping[str, Any]) -> dict[str, Any]:
-    error = data.get("error")
-    reason = error.get("message") if isinstance(error, Mapping) else error
-    return {
-        "id": str(data.get("id") or ""), "status": str(data.get("status") or "").lower(),
-        "model": data.get("fine_tuned_model"), "error": reason,
-        "suffix": data.get("user_provided_suffix") or data.get("suffix"),
-    }  # fmt: skip
-
-
-def _openai_pair(row: Row) -> dict[str, Any]:
-    said = {"role": "assistant"}
-    return {
-        "input": {"messages": list(row.prompt)},
-        "preferred_output": [{**said, "content": row.answer}],
-        "non_preferred_output": [{**said, "content": row.rejected}],
-    }
-
-
-def _dashscope_job(model: str, file: str, suffix: str, method: str) -> dict[str, Any]:
-    # The three parameters must be given: they set the price (Model Studio, "model training API").
-    settings = {"n_epochs": _EPOCHS, "batch_size": 16, "max_length": 8192}
-    kind = "dpo_lora" if method == "dpo" else "efficient_sft" if method == "lora" else "sft"
-    return {
-        "model": model, "training_file_ids": [file], "hyper_parameters": settings, "training_type": kind,
-        "finetuned_output_suffix": suffix,
-    }  # fmt: skip
-
-
-def _dashscope_told(data: Mapping[str, Any]) -> dict[str, Any]:
-    data = data.get("output") or data
-    return {
-        "id": str(data.get("job_id") or ""), "status": str(data.get("status") or "").lower(),
-        "model": data.get("finetuned_output"), "error": data.get("message"),
-        "suffix": data.get("finetuned_output_suffix"),
-    }  # fmt: skip
-
-
-_OPENAI = Dialect("fine_tuning/jobs", _openai_job, _openai_told, lambda d: d.get("data") or (), _openai_pair)
-DIALECTS: Mapping[str, Dialect] = {
-    "openai": _OPENAI,
-    "zhipu": _OPENAI,
-    "dashscope": Dialect(
-        "/api/v1/fine-tunes",
-        _dashscope_job,
-        _dashscope_told,
-        lambda data: (data.get("output") or {}).get("jobs") or (),
-        lambda row: row.to_dict(),
-        N_("DashScope answers by this name only after a deployment has been made in its console."),
-    ),
-}
 
 
 def is_hosted(base: str) -> bool:
@@ -133,11 +54,11 @@ class Leaving:
         """One line for whoever must agree."""
         cost = tr(", about {cost} in all", cost=f"{self.cost:.2f}") if self.cost is not None else ""
         return tr(
-            "{rows} rows with texts of {documents} documents, about {tokens} tokens, {epochs} passes{cost}, go to {host}.",
+            "{rows} rows with texts of {documents} documents, some {tokens} tokens, {epochs} passes{cost}, go to {host}.",
             rows=self.rows,
             documents=self.documents,
             tokens=self.tokens,
-            epochs=_EPOCHS,
+            epochs=EPOCHS,
             cost=cost,
             host=self.host,
         )
@@ -161,7 +82,7 @@ class Service:
         prepared = prepare(plan, exclude)
         self.rows, self.all_rows, self.problems = prepared.train, prepared.rows, prepared.problems
         self.price = price
-        secret = next((row for row in self.rows if masked(text := _written(row, self.dialect)) != text), None)
+        secret = next((row for row in self.rows if masked(text := written(row, self.dialect)) != text), None)
         if secret:
             raise FinetuningError(
                 tr("A row holds what looks like a secret, and must not leave the house: {row}", row=secret.asked[:80])
@@ -170,8 +91,8 @@ class Service:
     @property
     def leaving(self) -> Leaving:
         """What an upload would take out of the house."""
-        tokens = sum(estimate(_written(row, self.dialect)) for row in self.rows)
-        cost = None if self.price is None else self.price * _EPOCHS * tokens / 1e6
+        tokens = sum(estimate(written(row, self.dialect)) for row in self.rows)
+        cost = None if self.price is None else self.price * EPOCHS * tokens / 1e6
         documents = len({row.document for row in self.rows if row.document})
         return Leaving(len(self.rows), tokens, documents, str(urlsplit(self.url).hostname), cost)
 
@@ -196,8 +117,8 @@ class Service:
                 tr("The job {job} ended as {status}: {error}", job=job["id"], status=job["status"], error=job["error"])
             )
         spec = f"{self.provider.name}:{job['model']}"
-        write_card(self.plan.folder, {"kind": "hosted", "method": self.plan.method, "base_model": self.plan.base,
-                                      "base_hash": "", "spec": spec, "job": job["id"], **facts(self.all_rows)})  # fmt: skip
+        card = {"kind": "hosted", "method": self.plan.method, "base_model": self.plan.base, "base_hash": ""}
+        write_card(self.plan.folder, {**card, "spec": spec, "job": job["id"], **facts(self.all_rows)})
         return spec
 
     def cancel(self) -> str:
@@ -211,9 +132,8 @@ class Service:
 
     def _created(self, state: dict[str, Any]) -> str:
         """The job; one that may have been made before the connection was lost is looked for first, by its suffix."""
-        if state.get("creating"):
-            if found := self._find(state["suffix"]):
-                return found
+        if state.get("creating") and (found := self._find(state["suffix"])):
+            return found
         state["creating"] = True
         self._keep(state)
         body = self.dialect.create(self.model, state["file"], state["suffix"], self.plan.method)
@@ -228,8 +148,8 @@ class Service:
                 return found
             raise FinetuningError(
                 tr(
-                    "The connection to {host} was lost while the job was made ({error}), and no job {suffix!r} is listed "
-                    "yet. Run again with --resume: it looks once more before it makes one.",
+                    "The connection to {host} was lost while the job was made ({error}), and no job {suffix!r} is "
+                    "listed yet. Run again with --resume: it looks once more before it makes one.",
                     host=urlsplit(self.url).hostname,
                     error=error,
                     suffix=state["suffix"],
@@ -237,7 +157,7 @@ class Service:
             ) from error
 
     def _find(self, suffix: str) -> str | None:
-        """The job with our suffix, if the service lists one; where it lists nothing, nobody can say, and none is made."""
+        """The job with our suffix, if the service lists one; where it does not say, none is made."""
         try:
             data = self._ask("GET", self.dialect.jobs)
         except (OSError, _Refused) as error:
@@ -304,7 +224,7 @@ class Service:
 
     def _upload(self) -> str:
         mark = secrets.token_hex(16)
-        text = "".join(_written(row, self.dialect) + "\n" for row in self.rows)
+        text = "".join(written(row, self.dialect) + "\n" for row in self.rows)
         body = (
             f'--{mark}\r\nContent-Disposition: form-data; name="purpose"\r\n\r\nfine-tune\r\n'
             f'--{mark}\r\nContent-Disposition: form-data; name="file"; filename="rows.jsonl"\r\n'
@@ -355,30 +275,13 @@ class _Refused(Exception):
 
 
 def _why(provider: Provider, status: int, data: Any) -> FinetuningError:
-    error = data.get("error") if isinstance(data, dict) else None
-    reason = (
-        error.get("message")
-        if isinstance(error, dict)
-        else error or (data.get("message") if isinstance(data, dict) else "")
-    )
-    closed = (
-        tr(" OpenAI takes no new customers for fine-tuning since 7 May 2026, and no new jobs from 6 January 2027.")
-        if provider.name == "openai" and status == 403
-        else ""
-    )
-    return FinetuningError(
-        tr(
-            "{title} refuses (HTTP {status}): {reason}{closed}",
-            title=provider.title,
-            status=status,
-            reason=reason,
-            closed=closed,
+    data = data if isinstance(data, dict) else {}
+    error = data.get("error") or data.get("message") or ""
+    reason = error.get("message") if isinstance(error, dict) else error
+    closed = ""
+    if provider.name == "openai" and status == 403:
+        closed = tr(
+            " OpenAI takes no new customers for fine-tuning since 7 May 2026, and no new jobs from 6 January 2027."
         )
-    )
-
-
-def _written(row: Row, dialect: Dialect) -> str:
-    """A row as the service reads it: the conversation, and nothing that only we know."""
-    whole = dialect.pair(row) if row.rejected is not None else row.to_dict()
-    names = ("messages", "chosen", "rejected", "input", "preferred_output", "non_preferred_output")
-    return to_json({name: whole[name] for name in names if name in whole}, ensure_ascii=False)
+    said = tr("{title} refuses (HTTP {status}): {reason}", title=provider.title, status=status, reason=reason)
+    return FinetuningError(said + closed)

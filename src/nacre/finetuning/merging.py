@@ -84,8 +84,8 @@ def _check(adapter: Path, card: dict[str, Any]) -> None:
     if kind != "adapter" or method != "LORA":
         raise FinetuningError(
             tr(
-                "{adapter} cannot be merged: it is {what}, and only a LoRA adapter of a chat model has weights that can "
-                "be added to its base. Serve it as it is.",
+                "{adapter} cannot be merged: it is {what}, and only a LoRA adapter of a chat model can be added to the "
+                "weights of its base. Serve it as it is.",
                 adapter=adapter,
                 what=f"{kind} {card.get('method', '')}".strip(),
             )

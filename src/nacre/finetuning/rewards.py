@@ -46,7 +46,7 @@ def prompts_as_served(row: Row, encoder: Encoder) -> list[dict[str, str]]:
     if list(ids) != encoder.prompt(row):
         raise FinetuningError(
             tr(
-                "A prompt holds control tokens, or its template knows no system role; GRPO cannot train on it: {question}",
+                "A prompt holds control tokens, or its template no system role; GRPO cannot train on it: {question}",
                 question=row.asked[:80],
             )
         )

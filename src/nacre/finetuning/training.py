@@ -1,4 +1,4 @@
-"""One training from rows to an adapter with its card, by TRL's trainers; an interrupted one goes on where it stopped."""
+"""One training from rows to an adapter with its card, by TRL's trainers; a stopped one goes on where it was."""
 
 from __future__ import annotations
 

@@ -14,7 +14,8 @@ from nacre.text.language import tr
 def register(app: typer.Typer) -> None:
     """Add the group `nacre finetune`."""
     told = tr(
-        "Teach a small model manner (citations, refusals, house style), or an encoder words. Facts stay in the knowledge base."
+        "Teach a small model manner (citations, refusals, house style), or an encoder words. "
+        "Facts stay in the knowledge base."
     )
     group = typer.Typer(help=told, no_args_is_help=True)
     group.command(help=tr("Make rows from a knowledge base, feedback and question sets."))(data)

@@ -16,6 +16,7 @@ from nacre.errors import UsageError
 from nacre.text.language import listed, tr
 
 if TYPE_CHECKING:
+    from nacre.eval.datasets import Question
     from nacre.finetuning.rows import Row
 
 ExcludeOption = Annotated[
@@ -94,7 +95,7 @@ def data(
     _show(figures, as_json, out)
 
 
-def given(files: Sequence[Path] | None) -> list["Question"]:  # noqa: UP037
+def given(files: Sequence[Path] | None) -> list[Question]:
     """The questions of question sets."""
     from nacre.eval.datasets import load_questions
 
