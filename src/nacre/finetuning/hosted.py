@@ -54,7 +54,7 @@ class Leaving:
         """One line for whoever must agree."""
         cost = tr(", about {cost} in all", cost=f"{self.cost:.2f}") if self.cost is not None else ""
         return tr(
-            "{rows} rows with texts of {documents} documents, some {tokens} tokens, {epochs} passes{cost}, go to {host}.",
+            "{rows} rows of {documents} documents, some {tokens} tokens, {epochs} passes{cost}, go to {host}.",
             rows=self.rows,
             documents=self.documents,
             tokens=self.tokens,
