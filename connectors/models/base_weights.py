@@ -61,7 +61,10 @@ def weights_hash(name: str) -> str:
         return file_hash(path)
     if not path.is_dir():
         hub = need("huggingface_hub", extra="local")
-        found = hub.try_to_load_from_cache(name, "config.json")
+        try:
+            found = hub.try_to_load_from_cache(name, "config.json")
+        except hub.errors.HFValidationError:  # no folder here, and no name of the hub either
+            found = None
         if not isinstance(found, str):
             raise ModelError(
                 tr("The base model {name} is not here. Name its folder or .gguf file, or fetch it first.", name=name),

@@ -26,7 +26,7 @@ FAMILIES = {
     "glm4": (_GLM, ["[gMASK]", "<sop>", "<|system|>", "<|user|>", "<|assistant|>", "<|eos|>"], ["<|eos|>", "<|user|>"]),
     "qwen2": (_CHATML, ["<|im_start|>", "<|im_end|>", "<|eos|>"], ["<|im_end|>", "<|eos|>"]),
 }
-WINDOW = 512
+WINDOW = 1024
 
 
 def save_tokenizer(folder: Path, family: str) -> Any:

@@ -319,7 +319,7 @@ def test_rows_with_no_room_are_named_and_held_out_loss_ends_a_training(
     bases: dict[str, Path], some_rows: Rows, write_rows: Write, tmp_path: Path
 ) -> None:
     rows = some_rows(count=16)
-    rows[3]["messages"][0]["content"] *= 40
+    rows[3]["messages"][0]["content"] *= 80
     for row in rows[12:]:
         row["split"] = "valid"
     said: list[str] = []

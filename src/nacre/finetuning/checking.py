@@ -86,7 +86,7 @@ def check(
         raise FinetuningError(
             tr("There is no suite {name}; there are {known}.", name=min(unknown), known=listed(SUITES))
         )
-    chosen = [*suites, *(["kb"] if kb else [])]
+    chosen = [suite for suite in suites if suite != "refusal" or pairs_of(rows)] + (["kb"] if kb else [])
     run: dict[str, Any] = {"limit": limit, "on_progress": on_progress}
     found: dict[str, dict[str, Report]] = {suite: {} for suite in chosen}
     for who, model in _models(adapter, card):
