@@ -15,8 +15,8 @@ def alone() -> Iterator[None]:
     """Nothing is asked of the network and nothing is told to it while this is open, and libraries keep their notes and
     bars to themselves.
     """
-    constants = need("huggingface_hub", extra="finetune").constants
-    logging = need("transformers", extra="finetune").utils.logging
+    constants = need("huggingface_hub.constants", extra="finetune")
+    logging = need("transformers.utils.logging", extra="finetune")
     names = ("HF_HUB_OFFLINE", "HF_HUB_DISABLE_TELEMETRY")
     before = {name: (os.environ.get(name), getattr(constants, name)) for name in names}
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
