@@ -156,3 +156,18 @@ def test_data_from_elsewhere_is_converted_and_previewed(run: Any, write_rows: Wr
     assert seen["rows"] == 39 and seen["leaks"] == 1 and seen["tokens"] > 39 and not out.exists()
     assert run("data", "--import", alpaca, "--out", out, "--json")["rows"] == 40
     assert {json.loads(line)["split"] for line in out.read_text().splitlines()} == {"train", "valid", "test"}
+
+
+def test_a_judge_scores_each_answer_of_the_answers_suite(kb: Path, write_rows: Write) -> None:
+    from nacre import ScriptedChatModel
+    from nacre.eval.answers import evaluate_answers
+
+    class Short:
+        def score(self, messages: Any, answers: Any) -> list[float]:
+            assert "<sources" in messages[-1].text  # it sees what the model saw
+            return [-float(len(answer)) for answer in answers]
+
+    asked = write_rows([{"id": str(n), "question": f"What is the Bar of P{n}1?", "answers": ["x"]} for n in range(3)])
+    model = ScriptedChatModel(["12", "123", "1"])
+    report = evaluate_answers(asked, model, kb=kb, judge=Short())
+    assert report.values("reward") == [-2, -3, -1] and "reward" in report.summary()["intervals"]

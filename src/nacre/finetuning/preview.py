@@ -9,6 +9,7 @@ from typing import Any
 from nacre.connectors.models.base_weights import local_base
 from nacre.connectors.models.local_weights import load_weights
 from nacre.finetuning.encoding import Encoder, fitting
+from nacre.finetuning.quiet import alone
 from nacre.finetuning.rows import Row
 from nacre.text.tokens import estimate
 
@@ -24,7 +25,8 @@ def preview(rows: Sequence[Row], base: str | None) -> dict[str, Any]:
     if base is None:
         lengths = [sum(estimate(turn["content"]) for turn in row.prompt) + estimate(row.answer) for row in rows]
         return _figures(rows, lengths)
-    weights = load_weights(local_base(base).place, adapter=None, device="cpu", dtype=None, revision=None)
+    with alone():
+        weights = load_weights(local_base(base).place, adapter=None, device="cpu", dtype=None, revision=None)
     encoder = Encoder.of(weights.model, weights.tokenizer)
     lengths = [encoder.length(row) for row in rows]
     fit = fitting(rows, encoder)[1]
