@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -121,6 +122,14 @@ def train(
     """
     need_all(torch="finetune", peft="finetune", trl="finetune", datasets="finetune", accelerate="finetune")
     prepared = prepare(plan, exclude)
+    if (count := need("torch", extra="finetune").cuda.device_count()) > 1 and "WORLD_SIZE" not in os.environ:
+        raise FinetuningError(
+            tr(
+                "This machine has {count} GPUs: train on all by --launch CONFIG, or on one: CUDA_VISIBLE_DEVICES=0 "
+                "nacre finetune train …",
+                count=count,
+            )
+        )
     with alone():
         base = local_base(plan.base)
     for problem in prepared.problems if on_problem else ():
