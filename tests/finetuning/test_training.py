@@ -131,7 +131,9 @@ def test_an_adapter_merges_with_the_same_answers_and_a_prefix_does_not(trained: 
 
 def test_a_merged_model_that_answers_otherwise_is_not_kept(trained: Go, tmp_path: Path, monkeypatch: Any) -> None:
     trained("llama", "lora", rate=2e-2, steps=12)
-    monkeypatch.setattr(peft.PeftModel, "merge_and_unload", lambda self: self.unload())  # forgets the adapter
+    monkeypatch.setattr(
+        peft.LoraModel, "merge_and_unload", lambda self, *args, **kwargs: self.unload()
+    )  # forgets the adapter
     with pytest.raises(FinetuningError, match="differently"):
         merge(tmp_path / "out", tmp_path / "merged")
     assert not (tmp_path / "merged").exists() and not list(tmp_path.glob(".merged*"))
