@@ -11,8 +11,8 @@ from typing import Any
 
 from langchain_core.messages import BaseMessage
 
+from nacre.connectors.models.answer_ids import answer_ids
 from nacre.connectors.models.base_weights import local_base
-from nacre.connectors.models.templates import answer_ids
 from nacre.errors import ModelError
 from nacre.extras import need
 from nacre.text.language import tr
