@@ -292,7 +292,8 @@ def _bfloat16(plan: Plan, model: Any) -> bool:
     if torch.cuda.is_available():
         return bool(torch.cuda.is_bf16_supported())
     large = sum(p.numel() for p in model.parameters()) > 20_000_000
-    return large and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    able = torch.cpu.get_capabilities()  # where it is only emulated it is slower than float32
+    return large and bool(able.get("avx512_bf16") or able.get("amx_bf16"))
 
 
 def _early(plan: Plan, evaluated: bool) -> list[Any]:
