@@ -12,6 +12,7 @@ from nacre.eval.report import Item, Report, fingerprint
 from nacre.eval.retrieval import indexed
 from nacre.eval.running import Run, Suite, carry_out
 from nacre.grounding.citations import statements
+from nacre.layers.best_of import BestOf, Judge
 from nacre.text.language import language_of
 from nacre.text.markers import MARKER
 from nacre.text.messages import nacre_of, text_of
@@ -27,8 +28,17 @@ PLACE = r"\[(?P<n>\d+)\] (?P<uri>.*?) \[(?P<start>\d+):(?P<end>\d+)\](?P<quote>.
 METRICS = ("contains", "em", "f1", "evidence", "citation_precision", "citation_recall", "same_language", "abstained")
 
 
+_REWARD = ("reward",)
+
+
 def evaluate_answers(
-    data: Path, model: BaseChatModel, *, kb: Path | None = None, k: int | None = None, **run: Unpack[Run]
+    data: Path,
+    model: BaseChatModel,
+    *,
+    kb: Path | None = None,
+    k: int | None = None,
+    judge: Judge | None = None,
+    **run: Unpack[Run],
 ) -> Report:
     """Ask questions over a corpus.
 
@@ -37,6 +47,7 @@ def evaluate_answers(
         model: the model that answers; it is given the sources by `RetrievalAugmented`.
         kb: an existing knowledge base to ask; None indexes the corpus of `data`.
         k: how many passages the model sees; None for what the knowledge base is set to, else 6.
+        judge: a reward model; its score of each answer is the metric `reward`.
         **run: how it is carried out, as in `Run`.
 
     Returns:
@@ -49,6 +60,7 @@ def evaluate_answers(
     from nacre.retrieval.knowledge_base import KnowledgeBase
 
     questions, problems = load_questions(data)
+    model = model if judge is None else BestOf(inner=model, judge=judge, samples=1)
     with KnowledgeBase.open(kb, create=False) if kb else indexed(load_retrieval(data)) as base:
         return ask_all(base, model, questions, problems, data.name, k=k, **run)
 
@@ -81,9 +93,10 @@ def ask_all(
 
     stack = build({"layers": [{"use": "rag", "k": k}]}, kb=base, leaf=model)
     unanswerable = any(not question.answers for question in questions[: run.get("limit")])
+    more = [*(("refusal_recall", "false_refusals") if unanswerable else ()), *_REWARD[: isinstance(model, BestOf)]]
     suite = Suite(
         "answers",
-        (*METRICS, "refusal_recall", "false_refusals") if unanswerable else METRICS,
+        (*METRICS, *more),
         questions,
         lambda question: answered(stack, question, base),
         {"data": name, **described(stack, base)},
@@ -157,6 +170,8 @@ def judge(question: Question, answer: str, own: Mapping[str, Any], base: Knowled
         }
     else:
         item["refusal_recall"] = float(abstained)
+    if "reward" in own:
+        item["reward"] = own["reward"]
     if not abstained:
         # An answer without any citation proves nothing: its precision is 0.
         item["citation_precision"] = sum(stands(c, base) for c in citations) / len(citations) if citations else 0.0

@@ -127,7 +127,11 @@ def weights_hash(name: str) -> str | None:
     if path.is_file():
         return file_hash(path)
     if not path.is_dir():
-        found = need("huggingface_hub", extra="local").try_to_load_from_cache(name, "config.json")
+        hub = need("huggingface_hub", extra="local")
+        try:
+            found = hub.try_to_load_from_cache(name, "config.json")
+        except hub.errors.HFValidationError:  # no folder here, and no name of the hub either
+            found = None
         path = Path(found).parent if isinstance(found, str) else path
     each = {file.name: file_hash(file) for file in sorted(path.glob("*.safetensors")) if "adapter" not in file.name}
     if len(each) < 2:

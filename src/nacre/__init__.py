@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.2.0"
 
 _WHERE = {
+    "BestOf": "nacre.layers.best_of",
     "ChainOfThought": "nacre.layers.chain_of_thought",
     "ChatModelDecorator": "nacre.decorator.layer",
     "ConversationMemory": "nacre.layers.memory",
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from nacre.connectors.models.scripted import ScriptedChatModel as ScriptedChatModel
     from nacre.decorator.layer import ChatModelDecorator as ChatModelDecorator
     from nacre.errors import NacreError as NacreError
+    from nacre.layers.best_of import BestOf as BestOf
     from nacre.layers.cache import ResponseCache as ResponseCache
     from nacre.layers.chain_of_thought import ChainOfThought as ChainOfThought
     from nacre.layers.decomposition import Decomposition as Decomposition

@@ -165,6 +165,17 @@ def _react_data(fields: Data) -> Data:
     return {**fields, **tool_names(fields.get("tools", ()))}
 
 
+def _best_of_fields(data: Data, context: Context) -> Data:
+    from nacre.connectors.models.reward import RewardModel
+
+    judge = _take(data, "best_of", "judge")
+    return {"judge": RewardModel(judge) if isinstance(judge, str | Path) else judge, **data}
+
+
+def _best_of_data(fields: Data) -> Data:
+    return {**fields, "judge": str(getattr(fields["judge"], "folder", type(fields["judge"]).__name__))}
+
+
 def _pal_fields(data: Data, context: Context) -> Data:
     if isinstance(named := data.get("interpreter"), str):
         from nacre.connectors.interpreters import load_interpreter
@@ -186,6 +197,7 @@ LAYERS: Mapping[str, Layer] = {
     "summary": Layer("nacre.layers.summary:Summary", _summary_fields, _summary_data),
     "rag": Layer("nacre.layers.rag:RetrievalAugmented", _rag_fields, _rag_data),
     "self_consistency": Layer("nacre.layers.self_consistency:SelfConsistency"),
+    "best_of": Layer("nacre.layers.best_of:BestOf", _best_of_fields, _best_of_data),
     "few_shot": Layer("nacre.layers.few_shot:FewShot"),
     "chain_of_thought": Layer("nacre.layers.chain_of_thought:ChainOfThought"),
     "pal": Layer("nacre.layers.pal:ProgramAided", _pal_fields, _pal_data),
@@ -204,6 +216,7 @@ ILLEGAL: Mapping[tuple[str, str], tuple[str, str]] = {
     ("cache", "moderation"): ("a cached answer would skip moderation", "命中缓存会跳过审核"),
     ("retry", "memory"): ("a second try would find the question already in the memory", "重试时记忆中已有该问题"),
     ("self_consistency", "memory"): ("every sample would be remembered", "每个样本都会被记住"),
+    ("best_of", "memory"): ("every sample would be remembered", "每个样本都会被记住"),
 }
 
 

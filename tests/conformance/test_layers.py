@@ -8,6 +8,7 @@ from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
 
 from nacre.decorator import ChatModelDecorator
+from nacre.layers.best_of import BestOf
 from nacre.layers.cache import ResponseCache
 from nacre.layers.chain_of_thought import ChainOfThought
 from nacre.layers.decomposition import Decomposition
@@ -29,6 +30,13 @@ class Shelf(BaseRetriever):
 
     def _get_relevant_documents(self, query, *, run_manager):
         return [Document("A pearl is made by an oyster.", metadata={"uri": "pearls.md", "title": "Pearls"})]
+
+
+class Fair:
+    """A judge that finds all answers equally good."""
+
+    def score(self, messages, answers):
+        return [0.0] * len(answers)
 
 
 class Forgetful:
@@ -54,6 +62,7 @@ LAYERS = {
     "few_shot": lambda inner: FewShot(inner=inner, examples="few_shot/reasoning"),
     "chain_of_thought": lambda inner: ChainOfThought(inner=inner),
     "self_consistency": lambda inner: SelfConsistency(inner=inner, samples=1),
+    "best_of": lambda inner: BestOf(inner=inner, judge=Fair(), samples=1),
     "memory": lambda inner: ConversationMemory(inner=inner),
     "moderation": lambda inner: Moderation(inner=inner),
     "cache": lambda inner: ResponseCache(inner=inner, store=Forgetful()),

@@ -17,6 +17,7 @@ from nacre.cli import (
     doctor,
     documents,
     evaluation,
+    finetuning,
     knowledge,
     places,
     reason,
@@ -42,7 +43,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for part in (sync, knowledge, chat, documents, places, why, reason, tokens, evaluation, serve, doctor, demo):
+parts = (sync, knowledge, chat, documents, places, why, reason, tokens, evaluation, finetuning, serve, doctor, demo)
+for part in parts:
     part.register(app)
 
 

@@ -29,6 +29,7 @@ OptionalKb = Annotated[
     ),
 ]
 Embedder = Annotated[str | None, typer.Option("--embedder", help=tr("Embedder."))]
+Judge = Annotated[Path | None, typer.Option("--judge", help=tr("A reward model that scores each answer too."))]
 Passages = Annotated[int, typer.Option("-k", min=1, help=tr("Passages a search gives."))]
 Arms = Annotated[str, typer.Option("--arms", help=tr("Indexes: words, vectors or both."))]
 
@@ -62,11 +63,14 @@ def retrieval(
 
 
 @suite(tr("Asking"), "workers", "price")
-def answers(data: Data, model: ModelOption = None, kb: OptionalKb = None, k: K = None, **run: Any) -> "Report":
+def answers(
+    data: Data, model: ModelOption = None, kb: OptionalKb = None, k: K = None, judge: Judge = None, **run: Any
+) -> "Report":
     """Evaluate answers."""
+    from nacre.connectors.models.reward import RewardModel
     from nacre.eval.answers import evaluate_answers
 
-    return evaluate_answers(data, _model(model), kb=kb, k=k, **run)
+    return evaluate_answers(data, _model(model), kb=kb, k=k, judge=RewardModel(judge) if judge else None, **run)
 
 
 @suite(tr("Asking"), "workers")
