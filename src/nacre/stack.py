@@ -69,6 +69,7 @@ class Context:
             )
 
     def base(self, data: Data, layer: str) -> KnowledgeBase:
+        """The knowledge base that a layer searches: the one given to all, else the one that its data names."""
         from nacre.retrieval.knowledge_base import KnowledgeBase
 
         return KnowledgeBase.open(_take(data, layer, "kb"), create=False) if self.kb is None else self.kb

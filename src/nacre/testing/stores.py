@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pytest
 from langchain_core.embeddings import Embeddings
+from numpy.typing import NDArray
 
 from nacre.errors import LockedError
 from nacre.store.copying import copy_documents
@@ -48,7 +49,7 @@ class StoreEmbeddings(Embeddings):
     def embed_query(self, text: str) -> list[float]:
         """A vector of length 32."""
         digest = blake2b(text.encode("utf-8", "replace"), digest_size=_DIM * 2).digest()
-        return (np.frombuffer(digest, "<u2").astype(float) - 32768).tolist()
+        return list(map(float, np.frombuffer(digest, "<u2").astype(float) - 32768))
 
 
 class StoreTests:
@@ -363,9 +364,9 @@ def _fill(store: Store, count: int, audience: list[str] | None = None) -> list[i
     return numbers
 
 
-def _vector(text: str) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+def _vector(text: str) -> NDArray[np.float32]:
     vector = np.asarray(StoreEmbeddings().embed_query(text))
-    return (vector / np.linalg.norm(vector)).astype("<f4")
+    return np.asarray(vector / np.linalg.norm(vector), "<f4")
 
 
 def _ids(store: Store, uri: str) -> list[int]:
