@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,11 +13,16 @@ from typing import Any
 
 from nacre.errors import EvaluationError
 from nacre.eval.statistics import interval
+from nacre.extras import need
 from nacre.system.files import atomic_write, private_folder
 from nacre.text.language import tr
 from nacre.text.strict_json import to_json
 
 Item = dict[str, Any]
+# Metrics of which less is better.
+LESS_IS_BETTER = frozenset({"false_refusals", "misled", "inconsistent"})
+# Figures that are shown but are neither good nor bad in themselves.
+NEUTRAL = frozenset({"abstained", "attempts"})
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,25 @@ class Report:
         """
         return [float(item[metric]) for item in self.items if item.get(metric) is not None]
 
+    def _groups(self, metric: str) -> list[str]:
+        return [group_of(item) for item in self.items if item.get(metric) is not None]
+
+    def to_pandas(self) -> Any:
+        """The items as a table, one row a question.
+
+        Returns:
+            A `pandas.DataFrame`.
+
+        Raises:
+            MissingExtraError: pandas is not installed.
+        """
+        return need("pandas", install="pip install pandas").DataFrame(list(self.items)).set_index("id")
+
+    def __repr__(self) -> str:
+        """One line, not all answers."""
+        means = ", ".join(f"{m} {_mean(self.values(m))}" for m in self.metrics if self.values(m))
+        return f"Report({self.suite!r}, {len(self.items)} items: {means})"
+
     def summary(self) -> dict[str, Any]:
         """The figures as one flat object, intervals and settings beside them.
 
@@ -58,7 +83,7 @@ class Report:
         """
         means = {metric: _mean(self.values(metric)) for metric in self.metrics}
         intervals = {
-            metric: [_round(bound) for bound in interval(self.values(metric))]
+            metric: [_round(bound) for bound in interval(self.values(metric), groups=self._groups(metric))]
             for metric in self.metrics
             if self.values(metric)
         }
@@ -71,22 +96,32 @@ class Report:
             "problems": list(self.problems),
         }
 
+    def data(self) -> dict[str, Any]:
+        """All of it as plain data, as `read_report` gives it.
+
+        Returns:
+            The summary with the names of the metrics and the items.
+        """
+        return {**self.summary(), "metrics": list(self.metrics), "items": list(self.items)}
+
     def write(self, folder: Path) -> None:
         """Write report.json, report.md and report.html.
 
         Args:
             folder: made when missing.
         """
+        from nacre.eval.history import remember
         from nacre.eval.pages import html_page, markdown_page
 
         private_folder(folder)
-        data = {**self.summary(), "metrics": list(self.metrics), "items": list(self.items)}
+        data = self.data()
         for name, text in (
             ("report.json", to_json(data, ensure_ascii=False, indent=1, default=str)),
             ("report.md", markdown_page(data)),
             ("report.html", html_page(data)),
         ):
             atomic_write(folder / name, text)  # an interrupted run leaves no half report
+        remember(folder, data)
 
 
 def read_report(path: Path) -> dict[str, Any]:
@@ -111,6 +146,32 @@ def read_report(path: Path) -> dict[str, Any]:
     if not isinstance(data, dict) or not {"suite", "metrics", "items"} <= set(data):
         raise EvaluationError(tr("{file} is no report: it lacks suite, metrics or items.", file=file))
     return data
+
+
+def worst(metrics: Iterable[str]) -> Item:
+    """What a question that failed counts as."""
+    return {metric: float(metric in LESS_IS_BETTER) for metric in metrics if metric not in NEUTRAL}
+
+
+def group_of(item: Mapping[str, Any]) -> str:
+    """What an item belongs to: its group, else itself."""
+    return str(item.get("group") or item["id"])
+
+
+def failures(data: Mapping[str, Any]) -> str:
+    """How many questions failed, and why most of them did, in one sentence; "" where none did."""
+    reasons = Counter(str(item["error"]) for item in data["items"] if "error" in item)
+    if not reasons:
+        return ""
+    failed, most = sum(reasons.values()), reasons.most_common(1)[0][0][:200]
+    names = ", ".join(str(item["id"]) for item in data["items"] if "error" in item)[:200]
+    return tr(
+        "{failed} of {count} questions failed and count as wrong ({names}); most often: {most}",
+        failed=failed,
+        count=len(data["items"]),
+        names=names,
+        most=most,
+    )
 
 
 def fingerprint(texts: Iterable[str]) -> str:

@@ -74,10 +74,10 @@ def test_every_suite_is_counted_in_one_place() -> None:
         on_progress=lambda *step: steps.append(step),
     )
     found = report.summary()
-    assert (found["queries"], found["errors"], found["right"], found["last"]) == (3, 1, 1.0, "c")
+    assert (found["queries"], found["errors"], found["right"], found["last"]) == (3, 1, 0.666667, "c")
     assert (found["tokens_in"], found["tokens_out"], found["cost"]) == (2000, 1000, 0.004)
     assert found["seconds_p50"] >= 0 and steps == [(1, 3), (2, 3), (3, 3)]
-    assert report.items[1] == {"id": "broken", "error": "no answer"}
+    assert report.items[1] == {"id": "broken", "error": "no answer", "right": 0.0}
 
 
 def test_a_question_is_asked_again_when_it_failed_or_it_or_the_stack_changed(tmp_path: Path) -> None:
