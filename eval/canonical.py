@@ -25,9 +25,11 @@ _HAN_NUMBER = re.compile(
     r"(?:(?<=百分之.)|(?<=百分之..)|(?<=百分之...)"
     r"|(?=[年月日号天周岁元米人次点小个分页章条克公千厘毫块欧美英港倍层楼份名位台张件种级星钟%]))"
 )
-_SMALL = dict(zip(("zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-                   "seventeen eighteen nineteen").split(), range(20), strict=True))  # fmt: skip
-_TENS = {name: 10 * n for n, name in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)}
+_SMALL = dict(zip(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"], range(20), strict=True))  # fmt: skip
+_TENS = {
+    name: 10 * n
+    for n, name in enumerate(["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"], 2)
+}
 _LARGE = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9}
 _WORD = "|".join(sorted({**_SMALL, **_TENS, **_LARGE}, key=len, reverse=True))
 _WORDS = re.compile(rf"(?<![\d.] )\b(?:{_WORD})(?:(?:-| and | )(?:{_WORD}))*\b")

@@ -158,6 +158,15 @@ def group_of(item: Mapping[str, Any]) -> str:
     return str(item.get("group") or item["id"])
 
 
+def went_wrong(item: Mapping[str, Any]) -> bool:
+    """Whether a question went wrong: of several figures the first that decides it."""
+    if "error" in item:
+        return True
+    named = ("contains", "right", "refusal_recall", "accuracy", "agreement", "success", "em")
+    value = next((item[name] for name in named if item.get(name) is not None), None)
+    return value is not None and float(value) < 0.5
+
+
 def failures(data: Mapping[str, Any]) -> str:
     """How many questions failed, and why most of them did, in one sentence; "" where none did."""
     reasons = Counter(str(item["error"]) for item in data["items"] if "error" in item)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from nacre.cli.evaluation.reports import OutOption, WorkersOption, bar, finish
+from nacre.cli.evaluation.reports import Asked, OutOption, WorkersOption, bar, finish
 from nacre.cli.output import JsonFlag, ModelOption
 from nacre.errors import UsageError
 from nacre.text.language import tr
@@ -49,7 +49,7 @@ def judge(
             items = read_report(report)["items"] if report else judging.load_labelled(_labelled(labelled))
             name = str(report or labelled)
             found = judging.judge_answers(items, judging_model, criteria=criteria.split(","), name=name, **run)
-    return finish(found, as_json, out, None)
+    return finish(found, as_json, out, Asked())
 
 
 def _labelled(path: Path | None) -> Path:
