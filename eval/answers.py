@@ -152,7 +152,7 @@ def asked(
         unit="queries",
         items=lambda question, reply: [scored(question, reply, base)],
         asked=attrgetter("text"),
-        depends=addresses(base) if base else "",
+        depends=depends_on(settings, base),
     )
     return carry_out(suite, **run)
 
@@ -193,14 +193,15 @@ def answered(stack: BaseChatModel, question: Question, base: KnowledgeBase, **ca
     return scored(question, reply_of(stack, question, **call), base)
 
 
-def addresses(base: KnowledgeBase) -> str:
-    """A fingerprint of where the documents of a knowledge base are, and who may see them."""
-    return fingerprint(f"{d['uri']} {d.get('principals')}" for d in base.documents())
+def depends_on(settings: Mapping[str, Any], base: KnowledgeBase | None) -> str:
+    """What replies depend on: all settings but the name of the file, and where the documents are and who sees them."""
+    documents = [f"{d['uri']} {d.get('principals')}" for d in base.documents()] if base else []
+    return f"{ {name: value for name, value in settings.items() if name != 'data'} } {fingerprint(documents)}"
 
 
 def described(stack: BaseChatModel, base: KnowledgeBase | None = None) -> dict[str, Any]:
     """What was measured, so that two reports can say what differs between them."""
-    from nacre import __version__
+    from nacre import __version__, prompts
     from nacre.stack import explain
 
     data = explain(stack)
@@ -214,6 +215,9 @@ def described(stack: BaseChatModel, base: KnowledgeBase | None = None) -> dict[s
             "embedder": base.stats()["embedder"],
             **({"kb settings": dict(base.settings)} if base.settings else {}),
         }
+    name = getattr(stack, "prompt", None)
+    if isinstance(name, str):
+        found["prompt"] = f"{name} v{prompts.load(name, 'en').version}"
     return {**found, "prompts": prompts_of(layers)}
 
 

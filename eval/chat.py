@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from nacre.errors import EvaluationError
-from nacre.eval.answers import METRICS, addresses, described, reply_of, scored
+from nacre.eval.answers import METRICS, depends_on, described, reply_of, scored
 from nacre.eval.datasets import objects
 from nacre.eval.questions import Question, question_of
 from nacre.eval.report import Item, Report
@@ -90,18 +90,19 @@ def evaluate_chat(data: Path, model: BaseChatModel, kb: Path, *, k: int | None =
 
     questions = [turn for conversation in conversations[: run.get("limit")] for turn in conversation.turns]
     refusals = ("refusal_recall", "false_refusals") if any(not question.answers for question in questions) else ()
+    settings = {"data": data.name, **described(stack, base)}
     suite = Suite(
         "chat",
         ("follow_ups", *METRICS, *refusals),
         conversations,
         hold,
-        {"data": data.name, **described(stack, base)},
+        settings,
         problems,
         unit="queries",
         figures=lambda items: {"conversations": len(conversations[: run.get("limit")])},
         items=items,
         asked=lambda conversation: str([turn.text for turn in conversation.turns]),
-        depends=addresses(base),
+        depends=depends_on(settings, base),
     )
     return carry_out(suite, **run)
 

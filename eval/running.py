@@ -71,7 +71,7 @@ class Suite(Generic[T]):
         items: scores a reply, afresh on every run; items of one id become one. A reply with an `error` goes through it
             too, and what is scored of it counts as wrong. None: the reply is the item.
         asked: what of a task a reply depends on; gold answers are no part of it where `items` scores.
-        depends: what else replies depend on, beside the settings.
+        depends: what replies depend on, beside what is asked; None for the settings.
     """
 
     name: str
@@ -86,7 +86,7 @@ class Suite(Generic[T]):
     resumes: bool = True
     items: Callable[[T, Item], Sequence[Item]] | None = None
     asked: Callable[[T], str] = str
-    depends: str = ""
+    depends: Any = None
 
 
 def carry_out(suite: Suite[T], **run: Unpack[Run]) -> Report:
@@ -94,6 +94,7 @@ def carry_out(suite: Suite[T], **run: Unpack[Run]) -> Report:
     tasks, out, times = suite.tasks[: run.get("limit")], run.get("out"), range(max(1, run.get("repeat", 1)))
     repeated = [(task, n) for n in times for task in tasks]
     settings = {name: value for name, value in suite.settings.items() if name != "data"}  # a file may be renamed
+    depends = settings if suite.depends is None else suite.depends
     with only_writer(out):
         replies = run_items(
             repeated,
@@ -101,7 +102,7 @@ def carry_out(suite: Suite[T], **run: Unpack[Run]) -> Report:
             name=lambda each: _named(suite.name_of(each[0]), each[1]),
             workers=run.get("workers", 1),
             done_file=out / "items.jsonl" if out and suite.resumes else None,
-            key=f"{suite.name} {settings} {suite.depends}",
+            key=f"{suite.name} {depends}",
             asked=lambda each: _named(suite.asked(each[0]), each[1]),
             on_progress=run.get("on_progress"),
         )

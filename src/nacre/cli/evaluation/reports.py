@@ -82,7 +82,7 @@ def _command(evaluate: Callable[..., Report], label: str, options: Sequence[str]
         own_prompts(prompts)
         asked = Asked.read(given)
         with bar(as_json, label) as show:
-            report = evaluate(price=_price(price), on_progress=show, **given)
+            report = evaluate(price=price_of(price), on_progress=show, **given)
         return finish(report, as_json, given["out"], asked)
 
     own = [p for p in inspect.signature(evaluate).parameters.values() if p.kind is not p.VAR_KEYWORD]
@@ -97,7 +97,8 @@ def _command(evaluate: Callable[..., Report], label: str, options: Sequence[str]
     return command
 
 
-def _price(text: str | None) -> tuple[float, float] | None:
+def price_of(text: str | None) -> tuple[float, float] | None:
+    """Read `--price`."""
     if text is None:
         return None
     try:
