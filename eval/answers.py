@@ -13,9 +13,10 @@ from langchain_core.messages import BaseMessage
 
 from nacre.errors import EvaluationError
 from nacre.eval.datasets import load_retrieval
+from nacre.eval.items import Item, failures, went_wrong, worst
 from nacre.eval.metrics import contains, exact_match, token_f1
-from nacre.eval.questions import Question, check_faults, is_of, load_questions, strange_uris
-from nacre.eval.report import Item, Report, fingerprint, worst
+from nacre.eval.questions import Question, as_questions, check_faults, is_of, load_questions, strange_uris
+from nacre.eval.report import Report, fingerprint
 from nacre.eval.retrieval import indexed
 from nacre.eval.running import MAX_FAILED, Run, Suite, carry_out
 from nacre.eval.targets import is_refusal, over_http
@@ -111,24 +112,60 @@ def ask_all(
 
 
 def evaluate_target(
-    target: Callable[[str], Any] | str, questions: Sequence[Question], *, name: str = "", **run: Unpack[Run]
+    target: Callable[[str], Any] | BaseChatModel | str,
+    questions: Sequence[Question | Mapping[str, Any]] | Path | str,
+    *,
+    name: str = "",
+    **run: Unpack[Run],
 ) -> Report:
     """Ask anything that answers: a function, or an HTTP endpoint.
 
     Args:
         target: takes a question and gives the answer: a text, a message of LangChain, or a mapping with `answer` and
-            where known `sources` (texts) and `abstained`. Or the URL of an OpenAI-compatible server, up to and with
-            its `/v1` (`#MODEL` behind it names the model).
-        questions: with gold answers.
+            where known `sources` (texts) and `abstained`. Or a chat model; or the URL of an OpenAI-compatible server,
+            up to and with its `/v1` (`#MODEL` behind it names the model).
+        questions: with gold answers: their file, or rows as a file holds them.
         name: of the target, for the report.
         **run: how it is carried out, as in `Run`.
 
     Returns:
         The report, with the figures that such answers allow.
     """
-    call = over_http(target) if isinstance(target, str) else target
+    call: Callable[[str], Any] = over_http(target) if isinstance(target, str) else getattr(target, "invoke", target)
     known = name or (target if isinstance(target, str) else getattr(target, "__qualname__", type(target).__name__))
-    return asked(lambda question: reply_of_any(call(question.text)), questions, (), {"target": known}, None, **run)
+    rows = as_questions(questions)
+    return asked(lambda question: reply_of_any(call(question.text)), rows, (), {"target": known}, None, **run)
+
+
+def assert_answers(
+    target: Callable[[str], Any] | BaseChatModel | str,
+    questions: Sequence[Question | Mapping[str, Any]] | Path | str,
+    **least: float,
+) -> Report:
+    """Ask, and fail where a figure is less than it must be: for the tests of an application.
+
+    Args:
+        target: as for `evaluate_target`.
+        questions: as for `evaluate_target`.
+        **least: by figure, `contains=0.9`; none asks for `contains=1`.
+
+    Returns:
+        The report.
+
+    Raises:
+        AssertionError: a figure is too low, a must-pass question went wrong, or a question failed; it names them.
+    """
+    from nacre.eval.verdict import Rules, gated
+
+    report = evaluate_target(target, questions)
+    data = report.data()
+    verdict = gated(data, rules=Rules(least=least or {"contains": 1.0}))
+    wrong = [
+        f"{i['id']}: {i.get('question', '')} → {i.get('error') or i['answer']}" for i in report.items if went_wrong(i)
+    ]
+    if not verdict.passed or failures(data):
+        raise AssertionError("\n".join([*verdict.reasons, *filter(None, [failures(data)]), *wrong[:20]]))
+    return report
 
 
 def asked(

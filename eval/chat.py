@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Unpack
 from nacre.errors import EvaluationError
 from nacre.eval.answers import METRICS, depends_on, described, reply_of, scored
 from nacre.eval.datasets import objects
+from nacre.eval.items import Item
 from nacre.eval.questions import Question, question_of
-from nacre.eval.report import Item, Report
+from nacre.eval.report import Report
 from nacre.eval.running import Run, Suite, attempted, carry_out, timed
 from nacre.text.language import tr
 

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 from nacre.errors import UsageError
 from nacre.eval.answers import PLACE
-from nacre.eval.report import went_wrong
+from nacre.eval.items import went_wrong
 from nacre.text.language import listed, tr
 from nacre.text.markers import MARKER
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.messages import AIMessage
 
 from nacre.eval.answers import PLACE
+from nacre.eval.items import went_wrong
 from nacre.eval.metrics import plain
-from nacre.eval.report import went_wrong
 from nacre.eval.stages import STAGES, Diagnosis
 from nacre.eval.why import diagnose
 from nacre.text.language import tr

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from nacre.errors import EvaluationError
+from nacre.eval.items import LESS_IS_BETTER, NEUTRAL, failures, group_of
 from nacre.eval.metrics import contains, exact_match, token_f1
-from nacre.eval.report import LESS_IS_BETTER, NEUTRAL, failures, group_of
 from nacre.eval.statistics import bootstrap, grouped, paired_losses
 from nacre.text.language import tr
 from nacre.text.markers import MARKER
@@ -223,11 +223,9 @@ def what_changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[st
 
 
 def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings with those of a mapping under names of their own: "prompts.rag/answer"."""
+    """Settings with each prompt under a name of its own: "prompts rag/answer"."""
     found: dict[str, Any] = {}
     for name, value in settings.items():
-        if isinstance(value, Mapping):
-            found |= {f"{name}.{inner}": each for inner, each in _flat(value).items()}
-        else:
-            found[name] = value
+        one_each = name in ("prompts", "prompt texts") and isinstance(value, Mapping)
+        found |= {f"{name} {inner}": each for inner, each in value.items()} if one_each else {name: value}
     return found

@@ -18,7 +18,8 @@ from nacre.errors import EvaluationError, PromptError
 from nacre.eval.answers import usage
 from nacre.eval.datasets import objects
 from nacre.eval.gate import paired
-from nacre.eval.report import Item, Report, percentile
+from nacre.eval.items import Item
+from nacre.eval.report import Report, percentile
 from nacre.eval.running import Run, Suite, carry_out, counted
 from nacre.text.language import language_of, listed, tr
 from nacre.text.lenient_json import last_object

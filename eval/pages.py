@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nacre.eval.glossary import meaning
-from nacre.eval.report import failures, went_wrong
+from nacre.eval.items import failures, went_wrong
 from nacre.text.addresses import readable
 from nacre.text.language import tr
 from nacre.text.strict_json import to_json

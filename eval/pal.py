@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from nacre.eval.answers import described, usage
 from nacre.eval.datasets import read_rows
-from nacre.eval.report import Item, Report, percentile
+from nacre.eval.items import Item
+from nacre.eval.report import Report, percentile
 from nacre.eval.running import Run, Suite, carry_out, replayed
 from nacre.reasoning.extraction import fenced_blocks
 from nacre.reasoning.interpreter import CodeInterpreter

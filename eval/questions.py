@@ -140,6 +140,20 @@ def load_questions(path: Path) -> tuple[list[Question], list[str]]:
     return questions, problems
 
 
+def as_questions(given: Sequence[Question | Mapping[str, Any]] | Path | str) -> list[Question]:
+    """Questions from a file, or from rows as a file holds them; a mistake in any is an error."""
+    if isinstance(given, (str, Path)):
+        questions, problems = load_questions(Path(given))
+    else:
+        problems = []
+        rows = [each if isinstance(each, Question) else Row(f"[{n}]", each) for n, each in enumerate(given, 1)]
+        made = [_question(r, n, problems, set()) if isinstance(r, Row) else r for n, r in enumerate(rows, 1)]
+        questions = [question for question in made if question]
+    if wrong := faults(problems):
+        raise EvaluationError(tr("The questions have mistakes: {first}", first=" · ".join(wrong[:3])))
+    return questions
+
+
 def faults(problems: Sequence[str]) -> list[str]:
     """The problems that cost a row or a figure."""
     return [problem for problem in problems if not isinstance(problem, Note)]

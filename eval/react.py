@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, Unpack
 from nacre.agents.trajectory import Trajectory
 from nacre.agents.transcript import read_transcript
 from nacre.eval.answers import described
-from nacre.eval.datasets import Question, load_questions, load_retrieval, read_rows
+from nacre.eval.datasets import load_retrieval, read_rows
+from nacre.eval.items import Item, worst
 from nacre.eval.metrics import contains, exact_match, token_f1
-from nacre.eval.report import Item, Report, worst
+from nacre.eval.report import Report
 from nacre.eval.retrieval import indexed
 from nacre.eval.running import Run, Suite, carry_out, replayed
 from nacre.text.markers import MARKER

@@ -13,8 +13,9 @@ from langchain_core.retrievers import BaseRetriever
 
 from nacre.eval.answers import described
 from nacre.eval.datasets import RobustnessRow, load_robustness
+from nacre.eval.items import Item, worst
 from nacre.eval.metrics import contains
-from nacre.eval.report import Item, Report, worst
+from nacre.eval.report import Report
 from nacre.eval.running import Run, Suite, carry_out
 from nacre.text.messages import nacre_of, text_of
 

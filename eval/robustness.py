@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Unpack
 
 from nacre.eval.answers import described
 from nacre.eval.datasets import RobustnessRow, load_robustness
+from nacre.eval.items import Item, worst
 from nacre.eval.metrics import contains
 from nacre.eval.refusal import PASSAGES, ask, is_right, over, passages_of
-from nacre.eval.report import Item, Report, fingerprint, worst
+from nacre.eval.report import Report, fingerprint
 from nacre.eval.running import Run, Suite, carry_out
 
 if TYPE_CHECKING:

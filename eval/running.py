@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any, Generic, TypedDict, TypeVar, Unpack
 
 from nacre.errors import EvaluationError, NacreError
-from nacre.eval.report import Item, Report, fingerprint, percentile, worst
+from nacre.eval.items import Item, worst
+from nacre.eval.report import Report, fingerprint, percentile
 from nacre.system.files import private_file, private_folder
 from nacre.text.language import tr
 from nacre.text.strict_json import to_json

@@ -203,8 +203,6 @@ def _relevance(case: Case) -> Diagnosis | None:
     if not own.get("abstained") or own.get("hits"):
         return None
     best = max((d.metadata.get("relevance") or 0.0 for d in case.documents), default=0.0)
-    if best >= case.stack.min_relevance:  # the model was asked, and refused
-        return None
     reason = tr(
         "It was found, but the best passage seemed too unlikely to hold an answer ({best}), so "
         "the model was not asked.",

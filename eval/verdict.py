@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from nacre.errors import EvaluationError
 from nacre.eval.gate import ALPHA, Change, Paired, compare, judged, paired
-from nacre.eval.report import group_of, went_wrong
+from nacre.eval.items import group_of, went_wrong
 from nacre.eval.statistics import grouped, paired_losses, smallest_drop
 from nacre.text.language import listed, tr
 

@@ -164,7 +164,7 @@ def finish(report: Report, as_json: bool, out: Path | None, asked: Asked) -> int
         as_json: print one JSON object.
     """
     from nacre.eval import exports
-    from nacre.eval.report import failures
+    from nacre.eval.items import failures
     from nacre.eval.verdict import gated
 
     after = report.data()
