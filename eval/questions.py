@@ -323,8 +323,7 @@ def _array(path: Path, text: str, problems: list[str]) -> Iterator[Row]:
     try:
         rows = json.loads(text)
     except (ValueError, RecursionError) as error:
-        told = tr("not JSON ({error}).", error=error)
-        raise EvaluationError(f"{path.name}: {told}") from error
+        raise EvaluationError(tr("{path}: not JSON ({error}).", path=path.name, error=error)) from error
     for number, row in enumerate(rows, 1):
         where = f"{path.name}:[{number}]"
         if isinstance(row, dict):

@@ -17,6 +17,7 @@ from nacre.eval.answers import described
 from nacre.eval.datasets import load_retrieval, read_rows
 from nacre.eval.items import Item, worst
 from nacre.eval.metrics import contains, exact_match, token_f1
+from nacre.eval.questions import Question, load_questions
 from nacre.eval.report import Report
 from nacre.eval.retrieval import indexed
 from nacre.eval.running import Run, Suite, carry_out, replayed

@@ -78,7 +78,11 @@ class Verdict:
         return tr("No significant loss over {most} questions.", most=most) if self.changes else ""
 
     def data(self) -> dict[str, Any]:
-        """As `--json` prints it."""
+        """As `--json` prints it.
+
+        Returns:
+            Plain data and the changes.
+        """
         one_run = {"missing": self.paired.missing, "new": self.paired.new, "changed": self.paired.changed}
         return {
             "passed": self.passed,
