@@ -114,7 +114,7 @@ def load_questions(path: Path) -> tuple[list[Question], list[str]]:
         EvaluationError: the file is missing or of another kind, or no question is in it.
     """
     problems: list[str] = []
-    rows = list(_joined(path, problems) if path.is_dir() else read(path, problems))
+    rows = _joined(path, problems) if path.is_dir() else read(path, problems)
     questions: list[Question] = []
     seen: dict[str, str] = {}
     unknown: set[str] = set()
