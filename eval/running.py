@@ -124,6 +124,7 @@ def _named(name: str, n: int) -> str:
 def _scored(suite: Suite[T], each: tuple[T, int], reply: Item) -> Iterator[Item]:
     """The items of a reply; where it failed, every figure has its worst value."""
     task, n = each
+    reply = {name: value for name, value in reply.items() if name != "id"}
     for item in suite.items(task, reply) if suite.items else [_failed(reply, suite.metrics)]:
         id = str(item.get("id", suite.name_of(task)))
         again = {"group": item.get("group", id)} if n else {}
