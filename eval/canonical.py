@@ -25,7 +25,9 @@ _HAN_NUMBER = re.compile(
     r"(?:(?<=百分之.)|(?<=百分之..)|(?<=百分之...)"
     r"|(?=[年月日号天周岁元米人次点小个分页章条克公千厘毫块欧美英港倍层楼份名位台张件种级星钟%]))"
 )
-_SMALL = dict(zip(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"], range(20), strict=True))  # fmt: skip
+_SMALL_NAMES = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
+seventeen eighteen nineteen"""
+_SMALL = {name: n for n, name in enumerate(_SMALL_NAMES.split())}
 _TENS = {
     name: 10 * n
     for n, name in enumerate(["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"], 2)
@@ -35,7 +37,8 @@ _WORD = "|".join(sorted({**_SMALL, **_TENS, **_LARGE}, key=len, reverse=True))
 _WORDS = re.compile(rf"(?<![\d.] )\b(?:{_WORD})(?:(?:-| and | )(?:{_WORD}))*\b")
 _UNIT_NEXT = re.compile(r"[ -](?:second|minute|hour|day|week|month|year|percent|per cent|euro|dollar|yuan)")
 _TIMES = re.compile(
-    r"(?<![\d.])(\d{1,15}+(?:\.\d{1,9}+)?) ?(万亿|亿|千万|百万|十万|万|千(?![克米瓦卡字])|hundred|thousand|million|billion|bn\b|mn\b)"
+    r"(?<![\d.])(\d{1,15}+(?:\.\d{1,9}+)?) ?"
+    r"(万亿|亿|千万|百万|十万|万|千(?![克米瓦卡字])|hundred|thousand|million|billion|bn\b|mn\b)"
 )
 _FACTORS = {"万亿": 10**12, "千万": 10**7, "百万": 10**6, "十万": 10**5, "bn": 10**9, "mn": 10**6, **_PLACES, **_LARGE}
 _CURRENCIES = {

@@ -112,7 +112,8 @@ def _pair(old: Mapping[str, Any], new: Mapping[str, Any], id: str, metrics: Sequ
     )
     moved = ", ".join(f"{name} {figure(old.get(name))} → {figure(new.get(name))}" for name in metrics)
     summary = f"{mark} {escaped(one_line(new.get('question', id)))} <span class=dim>{escaped(moved)}</span>"
-    return f'<details class=item id="q-{escaped(id)}"><summary>{summary}</summary><div class=sides>{columns}</div></details>'
+    place = f'class=item id="q-{escaped(id)}"'
+    return f"<details {place}><summary>{summary}</summary><div class=sides>{columns}</div></details>"
 
 
 def _side(item: Mapping[str, Any], metrics: Sequence[str]) -> dict[str, Any]:

@@ -26,7 +26,7 @@ class Failures:
     """Failures that one stage caused.
 
     Args:
-        stage: one of `STAGES`, or "answered" (though no document says it), "error", "gold" (none that can be looked for).
+        stage: one of `STAGES`, or "answered" (though no document says it), "error", "gold" (nothing to look for).
         cure: what brings most of them back, for people.
         setting: that as data, the value that suffices for all of them; empty where no setting helps.
         questions: (id, question, reason) of each.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from nacre import prompts
 from nacre.errors import EvaluationError
-from nacre.eval.metrics import contains, tokens
+from nacre.eval.metrics import contains, normalise, tokens
 from nacre.grounding.answer_type import Kind, candidates
 from nacre.system.files import atomic_write, private_folder
 from nacre.text.language import language_of, tr
@@ -29,7 +29,13 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _SEED = 20260101
 _ALIKE = 0.8  # of the words of two questions: the second is left out
-_PAIR = re.compile(r"[ \t>*-]*(?P<name>[^:：|\n]{2,40}?)[ \t]*[:：][ \t]*(?P<value>[^\n]{1,120}\S)[ \t]*")
+# A colon between digits is one of a time, and a name is no sentence.
+_PAIR = re.compile(
+    r"[ \t>*-]*(?P<name>[^:：|\n#.。!！?？,，;；]{2,40}?)[ \t]*(?:(?<!\d):|:(?!\d)|：)[ \t]*"
+    r"(?P<value>[^\n]{1,80}\S)[ \t]*"
+)
+_ANSWER = re.compile(r"[ \t>*-]*(?:答|答案|A|Answer)[ \t]*[:：][ \t]*")
+_SENTENCE = ".。!！?？;；"
 _NUMBER = re.compile(r"\d+")
 _NAME = re.compile(r"(?<=\s)[A-Z][a-z]{3,}\b")
 # Names that no document has; which of them are free is looked up.
@@ -84,18 +90,30 @@ def make_questions(
     answerable = count - round(count * unanswerable)
     streams = [(written(model, uri, text) if model else extracted(uri, text)) for uri, text in texts.items()]
     made: list[Made] = []
+    doubtful: set[str] = set()  # of which two documents say different things
     for found in _in_turn(streams):
-        if not any(_alike(found.question, other.question) for other in made):
+        like = [other for other in made if _alike(found.question, other.question)]
+        same = [other for other in like if normalise(other.question) == normalise(found.question)]
+        if any(normalise(other.answers[0]) != normalise(found.answers[0]) for other in same):
+            doubtful.add(normalise(found.question))
+            made = [other for other in made if other not in same]
+        elif not like and normalise(found.question) not in doubtful:
             made.append(found)
             if on_progress:
                 on_progress(len(made), count)
         if len(made) >= answerable:
             break
+    if not made and model:
+        raise EvaluationError(
+            tr("The model wrote no question whose answer stands in its passage. Try another, or leave --model out.")
+        )
     if not made:
         raise EvaluationError(tr("The documents hold nothing to ask about."))
     everything = "\n".join(texts.values())
     wanted = round(len(made) * unanswerable / max(0.01, 1 - unanswerable))
-    made += [changed for found in made if (changed := _unanswerable(found, everything))][:wanted]
+    # A gap whose number is another one reads oddly: of those only what the others do not give.
+    natural = sorted(made, key=lambda found: found.kind == "gap")
+    made += [changed for found in natural if (changed := _unanswerable(found, everything))][:wanted]
     random.Random(_SEED).shuffle(made)
     return [Made(**{**asdict(found), "id": f"q{n:04}"}) for n, found in enumerate(made, 1)]
 
@@ -134,6 +152,8 @@ def _asked(uri: str, text: str) -> Iterator[Made]:
     spans = sentences(text)
     for (start, end), (first, last) in itertools.pairwise(spans):
         question = text[start:end].lstrip("#*-QA:：问答 ").strip("* ")
+        if label := _ANSWER.match(text, first, last):
+            first = label.end()
         if question[-1:] in ("?", "？") and len(tokens(question)) >= 3 and len(tokens(text[first:last])) >= 3:
             yield _made(question, text, first, last, uri, "asked")
 
@@ -141,10 +161,10 @@ def _asked(uri: str, text: str) -> Iterator[Made]:
 def _table(uri: str, text: str) -> Iterator[Made]:
     """The cells of a table: what column of which row."""
     header: list[str] = []
-    at = 0
+    title, at = _title(text), 0
     for line in text.splitlines(keepends=True):
         bar = "\t" if "\t" in line else "|"
-        cells = [cell.strip(" *`") for cell in line.strip().strip("|").split(bar)]
+        cells = [cell.strip(" *`#") for cell in line.strip().strip("|").split(bar)]
         if bar not in line or len(cells) < 2:
             header = []
         elif not header:
@@ -153,17 +173,16 @@ def _table(uri: str, text: str) -> Iterator[Made]:
             for name, value in zip(header[1:], cells[1:], strict=True):
                 where = line.rfind(value) if value else -1
                 if name and where >= 0 and set(value) - set("-: "):
-                    question = _template(
-                        cells[0] + name, f"What is the {name} of {cells[0]}?", f"{cells[0]}的{name}是什么？"
-                    )
+                    # A property and its value: of which thing, the title says.
+                    row = f"{cells[0]} ({title})" if len(header) == 2 and title else cells[0]
+                    question = _template(cells[0] + name, f"What is the {name} of {row}?", f"{row}的{name}是什么？")
                     yield _made(question, text, at + where, at + where + len(value), uri, "table")
         at += len(line)
 
 
 def _pairs(uri: str, text: str) -> Iterator[Made]:
     """Lines like "Deadline: 3 May"."""
-    title = next((line.strip("# ") for line in text.splitlines() if line.strip()), "")[:60]
-    at = 0
+    title, at = _title(text), 0
     for line in text.splitlines(keepends=True):
         match = _PAIR.fullmatch(line.rstrip("\n"))
         if match and len(match["name"].split()) <= 4 and len(title) > 3 and not set(line) & set("\u3000\t/|"):
@@ -173,11 +192,17 @@ def _pairs(uri: str, text: str) -> Iterator[Made]:
         at += len(line)
 
 
+def _title(text: str) -> str:
+    """The first line of a document, if it is short enough to be a title and no sentence."""
+    line = next((line.strip("#* ") for line in text.splitlines() if line.strip()), "")
+    return line if len(line) <= 60 and line[-1:] not in _SENTENCE and ". " not in line else ""
+
+
 def _gaps(uri: str, text: str) -> Iterator[Made]:
     """A sentence with a number, date or name taken out."""
     for start, end in sentences(text):
         sentence = text[start:end]
-        if not 15 <= len(sentence) <= 200 or set(sentence) & set("\n\t|") or sentence[-1] not in ".。!！;；":
+        if not 15 <= len(sentence) <= 200 or set(sentence) & set("\n\t|#") or sentence[-1] not in ".。!！;；":
             continue
         spans = [span for kind in _KINDS for span in candidates(sentence, kind)]
         if not spans:

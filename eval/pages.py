@@ -33,7 +33,8 @@ def markdown_page(data: Mapping[str, Any]) -> str:
     lines += ["", f"## {tr('Questions that went wrong')}", ""]
     wrong = [item for item in data["items"] if went_wrong(item)]
     lines += [
-        f"- `{item['id']}` {one_line(item.get('question', ''))} → {one_line(item.get('error') or item.get('answer', ''))}"
+        f"- `{item['id']}` {one_line(item.get('question', ''))} → "
+        f"{one_line(item.get('error') or item.get('answer', ''))}"
         for item in wrong[:200]
     ] or [tr("None.")]
     return "\n".join(lines) + "\n"
@@ -65,7 +66,8 @@ def html_page(data: Mapping[str, Any]) -> str:
         title,
         f"<p class=verdict>{escaped(headline(data))}</p><div class=wide><table><tr>{heads}</tr>{rows}</table></div>"
         + (f"<h2>{tr('Distributions')}</h2><div class=grid>{plots}</div>" if plots else "")
-        + f"<h2 id=settings>{tr('Settings')}</h2>{settings}<h2 id=questions>{tr('Questions, the wrong ones first')}</h2>"
+        + f"<h2 id=settings>{tr('Settings')}</h2>{settings}"
+        + f"<h2 id=questions>{tr('Questions, the wrong ones first')}</h2>"
         + tools()
         + items,
     )

@@ -200,7 +200,8 @@ def build(
     Args:
         stack: a mapping with `model` (a name, or a mapping with `spec` and the model's settings), `layers`
             (outermost first; names, or mappings with `use` and the layer's arguments) and where wanted `prompts` (a
-            folder of prompts of one's own, for the whole process); or the path of a YAML file that holds one. It may name code to import (`use: package.module:Class`), so it must be the user's own.
+            folder of prompts of one's own, for the whole process); or the path of a YAML file that holds one. It may
+            name code to import (`use: package.module:Class`), so it must be the user's own.
         kb: what all its layers search; where it is given, a stack that names its own is refused.
         principals: as whom they search, likewise; `["*"]` finds what everyone may see.
         leaf: the innermost model, in place of `model`.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 from collections.abc import Callable, Iterator
@@ -215,7 +216,7 @@ def test_12_slower_dearer_and_drifting_runs_do_not_pass() -> None:
     long = data([1.0] * 40, seconds=0.06, tokens_in=400)
     assert "tokens" in gated(long, fast).told and gated(fast, slow).passed
     runs = [data([0.0] * lost + [1.0] * (200 - lost)) for lost in range(0, 22, 2)]
-    assert all(gated(after, before).passed for before, after in zip(runs, runs[1:], strict=False))
+    assert all(gated(after, before).passed for before, after in itertools.pairwise(runs))
     assert "Beside the anchor" in gated(runs[-1], runs[-2], anchors=[runs[0]]).told
 
 
@@ -265,7 +266,7 @@ def test_16_labels_are_read_strictly_and_constants_have_no_kappa() -> None:
     assert figures["honest_agreement"] == 0.5 and figures["honest_kappa"] == 0.0
     low, high = figures["honest_kappa_interval"]
     assert low <= 0 <= high and kappa([True, True], [True, True]) is None
-    with pytest.raises(EvaluationError, match="faithfull.*faithful"):
+    with pytest.raises(EvaluationError, match=r"faithfull.*faithful"):
         judge_answers([{**row, "labels": {"faithfull": 1}}], judge)
     with pytest.raises(EvaluationError, match="honest is 5"):
         judge_answers([{**row, "labels": {"honest": 5}}], judge)
