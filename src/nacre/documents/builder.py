@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from nacre.documents.document import Block, BlockKind, Cell, Hidden, ParsedDocument, Table
 from nacre.documents.limits import Limits
 from nacre.documents.normalise import clean, collapse, unspread
 from nacre.errors import ParseError
+from nacre.text.fields import tidy_fields
 from nacre.text.language import tr
 
 _HIDDEN = 100  # places of hidden text that are told of one document
@@ -26,6 +28,8 @@ class Builder:
         self.sheets: list[str] = []
         self.attachments: list[str] = []
         self.metadata: dict[str, str] = {}
+        self.fields: dict[str, Any] = {}  # typed, beside the metadata
+        self.private: set[str] = {"delimiter"}  # metadata that are no fields
         self.encoding = ""
         self.blocks: list[Block] = []
         self.tables: list[Table] = []
@@ -177,6 +181,7 @@ class Builder:
             metadata={key: clean(value) for key, value in self.metadata.items() if value},
             encoding=self.encoding,
             hidden=tuple(self.hidden),
+            fields=tidy_fields({k: v for k, v in self.metadata.items() if k not in self.private}, self.fields),
         )
 
     def _gap(self, close: bool = False) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar, get_args
 
+from nacre.text.fields import tidy_fields
 from nacre.text.tables import Mark
 
 T = TypeVar("T")
@@ -97,6 +98,7 @@ class ParsedDocument:
         text: the whole text; every span counts its characters (Unicode code points).
         blocks: content in reading order; spans do not overlap.
         pages: number of pages or slides; None where the format has none.
+        fields: what the document says of itself, typed: front matter, properties, headers.
     """
 
     text: str
@@ -111,6 +113,7 @@ class ParsedDocument:
     metadata: Mapping[str, str] = field(default_factory=dict)
     encoding: str = ""
     hidden: tuple[Hidden, ...] = ()
+    fields: Mapping[str, Any] = field(default_factory=dict)
 
 
 def to_data(document: ParsedDocument) -> dict[str, Any]:
@@ -141,6 +144,7 @@ def to_data(document: ParsedDocument) -> dict[str, Any]:
         "metadata": dict(document.metadata),
         "encoding": document.encoding,
         "hidden": [[h.what, h.excerpt, h.page] for h in document.hidden],
+        "fields": dict(document.fields),
     }
 
 
@@ -164,6 +168,7 @@ def from_data(data: Mapping[str, Any]) -> ParsedDocument:
         metadata={_typed(k, str): _typed(v, str) for k, v in data["metadata"].items()},
         encoding=_typed(data["encoding"], str),
         hidden=tuple(Hidden(_typed(what, str), _typed(text, str), page) for what, text, page in data["hidden"]),
+        fields=tidy_fields(_typed(data["fields"], dict)),
     )
 
 

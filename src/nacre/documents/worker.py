@@ -19,11 +19,14 @@ import subprocess
 import threading
 import time
 from collections import deque
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
+from nacre.documents.detect import MIME
 from nacre.documents.document import ParsedDocument, from_data
-from nacre.documents.limits import Limits
+from nacre.documents.limits import Limits, Options
+from nacre.documents.office_converter import NEW, convert, program
 from nacre.errors import ParseError
 from nacre.system import child_process
 from nacre.text.language import tr, user_language
@@ -41,6 +44,7 @@ class ParserPool:
     Args:
         workers: how many processes at most; they start when first needed.
         timeout_s: time for a small document; a bigger file earns more (see `Limits`). None keeps the limits' own.
+        options: what is read besides what a reader sees.
 
     Example:
         >>> with ParserPool(workers=1) as pool:
@@ -54,9 +58,11 @@ class ParserPool:
         timeout_s: float | None = None,
         memory_bytes: int | None = None,
         limits: Limits | None = None,
+        options: Options | None = None,
     ) -> None:
         changes = {k: v for k, v in (("seconds", timeout_s), ("memory_bytes", memory_bytes)) if v is not None}
         self.limits = Limits(**{**(limits or Limits()).data(), **changes})
+        self.options = options or Options()
         self.workers = workers or min(8, os.cpu_count() or 1)
         self._free = threading.BoundedSemaphore(self.workers)
         self._idle: deque[_Worker] = deque()
@@ -64,8 +70,17 @@ class ParserPool:
         self._closed = False
 
     def parse(self, data: bytes, *, name: str, mime: str | None = None, password: str = "") -> ParsedDocument:
-        """Parse one document in a worker."""
-        request = {"name": name, "mime": mime or "", "password": password}
+        """Parse one document in a worker; an old office file after it was made a new one, where that can be done."""
+        document = self._parse(data, name, mime or "", password)
+        if not isinstance(document, str):
+            return document
+        made = self._parse(convert(data, document), name, "", password)
+        assert not isinstance(made, str)  # a new file is never old
+        return replace(made, mime=MIME[document])
+
+    def _parse(self, data: bytes, name: str, mime: str, password: str) -> ParsedDocument | str:
+        options = json.dumps(self.options.data())
+        request = {"name": name, "mime": mime, "password": password, "options": options}
         with self._free:
             worker = self._take()
             try:
@@ -236,9 +251,12 @@ class _Worker:
         return tr("it crashed its parser (exit status {code}), perhaps for want of memory", code=code)
 
 
-def _result(answer: bytes, name: str) -> ParsedDocument:
+def _result(answer: bytes, name: str) -> ParsedDocument | str:
+    """The document, or the kind of an old office file that can be converted."""
     try:
         data = json.loads(answer)
+        if data.get("convert") in NEW and program():
+            return str(data["convert"])
         if "reason" in data:
             raise ParseError(str(data["reason"]), uri=name)
         return from_data(data)

@@ -15,7 +15,8 @@ from typing import BinaryIO
 
 from nacre.documents.dispatch import parse
 from nacre.documents.document import to_data
-from nacre.documents.limits import Limits
+from nacre.documents.limits import Limits, Options
+from nacre.documents.office_converter import NeedsConversion
 from nacre.documents.walls import raise_walls
 from nacre.errors import ParseError
 
@@ -48,11 +49,19 @@ def main() -> None:
 
 def _answer(data: bytes, request: dict[str, str], limits: Limits) -> bytes:
     try:
-        document = parse(data, name=request["name"], mime=request["mime"], password=request["password"], limits=limits)
+        document = parse(
+            data,
+            name=request["name"],
+            mime=request["mime"],
+            password=request["password"],
+            limits=limits,
+            options=Options(**json.loads(request["options"])),
+        )
     except ParseError as error:
         if isinstance(error.__cause__, MemoryError):
             raise MemoryError from error
-        return json.dumps({"reason": error.message}).encode()
+        kind = error.kind if isinstance(error, NeedsConversion) else ""
+        return json.dumps({"reason": error.message, "convert": kind}).encode()
     return json.dumps(to_data(document), separators=(",", ":")).encode()
 
 
@@ -66,8 +75,6 @@ def _confine(limits: Limits) -> None:
         hard = resource.getrlimit(what)[1]
         least = most if hard == resource.RLIM_INFINITY else min(most, hard)
         resource.setrlimit(what, (least, least))
-    # openpyxl would load numpy for cells that hold numpy types: 100 ms and 200 MiB of address space for nothing.
-    sys.modules["numpy"] = None  # type: ignore[assignment]
 
 
 def _read(source: BinaryIO) -> bytes:

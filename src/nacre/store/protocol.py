@@ -75,6 +75,9 @@ class DocumentStore(Protocol):
     def chunks(self, document: int, start: int = 0, end: int | None = None) -> list[ChunkSpan]:
         """The chunks of a document that share a character with a span, in order."""
 
+    def chunk_records(self, document: int) -> list[ChunkRecord]:
+        """The chunks of a document as they are stored, with their vectors, in order."""
+
     def neighbours(self, document: int, start: int, count: int) -> tuple[list[ChunkSpan], list[ChunkSpan]]:
         """The chunks before and after the one that starts there, each nearest first."""
 
@@ -159,6 +162,9 @@ class WriteSession(Protocol):
     def put(self, document: DocumentRecord, chunks: Sequence[ChunkRecord]) -> int:
         """Store a document with its chunks in the place of the one of the same uri; same chunks keep their numbers."""
 
+    def restore(self, document: DocumentRecord, chunks: Sequence[ChunkRecord]) -> None:
+        """Store a document of another store with its numbers and its version, in the place of whatever has them."""
+
     def refile(self, number: int, **facts: Any) -> None:
         """Change what is known about a document, not what it says."""
 
@@ -198,8 +204,12 @@ class Store(Protocol):
     def view(self) -> AbstractContextManager[View]:
         """What there is to search, with all that was published before."""
 
-    def writing(self) -> AbstractContextManager[WriteSession]:
-        """Be the one who writes; raises `LockedError` where somebody else is."""
+    def writing(self, scopes: Sequence[str] = ()) -> AbstractContextManager[WriteSession]:
+        """Be the one who writes; raises `LockedError` where somebody else is.
+
+        Args:
+            scopes: only documents of these sources will be written: a store may let others write others meanwhile.
+        """
 
     def check_writable(self) -> None:
         """Raise where nothing can be written."""
@@ -221,9 +231,6 @@ class Store(Protocol):
 
     def rebuild(self) -> None:
         """Throw both indexes away and make them anew from the truth."""
-
-    def copy_to(self, place: str) -> Store:
-        """Copy all as it is at this moment, vectors too; it may be written to meanwhile."""
 
     def close(self) -> None:
         """Close all files; the object is of no use afterwards."""
