@@ -29,7 +29,9 @@ _WHERE = {
     "evaluate_retrieval": "nacre.eval.retrieval",
     "evaluate_robustness": "nacre.eval.robustness",
     "evaluate_sample": "nacre.eval.sample",
+    "evaluate_filings": "nacre.eval.yardsticks",
     "evaluate_target": "nacre.eval.answers",
+    "evaluate_turns": "nacre.eval.yardsticks",
     "failures_of": "nacre.eval.failures",
     "gated": "nacre.eval.verdict",
     "judge_answers": "nacre.eval.judge",
@@ -73,6 +75,8 @@ if TYPE_CHECKING:
     from nacre.eval.verdict import Verdict as Verdict
     from nacre.eval.verdict import gated as gated
     from nacre.eval.why import diagnose as diagnose
+    from nacre.eval.yardsticks import evaluate_filings as evaluate_filings
+    from nacre.eval.yardsticks import evaluate_turns as evaluate_turns
 
 
 def __getattr__(name: str) -> Any:

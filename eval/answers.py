@@ -41,7 +41,7 @@ def evaluate_answers(
     data: Path,
     model: BaseChatModel,
     *,
-    kb: Path | None = None,
+    kb: Path | str | None = None,
     k: int | None = None,
     stack: Mapping[str, Any] | None = None,
     principals: Sequence[str] | None = None,

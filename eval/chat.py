@@ -50,7 +50,9 @@ def load_conversations(path: Path) -> tuple[list[Conversation], list[str]]:
     return found, problems
 
 
-def evaluate_chat(data: Path, model: BaseChatModel, kb: Path, *, k: int | None = None, **run: Unpack[Run]) -> Report:
+def evaluate_chat(
+    data: Path, model: BaseChatModel, kb: Path | str, *, k: int | None = None, **run: Unpack[Run]
+) -> Report:
     """Hold conversations over a knowledge base, each in a session of its own.
 
     Args:

@@ -8,14 +8,15 @@ from typing import Annotated
 import typer
 
 from nacre.cli.knowledge import opened
-from nacre.cli.output import JsonFlag, console, folder, print_json
+from nacre.cli.output import JsonFlag, console, kb_place, print_json
 from nacre.text.language import tr
 
 
 def check(
     file: Annotated[Path, typer.Argument(help=tr("A file of questions."))],
     kb: Annotated[
-        Path | None, typer.Option("--kb", parser=folder, metavar="<path>", help=tr("Also look the documents up here."))
+        str | None,
+        typer.Option("--kb", parser=kb_place, metavar="<place>", help=tr("Also look the documents up here.")),
     ] = None,
     as_json: JsonFlag = False,
 ) -> int:

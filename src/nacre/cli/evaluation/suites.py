@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nacre.cli.evaluation.reports import own_prompts, suite
-from nacre.cli.output import AsOption, KbOption, ModelOption, folder, principals
+from nacre.cli.output import AsOption, KbOption, ModelOption, kb_place, principals
 from nacre.errors import UsageError
 from nacre.text.language import listed, tr
 
@@ -24,9 +24,9 @@ K = Annotated[
     typer.Option("-k", min=1, help=tr("Passages the model sees; else as the knowledge base is set, else 6.")),
 ]
 OptionalKb = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
-        "--kb", parser=folder, metavar="<path>", help=tr("Ask this knowledge base instead of indexing the corpus.")
+        "--kb", parser=kb_place, metavar="<place>", help=tr("Ask this knowledge base instead of indexing the corpus.")
     ),
 ]
 StackOption = Annotated[
@@ -51,6 +51,8 @@ def register(group: typer.Typer) -> None:
     group.command(help=tr("The questions of the sample knowledge base."))(sample)
     group.command(help=tr("Noise and false facts in the passages (RGB)."))(robustness)
     group.command(help=tr("Conversations with follow-up questions."))(chat)
+    group.command(help=tr("Last turns over given passages (MTRAG-UN)."))(turns)
+    group.command(help=tr("Pages of filings (FinanceBench)."))(filings)
 
 
 def loaded(spec: Any) -> Any:
@@ -110,7 +112,7 @@ def _of_target(target: str, data: Path, run: dict[str, Any]) -> "Report":
     return evaluate_target(call, questions, name=target, **run)
 
 
-def _stack(name: str | None, config: Path | None, kb: Path | None) -> tuple[dict[str, Any] | None, Path | None]:
+def _stack(name: str | None, config: Path | None, kb: str | None) -> tuple[dict[str, Any] | None, str | None]:
     """The stack to measure, None for retrieval alone, and the knowledge base that it asks."""
     if config is None and name is None:
         return None, kb
@@ -135,7 +137,7 @@ def _stack(name: str | None, config: Path | None, kb: Path | None) -> tuple[dict
             tr("--stack is {name!r}; {config} has {names}.", name=name, config=config, names=listed(names))
         )
     given = settings.stacks[chosen].model_dump() if chosen else {"layers": ["rag"]}
-    return {**given, "model": given.get("model") or settings.model}, kb or settings.kb
+    return {**given, "model": given.get("model") or settings.model}, kb or str(settings.kb)
 
 
 @suite(tr("Asking"), "workers", "repeat", "prompts")
@@ -186,6 +188,22 @@ def chat(data: Data, kb: KbOption, model: ModelOption = None, **run: Any) -> "Re
     from nacre.eval.chat import evaluate_chat
 
     return evaluate_chat(data, loaded(model), kb, **run)
+
+
+@suite(tr("Asking"), "workers", "repeat", "prompts")
+def turns(data: Data, model: ModelOption = None, **run: Any) -> "Report":
+    """Evaluate the last turns of conversations over given passages."""
+    from nacre.eval.yardsticks import evaluate_turns
+
+    return evaluate_turns(data, loaded(model), **run)
+
+
+@suite(tr("Searching"))
+def filings(data: Data, kb: OptionalKb = None, embedder: Embedder = None, **run: Any) -> "Report":
+    """Evaluate the pages that are found in filings."""
+    from nacre.eval.yardsticks import evaluate_filings
+
+    return evaluate_filings(data, kb=kb, embedder=embedder, **run)
 
 
 def _one_of(replay: Path | None, data: Path | None, model: str | None) -> Path:
