@@ -21,7 +21,7 @@ _PLACES = {"十": 10, "百": 100, "千": 1000, "万": 10**4, "亿": 10**8}
 _HAN_YEAR = re.compile(r"[〇零一二三四五六七八九]{4}(?=年)")
 _HAN_NUMBER = re.compile(
     r"(?:(?<=百分之)|(?<![〇零一二两三四五六七八九十百千万亿\d]))"
-    r"(?:[〇零一二两三四五六七八九]{1,9}+|(?=十))(?:[十百千万亿][〇零一二两三四五六七八九]?+){0,9}+"
+    r"(?:[〇零一二两三四五六七八九]{1,9}+|(?=十))(?:[十百千万亿][〇零]?+[一二两三四五六七八九]?+){0,9}+"
     r"(?:(?<=百分之.)|(?<=百分之..)|(?<=百分之...)"
     r"|(?=[年月日号天周岁元米人次点小个分页章条克公千厘毫块欧美英港倍层楼份名位台张件种级星钟%]))"
 )
@@ -142,11 +142,15 @@ def _value(numeral: str) -> int:
     if not set(numeral) & set(_PLACES):
         return int("".join(str(_DIGITS[c]) for c in numeral))
     total = section = digit = 0
+    last = 0  # of 万 and 亿 the one before: 三亿五千万 adds, 一万亿 multiplies
     for c in numeral:
-        if c in _DIGITS:
+        place = _PLACES.get(c, 0)
+        if not place:
             digit = _DIGITS[c]
-        elif _PLACES[c] >= 10**4:
-            total, section, digit = (total + section + digit) * _PLACES[c], 0, 0
+        elif place >= 10**4:
+            part = section + digit
+            total = (total + part) * place if place > last else total + part * place
+            last, section, digit = place, 0, 0
         else:
-            section, digit = section + (digit or 1) * _PLACES[c], 0
+            section, digit = section + (digit or 1) * place, 0
     return total + section + digit

@@ -8,6 +8,8 @@ from nacre.eval.gold import gold_of
 from nacre.eval.metrics import contains, exact_match, normalise
 
 SAME = [
+    ("eleven thousand and twenty-two", "11022"), ("two million three hundred thousand euros", "€2.3 million"),
+    ("三亿五千万元", "350,000,000 元"), ("二百零五元", "205元"), ("一千零一十元", "1010元"), ("一万亿元", "1000000000000元"), ("五千零五十人次", "5050人次"), ("5 March", "3月5日"), ("5 March 2026", "3月5日"), ("4 bn dollars", "$4,000,000,000"),
     ("It costs €140 a night.", "140 EUR"), ("up to 140 euros", "140 EUR"), ("140 EUR", "€140"), ("$5", "5 dollars"),
     ("US$ 5.50", "5.5 USD"), ("RMB 1,200", "1200元"), ("¥600", "600元"), ("人民币六百元", "600元"), ("£3", "3 英镑"),
     ("报销六百元", "600 元"), ("600元", "六百元"), ("0.6万元", "6000元"), ("一万二千元", "12000元"), ("3200万", "32,000,000"),
@@ -27,7 +29,7 @@ OTHER = [
     ("2 days, not 3 days", "3 days"), ("unrefundable", "refundable"), ("13天", "3天"), ("十三天", "三天"), ("1130 euros", "130 euros"),
     ("不予退款", "退款"), ("不可以", "可以"), ("无需审批", "审批"), ("而非3天", "3天"), ("没有3天", "3天"), ("-5", "5"), ("minus 5", "5"),
     ("12 EUR", "12%"), ("600美元", "600元"), ("600日元", "600元"), ("6 days", "6 months"), ("A dog is here.", "A"),
-    ("It is not A", "A"), ("the", "A"), ("B2B", "B"), ("It's John's", "S"), ("v1.20", "1.2"),
+    ("rooms four five", "9"), ("rooms four five", "5"), ("one of the best", "1"), ("It is not A", "A"), ("the", "A"), ("B2B", "B"), ("It's John's", "S"), ("v1.20", "1.2"),
 ]  # fmt: skip
 
 

@@ -98,3 +98,25 @@ def test_slower_answers_are_a_doubt_before_they_are_a_loss() -> None:
     assert gated(data([1.0] * 40, seconds=2.5), fast).state == "red"
     assert gated(data([1.0] * 5, seconds=9.0), data([1.0] * 5, seconds=1.0)).state == "green"  # five prove nothing
     assert gated(data([1.0] * 40, seconds=0.09), data([1.0] * 40, seconds=0.01)).state == "green"
+
+
+def test_an_interval_of_mixed_values_is_drawn_and_of_equal_ones_is_wilsons() -> None:
+    mixed = [1.0, 0.0, 1.0, 1.0, 0.0, 1.0]
+    assert interval(mixed) == bootstrap(mixed) and interval([0.5] * 4) == (0.5, 0.5)
+    assert interval([0.0] * 20)[1] == pytest.approx(0.161, abs=0.001)
+    assert interval([1.0] * 20, 0.9)[0] > interval([1.0] * 20)[0]
+
+
+def test_a_doubt_goes_by_the_direction_of_its_figure() -> None:
+    none, some = data([0.0] * 60, "false_refusals"), data([1.0] * 6 + [0.0] * 54, "false_refusals")
+    assert gated(some, none).state == "yellow" and gated(none, some).state == "green"
+    kept = data([1.0] * 60)
+    assert gated(kept, data([0.0] * 6 + [1.0] * 54)).state == "green"
+
+
+def test_how_many_questions_would_do_is_told() -> None:
+    assert " About 390 would be needed to see 3." in gated(data([1.0] * 60), data([1.0] * 60)).power
+    assert "needed" not in gated(data([1.0] * 600), data([1.0] * 600)).power
+    noisy = data([float(n % 10 > 0) for n in range(100)]), data([float(n % 10 > 1 or n % 10 == 0) for n in range(100)])
+    assert "With 100 questions a drop of contains below" in gated(*noisy).power
+    assert (gated(*noisy).smallest_drop or 0) > (gated(noisy[0], noisy[0]).smallest_drop or 0) + 0.05
