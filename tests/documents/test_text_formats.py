@@ -145,7 +145,7 @@ def test_content_decides_over_the_name(name: str, data: bytes, mime: str) -> Non
     [
         (b"", "empty"),
         (b" \n\t\n", "empty"),
-        (b"\x89PNG\r\n\x1a\n" + b"0" * 50, "OCR"),
+        (b"\x89PNG\r\n\x1a\n" + b"0" * 50, "OCR|damaged"),
         (b"ID3\x04" + b"0" * 50, "transcribe"),
         (b"\x1f\x8b\x08" + b"0" * 50, "archive"),
         (b"\x7fELF" + b"\0" * 50, "program"),

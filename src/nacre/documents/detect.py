@@ -45,6 +45,7 @@ MIME: Mapping[str, str] = {
     "calendar": "text/calendar",
     "rtf": "application/rtf",
     "text": "text/plain",
+    "image": "image/*",
 }
 _BY_ENDING = {
     "md": "markdown", "markdown": "markdown", "mdx": "markdown", "mdown": "markdown", "rst": "markdown",
@@ -119,9 +120,13 @@ def detect_binary(data: bytes, name: str = "") -> str:
     if data.startswith(_OLD_OFFICE):
         return _old_office(data, name)
     if data[4:8] == b"ftyp" or (data.startswith(b"RIFF") and data[8:12] in {b"WAVE", b"AVI ", b"WEBP"}):
-        raise ParseError(_refusal("image" if data[8:12] == b"WEBP" else "sound"))
+        if data[8:12] == b"WEBP":
+            return "image"
+        raise ParseError(_refusal("sound"))
     for magic, kind in _NOT_DOCUMENTS:
         if data.startswith(magic) and (not kind.endswith("?") or b"\x00" in data[:512]):
+            if kind.startswith("image"):
+                return "image"
             raise ParseError(_refusal(kind.rstrip("?")))
     return ""
 
@@ -261,7 +266,6 @@ def _old_office(data: bytes, name: str) -> str:
 
 def _refusal(kind: str) -> str:
     return {
-        "image": tr("an image without text: needs OCR (pip install 'nacre-ai[docling]', source docling:)"),
         "sound": tr("sound or video: transcribe it with the source transcription:"),
         "archive": tr("an archive; unpack it first"),
         "program": tr("a program, not a document"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from typing import Protocol
 
 from nacre.documents.builder import Builder
@@ -19,6 +20,7 @@ _BINARY = {
     "docx": "docx",
     "pptx": "pptx",
     "xlsx": "xlsx",
+    "image": "pictures",
     "odt": "odf",
     "ods": "odf",
     "odp": "odf",
@@ -65,6 +67,8 @@ def parse(
     password: str = "",
     limits: Limits | None = None,
     options: Options | None = None,
+    ocr: bool = False,
+    on_page: Callable[[int, int], None] | None = None,
 ) -> ParsedDocument:
     """Parse one document in this process. Foreign files belong into a `ParserPool`, which survives them.
 
@@ -72,20 +76,30 @@ def parse(
         name: its name; the ending decides between kinds of text, and the title falls back to it.
         limits: what it may cost; time and memory are kept by `ParserPool` only.
         options: what is read besides what a reader sees.
+        ocr: whether pictures of text are read; needs the extra `ocr`.
+        on_page: called with (page read by OCR, pages in all).
 
     Example:
         >>> document = parse("# 标题\\n\\n正文。".encode("gb18030"), name="a.md")
         >>> document.title, document.encoding
         ('标题', 'gb18030')
     """
-    task = Task(name=name, mime=mime or "", password=password, limits=limits or Limits(), options=options or Options())
+    task = Task(
+        name=name,
+        mime=mime or "",
+        password=password,
+        limits=limits or Limits(),
+        options=options or Options(),
+        ocr=ocr,
+        on_page=on_page,
+    )
     out = Builder(task.limits)
     try:
         kind = parse_into(data, out, task)
     except NeedsConversion:
         raise
     except NacreError as error:
-        raise ParseError(error.message, uri=name) from error
+        raise ParseError(error.message, uri=name, scans=tuple(out.scans)) from error
     except MemoryError as error:
         raise ParseError(tr("it needs more memory than allowed"), uri=name) from error
     except RecursionError as error:
@@ -94,7 +108,7 @@ def parse(
         why = f"{type(error).__name__}: {str(error)[:200]}"
         raise ParseError(tr("the file is damaged ({why})", why=why), uri=name) from error
     if not out.blocks:
-        raise ParseError(_empty(out), uri=name)
+        raise ParseError(_empty(out), uri=name, scans=tuple(out.scans))
     return out.finish(MIME[kind], name)
 
 

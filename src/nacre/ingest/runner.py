@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from functools import cache
@@ -32,7 +32,9 @@ class Parsers(Protocol):
 
     workers: int
 
-    def parse(self, data: bytes, *, name: str, mime: str | None = None) -> ParsedDocument:
+    def parse(
+        self, data: bytes, *, name: str, mime: str | None = None, on_page: Callable[[int, int], None] | None = None
+    ) -> ParsedDocument:
         """Parse one document."""
 
 
@@ -102,8 +104,10 @@ class OnRay:
         self._options = asdict(options)
         return nullcontext(self)
 
-    def parse(self, data: bytes, *, name: str, mime: str | None = None) -> ParsedDocument:
-        """Parse one document on some node."""
+    def parse(
+        self, data: bytes, *, name: str, mime: str | None = None, on_page: Callable[[int, int], None] | None = None
+    ) -> ParsedDocument:
+        """Parse one document on some node; its pages are not told one by one."""
         told = self._result(self._parse.remote(data, name, mime, self._options))
         if isinstance(told, str):
             raise ParseError(told, uri=name)

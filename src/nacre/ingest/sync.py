@@ -224,7 +224,11 @@ class Syncer:
         digest = blake2b(raw + self.options.mark.encode(), digest_size=20).digest()
         if job.known and job.known.hash == digest and not self._needs_reading(job.known):
             return _Read(digest, None)
-        return _Read(digest, _parse(job.item, content, raw, parsers))
+
+        def tell(page: int, pages: int) -> None:
+            self._tell(job.item.uri, page / max(1, pages))
+
+        return _Read(digest, _parse(job.item, content, raw, parsers, tell))
 
     def _take(self, job: _Job, read: _Read) -> None:
         if read.parsed is None:
@@ -343,7 +347,9 @@ def _record(text: str, one: Chunk) -> ChunkRecord:
     return ChunkRecord(one.start, one.end, one.heading, one.page, one.context, passage, digest, None)
 
 
-def _parse(item: Item, content: bytes | str, raw: bytes, parsers: Parsers) -> ParsedDocument:
+def _parse(
+    item: Item, content: bytes | str, raw: bytes, parsers: Parsers, on_page: Callable[[int, int], None]
+) -> ParsedDocument:
     if isinstance(content, str) and item.mime in ("", "text/plain"):
         text = clean_text(content) if content.strip() else clean_text(item.title)
         if not text.strip():
@@ -351,7 +357,7 @@ def _parse(item: Item, content: bytes | str, raw: bytes, parsers: Parsers) -> Pa
         return ParsedDocument(text=text, title=item.title, mime="text/plain", blocks=())
     if isinstance(content, str):
         raw = clean_text(content).encode("utf-8")
-    return parsers.parse(raw, name=_name(item.uri), mime=item.mime or None)
+    return parsers.parse(raw, name=_name(item.uri), mime=item.mime or None, on_page=on_page)
 
 
 def _name(uri: str) -> str:

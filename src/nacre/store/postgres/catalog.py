@@ -90,9 +90,9 @@ class PostgresCatalog(DocumentStore):
                 "document_id": number,
                 "metadata": json.loads(metadata),
                 "scope": scope,
-                "fields": tidy_fields(json.loads(fields), json.loads(metadata)),
+                "fields": tidy_fields(json.loads(own), json.loads(metadata)),
             }
-            for uri, title, mime, version, audience, modified, number, metadata, scope, chunks, characters, fields in rows
+            for uri, title, mime, version, audience, modified, number, metadata, scope, chunks, characters, own in rows
         ]
 
     def find(self, document: str | int) -> DocumentHead | None:
