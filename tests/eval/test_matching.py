@@ -8,6 +8,7 @@ from nacre.eval.gold import gold_of
 from nacre.eval.metrics import contains, exact_match, normalise
 
 SAME = [
+    ("on 3 September", "9月3日"), ("September 3rd, 2026", "2026-09-03"), ("三万零五元", "30005元"), ("1.50 EUR", "€1.5"),
     ("eleven thousand and twenty-two", "11022"), ("two million three hundred thousand euros", "€2.3 million"),
     ("三亿五千万元", "350,000,000 元"), ("二百零五元", "205元"), ("一千零一十元", "1010元"), ("一万亿元", "1000000000000元"), ("五千零五十人次", "5050人次"), ("5 March", "3月5日"), ("5 March 2026", "3月5日"), ("4 bn dollars", "$4,000,000,000"),
     ("It costs €140 a night.", "140 EUR"), ("up to 140 euros", "140 EUR"), ("140 EUR", "€140"), ("$5", "5 dollars"),
@@ -24,6 +25,7 @@ SAME = [
     ("不予退款", "不予退款"), ("2 days, not 3 days", "2 days"), ("No, 3 days; not 4 but 3 days", "3 days"),
 ]  # fmt: skip
 OTHER = [
+    ("3 September 2025", "3 September 2026"), ("on 3 September", "3 September 2026"), ("三万零五元", "35元"),
     ("not refundable", "refundable"), ("non-refundable", "refundable"), ("It isn't refundable", "refundable"),
     ("It cannot be refunded", "refunded"), ("no longer valid", "valid"), ("rather than 3 days", "3 days"),
     ("2 days, not 3 days", "3 days"), ("unrefundable", "refundable"), ("13天", "3天"), ("十三天", "三天"), ("1130 euros", "130 euros"),
@@ -63,3 +65,7 @@ def test_numbers_with_a_tolerance() -> None:
 )
 def test_monotonous_texts_are_read_in_linear_time(text: str) -> None:
     assert contains(text, ["no such thing here"]) == 0
+
+
+def test_denials_are_spelt_out() -> None:
+    assert normalise("It isn't, and you cannot") == "it is not and you can not"

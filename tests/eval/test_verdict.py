@@ -120,3 +120,17 @@ def test_how_many_questions_would_do_is_told() -> None:
     noisy = data([float(n % 10 > 0) for n in range(100)]), data([float(n % 10 > 1 or n % 10 == 0) for n in range(100)])
     assert "With 100 questions a drop of contains below" in gated(*noisy).power
     assert (gated(*noisy).smallest_drop or 0) > (gated(noisy[0], noisy[0]).smallest_drop or 0) + 0.05
+
+
+def test_one_flip_is_neither_better_nor_worse() -> None:
+    one, none = data([1.0] + [0.0] * 59, "false_refusals"), data([0.0] * 60, "false_refusals")
+    assert "better" not in gated(none, one).told and gated(one, none).state == "green"
+    more = data([0.0] + [1.0] * 59)
+    assert "better" not in gated(data([1.0] * 60), more).told
+
+
+def test_documents_that_were_cut_anew_are_told_and_others_not() -> None:
+    old, new = ({"settings": {"corpus": "1", "chunks": chunks}} for chunks in ("a", "b"))
+    assert "the same documents, cut anew" in what_changed(old, new) and what_changed(old, old) == []
+    other = {"settings": {"corpus": "2", "chunks": "b"}}
+    assert "the same documents, cut anew" not in what_changed(old, other)
