@@ -163,7 +163,7 @@ def _binomial(n: int, p: float) -> np.ndarray:
     """The chances of 0 to n successes."""
     k = np.arange(n + 1)
     if p >= 1:
-        return (k == n).astype(float)
+        return np.asarray(k == n, dtype=float)
     logs = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, n + 1)))])
     found: np.ndarray = np.exp(logs[n] - logs - logs[::-1] + k * math.log(max(p, 1e-300)) + (n - k) * math.log1p(-p))
     return found
