@@ -101,7 +101,7 @@ def _pairs(text: str) -> Iterator[Rule]:
 def _title(text: str) -> str:
     """The first line of a text, if it is short enough to be a title and no sentence."""
     line = next((line.strip("#* ") for line in text.splitlines() if line.strip()), "")
-    return line if len(line) <= 60 and line[-1:] not in _SENTENCE and ". " not in line else ""
+    return line if len(line) <= 60 and line[-1:] not in _SENTENCE and not re.search(r"\. |[|\t]", line) else ""
 
 
 def template(about: str, english: str, chinese: str) -> str:
