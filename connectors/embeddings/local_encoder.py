@@ -31,7 +31,7 @@ class LocalEncoder(PrefixedEncoder):
     The first use of a model writes an ONNX file to the cache folder; later ones map it into memory.
 
     Args:
-        model: the folder of the model, or what was read of it.
+        folder: of the model, or what was read of it.
         name: what the model is called in an index; None: the folder's name.
         precision: "auto" takes 8 bits where the processor has instructions for them, else "fp32"; both can be forced.
         query_prefix: put before questions; None: what the model or the table of known models says.
@@ -40,7 +40,7 @@ class LocalEncoder(PrefixedEncoder):
 
     def __init__(
         self,
-        model: Path | Checkpoint,
+        folder: Path | Checkpoint,
         name: str | None = None,
         *,
         precision: Choice = "auto",
@@ -48,7 +48,7 @@ class LocalEncoder(PrefixedEncoder):
         document_prefix: str | None = None,
         normalise: bool | None = None,
     ) -> None:
-        checkpoint = model if isinstance(model, Checkpoint) else read_checkpoint(model)
+        checkpoint = folder if isinstance(folder, Checkpoint) else read_checkpoint(folder)
         self.folder = checkpoint.folder
         self.name = name or self.folder.name
         known = prefixes_for(self.name, checkpoint.prompts)

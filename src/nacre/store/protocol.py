@@ -115,24 +115,43 @@ class KeywordIndex(Protocol):
 
 
 class VectorIndex(Protocol):
-    """Unit vectors by chunk number."""
+    """Unit vectors by chunk number, each with the writing of its text: a place in `nacre.text.writing.WRITINGS`."""
 
     def __len__(self) -> int: ...
 
     def search(
-        self, vector: NDArray[np.float32], k: int, audiences: Sequence[int] | None = None, where: Filter | None = None
+        self,
+        vector: NDArray[np.float32],
+        k: int,
+        audiences: Sequence[int] | None = None,
+        where: Filter | None = None,
+        writing: int | None = None,
     ) -> list[tuple[int, float]]:
         """The nearest chunks and their cosines, exactly so wherever few chunks may be seen.
 
         Args:
             audiences: only chunks of these audiences; None means all.
+            writing: only chunks in this writing.
         """
 
     def scores(self, vector: NDArray[np.float32], numbers: Sequence[int]) -> dict[int, float]:
         """The cosines of given chunks; unknown ones are left out."""
 
-    def spread(self, vector: NDArray[np.float32]) -> tuple[float, float]:
-        """Mean and standard deviation of a query's cosines over all chunks."""
+    def writing(self, numbers: Sequence[int]) -> dict[int, int]:
+        """The writings of given chunks; unknown ones are left out."""
+
+    def vectors(self, numbers: Sequence[int]) -> NDArray[np.float32]:
+        """The vectors of given chunks, one a row; unknown ones are left out."""
+
+    def means(self) -> Mapping[int, NDArray[np.float64]]:
+        """The mean vector of each writing that there is; few vectors leave it near the mean of all."""
+
+    def spread(self, vector: NDArray[np.float32], usual: float | None = None) -> Mapping[int, tuple[float, float]]:
+        """Mean and standard deviation of a query's cosines over all chunks of each writing.
+
+        Args:
+            usual: deviation that the encoder shows elsewhere; few vectors leave theirs near it.
+        """
 
 
 class View(Protocol):

@@ -1,4 +1,6 @@
-"""Which characters are Chinese, Japanese, Korean or pictures, for use inside the brackets of regular expressions: said here and nowhere else."""
+"""Which characters are Chinese, Japanese, Korean or pictures, for use inside the brackets of regular expressions: said
+here and nowhere else.
+"""
 
 from __future__ import annotations
 

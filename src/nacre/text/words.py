@@ -1,8 +1,9 @@
 """Words and sentences of English and Chinese text: what lexical search, quotes and metrics count.
 
-`words` makes index terms: NFKC, case folded, accents dropped, Chinese in simplified characters cut into dictionary words and the
-shorter words inside them, kana and Hangul in pairs, identifiers (GB/T 22239-2019, v3.9.1, ERR_404, a@b.cn) kept whole,
-in parts *and* without their hyphens, English inflections stemmed lightly. Query and document must go through the same function.
+`words` makes index terms: NFKC, case folded, accents dropped, Chinese in simplified characters cut into dictionary
+words and the shorter words inside them, kana and Hangul in pairs, identifiers (GB/T 22239-2019, v3.9.1, ERR_404,
+a@b.cn) kept whole, in parts *and* without their hyphens, English inflections stemmed lightly. Query and document must
+go through the same function.
 
 `sentences` gives spans, so that a quoted sentence is `text[start:end]` and never a copy that drifted.
 """

@@ -28,6 +28,7 @@ from nacre.store.records import (
     unpack_tables,
 )
 
+_BEGINNING = 400  # characters of a chunk that tell its writing
 EVER = (1 << 63) - 1  # SQLite's greatest integer
 
 
@@ -215,10 +216,11 @@ class Catalog(DocumentStore):
         )
         return [Entry(*row) for row in rows]
 
-    def vectors(self, numbers: Sequence[int]) -> list[tuple[int, int, int, bytes]]:
-        """Chunks as the vector index takes them: number, document, audience, vector."""
+    def vectors(self, numbers: Sequence[int]) -> list[tuple[int, int, int, bytes, str]]:
+        """Chunks as the vector index takes them: number, document, audience, vector, the beginning of the text."""
         rows = self.db.read(
-            "SELECT c.id, c.document, d.audience, v.vector FROM chunks c JOIN documents d ON d.id = c.document"
+            f"SELECT c.id, c.document, d.audience, v.vector, substr(c.text, 1, {_BEGINNING}) FROM chunks c"
+            " JOIN documents d ON d.id = c.document"
             f" JOIN vectors v ON v.chunk = c.id WHERE c.id IN ({_marks(numbers)})",
             numbers,
         )

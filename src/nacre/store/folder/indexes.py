@@ -24,6 +24,7 @@ from nacre.store.folder.keyword_index import TantivyIndex, TantivySnapshot, shad
 from nacre.store.folder.vector_index import FaissIndex
 from nacre.system.files import as_open_as_its_folder
 from nacre.text.language import tr
+from nacre.text.writing import WRITINGS, writing_of
 
 _BATCH = 2000  # chunks read at a time
 _REPLAY_SHARE = 0.1  # a vector snapshot is written anew when more than this has changed since
@@ -225,11 +226,12 @@ class Indexes:
         return vectors, []
 
     def _vectors_of(self, numbers: Sequence[int], dim: int) -> tuple[Any, ...]:
-        """Chunks with vectors, documents and audiences, as an index takes them."""
+        """Chunks with vectors, documents, audiences and writings, as an index takes them."""
         rows = self.catalog.vectors(numbers)
         facts = np.array([row[:3] for row in rows], np.int64).reshape(-1, 3)
         matrix = np.frombuffer(b"".join(row[3] for row in rows), "<f4").reshape(len(rows), dim)
-        return facts[:, 0].copy(), matrix, facts[:, 1].copy(), facts[:, 2].copy()
+        writings = np.array([WRITINGS.index(writing_of(row[4])) for row in rows], np.int64)
+        return facts[:, 0].copy(), matrix, facts[:, 1].copy(), facts[:, 2].copy(), writings
 
     def _save_vectors(self) -> None:
         if (vectors := self._shown.vectors) is None:
