@@ -28,9 +28,9 @@ def load_embedder(name: str | Embeddings | None = None, **kwargs: Any) -> Embedd
 
     Args:
         name: None: multilingual-e5-small from its offline package; "minilm": all-MiniLM-L6-v2 from its own. A folder
-            or a hub repository: a sentence-transformers model, run without torch where it is a BERT or XLM-R; "sentence-transformers:…" in front runs it with torch.
-            "openai:…", "dashscope:…", "zhipu:…", "ollama:…", "openai_compatible:model@http://host/v1": a service.
-            An `Embeddings` object comes back as it is.
+            or a hub repository: a sentence-transformers model, run without torch where it is a BERT or XLM-R;
+            "sentence-transformers:…" in front runs it with torch. "openai:…", "dashscope:…", "zhipu:…", "ollama:…",
+            "openai_compatible:model@http://host/v1": a service. An `Embeddings` object comes back as it is.
         **kwargs: settings: `query_prefix`, `document_prefix`; for local models `precision` ("auto", "fp32", "int8")
             and `normalise`; for services `api_key`, `base_url`, `dimensions`, `batch_size`, `max_tokens`,
             `concurrency`, `max_retries`, `timeout` (seconds).

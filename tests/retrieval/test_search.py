@@ -145,7 +145,7 @@ def test_scores_of_an_arm_that_knows_nothing_do_not_move_the_other() -> None:
     words = Arm({1: 9.0, 2: 5.0, 3: 1.0}, 0.0, 2.0)
     vectors = Arm({3: 0.9, 2: 0.5, 1: 0.1}, 0.0, 0.1)
 
-    def order(*given: Any, **settings: Any) -> list[int]:
+    def order(*given: Arm, **settings: float) -> list[int]:
         return [number for number, _ in ranked(fuse(*given, **settings))]
 
     assert order(words, vectors, coverage=0.0) == [1, 2, 3]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 from nacre.retrieval.fusion import CANDIDATES, VECTOR_WEIGHT, fuse, ranked
 from nacre.retrieval.hit import Hit
 from nacre.retrieval.meaning import Meaning, find_meaning
+from nacre.retrieval.phrases import as_written, quoted
 from nacre.retrieval.relevance import LEAST_CHUNKS, Signs, content, relevance
 from nacre.store.arm import Arm
 from nacre.store.calibration import Known
@@ -39,17 +40,23 @@ class Searcher:
             limited = sorted(visible) if len(groups) > 1 else None
             if "words" in arms:
                 words = view.words.search(query, most, limited, where)
+                for phrase in quoted(query):  # what has all of its words comes first here, whatever else is asked
+                    also = view.words.search(phrase, most, limited, where).scores
+                    words = _completed(view.words, words, query, also)
             if encoder and vector is not None and view.vectors:
                 known = Known(self.store.catalog, encoder)
                 also = list(words.scores)
                 meaning = find_meaning(view.vectors, query, vector, known, most, limited, where, also)
-                words = _completed(view.words, words, query, meaning.arm)
+                words = _completed(view.words, words, query, meaning.arm.scores)
                 coverage = known.coverage(query)
             weight = self.store.settings().get("fusion_weight", VECTOR_WEIGHT)
             scores = fuse(words, meaning.arm, coverage, weight, meaning.foreign)
             if "words" in arms and meaning.arm.scores:
                 scores = meaning.echoed(scores, coverage * min(1.0, weight / VECTOR_WEIGHT))
-        hits = self._hits(ranked(scores), k, visible, where)
+        phrases = quoted(query)
+        hits = self._hits(ranked(scores), max(k, CANDIDATES) if phrases else k, visible, where)
+        if phrases:
+            hits = as_written(hits, phrases)[:k]
         return _judged(view.words, query, hits, words, meaning, coverage) if "words" in arms else hits
 
     def _hits(self, ranked: Sequence[tuple[int, float]], k: int, visible: set[int], where: Filter) -> list[Hit]:
@@ -75,9 +82,9 @@ def audiences(groups: Mapping[int, tuple[str, ...]], principals: tuple[str, ...]
     return {number for number, names in groups.items() if number == PUBLIC or not mine.isdisjoint(names)}
 
 
-def _completed(index: KeywordIndex, words: Arm, query: str, vectors: Arm) -> Arm:
-    """With the BM25 scores of the chunks that the vectors found."""
-    missing = [number for number in vectors.scores if number not in words.scores]
+def _completed(index: KeywordIndex, words: Arm, query: str, others: Collection[int]) -> Arm:
+    """With the BM25 scores of chunks that something else found."""
+    missing = [number for number in others if number not in words.scores]
     if not words.scores or not missing:
         return words
     more = index.search(query, len(missing), among=missing)

@@ -7,7 +7,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 
-_REGIONAL = ("JPShinjitaiCharactersRev", "TWVariantsRev", "HKVariantsRev")
+_REGIONAL = ("JPShinjitaiCharacters", "TWVariantsRev", "HKVariantsRev")
 
 
 def simplified(text: str) -> str:

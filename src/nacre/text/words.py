@@ -24,10 +24,14 @@ from nacre.text.vocabulary import compiled, vocabulary
 _STANDARD = re.compile(r"\b[A-Z]{2,6}(?:/[A-Z]{1,5}){0,3} ?\d{2,}(?:\.\d+)*(?:[-:]\d+)*\b")
 _LETTER = rf"[^\W_{HAN}{KANA}{HANGUL}]"
 _PIECE = re.compile(
-    rf"(?P<han>[{HAN}]+)|(?P<syllables>[{KANA}]+|[{HANGUL}]+)|(?P<emoji>[{EMOJI}])"
+    rf"(?P<han>[{HAN}]+)|(?P<kana>[{KANA}]+)|(?P<hangul>[{HANGUL}]+)|(?P<emoji>[{EMOJI}])"
     rf"|(?P<latin>{_LETTER}+(?:[._/@+#:&'’\-,]+{_LETTER}+)*(?:\+\+|#)?)"
 )
 _AFTER_DAYS = re.compile("(?<=天)(?=年假|年休|陪产|调休)")
+# What Korean writes behind a noun of two syllables or more: topic, subject, object, place, direction, "is".
+_PARTICLE = re.compile(
+    "(?<=..)(?:에서는|에서|에게|부터|까지|으로|이라고|라고|입니다|이다|이란|은|는|이|가|을|를|의|에|로|와|과|도|만)$"
+)
 _JOINT = re.compile(r"[._/@+#:&'’\-,]+")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _THOUSANDS = re.compile(r"\d{1,3}(?:[,'’]\d{3})+(?:\.\d+)?")
@@ -81,7 +85,8 @@ def _terms(text: str, start: int, end: int) -> Iterator[tuple[str, int]]:
             yield from ((word, at + begin) for word, begin, _ in _cut(run))
         elif piece.lastgroup == "emoji":
             yield run, at
-        elif piece.lastgroup == "syllables":  # pairs: they meet whatever particle follows a noun
+        elif piece.lastgroup in ("kana", "hangul"):
+            run = _PARTICLE.sub("", run) if piece.lastgroup == "hangul" else run
             yield from ((run[i : i + 2], at + i) for i in range(max(1, len(run) - 1)))
         else:
             yield from ((term, at) for term in _latin(run.casefold()))
