@@ -13,6 +13,7 @@ from nacre.retrieval.arguments import check_count, check_filter, check_hits, che
 from nacre.retrieval.document_reader import DocumentReader
 from nacre.retrieval.hit import Hit
 from nacre.retrieval.search import Searcher
+from nacre.store.calibration import languages
 from nacre.store.embedders import own_encoder
 from nacre.store.encoder import Encoder
 from nacre.store.filters import Filter
@@ -286,6 +287,14 @@ class KnowledgeBase(DocumentReader):
             "bytes": self.store.size(),
             "embedder": self._embedder_id,
         }
+
+    def languages(self) -> list[dict[str, Any]]:
+        """Which languages the knowledge base holds, from a sample of it, and whether its embedder reads them.
+
+        Returns:
+            {"writing", "name", "share", "read"}, the most frequent first; `read` is None where there are words only.
+        """
+        return languages(self.store.catalog, self.encoder)
 
     def verify(self) -> list[str]:
         """Check that the truth is whole and that both indexes agree with it.

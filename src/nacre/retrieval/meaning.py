@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from nacre.retrieval.fusion import ranked
 from nacre.store.arm import Arm
-from nacre.store.calibration import Known
+from nacre.store.calibration import READS, Known
 from nacre.store.filters import Filter
 from nacre.store.protocol import VectorIndex
 from nacre.text.writing import WRITINGS, writing_of
@@ -22,7 +22,6 @@ Vector = NDArray[np.float32]
 # .978), and costs English .002.
 _COMMON = 0.5
 _FOREIGN = 0.34  # for the words that a chunk in another writing cannot say
-_READ = 0.5  # coverage from which an embedder counts as reading a writing
 # Passages near to the best ones are likelier (Rocchio, 1971): where one answer spreads over many, this finds them.
 _ECHO, _ECHOING = 0.26, 8
 _LEAST_ECHO = 16  # chunks in the base for each that echoes
@@ -89,8 +88,8 @@ def find_meaning(
         only = writing if len(means) > 1 else None
         numbers.update(number for number, _ in index.search(vector, most, audiences, where, only))
     scores = _standard(index, vector, sorted(numbers), known.deviation)
-    read = {writing for writing in means if writing != mine and known.reads(WRITINGS[writing]) >= _READ}
-    if known.reads(WRITINGS[mine]) < _READ:
+    read = {writing for writing in means if writing != mine and known.reads(WRITINGS[writing]) >= READS}
+    if known.reads(WRITINGS[mine]) < READS:
         read = set()
     foreign = {number: _FOREIGN for number, writing in index.writing(sorted(numbers)).items() if writing in read}
     return Meaning(Arm(scores), foreign, known.told, index, known.deviation)

@@ -13,14 +13,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from nacre.store.encoder import Encoder
 from nacre.store.protocol import DocumentStore, VectorIndex, WriteSession
-from nacre.text.language import Language, language_of
+from nacre.text.language import Language, language_of, tr
 from nacre.text.words import sentences
-from nacre.text.writing import SAMPLES
+from nacre.text.writing import NAMES, SAMPLES, listed_writings
+
+READS = 0.5  # coverage from which an embedder counts as reading a writing
 
 _KEY, _DEVIATION = "coverage", "deviation"
 _LOOKED_AT = 400  # chunks, to find sentences of both languages
@@ -108,6 +111,25 @@ class Known:
     def reads(self, writing: str) -> float:
         """How far the embedder reads a writing, 0 to 1."""
         return self.coverage(SAMPLES[writing]) if writing in SAMPLES else 0.0
+
+
+def languages(catalog: DocumentStore, encoder: Encoder | None) -> list[dict[str, Any]]:
+    """Which languages a base holds, from a sample, and whether the embedder reads them.
+
+    Returns:
+        {"writing", "name", "share", "read"}, the most frequent first; `read` is None where there are words only.
+    """
+    known = Known(catalog, encoder) if encoder else None
+    shares = listed_writings(text for _, text in catalog.sample(_LOOKED_AT))
+    return [
+        {
+            "writing": writing,
+            "name": tr(NAMES[writing]),
+            "share": round(share, 3),
+            "read": known.reads(writing) >= READS if known else None,
+        }
+        for writing, share in shares.items()
+    ]
 
 
 def _scatter(encoder: Encoder, catalog: DocumentStore, index: VectorIndex) -> float:
