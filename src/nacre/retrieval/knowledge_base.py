@@ -14,7 +14,7 @@ from nacre.retrieval.document_reader import DocumentReader
 from nacre.retrieval.hit import Hit
 from nacre.retrieval.search import Searcher
 from nacre.store.calibration import languages
-from nacre.store.embedders import own_encoder
+from nacre.store.embedders import given_encoder, load_encoder, own_encoder
 from nacre.store.encoder import Encoder
 from nacre.store.filters import Filter
 from nacre.store.places import mend_store, open_store
@@ -41,6 +41,7 @@ class KnowledgeBase(DocumentReader):
         super().__init__(store)
         self.place = store.place
         self._encoder, self._loading = encoder, threading.Lock()
+        self._turn = store.turn
         self._searcher = Searcher(store, lambda: self.encoder)
 
     @classmethod
@@ -95,6 +96,9 @@ class KnowledgeBase(DocumentReader):
     def encoder(self) -> Encoder | None:
         """The embedder, loaded when first needed; None where there are words only."""
         with self._loading:
+            if self._turn != (turn := self.store.turn):  # rebuilt with another one, by this process or another
+                self._encoder = given_encoder(None, self.store.embedder, self.place)
+                self._turn = turn
             if self._encoder is None and self.store.embedder is not None:
                 self._encoder = own_encoder(self.store.embedder, self.place)
             return self._encoder
@@ -137,6 +141,49 @@ class KnowledgeBase(DocumentReader):
         given, resolved = check_principals(principals), sources_of(sources)
         with self.store.writing() as session:
             return Syncer(self.store, session, self.encoder, on_progress).run(resolved, given, prune)
+
+    def reembed(
+        self, embedder: str | Embeddings | None = None, *, on_progress: Callable[[int, int], object] | None = None
+    ) -> dict[str, Any]:
+        """Give every chunk a vector of another embedder, while searches go on, and then search those.
+
+        The new vectors are made beside the old ones, where an interruption leaves them for the next run, and take their
+        place in one step, for every process that has the folder open. The old ones stay until the next time: see
+        `undo_reembed`. Chunks stay as they were cut.
+
+        Args:
+            embedder: as in `open`; None for the embedded default.
+            on_progress: called with the chunks that are done and all of them.
+
+        Returns:
+            chunks (embedded in this run), seconds, embedder (its id), and the share of sentences that find their own
+            chunk by meaning alone, before and after: found_before, found_after (None without a vector then).
+
+        Raises:
+            UsageError: the embedder is "none".
+            LockedError: another process is writing.
+            ModelError: the embedder does not answer; what was done so far is kept.
+        """
+        from nacre.retrieval.reembedding import reembed
+
+        report = reembed(self.store, lambda: self.encoder, embedder, on_progress)
+        if not isinstance(embedder, str | None):
+            self._encoder, self._turn = load_encoder(embedder), self.store.turn
+        return report
+
+    def undo_reembed(self) -> str:
+        """Go back to the vectors from before the last `reembed`, in one step.
+
+        Returns:
+            The id of the embedder that is used again.
+
+        Raises:
+            KnowledgeBaseError: there are none, or the base was synced since.
+            LockedError: another process is writing.
+        """
+        with self.store.writing() as session:
+            session.undo_switch()
+        return str(self._embedder_id)
 
     def delete(self, uri: str) -> bool:
         """Take one document out, everywhere.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
@@ -18,6 +19,8 @@ from nacre.store.protocol import KeywordIndex, Store
 from nacre.store.records import PUBLIC
 from nacre.text.language import language_of
 
+_AGAIN_S = 0.01  # until the vectors and the embedder that a search has seen belong together
+
 
 class Searcher:
     """Searches one knowledge base."""
@@ -29,12 +32,31 @@ class Searcher:
     def search(
         self, query: str, k: int, principals: tuple[str, ...] | None, where: Filter, arms: Sequence[str]
     ) -> list[Hit]:
-        """Find passages."""
+        """Find passages; once more where the base was given another embedder in between."""
+        while True:
+            turn = self.store.turn
+            encoder = self.encoder() if "vectors" in arms else None
+            hits = self._search(query, k, principals, where, arms, encoder, turn)
+            if hits is not None:
+                return hits
+            time.sleep(_AGAIN_S)
+
+    def _search(
+        self,
+        query: str,
+        k: int,
+        principals: tuple[str, ...] | None,
+        where: Filter,
+        arms: Sequence[str],
+        encoder: Encoder | None,
+        turn: int,
+    ) -> list[Hit] | None:
         most = max(CANDIDATES, k)
-        encoder = self.encoder() if "vectors" in arms else None
         vector = encoder.query(query) if encoder else None
         words, meaning, coverage = Arm({}), Meaning(), 1.0
         with self.store.view() as view:
+            if encoder and view.turn != turn:
+                return None
             groups = self.store.catalog.audiences()
             visible = audiences(groups, principals)
             limited = sorted(visible) if len(groups) > 1 else None

@@ -165,6 +165,10 @@ class View(Protocol):
     def vectors(self) -> VectorIndex | None:
         """Good until the view is left; None where there are words only."""
 
+    @property
+    def turn(self) -> int:
+        """How often the store was given vectors of another embedder, as of these."""
+
 
 class WriteSession(Protocol):
     """The one who may write now. Each change is a transaction of its own."""
@@ -198,8 +202,30 @@ class WriteSession(Protocol):
     def drop_kept_vectors(self) -> None:
         """Forget them: all documents are stored."""
 
+    def shadow(self, identity: Mapping[str, Any]) -> ShadowVectors:
+        """Vectors of another embedder to come; what an interruption left of them is still there."""
+
+    def switch(self, shadow: ShadowVectors, identity: Mapping[str, Any]) -> None:
+        """Search the shadow's vectors from now on: for everybody at once, or for nobody."""
+
+    def undo_switch(self) -> None:
+        """Go back to the vectors, and the embedder, from before the last switch."""
+
     def publish(self) -> None:
         """Make durable what was written, and let every search see it."""
+
+
+class ShadowVectors(Protocol):
+    """Vectors of another embedder, beside those that are searched."""
+
+    def left(self) -> int:
+        """How many chunks have none yet."""
+
+    def lacking(self, count: int) -> list[tuple[int, str, str]]:
+        """Some of those: number, context, text."""
+
+    def keep(self, vectors: Mapping[int, bytes]) -> None:
+        """Store some, by chunk number."""
 
 
 class Store(Protocol):
@@ -207,12 +233,18 @@ class Store(Protocol):
 
     Args:
         place: what `KnowledgeBase.open` takes.
-        embedder: identity of the embedder that it was made with; None for words only.
     """
 
     place: str
-    embedder: dict[str, Any] | None
     catalog: DocumentStore
+
+    @property
+    def embedder(self) -> dict[str, Any] | None:
+        """As it is now: another process may have changed it."""
+
+    @property
+    def turn(self) -> int:
+        """How often the store was given vectors of another embedder."""
 
     def view(self) -> AbstractContextManager[View]:
         """What there is to search, with all that was published before."""

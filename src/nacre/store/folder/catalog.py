@@ -59,6 +59,16 @@ class Catalog(DocumentStore):
         )
 
     @property
+    def turn(self) -> int:
+        """How often the base was given other vectors."""
+        return int(self.meta("turn") or 0)
+
+    def dimension(self) -> int:
+        """Numbers in a vector."""
+        found = self.db.read("SELECT length(vector) FROM vectors LIMIT 1")
+        return int(found[0][0]) // 4 if found else 1
+
+    @property
     def generation(self) -> int:
         return int(self.meta("generation") or 0)
 

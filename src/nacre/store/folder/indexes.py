@@ -37,6 +37,11 @@ class FolderView(NamedTuple):
     words: TantivySnapshot
     vectors: FaissIndex | None
 
+    @property
+    def turn(self) -> int:
+        """Whose vectors these are: see `Catalog.turn`."""
+        return self.vectors.turn if self.vectors else 0
+
 
 class Indexes:
     """Words and vectors of one knowledge base in this process.
@@ -70,7 +75,7 @@ class Indexes:
         return TantivyIndex(place)
 
     def _load_vectors(self, dim: int, newest: int) -> FaissIndex:
-        return FaissIndex.load(self.folder / "vectors", dim, self.catalog.matching, newest)
+        return FaissIndex.load(self.folder / "vectors", dim, self.catalog.matching, newest, self.catalog.turn)
 
     def close(self) -> None:
         """Remove what was kept for this process alone."""
@@ -155,7 +160,8 @@ class Indexes:
         self.words.begin_anew()
         if (vectors := self._shown.vectors) is not None:
             shutil.rmtree(self.folder / "vectors", ignore_errors=True)
-            self._shown = FolderView(self._shown.words, FaissIndex(vectors.dim, self.catalog.matching))
+            empty = FaissIndex(vectors.dim, self.catalog.matching, vectors.turn)
+            self._shown = self._shown._replace(vectors=empty)
             self.saved = 0
         self.catch_up()
 
@@ -196,7 +202,9 @@ class Indexes:
 
     def _show(self) -> None:
         """Let searches see the words as they stand now, with the vectors of the same generation."""
-        words, vectors = self.words.now, self._shown.vectors
+        words, vectors, turn = self.words.now, self._shown.vectors, self.catalog.turn
+        if turn != self._shown.turn:  # vectors of another embedder: a new index, while the old one still serves
+            vectors, self.saved = FaissIndex(self.catalog.dimension(), self.catalog.matching, turn), 0
         target = min(words.generation, self.catalog.generation)
         changes: list[tuple[Any, ...]] = []
         if vectors is not None and vectors.generation < target:

@@ -31,8 +31,8 @@ _SCAN_SHARE = 0.25  # of the rows: below it, gathering the allowed vectors is fa
 class FaissIndex(VectorIndex):
     """Vectors by chunk number. Many searches may run at once, but none during a change: `Indexes` sees to it."""
 
-    def __init__(self, dim: int, matching: Callable[[Filter], Sequence[int]]) -> None:
-        self.dim = dim
+    def __init__(self, dim: int, matching: Callable[[Filter], Sequence[int]], turn: int = 0) -> None:
+        self.dim, self.turn = dim, turn
         self._matching = matching  # the documents that a filter lets through
         self.generation = 0
         self.index = _new_index(dim)
@@ -204,7 +204,7 @@ class FaissIndex(VectorIndex):
         import faiss
 
         private_folder(folder)
-        aside, place = folder / f".{self.generation}", folder / f"{self.generation:012d}"
+        aside, place = folder / f".{self.generation}", folder / f"{self.generation:012d}{_of_turn(self.turn)}"
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir(stat.S_IMODE(folder.stat().st_mode))
         faiss.write_index(self.index, str(aside / "index.faiss"))
@@ -224,20 +224,24 @@ class FaissIndex(VectorIndex):
                 shutil.rmtree(old, ignore_errors=True)
 
     @classmethod
-    def load(cls, folder: Path, dim: int, matching: Callable[[Filter], Sequence[int]], newest: int) -> FaissIndex:
+    def load(
+        cls, folder: Path, dim: int, matching: Callable[[Filter], Sequence[int]], newest: int, turn: int = 0
+    ) -> FaissIndex:
         """Read the newest snapshot that can be read, else begin empty.
 
         Args:
             newest: the catalog's generation; a snapshot from after it belongs to another history and is not used.
+            turn: the catalog's; a snapshot of another holds the vectors of another embedder.
         """
         import faiss
 
-        for place in sorted(folder.glob("[0-9]*"), reverse=True) if folder.is_dir() else []:
+        names = f"[0-9]*{_of_turn(turn)}" if turn else "[0-9]*[0-9]"
+        for place in sorted(folder.glob(names), reverse=True) if folder.is_dir() else []:
             try:
                 rows = np.load(place / "rows.npy", allow_pickle=False)
                 moments = np.load(place / "moments.npy", allow_pickle=False)
                 index = faiss.read_index(str(place / "index.faiss"))
-                generation = int(place.name)
+                generation = int(place.name.removesuffix(_of_turn(turn)))
             except (RuntimeError, OSError, ValueError, EOFError):
                 continue
             if generation > newest or not _consistent(index, rows, dim):
@@ -245,12 +249,16 @@ class FaissIndex(VectorIndex):
             writings = np.unique(rows[3]).tolist()
             if moments.shape != (len(writings), dim + 1, dim):
                 continue
-            found = cls(dim, matching)
+            found = cls(dim, matching, turn)
             found.index, found.generation = index, generation
             found.ids, found.documents, found.audiences, found.writings = rows
             found.moments = dict(zip(writings, moments, strict=True))
             return found
-        return cls(dim, matching)
+        return cls(dim, matching, turn)
+
+
+def _of_turn(turn: int) -> str:
+    return f"-{turn}" if turn else ""
 
 
 def _new_index(dim: int) -> Any:
