@@ -160,7 +160,7 @@ class KnowledgeBase(DocumentReader):
             chunk by meaning alone, before and after: found_before, found_after (None without a vector then).
 
         Raises:
-            UsageError: the embedder is "none".
+            UsageError: the embedder is "none", or the one that the vectors are of.
             LockedError: another process is writing.
             ModelError: the embedder does not answer; what was done so far is kept.
         """

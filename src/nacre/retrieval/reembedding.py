@@ -11,7 +11,7 @@ import numpy as np
 from nacre.errors import UsageError
 from nacre.ingest.sync import embedded_text
 from nacre.store.calibration import calibrate
-from nacre.store.embedders import load_encoder
+from nacre.store.embedders import load_encoder, same_embedder
 from nacre.store.encoder import Encoder
 from nacre.store.protocol import Store
 from nacre.text.language import tr
@@ -39,6 +39,8 @@ def reembed(
     if encoder is None:
         raise UsageError(tr('Vectors need an embedder; for a base of words only, sync a new one with "none".'))
     found_before = _own_found(store, before)
+    if store.embedder and same_embedder(store.embedder, encoder.identity):
+        raise UsageError(tr("{folder} has vectors of {name} already.", folder=store.place, name=encoder.identity["id"]))
     with store.writing() as session:
         shadow, total = session.shadow(encoder.identity), store.catalog.counts()["chunks"]
         done = 0
