@@ -1,7 +1,8 @@
 """How likely a hit holds an answer, comparable from search to search and from base to base, unlike a hit's score.
 
 A logistic regression over three things that mean the same everywhere: how much of the BM25 score that the question
-could reach the hit has reached, how much of the question's content it says, and how far its vector stands out. Rarity
+could reach the hit has reached, how much of the question's content it says, and how far its vector stands out; of a hit
+in another writing than the question's, the last alone. Rarity
 is that of the whole knowledge base, so a question about what no document mentions comes out low although something is
 always found. `bench/relevance_weights.py` learned the weights and shows what they reach on sets that they were not
 learned on.
@@ -19,15 +20,15 @@ from nacre.text.han import HAN
 from nacre.text.words import words
 
 WEIGHTS = {
-    "reached": 5.87,
-    "said": 7.07,
-    "nearness": 0.42,
-    "coverage": -1.48,
-    "chinese": 1.45,
-    "foreign": 0.0,
-    "foreign_nearness": 0.42,
+    "reached": 3.82,
+    "said": 7.52,
+    "nearness": 0.50,
+    "coverage": -1.75,
+    "chinese": 0.52,
+    "foreign": 0.47,
+    "foreign_nearness": 1.96,
 }
-CONSTANT = -7.58
+CONSTANT = -6.79
 # With fewer chunks rarity means nothing, and a model that is given six of them has seen much of the base itself.
 LEAST_CHUNKS = 20
 _HAN = re.compile(rf"[{HAN}]{{2,}}")

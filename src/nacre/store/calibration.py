@@ -109,7 +109,8 @@ class Known:
         told = self._encoder.coverage(query)
         if told is None:
             told = float(json.loads(self._catalog.meta(_KEY) or "{}").get(language_of(query), 1.0))
-        return told * min(1.0, self._encoder.max_tokens / max(1, estimate(query)))
+        read = min(1.0, self._encoder.max_tokens / max(1, estimate(query)))
+        return told * read**2  # part of it is read, and in that part one question is mixed with all else
 
     def reads(self, writing: str) -> float:
         """How far the embedder reads a writing, 0 to 1."""
