@@ -40,7 +40,7 @@ def test_what_has_the_phrase_as_written_comes_first(base) -> None:
 
 def test_a_title_counts_and_traditional_characters_are_no_difference() -> None:
     other, titled = hit("别的内容"), hit("別的", title="不可抗力條款")
-    assert as_written([other, titled], ["不可抗力条款"]) == [titled, other]
+    assert as_written([other, titled], ["不可抗力条款"], "不可抗力条款") == [titled, other]
 
 
 def test_another_number_name_title_heading_or_denial_is_another_passage() -> None:

@@ -78,7 +78,7 @@ class Searcher:
         phrases = quoted(query)
         hits = self._hits(ranked(scores), max(k, CANDIDATES) if phrases else k, visible, where)
         if phrases:
-            hits = as_written(hits, phrases)[:k]
+            hits = as_written(hits, phrases, query)[:k]
         return _judged(view.words, query, hits, words, meaning, coverage) if "words" in arms else hits
 
     def _hits(self, ranked: Sequence[tuple[int, float]], k: int, visible: set[int], where: Filter) -> list[Hit]:
