@@ -21,7 +21,7 @@ Vector = NDArray[np.float32]
 # every question; taking half of it out of the question helps where that is not in Latin letters (xquad_zh .973 to
 # .978), and costs English .002.
 _COMMON = 0.5
-_FOREIGN = 0.46  # for the words that a chunk in another writing cannot say
+_FOREIGN = 0.4  # for the words that a chunk in another writing cannot say
 # Passages near to the best ones are likelier (Rocchio, 1971): where one answer spreads over many, this finds them.
 _ECHO, _ECHOING = 0.26, 8
 _LEAST_ECHO = 16  # chunks in the base for each that echoes
