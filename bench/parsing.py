@@ -15,10 +15,12 @@ import sys
 import time
 import unicodedata
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from hostile_documents import documents
+from parsing_peers import compare, side_by_side
 
 from nacre.documents import ParsedDocument, ParserPool, Table
 from nacre.errors import ParseError
@@ -68,17 +70,23 @@ def page_text(want: dict[str, Any], document: ParsedDocument) -> str:
     )
 
 
-def same_row(want: list[str], row: list[str]) -> bool:
-    """The same filled cells in the same order; a cell that another one spans over is empty here and absent there."""
-    return list(filter(None, map(squeeze, want))) == list(filter(None, map(squeeze, row)))
+def same_row(want: list[str], row: list[str], above: Sequence[str] = ()) -> bool:
+    """The same filled cells in the same order; a merged cell stands in each of its places here, and once there."""
+    wanted = list(filter(None, map(squeeze, want)))
+    cells = list(map(squeeze, row))
+    over = list(map(squeeze, above))
+    own = [c for n, c in enumerate(cells) if n == 0 or c != cells[n - 1]]
+    fresh = [c for n, c in enumerate(cells) if n >= len(over) or c != over[n]]
+    return any(wanted == list(filter(None, found)) for found in (cells, own, fresh))
 
 
 def table_row(want: dict[str, Any], document: ParsedDocument) -> bool:
     return any(
-        same_row(want["row"], row)
+        same_row(want["row"], row, above)
         for table in document.tables
         if table.page in {None, want.get("page", table.page)}
-        for row in grid(table)
+        for rows in (grid(table), [line.split("\t") for line in document.text[table.start : table.end].split("\n")])
+        for above, row in zip([[], *rows], rows, strict=False)
     )
 
 
@@ -92,6 +100,21 @@ def cell_values(want: dict[str, Any], document: ParsedDocument) -> bool:
     return all(squeeze(value) in cells for value in want["values"])
 
 
+def same_value(stored: str, shown: str) -> bool:
+    """Whether a cell shows what is stored in it: the same text, or the number in its format, "(1,234)" for -1234."""
+    if squeeze(stored) == squeeze(shown):
+        return True
+    found = re.fullmatch(r"(\(?)(-?)[^\d(.-]*([\d,]*\.?\d+)(%?)[^\d]*", squeeze(shown))
+    try:
+        number = float(stored)
+    except ValueError:
+        return False
+    if found is None:
+        return False
+    value = float(found[3].replace(",", "")) * (0.01 if found[4] else 1) * (-1 if found[1] or found[2] else 1)
+    return abs(value - number) <= 0.5 * 10.0 ** -len(found[3].partition(".")[2])
+
+
 def sheet_cell(want: dict[str, Any], document: ParsedDocument) -> bool:
     letters, digits = re.fullmatch(r"([A-Z]+)(\d+)", want["cell"]).groups()  # type: ignore[union-attr]
     column = 0
@@ -100,7 +123,7 @@ def sheet_cell(want: dict[str, Any], document: ParsedDocument) -> bool:
     for table in document.tables:
         line, place = int(digits) - table.row, column - table.column
         if table.sheet == want["sheet"] and 0 <= line < len(table.rows) and 0 <= place < len(table.rows[line]):
-            if squeeze(table.rows[line][place].text) == squeeze(want["value"]):
+            if same_value(want["value"], table.rows[line][place].text):
                 return True
         elif (
             table.sheet == want["sheet"]
@@ -109,7 +132,7 @@ def sheet_cell(want: dict[str, Any], document: ParsedDocument) -> bool:
         ):
             return True
     return any(
-        block.sheet == want["sheet"] and squeeze(document.text[block.start : block.end]) == squeeze(want["value"])
+        block.sheet == want["sheet"] and same_value(want["value"], document.text[block.start : block.end])
         for block in document.blocks
     )
 
@@ -155,7 +178,9 @@ def encoding(want: dict[str, Any], document: ParsedDocument) -> bool:
 
 
 def contains(want: dict[str, Any], document: ParsedDocument) -> bool:
-    return squeeze(want["text"]) in page_text(want, document)
+    text = page_text(want, document)
+    # Struck words are marked: ~~50~~.
+    return squeeze(want["text"]) in text or squeeze(want["text"]) in text.replace("~~", "")
 
 
 CHECKS: dict[str, Any] = {
@@ -259,12 +284,17 @@ def main() -> int:
             misses += [
                 {"file": row["file"], "expected": want, "reason": reason} for want, met, reason in results if not met
             ]
-    report(args, counts, misses, nasty + [attack(name, data) for name, data in documents().items()])
+        peers = compare(pool)
+    report(args, counts, misses, peers, nasty + [attack(name, data) for name, data in documents().items()])
     return 0
 
 
 def report(
-    args: argparse.Namespace, counts: dict[str, list[float]], misses: list[dict[str, Any]], nasty: list[tuple[Any, ...]]
+    args: argparse.Namespace,
+    counts: dict[str, list[float]],
+    misses: list[dict[str, Any]],
+    peers: list[dict[str, Any]],
+    nasty: list[tuple[Any, ...]],
 ) -> None:
     met, wanted = sum(c[1] for c in counts.values()), sum(c[2] for c in counts.values())
     if args.json:
@@ -283,6 +313,7 @@ def report(
                     "target": 0.97,
                     "nasty": rows,
                     "misses": misses,
+                    "peers": peers,
                 },
                 ensure_ascii=False,
             )
@@ -292,6 +323,7 @@ def report(
     for kind, (files, good, total, seconds) in sorted(counts.items()):
         print(f"{kind:8} {files:9} {good:5} {total:5} {good / total:7.1%} {1000 * seconds / files:7.1f}")
     print(f"{'all':8} {sum(c[0] for c in counts.values()):9} {met:5} {wanted:5} {met / wanted:7.1%}   target 97.0%\n")
+    print(side_by_side(peers) + "\n" if peers else "markitdown is not there: make .bench/.markitdown\n")
     print(f"{'nasty':32} {'met':>4} {'s':>6} {'MiB':>5}  reason   (target: 10 s, 1024 MiB; - for a killed worker)")
     for file, good, seconds, peak, reason in nasty:
         print(f"{file:32} {'yes' if good else 'NO':>4} {seconds:6.2f} {peak or '-':>5}  {(reason or '(parsed)')[:110]}")

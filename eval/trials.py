@@ -12,6 +12,7 @@ from typing import Any
 
 from nacre.ingest.source import TextSource
 from nacre.retrieval.knowledge_base import KnowledgeBase
+from nacre.store.copying import copy_store
 from nacre.store.settings import AUTO
 
 NOTHING = TextSource("nacre-eval:", [])
@@ -55,8 +56,9 @@ class Trials:
 
     def _cut(self, size: Any) -> KnowledgeBase:
         began = time.perf_counter()
-        copied = self.base.store.copy_to(str(self._folder / str(size)))
-        copy = self._open.enter_context(KnowledgeBase(copied, self.base.encoder))
+        copy_store(self.base.store, self._folder / str(size))
+        encoder = self.base.encoder.embeddings if self.base.encoder else "none"
+        copy = self._open.enter_context(KnowledgeBase.open(self._folder / str(size), encoder))
         copy.store.save_settings({"chunk_size": size})
         report = copy.sync(NOTHING, prune=False, on_progress=self._show)  # a sync cuts all documents as is set
         seconds = round(time.perf_counter() - began, 3)

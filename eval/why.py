@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from nacre.documents import ocr
 from nacre.errors import UsageError
 from nacre.eval.expected import Place, files_with, places
 from nacre.eval.ranks import ranks_of
@@ -66,8 +67,9 @@ def _absent(base: KnowledgeBase, expect: str) -> Diagnosis:
 def _unparsed(where: str) -> Diagnosis:
     reason = tr("{where} holds it, but the parser did not take it over.", where=where)
     cure = tr(
-        "Look at kb.text(uri): hidden parts, scripts and scans are left out. Save the file in "
-        "another format, or use a source with OCR."
+        "Look at kb.text(uri): hidden parts and scripts are left out, and scans without OCR "
+        "({install}). Save the file in another format.",
+        install=ocr.INSTALL,
     )
     return Diagnosis("parse", reason, cure, uri=where)
 

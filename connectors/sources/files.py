@@ -12,10 +12,13 @@ from typing import NamedTuple
 from nacre.connectors.sources.ignore import DEFAULTS, NAME, Rule, rules, verdict
 from nacre.errors import SourceError
 from nacre.ingest.source import Item, Unreachable
+from nacre.text.fields import read_yaml, tidy_fields
 from nacre.text.language import os_reason, tr
 
 _FOLDER = os.O_DIRECTORY | getattr(os, "O_PATH", os.O_RDONLY)
 _RULES_BYTES = 1 << 20
+_SIDECAR = ".meta.yaml"  # beside a file: its fields
+_SIDECAR_BYTES = 1 << 16
 _GLOB = re.compile(r"[*?\[]")
 Layers = tuple[tuple[str, tuple[Rule, ...]], ...]
 """Ignore files from the root down: (folder relative to the root, its rules)."""
@@ -35,7 +38,8 @@ class Files:
 
     Hidden files, and what `.nacreignore` files name, are left out. Links that lead out of the folder are reported and
     not followed unless asked: whoever may write into it must not choose what else is read. What cannot be listed is
-    reported and nothing below it counts as deleted.
+    reported and nothing below it counts as deleted. The fields of `report.pdf` may stand beside it, in
+    `report.meta.yaml` or `report.pdf.meta.yaml`.
     """
 
     def __init__(
@@ -76,7 +80,7 @@ class Files:
                 tr("{path} cannot be opened: {reason}", path=self.path, reason=os_reason(error)), uri=self.path.as_uri()
             ) from error
         if not stat.S_ISDIR(there.st_mode):
-            yield self._item(self.path, None)
+            yield from self._listed(self.path, None)
             return
         root = None if self.follow_links else os.path.realpath(self.path)
         wanted = rules([f"/{self.pattern}"]) if self.pattern else ()
@@ -84,7 +88,7 @@ class Files:
             if isinstance(found, Unreachable):
                 yield found
             elif not wanted or verdict(wanted, found.relative_to(self.path).as_posix(), False):
-                yield self._listed(found, root)
+                yield from self._listed(found, root)
 
     def _walk(self) -> Iterator[Path | Unreachable]:
         """Depth first, and not by recursion: a path of the system's longest has two thousand folders."""
@@ -110,6 +114,7 @@ class Files:
         if here in above:
             return
         layers = self._layers(folder, relative, names, layers)
+        names = _without_sidecars(names)
         for name in names:
             if name.startswith(".") and not self.hidden:
                 continue
@@ -151,20 +156,42 @@ class Files:
                 return answer
         return False
 
-    def _listed(self, path: Path, root: str | None) -> Item | Unreachable:
+    def _listed(self, path: Path, root: str | None) -> Iterator[Item | Unreachable]:
         try:
-            return self._item(path, root)
+            status = path.stat()
         except OSError as error:  # it went away since its folder was read
-            return Unreachable(path.as_uri(), os_reason(error))
-
-    def _item(self, path: Path, root: str | None) -> Item:
-        status = path.stat()
-        return Item(
+            if path == self.path:
+                raise
+            yield Unreachable(path.as_uri(), os_reason(error))
+            return
+        stamp, fields = _stamp(status), {}
+        for sidecar in (path.with_name(f"{path.stem}{_SIDECAR}"), path.with_name(f"{path.name}{_SIDECAR}")):
+            try:
+                stamp += f" {_stamp(sidecar.stat())}"
+                fields |= tidy_fields(read_yaml(read_file(sidecar, _SIDECAR_BYTES, root).decode("utf-8-sig")))
+            except OSError:  # there is none
+                continue
+            except (SourceError, ValueError) as error:
+                reason = getattr(error, "message", None) or str(error)
+                yield Unreachable(sidecar.as_uri(), tr("no fields can be read from it: {reason}", reason=reason))
+        yield Item(
             uri=path.as_uri(),
             read=lambda: read_file(path, self.max_bytes, root),
-            stamp=f"{status.st_size}-{status.st_mtime_ns}-{status.st_ctime_ns}",
+            stamp=stamp,
             modified=status.st_mtime,
+            metadata=fields,
         )
+
+
+def _stamp(status: os.stat_result) -> str:
+    return f"{status.st_size}-{status.st_mtime_ns}-{status.st_ctime_ns}"
+
+
+def _without_sidecars(names: list[str]) -> list[str]:
+    """Names in a folder without those that hold the fields of another file there."""
+    others = [name for name in names if not name.endswith(_SIDECAR)]
+    described = {*others, *(PurePosixPath(name).stem for name in others)}
+    return [name for name in names if not (name.endswith(_SIDECAR) and name.removesuffix(_SIDECAR) in described)]
 
 
 def _foreign(names: list[str]) -> list[str]:

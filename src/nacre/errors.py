@@ -131,6 +131,10 @@ class LockedError(KnowledgeBaseError):
     """Another process is writing to this knowledge base."""
 
 
+class UnreachableError(KnowledgeBaseError):
+    """The server that keeps a knowledge base does not answer."""
+
+
 class EmbedderMismatchError(KnowledgeBaseError):
     """The folder was built with another embedder."""
 

@@ -107,7 +107,16 @@ def _rag_fields(data: Data, context: Context) -> Data:
     from nacre.retrieval.retriever import retriever_of
 
     base = KnowledgeBase.open(_take(data, "rag", "kb"), create=False) if context.kb is None else context.kb
-    return {"retriever": retriever_of(base, k=data.pop("k", None), principals=context.who(data)), **data}
+    retriever = retriever_of(base, k=data.pop("k", None), principals=context.who(data), where=_where(data))
+    return {"retriever": retriever, **data}
+
+
+def _where(data: Data) -> Any:
+    """The fields that documents must have, as a stack writes them: {product: PX-200}."""
+    from nacre.store.filters import Filter
+
+    fields = data.pop("where", None)
+    return Filter(fields=fields) if fields else None
 
 
 def _rag_data(fields: Data) -> Data:
@@ -115,7 +124,8 @@ def _rag_data(fields: Data) -> Data:
     base = getattr(retriever, "knowledge_base", None)
     if base is None:
         return {"retriever": type(retriever).__name__, **fields}
-    named = {"kb": base.place, "k": retriever.k, "principals": retriever.principals}
+    where = dict(retriever.where.fields) if retriever.where else None
+    named = {"kb": base.place, "k": retriever.k, "principals": retriever.principals, "where": where or None}
     return {**{name: value for name, value in named.items() if value is not None}, **fields}
 
 

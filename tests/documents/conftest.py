@@ -5,8 +5,10 @@ a file.
 from __future__ import annotations
 
 import io
+import struct
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import pytest
 
@@ -54,6 +56,52 @@ def zipped() -> Callable[[Mapping[str, str | bytes]], bytes]:
         return target.getvalue()
 
     return build
+
+
+@pytest.fixture
+def compound() -> Callable[..., bytes]:
+    """A writer of compound files (OLE), as old office programs and Outlook write them."""
+    return _compound
+
+
+def _compound(*names: str, **contents: bytes) -> bytes:
+    """A compound file with streams of these paths; all contents lie in its stream of small pieces, 64 bytes each."""
+    streams = dict.fromkeys(names, b"") | contents
+    entries: list[list[Any]] = [["Root Entry", 5, [], b""]]
+    folders = {"": entries[0]}
+    for path, content in streams.items():
+        above, _, name = path.rpartition("/")
+        if above not in folders:
+            folders[above] = [above, 1, [], b""]
+            entries[0][2].append(len(entries))
+            entries.append(folders[above])
+        folders[above][2].append(len(entries))
+        entries.append([name, 2, [], content])
+    right = {one: after for entry in entries for one, after in zip(entry[2], [*entry[2][1:], -1], strict=False)}
+    small, small_table, folder = b"", [], b""
+    for number, (name, kind, children, content) in enumerate(entries):
+        pieces = -(-len(content) // 64)
+        start = len(small_table) if pieces else -2
+        small_table += [*range(len(small_table) + 1, len(small_table) + pieces), -2] if pieces else []
+        small += content.ljust(64 * pieces, b"\0")
+        wide = name.encode("utf-16-le") + b"\0\0"
+        tree = struct.pack("<HBBiii", len(wide), kind, 1, -1, right.get(number, -1), children[0] if children else -1)
+        folder += wide.ljust(64, b"\0") + tree + b"\0" * 36 + struct.pack("<iQ", start, len(content))
+    parts = [_sectors(folder), _sectors(struct.pack(f"<{len(small_table)}i", *small_table), b"\xff"), _sectors(small)]
+    starts, table = [], [-3]
+    for part in parts:
+        count = len(part) // 512
+        starts.append(len(table) if count else -2)
+        table += [*range(len(table) + 1, len(table) + count), -2] if count else []
+    folder = parts[0][:116] + struct.pack("<iQ", starts[2], len(small)) + parts[0][128:]
+    head = bytes.fromhex("d0cf11e0a1b11ae1") + b"\0" * 16 + struct.pack("<HHHHH6x", 62, 3, 0xFFFE, 9, 6)
+    head += struct.pack("<IIIIIiIiI", 0, 1, starts[0], 0, 4096, starts[1], len(parts[1]) // 512, -2, 0)
+    head += struct.pack("<109i", 0, *[-1] * 108)
+    return head + _sectors(struct.pack(f"<{len(table)}i", *table), b"\xff") + folder + parts[1] + parts[2]
+
+
+def _sectors(data: bytes, fill: bytes = b"\0") -> bytes:
+    return data.ljust(-(-len(data) // 512) * 512, fill)
 
 
 class Pdf:

@@ -49,6 +49,102 @@ def test_a_table_of_a_few_words_is_enough(text: str, charset: str) -> None:
     assert decode(text.encode(charset))[0] == text
 
 
+KANJI = [
+    "名前",
+    "住所",
+    "東京",
+    "大阪",
+    "会社",
+    "部長",
+    "経費",
+    "精算",
+    "日本",
+    "商品",
+    "単価",
+    "数量",
+    "電話",
+    "番号",
+    "営業",
+    "製造",
+]
+HANZI = [
+    "姓名",
+    "地址",
+    "北京",
+    "上海",
+    "公司",
+    "经理",
+    "费用",
+    "报销",
+    "中国",
+    "商品",
+    "单价",
+    "数量",
+    "电话",
+    "编号",
+    "销售",
+    "生产",
+]
+HANGUL = [
+    "이름",
+    "주소",
+    "서울",
+    "부산",
+    "회사",
+    "부장",
+    "비용",
+    "정산",
+    "한국",
+    "상품",
+    "단가",
+    "수량",
+    "전화",
+    "번호",
+    "영업",
+    "제조",
+]
+
+
+@pytest.mark.parametrize(
+    ("words", "charset"),
+    [(KANJI, "cp932"), (KANJI, "euc_jp"), (HANZI, "gb18030"), (HANGUL, "cp949"), (TRADITIONAL.split("，"), "big5")],
+    ids=str,
+)
+@given(data=st.data())
+def test_a_few_names_without_any_grammar_show_their_charset(
+    words: list[str], charset: str, data: st.DataObject
+) -> None:
+    chosen = data.draw(st.lists(st.sampled_from(words), min_size=4, max_size=12, unique=True))
+    text = "id,".join(chosen) + "\n1,2,3\n"
+    assert decode(text.encode(charset))[0] == text
+
+
+@pytest.mark.parametrize("text", ["it’s “quoted” – and don’t say he’d", "Müller & Söhne GmbH, Köln"])
+def test_western_marks_are_no_shift_jis(text: str) -> None:
+    assert decode(text.encode("cp1252"))[0] == text
+
+
+@pytest.mark.parametrize(
+    ("text", "charset"),
+    [
+        (JAPANESE, "iso2022_jp"),
+        (f"<p>{JAPANESE}</p>", "iso2022_jp_2"),
+        (KOREAN, "iso2022_kr"),
+        (SIMPLIFIED, "hz"),
+        ("张三,北京\n", "utf-32-le"),
+        ("name,city\n", "utf-32-be"),
+    ],
+)
+def test_charsets_that_say_nothing_of_themselves(text: str, charset: str) -> None:
+    assert decode(text.encode(charset))[0] == text
+
+
+def test_signs_of_seven_bit_charsets_in_plain_text_mean_nothing() -> None:
+    for text in ("a ~{x}~ b", "price ~{12~} or so", "\x1b[31mred\x1b[0m", "+ADw- stays"):
+        assert decode(text.encode())[0] == text
+    assert decode(b"+Ti1W/Q-", "utf-7")[0] == "中国"
+
+
 def test_a_wrong_label_is_not_believed() -> None:
     assert decode(SIMPLIFIED.encode(), "gb2312") == (SIMPLIFIED, "utf-8")
     assert decode(SIMPLIFIED.encode("gb18030"), "utf-8")[0] == SIMPLIFIED

@@ -50,6 +50,7 @@ def test_images_are_pinned_and_services_hardened_and_watched():
         "ollama",
         "openwebui",
         "monitoring",
+        "postgres",
     }
 
 

@@ -12,6 +12,7 @@ from nacre.errors import UsageError
 from nacre.ingest.source import TextSource
 from nacre.retrieval.knowledge_base import KnowledgeBase
 from nacre.store import embedders
+from nacre.store.copying import copy_store
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 import house
@@ -67,7 +68,8 @@ def test_threads_that_need_the_embedder_load_one(tmp_path, embedder, monkeypatch
 
 def test_a_copy_is_a_store_of_its_own(base, embedder, tmp_path) -> None:
     base.sync(PEARLS)
-    copy = KnowledgeBase(base.store.copy_to(str(tmp_path / "copy")), base.encoder)
+    copy_store(base.store, tmp_path / "copy")
+    copy = KnowledgeBase.open(tmp_path / "copy", embedder)
     base.sync(TextSource("p:", []))
     assert [hit.uri for hit in copy.search("pearl", k=1)] == ["p:1"] and copy.verify() == []
     assert base.documents() == [] and len(embedder.texts) == 2

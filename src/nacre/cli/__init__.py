@@ -11,7 +11,21 @@ from typing import Annotated
 import typer
 
 from nacre import __version__
-from nacre.cli import chat, demo, doctor, documents, evaluation, knowledge, reason, reembed, serve, sync, usage, why
+from nacre.cli import (
+    chat,
+    demo,
+    doctor,
+    documents,
+    evaluation,
+    knowledge,
+    places,
+    reason,
+    reembed,
+    serve,
+    sync,
+    usage,
+    why,
+)
 from nacre.errors import NacreError
 from nacre.text.language import os_reason, tr
 
@@ -28,7 +42,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for part in (sync, reembed, knowledge, chat, documents, why, reason, evaluation, serve, doctor, demo):
+for part in (sync, reembed, knowledge, chat, documents, places, why, reason, evaluation, serve, doctor, demo):
     part.register(app)
 
 

@@ -18,6 +18,7 @@ _PACKAGES = (
     "faiss-cpu",
     "tantivy",
     "onnxruntime",
+    "rapidocr",
     "langchain-openai",
     "transformers",
     "torch",
@@ -126,11 +127,13 @@ def _embedder() -> dict[str, Any]:
 
 
 def _parsers() -> list[dict[str, Any]]:
-    """The walls around a parser worker; those that this kernel lacks with what it answers."""
-    from nacre.documents import ParserPool
+    """The walls around a parser worker, missing ones with what the kernel answers; and whether scans are read."""
+    from nacre.documents import ParserPool, ocr
 
     with ParserPool(workers=1) as pool:
-        return [{"name": name, "active": not why, "detail": why} for name, why in pool.missing_walls().items()]
+        walls = [{"name": name, "active": not why, "detail": why} for name, why in pool.missing_walls().items()]
+    told = "" if ocr.installed() else tr("scans and pictures are not read; {install}", install=ocr.INSTALL)
+    return [*walls, {"name": "ocr", "active": ocr.installed(), "detail": told}]
 
 
 def _files(kb: Path) -> dict[str, Any]:

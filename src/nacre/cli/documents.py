@@ -17,6 +17,7 @@ from nacre.text.addresses import readable
 from nacre.text.language import listed, tr
 
 _FIELDS = ("uri", "title", "mime", "chunks", "characters", "modified", "principals", "version")
+_SHOWN_FIELDS = 6
 _NEAR = 3  # addresses that are named instead of one that is not there
 
 
@@ -52,6 +53,7 @@ def _facts(row: Mapping[str, Any]) -> list[str]:
         tr("{count} characters", count=f"{row['characters']:,}"),
         _day(row["modified"]),
         tr("for {principals}", principals=listed(row["principals"])) if row["principals"] else "",
+        *(f"{name}={value}" for name, value in list(row["fields"].items())[:_SHOWN_FIELDS]),
     ]
     return [fact for fact in facts if fact]
 

@@ -1,4 +1,4 @@
-"""verify, search and ask: a knowledge base from the command line."""
+"""search and ask: a knowledge base from the command line."""
 
 from __future__ import annotations
 
@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from nacre.cli.output import AsOption, JsonFlag, KbOption, ModelOption, asked, console, place, principals, print_json
+from nacre.cli.output import (
+    AsOption,
+    JsonFlag,
+    KbOption,
+    ModelOption,
+    WhereOption,
+    asked,
+    console,
+    place,
+    principals,
+    print_json,
+)
+from nacre.store.filters import Filter, read_conditions
 from nacre.text.addresses import readable
 from nacre.text.language import tr
 
@@ -24,39 +36,8 @@ StrictFlag = Annotated[bool, typer.Option("--strict", help=tr("Cut every sentenc
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
-    app.command(help=tr("Check that catalog and indexes agree; --repair rebuilds the indexes."))(verify)
     app.command(help=tr("Find passages."))(search)
     app.command(help=tr("Answer a question with citations."))(ask)
-
-
-def verify(
-    kb: KbOption,
-    repair: Annotated[bool, typer.Option("--repair", help=tr("Rebuild both indexes from the catalog first."))] = False,
-    as_json: JsonFlag = False,
-) -> int:
-    """Check a knowledge base; exit 1 when something is wrong."""
-    if repair:
-        from nacre.retrieval.knowledge_base import KnowledgeBase
-
-        KnowledgeBase.repair(kb).close()
-    base = opened(kb)
-    problems = base.verify()
-    if as_json:
-        print_json({"problems": problems, **base.stats()})
-    else:
-        out = console()
-        for problem in problems:
-            out.print(problem, style="red", markup=False)
-        stats = base.stats()
-        if not problems:
-            out.print(
-                tr(
-                    "Whole: {documents} documents, {chunks} chunks.",
-                    documents=stats["documents"],
-                    chunks=stats["chunks"],
-                )
-            )
-    return 1 if problems else 0
 
 
 def search(
@@ -64,10 +45,11 @@ def search(
     kb: KbOption,
     k: Annotated[int, typer.Option("-k", min=1, max=1000, help=tr("How many passages."))] = 10,
     who: AsOption = None,
+    where: WhereOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Search the knowledge base."""
-    hits = opened(kb).search(asked(query), k=k, principals=principals(who))
+    hits = opened(kb).search(asked(query), k=k, principals=principals(who), where=read_conditions(where or []))
     if as_json:
         print_json({"hits": hits})
         return
@@ -87,13 +69,14 @@ def ask(
     kb: KbOption,
     model: ModelOption = None,
     who: AsOption = None,
+    where: WhereOption = None,
     strict: StrictFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Answer one question from the knowledge base."""
     began = time.perf_counter()
     question = asked(question)
-    rag, name = answering(opened(kb), model, who, strict)
+    rag, name = answering(opened(kb), model, who, strict, read_conditions(where or []))
     if as_json:
         message = rag.invoke(question)
         print_json({**answer_data(message), "model": name, "seconds": round(time.perf_counter() - began, 3)})
@@ -101,12 +84,15 @@ def ask(
     show_answer(rag, question)
 
 
-def answering(base: KnowledgeBase, model: str | None, who: str | None, strict: bool) -> tuple[RetrievalAugmented, str]:
+def answering(
+    base: KnowledgeBase, model: str | None, who: str | None, strict: bool, where: Filter | None = None
+) -> tuple[RetrievalAugmented, str]:
     """A model that answers from a knowledge base, and the name of the model inside."""
     from nacre.connectors.models import default_spec
     from nacre.stack import build
 
-    stack = {"model": model, "layers": [{"use": "rag", "strict": strict}]}
+    layer = {"use": "rag", "strict": strict, **({"where": dict(where.fields)} if where else {})}
+    stack = {"model": model, "layers": [layer]}
     rag = build(stack, kb=base, principals=principals(who))
     return cast("RetrievalAugmented", rag), model or default_spec()
 
@@ -148,7 +134,7 @@ def show_answer(model: BaseChatModel, question: str, **options: Any) -> None:
         )
 
 
-def opened(kb: Path, embedder: str | None = None, *, create: bool = False) -> KnowledgeBase:
+def opened(kb: str | Path, embedder: str | None = None, *, create: bool = False) -> KnowledgeBase:
     """Open a knowledge base; unless one may be made, there must be one."""
     from nacre.retrieval.knowledge_base import KnowledgeBase
 

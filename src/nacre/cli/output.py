@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 
+def kb_place(text: str) -> str:
+    """A place of a knowledge base that was named on the command line: a folder, or another kind by its scheme."""
+    return named(str(text))
+
+
 def folder(text: str | Path) -> Path:
     """A folder that was named on the command line."""
     return Path(named(str(text)))  # a default comes through here too, as a path
@@ -36,12 +41,23 @@ def named(text: str) -> str:
 
 JsonFlag = Annotated[bool, typer.Option("--json", help=tr("Print one JSON object on stdout."))]
 KbOption = Annotated[
-    Path, typer.Option("--kb", parser=folder, metavar="<path>", help=tr("Folder of the knowledge base."))
+    str,
+    typer.Option(
+        "--kb", parser=kb_place, metavar="<place>", help=tr("The knowledge base: a folder, or postgresql://….")
+    ),
 ]
 ModelOption = Annotated[
     str | None,
     typer.Option(
         "--model", parser=named, metavar="<name>", help=tr("Model, e.g. openai:gpt-5, dashscope:qwen-plus, quote.")
+    ),
+]
+WhereOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--where",
+        metavar="NAME=VALUE",
+        help=tr("Only documents with this field, e.g. product=PX-200 or year>=2024; may be given more than once."),
     ),
 ]
 AsOption = Annotated[str | None, typer.Option("--as", help=tr("Search as these principals, comma separated."))]

@@ -7,13 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
-from nacre.cli.output import AsOption, JsonFlag, ModelOption, asked, console, folder, principals, print_json
+from nacre.cli.output import AsOption, JsonFlag, ModelOption, asked, console, kb_place, principals, print_json
 from nacre.errors import UsageError
 from nacre.text.language import os_reason, tr
 
 ToolOption = Annotated[list[str] | None, typer.Option("--tool", help=tr("A tool by name; may be repeated."))]
 OptionalKb = Annotated[
-    Path | None, typer.Option("--kb", parser=folder, metavar="<path>", help=tr("Knowledge base to search."))
+    str | None, typer.Option("--kb", parser=kb_place, metavar="<path>", help=tr("Knowledge base to search."))
 ]
 _LONGEST_SHOWN = 1 << 20  # characters
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nacre.cli.output import JsonFlag, ModelOption, console, folder, principals, print_json
+from nacre.cli.output import JsonFlag, ModelOption, console, folder, kb_place, principals, print_json
 from nacre.errors import UsageError
 from nacre.text.language import os_reason, tr
 
@@ -20,7 +20,10 @@ ConfigOption = Annotated[
     typer.Option("--config", parser=folder, metavar="<path>", help=tr("A nacre.yaml; `nacre init` writes one.")),
 ]
 OptionalKb = Annotated[
-    Path | None, typer.Option("--kb", parser=folder, metavar="<path>", help=tr("Folder of the knowledge base."))
+    str | None,
+    typer.Option(
+        "--kb", parser=kb_place, metavar="<place>", help=tr("The knowledge base: a folder, or postgresql://….")
+    ),
 ]
 DataOption = Annotated[
     Path | None,
@@ -268,7 +271,7 @@ def open_door(kb: OptionalKb = None, config: ConfigOption = None, data: DataOpti
         store.close()
 
 
-def _settings(config: Path | None, kb: Path | None, **given: object) -> Settings:
+def _settings(config: Path | None, kb: str | None, **given: object) -> Settings:
     from nacre.server.settings import read_settings
     from nacre.store.places import check_exists
 

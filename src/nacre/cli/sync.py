@@ -53,6 +53,22 @@ def sync(
     fail_on_error: Annotated[
         bool, typer.Option("--fail-on-error", help=tr("Exit with 1 when a document could not be read."))
     ] = False,
+    workers: Annotated[
+        str | None,
+        typer.Option(
+            "--workers",
+            parser=named,
+            metavar="<ray>",
+            help=tr("Parse and embed on a Ray cluster: ray, ray://HOST:PORT."),
+        ),
+    ] = None,
+    include_hidden: Annotated[
+        bool | None,
+        typer.Option(
+            "--include-hidden/--no-include-hidden",
+            help=tr("Read hidden sheets, rows, columns and slides too; else as settings.json says (no)."),
+        ),
+    ] = None,
     as_json: JsonFlag = False,
 ) -> int:
     """Sync sources into the knowledge base; exit 2 when nothing of them could be read."""
@@ -60,7 +76,14 @@ def sync(
     base = opened(kb, embedder, create=True)
     found = [_with_leave(source, allow_private, follow_links) for source in sources]
     with _shown(quiet=as_json) as show:
-        report = base.sync(*found, principals=principals(who), prune=prune, on_progress=show)
+        report = base.sync(
+            *found,
+            principals=principals(who),
+            prune=prune,
+            on_progress=show,
+            workers=workers,
+            include_hidden=include_hidden,
+        )
     report.seconds = time.perf_counter() - began
     _show_report(report, as_json)
     if report.failed and fail_on_error:
@@ -139,7 +162,12 @@ def _show_report(report: SyncReport, as_json: bool) -> None:
     for uri, reason in report.failed:
         out.print(tr("[red]failed[/] "), end="")
         out.print(f"{readable(uri)}: {reason}", markup=False)
+    by_document: dict[str, list[dict[str, Any]]] = {}
     for each in report.hidden_text:
-        place = readable(each["uri"]) + (f" ({each['page']})" if each["page"] else "")
+        by_document.setdefault(each["uri"], []).append(each)
+    for uri, found in by_document.items():
+        first, more = found[0], len(found) - 1
+        place = readable(uri) + (f" ({first['page']})" if first["page"] else "")
+        rest = tr(" ({count} more)", count=more) if more else ""
         out.print(tr("[yellow]left out, as nobody sees it[/] "), end="")
-        out.print(f"{place}: {each['what']}: {each['excerpt'][:80]}", markup=False)
+        out.print(f"{place}: {first['what']}: {first['excerpt'][:80]}{rest}", markup=False)

@@ -4,7 +4,7 @@ used.
 
 from nacre.documents.dispatch import parse
 from nacre.documents.document import Block, BlockKind, Cell, ParsedDocument, Table
-from nacre.documents.limits import Limits
+from nacre.documents.limits import Limits, Options
 from nacre.documents.worker import ParserPool
 
-__all__ = ["Block", "BlockKind", "Cell", "Limits", "ParsedDocument", "ParserPool", "Table", "parse"]
+__all__ = ["Block", "BlockKind", "Cell", "Limits", "Options", "ParsedDocument", "ParserPool", "Table", "parse"]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from nacre.documents.document import Block, BlockKind, Cell, Hidden, ParsedDocument, Table
+from nacre.documents.document import Block, BlockKind, Cell, Hidden, ParsedDocument, Place, Table
 from nacre.documents.limits import Limits
 from nacre.documents.normalise import clean, collapse, unspread
 from nacre.errors import ParseError
+from nacre.text.fields import tidy_fields
 from nacre.text.language import tr
 
 _HIDDEN = 100  # places of hidden text that are told of one document
@@ -26,11 +28,15 @@ class Builder:
         self.sheets: list[str] = []
         self.attachments: list[str] = []
         self.metadata: dict[str, str] = {}
+        self.fields: dict[str, Any] = {}  # typed, beside the metadata
+        self.private: set[str] = {"delimiter"}  # metadata that are no fields
         self.encoding = ""
         self.blocks: list[Block] = []
         self.tables: list[Table] = []
         self.warnings: list[str] = []
         self.hidden: list[Hidden] = []
+        self.places: list[Place] = []
+        self.scans: list[int] = []
         self.length = 0
         self._parts: list[str] = []
         self._cells = 0
@@ -42,6 +48,16 @@ class Builder:
             self._gap(close=kind == "list" and bool(self.blocks) and self.blocks[-1].kind == "list")
             start = self.write(text)
             self.mark(kind, start, self.length, level)
+
+    def go_on(self, kind: BlockKind, text: str, level: int = 0) -> None:
+        """Append a block that goes on in the middle of the last one's sentence, as over a page break.
+
+        Args:
+            text: its text; a blank before it parts it from the last word.
+        """
+        text = clean(text).rstrip()
+        start = self.write(text)
+        self.mark(kind, start + len(text) - len(text.lstrip()), self.length, level)
 
     def aside(self, text: str) -> None:
         """Append text that a reader may want to see but that is no content: page numbers, navigation."""
@@ -150,6 +166,28 @@ class Builder:
         if text and len(self.hidden) < _HIDDEN:
             self.hidden.append(Hidden(what, text[:_EXCERPT], self.page))
 
+    def since(self, start: int) -> str:
+        """The last of the text, from an index on, by the pieces that were written."""
+        pieces, left = [], self.length - start
+        for piece in reversed(self._parts):
+            if left <= 0:
+                break
+            pieces.append(piece[-left:])
+            left -= len(piece)
+        return "".join(reversed(pieces))
+
+    def place(self, start: int, end: int, box: tuple[float, float, float, float], width: float, height: float) -> None:
+        """Note where a piece of text stands on the picture of its page.
+
+        Args:
+            box: left, bottom, right, top in points.
+        """
+        left, bottom, right, top = (
+            min(1.0, max(0.0, side))
+            for side in (box[0] / width, 1 - box[1] / height, box[2] / width, 1 - box[3] / height)
+        )
+        self.places.append(Place(start, end, self.page or 1, (left, top, right, bottom)))
+
     def separate(self) -> None:
         """Begin a new block: an empty line, unless the document is empty."""
         self._gap()
@@ -177,6 +215,9 @@ class Builder:
             metadata={key: clean(value) for key, value in self.metadata.items() if value},
             encoding=self.encoding,
             hidden=tuple(self.hidden),
+            places=tuple(self.places),
+            scans=tuple(self.scans),
+            fields=tidy_fields({k: v for k, v in self.metadata.items() if k not in self.private}, self.fields),
         )
 
     def _gap(self, close: bool = False) -> None:

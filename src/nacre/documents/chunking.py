@@ -240,14 +240,18 @@ class _Chunker:
 
     def _boundaries(self) -> list[_Boundary]:
         found: dict[int, int] = {}
-        after_heading = False
+        after_heading, last = False, 0
         spans = [(b.kind, b.start, b.end, b.level) for b in self.blocks] or [("paragraph", 0, len(self.text), 0)]
         for kind, start, end, level in spans:
             # A heading stays with what it heads; a heading under a heading opens nothing of its own.
-            found[start] = 0 if after_heading else HEADING + max(0, 9 - level) if kind == "heading" else BLOCK
+            # Nor does what goes on in the middle of a sentence, over a page break.
+            goes_on = last > 0 and "\n" not in self.text[last:start]
+            found[start] = (
+                0 if after_heading or goes_on else HEADING + max(0, 9 - level) if kind == "heading" else BLOCK
+            )
             for at, strength in _inside(kind, self.text, start, end):
                 found.setdefault(at, strength)
-            after_heading = kind == "heading"
+            after_heading, last = kind == "heading", end
         return [self._boundary(at, strength) for at, strength in sorted(found.items())]
 
     # ------------------------------------------------------------------------------------------------ what to say of it

@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import json
 import re
+import struct
 import zipfile
+import zlib
 from collections.abc import Mapping
 
 from nacre.errors import ParseError
@@ -16,6 +18,17 @@ MIME: Mapping[str, str] = {
     "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
     "pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "odt": "application/vnd.oasis.opendocument.text",
+    "ods": "application/vnd.oasis.opendocument.spreadsheet",
+    "odp": "application/vnd.oasis.opendocument.presentation",
+    "epub": "application/epub+zip",
+    "ofd": "application/ofd",
+    "xls": "application/vnd.ms-excel",
+    "xlsb": "application/vnd.ms-excel.sheet.binary.macroenabled.12",
+    "doc": "application/msword",
+    "ppt": "application/vnd.ms-powerpoint",
+    "msg": "application/vnd.ms-outlook",
+    "zip": "application/zip",
     "html": "text/html",
     "markdown": "text/markdown",
     "csv": "text/csv",
@@ -24,7 +37,15 @@ MIME: Mapping[str, str] = {
     "eml": "message/rfc822",
     "mbox": "application/mbox",
     "notebook": "application/x-ipynb+json",
+    "xml": "application/xml",
+    "subtitles": "text/vtt",
+    "tex": "text/x-tex",
+    "org": "text/org",
+    "adoc": "text/asciidoc",
+    "calendar": "text/calendar",
+    "rtf": "application/rtf",
     "text": "text/plain",
+    "image": "image/*",
 }
 _BY_ENDING = {
     "md": "markdown", "markdown": "markdown", "mdx": "markdown", "mdown": "markdown", "rst": "markdown",
@@ -33,12 +54,27 @@ _BY_ENDING = {
     "csv": "csv", "tsv": "csv", "tab": "csv", "psv": "csv",
     "json": "json", "geojson": "json", "jsonl": "jsonl", "ndjson": "jsonl",
     "eml": "eml", "mbox": "mbox", "ipynb": "notebook",
+    "xml": "xml", "rss": "xml", "atom": "xml", "dita": "xml", "dbk": "xml", "tei": "xml",
+    "srt": "subtitles", "vtt": "subtitles", "tex": "tex", "latex": "tex", "ltx": "tex",
+    "org": "org", "adoc": "adoc", "asciidoc": "adoc",
+    "ics": "calendar", "ical": "calendar", "ifb": "calendar", "vcf": "calendar", "vcard": "calendar",
 }  # fmt: skip
 _BY_MIME = {mime: kind for kind, mime in MIME.items()} | {
     "application/xhtml+xml": "html", "text/x-markdown": "markdown",
     "text/tab-separated-values": "csv", "application/csv": "csv",
     "application/x-ndjson": "jsonl", "application/jsonlines": "jsonl",
+    "text/xml": "xml", "application/rss+xml": "xml", "application/atom+xml": "xml",
+    "application/x-subrip": "subtitles", "application/x-tex": "tex", "text/vcard": "calendar", "text/rtf": "rtf",
 }  # fmt: skip
+_IN_ZIP = (
+    ("docx", "word/"), ("pptx", "ppt/"), ("xlsb", "xl/workbook.bin"), ("xlsx", "xl/"),
+    ("epub", "meta-inf/container.xml"), ("ofd", "ofd.xml"),
+)  # fmt: skip
+_IN_COMPOUND = (
+    ("msg", "__properties_version1.0"), ("doc", "worddocument"), ("ppt", "powerpoint document"), ("xls", "workbook"),
+    ("xls", "book"), ("hwp", "fileheader"), ("wps", "matost"), ("publisher", "quill/quillsub/contents"),
+    ("visio", "visiodocument"),
+)  # fmt: skip
 _OLD_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _NOT_DOCUMENTS = (
     (b"\x89PNG", "image"), (b"\xff\xd8\xff", "image"), (b"GIF8", "image"), (b"II*\x00", "image"),
@@ -46,33 +82,51 @@ _NOT_DOCUMENTS = (
     (b"ID3", "sound"), (b"OggS", "sound"), (b"fLaC", "sound"), (b"\xff\xfb", "sound"), (b"\x1a\x45\xdf\xa3", "sound"),
     (b"\x1f\x8b", "archive"), (b"7z\xbc\xaf", "archive"), (b"Rar!", "archive"), (b"BZh", "archive"),
     (b"\xfd7zXZ", "archive"), (b"\x28\xb5\x2f\xfd", "archive"),
-    (b"\x7fELF", "program"), (b"MZ", "program?"), (b"{\\rtf", "rtf"), (b"SQLite format 3", "database"),
+    (b"\x7fELF", "program"), (b"MZ", "program?"), (b"SQLite format 3", "database"),
 )  # fmt: skip
 _HEADER = re.compile(
     r"^(from|to|cc|subject|date|message-id|received|return-path|mime-version|content-type|delivered-to|x-[\w-]+|reply-to):",
     re.I,
 )
+# How texts of a kind begin, whatever their name.
+_SIGNS = (
+    ("calendar", re.compile(r"\s*BEGIN:(?:VCALENDAR|VCARD|VEVENT)\b", re.I)),
+    ("subtitles", re.compile(r"\s*WEBVTT\b|\s*(?:\d+[ \t]*\r?\n)?[ \t]*(?:\d+:)?\d\d:\d\d[.,]\d{3} --> ")),
+    ("tex", re.compile(r"(?:\s*%[^\n]*\n|\s+)*\\(?:documentclass|documentstyle|begin\s*\{document\})")),
+    ("org", re.compile(r"(?:\s*#[^\n]*\n)*\s*#\+(?:title|author|startup|options):", re.I)),
+    ("odt", re.compile(r"\s*(?:<\?xml[^>]*>\s*)?<office:document[\s>]")),
+    ("xml", re.compile(r"\s*<\?xml\s")),
+)
 _HTML = re.compile(r"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*(<!doctype\s+html|<html[\s>])", re.I | re.S)
 
 
-def detect_binary(data: bytes) -> str:
+def detect_binary(data: bytes, name: str = "") -> str:
     """The kind of a file that is not text.
 
+    Args:
+        name: told apart by it are only kinds that are refused.
+
     Returns:
-        "pdf", "docx", "pptx" or "xlsx"; empty when it looks like text.
+        A key of `MIME`; empty when it looks like text.
     """
     if not data.strip(b"\x00 \t\r\n"):
         raise ParseError(tr("the file is empty"))
+    if data.startswith(b"{\\rtf"):
+        return "rtf"
     if b"%PDF-" in data[:1024]:
         return "pdf"
     if data.startswith(b"PK\x03\x04"):
         return _office(data)
     if data.startswith(_OLD_OFFICE):
-        raise ParseError(_old_office(data))
+        return _old_office(data, name)
     if data[4:8] == b"ftyp" or (data.startswith(b"RIFF") and data[8:12] in {b"WAVE", b"AVI ", b"WEBP"}):
-        raise ParseError(_refusal("image" if data[8:12] == b"WEBP" else "sound"))
+        if data[8:12] == b"WEBP":
+            return "image"
+        raise ParseError(_refusal("sound"))
     for magic, kind in _NOT_DOCUMENTS:
         if data.startswith(magic) and (not kind.endswith("?") or b"\x00" in data[:512]):
+            if kind.startswith("image"):
+                return "image"
             raise ParseError(_refusal(kind.rstrip("?")))
     return ""
 
@@ -84,7 +138,10 @@ def detect_text(text: str, name: str, mime: str = "") -> str:
     head = text[:20_000].lstrip("\ufeff")
     if hint != "markdown" and _HTML.match(head):
         return "html"
-    if hint in {"html", "markdown", "csv"}:
+    for kind, sign in _SIGNS:
+        if sign.match(head):
+            return kind
+    if hint in {"html", "markdown", "csv", "tex", "org", "adoc"} or (hint == "xml" and head.lstrip().startswith("<")):
         return hint
     if head.lstrip().startswith(("{", "[")) or (hint in {"json", "jsonl"} and head.lstrip().startswith('"')):
         found = _json_kind(text, hint)
@@ -115,9 +172,17 @@ def _json_kind(text: str, hint: str) -> str:
         return "jsonl" if lines and _loads(lines[0]) else ""
     if not hint and not _loads(text):
         return ""
-    if hint == "notebook" or ('"nbformat"' in text and '"cells"' in text):
+    if hint == "notebook" or ('"nbformat"' in text and '"cells"' in text and _is_notebook(text)):
         return "notebook"
     return "json"
+
+
+def _is_notebook(text: str) -> bool:
+    try:
+        book = json.loads(text, parse_int=str)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(book, dict) and isinstance(book.get("cells", book.get("worksheets")), list)
 
 
 def _loads(text: str) -> bool:
@@ -130,6 +195,8 @@ def _loads(text: str) -> bool:
 def _mail_kind(head: str, sure: bool) -> str:
     if head.startswith("From ") and _HEADER.match(head.partition("\n")[2]):
         return "mbox"
+    if re.match(r"content-type:\s*multipart/[^\n]*(?:\n[ \t][^\n]*)*boundary=", head.lstrip(), re.I):
+        return "eml"  # a part of a mail that was saved alone
     lines = head.lstrip().splitlines()[:40]
     found = set()
     for line in lines:
@@ -149,32 +216,64 @@ def _mail_kind(head: str, sure: bool) -> str:
 
 
 def _office(data: bytes) -> str:
+    """The kind of a ZIP, by the names in it: what is no document of its own is a folder of documents."""
     try:
-        names = set(zipfile.ZipFile(io.BytesIO(data)).namelist())
-    except (zipfile.BadZipFile, ValueError, OverflowError, NotImplementedError) as error:
+        package = zipfile.ZipFile(io.BytesIO(data))
+        names = {name.replace("\\", "/").lower().lstrip("/") for name in package.namelist()}
+        mimetype = package.read("mimetype")[:200] if "mimetype" in names and _small(package) else b""
+    except (zipfile.BadZipFile, ValueError, OverflowError, RuntimeError, KeyError, zlib.error) as error:
         raise ParseError(tr("the office file is damaged or cut off ({error})", error=error)) from error
-    for kind, folder in (("docx", "word/"), ("pptx", "ppt/"), ("xlsx", "xl/")):
-        if any(name.lower().lstrip("/").startswith(folder) for name in names):
+    for kind, place in _IN_ZIP:
+        if any(name.startswith(place) for name in names):
             return kind
-    if "mimetype" in names or any(name.endswith("content.opf") for name in names):
-        raise ParseError(_refusal("odf"))
-    raise ParseError(_refusal("archive"))
+    if b"epub+zip" in mimetype:
+        return "epub"
+    if b"hwp+zip" in mimetype:
+        raise ParseError(_refusal("hwp"))
+    if b"opendocument" in mimetype or {"content.xml", "meta-inf/manifest.xml"} <= names:
+        return "ods" if b"spreadsheet" in mimetype else "odp" if b"presentation" in mimetype else "odt"
+    if {"index/document.iwa", "index.zip"} & names:
+        raise ParseError(_refusal("iwork"))
+    return "zip"
 
 
-def _old_office(data: bytes) -> str:
-    utf16 = "EncryptedPackage".encode("utf-16-le")
-    if utf16 in data:
-        return tr("the office file is encrypted; save it without a password")
-    return tr("an old binary office file (.doc, .xls, .ppt, .msg); save it as .docx, .xlsx or .pptx")
+def is_archive(data: bytes) -> bool:
+    """Whether a file is a ZIP that is no document of its own; one that cannot be opened raises its reason."""
+    return data.startswith(b"PK\x03\x04") and _office(data) == "zip"
+
+
+def _small(package: zipfile.ZipFile) -> bool:
+    return package.getinfo("mimetype").file_size < 1000
+
+
+def _old_office(data: bytes, name: str) -> str:
+    """The kind of a compound file, by the names of the streams in it."""
+    import olefile
+
+    if "EncryptedPackage".encode("utf-16-le") in data:
+        raise ParseError(tr("the office file is encrypted; save it without a password"))
+    try:
+        streams = {"/".join(path).lower() for path in olefile.OleFileIO(io.BytesIO(data)).listdir()}
+    except (OSError, ValueError, IndexError, struct.error) as error:
+        raise ParseError(tr("the office file is damaged or cut off ({error})", error=error)) from error
+    for kind, stream in _IN_COMPOUND:
+        if stream in streams:
+            if kind not in MIME:
+                raise ParseError(_refusal(kind))
+            return kind
+    raise ParseError(_refusal("wps" if name.lower().endswith((".wps", ".et", ".dps")) else "old"))
 
 
 def _refusal(kind: str) -> str:
     return {
-        "image": tr("an image without text: needs OCR (pip install 'nacre-ai[docling]', source docling:)"),
         "sound": tr("sound or video: transcribe it with the source transcription:"),
         "archive": tr("an archive; unpack it first"),
         "program": tr("a program, not a document"),
-        "rtf": tr("an RTF file; save it as .docx"),
         "database": tr("a database; use the source sql:"),
-        "odf": tr("an OpenDocument or EPUB file; save it as .docx, .xlsx, .pptx or .html"),
+        "hwp": tr("a Hangul file (.hwp, .hwpx); save it as .docx"),
+        "wps": tr("a file of WPS Office or Microsoft Works (.wps, .et, .dps); save it as .docx, .xlsx or .pptx"),
+        "iwork": tr("a Pages, Numbers or Keynote file; export it as .docx, .xlsx or .pptx"),
+        "publisher": tr("a Publisher file; export it as PDF"),
+        "visio": tr("a Visio file; export it as PDF"),
+        "old": tr("an old office file of an unknown kind; save it as .docx, .xlsx or .pptx"),
     }[kind]

@@ -3,17 +3,37 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from typing import Protocol
 
 from nacre.documents.builder import Builder
 from nacre.documents.detect import MIME, detect_binary, detect_text
 from nacre.documents.document import ParsedDocument
 from nacre.documents.encodings import decode
-from nacre.documents.limits import Limits, Task
+from nacre.documents.limits import Limits, Options, Task
+from nacre.documents.office_converter import NEW, NeedsConversion
 from nacre.errors import NacreError, ParseError
 from nacre.text.language import tr
 
-_BINARY = {"pdf": "pdf", "docx": "docx", "pptx": "pptx", "xlsx": "xlsx", "eml": "mail", "mbox": "mail"}
+_BINARY = {
+    "pdf": "pdf",
+    "docx": "docx",
+    "pptx": "pptx",
+    "xlsx": "xlsx",
+    "image": "pictures",
+    "odt": "odf",
+    "ods": "odf",
+    "odp": "odf",
+    "epub": "epub",
+    "ofd": "ofd",
+    "xls": "xls",
+    "xlsb": "xlsb",
+    "msg": "outlook",
+    "rtf": "rtf",
+    "zip": "archive",
+    "eml": "mail",
+    "mbox": "mail",
+}
 _TEXT = {
     "markdown": "markdown",
     "html": "html",
@@ -21,6 +41,12 @@ _TEXT = {
     "json": "structured",
     "jsonl": "structured",
     "notebook": "notebook",
+    "xml": "xml_text",
+    "subtitles": "subtitles",
+    "tex": "tex",
+    "org": "light_markup",
+    "adoc": "light_markup",
+    "calendar": "calendar_file",
     "text": "plain",
 }
 
@@ -34,25 +60,46 @@ class _TextParser(Protocol):
 
 
 def parse(
-    data: bytes, *, name: str, mime: str | None = None, password: str = "", limits: Limits | None = None
+    data: bytes,
+    *,
+    name: str,
+    mime: str | None = None,
+    password: str = "",
+    limits: Limits | None = None,
+    options: Options | None = None,
+    ocr: bool = False,
+    on_page: Callable[[int, int], None] | None = None,
 ) -> ParsedDocument:
     """Parse one document in this process. Foreign files belong into a `ParserPool`, which survives them.
 
     Args:
         name: its name; the ending decides between kinds of text, and the title falls back to it.
         limits: what it may cost; time and memory are kept by `ParserPool` only.
+        options: what is read besides what a reader sees.
+        ocr: whether pictures of text are read; needs the extra `ocr`.
+        on_page: called with (page read by OCR, pages in all).
 
     Example:
         >>> document = parse("# 标题\\n\\n正文。".encode("gb18030"), name="a.md")
         >>> document.title, document.encoding
         ('标题', 'gb18030')
     """
-    task = Task(name=name, mime=mime or "", password=password, limits=limits or Limits())
+    task = Task(
+        name=name,
+        mime=mime or "",
+        password=password,
+        limits=limits or Limits(),
+        options=options or Options(),
+        ocr=ocr,
+        on_page=on_page,
+    )
     out = Builder(task.limits)
     try:
         kind = parse_into(data, out, task)
+    except NeedsConversion:
+        raise
     except NacreError as error:
-        raise ParseError(error.message, uri=name) from error
+        raise ParseError(error.message, uri=name, scans=tuple(out.scans)) from error
     except MemoryError as error:
         raise ParseError(tr("it needs more memory than allowed"), uri=name) from error
     except RecursionError as error:
@@ -61,8 +108,17 @@ def parse(
         why = f"{type(error).__name__}: {str(error)[:200]}"
         raise ParseError(tr("the file is damaged ({why})", why=why), uri=name) from error
     if not out.blocks:
-        raise ParseError(out.warnings[0] if out.warnings else tr("it holds no text"), uri=name)
+        raise ParseError(_empty(out), uri=name, scans=tuple(out.scans))
     return out.finish(MIME[kind], name)
+
+
+def _empty(out: Builder) -> str:
+    if out.warnings:
+        return out.warnings[0]
+    if out.hidden:
+        what = out.hidden[0].what
+        return tr("all of its text is hidden ({what}); make it visible and save the file", what=what)
+    return tr("it holds no text")
 
 
 def parse_into(data: bytes, out: Builder, task: Task, *, charset: str = "") -> str:
@@ -70,7 +126,9 @@ def parse_into(data: bytes, out: Builder, task: Task, *, charset: str = "") -> s
     if task.depth > task.limits.depth:
         most = task.limits.depth
         raise ParseError(tr("mails or attachments are nested more than {most} levels deep", most=most))
-    kind = detect_binary(data)
+    kind = detect_binary(data, task.name)
+    if kind in NEW:
+        raise NeedsConversion(kind)
     text = ""
     if not kind:
         text, encoding = decode(data, charset or _declared(data))

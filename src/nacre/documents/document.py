@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar, get_args
 
+from nacre.text.fields import tidy_fields
 from nacre.text.tables import Mark
 
 T = TypeVar("T")
@@ -90,6 +91,23 @@ class Hidden:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where a piece of text stands on the picture of its page.
+
+    Args:
+        start: its first character.
+        end: index after its last character.
+        page: 1-based page.
+        box: left, top, right and bottom, each a share of the page's width or height, from the top left.
+    """
+
+    start: int
+    end: int
+    page: int
+    box: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
 class ParsedDocument:
     """A document as text with structure.
 
@@ -97,6 +115,9 @@ class ParsedDocument:
         text: the whole text; every span counts its characters (Unicode code points).
         blocks: content in reading order; spans do not overlap.
         pages: number of pages or slides; None where the format has none.
+        places: of text that was read by OCR, where it stands on its page.
+        scans: pages that only OCR can read, and that were not read.
+        fields: what the document says of itself, typed: front matter, properties, headers.
     """
 
     text: str
@@ -111,6 +132,9 @@ class ParsedDocument:
     metadata: Mapping[str, str] = field(default_factory=dict)
     encoding: str = ""
     hidden: tuple[Hidden, ...] = ()
+    places: tuple[Place, ...] = ()
+    scans: tuple[int, ...] = ()
+    fields: Mapping[str, Any] = field(default_factory=dict)
 
 
 def to_data(document: ParsedDocument) -> dict[str, Any]:
@@ -141,6 +165,9 @@ def to_data(document: ParsedDocument) -> dict[str, Any]:
         "metadata": dict(document.metadata),
         "encoding": document.encoding,
         "hidden": [[h.what, h.excerpt, h.page] for h in document.hidden],
+        "places": [[p.start, p.end, p.page, *p.box] for p in document.places],
+        "scans": document.scans,
+        "fields": dict(document.fields),
     }
 
 
@@ -164,6 +191,9 @@ def from_data(data: Mapping[str, Any]) -> ParsedDocument:
         metadata={_typed(k, str): _typed(v, str) for k, v in data["metadata"].items()},
         encoding=_typed(data["encoding"], str),
         hidden=tuple(Hidden(_typed(what, str), _typed(text, str), page) for what, text, page in data["hidden"]),
+        places=tuple(_place(text, *row) for row in data["places"]),
+        scans=tuple(_typed(number, int) for number in data["scans"]),
+        fields=tidy_fields(_typed(data["fields"], dict)),
     )
 
 
@@ -173,6 +203,13 @@ def _table(text: str, data: list[Any]) -> Table:
         raise ValueError(f"table {start}:{end}")
     cells = tuple(tuple(Cell(text[a:b], a, b) for a, b in zip(r[::2], r[1::2], strict=True)) for r in rows)
     return Table(start, end, tuple(_typed(h, str) for h in header), cells, page, sheet, row, column, mark)
+
+
+def _place(text: str, start: int, end: int, page: int, *box: float) -> Place:
+    x0, y0, x1, y1 = (float(side) for side in box)
+    if not 0 <= start <= end <= len(text) or not (0 <= x0 <= x1 <= 1 and 0 <= y0 <= y1 <= 1):
+        raise ValueError(f"place {start}:{end} {box}")
+    return Place(start, end, _typed(page, int), (x0, y0, x1, y1))
 
 
 def _typed(value: object, kind: type[T]) -> T:

@@ -1,36 +1,43 @@
-"""Word: paragraphs, headings, lists, tables, text boxes, notes, comments, page headers, in the order of the text."""
+"""Word: paragraphs, headings and lists with their numbers, tables, text boxes, notes, comments, page headers, in the
+order of the text.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from nacre.documents.builder import Builder
-from nacre.documents.charts import add_chart
+from nacre.documents.document import BlockKind
+from nacre.documents.docx_numbering import Numbering
+from nacre.documents.docx_runs import PLAIN, SKIPPED, Look, Runs, is_on, is_shaded, look_of
+from nacre.documents.drawings import add_graphic
+from nacre.documents.grid import REPEATED, header_depth
 from nacre.documents.limits import Task
-from nacre.documents.ooxml import Package, attribute, child, descend, local, number
+from nacre.documents.ooxml import Package, attribute, child, descend, local, number, relation_id
 from nacre.errors import ParseError
 from nacre.text.language import tr
 
 _HEADING = re.compile(r"(?:heading|标题|titre|überschrift|título)\s*(\d)", re.I)
-# Removed text, field codes, and the twin of a drawing for old readers.
-_SKIPPED = {
-    "del", "moveFrom", "instrText", "delText", "Fallback", "pPr", "rPr", "sectPr", "tblPr", "tcPr", "trPr", "sdtPr",
-    "oMathParaPr",
-}  # fmt: skip
-# Formulas in one line: E=mc^2, a_1, (1)/(2).
-_FORMULA = {"sup": ("^", ""), "sub": ("_", ""), "num": ("(", ")"), "den": ("/(", ")"), "d": ("(", ")")}
-_CHARACTERS = {"tab": "\t", "ptab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-"}
-_NOTES = (("footnotes", "footnote", "note"), ("endnotes", "endnote", "note"), ("comments", "comment", "comment"))
+_NOTES: dict[str, tuple[str, BlockKind]] = {
+    "footnotes": ("footnote", "note"),
+    "endnotes": ("endnote", "note"),
+    "comments": ("comment", "comment"),
+}
+_SEPARATORS = {"separator", "continuationSeparator", "continuationNotice"}
+_SPANNED = 64  # columns that a cell may span
 
 
 @dataclass(frozen=True)
 class _Style:
-    level: int
-    listed: bool
-    code: bool
+    level: int = 0
+    listed: bool = False
+    code: bool = False
+    num: str = ""
+    depth: int | None = None
+    look: Look = PLAIN
 
 
 def parse(data: bytes, out: Builder, task: Task) -> None:
@@ -39,149 +46,273 @@ def parse(data: bytes, out: Builder, task: Task) -> None:
     main = package.main("word/document.xml")
     root = package.xml(main)
     body = None if root is None else child(root, "body")
-    if body is None:
+    if root is None or body is None:
         raise ParseError(tr("the Word file has no document inside"))
     package.properties(out)
     relations = package.relations(main)
     by_kind: dict[str, list[str]] = {}
     for kind, target in relations.values():
         by_kind.setdefault(kind, []).append(target)
-    styles = _styles(package, (by_kind.get("styles") or ["word/styles.xml"])[0])
-    walk = _Walk(out, styles)
-    walk.blocks(body)
-    for part in by_kind.get("chart", []):
-        add_chart(package.xml(part), out)
-    for kind, tag, block in _NOTES:
+    styles = _Styles(package.xml((by_kind.get("styles") or ["word/styles.xml"])[0]))
+    numbering = Numbering(package.xml((by_kind.get("numbering") or ["word/numbering.xml"])[0]))
+    walk = _Walk(out, styles, numbering, package, relations, task)
+    ground = child(root, "background")
+    walk.runs.dark = attribute(ground, "color").upper() not in {"", "FFFFFF", "AUTO"}
+    for kind, (tag, block) in _NOTES.items():
         for part in by_kind.get(kind, []):
-            _notes(package.xml(part), tag, block, out)
+            walk.take_notes(package.xml(part), tag, block)
+    walk.blocks(body)
+    walk.rest()
     seen: set[str] = set()
     for part in [*by_kind.get("header", []), *by_kind.get("footer", [])]:
-        text = "\n".join(filter(None, map(_text, _paragraphs(package.xml(part)))))
+        text = walk.lines(package.xml(part))
         if text.strip() and text not in seen:
             seen.add(text)
             out.add("meta", text)
 
 
-def _notes(root: Any | None, tag: str, block: Any, out: Builder) -> None:
-    for note in [] if root is None else root:
-        if local(note) == tag and attribute(note, "type") not in {
-            "separator",
-            "continuationSeparator",
-            "continuationNotice",
-        }:
-            author = attribute(note, "author")
-            text = "\n".join(filter(None, map(_text, _paragraphs(note))))
-            out.add(block, f"{author}: {text}" if author and text else text)
+class _Styles(dict[str, _Style]):
+    """Heading level, kind and look of each paragraph style, through what it is based on; worked out when it is used."""
 
+    def __init__(self, root: Any | None) -> None:
+        super().__init__({"": _Style()})
+        self.nodes = (
+            {} if root is None else {attribute(node, "styleId"): node for node in root.iterchildren("{*}style")}
+        )
 
-def _styles(package: Package, part: str) -> dict[str, _Style]:
-    """Heading level and kind of each paragraph style, through what it is based on."""
-    root = package.xml(part)
-    nodes = {attribute(node, "styleId"): node for node in descend(root, stop={"style"}) if local(node) == "style"}
-    nodes.pop("", None)
-    return {key: _style(key, nodes) for key in nodes}
+    def __missing__(self, key: str) -> _Style:
+        self[key] = made = self._made(key)
+        return made
 
-
-def _style(key: str, nodes: dict[str, Any]) -> _Style:
-    level, listed, code = 0, False, False
-    for _ in range(12):
-        node = nodes.get(key)
-        if node is None:
-            break
-        named = child(node, "name")
-        name = key if named is None else attribute(named)
-        found = _HEADING.match(name)
-        titled = int(found[1]) if found else int(name.lower() in {"title", "标题", "document title"})
-        level = level or titled or _outline(child(node, "pPr", "outlineLvl"))
-        listed = listed or child(node, "pPr", "numPr") is not None
-        code = code or bool(re.search(r"\bcode\b|preformatted|source", name, re.I))
-        key = attribute(child(node, "basedOn"))
-    return _Style(level, listed, code)
-
-
-def _paragraphs(node: Any | None) -> list[Any]:
-    """Paragraphs below a node in order; those of text boxes come after the paragraph that holds them."""
-    return [part for part in descend(node, _SKIPPED) if local(part) == "p"]
-
-
-def _text(paragraph: Any) -> str:
-    """The words of one paragraph, without those of text boxes inside it."""
-    return "".join(map(_said, descend(paragraph, _SKIPPED | {"txbxContent", "p"}, stop=_FORMULA)))
-
-
-def _said(node: Any) -> str:
-    name = local(node)
-    if name in _FORMULA:
-        before, after = _FORMULA[name]
-        return f"{before}{_text(node)}{after}"
-    if name == "t":
-        return node.text or ""
-    return _symbol(node) if name == "sym" else _CHARACTERS.get(name, "")
-
-
-def _symbol(node: Any) -> str:
-    code = attribute(node, "char")
-    number = int(code, 16) if re.fullmatch(r"[0-9A-Fa-f]{1,5}", code) else 0x20
-    # Symbol fonts live in the private area; a reader without the font sees a bullet.
-    return "•" if 0xF000 <= number <= 0xF8FF else chr(number) if not 0xD800 <= number < 0xE000 else ""
+    def _made(self, key: str) -> _Style:
+        made = _Style()
+        for _ in range(12):
+            node = self.nodes.get(key)
+            if node is None:
+                break
+            named = child(node, "name")
+            name = key if named is None else attribute(named)
+            found = _HEADING.match(name)
+            titled = int(found[1]) if found else int(name.lower() in {"title", "标题", "document title"})
+            listing = child(node, "pPr", "numPr")
+            depth = None if listing is None else child(listing, "ilvl")
+            made = _Style(
+                made.level or titled or _outline(child(node, "pPr", "outlineLvl")),
+                made.listed or listing is not None,
+                made.code or bool(re.search(r"\bcode\b|preformatted|source", name, re.I)),
+                made.num or attribute(None if listing is None else child(listing, "numId")),
+                made.depth if depth is None or made.depth is not None else number(depth),
+                made.look.over(look_of(child(node, "rPr"))),
+            )
+            key = attribute(child(node, "basedOn"))
+        return made
 
 
 class _Walk:
     """Goes through the body once."""
 
-    def __init__(self, out: Builder, styles: dict[str, _Style]) -> None:
-        self.out, self.styles = out, styles
+    def __init__(
+        self,
+        out: Builder,
+        styles: _Styles,
+        numbering: Numbering,
+        package: Package,
+        relations: dict[str, tuple[str, str]],
+        task: Task,
+    ) -> None:
+        self.out, self.styles, self.numbering, self.task = out, styles, numbering, task
+        self.package, self.relations = package, relations
+        self.runs = Runs(out, lambda key: styles[key].look)
+        self.notes: dict[tuple[str, str], tuple[BlockKind, str]] = {}
+        self.carried = ""
 
     def blocks(self, root: Any) -> None:
-        for node in descend(root, _SKIPPED, stop={"p", "tbl"}):
-            if local(node) == "tbl":
+        for node in descend(root, SKIPPED, stop={"p", "tbl", "altChunk"}):
+            name = local(node)
+            if name == "tbl":
                 self.table(node)
-            elif local(node) == "p":
+            elif name == "p":
                 self.paragraph(node)
-                for box in _below(node, "txbxContent", _SKIPPED):
-                    self.blocks(box)
+                self.drawn(node)
+            elif name == "altChunk":
+                self.chunk(node)
+            else:
+                continue
+            self.told()
 
     def paragraph(self, node: Any) -> None:
-        text = _text(node)
-        style = _Style(0, False, False)
-        level, listed, depth = 0, False, 0
+        style, num, depth = self._kind(node)
         properties = child(node, "pPr")
-        if properties is not None:
-            style = self.styles.get(attribute(child(properties, "pStyle")), style)
-            level = _outline(child(properties, "outlineLvl"))
-            listing = child(properties, "numPr")
-            listed = listing is not None and attribute(child(listing, "numId")) != "0"  # which takes it out of a list
-            depth = number(None if listing is None else child(listing, "ilvl"))
-        level = style.level or level
+        removed = properties is not None and child(properties, "rPr", "del") is not None
+        text = self.carried + self.runs.text(node)
+        # A removed end of a paragraph: what is left of it goes on in the next one.
+        self.carried = text if removed else ""
+        if removed:
+            return
+        label = self.numbering.next(num, depth) if num else ""
+        level = style.level or _outline(None if properties is None else child(properties, "outlineLvl"))
+        if not text.strip():
+            return
+        text = label + text
         if level:
             self.out.add("heading", " ".join(text.split()), level)
         elif style.code:
             self.out.add("code", text)
-        elif listed or style.listed:
+        elif num or style.listed:
             self.out.add("list", text, depth + 1)
         else:
             self.out.add("paragraph", text)
 
-    def table(self, node: Any) -> None:
-        lines = _within(node, "tr")
-        rows = [self.row(line) for line in lines]
-        if len(rows) == 1 and len(rows[0]) == 1:
-            # One cell is a frame around text, not a table.
-            for cell in _within(node, "tc"):
-                self.blocks(cell)
-            return
-        marked = sum(child(line, "trPr", "tblHeader") is not None for line in lines)
-        self.out.table(rows, header_rows=min(marked or (len(rows) > 1), 4))
+    def _kind(self, node: Any) -> tuple[_Style, str, int]:
+        """The style of a paragraph, the list that it is in, and how deep."""
+        properties = child(node, "pPr")
+        if properties is None:
+            return _Style(), "", 0
+        key = attribute(child(properties, "pStyle"))
+        style = self.styles[key]
+        listing = child(properties, "numPr")
+        own = attribute(None if listing is None else child(listing, "numId"))
+        num = own or style.num
+        if num == "0":  # which takes it out of a list
+            return replace(style, listed=False), "", 0
+        direct = None if listing is None else child(listing, "ilvl")
+        kept = self.numbering.level_of(num, key) if num and not own else None
+        depth = number(direct) if direct is not None else kept if kept is not None else style.depth or 0
+        return style, num, depth
 
-    def row(self, node: Any) -> list[str]:
-        cells = [""] * min(64, number(child(node, "trPr", "gridBefore")))
-        for cell in _within(node, "tc"):
-            width = number(child(cell, "tcPr", "gridSpan"), default=1)
-            merged = child(cell, "tcPr", "vMerge")
-            swallowed = merged is not None and attribute(merged) != "restart"
-            text = "" if swallowed else "\n".join(filter(None, map(_text, _paragraphs(cell))))
-            cells += [text, *[""] * min(64, width - 1)]
-        return cells
+    def drawn(self, paragraph: Any) -> None:
+        """What is anchored in a paragraph: text boxes, charts, diagrams."""
+        if not any(local(part) in {"drawing", "pict", "object", "AlternateContent"} for part in paragraph.iter()):
+            return
+        for box in _below(paragraph, "txbxContent", SKIPPED):
+            dark, self.runs.dark = self.runs.dark, True  # a box may be filled with any colour
+            self.blocks(box)
+            self.runs.dark = dark
+        for drawing in _below(paragraph, "drawing", SKIPPED | {"txbxContent"}):
+            add_graphic(drawing, self.package, self.relations, self.out)
+
+    def chunk(self, node: Any) -> None:
+        """A document that was put in as it is, of any format."""
+        from nacre.documents.dispatch import parse_into
+
+        _, part = self.relations.get(relation_id(node), ("", ""))
+        data = self.package.read(part) if part else None
+        if data:
+            title = self.out.title
+            try:
+                parse_into(data, self.out, replace(self.task, name=part, mime="", depth=self.task.depth + 1))
+            except ParseError as error:
+                self.out.warn(tr("attachment {name}: {error}", name=part, error=error.message))
+            self.out.title = title
+
+    # ------------------------------------------------------------------------------------------------ notes
+
+    def take_notes(self, root: Any | None, tag: str, block: BlockKind) -> None:
+        for note in [] if root is None else root:
+            if local(note) == tag and attribute(note, "type") not in _SEPARATORS:
+                author = attribute(note, "author")
+                text = self.lines(note)
+                self.notes[tag, attribute(note, "id") or f"?{len(self.notes)}"] = (
+                    block,
+                    f"{author}: {text}" if author and text else text,
+                )
+        self.runs.notes.clear()
+
+    def told(self) -> None:
+        """The notes that the last block refers to, right behind it."""
+        for key in self.runs.notes:
+            if found := self.notes.pop(key, None):
+                self.out.add(*found)
+        self.runs.notes.clear()
+
+    def rest(self) -> None:
+        """What was held back to the end."""
+        self.out.add("paragraph", self.carried)
+        for block, text in self.notes.values():
+            self.out.add(block, text)
+
+    def lines(self, node: Any | None) -> str:
+        """The paragraphs below a node; those of text boxes come after the one that holds them."""
+        found = (self.runs.text(part) for part in descend(node, SKIPPED) if local(part) == "p")
+        return "\n".join(filter(None, found))
+
+    # ------------------------------------------------------------------------------------------------ tables
+
+    def table(self, node: Any) -> None:
+        lines = [line for line in _within(node, "tr") if not self._gone(line)]
+        styled = attribute(child(node, "tblPr", "tblStyle")) not in {"", "TableGrid", "TableNormal", "a3", "a1"}
+        dark, self.runs.dark = self.runs.dark, self.runs.dark or styled
+        if len(lines) == 1 and len(_within(lines[0], "tc")) == 1:
+            # One cell is a frame around text, not a table.
+            for cell in _within(lines[0], "tc"):
+                self._in_cell(cell, self.blocks)
+        else:
+            self._grid(lines)
+        self.runs.dark = dark
+
+    def _gone(self, line: Any) -> bool:
+        """Whether a row was deleted, or is hidden."""
+        properties = child(line, "trPr")
+        if properties is None:
+            return False
+        if is_on(child(properties, "hidden")):
+            self.out.hide("hidden row", self.lines(line))
+            return True
+        return child(properties, "del") is not None
+
+    def _grid(self, lines: list[Any]) -> None:
+        rows: list[list[str]] = []
+        grouped: set[int] = set()
+        for line in lines:
+            row, across = self._row(line, rows[-1] if rows else [])
+            grouped.update({len(rows)} if across else ())
+            rows.append(row)
+        width = max(map(len, rows), default=0)
+        marked = sum(child(line, "trPr", "tblHeader") is not None for line in lines)
+        named = min(marked, 4) or header_depth(rows, width, grouped) or len(rows) > 1
+        self.out.table(rows, header_rows=int(named))
+
+    def _row(self, line: Any, above: list[str]) -> tuple[list[str], bool]:
+        """The cells of a row, a merged one in each of its places, and whether one is merged across."""
+        row = [""] * min(_SPANNED, number(child(line, "trPr", "gridBefore")))
+        cells, across = _within(line, "tc"), False
+        for cell in cells:
+            properties = child(cell, "tcPr")
+            width = 1 if properties is None else number(child(properties, "gridSpan"), default=1)
+            merged = None if properties is None else child(properties, "vMerge")
+            if merged is not None and attribute(merged) != "restart":
+                text = above[len(row)] if len(row) < len(above) else ""
+                text = text if len(text) <= REPEATED else ""
+            else:
+                text = self._in_cell(cell, self._cell)
+            wide = width > 1 and len(cells) > 1
+            across = across or wide
+            row += [text, *[text if wide and len(text) <= REPEATED else ""] * min(_SPANNED, width - 1)]
+        return row, across
+
+    def _in_cell(self, cell: Any, read: Any) -> Any:
+        properties = child(cell, "tcPr")
+        dark = self.runs.dark
+        self.runs.dark = dark or (properties is not None and is_shaded(child(properties, "shd")))
+        found = read(cell)
+        self.runs.dark = dark
+        return found
+
+    def _cell(self, cell: Any) -> str:
+        """The text of a cell; the rows of a table inside stand apart."""
+        if child(cell, "tcPr", "cellDel") is not None:
+            return ""
+        said = []
+        for node in descend(cell, SKIPPED, stop={"p", "tbl"}):
+            if local(node) == "tbl":
+                inner = ([self._cell(part) for part in _within(line, "tc")] for line in _within(node, "tr"))
+                said.append("; ".join(" ".join(filter(None, row)) for row in inner))
+            elif local(node) == "p":
+                _, num, depth = self._kind(node)
+                label = self.numbering.next(num, depth) if num else ""
+                said.append(label + self.runs.text(node))
+                said.extend(self._cell(box) for box in _below(node, "txbxContent", SKIPPED))
+        return " ".join(" ".join(said).split())
 
 
 def _outline(node: Any | None) -> int:
@@ -192,7 +323,7 @@ def _outline(node: Any | None) -> int:
 
 def _within(node: Any, name: str) -> list[Any]:
     """Rows of a table or cells of a row, also those inside content controls, not those of inner tables."""
-    return _below(node, name, _SKIPPED | {"tbl", "p"})
+    return _below(node, name, SKIPPED | {"tbl", "p"})
 
 
 def _below(node: Any, name: str, skip: Collection[str]) -> list[Any]:

@@ -1,16 +1,20 @@
 """Which charset a text file is written in, found from its bytes.
 
-East Asian charsets overlap almost wholly, so "it decodes" proves nothing. What tells them apart is where running text
-lies: each charset puts the few thousand characters that make up nearly all text into one zone of its table (GB 2312 and
-Big5 level 1, the Hangul rows of KS X 1001, kana and level 1 of JIS X 0208). The charset whose common zone holds the
-largest share of the characters is the one; Latin text read as any of them falls outside all zones.
+East Asian charsets overlap almost wholly, so "it decodes" proves nothing. What tells them apart: each charset puts the
+few thousand characters that make up nearly all text into one zone of its table, which Latin text read as any of them
+misses; and of two charsets whose zones a text hits, the right one turns it into the characters that its language uses
+most (`common_characters.txt`: simplified and traditional Chinese, kanji, hangul, a line each), the wrong one into rare
+ones. A name of two characters is enough.
 """
 
 from __future__ import annotations
 
 import codecs
+import math
 import re
 from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
 
 from nacre.errors import ParseError
 from nacre.text.language import tr
@@ -33,29 +37,43 @@ _WEAK = {"cp1252", "cp1254"}
 
 @dataclass(frozen=True)
 class _Zone:
-    """The lead bytes (and trail bytes) of double-byte characters that running text is made of."""
+    """The lead bytes (and trail bytes) of double-byte characters that running text is made of.
+
+    Args:
+        typical: the least share of the common zone in real text.
+        line: of the common characters of its language.
+    """
 
     codec: str
     pattern: re.Pattern[bytes]
     common: re.Pattern[bytes]
     typical: float
+    line: int
 
 
 _DOUBLE_GB = re.compile(rb"[\x81-\xfe][\x40-\x7e\x80-\xfe]|[\x80-\xff]", re.S)
 _DOUBLE_BIG5 = re.compile(rb"[\x81-\xfe][\x40-\x7e\xa1-\xfe]|[\x80-\xff]", re.S)
 _DOUBLE_JIS = re.compile(rb"[\x81-\x9f\xe0-\xfc][\x40-\x7e\x80-\xfc]|[\x80-\xff]", re.S)
 _DOUBLE_EUC = re.compile(rb"[\xa1-\xfe][\xa1-\xfe]|\x8e[\xa1-\xdf]|[\x80-\xff]", re.S)
-# `typical`: the least share of the common zone in real text. Order matters where one zone lies in another:
-# Hangul rows are inside GB 2312 level 1, but Chinese never stays inside them.
 _ZONES = (
-    _Zone("cp949", _DOUBLE_EUC, re.compile(rb"[\xb0-\xc8][\xa1-\xfe]|[\xa1-\xa3][\xa1-\xfe]"), 0.97),
-    _Zone("euc_jp", _DOUBLE_EUC, re.compile(rb"[\xa4\xa5][\xa1-\xf6]"), 0.35),
-    _Zone("cp932", _DOUBLE_JIS, re.compile(rb"\x82[\x9f-\xf1]|\x83[\x40-\x96]"), 0.30),
-    _Zone("gb18030", _DOUBLE_GB, re.compile(rb"[\xb0-\xd7][\xa1-\xfe]|[\xa1\xa3][\xa1-\xfe]"), 0.80),
-    _Zone(
-        "big5hkscs", _DOUBLE_BIG5, re.compile(rb"[\xa4-\xc6][\x40-\x7e\xa1-\xfe]|[\xa1-\xa3][\x40-\x7e\xa1-\xfe]"), 0.80
-    ),
+    _Zone("gb18030", _DOUBLE_GB, re.compile(rb"[\xb0-\xd7][\xa1-\xfe]|[\xa1\xa3][\xa1-\xfe]"), 0.60, 0),
+    _Zone("big5hkscs", _DOUBLE_BIG5, re.compile(rb"[\xa4-\xc6][\x40-\xfe]|[\xa1-\xa3][\x40-\xfe]"), 0.60, 1),
+    _Zone("euc_jp", _DOUBLE_EUC, re.compile(rb"[\xa1\xa3-\xa5\xb0-\xcf][\xa1-\xfe]"), 0.60, 2),
+    _Zone("cp932", _DOUBLE_JIS, re.compile(rb"[\x81-\x83\x88-\x97][\x40-\xfc]|\x98[\x40-\x72]"), 0.60, 2),
+    _Zone("cp949", _DOUBLE_EUC, re.compile(rb"[\xb0-\xc8][\xa1-\xfe]|[\xa1-\xa3][\xa1-\xfe]"), 0.90, 3),
 )
+# How much of a language's text is made of what, and of how many characters that is: Han or Hangul that are common,
+# signs, hiragana, katakana, half-width kana, and the rest.
+_SHARES = {
+    0: (0.85 / 1500, 0.1 / 100, 1e-6, 1e-6, 1e-7, 4e-6),
+    1: (0.85 / 1600, 0.1 / 100, 1e-6, 1e-6, 1e-7, 4e-6),
+    2: (0.35 / 1400, 0.1 / 100, 0.4 / 86, 0.12 / 86, 1e-4, 4e-6),
+    3: (0.90 / 700, 0.1 / 100, 1e-6, 1e-6, 1e-7, 1e-5),
+}
+_LEAST = -10.0  # mean logarithm of the chance of a character; a text of random characters stays below
+# English with the quotation marks and dashes of Windows: each a lead byte of Shift-JIS, and a letter after it.
+_QUOTED = re.compile(rb"[\x85\x91-\x97](?=[ -~\r\n]|$)")
+_KOI8 = re.compile(rb"[\xe0-\xff]?[\xc0-\xdf]+|[\xe0-\xff]+")  # a word: Russian small letters lie in GB's common zone
 
 
 def decode(data: bytes, declared: str = "") -> tuple[str, str]:
@@ -71,11 +89,12 @@ def decode(data: bytes, declared: str = "") -> tuple[str, str]:
     # "ASCII" and "Latin-1" fit any bytes, so they are what a careless mailer writes over Chinese.
     sure = "" if label in _WEAK else label
     # Valid UTF-8 is UTF-8 whatever the label says; only the seven-bit charsets look like ASCII.
-    for name in (sure, "utf-8") if sure.startswith(("iso2022", "hz")) else ("utf-8", sure):
+    first = (sure,) if sure.startswith(("iso2022", "hz", "utf-7")) else _seven_bit(data)
+    for name in (*first, "utf-8", sure):
         text = _strict(data, name) if name else None
         if text is not None and "\x00" not in text:
             return text, name
-    wide = _utf16_without_bom(data)
+    wide = _utf32_without_bom(data) or _utf16_without_bom(data)
     if wide:
         return data.decode(wide, "replace"), wide
     if is_binary(data):
@@ -108,7 +127,7 @@ def _codec(label: str) -> str:
     except (LookupError, ValueError, UnicodeError):
         return ""
     if (
-        name in {"utf-7", "unicode_escape", "raw_unicode_escape", "idna", "punycode"}
+        name in {"unicode_escape", "raw_unicode_escape", "idna", "punycode"}
         or not codecs.lookup(name or "utf-8")._is_text_encoding
     ):
         return ""
@@ -120,6 +139,22 @@ def _strict(data: bytes, name: str) -> str | None:
         return data.decode(name)
     except (UnicodeError, LookupError):
         return None
+
+
+def _seven_bit(data: bytes) -> tuple[str, ...]:
+    """Charsets that write everything in ASCII bytes, where their marks stand in the text."""
+    if b"\x1b$" in data and data.isascii():
+        return ("iso2022_kr",) if b"\x0e" in data else ("iso2022_jp_2", "iso2022_jp_ext")
+    if b"~{" in data and b"~}" in data and (text := _strict(data, "hz")) is not None:
+        return ("hz",) if sum(not c.isascii() for c in text) > 1 and _chance(text, 0) > _LEAST else ()
+    return ()
+
+
+def _utf32_without_bom(data: bytes) -> str:
+    """Every fourth byte of UTF-32 is zero and the third at most 16, which nothing else is by accident."""
+    if len(data) % 4 or len(data) < 8:
+        return ""
+    return next((name for name in ("utf-32-le", "utf-32-be") if "\x00" not in (_strict(data, name) or "\x00")), "")
 
 
 def _utf16_without_bom(data: bytes) -> str:
@@ -149,17 +184,51 @@ def _cut_utf8(data: bytes) -> str:
 
 
 def _east_asian(data: bytes) -> str:
-    best, name = 0.0, ""
+    sample = data[:_SAMPLE]
+    high = len(sample) - len(sample.translate(None, bytes(range(128, 256))))
+    if len(_QUOTED.findall(sample)) * 10 > 9 * high:
+        return ""
+    words = re.findall(rb"[\x80-\xff]+", sample)
+    if high >= 10 and all(map(_KOI8.fullmatch, words)):
+        return ""
+    best, name = _LEAST, ""
     for zone in _ZONES:
-        units = zone.pattern.findall(data[:_SAMPLE])
+        units = zone.pattern.findall(sample)
         if not units or _broken(data, zone.codec):
             continue
         share = sum(zone.common.fullmatch(unit) is not None for unit in units) / len(units)
-        if share / zone.typical >= 1 and (zone.codec in {"cp949", "euc_jp", "cp932"} or share > best):
-            best, name = share, zone.codec
-            if zone.codec in {"cp949", "euc_jp", "cp932"}:
-                return name
+        if share < zone.typical:
+            continue
+        chance = _chance(sample.decode(zone.codec, "replace"), zone.line)
+        if chance > best:
+            best, name = chance, zone.codec
     return name
+
+
+@cache
+def _common() -> tuple[frozenset[str], ...]:
+    lines = (files("nacre.documents") / "common_characters.txt").read_text("utf-8").splitlines()
+    return tuple(map(frozenset, lines))
+
+
+def _chance(text: str, line: int) -> float:
+    """How likely a text is in a language: the mean logarithm over its characters beyond ASCII."""
+    common, shares = _common()[line], [math.log(share) for share in _SHARES[line]]
+    total, count = 0.0, 0
+    for char in text:
+        if not char.isascii():
+            count += 1
+            total += shares[_sort(char, common)]
+    return total / max(1, count)
+
+
+def _sort(char: str, common: frozenset[str]) -> int:
+    """Which of the `_SHARES` a character belongs to."""
+    if char in common:
+        return 0
+    if "\u2010" <= char <= "\u2026" or "\u3000" <= char <= "\u3015" or "\uff01" <= char <= "\uff5e" or char in "·ー":
+        return 1
+    return 2 if "ぁ" <= char <= "ん" else 3 if "ァ" <= char <= "ヶ" else 4 if "\uff61" <= char <= "\uff9f" else 5
 
 
 def _broken(data: bytes, codec: str) -> bool:

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from nacre.documents.builder import Builder
 
 _NUMBER = re.compile(r"[-+(]?[$€£¥￥]?\s*[-+]?\d[\d,.\s]*%?\)?([eE][-+]?\d+)?|\d{4}[-/.]\d{1,2}[-/.]\d{1,2}.*")
 
 
+REPEATED = 300
+"""Characters of a merged cell that are repeated in each of its places; a longer text is told once."""
+
+
 def add_grid(
-    out: Builder, rows: Sequence[Sequence[str]], *, row: int = 1, column: int = 1, header: Sequence[str] = ()
+    out: Builder,
+    rows: Sequence[Sequence[str]],
+    *,
+    row: int = 1,
+    column: int = 1,
+    header: Sequence[str] = (),
+    grouped: Collection[int] = (),
 ) -> tuple[str, ...]:
     """Append one region of a grid (no empty row inside).
 
@@ -21,6 +31,7 @@ def add_grid(
     Args:
         row: 1-based number of `rows[0]`.
         column: 1-based number of the first column.
+        grouped: indexes of rows with cells that are merged across.
     """
     width = max((len(line) for line in rows), default=0)
     titles = 0
@@ -28,7 +39,7 @@ def add_grid(
         out.add("paragraph", next(filter(None, rows[titles])))
         titles += 1
     rows = rows[titles:]
-    named = _header_rows(rows, width)
+    named = header_depth(rows, width, {at - titles for at in grouped}) or _header_rows(rows, width)
     names = () if named or len(header) != width else tuple(header)
     out.table(rows, header_rows=named, header=names, row=row + titles, column=column)
     # A short region without numbers above a region with numbers is a header that an empty row cuts off.
@@ -36,11 +47,55 @@ def add_grid(
     return _joined(rows if lone else rows[:named], width) if lone or named else names
 
 
+def add_regions(out: Builder, rows: Sequence[Sequence[str]]) -> None:
+    """Append the cells of a whole sheet: tables are what empty rows, or two empty columns, part from each other."""
+    names: dict[int, tuple[str, ...]] = {}
+    region: list[Sequence[str]] = []
+    for number, row in enumerate([*rows, []], start=1):
+        if any(row):
+            region.append(row)
+        elif region:
+            for first, column, cells in _side_by_side(number - len(region), region):
+                names[column] = add_grid(out, cells, row=first, column=column, header=names.get(column, ()))
+            region = []
+
+
+def _side_by_side(first: int, region: Sequence[Sequence[str]]) -> Iterator[tuple[int, int, list[Sequence[str]]]]:
+    """Tables beside each other: (row, column, cells) of each. One empty column is a spacer."""
+    groups: list[list[int]] = []
+    for column in sorted({n for row in region for n, cell in enumerate(row) if cell}):
+        if groups and column - groups[-1][1] <= 2:
+            groups[-1][1] = column
+        else:
+            groups.append([column, column])
+    for left, right in groups:
+        part: list[Sequence[str]] = []
+        for number, row in enumerate([*region, []], start=first):
+            cells = row[left : right + 1]
+            if any(cells):
+                part.append(cells)
+            elif part:
+                yield number - len(part), left + 1, part
+                part = []
+
+
 def _header_rows(rows: Sequence[Sequence[str]], width: int) -> int:
     """How many rows name the columns: two where the first names groups of columns."""
     if width < 2 or len(rows) < 2 or not is_header(rows[0], width):
         return int(width > 1 and len(rows) > 2 and _groups(rows[0], rows[1], width)) * 2
     return 2 if len(rows) > 2 and _groups(rows[0], rows[1], width) else 1
+
+
+def header_depth(rows: Sequence[Sequence[str]], width: int, grouped: Collection[int]) -> int:
+    """How many rows name the columns where the first has cells merged across, which name groups of columns; else 0."""
+    depth = 0
+    while depth in grouped and depth < min(4, len(rows) - 2) and is_header(rows[depth], width):
+        below = rows[depth + 1]
+        # The third row and those below it name columns only where they do not begin with a name of their own.
+        if not is_header(below, width) or (depth and below[0] and below[0] != rows[depth][0]):
+            break
+        depth += 1
+    return depth + 1 if depth else 0
 
 
 def _groups(above: Sequence[str], below: Sequence[str], width: int) -> bool:

@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
+from html import unescape
 from typing import Any
 
 from nacre.documents.builder import Builder
 from nacre.documents.document import BlockKind
+from nacre.documents.formulas import linear
+from nacre.documents.grid import REPEATED, header_depth
+from nacre.documents.html_looks import Look, Looks
 from nacre.documents.limits import Task
+from nacre.documents.marks import Piece, marked
 from nacre.documents.normalise import collapse
+from nacre.documents.numerals import counted
 
 _DROPPED = {
-    "script",
-    "style",
-    "noscript",
-    "template",
-    "svg",
-    "math",
-    "iframe",
-    "object",
-    "canvas",
-    "head",
-    "select",
-    "datalist",
-    "audio",
-    "video",
-    "_comment",
-    "-comment",
-}
+    "script", "style", "noscript", "template", "svg", "math", "iframe", "object", "canvas", "head", "select",
+    "datalist", "audio", "video", "rt", "rp", "rtc", "_comment", "-comment",
+}  # fmt: skip
 _BLOCKS = {
     "address", "article", "aside", "blockquote", "body", "center", "dd", "details",
     "dialog", "div", "dl", "dt", "fieldset", "figcaption", "figure",
@@ -39,6 +32,10 @@ _HEADINGS = {f"h{n}": n for n in range(1, 7)}
 _LISTS = {"ul", "ol", "menu", "dl"}
 _ITEMS = {"li", "dd", "dt"}
 _MAX_SPAN = 200
+_INNER = 300  # characters of tables inside a table of data; with more of them it is the layout of a page
+_NO_VALUE = {"hidden", "password", "submit", "button", "reset", "image", "file", "color", "range"}
+_COUNTED = {"a": "lowerLetter", "A": "upperLetter", "i": "lowerRoman", "I": "upperRoman"}
+_INVISIBLE_SIGNS = re.compile("[\u2061-\u2064]")
 
 
 def parse(text: str, out: Builder, task: Task) -> None:
@@ -58,78 +55,188 @@ def parse(text: str, out: Builder, task: Task) -> None:
     if out.title and not out.length and out.title not in collapse(tree.body.text() or ""):
         # The title of a page is a thing its reader sees; as an aside, for it is indexed with every chunk anyway.
         out.aside(out.title)
-    _Walk(out).run(tree.body)
+    _Walk(out, Looks(tree)).run(tree.body)
 
 
-def walk(root: Any) -> Iterator[tuple[Any, bool]]:
-    """Go through a page without recursion, for pages nest thousands deep.
+class _Page:
+    """What the walks over a page and over its cells have in common."""
 
-    Returns:
-        Each node on the way in (False) and on the way out (True); what is dropped or hidden is not entered.
-    """
-    stack = [(root, False)]
-    while stack:
-        node, leaving = stack.pop()
-        yield node, leaving
-        if leaving or node.tag in _DROPPED or hidden(node):
-            continue
-        stack.append((node, True))
-        children = []
-        child = node.child
-        while child is not None:
-            children.append(child)
-            child = child.next
-        stack.extend((child, False) for child in reversed(children))
+    def __init__(self, out: Builder, looks: Looks) -> None:
+        self.out, self.looks = out, looks
+
+    def walk(self, root: Any, above: Look) -> Iterator[tuple[Any, bool, Look]]:
+        """Go through a page without recursion, for pages nest thousands deep.
+
+        Returns:
+            Each node on the way in (False) and on the way out (True), and its look; what is dropped is given on the
+            way in only, what is hidden is told and not given.
+        """
+        stack = [(root, False, above)]
+        while stack:
+            node, leaving, look = stack.pop()
+            tag = node.tag
+            if leaving:
+                yield node, True, look
+                continue
+            if tag == "-text":
+                if reason := look.unseen():
+                    self.out.hide(reason, node.text(deep=False))
+                else:
+                    yield node, False, look
+                continue
+            if not tag.startswith("-"):
+                look = self.looks.of(node, look)
+                if look.gone:
+                    self.out.hide(look.gone, _all_words(node))
+                    continue
+            yield node, False, look
+            if tag in _DROPPED:
+                continue
+            stack.append((node, True, look))
+            stack.extend((child, False, look) for child in reversed(_children(node)))
+
+    def inline(self, node: Any, look: Look) -> Piece | None:
+        """What an element without words of its own says within a line."""
+        tag = node.tag
+        if tag == "-text":
+            return Piece(node.text(deep=False), look.place, look.struck)
+        if tag == "img":
+            return Piece(f" {node.attributes.get('alt') or ''} ")
+        if tag == "input":
+            return Piece(f" {_value(node.attributes)} ")
+        if tag == "select":
+            return Piece(f" {', '.join(collapse(option.text()) for option in node.css('option[selected]'))} ")
+        return Piece(f" {_formula(node)} ") if tag == "math" else None
 
 
-def hidden(node: Any) -> bool:
-    """Whether the page itself hides an element."""
-    if node.tag.startswith("-"):
-        return False
+def _children(node: Any) -> list[Any]:
+    found = []
+    child = node.child
+    while child is not None:
+        found.append(child)
+        child = child.next
+    return found
+
+
+def _all_words(node: Any, most: int = 400) -> str:
+    """The first words of an element, for a report."""
+    said, stack = "", [node]
+    while stack and len(said) < most:
+        part = stack.pop()
+        if part.tag == "-text":
+            said += part.text(deep=False)[:most] + " "
+        elif part.tag not in _DROPPED:
+            stack.extend(reversed(_children(part)))
+    return said
+
+
+def _value(attributes: Mapping[str, str | None]) -> str:
+    """What a field of a form shows: its value, or a box that is ticked or not."""
+    kind = (attributes.get("type") or "text").lower()
+    if kind in {"checkbox", "radio"}:
+        return "☑" if "checked" in attributes else "☐"
+    return "" if kind in _NO_VALUE else attributes.get("value") or ""
+
+
+def _formula(node: Any) -> str:
+    """MathML in one line, or what the page says in place of it."""
+    from lxml import etree
+
+    markup = unescape((node.html or "").replace("&amp;", "&amp;amp;").replace("&lt;", "&amp;lt;"))
+    try:
+        root = etree.fromstring(markup, etree.XMLParser(resolve_entities=False, no_network=True, recover=True))
+        said = "" if root is None else linear(root)
+    except (etree.XMLSyntaxError, ValueError):
+        said = ""
+    return _INVISIBLE_SIGNS.sub("", said).strip() or node.attributes.get("alttext") or ""
+
+
+class _Numbers:
+    """The ordered lists around a place, and how far each has counted."""
+
+    def __init__(self) -> None:
+        self.open: list[tuple[int, int, str] | None] = []  # (next number, step, format); None without numbers
+
+    def step(self, node: Any, leaving: bool, look: Look) -> str:
+        """Enter or leave a list or an item.
+
+        Returns:
+            The number of an item, with the gap behind it.
+        """
+        tag = node.tag
+        if tag in {"ol", "ul", "menu"}:
+            if not leaving:
+                self.open.append(_counting(node) if tag == "ol" and not look.bare else None)
+            elif self.open:
+                self.open.pop()
+        elif tag == "li" and not leaving and self.open and self.open[-1] and not look.bare:
+            number, step, form = self.open[-1]
+            number = _whole(node.attributes.get("value"), number)
+            self.open[-1] = number + step, step, form
+            said = counted(number, form)
+            return f"{said}、" if form.startswith("chinese") else f"{said}. "
+        return ""
+
+
+def _counting(node: Any) -> tuple[int, int, str]:
     attributes = node.attributes
-    style = (attributes.get("style") or "").replace(" ", "").lower()
-    return "hidden" in attributes or "display:none" in style or "visibility:hidden" in style
+    style = (attributes.get("style") or "").lower()
+    named = re.search(r"(lower|upper)-(alpha|latin|roman)|(cjk|chinese|leading-zero)", style)
+    form = _COUNTED.get(attributes.get("type") or "", "decimal")
+    if named:
+        last = "Roman" if named[2] == "roman" else "Letter"
+        form = named[1] + last if named[1] else "decimalZero" if named[3] == "leading-zero" else "chineseCounting"
+    backwards = "reversed" in attributes
+    first = sum(part.tag == "li" for part in _children(node)) if backwards else 1
+    return _whole(attributes.get("start"), first), -1 if backwards else 1, form
 
 
-class _Walk:
+def _whole(value: str | None, usual: int) -> int:
+    return int(value) if value and re.fullmatch(r"\s*-?\d{1,9}\s*", value) else usual
+
+
+class _Walk(_Page):
     """The state of one walk over a page."""
 
-    def __init__(self, out: Builder) -> None:
-        self.out = out
-        self.line: list[str] = []
-        self.level = self.lists = self.quotes = self.pre = self.nav = self.tables = 0
+    def __init__(self, out: Builder, looks: Looks) -> None:
+        super().__init__(out, looks)
+        self.line: list[Piece] = []
+        self.label = ""
+        self.numbers = _Numbers()
+        self.level = self.lists = self.quotes = self.pre = self.nav = 0
 
     def run(self, root: Any) -> None:
         inside = 0
-        for node, leaving in walk(root):
+        for node, leaving, look in self.walk(root, Look()):
             if inside:
                 # The cells of a data table were read at once; wait for its end.
                 if leaving and node.mem_id == inside:
                     inside = 0
                 continue
             tag = node.tag
-            if tag == "-text":
-                self.line.append("" if leaving else node.text(deep=False))
-            elif tag == "br" and not leaving:
-                self.line.append("\x0b")
-            elif tag == "img" and not leaving:
-                self.line.append(f" {node.attributes.get('alt') or ''} ")
-            elif tag == "table" and not leaving and _is_data(node):
+            if tag == "table" and not leaving and _is_data(node):
                 self.flush()
-                _table(node, self.out)
+                self.table(node, look)
                 # `==` between nodes would write out and compare their whole HTML.
                 inside = node.mem_id
             elif tag in _BLOCKS:
                 self.border(node, leaving)
+                self.label = self.numbers.step(node, leaving, look) or self.label
+            elif tag == "br" and not leaving:
+                self.line.append(Piece("\x0b"))
+            elif not leaving and (piece := self.inline(node, look)):
+                self.line.append(piece)
         self.flush()
 
     def border(self, node: Any, leaving: bool) -> None:
         """The beginning or the end of a block element ends the line before it."""
         tag, step = node.tag, -1 if leaving else 1
         if tag in {"td", "th"} and leaving:
-            self.line.append(" ")
+            self.line.append(Piece(" "))
             return
         self.flush()
+        if tag == "li" and leaving:
+            self.label = ""
         if tag in _HEADINGS:
             self.level = 0 if leaving else _HEADINGS[tag]
         elif tag in _LISTS:
@@ -143,11 +250,16 @@ class _Walk:
 
     def flush(self) -> None:
         """End the running block."""
-        raw, self.line = "".join(self.line), []
+        if not self.line:
+            return
+        raw, self.line = marked(self.line), []
         if self.pre:
             self.out.add("code", raw.replace("\x0b", "\n"))
             return
         text = "\n".join(filter(None, (collapse(part) for part in raw.split("\x0b"))))
+        if not text:
+            return
+        text, self.label = self.label + text, ""
         if self.nav:
             self.out.aside(text)
         elif self.level:
@@ -156,67 +268,123 @@ class _Walk:
             kind: BlockKind = "list" if self.lists else "quote" if self.quotes else "paragraph"
             self.out.add(kind, text, self.lists if kind == "list" else 0)
 
+    # ------------------------------------------------------------------------------------------------ tables
 
-def _is_data(table: Any) -> bool:
-    """A table of data has rows of several cells and no table, heading or form field inside; else it is layout."""
-    if len(table.css("table")) > 1 or table.css_first("h1,h2,form") is not None:
-        return False
-    return any(len(row.css("td,th")) > 1 for row in table.css("tr"))
+    def table(self, table: Any, look: Look) -> None:
+        rows: list[list[str]] = []
+        grouped: set[int] = set()
+        hanging: dict[int, tuple[int, str]] = {}
+        header_rows = 0
+        for row, inner in self._rows(table, look):
+            if row.tag == "caption":
+                self.out.add("paragraph", self.cell(row, inner))
+                continue
+            cells, hanging, across = self.row(row, inner, hanging)
+            named = (row.parent is not None and row.parent.tag == "thead") or _is_header(row)
+            if cells:
+                header_rows += named and header_rows == len(rows)
+                grouped.update({len(rows)} if across else ())
+                rows.append(cells)
+        width = max(map(len, rows), default=0)
+        self.out.table(
+            rows, header_rows=min(header_rows or header_depth(rows, width, grouped) or int(len(rows) > 1), 4)
+        )
 
+    def _rows(self, table: Any, look: Look) -> Iterator[tuple[Any, Look]]:
+        """Caption and rows of a table that can be seen, not those of tables inside."""
+        for part in _children(table):
+            if part.tag in {"tr", "caption"}:
+                inner = self.looks.of(part, look)
+                if inner.gone:
+                    self.out.hide(inner.gone, _all_words(part))
+                else:
+                    yield part, inner
+            elif part.tag in {"thead", "tbody", "tfoot"}:
+                inner = self.looks.of(part, look)
+                if inner.gone:
+                    self.out.hide(inner.gone, _all_words(part))
+                else:
+                    yield from self._rows(part, inner)
 
-def _table(table: Any, out: Builder) -> None:
-    caption = table.css_first("caption")
-    if caption is not None:
-        out.add("paragraph", _cell_text(caption))
-    rows: list[list[str]] = []
-    hanging: dict[int, int] = {}
-    header_rows = 0
-    for row in table.css("tr"):
-        cells, hanging = _row(row, hanging)
-        if any(cells) or cells:
-            named = (row.parent is not None and row.parent.tag == "thead") or (
-                row.css_first("td") is None and row.css_first("th") is not None
-            )
-            header_rows += named and header_rows == len(rows)
-            rows.append(cells)
-    out.table(rows, header_rows=min(header_rows or (len(rows) > 1), 4))
+    def row(
+        self, row: Any, look: Look, hanging: dict[int, tuple[int, str]]
+    ) -> tuple[list[str], dict[int, tuple[int, str]], bool]:
+        """One row on the grid: a merged cell is told in each of its places, unless it has the row to itself.
 
+        Returns:
+            The cells, what hangs down into the next rows, and whether a cell is merged across.
+        """
+        cells: list[str] = []
+        left: dict[int, tuple[int, str]] = {}
+        nodes = [node for node in _children(row) if node.tag in {"td", "th"}]
+        across = False
 
-def _row(row: Any, hanging: dict[int, int]) -> tuple[list[str], dict[int, int]]:
-    """One row on the grid: spanned cells are empty, so that columns stay under their header."""
-    cells: list[str] = []
-    left: dict[int, int] = {}
+        def fill() -> None:
+            while (above := hanging.get(len(cells), (0, "")))[0] > 0:
+                left[len(cells)] = above[0] - 1, above[1]
+                cells.append(above[1])
 
-    def fill() -> None:
-        while hanging.get(len(cells), 0) > 0:
-            left[len(cells)] = hanging[len(cells)] - 1
-            cells.append("")
-
-    node = row.child
-    while node is not None:
-        if node.tag in {"td", "th"}:
+        for node in nodes:
             fill()
             width, height = _span(node, "colspan"), _span(node, "rowspan")
+            text = self.cell(node, look)
+            repeated = text if len(text) <= REPEATED else ""
+            wide = width > 1 and (len(nodes) > 1 or any(count for count, _ in hanging.values()))
+            across = across or wide
             if height > 1:
-                left.update({len(cells) + n: height - 1 for n in range(width)})
-            cells += [_cell_text(node), *[""] * (width - 1)]
-        node = node.next
-    fill()
-    return cells, left
+                left.update({len(cells) + n: (height - 1, repeated) for n in range(width)})
+            cells += [text, *[repeated if wide else ""] * (width - 1)]
+        fill()
+        return cells, left, across
+
+    def cell(self, cell: Any, above: Look) -> str:
+        """The text of a cell in one line; the rows of a table inside stand apart."""
+        parts: list[Piece] = []
+        numbers = _Numbers()
+        for node, leaving, look in self.walk(cell, above):
+            if node.tag in _BLOCKS or node.tag == "br":
+                mark = " "
+                if node.tag == "tr" and not leaving and _follows(node):
+                    mark = "; "
+                    while parts and not parts[-1].text.strip():
+                        parts.pop()
+                parts.append(Piece(mark))
+                parts.append(Piece(numbers.step(node, leaving, look)))
+            elif not leaving and (piece := self.inline(node, look)):
+                parts.append(piece)
+        return collapse(marked(parts))
+
+
+def _follows(row: Any) -> bool:
+    """Whether another row stands before this one."""
+    before = row.prev
+    while before is not None and before.tag != "tr":
+        before = before.prev
+    return before is not None
+
+
+def _is_header(row: Any) -> bool:
+    cells = [node for node in _children(row) if node.tag in {"th", "td"}]
+    # One cell alone that hangs down names a group of rows.
+    return all(node.tag == "th" for node in cells) and (
+        len(cells) > 1 or (bool(cells) and _span(cells[0], "rowspan") == 1)
+    )
+
+
+def _is_data(table: Any) -> bool:
+    """A table of data has rows of several cells and no heading, form or large table inside; else it is layout."""
+    if table.css_first("h1,h2,form") is not None:
+        return False
+    inner = table.css("table")[1:]
+    if not inner:
+        return any(len(row.css("td,th")) > 1 for row in table.css("tr"))
+    bodies = [table, *(part for part in _children(table) if part.tag in {"thead", "tbody", "tfoot"})]
+    rows = [row for body in bodies for row in _children(body) if row.tag == "tr"]
+    several = [row for row in rows if sum(node.tag in {"td", "th"} for node in _children(row)) > 1]
+    small = sum(len(collapse(part.text() or "")) for part in inner[:20]) <= _INNER and len(inner) <= 20
+    return len(several) > 1 and small and not any(part.css("table")[1:] for part in inner)
 
 
 def _span(node: Any, name: str) -> int:
     value = (node.attributes.get(name) or "1").strip()
     return max(1, min(_MAX_SPAN, int(value))) if value.isdecimal() and len(value) < 6 else 1
-
-
-def _cell_text(cell: Any) -> str:
-    parts: list[str] = []
-    for node, leaving in walk(cell):
-        if node.tag == "-text":
-            parts.append("" if leaving else node.text(deep=False))
-        elif node.tag in _BLOCKS or node.tag == "br":
-            parts.append(" ")
-        elif node.tag == "img" and not leaving:
-            parts.append(f" {node.attributes.get('alt') or ''} ")
-    return collapse("".join(parts))

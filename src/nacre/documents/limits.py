@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
+
+_PACKED = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"{\\rtf")  # much to read in few bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,23 +14,34 @@ class Limits:
     """What one document may cost. A bigger file earns more time, for a long book is no attack.
 
     Args:
-        seconds: processor time for a small document; a busy machine may take 2.25 times as long by the clock.
-        seconds_per_mib: time added for each MiB of a PDF or an office file over half a MiB; text earns an eighth of it
+        seconds: processor time for a small document; the clock ends only a worker that does nothing.
+        seconds_per_mib: time added for each MiB of an office file or RTF over half a MiB; text earns an eighth of it
             for each over four.
+        pdf_seconds_per_mib: time added for each MiB of a PDF: a hundred pages, and twice as long where another program
+            shares the processor's core.
         unpacked_ratio: unpacked bytes for one packed byte, looked at above 8 MiB.
         text_chars: characters of text.
         table_cells: cells kept as data; what is beyond stays in the text only.
+        ocr_seconds: processor time added for each page that is read by OCR.
+        ocr_memory_bytes: memory of a worker that reads by OCR.
+        ocr_pixels: pixels of a picture.
+        ocr_pages: pages of one document that are read by OCR.
     """
 
     seconds: float = 4.0
     seconds_per_mib: float = 4.0
-    seconds_at_most: float = 180.0
+    pdf_seconds_per_mib: float = 24.0
+    seconds_at_most: float = 300.0
     memory_bytes: int = 1 << 30
     unpacked_bytes: int = 256 << 20
     unpacked_ratio: int = 200
     text_chars: int = 40_000_000
     table_cells: int = 400_000
     depth: int = 12
+    ocr_seconds: float = 60.0
+    ocr_memory_bytes: int = 3 << 30
+    ocr_pixels: int = 80_000_000
+    ocr_pages: int = 2_000
 
     def deadline(self, data: bytes) -> float:
         """Seconds of processor time that a file may take.
@@ -38,13 +52,39 @@ class Limits:
         Returns:
             Seconds.
         """
-        packed = data[:4] == b"PK\x03\x04" or b"%PDF-" in data[:1024]
-        rate, free = (self.seconds_per_mib, 0.5) if packed else (self.seconds_per_mib / 8, 4.0)
-        return min(self.seconds_at_most, self.seconds + rate * max(0.0, len(data) / (1 << 20) - free))
+        size = len(data) / (1 << 20)
+        if b"%PDF-" in data[:1024]:
+            earned = self.pdf_seconds_per_mib * max(0.0, size - 1 / 64)
+        elif data.startswith(_PACKED):
+            earned = self.seconds_per_mib * max(0.0, size - 0.5)
+        else:
+            earned = self.seconds_per_mib / 8 * max(0.0, size - 4.0)
+        return min(self.seconds_at_most, self.seconds + earned)
 
     def data(self) -> dict[str, Any]:
         """The limits as JSON-ready data, for a worker."""
         return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What of a document is read besides what its reader sees.
+
+    Args:
+        include_hidden: hidden sheets, rows, columns, slides and shapes too.
+    """
+
+    include_hidden: bool = False
+
+    def data(self) -> dict[str, Any]:
+        """The options as JSON-ready data, for a worker."""
+        return asdict(self)
+
+    @property
+    def mark(self) -> str:
+        """What tells text that was read with these options from what was read without; empty for the usual ones."""
+        changed = {name: value for name, value in asdict(self).items() if value != getattr(Options(), name)}
+        return "".join(f"+{name}={value}" for name, value in sorted(changed.items()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +93,8 @@ class Task:
 
     Args:
         name: file name, for its ending and for messages; never opened.
+        ocr: whether pictures of text are read; else they are told of.
+        on_page: called with (pages read by OCR, pages in all).
         mime: media type if the source knows it; content has the last word.
     """
 
@@ -61,3 +103,6 @@ class Task:
     password: str = ""
     limits: Limits = field(default_factory=Limits)
     depth: int = 0
+    options: Options = field(default_factory=Options)
+    ocr: bool = False
+    on_page: Callable[[int, int], None] | None = None

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import binascii
 import email
 import email.errors
 import email.header
 import email.message
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from nacre.documents import html, plain
+from nacre.documents import calendar_file, html, plain
 from nacre.documents.builder import Builder
 from nacre.documents.encodings import decode
 from nacre.documents.limits import Task
@@ -19,7 +20,15 @@ from nacre.errors import ParseError
 from nacre.text.language import tr
 
 _SHOWN = ("From", "To", "Cc", "Date", "Subject")
-_MBOX = re.compile(rb"^From [^\n]*\n(?=[A-Za-z-]+:)", re.M)
+_MBOX = re.compile(rb"(?:\A|(?<=\n\n)|(?<=\n\r\n))From [^\n]*\n(?=>?[A-Za-z-]+:)")
+_QUOTED_FROM = re.compile(rb"^>(>*)From ", re.M)
+# Headers that say something to people; the others are of machines.
+_TELLING = re.compile(
+    r"(?:from|to|cc|date|subject|reply-to|sender|message-id|in-reply-to|list-id|keywords|importance|priority"
+    r"|organization|x-(?:priority|project|ticket|case|product|label|category|tag|customer)[\w-]*)$",
+    re.I,
+)
+_UUENCODED = re.compile(r"^begin [0-7]{3,4} ([^\n]{1,200})\n((?:[ -`]{1,61}\n)*?)[` ]?\n?end[ \t]*$", re.M)
 
 
 def parse(data: bytes, out: Builder, task: Task) -> None:
@@ -33,7 +42,9 @@ def parse(data: bytes, out: Builder, task: Task) -> None:
         return
     starts = [found.start() for found in _MBOX.finditer(data)]
     for first, last in zip(starts, [*starts[1:], len(data)], strict=True):
-        _mail(data[first:last].partition(b"\n")[2], out, task, many=len(starts) > 1)
+        mail = data[first:last].partition(b"\n")[2]
+        # A line that begins so in a text was quoted, lest it begin another mail.
+        _mail(_QUOTED_FROM.sub(rb"\1From ", mail), out, task, many=len(starts) > 1)
 
 
 def _mail(data: bytes, out: Builder, task: Task, many: bool = False) -> None:
@@ -41,28 +52,41 @@ def _mail(data: bytes, out: Builder, task: Task, many: bool = False) -> None:
     _message(message, out, task, many)
 
 
-def _too_deep(task: Task) -> str:
+def too_deep(task: Task) -> str:
+    """Why mails in mails end somewhere."""
     most = task.limits.depth
     return tr("mails or attachments are nested more than {most} levels deep", most=most)
 
 
 def _message(message: email.message.Message, out: Builder, task: Task, many: bool = False) -> None:
     if task.depth > task.limits.depth:
-        raise ParseError(_too_deep(task))
+        raise ParseError(too_deep(task))
     headers = {name: header(message, name) for name in _SHOWN}
+    about = {name: header(message, name) for name in dict.fromkeys(k.title() for k in message)}
+    heads(headers, out, task, about, many)
+    seven = any("=?utf-7?" in str(value).lower() for _, value in message.raw_items())
+    for part in _parts(message, out):
+        _part(part, out, task, seven)
+
+
+def heads(
+    headers: Mapping[str, str], out: Builder, task: Task, about: Mapping[str, str] | None = None, many: bool = False
+) -> None:
+    """Append what stands above a mail's text.
+
+    Args:
+        headers: those that are shown, by name.
+        about: the others, kept beside the text.
+        many: it is one mail of a mailbox, which they say nothing of.
+    """
     subject = headers["Subject"]
     if task.depth == 0 and not many:
         out.title = out.title or subject
-        out.metadata |= {
-            name: header(message, name)
-            for name in dict.fromkeys([*_SHOWN, *(k.title() for k in message)])
-            if header(message, name)
-        }
+        out.metadata |= {name: value for name, value in {**headers, **(about or {})}.items() if value}
+        out.private |= {name for name in about or () if not _TELLING.match(name)}
     if subject:
         out.add("heading", subject, min(6, 1 + task.depth))
     out.add("meta", "\n".join(f"{name}: {value}" for name, value in headers.items() if value))
-    for part in _parts(message, out):
-        _part(part, out, task)
 
 
 def header(message: email.message.Message, name: str) -> str:
@@ -102,13 +126,34 @@ def _parts(message: email.message.Message, out: Builder) -> Iterator[email.messa
 
 
 def _alternative(parts: list[email.message.Message]) -> list[email.message.Message]:
-    texts = {part.get_content_type(): part for part in parts}
-    words, page = texts.get("text/plain"), texts.get("text/html")
+    """Of parts that say the same the plain text, and whatever says something else.
+
+    A page stands alone or, with its pictures, in a part of its own.
+    """
+    words = next((part for part in parts if part.get_content_type() == "text/plain"), None)
+    page = next((part for part in parts if _page_of(part) is not None), None)
     if words is None or page is None:
         return parts
+    html_part = _page_of(page)
+    assert html_part is not None
     # Some mailers leave the plain part empty or put "view this in a browser" there.
-    rich, poor = len(_payload(page)), len(_payload(words).strip())
-    return [part for part in parts if part is not (words if poor * 40 < rich and poor < 200 else page)]
+    rich, poor = len(_payload(html_part)), len(_payload(words).strip())
+    if poor * 40 < rich and poor < 200:
+        return [part for part in parts if part is not words]
+    others = (
+        [part for part in page.walk() if part is not html_part and not part.is_multipart()]
+        if page.is_multipart()
+        else []
+    )
+    return [part for part in parts if part is not page] + others
+
+
+def _page_of(part: email.message.Message) -> email.message.Message | None:
+    if part.get_content_type() == "text/html":
+        return part
+    if part.get_content_type() in {"multipart/related", "multipart/mixed"} and isinstance(part.get_payload(), list):
+        return next((one for one in part.walk() if one.get_content_type() == "text/html"), None)
+    return None
 
 
 def _payload(part: email.message.Message) -> bytes:
@@ -116,7 +161,7 @@ def _payload(part: email.message.Message) -> bytes:
     return data if isinstance(data, bytes) else b""
 
 
-def _part(part: email.message.Message, out: Builder, task: Task) -> None:
+def _part(part: email.message.Message, out: Builder, task: Task, seven: bool) -> None:
     name, kind = file_name(part), part.get_content_type()
     if kind == "message/rfc822":
         inner = part.get_payload()
@@ -126,38 +171,65 @@ def _part(part: email.message.Message, out: Builder, task: Task) -> None:
             _message(inner[0], out, replace(task, depth=task.depth + 1))
     elif name or part.get_content_disposition() == "attachment" or part.get_content_maintype() != "text":
         _attachment(part, name, out, task)
-    else:
-        text, out.encoding = (
-            decode(_payload(part), part.get_content_charset() or "") if _payload(part).strip() else ("", out.encoding)
-        )
-        (html if kind == "text/html" else plain).parse(text, out, task)
+    elif _payload(part).strip():
+        data = _payload(part)
+        label = part.get_content_charset() or ""
+        # Who writes headers in UTF-7 writes the text so too, whatever the label says.
+        text, out.encoding = decode(data, "utf-7" if seven and data.isascii() else label)
+        if kind == "text/calendar":
+            calendar_file.parse(text, out, task)
+        elif kind == "text/html":
+            html.parse(text, out, task)
+        else:
+            _plain(text, part, out, task)
+
+
+def _plain(text: str, part: email.message.Message, out: Builder, task: Task) -> None:
+    """Plain text; lines that were broken to be sent are joined, and files that stand in it are attachments."""
+    text = text.replace("\r\n", "\n")
+    if str(part.get_param("format", "") or "").lower() == "flowed":
+        joint = "" if str(part.get_param("delsp", "") or "").lower() == "yes" else " "
+        text = re.sub(r"(?<!\n--) \n(?!>|-- ?\n|\n)", joint, text)
+    files = list(_UUENCODED.finditer(text))
+    plain.parse(_UUENCODED.sub("", text), out, task)
+    for file in files:
+        try:
+            data = b"".join(binascii.a2b_uu(line) for line in file.group(2).splitlines())
+        except binascii.Error as error:
+            out.warn(tr("attachment {name}: {error}", name=file.group(1), error=error))
+        else:
+            attach(data, re.split(r"[\\/]", file.group(1))[-1], "", out, task)
 
 
 def _attachment(part: email.message.Message, name: str, out: Builder, task: Task) -> None:
-    from nacre.documents.dispatch import parse_into
-
+    kind = part.get_content_type()
     inline = (
         part.get_content_disposition() != "attachment"
         and part.get_content_maintype() in {"image", "application"}
         and not name
     )
-    if inline or part.get_content_type() in {"application/pgp-signature", "application/pkcs7-signature"}:
-        return
-    name = name or part.get_content_type()
+    if not inline and kind not in {"application/pgp-signature", "application/pkcs7-signature"}:
+        attach(_payload(part), name or kind, kind, out, task, part.get_content_charset() or "")
+
+
+def attach(data: bytes, name: str, mime: str, out: Builder, task: Task, charset: str = "") -> None:
+    """Append a file that came with another one, under its name as a heading."""
+    from nacre.documents.dispatch import parse_into
+
     out.attachments.append(name)
     sheet, out.sheet = out.sheet, name
     out.add("heading", name, min(6, 2 + task.depth))
-    inner = replace(task, name=name, mime=part.get_content_type(), depth=task.depth + 1, password="")
-    keep = out.title, out.pages, out.page, list(out.sheets)
+    inner = replace(task, name=name, mime=mime, depth=task.depth + 1, password="")
+    keep = out.title, out.pages, out.page, list(out.sheets), dict(out.metadata), dict(out.fields)
     out.title = out.title or name
     try:
-        parse_into(_payload(part), out, inner, charset=part.get_content_charset() or "")
+        parse_into(data, out, inner, charset=charset)
     except (MemoryError, RecursionError):
         raise
     except Exception as error:  # a broken attachment costs a warning, not the mail
         out.warn(tr("attachment {name}: {error}", name=name, error=error))
     finally:
-        out.title, out.pages, out.page, out.sheets = keep
+        out.title, out.pages, out.page, out.sheets, out.metadata, out.fields = keep
         out.sheet = sheet
 
 

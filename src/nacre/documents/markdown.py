@@ -1,14 +1,19 @@
-"""Markdown: the text stays as it was written; a CommonMark parser only says where its blocks stand."""
+"""Markdown: the text stays as it was written, but for comments and what is not shown; a CommonMark parser only says
+where its blocks stand.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import Any
 
 from nacre.documents.builder import Builder
 from nacre.documents.document import BlockKind, Cell, Table
 from nacre.documents.limits import Task
+from nacre.documents.markdown_hidden import seen
 from nacre.documents.normalise import clean
+from nacre.text.fields import read_yaml
 
 _FRONT = re.compile(r"\A---[ \t]*\n(.*?\n)(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.S)
 _FIELD = re.compile(r"^(title|description|summary|keywords|tags|abstract)[ \t]*:[ \t]*(.*(?:\n[ \t-].*)*)", re.M | re.I)
@@ -21,7 +26,7 @@ def parse(text: str, out: Builder, task: Task) -> None:
     """Read Markdown (CommonMark with tables); MDX tags and comments are no content."""
     from markdown_it import MarkdownIt
 
-    text = clean(text)
+    text = seen(clean(text), out)
     if out.length:
         out.separate()
     base = out.write(text)
@@ -42,6 +47,8 @@ def _front_matter(front: re.Match[str], base: int, out: Builder) -> None:
         start = base + front.start(1) + found.start()
         if value:
             out.mark("meta", start, start + len(found.group().rstrip()))
+    with contextlib.suppress(ValueError):  # front matter that is no YAML is text like any other
+        out.fields |= {str(name): value for name, value in read_yaml(front.group(1)).items()}
     out.title = out.title or out.metadata.get("title", "")
 
 

@@ -11,6 +11,7 @@ import posixpath
 import zipfile
 import zlib
 from collections.abc import Collection, Iterator
+from functools import lru_cache
 from typing import Any
 
 from nacre.documents.builder import Builder
@@ -117,11 +118,19 @@ class Package:
             name = local(node)
             if name in wanted and (node.text or "").strip():
                 out.metadata[wanted[name]] = node.text.strip()
+        custom = self.xml("docProps/custom.xml")
+        for node in [] if custom is None else custom:
+            if name := attribute(node, "name"):
+                out.fields.setdefault(name, "".join(node.itertext()).strip())
         out.title = out.title or out.metadata.get("title", "")
 
 
-def parse_xml(data: bytes, part: str) -> Any:
-    """Parse XML that may be hostile: no DTD, no entities, no network, no huge nodes."""
+def parse_xml(data: bytes, part: str, *, doctype: bool = False) -> Any:
+    """Parse XML that may be hostile: no DTD, no entities, no network, no huge nodes.
+
+    Args:
+        doctype: let a document type stand there, unread; an office file never has one.
+    """
     from lxml import etree
 
     reader = etree.XMLParser(
@@ -136,7 +145,7 @@ def parse_xml(data: bytes, part: str) -> Any:
         root = etree.fromstring(data, reader)
     except etree.XMLSyntaxError as error:
         raise ParseError(tr("damaged XML inside ({part}: {error})", part=part, error=error)) from error
-    if root.getroottree().docinfo.doctype:
+    if root.getroottree().docinfo.doctype and not doctype:
         raise ParseError(_dtd(part))
     return root
 
@@ -148,7 +157,12 @@ def local(node: Any) -> str:
         "p" for `w:p` of either dialect; empty for a comment.
     """
     tag = node.tag
-    return tag.rpartition("}")[2] if isinstance(tag, str) else ""
+    return _local(tag) if isinstance(tag, str) else ""
+
+
+@lru_cache(maxsize=4096)
+def _local(tag: str) -> str:
+    return tag.rpartition("}")[2]
 
 
 def attribute(node: Any | None, name: str = "val") -> str:
@@ -157,6 +171,11 @@ def attribute(node: Any | None, name: str = "val") -> str:
         if key == name or key.endswith("}" + name):
             return str(value)
     return ""
+
+
+def relation_id(node: Any) -> str:
+    """The `r:id` of an element; its own `id` has no namespace."""
+    return next((str(value) for key, value in node.attrib.items() if key.endswith("}id")), "")
 
 
 def number(node: Any | None, name: str = "val", default: int = 0) -> int:
@@ -188,7 +207,7 @@ def descend(node: Any | None, skip: Collection[str] = (), stop: Collection[str] 
 def child(node: Any, *path: str) -> Any | None:
     """The first descendant along a path of local names."""
     for name in path:
-        node = next((part for part in node if local(part) == name), None)
+        node = next(node.iterchildren("{*}" + name), None)
         if node is None:
             return None
     return node

@@ -5,21 +5,15 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from nacre.documents import ocr
 from nacre.documents.builder import Builder
-from nacre.documents.grid import is_header
+from nacre.documents.legible import legible
 from nacre.documents.limits import Task
-from nacre.documents.pdf_layout import (
-    Paragraph,
-    Sheet,
-    body_size,
-    find_furniture,
-    headings,
-    joined,
-    paragraphs,
-    vocabulary,
-)
-from nacre.documents.pdf_page import Line, lines_of, read_page, upright
-from nacre.documents.pdf_tables import Grid, aligned_table, ruled_tables
+from nacre.documents.pdf_layout import Sheet, title_key
+from nacre.documents.pdf_lines import Line, lines_of
+from nacre.documents.pdf_page import Page, read_page
+from nacre.documents.pdf_write import items_of, write_sheets
+from nacre.documents.scan_page import as_page
 from nacre.errors import ParseError
 from nacre.text.language import tr
 
@@ -38,14 +32,29 @@ def parse(data: bytes, out: Builder, task: Task) -> None:
         raise ParseError(_reason(str(error), data, task)) from error
     try:
         _metadata(document, out)
+        document.init_forms()
         out.pages = len(document)
         if not out.pages:
             raise ParseError(tr("the PDF has no pages"))
-        sheets = [_sheet(document, number, out) for number in range(out.pages)]
+        sheets = [_sheet(document, number, out, task) for number in range(out.pages)]
         outline = _outline(document)
     finally:
         document.close()
-    _write(sheets, outline, out)
+    if out.scans:
+        out.warn(ocr.needs_ocr(_numbers(out.scans)))
+    write_sheets(sheets, outline, out)
+
+
+def _numbers(pages: list[int]) -> str:
+    """ "page 3", "pages 1-4, 9"."""
+    runs: list[list[int]] = []
+    for page in pages:
+        if runs and page == runs[-1][-1] + 1:
+            runs[-1][1:] = [page]
+        else:
+            runs.append([page])
+    shown = ", ".join("-".join(map(str, run)) for run in runs[:20]) + ", …" * (len(runs) > 20)
+    return tr("page {shown}", shown=shown) if len(pages) == 1 else tr("pages {shown}", shown=shown)
 
 
 def _reason(error: str, data: bytes, task: Task) -> str:
@@ -74,7 +83,7 @@ def _metadata(document: Any, out: Builder) -> None:
         out.title = out.title or title
 
 
-def _sheet(document: Any, number: int, out: Builder) -> Sheet:
+def _sheet(document: Any, number: int, out: Builder, task: Task) -> Sheet:
     import pypdfium2
 
     try:
@@ -84,131 +93,61 @@ def _sheet(document: Any, number: int, out: Builder) -> Sheet:
         out.warn(tr("page {number} is damaged", number=number + 1))
         return Sheet(number + 1, 0.0)
     try:
-        seen = read_page(page, text)
-        sheet = Sheet(number + 1, seen.height)
-        tables = ruled_tables(seen)
-        taken = {index for table in tables for index in table.members}
-        free = [glyph for glyph in seen.glyphs if glyph.index not in taken] if taken else seen.glyphs
-        lines = upright(lines_of(free, seen.style))
-        placed = [(line.index, line) for line in lines] + [(table.first, table) for table in tables]
-        sheet.items = [item for _, item in sorted(placed, key=lambda pair: pair[0])]
-        if not sheet.items and seen.drawn:
-            out.warn(tr("page {number} has no text layer: needs OCR", number=number + 1))
-        elif seen.unmapped * 10 > len(seen.glyphs):
-            out.warn(tr("page {number}: its fonts do not say what their characters are: needs OCR", number=number + 1))
+        seen = read_page(page, text, document.formenv and document.formenv.raw)
+        sheet = Sheet(number + 1, seen.height, seen.width, notes=seen.extras.notes)
+        _tell_hidden(seen, sheet.number, out)
+        sheet.items = items_of(seen, sheet)
+        nonsense = not legible(_text(sheet))
+        if nonsense or (not sheet.items and seen.drawn.count) or seen.unmapped * 10 > len(seen.glyphs):
+            _scanned(page, seen, sheet, out, task)
+            if nonsense and not sheet.scanned:
+                sheet.items = []
         return sheet
     finally:
         text.close()
         page.close()
 
 
-def _outline(document: Any) -> dict[str, int]:
-    levels: dict[str, int] = {}
-    for count, mark in enumerate(document.get_toc(max_depth=6)):
-        title = re.sub(r"\s", "", mark.get_title() or "")
-        if title:
-            levels.setdefault(title, min(6, mark.level + 1))
-        if count > 5000:
-            break
-    return levels
+def _scanned(page: Any, seen: Page, sheet: Sheet, out: Builder, task: Task) -> None:
+    """Read a page as a picture, or note that it needs it."""
+    if not task.ocr or sheet.number > task.limits.ocr_pages:
+        out.scans.append(sheet.number)
+        return
+    width, height = page.get_size()
+    bitmap = page.render(scale=min(ocr.DPI / 72, ocr.SIDE / max(width, height)), grayscale=True)
+    try:
+        read = as_page(ocr.read_picture(bitmap.to_pil()), width, height)
+    finally:
+        bitmap.close()
+    sheet.height, sheet.width, sheet.scanned = height, width, True
+    sheet.items = items_of(read, sheet)
+    if task.on_page:
+        task.on_page(sheet.number, out.pages or 0)
 
 
-def _write(sheets: list[Sheet], outline: dict[str, int], out: Builder) -> None:
-    body = body_size(sheets)
-    find_furniture(sheets)
-    words = vocabulary(sheets)
-    pages = [_pieces(sheet, body) for sheet in sheets]
-    headings([piece for pieces in pages for piece in pieces if not isinstance(piece, Line)], body, outline)
-    last: Grid | None = None
-    header: list[str] = []
-    for sheet, pieces in zip(sheets, pages, strict=True):
-        out.page = sheet.number
-        for number, piece in enumerate(pieces):
-            if isinstance(piece, Grid):
-                goes_on = (
-                    last is not None
-                    and not any(isinstance(one, Paragraph | Grid) for one in pieces[:number])
-                    and _same_columns(last, piece)
-                )
-                header = _table(piece, header if goes_on else [], out)
-                last = piece
-            elif isinstance(piece, Line):
-                out.aside(piece.text)
-            else:
-                _paragraph(piece, words, out)
-                last = None
+def _text(sheet: Sheet) -> str:
+    lines = [
+        item.text if isinstance(item, Line) else "\n".join("\t".join(row) for row in item.rows) for item in sheet.items
+    ]
+    return "\n".join(lines)
+
+
+def _tell_hidden(seen: Page, number: int, out: Builder) -> None:
+    out.page = number
+    for why, glyphs in seen.hidden.items():
+        for line in lines_of(glyphs):
+            out.hide(why, line.text)
+    for value in seen.extras.hidden:
+        out.hide("hidden field", value)
     out.page = None
 
 
-def _pieces(sheet: Sheet, body: float) -> list[Paragraph | Grid | Line]:
-    """The items of a page, lines joined; running heads stay lines."""
-    pieces: list[Paragraph | Grid | Line] = []
-    run: list[Line] = []
-    for item in [*sheet.items, None]:
-        if isinstance(item, Line) and id(item) not in sheet.furniture:
-            run.append(item)
-            continue
-        pieces += _text_or_tables(run, body)
-        run = []
-        if item is not None:
-            pieces.append(item)
-    return pieces
-
-
-def _text_or_tables(lines: list[Line], body: float) -> list[Paragraph | Grid]:
-    """Runs of lines with wide gaps may be tables without rules."""
-    pieces: list[Paragraph | Grid] = []
-    plain: list[Line] = []
-    start = 0
-    while start < len(lines):
-        end = start
-        while end < len(lines) and len(lines[end].parts) > 1 and not lines[end].hyphen:
-            end += 1
-        rows = aligned_table(lines[start:end]) if end - start >= 3 else None
-        if rows is None and end - start >= 4 and (rows := aligned_table(lines[start + 1 : end])):
-            # A header that fills its columns leaves no gaps; the rows below do.
-            plain.append(lines[start])
-            start += 1
-        if rows is None:
-            plain += lines[start : max(end, start + 1)]
-        else:
-            pieces += paragraphs(plain, body)
-            plain = []
-            run = lines[start:end]
-            box = (
-                min(x.box[0] for x in run),
-                min(x.box[1] for x in run),
-                max(x.box[2] for x in run),
-                max(x.box[3] for x in run),
-            )
-            pieces.append(Grid(box, rows, [], 0, set(), ruled=False))
-        start = max(end, start + 1)
-    return pieces + paragraphs(plain, body)
-
-
-def _same_columns(last: Grid, here: Grid) -> bool:
-    if not last.ruled or not here.ruled or len(last.edges) != len(here.edges) or len(last.rows[0]) != len(here.rows[0]):
-        return False
-    return all(abs(a - b) < 6 for a, b in zip(last.edges, here.edges, strict=True))
-
-
-def _table(grid: Grid, header: list[str], out: Builder) -> list[str]:
-    """Append a table; the header of the page before names its columns unless it is repeated here."""
-    repeated = header == grid.rows[0]
-    if header and not repeated:
-        out.table(grid.rows, header_rows=0, header=header)
-        return header
-    named = len(grid.rows) > 1 and is_header(grid.rows[0], len(grid.rows[0]))
-    out.table(grid.rows, header_rows=int(named))
-    return grid.rows[0] if named else []
-
-
-def _paragraph(piece: Paragraph, words: set[str], out: Builder) -> None:
-    if piece.code:
-        out.add("code", "\n".join(line.text.replace("\t", " ") for line in piece.lines))
-    elif len(piece.lines) == 1 and len(piece.lines[0].parts) > 1:
-        out.add("paragraph", piece.lines[0].text)
-    elif piece.level:
-        out.add("heading", joined(piece.lines, words), piece.level)
-    else:
-        out.add("list" if piece.listed else "paragraph", joined(piece.lines, words), int(piece.listed))
+def _outline(document: Any) -> dict[str, int]:
+    levels: dict[str, int] = {}
+    for count, mark in enumerate(document.get_toc(max_depth=6)):
+        title = mark.get_title() or ""
+        for key in {title_key(title), title_key(title, numbered=False)} - {""}:
+            levels.setdefault(key, min(6, mark.level + 1))
+        if count > 5000:
+            break
+    return levels

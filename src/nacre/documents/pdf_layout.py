@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import re
 import statistics
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 from nacre.documents.normalise import is_cjk, join_lines
-from nacre.documents.pdf_page import Line
+from nacre.documents.pdf_lines import Line
 from nacre.documents.pdf_tables import Grid
 
 _BULLET = re.compile(
@@ -24,18 +25,27 @@ _NUMBERED = re.compile(
 )
 _SENTENCE_END = re.compile(r"[.。!！?？:：;；…]['\"”’)）]*$")
 _NO_HEADING = re.compile(r"[□√■☐☑☒]|\d{4}\s*[-年./].{0,12}$|\W*$")
+_ORDINAL = re.compile(
+    r"\d{1,2}(\.\d{1,2}){0,4}\.?|第[一二三四五六七八九十百\d]{1,4}[章节条篇部编]|[A-Z](\.\d{1,2}){1,3}"
+)
+_DEEP = re.compile(r"(\d{1,2}|[A-Z])\.\d|第.{1,4}[章节篇部编]")
 _DIGITS = re.compile(r"\d+")
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 
 
 @dataclass(slots=True)
 class Sheet:
-    """What stands on one page, in reading order: lines and tables; `furniture` are running heads and page numbers."""
+    """What stands on one page, in reading order: lines and tables; `furniture` are running heads and page numbers,
+    `notes` what readers remarked;
+    `scanned` says that OCR read it."""
 
     number: int
     height: float
+    width: float = 0.0
     items: list[Line | Grid] = field(default_factory=list)
     furniture: set[int] = field(default_factory=set)
+    notes: list[str] = field(default_factory=list)
+    scanned: bool = False
 
 
 @dataclass(slots=True)
@@ -70,7 +80,7 @@ def find_furniture(sheets: Sequence[Sheet]) -> None:
     for sheet in sheets:
         seen.update({_shape(line) for line in _margins(sheet)})
     for sheet in sheets:
-        sheet.furniture = {
+        sheet.furniture |= {
             id(line) for line in _margins(sheet) if seen[_shape(line)] * 2 >= len(sheets) and seen[_shape(line)] > 2
         }
 
@@ -180,9 +190,10 @@ def headings(pieces: Sequence[Paragraph | Grid], body: float, outline: dict[str,
     )
     large = [piece for piece in titles if piece.lines[0].size > 1.15 * body]
     sizes = sorted({round(piece.lines[0].size) for piece in large}, reverse=True)[:4]
+    deep = any(_DEEP.match(piece.lines[0].text) for piece in titles if _spaced(piece))
     for piece in titles:
         text = joined(piece.lines)
-        known = outline.get(re.sub(r"\s", "", text))
+        known = outline.get(title_key(text)) or outline.get(title_key(text, numbered=False))
         numbered = bool(_NUMBERED.match(text))
         if known:
             piece.level = known
@@ -201,16 +212,95 @@ def headings(pieces: Sequence[Paragraph | Grid], body: float, outline: dict[str,
             and (numbered or not _SENTENCE_END.search(text))
         ):
             piece.level = min(6, len(sizes) + 1 + (text.split()[0].strip(".").count(".") if numbered else 0))
+        elif _spaced(piece) and (_DEEP.match(text) or (deep and piece.lines[0].bold)):
+            piece.level = min(6, 1 + text.split()[0].strip(".").count("."))
         if piece.level:
             piece.listed = False
 
 
+def title_key(title: str, numbered: bool = True) -> str:
+    """A title as outlines and pages have in common.
+
+    Args:
+        numbered: whether its number counts.
+    """
+    key = re.sub(r"\s|[.…·]+\d*$", "", unicodedata.normalize("NFKC", title)).casefold()
+    return key if numbered else re.sub(r"^(\d{1,2}(\.\d{1,2})*\.?|第.{1,4}[章节篇部编])", "", key) or key
+
+
 def _may_head(piece: Paragraph) -> bool:
-    if piece.code or piece.lines[0].turned or _NO_HEADING.match(piece.lines[0].text):
+    first = piece.lines[0]
+    if piece.code or first.turned or (_NO_HEADING.match(first.text) and not _spaced(piece)):
         return False
     return (
-        len(piece.lines) <= 4 and len(piece.lines[0].parts) == 1 and sum(len(line.text) for line in piece.lines) <= 200
+        len(piece.lines) <= 4
+        and (len(first.parts) == 1 or _spaced(piece))
+        and sum(len(line.text) for line in piece.lines) <= 200
     )
+
+
+def _spaced(piece: Paragraph) -> bool:
+    """Whether a paragraph is a number, a gap and a title: neither an entry of a table of contents nor a row."""
+    parts = piece.lines[0].parts
+    return (
+        len(piece.lines) == 1
+        and len(parts) == 2
+        and _ORDINAL.fullmatch(parts[0][0]) is not None
+        and parts[1][1] - parts[0][2] < 6 * piece.lines[0].size
+        and 2 < len(parts[1][0]) <= 80
+        and parts[1][0][0].isalpha()
+        and not parts[1][0][0].islower()
+        and not re.search(r"\d$|[.。!！?？;；,，、]$", parts[1][0])
+    )
+
+
+def over_page_breaks(pages: Sequence[list[Paragraph | Grid | Line]], body: float) -> dict[int, Paragraph]:
+    """Take the paragraphs that go on from the page before out of their pages.
+
+    Args:
+        pages: the pieces of each page in order; they are changed.
+        body: height of the body text, points.
+
+    Returns:
+        By the id of a paragraph, the one that goes on with it.
+    """
+    follows: dict[int, Paragraph] = {}
+    for pieces, after in pairwise(pages):
+        last = next((one for one in reversed(pieces) if not _beside(one, body)), None)
+        first = next((one for one in after if not isinstance(one, Line)), None)
+        if isinstance(last, Paragraph) and isinstance(first, Paragraph) and _goes_over(last, first, pieces, body):
+            follows[id(last)] = first
+    gone = {id(paragraph) for paragraph in follows.values()}
+    for pieces in pages:
+        pieces[:] = [piece for piece in pieces if id(piece) not in gone]
+    return follows
+
+
+def _beside(piece: Paragraph | Grid | Line, body: float) -> bool:
+    """Running heads and footnotes."""
+    return isinstance(piece, Line) or (isinstance(piece, Paragraph) and piece.lines[0].size < 0.88 * body)
+
+
+def _goes_over(last: Paragraph, first: Paragraph, pieces: Sequence[Paragraph | Grid | Line], body: float) -> bool:
+    end, begin = last.lines[-1], first.lines[0]
+    if last.level or first.level or last.code or first.code or first.listed or len(end.parts) > 1:
+        return False
+    if len(begin.parts) > 1 or begin.turned or end.turned or abs(end.size - begin.size) > 0.12 * body:
+        return False
+    if end.hyphen:
+        return True
+    if _SENTENCE_END.search(end.text):
+        return False
+    if begin.text[0].islower() or (is_cjk(begin.text[0]) and is_cjk(end.text[-1])):
+        return is_cjk(begin.text[0]) is False or _full(end, pieces)
+    return len(end.text) > 30 and end.text[-1].isalnum() is not False and _full(end, pieces)
+
+
+def _full(end: Line, pieces: Sequence[Paragraph | Grid | Line]) -> bool:
+    """Whether a line reaches the right edge of its column."""
+    lines = [line for piece in pieces if isinstance(piece, Paragraph) for line in piece.lines]
+    right = max(line.box[2] for line in lines if line.box[0] < end.box[2])
+    return len(lines) > 2 and end.box[2] > right - 4 * end.size
 
 
 def vocabulary(sheets: Iterable[Sheet]) -> set[str]:

@@ -8,11 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nacre.documents.normalise import join_lines
-from nacre.documents.pdf_page import Box, Glyph, Line, Page, lines_of
+from nacre.documents.pdf_lines import Glyph, Line, lines_of
+from nacre.documents.pdf_objects import Box
+from nacre.documents.pdf_page import Page
 
 _SNAP = 2.5
 _FRAME_LINES = 5
 _Ruling = tuple[float, float, float]
+_Field = tuple[int, int]
 
 
 @dataclass(slots=True)
@@ -21,6 +24,7 @@ class Grid:
 
     Args:
         edges: x of the column borders, points.
+        grouped: whether a cell of the first row stands over several columns.
     """
 
     box: Box
@@ -29,11 +33,12 @@ class Grid:
     first: int
     members: set[int]
     ruled: bool = True
+    grouped: bool = False
 
 
 def ruled_tables(page: Page) -> list[Grid]:
     """Tables drawn with lines."""
-    horizontal, vertical = _merge(page.horizontal), _merge(page.vertical)
+    horizontal, vertical = _merge(page.drawn.horizontal), _merge(page.drawn.vertical)
     if len(horizontal) < 2 or len(vertical) < 2 or len(horizontal) * len(vertical) > 400_000:
         return []
     grids = (_grid(page, rows, columns) for rows, columns in _components(horizontal, vertical))
@@ -120,18 +125,58 @@ def _grid(page: Page, horizontal: list[_Ruling], vertical: list[_Ruling]) -> Gri
     if len([cell for cell in cells.values() if cell]) < 2:
         return None
     lines = {place: lines_of(glyphs) for place, glyphs in cells.items()}
+    grouped = _spread(lines, owner, ys)
     rows: list[list[str]] = []
     for row in range(len(ys) - 2, -1, -1):
         places = [(column, row) for column in range(len(xs) - 1) if lines.get((column, row))]
         if len(places) == 1 and len(lines[places[0]]) >= _FRAME_LINES:
             # One cell full of lines is a frame around running text, which goes its own way.
-            members.difference_update(glyph.index for glyph in cells[places[0]])
+            members.difference_update(glyph.index for glyph in cells.get(places[0], ()))
             continue
         rows += _split([lines.get((column, row), []) for column in range(len(xs) - 1)])
     rows = _without_empty(rows)
     if len(rows) < 1 or max(map(len, rows)) < 2 or sum(bool(cell) for row in rows for cell in row) < 3:
         return None
-    return Grid(box, rows, xs, min(members), members)
+    return Grid(box, rows, xs, min(members), members, grouped=grouped)
+
+
+def _spread(lines: dict[_Field, list[Line]], owner: dict[_Field, _Field], ys: Sequence[float]) -> bool:
+    """What a cell merged over several rows says, in each of them; and a head over some columns in each of these.
+
+    Where such a cell has a line for each of its rows, nothing was merged: a rule is missing.
+
+    Returns:
+        Whether there is such a head.
+    """
+    top, widest = len(ys) - 2, max(column for column, _ in owner)
+    spans: dict[_Field, list[_Field]] = {}
+    for place, first in owner.items():
+        if first in lines:
+            spans.setdefault(first, []).append(place)
+    heads = [
+        first
+        for first, places in spans.items()
+        if first[1] == top and {row for _, row in places} == {top} and 1 < len(places) <= widest
+    ]
+    for first in heads:
+        lines.update(dict.fromkeys(spans[first], lines[first]))
+    for first, places in spans.items():
+        # A name beside such heads belongs to the rows of names, which are joined downwards anyway.
+        if {column for column, _ in places} == {first[0]} and not (heads and first[1] == top):
+            _spread_down(lines, first, [row for _, row in places], ys)
+    return bool(heads)
+
+
+def _spread_down(lines: dict[_Field, list[Line]], first: _Field, rows: Sequence[int], ys: Sequence[float]) -> None:
+    said = lines[first]
+    if len(rows) > 1 and len(said) <= _FRAME_LINES:
+        by_row = {row: [line for line in said if ys[row] <= _middle(line) < ys[row + 1]] for row in rows}
+        apart = all(len(found) == 1 for found in by_row.values())
+        lines.update({(first[0], row): by_row[row] if apart else said for row in rows})
+
+
+def _middle(line: Line) -> float:
+    return (line.box[1] + line.box[3]) / 2
 
 
 def _owners(
@@ -173,8 +218,8 @@ def _without_empty(rows: list[list[str]]) -> list[list[str]]:
     return [[row[n] for n in kept] for row in rows]
 
 
-def aligned_table(lines: Sequence[Line]) -> list[list[str]] | None:
-    """Neighbouring lines with wide gaps as a table, if the gaps keep columns apart all the way down."""
+def columns_of(lines: Sequence[Line]) -> tuple[list[tuple[float, float]], list[list[str]] | None]:
+    """The columns that the parts of lines keep, and each line by them; None where two parts share a column."""
     size = statistics.median(line.size for line in lines)
     columns: list[list[float]] = []
     for x0, x1 in sorted((x0, x1) for line in lines for _, x0, x1 in line.parts):
@@ -183,15 +228,24 @@ def aligned_table(lines: Sequence[Line]) -> list[list[str]] | None:
         else:
             columns.append([x0, x1])
     starts = [column[0] for column in columns]
+    spans = [(x0, x1) for x0, x1 in columns]
     rows = []
     for line in lines:
         row = [""] * len(columns)
         for text, x0, _ in line.parts:
             place = bisect_right(starts, x0 + 0.1) - 1
             if place < 0 or row[place]:
-                return None
+                return spans, None
             row[place] = text
         rows.append(row)
+    return spans, rows
+
+
+def aligned_table(lines: Sequence[Line]) -> list[list[str]] | None:
+    """Neighbouring lines with wide gaps as a table, if the gaps keep columns apart all the way down."""
+    columns, rows = columns_of(lines)
+    if rows is None:
+        return None
     cells = [cell for row in rows for cell in row if cell]
     prose = sum(len(cell) > 45 for cell in cells) * 3 > len(cells)
     if len(columns) < 2 or prose or len(cells) < 1.5 * len(rows):

@@ -1,22 +1,25 @@
-"""PowerPoint: slides in order, titles as headings, text in reading order, tables, charts' and diagrams' words, notes,
-comments.
+"""PowerPoint: slides in order, titles as headings, text in the order of the eye, tables, charts' and diagrams' words,
+notes, comments; hidden slides and shapes are told and left out.
 """
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable
 from typing import Any
 
 from nacre.documents.builder import Builder
-from nacre.documents.charts import add_chart, words_of
+from nacre.documents.drawings import add_graphic, described, paragraphs, words_of
+from nacre.documents.grid import REPEATED, header_depth
 from nacre.documents.limits import Task
-from nacre.documents.ooxml import Package, attribute, child, descend, local, number
+from nacre.documents.ooxml import Package, attribute, child, descend, local, number, relation_id
+from nacre.documents.pptx_order import Box, box_of, in_order, placed
 from nacre.errors import ParseError
 from nacre.text.language import tr
 
-_SHAPES = {"sp", "graphicFrame", "pic", "cxnSp"}
-_FILE_NAME = re.compile(r"\S+\.(png|jpe?g|gif|bmp|svg|emf|wmf|tiff?)", re.I)
 _FURNITURE = {"sldNum", "dt", "ftr", "hdr", "sldImg"}
+_TITLES = {"title", "ctrTitle"}
+_TINY = 200  # hundredths of a point
+_SIZE = 9_144_000, 6_858_000  # of a slide that does not say
 
 
 def parse(data: bytes, out: Builder, task: Task) -> None:
@@ -29,99 +32,184 @@ def parse(data: bytes, out: Builder, task: Task) -> None:
     package.properties(out)
     relations = package.relations(main)
     listed = child(root, "sldIdLst")
-    slides = [relations.get(_relation(node), ("", ""))[1] for node in ([] if listed is None else listed)]
+    slides = [relations.get(relation_id(node), ("", ""))[1] for node in ([] if listed is None else listed)]
+    size = child(root, "sldSz")
+    box = Box(0, 0, number(size, "cx") or _SIZE[0], number(size, "cy") or _SIZE[1])
+    show = _Show(package, out, box, task.options.include_hidden)
     out.pages = len(slides)
     for out.page, part in enumerate(slides, start=1):
-        _slide(package, part, out)
+        show.slide(part)
     out.page = None
 
 
-def _relation(node: Any) -> str:
-    """The `r:id` of a slide; its own `id` has no namespace."""
-    return next((str(value) for key, value in node.attrib.items() if key.endswith("}id")), "")
+class _Show:
+    """The slides of a presentation, one after the other."""
+
+    def __init__(self, package: Package, out: Builder, size: Box, hidden: bool) -> None:
+        self.package, self.out, self.size, self.all = package, out, size, hidden
+        self.relations: dict[str, tuple[str, str]] = {}
+        self.layouts: dict[str, dict[tuple[str, str], Box]] = {}
+
+    def slide(self, part: str) -> None:
+        root = self.package.xml(part)
+        tree = None if root is None else child(root, "cSld", "spTree")
+        if root is None or tree is None:
+            self.out.warn(tr("slide {page} cannot be read", page=self.out.page))
+            return
+        if attribute(root, "show") in {"0", "false"} and not self.all:
+            self.out.hide("hidden slide", " ".join(paragraphs(tree)))
+            return
+        self.relations = self.package.relations(part)
+        self.shapes(tree)
+        for kind, target in self.relations.values():
+            if kind == "notesSlide":
+                self.notes(target)
+            elif kind == "comments":
+                self.comments(target)
+
+    def notes(self, part: str) -> None:
+        notes = self.package.xml(part)
+        tree = None if notes is None else child(notes, "cSld", "spTree")
+        for shape in descend(tree):
+            if local(shape) == "sp" and _placeholder(shape) == "body":
+                self.out.add("note", "\n".join(paragraphs(shape)))
+
+    def comments(self, part: str) -> None:
+        for comment in descend(self.package.xml(part)):
+            if local(comment) in {"cm", "reply"}:
+                text = "".join(node.text or "" for node in comment.iter() if local(node) in {"text", "t"})
+                self.out.add("comment", text)
+
+    def shapes(self, tree: Any) -> None:
+        """Title first, then the rest in the order of the eye."""
+        found = placed(tree, lambda shape: _inherited(shape, self._layout))
+        titles = [one.shape for one in found if _placeholder(one.shape) in _TITLES]
+        rest = []
+        for one in found:
+            if _placeholder(one.shape) in _TITLES:
+                continue
+            properties = _properties(one.shape)
+            if attribute(properties, "hidden") in {"1", "true"} and not self.all:
+                self.out.hide("hidden shape", " ".join(paragraphs(one.shape)))
+            elif one.box is not None and self._outside(one.box):
+                self.out.hide("text off the page", " ".join(paragraphs(one.shape)))
+            else:
+                rest.append(one)
+        for shape in [*titles, *in_order(rest)]:
+            self.shape(shape)
+
+    def _outside(self, box: Box) -> bool:
+        return box.left >= self.size.right or box.top >= self.size.bottom or box.right <= 0 or box.bottom <= 0
+
+    def _layout(self) -> dict[tuple[str, str], Box]:
+        """Where the layout of a slide, and the master of that, put their placeholders."""
+        part = next((target for kind, target in self.relations.values() if kind == "slideLayout"), "")
+        if part not in self.layouts:
+            found: dict[tuple[str, str], Box] = {}
+            above = self.package.relations(part) if part else {}
+            for name in [*(target for kind, target in above.values() if kind == "slideMaster"), part]:
+                root = self.package.xml(name) if name else None
+                for shape in () if root is None else root.iter("{*}sp", "{*}graphicFrame", "{*}pic"):
+                    key = _key(shape)
+                    box = box_of(shape) if key else None
+                    if key and box:
+                        found |= {key: box, (key[0], ""): box}
+            self.layouts[part] = found
+        return self.layouts[part]
+
+    def shape(self, shape: Any) -> None:
+        kind = _placeholder(shape)
+        if kind in _FURNITURE:
+            return
+        if kind in _TITLES:
+            self.out.add("heading", " ".join(paragraphs(shape)), 1)
+        elif local(shape) == "graphicFrame":
+            self.frame(shape)
+        elif local(shape) == "pic":
+            self.out.add("paragraph", described(_properties(shape)))
+        else:
+            self.words(shape, kind)
+
+    def words(self, shape: Any, kind: str) -> None:
+        body = child(shape, "txBody")
+        listed = kind in {"body", "obj"} and len(paragraphs(shape)) > 1
+        for paragraph in [] if body is None else body:
+            if local(paragraph) != "p":
+                continue
+            text = words_of(paragraph)
+            sizes = [number(node, "sz", 1800) for node in paragraph.iter() if local(node) == "rPr"]
+            if sizes and max(sizes) <= _TINY:
+                self.out.hide("tiny text", text)
+                continue
+            depth = number(child(paragraph, "pPr"), "lvl")
+            self.out.add("list" if listed else "paragraph", text, depth + 1 if listed else 0)
+        if body is None or not paragraphs(shape):
+            self.out.add("paragraph", described(_properties(shape)))
+
+    def frame(self, shape: Any) -> None:
+        """A table, a chart or a diagram."""
+        data = child(shape, "graphic", "graphicData")
+        table = None if data is None else child(data, "tbl")
+        if table is None:
+            add_graphic(shape, self.package, self.relations, self.out)
+            return
+        rows: list[list[str]] = []
+        grouped: set[int] = set()
+        for line in (node for node in table if local(node) == "tr"):
+            row, across = _row(line, rows[-1] if rows else [])
+            grouped.update({len(rows)} if across else ())
+            rows.append(row)
+        named = attribute(child(table, "tblPr"), "firstRow") != "0" and len(rows) > 1
+        depth = header_depth(rows, max(map(len, rows), default=0), grouped) if named else 0
+        self.out.table(rows, header_rows=depth or int(named))
 
 
-def _slide(package: Package, part: str, out: Builder) -> None:
-    root = package.xml(part)
-    tree = None if root is None else child(root, "cSld", "spTree")
-    if tree is None:
-        out.warn(tr("slide {page} cannot be read", page=out.page))
-        return
-    relations = package.relations(part)
-    _shapes(tree, package, relations, out)
-    for kind, target in relations.values():
-        if kind == "notesSlide":
-            notes = package.xml(target)
-            tree = None if notes is None else child(notes, "cSld", "spTree")
-            for shape in descend(tree):
-                if local(shape) == "sp" and _placeholder(shape) == "body":
-                    out.add("note", "\n".join(_paragraphs(shape)))
-        elif kind == "comments":
-            for comment in descend(package.xml(target)):
-                if local(comment) in {"cm", "reply"}:
-                    out.add(
-                        "comment", "".join(node.text or "" for node in comment.iter() if local(node) in {"text", "t"})
-                    )
+def _row(line: Any, above: list[str]) -> tuple[list[str], bool]:
+    """The cells of a row, a merged one in each of its places, and whether one is merged across."""
+    row: list[str] = []
+    across = False
+    cells = [node for node in line if local(node) == "tc"]
+    for cell in cells:
+        if attribute(cell, "vMerge") in {"1", "true"}:
+            text = above[len(row)] if len(row) < len(above) else ""
+            text = text if len(text) <= REPEATED else ""
+        elif attribute(cell, "hMerge") in {"1", "true"}:
+            text = row[-1] if row and across and len(row[-1]) <= REPEATED else ""
+        else:
+            text = " ".join(paragraphs(cell))
+            across = 1 < number(cell, "gridSpan", 1) < len(cells)
+        row.append(text)
+    return row, any(1 < number(cell, "gridSpan", 1) < len(cells) for cell in cells)
 
 
-def _shapes(tree: Any, package: Package, relations: dict[str, tuple[str, str]], out: Builder) -> None:
-    """Title first, then the rest in the order of the file; groups are opened, however deep."""
-    found = descend(tree, skip={"Fallback", "extLst"}, stop=_SHAPES)
-    flat = [node for node in found if local(node) in _SHAPES]
-    flat.sort(key=lambda shape: _placeholder(shape) not in {"title", "ctrTitle"})
-    for shape in flat:
-        _shape(shape, package, relations, out)
+def _properties(shape: Any) -> Any | None:
+    for part in shape:
+        if local(part) in {"nvSpPr", "nvPicPr", "nvGraphicFramePr", "nvCxnSpPr"}:
+            return child(part, "cNvPr")
+    return None
+
+
+def _place(shape: Any) -> Any | None:
+    for part in shape:
+        if local(part) in {"nvSpPr", "nvPicPr", "nvGraphicFramePr"}:
+            return child(part, "nvPr", "ph")
+    return None
 
 
 def _placeholder(shape: Any) -> str:
-    for part in shape:
-        if local(part) in {"nvSpPr", "nvPicPr", "nvGraphicFramePr"}:
-            found = child(part, "nvPr", "ph")
-            return attribute(found, "type") or "obj" if found is not None else ""
-    return ""
+    found = _place(shape)
+    return "" if found is None else attribute(found, "type") or "obj"
 
 
-def _shape(shape: Any, package: Package, relations: dict[str, tuple[str, str]], out: Builder) -> None:
-    kind = _placeholder(shape)
-    if kind in _FURNITURE:
-        return
-    if kind in {"title", "ctrTitle"}:
-        out.add("heading", " ".join(_paragraphs(shape)), 1)
-    elif local(shape) == "graphicFrame":
-        _frame(shape, package, relations, out)
-    elif local(shape) == "pic":
-        described = attribute(child(shape, "nvPicPr", "cNvPr"), "descr")
-        out.add("paragraph", "" if _FILE_NAME.fullmatch(described) else described)
-    else:
-        body = child(shape, "txBody")
-        listed = kind in {"body", "obj"} and sum(1 for text in _paragraphs(shape) if text.strip()) > 1
-        for paragraph in [] if body is None else body:
-            if local(paragraph) == "p":
-                depth = number(child(paragraph, "pPr"), "lvl")
-                out.add("list" if listed else "paragraph", words_of(paragraph), depth + 1 if listed else 0)
+def _key(shape: Any) -> tuple[str, str] | None:
+    found = _place(shape)
+    return None if found is None else (attribute(found, "type") or "obj", attribute(found, "idx"))
 
 
-def _frame(shape: Any, package: Package, relations: dict[str, tuple[str, str]], out: Builder) -> None:
-    data = child(shape, "graphic", "graphicData")
-    table = None if data is None else child(data, "tbl")
-    if table is not None:
-        rows = [
-            ["\n".join(_paragraphs(cell)) for cell in row if local(cell) == "tc"] for row in table if local(row) == "tr"
-        ]
-        named = attribute(child(table, "tblPr"), "firstRow") != "0"
-        out.table(rows, header_rows=int(named and len(rows) > 1))
-        return
-    # A chart or a diagram: its words and numbers stand in a part of their own.
-    for node in descend(data):
-        for key, value in node.attrib.items():
-            kind, target = relations.get(str(value), ("", "")) if key.endswith(("}id", "}dm")) else ("", "")
-            if kind == "chart":
-                add_chart(package.xml(target), out)
-            elif kind == "diagramData":
-                for point in descend(package.xml(target)):
-                    if local(point) == "pt":
-                        out.add("list", " ".join(_paragraphs(point)), 1)
-
-
-def _paragraphs(node: Any) -> list[str]:
-    return [words_of(part) for part in node.iter() if local(part) == "p"]
+def _inherited(shape: Any, layout: Callable[[], dict[tuple[str, str], Box]]) -> Box | None:
+    key = _key(shape)
+    if key is None or key[0] in _TITLES | _FURNITURE:
+        return None
+    boxes = layout()
+    same = next((box for (_, idx), box in boxes.items() if idx and idx == key[1]), None)
+    return boxes.get(key) or same or boxes.get((key[0], "")) or (boxes.get(("body", "")) if key[0] == "obj" else None)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
+from nacre.documents import plain
 from nacre.documents.builder import Builder
 from nacre.documents.limits import Task
 from nacre.errors import ParseError
 from nacre.text.language import tr
 
+_LENIENT = re.compile(r"^\s*(?://|/\*)|,\s*[}\]]|[{,\[]\s*//", re.M)
 _TITLES = ("title", "name", "标题", "名称", "id")
 
 
@@ -19,7 +22,12 @@ def parse(text: str, out: Builder, task: Task) -> None:
         value = _load(text)
         values = value if isinstance(value, list) else [value]
     except ValueError as error:
-        values = _lines(text, error, out)
+        values = _lines(text, out)
+        if not values:
+            if not _LENIENT.search(text):
+                raise ParseError(tr("damaged JSON") + f" ({error})") from error
+            plain.parse(text, out, task)  # with comments or commas that JSON has not: a settings file, as it is
+            return
         value = values
     if isinstance(value, dict):
         if isinstance(value.get("title"), str):
@@ -36,7 +44,8 @@ def _load(text: str) -> Any:
     return json.loads(text, parse_int=str, parse_float=str, parse_constant=str)
 
 
-def _lines(text: str, error: ValueError, out: Builder) -> list[Any]:
+def _lines(text: str, out: Builder) -> list[Any]:
+    """JSON lines; nothing where too many are none."""
     values, broken = [], []
     for number, line in enumerate(text.splitlines(), start=1):
         try:
@@ -45,7 +54,7 @@ def _lines(text: str, error: ValueError, out: Builder) -> list[Any]:
         except ValueError:
             broken.append(number)
     if len(values) < 2 or len(broken) > len(values):
-        raise ParseError(tr("damaged JSON") + f" ({error})") from error
+        return []
     if broken:
         out.warn(tr("{count} lines are no JSON, the first is line {broken}", count=len(broken), broken=broken[0]))
     return values

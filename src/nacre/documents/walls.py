@@ -23,13 +23,20 @@ _LIBRARIES = (
 )  # fmt: skip
 
 
-def raise_walls() -> dict[str, str]:
-    """Lock this process up, for good. It must have one thread; modules can still be imported afterwards."""
+def raise_walls(between: Callable[[], object] | None = None) -> dict[str, str]:
+    """Lock this process up, for good. It must have one thread; modules can still be imported afterwards.
+
+    Args:
+        between: what asks the system about its processor, and so runs before system calls are filtered, but where no
+            file of this machine's is to be seen any more.
+    """
     if (platform.machine(), sys.maxsize > 2**32) != ("x86_64", True):
         return dict.fromkeys(("namespaces", "landlock", "seccomp"), platform.machine())
     mimetypes.knownfiles.clear()  # lists of this machine's that openpyxl would read, and must not
     readable = _readable()
     missing = {"namespaces": _try(lambda: _own_view(readable))}
+    if between:
+        between()
     linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)
     missing["landlock"] = _try(lambda: _only_read(readable))
     linux.keep_capabilities()

@@ -3,7 +3,10 @@
 A worker is a plain child process with a length-framed pipe, not a `multiprocessing` one: nothing is pickled, the
 caller's `__main__` is not run again, and no key of the environment is inherited. It stays warm, so that a small file
 costs milliseconds. The kernel keeps the limits (address space, no files written, an alarm) and the walls (see `walls`);
-the parent keeps the deadline.
+the parent ends a worker that does nothing: on a busy machine a document may take long, and is no attack for that.
+
+Pages that only OCR can read are read by a worker of another kind, with more memory and time, and only where there are
+any: the others stay small.
 """
 
 from __future__ import annotations
@@ -19,18 +22,27 @@ import subprocess
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
+from nacre.documents import ocr
+from nacre.documents.detect import MIME
 from nacre.documents.document import ParsedDocument, from_data
-from nacre.documents.limits import Limits
+from nacre.documents.limits import Limits, Options
+from nacre.documents.office_converter import NEW, convert, program
 from nacre.errors import ParseError
 from nacre.system import child_process
 from nacre.text.language import tr, user_language
 
 _START_SECONDS = 60.0
-_PATIENCE = 2.25
+_IDLE_SECONDS = 30.0  # by the clock, without using the processor
+_PATIENCE = 2.25  # times the processor time, by the clock, where a system does not tell what a process used
+_ALARM = 60  # the same for a worker whose parent is gone
 _ANSWER_BYTES = 1 << 30
+_PAGE = b'{"read"'  # a message between request and answer
+_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 # After so much input a worker is replaced: what its C libraries leak or keep goes with it.
 _WORN_BYTES = 256 << 20
 
@@ -41,6 +53,7 @@ class ParserPool:
     Args:
         workers: how many processes at most; they start when first needed.
         timeout_s: time for a small document; a bigger file earns more (see `Limits`). None keeps the limits' own.
+        options: what is read besides what a reader sees.
 
     Example:
         >>> with ParserPool(workers=1) as pool:
@@ -54,29 +67,73 @@ class ParserPool:
         timeout_s: float | None = None,
         memory_bytes: int | None = None,
         limits: Limits | None = None,
+        options: Options | None = None,
     ) -> None:
         changes = {k: v for k, v in (("seconds", timeout_s), ("memory_bytes", memory_bytes)) if v is not None}
         self.limits = Limits(**{**(limits or Limits()).data(), **changes})
+        self.options = options or Options()
         self.workers = workers or min(8, os.cpu_count() or 1)
         self._free = threading.BoundedSemaphore(self.workers)
         self._idle: deque[_Worker] = deque()
         self._lock = threading.Lock()
         self._closed = False
 
-    def parse(self, data: bytes, *, name: str, mime: str | None = None, password: str = "") -> ParsedDocument:
-        """Parse one document in a worker."""
-        request = {"name": name, "mime": mime or "", "password": password}
+    def parse(
+        self,
+        data: bytes,
+        *,
+        name: str,
+        mime: str | None = None,
+        password: str = "",
+        on_page: Callable[[int, int], None] | None = None,
+    ) -> ParsedDocument:
+        """Parse one document in a worker; an old office file after it was made a new one, where that can be done.
+
+        Args:
+            on_page: called with (page, pages) after each page that OCR has read.
+        """
+        document = self._parse(data, name, mime or "", password, on_page)
+        if not isinstance(document, str):
+            return document
+        made = self._parse(convert(data, document), name, "", password, on_page)
+        assert not isinstance(made, str)  # a new file is never old
+        return replace(made, mime=MIME[document])
+
+    def _parse(
+        self, data: bytes, name: str, mime: str, password: str, on_page: Callable[[int, int], None] | None
+    ) -> ParsedDocument | str:
+        """The document, its pictures of text read where they can be, or the kind of an old office file."""
+        options = json.dumps(self.options.data())
+        request = {"name": name, "mime": mime, "password": password, "options": options}
+        seconds = self.limits.deadline(data)
+        answer = self._ask(request, data, seconds, None)
+        scans = min(_scans(answer), self.limits.ocr_pages)
+        if not scans or not ocr.installed():
+            return _result(answer, name)
+        try:
+            seconds += scans * self.limits.ocr_seconds
+            return _result(self._ask(request, data, seconds, on_page or _nobody), name)
+        except ParseError as error:
+            if "reason" in json.loads(answer):
+                raise
+            found = _result(answer, name)
+            assert not isinstance(found, str)
+            return replace(found, warnings=(*found.warnings, tr("OCR failed: {why}", why=error.message)))
+
+    def _ask(
+        self, request: dict[str, str], data: bytes, seconds: float, on_page: Callable[[int, int], None] | None
+    ) -> bytes:
         with self._free:
-            worker = self._take()
+            worker = self._take(reads=on_page is not None)
             try:
-                answer = worker.ask(request, data, self.limits.deadline(data))
+                answer = worker.ask(request, data, seconds, on_page)
             except BaseException as error:
                 worker.kill()
                 if isinstance(error, _Death):
-                    raise ParseError(error.reason, uri=name) from None
+                    raise ParseError(error.reason, uri=request["name"]) from None
                 raise
             self._give(worker, worn=worker.taken > _WORN_BYTES)
-        return _result(answer, name)
+        return answer
 
     def peak_bytes(self) -> int:
         """The most memory that any idle worker has held so far.
@@ -86,6 +143,11 @@ class ParserPool:
         """
         with self._lock:
             return max((worker.peak_bytes() for worker in self._idle), default=0)
+
+    def used_seconds(self) -> float:
+        """Processor time that the idle workers have used so far; 0 where the system does not tell."""
+        with self._lock:
+            return sum(worker.used_seconds() or 0.0 for worker in self._idle)
 
     def missing_walls(self) -> dict[str, str]:
         """What this machine keeps from a worker's walls, by starting one."""
@@ -110,16 +172,18 @@ class ParserPool:
     ) -> None:
         self.close()
 
-    def _take(self) -> _Worker:
+    def _take(self, reads: bool = False) -> _Worker:
         with self._lock:
             if self._closed:
                 raise ParseError(tr("the parser pool is closed"), uri="")
-            worker = self._idle.pop() if self._idle else None
+            worker = next((one for one in reversed(self._idle) if one.reads == reads), None)
+            if worker is not None:
+                self._idle.remove(worker)
         if worker is not None and worker.process.poll() is None:
             return worker
         if worker is not None:
             worker.kill()
-        return _Worker(self.limits)
+        return _Worker(self.limits, reads)
 
     def _give(self, worker: _Worker, worn: bool) -> None:
         with self._lock:
@@ -138,13 +202,18 @@ class _Death(Exception):
 
 
 class _Worker:
-    """One child process and its two pipes."""
+    """One child process and its two pipes.
 
-    def __init__(self, limits: Limits) -> None:
-        self.limits = limits
+    Args:
+        reads: whether it reads pictures, by OCR.
+    """
+
+    def __init__(self, limits: Limits, reads: bool = False) -> None:
+        self.limits = replace(limits, memory_bytes=limits.ocr_memory_bytes) if reads else limits
+        self.reads = reads
         self.process = child_process.start(
             child_process.module("nacre.documents.worker_main"),
-            child_process.environment() | {"NACRE_LANG": user_language(), "PYTHONHASHSEED": "0"},
+            child_process.environment() | {"NACRE_LANG": user_language(), "PYTHONHASHSEED": "0", **_ONE_THREAD},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -152,24 +221,34 @@ class _Worker:
         )
         self.taken = 0
         self.seconds = _START_SECONDS
-        deadline = time.monotonic() + _START_SECONDS
         try:
-            self._send(json.dumps(limits.data()).encode(), deadline)
-            self.missing_walls: dict[str, str] = json.loads(self._receive(deadline))
+            self._send(json.dumps({**self.limits.data(), "reads": reads}).encode())
+            self.missing_walls: dict[str, str] = json.loads(self._receive())
         except (_Death, ValueError):
             self.kill()
             raise ParseError(tr("a parser process cannot start here"), uri="") from None
 
-    def ask(self, request: dict[str, str], data: bytes, seconds: float) -> bytes:
+    def ask(
+        self, request: dict[str, str], data: bytes, seconds: float, on_page: Callable[[int, int], None] | None
+    ) -> bytes:
         """Send one document, wait for its answer."""
-        # Processor time decides, for other programs may hold the machine; the clock ends a worker that only waits.
-        deadline = time.monotonic() + _PATIENCE * seconds
-        head = json.dumps(request | {"seconds": str(seconds), "alarm": str(int(_PATIENCE * seconds) + 2)}).encode()
+        head = json.dumps(request | {"seconds": str(seconds), "alarm": str(_ALARM * (int(seconds) + 1))}).encode()
         self.taken += len(data)
         self.seconds = seconds
-        self._send(head, deadline)
-        self._send(data, deadline)
-        return self._receive(deadline)
+        self._send(head)
+        self._send(data)
+        while (answer := self._receive()).startswith(_PAGE):
+            if on_page:
+                on_page(*json.loads(answer)["read"])
+        return answer
+
+    def used_seconds(self) -> float | None:
+        """Processor time that the process has used; None where the system does not tell."""
+        try:
+            fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            return None
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def peak_bytes(self) -> int:
         """Resident high-water mark of the process."""
@@ -190,14 +269,28 @@ class _Worker:
                     pipe.close()
         self.process.wait()
 
-    def _send(self, frame: bytes, deadline: float) -> None:
+    def _wait(self, reading: list[int], writing: list[int]) -> None:
+        """Until a pipe is ready: as long as the process works, and has not worked for more than it may."""
+        began = quiet = time.monotonic()
+        used: float | None = None
+        start = self.used_seconds()
+        while not any(select.select(reading, writing, [], 0.5)):
+            now, before = time.monotonic(), used
+            used = self.used_seconds()
+            if used != before:
+                quiet = now
+            too_long = used is not None and start is not None and used - start > _PATIENCE * self.seconds
+            blind = used is None and now - began > _PATIENCE * self.seconds
+            if too_long or blind or now - quiet > _IDLE_SECONDS:
+                raise _Death(self._too_slow())
+
+    def _send(self, frame: bytes) -> None:
         assert self.process.stdin is not None
         out = self.process.stdin.fileno()
         os.set_blocking(out, False)
         view = memoryview(struct.pack(">Q", len(frame)) + frame)
         while view:
-            if not select.select([], [out], [], max(0.0, deadline - time.monotonic()))[1]:
-                raise _Death(self._too_slow())
+            self._wait([], [out])
             try:
                 view = view[os.write(out, view[: 1 << 20]) :]
             except BlockingIOError:
@@ -205,18 +298,17 @@ class _Worker:
             except BrokenPipeError:
                 raise _Death(self._cause()) from None
 
-    def _receive(self, deadline: float) -> bytes:
-        size = struct.unpack(">Q", self._read(8, deadline))[0]
+    def _receive(self) -> bytes:
+        size = struct.unpack(">Q", self._read(8))[0]
         if size > _ANSWER_BYTES:
             raise _Death(tr("its text is too big"))
-        return self._read(size, deadline)
+        return self._read(size)
 
-    def _read(self, size: int, deadline: float) -> bytes:
+    def _read(self, size: int) -> bytes:
         assert self.process.stdout is not None
         source, parts = self.process.stdout.fileno(), bytearray()
         while len(parts) < size:
-            if not select.select([source], [], [], max(0.0, deadline - time.monotonic()))[0]:
-                raise _Death(self._too_slow())
+            self._wait([source], [])
             piece = os.read(source, min(size - len(parts), 1 << 20))
             if not piece:
                 raise _Death(self._cause())
@@ -236,9 +328,24 @@ class _Worker:
         return tr("it crashed its parser (exit status {code}), perhaps for want of memory", code=code)
 
 
-def _result(answer: bytes, name: str) -> ParsedDocument:
+def _nobody(page: int, pages: int) -> None:
+    """No one waits for pages."""
+
+
+def _scans(answer: bytes) -> int:
+    """How many pages only OCR can read, by a worker that may lie."""
+    try:
+        return len(json.loads(answer)["scans"])
+    except (ValueError, TypeError, KeyError):
+        return 0
+
+
+def _result(answer: bytes, name: str) -> ParsedDocument | str:
+    """The document, or the kind of an old office file that can be converted."""
     try:
         data = json.loads(answer)
+        if data.get("convert") in NEW and program():
+            return str(data["convert"])
         if "reason" in data:
             raise ParseError(str(data["reason"]), uri=name)
         return from_data(data)

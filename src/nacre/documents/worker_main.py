@@ -15,7 +15,9 @@ from typing import BinaryIO
 
 from nacre.documents.dispatch import parse
 from nacre.documents.document import to_data
-from nacre.documents.limits import Limits
+from nacre.documents.limits import Limits, Options
+from nacre.documents.ocr import load
+from nacre.documents.office_converter import NeedsConversion
 from nacre.documents.walls import raise_walls
 from nacre.errors import ParseError
 
@@ -27,9 +29,11 @@ def main() -> None:
     source, target = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     # A library that prints must not write into the frames.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    limits = Limits(**json.loads(_read(source)))
-    missing = raise_walls()
-    _confine(limits)
+    told = json.loads(_read(source))
+    reads = told.pop("reads")
+    limits = Limits(**told)
+    missing = raise_walls(load if reads else None)
+    _confine(limits, reads)
     _write(target, json.dumps(missing).encode())
     while True:
         request = json.loads(_read(source))
@@ -38,7 +42,7 @@ def main() -> None:
         signal.setitimer(signal.ITIMER_PROF, float(request["seconds"]))
         signal.alarm(int(request["alarm"]))
         try:
-            answer = _answer(data, request, limits)
+            answer = _answer(data, request, limits, target if reads else None)
         except MemoryError:
             os._exit(_OUT_OF_MEMORY)
         signal.alarm(0)
@@ -46,17 +50,30 @@ def main() -> None:
         _write(target, answer)
 
 
-def _answer(data: bytes, request: dict[str, str], limits: Limits) -> bytes:
+def _answer(data: bytes, request: dict[str, str], limits: Limits, target: BinaryIO | None) -> bytes:
+    """The document or the reason.
+
+    Args:
+        target: where each page is told that OCR has read; None in a worker that reads no pictures.
+    """
+
+    def tell(page: int, pages: int) -> None:
+        if target is not None:
+            _write(target, json.dumps({"read": [page, pages]}).encode())
+
+    asked = {key: request[key] for key in ("name", "mime", "password")}
     try:
-        document = parse(data, name=request["name"], mime=request["mime"], password=request["password"], limits=limits)
+        options = Options(**json.loads(request["options"]))
+        document = parse(data, **asked, limits=limits, options=options, ocr=target is not None, on_page=tell)
     except ParseError as error:
         if isinstance(error.__cause__, MemoryError):
             raise MemoryError from error
-        return json.dumps({"reason": error.message}).encode()
+        told = {"reason": error.message, "scans": getattr(error, "scans", ())}
+        return json.dumps(told | {"convert": error.kind if isinstance(error, NeedsConversion) else ""}).encode()
     return json.dumps(to_data(document), separators=(",", ":")).encode()
 
 
-def _confine(limits: Limits) -> None:
+def _confine(limits: Limits, reads: bool) -> None:
     for what, most in (
         (resource.RLIMIT_AS, limits.memory_bytes),
         (resource.RLIMIT_FSIZE, 0),
@@ -66,8 +83,6 @@ def _confine(limits: Limits) -> None:
         hard = resource.getrlimit(what)[1]
         least = most if hard == resource.RLIM_INFINITY else min(most, hard)
         resource.setrlimit(what, (least, least))
-    # openpyxl would load numpy for cells that hold numpy types: 100 ms and 200 MiB of address space for nothing.
-    sys.modules["numpy"] = None  # type: ignore[assignment]
 
 
 def _read(source: BinaryIO) -> bytes:

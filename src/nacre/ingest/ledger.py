@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from nacre.errors import NacreError
+from nacre.ingest.archives import MARK
 from nacre.ingest.source import Item, Source, Unreachable
 from nacre.store.records import DocumentState
 from nacre.text.hygiene import clean_text
@@ -61,4 +62,4 @@ def find_gone(states: Iterable[DocumentState], seen: Listing) -> list[DocumentSt
 
 
 def _below(uri: str, place: str) -> bool:
-    return uri == place or uri.startswith(place if place.endswith("/") else place + "/")
+    return uri == place or uri.startswith((place if place.endswith("/") else place + "/", place + MARK))

@@ -11,7 +11,7 @@ class Progress:
     """How far a sync has come.
 
     Args:
-        share: how much of the document is embedded, 0 to 1; 1 when it is done.
+        share: how much of the document is read by OCR or embedded, 0 to 1; 1 when it is done.
         rate: documents a second.
         eta_s: seconds that are left at this rate, or None when it cannot be told yet.
     """

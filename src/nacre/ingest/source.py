@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,8 @@ class Item:
             last sync's means "unchanged, need not be read"; empty means "read it and compare".
         modified: time of the last change in seconds since 1970, or None when unknown.
         principals: who may see it, when the source itself knows; None leaves that to `sync(principals=…)`.
+        metadata: what the source says of it: text, numbers, true or false, or lists of these. They are fields of the
+            document, before those that it has of itself.
     """
 
     uri: str
@@ -38,7 +40,7 @@ class Item:
     title: str = ""
     modified: float | None = None
     principals: tuple[str, ...] | None = None
-    metadata: Mapping[str, str] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
@@ -14,13 +14,16 @@ from itertools import chain
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from nacre.documents import ParsedDocument, ParserPool
+from nacre.documents import Options, ParsedDocument
 from nacre.documents.chunking import BlockLike, Chunk, chunk
+from nacre.documents.limits import Limits
 from nacre.errors import NacreError, ParseError
-from nacre.ingest.ledger import find_gone, list_sources
+from nacre.ingest.archives import archive_of, may_be_archive, unpacked
+from nacre.ingest.ledger import Listing, find_gone, list_sources
 from nacre.ingest.permissions import Permissions
 from nacre.ingest.report import Progress, SyncReport
-from nacre.ingest.source import Item, Source
+from nacre.ingest.runner import Here, Parsers, Runner
+from nacre.ingest.source import Item, Source, Unreachable
 from nacre.store.calibration import calibrate, languages
 from nacre.store.encoder import Encoder, PlainTokeniser
 from nacre.store.protocol import Store, WriteSession
@@ -62,6 +65,8 @@ class Syncer:
         session: WriteSession,
         encoder: Encoder | None,
         on_progress: Callable[[Progress], object] | None,
+        options: Options | None = None,
+        runner: Runner | None = None,
     ) -> None:
         self.store = store
         self.catalog = store.catalog
@@ -69,6 +74,9 @@ class Syncer:
         self.encoder = encoder
         self.tokeniser = encoder or PlainTokeniser()
         self.on_progress = on_progress
+        self.options = options or Options()
+        self.runner = runner or Here()
+        self._at_once = _BATCH * self.runner.width
         self.limit = chunk_limit(store.settings(), self.tokeniser.max_tokens, store.place)
         self.report = SyncReport()
         self._began = self._shown = time.monotonic()
@@ -81,17 +89,20 @@ class Syncer:
         """Make the store hold what the sources list."""
         permissions = Permissions(self.catalog, self.session, principals, [source.scope for source in sources])
         seen = list_sources(sources)
+        for uri, (scope, item) in seen.items.items():
+            # What is read in another way is not the same document any more.
+            seen.items[uri] = scope, replace(item, stamp=item.stamp and item.stamp + self.options.mark)
         states = {state.uri: state for state in self.catalog.states()}
-        for state in find_gone(states.values(), seen) if prune else []:
-            self._moving.setdefault(state.hash, []).append(state)
-        self.report.failed.extend(seen.failed)
         self._total = len(seen.items)
         jobs = []
-        for scope, item in seen.items.values():
+        for scope, item in self._unpacked(seen, states):
             known = states.get(item.uri)
             job = _Job(scope, item, permissions.audience(scope, item, known), known)
             if not self._settled_unread(job):
                 jobs.append(job)
+        for state in find_gone(states.values(), seen) if prune else []:
+            self._moving.setdefault(state.hash, []).append(state)
+        self.report.failed.extend(seen.failed)
         try:
             self._read_all(jobs)
             self._flush()
@@ -106,6 +117,35 @@ class Syncer:
         self.report.languages = languages(self.catalog, self.encoder)
         self.report.seconds = time.monotonic() - self._began
         return self.report
+
+    def _unpacked(self, seen: Listing, states: Mapping[str, DocumentState]) -> list[tuple[str, Item]]:
+        """All items, those of archives in the place of the archive; of one that did not change as they are known."""
+        inside: dict[str, list[DocumentState]] = {}
+        for state in states.values():
+            inside.setdefault(archive_of(state.uri), []).append(state)
+        for uri, (scope, item) in list(seen.items.items()):
+            if not may_be_archive(item):
+                continue
+            del seen.items[uri]
+            known = inside.get(uri, [])
+            if item.stamp and known and all(state.stamp == item.stamp for state in known):
+                found: list[Item | Unreachable] = [replace(item, uri=state.uri, title="") for state in known]
+            else:
+                found = self._opened(item)
+            for one in found:
+                if isinstance(one, Unreachable):
+                    seen.unreachable.append(one.uri)
+                    seen.failed.append((one.uri, one.reason))
+                else:
+                    seen.items[one.uri] = (scope, one)
+        self._total = len(seen.items)
+        return list(seen.items.values())
+
+    def _opened(self, item: Item) -> list[Item | Unreachable]:
+        try:
+            return list(unpacked(item, Limits()))
+        except (NacreError, OSError) as error:  # what was stored of it stays
+            return [Unreachable(item.uri, getattr(error, "message", None) or str(error))]
 
     # ------------------------------------------------------------------------------------------------ deciding
 
@@ -165,7 +205,7 @@ class Syncer:
         if not jobs:
             return
         with ExitStack() as stack:
-            parsers = stack.enter_context(ParserPool())
+            parsers = stack.enter_context(self.runner.parsers(self.options))
             threads = ThreadPoolExecutor(parsers.workers, thread_name_prefix="nacre-read")
             stack.callback(threads.shutdown, wait=True, cancel_futures=True)
             for job, future in _ahead(threads, lambda job: self._read(job, parsers), jobs, parsers.workers * _AHEAD):
@@ -177,15 +217,19 @@ class Syncer:
                 else:
                     self._take(job, read)
 
-    def _read(self, job: _Job, parsers: ParserPool) -> _Read:
+    def _read(self, job: _Job, parsers: Parsers) -> _Read:
         """In a thread: content, its hash, and its text unless it is known already."""
         with self._reading.setdefault(job.scope, threading.Lock()):
             content = job.item.read()
         raw = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
-        digest = blake2b(raw, digest_size=20).digest()
+        digest = blake2b(raw + self.options.mark.encode(), digest_size=20).digest()
         if job.known and job.known.hash == digest and not self._needs_reading(job.known):
             return _Read(digest, None)
-        return _Read(digest, _parse(job.item, content, raw, parsers))
+
+        def tell(page: int, pages: int) -> None:
+            self._tell(job.item.uri, page / max(1, pages))
+
+        return _Read(digest, _parse(job.item, content, raw, parsers, tell))
 
     def _take(self, job: _Job, read: _Read) -> None:
         if read.parsed is None:
@@ -206,6 +250,7 @@ class Syncer:
             stamp=job.item.stamp,
             modified=job.item.modified,
             metadata=dict(job.item.metadata),
+            fields=dict(read.parsed.fields),
             audience=job.audience,
             cut=self.limit or 0,
             blocks=pack_blocks(read.parsed.blocks, read.parsed.tables),
@@ -219,7 +264,7 @@ class Syncer:
         if len(chunks) > _BATCH:  # the small ones before it do not wait for it
             self._flush()
         self._batch.append((known, document, [_record(document.text, one) for one in chunks]))
-        if sum(len(chunks) for _, _, chunks in self._batch) >= _BATCH:
+        if sum(len(chunks) for _, _, chunks in self._batch) >= self._at_once:
             self._flush()
 
     def _cut_anew(self) -> None:
@@ -267,12 +312,12 @@ class Syncer:
         new = [digest for digest in texts if digest not in known]
         owners = {chunk.hash: uri for uri, chunk in chunks}
         large = len(new) > _LARGE
-        step = _BATCH if large else _LARGE
+        step = self._at_once if large else _LARGE * self.runner.width
         for at in range(0, len(new), step):
             some = new[at : at + step]
             if large:
                 self._tell(owners[some[0]], len(known) / len(texts))
-            matrix = self.encoder.documents([texts[digest] for digest in some]).astype("<f4")
+            matrix = self.runner.embed(self.encoder, [texts[digest] for digest in some]).astype("<f4")
             vectors = {digest: row.tobytes() for digest, row in zip(some, matrix, strict=True)}
             if large:  # interrupted, it goes on from here
                 self.session.keep_vectors(vectors)
@@ -303,7 +348,9 @@ def _record(text: str, one: Chunk) -> ChunkRecord:
     return ChunkRecord(one.start, one.end, one.heading, one.page, one.context, passage, digest, None)
 
 
-def _parse(item: Item, content: bytes | str, raw: bytes, parsers: ParserPool) -> ParsedDocument:
+def _parse(
+    item: Item, content: bytes | str, raw: bytes, parsers: Parsers, on_page: Callable[[int, int], None]
+) -> ParsedDocument:
     if isinstance(content, str) and item.mime in ("", "text/plain"):
         text = clean_text(content) if content.strip() else clean_text(item.title)
         if not text.strip():
@@ -311,7 +358,7 @@ def _parse(item: Item, content: bytes | str, raw: bytes, parsers: ParserPool) ->
         return ParsedDocument(text=text, title=item.title, mime="text/plain", blocks=())
     if isinstance(content, str):
         raw = clean_text(content).encode("utf-8")
-    return parsers.parse(raw, name=_name(item.uri), mime=item.mime or None)
+    return parsers.parse(raw, name=_name(item.uri), mime=item.mime or None, on_page=on_page)
 
 
 def _name(uri: str) -> str:

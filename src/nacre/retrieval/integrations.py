@@ -19,6 +19,7 @@ from nacre.extras import need
 from nacre.ingest.source import Item
 from nacre.retrieval.hit import Hit
 from nacre.retrieval.retriever import as_document
+from nacre.store.filters import Filter
 from nacre.text.language import tr
 from nacre.text.strict_json import to_json
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from nacre import KnowledgeBase
 
 _SCOPE = "langchain:"
-_KEPT = "langchain"  # the name under which a document's own metadata are kept, as JSON
+_KEPT = "_langchain"  # the name under which a document's own metadata are kept, as JSON: no field of it
 
 
 class KnowledgeBaseVectorStore(VectorStore):
@@ -101,7 +102,9 @@ class KnowledgeBaseVectorStore(VectorStore):
         Returns:
             (document, score) with the best first; higher is better.
         """
-        hits = self.base.search(query, k, self.principals, where=kwargs.get("where"))
+        fields = kwargs.get("filter")
+        where = Filter(fields=fields) if fields else kwargs.get("where")
+        hits = self.base.search(query, k, self.principals, where=where)
         return [(self._document(hit), hit.score) for hit in hits]
 
     @classmethod
@@ -125,7 +128,8 @@ class KnowledgeBaseVectorStore(VectorStore):
         return store
 
     def _facts(self, uri: str) -> dict[str, Any]:
-        return dict(json.loads(self.base.metadata(uri).get(_KEPT, "{}")))
+        kept = self.base.metadata(uri)
+        return dict(json.loads(kept.get(_KEPT) or kept.get("langchain") or "{}"))  # so an earlier Nacre called it
 
     def _document(self, hit: Hit) -> Document:
         """What was added comes back as it was; a passage of something longer also says where it stands."""
@@ -158,7 +162,7 @@ def _item(name: str, text: str, facts: dict[str, Any]) -> Item:
         kept = to_json(facts, ensure_ascii=False)
     except (TypeError, ValueError) as error:
         raise UsageError(tr("the metadata of {name} are not JSON: {error}", name=name, error=error)) from error
-    return Item(uri=_SCOPE + name, read=lambda: text, mime="text/plain", metadata={_KEPT: kept})
+    return Item(uri=_SCOPE + name, read=lambda: text, mime="text/plain", metadata={**facts, _KEPT: kept})
 
 
 def llamaindex_retriever(base: KnowledgeBase, k: int, principals: tuple[str, ...] | None) -> Any:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nacre.errors import UsageError
 from nacre.ingest.source import Source
 from nacre.ingest.sources import sources_of
 from nacre.retrieval.arguments import check_count, check_filter, check_hits, check_principals, clean_query
@@ -96,7 +98,10 @@ class KnowledgeBase(DocumentReader):
     def encoder(self) -> Encoder | None:
         """The embedder, loaded when first needed; None where there are words only."""
         with self._loading:
-            if self._turn != (turn := self.store.turn):  # rebuilt with another one, by this process or another
+            turn = self._turn
+            with suppress(UsageError):  # closed
+                turn = self.store.turn
+            if self._turn != turn:  # rebuilt with another one, by this process or another
                 self._encoder = given_encoder(None, self.store.embedder, self.place)
                 self._turn = turn
             if self._encoder is None and self.store.embedder is not None:
@@ -111,6 +116,8 @@ class KnowledgeBase(DocumentReader):
         principals: Iterable[str] | None = None,
         prune: bool = True,
         on_progress: Callable[[Progress], object] | None = None,
+        workers: str | None = None,
+        include_hidden: bool | None = None,
     ) -> SyncReport:
         """Make the knowledge base hold what the sources hold now.
 
@@ -125,6 +132,9 @@ class KnowledgeBase(DocumentReader):
             prune: take out documents that a source listed before and lists no more. A source that cannot be reached,
                 or only in part, is never taken for an empty one.
             on_progress: called after each document, and within a large one while it is embedded.
+            workers: who parses and embeds: None for this machine, "ray" for the Ray cluster that it is of,
+                "ray://host:port" for another.
+            include_hidden: read hidden sheets, rows, columns and slides too; None is what the settings say (no).
 
         Returns:
             What was done, and what failed for which reason.
@@ -135,12 +145,18 @@ class KnowledgeBase(DocumentReader):
             ModelError: the embedder does not answer; what was done so far is kept.
             KnowledgeBaseError: the folder cannot be written, or a setting in it is wrong.
         """
+        from nacre.documents import Options
+        from nacre.ingest.runner import runner_of
         from nacre.ingest.sync import Syncer  # and the parsers with it: a search does without
 
         expect(on_progress, "on_progress", Callable, type(None))
+        expect(workers, "workers", str, type(None))
+        expect(include_hidden, "include_hidden", bool, type(None))
         given, resolved = check_principals(principals), sources_of(sources)
-        with self.store.writing() as session:
-            return Syncer(self.store, session, self.encoder, on_progress).run(resolved, given, prune)
+        with self.store.writing([source.scope for source in resolved]) as session:
+            hidden = self.store.settings().get("include_hidden", False) if include_hidden is None else include_hidden
+            options, runner = Options(include_hidden=hidden), runner_of(workers)
+            return Syncer(self.store, session, self.encoder, on_progress, options, runner).run(resolved, given, prune)
 
     def reembed(
         self, embedder: str | Embeddings | None = None, *, on_progress: Callable[[int, int], object] | None = None
@@ -222,7 +238,7 @@ class KnowledgeBase(DocumentReader):
             k: how many passages at most.
             principals: as whom to search. Documents that have principals are found only by one of them; None finds
                 those without principals.
-            where: limits by address, type or date.
+            where: limits by address, type, date, or the fields of the documents.
             arms: which indexes to ask; one alone serves to compare.
 
         Returns:

@@ -12,7 +12,7 @@ from nacre.retrieval.fusion import ranked
 from nacre.store.arm import Arm
 from nacre.store.calibration import READS, Known
 from nacre.store.filters import Filter
-from nacre.store.protocol import VectorIndex
+from nacre.store.protocol import ALL, VectorIndex
 from nacre.text.writing import WRITINGS, writing_of
 
 Vector = NDArray[np.float32]
@@ -57,8 +57,8 @@ class Meaning:
             return dict(scores)
         numbers = [number for number, _ in best]
         weights = np.exp(np.array([score for _, score in best]) - best[0][1])
-        writings, means = index.writing(numbers), index.means()
-        rows = index.vectors(numbers) - np.array([means[writings[number]] for number in numbers])
+        writings, means, vectors = index.writing(numbers), index.means(), index.vectors(numbers)
+        rows = np.array([vectors[number] - means[_kind(writings[number], means)] for number in numbers])
         near = _standard(index, (weights / weights.sum() @ rows).astype(np.float32), list(scores), self.usual)
         return {number: score + _ECHO * share * near.get(number, 0.0) for number, score in scores.items()}
 
@@ -88,10 +88,11 @@ def find_meaning(
         only = writing if len(means) > 1 else None
         numbers.update(number for number, _ in index.search(vector, most, audiences, where, only))
     scores = _standard(index, vector, sorted(numbers), known.deviation)
-    read = {writing for writing in means if writing != mine and known.reads(WRITINGS[writing]) >= READS}
+    writings = index.writing(sorted(numbers))
+    read = {other for other in set(writings.values()) - {mine} if known.reads(WRITINGS[other]) >= READS}
     if known.reads(WRITINGS[mine]) < READS:
         read = set()
-    foreign = {number: _FOREIGN for number, writing in index.writing(sorted(numbers)).items() if writing in read}
+    foreign = {number: _FOREIGN for number, writing in writings.items() if writing in read}
     return Meaning(Arm(scores), foreign, known.told, index, known.deviation)
 
 
@@ -100,6 +101,10 @@ def _standard(index: VectorIndex, vector: Vector, numbers: Sequence[int], usual:
     writings, spread = index.writing(numbers), index.spread(vector, usual)
     found = {}
     for number, score in index.scores(vector, numbers).items():
-        mean, deviation = spread[writings[number]]
+        mean, deviation = spread[_kind(writings[number], spread)]
         found[number] = (score - mean) / deviation
     return found
+
+
+def _kind(writing: int, told: Mapping[int, object]) -> int:
+    return writing if writing in told else ALL

@@ -42,7 +42,7 @@ class KnowledgeBasePool:
         idle_s: seconds for which they are.
     """
 
-    def __init__(self, main: Path, data: Path, *, most_open: int = _MOST_OPEN, idle_s: float = _IDLE_S) -> None:
+    def __init__(self, main: str | Path, data: Path, *, most_open: int = _MOST_OPEN, idle_s: float = _IDLE_S) -> None:
         self._folder = data / "vector_stores"
         self._most_open, self._idle_s = most_open, idle_s
         self._lock = threading.Lock()
@@ -60,12 +60,12 @@ class KnowledgeBasePool:
         return "none" if encoder is None else encoder.embeddings
 
     def folder(self, store: str) -> Path:
-        """The folder of a knowledge base; it need not be there yet.
+        """The folder of a vector store's knowledge base; it need not be there yet.
 
         Args:
-            store: "main", or the id of a vector store, which this server made: it is no text from outside.
+            store: its id, which this server made: it is no text from outside.
         """
-        return Path(self.main.place) if store == MAIN else self._folder / store
+        return self._folder / store
 
     @contextmanager
     def using(self, store: str) -> Iterator[KnowledgeBase]:
@@ -165,14 +165,14 @@ class KnowledgeBasePool:
             base.close()
 
 
-def open_like(folder: Path, main: Path) -> KnowledgeBase:
+def open_like(place: str | Path, main: str | Path) -> KnowledgeBase:
     """Open a vector store's knowledge base in another process, with the embedder of the main one."""
-    if folder == main:
-        return KnowledgeBase.open(folder)
+    if place == main:
+        return KnowledgeBase.open(place)
     named = embedder_of(main)
-    return KnowledgeBase.open(folder, embedder_named(named) if named else "none")
+    return KnowledgeBase.open(place, embedder_named(named) if named else "none")
 
 
-def variables_for(main: Path) -> tuple[str, ...]:
+def variables_for(main: str | Path) -> tuple[str, ...]:
     """The names of the environment variables without which the embedder of a knowledge base cannot work."""
     return variables(embedder_of(main))

@@ -6,12 +6,13 @@ import os
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from nacre.errors import StackError
+from nacre.store.places import scheme_of
 from nacre.text.language import tr
 
 
@@ -134,7 +135,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    kb: Path
+    kb: Annotated[str, BeforeValidator(lambda place: str(place) if isinstance(place, Path) else place)]
     model: str | dict[str, Any] | None = None
     stacks: dict[str, Stack] = Field(default_factory=dict)
     server: ServerSettings = Field(default_factory=ServerSettings)
@@ -144,7 +145,11 @@ class Settings(BaseModel):
     @property
     def data(self) -> Path:
         """Where the server keeps keys, uploads and vector stores."""
-        return self.server.data or self.kb / "server"
+        if self.server.data is None and scheme_of(self.kb):
+            raise StackError(
+                tr("The knowledge base is no folder: name one for keys and uploads, with --data DIR or server.data.")
+            )
+        return self.server.data or Path(self.kb) / "server"
 
 
 def read_settings(path: Path | None = None, *, found: bool = False, **given: Any) -> Settings:
@@ -157,7 +162,7 @@ def read_settings(path: Path | None = None, *, found: bool = False, **given: Any
     data, lines = _load(path) if path else ({}, {})
     if path and found:
         _refuse_reach(path, data, lines)
-    if path and isinstance(data.get("kb"), str):
+    if path and isinstance(data.get("kb"), str) and not scheme_of(data["kb"]):
         data["kb"] = str(path.parent / data["kb"])
     server = dict(data.get("server") or {}) if isinstance(data.get("server") or {}, dict) else data["server"]
     if isinstance(server, dict):
@@ -177,7 +182,7 @@ def read_settings(path: Path | None = None, *, found: bool = False, **given: Any
         data["audio"] = {**(data.get("audio") or {}), **audio}
     for name in ("kb", "model"):
         if value := given.get(name) or os.environ.get(f"NACRE_{name.upper()}"):
-            data[name] = value
+            data[name] = str(value) if isinstance(value, Path) else value
     try:
         settings = Settings.model_validate(data)
     except ValidationError as error:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from nacre.store.encoder import Encoder
-from nacre.store.protocol import DocumentStore, VectorIndex, WriteSession
+from nacre.store.protocol import ALL, DocumentStore, VectorIndex, WriteSession
 from nacre.text.language import Language, language_of, tr
 from nacre.text.tokens import estimate
 from nacre.text.words import sentences
@@ -140,11 +140,12 @@ def _scatter(encoder: Encoder, catalog: DocumentStore, index: VectorIndex) -> fl
     """The deviation of an embedder's cosines, in the languages that it understands. One that was given as an object may
     cost or count; the base's own vectors have to tell its.
     """
-    found = []
     if not encoder.identity.get("named", True):
-        vectors = index.vectors([number for number, _ in catalog.sample(_LOOKED_AT)])
-        pairs = (vectors @ vectors.T)[np.triu_indices(len(vectors), 1)]
-        return round(float(pairs.std()), 5) if len(pairs) > 2 else 0.0
+        there = index.vectors([number for number, _ in catalog.sample(_LOOKED_AT)])
+        vectors = np.array(list(there.values()))
+        pairs = (vectors @ vectors.T)[np.triu_indices(len(vectors), 1)] if len(vectors) > 2 else vectors
+        return round(float(pairs.std()), 5) if len(pairs) else 0.0
+    found = []
     for texts in _UNRELATED.values():
         if (told := encoder.coverage(texts[0])) is None or told >= 0.5:
             passages = encoder.documents(texts)
@@ -156,5 +157,6 @@ def _stands_out(index: VectorIndex, encoder: Encoder, number: int, text: str) ->
     """How many standard deviations a chunk lies above all others when one of its sentences is asked."""
     spans = [text[start:end] for start, end in sentences(text)] or [text]
     vector = encoder.query(min(spans, key=lambda sentence: abs(len(sentence) - 60)))
-    mean, deviation = index.spread(vector)[index.writing([number])[number]]
+    spread = index.spread(vector)
+    mean, deviation = spread[index.writing([number])[number]] if ALL not in spread else spread[ALL]
     return (index.scores(vector, [number]).get(number, mean) - mean) / deviation

@@ -75,6 +75,9 @@ class DocumentStore(Protocol):
     def chunks(self, document: int, start: int = 0, end: int | None = None) -> list[ChunkSpan]:
         """The chunks of a document that share a character with a span, in order."""
 
+    def chunk_records(self, document: int) -> list[ChunkRecord]:
+        """The chunks of a document as they are stored, with their vectors, in order."""
+
     def neighbours(self, document: int, start: int, count: int) -> tuple[list[ChunkSpan], list[ChunkSpan]]:
         """The chunks before and after the one that starts there, each nearest first."""
 
@@ -114,6 +117,10 @@ class KeywordIndex(Protocol):
         """
 
 
+ALL = -1
+"""In the place of a writing: all of them together, in an index that keeps no mean and spread of each."""
+
+
 class VectorIndex(Protocol):
     """Unit vectors by chunk number, each with the writing of its text: a place in `nacre.text.writing.WRITINGS`."""
 
@@ -140,14 +147,14 @@ class VectorIndex(Protocol):
     def writing(self, numbers: Sequence[int]) -> dict[int, int]:
         """The writings of given chunks; unknown ones are left out."""
 
-    def vectors(self, numbers: Sequence[int]) -> NDArray[np.float32]:
-        """The vectors of given chunks, one a row; unknown ones are left out."""
+    def vectors(self, numbers: Sequence[int]) -> Mapping[int, NDArray[np.float32]]:
+        """The vectors of given chunks; unknown ones are left out."""
 
     def means(self) -> Mapping[int, NDArray[np.float64]]:
-        """The mean vector of each writing that there is; few vectors leave it near the mean of all."""
+        """The mean vector of each writing that there is, or that of `ALL`; few vectors leave it near the mean of all."""
 
     def spread(self, vector: NDArray[np.float32], usual: float | None = None) -> Mapping[int, tuple[float, float]]:
-        """Mean and standard deviation of a query's cosines over all chunks of each writing.
+        """Mean and standard deviation of a query's cosines over all chunks of each writing, or of `ALL`.
 
         Args:
             usual: deviation that the encoder shows elsewhere; few vectors leave theirs near it.
@@ -181,6 +188,9 @@ class WriteSession(Protocol):
 
     def put(self, document: DocumentRecord, chunks: Sequence[ChunkRecord]) -> int:
         """Store a document with its chunks in the place of the one of the same uri; same chunks keep their numbers."""
+
+    def restore(self, document: DocumentRecord, chunks: Sequence[ChunkRecord]) -> None:
+        """Store a document of another store with its numbers and its version, in the place of whatever has them."""
 
     def refile(self, number: int, **facts: Any) -> None:
         """Change what is known about a document, not what it says."""
@@ -249,8 +259,12 @@ class Store(Protocol):
     def view(self) -> AbstractContextManager[View]:
         """What there is to search, with all that was published before."""
 
-    def writing(self) -> AbstractContextManager[WriteSession]:
-        """Be the one who writes; raises `LockedError` where somebody else is."""
+    def writing(self, scopes: Sequence[str] = ()) -> AbstractContextManager[WriteSession]:
+        """Be the one who writes; raises `LockedError` where somebody else is.
+
+        Args:
+            scopes: only documents of these sources will be written: a store may let others write others meanwhile.
+        """
 
     def check_writable(self) -> None:
         """Raise where nothing can be written."""
@@ -272,9 +286,6 @@ class Store(Protocol):
 
     def rebuild(self) -> None:
         """Throw both indexes away and make them anew from the truth."""
-
-    def copy_to(self, place: str) -> Store:
-        """Copy all as it is at this moment, vectors too; it may be written to meanwhile."""
 
     def close(self) -> None:
         """Close all files; the object is of no use afterwards."""

@@ -25,6 +25,8 @@ class DocumentRecord:
     Args:
         modified: seconds since 1970, or None.
         audience: number of the set of principals that may see it; 0 is everyone.
+        metadata: what its source says of it.
+        fields: what it says of itself; a field of its source counts before one of these.
         cut: the size that was set when it was cut into chunks, in tokens; 0 for the default.
     """
 
@@ -36,7 +38,8 @@ class DocumentRecord:
     scope: str
     stamp: str = ""
     modified: float | None = None
-    metadata: Mapping[str, str] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    fields: Mapping[str, Any] = field(default_factory=dict)
     audience: int = PUBLIC
     cut: int = 0
     blocks: bytes | None = None
@@ -116,7 +119,7 @@ class Passage(NamedTuple):
     audience: int
 
 
-def dump_metadata(metadata: Mapping[str, str]) -> str:
+def dump_metadata(metadata: Mapping[str, Any]) -> str:
     """Metadata as a store keeps them."""
     return to_json(dict(metadata), sort_keys=True)
 

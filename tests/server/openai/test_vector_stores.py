@@ -82,6 +82,31 @@ def test_batches_report_their_progress_and_main_takes_uploads(serve):
     client.close()
 
 
+def test_attributes_of_files_limit_a_search(serve):
+    client = serve().openai()
+    store = client.vector_stores.create()
+    for year in (2023, 2024):
+        file = client.files.create(
+            file=(f"{year}.txt", f"The fee of {year} is {year % 100}.".encode()), purpose="assistants"
+        )
+        client.vector_stores.files.create(store.id, file_id=file.id, attributes={"year": year, "product": f"PX-{year}"})
+    wait(client, store.id)
+
+    def found(**filters):
+        return [hit.filename for hit in client.vector_stores.search(store.id, query="fee", filters=filters).data]
+
+    newer = {"type": "gt", "key": "year", "value": 2023}
+    assert found(**newer) == ["2024.txt"]
+    assert found(type="and", filters=[newer, {"type": "eq", "key": "product", "value": "PX-2023"}]) == []
+    hit = client.vector_stores.search(
+        store.id, query="fee", filters={"type": "eq", "key": "product", "value": "PX-2023"}
+    ).data[0]
+    assert hit.attributes["year"] == 2023
+    with pytest.raises(openai.BadRequestError, match="no condition"):
+        found(type="like", key="year", value=1)
+    client.close()
+
+
 def test_kill_9_of_the_ingestion_process_loses_nothing(serve):
     server = serve()
     client = server.openai()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from nacre.server.knowledge_bases import variables_for
+from nacre.store.places import scheme_of
 from nacre.system import child_process
 
 # What finds models that are here already, and reaches those who serve one.
@@ -24,9 +25,9 @@ class Ingestion:
     Its work list is the table `entries`: what a crash of either process left undone is done after the next wake.
     """
 
-    def __init__(self, kb: Path, data: Path) -> None:
-        self._kb = kb.absolute()
-        self._command = child_process.module("nacre.server.ingestion.worker", str(self._kb), str(data.absolute()))
+    def __init__(self, kb: str | Path, data: Path) -> None:
+        self._kb = str(kb) if scheme_of(kb) else str(Path(kb).absolute())
+        self._command = child_process.module("nacre.server.ingestion.worker", str(data.absolute()))
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
 
@@ -50,8 +51,10 @@ class Ingestion:
         return self._process.stdin
 
     def _environment(self) -> dict[str, str]:
-        """No key but that of the embedder."""
-        found = child_process.environment((*_NETWORK, *_PROXIES, *variables_for(self._kb)))
+        """No key but the embedder's and the store's; a place may hold a password, which no command line shows."""
+        store = [name for name in os.environ if name.startswith("PG")] if scheme_of(self._kb) else []
+        found = child_process.environment((*_NETWORK, *_PROXIES, *store, *variables_for(self._kb)))
+        found["NACRE_INGESTED"] = self._kb
         return found | {name: os.path.abspath(os.environ[name]) for name in _FOLDERS if os.environ.get(name)}  # noqa: PTH100
 
     def stop(self) -> None:

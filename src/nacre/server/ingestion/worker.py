@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from nacre.errors import LockedError, NacreError
@@ -60,11 +61,11 @@ class Uploads:
             title=file["name"],
             modified=float(file["created"]),
             principals=tuple(principals) if principals else None,
-            metadata={"file_id": file["id"]},
+            metadata={**_attributes(entry), "file_id": file["id"]},
         )
 
 
-def work(kb: Path, records: Records, patient: Callable[[], bool]) -> None:
+def work(kb: str | Path, records: Records, patient: Callable[[], bool]) -> None:
     """Ingest everything that waits: some files of one user, then of the next, and what came meanwhile among them.
 
     Two batches run at once, of different users and stores, so that one slow file does not hold up everybody's. A store
@@ -125,19 +126,19 @@ def _small(rows: list[Row]) -> list[Row]:
     return batch
 
 
-def _ingest(kb: Path, records: Records, batch: Sequence[Row]) -> bool:
+def _ingest(kb: str | Path, records: Records, batch: Sequence[Row]) -> bool:
     """Whether the store could be written: a `nacre sync` of someone else will end."""
     if batch[0]["tries"] >= _TRIES:
         reason = tr("Reading this file brought the process down three times.")
         _finish(records, batch[0], reason, 0.0)
         return True
     store = batch[0]["store"]
-    folder = kb if store == MAIN else records.folder / "vector_stores" / store
+    place = kb if store == MAIN else records.folder / "vector_stores" / store
     for row in batch:
         records.change("update entries set tries = tries + 1 where store = ? and file = ?", store, row["file"])
     began = time.monotonic()
     try:
-        with open_like(folder, kb) as base:
+        with open_like(place, kb) as base:
             report = base.sync(Uploads(records, batch), prune=False)
             failed = {_file_of(uri): reason for uri, reason in report.failed}
             seconds = (time.monotonic() - began) / len(batch)
@@ -153,6 +154,12 @@ def _ingest(kb: Path, records: Records, batch: Sequence[Row]) -> bool:
         for row in batch:
             _finish(records, row, error.message, 0.0)
     return True
+
+
+def _attributes(entry: Row) -> dict[str, Any]:
+    """What the client says of a file; its principals are no field of it."""
+    given: dict[str, Any] = json.loads(entry["attributes"] or "{}")
+    return {name: value for name, value in given.items() if name != "principals"}
 
 
 def _file_of(uri: str) -> str:
@@ -186,9 +193,10 @@ def main(arguments: list[str] | None = None) -> int:
     """Work, and wait for a byte on standard input before working again; its end is the end of the server.
 
     Args:
-        arguments: the folders of the main knowledge base and of the server's data; None takes the process's own.
+        arguments: the folder of the server's data; None takes the process's own. Where the main knowledge base is, the
+            environment says.
     """
-    kb, data = map(Path, arguments or sys.argv[1:])
+    kb, data = os.environ["NACRE_INGESTED"], Path(*(arguments or sys.argv[1:]))
     os.nice(5)  # people who ask go first
     records = Records(data)
     try:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field, StringConstraints
 
+from nacre.retrieval.hit import Hit
 from nacre.server.auth import quotas
 from nacre.server.dependencies import Reading, StoreContext, StoreToRead, StoreToWrite, Writing
 from nacre.server.ingestion.queue import enqueue, wake_for
@@ -17,6 +19,7 @@ from nacre.server.openai.errors import Problem
 from nacre.server.openai.paging import Paged
 from nacre.server.openai.vector_store_files import counts_of
 from nacre.server.records import Row, new_id
+from nacre.store.filters import Filter, condition_of
 from nacre.text.language import tr
 from nacre.text.strict_json import to_json
 
@@ -49,6 +52,7 @@ class Search(BaseModel):
 
     query: str | list[str]
     max_num_results: int = Field(default=10, ge=1, le=50)
+    filters: dict[str, Any] | None = None
 
 
 @router.post("")
@@ -109,7 +113,8 @@ def delete(context: StoreToWrite) -> dict[str, Any]:
 def search(context: StoreToRead, body: Search) -> dict[str, Any]:
     """Search a store, as the user."""
     queries = [body.query] if isinstance(body.query, str) else body.query
-    hits = _search(context, " ".join(queries), body.max_num_results)
+    where = Filter(condition=condition_of(body.filters)) if body.filters else None
+    hits = _search(context, " ".join(queries), body.max_num_results, where)
     return {
         "object": "vector_store.search_results.page",
         "search_query": queries,
@@ -141,20 +146,29 @@ def describe(context: StoreContext) -> dict[str, Any]:
     }
 
 
-def _search(context: StoreContext, query: str, k: int) -> list[dict[str, Any]]:
+def _search(context: StoreContext, query: str, k: int, where: Filter | None) -> list[dict[str, Any]]:
     with context.state.bases.using(context.store) as base:
-        hits = base.search(query, k=k, principals=context.user.sees)
-        files = {hit.uri: base.metadata(hit.uri).get("file_id") for hit in hits}
+        hits = base.search(query, k=k, principals=context.user.sees, where=where)
+        facts = {hit.uri: base.metadata(hit.uri) for hit in hits}
     return [
         {
-            "file_id": files[hit.uri] or f"document-{hit.document_id}",
+            "file_id": facts[hit.uri].get("file_id") or f"document-{hit.document_id}",
             "filename": hit.uri.rpartition("/")[2] or hit.title,
             "score": max(0.0, min(1.0, float(hit.score))),
-            "attributes": {name: value for name in _PLACE if (value := getattr(hit, name)) is not None},
+            "attributes": _attributes(facts[hit.uri]) | _place(hit),
             "content": [{"type": "text", "text": hit.text}],
         }
         for hit in hits
     ]
+
+
+def _attributes(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields that the source of a document gave it, as OpenAI has attributes: of one value each."""
+    return {name: value for name, value in facts.items() if name != "file_id" and isinstance(value, str | int | float)}
+
+
+def _place(hit: Hit) -> dict[str, Any]:
+    return {name: value for name in _PLACE if (value := getattr(hit, name)) is not None}
 
 
 def _own(context: StoreContext) -> Row:

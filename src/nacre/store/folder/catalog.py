@@ -14,11 +14,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from nacre.store.filters import Filter
+from nacre.store.filters import Filter, fields_condition
 from nacre.store.folder.database import damaged, open_database
 from nacre.store.folder.keyword_index import Entry
 from nacre.store.protocol import DocumentStore
 from nacre.store.records import (
+    ChunkRecord,
     ChunkSpan,
     DocumentHead,
     DocumentRecord,
@@ -27,6 +28,7 @@ from nacre.store.records import (
     TableRecord,
     unpack_tables,
 )
+from nacre.text.fields import tidy_fields
 
 _BEGINNING = 400  # characters of a chunk that tell its writing
 EVER = (1 << 63) - 1  # SQLite's greatest integer
@@ -80,10 +82,14 @@ class Catalog(DocumentStore):
             raise damaged(Path(self.db.path), error) from error
 
     def tables(self, uri: str) -> list[TableRecord]:
-        if not self.db.read("SELECT 1 FROM pragma_table_info('documents') WHERE name = 'blocks'"):
-            return []  # made by an earlier Nacre, and not synced since
+        if not self._has("blocks"):
+            return []
         found = self.db.read("SELECT blocks FROM documents WHERE uri = ? AND blocks IS NOT NULL", (uri,))
         return unpack_tables(found[0][0]) if found else []
+
+    def _has(self, column: str) -> bool:
+        """Whether documents have a column: not in a catalog of an earlier Nacre that was not synced since."""
+        return bool(self.db.read("SELECT 1 FROM pragma_table_info('documents') WHERE name = ?", (column,)))
 
     def counts(self) -> dict[str, int]:
         tables = ("documents", "chunks", "vectors")
@@ -91,10 +97,11 @@ class Catalog(DocumentStore):
 
     def documents(self) -> list[dict[str, Any]]:
         names = self.audiences()
+        own = "d.fields" if self._has("fields") else "'{}'"
         rows = self.db.read(
             "SELECT d.uri, d.title, d.mime, d.version, d.audience, d.modified, d.id, d.metadata, d.scope,"
             " (SELECT count(*) FROM chunks c WHERE c.document = d.id),"
-            ' (SELECT coalesce(max("end"), 0) FROM chunks c WHERE c.document = d.id)'
+            f' (SELECT coalesce(max("end"), 0) FROM chunks c WHERE c.document = d.id), {own}'
             " FROM documents d ORDER BY d.uri"
         )
         return [
@@ -110,8 +117,22 @@ class Catalog(DocumentStore):
                 "document_id": number,
                 "metadata": json.loads(metadata),
                 "scope": scope,
+                "fields": tidy_fields(json.loads(fields), json.loads(metadata)),
             }
-            for uri, title, mime, version, audience, modified, number, metadata, scope, chunks, characters in rows
+            for (
+                uri,
+                title,
+                mime,
+                version,
+                audience,
+                modified,
+                number,
+                metadata,
+                scope,
+                chunks,
+                characters,
+                fields,
+            ) in rows
         ]
 
     def find(self, document: str | int) -> DocumentHead | None:
@@ -123,9 +144,13 @@ class Catalog(DocumentStore):
 
     def document(self, uri: str) -> DocumentRecord:
         names = ("scope", "stamp", "hash", "title", "mime", "audience", "modified", "cut", "blocks", "id", "version")
-        *row, metadata = self.db.read(f"SELECT {', '.join(names)}, metadata FROM documents WHERE uri = ?", (uri,))[0]
+        *row, metadata, fields = self.db.read(
+            f"SELECT {', '.join(names)}, metadata, fields FROM documents WHERE uri = ?", (uri,)
+        )[0]
         facts = dict(zip(names, row, strict=True))
-        return DocumentRecord(uri=uri, text=self.text(uri) or "", metadata=json.loads(metadata), **facts)
+        return DocumentRecord(
+            uri=uri, text=self.text(uri) or "", metadata=json.loads(metadata), fields=json.loads(fields), **facts
+        )
 
     def states(self, not_cut_to: int | None = None) -> list[DocumentState]:
         names = "id, uri, scope, stamp, hash, audience, title, metadata, cut, blocks IS NOT NULL"
@@ -135,6 +160,8 @@ class Catalog(DocumentStore):
 
     def matching(self, where: Filter) -> list[int]:
         """The numbers of the documents that a filter lets through, in order."""
+        if where.conditions() and not self._has("fields"):
+            return []
         condition, values = _condition(where)
         return [row[0] for row in self.db.read(f"SELECT id FROM documents d WHERE {condition} ORDER BY id", values)]
 
@@ -166,6 +193,17 @@ class Catalog(DocumentStore):
             (document, EVER if end is None else end, start),
         )
         return [ChunkSpan(*row) for row in rows]
+
+    def chunk_records(self, document: int) -> list[ChunkRecord]:
+        rows = self.db.read(
+            'SELECT c.id, c.start, c."end", c.heading, c.page, c.context, c.text, c.hash, v.vector'
+            " FROM chunks c LEFT JOIN vectors v ON v.chunk = c.id WHERE c.document = ? ORDER BY c.start",
+            (document,),
+        )
+        return [
+            ChunkRecord(start, end, tuple(json.loads(heading)), page, context, text, digest, vector, number)
+            for number, start, end, heading, page, context, text, digest, vector in rows
+        ]
 
     def neighbours(self, document: int, start: int, count: int) -> tuple[list[ChunkSpan], list[ChunkSpan]]:
         before, after = (
@@ -220,7 +258,7 @@ class Catalog(DocumentStore):
     def entries(self, numbers: Sequence[int]) -> list[Entry]:
         """Chunks as the word index takes them."""
         rows = self.db.read(
-            "SELECT c.id, c.context, c.text, d.audience, d.uri, d.mime, d.modified FROM chunks c"
+            "SELECT c.id, c.context, c.text, d.audience, d.uri, d.mime, d.modified, d.id FROM chunks c"
             f" JOIN documents d ON d.id = c.document WHERE c.id IN ({_marks(numbers)})",
             numbers,
         )
@@ -253,7 +291,8 @@ def _condition(where: Filter) -> tuple[str, list[object]]:
     if where.modified_before:
         conditions.append("d.modified < ?")
         values.append(where.modified_before.timestamp())
-    return " AND ".join(conditions) or "1", values
+    of_fields, more = fields_condition(where)
+    return " AND ".join([*conditions, *filter(None, [of_fields])]) or "1", [*values, *more]
 
 
 def _marks(values: Sequence[object]) -> str:

@@ -12,6 +12,13 @@ from nacre.text.language import tr
 NAME = "catalog.sqlite"
 _WAIT_S = 10.0  # for a lock that somebody else holds
 _PRAGMAS = ("synchronous = normal", "cache_size = -8000")
+# An earlier Nacre kept no fields.
+FIELDS_TABLE = (
+    "CREATE TABLE IF NOT EXISTS fields"
+    " (document INTEGER NOT NULL, name TEXT NOT NULL, text TEXT NOT NULL, number REAL)",
+    "CREATE INDEX IF NOT EXISTS fields_name ON fields (name, text)",
+    "CREATE INDEX IF NOT EXISTS fields_document ON fields (document)",
+)
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS sources (scope TEXT PRIMARY KEY, principals TEXT NOT NULL) WITHOUT ROWID;
@@ -19,7 +26,8 @@ CREATE TABLE IF NOT EXISTS audiences (id INTEGER PRIMARY KEY, principals TEXT NO
 CREATE TABLE IF NOT EXISTS documents (
     id INTEGER PRIMARY KEY AUTOINCREMENT, uri TEXT NOT NULL UNIQUE, scope TEXT NOT NULL, stamp TEXT NOT NULL,
     hash BLOB NOT NULL, version INTEGER NOT NULL, title TEXT NOT NULL, mime TEXT NOT NULL, audience INTEGER NOT NULL,
-    modified REAL, metadata TEXT NOT NULL, text BLOB NOT NULL, cut INTEGER NOT NULL DEFAULT 0, blocks BLOB);
+    modified REAL, metadata TEXT NOT NULL, text BLOB NOT NULL, cut INTEGER NOT NULL DEFAULT 0, blocks BLOB,
+    fields TEXT NOT NULL DEFAULT '{}');
 CREATE INDEX IF NOT EXISTS documents_scope ON documents (scope);
 CREATE TABLE IF NOT EXISTS chunks (
     id INTEGER PRIMARY KEY AUTOINCREMENT, document INTEGER NOT NULL, start INTEGER NOT NULL, "end" INTEGER NOT NULL,
@@ -43,7 +51,7 @@ def open_database(folder: Path, create: bool = False) -> Database:
     try:
         if create and not database.read("SELECT 1 FROM sqlite_master WHERE name = 'audiences'"):
             with database.write() as connection:
-                for statement in _SCHEMA.split(";"):
+                for statement in (*_SCHEMA.split(";"), *FIELDS_TABLE):
                     connection.execute(statement)
         if not database.read("SELECT 1 FROM meta WHERE key = 'generation'"):
             raise damaged(path, "no generation")

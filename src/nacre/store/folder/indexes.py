@@ -68,11 +68,11 @@ class Indexes:
 
     def _open_words(self) -> TantivyIndex:
         if not self.read_only:
-            return TantivyIndex(self.folder / "words")
+            return TantivyIndex(self.folder / "words", self.catalog.matching)
         self.close()
         place = shadow(self.folder / "words")
         self._shadow = weakref.finalize(self, shutil.rmtree, place, ignore_errors=True)
-        return TantivyIndex(place)
+        return TantivyIndex(place, self.catalog.matching)
 
     def _load_vectors(self, dim: int, newest: int) -> FaissIndex:
         return FaissIndex.load(self.folder / "vectors", dim, self.catalog.matching, newest, self.catalog.turn)

@@ -10,7 +10,7 @@ import contextlib
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -38,6 +38,7 @@ class Entry(NamedTuple):
     uri: str
     mime: str
     modified: float | None
+    document: int
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class TantivySnapshot(KeywordIndex):
     searcher: Any
     schema: Any
     generation: int
+    matching: Callable[[Filter], Sequence[int]]
 
     def __len__(self) -> int:
         return max(0, int(self.searcher.num_docs) - 1) if self.generation else 0
@@ -131,6 +133,8 @@ class TantivySnapshot(KeywordIndex):
             after = where.modified_after.timestamp() if where.modified_after else None
             before = where.modified_before.timestamp() if where.modified_before else None
             limits.append(query.range_query(self.schema, "modified", kinds.Float, after, before, True, before is None))
+        if where and where.conditions():
+            limits.append(query.term_set_query(self.schema, "document", list(self.matching(where))))
         return limits
 
 
@@ -139,13 +143,15 @@ class TantivyIndex:
 
     Args:
         folder: `words/` of the knowledge base; an index that cannot be read is begun anew.
+        matching: the documents that a filter lets through.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, matching: Callable[[Filter], Sequence[int]]) -> None:
         import tantivy
 
         self._tantivy: Any = tantivy
         self.folder = folder
+        self._matching = matching
         private_folder(folder)
         self.schema = _schema(tantivy)
         try:
@@ -174,7 +180,8 @@ class TantivyIndex:
 
     def _snapshot(self) -> TantivySnapshot:
         searcher = self._index.searcher()
-        return TantivySnapshot(self._tantivy, searcher, self.schema, _generation(self._tantivy, searcher, self.schema))
+        generation = _generation(self._tantivy, searcher, self.schema)
+        return TantivySnapshot(self._tantivy, searcher, self.schema, generation, self._matching)
 
     def writer(self) -> Any:
         """A writer for `write` and `commit`; one at a time, guarded by the knowledge base's lock."""
@@ -194,7 +201,8 @@ class TantivyIndex:
             writer.delete_documents_by_query(self._tantivy.Query.term_set_query(self.schema, "chunk", gone))
         for entry in entries:
             body = " ".join((*bm25.terms(entry.context), *bm25.terms(entry.text)))
-            fields = {"chunk": entry.id, "audience": entry.audience, "uri": entry.uri, "mime": entry.mime, "body": body}
+            fields = {"chunk": entry.id, "document": entry.document, "audience": entry.audience, "body": body}
+            fields |= {"uri": entry.uri, "mime": entry.mime}
             if entry.modified is not None:
                 fields["modified"] = entry.modified
             writer.add_document(self._tantivy.Document.from_dict(fields, self.schema))
@@ -217,6 +225,7 @@ def _schema(tantivy: Any) -> Any:
     builder = tantivy.SchemaBuilder()
     builder.add_unsigned_field("chunk", indexed=True, fast=True)
     builder.add_text_field("body", tokenizer_name="whitespace", index_option="freq")
+    builder.add_unsigned_field("document", indexed=True)
     builder.add_unsigned_field("audience", indexed=True)
     builder.add_text_field("uri", tokenizer_name="raw", index_option="basic")
     builder.add_text_field("mime", tokenizer_name="raw", index_option="basic")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ from nacre.store.folder.manifest import Manifest, parse_manifest, read_manifest,
 from nacre.store.folder.write_session import FolderSession
 from nacre.store.protocol import Store
 from nacre.store.settings import SettingsFile, save_settings
-from nacre.system.files import private_file, private_folder
+from nacre.system.files import private_folder
 from nacre.text.language import os_reason, tr
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class FolderStore(Store):
         return self.indexes.view()
 
     @contextmanager
-    def writing(self) -> Iterator[FolderSession]:
+    def writing(self, scopes: Sequence[str] = ()) -> Iterator[FolderSession]:
         with write_lock(self.folder):
             self.indexes.catch_up()
             yield FolderSession(self.catalog, self.indexes)
@@ -90,16 +90,6 @@ class FolderStore(Store):
     def rebuild(self) -> None:
         with write_lock(self.folder):
             self.indexes.rebuild()
-
-    def copy_to(self, place: str) -> FolderStore:
-        """Copy the truth and the settings; the indexes are built from them."""
-        folder = Path(place)
-        private_folder(folder)
-        private_file(folder / CATALOG)  # SQLite fills an empty one
-        self.catalog.db.execute("VACUUM INTO ?", (str(folder / CATALOG),))
-        write_manifest(folder, self.manifest)
-        save_settings(folder, self.settings())
-        return FolderStore(folder, Catalog(folder), self.manifest)
 
     def close(self) -> None:
         self.indexes.close()

@@ -158,8 +158,9 @@ class FaissIndex(VectorIndex):
         rows, there = self._rows(numbers)
         return dict(zip(there.tolist(), self.writings[rows].tolist(), strict=True))
 
-    def vectors(self, numbers: Sequence[int]) -> NDArray[np.float32]:
-        return self.matrix()[self._rows(numbers)[0]].copy()
+    def vectors(self, numbers: Sequence[int]) -> dict[int, NDArray[np.float32]]:
+        rows, there = self._rows(numbers)
+        return dict(zip(there.tolist(), self.matrix()[rows], strict=True))
 
     def _counts(self) -> dict[int, int]:
         numbers, counts = np.unique(self.writings, return_counts=True)

@@ -9,12 +9,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from nacre.store.filters import field_rows
 from nacre.store.folder.catalog import Catalog
+from nacre.store.folder.database import FIELDS_TABLE
 from nacre.store.folder.indexes import Indexes
 from nacre.store.folder.manifest import Manifest, parse_manifest, write_manifest
 from nacre.store.folder.shadow import Shadow, undo
 from nacre.store.protocol import ShadowVectors, WriteSession
 from nacre.store.records import PUBLIC, ChunkRecord, DocumentRecord, dump_metadata
+from nacre.text.fields import tidy_fields
 
 _FACTS = ("uri", "scope", "stamp", "hash", "title", "mime", "audience", "modified", "cut", "blocks")
 
@@ -29,9 +32,12 @@ class FolderSession(WriteSession):
     def _complete(self) -> None:
         """Add what a catalog of an earlier Nacre lacks. Its documents were cut to the default size."""
         there = {row[1] for row in self._db.read("PRAGMA table_info(documents)")}
-        for name, kind in (("cut", "INTEGER NOT NULL DEFAULT 0"), ("blocks", "BLOB")):
+        columns = (("cut", "INTEGER NOT NULL DEFAULT 0"), ("blocks", "BLOB"), ("fields", "TEXT NOT NULL DEFAULT '{}'"))
+        for name, kind in columns:
             if name not in there:
                 self._db.execute(f"ALTER TABLE documents ADD COLUMN {name} {kind}")
+        for statement in FIELDS_TABLE:
+            self._db.execute(statement)
         self._db.execute("CREATE TABLE IF NOT EXISTS kept (hash BLOB PRIMARY KEY, vector BLOB NOT NULL) WITHOUT ROWID")
 
     def publish(self) -> None:
@@ -82,9 +88,7 @@ class FolderSession(WriteSession):
     def put(self, document: DocumentRecord, chunks: Sequence[ChunkRecord]) -> int:
         with self._db.write() as db:
             generation = self._next_generation(db)
-            facts = {name: getattr(document, name) for name in _FACTS}
-            facts["metadata"] = dump_metadata(document.metadata)
-            facts["text"] = zlib.compress(document.text.encode("utf-8"), 1)
+            facts = _facts(document)
             new = ", ".join(f"{name} = excluded.{name}" for name in facts)
             number = db.execute(
                 f"INSERT INTO documents (version, {', '.join(facts)}) VALUES (1{', ?' * len(facts)})"
@@ -92,7 +96,15 @@ class FolderSession(WriteSession):
                 tuple(facts.values()),
             ).fetchall()[0][0]
             self._replace_chunks(db, int(number), chunks, generation)
+            self._list_fields(db, int(number))
             return int(number)
+
+    def _list_fields(self, db: sqlite3.Connection, number: int) -> None:
+        """Write down the fields of a document as filters compare them."""
+        db.execute("DELETE FROM fields WHERE document = ?", (number,))
+        own, given = db.execute("SELECT fields, metadata FROM documents WHERE id = ?", (number,)).fetchone()
+        fields = tidy_fields(json.loads(own), json.loads(given))
+        db.executemany("INSERT INTO fields VALUES (?, ?, ?, ?)", [(number, *row) for row in field_rows(fields)])
 
     def _replace_chunks(
         self, db: sqlite3.Connection, document: int, chunks: Sequence[ChunkRecord], generation: int
@@ -103,23 +115,26 @@ class FolderSession(WriteSession):
             kept.setdefault(digest, []).append(number)
         for chunk in chunks:
             same = kept.get(chunk.hash)
-            facts = (chunk.start, chunk.end, json.dumps(chunk.heading, ensure_ascii=False), chunk.page, chunk.context,
-                     chunk.text, generation)  # fmt: skip
             if same:
                 db.execute(
                     'UPDATE chunks SET start=?, "end"=?, heading=?, page=?, context=?, text=?, generation=?'
                     " WHERE id = ?",
-                    (*facts, same.pop()),
+                    (*_placed(chunk), generation, same.pop()),
                 )
                 continue
-            number = db.execute(
-                'INSERT INTO chunks (start, "end", heading, page, context, text, generation, document, hash)'
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (*facts, document, chunk.hash),
-            ).lastrowid
-            if chunk.vector is not None:
-                db.execute("INSERT INTO vectors VALUES (?, ?)", (number, chunk.vector))
+            self._insert(db, document, chunk, generation)
         self._remove_chunks(db, [number for numbers in kept.values() for number in numbers], generation)
+
+    def _insert(
+        self, db: sqlite3.Connection, document: int, chunk: ChunkRecord, generation: int, number: int | None = None
+    ) -> None:
+        made = db.execute(
+            'INSERT INTO chunks (start, "end", heading, page, context, text, generation, document, hash, id)'
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (*_placed(chunk), generation, document, chunk.hash, number),
+        ).lastrowid
+        if chunk.vector is not None:
+            db.execute("INSERT INTO vectors VALUES (?, ?)", (made, chunk.vector))
 
     def _remove_chunks(self, db: sqlite3.Connection, numbers: Sequence[int], generation: int) -> None:
         one = [(number,) for number in numbers]
@@ -127,11 +142,29 @@ class FolderSession(WriteSession):
         db.executemany("DELETE FROM chunks WHERE id = ?", one)
         db.executemany("INSERT INTO removed VALUES (?, ?)", [(number, generation) for number in numbers])
 
+    def restore(self, document: DocumentRecord, chunks: Sequence[ChunkRecord]) -> None:
+        facts = {**_facts(document), "id": document.id, "version": document.version}
+        with self._db.write() as db:
+            generation = self._next_generation(db)
+            rows = db.execute("SELECT id FROM documents WHERE uri = ? OR id = ?", (document.uri, document.id))
+            for (number,) in rows.fetchall():
+                gone = [row[0] for row in db.execute("SELECT id FROM chunks WHERE document = ?", (number,))]
+                self._remove_chunks(db, gone, generation)
+                db.execute("DELETE FROM documents WHERE id = ?", (number,))
+            marks = ", ".join("?" * len(facts))
+            db.execute(f"INSERT INTO documents ({', '.join(facts)}) VALUES ({marks})", tuple(facts.values()))
+            db.executemany("DELETE FROM removed WHERE chunk = ?", [(chunk.id,) for chunk in chunks])
+            for chunk in chunks:
+                self._insert(db, document.id, chunk, generation, chunk.id)
+            self._list_fields(db, document.id)
+
     def refile(self, number: int, **facts: Any) -> None:
         names = ", ".join(f"{name} = ?" for name in facts)
         with self._db.write() as db:
             before = db.execute("SELECT uri, audience FROM documents WHERE id = ?", (number,)).fetchone()
             db.execute(f"UPDATE documents SET {names} WHERE id = ?", (*facts.values(), number))
+            if "metadata" in facts:
+                self._list_fields(db, number)
             if db.execute("SELECT uri, audience FROM documents WHERE id = ?", (number,)).fetchone() != before:
                 db.execute("UPDATE chunks SET generation = ? WHERE document = ?", (self._next_generation(db), number))
 
@@ -140,6 +173,7 @@ class FolderSession(WriteSession):
             chunks = [row[0] for row in db.execute("SELECT id FROM chunks WHERE document = ?", (number,))]
             self._remove_chunks(db, chunks, self._next_generation(db))
             db.execute("DELETE FROM documents WHERE id = ?", (number,))
+            db.execute("DELETE FROM fields WHERE document = ?", (number,))
 
     def keep_vectors(self, vectors: Mapping[bytes, bytes]) -> None:
         with self._db.write() as db:
@@ -147,3 +181,16 @@ class FolderSession(WriteSession):
 
     def drop_kept_vectors(self) -> None:
         self._db.execute("DELETE FROM kept")
+
+
+def _facts(document: DocumentRecord) -> dict[str, Any]:
+    facts = {name: getattr(document, name) for name in _FACTS}
+    facts["metadata"] = dump_metadata(document.metadata)
+    facts["fields"] = dump_metadata(document.fields)
+    facts["text"] = zlib.compress(document.text.encode("utf-8"), 1)
+    return facts
+
+
+def _placed(chunk: ChunkRecord) -> tuple[Any, ...]:
+    heading = json.dumps(chunk.heading, ensure_ascii=False)
+    return chunk.start, chunk.end, heading, chunk.page, chunk.context, chunk.text

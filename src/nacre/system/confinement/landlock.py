@@ -14,9 +14,11 @@ _WRITE_FILE, _READ_FILE, _READ_DIR, _TRUNCATE = 1 << 1, 1 << 2, 1 << 3, 1 << 14
 _REMOVE, _MAKE_DIR, _MAKE_REG, _MAKE_SYM, _REFER = 1 << 4 | 1 << 5, 1 << 7, 1 << 8, 1 << 12, 1 << 13
 READ = _READ_FILE | _READ_DIR
 WRITE = READ | _WRITE_FILE | _TRUNCATE | _REMOVE | _MAKE_DIR | _MAKE_REG | _MAKE_SYM | _REFER
+EXECUTE = READ | 1
 DEVICE = _READ_FILE | _WRITE_FILE
 _FILE_ONLY = _READ_FILE | _WRITE_FILE | _TRUNCATE | 1
 _ALL_FILES = {1: 0x1FFF, 2: 0x3FFF, 3: 0x7FFF, 4: 0x7FFF, 5: 0xFFFF}  # by ABI; later ones add nothing to files
+ALL = 0xFFFF  # to do whatever files allow; of the kernel's rights those that it knows
 _ALL_NET, _ALL_SCOPES, _QUIET = (
     3,
     3,

@@ -1,0 +1,199 @@
+"""What the runs of a Word paragraph say to its reader: raised, lowered and struck words marked, hidden ones left out,
+formulas in one line, boxes ticked or not, pictures by their alternative text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from nacre.documents.builder import Builder
+from nacre.documents.drawings import described
+from nacre.documents.formulas import linear
+from nacre.documents.marks import Piece, marked
+from nacre.documents.ooxml import attribute, child, descend, local
+from nacre.documents.symbols import symbol
+
+# Removed text, field codes, and the twin of a drawing for old readers.
+SKIPPED = {
+    "del", "moveFrom", "instrText", "delText", "Fallback", "pPr", "rPr", "sectPr", "tblPr", "tcPr", "trPr", "sdtPr",
+    "oMathParaPr", "rt", "rubyPr",
+}  # fmt: skip
+"""What is no text of a document, though letters may stand in it."""
+
+_APART = {"p", "tbl", "txbxContent"}  # told on their own
+_CHARACTERS = {"tab": "\t", "ptab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-"}
+_DRAWN = {"drawing", "pict", "object", "AlternateContent"}
+_TINY = 4  # half points
+_BOXES = re.compile("[☐☑☒□■✓✔✗✘]")
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a run looks. None is what the style says."""
+
+    hidden: bool | None = None
+    struck: bool | None = None
+    place: str | None = None
+    white: bool | None = None
+    shaded: bool | None = None
+    tiny: bool | None = None
+    font: str | None = None
+
+    def over(self, style: Look) -> Look:
+        """This look upon the one of a style."""
+        return (
+            style
+            if self == PLAIN
+            else Look(*(b if a is None else a for a, b in zip(_all(self), _all(style), strict=True)))
+        )
+
+    def unseen(self, dark: bool) -> str:
+        """How the words are hidden; empty where they are not.
+
+        Args:
+            dark: whether the ground under them may be another than white.
+        """
+        if self.hidden:
+            return "hidden text"
+        if self.tiny:
+            return "tiny text"
+        return "white text" if self.white and not self.shaded and not dark else ""
+
+
+def _all(look: Look) -> tuple[Any, ...]:
+    return look.hidden, look.struck, look.place, look.white, look.shaded, look.tiny, look.font
+
+
+PLAIN = Look()
+
+
+def look_of(properties: Any | None) -> Look:
+    """The look that `w:rPr` gives."""
+    found: dict[str, Any] = {}
+    for node in () if properties is None else properties:
+        name, value = local(node), attribute(node)
+        if name in {"vanish", "specVanish"}:
+            found["hidden"] = is_on(node)
+        elif name in {"strike", "dstrike"}:
+            found["struck"] = is_on(node) or bool(found.get("struck"))
+        elif name == "vertAlign":
+            found["place"] = value
+        elif name == "color":
+            found["white"] = value.upper() == "FFFFFF"
+        elif name == "highlight" or (name == "shd" and is_shaded(node)):
+            found["shaded"] = value not in {"none", "white"} or name == "shd"
+        elif name == "sz":
+            found["tiny"] = value.isdecimal() and int(value) <= _TINY
+        elif name == "rFonts":
+            found["font"] = attribute(node, "ascii") or attribute(node, "hAnsi")
+    return Look(**found) if found else PLAIN
+
+
+def is_on(node: Any | None) -> bool:
+    """Whether a switch such as `w:vanish` is there and not turned off."""
+    return node is not None and attribute(node).lower() not in {"0", "false", "none", "off"}
+
+
+def is_shaded(node: Any | None) -> bool:
+    """Whether `w:shd` gives a ground that is not white."""
+    return node is not None and (
+        attribute(node, "fill").upper() not in {"", "AUTO", "FFFFFF"} or attribute(node) not in {"", "clear", "nil"}
+    )
+
+
+class Runs:
+    """Reads paragraphs; what it meets on the way stands in `notes`.
+
+    Args:
+        looks: gives the look of a style by its id.
+    """
+
+    def __init__(self, out: Builder, looks: Callable[[str], Look]) -> None:
+        self.out, self.looks = out, looks
+        self.notes: list[tuple[str, str]] = []  # (kind, id) of footnotes, endnotes and comments
+        self.dark = False
+
+    def text(self, paragraph: Any) -> str:
+        """The words of one paragraph, without those of text boxes inside it."""
+        properties = child(paragraph, "pPr")
+        style = PLAIN if properties is None else self.looks(attribute(child(properties, "pStyle")))
+        if properties is not None and is_shaded(child(properties, "shd")):
+            style = replace(style, shaded=True)
+        return marked(self._pieces(paragraph, style))
+
+    def _pieces(self, node: Any, style: Look) -> Iterator[Piece]:
+        for part in node:
+            name = local(part)
+            if name in SKIPPED or name in _APART:
+                continue
+            if name == "r":
+                look = look_of(child(part, "rPr"))
+                named = child(part, "rPr", "rStyle")
+                if named is not None:
+                    look = look.over(self.looks(attribute(named)))
+                yield from self._run(part, look.over(style), style)
+            elif name == "oMath":
+                yield Piece(linear(part))
+            elif name == "sdt":
+                box = _box(part)
+                yield from [Piece(box)] if box else self._pieces(part, style)
+            else:
+                yield from self._pieces(part, style)
+
+    def _run(self, run: Any, look: Look, style: Look) -> Iterator[Piece]:
+        unseen = look.unseen(self.dark)
+        for part in run:
+            name = local(part)
+            if name in {"ruby", "hyperlink", "ins", "moveTo", "smartTag"}:
+                yield from self._pieces(part, style)
+            elif name.endswith("Reference") and name != "annotationReference":
+                self.notes.append((name.removesuffix("Reference"), attribute(part, "id")))
+            elif text := self._said(part, name, look.font or ""):
+                if unseen:
+                    self.out.hide(unseen, text)
+                else:
+                    yield Piece(text, look.place or "", bool(look.struck))
+
+    def _said(self, part: Any, name: str, font: str) -> str:
+        if name == "t":
+            text = part.text or ""
+            return "".join(symbol(ord(c), font) for c in text) if re.search("[\uf000-\uf0ff]", text) else text
+        if name == "sym":
+            code = attribute(part, "char")
+            return symbol(int(code, 16), attribute(part, "font")) if re.fullmatch(r"[0-9A-Fa-f]{1,5}", code) else ""
+        if name == "fldChar":
+            return _field(child(part, "ffData"))
+        if name in _DRAWN:
+            return "".join(f" {text} " for text in map(_alternative, descend(part, SKIPPED | _APART)) if text)
+        return _CHARACTERS.get(name, "")
+
+
+def _box(control: Any) -> str:
+    """A tick box as the page shows it, or by its state."""
+    properties = child(control, "sdtPr")
+    box = None if properties is None else child(properties, "checkbox")
+    if box is None:
+        return ""
+    shown = "".join(node.text or "" for node in descend(control, SKIPPED) if local(node) == "t")
+    return shown if _BOXES.search(shown) else "☑" if is_on(child(box, "checked")) else "☐"
+
+
+def _field(data: Any | None) -> str:
+    """A tick box or the chosen entry of a list in an old form."""
+    if data is None:
+        return ""
+    box, chosen = child(data, "checkBox"), child(data, "ddList")
+    if box is not None:
+        state = child(box, "checked")
+        return "☑" if is_on(child(box, "default") if state is None else state) else "☐"
+    entries = [attribute(node) for node in ([] if chosen is None else chosen) if local(node) == "listEntry"]
+    result = attribute(None if chosen is None else child(chosen, "result")) or "0"
+    return entries[int(result)] if result.isdecimal() and len(result) < 4 and int(result) < len(entries) else ""
+
+
+def _alternative(node: Any) -> str:
+    name = local(node)
+    return described(node) if name == "docPr" else attribute(node, "alt") if name in {"shape", "rect"} else ""

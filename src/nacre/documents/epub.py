@@ -1,0 +1,55 @@
+"""EPUB: the chapters of a book in the order of its spine, each as the page of HTML that it is."""
+
+from __future__ import annotations
+
+import posixpath
+from urllib.parse import unquote
+
+from nacre.documents import html
+from nacre.documents.builder import Builder
+from nacre.documents.encodings import decode
+from nacre.documents.limits import Task
+from nacre.documents.ooxml import Package, attribute, descend, local
+from nacre.errors import ParseError
+from nacre.text.language import tr
+
+_ABOUT = {"title": "title", "creator": "author", "language": "language", "publisher": "publisher", "date": "date",
+          "subject": "subject", "identifier": "identifier", "description": "description"}  # fmt: skip
+
+
+def parse(data: bytes, out: Builder, task: Task) -> None:
+    """Read a book."""
+    package = Package(data, task.limits)
+    if package.read("META-INF/encryption.xml") is not None and package.read("META-INF/rights.xml") is not None:
+        raise ParseError(tr("the book is protected (DRM) and cannot be read"))
+    container = package.xml("META-INF/container.xml")
+    main = next((attribute(node, "full-path") for node in descend(container) if local(node) == "rootfile"), "")
+    root = package.xml(main) if main else None
+    if root is None:
+        raise ParseError(tr("the book has no list of its chapters inside"))
+    chapters: dict[str, str] = {}
+    for node in descend(root):
+        name, text = local(node), (node.text or "").strip()
+        if name in _ABOUT and text:
+            out.metadata.setdefault(_ABOUT[name], text)
+        elif name == "item" and "html" in attribute(node, "media-type"):
+            chapters[attribute(node, "id")] = attribute(node, "href")
+    book = out.title = out.title or out.metadata.get("title", "")
+    read: set[str] = set()
+    for node in descend(root):
+        target = chapters.get(attribute(node, "idref"), "") if local(node) == "itemref" else ""
+        part = posixpath.normpath(posixpath.join(posixpath.dirname(main), unquote(target.partition("#")[0])))
+        if target and part not in read:
+            read.add(part)
+            _chapter(package, part, out, task)
+            out.title = book
+    if not read:
+        raise ParseError(tr("the book has no list of its chapters inside"))
+
+
+def _chapter(package: Package, part: str, out: Builder, task: Task) -> None:
+    data = package.read(part)
+    if data is None:
+        out.warn(tr("{part} is missing in the file", part=part))
+        return
+    html.parse(decode(data)[0], out, task)

@@ -1,0 +1,178 @@
+"""Formulas in one line of plain text, from Office (OMML) and from the web (MathML): (a)/(b), x^2, √(y), ∑_(i=1)^n i."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from nacre.documents.ooxml import attribute, child, local
+
+_DEEP = 100
+_LARGE = {*"∑∏∐∫∬∭∮⋃⋂⨁", "lim", "max", "min", "sup", "inf"}
+_SIMPLE = re.compile(r"[-+−]?(?:\w+(?:\.\d+)?|\W)")
+_FENCED = re.compile(r"\([^()]*\)")
+_ACCENTS = {"\u0302": "^", "^": "^", "\u0305": "¯", "¯": "¯", "\u20d7": "→", "→": "→", "\u0307": "˙", "˙": "˙"}
+_QUIET = {"rPr", "ctrlPr", "annotation", "annotation-xml", "mphantom", "maligngroup", "malignmark"}
+
+
+def fenced(text: str) -> str:
+    """In brackets, unless it is one sign, one number or one word, or has them already."""
+    return text if not text or _SIMPLE.fullmatch(text) or _FENCED.fullmatch(text) else f"({text})"
+
+
+def linear(node: Any, depth: int = 0) -> str:
+    """A formula in one line.
+
+    Args:
+        node: `m:oMath` of an office file, or `math`, or a part of one.
+    """
+    if depth > _DEEP:
+        return ""
+    name = local(node)
+    if name in _QUIET or name.endswith("Pr"):
+        return ""
+    made = _OFFICE.get(name) or _WEB.get(name)
+    if made is not None:
+        return made(node, depth + 1)
+    if name in {"t", "mi", "mn", "mo", "mtext", "ms"}:
+        return " ".join("".join(node.itertext()).split()) if name != "t" else node.text or ""
+    return _inside(node, depth + 1)
+
+
+def _inside(node: Any | None, depth: int, mark: str = "") -> str:
+    return "" if node is None else mark.join(filter(None, (linear(part, depth) for part in node)))
+
+
+def _part(node: Any, name: str, depth: int) -> str:
+    return _inside(child(node, name), depth).strip()
+
+
+def _scripted(base: str, below: str, above: str) -> str:
+    return base + (f"_{fenced(below)}" if below else "") + (f"^{fenced(above)}" if above else "")
+
+
+def _fraction(over: str, under: str) -> str:
+    return f"{fenced(over)}/{fenced(under)}"
+
+
+def _root(degree: str, inside: str) -> str:
+    sign = {"": "√", "2": "√", "3": "∛", "4": "∜"}.get(degree)
+    return f"{sign}{fenced(inside)}" if sign else f"root({degree}, {inside})"
+
+
+def _large(sign: str, below: str, above: str, what: str) -> str:
+    return f"{_scripted(sign, below, above)} {what}".strip()
+
+
+# ------------------------------------------------------------------------------------------------ office (OMML)
+
+
+def _office_large(node: Any, depth: int) -> str:
+    properties = child(node, "naryPr")
+    sign = None if properties is None else child(properties, "chr")
+    shown = "∫" if sign is None else attribute(sign)
+    return _large(shown, _part(node, "sub", depth), _part(node, "sup", depth), _part(node, "e", depth))
+
+
+def _office_fenced(node: Any, depth: int) -> str:
+    properties = child(node, "dPr")
+
+    def mark(name: str, usual: str) -> str:
+        found = None if properties is None else child(properties, name)
+        return usual if found is None else attribute(found)
+
+    parts = [_inside(part, depth) for part in node if local(part) == "e"]
+    return mark("begChr", "(") + mark("sepChr", "|").join(parts) + mark("endChr", ")")
+
+
+def _office_matrix(node: Any, depth: int) -> str:
+    rows = [", ".join(_inside(cell, depth) for cell in row) for row in node if local(row) == "mr"]
+    return f"[{'; '.join(rows)}]"
+
+
+def _office_accent(node: Any, depth: int) -> str:
+    properties = child(node, f"{local(node)}Pr")
+    sign = None if properties is None else child(properties, "chr")
+    mark = ("^" if local(node) == "acc" else "¯") if sign is None else attribute(sign)
+    return f"{fenced(_part(node, 'e', depth))}{_ACCENTS.get(mark, mark)}"
+
+
+def _office_fraction(node: Any, depth: int) -> str:
+    properties = child(node, "fPr")
+    kind = "" if properties is None else attribute(child(properties, "type"))
+    over, under = _part(node, "num", depth), _part(node, "den", depth)
+    return f"({over} ¦ {under})" if kind == "noBar" else _fraction(over, under)
+
+
+def _office_lines(node: Any, depth: int) -> str:
+    return "; ".join(_inside(part, depth) for part in node if local(part) == "e")
+
+
+_OFFICE: dict[str, Callable[[Any, int], str]] = {
+    "f": _office_fraction,
+    "sSup": lambda n, d: _scripted(_part(n, "e", d), "", _part(n, "sup", d)),
+    "sSub": lambda n, d: _scripted(_part(n, "e", d), _part(n, "sub", d), ""),
+    "sSubSup": lambda n, d: _scripted(_part(n, "e", d), _part(n, "sub", d), _part(n, "sup", d)),
+    "sPre": lambda n, d: _scripted("", _part(n, "sub", d), _part(n, "sup", d)) + _part(n, "e", d),
+    "rad": lambda n, d: _root(_part(n, "deg", d), _part(n, "e", d)),
+    "nary": _office_large,
+    "d": _office_fenced,
+    "m": _office_matrix,
+    "acc": _office_accent,
+    "bar": _office_accent,
+    "eqArr": _office_lines,
+    "limLow": lambda n, d: _scripted(_part(n, "e", d), _part(n, "lim", d), ""),
+    "limUpp": lambda n, d: _scripted(_part(n, "e", d), "", _part(n, "lim", d)),
+    "func": lambda n, d: f"{_part(n, 'fName', d)} {_part(n, 'e', d)}",
+}  # fmt: skip
+
+
+# ------------------------------------------------------------------------------------------------ web (MathML)
+
+
+def _children(node: Any) -> list[Any]:
+    return [part for part in node if local(part)]
+
+
+def _web_scripted(node: Any, depth: int) -> str:
+    parts = [linear(part, depth).strip() for part in _children(node)] + ["", "", ""]
+    name = local(node)
+    if name in {"msup", "mover"}:
+        base, above = parts[:2]
+        return (
+            f"{fenced(base)}{_ACCENTS[above]}" if name == "mover" and above in _ACCENTS else _scripted(base, "", above)
+        )
+    below, above = (parts[1], "") if name in {"msub", "munder"} else (parts[1], parts[2])
+    return _scripted(parts[0], below, above) + (" " if parts[0] in _LARGE else "")
+
+
+def _web_fraction(node: Any, depth: int) -> str:
+    parts = [linear(part, depth).strip() for part in _children(node)] + ["", ""]
+    return _fraction(parts[0], parts[1])
+
+
+def _web_root(node: Any, depth: int) -> str:
+    parts = [linear(part, depth).strip() for part in _children(node)] + ["", ""]
+    return _root(parts[1], parts[0])
+
+
+def _web_table(node: Any, depth: int) -> str:
+    rows = [", ".join(_inside(cell, depth) for cell in _children(row)) for row in _children(node)]
+    return f"[{'; '.join(rows)}]"
+
+
+def _web_fenced(node: Any, depth: int) -> str:
+    parts = (linear(part, depth) for part in _children(node))
+    return attribute(node, "open") or "(" + ", ".join(parts) + (attribute(node, "close") or ")")
+
+
+_WEB: dict[str, Callable[[Any, int], str]] = {
+    **dict.fromkeys(("msup", "msub", "msubsup", "mover", "munder", "munderover"), _web_scripted),
+    "mfrac": _web_fraction,
+    "mroot": _web_root,
+    "msqrt": lambda n, d: _root("", _inside(n, d)),
+    "mtable": _web_table,
+    "mfenced": _web_fenced,
+    "mspace": lambda n, d: " ",
+}  # fmt: skip

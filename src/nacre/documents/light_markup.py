@@ -1,0 +1,170 @@
+"""Org and AsciiDoc: plain text whose lines say by their first signs what they are."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from nacre.documents.builder import Builder
+from nacre.documents.limits import Task
+from nacre.documents.normalise import clean
+
+
+@dataclass(frozen=True)
+class _Dialect:
+    """How one of them marks its parts; a line is tried against these in this order."""
+
+    heading: re.Pattern[str]
+    item: re.Pattern[str]
+    row: re.Pattern[str]
+    field: re.Pattern[str]
+    fence: re.Pattern[str]
+    code: frozenset[str]
+    dropped: re.Pattern[str]
+    inline: tuple[tuple[re.Pattern[str], str], ...]
+
+
+_LINK = r"(?:https?|ftp|mailto|file|id):"
+_ORG = _Dialect(
+    heading=re.compile(
+        r"(\*+) +(?:(?:TODO|DONE|NEXT|WAITING|CANCELLED) +)?(?:\[#\w\] +)?(.+?)(?:[ \t]+:[\w@:]+:)?[ \t]*"
+    ),
+    item=re.compile(r"([ \t]*)(?:[-+]|\d+[.)]|[ \t]\*)[ \t]+(.*)"),
+    row=re.compile(r"[ \t]*\|(.*)"),
+    field=re.compile(r"#\+(title|author|date|description|keywords|subtitle):[ \t]*(.*)", re.I),
+    fence=re.compile(r"[ \t]*#\+(begin|end)_(\w+).*", re.I),
+    code=frozenset({"src", "example"}),
+    dropped=re.compile(r"[ \t]*(?:#(?: .*|\+.*|)|:[\w-]+:.*|(?:SCHEDULED|DEADLINE|CLOSED):.*|-{5,})"),
+    inline=(
+        (re.compile(r"\[\[[^\]\n]*\]\[([^\]\n]*)\]\]"), r"\1"),
+        (re.compile(rf"\[\[(?:{_LINK})?([^\]\n]*)\]\]"), r"\1"),
+        (re.compile(r"(?<![\w*/=~+])([*/=~])(?=\S)([^\n]{1,200}?\S|\S)\1(?![\w*/=~+])"), r"\2"),
+    ),
+)
+_ADOC = _Dialect(
+    heading=re.compile(r"(={1,6}|#{1,6}) +(.+?)(?: +\1)?"),
+    item=re.compile(r"[ \t]*(\*{1,5}|-|\.{1,5}|\d+\.)[ \t]+(.*)"),
+    row=re.compile(r"\|(.*)"),
+    field=re.compile(r":(title|author|email|revdate|revnumber|description|keywords):[ \t]*(.*)", re.I),
+    fence=re.compile(r"(-{4,}|\.{4,}|\|={3,}|={4,}|_{4,}|\*{4,}|\+{4,}|/{4,}|--)[ \t]*"),
+    code=frozenset("-."),
+    dropped=re.compile(r"//.*|:[!\w][^:\n]*:.*|\[[^\]\n]*\]|(?:include|toc|ifdef|ifndef|endif)::.*|<<<|'''|\+"),
+    inline=(
+        (re.compile(r"(?:link:|xref:|mailto:|https?://)[^\s\[]*\[([^\]\n]+)\]"), r"\1"),
+        (re.compile(r"<<[^,>\n]+,\s*([^>\n]+)>>"), r"\1"),
+        (re.compile(r"(?:image|icon)::?[^\s\[]*\[([^\]\n,]*)[^\]\n]*\]"), r"\1"),
+        (re.compile(r"footnote:[^\s\[]*\[([^\]\n]+)\]"), r" (\1)"),
+        (re.compile(r"(?<![\w*_`+#])([*_`+]{1,2})(?=\S)([^\n]{1,200}?\S|\S)\1(?![\w*_`+#])"), r"\2"),
+    ),
+)
+
+
+def parse(text: str, out: Builder, task: Task) -> None:
+    """Read Org or, by its name or its marks, AsciiDoc."""
+    dialect = _ORG if is_org(text, task.name) else _ADOC
+    _Reader(dialect, out).run(clean(text).split("\n"))
+
+
+def is_org(text: str, name: str) -> bool:
+    """Which of the two a text is: the ending says it where there is one."""
+    return name.lower().endswith(".org") or (
+        not name.lower().endswith((".adoc", ".asciidoc", ".asc")) and bool(re.search(r"^#\+\w+:", text, re.M | re.I))
+    )
+
+
+class _Reader:
+    """Goes through the lines once; what belongs together waits until another kind of line comes."""
+
+    def __init__(self, dialect: _Dialect, out: Builder) -> None:
+        self.dialect, self.out = dialect, out
+        self.lines: list[str] = []
+        self.rows: list[list[str]] = []
+        self.fence = ""
+
+    def run(self, lines: list[str]) -> None:
+        for line in lines:
+            if self.fence:
+                self.inside(line)
+            elif found := self.dialect.fence.fullmatch(line):
+                self.open(found)
+            else:
+                self.line(line)
+        self.flush()
+
+    def open(self, found: re.Match[str]) -> None:
+        kind = found.group(found.lastindex or 1).lower()
+        self.flush()
+        if self.dialect is _ORG:
+            self.fence = kind if kind in self.dialect.code and found.group(1).lower() == "begin" else ""
+        elif kind[0] in "-./|" and kind != "--":
+            self.fence = kind
+
+    def inside(self, line: str) -> None:
+        """Within a fence: code as it is, the cells of a table, or a comment."""
+        found = self.dialect.fence.fullmatch(line)
+        if found and (self.dialect is _ORG or found.group(1) == self.fence):
+            if self.fence[0] == "|":
+                self.flush()
+            else:
+                self.out.add("code", "" if self.fence[0] == "/" else "\n".join(self.lines))
+                self.lines = []
+            self.fence = ""
+        elif self.fence[0] == "|":
+            self.cells(line)
+        else:
+            self.lines.append(line)
+
+    def cells(self, line: str) -> None:
+        """AsciiDoc: a line with several cells is a row, lines with one are its cells, an empty line ends it."""
+        cells = [self.plain(cell) for cell in re.split(r"(?<!\\)(?:\d+\+)?[<^>.\d]{0,4}[aehlmdsv]?\|", line)]
+        if not line.strip():
+            self.rows.append([])
+        elif len(cells) == 1 and self.rows and self.rows[-1]:
+            self.rows[-1][-1] += f" {cells[0]}"
+        elif len(cells) > 2 or not self.rows:
+            self.rows.append(cells[1:])
+        elif len(cells) == 2:
+            self.rows[-1].append(cells[1])
+
+    def line(self, line: str) -> None:
+        heading, field = self.dialect.heading.fullmatch(line), self.dialect.field.fullmatch(line)
+        item, row = self.dialect.item.fullmatch(line), self.dialect.row.fullmatch(line)
+        if heading:
+            self.flush()
+            self.out.add("heading", self.plain(heading.group(2)), min(6, len(heading.group(1))))
+        elif field:
+            name, value = field.group(1).lower(), field.group(2).strip()
+            self.out.metadata.setdefault(name, value)
+            if name == "title":
+                self.out.title = self.out.title or value
+                self.out.add("meta", value)
+        elif row:
+            cells = row.group(1).rstrip().removesuffix("|").split("|")
+            if not re.fullmatch(r"[-+:| ]*", row.group(1)):
+                self.rows.append([self.plain(cell) for cell in cells])
+        elif item:
+            self.flush()
+            mark = item.group(1)
+            depth = 1 + (
+                len(mark.expandtabs()) // 2 if self.dialect is _ORG else max(0, len(mark) - 1) * (mark[0] in "*.")
+            )
+            text = re.sub(r"^\[[ xX*-]\] ", lambda box: "☑ " if box.group()[1] in "xX*" else "☐ ", item.group(2))
+            self.out.add("list", self.plain(text), min(9, depth))
+        elif not line.strip() or self.dialect.dropped.fullmatch(line):
+            self.flush()
+        else:
+            self.flush(rows=True)
+            self.lines.append(self.plain(line.removeprefix(".") if self.dialect is _ADOC else line))
+
+    def plain(self, text: str) -> str:
+        for pattern, by in self.dialect.inline:
+            text = pattern.sub(by, text)
+        return text.strip()
+
+    def flush(self, rows: bool = False) -> None:
+        if not rows:
+            self.out.add("paragraph", "\n".join(self.lines))
+            self.lines = []
+        if self.rows:
+            table, self.rows = [row for row in self.rows if row], []
+            self.out.table(table, header_rows=int(len(table) > 1))

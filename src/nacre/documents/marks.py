@@ -1,0 +1,86 @@
+"""What letters look like, told in plain text: raised, lowered, struck."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from itertools import groupby
+from typing import NamedTuple
+
+_ORDINAL = re.compile(r"(?:st|nd|rd|th|e|er|re|ère|ème|nd|os?|as?|º|ª)\.?", re.I)
+_LOWERED = str.maketrans("0123456789+-−=()", "₀₁₂₃₄₅₆₇₈₉₊₋₋₌₍₎")
+_ONE = re.compile(r"[-+−±]?(?:\w+|\d+[.,/]\d+)|\W", re.U)
+_SIGNS = {"TM": "™", "SM": "℠", "(R)": "®", "(C)": "©"}
+_BEFORE = re.compile(r"[\w)\]}%‰°′″”’»》」』）】;.,。，；:!?！？]\s?$")
+
+
+def raised(text: str, before: str = "") -> str:
+    """A superscript: 10^6, m^2, x^(n+1); endings such as 1st and signs such as ™ stay as they are.
+
+    Args:
+        before: the text in front of it, whose last characters decide.
+    """
+    said = text.strip()
+    if not said or not _BEFORE.search(before):
+        return f"{text} " if said.isalnum() else text
+    if said.upper() in _SIGNS:
+        return _SIGNS[said.upper()]
+    if before[-1].isdigit() and _ORDINAL.fullmatch(said):
+        return text
+    if said[0] in "[［〔(（^" or not any(map(str.isalnum, said)):
+        return text
+    return "^" + (said if _ONE.fullmatch(said) else f"({said})") + (" " if text[-1].isspace() else "")
+
+
+def lowered(text: str) -> str:
+    """A subscript: H₂O, x_i, x_(n+1)."""
+    said = text.strip()
+    if not said:
+        return text
+    small = said.translate(_LOWERED)
+    if not any(map(str.isalnum, said)) or re.fullmatch("[₀-₎]+", small):
+        return small
+    return "_" + (said if _ONE.fullmatch(said) else f"({said})")
+
+
+def struck(text: str) -> str:
+    """Text that is crossed out, as Markdown writes it."""
+    said = text.strip()
+    return text.replace(said, f"~~{said}~~") if said and not said.startswith("~~") else text
+
+
+class Piece(NamedTuple):
+    """Some words, and how they look."""
+
+    text: str
+    place: str = ""
+    struck: bool = False
+
+
+def marked(pieces: Iterable[Piece]) -> str:
+    """Pieces as plain text, with the marks of what is raised, lowered or struck."""
+    said: list[str] = []
+    for (place, strike), group in groupby(pieces, key=lambda piece: piece[1:]):
+        words = "".join(piece.text for piece in group)
+        if place == "superscript":
+            words = raised(words, "".join(said[-2:]))
+        elif place == "subscript":
+            words = lowered(words)
+        said.append(struck(words) if strike else words)
+    return "".join(said).replace("~~~~", "")
+
+
+def told(text: str, look: str, before: str = "") -> str:
+    """Text that looks "super", "sub" or "strike"; any other as it is.
+
+    Args:
+        before: the text in front of it.
+    """
+    if look == "super":
+        return raised(text, before)
+    return lowered(text) if look == "sub" else struck(text) if look == "strike" else text
+
+
+def joined_strikes(text: str) -> str:
+    """Neighbouring struck pieces as one."""
+    return text.replace("~~~~", "")

@@ -1,0 +1,361 @@
+"""OpenDocument: text, sheets and slides (.odt, .ods, .odp), their templates, and the same in one flat XML file.
+
+Cells are taken as they are shown, for the file holds that text beside the value. Deleted text of tracked changes stands
+apart in the file and is left out; what is hidden is told.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from nacre.documents.builder import Builder
+from nacre.documents.grid import add_regions
+from nacre.documents.limits import Task
+from nacre.documents.marks import joined_strikes, told
+from nacre.documents.ooxml import Package, attribute, child, descend, local, number, parse_xml
+from nacre.errors import ParseError
+from nacre.text.language import tr
+
+_REPEATED = 2048  # times that a cell, and its emptiness, may be meant to be repeated
+_ROWS = 1 << 16
+_DROPPED = {
+    "tracked-changes", "forms", "sequence-decls", "variable-decls", "user-field-decls", "settings", "styles",
+    "automatic-styles", "master-styles", "scripts", "font-face-decls", "ruby-text", "thumbnail", "calculation-settings",
+    "content-validations", "event-listeners", "named-expressions", "database-ranges", "bibliography-configuration",
+    "page-number", "date-style", "number-style", "header", "footer", "object-ole", "image", "alphabetical-index-source",
+    "index-source", "table-of-content-source", "title", "desc",
+}  # fmt: skip
+_APART = {"note", "annotation", "table", "text-box"}  # stands in a paragraph and is no word of it
+_BLOCKS = {"p", "h", "list", "table", "page", "frame", "section", "annotation", "custom-shape", "g"}
+_NUMBERED = re.compile(r"[1aAiI]")
+
+
+def parse(data: bytes, out: Builder, task: Task) -> None:
+    """Read an OpenDocument file."""
+    if data[:2] == b"PK":
+        package = Package(data, task.limits)
+        manifest = package.xml("META-INF/manifest.xml")
+        if any(local(node) == "encryption-data" for node in descend(manifest)):
+            raise ParseError(tr("the office file is encrypted; save it without a password"))
+        roots = [package.xml(part) for part in ("content.xml", "meta.xml", "styles.xml")]
+    else:  # all in one file
+        roots = [parse_xml(data, task.name)] * 3
+    content, about, looks = roots
+    body = None if content is None else child(content, "body")
+    if body is None:
+        raise ParseError(tr("the OpenDocument file has no content inside"))
+    _properties(about, out)
+    walk = _Walk(out, _styles(content, looks), task.options.include_hidden)
+    for kind in body:
+        name = local(kind)
+        if name == "spreadsheet":
+            walk.sheets(kind)
+        elif name in {"presentation", "drawing"}:
+            walk.slides(kind)
+        elif name in {"text", "chart", "image"}:
+            walk.blocks(kind)
+
+
+def _properties(root: Any | None, out: Builder) -> None:
+    about = None if root is None else child(root, "meta")
+    names = {
+        "title": "title", "creator": "author", "initial-creator": "author", "date": "modified", "keyword": "keywords",
+        "creation-date": "created", "subject": "subject", "description": "description",
+    }  # fmt: skip
+    for node in [] if about is None else about:
+        text = (node.text or "").strip()
+        if local(node) == "user-defined":
+            out.fields.setdefault(attribute(node, "name"), text)
+        elif local(node) in names and text:
+            out.metadata.setdefault(names[local(node)], text)
+    out.title = out.title or out.metadata.get("title", "")
+
+
+def _styles(*roots: Any | None) -> dict[str, Any]:
+    """What of a style matters here, by its name: whether it hides, strikes, raises or lowers."""
+    found: dict[str, Any] = {}
+    for node in (node for root in roots if root is not None for node in root.iter()):
+        if local(node) in {"style", "list-style"} and attribute(node, "name"):
+            found.setdefault(attribute(node, "name"), node)
+    return found
+
+
+class _Walk:
+    """Goes through a body once."""
+
+    def __init__(self, out: Builder, styles: dict[str, Any], hidden: bool) -> None:
+        self.out, self.styles, self.all = out, styles, hidden
+        self.notes: list[Any] = []  # of the cells of a sheet, told behind it
+        self.looks: dict[str, str] = {}
+
+    def blocks(self, root: Any, depth: int = 0) -> None:
+        for node in descend(root, _DROPPED, stop=_BLOCKS):
+            name = local(node)
+            if name in {"p", "h"}:
+                self.paragraph(node, depth)
+            elif name == "list":
+                self.list(node, depth + 1)
+            elif name == "table":
+                self.out.table(self.rows(node), header_rows=_header_rows(node))
+            elif name == "section" and attribute(node, "display") == "none":
+                self.out.hide("hidden section", "".join(node.itertext()))
+            elif name in {"frame", "custom-shape", "g"}:
+                self.frame(node, depth)
+            elif name == "annotation":
+                self.annotation(node)
+            elif name in {"section", "page"}:
+                self.blocks(node, depth)
+
+    def frame(self, node: Any, depth: int) -> None:
+        """A picture says what its alternative text says; a box what stands in it."""
+        for part in node:
+            if local(part) in {"title", "desc"}:
+                self.out.add("paragraph", part.text or "")
+        self.blocks(node, depth)
+
+    def paragraph(self, node: Any, depth: int = 0) -> None:
+        text = self.text(node)
+        style = attribute(node, "style-name")
+        level = number(node, "outline-level", 1) if local(node) == "h" else 1 if style in {"Title"} else 0
+        if level:
+            self.out.add("heading", " ".join(text.split()), min(level, 9))
+        else:
+            self.out.add("list" if depth else "paragraph", text, depth)
+        for part in descend(node, _DROPPED, stop=_APART | {"frame", "custom-shape"}):
+            if local(part) == "note":
+                body = child(part, "note-body")
+                self.out.add("note", "" if body is None else "\n".join(map(self.text, _paragraphs(body))))
+            elif local(part) == "annotation":
+                self.annotation(part)
+            elif local(part) in {"frame", "custom-shape"}:
+                self.frame(part, depth)
+
+    def annotation(self, node: Any) -> None:
+        who = child(node, "creator")
+        said = "\n".join(filter(None, map(self.text, _paragraphs(node))))
+        self.out.add("comment", f"{who.text}: {said}" if who is not None and who.text and said else said)
+
+    def list(self, root: Any, depth: int) -> None:
+        """A list and those inside it; where it is numbered, with its numbers."""
+        if depth > 40:
+            return
+        numbered = self.numbered(attribute(root, "style-name"), depth)
+        count = 0
+        for item in root:
+            if local(item) not in {"list-item", "list-header"}:
+                continue
+            count += local(item) == "list-item"
+            mark = f"{count}. " if numbered and local(item) == "list-item" else ""
+            for part in item:
+                if local(part) == "list":
+                    self.list(part, depth + 1)
+                elif local(part) == "h":
+                    self.paragraph(part)
+                elif local(part) == "p":
+                    text = self.text(part)
+                    self.out.add("list", mark + text if text.strip() else "", depth)
+                    mark = ""
+
+    def numbered(self, style: str, depth: int) -> bool:
+        root = self.styles.get(style)
+        levels = [] if root is None else [node for node in root if number(node, "level") == depth]
+        return any(local(node) == "list-level-style-number" and attribute(node, "num-format") for node in levels)
+
+    # ------------------------------------------------------------------------------------------------ words
+
+    def text(self, node: Any) -> str:
+        """The words of one paragraph, without those of notes and boxes in it."""
+        parts = [node.text or ""]
+        stack = [(part, "") for part in reversed(node)]
+        while stack:
+            part, after = stack.pop()
+            if after:
+                parts.append(after)
+                continue
+            if part.tail:
+                stack.append((part, part.tail))
+            name = local(part)
+            if not name or name in _DROPPED or name in _APART | {"frame", "custom-shape"}:
+                continue
+            if name in {"s", "tab", "line-break"}:
+                parts.append(" " * min(number(part, "c", 1), 100) if name == "s" else "\t" if name == "tab" else "\n")
+            elif name in {"hidden-text", "hidden-paragraph"} or (name == "span" and self.look(part) == "hidden"):
+                self.out.hide("hidden text", "".join(part.itertext()))
+            elif name == "span" and (look := self.look(part)):
+                parts.append(told("".join(part.itertext()), look, "".join(parts[-3:])))
+            else:
+                parts.append(part.text or "")
+                stack += [(inner, "") for inner in reversed(part)]
+        return joined_strikes("".join(parts))
+
+    def look(self, span: Any) -> str:
+        """How a span's own style shows it, in one word."""
+        name = attribute(span, "style-name")
+        if name not in self.looks:
+            node = self.styles.get(name)
+            about = None if node is None else child(node, "text-properties")
+            place = attribute(about, "text-position")
+            line = attribute(about, "text-line-through-style")
+            self.looks[name] = (
+                "hidden" if attribute(about, "display") == "none" or _unseen(about)
+                else "strike" if line and line != "none"
+                else "super" if place.startswith("super") or re.match(r"[1-9]\d*%", place)
+                else "sub" if place.startswith(("sub", "-")) else ""
+            )  # fmt: skip
+        return self.looks[name]
+
+    # ------------------------------------------------------------------------------------------------ tables
+
+    def rows(self, table: Any, hide: bool = False) -> list[list[str]]:
+        """The cells as shown; a merged cell's value stands in each row and column that it covers."""
+        rows: list[list[str]] = []
+        hanging: dict[int, tuple[str, int]] = {}
+        hidden = _hidden_columns(table, self.styles) if hide else set()
+        for row in descend(table, {"shapes", "forms"}, stop={"table-row"}):
+            if local(row) != "table-row":
+                continue
+            cells, hanging = self.row(row, hanging)
+            if hide and attribute(row, "visibility") in {"collapse", "filter"}:
+                self.out.hide("hidden row", " ".join(cells))
+                rows.append([])
+                continue
+            kept = ["" if n in hidden else cell for n, cell in enumerate(cells)]
+            if kept != cells:
+                self.out.hide("hidden column", " ".join(cell for n, cell in enumerate(cells) if n in hidden))
+            # A million empty rows are written as one that is repeated.
+            times = min(number(row, "number-rows-repeated", 1), _REPEATED if any(kept) else 2)
+            rows += [list(kept) for _ in range(times)]
+            if len(rows) > _ROWS:
+                self.out.warn(tr("sheet {sheet}: rows beyond {rows} are left out", sheet=self.out.sheet, rows=_ROWS))
+                break
+        return rows
+
+    def row(self, row: Any, hanging: dict[int, tuple[str, int]]) -> tuple[list[str], dict[int, tuple[str, int]]]:
+        cells: list[str] = []
+        left = {column: (text, rows - 1) for column, (text, rows) in hanging.items() if rows > 1}
+        for cell in row:
+            name = local(cell)
+            if name not in {"table-cell", "covered-table-cell"}:
+                continue
+            text = "\n".join(self.cell(cell)) if len(cell) else ""
+            if name == "covered-table-cell" and not text and len(cells) in hanging:
+                text = hanging[len(cells)][0]
+            width = min(number(cell, "number-columns-spanned", 1), 200)
+            height = min(number(cell, "number-rows-spanned", 1), _ROWS)
+            if width > 1 or height > 1:
+                for column in range(len(cells), len(cells) + width):
+                    if height > 1:
+                        left[column] = (text, height - 1)
+                    hanging[column] = (text, 1)
+            repeated = min(number(cell, "number-columns-repeated", 1), _REPEATED)
+            for _ in range(repeated if text or len(row) - 1 > row.index(cell) else 1):
+                covered = name == "covered-table-cell" and len(cells) in hanging
+                cells.append(hanging[len(cells)][0] if covered and not len(cell) else text)
+            if len(cells) > _REPEATED:
+                break
+        return cells[:_REPEATED], left
+
+    def cell(self, cell: Any) -> Iterator[str]:
+        for part in descend(cell, _DROPPED, stop={"p", "h", "annotation", "frame"}):
+            if local(part) in {"p", "h"}:
+                yield self.text(part)
+            elif local(part) == "annotation":
+                self.notes.append(part)
+
+    def sheets(self, root: Any) -> None:
+        for table in root:
+            if local(table) != "table":
+                continue
+            self.out.sheet = attribute(table, "name")
+            if not self.all and _hides(self.styles.get(attribute(table, "style-name"))):
+                self.notes = []
+                self.out.hide("hidden sheet", " ".join(" ".join(row) for row in self.rows(table)[:50]))
+                continue
+            self.out.sheets.append(self.out.sheet)
+            self.out.add("heading", self.out.sheet, 1)
+            self.notes = []
+            add_regions(self.out, self.rows(table, hide=not self.all))
+            for note in self.notes:
+                self.annotation(note)
+            shapes = child(table, "shapes")
+            if shapes is not None:
+                self.blocks(shapes)
+        self.out.sheet = ""
+
+    def slides(self, root: Any) -> None:
+        pages = [page for page in root if local(page) == "page"]
+        self.out.pages = len(pages)
+        for self.out.page, page in enumerate(pages, start=1):
+            if not self.all and _hides(self.styles.get(attribute(page, "style-name"))):
+                self.out.hide("hidden slide", " ".join(page.itertext()))
+                continue
+            frames = [part for part in page if local(part) in {"frame", "custom-shape", "g"}]
+            # The title first, then from the top down and from left to right.
+            frames.sort(
+                key=lambda part: (attribute(part, "class") != "title", round(_length(part, "y")), _length(part, "x"))
+            )
+            for frame in frames:
+                if attribute(frame, "class") == "title":
+                    box = child(frame, "text-box")
+                    self.out.add("heading", " ".join(map(self.text, _paragraphs(box))), 1)
+                elif attribute(frame, "class") not in {"date-time", "footer", "page-number", "header"}:
+                    self.frame(frame, 0)
+            notes = child(page, "notes")
+            for frame in [] if notes is None else notes:
+                said = "\n".join(filter(None, map(self.text, _paragraphs(frame))))
+                self.out.add("note", said if attribute(frame, "class") == "notes" else "")
+        self.out.page = None
+
+
+def _paragraphs(node: Any | None) -> list[Any]:
+    return [part for part in descend(node, _DROPPED - {"title"}, stop={"p", "h"}) if local(part) in {"p", "h"}]
+
+
+def _header_rows(table: Any) -> int:
+    head = child(table, "table-header-rows")
+    return min(4, len(head)) if head is not None else 1
+
+
+def _unseen(about: Any | None) -> bool:
+    """White on nothing, or too small to be seen."""
+    size = re.fullmatch(r"([\d.]+)pt", attribute(about, "font-size"))
+    white = attribute(about, "color").lower() == "#ffffff" and attribute(about, "background-color") in {
+        "",
+        "transparent",
+        "#ffffff",
+    }
+    return white or (size is not None and float(size.group(1)) < 2)
+
+
+def _hides(style: Any | None) -> bool:
+    """Whether the style of a sheet or a slide says that it is not shown."""
+    parts = [] if style is None else list(style)
+    return any(attribute(part, "display") == "false" or attribute(part, "visibility") == "hidden" for part in parts)
+
+
+def _hidden_columns(table: Any, styles: dict[str, Any]) -> set[int]:
+    hidden: set[int] = set()
+    at = 0
+    for column in descend(table, stop={"table-row"}):
+        if local(column) == "table-column":
+            times = min(number(column, "number-columns-repeated", 1), _REPEATED)
+            if attribute(column, "visibility") in {"collapse", "filter"}:
+                hidden.update(range(at, at + times))
+            at += times
+    return hidden
+
+
+def _place(frame: Any) -> tuple[bool, int, float]:
+    return attribute(frame, "class") != "title", round(_length(frame, "y")), _length(frame, "x")
+
+
+def _length(node: Any, name: str) -> float:
+    found = re.fullmatch(r"(-?\d+(?:\.\d+)?)(cm|mm|in|pt|px)?", attribute(node, name))
+    scale = {"mm": 0.1, "in": 2.54, "pt": 0.0353, "px": 0.0265}
+    return (
+        float(found.group(1)) * scale.get(found.group(2) or "cm", 1.0)
+        if found and found.group(1).count(".") < 2
+        else 0.0
+    )

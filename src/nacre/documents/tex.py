@@ -1,0 +1,218 @@
+"""TeX and LaTeX: sections, text, lists, tables and code without commands; formulas stay as they are written."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from nacre.documents.builder import Builder
+from nacre.documents.limits import Task
+from nacre.documents.normalise import clean, collapse
+
+_LEVELS = {
+    "part": 1, "chapter": 1, "section": 2, "subsection": 3, "subsubsection": 4, "paragraph": 5, "subparagraph": 6,
+    "frametitle": 3, "title": 1, "framesubtitle": 4,
+}  # fmt: skip
+_COMMENT = re.compile(r"(?<!\\)((?:\\\\)*)%.*?(?:\n[ \t]*|$)")
+_VERBATIM = r"verbatim\*?|Verbatim|lstlisting|minted|alltt|comment"
+_TABLES = r"tabular[xy*]?|tabular\*|longtable|tabu|array|NiceTabular"
+_TOKEN = re.compile(
+    rf"\\begin\{{(?P<raw>{_VERBATIM})\}}(?P<code>.*?)\\end\{{(?P=raw)\}}"
+    r"|(?P<math>\$\$.*?\$\$|\\\[.*?\\\]|\\\(.*?\\\)|(?<!\\)\$[^$]{1,2000}?(?<!\\)\$)"
+    r"|\\verb\*?(?P<bar>[^\w\s])(?P<verb>[^\n]*?)(?P=bar)"
+    r"|\\(?P<edge>begin|end)\s*\{(?P<env>[^{}]*)\}"
+    r"|\\(?P<accent>[`'^\"~=.]|[uvHcdbkr](?![A-Za-z]))\s*(?:\{(?P<one>\\?[A-Za-z])\}|(?P<two>\\?[A-Za-z]))"
+    r"|\\(?P<name>[A-Za-z@]+)\*?[ \t]?|\\(?P<sign>.)|(?P<open>\{)|(?P<close>\})|(?P<gap>\n[ \t]*\n\s*)|(?P<tie>~)"
+    r"|(?P<cell>&)|(?P<text>[^\\{}$~&\n]+|.)",
+    re.S,
+)
+_ACCENTS = dict(
+    zip(
+        "`'^\"~=.uvHcdbkr",
+        "\u0300\u0301\u0302\u0308\u0303\u0304\u0307\u0306\u030c\u030b\u0327\u0323\u0331\u0328\u030a",
+        strict=True,
+    )
+)
+_LETTERS = {
+    "ss": "ß", "ae": "æ", "AE": "Æ", "oe": "œ", "OE": "Œ", "o": "ø", "O": "Ø", "aa": "å", "AA": "Å", "l": "ł", "L": "Ł",
+    "i": "i", "j": "j", "ldots": "…", "dots": "…", "textbackslash": "\\", "textasciitilde": "~", "LaTeX": "LaTeX",
+    "TeX": "TeX", "euro": "€", "pounds": "£", "copyright": "©", "S": "§", "P": "¶", "quad": " ", "qquad": " ",
+    "textendash": "–", "textemdash": "—", "textquoteright": "’", "textdegree": "°", "times": "×", "today": "",
+}  # fmt: skip
+# Commands whose argument no reader sees, by how many arguments they have.
+_UNSEEN = {
+    "label": 1, "ref": 1, "eqref": 1, "pageref": 1, "autoref": 1, "cref": 1, "Cref": 1, "cite": 1, "citep": 1,
+    "citet": 1, "bibliography": 1, "bibliographystyle": 1, "includegraphics": 1, "input": 1, "include": 1,
+    "usepackage": 1,
+    "documentclass": 1, "vspace": 1, "hspace": 1, "pagestyle": 1, "thispagestyle": 1, "setlength": 2, "addtolength": 2,
+    "newcommand": 2, "renewcommand": 2, "providecommand": 2, "newenvironment": 3, "setcounter": 2, "definecolor": 3,
+    "color": 1, "textcolor": 1, "href": 1, "hypersetup": 1, "graphicspath": 1, "bibitem": 1, "cline": 1, "cmidrule": 1,
+    "multicolumn": 2, "multirow": 2, "phantom": 1, "vphantom": 1, "hphantom": 1, "def": 0, "index": 1, "fontsize": 2,
+    "newtheorem": 2, "theoremstyle": 1, "geometry": 1, "columnwidth": 0, "rule": 2, "nocite": 1,
+}  # fmt: skip
+_DEEP = 2000
+
+
+def parse(text: str, out: Builder, task: Task) -> None:
+    """Read TeX; macros are not carried out and no file is read in."""
+    text = clean(text)
+    head, begin, body = text.partition(r"\begin{document}")
+    if begin:
+        for name in ("title", "author", "date"):
+            found = re.search(rf"\\{name}\s*(?:\[[^\]]*\])?\s*\{{", head)
+            if found:
+                value = collapse(_Reader(Builder()).plain(_argument(head, found.end() - 1)[0]))
+                out.metadata.setdefault(name, value)
+        out.title = out.title or out.metadata.get("title", "")
+        out.add("meta", out.metadata.get("title", ""))
+    reader = _Reader(out)
+    reader.run((body if begin else text).partition(r"\end{document}")[0])
+    reader.flush()
+
+
+def _argument(text: str, at: int) -> tuple[str, int]:
+    """What stands in the braces that open at a place, and where it ends."""
+    depth = 0
+    for found in re.compile(r"\\.|[{}]", re.S).finditer(text, at):
+        depth += (found.group() == "{") - (found.group() == "}")
+        if not depth:
+            return text[at + 1 : found.start()], found.end()
+    return text[at + 1 :], len(text)
+
+
+def _skip_options(text: str, at: int) -> int:
+    found = re.compile(r"\s{0,3}\[[^\]]{0,500}\]").match(text, at)
+    return found.end() if found else at
+
+
+class _Reader:
+    """Goes through the tokens; words wait in `said` until a block ends."""
+
+    def __init__(self, out: Builder, depth: int = 0) -> None:
+        self.out, self.depth = out, depth
+        self.said: list[str] = []
+        self.lists, self.quotes, self.item = 0, 0, False
+        self.rows: list[list[str]] | None = None
+        self.notes: list[str] = []
+
+    def plain(self, text: str) -> str:
+        """The words of an argument."""
+        if self.depth > _DEEP // 100:
+            return ""
+        inner = _Reader(Builder(), self.depth + 1)
+        inner.run(text)
+        self.notes += inner.notes
+        return "".join(inner.said)
+
+    def run(self, text: str) -> None:
+        text, at = _COMMENT.sub(r"\1\n", text), 0
+        while at < len(text):
+            found = _TOKEN.match(text, at)
+            assert found  # the last branch takes any character
+            at = self.token(found, text)
+
+    def token(self, found: re.Match[str], text: str) -> int:
+        kind, at = found.lastgroup or "", found.end()
+        if found.group("raw"):
+            self.flush()
+            self.out.add("code", "" if found.group("raw") == "comment" else found.group("code"))
+        elif found.group("edge"):
+            return self.edge(found.group("edge") == "begin", found.group("env").strip(), text, at)
+        elif found.group("accent"):
+            letter = (found.group("one") or found.group("two")).removeprefix("\\")
+            self.said.append(unicodedata.normalize("NFC", letter + _ACCENTS[found.group("accent")]))
+        elif found.group("name"):
+            return self.command(found.group("name"), text, at)
+        elif found.group("sign"):
+            self.sign(found.group("sign"), text, at)
+        elif kind == "cell" and self.rows is not None:
+            self.cell()
+        elif kind in {"math", "text"} or found.group("bar"):
+            self.said.append(found.group("verb") or found.group())
+        elif kind == "gap" and self.rows is None:
+            self.flush()
+        elif kind in {"tie", "gap", "cell"}:
+            self.said.append(" ")
+        return at
+
+    def sign(self, sign: str, text: str, at: int) -> None:
+        if sign == "\\" and self.rows is not None:
+            self.cell()
+            self.rows.append([])
+        else:
+            self.said.append(
+                {"\\": "\n", ",": " ", ";": " ", " ": " ", "-": "", "/": "", "@": "", "!": ""}.get(sign, sign)
+            )
+
+    def cell(self) -> None:
+        if self.rows is not None:
+            self.rows = self.rows or [[]]
+            self.rows[-1].append(collapse("".join(self.said)))
+            self.said = []
+
+    def edge(self, begins: bool, env: str, text: str, at: int) -> int:
+        if re.fullmatch(_TABLES, env):
+            self.flush() if begins else self.end_table()
+            if begins:
+                self.rows = [[]]
+                at = _skip_options(text, at)
+                for _ in range(2 if env in {"tabularx", "tabular*"} else 1):
+                    at = _argument(text, at)[1] if text[at : at + 1] == "{" else at
+            return at
+        if self.rows is None:
+            self.flush()
+        if env in {"itemize", "enumerate", "description", "compactitem"}:
+            self.lists += 1 if begins else -1
+            self.item = False
+        elif env in {"quote", "quotation", "verse"}:
+            self.quotes += 1 if begins else -1
+        return _skip_options(text, at) if begins else at
+
+    def end_table(self) -> None:
+        self.cell()
+        rows, self.rows = [row for row in self.rows or [] if any(row)], None
+        self.out.table(rows, header_rows=int(len(rows) > 1))
+
+    def command(self, name: str, text: str, at: int) -> int:
+        if name in _LEVELS or name in {"footnote", "caption", "thanks"}:
+            at = _skip_options(text, at)
+            if text[at : at + 1] != "{":
+                return at
+            argument, at = _argument(text, at)
+            if name == "footnote" or name == "thanks":
+                self.notes.append(self.plain(argument))
+            elif self.rows is None:
+                self.flush()
+                kind, level = ("paragraph", 0) if name == "caption" else ("heading", _LEVELS[name])
+                self.out.add(kind, collapse(self.plain(argument)), level)  # type: ignore[arg-type]
+            return at
+        if name == "item":
+            self.flush()
+            self.item = True
+            option = _skip_options(text, at)
+            self.said.append(text[at:option].strip(" []") + " " if option > at else "")
+            return option
+        if name in {"par", "newline", "newpage", "clearpage", "maketitle", "tableofcontents"}:
+            if self.rows is None:
+                self.flush()
+        elif name in _LETTERS:
+            self.said.append(_LETTERS[name])
+        elif name in _UNSEEN:
+            for _ in range(_UNSEEN[name]):
+                at = _skip_options(text, _skip_options(text, at))
+                at = _argument(text, at)[1] if text[at : at + 1] == "{" else at
+        else:
+            at = _skip_options(text, at)
+        return at
+
+    def flush(self) -> None:
+        """End the running block; footnotes come after it."""
+        text, self.said = "".join(self.said), []
+        text = "\n".join(filter(None, map(collapse, re.split(r"\n(?=\n)|\x0b", text)))) if text.strip() else ""
+        if self.lists > 0 and self.item:
+            self.out.add("list", text, min(9, self.lists))
+        else:
+            self.out.add("quote" if self.quotes > 0 else "paragraph", text)
+        notes, self.notes = self.notes, []
+        for note in notes:
+            self.out.add("note", collapse(note))

@@ -1,0 +1,160 @@
+"""Where the heavy work of a sync is done: in this process and its parser workers, or on the nodes of a Ray cluster.
+
+Reading and embedding are functions of what they are given, so a node that dies costs nothing twice: Ray does its task
+again elsewhere, and only the one who syncs writes.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict
+from functools import cache
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nacre.documents import Options, ParsedDocument, ParserPool
+from nacre.documents.document import from_data, to_data
+from nacre.errors import KnowledgeBaseError, NacreError, ParseError, UsageError
+from nacre.extras import need
+from nacre.store.encoder import Encoder
+from nacre.text.language import tr
+
+_LEAST = 32  # texts that are worth a task of their own
+
+
+class Parsers(Protocol):
+    """What reads documents; `workers` at a time are worth giving."""
+
+    workers: int
+
+    def parse(
+        self, data: bytes, *, name: str, mime: str | None = None, on_page: Callable[[int, int], None] | None = None
+    ) -> ParsedDocument:
+        """Parse one document."""
+
+
+class Runner(Protocol):
+    """Who parses and embeds.
+
+    Args:
+        width: how many times as much may be given at once as to one machine.
+    """
+
+    width: int
+
+    def parsers(self, options: Options) -> AbstractContextManager[Parsers]:
+        """What reads documents until the end of the context."""
+
+    def embed(self, encoder: Encoder, texts: Sequence[str]) -> NDArray[np.float32]:
+        """The vectors of some texts, a row each."""
+
+
+class Here:
+    """This machine."""
+
+    width = 1
+
+    def parsers(self, options: Options) -> AbstractContextManager[Parsers]:
+        """Worker processes."""
+        return ParserPool(options=options)
+
+    def embed(self, encoder: Encoder, texts: Sequence[str]) -> NDArray[np.float32]:
+        """In this process."""
+        return encoder.documents(texts)
+
+
+def runner_of(workers: str | None) -> Runner:
+    """Who works: None is this machine, "ray" the cluster that this machine is of, "ray://host:port" another."""
+    if workers is None:
+        return Here()
+    if workers != "ray" and not workers.startswith("ray://"):
+        raise UsageError(tr("workers is {workers!r}: write ray or ray://HOST:PORT, or leave it out.", workers=workers))
+    return OnRay(workers)
+
+
+class OnRay:
+    """A Ray cluster whose nodes have this Nacre and, by its name, the base's embedder."""
+
+    def __init__(self, address: str) -> None:
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent home
+        self.ray: Any = need("ray", extra="ray")
+        if not self.ray.is_initialized():
+            try:
+                self.ray.init(address=None if address == "ray" else address, log_to_driver=False, logging_level="error")
+            except (ConnectionError, RuntimeError, ValueError) as error:
+                raise KnowledgeBaseError(
+                    tr(
+                        "{address} cannot be reached ({error}). Start it (ray start --head), or leave workers out.",
+                        address=address,
+                        error=error,
+                    ),
+                    path=address,
+                ) from error
+        self.workers = max(1, int(self.ray.cluster_resources().get("CPU", 1)))
+        self.width = self.workers
+        self._parse, self._embed = self.ray.remote(_parse), self.ray.remote(_embed)
+
+    def parsers(self, options: Options) -> AbstractContextManager[Parsers]:
+        """Tasks on the nodes."""
+        self._options = asdict(options)
+        return nullcontext(self)
+
+    def parse(
+        self, data: bytes, *, name: str, mime: str | None = None, on_page: Callable[[int, int], None] | None = None
+    ) -> ParsedDocument:
+        """Parse one document on some node; its pages are not told one by one."""
+        told = self._result(self._parse.remote(data, name, mime, self._options))
+        if isinstance(told, str):
+            raise ParseError(told, uri=name)
+        return from_data(told)
+
+    def embed(self, encoder: Encoder, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Embed on all nodes at once."""
+        if not encoder.identity.get("named", True):
+            raise UsageError(tr("An embedder that has no name cannot be sent to other machines; leave workers out."))
+        share = max(_LEAST, math.ceil(len(texts) / self.width))
+        parts = [list(texts[at : at + share]) for at in range(0, len(texts), share)]
+        done = [self._embed.remote(str(encoder.identity["id"]), part) for part in parts]
+        return np.concatenate([self._result(each) for each in done])
+
+    def _result(self, task: Any) -> Any:
+        try:
+            return self.ray.get(task)
+        except self.ray.exceptions.RayError as error:
+            raise KnowledgeBaseError(
+                tr(
+                    "A node of the cluster failed ({error}). What was stored is safe; sync again.",
+                    error=str(error)[-300:],
+                ),
+                path="ray",
+            ) from error
+
+
+@cache
+def _pool(**options: Any) -> ParserPool:
+    return ParserPool(workers=1, options=Options(**options))  # of a node's worker, which Ray uses again
+
+
+@cache
+def _encoder(name: str) -> Encoder:
+    from nacre.store.embedders import embedder_named
+
+    return Encoder(embedder_named(name))
+
+
+def _parse(data: bytes, name: str, mime: str | None, options: dict[str, Any]) -> Any:
+    """On a node: the document as data, or why there is none."""
+    try:
+        return to_data(_pool(**options).parse(data, name=name, mime=mime))
+    except NacreError as error:
+        return error.message
+
+
+def _embed(name: str, texts: list[str]) -> NDArray[np.float32]:
+    """On a node."""
+    return _encoder(name).documents(texts)

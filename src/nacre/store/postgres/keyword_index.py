@@ -1,0 +1,144 @@
+"""BM25 over postings in SQL: the same terms, lengths and weights as the folder's index, so the same scores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from hashlib import blake2b
+from typing import Any
+
+from nacre.store import bm25
+from nacre.store.arm import Arm
+from nacre.store.filters import Filter
+from nacre.store.postgres.catalog import condition_of
+from nacre.store.protocol import KeywordIndex
+
+_K1, _B = 1.2, 0.75
+_LONGEST = 200  # characters
+CHUNKS, LENGTH = "chunks", "length"
+"""Keys of the tallies of the whole base; a word's is `word_key`, an audience's `audience_key`."""
+
+
+def word_key(word: str) -> str:
+    """The key under which the chunks that hold a word are tallied."""
+    return f"w:{kept_word(word)}"
+
+
+def kept_word(word: str) -> str:
+    """A word as it is kept: an index takes no row of thousands of bytes."""
+    return word if len(word) <= _LONGEST else f"#{blake2b(word.encode(), digest_size=16).hexdigest()}"
+
+
+def audience_key(audience: int) -> str:
+    """The key under which the chunks of an audience are tallied."""
+    return f"a:{audience}"
+
+
+def kept_length(length: int) -> int:
+    """A length as an index of one byte keeps it (Lucene's SmallFloat, which tantivy follows): exact to 40, then in ever
+    wider steps."""
+    over = length - 24
+    shift = over.bit_length() - 4
+    return length if over < 16 else 24 + (over >> shift << shift)
+
+
+class SqlKeywordIndex(KeywordIndex):
+    """The words of a base as one connection sees them.
+
+    Args:
+        connection: gives a connection for one look.
+    """
+
+    def __init__(self, connection: Callable[[], AbstractContextManager[Any]]) -> None:
+        self._connection = connection
+
+    def __len__(self) -> int:
+        return self._tallies([CHUNKS]).get(CHUNKS, 0)
+
+    def search(
+        self,
+        query: str,
+        k: int,
+        audiences: Sequence[int] | None = None,
+        where: Filter | None = None,
+        among: Sequence[int] = (),
+    ) -> Arm:
+        weights = bm25.query_weights(query)
+        if not weights:
+            return Arm({})
+        with self._connection() as connection:
+            there = tallies(connection, [CHUNKS, LENGTH, *map(word_key, weights)])
+            total, holding = there.get(CHUNKS, 0) + 2, _holding(there, weights)
+            worth = {word: weight * bm25.idf(holding[word], total - 1) * (1 + _K1) for word, weight in weights.items()}
+            limits, values = _limits(audiences, where, among)
+            rows = connection.execute(
+                "SELECT p.chunk, sum(q.worth * p.count / (p.count + %(b0)s + %(b1)s * p.length)) AS score"
+                " FROM unnest(%(words)s::text[], %(worth)s::float8[]) AS q(word, worth)"
+                f" JOIN postings p ON p.word = q.word {limits} GROUP BY p.chunk"
+                " ORDER BY score DESC, p.chunk LIMIT %(k)s",
+                {
+                    "words": [kept_word(word) for word in worth],
+                    "worth": list(worth.values()),
+                    "b0": _K1 * (1 - _B),
+                    "b1": _K1 * _B * (total - 1) / max(1, there.get(LENGTH, 0)),
+                    "k": k,
+                    **values,
+                },
+            ).fetchall()
+        return Arm(dict(rows), 0.0, bm25.deviation(weights, holding, total))
+
+    def reach(self, query: str) -> float:
+        weights = bm25.query_weights(query)
+        return sum(weights[word] * value for word, value in self._idf(weights).items())
+
+    def said(self, wanted: Sequence[str], among: Sequence[int]) -> dict[int, float]:
+        idf = self._idf(dict.fromkeys(wanted[: bm25.WORDS_AT_MOST], 1.0))
+        most = sum(idf.values())
+        with self._connection() as connection:
+            rows = connection.execute(
+                "SELECT p.chunk, sum(q.worth) FROM unnest(%s::text[], %s::float8[]) AS q(word, worth)"
+                " JOIN postings p ON p.word = q.word WHERE p.chunk = ANY(%s) GROUP BY p.chunk",
+                ([kept_word(word) for word in idf], list(idf.values()), list(among)),
+            ).fetchall()
+        return {number: score / most for number, score in rows}
+
+    def _idf(self, wanted: Mapping[str, float]) -> dict[str, float]:
+        there = self._tallies([CHUNKS, *map(word_key, wanted)])
+        total, holding = there.get(CHUNKS, 0) + 2, _holding(there, wanted)
+        return {word: bm25.idf(max(1, count), total) for word, count in holding.items()}
+
+    def _tallies(self, keys: Sequence[str]) -> dict[str, int]:
+        with self._connection() as connection:
+            return tallies(connection, keys)
+
+
+def tallies(connection: Any, keys: Sequence[str]) -> dict[str, int]:
+    """How many there are: what was folded, and what came since."""
+    rows = connection.execute(
+        "SELECT key, sum(n)::bigint FROM (SELECT key, total AS n FROM tallies WHERE key = ANY(%(keys)s)"
+        " UNION ALL SELECT key, delta FROM tallied WHERE key = ANY(%(keys)s)) AS all_of_them GROUP BY key",
+        {"keys": list(keys)},
+    ).fetchall()
+    return dict(rows)
+
+
+def _holding(there: Mapping[str, int], words: Mapping[str, float]) -> dict[str, int]:
+    return {word: there.get(word_key(word), 0) for word in words}
+
+
+def _limits(audiences: Sequence[int] | None, where: Filter | None, among: Sequence[int]) -> tuple[str, dict[str, Any]]:
+    """What stands between the postings and their ranking."""
+    conditions, values = [], dict[str, Any]()
+    if audiences is not None:
+        conditions.append("p.audience = ANY(%(audiences)s)")
+        values["audiences"] = list(audiences)
+    if among:
+        conditions.append("p.chunk = ANY(%(among)s)")
+        values["among"] = list(among)
+    if where and not where.is_empty:
+        condition, more = condition_of(where)
+        conditions.append(
+            f"p.chunk IN (SELECT c.id FROM chunks c JOIN documents d ON d.id = c.document WHERE {condition})"
+        )
+        values |= more
+    return ("WHERE " + " AND ".join(conditions) if conditions else ""), values

@@ -1,0 +1,203 @@
+"""A knowledge base in PostgreSQL: made, opened, written, checked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from nacre.errors import FormatError, KnowledgeBaseError, UsageError
+from nacre.store.embedders import given_encoder, load_encoder
+from nacre.store.encoder import Encoder
+from nacre.store.postgres import schema
+from nacre.store.postgres.address import Address, parse_address
+from nacre.store.postgres.catalog import PostgresCatalog
+from nacre.store.postgres.database import Database
+from nacre.store.postgres.keyword_index import SqlKeywordIndex
+from nacre.store.postgres.lock import take
+from nacre.store.postgres.vector_index import PgVectorIndex
+from nacre.store.postgres.write_session import PostgresSession
+from nacre.store.protocol import Store
+from nacre.store.settings import AUTO, setting_problem
+from nacre.text.language import tr
+
+if TYPE_CHECKING:
+    from langchain_core.embeddings import Embeddings
+
+_LEAST_SERVER, _LEAST_VECTOR = 140_000, (0, 8)
+
+
+class PostgresView(NamedTuple):
+    """What one search sees: one state of the server for as long as the view is open; later looks see what is new."""
+
+    words: SqlKeywordIndex
+    vectors: PgVectorIndex | None
+    turn: int = 0
+
+
+class PostgresStore(Store):
+    """A base in a schema of its own: see `nacre.store.protocol.Store`."""
+
+    def __init__(self, address: Address, db: Database, embedder: dict[str, Any] | None) -> None:
+        self.address, self.db = address, db
+        self.place = address.shown
+        self.embedder, self.turn = embedder, 0  # it keeps the embedder that it was made with
+        self.catalog = PostgresCatalog(db)
+        self._dim = int(embedder["dim"]) if embedder else None
+
+    @contextmanager
+    def view(self) -> Iterator[PostgresView]:
+        with self.db.read(anywhere=True) as connection:
+            open_now = [connection]
+
+            def look() -> AbstractContextManager[Any]:
+                return nullcontext(open_now[0]) if open_now else self.db.read(anywhere=True)
+
+            graph = self.address.index == "hnsw"
+            try:
+                yield PostgresView(SqlKeywordIndex(look), PgVectorIndex(look, graph) if self._dim else None)
+            finally:
+                open_now.clear()
+
+    @contextmanager
+    def writing(self, scopes: Sequence[str] = ()) -> Iterator[PostgresSession]:
+        self.check_writable()
+        with self.db.alone() as connection:
+            graph = schema.HNSW if self.address.index == "hnsw" else ""
+            fences = take(connection, self.address, scopes)
+            yield PostgresSession(connection, fences, self._dim, self.place, graph)
+
+    def check_writable(self) -> None:
+        found = self.db.rows(
+            "SELECT NOT pg_is_in_recovery() AND current_setting('default_transaction_read_only') = 'off'"
+            " AND has_table_privilege(to_regclass('documents'), 'INSERT')"
+        )
+        if not found[0][0]:
+            raise KnowledgeBaseError(
+                tr(
+                    "{place} can only be read here: this is a replica, or the role may not write. Searching and asking "
+                    "work; to change it, use a role that may write, on the primary.",
+                    place=self.place,
+                ),
+                path=self.place,
+            )
+
+    # ------------------------------------------------------------------------------------------------ settings
+
+    def settings(self) -> Mapping[str, Any]:
+        found: dict[str, Any] = json.loads(self.db.rows("SELECT settings FROM state")[0][0])
+        return found
+
+    def save_settings(self, settings: Mapping[str, Any]) -> None:
+        for name, value in settings.items():
+            if reason := setting_problem(name, value):
+                raise KnowledgeBaseError(tr("{path}: {reason}", path=self.place, reason=reason), path=self.place)
+        kept = {name: value for name, value in {**self.settings(), **settings}.items() if value != AUTO}
+        with self.db.alone() as connection:
+            connection.execute("UPDATE state SET settings = %s", (json.dumps(kept),))
+
+    # ------------------------------------------------------------------------------------------------ state
+
+    def identity(self) -> dict[str, Any]:
+        return {"place": self.place, "generation": self.catalog.generation}
+
+    def size(self) -> int:
+        query = "SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0)::bigint FROM pg_class c WHERE c.relkind = 'r'"
+        return int(self.db.rows(f"{query} AND c.relnamespace = to_regnamespace(%s)", (self.address.schema,))[0][0])
+
+    def verify(self) -> list[str]:
+        from nacre.store.postgres.verify import find_problems
+
+        return find_problems(self.catalog, self._dim)
+
+    def rebuild(self) -> None:
+        with self.writing() as session:
+            session.rebuild(self.catalog)
+
+    def close(self) -> None:
+        self.db.close()
+
+
+def open_postgres(place: str, embedder: str | Embeddings | None, create: bool) -> tuple[PostgresStore, Encoder | None]:
+    """Open a base, made when it is missing and may be, and the embedder that was given for it."""
+    address = parse_address(place)
+    db = Database(address)
+    try:
+        kept = manifest_of(db)
+        if kept is None and not create:
+            raise UsageError(
+                tr("There is no knowledge base in {place}. Make one: nacre sync FOLDER --kb …", place=address.shown)
+            )
+        encoder = load_encoder(embedder) if kept is None else given_encoder(embedder, kept["embedder"], address.shown)
+        if kept is None:
+            kept = _make(db, encoder)
+        return PostgresStore(address, db, kept["embedder"]), encoder
+    except BaseException:
+        db.close()
+        raise
+
+
+def manifest_of(db: Database) -> dict[str, Any] | None:
+    """What made a base; None where there is none. One of a later version is refused."""
+    if not db.rows("SELECT to_regclass(%s) IS NOT NULL", (f"{db.address.schema}.state",))[0][0]:
+        return None
+    tables, manifest = db.rows("SELECT tables, manifest FROM state")[0]
+    if tables > schema.VERSION:
+        raise FormatError(
+            tr(
+                "{place} has format {made}; this Nacre reads up to {format}. Update it: pip install -U nacre-ai",
+                place=db.address.shown,
+                made=tables,
+                format=schema.VERSION,
+            ),
+            path=db.address.shown,
+        )
+    found: dict[str, Any] = json.loads(manifest)
+    return found
+
+
+def _make(db: Database, encoder: Encoder | None) -> dict[str, Any]:
+    """Make a new, empty base in one transaction; who comes second finds the first one's."""
+    _check_server(db)
+    manifest = {"embedder": encoder.identity if encoder else None}
+    with db.alone() as connection, connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (db.address.schema,))
+        connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{db.address.schema}"')
+        if connection.execute("SELECT to_regclass(%s)", (f"{db.address.schema}.state",)).fetchone()[0]:
+            return manifest_of(db) or manifest
+        connection.execute(schema.creation(encoder.dim if encoder else None))
+        connection.execute(
+            "INSERT INTO state (tables, manifest) VALUES (%s, %s)", (schema.VERSION, json.dumps(manifest))
+        )
+    return manifest
+
+
+def _check_server(db: Database) -> None:
+    """Refuse a server that is too old, or lacks pgvector and does not let us add it."""
+    version, found, available = db.rows(
+        "SELECT current_setting('server_version_num')::int,"
+        " (SELECT extversion FROM pg_extension WHERE extname = 'vector'),"
+        " (SELECT default_version FROM pg_available_extensions WHERE name = 'vector')"
+    )[0]
+    shown = db.address.shown
+    if version < _LEAST_SERVER:
+        raise KnowledgeBaseError(
+            tr("{place} is PostgreSQL {version}; Nacre needs 14 or later.", place=shown, version=version // 10000),
+            path=shown,
+        )
+    there = found or available
+    if there is None or tuple(map(int, there.split(".")[:2])) < _LEAST_VECTOR:
+        raise KnowledgeBaseError(
+            tr(
+                "{place} has no pgvector 0.8 or later (found: {found}). Install it on the server, then let its owner "
+                "run: CREATE EXTENSION vector",
+                place=shown,
+                found=there or "–",
+            ),
+            path=shown,
+        )
+    if found is None:
+        with db.alone() as connection:
+            connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
+            db.close()  # connections that do not see its type yet

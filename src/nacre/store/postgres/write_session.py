@@ -1,0 +1,360 @@
+"""One who writes a base: every change of a document is one transaction, in all tables, that also takes the next
+generation, and is refused to whom somebody else has followed.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+
+from nacre.errors import KnowledgeBaseError, LockedError
+from nacre.store import bm25
+from nacre.store.filters import field_rows
+from nacre.store.postgres.catalog import PostgresCatalog
+from nacre.store.postgres.keyword_index import CHUNKS, LENGTH, audience_key, kept_length, kept_word, word_key
+from nacre.store.postgres.vector_index import literal, moments, pack_moments, unpack_moments
+from nacre.store.protocol import ShadowVectors, WriteSession
+from nacre.store.records import PUBLIC, ChunkRecord, DocumentRecord, dump_metadata
+from nacre.text.fields import tidy_fields
+from nacre.text.language import tr
+
+_FACTS = ("uri", "scope", "stamp", "hash", "title", "mime", "audience", "modified", "cut", "blocks")
+_FOLDED = 5000  # vectors read at a time
+
+
+class PostgresSession(WriteSession):
+    """What may be done while the locks are held.
+
+    Args:
+        connection: the one whose session holds them.
+        fences: the numbers that were taken with them, by scope.
+        dim: length of the vectors; None for words only.
+    """
+
+    def __init__(self, connection: Any, fences: Mapping[str, int], dim: int | None, place: str, graph: str) -> None:
+        self._connection, self._fences, self._dim, self._place = connection, dict(fences), dim, place
+        self._graph = graph
+
+    @contextmanager
+    def _change(self) -> Iterator[Any]:
+        with self._connection.transaction():
+            scopes = list(self._fences)
+            rows = self._connection.execute(
+                "SELECT scope, fence FROM fences WHERE scope = ANY(%s) FOR SHARE", (scopes,)
+            ).fetchall()
+            if dict(rows) != self._fences:
+                raise LockedError(
+                    tr(
+                        "{place} is being written by somebody else since this connection was lost. What was stored "
+                        "before is safe; sync again.",
+                        place=self._place,
+                    ),
+                    path=self._place,
+                )
+            yield self._connection
+
+    def remember(self, key: str, value: str) -> None:
+        with self._change() as db:
+            db.execute(
+                "INSERT INTO meta VALUES (%s, %s) ON CONFLICT (key) DO UPDATE SET value = excluded.value", (key, value)
+            )
+
+    def audience(self, principals: Sequence[str] | None) -> int:
+        names = sorted(set(principals or ()))
+        if not names or "*" in names:
+            return PUBLIC
+        written = json.dumps(names, ensure_ascii=False)
+        with self._change() as db:
+            db.execute("INSERT INTO audiences (principals) VALUES (%s) ON CONFLICT DO NOTHING", (written,))
+            return int(db.execute("SELECT id FROM audiences WHERE principals = %s", (written,)).fetchone()[0])
+
+    def grant(self, scope: str, principals: Sequence[str]) -> None:
+        with self._change() as db:
+            db.execute(
+                "INSERT INTO sources VALUES (%s, %s) ON CONFLICT (scope)"
+                " DO UPDATE SET principals = excluded.principals",
+                (scope, json.dumps(principals, ensure_ascii=False)),
+            )
+
+    # ------------------------------------------------------------------------------------------------ documents
+
+    def put(self, document: DocumentRecord, chunks: Sequence[ChunkRecord]) -> int:
+        facts = _facts(document)
+        new = ", ".join(f"{name} = excluded.{name}" for name in facts)
+        with self._change() as db:
+            before = db.execute("SELECT audience FROM documents WHERE uri = %s FOR UPDATE", (document.uri,)).fetchone()
+            number = db.execute(
+                f"INSERT INTO documents ({', '.join(facts)}) VALUES ({_marks(facts)}) ON CONFLICT (key) DO UPDATE SET"
+                f" version = documents.version + (documents.hash <> excluded.hash)::int, {new} RETURNING id",
+                list(facts.values()),
+            ).fetchone()[0]
+            if before and before[0] != document.audience:
+                _move(db, number, before[0], document.audience, self._dim)
+            self._replace_chunks(db, number, document.audience, chunks)
+            _list_fields(db, number)
+            return int(number)
+
+    def restore(self, document: DocumentRecord, chunks: Sequence[ChunkRecord]) -> None:
+        facts = {**_facts(document), "id": document.id, "version": document.version}
+        with self._change() as db:
+            for (number,) in db.execute(
+                "SELECT id FROM documents WHERE uri = %s OR id = %s", (document.uri, document.id)
+            ).fetchall():
+                self._delete(db, number)
+            db.execute(f"INSERT INTO documents ({', '.join(facts)}) VALUES ({_marks(facts)})", list(facts.values()))
+            self._insert(db, document.id, document.audience, chunks)
+            _list_fields(db, document.id)
+            self._date(db, document.id, [])
+            for table, most in (("documents", document.id), ("chunks", max((c.id for c in chunks), default=0))):
+                db.execute(
+                    f"SELECT setval(s, greatest(%s, nextval(s))) FROM pg_get_serial_sequence('{table}', 'id') AS s",
+                    (most,),
+                )
+
+    def _replace_chunks(self, db: Any, document: int, audience: int, chunks: Sequence[ChunkRecord]) -> None:
+        """The new chunks in the place of the old ones; those that say the same keep their numbers."""
+        rows = db.execute("SELECT id, hash FROM chunks WHERE document = %s ORDER BY start DESC", (document,)).fetchall()
+        kept: dict[bytes, list[int]] = {}
+        for number, digest in rows:
+            kept.setdefault(digest, []).append(number)
+        same = [(kept[chunk.hash].pop(), chunk) for chunk in chunks if kept.get(chunk.hash)]
+        known = {id(chunk) for _, chunk in same}
+        new = [chunk for chunk in chunks if id(chunk) not in known]
+        numbers = db.execute(
+            "SELECT nextval(pg_get_serial_sequence('chunks', 'id')) FROM generate_series(1, %s)", (len(new),)
+        ).fetchall()
+        self._remove(db, [number for numbers in kept.values() for number in numbers], audience)
+        self._insert(db, document, audience, [replace(one, id=n) for (n,), one in zip(numbers, new, strict=True)])
+        self._date(db, document, [(*_span(chunk), number) for number, chunk in same])
+
+    def _insert(self, db: Any, document: int, audience: int, chunks: Sequence[ChunkRecord]) -> None:
+        fields = 'id, document, start, "end", heading, page, context, text, hash, generation'
+        with db.cursor() as cursor:
+            with cursor.copy(f"COPY chunks ({fields}) FROM STDIN") as copy:
+                for chunk in chunks:
+                    copy.write_row((chunk.id, document, *_span(chunk), chunk.hash, 0))
+            if self._dim:
+                with cursor.copy("COPY vectors (chunk, document, audience, embedding) FROM STDIN") as copy:
+                    for chunk in chunks:
+                        if chunk.vector is not None:
+                            vector = literal(np.frombuffer(chunk.vector, "<f4"))
+                            copy.write_row((chunk.id, document, audience, vector))
+                numbers = [chunk.id for chunk in chunks]
+                cursor.execute("INSERT INTO drift (chunk) SELECT chunk FROM vectors WHERE chunk = ANY(%s)", (numbers,))
+        _index(db, audience, chunks)
+
+    def _remove(self, db: Any, numbers: Sequence[int], audience: int) -> None:
+        if not numbers:
+            return
+        gone = list(numbers)
+        if self._dim:
+            db.execute(
+                "WITH unseen AS (DELETE FROM drift WHERE chunk = ANY(%(gone)s) AND leaving IS NULL RETURNING chunk)"
+                " INSERT INTO drift (chunk, leaving) SELECT chunk, embedding FROM vectors"
+                " WHERE chunk = ANY(%(gone)s) AND chunk NOT IN (SELECT chunk FROM unseen)",
+                {"gone": gone},
+            )
+            db.execute("DELETE FROM vectors WHERE chunk = ANY(%s)", (gone,))
+        db.execute(
+            "WITH gone AS (DELETE FROM postings WHERE chunk = ANY(%s) RETURNING word, count)"
+            " INSERT INTO tallied SELECT 'w:' || word, -count(*) FROM gone GROUP BY word UNION ALL"
+            " SELECT 'length', -coalesce(sum(count), 0) FROM gone",
+            (gone,),
+        )
+        db.execute("DELETE FROM chunks WHERE id = ANY(%s)", (gone,))
+        db.execute("INSERT INTO removed (chunk, generation) SELECT unnest(%s::bigint[]), %s", (gone, EVER_LATER))
+        _tally(db, {CHUNKS: -len(gone), audience_key(audience): -len(gone)})
+
+    def _date(self, db: Any, document: int, same: Sequence[tuple[Any, ...]]) -> None:
+        """The last thing of a change: the next generation, whose row lets one commit at a time pass."""
+        generation = db.execute("UPDATE state SET generation = generation + 1 RETURNING generation").fetchone()[0]
+        with db.cursor() as cursor:
+            cursor.executemany(
+                'UPDATE chunks SET start=%s, "end"=%s, heading=%s, page=%s, context=%s, text=%s WHERE id = %s', same
+            )
+        db.execute("UPDATE chunks SET generation = %s WHERE document = %s", (generation, document))
+        db.execute("UPDATE removed SET generation = %s WHERE generation = %s", (generation, EVER_LATER))
+
+    def refile(self, number: int, **facts: Any) -> None:
+        if "uri" in facts:
+            facts["key"] = _key(facts["uri"])
+        names = ", ".join(f"{name} = %s" for name in facts)
+        with self._change() as db:
+            uri, audience = db.execute(
+                "SELECT uri, audience FROM documents WHERE id = %s FOR UPDATE", (number,)
+            ).fetchone()
+            db.execute(f"UPDATE documents SET {names} WHERE id = %s", (*facts.values(), number))
+            if "metadata" in facts:
+                _list_fields(db, number)
+            now = facts.get("audience", audience)
+            if now != audience:
+                _move(db, number, audience, now, self._dim)
+            if now != audience or facts.get("uri", uri) != uri:
+                self._date(db, number, [])
+
+    def delete(self, number: int) -> None:
+        with self._change() as db:
+            self._delete(db, number)
+            self._date(db, number, [])
+
+    def _delete(self, db: Any, number: int) -> None:
+        chunks = [row[0] for row in db.execute("SELECT id FROM chunks WHERE document = %s", (number,)).fetchall()]
+        audience = db.execute("DELETE FROM documents WHERE id = %s RETURNING audience", (number,)).fetchone()
+        db.execute("DELETE FROM fields WHERE document = %s", (number,))
+        self._remove(db, chunks, audience[0] if audience else PUBLIC)
+
+    def rebuild(self, catalog: PostgresCatalog) -> None:
+        """Make postings, tallies and moments anew from the chunks; searches see the old ones until it is done."""
+        with self._change() as db:
+            for table in ("postings", "tallies", "tallied"):
+                db.execute(f"DELETE FROM {table}")
+            if self._dim:
+                db.execute("UPDATE moments SET sums = NULL")
+                db.execute("DELETE FROM drift")
+                db.execute("INSERT INTO drift (chunk) SELECT chunk FROM vectors")
+            for state in catalog.states():
+                _index(db, state.audience, catalog.chunk_records(state.id))
+        self.publish()
+
+    # ------------------------------------------------------------------------------------------------ vectors
+
+    def keep_vectors(self, vectors: Mapping[bytes, bytes]) -> None:
+        with self._change() as db, db.cursor() as cursor:
+            cursor.executemany(
+                "INSERT INTO kept VALUES (%s, %s) ON CONFLICT (hash) DO NOTHING", sorted(vectors.items())
+            )
+
+    def drop_kept_vectors(self) -> None:
+        with self._change() as db:
+            db.execute("DELETE FROM kept")
+
+    def shadow(self, identity: Mapping[str, Any]) -> ShadowVectors:
+        raise _one_embedder(self._place)
+
+    def switch(self, shadow: ShadowVectors, identity: Mapping[str, Any]) -> None:
+        raise _one_embedder(self._place)
+
+    def undo_switch(self) -> None:
+        raise _one_embedder(self._place)
+
+    def publish(self) -> None:
+        """Every change is there already; fold what they left, so that searches read little."""
+        with self._change() as db:
+            db.execute(
+                "WITH gone AS (DELETE FROM tallied RETURNING key, delta), sums AS (SELECT key, sum(delta)::bigint AS n"
+                " FROM gone GROUP BY key HAVING sum(delta) <> 0)"
+                " INSERT INTO tallies SELECT key, n FROM sums ORDER BY key"
+                " ON CONFLICT (key) DO UPDATE SET total = tallies.total + excluded.total"
+            )
+            if self._dim:
+                self._fold_moments(db, self._dim)
+        if self._graph and self._dim:
+            self._connection.execute(self._graph)
+
+    def _fold_moments(self, db: Any, dim: int) -> None:
+        kept = db.execute("SELECT sums FROM moments FOR UPDATE").fetchone()[0]
+        count, sums = unpack_moments(kept, dim) if kept else (0, np.zeros((dim + 1, dim)))
+        sums = sums.copy()
+        while rows := db.execute(
+            "WITH gone AS (DELETE FROM drift WHERE id IN (SELECT id FROM drift LIMIT %s)"
+            " RETURNING chunk, leaving) SELECT leaving IS NOT NULL, vector_send(coalesce(leaving, embedding))"
+            " FROM gone LEFT JOIN vectors USING (chunk)",
+            (_FOLDED,),
+        ).fetchall():
+            for leaving, sign in ((False, 1), (True, -1)):
+                some = [np.frombuffer(sent[4:], ">f4") for gone, sent in rows if gone is leaving and sent]
+                if some:
+                    more, added = moments(np.stack(some).astype(np.float32))
+                    count, sums = count + sign * more, sums + sign * added
+        db.execute("UPDATE moments SET sums = %s", (pack_moments(count, sums),))
+
+
+def _one_embedder(place: str) -> KnowledgeBaseError:
+    return KnowledgeBaseError(
+        tr(
+            "{place} keeps the embedder that it was made with. Copy it into a folder (nacre copy), change the embedder "
+            "there (nacre reembed), and copy it back.",
+            place=place,
+        ),
+        path=place,
+    )
+
+
+EVER_LATER = (1 << 62) - 1
+"""Stands for the generation of a change that has not taken it yet."""
+
+
+def _facts(document: DocumentRecord) -> dict[str, Any]:
+    facts = {name: getattr(document, name) for name in _FACTS}
+    facts["key"] = _key(document.uri)
+    facts["metadata"] = dump_metadata(document.metadata)
+    facts["fields"] = dump_metadata(document.fields)
+    facts["text"] = zlib.compress(document.text.encode(), 1)
+    return facts
+
+
+def _key(uri: str) -> bytes:
+    return blake2b(uri.encode(), digest_size=20).digest()
+
+
+def _marks(facts: Mapping[str, Any]) -> str:
+    return ", ".join(["%s"] * len(facts))
+
+
+def _span(chunk: ChunkRecord) -> tuple[Any, ...]:
+    heading = json.dumps(chunk.heading, ensure_ascii=False)
+    return chunk.start, chunk.end, heading, chunk.page, chunk.context.encode(), chunk.text.encode()
+
+
+def _list_fields(db: Any, number: int) -> None:
+    """Write down the fields of a document as filters compare them."""
+    db.execute("DELETE FROM fields WHERE document = %s", (number,))
+    own, given = db.execute("SELECT fields, metadata FROM documents WHERE id = %s", (number,)).fetchone()
+    rows = field_rows(tidy_fields(json.loads(own), json.loads(given)))
+    with db.cursor() as cursor:
+        cursor.executemany("INSERT INTO fields VALUES (%s, %s, %s, %s)", [(number, *row) for row in rows])
+
+
+def _index(db: Any, audience: int, chunks: Sequence[ChunkRecord]) -> None:
+    """Write the words of chunks, and count them."""
+    said = [Counter((*bm25.terms(chunk.context), *bm25.terms(chunk.text))) for chunk in chunks]
+    lengths = [kept_length(words.total()) for words in said]
+    with db.cursor() as cursor, cursor.copy("COPY postings (word, chunk, count, length, audience) FROM STDIN") as copy:
+        for chunk, words, length in zip(chunks, said, lengths, strict=True):
+            for word, count in words.items():
+                copy.write_row((kept_word(word), chunk.id, count, length, audience))
+    holding = Counter(word_key(word) for words in said for word in words)
+    _tally(
+        db,
+        {
+            **holding,
+            CHUNKS: len(chunks),
+            LENGTH: sum(words.total() for words in said),
+            audience_key(audience): len(chunks),
+        },
+    )
+
+
+def _tally(db: Any, deltas: Mapping[str, int]) -> None:
+    with db.cursor() as cursor, cursor.copy("COPY tallied (key, delta) FROM STDIN") as copy:
+        for key, delta in deltas.items():
+            if delta:
+                copy.write_row((key, delta))
+
+
+def _move(db: Any, document: int, before: int, now: int, dim: int | None) -> None:
+    """Give the chunks of a document to another audience, in every index."""
+    mine = "chunk IN (SELECT id FROM chunks WHERE document = %s)"
+    db.execute(f"UPDATE postings SET audience = %s WHERE {mine}", (now, document))
+    if dim:
+        db.execute("UPDATE vectors SET audience = %s WHERE document = %s", (now, document))
+    count = db.execute("SELECT count(*) FROM chunks WHERE document = %s", (document,)).fetchone()[0]
+    _tally(db, {audience_key(before): -count, audience_key(now): count})

@@ -1,0 +1,96 @@
+"""The fields of a document: names and typed values from front matter, properties, headers, sources and sidecars.
+
+All of it was written by others, so names and values are bounded, and no YAML alias is followed.
+"""
+
+from __future__ import annotations
+
+import datetime
+import email.utils
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+Value = str | int | float | bool
+Fields = dict[str, Any]  # of a value or a list of values each
+
+_FIELDS = 64
+_NAME = 64
+_CHARACTERS = 512
+_LISTED = 50
+_YAML = 1 << 16  # characters of a front matter or a sidecar
+_PDF_DATE = re.compile(r"D:(\d{4})(\d\d)?(\d\d)?(?:(\d\d)(\d\d)(\d\d)?)?")
+_MAIL_DATE = re.compile(r"(?:[A-Z][a-z]{2}, )?\d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d")
+
+
+def read_yaml(text: str) -> Mapping[Any, Any]:
+    """The mapping that a front matter or a sidecar holds.
+
+    Raises:
+        ValueError: it is too long, is no YAML or no mapping, or refers to a part of itself.
+    """
+    import yaml
+
+    if len(text) > _YAML:
+        raise ValueError(f"more than {_YAML:,} characters")
+    try:
+        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text, yaml.SafeLoader)):
+            raise ValueError("an alias (*) of YAML")
+        found = yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError, OverflowError) as error:
+        raise ValueError(str(error).replace("\n", " ")[:200]) from error
+    if not isinstance(found, Mapping):
+        raise ValueError("no names with values")
+    return found
+
+
+def tidy_fields(*sources: Mapping[Any, Any]) -> Fields:
+    """Fields as they are kept: bounded, of plain values; of two with one name the later source's counts.
+
+    Example:
+        >>> tidy_fields({"Product": "PX-100", "parts": {"door": 2}}, {"Product": "PX-200", "tags": ["a", "b"]})
+        {'Product': 'PX-200', 'parts.door': 2, 'tags': ['a', 'b']}
+    """
+    found: Fields = {}
+    for source in sources:
+        for name, value in _flat(source):
+            kept = (
+                [one for one in map(_plain, value[:_LISTED]) if one is not None]
+                if isinstance(value, list)
+                else _plain(value)
+            )
+            if name and kept not in (None, "", []) and (name in found or len(found) < _FIELDS):
+                found[name] = kept
+    return found
+
+
+def _flat(source: Mapping[Any, Any], above: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
+    for key, value in source.items():
+        name = f"{above}{key}".strip()
+        if name.startswith("_") or len(name) > _NAME:
+            continue
+        if not isinstance(value, Mapping):
+            yield name, list(value) if isinstance(value, tuple | set) else value
+        elif depth < 3:
+            yield from _flat(value, f"{name}.", depth + 1)
+
+
+def _plain(value: Any) -> Value | None:
+    if isinstance(value, bool | float) or (isinstance(value, int) and abs(value) < 1 << 63):
+        return value if value == value and abs(value) != float("inf") else None
+    if isinstance(value, datetime.datetime | datetime.date | datetime.time):
+        return value.isoformat()
+    return _dated(" ".join(value.split())[:_CHARACTERS]) if isinstance(value, str) else None
+
+
+def _dated(text: str) -> str:
+    """A date as the properties of a PDF or the headers of a mail write it: the same in ISO's form."""
+    if found := _PDF_DATE.match(text):
+        year, month, day, hour, minute, second = found.groups()
+        return f"{year}-{month or '01'}-{day or '01'}" + (f"T{hour}:{minute}:{second or '00'}" if hour else "")
+    if _MAIL_DATE.match(text):
+        try:
+            return email.utils.parsedate_to_datetime(text).isoformat()
+        except (ValueError, TypeError, IndexError):
+            pass
+    return text
