@@ -151,7 +151,7 @@ class VectorIndex(Protocol):
         """The vectors of given chunks; unknown ones are left out."""
 
     def means(self) -> Mapping[int, NDArray[np.float64]]:
-        """The mean vector of each writing that there is, or that of `ALL`; few vectors leave it near the mean of all."""
+        """The mean vector of each writing that there is, near that of all where there are few; or that of `ALL`."""
 
     def spread(self, vector: NDArray[np.float32], usual: float | None = None) -> Mapping[int, tuple[float, float]]:
         """Mean and standard deviation of a query's cosines over all chunks of each writing, or of `ALL`.
