@@ -243,18 +243,15 @@ class Store(Protocol):
 
     Args:
         place: what `KnowledgeBase.open` takes.
+        embedder: identity of the embedder whose vectors are searched now; None for words only.
+        turn: how often it was given vectors of another embedder.
     """
 
     place: str
     catalog: DocumentStore
 
-    @property
-    def embedder(self) -> dict[str, Any] | None:
-        """As it is now: another process may have changed it."""
-
-    @property
-    def turn(self) -> int:
-        """How often the store was given vectors of another embedder."""
+    embedder: dict[str, Any] | None
+    turn: int = 0
 
     def view(self) -> AbstractContextManager[View]:
         """What there is to search, with all that was published before."""

@@ -42,7 +42,7 @@ class FolderStore(Store):
         self.indexes.refresh()
 
     @property
-    def turn(self) -> int:
+    def turn(self) -> int:  # type: ignore[override]  # another process may have changed it
         return self.catalog.turn
 
     @property
@@ -53,7 +53,7 @@ class FolderStore(Store):
         return self._manifest[1]
 
     @property
-    def embedder(self) -> dict[str, Any] | None:
+    def embedder(self) -> dict[str, Any] | None:  # type: ignore[override]
         return self.manifest.embedder
 
     def view(self) -> AbstractContextManager[FolderView]:
