@@ -33,6 +33,7 @@ class PostgresView(NamedTuple):
 
     words: SqlKeywordIndex
     vectors: PgVectorIndex | None
+    turn: int = 0
 
 
 class PostgresStore(Store):
@@ -41,7 +42,7 @@ class PostgresStore(Store):
     def __init__(self, address: Address, db: Database, embedder: dict[str, Any] | None) -> None:
         self.address, self.db = address, db
         self.place = address.shown
-        self.embedder = embedder
+        self.embedder, self.turn = embedder, 0  # it keeps the embedder that it was made with
         self.catalog = PostgresCatalog(db)
         self._dim = int(embedder["dim"]) if embedder else None
 
