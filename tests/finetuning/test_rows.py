@@ -227,6 +227,12 @@ def test_the_prompt_of_a_row_is_the_one_that_serves(base: KnowledgeBase) -> None
     )
 
 
+def test_a_follow_up_that_leans_stands_in_its_row_as_it_is(base: KnowledgeBase) -> None:
+    past = [HumanMessage("What is the Pressure of Pump 3-2?"), AIMessage("153 bar [1].")]
+    messages = shown(base.retriever(k=2).invoke("Pump 3-3"), "And how is it for Pump 3-3?", past)
+    assert messages[1:3] == past and "And how is it for Pump 3-3?" in messages[-1].text
+
+
 def test_pairs_and_written_questions_and_what_is_excluded(base: KnowledgeBase) -> None:
     pairs = build_rows(base, count=30, k=3, pairs=True).rows
     assert all(row.rejected and row.rejected != row.answer for row in pairs)
