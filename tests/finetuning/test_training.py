@@ -328,5 +328,6 @@ def test_rows_with_no_room_are_named_and_held_out_loss_ends_a_training(
     plan = Plan(base=str(bases["llama"]), data=str(write_rows(rows)), out=str(tmp_path / "out"), steps=60, rate=0.3,
                 patience=1, save_every=2)  # fmt: skip
     done = train(plan, on_problem=said.append)
-    assert any("Only 12 rows" in line for line in said) and any("Row 4 does not fit" in line for line in done.problems)
+    assert any("Only 12 rows" in line for line in said) and said == done.problems
+    assert any(line.startswith("The row ") and "thing 3?" in line and "does not fit" in line for line in said)
     assert done.steps < 60 and any("eval_loss" in entry for entry in done.curves)
