@@ -48,10 +48,24 @@ def png_of(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + part(b"IHDR", head) + part(b"IDAT", zlib.compress(b"")) + part(b"IEND", b"")
 
 
+SCAN = "q 200 0 0 100 60 600 cm BI /W 1 /H 1 /CS /G /BPC 8 ID x EI Q"  # the picture that a page shows
+WORD = "60 700 m " + " ".join(f"{60 + 3 * n} {700 + n % 2 * 9} l" for n in range(60)) + " S"  # letters in outlines
+
+
+@pytest.mark.parametrize("drawn", [SCAN, WORD])
+def test_a_page_left_empty_needs_no_ocr(pdf, drawn: str) -> None:  # type: ignore[no-untyped-def]
+    pdf.page([(60, 700, 11, "The report of the year.")]).page(rules=[(60, 700, 500, 700), (60, 60, 60, 700)])
+    pdf.pages.append("0.9 g 60 500 300 100 re f 60 60 480 20 re f")
+    pdf.pages.append(drawn)
+    document = parse(pdf.bytes(), name="a.pdf")
+    assert document.scans == (4,) and document.pages == 4
+
+
 @pytest.mark.parametrize("kind", ["png", "pdf"])
 def test_without_the_extra_one_sentence_says_what_helps(pdf, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:  # type: ignore[no-untyped-def]
     monkeypatch.setattr(ocr, "installed", lambda: False)
-    data = b"\x89PNG\r\n\x1a\n" if kind == "png" else pdf.page(rules=[(60, 700, 200, 700)]).bytes()
+    pdf.pages.append(SCAN)
+    data = b"\x89PNG\r\n\x1a\n" if kind == "png" else pdf.bytes()
     with pytest.raises(ParseError, match=r"needs OCR: pip install 'nacre-ai\[ocr\]'") as caught:
         parse(data, name=f"a.{kind}")
     assert caught.value.scans == (1,)
