@@ -12,6 +12,7 @@ from nacre.ingest.sources import sources_of
 from nacre.retrieval.arguments import check_count, check_filter, check_hits, check_principals, clean_query
 from nacre.retrieval.document_reader import DocumentReader
 from nacre.retrieval.hit import Hit
+from nacre.retrieval.passage_boxes import boxed
 from nacre.retrieval.search import Searcher
 from nacre.store.embedders import own_encoder
 from nacre.store.encoder import Encoder
@@ -195,7 +196,7 @@ class KnowledgeBase(DocumentReader):
             UsageError: an empty query, `k` below 1 or an unknown arm.
         """
         query, k, where = clean_query(query), check_count(k), check_filter(where, arms)
-        return self._searcher.search(query, k, check_principals(principals), where, arms)
+        return boxed(self._searcher.search(query, k, check_principals(principals), where, arms), self.store.catalog)
 
     def widened(self, hits: Sequence[Hit], neighbours: int = 1) -> list[Hit]:
         """Hits with the text around them; those that then touch become one.
@@ -209,7 +210,7 @@ class KnowledgeBase(DocumentReader):
         """
         from nacre.retrieval.postprocessing import widen
 
-        return widen(check_hits(hits), neighbours, self.store.catalog)
+        return boxed(widen(check_hits(hits), neighbours, self.store.catalog), self.store.catalog)
 
     def tables_in(self, hits: Sequence[Hit]) -> list[list[Grid]]:
         """The tables that stand in each hit's text, whole or in part, with the names of their columns.
