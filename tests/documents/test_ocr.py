@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import struct
+import zipfile
 import zlib
 from collections.abc import Iterator
 
 import pytest
 
-from nacre.documents import Limits, ParserPool, ocr, parse
+from nacre.documents import Limits, Options, ParserPool, ocr, parse
 from nacre.documents.ocr import Picture
 from nacre.documents.pdf_layout import Sheet
 from nacre.documents.pdf_write import items_of
@@ -131,3 +132,35 @@ def test_columns_of_a_scan_are_read_one_after_the_other() -> None:
 def test_time_for_ocr_is_its_own() -> None:
     limits = Limits()
     assert limits.ocr_seconds > limits.seconds and limits.ocr_memory_bytes > limits.memory_bytes
+
+
+def office_file(*pictures: bytes) -> bytes:
+    """A Word file with pictures."""
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as pack:
+        space = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+        body = "<w:body><w:p><w:r><w:t>Typed words.</w:t></w:r></w:p></w:body>"
+        pack.writestr("word/document.xml", f'<w:document xmlns:w="{space}">{body}</w:document>')
+        for number, data in enumerate(pictures):
+            pack.writestr(f"word/media/image{number}.png", data)
+    return target.getvalue()
+
+
+def test_pictures_inside_are_asked_for_or_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ocr, "installed", lambda: False)
+    data = office_file(b"\x89PNG\r\n\x1a\n", b"\x89PNG\r\n\x1a\n")
+    assert not parse(data, name="a.docx").warnings
+    asked = parse(data, name="a.docx", options=Options(pictures=True))
+    assert asked.text == "Typed words." and asked.scans == (1, 2)
+    assert asked.warnings == ("the writing in 2 pictures needs OCR: pip install 'nacre-ai[ocr]'",)
+
+
+@drawn
+@pytest.mark.slow
+def test_pictures_inside_are_read_and_a_bad_one_costs_itself() -> None:
+    good = picture("Rates of the year 2024")
+    data = office_file(good, good[:60], png_of(20_000, 20_000), picture("", size=(30, 30)))
+    with ParserPool(workers=1, options=Options(pictures=True)) as pool:
+        document = pool.parse(data, name="a.docx")
+    assert document.text == "Typed words.\n\nRates of the year 2024" and len(document.warnings) == 2
+    assert {block.page for block in document.blocks} == {None}

@@ -109,6 +109,7 @@ class KnowledgeBase(DocumentReader):
         on_progress: Callable[[Progress], object] | None = None,
         workers: str | None = None,
         include_hidden: bool | None = None,
+        pictures: bool | None = None,
     ) -> SyncReport:
         """Make the knowledge base hold what the sources hold now.
 
@@ -126,6 +127,8 @@ class KnowledgeBase(DocumentReader):
             workers: who parses and embeds: None for this machine, "ray" for the Ray cluster that it is of,
                 "ray://host:port" for another.
             include_hidden: read hidden sheets, rows, columns and slides too; None is what the settings say (no).
+            pictures: read the writing in pictures inside office files too, by OCR (extra `ocr`); None is what the
+                settings say (no).
 
         Returns:
             What was done, and what failed for which reason.
@@ -142,11 +145,14 @@ class KnowledgeBase(DocumentReader):
 
         expect(on_progress, "on_progress", Callable, type(None))
         expect(workers, "workers", str, type(None))
-        expect(include_hidden, "include_hidden", bool, type(None))
+        asked = {"include_hidden": include_hidden, "pictures": pictures}
+        for name, value in asked.items():
+            expect(value, name, bool, type(None))
         given, resolved = check_principals(principals), sources_of(sources)
         with self.store.writing([source.scope for source in resolved]) as session:
-            hidden = self.store.settings().get("include_hidden", False) if include_hidden is None else include_hidden
-            options, runner = Options(include_hidden=hidden), runner_of(workers)
+            said = self.store.settings()
+            chosen = {name: said.get(name, False) if value is None else value for name, value in asked.items()}
+            options, runner = Options(**chosen), runner_of(workers)
             return Syncer(self.store, session, self.encoder, on_progress, options, runner).run(resolved, given, prune)
 
     def delete(self, uri: str) -> bool:
