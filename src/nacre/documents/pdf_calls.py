@@ -18,7 +18,7 @@ def quick(name: str) -> Callable[..., Any]:
     function = getattr(pdfium, name)
     kinds = [_plain(kind) for kind in (function.restype, *function.argtypes)]
     # Each call is short: letting go of the interpreter's lock for it would cost more than the call.
-    return ctypes.PYFUNCTYPE(*kinds)(ctypes.cast(function, ctypes.c_void_p).value)
+    return ctypes.PYFUNCTYPE(*kinds)(address(function))
 
 
 def address(pointer: Any) -> int:

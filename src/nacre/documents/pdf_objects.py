@@ -18,7 +18,7 @@ _MOST_COVERS = 100  # the largest areas that may lie over text
 _DEEPEST = 5
 _BAND, _BANDS = 24, 1_000  # points: where to look for what covers a text
 _THIN = 2  # points: rules cover no text
-_LETTER = 5  # points: the height of a picture that can be read
+_PICTURE = 0.01  # part of a page that a line of writing in a picture fills; a logo fills less
 _FRAME = 6  # segments of a rectangle
 _STROKES = 40  # segments of a short word in outlines
 _PALE = 200  # each channel of a colour that may be lost on white paper
@@ -65,17 +65,17 @@ def may_hold_writing(page: Any) -> bool:
     """
     import pypdfium2.raw as pdfium
 
-    strokes = 0
+    strokes, pictures = 0, 0.0
+    area = max(1.0, page.get_width() * page.get_height())
     for _, shape, kind, depth in _objects(pdfium, page):
         if kind == pdfium.FPDF_PAGEOBJ_IMAGE:
             box = None if depth else _bounds(shape)
-            if box is None or min(box[2] - box[0], box[3] - box[1]) > _LETTER:
-                return True
+            pictures += 1.0 if box is None else (box[2] - box[0]) * (box[3] - box[1]) / area
         elif kind == pdfium.FPDF_PAGEOBJ_PATH:
             segments = quick("FPDFPath_CountSegments")(shape)
             strokes += segments if segments > _FRAME else 0
-            if strokes >= _STROKES:
-                return True
+        if strokes >= _STROKES or pictures >= _PICTURE:
+            return True
     return False
 
 
