@@ -79,7 +79,7 @@ class _Reader:
         self.fonts: dict[int, str] = {}
         self.styles: dict[int, int] = {}
         self.font = self.style = self.level = 0
-        self.shaded = False  # white words on a dark ground are seen
+        self.shaded = self.dark_row = False  # white words on a dark ground are seen
         self.colors = [""]
         self.listed = self.in_table = False
         self.tables = _Table()
@@ -220,7 +220,7 @@ class _Reader:
             else:
                 self.level = (number or 0) + 1 if (number or 0) < 9 else 0
         elif word == "pard":
-            self.level, self.listed, self.in_table, self.shaded = 0, False, False, self.shaded and self.in_table
+            self.level, self.listed, self.in_table, self.shaded = 0, False, False, self.dark_row
         elif word == "intbl":
             self.in_table = True
         elif word == "plain":
@@ -231,6 +231,7 @@ class _Reader:
         elif word in {"red", "green", "blue"} and state.place == "colors":
             self.colors[-1] += f"{number},"
         elif word in {"clcbpat", "cbpat", "chcbpat", "highlight"}:
+            self.dark_row = self.dark_row or word == "clcbpat"
             self.shaded = True
         elif word == "cf" and state.place == "":
             state.hidden = (
@@ -294,6 +295,7 @@ class _Reader:
             table.cells.append(self.words().strip())
         elif word == "trowd":
             table.merged = []
+            self.dark_row = self.shaded = False
         elif word in {"clvmrg", "clmrg"}:
             table.merged.append(word)
         elif word == "cellx":
