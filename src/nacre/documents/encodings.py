@@ -5,9 +5,9 @@ few thousand characters that make up nearly all text into one zone of its table,
 misses; and of two charsets whose zones a text hits, the right one turns it into the characters that its language uses
 most, the wrong one into rare ones. A name of two characters is enough.
 
-`common_characters.txt` holds simplified and traditional Chinese and kanji, a line each: the most frequent ones of jieba's
-dictionary (MIT), the same in their traditional and Japanese forms by OpenCC's tables (Apache-2.0), and the kanji of JIS
-level 1 that Chinese standards lack. Common Hangul is told by its letters.
+`common_characters.txt` holds simplified and traditional Chinese and kanji, a line each: the most frequent ones of
+jieba's dictionary (MIT), the same in their traditional and Japanese forms by OpenCC's tables (Apache-2.0), and the
+kanji of JIS level 1 that Chinese standards lack. Common Hangul is told by its letters.
 """
 
 from __future__ import annotations

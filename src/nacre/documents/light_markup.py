@@ -35,7 +35,9 @@ _ORG = _Dialect(
     ),
     item=re.compile(r"([ \t]*)(?:[-+]|(\d+)[.)]|[ \t]\*)[ \t]+(.*)"),
     row=re.compile(r"[ \t]*\|(.*)"),
-    field=re.compile(r"#\+(?!(?:begin|end|results|name|caption|attr|tblfm|options|startup)\b)([a-z]\w{0,60}):[ \t]*(.*)", re.I),
+    field=re.compile(
+        r"#\+(?!(?:begin|end|results|name|caption|attr|tblfm|options|startup)\b)([a-z]\w{0,60}):[ \t]*(.*)", re.I
+    ),
     fence=re.compile(r"[ \t]*#\+(begin|end)_(\w+).*", re.I),
     code=frozenset({"src", "example"}),
     dropped=re.compile(r"[ \t]*(?:#(?: .*|\+.*|)|:[\w-]+:.*|(?:SCHEDULED|DEADLINE|CLOSED):.*|-{5,})"),
