@@ -7,7 +7,7 @@ taken for visible.
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 _RULE = re.compile(r"([^{}@;]+)\{([^{}]*)\}")
@@ -61,6 +61,7 @@ class Looks:
     """The looks of one page."""
 
     def __init__(self, tree: Any) -> None:
+        self.tree = tree
         self.rules: dict[int, str] = {}
         sheets = [node.text() or "" for node in tree.css("style")]
         rules = [rule for sheet in sheets for rule in _rules(sheet[:_SHEET])]
@@ -81,7 +82,7 @@ class Looks:
         if tag in _STRUCK:
             look = look._replace(struck=True)
         elif tag in _PLACES:
-            look = look._replace(place=_PLACES[tag])
+            look = look._replace(place=self.raised(node) if tag == "sup" else _PLACES[tag])
         ruled = self.rules.get(node.mem_id, "") if self.rules else ""
         if not attributes and not ruled:
             return look
@@ -96,6 +97,31 @@ class Looks:
         if not ruled and "style" not in attributes:
             return look
         return _styled(look, f"{ruled};{attributes.get('style') or ''}"[:_DECLARED])
+
+    def raised(self, node: Any) -> str:
+        """Whether a superscript is the mark of a note: a link within the page, or what a note of it begins with."""
+        links = [node.parent, *node.css("a[href]")]
+        if any(link is not None and (link.attributes.get("href") or "").startswith("#") for link in links):
+            return "mark"
+        return "maybe mark" if _said(node) in self.notes else "superscript"
+
+    @cached_property
+    def notes(self) -> set[str]:
+        """The marks that notes of the page begin with: superscripts at the beginning of a block."""
+        first = (node for node in self.tree.css("sup")[:_RULES] if not _before(node))
+        return {said for said in map(_said, first) if re.fullmatch(r"\d{1,2}|[a-z]|[ivx]{1,4}", said)}
+
+
+def _said(node: Any) -> str:
+    return (node.text() or "").strip()
+
+
+def _before(node: Any) -> bool:
+    """Whether something stands before an element within its own."""
+    while (node := node.prev) is not None:
+        if node.tag != "-text" or node.text(deep=False).strip():
+            return True
+    return False
 
 
 def unseen_by_style(style: str) -> str:

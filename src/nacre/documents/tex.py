@@ -62,7 +62,7 @@ _LOOKS = {
 _MACRO = re.compile(r"\\(?:(?:re|provide)?newcommand\*?\s*\{?\s*|def\s*)\\([A-Za-z@]{1,60})\s*\}?\s*(?=\{)")
 _NEVER = re.compile(r"\\iffalse\b.*?\\fi\b", re.S)
 _QUOTES = (("``", "“"), ("''", "”"), ("---", "—"), ("--", "–"))
-_MACROS, _SAID = 500, 300
+_MACROS, _SAID, _EXPANSIONS = 500, 300, 5000
 _DEEP = 2000
 
 
@@ -122,6 +122,7 @@ class _Reader:
         self.rows: list[list[str]] | None = None
         self.notes: list[str] = []
         self.macros: dict[str, str] = {}
+        self.left = [_EXPANSIONS]  # macros that may still be put in, here and in all arguments
         self.counts: list[int | None] = []  # of the lists around; None without numbers
 
     def plain(self, text: str) -> str:
@@ -129,7 +130,7 @@ class _Reader:
         if self.depth > _DEEP // 100:
             return ""
         inner = _Reader(Builder(), self.depth + 1)
-        inner.macros = self.macros
+        inner.macros, inner.left = self.macros, self.left
         inner.run(text)
         self.notes += inner.notes
         return "".join(inner.said)
@@ -223,7 +224,8 @@ class _Reader:
             option = _skip_options(text, at)
             self.said.append(text[at:option].strip(" []") + " " if option > at else self.number())
             return option
-        if name in self.macros:
+        if name in self.macros and self.left[0] > 0:
+            self.left[0] -= 1
             self.said.append(self.plain(self.macros[name]))
             return at + 2 if text[at : at + 2] == "{}" else at
         if name in _LOOKS and text[at : at + 1] == "{":
