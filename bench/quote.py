@@ -16,13 +16,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from nacre.connectors.models.quote import QuoteChatModel, answer
+from nacre.connectors.models.quote import QuoteChatModel
 from nacre.eval.answers import evaluate_answers
 from nacre.eval.datasets import load_questions, load_retrieval
 from nacre.eval.refusal import evaluate_refusal
 from nacre.eval.retrieval import index
 from nacre.eval.sample import evaluate_sample
 from nacre.eval.statistics import interval
+from nacre.grounding.selection import select
 from nacre.retrieval.knowledge_base import KnowledgeBase
 from nacre.text.messages import Source
 
@@ -92,7 +93,7 @@ def milliseconds(name: str, limit: int | None) -> list[float]:
             hits = base.search(question.text, k=6)
             sources = [Source(n, hit.text, hit.title) for n, hit in enumerate(hits, 1)]
             began = time.perf_counter()
-            answer(question.text, sources)
+            select(question.text, sources)
             waits.append(1000 * (time.perf_counter() - began))
     return waits
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import random
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -12,8 +11,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from nacre import prompts
 from nacre.errors import EvaluationError
-from nacre.eval.metrics import contains, tokens
+from nacre.eval.metrics import contains, normalise, tokens
 from nacre.grounding.answer_type import Kind, candidates
+from nacre.grounding.questions import RULES, template
 from nacre.system.files import atomic_write, private_folder
 from nacre.text.language import language_of, tr
 from nacre.text.lenient_json import last_object
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _SEED = 20260101
 _ALIKE = 0.8  # of the words of two questions: the second is left out
-_PAIR = re.compile(r"[ \t>*-]*(?P<name>[^:：|\n]{2,40}?)[ \t]*[:：][ \t]*(?P<value>[^\n]{1,120}\S)[ \t]*")
 _NUMBER = re.compile(r"\d+")
 _NAME = re.compile(r"(?<=\s)[A-Z][a-z]{3,}\b")
 # Names that no document has; which of them are free is looked up.
@@ -84,18 +83,30 @@ def make_questions(
     answerable = count - round(count * unanswerable)
     streams = [(written(model, uri, text) if model else extracted(uri, text)) for uri, text in texts.items()]
     made: list[Made] = []
+    doubtful: set[str] = set()  # of which two documents say different things
     for found in _in_turn(streams):
-        if not any(_alike(found.question, other.question) for other in made):
+        like = [other for other in made if _alike(found.question, other.question)]
+        same = [other for other in like if normalise(other.question) == normalise(found.question)]
+        if any(normalise(other.answers[0]) != normalise(found.answers[0]) for other in same):
+            doubtful.add(normalise(found.question))
+            made = [other for other in made if other not in same]
+        elif not like and normalise(found.question) not in doubtful:
             made.append(found)
             if on_progress:
                 on_progress(len(made), count)
         if len(made) >= answerable:
             break
+    if not made and model:
+        raise EvaluationError(
+            tr("The model wrote no question whose answer stands in its passage. Try another, or leave --model out.")
+        )
     if not made:
         raise EvaluationError(tr("The documents hold nothing to ask about."))
     everything = "\n".join(texts.values())
     wanted = round(len(made) * unanswerable / max(0.01, 1 - unanswerable))
-    made += [changed for found in made if (changed := _unanswerable(found, everything))][:wanted]
+    # A gap whose number is another one reads oddly: of those only what the others do not give.
+    natural = sorted(made, key=lambda found: found.kind == "gap")
+    made += [changed for found in natural if (changed := _unanswerable(found, everything))][:wanted]
     random.Random(_SEED).shuffle(made)
     return [Made(**{**asdict(found), "id": f"q{n:04}"}) for n, found in enumerate(made, 1)]
 
@@ -113,8 +124,10 @@ def save_questions(made: Sequence[Made], path: Path) -> None:
 
 def extracted(uri: str, text: str) -> Iterator[Made]:
     """Questions that templates find in a document, the most natural first."""
-    for find in (_asked, _table, _pairs, _gaps):
-        yield from _shuffled(find(uri, text), uri)
+    for find in RULES:
+        made = (_made(question, text, start, end, uri, kind) for question, start, end, kind in find(text))
+        yield from _shuffled(made, uri)
+    yield from _shuffled(_gaps(uri, text), uri)
 
 
 def written(model: BaseChatModel, uri: str, text: str) -> Iterator[Made]:
@@ -129,55 +142,11 @@ def written(model: BaseChatModel, uri: str, text: str) -> Iterator[Made]:
             yield _made(question, text, start + at, start + at + len(answer), uri, "written")
 
 
-def _asked(uri: str, text: str) -> Iterator[Made]:
-    """A question of the document itself (of an FAQ), answered by the sentence after it."""
-    spans = sentences(text)
-    for (start, end), (first, last) in itertools.pairwise(spans):
-        question = text[start:end].lstrip("#*-QA:：问答 ").strip("* ")
-        if question[-1:] in ("?", "？") and len(tokens(question)) >= 3 and len(tokens(text[first:last])) >= 3:
-            yield _made(question, text, first, last, uri, "asked")
-
-
-def _table(uri: str, text: str) -> Iterator[Made]:
-    """The cells of a table: what column of which row."""
-    header: list[str] = []
-    at = 0
-    for line in text.splitlines(keepends=True):
-        bar = "\t" if "\t" in line else "|"
-        cells = [cell.strip(" *`") for cell in line.strip().strip("|").split(bar)]
-        if bar not in line or len(cells) < 2:
-            header = []
-        elif not header:
-            header = cells
-        elif len(cells) == len(header) and set(cells[0]) - set("-: "):
-            for name, value in zip(header[1:], cells[1:], strict=True):
-                where = line.rfind(value) if value else -1
-                if name and where >= 0 and set(value) - set("-: "):
-                    question = _template(
-                        cells[0] + name, f"What is the {name} of {cells[0]}?", f"{cells[0]}的{name}是什么？"
-                    )
-                    yield _made(question, text, at + where, at + where + len(value), uri, "table")
-        at += len(line)
-
-
-def _pairs(uri: str, text: str) -> Iterator[Made]:
-    """Lines like "Deadline: 3 May"."""
-    title = next((line.strip("# ") for line in text.splitlines() if line.strip()), "")[:60]
-    at = 0
-    for line in text.splitlines(keepends=True):
-        match = _PAIR.fullmatch(line.rstrip("\n"))
-        if match and len(match["name"].split()) <= 4 and len(title) > 3 and not set(line) & set("\u3000\t/|"):
-            name = match["name"].strip("* ")
-            question = _template(name + title, f"{title}: what is the {name}?", f"{title}中，{name}是什么？")
-            yield _made(question, text, at + match.start("value"), at + match.end("value"), uri, "pair")
-        at += len(line)
-
-
 def _gaps(uri: str, text: str) -> Iterator[Made]:
     """A sentence with a number, date or name taken out."""
     for start, end in sentences(text):
         sentence = text[start:end]
-        if not 15 <= len(sentence) <= 200 or set(sentence) & set("\n\t|") or sentence[-1] not in ".。!！;；":
+        if not 15 <= len(sentence) <= 200 or set(sentence) & set("\n\t|#") or sentence[-1] not in ".。!！;；":
             continue
         spans = [span for kind in _KINDS for span in candidates(sentence, kind)]
         if not spans:
@@ -185,17 +154,13 @@ def _gaps(uri: str, text: str) -> Iterator[Made]:
         first, last = max(spans, key=lambda span: (span[1] - span[0], -span[0]))
         last -= len(sentence[first:last]) - len(sentence[first:last].rstrip())
         gap = sentence[:first] + "____" + sentence[last:]
-        question = _template(sentence, f"What belongs in the gap: “{gap}”?", f"空格处应填什么：“{gap}”？")
+        question = template(sentence, f"What belongs in the gap: “{gap}”?", f"空格处应填什么：“{gap}”？")
         if contains(gap, [sentence[first:last]]) == 0:
             yield _made(question, text, start + first, start + last, uri, "gap")
 
 
 def _made(question: str, text: str, start: int, end: int, uri: str, kind: str) -> Made:
     return Made("", language_of(question), question, (text[start:end],), uri, kind, start, end)
-
-
-def _template(about: str, english: str, chinese: str) -> str:
-    return chinese if language_of(about) == "zh" else english
 
 
 def _unanswerable(found: Made, everything: str) -> Made | None:

@@ -30,6 +30,7 @@ FLOORS = (
     ("stack",),
     ("testing",),
     ("eval",),
+    ("finetuning",),
     ("server",),
     ("cli",),
 )

@@ -74,6 +74,8 @@ def test_every_name_of_the_contract_is_public() -> None:
         "ResponseCache",
         "Retry",
         "Fallback",
+        "Decomposition",
+        "Summary",
         "PythonInterpreter",
         "parse_react",
         "build",

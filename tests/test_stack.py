@@ -125,7 +125,10 @@ ARGUMENTS: dict[str, dict[str, object]] = {
     "memory": {},
     "cache": {},
     "rag": {"k": 3, "strict": True, "principals": ["hr"]},
+    "decomposition": {"parts": "rules", "most": 3},
+    "summary": {"sentences": 3, "principals": ["hr"]},
     "self_consistency": {"samples": 3},
+    "best_of": {"samples": 2},
     "few_shot": {"examples": [["1 + 1?", "2"]]},
     "chain_of_thought": {},
     "pal": {"attempts": 1, "samples": 2},
@@ -136,8 +139,10 @@ ARGUMENTS: dict[str, dict[str, object]] = {
 
 
 @pytest.mark.parametrize("name", sorted(LAYERS))
-def test_every_layer_is_built_again_from_what_explain_says(name: str, kb: str) -> None:
-    where = {"kb": kb} if name in ("rag", "react") else {}
+def test_every_layer_is_built_again_from_what_explain_says(name: str, kb: str, tmp_path: Path) -> None:
+    (tmp_path / "nacre.json").write_text('{"kind": "reward"}')
+    where = {"kb": kb} if name in ("rag", "react", "summary") else {}
+    where |= {"judge": str(tmp_path)} if name == "best_of" else {}
     data = nacre.explain(nacre.build({"model": "quote", "layers": [{"use": name, **where, **ARGUMENTS[name]}]}))
     said = data["layers"][0]
     assert (said if isinstance(said, dict) else {"use": said}) == {"use": name, **where, **ARGUMENTS[name]}

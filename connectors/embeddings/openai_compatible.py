@@ -20,7 +20,7 @@ from nacre.text.tokens import beginning, estimate
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nacre.connectors.models.providers import Provider
+    from nacre.connectors.models.provider import Provider
 
 _log = logging.getLogger(__name__)
 _PROBE = "nacre"

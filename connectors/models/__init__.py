@@ -7,7 +7,9 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from nacre.connectors.models.keys import key_of
-from nacre.connectors.models.providers import PROVIDERS, Provider, find_provider
+from nacre.connectors.models.langchain_models import known_name, load
+from nacre.connectors.models.provider import Provider
+from nacre.connectors.models.providers import PROVIDERS, find_provider
 from nacre.errors import UnknownProviderError, UsageError
 from nacre.extras import need
 from nacre.text.language import listed, tr
@@ -24,7 +26,8 @@ def load_model(spec: str | None = None, **kwargs: Any) -> BaseChatModel:
 
     Args:
         spec: `provider:model`, such as "openai:gpt-5-mini", "dashscope:qwen-plus", "ollama:qwen3",
-            "openai_compatible:name@http://127.0.0.1:8000/v1", "transformers:folder-or-hub-id-or-file.gguf", "quote".
+            "openai_compatible:name@http://127.0.0.1:8000/v1", "anthropic:claude-…" (what is not Nacre's own is
+            LangChain's, by `init_chat_model`), "transformers:folder-or-hub-id-or-file.gguf", "quote".
             None: `$NACRE_MODEL`, else OpenAI where `OPENAI_API_KEY` or `OPENAI_BASE_URL` is set, else "quote".
         **kwargs: its settings: `temperature`, `max_tokens`, `api_key`, `base_url`, `timeout` (seconds), `adapter`, …
 
@@ -52,6 +55,8 @@ def load_model(spec: str | None = None, **kwargs: Any) -> BaseChatModel:
         return TransformersChatModel(model=name, **_settings(TransformersChatModel, kwargs, frozenset()))
     provider = find_provider(kind)
     if provider is None:
+        if name := known_name(kind):
+            return load(name, _model_name(rest, spec, f"{name}:model-name"), kwargs)
         raise _unknown(spec)
     return _load_api_model(provider, rest, spec, kwargs)
 
@@ -150,7 +155,7 @@ def _unknown(spec: str) -> UnknownProviderError:
             "No provider for {spec!r}.{hint} Write provider:model with one of: {names}.",
             spec=spec,
             hint=tr(" Did you mean {near}?", near=near) if near else "",
-            names=listed([*PROVIDERS, "transformers", "quote"]),
+            names=listed([*PROVIDERS, "transformers", "quote", "anthropic, google_genai, … (LangChain)"]),
         ),
         model=spec,
     )

@@ -13,7 +13,7 @@ from langchain_core.exceptions import ContextOverflowError
 
 from nacre.connectors.models.deltas import StreamEnd
 from nacre.connectors.models.model_errors import BadReplyError, ContextTooLongError
-from nacre.connectors.models.providers import Provider
+from nacre.connectors.models.provider import Provider
 from nacre.errors import (
     MissingKeyError,
     ModelError,
@@ -235,7 +235,7 @@ def _unreachable(why: str, place: Place) -> ModelUnavailableError:
 
 def _broken_off(why: str, place: Place) -> ModelUnavailableError:
     return ModelUnavailableError(
-        tr("{name} broke off in the middle of its answer: {why}. Ask again.", name=place.name, why=why),
+        tr("{name} broke off in the middle of its answer: {why}. Ask again.", name=place.name, why=why.rstrip(" .。")),
         model=place.name,
         uri=place.url,
         status=None,

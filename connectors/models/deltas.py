@@ -13,6 +13,8 @@ from langchain_core.outputs import ChatGenerationChunk
 
 from nacre.connectors.models.stops import StopCutter
 from nacre.connectors.models.usage import estimate_usage
+from nacre.connectors.models.written_calls import WrittenCalls, new_call_id
+from nacre.text.reasoning import ReasoningSplitter, reasoning_field, split_reasoning, without_reasoning_parts
 from nacre.text.strict_json import to_json
 
 
@@ -29,13 +31,18 @@ def readable(chunk: Mapping[str, Any]) -> dict[str, Any]:
     if not choices or not isinstance(choices[0], Mapping):
         return {**chunk, "choices": []}
     choice = dict(choices[0])
-    delta = choice.get("delta")
+    if choice.get("delta") is None:  # LangChain would drop the chunk, and the end that it tells
+        choice["delta"] = {}
+    delta = choice["delta"]
     if isinstance(delta, Mapping) and delta.get("tool_calls"):
-        calls = delta["tool_calls"]
-        calls = [calls] if isinstance(calls, Mapping) else calls  # Spark sends an object, not a list
-        choice["delta"] = {**delta, "tool_calls": [_readable_call(call) for call in calls]}
+        choice["delta"] = {**delta, "tool_calls": _readable_calls(delta["tool_calls"])}
     usage = chunk.get("usage") or choice.get("usage")
     return {**chunk, "choices": [choice, *choices[1:]], "usage": usage}
+
+
+def _readable_calls(calls: Any) -> list[dict[str, Any]]:
+    calls = [calls] if isinstance(calls, Mapping) else calls  # Spark sends an object, not a list
+    return [_readable_call(call) for call in calls if isinstance(call, Mapping)]
 
 
 def _readable_call(call: Mapping[str, Any]) -> dict[str, Any]:
@@ -48,22 +55,54 @@ def _readable_call(call: Mapping[str, Any]) -> dict[str, Any]:
     return {**call, "function": function, "index": index if isinstance(index, int) else None}
 
 
-def without_odd_calls(reply: dict[str, Any]) -> tuple[dict[str, Any], list[list[InvalidToolCall]]]:
-    """A whole reply without the tool calls whose arguments are no object, which LangChain would not take.
+def readable_reply(reply: dict[str, Any]) -> tuple[dict[str, Any], list[list[InvalidToolCall]]]:
+    """A whole reply as LangChain takes it: reasoning apart, arguments as texts of objects, an id for every call.
 
     Returns:
-        The reply, with objects and texts of objects as texts; and of each choice the calls that were left out.
+        The reply, and of each choice the calls whose arguments are no object.
     """
-    choices, odd = [], []
-    for choice in reply["choices"]:
-        message = choice.get("message") or {}
-        calls = [_readable_call(call) for call in message.get("tool_calls") or ()]
-        given = [str(call["function"].get("arguments") or "") for call in calls]
-        right = [call for call, text in zip(calls, given, strict=True) if isinstance(_data(text), dict | None)]
-        wrong = [(call, text) for call, text in zip(calls, given, strict=True) if call not in right]
-        odd.append([invalid_tool_call(name=c["function"].get("name"), args=t, id=c.get("id")) for c, t in wrong])
-        choices.append({**choice, "message": {**message, "tool_calls": right}} if calls else choice)
-    return {**reply, "choices": choices}, odd
+    read = [_readable_choice(choice) for choice in reply["choices"]]
+    return {**reply, "choices": [choice for choice, _ in read]}, [odd for _, odd in read]
+
+
+def _readable_choice(choice: dict[str, Any]) -> tuple[dict[str, Any], list[InvalidToolCall]]:
+    message = dict(choice.get("message") or {})
+    content, hidden = without_reasoning_parts(message.get("content"))
+    if isinstance(content, str):
+        content, thought = split_reasoning(content)
+        hidden += thought
+    if content != message.get("content"):
+        message["content"] = content
+    if reasoning := reasoning_field(message) + hidden:
+        message["reasoning_content"] = reasoning
+    calls = _with_own_ids(_readable_calls(message.get("tool_calls") or ()))
+    for call in calls:
+        call["function"]["arguments"] = _unwrapped(call["function"].get("arguments"))
+    right = [call for call in calls if isinstance(_data(call["function"]["arguments"]), dict | None)]
+    odd = [
+        invalid_tool_call(name=c["function"].get("name"), args=c["function"]["arguments"], id=c["id"])
+        for c in calls
+        if c not in right
+    ]
+    if calls:
+        message["tool_calls"] = right
+    return ({**choice, "message": message} if choice.get("message") else choice), odd
+
+
+def _with_own_ids(calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    seen: set[str] = set()
+    for call in calls:
+        given = call.get("id")
+        call["id"] = str(given) if given and str(given) not in seen else new_call_id()
+        seen.add(call["id"])
+    return calls
+
+
+def _unwrapped(given: Any) -> str:
+    """Arguments as a text; a text within a text, as some models write them, is taken out."""
+    text = str(given or "")
+    inner = _data(text)
+    return inner if isinstance(inner, str) and isinstance(_data(inner), dict | str) else text
 
 
 def _data(text: str) -> Any:
@@ -84,7 +123,12 @@ class ToolCallJoiner:
     def __init__(self) -> None:
         self._ids: list[str | None] = []
         self._names: list[str] = []
+        self._said: list[str] = []
+        self._given: set[str] = set()
         self._slot_of: dict[int, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._ids)
 
     def join(self, pieces: Sequence[ToolCallChunk]) -> list[ToolCallChunk]:
         """Index the pieces of one chunk.
@@ -94,33 +138,57 @@ class ToolCallJoiner:
         """
         return [self._indexed(piece) for piece in pieces]
 
+    def close(self) -> list[ToolCallChunk]:
+        """Ids for the calls that came without one."""
+        return [
+            tool_call_chunk(name=None, args=None, id=new_call_id(), index=slot)
+            for slot, given in enumerate(self._ids)
+            if given is None
+        ]
+
     def _indexed(self, piece: ToolCallChunk) -> ToolCallChunk:
         slot = self._known_slot(piece)
         if slot is not None:
             # Only the very same name again is a repetition; anything else is the rest of it.
             rest = None if piece["name"] in (None, "", self._names[slot]) else piece["name"]
             self._names[slot] += rest or ""
-            if self._ids[slot] is None and piece["id"]:
-                self._ids[slot] = piece["id"]
-                return tool_call_chunk(name=rest, args=piece["args"], id=piece["id"], index=slot)
-            return tool_call_chunk(name=rest, args=piece["args"], id=None, index=slot)
+            self._said[slot] += piece["args"] or ""
+            given = self._own_id(piece["id"]) if self._ids[slot] is None and piece["id"] else None
+            self._ids[slot] = self._ids[slot] or piece["id"] or None
+            return tool_call_chunk(name=rest, args=piece["args"], id=given, index=slot)
         slot = len(self._ids)
         self._ids.append(piece["id"] or None)
         self._names.append(piece["name"] or "")
+        self._said.append(piece["args"] or "")
         if isinstance(piece["index"], int):
             self._slot_of[piece["index"]] = slot
-        return tool_call_chunk(name=piece["name"], args=piece["args"], id=piece["id"] or None, index=slot)
+        given = self._own_id(piece["id"]) if piece["id"] else None
+        return tool_call_chunk(name=piece["name"], args=piece["args"], id=given, index=slot)
+
+    def _own_id(self, given: str) -> str:
+        own = new_call_id() if given in self._given else given
+        self._given.add(own)
+        return own
 
     def _known_slot(self, piece: ToolCallChunk) -> int | None:
         """The call that a piece goes on with; None when it begins a new one."""
         index = piece["index"]
         if piece["id"] and piece["id"] in self._ids:
-            return self._ids.index(piece["id"])
+            same = len(self._ids) - 1 - self._ids[::-1].index(piece["id"])
+            return None if self._another(same, piece) else same
         slot = self._slot_of.get(index) if isinstance(index, int) else (len(self._ids) - 1 if self._ids else None)
         if slot is None:
             return None
         begins = bool(piece["name"]) and (bool(piece["id"] and self._ids[slot]) or index is None)
         return None if begins else slot
+
+    def _another(self, slot: int, piece: ToolCallChunk) -> bool:
+        """Whether a piece that has the id of a call is another call nevertheless: some servers have one id for all."""
+        if not piece["name"]:
+            return False
+        elsewhere = isinstance(piece["index"], int) and self._slot_of.get(piece["index"]) != slot
+        whole = (piece["args"] or "").lstrip()[:1] == "{" and isinstance(_data(self._said[slot]), dict)
+        return elsewhere or whole
 
 
 class StreamEnd(Exception):
@@ -130,13 +198,22 @@ class StreamEnd(Exception):
 class Tidier:
     """Follows one stream and hands out chunks that join to the right message."""
 
-    def __init__(self, messages: Sequence[BaseMessage], stop: Sequence[str] | None) -> None:
+    def __init__(
+        self,
+        messages: Sequence[BaseMessage],
+        stop: Sequence[str] | None,
+        tools: Sequence[dict[str, Any]] = (),
+        *,
+        hold: bool = False,
+    ) -> None:
         self._messages = messages
         self._cutter = StopCutter(stop)
         self._joiner = ToolCallJoiner()
+        self.splitter = ReasoningSplitter(hold=hold)
+        self._calls = WrittenCalls(tools)
         self._usage: UsageMetadata | None = None
         self._said: list[str] = []
-        self._finished = False
+        self._finish = ""
         self._ended = False
 
     @property
@@ -154,8 +231,8 @@ class Tidier:
         self._usage = message.usage_metadata or self._usage  # the last one counts: some servers repeat a running sum
         # Spark never says finish_reason; its last chunk has the usage.
         self._ended = bool(message.usage_metadata)
-        self._finished |= bool(info.get("finish_reason"))
-        content = self._cutter.push(message.content) if isinstance(message.content, str) else message.content
+        self._finish = info.get("finish_reason") or self._finish
+        content = self._shown(message)
         pieces = self._joiner.join(message.tool_call_chunks)
         self._said += [
             message.text,
@@ -171,16 +248,41 @@ class Tidier:
             message=AIMessageChunk(content=content, tool_call_chunks=pieces, **data), generation_info=info or None
         )
 
+    def _shown(self, message: AIMessageChunk) -> Any:
+        """What of a chunk is the answer; its reasoning, wherever it stands, goes where reasoning belongs."""
+        content, thought = without_reasoning_parts(message.content)
+        if message.additional_kwargs.get("reasoning_content"):
+            self.splitter.known()
+        if isinstance(content, str):
+            content, split = self.splitter.push(content)
+            content, thought = self._calls.push(self._cutter.push(content)), thought + split
+        if thought:
+            told = message.additional_kwargs.get("reasoning_content", "")
+            message.additional_kwargs["reasoning_content"] = told + thought
+        return content
+
     def end(self) -> Iterator[ChatGenerationChunk]:
         """End the stream."""
-        if not (self._finished or self._ended or self.stopped):
+        if not (self._finish or self._ended or self.stopped):
             raise StreamEnd
         metadata: dict[str, Any] = {} if self._usage else {"usage_estimated": True}
         if self.stopped:
             metadata["finish_reason"] = "stop"
         usage = self._usage or estimate_usage(self._messages, "".join(self._said))
+        content, thought = self.splitter.close()
+        shown = self._calls.push(self._cutter.push(content) + self._cutter.flush())
+        rest, calls = self._calls.close(cut=self._finish == "length")
+        pieces = [
+            tool_call_chunk(name=call["name"], args=to_json(call["args"], ensure_ascii=False), id=call["id"], index=at)
+            for at, call in enumerate(calls, len(self._joiner))
+        ]
         message = AIMessageChunk(
-            content=self._cutter.flush(), response_metadata=metadata, usage_metadata=usage, chunk_position="last"
+            content=shown + rest,
+            additional_kwargs={"reasoning_content": thought} if thought else {},
+            tool_call_chunks=[*self._joiner.close(), *pieces],
+            response_metadata=metadata,
+            usage_metadata=usage,
+            chunk_position="last",
         )
         yield ChatGenerationChunk(message=message)
 

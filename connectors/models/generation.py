@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from nacre.connectors.models.local_weights import Weights
 from nacre.connectors.models.stops import StopCutter
 from nacre.extras import need
+from nacre.text.reasoning import THINK_PAIRS
 
 # Torch draws from one random state a process; a seed holds only while nobody else draws.
 _one_at_a_time = threading.Lock()
@@ -70,11 +72,18 @@ class Generation:
     Args:
         ids: the prompt's token ids.
         sampling: how to choose tokens.
+        seen: what the model is given of images.
     """
 
     def __init__(
-        self, weights: Weights, ids: Sequence[int], sampling: Sampling, emit: Callable[[str | Finish], None]
+        self,
+        weights: Weights,
+        ids: Sequence[int],
+        sampling: Sampling,
+        emit: Callable[[str | Finish], None],
+        seen: Mapping[str, Any] | None = None,
     ) -> None:
+        self._seen = seen or {}
         self._weights, self._ids, self._sampling, self._emit = weights, ids, sampling, emit
         self._cancelled = threading.Event()
         self._pieces = Pieces(weights.tokenizer, sampling.stop, emit, self._cancelled, skip=len(ids))
@@ -113,8 +122,11 @@ class Generation:
         if config.eos_token_id is None:
             config.eos_token_id = tokenizer.eos_token_id
         prompt = torch.tensor([list(self._ids)], device=model.device)
-        asked = {"input_ids": prompt, "attention_mask": torch.ones_like(prompt)}
         with torch.inference_mode(), self._seeded(torch):
+            asked = {"input_ids": prompt, "attention_mask": torch.ones_like(prompt)}
+            if self._weights.prompt is not None:
+                asked = self._weights.prompt(prompt)
+            asked |= {name: data.to(model.device) for name, data in self._seen.items()}
             model.generate(**asked, generation_config=config, streamer=self._pieces, stopping_criteria=[cancelled])
 
     @contextmanager
@@ -155,6 +167,7 @@ class Pieces:
         skip: int,
     ) -> None:
         self.ids: list[int] = []
+        self._dropped = _dropped(tokenizer)
         self._tokenizer, self._emit, self._cancelled = tokenizer, emit, cancelled
         self._cutter = StopCutter(stop)
         self._prompt_left = skip
@@ -199,8 +212,30 @@ class Pieces:
             self._say(self._cutter.push(rest) + self._cutter.flush())
 
     def _decode(self, ids: list[int]) -> str:
-        return str(self._tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
+        ids = [token for token in ids if token not in self._dropped]
+        return str(self._tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False))
 
     def _say(self, text: str) -> None:
         if text:
             self._emit(text)
+
+
+# Control tokens by which reasoning and calls are known; others are no part of a text.
+_KEPT = re.compile(
+    r"(?i)tool|think|thought|python_|channel|constrain|\|call|action|plugin|args|call_id|dsml|function|invoke|parameter"
+    r"|<\|(?:message|start|end|\"|start_response|end_response)\|>|escape"
+)
+
+
+def _dropped(tokenizer: Any) -> frozenset[int]:
+    """The ids that are never shown."""
+    ends = {tokenizer.eos_token_id, tokenizer.pad_token_id, getattr(tokenizer, "bos_token_id", None)}
+    special = zip(tokenizer.all_special_ids, tokenizer.all_special_tokens, strict=True)
+    kept = {token for token, text in special if _KEPT.search(text)}
+    return frozenset((set(tokenizer.all_special_ids) - kept) | ends) - {None}
+
+
+def opens_thought(tokenizer: Any, ids: Sequence[int]) -> bool:
+    """Whether a prompt ends in a thought that it has opened."""
+    end = str(tokenizer.decode(list(ids[-16:]))).rstrip()
+    return any(end.endswith(opening) for opening, _ in THINK_PAIRS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from nacre.connectors.models.providers import Provider
+from nacre.connectors.models.provider import Provider
 from nacre.extras import keyless, need
 from nacre.text.language import tr
 

@@ -1,8 +1,9 @@
-"""Weights of a local model: from a folder, a GGUF file or a model hub, with a LoRA adapter on top."""
+"""Weights of a local model: from a folder, a GGUF file or a model hub, with an adapter on top."""
 
 from __future__ import annotations
 
 import importlib
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from nacre.connectors.models.adapters import Adapted, Prompt, adapt
 from nacre.errors import MissingExtraError, MissingKeyError, ModelError, ModelUnavailableError, UnknownProviderError
 from nacre.extras import need
 from nacre.text.language import tr
@@ -24,11 +26,15 @@ class Weights:
 
     Args:
         window: the longest input and output together, in tokens; None where the model does not say.
+        prompt: makes what `generate` is given of a tensor of ids, for adapters that put something before it.
+        processor: of texts with images, where the model sees.
     """
 
     model: Any
     tokenizer: Any
     window: int | None
+    prompt: Prompt | None = None
+    processor: Any = None
 
 
 def load_weights(
@@ -48,8 +54,12 @@ def load_weights(
     device = device or ("cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu")
     precision = dtype or ("float32" if device == "cpu" else "auto")
     with _quiet(transformers), _explained(name):
-        tokenizer = transformers.AutoTokenizer.from_pretrained(where, trust_remote_code=False, **options)
-        model = transformers.AutoModelForCausalLM.from_pretrained(
+        processor = _processor(transformers, where, options)
+        kind = transformers.AutoModelForImageTextToText if processor else transformers.AutoModelForCausalLM
+        tokenizer = getattr(processor, "tokenizer", None) or transformers.AutoTokenizer.from_pretrained(
+            where, trust_remote_code=False, **options
+        )
+        model = kind.from_pretrained(
             where,
             trust_remote_code=False,
             use_safetensors=None if "gguf_file" in options else True,
@@ -57,12 +67,39 @@ def load_weights(
             device_map=device,
             **options,
         )
-        if adapter is not None:
-            model = _with_adapter(model, adapter)
+        adapted = Adapted(model) if adapter is None else adapt(model, adapter, name)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
-    window = getattr(model.config, "max_position_embeddings", None)
-    return Weights(model.eval(), tokenizer, window if isinstance(window, int) else None)
+    window = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    window = window - adapted.virtual_tokens if isinstance(window, int) else None
+    return Weights(adapted.model.eval(), tokenizer, window, adapted.prompt, processor)
+
+
+def _processor(transformers: Any, where: str, options: dict[str, Any]) -> Any:
+    """What prepares texts with images for a model that sees; None for one that does not."""
+    if "gguf_file" in options:
+        return None
+    config = transformers.AutoConfig.from_pretrained(where, trust_remote_code=False, **options)
+    known = transformers.models.auto.modeling_auto.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
+    if config.model_type not in known or getattr(config, "vision_config", None) is None:
+        return None
+    return transformers.AutoProcessor.from_pretrained(where, trust_remote_code=False, **options)
+
+
+def sees(name: str) -> bool:
+    """Whether a model folder holds a model that sees, by its configuration alone."""
+    try:
+        return '"vision_config"' in (Path(name).expanduser() / "config.json").read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def load_tokenizer(name: str, revision: str | None = None) -> Any:
+    """The tokeniser of a model alone, without its weights."""
+    transformers = need("transformers", extra="local")
+    where, options = _locate(name, revision)
+    with _quiet(transformers), _explained(name):
+        return transformers.AutoTokenizer.from_pretrained(where, trust_remote_code=False, **options)
 
 
 def _locate(name: str, revision: str | None) -> tuple[str, dict[str, Any]]:
@@ -143,20 +180,6 @@ def _token_needed(name: str) -> MissingKeyError:
     )
 
 
-def _with_adapter(model: Any, adapter: str) -> Any:
-    folder = Path(adapter).expanduser()
-    if not (folder / "adapter_config.json").is_file() or not (folder / "adapter_model.safetensors").is_file():
-        raise ModelError(
-            tr(
-                "{adapter} is no LoRA adapter: it needs adapter_config.json and "
-                "adapter_model.safetensors. Save it with peft's save_pretrained.",
-                adapter=adapter,
-            ),
-            model=adapter,
-        )
-    return need("peft", extra="local").PeftModel.from_pretrained(model, str(folder), is_trainable=False)
-
-
 @contextmanager
 def _quiet(transformers: Any) -> Iterator[None]:
     """No progress bars and no notes about the insides of libraries: they would run through a program's own output."""
@@ -185,12 +208,13 @@ def _explained(name: str) -> Iterator[None]:
     except ImportError as error:
         raise MissingExtraError(
             tr(
-                "{name} needs a package that is not installed ({error}). Install: pip install 'nacre-ai[local]'",
+                "{name} needs a package that is not installed ({error}). Install: {line}",
                 name=name,
                 error=_first_line(error),
+                line=_install_line(error),
             ),
             package=str(error.name or ""),
-            install="pip install 'nacre-ai[local]'",
+            install=_install_line(error),
         ) from error
     except Exception as error:
         if "trust_remote_code" in str(error):
@@ -206,6 +230,11 @@ def _explained(name: str) -> Iterator[None]:
             tr("{name} cannot be loaded: {error} Check that the files are whole.", name=name, error=_first_line(error)),
             model=name,
         ) from error
+
+
+def _install_line(error: ImportError) -> str:
+    extras = "local,vision" if re.search(r"(?i)torchvision|PIL\b|pillow", str(error)) else "local"
+    return f"pip install 'nacre-ai[{extras}]'"
 
 
 def _first_line(error: Exception) -> str:

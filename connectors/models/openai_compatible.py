@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+import re
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing
 from typing import Any
 
@@ -15,17 +16,25 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
 from langchain_openai import ChatOpenAI
+from pydantic import PrivateAttr
 
 from nacre.connectors.models.api_errors import Place, bad_reply, translated
 from nacre.connectors.models.connections import pool_of_this_loop
-from nacre.connectors.models.deltas import AsTheyCome, Tidier, readable, without_odd_calls
+from nacre.connectors.models.deltas import AsTheyCome, Tidier, readable, readable_reply
 from nacre.connectors.models.payload import fit, has_images
-from nacre.connectors.models.providers import PROVIDERS, Provider, Quirks
+from nacre.connectors.models.provider import Provider, Quirks
+from nacre.connectors.models.providers import PROVIDERS
 from nacre.connectors.models.stops import cut_at
+from nacre.connectors.models.structured import as_data, structured
 from nacre.connectors.models.usage import estimate_usage
+from nacre.connectors.models.written_calls import take_calls
 from nacre.errors import UnsupportedInputError
 from nacre.text.language import tr
+from nacre.text.reasoning import reasoning_field
 from nacre.text.tokens import estimate
+
+# Models that think before they answer, often behind a tag that their prompt has opened.
+_REASONS = re.compile(r"(?i)deepseek-r1|\br1\b|qwq|think|reasoner|magistral")
 
 
 class OpenAICompatibleChatModel(ChatOpenAI):
@@ -40,6 +49,7 @@ class OpenAICompatibleChatModel(ChatOpenAI):
     """
 
     provider: str = "openai_compatible"
+    _habits: set[str] = PrivateAttr(default_factory=set)
 
     @property
     def spec(self) -> str:
@@ -132,8 +142,7 @@ class OpenAICompatibleChatModel(ChatOpenAI):
         made = super()._convert_chunk_to_generation_chunk(chunk, default_chunk_class, base_generation_info)
         if made is not None and chunk["choices"]:
             delta = chunk["choices"][0].get("delta") or {}
-            reasoning = delta.get("reasoning_content") or delta.get("reasoning")
-            self._mark(made.message, reasoning)
+            self._mark(made.message, delta)
         return made
 
     def _create_chat_result(
@@ -149,18 +158,20 @@ class OpenAICompatibleChatModel(ChatOpenAI):
         self._check_reply(raw)
         if not raw.get("choices"):
             raise bad_reply(repr(raw), self._place)
-        tidy, odd = without_odd_calls(raw)
+        tidy, odd = readable_reply(raw)
         result = super()._create_chat_result(response if tidy == raw else tidy, generation_info)
-        for choice, calls, generation in zip(raw["choices"], odd, result.generations, strict=True):
+        for choice, calls, generation in zip(tidy["choices"], odd, result.generations, strict=True):
             message = choice.get("message") or {}
             if calls and isinstance(generation.message, AIMessage):
                 generation.message.invalid_tool_calls += calls
-            self._mark(generation.message, message.get("reasoning_content") or message.get("reasoning"))
+            self._mark(generation.message, message)
         return result
 
-    def _mark(self, message: BaseMessage, reasoning: Any) -> None:
-        if isinstance(reasoning, str) and reasoning:
+    def _mark(self, message: BaseMessage, raw: Mapping[str, Any]) -> None:
+        if reasoning := reasoning_field(raw):
             message.additional_kwargs["reasoning_content"] = reasoning
+        if isinstance(refusal := raw.get("refusal"), str) and refusal:
+            message.additional_kwargs["refusal"] = refusal
         if self.provider != "openai":
             message.response_metadata["model_provider"] = self.provider
 
@@ -184,7 +195,8 @@ class OpenAICompatibleChatModel(ChatOpenAI):
         if self._quirks.stream_only:
             return generate_from_stream(self._stream(messages, stop, **kwargs))
         with translated(self._place):
-            return self._finished(super()._generate(messages, stop, run_manager, **kwargs), messages, stop)
+            result = super()._generate(messages, stop, run_manager, **kwargs)
+            return self._finished(result, messages, stop, kwargs)
 
     async def _agenerate(
         self,
@@ -198,7 +210,7 @@ class OpenAICompatibleChatModel(ChatOpenAI):
         with translated(self._place):
             here = await self._in_this_loop()
             result = await super(OpenAICompatibleChatModel, here)._agenerate(messages, stop, run_manager, **kwargs)
-            return self._finished(result, messages, stop)
+            return self._finished(result, messages, stop, kwargs)
 
     def _stream(
         self,
@@ -215,6 +227,7 @@ class OpenAICompatibleChatModel(ChatOpenAI):
                 if tidier.stopped:
                     break
             yield from tidier.end()
+            self._learn(tidier)
 
     async def _astream(
         self,
@@ -235,6 +248,7 @@ class OpenAICompatibleChatModel(ChatOpenAI):
                         break
             for tidy in tidier.end():
                 yield tidy
+            self._learn(tidier)
 
     async def _in_this_loop(self) -> OpenAICompatibleChatModel:
         """This model with the connections of the running event loop."""
@@ -253,7 +267,15 @@ class OpenAICompatibleChatModel(ChatOpenAI):
     def _tidier(
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]
     ) -> Tidier | AsTheyCome:
-        return Tidier(messages, self._stops_to_cut(stop)) if self._is_chat(kwargs) else AsTheyCome()
+        if not self._is_chat(kwargs):
+            return AsTheyCome()
+        hold = "unopened" in self._habits or (not self._quirks.splits_reasoning and _REASONS.search(self.model_name))
+        return Tidier(messages, self._stops_to_cut(stop), kwargs.get("tools") or (), hold=bool(hold))
+
+    def _learn(self, tidier: Tidier | AsTheyCome) -> None:
+        """Remember a model that closes thoughts which its prompt has opened: its next answer is held back for that."""
+        if isinstance(tidier, Tidier) and tidier.splitter.unopened:
+            self._habits.add("unopened")
 
     def _streaming(self, kwargs: dict[str, Any]) -> dict[str, Any]:
         if not self._is_chat(kwargs):
@@ -264,7 +286,9 @@ class OpenAICompatibleChatModel(ChatOpenAI):
         """Whether a call goes to chat completions; some models of OpenAI itself have only the Responses API."""
         return not self._use_responses_api({**self._default_params, **kwargs})
 
-    def _finished(self, result: ChatResult, messages: list[BaseMessage], stop: list[str] | None) -> ChatResult:
+    def _finished(
+        self, result: ChatResult, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]
+    ) -> ChatResult:
         """Cut at the stop strings that the server was not given, and estimate usage that it did not count."""
         cut = self._stops_to_cut(stop)
         for generation in result.generations:
@@ -273,6 +297,7 @@ class OpenAICompatibleChatModel(ChatOpenAI):
                 continue
             if cut and isinstance(message.content, str):
                 message.content, _ = cut_at(message.content, cut)
+            take_calls(message, kwargs.get("tools") or ())
             if message.usage_metadata is None:
                 said = message.text + "".join(str(call["args"]) for call in message.tool_calls)
                 message.usage_metadata = estimate_usage(messages, said)
@@ -282,14 +307,23 @@ class OpenAICompatibleChatModel(ChatOpenAI):
     # Conveniences of LangChain
 
     def with_structured_output(
-        self, schema: Any = None, *, method: Any = None, **kwargs: Any
+        self, schema: Any = None, *, method: Any = None, include_raw: bool = False, **kwargs: Any
     ) -> Runnable[LanguageModelInput, Any]:
         """Make the model answer in a schema.
 
         Args:
             method: how to ask for it; by default what the provider supports.
+            include_raw: give {"raw", "parsed", "parsing_error"} and raise nothing.
+
+        Returns:
+            A runnable that reads the answer leniently, and asks once more where it cannot.
         """
-        return super().with_structured_output(schema, method=method or self._quirks.structured, **kwargs)
+        method = method or self._quirks.structured
+        asked = as_data(schema) if method == "json_schema" else schema
+        if asked is not schema:
+            kwargs.setdefault("strict", True)
+        chain: Any = super().with_structured_output(asked, method=method, **kwargs)
+        return structured(chain.first, schema, self._place.name, include_raw=include_raw)
 
     def get_num_tokens(self, text: str) -> int:
         """Estimate a text's tokens; tiktoken would fetch its tables from the network.

@@ -7,7 +7,7 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage
 
-from nacre.connectors.models.providers import Quirks
+from nacre.connectors.models.provider import Quirks
 from nacre.text.hygiene import clean_text
 
 # Parameters that many servers take and the OpenAI client does not know; they travel in `extra_body`.

@@ -6,85 +6,10 @@ Each fact carries its source. Read on 2026-11-23.
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any, Literal
 
-
-@dataclass(frozen=True)
-class Quirks:
-    """Where a server differs from the protocol.
-
-    Args:
-        drop: parameters that it refuses or that mean nothing to it; they are not sent.
-        temperature: lowest and highest temperature that it takes; values outside are moved to the nearest.
-        stops: how many stop strings it takes; with more, none is sent and the text is cut here. None: no limit known.
-        forced_tool: False where `tool_choice` may only be "auto" or "none".
-        stream_only: it answers whole requests by error; they are streamed and joined here.
-        reasoning_back: an assistant message with tool calls must come back with its `reasoning_content`.
-        images: whether it takes images. None: not known; they are passed and the server decides.
-    """
-
-    drop: frozenset[str] = frozenset()
-    max_tokens: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
-    temperature: tuple[float, float] | None = None
-    stops: int | None = None
-    forced_tool: bool = True
-    unthink: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
-    strict_tools: bool = True
-    stream_only: bool = False
-    stream_usage: bool = True
-    reasoning_back: bool = False
-    images: bool | None = None
-    structured: Literal["function_calling", "json_mode", "json_schema"] = "function_calling"
-
-
-@dataclass(frozen=True)
-class Provider:
-    """One provider of chat models.
-
-    Args:
-        base_url: where it answers; "" where the user must say.
-        default_model: the model when none is named; "" where one must be named.
-        families: how the names of models begin that are its own, or the first that people ask it for; a pattern.
-    """
-
-    name: str
-    title: str
-    base_url: str
-    keys: tuple[str, ...]
-    needs_key: bool = True
-    urls: tuple[str, ...] = ()
-    default_model: str = ""
-    families: str = ""
-    aliases: tuple[str, ...] = ()
-    quirks: Quirks = Quirks()
-    models: tuple[tuple[str, Mapping[str, Any]], ...] = ()
-
-    def quirks_of(self, model: str) -> Quirks:
-        """The differences that hold for one model."""
-        quirks = self.quirks
-        for pattern, changes in self.models:
-            if re.search(pattern, model.lower()):
-                quirks = replace(quirks, **changes)
-        return quirks
-
-    def key(self) -> str:
-        """The key from the environment."""
-        return next((value for name in self.keys if (value := os.environ.get(name, "").strip())), "")
-
-    def url(self) -> str:
-        """Where to ask: the environment's base URL, else the provider's own."""
-        return next((value for name in self.urls if (value := os.environ.get(name, "").strip())), self.base_url)
-
-    def read(self, rest: str) -> tuple[str, str]:
-        """The model and where to ask for it, from `model` or `model@http://host/v1`, what stands behind the colon."""
-        model, at, url = rest.rpartition("@http")
-        return (model.strip(), f"http{url.strip()}") if at else (rest.strip(), self.url())
-
+from nacre.connectors.models.provider import Provider, Quirks
 
 _TUNING = frozenset({"temperature", "top_p", "presence_penalty", "frequency_penalty", "logprobs", "top_logprobs", "n"})
 _OPENAI_ONLY = frozenset(
@@ -248,6 +173,127 @@ _SPARK = Provider(
     ),
 )
 
+_GEMINI = Provider(
+    name="gemini",
+    families=r"gemini",
+    title="Google Gemini",
+    base_url="https://generativelanguage.googleapis.com/v1beta/openai",  # ai.google.dev/gemini-api/docs/openai
+    keys=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
+    urls=("GEMINI_BASE_URL",),
+    default_model="gemini-3.8-flash",
+    aliases=("google",),
+    # What the page does not list is refused ("Unknown name"), `reasoning_effort` is taken.
+    quirks=Quirks(
+        drop=_BEYOND_SERVERS | {"logit_bias", "parallel_tool_calls", "seed"}, stops=5, strict_tools=False, images=True
+    ),
+)
+
+_CLAUDE = Provider(
+    name="claude",
+    families=r"claude",
+    title="Anthropic Claude",
+    base_url="https://api.anthropic.com/v1",  # platform.claude.com/docs, OpenAI SDK compatibility
+    keys=("ANTHROPIC_API_KEY", "CLAUDE_API_KEY"),
+    urls=("CLAUDE_BASE_URL",),
+    default_model="claude-opus-5-5",
+    # By the same page: temperature up to 1, n exactly 1, `strict` and `response_format` are read over.
+    quirks=Quirks(
+        drop=_OPENAI_ONLY | {"n", "seed", "logprobs", "top_logprobs", "presence_penalty", "frequency_penalty"},
+        temperature=(0.0, 1.0),
+        strict_tools=False,
+        images=True,
+    ),
+)
+
+_DOUBAO = Provider(
+    name="doubao",
+    families=r"doubao|seed-\d",
+    title="Volcengine Ark (Doubao)",
+    base_url="https://ark.cn-beijing.volces.com/api/v3",  # volcengine.com/docs/82379/1330310
+    keys=("ARK_API_KEY", "VOLCANO_ENGINE_API_KEY"),
+    urls=("ARK_BASE_URL",),
+    default_model="doubao-seed-1-8-251228",
+    aliases=("ark", "volcengine", "volces"),
+    quirks=Quirks(
+        drop=_BEYOND_SERVERS | {"n", "seed"},
+        temperature=(0.0, 2.0),
+        stops=4,
+        unthink=MappingProxyType(_NO_THINKING),  # the same page: thinking.type enabled, disabled or auto
+        strict_tools=False,
+    ),
+    models=((r"seed-(1-[68]|2)|vision", {"images": True}),),
+)
+
+_HUNYUAN = Provider(
+    name="hunyuan",
+    families=r"hunyuan",
+    title="Tencent Hunyuan",
+    base_url="https://api.hunyuan.cloud.tencent.com/v1",  # cloud.tencent.com/document/product/1729/111007
+    keys=("HUNYUAN_API_KEY",),
+    urls=("HUNYUAN_BASE_URL",),
+    default_model="hunyuan-2.0-instruct-20251111",
+    aliases=("tencent",),
+    quirks=Quirks(
+        drop=_OPENAI_ONLY | {"n", "logprobs", "top_logprobs", "presence_penalty", "frequency_penalty"},
+        temperature=(0.0, 2.0),
+        stops=4,
+        strict_tools=False,
+        images=False,
+    ),
+    models=((r"vision", {"images": True}), (r"thinking|-t1", {"forced_tool": False})),
+)
+
+_MINIMAX = Provider(
+    name="minimax",
+    families=r"minimax|abab",
+    title="MiniMax",
+    base_url="https://api.minimax.io/v1",  # platform.minimax.io, OpenAI API; https://api.minimaxi.com/v1 in China
+    keys=("MINIMAX_API_KEY",),
+    urls=("MINIMAX_BASE_URL",),
+    default_model="MiniMax-M2.7",
+    # java.agentscope.io, integration/model/minimax: max_completion_tokens; no tool_choice, penalties, seed, strict.
+    quirks=Quirks(
+        drop=_OPENAI_ONLY
+        | {"parallel_tool_calls", "presence_penalty", "frequency_penalty", "n", "seed", "logprobs", "top_logprobs"},
+        max_tokens="max_completion_tokens",
+        temperature=(0.01, 1.0),  # (0, 1]: promptfoo.dev, providers/minimax
+        forced_tool=False,
+        strict_tools=False,
+        reasoning_back=True,
+        splits_reasoning=False,  # <think> in the content, but for the newest
+        images=False,
+    ),
+    models=((r"minimax-m[3-9]", {"images": True}),),
+)
+
+_SILICONFLOW = Provider(
+    name="siliconflow",
+    title="SiliconFlow",
+    base_url="https://api.siliconflow.cn/v1",  # docs.siliconflow.cn, chat-completions; .com abroad
+    keys=("SILICONFLOW_API_KEY",),
+    urls=("SILICONFLOW_BASE_URL",),
+    default_model="deepseek-ai/DeepSeek-V4-Flash",
+    aliases=("silicon",),
+    quirks=Quirks(
+        drop=_BEYOND_SERVERS | {"logit_bias", "parallel_tool_calls"},
+        temperature=(0.0, 2.0),
+        stops=4,
+        unthink=MappingProxyType({"enable_thinking": False}),
+        strict_tools=False,
+        splits_reasoning=False,
+    ),
+)
+
+_OPENROUTER = Provider(
+    name="openrouter",
+    title="OpenRouter",
+    base_url="https://openrouter.ai/api/v1",  # openrouter.ai/docs/requests: it leaves out what a model does not know
+    keys=("OPENROUTER_API_KEY",),
+    urls=("OPENROUTER_BASE_URL",),
+    default_model="openrouter/auto",
+    quirks=Quirks(drop=_BEYOND_SERVERS, splits_reasoning=False),
+)
+
 _OLLAMA = Provider(
     name="ollama",
     families=r"llama|mistral|mixtral|gemma|phi\d",
@@ -256,7 +302,9 @@ _OLLAMA = Provider(
     keys=("OLLAMA_API_KEY",),
     needs_key=False,  # "required but ignored": docs.ollama.com/api/openai-compatibility
     urls=("OLLAMA_BASE_URL", "OLLAMA_HOST"),
-    quirks=Quirks(drop=_BEYOND_SERVERS | {"n", "logit_bias", "parallel_tool_calls"}, strict_tools=False),
+    quirks=Quirks(
+        drop=_BEYOND_SERVERS | {"n", "logit_bias", "parallel_tool_calls"}, strict_tools=False, splits_reasoning=False
+    ),
 )
 
 _VLLM = Provider(
@@ -266,7 +314,7 @@ _VLLM = Provider(
     keys=("VLLM_API_KEY",),
     needs_key=False,
     urls=("VLLM_BASE_URL",),
-    quirks=Quirks(drop=_BEYOND_SERVERS),
+    quirks=Quirks(drop=_BEYOND_SERVERS, splits_reasoning=False),
 )
 
 _COMPATIBLE = Provider(
@@ -277,15 +325,18 @@ _COMPATIBLE = Provider(
     needs_key=False,
     urls=("OPENAI_COMPATIBLE_BASE_URL",),
     aliases=("openai-compatible", "compatible"),
-    quirks=Quirks(drop=_BEYOND_SERVERS),
+    quirks=Quirks(drop=_BEYOND_SERVERS, splits_reasoning=False),
 )
 
 PROVIDERS: Mapping[str, Provider] = MappingProxyType(
     {
         p.name: p
-        for p in (_OPENAI, _DASHSCOPE, _ZHIPU, _DEEPSEEK, _MOONSHOT, _QIANFAN, _SPARK, _OLLAMA, _VLLM, _COMPATIBLE)
+        for p in (
+            _OPENAI, _DASHSCOPE, _ZHIPU, _DEEPSEEK, _MOONSHOT, _QIANFAN, _SPARK, _DOUBAO, _HUNYUAN, _MINIMAX, _GEMINI,
+            _CLAUDE, _SILICONFLOW, _OPENROUTER, _OLLAMA, _VLLM, _COMPATIBLE,
+        )
     }
-)
+)  # fmt: skip
 """Every provider by its name."""
 
 

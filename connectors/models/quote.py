@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
@@ -15,83 +14,14 @@ from pydantic import ConfigDict, Field
 
 from nacre import prompts
 from nacre.connectors.models.stops import cut_at
-from nacre.grounding.answerability import answerable
-from nacre.grounding.ranking import Evidence, analyse, evidence
+from nacre.grounding.answerability import Sure
+from nacre.grounding.selection import select, shown
 from nacre.text.hygiene import searched
 from nacre.text.language import language_of
-from nacre.text.messages import Source, last_user_text, parse_sources, text_of, with_nacre
+from nacre.text.messages import last_user_text, parse_sources, text_of, with_nacre
 from nacre.text.words import words
 
-_SECOND = 4.0  # score points that a second sentence may lie behind the first
 _COUNTED = 20_000  # characters of a message whose words are counted
-
-
-@dataclass(frozen=True, slots=True)
-class Quote:
-    """A sentence of a source.
-
-    Args:
-        start: first character in the source's text.
-    """
-
-    n: int
-    start: int
-    end: int
-    score: float
-
-
-def answer(question: str, sources: Sequence[Source], sentences: int = 2) -> list[Quote]:
-    """The sentences that answer a question.
-
-    Returns:
-        The best-supported sentences, as they follow each other in a source, the source of the best one first; a row of
-        a table comes after the row that names its columns. Empty when nothing in the sources supports an answer.
-
-    Examples:
-        >>> source = Source(1, "The shop opens at nine. Tea is served until five.", "Opening hours")
-        >>> [source.text[q.start : q.end] for q in answer("When does the shop open?", [source], sentences=1)]
-        ['The shop opens at nine.']
-    """
-    asked = analyse(searched(question))
-    if not asked.terms:
-        return []
-    passages = [(source.text, source.title, " ".join(source.columns)) for source in sources]
-    found = evidence(asked, passages)
-    if not answerable(asked, passages, found)[0]:
-        return []
-    best = _best(found, sources, sentences)
-    if not best:
-        return []
-    first = best[0]
-    n = sources[first.passage].n
-    if first.header and sentences > 1:  # a row says little without the names of its columns
-        return [Quote(n, *first.header, first.score), Quote(n, first.start, first.end, first.score)]
-    near = [first]
-    for item in best[1:]:
-        if item.score >= first.score - _SECOND and _speaks(item, sources[item.passage].text):
-            near.append(item)
-    near.sort(key=lambda item: (item.passage != first.passage, item.passage, item.start))
-    return [Quote(sources[item.passage].n, item.start, item.end, item.score) for item in near]
-
-
-def _speaks(item: Evidence, text: str) -> bool:
-    """Whether a sentence may stand beside the best one: it says a word of the question, or goes on in a paragraph that
-    does.
-
-    A row of a table may not: it would stand without the names of its columns.
-    """
-    goes_on = item.features["before"] and not text[: item.start].rstrip(" ").endswith("\n")
-    return not item.header and bool(item.features["coverage"] or goes_on)
-
-
-def _best(found: Sequence[Evidence], sources: Sequence[Source], count: int) -> list[Evidence]:
-    """The highest-scored statements, none of them twice though sources may overlap."""
-    best: dict[str, Evidence] = {}
-    for item in sorted((item for item in found if item.statement), key=lambda item: -item.score):
-        best.setdefault(sources[item.passage].text[item.start : item.end], item)
-        if len(best) == count:
-            break
-    return list(best.values())
 
 
 class QuoteChatModel(BaseChatModel):
@@ -111,6 +41,9 @@ class QuoteChatModel(BaseChatModel):
     # It stands in for any model, so it takes any model's settings (temperature, …) and has no use for them.
     model_config = ConfigDict(extra="ignore")
 
+    extractive: ClassVar[bool] = True
+    """It can quote, and write nothing: a question is not rewritten by it."""
+
     model: str = "quote"
     sentences: int = Field(default=2, ge=1)
 
@@ -127,15 +60,17 @@ class QuoteChatModel(BaseChatModel):
     def _identifying_params(self) -> dict[str, Any]:
         return {"model": self.model, "sentences": self.sentences}
 
-    def _parts(self, messages: Sequence[BaseMessage]) -> tuple[list[str], bool]:
-        """The answer in pieces, and whether it is a refusal."""
+    def _answer(self, messages: Sequence[BaseMessage], relevance: Any = None) -> tuple[str, Sure]:
+        """The answer, and how surely it is one."""
         sources, question = parse_sources(last_user_text(messages))
-        texts = {source.n: source.text for source in sources}
-        quotes = answer(question, sources, self.sentences)
-        if not quotes:
-            return [prompts.load("rag/refusal", language_of(question)).text()], True
-        # A quote stays one line: a break inside a wrapped sentence is layout, not wording.
-        return [f"{' '.join(texts[q.n][q.start : q.end].split())} [{q.n}]" for q in quotes], False
+        found = select(searched(question), sources, self.sentences, relevance if isinstance(relevance, float) else None)
+        language = language_of(question)
+        if not found.quotes:
+            return prompts.load("rag/refusal", language).text(), "nothing"
+        lines = shown(found.quotes, sources)
+        if found.sure == "closest":
+            lines = [prompts.load("rag/closest", language).text(), "", *lines]
+        return "\n".join(lines), found.sure
 
     def _stream(
         self,
@@ -144,8 +79,8 @@ class QuoteChatModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        parts, abstained = self._parts(messages)
-        text, _ = cut_at("\n".join(parts), stop)
+        whole, sure = self._answer(messages, kwargs.get("relevance"))
+        text, _ = cut_at(whole, stop)
         for piece in text.splitlines(keepends=True):
             chunk = ChatGenerationChunk(message=AIMessageChunk(content=piece))
             if run_manager:
@@ -153,7 +88,7 @@ class QuoteChatModel(BaseChatModel):
             yield chunk
         last = AIMessageChunk(
             content="",
-            response_metadata=self._metadata(abstained),
+            response_metadata=self._metadata(sure),
             usage_metadata=_usage(messages, text),
             chunk_position="last",
         )
@@ -166,14 +101,14 @@ class QuoteChatModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        parts, abstained = self._parts(messages)
-        text, _ = cut_at("\n".join(parts), stop)
-        message = AIMessage(text, response_metadata=self._metadata(abstained), usage_metadata=_usage(messages, text))
+        whole, sure = self._answer(messages, kwargs.get("relevance"))
+        text, _ = cut_at(whole, stop)
+        message = AIMessage(text, response_metadata=self._metadata(sure), usage_metadata=_usage(messages, text))
         return ChatResult(generations=[ChatGeneration(message=message)])
 
-    def _metadata(self, abstained: bool) -> dict[str, Any]:
+    def _metadata(self, sure: Sure) -> dict[str, Any]:
         message = AIMessage("", response_metadata={"model_name": self.model, "finish_reason": "stop"})
-        return with_nacre(message, abstained=abstained).response_metadata
+        return with_nacre(message, abstained=sure == "nothing").response_metadata
 
 
 def _usage(messages: Sequence[BaseMessage], text: str) -> UsageMetadata:

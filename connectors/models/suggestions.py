@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Iterator
 
+from nacre.connectors.models.langchain_models import PACKAGES
 from nacre.connectors.models.providers import PROVIDERS
 
 _TAG = re.compile(r"[\w.-]+:(\d+(\.\d+)?[bm]\b.*|latest)", re.IGNORECASE)  # llama3.1:8b, as Ollama names them
@@ -22,7 +23,7 @@ def _guesses(spec: str) -> Iterator[str]:
         yield f"openai_compatible:{spec}"
     elif _TAG.fullmatch(spec):
         yield f"ollama:{spec}"
-    names = [name for p in PROVIDERS.values() for name in (p.name, *p.aliases)] + ["transformers", "quote"]
+    names = [name for p in PROVIDERS.values() for name in (p.name, *p.aliases)] + ["transformers", "quote", *PACKAGES]
     near = difflib.get_close_matches(kind.lower(), names, n=1)
     if colon:
         yield from (f"{name}:{rest}" for name in near)

@@ -8,7 +8,8 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, SystemMessage, ToolMessage
 
-from nacre.errors import ModelError
+from nacre.connectors.models.images import parts_of
+from nacre.errors import ModelError, NacreError
 from nacre.text.hygiene import clean_text
 from nacre.text.language import language_of, tr
 
@@ -78,6 +79,32 @@ def prompt_ids(
     raise ModelError(
         tr("The model's chat template cannot be filled: {failure}", failure=failure), model=str(tokenizer.name_or_path)
     ) from failure
+
+
+def prompt_with_images(
+    processor: Any,
+    messages: Sequence[BaseMessage],
+    template: str | None,
+    options: dict[str, Any],
+    tools: Sequence[dict[str, Any]] | None = None,
+) -> tuple[list[int], list[str], dict[str, Any]]:
+    """As `prompt_ids`, for a model that sees; and what `generate` is given of the images."""
+    rows = _defused((turns_with_calls if tools else turns)(messages), processor.tokenizer)
+    told = [{**row, "content": parts_of(message, row["content"])} for row, message in zip(rows, messages, strict=True)]
+    given = {"tools": _defused(tools, processor.tokenizer)} if tools else {}
+    settings = {"add_generation_prompt": True, "tokenize": True, "return_dict": True, "return_tensors": "pt", **options}
+    try:
+        made = dict(processor.apply_chat_template(told, chat_template=template, **given, **settings))
+    except NacreError:
+        raise
+    except Exception as error:  # Jinja raises what the template says
+        raise ModelError(
+            tr("The model's chat template cannot be filled: {failure}", failure=error),
+            model=str(processor.tokenizer.name_or_path),
+        ) from error
+    ids = made.pop("input_ids")[0].tolist()
+    made.pop("attention_mask", None)
+    return ids, [], made
 
 
 def turns_with_calls(messages: Sequence[BaseMessage]) -> list[dict[str, Any]]:

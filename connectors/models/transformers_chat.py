@@ -8,27 +8,30 @@ import queue
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LanguageModelInput, ModelProfile
 from langchain_core.language_models.chat_models import agenerate_from_stream, generate_from_stream
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, SystemMessage
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
-from langchain_core.runnables import Runnable
+from langchain_core.runnables import Runnable, RunnableLambda
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import ConfigDict, Field, PrivateAttr
 
-from nacre.connectors.models.generation import Finish, Generation, Sampling
-from nacre.connectors.models.local_weights import Weights, load_weights
+from nacre.connectors.models.generation import Finish, Generation, Sampling, opens_thought
+from nacre.connectors.models.local_weights import Weights, load_weights, sees
 from nacre.connectors.models.model_errors import ContextTooLongError
 from nacre.connectors.models.payload import has_images
-from nacre.connectors.models.templates import prompt_ids, takes_tools
-from nacre.connectors.models.written_calls import WrittenCalls
+from nacre.connectors.models.structured import instruction, structured
+from nacre.connectors.models.templates import prompt_ids, prompt_with_images, takes_tools
+from nacre.connectors.models.written_calls import Parting
 from nacre.errors import ModelError, NacreError, UnsupportedInputError, UnsupportedParameterError, UsageError
 from nacre.text.language import listed, tr
+from nacre.text.messages import with_system
 
 _SAMPLING = {field.name for field in fields(Sampling)}
 _TOOLS = ("tools", "tool_choice", "parallel_tool_calls", "strict")
@@ -87,7 +90,9 @@ class TransformersChatModel(BaseChatModel):
         return {name: getattr(self, name) for name in sorted(names)}
 
     def _resolve_model_profile(self) -> ModelProfile | None:
-        return ModelProfile(image_inputs=False)  # whether it calls tools is in its template, which may not be here yet
+        return ModelProfile(
+            image_inputs=sees(self.model)
+        )  # whether it calls tools is in its template, which may not be here yet
 
     @property
     def weights(self) -> Weights:
@@ -114,7 +119,16 @@ class TransformersChatModel(BaseChatModel):
             The number of tokens, the chat template's included.
         """
         given = self._given({"tools": [convert_to_openai_tool(tool) for tool in tools]}) if tools else None
-        return len(prompt_ids(self.weights.tokenizer, messages, self.chat_template, self.template_options, given)[0])
+        return len(self._prompt(messages, given)[0])
+
+    def _prompt(
+        self, messages: Sequence[BaseMessage], tools: list[dict[str, Any]] | None
+    ) -> tuple[list[int], list[str], dict[str, Any]]:
+        """The ids of a prompt, stop strings of its form, and what the model is given of images."""
+        weights = self.weights
+        if weights.processor is None:
+            return *prompt_ids(weights.tokenizer, messages, self.chat_template, self.template_options, tools), {}
+        return prompt_with_images(weights.processor, messages, self.chat_template, self.template_options, tools)
 
     def bind_tools(
         self,
@@ -132,20 +146,38 @@ class TransformersChatModel(BaseChatModel):
         choice = {} if tool_choice is None else {"tool_choice": tool_choice}
         return self.bind(tools=[convert_to_openai_tool(tool) for tool in tools], **choice, **kwargs)
 
+    def with_structured_output(
+        self, schema: Any = None, *, include_raw: bool = False, **kwargs: Any
+    ) -> Runnable[LanguageModelInput, Any]:
+        """Make the model answer in a schema, by telling it so.
+
+        Args:
+            include_raw: give {"raw", "parsed", "parsing_error"} and raise nothing.
+
+        Returns:
+            A runnable that reads the answer leniently, and asks once more where it cannot.
+        """
+        told = [SystemMessage(instruction(schema))]
+        asked: Runnable[Any, Any] = RunnableLambda(
+            lambda given: with_system(self._convert_input(given).to_messages(), told)
+        )
+        return structured(asked | self, schema, self.spec, include_raw=include_raw)
+
     def _start(
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any], emit: Any
-    ) -> tuple[Generation, int]:
-        """Begin to generate; returns the generation and the length of its prompt in tokens."""
+    ) -> tuple[Generation, int, bool]:
+        """Begin to generate; returns the generation, the length of its prompt, and whether that opens a thought."""
         self._check(messages, kwargs)
         weights, tools = self.weights, self._given(kwargs)
-        ids, own_stops = prompt_ids(weights.tokenizer, messages, self.chat_template, self.template_options, tools)
+        ids, own_stops, seen = self._prompt(messages, tools)
         settings = {name: kwargs.get(name, getattr(self, name)) for name in _SAMPLING}
         settings["stop"] = [*(stop or self.stop or []), *own_stops]
         if weights.window is not None:
             if len(ids) >= weights.window:
                 raise self._too_long(len(ids), weights.window)
             settings["max_tokens"] = min(settings["max_tokens"], weights.window - len(ids))
-        return Generation(weights, ids, Sampling(**settings), emit), len(ids)
+        inside = opens_thought(weights.tokenizer, ids)
+        return Generation(weights, ids, Sampling(**settings), emit, *([seen] if seen else [])), len(ids), inside
 
     def _given(self, kwargs: dict[str, Any]) -> list[dict[str, Any]] | None:
         """The tools that the model is to see."""
@@ -158,7 +190,7 @@ class TransformersChatModel(BaseChatModel):
             raise UnsupportedParameterError(
                 tr(
                     "The chat template of transformers:{model} has no place for tools. Use ReAct with protocol='text'.",
-                    model=self.model,
+                    model=Path(self.model).name,
                 ),
                 model=self.model,
                 parameter="tools",
@@ -166,9 +198,9 @@ class TransformersChatModel(BaseChatModel):
         return named or tools
 
     def _check(self, messages: list[BaseMessage], kwargs: dict[str, Any]) -> None:
-        if has_images(messages):
+        if has_images(messages) and (self.weights.processor is None or self.weights.prompt is not None):
             raise UnsupportedInputError(
-                tr("transformers:{model} takes text only, no images.", model=self.model), model=self.model
+                tr("transformers:{model} takes text only, no images.", model=Path(self.model).name), model=self.model
             )
         known = {*_SAMPLING, *_TOOLS, "stream"}
         if strangers := sorted(key for key in kwargs if key not in known and not key.startswith("ls_")):
@@ -186,7 +218,7 @@ class TransformersChatModel(BaseChatModel):
                 "The messages have {length} tokens and the window of {model} {window}. Send less history "
                 "or fewer sources.",
                 length=length,
-                model=self.model,
+                model=Path(self.model).name,
                 window=window,
             ),
             model=self.model,
@@ -218,13 +250,12 @@ class TransformersChatModel(BaseChatModel):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         pieces: queue.SimpleQueue[str | Finish] = queue.SimpleQueue()
-        generation, asked = self._start(messages, stop, kwargs, pieces.put)
-        calls = WrittenCalls(kwargs.get("tools") or ())
+        generation, asked, inside = self._start(messages, stop, kwargs, pieces.put)
+        parting = Parting(kwargs.get("tools") or (), inside)
         try:
             while not isinstance(piece := pieces.get(), Finish):
-                if text := calls.push(piece):
-                    yield ChatGenerationChunk(message=AIMessageChunk(content=text))
-            yield self._last(piece, asked, calls)
+                yield from parting.push(piece)
+            yield self._last(piece, asked, parting)
         finally:
             generation.cancel()
             generation.join()
@@ -242,35 +273,40 @@ class TransformersChatModel(BaseChatModel):
             with contextlib.suppress(RuntimeError):  # the loop may have ended before the thread did
                 loop.call_soon_threadsafe(pieces.put_nowait, piece)
 
-        generation, asked = await asyncio.to_thread(self._start, messages, stop, kwargs, emit)
-        calls = WrittenCalls(kwargs.get("tools") or ())
+        generation, asked, inside = await asyncio.to_thread(self._start, messages, stop, kwargs, emit)
+        parting = Parting(kwargs.get("tools") or (), inside)
         try:
             while not isinstance(piece := await pieces.get(), Finish):
-                if text := calls.push(piece):
-                    yield ChatGenerationChunk(message=AIMessageChunk(content=text))
-            yield self._last(piece, asked, calls)
+                for chunk in parting.push(piece):
+                    yield chunk
+            yield self._last(piece, asked, parting)
         finally:
             generation.cancel()
 
-    def _last(self, finish: Finish, asked: int, calls: WrittenCalls) -> ChatGenerationChunk:
+    def _last(self, finish: Finish, asked: int, parting: Parting) -> ChatGenerationChunk:
         if finish.error is not None:
             if isinstance(finish.error, NacreError):
                 raise finish.error
             raise ModelError(
                 tr(
                     "transformers:{model} failed: {name__}: {error}",
-                    model=self.model,
+                    model=Path(self.model).name,
                     name__=type(finish.error).__name__,
                     error=finish.error,
                 ),
                 model=self.model,
             ) from finish.error
         usage = UsageMetadata(input_tokens=asked, output_tokens=finish.tokens, total_tokens=asked + finish.tokens)
-        text, called = calls.close()
+        text, thought, called = parting.close(cut=finish.reason == "length")
         reason = "tool_calls" if called else finish.reason
         metadata = {"model_name": self.model, "model_provider": "transformers", "finish_reason": reason}
         return ChatGenerationChunk(
             message=AIMessageChunk(
-                content=text, tool_calls=called, response_metadata=metadata, usage_metadata=usage, chunk_position="last"
+                content=text,
+                additional_kwargs={"reasoning_content": thought} if thought else {},
+                tool_calls=called,
+                response_metadata=metadata,
+                usage_metadata=usage,
+                chunk_position="last",
             )
         )

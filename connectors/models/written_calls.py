@@ -1,103 +1,143 @@
-"""Tool calls that a local model writes as text, in the form of its chat template, taken out of the text as it comes."""
+"""Tool calls that a model writes as text, in the form of its chat template, taken out of the text as it comes."""
 
 from __future__ import annotations
 
-import json
 import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.tool import ToolCall, tool_call
+from langchain_core.outputs import ChatGenerationChunk
 
 from nacre.connectors.models.stops import overlap
+from nacre.text.dialects import MARKS, WrittenCall, arguments_of, first_mark, normal, read_bare_calls, read_calls
+from nacre.text.reasoning import ReasoningSplitter
 
-_OPENING, _CLOSING = "<tool_call>", "</tool_call>"
-# Llama's mark for a call; most tokenisers leave it out of the text, as they do with Mistral's.
-_MARKS = ("<|python_tag|>", "[TOOL_CALLS]")
-_DECODER = json.JSONDecoder()
+_BARE = re.compile(r"\{|\[\s*(?:\{|\Z)")
+_PYTHONIC = re.compile(r"\[\s*(?P<name>[^\W\d][\w.]*)?(?P<open>\()?")
+_PREFIXES = ("functions.", "function.", "tools.", "default_api.")
+
+
+def new_call_id() -> str:
+    """An id for a call that came without one, or with one that another call has."""
+    return f"call_{uuid.uuid4().hex[:12]}"
 
 
 class WrittenCalls:
     """Parts a reply into what the user may read and the calls of tools.
 
-    Understood are `<tool_call>{"name", "arguments"}</tool_call>` (Hermes, Qwen and many others), and a reply that is
-    nothing but `{"name", "parameters"}` or a list of such objects (Llama 3, Mistral). A text that only looks like a
-    call stays a text.
+    Understood are the `DIALECTS` of `nacre.text.dialects`, and a reply that is nothing but calls in JSON or Python. A
+    text that only looks like a call stays a text.
 
     Args:
         tools: the tools that were given, in OpenAI's form; without any, everything is text.
     """
 
     def __init__(self, tools: Sequence[dict[str, Any]]) -> None:
-        self._names = {tool["function"]["name"] for tool in tools}
-        self._held = ""
-        self._shown = False
+        functions = (tool.get("function") for tool in tools if isinstance(tool, dict))
+        self._names = {str(function["name"]) for function in functions if function}
+        self._held: list[str] = []
+        self._holding = self._shown = False
 
     def push(self, piece: str) -> str:
         """Take the next piece of the reply."""
         if not self._names:
             return piece
-        text = self._held + piece
-        cut = len(text) if self._shown else 0 if _may_be_call(text.lstrip()) else len(text)
-        at = text.find(_OPENING)
-        cut = min(cut, at if at >= 0 else len(text) - overlap(text, _OPENING))
-        self._held = text[cut:]
+        self._held.append(piece)
+        if self._holding:
+            return ""
+        text = "".join(self._held)
+        if not self._shown and not text.strip():
+            return ""
+        cut = len(text)
+        at = first_mark(normal(text))
+        if not self._shown and (kind := self._bare(text.lstrip())) is not None:
+            cut, self._holding = 0, kind
+        elif at >= 0:
+            cut, self._holding = at, True
+        else:
+            cut -= max(overlap(normal(text[-80:]), mark) for mark in MARKS)
+        self._held = [text[cut:]]
         self._shown = self._shown or bool(text[:cut].strip())
         return text[:cut]
 
-    def close(self) -> tuple[str, list[ToolCall]]:
-        """The reply has ended."""
-        rest, found = _tagged(self._held) if _OPENING in self._held else ("", _bare(self._held))
-        calls = [call for data in found if (call := self._call(data)) is not None]
-        return (rest, calls) if calls and len(calls) == len(found) else (self._held, [])
+    def _bare(self, text: str) -> bool | None:
+        """Whether a reply is a call without a mark: True, False as long as it may yet be one, None where it is none."""
+        if _BARE.match(text):
+            return not text.rstrip().endswith("[")
+        if match := _PYTHONIC.match(text):
+            known = match["name"] and self._known(match["name"])
+            return True if match["open"] and known else False if match.end() == len(text) else None
+        name = next((name for name in self._names if text.startswith(name)), "")
+        if name:  # GLM-4 writes the name on one line and the arguments on the next
+            rest = text[len(name) :].lstrip(" ")
+            return None if rest[:1] not in ("", "\n") else True if rest.lstrip()[:1] == "{" else _open(rest)
+        return False if text and any(name.startswith(text) for name in self._names) else None
 
-    def _call(self, data: Any) -> ToolCall | None:
-        name, given = (
-            (data.get("name"), data.get("arguments", data.get("parameters")))
-            if isinstance(data, dict)
-            else (None, None)
-        )
-        if isinstance(given, str):
-            given = _json(given)
-        if name not in self._names or not isinstance(given, dict | None):
+    def close(self, *, cut: bool = False) -> tuple[str, list[ToolCall]]:
+        """The reply has ended.
+
+        Args:
+            cut: at the limit of its length: then the last call may lack its end, and all is left as text.
+        """
+        held = "".join(self._held)
+        if cut or not self._names or not held.strip():
+            return held, []
+        found, rest = read_calls(held) if first_mark(normal(held)) >= 0 else (read_bare_calls(held), "")
+        calls = [call for written in found if (call := self._call(written)) is not None]
+        return (rest, calls) if calls and len(calls) == len(found) else (held, [])
+
+    def _call(self, written: WrittenCall) -> ToolCall | None:
+        name, given = self._known(written.name), arguments_of(written.arguments)
+        if not name or not isinstance(given, dict | None):
             return None
-        return tool_call(name=str(name), args=given or {}, id=f"call_{uuid.uuid4().hex[:12]}")
+        return tool_call(name=name, args=given or {}, id=new_call_id())
+
+    def _known(self, name: str) -> str:
+        plain = next((name.removeprefix(prefix) for prefix in _PREFIXES if name.startswith(prefix)), name)
+        return plain if plain in self._names else name if name in self._names else ""
 
 
-def _may_be_call(text: str) -> bool:
-    return bool(re.match(r"\{|\[\s*(?:\{|$)", text)) or any(
-        text.startswith(mark) or mark.startswith(text) for mark in _MARKS
-    )
+def _open(rest: str) -> bool | None:
+    return None if rest.strip() else False
 
 
-def _tagged(text: str) -> tuple[str, list[Any]]:
-    """What stands between the tags, and the text around them; the last tag may lack its partner."""
-    outside, *parts = text.split(_OPENING)
-    found = []
-    for part in parts:
-        inside, _, behind = part.partition(_CLOSING)
-        found.append(_json(inside))
-        outside += behind
-    return outside.rstrip(), found
+class Parting:
+    """Parts what a local model writes into answer, reasoning and calls.
+
+    Args:
+        inside: the prompt has opened a thought already.
+    """
+
+    def __init__(self, tools: Sequence[dict[str, Any]], inside: bool) -> None:
+        self._reasoning, self._calls = ReasoningSplitter(inside=inside), WrittenCalls(tools)
+
+    def push(self, piece: str) -> Iterator[ChatGenerationChunk]:
+        """Take the next piece."""
+        said, thought = self._reasoning.push(piece)
+        said = self._calls.push(said)
+        if said or thought:
+            more = {"reasoning_content": thought} if thought else {}
+            yield ChatGenerationChunk(message=AIMessageChunk(content=said, additional_kwargs=more))
+
+    def close(self, *, cut: bool) -> tuple[str, str, list[ToolCall]]:
+        """The reply has ended: the rest of the answer and of the reasoning, and the calls."""
+        said, thought = self._reasoning.close()
+        shown = self._calls.push(said)
+        rest, calls = self._calls.close(cut=cut)
+        return shown + rest, thought, calls
 
 
-def _bare(text: str) -> list[Any]:
-    """A reply that is nothing but calls: one object, several parted by semicolons, or a list."""
-    text = re.sub("|".join(re.escape(mark) for mark in _MARKS), "", text).strip()
-    found: list[Any] = []
-    while text:
-        try:
-            value, end = _DECODER.raw_decode(text)
-        except (ValueError, RecursionError):
-            return []
-        found += value if isinstance(value, list) else [value]
-        text = text[end:].lstrip(" \t\r\n;")
-    return found
-
-
-def _json(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None
+def take_calls(message: AIMessage, tools: Sequence[dict[str, Any]]) -> None:
+    """Make calls of what a whole message says in its text."""
+    reason = message.response_metadata.get("finish_reason")
+    if not tools or message.tool_calls or not isinstance(message.content, str):
+        return
+    reader = WrittenCalls(tools)
+    said = reader.push(message.content)
+    rest, calls = reader.close(cut=reason == "length")
+    if calls:
+        message.content, message.tool_calls = (said + rest).strip(), calls
+        message.response_metadata["finish_reason"] = "tool_calls"

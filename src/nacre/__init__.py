@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.2.0"
 
 _WHERE = {
+    "BestOf": "nacre.layers.best_of",
     "ChainOfThought": "nacre.layers.chain_of_thought",
     "ChatModelDecorator": "nacre.decorator.layer",
     "ConversationMemory": "nacre.layers.memory",
+    "Decomposition": "nacre.layers.decomposition",
     "Fallback": "nacre.layers.fallback",
     "FewShot": "nacre.layers.few_shot",
     "KnowledgeBase": "nacre.retrieval.knowledge_base",
@@ -28,6 +30,7 @@ _WHERE = {
     "RetrievalAugmented": "nacre.layers.rag",
     "ScriptedChatModel": "nacre.connectors.models.scripted",
     "SelfConsistency": "nacre.layers.self_consistency",
+    "Summary": "nacre.layers.summary",
     "build": "nacre.stack",
     "explain": "nacre.stack",
     "load_model": "nacre.connectors.models",
@@ -42,8 +45,10 @@ if TYPE_CHECKING:
     from nacre.connectors.models.scripted import ScriptedChatModel as ScriptedChatModel
     from nacre.decorator.layer import ChatModelDecorator as ChatModelDecorator
     from nacre.errors import NacreError as NacreError
+    from nacre.layers.best_of import BestOf as BestOf
     from nacre.layers.cache import ResponseCache as ResponseCache
     from nacre.layers.chain_of_thought import ChainOfThought as ChainOfThought
+    from nacre.layers.decomposition import Decomposition as Decomposition
     from nacre.layers.fallback import Fallback as Fallback
     from nacre.layers.few_shot import FewShot as FewShot
     from nacre.layers.memory import ConversationMemory as ConversationMemory
@@ -53,6 +58,7 @@ if TYPE_CHECKING:
     from nacre.layers.react import ReAct as ReAct
     from nacre.layers.retry import Retry as Retry
     from nacre.layers.self_consistency import SelfConsistency as SelfConsistency
+    from nacre.layers.summary import Summary as Summary
     from nacre.reasoning.sandbox import PythonInterpreter as PythonInterpreter
     from nacre.retrieval.knowledge_base import KnowledgeBase as KnowledgeBase
     from nacre.stack import build as build

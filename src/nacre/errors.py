@@ -26,7 +26,8 @@
     │   └── SandboxUnavailableError   the kernel lacks what is needed          .missing
     ├── ToolError                  a tool of an agent                          .tool
     ├── BudgetExceededError        steps, seconds or tokens                    .limit
-    └── EvaluationError            a data set, a metric, a report
+    ├── EvaluationError            a data set, a metric, a report
+    └── FinetuningError            rows to train on, a run of training, an adapter
 
 A message says what was wrong, with what, and what to do. Write it in both languages with `nacre.text.language.tr`.
 """
@@ -183,3 +184,7 @@ class BudgetExceededError(NacreError):
 
 class EvaluationError(NacreError):
     """A data set, a metric or a report is wrong."""
+
+
+class FinetuningError(NacreError):
+    """Rows to train on, a run of training, or what came of it, is wrong."""

@@ -8,6 +8,7 @@
       - use: memory                   # keeps the conversation, and none of the retrieved text
         store: sessions.sqlite
       - cache                         # its key holds the history and everything below
+      - decomposition                 # asks a compound question in parts; summary: of whole documents
       - use: rag                      # adds sources to the question
         kb: ./kb
         k: 6
@@ -30,6 +31,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nacre import prompts
 from nacre.errors import StackError
 from nacre.text.language import listed, tr
 from nacre.validation import expect
@@ -61,12 +63,17 @@ class Context:
             raise StackError(
                 tr(
                     "{layer} sets {mine}, which is decided where the stack is built: in a server, by its knowledge "
-                    "base "
-                    "and by the key. Take it out.",
+                    "base and by the key. Take it out.",
                     layer=layer,
                     mine=listed(mine),
                 )
             )
+
+    def base(self, data: Data, layer: str) -> KnowledgeBase:
+        """The knowledge base that a layer searches: the one given to all, else the one that its data names."""
+        from nacre.retrieval.knowledge_base import KnowledgeBase
+
+        return KnowledgeBase.open(_take(data, layer, "kb"), create=False) if self.kb is None else self.kb
 
     def who(self, data: Data) -> Sequence[str] | None:
         """As whom a layer searches, taken out of its arguments where nothing is decided."""
@@ -103,10 +110,9 @@ class Layer:
 
 
 def _rag_fields(data: Data, context: Context) -> Data:
-    from nacre.retrieval.knowledge_base import KnowledgeBase
     from nacre.retrieval.retriever import retriever_of
 
-    base = KnowledgeBase.open(_take(data, "rag", "kb"), create=False) if context.kb is None else context.kb
+    base = context.base(data, "rag")
     retriever = retriever_of(base, k=data.pop("k", None), principals=context.who(data), where=_where(data))
     return {"retriever": retriever, **data}
 
@@ -127,6 +133,15 @@ def _rag_data(fields: Data) -> Data:
     where = dict(retriever.where.fields) if retriever.where else None
     named = {"kb": base.place, "k": retriever.k, "principals": retriever.principals, "where": where or None}
     return {**{name: value for name, value in named.items() if value is not None}, **fields}
+
+
+def _summary_fields(data: Data, context: Context) -> Data:
+    return {"knowledge_base": context.base(data, "summary"), "principals": context.who(data), **data}
+
+
+def _summary_data(fields: Data) -> Data:
+    named = {name: value for name, value in fields.items() if value is not None and name != "knowledge_base"}
+    return {"kb": getattr(fields["knowledge_base"], "place", "knowledge_base"), **named}
 
 
 def _fallback_fields(data: Data, context: Context) -> Data:
@@ -152,6 +167,17 @@ def _react_data(fields: Data) -> Data:
     return {**fields, **tool_names(fields.get("tools", ()))}
 
 
+def _best_of_fields(data: Data, context: Context) -> Data:
+    from nacre.connectors.models.reward import RewardModel
+
+    judge = _take(data, "best_of", "judge")
+    return {"judge": RewardModel(judge) if isinstance(judge, str | Path) else judge, **data}
+
+
+def _best_of_data(fields: Data) -> Data:
+    return {**fields, "judge": str(getattr(fields["judge"], "folder", type(fields["judge"]).__name__))}
+
+
 def _pal_fields(data: Data, context: Context) -> Data:
     if isinstance(named := data.get("interpreter"), str):
         from nacre.connectors.interpreters import load_interpreter
@@ -169,8 +195,11 @@ LAYERS: Mapping[str, Layer] = {
     "moderation": Layer("nacre.layers.moderation:Moderation"),
     "memory": Layer("nacre.layers.memory:ConversationMemory"),
     "cache": Layer("nacre.layers.cache:ResponseCache"),
+    "decomposition": Layer("nacre.layers.decomposition:Decomposition"),
+    "summary": Layer("nacre.layers.summary:Summary", _summary_fields, _summary_data),
     "rag": Layer("nacre.layers.rag:RetrievalAugmented", _rag_fields, _rag_data),
     "self_consistency": Layer("nacre.layers.self_consistency:SelfConsistency"),
+    "best_of": Layer("nacre.layers.best_of:BestOf", _best_of_fields, _best_of_data),
     "few_shot": Layer("nacre.layers.few_shot:FewShot"),
     "chain_of_thought": Layer("nacre.layers.chain_of_thought:ChainOfThought"),
     "pal": Layer("nacre.layers.pal:ProgramAided", _pal_fields, _pal_data),
@@ -182,18 +211,14 @@ LAYERS: Mapping[str, Layer] = {
 # (outer, inner): why not. Every other order works, if not always as well as the one above.
 ILLEGAL: Mapping[tuple[str, str], tuple[str, str]] = {
     ("rag", "memory"): ("the memory would keep the retrieved text of every turn", "记忆会保存每一轮检索到的文本"),
-    ("few_shot", "memory"): (
-        "the memory would keep the examples as if they had been said",
-        "记忆会把示例当作真实对话保存",
-    ),
-    ("cache", "memory"): (
-        "a cached answer would skip the memory, and the next question would lack this one",
-        "命中缓存会跳过记忆，下一问将缺少这一轮",
-    ),
+    ("decomposition", "memory"): ("every part would be remembered", "每个子问题都会被记住"),
+    ("few_shot", "memory"): ("the memory would keep the examples as if said", "记忆会把示例当作真实对话保存"),
+    ("cache", "memory"): ("a cached answer would skip the memory", "命中缓存会跳过记忆，下一问将缺少这一轮"),
     ("memory", "moderation"): ("the memory would keep what moderation refused", "记忆会保存被审核拒绝的内容"),
     ("cache", "moderation"): ("a cached answer would skip moderation", "命中缓存会跳过审核"),
     ("retry", "memory"): ("a second try would find the question already in the memory", "重试时记忆中已有该问题"),
     ("self_consistency", "memory"): ("every sample would be remembered", "每个样本都会被记住"),
+    ("best_of", "memory"): ("every sample would be remembered", "每个样本都会被记住"),
 }
 
 
@@ -207,9 +232,10 @@ def build(
     """Make a model from a stack.
 
     Args:
-        stack: a mapping with `model` (a name, or a mapping with `spec` and the model's settings) and `layers`
-            (outermost first; names, or mappings with `use` and the layer's arguments); or the path of a YAML file
-            that holds one. It may name code to import (`use: package.module:Class`), so it must be the user's own.
+        stack: a mapping with `model` (a name, or a mapping with `spec` and the model's settings), `layers`
+            (outermost first; names, or mappings with `use` and the layer's arguments) and where wanted `prompts` (a
+            folder of prompts of one's own, for the whole process); or the path of a YAML file that holds one. It may
+            name code to import (`use: package.module:Class`), so it must be the user's own.
         kb: what all its layers search; where it is given, a stack that names its own is refused.
         principals: as whom they search, likewise; `["*"]` finds what everyone may see.
         leaf: the innermost model, in place of `model`.
@@ -232,8 +258,12 @@ def build(
     data = _read(stack) if isinstance(stack, (str, Path)) else stack
     if not isinstance(data, Mapping) or not isinstance(data.get("layers") or [], (list, tuple)):
         raise StackError(tr("A stack is a mapping with 'model' and a list of 'layers', not {data!r}.", data=data))
-    if unknown := set(data) - {"model", "layers"}:
-        raise StackError(tr("A stack has 'model' and 'layers'; {unknown} is unknown.", unknown=sorted(unknown)))
+    if unknown := set(data) - {"model", "layers", "prompts"}:
+        raise StackError(
+            tr("A stack has 'model', 'layers' and 'prompts'; {unknown} is unknown.", unknown=sorted(unknown))
+        )
+    if data.get("prompts"):
+        prompts.use(str(data["prompts"]))
     layers = [(name, layer_named(name), arguments) for name, arguments in map(named, data.get("layers") or [])]
     _check_order([name for name, _, _ in layers])
     context = Context(KnowledgeBase.open(kb, create=False) if isinstance(kb, (str, Path)) else kb, principals)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from nacre.agents.answer_stream import AnswerReader, certain_answer
 from nacre.agents.output_parser import parse_react
 from nacre.agents.scanner import Label, Scanner, Text, line_labels
-from nacre.agents.tool_calls import DIALECTS
 from nacre.agents.vocabulary import WORDS, Kind
+from nacre.text.dialects import DIALECTS
 
 PIECES = ["Thought: ", "Thought", "Action", " Input", ": ", "：", "Observation 2", "Final Answer", "最终答案", "行动", "输入", "是", "Step 1", "第三步", "(2) ", "1. ", "**", "### ",
           "> ", "【", "】", "`", "```", "~~~py", "\n", " ", "<think>", "</think>", "<", "Question", "用户", "->", "search[x]", "Plan - b", "Actions speak", "人", "Ob"]  # fmt: skip
@@ -68,20 +68,6 @@ def test_characters_that_are_cleaned_away_do_not_part_a_stream_from_the_whole(te
     assert shown == "blue" and read and read.answer == "blue"
 
 
-CALLS = {
-    "granite": '<|tool_call|>[{"name": "find", "arguments": {"place": "Graz"}}]',
-    "kimi": '<|tool_call_begin|>functions.find:0<|tool_call_argument_begin|>{"place": "Graz"}<|tool_call_end|>',
-    "harmony": '<|channel|>commentary to=functions.find <|constrain|>json<|message|>{"place": "Graz"}<|call|>',
-    "hermes": '<tool_call>{"name": "find", "arguments": {"place": "Graz"}}</tool_call>',
-    "llama": '<|python_tag|>{"name": "find", "parameters": {"place": "Graz"}}',
-    "mistral": '[TOOL_CALLS][{"name": "find", "arguments": {"place": "Graz"}}]',
-    "functools": 'functools[{"name": "find", "arguments": {"place": "Graz"}}]',
-    "qwen_coder": "<function=find><parameter=place>Graz</parameter></function>",
-    "anthropic": '<invoke name="find"><parameter name="place">Graz</parameter></invoke>',
-    "deepseek": '<｜tool▁sep｜>find\n```json\n{"place": "Graz"}\n```',
-}
-
-
 VARIANTS = {
     "mistral 3": '[TOOL_CALLS]find[ARGS]{"place": "Graz"}',
     "deepseek 3": '<｜tool▁call▁begin｜>function<｜tool▁sep｜>find\n```json\n{"place": "Graz"}\n```<｜tool▁call▁end｜>',
@@ -93,9 +79,12 @@ VARIANTS = {
 
 
 def test_a_call_of_every_dialect_is_read_behind_a_sentence() -> None:
-    assert set(CALLS) == set(DIALECTS)
+    recorded = {
+        name: call.replace("stock", "find").replace("item", "place").replace("bolt", "Graz")
+        for name, (_, call) in DIALECTS.items()
+    }
     tools = [{"function": {"name": "find", "parameters": {"properties": {"place": {}}}}}]
-    for dialect, call in (CALLS | VARIANTS).items():
+    for dialect, call in (recorded | VARIANTS).items():
         step = parse_react(f"I look.\n{call}", tools)
         assert (step.action, step.action_input) == ("find", {"place": "Graz"}), dialect
 

@@ -8,8 +8,10 @@ from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
 
 from nacre.decorator import ChatModelDecorator
+from nacre.layers.best_of import BestOf
 from nacre.layers.cache import ResponseCache
 from nacre.layers.chain_of_thought import ChainOfThought
+from nacre.layers.decomposition import Decomposition
 from nacre.layers.fallback import Fallback
 from nacre.layers.few_shot import FewShot
 from nacre.layers.memory import ConversationMemory
@@ -19,6 +21,7 @@ from nacre.layers.rag import RetrievalAugmented
 from nacre.layers.react import ReAct
 from nacre.layers.retry import Retry
 from nacre.layers.self_consistency import SelfConsistency
+from nacre.layers.summary import Summary
 from nacre.testing import CapableChatModel, outcomes, suite_class
 
 
@@ -27,6 +30,13 @@ class Shelf(BaseRetriever):
 
     def _get_relevant_documents(self, query, *, run_manager):
         return [Document("A pearl is made by an oyster.", metadata={"uri": "pearls.md", "title": "Pearls"})]
+
+
+class Fair:
+    """A judge that finds all answers equally good."""
+
+    def score(self, messages, answers):
+        return [0.0] * len(answers)
 
 
 class Forgetful:
@@ -39,18 +49,28 @@ class Forgetful:
         pass
 
 
+class Empty:
+    """A knowledge base without documents."""
+
+    def documents(self):
+        return []
+
+
 # Each in a configuration in which it has nothing to change in an answer.
 LAYERS = {
     "decorator": lambda inner: ChatModelDecorator(inner=inner),
     "few_shot": lambda inner: FewShot(inner=inner, examples="few_shot/reasoning"),
     "chain_of_thought": lambda inner: ChainOfThought(inner=inner),
     "self_consistency": lambda inner: SelfConsistency(inner=inner, samples=1),
+    "best_of": lambda inner: BestOf(inner=inner, judge=Fair(), samples=1),
     "memory": lambda inner: ConversationMemory(inner=inner),
     "moderation": lambda inner: Moderation(inner=inner),
     "cache": lambda inner: ResponseCache(inner=inner, store=Forgetful()),
     "retry": lambda inner: Retry(inner=inner),
     "fallback": lambda inner: Fallback(inner=inner, others=[CapableChatModel()]),
     "rag": lambda inner: RetrievalAugmented(inner=inner, retriever=Shelf()),
+    "decomposition": lambda inner: Decomposition(inner=inner, parts="rules"),
+    "summary": lambda inner: Summary(inner=inner, knowledge_base=Empty()),
     "pal": lambda inner: ProgramAided(inner=inner, attempts=1),
     "react": lambda inner: ReAct(inner=inner),
 }

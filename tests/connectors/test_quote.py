@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
-from nacre.connectors.models.quote import QuoteChatModel, answer
+from nacre.connectors.models.quote import QuoteChatModel
+from nacre.grounding.selection import select
 from nacre.text.messages import Source, merge_chunks, nacre_of, parse_sources, render_sources
 
 LEAVE = Source(
@@ -36,16 +37,16 @@ def test_a_chinese_question_is_answered_from_a_chinese_source() -> None:
 
 def test_a_row_of_a_table_is_quoted() -> None:
     reply = QuoteChatModel(sentences=1).invoke(prompt("What is the hotel limit in Suzhou?", LEAVE, HOTEL))
-    assert reply.text == "Suzhou 450 yuan [2]"
+    assert reply.text.splitlines()[-1] == "| Suzhou | 450 yuan [2] |"
 
 
 def test_a_row_of_a_table_brings_the_names_of_its_columns() -> None:
     reply = QuoteChatModel().invoke(prompt("What is the hotel limit in Suzhou?", LEAVE, HOTEL))
-    assert reply.text == "City Hotel limit [2]\nSuzhou 450 yuan [2]"
+    assert reply.text == "| City | Hotel limit |\n| --- | --- |\n| Suzhou | 450 yuan [2] |"
 
 
 def quoted(question: str, text: str, title: str = "Handbook", sentences: int = 2) -> list[str]:
-    return [text[q.start : q.end] for q in answer(question, [Source(1, text, title)], sentences)]
+    return [text[q.start : q.end] for q in select(question, [Source(1, text, title)], sentences).quotes]
 
 
 def test_sentences_are_quoted_in_the_order_of_the_document() -> None:
@@ -140,14 +141,14 @@ def test_a_stop_string_cuts_the_answer() -> None:
 
 def test_the_same_sentence_in_two_sources_is_quoted_once() -> None:
     twice = [Source(1, LEAVE.text, "Leave policy"), Source(2, LEAVE.text, "Leave policy, copy")]
-    quotes = answer("How many days of paid leave do staff get?", twice)
+    quotes = select("How many days of paid leave do staff get?", twice).quotes
     assert len({(twice[q.n - 1].text[q.start : q.end]) for q in quotes}) == len(quotes)
 
 
 def test_of_a_very_long_question_the_beginning_and_the_end_are_read() -> None:
     asked, filler = "How many days of leave?", "word " * 20_000
-    assert answer(filler + asked + filler, [LEAVE]) == []
-    assert answer(filler + asked, [LEAVE]) == answer(asked + filler, [LEAVE]) != []
+    assert select(filler + asked + filler, [LEAVE]).quotes == ()
+    assert select(filler + asked, [LEAVE]).quotes == select(asked + filler, [LEAVE]).quotes != ()
 
 
 @pytest.mark.timeout(30)
@@ -165,7 +166,7 @@ def test_the_words_of_a_huge_message_are_estimated() -> None:
 @given(st.text(alphabet=st.sampled_from('abc 12.?!。？年假员工天\n[]<>"'), max_size=60), st.text(max_size=120))
 def test_every_marker_follows_text_that_stands_in_its_source(question: str, text: str) -> None:
     sources = [Source(7, text, "t"), LEAVE, CHINESE]
-    for quote in answer(question, sources):
+    for quote in select(question, sources).quotes:
         source = next(s for s in sources if s.n == quote.n)
         assert source.text[quote.start : quote.end].strip()
     reply = QuoteChatModel().invoke(prompt(question, LEAVE, CHINESE)).text

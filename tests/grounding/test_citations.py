@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, messages_from_dict, messages_to_dict
 
-from nacre.grounding.citations import best_quote, cite, statements
+from nacre.grounding.citations import attached, best_quote, cite, statements, supported_part
 from nacre.text.messages import Source, with_nacre
 
 PEARLS = "A pearl is made by an oyster. It takes {two} years to grow. 珍珠由牡蛎分泌。"
@@ -71,3 +71,26 @@ def test_content_blocks_carry_the_citations_also_after_a_round_trip() -> None:
         assert annotation["cited_text"] == "It takes {two} years to grow."
         assert annotation["extras"]["page"] == 3
         assert said.content == "It takes {two} years to grow [1]."
+
+
+def test_a_marker_may_open_its_sentence() -> None:
+    assert [n for *_, n in statements("[1] says that pearls grow. [2] says how.")] == [[1], [2]]
+    assert [n for *_, n in statements("- [1] Pearls grow.\n- [2] Slowly.")] == [[1], [2]]
+    assert [n for *_, n in statements("珍珠会生长。[2]指出很慢。")] == [[], [2]]
+    assert [n for *_, n in statements("Pearls grow slowly.\n\nSources: [1], [2]")] == [[1, 2]]
+
+
+TABLE = "| Shell | Years |\n|---|---|\n| Akoya | 2 [1] |\n| Tahiti | 9 [1] |"
+
+
+def test_the_head_of_a_table_is_no_statement_and_stays_with_its_supported_rows() -> None:
+    assert [text for _, _, text, _ in statements(TABLE)] == ["| Akoya | 2 |", "| Tahiti | 9 |"]
+    source = Source(1, "Shell\tYears\nAkoya\t2\nTahiti\t3")
+    assert supported_part(TABLE, cite(TABLE, [source], PLACES), 0.9) == "\n".join(TABLE.splitlines()[:3])
+    assert supported_part(f"{TABLE}\n\nNo.", [], 0.9) == ""
+
+
+def test_a_statement_without_a_citation_is_given_the_source_that_says_it() -> None:
+    sources = [Source(1, "Akoya shells need 2 years."), Source(2, PEARLS)]
+    assert attached("A pearl is made by an oyster.", sources, [], 0.5) == "A pearl is made by an oyster. [2]"
+    assert attached("Akoya shells need 3 years.", sources, [], 0.5) == "Akoya shells need 3 years."

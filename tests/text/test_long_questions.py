@@ -21,7 +21,7 @@ from nacre.reasoning.tables import tables_in
 from nacre.store.encoder import Encoder
 from nacre.text.hygiene import LONGEST_SEARCHED, masked, searched
 from nacre.text.language import language_of
-from nacre.text.markers import DeadMarkers
+from nacre.text.markers import CitationMarkers
 
 FILLER = "pebble " * 30_000
 ASKED = "When does the lighthouse open?"
@@ -173,7 +173,7 @@ LINEAR = {
     "tables": lambda text: tables_in(text),
     "times": lambda text: candidates(text, "time"),
     "numbers": lambda text: candidates(text, "number"),
-    "citations": lambda text: DeadMarkers([1]).push(text),
+    "citations": lambda text: CitationMarkers([1]).push(text),
     "secrets": lambda text: masked(text),
     "questions": lambda text: expected(searched(text)),
 }

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessageChunk
 
-from nacre.text.markers import DeadMarkers, LiveMarkers
+from nacre.text.markers import CitationMarkers, LiveMarkers
 
 
 def clean(text: str, valid: tuple[int, ...] = (1, 2)) -> str:
-    markers = DeadMarkers(valid)
+    markers = CitationMarkers(valid)
     return markers.push(text) + markers.close()
 
 
@@ -20,8 +22,8 @@ def clean(text: str, valid: tuple[int, ...] = (1, 2)) -> str:
     [
         ("Paris [1]. Rome [7].", "Paris [1]. Rome."),
         ("两地[1, 9]都可以。", "两地[1]都可以。"),
-        ("好【2】，坏【3】。", "好【2】，坏。"),
-        ("全角［1］", "全角［1］"),
+        ("好【2】，坏【3】。", "好[2]，坏。"),
+        ("全角［1］", "全角[1]"),
         ("In [2024] the interval [0, 1] held.", "In [2024] the interval [0, 1] held."),
         ("`a[9]` and ```\nb[9]\n``` but not [9]", "`a[9]` and ```\nb[9]\n``` but not"),
         ("an open bracket [8", "an open bracket [8"),
@@ -32,9 +34,47 @@ def test_dead_markers_are_removed_and_the_rest_is_left(text: str, kept: str) -> 
     assert clean(text) == kept
 
 
-@given(st.text(alphabet="ab` [1]2 9,【】\n", max_size=40), st.lists(st.integers(1, 8), max_size=20))
+FORMS = [
+    "30 days [1].", "30 days [1, 2].", "30 days [1-2].", "30 days [1]–[2].", "30 days 【1】.", "30 days 【1†source】.",
+    "30 days 【1:0†L5-L9】.", "30 days [Source 1].", "30 days [sources 1 and 2].", "30 days (see source 2).",
+    "30 days [^1].", "30 days [[1]].", "30 days [ID:1].", "30 days [doc_1].", "30 days ##1$$.", "30 days¹.", "30 days.¹²",
+    "30 days<sup>1</sup>.", "30 days [1](file:///x.md).", r"30 days \[1\].", "30 days &#91;1&#93;.", "30 days (1).",
+    "30 days [1, p. 3].", "30 days [Source 1: Trial period].", "30 days [Trial period].", "为30天[来源1]。", "为30天【来源：1】。",
+    "为30天（资料1、2）。", "为30天［１］。", "为30天〔1〕。", "为30天¹。",
+]  # fmt: skip
+OTHERS = [
+    "10⁶ and 5 m² and 10<sup>6</sup>", "see option (1).", "§ 5 (1).", "(1) First. (2) Second.", "[see the annex]",
+    "30 feet² are", "x = [0, 1]", "(2026)", "第三项（1）。",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", FORMS)
+def test_every_form_of_a_citation_is_written_as_a_number_in_brackets(text: str) -> None:
+    said = CitationMarkers((1, 2), {"Trial period": 1})
+    clear = said.push(text) + said.close()
+    assert re.sub(r"\s?(?:\[[12]\])+", "", clear) in ("30 days.", "为30天。")
+    assert clear.count("[1]") + clear.count("[2]") >= 1
+
+
+@pytest.mark.parametrize("text", OTHERS)
+def test_what_is_no_citation_is_left(text: str) -> None:
+    assert clean(text) == text
+
+
+@given(
+    st.lists(st.sampled_from([*FORMS, *OTHERS, " ", "\n", "`"]), max_size=4), st.lists(st.integers(1, 9), max_size=60)
+)
+def test_every_form_is_read_alike_in_a_stream(texts: list[str], cuts: list[int]) -> None:
+    text, markers, out, at = "".join(texts), CitationMarkers((1, 2)), "", 0
+    for cut in cuts:
+        out += markers.push(text[at : at + cut])
+        at += cut
+    assert out + markers.push(text[at:]) + markers.close() == clean(text)
+
+
+@given(st.text(alphabet="ab` [1]2 9,【】\n(^\\-<>#", max_size=40), st.lists(st.integers(1, 8), max_size=20))
 def test_however_a_text_is_cut_the_result_is_the_same(text: str, cuts: list[int]) -> None:
-    markers, out, at = DeadMarkers((1, 2)), "", 0
+    markers, out, at = CitationMarkers((1, 2)), "", 0
     for cut in cuts:
         out += markers.push(text[at : at + cut])
         at += cut
@@ -42,7 +82,7 @@ def test_however_a_text_is_cut_the_result_is_the_same(text: str, cuts: list[int]
 
 
 def test_chunks_with_block_content_are_filtered_too() -> None:
-    live = LiveMarkers([1])
+    live = LiveMarkers(CitationMarkers([1]))
     image = {"type": "image_url", "image_url": {"url": "data:,"}}
     out = [
         *live.push(AIMessageChunk(content=[{"type": "text", "text": "x [1] y [2"}, image])),

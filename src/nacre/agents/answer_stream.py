@@ -14,22 +14,12 @@ from typing import Literal
 
 from langchain_core.messages import AIMessageChunk
 
-from nacre.agents.scanner import (
-    SPECIAL,
-    THINK_PAIRS,
-    Label,
-    Scanner,
-    Text,
-    is_open,
-    label_at,
-    line_labels,
-    strip_reasoning,
-    unmark,
-)
+from nacre.agents.scanner import SPECIAL, Label, Scanner, Text, is_open, label_at, line_labels, unmark
 from nacre.agents.trajectory import Step
 from nacre.agents.vocabulary import WORDS, Kind
 from nacre.text.hygiene import clean_text
-from nacre.text.markers import DeadMarkers, as_nacre_provider
+from nacre.text.markers import CitationMarkers, as_nacre_provider
+from nacre.text.reasoning import THINK_PAIRS, split_reasoning
 from nacre.text.vocabulary import one_of
 
 _ANSWER = re.compile(one_of(WORDS["labels"]["answer"]), re.IGNORECASE)
@@ -153,7 +143,7 @@ class LiveAnswer:
 
     def __init__(self, reader: AnswerReader, numbers: Sequence[int] | None) -> None:
         self._reader = reader
-        self._markers = None if numbers is None else DeadMarkers(numbers)
+        self._markers = None if numbers is None else CitationMarkers(numbers)
         self._blind = False
 
     def push(self, chunk: AIMessageChunk) -> Sequence[AIMessageChunk]:
@@ -197,7 +187,7 @@ def hides_reasoning(text: str) -> bool:
 
 def _thought(before: str) -> str | None:
     """What stands before the answer's label, without its own labels; None where it is more than labelled thoughts."""
-    said = strip_reasoning(before).strip()
+    said = split_reasoning(before)[0].strip()
     if not said:
         return ""
     labels = line_labels(said)

@@ -13,6 +13,18 @@ from nacre.agents.tool_calls import read_input
 from nacre.agents.trajectory import ActionInput
 from nacre.text.language import tr
 
+_WRAPPINGS = (
+    "args",
+    "arguments",
+    "parameters",
+    "params",
+    "input",
+    "kwargs",
+    "action_input",
+    "tool_input",
+    "properties",
+)
+
 
 @dataclass(frozen=True)
 class Spec:
@@ -64,6 +76,7 @@ class Spec:
             and _kind(self.properties[names[0]]) != "object"
         ):
             given = read_input(given, names)
+        given = self._unwrapped(given)
         if isinstance(given, dict):
             named = self._renamed(given)
         elif not names or given is None:
@@ -74,7 +87,22 @@ class Spec:
             named = {}
         else:
             named = {(self.required or names)[0]: given}
-        return {name: _typed(value, self.properties.get(name, {})) for name, value in named.items()}
+        return {
+            name: _typed(value, self.properties.get(name, {}))
+            for name, value in named.items()
+            if value is not None or name in self.required or _takes_null(self.properties.get(name, {}))
+        }
+
+    def _unwrapped(self, given: ActionInput | None) -> ActionInput | None:
+        """Arguments without the wrapping that some models put around them: {"args": {…}}, {"input": "{…}"}."""
+        if not isinstance(given, dict) or len(given) != 1:
+            return given
+        key, inner = next(iter(given.items()))
+        if key in self.properties or key not in _WRAPPINGS:
+            return given
+        if isinstance(inner, str) and inner.lstrip()[:1] == "{":
+            inner = read_input(inner, tuple(self.properties))
+        return inner if isinstance(inner, dict) else given
 
     def complaint(self, error: ValidationError) -> str:
         """Why arguments were refused, for the model to mend."""
@@ -96,6 +124,11 @@ class Spec:
         if len(unknown) == 1 and len(missing) == 1:
             return {missing[0] if name == unknown[0] else name: value for name, value in given.items()}
         return given
+
+
+def _takes_null(schema: dict[str, Any]) -> bool:
+    kinds = [schema, *schema.get("anyOf", ())]
+    return any(kind.get("type") == "null" or "null" in (kind.get("type") or ()) for kind in kinds) or not schema
 
 
 def _kind(schema: dict[str, Any]) -> str:

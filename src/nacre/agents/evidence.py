@@ -8,7 +8,7 @@ from langchain_core.documents import Document
 from langchain_core.messages import AIMessage
 
 from nacre.grounding.citations import cite
-from nacre.text.markers import DeadMarkers, as_nacre_provider
+from nacre.text.markers import CitationMarkers, as_nacre_provider
 from nacre.text.messages import Source, source_of, text_of, with_nacre, with_text
 from nacre.text.titles import title_of
 
@@ -65,7 +65,7 @@ class Evidence:
         """Resolve the citations of an answer; without any sources the answer is left as it is."""
         if self.numbers is None:
             return reply
-        markers = DeadMarkers(self.numbers)
+        markers = CitationMarkers(self.numbers)
         text = markers.push(text_of(reply)) + markers.close()
         sources = self.sources(sum(len(document.page_content) for document in self.documents))
         places = {n: {"uri": _uri(document), **document.metadata} for n, document in enumerate(self.documents, 1)}

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from nacre.agents.scanner import SPECIAL, Label, inline_labels, line_labels, strip_reasoning, unmark
+from nacre.agents.scanner import SPECIAL, Label, inline_labels, line_labels, unmark
 from nacre.agents.tool_calls import (
     ToolCall,
     answer_text,
@@ -25,7 +25,9 @@ from nacre.agents.tool_calls import (
 )
 from nacre.agents.tool_names import ToolNames, fold
 from nacre.agents.trajectory import ActionInput, Step
-from nacre.agents.vocabulary import FINISH, KEYS, NOTHING, NOTHING_MORE, WORDS, Kind
+from nacre.agents.vocabulary import FINISH, KEYS, NOTHING, NOTHING_MORE, WORDS, Kind, label_key
+from nacre.text.dialects import has_mark
+from nacre.text.reasoning import split_reasoning
 from nacre.text.vocabulary import one_of
 from nacre.validation import expect
 
@@ -63,7 +65,7 @@ def parse_react(text: str, tools: Iterable[Any] | ToolNames | None = None) -> St
     """
     expect(text, "text", str)
     names = ToolNames.of(tools)
-    body = SPECIAL.sub("\n", strip_reasoning(text)).replace("\r\n", "\n").replace("\xa0", " ").strip()
+    body = SPECIAL.sub("\n", split_reasoning(text)[0]).replace("\r\n", "\n").replace("\xa0", " ").strip()
     if not body:
         return Step()
     step = _whole_object(body, names)
@@ -143,8 +145,24 @@ def _labelled_call(text: str, labels: list[Label], at: int, names: ToolNames, th
     if len(parts) == 2:
         return _name_and_input(parts[0], _one_input(parts[1]), names)
     if at + 1 < len(labels) and labels[at + 1].kind is Kind.INPUT:
+        labels = _without_arguments(text, labels, at + 1, names.arguments.get(names.find(body.strip()) or "", ()))
         return _name_and_input(body, _one_input(_body(text, labels, at + 1), text[labels[at + 1].body :]), names)
     return _call(body, names)
+
+
+def _without_arguments(text: str, labels: list[Label], at: int, arguments: tuple[str, ...]) -> list[Label]:
+    """The labels without those that are names of arguments in lines behind "Action Input:", such as "query: bolt"."""
+    keys = {label_key(name) for name in arguments}
+    end = at + 1
+    while end < len(labels) and not labels[end].strong and _word_of(labels[end]) in keys:
+        end += 1
+    if end == at + 1 or text[labels[at].body : labels[at + 1].start].strip(_WRAP):
+        return labels
+    return labels[: at + 1] + labels[end:]
+
+
+def _word_of(label: Label) -> str:
+    return label_key(label.text.strip(" \t*_`>-:：=").strip())
 
 
 def _body(text: str, labels: list[Label], at: int) -> str:
@@ -301,7 +319,7 @@ def _unlabelled(text: str, names: ToolNames) -> Step:
     if any(label.strong for label in (*labels, *inline_labels(text))):
         thought = next((text[label.body :].split("\n", 1)[0] for label in labels if label.kind is Kind.THOUGHT), "")
         return Step(thought=thought.strip(_WRAP))
-    return Step(answer=text.strip())
+    return Step() if has_mark(text) else Step(answer=text.strip())  # a call that cannot be read is no answer
 
 
 def _embedded_object(text: str, names: ToolNames) -> Step | None:

@@ -13,14 +13,15 @@ from langchain_core.runnables import Runnable, RunnableBinding
 from nacre import prompts
 from nacre.agents.observation import frame
 from nacre.agents.output_parser import parse_react
-from nacre.agents.scanner import strip_reasoning
 from nacre.agents.tool_calls import read_input
 from nacre.agents.toolbox import Toolbox
 from nacre.agents.trajectory import Step, input_text
 from nacre.agents.window import Turn, clip
 from nacre.errors import UnsupportedParameterError
+from nacre.text.dialects import has_mark
 from nacre.text.language import Language
 from nacre.text.messages import text_of, with_system
+from nacre.text.reasoning import split_reasoning
 from nacre.text.strict_json import to_json
 
 LABELS: dict[Language, tuple[str, str, str, str]] = {
@@ -97,6 +98,16 @@ class _ToolCalling:
         """One step for every native call, at most 16; else the one step that the text says, perhaps unreadable."""
         return _native_steps(reply) or (parse_react(text_of(reply), self.toolbox.names),)
 
+    def unfinished(self, reply: AIMessage, steps: tuple[Step, ...]) -> bool:
+        """Whether a reply that was cut off lacks a part of what it does: more text behind it would change that."""
+        if reply.tool_calls or reply.invalid_tool_calls:
+            return True
+        step, said = steps[0], text_of(reply)
+        if step.answer is not None:
+            return has_mark(said)
+        longer = parse_react(f"{said}…x", self.toolbox.names)
+        return (step.action, step.action_input) != (longer.action, longer.action_input)
+
     def _turn(self, turn: Turn) -> list[BaseMessage]:
         raise NotImplementedError
 
@@ -153,6 +164,7 @@ class NativeToolCalling(_ToolCalling):
     ) -> None:
         super().__init__(model.bind_tools(toolbox.tools), toolbox, prompts.load("react/native", language).render())
         self.fallback = fallback
+        self._ids: set[str] = set()
 
     def _turn(self, turn: Turn) -> list[BaseMessage]:
         if turn.steps[0].status == "repair":
@@ -165,11 +177,20 @@ class NativeToolCalling(_ToolCalling):
                 for at, step in enumerate(turn.steps)
             ]
             reply = AIMessage(turn.steps[0].thought, tool_calls=calls)
+        elif isinstance(reply.content, str):
+            calls = [{**call, "id": self._own_id(call["id"])} for call in calls]
+            reply = reply.model_copy(update={"tool_calls": calls, "invalid_tool_calls": []})
         results = [
             ToolMessage(shown(step), tool_call_id=str(call["id"]), name=step.action)
             for call, step in zip(calls, turn.steps, strict=True)
         ]
         return [reply, *results]
+
+    def _own_id(self, given: str | None) -> str:
+        """The id of a call, another one where the model gave none or has used it before in this run."""
+        own = given if given and given not in self._ids else f"call_{len(self._ids)}_{id(self):x}"
+        self._ids.add(own)
+        return own
 
     def options(self, kwargs: dict[str, Any]) -> dict[str, Any]:
         """Call options, with the caller's own tools beside ours."""
@@ -202,7 +223,7 @@ def choose_protocol(model: BaseChatModel, toolbox: Toolbox, language: Language, 
 
 
 def _native_steps(reply: AIMessage) -> tuple[Step, ...]:
-    thought = strip_reasoning(text_of(reply)).strip()
+    thought = split_reasoning(text_of(reply))[0].strip()
     calls: list[tuple[str, Any]] = [(call["name"], call["args"]) for call in reply.tool_calls]
     calls += [(call.get("name") or "", read_input(call.get("args") or "")) for call in reply.invalid_tool_calls]
     return tuple(

@@ -13,14 +13,14 @@ from nacre.agents.budget import CURRENT, Budget
 from nacre.agents.ending import Ending, tidy
 from nacre.agents.executor import Executor
 from nacre.agents.protocols import choose_protocol, example_call
-from nacre.agents.scanner import strip_reasoning
 from nacre.agents.state import RunState, Settings
 from nacre.agents.trajectory import Step, Trajectory
 from nacre.agents.window import Turn, clip
 from nacre.decorator.flow import Call, Flow
 from nacre.text.hygiene import clean_text
 from nacre.text.language import Language, language_of
-from nacre.text.messages import last_user_text, nacre_of, text_of, with_nacre
+from nacre.text.messages import last_user_text, nacre_of, text_of, was_cut, with_nacre
+from nacre.text.reasoning import split_reasoning
 
 MAX_REPEATS = 2
 
@@ -69,6 +69,8 @@ class AgentRun:
                 self.state.budget.add(steps=1)
                 return (yield from self.ending.answer(reply, certain, "answer"))
             steps = self.protocol.read(reply)
+            if was_cut(reply) and self.protocol.unfinished(reply, steps):
+                steps = (Step(thought=steps[0].thought),)
             foreign = self._foreign(steps, reply)
             if foreign is not None:
                 return self.ending.labelled(foreign, "tool_calls")
@@ -133,7 +135,7 @@ class AgentRun:
         language = self.state.language
         example = example_call(self.state.settings.toolbox, language)
         told = prompts.load("react/repair", language).text(call=example)
-        said = clip(strip_reasoning(text_of(reply)).strip(), 600)
+        said = clip(split_reasoning(text_of(reply))[0].strip(), 600)
         yield from self.state.keep(Turn((Step(thought=said, observation=told, status="repair"),), reply))
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from nacre.agents.vocabulary import ANY_LABEL, LABELS, STRONG, STRONG_LABEL, WORDS, Kind, label_key
+from nacre.text.reasoning import THINK_PAIRS
 from nacre.text.vocabulary import one_of
 
 _COUNTS = one_of(WORDS["counts"])
@@ -49,11 +50,6 @@ _CALL_AHEAD = re.compile(r"[A-Za-z_][\w.\-]{0,60}[ ]?[\[(（【]")
 _FENCE = re.compile(r"[ \t]*(?:```|~~~)")
 _HOLD_CONTENT = (Kind.INPUT, Kind.ACTION, Kind.ANSWER)
 
-_THINK = ("think", "thinking", "reasoning", "thought_process", "scratchpad")
-THINK_PAIRS = [(f"<{name}>", f"</{name}>") for name in _THINK] + [
-    ("◁think▷", "◁/think▷"),
-    ("<|begin_of_thought|>", "<|end_of_thought|>"),
-]
 _THINK_OPENINGS = tuple(opening for opening, _ in THINK_PAIRS)
 SPECIAL = re.compile(
     r"<\|(?:im_end|im_start|eot_id|end_of_text|endoftext|end|assistant|eom_id|user|observation)\|>"
@@ -228,32 +224,3 @@ def unmark(text: str) -> str:
         return f"\n{name}: "
 
     return _TAGS.sub(line, text)
-
-
-def strip_reasoning(text: str) -> str:
-    """Remove blocks of private reasoning such as `<think>…</think>`, closed or not."""
-    for opening, closing in THINK_PAIRS:
-        if closing in text and opening not in text.split(closing, 1)[0]:
-            text = text.rsplit(closing, 1)[1]  # the chat template has already written the opening tag
-        if opening in text:
-            text = _without_blocks(text, opening, closing)
-    return text
-
-
-def _without_blocks(text: str, opening: str, closing: str) -> str:
-    kept, at = [], 0
-    while True:
-        start = text.find(opening, at)
-        if start < 0:
-            break
-        lead = text[max(0, start - 40) : start].rpartition("\n")[2].strip()
-        end = text.find(closing, start)
-        if lead and not lead.endswith((":", "：", ">", "。", ".")):  # a tag inside a sentence or a string is content
-            kept.append(text[at : start + len(opening)])
-            at = start + len(opening)
-            continue
-        kept.append(text[at:start])
-        if end < 0:
-            return "".join(kept)
-        at = end + len(closing)
-    return "".join([*kept, text[at:]])

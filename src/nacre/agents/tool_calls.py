@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+import textwrap
+from collections.abc import Mapping
 from typing import Any
+
+import yaml
 
 from nacre.agents.tool_names import ToolNames, fold
 from nacre.agents.trajectory import ActionInput
 from nacre.agents.vocabulary import FINISH, KEYS, NOTHING
+from nacre.text.dialects import read_calls
 from nacre.text.lenient_json import read_arguments, read_json
 from nacre.text.strict_json import to_json
 
 ToolCall = tuple[str, ActionInput | None]
 
+_LONGEST_YAML = 20_000
 _BRACKETS = {"[": "]", "(": ")", "（": "）", "【": "】", "{": "}", "［": "］", "「": "」", "《": "》"}
 _NAME = re.compile(r"[`'\"“*_]{0,3}(?P<name>[^\W\d][\w.\-]{0,63})[`'\"”*_]{0,3}[ \t]{0,2}")
 _FENCED = re.compile(r"[ \t]*(?:`{3,}|~{3,})[ \t]*[\w+\-]{0,20}[ \t]*(?:\n|(?=[\[{]))")
 _PYTHONIC = re.compile(r"\[\s{0,9}[^\W\d][\w.\-]{0,63}\(")  # "[search(query='x')]", of Llama 4
-_PARAMETER = re.compile(
-    r"<(?:｜DSML｜)?parameter(?:=| name=\")(?P<name>[\w.\-]{1,64})\"?(?: string=\"\w{1,5}\")?>(?P<value>[^<]*)"
-    r"|<arg_key>(?P<key>[^<]*)</arg_key>\s{0,9}<arg_value>(?P<argument>[^<]*)"
-)
 
 
 def read_input(text: str, arguments: tuple[str, ...] = ()) -> ActionInput:
@@ -67,6 +68,8 @@ def _named(body: str, arguments: tuple[str, ...]) -> dict[str, Any] | None:
     pairs = [re.match(r"['\"`]?([\w\-]{1,64})['\"`*]{0,3}[ ]{0,2}[=:：][ ]{0,2}(.*)", line) for line in lines]
     if len(lines) > 1 and all(pair and pair[1] in arguments for pair in pairs):
         return {pair[1]: _scalar(pair[2].rstrip(",，")) for pair in pairs if pair}
+    if len(lines) > 1 and (data := _yaml(body)) and all(name in arguments for name in data):
+        return data
     try:
         positional, named, _, _ = read_arguments(body, 0, "")
     except ValueError:
@@ -74,6 +77,25 @@ def _named(body: str, arguments: tuple[str, ...]) -> dict[str, Any] | None:
     if positional or any(name not in arguments for name in named):
         return {head[1]: _scalar(body[head.end() :])} if len(arguments) == 1 else None
     return named
+
+
+def _yaml(body: str) -> dict[str, Any] | None:
+    """Nested lines of YAML; without anchors, from which little text would make much data."""
+    if len(body) > _LONGEST_YAML or re.search(r"(?m)(?:^|[\s:\-,\[{])[&*!]\S", body):
+        return None
+    try:
+        data = yaml.load(textwrap.dedent(body), yaml.BaseLoader)
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return None
+    return _scalars(data) if isinstance(data, dict) and data else None
+
+
+def _scalars(data: Any) -> Any:
+    if isinstance(data, dict):
+        return {str(key): _scalars(value) for key, value in data.items()}
+    if isinstance(data, list):
+        return [_scalars(item) for item in data]
+    return _scalar(data) if isinstance(data, str) else data
 
 
 def _scalar(text: str) -> Any:
@@ -131,61 +153,13 @@ def read_call(text: str, tools: ToolNames) -> ToolCall | None:
 
 
 def read_tagged(text: str, tools: ToolNames) -> ToolCall | None:
-    """Read the first native call that leaked into the text, in any of the `DIALECTS`."""
-    match = _TAGS.search(text)
-    if not match:
+    """Read the first native call that leaked into the text, in any of the `DIALECTS` of `nacre.text.dialects`."""
+    calls, _ = read_calls(text)
+    if not calls:
         return None
-    return DIALECTS[str(match.lastgroup)][1](match, text[match.end() :].lstrip(), tools)
-
-
-def _data_or_name(match: re.Match[str], rest: str, tools: ToolNames) -> ToolCall | None:
-    """`{"name": …, "arguments": …}`, a list of such objects, or a name with arguments behind it."""
-    if rest[:1] and rest[0] in "{[":
-        return _json_call(rest, tools)
-    if rest.startswith("<function="):
-        return read_tagged(rest, tools)
-    head = _NAME.match(rest)
-    return _named_call(head["name"], rest[head.end() :].lstrip(), tools) if head else None
-
-
-def _name_in_tag(match: re.Match[str], rest: str, tools: ToolNames) -> ToolCall | None:
-    """`<function=search>` and `<invoke name="search">`, with arguments behind them."""
-    return _named_call(match[0].split("=", 1)[1].strip('">'), rest, tools)
-
-
-def _named_call(name: str, rest: str, tools: ToolNames) -> ToolCall:
-    found = tools.find(name) or name
-    named = {
-        p["name"] or p["key"].strip(): _scalar(p["value"] if p["name"] else p["argument"])
-        for p in _PARAMETER.finditer(rest)
-    }
-    if named:
-        return found, named
-    rest = _BEHIND_NAME.sub("", rest, count=1)
-    body = rest.split("</", 1)[0] if not rest.startswith(("{", "```")) else rest
-    return found, read_input(body, tools.arguments.get(found, ()))
-
-
-# What stands between a name and its arguments there.
-_BEHIND_NAME = re.compile(
-    r"<｜tool▁sep｜>|\[ARGS\]|:\d{1,4}<\|tool_call_argument_begin\|>|(?:<\|constrain\|>\w{1,20})?<\|message\|>"
-)
-Reader = Callable[[re.Match[str], str, ToolNames], ToolCall | None]
-# The forms in which chat templates write calls: how each begins, and what reads the text behind that. One entry more
-# is all that another model needs.
-DIALECTS: dict[str, tuple[str, Reader]] = {
-    "hermes": (r"<tool_call>", _data_or_name),
-    "llama": (r"<\|python_tag\|>", _data_or_name),
-    "granite": (r"<\|tool_call\|>", _data_or_name),
-    "kimi": (r"<\|tool_call_begin\|>", _data_or_name),
-    "harmony": (r"<\|channel\|>commentary[ ]to=", _data_or_name),
-    "mistral": (r"\[TOOL_CALLS\]", _data_or_name),
-    "functools": (r"functools(?=\[)", _data_or_name),
-    "qwen_coder": (r"<function=[\w.\-]{1,64}>", _name_in_tag),
-    "anthropic": (r"<(?:｜DSML｜)?invoke name=\"[\w.\-]{1,64}\">", _name_in_tag),
-    "deepseek": (r"<｜tool▁call▁begin｜>(?:function<｜tool▁sep｜>)?|<｜tool▁sep｜>", _data_or_name),
-}
-_TAGS = re.compile("|".join(f"(?P<{name}>{mark})" for name, (mark, _) in DIALECTS.items()))
+    found = tools.find(calls[0].name) or calls[0].name
+    given = calls[0].arguments
+    return found, read_input(given, tools.arguments.get(found, ())) if isinstance(given, str) else given
 
 
 def read_object(data: Any, tools: ToolNames) -> tuple[ToolCall | None, str | None, str] | None:

@@ -11,7 +11,23 @@ from typing import Annotated
 import typer
 
 from nacre import __version__
-from nacre.cli import chat, demo, doctor, documents, evaluation, knowledge, places, reason, serve, sync, usage, why
+from nacre.cli import (
+    chat,
+    demo,
+    doctor,
+    documents,
+    evaluation,
+    finetuning,
+    knowledge,
+    places,
+    reason,
+    reembed,
+    serve,
+    sync,
+    tokens,
+    usage,
+    why,
+)
 from nacre.errors import NacreError
 from nacre.text.language import os_reason, tr
 
@@ -28,7 +44,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for part in (sync, knowledge, chat, documents, places, why, reason, evaluation, serve, doctor, demo):
+parts = (
+    *(sync, reembed, knowledge, chat, documents, places, why, reason, tokens),
+    *(evaluation, finetuning, serve, doctor, demo),
+)
+for part in parts:
     part.register(app)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -99,6 +101,7 @@ def run_file(
                 "stdout": done.stdout,
                 "error": done.error,
                 "seconds": done.seconds,
+                **({"charts": done.chart_urls} if done.charts else {}),
             }
         )
     else:
@@ -121,8 +124,21 @@ def _show_execution(done: Any) -> None:
     out.print(done.stdout, end="", markup=False)
     if done.value is not None:
         out.print(brief(done.value, _LONGEST_SHOWN), style="bold", markup=False)
+    for path in _saved(done.charts):
+        out.print(tr("Chart: {path}", path=path), markup=False, soft_wrap=True)
     if done.status != "ok":
         err.print(f"{done.status}: {done.error}", style="red", markup=False)
+
+
+def _saved(charts: Sequence[bytes]) -> list[Path]:
+    """Charts as files that an image viewer opens."""
+    if not charts:
+        return []
+    folder = Path(tempfile.mkdtemp(prefix="nacre-charts-"))
+    files = [folder / f"chart-{number}.png" for number in range(1, len(charts) + 1)]
+    for file, chart in zip(files, charts, strict=True):
+        file.write_bytes(chart)
+    return files
 
 
 def _program(file: Path) -> str:

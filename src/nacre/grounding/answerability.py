@@ -15,28 +15,62 @@ import math
 import re
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import Literal
 
-from nacre.grounding.ranking import Evidence, Passage, Question, prior
+from nacre.grounding.ranking import OTHER_KIND, Evidence, Passage, Question, prior, told_apart
 from nacre.text.words import words
 
+Sure = Literal["answer", "closest", "nothing"]
 TITLED = {"constant": -1.221, "best": 0.337, "missing": -4.06, "missing_number": -1.909, "missing_name": -0.482}
 LOOSE = {"constant": -9.868, "best": 0.281, "agreement": 8.956, "near": 1.091, "several": 0.287}
 # Refuse below. Titled: hardly a right answer may be lost. Loose: the best balance of both mistakes.
-REFUSE_BELOW = {"titled": 0.15, "loose": 0.43}
+REFUSE_BELOW = {"titled": 0.13, "loose": 0.43}
+# Below this an answer says that it is only the closest passage (`bench/conversations.py`: of four unanswerable turns
+# three are refused or say so, of ten answerable ones seven are answered without it).
+CLOSEST_BELOW = {"titled": 0.38, "loose": 0.43}
+RELEVANCE = 0.5  # how much the odds of the search count beside those of the words
+_MISSING = 0.5  # the share of the question that the best passage lacks: it is about something else of the kind
+_LEAST = 1e-3
 _SOFT = 16.0  # score points over which a passage's voice falls to 1/e: nearly an equal vote
 _NAME = re.compile(r"(?<=\s)[A-Z][\w'-]*")
 
 
-def answerable(question: Question, passages: Sequence[Passage], found: Sequence[Evidence]) -> tuple[bool, float]:
+def sureness(
+    question: Question, passages: Sequence[Passage], found: Sequence[Evidence], relevance: float | None = None
+) -> Sure:
+    """Whether the passages hold an answer, or at least something near.
+
+    Args:
+        relevance: how likely one of them does by the words of their whole knowledge base, where that is known.
+    """
+    decided, probability = answerable(question, passages, found, relevance)
+    if not decided:
+        return "nothing"
+    kind = _kind(passages)
+    near = probability < CLOSEST_BELOW[kind] or (
+        kind == "titled" and measured(question, passages, found)["missing"] >= _MISSING
+    )
+    return "closest" if near else "answer"
+
+
+def _kind(passages: Sequence[Passage]) -> str:
+    return "titled" if any(title for _, title, *_ in passages) else "loose"
+
+
+def answerable(
+    question: Question, passages: Sequence[Passage], found: Sequence[Evidence], relevance: float | None = None
+) -> tuple[bool, float]:
     """Whether the passages hold an answer."""
     if not found:
         return False, 0.0
-    loose = not any(title for _, title, *_ in passages)
-    weights = LOOSE if loose else TITLED
+    weights = LOOSE if _kind(passages) == "loose" else TITLED
     features = measured(question, passages, found)
     logit = weights["constant"] + sum(weight * features[name] for name, weight in weights.items() if name in features)
+    if relevance is not None and _kind(passages) == "titled":
+        bounded = min(max(relevance, _LEAST), 1 - _LEAST)
+        logit += RELEVANCE * math.log(bounded / (1 - bounded))
     probability = 1 / (1 + math.exp(-logit))
-    return probability >= REFUSE_BELOW["loose" if loose else "titled"], probability
+    return probability >= REFUSE_BELOW[_kind(passages)], probability
 
 
 def measured(question: Question, passages: Sequence[Passage], found: Sequence[Evidence]) -> dict[str, float]:
@@ -49,12 +83,14 @@ def measured(question: Question, passages: Sequence[Passage], found: Sequence[Ev
         when several are asked for.
     """
     best = max(found, key=lambda item: item.score)
-    there = {term for part in passages[best.passage] for term in words(part)}
+    there = {term for part in passages[best.passage] for term, _ in told_apart(part)}
+    if len(question.names) > 1:  # of things that are compared, each passage may name one
+        there |= {term for passage in passages for part in passage for term in words(part)} & set(question.names)
     # Of "which colour" and "what version" the answer gives the value, not the noun.
     asked = [term for term in question.terms if term not in question.expectation.focus] or list(question.terms)
     # Chinese words are cut by what stands beside them: 年假 in the passage, 年 and 假 in 年假有.
     whole = "".join(passages[best.passage])
-    lacking = [term for term in asked if term not in there and (term.isascii() or term not in whole)]
+    lacking = [term for term in asked if term not in there and (term.isascii() or not _stands(term, whole))]
     # Of the period of a warranty (保修期) an answer gives the length, and says 保修.
     lacking = [term for term in lacking if term[-1] != "期" or term[:-1] not in there]
     return {
@@ -66,6 +102,11 @@ def measured(question: Question, passages: Sequence[Passage], found: Sequence[Ev
         "near": best.features["near"],
         "several": float(question.expectation.several),
     }
+
+
+def _stands(term: str, text: str) -> bool:
+    """Whether a Chinese term stands in a text, and not as the end of another thing's name."""
+    return re.search(f"(?<![{''.join(OTHER_KIND)}]){re.escape(term)}", text) is not None
 
 
 def _names(question: Question) -> set[str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import bisect
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any, TypedDict
 
 from langchain_core.messages import AIMessage
@@ -13,7 +15,19 @@ from langchain_core.messages.block_translators import register_translator
 from nacre.grounding.stopwords import stopwords
 from nacre.text.markers import MARKER, numbers
 from nacre.text.messages import Source, nacre_of
+from nacre.text.tables import is_row, is_rule
 from nacre.text.words import sentences, words
+
+_ATTACHED = 0.6  # the least share of a statement's words in a place that is found for it afterwards
+_SPACES, _EMPTY_LINES = re.compile(r"(?<=\S)[ \t]{2,}|[ \t]+(?=\n|\Z)"), re.compile(r"\n(?:[ \t]*\n)+")
+_EMPTY_TABLE = re.compile(
+    r"^[^\n]*\|[^\n]*\n[ \t]*\|[ \t:|-]*-{2,}[ \t:|-]*(?=\s*\Z|\n[ \t]*\n|\n[^|\n]+$)", re.MULTILINE
+)
+_BULLET = " \t-*+>•"
+_SAYS = re.compile(r"[^\S\n]*(?:,?\s?[a-z]|(?:则|也|还)?(?:指出|说明|表明|规定|提到|显示|写明|认为|要求|中|里|称|说))")
+_LIST_OF_SOURCES = re.compile(
+    r"\W*(?:sources?|references?|citations?|来源|参考资料|参考文献|出处|资料)\W*", re.IGNORECASE
+)
 
 
 class Citation(TypedDict):
@@ -113,15 +127,46 @@ def statements(answer: str) -> list[tuple[int, int, str, list[int]]]:
     """
     # Markers are blanked, so that offsets stay, and given to the sentence that ends before them or holds them.
     blanked = MARKER.sub(lambda m: " " * len(m[0]), answer)
-    spans = sentences(blanked)
+    opening = {marker.start() for marker in MARKER.finditer(answer) if _opens(answer, marker)}
+    whole = [span for span in sentences(blanked) if not _is_frame(blanked, *span)]
+    spans = [part for span in whole for part in _cut(blanked, *span, sorted(opening))]
+    said = [" ".join(blanked[start:end].split()) for start, end in spans]
+    starts, ends = map(list, zip(*spans, strict=True)) if spans else ([], [])
     cited: list[list[int]] = [[] for _ in spans]
-    ends = [end for _, end in spans]
     for marker in MARKER.finditer(answer):
-        owner = max((i for i, (start, _) in enumerate(spans) if start < marker.start()), default=None)
-        if owner is not None:
+        owner = bisect.bisect_left(spans, marker.span()) - 1
+        outside = owner < 0 or spans[owner][1] <= marker.start()
+        if outside and owner + 1 < len(spans) and marker.start() in opening:
+            owner += 1
+        if owner >= 0:
             cited[owner] += [n for n in numbers(marker) if n not in cited[owner]]
-            ends[owner] = max(ends[owner], marker.end())
-    return [(start, ends[i], " ".join(blanked[start:end].split()), cited[i]) for i, (start, end) in enumerate(spans)]
+            starts[owner], ends[owner] = min(starts[owner], marker.start()), max(ends[owner], marker.end())
+    return [(start, end, text, n) for start, end, text, n in zip(starts, ends, said, cited, strict=True)]
+
+
+def _cut(text: str, start: int, end: int, places: Sequence[int]) -> list[tuple[int, int]]:
+    """A span cut where a marker opens another sentence in small letters."""
+    edges = [start, *(place for place in places if start < place < end and text[start:place].strip(_BULLET)), end]
+    parts = [(a + len(text[a:b]) - len(text[a:b].lstrip()), a + len(text[a:b].rstrip())) for a, b in pairwise(edges)]
+    return [(a, b) for a, b in parts if a < b]
+
+
+def _opens(answer: str, marker: re.Match[str]) -> bool:
+    """Whether a marker belongs to the sentence that follows it: "[1] says that …", or at the beginning of a line."""
+    line = answer.rfind("\n", 0, marker.start()) + 1
+    rest = answer[marker.end() : marker.end() + 40]
+    if not MARKER.sub("", rest).partition("\n")[0].strip():
+        return False
+    before = MARKER.sub("", answer[line : marker.start()]).strip(_BULLET)
+    ended = not before or before[-1] in ".!?。！？；;"
+    return ended and bool(not before or _SAYS.match(MARKER.sub("", rest)))
+
+
+def _is_frame(text: str, start: int, end: int) -> bool:
+    """Whether a line says nothing of its own: the head of a Markdown table, the rule under it, a list of sources."""
+    following = text[end:].lstrip("| ").partition("\n")[2].partition("\n")[0] if is_row(text[start:end]) else ""
+    listed = _LIST_OF_SOURCES.fullmatch(text, start, end)
+    return bool(listed) or is_rule(text[start:end]) or is_rule(following)
 
 
 def best_quote(claim: str, text: str) -> tuple[int, int, float]:
@@ -149,13 +194,45 @@ def best_quote(claim: str, text: str) -> tuple[int, int, float]:
 
 
 def supported_part(answer: str, citations: Sequence[Citation], min_support: float) -> str:
-    """What is left of an answer when every sentence without a supporting citation is cut.
+    """What is left of an answer when every sentence without a supporting citation is cut; lines stay lines.
 
     Args:
         min_support: the least support, 0 to 1.
     """
     supported = {c["answer_start"] for c in citations if c["support"] >= min_support}
-    return " ".join(answer[start:end].strip() for start, end, _, _ in statements(answer) if start in supported)
+    kept, at = [], 0
+    for start, end, _, _ in statements(answer):
+        kept.append(answer[at : start if start not in supported else end])
+        at = end
+    left = _SPACES.sub(" ", "".join([*kept, answer[at:]]))
+    left = _EMPTY_LINES.sub("\n", _EMPTY_TABLE.sub("", left)).strip()
+    return left if supported else ""
+
+
+def attached(answer: str, sources: Sequence[Source], citations: Sequence[Citation], min_support: float) -> str:
+    """The answer, each statement that no citation supports given the number of a source that does, if there is one.
+
+    Every number and identifier of the statement must stand in the place that supports it.
+    """
+    supported = {c["answer_start"] for c in citations if c["support"] >= min_support}
+    for start, end, claim, _ in reversed(statements(answer)):
+        if start in supported or (n := _supporting(claim, sources, min_support)) is None:
+            continue
+        said = MARKER.sub("", answer[start:end]).rstrip()
+        bar = "|" if said.endswith("|") else ""
+        said = f"{said.removesuffix('|').rstrip()} [{n}]{' |' if bar else ''}"
+        answer = answer[:start] + said + answer[end:]
+    return answer
+
+
+def _supporting(claim: str, sources: Sequence[Source], min_support: float) -> int | None:
+    exact = {term for term in words(claim) if any(char.isdigit() for char in term)}
+    best, found = max(min_support, _ATTACHED), None
+    for source in sources:
+        start, end, support = best_quote(claim, source.text)
+        if support >= best and exact <= set(words(source.text[start:end])):
+            best, found = support + 1e-9, source.n
+    return found
 
 
 def _computed_quote(

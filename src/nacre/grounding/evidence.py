@@ -15,11 +15,12 @@ from typing import Any
 from langchain_core.messages import AIMessage
 
 from nacre import prompts
-from nacre.grounding.citations import Citation, Derived, cite, statements, supported_part
+from nacre.grounding.citations import Citation, Derived, attached, cite, statements, supported_part
 from nacre.text.language import Language, language_of
-from nacre.text.markers import DeadMarkers, as_nacre_provider
+from nacre.text.markers import CitationMarkers, as_nacre_provider
 from nacre.text.messages import Source, nacre_of, source_of, text_of, with_nacre
 
+LANGUAGES: tuple[Language, ...] = ("en", "zh")
 _LEFT = "unchecked"
 """Where a reply says that its evidence waits to be checked, and how much support it needs."""
 
@@ -71,22 +72,36 @@ class Evidence:
         asked for.
         """
         hits, language = list(self.places.values()), language_of(question)
-        content = _without_dead_markers(reply.content, [source.n for source in self.sources])
+        content = _with_plain_markers(reply.content, self.markers())
         reply = unmarked(reply).model_copy(update={"content": content})
         text, own = text_of(reply), nacre_of(reply)
         if not text.strip():  # a tool call, say
             return with_nacre(reply, hits=hits)
         resolve = partial(self.cite, derived=own.get("derived") or (), question=question)
         abstained = bool(own.get("abstained")) or is_refusal(text, language)
+        near = closest_line(text)
         citations = [] if abstained else resolve(text)
         if self.min_support is not None and not abstained:
-            text = supported_part(text, citations, self.min_support)
+            text = text.removeprefix(near)
+            text = attached(text, self.sources, resolve(text), self.min_support)
+            text = supported_part(text, resolve(text), self.min_support)
             abstained = not text
-            text = text or refusal(language)
+            text = f"{near}\n{text}".lstrip() if text else refusal(language)
             reply = reply.model_copy(update={"content": text})
             citations = [c for c in ([] if abstained else resolve(text)) if c["support"] >= self.min_support]
         reply.response_metadata["model_provider"] = "nacre"
-        return with_nacre(reply, citations=citations, abstained=abstained, hits=hits)
+        found: dict[str, Any] = {"closest": True} if near and not abstained else {}
+        found |= {"uncited": True} if not citations and not abstained else {}
+        return with_nacre(reply, citations=citations, abstained=abstained, hits=hits, **found)
+
+    def markers(self) -> CitationMarkers:
+        """What reads the citations of an answer from these sources."""
+        titles: dict[str, list[int]] = {}
+        for source in self.sources:
+            for title in {source.title, source.title.rpartition(" › ")[2], source.title.partition(" › ")[0]} - {""}:
+                titles.setdefault(title, []).append(source.n)
+        unique = {title: numbers[0] for title, numbers in titles.items() if len(numbers) == 1}
+        return CitationMarkers([source.n for source in self.sources], unique)
 
 
 DRAFT = Evidence(draft=True)
@@ -111,11 +126,16 @@ def is_refusal(text: str, language: Language) -> bool:
         language: the asker's; a refusal in the other language counts as well.
     """
     said = text.strip().strip("\"'“”‘’。.! ").replace("’", "'").casefold()
-    return any(said == refusal(which).strip("。.").casefold() for which in (language, "en", "zh"))
+    return any(said == refusal(which).strip("。.").casefold() for which in (language, *LANGUAGES))
 
 
-def _without_dead_markers(content: Any, valid: Sequence[int]) -> Any:
-    markers = DeadMarkers(valid)
+def closest_line(text: str) -> str:
+    """The first line of an answer that says that it is only the closest passage; "" where there is none."""
+    lines = (prompts.load("rag/closest", which).text() for which in LANGUAGES)
+    return next((line for line in lines if text.startswith(line)), "")
+
+
+def _with_plain_markers(content: Any, markers: CitationMarkers) -> Any:
     if isinstance(content, str):
         return markers.push(content) + markers.close()
     parts = [

@@ -7,15 +7,17 @@ No model and no weights file: a dozen features of the kind that question answeri
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from nacre.grounding.answer_type import Expectation, answers_in, candidates, expected
+from nacre.grounding.naming import YEAR, names
 from nacre.grounding.stopwords import stopwords
 from nacre.text.language import Language, language_of
 from nacre.text.tables import is_row
@@ -33,12 +35,16 @@ WEIGHTS = {
     "rarest": 1.04,
     "question": -2.18,
     "fragment": -2.67,
-    "other_year": -4.0,  # by hand: too rare in the sets to be learned
+    # By hand: too rare in the sets to be learned, and never to be outweighed by likeness.
+    "other_year": -4.0,
+    "stranger": -14.0,
 }
 
 _DIGIT = re.compile(r"\d")
-_YEAR = re.compile(r"(?<!\d)(?:19|20)\d{2}(?!\d)")
+_HALF = re.compile(r";\s+")
+OTHER_KIND = frozenset("陪副非准亚子反伪")  # before a Chinese noun: another thing of its kind
 _TERMS = 64  # different words of a question that count
+_LEAST_HALF = 20  # characters of half a sentence that counts as its own
 _PLACES = 50  # of a sentence that are compared with each other
 
 
@@ -51,6 +57,8 @@ class Question:
     """A question, taken apart.
 
     Args:
+        names: the terms that name one thing among its like, and how surely: an identifier, a number, a capitalised
+            name.
         pairs: neighbours: of terms in English, of characters in Chinese, where words are cut now so, now so.
     """
 
@@ -59,6 +67,7 @@ class Question:
     terms: tuple[str, ...]
     asked: frozenset[str]
     pairs: frozenset[tuple[str, str]]
+    names: dict[str, float]
     expectation: Expectation
 
 
@@ -71,6 +80,8 @@ class Evidence:
         start: first character in the passage's text.
         score: higher is better; only differences mean something, and only within one question.
         header: (start, end) of the row that names the columns, when the sentence is a row of a table.
+        said: the terms of the question that stand in it, or above it.
+        named: those terms that name one thing among its like, whichever sentence holds them.
     """
 
     passage: int
@@ -81,9 +92,12 @@ class Evidence:
     answers: frozenset[str] = field(repr=False)
     statement: bool = True
     header: tuple[int, int] | None = None
+    row: bool = False
+    said: frozenset[str] = frozenset()
+    named: frozenset[str] = frozenset()
 
 
-@dataclass(slots=True)
+@dataclass
 class _Sentence:
     """A sentence and what stands around it."""
 
@@ -95,9 +109,11 @@ class _Sentence:
     before: frozenset[str]
     above: frozenset[str]
     header: tuple[int, int] | None
+    row: int = 0  # in a table: the number of its first sentence in the passage, from 1
+    key: frozenset[str] = frozenset()
     heads: bool = False
 
-    @property
+    @functools.cached_property
     def terms(self) -> set[str]:
         return {term for term, _ in self.located}
 
@@ -105,11 +121,20 @@ class _Sentence:
 def analyse(question: str) -> Question:
     """Take a question apart."""
     text = unicodedata.normalize("NFKC", question)
-    asked = words(text)
+    asked = [term for term, _ in told_apart(text)]
     terms = tuple(dict.fromkeys(term for term in asked if term not in stopwords())) or tuple(dict.fromkeys(asked))
     terms = terms[:_TERMS]
     language = language_of(text)
-    return Question(text, language, terms, frozenset(asked), frozenset(_pairs(text, asked, language)), expected(text))
+    pairs = frozenset(_pairs(text, asked, language))
+    return Question(text, language, terms, frozenset(asked), pairs, names(text, terms), expected(text))
+
+
+def told_apart(text: str) -> list[tuple[str, int]]:
+    """The terms of a text and where they stand: 陪产假 is no 产假."""
+    return [
+        (text[at - 1] + term, at - 1) if at and text[at - 1] in OTHER_KIND and not term.isascii() else (term, at)
+        for term, at in located_words(text)
+    ]
 
 
 def evidence(question: Question, passages: Sequence[Passage]) -> list[Evidence]:
@@ -118,22 +143,77 @@ def evidence(question: Question, passages: Sequence[Passage]) -> list[Evidence]:
     frequency = Counter(term for sentence in found for term in sentence.terms if term in question.asked)
     weights = {term: prior(term) * math.log(1 + (len(found) + 1) / (frequency[term] + 0.5)) for term in question.terms}
     year = [_names_another_year(question.text, passage[1]) for passage in passages]
-    rows = [
-        {**_features(question, sentence, weights), "other_year": float(year[sentence.passage])} for sentence in found
-    ]
+    keys = _keys(question, found)
+    held = {term for sentence in found for term in _held(sentence)}
+    titled = any(title for _, title, *_ in passages)  # loose snippets name what they like
+    known = {term: weight for term, weight in question.names.items() if titled and term in held}
+    named = [known | keys.get(_table(sentence), {}) for sentence in found]
+    strangers = _strangers(found, named)
     return [
-        Evidence(
-            sentence.passage,
-            sentence.start,
-            sentence.end,
-            sum(WEIGHTS[name] * value for name, value in row.items()),
-            row,
-            frozenset(answers_in(sentence.text, question.expectation, question.asked) - stopwords()),
-            _is_statement(question, sentence),
-            sentence.header,
+        _evidence(
+            question,
+            sentence,
+            frozenset(there),
+            {
+                **_features(question, sentence, weights),
+                "other_year": float(year[sentence.passage]),
+                "stranger": stranger,
+            },
         )
-        for sentence, row in zip(found, rows, strict=True)
+        for sentence, there, stranger in zip(found, named, strangers, strict=True)
     ]
+
+
+def _strangers(found: Sequence[_Sentence], named: Sequence[dict[str, float]]) -> list[float]:
+    """How much each sentence lacks of what names one thing among its like: beside the ones that lack least, for of two
+    things that are compared each has a sentence of its own.
+    """
+    lacks = [
+        sum(weight for term, weight in there.items() if term not in _held(sentence)) / max(1.0, sum(there.values()))
+        for sentence, there in zip(found, named, strict=True)
+    ]
+    least: dict[frozenset[str], float] = {}
+    for there, lack in zip(named, lacks, strict=True):
+        least[frozenset(there)] = min(lack, least.get(frozenset(there), 1.0))
+    return [lack - least[frozenset(there)] for there, lack in zip(named, lacks, strict=True)]
+
+
+def _evidence(question: Question, sentence: _Sentence, named: frozenset[str], features: dict[str, float]) -> Evidence:
+    return Evidence(
+        sentence.passage,
+        sentence.start,
+        sentence.end,
+        sum(WEIGHTS[name] * value for name, value in features.items()),
+        features,
+        frozenset(answers_in(sentence.text, question.expectation, question.asked) - stopwords()),
+        _is_statement(question, sentence),
+        sentence.header,
+        bool(sentence.row),
+        frozenset(_held(sentence) & question.asked),
+        named,
+    )
+
+
+def _held(sentence: _Sentence) -> set[str]:
+    """What a sentence says, itself or by what stands above it; of a row the one before is another thing."""
+    return sentence.terms | sentence.above | (frozenset() if sentence.row else sentence.before)
+
+
+def _table(sentence: _Sentence) -> tuple[int, int] | None:
+    """Which table a row stands in."""
+    return (sentence.passage, sentence.row) if sentence.row else None
+
+
+def _keys(question: Question, found: Sequence[_Sentence]) -> dict[tuple[int, int] | None, dict[str, float]]:
+    """Of each table the terms of the question that stand in the first cell of some rows and not of all."""
+    tables: dict[tuple[int, int] | None, list[_Sentence]] = {}
+    for sentence in found:
+        if sentence.row and not sentence.heads:
+            tables.setdefault(_table(sentence), []).append(sentence)
+    return {
+        table: {term: 1.0 for term in question.terms if 0 < sum(term in row.key for row in rows) < max(len(rows), 2)}
+        for table, rows in tables.items()
+    }
 
 
 def prior(term: str) -> float:
@@ -173,7 +253,7 @@ def support(claim: str, sentence: str, context: str = "") -> float:
 
 def _names_another_year(question: str, title: str) -> bool:
     """The rules of 2024 do not answer what holds in 2026, however alike they are."""
-    asked, named = set(_YEAR.findall(question)), set(_YEAR.findall(title))
+    asked, named = set(YEAR.findall(question)), set(YEAR.findall(title))
     return bool(asked and named and not asked & named)
 
 
@@ -182,16 +262,18 @@ def _sentences(passage: int, text: str, title: str, columns: str = "") -> list[_
     heading = frozenset(words(title))
     above, before = heading | set(words(columns)), frozenset[str]()
     header: tuple[int, int] | None = None
-    inside = False  # a table
-    for start, end in sentences(text):
+    inside = 0  # a table, the number of its first sentence
+    for start, end in _statements(text):
         line = unicodedata.normalize("NFKC", text[start:end])
-        located = located_words(line)
+        located = told_apart(line)
         terms = frozenset(term for term, _ in located)
         row = is_row(line)
-        begins, inside, header = row and not inside and bool(found or not columns), row, header if row else None
+        begins, header = row and not inside and bool(found or not columns), header if row else None
+        inside = (inside or len(found) + 1) if row else 0
         if header and header[0] and header == (found[-1].start, found[-1].end):
             found[-1].heads = True
-        found.append(_Sentence(passage, start, end, line, located, before, above, header))
+        key = frozenset(words(re.split(r"[|\t]", line.strip("| \t"), maxsplit=1)[0])) if row else frozenset[str]()
+        found.append(_Sentence(passage, start, end, line, located, before, above, header, inside, key))
         alone = line[-1] == "?" and text[end : end + 1] == "\n" and text[start - 1 : start] in ("\n", "")  # of an FAQ
         if _is_heading(line) or alone or begins:
             above = heading | terms
@@ -200,6 +282,17 @@ def _sentences(passage: int, text: str, title: str, columns: str = "") -> list[_
             header = start, end
         before = terms
     return found
+
+
+def _statements(text: str) -> Iterator[tuple[int, int]]:
+    """Sentences, and the halves of one that a semicolon parts, where each says something."""
+    for start, end in sentences(text):
+        if not is_row(text[start:end]):
+            for half in _HALF.finditer(text, start, end):
+                if min(half.start() - start, end - half.end()) > _LEAST_HALF:
+                    yield start, half.start() + 1
+                    start = half.end()
+        yield start, end
 
 
 def _is_statement(question: Question, sentence: _Sentence) -> bool:

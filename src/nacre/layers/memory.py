@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +15,12 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.runnables import RunnableLambda
 from pydantic import Field, PrivateAttr
 
-from nacre import prompts
-from nacre.decorator.layer import Call, ChatModelDecorator, Flow
+from nacre.decorator.layer import ChatModelDecorator, Flow
+from nacre.memory.followups import full_question, innermost
 from nacre.memory.store import SQLiteConversations, SQLiteHistory
-from nacre.text.hygiene import LONGEST_SEARCHED
-from nacre.text.language import language_of
-from nacre.text.messages import last_user_text, nacre_of, text_of, with_nacre
+from nacre.text.messages import last_user_text, text_of, with_nacre
 
 Store = Callable[[str], BaseChatMessageHistory]
-_AS_IS = {"same", "same.", "不变", "不变。"}
 
 
 class ConversationMemory(ChatModelDecorator):
@@ -43,7 +40,7 @@ class ConversationMemory(ChatModelDecorator):
         turns: how many of the last turns (a question and its answer) the model is shown.
         characters: the most characters of them; older turns are left out first.
         rewrite: whether follow-ups are rewritten.
-        rewriter: the model that rewrites; None takes the innermost model.
+        rewriter: the model that rewrites; None takes the innermost model. Rules rewrite where that is `quote`.
 
     Call options: `session_id`, or `config={"configurable": {"session_id": …}}`; `principals` is read and passed on.
 
@@ -87,9 +84,8 @@ class ConversationMemory(ChatModelDecorator):
         kept = yield from self.call(RunnableLambda(_read, afunc=_aread), (history, self.turns))
         past = self._recent(kept)
         question = asked
-        # What is that long says itself what it means.
-        if past and self.rewrite and len(asked) <= LONGEST_SEARCHED and isinstance(messages[-1], HumanMessage):
-            question = yield from self._full_question(past, asked)
+        if past and self.rewrite and isinstance(messages[-1], HumanMessage):
+            question = yield from full_question(self.rewriter or innermost(self.inner), past, asked)
         reply = yield from self.ask(_with_past(messages, past, question), live=True, **kwargs)
         if reply.tool_calls or not text_of(reply).strip():  # the turn goes on
             return reply
@@ -108,31 +104,6 @@ class ConversationMemory(ChatModelDecorator):
                 break
             begin = start
         return list(kept[begin:])
-
-    def _full_question(self, past: Sequence[BaseMessage], asked: str) -> Generator[Call, Any, str]:
-        """The question made whole, or as it is: when the rewriter says so, cannot, or writes anything but a
-        question.
-        """
-        names = {"human": "user", "ai": "assistant"}
-        lines = [json.dumps({names.get(m.type, m.type): text_of(m)[:1500]}, ensure_ascii=False) for m in past[-6:]]
-        prompt = prompts.load("memory/rewrite", language_of(asked))
-        request = prompt.render(history="\n".join(lines), question=asked)
-        try:
-            reply: AIMessage = yield Call(self.rewriter or innermost(self.inner), request)
-        except Exception:  # a follow-up that is not rewritten is still a question
-            return asked
-        whole = text_of(reply).strip().strip('"“”「」').strip()
-        unusable = not whole or "\n" in whole or len(whole) > 3 * len(asked) + 300
-        if unusable or whole.casefold() in _AS_IS or nacre_of(reply).get("abstained"):
-            return asked
-        return whole
-
-
-def innermost(model: BaseChatModel) -> BaseChatModel:
-    """The model at the heart of a stack."""
-    while isinstance(model, ChatModelDecorator):
-        model = model.inner
-    return model
 
 
 def _questions(messages: Sequence[BaseMessage]) -> list[BaseMessage]:

@@ -292,4 +292,5 @@ def _bare(reply: AIMessage, text: str) -> AIMessage:
 
 
 def _as_data(execution: Execution) -> dict[str, Any]:
-    return {name: getattr(execution, name) for name in ("status", "stdout", "error", "seconds", "limit")}
+    data = {name: getattr(execution, name) for name in ("status", "stdout", "error", "seconds", "limit")}
+    return {**data, "charts": execution.chart_urls} if execution.charts else data

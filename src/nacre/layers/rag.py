@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from typing import Any
 
 from langchain_core.documents import Document
-from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.retrievers import BaseRetriever
 from pydantic import Field
 
 from nacre import prompts
-from nacre.decorator.layer import ChatModelDecorator, Flow
+from nacre.decorator.layer import Call, ChatModelDecorator, Flow
 from nacre.grounding.evidence import Evidence, refusal
+from nacre.grounding.parts import searches_in
+from nacre.grounding.questions import suggestions
+from nacre.grounding.ranking import support
+from nacre.memory.followups import full_question, innermost
 from nacre.retrieval.packing import pack
 from nacre.text.hygiene import clean_text, searched
-from nacre.text.language import language_of
+from nacre.text.language import language_of, tr
 from nacre.text.markers import LiveMarkers
-from nacre.text.messages import last_user_text, render_sources, replace_last_user, source_of, with_nacre
+from nacre.text.messages import (
+    last_user_text,
+    render_sources,
+    replace_last_user,
+    source_of,
+    text_of,
+    was_cut,
+    with_nacre,
+    with_text,
+)
 from nacre.text.titles import title_of
 from nacre.text.tokens import estimate_messages
 
 MIN_RELEVANCE = 0.05  # hardly a right answer falls below (bench/relevance_weights.py)
+_SPEAKS = 0.4  # the least share of a part's words in a document that speaks of it
 _PLACE = (
     *("uri", "title", "heading", "page", "start", "end", "chunk_id", "document_id", "version"),
     *("score", "relevance", "tables"),
@@ -44,11 +58,16 @@ class RetrievalAugmented(ChatModelDecorator):
         min_relevance: refuse without asking the model when no document is as likely as this to hold an answer (0 to 1;
             see `Hit.relevance`); 0 always asks. Documents without `relevance` are not judged: the model is asked.
         prompt: id of the prompt, with the variables `sources` and `question`.
+        rewrite: make a follow-up ("And for part-timers?") whole from the messages before it, by the innermost model or,
+            where that only quotes, by rules.
 
     Call options: `principals`, a list of names as whom the retriever is to search.
 
-    The answer's `response_metadata["nacre"]` holds `citations` (see `Citation`), `abstained`, `hits` and, where sources
-    did not fit, `dropped`. A value that a program computed from cited cells (see `ProgramAided`) counts as supported.
+    The answer's `response_metadata["nacre"]` holds `citations` (see `Citation`), `abstained` and `hits`; where they
+    apply `question` (a follow-up made whole), `closest` (the answer is only the nearest passage), `uncited` (it cites
+    nothing), `parts` (what a long or compound question was searched by, with the hits that speak of each),
+    `suggestions` (questions that the hits answer) and `dropped` (sources that did not fit). A value that a program
+    computed from cited cells (see `ProgramAided`) counts as supported.
     """
 
     call_options = frozenset({"principals", "evidence"})
@@ -59,6 +78,7 @@ class RetrievalAugmented(ChatModelDecorator):
     source_tokens: int | None = Field(default=None, gt=0)
     min_relevance: float = Field(default=MIN_RELEVANCE, ge=0, le=1)
     prompt: str = "rag/answer"
+    rewrite: bool = True
 
     def flow(self, messages: list[BaseMessage], **kwargs: Any) -> Flow:
         """Retrieve, ask, cite."""
@@ -66,27 +86,45 @@ class RetrievalAugmented(ChatModelDecorator):
         question = clean_text(last_user_text(messages))
         if not question.strip() or (given.draft and given.sources):
             return (yield from self.ask(messages, live=True, **kwargs))
-        language, wanted = language_of(question), searched(question)
+        asked_as, question = question, (yield from self._whole(messages, question))
+        language, wanted = language_of(asked_as), searched(question)
         asker = {} if principals is None else {"principals": principals}
         found: list[Document] = yield from self.call(self.retriever, wanted, **asker)
         kept, dropped = pack(found, self._budget(messages))
+        known: dict[str, Any] = {} if question == asked_as else {"question": question}
         if not kept or self._irrelevant(found):
-            return with_nacre(AIMessage(refusal(language)), abstained=True, citations=[], hits=[])
+            return with_nacre(AIMessage(refusal(language)), abstained=True, citations=[], hits=[], **known)
+        if parts := searches_in(wanted):
+            known["parts"] = [{"question": part, "hits": _speaking(kept, part)} for part in parts]
         evidence = _evidence(kept, self.min_support if self.strict else None)
         asked = prompts.load(self.prompt, language).render(sources=render_sources(evidence.sources), question=question)
         if self.inner_takes("evidence"):
             kwargs["evidence"] = evidence
-        through = None if self.strict or given.draft else LiveMarkers(list(evidence.places))
+        if getattr(innermost(self.inner), "extractive", False) and (judged := _judged(found)):
+            kwargs["relevance"] = max(judged)
+        through = None if self.strict or given.draft else LiveMarkers(evidence.markers())
         reply = yield from self.ask(replace_last_user(messages, asked), live=not self.strict, through=through, **kwargs)
+        if silent := _why_silent(reply):
+            return with_nacre(with_text(reply, silent), abstained=True, citations=[], hits=[])
         if dropped:
-            reply = with_nacre(reply, dropped=[str(d.metadata.get("chunk_id", "")) for d in dropped])
-        return evidence.left_on(reply) if given.draft else evidence.checked(reply, wanted)
+            known["dropped"] = [str(d.metadata.get("chunk_id", "")) for d in dropped]
+        reply = with_nacre(reply, **known) if known else reply
+        if given.draft:
+            return evidence.left_on(reply)
+        checked = evidence.checked(reply, wanted)
+        more = suggestions([source.text for source in evidence.sources], wanted) if text_of(checked).strip() else []
+        return with_nacre(checked, suggestions=more) if more else checked
+
+    def _whole(self, messages: Sequence[BaseMessage], question: str) -> Generator[Call, Any, str]:
+        """The question, made whole where it leans on the conversation that came with it."""
+        last = max(at for at, message in enumerate(messages) if isinstance(message, HumanMessage))
+        if not self.rewrite or not any(isinstance(message, AIMessage) for message in messages[:last]):
+            return question
+        return (yield from full_question(innermost(self.inner), messages[:last], question, only_leaning=True))
 
     def _irrelevant(self, found: Sequence[Document]) -> bool:
-        judged = [document.metadata.get("relevance") for document in found]
-        return isinstance(judged[0], float) and all(
-            value < self.min_relevance for value in judged if isinstance(value, float)
-        )
+        first = found[0].metadata.get("relevance")
+        return isinstance(first, float) and all(value < self.min_relevance for value in _judged(found))
 
     def _budget(self, messages: Sequence[BaseMessage]) -> int:
         if self.source_tokens is not None:
@@ -96,6 +134,32 @@ class RetrievalAugmented(ChatModelDecorator):
             return 6000
         history = estimate_messages(messages)
         return max(200, min(window // 2, window - history - 1000))
+
+
+def _judged(documents: Sequence[Document]) -> list[float]:
+    values = (document.metadata.get("relevance") for document in documents)
+    return [value for value in values if isinstance(value, float)]
+
+
+def _speaking(documents: Sequence[Document], part: str) -> list[dict[str, Any]]:
+    """Which documents speak of a part of the question, by number and place."""
+    spoken = [(support(part, d.page_content, title_of(d.metadata)), n, d) for n, d in enumerate(documents, 1)]
+    return [
+        {"n": n, **{name: d.metadata[name] for name in ("uri", "title", "page", "chunk_id") if name in d.metadata}}
+        for share, n, d in spoken
+        if share >= _SPEAKS
+    ]
+
+
+def _why_silent(reply: AIMessage) -> str:
+    """Why a reply has no answer, to be told in its place; "" where it has one, or acts."""
+    if text_of(reply).strip() or reply.tool_calls or reply.invalid_tool_calls:
+        return ""
+    if refused := reply.additional_kwargs.get("refusal"):
+        return str(refused)
+    if not (was_cut(reply) or reply.additional_kwargs.get("reasoning_content")):
+        return ""
+    return tr("The model spent its tokens on thinking and gave no answer. Raise max_tokens, or turn its thinking off.")
 
 
 def _evidence(documents: Sequence[Document], min_support: float | None) -> Evidence:

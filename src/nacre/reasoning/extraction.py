@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import html
 import re
 
-_THINKING = re.compile(r"<(think|thinking|reasoning)>.*?(?:</\1>|\Z)", re.DOTALL | re.IGNORECASE)
+from nacre.text.lenient_json import last_object
+from nacre.text.reasoning import split_reasoning
+
 _FENCE = re.compile(r"^(?P<indent>[ \t>]*)(?P<mark>`{3,}|~{3,})[ \t]*(?P<tag>[\w.+#-]*)[^\n]*$", re.MULTILINE)
 _TAGS = ("python", "py", "python3", "python2", "ipython", "tool_code", "code", "sandbox", "")
 _PROMPT = re.compile(r"^(?:>>>|\.\.\.)(?: |$)", re.MULTILINE)
+_TAGGED = re.compile(r"<(code|execute|python|tool_code|program)>(.*?)(?:</\1\b>?|\Z)", re.DOTALL | re.IGNORECASE)
+_CODE_KEYS = ("code", "program", "python", "script")
 _INVISIBLE = str.maketrans({"\u00a0": " ", "\u3000": " ", "\u200b": None, "\ufeff": None, "\u2060": None})
 _QUOTES = str.maketrans({"“": '"', "”": '"', "‘": "'", "’": "'"})
 _KEYWORD = r"(?:def|class|async def|if|elif|while|for|with|try|except|finally|else|match|case)\b.*:\s*(?:#.*)?$"
@@ -36,10 +41,11 @@ def program_in(text: str) -> str | None:
         >>> program_in("It is 42.") is None
         True
     """
-    text = _THINKING.sub("", text).translate(_INVISIBLE).replace("\r\n", "\n").replace("\r", "\n")
+    text = split_reasoning(text)[0].translate(_INVISIBLE).replace("\r\n", "\n").replace("\r", "\n")
     blocks = [block for block in fenced_blocks(text) if block.strip()]
     if not blocks:
-        blocks = [found] if (found := _bare(text)) else []
+        found = _tagged(text) or _in_object(text) or _bare(text)
+        blocks = [found] if found else []
     return _cleaned(_chosen(blocks)) if blocks else None
 
 
@@ -57,14 +63,28 @@ def fenced_blocks(text: str) -> list[str]:
     blocks, at = [], 0
     while opening := _FENCE.search(text, at):
         start = opening.end() + 1
-        closing = re.compile(rf"^[ \t>]*{opening['mark'][0]}{{{len(opening['mark'])},}}[ \t]*$", re.MULTILINE).search(
-            text, start
-        )
+        closing = re.compile(
+            rf"^[ \t>]*{opening['mark'][0]}{{{len(opening['mark'])},}}[ \t]*(?:<[^>\n]{{1,20}}>?)?[ \t]*$", re.MULTILINE
+        ).search(text, start)
         end = closing.start() if closing else len(text)
         at = closing.end() if closing else len(text)
         if opening["tag"].lower() in _TAGS:
             blocks.append(_without_margin(text[start:end].rstrip("\n"), opening["indent"]))
     return blocks
+
+
+def _tagged(text: str) -> str:
+    """The content of `<code>…</code>` and its like, closed or not; HTML's own writing is undone."""
+    found = _TAGGED.findall(text)
+    return "\n".join(html.unescape(code.strip("\n")) for _, code in found).strip()
+
+
+def _in_object(text: str) -> str:
+    """The program in `{"code": "…"}`."""
+    if '"' not in text or not any(f'"{key}"' in text for key in _CODE_KEYS):
+        return ""
+    found = last_object(text)
+    return next((code for key in _CODE_KEYS if isinstance(code := found.get(key), str)), "")
 
 
 def _chosen(blocks: list[str]) -> str:

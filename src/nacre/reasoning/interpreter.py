@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol, get_args, runtime_checkable
@@ -28,6 +29,7 @@ class Execution:
     Attributes:
         status: "ok"; "error", the program failed or passed a limit that is named in `limit`; "timeout"; "memory";
             "blocked", it tried what a sandboxed program may not do.
+        charts: what the program drew with matplotlib, as PNG.
     """
 
     status: Status
@@ -38,6 +40,12 @@ class Execution:
     stderr: str = ""
     limit: str | None = None
     reads: tuple[tuple[str, int, int, str], ...] = ()
+    charts: tuple[bytes, ...] = ()
+
+    @property
+    def chart_urls(self) -> list[str]:
+        """The charts as addresses that hold them, for pages and JSON."""
+        return [f"data:image/png;base64,{base64.b64encode(chart).decode()}" for chart in self.charts]
 
     def to_data(self) -> dict[str, Any]:
         """The run as JSON-ready data, for another process.

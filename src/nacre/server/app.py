@@ -37,6 +37,7 @@ from nacre.server.openai import (
 from nacre.server.openai.errors import Problem, not_found, problem_of
 from nacre.server.settings import Settings
 from nacre.server.state import State
+from nacre.server.wire import Wire
 from nacre.text.language import tr
 
 _TYPES = {
@@ -95,9 +96,11 @@ def create_app(settings: Settings, leaf: BaseChatModel | None = None, *, only_mc
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.server.allow_origins,
-            allow_methods=["GET", "POST", "DELETE"],
-            allow_headers=["authorization", "content-type"],
+            allow_methods=["GET", "HEAD", "POST", "DELETE"],
+            allow_headers=["*"],  # SDKs send headers of their own: x-stainless-os, openai-organization, …
+            expose_headers=["x-request-id", "retry-after"],
         )
+    app.add_middleware(Wire, public_url=settings.server.public_url)
     return app
 
 

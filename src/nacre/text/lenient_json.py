@@ -18,6 +18,7 @@ _COLONS = ":：=﹕"
 _ENDS = ",，}]｝］;"
 _BLANK = " \t\r\n\u3000\ufeff\u200b\xa0"
 _NEXT_KEY = re.compile(r"""["'“][\w \-]{1,64}["'”][ ]{0,4}[:：]""")
+_COMMENT = re.compile(r"[ \t](?://|/\*)")
 _BRACE = re.compile("[{｛]")
 _KEY = re.compile(r"[\w .\-]{1,64}")
 _LONGEST, _TRIES = 20_000, 64  # characters of a reply, and beginnings of an object in it, that are looked at
@@ -241,7 +242,7 @@ class _Reader:
         begin = self.at
         while self.at < len(self.text) and self.text[self.at] not in ends and self.text[self.at] != "\n":
             self.at += 1
-        token = self.text[begin : self.at].strip(_BLANK)
+        token = _COMMENT.split(self.text[begin : self.at], maxsplit=1)[0].strip(_BLANK)
         if not token:
             raise ValueError("a value is missing")
         if raw:

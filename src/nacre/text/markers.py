@@ -1,18 +1,78 @@
-"""The marks `[1]` by which an answer cites its numbered sources: found, and taken out where they point nowhere."""
+"""The marks by which an answer cites its numbered sources: found in every form that models write, written as `[1]`, and
+taken out where they point nowhere.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Mapping, Sequence
 
 from langchain_core.messages import AIMessageChunk
 
-# Models write [1], [1, 3], 【1】 or ［1］. Two digits at most: [2024] is a year and [0, 1] an interval.
+from nacre.text.han import HAN
+
+# Two digits at most: [2024] is a year and [0, 1] an interval.
 MARKER = re.compile(r"[\[【［]\s*([1-9]\d?(?:\s*[,，、;；]\s*[1-9]\d?)*)\s*[\]】］]")
+"""A mark as `CitationMarkers` leaves it, and its simplest relatives."""
 _NUMBER = re.compile(r"\d+")
-# What may still become a marker when more text comes: spaces, and an opened bracket with digits.
-_BEGUN = re.compile(r"[\[【［][\s\d,，、;；]{0,30}\Z")
+_NUMBERS_AND_DASHES = re.compile(r"\d+|[-–—~～至到]|\bto\b")
 _TICKS = re.compile(r"`+")
+
+_O, _C = r"(?:\\?[\[【［〔]|&\#91;)", r"(?:\\?[\]】］〕]|&\#93;)"
+_N = r"[1-9１-９]\d?(?!\d)"
+_SAID = (
+    r"(?:(?:see\ )?(?:sources?|refs?|references?|citations?|cite|docs?|documents?|passages?|excerpts?|snippets?"
+    r"|contexts?|ids?)"
+    r"|参?见|(?:参考)?(?:来源|资料|出处|引用|文献|文档|片段|依据))[\s_:：\#.-]{0,3}"
+)
+_ITEM = rf"(?:{_SAID}|[\#@^])?{_N}"
+_JOIN = r"\s{0,3}(?:[,，、;；&/]|\band\b|和|与|及|[-–—~～至到]|\bto\b)\s{0,3}"
+_LIST = rf"{_ITEM}(?:{_JOIN}{_ITEM}){{0,19}}"
+# What may stand behind the number: 【1†source】, 【1:0†L5-L9】, [1, p. 3].
+_TAIL = r"(?:(?::\d{1,3})?†[^\]】\n]{0,40}|[,，]\s?(?:pp?\.|pages?\b|第)[^\]】\n]{0,20})"
+_ABOUT = r"[:：,，][^\]】)）\n]{1,60}"  # [Source 1: Travel policy]
+_SUPERSCRIPT = "⁰¹²³⁴⁵⁶⁷⁸⁹"
+_WRITTEN = re.compile(
+    rf"""
+      ({_O}\s?{_N}\s?{_C}\s?[-–—~]\s?{_O}\s?{_N}\s?{_C})
+    | \^?{_O}{{1,2}}\s{{0,3}}({_LIST})\s{{0,3}}{_TAIL}?{_C}{{1,2}}(?:\((?=[^()\s]{{0,300}}[/.\#:])[^()\s]{{1,300}}\))?
+    | {_O}\s?({_SAID}{_N}){_ABOUT}{_C}
+    | [(（]\s?({_SAID}{_N}(?:{_JOIN}{_ITEM}){{0,19}})(?:{_ABOUT})?\s?[)）]
+    | \#\#({_N})\$\$
+    # The rest means something else as often: a power, a footnote of the source, an item of a list.
+    | (?P<weak>
+        (?:(?<=[^\W\d_]{{3}})|(?<=[{HAN}。，；！？.,;!?)）”"'%％\]]))(?:\s?<(?:sup|cite|ref)>\s?\[?({_N}(?:\s?,\s?{_N}){{0,9}})\]?\s?</(?:sup|cite|ref)>
+            |([{_SUPERSCRIPT}]{{1,2}})(?![{_SUPERSCRIPT}ⁿ]))
+        |[\[【](?P<title>[^\[\]【】\n]{{2,80}})[\]】]
+        |(?<=[^\W\d_])\s?[(（]({_N})[)）](?=[ \t]{{0,3}}(?:[.!?。！？；;](?!\w)|\n|\Z))
+      )
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+# Before a superscript, a unit; before a number in brackets, what is numbered.
+_UNIT = re.compile(r"(?:\b(?:inch|feet|foot|yard|mile|met(?:er|re)|sec(?:ond)?)s?|米)\Z", re.IGNORECASE)
+_NUMBERED = re.compile(
+    r"\b(?:option|step|method|case|point|paragraph|section|clause|figure|table|equation|type|stage|phase|level|class|item|"
+    r"article|part|rule|form|group|sentence|number|no)s?\.?\s?\Z|[项款条步种类第图表式]\Z",
+    re.IGNORECASE,
+)
+# What may still become a mark, or more of one, when more text comes.
+_BEGUN = re.compile(
+    rf"""(?:
+      (?:\\?[\[【［〔(（<]|&)[^\]】］〕)）>\n]{{0,90}}
+    | (?:\^?\\?[\[【［〔(（]|&\#91;)[^\]】］〕)）\n]{{1,90}}[\]】］〕)）;\\&\#\d\[【［〔 \t–—~-]{{1,40}}
+    | [\[【［〔][^\]】］〕\n]{{1,60}}[\]】］〕]\([^)\s]{{0,300}}\)?
+    | [\[【［〔]\s?\d{{1,2}}\s?[\]】］〕]\s?[-–—~]\s?\\?[\[【［〔]?\s?\d{{0,2}}\s?
+    | <\w{{1,8}}>[^<\n]{{0,40}}(?:<[^>\n]{{0,10}})?
+    | <\w{{1,8}}>[^<\n]{{0,40}}</\w{{1,8}}>
+    | \#{{1,2}}\d{{0,2}}\$?
+    | \\|\^|[{_SUPERSCRIPT}]{{1,2}}
+    )\Z""",
+    re.VERBOSE,
+)
+_HELD = 420  # characters at the end of which a mark may be unfinished
+_MOST = 20  # sources in a range
 
 
 def numbers(marker: re.Match[str]) -> list[int]:
@@ -24,15 +84,30 @@ def numbers(marker: re.Match[str]) -> list[int]:
     return [int(n) for n in _NUMBER.findall(marker[1])]
 
 
-class DeadMarkers:
-    """Takes markers that point to no source out of a text that arrives in pieces. Code between backticks is left
-    alone.
+_WEAK = _WRITTEN.groupindex["weak"]
+
+
+def _is_citation(text: str, marker: re.Match[str]) -> bool:
+    """Whether a mark of a form that means something else as often is a citation."""
+    before = text[max(0, marker.start() - 24) : marker.start()]
+    opened = marker[0].strip()[0]
+    return opened in "[【" or not (_NUMBERED if opened in "(（" else _UNIT).search(before)
+
+
+class CitationMarkers:
+    """Writes the marks of a text that arrives in pieces as `[1]`, and takes out those that point to no source. Code
+    between backticks is left alone.
+
+    Args:
+        titles: a source may also be cited by its title in brackets.
     """
 
-    def __init__(self, valid: Sequence[int]) -> None:
+    def __init__(self, valid: Sequence[int], titles: Mapping[str, int] | None = None) -> None:
         self.valid = frozenset(valid)
+        self._titles = {title.casefold(): n for title, n in (titles or {}).items()}
         self._held = ""
         self._fence = ""
+        self._before = ""
 
     def push(self, text: str) -> str:
         """Take a piece in and give out the text that is decided."""
@@ -54,6 +129,7 @@ class DeadMarkers:
                 return "".join(out)
             out.append(ticks[0])
             self._fence = "" if self._fence == ticks[0] else self._fence or ticks[0]
+            self._before = ticks[0]
             at = ticks.end()
         rest = text[at:]
         keep = len(rest) if final or self._fence else self._decided(rest)
@@ -63,32 +139,48 @@ class DeadMarkers:
 
     @staticmethod
     def _decided(text: str) -> int:
-        begun = _BEGUN.search(text, max(0, len(text) - 31))
+        begun = _BEGUN.search(text, max(0, len(text) - _HELD))
         return len(text[: begun.start() if begun else len(text)].rstrip(" \t"))
 
     def _part(self, text: str) -> str:
-        if self._fence:
+        """One part in which every mark is whole; what went before it decides with it."""
+        if self._fence or not text:
             return text
-        pieces, last = [], 0
-        for marker in MARKER.finditer(text):
-            cited = numbers(marker)
+        text, last = self._before + text, len(self._before)
+        pieces = []
+        for marker in _WRITTEN.finditer(text, last):
+            cited, weak = self._pointed(marker), marker[_WEAK] is not None
             alive = [n for n in cited if n in self.valid]
+            if weak and not (alive and _is_citation(text, marker)):
+                continue
             before = text[last : marker.start()]
-            if len(alive) == len(cited):
-                pieces += [before, marker[0]]
-            elif alive:
-                pieces += [before, "".join(f"[{n}]" for n in alive)]
-            else:
-                pieces.append(before.rstrip(" \t"))
+            pieces += [before, "".join(f"[{n}]" for n in alive)] if alive else [before.rstrip(" \t")]
             last = marker.end()
+        self._before = text[-24:]
         return "".join([*pieces, text[last:]])
+
+    def _pointed(self, marker: re.Match[str]) -> list[int]:
+        """The source numbers in one mark of any form, those of a range among them."""
+        if title := marker["title"]:
+            return [self._titles[title.casefold()]] if title.casefold() in self._titles else []
+        said = next(group for at, group in enumerate(marker.groups(), 1) if group and at != _WEAK)
+        found: list[int] = []
+        ranged = False
+        for token in _NUMBERS_AND_DASHES.findall(unicodedata.normalize("NFKC", said).casefold()):
+            if token.isdecimal():
+                n = int(token)
+                first = found[-1] + 1 if ranged and found and found[-1] < n <= found[-1] + _MOST else n
+                found += [number for number in range(first, n + 1) if number not in found]
+            ranged = not token.isdecimal()
+        # Two small digits are ¹² as often as ¹ ².
+        return found if said[0] not in _SUPERSCRIPT or {*found} <= self.valid else [int(c) for c in str(found[0])]
 
 
 class LiveMarkers:
-    """`DeadMarkers` for the chunks of a live call (a `ChunkFilter`)."""
+    """`CitationMarkers` for the chunks of a live call (a `ChunkFilter`)."""
 
-    def __init__(self, valid: Sequence[int]) -> None:
-        self._text = DeadMarkers(valid)
+    def __init__(self, markers: CitationMarkers) -> None:
+        self._text = markers
 
     def push(self, chunk: AIMessageChunk) -> Sequence[AIMessageChunk]:
         """Filter the text of a chunk; parts that are not text pass unchanged."""

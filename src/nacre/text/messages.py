@@ -207,3 +207,9 @@ def merge_chunks(chunks: Sequence[AIMessageChunk]) -> AIMessage:
     message = message_chunk_to_message(merged)
     assert isinstance(message, AIMessage)
     return message
+
+
+def was_cut(reply: AIMessage) -> bool:
+    """Whether a reply ended at the limit of its length."""
+    reason = reply.response_metadata.get("finish_reason") or reply.response_metadata.get("stop_reason")
+    return str(reason).lower() in ("length", "max_tokens")

@@ -49,6 +49,11 @@ def is_row(line: str) -> bool:
     return ("|" in line or "\t" in line) and ROW.match(line) is not None
 
 
+def is_rule(line: str) -> bool:
+    """Whether a line is the rule under the head of a Markdown table."""
+    return "-" in line and _SEPARATOR.match(line) is not None
+
+
 def continued(grids: Sequence[Grid]) -> tuple[str, ...]:
     """The columns' names of a table in whose middle a text begins; none where it begins otherwise, or they are too
     long.

@@ -48,7 +48,7 @@ def test_deltas_readable_takes_anything() -> None:
     assert readable({})["choices"] == []
     assert readable({"choices": None})["choices"] == []
     assert readable({"choices": [None]})["choices"] == []
-    assert readable({"choices": [{"delta": None}]})["choices"] == [{"delta": None}]
+    assert readable({"choices": [{"delta": None}]})["choices"] == [{"delta": {}}]
     odd = readable({"choices": [{"delta": {"tool_calls": {"function": {"name": "f", "arguments": {"a": "值"}}}}}]})
     assert odd["choices"][0]["delta"]["tool_calls"] == [
         {"function": {"name": "f", "arguments": '{"a": "值"}'}, "index": None}

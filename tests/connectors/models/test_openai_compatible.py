@@ -545,7 +545,7 @@ def test_provider_errors_become_ours(
 @pytest.mark.parametrize(
     ("arguments", "read"),
     [
-        (json.dumps(json.dumps({"a": 2, "b": 5})), None),
+        (json.dumps(json.dumps({"a": 2, "b": 5})), {"a": 2, "b": 5}),
         ("[2, 5]", None),
         ('"two"', None),
         ("7", None),
@@ -677,12 +677,12 @@ async def test_provider_calls_overlap(server: Any, wire: SimpleNamespace) -> Non
 def test_provider_closed_stream_lets_go_of_the_server(server: Any, wire: SimpleNamespace) -> None:
     gate = threading.Event()
     server.answers = [
-        wire.stream(wire.event(content="a"), wire.event(content="b"), wire.event("stop"), gate=gate),
+        wire.stream(wire.event(content="x"), wire.event(content="y"), wire.event("stop"), gate=gate),
         wire.completion("next"),
     ]
     model = model_at(server)
     chunks = model.stream("q")
-    assert next(chunks).text == "a"
+    assert next(chunks).text == "x"
     chunks.close()
     gate.set()
     assert model.invoke("q").text == "next"

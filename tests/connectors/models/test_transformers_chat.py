@@ -24,6 +24,7 @@ from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
 
 from nacre.connectors.models import load_model
+from nacre.connectors.models.templates import prompt_ids
 from nacre.connectors.models.transformers_chat import TransformersChatModel
 from nacre.errors import (
     ModelError,
@@ -331,8 +332,103 @@ def test_local_lora_adapter_changes_the_answer(folders: dict[str, Path], llama: 
 
 
 def test_local_adapter_that_is_none_is_said(folders: dict[str, Path], tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"no LoRA adapter.*adapter_config.json"):
+    with pytest.raises(ModelError, match=r"no adapter.*adapter_config.json"):
         load_model(f"transformers:{folders['llama']}", adapter=str(tmp_path)).invoke("x")
+
+
+PROMPTED = ("prefix", "prompt", "p_tuning")
+
+
+def prompted(peft: Any, kind: str) -> Any:
+    if kind == "prefix":
+        return peft.PrefixTuningConfig(num_virtual_tokens=8, task_type="CAUSAL_LM")
+    if kind == "prompt":
+        return peft.PromptTuningConfig(num_virtual_tokens=8, task_type="CAUSAL_LM")
+    return peft.PromptEncoderConfig(num_virtual_tokens=8, encoder_hidden_size=32, task_type="CAUSAL_LM")
+
+
+def save_prompted(base: Path, out: Path, kind: str) -> Any:
+    peft = pytest.importorskip("peft")
+    torch.manual_seed(1)
+    tuned = peft.get_peft_model(transformers.AutoModelForCausalLM.from_pretrained(base), prompted(peft, kind))
+    with torch.no_grad():
+        for weight in tuned.prompt_encoder.parameters():
+            weight.copy_(3 * torch.randn_like(weight))
+    tuned.eval().save_pretrained(out)
+    return tuned
+
+
+@pytest.mark.filterwarnings("ignore")  # peft's use of transformers, while the adapter is made
+@pytest.mark.parametrize("kind", PROMPTED)
+@pytest.mark.parametrize("family", ["llama", "glm4"])
+def test_local_prompt_adapters_are_served_as_their_own_forward_pass_says(
+    kind: str, family: str, folders: dict[str, Path], tmp_path: Path
+) -> None:
+    tuned = save_prompted(folders[family], tmp_path, kind)
+    model = load_model(f"transformers:{folders[family]}", adapter=str(tmp_path), max_tokens=6, temperature=0)
+    ids, _ = prompt_ids(model.weights.tokenizer, [HumanMessage("Tell")], None, {})
+    text = torch.tensor([ids])
+    with torch.inference_mode():
+        for _ in range(6):
+            following = tuned(input_ids=text, attention_mask=torch.ones_like(text)).logits[:, -1].argmax(-1)
+            text = torch.cat([text, following[:, None]], 1)
+    expected = model.weights.tokenizer.decode(text[0, len(ids) :], skip_special_tokens=True)
+    assert model.invoke("Tell").text.strip() == expected.strip()
+    plain = load_model(f"transformers:{folders[family]}", max_tokens=6, temperature=0)
+    assert model.weights.window == plain.weights.window - 8
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_local_adapters_of_other_models_and_methods_are_refused_by_name(
+    folders: dict[str, Path], tmp_path: Path
+) -> None:
+    save_prompted(folders["llama"], tmp_path, "prompt")
+    spec = f"transformers:{folders['llama']}"
+    card = tmp_path / "nacre.json"
+    card.write_text(json.dumps({"base_model": "transformers:other", "base_hash": "0" * 64}))
+    with pytest.raises(ModelError, match="trained on transformers:other"):
+        load_model(spec, adapter=str(tmp_path)).invoke("x")
+    card.unlink()
+    config = tmp_path / "adapter_config.json"
+    for method in ("XLORA", "MULTITASK_PROMPT_TUNING", "NEWEST"):
+        config.write_text(json.dumps({**json.loads(config.read_text()), "peft_type": method}))
+        with pytest.raises(ModelError, match=method):
+            load_model(spec, adapter=str(tmp_path)).invoke("x")
+    config.write_text("{")
+    with pytest.raises(ModelError, match="cannot be read"):
+        load_model(spec, adapter=str(tmp_path)).invoke("x")
+
+
+# What it sees and would say
+
+
+def test_local_tokens_and_next_tokens_are_those_of_the_model(
+    folders: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    from nacre.cli import run
+
+    spec = f"transformers:{folders['llama']}"
+
+    def told(*arguments: str) -> Any:
+        assert run([*arguments, "--model", spec, "--json"]) == 0
+        return json.loads(capsys.readouterr().out)
+
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folders["llama"])
+    seen = told("tokens", "The quick fox 知识库")
+    assert [token["id"] for token in seen["tokens"]] == tokenizer("The quick fox 知识库")["input_ids"]
+    assert seen["count"] == len(seen["tokens"]) and "知识" in [token["text"] for token in seen["tokens"]]
+    plain = told("next", "The quick", "--top", "400")["candidates"]
+    assert sum(c["probability"] for c in plain) == pytest.approx(1, abs=0.01)
+    assert [c["probability"] for c in plain] == sorted((c["probability"] for c in plain), reverse=True)
+    two = told("next", "The quick", "--top-k", "2")["candidates"]
+    assert [c["id"] for c in two] == [c["id"] for c in plain[:2]]
+    assert sum(c["probability"] for c in two) == pytest.approx(1)
+    assert two[0]["before"] == pytest.approx(plain[0]["probability"])
+    sharp = told("next", "The quick", "--temperature", "0")["candidates"]
+    assert [(c["id"], c["probability"]) for c in sharp] == [(plain[0]["id"], 1.0)]
+    assert len(told("next", "The quick", "--top-p", "0.3")["candidates"]) < len(plain)
+    assert run(["next", "The", "--model", "quote"]) == 2
+    assert "transformers:" in capsys.readouterr().err
 
 
 # What is wrong with it

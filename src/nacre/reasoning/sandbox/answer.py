@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import cast
 
 from nacre.reasoning.interpreter import STATUSES, Execution, Status, out_of_time, unreadable
@@ -9,6 +10,7 @@ from nacre.reasoning.sandbox.budget import Budget, OutOfTime
 from nacre.reasoning.sandbox.values import decode, decode_places, printable
 
 _LIMITS = ("", "memory", "disk", "file_size", "files", "processes", "value")
+_MOST_CHARTS, _PNG = 4, b"\x89PNG\r\n\x1a\n"
 _LONGEST_ERROR = 20_000  # characters; the runner writes some 4,000
 
 
@@ -19,7 +21,8 @@ def execution_in(answer: str, budget: Budget | None = None) -> Execution | None:
         budget: what reading it may cost; None is a new one.
     """
     head, _, rest = answer.partition("\n")
-    reads, _, text = rest.partition("\n")
+    reads, _, rest = rest.partition("\n")
+    charts, _, text = rest.partition("\n")
     status, _, limit = head.partition(":")
     if status not in STATUSES or limit not in _LIMITS:
         return None
@@ -27,8 +30,21 @@ def execution_in(answer: str, budget: Budget | None = None) -> Execution | None:
         return Execution(cast(Status, status), error=printable(text[:_LONGEST_ERROR]), limit=limit or None)
     budget = budget or Budget()
     try:
-        return Execution("ok", decode(text, budget), reads=decode_places(reads, budget))
+        return Execution("ok", decode(text, budget), reads=decode_places(reads, budget), charts=_charts(charts))
     except OutOfTime:
         return out_of_time(budget.timeout_s)
     except ValueError as error:
         return unreadable(error)
+
+
+def _charts(text: str) -> tuple[bytes, ...]:
+    """PNG images, at most four; whatever else stands there is left out."""
+    found = []
+    for part in text.split(" ")[:_MOST_CHARTS]:
+        try:
+            image = base64.b64decode(part, validate=True)
+        except ValueError:
+            continue
+        if image.startswith(_PNG):
+            found.append(image)
+    return tuple(found)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import json
 import math
 import os
+import re
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import cache
 from numbers import Real
 from types import TracebackType
@@ -28,6 +31,8 @@ from nacre.validation import expect
 
 T = TypeVar("T")
 _TRIES = 4
+_LOADS_LONG, _LOADING_S = re.compile(r"\bimport\s+(?:matplotlib|pandas)\b|\bfrom\s+(?:matplotlib|pandas)\b"), 10.0
+_TOLD = ("numpy", "sympy", "pandas", "matplotlib", "dateutil")  # of the packages, those that programs ask for
 
 
 class PythonInterpreter:
@@ -72,7 +77,8 @@ class PythonInterpreter:
 
         Args:
             code: Python source.
-            timeout_s: seconds of wall-clock time that it may take.
+            timeout_s: seconds of wall-clock time that it may take; a program that imports pandas or matplotlib has ten
+                more to load them.
             inputs: plain data that the program finds under these names.
 
         Returns:
@@ -86,6 +92,8 @@ class PythonInterpreter:
         return self._run(code, timeout_s, inputs or {}, Stop())
 
     def _run(self, code: str, timeout_s: float, inputs: Mapping[str, Any], stop: Stop) -> Execution:
+        if isinstance(code, str) and isinstance(timeout_s, int | float) and _LOADS_LONG.search(code):
+            timeout_s += _LOADING_S
         request = _request(code, timeout_s, inputs, self.limits, self._lacks())
         if len(request) > self.limits.program:
             size = self.limits.program
@@ -98,7 +106,7 @@ class PythonInterpreter:
             for _ in range(_TRIES):
                 execution = self._run_once(request, timeout_s, stop)
                 if execution is not None:
-                    return execution
+                    return _with_hint(execution, self._packages)
         return _interrupted()
 
     async def arun(self, code: str, timeout_s: float = 5.0, *, inputs: Mapping[str, Any] | None = None) -> Execution:
@@ -250,6 +258,15 @@ def _request(code: str, timeout_s: float, inputs: Mapping[str, Any], limits: Lim
     except (TypeError, ValueError, RecursionError) as error:
         raise UsageError(tr("The inputs are not plain data: {error}", error=error)) from error
     return len(body).to_bytes(4, "big") + body
+
+
+def _with_hint(execution: Execution, packages: Iterable[str]) -> Execution:
+    """Where a program asked for a package that is not here, the error says which are."""
+    if not execution.error.rpartition("\n")[2].startswith("ModuleNotFoundError"):
+        return execution
+    there = [name for name in _TOLD if name in packages and importlib.util.find_spec(name)]
+    told = tr("Installed here are {names} and the standard library: use those.", names=listed(there))
+    return replace(execution, error=f"{execution.error}\n{told}")
 
 
 def _interrupted() -> Execution:

@@ -10,7 +10,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-PACKAGES = ("numpy", "sympy", "mpmath", "gmpy2", "dateutil", "six", "tzdata")
+_CHARTS = (
+    "matplotlib",
+    "mpl_toolkits",
+    "contourpy",
+    "cycler",
+    "fontTools",
+    "kiwisolver",
+    "packaging",
+    "pyparsing",
+    "PIL",
+)
+PACKAGES = ("numpy", "sympy", "mpmath", "gmpy2", "dateutil", "six", "tzdata", "pandas", "pytz", *_CHARTS)
 PRELOADED = ("numpy", "sympy", "dateutil.relativedelta", "dateutil.parser")
 _SHARED_LIBRARIES = (
     "/usr/lib/x86_64-linux-gnu",
@@ -64,5 +75,6 @@ def _places(package: str) -> list[str]:
     if spec is None:
         return []
     places = [os.path.realpath(place) for place in (spec.submodule_search_locations or [spec.origin or ""]) if place]
-    beside = [str(Path(place).parent / f"{package}.libs") for place in places]
+    name = {"PIL": "pillow"}.get(package, package)
+    beside = [str(Path(place).parent / f"{name}.libs") for place in places]
     return [place for place in (*places, *beside) if Path(place).exists()]

@@ -122,6 +122,8 @@ class Guard:
         if page:
             return User("", "")
         scheme, _, key = headers.get("authorization", "").partition(" ")
+        if not scheme:  # as clients of Azure and of Anthropic show it
+            scheme, key = "bearer", headers.get("api-key") or headers.get("x-api-key") or ""
         user = await self.state.find(key.strip()) if scheme.lower() == "bearer" else None
         if user is None:
             raise Problem(

@@ -22,7 +22,10 @@ _SHOWN = (
     "support",
 )
 # What of `response_metadata["nacre"]` the page and other clients are told.
-_OWN = ("abstained", "program", "value", "execution", "attempts", "trajectory", "stopped", "cached")
+_OWN = (
+    *("abstained", "closest", "uncited", "question", "parts", "suggestions"),
+    *("program", "value", "execution", "attempts", "trajectory", "stopped", "cached"),
+)
 
 
 def address(base_url: str, citation: Mapping[str, Any], store: str) -> str:

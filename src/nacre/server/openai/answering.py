@@ -161,12 +161,18 @@ class Outcome:
     own: dict[str, Any] = field(default_factory=dict)
     usage: UsageMetadata | None = None
     finish: str = ""
+    refusing: str = ""
+    """What the last chunk said of a refusal; `refused` is all of it."""
+    refused: str | None = None
 
     def take(self, chunk: AIMessageChunk) -> tuple[str, str]:
         """Take a chunk in."""
         said, thought = text_of(chunk), str(chunk.additional_kwargs.get("reasoning_content") or "")
         self.text.append(said)
         self.reasoning.append(thought)
+        self.refusing = str(chunk.additional_kwargs.get("refusal") or "")
+        if self.refusing and self.refusing != self.refused:
+            self.refused = (self.refused or "") + self.refusing
         self.own.update(nacre_of(chunk))
         if chunk.usage_metadata:
             self.usage = add_usage(self.usage, chunk.usage_metadata)

@@ -60,8 +60,8 @@ async def chat(request: Request, context: Reading, body: ChatRequest) -> Respons
     calls = tool_calls_of(reply, names)
     message: dict[str, Any] = {
         "role": "assistant",
-        "content": text if text or not calls else None,
-        "refusal": None,
+        "content": None if (not text and calls) or (outcome.refused and text in ("", outcome.refused)) else text,
+        "refusal": outcome.refused,
         "annotations": _annotations(question, outcome),
     }
     if thought:
@@ -97,7 +97,7 @@ async def _question(context: RequestContext, body: ChatRequest) -> Question:
         tools=body.tools or [],
         tool_choice=body.tool_choice,
         store=store,
-        session=(body.metadata or {}).get("session_id", ""),
+        session=body.session,
     )
 
 
@@ -117,6 +117,7 @@ class _Stream:
         }
         self._calls: dict[int, int] = {}
         """Place of a tool call in the model's stream -> its place in ours."""
+        self._argued: dict[int, bool] = {}
 
     async def begin(self) -> None:
         """Wait for the first chunk."""
@@ -152,7 +153,9 @@ class _Stream:
         deltas: list[dict[str, Any]] = []
         if thought:
             deltas.append({"reasoning_content": thought})
-        if text:
+        if refused := self.outcome.refusing:
+            deltas.append({"refusal": refused})
+        if text and text != self.outcome.refused:
             deltas.append({"content": text})
         if calls := self._tool_calls(chunk):
             deltas.append({"tool_calls": calls})
@@ -166,6 +169,7 @@ class _Stream:
             if piece["name"] in self.names:
                 self._calls[index] = len(self._calls)
             if index in self._calls:
+                self._argued[self._calls[index]] = self._argued.get(self._calls[index], False) or bool(piece["args"])
                 named = {"name": piece["name"]} if piece["name"] else {}
                 head = {"id": piece["id"], "type": "function"} if piece["id"] else {}
                 found.append(
@@ -175,7 +179,9 @@ class _Stream:
 
     def _ending(self) -> list[bytes]:
         own, url, store = self.outcome.own, self.question.context.base_url, self.question.store
-        events = []
+        # A call without arguments ends as an object too: clients send back what they were sent.
+        empty = [place for place, argued in self._argued.items() if not argued]
+        events = [self._event({"tool_calls": [{"index": place, "function": {"arguments": "{}"}}]}) for place in empty]
         if cited := _annotations(self.question, self.outcome):
             events.append(self._event({"annotations": cited}))
         events.append(self._event({}, self.outcome.finish_reason(bool(self._calls)), nacre=extension(url, own, store)))

@@ -5,6 +5,8 @@ status.
 from __future__ import annotations
 
 import logging
+import re
+from pathlib import Path
 from typing import Any
 
 from nacre import errors
@@ -54,6 +56,7 @@ def kind(status: int) -> str:
 
 
 _UNKNOWN = "internal_error"
+_PATH = re.compile(r"(?<![\w/.])/(?:[\w.\-@+]{1,255}/){1,64}[\w.\-@+]{0,255}")
 # The first class that fits decides: narrow ones stand before wide ones.
 _STATUS: tuple[tuple[type[Exception], int, str], ...] = (
     (errors.ContentBlockedError, 400, "content_filter"),
@@ -99,8 +102,13 @@ def _known(error: BaseException) -> Problem | None:
         return Problem(400, tr("This model takes no tools. Leave `tools` out."), "unsupported_input", "tools")
     for known, status, code in _STATUS:
         if isinstance(error, known):
-            return Problem(status, str(error), code)
+            return Problem(status, without_folders(str(error)), code)
     return None
+
+
+def without_folders(text: str) -> str:
+    """A message without the folders of this machine: who asks from elsewhere is told a file's name alone."""
+    return _PATH.sub(lambda found: Path(found[0]).name if Path(found[0]).parent.exists() else found[0], text)
 
 
 def unknown_model(name: str, known: list[str]) -> Problem:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
-from langchain_core.messages import AIMessage, BaseMessage, convert_to_messages
+from langchain_core.messages import AIMessage, BaseMessage, InvalidToolCall, convert_to_messages
 from langchain_core.messages.ai import UsageMetadata
+from langchain_core.messages.tool import invalid_tool_call
 from pydantic import BaseModel, ConfigDict, Field
 
 from nacre.server.openai.errors import Problem
+from nacre.server.records import new_id
 from nacre.text.language import tr
 from nacre.text.strict_json import to_json
 
@@ -31,13 +34,13 @@ class Message(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     role: str
-    content: str | list[dict[str, Any]] | None = None
+    content: str | list[dict[str, Any] | str] | dict[str, Any] | None = None
 
 
 class StreamOptions(BaseModel):
     """What a stream is to hold besides the answer."""
 
-    include_usage: bool = False
+    include_usage: bool | None = None
 
 
 class ChatRequest(BaseModel):
@@ -47,7 +50,7 @@ class ChatRequest(BaseModel):
 
     model: str
     messages: list[Message] = Field(min_length=1, max_length=2000)
-    stream: bool = False
+    stream: bool | None = None
     stream_options: StreamOptions | None = None
     temperature: float | None = Field(default=None, ge=0, le=2)
     top_p: float | None = Field(default=None, ge=0, le=1)
@@ -63,14 +66,19 @@ class ChatRequest(BaseModel):
     tool_choice: str | dict[str, Any] | None = None
     parallel_tool_calls: bool | None = None
     reasoning_effort: str | None = None
-    metadata: dict[str, str] | None = None
+    metadata: dict[str, Any] | None = None
+
+    @property
+    def session(self) -> str:
+        """The session that the client names; clients put other things into `metadata` too."""
+        named = (self.metadata or {}).get("session_id", "")
+        return named if isinstance(named, str) else ""
 
 
 def messages_of(request: ChatRequest) -> list[BaseMessage]:
     """The conversation of a request; reasoning that a client sends back is left out."""
-    plain = [_plain(message) for message in request.messages]
     try:
-        messages = convert_to_messages(plain)
+        messages = [_message(message) for message in request.messages]
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise Problem(
             400,
@@ -86,10 +94,47 @@ def messages_of(request: ChatRequest) -> list[BaseMessage]:
     return messages
 
 
+def _message(given: Message) -> BaseMessage:
+    data = _plain(given)
+    calls, odd = _calls(data.pop("tool_calls", None) or ())
+    (message,) = convert_to_messages([{**data, "tool_calls": calls} if calls else data])
+    if odd and isinstance(message, AIMessage):
+        message.invalid_tool_calls = [*message.invalid_tool_calls, *odd]
+    return message
+
+
 def _plain(message: Message) -> dict[str, Any]:
     kept = ("role", "content", "name", "tool_calls", "tool_call_id")
     data = {key: value for key, value in message.model_dump().items() if key in kept and value is not None}
-    return {**data, "content": data.get("content", "")}
+    content = data.get("content", "")
+    content = [content] if isinstance(content, dict) else content
+    if isinstance(content, list):
+        content = [{"type": "text", "text": part} if isinstance(part, str) else part for part in content]
+    return {**data, "content": content}
+
+
+def _calls(given: Any) -> tuple[list[dict[str, Any]], list[InvalidToolCall]]:
+    """The calls of a history: whatever a model once wrote as arguments, the conversation can go on.
+
+    Returns:
+        Those whose arguments are an object; and the others, with their arguments as a text.
+    """
+    calls, odd = [], []
+    for at, call in enumerate(given if isinstance(given, list | tuple) else [given]):
+        function = call.get("function") or {}
+        name, number = str(function.get("name") or ""), str(call.get("id") or f"call_{at}")
+        said = function.get("arguments")
+        try:
+            read = {} if said in (None, "") else json.loads(said) if isinstance(said, str) else said
+        except (ValueError, RecursionError):
+            read = None
+        if isinstance(read, dict):
+            function = {"name": name, "arguments": to_json(read, ensure_ascii=False)}
+            calls.append({"id": number, "type": "function", "function": function})
+        else:
+            text = said if isinstance(said, str) else to_json(said, ensure_ascii=False)
+            odd.append(invalid_tool_call(name=name, args=text, id=number))
+    return calls, odd
 
 
 def options_of(request: ChatRequest) -> dict[str, Any]:
@@ -125,7 +170,7 @@ def tool_calls_of(message: AIMessage, names: frozenset[str]) -> list[dict[str, A
     """The tool calls that are for the caller; an agent's own searches are nobody's business."""
     return [
         {
-            "id": call["id"],
+            "id": call["id"] or new_id("call"),
             "type": "function",
             "function": {"name": call["name"], "arguments": to_json(call["args"], ensure_ascii=False)},
         }

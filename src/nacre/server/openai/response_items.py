@@ -49,7 +49,7 @@ def messages_of_items(items: Sequence[Item], instructions: str | None) -> list[d
     for item in items:
         kind = item["type"]
         if kind == "function_call":
-            call = {"name": str(item.get("name")), "arguments": item.get("arguments") or "{}"}
+            call = {"name": str(item.get("name")), "arguments": item.get("arguments")}
             if not messages or messages[-1]["role"] != "assistant":
                 messages.append({"role": "assistant", "content": ""})
             messages[-1].setdefault("tool_calls", []).append(

@@ -35,7 +35,7 @@ class ResponsesRequest(BaseModel):
     model: str
     input: str | list[dict[str, Any]] = Field(min_length=1)
     instructions: str | None = None
-    stream: bool = False
+    stream: bool | None = None
     tools: list[dict[str, Any]] = Field(default_factory=list, max_length=128)
     tool_choice: str | dict[str, Any] | None = None
     temperature: float | None = Field(default=None, ge=0, le=2)
@@ -44,7 +44,7 @@ class ResponsesRequest(BaseModel):
     previous_response_id: str | None = None
     store: bool | None = None
     conversation: str | dict[str, Any] | None = None
-    metadata: dict[str, str] | None = None
+    metadata: dict[str, Any] | None = None
 
 
 @router.post("/responses", response_model=None)
@@ -97,7 +97,7 @@ async def _question(context: RequestContext, body: ResponsesRequest, items: Sequ
         tools=functions,
         tool_choice=body.tool_choice,
         store=store,
-        session=(body.metadata or {}).get("session_id", ""),
+        session=str((body.metadata or {}).get("session_id") or ""),
     )
 
 
@@ -173,7 +173,11 @@ class _Answer:
         return [*([self._message("completed", text)] if text or not calls else []), *calls]
 
     def _message(self, status: str, text: str | None) -> dict[str, Any]:
-        content = [] if text is None else [self._part(text)]
+        refused = self.outcome.refused
+        if text is not None and refused and text in ("", refused):
+            content = [{"type": "refusal", "refusal": refused}]
+        else:
+            content = [] if text is None else [self._part(text)]
         return {"id": self.message, "type": "message", "status": status, "role": "assistant", "content": content}
 
     def _part(self, text: str) -> dict[str, Any]:

@@ -12,6 +12,11 @@ function sources(citations, open) {
   return el("ul", { class: "chips ruled", "aria-label": t("sources") }, ...rows);
 }
 
+function suggested(questions, ask) {
+  const rows = questions.map((question) => el("li", {}, el("button", { class: "chip", type: "button", onclick: () => ask(question) }, question)));
+  return el("ul", { class: "chips", "aria-label": t("suggestions") }, ...rows);
+}
+
 function folded(name, text, opened = false) {
   return el("details", { class: "steps", open: opened }, el("summary", {}, t(name)), el("pre", { tabindex: "0" }, text));
 }
@@ -22,7 +27,9 @@ function thumbs(message, openTrace) {
   const told = el("span", { role: "status" });
   const tell = (work, done, failed) => work.then(() => done, (error) => failed || error.message).then((text) => (told.textContent = text));
   const thumb = (verdict, label) => small(verdict, label, { "data-verdict": verdict, onclick: ({ currentTarget }) => {
-    const kept = post("/v1/feedback", { verdict, question: message.question, answer: message.content });
+    const own = message.nacre || {};
+    const sources = (own.citations || []).slice(0, 100).map(({ uri, start, end }) => ({ uri, start, end }));
+    const kept = post("/v1/feedback", { verdict, question: message.question, answer: message.content, request: message.request || "", sources, abstained: Boolean(own.abstained) });
     tell(kept.then(() => currentTarget.classList.add("on")), t("thanks"));
   } });
   const copy = small("copy", "copy", { onclick: () => tell(copied(message.content), t("copied"), t("notCopied")) });
@@ -63,13 +70,17 @@ export function draw(node, message, actions) {
   const parts = [];
   if (message.reasoning) parts.push(folded("steps", message.reasoning, !message.done && (wasOpen ?? true)));
   if (own.program) parts.push(folded("program", own.program, true));
+  for (const src of own.execution?.charts || []) if (src.startsWith("data:image/png;base64,")) parts.push(el("img", { class: "chart", src, alt: t("chart") }));
   if (own.value !== undefined && own.program) parts.push(el("p", { class: "value" }, el("b", {}, t("result")), ` ${JSON.stringify(own.value)}`));
-  if (own.abstained) parts.push(el("p", { class: "badge" }, t("abstained")));
+  if (own.question) parts.push(el("p", { class: "quiet" }, el("small", {}, `${t("understood")} ${own.question}`)));
+  const state = ["abstained", "closest", "uncited"].find((name) => own[name]);
+  if (state) parts.push(el("p", { class: "badge" }, t(state)));
   if (message.content) parts.push(...rich(message.content, citations, actions.open));
   else if (!message.done) parts.push(el("p", { class: "quiet pulse" }, t("thinking")));
   if (message.error) parts.push(...failure(message, actions));
   if (citations.length) parts.push(sources(citations, actions.open));
   if (message.done && message.content && !message.error) parts.push(thumbs(message, actions.openTrace));
+  if (message.done && own.suggestions?.length) parts.push(suggested(own.suggestions, actions.ask));
   node.setAttribute("aria-busy", String(!message.done)); // read out once, when it is whole
   node.replaceChildren(...parts);
   const steps = node.querySelector("details.steps pre");

@@ -2,6 +2,13 @@
 
 import { t } from "./texts.js";
 
+// The addresses of the server, wherever a proxy has put it: this file is at its /page/api.js.
+const ROOT = new URL("../", import.meta.url);
+export const at = (path) => new URL(path.replace(/^\//, ""), ROOT).href;
+
+// The part of an address behind the root.
+export const below = (url) => url.pathname.slice(ROOT.pathname.length - 1);
+
 const field = () => document.getElementById("key");
 
 const authorised = () => {
@@ -21,7 +28,7 @@ function askForKey() {
 
 // A response, whatever its status, once the server knows who asks.
 export async function send(path, options = {}) {
-  const response = await fetch(path, { ...options, headers: { ...options.headers, ...authorised() } });
+  const response = await fetch(at(path), { ...options, headers: { ...options.headers, ...authorised() } });
   if (response.status !== 401) return response;
   await askForKey();
   return send(path, options);
@@ -79,7 +86,7 @@ export function upload(file, onProgress) {
     form.append("purpose", "assistants");
     form.append("file", file);
     const request = new XMLHttpRequest();
-    request.open("POST", "/v1/files");
+    request.open("POST", at("/v1/files"));
     for (const [name, value] of Object.entries(authorised())) request.setRequestHeader(name, value);
     request.upload.onprogress = (event) => onProgress(event.loaded / event.total);
     request.onerror = () => reject(new Error(request.statusText || t("offline")));

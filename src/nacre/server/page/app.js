@@ -1,7 +1,7 @@
 // The page: conversations, the question, and what belongs around them.
 
 import { draw } from "./answer.js";
-import { chat, get } from "./api.js";
+import { at, chat, get } from "./api.js";
 import * as documents from "./documents.js";
 import * as kept from "./kept.js";
 import { showSource } from "./reading.js";
@@ -39,7 +39,7 @@ function open(one) {
   menu(false);
 }
 
-const welcome = () => el("div", { class: "welcome" }, el("img", { src: "/page/icon.svg", alt: "", width: 72, height: 72 }), el("h2", {}, t("welcome")), el("p", {}, t("welcomeText")));
+const welcome = () => el("div", { class: "welcome" }, el("img", { src: at("/page/icon.svg"), alt: "", width: 72, height: 72 }), el("h2", {}, t("welcome")), el("p", {}, t("welcomeText")));
 
 function add(message) {
   const node = el("article", { class: `message ${message.role}` });
@@ -50,7 +50,7 @@ function add(message) {
 
 function redraw(node, message) {
   node.setAttribute("aria-label", message.role === "user" ? t("you") : "Nacre");
-  draw(node, message, { open: openSource, openTrace: me.traces ? openTrace : null, again });
+  draw(node, message, { open: openSource, openTrace: me.traces ? openTrace : null, again, ask: (text) => !asking && ask(text) });
 }
 
 // A question that failed is asked once more, in its place.

@@ -1,6 +1,6 @@
 // A source, with the cited span marked and in view.
 
-import { get } from "./api.js";
+import { below, get } from "./api.js";
 import { readable } from "./places.js";
 import { el, t } from "./texts.js";
 
@@ -11,7 +11,7 @@ export async function showSource(address) {
   const text = byId("source-text");
   text.replaceChildren(el("p", { class: "quiet" }, t("thinking")));
   try {
-    const source = await get(`/v1${url.pathname}${url.search}`);
+    const source = await get(`/v1${below(url)}${url.search}`);
     byId("source-title").textContent = source.title || readable(source.uri);
     byId("source-place").textContent = readable(source.uri);
     const letters = Array.from(source.text); // the server counts characters, JavaScript halves of some of them

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import base64
 import builtins
 import errno
 import gc
+import inspect
 import io
 import linecache
 import sys
@@ -19,7 +21,9 @@ from .recording import Place, recorded
 
 _NAME = "<program>"
 _READS_LIMIT = 1 << 18
-_ANSWERS = ("ans", "answer")
+_MOST_CHARTS, _LARGEST_CHART = 4, 300_000
+_ANSWERS = ("ans", "answer", "final_answer")
+_PRINTS = ("print", "display", "pprint")
 _LIMIT_OF_ERRNO = {
     errno.ENOSPC: "disk",
     errno.EDQUOT: "disk",
@@ -56,27 +60,29 @@ def run(request: dict[str, Any], space: dict[str, Any]) -> str:
             program that was refused).
 
     Returns:
-        Three parts, a line each: the status, "ok", "error", "memory" or "blocked", with a limit after a colon where one
-            was
-        reached ("error:disk"); the cells of tables that it read; and the value as JSON, or the text of the error.
+        Four parts, a line each: the status, "ok", "error", "memory" or "blocked", with a limit after a colon where one
+        was reached ("error:disk"); the cells of tables that it read; charts as PNG in base64, parted by blanks; and the
+        value as JSON, or the text of the error.
     """
     inputs, reads = recorded(request["inputs"])
     space.update(inputs)
     status, text = _outcome(request, space)
+    charts = _charts() if status == "ok" else ""
     if request["lacks"] and status in ("blocked", "error:processes"):
         text += f"\n{request['lacks']}"
-    return f"{status}\n{_reads(reads)}\n{text}"
+    return f"{status}\n{_reads(reads)}\n{charts}\n{text}"
 
 
 def _outcome(request: dict[str, Any], space: dict[str, Any]) -> tuple[str, str]:
     try:
-        code = _compile(request["code"])
+        notes: dict[str, str] = {}
+        code = _compile(request["code"], notes)
     except MemoryError:  # what CPython's parser raises for a program nested too deeply
         return "error", "SyntaxError: the program is nested too deeply"
     except BaseException as error:
         return "error", _describe(error)
     try:
-        result = _execute(code, space)
+        result = _execute(code, space, notes["last"])
         _flush()
         return "ok", Encoder(request["value_limit"]).text(result)
     except Unencodable as error:
@@ -92,16 +98,53 @@ def _reads(reads: set[Place]) -> str:
         return "[]"
 
 
-def _compile(source: str) -> list[types.CodeType]:
-    """The statements and, when the program ends in one, its last expression."""
+def _charts() -> str:
+    """The open figures of matplotlib, where the program has drawn any."""
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    if pyplot is None:
+        return ""
+    found = []
+    try:
+        for number in pyplot.get_fignums()[:_MOST_CHARTS]:
+            drawn = io.BytesIO()
+            pyplot.figure(number).savefig(drawn, format="png", dpi=100)
+            if len(drawn.getvalue()) <= _LARGEST_CHART:
+                found.append(base64.b64encode(drawn.getvalue()).decode())
+    except BaseException:  # the value matters more
+        return ""
+    return " ".join(found)
+
+
+def _compile(source: str, notes: dict[str, str] | None = None) -> list[types.CodeType]:
+    """The statements and, when the program ends in one, its last expression; `notes` hears what name it sets last."""
     source = source.removeprefix("\ufeff")
     linecache.cache[_NAME] = (len(source), None, source.splitlines(keepends=True), _NAME)
     tree = ast.parse(source, _NAME)
+    if notes is not None:
+        notes["last"] = _last_name(tree)
     last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
     parts = [compile(tree, _NAME, "exec", dont_inherit=True)]
     if isinstance(last, ast.Expr):
         parts.append(compile(ast.Expression(last.value), _NAME, "eval", dont_inherit=True))
     return parts
+
+
+def _last_name(tree: ast.Module) -> str:
+    """The name that a program sets last, as its result: "" where it prints, or ends in something else."""
+    calls = (node.func for node in ast.walk(tree) if isinstance(node, ast.Call))
+    if not tree.body or any(isinstance(called, ast.Name) and called.id in _PRINTS for called in calls):
+        return ""
+    last = tree.body[-1]
+    if isinstance(last, ast.FunctionDef | ast.ClassDef | ast.Import | ast.ImportFrom | ast.Expr):
+        return ""
+    names = [
+        node.id
+        for part in ast.walk(last)
+        if isinstance(part, ast.Assign | ast.AugAssign | ast.AnnAssign)
+        for node in (part.targets if isinstance(part, ast.Assign) else [part.target])
+        if isinstance(node, ast.Name)
+    ]
+    return names[-1] if names else ""
 
 
 def open_streams() -> None:
@@ -123,16 +166,36 @@ def _flush() -> None:
             continue  # the program replaced or closed it
 
 
-def _execute(parts: list[types.CodeType], space: dict[str, Any]) -> Any:
-    """The value: what `solution()` returns, else the last expression, else `ans`."""
+def _execute(parts: list[types.CodeType], space: dict[str, Any], last_name: str = "") -> Any:
+    """The value: what was given to `final_answer()`, else what `solution()` returns, the last expression, `ans`, or
+    the name that was set last.
+    """
+    given: list[Any] = []
+    space["final_answer"] = lambda value=None: given.append(value)
     preset = {name: space.get(name) for name in _ANSWERS}
     exec(parts[0], space)
     last = eval(parts[1], space) if len(parts) > 1 else None
-    if callable(space.get("solution")):
+    if given:
+        return given[-1]
+    if callable(space.get("solution")) and not _needs_arguments(space["solution"]):
         return space["solution"]()
     if last is not None:
         return last
-    return next((space[name] for name in _ANSWERS if space.get(name) is not preset[name]), None)
+    named = next((space[name] for name in _ANSWERS if space.get(name) is not preset[name]), None)
+    if named is not None or not last_name:
+        return named
+    result = space.get(last_name)
+    return None if callable(result) or isinstance(result, types.ModuleType) else result
+
+
+def _needs_arguments(function: Any) -> bool:
+    """Whether a function cannot be called as it is: the program has called it itself, or nobody can."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return False
+    optional = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return any(p.default is p.empty and p.kind not in optional for p in parameters)
 
 
 def _failure(error: BaseException) -> tuple[str, str]:

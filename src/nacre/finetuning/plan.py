@@ -1,0 +1,131 @@
+"""What a training is to do, as data: written beside what comes of it, so that a run can be resumed and repeated."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from nacre.errors import FinetuningError, UsageError
+from nacre.system.files import atomic_write, private_folder
+from nacre.text.language import listed, tr
+from nacre.text.strict_json import to_json
+
+CARD, PLAN = "nacre.json", "plan.json"
+# Learning rates that suit each method (PEFT's and TRL's own examples).
+RATES: Mapping[str, float] = {
+    "lora": 5e-4, "prefix": 1e-2, "prompt": 3e-2, "ptuning": 1e-3, "full": 2e-5,
+    "dpo": 5e-5, "kto": 5e-5, "reward": 1e-4, "grpo": 1e-5,
+}  # fmt: skip
+FORM_OF: Mapping[str, str] = {"dpo": "pairs", "kto": "thumbs", "reward": "pairs"}
+# What may differ between a run and its resumption.
+_FREE = ("minutes", "batch", "accumulation")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A training.
+
+    Args:
+        base: "transformers:FOLDER", a folder, or a .gguf file.
+        data: a file of rows.
+        out: the folder of the adapter.
+        method: one of `RATES`. "ptuning" is P-tuning v2: PEFT's prefix tuning with its projection.
+        steps: how many; None for three passes over the rows.
+        minutes: after which it stops with what it has; None for no limit.
+        batch: rows at a time; `accumulation` of them are one step of the optimiser.
+        rank: of LoRA.
+        virtual: tokens that prefix and prompt tuning put before every prompt.
+        patience: how many looks at the held-out loss without a gain end the training; 0 looks at nothing.
+    """
+
+    base: str
+    data: str
+    out: str
+    method: str = "lora"
+    steps: int | None = None
+    minutes: float | None = None
+    batch: int = 4
+    accumulation: int = 1
+    rate: float | None = None
+    rank: int = 16
+    virtual: int = 20
+    patience: int = 3
+    save_every: int = 10
+    seed: int = 7
+    precision: str = "auto"
+
+    def __post_init__(self) -> None:
+        if self.method not in RATES:
+            raise UsageError(
+                tr("There is no method {method!r}; there are {known}.", method=self.method, known=listed(RATES))
+            )
+
+    @property
+    def folder(self) -> Path:
+        """Where the adapter goes."""
+        return Path(self.out)
+
+    @property
+    def learning_rate(self) -> float:
+        """The rate, or the one that suits the method."""
+        return self.rate or RATES[self.method]
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where an unfinished training is kept."""
+        return self.folder / "checkpoints"
+
+    @property
+    def forms(self) -> tuple[str, ...]:
+        """The forms of rows that the method learns from."""
+        if self.method == "kto":
+            return ("thumbs", "pairs")
+        return (FORM_OF.get(self.method, "answers"),)
+
+    def write(self) -> None:
+        """Write it into its folder."""
+        private_folder(self.folder)
+        atomic_write(self.folder / PLAN, to_json(asdict(self), ensure_ascii=False, indent=1))
+
+    @classmethod
+    def read(cls, file: Path) -> Plan:
+        """Read a plan."""
+        try:
+            return cls(**json.loads(file.read_text("utf-8")))
+        except (OSError, ValueError, TypeError) as error:
+            raise FinetuningError(tr("{file} is no plan of a training: {error}", file=file, error=error)) from error
+
+    def claim(self, resume: bool) -> None:
+        """Take the folder for this training; refuse another's, and one that is begun unless it is to be resumed."""
+        file = self.folder / PLAN
+        if file.is_file() and resume:
+            other = Plan.read(file)
+            if differs := _differs(asdict(self), asdict(other)):
+                raise FinetuningError(
+                    tr(
+                        "{folder} holds another run: {differs} differ. Resume with the same settings, or take another "
+                        "--out.",
+                        folder=self.folder,
+                        differs=listed(differs),
+                    )
+                )
+        elif resume:
+            raise FinetuningError(tr("{folder} holds no run to resume. Leave out --resume.", folder=self.folder))
+        elif (self.folder / CARD).exists() or file.is_file():
+            raise FinetuningError(
+                tr(
+                    "{folder} holds another run. Add --resume to go on with it, take another --out, or remove it: "
+                    "nacre finetune remove {folder}",
+                    folder=self.folder,
+                )
+            )
+        elif self.folder.is_dir() and any(self.folder.iterdir()):
+            raise FinetuningError(tr("{folder} is not empty. Take a new folder for --out.", folder=self.folder))
+        self.write()
+
+
+def _differs(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
+    return [name for name in mine if name not in _FREE and mine[name] != theirs.get(name)]

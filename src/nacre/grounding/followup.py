@@ -1,0 +1,260 @@
+"""A follow-up question made whole by rules: what it leaves out is carried over from what was asked and cited before.
+
+Either it names another thing of the kind that was asked about ("And Oslo?"), which then takes the place of the first in
+the earlier question, or it asks something else of the same thing ("And when does it close?"), which is then named.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nacre.grounding.naming import IDENTIFIER, NAME
+from nacre.grounding.stopwords import stopwords
+from nacre.text.han import HAN
+from nacre.text.language import Language, language_of
+from nacre.text.markers import MARKER
+from nacre.text.tables import grids_in
+from nacre.text.vocabulary import compiled, vocabulary
+from nacre.text.words import located_words, words
+
+_DATA = vocabulary(__package__, "followup")
+_LISTS = _DATA["lists"]
+_OPENS, _REFERS, _OWNS, _MORE, _SOCIAL, _BARE, _AUXILIARY = (
+    compiled(_DATA[name], _LISTS) for name in ("opens", "refers", "owns", "more", "social", "bare", "auxiliary")
+)
+_NE = re.compile(r"呢[？?。\s]*$")
+_END = re.compile(r"[\s?？。.!！]+$")
+_HAN = re.compile(rf"[{HAN}]")
+_ASKED = re.compile(
+    r"\b(?:how|what|when|where|who|whom|whose|which|why)\b|[什谁哪几]|多少|多久|多长|怎么|如何|何时|是否", re.IGNORECASE
+)
+_WHO_DOES = re.compile(r"(?:who|what|which|when|where|how)\s+\w+", re.IGNORECASE)
+_LONGEST = 300  # characters of a follow-up; who writes more says what is meant
+_PHRASE = 5  # words of what is carried over
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What was asked, and what was answered."""
+
+    question: str
+    answer: str = ""
+
+
+def whole(asked: str, past: Sequence[Turn]) -> str:
+    """A question that is understood without the conversation.
+
+    Args:
+        past: the turns before it, the oldest first.
+
+    Returns:
+        The question itself where it leans on nothing, or nothing is known to carry over.
+
+    Examples:
+        >>> whole("And Oslo?", [Turn("When does the office in Bergen open?")])
+        'When does the office in Oslo open?'
+        >>> whole("Who signs the invoices?", [Turn("When does the office in Bergen open?")])
+        'Who signs the invoices?'
+        >>> whole("那X7呢？", [Turn("X5的保修期是多久？")])
+        'X7的保修期是多久？'
+    """
+    question = ""
+    before = ""
+    for turn in [*past, Turn(asked)]:
+        question = _completed(turn.question.strip(), question, before)
+        before = turn.answer
+    return question
+
+
+def leans(asked: str) -> bool:
+    """Whether a question seems to lean on what was said before it."""
+    if len(asked) > _LONGEST or not asked.strip():
+        return False
+    if _SOCIAL.match(asked.strip()):
+        return False
+    if _NE.search(asked) or _MORE.match(asked) or _pronoun(asked):
+        return True
+    bare = _unopened(asked)
+    terms = content(bare)
+    asks = bool(_ASKED.search(bare) or _AUXILIARY.match(bare.split(" ")[0]))
+    if bare != asked:
+        return not asks or len(terms) < 2
+    if language_of(asked) == "zh":
+        return not IDENTIFIER.search(asked) and sum(len(term) > 1 for term in set(terms)) < 2 and len(asked) < 9
+    named = IDENTIFIER.search(asked) or _capitalised(asked)
+    return not named and bool(_BARE.match(asked) or (not asks and len(asked.split()) <= 3))
+
+
+def _unopened(asked: str) -> str:
+    """A question without the word by which it goes on."""
+    opened = _OPENS.match(asked)
+    return asked[opened.end() :] if opened else asked
+
+
+def _capitalised(text: str) -> list[str]:
+    return [match[0] for match in NAME.finditer(text) if match[0] not in ("I", "OK")]
+
+
+def _pronoun(asked: str) -> re.Match[str] | None:
+    """A word that stands for a thing that was named before: not "there" of "are there", nor "that" of "that which"."""
+    for found in (*_OWNS.finditer(asked), *_REFERS.finditer(asked)):
+        word, before, after = found[0].casefold(), asked[: found.start()].rstrip(), asked[found.end() :]
+        inverted = bool(_AUXILIARY.search(before))
+        expletive = (word == "there" and inverted) or (
+            word == "it" and re.match(r"\s+(?:is|was|takes?|cost|possible|allowed)?\b.*?\b(?:to|that)\b", after)
+        )
+        determines = word in ("that", "this", "these", "those", "one", "ones") and not re.match(r"\W*$", after)
+        verb = _WHO_DOES.fullmatch(_unopened(before))
+        named_here = (
+            not (inverted or verb)
+            and bool(content(before))
+            and word.isascii()
+            and word not in ("that", "this", "there")
+        )
+        if not (expletive or named_here or (determines and word in ("that", "one", "ones"))):
+            return found
+    return None
+
+
+def _completed(asked: str, earlier: str, answer: str) -> str:
+    if not earlier or not leans(asked):
+        return asked
+    language = language_of(asked) if _HAN.search(asked) or asked.isascii() else language_of(earlier)
+    bare = _END.sub("", _NE.sub("", _unopened(_unopened(asked)))).strip(" ,，")
+    if _MORE.match(asked) or not content(bare):
+        return earlier
+    if not _ASKED.search(bare) and not _pronoun(bare) and (replaced := _replaced(bare, earlier, answer)):
+        return replaced
+    thing = _thing(earlier, answer)
+    if not thing or set(words(thing)) <= set(words(bare)):
+        return f"{bare}{_mark(language)}"
+    return _about(bare, thing, asked, language)
+
+
+def _replaced(bare: str, earlier: str, answer: str) -> str:
+    """The earlier question about another thing; "" where nothing in it is of the kind of what is named now."""
+    joint = re.match(r"(?:of|in|at|for|from|on|with|to|during)\s+", bare, re.IGNORECASE)
+    name = re.sub(r"^(?:the|a|an)\s+", "", bare[joint.end() :] if joint else bare, flags=re.IGNORECASE)
+    for old in _alike(name, earlier, answer):
+        at = earlier.casefold().find(old.casefold())
+        if at >= 0:
+            return f"{earlier[:at]}{name}{earlier[at + len(old) :]}"
+    if joint and joint[0].strip().casefold() != "of":
+        found = re.search(rf"\b{joint[0].strip()}\s+(?:the\s+)?[\w-]+(?:\s+[A-Z][\w-]*)*", earlier, re.IGNORECASE)
+        return (
+            f"{earlier[: found.start()]}{bare}{earlier[found.end() :]}" if found else f"{_END.sub('', earlier)} {bare}?"
+        )
+    if _HAN.search(bare) and not IDENTIFIER.search(earlier) and not _key(answer) and (nouns := _nouns(earlier)):
+        first = min(nouns, key=earlier.find)
+        return earlier.replace(first, bare, 1)
+    return ""
+
+
+def _alike(name: str, earlier: str, answer: str) -> list[str]:
+    """What in an earlier question is of the kind of a name: an identifier, a capitalised name, the key of the row that
+    was cited, a noun with the same head.
+    """
+    found: list[str] = []
+    if IDENTIFIER.search(name):
+        shape = _shape(IDENTIFIER.search(name)[0])  # type: ignore[index]
+        known = [match[0] for match in IDENTIFIER.finditer(earlier)]
+        found += sorted(known, key=lambda old: _shape(old) != shape)
+    elif name[:1].isupper():
+        found += _capitalised(earlier)
+    if _HAN.search(name):
+        found += [old for old in _nouns(earlier) if old[-1] == name[-1] and old != name]
+    else:
+        head = name.split()[-1]
+        phrase = re.search(rf"(?:[\w-]+\s+)?\b{re.escape(head)}\b", earlier, re.IGNORECASE) if " " in name else None
+        found += [phrase[0]] if phrase else []
+    key = _key(answer)
+    found += [key] if key and (len(name.split()) <= 2) and _kind(key) == _kind(name) else []
+    return found
+
+
+def _shape(identifier: str) -> str:
+    return re.sub(r"\d+", "0", re.sub(r"[A-Za-z]+", "a", identifier))
+
+
+def _kind(name: str) -> tuple[bool, bool, bool]:
+    return bool(_HAN.search(name)), any(c.isdigit() for c in name), name[:1].isupper()
+
+
+def _nouns(text: str) -> list[str]:
+    """The Chinese nouns of a text, the longest first; what asks is none."""
+    import rjieba
+
+    tagged = [word for word, tag in rjieba.tag(text) if tag.startswith(("n", "v", "j", "l")) and len(word) > 1]
+    runs = re.findall(rf"[{HAN}]{{2,4}}", re.sub(r"[的是在有和与多少几什么谁哪为吗呢怎如能可要天]", " ", text))
+    return sorted(dict.fromkeys([*tagged, *runs]), key=len, reverse=True)
+
+
+def _key(answer: str) -> str:
+    """The first cell of the one row that an answer cites."""
+    plain = MARKER.sub("", answer)
+    grids = grids_in(plain)
+    if len(grids) != 1 or len(grids[0].rows) != 1:
+        return ""
+    start, end = grids[0].rows[0][0]
+    return plain[start:end].strip()
+
+
+def _thing(earlier: str, answer: str) -> str:
+    """What the conversation is about: the row that was cited last, else what the earlier question names."""
+    if key := _key(answer):
+        return key
+    names = [*(match[0] for match in IDENTIFIER.finditer(earlier)), *_capitalised(earlier)]
+    if not names:
+        return _subject(earlier)
+    if _HAN.search(earlier):
+        return names[0]
+    name = re.escape(names[0])
+    beside = re.search(rf"\bthe\s+{name}\s+[a-z][\w-]+|\b[a-z][\w-]+\s+{name}", earlier)
+    around = beside[0].removeprefix("the ") if beside and len(content(beside[0])) > len(content(names[0])) else names[0]
+    return " ".join(dict.fromkeys([around, *names[1:3]]))
+
+
+def _subject(earlier: str) -> str:
+    """What a question without names is about: the noun behind its article, else its content words."""
+    if _HAN.search(earlier):
+        subject = re.split(r"的(?!确)|是|有(?!限)|[，,？?]", earlier, maxsplit=1)[0]
+        if 1 < len(subject) <= 12 and not _ASKED.search(subject):
+            return subject
+        return next((term for term in content(earlier) if len(term) > 1), "")
+    noun = re.search(r"\b(?:the|an?|my|our|your|this)\s+((?:[\w-]+\s+){0,2}[\w-]+)", earlier, re.IGNORECASE)
+    said = noun[1] if noun else re.sub(r"^\W*how\s+\w+", "", earlier, flags=re.IGNORECASE)
+    terms = re.findall(r"[^\W_][\w'-]*", said)
+    kept = list(itertools.takewhile(content, itertools.dropwhile(lambda term: not content(term), terms)))
+    return " ".join(kept[:_PHRASE])
+
+
+def _about(bare: str, thing: str, asked: str, language: Language) -> str:
+    """A question with the thing that it is about."""
+    pronoun = _pronoun(bare)
+    if pronoun:
+        owned = _OWNS.fullmatch(pronoun[0]) is not None
+        there = pronoun[0].casefold() == "there"
+        said = (
+            f"{thing}的" if owned and language == "zh" else f"{thing}'s" if owned else f"in {thing}" if there else thing
+        )
+        article = "the " if language == "en" and not owned and thing[:1].islower() else ""
+        return f"{bare[: pronoun.start()]}{article}{said}{bare[pronoun.end() :]}{_mark(language)}"
+    if language == "zh":
+        return f"{thing}{'' if _ASKED.search(bare) else '的'}{bare}{'' if _ASKED.search(bare) else '是什么'}？"
+    if _ASKED.match(bare) or _AUXILIARY.match(bare.split(" ")[0]):
+        return f"{bare} of {thing}?" if _BARE.match(bare) and len(bare.split()) > 2 else f"{bare} ({thing})?"
+    return f"What is {'' if bare.startswith(('the ', 'its ')) else 'the '}{bare} of {thing}?"
+
+
+def _mark(language: Language) -> str:
+    return "？" if language == "zh" else "?"
+
+
+def content(text: str) -> list[str]:
+    """The words of a text that are no function words, as index terms."""
+    said = unicodedata.normalize("NFKC", text)
+    return [term for term, _ in located_words(said) if term not in stopwords()]

@@ -1,0 +1,56 @@
+"""What in a question names one thing among its like, and the things that a question compares."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from nacre.text.words import words
+
+YEAR = re.compile(r"(?<!\d)(?:19|20)\d{2}(?!\d)")
+IDENTIFIER = re.compile(r"[A-Za-z]+[-_./]?\d[A-Za-z0-9_./-]*|\d+[-_]?[A-Za-z][A-Za-z0-9_-]*")
+NAME = re.compile(r"(?<![.?!:：]\s)(?<=[^\W_]\s)[A-Z][\w'-]*")
+_NUMBER = re.compile(r"\b[A-Za-z]+\.?\s(\d[\d.,]*)|[€$£¥￥第]\s?(\d[\d.,]*)|(\d[\d.,]*)(?=\s?[A-Za-z]{3})")
+_JOINT = re.compile(
+    r"\s*(?:,|、|&|/|and|or|vs\.?|versus|than|with|to|和|与|跟|及|或|还是|比)\s*(?:(?:and|or|than|of|in|for|that|the|a)\s+){0,3}",
+    re.IGNORECASE,
+)
+_COMPARES = re.compile(
+    r"\b(?:compare|(?:the )?differences? between|larger|smaller|bigger|higher|lower|longer|shorter|more|less|cheaper"
+    r"|better|heavier|lighter|faster|slower|earlier|later|older|newer)\b|比较|相比|对比|分别|各自",
+    re.IGNORECASE,
+)
+_SPACES = re.compile(r"( )\s+|\s+(?=[?!.,？。])")
+_COMPARED = 6  # things
+_DOUBTFUL = 0.35  # how much a number or a capitalised word names, beside an identifier or the key of a row
+
+
+def compared(text: str) -> list[str]:
+    """A question that names several things of one kind, once for each of them; else the question alone.
+
+    Examples:
+        >>> compared("Is the N20 or the N40 louder?")
+        ['Is the N20 louder?', 'Is the N40 louder?']
+    """
+    for pattern in (IDENTIFIER, NAME):
+        run: list[re.Match[str]] = []
+        for match in pattern.finditer(text):
+            if run and not _JOINT.fullmatch(text[run[-1].end() : match.start()]):
+                if len(run) > 1:
+                    break
+                run = []
+            run.append(match)
+        if len(run) > 1:
+            before, after = text[: run[0].start()], text[run[-1].end() :]
+            asked = (_COMPARES.sub("", f"{before}{thing[0]}{after}") for thing in run[:_COMPARED])
+            return [_SPACES.sub(lambda found: found[1] or "", one).strip() for one in asked]
+    return [text]
+
+
+def names(text: str, terms: Sequence[str]) -> dict[str, float]:
+    """What tells one thing from its like; years are told by titles."""
+    doubtful = [match[0] for match in NAME.finditer(text)]
+    doubtful += [next(filter(None, match.groups())) for match in _NUMBER.finditer(YEAR.sub(" ", text))]
+    found = {term: _DOUBTFUL for name in doubtful for term in words(name)}
+    found |= {term: 1.0 for match in IDENTIFIER.finditer(text) for term in words(match[0]) if not term.isalpha()}
+    return {term: weight for term, weight in found.items() if term in terms}

@@ -1,0 +1,86 @@
+"""The parts of a long or compound question, by its marks and joints alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from nacre.text.hygiene import searched
+from nacre.text.words import sentences, words
+
+MOST = 8  # parts that are looked at
+_LONG = 240  # characters from which several sentences are no longer one question
+_LEAST = 2  # index terms of a part; a shorter one says nothing by itself
+_ASKS = (
+    r"(?:how|what|when|where|who|whom|whose|which|why|is|are|was|were|does|do|did|can|could|may|must|should|will|would"
+    r"|name|list|tell|give|compare)\b"
+)
+_JOINT = re.compile(rf"(?:[,;]\s+(?:and|or|also|plus|as well as)?\s*|\s+and\s+(?:also\s+)?)(?={_ASKS})", re.IGNORECASE)
+_OPENS = re.compile(rf"\W*(?:(?:and|also|or|then|for [\w ]{{1,40}}|in [\w ]{{1,40}}),?\s+)?{_ASKS}", re.IGNORECASE)
+_ZH_ASKS = (
+    r"(?:什么|多少|多久|多长|几|谁|哪|何时|何地|何处|怎么|怎样|如何|是否|吗|为什么|能否|可否|能不能|是不是|有没有)"
+)
+_ZH_JOINT = re.compile(r"[，,；;]\s*(?:以及|并且|而且|还有|另外|同时|那么|那)?|(?:以及|并且|还有|另外)")
+
+
+def questions_in(text: str) -> list[str]:
+    """The questions that a compound question joins.
+
+    Returns:
+        Each as it was asked, in its order; the text alone where it asks one thing.
+
+    Examples:
+        >>> questions_in("When does the shop open, and what does tea cost?")
+        ['When does the shop open', 'what does tea cost?']
+        >>> questions_in("班车几点出发？车票多少钱？")
+        ['班车几点出发？', '车票多少钱？']
+        >>> questions_in("Are tea and coffee free?")
+        ['Are tea and coffee free?']
+    """
+    text = searched(text).strip()
+    asked = [text[a:b] for a, b in sentences(text)]
+    asked = [sentence for sentence in asked if sentence[-1] in "?？" or _OPENS.match(sentence)] or [text]
+    found = [part for sentence in asked for part in _joined(sentence)]
+    return found[:MOST] if len(found) > 1 else [text]
+
+
+def _joined(sentence: str) -> Iterator[str]:
+    """What one sentence asks: it is cut at a joint only where both sides ask something."""
+    start = 0
+    for joint in (*_JOINT.finditer(sentence), *_ZH_JOINT.finditer(sentence)):
+        before, after = sentence[start : joint.start()], sentence[joint.end() :]
+        if joint.start() >= start and _asks(before) and _asks(after):
+            yield before.strip()
+            start = joint.end()
+    yield sentence[start:].strip()
+
+
+def _asks(part: str) -> bool:
+    asks = _OPENS.match(part) or re.search(_ZH_ASKS, part)
+    return bool(asks) and len(words(part)) > _LEAST
+
+
+def searches_in(text: str) -> list[str]:
+    """What a text of many sentences is searched by, besides the whole of it.
+
+    Returns:
+        Its questions or, of a long one, its sentences; empty where it is searched as it stands.
+    """
+    text = searched(text).strip()
+    if is_long(text):
+        spans = sentences(text)
+        parts = [text[a:b] for a, b in spans if len(words(text[a:b])) > _LEAST]
+        return _grouped(parts) if len(parts) > 1 else []
+    parts = questions_in(text)
+    return parts if len(parts) > 1 else []
+
+
+def is_long(text: str) -> bool:
+    """Whether a text is more than one question: a case, a letter."""
+    return len(text.strip()) >= _LONG
+
+
+def _grouped(parts: list[str]) -> list[str]:
+    """As many parts as are looked at, neighbours together where there are more."""
+    size = -(-len(parts) // MOST)
+    return [" ".join(parts[at : at + size]) for at in range(0, len(parts), size)]

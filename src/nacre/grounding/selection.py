@@ -1,0 +1,204 @@
+"""Which sentences and rows of some sources answer a question: what `quote` says, word for word."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from nacre.grounding.answerability import Sure, sureness
+from nacre.grounding.naming import compared
+from nacre.grounding.parts import questions_in
+from nacre.grounding.ranking import Evidence, Question, analyse, evidence
+from nacre.text.messages import Source
+from nacre.text.tables import Grid, grids_in
+from nacre.text.words import sentences
+
+_SECOND = 4.0  # score points that a second sentence may lie behind the first
+_OTHER = 9.0  # that the same of another thing may
+_MOST = 8  # quotes
+_WIDEST = 40  # columns of a table that is shown as one
+# What goes on after a semicolon and may turn round what was said before it.
+_TURNS = re.compile(
+    r"\s*(?:but|except|unless|otherwise|after(?:wards|\s+that)|however|only|in that case|then"
+    r"|但|除|否则|其余|此后|之后|不过)",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """A sentence of a source.
+
+    Args:
+        start: first character in the source's text.
+        row: whether it is a row of a table.
+    """
+
+    n: int
+    start: int
+    end: int
+    score: float
+    row: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What the sources say to a question.
+
+    Args:
+        sure: "closest" where the quotes are near, but hardly the answer; without quotes "nothing".
+    """
+
+    quotes: tuple[Quote, ...] = ()
+    sure: Sure = "nothing"
+
+
+def select(question: str, sources: Sequence[Source], sentences: int = 2, relevance: float | None = None) -> Selection:
+    """The sentences that answer a question, of a compound one those of each part.
+
+    Args:
+        sentences: how many, of one thing that is asked.
+        relevance: how likely a source holds an answer by the whole knowledge base (0 to 1), where that is known.
+
+    Examples:
+        >>> source = Source(1, "The shop opens at nine. Tea is served until five.", "Opening hours")
+        >>> quotes = select("When does the shop open?", [source], 1).quotes
+        >>> [source.text[quote.start : quote.end] for quote in quotes]
+        ['The shop opens at nine.']
+    """
+    known = any(source.title for source in sources)  # loose snippets are judged by their agreement on the whole
+    things = [compared(part) for part in questions_in(question)] if known else [[question]]
+    parts = [(one, sentences if len(alike) == 1 else 1) for alike in things for one in alike]
+    found = [one for one in (_selected(part, sources, count, relevance) for part, count in parts) if one.quotes]
+    found = [one for one in found if one.sure == "answer"] or found
+    if not found:
+        return _selected(question, sources, sentences, relevance) if len(parts) > 1 else Selection()
+    return Selection(tuple(_without_repeats(quote for one in found for quote in one.quotes))[:_MOST], found[0].sure)
+
+
+def _without_repeats(quotes: Iterable[Quote]) -> Iterator[Quote]:
+    seen: set[tuple[int, int]] = set()
+    for quote in quotes:
+        if (quote.n, quote.start) not in seen:
+            seen.add((quote.n, quote.start))
+            yield quote
+
+
+def _selected(question: str, sources: Sequence[Source], count: int, relevance: float | None) -> Selection:
+    asked = analyse(question)
+    if not asked.terms:
+        return Selection()
+    passages = [(source.text, source.title, " ".join(source.columns)) for source in sources]
+    found = evidence(asked, passages)
+    sure = sureness(asked, passages, found, relevance)
+    best = _best(found, sources)
+    if sure == "nothing" or not best:
+        return Selection()
+    first = best[0]
+    chosen = [first, *_same_of_others(asked, first, best)]
+    if len(chosen) == 1 and not first.header:
+        chosen += [item for item in best[1:count] if _goes_with(item, first, sources)]
+    chosen.sort(key=lambda item: (item.passage != first.passage, item.passage, item.start))
+    return Selection(tuple(_quote(item, sources[item.passage]) for item in chosen[:_MOST]), sure)
+
+
+def _quote(item: Evidence, source: Source) -> Quote:
+    """A sentence; half of one with the half behind it that may turn it round."""
+    end = item.end
+    if source.text[end - 1 : end] in (";", "；") and _TURNS.match(source.text, end):
+        end = next((b for a, b in sentences(source.text) if a <= item.start < b and b > end), end)
+        if end == item.end:  # Chinese sentences end with a semicolon
+            end = next((b for a, b in sentences(source.text) if a >= end), end)
+    return Quote(source.n, item.start, end, item.score, item.row)
+
+
+def _best(found: Sequence[Evidence], sources: Sequence[Source]) -> list[Evidence]:
+    """The statements, the best first, none of them twice though sources may overlap."""
+    best: dict[str, Evidence] = {}
+    for item in sorted((item for item in found if item.statement), key=lambda item: -item.score):
+        best.setdefault(sources[item.passage].text[item.start : item.end], item)
+    return list(best.values())
+
+
+def _same_of_others(asked: Question, first: Evidence, best: Sequence[Evidence]) -> Iterator[Evidence]:
+    """What is said alike of the other things that a question names: a comparison needs all of them."""
+    wanted = [term for term in asked.terms if term in first.named and term not in first.said]
+    rest = (first.said & frozenset(asked.terms)) - first.named
+    said = set(first.said)
+    for term in wanted:
+        if term in said:
+            continue
+        alike = (
+            item
+            for item in best[1:]
+            if term in item.said
+            and item.score >= first.score - _OTHER
+            and len(rest & item.said) >= 0.6 * len(rest)
+            and (item.row == first.row)
+        )
+        if other := next(alike, None):
+            said |= other.said
+            yield other
+
+
+def _goes_with(item: Evidence, first: Evidence, sources: Sequence[Source]) -> bool:
+    """Whether a sentence may stand beside the best one: it says a word of the question, or goes on in a paragraph that
+    does.
+
+    A row of a table may not: it would be of another thing.
+    """
+    text = sources[item.passage].text
+    goes_on = item.features["before"] and not text[: item.start].rstrip(" ").endswith("\n")
+    near = item.score >= first.score - _SECOND
+    return near and not item.row and bool(item.features["coverage"] or goes_on)
+
+
+def shown(quotes: Sequence[Quote], sources: Sequence[Source]) -> list[str]:
+    """Quotes as the lines of an answer, each with the number of its source; rows of one table as a Markdown table."""
+    by_number = {source.n: source for source in sources}
+    lines: list[str] = []
+    head: list[str] = []
+    for quote in quotes:
+        source = by_number[quote.n]
+        cells = _cells(quote, source) if quote.row else None
+        if cells is None:
+            # A quote stays one line: a break inside a wrapped sentence is layout, not wording.
+            text = " ".join(source.text[quote.start : quote.end].split())
+            lines.append(f"{text} [{quote.n}]")
+            head = []
+            continue
+        names, values = cells
+        if names != head:
+            lines += [*([""] if lines else []), _row(names), _row(["---"] * len(names))]
+            head = names
+        lines.append(_row([*values[:-1], f"{values[-1]} [{quote.n}]".strip()]))
+    return lines
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _cells(quote: Quote, source: Source) -> tuple[list[str], list[str]] | None:
+    """The names of the columns and the cells of a row; None where they are not known or too many to be read."""
+    for grid in grids_in(source.text, (), source.columns):
+        row = next((row for row in grid.rows if quote.start <= row[0][0] < quote.end), None)
+        if row is None or not _has_names(grid, source) or len(grid.header) > _WIDEST:
+            continue
+        values = [_cell(source.text[a:b]) for a, b in row]
+        names = [_cell(name) for name in grid.header]
+        width = max(len(names), len(values))
+        return [*names, *[""] * (width - len(names))], [*values, *[""] * (width - len(values))]
+    return None
+
+
+def _has_names(grid: Grid, source: Source) -> bool:
+    """The first row of a table names its columns, but a passage may begin in the middle of one."""
+    if grid.head is None:
+        return True
+    return grid.start > 0 or not any(char.isdigit() for char in source.text[slice(*grid.head)])
+
+
+def _cell(text: str) -> str:
+    return re.sub(r"(?<!\\)\|", r"\\|", " ".join(text.split()))

@@ -1,0 +1,217 @@
+"""A layer that summarises or compares whole documents: map over their parts, and reduce (each sentence cited)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator, Sequence
+from typing import Any, Protocol
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+from langchain_core.runnables import RunnableLambda
+from pydantic import Field
+
+from nacre import prompts
+from nacre.decorator.layer import Call, ChatModelDecorator, Flow
+from nacre.grounding.centrality import central, stated
+from nacre.grounding.evidence import Evidence
+from nacre.grounding.stopwords import stopwords
+from nacre.memory.followups import innermost
+from nacre.text.hygiene import LONGEST_SEARCHED, clean_text
+from nacre.text.language import language_of
+from nacre.text.messages import last_user_text, render_sources, source_of, text_of, with_nacre
+from nacre.text.tokens import estimate
+from nacre.text.words import sentences, words
+
+_SUMMARISE = re.compile(
+    r"\b(?:summari[sz]e|(?:give|write|make)\b.{0,20}\bsummary|summary of|sum up|overview of|tl;?dr|outline)\b"
+    r"|总结|概括|概述|归纳|摘要|综述",
+    re.IGNORECASE,
+)
+_COMPARE = re.compile(
+    r"\b(?:compare|differences? between|contrast)\b|对比|比较|有什么(?:不同|区别|差别)", re.IGNORECASE
+)
+_FRAME = re.compile(
+    r"\b(?:please|can|could|you|me|us|for|the|a|an|of|in|from|to|what|are|is|give|write|make|short|brief|documents?|files?"
+    r"|folder|texts?|main|points?|contents?|whole|entire|all|by|with|it|this|summary|summaries)\b"
+    r"|请|帮我|一下|这份|文档|文件夹?|内容|主要|的|《|》|中|里",
+    re.IGNORECASE,
+)
+_JOINT = re.compile(r"\s*(?:,|\band\b|\bwith\b|\bto\b|\bvs\.?|\bversus\b|和|与|跟|及|、)\s*", re.IGNORECASE)
+_NAMED = 0.6  # the share of what is asked for that must stand in a document's title or address
+
+
+class Documents(Protocol):
+    """What the layer needs of a knowledge base."""
+
+    def documents(self) -> list[dict[str, Any]]:
+        """All documents."""
+
+    def visible(self, uri: str, principals: Sequence[str] | None = None) -> bool:
+        """Whether an asker may see one."""
+
+    def text(self, uri: str) -> str:
+        """The text of one."""
+
+
+class Summary(ChatModelDecorator):
+    """Answers "summarise X" and "compare X and Y" from whole documents; everything else passes through.
+
+    X is a document by its title or address, or a folder. Each document is read in parts that fit into the model's
+    window; what is said of the parts is joined by the same model, and every sentence is cited. With `quote` the summary
+    is made of the documents' own most telling sentences.
+
+    Args:
+        inner: the model that writes, or a stack that answers everything else.
+        knowledge_base: where the documents are.
+        principals: as whom documents are read; None reads those that everyone may see.
+        most_documents: how many documents one answer speaks of.
+        most_parts: how many parts are read, and so how many calls are made at most, but for the joining one.
+        sentences: how many sentences of a document `quote` says.
+        part_tokens: tokens (estimated) of a part; None takes a third of the model's window, or 3,000.
+
+    Call options: `principals`, as whom instead.
+
+    The answer's `response_metadata["nacre"]` holds `citations`, `hits` and, where more was found than was read,
+    `dropped`.
+    """
+
+    call_options = frozenset({"principals"})
+
+    knowledge_base: Any = Field(exclude=True)
+    principals: tuple[str, ...] | None = None
+    most_documents: int = Field(default=6, ge=1, le=50)
+    most_parts: int = Field(default=16, ge=1, le=200)
+    sentences: int = Field(default=5, ge=1)
+    part_tokens: int | None = Field(default=None, gt=0)
+
+    def flow(self, messages: list[BaseMessage], **kwargs: Any) -> Flow:
+        """Find the documents, map, reduce, cite."""
+        question = clean_text(last_user_text(messages))
+        found: list[dict[str, Any]] = []
+        if wanted(question) and isinstance(messages[-1], HumanMessage) and not kwargs.get("tools"):
+            asker = self.option(dict(kwargs), "principals", self.principals)
+            found = yield from self.call(RunnableLambda(self._documents), (question, asker))
+        if not found:
+            return (yield from self.ask(messages, live=True, **kwargs))
+        kwargs.pop("principals", None)
+        model = innermost(self.inner)
+        kept, left = found[: self.most_documents], found[self.most_documents :]
+        if getattr(model, "extractive", False):
+            evidence, reply = self._quoted(kept)
+        else:
+            evidence, reply = yield from self._written(model, kept, question, kwargs)
+        reply = with_nacre(reply, dropped=[one["uri"] for one in left]) if left else reply
+        return evidence.checked(reply, question)
+
+    def _documents(self, asked: tuple[str, Any]) -> list[dict[str, Any]]:
+        """The documents that a request names, with their texts."""
+        question, asker = asked
+        base: Documents = self.knowledge_base
+        rows = [row for row in base.documents() if base.visible(row["uri"], asker)]
+        whole, *targets = wanted(question)
+        named = _best(whole, rows) or [row for target in targets for row in _best(target, rows)]
+        unique = {row["uri"]: row for row in named}
+        if not _SUMMARISE.search(question) and len(unique) < 2:  # to compare cells is another question
+            return []
+        return [{**row, "text": base.text(row["uri"])} for row in unique.values()]
+
+    def _quoted(self, documents: Sequence[dict[str, Any]]) -> tuple[Evidence, AIMessage]:
+        blocks = []
+        for n, row in enumerate(documents, 1):
+            said = stated(row["text"], central(row["text"], self.sentences)) or [
+                row["text"].strip().split("\n")[0][:200]
+            ]
+            title = [f"**{row['title'] or row['uri']}**"] if len(documents) > 1 else []
+            blocks.append("\n".join([*title, *(f"{sentence} [{n}]" for sentence in said if sentence)]))
+        places = [(row, 0, row["text"]) for row in documents]
+        return _evidence(places), AIMessage("\n\n".join(blocks))
+
+    def _written(
+        self, model: BaseChatModel, documents: Sequence[dict[str, Any]], question: str, kwargs: dict[str, Any]
+    ) -> Generator[Call, Any, tuple[Evidence, AIMessage]]:
+        budget = self.part_tokens or ((self.profile or {}).get("max_input_tokens") or 9000) // 3
+        places = [(row, start, text) for row in documents for start, text in _parts(row["text"], budget)]
+        step = -(-len(places) // self.most_parts)
+        evidence = _evidence(places[::step])
+        language = language_of(question)
+        notes: list[str] = []
+        for source in evidence.sources:
+            request = prompts.load("summary/map", language).render(sources=render_sources([source]), question=question)
+            reply: AIMessage = yield Call(model, request, kwargs)
+            notes.append(f"{source.title}: {text_of(reply).strip()}")
+        if len(notes) == 1:
+            return evidence, reply
+        while len(notes) > 1:
+            some, rest = _fitting(notes, budget)
+            request = prompts.load("summary/reduce", language).render(notes="\n\n".join(some), question=question)
+            reply = yield Call(model, request, kwargs)
+            notes = [text_of(reply).strip(), *rest]
+        return evidence, reply
+
+
+def wanted(question: str) -> list[str]:
+    """What a request wants summarised or compared; empty where it is no such request.
+
+    Examples:
+        >>> wanted("Summarise the travel rules"), wanted("Who owns the boat?")
+        (['travel rules'], [])
+        >>> wanted("总结一下差旅管理办法")
+        ['差旅管理办法']
+    """
+    if len(question) > LONGEST_SEARCHED or not (_SUMMARISE.search(question) or _COMPARE.search(question)):
+        return []
+    bare = _COMPARE.sub(" ", _SUMMARISE.sub(" ", question))
+    targets = [
+        " ".join(_FRAME.sub(" ", part).split()).strip(' ?？。.!,，:："“”') for part in (bare, *_JOINT.split(bare))
+    ]
+    return [target for target in dict.fromkeys(targets) if target]
+
+
+def _best(target: str, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The documents whose title or address says most of what is asked for."""
+    asked = {term for term in words(target) if term not in stopwords()}
+    if not asked:
+        return []
+    shares = [len(asked & {*words(f"{row['title']} {row['uri']}")}) / len(asked) for row in rows]
+    best = max(shares, default=0.0)
+    return [row for row, share in zip(rows, shares, strict=True) if share == best >= _NAMED]
+
+
+def _parts(text: str, budget: int) -> list[tuple[int, str]]:
+    """A text cut between sentences into parts that fit."""
+    parts: list[tuple[int, str]] = []
+    begun, last, cost = None, 0, 0
+    for start, end in sentences(text):
+        more = estimate(text[start:end])
+        if begun is not None and cost + more > budget:
+            parts.append((begun, text[begun:last]))
+            begun, cost = None, 0
+        begun = start if begun is None else begun
+        last, cost = end, cost + more
+    return [*parts, *([] if begun is None else [(begun, text[begun:last])])]
+
+
+def _fitting(notes: Sequence[str], budget: int) -> tuple[list[str], list[str]]:
+    """The first notes that fit together, two at least, and the rest."""
+    count, cost = 0, 0
+    for note in notes:
+        cost += estimate(note)
+        if count >= 2 and cost > budget:
+            break
+        count += 1
+    return list(notes[:count]), list(notes[count:])
+
+
+def _evidence(places: Sequence[tuple[dict[str, Any], int, str]]) -> Evidence:
+    """Parts of documents as numbered sources."""
+    known = ("uri", "title", "document_id", "version")
+    hits = {
+        n: {
+            "n": n, "text": text, "start": start, "end": start + len(text),
+            **{name: row[name] for name in known if name in row},
+        }
+        for n, (row, start, text) in enumerate(places, 1)
+    }  # fmt: skip
+    sources = (source_of(n, text, row["title"] or row["uri"]) for n, (row, _, text) in enumerate(places, 1))
+    return Evidence(tuple(sources), hits)

@@ -1,0 +1,357 @@
+"""Calls of tools as the chat templates of models write them into a text. One entry more is all that another needs.
+
+The reader is pure, linear, and never raises. It knows no tools: who calls it decides which names exist.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from nacre.text.lenient_json import read_arguments, read_json
+
+DIALECTS: dict[str, tuple[tuple[str, ...], str]] = {
+    "hermes": (("<tool_call>",), '<tool_call>\n{"name": "stock", "arguments": {"item": "bolt"}}\n</tool_call>'),
+    "glm": (("<tool_call>",), "<tool_call>stock\n<arg_key>item</arg_key>\n<arg_value>bolt</arg_value>\n</tool_call>"),
+    "qwen_coder": (
+        ("<function=",),
+        "<tool_call>\n<function=stock>\n<parameter=item>\nbolt\n</parameter>\n</function>\n</tool_call>",
+    ),
+    "hunyuan": (("<tool_calls>",), '<tool_calls>[{"name": "stock", "arguments": {"item": "bolt"}}]</tool_calls>'),
+    "nemotron": (("<TOOLCALL>",), '<TOOLCALL>[{"name": "stock", "arguments": {"item": "bolt"}}]</TOOLCALL>'),
+    "llama": (("<|python_tag|>",), '<|python_tag|>{"name": "stock", "parameters": {"item": "bolt"}}'),
+    "pythonic": (("<|python_start|>",), '<|python_start|>[stock(item="bolt")]<|python_end|>'),
+    "olmo": (("<function_calls>",), '<function_calls>\nstock(item="bolt")\n</function_calls>'),
+    "granite": (("<|tool_call|>",), '<|tool_call|>[{"name": "stock", "arguments": {"item": "bolt"}}]'),
+    "phi": (("functools[",), 'functools[{"name": "stock", "arguments": {"item": "bolt"}}]'),
+    "mistral": (("[TOOL_CALLS]",), '[TOOL_CALLS][{"name": "stock", "arguments": {"item": "bolt"}}]'),
+    "mistral_args": (("[TOOL_CALLS]",), '[TOOL_CALLS]stock[CALL_ID]a1B2c3D4e[ARGS]{"item": "bolt"}'),
+    "deepseek": (
+        ("<|tool_calls_begin|>", "<|tool_call_begin|>", "<|tool_sep|>"),
+        "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>stock\n```json\n"
+        '{"item": "bolt"}\n```<｜tool▁call▁end｜><｜tool▁calls▁end｜>',
+    ),
+    "deepseek_v31": (
+        ("<|tool_calls_begin|>",),
+        '<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>stock<｜tool▁sep｜>{"item": "bolt"}<｜tool▁call▁end｜>'
+        "<｜tool▁calls▁end｜>",
+    ),
+    "dsml": (
+        ("<|DSML|",),
+        '<｜DSML｜function_calls>\n<｜DSML｜invoke name="stock">\n<｜DSML｜parameter name="item" string="true">bolt'
+        "</｜DSML｜parameter>\n</｜DSML｜invoke>\n</｜DSML｜function_calls>",
+    ),
+    "kimi": (
+        ("<|tool_calls_section_begin|>", "<|tool_call_begin|>"),
+        "<|tool_calls_section_begin|><|tool_call_begin|>functions.stock:0<|tool_call_argument_begin|>"
+        '{"item": "bolt"}<|tool_call_end|><|tool_calls_section_end|>',
+    ),
+    "harmony": (
+        ("<|channel|>commentary to=", "<|start|>assistant to=", "commentary to=functions.", "to=functions."),
+        '<|channel|>commentary to=functions.stock <|constrain|>json<|message|>{"item":"bolt"}<|call|>',
+    ),
+    "anthropic": (
+        ("<invoke name=", "<function_calls>"),
+        '<function_calls>\n<invoke name="stock">\n<parameter name="item">bolt</parameter>\n</invoke>\n'
+        "</function_calls>",
+    ),
+    "minimax": (
+        ("<minimax:tool_call>",),
+        '<minimax:tool_call>\n<invoke name="stock">\n<parameter name="item">bolt</parameter>\n</invoke>\n'
+        "</minimax:tool_call>",
+    ),
+    "seed": (
+        ("<seed:tool_call>",),
+        "<seed:tool_call>\n<function=stock>\n<parameter=item>bolt</parameter>\n</function>\n</seed:tool_call>",
+    ),
+    "step": (
+        ("<steptml:invoke",),
+        '<｜tool_calls_begin｜><｜tool_call_begin｜>function<｜tool_sep｜><steptml:invoke name="stock">'
+        '<steptml:parameter name="item">bolt</steptml:parameter></steptml:invoke><｜tool_call_end｜>'
+        "<｜tool_calls_end｜>",
+    ),
+    "longcat": (
+        ("<longcat_tool_call>",),
+        "<longcat_tool_call>stock\n<longcat_arg_key>item</longcat_arg_key>\n"
+        "<longcat_arg_value>bolt</longcat_arg_value>\n</longcat_tool_call>",
+    ),
+    "internlm": (
+        ("<|action_start|>",),
+        '<|action_start|><|plugin|>\n{"name": "stock", "parameters": {"item": "bolt"}}<|action_end|>',
+    ),
+    "cohere": (
+        ("<|START_ACTION|>",),
+        '<|START_ACTION|>[{"tool_call_id": "0", "tool_name": "stock", "parameters": {"item": "bolt"}}]<|END_ACTION|>',
+    ),
+    "apertus": (("<|tools_prefix|>",), '<|tools_prefix|>[{"stock": {"item": "bolt"}}]<|tools_suffix|>'),
+    "gemma": (("<|tool_call>",), '<|tool_call>call:stock{item:<|"|>bolt<|"|>}<tool_call|>'),
+    "function_gemma": (
+        ("<start_function_call>",),
+        "<start_function_call>call:stock{item:<escape>bolt<escape>}<end_function_call>",
+    ),
+    "gemma_code": (("```tool_code",), '```tool_code\nstock(item="bolt")\n```'),
+    "function_call": (
+        ("<function_call>",),
+        '<function_call>{"name": "stock", "arguments": {"item": "bolt"}}</function_call>',
+    ),
+    "tool_use": (
+        ("<tool_use>",),
+        '<tool_use>\n<name>stock</name>\n<arguments>{"item": "bolt"}</arguments>\n</tool_use>',
+    ),
+}
+"""How the calls of each dialect begin, and a recorded one. Full-width bars and blocks are told by their plain twins."""
+
+_PLAIN = str.maketrans("｜▁", "|_")
+MARKS = tuple(sorted({mark for marks, _ in DIALECTS.values() for mark in marks}, key=lambda mark: (-len(mark), mark)))
+"""What a written call begins with, in a text that is `normal`."""
+_MARK = re.compile("|".join(map(re.escape, MARKS)))
+CONTROL = re.compile(r"</?[\w:|▁｜]{1,40}>|<\|[\w:/ ]{1,40}\|?>|\[/?[A-Z_]{3,12}\]")
+"""A control token that a reader of calls or of reasoning may need."""
+# What may stand around and between calls: tags that open and close, fences, separators.
+_SKIPPED = re.compile(
+    r"\s+|<\|?/?(?:minimax:|seed:|longcat_|steptml:)?(?:tool_calls?|function_calls?|toolcalls?|tool_use)(?:_section)?"
+    r"(?:_begin|_end)?\|?>|</?\|?DSML\|(?:function_calls|tool_calls)>|<\|(?:tool_calls?_(?:begin|end)|plugin|python_tag"
+    r"|python_(?:start|end)|action_(?:start|end)|START_ACTION|END_ACTION|tools_(?:prefix|suffix)|call|start|eom_id"
+    r"|eot_id|im_end|/tool_call)\|>|</?TOOLCALL>|</(?:function|(?:\|DSML\||steptml:)?invoke)>|<(?:start|end)_function_call>"
+    r"|function\s?<\|tool_sep\|>(?=<)|<tool_call\|>|\[/?TOOL_CALLS\]|functools(?=\[)|`{3,}(?:json|python|py|tool_code)?|;|,(?=\s*[{<])"
+)
+_INVOKED = re.compile(
+    r"<(?:\|DSML\||steptml:|antml:)?(?:function=|invoke name=|function name=)[\"']?"
+    r"(?P<name>[\w.\-]{1,64})[\"']?\s{0,3}>"
+)
+_NAMED = re.compile(r"<name>\s{0,9}(?P<name>[\w.\-]{1,64})\s{0,9}</name>\s{0,9}(?:<(?:arguments|parameters|args)>)?")
+_HARMONY = re.compile(
+    r"(?:<\|start\|>|assistant|<\|channel\|>|commentary|analysis|\s){0,6}to=(?:functions\.)?(?P<name>[\w.\-]{1,64})"
+    r"(?:<\|channel\|>|commentary|analysis|<\|constrain\|>|json|code|\s){0,8}(?:<\|message\|>)?"
+)
+_HEAD = re.compile(
+    r"(?:function[ ]?<\|tool_sep\|>|<\|tool_sep\|>|call:)?(?:functions[.:]|default_api\.)?"
+    r"(?P<name>[^\W\d][\w.\-]{0,63}?)(?:\.call(?=\())?"
+    r"(?P<sep>:\d{1,4}(?=\s{0,3}<\||\s{0,3}\{)|\[CALL_ID\]\w{1,40}|\s{0,9}<\|tool_sep\|>|\[ARGS\]"
+    r"|\s{0,9}<\|tool_call_argument_begin\|>|\s{0,9}`{3,}(?:json)?|(?=\s{0,9}[({<\[])|(?=\s{0,9}</)|\s{0,3}\n|\s{0,9}\Z)+"
+)
+_BEHIND = re.compile(
+    r"(?:\s|\[ARGS\]|<\|tool_sep\|>|<\|tool_call_argument_begin\|>|<\|constrain\|>json|<\|message\|>)*"
+)
+_PARAMETER = re.compile(
+    r"<(?P<tag>(?:\|DSML\||steptml:|antml:)?parameter)(?:=| name=)[\"']?(?P<name>[\w.\-]{1,64})[\"']?"
+    r"(?: string=[\"'](?P<string>\w{1,5})[\"'])?>(?P<value>[^<]*(?:<(?!/?(?:\|DSML\||steptml:|antml:)?"
+    r"(?:parameter\b|function>|invoke>))[^<]*)*)(?:</(?P=tag)>)?"
+    r"|<(?:longcat_)?arg_key>(?P<key>[^<]*)</(?:longcat_)?arg_key>\s{0,9}<(?:longcat_)?arg_value>"
+    r"(?P<argument>[^<]*(?:<(?!/?(?:longcat_)?(?:arg_value|arg_key|tool_call)>)[^<]*)*)(?:</(?:longcat_)?arg_value>)?"
+)
+_CLOSED = re.compile(r"\s{0,9}(?:`{3}\s{0,3})?</(?:arguments|parameters|args)>")
+_QUOTES = re.compile(r'<\|"\|>|<escape>')
+_PYTHONIC = re.compile(r"\[\s{0,9}[^\W\d][\w.]{0,63}\((?!\s*\?)")
+_NAME_KEYS = ("name", "tool_name", "function_name", "toolname", "tool", "action", "function")
+_ARGUMENT_KEYS = ("arguments", "parameters", "args", "params", "input", "action_input", "tool_input", "kwargs")
+_INNER_KEYS = ("function", "function_call", "tool_call", "tool_calls")
+_MOST = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenCall:
+    """A call as a text says it.
+
+    Args:
+        arguments: an object or a list; a text where it could be read as neither; None where there are none.
+    """
+
+    name: str
+    arguments: Any
+
+
+def normal(text: str) -> str:
+    """The text with full-width bars and block blanks, of DeepSeek's marks, as plain ones; every place stays its own."""
+    return text.translate(_PLAIN)
+
+
+def has_mark(text: str) -> bool:
+    """Whether a call begins in a text, readable or not."""
+    return first_mark(normal(text)) >= 0
+
+
+def first_mark(text: str) -> int:
+    """Where the first call begins in a text that is `normal`: not in quotes, and not in a fence; -1: nowhere."""
+    for match in _MARK.finditer(text):
+        if not text.endswith(("`", '"', "'", "“"), 0, match.start()) or match[0].startswith("```"):
+            return match.start()
+    return -1
+
+
+def read_calls(text: str) -> tuple[list[WrittenCall], str]:
+    """The calls in a text, and what the text says around them; a text whose calls cannot be read is said whole."""
+    plain = normal(text)
+    begin = first_mark(plain)
+    if begin < 0:
+        return [], text
+    calls: list[WrittenCall] = []
+    at = end = begin
+    while len(calls) < _MOST:
+        found, at = _read(plain, text, _skip(plain, at))
+        if not found:
+            break
+        calls += found
+        end = at = _skip(plain, at)
+    return (calls, text[:begin].rstrip() + _after(text[end:])) if calls else ([], text)
+
+
+def _after(text: str) -> str:
+    return f"\n{text.strip()}" if text.strip() else ""
+
+
+def _skip(text: str, at: int) -> int:
+    while match := _SKIPPED.match(text, at):
+        if match.end() == at:
+            break
+        at = match.end()
+    return at
+
+
+def _read(plain: str, text: str, at: int) -> tuple[list[WrittenCall], int]:
+    """The call or the calls that begin at a place, and where they end."""
+    if plain[at : at + 1] == "{" or re.compile(r"\[\s{0,9}[{\]]").match(plain, at):
+        data, end = _data(text, at)
+        return calls_of(data), end
+    if _PYTHONIC.match(plain, at):
+        return _python_calls(text, at + 1)
+    for head in (_INVOKED, _NAMED, _HARMONY, _HEAD):
+        if match := head.match(plain, at):
+            given, end = _arguments(plain, text, match.end())
+            return [WrittenCall(match["name"], given)], end
+    return [], at
+
+
+def _arguments(plain: str, text: str, at: int) -> tuple[Any, int]:
+    """What stands behind a name: an object, tagged parameters, arguments in brackets, or a text."""
+    behind = _BEHIND.match(plain, at)
+    at = behind.end() if behind else at
+    named: dict[str, Any] = {}
+    while match := _PARAMETER.match(plain, at):
+        name = match["name"] or match["key"].strip()
+        begin, end = match.span("value" if match["name"] else "argument")
+        named[name] = _scalar(text[begin:end], as_text=match["string"] == "true")
+        at = _blank(plain, match.end())
+    if named:
+        return named, at
+    if plain.startswith("```", at):
+        at = _skip(plain, at)
+    if plain[at : at + 1] in ("{", "["):
+        data, end = _data(text, at)
+        if data is None:  # what is behind it is not looked at either: that would be looked through once a call
+            return text[at:], len(text)
+        close = _CLOSED.match(plain, end)
+        return data, close.end() if close else end
+    if plain[at : at + 1] == "(":
+        return _in_brackets(text, at)
+    end = min((place for mark in ("</", "<|") if (place := plain.find(mark, at)) >= 0), default=len(text))
+    rest = text[at:end].strip()
+    return rest or None, end
+
+
+def _blank(text: str, at: int) -> int:
+    while at < len(text) and text[at].isspace():
+        at += 1
+    return at
+
+
+def _data(text: str, at: int) -> tuple[Any, int]:
+    """The JSON that begins at a place; Gemma has quotation marks of its own."""
+    try:
+        value, end, _ = read_json(text, at)
+        if _QUOTES.search(text, at, end) is None:
+            return value, end
+    except (ValueError, RecursionError):
+        pass
+    close = re.compile(r"<tool_call\|>|<end_function_call>").search(text, at)
+    stop = close.start() if close else len(text)
+    try:
+        return read_json(_QUOTES.sub('"', text[at:stop]))[0], stop
+    except (ValueError, RecursionError):
+        return None, at
+
+
+def _python_calls(text: str, at: int) -> tuple[list[WrittenCall], int]:
+    """`[search(query="x"), stock(item="bolt")]`, the first bracket behind."""
+    calls: list[WrittenCall] = []
+    while match := re.compile(r"[\s,]{0,99}(?P<name>[^\W\d][\w.]{0,63})(?=\()").match(text, at):
+        given, end = _in_brackets(text, match.end())
+        if end <= match.end():
+            break
+        calls.append(WrittenCall(match["name"], given))
+        at = end
+    at = _blank(text, at)
+    return calls, at + text.startswith("]", at)
+
+
+def _in_brackets(text: str, at: int) -> tuple[Any, int]:
+    try:
+        positional, named, end, _ = read_arguments(text, at + 1, ")")
+    except (ValueError, RecursionError):
+        return None, at
+    if not positional:
+        return named, end
+    return (positional if not named else {**{str(n): value for n, value in enumerate(positional)}, **named}), end
+
+
+def _scalar(text: str, *, as_text: bool = False) -> Any:
+    text = text.removeprefix("\n").removesuffix("\n") if "\n" in text else text.strip()
+    if as_text:
+        return text
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+def calls_of(data: Any) -> list[WrittenCall]:
+    """The calls in an object, or in a list of objects; none where it is no call."""
+    if isinstance(data, list):
+        return [call for item in data[:_MOST] if isinstance(item, Mapping) for call in calls_of(item)]
+    if not isinstance(data, Mapping):
+        return []
+    for key in _INNER_KEYS:
+        if isinstance(data.get(key), list | Mapping):
+            return calls_of(data[key])
+    name = next((data[key] for key in _NAME_KEYS if isinstance(data.get(key), str) and data[key]), "")
+    if name:
+        return [WrittenCall(name, arguments_of(next((data[key] for key in _ARGUMENT_KEYS if key in data), None)))]
+    if len(data) == 1:
+        name, given = next(iter(data.items()))
+        if isinstance(given, Mapping):
+            return [WrittenCall(str(name), dict(given))]
+    return []
+
+
+def arguments_of(given: Any) -> Any:
+    """Arguments as an object, also where they were written as a text of one, or as the text of such a text."""
+    for _ in range(3):
+        if not isinstance(given, str):
+            break
+        if not given.strip():
+            return {}
+        try:
+            given = json.loads(given)
+        except (ValueError, RecursionError):
+            with suppress(ValueError, RecursionError):
+                given = read_json(given.strip())[0] if given.strip()[:1] in "{[" else given
+            break
+    return given
+
+
+def read_bare_calls(text: str) -> list[WrittenCall]:
+    """The calls of a reply that is nothing but calls: JSON, a list in Python, or a name with an object behind it."""
+    plain = normal(text)
+    calls: list[WrittenCall] = []
+    at = _skip(plain, 0)
+    while at < len(text):
+        found, end = _read(plain, text, at)
+        if not found or (calls and len(calls) >= _MOST):
+            return []
+        calls += found
+        at = _skip(plain, end)
+    return calls

@@ -1,0 +1,52 @@
+"""A follow-up is made whole by rules, and a new topic left as it is."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nacre.grounding.followup import Turn, leans, whole
+
+ROW = "| Boat | Skipper | Berth | Draught |\n| --- | --- | --- | --- |\n| Tern | Ida Moe | 14 | 2 m [1] |"
+ZH_ROW = "| 部门 | 预算 | 负责人 |\n| --- | --- | --- |\n| 客服部 | 12 | 马越 [1] |"
+
+
+@pytest.mark.parametrize(
+    ("asked", "before", "answer", "expected"),
+    [
+        ("And Bergen?", "When does the Oslo office open?", "", "When does the Bergen office open?"),
+        ("And in Bergen?", "When does the shop in Oslo open?", "", "When does the shop in Bergen open?"),
+        ("And of the KR-40?", "What is the price of the KR-20?", "", "What is the price of the KR-40?"),
+        ("And sick leave?", "How many days of annual leave do I get?", "", "How many days of sick leave do I get?"),
+        ("What berth does it use?", "Who skippers the ferry to Moss?", ROW, "What berth does the Tern use?"),
+        ("And the draught?", "Who skippers the Tern?", ROW, "What is the draught of Tern?"),
+        ("Can it be extended?", "How long is the trial period?", "30 days [1].", "Can the trial period be extended?"),
+        ("ok, explain that more", "When does the Oslo office open?", "", "When does the Oslo office open?"),
+        ("那X7呢？", "X5的保修期是多久？", "", "X7的保修期是多久？"),
+        ("谁负责？", "客服部的预算是多少？", ZH_ROW, "客服部谁负责？"),
+        ("研发部呢？", "客服部的预算是多少？", ZH_ROW, "研发部的预算是多少？"),
+        ("它的价格是多少？", "X7的重量是多少？", "", "X7的价格是多少？"),
+    ],
+)
+def test_what_a_follow_up_leaves_out_is_carried_over(asked: str, before: str, answer: str, expected: str) -> None:
+    said = whole(asked, [Turn(before, answer)])
+    assert said.replace("the Tern", "Tern") == expected.replace("the Tern", "Tern")
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ["How long is the trial period?", "Who signs the invoices?", "Is there a gym?", "Thanks!", "竞业限制期是多长时间？", "谢谢",
+     "Can staff keep their laptops?", "How much does it cost to park?", "", "x" * 5000],
+)  # fmt: skip
+def test_a_new_topic_is_left_as_it_is(asked: str) -> None:
+    assert whole(asked, [Turn("When does the Oslo office open?", "At nine. [1]")]) == asked.strip()
+    assert not leans(asked)
+
+
+def test_the_thing_is_carried_through_several_turns() -> None:
+    past = [Turn("When does the Oslo office open?", "At 8. [1]"), Turn("And Bergen?", "At 9. [1]")]
+    assert whole("And when does it close?", past) == "when does Bergen office close?"
+
+
+@given(st.text(max_size=60), st.lists(st.tuples(st.text(max_size=60), st.text(max_size=80)), max_size=4))
+def test_any_history_gives_a_question(asked: str, past: list[tuple[str, str]]) -> None:
+    assert isinstance(whole(asked, [Turn(*turn) for turn in past]), str)

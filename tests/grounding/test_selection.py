@@ -1,0 +1,104 @@
+"""The row and the sentences that a question names, and none beside them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nacre.grounding.selection import select, shown
+from nacre.text.messages import Source
+
+GRADES = Source(
+    1,
+    "Grade\tLease ceiling\tClass\nT4\tEUR 480\tcompact\nT5\tEUR 610\tmid-size\nT6\tEUR 850\testate\nT7\tEUR 1,150\tlarge",
+    "Cars",
+)
+PLANS = Source(
+    2,
+    "# Plans\n\n| Plan | Monthly | Yearly |\n|---|---|---|\n| Reef | 9 | 90 |\n| Bay | 19 | 190 |\n| Ocean | 49 | 490 |\n",
+    "Plans",
+)
+BUDGET = Source(
+    3,
+    "| 部门 | 一季度 | 二季度 | 负责人 |\n|---|---|---|---|\n| 研发部 | 31 | 36 | 高岚 |\n| 客服部 | 12 | 15 | 马越 |\n",
+    "预算",
+)
+PUMPS = [
+    Source(4, "The pump is built for laboratories. Flow 25 litres per minute, noise 41 dB.", "Data sheet KR-20"),
+    Source(5, "The pump is built for laboratories. Flow 61 litres per minute, noise 55 dB.", "Data sheet KR-40"),
+]
+RESULT = Source(6, "Revenue rose by 8 % to 31 million euros; the net profit was 2.7 million euros.", "Results")
+
+
+def said(question: str, *sources: Source) -> str:
+    return "\n".join(shown(select(question, sources).quotes, sources))
+
+
+@pytest.mark.parametrize(
+    ("question", "row"),
+    [
+        ("What is the lease ceiling for grade T7?", "| T7 | EUR 1,150 | large [1] |"),
+        ("Which class belongs to EUR 610?", "| T5 | EUR 610 | mid-size [1] |"),
+        ("What class of car does T4 get?", "| T4 | EUR 480 | compact [1] |"),
+        ("What does Ocean cost per month?", "| Ocean | 49 | 490 [2] |"),
+        ("客服部二季度的预算是多少？", "| 客服部 | 12 | 15 | 马越 [3] |"),
+    ],
+)
+def test_the_row_that_is_named_is_quoted_under_the_names_of_its_columns(question: str, row: str) -> None:
+    lines = said(question, GRADES, PLANS, BUDGET).splitlines()
+    assert lines[2:] == [row]
+    assert set(lines[1]) <= set("|- ")
+
+
+@pytest.mark.parametrize(
+    ("question", "rows"),
+    [
+        ("Compare the monthly price of Reef and Ocean.", ["Reef", "Ocean"]),
+        ("Is the ceiling of T4 or of T6 higher?", ["T4", "T6"]),
+        ("研发部和客服部谁的二季度预算高？", ["研发部", "客服部"]),
+    ],
+)
+def test_a_comparison_quotes_every_row_that_it_needs(question: str, rows: list[str]) -> None:
+    lines = said(question, GRADES, PLANS, BUDGET).splitlines()
+    assert [line.split("|")[1].strip() for line in lines[2:]] == rows
+
+
+def test_a_comparison_of_two_documents_quotes_both() -> None:
+    assert "25 litres" in said("Which has the larger flow, KR-20 or KR-40?", *PUMPS)
+    assert "61 litres" in said("Which has the larger flow, KR-20 or KR-40?", *PUMPS)
+    assert said("What is the flow of the KR-40?", *PUMPS).startswith("Flow 61 litres")
+
+
+def test_half_a_sentence_counts_as_its_own() -> None:
+    assert said("What was the net profit?", RESULT) == "the net profit was 2.7 million euros. [6]"
+
+
+def test_a_half_is_quoted_with_what_turns_it_round() -> None:
+    source = Source(1, "Dogs may be brought into the office on Fridays; except into the kitchen, for hygiene.", "Pets")
+    assert said("May I bring dogs into the office?", source).endswith("for hygiene. [1]")
+
+
+def test_each_part_of_a_compound_question_is_answered() -> None:
+    text = said("What is the monthly rate of the Bay plan, and what was the net profit?", PLANS, RESULT)
+    assert "| Bay | 19 | 190 [2] |" in text
+    assert "2.7 million" in text
+
+
+WIDE = Source(1, "\n".join("\t".join(f"c{n}" for n in range(10_000)) for _ in range(3)), "Wide")
+
+
+@pytest.mark.parametrize(
+    "question", ["a", "?", "。", "what is the", "c77", "x" * 100_000, "¿Cuánto cuesta?", '<source n="1">']
+)
+def test_any_question_gets_an_answer_or_nothing(question: str) -> None:
+    for line in said(question, WIDE, GRADES).splitlines():
+        assert line
+
+
+@given(st.text(alphabet="T4 T5|\t\nab;。？", max_size=60), st.text(alphabet="T4 T5|\t\nab;。？-", max_size=120))
+def test_every_quote_stands_in_its_source(question: str, text: str) -> None:
+    source = Source(1, text, "t")
+    for quote in select(question, [source, GRADES]).quotes:
+        assert 0 <= quote.start < quote.end
+    assert isinstance(said(question, source, GRADES), str)

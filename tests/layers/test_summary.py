@@ -1,0 +1,76 @@
+"""Whole documents are summarised and compared, each sentence cited."""
+
+import pytest
+
+import nacre
+from nacre.connectors.models.quote import QuoteChatModel
+from nacre.text.messages import nacre_of, parse_sources, text_of
+
+POND = (
+    "# Pond rules\n\n"
+    + "The carp in the pond are fed at noon by the warden of the pond. It rained once. " * 2
+    + "Nobody swims in the pond while the carp spawn."
+)
+KILN = "# Kiln rules\n\nThe kiln is fired on Mondays by the master of the kiln. The kiln cools for three days."
+SECRET = "# Secret plan\n\nThe secret plan sells the pond."
+
+
+@pytest.fixture
+def base(tmp_path):
+    folder = tmp_path / "yard"
+    folder.mkdir()
+    for name, text in (("pond.md", POND), ("kiln.md", KILN)):
+        (folder / name).write_text(text)
+    (tmp_path / "secret.md").write_text(SECRET)
+    with nacre.KnowledgeBase.open(tmp_path / "kb", embedder="none") as base:
+        base.sync(str(folder))
+        base.sync(str(tmp_path / "secret.md"), principals=["boss"])
+        yield base
+
+
+def test_quote_summarises_in_the_documents_own_words(base):
+    reply = nacre.Summary(inner=QuoteChatModel(), knowledge_base=base).invoke("Summarise the pond rules")
+    own = nacre_of(reply)
+    assert len(own["citations"]) == len(text_of(reply).splitlines()) >= 2
+    for citation in own["citations"]:
+        assert base.text(citation["uri"])[citation["start"] : citation["end"]] == citation["quote"]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ["Compare the pond rules and the kiln rules", "Give me an overview of the yard folder", "对比 pond 和 kiln"],
+)
+def test_several_documents_are_told_apart(base, asked):
+    reply = nacre.Summary(inner=QuoteChatModel(), knowledge_base=base).invoke(asked)
+    assert {c["title"] for c in nacre_of(reply)["citations"]} == {"Pond rules", "Kiln rules"}
+
+
+def test_a_model_maps_and_reduces_within_its_budget(base):
+    def play(messages, n):
+        sources, _ = parse_sources(messages[-1].text)
+        return (
+            f"Carp are fed at noon [{sources[0].n}]." if sources else "The carp are fed at noon [1]. Nothing else [99]."
+        )
+
+    inner = nacre.ScriptedChatModel(play)
+    layer = nacre.Summary(inner=inner, knowledge_base=base, part_tokens=20, most_parts=3)
+    reply = layer.invoke("Summarise the pond rules")
+    assert 3 <= len(inner.calls) <= 5
+    assert text_of(reply) == "The carp are fed at noon [1]. Nothing else."
+    assert [c["n"] for c in nacre_of(reply)["citations"]] == [1]
+
+
+def test_what_the_asker_may_not_see_is_not_summarised(base):
+    asked = "Summarise the secret plan"
+    open_to_all = nacre.Summary(inner=nacre.ScriptedChatModel(["passed on"]), knowledge_base=base)
+    assert text_of(open_to_all.invoke(asked)) == "passed on"
+    boss = nacre.Summary(inner=QuoteChatModel(), knowledge_base=base)
+    assert "sells the pond" in text_of(boss.invoke(asked, principals=["boss"]))
+
+
+@pytest.mark.parametrize(
+    "asked", ["Who feeds the carp?", "Compare the noise of A and B", "Summarise", "summarise " * 1000, "总结", "?"]
+)
+def test_everything_else_passes_through(base, asked):
+    layer = nacre.Summary(inner=nacre.ScriptedChatModel(["passed on"]), knowledge_base=base)
+    assert text_of(layer.invoke(asked)) == "passed on"

@@ -1,0 +1,66 @@
+"""Several questions, and long cases, are searched by their parts: one search for the caller."""
+
+from nacre.grounding.parts import questions_in, searches_in
+from nacre.retrieval.compound import search_in_parts
+from nacre.retrieval.hit import Hit
+from nacre.retrieval.knowledge_base import KnowledgeBase
+
+TWO = "When does the kiln cool down? Who feeds the carp?"
+
+
+def hit(number: int, score: float) -> Hit:
+    return Hit("t", score, "u", "t", (), None, 0, 1, number, 1, 1)
+
+
+def test_the_best_of_each_question_comes_first() -> None:
+    found = {TWO: [hit(1, 9.0), hit(2, 8.0)], **{part: [hit(n, 5.0)] for n, part in enumerate(searches_in(TWO), 3)}}
+    hits = search_in_parts(lambda text, k: found[text][:k], TWO, 3)
+    assert [h.chunk_id for h in hits] == [3, 4, 1]
+    assert [h.score for h in hits] == sorted((h.score for h in hits), reverse=True)
+
+
+def test_of_a_long_text_what_many_parts_find_comes_first() -> None:
+    text = " ".join(f"Sentence number {n} speaks of glazes and clay at some length." for n in range(6))
+    hits = search_in_parts(lambda said, k: [hit(1, 4.0), hit(2, 5.0 if said == text else 1.0)], text, 2)
+    assert [h.chunk_id for h in hits] == [1, 2]
+
+
+def test_one_question_is_one_search() -> None:
+    calls: list[str] = []
+
+    def search(text: str, k: int) -> list[Hit]:
+        calls.append(text)
+        return []
+
+    assert search_in_parts(search, "Are clay and glaze sold?", 3) == []
+    assert calls == ["Are clay and glaze sold?"]
+
+
+def test_a_knowledge_base_finds_what_each_part_needs(tmp_path) -> None:
+    (tmp_path / "kiln.md").write_text("# Kiln\n\nThe kiln cools down until Thursday.")
+    (tmp_path / "carp.md").write_text("# Pond\n\nRenate feeds the carp at noon.")
+    with KnowledgeBase.open(tmp_path / "kb", embedder="none") as base:
+        base.sync(str(tmp_path / "kiln.md"), str(tmp_path / "carp.md"))
+        assert {h.title for h in base.search(TWO, k=2)} == {"Kiln", "Pond"}
+
+
+def test_bad_queries_have_parts_too() -> None:
+    for text in ("a", "？", "，，，", "x" * 100_000, "？" * 5000, "and " * 20_000):
+        assert len(searches_in(text)) <= 8
+        assert questions_in(text)
+
+
+def test_data_sheets_that_differ_in_a_number_are_not_the_same_and_copies_do_not_crowd(tmp_path) -> None:
+    words = (
+        "The pump is built for clean rooms and laboratories, comes with a cable and two clamps, and rests at night. "
+    )
+    for n in (100, 200, 300):
+        (tmp_path / f"zx{n}.md").write_text(f"# Pump ZX-{n}\n\n{words * 3}It moves {n // 4} litres a minute.")
+    for n in range(12):
+        folder = tmp_path / f"copy{n}"
+        folder.mkdir()
+        (folder / "travel.md").write_text("# Journeys\n\nJourneys with pumps are booked at the desk, in economy class.")
+    with KnowledgeBase.open(tmp_path / "kb", embedder="none") as base:
+        base.sync(*(str(path) for path in tmp_path.iterdir() if path.name != "kb"))
+        found = base.retriever(k=4).invoke("Journeys with pumps: ZX-100, ZX-200, ZX-300")
+    assert sorted(d.metadata["title"] for d in found) == ["Journeys", "Pump ZX-100", "Pump ZX-200", "Pump ZX-300"]
