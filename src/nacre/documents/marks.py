@@ -71,6 +71,9 @@ class Piece(NamedTuple):
 
 def marked(pieces: Iterable[Piece]) -> str:
     """Pieces as plain text, with the marks of what is raised, lowered or struck."""
+    pieces = list(pieces)
+    if not any(place or strike for _, place, strike in pieces):  # nearly always
+        return "".join([piece.text for piece in pieces])
     said: list[str] = []
     for (place, strike), group in groupby(pieces, key=lambda piece: piece[1:]):
         words = "".join(piece.text for piece in group)

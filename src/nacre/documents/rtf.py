@@ -31,7 +31,7 @@ _SKIPPED = {
     "xmlnstbl", "filetbl", "revtbl", "fldinst", "bkmkstart", "bkmkend", "nonesttables", "template", "xe", "tc", "rxe",
     "ftnsep", "ftnsepc", "ftncn", "aftnsep", "aftnsepc", "aftncn", "wgrffmtfilter", "pgdsctbl", "shpinst", "sp",
     "annotationdate", "atnref", "atrfstart", "atrfend", "atnparent", "atndate", "pnseclvl", "pn", "falt", "panose",
-    "mmathpr", "passwordhash", "operator", "nestprops", "private", "ud",
+    "mmathpr", "passwordhash", "operator", "nestprops", "private",
 }  # fmt: skip
 # Groups that begin with \* and are read all the same.
 _STARRED = {"ud", "shppict", "shptxt", "annotation", "atnauthor", "atnid", "footnote"}
