@@ -26,6 +26,7 @@ _WHERE = {
     "evaluate_retrieval": "nacre.eval.retrieval",
     "evaluate_robustness": "nacre.eval.robustness",
     "evaluate_sample": "nacre.eval.sample",
+    "find_gaps": "nacre.eval.gaps",
     "judge_answers": "nacre.eval.judge",
     "judge_pairs": "nacre.eval.judge",
     "load_questions": "nacre.eval.datasets",
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from nacre.eval.chat import evaluate_chat as evaluate_chat
     from nacre.eval.datasets import Question as Question
     from nacre.eval.datasets import load_questions as load_questions
+    from nacre.eval.gaps import find_gaps as find_gaps
     from nacre.eval.gate import Change as Change
     from nacre.eval.gate import compare as compare
     from nacre.eval.judge import judge_answers as judge_answers

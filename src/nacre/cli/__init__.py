@@ -18,6 +18,7 @@ from nacre.cli import (
     documents,
     evaluation,
     finetuning,
+    gaps,
     knowledge,
     places,
     reason,
@@ -43,7 +44,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-parts = (sync, knowledge, chat, documents, places, why, reason, tokens, evaluation, finetuning, serve, doctor, demo)
+parts = (sync, knowledge, chat, documents, places, why, gaps, reason, tokens, evaluation, finetuning, serve, doctor, demo)
 for part in parts:
     part.register(app)
 

@@ -40,7 +40,7 @@ def why(
         print_json(vars(found))
         return
     out = console()
-    out.print(tr("[bold]Lost at:[/] ") + _NAMES[found.stage]())
+    out.print(tr("[bold]Lost at:[/] ") + stage_name(found.stage))
     out.print(readable(found.reason), markup=False)
     out.print(tr("[bold]Cure:[/] "), end="")
     out.print(found.cure, markup=False)
@@ -49,6 +49,11 @@ def why(
         out.print(tr("Ranks: ") + ranks, style="dim", markup=False)
     if found.uri:
         out.print(readable(found.uri), style="dim", markup=False)
+
+
+def stage_name(stage: str) -> str:
+    """A stage for people."""
+    return _NAMES[stage]()
 
 
 _NAMES = {
