@@ -80,7 +80,7 @@ def test_a_scan_that_was_synced_is_lost_in_parsing(
     assert kb.sync(str(tmp_path / "docs")).failed
     found = asked(kb, "scan.png")
     assert (found.stage, Path(found.uri).name) == ("parse", "scan.png")
-    assert cure in found.cure and "--kb" in found.cure and "needs OCR" in found.reason or recogniser
+    assert (cure in found.cure and "--kb" in found.cure and "needs OCR" in found.reason) or recogniser
 
 
 def failing(error: Exception) -> Any:

@@ -44,8 +44,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-parts = (sync, knowledge, chat, documents, places, why, gaps, reason, tokens, evaluation, finetuning, serve, doctor, demo)
-for part in parts:
+asking = (sync, knowledge, chat, documents, places, why, gaps, reason, tokens)
+for part in (*asking, evaluation, finetuning, serve, doctor, demo):
     part.register(app)
 
 

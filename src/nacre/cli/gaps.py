@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nacre.cli.knowledge import answering, opened
-from nacre.cli.output import AsOption, JsonFlag, ModelOption, console, principals, print_json, progress
+from nacre.cli.output import AsOption, JsonFlag, ModelOption, console, print_json, progress
 from nacre.cli.serve import ConfigOption, DataOption, OptionalKb, settings_of
 from nacre.cli.why import stage_name
 from nacre.errors import UsageError

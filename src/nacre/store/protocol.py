@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         DocumentRecord,
         DocumentState,
         Passage,
+        SupersededText,
         TableRecord,
     )
 
@@ -52,6 +53,9 @@ class DocumentStore(Protocol):
 
     def text(self, uri: str) -> str | None:
         """The extracted text of a document."""
+
+    def versions(self, number: int) -> list[SupersededText]:
+        """The superseded texts of a document that are kept, the latest first."""
 
     def tables(self, uri: str) -> list[TableRecord]:
         """The tables of a document, as far as they are stored."""
@@ -164,6 +168,13 @@ class WriteSession(Protocol):
 
     def restore(self, document: DocumentRecord, chunks: Sequence[ChunkRecord]) -> None:
         """Store a document of another store with its numbers and its version, in the place of whatever has them."""
+
+    def keep_version(self, number: int, old: SupersededText, most: int) -> None:
+        """Keep a superseded text of a document for `DocumentStore.versions`; no search finds it.
+
+        Args:
+            most: how many are kept of the document, the latest; 0 forgets all.
+        """
 
     def refile(self, number: int, **facts: Any) -> None:
         """Change what is known about a document, not what it says."""

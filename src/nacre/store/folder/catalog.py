@@ -25,6 +25,7 @@ from nacre.store.records import (
     DocumentRecord,
     DocumentState,
     Passage,
+    SupersededText,
     TableRecord,
     unpack_tables,
 )
@@ -69,6 +70,13 @@ class Catalog(DocumentStore):
             return zlib.decompress(found[0][0]).decode("utf-8") if found else None
         except (zlib.error, UnicodeDecodeError) as error:
             raise damaged(Path(self.db.path), error) from error
+
+    def versions(self, number: int) -> list[SupersededText]:
+        if not self.db.read("SELECT 1 FROM sqlite_master WHERE name = 'versions'"):  # not synced by this Nacre yet
+            return []
+        query = "SELECT version, audience, text FROM versions WHERE document = ? ORDER BY version DESC"
+        rows = self.db.read(query, (number,))
+        return [SupersededText(version, who, zlib.decompress(text).decode()) for version, who, text in rows]
 
     def tables(self, uri: str) -> list[TableRecord]:
         if not self._has("blocks"):

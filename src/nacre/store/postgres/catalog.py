@@ -18,6 +18,7 @@ from nacre.store.records import (
     DocumentRecord,
     DocumentState,
     Passage,
+    SupersededText,
     TableRecord,
     unpack_tables,
 )
@@ -57,6 +58,13 @@ class PostgresCatalog(DocumentStore):
                 ),
                 path=self.db.address.shown,
             ) from error
+
+    def versions(self, number: int) -> list[SupersededText]:
+        if not self.db.rows("SELECT to_regclass('versions') IS NOT NULL")[0][0]:  # none was ever kept
+            return []
+        query = "SELECT version, audience, text FROM versions WHERE document = %s ORDER BY version DESC"
+        rows = self.db.rows(query, (number,))
+        return [SupersededText(version, who, zlib.decompress(text).decode()) for version, who, text in rows]
 
     def tables(self, uri: str) -> list[TableRecord]:
         found = self.db.rows("SELECT blocks FROM documents WHERE uri = %s AND blocks IS NOT NULL", (uri,))
