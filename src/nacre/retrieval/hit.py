@@ -20,6 +20,8 @@ class Hit:
         relevance: estimated probability that the passage holds an answer, comparable between searches, from the words
             of the whole knowledge base (`nacre.retrieval.relevance`); None where that says nothing: in a base of a few
             chunks, or of a passage in another language than the query's.
+        valid: when its document holds by its fields `valid_from` and `valid_until`, "2024-01-01/2025-12-31", "2026/";
+            "" where they tell nothing.
     """
 
     text: str
@@ -34,6 +36,7 @@ class Hit:
     document_id: int
     version: int
     relevance: float | None = None
+    valid: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """All fields as JSON-ready data.

@@ -14,6 +14,7 @@ from nacre.retrieval.compound import search_in_parts
 from nacre.retrieval.document_reader import DocumentReader
 from nacre.retrieval.hit import Hit
 from nacre.retrieval.search import Searcher
+from nacre.retrieval.validity import dated
 from nacre.store.embedders import own_encoder
 from nacre.store.encoder import Encoder
 from nacre.store.filters import Filter
@@ -197,7 +198,8 @@ class KnowledgeBase(DocumentReader):
         """
         query, k, where = clean_query(query), check_count(k), check_filter(where, arms)
         asker, searcher = check_principals(principals), self._searcher
-        return search_in_parts(lambda text, most: searcher.search(text, most, asker, where, arms), query, k)
+        found = search_in_parts(lambda text, most: searcher.search(text, most, asker, where, arms), query, k)
+        return dated(found, query, self.store.catalog)
 
     def widened(self, hits: Sequence[Hit], neighbours: int = 1) -> list[Hit]:
         """Hits with the text around them; those that then touch become one.

@@ -76,6 +76,9 @@ class DocumentStore(Protocol):
     def passages(self, numbers: Sequence[int], where: Filter) -> dict[int, Passage]:
         """Chunks by number, with their documents; those that are gone or filtered out are left out."""
 
+    def fields_of(self, numbers: Sequence[int], names: Sequence[str]) -> dict[int, dict[str, str]]:
+        """Some fields of some documents by their numbers, as filters compare them; those without any are left out."""
+
     def chunks(self, document: int, start: int = 0, end: int | None = None) -> list[ChunkSpan]:
         """The chunks of a document that share a character with a span, in order."""
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from nacre.store.filters import Filter, fields_condition
+from nacre.store.filters import Filter, by_document, fields_condition
 from nacre.store.folder.database import damaged, open_database
 from nacre.store.folder.keyword_index import Entry
 from nacre.store.protocol import DocumentStore
@@ -183,6 +183,12 @@ class Catalog(DocumentStore):
             number: Passage(text, uri, title, tuple(json.loads(heading)), *rest)
             for number, text, uri, title, heading, *rest in rows
         }
+
+    def fields_of(self, numbers: Sequence[int], names: Sequence[str]) -> dict[int, dict[str, str]]:
+        if not self._has("fields"):
+            return {}
+        query = f"WHERE document IN ({_marks(numbers)}) AND name IN ({_marks(names)})"
+        return by_document(self.db.read(f"SELECT document, name, text FROM fields {query}", [*numbers, *names]))
 
     def chunks(self, document: int, start: int = 0, end: int | None = None) -> list[ChunkSpan]:
         rows = self.db.read(

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from nacre.errors import DamagedError
-from nacre.store.filters import Filter, fields_condition
+from nacre.store.filters import Filter, by_document, fields_condition
 from nacre.store.postgres.database import Database
 from nacre.store.protocol import DocumentStore
 from nacre.store.records import (
@@ -145,6 +145,10 @@ class PostgresCatalog(DocumentStore):
             number: Passage(text.decode(), uri, title, tuple(json.loads(heading)), *rest)
             for number, text, uri, title, heading, *rest in rows
         }
+
+    def fields_of(self, numbers: Sequence[int], names: Sequence[str]) -> dict[int, dict[str, str]]:
+        query = "SELECT document, name, text FROM fields WHERE document = ANY(%s) AND name = ANY(%s)"
+        return by_document(self.db.rows(query, (list(numbers), list(names))))
 
     def chunks(self, document: int, start: int = 0, end: int | None = None) -> list[ChunkSpan]:
         rows = self.db.rows(
