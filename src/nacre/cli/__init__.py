@@ -22,6 +22,7 @@ from nacre.cli import (
     knowledge,
     places,
     reason,
+    reembed,
     serve,
     sync,
     tokens,
@@ -44,8 +45,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-asking = (sync, knowledge, chat, documents, places, why, gaps, reason, tokens)
-for part in (*asking, evaluation, finetuning, serve, doctor, demo):
+parts = (
+    *(sync, reembed, knowledge, chat, documents, places, why, gaps, reason, tokens),
+    *(evaluation, finetuning, serve, doctor, demo),
+)
+for part in parts:
     part.register(app)
 
 

@@ -106,8 +106,8 @@ class PostgresCatalog(DocumentStore):
     def find(self, document: str | int) -> DocumentHead | None:
         key = "uri" if isinstance(document, str) else "id"
         query = f"SELECT id, uri, title, mime, version, audience, metadata FROM documents WHERE {key} = %s"
-        for *facts, metadata in self.db.rows(query, (document,)):
-            return DocumentHead(*facts, json.loads(metadata))
+        for number, uri, title, mime, version, audience, metadata in self.db.rows(query, (document,)):
+            return DocumentHead(number, uri, title, mime, version, audience, json.loads(metadata))
         return None
 
     def document(self, uri: str) -> DocumentRecord:

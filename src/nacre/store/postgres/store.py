@@ -33,6 +33,7 @@ class PostgresView(NamedTuple):
 
     words: SqlKeywordIndex
     vectors: PgVectorIndex | None
+    turn: int = 0
 
 
 class PostgresStore(Store):
@@ -41,7 +42,7 @@ class PostgresStore(Store):
     def __init__(self, address: Address, db: Database, embedder: dict[str, Any] | None) -> None:
         self.address, self.db = address, db
         self.place = address.shown
-        self.embedder = embedder
+        self.embedder, self.turn = embedder, 0  # it keeps the embedder that it was made with
         self.catalog = PostgresCatalog(db)
         self._dim = int(embedder["dim"]) if embedder else None
 
@@ -159,12 +160,12 @@ def manifest_of(db: Database) -> dict[str, Any] | None:
 def _make(db: Database, encoder: Encoder | None) -> dict[str, Any]:
     """Make a new, empty base in one transaction; who comes second finds the first one's."""
     _check_server(db)
-    manifest = {"embedder": encoder.identity if encoder else None}
+    manifest: dict[str, Any] = {"embedder": encoder.identity if encoder else None}
     with db.alone() as connection, connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (db.address.schema,))
         connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{db.address.schema}"')
-        if connection.execute("SELECT to_regclass(%s)", (f"{db.address.schema}.state",)).fetchone()[0]:
-            return manifest_of(db) or manifest
+        if found := manifest_of(db):
+            return found
         connection.execute(schema.creation(encoder.dim if encoder else None))
         connection.execute(
             "INSERT INTO state (tables, manifest) VALUES (%s, %s)", (schema.VERSION, json.dumps(manifest))

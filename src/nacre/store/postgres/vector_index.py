@@ -4,6 +4,8 @@ seen is counted first, and scanned exactly where it is little.
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
@@ -14,9 +16,12 @@ from numpy.typing import NDArray
 from nacre.store.filters import Filter
 from nacre.store.postgres.catalog import condition_of
 from nacre.store.postgres.keyword_index import CHUNKS, audience_key, tallies
-from nacre.store.protocol import VectorIndex
+from nacre.store.protocol import ALL, VectorIndex
+from nacre.text.writing import WRITINGS, writing_of
 
-_PRIOR = (0.1, 20)  # deviation of cosines that sentence encoders show, and how many vectors that guess is worth
+_USUAL = 0.1  # deviation of cosines, where the encoder's own was never measured
+_USUAL_COUNTS = 20  # vectors that the encoder's own deviation is worth
+_BEGINNING = 1200  # bytes of a chunk that tell its writing
 _GRAPH_SHARE, _GRAPH_LEAST = 0.25, 50_000  # of the chunks, and chunks: what must be visible for the graph to be asked
 _EF_FACTOR, _EF_MOST = 4, 1000  # what the graph looks at for each candidate, and pgvector's limit
 
@@ -36,7 +41,12 @@ class PgVectorIndex(VectorIndex):
             return int(connection.execute("SELECT count(*) FROM vectors").fetchone()[0])
 
     def search(
-        self, vector: NDArray[np.float32], k: int, audiences: Sequence[int] | None = None, where: Filter | None = None
+        self,
+        vector: NDArray[np.float32],
+        k: int,
+        audiences: Sequence[int] | None = None,
+        where: Filter | None = None,
+        writing: int | None = None,
     ) -> list[tuple[int, float]]:
         if not np.isfinite(vector).all():
             return []
@@ -65,17 +75,42 @@ class PgVectorIndex(VectorIndex):
             ).fetchall()
         return dict(rows)
 
-    def spread(self, vector: NDArray[np.float32]) -> tuple[float, float]:
+    def writing(self, numbers: Sequence[int]) -> dict[int, int]:
         with self._connection() as connection:
-            row = connection.execute("SELECT sums FROM moments").fetchone()
-        count, sums = (
-            unpack_moments(row[0], vector.size) if row and row[0] else (0, np.zeros((vector.size + 1, vector.size)))
-        )
+            rows = connection.execute(
+                "SELECT v.chunk, substr(c.text, 1, %s) FROM vectors v JOIN chunks c ON c.id = v.chunk"
+                " WHERE v.chunk = ANY(%s)",
+                (_BEGINNING, list(numbers)),
+            ).fetchall()
+        return {number: WRITINGS.index(writing_of(text.decode("utf-8", "ignore"))) for number, text in rows}
+
+    def vectors(self, numbers: Sequence[int]) -> dict[int, NDArray[np.float32]]:
+        with self._connection() as connection:
+            rows = connection.execute(
+                "SELECT chunk, embedding::text FROM vectors WHERE chunk = ANY(%s)", (list(numbers),)
+            ).fetchall()
+        return {number: np.array(json.loads(written), np.float32) for number, written in rows}
+
+    def means(self) -> dict[int, NDArray[np.float64]]:
+        count, sums = self._moments()
+        return {ALL: sums[-1] / count} if count else {}
+
+    def spread(self, vector: NDArray[np.float32], usual: float | None = None) -> dict[int, tuple[float, float]]:
+        count, sums = self._moments()
         if not count:
-            return 0.0, _PRIOR[0]
+            return {ALL: (0.0, usual or _USUAL)}
         mean = float(sums[-1] @ vector) / count
         variance = max(0.0, float(vector @ sums[:-1] @ vector) / count - mean * mean)
-        return mean, float(np.sqrt((count * variance + _PRIOR[1] * _PRIOR[0] ** 2) / (count + _PRIOR[1])))
+        prior = _USUAL_COUNTS * (usual or _USUAL) ** 2
+        return {ALL: (mean, float(np.sqrt((count * variance + prior) / (count + _USUAL_COUNTS))))}
+
+    def _moments(self) -> tuple[int, NDArray[np.float64]]:
+        with self._connection() as connection:
+            row = connection.execute("SELECT sums FROM moments").fetchone()
+        if not row or not row[0]:
+            return 0, np.zeros((1, 0))
+        width = (len(row[0]) - 8) // 8  # of sums: (dim + 1) times dim
+        return unpack_moments(row[0], int((math.sqrt(4 * width + 1) - 1) / 2))
 
 
 def literal(vector: NDArray[np.float32]) -> str:

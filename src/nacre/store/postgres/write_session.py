@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from nacre.errors import LockedError
+from nacre.errors import KnowledgeBaseError, LockedError
 from nacre.store import bm25
 from nacre.store.filters import field_rows
 from nacre.store.postgres.catalog import PostgresCatalog
 from nacre.store.postgres.keyword_index import CHUNKS, LENGTH, audience_key, kept_length, kept_word, word_key
 from nacre.store.postgres.vector_index import literal, moments, pack_moments, unpack_moments
-from nacre.store.protocol import WriteSession
+from nacre.store.protocol import ShadowVectors, WriteSession
 from nacre.store.records import PUBLIC, ChunkRecord, DocumentRecord, SupersededText, dump_metadata
 from nacre.text.fields import tidy_fields
 from nacre.text.language import tr
@@ -257,6 +257,15 @@ class PostgresSession(WriteSession):
         with self._change() as db:
             db.execute("DELETE FROM kept")
 
+    def shadow(self, identity: Mapping[str, Any]) -> ShadowVectors:
+        raise _one_embedder(self._place)
+
+    def switch(self, shadow: ShadowVectors, identity: Mapping[str, Any]) -> None:
+        raise _one_embedder(self._place)
+
+    def undo_switch(self) -> None:
+        raise _one_embedder(self._place)
+
     def publish(self) -> None:
         """Every change is there already; fold what they left, so that searches read little."""
         with self._change() as db:
@@ -287,6 +296,17 @@ class PostgresSession(WriteSession):
                     more, added = moments(np.stack(some).astype(np.float32))
                     count, sums = count + sign * more, sums + sign * added
         db.execute("UPDATE moments SET sums = %s", (pack_moments(count, sums),))
+
+
+def _one_embedder(place: str) -> KnowledgeBaseError:
+    return KnowledgeBaseError(
+        tr(
+            "{place} keeps the embedder that it was made with. Copy it into a folder (nacre copy), change the embedder "
+            "there (nacre reembed), and copy it back.",
+            place=place,
+        ),
+        path=place,
+    )
 
 
 EVER_LATER = (1 << 62) - 1
