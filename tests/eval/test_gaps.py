@@ -101,7 +101,11 @@ def test_the_command_reads_traces_and_verdicts(
     told = json.loads(capsys.readouterr().out)
     assert [(gap["count"], gap["stage"]) for gap in told["gaps"]] == [(2, "source"), (1, "model")]
     rows = [json.loads(line) for line in out.read_text("utf-8").splitlines()]
-    assert [row["question"] for row in rows] == [human["data"]["content"], GATE]  # type: ignore[index]
-    assert rows[1]["comment"] == "wrong" and rows[1]["answers"] is None
+    assert [row["question"] for row in rows] == [GATE]  # traces become rows only where the settings allow it
+    assert rows[0]["comment"] == "wrong" and rows[0]["answers"] is None
+    config = tmp_path / "nacre.yaml"
+    config.write_text("kb: kb\nserver:\n  trace_rows: true\n", "utf-8")
+    assert run(["gaps", "--config", str(config), "--model", "quote", "--out", str(out), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["rows"] == 2
     assert run(["gaps", "--kb", str(tmp_path / "kb"), "--model", "quote"]) == 0
     assert "patron saint" in capsys.readouterr().out

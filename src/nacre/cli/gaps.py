@@ -66,7 +66,7 @@ def _exchanges(settings: Settings) -> Iterator[Exchange]:
         traces, verdicts = records.select("traces", order="at"), records.select("feedback", order="at")
     finally:
         records.close()
-    given, wanted = getattr(settings.server, "feedback_rows", "all"), getattr(settings.server, "trace_rows", True)
+    given, wanted = settings.server.feedback_rows, settings.server.trace_rows
     for row in traces:
         if traced := _traced(json.loads(row["record"])):
             yield replace(traced, exported=wanted)
