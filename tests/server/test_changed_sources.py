@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import httpx
 
-from conftest import OPENING
 from nacre import KnowledgeBase
 from nacre.ingest.source import TextSource
 
@@ -20,6 +19,10 @@ def test_a_citation_opens_the_version_that_it_cites(serve, tmp_path):
         for text in ("The workshop is closed.", "The workshop is sold."):
             base.sync(TextSource("memory:a/", [("memory:a/hours.md", text, "Opening hours")]))
     source = httpx.get(url).json()
-    assert source["changed"] == "kept" and source["text"] == OPENING and source["end"] > source["start"]
+    assert (
+        source["changed"] == "kept"
+        and source["text"].startswith("The workshop opens at nine")
+        and source["end"] > source["start"]
+    )
     lost = httpx.get(url.replace("version=1", "version=99")).json()
     assert lost["changed"] == "lost" and lost["text"] == "The workshop is sold." and lost["start"] == lost["end"] == 0
