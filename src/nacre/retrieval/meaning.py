@@ -12,7 +12,7 @@ from nacre.retrieval.fusion import ranked
 from nacre.store.arm import Arm
 from nacre.store.calibration import READS, Known
 from nacre.store.filters import Filter
-from nacre.store.protocol import ALL, VectorIndex
+from nacre.store.protocol import VectorIndex
 from nacre.text.writing import WRITINGS, writing_of
 
 Vector = NDArray[np.float32]
@@ -58,7 +58,7 @@ class Meaning:
         numbers = [number for number, _ in best]
         weights = np.exp(np.array([score for _, score in best]) - best[0][1])
         writings, means, vectors = index.writing(numbers), index.means(), index.vectors(numbers)
-        rows = np.array([vectors[number] - means[_kind(writings[number], means)] for number in numbers])
+        rows = np.array([vectors[number] - means.get(writings[number], 0.0) for number in numbers])
         near = _standard(index, (weights / weights.sum() @ rows).astype(np.float32), list(scores), self.usual)
         return {number: score + _ECHO * share * near.get(number, 0.0) for number, score in scores.items()}
 
@@ -101,10 +101,7 @@ def _standard(index: VectorIndex, vector: Vector, numbers: Sequence[int], usual:
     writings, spread = index.writing(numbers), index.spread(vector, usual)
     found = {}
     for number, score in index.scores(vector, numbers).items():
-        mean, deviation = spread[_kind(writings[number], spread)]
-        found[number] = (score - mean) / deviation
+        if writings[number] in spread:  # else its writing is new here, and not counted yet
+            mean, deviation = spread[writings[number]]
+            found[number] = (score - mean) / deviation
     return found
-
-
-def _kind(writing: int, told: Mapping[int, object]) -> int:
-    return writing if writing in told else ALL

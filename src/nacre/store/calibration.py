@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from nacre.store.encoder import Encoder
-from nacre.store.protocol import ALL, DocumentStore, VectorIndex, WriteSession
+from nacre.store.protocol import DocumentStore, VectorIndex, WriteSession
 from nacre.text.language import Language, language_of, tr
 from nacre.text.tokens import estimate
 from nacre.text.words import sentences
@@ -157,6 +157,5 @@ def _stands_out(index: VectorIndex, encoder: Encoder, number: int, text: str) ->
     """How many standard deviations a chunk lies above all others when one of its sentences is asked."""
     spans = [text[start:end] for start, end in sentences(text)] or [text]
     vector = encoder.query(min(spans, key=lambda sentence: abs(len(sentence) - 60)))
-    spread = index.spread(vector)
-    mean, deviation = spread[index.writing([number])[number]] if ALL not in spread else spread[ALL]
+    mean, deviation = index.spread(vector)[index.writing([number])[number]]
     return (index.scores(vector, [number]).get(number, mean) - mean) / deviation

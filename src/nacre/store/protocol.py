@@ -124,10 +124,6 @@ class KeywordIndex(Protocol):
         """
 
 
-ALL = -1
-"""In the place of a writing: all of them together, in an index that keeps no mean and spread of each."""
-
-
 class VectorIndex(Protocol):
     """Unit vectors by chunk number, each with the writing of its text: a place in `nacre.text.writing.WRITINGS`."""
 
@@ -158,10 +154,10 @@ class VectorIndex(Protocol):
         """The vectors of given chunks; unknown ones are left out."""
 
     def means(self) -> Mapping[int, NDArray[np.float64]]:
-        """The mean vector of each writing that there is, near that of all where there are few; or that of `ALL`."""
+        """The mean vector of each writing that there is, near that of all where there are few."""
 
     def spread(self, vector: NDArray[np.float32], usual: float | None = None) -> Mapping[int, tuple[float, float]]:
-        """Mean and standard deviation of a query's cosines over all chunks of each writing, or of `ALL`.
+        """Mean and standard deviation of a query's cosines over all chunks of each writing.
 
         Args:
             usual: deviation that the encoder shows elsewhere; few vectors leave theirs near it.

@@ -255,8 +255,8 @@ class StoreTests:
                     vector = _vector(question)
                     near, there = mine.vectors.search(vector, 10), theirs.vectors.search(vector, 10)
                     same, asked = same + len({n for n, _ in near} & {n for n, _ in there}), asked + len(there)
-                    (here,), (far,) = (side.vectors.spread(vector).values() for side in (mine, theirs))
-                    assert here == pytest.approx(far, abs=1e-4)
+                    here, far = mine.vectors.spread(vector), theirs.vectors.spread(vector)
+                    assert {w: pytest.approx(there, abs=1e-4) for w, there in far.items()} == here
                     assert dict(near) == pytest.approx(mine.vectors.scores(vector, [n for n, _ in near]), abs=1e-5)
             other.close()
         assert same / asked >= (0.99 if self.exact else 0.98)

@@ -18,13 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nacre.store.filters import Filter
+from nacre.store.moments import Moments
 from nacre.store.protocol import VectorIndex
 from nacre.system.files import as_open_as_its_folder, private_folder, sync_to_disk
 
 Ids = NDArray[np.int64]
-_USUAL = 0.1  # deviation of cosines, where the encoder's own was never measured
-_USUAL_COUNTS = 20  # vectors that the encoder's own deviation is worth
-_MEAN_COUNTS = 5  # and the mean of all, beside that of one writing
 _SCAN_SHARE = 0.25  # of the rows: below it, gathering the allowed vectors is faster than testing every id
 
 
@@ -40,7 +38,7 @@ class FaissIndex(VectorIndex):
         self.documents: Ids = np.empty(0, np.int64)
         self.audiences: Ids = np.empty(0, np.int64)
         self.writings: Ids = np.empty(0, np.int64)
-        self.moments: dict[int, NDArray[np.float64]] = {}  # by writing
+        self.moments = Moments()
         self._order: Ids | None = None  # that sorts the ids, made when first needed
 
     def __len__(self) -> int:
@@ -68,22 +66,17 @@ class FaissIndex(VectorIndex):
         keep = ~np.isin(self.ids, gone)
         if not keep.all():
             dead = np.ascontiguousarray(self.ids[~keep])
-            self._count(self.matrix()[~keep], self.writings[~keep], -1)
+            self.moments.count(self.matrix()[~keep], self.writings[~keep], -1)
             self.index.remove_ids(faiss.IDSelectorBatch(dead))
             self.ids, self.documents = self.ids[keep], self.documents[keep]
             self.audiences, self.writings = self.audiences[keep], self.writings[keep]
         if added.size:
             self.index.add_with_ids(np.ascontiguousarray(vectors, np.float32), added)
-            self._count(vectors, writings, 1)
+            self.moments.count(vectors, writings, 1)
             self.ids = np.concatenate([self.ids, added])
             self.documents = np.concatenate([self.documents, documents])
             self.audiences = np.concatenate([self.audiences, audiences])
             self.writings = np.concatenate([self.writings, writings])
-
-    def _count(self, vectors: NDArray[np.float32], writings: Ids, sign: int) -> None:
-        for number in np.unique(writings).tolist():
-            before = self.moments.get(number, 0.0)
-            self.moments[number] = before + sign * _moments(vectors[writings == number])
 
     def search(
         self,
@@ -162,29 +155,11 @@ class FaissIndex(VectorIndex):
         rows, there = self._rows(numbers)
         return dict(zip(there.tolist(), self.matrix()[rows], strict=True))
 
-    def _counts(self) -> dict[int, int]:
-        numbers, counts = np.unique(self.writings, return_counts=True)
-        return dict(zip(numbers.tolist(), counts.tolist(), strict=True))
-
     def means(self) -> dict[int, NDArray[np.float64]]:
-        counts = self._counts()
-        usual = sum(self.moments[number][-1] for number in counts) / max(1, self.ids.size)
-        return {
-            number: (self.moments[number][-1] + _MEAN_COUNTS * usual) / (count + _MEAN_COUNTS)
-            for number, count in counts.items()
-        }
+        return self.moments.means()
 
     def spread(self, vector: NDArray[np.float32], usual: float | None = None) -> dict[int, tuple[float, float]]:
-        """From the vectors' first two moments."""
-        counts, found = self._counts(), {}
-        for number, mean in self.means().items():
-            count, moments = counts[number], self.moments[number]
-            centre = float(moments[-1] @ vector) / count
-            variance = max(0.0, float(vector @ moments[:-1] @ vector) / count - centre * centre)
-            prior = _USUAL_COUNTS * (usual or _USUAL) ** 2
-            deviation = np.sqrt((count * variance + prior) / (count + _USUAL_COUNTS))
-            found[number] = (float(mean @ vector), float(deviation))
-        return found
+        return self.moments.spread(vector, usual)
 
     def matrix(self) -> NDArray[np.float32]:
         """The vectors themselves, row by row as in `ids`, without a copy.
@@ -212,7 +187,7 @@ class FaissIndex(VectorIndex):
         np.save(
             aside / "rows.npy", np.stack([self.ids, self.documents, self.audiences, self.writings]), allow_pickle=False
         )
-        moments = [self.moments[number] for number in self._counts()]
+        moments = [self.moments.sums[number] for number in sorted(self.moments.counts)]
         np.save(aside / "moments.npy", np.array(moments).reshape(-1, self.dim + 1, self.dim), allow_pickle=False)
         as_open_as_its_folder(aside)
         for name in ("index.faiss", "rows.npy", "moments.npy"):
@@ -247,13 +222,16 @@ class FaissIndex(VectorIndex):
                 continue
             if generation > newest or not _consistent(index, rows, dim):
                 continue
-            writings = np.unique(rows[3]).tolist()
+            writings, counts = np.unique(rows[3], return_counts=True)
             if moments.shape != (len(writings), dim + 1, dim):
                 continue
             found = cls(dim, matching, turn)
             found.index, found.generation = index, generation
             found.ids, found.documents, found.audiences, found.writings = rows
-            found.moments = dict(zip(writings, moments, strict=True))
+            numbers = writings.tolist()
+            found.moments = Moments(
+                dict(zip(numbers, counts.tolist(), strict=True)), dict(zip(numbers, moments, strict=True))
+            )
             return found
         return cls(dim, matching, turn)
 
@@ -266,11 +244,6 @@ def _new_index(dim: int) -> Any:
     import faiss
 
     return faiss.IndexIDMap2(faiss.IndexFlatIP(dim))
-
-
-def _moments(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Sum of the outer products, and the sum, of some vectors: additive, so that vectors may come and go."""
-    return np.vstack([vectors.T @ vectors, vectors.sum(axis=0, dtype=np.float64)[None, :]]).astype(np.float64)
 
 
 def _consistent(index: Any, rows: Any, dim: int) -> bool:

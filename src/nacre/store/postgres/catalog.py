@@ -7,6 +7,8 @@ import zlib
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from nacre.errors import DamagedError
 from nacre.store.filters import Filter, by_document, fields_condition
 from nacre.store.postgres.database import Database
@@ -212,8 +214,6 @@ class PostgresCatalog(DocumentStore):
 
 def _f4(sent: bytes | None) -> bytes | None:
     """A vector as pgvector sends it (two short numbers, then big-endian float32) as we keep it."""
-    import numpy as np
-
     return None if sent is None else np.frombuffer(sent[4:], ">f4").astype("<f4").tobytes()
 
 
