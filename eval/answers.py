@@ -35,10 +35,8 @@ if TYPE_CHECKING:
 # How an item names a place: "[1] file:///handbook.md [120:184] quoted text".
 PLACE = r"\[(?P<n>\d+)\] (?P<uri>.*?) \[(?P<start>\d+):(?P<end>\d+)\](?P<quote>.*)"
 _KEPT = ("tokens_in", "tokens_out", "seconds", "understood_as")  # of a reply, in its item
-METRICS = (
-    *("contains", "em", "f1", "evidence", "citation_precision", "citation_recall", "citation_answer"),
-    *("same_language", "abstained"),
-)
+_CITED = ("citation_precision", "citation_recall", "citation_answer")
+METRICS = ("contains", "em", "f1", "evidence", *_CITED, "same_language", "abstained")
 
 
 _REWARD = ("reward",)
@@ -362,8 +360,7 @@ def _marks(question: Question) -> Item:
 
 def _metrics_of(question: Question, base: KnowledgeBase | None) -> list[str]:
     kind = ("contains", "em", "f1", "evidence", "false_refusals") if question.answers else ("refusal_recall",)
-    cited = ("citation_precision", "citation_recall", *(("citation_answer",) if question.answers else ()))
-    return [*kind, "same_language", *(cited if base else ())]
+    return [*kind, "same_language", *(_CITED[: 3 if question.answers else 2] if base else ())]
 
 
 def _cited(answer: str, citations: Sequence[Mapping[str, Any]], base: KnowledgeBase) -> Item:
