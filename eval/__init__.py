@@ -33,6 +33,7 @@ _WHERE = {
     "evaluate_target": "nacre.eval.answers",
     "evaluate_turns": "nacre.eval.yardsticks",
     "failures_of": "nacre.eval.failures",
+    "find_gaps": "nacre.eval.gaps",
     "gated": "nacre.eval.verdict",
     "judge_answers": "nacre.eval.judge",
     "judge_pairs": "nacre.eval.judge",
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from nacre.eval.answers import evaluate_target as evaluate_target
     from nacre.eval.chat import evaluate_chat as evaluate_chat
     from nacre.eval.failures import failures_of as failures_of
+    from nacre.eval.gaps import find_gaps as find_gaps
     from nacre.eval.gate import Change as Change
     from nacre.eval.gate import compare as compare
     from nacre.eval.judge import judge_answers as judge_answers

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 # How an item names a place: "[1] file:///handbook.md [120:184] quoted text".
 PLACE = r"\[(?P<n>\d+)\] (?P<uri>.*?) \[(?P<start>\d+):(?P<end>\d+)\](?P<quote>.*)"
 _KEPT = ("tokens_in", "tokens_out", "seconds", "understood_as")  # of a reply, in its item
-METRICS = ("contains", "em", "f1", "evidence", "citation_precision", "citation_recall", "same_language", "abstained")
+_CITED = ("citation_precision", "citation_recall", "citation_answer")
+METRICS = ("contains", "em", "f1", "evidence", *_CITED, "same_language", "abstained")
 
 
 _REWARD = ("reward",)
@@ -333,7 +334,22 @@ def scored(question: Question, reply: Mapping[str, Any], base: KnowledgeBase | N
         item["refusal_recall"] = float(abstained)
     if "reward" in reply:
         item["reward"] = reply["reward"]
-    return item if abstained or base is None else {**item, **_cited(answer, reply.get("citations") or [], base)}
+    if abstained or base is None:
+        return item
+    citations = reply.get("citations") or []
+    if question.answers:
+        item["citation_answer"] = _holds_answer(question, citations, hits)
+    return {**item, **_cited(answer, citations, base)}
+
+
+def _holds_answer(
+    question: Question, citations: Sequence[Mapping[str, Any]], hits: Sequence[Mapping[str, Any]]
+) -> float:
+    """Whether a passage that the answer cites holds a gold answer: a literal quote may yet prove nothing."""
+    cited = {citation["n"] for citation in citations}
+    return max(
+        (contains(h["text"], question.answers) for h in hits if h["n"] in cited and _of(question, h)), default=0.0
+    )
 
 
 def _marks(question: Question) -> Item:
@@ -344,7 +360,7 @@ def _marks(question: Question) -> Item:
 
 def _metrics_of(question: Question, base: KnowledgeBase | None) -> list[str]:
     kind = ("contains", "em", "f1", "evidence", "false_refusals") if question.answers else ("refusal_recall",)
-    return [*kind, "same_language", *(("citation_precision", "citation_recall") if base else ())]
+    return [*kind, "same_language", *(_CITED[: 3 if question.answers else 2] if base else ())]
 
 
 def _cited(answer: str, citations: Sequence[Mapping[str, Any]], base: KnowledgeBase) -> Item:

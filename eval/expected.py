@@ -99,6 +99,14 @@ def files_with(base: KnowledgeBase, expect: str) -> tuple[list[str], list[str]]:
     return unsynced, unparsed
 
 
+def source_around(base: KnowledgeBase, where: str) -> str:
+    """The folder that was synced and holds a file, else the file itself: what is synced again to have it too."""
+    uri = Path(where).as_uri()
+    scopes = {str(document["scope"]) for document in base.documents()}
+    around = [scope for scope in scopes if scope.endswith("/") and uri.startswith(scope)]
+    return unquote(urlsplit(max(around, key=len)).path) if around else where
+
+
 def content(path: Path) -> str:
     """All the text that the bytes of a file hold, as crudely as can be: what a parser may have missed is in it.
 

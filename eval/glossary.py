@@ -11,6 +11,8 @@ _MEANINGS = {
     "evidence": N_("the right answer stands in what the model was shown"),
     "citation_precision": N_("citations that stand literally in their document"),
     "citation_recall": N_("sentences of the answer with such a citation"),
+    "citation_answer": N_("a source that the answer cites holds a gold answer"),
+    "asked_back": N_("underspecified questions that were asked back"),
     "same_language": N_("answers in the language of the question"),
     "abstained": N_("questions that were refused, rightly or not"),
     "refusal_recall": N_("unanswerable questions that were refused"),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nacre.documents import ocr
-from nacre.errors import UsageError
-from nacre.eval.expected import Place, files_with, places
+from nacre.documents import ParserPool, ocr
+from nacre.errors import ParseError, UsageError
+from nacre.eval.expected import Place, files_with, places, source_around
 from nacre.eval.ranks import ranks_of
 from nacre.eval.stages import STAGES as STAGES
 from nacre.eval.stages import Case, Diagnosis, diagnosed
@@ -65,11 +67,27 @@ def _absent(base: KnowledgeBase, expect: str) -> Diagnosis:
     if unparsed:
         return _unparsed(unparsed[0])
     if unsynced:
-        where = unsynced[0]
-        reason = tr("{where} holds it, but has not been synced since it changed.", where=where)
-        return Diagnosis("source", reason, tr("nacre sync {where}", where=where), {"sync": where})
+        return _unsynced(base, unsynced[0])
     reason = tr("No document of the knowledge base says it, and no file that it was made of.")
     return Diagnosis("source", reason, tr("Add a document that says it."))
+
+
+def _unsynced(base: KnowledgeBase, where: str) -> Diagnosis:
+    """A file that is not stored as it is now: it was never synced, or every sync of it fails."""
+    source = source_around(base, where)
+    again = f"nacre sync {shlex.quote(source)} --kb {shlex.quote(base.place)}"
+    try:
+        with ParserPool() as pool:
+            pool.parse(Path(where).read_bytes(), name=where)
+    except ParseError as error:
+        reason = tr("{where} cannot be read: {why}.", where=where, why=error.message.rstrip("."))
+        if ocr.INSTALL in error.message:
+            return Diagnosis("parse", reason, f"{ocr.INSTALL} && {again}", {"sync": source}, where)
+        return Diagnosis("parse", reason, tr("Save the file in another format, then: {again}", again=again), uri=where)
+    except OSError:
+        pass  # gone, or not ours to read: syncing says so
+    reason = tr("{where} holds it, but has not been synced since it changed.", where=where)
+    return Diagnosis("source", reason, again, {"sync": source})
 
 
 def _unparsed(where: str) -> Diagnosis:

@@ -45,8 +45,8 @@ def evaluate_turns(data: Path, model: BaseChatModel, **run: Unpack[Run]) -> Repo
         **run: how it is carried out, as in `Run`.
 
     Returns:
-        The report: `refusal_recall` over unanswerable turns, `false_refusals` over answerable ones, `f1` with the
-        reference answers.
+        The report: `refusal_recall` over unanswerable turns, `false_refusals` over answerable ones, `asked_back` over
+        underspecified ones, `f1` with the reference answers.
 
     Raises:
         EvaluationError: the file is missing, or a row lacks a field.
@@ -58,7 +58,7 @@ def evaluate_turns(data: Path, model: BaseChatModel, **run: Unpack[Run]) -> Repo
 
     suite = Suite(
         "turns",
-        ("f1", "refusal_recall", "false_refusals", "abstained"),
+        ("f1", "refusal_recall", "false_refusals", "asked_back", "abstained"),
         read_rows(data, ("messages", "passages", "answerability", "reference")),
         ask,
         {"data": data.name, **described(over(model, ()))},
@@ -78,15 +78,23 @@ def _scored_turn(row: Row, reply: Item) -> list[Item]:
     gold = [str(text) for text in row["reference"]]
     item = {"question": row["messages"][-1]["content"], "gold": gold, "group": row.get("conversation") or row["id"]}
     answerable = next((_ANSWERED[kind] for kind in row["answerability"] if kind in _ANSWERED), None)
-    names = {True: ("f1", "false_refusals"), False: ("refusal_recall",), None: ("f1",)}[answerable]
+    names: tuple[str, ...] = {True: ("f1", "false_refusals"), False: ("refusal_recall",), None: ("f1",)}[answerable]
+    if "UNDERSPECIFIED" in row["answerability"]:
+        names = (*names, "asked_back")
     if "error" in reply:
         return [{**item, **worst(names), "error": reply["error"]}]
     scores = {
         "f1": token_f1(MARKER.sub("", str(reply["answer"])), gold),
         "false_refusals": reply["abstained"],
         "refusal_recall": reply["abstained"],
+        "asked_back": float(asks_back(str(reply["answer"]))),
     }
     return [{**item, **reply, **{name: scores[name] for name in names}}]
+
+
+def asks_back(answer: str) -> bool:
+    """Whether an answer ends with a question of its own, and not with one that it quotes."""
+    return answer.rstrip("*_ \n").endswith(("?", "？"))  # a quoted one has its citation behind it
 
 
 def evaluate_filings(data: Path, *, kb: Path | str | None = None, embedder: Any = None, **run: Unpack[Run]) -> Report:

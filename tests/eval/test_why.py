@@ -14,7 +14,8 @@ from langchain_core.embeddings import Embeddings
 from nacre import KnowledgeBase, RetrievalAugmented, ScriptedChatModel
 from nacre.cli import run
 from nacre.connectors.models.quote import QuoteChatModel
-from nacre.errors import UsageError
+from nacre.documents import ParserPool, ocr
+from nacre.errors import ParseError, UsageError
 from nacre.eval.why import STAGES, Diagnosis, why
 from nacre.store import bm25
 
@@ -60,9 +61,33 @@ def test_a_file_that_was_not_synced_is_named(tmp_path: Path) -> None:
     kb = base(tmp_path, OTHERS)
     (tmp_path / "docs" / "new.md").write_text(FACT, "utf-8")
     found = asked(kb)
-    assert found.stage == "source" and found.setting["sync"].endswith("new.md")
+    assert found.stage == "source" and "new.md" in found.reason
+    assert found.cure == f"nacre sync {tmp_path}/docs/ --kb {kb.place}"  # as it stands
     kb.sync(found.setting["sync"])
     assert asked(kb).stage == "none"
+
+
+@pytest.mark.parametrize(("recogniser", "cure"), [(False, "nacre-ai[ocr]"), (True, "nacre sync")])
+def test_a_scan_that_was_synced_is_lost_in_parsing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recogniser: bool, cure: str
+) -> None:
+    kb = base(tmp_path, OTHERS)
+    picture = b"\x89PNG\r\n\x1a\n" + b"\0" * 64
+    (tmp_path / "docs" / "scan.png").write_bytes(picture)
+    monkeypatch.setattr(ocr, "installed", lambda: recogniser)
+    needed = ocr.needs_ocr("page 1") if not recogniser else "the file is damaged"
+    monkeypatch.setattr(ParserPool, "parse", failing(ParseError(needed, uri="scan.png")))
+    assert kb.sync(str(tmp_path / "docs")).failed
+    found = asked(kb, "scan.png")
+    assert (found.stage, Path(found.uri).name) == ("parse", "scan.png")
+    assert (cure in found.cure and "--kb" in found.cure and "needs OCR" in found.reason) or recogniser
+
+
+def failing(error: Exception) -> Any:
+    def parse(*args: Any, **options: Any) -> Any:
+        raise error
+
+    return parse
 
 
 def test_what_the_parser_left_out_was_lost_in_parsing(tmp_path: Path) -> None:

@@ -42,6 +42,17 @@ def test_last_turns_are_asked_with_what_was_said_before(tmp_path: Path) -> None:
     assert evaluate_turns(tmp_path / "tasks.jsonl", failing).summary()["false_refusals"] == 1.0
 
 
+def test_underspecified_turns_are_to_be_asked_back(tmp_path: Path) -> None:
+    rows = [turn("a", "UNDERSPECIFIED"), turn("b", "UNDERSPECIFIED"), turn("c", "ANSWERABLE")]
+    (tmp_path / "tasks.jsonl").write_text("\n".join(map(json.dumps, rows)), "utf-8")
+    said = {"a": "Which museum do you mean?", "b": "Is it open till nine? [1]", "c": "Till nine?"}
+    model = ScriptedChatModel(
+        lambda messages, n: next(said[id] for id in said if f"Till when, {id}?" in messages[-1].text)
+    )
+    report = evaluate_turns(tmp_path / "tasks.jsonl", model)
+    assert [item.get("asked_back") for item in report.items] == [1.0, 0.0, None]
+
+
 def test_pages_of_filings_are_found(tmp_path: Path, capsys: Any) -> None:
     (tmp_path / "pdfs").mkdir()
     with sample_folder() as folder:

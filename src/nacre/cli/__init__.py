@@ -18,6 +18,7 @@ from nacre.cli import (
     documents,
     evaluation,
     finetuning,
+    gaps,
     knowledge,
     places,
     reason,
@@ -45,7 +46,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 parts = (
-    *(sync, reembed, knowledge, chat, documents, places, why, reason, tokens),
+    *(sync, reembed, knowledge, chat, documents, places, why, gaps, reason, tokens),
     *(evaluation, finetuning, serve, doctor, demo),
 )
 for part in parts:

@@ -65,7 +65,7 @@ def serve(
     need_all(uvicorn="serve", fastapi="serve")
     from nacre.server.run import serve as run
 
-    settings = _settings(
+    settings = settings_of(
         config, kb, model=model, host=host, port=port, data=data, principals=principals(who), trace=trace
     )
     run(settings)
@@ -86,7 +86,7 @@ def mcp(
     need_all(mcp="mcp", **({"uvicorn": "serve", "fastapi": "serve"} if transport == "http" else {}))
     if transport not in ("stdio", "http"):
         raise UsageError(tr("--transport is {transport!r}; choose stdio or http.", transport=transport))
-    settings = _settings(config, kb, model=model, host=host, port=port, principals=principals(who))
+    settings = settings_of(config, kb, model=model, host=host, port=port, principals=principals(who))
     if transport == "http":
         from nacre.server.run import serve as run
 
@@ -121,7 +121,7 @@ def trace(
     from nacre.server.observability.traces import latest
     from nacre.server.records import Records
 
-    records = Records(_settings(config, kb, data=data).data)
+    records = Records(settings_of(config, kb, data=data).data)
     rows = [row for row in latest(records, 1000 if request else 20) if request in (None, row["request"])]
     records.close()
     if request and not rows:
@@ -158,7 +158,7 @@ def add_key(
     from nacre.server.auth.keys import Keys, SpendLimit
 
     named = principals(who)
-    settings = _settings(config, kb, data=data)
+    settings = settings_of(config, kb, data=data)
     limit = SpendLimit.parse(spend_limit) if spend_limit else None
     if limit:
         _need_prices(settings)
@@ -192,7 +192,7 @@ def list_keys(
     """List the keys."""
     from nacre.server.auth.keys import Keys
 
-    settings = _settings(config, kb, data=data)
+    settings = settings_of(config, kb, data=data)
     store = Keys(settings.data)
     rows = store.all()
     store.close()
@@ -245,7 +245,7 @@ def revoke_key(
     """Take a key away."""
     from nacre.server.auth.keys import Keys
 
-    store = Keys(_settings(config, kb, data=data).data)
+    store = Keys(settings_of(config, kb, data=data).data)
     found, last = store.revoke(name), not store.any()
     store.close()
     if not found:
@@ -264,14 +264,15 @@ def open_door(kb: OptionalKb = None, config: ConfigOption = None, data: DataOpti
     """Let this machine ask without a key again."""
     from nacre.server.auth.keys import Keys
 
-    store = Keys(_settings(config, kb, data=data).data)
+    store = Keys(settings_of(config, kb, data=data).data)
     try:
         store.open_door()
     finally:
         store.close()
 
 
-def _settings(config: Path | None, kb: str | None, **given: object) -> Settings:
+def settings_of(config: Path | None, kb: str | None, **given: object) -> Settings:
+    """The settings of the server that is meant: of a file, of options, or of a nacre.yaml that lies here."""
     from nacre.server.settings import read_settings
     from nacre.store.places import check_exists
 

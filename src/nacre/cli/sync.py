@@ -22,6 +22,26 @@ if TYPE_CHECKING:
     from nacre.ingest.source import Source
 
 _WEB = re.compile(r"(sitemap:)?https?:", re.IGNORECASE)
+WorkersOption = Annotated[
+    str | None,
+    typer.Option(
+        "--workers", parser=named, metavar="<ray>", help=tr("Parse and embed on a Ray cluster: ray, ray://HOST:PORT.")
+    ),
+]
+HiddenOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--include-hidden/--no-include-hidden",
+        help=tr("Read hidden sheets, rows, columns and slides too; else as settings.json says (no)."),
+    ),
+]
+PicturesOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--pictures/--no-pictures",
+        help=tr("Read the writing in pictures inside office files too, by OCR; else as settings.json says (no)."),
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -53,29 +73,9 @@ def sync(
     fail_on_error: Annotated[
         bool, typer.Option("--fail-on-error", help=tr("Exit with 1 when a document could not be read."))
     ] = False,
-    workers: Annotated[
-        str | None,
-        typer.Option(
-            "--workers",
-            parser=named,
-            metavar="<ray>",
-            help=tr("Parse and embed on a Ray cluster: ray, ray://HOST:PORT."),
-        ),
-    ] = None,
-    include_hidden: Annotated[
-        bool | None,
-        typer.Option(
-            "--include-hidden/--no-include-hidden",
-            help=tr("Read hidden sheets, rows, columns and slides too; else as settings.json says (no)."),
-        ),
-    ] = None,
-    pictures: Annotated[
-        bool | None,
-        typer.Option(
-            "--pictures/--no-pictures",
-            help=tr("Read the writing in pictures inside office files too, by OCR; else as settings.json says (no)."),
-        ),
-    ] = None,
+    workers: WorkersOption = None,
+    include_hidden: HiddenOption = None,
+    pictures: PicturesOption = None,
     as_json: JsonFlag = False,
 ) -> int:
     """Sync sources into the knowledge base; exit 2 when nothing of them could be read."""

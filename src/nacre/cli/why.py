@@ -54,7 +54,7 @@ def why(
         print_json(vars(found))
         return
     out = console()
-    out.print(tr("[bold]Lost at:[/] ") + _NAMES[found.stage]())
+    out.print(tr("[bold]Lost at:[/] ") + stage_name(found.stage))
     out.print(readable(found.reason), markup=False)
     out.print(tr("[bold]Cure:[/] "), end="")
     out.print(found.cure, markup=False)
@@ -84,12 +84,16 @@ def _failures(report: Path, stack: RetrievalAugmented, who: str | None, as_json:
     if not found:
         out.print(tr("No question went wrong."))
     for group in found:
-        name = _NAMES[group.stage]() if group.stage in _NAMES else group.stage
-        out.print(f"[bold]{len(group.questions)} × {name}[/]")
+        out.print(f"[bold]{len(group.questions)} × {stage_name(group.stage)}[/]")
         out.print(tr("[bold]Cure:[/] "), end="")
         out.print(group.cure, markup=False)
         for id, question, reason in group.questions[:20]:
             out.print(f"  {id}  {question}\n      {readable(reason)}", style="dim", markup=False)
+
+
+def stage_name(stage: str) -> str:
+    """A stage for people."""
+    return _NAMES[stage]() if stage in _NAMES else stage
 
 
 _NAMES = {

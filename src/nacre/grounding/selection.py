@@ -10,13 +10,17 @@ from nacre.grounding.answerability import Sure, sureness
 from nacre.grounding.naming import compared
 from nacre.grounding.parts import questions_in
 from nacre.grounding.ranking import Evidence, Question, analyse, evidence
+from nacre.text.language import language_of
 from nacre.text.messages import Source
 from nacre.text.tables import Grid, grids_in
-from nacre.text.words import sentences
+from nacre.text.validity import asked_for, holds, timeless, told
+from nacre.text.words import sentences, words
 
 _SECOND = 4.0  # score points that a second sentence may lie behind the first
 _OTHER = 9.0  # that the same of another thing may
 _MOST = 8  # quotes
+_PERIOD_LINE = re.compile(r"^valid_(?:from|until):.*$", re.MULTILINE)
+_SAME_THING = 0.6  # of the words of two sentences that say the same of two times
 _WIDEST = 40  # columns of a table that is shown as one
 # What goes on after a semicolon and may turn round what was said before it.
 _TURNS = re.compile(
@@ -67,6 +71,7 @@ def select(question: str, sources: Sequence[Source], sentences: int = 2, relevan
         >>> [source.text[quote.start : quote.end] for quote in quotes]
         ['The shop opens at nine.']
     """
+    question, sources = _at_time(question, sources)
     known = any(source.title for source in sources)  # loose snippets are judged by their agreement on the whole
     things = [compared(part) for part in questions_in(question)] if known else [[question]]
     parts = [(one, sentences if len(alike) == 1 else 1) for alike in things for one in alike]
@@ -97,10 +102,16 @@ def _selected(question: str, sources: Sequence[Source], count: int, relevance: f
         return Selection()
     first = best[0]
     chosen = [first, *_same_of_others(asked, first, best)]
+    chosen = _of_times(chosen, best, sources)
     if len(chosen) == 1 and not first.header:
         chosen += [item for item in best[1:count] if _goes_with(item, first, sources)]
-    chosen.sort(key=lambda item: (item.passage != first.passage, item.passage, item.start))
+    first = chosen[0]
+    chosen.sort(key=lambda item: (_since(item, sources), item.passage != first.passage, item.passage, item.start))
     return Selection(tuple(_quote(item, sources[item.passage]) for item in chosen[:_MOST]), sure)
+
+
+def _since(item: Evidence, sources: Sequence[Source]) -> str:
+    return sources[item.passage].valid
 
 
 def _quote(item: Evidence, source: Source) -> Quote:
@@ -142,6 +153,38 @@ def _same_of_others(asked: Question, first: Evidence, best: Sequence[Evidence]) 
             yield other
 
 
+def _at_time(question: str, sources: Sequence[Source]) -> tuple[str, Sequence[Source]]:
+    """The sources that hold at the time that is asked for, where some do; the time is then no word to be looked for,
+    unless they speak of it.
+    """
+    day = asked_for(question)
+    held = [source for source in sources if not source.valid or holds(source.valid, day)]
+    if not day or not any(source.valid for source in held):
+        return question, sources
+    spoken = any(day in _PERIOD_LINE.sub("", source.text) for source in held if source.valid)
+    return (question if spoken else timeless(question)), held
+
+
+def _of_times(chosen: Sequence[Evidence], best: Sequence[Evidence], sources: Sequence[Source]) -> list[Evidence]:
+    """What is chosen, and what says the same of other times, oldest first."""
+    first, found = chosen[0], list(chosen)
+    valid, said = sources[first.passage].valid, _plain(first, sources)
+    if not valid:
+        return found
+    times = {valid: first}
+    for item in best:
+        period, other = sources[item.passage].valid, _plain(item, sources)
+        if period and period not in times and len(said & other) >= _SAME_THING * len(said | other):
+            times[period] = item
+    alike = [times[period] for period in sorted(times)]
+    return [*alike, *(item for item in found[1:] if item not in alike)] if len(times) > 1 else found
+
+
+def _plain(item: Evidence, sources: Sequence[Source]) -> frozenset[str]:
+    said = words(sources[item.passage].text[item.start : item.end])
+    return frozenset(word for word in said if not any(letter.isdigit() for letter in word))
+
+
 def _goes_with(item: Evidence, first: Evidence, sources: Sequence[Source]) -> bool:
     """Whether a sentence may stand beside the best one: it says a word of the question, or goes on in a paragraph that
     does.
@@ -157,6 +200,7 @@ def _goes_with(item: Evidence, first: Evidence, sources: Sequence[Source]) -> bo
 def shown(quotes: Sequence[Quote], sources: Sequence[Source]) -> list[str]:
     """Quotes as the lines of an answer, each with the number of its source; rows of one table as a Markdown table."""
     by_number = {source.n: source for source in sources}
+    several = len({by_number[quote.n].valid for quote in quotes}) > 1
     lines: list[str] = []
     head: list[str] = []
     for quote in quotes:
@@ -165,7 +209,8 @@ def shown(quotes: Sequence[Quote], sources: Sequence[Source]) -> list[str]:
         if cells is None:
             # A quote stays one line: a break inside a wrapped sentence is layout, not wording.
             text = " ".join(source.text[quote.start : quote.end].split())
-            lines.append(f"{text} [{quote.n}]")
+            valid = by_number[quote.n].valid if several else ""
+            lines.append(f"{told(valid, language_of(text)) if valid else ''}{text} [{quote.n}]")
             head = []
             continue
         names, values = cells

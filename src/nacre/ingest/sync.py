@@ -27,8 +27,16 @@ from nacre.ingest.source import Item, Source, Unreachable
 from nacre.store.calibration import calibrate, languages
 from nacre.store.encoder import Encoder, PlainTokeniser
 from nacre.store.protocol import Store, WriteSession
-from nacre.store.records import ChunkRecord, DocumentRecord, DocumentState, dump_metadata, pack_blocks, unpack_blocks
-from nacre.store.settings import chunk_limit
+from nacre.store.records import (
+    ChunkRecord,
+    DocumentRecord,
+    DocumentState,
+    SupersededText,
+    dump_metadata,
+    pack_blocks,
+    unpack_blocks,
+)
+from nacre.store.settings import KEEP_VERSIONS, chunk_limit
 from nacre.text.hygiene import clean_text
 from nacre.text.language import tr
 
@@ -292,6 +300,8 @@ class Syncer:
         batch, self._batch = self._batch, []
         vectors = self._vectors([(document.uri, chunk) for _, document, chunks in batch for chunk in chunks])
         for known, document, chunks in batch:
+            if known and known.hash != document.hash:
+                self._keep(known)
             self.session.put(document, [replace(chunk, vector=vectors.get(chunk.hash)) for chunk in chunks])
             if known is None:
                 self.report.added += 1
@@ -302,6 +312,12 @@ class Syncer:
         if time.monotonic() - self._shown > _COMMIT_SECONDS:
             self.session.publish()
             self._shown = time.monotonic()
+
+    def _keep(self, known: DocumentState) -> None:
+        """The text that a document leaves stays readable for what cites it."""
+        old = self.catalog.document(known.uri)
+        superseded = SupersededText(old.version, old.audience, old.text)
+        self.session.keep_version(known.id, superseded, self.store.settings().get("keep_versions", KEEP_VERSIONS))
 
     def _vectors(self, chunks: Sequence[tuple[str, ChunkRecord]]) -> dict[bytes, bytes]:
         """The vectors of all chunks; only texts that the catalog has no vector of are embedded."""

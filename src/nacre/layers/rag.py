@@ -38,7 +38,7 @@ MIN_RELEVANCE = 0.05  # hardly a right answer falls below (bench/relevance_weigh
 _SPEAKS = 0.4  # the least share of a part's words in a document that speaks of it
 _PLACE = (
     *("uri", "title", "heading", "page", "start", "end", "chunk_id", "document_id", "version"),
-    *("score", "relevance", "tables", "boxes"),
+    *("score", "relevance", "tables", "boxes", "valid"),
 )
 
 
@@ -48,8 +48,8 @@ class RetrievalAugmented(ChatModelDecorator):
     Args:
         inner: the model that writes the answer.
         retriever: finds documents for the last user message. The metadata of a document may hold `uri`, `title`,
-            `heading`, `page`, `start`, `end`, `chunk_id`, `document_id`, `version`, `score`, `relevance`,
-            `tables` (see `nacre.text.tables.Grid`) and `boxes` (see `Hit`).
+            `heading`, `page`, `start`, `end`, `chunk_id`, `document_id`, `version`, `score`, `relevance`, `valid` and
+            `boxes` (see `Hit`), and `tables` (see `nacre.text.tables.Grid`).
         strict: cut every sentence that its cited source does not support, and refuse when nothing is left. The answer
             is then shown only when it is whole.
         min_support: with `strict`, the least share (0 to 1) of a sentence's words that the cited quote must hold.
@@ -174,7 +174,13 @@ def _evidence(documents: Sequence[Document], min_support: float | None) -> Evide
         for n, document in enumerate(documents, 1)
     }
     sources = (
-        source_of(n, document.page_content, title_of(document.metadata), tables=document.metadata.get("tables"))
+        source_of(
+            n,
+            document.page_content,
+            title_of(document.metadata),
+            tables=document.metadata.get("tables"),
+            valid=str(document.metadata.get("valid") or ""),
+        )
         for n, document in enumerate(documents, 1)
     )
     return Evidence(tuple(sources), places, min_support)

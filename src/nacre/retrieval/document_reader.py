@@ -32,6 +32,26 @@ class DocumentReader:
             raise UsageError(tr("No document has the address {uri}. kb.documents() lists them all.", uri=uri))
         return found
 
+    def text_of_version(self, number: int, version: int, principals: Iterable[str] | None = None) -> str | None:
+        """What a document said in a version, as far as the asker may see both that one and what it is today.
+
+        Args:
+            number: the document's, which hits and citations carry beside its version.
+            principals: as whom, as in `search`.
+
+        Returns:
+            The text; None where there is no such version, or none is kept (setting `keep_versions`).
+        """
+        expect(version, "version", Integral)
+        found = self.store.catalog.find(int(number))
+        seen = audiences(self.store.catalog.audiences(), check_principals(principals))
+        if found is None or found.audience not in seen:
+            return None
+        if found.version == version:
+            return self.store.catalog.text(found.uri)
+        kept = (old for old in self.store.catalog.versions(found.id) if old.version == version)
+        return next((old.text for old in kept if old.audience in seen), None)
+
     def visible(self, uri: str, principals: Iterable[str] | None = None) -> bool:
         """Whether a document is there and the asker may see it.
 

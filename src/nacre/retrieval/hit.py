@@ -22,6 +22,8 @@ class Hit:
             chunks, or of a passage in another language than the query's.
         boxes: of text that OCR read, where its lines stand: `start` and `end` in the document's text, `page`, and
             `box`, which is left, top, right and bottom as shares of the page's width and height.
+        valid: when its document holds by its fields `valid_from` and `valid_until`, "2024-01-01/2025-12-31", "2026/";
+            "" where they tell nothing.
     """
 
     text: str
@@ -37,6 +39,7 @@ class Hit:
     version: int
     relevance: float | None = None
     boxes: tuple[dict[str, Any], ...] = field(default=(), compare=False)
+    valid: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """All fields as JSON-ready data.

@@ -17,6 +17,7 @@ from nacre.retrieval.document_reader import DocumentReader
 from nacre.retrieval.hit import Hit
 from nacre.retrieval.passage_boxes import boxed
 from nacre.retrieval.search import Searcher
+from nacre.retrieval.validity import dated
 from nacre.store.calibration import languages
 from nacre.store.embedders import given_encoder, load_encoder, own_encoder
 from nacre.store.encoder import Encoder
@@ -257,8 +258,8 @@ class KnowledgeBase(DocumentReader):
         """
         query, k, where = clean_query(query), check_count(k), check_filter(where, arms)
         asker, searcher = check_principals(principals), self._searcher
-        hits = search_in_parts(lambda text, most: searcher.search(text, most, asker, where, arms), query, k)
-        return boxed(hits, self.store.catalog)
+        found = search_in_parts(lambda text, most: searcher.search(text, most, asker, where, arms), query, k)
+        return boxed(dated(found, query, self.store.catalog), self.store.catalog)
 
     def widened(self, hits: Sequence[Hit], neighbours: int = 1) -> list[Hit]:
         """Hits with the text around them; those that then touch become one.

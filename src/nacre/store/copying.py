@@ -9,6 +9,7 @@ from pathlib import Path
 from nacre.store.places import make_store
 from nacre.store.protocol import DocumentStore, Store, WriteSession
 from nacre.store.records import DocumentState
+from nacre.store.settings import MOST_VERSIONS
 
 
 def copy_store(
@@ -65,6 +66,8 @@ def _copy(source: DocumentStore, session: WriteSession, state: DocumentState, au
         return
     document = replace(source.document(state.uri), audience=audiences[state.audience])
     session.restore(document, source.chunk_records(state.id))
+    for old in source.versions(state.id):
+        session.keep_version(state.id, old._replace(audience=audiences[old.audience]), MOST_VERSIONS)
 
 
 def _facts(state: DocumentState, audiences: dict[int, int]) -> DocumentState:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dates
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -141,6 +141,14 @@ def field_rows(fields: Fields) -> Iterator[tuple[str, str, float | None]]:
             text = _written(one)
             if text is not None:
                 yield name.lower(), text, _number(text)
+
+
+def by_document(rows: Iterable[Sequence[Any]]) -> dict[int, dict[str, str]]:
+    """Rows of document, name and text as fields by document; of a list its last value."""
+    found: dict[int, dict[str, str]] = {}
+    for document, name, text in rows:
+        found.setdefault(document, {})[name] = text
+    return found
 
 
 def fields_condition(where: Filter, mark: str = "?") -> tuple[str, list[object]]:

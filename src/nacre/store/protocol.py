@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         DocumentState,
         Passage,
         PlaceRecord,
+        SupersededText,
         TableRecord,
     )
 
@@ -54,6 +55,9 @@ class DocumentStore(Protocol):
     def text(self, uri: str) -> str | None:
         """The extracted text of a document."""
 
+    def versions(self, number: int) -> list[SupersededText]:
+        """The superseded texts of a document that are kept, the latest first."""
+
     def tables(self, uri: str) -> list[TableRecord]:
         """The tables of a document, as far as they are stored."""
 
@@ -76,6 +80,9 @@ class DocumentStore(Protocol):
 
     def passages(self, numbers: Sequence[int], where: Filter) -> dict[int, Passage]:
         """Chunks by number, with their documents; those that are gone or filtered out are left out."""
+
+    def fields_of(self, numbers: Sequence[int], names: Sequence[str]) -> dict[int, dict[str, str]]:
+        """Some fields of some documents by their numbers, as filters compare them; those without any are left out."""
 
     def chunks(self, document: int, start: int = 0, end: int | None = None) -> list[ChunkSpan]:
         """The chunks of a document that share a character with a span, in order."""
@@ -192,6 +199,13 @@ class WriteSession(Protocol):
 
     def restore(self, document: DocumentRecord, chunks: Sequence[ChunkRecord]) -> None:
         """Store a document of another store with its numbers and its version, in the place of whatever has them."""
+
+    def keep_version(self, number: int, old: SupersededText, most: int) -> None:
+        """Keep a superseded text of a document for `DocumentStore.versions`; no search finds it.
+
+        Args:
+            most: how many are kept of the document, the latest; 0 forgets all.
+        """
 
     def refile(self, number: int, **facts: Any) -> None:
         """Change what is known about a document, not what it says."""

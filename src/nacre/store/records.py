@@ -68,6 +68,14 @@ class ChunkRecord:
     id: int = 0
 
 
+class SupersededText(NamedTuple):
+    """What a document said in a version that another one followed, and the audience that it had."""
+
+    version: int
+    audience: int
+    text: str
+
+
 @dataclass(frozen=True)
 class DocumentState:
     """What the ledger compares a source's item with."""

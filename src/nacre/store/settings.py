@@ -2,11 +2,12 @@
 tune`.
 
     {"fusion_weight": 0.5, "chunk_size": 200, "k": 8, "expand": 1, "distinct": true, "include_hidden": false,
-     "pictures": false}
+     "pictures": false, "keep_versions": 3}
 
 All may be left out. `fusion_weight` counts from the next search on, in every process; `chunk_size` from the next sync
 on, which cuts all documents anew; `include_hidden` (hidden sheets, rows, columns and slides) and `pictures` (the
-writing in pictures inside office files) for what a sync lists.
+writing in pictures inside office files) for what a sync lists; `keep_versions`, how many superseded texts of a document
+stay readable for what cites them, for what a sync changes.
 """
 
 from __future__ import annotations
@@ -25,11 +26,17 @@ AUTO = "auto"  # the rule that comes along: as if the setting were left out
 FOR_RETRIEVER = ("k", "expand", "distinct")
 LEAST_CHUNK, MOST_CHUNK = 32, 8192  # tokens
 _MOST_PASSAGES, _MOST_NEIGHBOURS = 1000, 10
+KEEP_VERSIONS, MOST_VERSIONS = 3, 1000
 
 
 def setting_problem(name: str, value: object) -> str | None:
     """What is wrong with a setting."""
-    whole = {"k": (1, _MOST_PASSAGES), "expand": (0, _MOST_NEIGHBOURS), "chunk_size": (LEAST_CHUNK, MOST_CHUNK)}
+    whole = {
+        "k": (1, _MOST_PASSAGES),
+        "expand": (0, _MOST_NEIGHBOURS),
+        "chunk_size": (LEAST_CHUNK, MOST_CHUNK),
+        "keep_versions": (0, MOST_VERSIONS),
+    }
     if name in whole:
         least, most = whole[name]
         good = type(value) is int and least <= value <= most
@@ -41,7 +48,7 @@ def setting_problem(name: str, value: object) -> str | None:
     elif name in {"distinct", "include_hidden", "pictures"}:
         good, wanted = type(value) is bool, tr("true or false")
     else:
-        known = "fusion_weight, chunk_size, k, expand, distinct, include_hidden, pictures"
+        known = "fusion_weight, chunk_size, k, expand, distinct, include_hidden, pictures, keep_versions"
         return tr("there is no setting {name!r}; there are {known}.", name=name, known=known)
     if good or value == AUTO:
         return None

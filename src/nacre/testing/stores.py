@@ -25,7 +25,7 @@ from nacre.store.copying import copy_documents
 from nacre.store.filters import Filter
 from nacre.store.places import open_store
 from nacre.store.protocol import Store
-from nacre.store.records import ChunkRecord, DocumentRecord
+from nacre.store.records import ChunkRecord, DocumentRecord, SupersededText
 
 OpenStore = Callable[..., Store]
 _DIM = 32
@@ -309,6 +309,20 @@ class StoreTests:
         with one.writing() as session:
             session.drop_kept_vectors()
         assert one.catalog.vectors_of([digest]) == {}
+
+    def test_superseded_texts_are_kept_and_forgotten(self, store: OpenStore) -> None:
+        """The latest so many, in each opening and in a copy; none of what is deleted."""
+        one, other, olds = store(), store("two"), [SupersededText(n, 0, f"text {n} 潮汐") for n in (1, 2, 3)]
+        number = _fill(one, 1)[0]
+        with one.writing() as session:
+            for old in olds:
+                session.keep_version(number, old, 2)
+        copy_documents(one, other)
+        for each in (one, store(), other):
+            assert each.catalog.versions(number) == [olds[2], olds[1]] and each.verify() == []
+        with one.writing() as session:
+            session.delete(number)
+        assert one.catalog.versions(number) == []
 
     def test_a_copy_is_the_same(self, store: OpenStore) -> None:
         """With numbers and versions, so that citations stay good; interrupted, it goes on."""

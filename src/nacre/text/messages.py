@@ -72,6 +72,7 @@ class Source:
         uri: where the document is; not shown to the model.
         columns: the names of the columns of a table in whose middle the text begins; shown to the model.
         tables: the tables that are known to stand in the text; not shown to the model.
+        valid: when it holds, "2024-01-01/2025-12-31"; shown to the model.
     """
 
     n: int
@@ -80,12 +81,13 @@ class Source:
     uri: str = ""
     columns: tuple[str, ...] = ()
     tables: tuple[Grid, ...] = ()
+    valid: str = ""
 
 
-def source_of(n: int, text: str, title: str = "", uri: str = "", tables: Any = None) -> Source:
+def source_of(n: int, text: str, title: str = "", uri: str = "", tables: Any = None, valid: str = "") -> Source:
     """A source whose tables stand in a retriever's metadata, or do not."""
     known = read(tables, text)
-    return Source(n, text, title, uri, continued(known), known)
+    return Source(n, text, title, uri, continued(known), known, valid)
 
 
 def render_sources(sources: Sequence[Source]) -> str:
@@ -97,11 +99,12 @@ def render_sources(sources: Sequence[Source]) -> str:
     Returns:
         The block; `parse_sources` reads it back exactly.
     """
-    key = mark(*(part for s in sources for part in (str(s.n), s.title, *s.columns, s.text)))
+    key = mark(*(part for s in sources for part in (str(s.n), s.title, *s.columns, s.valid, s.text)))
     lines = [f'<sources key="{key}">']
     for source in sources:
         columns = f' columns="{"&#9;".join(map(_attribute, source.columns))}"' if any(source.columns) else ""
-        about = f'n="{source.n}" title="{_attribute(source.title)}"{columns}'
+        valid = f' valid="{_attribute(source.valid)}"' if source.valid else ""
+        about = f'n="{source.n}" title="{_attribute(source.title)}"{columns}{valid}'
         lines += [f'<source {about} key="{key}">', source.text, f'</source key="{key}">']
     return "\n".join([*lines, f'</sources key="{key}">'])
 
@@ -141,14 +144,17 @@ def _unlabelled(text: str) -> str:
 
 def _read_sources(block: str, key: str) -> Iterator[Source]:
     """Each mark is looked for once, so that a block of nothing but openings takes no longer than another."""
-    one = re.compile(rf'<source n="(\d{{1,9}})" title="([^"\n]*)"(?: columns="([^"\n]+)")? key="{key}">\n')
+    one = re.compile(
+        rf'<source n="(\d{{1,9}})" title="([^"\n]*)"(?: columns="([^"\n]+)")?(?: valid="([^"\n]*)")? key="{key}">\n'
+    )
     closing, at = f'\n</source key="{key}">', 0
     while opened := one.search(block, at):
         end = block.find(closing, opened.end())
         if end < 0:
             return
         columns = tuple(html.unescape(opened[3]).split("\t")) if opened[3] else ()
-        yield Source(int(opened[1]), block[opened.end() : end], html.unescape(opened[2]), columns=columns)
+        title, valid = html.unescape(opened[2]), html.unescape(opened[4] or "")
+        yield Source(int(opened[1]), block[opened.end() : end], title, columns=columns, valid=valid)
         at = end + len(closing)
 
 

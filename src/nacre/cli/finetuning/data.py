@@ -24,13 +24,16 @@ ExcludeOption = Annotated[
     typer.Option("--exclude", help=tr("A question set that is measured on: none of its questions is trained on.")),
 ]
 _Files = Annotated[list[Path] | None, typer.Option("--questions", help=tr("A question set given up for training."))]
+_Kb = Annotated[
+    Path | None, typer.Option("--kb", parser=folder, metavar="<path>", help=tr("Folder of the knowledge base."))
+]
+_Server = Annotated[Path | None, typer.Option("--server", help=tr("Data folder of a server: its feedback and traces."))]
+_Imported = Annotated[list[Path] | None, typer.Option("--import", help=tr("Rows of alpaca, sharegpt, OpenAI or TRL."))]
 
 
 def data(
     out: FileOption,
-    kb: Annotated[
-        Path | None, typer.Option("--kb", parser=folder, metavar="<path>", help=tr("Folder of the knowledge base."))
-    ] = None,
+    kb: _Kb = None,
     count: Annotated[int, typer.Option("--count", min=0, help=tr("How many questions to make."))] = 100,
     form: Annotated[str, typer.Option("--form", help="answers, pairs, thumbs")] = "answers",
     refusals: Annotated[float, typer.Option("--refusals", min=0, max=0.9, help=tr("Share of refusals."))] = 0.35,
@@ -38,12 +41,8 @@ def data(
     k: Annotated[int | None, typer.Option("-k", "--k", min=1, help=tr("Sources a row."))] = None,
     questions: _Files = None,
     exclude: ExcludeOption = None,
-    server: Annotated[
-        Path | None, typer.Option("--server", help=tr("Data folder of a server: its feedback and traces."))
-    ] = None,
-    imported: Annotated[
-        list[Path] | None, typer.Option("--import", help=tr("Rows of alpaca, sharegpt, OpenAI or TRL."))
-    ] = None,
+    server: _Server = None,
+    imported: _Imported = None,
     model: Annotated[
         str | None, typer.Option("--model", help=tr("Writes the questions; without it, templates do."))
     ] = None,

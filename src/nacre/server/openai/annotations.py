@@ -30,7 +30,12 @@ _OWN = (
 
 def address(base_url: str, citation: Mapping[str, Any], store: str) -> str:
     """Where a cited place can be read."""
-    place = {"start": citation["start"], "end": citation["end"], **({} if store == "main" else {"store": store})}
+    place = {
+        "start": citation["start"],
+        "end": citation["end"],
+        **({} if store == "main" else {"store": store}),
+        **({"version": citation["version"]} if citation.get("version") else {}),
+    }
     return f"{base_url}sources/{citation['document_id']}?{urlencode(place)}"
 
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from nacre.store.filters import Filter, fields_condition
+from nacre.store.filters import Filter, by_document, fields_condition
 from nacre.store.folder.database import damaged, open_database
 from nacre.store.folder.keyword_index import Entry
 from nacre.store.protocol import DocumentStore
@@ -27,6 +27,7 @@ from nacre.store.records import (
     DocumentState,
     Passage,
     PlaceRecord,
+    SupersededText,
     TableRecord,
     unpack_places,
     unpack_tables,
@@ -83,6 +84,13 @@ class Catalog(DocumentStore):
             return zlib.decompress(found[0][0]).decode("utf-8") if found else None
         except (zlib.error, UnicodeDecodeError) as error:
             raise damaged(Path(self.db.path), error) from error
+
+    def versions(self, number: int) -> list[SupersededText]:
+        if not self.db.read("SELECT 1 FROM sqlite_master WHERE name = 'versions'"):  # not synced by this Nacre yet
+            return []
+        query = "SELECT version, audience, text FROM versions WHERE document = ? ORDER BY version DESC"
+        rows = self.db.read(query, (number,))
+        return [SupersededText(version, who, zlib.decompress(text).decode()) for version, who, text in rows]
 
     def tables(self, uri: str) -> list[TableRecord]:
         if not self._has("blocks"):
@@ -196,6 +204,12 @@ class Catalog(DocumentStore):
             number: Passage(text, uri, title, tuple(json.loads(heading)), *rest)
             for number, text, uri, title, heading, *rest in rows
         }
+
+    def fields_of(self, numbers: Sequence[int], names: Sequence[str]) -> dict[int, dict[str, str]]:
+        if not self._has("fields"):
+            return {}
+        query = f"WHERE document IN ({_marks(numbers)}) AND name IN ({_marks(names)})"
+        return by_document(self.db.read(f"SELECT document, name, text FROM fields {query}", [*numbers, *names]))
 
     def chunks(self, document: int, start: int = 0, end: int | None = None) -> list[ChunkSpan]:
         rows = self.db.read(

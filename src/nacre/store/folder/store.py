@@ -54,6 +54,7 @@ class FolderStore(Store):
 
     @property
     def embedder(self) -> dict[str, Any] | None:  # type: ignore[override]
+        """Identity of the embedder whose vectors are searched now."""
         return self.manifest.embedder
 
     def view(self) -> AbstractContextManager[FolderView]:

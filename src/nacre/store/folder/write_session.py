@@ -16,7 +16,7 @@ from nacre.store.folder.indexes import Indexes
 from nacre.store.folder.manifest import Manifest, parse_manifest, write_manifest
 from nacre.store.folder.shadow import Shadow, undo
 from nacre.store.protocol import ShadowVectors, WriteSession
-from nacre.store.records import PUBLIC, ChunkRecord, DocumentRecord, dump_metadata
+from nacre.store.records import PUBLIC, ChunkRecord, DocumentRecord, SupersededText, dump_metadata
 from nacre.text.fields import tidy_fields
 
 _FACTS = ("uri", "scope", "stamp", "hash", "title", "mime", "audience", "modified", "cut", "blocks")
@@ -39,6 +39,10 @@ class FolderSession(WriteSession):
         for statement in FIELDS_TABLE:
             self._db.execute(statement)
         self._db.execute("CREATE TABLE IF NOT EXISTS kept (hash BLOB PRIMARY KEY, vector BLOB NOT NULL) WITHOUT ROWID")
+        self._db.execute(
+            "CREATE TABLE IF NOT EXISTS versions (document INTEGER NOT NULL, version INTEGER NOT NULL,"
+            " audience INTEGER NOT NULL, text BLOB NOT NULL, PRIMARY KEY (document, version))"
+        )
 
     def publish(self) -> None:
         """Make all commits so far durable, fold the log into the file when no reader needs it, and let searches see
@@ -151,6 +155,7 @@ class FolderSession(WriteSession):
                 gone = [row[0] for row in db.execute("SELECT id FROM chunks WHERE document = ?", (number,))]
                 self._remove_chunks(db, gone, generation)
                 db.execute("DELETE FROM documents WHERE id = ?", (number,))
+                db.execute("DELETE FROM versions WHERE document = ?", (number,))
             marks = ", ".join("?" * len(facts))
             db.execute(f"INSERT INTO documents ({', '.join(facts)}) VALUES ({marks})", tuple(facts.values()))
             db.executemany("DELETE FROM removed WHERE chunk = ?", [(chunk.id,) for chunk in chunks])
@@ -174,6 +179,17 @@ class FolderSession(WriteSession):
             self._remove_chunks(db, chunks, self._next_generation(db))
             db.execute("DELETE FROM documents WHERE id = ?", (number,))
             db.execute("DELETE FROM fields WHERE document = ?", (number,))
+            db.execute("DELETE FROM versions WHERE document = ?", (number,))
+
+    def keep_version(self, number: int, old: SupersededText, most: int) -> None:
+        row = (number, old.version, old.audience, zlib.compress(old.text.encode("utf-8"), 1))
+        with self._db.write() as db:
+            db.execute("INSERT OR REPLACE INTO versions VALUES (?, ?, ?, ?)", row)
+            db.execute(
+                "DELETE FROM versions WHERE document = ? AND version NOT IN"
+                " (SELECT version FROM versions WHERE document = ? ORDER BY version DESC LIMIT ?)",
+                (number, number, most),
+            )
 
     def keep_vectors(self, vectors: Mapping[bytes, bytes]) -> None:
         with self._db.write() as db:

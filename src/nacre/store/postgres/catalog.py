@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from nacre.errors import DamagedError
-from nacre.store.filters import Filter, fields_condition
+from nacre.store.filters import Filter, by_document, fields_condition
 from nacre.store.postgres.database import Database
 from nacre.store.protocol import DocumentStore
 from nacre.store.records import (
@@ -22,6 +22,7 @@ from nacre.store.records import (
     DocumentState,
     Passage,
     PlaceRecord,
+    SupersededText,
     TableRecord,
     unpack_places,
     unpack_tables,
@@ -62,6 +63,13 @@ class PostgresCatalog(DocumentStore):
                 ),
                 path=self.db.address.shown,
             ) from error
+
+    def versions(self, number: int) -> list[SupersededText]:
+        if not self.db.rows("SELECT to_regclass('versions') IS NOT NULL")[0][0]:  # none was ever kept
+            return []
+        query = "SELECT version, audience, text FROM versions WHERE document = %s ORDER BY version DESC"
+        rows = self.db.rows(query, (number,))
+        return [SupersededText(version, who, zlib.decompress(text).decode()) for version, who, text in rows]
 
     def tables(self, uri: str) -> list[TableRecord]:
         found = self.db.rows("SELECT blocks FROM documents WHERE uri = %s AND blocks IS NOT NULL", (uri,))
@@ -149,6 +157,10 @@ class PostgresCatalog(DocumentStore):
             number: Passage(text.decode(), uri, title, tuple(json.loads(heading)), *rest)
             for number, text, uri, title, heading, *rest in rows
         }
+
+    def fields_of(self, numbers: Sequence[int], names: Sequence[str]) -> dict[int, dict[str, str]]:
+        query = "SELECT document, name, text FROM fields WHERE document = ANY(%s) AND name = ANY(%s)"
+        return by_document(self.db.rows(query, (list(numbers), list(names))))
 
     def chunks(self, document: int, start: int = 0, end: int | None = None) -> list[ChunkSpan]:
         rows = self.db.rows(

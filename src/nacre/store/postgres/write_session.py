@@ -22,7 +22,7 @@ from nacre.store.postgres.catalog import PostgresCatalog
 from nacre.store.postgres.keyword_index import CHUNKS, LENGTH, audience_key, kept_length, kept_word, word_key
 from nacre.store.postgres.vector_index import literal, read_moments, received
 from nacre.store.protocol import ShadowVectors, WriteSession
-from nacre.store.records import PUBLIC, ChunkRecord, DocumentRecord, dump_metadata
+from nacre.store.records import PUBLIC, ChunkRecord, DocumentRecord, SupersededText, dump_metadata
 from nacre.text.fields import tidy_fields
 from nacre.text.language import tr
 from nacre.text.writing import WRITINGS, writing_of
@@ -213,7 +213,28 @@ class PostgresSession(WriteSession):
         chunks = [row[0] for row in db.execute("SELECT id FROM chunks WHERE document = %s", (number,)).fetchall()]
         audience = db.execute("DELETE FROM documents WHERE id = %s RETURNING audience", (number,)).fetchone()
         db.execute("DELETE FROM fields WHERE document = %s", (number,))
+        if db.execute("SELECT to_regclass('versions') IS NOT NULL").fetchone()[0]:
+            db.execute("DELETE FROM versions WHERE document = %s", (number,))
         self._remove(db, chunks, audience[0] if audience else PUBLIC)
+
+    def keep_version(self, number: int, old: SupersededText, most: int) -> None:
+        row = (number, old.version, old.audience, zlib.compress(old.text.encode("utf-8"), 1))
+        with self._change() as db:
+            # Made with the first version that is kept: a base of an earlier Nacre lacks it.
+            db.execute(
+                "CREATE TABLE IF NOT EXISTS versions (document bigint NOT NULL, version int NOT NULL,"
+                " audience int NOT NULL, text bytea NOT NULL, PRIMARY KEY (document, version))"
+            )
+            db.execute(
+                "INSERT INTO versions VALUES (%s, %s, %s, %s) ON CONFLICT (document, version)"
+                " DO UPDATE SET audience = excluded.audience, text = excluded.text",
+                row,
+            )
+            db.execute(
+                "DELETE FROM versions WHERE document = %s AND version NOT IN"
+                " (SELECT version FROM versions WHERE document = %s ORDER BY version DESC LIMIT %s)",
+                (number, number, most),
+            )
 
     def follow_rules(self, catalog: PostgresCatalog) -> None:
         """Make the words anew where they were written by other rules than `bm25.RULES`."""
