@@ -38,17 +38,18 @@ Approver = Callable[[ApprovalRequest], Decision | Awaitable[Decision]]
 def only_from_observations(arguments: dict[str, Any], said: Iterable[str], observed: Iterable[str]) -> tuple[str, ...]:
     """The values of a call that stand in retrieved text and in nothing that a person said."""
     trusted, retrieved = _plain("\n".join(said)), _plain("\n".join(observed))
-    values = dict.fromkeys(value for value in _values(arguments) if len(_plain(value)) >= MIN_LENGTH)
+    values = dict.fromkeys(value for value in values_of(arguments) if len(_plain(value)) >= MIN_LENGTH)
     return tuple(value for value in values if _plain(value) in retrieved and _plain(value) not in trusted)
 
 
-def _values(data: Any) -> Iterator[str]:
+def values_of(data: Any) -> Iterator[str]:
+    """Every value of a call, and the addresses, links, paths and numbers inside it."""
     if isinstance(data, dict):
         for inner in data.values():
-            yield from _values(inner)
+            yield from values_of(inner)
     elif isinstance(data, (list, tuple)):
         for inner in data:
-            yield from _values(inner)
+            yield from values_of(inner)
     elif data is not None and not isinstance(data, bool):
         text = str(data)
         yield text
