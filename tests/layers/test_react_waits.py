@@ -85,7 +85,7 @@ def test_one_decision_for_all_calls_of_a_reply() -> None:
     model = agent(store, ["Final Answer: done"], done, protocol="native")
     answer = model.resume(run_id, True)
     assert sorted(done) == [("Li", 5), ("Wu", 5)] and len(nacre_of(answer)["trajectory"]) == 4
-    assert [m.tool_call_id for m in model.inner.calls[0].messages if m.type == "tool"] == ["Li", "Wu", "x"]
+    assert [m.tool_call_id for m in model.inner.calls[0] if m.type == "tool"] == ["Li", "Wu", "x"]
 
 
 def test_a_second_question_has_an_id_of_its_own() -> None:

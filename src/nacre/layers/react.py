@@ -54,7 +54,8 @@ class ReAct(ChatModelDecorator):
 
     The answer's `response_metadata["nacre"]` holds `trajectory`, `usage`, `stopped` ("answer", "steps", "seconds",
     "tokens", "loop", "unreadable", "tool_calls", "pending"), `protocol`, `abstained` after a refusal, and `citations`
-    where tools brought documents. In a stream every finished step is a chunk with `additional_kwargs["reasoning_content"]`.
+    where tools brought documents. In a stream every finished step is a chunk with
+    `additional_kwargs["reasoning_content"]`.
 
     Raises:
         UsageError: something is no tool, or two tools share a name.
@@ -83,7 +84,7 @@ class ReAct(ChatModelDecorator):
     context_tokens: int | None = Field(default=None, gt=0)
     approve: Any = Field(default=None, repr=False)
     approve_tools: list[str] = Field(default_factory=list)
-    runs: Any = Field(default=None, repr=False)
+    runs: Any = Field(default=None, repr=False, exclude=True)
     on_step: Callable[[Step], None] | None = Field(default=None, repr=False, exclude=True)
     language: Literal["auto", "en", "zh"] = "auto"
 
