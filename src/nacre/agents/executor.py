@@ -192,6 +192,7 @@ class Executor:
             seconds=outcome.seconds,
         )
         self._taken[self._key(observed)] = observed
+        self.state.saw(observed, outcome.result)
         if sources is not None:
             self.sourced.append(observed)
         return observed
