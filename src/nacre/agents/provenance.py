@@ -21,8 +21,10 @@ from nacre.agents.approval import values_of
 MIN_LENGTH = 4
 _MOST = 200_000  # characters of an observation that are looked at
 _FIELDS = 5_000
+_READING = 20_000  # characters of an argument
 _WORD = re.compile(r"[a-z]+|[\u4e00-\u9fff]+")
 _PLAIN_NUMBER = re.compile(r"[-+]?\d{1,9}(?:\.\d{1,9})?|\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d(?::\d\d)?)?")
+_DIGITS = re.compile(r"[\d -]+")
 _KINDS = (
     re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,5}"),
     re.compile(r"(?:\w{2,12}://|www\.)[^\s\"'<>,]{1,500}"),
@@ -73,7 +75,8 @@ def doubtful(tool: str, arguments: dict[str, Any], said: Sequence[str], seen: Se
         for value in _checked(name, given)
         if len(plain(value)) >= MIN_LENGTH and plain(value) not in words
     }
-    return tuple(value for value in found if _unvouched(value, words, seen))
+    whole = [plain(str(given)) for given in arguments.values()]
+    return tuple(value for value in found if _unvouched(value, words, seen) and not _inside(plain(value), whole, seen))
 
 
 def asked_for(tool: str, words: str) -> bool:
@@ -97,9 +100,7 @@ def _met(groups: Sequence[frozenset[str]], named: set[str], asked: str) -> bool:
     mine = [group for group in groups if group & {*named, *(name.rstrip("s") for name in named)}]
     words = set(_WORD.findall(asked))
     stems = words | {word.rstrip("s") for word in words} | {word.removesuffix("ing") for word in words}
-    return not mine or any(
-        word in stems or (not word.isascii() and word in asked) for group in mine for word in group
-    )
+    return not mine or any(word in stems or (not word.isascii() and word in asked) for group in mine for word in group)
 
 
 @cache
@@ -113,7 +114,7 @@ def _groups() -> tuple[tuple[frozenset[str], ...], tuple[frozenset[str], ...]]:
 def _checked(name: str, given: Any) -> list[str]:
     """The values of an argument that could lead somewhere: of a text that is only read, what it addresses."""
     if name in _CONTENT and isinstance(given, str):
-        return [match[0] for kind in _KINDS for match in kind.finditer(given[:20_000])]
+        return [match[0] for kind in _KINDS for match in kind.finditer(given[:_READING])]
     if isinstance(given, list | tuple):
         return [value for one in given for value in _checked(name, one)]
     if any(kind.fullmatch(str(given)) for kind in _KINDS):
@@ -128,6 +129,14 @@ def _unvouched(value: str, words: str, seen: Sequence[Seen]) -> bool:
     if not where or any(folded in one.fields for one in where):
         return False
     return not any(one.pointed and _only_one(value, words, one.text) for one in where)
+
+
+def _inside(value: str, whole: Sequence[str], seen: Sequence[Seen]) -> bool:
+    """Whether a number is part of a field, "75002" of an address, that stands in the call as a whole."""
+    if not _DIGITS.fullmatch(value):
+        return False
+    around = (text for one in seen for text in one.fields if value in text)
+    return any(text in given for text in around for given in whole)
 
 
 def _only_one(value: str, words: str, text: str) -> bool:
