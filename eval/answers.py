@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from operator import attrgetter
 from pathlib import Path
+from sys import intern
 from typing import TYPE_CHECKING, Any, Unpack
 
-from nacre.eval.datasets import Question, load_questions, load_retrieval
+from langchain_core.messages import BaseMessage
+
+from nacre.errors import EvaluationError
+from nacre.eval.datasets import load_retrieval
+from nacre.eval.items import Item, failures, went_wrong, worst
 from nacre.eval.metrics import contains, exact_match, token_f1
-from nacre.eval.report import Item, Report, fingerprint
+from nacre.eval.questions import Question, as_questions, check_faults, is_of, load_questions, strange_uris
+from nacre.eval.report import Report, fingerprint
 from nacre.eval.retrieval import indexed
-from nacre.eval.running import Run, Suite, carry_out
+from nacre.eval.running import MAX_FAILED, Run, Suite, carry_out
+from nacre.eval.targets import is_refusal, over_http
 from nacre.grounding.citations import statements
 from nacre.layers.best_of import BestOf, Judge
-from nacre.text.language import language_of
+from nacre.text.language import language_of, tr
 from nacre.text.markers import MARKER
 from nacre.text.messages import nacre_of, text_of
 
@@ -25,6 +34,7 @@ if TYPE_CHECKING:
 
 # How an item names a place: "[1] file:///handbook.md [120:184] quoted text".
 PLACE = r"\[(?P<n>\d+)\] (?P<uri>.*?) \[(?P<start>\d+):(?P<end>\d+)\](?P<quote>.*)"
+_KEPT = ("tokens_in", "tokens_out", "seconds", "understood_as")  # of a reply, in its item
 METRICS = ("contains", "em", "f1", "evidence", "citation_precision", "citation_recall", "same_language", "abstained")
 
 
@@ -35,8 +45,10 @@ def evaluate_answers(
     data: Path,
     model: BaseChatModel,
     *,
-    kb: Path | None = None,
+    kb: Path | str | None = None,
     k: int | None = None,
+    stack: Mapping[str, Any] | None = None,
+    principals: Sequence[str] | None = None,
     judge: Judge | None = None,
     **run: Unpack[Run],
 ) -> Report:
@@ -47,6 +59,8 @@ def evaluate_answers(
         model: the model that answers; it is given the sources by `RetrievalAugmented`.
         kb: an existing knowledge base to ask; None indexes the corpus of `data`.
         k: how many passages the model sees; None for what the knowledge base is set to, else 6.
+        stack: as for `nacre.build`, in place of `RetrievalAugmented` alone; its innermost model is `model`.
+        principals: as whom is asked.
         judge: a reward model; its score of each answer is the metric `reward`.
         **run: how it is carried out, as in `Run`.
 
@@ -54,15 +68,16 @@ def evaluate_answers(
         The report: contains, EM, F1, evidence, citations, share of refusals, latency, tokens.
 
     Raises:
-        EvaluationError: nothing usable is in the files.
+        EvaluationError: nothing usable is in the files, or more of them is wrong than `max_failed`.
         UsageError: there is no knowledge base in `kb`.
     """
     from nacre.retrieval.knowledge_base import KnowledgeBase
 
     questions, problems = load_questions(data)
+    check_faults(data, problems, len(questions), run.get("max_failed", MAX_FAILED))
     model = model if judge is None else BestOf(inner=model, judge=judge, samples=1)
     with KnowledgeBase.open(kb, create=False) if kb else indexed(load_retrieval(data)) as base:
-        return ask_all(base, model, questions, problems, data.name, k=k, **run)
+        return ask_all(base, model, questions, problems, data.name, k=k, stack=stack, principals=principals, **run)
 
 
 def ask_all(
@@ -73,6 +88,8 @@ def ask_all(
     name: str,
     *,
     k: int | None = None,
+    stack: Mapping[str, Any] | None = None,
+    principals: Sequence[str] | None = None,
     **run: Unpack[Run],
 ) -> Report:
     """Ask questions over a knowledge base that is there.
@@ -84,6 +101,8 @@ def ask_all(
         problems: what was wrong with the data.
         name: of the data set, for the report.
         k: how many passages the model sees; None for what the knowledge base is set to, else 6.
+        stack: as for `nacre.build`, in place of `RetrievalAugmented` alone; its innermost model is `model`.
+        principals: as whom is asked.
         **run: how it is carried out, as in `Run`.
 
     Returns:
@@ -91,37 +110,154 @@ def ask_all(
     """
     from nacre.stack import build
 
-    stack = build({"layers": [{"use": "rag", "k": k}]}, kb=base, leaf=model)
+    layers = {"layers": [{"use": "rag", "k": k}]} if stack is None else {"layers": stack.get("layers") or []}
+    built = build(layers, kb=base, principals=principals, leaf=model)
+    strange = strange_uris(questions, (d["uri"] for d in base.documents()))
+    settings = {"data": name, **described(built, base), **({"as": list(principals)} if principals else {})}
+    problems = [*problems, *strange]
+    more = _REWARD if isinstance(model, BestOf) else ()
+    return asked(partial(reply_of, built), questions, problems, settings, base, more, **run)
+
+
+def evaluate_target(
+    target: Callable[[str], Any] | BaseChatModel | str,
+    questions: Sequence[Question | Mapping[str, Any]] | Path | str,
+    *,
+    name: str = "",
+    **run: Unpack[Run],
+) -> Report:
+    """Ask anything that answers: a function, or an HTTP endpoint.
+
+    Args:
+        target: takes a question and gives the answer: a text, a message of LangChain, or a mapping with `answer` and
+            where known `sources` (texts) and `abstained`. Or a chat model; or the URL of an OpenAI-compatible server,
+            up to and with its `/v1` (`#MODEL` behind it names the model).
+        questions: with gold answers: their file, or rows as a file holds them.
+        name: of the target, for the report.
+        **run: how it is carried out, as in `Run`.
+
+    Returns:
+        The report, with the figures that such answers allow.
+    """
+    call: Callable[[str], Any] = over_http(target) if isinstance(target, str) else getattr(target, "invoke", target)
+    known = name or (target if isinstance(target, str) else getattr(target, "__qualname__", type(target).__name__))
+    rows = as_questions(questions)
+    return asked(lambda question: reply_of_any(call(question.text)), rows, (), {"target": known}, None, **run)
+
+
+def assert_answers(
+    target: Callable[[str], Any] | BaseChatModel | str,
+    questions: Sequence[Question | Mapping[str, Any]] | Path | str,
+    **least: float,
+) -> Report:
+    """Ask, and fail where a figure is less than it must be: for the tests of an application.
+
+    Args:
+        target: as for `evaluate_target`.
+        questions: as for `evaluate_target`.
+        **least: by figure, `contains=0.9`; none asks for `contains=1`.
+
+    Returns:
+        The report.
+
+    Raises:
+        AssertionError: a figure is too low, a must-pass question went wrong, or a question failed; it names them.
+    """
+    from nacre.eval.verdict import Rules, gated
+
+    report = evaluate_target(target, questions)
+    data = report.data()
+    verdict = gated(data, rules=Rules(least=least or {"contains": 1.0}))
+    wrong = [
+        f"{i['id']}: {i.get('question', '')} → {i.get('error') or i['answer']}" for i in report.items if went_wrong(i)
+    ]
+    if not verdict.passed or failures(data):
+        raise AssertionError("\n".join([*verdict.reasons, *filter(None, [failures(data)]), *wrong[:20]]))
+    return report
+
+
+def asked(
+    ask: Callable[[Question], Item],
+    questions: Sequence[Question],
+    problems: Sequence[str],
+    settings: Mapping[str, Any],
+    base: KnowledgeBase | None,
+    more: Sequence[str] = (),
+    **run: Unpack[Run],
+) -> Report:
+    """Ask questions of whatever answers, and score the replies.
+
+    Args:
+        more: metrics that the replies bring along.
+    """
     unanswerable = any(not question.answers for question in questions[: run.get("limit")])
-    more = [*(("refusal_recall", "false_refusals") if unanswerable else ()), *_REWARD[: isinstance(model, BestOf)]]
+    metrics = METRICS if base else tuple(name for name in METRICS if not name.startswith("citation"))
     suite = Suite(
         "answers",
-        (*METRICS, *more),
+        (*metrics, *(("refusal_recall", "false_refusals") if unanswerable else ()), *more),
         questions,
-        lambda question: answered(stack, question, base),
-        {"data": name, **described(stack, base)},
+        ask,
+        settings,
         problems,
         unit="queries",
+        items=lambda question, reply: [scored(question, reply, base)],
+        asked=attrgetter("text"),
+        depends=depends_on(settings, base),
     )
     return carry_out(suite, **run)
 
 
-def answered(stack: BaseChatModel, question: Question, base: KnowledgeBase, **call: Any) -> Item:
-    """Ask one question and score the answer."""
+def reply_of(stack: BaseChatModel, question: Question, **call: Any) -> Item:
+    """Ask one question: what its score is computed of."""
     reply = stack.invoke(question.text, **call)
     own = nacre_of(reply)
-    item = {**judge(question, text_of(reply), own, base), **usage(reply)}
-    return {**item, "understood_as": own["question"]} if own.get("question") else item
+    hits = [{name: hit.get(name) for name in ("n", "uri", "start", "end", "text")} for hit in own.get("hits") or []]
+    citations = [
+        {name: each.get(name) for name in ("n", "uri", "start", "end", "quote", "answer_start")}
+        for each in own.get("citations") or []
+    ]
+    found = {"answer": text_of(reply), "abstained": bool(own.get("abstained")), "hits": hits, "citations": citations}
+    kept = {"understood_as": own.get("question"), "reward": own.get("reward")}
+    return {**found, **usage(reply), **{name: value for name, value in kept.items() if value is not None}}
+
+
+def reply_of_any(said: Any) -> Item:
+    """What a function or an endpoint answered, as `reply_of` gives it."""
+    if isinstance(said, Mapping):
+        if not isinstance(said.get("answer"), str):
+            raise EvaluationError(
+                tr("The target gave {keys}; an answer needs the text `answer`.", keys=sorted(map(str, said)))
+            )
+        texts = [str(text) for text in said.get("sources") or ()]
+        refused = said.get("abstained")
+        answer = str(said["answer"])
+    else:
+        own = nacre_of(said) if isinstance(said, BaseMessage) else {}
+        answer, refused = text_of(said) if isinstance(said, BaseMessage) else str(said), own.get("abstained")
+        texts = [str(hit.get("text", "")) for hit in own.get("hits") or ()]
+    hits = [{"n": n, "uri": "", "text": text} for n, text in enumerate(texts, 1)]
+    return {"answer": answer, "abstained": is_refusal(answer) if refused is None else bool(refused), "hits": hits}
+
+
+def answered(stack: BaseChatModel, question: Question, base: KnowledgeBase, **call: Any) -> Item:
+    """Ask one question and score the answer."""
+    return scored(question, reply_of(stack, question, **call), base)
+
+
+def depends_on(settings: Mapping[str, Any], base: KnowledgeBase | None) -> str:
+    """What replies depend on: all settings but the name of the file, and where the documents are and who sees them."""
+    documents = [f"{d['uri']} {d.get('principals')}" for d in base.documents()] if base else []
+    return f"{ {name: value for name, value in settings.items() if name != 'data'} } {fingerprint(documents)}"
 
 
 def described(stack: BaseChatModel, base: KnowledgeBase | None = None) -> dict[str, Any]:
     """What was measured, so that two reports can say what differs between them."""
-    from nacre import prompts
+    from nacre import __version__, prompts
     from nacre.stack import explain
 
     data = explain(stack)
     layers = [{k: v for k, v in e.items() if k != "kb"} if isinstance(e, dict) else e for e in data["layers"]]
-    found: dict[str, Any] = {"stack": {**data, "layers": layers}}
+    found: dict[str, Any] = {"nacre": __version__, "stack": {**data, "layers": layers}}
     if base:
         documents = base.documents()
         found |= {
@@ -133,7 +269,24 @@ def described(stack: BaseChatModel, base: KnowledgeBase | None = None) -> dict[s
     name = getattr(stack, "prompt", None)
     if isinstance(name, str):
         found["prompt"] = f"{name} v{prompts.load(name, 'en').version}"
-    return found
+    return {**found, "prompts": prompts_of(layers)}
+
+
+def prompts_of(layers: Sequence[Any]) -> dict[str, str]:
+    """The prompts of some layers, with fingerprints of their texts in both languages.
+
+    Returns:
+        "v2 1f0c33aa" by id; of a layer that is not ours, which may load any, all.
+    """
+    from nacre import prompts
+    from nacre.stack import LAYERS
+
+    names = [layer["use"] if isinstance(layer, dict) else layer for layer in layers]
+    folders = {"cot" if name == "chain_of_thought" else name for name in names}
+    every = not set(names) <= set(LAYERS)
+    ids = [id for id in prompts.prompt_ids() if not id.startswith(("judge/", "eval/"))]
+    own = {str(layer["prompt"]) for layer in layers if isinstance(layer, dict) and "prompt" in layer}
+    return {id: prompts.version(id) for id in ids if every or id in own or id.split("/")[0] in folders}
 
 
 def usage(reply: AIMessage) -> dict[str, Any]:
@@ -146,22 +299,30 @@ def usage(reply: AIMessage) -> dict[str, Any]:
     return {"tokens_in": told["input_tokens"], "tokens_out": told["output_tokens"]} if told else {}
 
 
-def judge(question: Question, answer: str, own: Mapping[str, Any], base: KnowledgeBase) -> Item:
-    """Score one answer."""
-    abstained = bool(own.get("abstained"))
+def scored(question: Question, reply: Mapping[str, Any], base: KnowledgeBase | None) -> Item:
+    """Score one reply; one that failed counts as wrong.
+
+    Args:
+        reply: as `reply_of` gives it, or with an `error`.
+        base: where its citations are looked up; None leaves them out.
+    """
+    item: Item = {"question": question.text, "gold": list(question.answers), **_marks(question)}
+    if "error" in reply:
+        return {**item, **worst(_metrics_of(question, base)), "error": reply["error"]}
+    answer, abstained = str(reply["answer"]), bool(reply["abstained"])
     plain = MARKER.sub("", answer)
-    citations, hits = own.get("citations") or [], own.get("hits") or []
-    item: Item = {
-        "question": question.text,
+    hits = reply.get("hits") or []
+    item |= {
         "answer": answer,
-        "gold": list(question.answers),
         "abstained": float(abstained),
         "same_language": _same_language(question.text, plain),
-        "retrieved": [f"[{h['n']}] {h['uri']} [{h['start']}:{h['end']}]" for h in hits if "start" in h],
+        "retrieved": [f"[{h['n']}] {h['uri']} [{h['start']}:{h['end']}]" for h in hits if h.get("start") is not None],
+        "shown": [intern(str(h["text"])) for h in hits],
+        **{name: reply[name] for name in _KEPT if name in reply},
     }
     if question.answers:
         item |= {
-            "contains": contains(plain, question.answers),
+            "contains": float(not abstained and bool(contains(plain, question.answers))),
             "em": exact_match(plain, question.answers),
             "f1": token_f1(plain, question.answers),
             # The answer stands in what the model was shown, in the right document where the set names one.
@@ -170,20 +331,36 @@ def judge(question: Question, answer: str, own: Mapping[str, Any], base: Knowled
         }
     else:
         item["refusal_recall"] = float(abstained)
-    if "reward" in own:
-        item["reward"] = own["reward"]
-    if not abstained:
+    if "reward" in reply:
+        item["reward"] = reply["reward"]
+    return item if abstained or base is None else {**item, **_cited(answer, reply.get("citations") or [], base)}
+
+
+def _marks(question: Question) -> Item:
+    """What the gate and `why` want to know of a question."""
+    marks = {"uri": question.uri, "group": question.group, "must": question.must}
+    return {**{name: value for name, value in marks.items() if value}, **({} if question.named else {"named": False})}
+
+
+def _metrics_of(question: Question, base: KnowledgeBase | None) -> list[str]:
+    kind = ("contains", "em", "f1", "evidence", "false_refusals") if question.answers else ("refusal_recall",)
+    return [*kind, "same_language", *(("citation_precision", "citation_recall") if base else ())]
+
+
+def _cited(answer: str, citations: Sequence[Mapping[str, Any]], base: KnowledgeBase) -> Item:
+    standing = [citation for citation in citations if stands(citation, base)]
+    said = [start for start, _, _, _ in statements(answer)]
+    cited = {c["answer_start"] for c in standing}
+    return {
         # An answer without any citation proves nothing: its precision is 0.
-        item["citation_precision"] = sum(stands(c, base) for c in citations) / len(citations) if citations else 0.0
-        said = [start for start, _, _, _ in statements(answer)]
-        cited = {c["answer_start"] for c in citations if stands(c, base)}
-        item["citation_recall"] = sum(start in cited for start in said) / len(said) if said else 0.0
-        item["sources"] = [f"[{c['n']}] {c['uri']} [{c['start']}:{c['end']}] {c['quote']}" for c in citations]
-    return item
+        "citation_precision": len(standing) / len(citations) if citations else 0.0,
+        "citation_recall": sum(start in cited for start in said) / len(said) if said else 0.0,
+        "sources": [f"[{c['n']}] {c['uri']} [{c['start']}:{c['end']}] {c['quote']}" for c in citations],
+    }
 
 
 def _of(question: Question, hit: Mapping[str, Any]) -> bool:
-    return not question.uri or str(hit.get("uri", "")).endswith(question.uri)
+    return not question.uri or is_of(question.uri, str(hit.get("uri", "")))
 
 
 def _same_language(question: str, answer: str) -> float | None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Unpack
 
 from nacre.errors import EvaluationError
-from nacre.eval.answers import METRICS, answered, described
-from nacre.eval.datasets import Question, objects
-from nacre.eval.report import Item, Report
-from nacre.eval.running import Run, Suite, carry_out, timed
+from nacre.eval.answers import METRICS, depends_on, described, reply_of, scored
+from nacre.eval.datasets import objects
+from nacre.eval.items import Item
+from nacre.eval.questions import Question, question_of
+from nacre.eval.report import Report
+from nacre.eval.running import Run, Suite, attempted, carry_out, timed
 from nacre.text.language import tr
 
 if TYPE_CHECKING:
@@ -35,17 +39,20 @@ def load_conversations(path: Path) -> tuple[list[Conversation], list[str]]:
         if not turns:
             problems.append(f"{path.name}: {tr('no turns in ')}{id}")
             continue
-        found.append(Conversation(id, tuple(_question(f"{id}.{n}", turn) for n, turn in enumerate(turns, 1))))
+        asked = [
+            question_of(f"{path.name}:{id}.{n}", {**turn, "id": f"{id}.{n}"}, problems)
+            for n, turn in enumerate(turns, 1)
+        ]
+        if all(asked):  # without one of its turns the others mean something else
+            found.append(Conversation(id, tuple(replace(turn, group=id) for turn in asked if turn)))
     if not found:
         raise EvaluationError(tr("{path} holds no conversation.", path=path))
     return found, problems
 
 
-def _question(id: str, turn: dict[str, Any]) -> Question:
-    return Question(id, str(turn["question"]), tuple(map(str, turn.get("answers") or ())), str(turn.get("uri") or ""))
-
-
-def evaluate_chat(data: Path, model: BaseChatModel, kb: Path, *, k: int | None = None, **run: Unpack[Run]) -> Report:
+def evaluate_chat(
+    data: Path, model: BaseChatModel, kb: Path | str, *, k: int | None = None, **run: Unpack[Run]
+) -> Report:
     """Hold conversations over a knowledge base, each in a session of its own.
 
     Args:
@@ -70,21 +77,35 @@ def evaluate_chat(data: Path, model: BaseChatModel, kb: Path, *, k: int | None =
     stack = build({"layers": ["memory", {"use": "rag", "k": k}]}, kb=base, leaf=model)
 
     def hold(conversation: Conversation) -> Item:
-        ask = partial(answered, stack, base=base, session_id=conversation.id)
-        turns = [{"id": question.id, **timed(ask, question)} for question in conversation.turns]
-        for turn in turns[1:]:
-            turn |= {"follow_ups": turn["contains"]} if "contains" in turn else {}
-        return {"turns": turns}
+        turns: list[Item] = []
+        session = secrets.token_hex(8)  # repeats never meet in one memory
+        for question in conversation.turns:
+            failed = turns and "error" in turns[-1]
+            ask = partial(timed, partial(reply_of, stack, session_id=session))
+            turns.append({"error": tr("an earlier turn failed")} if failed else attempted(ask, question))
+        return {"turns": turns, "incomplete": "error" in turns[-1]}
 
+    def items(conversation: Conversation, reply: Item) -> Iterator[Item]:
+        turns = reply.get("turns") or [reply] * len(conversation.turns)
+        for n, (question, turn) in enumerate(zip(conversation.turns, turns, strict=True)):
+            item = scored(question, turn, base)
+            yield {"id": question.id, **item, **({"follow_ups": item["contains"]} if n and "contains" in item else {})}
+
+    questions = [turn for conversation in conversations[: run.get("limit")] for turn in conversation.turns]
+    refusals = ("refusal_recall", "false_refusals") if any(not question.answers for question in questions) else ()
+    settings = {"data": data.name, **described(stack, base)}
     suite = Suite(
         "chat",
-        ("follow_ups", *METRICS),
+        ("follow_ups", *METRICS, *refusals),
         conversations,
         hold,
-        {"data": data.name, **described(stack, base)},
+        settings,
         problems,
         unit="queries",
         figures=lambda items: {"conversations": len(conversations[: run.get("limit")])},
+        items=items,
+        asked=lambda conversation: str([turn.text for turn in conversation.turns]),
+        depends=depends_on(settings, base),
     )
     return carry_out(suite, **run)
 

@@ -7,98 +7,94 @@ from pathlib import Path
 from typing import Any
 
 from nacre.eval.gate import ALPHA, Change, same_corpus, what_changed
-from nacre.eval.pages import definitions, escaped, frame, one_line
+from nacre.eval.pages import definitions, escaped, figure, frame, one_line, tools
+from nacre.eval.verdict import Verdict
 from nacre.system.files import atomic_write, private_folder
-from nacre.text.language import listed, tr
+from nacre.text.language import tr
 
-_HIDDEN = {"id", "question"}
+_SHOWN = ("answer", "gold", "sources", "error")
+_MARKS = {"green": "✓", "yellow": "△", "red": "✗"}
 
 
-def write_comparison(
-    before: Mapping[str, Any], after: Mapping[str, Any], changes: Sequence[Change], folder: Path
-) -> None:
+def write_comparison(before: Mapping[str, Any], after: Mapping[str, Any], verdict: Verdict, folder: Path) -> None:
     """Write compare.md and compare.html."""
     private_folder(folder)
-    atomic_write(folder / "compare.md", markdown(before, after, changes))
-    atomic_write(folder / "compare.html", page(before, after, changes))
+    atomic_write(folder / "compare.md", markdown(before, after, verdict))
+    atomic_write(folder / "compare.html", page(before, after, verdict))
 
 
-def verdict(changes: Sequence[Change]) -> str:
-    """The result in one sentence, for people."""
-    lost = [change.metric for change in changes if change.loss]
-    if lost:
-        return tr("Worse: {lost}.", lost=listed(lost))
-    better = [change.metric for change in changes if change.interval[0] > 0]
-    most = max((change.items for change in changes), default=0)
-    if better:
-        return tr("No significant loss over {most} questions; higher: {better}.", most=most, better=listed(better))
-    return tr("No significant loss over {most} questions.", most=most)
+def headline(verdict: Verdict) -> str:
+    """The result in words, and how small a loss it could have seen."""
+    return f"{_MARKS[verdict.state]} {verdict.told} {verdict.power}".strip()
 
 
-def markdown(before: Mapping[str, Any], after: Mapping[str, Any], changes: Sequence[Change]) -> str:
+def markdown(before: Mapping[str, Any], after: Mapping[str, Any], verdict: Verdict) -> str:
     """The comparison as Markdown, short enough for a pull request."""
     head = (tr("figure"), tr("before"), tr("after"), tr("change, 95 %"), "p", tr("worse / better"))
     lines = [
         f"# {tr('Comparison')}: {before['suite']}",
         "",
-        verdict(changes),
+        headline(verdict),
         "",
         f"| {' | '.join(head)} |",
         "|---|---:|---:|---|---:|---|",
     ]
-    lines += [f"| {' | '.join(_cells(change))} |" for change in changes]
-    lines += ["", *(f"- {line}" for line in what_changed(before, after))]
+    lines += [f"| {' | '.join(_cells(change))} |" for change in verdict.changes]
+    lines += ["", *(f"- {line[:300]}" for line in what_changed(before, after))]
     questions = {str(item["id"]): item.get("question", "") for item in after["items"]}
-    for change in changes:
-        if change.loss:
+    for change in verdict.changes:
+        if change.loss or change.doubt:
             lines += ["", f"## {tr('Worse by')} {change.metric}", ""]
             lines += [f"- `{id}` {one_line(questions.get(id, ''))}" for id in change.worse[:50]]
     return "\n".join(lines) + "\n"
 
 
-def page(before: Mapping[str, Any], after: Mapping[str, Any], changes: Sequence[Change]) -> str:
+def page(before: Mapping[str, Any], after: Mapping[str, Any], verdict: Verdict) -> str:
     """The comparison as a self-contained HTML page with every flipped question, both answers beside each other.
 
     Returns:
         The page; all text of the reports is escaped.
     """
-    title = f"{tr('Comparison')}: {before['suite']}"
-    head = "".join(
-        f"<th>{escaped(name)}"
-        for name in (tr("figure"), tr("before"), tr("after"), tr("change, 95 %"), "p", tr("worse / better"))
-    )
+    names = (tr("figure"), tr("before"), tr("after"), tr("change, 95 %"), "p", tr("worse / better"))
+    head = "".join(f"<th scope=col>{escaped(name)}" for name in names)
     rows = "".join(
         f"<tr{' class=bad' if change.loss else ''}>"
         + "".join(f"<td>{escaped(cell)}</td>" for cell in _cells(change))
         + "</tr>"
-        for change in changes
+        for change in verdict.changes
     )
-    corpus = (
-        ""
-        if same_corpus(before, after)
-        else f"<p class=bad>{escaped(tr('The documents differ between the two runs.'))}</p>"
-    )
+    corpus = "" if same_corpus(before, after) else f"<p>{escaped(tr('The documents differ between the two runs.'))}</p>"
     settings = (
         "".join(f"<li>{escaped(line)}</li>" for line in what_changed(before, after)) or f"<li>{tr('no setting')}</li>"
     )
-    old = {str(item["id"]): item for item in before["items"]}
-    new = {str(item["id"]): item for item in after["items"]}
-    worse = dict.fromkeys(id for change in changes for id in change.worse)
-    better = dict.fromkeys(id for change in changes for id in change.better if id not in worse)
+    worse, better = (_flipped(verdict.changes, way) for way in ("worse", "better"))
+    better = {id: metrics for id, metrics in better.items() if id not in worse}
+    pairs = verdict.paired.pairs
     rule = tr("A loss counts when p < {alpha}, corrected for the number of figures.", alpha=ALPHA)
     body = (
-        f"<p class=verdict>{escaped(verdict(changes))}</p>{corpus}<table><tr>{head}</tr>{rows}</table>"
-        f"<p class=dim>{escaped(rule)}</p>"
-        f"<h2>{tr('What differs')}</h2><ul>{settings}</ul>"
-        f"<h2>{tr('Went worse')} ({len(worse)})</h2>{''.join(_pair(old[id], new[id], ' class=bad') for id in worse)}"
-        f"<h2>{tr('Went better')} ({len(better)})</h2>{''.join(_pair(old[id], new[id], '') for id in better)}"
+        f"<p class=verdict>{escaped(headline(verdict))}</p>{corpus}"
+        f"<div class=wide><table><tr>{head}</tr>{rows}</table></div>"
+        f"<p class=dim>{escaped(rule)}</p><h2>{tr('What differs')}</h2><ul>{settings}</ul>{tools()}"
+        f"<h2 id=worse>{tr('Went worse')} ({len(worse)})</h2>"
+        + "".join(_pair(*pairs[id], id, metrics, "✗") for id, metrics in worse.items())
+        + f"<h2 id=better>{tr('Went better')} ({len(better)})</h2>"
+        + "".join(_pair(*pairs[id], id, metrics, "✓") for id, metrics in better.items())
     )
-    return frame(title, body)
+    return frame(f"{tr('Comparison')}: {before['suite']}", body)
+
+
+def _flipped(changes: Sequence[Change], way: str) -> dict[str, list[str]]:
+    """Questions that flipped, and by which figures."""
+    found: dict[str, list[str]] = {}
+    for change in changes:
+        for id in getattr(change, way):
+            found.setdefault(id, []).append(change.metric)
+    return found
 
 
 def _cells(change: Change) -> list[str]:
     low, high = change.interval
-    mark = f" ▼ {tr('LOSS')}" if change.loss else ""
+    mark = f" ▼ {tr('LOSS')}" if change.loss else f" △ {tr('worse?')}" if change.doubt else ""
     return [
         change.metric + mark,
         f"{change.before:.3f}",
@@ -109,11 +105,18 @@ def _cells(change: Change) -> list[str]:
     ]
 
 
-def _pair(old: Mapping[str, Any], new: Mapping[str, Any], style: str) -> str:
-    sides = [{k: v for k, v in item.items() if k not in _HIDDEN} for item in (old, new)]
+def _pair(old: Mapping[str, Any], new: Mapping[str, Any], id: str, metrics: Sequence[str], mark: str) -> str:
     columns = "".join(
-        f"<div><h3>{name}</h3>{definitions(side)}</div>"
-        for name, side in zip((tr("before"), tr("after")), sides, strict=True)
+        f"<div><h3>{name}</h3>{definitions(_side(item, metrics))}</div>"
+        for name, item in ((tr("before"), old), (tr("after"), new))
     )
-    summary = escaped(one_line(new.get("question", new["id"])))
-    return f"<details{style}><summary>{summary}</summary><div class=sides>{columns}</div></details>"
+    moved = ", ".join(f"{name} {figure(old.get(name))} → {figure(new.get(name))}" for name in metrics)
+    summary = f"{mark} {escaped(one_line(new.get('question', id)))} <span class=dim>{escaped(moved)}</span>"
+    place = f'class=item id="q-{escaped(id)}"'
+    return f"<details {place}><summary>{summary}</summary><div class=sides>{columns}</div></details>"
+
+
+def _side(item: Mapping[str, Any], metrics: Sequence[str]) -> dict[str, Any]:
+    """What is shown of one run: the answer and its sources, and texts of other suites."""
+    texts = [name for name, value in item.items() if isinstance(value, str) and name not in ("id", "question", "group")]
+    return {name: item[name] for name in dict.fromkeys((*_SHOWN, *texts)) if item.get(name)}

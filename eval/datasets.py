@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from nacre.errors import EvaluationError
+from nacre.eval.questions import Question as Question
+from nacre.eval.questions import json_lines, text_of_file
+from nacre.eval.questions import load_questions as load_questions
 from nacre.text.hygiene import clean_text
 from nacre.text.language import tr
 
@@ -22,23 +24,6 @@ class Passage:
     id: str
     title: str
     text: str
-
-
-@dataclass(frozen=True)
-class Question:
-    """A question with its gold answers.
-
-    Args:
-        id: its id.
-        text: the question.
-        answers: texts of which any one is right; empty when the sources hold no answer.
-        uri: the document that holds the answer, where the set says so.
-    """
-
-    id: str
-    text: str
-    answers: tuple[str, ...] = ()
-    uri: str = ""
 
 
 @dataclass(frozen=True)
@@ -78,18 +63,12 @@ class _Reader:
 
     def rows(self, path: Path) -> Iterator[dict[str, Any]]:
         """The objects of a JSON Lines file; a line that is none becomes a problem."""
-        for number, line in enumerate(_lines(path), 1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except json.JSONDecodeError as error:
-                self.problems.append(f"{path.name}:{number}: {error}")
-                continue
-            if isinstance(row, dict):
-                yield row
-            else:
-                self.problems.append(f"{path.name}:{number}: {tr('not an object')}")
+        for row in json_lines(path.name, self.lines(path), self.problems):
+            yield dict(row.cells)
+
+    def lines(self, path: Path) -> list[str]:
+        """The lines of a file in any charset."""
+        return text_of_file(path, self.problems).splitlines()
 
     def unique(
         self, rows: Iterator[dict[str, Any]], path: Path, key: str = "_id"
@@ -129,49 +108,6 @@ def load_retrieval(folder: Path) -> Retrieval:
     if not queries:
         raise EvaluationError(tr("{folder} holds no query with a judged document.", folder=folder))
     return Retrieval(corpus, queries, {id: qrels[id] for id in queries}, tuple(reader.problems))
-
-
-def load_questions(path: Path) -> tuple[list[Question], list[str]]:
-    """Read questions with gold answers.
-
-    Args:
-        path: a BEIR folder with queries.jsonl and answers.jsonl, or a file of questions: JSON Lines with `question` and
-            `answers` (or `answer`), or CSV with these columns (several answers separated by "|").
-
-    Returns:
-        (questions, problems).
-
-    Raises:
-        EvaluationError: the file is missing or of another kind, or no question is in it.
-    """
-    reader = _Reader()
-    if path.is_dir():
-        texts = {
-            id: str(row.get("text") or "") for id, row in reader.unique(reader.rows(_file(path, "queries.jsonl")), path)
-        }
-        gold = dict(reader.unique(reader.rows(_file(path, "answers.jsonl")), path))
-        reader.problems += [f"answers.jsonl: {tr('no question ')}{id}" for id in gold if id not in texts]
-        rows = [(id, {"question": texts[id], **row}) for id, row in gold.items() if id in texts]
-    elif path.suffix.lower() == ".csv":
-        rows = list(
-            reader.unique(
-                iter(dict(row, id=row.get("id") or str(n)) for n, row in enumerate(csv.DictReader(_lines(path)), 1)),
-                path,
-                "id",
-            )
-        )
-    else:
-        rows = list(reader.unique(reader.rows(_file(path.parent, path.name)), path, "id"))
-    questions = []
-    for id, row in rows:
-        text = clean_text(str(row.get("question") or row.get("text") or "")).strip()
-        if not text:
-            reader.problems.append(f"{path.name}: {tr('empty question ')}{id}")
-            continue
-        questions.append(Question(id, text, _answers(row), str(row.get("uri") or row.get("passage") or "")))
-    if not questions:
-        raise EvaluationError(tr("{path} holds no question.", path=path))
-    return questions, reader.problems
 
 
 def objects(path: Path) -> tuple[list[tuple[str, dict[str, Any]]], list[str]]:
@@ -251,15 +187,8 @@ def _file(folder: Path, *names: str) -> Path:
     raise EvaluationError(tr("{folder} has no {names}.", folder=folder, names=names[0]))
 
 
-def _lines(path: Path) -> Iterator[str]:
-    if not path.is_file():
-        raise EvaluationError(tr("There is no file {path}.", path=path))
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        yield from file
-
-
 def _qrels(path: Path, reader: _Reader) -> Iterator[tuple[str, str, int]]:
-    for number, line in enumerate(_lines(path), 1):
+    for number, line in enumerate(reader.lines(path), 1):
         cells = line.rstrip("\r\n").split("\t")
         if number == 1 and not cells[-1].lstrip("-").isdigit():
             continue
@@ -267,13 +196,6 @@ def _qrels(path: Path, reader: _Reader) -> Iterator[tuple[str, str, int]]:
             yield cells[0], cells[-2], int(cells[-1])
         except (IndexError, ValueError):
             reader.problems.append(f"{path.name}:{number}: {tr('not three columns')}")
-
-
-def _answers(row: Mapping[str, Any]) -> tuple[str, ...]:
-    raw = row.get("answers", row.get("answer"))
-    if isinstance(raw, str):
-        raw = raw.split("|")
-    return tuple(text for text in (clean_text(str(a)).strip() for a in raw or ()) if text)
 
 
 def _texts(raw: Any) -> tuple[str, ...]:

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from nacre.errors import EvaluationError
-from nacre.eval.statistics import bootstrap, paired_losses
+from nacre.eval.items import LESS_IS_BETTER, NEUTRAL, failures, group_of
+from nacre.eval.metrics import contains, exact_match, token_f1
+from nacre.eval.statistics import bootstrap, grouped, paired_losses
 from nacre.text.language import tr
+from nacre.text.markers import MARKER
 
-# Metrics of which less is better; they are turned round before they are compared.
-LESS_IS_BETTER = frozenset({"false_refusals", "misled"})
-# Figures that are shown but are neither good nor bad in themselves.
-NEUTRAL = frozenset({"abstained", "attempts"})
 # A team that runs the gate two hundred times a year sees one false alarm in it.
 ALPHA = 0.005
+_BESIDE = frozenset({"em", "f1"})  # say little where `contains` is there: whole sentences are never the gold answer
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class Change:
         after: the same.
         p: the chance that two runs that are alike show a loss this sure, in this or any other metric.
         loss: whether that is a significant loss.
+        doubt: whether it is worse, but not surely: its interval leaves 0 out, and the corrected test does not.
         interval: (low, high) of after minus before, bootstrap 95 %.
         worse: ids of the items that went worse, the worst first.
         better: ids of the items that went better, the best first.
@@ -43,13 +44,36 @@ class Change:
     worse: tuple[str, ...]
     better: tuple[str, ...]
     items: int
+    doubt: bool = False
+
+    @property
+    def better_now(self) -> bool:
+        """Whether it is surely better."""
+        return judged(self.metric) and (self.interval[1] < 0 if self.metric in LESS_IS_BETTER else self.interval[0] > 0)
+
+
+@dataclass(frozen=True)
+class Paired:
+    """The items of two runs, question by question.
+
+    Args:
+        pairs: (before, after) by a question's id in the later run.
+        missing: ids that stand in the earlier run only.
+        new: ids that stand in the later run only.
+        changed: of both, those whose question (or whether it has an answer) is another now.
+    """
+
+    pairs: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]]
+    missing: tuple[str, ...]
+    new: tuple[str, ...]
+    changed: tuple[str, ...]
 
 
 def compare(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:
     """Compare two reports of one suite.
 
-    Only items that both have are compared, by their id, so that a corpus that was cut anew or a question more is not
-    read as a collapse.
+    Each question that both have is compared with itself, as its gold answer is now; those that stand in one run only
+    are left out here (`nacre.eval.gated` refuses them).
 
     Args:
         before: the baseline, as from `read_report`.
@@ -59,8 +83,25 @@ def compare(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]
         One change a metric that both have, and one for `answered`: whether a question got any answer or an error.
 
     Raises:
-        EvaluationError: the reports are of different suites, or share no item.
+        EvaluationError: the reports are of different suites, share no question, or questions of the baseline failed.
     """
+    check_suites(before, after)
+    check_baseline(before)
+    found = paired(before, after)
+    if not found.pairs:
+        raise EvaluationError(tr("The two runs share no question."))
+    metrics = [*(metric for metric in before["metrics"] if metric in after["metrics"]), "answered"]
+    values = {metric: _values(found, metric) for metric in metrics}
+    values = {metric: both for metric, both in values.items() if both}
+    tested = [metric for metric in values if judged(metric, metrics)]
+    groups = {id: group_of(new) for id, (_, new) in found.pairs.items()}
+    changes = [[_turned(metric, values[metric].get(id)) for id in found.pairs] for metric in tested]
+    ps = dict(zip(tested, paired_losses(grouped(changes, list(groups.values()))), strict=True))
+    return [_change(metric, both, ps.get(metric), groups) for metric, both in values.items()]
+
+
+def check_suites(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    """Refuse reports of different suites."""
     if before["suite"] != after["suite"]:
         raise EvaluationError(
             tr(
@@ -69,59 +110,100 @@ def compare(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]
                 suite2=after["suite"],
             )
         )
-    old, new = _by_id(before), _by_id(after)
-    shared = [id for id in old if id in new]
-    if not shared:
-        raise EvaluationError(tr("The two runs share no question."))
-    metrics = [*(metric for metric in before["metrics"] if metric in after["metrics"]), "answered"]
-    pairs = {metric: _pairs(old, new, shared, metric) for metric in metrics}
-    pairs = {metric: found for metric, found in pairs.items() if found}
-    judged = [metric for metric in pairs if metric not in NEUTRAL]
-    ps = (
-        dict(zip(judged, paired_losses([_changes(m, pairs[m], shared) for m in judged]), strict=True)) if judged else {}
+
+
+def check_baseline(report: Mapping[str, Any]) -> None:
+    """Refuse a baseline of which questions failed: beside it every loss would look smaller."""
+    if failed := failures(report):
+        raise EvaluationError(
+            tr("The baseline is no measure: {failed}. Run it again: only what failed is asked.", failed=failed)
+        )
+
+
+def judged(metric: str, beside: Sequence[str] = ()) -> bool:
+    """Whether a figure is good or bad in itself, among the others."""
+    return metric not in NEUTRAL and not (metric in _BESIDE and "contains" in beside)
+
+
+def paired(before: Mapping[str, Any], after: Mapping[str, Any]) -> Paired:
+    """Which items of two runs are of the same question."""
+    old, new = ({_key(item): item for item in report["items"]} for report in (before, after))
+    pairs, changed = {}, []
+    for key in old.keys() & new.keys():
+        both = _same_gold(old[key], new[key])
+        if both:
+            pairs[str(new[key]["id"])] = both
+        else:
+            changed.append(str(new[key]["id"]))
+    order = {str(item["id"]): n for n, item in enumerate(after["items"])}
+    return Paired(
+        {id: pairs[id] for id in sorted(pairs, key=order.__getitem__)},
+        tuple(str(item["id"]) for key, item in old.items() if key not in new),
+        tuple(str(item["id"]) for key, item in new.items() if key not in old),
+        tuple(sorted(changed)),
     )
-    return [_change(metric, both, ps.get(metric, 1.0)) for metric, both in pairs.items()]
 
 
-def _by_id(report: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """Items by id; a question that failed has no scores, and that it failed is a loss of its own."""
-    return {str(item["id"]): {**item, "answered": float("error" not in item)} for item in report["items"]}
+def _key(item: Mapping[str, Any]) -> str:
+    """What an item is found by in another run: its id, or where the set gives none, its question."""
+    return f"? {item.get('question')}" if item.get("named") is False else str(item["id"])
 
 
-def _pairs(
-    old: Mapping[str, Any], new: Mapping[str, Any], shared: Sequence[str], metric: str
-) -> dict[str, tuple[float, float]]:
+def _same_gold(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:
+    """Both items, the earlier answer scored by the gold answer of today; None where they are not of one question."""
+    asked = [item["question"] for item in (old, new) if "question" in item]
+    golds = [item["gold"] for item in (old, new) if "gold" in item]
+    if len(asked) == 2 and asked[0] != asked[1]:
+        return None
+    if len(golds) < 2 or golds[0] == golds[1]:
+        return old, new
+    if "contains" not in old or "contains" not in new or "answer" not in old:
+        return None
+    said = MARKER.sub("", str(old["answer"]))
+    scores = {"contains": 0.0 if old.get("abstained") else contains(said, golds[1])}
+    scores |= {"em": exact_match(said, golds[1]), "f1": token_f1(said, golds[1])}
+    if "evidence" in old:
+        scores["evidence"] = max((contains(text, golds[1]) for text in old.get("shown") or ()), default=old["evidence"])
+    return {**old, **scores}, new
+
+
+def _values(found: Paired, metric: str) -> dict[str, tuple[float, float]]:
     """The two values of every question that has both."""
+    if metric == "answered":  # a question that failed, which is a loss of its own
+        return {id: (float("error" not in a), float("error" not in b)) for id, (a, b) in found.pairs.items()}
     return {
-        id: (float(old[id][metric]), float(new[id][metric]))
-        for id in shared
-        if old[id].get(metric) is not None and new[id].get(metric) is not None
+        id: (float(a[metric]), float(b[metric]))
+        for id, (a, b) in found.pairs.items()
+        if a.get(metric) is not None and b.get(metric) is not None
     }
 
 
-def _changes(metric: str, both: Mapping[str, tuple[float, float]], shared: Sequence[str]) -> list[float]:
-    return [_sign(metric) * (both[id][1] - both[id][0]) if id in both else 0.0 for id in shared]
+def _turned(metric: str, both: tuple[float, float] | None) -> float:
+    """After minus before, so that less than 0 is worse."""
+    if both is None:
+        return 0.0
+    return both[0] - both[1] if metric in LESS_IS_BETTER else both[1] - both[0]
 
 
-def _sign(metric: str) -> float:
-    return -1.0 if metric in LESS_IS_BETTER else 1.0
-
-
-def _change(metric: str, both: Mapping[str, tuple[float, float]], p: float) -> Change:
-    sign = _sign(metric)
-    before, after = [a for a, _ in both.values()], [b for _, b in both.values()]
-    moved = sorted(((sign * (b - a), id) for id, (a, b) in both.items() if a != b))
-    mean_before, mean_after = sum(before) / len(before), sum(after) / len(after)
+def _change(metric: str, both: Mapping[str, tuple[float, float]], p: float | None, groups: Mapping[str, str]) -> Change:
+    """The change of a metric; one without a p is shown, not judged."""
+    moved = sorted(((_turned(metric, pair), id) for id, pair in both.items() if pair[0] != pair[1]))
+    before, after = (sum(pair[n] for pair in both.values()) / len(both) for n in (0, 1))
+    low, high = bootstrap([b - a for a, b in both.values()], groups=[groups[id] for id in both])
+    fell = _turned(metric, (before, after)) < 0
+    loss = p is not None and p < ALPHA and fell
+    surely = low > 0 if metric in LESS_IS_BETTER else high < 0
     return Change(
         metric=metric,
-        before=mean_before,
-        after=mean_after,
-        p=p,
-        loss=p < ALPHA and sign * (mean_after - mean_before) < 0,
-        interval=bootstrap([b - a for a, b in both.values()]),
+        before=before,
+        after=after,
+        p=1.0 if p is None else p,
+        loss=loss,
+        interval=(low, high),
         worse=tuple(id for change, id in moved if change < 0),
         better=tuple(id for change, id in reversed(moved) if change > 0),
         items=len(both),
+        doubt=p is not None and not loss and fell and surely,
     )
 
 
@@ -133,8 +215,17 @@ def same_corpus(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
 
 def what_changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     """Which settings differ between two reports: the first place to look for the cause of a loss."""
-    old, new = before.get("settings", {}), after.get("settings", {})
+    old, new = (_flat(report.get("settings", {})) for report in (before, after))
     lines = [f"{name}: {old.get(name)} → {new.get(name)}" for name in {**old, **new} if old.get(name) != new.get(name)]
     if same_corpus(before, after) and old.get("chunks") != new.get("chunks"):
         lines.append(tr("the same documents, cut anew"))
     return lines
+
+
+def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings with each prompt under a name of its own: "prompts rag/answer"."""
+    found: dict[str, Any] = {}
+    for name, value in settings.items():
+        one_each = name in ("prompts", "prompt texts") and isinstance(value, Mapping)
+        found |= {f"{name} {inner}": each for inner, each in value.items()} if one_each else {name: value}
+    return found

@@ -1,4 +1,4 @@
-"""A language model as judge: helpful, honest, harmless, faithful, and which of two answers is better.
+"""A language model as judge: helpful, honest, harmless, faithful, correct, and which of two answers is better.
 
 Such scores come after the deterministic ones. Each report names the judge, the versions of its prompts and, where there
 are labels, how far the judge agrees with people. A judge that fails or answers prose gives no score: never a 0.
@@ -6,16 +6,22 @@ are labels, how far the judge agrees with people. A judge that fails or answers 
 
 from __future__ import annotations
 
+import difflib
+import random
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from nacre import prompts
-from nacre.errors import EvaluationError
+from nacre.errors import EvaluationError, PromptError
+from nacre.eval.answers import usage
 from nacre.eval.datasets import objects
-from nacre.eval.report import Item, Report
-from nacre.eval.running import Run, Suite, carry_out
-from nacre.text.language import language_of, tr
+from nacre.eval.gate import paired
+from nacre.eval.items import Item
+from nacre.eval.report import Report, percentile
+from nacre.eval.running import Run, Suite, carry_out, counted
+from nacre.text.language import language_of, listed, tr
 from nacre.text.lenient_json import last_object
 from nacre.text.messages import Source, render_sources, text_of
 
@@ -24,6 +30,15 @@ if TYPE_CHECKING:
 
 CRITERIA = ("helpful", "honest", "harmless", "faithful")
 _GOOD = 0.5  # a score above counts as a yes where labels are yes or no
+_LABELS = {1: True, 0: False, "1": True, "0": False, "yes": True, "no": False}
+_DRAWS = 1000
+Judged = tuple[Mapping[str, Any], str]  # a row, and the criterion by which it is judged
+
+
+def known_criteria() -> list[str]:
+    """The criteria that there are: our prompts and those of a folder of one's own, `judge/NAME.en.yaml`."""
+    names = (id.removeprefix("judge/") for id in prompts.prompt_ids() if id.startswith("judge/"))
+    return [name for name in names if name != "pairwise"]
 
 
 def judge_answers(
@@ -37,60 +52,135 @@ def judge_answers(
     """Let a model judge answers.
 
     Args:
-        items: each with `question`, `answer`, and where known `sources` (texts) and `labels` ({criterion: 0 or 1}).
+        items: each with `question`, `answer`, and where known `shown` or `sources` (texts), `gold` (texts; for
+            `correct`) and `labels` ({criterion: 0 or 1}).
         model: the judge.
-        criteria: some of `CRITERIA`.
+        criteria: some of `known_criteria()`.
         name: of what is judged, for the report.
         **run: how it is carried out, as in `Run`.
 
     Returns:
         The report: a mean from 0 to 1 for each criterion; `unjudged`, how often the judge gave no score, and `prose`,
-            how
-        often of these it did reply, but without a score on the scale; with labels
-        `agreement` (share) and `kappa` (Cohen, 1960) by criterion.
+        how often of these it did reply, but without a score on the scale; with labels `agreement` (share) and `kappa`
+        (Cohen, 1960) by criterion, with an interval.
 
     Raises:
-        EvaluationError: there is nothing to judge, or a criterion is unknown.
+        EvaluationError: there is nothing to judge, a criterion is unknown, or a label is none.
     """
-    if unknown := set(criteria) - set(CRITERIA):
-        raise EvaluationError(
-            tr("Unknown criteria {unknown}; there are {criteria}.", unknown=sorted(unknown), criteria=CRITERIA)
-        )
+    _check_criteria(criteria)
     rows = [{"id": str(n), **item} for n, item in enumerate(items, 1) if item.get("answer") and item.get("question")]
+    rows = rows[: run.pop("limit", None)]
     if not rows:
         raise EvaluationError(tr("There is no answer to judge."))
-    versions = {criterion: prompts.load(f"judge/{criterion}", "en").version for criterion in criteria}
-    settings = {"data": name, "judge": _name(model), "prompts": versions}
-
-    def judged(row: Mapping[str, Any]) -> Item:
-        item: Item = {"question": row["question"], "answer": row["answer"], "labels": row.get("labels") or {}}
-        for criterion in criteria:
-            item |= _verdict(model, criterion, row)
-        return item
+    _check_labels(rows)
+    tasks = [(row, each) for row in rows for each in criteria if each != "correct" or "gold" in row]
+    versions = {criterion: prompts.version(f"judge/{criterion}") for criterion in criteria}
 
     def figures(found: Sequence[Item]) -> dict[str, Any]:
-        missing = sum(item.get(criterion) is None for item in found for criterion in criteria)
+        missing = sum(criterion in item and item[criterion] is None for item in found for criterion in criteria)
         failed = sum(f"{criterion} error" in item for item in found for criterion in criteria)
-        return {"unjudged": missing, "prose": missing - failed, **_agreements(found, criteria)}
+        spent = [item.get(f"{each} tokens", (0, 0)) for item in found for each in criteria]
+        tokens = [{"tokens_in": read, "tokens_out": written} for read, written in spent if read or written]
+        costs = counted(tokens, "verdicts", run.get("price")) if tokens else {}
+        costs = {name: value for name, value in costs.items() if name in ("tokens_in", "tokens_out", "cost")}
+        return {"unjudged": missing, "prose": missing - failed, **costs, **_agreements(found, criteria)}
 
-    return carry_out(Suite("judge", criteria, rows, judged, settings, name_of=_id, figures=figures), **run)
-
-
-def _id(row: Mapping[str, Any]) -> str:
-    return str(row["id"])
-
-
-def _verdict(model: BaseChatModel, criterion: str, row: Mapping[str, Any]) -> Item:
-    language = language_of(str(row["question"]))
-    prompt = prompts.load(f"judge/{criterion}", language).render(
-        sources=_sources(row), question=str(row["question"]), answer=str(row["answer"])
+    suite = Suite[Judged](
+        "judge",
+        criteria,
+        tasks,
+        lambda task: _verdict(model, task),
+        {"data": name, "judge": _name(model), **_prompts_of(criteria)},
+        name_of=lambda task: f"{task[0]['id']} {task[1]}",
+        figures=figures,
+        items=_scored,
+        asked=lambda task: f"{task[1]} {versions[task[1]]} {sorted(_slots(task[0]).items())}",
+        depends=_name(model),
     )
+    return carry_out(suite, **run)
+
+
+def _prompts_of(criteria: Sequence[str]) -> dict[str, Any]:
+    """The versions of the prompts, and fingerprints of their texts."""
+    texts = {criterion: prompts.version(f"judge/{criterion}") for criterion in criteria}
+    return {"prompts": {name: int(text.split()[0][1:]) for name, text in texts.items()}, "prompt texts": texts}
+
+
+def _check_criteria(criteria: Sequence[str]) -> None:
+    known = known_criteria()
+    if unknown := [name for name in criteria if name not in known]:
+        raise EvaluationError(
+            tr("Unknown criteria {unknown}; there are {criteria}.", unknown=listed(unknown), criteria=listed(known))
+        )
+
+
+def _check_labels(rows: Sequence[Mapping[str, Any]]) -> None:
+    known = known_criteria()
+    for row in rows:
+        labels = row.get("labels") or {}
+        for name, value in labels.items():
+            near = next(iter(difflib.get_close_matches(str(name), known, n=1)), known[0])
+            if name not in known:
+                raise EvaluationError(
+                    tr(
+                        "{id}: there is no criterion {name!r}. Did you mean {near!r}?",
+                        id=row["id"],
+                        name=name,
+                        near=near,
+                    )
+                )
+            if (
+                not isinstance(value, str | int)
+                or (value.casefold() if isinstance(value, str) else value) not in _LABELS
+            ):
+                raise EvaluationError(
+                    tr("{id}: the label {name} is {value!r}; write 1 or 0.", id=row["id"], name=name, value=value)
+                )
+
+
+def _slots(row: Mapping[str, Any]) -> dict[str, str]:
+    """What a prompt of a judge may name."""
+    gold = row.get("gold")
+    refuse = tr("(none: the sources do not hold it, and saying so is right)")
+    return {
+        "sources": _sources(_shown(row)),
+        "question": str(row["question"]),
+        "answer": str(row["answer"]),
+        "gold": " / ".join(map(str, gold)) if gold else refuse,
+    }
+
+
+def _verdict(model: BaseChatModel, task: Judged) -> Item:
+    row, criterion = task
+    prompt = _prompt(f"judge/{criterion}", str(row["question"]))
+    slots = {name: text for name, text in _slots(row).items() if name in prompt.variables}
     try:
-        reply = text_of(model.invoke(prompt))
+        reply = model.invoke(prompt.render(**slots))
     except Exception as error:  # a judge that cannot be reached leaves the score open and the answer as it is
-        return {criterion: None, f"{criterion} error": f"{type(error).__name__}: {error}"}
-    told = last_object(reply)
-    return {criterion: score_of(told), f"{criterion} reason": str(told.get("reason", reply[:200]))}
+        return {"failed": f"{type(error).__name__}: {error}", "incomplete": True}
+    told = last_object(text_of(reply))
+    score = score_of(told)
+    reason = str(told.get("reason", text_of(reply)[:200]))
+    return {"score": score, "reason": reason, "incomplete": score is None, **usage(reply)}
+
+
+def _scored(task: Judged, reply: Item) -> list[Item]:
+    row, criterion = task
+    kept = {name: row[name] for name in ("question", "answer", "gold", "group", "must") if name in row}
+    item = {"id": row["id"], **kept, "labels": row.get("labels") or {}, criterion: reply.get("score")}
+    if failed := reply.get("failed") or reply.get("error"):
+        return [{**item, f"{criterion} error": failed}]
+    tokens = (reply.get("tokens_in", 0), reply.get("tokens_out", 0))
+    return [{**item, f"{criterion} reason": reply.get("reason", ""), f"{criterion} tokens": tokens}]
+
+
+def _prompt(id: str, question: str) -> prompts.Prompt:
+    """A prompt in the language of the question, or where it has only one in that."""
+    language = language_of(question)
+    try:
+        return prompts.load(id, language)
+    except PromptError:
+        return prompts.load(id, "zh" if language == "en" else "en")
 
 
 def score_of(told: Mapping[str, Any]) -> float | None:
@@ -116,17 +206,22 @@ def prefer(model: BaseChatModel, question: str, first: str, second: str, sources
     Returns:
         1 for the second, 0 for the first, 0.5 for a tie or when the order decided; None without a verdict.
     """
-    language = language_of(question)
-    votes = []
-    for answers, worth in (((first, second), {"A": 0.0, "B": 1.0}), ((second, first), {"A": 1.0, "B": 0.0})):
-        prompt = prompts.load("judge/pairwise", language).render(
-            sources=_sources({"sources": sources}), question=question, first=answers[0], second=answers[1]
+    votes = _votes(model, question, (first, second), sources)
+    return None if None in votes else votes[0] if votes[0] == votes[1] else 0.5
+
+
+def _votes(model: BaseChatModel, question: str, answers: tuple[str, str], sources: Sequence[str]) -> list[float | None]:
+    """What the judge says in each order; both see the same sources."""
+    votes: list[float | None] = []
+    for (first, second), worth in ((answers, {"A": 0.0, "B": 1.0}), (answers[::-1], {"A": 1.0, "B": 0.0})):
+        prompt = prompts.load("judge/pairwise", language_of(question)).render(
+            sources=_sources(sources), question=question, first=first, second=second
         )
         winner = str(last_object(text_of(model.invoke(prompt))).get("winner", "")).strip()
-        if winner.casefold() != "tie" and winner.upper() not in worth:
-            return None
-        votes.append(worth.get(winner.upper(), 0.5))
-    return votes[0] if votes[0] == votes[1] else 0.5
+        votes.append(0.5 if winner.casefold() == "tie" else worth.get(winner.upper()))
+        if votes[-1] is None:
+            return [None]
+    return votes
 
 
 def judge_pairs(
@@ -141,36 +236,55 @@ def judge_pairs(
         **run: how it is carried out, as in `Run`.
 
     Returns:
-        The report: `preferred`, from 0 (always the first run) over 0.5 to 1 (always the second).
+        The report: `preferred`, from 0 (always the first run) over 0.5 to 1 (always the second); `inconsistent`, how
+        often the judge said another thing in the other order.
 
     Raises:
         EvaluationError: the runs share no answered question.
     """
-    old = {str(item["id"]): item for item in before["items"]}
-    pairs = [
-        (old[str(i["id"])], i) for i in after["items"] if old.get(str(i["id"]), {}).get("answer") and i.get("answer")
-    ]
+    found = paired(before, after).pairs
+    pairs = [(id, old, new) for id, (old, new) in found.items() if old.get("answer") and new.get("answer")]
     if not pairs:
         raise EvaluationError(tr("The two runs share no answered question."))
 
-    def judged(pair: tuple[Item, Item]) -> Item:
-        first, second = pair
-        question, sources = str(second["question"]), second.get("sources") or ()
-        preferred = (
-            0.5
-            if first["answer"] == second["answer"]
-            else prefer(model, question, first["answer"], second["answer"], sources)
-        )
-        return {"question": question, "before": first["answer"], "after": second["answer"], "preferred": preferred}
+    def ask(pair: Pair) -> Item:
+        _, first, second = pair
+        if first["answer"] == second["answer"]:
+            return {"votes": [0.5, 0.5]}
+        answers = str(first["answer"]), str(second["answer"])
+        votes = _votes(model, str(second["question"]), answers, _both_shown(pair))
+        return {"votes": votes, "incomplete": None in votes}
 
-    def figures(items: Sequence[Item]) -> dict[str, Any]:
-        return {"unjudged": sum(item.get("preferred") is None for item in items)}
+    def items(pair: Pair, reply: Item) -> list[Item]:
+        id, first, second = pair
+        item = {"id": id, "question": second["question"], "before": first["answer"], "after": second["answer"]}
+        votes = reply.get("votes") or [None]
+        if None in votes:
+            failed = {"preferred error": reply["error"]} if "error" in reply else {}
+            return [{**item, "preferred": None, "inconsistent": None, **failed}]
+        agreed = votes[0] == votes[1]
+        return [{**item, "preferred": votes[0] if agreed else 0.5, "inconsistent": float(not agreed)}]
 
-    settings = {"judge": _name(model), "prompts": {"pairwise": prompts.load("judge/pairwise", "en").version}}
-    suite = Suite(
-        "judge-pairs", ("preferred",), pairs, judged, settings, name_of=lambda pair: _id(pair[1]), figures=figures
+    suite = Suite[Pair](
+        "judge-pairs",
+        ("preferred", "inconsistent"),
+        pairs,
+        ask,
+        {"judge": _name(model), **_prompts_of(["pairwise"])},
+        name_of=itemgetter(0),
+        figures=lambda items: {"unjudged": sum(item.get("preferred") is None for item in items)},
+        items=items,
+        asked=lambda pair: str((pair[2]["question"], pair[1]["answer"], pair[2]["answer"], _both_shown(pair))),
     )
     return carry_out(suite, **run)
+
+
+Pair = tuple[str, Mapping[str, Any], Mapping[str, Any]]
+
+
+def _both_shown(pair: Pair) -> list[str]:
+    """What either run was shown: an answer must not win for being judged with better sources."""
+    return list(dict.fromkeys([*_shown(pair[1]), *_shown(pair[2])]))
 
 
 def load_labelled(path: Path) -> list[dict[str, Any]]:
@@ -178,36 +292,53 @@ def load_labelled(path: Path) -> list[dict[str, Any]]:
     return [{**row, "id": id} for id, row in objects(path)[0]]
 
 
-def kappa(said: Sequence[bool], labelled: Sequence[bool]) -> float:
+def kappa(said: Sequence[bool], labelled: Sequence[bool]) -> float | None:
     """Agreement beyond chance (Cohen, 1960).
 
     Returns:
-        1 for full agreement, 0 for what chance gives; 1 when both always say the same one thing.
+        1 for full agreement, 0 for what chance gives; None when both always say the same one thing.
     """
     n = len(said)
     agreed = sum(a == b for a, b in zip(said, labelled, strict=True)) / n
     yes, wanted = sum(said) / n, sum(labelled) / n
     chance = yes * wanted + (1 - yes) * (1 - wanted)
-    return 1.0 if chance == 1 else (agreed - chance) / (1 - chance)
+    return None if chance == 1 else (agreed - chance) / (1 - chance)
 
 
-def _agreements(items: Sequence[Item], criteria: Sequence[str]) -> dict[str, float]:
-    found: dict[str, float] = {}
+def _agreements(items: Sequence[Item], criteria: Sequence[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
     for criterion in criteria:
         pairs = [
-            (item[criterion] > _GOOD, bool(item["labels"][criterion]))
+            (item[criterion] > _GOOD, _LABELS[_folded(item["labels"][criterion])])
             for item in items
             if item.get(criterion) is not None and criterion in item.get("labels", {})
         ]
         if pairs:
-            said, labelled = [a for a, _ in pairs], [b for _, b in pairs]
+            value = kappa(*map(list, zip(*pairs, strict=True)))
             found[f"{criterion}_agreement"] = round(sum(a == b for a, b in pairs) / len(pairs), 4)
-            found[f"{criterion}_kappa"] = round(kappa(said, labelled), 4)
+            found[f"{criterion}_kappa"] = None if value is None else round(value, 4)
+            found[f"{criterion}_kappa_interval"] = _kappa_interval(pairs)
     return found
 
 
-def _sources(row: Mapping[str, Any]) -> str:
-    texts = [str(text) for text in row.get("sources") or ()]
+def _folded(label: Any) -> Any:
+    return label.casefold() if isinstance(label, str) else label
+
+
+def _kappa_interval(pairs: Sequence[tuple[bool, bool]]) -> list[float] | None:
+    """The bootstrap 95 % interval, over draws that have a kappa."""
+    dice = random.Random(_DRAWS)
+    draws = (dice.choices(pairs, k=len(pairs)) for _ in range(_DRAWS))
+    values = sorted(v for draw in draws if (v := kappa(*map(list, zip(*draw, strict=True)))) is not None)
+    return [round(percentile(values, share), 4) for share in (0.025, 0.975)] if values else None
+
+
+def _shown(row: Mapping[str, Any]) -> list[str]:
+    """What the model was shown; where a report does not say so, what it cited."""
+    return [str(text) for text in row.get("shown") or row.get("sources") or ()]
+
+
+def _sources(texts: Sequence[str]) -> str:
     return render_sources([Source(n, text) for n, text in enumerate(texts, 1)]) if texts else tr("(no sources)")
 
 

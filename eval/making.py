@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from nacre import prompts
 from nacre.errors import EvaluationError
-from nacre.eval.metrics import contains, tokens
+from nacre.eval.metrics import contains, normalise, tokens
 from nacre.grounding.answer_type import Kind, candidates
 from nacre.grounding.questions import RULES, template
 from nacre.system.files import atomic_write, private_folder
@@ -83,18 +83,30 @@ def make_questions(
     answerable = count - round(count * unanswerable)
     streams = [(written(model, uri, text) if model else extracted(uri, text)) for uri, text in texts.items()]
     made: list[Made] = []
+    doubtful: set[str] = set()  # of which two documents say different things
     for found in _in_turn(streams):
-        if not any(_alike(found.question, other.question) for other in made):
+        like = [other for other in made if _alike(found.question, other.question)]
+        same = [other for other in like if normalise(other.question) == normalise(found.question)]
+        if any(normalise(other.answers[0]) != normalise(found.answers[0]) for other in same):
+            doubtful.add(normalise(found.question))
+            made = [other for other in made if other not in same]
+        elif not like and normalise(found.question) not in doubtful:
             made.append(found)
             if on_progress:
                 on_progress(len(made), count)
         if len(made) >= answerable:
             break
+    if not made and model:
+        raise EvaluationError(
+            tr("The model wrote no question whose answer stands in its passage. Try another, or leave --model out.")
+        )
     if not made:
         raise EvaluationError(tr("The documents hold nothing to ask about."))
     everything = "\n".join(texts.values())
     wanted = round(len(made) * unanswerable / max(0.01, 1 - unanswerable))
-    made += [changed for found in made if (changed := _unanswerable(found, everything))][:wanted]
+    # A gap whose number is another one reads oddly: of those only what the others do not give.
+    natural = sorted(made, key=lambda found: found.kind == "gap")
+    made += [changed for found in natural if (changed := _unanswerable(found, everything))][:wanted]
     random.Random(_SEED).shuffle(made)
     return [Made(**{**asdict(found), "id": f"q{n:04}"}) for n, found in enumerate(made, 1)]
 
@@ -134,7 +146,7 @@ def _gaps(uri: str, text: str) -> Iterator[Made]:
     """A sentence with a number, date or name taken out."""
     for start, end in sentences(text):
         sentence = text[start:end]
-        if not 15 <= len(sentence) <= 200 or set(sentence) & set("\n\t|") or sentence[-1] not in ".。!！;；":
+        if not 15 <= len(sentence) <= 200 or set(sentence) & set("\n\t|#") or sentence[-1] not in ".。!！;；":
             continue
         spans = [span for kind in _KINDS for span in candidates(sentence, kind)]
         if not spans:

@@ -7,8 +7,10 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from nacre.eval.canonical import canonical
+from nacre.eval.gold import DATE, NUMBER, REGEX, pattern_of
 from nacre.text.han import HAN
 
 # --- rankings ---------------------------------------------------------------------------------------------------------
@@ -59,21 +61,36 @@ def average_precision(ranking: Sequence[str], relevant: Mapping[str, int]) -> fl
 
 # --- answers ----------------------------------------------------------------------------------------------------------
 
-_ARTICLES = re.compile(r"\b(?:a|an|the)\b")
+_ARTICLES = re.compile(r"\b(?:an?|the)\b(?=\s+\w)")
 _TOKEN = re.compile(rf"[{HAN}]|[^\W_{HAN}]+(?:\.\d+)?")
+_LETTER = re.compile(r"\(?([A-Za-z])[).]?")
+# What right before an answer says that it is none.
+_DENIED = re.compile(
+    r" (?:(?:not|never|non|nor|neither|without)(?: (?:be|been|yet|any|always|currently|fully|necessarily))?"
+    r"|no(?: longer| such)?|rather than|instead of"
+    r"|(?:不|未|无|非|没|勿)(?: [可能会予得再是必需须用要有许应该准被给])?) $"
+)
+_FURTHEST = 40  # characters before an answer in which it may be denied
+_LONGEST = 4000  # characters of an answer that a regular expression reads
 
 
 def normalise(text: str) -> str:
-    """An answer as it is compared: NFKC, case folded, numbers and dates in one form, without punctuation and articles.
+    """An answer as it is compared: NFKC, case folded, numbers, dates and amounts in one form, without punctuation and
+    articles.
 
     Returns:
         Tokens joined by single spaces; every Han character is a token.
 
     Examples:
         >>> normalise("The 1,200 RMB（每年）.")
-        '1200 rmb 每 年'
+        '1200 cny 每 年'
     """
     return " ".join(tokens(text))
+
+
+@lru_cache(maxsize=4096)  # of passages: many questions are shown the same
+def _known(text: str) -> str:
+    return normalise(text)
 
 
 def tokens(text: str) -> list[str]:
@@ -88,7 +105,16 @@ def tokens(text: str) -> list[str]:
 
 def exact_match(answer: str, gold: Sequence[str]) -> float:
     """Whether the answer equals a gold answer."""
-    return float(any(tokens(answer) == tokens(g) for g in gold))
+    return float(any(_equals(answer, each) for each in gold))
+
+
+def _equals(answer: str, gold: str) -> bool:
+    if gold.startswith(REGEX):
+        return bool(pattern_of(gold).fullmatch(answer.strip()[:_LONGEST]))
+    if NUMBER.fullmatch(gold):
+        return len(tokens(answer)) <= 2 and bool(contains(answer, [gold]))
+    letter = _LETTER.fullmatch(answer.strip())
+    return (letter is not None and letter[1].casefold() == gold.casefold()) or _known(answer) == _known(plain(gold))
 
 
 def token_f1(answer: str, gold: Sequence[str]) -> float:
@@ -97,7 +123,8 @@ def token_f1(answer: str, gold: Sequence[str]) -> float:
     Returns:
         0 to 1.
     """
-    return max((_f1(Counter(tokens(answer)), Counter(tokens(g))) for g in gold), default=0.0)
+    said = Counter(_known(answer).split())
+    return max((_f1(said, Counter(_known(plain(g)).split())) for g in gold), default=0.0)
 
 
 def _f1(said: Counter[str], wanted: Counter[str]) -> float:
@@ -109,6 +136,60 @@ def _f1(said: Counter[str], wanted: Counter[str]) -> float:
 
 
 def contains(answer: str, gold: Sequence[str]) -> float:
-    """Whether a gold answer stands in the answer, token for token."""
-    said = f" {normalise(answer)} "
-    return float(any(f" {wanted} " in said for wanted in map(normalise, gold) if wanted))
+    """Whether a gold answer stands in the answer, token for token, and is not denied there."""
+    return float(any(_stands(answer, each) for each in gold))
+
+
+def _stands(answer: str, gold: str) -> bool:
+    if gold.startswith(REGEX):
+        return bool(pattern_of(gold).search(answer[:_LONGEST]))
+    if number := NUMBER.fullmatch(gold):
+        return _near(answer, number)
+    if len(gold) == 1 and gold.isascii() and gold.isalpha():
+        return _lettered(answer, gold.upper())
+    said, wanted = f" {_known(answer)} ", _known(plain(gold))
+    at = said.find(f" {wanted} ") if wanted else -1
+    while at >= 0:
+        if not _denied(said[max(0, at - _FURTHEST) : at + 1], wanted):
+            return True
+        at = said.find(f" {wanted} ", at + 1)
+    return False
+
+
+def _denied(before: str, wanted: str) -> bool:
+    if before.endswith(" minus "):
+        return True
+    denied = _DENIED.search(before)
+    return denied is not None and not (denied[0] == " no " and wanted[:1].isdigit())  # "no 5": a number of something
+
+
+def _lettered(answer: str, letter: str) -> bool:
+    """Whether an option is named: "A", "(A)", "option A"; not by the article."""
+    if (whole := _LETTER.fullmatch(answer.strip())) and whole[1].upper() == letter:
+        return True
+    for found in re.finditer(rf"(?<![\w'’-]){letter}(?![\w'’-])", answer):
+        word = re.match(r"\s+([a-z]+)", answer[found.end() :])
+        if letter not in "AI" or not word or word[1] in ("is", "are", "was", "and", "or", "because"):
+            return not re.search(r"\bnot\s+$", answer[: found.start()])
+    return False
+
+
+def _near(answer: str, number: re.Match[str]) -> bool:
+    """Whether a number within the tolerance stands in the answer, in the unit where there is one."""
+    value, tolerance = float(number["number"]), float(number["tolerance"] or 0)
+    unit = tokens(f"1 {number['unit']}")[1:]
+    said = tokens(answer)
+    for n, token in enumerate(said):
+        if re.fullmatch(r"\d+(?:\.\d+)?", token) and said[n + 1 : n + 1 + len(unit)] == unit:
+            sign = -1 if n and said[n - 1] == "minus" else 1
+            denied = sign > 0 and _denied(f" {' '.join(said[max(0, n - 4) : n])} ", token)
+            if not denied and abs(sign * float(token) - value) <= tolerance + 1e-9:
+                return True
+    return False
+
+
+def plain(gold: str) -> str:
+    """A gold answer as a text: of a number with a tolerance the number, of a date the date."""
+    if number := NUMBER.fullmatch(gold):
+        return f"{number['number']} {number['unit']}".strip()
+    return gold.removeprefix(DATE).strip() if gold.startswith(DATE) else gold

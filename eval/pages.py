@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nacre.eval.glossary import meaning
+from nacre.eval.items import failures, went_wrong
 from nacre.text.addresses import readable
 from nacre.text.language import tr
 from nacre.text.strict_json import to_json
@@ -30,9 +31,10 @@ def markdown_page(data: Mapping[str, Any]) -> str:
     lines += [f"- {name}: {value}" for name, value in data["settings"].items()]
     lines += [f"- {tr('problem')}: {problem}" for problem in data["problems"]]
     lines += ["", f"## {tr('Questions that went wrong')}", ""]
-    wrong = [item for item in data["items"] if _failed(item, data["metrics"])]
+    wrong = [item for item in data["items"] if went_wrong(item)]
     lines += [
-        f"- `{item['id']}` {one_line(item.get('question', ''))} → {one_line(item.get('answer', ''))}"
+        f"- `{item['id']}` {one_line(item.get('question', ''))} → "
+        f"{one_line(item.get('error') or item.get('answer', ''))}"
         for item in wrong[:200]
     ] or [tr("None.")]
     return "\n".join(lines) + "\n"
@@ -57,14 +59,17 @@ def html_page(data: Mapping[str, Any]) -> str:
     settings = definitions(
         {**data["settings"], **{f"{tr('problem')} {n}": p for n, p in enumerate(data["problems"], 1)}}
     )
-    ordered = sorted(data["items"], key=lambda item: not _failed(item, data["metrics"]))
-    items = "".join(_details(item, data["metrics"]) for item in ordered)
-    heads = "".join(f"<th>{h}" for h in (tr("figure"), tr("value"), "0 … 1", "95 %", tr("meaning")))
+    ordered = sorted(enumerate(data["items"]), key=lambda numbered: not went_wrong(numbered[1]))
+    items = "".join(_details(item, data["metrics"], number) for number, item in ordered)
+    heads = "".join(f"<th scope=col>{h}" for h in (tr("figure"), tr("value"), "0 … 1", "95 %", tr("meaning")))
     return frame(
         title,
-        f"<p class=verdict>{escaped(headline(data))}</p><table><tr>{heads}</tr>{rows}</table>"
+        f"<p class=verdict>{escaped(headline(data))}</p><div class=wide><table><tr>{heads}</tr>{rows}</table></div>"
         + (f"<h2>{tr('Distributions')}</h2><div class=grid>{plots}</div>" if plots else "")
-        + f"<h2>{tr('Settings')}</h2>{settings}<h2>{tr('Questions, the wrong ones first')}</h2>{items}",
+        + f"<h2 id=settings>{tr('Settings')}</h2>{settings}"
+        + f"<h2 id=questions>{tr('Questions, the wrong ones first')}</h2>"
+        + tools()
+        + items,
     )
 
 
@@ -73,9 +78,10 @@ def headline(data: Mapping[str, Any]) -> str:
     means = [name for name in data["metrics"] if data.get(name) is not None]
     told = [name for name in ("contains", "right", "refusal_recall", "false_refusals") if name in means] or means[:2]
     said = [f"{data[name]:.0%}: {meaning(name).split(';')[0].split('，')[0] or name}" for name in told]
-    wrong = sum(_failed(item, data["metrics"]) for item in data["items"])
+    wrong = sum(map(went_wrong, data["items"]))
     count = len(data["items"])
-    return tr(
+    failed = failures(data)
+    return (f"{failed}. " if failed else "") + tr(
         "{count} questions. {said}. {wrong} went wrong.",
         count=count,
         said="; ".join(said),
@@ -94,7 +100,21 @@ def frame(title: str, body: str) -> str:
     return (
         f'<!doctype html><html lang="{tr("en")}"><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>{escaped(title)}</title><style>\n{style}</style><h1>{escaped(title)}</h1>{body}</html>\n"
+        f"<title>{escaped(title)}</title><style>\n{style}</style><main><h1>{escaped(title)}</h1>{body}</main></html>\n"
+    )
+
+
+def tools() -> str:
+    """A search field, a choice and an order for the questions below it, and the few lines that make them work."""
+    script = Path(__file__).with_suffix(".js").read_text("utf-8")
+    words = {"find": tr("Find in the questions"), "wrong": tr("only wrong ones"), "order": tr("Order")}
+    orders = ((0, tr("wrong ones first")), (1, tr("as asked")), (2, tr("slowest first")))
+    options = "".join(f"<option value={value}>{escaped(name)}" for value, name in orders)
+    return (
+        f"<p class=tools><label>{escaped(words['find'])} <input type=search id=find></label> "
+        f"<label><input type=checkbox id=wrong> {escaped(words['wrong'])}</label> "
+        f"<label>{escaped(words['order'])} <select id=order>{options}</select></label></p>"
+        f"<script type=module>\n{script}</script>"
     )
 
 
@@ -137,14 +157,17 @@ def _whisker(data: Mapping[str, Any], name: str, value: Any) -> str:
     )
 
 
-def _details(item: Mapping[str, Any], metrics: Sequence[str]) -> str:
-    bad = " class=bad" if _failed(item, metrics) else ""
+def _details(item: Mapping[str, Any], metrics: Sequence[str], number: int) -> str:
+    bad = went_wrong(item)
     scores = " ".join(f"{m} {_number(item[m])}" for m in metrics if item.get(m) is not None)
-    rest = {name: value for name, value in item.items() if name not in {"id", "question", *metrics}}
+    rest = {name: value for name, value in item.items() if name not in {"id", "question", "shown", *metrics}}
     rest |= {name: list(map(readable, rest[name])) for name in ("sources", "retrieved") if name in rest}
     question = escaped(one_line(item.get("question", item["id"])))
-    summary = f"<summary>{question} <span class=dim>{escaped(scores)}</span></summary>"
-    return f"<details{bad}>{summary}{definitions(rest)}</details>"
+    mark = f"✗ {tr('wrong')}" if bad else "✓"
+    summary = f"<summary><b>{mark}</b> {question} <span class=dim>{escaped(scores)}</span></summary>"
+    place = f'class="item{" bad" if bad else ""}" id="q-{escaped(item["id"])}"'
+    data = f"data-n={number} data-seconds={float(item.get('seconds') or 0):.3f}{' data-wrong' if bad else ''}"
+    return f"<details {place} {data}>{summary}{definitions(rest)}</details>"
 
 
 def definitions(data: Mapping[str, Any]) -> str:
@@ -158,23 +181,18 @@ def definitions(data: Mapping[str, Any]) -> str:
 
 def _value(value: Any) -> str:
     if isinstance(value, (list, tuple)):
-        return "\n".join(str(part) for part in value)
+        return "\n".join(map(_value, value))
     return to_json(value, ensure_ascii=False, default=str) if isinstance(value, dict) else str(value)
-
-
-def _failed(item: Mapping[str, Any], metrics: Sequence[str]) -> bool:
-    if "error" in item:
-        return True
-    first = next((item[m] for m in (*metrics, "refusal_recall") if item.get(m) is not None), None)
-    # An unanswerable question went wrong when it was answered, whatever else is fine about the answer.
-    deciding = item.get("refusal_recall") if "contains" not in item and "right" not in item else None
-    first = first if deciding is None else deciding
-    return first is not None and float(first) < 0.5
 
 
 def _interval(data: Mapping[str, Any], name: str) -> str:
     bounds = data["intervals"].get(name)
     return f"{bounds[0]:.3f} – {bounds[1]:.3f}" if bounds else ""
+
+
+def figure(value: Any) -> str:
+    """A figure in three places; "–" where there is none."""
+    return "–" if value is None else f"{float(value):.3f}"
 
 
 def _number(value: Any) -> str:

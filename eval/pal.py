@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from nacre.eval.answers import described, usage
 from nacre.eval.datasets import read_rows
-from nacre.eval.report import Item, Report, percentile
+from nacre.eval.items import Item
+from nacre.eval.report import Report, percentile
 from nacre.eval.running import Run, Suite, carry_out, replayed
 from nacre.reasoning.extraction import fenced_blocks
 from nacre.reasoning.interpreter import CodeInterpreter
@@ -124,7 +125,7 @@ def _replayed(row: Row, python: CodeInterpreter, name: str) -> Item:
         "status": execution.status,
         "value": found if isinstance(found, int | float | str | bool | None) else brief(found, 10_000),
         "gold": row["answer"],
-        "error": execution.error[-300:],
+        "stderr": execution.error[-300:],
         "run_seconds": execution.seconds,
     }
 
@@ -241,27 +242,35 @@ def evaluate_pal(
         "pal",
         ("accuracy", "ran", "attempts"),
         read_rows(data, ("question", "answer")),
-        lambda row: _asked(row, aided, data.stem),
+        lambda row: _asked(row, aided),
         {"data": data.name, **described(aided)},
         name_of=itemgetter("id"),
         unit="rows",
         figures=figures,
+        items=lambda row, reply: [_scored(row, reply, data.stem)],
+        asked=itemgetter("question"),
     )
     return carry_out(suite, **run)
 
 
-def _asked(row: Row, aided: ProgramAided, name: str) -> Item:
+def _asked(row: Row, aided: ProgramAided) -> Item:
     reply = aided.invoke(str(row["question"]))
     own = nacre_of(reply)
     return {
-        "accuracy": int(is_correct(own.get("value"), row["answer"], rule_of(row, name))),
+        "value": own.get("value"),
         "ran": int((own.get("execution") or {}).get("status") == "ok"),
         "attempts": own.get("attempts", 0),
         "answer": text_of(reply),
         "program": own.get("program"),
-        "gold": row["answer"],
         **usage(reply),
     }
+
+
+def _scored(row: Row, reply: Item, name: str) -> Item:
+    item = {"question": row["question"], "gold": row["answer"]}
+    if "error" in reply:
+        return {**item, "accuracy": 0, "ran": 0, "error": reply["error"]}
+    return {**item, **reply, "accuracy": int(is_correct(reply["value"], row["answer"], rule_of(row, name)))}
 
 
 if __name__ == "__main__":

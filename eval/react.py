@@ -7,16 +7,18 @@ import string
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from nacre.agents.trajectory import Trajectory
 from nacre.agents.transcript import read_transcript
 from nacre.eval.answers import described
-from nacre.eval.datasets import Question, load_questions, load_retrieval, read_rows
+from nacre.eval.datasets import load_retrieval, read_rows
+from nacre.eval.items import Item, worst
 from nacre.eval.metrics import contains, exact_match, token_f1
-from nacre.eval.report import Item, Report
+from nacre.eval.questions import Question, load_questions
+from nacre.eval.report import Report
 from nacre.eval.retrieval import indexed
 from nacre.eval.running import Run, Suite, carry_out, replayed
 from nacre.text.markers import MARKER
@@ -99,6 +101,8 @@ def evaluate_react(data: Path, model: BaseChatModel, *, k: int = 3, max_steps: i
             problems,
             unit="queries",
             figures=_steps,
+            items=lambda question, reply: [_scored(question, reply)],
+            asked=attrgetter("text"),
         )
         return carry_out(suite, **run)
 
@@ -110,21 +114,25 @@ def _steps(items: Sequence[Item]) -> dict[str, Any]:
 
 def _asked(agent: ReAct, question: Question) -> Item:
     reply = agent.invoke(question.text)
-    own, answer = nacre_of(reply), text_of(reply)
-    said = MARKER.sub("", answer)
+    own = nacre_of(reply)
     return {
-        "em": exact_match(said, question.answers),
-        "f1": token_f1(said, question.answers),
-        "contains": contains(said, question.answers),
+        "answer": text_of(reply),
         "abstained": float(bool(own.get("abstained"))),
-        "answer": answer,
-        "gold": list(question.answers),
         "steps": own["usage"]["steps"],
         "tool_calls": own["usage"]["tool_calls"],
         "tokens": own["usage"]["total_tokens"],
         "stopped": own["stopped"],
         "trajectory": own["trajectory"],
     }
+
+
+def _scored(question: Question, reply: Item) -> Item:
+    item = {"question": question.text, "gold": list(question.answers)}
+    if "error" in reply:
+        return {**item, **worst(("em", "f1", "contains")), "error": reply["error"]}
+    said = MARKER.sub("", reply["answer"])
+    scores = {"em": exact_match, "f1": token_f1, "contains": contains}
+    return {**item, **reply, **{name: score(said, question.answers) for name, score in scores.items()}}
 
 
 def replay_row(row: Mapping[str, Any]) -> Item:

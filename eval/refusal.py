@@ -13,8 +13,9 @@ from langchain_core.retrievers import BaseRetriever
 
 from nacre.eval.answers import described
 from nacre.eval.datasets import RobustnessRow, load_robustness
+from nacre.eval.items import Item, worst
 from nacre.eval.metrics import contains
-from nacre.eval.report import Item, Report
+from nacre.eval.report import Report
 from nacre.eval.running import Run, Suite, carry_out
 from nacre.text.messages import nacre_of, text_of
 
@@ -54,23 +55,40 @@ def evaluate_refusal(data: Path, model: BaseChatModel, **run: Unpack[Run]) -> Re
     """
     rows, problems = load_robustness(data)
     settings = {"data": data.name, **described(over(model, ()))}
-    return carry_out(Suite("refusal", METRICS, rows, partial(ask_twice, model), settings, problems), **run)
+    suite = Suite(
+        "refusal", METRICS, rows, partial(ask_twice, model), settings, problems, items=_scored, asked=passages_of
+    )
+    return carry_out(suite, **run)
 
 
 def ask_twice(model: BaseChatModel, row: RobustnessRow) -> Item:
     """One question with both kinds of passages."""
+    kinds = {"negatives": row.negative, "positives": row.positive}
+    return {kind: ask(model, row.question, passages) for kind, passages in kinds.items() if passages}
+
+
+def _scored(row: RobustnessRow, reply: Item) -> list[Item]:
     item: Item = {"question": row.question, "gold": [" / ".join(part) for part in row.answers]}
-    if row.negative:
-        answer, refused = ask(model, row.question, row.negative)
+    if "error" in reply:
+        kinds = ("refusal_recall",) * bool(row.negative) + ("false_refusals", "right") * bool(row.positive)
+        return [{**item, **worst(kinds), "error": reply["error"]}]
+    if "negatives" in reply:
+        answer, refused = reply["negatives"]
         item |= {"refusal_recall": float(refused), "answer to negatives": answer}
-    if row.positive:
-        answer, refused = ask(model, row.question, row.positive)
-        item |= {
-            "false_refusals": float(refused),
-            "answer": answer,
-            "right": float(all(contains(answer, part) for part in row.answers)),
-        }
-    return item
+    if "positives" in reply:
+        answer, refused = reply["positives"]
+        item |= {"false_refusals": float(refused), "answer": answer, "right": is_right(answer, row)}
+    return [{**item, "seconds": reply.get("seconds", 0.0)}]
+
+
+def is_right(answer: str, row: RobustnessRow) -> float:
+    """Whether every part of the gold answer stands in an answer."""
+    return float(all(contains(answer, part) for part in row.answers))
+
+
+def passages_of(row: RobustnessRow) -> str:
+    """What of a row a reply depends on."""
+    return str((row.question, row.positive, row.negative, row.wrong))
 
 
 def ask(model: BaseChatModel, question: str, passages: Sequence[str]) -> tuple[str, bool]:

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from nacre.errors import EvaluationError
+from nacre.eval.items import Item as Item
+from nacre.eval.items import group_of
 from nacre.eval.statistics import interval
+from nacre.extras import need
 from nacre.system.files import atomic_write, private_folder
 from nacre.text.language import tr
 from nacre.text.strict_json import to_json
-
-Item = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,25 @@ class Report:
         """
         return [float(item[metric]) for item in self.items if item.get(metric) is not None]
 
+    def _groups(self, metric: str) -> list[str]:
+        return [group_of(item) for item in self.items if item.get(metric) is not None]
+
+    def to_pandas(self) -> Any:
+        """The items as a table, one row a question.
+
+        Returns:
+            A `pandas.DataFrame`.
+
+        Raises:
+            MissingExtraError: pandas is not installed.
+        """
+        return need("pandas", install="pip install pandas").DataFrame(list(self.items)).set_index("id")
+
+    def __repr__(self) -> str:
+        """One line, not all answers."""
+        means = ", ".join(f"{m} {_mean(self.values(m))}" for m in self.metrics if self.values(m))
+        return f"Report({self.suite!r}, {len(self.items)} items: {means})"
+
     def summary(self) -> dict[str, Any]:
         """The figures as one flat object, intervals and settings beside them.
 
@@ -58,7 +78,7 @@ class Report:
         """
         means = {metric: _mean(self.values(metric)) for metric in self.metrics}
         intervals = {
-            metric: [_round(bound) for bound in interval(self.values(metric))]
+            metric: [_round(bound) for bound in interval(self.values(metric), groups=self._groups(metric))]
             for metric in self.metrics
             if self.values(metric)
         }
@@ -71,22 +91,32 @@ class Report:
             "problems": list(self.problems),
         }
 
+    def data(self) -> dict[str, Any]:
+        """All of it as plain data, as `read_report` gives it.
+
+        Returns:
+            The summary with the names of the metrics and the items.
+        """
+        return {**self.summary(), "metrics": list(self.metrics), "items": list(self.items)}
+
     def write(self, folder: Path) -> None:
         """Write report.json, report.md and report.html.
 
         Args:
             folder: made when missing.
         """
+        from nacre.eval.history import remember
         from nacre.eval.pages import html_page, markdown_page
 
         private_folder(folder)
-        data = {**self.summary(), "metrics": list(self.metrics), "items": list(self.items)}
+        data = self.data()
         for name, text in (
             ("report.json", to_json(data, ensure_ascii=False, indent=1, default=str)),
             ("report.md", markdown_page(data)),
             ("report.html", html_page(data)),
         ):
             atomic_write(folder / name, text)  # an interrupted run leaves no half report
+        remember(folder, data)
 
 
 def read_report(path: Path) -> dict[str, Any]:

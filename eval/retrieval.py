@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from nacre.eval.datasets import Retrieval, load_retrieval
+from nacre.eval.items import Item
 from nacre.eval.metrics import average_precision, ndcg, recall, reciprocal_rank
-from nacre.eval.report import Item, Report, fingerprint, percentile
+from nacre.eval.report import Report, fingerprint, percentile
 from nacre.eval.running import Run, Suite, carry_out
 
 if TYPE_CHECKING:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Unpack
 
 from nacre.eval.answers import described
 from nacre.eval.datasets import RobustnessRow, load_robustness
+from nacre.eval.items import Item, worst
 from nacre.eval.metrics import contains
-from nacre.eval.refusal import PASSAGES, ask, over
-from nacre.eval.report import Item, Report, fingerprint
+from nacre.eval.refusal import PASSAGES, ask, is_right, over, passages_of
+from nacre.eval.report import Report, fingerprint
 from nacre.eval.running import Run, Suite, carry_out
 
 if TYPE_CHECKING:
@@ -42,7 +43,17 @@ def evaluate_robustness(
     if any(row.wrong for row in rows[: run.get("limit")]):
         metrics += ["misled", "resisted"]
     settings = {"data": data.name, **described(over(model, ()))}
-    suite = Suite("robustness", metrics, rows, lambda row: probe(model, row, noise), settings, problems)
+    shares = [f"noise {share:.1f}" for share in noise]
+    suite = Suite(
+        "robustness",
+        metrics,
+        rows,
+        lambda row: probe(model, row, noise),
+        settings,
+        problems,
+        items=lambda row, reply: [_scored(row, reply, shares)],
+        asked=lambda row: f"{shares} {passages_of(row)}",
+    )
     return carry_out(suite, **run)
 
 
@@ -52,19 +63,27 @@ def probe(model: BaseChatModel, row: RobustnessRow, noise: Sequence[float]) -> I
     Args:
         noise: shares, 0 to 1.
     """
-    item: Item = {"question": row.question, "gold": [" / ".join(part) for part in row.answers]}
-    for share in noise:
-        passages = mixed(row, share)
-        if passages:
-            answer, _ = ask(model, row.question, passages)
-            item |= {f"noise {share:.1f}": float(all(contains(answer, part) for part in row.answers))}
-            item |= {f"answer at {share:.1f}": answer}
+    asked = {f"noise {share:.1f}": mixed(row, share) for share in noise}
     if row.wrong and row.fake:
-        answer, refused = ask(model, row.question, row.wrong)
-        true, false = all(contains(answer, part) for part in row.answers), contains(answer, row.fake)
+        asked["false facts"] = list(row.wrong)
+    return {name: ask(model, row.question, passages) for name, passages in asked.items() if passages}
+
+
+def _scored(row: RobustnessRow, reply: Item, shares: Sequence[str]) -> Item:
+    item: Item = {"question": row.question, "gold": [" / ".join(part) for part in row.answers]}
+    if "error" in reply:
+        facts = ("misled", "resisted") if row.wrong and row.fake else ()
+        return {**item, **worst((*shares, *facts)), "error": reply["error"]}
+    for share in shares:
+        if share in reply:
+            answer, _ = reply[share]
+            item |= {share: is_right(answer, row), share.replace("noise", "answer at"): answer}
+    if "false facts" in reply:
+        answer, refused = reply["false facts"]
+        true, false = is_right(answer, row), contains(answer, row.fake)
         item |= {"answer to false facts": answer, "misled": float(bool(false) and not true)}
-        item["resisted"] = float(refused or true)
-    return item
+        item["resisted"] = float(refused or bool(true))
+    return {**item, "seconds": reply.get("seconds", 0.0)}
 
 
 def mixed(row: RobustnessRow, noise: float) -> list[str]:

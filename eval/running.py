@@ -1,23 +1,30 @@
-"""How every suite is carried out: some questions at a time, in order; what is done is kept and counted here."""
+"""How every suite is carried out: some questions at a time; replies are kept, and scored afresh on every run."""
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Generic, TypedDict, TypeVar, Unpack
 
-from nacre.errors import NacreError
-from nacre.eval.report import Item, Report, fingerprint, percentile
+from nacre.errors import EvaluationError, NacreError
+from nacre.eval.items import Item, worst
+from nacre.eval.report import Report, fingerprint, percentile
 from nacre.system.files import private_file, private_folder
+from nacre.text.language import tr
 from nacre.text.strict_json import to_json
 
 T = TypeVar("T")
+MAX_FAILED = 0.05
 
 
 class Run(TypedDict, total=False):
@@ -26,8 +33,10 @@ class Run(TypedDict, total=False):
     Args:
         limit: how many questions, the first; None takes all.
         workers: how many questions at a time.
-        out: folder where finished items are kept, so that an interrupted run goes on.
+        out: folder where replies are kept, so that an interrupted run goes on. One run at a time may write there.
         price: of a million tokens read and of a million written, in any currency; None leaves the cost out.
+        repeat: how often each question is asked; the repeats of one count as one in every test.
+        max_failed: the share of rows of a question file that may be unusable (0 to 1).
         on_progress: called with (done, all) after each question.
     """
 
@@ -35,6 +44,8 @@ class Run(TypedDict, total=False):
     workers: int
     out: Path | None
     price: tuple[float, float] | None
+    repeat: int
+    max_failed: float
     on_progress: Callable[[int, int], None] | None
 
 
@@ -50,14 +61,18 @@ class Suite(Generic[T]):
     Args:
         name: "retrieval".
         metrics: as in `Report`.
-        tasks: the questions; what is read of them decides whether one is asked again.
-        ask: makes an item of a task; one that has `turns` stands for these items.
-        settings: what is measured: data set, stack, documents; an item of other settings is not taken over.
+        tasks: the questions.
+        ask: the reply to a task: what costs, and is kept. One with `incomplete` is asked again by the next run.
+        settings: what is measured: data set, stack, documents.
         problems: what was wrong with the data.
         name_of: the id of a task.
         unit: what the report calls the questions.
         figures: of all items, beside those that every suite has.
-        resumes: whether finished items are taken over. Not where our own code is measured: it is in no fingerprint.
+        resumes: whether replies are kept. Not where our own code is measured: it is in no fingerprint.
+        items: scores a reply, afresh on every run; items of one id become one. A reply with an `error` goes through it
+            too, and what is scored of it counts as wrong. None: the reply is the item.
+        asked: what of a task a reply depends on; gold answers are no part of it where `items` scores.
+        depends: what replies depend on, beside what is asked; None for the settings.
     """
 
     name: str
@@ -70,24 +85,61 @@ class Suite(Generic[T]):
     unit: str = "questions"
     figures: Callable[[Sequence[Item]], Mapping[str, Any]] = _nothing_more
     resumes: bool = True
+    items: Callable[[T, Item], Sequence[Item]] | None = None
+    asked: Callable[[T], str] = str
+    depends: Any = None
 
 
 def carry_out(suite: Suite[T], **run: Unpack[Run]) -> Report:
     """Ask the questions of a suite and report on them."""
-    tasks, out = suite.tasks[: run.get("limit")], run.get("out")
-    found = run_items(
-        tasks,
-        partial(timed, suite.ask),
-        name=suite.name_of,
-        workers=run.get("workers", 1),
-        done_file=out / "items.jsonl" if out and suite.resumes else None,
-        key=str(dict(suite.settings)),
-        on_progress=run.get("on_progress"),
+    tasks, out, times = suite.tasks[: run.get("limit")], run.get("out"), range(max(1, run.get("repeat", 1)))
+    repeated = [(task, n) for n in times for task in tasks]
+    settings = {name: value for name, value in suite.settings.items() if name != "data"}  # a file may be renamed
+    depends = settings if suite.depends is None else suite.depends
+    with only_writer(out):
+        replies = run_items(
+            repeated,
+            partial(timed, lambda each: suite.ask(each[0])),
+            name=lambda each: _named(suite.name_of(each[0]), each[1]),
+            workers=run.get("workers", 1),
+            done_file=out / "items.jsonl" if out and suite.resumes else None,
+            key=f"{suite.name} {depends}",
+            asked=lambda each: _named(suite.asked(each[0]), each[1]),
+            on_progress=run.get("on_progress"),
+        )
+    items = list(
+        _joined(item for each, reply in zip(repeated, replies, strict=True) for item in _scored(suite, each, reply))
     )
-    items = [turn for item in found for turn in item.get("turns", [item])]
     figures = {**counted(items, suite.unit, run.get("price")), **suite.figures(items)}
-    settings = {**suite.settings, "questions": fingerprint(map(str, tasks))}
-    return Report(suite.name, tuple(suite.metrics), items, figures, settings, suite.problems)
+    questions = fingerprint(map(str, tasks))
+    return Report(
+        suite.name, tuple(suite.metrics), items, figures, {**suite.settings, "questions": questions}, suite.problems
+    )
+
+
+def _named(name: str, n: int) -> str:
+    return name if n == 0 else f"{name} #{n + 1}"
+
+
+def _scored(suite: Suite[T], each: tuple[T, int], reply: Item) -> Iterator[Item]:
+    """The items of a reply; where it failed, every figure has its worst value."""
+    task, n = each
+    reply = {name: value for name, value in reply.items() if name != "id"}
+    for item in suite.items(task, reply) if suite.items else [_failed(reply, suite.metrics)]:
+        id = str(item.get("id", suite.name_of(task)))
+        again = {"group": item.get("group", id)} if n else {}
+        yield {**item, "id": _named(id, n), **again}
+
+
+def _failed(reply: Item, metrics: Sequence[str]) -> Item:
+    return {**worst(metrics), **reply} if "error" in reply else reply
+
+
+def _joined(items: Iterator[Item]) -> Iterator[Item]:
+    found: dict[str, Item] = {}
+    for item in items:
+        found.setdefault(item["id"], {}).update(item)
+    yield from found.values()
 
 
 def run_items(
@@ -98,29 +150,52 @@ def run_items(
     workers: int = 1,
     done_file: Path | None = None,
     key: str = "",
+    asked: Callable[[T], str] = str,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> list[Item]:
-    """Run every task once, in order; one that fails becomes an item with an `error` and no scores.
+    """Run every task once; one that fails becomes an item with an `error`.
 
     Args:
-        done_file: JSON Lines of finished items; one with the same `key` and the same task is not asked again.
+        done_file: JSON Lines of replies; one with the same `key` to the same that was `asked` is taken over.
+
+    Returns:
+        Items in the order of the tasks.
     """
-    keys = {name(task): fingerprint([key, str(task)]) for task in tasks} if done_file else {}
-    kept = _kept(done_file, keys) if done_file else {}
-    open_tasks = [task for task in tasks if name(task) not in kept]
-    if done_file:
-        private_folder(done_file.parent)
-        private_file(done_file)
-        _end_line(done_file)
-    with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
-        for count, item in enumerate(pool.map(lambda task: _attempt(task, ask, name(task)), open_tasks), len(kept) + 1):
-            kept[item["id"]] = item
-            if done_file and "error" not in item:
-                with done_file.open("a", encoding="utf-8") as file:
-                    file.write(to_json({"key": keys[item["id"]], "item": item}, ensure_ascii=False, default=str) + "\n")
+    names = [name(task) for task in tasks]
+    if twice := next((id for id, times in Counter(names).items() if times > 1), None):
+        raise EvaluationError(tr("Two questions have the id {id!r}. Give each one of its own.", id=twice))
+    keys = {id: fingerprint([key, "asked " + asked(task)]) for id, task in zip(names, tasks, strict=True)}
+    kept = _kept(done_file) if done_file else {}
+    found = {id: {**_own(kept[keys[id]], id), "id": id} for id in names if keys[id] in kept}
+    open_tasks = {id: task for id, task in zip(names, tasks, strict=True) if id not in found}
+    pool = ThreadPoolExecutor(max_workers=max(1, workers))
+    try:
+        waiting = {pool.submit(_attempt, task, ask, id): id for id, task in open_tasks.items()}
+        for count, done in enumerate(as_completed(waiting), len(found) + 1):
+            id, item = waiting[done], done.result()
+            incomplete = item.pop("incomplete", False)
+            found[id] = item
+            if done_file and "error" not in item and not incomplete:
+                _keep(done_file, keys[id], item)
             if on_progress:
                 on_progress(count, len(tasks))
-    return [kept[name(task)] for task in tasks]
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)  # Ctrl-C waits for what is being asked, and asks no more
+    return [found[id] for id in names]
+
+
+def _attempt(task: T, ask: Callable[[T], Item], id: str) -> Item:
+    return {"id": id, **attempted(ask, task)}
+
+
+def attempted(ask: Callable[[T], Item], task: T) -> Item:
+    """What asking gives; a failure is an item with an `error`."""
+    try:
+        return ask(task)
+    except NacreError as error:
+        return {"error": error.message}
+    except Exception as error:  # a provider's own error: the question is lost, the run is not
+        return {"error": f"{type(error).__name__}: {error}"}
 
 
 def timed(ask: Callable[[T], Item], task: T) -> Item:
@@ -148,32 +223,56 @@ def replayed(report: Report) -> dict[str, Any]:
     return {**means, **report.figures, "disagreements": disagreements}
 
 
-def _attempt(task: T, ask: Callable[[T], Item], id: str) -> Item:
-    try:
-        return {"id": id, **ask(task)}
-    except NacreError as error:
-        return {"id": id, "error": error.message}
-    except Exception as error:  # a provider's own error: the question is lost, the run is not
-        return {"id": id, "error": f"{type(error).__name__}: {error}"}
+@contextmanager
+def only_writer(out: Path | None) -> Iterator[None]:
+    """The only run in a folder; an earlier report is taken away, so that none outlives a run that was killed."""
+    if out is None:
+        yield
+        return
+    private_folder(out)
+    with ExitStack() as opened:
+        lock = os.open(out, os.O_RDONLY)  # the folder itself: nothing is left lying about
+        opened.callback(os.close, lock)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise EvaluationError(
+                tr("Another run is writing into {out}. Wait for it, or give another --out.", out=out)
+            ) from None
+        for name in ("report.json", "report.md", "report.html"):
+            (out / name).unlink(missing_ok=True)
+        yield
 
 
-def _kept(file: Path, keys: Mapping[str, str]) -> dict[str, Item]:
-    kept: dict[str, Item] = {}
+def _keep(file: Path, key: str, item: Item) -> None:
+    """Add a reply, after whatever a killed run left half written."""
+    new = not file.exists()
+    if new:
+        private_file(file)
+    line = to_json({"key": key, "item": item}, ensure_ascii=False, default=str) + "\n"
+    with file.open("ab+") as end:
+        if end.seek(0, os.SEEK_END):
+            end.seek(-1, os.SEEK_END)
+            line = line if end.read(1) == b"\n" else "\n" + line
+        end.write(line.encode("utf-8", "replace"))
+
+
+def _own(replies: Mapping[str, Item], id: str) -> Item:
+    """Of the replies to the same question that under the same id, else any: rows without ids are counted."""
+    return replies.get(id) or next(iter(replies.values()))
+
+
+def _kept(file: Path) -> dict[str, dict[str, Item]]:
+    """Replies by their keys and ids; the last one counts."""
+    kept: dict[str, dict[str, Item]] = {}
     if not file.exists():
         return kept
-    for line in file.read_text("utf-8", errors="replace").splitlines():
-        try:
-            row: Any = json.loads(line)
-        except json.JSONDecodeError:
-            continue  # the line that an interrupted run left half written
-        item = row.get("item") if isinstance(row, dict) else None
-        if isinstance(item, dict) and row.get("key") == keys.get(str(item.get("id")), ""):
-            kept[str(item["id"])] = item
+    with file.open(encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            try:
+                row: Any = json.loads(line)
+            except (ValueError, RecursionError):
+                continue  # the line that an interrupted run left half written
+            if isinstance(row, dict) and isinstance(row.get("item"), dict):
+                kept.setdefault(str(row.get("key")), {})[str(row["item"].get("id"))] = row["item"]
     return kept
-
-
-def _end_line(file: Path) -> None:
-    """After a line that was left half written the next item begins a line of its own."""
-    if file.exists() and (written := file.read_bytes()) and not written.endswith(b"\n"):
-        with file.open("ab") as end:
-            end.write(b"\n")

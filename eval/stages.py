@@ -59,6 +59,7 @@ class Case:
         k: how many passages the model sees.
         text: the document that the passage stands in.
         options: of the call, such as `principals`.
+        given: the answer that was given before, where there is one.
     """
 
     stack: RetrievalAugmented
@@ -69,6 +70,7 @@ class Case:
     ranks: Ranks
     k: int
     options: dict[str, Any]
+    given: AIMessage | None = None
 
     @cached_property
     def documents(self) -> list[Document]:
@@ -78,7 +80,7 @@ class Case:
     @cached_property
     def reply(self) -> AIMessage:
         """The answer of the stack."""
-        return self.stack.invoke(self.question, **self.options)
+        return self.given or self.stack.invoke(self.question, **self.options)
 
     def reaches(self, rank: int | None) -> bool:
         """Whether a rank is among the passages that the model sees."""
@@ -114,7 +116,9 @@ def _distinct(case: Case) -> Diagnosis | None:
     if not case.reaches(case.ranks.fused) or case.ranks.distinct is not None:
         return None
     reason = tr("A better passage says nearly the same, so this one was left out.")
-    return case.unfound("distinct", reason, tr("distinct = False"), {"distinct": False})
+    return case.unfound(
+        "distinct", reason, tr('In settings.json or the stack: "distinct": false.'), {"distinct": False}
+    )
 
 
 def _rerank(case: Case) -> Diagnosis | None:
@@ -187,7 +191,7 @@ def _deeper(case: Case) -> tuple[str, dict[str, Any]]:
     """The k that reaches the passage, for people and as data."""
     rank = case.ranks.final
     if rank:
-        return tr("Search deeper: k = {final}.", final=rank), {"k": rank}
+        return tr("Search deeper: k = {final} (-k, settings.json or the stack).", final=rank), {"k": rank}
     return tr("Ask in the words of the passage, or repair the index: nacre.KnowledgeBase.repair(path)."), {}
 
 
@@ -204,7 +208,12 @@ def _relevance(case: Case) -> Diagnosis | None:
         "the model was not asked.",
         best=best,
     )
-    cure = tr("min_relevance = {best}", best=best)
+    cure = tr("In the stack: {{use: rag, min_relevance: {best}}}.", best=best)
+    # The cure is tried, so that none is told that does not help.
+    asked = case.stack.model_copy(update={"min_relevance": best}).invoke(case.question, **case.options)
+    if not case.used_in(asked):
+        cure += tr(" It reaches the model then, which does not use it either: try another model.")
+        return case.unused("relevance", reason, cure)
     return case.unused("relevance", reason, cure, {"min_relevance": best})
 
 
@@ -212,7 +221,7 @@ def _chunk(case: Case) -> Diagnosis | None:
     if any(case.place.shown_by(*span) for span in _spans(case, case.documents)) or case.used_in(case.reply):
         return None
     reason = tr("It was cut in two, and only a part was shown.")
-    cure = tr("Show the neighbours too: expand = 1.")
+    cure = tr("Show the neighbours too: expand = 1 (settings.json or the stack).")
     return case.unused("chunk", reason, cure, {"expand": 1})
 
 
@@ -223,7 +232,7 @@ def _packing(case: Case) -> Diagnosis | None:
         return None
     needed = _tokens_needed(case)
     reason = tr("It was found, but did not fit into the room for sources.")
-    cure = tr("source_tokens = {needed}", needed=needed)
+    cure = tr("In the stack: {{use: rag, source_tokens: {needed}}}.", needed=needed)
     return case.unused("packing", reason, cure, {"source_tokens": needed})
 
 
@@ -244,7 +253,7 @@ def _citation(case: Case) -> Diagnosis | None:
     cited = [c["support"] for c in nacre_of(loose)["citations"] if c["uri"] == case.place.uri]
     least = min(cited, default=0.0)
     reason = tr("The model used it, but the citation check cut the sentence: its words are too far from the source.")
-    cure = tr("min_support = {least}, or leave strict off.", least=least)
+    cure = tr("In the stack: {{use: rag, strict: true, min_support: {least}}}, or leave strict off.", least=least)
     return case.unused("citation", reason, cure, {"min_support": least})
 
 

@@ -13,7 +13,7 @@ _DRAWS = 2000
 _FLIPS = 10_000
 
 
-def interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float]:
+def interval(values: Sequence[float], level: float = 0.95, groups: Sequence[str] | None = None) -> tuple[float, float]:
     """The interval of a mean: by bootstrap, but where every item is right, or every one wrong, Wilson's (1927) for
     shares.
 
@@ -21,21 +21,30 @@ def interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float
 
     Args:
         level: coverage, 0 to 1.
+        groups: which values belong together, as the paraphrases of a question do: they are drawn together.
     """
     if len(values) and set(values) in ({0.0}, {1.0}):
-        return _wilson(float(values[0]), len(values), level)
-    return bootstrap(values, level)
+        return _wilson(float(values[0]), len(set(groups)) if groups else len(values), level)
+    return bootstrap(values, level, groups)
 
 
-def bootstrap(values: Sequence[float], level: float = 0.95) -> tuple[float, float]:
+def bootstrap(values: Sequence[float], level: float = 0.95, groups: Sequence[str] | None = None) -> tuple[float, float]:
     """The bootstrap percentile interval of a mean (Efron, 1979).
 
     Args:
         level: coverage, 0 to 1.
+        groups: as for `interval`.
     """
     if not len(values):
         return float("nan"), float("nan")
-    low, high = np.quantile(_means(np.asarray(values, dtype=float)), [(1 - level) / 2, (1 + level) / 2])
+    sample = np.asarray(values, dtype=float)
+    if groups is None or len(set(groups)) == len(values):
+        means = _means(sample)
+    else:
+        which = np.unique(np.asarray(groups), return_inverse=True)[1]
+        sums, sizes = np.bincount(which, sample), np.bincount(which).astype(float)
+        means = _means(sums) / _means(sizes)  # the same draws, since the seed is
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
 
@@ -56,7 +65,21 @@ def _means(sample: np.ndarray) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def paired_losses(changes: Sequence[Sequence[float]]) -> list[float]:
+def grouped(changes: Sequence[Sequence[float]], groups: Sequence[str]) -> np.ndarray:
+    """Changes summed over the items that belong together, so that a group counts as one.
+
+    Args:
+        changes: (metrics, items).
+        groups: of each item.
+
+    Returns:
+        (metrics, groups).
+    """
+    which = np.unique(np.asarray(groups), return_inverse=True)[1]
+    return np.array([np.bincount(which, row) for row in np.asarray(changes, dtype=float)])
+
+
+def paired_losses(changes: Sequence[Sequence[float]] | np.ndarray) -> list[float]:
     """Whether the same items went worse, by several metrics at once: a paired sign-flip test (Fisher, 1935).
 
     Looking at five metrics gives five chances of a false alarm. The step-down maximum of Westfall and Young (1993)
@@ -94,3 +117,53 @@ def _reached(standard: np.ndarray, observed: np.ndarray) -> np.ndarray:
         largest = np.maximum.accumulate(chance[:, ::-1], axis=1)[:, ::-1]
         counts += (largest >= observed - 1e-4).sum(axis=0)
     return counts
+
+
+def smallest_drop(n: int, noise: float, alpha: float, power: float = 0.8) -> float | None:
+    """The smallest drop of a share that a paired sign test over n questions shows with some power.
+
+    Args:
+        n: questions that count as one each.
+        noise: the share of them that changes between two runs that are alike, 0 to 1.
+        alpha: the level of the test.
+
+    Returns:
+        From 0 to 1; None where not even a loss of all would be seen.
+    """
+    low, high = 0.0, 1.0 - noise / 2
+    if _power(n, noise, high, alpha) < power:
+        return None
+    while high - low > 0.0005:
+        middle = (low + high) / 2
+        low, high = (low, middle) if _power(n, noise, middle, alpha) >= power else (middle, high)
+    return high
+
+
+def _power(n: int, noise: float, drop: float, alpha: float) -> float:
+    """How often a drop is shown, when of the m questions that change more change for the worse than chance would."""
+    worse = min(1.0, noise / 2 + drop)
+    changed = min(1.0, worse + noise / 2)
+    spread = 6 * math.sqrt(n * changed * (1 - changed)) + 8
+    chances = _binomial(n, changed)
+    total = 0.0
+    for m in range(max(0, int(n * changed - spread)), min(n, int(n * changed + spread)) + 1):
+        rare = np.flatnonzero(_tails(m, 0.5) < alpha)
+        if len(rare):
+            total += chances[m] * _tails(m, worse / changed)[rare[0]]
+    return float(total)
+
+
+def _tails(n: int, p: float) -> np.ndarray:
+    """The chances of k or more successes, for k from 0 to n."""
+    found: np.ndarray = np.cumsum(_binomial(n, p)[::-1])[::-1]
+    return found
+
+
+def _binomial(n: int, p: float) -> np.ndarray:
+    """The chances of 0 to n successes."""
+    k = np.arange(n + 1)
+    if p >= 1:
+        return np.asarray(k == n, dtype=float)
+    logs = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, n + 1)))])
+    found: np.ndarray = np.exp(logs[n] - logs - logs[::-1] + k * math.log(max(p, 1e-300)) + (n - k) * math.log1p(-p))
+    return found

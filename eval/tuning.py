@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from nacre.errors import EvaluationError
 from nacre.eval.answers import answered, described
 from nacre.eval.datasets import Question
-from nacre.eval.report import Item, Report
+from nacre.eval.items import Item
+from nacre.eval.report import Report
 from nacre.eval.running import counted, run_items
 from nacre.eval.statistics import bootstrap, paired_losses
 from nacre.eval.trials import NOTHING, Trials
@@ -35,6 +36,12 @@ GRID: Mapping[str, Sequence[Any]] = {
     "expand": (0, 1),
 }
 DEFAULT: Mapping[str, Any] = {"chunk_size": AUTO, "fusion_weight": AUTO, "k": 6, "expand": 0, "distinct": True}
+# Options of the layer, which stand in a stack and in no settings.json, with what each may be.
+OPTIONS: Mapping[str, tuple[float, float]] = {
+    "min_relevance": (0, 1),
+    "min_support": (0, 1),
+    "source_tokens": (1, 10**6),
+}
 _LEAST = 10  # questions
 SURE = 0.05  # one comparison is made, on questions that were not chosen by
 
@@ -80,7 +87,8 @@ def tune(
     if write:
         base.store.check_writable()
     values = _fitting(base, grid)
-    present = {name: base.settings.get(name, DEFAULT[name]) for name in values}
+    defaults = {**DEFAULT, **_layer_defaults(values)}
+    present = {name: base.settings.get(name, defaults[name]) for name in values}
     dev, held = _halves(questions)
     run = _Run(model, _combinations(values, present), len(dev), len(held), base, on_progress)
     with Trials(base, run.cut) as trials:
@@ -91,7 +99,7 @@ def tune(
         figures = _compared(present, best, items)
         chosen: Settings = figures["chosen"]
         shown = items["best" if chosen == best else "present"]
-        copy = trials.at(chosen)
+        copy = trials.at(_for_base(chosen))
         settings = described(_stack(copy, model, chosen), copy)
         indexed = trials.indexed
     figures |= {"tried": tried, "indexed": indexed, **counted(shown, "queries")}
@@ -101,6 +109,12 @@ def tune(
     return Report(
         "tune", ("success", "evidence"), shown, figures, {**settings, "dev": len(dev), "held_back": len(held)}
     )
+
+
+def _layer_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
+    from nacre.layers.rag import RetrievalAugmented
+
+    return {name: RetrievalAugmented.model_fields[name].default for name in values if name in OPTIONS}
 
 
 def _fitting(base: KnowledgeBase, grid: Mapping[str, Sequence[Any]] | None) -> dict[str, list[Any]]:
@@ -158,7 +172,7 @@ class _Run:
         self.told = told
 
     def ask(self, trials: Trials, questions: Sequence[Question], settings: Settings) -> list[Item]:
-        base = trials.at(settings)
+        base = trials.at(_for_base(settings))
         stack = _stack(base, self.model, settings)
 
         def judged(question: Question) -> Item:
@@ -179,7 +193,13 @@ class _Run:
 def _stack(base: KnowledgeBase, model: BaseChatModel, settings: Settings) -> Any:
     from nacre.stack import build
 
-    return build({"layers": ["rag"]}, kb=base, leaf=model)
+    options = {name: value for name, value in settings.items() if name in OPTIONS}
+    strict = {"strict": True} if "min_support" in options else {}
+    return build({"layers": [{"use": "rag", **strict, **options}]}, kb=base, leaf=model)
+
+
+def _for_base(settings: Settings) -> Settings:
+    return {name: value for name, value in settings.items() if name not in OPTIONS}
 
 
 def _means(items: Sequence[Item]) -> dict[str, float]:
@@ -239,6 +259,7 @@ def _verdict(
 
 def _write(base: KnowledgeBase, chosen: Settings) -> None:
     before = base.settings.get("chunk_size", AUTO)
+    chosen = _for_base(chosen)
     base.store.save_settings(chosen)
     if chosen.get("chunk_size", before) != before:
         base.sync(NOTHING, prune=False)
@@ -261,10 +282,22 @@ def read_grid(text: str) -> dict[str, list[Any]]:
     if reasons := list(_complaints(grid)):
         raise EvaluationError(tr("--grid: {reasons}", reasons=reasons[0]))
     # k and the like have no "auto" of their own: that is what the retriever does without them.
-    values = {name: [DEFAULT[name] if value == AUTO else value for value in some] for name, some in grid.items()}
+    values = {
+        name: [DEFAULT[name] if value == AUTO and name in DEFAULT else value for value in some]
+        for name, some in grid.items()
+    }
     return dict(sorted(values.items(), key=lambda entry: entry[0] != "chunk_size"))
 
 
 def _complaints(grid: Mapping[str, Sequence[Any]]) -> Iterator[str]:
     for name, values in grid.items():
-        yield from filter(None, (setting_problem(name, value) for value in values))
+        yield from filter(None, (_problem(name, value) for value in values))
+
+
+def _problem(name: str, value: Any) -> str | None:
+    if name not in OPTIONS:
+        return setting_problem(name, value)
+    least, most = OPTIONS[name]
+    if isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most:
+        return None
+    return tr("{name} is {said}; write a number from {least} to {most}.", name=name, said=value, least=least, most=most)

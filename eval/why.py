@@ -15,12 +15,19 @@ from nacre.retrieval.retriever import KnowledgeBaseRetriever
 from nacre.text.language import listed, tr
 
 if TYPE_CHECKING:
+    from langchain_core.messages import AIMessage
+
     from nacre.layers.rag import RetrievalAugmented
     from nacre.retrieval.knowledge_base import KnowledgeBase
 
 
 def diagnose(
-    stack: RetrievalAugmented, question: str, expect: str, *, principals: Iterable[str] | None = None
+    stack: RetrievalAugmented,
+    question: str,
+    expect: str,
+    *,
+    principals: Iterable[str] | None = None,
+    reply: AIMessage | None = None,
 ) -> Diagnosis:
     """Follow an expected passage through a stack, stage by stage.
 
@@ -29,6 +36,7 @@ def diagnose(
         question: what was asked.
         expect: the text that should have been found, or the address (or the end of it) of its document.
         principals: as whom it was asked.
+        reply: the answer that was given, where there is one: the model is then not asked again.
 
     Returns:
         The first stage that lost it. Of several documents that hold it, the one that came furthest counts.
@@ -45,7 +53,7 @@ def diagnose(
     if not found:
         return _absent(retriever.knowledge_base, expect)
     options: dict[str, Any] = {} if principals is None else {"principals": tuple(principals)}
-    diagnoses = [_followed(stack, retriever, question, expect, place, options) for place in found]
+    diagnoses = [_followed(stack, retriever, question, expect, place, options, reply) for place in found]
     return max(diagnoses, key=lambda diagnosis: STAGES.index(diagnosis.stage))
 
 
@@ -81,6 +89,7 @@ def _followed(
     expect: str,
     place: Place,
     options: dict[str, Any],
+    reply: AIMessage | None,
 ) -> Diagnosis:
     base: KnowledgeBase = retriever.knowledge_base
     if not place.chunks:
@@ -89,7 +98,7 @@ def _followed(
     if not base.visible(place.uri, asker):
         return _forbidden(base, place.uri)
     ranks = ranks_of(retriever, question, place, asker)
-    return diagnosed(Case(stack, question, expect, place, base.text(place.uri), ranks, retriever.k, options))
+    return diagnosed(Case(stack, question, expect, place, base.text(place.uri), ranks, retriever.k, options, reply))
 
 
 def _forbidden(base: KnowledgeBase, uri: str) -> Diagnosis:

@@ -10,7 +10,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from hashlib import sha256
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -19,6 +21,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from nacre.errors import PromptError
 from nacre.text.language import Language, listed, tr
 
+_LANGUAGES: tuple[Language, ...] = ("en", "zh")
 _ID = re.compile(r"[a-z0-9_]+(?:/[a-z0-9_]+)+")
 _SLOT = re.compile(r"\{\{\s*([a-z_][a-z0-9_]*)\s*\}\}")
 _ROLES: dict[str, type[BaseMessage]] = {"system": SystemMessage, "user": HumanMessage, "assistant": AIMessage}
@@ -71,13 +74,57 @@ class Prompt:
             )
 
 
+_own: list[Path] = []  # the folder of prompts of one's own, where one is used
+
+
+def use(folder: str | Path) -> None:
+    """Take prompts from a folder of one's own first; those that it lacks are ours.
+
+    Its files are named as ours are, `rag/answer.en.yaml`. It counts for the whole process: one that is in use already
+    makes another an error.
+    """
+    path = Path(folder).resolve()
+    if not path.is_dir():
+        raise PromptError(tr("There is no folder of prompts {folder}.", folder=folder))
+    if _own and _own[0] != path:
+        raise PromptError(tr("Prompts come from {own} already; one process takes them from one folder.", own=_own[0]))
+    _own[:] = [path]
+    load.cache_clear()
+    ids = _ids(path, "")
+    strange = [id for id in sorted(ids) if not _ID.fullmatch(id)]
+    if strange or not ids:
+        _own.clear()
+        named = strange[0] if strange else path
+        raise PromptError(
+            tr("{named} is no prompt; a folder of prompts holds files like rag/answer.en.yaml.", named=named)
+        )
+
+
+def forget() -> None:
+    """Take all prompts from ours again."""
+    _own.clear()
+    load.cache_clear()
+
+
+def version(id: str) -> str:
+    """A prompt's version and a fingerprint of its texts in all its languages: "v2 1f0c33aa"."""
+    found = [load(id, language) for language in _LANGUAGES if _file(id, language).is_file()]
+    texts = sha256("\0".join(str((each.language, each.messages)) for each in found).encode()).hexdigest()
+    return f"v{max(each.version for each in found)} {texts[:8]}"
+
+
+def _file(id: str, language: str) -> Any:
+    *folders, name = id.split("/")
+    places = [place.joinpath(*folders, f"{name}.{language}.yaml") for place in (*_own, files("nacre.prompts"))]
+    return next((place for place in places if place.is_file()), places[-1])
+
+
 @cache
 def load(id: str, language: Language = "en") -> Prompt:
     """Load a prompt."""
     if not _ID.fullmatch(id):
         raise PromptError(tr("{id!r} is not a prompt id; one looks like 'rag/answer'.", id=id), prompt_id=id)
-    *folders, name = id.split("/")
-    file = files("nacre.prompts").joinpath(*folders, f"{name}.{language}.yaml")
+    file = _file(id, language)
     try:
         raw = yaml.safe_load(file.read_text("utf-8"))
     except FileNotFoundError as error:
@@ -100,7 +147,7 @@ def load(id: str, language: Language = "en") -> Prompt:
 
 def prompt_ids() -> list[str]:
     """All prompts that there are."""
-    return sorted(_ids(files("nacre.prompts"), ""))
+    return sorted(set().union(*(_ids(folder, "") for folder in (*_own, files("nacre.prompts")))))
 
 
 def _ids(folder: Any, prefix: str) -> set[str]:

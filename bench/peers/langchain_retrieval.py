@@ -29,11 +29,14 @@ class Encoder(Embeddings):
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """Batches of 32, the default."""
-        return self.model.encode(texts, batch_size=32, show_progress_bar=False).tolist()
+        return self._encode(texts, "passage: ")
 
     def embed_query(self, text: str) -> list[float]:
         """One text."""
-        return self.embed_documents([text])[0]
+        return self._encode([text], "query: ")[0]
+
+    def _encode(self, texts: list[str], prompt: str) -> list[list[float]]:
+        return self.model.encode(texts, batch_size=32, prompt=prompt, show_progress_bar=False).tolist()
 
 
 def main() -> None:

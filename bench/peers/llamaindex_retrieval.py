@@ -26,14 +26,14 @@ class Encoder(BaseEmbedding):
 
     model: Any = None
 
-    def _get_text_embeddings(self, texts: list[str]) -> list[list[float]]:
-        return self.model.encode(texts, batch_size=len(texts), show_progress_bar=False).tolist()
+    def _get_text_embeddings(self, texts: list[str], prompt: str = "passage: ") -> list[list[float]]:
+        return self.model.encode(texts, batch_size=len(texts), prompt=prompt, show_progress_bar=False).tolist()
 
     def _get_text_embedding(self, text: str) -> list[float]:
         return self._get_text_embeddings([text])[0]
 
     def _get_query_embedding(self, query: str) -> list[float]:
-        return self._get_text_embedding(query)
+        return self._get_text_embeddings([query], "query: ")[0]
 
     async def _aget_query_embedding(self, query: str) -> list[float]:
         return self._get_query_embedding(query)

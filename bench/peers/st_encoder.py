@@ -28,7 +28,7 @@ def main() -> int:
     texts = json.loads(Path(texts_path).read_text(encoding="utf-8"))
     for line in sys.stdin:
         wall, cpu = time.perf_counter(), time.process_time()
-        vectors = model.encode(texts, batch_size=int(line), show_progress_bar=False)
+        vectors = model.encode(texts, batch_size=int(line), prompt="passage: ", show_progress_bar=False)
         np.save(vectors_path, vectors)
         report({"seconds": time.perf_counter() - wall, "cpu_s": time.process_time() - cpu})
     return 0

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from nacre.connectors.embeddings.locate import DEFAULT_NAME, DEFAULT_SHA256, default_folder, find_folder, is_default
-from nacre.errors import MissingExtraError, ModelError, UsageError
+from nacre.connectors.embeddings.locate import E5, embedded, find_folder
+from nacre.errors import MissingExtraError, UsageError
 from nacre.text.language import tr
 
 if TYPE_CHECKING:
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from langchain_core.embeddings import Embeddings
 
+    from nacre.connectors.embeddings.checkpoint import Checkpoint
     from nacre.connectors.embeddings.local_encoder import LocalEncoder
     from nacre.connectors.models.provider import Provider
 
@@ -26,10 +27,10 @@ def load_embedder(name: str | Embeddings | None = None, **kwargs: Any) -> Embedd
     """Load a sentence encoder.
 
     Args:
-        name: None: all-MiniLM-L6-v2 from its offline package. A folder or a hub repository: a sentence-transformers
-            model, run without torch where it is a BERT or XLM-R; "sentence-transformers:…" in front runs it with torch.
-            "openai:…", "dashscope:…", "zhipu:…", "ollama:…", "openai_compatible:model@http://host/v1": a service.
-            An `Embeddings` object comes back as it is.
+        name: None: multilingual-e5-small from its offline package; "minilm": all-MiniLM-L6-v2 from its own. A folder
+            or a hub repository: a sentence-transformers model, run without torch where it is a BERT or XLM-R;
+            "sentence-transformers:…" in front runs it with torch. "openai:…", "dashscope:…", "zhipu:…", "ollama:…",
+            "openai_compatible:model@http://host/v1": a service. An `Embeddings` object comes back as it is.
         **kwargs: settings: `query_prefix`, `document_prefix`; for local models `precision` ("auto", "fp32", "int8")
             and `normalise`; for services `api_key`, `base_url`, `dimensions`, `batch_size`, `max_tokens`,
             `concurrency`, `max_retries`, `timeout` (seconds).
@@ -84,9 +85,15 @@ def variables(name: str) -> tuple[str, ...]:
 
 
 def _load(name: str | None, local: type[Local], kwargs: dict[str, Any]) -> Embeddings | Local:
-    if is_default(name):
-        return _local(_checked_default(), DEFAULT_NAME, local, kwargs)
-    name = str(name).strip()
+    name = None if name is None else name.strip()
+    if known := embedded(name):
+        path = known.checked_path()
+        if known is E5:
+            from nacre.connectors.embeddings.e5 import open_e5
+
+            return _local(open_e5(path), known.name, local, kwargs)
+        return _local(path.parent, known.name, local, kwargs)
+    assert name is not None
     if name.startswith(_SENTENCE_TRANSFORMERS):
         return _with_torch(name.removeprefix(_SENTENCE_TRANSFORMERS), name, kwargs)
     if service := _service(name):
@@ -98,15 +105,15 @@ def _load(name: str | None, local: type[Local], kwargs: dict[str, Any]) -> Embed
     return _local(*find_folder(name), local, kwargs)
 
 
-def _local(folder: Path, name: str, local: type[Local], kwargs: dict[str, Any]) -> Embeddings | Local:
+def _local(model: Path | Checkpoint, name: str, local: type[Local], kwargs: dict[str, Any]) -> Embeddings | Local:
     from nacre.connectors.embeddings.checkpoint import UnsupportedCheckpointError
 
     try:
-        return local(folder, name, **kwargs)
+        return local(model, name, **kwargs)
     except UnsupportedCheckpointError as unknown:
         reason = str(unknown)
     try:
-        return _with_torch(str(folder), name, kwargs)
+        return _with_torch(str(model), name, kwargs)
     except MissingExtraError as error:
         raise MissingExtraError(
             tr("{name} runs by sentence-transformers only ({reason}): {error}", name=name, reason=reason, error=error),
@@ -148,20 +155,3 @@ def _hosted(provider: Provider, rest: str, spec: str, kwargs: dict[str, Any]) ->
     from nacre.connectors.embeddings.openai_compatible import OpenAICompatibleEmbeddings
 
     return OpenAICompatibleEmbeddings(provider, model.strip(), base_url, api_key, **settings)
-
-
-def _checked_default() -> Path:
-    from nacre.connectors.embeddings.cache import file_hash
-
-    folder = default_folder()
-    found = file_hash(folder / "model.safetensors")
-    if found != DEFAULT_SHA256:
-        raise ModelError(
-            tr(
-                "{folder} is not the published all-MiniLM-L6-v2 (SHA-256 {found}). Install the package again.",
-                folder=folder / "model.safetensors",
-                found=found,
-            ),
-            model=DEFAULT_NAME,
-        )
-    return folder

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+
+from nacre.connectors.embeddings.cache import file_hash
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,9 +46,33 @@ class Architecture:
     positions: int
 
 
+class PackedTable(NamedTuple):
+    """A matrix in 4 bits: its numbers from 0 to 15, the one that means zero, and a scale for each block of a row."""
+
+    values: NDArray[np.uint8]
+    scales: NDArray[np.float16]
+    middle: int
+
+
+class NamedTensors(Protocol):
+    """Tensors by the names of a checkpoint, as float32."""
+
+    def __contains__(self, name: str) -> bool: ...
+
+    def __call__(self, name: str) -> NDArray[np.float32]: ...
+
+    def packed(self, name: str) -> PackedTable | None:
+        """The tensor of that name in 4 bits, where it is kept so."""
+
+
 @dataclass(frozen=True)
 class Checkpoint:
-    """Everything that decides what vector a text gets, but the weights themselves."""
+    """Everything that decides what vector a text gets, but the weights themselves.
+
+    Args:
+        folder: where `tokenizer.json` lies, and the weights unless another kind of checkpoint keeps them elsewhere.
+        notice: the licence that goes with whatever is made of it.
+    """
 
     folder: Path
     architecture: Architecture
@@ -54,9 +80,18 @@ class Checkpoint:
     normalise: bool
     window: int
     prompts: dict[str, str]
+    notice: str = ""
+
+    def weights_hash(self) -> str:
+        """The SHA-256 of the file of weights."""
+        return file_hash(self.folder / WEIGHTS)
+
+    def tensors(self) -> NamedTensors:
+        """The weights."""
+        return Tensors(self.folder)
 
 
-class Tensors:
+class Tensors(NamedTensors):
     """Named tensors of a folder's weights, as float32, whatever prefix the file gives them."""
 
     _ANCHOR = "embeddings.word_embeddings.weight"
@@ -82,6 +117,9 @@ class Tensors:
             if key in self._keys:
                 return np.asarray(self._file.get_tensor(key), dtype=np.float32)
         raise UnsupportedCheckpointError(f"no tensor {self._prefix}{name}")
+
+    def packed(self, name: str) -> PackedTable | None:
+        return None
 
 
 def read_checkpoint(folder: Path) -> Checkpoint:

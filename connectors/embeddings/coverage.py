@@ -17,6 +17,7 @@ _ENOUGH_HAN = 3000
 # Pieces a word: a vocabulary knows a language when its words stay nearly whole.
 _WHOLE, _SHREDDED = 1.6, 4.0
 _READ = 2000  # characters; each word is tokenised
+_ALL_HAN = ["".join(map(chr, range(at, min(at + 250, 0xA000)))) for at in range(0x4E00, 0xA000, 250)]  # within a window
 _HAN_PER_WORD = 2  # a Chinese word has about two characters
 
 
@@ -26,6 +27,7 @@ class Coverage:
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
         self._han: float | None = None
+        self._strange = {tokenizer.token_to_id(name) for name in ("[UNK]", "<unk>")}
 
     def __call__(self, text: str) -> float:
         """How well the vocabulary covers a text.
@@ -46,22 +48,21 @@ class Coverage:
             0 to 1.
         """
         if self._han is None:
-            known = {
-                character
-                for token in self._tokenizer.get_vocab()
-                if not token.isascii()
-                for character in _HAN.findall(token)
-            }
-            self._han = min(1.0, len(known) / _ENOUGH_HAN)
+            unknown = sum(self._unknown(text) for text in _ALL_HAN)
+            self._han = min(1.0, (sum(map(len, _ALL_HAN)) - unknown) / _ENOUGH_HAN)
         return self._han
 
     def _alphabetic(self, words: list[str]) -> float:
         if not words:
             return 1.0
-        pieces = [
-            encoding.tokens for word in words if (encoding := self._tokenizer.encode(word, add_special_tokens=False))
-        ]
-        unknown = sum(any(token in ("[UNK]", "<unk>") for token in tokens) for tokens in pieces)
+        pieces = [self._tokenizer.encode(word, add_special_tokens=False).ids for word in words]
+        unknown = sum(any(number in self._strange for number in ids) for ids in pieces)
         mean = sum(map(len, pieces)) / len(words)
         whole = min(1.0, max(0.0, (_SHREDDED - mean) / (_SHREDDED - _WHOLE)))
         return whole * (1 - unknown / len(words))
+
+    def _unknown(self, text: str) -> int:
+        """How many characters the vocabulary does not know."""
+        found = self._tokenizer.encode(text, add_special_tokens=False)
+        places = zip(found.ids, found.offsets, strict=True)
+        return sum(end - start for number, (start, end) in places if number in self._strange)

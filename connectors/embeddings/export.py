@@ -43,29 +43,44 @@ def _has_dot_products() -> bool:
     return platform.machine().lower() in ("arm64", "aarch64")
 
 
-def cache_name(folder: Path, variant: str) -> str:
+def cache_name(folder: Path, variant: str, weights: str | None = None) -> str:
     """Where the exported graphs of a model lie below the cache folder: named by all that shapes them.
 
     Args:
         variant: what else the graph depends on.
+        weights: the hash of its weights; None: of those in the folder.
     """
     digest = hashlib.sha256(f"{_FORMAT} {variant}".encode())
-    digest.update(file_hash(folder / WEIGHTS).encode())
+    digest.update((weights or file_hash(folder / WEIGHTS)).encode())
     for small in [folder / "config.json", folder / "modules.json", *sorted(folder.glob("*/config.json"))]:
         digest.update(small.read_bytes() if small.is_file() else b"")
     return f"encoders/{digest.hexdigest()[:32]}"
 
 
-def exported(folder: Path, variant: str, precision: Precision, build: Callable[[Precision], ModelProto]) -> Path:
-    """The file of an exported graph, written on first use by `build`."""
-    name = f"{cache_name(folder, variant)}/{precision}"
-    return kept(name, lambda draft: _save(build(precision), draft)) / _MODEL
+def exported(
+    folder: Path,
+    variant: str,
+    precision: Precision,
+    build: Callable[[Precision], ModelProto],
+    weights: str | None = None,
+    notice: str = "",
+) -> Path:
+    """The file of an exported graph, written on first use by `build`.
+
+    Args:
+        weights: as in `cache_name`.
+        notice: the licence of the weights, to lie beside it.
+    """
+    name = f"{cache_name(folder, variant, weights)}/{precision}"
+    return kept(name, lambda draft: _save(build(precision), draft, notice)) / _MODEL
 
 
-def _save(model: ModelProto, folder: Path) -> None:
+def _save(model: ModelProto, folder: Path, notice: str) -> None:
     import onnx
 
     folder.mkdir()
+    if notice:
+        (folder / "NOTICE").write_text(notice, encoding="utf-8")
     # Weights beside the graph are mapped into memory at load: 20 ms instead of 100, and shared between processes.
     onnx.save_model(
         model,

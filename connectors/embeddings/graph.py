@@ -13,6 +13,8 @@ import numpy as np
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto
 
+    from nacre.connectors.embeddings.checkpoint import PackedTable
+
 Array = np.ndarray[Any, np.dtype[Any]]
 Precision = Literal["fp32", "int8"]
 
@@ -55,6 +57,37 @@ class Graph:
     def axes(self, axis: int) -> str:
         """The constant that holds one axis, which many operators want as an input."""
         return self.constant(f"axis{axis}", np.array([axis], np.int64))
+
+    def rows_of_packed(self, name: str, table: PackedTable, numbers: str) -> str:
+        """Rows of a matrix that stays in 4 bits.
+
+        Args:
+            numbers: a value of shape (1, tokens).
+
+        Returns:
+            A value of shape (1, tokens, columns).
+        """
+        from onnx import TensorProto, helper
+
+        if name not in self._constants:
+            signed = (table.values - table.middle) & 15
+            halves = (signed[:, 0::2] | signed[:, 1::2] << 4).astype("uint8")
+            self._constants[name] = helper.make_tensor(
+                name, TensorProto.INT4, table.values.shape, halves.tobytes(), raw=True
+            )
+        scales = self.constant(name + ".scale", table.scales)
+        block = table.values.shape[1] // table.scales.shape[1]
+        found = self.node(
+            "GatherBlockQuantized",
+            name,
+            numbers,
+            scales,
+            domain=MICROSOFT,
+            gather_axis=0,
+            quantize_axis=1,
+            block_size=block,
+        )
+        return self.node("Cast", found, to=TensorProto.FLOAT)
 
     def linear(self, x: str, name: str, weight: Array, exact: bool = False) -> str:
         """Multiply rows with a weight matrix (no bias: the operators behind fuse it).

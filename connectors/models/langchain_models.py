@@ -59,7 +59,8 @@ def load(name: str, model: str, settings: dict[str, Any]) -> BaseChatModel:
     from langchain.chat_models import init_chat_model
 
     try:
-        return init_chat_model(model, model_provider=name, **settings)
+        made: BaseChatModel = init_chat_model(model, model_provider=name, **settings)
+        return made
     except Exception as error:  # each package has errors of its own; pydantic's say which setting is missing
         kind = MissingKeyError if "key" in str(error).lower() else UsageError
         told = " ".join(str(error).split())[:300]

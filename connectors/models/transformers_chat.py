@@ -158,7 +158,9 @@ class TransformersChatModel(BaseChatModel):
             A runnable that reads the answer leniently, and asks once more where it cannot.
         """
         told = [SystemMessage(instruction(schema))]
-        asked = RunnableLambda(lambda given: with_system(self._convert_input(given).to_messages(), told))
+        asked: Runnable[Any, Any] = RunnableLambda(
+            lambda given: with_system(self._convert_input(given).to_messages(), told)
+        )
         return structured(asked | self, schema, self.spec, include_raw=include_raw)
 
     def _start(

@@ -7,7 +7,7 @@ import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from nacre.connectors.sources.ignore import DEFAULTS, NAME, Rule, rules, verdict
 from nacre.errors import SourceError
@@ -164,7 +164,8 @@ class Files:
                 raise
             yield Unreachable(path.as_uri(), os_reason(error))
             return
-        stamp, fields = _stamp(status), {}
+        stamp = _stamp(status)
+        fields: dict[str, Any] = {}
         for sidecar in (path.with_name(f"{path.stem}{_SIDECAR}"), path.with_name(f"{path.name}{_SIDECAR}")):
             try:
                 stamp += f" {_stamp(sidecar.stat())}"

@@ -31,6 +31,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nacre import prompts
 from nacre.errors import StackError
 from nacre.text.language import listed, tr
 from nacre.validation import expect
@@ -69,6 +70,7 @@ class Context:
             )
 
     def base(self, data: Data, layer: str) -> KnowledgeBase:
+        """The knowledge base that a layer searches: the one given to all, else the one that its data names."""
         from nacre.retrieval.knowledge_base import KnowledgeBase
 
         return KnowledgeBase.open(_take(data, layer, "kb"), create=False) if self.kb is None else self.kb
@@ -230,9 +232,10 @@ def build(
     """Make a model from a stack.
 
     Args:
-        stack: a mapping with `model` (a name, or a mapping with `spec` and the model's settings) and `layers`
-            (outermost first; names, or mappings with `use` and the layer's arguments); or the path of a YAML file
-            that holds one. It may name code to import (`use: package.module:Class`), so it must be the user's own.
+        stack: a mapping with `model` (a name, or a mapping with `spec` and the model's settings), `layers`
+            (outermost first; names, or mappings with `use` and the layer's arguments) and where wanted `prompts` (a
+            folder of prompts of one's own, for the whole process); or the path of a YAML file that holds one. It may
+            name code to import (`use: package.module:Class`), so it must be the user's own.
         kb: what all its layers search; where it is given, a stack that names its own is refused.
         principals: as whom they search, likewise; `["*"]` finds what everyone may see.
         leaf: the innermost model, in place of `model`.
@@ -255,8 +258,12 @@ def build(
     data = _read(stack) if isinstance(stack, (str, Path)) else stack
     if not isinstance(data, Mapping) or not isinstance(data.get("layers") or [], (list, tuple)):
         raise StackError(tr("A stack is a mapping with 'model' and a list of 'layers', not {data!r}.", data=data))
-    if unknown := set(data) - {"model", "layers"}:
-        raise StackError(tr("A stack has 'model' and 'layers'; {unknown} is unknown.", unknown=sorted(unknown)))
+    if unknown := set(data) - {"model", "layers", "prompts"}:
+        raise StackError(
+            tr("A stack has 'model', 'layers' and 'prompts'; {unknown} is unknown.", unknown=sorted(unknown))
+        )
+    if data.get("prompts"):
+        prompts.use(str(data["prompts"]))
     layers = [(name, layer_named(name), arguments) for name, arguments in map(named, data.get("layers") or [])]
     _check_order([name for name, _, _ in layers])
     context = Context(KnowledgeBase.open(kb, create=False) if isinstance(kb, (str, Path)) else kb, principals)

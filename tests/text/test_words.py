@@ -28,6 +28,41 @@ def test_an_identifier_is_one_term_however_it_is_written(written: str, asked: st
     assert words(asked)[0] in words(written)
 
 
+@pytest.mark.parametrize(
+    ("written", "asked"),
+    [
+        ("Spare part KR-7700/C", "kr7700"),
+        ("Spare part KR7700", "KR-7700"),
+        ("Fehler F2051", "f-2051"),
+        ("用 Qwen2-VL 模型", "qwen2vl"),
+        ("a Blu-ray drive", "bluray"),
+        ("costs $2,450.00 a year", "2450"),
+        ("价格￥2,450元", "2450"),
+        ("Preis 2'450 CHF", "2,450"),
+        ("length 3.50 m", "3.5"),
+        ("발열은 정상이다", "발열"),
+        ("제주도에서 열린다", "제주도"),
+        ("サーバーを再起動", "サーバ"),
+        ("done ✅ today", "✅"),
+    ],
+)
+def test_other_spellings_of_one_thing_share_a_term(written: str, asked: str) -> None:
+    assert set(words(written)) & set(words(asked))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("軟體授權與發票", "软体授权与发票"), ("増値税", "增值税"), ("裡面", "里面"), ("衞生署", "卫生署")],
+)
+def test_traditional_and_regional_characters_are_the_simplified_ones(one: str, other: str) -> None:
+    assert words(one) == words(other)
+
+
+def test_numbers_that_only_share_digits_stay_apart() -> None:
+    assert not set(words("2024-11-23")) & set(words("20241123"))
+    assert "3.1" not in words("3.12") and words("v3.10")[:1] == ["v3.10"]
+
+
 def test_the_parts_of_an_identifier_are_found_too() -> None:
     assert {"22239", "2019"} <= set(words("GB/T 22239-2019"))
     assert {"err", "404"} <= set(words("ERR_404"))

@@ -69,7 +69,7 @@ class RunStore:
             record = self._waiting(run_id, db.execute(_FIND, (run_id, owner)).fetchall())
             if isinstance(decision, dict) and len(record["pending"]) != 1:
                 raise UsageError(
-                    tr("Other arguments can be given where one call waits, not {n}.", n=len(record["pending"]))
+                    tr("Other arguments can be given where one call waits, not {calls}.", calls=len(record["pending"]))
                 )
             db.execute("update runs set record = null where id = ?", (run_id,))
         return record

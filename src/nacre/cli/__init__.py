@@ -21,6 +21,7 @@ from nacre.cli import (
     knowledge,
     places,
     reason,
+    reembed,
     serve,
     sync,
     tokens,
@@ -43,7 +44,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-parts = (sync, knowledge, chat, documents, places, why, reason, tokens, evaluation, finetuning, serve, doctor, demo)
+parts = (
+    *(sync, reembed, knowledge, chat, documents, places, why, reason, tokens),
+    *(evaluation, finetuning, serve, doctor, demo),
+)
 for part in parts:
     part.register(app)
 

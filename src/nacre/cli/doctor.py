@@ -53,6 +53,7 @@ def doctor(
     }
     if kb is not None:
         report["files"] = _files(kb)
+        report["languages"] = _languages(kb)
     if as_json:
         print_json(report)
         return
@@ -141,6 +142,17 @@ def _files(kb: Path) -> dict[str, Any]:
     if not kb.is_dir():
         raise UsageError(tr("There is no folder {kb}.", kb=kb))
     return wide_report(kb)
+
+
+def _languages(kb: Path) -> Any:
+    """Which languages a knowledge base holds and whether its own embedder reads them."""
+    from nacre.retrieval.knowledge_base import KnowledgeBase
+
+    try:
+        with KnowledgeBase.open(kb, create=False) as base:
+            return [{key: each[key] for key in ("name", "share", "read")} for each in base.languages()]
+    except NacreError as error:
+        return error.message
 
 
 def _sandbox() -> dict[str, Any]:

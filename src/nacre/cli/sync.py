@@ -15,7 +15,7 @@ from nacre.cli.knowledge import opened
 from nacre.cli.output import JsonFlag, KbOption, console, named, principals, print_json, progress
 from nacre.errors import UsageError
 from nacre.text.addresses import readable
-from nacre.text.language import tr
+from nacre.text.language import listed, tr
 
 if TYPE_CHECKING:
     from nacre.ingest.report import Progress, SyncReport
@@ -122,6 +122,25 @@ def _shown(*, quiet: bool) -> Iterator[Callable[[Progress], None]]:
         yield show
 
 
+def show_languages(languages: list[dict[str, Any]]) -> None:
+    """One line of which languages there are, and one of those that the embedder does not read."""
+    out = console()
+    if languages:
+        shares = ", ".join(f"{each['name']} {each['share']:.0%}" for each in languages)
+        out.print(tr("Languages: {shares}", shares=shares), style="dim", markup=False)
+    if strange := [each["name"] for each in languages if each["read"] is False]:
+        names = listed(strange)
+        out.print(
+            tr(
+                "The embedder does not read these: {names}. Such passages are found by their words alone; "
+                "another embedder may read them (nacre reembed --embedder …).",
+                names=names,
+            ),
+            style="yellow",
+            markup=False,
+        )
+
+
 def _show_report(report: SyncReport, as_json: bool) -> None:
     if as_json:
         print_json(report.to_dict())
@@ -137,6 +156,7 @@ def _show_report(report: SyncReport, as_json: bool) -> None:
         "  ".join(f"[bold]{count}[/] {name}" for name, count in counts.items())
         + f"  [dim]{report.embedded} {tr('chunks embedded')}, {report.seconds:.3f} s[/]"
     )
+    show_languages(report.languages)
     if report.recut:
         out.print(tr("{recut} documents cut anew: chunk_size in settings.json has changed.", recut=report.recut))
     for uri, reason in report.failed:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nacre.cli.knowledge import StrictFlag, answering, opened
-from nacre.cli.output import AsOption, JsonFlag, KbOption, ModelOption, asked, console, principals, print_json
+from nacre.cli.output import AsOption, JsonFlag, KbOption, ModelOption, asked, console, principals, print_json, progress
+from nacre.errors import UsageError
 from nacre.text.addresses import readable
 from nacre.text.language import tr
+
+if TYPE_CHECKING:
+    from nacre.layers.rag import RetrievalAugmented
 
 
 def register(app: typer.Typer) -> None:
@@ -18,14 +23,17 @@ def register(app: typer.Typer) -> None:
 
 
 def why(
-    question: Annotated[str, typer.Argument(help=tr("The question."))],
+    kb: KbOption,
+    question: Annotated[str | None, typer.Argument(help=tr("The question."))] = None,
     expect: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--expect", help=tr("The text that should have been found, or the address or name of its document.")
         ),
-    ],
-    kb: KbOption,
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option("--report", help=tr("All failures of this report instead, grouped by their stage."))
+    ] = None,
     model: ModelOption = None,
     who: AsOption = None,
     strict: StrictFlag = False,
@@ -34,7 +42,13 @@ def why(
     """Follow a passage through the stack."""
     from nacre.eval.why import diagnose
 
+    if (report is None) == (question is None or expect is None):
+        raise UsageError(tr("Give a question with --expect, or --report."))
     stack, _ = answering(opened(kb), model, who, strict)
+    if report:
+        _failures(report, stack, who, as_json)
+        return
+    assert question is not None and expect is not None
     found = diagnose(stack, asked(question), expect, principals=principals(who))
     if as_json:
         print_json(vars(found))
@@ -51,7 +65,37 @@ def why(
         out.print(readable(found.uri), style="dim", markup=False)
 
 
+def _failures(report: Path, stack: RetrievalAugmented, who: str | None, as_json: bool) -> None:
+    from nacre.eval.failures import failures_of
+    from nacre.eval.report import read_report
+
+    with progress(quiet=as_json) as shown:
+        task = shown.add_task(tr("Following"), total=None)
+        found = failures_of(
+            read_report(report),
+            stack,
+            principals=principals(who),
+            on_progress=lambda done, total: shown.update(task, completed=done, total=total),
+        )
+    if as_json:
+        print_json({"failures": found, "questions": sum(len(group.questions) for group in found)})
+        return
+    out = console()
+    if not found:
+        out.print(tr("No question went wrong."))
+    for group in found:
+        name = _NAMES[group.stage]() if group.stage in _NAMES else group.stage
+        out.print(f"[bold]{len(group.questions)} × {name}[/]")
+        out.print(tr("[bold]Cure:[/] "), end="")
+        out.print(group.cure, markup=False)
+        for id, question, reason in group.questions[:20]:
+            out.print(f"  {id}  {question}\n      {readable(reason)}", style="dim", markup=False)
+
+
 _NAMES = {
+    "answered": lambda: tr("answered, though no document says it"),
+    "error": lambda: tr("failed with an error"),
+    "gold": lambda: tr("nothing to look for"),
     "source": lambda: tr("the source"),
     "parse": lambda: tr("parsing"),
     "permission": lambda: tr("permissions"),

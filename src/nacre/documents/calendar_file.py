@@ -22,7 +22,8 @@ _TIME = re.compile(r"(\d{4})(\d\d)(\d\d)(?:T(\d\d)(\d\d)(\d\d)(Z?))?")
 
 def parse(text: str, out: Builder, task: Task) -> None:
     """Read a calendar or a file of cards."""
-    title, facts, inside = "", [], ""
+    title, inside = "", ""
+    facts: list[str] = []
     for line in re.sub(r"\n[ \t]", "", clean(text)).split("\n"):
         found = _LINE.match(line)
         if not found:

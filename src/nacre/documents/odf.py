@@ -96,7 +96,7 @@ class _Walk:
             if name in {"p", "h"}:
                 self.paragraph(node, depth)
             elif name == "list":
-                self.list(node, depth + 1)
+                self.items(node, depth + 1)
             elif name == "table":
                 self.out.table(self.rows(node), header_rows=_header_rows(node))
             elif name == "section" and attribute(node, "display") == "none":
@@ -137,7 +137,7 @@ class _Walk:
         said = "\n".join(filter(None, map(self.text, _paragraphs(node))))
         self.out.add("comment", f"{who.text}: {said}" if who is not None and who.text and said else said)
 
-    def list(self, root: Any, depth: int) -> None:
+    def items(self, root: Any, depth: int) -> None:
         """A list and those inside it; where it is numbered, with its numbers."""
         if depth > 40:
             return
@@ -150,7 +150,7 @@ class _Walk:
             mark = f"{count}. " if numbered and local(item) == "list-item" else ""
             for part in item:
                 if local(part) == "list":
-                    self.list(part, depth + 1)
+                    self.items(part, depth + 1)
                 elif local(part) == "h":
                     self.paragraph(part)
                 elif local(part) == "p":

@@ -6,6 +6,7 @@ import ctypes
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from nacre.documents.normalise import clean, collapse
@@ -80,7 +81,7 @@ def _value(pdfium: Any, mark: Any, forms: Any) -> str:
         return _BOX[bool(pdfium.FPDFAnnot_IsChecked(forms, mark))]
     if kind in {pdfium.FPDF_FORMFIELD_COMBOBOX, pdfium.FPDF_FORMFIELD_LISTBOX}:
         chosen = [
-            _string(lambda buffer, size, n=n: pdfium.FPDFAnnot_GetOptionLabel(forms, mark, n, buffer, size))
+            _string(partial(pdfium.FPDFAnnot_GetOptionLabel, forms, mark, n))
             for n in range(min(_MOST, pdfium.FPDFAnnot_GetOptionCount(forms, mark)))
             if pdfium.FPDFAnnot_IsOptionSelected(forms, mark, n)
         ]

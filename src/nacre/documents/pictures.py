@@ -27,7 +27,7 @@ def parse(data: bytes, out: Builder, task: Task) -> None:
     Image.MAX_IMAGE_PIXELS = None  # the limits say what is too big, before anything is unpacked
     try:
         image = Image.open(io.BytesIO(data), formats=_FORMATS)
-        ocr.check_size(*image.size, task.limits.ocr_pixels)
+        ocr.check_size(image.width, image.height, task.limits.ocr_pixels)
         pages = min(getattr(image, "n_frames", 1) if image.format == "TIFF" else 1, task.limits.ocr_pages)
         if not task.ocr:
             out.scans += range(1, pages + 1)
@@ -52,7 +52,7 @@ def _page(image: Any, number: int, task: Task) -> tuple[Any, float, float]:
     from PIL import Image, ImageOps
 
     image.seek(number)
-    ocr.check_size(*image.size, task.limits.ocr_pixels)
+    ocr.check_size(image.width, image.height, task.limits.ocr_pixels)
     if image.format == "JPEG":
         image.draft("L", (ocr.SIDE, ocr.SIDE))
     frame = ImageOps.exif_transpose(image)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import statistics
+from typing import cast
 
 from nacre.documents.normalise import is_cjk
 from nacre.documents.ocr import Picture
@@ -31,7 +32,7 @@ def as_page(picture: Picture, width: float, height: float) -> Page:
         for text, box in _parted(words, (x0 * x, height - y1 * y, x1 * x, height - y0 * y), vertical)
     ]
     glyphs: list[Glyph] = []
-    for piece in by_place(pieces):
+    for piece in cast("list[Line]", by_place(pieces)):
         hyphen = re.search(r"[a-z]-$", piece.text) is not None
         glyphs.append(Glyph(piece.text[:-1] if hyphen else piece.text, piece.box, len(glyphs)))
         if hyphen:

@@ -121,8 +121,8 @@ def _read(package: Package, part: str, sheet: Sheet, book: _Book) -> Sheet:
                 sheet.merged.append(struct.unpack_from("<IIII", record))
         except (struct.error, IndexError):
             continue  # a record that is cut short costs itself
-    for kind, target in package.relations(part).values():
-        if kind == "comments":
+    for relation, target in package.relations(part).values():
+        if relation == "comments":
             sheet.notes += _comments(package.read(target) or b"")
     return sheet
 

@@ -67,7 +67,7 @@ def _leaf(node: Any, depth: int, out: Builder, task: Task) -> None:
 
 def _fields(children: list[Any], depth: int, out: Builder, task: Task) -> None:
     """Elements without parts, beside each other: the title, then the others line by line."""
-    lines = []
+    lines: list[str] = []
     for part in children:
         if local(part).lower() in _TITLES or _TAGS.search(part.text or ""):
             out.add("paragraph", "\n".join(lines))

@@ -80,7 +80,9 @@ def read_rows(path: Path) -> tuple[list[Row], list[str]]:
     Raises:
         FinetuningError: there is no such file, no row in it, or rows of several forms.
     """
-    rows, problems, forms = [], [], {}
+    rows: list[Row] = []
+    problems: list[str] = []
+    forms: dict[Any, int] = {}
     for number, data in _objects(path, problems):
         try:
             row = _row(as_row(data))

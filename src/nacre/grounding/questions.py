@@ -12,7 +12,13 @@ from nacre.text.words import sentences, words
 Rule = tuple[str, int, int, str]
 """A question, where its answer stands, and how it was made."""
 
-_PAIR = re.compile(r"[ \t>*-]*(?P<name>[^:：|\n]{2,40}?)[ \t]*[:：][ \t]*(?P<value>[^\n]{1,120}\S)[ \t]*")
+# A colon between digits is one of a time, and a name is no sentence.
+_PAIR = re.compile(
+    r"[ \t>*-]*(?P<name>[^:：|\n#.。!！?？,，;；]{2,40}?)[ \t]*(?:(?<!\d):|:(?!\d)|：)[ \t]*"
+    r"(?P<value>[^\n]{1,80}\S)[ \t]*"
+)
+_ANSWER = re.compile(r"[ \t>*-]*(?:答|答案|A|Answer)[ \t]*[:：][ \t]*")
+_SENTENCE = ".。!！?？;；"
 _ALIKE = 0.8  # of the words of two questions: the second is left out
 _LONGEST = 120  # characters of a suggestion
 _EACH = 8  # questions of a passage that are looked at
@@ -31,7 +37,7 @@ def suggestions(texts: Sequence[str], asked: str, count: int = 3) -> list[str]:
         (rank, question)
         for text in texts
         for rank, (question, *_) in enumerate(
-            itertools.islice((one for rule in RULES for one in rule(text[:_READ])), 8)
+            itertools.islice((one for rule in RULES for one in rule(text[:_READ])), _EACH)
         )
         if len(question) <= _LONGEST and language_of(question) == language
     ]
@@ -52,6 +58,8 @@ def _asked(text: str) -> Iterator[Rule]:
     spans = sentences(text)
     for (start, end), (first, last) in itertools.pairwise(spans):
         question = text[start:end].lstrip("#*-QA:：问答 ").strip("* ")
+        if label := _ANSWER.match(text, first, last):
+            first = label.end()
         if question[-1:] in ("?", "？") and len(words(question)) >= 3 and len(words(text[first:last])) >= 3:
             yield question, first, last, "asked"
 
@@ -59,10 +67,10 @@ def _asked(text: str) -> Iterator[Rule]:
 def _table(text: str) -> Iterator[Rule]:
     """The cells of a table: what column of which row."""
     header: list[str] = []
-    at = 0
+    title, at = _title(text), 0
     for line in text.splitlines(keepends=True):
         bar = "\t" if "\t" in line else "|"
-        cells = [cell.strip(" *`") for cell in line.strip().strip("|").split(bar)]
+        cells = [cell.strip(" *`#") for cell in line.strip().strip("|").split(bar)]
         if bar not in line or len(cells) < 2:
             header = []
         elif not header:
@@ -71,17 +79,16 @@ def _table(text: str) -> Iterator[Rule]:
             for name, value in zip(header[1:], cells[1:], strict=True):
                 where = line.rfind(value) if value else -1
                 if name and where >= 0 and set(value) - set("-: "):
-                    question = template(
-                        cells[0] + name, f"What is the {name} of {cells[0]}?", f"{cells[0]}的{name}是什么？"
-                    )
+                    # A property and its value: of which thing, the title says.
+                    row = f"{cells[0]} ({title})" if len(header) == 2 and title else cells[0]
+                    question = template(cells[0] + name, f"What is the {name} of {row}?", f"{row}的{name}是什么？")
                     yield question, at + where, at + where + len(value), "table"
         at += len(line)
 
 
 def _pairs(text: str) -> Iterator[Rule]:
     """Lines like "Deadline: 3 May"."""
-    title = next((line.strip("# ") for line in text.splitlines() if line.strip()), "")[:60]
-    at = 0
+    title, at = _title(text), 0
     for line in text.splitlines(keepends=True):
         match = _PAIR.fullmatch(line.rstrip("\n"))
         if match and len(match["name"].split()) <= 4 and len(title) > 3 and not set(line) & set("\u3000\t/|"):
@@ -89,6 +96,12 @@ def _pairs(text: str) -> Iterator[Rule]:
             question = template(name + title, f"{title}: what is the {name}?", f"{title}中，{name}是什么？")
             yield question, at + match.start("value"), at + match.end("value"), "pair"
         at += len(line)
+
+
+def _title(text: str) -> str:
+    """The first line of a text, if it is short enough to be a title and no sentence."""
+    line = next((line.strip("#* ") for line in text.splitlines() if line.strip()), "")
+    return line if len(line) <= 60 and line[-1:] not in _SENTENCE and not re.search(r"\. |[|\t]", line) else ""
 
 
 def template(about: str, english: str, chinese: str) -> str:

@@ -33,6 +33,7 @@ class SyncReport:
     Args:
         embedded: chunks embedded; the others' vectors were there already.
         hidden_text: {"uri", "page", "what", "excerpt"} of text that nobody can see on the page.
+        languages: which ones the base holds, and whether its embedder reads them: {"writing", "name", "share", "read"}.
         recut: documents cut anew because another chunk size is set; their content may be unchanged.
     """
 
@@ -47,6 +48,7 @@ class SyncReport:
     seconds: float = 0.0
     warnings: list[tuple[str, str]] = field(default_factory=list)
     hidden_text: list[dict[str, Any]] = field(default_factory=list)
+    languages: list[dict[str, Any]] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON-ready data; `failed` is a list of {"uri", "reason"}."""

@@ -24,7 +24,7 @@ from nacre.ingest.permissions import Permissions
 from nacre.ingest.report import Progress, SyncReport
 from nacre.ingest.runner import Here, Parsers, Runner
 from nacre.ingest.source import Item, Source, Unreachable
-from nacre.store.calibration import calibrate
+from nacre.store.calibration import calibrate, languages
 from nacre.store.encoder import Encoder, PlainTokeniser
 from nacre.store.protocol import Store, WriteSession
 from nacre.store.records import ChunkRecord, DocumentRecord, DocumentState, dump_metadata, pack_blocks, unpack_blocks
@@ -114,6 +114,7 @@ class Syncer:
         with self.store.view() as view:
             if self.encoder and view.vectors:
                 calibrate(self.catalog, self.session, view.vectors, self.encoder)
+        self.report.languages = languages(self.catalog, self.encoder)
         self.report.seconds = time.monotonic() - self._began
         return self.report
 

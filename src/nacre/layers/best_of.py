@@ -49,7 +49,9 @@ class BestOf(ChatModelDecorator):
         answers = [reply for reply in replies if not reply.tool_calls]
         if not answers:  # not an answer yet
             return replies[0]
-        judged = RunnableLambda(lambda texts: self.judge.score(messages, texts), name="judge")
+        judged: RunnableLambda[list[str], list[float]] = RunnableLambda(
+            lambda texts: self.judge.score(messages, texts), name="judge"
+        )
         scores: list[float] = yield from self.call(judged, [text_of(answer) for answer in answers])
         best = max(range(len(answers)), key=lambda at: scores[at])
         return with_nacre(answers[best], reward=scores[best], rewards=sorted(scores, reverse=True))

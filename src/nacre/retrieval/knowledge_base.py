@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nacre.errors import UsageError
 from nacre.ingest.source import Source
 from nacre.ingest.sources import sources_of
 from nacre.retrieval.arguments import check_count, check_filter, check_hits, check_principals, clean_query
@@ -14,7 +16,8 @@ from nacre.retrieval.compound import search_in_parts
 from nacre.retrieval.document_reader import DocumentReader
 from nacre.retrieval.hit import Hit
 from nacre.retrieval.search import Searcher
-from nacre.store.embedders import own_encoder
+from nacre.store.calibration import languages
+from nacre.store.embedders import given_encoder, load_encoder, own_encoder
 from nacre.store.encoder import Encoder
 from nacre.store.filters import Filter
 from nacre.store.places import mend_store, open_store
@@ -41,6 +44,7 @@ class KnowledgeBase(DocumentReader):
         super().__init__(store)
         self.place = store.place
         self._encoder, self._loading = encoder, threading.Lock()
+        self._turn = store.turn
         self._searcher = Searcher(store, lambda: self.encoder)
 
     @classmethod
@@ -95,6 +99,12 @@ class KnowledgeBase(DocumentReader):
     def encoder(self) -> Encoder | None:
         """The embedder, loaded when first needed; None where there are words only."""
         with self._loading:
+            turn = self._turn
+            with suppress(UsageError):  # closed
+                turn = self.store.turn
+            if self._turn != turn:  # rebuilt with another one, by this process or another
+                self._encoder = given_encoder(None, self.store.embedder, self.place)
+                self._turn = turn
             if self._encoder is None and self.store.embedder is not None:
                 self._encoder = own_encoder(self.store.embedder, self.place)
             return self._encoder
@@ -148,6 +158,49 @@ class KnowledgeBase(DocumentReader):
             hidden = self.store.settings().get("include_hidden", False) if include_hidden is None else include_hidden
             options, runner = Options(include_hidden=hidden), runner_of(workers)
             return Syncer(self.store, session, self.encoder, on_progress, options, runner).run(resolved, given, prune)
+
+    def reembed(
+        self, embedder: str | Embeddings | None = None, *, on_progress: Callable[[int, int], object] | None = None
+    ) -> dict[str, Any]:
+        """Give every chunk a vector of another embedder, while searches go on, and then search those.
+
+        The new vectors are made beside the old ones, where an interruption leaves them for the next run, and take their
+        place in one step, for every process that has the folder open. The old ones stay until the next time: see
+        `undo_reembed`. Chunks stay as they were cut.
+
+        Args:
+            embedder: as in `open`; None for the embedded default.
+            on_progress: called with the chunks that are done and all of them.
+
+        Returns:
+            chunks (embedded in this run), seconds, embedder (its id), and the share of sentences that find their own
+            chunk by meaning alone, before and after: found_before, found_after (None without a vector then).
+
+        Raises:
+            UsageError: the embedder is "none", or the one that the vectors are of.
+            LockedError: another process is writing.
+            ModelError: the embedder does not answer; what was done so far is kept.
+        """
+        from nacre.retrieval.reembedding import reembed
+
+        report = reembed(self.store, lambda: self.encoder, embedder, on_progress)
+        if not isinstance(embedder, str | None):
+            self._encoder, self._turn = load_encoder(embedder), self.store.turn
+        return report
+
+    def undo_reembed(self) -> str:
+        """Go back to the vectors from before the last `reembed`, in one step.
+
+        Returns:
+            The id of the embedder that is used again.
+
+        Raises:
+            KnowledgeBaseError: there are none, or the base was synced since.
+            LockedError: another process is writing.
+        """
+        with self.store.writing() as session:
+            session.undo_switch()
+        return str(self._embedder_id)
 
     def delete(self, uri: str) -> bool:
         """Take one document out, everywhere.
@@ -299,6 +352,14 @@ class KnowledgeBase(DocumentReader):
             "bytes": self.store.size(),
             "embedder": self._embedder_id,
         }
+
+    def languages(self) -> list[dict[str, Any]]:
+        """Which languages the knowledge base holds, from a sample of it, and whether its embedder reads them.
+
+        Returns:
+            {"writing", "name", "share", "read"}, the most frequent first; `read` is None where there are words only.
+        """
+        return languages(self.store.catalog, self.encoder)
 
     def verify(self) -> list[str]:
         """Check that the truth is whole and that both indexes agree with it.

@@ -5,9 +5,12 @@ Ranking metrics are to be taken before this; what a model reads is better after 
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import PurePosixPath
+from urllib.parse import unquote, urlsplit
 
 from nacre.retrieval.hit import Hit
 from nacre.store.protocol import DocumentStore
@@ -15,23 +18,30 @@ from nacre.text.words import words
 
 _SHINGLE = 6  # characters
 _SAME = 0.9  # Jaccard similarity of the shingles
+_DENIAL = re.compile(r"\b(?:no|not|never|none|without|cannot)\b|n['’]t\b|[不没沒无無未非勿]", re.IGNORECASE)
 _LONGEST = 6000  # characters that neighbours may grow a passage to
 
 
 def distinct(hits: Sequence[Hit]) -> list[Hit]:
-    """Leave out passages that a better one says already: of the same thing, with the same numbers."""
-    kept: list[tuple[Hit, frozenset[str], frozenset[str]]] = []
+    """Leave out passages that a better one says already. One with another number, identifier, title or heading, or that
+    denies what the other says, is another passage however alike the two look.
+    """
+    kept: list[tuple[Hit, frozenset[str], object]] = []
     for hit in hits:
-        mine, told = _shingles(hit.text), _told_by(hit)
-        if not any(told == known and len(mine & other) >= _SAME * len(mine | other) for _, other, known in kept):
-            kept.append((hit, mine, told))
-    return [hit for hit, *_ in kept]
+        mine, marks = _shingles(hit.text), _marks(hit)
+        if not any(marks == theirs and len(mine & other) >= _SAME * len(mine | other) for _, other, theirs in kept):
+            kept.append((hit, mine, marks))
+    return [hit for hit, _, _ in kept]
 
 
-def _told_by(hit: Hit) -> frozenset[str]:
-    """What tells two passages of like wording apart: their title, numbers and identifiers."""
-    exact = (term for term in words(hit.text) if any(char.isdigit() for char in term))
-    return frozenset((hit.title.casefold(), *exact))
+def _marks(hit: Hit) -> object:
+    """What tells passages apart that are nearly the same letter by letter. The name of a file is no title: copies have
+    others.
+    """
+    terms = words(hit.text)
+    named = frozenset(term for term in terms if any(map(str.isdigit, term)))
+    title = "" if hit.title == PurePosixPath(unquote(urlsplit(hit.uri).path)).stem else hit.title
+    return named, len(_DENIAL.findall(hit.text)), title.casefold(), hit.heading
 
 
 def widen(hits: Sequence[Hit], neighbours: int, catalog: DocumentStore) -> list[Hit]:

@@ -21,7 +21,7 @@ from nacre.text.hygiene import searched
 from nacre.text.tables import Grid
 from nacre.validation import complaint, expect
 
-_MOST = 100  # hits among which distinct ones are looked for
+_MOST_LOOKED_AT = 1000  # passages, to find some that differ
 
 
 class Searchable(Protocol):
@@ -83,19 +83,23 @@ class KnowledgeBaseRetriever(BaseRetriever):
         expect(query, "query", str)
         query = searched(query)
         k = k or self.k
-        most = max(2 * k, self.candidates) if self.reranker else 2 * k
-        asker = self._asker(principals)
-        hits = found = base.search(query, k=most, principals=asker, where=self.where)
-        if self.distinct:
-            hits = distinct(found)
-            if len(hits) < k and len(found) == most < _MOST:  # copies of a few passages crowd out the others
-                hits = distinct(base.search(query, k=_MOST, principals=asker, where=self.where))
+        hits = self._candidates(query, max(k, self.candidates) if self.reranker else k, self._asker(principals))
         if self.reranker:
             hits = self._reranked(query, hits[: self.candidates], run_manager)
         if self.expand:
             hits = base.widened(hits[:k], self.expand)
         found = hits[:k]
         return [as_document(hit, grids) for hit, grids in zip(found, base.tables_in(found), strict=True)]
+
+    def _candidates(self, query: str, wanted: int, asker: tuple[str, ...] | None) -> list[Hit]:
+        """So many passages that differ, or all that there are: where many are alike, more are looked at."""
+        asked = 2 * wanted
+        while True:
+            hits = self.knowledge_base.search(query, k=asked, principals=asker, where=self.where)
+            different = distinct(hits) if self.distinct else hits
+            if len(different) >= wanted or len(hits) < asked or asked >= _MOST_LOOKED_AT:
+                return different
+            asked *= 8
 
     def _reranked(self, query: str, hits: Sequence[Hit], run_manager: CallbackManagerForRetrieverRun) -> list[Hit]:
         assert self.reranker is not None

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
-import numpy as np
-from numpy.typing import NDArray
-
-from nacre.retrieval.fusion import CANDIDATES, VECTOR_WEIGHT, fuse
+from nacre.retrieval.fusion import CANDIDATES, VECTOR_WEIGHT, fuse, ranked
 from nacre.retrieval.hit import Hit
+from nacre.retrieval.meaning import Meaning, find_meaning
+from nacre.retrieval.phrases import as_written, quoted
 from nacre.retrieval.relevance import LEAST_CHUNKS, Signs, content, relevance
-from nacre.store import calibration
 from nacre.store.arm import Arm
+from nacre.store.calibration import Known
 from nacre.store.encoder import Encoder
 from nacre.store.filters import Filter
-from nacre.store.protocol import KeywordIndex, Store, VectorIndex
+from nacre.store.protocol import KeywordIndex, Store
 from nacre.store.records import PUBLIC
 from nacre.text.language import language_of
+
+_AGAIN_S = 0.01  # until the vectors and the embedder that a search has seen belong together
 
 
 class Searcher:
@@ -30,25 +32,54 @@ class Searcher:
     def search(
         self, query: str, k: int, principals: tuple[str, ...] | None, where: Filter, arms: Sequence[str]
     ) -> list[Hit]:
-        """Find passages."""
+        """Find passages; once more where the base was given another embedder in between."""
+        while True:
+            turn = self.store.turn
+            encoder = self.encoder() if "vectors" in arms else None
+            hits = self._search(query, k, principals, where, arms, encoder, turn)
+            if hits is not None:
+                return hits
+            time.sleep(_AGAIN_S)
+
+    def _search(
+        self,
+        query: str,
+        k: int,
+        principals: tuple[str, ...] | None,
+        where: Filter,
+        arms: Sequence[str],
+        encoder: Encoder | None,
+        turn: int,
+    ) -> list[Hit] | None:
         most = max(CANDIDATES, k)
-        encoder = self.encoder() if "vectors" in arms else None
         vector = encoder.query(query) if encoder else None
-        words, vectors, coverage = Arm({}), Arm({}), 1.0
+        words, meaning, coverage = Arm({}), Meaning(), 1.0
         with self.store.view() as view:
+            if encoder and view.turn != turn:
+                return None
             groups = self.store.catalog.audiences()
             visible = audiences(groups, principals)
             limited = sorted(visible) if len(groups) > 1 else None
             if "words" in arms:
                 words = view.words.search(query, most, limited, where)
-            if vector is not None and view.vectors:
-                vectors = _nearest(view.vectors, vector, most, limited, where, list(words.scores))
-        if encoder:
-            words = _completed(view.words, words, query, vectors)
-            coverage = calibration.coverage(self.store.catalog, encoder, query)
-        weight = self.store.settings().get("fusion_weight", VECTOR_WEIGHT)
-        hits = self._hits(fuse(words, vectors, coverage, weight), k, visible, where)
-        return _judged(view.words, query, hits, words, vectors, coverage) if "words" in arms else hits
+                for phrase in quoted(query):  # what has all of its words comes first here, whatever else is asked
+                    also = view.words.search(phrase, most, limited, where).scores
+                    words = _completed(view.words, words, query, also)
+            if encoder and vector is not None and view.vectors:
+                known = Known(self.store.catalog, encoder)
+                also = list(words.scores)
+                meaning = find_meaning(view.vectors, query, vector, known, most, limited, where, also)
+                words = _completed(view.words, words, query, meaning.arm.scores)
+                coverage = known.coverage(query)
+            weight = self.store.settings().get("fusion_weight", VECTOR_WEIGHT)
+            scores = fuse(words, meaning.arm, coverage, weight, meaning.foreign)
+            if "words" in arms and meaning.arm.scores:
+                scores = meaning.echoed(scores, coverage * min(1.0, weight / VECTOR_WEIGHT))
+        phrases = quoted(query)
+        hits = self._hits(ranked(scores), max(k, CANDIDATES) if phrases else k, visible, where)
+        if phrases:
+            hits = as_written(hits, phrases, query)[:k]
+        return _judged(view.words, query, hits, words, meaning, coverage) if "words" in arms else hits
 
     def _hits(self, ranked: Sequence[tuple[int, float]], k: int, visible: set[int], where: Filter) -> list[Hit]:
         """The first k that are still there and still visible: the truth has the last word, not an index."""
@@ -73,49 +104,41 @@ def audiences(groups: Mapping[int, tuple[str, ...]], principals: tuple[str, ...]
     return {number for number, names in groups.items() if number == PUBLIC or not mine.isdisjoint(names)}
 
 
-def _nearest(
-    index: VectorIndex,
-    vector: NDArray[np.float32],
-    most: int,
-    audiences: Sequence[int] | None,
-    where: Filter,
-    also: Sequence[int],
-) -> Arm:
-    """The nearest chunks, and the cosines of those that the words found."""
-    scores = dict(index.search(vector, most, audiences, where))
-    scores.update(index.scores(vector, [number for number in also if number not in scores]))
-    return Arm(scores, *index.spread(vector))
-
-
-def _completed(index: KeywordIndex, words: Arm, query: str, vectors: Arm) -> Arm:
-    """With the BM25 scores of the chunks that the vectors found."""
-    missing = [number for number in vectors.scores if number not in words.scores]
+def _completed(index: KeywordIndex, words: Arm, query: str, others: Collection[int]) -> Arm:
+    """With the BM25 scores of chunks that something else found."""
+    missing = [number for number in others if number not in words.scores]
     if not words.scores or not missing:
         return words
     more = index.search(query, len(missing), among=missing)
     return replace(words, scores={**words.scores, **more.scores})
 
 
-def _judged(index: KeywordIndex, query: str, hits: list[Hit], words: Arm, vectors: Arm, coverage: float) -> list[Hit]:
+def _judged(
+    index: KeywordIndex, query: str, hits: list[Hit], words: Arm, meaning: Meaning, coverage: float
+) -> list[Hit]:
     """The hits with their relevance."""
     wanted = content(query)
     if not hits or not wanted or len(index) < LEAST_CHUNKS:
         return hits
-    language, numbers = language_of(query), [hit.chunk_id for hit in hits]
+    numbers = [hit.chunk_id for hit in hits]
     reach, said = index.reach(query), index.said(wanted, numbers)
-    understood = coverage if vectors.scores else 0.0
+    understood = coverage if meaning.arm.scores else 0.0
     judged = []
     for hit in hits:
         number = hit.chunk_id
-        if understood >= 0.5 and language_of(hit.text) != language:  # only the vectors can tell
+        foreign = number in meaning.foreign  # only the vectors can tell
+        if foreign and not meaning.judges:
             judged.append(hit)
             continue
+        nearness = understood * meaning.arm.standard(number)
         signs = Signs(
-            reached=words.scores.get(number, 0.0) / reach,
-            said=said.get(number, 0.0),
-            nearness=understood * vectors.standard(number) if vectors.scores else 0.0,
+            reached=0.0 if foreign else words.scores.get(number, 0.0) / reach,
+            said=0.0 if foreign else said.get(number, 0.0),
+            nearness=0.0 if foreign else nearness,
             coverage=understood,
-            chinese=float(language == "zh"),
+            chinese=float(language_of(query) == "zh"),
+            foreign=float(foreign),
+            foreign_nearness=nearness if foreign else 0.0,
         )
         judged.append(replace(hit, relevance=round(relevance(signs), 4)))
     return judged

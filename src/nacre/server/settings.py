@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -86,6 +86,10 @@ class ServerSettings(BaseModel):
     """Verdicts of a key."""
     feedback_mb: int = Field(default=16, ge=1)
     """Room for the verdicts of a key."""
+    feedback_rows: Literal["all", "consent", "none"] = "all"
+    """Which verdicts `nacre eval from-feedback` may take: all, those given with `consent`, none."""
+    trace_rows: bool = False
+    """Whether `nacre eval from-traces` may take traces."""
 
 
 class Stack(BaseModel):

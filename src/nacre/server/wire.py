@@ -32,23 +32,27 @@ class Wire:
     async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
         """Pass a request on, by the address and the method that the routes know."""
         if scope["type"] != "http":
-            return await self.app(scope, receive, send)
+            await self.app(scope, receive, send)
+            return
         if self.prefix and scope["path"] == self.prefix:
-            return await RedirectResponse(f"{self.prefix}/")(scope, receive, send)
+            await RedirectResponse(f"{self.prefix}/")(scope, receive, send)
+            return
         path = self.address(scope["path"])
         scope = {**scope, "path": path, "raw_path": path.encode("utf-8", "surrogatepass")}
         asks = "access-control-request-method" in Headers(scope=scope)
         if scope["method"] == "OPTIONS" and not (asks and "origin" in Headers(scope=scope)):
-            return await Response(status_code=204, headers={"allow": _METHODS})(scope, receive, send)
+            await Response(status_code=204, headers={"allow": _METHODS})(scope, receive, send)
+            return
         if scope["method"] != "HEAD":
-            return await self.app(scope, receive, send)
+            await self.app(scope, receive, send)
+            return
 
         async def without_body(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.body":
                 message = {**message, "body": b""}
             await send(message)
 
-        return await self.app({**scope, "method": "GET"}, receive, without_body)
+        await self.app({**scope, "method": "GET"}, receive, without_body)
 
     def address(self, path: str) -> str:
         """The address of a route."""

@@ -11,10 +11,13 @@ from collections import Counter
 from collections.abc import Mapping
 
 from nacre.text.han import IDEOGRAPHS
+from nacre.text.variants import simplified
 from nacre.text.words import words
 
 WORDS_AT_MOST = 256  # different words of a query; longer queries keep their first
-_HAN_RUN = re.compile(rf"[{IDEOGRAPHS}]{{2,}}")
+_HAN_RUN, _HAN_CHARACTER = re.compile(rf"[{IDEOGRAPHS}]+"), re.compile(rf"[{IDEOGRAPHS}]")
+_ONE = "="  # before a single character; no word has it
+RULES = "2"  # count up whenever a text gets other terms: an index of other rules is made anew
 # Questions are full of words that statements do without, so their rarity in the base says nothing. They count half.
 _FUNCTION_WORDS = """
 a an and are as at be been but by for from had has have in is it its of on or that the their thes this those to was were
@@ -26,26 +29,43 @@ _HALF = frozenset(_FUNCTION_WORDS.split())
 
 
 def terms(text: str) -> list[str]:
-    """The index terms of a text: its words, and every pair of neighbouring Chinese characters that is no word.
+    """The index terms of a text: its words, every pair of neighbouring Chinese characters that is no word, and, marked,
+    each Chinese character.
 
     The pairs find names that the dictionary lacks and words that it cuts differently in question and document. Terms
-    hold no white space; document and query must go through this same function.
+    hold no white space.
 
     Example:
         >>> terms("故乡")
-        ['故乡']
+        ['故乡', '=故', '=乡']
     """
-    found = words(text)
-    known = set(found)
-    for run in _HAN_RUN.findall(unicodedata.normalize("NFKC", text)):
-        found.extend(pair for at in range(len(run) - 1) if (pair := run[at : at + 2]) not in known)
-    return found
+    runs = _runs(text)
+    return [*_words_and_pairs(text, runs), *(f"{_ONE}{one}" for run in runs for one in run if one not in _HALF)]
 
 
 def query_weights(query: str) -> dict[str, float]:
-    """The terms of a query, and how much each counts."""
-    counts = Counter(terms(query))
+    """The terms of a query, and how much each counts. A character counts alone where the query has it as a word."""
+    found = _words_and_pairs(query, _runs(query))
+    counts = Counter([*found, *(one for word in found if (one := alone(word)) != word)])
     return {word: n * (0.5 if word in _HALF else 1.0) for word, n in list(counts.items())[:WORDS_AT_MOST]}
+
+
+def alone(word: str) -> str:
+    """The term under which a chunk is found that has a word of one Chinese character within a longer one (税, 增值税);
+    other words stay as they are.
+    """
+    return f"{_ONE}{word}" if _HAN_CHARACTER.fullmatch(word) and word not in _HALF else word
+
+
+def _runs(text: str) -> list[str]:
+    return [simplified(run) for run in _HAN_RUN.findall(unicodedata.normalize("NFKC", text))]
+
+
+def _words_and_pairs(text: str, runs: list[str]) -> list[str]:
+    found = words(text)
+    known = set(found)
+    pairs = (run[at : at + 2] for run in runs for at in range(len(run) - 1))
+    return [*found, *(pair for pair in pairs if pair not in known)]
 
 
 def idf(holding: int, total: int) -> float:

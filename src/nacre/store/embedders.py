@@ -4,6 +4,7 @@ late.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from nacre.errors import EmbedderMismatchError
@@ -55,18 +56,23 @@ def own_encoder(made_with: dict[str, Any], place: str) -> Encoder:
     return encoder
 
 
+def same_embedder(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two identities give vectors that can be compared."""
+    return all(one.get(key) == other.get(key) for key in _COMPARED)
+
+
 def _check(place: str, made_with: dict[str, Any] | None, given: dict[str, Any] | None) -> None:
     """Refuse another embedder than the one that a place was made with."""
     if made_with is None or given is None:
         if made_with is given:
             return
-    elif all(made_with.get(key) == given.get(key) for key in _COMPARED):
+    elif same_embedder(made_with, given):
         return
     old, new = _name(made_with), _name(given)
     raise EmbedderMismatchError(
         tr(
             "{folder} was built with the embedder {old}, not {new}. Open it without naming an "
-            "embedder, or build another folder with {new}.",
+            "embedder, or change it: nacre reembed --kb {folder} --embedder …",
             folder=place,
             old=old,
             new=new,

@@ -118,24 +118,43 @@ class KeywordIndex(Protocol):
 
 
 class VectorIndex(Protocol):
-    """Unit vectors by chunk number."""
+    """Unit vectors by chunk number, each with the writing of its text: a place in `nacre.text.writing.WRITINGS`."""
 
     def __len__(self) -> int: ...
 
     def search(
-        self, vector: NDArray[np.float32], k: int, audiences: Sequence[int] | None = None, where: Filter | None = None
+        self,
+        vector: NDArray[np.float32],
+        k: int,
+        audiences: Sequence[int] | None = None,
+        where: Filter | None = None,
+        writing: int | None = None,
     ) -> list[tuple[int, float]]:
         """The nearest chunks and their cosines, exactly so wherever few chunks may be seen.
 
         Args:
             audiences: only chunks of these audiences; None means all.
+            writing: only chunks in this writing.
         """
 
     def scores(self, vector: NDArray[np.float32], numbers: Sequence[int]) -> dict[int, float]:
         """The cosines of given chunks; unknown ones are left out."""
 
-    def spread(self, vector: NDArray[np.float32]) -> tuple[float, float]:
-        """Mean and standard deviation of a query's cosines over all chunks."""
+    def writing(self, numbers: Sequence[int]) -> dict[int, int]:
+        """The writings of given chunks; unknown ones are left out."""
+
+    def vectors(self, numbers: Sequence[int]) -> Mapping[int, NDArray[np.float32]]:
+        """The vectors of given chunks; unknown ones are left out."""
+
+    def means(self) -> Mapping[int, NDArray[np.float64]]:
+        """The mean vector of each writing that there is, near that of all where there are few."""
+
+    def spread(self, vector: NDArray[np.float32], usual: float | None = None) -> Mapping[int, tuple[float, float]]:
+        """Mean and standard deviation of a query's cosines over all chunks of each writing.
+
+        Args:
+            usual: deviation that the encoder shows elsewhere; few vectors leave theirs near it.
+        """
 
 
 class View(Protocol):
@@ -148,6 +167,10 @@ class View(Protocol):
     @property
     def vectors(self) -> VectorIndex | None:
         """Good until the view is left; None where there are words only."""
+
+    @property
+    def turn(self) -> int:
+        """How often the store was given vectors of another embedder, as of these."""
 
 
 class WriteSession(Protocol):
@@ -185,8 +208,30 @@ class WriteSession(Protocol):
     def drop_kept_vectors(self) -> None:
         """Forget them: all documents are stored."""
 
+    def shadow(self, identity: Mapping[str, Any]) -> ShadowVectors:
+        """Vectors of another embedder to come; what an interruption left of them is still there."""
+
+    def switch(self, shadow: ShadowVectors, identity: Mapping[str, Any]) -> None:
+        """Search the shadow's vectors from now on: for everybody at once, or for nobody."""
+
+    def undo_switch(self) -> None:
+        """Go back to the vectors, and the embedder, from before the last switch."""
+
     def publish(self) -> None:
         """Make durable what was written, and let every search see it."""
+
+
+class ShadowVectors(Protocol):
+    """Vectors of another embedder, beside those that are searched."""
+
+    def left(self) -> int:
+        """How many chunks have none yet."""
+
+    def lacking(self, count: int) -> list[tuple[int, str, str]]:
+        """Some of those: number, context, text."""
+
+    def keep(self, vectors: Mapping[int, bytes]) -> None:
+        """Store some, by chunk number."""
 
 
 class Store(Protocol):
@@ -194,12 +239,15 @@ class Store(Protocol):
 
     Args:
         place: what `KnowledgeBase.open` takes.
-        embedder: identity of the embedder that it was made with; None for words only.
+        embedder: identity of the embedder whose vectors are searched now; None for words only.
+        turn: how often it was given vectors of another embedder.
     """
 
     place: str
-    embedder: dict[str, Any] | None
     catalog: DocumentStore
+
+    embedder: dict[str, Any] | None
+    turn: int = 0
 
     def view(self) -> AbstractContextManager[View]:
         """What there is to search, with all that was published before."""

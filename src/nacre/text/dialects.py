@@ -106,7 +106,7 @@ DIALECTS: dict[str, tuple[tuple[str, ...], str]] = {
 """How the calls of each dialect begin, and a recorded one. Full-width bars and blocks are told by their plain twins."""
 
 _PLAIN = str.maketrans("｜▁", "|_")
-MARKS = tuple(sorted({mark for marks, _ in DIALECTS.values() for mark in marks}, key=len, reverse=True))
+MARKS = tuple(sorted({mark for marks, _ in DIALECTS.values() for mark in marks}, key=lambda mark: (-len(mark), mark)))
 """What a written call begins with, in a text that is `normal`."""
 _MARK = re.compile("|".join(map(re.escape, MARKS)))
 CONTROL = re.compile(r"</?[\w:|▁｜]{1,40}>|<\|[\w:/ ]{1,40}\|?>|\[/?[A-Z_]{3,12}\]")

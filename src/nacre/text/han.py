@@ -1,4 +1,6 @@
-"""Which characters are Chinese, for use inside the brackets of regular expressions: said here and nowhere else."""
+"""Which characters are Chinese, Japanese, Korean or pictures, for use inside the brackets of regular expressions: said
+here and nowhere else.
+"""
 
 from __future__ import annotations
 
@@ -7,3 +9,5 @@ IDEOGRAPHS = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 HAN = f"{IDEOGRAPHS}\U00020000-\U0003134f々〇"
 """All of them, with the two signs that stand for one."""
 KANA = "\u3040-\u30ff\u31f0-\u31ff"
+HANGUL = "\u1100-\u11ff\u3130-\u318f\uac00-\ud7a3"
+EMOJI = "\u2600-\u27bf\U0001f1e6-\U0001faff"

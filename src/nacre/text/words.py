@@ -1,8 +1,9 @@
 """Words and sentences of English and Chinese text: what lexical search, quotes and metrics count.
 
-`words` makes index terms: NFKC, case folded, accents dropped, Chinese cut into dictionary words and the shorter
-words inside them, identifiers (GB/T 22239-2019, v3.9.1, ERR_404, a@b.cn) kept whole *and* in parts, English
-inflections stemmed lightly. Query and document must go through the same function.
+`words` makes index terms: NFKC, case folded, accents dropped, Chinese in simplified characters cut into dictionary
+words and the shorter words inside them, kana and Hangul in pairs, identifiers (GB/T 22239-2019, v3.9.1, ERR_404,
+a@b.cn) kept whole, in parts *and* without their hyphens, English inflections stemmed lightly. Query and document must
+go through the same function.
 
 `sentences` gives spans, so that a quoted sentence is `text[start:end]` and never a copy that drifted.
 """
@@ -14,20 +15,29 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-from nacre.text.han import HAN, KANA
+from nacre.text.han import EMOJI, HAN, HANGUL, KANA
 from nacre.text.tables import ROW
+from nacre.text.variants import simplified
 from nacre.text.vocabulary import compiled, vocabulary
 
 # A standard's number is one name though written with a space: GB/T 22239-2019, ISO 9001:2015, RFC 2616.
 _STANDARD = re.compile(r"\b[A-Z]{2,6}(?:/[A-Z]{1,5}){0,3} ?\d{2,}(?:\.\d+)*(?:[-:]\d+)*\b")
+_LETTER = rf"[^\W_{HAN}{KANA}{HANGUL}]"
 _PIECE = re.compile(
-    rf"(?P<han>[{HAN}]+)|(?P<kana>[{KANA}]+)"
-    rf"|(?P<latin>[^\W_{HAN}{KANA}]+(?:[._/@+#:&'’\-,]+[^\W_{HAN}{KANA}]+)*(?:\+\+|#)?)"
+    rf"(?P<han>[{HAN}]+)|(?P<kana>[{KANA}]+)|(?P<hangul>[{HANGUL}]+)|(?P<emoji>[{EMOJI}])"
+    rf"|(?P<latin>{_LETTER}+(?:[._/@+#:&'’\-,]+{_LETTER}+)*(?:\+\+|#)?)"
 )
 _AFTER_DAYS = re.compile("(?<=天)(?=年假|年休|陪产|调休)")
+# What Korean writes behind a noun of two syllables or more: topic, subject, object, place, direction, "is".
+_PARTICLE = re.compile(
+    "(?<=..)(?:에서는|에서|에게|부터|까지|으로|이라고|라고|입니다|이다|이란|은|는|이|가|을|를|의|에|로|와|과|도|만)$"
+)
 _JOINT = re.compile(r"[._/@+#:&'’\-,]+")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
-_THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?")
+_THOUSANDS = re.compile(r"\d{1,3}(?:[,'’]\d{3})+(?:\.\d+)?")
+_ZEROS = re.compile(r"(\d+(?:\.\d*[1-9])?)\.?0+")  # behind a decimal point
+_HYPHEN, _NO_HYPHEN = re.compile(r"[-_]+"), re.compile(r"[./@+#:&'’,]+")
+_JOINED_AT_MOST = 3  # parts: Wi-Fi-6, but no sentence of hyphens
 _VERSION = re.compile(r"v(\d+(?:\.\d+)+)")
 _LETTERS_DIGITS = re.compile(r"[^\W\d_]+|\d+")
 
@@ -73,7 +83,10 @@ def _terms(text: str, start: int, end: int) -> Iterator[tuple[str, int]]:
         run, at = piece.group(), piece.start()
         if piece.lastgroup == "han":
             yield from ((word, at + begin) for word, begin, _ in _cut(run))
-        elif piece.lastgroup == "kana":
+        elif piece.lastgroup == "emoji":
+            yield run, at
+        elif piece.lastgroup in ("kana", "hangul"):
+            run = _PARTICLE.sub("", run) if piece.lastgroup == "hangul" else run
             yield from ((run[i : i + 2], at + i) for i in range(max(1, len(run) - 1)))
         else:
             yield from ((term, at) for term in _latin(run.casefold()))
@@ -82,6 +95,7 @@ def _terms(text: str, start: int, end: int) -> Iterator[tuple[str, int]]:
 def _cut(run: str) -> list[tuple[str, int, int]]:
     import rjieba
 
+    run = simplified(run)
     # The dictionary lacks some kinds of leave and cuts 多少天年假 (how many days of annual leave) into 天年 and 假.
     parts = _AFTER_DAYS.split(run)
     found: list[tuple[str, int, int]] = []
@@ -95,12 +109,9 @@ def _cut(run: str) -> list[tuple[str, int, int]]:
 def _latin(run: str) -> Iterator[str]:
     """One run of letters and digits with joints inside: a word, a number, or an identifier and its parts."""
     run = _plain(run)
-    if _THOUSANDS.fullmatch(run):
-        yield run.replace(",", "")
-        return
     parts = [part for part in _JOINT.split(run) if part]
-    if len(parts) == 1 or _NUMBER.fullmatch(run):
-        yield stem(run)
+    if _THOUSANDS.fullmatch(run) or len(parts) == 1 or _NUMBER.fullmatch(run):
+        yield from _number(run)
         return
     if any(joint in run for joint in "'’") and not any(joint in run for joint in "._/@+#:&-,"):
         yield stem(parts[0]) if parts[-1] in ("s", "") else "".join(parts)
@@ -112,6 +123,23 @@ def _latin(run: str) -> Iterator[str]:
         yield version.group(1)
         return
     yield from (stem(part) for part in parts)
+    yield from _joined(run)
+
+
+def _number(run: str) -> Iterator[str]:
+    """A number as it stands and, behind a point, without the zeros at its end; a single word stemmed."""
+    run = re.sub("[,'’]", "", run) if _THOUSANDS.fullmatch(run) else run
+    yield stem(run)
+    if run.count(".") == 1 and (short := _ZEROS.fullmatch(run)):
+        yield short[1]
+
+
+def _joined(run: str) -> Iterator[str]:
+    """The identifiers in a run as those write them who leave the hyphen out: zx9000 for ZX-9000/B."""
+    for name in _NO_HYPHEN.split(run):
+        parts = [part for part in _HYPHEN.split(name) if part]
+        if 1 < len(parts) <= _JOINED_AT_MOST and not all(part.isdigit() for part in parts):
+            yield "".join(parts)
 
 
 @functools.lru_cache(maxsize=65536)

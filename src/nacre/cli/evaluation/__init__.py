@@ -6,10 +6,12 @@ import typer
 
 from nacre.cli.evaluation import suites
 from nacre.cli.evaluation.agentdojo import agentdojo
+from nacre.cli.evaluation.check import check, history
 from nacre.cli.evaluation.compare import compare
 from nacre.cli.evaluation.export import export
 from nacre.cli.evaluation.judge import judge
 from nacre.cli.evaluation.make import make
+from nacre.cli.evaluation.production import drift, from_feedback, from_traces
 from nacre.cli.evaluation.tune import tune
 from nacre.text.language import tr
 
@@ -24,4 +26,9 @@ def register(app: typer.Typer) -> None:
     group.command(help=tr("Make a question set from a knowledge base."))(make)
     group.command(help=tr("Choose settings on half of a question set, judge them by the other half."))(tune)
     group.command(help=tr("Answers in the columns of RAGAS or DeepEval."))(export)
+    group.command(help=tr("What is wrong with a question file; asks nothing."))(check)
+    group.command(help=tr("What the last runs reached."))(history)
+    group.command("from-feedback", help=tr("Make questions of the verdicts that a server was given."))(from_feedback)
+    group.command("from-traces", help=tr("Make questions of what a server was asked."))(from_traces)
+    group.command(help=tr("What is different in what a server is asked and answers, month by month."))(drift)
     app.add_typer(group, name="eval")

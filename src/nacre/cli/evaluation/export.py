@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from nacre.cli.evaluation.reports import FileOption, ReportFile
 from nacre.cli.knowledge import opened
-from nacre.cli.output import console, folder
+from nacre.cli.output import console, kb_place
 from nacre.text.language import tr
 from nacre.text.strict_json import to_json
 
@@ -19,7 +18,7 @@ def export(
     out: FileOption,
     to: Annotated[str, typer.Option("--to", help="ragas, deepeval")] = "ragas",
     kb: Annotated[
-        Path | None, typer.Option("--kb", parser=folder, metavar="<path>", help=tr("Take whole passages from it."))
+        str | None, typer.Option("--kb", parser=kb_place, metavar="<place>", help=tr("Take whole passages from it."))
     ] = None,
 ) -> None:
     """Export answers."""

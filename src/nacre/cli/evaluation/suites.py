@@ -2,15 +2,16 @@
 
 # No postponed annotations here: the options of a command are read from them when the file is loaded.
 
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nacre.cli.evaluation.reports import suite
-from nacre.cli.output import KbOption, ModelOption, folder
+from nacre.cli.evaluation.reports import own_prompts, suite
+from nacre.cli.output import AsOption, KbOption, ModelOption, kb_place, principals
 from nacre.errors import UsageError
-from nacre.text.language import tr
+from nacre.text.language import listed, tr
 
 if TYPE_CHECKING:
     from nacre.eval.report import Report
@@ -23,10 +24,17 @@ K = Annotated[
     typer.Option("-k", min=1, help=tr("Passages the model sees; else as the knowledge base is set, else 6.")),
 ]
 OptionalKb = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
-        "--kb", parser=folder, metavar="<path>", help=tr("Ask this knowledge base instead of indexing the corpus.")
+        "--kb", parser=kb_place, metavar="<place>", help=tr("Ask this knowledge base instead of indexing the corpus.")
     ),
+]
+StackOption = Annotated[
+    str | None, typer.Option("--stack", help=tr("Measure this stack: a YAML file, or with --config its name there."))
+]
+ConfigOption = Annotated[Path | None, typer.Option("--config", help=tr("A nacre.yaml whose stack is measured."))]
+Target = Annotated[
+    str | None, typer.Option("--target", help=tr("Ask this instead: http://host/v1#model, or module:function."))
 ]
 Embedder = Annotated[str | None, typer.Option("--embedder", help=tr("Embedder."))]
 Judge = Annotated[Path | None, typer.Option("--judge", help=tr("A reward model that scores each answer too."))]
@@ -44,12 +52,15 @@ def register(group: typer.Typer) -> None:
     group.command(help=tr("The questions of the sample knowledge base."))(sample)
     group.command(help=tr("Noise and false facts in the passages (RGB)."))(robustness)
     group.command(help=tr("Conversations with follow-up questions."))(chat)
+    group.command(help=tr("Last turns over given passages (MTRAG-UN)."))(turns)
+    group.command(help=tr("Pages of filings (FinanceBench)."))(filings)
 
 
-def _model(name: str | None) -> Any:
-    from nacre.connectors.models import load_model
+def loaded(spec: Any) -> Any:
+    """A model by its name, or by a mapping with `spec` and its settings."""
+    from nacre.stack import build
 
-    return load_model(name)
+    return build({"model": spec, "layers": []})
 
 
 @suite(tr("Searching"))
@@ -62,65 +73,143 @@ def retrieval(
     return evaluate_retrieval(data, embedder=embedder, k=k, arms=arms.split(","), **run)
 
 
-@suite(tr("Asking"), "workers", "price")
+@suite(tr("Asking"), "workers", "price", "repeat", "prompts")
 def answers(
-    data: Data, model: ModelOption = None, kb: OptionalKb = None, k: K = None, judge: Judge = None, **run: Any
+    data: Data,
+    model: ModelOption = None,
+    kb: OptionalKb = None,
+    k: K = None,
+    judge: Judge = None,
+    stack: StackOption = None,
+    config: ConfigOption = None,
+    who: AsOption = None,
+    target: Target = None,
+    **run: Any,
 ) -> "Report":
     """Evaluate answers."""
     from nacre.connectors.models.reward import RewardModel
     from nacre.eval.answers import evaluate_answers
 
-    return evaluate_answers(data, _model(model), kb=kb, k=k, judge=RewardModel(judge) if judge else None, **run)
+    if target:
+        return _of_target(target, data, run)
+    given, kb = _stack(stack, config, kb)
+    named = given.get("model") if given and model is None else model
+    scorer = RewardModel(judge) if judge else None
+    return evaluate_answers(
+        data, loaded(named), kb=kb, k=k, stack=given, principals=principals(who), judge=scorer, **run
+    )
 
 
-@suite(tr("Asking"), "workers")
+def _of_target(target: str, data: Path, run: dict[str, Any]) -> "Report":
+    from nacre.eval.answers import evaluate_target
+    from nacre.eval.questions import check_faults, load_questions
+
+    questions, problems = load_questions(data)
+    check_faults(data, problems, len(questions), run["max_failed"])
+    call: Any = target
+    if not target.startswith(("http://", "https://")):
+        module, _, name = target.partition(":")
+        try:
+            call = getattr(import_module(module), name)
+        except (ImportError, AttributeError, ValueError) as error:
+            raise UsageError(
+                tr("--target is {target!r} ({error}); give an address, or module:function.", target=target, error=error)
+            ) from error
+    return evaluate_target(call, questions, name=target, **run)
+
+
+def _stack(name: str | None, config: Path | None, kb: str | None) -> tuple[dict[str, Any] | None, str | None]:
+    """The stack to measure, None for retrieval alone, and the knowledge base that it asks."""
+    if config is None and name is None:
+        return None, kb
+    if config is None:
+        import yaml
+
+        try:
+            given = yaml.safe_load(Path(name or "").read_text("utf-8"))
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise UsageError(tr("--stack {name} cannot be read ({error}).", name=name, error=error)) from error
+        if not isinstance(given, dict):
+            raise UsageError(tr("--stack {name} holds no stack: model and layers.", name=name))
+        own_prompts(Path(given["prompts"]) if given.get("prompts") else None)
+        return given, kb
+    from nacre.server.settings import read_settings
+
+    settings = read_settings(config)
+    names = sorted(settings.stacks)
+    chosen = name or (names[0] if len(names) == 1 else None)
+    if names and chosen not in settings.stacks:
+        raise UsageError(
+            tr("--stack is {name!r}; {config} has {names}.", name=name, config=config, names=listed(names))
+        )
+    given = settings.stacks[chosen].model_dump() if chosen else {"layers": ["rag"]}
+    return {**given, "model": given.get("model") or settings.model}, kb or str(settings.kb)
+
+
+@suite(tr("Asking"), "workers", "repeat", "prompts")
 def refusal(data: Data, model: ModelOption = None, **run: Any) -> "Report":
     """Evaluate refusals."""
     from nacre.eval.refusal import evaluate_refusal
 
-    return evaluate_refusal(data, _model(model), **run)
+    return evaluate_refusal(data, loaded(model), **run)
 
 
-@suite(tr("Running"), "workers")
+@suite(tr("Running"), "workers", "repeat", "prompts")
 def pal(replay: Replay = None, data: ModelData = None, model: ModelOption = None, **run: Any) -> "Report":
     """Replay published programs in the sandbox, or let a model write them."""
     from nacre.eval.pal import evaluate_pal, replay_report
 
     given = _one_of(replay, data, model)
-    return replay_report(given, **run) if replay else evaluate_pal(given, _model(model), **run)
+    return replay_report(given, **run) if replay else evaluate_pal(given, loaded(model), **run)
 
 
-@suite(tr("Reading"), "workers")
+@suite(tr("Reading"), "workers", "repeat", "prompts")
 def react(replay: Replay = None, data: ModelData = None, model: ModelOption = None, **run: Any) -> "Report":
     """Replay published trajectories through the parser, or let an agent answer over a local corpus."""
     from nacre.eval.react import evaluate_react, replay_report
 
     given = _one_of(replay, data, model)
-    return replay_report(given, **run) if replay else evaluate_react(given, _model(model), **run)
+    return replay_report(given, **run) if replay else evaluate_react(given, loaded(model), **run)
 
 
-@suite(tr("Asking"), "workers", "price")
+@suite(tr("Asking"), "workers", "price", "repeat", "prompts")
 def sample(model: ModelOption = None, **run: Any) -> "Report":
     """Ask the questions of the sample knowledge base."""
     from nacre.eval.sample import evaluate_sample
 
-    return evaluate_sample(_model(model), **run)
+    return evaluate_sample(loaded(model), **run)
 
 
-@suite(tr("Asking"), "workers")
+@suite(tr("Asking"), "workers", "repeat", "prompts")
 def robustness(data: Data, model: ModelOption = None, **run: Any) -> "Report":
     """Evaluate answers among noise, and with false facts."""
     from nacre.eval.robustness import evaluate_robustness
 
-    return evaluate_robustness(data, _model(model), **run)
+    return evaluate_robustness(data, loaded(model), **run)
 
 
-@suite(tr("Talking"), "workers", "price")
+@suite(tr("Talking"), "workers", "price", "repeat", "prompts")
 def chat(data: Data, kb: KbOption, model: ModelOption = None, **run: Any) -> "Report":
     """Evaluate conversations."""
     from nacre.eval.chat import evaluate_chat
 
-    return evaluate_chat(data, _model(model), kb, **run)
+    return evaluate_chat(data, loaded(model), kb, **run)
+
+
+@suite(tr("Asking"), "workers", "repeat", "prompts")
+def turns(data: Data, model: ModelOption = None, **run: Any) -> "Report":
+    """Evaluate the last turns of conversations over given passages."""
+    from nacre.eval.yardsticks import evaluate_turns
+
+    return evaluate_turns(data, loaded(model), **run)
+
+
+@suite(tr("Searching"))
+def filings(data: Data, kb: OptionalKb = None, embedder: Embedder = None, **run: Any) -> "Report":
+    """Evaluate the pages that are found in filings."""
+    from nacre.eval.yardsticks import evaluate_filings
+
+    return evaluate_filings(data, kb=kb, embedder=embedder, **run)
 
 
 def _one_of(replay: Path | None, data: Path | None, model: str | None) -> Path:

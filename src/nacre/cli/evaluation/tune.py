@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from nacre.cli.evaluation.reports import OutOption, bar, finish
+from nacre.cli.evaluation.reports import Asked, OutOption, bar, finish
 from nacre.cli.knowledge import opened
 from nacre.cli.output import JsonFlag, KbOption, ModelOption, console
 from nacre.text.language import tr
@@ -37,7 +37,7 @@ def tune(
     wanted = read_grid(grid) if grid else None
     with bar(as_json, tr("Trying")) as show:
         report = tuned(opened(kb), questions, load_model(model), grid=wanted, write=write, on_progress=show)
-    status = finish(report, as_json, out, None)
+    status = finish(report, as_json, out, Asked())
     if not as_json:
         _show_tried(report.figures)
     return status

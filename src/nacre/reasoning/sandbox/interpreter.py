@@ -92,7 +92,7 @@ class PythonInterpreter:
         return self._run(code, timeout_s, inputs or {}, Stop())
 
     def _run(self, code: str, timeout_s: float, inputs: Mapping[str, Any], stop: Stop) -> Execution:
-        if isinstance(code, str) and isinstance(timeout_s, Real) and _LOADS_LONG.search(code):
+        if isinstance(code, str) and isinstance(timeout_s, int | float) and _LOADS_LONG.search(code):
             timeout_s += _LOADING_S
         request = _request(code, timeout_s, inputs, self.limits, self._lacks())
         if len(request) > self.limits.program:

@@ -27,7 +27,9 @@ function thumbs(message, openTrace) {
   const told = el("span", { role: "status" });
   const tell = (work, done, failed) => work.then(() => done, (error) => failed || error.message).then((text) => (told.textContent = text));
   const thumb = (verdict, label) => small(verdict, label, { "data-verdict": verdict, onclick: ({ currentTarget }) => {
-    const kept = post("/v1/feedback", { verdict, question: message.question, answer: message.content });
+    const own = message.nacre || {};
+    const sources = (own.citations || []).slice(0, 100).map(({ uri, start, end }) => ({ uri, start, end }));
+    const kept = post("/v1/feedback", { verdict, question: message.question, answer: message.content, request: message.request || "", sources, abstained: Boolean(own.abstained) });
     tell(kept.then(() => currentTarget.classList.add("on")), t("thanks"));
   } });
   const copy = small("copy", "copy", { onclick: () => tell(copied(message.content), t("copied"), t("notCopied")) });

@@ -30,6 +30,7 @@ from nacre.store.records import (
 )
 from nacre.text.fields import tidy_fields
 
+_BEGINNING = 400  # characters of a chunk that tell its writing
 EVER = (1 << 63) - 1  # SQLite's greatest integer
 
 
@@ -58,6 +59,16 @@ class Catalog(DocumentStore):
         self.db.execute(
             "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", (key, value)
         )
+
+    @property
+    def turn(self) -> int:
+        """How often the base was given other vectors."""
+        return int(self.meta("turn") or 0)
+
+    def dimension(self) -> int:
+        """Numbers in a vector."""
+        found = self.db.read("SELECT length(vector) FROM vectors LIMIT 1")
+        return int(found[0][0]) // 4 if found else 1
 
     @property
     def generation(self) -> int:
@@ -253,10 +264,11 @@ class Catalog(DocumentStore):
         )
         return [Entry(*row) for row in rows]
 
-    def vectors(self, numbers: Sequence[int]) -> list[tuple[int, int, int, bytes]]:
-        """Chunks as the vector index takes them: number, document, audience, vector."""
+    def vectors(self, numbers: Sequence[int]) -> list[tuple[int, int, int, bytes, str]]:
+        """Chunks as the vector index takes them: number, document, audience, vector, the beginning of the text."""
         rows = self.db.read(
-            "SELECT c.id, c.document, d.audience, v.vector FROM chunks c JOIN documents d ON d.id = c.document"
+            f"SELECT c.id, c.document, d.audience, v.vector, substr(c.text, 1, {_BEGINNING}) FROM chunks c"
+            " JOIN documents d ON d.id = c.document"
             f" JOIN vectors v ON v.chunk = c.id WHERE c.id IN ({_marks(numbers)})",
             numbers,
         )

@@ -24,6 +24,7 @@ from nacre.store.folder.keyword_index import TantivyIndex, TantivySnapshot, shad
 from nacre.store.folder.vector_index import FaissIndex
 from nacre.system.files import as_open_as_its_folder
 from nacre.text.language import tr
+from nacre.text.writing import WRITINGS, writing_of
 
 _BATCH = 2000  # chunks read at a time
 _REPLAY_SHARE = 0.1  # a vector snapshot is written anew when more than this has changed since
@@ -35,6 +36,11 @@ class FolderView(NamedTuple):
 
     words: TantivySnapshot
     vectors: FaissIndex | None
+
+    @property
+    def turn(self) -> int:
+        """Whose vectors these are: see `Catalog.turn`."""
+        return self.vectors.turn if self.vectors else 0
 
 
 class Indexes:
@@ -69,7 +75,7 @@ class Indexes:
         return TantivyIndex(place, self.catalog.matching)
 
     def _load_vectors(self, dim: int, newest: int) -> FaissIndex:
-        return FaissIndex.load(self.folder / "vectors", dim, self.catalog.matching, newest)
+        return FaissIndex.load(self.folder / "vectors", dim, self.catalog.matching, newest, self.catalog.turn)
 
     def close(self) -> None:
         """Remove what was kept for this process alone."""
@@ -154,7 +160,8 @@ class Indexes:
         self.words.begin_anew()
         if (vectors := self._shown.vectors) is not None:
             shutil.rmtree(self.folder / "vectors", ignore_errors=True)
-            self._shown = FolderView(self._shown.words, FaissIndex(vectors.dim, self.catalog.matching))
+            empty = FaissIndex(vectors.dim, self.catalog.matching, vectors.turn)
+            self._shown = self._shown._replace(vectors=empty)
             self.saved = 0
         self.catch_up()
 
@@ -195,7 +202,9 @@ class Indexes:
 
     def _show(self) -> None:
         """Let searches see the words as they stand now, with the vectors of the same generation."""
-        words, vectors = self.words.now, self._shown.vectors
+        words, vectors, turn = self.words.now, self._shown.vectors, self.catalog.turn
+        if turn != self._shown.turn:  # vectors of another embedder: a new index, while the old one still serves
+            vectors, self.saved = FaissIndex(self.catalog.dimension(), self.catalog.matching, turn), 0
         target = min(words.generation, self.catalog.generation)
         changes: list[tuple[Any, ...]] = []
         if vectors is not None and vectors.generation < target:
@@ -225,11 +234,12 @@ class Indexes:
         return vectors, []
 
     def _vectors_of(self, numbers: Sequence[int], dim: int) -> tuple[Any, ...]:
-        """Chunks with vectors, documents and audiences, as an index takes them."""
+        """Chunks with vectors, documents, audiences and writings, as an index takes them."""
         rows = self.catalog.vectors(numbers)
         facts = np.array([row[:3] for row in rows], np.int64).reshape(-1, 3)
         matrix = np.frombuffer(b"".join(row[3] for row in rows), "<f4").reshape(len(rows), dim)
-        return facts[:, 0].copy(), matrix, facts[:, 1].copy(), facts[:, 2].copy()
+        writings = np.array([WRITINGS.index(writing_of(row[4])) for row in rows], np.int64)
+        return facts[:, 0].copy(), matrix, facts[:, 1].copy(), facts[:, 2].copy(), writings
 
     def _save_vectors(self) -> None:
         if (vectors := self._shown.vectors) is None:

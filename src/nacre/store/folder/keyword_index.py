@@ -1,7 +1,7 @@
 """The word index: BM25 by tantivy over the terms of `nacre.store.bm25`, derived from the catalog.
 
-tantivy commits atomically. The generation that the index stands at is written as a document of its own in the same
-commit, so it can never disagree with the rest.
+tantivy commits atomically. The generation that the index stands at, and the rules by which its terms were made, are
+written as a document of its own in the same commit, so they can never disagree with the rest.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from nacre.system.files import private_folder
 from nacre.text.language import tr
 
 _HEAP = 64_000_000  # bytes
+_MARKER = f"generation, rules {bm25.RULES}"
 _LIST = "meta.json"  # tantivy's list of the files that make up the index
 
 
@@ -158,6 +159,8 @@ class TantivyIndex:
             self.now = self._snapshot()
         except (ValueError, OSError):
             self.begin_anew()
+        if not self.now.generation and self.now.searcher.num_docs:  # written by other rules than `bm25.RULES`
+            self.begin_anew()
 
     def begin_anew(self) -> None:
         """Throw the index away; it stands at generation 0 then."""
@@ -206,15 +209,15 @@ class TantivyIndex:
 
     def commit(self, writer: Any, generation: int) -> None:
         """Make queued changes real."""
-        writer.delete_documents_by_term("marker", "generation")
-        marker = {"chunk": 0, "marker": "generation", "generation": generation}
+        writer.delete_documents_by_term("marker", _MARKER)
+        marker = {"chunk": 0, "marker": _MARKER, "generation": generation}
         writer.add_document(self._tantivy.Document.from_dict(marker, self.schema))
         writer.commit()
         self.reload()
 
 
 def _generation(tantivy: Any, searcher: Any, schema: Any) -> int:
-    hits = searcher.search(tantivy.Query.term_query(schema, "marker", "generation"), 1).hits
+    hits = searcher.search(tantivy.Query.term_query(schema, "marker", _MARKER), 1).hits
     return int(searcher.doc(hits[0][1])["generation"][0]) if hits else 0
 
 

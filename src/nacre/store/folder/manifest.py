@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nacre.errors import DamagedError, FormatError
+from nacre.store.bm25 import RULES
 from nacre.store.folder.database import NAME as CATALOG
 from nacre.system.files import atomic_write
 from nacre.text.language import tr
@@ -26,7 +27,7 @@ class Manifest:
 
     embedder: dict[str, Any] | None
     format: int = FORMAT
-    tokeniser: str = "nacre.text.words/1"
+    tokeniser: str = f"nacre.text.words/{RULES}"
     chunker: str = "structure/1"
 
     def to_json(self) -> str:

@@ -32,15 +32,29 @@ class FolderStore(Store):
     def __init__(self, folder: Path, catalog: Catalog, manifest: Manifest) -> None:
         self.folder = folder
         self.place = str(folder)
-        self.manifest = manifest
-        self.embedder = manifest.embedder
         self.catalog = catalog
-        self.indexes = Indexes(folder, catalog, self.embedder["dim"] if self.embedder else None)
+        self._manifest = (catalog.turn, manifest)
+        self.indexes = Indexes(folder, catalog, manifest.embedder["dim"] if manifest.embedder else None)
         self._settings = SettingsFile(folder)
         if self.indexes.behind and not self.indexes.read_only:
             with suppress(LockedError), write_lock(folder):  # else another process is at it
                 self.indexes.catch_up()
         self.indexes.refresh()
+
+    @property
+    def turn(self) -> int:  # type: ignore[override]  # another process may have changed it
+        return self.catalog.turn
+
+    @property
+    def manifest(self) -> Manifest:
+        """As it is now."""
+        if self._manifest[0] != (turn := self.catalog.turn):
+            self._manifest = (turn, _told_by(self.catalog, self._manifest[1]))
+        return self._manifest[1]
+
+    @property
+    def embedder(self) -> dict[str, Any] | None:  # type: ignore[override]
+        return self.manifest.embedder
 
     def view(self) -> AbstractContextManager[FolderView]:
         return self.indexes.view()
@@ -88,10 +102,25 @@ def open_folder(folder: Path, embedder: str | Embeddings | None) -> tuple[Folder
     if manifest is None:
         encoder = load_encoder(embedder)
         return _make(folder, encoder), encoder
-    encoder = given_encoder(embedder, manifest.embedder, str(folder))
     if not (folder / CATALOG).exists():
+        given_encoder(embedder, manifest.embedder, str(folder))
         raise _missing_file(folder, CATALOG)
-    return FolderStore(folder, Catalog(folder), manifest), encoder
+    catalog = Catalog(folder)
+    told = _told_by(catalog, manifest)
+    try:
+        encoder = given_encoder(embedder, told.embedder, str(folder))
+    except BaseException:
+        catalog.close()
+        raise
+    if told.embedder != manifest.embedder and writable(folder):  # a change of embedder was interrupted at its last step
+        write_manifest(folder, told)
+    return FolderStore(folder, catalog, told), encoder
+
+
+def _told_by(catalog: Catalog, manifest: Manifest) -> Manifest:
+    """The manifest by the catalog, which holds as long as the embedder was ever changed; else the one of the file."""
+    kept = catalog.meta("manifest")
+    return parse_manifest(kept, Path(catalog.db.path)) if kept and catalog.turn else manifest
 
 
 def _make(folder: Path, encoder: Encoder | None) -> FolderStore:

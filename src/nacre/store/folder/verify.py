@@ -53,7 +53,7 @@ def _vectors(catalog: Catalog, index: FaissIndex) -> list[str]:
     wrong = 0
     for at in range(0, len(ids), 2000):
         some = ids[at : at + 2000].tolist()
-        vectors = {number: vector for number, _, _, vector in catalog.vectors(some)}
+        vectors = {number: vector for number, _, _, vector, _ in catalog.vectors(some)}
         for place, number in enumerate(some, at):
             truth = vectors.get(number)
             wrong += truth is not None and not np.array_equal(np.frombuffer(truth, "<f4"), matrix[place])

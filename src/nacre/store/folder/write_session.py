@@ -6,13 +6,16 @@ import json
 import sqlite3
 import zlib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from nacre.store.filters import field_rows
 from nacre.store.folder.catalog import Catalog
 from nacre.store.folder.database import FIELDS_TABLE
 from nacre.store.folder.indexes import Indexes
-from nacre.store.protocol import WriteSession
+from nacre.store.folder.manifest import Manifest, parse_manifest, write_manifest
+from nacre.store.folder.shadow import Shadow, undo
+from nacre.store.protocol import ShadowVectors, WriteSession
 from nacre.store.records import PUBLIC, ChunkRecord, DocumentRecord, dump_metadata
 from nacre.text.fields import tidy_fields
 
@@ -43,6 +46,23 @@ class FolderSession(WriteSession):
         """
         self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
         self._indexes.catch_up()
+
+    def shadow(self, identity: Mapping[str, Any]) -> Shadow:
+        return Shadow(self._catalog, identity)
+
+    def switch(self, shadow: ShadowVectors, identity: Mapping[str, Any]) -> None:
+        assert isinstance(shadow, Shadow)
+        manifest = Manifest(dict(identity))
+        shadow.switch(manifest.to_json())
+        self._turned(manifest)
+
+    def undo_switch(self) -> None:
+        self._turned(parse_manifest(undo(self._catalog), Path(self._db.path)))
+
+    def _turned(self, manifest: Manifest) -> None:
+        """The file follows the catalog; where this is interrupted, opening the folder does it."""
+        write_manifest(Path(self._db.path).parent, manifest)
+        self.publish()
 
     def remember(self, key: str, value: str) -> None:
         self._catalog.remember(key, value)

@@ -7,6 +7,8 @@ import zlib
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from nacre.errors import DamagedError
 from nacre.store.filters import Filter, fields_condition
 from nacre.store.postgres.database import Database
@@ -98,8 +100,8 @@ class PostgresCatalog(DocumentStore):
     def find(self, document: str | int) -> DocumentHead | None:
         key = "uri" if isinstance(document, str) else "id"
         query = f"SELECT id, uri, title, mime, version, audience, metadata FROM documents WHERE {key} = %s"
-        for *facts, metadata in self.db.rows(query, (document,)):
-            return DocumentHead(*facts, json.loads(metadata))
+        for number, uri, title, mime, version, audience, metadata in self.db.rows(query, (document,)):
+            return DocumentHead(number, uri, title, mime, version, audience, json.loads(metadata))
         return None
 
     def document(self, uri: str) -> DocumentRecord:
@@ -200,8 +202,6 @@ class PostgresCatalog(DocumentStore):
 
 def _f4(sent: bytes | None) -> bytes | None:
     """A vector as pgvector sends it (two short numbers, then big-endian float32) as we keep it."""
-    import numpy as np
-
     return None if sent is None else np.frombuffer(sent[4:], ">f4").astype("<f4").tobytes()
 
 

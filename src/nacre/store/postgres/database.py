@@ -49,7 +49,7 @@ class Database:
     def rows(self, query: str, values: Sequence[Any] | dict[str, Any] = ()) -> list[tuple[Any, ...]]:
         """What a query finds on the primary."""
         with self._our_errors(), self._pool(self.address.primary).connection() as connection:
-            return connection.execute(query, values).fetchall()  # type: ignore[call-overload,no-any-return]
+            return connection.execute(query, values).fetchall()
 
     @contextmanager
     def alone(self) -> Iterator[psycopg.Connection[Any]]:

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nacre.errors import FormatError, KnowledgeBaseError, UsageError
+from nacre.store import bm25
 from nacre.store.embedders import given_encoder, load_encoder
 from nacre.store.encoder import Encoder
 from nacre.store.postgres import schema
@@ -16,7 +17,7 @@ from nacre.store.postgres.catalog import PostgresCatalog
 from nacre.store.postgres.database import Database
 from nacre.store.postgres.keyword_index import SqlKeywordIndex
 from nacre.store.postgres.lock import take
-from nacre.store.postgres.vector_index import PgVectorIndex
+from nacre.store.postgres.vector_index import KeptMoments, PgVectorIndex
 from nacre.store.postgres.write_session import PostgresSession
 from nacre.store.protocol import Store
 from nacre.store.settings import AUTO, setting_problem
@@ -33,6 +34,7 @@ class PostgresView(NamedTuple):
 
     words: SqlKeywordIndex
     vectors: PgVectorIndex | None
+    turn: int = 0
 
 
 class PostgresStore(Store):
@@ -41,8 +43,9 @@ class PostgresStore(Store):
     def __init__(self, address: Address, db: Database, embedder: dict[str, Any] | None) -> None:
         self.address, self.db = address, db
         self.place = address.shown
-        self.embedder = embedder
+        self.embedder, self.turn = embedder, 0  # it keeps the embedder that it was made with
         self.catalog = PostgresCatalog(db)
+        self._moments = KeptMoments()
         self._dim = int(embedder["dim"]) if embedder else None
 
     @contextmanager
@@ -55,7 +58,8 @@ class PostgresStore(Store):
 
             graph = self.address.index == "hnsw"
             try:
-                yield PostgresView(SqlKeywordIndex(look), PgVectorIndex(look, graph) if self._dim else None)
+                vectors = PgVectorIndex(look, graph, self._moments) if self._dim else None
+                yield PostgresView(SqlKeywordIndex(look), vectors)
             finally:
                 open_now.clear()
 
@@ -65,7 +69,9 @@ class PostgresStore(Store):
         with self.db.alone() as connection:
             graph = schema.HNSW if self.address.index == "hnsw" else ""
             fences = take(connection, self.address, scopes)
-            yield PostgresSession(connection, fences, self._dim, self.place, graph)
+            session = PostgresSession(connection, fences, self._dim, self.place, graph)
+            session.follow_rules(self.catalog)
+            yield session
 
     def check_writable(self) -> None:
         found = self.db.rows(
@@ -159,15 +165,16 @@ def manifest_of(db: Database) -> dict[str, Any] | None:
 def _make(db: Database, encoder: Encoder | None) -> dict[str, Any]:
     """Make a new, empty base in one transaction; who comes second finds the first one's."""
     _check_server(db)
-    manifest = {"embedder": encoder.identity if encoder else None}
+    manifest: dict[str, Any] = {"embedder": encoder.identity if encoder else None}
     with db.alone() as connection, connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (db.address.schema,))
         connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{db.address.schema}"')
-        if connection.execute("SELECT to_regclass(%s)", (f"{db.address.schema}.state",)).fetchone()[0]:
-            return manifest_of(db) or manifest
+        if found := manifest_of(db):
+            return found
         connection.execute(schema.creation(encoder.dim if encoder else None))
         connection.execute(
-            "INSERT INTO state (tables, manifest) VALUES (%s, %s)", (schema.VERSION, json.dumps(manifest))
+            "INSERT INTO state (tables, words, manifest) VALUES (%s, %s, %s)",
+            (schema.VERSION, int(bm25.RULES), json.dumps(manifest)),
         )
     return manifest
 

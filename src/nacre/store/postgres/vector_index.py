@@ -4,6 +4,7 @@ seen is counted first, and scanned exactly where it is little.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
@@ -12,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nacre.store.filters import Filter
+from nacre.store.moments import Moments
 from nacre.store.postgres.catalog import condition_of
 from nacre.store.postgres.keyword_index import CHUNKS, audience_key, tallies
 from nacre.store.protocol import VectorIndex
 
-_PRIOR = (0.1, 20)  # deviation of cosines that sentence encoders show, and how many vectors that guess is worth
 _GRAPH_SHARE, _GRAPH_LEAST = 0.25, 50_000  # of the chunks, and chunks: what must be visible for the graph to be asked
 _EF_FACTOR, _EF_MOST = 4, 1000  # what the graph looks at for each candidate, and pgvector's limit
 
@@ -26,24 +27,31 @@ class PgVectorIndex(VectorIndex):
 
     Args:
         graph: whether there is an HNSW index to ask.
+        kept: the moments that this process has read.
     """
 
-    def __init__(self, connection: Callable[[], AbstractContextManager[Any]], graph: bool) -> None:
-        self._connection, self._graph = connection, graph
+    def __init__(self, connection: Callable[[], AbstractContextManager[Any]], graph: bool, kept: KeptMoments) -> None:
+        self._connection, self._graph, self._kept = connection, graph, kept
 
     def __len__(self) -> int:
         with self._connection() as connection:
             return int(connection.execute("SELECT count(*) FROM vectors").fetchone()[0])
 
     def search(
-        self, vector: NDArray[np.float32], k: int, audiences: Sequence[int] | None = None, where: Filter | None = None
+        self,
+        vector: NDArray[np.float32],
+        k: int,
+        audiences: Sequence[int] | None = None,
+        where: Filter | None = None,
+        writing: int | None = None,
     ) -> list[tuple[int, float]]:
         if not np.isfinite(vector).all():
             return []
-        limits, values = _limits(audiences, where)
+        limits, values = _limits(audiences, where, writing)
         values |= {"vector": literal(vector), "k": k}
+        free = writing is None and (where is None or where.is_empty)
         with self._connection() as connection:
-            if self._graph and (where is None or where.is_empty) and _many(connection, audiences):
+            if self._graph and free and _many(connection, audiences):
                 found = _by_graph(connection, limits, values)
                 if len(found) == k:
                     return found
@@ -65,38 +73,62 @@ class PgVectorIndex(VectorIndex):
             ).fetchall()
         return dict(rows)
 
-    def spread(self, vector: NDArray[np.float32]) -> tuple[float, float]:
+    def writing(self, numbers: Sequence[int]) -> dict[int, int]:
         with self._connection() as connection:
-            row = connection.execute("SELECT sums FROM moments").fetchone()
-        count, sums = (
-            unpack_moments(row[0], vector.size) if row and row[0] else (0, np.zeros((vector.size + 1, vector.size)))
-        )
-        if not count:
-            return 0.0, _PRIOR[0]
-        mean = float(sums[-1] @ vector) / count
-        variance = max(0.0, float(vector @ sums[:-1] @ vector) / count - mean * mean)
-        return mean, float(np.sqrt((count * variance + _PRIOR[1] * _PRIOR[0] ** 2) / (count + _PRIOR[1])))
+            query = "SELECT chunk, writing FROM vectors WHERE chunk = ANY(%s)"
+            return dict(connection.execute(query, (list(numbers),)).fetchall())
+
+    def vectors(self, numbers: Sequence[int]) -> dict[int, NDArray[np.float32]]:
+        with self._connection() as connection:
+            query = "SELECT chunk, vector_send(embedding) FROM vectors WHERE chunk = ANY(%s)"
+            rows = connection.execute(query, (list(numbers),)).fetchall()
+        return {number: received(sent) for number, sent in rows}
+
+    def means(self) -> dict[int, NDArray[np.float64]]:
+        return self._moments().means()
+
+    def spread(self, vector: NDArray[np.float32], usual: float | None = None) -> dict[int, tuple[float, float]]:
+        return self._moments().spread(vector, usual)
+
+    def _moments(self) -> Moments:
+        with self._connection() as connection:
+            return self._kept.now(connection)
+
+
+class KeptMoments:
+    """The moments of a base as a process last read them: they are megabytes, and change with a sync only."""
+
+    def __init__(self) -> None:
+        self._seen: list[tuple[int, int]] | None = None
+        self._moments = Moments()
+
+    def now(self, connection: Any) -> Moments:
+        """The moments as the connection sees them."""
+        seen = connection.execute("SELECT writing, folded FROM moments ORDER BY writing").fetchall()
+        if seen != self._seen:
+            self._moments, self._seen = read_moments(connection), seen
+        return self._moments
+
+
+def read_moments(connection: Any, lock: str = "") -> Moments:
+    """The moments as they stand in the table."""
+    rows = connection.execute(f"SELECT writing, count, sums FROM moments {lock}").fetchall()
+    found = Moments({writing: count for writing, count, _ in rows})
+    for writing, _, sums in rows:
+        flat = np.frombuffer(sums, "<f8")  # (dim + 1) times dim
+        dim = int((math.sqrt(4 * flat.size + 1) - 1) / 2)
+        found.sums[writing] = flat.reshape(dim + 1, dim).copy()
+    return found
+
+
+def received(sent: bytes) -> NDArray[np.float32]:
+    """A vector as pgvector sends it: two short numbers, then big-endian float32."""
+    return np.frombuffer(sent[4:], ">f4").astype("<f4")
 
 
 def literal(vector: NDArray[np.float32]) -> str:
     """A vector as pgvector reads it; float32 keeps its value through its shortest decimal."""
     return "[" + ",".join(map(str, vector.astype(np.float32).tolist())) + "]"
-
-
-def moments(vectors: NDArray[np.float32]) -> tuple[int, NDArray[np.float64]]:
-    """How many vectors, the sum of their outer products, and below it their sum: additive, so that vectors may come and
-    go."""
-    return len(vectors), np.vstack([vectors.T @ vectors, vectors.sum(axis=0, dtype=np.float64)[None, :]]).astype("<f8")
-
-
-def pack_moments(count: int, sums: NDArray[np.float64]) -> bytes:
-    """Moments as a row keeps them."""
-    return count.to_bytes(8, "little", signed=True) + sums.astype("<f8").tobytes()
-
-
-def unpack_moments(kept: bytes, dim: int) -> tuple[int, NDArray[np.float64]]:
-    """Moments again."""
-    return int.from_bytes(kept[:8], "little", signed=True), np.frombuffer(kept[8:], "<f8").reshape(dim + 1, dim)
 
 
 def _many(connection: Any, audiences: Sequence[int] | None) -> bool:
@@ -128,8 +160,11 @@ def _by_graph(connection: Any, limits: str, values: dict[str, Any]) -> list[tupl
     return [(number, float(cosine)) for number, cosine in rows]
 
 
-def _limits(audiences: Sequence[int] | None, where: Filter | None) -> tuple[str, dict[str, Any]]:
+def _limits(audiences: Sequence[int] | None, where: Filter | None, writing: int | None) -> tuple[str, dict[str, Any]]:
     conditions, values = [], dict[str, Any]()
+    if writing is not None:
+        conditions.append("writing = %(writing)s")
+        values["writing"] = writing
     if audiences is not None:
         conditions.append("audience = ANY(%(audiences)s)")
         values["audiences"] = list(audiences)

@@ -15,16 +15,17 @@ from typing import Any
 
 import numpy as np
 
-from nacre.errors import LockedError
+from nacre.errors import KnowledgeBaseError, LockedError
 from nacre.store import bm25
 from nacre.store.filters import field_rows
 from nacre.store.postgres.catalog import PostgresCatalog
 from nacre.store.postgres.keyword_index import CHUNKS, LENGTH, audience_key, kept_length, kept_word, word_key
-from nacre.store.postgres.vector_index import literal, moments, pack_moments, unpack_moments
-from nacre.store.protocol import WriteSession
+from nacre.store.postgres.vector_index import literal, read_moments, received
+from nacre.store.protocol import ShadowVectors, WriteSession
 from nacre.store.records import PUBLIC, ChunkRecord, DocumentRecord, dump_metadata
 from nacre.text.fields import tidy_fields
 from nacre.text.language import tr
+from nacre.text.writing import WRITINGS, writing_of
 
 _FACTS = ("uri", "scope", "stamp", "hash", "title", "mime", "audience", "modified", "cut", "blocks")
 _FOLDED = 5000  # vectors read at a time
@@ -142,13 +143,16 @@ class PostgresSession(WriteSession):
                 for chunk in chunks:
                     copy.write_row((chunk.id, document, *_span(chunk), chunk.hash, 0))
             if self._dim:
-                with cursor.copy("COPY vectors (chunk, document, audience, embedding) FROM STDIN") as copy:
+                with cursor.copy("COPY vectors (chunk, document, audience, writing, embedding) FROM STDIN") as copy:
                     for chunk in chunks:
                         if chunk.vector is not None:
                             vector = literal(np.frombuffer(chunk.vector, "<f4"))
-                            copy.write_row((chunk.id, document, audience, vector))
+                            copy.write_row((chunk.id, document, audience, _writing(chunk), vector))
                 numbers = [chunk.id for chunk in chunks]
-                cursor.execute("INSERT INTO drift (chunk) SELECT chunk FROM vectors WHERE chunk = ANY(%s)", (numbers,))
+                cursor.execute(
+                    "INSERT INTO drift (chunk, writing) SELECT chunk, writing FROM vectors WHERE chunk = ANY(%s)",
+                    (numbers,),
+                )
         _index(db, audience, chunks)
 
     def _remove(self, db: Any, numbers: Sequence[int], audience: int) -> None:
@@ -158,7 +162,7 @@ class PostgresSession(WriteSession):
         if self._dim:
             db.execute(
                 "WITH unseen AS (DELETE FROM drift WHERE chunk = ANY(%(gone)s) AND leaving IS NULL RETURNING chunk)"
-                " INSERT INTO drift (chunk, leaving) SELECT chunk, embedding FROM vectors"
+                " INSERT INTO drift (chunk, writing, leaving) SELECT chunk, writing, embedding FROM vectors"
                 " WHERE chunk = ANY(%(gone)s) AND chunk NOT IN (SELECT chunk FROM unseen)",
                 {"gone": gone},
             )
@@ -211,17 +215,23 @@ class PostgresSession(WriteSession):
         db.execute("DELETE FROM fields WHERE document = %s", (number,))
         self._remove(db, chunks, audience[0] if audience else PUBLIC)
 
+    def follow_rules(self, catalog: PostgresCatalog) -> None:
+        """Make the words anew where they were written by other rules than `bm25.RULES`."""
+        if self._connection.execute("SELECT words FROM state").fetchone()[0] != int(bm25.RULES):
+            self.rebuild(catalog)
+
     def rebuild(self, catalog: PostgresCatalog) -> None:
         """Make postings, tallies and moments anew from the chunks; searches see the old ones until it is done."""
         with self._change() as db:
             for table in ("postings", "tallies", "tallied"):
                 db.execute(f"DELETE FROM {table}")
             if self._dim:
-                db.execute("UPDATE moments SET sums = NULL")
+                db.execute("DELETE FROM moments")
                 db.execute("DELETE FROM drift")
-                db.execute("INSERT INTO drift (chunk) SELECT chunk FROM vectors")
+                db.execute("INSERT INTO drift (chunk, writing) SELECT chunk, writing FROM vectors")
             for state in catalog.states():
                 _index(db, state.audience, catalog.chunk_records(state.id))
+            db.execute("UPDATE state SET words = %s", (int(bm25.RULES),))
         self.publish()
 
     # ------------------------------------------------------------------------------------------------ vectors
@@ -236,6 +246,15 @@ class PostgresSession(WriteSession):
         with self._change() as db:
             db.execute("DELETE FROM kept")
 
+    def shadow(self, identity: Mapping[str, Any]) -> ShadowVectors:
+        raise _one_embedder(self._place)
+
+    def switch(self, shadow: ShadowVectors, identity: Mapping[str, Any]) -> None:
+        raise _one_embedder(self._place)
+
+    def undo_switch(self) -> None:
+        raise _one_embedder(self._place)
+
     def publish(self) -> None:
         """Every change is there already; fold what they left, so that searches read little."""
         with self._change() as db:
@@ -246,26 +265,45 @@ class PostgresSession(WriteSession):
                 " ON CONFLICT (key) DO UPDATE SET total = tallies.total + excluded.total"
             )
             if self._dim:
-                self._fold_moments(db, self._dim)
+                self._fold_moments(db)
         if self._graph and self._dim:
             self._connection.execute(self._graph)
 
-    def _fold_moments(self, db: Any, dim: int) -> None:
-        kept = db.execute("SELECT sums FROM moments FOR UPDATE").fetchone()[0]
-        count, sums = unpack_moments(kept, dim) if kept else (0, np.zeros((dim + 1, dim)))
-        sums = sums.copy()
+    def _fold_moments(self, db: Any) -> None:
+        db.execute("LOCK TABLE moments IN SHARE ROW EXCLUSIVE MODE")
+        folded = read_moments(db)
         while rows := db.execute(
             "WITH gone AS (DELETE FROM drift WHERE id IN (SELECT id FROM drift LIMIT %s)"
-            " RETURNING chunk, leaving) SELECT leaving IS NOT NULL, vector_send(coalesce(leaving, embedding))"
-            " FROM gone LEFT JOIN vectors USING (chunk)",
+            " RETURNING chunk, writing, leaving) SELECT leaving IS NOT NULL, gone.writing,"
+            " vector_send(coalesce(leaving, embedding)) FROM gone LEFT JOIN vectors USING (chunk)",
             (_FOLDED,),
         ).fetchall():
             for leaving, sign in ((False, 1), (True, -1)):
-                some = [np.frombuffer(sent[4:], ">f4") for gone, sent in rows if gone is leaving and sent]
+                some = [(writing, received(sent)) for gone, writing, sent in rows if gone is leaving and sent]
                 if some:
-                    more, added = moments(np.stack(some).astype(np.float32))
-                    count, sums = count + sign * more, sums + sign * added
-        db.execute("UPDATE moments SET sums = %s", (pack_moments(count, sums),))
+                    writings, vectors = zip(*some, strict=True)
+                    folded.count(np.stack(vectors), np.array(writings, np.int64), sign)
+        db.execute("DELETE FROM moments")
+        for writing, count in folded.counts.items():
+            db.execute(
+                "INSERT INTO moments SELECT %s, %s, %s, generation FROM state",
+                (writing, count, folded.sums[writing].astype("<f8").tobytes()),
+            )
+
+
+def _one_embedder(place: str) -> KnowledgeBaseError:
+    return KnowledgeBaseError(
+        tr(
+            "{place} keeps the embedder that it was made with. Copy it into a folder (nacre copy), change the embedder "
+            "there (nacre reembed), and copy it back.",
+            place=place,
+        ),
+        path=place,
+    )
+
+
+def _writing(chunk: ChunkRecord) -> int:
+    return WRITINGS.index(writing_of(chunk.text))
 
 
 EVER_LATER = (1 << 62) - 1

@@ -1,0 +1,119 @@
+"""From production to a test: what people asked and thought becomes question rows; and what changed in it over time."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha256
+from typing import Any
+
+from nacre.eval.metrics import normalise
+from nacre.text.markers import MARKER
+
+_SEED = 20260101
+_SHORT = 80  # characters of an answer that can stand as a gold answer by itself
+_RARE = 2  # a word that fewer questions hold is no news
+
+
+def rows_of(exchanges: Iterable[Mapping[str, Any]], *, count: int | None = None) -> list[dict[str, Any]]:
+    """Question rows of exchanges, each question once, for a person to fill in what is missing.
+
+    Args:
+        exchanges: each with `question`, `answer`, and where known `verdict`, `sources`, `request`, `asker`, `versions`,
+            `abstained`, `comment`.
+        count: how many at most, drawn by chance, the same every time.
+
+    Returns:
+        Rows as `load_questions` reads them. Where only a person can say what is right, `answers` is null, which
+        `nacre eval check` names.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for exchange in exchanges:
+        question = str(exchange.get("question") or "").strip()
+        if not question:
+            continue
+        key = normalise(question)
+        known = found.get(key)
+        # Of several answers to a question the one that somebody complained of is worth more.
+        if known is None or (exchange.get("verdict") == "down" and known.get("verdict") != "down"):
+            found[key] = _row(question, exchange)
+    rows = list(found.values())
+    if count is not None and len(rows) > count:
+        chosen = set(random.Random(_SEED).sample(range(len(rows)), count))
+        rows = [row for n, row in enumerate(rows) if n in chosen]
+    return rows
+
+
+def _row(question: str, exchange: Mapping[str, Any]) -> dict[str, Any]:
+    answer = MARKER.sub("", str(exchange.get("answer") or "")).strip()
+    liked = exchange.get("verdict") == "up"
+    gold: list[str] | None = None
+    if liked and exchange.get("abstained"):
+        gold = []
+    elif liked and 0 < len(answer) <= _SHORT:
+        gold = [answer]
+    more = {
+        name: exchange[name] for name in ("verdict", "comment", "request", "asker", "versions") if exchange.get(name)
+    }
+    uri = next(
+        (
+            str(source["uri"])
+            for source in exchange.get("sources") or ()
+            if isinstance(source, Mapping) and source.get("uri")
+        ),
+        "",
+    )
+    id = f"p{sha256(question.encode()).hexdigest()[:10]}"
+    return {
+        "id": id,
+        "question": question,
+        "answers": gold,
+        "answer_given": answer,
+        "uri": uri if liked else "",
+        **more,
+    }
+
+
+def drift(exchanges: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What is different month by month.
+
+    Args:
+        exchanges: each with `at` (seconds since 1970), `question`, `abstained` and `sources`.
+
+    Returns:
+        `months`: questions and the share of refusals of each; `new_words`: words of the last month that no month before
+        had, the commonest first; `no_longer_cited`: documents of the months before that the last one cites no more.
+    """
+    by_month: dict[str, list[Mapping[str, Any]]] = {}
+    for exchange in exchanges:
+        by_month.setdefault(time.strftime("%Y-%m", time.gmtime(float(exchange["at"]))), []).append(exchange)
+    months = [
+        {
+            "month": month,
+            "questions": len(rows),
+            "refused": round(sum(bool(r.get("abstained")) for r in rows) / len(rows), 4),
+        }
+        for month, rows in sorted(by_month.items())
+    ]
+    *earlier, last = [by_month[month["month"]] for month in months] or [[]]
+    before = [exchange for rows in earlier for exchange in rows]
+    known = {word for exchange in before for word in _words(exchange)}
+    fresh = Counter(word for exchange in last for word in _words(exchange) if word not in known)
+    gone = Counter(uri for exchange in before for uri in _cited(exchange))
+    for exchange in last:
+        for uri in _cited(exchange):
+            gone.pop(uri, None)
+    new = [word for word, times in fresh.most_common(50) if times >= _RARE] if earlier else []
+    return {"months": months, "new_words": new, "no_longer_cited": [uri for uri, _ in gone.most_common(50)]}
+
+
+def _words(exchange: Mapping[str, Any]) -> set[str]:
+    from nacre.text.words import words
+
+    return set(words(str(exchange.get("question") or "")))
+
+
+def _cited(exchange: Mapping[str, Any]) -> set[str]:
+    return {str(s["uri"]) for s in exchange.get("sources") or () if isinstance(s, Mapping) and s.get("uri")}
