@@ -18,7 +18,7 @@ from nacre.agents.budget import CURRENT, SPENT, Budget
 from nacre.agents.ending import Ending, tidy
 from nacre.agents.executor import Executor
 from nacre.agents.protocols import choose_protocol, example_call
-from nacre.agents.runs import Record
+from nacre.agents.runs import Record, RunStore
 from nacre.agents.state import RunState, Settings
 from nacre.agents.trajectory import Step, from_data, to_data
 from nacre.agents.window import Turn, clip
@@ -180,9 +180,12 @@ class AgentRun:
             "repeats": self.executor.repeats,
             "spent": {name: getattr(budget, name) for name in SPENT},
         }
-        assert settings.runs is not None
-        keep = RunnableLambda(lambda given: settings.runs.keep(settings.owner, given), name="keep")
-        run_id = yield Call(keep, record)
+        runs, owner = cast(RunStore, settings.runs), settings.owner
+
+        def keep(given: Record) -> str:
+            return runs.keep(owner, given)
+
+        run_id = yield Call(RunnableLambda(keep), record)
         calls = "; ".join(f"{call['tool']}({to_json(call['arguments'], ensure_ascii=False)})" for call in asked)
         text = tr("This waits for your approval: {calls}", calls=clip(calls, 2000))
         return self.ending.labelled(with_nacre(AIMessage(text), run_id=run_id, pending=asked), "pending")
