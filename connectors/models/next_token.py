@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from nacre.connectors.models import load_model
-from nacre.connectors.models.local_weights import load_tokenizer
 from nacre.connectors.models.transformers_chat import TransformersChatModel
 from nacre.errors import UnsupportedInputError, UsageError
 from nacre.extras import need
@@ -47,9 +46,11 @@ def tokens_of(text: str, spec: str | None = None) -> list[Token]:
     """
     text = clean_text(text)
     if spec is None or spec.strip() == "quote":
-        from nacre.connectors.embeddings import checkpoint, locate
+        from nacre.connectors.embeddings.checkpoint import load_tokenizer
+        from nacre.connectors.embeddings.e5 import open_e5
+        from nacre.connectors.embeddings.locate import E5
 
-        encoder = checkpoint.load_tokenizer(locate.default_folder())
+        encoder = load_tokenizer(open_e5(E5.path()).folder)
         encoded = encoder.encode(text, add_special_tokens=False)
         return [
             _token(n, encoder.decode([n], skip_special_tokens=False), p)

@@ -104,6 +104,14 @@ def _sectors(data: bytes, fill: bytes = b"\0") -> bytes:
     return data.ljust(-(-len(data) // 512) * 512, fill)
 
 
+_CHINESE = (
+    "<</Type/Font/Subtype/Type0/BaseFont/STSong-Light/Encoding/UniGB-UCS2-H/DescendantFonts["
+    "<</Type/Font/Subtype/CIDFontType0/BaseFont/STSong-Light/DW 1000/FontDescriptor<</Type/FontDescriptor"
+    "/FontName/STSong-Light/Flags 4/FontBBox[0 -200 1000 900]/ItalicAngle 0/Ascent 880/Descent -120/StemV 93>>"
+    "/CIDSystemInfo<</Registry(Adobe)/Ordering(GB1)/Supplement 2>>>>]>>"
+)
+
+
 class Pdf:
     """The least PDF that can hold text, rules and pages: enough to say exactly what stands where."""
 
@@ -120,7 +128,9 @@ class Pdf:
         parts = [f"{x0} {y0} m {x1} {y1} l S" for x0, y0, x1, y1 in rules]
         for x, y, size, words in texts:
             escaped = words.replace("\\", "\\\\").replace("(", "\\(").replace(")", "\\)")
-            parts.append(f"BT /{'B' if bold else 'F'} {size} Tf 1 0 0 1 {x} {y} Tm ({escaped}) Tj ET")
+            shown = f"({escaped})" if words.isascii() else f"<{words.encode('utf-16-be').hex()}>"
+            font = ("B" if bold else "F") if words.isascii() else "Z"
+            parts.append(f"BT /{font} {size} Tf 1 0 0 1 {x} {y} Tm {shown} Tj ET")
         self.pages.append("\n".join(parts))
         return self
 
@@ -145,7 +155,7 @@ class Pdf:
         objects.append(b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>")
         objects.append(b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica-Bold>>")
         for n, content in enumerate(self.pages):
-            fonts = "/Resources<</Font<</F 3 0 R/B 4 0 R>>>>"
+            fonts = f"/Resources<</Font<</F 3 0 R/B 4 0 R/Z {_CHINESE}>>>>"
             objects.append(
                 f"<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 800]{fonts}/Contents {6 + 2 * n} 0 R>>".encode()
             )

@@ -22,6 +22,7 @@ STYLES = """<style:style style:name="gone"><style:text-properties text:display="
 <style:style style:name="up"><style:text-properties style:text-position="super 58%"/></style:style>
 <style:style style:name="white"><style:text-properties fo:color="#FFFFFF"/></style:style>
 <text:list-style style:name="count"><text:list-level-style-number text:level="1" style:num-format="1"/></text:list-style>
+<style:style style:name="navy"><style:table-cell-properties fo:background-color="#1f3864"/></style:style>
 <style:style style:name="sheet"><style:table-properties table:display="false"/></style:style>"""
 
 
@@ -305,6 +306,34 @@ def test_kinds_of_text(name: str, text: str, said: list[str], holds_together: Ca
     assert document.text.split("\n\n") == said
     if name[2:] not in {"org", "adoc", "xml"}:  # the others say by their content what they are
         assert parse(text.encode(), name="x.txt").text == document.text
+
+
+def test_tex_says_what_macros_stand_for_and_how_words_look() -> None:
+    text = r"""\newcommand{\rate}{7.5\%}\def\who{us}\begin{document}
+    ``The'' rate for \who{} is \rate, 10\textsuperscript{6} \sout{old} H\textsubscript{2}O.\iffalse never \fi
+    \begin{enumerate}\item one \begin{itemize}\item in\end{itemize}\item two\end{enumerate}\end{document}"""
+    assert parse(text.encode(), name="a.tex").text.split("\n\n") == [
+        "“The” rate for us is 7.5%, 10^6 ~~old~~ H₂O.", "1. one\nin\n2. two",
+    ]  # fmt: skip
+    loop = r"\newcommand{\one}{\two\two}\newcommand{\two}{\one\one}\begin{document}x \one y\end{document}"
+    assert parse(loop.encode(), name="a.tex").text == "x y"
+
+
+def test_org_and_asciidoc_tell_fields_numbers_and_marks() -> None:
+    org = parse(b"#+PRODUCT: PX-200\n3. three\n4. four\n\nNow +50+ 40\n", name="a.org")
+    assert org.text.split("\n\n") == ["3. three\n4. four", "Now ~~50~~ 40"] and org.fields["product"] == "PX-200"
+    text = "= T\n:product: PX-200\n\n. a\n.. b\n. c\n\n{product} H~2~O 10^6^ [line-through]#50# {other}\n"
+    document = parse(text.encode(), name="a.adoc")
+    assert document.text.split("\n\n")[1:] == ["1. a\n1. b\n2. c", "PX-200 H₂O 10^6 ~~50~~ {other}"]
+    assert document.fields["product"] == "PX-200"
+
+
+def test_opendocument_white_words_on_a_filled_ground_are_seen(zipped: Zip) -> None:
+    body = f"""<table:table><table:table-row>
+      {cell('<text:span text:style-name="white">seen</text:span>', 'table:style-name="navy"')}{cell("b")}</table:table-row>
+      <table:table-row>{cell('<text:span text:style-name="white">unseen</text:span>')}{cell("d")}</table:table-row></table:table>"""
+    document = parse(odf(zipped, "text", body), name="a.odt")
+    assert document.text == "seen\tb\n\td" and [hidden.excerpt for hidden in document.hidden] == ["unseen"]
 
 
 def test_xml_never_reads_another_file() -> None:

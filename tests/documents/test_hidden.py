@@ -7,6 +7,8 @@ import io
 import openpyxl
 import pptx
 import pytest
+from pptx.dml.color import RGBColor
+from pptx.enum.dml import MSO_THEME_COLOR
 
 import nacre
 from nacre.documents import Options, parse
@@ -126,6 +128,43 @@ def test_slides_that_are_not_shown_and_shapes_beside_the_slide_are_told():
     document = parse(target.getvalue(), name="a.pptx")
     assert (document.text, document.pages) == ("seen", 2)
     assert document.hidden == (Hidden("text off the page", "beside", 1), Hidden("hidden slide", "draft", 2))
+
+
+def test_white_words_on_slides_are_hidden_by_white_ground_alone():
+    show = pptx.Presentation()
+    white = RGBColor(255, 255, 255)
+
+    def slide(*boxes, dark=False):
+        page = show.slides.add_slide(show.slide_layouts[6])
+        if dark:
+            page.background.fill.solid()
+            page.background.fill.fore_color.rgb = RGBColor(16, 32, 64)
+        for words, top, fill, theme in boxes:
+            box = page.shapes.add_textbox(0, top, 1000, 1000)
+            if fill:
+                box.fill.solid()
+                box.fill.fore_color.rgb = RGBColor(128, 0, 0)
+            run = box.text_frame.paragraphs[0].add_run()
+            run.text = words
+            if theme:
+                run.font.color.theme_color = MSO_THEME_COLOR.BACKGROUND_1
+            else:
+                run.font.color.rgb = white
+
+    slide(("on white", 0, False, False), ("on a red box", 5000, True, True), ("over the red box", 5500, False, False))
+    slide(("on navy", 0, False, False), dark=True)
+    slide(("as the theme's ground", 0, False, True))
+    target = io.BytesIO()
+    show.save(target)
+    document = parse(target.getvalue(), name="a.pptx")
+    assert document.text.split("\n\n") == ["on a red box", "over the red box", "on navy"]
+    assert whats(document) == [("white text", "on white"), ("white text", "as the theme's ground")]
+
+
+def test_white_words_in_filled_cells_of_rtf_are_seen():
+    table = rb"{\rtf1{\colortbl;\red255\green255\blue255;\red0\green0\blue90;}\trowd\clcbpat2\cellx9\pard\intbl\cf1 seen\cell"
+    document = parse(table + rb"\row\pard{\cf1 unseen}{\cf0 plain}\par}", name="a.rtf")
+    assert document.text.split() == ["seen", "plain"] and [hidden.excerpt for hidden in document.hidden] == ["unseen"]
 
 
 def test_a_document_that_is_all_hidden_says_so():

@@ -227,3 +227,17 @@ def test_a_sheet_is_read_in_either_dialect_with_boxes_charts_and_long_numbers(zi
             "xl/drawings/d.xml": '<d xmlns:a="a"><anchor><sp><txBody><a:p><a:r><a:t>net prices</a:t></a:r></a:p></txBody></sp></anchor></d>',
         }
         assert parse(zipped(parts), name="a.xlsx").text.split() == ["S", "id", "12345678901234567", "net", "prices"]
+
+
+@pytest.mark.parametrize(
+    ("page", "said"),
+    [
+        ("<p>Fee 120<sup>2</sup>.</p><p><sup>2</sup> Only in May.</p>", "Fee 120[2]."),
+        ('<p>Fee 120<sup><a href="#n2">2</a></sup>.</p>', "Fee 120[2]."),
+        ("<p>10<sup>6</sup> of 5 m<sup>2</sup>, 120<sup>2</sup></p><p><sup>2</sup> x</p><p><sup>6</sup> y</p>", "10^6 of 5 m^2, 120[2]"),
+        ("<p>价格 120<sup>②</sup></p><p>② 仅五月</p>", "价格 120②"),
+        ("<p>x is 3<sup>2</sup></p>", "x is 3^2"),
+    ],
+)  # fmt: skip
+def test_the_mark_of_a_note_is_no_power(page, said):
+    assert parse(page.encode(), name="a.html").text.split("\n\n")[0] == said

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import struct
+import zipfile
 import zlib
 from collections.abc import Iterator
 
 import pytest
 
-from nacre.documents import Limits, ParserPool, ocr, parse
+from nacre.documents import Limits, Options, ParserPool, ocr, parse
 from nacre.documents.ocr import Picture
 from nacre.documents.pdf_layout import Sheet
 from nacre.documents.pdf_write import items_of
@@ -48,10 +49,24 @@ def png_of(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + part(b"IHDR", head) + part(b"IDAT", zlib.compress(b"")) + part(b"IEND", b"")
 
 
+SCAN = "q 200 0 0 100 60 600 cm BI /W 1 /H 1 /CS /G /BPC 8 ID x EI Q"  # the picture that a page shows
+WORD = "60 700 m " + " ".join(f"{60 + 3 * n} {700 + n % 2 * 9} l" for n in range(60)) + " S"  # letters in outlines
+
+
+@pytest.mark.parametrize("drawn", [SCAN, WORD])
+def test_a_page_left_empty_needs_no_ocr(pdf, drawn: str) -> None:  # type: ignore[no-untyped-def]
+    pdf.page([(60, 700, 11, "The report of the year.")]).page(rules=[(60, 700, 500, 700), (60, 60, 60, 700)])
+    pdf.pages.append("0.9 g 60 500 300 100 re f 60 60 480 20 re f")
+    pdf.pages.append(drawn)
+    document = parse(pdf.bytes(), name="a.pdf")
+    assert document.scans == (4,) and document.pages == 4
+
+
 @pytest.mark.parametrize("kind", ["png", "pdf"])
 def test_without_the_extra_one_sentence_says_what_helps(pdf, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:  # type: ignore[no-untyped-def]
     monkeypatch.setattr(ocr, "installed", lambda: False)
-    data = b"\x89PNG\r\n\x1a\n" if kind == "png" else pdf.page(rules=[(60, 700, 200, 700)]).bytes()
+    pdf.pages.append(SCAN)
+    data = b"\x89PNG\r\n\x1a\n" if kind == "png" else pdf.bytes()
     with pytest.raises(ParseError, match=r"needs OCR: pip install 'nacre-ai\[ocr\]'") as caught:
         parse(data, name=f"a.{kind}")
     assert caught.value.scans == (1,)
@@ -117,3 +132,35 @@ def test_columns_of_a_scan_are_read_one_after_the_other() -> None:
 def test_time_for_ocr_is_its_own() -> None:
     limits = Limits()
     assert limits.ocr_seconds > limits.seconds and limits.ocr_memory_bytes > limits.memory_bytes
+
+
+def office_file(*pictures: bytes) -> bytes:
+    """A Word file with pictures."""
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as pack:
+        space = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+        body = "<w:body><w:p><w:r><w:t>Typed words.</w:t></w:r></w:p></w:body>"
+        pack.writestr("word/document.xml", f'<w:document xmlns:w="{space}">{body}</w:document>')
+        for number, data in enumerate(pictures):
+            pack.writestr(f"word/media/image{number}.png", data)
+    return target.getvalue()
+
+
+def test_pictures_inside_are_asked_for_or_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ocr, "installed", lambda: False)
+    data = office_file(b"\x89PNG\r\n\x1a\n", b"\x89PNG\r\n\x1a\n")
+    assert not parse(data, name="a.docx").warnings
+    asked = parse(data, name="a.docx", options=Options(pictures=True))
+    assert asked.text == "Typed words." and asked.scans == (1, 2)
+    assert asked.warnings == ("the writing in 2 pictures needs OCR: pip install 'nacre-ai[ocr]'",)
+
+
+@drawn
+@pytest.mark.slow
+def test_pictures_inside_are_read_and_a_bad_one_costs_itself() -> None:
+    good = picture("Rates of the year 2024")
+    data = office_file(good, good[:60], png_of(20_000, 20_000), picture("", size=(30, 30)))
+    with ParserPool(workers=1, options=Options(pictures=True)) as pool:
+        document = pool.parse(data, name="a.docx")
+    assert document.text == "Typed words.\n\nRates of the year 2024" and len(document.warnings) == 2
+    assert {block.page for block in document.blocks} == {None}

@@ -28,7 +28,7 @@ ZH_LEFT = [
     "水泵安装在地下室，共有两台电",
     "机，一台白天运行，另一台夜间",
     "运行。每年年初和年末各加一次",
-    "润滑油，由受过培训的人员完成",
+    "润滑油，由受过培训的人完成。",
 ]
 ZH_RIGHT = [
     "滤芯由专人更换，更换下来的滤",
@@ -118,6 +118,13 @@ def test_columns_that_are_drawn_row_by_row_are_read_one_after_the_other(pdf, gap
     rows = [(60 + gap * c, 700 - 14 * n, 11, text) for n in range(5) for c, text in enumerate((LEFT[n], RIGHT[n]))]
     document = parse(pdf.page(rows).bytes(), name="a.pdf")
     assert document.text == " ".join(LEFT) + "\n\n" + " ".join(RIGHT) and not document.tables
+
+
+@pytest.mark.parametrize("gap", [200, 260])
+def test_chinese_columns_that_are_drawn_row_by_row_are_read_one_after_the_other(pdf, gap: int) -> None:  # type: ignore[no-untyped-def]
+    rows = [(60 + gap * c, 700 - 18 * n, 11, words[n]) for n in range(4) for c, words in enumerate((ZH_LEFT, ZH_RIGHT))]
+    document = parse(pdf.page(rows).bytes(), name="a.pdf")
+    assert document.text == "".join(ZH_LEFT) + "\n\n" + "".join(ZH_RIGHT) and not document.tables
 
 
 def test_a_table_of_words_is_no_columns(pdf) -> None:  # type: ignore[no-untyped-def]
@@ -218,6 +225,33 @@ def test_a_sentence_over_a_page_break_is_one(pdf, holds_together: Callable[[Pars
     assert f"{OVER} the end of a quarter." in document.text
     pages = {document.text[b.start : b.end]: b.page for b in document.blocks}
     assert pages[OVER] == 1 and pages["the end of a quarter."] == 2
+
+
+ZH_OVER = [
+    "本手册由公司的管理层批准，所有部门都应当遵守其中的规定，",
+    "本手册适用于仓库和办公室的全体员工，自公布之日起施行，",
+    "由人事部门负责解释。员工离职应当提前六周书面通知所在的",
+]
+ZH_REST = "部门，并办理交接手续。"
+
+
+def over_chinese_pages(pdf, *first: str) -> ParsedDocument:  # type: ignore[no-untyped-def]
+    for number, words in enumerate((first, (ZH_REST,), ("食堂的规定。",), ("停车场的规定。",))):
+        lines = [(60, (154 if number == 0 else 700) - 18 * n, 11, line) for n, line in enumerate(words)]
+        pdf.page([(60, 780, 9, "员工手册"), *lines, (300, 20, 9, f"第{number + 1}页")])
+    return parse(pdf.bytes(), name="a.pdf")
+
+
+def test_a_chinese_sentence_over_a_page_break_is_one(pdf, holds_together: Callable[[ParsedDocument], None]) -> None:  # type: ignore[no-untyped-def]
+    document = over_chinese_pages(pdf, *ZH_OVER)
+    holds_together(document)
+    assert "".join(ZH_OVER) + ZH_REST in document.text
+    assert {document.text[b.start : b.end]: b.page for b in document.blocks}[ZH_REST] == 2
+
+
+def test_a_chinese_sentence_that_ended_is_not_gone_on_with(pdf) -> None:  # type: ignore[no-untyped-def]
+    document = over_chinese_pages(pdf, ZH_OVER[0], "由人事部门负责解释，员工离职应当提前六周书面通知部门。")
+    assert f"部门。{ZH_REST}" not in document.text
 
 
 def test_a_sentence_that_ended_is_not_gone_on_with(pdf) -> None:  # type: ignore[no-untyped-def]

@@ -227,6 +227,12 @@ def test_the_prompt_of_a_row_is_the_one_that_serves(base: KnowledgeBase) -> None
     )
 
 
+def test_a_follow_up_that_leans_stands_in_its_row_as_it_is(base: KnowledgeBase) -> None:
+    past = [HumanMessage("What is the Pressure of Pump 3-2?"), AIMessage("153 bar [1].")]
+    messages = shown(base.retriever(k=2).invoke("Pump 3-3"), "And how is it for Pump 3-3?", past)
+    assert messages[1:3] == past and "And how is it for Pump 3-3?" in messages[-1].text
+
+
 def test_pairs_and_written_questions_and_what_is_excluded(base: KnowledgeBase) -> None:
     pairs = build_rows(base, count=30, k=3, pairs=True).rows
     assert all(row.rejected and row.rejected != row.answer for row in pairs)
@@ -324,7 +330,9 @@ def test_a_row_that_does_not_fit_is_left_out_whole(bases: dict[str, Path]) -> No
     encoder = Encoder.of(*load_trainable(str(bases["qwen2"]), "lora"))
     long = Row(({"role": "user", "content": "x " * 1200},), "2")
     kept, problems = fitting([Row((ASK,), "2"), long], encoder)
-    assert len(kept) == 1 and "Row 2 does not fit" in problems[0] and "1024" in problems[0]
+    assert (
+        len(kept) == 1 and problems[0].startswith(f"The row {long.asked[:80]!r} does not fit") and "1024" in problems[0]
+    )
     with pytest.raises(FinetuningError, match="No row fits"):
         fitting([long], encoder)
 

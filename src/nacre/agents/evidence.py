@@ -82,7 +82,7 @@ def _uri(document: Document) -> str:
 
 
 def _hit(number: int, document: Document) -> dict[str, Any]:
-    known = ("title", "heading", "page", "start", "end", "chunk_id", "document_id", "version", "score")
+    known = ("title", "heading", "page", "start", "end", "chunk_id", "document_id", "version", "score", "boxes")
     return {
         "n": number,
         "uri": _uri(document),

@@ -69,6 +69,13 @@ def sync(
             help=tr("Read hidden sheets, rows, columns and slides too; else as settings.json says (no)."),
         ),
     ] = None,
+    pictures: Annotated[
+        bool | None,
+        typer.Option(
+            "--pictures/--no-pictures",
+            help=tr("Read the writing in pictures inside office files too, by OCR; else as settings.json says (no)."),
+        ),
+    ] = None,
     as_json: JsonFlag = False,
 ) -> int:
     """Sync sources into the knowledge base; exit 2 when nothing of them could be read."""
@@ -83,6 +90,7 @@ def sync(
             on_progress=show,
             workers=workers,
             include_hidden=include_hidden,
+            pictures=pictures,
         )
     report.seconds = time.perf_counter() - began
     _show_report(report, as_json)

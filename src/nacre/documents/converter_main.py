@@ -42,6 +42,8 @@ def main() -> int:
     ):
         resource.setrlimit(what, (most, most))
     profile = Path(folder, "profile").as_uri()
-    options = ["--headless", "--norestore", "--nologo", "--nodefault", f"-env:UserInstallation={profile}"]
+    # Root may write where LibreOffice keeps what all users share, until the walls say no, and then it gives up.
+    places = {"UserInstallation": profile, "UNO_SHARED_PACKAGES_CACHE": f"{profile}/shared"}
+    options = ["--headless", "--norestore", "--nologo", "--nodefault", *(f"-env:{k}={v}" for k, v in places.items())]
     command = [program, *options, "--convert-to", new, "--outdir", folder, str(Path(folder, name))]
     return subprocess.run(command, cwd=folder, check=False, stdin=subprocess.DEVNULL).returncode

@@ -34,6 +34,7 @@ _BINARY = {
     "eml": "mail",
     "mbox": "mail",
 }
+_PICTURED = frozenset(("docx", "pptx", "xlsx", "odt", "ods", "odp", "epub"))
 _TEXT = {
     "markdown": "markdown",
     "html": "html",
@@ -137,6 +138,8 @@ def parse_into(data: bytes, out: Builder, task: Task, *, charset: str = "") -> s
     if kind in _BINARY:
         reader: _BinaryParser = importlib.import_module(f"nacre.documents.{_BINARY[kind]}")
         reader.parse(data, out, task)
+        if task.options.pictures and kind in _PICTURED:
+            importlib.import_module("nacre.documents.pictures").read_inside(data, out, task)
     else:
         parser: _TextParser = importlib.import_module(f"nacre.documents.{_TEXT[kind]}")
         parser.parse(text, out, task)

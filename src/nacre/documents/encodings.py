@@ -3,8 +3,11 @@
 East Asian charsets overlap almost wholly, so "it decodes" proves nothing. What tells them apart: each charset puts the
 few thousand characters that make up nearly all text into one zone of its table, which Latin text read as any of them
 misses; and of two charsets whose zones a text hits, the right one turns it into the characters that its language uses
-most (`common_characters.txt`: simplified and traditional Chinese, kanji, hangul, a line each), the wrong one into rare
-ones. A name of two characters is enough.
+most, the wrong one into rare ones. A name of two characters is enough.
+
+`common_characters.txt` holds simplified and traditional Chinese and kanji, a line each: the most frequent ones of
+jieba's dictionary (MIT), the same in their traditional and Japanese forms by OpenCC's tables (Apache-2.0), and the
+kanji of JIS level 1 that Chinese standards lack. Common Hangul is told by its letters.
 """
 
 from __future__ import annotations
@@ -65,11 +68,12 @@ _ZONES = (
 # How much of a language's text is made of what, and of how many characters that is: Han or Hangul that are common,
 # signs, hiragana, katakana, half-width kana, and the rest.
 _SHARES = {
-    0: (0.85 / 1500, 0.1 / 100, 1e-6, 1e-6, 1e-7, 4e-6),
+    0: (0.85 / 1600, 0.1 / 100, 1e-6, 1e-6, 1e-7, 4e-6),
     1: (0.85 / 1600, 0.1 / 100, 1e-6, 1e-6, 1e-7, 4e-6),
     2: (0.35 / 1400, 0.1 / 100, 0.4 / 86, 0.12 / 86, 1e-4, 4e-6),
-    3: (0.90 / 700, 0.1 / 100, 1e-6, 1e-6, 1e-7, 1e-5),
+    3: (0.90 / 1200, 0.1 / 100, 1e-6, 1e-6, 1e-7, 1e-5),
 }
+_FINALS = "-ㄱㄲㄳㄴㄵㄶㄷㄹㄺㄻㄼㄽㄾㄿㅀㅁㅂㅄㅅㅆㅇㅈㅊㅋㅌㅍㅎ"
 _LEAST = -10.0  # mean logarithm of the chance of a character; a text of random characters stays below
 # English with the quotation marks and dashes of Windows: each a lead byte of Shift-JIS, and a letter after it.
 _QUOTED = re.compile(rb"[\x85\x91-\x97](?=[ -~\r\n]|$)")
@@ -208,7 +212,22 @@ def _east_asian(data: bytes) -> str:
 @cache
 def _common() -> tuple[frozenset[str], ...]:
     lines = (files("nacre.documents") / "common_characters.txt").read_text("utf-8").splitlines()
-    return tuple(map(frozenset, lines))
+    hangul = filter(_common_hangul, map(chr, range(0xAC00, 0xD7A4)))
+    return *map(frozenset, lines), frozenset(hangul)
+
+
+def _common_hangul(syllable: str) -> bool:
+    """Whether the letters of a syllable are those of nearly all text: no doubled ones, few consonants after a glide."""
+    initial, rest = divmod(ord(syllable) - 0xAC00, 588)
+    vowel, final = divmod(rest, 28)
+    plain = "ㅏㅐㅑㅓㅔㅕㅗㅘㅚㅛㅜㅝㅟㅠㅡㅢㅣ"
+    letter, end = chr(0x314F + vowel), _FINALS[final]
+    return (
+        initial not in {1, 4, 8, 10, 13, 15}
+        and letter in plain
+        and end in "-ㄱㄴㄹㅁㅂㅅㅇ"
+        and (letter not in "ㅑㅘㅚㅝㅟㅢ" or end in "-ㄱㄴㄹㅇ")
+    )
 
 
 def _chance(text: str, line: int) -> float:

@@ -7,9 +7,8 @@ taken for visible.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import Any
+from functools import cached_property, lru_cache
+from typing import Any, NamedTuple
 
 _RULE = re.compile(r"([^{}@;]+)\{([^{}]*)\}")
 _AT_RULE = re.compile(r"@(\w+)([^{};]*)(?:;|\{((?:[^{}]*\{[^{}]*\})*[^{}]*)\})")
@@ -34,8 +33,7 @@ _PLACES = {"sup": "superscript", "sub": "subscript"}
 Color = tuple[int, int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(NamedTuple):
     """How an element looks. `gone` hides all that it holds, `hidden` its own words."""
 
     gone: str = ""
@@ -53,7 +51,7 @@ class Look:
             return self.gone or "hidden element"
         if self.size <= _TINY:
             return "tiny text"
-        if self.ink is None or self.ground is None:
+        if self.ink is None or self.ground is None:  # nearly always
             return ""
         near = all(abs(a - b) <= _ALIKE for a, b in zip(self.ink, self.ground, strict=True))
         return "white text" if near else ""
@@ -63,6 +61,7 @@ class Looks:
     """The looks of one page."""
 
     def __init__(self, tree: Any) -> None:
+        self.tree = tree
         self.rules: dict[int, str] = {}
         sheets = [node.text() or "" for node in tree.css("style")]
         rules = [rule for sheet in sheets for rule in _rules(sheet[:_SHEET])]
@@ -81,21 +80,48 @@ class Looks:
         tag, attributes = node.tag, node.attributes
         look = above
         if tag in _STRUCK:
-            look = replace(look, struck=True)
+            look = look._replace(struck=True)
         elif tag in _PLACES:
-            look = replace(look, place=_PLACES[tag])
-        if not attributes and node.mem_id not in self.rules:
+            look = look._replace(place=self.raised(node) if tag == "sup" else _PLACES[tag])
+        ruled = self.rules.get(node.mem_id, "") if self.rules else ""
+        if not attributes and not ruled:
             return look
         if "hidden" in attributes:
-            return replace(look, gone="hidden element")
-        declared = f"{self.rules.get(node.mem_id, '')};{attributes.get('style') or ''}"[:_DECLARED]
-        if self.foreign and ("class" in attributes or "id" in attributes):
-            look = replace(look, ground=None)
+            return look._replace(gone="hidden element")
+        if self.foreign and look.ground is not None and ("class" in attributes or "id" in attributes):
+            look = look._replace(ground=None)
         if "bgcolor" in attributes:
-            look = replace(look, ground=_color(attributes["bgcolor"] or ""))
+            look = look._replace(ground=_color(attributes["bgcolor"] or ""))
         if tag == "font" and "color" in attributes:
-            look = replace(look, ink=_color(attributes["color"] or ""))
-        return _styled(look, declared) if len(declared) > 1 else look
+            look = look._replace(ink=_color(attributes["color"] or ""))
+        if not ruled and "style" not in attributes:
+            return look
+        return _styled(look, f"{ruled};{attributes.get('style') or ''}"[:_DECLARED])
+
+    def raised(self, node: Any) -> str:
+        """Whether a superscript is the mark of a note: a link within the page, or what a note of it begins with."""
+        links = [node.parent, *node.css("a[href]")]
+        if any(link is not None and (link.attributes.get("href") or "").startswith("#") for link in links):
+            return "mark"
+        return "maybe mark" if _said(node) in self.notes else "superscript"
+
+    @cached_property
+    def notes(self) -> set[str]:
+        """The marks that notes of the page begin with: superscripts at the beginning of a block."""
+        first = (node for node in self.tree.css("sup")[:_RULES] if not _before(node))
+        return {said for said in map(_said, first) if re.fullmatch(r"\d{1,2}|[a-z]|[ivx]{1,4}", said)}
+
+
+def _said(node: Any) -> str:
+    return (node.text() or "").strip()
+
+
+def _before(node: Any) -> bool:
+    """Whether something stands before an element within its own."""
+    while (node := node.prev) is not None:
+        if node.tag != "-text" or node.text(deep=False).strip():
+            return True
+    return False
 
 
 def unseen_by_style(style: str) -> str:
@@ -154,7 +180,7 @@ def _styled(look: Look, style: str) -> Look:
     if "none" in (declared.get("list-style", "") + declared.get("list-style-type", "")):
         changes["bare"] = True
     changes["gone"] = look.gone or _gone(declared, look.size)
-    return replace(look, **changes)
+    return look._replace(**changes)
 
 
 def _gone(declared: dict[str, str], size: float) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from nacre.documents.builder import Builder
 from nacre.documents.limits import Task
+from nacre.documents.marks import lowered, raised
 from nacre.documents.normalise import clean
 
 
@@ -21,17 +23,21 @@ class _Dialect:
     fence: re.Pattern[str]
     code: frozenset[str]
     dropped: re.Pattern[str]
-    inline: tuple[tuple[re.Pattern[str], str], ...]
+    inline: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...]
 
 
+_NAMED = re.compile(r"\{([\w-]{1,60})\}")
+_ABOUT = {"title", "author", "date", "email", "revdate", "revnumber", "description", "keywords", "subtitle"}
 _LINK = r"(?:https?|ftp|mailto|file|id):"
 _ORG = _Dialect(
     heading=re.compile(
         r"(\*+) +(?:(?:TODO|DONE|NEXT|WAITING|CANCELLED) +)?(?:\[#\w\] +)?(.+?)(?:[ \t]+:[\w@:]+:)?[ \t]*"
     ),
-    item=re.compile(r"([ \t]*)(?:[-+]|\d+[.)]|[ \t]\*)[ \t]+(.*)"),
+    item=re.compile(r"([ \t]*)(?:[-+]|(\d+)[.)]|[ \t]\*)[ \t]+(.*)"),
     row=re.compile(r"[ \t]*\|(.*)"),
-    field=re.compile(r"#\+(title|author|date|description|keywords|subtitle):[ \t]*(.*)", re.I),
+    field=re.compile(
+        r"#\+(?!(?:begin|end|results|name|caption|attr|tblfm|options|startup)\b)([a-z]\w{0,60}):[ \t]*(.*)", re.I
+    ),
     fence=re.compile(r"[ \t]*#\+(begin|end)_(\w+).*", re.I),
     code=frozenset({"src", "example"}),
     dropped=re.compile(r"[ \t]*(?:#(?: .*|\+.*|)|:[\w-]+:.*|(?:SCHEDULED|DEADLINE|CLOSED):.*|-{5,})"),
@@ -39,13 +45,14 @@ _ORG = _Dialect(
         (re.compile(r"\[\[[^\]\n]*\]\[([^\]\n]*)\]\]"), r"\1"),
         (re.compile(rf"\[\[(?:{_LINK})?([^\]\n]*)\]\]"), r"\1"),
         (re.compile(r"(?<![\w*/=~+])([*/=~])(?=\S)([^\n]{1,200}?\S|\S)\1(?![\w*/=~+])"), r"\2"),
+        (re.compile(r"(?<![\w*/=~+])\+(?=\S)([^\n+]{1,200}?)(?<=\S)\+(?![\w*/=~+])"), r"~~\1~~"),
     ),
 )
 _ADOC = _Dialect(
     heading=re.compile(r"(={1,6}|#{1,6}) +(.+?)(?: +\1)?"),
-    item=re.compile(r"[ \t]*(\*{1,5}|-|\.{1,5}|\d+\.)[ \t]+(.*)"),
+    item=re.compile(r"[ \t]*(\*{1,5}|-|\.{1,5}|(\d+)\.)[ \t]+(.*)"),
     row=re.compile(r"\|(.*)"),
-    field=re.compile(r":(title|author|email|revdate|revnumber|description|keywords):[ \t]*(.*)", re.I),
+    field=re.compile(r":([a-z][\w-]{0,60}):[ \t]+(.*)", re.I),
     fence=re.compile(r"(-{4,}|\.{4,}|\|={3,}|={4,}|_{4,}|\*{4,}|\+{4,}|/{4,}|--)[ \t]*"),
     code=frozenset("-."),
     dropped=re.compile(r"//.*|:[!\w][^:\n]*:.*|\[[^\]\n]*\]|(?:include|toc|ifdef|ifndef|endif)::.*|<<<|'''|\+"),
@@ -54,6 +61,10 @@ _ADOC = _Dialect(
         (re.compile(r"<<[^,>\n]+,\s*([^>\n]+)>>"), r"\1"),
         (re.compile(r"(?:image|icon)::?[^\s\[]*\[([^\]\n,]*)[^\]\n]*\]"), r"\1"),
         (re.compile(r"footnote:[^\s\[]*\[([^\]\n]+)\]"), r" (\1)"),
+        (re.compile(r"\[(?:\.?line-through|strike)\]#{1,2}([^#\n]{1,200})#{1,2}"), r"~~\1~~"),
+        (re.compile(r"\[[\w.#%-]{1,80}\]#{1,2}([^#\n]{1,200})#{1,2}"), r"\1"),
+        (re.compile(r"\^([^\s^]{1,80})\^"), lambda found: raised(found[1], found.string[: found.start()])),
+        (re.compile(r"(?<!~)~([^\s~]{1,80})~(?!~)"), lambda found: lowered(found[1])),
         (re.compile(r"(?<![\w*_`+#])([*_`+]{1,2})(?=\S)([^\n]{1,200}?\S|\S)\1(?![\w*_`+#])"), r"\2"),
     ),
 )
@@ -80,6 +91,8 @@ class _Reader:
         self.lines: list[str] = []
         self.rows: list[list[str]] = []
         self.fence = ""
+        self.counts: list[int] = []
+        self.named: dict[str, str] = {}  # what AsciiDoc puts in for {name}
 
     def run(self, lines: list[str]) -> None:
         for line in lines:
@@ -131,10 +144,13 @@ class _Reader:
         item, row = self.dialect.item.fullmatch(line), self.dialect.row.fullmatch(line)
         if heading:
             self.flush()
+            self.counts = []
             self.out.add("heading", self.plain(heading.group(2)), min(6, len(heading.group(1))))
         elif field:
             name, value = field.group(1).lower(), field.group(2).strip()
-            self.out.metadata.setdefault(name, value)
+            (self.out.metadata if name in _ABOUT else self.out.fields).setdefault(name, value)
+            if self.dialect is _ADOC:
+                self.named[name] = value
             if name == "title":
                 self.out.title = self.out.title or value
                 self.out.add("meta", value)
@@ -148,15 +164,25 @@ class _Reader:
             depth = 1 + (
                 len(mark.expandtabs()) // 2 if self.dialect is _ORG else max(0, len(mark) - 1) * (mark[0] in "*.")
             )
-            text = re.sub(r"^\[[ xX*-]\] ", lambda box: "☑ " if box.group()[1] in "xX*" else "☐ ", item.group(2))
-            self.out.add("list", self.plain(text), min(9, depth))
+            text = re.sub(r"^\[[ xX*-]\] ", lambda box: "☑ " if box.group()[1] in "xX*" else "☐ ", item.group(3))
+            self.out.add("list", self.number(mark, item.group(2)) + self.plain(text), min(9, depth))
         elif not line.strip() or self.dialect.dropped.fullmatch(line):
             self.flush()
         else:
             self.flush(rows=True)
+            self.counts = []
             self.lines.append(self.plain(line.removeprefix(".") if self.dialect is _ADOC else line))
 
+    def number(self, mark: str, written: str | None) -> str:
+        """The number of an item, written or counted (AsciiDoc's dots), with the gap behind it."""
+        if mark.startswith("."):
+            self.counts = [*self.counts[: len(mark)], *[0] * (len(mark) - len(self.counts))]
+            self.counts[-1] += 1
+            return f"{self.counts[-1]}. "
+        return f"{written}. " if written else ""
+
     def plain(self, text: str) -> str:
+        text = _NAMED.sub(lambda found: self.named.get(found[1].lower(), found[0]), text) if self.named else text
         for pattern, by in self.dialect.inline:
             text = pattern.sub(by, text)
         return text.strip()

@@ -72,9 +72,11 @@ class Options:
 
     Args:
         include_hidden: hidden sheets, rows, columns, slides and shapes too.
+        pictures: the writing in pictures inside office files too, by OCR; it stands behind the text.
     """
 
     include_hidden: bool = False
+    pictures: bool = False
 
     def data(self) -> dict[str, Any]:
         """The options as JSON-ready data, for a worker."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from itertools import groupby
 from typing import NamedTuple
@@ -11,6 +12,7 @@ _ORDINAL = re.compile(r"(?:st|nd|rd|th|e|er|re|ère|ème|nd|os?|as?|º|ª)\.?", 
 _LOWERED = str.maketrans("0123456789+-−=()", "₀₁₂₃₄₅₆₇₈₉₊₋₋₌₍₎")
 _ONE = re.compile(r"[-+−±]?(?:\w+|\d+[.,/]\d+)|\W", re.U)
 _SIGNS = {"TM": "™", "SM": "℠", "(R)": "®", "(C)": "©"}
+_POWER = re.compile(r"(?:^|[^\w.,])10$|(?:^|[\s\d(/·×])(?:[kcmdµμn]?m|ft|in|s|[a-z])$")  # 10^6, m^2, x^2
 _BEFORE = re.compile(r"[\w)\]}%‰°′″”’»》」』）】;.,。，；:!?！？]\s?$")
 
 
@@ -27,9 +29,19 @@ def raised(text: str, before: str = "") -> str:
         return _SIGNS[said.upper()]
     if before[-1].isdigit() and _ORDINAL.fullmatch(said):
         return text
-    if said[0] in "[［〔(（^" or not any(map(str.isalnum, said)):
+    if (
+        said[0] in "[［〔(（^"
+        or unicodedata.decomposition(said[0]).startswith("<circle>")
+        or not any(map(str.isalnum, said))
+    ):
         return text
     return "^" + (said if _ONE.fullmatch(said) else f"({said})") + (" " if text[-1].isspace() else "")
+
+
+def noted(text: str) -> str:
+    """The mark of a note, which is no power of what stands before it: [2]."""
+    said = text.strip()
+    return f"[{said}]" if said and said.isalnum() else text
 
 
 def lowered(text: str) -> str:
@@ -59,11 +71,17 @@ class Piece(NamedTuple):
 
 def marked(pieces: Iterable[Piece]) -> str:
     """Pieces as plain text, with the marks of what is raised, lowered or struck."""
+    pieces = list(pieces)
+    if not any(place or strike for _, place, strike in pieces):  # nearly always
+        return "".join([piece.text for piece in pieces])
     said: list[str] = []
     for (place, strike), group in groupby(pieces, key=lambda piece: piece[1:]):
         words = "".join(piece.text for piece in group)
-        if place == "superscript":
-            words = raised(words, "".join(said[-2:]))
+        before = "".join(said[-2:])
+        if place == "mark" or (place == "maybe mark" and not _POWER.search(before)):
+            words = noted(words) if before.strip() else words
+        elif place in {"superscript", "maybe mark"}:
+            words = raised(words, before)
         elif place == "subscript":
             words = lowered(words)
         said.append(struck(words) if strike else words)

@@ -89,6 +89,7 @@ class _Walk:
         self.out, self.styles, self.all = out, styles, hidden
         self.notes: list[Any] = []  # of the cells of a sheet, told behind it
         self.looks: dict[str, str] = {}
+        self.dark = False  # the ground is, or may be, of another colour than white
 
     def blocks(self, root: Any, depth: int = 0) -> None:
         for node in descend(root, _DROPPED, stop=_BLOCKS):
@@ -110,10 +111,12 @@ class _Walk:
 
     def frame(self, node: Any, depth: int) -> None:
         """A picture says what its alternative text says; a box what stands in it."""
+        above, self.dark = self.dark, self.dark or self.shaded(node)
         for part in node:
             if local(part) in {"title", "desc"}:
                 self.out.add("paragraph", part.text or "")
         self.blocks(node, depth)
+        self.dark = above
 
     def paragraph(self, node: Any, depth: int = 0) -> None:
         text = self.text(node)
@@ -183,7 +186,9 @@ class _Walk:
                 parts.append(" " * min(number(part, "c", 1), 100) if name == "s" else "\t" if name == "tab" else "\n")
             elif name in {"hidden-text", "hidden-paragraph"} or (name == "span" and self.look(part) == "hidden"):
                 self.out.hide("hidden text", "".join(part.itertext()))
-            elif name == "span" and (look := self.look(part)):
+            elif name == "span" and self.look(part) == "white" and not (self.dark or self.shaded(node)):
+                self.out.hide("white text", "".join(part.itertext()))
+            elif name == "span" and (look := self.look(part)) not in {"", "white"}:
                 parts.append(told("".join(part.itertext()), look, "".join(parts[-3:])))
             else:
                 parts.append(part.text or "")
@@ -199,12 +204,24 @@ class _Walk:
             place = attribute(about, "text-position")
             line = attribute(about, "text-line-through-style")
             self.looks[name] = (
-                "hidden" if attribute(about, "display") == "none" or _unseen(about)
+                "hidden" if attribute(about, "display") == "none" or _tiny(about)
+                else "white" if attribute(about, "color").lower() == "#ffffff" and not _shaded(about)
                 else "strike" if line and line != "none"
                 else "super" if place.startswith("super") or re.match(r"[1-9]\d*%", place)
                 else "sub" if place.startswith(("sub", "-")) else ""
             )  # fmt: skip
         return self.looks[name]
+
+    def shaded(self, node: Any) -> bool:
+        """Whether the style of an element, or one that it is made from, fills its ground."""
+        style = self.styles.get(attribute(node, "style-name"))
+        for _ in range(9):
+            if style is None:
+                return False
+            if any(_shaded(part) for part in style):
+                return True
+            style = self.styles.get(attribute(style, "parent-style-name"))
+        return False
 
     # ------------------------------------------------------------------------------------------------ tables
 
@@ -258,6 +275,11 @@ class _Walk:
         return cells[:_REPEATED], left
 
     def cell(self, cell: Any) -> Iterator[str]:
+        above, self.dark = self.dark, self.dark or self.shaded(cell) or self.shaded(cell.getparent())
+        yield from self.cell_lines(cell)
+        self.dark = above
+
+    def cell_lines(self, cell: Any) -> Iterator[str]:
         for part in descend(cell, _DROPPED, stop={"p", "h", "annotation", "frame"}):
             if local(part) in {"p", "h"}:
                 yield self.text(part)
@@ -287,6 +309,7 @@ class _Walk:
     def slides(self, root: Any) -> None:
         pages = [page for page in root if local(page) == "page"]
         self.out.pages = len(pages)
+        self.dark = True  # what lies below a box is a matter of masters, pictures and other boxes
         for self.out.page, page in enumerate(pages, start=1):
             if not self.all and _hides(self.styles.get(attribute(page, "style-name"))):
                 self.out.hide("hidden slide", " ".join(page.itertext()))
@@ -318,15 +341,16 @@ def _header_rows(table: Any) -> int:
     return min(4, len(head)) if head is not None else 1
 
 
-def _unseen(about: Any | None) -> bool:
-    """White on nothing, or too small to be seen."""
-    size = re.fullmatch(r"([\d.]+)pt", attribute(about, "font-size"))
-    white = attribute(about, "color").lower() == "#ffffff" and attribute(about, "background-color") in {
-        "",
-        "transparent",
-        "#ffffff",
-    }
-    return white or (size is not None and float(size.group(1)) < 2)
+def _tiny(about: Any | None) -> bool:
+    size = re.fullmatch(r"([\d.]{1,9})pt", attribute(about, "font-size"))
+    return size is not None and size.group(1).count(".") < 2 and float(size.group(1)) < 2
+
+
+def _shaded(about: Any | None) -> bool:
+    """Whether properties fill the ground with a colour, or with what is not known."""
+    fill = attribute(about, "fill")
+    color = attribute(about, "fill-color" if fill == "solid" else "background-color").lower()
+    return fill in {"gradient", "bitmap", "hatch"} or color not in {"", "transparent", "#ffffff"}
 
 
 def _hides(style: Any | None) -> bool:
@@ -345,10 +369,6 @@ def _hidden_columns(table: Any, styles: dict[str, Any]) -> set[int]:
                 hidden.update(range(at, at + times))
             at += times
     return hidden
-
-
-def _place(frame: Any) -> tuple[bool, int, float]:
-    return attribute(frame, "class") != "title", round(_length(frame, "y")), _length(frame, "x")
 
 
 def _length(node: Any, name: str) -> float:

@@ -11,6 +11,7 @@ from nacre.documents.legible import legible
 from nacre.documents.limits import Task
 from nacre.documents.pdf_layout import Sheet, title_key
 from nacre.documents.pdf_lines import Line, lines_of
+from nacre.documents.pdf_objects import may_hold_writing
 from nacre.documents.pdf_page import Page, read_page
 from nacre.documents.pdf_write import items_of, write_sheets
 from nacre.documents.scan_page import as_page
@@ -98,7 +99,8 @@ def _sheet(document: Any, number: int, out: Builder, task: Task) -> Sheet:
         _tell_hidden(seen, sheet.number, out)
         sheet.items = items_of(seen, sheet)
         nonsense = not legible(_text(sheet))
-        if nonsense or (not sheet.items and seen.drawn.count) or seen.unmapped * 10 > len(seen.glyphs):
+        unread = not sheet.items and may_hold_writing(page)
+        if nonsense or unread or seen.unmapped * 10 > len(seen.glyphs):
             _scanned(page, seen, sheet, out, task)
             if nonsense and not sheet.scanned:
                 sheet.items = []

@@ -123,20 +123,24 @@ def strike(glyphs: list[Glyph], rulings: Sequence[tuple[float, float, float]], b
     struck: set[int] = set()
     for x0, y0, x1, y1 in boxes:
         for number, glyph in enumerate(glyphs):
-            if glyph.box and x0 <= _middle(glyph) <= x1 and y0 <= _level(glyph.box, 0.5) <= y1:
+            if glyph.box and x0 <= _middle(glyph) <= x1 and y0 <= (glyph.box[1] + glyph.box[3]) / 2 <= y1:
                 struck.add(number)
-    rows: dict[int, list[tuple[float, int]]] = {}
+    # (left, low, high, right, number): a line between low and high would strike the glyph out.
+    rows: dict[int, list[tuple[float, float, float, float, int]]] = {}
     for number, glyph in enumerate(glyphs if rulings else ()):
         if glyph.box:
-            rows.setdefault(int(_level(glyph.box, 0.45)) // 8, []).append((glyph.box[0], number))
+            left, low, right, high = glyph.box
+            tall = high - low
+            entry = (left, low + 0.3 * tall, low + 0.62 * tall, right, number)
+            rows.setdefault(int(low + 0.45 * tall) // 8, []).append(entry)
     for row in rows.values():
         row.sort()
     for y, x0, x1 in rulings:
         crossed = []
         for number in (-1, 0, 1):
             row = rows.get(int(y) // 8 + number, [])
-            near = row[bisect_left(row, (x0 - _WIDEST, 0)) : bisect_left(row, (x1, 0))]
-            crossed += [n for _, n in near if (box := glyphs[n].box) and _crosses(box, y, x0, x1)]
+            near = row[bisect_left(row, (x0 - _WIDEST,)) : bisect_left(row, (x1,))]
+            crossed += [n for _, low, high, right, n in near if low < y < high and right > x0]
         # The line ends where its words end; the rules of tables and charts go on.
         ends = [box for n in crossed if (box := glyphs[n].box)]
         margin = 0.6 * (ends[0][3] - ends[0][1]) if ends else 0.0
@@ -145,14 +149,6 @@ def strike(glyphs: list[Glyph], rulings: Sequence[tuple[float, float, float]], b
     for number in struck:
         glyph = glyphs[number]
         glyphs[number] = Struck(glyph.text, glyph.box, glyph.index)
-
-
-def _crosses(box: Box, y: float, x0: float, x1: float) -> bool:
-    return _level(box, 0.3) < y < _level(box, 0.62) and box[2] > x0 and box[0] < x1
-
-
-def _level(box: Box, share: float) -> float:
-    return box[1] + share * (box[3] - box[1])
 
 
 def _middle(glyph: Glyph) -> float:

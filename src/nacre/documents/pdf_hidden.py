@@ -9,8 +9,9 @@ from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Mapping
 from typing import Any
 
+from nacre.documents.pdf_calls import address, quick
 from nacre.documents.pdf_lines import Glyph
-from nacre.documents.pdf_objects import Box, Drawn, address
+from nacre.documents.pdf_objects import Box, Drawn
 
 _SCAN = 0.6  # part of a page that the picture of a scan fills at least
 _SIDE = 900  # pixels of the longer side of the pictures
@@ -52,12 +53,11 @@ def _parted(glyphs: list[Glyph], why: Mapping[int, str]) -> tuple[list[Glyph], d
 
 
 def _by_object(text: Any, drawn: Drawn, glyphs: Iterable[Glyph], unseen: Container[int]) -> dict[int, list[Glyph]]:
-    import pypdfium2.raw as pdfium
-
-    groups: dict[int, list[Glyph]] = {suspect.address: [] for suspect in drawn.suspects}
+    object_of, handle = quick("FPDFText_GetTextObject"), address(text.raw)
+    groups: dict[int, list[Glyph]] = {suspect.shape: [] for suspect in drawn.suspects}
     for glyph in glyphs:
         if glyph.box is not None and glyph.index not in unseen:
-            group = groups.get(address(pdfium.FPDFText_GetTextObject(text, glyph.index)))
+            group = groups.get(object_of(handle, glyph.index))
             if group is not None:
                 group.append(glyph)
     return groups
@@ -66,32 +66,30 @@ def _by_object(text: Any, drawn: Drawn, glyphs: Iterable[Glyph], unseen: Contain
 def _unseen(
     page: Any, drawn: Drawn, groups: Mapping[int, list[Glyph]], count: int, size: tuple[float, float]
 ) -> Iterable[tuple[str, list[Glyph]]]:
-    suspects = [suspect for suspect in drawn.suspects if groups[suspect.address]]
-    layer = sum(len(groups[suspect.address]) for suspect in suspects if suspect.why != "white text")
+    suspects = [suspect for suspect in drawn.suspects if groups[suspect.shape]]
+    layer = sum(len(groups[suspect.shape]) for suspect in suspects if suspect.why != "white text")
     if drawn.pictures >= _SCAN and 2 * layer >= count:
         suspects = [suspect for suspect in suspects if suspect.why == "white text"]
     if not suspects:
         return
     differs = _difference(page, [suspect.shape for suspect in suspects], size)
     for suspect in suspects:
-        group = groups[suspect.address]
+        group = groups[suspect.shape]
         boxes = [glyph.box for glyph in group if glyph.box]
         if not any(differs(box) for box in boxes):
             yield suspect.why, group
 
 
-def _difference(page: Any, shapes: list[Any], size: tuple[float, float]) -> Callable[[Box], bool]:
+def _difference(page: Any, shapes: list[int], size: tuple[float, float]) -> Callable[[Box], bool]:
     """Says of a box, as displayed, whether leaving out the shapes changes it visibly."""
-    import pypdfium2.raw as pdfium
-
     width, height = size
     scale = _SIDE / max(width, height, 1.0)
     stride, rows, first = _picture(page, scale)
     for shape in shapes:
-        pdfium.FPDFPageObj_SetIsActive(shape, False)
+        quick("FPDFPageObj_SetIsActive")(shape, False)
     second = _picture(page, scale)[2]
     for shape in shapes:
-        pdfium.FPDFPageObj_SetIsActive(shape, True)
+        quick("FPDFPageObj_SetIsActive")(shape, True)
 
     def differs(box: Box) -> bool:
         x0, x1 = max(0, int(box[0] * scale)), min(stride, int(box[2] * scale) + 1)

@@ -9,12 +9,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from nacre.documents.pdf_calls import address, quick
+
 Box = tuple[float, float, float, float]
 Turn = Callable[[float, float, float, float], Box]
 _MOST_OBJECTS = 20_000
 _MOST_COVERS = 100  # the largest areas that may lie over text
 _DEEPEST = 5
 _BAND, _BANDS = 24, 1_000  # points: where to look for what covers a text
+_THIN = 2  # points: rules cover no text
+_PICTURE = 0.01  # part of a page that a line of writing in a picture fills; a logo fills less
+_FRAME = 6  # segments of a rectangle
+_STROKES = 40  # segments of a short word in outlines
 _PALE = 200  # each channel of a colour that may be lost on white paper
 _ALIKE = 24  # difference of two colours that nobody tells apart
 _FAINT = 24  # opacity
@@ -25,13 +31,11 @@ class Suspect(NamedTuple):
     """Drawn text that may not be seen.
 
     Args:
-        address: of pdfium's object, for its glyphs name it.
-        shape: the object itself.
+        shape: the address of pdfium's object; its glyphs name it.
         why: a fixed word: "invisible text", "white text" or "covered text".
     """
 
-    address: int
-    shape: Any
+    shape: int
     why: str
 
 
@@ -43,14 +47,36 @@ class Drawn:
         horizontal: (y, x0, x1) of ruling lines.
         vertical: (x, y0, y1) of ruling lines.
         pictures: part of the page that its largest picture fills.
-        count: objects at the top level.
     """
 
     horizontal: list[tuple[float, float, float]] = field(default_factory=list)
     vertical: list[tuple[float, float, float]] = field(default_factory=list)
     suspects: list[Suspect] = field(default_factory=list)
     pictures: float = 0.0
-    count: int = 0
+
+
+_Text = tuple[int, int, int]  # place in the order of drawing, address, depth
+
+
+def may_hold_writing(page: Any) -> bool:
+    """Whether a page without text may show some: a picture, or outlines of many strokes, as letters drawn have.
+
+    Rules, frames and areas of colour on a page that was left empty show none.
+    """
+    import pypdfium2.raw as pdfium
+
+    strokes, pictures = 0, 0.0
+    area = max(1.0, page.get_width() * page.get_height())
+    for _, shape, kind, depth in _objects(pdfium, page):
+        if kind == pdfium.FPDF_PAGEOBJ_IMAGE:
+            box = None if depth else _bounds(shape)
+            pictures += 1.0 if box is None else (box[2] - box[0]) * (box[3] - box[1]) / area
+        elif kind == pdfium.FPDF_PAGEOBJ_PATH:
+            segments = quick("FPDFPath_CountSegments")(shape)
+            strokes += segments if segments > _FRAME else 0
+        if strokes >= _STROKES or pictures >= _PICTURE:
+            return True
+    return False
 
 
 class _Cover(NamedTuple):
@@ -63,72 +89,75 @@ def read_objects(page: Any, turn: Turn) -> Drawn:
     """One walk over the objects of a page."""
     import pypdfium2.raw as pdfium
 
-    drawn = Drawn(count=pdfium.FPDFPage_CountObjects(page))
+    drawn = Drawn()
     covers: list[_Cover] = []
-    texts: list[tuple[int, Any, bytes]] = []
+    texts: dict[bytes, list[_Text]] = {}
     area = max(1.0, page.get_width() * page.get_height())
-    mode_of, colour_of = pdfium.FPDFTextObj_GetTextRenderMode, pdfium.FPDFPageObj_GetFillColor
+    mode_of, colour_of = quick("FPDFTextObj_GetTextRenderMode"), quick("FPDFPageObj_GetFillColor")
+    red, green, blue, opacity = _COLOUR_AT
     for number, shape, kind, depth in _objects(pdfium, page):
         if kind == pdfium.FPDF_PAGEOBJ_TEXT:
             # Thousands a page: an object costs two calls, and a colour is looked at once.
-            colour = bytes(_COLOUR) if colour_of(shape, *_COLOUR_AT) else b""
             if mode_of(shape) in _INVISIBLE:
-                drawn.suspects.append(Suspect(address(shape), shape, "invisible text"))
-            elif _pale(colour):
-                drawn.suspects.append(Suspect(address(shape), shape, "white text"))
-            elif not depth:
-                texts.append((number, shape, colour))
+                drawn.suspects.append(Suspect(shape, "invisible text"))
+                continue
+            colour = bytes(_COLOUR) if colour_of(shape, red, green, blue, opacity) else b""
+            if colour not in texts:
+                texts[colour] = []
+            texts[colour].append((number, shape, depth))
             continue
-        box = None if depth else _bounds(pdfium, shape)
+        box = None if depth else _bounds(shape)
         if box is None:
             continue
         size = (box[2] - box[0]) * (box[3] - box[1])
         if kind == pdfium.FPDF_PAGEOBJ_IMAGE:
             drawn.pictures = max(drawn.pictures, size / area)
         elif kind == pdfium.FPDF_PAGEOBJ_PATH:
-            _rule(pdfium, shape, turn(*box), turn, drawn)
-        if size > 30 and (tint := _paint(pdfium, shape, kind)) is not None:
+            _rule(shape, turn(*box), turn, drawn)
+        if (
+            size > 30
+            and min(box[2] - box[0], box[3] - box[1]) > _THIN
+            and (tint := _paint(pdfium, shape, kind)) is not None
+        ):
             covers.append(_Cover(number, box, tint))
-    covered = _covered(pdfium, texts, sorted(covers, key=_size)[-_MOST_COVERS:])
-    drawn.suspects += [Suspect(address(shape), shape, "covered text") for shape in covered]
+    for colour in [colour for colour in texts if _pale(colour)]:
+        drawn.suspects += [Suspect(shape, "white text") for _, shape, _ in texts.pop(colour)]
+    covered = _covered(texts, sorted(covers, key=_size)[-_MOST_COVERS:])
+    drawn.suspects += [Suspect(shape, "covered text") for shape in covered]
     return drawn
 
 
-def address(shape: Any) -> int:
-    """What tells one object of pdfium's from another."""
-    return ctypes.cast(shape, ctypes.c_void_p).value or 0
-
-
-_FLOATS = [ctypes.c_float() for _ in range(4)]
-_FLOATS_AT = [ctypes.byref(value) for value in _FLOATS]
+_BOUNDS = (ctypes.c_float * 4)()
+_BOUNDS_AT = [ctypes.addressof(_BOUNDS) + 4 * n for n in range(4)]
 _COLOUR = (ctypes.c_uint * 4)()
-_COLOUR_AT = [ctypes.cast(ctypes.byref(_COLOUR, 4 * n), ctypes.POINTER(ctypes.c_uint)) for n in range(4)]
+_COLOUR_AT = [ctypes.addressof(_COLOUR) + 4 * n for n in range(4)]
 
 
-def _bounds(pdfium: Any, shape: Any) -> Box | None:
-    if not pdfium.FPDFPageObj_GetBounds(shape, *_FLOATS_AT):
+def _bounds(shape: int) -> Box | None:
+    if not quick("FPDFPageObj_GetBounds")(shape, *_BOUNDS_AT):
         return None
-    x0, y0, x1, y1 = _FLOATS
-    return x0.value, y0.value, x1.value, y1.value
+    x0, y0, x1, y1 = _BOUNDS
+    return x0, y0, x1, y1
 
 
-def _objects(pdfium: Any, page: Any) -> Iterator[tuple[int, Any, int, int]]:
+def _objects(pdfium: Any, page: Any) -> Iterator[tuple[int, int, int, int]]:
     """(place in the order of drawing, object, kind, depth): those inside forms too, with a bound against bombs."""
     count = 0
-    waiting = [(pdfium.FPDFPage_GetObject, page.raw, pdfium.FPDFPage_CountObjects(page), 0, 0)]
+    kind_of = quick("FPDFPageObj_GetType")
+    waiting = [(quick("FPDFPage_GetObject"), address(page.raw), pdfium.FPDFPage_CountObjects(page), 0, 0)]
     while waiting:
         get, holder, total, number, depth = waiting.pop()
         for here in range(number, total):
             shape = get(holder, here)
-            kind = pdfium.FPDFPageObj_GetType(shape)
+            kind = kind_of(shape)
             count += 1
             if count > _MOST_OBJECTS:
                 return
             yield count, shape, kind, depth
             if kind == pdfium.FPDF_PAGEOBJ_FORM and depth < _DEEPEST:
                 waiting.append((get, holder, total, here + 1, depth))
-                inside = pdfium.FPDFFormObj_CountObjects(shape)
-                waiting.append((pdfium.FPDFFormObj_GetObject, shape, max(0, inside), 0, depth + 1))
+                inside = quick("FPDFFormObj_CountObjects")(shape)
+                waiting.append((quick("FPDFFormObj_GetObject"), shape, max(0, inside), 0, depth + 1))
                 break
 
 
@@ -147,16 +176,16 @@ def _pale(colour: bytes) -> bool:
     return bool(colour) and (min(_channels(colour)[:3]) > _PALE or _channels(colour)[3] < _FAINT)
 
 
-def _paint(pdfium: Any, shape: Any, kind: int) -> bytes | None:
+def _paint(pdfium: Any, shape: int, kind: int) -> bytes | None:
     """The colour that an area is filled with, empty for a picture or a shading, None for what covers nothing."""
     if kind in {pdfium.FPDF_PAGEOBJ_IMAGE, pdfium.FPDF_PAGEOBJ_SHADING, pdfium.FPDF_PAGEOBJ_FORM}:
         return b""
     fill, stroke = ctypes.c_int(), ctypes.c_int()
-    pdfium.FPDFPath_GetDrawMode(shape, fill, stroke)
-    return bytes(_COLOUR) if fill.value and pdfium.FPDFPageObj_GetFillColor(shape, *_COLOUR_AT) else None
+    quick("FPDFPath_GetDrawMode")(shape, ctypes.byref(fill), ctypes.byref(stroke))
+    return bytes(_COLOUR) if fill.value and quick("FPDFPageObj_GetFillColor")(shape, *_COLOUR_AT) else None
 
 
-def _covered(pdfium: Any, texts: list[Any], covers: list[_Cover]) -> Iterator[Any]:
+def _covered(texts: dict[bytes, list[_Text]], covers: list[_Cover]) -> Iterator[int]:
     """Text below an area drawn later, or on one of its own colour: only a look can tell."""
     bands: dict[int, list[_Cover]] = {}
     for cover in covers:
@@ -164,18 +193,19 @@ def _covered(pdfium: Any, texts: list[Any], covers: list[_Cover]) -> Iterator[An
             bands.setdefault(band, []).append(cover)
     last = max((cover.at for cover in covers), default=0)
     tints = {cover.colour for cover in covers if cover.colour}
-    lost = {colour for colour in {colour for _, _, colour in texts} if any(_alike(tint, colour) for tint in tints)}
-    for number, shape, colour in texts:
-        if number > last and colour not in lost:
-            continue
-        box = _bounds(pdfium, shape)
-        if box is None:
-            continue
-        x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
-        for at, (x0, y0, x1, y1), tint in bands.get(int(y) // _BAND, ()):
-            if x0 <= x <= x1 and y0 <= y <= y1 and (at > number or _alike(tint, colour)):
-                yield shape
+    for colour, group in texts.items():
+        lost = any(_alike(tint, colour) for tint in tints)
+        for number, shape, depth in group:
+            if number > last and not lost:
                 break
+            box = None if depth else _bounds(shape)
+            if box is None:
+                continue
+            x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+            for at, (x0, y0, x1, y1), tint in bands.get(int(y) // _BAND, ()):
+                if x0 <= x <= x1 and y0 <= y <= y1 and (at > number or _alike(tint, colour)):
+                    yield shape
+                    break
 
 
 @functools.lru_cache(maxsize=4096)
@@ -184,30 +214,38 @@ def _alike(one: bytes, other: bytes) -> bool:
     return len(a) == len(b) == 3 and all(abs(p - q) < _ALIKE for p, q in zip(a, b, strict=True))
 
 
-def _rule(pdfium: Any, shape: Any, box: Box, turn: Turn, drawn: Drawn) -> None:
+def _rule(shape: int, box: Box, turn: Turn, drawn: Drawn) -> None:
     x0, y0, x1, y1 = box
-    if pdfium.FPDFPath_CountSegments(shape) > 12:
-        _segments(pdfium, shape, turn, drawn)
+    segments = quick("FPDFPath_CountSegments")(shape)
+    if segments > 12:
+        _segments(shape, segments, turn, drawn)
     elif y1 - y0 < 3 and x1 - x0 > 6:
         drawn.horizontal.append(((y0 + y1) / 2, x0, x1))
     elif x1 - x0 < 3 and y1 - y0 > 4:
         drawn.vertical.append(((x0 + x1) / 2, y0, y1))
-    elif x1 - x0 > 6 and y1 - y0 > 4 and pdfium.FPDFPath_CountSegments(shape) <= 6:
+    elif x1 - x0 > 6 and y1 - y0 > 4 and segments <= _FRAME:
         drawn.horizontal += [(y0, x0, x1), (y1, x0, x1)]
         drawn.vertical += [(x0, y0, y1), (x1, y0, y1)]
 
 
-def _segments(pdfium: Any, shape: Any, turn: Turn, drawn: Drawn) -> None:
+def _segments(shape: int, count: int, turn: Turn, drawn: Drawn) -> None:
     """A whole grid drawn as one path: its straight segments one by one."""
+    import pypdfium2.raw as pdfium
+
     matrix = pdfium.FS_MATRIX()
-    pdfium.FPDFPageObj_GetMatrix(shape, matrix)
+    quick("FPDFPageObj_GetMatrix")(shape, ctypes.byref(matrix))
+    a, b, c, d, e, f = matrix.a, matrix.b, matrix.c, matrix.d, matrix.e, matrix.f
     x, y = ctypes.c_float(), ctypes.c_float()
+    x_at, y_at = ctypes.byref(x), ctypes.byref(y)
+    segment_of, point_of, kind_of = map(
+        quick, ("FPDFPath_GetPathSegment", "FPDFPathSegment_GetPoint", "FPDFPathSegment_GetType")
+    )
     last: tuple[float, float] | None = None
-    for number in range(min(4000, pdfium.FPDFPath_CountSegments(shape))):
-        segment = pdfium.FPDFPath_GetPathSegment(shape, number)
-        pdfium.FPDFPathSegment_GetPoint(segment, x, y)
-        here = (matrix.a * x.value + matrix.c * y.value + matrix.e, matrix.b * x.value + matrix.d * y.value + matrix.f)
-        if last is not None and pdfium.FPDFPathSegment_GetType(segment) == pdfium.FPDF_SEGMENT_LINETO:
+    for number in range(min(4000, count)):
+        segment = segment_of(shape, number)
+        point_of(segment, x_at, y_at)
+        here = (a * x.value + c * y.value + e, b * x.value + d * y.value + f)
+        if last is not None and kind_of(segment) == pdfium.FPDF_SEGMENT_LINETO:
             x0, y0, x1, y1 = turn(*last, *here)
             if y1 - y0 < 1 and x1 - x0 > 6:
                 drawn.horizontal.append((y0, x0, x1))

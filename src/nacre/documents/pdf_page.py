@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from nacre.documents.pdf_calls import address, quick
 from nacre.documents.pdf_fields import Extras, read_extras, strike
 from nacre.documents.pdf_hidden import split_hidden
 from nacre.documents.pdf_lines import Glyph, Style
@@ -67,11 +68,12 @@ def read_page(page: Any, text: Any, forms: Any = None) -> Page:
     glyphs, hidden = split_hidden(page, text, drawn, glyphs, (width, height))
     quarter, glyphs, width, height = straighten(text, glyphs, rotation, width, height, drawn)
     base = -math.radians(rotation + 90 * quarter)
+    handle, weight_of, angle_of = address(text.raw), quick("FPDFText_GetFontWeight"), quick("FPDFText_GetCharAngle")
 
     def style(index: int) -> tuple[bool, bool, bool]:
-        font = _font(pdfium, text, index)
-        bold = bool(pdfium.FPDFText_GetFontWeight(text, index) >= 600 or _HEAVY.search(font))
-        return bold, bool(_MONO.search(font)), abs(math.sin(pdfium.FPDFText_GetCharAngle(text, index) - base)) > 0.7
+        font = _font(handle, index)
+        bold = bool(weight_of(handle, index) >= 600 or _HEAVY.search(font))
+        return bold, bool(_MONO.search(font)), abs(math.sin(angle_of(handle, index) - base)) > 0.7
 
     return Page(width, height, glyphs, drawn, unmapped, style, extras, hidden)
 
@@ -86,9 +88,9 @@ def _glyphs(pdfium: Any, text: Any, turn: Turn, straight: bool) -> tuple[list[Gl
     """All glyphs, and how many there are whose font does not say what they mean; those are left out."""
     # The hot loop of a PDF, thousands of times a page: names are bound once, and most pages are not turned.
     glyphs: list[Glyph] = []
-    rect, handle = pdfium.FS_RECTF(), text.raw
-    where = ctypes.byref(rect)
-    code_of, box_of = pdfium.FPDFText_GetUnicode, pdfium.FPDFText_GetLooseCharBox
+    rect, handle = pdfium.FS_RECTF(), address(text.raw)
+    where = ctypes.addressof(rect)
+    code_of, box_of = quick("FPDFText_GetUnicode"), quick("FPDFText_GetLooseCharBox")
     high = halves = 0
     count = text.count_chars()
     for index in range(count):
@@ -113,8 +115,9 @@ def _whole(high: int, code: int) -> int:
     return 0 if code in _UNMAPPED or code > 0x10FFFF else code
 
 
-def _font(pdfium: Any, text: Any, index: int) -> str:
-    name = ctypes.create_string_buffer(128)
-    flags = ctypes.c_int()
-    pdfium.FPDFText_GetFontInfo(text, index, name, 128, flags)
-    return name.value.decode("utf-8", "replace").lower()
+_NAME, _FLAGS = ctypes.create_string_buffer(128), ctypes.c_int()
+
+
+def _font(handle: int, index: int) -> str:
+    quick("FPDFText_GetFontInfo")(handle, index, ctypes.addressof(_NAME), 128, ctypes.addressof(_FLAGS))
+    return _NAME.value.decode("utf-8", "replace").lower()

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+from nacre.documents.pdf_calls import address, quick
 from nacre.documents.pdf_lines import Glyph, Turned, lines_of
 from nacre.documents.pdf_objects import Box, Drawn, Turn
 
@@ -49,9 +50,10 @@ def straighten(
         Quarters that the page was turned clockwise, its glyphs, its width and its height.
     """
     boxed = [glyph for glyph in glyphs if glyph.box is not None]
-    if not any(_quarter(text, glyph, rotation) for glyph in boxed[::_SAMPLE]):
+    handle, angle_of = address(text.raw), quick("FPDFText_GetCharAngle")
+    if not any(_quarter(angle, rotation) for angle in {angle_of(handle, glyph.index) for glyph in boxed[::_SAMPLE]}):
         return 0, glyphs, width, height
-    quarters = {glyph.index: _quarter(text, glyph, rotation) for glyph in boxed}
+    quarters = {glyph.index: _quarter(angle_of(handle, glyph.index), rotation) for glyph in boxed}
     main = Counter(quarters.values()).most_common(1)[0][0] % _SLANTED
     if main:
         width, height = (width, height) if main == 2 else (height, width)
@@ -69,11 +71,9 @@ def straighten(
     return main, straight, width, height
 
 
-def _quarter(text: Any, glyph: Glyph, rotation: int) -> int:
-    import pypdfium2.raw as pdfium
-
+def _quarter(angle: float, rotation: int) -> int:
     # pdfium's angles are clockwise.
-    turns = -(math.degrees(pdfium.FPDFText_GetCharAngle(text, glyph.index)) + rotation) / 90
+    turns = -(math.degrees(angle) + rotation) / 90
     return round(turns) % 4 if abs(turns - round(turns)) < 0.1 else _SLANTED
 
 

@@ -28,10 +28,12 @@ def items_of(seen: Page, sheet: Sheet) -> list[Line | Grid]:
     tables = ruled_tables(seen)
     taken = {index for table in tables for index in table.members}
     free = [glyph for glyph in seen.glyphs if glyph.index not in taken] if taken else seen.glyphs
-    lines = upright(lines_of((glyph for glyph in free if not isinstance(glyph, Turned)), seen.style))
-    for glyph in free:
-        if isinstance(glyph, Turned) and glyph.box:
-            box = glyph.box
+    turned = [glyph for glyph in free if type(glyph) is Turned]
+    if turned:
+        free = [glyph for glyph in free if type(glyph) is not Turned]
+    lines = upright(lines_of(free, seen.style))
+    for glyph in turned:
+        if box := glyph.box:
             line = Line(glyph.text, box, min(box[2] - box[0], box[3] - box[1]), glyph.index, turned=True)
             line.parts = [(glyph.text, box[0], box[2])]
             lines.append(line)

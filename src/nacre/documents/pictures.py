@@ -1,13 +1,17 @@
-"""Pictures of pages: PNG, JPEG, TIFF with all its pages, WebP, BMP, GIF. Their text is read by OCR."""
+"""Pictures of pages, and those inside office files: PNG, JPEG, TIFF with all its pages, WebP, BMP, GIF. Their text is
+read by OCR.
+"""
 
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from typing import Any
 
 from nacre.documents import ocr
 from nacre.documents.builder import Builder
 from nacre.documents.limits import Task
+from nacre.documents.ooxml import Package
 from nacre.documents.pdf_layout import Sheet
 from nacre.documents.pdf_write import items_of, write_sheets
 from nacre.documents.scan_page import as_page
@@ -15,6 +19,8 @@ from nacre.errors import ParseError
 from nacre.text.language import tr
 
 _FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF")
+_ENDINGS = tuple(f".{name.lower()}" for name in (*_FORMATS, "JPG", "TIF"))
+_ICON = 64  # pixels: smaller pictures hold no writing
 
 
 def parse(data: bytes, out: Builder, task: Task) -> None:
@@ -36,6 +42,48 @@ def parse(data: bytes, out: Builder, task: Task) -> None:
         write_sheets([_sheet(image, number, pages, task) for number in range(pages)], {}, out)
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
         raise ParseError(tr("the picture is damaged ({error})", error=str(error)[:200])) from error
+
+
+def read_inside(data: bytes, out: Builder, task: Task) -> None:
+    """Append the writing in the pictures of an office file behind its text; a damaged picture costs only itself."""
+    package = Package(data, task.limits)
+    parts = sorted(name for name in package.names if name.endswith(_ENDINGS) and "thumbnail" not in name)
+    parts = parts[: task.limits.ocr_pages]
+    if not task.ocr:
+        out.scans += range(1, len(parts) + 1)
+        if parts and not ocr.installed():
+            out.warn(ocr.needs_ocr(tr("the writing in {count} pictures", count=len(parts))))
+        return
+    for number, part in enumerate(parts):
+        try:
+            _append(package.read(part) or b"", out, task)
+        except ParseError as error:
+            out.warn(f"{part}: {error.message}")
+        if task.on_page:
+            task.on_page(number + 1, len(parts))
+
+
+def _append(data: bytes, out: Builder, task: Task) -> None:
+    from PIL import Image, UnidentifiedImageError
+
+    Image.MAX_IMAGE_PIXELS = None
+    own = Builder(task.limits)  # its pages are none of the document's
+    try:
+        image = Image.open(io.BytesIO(data), formats=_FORMATS)
+        if min(image.size) < _ICON:
+            return
+        write_sheets([_sheet(image, 0, 1, replace(task, on_page=None))], {}, own)
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        raise ParseError(tr("the picture is damaged ({error})", error=str(error)[:200])) from error
+    tables = {table.start: table for table in own.tables}
+    whole = own.since(0)
+    for block in own.blocks:
+        table = tables.get(block.start)
+        if table:
+            rows = [[cell.text for cell in row] for row in table.rows]
+            out.table([list(table.header), *rows] if table.header else rows, header_rows=int(bool(table.header)))
+        else:
+            out.add("paragraph" if block.kind == "heading" else block.kind, whole[block.start : block.end], block.level)
 
 
 def _sheet(image: Any, number: int, pages: int, task: Task) -> Sheet:

@@ -12,6 +12,7 @@ from nacre.documents.drawings import add_graphic, described, paragraphs, words_o
 from nacre.documents.grid import REPEATED, header_depth
 from nacre.documents.limits import Task
 from nacre.documents.ooxml import Package, attribute, child, descend, local, number, relation_id
+from nacre.documents.pptx_ground import Ground
 from nacre.documents.pptx_order import Box, box_of, in_order, placed
 from nacre.errors import ParseError
 from nacre.text.language import tr
@@ -49,8 +50,12 @@ class _Show:
         self.package, self.out, self.size, self.all = package, out, size, hidden
         self.relations: dict[str, tuple[str, str]] = {}
         self.layouts: dict[str, dict[tuple[str, str], Box]] = {}
+        self.part = ""
+        self.known_ground: Ground | None = None
+        self.boxes: dict[Any, Box | None] = {}
 
     def slide(self, part: str) -> None:
+        self.part, self.known_ground = part, None
         root = self.package.xml(part)
         tree = None if root is None else child(root, "cSld", "spTree")
         if root is None or tree is None:
@@ -83,6 +88,7 @@ class _Show:
     def shapes(self, tree: Any) -> None:
         """Title first, then the rest in the order of the eye."""
         found = placed(tree, lambda shape: _inherited(shape, self._layout))
+        self.boxes = {one.shape: one.box for one in found}
         titles = [one.shape for one in found if _placeholder(one.shape) in _TITLES]
         rest = []
         for one in found:
@@ -100,6 +106,28 @@ class _Show:
 
     def _outside(self, box: Box) -> bool:
         return box.left >= self.size.right or box.top >= self.size.bottom or box.right <= 0 or box.bottom <= 0
+
+    def ground(self) -> Ground:
+        """What lies under the words of this slide; looked at where some are white."""
+        if self.known_ground is None:
+            layout, above = self._related(self.relations, "slideLayout")
+            master, under = self._related(above, "slideMaster")
+            theme = self._related(under, "theme")[0]
+            self.known_ground = Ground(self.package, [self.part, layout, master], theme)
+        return self.known_ground
+
+    def _related(self, relations: dict[str, tuple[str, str]], kind: str) -> tuple[str, dict[str, tuple[str, str]]]:
+        part = next((target for name, target in relations.values() if name == kind), "")
+        return part, self.package.relations(part) if part else {}
+
+    def _white(self, shape: Any, paragraph: Any) -> bool:
+        """Whether all words of a paragraph are white upon white."""
+        runs = [run for run in paragraph.iter("{*}r") if (words := child(run, "t")) is not None and words.text]
+        fills = [child(run, "rPr", "solidFill") for run in runs]
+        if not fills or any(fill is None for fill in fills):
+            return False
+        ground = self.ground()
+        return all(map(ground.white, fills)) and ground.hides_white(shape, self.boxes.get(shape))
 
     def _layout(self) -> dict[tuple[str, str], Box]:
         """Where the layout of a slide, and the master of that, put their placeholders."""
@@ -140,6 +168,9 @@ class _Show:
             sizes = [number(node, "sz", 1800) for node in paragraph.iter() if local(node) == "rPr"]
             if sizes and max(sizes) <= _TINY:
                 self.out.hide("tiny text", text)
+                continue
+            if self._white(shape, paragraph):
+                self.out.hide("white text", text)
                 continue
             depth = number(child(paragraph, "pPr"), "lvl")
             self.out.add("list" if listed else "paragraph", text, depth + 1 if listed else 0)

@@ -31,10 +31,10 @@ _SKIPPED = {
     "xmlnstbl", "filetbl", "revtbl", "fldinst", "bkmkstart", "bkmkend", "nonesttables", "template", "xe", "tc", "rxe",
     "ftnsep", "ftnsepc", "ftncn", "aftnsep", "aftnsepc", "aftncn", "wgrffmtfilter", "pgdsctbl", "shpinst", "sp",
     "annotationdate", "atnref", "atrfstart", "atrfend", "atnparent", "atndate", "pnseclvl", "pn", "falt", "panose",
-    "mmathpr", "passwordhash", "operator", "nestprops", "private", "ud",
+    "mmathpr", "passwordhash", "operator", "nestprops", "private",
 }  # fmt: skip
 # Groups that begin with \* and are read all the same.
-_STARRED = {"shppict", "shptxt", "annotation", "atnauthor", "atnid", "footnote"}
+_STARRED = {"ud", "shppict", "shptxt", "annotation", "atnauthor", "atnid", "footnote"}
 _ABOUT = {"title", "author", "subject", "keywords", "doccomm", "company"}
 _DEEP = 500
 
@@ -79,8 +79,9 @@ class _Reader:
         self.fonts: dict[int, str] = {}
         self.styles: dict[int, int] = {}
         self.font = self.style = self.level = 0
-        self.shaded = False  # white words on a dark ground are seen
+        self.shaded = self.dark_row = False  # white words on a dark ground are seen
         self.colors = [""]
+        self.veiled = ""
         self.listed = self.in_table = False
         self.tables = _Table()
         self.apart: dict[str, list[str]] = {}
@@ -114,9 +115,13 @@ class _Reader:
 
     def close(self) -> None:
         ended, self.state = self.state, self.stack.pop()
+        if ended.hidden and not self.state.hidden:
+            self.unveil()
         if ended.place == self.state.place or ended.place not in self.apart:
             return
         text = "".join(self.apart.pop(ended.place)).strip()
+        if ended.place in _ABOUT and not text.strip("? "):
+            return  # what the charset could not say; the same follows in Unicode
         if ended.place in _ABOUT:
             self.out.metadata.setdefault({"doccomm": "description"}.get(ended.place, ended.place), text)
         elif ended.place == "atnauthor":
@@ -153,13 +158,19 @@ class _Reader:
         if state.place in {"fonts", "styles"}:
             self.named(text)
         elif state.hidden:
-            self.out.hide("hidden text", text)
+            self.veiled += text
         elif state.place:
             self.apart.setdefault(state.place, []).append(text)
         elif state.look:
             self.said.append(told(text, state.look, "".join(self.said[-3:])))
         else:
             self.said.append(text)
+
+    def unveil(self) -> None:
+        """Tell the hidden words so far, in one."""
+        if self.veiled:
+            self.out.hide("hidden text", self.veiled)
+            self.veiled = ""
 
     def named(self, text: str) -> None:
         """The name of a style says whether it is a heading."""
@@ -220,9 +231,9 @@ class _Reader:
             else:
                 self.level = (number or 0) + 1 if (number or 0) < 9 else 0
         elif word == "pard":
-            self.level, self.listed, self.in_table, self.shaded = 0, False, False, self.shaded and self.in_table
+            self.level, self.listed, self.in_table, self.shaded = 0, False, False, False
         elif word == "intbl":
-            self.in_table = True
+            self.in_table, self.shaded = True, self.shaded or self.dark_row
         elif word == "plain":
             state.hidden, state.look = False, ""
         elif word in {"v", "deleted", "htmlrtf"}:
@@ -231,6 +242,7 @@ class _Reader:
         elif word in {"red", "green", "blue"} and state.place == "colors":
             self.colors[-1] += f"{number},"
         elif word in {"clcbpat", "cbpat", "chcbpat", "highlight"}:
+            self.dark_row = self.dark_row or word == "clcbpat"
             self.shaded = True
         elif word == "cf" and state.place == "":
             state.hidden = (
@@ -265,6 +277,7 @@ class _Reader:
 
     def words(self) -> str:
         self.settle()
+        self.unveil()
         text, self.said = joined_strikes("".join(self.said)).strip(" "), []
         return text
 
@@ -294,6 +307,7 @@ class _Reader:
             table.cells.append(self.words().strip())
         elif word == "trowd":
             table.merged = []
+            self.dark_row = self.shaded = False
         elif word in {"clvmrg", "clmrg"}:
             table.merged.append(word)
         elif word == "cellx":

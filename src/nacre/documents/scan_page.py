@@ -40,7 +40,7 @@ def as_page(picture: Picture, width: float, height: float) -> Page:
             glyphs.append(Glyph("\x02", edge, len(glyphs)))
         elif not is_cjk(piece.text[-1]):
             glyphs.append(Glyph(" ", None, len(glyphs)))
-    drawn = Drawn(horizontal, vertical, count=1)
+    drawn = Drawn(horizontal, vertical)
     return Page(width, height, glyphs, drawn, 0, plain_style, Extras())
 
 

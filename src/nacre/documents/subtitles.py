@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 
 from nacre.documents.builder import Builder
 from nacre.documents.limits import Task
@@ -46,7 +47,7 @@ def _words(block: str) -> list[str]:
     """The lines of one cue: up to the first empty line, behind which the next one's number stands."""
     said = block.lstrip("\n").partition("\n\n")[0] if block.startswith("\n") else ""
     said = _MARKUP.sub("", _SPEAKER.sub(r"\1: ", said))
-    return [line.strip() for line in said.replace("&nbsp;", " ").split("\n") if line.strip()]
+    return [line.strip() for line in unescape(said).split("\n") if line.strip()]
 
 
 def _seconds(time: str) -> int:

@@ -1,12 +1,17 @@
-"""TeX and LaTeX: sections, text, lists, tables and code without commands; formulas stay as they are written."""
+"""TeX and LaTeX: sections, text, lists, tables and code without commands; formulas stay as they are written.
+
+Macros without arguments say what their definition says; others are left as their arguments.
+"""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from itertools import islice
 
 from nacre.documents.builder import Builder
 from nacre.documents.limits import Task
+from nacre.documents.marks import told
 from nacre.documents.normalise import clean, collapse
 
 _LEVELS = {
@@ -50,12 +55,20 @@ _UNSEEN = {
     "multicolumn": 2, "multirow": 2, "phantom": 1, "vphantom": 1, "hphantom": 1, "def": 0, "index": 1, "fontsize": 2,
     "newtheorem": 2, "theoremstyle": 1, "geometry": 1, "columnwidth": 0, "rule": 2, "nocite": 1,
 }  # fmt: skip
+_LOOKS = {
+    "textsuperscript": "super", "textsubscript": "sub", "sout": "strike", "st": "strike", "xout": "strike",
+    "cancel": "strike",
+}  # fmt: skip
+_MACRO = re.compile(r"\\(?:(?:re|provide)?newcommand\*?\s*\{?\s*|def\s*)\\([A-Za-z@]{1,60})\s*\}?\s*(?=\{)")
+_NEVER = re.compile(r"\\iffalse\b.*?\\fi\b", re.S)
+_QUOTES = (("``", "“"), ("''", "”"), ("---", "—"), ("--", "–"))
+_MACROS, _SAID, _EXPANSIONS = 500, 300, 5000
 _DEEP = 2000
 
 
 def parse(text: str, out: Builder, task: Task) -> None:
     """Read TeX; macros are not carried out and no file is read in."""
-    text = clean(text)
+    text = _NEVER.sub("", _COMMENT.sub(r"\1\n", clean(text)))
     head, begin, body = text.partition(r"\begin{document}")
     if begin:
         for name in ("title", "author", "date"):
@@ -66,8 +79,15 @@ def parse(text: str, out: Builder, task: Task) -> None:
         out.title = out.title or out.metadata.get("title", "")
         out.add("meta", out.metadata.get("title", ""))
     reader = _Reader(out)
+    reader.macros = _macros(text)
     reader.run((body if begin else text).partition(r"\end{document}")[0])
     reader.flush()
+
+
+def _macros(text: str) -> dict[str, str]:
+    """What short macros without arguments stand for, by name."""
+    found = {one[1]: _argument(text, one.end())[0] for one in islice(_MACRO.finditer(text), _MACROS)}
+    return {name: said for name, said in found.items() if len(said) <= _SAID and "#" not in said}
 
 
 def _argument(text: str, at: int) -> tuple[str, int]:
@@ -78,6 +98,13 @@ def _argument(text: str, at: int) -> tuple[str, int]:
         if not depth:
             return text[at + 1 : found.start()], found.end()
     return text[at + 1 :], len(text)
+
+
+def _typed(text: str) -> str:
+    """Text with the quotation marks and dashes that TeX sets."""
+    for written, set_as in _QUOTES:
+        text = text.replace(written, set_as)
+    return text
 
 
 def _skip_options(text: str, at: int) -> int:
@@ -94,18 +121,22 @@ class _Reader:
         self.lists, self.quotes, self.item = 0, 0, False
         self.rows: list[list[str]] | None = None
         self.notes: list[str] = []
+        self.macros: dict[str, str] = {}
+        self.left = [_EXPANSIONS]  # macros that may still be put in, here and in all arguments
+        self.counts: list[int | None] = []  # of the lists around; None without numbers
 
     def plain(self, text: str) -> str:
         """The words of an argument."""
         if self.depth > _DEEP // 100:
             return ""
         inner = _Reader(Builder(), self.depth + 1)
+        inner.macros, inner.left = self.macros, self.left
         inner.run(text)
         self.notes += inner.notes
         return "".join(inner.said)
 
     def run(self, text: str) -> None:
-        text, at = _COMMENT.sub(r"\1\n", text), 0
+        at = 0
         while at < len(text):
             found = _TOKEN.match(text, at)
             assert found  # the last branch takes any character
@@ -128,7 +159,7 @@ class _Reader:
         elif kind == "cell" and self.rows is not None:
             self.cell()
         elif kind in {"math", "text"} or found.group("bar"):
-            self.said.append(found.group("verb") or found.group())
+            self.said.append(found.group("verb") or (_typed(found.group()) if kind == "text" else found.group()))
         elif kind == "gap" and self.rows is None:
             self.flush()
         elif kind in {"tie", "gap", "cell"}:
@@ -163,6 +194,7 @@ class _Reader:
             self.flush()
         if env in {"itemize", "enumerate", "description", "compactitem"}:
             self.lists += 1 if begins else -1
+            self.counts = [*self.counts, 0 if env == "enumerate" else None] if begins else self.counts[:-1]
             self.item = False
         elif env in {"quote", "quotation", "verse"}:
             self.quotes += 1 if begins else -1
@@ -190,8 +222,16 @@ class _Reader:
             self.flush()
             self.item = True
             option = _skip_options(text, at)
-            self.said.append(text[at:option].strip(" []") + " " if option > at else "")
+            self.said.append(text[at:option].strip(" []") + " " if option > at else self.number())
             return option
+        if name in self.macros and self.left[0] > 0:
+            self.left[0] -= 1
+            self.said.append(self.plain(self.macros[name]))
+            return at + 2 if text[at : at + 2] == "{}" else at
+        if name in _LOOKS and text[at : at + 1] == "{":
+            argument, at = _argument(text, at)
+            self.said.append(told(self.plain(argument), _LOOKS[name], "".join(self.said[-3:])))
+            return at
         if name in {"par", "newline", "newpage", "clearpage", "maketitle", "tableofcontents"}:
             if self.rows is None:
                 self.flush()
@@ -204,6 +244,13 @@ class _Reader:
         else:
             at = _skip_options(text, at)
         return at
+
+    def number(self) -> str:
+        """The number of an item, with the gap behind it."""
+        if not self.counts or self.counts[-1] is None:
+            return ""
+        self.counts[-1] += 1
+        return f"{self.counts[-1]}. "
 
     def flush(self) -> None:
         """End the running block; footnotes come after it."""

@@ -64,7 +64,9 @@ class Shown(BaseRetriever):
 def shown(documents: Sequence[Document], question: str, history: Sequence[BaseMessage] = ()) -> list[BaseMessage]:
     """The very messages that `RetrievalAugmented` would put to a model for a question over some documents."""
     script = ScriptedChatModel(["."])
-    layer = RetrievalAugmented(inner=script, retriever=Shown(documents=list(documents)), min_relevance=0)
+    # A question of a row is whole: a follow-up would first be put to the model to be made so.
+    found = Shown(documents=list(documents))
+    layer = RetrievalAugmented(inner=script, retriever=found, min_relevance=0, rewrite=False)
     layer.invoke([*history, HumanMessage(question)])
     return list(script.calls[0])
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nacre.connectors.embeddings import load_embedder
-from nacre.connectors.embeddings.locate import default_folder, find_folder, is_default
+from nacre.connectors.embeddings.locate import E5, MINILM, embedded, find_folder
 from nacre.connectors.models.base_weights import base_hash
 from nacre.errors import FinetuningError
 from nacre.eval.making import extracted
@@ -106,6 +106,20 @@ def split_pairs(texts: Mapping[str, str], questions: Sequence[Question], seed: i
     return Pairs(train, passages, held_out)
 
 
+def _source(embedder: str | None) -> Path:
+    """The folder of the encoder to begin with."""
+    packed = MINILM if embedder is None else embedded(embedder)
+    if packed is E5:
+        raise FinetuningError(
+            tr(
+                "{name} comes in four bits, which cannot be trained. Name its folder or intfloat/multilingual-e5-small "
+                "(--base), or leave it out for all-MiniLM-L6-v2.",
+                name=E5.name,
+            )
+        )
+    return packed.path().parent if packed else find_folder(str(embedder))[0]
+
+
 def tune_encoder(
     pairs: Pairs,
     out: Path,
@@ -120,7 +134,8 @@ def tune_encoder(
     """Tune an encoder by MultipleNegativesRankingLoss (Henderson et al., 2017, arXiv:1705.00652).
 
     Args:
-        embedder: a local encoder's name or folder; None is the embedded default.
+        embedder: a local encoder's name or folder; None is all-MiniLM-L6-v2: weights of four bits, as the embedded
+            default has, cannot be trained.
         steps: None for one pass over the pairs.
 
     Raises:
@@ -141,7 +156,7 @@ def tune_encoder(
             )
         )
     began = time.monotonic()
-    source = default_folder() if is_default(embedder) else find_folder(str(embedder))[0]
+    source = _source(embedder)
     before = scores(str(source), pairs)
     steps = steps or -(-len(pairs.train) // batch)
     private_folder(out.parent)
@@ -156,7 +171,7 @@ def tune_encoder(
             round(time.monotonic() - began, 2), len(pairs.train), len(pairs.held_out),
         )  # fmt: skip
         if kept:
-            base = {"base_model": embedder or "default", "base_hash": base_hash(str(source))}
+            base = {"base_model": embedder or MINILM.name, "base_hash": base_hash(str(source))}
             write_card(draft, {"kind": "encoder", "method": "encoder", **base, **facts([]), "encoder": vars(done)})
             if out.is_dir():
                 out.rmdir()

@@ -99,16 +99,16 @@ class Encoder:
 def fitting(rows: Sequence[Row], encoder: Encoder) -> tuple[list[Row], list[str]]:
     """The rows that fit whole, and a line for each that does not."""
     kept, problems = [], []
-    for number, row in enumerate(rows, 1):
+    for row in rows:
         length = encoder.length(row)
         if encoder.window is None or length <= encoder.window:
             kept.append(row)
         else:
             problems.append(
                 tr(
-                    "Row {number} does not fit: {length} tokens, window {window}; it is left out. Show fewer sources "
-                    "(--k) or take a base with a longer window.",
-                    number=number,
+                    "The row {asked!r} does not fit: {length} tokens, window {window}; it is left out. Show fewer "
+                    "sources (--k) or take a base with a longer window.",
+                    asked=row.asked[:80],
                     length=length,
                     window=encoder.window,
                 )

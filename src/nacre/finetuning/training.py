@@ -138,6 +138,8 @@ def train(
     with alone(), explained(plan):
         try:
             run = _Run(plan, base, prepared, on_progress)
+            for problem in run.misfits if on_problem else ():
+                on_problem(problem)  # type: ignore[misc]
             run.go(resume)
         except Exception as error:
             if not out_of_memory(error) or plan.batch == 1:

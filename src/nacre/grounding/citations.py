@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from langchain_core.messages import AIMessage
 from langchain_core.messages.block_translators import register_translator
@@ -35,7 +35,8 @@ class Citation(TypedDict):
 
     `quote` stands literally in the document: `text[start:end] == quote`, in characters of the document's extracted
     text. `answer_start` and `answer_end` bound the statement in the answer, its marker included. `support` is the
-    share of the statement's words (0 to 1) that the quote holds.
+    share of the statement's words (0 to 1) that the quote holds. `boxes`, where OCR read the quote, are the places of
+    its lines on their pages (see `Hit.boxes`).
     """
 
     n: int
@@ -52,6 +53,7 @@ class Citation(TypedDict):
     answer_start: int
     answer_end: int
     support: float
+    boxes: NotRequired[list[dict[str, Any]]]
 
 
 class Input(TypedDict):
@@ -98,6 +100,8 @@ def cite(
             source, text = by_number[n], by_number[n].text
             begin, stop, support = _computed_quote(claim, source, derived, question) or best_quote(claim, text)
             place = places[n]
+            first = int(place.get("start") or 0)
+            boxes = [b for b in place.get("boxes") or () if b["start"] < first + stop and first + begin < b["end"]]
             found.append(
                 Citation(
                     n=n,
@@ -106,14 +110,15 @@ def cite(
                     heading=tuple(place.get("heading") or ()),
                     page=place.get("page"),
                     quote=text[begin:stop],
-                    start=int(place.get("start") or 0) + begin,
-                    end=int(place.get("start") or 0) + stop,
+                    start=first + begin,
+                    end=first + stop,
                     chunk_id=place.get("chunk_id", ""),
                     document_id=place.get("document_id", ""),
                     version=place.get("version"),
                     answer_start=start,
                     answer_end=end,
                     support=round(support, 3),
+                    **({"boxes": boxes} if boxes else {}),  # type: ignore[typeddict-item]
                 )
             )
     return found
@@ -279,6 +284,9 @@ def _share(wanted: Counter[str], held: Counter[str]) -> float:
     return sum((wanted & held).values()) / total if total else 0.0
 
 
+_EXTRAS = ("n", "chunk_id", "document_id", "version", "heading", "page", "start", "end", "support", "boxes")
+
+
 def as_annotations(citations: Sequence[Citation]) -> list[dict[str, Any]]:
     """Citations in LangChain's standard form.
 
@@ -293,10 +301,7 @@ def as_annotations(citations: Sequence[Citation]) -> list[dict[str, Any]]:
             "start_index": c["answer_start"],
             "end_index": c["answer_end"],
             "cited_text": c["quote"],
-            "extras": {
-                name: c[name]
-                for name in ("n", "chunk_id", "document_id", "version", "heading", "page", "start", "end", "support")
-            },
+            "extras": {name: c[name] for name in _EXTRAS if name in c},  # type: ignore[literal-required]
         }
         for c in citations
     ]

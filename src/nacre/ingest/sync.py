@@ -253,7 +253,7 @@ class Syncer:
             fields=dict(read.parsed.fields),
             audience=job.audience,
             cut=self.limit or 0,
-            blocks=pack_blocks(read.parsed.blocks, read.parsed.tables),
+            blocks=pack_blocks(read.parsed.blocks, read.parsed.tables, read.parsed.places),
         )
         if job.known and job.known.hash == read.hash:  # read again only to be cut anew
             self.report.unchanged += 1

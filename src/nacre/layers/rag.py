@@ -38,7 +38,7 @@ MIN_RELEVANCE = 0.05  # hardly a right answer falls below (bench/relevance_weigh
 _SPEAKS = 0.4  # the least share of a part's words in a document that speaks of it
 _PLACE = (
     *("uri", "title", "heading", "page", "start", "end", "chunk_id", "document_id", "version"),
-    *("score", "relevance", "tables"),
+    *("score", "relevance", "tables", "boxes"),
 )
 
 
@@ -48,8 +48,8 @@ class RetrievalAugmented(ChatModelDecorator):
     Args:
         inner: the model that writes the answer.
         retriever: finds documents for the last user message. The metadata of a document may hold `uri`, `title`,
-            `heading`, `page`, `start`, `end`, `chunk_id`, `document_id`, `version`, `score`, `relevance` and
-            `tables` (see `nacre.text.tables.Grid`).
+            `heading`, `page`, `start`, `end`, `chunk_id`, `document_id`, `version`, `score`, `relevance`,
+            `tables` (see `nacre.text.tables.Grid`) and `boxes` (see `Hit`).
         strict: cut every sentence that its cited source does not support, and refuse when nothing is left. The answer
             is then shown only when it is whole.
         min_support: with `strict`, the least share (0 to 1) of a sentence's words that the cited quote must hold.

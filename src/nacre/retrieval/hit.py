@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 
@@ -20,6 +20,8 @@ class Hit:
         relevance: estimated probability that the passage holds an answer, comparable between searches, from the words
             of the whole knowledge base (`nacre.retrieval.relevance`); None where that says nothing: in a base of a few
             chunks, or of a passage in another language than the query's.
+        boxes: of text that OCR read, where its lines stand: `start` and `end` in the document's text, `page`, and
+            `box`, which is left, top, right and bottom as shares of the page's width and height.
     """
 
     text: str
@@ -34,11 +36,14 @@ class Hit:
     document_id: int
     version: int
     relevance: float | None = None
+    boxes: tuple[dict[str, Any], ...] = field(default=(), compare=False)
 
     def to_dict(self) -> dict[str, Any]:
         """All fields as JSON-ready data.
 
         Returns:
-            A dict with the names of the fields; `heading` is a list.
+            A dict with the names of the fields; `heading` is a list, and `boxes` is there where there are any.
         """
-        return {**asdict(self), "heading": list(self.heading)}
+        facts = asdict(self)
+        boxes = facts.pop("boxes")
+        return facts | {"heading": list(self.heading)} | ({"boxes": list(boxes)} if boxes else {})

@@ -15,6 +15,7 @@ from nacre.retrieval.arguments import check_count, check_filter, check_hits, che
 from nacre.retrieval.compound import search_in_parts
 from nacre.retrieval.document_reader import DocumentReader
 from nacre.retrieval.hit import Hit
+from nacre.retrieval.passage_boxes import boxed
 from nacre.retrieval.search import Searcher
 from nacre.store.calibration import languages
 from nacre.store.embedders import given_encoder, load_encoder, own_encoder
@@ -119,6 +120,7 @@ class KnowledgeBase(DocumentReader):
         on_progress: Callable[[Progress], object] | None = None,
         workers: str | None = None,
         include_hidden: bool | None = None,
+        pictures: bool | None = None,
     ) -> SyncReport:
         """Make the knowledge base hold what the sources hold now.
 
@@ -136,6 +138,8 @@ class KnowledgeBase(DocumentReader):
             workers: who parses and embeds: None for this machine, "ray" for the Ray cluster that it is of,
                 "ray://host:port" for another.
             include_hidden: read hidden sheets, rows, columns and slides too; None is what the settings say (no).
+            pictures: read the writing in pictures inside office files too, by OCR (extra `ocr`); None is what the
+                settings say (no).
 
         Returns:
             What was done, and what failed for which reason.
@@ -152,11 +156,14 @@ class KnowledgeBase(DocumentReader):
 
         expect(on_progress, "on_progress", Callable, type(None))
         expect(workers, "workers", str, type(None))
-        expect(include_hidden, "include_hidden", bool, type(None))
+        asked = {"include_hidden": include_hidden, "pictures": pictures}
+        for name, value in asked.items():
+            expect(value, name, bool, type(None))
         given, resolved = check_principals(principals), sources_of(sources)
         with self.store.writing([source.scope for source in resolved]) as session:
-            hidden = self.store.settings().get("include_hidden", False) if include_hidden is None else include_hidden
-            options, runner = Options(include_hidden=hidden), runner_of(workers)
+            said = self.store.settings()
+            chosen = {name: said.get(name, False) if value is None else value for name, value in asked.items()}
+            options, runner = Options(**chosen), runner_of(workers)
             return Syncer(self.store, session, self.encoder, on_progress, options, runner).run(resolved, given, prune)
 
     def reembed(
@@ -250,7 +257,8 @@ class KnowledgeBase(DocumentReader):
         """
         query, k, where = clean_query(query), check_count(k), check_filter(where, arms)
         asker, searcher = check_principals(principals), self._searcher
-        return search_in_parts(lambda text, most: searcher.search(text, most, asker, where, arms), query, k)
+        hits = search_in_parts(lambda text, most: searcher.search(text, most, asker, where, arms), query, k)
+        return boxed(hits, self.store.catalog)
 
     def widened(self, hits: Sequence[Hit], neighbours: int = 1) -> list[Hit]:
         """Hits with the text around them; those that then touch become one.
@@ -264,7 +272,7 @@ class KnowledgeBase(DocumentReader):
         """
         from nacre.retrieval.postprocessing import widen
 
-        return widen(check_hits(hits), neighbours, self.store.catalog)
+        return boxed(widen(check_hits(hits), neighbours, self.store.catalog), self.store.catalog)
 
     def tables_in(self, hits: Sequence[Hit]) -> list[list[Grid]]:
         """The tables that stand in each hit's text, whole or in part, with the names of their columns.

@@ -131,5 +131,7 @@ def retriever_of(
 
 def as_document(hit: Hit, tables: Sequence[Grid] = ()) -> Document:
     """A hit as LangChain's document; the tables that its text holds stand in the metadata, where there are any."""
-    facts = asdict(hit) | ({"tables": [asdict(table) for table in tables]} if tables else {})
+    facts = (
+        hit.to_dict() | {"heading": hit.heading} | ({"tables": [asdict(table) for table in tables]} if tables else {})
+    )
     return Document(id=str(hit.chunk_id), page_content=facts.pop("text"), metadata=facts)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         DocumentRecord,
         DocumentState,
         Passage,
+        PlaceRecord,
         TableRecord,
     )
 
@@ -55,6 +56,10 @@ class DocumentStore(Protocol):
 
     def tables(self, uri: str) -> list[TableRecord]:
         """The tables of a document, as far as they are stored."""
+
+    def places(self, uri: str) -> list[PlaceRecord]:
+        """Where the pieces of a document that was read by OCR stand on its pages; none of another."""
+        return []
 
     def states(self, not_cut_to: int | None = None) -> list[DocumentState]:
         """What the ledger of a sync compares.

@@ -13,7 +13,7 @@ from nacre.text.tables import Mark
 
 if TYPE_CHECKING:
     from nacre.documents.chunking import BlockLike
-    from nacre.documents.document import Table
+    from nacre.documents.document import Place, Table
 
 PUBLIC = 0  # the audience of documents without principals
 
@@ -144,18 +144,32 @@ class TableRecord(NamedTuple):
     header: tuple[str, ...]
 
 
+class PlaceRecord(NamedTuple):
+    """Where a piece of a document that was read by OCR stands on the picture of its page."""
+
+    start: int
+    end: int
+    page: int
+    box: tuple[float, ...]  # left, top, right, bottom: shares of the page's width and height
+
+
 _TABLES = 1  # the form of what stands behind the blocks; there is none in what an earlier Nacre stored
 
 
-def pack_blocks(blocks: Sequence[BlockLike], tables: Sequence[Table] = ()) -> bytes:
-    """Parts of a document as a store keeps them: two streams, of which an earlier Nacre reads the first.
+PLACES = b"\x00places1"  # the last bytes of what holds places, so that a query can ask for it
+
+
+def pack_blocks(blocks: Sequence[BlockLike], tables: Sequence[Table] = (), places: Sequence[Place] = ()) -> bytes:
+    """Parts of a document as a store keeps them: up to three streams, of which an earlier Nacre reads the first.
 
     Returns:
-        Bytes for `unpack_blocks` and `unpack_tables`.
+        Bytes for `unpack_blocks`, `unpack_tables` and `unpack_places`.
     """
+    spots = [(p.start, p.end, p.page, [round(side, 4) for side in p.box]) for p in places]
     rows = [(block.kind, block.start, block.end, block.level, block.page) for block in blocks]
     grids = [(t.start, t.end, t.rows[0][0].start, t.mark, t.header) for t in tables if t.rows and len(t.rows[0]) > 1]
-    return _stream(rows) + (_stream([_TABLES, grids]) if grids else b"")
+    second = _stream([_TABLES, grids]) if grids or spots else b""
+    return _stream(rows) + second + (_stream(spots) + PLACES if spots else b"")
 
 
 def _stream(data: Any) -> bytes:
@@ -175,3 +189,14 @@ def unpack_tables(kept: bytes) -> list[TableRecord]:
     if form != _TABLES:
         return []
     return [TableRecord(start, end, body, mark, tuple(header)) for start, end, body, mark, header in rows]
+
+
+def unpack_places(kept: bytes) -> list[PlaceRecord]:
+    """Where the pieces of a scan stand; none of a document that has its own text."""
+    if not kept.endswith(PLACES):
+        return []
+    for _ in range(2):
+        stream = zlib.decompressobj()
+        stream.decompress(kept)
+        kept = stream.unused_data
+    return [PlaceRecord(start, end, page, tuple(box)) for start, end, page, box in json.loads(zlib.decompress(kept))]

@@ -1,10 +1,12 @@
 """`settings.json`: how a knowledge base cuts its documents and how it is asked. Written by hand or by `nacre eval
 tune`.
 
-    {"fusion_weight": 0.5, "chunk_size": 200, "k": 8, "expand": 1, "distinct": true, "include_hidden": false}
+    {"fusion_weight": 0.5, "chunk_size": 200, "k": 8, "expand": 1, "distinct": true, "include_hidden": false,
+     "pictures": false}
 
 All may be left out. `fusion_weight` counts from the next search on, in every process; `chunk_size` from the next sync
-on, which cuts all documents anew; `include_hidden` (hidden sheets, rows, columns and slides) for what a sync lists.
+on, which cuts all documents anew; `include_hidden` (hidden sheets, rows, columns and slides) and `pictures` (the
+writing in pictures inside office files) for what a sync lists.
 """
 
 from __future__ import annotations
@@ -36,10 +38,10 @@ def setting_problem(name: str, value: object) -> str | None:
     elif name == "fusion_weight":
         good = isinstance(value, int | float) and type(value) is not bool and 0 <= value <= 1
         wanted = tr("a number from 0 (words alone) to 1 (vectors alone)")
-    elif name in {"distinct", "include_hidden"}:
+    elif name in {"distinct", "include_hidden", "pictures"}:
         good, wanted = type(value) is bool, tr("true or false")
     else:
-        known = "fusion_weight, chunk_size, k, expand, distinct, include_hidden"
+        known = "fusion_weight, chunk_size, k, expand, distinct, include_hidden, pictures"
         return tr("there is no setting {name!r}; there are {known}.", name=name, known=known)
     if good or value == AUTO:
         return None

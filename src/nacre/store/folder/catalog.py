@@ -19,13 +19,16 @@ from nacre.store.folder.database import damaged, open_database
 from nacre.store.folder.keyword_index import Entry
 from nacre.store.protocol import DocumentStore
 from nacre.store.records import (
+    PLACES,
     ChunkRecord,
     ChunkSpan,
     DocumentHead,
     DocumentRecord,
     DocumentState,
     Passage,
+    PlaceRecord,
     TableRecord,
+    unpack_places,
     unpack_tables,
 )
 from nacre.text.fields import tidy_fields
@@ -86,6 +89,13 @@ class Catalog(DocumentStore):
             return []
         found = self.db.read("SELECT blocks FROM documents WHERE uri = ? AND blocks IS NOT NULL", (uri,))
         return unpack_tables(found[0][0]) if found else []
+
+    def places(self, uri: str) -> list[PlaceRecord]:
+        if not self._has("blocks"):
+            return []
+        end = (uri, -len(PLACES), PLACES)
+        found = self.db.read("SELECT blocks FROM documents WHERE uri = ? AND substr(blocks, ?) = ?", end)
+        return unpack_places(found[0][0]) if found else []
 
     def _has(self, column: str) -> bool:
         """Whether documents have a column: not in a catalog of an earlier Nacre that was not synced since."""

@@ -14,13 +14,16 @@ from nacre.store.filters import Filter, fields_condition
 from nacre.store.postgres.database import Database
 from nacre.store.protocol import DocumentStore
 from nacre.store.records import (
+    PLACES,
     ChunkRecord,
     ChunkSpan,
     DocumentHead,
     DocumentRecord,
     DocumentState,
     Passage,
+    PlaceRecord,
     TableRecord,
+    unpack_places,
     unpack_tables,
 )
 from nacre.text.fields import tidy_fields
@@ -63,6 +66,13 @@ class PostgresCatalog(DocumentStore):
     def tables(self, uri: str) -> list[TableRecord]:
         found = self.db.rows("SELECT blocks FROM documents WHERE uri = %s AND blocks IS NOT NULL", (uri,))
         return unpack_tables(found[0][0]) if found else []
+
+    def places(self, uri: str) -> list[PlaceRecord]:
+        end = (uri, len(PLACES) - 1, PLACES)
+        found = self.db.rows(
+            "SELECT blocks FROM documents WHERE uri = %s AND substring(blocks FROM length(blocks) - %s) = %s", end
+        )
+        return unpack_places(found[0][0]) if found else []
 
     def counts(self) -> dict[str, int]:
         vectors = "count(*) FROM vectors" if self._has_vectors() else "0"
