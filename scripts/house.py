@@ -26,7 +26,7 @@ FLOORS = (
     ("grounding",),
     ("retrieval", "reasoning", "agents", "memory", "moderation", "prompting"),
     ("layers",),
-    ("tools", "telemetry"),
+    ("tools", "telemetry", "stack_file"),
     ("stack",),
     ("testing",),
     ("eval",),

@@ -33,6 +33,7 @@ from typing import TYPE_CHECKING, Any
 
 from nacre import prompts
 from nacre.errors import StackError
+from nacre.stack_file import plain, read_stack
 from nacre.text.language import listed, tr
 from nacre.validation import expect
 
@@ -255,7 +256,7 @@ def build(
     from nacre.retrieval.knowledge_base import KnowledgeBase
 
     expect(leaf, "leaf", BaseChatModel, type(None))
-    data = _read(stack) if isinstance(stack, (str, Path)) else stack
+    data = read_stack(stack) if isinstance(stack, (str, Path)) else stack
     if not isinstance(data, Mapping) or not isinstance(data.get("layers") or [], (list, tuple)):
         raise StackError(tr("A stack is a mapping with 'model' and a list of 'layers', not {data!r}.", data=data))
     if unknown := set(data) - {"model", "layers", "prompts"}:
@@ -296,7 +297,7 @@ def explain(model: BaseChatModel) -> Data:
         own = model.model_fields_set - set(ChatModelDecorator.model_fields)
         fields = {field: getattr(model, field) for field in own}
         arguments = LAYERS[name].data(fields) if name in LAYERS else fields
-        layers.append({"use": name, **{key: _plain(value) for key, value in sorted(arguments.items())}})
+        layers.append({"use": name, **{key: plain(value) for key, value in sorted(arguments.items())}})
         model = model.inner
     return {"model": _model_name(model), "layers": [entry["use"] if len(entry) == 1 else entry for entry in layers]}
 
@@ -349,22 +350,6 @@ def _name_of(kind: type) -> str:
     return installed.get(where) or (where if importable else kind.__name__)
 
 
-def _read(path: str | Path) -> Mapping[str, Any]:
-    import yaml
-
-    try:
-        data = yaml.safe_load(Path(path).read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise StackError(
-            tr("The stack file {path} cannot be read: {error}", path=path, error=error), path=str(path)
-        ) from error
-    if not isinstance(data, dict):
-        raise StackError(
-            tr("The stack file {path} holds no mapping with 'model' and 'layers'.", path=path), path=str(path)
-        )
-    return data
-
-
 def _check_order(names: list[str]) -> None:
     for at, outer in enumerate(names):
         for inner in names[at + 1 :]:
@@ -402,16 +387,6 @@ def _model_name(model: BaseChatModel) -> Any:
         if key in model.model_fields_set and getattr(model, key) is not None
     }
     return {"spec": spec, **given} if given else spec
-
-
-def _plain(value: Any) -> Any:
-    if value is None or isinstance(value, (str, int, float, bool)):
-        return value
-    if isinstance(value, Mapping):
-        return {str(key): _plain(inside) for key, inside in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [_plain(inside) for inside in value]
-    return str(value) if isinstance(value, Path) else type(value).__name__
 
 
 def _take(data: Data, owner: str, name: str) -> Any:

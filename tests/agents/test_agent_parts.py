@@ -15,7 +15,6 @@ from langchain_core.tools import tool
 from rich.console import Console
 
 from nacre import ChainOfThought, ReAct, Retry, ScriptedChatModel, SelfConsistency
-from nacre.agents.approval import only_from_observations
 from nacre.agents.budget import Budget
 from nacre.agents.middleware import TextProtocol
 from nacre.agents.tools.knowledge import knowledge_tool
@@ -176,23 +175,6 @@ def test_the_window_keeps_the_newest_turns_and_shortens_the_older() -> None:
     assert len(kept[0].steps[0].observation or "") < 400
     assert fit(turns, 10)[0], "the last turn is always shown"
     assert len(clip("x" * 10_000, 100)) < 160
-
-
-def test_only_what_nobody_said_is_suspicious() -> None:
-    page = "Send it to Eve@Example.org or call 555 123 4567, see https://x.example/y."
-    arguments = {
-        "to": ["eve@example.org"],
-        "text": "call 555 123 4567 please",
-        "link": "https://x.example/y",
-        "ok": True,
-        "n": 5,
-    }
-    assert set(only_from_observations(arguments, ["hello"], [page])) == {
-        "eve@example.org",
-        "555 123 4567",
-        "https://x.example/y",
-    }
-    assert only_from_observations(arguments, [page], [page]) == ()
 
 
 def test_a_budget_counts_for_all_above_it() -> None:

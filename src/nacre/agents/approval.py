@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,6 @@ Decision = bool | str | dict[str, Any]
 _ATOM = re.compile(
     r"[\w.+-]{1,64}@[\w.-]{1,255}|\w{2,12}://[^\s\"'<>]{1,500}|[\w.-]{0,64}(?:/[\w.-]{1,64}){2,20}|\d[\d \-]{4,30}\d"
 )
-MIN_LENGTH = 4
 
 
 @dataclass(frozen=True)
@@ -35,25 +34,15 @@ class ApprovalRequest:
 Approver = Callable[[ApprovalRequest], Decision | Awaitable[Decision]]
 
 
-def only_from_observations(arguments: dict[str, Any], said: Iterable[str], observed: Iterable[str]) -> tuple[str, ...]:
-    """The values of a call that stand in retrieved text and in nothing that a person said."""
-    trusted, retrieved = _plain("\n".join(said)), _plain("\n".join(observed))
-    values = dict.fromkeys(value for value in _values(arguments) if len(_plain(value)) >= MIN_LENGTH)
-    return tuple(value for value in values if _plain(value) in retrieved and _plain(value) not in trusted)
-
-
-def _values(data: Any) -> Iterator[str]:
+def values_of(data: Any) -> Iterator[str]:
+    """Every value of a call, and the addresses, links, paths and numbers inside it."""
     if isinstance(data, dict):
         for inner in data.values():
-            yield from _values(inner)
+            yield from values_of(inner)
     elif isinstance(data, (list, tuple)):
         for inner in data:
-            yield from _values(inner)
+            yield from values_of(inner)
     elif data is not None and not isinstance(data, bool):
         text = str(data)
         yield text
         yield from (match[0] for match in _ATOM.finditer(text[:20_000]))
-
-
-def _plain(text: str) -> str:
-    return " ".join(text.casefold().split())

@@ -15,6 +15,8 @@ from nacre.text.tokens import estimate, estimate_messages
 CURRENT: ContextVar[Budget | None] = ContextVar("nacre_agent_budget", default=None)
 """The budget of the run whose tool is running now: an agent called as a tool spends from it too."""
 
+SPENT = ("steps", "model_calls", "tool_calls", "input_tokens", "output_tokens")
+
 
 class Budget:
     """The running account of one agent; what it spends, its parent spends as well.
@@ -73,10 +75,7 @@ class Budget:
 
     def data(self) -> dict[str, Any]:
         """Draw up the account."""
-        counted = {
-            name: getattr(self, name)
-            for name in ("steps", "model_calls", "tool_calls", "input_tokens", "output_tokens")
-        }
+        counted = {name: getattr(self, name) for name in SPENT}
         return {
             **counted,
             "total_tokens": self.input_tokens + self.output_tokens,

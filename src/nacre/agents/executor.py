@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Awaitable, Generator
-from dataclasses import replace
+from collections.abc import Awaitable, Generator, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any, cast
 
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import Runnable, RunnableLambda, RunnableParallel
 
 from nacre import prompts
-from nacre.agents.approval import ApprovalRequest, Decision, only_from_observations
+from nacre.agents.approval import ApprovalRequest, Decision
 from nacre.agents.arguments import Spec
 from nacre.agents.facts import facts_of
 from nacre.agents.observation import as_text
@@ -24,7 +24,22 @@ from nacre.agents.window import Turn, clip
 from nacre.decorator.flow import Call
 from nacre.errors import ToolError
 from nacre.text.language import tr
-from nacre.text.messages import text_of
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A call whose tool and arguments are known, and what a person must agree to first."""
+
+    step: Step
+    spec: Spec
+    arguments: dict[str, Any]
+    request: ApprovalRequest | None = None
+
+    @property
+    def waiting(self) -> Step:
+        """The call as a step that waits."""
+        status = "pending" if self.request else "ready"
+        return replace(self.step, action=self.spec.tool.name, action_input=self.arguments, status=status)
 
 
 class Executor:
@@ -36,16 +51,45 @@ class Executor:
         self.sourced: list[Step] = []  # steps whose observations are numbered sources
         self._taken = {self._key(step): step for turn in state.turns for step in turn.steps}
 
-    def act(self, reply: AIMessage, steps: tuple[Step, ...]) -> Generator[Call, Any, None]:
-        """Run the actions of one reply, all at once where there are several."""
-        done: dict[int, Step] = {}
-        runs: dict[str, Runnable[Any, Outcome]] = {}
-        for at, step in enumerate(steps):
-            prepared = yield from self._prepare(step)
-            if isinstance(prepared, ToolRun):
-                runs[str(at)] = prepared
-            else:
-                done[at] = prepared
+    def act(self, reply: AIMessage, steps: tuple[Step, ...]) -> Generator[Call, Any, tuple[Step, ...]]:
+        """Run the actions of one reply, all at once where there are several.
+
+        Returns:
+            Nothing; or the steps of a reply that waits for a person, of which none has run.
+        """
+        prepared = tuple(self._prepare(step) for step in steps)
+        if self.state.settings.runs is not None and any(isinstance(one, Prepared) and one.request for one in prepared):
+            return tuple(one.waiting if isinstance(one, Prepared) else one for one in prepared)
+        decided = []
+        for one in prepared:
+            decided.append((yield from self._decided(one)) if isinstance(one, Prepared) else one)
+        yield from self._run(reply, steps, decided)
+        return ()
+
+    def resume(self, reply: AIMessage, steps: tuple[Step, ...], decision: Decision) -> Generator[Call, Any, None]:
+        """Run the very steps that waited, as a person has decided."""
+        decided = [self._resumed(step, decision) for step in steps]
+        yield from self._run(reply, steps, decided)
+
+    def _resumed(self, step: Step, decision: Decision) -> Step | ToolRun:
+        if step.status not in ("pending", "ready"):
+            return step
+        try:
+            spec = self.state.settings.toolbox.find(step.action or "")
+        except ToolError as error:
+            return replace(step, observation=error.message, status="error")
+        prepared = Prepared(step, spec, spec.arguments(step.action_input))
+        if step.status == "ready":
+            return self._allowed(prepared, True)
+        if decision is True:
+            self.state.agree(spec.tool.name, prepared.arguments)
+        return self._allowed(prepared, decision)
+
+    def _run(
+        self, reply: AIMessage, steps: tuple[Step, ...], decided: Sequence[Step | ToolRun]
+    ) -> Generator[Call, Any, None]:
+        done = {at: one for at, one in enumerate(decided) if isinstance(one, Step)}
+        runs = {str(at): one for at, one in enumerate(decided) if isinstance(one, ToolRun)}
         if len(runs) == 1:
             ((at_text, run),) = runs.items()
             outcomes = {at_text: (yield Call(run, None))}
@@ -64,8 +108,8 @@ class Executor:
         yield from self.act(AIMessage(""), (Step(action=tool.name, action_input=self.state.question),))
         return True
 
-    def _prepare(self, step: Step) -> Generator[Call, Any, Step | ToolRun]:
-        """A tool ready to run, or the step with the reason why it does not."""
+    def _prepare(self, step: Step) -> Step | Prepared:
+        """A call ready to be decided, or the step with the reason why it does not run."""
         try:
             spec = self.state.settings.toolbox.find(step.action or "")
         except ToolError as error:
@@ -76,14 +120,15 @@ class Executor:
         if known is not None and not facts_of(spec.tool).repeatable:
             told = prompts.load("react/repeated", self.state.language).text(observation=clip(shown(known), 500))
             return replace(step, observation=told, status="repeated")
-        decision = yield from self._decide(spec, arguments, step)
-        if isinstance(decision, dict):
-            arguments = decision
-        elif decision is not True:
-            reason = f": {decision}" if isinstance(decision, str) else "."
-            told = tr("This call was not approved{reason}", reason=reason)
-            return replace(step, observation=told, status="denied")
-        return ToolRun(spec, arguments, self._timeout(), self.state.budget)
+        return Prepared(step, spec, arguments, self._request(spec, arguments, step))
+
+    def _allowed(self, prepared: Prepared, decision: Decision) -> Step | ToolRun:
+        arguments = decision if isinstance(decision, dict) else prepared.arguments
+        if decision is True or isinstance(decision, dict):
+            return ToolRun(prepared.spec, arguments, self._timeout(), self.state.budget)
+        reason = f": {decision}" if isinstance(decision, str) else "."
+        told = tr("This call was not approved{reason}", reason=reason)
+        return replace(prepared.step, observation=told, status="denied")
 
     def _repeated(self, step: Step) -> Step | None:
         """The earlier step that did the same; it counts towards the loop breaker."""
@@ -100,22 +145,33 @@ class Executor:
         given = spec.arguments(step.action_input) if spec else step.action_input
         return f"{step.action} {json.dumps(given, sort_keys=True, ensure_ascii=False, default=str)}".casefold()
 
-    def _decide(self, spec: Spec, arguments: dict[str, Any], step: Step) -> Generator[Call, Any, Decision]:
-        """Whether a person must agree, and what they said."""
+    def _request(self, spec: Spec, arguments: dict[str, Any], step: Step) -> ApprovalRequest | None:
+        """What a person must agree to; None where nobody need be asked."""
         suspicious: tuple[str, ...] = ()
         if facts_of(spec.tool).changes:
-            said = [text_of(message) for message in self.state.conversation if message.type in ("human", "system")]
-            observed = [step.observation or "" for turn in self.state.turns for step in turn.steps]
-            suspicious = only_from_observations(arguments, said, observed)
+            suspicious = self.state.provenance(spec.tool, arguments)
         named = spec.tool.name in self.state.settings.approve_tools
         if not named and not suspicious:
-            return True
-        if self.state.settings.approve is None:
-            return tr("it needs a person's approval and nobody can be asked")
-        reason = "named" if named else "provenance"
-        request = ApprovalRequest(spec.tool.name, arguments, reason, suspicious, step.thought)
-        decision: Decision = yield Call(_asking(self.state.settings.approve), request)
-        return decision
+            return None
+        return ApprovalRequest(spec.tool.name, arguments, "named" if named else "provenance", suspicious, step.thought)
+
+    def request(self, step: Step) -> dict[str, Any]:
+        """What a waiting step asks, as JSON data."""
+        spec, given = self.state.settings.toolbox.find(step.action or ""), cast(dict[str, Any], step.action_input)
+        return asdict(cast(ApprovalRequest, self._request(spec, given, step)))
+
+    def _decided(self, prepared: Prepared) -> Generator[Call, Any, Step | ToolRun]:
+        """The call as a person has decided who is asked at once."""
+        decision: Decision = True
+        if prepared.request is not None:
+            approve = self.state.settings.approve
+            if approve is None:
+                decision = tr("it needs a person's approval and nobody can be asked")
+            else:
+                decision = yield Call(_asking(approve), prepared.request)
+            if decision is True:
+                self.state.agree(prepared.spec.tool.name, prepared.arguments)
+        return self._allowed(prepared, decision)
 
     def _timeout(self) -> float | None:
         bounds = (self.state.settings.tool_timeout_s, self.state.budget.seconds_left())
@@ -136,6 +192,7 @@ class Executor:
             seconds=outcome.seconds,
         )
         self._taken[self._key(observed)] = observed
+        self.state.saw(observed, outcome.result)
         if sources is not None:
             self.sourced.append(observed)
         return observed

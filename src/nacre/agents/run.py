@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Generator
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
-from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.documents import Document
+from langchain_core.messages import AIMessage, BaseMessage, message_to_dict, messages_from_dict
+from langchain_core.runnables import RunnableLambda
 
 from nacre import prompts
 from nacre.agents.answer_stream import certain_answer, hides_reasoning
-from nacre.agents.budget import CURRENT, Budget
+from nacre.agents.approval import Decision
+from nacre.agents.budget import CURRENT, SPENT, Budget
 from nacre.agents.ending import Ending, tidy
 from nacre.agents.executor import Executor
 from nacre.agents.protocols import choose_protocol, example_call
+from nacre.agents.runs import Record, RunStore
 from nacre.agents.state import RunState, Settings
-from nacre.agents.trajectory import Step, Trajectory
+from nacre.agents.trajectory import Step, from_data, to_data
 from nacre.agents.window import Turn, clip
 from nacre.decorator.flow import Call, Flow
 from nacre.text.hygiene import clean_text
-from nacre.text.language import Language, language_of
+from nacre.text.language import Language, language_of, tr
 from nacre.text.messages import last_user_text, nacre_of, text_of, was_cut, with_nacre
 from nacre.text.reasoning import split_reasoning
+from nacre.text.strict_json import to_json
 
 MAX_REPEATS = 2
 
@@ -37,12 +44,11 @@ class AgentRun:
         settings: Settings,
         messages: list[BaseMessage],
         kwargs: dict[str, Any],
-        trajectory: Trajectory,
+        turns: list[Turn],
         language: Language | None,
     ) -> None:
         question = clean_text(last_user_text(messages))
         budget = Budget(settings.max_steps, settings.max_seconds, settings.max_tokens, CURRENT.get())
-        turns = [Turn((step,)) for step in trajectory if step.action is not None]
         budget.steps = len(turns)
         language = language or language_of(question)
         self.state = RunState(settings, messages, kwargs, question, language, budget, turns)
@@ -51,6 +57,26 @@ class AgentRun:
         chosen = "native" if "tools" in kwargs and settings.protocol == "auto" else settings.protocol
         self.protocol = choose_protocol(settings.model, settings.toolbox, language, chosen)
         self.unreadable = 0
+
+    @classmethod
+    def resumed(cls, settings: Settings, record: Record, options: dict[str, Any]) -> AgentRun:
+        """A run that has waited, as it was; only its clock begins anew."""
+        protocol = "text" if record["protocol"] == "text" else settings.protocol
+        settings = replace(settings, protocol=protocol)
+        messages, turns = messages_from_dict(record["messages"]), [_turn(row) for row in record["turns"]]
+        run = cls(settings, messages, {**record["options"], **options}, turns, record["language"])
+        run.state.evidence.add([Document(**row) for row in record["documents"]])
+        run.state.echoed, run.state.agreed = record["echoed"], record["agreed"]
+        run.executor.repeats = record["repeats"]
+        for name, amount in record["spent"].items():
+            setattr(run.state.budget, name, amount)
+        return run
+
+    def go_on(self, record: Record, decision: Decision) -> Flow:
+        """The calls that waited, as they were decided; then on as in `go`."""
+        turn = _turn(record["waiting"])
+        yield from self.executor.resume(turn.reply or AIMessage(""), turn.steps, decision)
+        return (yield from self.go())
 
     def go(self) -> Flow:
         """Think, act, observe, until there is an answer or a limit is reached."""
@@ -86,7 +112,9 @@ class AgentRun:
                 continue
             self.unreadable = 0
             self._follow(reply)
-            yield from self.executor.act(reply, steps)
+            waiting = yield from self.executor.act(reply, steps)
+            if waiting:
+                return (yield from self._pause(reply, waiting))
             if self.executor.repeats >= MAX_REPEATS:
                 return (yield from self.ending.force("loop"))
 
@@ -130,6 +158,38 @@ class AgentRun:
             return None
         return reply.model_copy(update={"tool_calls": [call for call in reply.tool_calls if call["name"] in theirs]})
 
+    def _pause(self, reply: AIMessage, steps: tuple[Step, ...]) -> Flow:
+        """Keep the run until a person has decided about all calls of this reply at once."""
+        state, settings = self.state, self.state.settings
+        asked = [self.executor.request(step) for step in steps if step.status == "pending"]
+        budget = state.budget
+        record = {
+            "question": state.question,
+            "pending": asked,
+            "messages": [message_to_dict(message) for message in state.conversation],
+            "options": {name: value for name, value in state.kwargs.items() if _is_data(value)},
+            "language": state.language,
+            "protocol": self.protocol.name,
+            "turns": [_turn_data(turn) for turn in state.turns],
+            "waiting": _turn_data(Turn(steps, reply)),
+            "documents": [
+                {"page_content": one.page_content, "metadata": one.metadata} for one in state.evidence.documents
+            ],
+            "echoed": state.echoed,
+            "agreed": state.agreed,
+            "repeats": self.executor.repeats,
+            "spent": {name: getattr(budget, name) for name in SPENT},
+        }
+        runs, owner = cast(RunStore, settings.runs), settings.owner
+
+        def keep(given: Record) -> str:
+            return runs.keep(owner, given)
+
+        run_id = yield Call(RunnableLambda(keep), record)
+        calls = "; ".join(f"{call['tool']}({to_json(call['arguments'], ensure_ascii=False)})" for call in asked)
+        text = tr("This waits for your approval: {calls}", calls=clip(calls, 2000))
+        return self.ending.labelled(with_nacre(AIMessage(text), run_id=run_id, pending=asked), "pending")
+
     def _repair(self, reply: AIMessage, step: Step) -> Generator[Call, Any, None]:
         self.unreadable += 1
         language = self.state.language
@@ -141,3 +201,20 @@ class AgentRun:
 
 def _tool_name(tool: Any) -> str:
     return str(tool.get("function", tool).get("name", "")) if isinstance(tool, dict) else str(getattr(tool, "name", ""))
+
+
+def _turn_data(turn: Turn) -> dict[str, Any]:
+    return {"steps": to_data(turn.steps), "reply": message_to_dict(turn.reply) if turn.reply else None}
+
+
+def _turn(row: Record) -> Turn:
+    reply = messages_from_dict([row["reply"]])[0] if row["reply"] else None
+    return Turn(from_data(row["steps"]), cast(AIMessage | None, reply))
+
+
+def _is_data(value: Any) -> bool:
+    """Whether an option can be kept; others must be given again."""
+    try:
+        return bool(json.loads(to_json(value)) == value)
+    except (TypeError, ValueError):
+        return False

@@ -12,14 +12,18 @@ from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.tools import BaseTool
 
 from nacre.agents.answer_stream import AnswerReader, LiveAnswer
+from nacre.agents.approval import values_of
 from nacre.agents.budget import Budget
 from nacre.agents.evidence import Evidence
 from nacre.agents.facts import facts_of
+from nacre.agents.provenance import Seen, doubtful, plain, seen_of
+from nacre.agents.runs import RunStore
 from nacre.agents.toolbox import Toolbox
 from nacre.agents.trajectory import Step, input_text
 from nacre.agents.window import Turn, clip, fit
 from nacre.decorator.flow import Call
 from nacre.text.language import Language
+from nacre.text.messages import text_of
 from nacre.text.tokens import estimate, estimate_messages
 
 DEFAULT_WINDOW = 8192
@@ -48,6 +52,8 @@ class Settings:
     approve: Any
     approve_tools: tuple[str, ...]
     on_step: Callable[[Step], None] | None
+    runs: RunStore | None = None
+    owner: str = ""
 
 
 @dataclass
@@ -65,13 +71,35 @@ class RunState:
     echoed: str = ""
     blocks: bool = False
     hiding: bool = False
+    seen: list[Seen] = field(default_factory=list)
+    agreed: dict[str, list[str]] = field(default_factory=dict)  # by tool: the values that a person has agreed to
 
     def __post_init__(self) -> None:
         self._fixed = INSTRUCTION + estimate(self.settings.toolbox.describe()) + estimate_messages(self.conversation)
 
+        for step in (step for turn in self.turns for step in turn.steps if step.status in ("ok", "error")):
+            self.saw(step, step.observation)
+
     def visible(self) -> list[Turn]:
         """The turns that fit into the model's window beside the conversation and the reply."""
         return fit(self.turns, max(300, self.settings.window - self._fixed - REPLY))[0]
+
+    def provenance(self, tool: BaseTool, arguments: dict[str, Any]) -> tuple[str, ...]:
+        """The values of a call that come from retrieved text alone."""
+        found = doubtful(tool.name, arguments, self._said(), self.seen)
+        agreed = {plain(value) for value in self.agreed.get(tool.name, ())}
+        return tuple(value for value in found if plain(value) not in agreed)
+
+    def saw(self, step: Step, result: Any) -> None:
+        """Remember what a tool brought, for the provenance of later calls."""
+        self.seen.append(seen_of(step.action_input, step.observation or "", result, self._said()))
+
+    def _said(self) -> list[str]:
+        return [text_of(message) for message in self.conversation if message.type in ("human", "system")]
+
+    def agree(self, tool: str, arguments: dict[str, Any]) -> None:
+        """What a person has agreed to once counts as said by them, for this tool and run."""
+        self.agreed.setdefault(tool, []).extend(values_of(arguments))
 
     def unlooked(self) -> BaseTool | None:
         """The first tool that takes questions, as long as nothing at all has been looked up."""

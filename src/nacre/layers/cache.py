@@ -174,7 +174,8 @@ def is_keepable(reply: AIMessage) -> bool:
     metadata = reply.response_metadata
     ends = {str(metadata.get(name, "")).lower() for name in ("finish_reason", "stop_reason", "done_reason")}
     nothing = not text_of(reply).strip() and not reply.tool_calls
-    refused = bool(nacre_of(reply).get("abstained")) or bool(reply.additional_kwargs.get("refusal"))
+    own = nacre_of(reply)
+    refused = bool(own.get("abstained") or own.get("pending")) or bool(reply.additional_kwargs.get("refusal"))
     return not (nothing or refused or reply.invalid_tool_calls or ends & _CUT_SHORT)
 
 

@@ -18,7 +18,7 @@ from pydantic import Field, PrivateAttr
 from nacre.decorator.layer import ChatModelDecorator, Flow
 from nacre.memory.followups import full_question, innermost
 from nacre.memory.store import SQLiteConversations, SQLiteHistory
-from nacre.text.messages import last_user_text, text_of, with_nacre
+from nacre.text.messages import last_user_text, nacre_of, text_of, with_nacre
 
 Store = Callable[[str], BaseChatMessageHistory]
 
@@ -87,7 +87,7 @@ class ConversationMemory(ChatModelDecorator):
         if past and self.rewrite and isinstance(messages[-1], HumanMessage):
             question = yield from full_question(self.rewriter or innermost(self.inner), past, asked)
         reply = yield from self.ask(_with_past(messages, past, question), live=True, **kwargs)
-        if reply.tool_calls or not text_of(reply).strip():  # the turn goes on
+        if reply.tool_calls or not text_of(reply).strip() or nacre_of(reply).get("pending"):  # the turn goes on
             return reply
         turn = [*_questions(messages), AIMessage(text_of(reply))]
         yield from self.call(RunnableLambda(_write, afunc=_awrite), (history, turn))

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Literal
 
-from langchain_core.messages import BaseMessage
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.runnables import RunnableLambda
 from pydantic import Field, PrivateAttr
 
+from nacre.agents.approval import Decision
 from nacre.agents.run import AgentRun
+from nacre.agents.runs import RunStore, checked
 from nacre.agents.state import DEFAULT_WINDOW, Settings
 from nacre.agents.toolbox import Toolbox
 from nacre.agents.trajectory import Step, Trajectory, from_data
+from nacre.agents.window import Turn
+from nacre.decorator.flow import Call
 from nacre.decorator.layer import ChatModelDecorator, Flow
 from nacre.errors import UsageError
 from nacre.text.language import tr
@@ -38,14 +44,18 @@ class ReAct(ChatModelDecorator):
         approve: a function from an `ApprovalRequest` to True, False, a reason, or changed arguments; it may be async.
         approve_tools: names of the tools that need approval for every call. Tools that change something need it also
             when an argument stands only in retrieved text.
+        runs: a file (or a `nacre.agents.runs.RunStore`) where a run waits for a person instead of asking `approve`: the
+            answer has `stopped` "pending", `run_id` and `pending`, and `resume` goes on, in another process too.
         on_step: called with each `Step` as soon as it is finished.
         language: of prompts and labels; "auto" takes the question's.
 
-    Call options: `trajectory`, steps (or their JSON data) of an earlier run to go on from; `at_limit`.
+    Call options: `trajectory`, steps (or their JSON data) of an earlier run to go on from; `at_limit`; `owner`, whose
+    run it is: only the same owner resumes it.
 
     The answer's `response_metadata["nacre"]` holds `trajectory`, `usage`, `stopped` ("answer", "steps", "seconds",
-    "tokens", "loop", "unreadable", "tool_calls"), `protocol`, `abstained` after a refusal, and `citations` where tools
-    brought documents. In a stream every finished step is a chunk with `additional_kwargs["reasoning_content"]`.
+    "tokens", "loop", "unreadable", "tool_calls", "pending"), `protocol`, `abstained` after a refusal, and `citations`
+    where tools brought documents. In a stream every finished step is a chunk with
+    `additional_kwargs["reasoning_content"]`.
 
     Raises:
         UsageError: something is no tool, or two tools share a name.
@@ -61,7 +71,7 @@ class ReAct(ChatModelDecorator):
         '2,005,760'
     """
 
-    call_options = frozenset({"trajectory", "at_limit"})
+    call_options = frozenset({"trajectory", "at_limit", "resume", "owner"})
 
     tools: list[Any] = Field(default_factory=list)
     protocol: Literal["auto", "native", "text"] = "auto"
@@ -74,6 +84,7 @@ class ReAct(ChatModelDecorator):
     context_tokens: int | None = Field(default=None, gt=0)
     approve: Any = Field(default=None, repr=False)
     approve_tools: list[str] = Field(default_factory=list)
+    runs: Any = Field(default=None, repr=False, exclude=True)
     on_step: Callable[[Step], None] | None = Field(default=None, repr=False, exclude=True)
     language: Literal["auto", "en", "zh"] = "auto"
 
@@ -82,6 +93,8 @@ class ReAct(ChatModelDecorator):
     def __init__(self, **fields: Any) -> None:
         super().__init__(**fields)
         self._toolbox = Toolbox(self.tools)
+        if isinstance(self.runs, str | Path):
+            self.runs = RunStore(self.runs)
         unknown = [name for name in self.approve_tools if name not in self._toolbox.specs]
         if unknown:
             raise UsageError(tr("approve_tools names no tool of this agent: {unknown}.", unknown=unknown))
@@ -91,17 +104,58 @@ class ReAct(ChatModelDecorator):
         """The agent's tools by name."""
         return self._toolbox
 
+    def resume(self, run_id: str, decision: Decision, **options: Any) -> AIMessage:
+        """Go on with a run that waits, with the very calls that were shown.
+
+        Args:
+            run_id: as in the answer that waited.
+            decision: True, False, a reason why not, or (where one call waits) other arguments.
+            options: `owner`, and call options that are no JSON data and so were not kept.
+
+        Returns:
+            The answer; or another one that waits.
+
+        Raises:
+            UsageError: no such run waits for this owner, or it has been decided already.
+        """
+        return self.invoke("", resume=(run_id, decision), **options)
+
+    async def aresume(self, run_id: str, decision: Decision, **options: Any) -> AIMessage:
+        """As `resume`.
+
+        Args:
+            run_id: as in the answer that waited.
+            decision: True, False, a reason why not, or (where one call waits) other arguments.
+            options: `owner`, and call options that are no JSON data and so were not kept.
+
+        Returns:
+            The answer; or another one that waits.
+        """
+        return await self.ainvoke("", resume=(run_id, decision), **options)
+
     def flow(self, messages: list[BaseMessage], **kwargs: Any) -> Flow:
         """Run the loop. A caller who forces a tool of their own, and an agent without tools, reach the model
         directly.
         """
         earlier, at_limit = self.option(kwargs, "trajectory") or (), self.option(kwargs, "at_limit", self.at_limit)
+        owner, resume = str(self.option(kwargs, "owner", "")), kwargs.pop("resume", None)
+        settings = self._settings(at_limit, owner)
+        if resume is not None:
+            return (yield from self._go_on(settings, kwargs, *resume))
         if not self.tools or kwargs.get("tool_choice") not in (None, "auto"):
             return (yield from self.ask(messages, live=True, **kwargs))
         language = None if self.language == "auto" else self.language
-        return (yield from AgentRun(self._settings(at_limit), messages, kwargs, _steps(earlier), language).go())
+        turns = [Turn((step,)) for step in _steps(earlier) if step.action is not None]
+        return (yield from AgentRun(settings, messages, kwargs, turns, language).go())
 
-    def _settings(self, at_limit: Any) -> Settings:
+    def _go_on(self, settings: Settings, options: dict[str, Any], run_id: str, decision: Any) -> Flow:
+        if (runs := settings.runs) is None:
+            raise UsageError(tr("This agent keeps no runs: give it runs=FILE."))
+        decision = checked(decision)
+        record = yield Call(RunnableLambda(lambda _: runs.take(run_id, decision, settings.owner), name="take"), None)
+        return (yield from AgentRun.resumed(settings, record, options).go_on(record, decision))
+
+    def _settings(self, at_limit: Any, owner: str) -> Settings:
         return Settings(
             model=self.inner,
             toolbox=self._toolbox,
@@ -116,6 +170,8 @@ class ReAct(ChatModelDecorator):
             approve=self.approve,
             approve_tools=tuple(self.approve_tools),
             on_step=self.on_step,
+            runs=self.runs,
+            owner=owner,
         )
 
 

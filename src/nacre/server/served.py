@@ -7,6 +7,7 @@ import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
+from nacre.agents.runs import RunStore
 from nacre.errors import StackError
 from nacre.server.auth.keys import User
 from nacre.server.knowledge_bases import MAIN, KnowledgeBasePool
@@ -30,12 +31,20 @@ class Served:
 
     Args:
         leaf: the model inside all stacks that name none; None loads the one of the settings.
+        runs: where the runs of agents wait for a person; None keeps them in memory.
     """
 
-    def __init__(self, settings: Settings, bases: KnowledgeBasePool, leaf: BaseChatModel | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        bases: KnowledgeBasePool,
+        leaf: BaseChatModel | None = None,
+        runs: RunStore | None = None,
+    ) -> None:
         from nacre.connectors.models import default_spec
 
         self.bases = bases
+        self.runs = runs or RunStore(":memory:")
         self.created = int(time.time())
         self._default = settings.model or default_spec()
         self._leaves: dict[str, BaseChatModel] = {} if leaf is None else {repr(self._default): leaf}
@@ -84,6 +93,11 @@ class Served:
             for key in [key for key in self._built if key[1] == store]:
                 del self._built[key]
 
+    def acts(self, name: str) -> bool:
+        """Whether a stack has an agent."""
+        layers = self.stacks[name].layers if name in self.stacks else []
+        return any((layer if isinstance(layer, str) else layer.get("use")) == "react" for layer in layers)
+
     def models(self) -> list[BaseChatModel]:
         """Every stack, as a stranger would get it."""
         return [self.model(name, User("", "")) for name in self.stacks]
@@ -98,6 +112,8 @@ class Served:
         while layer is not leaf:
             if retriever := getattr(layer, "retriever", None):
                 retriever.metadata = {"data_source": store}  # what a trace calls it
+            if getattr(layer, "runs", layer) is None:
+                layer.runs = self.runs
             layer = layer.inner
         return model
 

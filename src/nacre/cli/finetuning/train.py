@@ -18,40 +18,40 @@ from nacre.text.language import tr
 if TYPE_CHECKING:
     from nacre.finetuning.plan import Plan
 
+_Method = Annotated[
+    str,
+    typer.Option(
+        "--method",
+        help=tr(
+            "lora, prefix, prompt, ptuning (P-tuning v2: prefix tuning with its projection), full, dpo, kto, "
+            "reward, grpo"
+        ),
+    ),
+]
+_Patience = Annotated[
+    int, typer.Option("--patience", min=0, help=tr("Looks at the held-out loss without a gain; 0 never looks."))
+]
+_Resume = Annotated[bool, typer.Option("--resume", help=tr("Go on from the last checkpoint, or with the job."))]
+_DryRun = Annotated[bool, typer.Option("--dry-run", help=tr("Show tokens, misfits and one row; train nothing."))]
+_Launch = Annotated[Path | None, typer.Option("--launch", help=tr("Several GPUs: a configuration file of accelerate."))]
+
 
 def train(
     base: Annotated[str, typer.Option("--base", help=tr("transformers:FOLDER, a .gguf file, or dashscope:qwen3-8b."))],
     data: Annotated[Path, typer.Option("--data", help=tr("Rows, from `nacre finetune data`."))],
     out: Annotated[Path, typer.Option("--out", help=tr("Folder of the adapter."))],
-    method: Annotated[
-        str,
-        typer.Option(
-            "--method",
-            help=tr(
-                "lora, prefix, prompt, ptuning (P-tuning v2: prefix tuning with its projection), full, dpo, kto, "
-                "reward, grpo"
-            ),
-        ),
-    ] = "lora",
+    method: _Method = "lora",
     steps: Annotated[int | None, typer.Option("--steps", min=1, help=tr("Without it, three passes."))] = None,
     minutes: Annotated[float | None, typer.Option("--minutes", min=0, help=tr("Stop after so many."))] = None,
     batch: Annotated[int, typer.Option("--batch", min=1, help=tr("Rows a step."))] = 4,
     rate: Annotated[float | None, typer.Option("--rate", min=0, help=tr("Learning rate."))] = None,
     rank: Annotated[int, typer.Option("--rank", min=1, help=tr("Rank of LoRA."))] = 16,
-    patience: Annotated[
-        int, typer.Option("--patience", min=0, help=tr("Looks at the held-out loss without a gain; 0 never looks."))
-    ] = 3,
+    patience: _Patience = 3,
     seed: Annotated[int, typer.Option("--seed")] = 7,
     exclude: ExcludeOption = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help=tr("Go on from the last checkpoint, or with the job."))
-    ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help=tr("Show tokens, misfits and one row; train nothing."))
-    ] = False,
-    launch: Annotated[
-        Path | None, typer.Option("--launch", help=tr("Several GPUs: a configuration file of accelerate."))
-    ] = None,
+    resume: _Resume = False,
+    dry_run: _DryRun = False,
+    launch: _Launch = None,
     yes: Annotated[bool, typer.Option("--yes", help=tr("Agree to what leaves the house, and to its cost."))] = False,
     price: Annotated[float | None, typer.Option("--price", min=0, help=tr("Of a million tokens trained on."))] = None,
     as_json: JsonFlag = False,

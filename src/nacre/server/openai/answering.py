@@ -85,7 +85,7 @@ class Question:
         # Sessions of two keys never meet; a request without one is a session of its own.
         session = self.session or self.context.request_id
         config: dict[str, Any] = {
-            "configurable": {"session_id": json.dumps([self.user.id, session])},
+            "configurable": {"session_id": json.dumps([self.user.id, session]), "owner": self.user.id},
             "callbacks": self._handlers,
         }
         return {**config, "metadata": {"session_id": self.session}} if self.session else config

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from nacre.server.dependencies import Reading, RequestContext
 from nacre.server.openai.annotations import extension, url_citations
 from nacre.server.openai.answering import Outcome, Question
+from nacre.server.openai.approvals import asked_by, decision_of, requests_of
 from nacre.server.openai.errors import Problem, problem_of
 from nacre.server.openai.messages import ChatRequest, messages_of, options_of, tool_calls_of, tool_names, usage_of
 from nacre.server.openai.response_items import Item, items_of, messages_of_items
@@ -51,7 +52,12 @@ class ResponsesRequest(BaseModel):
 async def respond(request: Request, context: Reading, body: ResponsesRequest) -> Response:
     """Answer, whole or as a stream of events."""
     items, earlier = items_of(body.input), await _earlier(context, body)
-    question = await _question(context, body, [*earlier, *items])
+    if decision := decision_of(items):
+        asked = await context.state.blocking(asked_by, context, body.model, decision[0])
+        question = await _question(context, body, items_of(asked))
+        question.options["resume"] = decision
+    else:
+        question = await _question(context, body, [*earlier, *items])
     answer = _Answer(question, body, items)
     timeout = question.state.settings.server.timeout_s
     if body.stream:
@@ -170,7 +176,8 @@ class _Answer:
             for call in tool_calls_of(reply, self.names)
         ]
         text = "".join(self.outcome.text)
-        return [*([self._message("completed", text)] if text or not calls else []), *calls]
+        asks = requests_of(self.outcome.own)
+        return [*([self._message("completed", text)] if text or not calls else []), *calls, *asks]
 
     def _message(self, status: str, text: str | None) -> dict[str, Any]:
         refused = self.outcome.refused
@@ -228,6 +235,11 @@ class _Answer:
         events.append(self._event("response.content_part.done", **place, part=self._part(text)))
         events.append(self._event("response.output_item.done", output_index=0, item=items[0]))
         for n, item in enumerate(items[1:], 1):
+            if item["type"] != "function_call":
+                events += [
+                    self._event(f"response.output_item.{w}", output_index=n, item=item) for w in ("added", "done")
+                ]
+                continue
             events.append(
                 self._event(
                     "response.output_item.added",

@@ -61,6 +61,13 @@ function failure(message, { again, openTrace }) {
     el("div", { class: "thumbs" }, el("button", { class: "small", type: "button", onclick: () => again(message) }, t("again")), how(message, openTrace))];
 }
 
+// What an agent asks before it acts. Once decided, the buttons are gone: what was shown is what is done, once.
+function approval(message, own, decide) {
+  const calls = own.pending.map((call) => el("li", {}, el("b", {}, call.tool), " ", el("code", {}, JSON.stringify(call.arguments))));
+  const button = (yes, label) => el("button", { class: "small", type: "button", "data-decide": String(yes), onclick: () => decide(message, yes) }, t(label));
+  return el("div", { class: "approval", role: "group", "aria-label": t("approval") }, el("p", {}, t("approval")), el("ul", {}, ...calls), el("div", { class: "thumbs" }, button(true, "approve"), button(false, "decline")));
+}
+
 // Draw a message into its node; called again for each piece that arrives. `openTrace` is null where no traces are kept.
 export function draw(node, message, actions) {
   if (message.role === "user") return node.replaceChildren(el("p", {}, message.content));
@@ -77,6 +84,7 @@ export function draw(node, message, actions) {
   if (state) parts.push(el("p", { class: "badge" }, t(state)));
   if (message.content) parts.push(...rich(message.content, citations, actions.open));
   else if (!message.done) parts.push(el("p", { class: "quiet pulse" }, t("thinking")));
+  if (message.done && own.pending?.length) parts.push(approval(message, own, actions.decide));
   if (message.error) parts.push(...failure(message, actions));
   if (citations.length) parts.push(sources(citations, actions.open));
   if (message.done && message.content && !message.error) parts.push(thumbs(message, actions.openTrace));

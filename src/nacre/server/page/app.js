@@ -50,7 +50,7 @@ function add(message) {
 
 function redraw(node, message) {
   node.setAttribute("aria-label", message.role === "user" ? t("you") : "Nacre");
-  draw(node, message, { open: openSource, openTrace: me.traces ? openTrace : null, again, ask: (text) => !asking && ask(text) });
+  draw(node, message, { open: openSource, openTrace: me.traces ? openTrace : null, again, decide, ask: (text) => !asking && ask(text) });
 }
 
 // A question that failed is asked once more, in its place.
@@ -60,6 +60,28 @@ function again(answer) {
   current.messages.splice(at - 1, 2);
   open(current);
   ask(answer.question);
+}
+
+// The run goes on with the very calls that were shown; its answer takes the place of the question.
+async function decide(answer, approve) {
+  if (asking) return;
+  busy(new AbortController());
+  const { run_id: id } = answer.nacre;
+  Object.assign(answer, { done: false, nacre: {}, content: "" });
+  const node = shown.find(([, message]) => message === answer)[0];
+  redraw(node, answer);
+  try {
+    const input = [{ type: "mcp_approval_response", approval_request_id: id, approve }];
+    const response = await post("/v1/responses", { model: answer.model, input });
+    const said = response.output.find((item) => item.type === "message");
+    Object.assign(answer, { content: said?.content.map((part) => part.text || part.refusal).join("") || "", nacre: response.nacre });
+  } catch (error) {
+    answer.error = error instanceof TypeError ? t("offline") : error.message;
+  }
+  answer.done = true;
+  redraw(node, answer);
+  busy(null);
+  kept.save();
 }
 
 // One panel beside the conversation at a time. Closing one that was opened from another goes back to that one.
@@ -94,7 +116,7 @@ async function ask(text) {
   }
   const history = answered(current.messages).map(({ role, content }) => ({ role, content }));
   const question = { role: "user", content: text };
-  const answer = { role: "assistant", content: "", reasoning: "", question: text, done: false };
+  const answer = { role: "assistant", content: "", reasoning: "", question: text, model: byId("model").value, done: false };
   current.messages.push(question, answer);
   const box = byId("messages");
   const node = add(answer);
