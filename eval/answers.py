@@ -140,7 +140,7 @@ def evaluate_target(
     Returns:
         The report, with the figures that such answers allow.
     """
-    call: Callable[[str], Any] = over_http(target) if isinstance(target, str) else getattr(target, "invoke", target)
+    call: Any = over_http(target) if isinstance(target, str) else getattr(target, "invoke", target)
     known = name or (target if isinstance(target, str) else getattr(target, "__qualname__", type(target).__name__))
     rows = as_questions(questions)
     return asked(lambda question: reply_of_any(call(question.text)), rows, (), {"target": known}, None, **run)

@@ -103,7 +103,7 @@ def evaluate_chat(
         problems,
         unit="queries",
         figures=lambda items: {"conversations": len(conversations[: run.get("limit")])},
-        items=items,
+        items=lambda conversation, reply: list(items(conversation, reply)),
         asked=lambda conversation: str([turn.text for turn in conversation.turns]),
         depends=depends_on(settings, base),
     )

@@ -186,7 +186,7 @@ def _diagnosed(exchange: Exchange, stack: RetrievalAugmented, expected: str) -> 
     question, who = exchange.question.strip(), exchange.principals
     if expected:
         return diagnose(stack, question, expected, principals=who)
-    options = {} if who is None else {"principals": who}
+    options: dict[str, Any] = {} if who is None else {"principals": who}
     if not _unanswered(stack.invoke(question, **options)):
         if exchange.verdict != "down":
             return Diagnosis("none", tr("It is answered today."), tr("Nothing to mend."))

@@ -97,7 +97,7 @@ def drift(exchanges: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         }
         for month, rows in sorted(by_month.items())
     ]
-    *earlier, last = [by_month[month["month"]] for month in months] or [[]]
+    *earlier, last = [by_month[str(month["month"])] for month in months] or [[]]
     before = [exchange for rows in earlier for exchange in rows]
     known = {word for exchange in before for word in _words(exchange)}
     fresh = Counter(word for exchange in last for word in _words(exchange) if word not in known)

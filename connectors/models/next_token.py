@@ -46,11 +46,9 @@ def tokens_of(text: str, spec: str | None = None) -> list[Token]:
     """
     text = clean_text(text)
     if spec is None or spec.strip() == "quote":
-        from nacre.connectors.embeddings.checkpoint import load_tokenizer
-        from nacre.connectors.embeddings.e5 import open_e5
-        from nacre.connectors.embeddings.locate import E5
+        from nacre.connectors.embeddings import checkpoint, e5, locate
 
-        encoder = load_tokenizer(open_e5(E5.path()).folder)
+        encoder = checkpoint.load_tokenizer(e5.open_e5(locate.E5.path()).folder)
         encoded = encoder.encode(text, add_special_tokens=False)
         return [
             _token(n, encoder.decode([n], skip_special_tokens=False), p)

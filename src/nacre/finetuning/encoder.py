@@ -95,14 +95,15 @@ def split_pairs(texts: Mapping[str, str], questions: Sequence[Question], seed: i
     side = sides(groups(texts), {uri: len(found) for uri, found in asked.items()}, seed)
     passages = list(dict.fromkeys(passage for each in cut.values() for passage in each))
     number = {passage: n for n, passage in enumerate(passages)}
-    train, held_out = [], []
+    train: list[tuple[str, str]] = []
+    held_out: list[tuple[str, frozenset[int]]] = []
     for uri, found in asked.items():
-        for question, answers in found:
+        for said, answers in found:
             right = [passage for passage in cut[uri] if contains(passage, answers)]
             if right and side[uri] == "train":
-                train.append((question, right[0]))
+                train.append((said, right[0]))
             elif right:
-                held_out.append((question, frozenset(number[passage] for passage in right)))
+                held_out.append((said, frozenset(number[passage] for passage in right)))
     return Pairs(train, passages, held_out)
 
 

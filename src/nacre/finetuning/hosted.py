@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from nacre.connectors.models.providers import Provider, find_provider
+from nacre.connectors.models.provider import Provider
+from nacre.connectors.models.providers import find_provider
 from nacre.connectors.timed_http import exchange
 from nacre.errors import FinetuningError, MissingKeyError
 from nacre.finetuning.card import facts, write_card

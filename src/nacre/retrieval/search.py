@@ -63,8 +63,8 @@ class Searcher:
             if "words" in arms:
                 words = view.words.search(query, most, limited, where)
                 for phrase in quoted(query):  # what has all of its words comes first here, whatever else is asked
-                    also = view.words.search(phrase, most, limited, where).scores
-                    words = _completed(view.words, words, query, also)
+                    phrased = view.words.search(phrase, most, limited, where).scores
+                    words = _completed(view.words, words, query, phrased)
             if encoder and vector is not None and view.vectors:
                 known = Known(self.store.catalog, encoder)
                 also = list(words.scores)

@@ -19,6 +19,7 @@ MAX_FAILED = 0.05  # as nacre.eval.running has it, which loads too much for a he
 
 if TYPE_CHECKING:
     from nacre.eval import verdict as gates
+    from nacre.eval.gate import Change
     from nacre.eval.report import Report
 
 OutOption = Annotated[Path | None, typer.Option("--out", help=tr("Folder for report.json, report.md and report.html."))]
@@ -243,7 +244,7 @@ def judged(
     return 0 if verdict.passed else 1
 
 
-def _print_changes(changes: Sequence[gates.Change]) -> None:
+def _print_changes(changes: Sequence[Change]) -> None:
     from rich.table import Table
 
     heads = ("", tr("before"), tr("after"), "p", tr("worse / better"))
