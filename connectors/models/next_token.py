@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nacre.connectors.models import load_model
+from nacre.connectors.models.local_weights import load_tokenizer
 from nacre.connectors.models.transformers_chat import TransformersChatModel
 from nacre.errors import UnsupportedInputError, UsageError
 from nacre.extras import need
