@@ -32,7 +32,7 @@ class QuoteChatModel(BaseChatModel):
     supports an answer it refuses in the asker's language and sets `response_metadata["nacre"]["abstained"]`.
 
     Examples:
-        >>> from nacre.text.messages import render_sources
+        >>> from nacre.text.messages import Source, render_sources
         >>> sources = render_sources([Source(1, "Staff get 12 days of leave. Ask HR.", "Leave")])
         >>> QuoteChatModel(sentences=1).invoke(f"{sources}\\n\\nQuestion: How many days of leave do staff get?").text
         'Staff get 12 days of leave. [1]'

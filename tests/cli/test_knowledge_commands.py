@@ -231,5 +231,5 @@ def test_doctor_says_the_version_that_runs(capsys: pytest.CaptureFixture[str]) -
 
 def test_doctor_shows_the_walls_around_parsers(capsys: pytest.CaptureFixture[str]) -> None:
     rows = answer(capsys, "doctor", "--json")["parsers"]
-    assert [row["name"] for row in rows] == ["namespaces", "landlock", "seccomp"]
+    assert [row["name"] for row in rows] == ["namespaces", "landlock", "seccomp", "ocr"]
     assert all(row["active"] == (not row["detail"]) for row in rows)

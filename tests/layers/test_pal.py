@@ -81,7 +81,7 @@ def test_an_error_is_shown_to_the_model_and_the_second_program_counts(aided: Any
     ("reply", "told"),
     [
         ("I think it is 7.", "no Python program"),
-        (fenced("x = 1"), "returned nothing"),
+        (fenced("pass"), "returned nothing"),
         (fenced('print "7"'), "SyntaxError"),
         (fenced("while True: pass"), "did not end within"),
         (fenced("import socket\nsocket.socket()"), "PermissionError"),
@@ -226,4 +226,4 @@ def test_the_sandbox_as_a_tool_answers_for_good_and_bad_programs(python: PythonI
     tool = python_tool(python)
     assert tool.invoke({"code": "print('a')\n6 * 7"}) == "a\n42"
     assert tool.invoke({"code": "```python\n1 / 0\n```"}).endswith("ZeroDivisionError: division by zero")
-    assert "printed nothing" in tool.invoke({"code": "x = 1"})
+    assert "printed nothing" in tool.invoke({"code": "pass"})

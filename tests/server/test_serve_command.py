@@ -141,7 +141,7 @@ def test_init_writes_settings_that_can_be_read_and_never_overwrites(tmp_path):
     assert nacre("init", str(path)).returncode == 0
     assert path.read_text("utf-8") == TEMPLATE
     settings = read_settings(path)
-    assert settings.kb == tmp_path / "kb" and settings.server == Settings(kb="x").server
+    assert settings.kb == str(tmp_path / "kb") and settings.server == Settings(kb="x").server
     assert nacre("init", str(path)).returncode == 2
     commented = re.sub(
         r"^# (model: ollama|stacks:|  handbook|    layers|      - use|        k:|        strict)",
@@ -180,4 +180,4 @@ def test_the_command_line_goes_before_the_environment_and_that_before_the_file(t
     settings = read_settings(path, port=6)
     assert (settings.server.port, settings.server.max_body_mb, settings.server.timeout_s) == (6, 5, 3)
     assert settings.server.allow_origins == ["https://a.example", "https://b.example"]
-    assert settings.kb == tmp_path / "a"
+    assert settings.kb == str(tmp_path / "a")

@@ -215,7 +215,7 @@ def test_a_file_that_goes_away_while_the_folder_is_listed_is_reported(root: Path
     walked = source._walk()  # type: ignore[attr-defined]
     first = next(walked)
     first.unlink()
-    assert isinstance(source._listed(first, None), Unreachable)  # type: ignore[attr-defined]
+    assert isinstance(next(source._listed(first, None)), Unreachable)  # type: ignore[attr-defined]
 
 
 def test_names_with_newlines_and_bytes_that_are_no_text(root: Path) -> None:

@@ -21,8 +21,8 @@ def execution_in(answer: str, budget: Budget | None = None) -> Execution | None:
         budget: what reading it may cost; None is a new one.
     """
     head, _, rest = answer.partition("\n")
-    reads, _, rest = rest.partition("\n")
-    charts, _, text = rest.partition("\n")
+    read, _, text = rest.partition("\n")
+    reads, _, charts = read.partition("\t")
     status, _, limit = head.partition(":")
     if status not in STATUSES or limit not in _LIMITS:
         return None

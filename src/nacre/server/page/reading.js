@@ -13,7 +13,7 @@ export async function showSource(address) {
   try {
     const source = await get(`/v1${below(url)}${url.search}`);
     byId("source-title").textContent = source.title || readable(source.uri);
-    byId("source-place").textContent = readable(source.uri) + (source.changed ? ` · ${t(`changed_${source.changed}`)}` : "");
+    byId("source-place").textContent = readable(source.uri) + (source.changed ? ` · ${t(source.changed === "kept" ? "changed_kept" : "changed_lost")}` : "");
     const letters = Array.from(source.text); // the server counts characters, JavaScript halves of some of them
     const [start, end] = [source.start - source.offset, source.end - source.offset];
     const part = (from, to) => letters.slice(from, to).join("");

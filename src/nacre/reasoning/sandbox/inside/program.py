@@ -60,9 +60,9 @@ def run(request: dict[str, Any], space: dict[str, Any]) -> str:
             program that was refused).
 
     Returns:
-        Four parts, a line each: the status, "ok", "error", "memory" or "blocked", with a limit after a colon where one
-        was reached ("error:disk"); the cells of tables that it read; charts as PNG in base64, parted by blanks; and the
-        value as JSON, or the text of the error.
+        Three parts, a line each: the status, "ok", "error", "memory" or "blocked", with a limit after a colon where one
+        was reached ("error:disk"); the cells of tables that it read and, behind a tab, charts as PNG in base64, parted
+        by blanks; and the value as JSON, or the text of the error.
     """
     inputs, reads = recorded(request["inputs"])
     space.update(inputs)
@@ -70,7 +70,7 @@ def run(request: dict[str, Any], space: dict[str, Any]) -> str:
     charts = _charts() if status == "ok" else ""
     if request["lacks"] and status in ("blocked", "error:processes"):
         text += f"\n{request['lacks']}"
-    return f"{status}\n{_reads(reads)}\n{charts}\n{text}"
+    return f"{status}\n{_reads(reads)}\t{charts}\n{text}"
 
 
 def _outcome(request: dict[str, Any], space: dict[str, Any]) -> tuple[str, str]:
