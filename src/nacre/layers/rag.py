@@ -86,7 +86,9 @@ class RetrievalAugmented(ChatModelDecorator):
         question = clean_text(last_user_text(messages))
         if not question.strip() or (given.draft and given.sources):
             return (yield from self.ask(messages, live=True, **kwargs))
-        asked_as, question = question, (yield from self._whole(messages, question))
+        asked_as = question
+        if not given.draft:  # the turns before a draft's prompt are examples, no conversation
+            question = yield from self._whole(messages, question)
         language, wanted = language_of(asked_as), searched(question)
         asker = {} if principals is None else {"principals": principals}
         found: list[Document] = yield from self.call(self.retriever, wanted, **asker)
