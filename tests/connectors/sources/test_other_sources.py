@@ -66,9 +66,18 @@ def test_any_fsspec_url_lists_reads_and_stamps() -> None:
         found[0].read()
 
 
-def test_a_file_system_that_is_not_installed_says_what_to_install() -> None:
+def test_a_file_system_that_is_not_installed_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    # One of our own making: which of fsspec's are installed depends on what else is.
+    registry = pytest.importorskip("fsspec.registry")
+    absent = {"class": "absent_package.FileSystem", "err": "Please install absent_package to reach attic"}
+    monkeypatch.setitem(registry.known_implementations, "attic", absent)
+    with pytest.raises(MissingExtraError, match="install absent_package"):
+        items(resolve("attic://nowhere/x"))
+
+
+def test_a_file_system_that_cannot_start_says_why() -> None:
     pytest.importorskip("fsspec")
-    with pytest.raises((MissingExtraError, SourceError), match=r"(?i)install|protocol"):
+    with pytest.raises((MissingExtraError, SourceError), match=r"hdfs://nowhere/x.*\w"):
         items(resolve("hdfs://nowhere/x"))
 
 
