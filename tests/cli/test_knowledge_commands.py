@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import json
 import subprocess
 import sys
@@ -13,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
 import nacre
+from nacre import cli
 from nacre.cli import run
 
 HANDBOOK = "# Leave\n\nNew employees get 20 vacation days a year.\n\n# 报销\n\n出差住宿费每晚最多报销 600 元。\n"
@@ -207,6 +210,16 @@ def test_a_search_loads_nothing_that_it_does_not_use(kb: str) -> None:
     command = [sys.executable, "-c", code, "search", "vacation", "--kb", kb]
     done = subprocess.run(command, input=unused, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_every_command_is_found_by_its_first_word_alone() -> None:
+    for part, commands in cli._PARTS.items():
+        app = typer.Typer()
+        importlib.import_module(f"nacre.cli.{part}").register(app)
+        app.callback()(lambda: None)  # a group, however few commands
+        assert tuple(typer.main.get_command(app).commands) == commands  # type: ignore[attr-defined]
+    files = {path.stem for path in Path(cli.__file__).parent.glob("*.py") if "def register(" in path.read_text()}
+    assert files <= cli._PARTS.keys()
 
 
 def test_sync_reads_what_links_name_outside_only_when_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,7 +6,6 @@ All of it was written by others, so names and values are bounded, and no YAML al
 from __future__ import annotations
 
 import datetime
-import email.utils
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -90,8 +89,10 @@ def _dated(text: str) -> str:
         year, month, day, hour, minute, second = found.groups()
         return f"{year}-{month or '01'}-{day or '01'}" + (f"T{hour}:{minute}:{second or '00'}" if hour else "")
     if _MAIL_DATE.match(text):
+        from email.utils import parsedate_to_datetime  # a search, which reads no mail, is spared its imports
+
         try:
-            return email.utils.parsedate_to_datetime(text).isoformat()
+            return parsedate_to_datetime(text).isoformat()
         except (ValueError, TypeError, IndexError):
             pass
     return text
