@@ -82,7 +82,7 @@ def _of_door(state: State) -> str:
 
 def refuse_open_door(settings: Settings) -> None:
     """Without keys the server listens on this machine only."""
-    keys = Keys(settings.data)
+    keys = Keys(settings.store)
     closed = keys.any() or settings.server.oidc is not None or is_loopback(settings.server.host)
     keys.close()
     if not closed:
