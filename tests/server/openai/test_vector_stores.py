@@ -155,7 +155,7 @@ def test_a_hostile_name_stays_inside_the_upload_folder(serve):
         headers={"content-type": f"multipart/form-data; boundary={boundary}"},
     )
     assert answer.status_code == 200 and answer.json()["filename"] == "evil.txt"
-    folder = server.settings.data / "files"
+    folder = server.settings.store / "files"
     assert [path.name for path in folder.iterdir()] == [answer.json()["id"]]
     got = httpx.get(f"{server.url}/v1/files/{answer.json()['id']}/content")
     assert (
