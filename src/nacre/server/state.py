@@ -101,7 +101,7 @@ class State:
     @property
     def guarded(self) -> bool:
         """Whether every request must say who asks: once that is so, it stays so until the process ends."""
-        self._guarded = self._guarded or self.keys.were()
+        self._guarded = self._guarded or self.keys.shut
         return self._guarded
 
     def close(self) -> None:

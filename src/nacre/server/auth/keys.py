@@ -189,9 +189,13 @@ class Keys:
         ]
 
     def were(self) -> bool:
-        """Whether there are keys, or were, as of the last look: a server that lost its last one does not open by
-        itself.
-        """
+        """Whether there are keys, or were: a server that lost its last one does not open by itself."""
+        self.renew()
+        return self.shut
+
+    @property
+    def shut(self) -> bool:
+        """As `were`, from memory, as of the last look."""
         return self._known.were
 
     def open_door(self) -> None:
