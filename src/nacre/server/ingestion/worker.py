@@ -73,7 +73,7 @@ def work(kb: str | Path, records: Records, patient: Callable[[], bool], name: st
         name: under which files are claimed; of no other process that runs.
     """
     claims, locked = Claims(records, name), set[str]()
-    running: dict[Future[bool], list[Row]] = {}
+    running: dict[Future[bool], Sequence[Row]] = {}
     with ThreadPoolExecutor(_LANES, thread_name_prefix="nacre-ingest") as lanes:
         while True:
             waiting, batch = claims.take(list(running.values()), locked, more=len(running) < _LANES)
