@@ -19,7 +19,7 @@ from nacre.text.language import tr
 
 _log = logging.getLogger(__name__)
 _BATCH = 500  # rows of one transaction
-_AGAIN_S = 0.2
+_AGAIN_S = 1.0
 _LAST_S = 30.0  # patience with a locked file when the server ends
 _READERS_S = 5.0
 _KEYS = {"files": "id", "stores": "id", "entries": "store, file", "responses": "id", "traces": "request, asker"}

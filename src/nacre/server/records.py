@@ -14,7 +14,7 @@ from typing import Any
 from nacre.agents.runs import TABLE
 from nacre.errors import UsageError
 from nacre.server.journal import Journal, insertion
-from nacre.server.tables import open_tables, open_uploads
+from nacre.server.tables import CONTENTS, FolderUploads, TableUploads, open_tables
 from nacre.store.places import scheme_of
 from nacre.text.language import tr
 
@@ -63,8 +63,9 @@ class Records:
 
     def __init__(self, place: str | Path) -> None:
         self.place = place
-        self.db = open_tables(place, "records", _SCHEMA)
-        self.uploads = open_uploads(place)
+        elsewhere = bool(scheme_of(place))
+        self.db = open_tables(place, "records", _SCHEMA + CONTENTS * elsewhere)
+        self.uploads: Any = TableUploads(self.db) if elsewhere else FolderUploads(Path(place))
         self.journal = Journal(self.db)
 
     def select(self, table: str, where: str = "1 = 1", values: Sequence[Any] = (), order: str = "rowid") -> list[Row]:

@@ -5,30 +5,17 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 from nacre.store.places import scheme_of
 from nacre.system.files import private_folder, private_opener
 from nacre.system.sqlite import Database, Tables
 
 _PIECE = 1 << 20
-_CONTENTS = """
+CONTENTS = """
 create table if not exists contents (file text not null, part integer not null, bytes blob not null,
     primary key (file, part));
 """
-
-
-class Uploads(Protocol):
-    """The bytes of uploads, under their ids, never under a name from outside."""
-
-    def keep(self, file: str, content: BinaryIO) -> None:
-        """Keep the content of an upload."""
-
-    def pieces(self, file: str) -> Iterator[bytes]:
-        """The content again."""
-
-    def delete(self, file: str) -> None:
-        """Forget it."""
 
 
 def open_tables(place: str | Path, name: str, schema: str) -> Tables:
@@ -44,13 +31,8 @@ def open_tables(place: str | Path, name: str, schema: str) -> Tables:
     return Database(Path(place) / f"{name}.sqlite", schema)
 
 
-def open_uploads(place: str | Path) -> Uploads:
-    """The uploads of a server."""
-    return TableUploads(open_tables(place, "contents", _CONTENTS)) if scheme_of(place) else FolderUploads(Path(place))
-
-
 class FolderUploads:
-    """Uploads as files of the data folder."""
+    """The bytes of uploads as files of the data folder, under their ids, never under a name from outside."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder / "files"
@@ -60,33 +42,39 @@ class FolderUploads:
         return self._folder / file
 
     def keep(self, file: str, content: BinaryIO) -> None:
+        """Keep the content of an upload."""
         private_folder(self._folder)
         with open(self.path(file), "xb", opener=private_opener) as kept:
             shutil.copyfileobj(content, kept)
 
     def pieces(self, file: str) -> Iterator[bytes]:
+        """The content again."""
         with self.path(file).open("rb") as kept:
             yield from iter(lambda: kept.read(_PIECE), b"")
 
     def delete(self, file: str) -> None:
+        """Forget it."""
         self.path(file).unlink(missing_ok=True)
 
 
 class TableUploads:
-    """Uploads as rows, a piece each: no server needs the disk of another."""
+    """As `FolderUploads`, as rows of a piece each: no server needs the disk of another."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
     def keep(self, file: str, content: BinaryIO) -> None:
+        """Keep the content of an upload."""
         for part, piece in enumerate(iter(lambda: content.read(_PIECE), b"")):
             self._tables.execute("insert into contents (file, part, bytes) values (?, ?, ?)", (file, part, piece))
 
     def pieces(self, file: str) -> Iterator[bytes]:
+        """The content again."""
         part = 0
         while rows := self._tables.read("select bytes from contents where file = ? and part = ?", (file, part)):
             yield bytes(rows[0][0])
             part += 1
 
     def delete(self, file: str) -> None:
+        """Forget it."""
         self._tables.execute("delete from contents where file = ?", (file,))

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar
 
 from nacre.errors import FormatError, LockedError
 from nacre.store.postgres.address import parse_address
@@ -48,7 +48,7 @@ class PostgresTables:
         schema: makes them where they are missing, in SQLite's types; empty for tables that are there.
     """
 
-    clock = "extract(epoch FROM clock_timestamp())::float8"
+    clock: ClassVar[str] = "extract(epoch FROM clock_timestamp())::float8"
 
     def __init__(self, place: str, name: str, schema: str = "") -> None:
         self._address = replace(parse_address(place), prefix="nacreserver_")
@@ -142,9 +142,9 @@ class _Turn:
     def execute(self, sql: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> Any:
         """Run a statement; gives a cursor."""
         cursor = self._connection.cursor(row_factory=_named)
-        named = isinstance(values, Mapping)
-        given = {name: _text(value) for name, value in values.items()} if named else [_text(value) for value in values]
-        return cursor.execute(_translated(sql), given)
+        if isinstance(values, Mapping):
+            return cursor.execute(_translated(sql), {name: _text(value) for name, value in values.items()})
+        return cursor.execute(_translated(sql), [_text(value) for value in values])
 
 
 @lru_cache(256)
