@@ -24,6 +24,7 @@ from nacre.agents.runs import RunStore
 from nacre.errors import FormatError, KnowledgeBaseError, NacreError, StackError, UnreachableError, UsageError
 from nacre.ingest.source import TextSource
 from nacre.retrieval.knowledge_base import KnowledgeBase
+from nacre.server.app import create_app
 from nacre.server.auth.keys import Keys, User
 from nacre.server.auth.limits import Limits
 from nacre.server.ingestion.worker import work
@@ -65,7 +66,8 @@ def both(store):
 @pytest.fixture
 def config(store, tmp_path):
     path = tmp_path / "nacre.yaml"
-    settings = {"kb": store, "model": "quote", "server": {"store": store, "trace": True, "trace_rows": True}}
+    kb = store.replace("//nacre@", "//nacre:pearl@")  # a password that no line may show
+    settings = {"kb": kb, "model": "quote", "server": {"store": store, "trace": True, "trace_rows": True}}
     path.write_text(yaml.safe_dump(settings))
     return str(path)
 
@@ -85,7 +87,7 @@ def serving(config: str):
     ) as process:
         try:
             line = process.stderr.readline()
-            assert "http:" in line, line
+            assert "http:" in line and "pearl" not in line, line
             threading.Thread(target=process.stderr.read, daemon=True).start()  # a full pipe would stop it
             url = re.findall(r"http://[\d.]+:\d+", line)[0]
             with httpx.Client(transport=httpx.HTTPTransport(retries=10)) as client:
@@ -325,6 +327,8 @@ def test_wrong_password_reader_later_version_and_slow_statements_are_told(postgr
     with pytest.raises(KnowledgeBaseError, match="use a role that may write"):
         records.insert("files", {"id": "f"})
     records.close()
+    with pytest.raises(KnowledgeBaseError, match="use a role that may write"):  # a server may not
+        create_app(Settings.model_validate({"kb": store, "server": {"store": as_other("reader")}}))
     slow = Records(store + "&options=-c%20statement_timeout%3D50")
     with pytest.raises(KnowledgeBaseError, match="statement_timeout"):
         slow.db.read("select pg_sleep(1)")

@@ -10,7 +10,6 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Protocol
 
-from nacre.errors import NacreError
 from nacre.server.auth.connections import SLOWEST
 from nacre.server.auth.door import check_door
 from nacre.server.auth.keys import User
@@ -116,11 +115,8 @@ class Guard:
         """Who asks; refuses strangers, those who have asked enough, and those who may not change anything."""
         method, path = scope["method"], scope["path"]
         page = bool(self.public.fullmatch(path)) and method in ("GET", "HEAD")
-        try:
+        if not (page and self.state.guarded):  # these are for anyone: a process that lives says so, store or none
             await self.state.renew_keys()
-        except NacreError:  # of pages nobody is kept out, once strangers are; and a process that lives says so
-            if not (page and self.state.guarded):
-                raise
         if not self.state.guarded:
             check_door(scope, headers, self.state.settings.server, page)
             return self.state.local
