@@ -39,8 +39,8 @@ class Address:
     words: str
     arms: str
     prefix: str = "nacre_"
-    """Before the base's name: whose tables are meant. That of a base ends at its first underscore, so that no other
-    begins as one."""
+    """Before the base's name: whose tables are meant. No base has another's: its own is `nacre_`, up to the first
+    underscore."""
 
     @property
     def schema(self) -> str:

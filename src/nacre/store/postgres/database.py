@@ -176,8 +176,9 @@ class Database:
         except self.driver.Error as error:
             reason = self._reason(error)
             trouble = self.trouble(reason)
-            state = getattr(reason, "sqlstate", None) or ("08" if type(reason).__name__ == "OperationalError" else "")
-            if state.startswith(("08", "57P")):
+            state, of_pool = getattr(reason, "sqlstate", None), type(reason).__module__.startswith("psycopg_pool")
+            unsaid = state is None and isinstance(reason, self.driver.OperationalError) and not of_pool
+            if unsaid or (state or "").startswith(("08", "57P")):
                 self._forget(trouble.message)
             raise trouble from None  # the cause may show how the server was called
 
