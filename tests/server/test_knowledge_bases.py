@@ -126,7 +126,7 @@ def test_what_is_deleted_while_it_is_used_goes_with_its_last_user(tmp_path):
         with pytest.raises(KnowledgeBaseError, match="deleted"):
             found.take("a")
     found.close_idle()
-    assert not found.folder("a").exists()
+    assert not found.place("a").exists()
     found.drop("never opened")
     found.drop(MAIN)
     assert found.main.folder.exists()

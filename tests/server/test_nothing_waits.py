@@ -82,7 +82,7 @@ def test_the_loop_goes_on_and_questions_are_answered_while_the_records_are_locke
     assert ask(server.url, key).status_code == 200
     waiting: list[httpx.Response] = []
     heart = Heart(server.loop)
-    with locked(server.settings.data / "records.sqlite"):
+    with locked(server.settings.store / "records.sqlite"):
         # These must write before they may ask: they wait for the lock, and nobody waits for them.
         patient = [threading.Thread(target=lambda: waiting.append(ask(server.url, counted))) for _ in range(40)]
         for one in patient:
@@ -110,7 +110,7 @@ def test_money_that_is_not_written_yet_is_spent(serve):
     server = serve(prices=PRICES)
     key = server.state.keys.add("poor", spend_limit=SpendLimit.parse("0.01/day"))
     few = server.state.keys.add("few", tokens_per_day=5)
-    with locked(server.settings.data / "records.sqlite"):
+    with locked(server.settings.store / "records.sqlite"):
         for one in (key, few):
             assert ask(server.url, one).status_code == 200
             assert ask(server.url, one).json()["error"]["code"] == "insufficient_quota"
@@ -124,7 +124,7 @@ def test_a_key_that_another_process_takes_away_is_refused_at_once_and_others_cos
     assert [httpx.get(path, headers={"authorization": f"Bearer {key}"}).status_code for key in (kept, leaving)] == [
         200
     ] * 2
-    elsewhere = Keys(server.settings.data)
+    elsewhere = Keys(server.settings.store)
     assert elsewhere.revoke("leaving")
     elsewhere.close()
     assert [httpx.get(path, headers={"authorization": f"Bearer {key}"}).status_code for key in (kept, leaving)] == [

@@ -11,14 +11,14 @@ from typing import Any
 
 from nacre.agents.approval import Decision
 from nacre.errors import UsageError
-from nacre.system.sqlite import Database
+from nacre.system.sqlite import Database, Tables
 from nacre.text.language import tr
 from nacre.text.strict_json import to_json
 
-_TABLE = """create table if not exists runs (id text primary key, owner text not null, at real not null, record text)"""
+TABLE = """create table if not exists runs (id text primary key, owner text not null, at real not null, record text)"""
 _DAY_S = 86_400
 _TOO_MANY = """
-delete from runs where at < ? or id in (select id from runs where owner = ? order by at desc limit -1 offset ?)
+delete from runs where at < ? or id in (select id from runs where owner = ? order by at desc limit 1000000000 offset ?)
 """
 Record = dict[str, Any]
 
@@ -27,15 +27,14 @@ class RunStore:
     """Where runs wait. A run is taken with its decision, and from then on nobody can decide it again.
 
     Args:
-        place: the file, created when missing; ":memory:" for none; or a database that is open already.
+        place: the file, created when missing; ":memory:" for none; or a database that has `TABLE` already.
         days: how long a run waits before it is forgotten.
         most: how many runs of one owner wait; the oldest go.
     """
 
-    def __init__(self, place: str | Path | Database, *, days: float = 30, most: int = 200) -> None:
-        self._database = place if isinstance(place, Database) else Database(place)
+    def __init__(self, place: str | Path | Tables, *, days: float = 30, most: int = 200) -> None:
+        self._database: Tables = Database(place, TABLE) if isinstance(place, str | Path) else place
         self._days, self._most = days, most
-        self._database.execute(_TABLE)
 
     @property
     def identity(self) -> str:
@@ -47,7 +46,7 @@ class RunStore:
         number, now = f"run_{secrets.token_hex(16)}", time.time()
         text = to_json(record, ensure_ascii=False, default=str)
         with self._database.write() as db:
-            db.execute("insert into runs values (?, ?, ?, ?)", (number, owner, now, text))
+            db.execute("insert into runs (id, owner, at, record) values (?, ?, ?, ?)", (number, owner, now, text))
             db.execute(_TOO_MANY, (now - self._days * _DAY_S, owner, self._most))
         return number
 

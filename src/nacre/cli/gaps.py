@@ -14,7 +14,6 @@ from nacre.cli.knowledge import answering, opened
 from nacre.cli.output import AsOption, JsonFlag, ModelOption, console, print_json, progress
 from nacre.cli.serve import ConfigOption, DataOption, OptionalKb, settings_of
 from nacre.cli.why import stage_name
-from nacre.errors import UsageError
 from nacre.text.language import language_of, tr
 from nacre.text.strict_json import to_json
 
@@ -57,15 +56,9 @@ def gaps(
 
 def _exchanges(settings: Settings) -> Iterator[Exchange]:
     """What the server keeps: its traces, and the verdicts."""
-    from nacre.server.records import Records
+    from nacre.server.records import kept_rows
 
-    if not (settings.data / "records.sqlite").is_file():
-        raise UsageError(tr("{data} holds no records of a server.", data=settings.data))
-    records = Records(settings.data)
-    try:
-        traces, verdicts = records.select("traces", order="at"), records.select("feedback", order="at")
-    finally:
-        records.close()
+    traces, verdicts = kept_rows(settings.store, "traces", "feedback")
     given, wanted = settings.server.feedback_rows, settings.server.trace_rows
     for row in traces:
         if traced := _traced(json.loads(row["record"])):

@@ -121,7 +121,7 @@ def trace(
     from nacre.server.observability.traces import latest
     from nacre.server.records import Records
 
-    records = Records(settings_of(config, kb, data=data).data)
+    records = Records(settings_of(config, kb, data=data).store)
     rows = [row for row in latest(records, 1000 if request else 20) if request in (None, row["request"])]
     records.close()
     if request and not rows:
@@ -162,7 +162,7 @@ def add_key(
     limit = SpendLimit.parse(spend_limit) if spend_limit else None
     if limit:
         _need_prices(settings)
-    store = Keys(settings.data)
+    store = Keys(settings.store)
     key = store.add(
         name, tuple(named) if named else None,
         read_only=read_only, write_main=write_main, per_minute=per_minute,
@@ -193,7 +193,7 @@ def list_keys(
     from nacre.server.auth.keys import Keys
 
     settings = settings_of(config, kb, data=data)
-    store = Keys(settings.data)
+    store = Keys(settings.store)
     rows = store.all()
     store.close()
     _add_spending(rows, settings)
@@ -226,7 +226,7 @@ def _add_spending(rows: list[dict[str, Any]], settings: Settings) -> None:
 
     if settings.prices is None:
         return
-    records = Records(settings.data)
+    records = Records(settings.store)
     for row in rows:
         period = SpendLimit.parse(row["spend_limit"]).period if row["spend_limit"] else "month"
         row |= {
@@ -245,7 +245,7 @@ def revoke_key(
     """Take a key away."""
     from nacre.server.auth.keys import Keys
 
-    store = Keys(settings_of(config, kb, data=data).data)
+    store = Keys(settings_of(config, kb, data=data).store)
     found, last = store.revoke(name), not store.any()
     store.close()
     if not found:
@@ -264,7 +264,7 @@ def open_door(kb: OptionalKb = None, config: ConfigOption = None, data: DataOpti
     """Let this machine ask without a key again."""
     from nacre.server.auth.keys import Keys
 
-    store = Keys(settings_of(config, kb, data=data).data)
+    store = Keys(settings_of(config, kb, data=data).store)
     try:
         store.open_door()
     finally:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nacre.connectors.models.templates import turns
-from nacre.errors import FinetuningError
+from nacre.errors import FinetuningError, NacreError
 from nacre.finetuning.building import shown
 from nacre.finetuning.rows import Row
 from nacre.grounding.citations import best_quote, statements
 from nacre.grounding.evidence import is_refusal
 from nacre.retrieval.retriever import retriever_of
+from nacre.store.places import scheme_of
+from nacre.system.sqlite import Database, Tables
 from nacre.text.language import language_of, tr
 from nacre.text.messages import last_user_text, parse_sources
 
@@ -35,23 +35,33 @@ class Exchange:
     verdict: str = ""
 
 
-def read_exchanges(data: Path) -> list[Exchange]:
+def read_exchanges(place: str | Path) -> list[Exchange]:
     """The feedback and the traces of a server.
 
     Args:
-        data: its data folder; nothing in it is changed.
+        place: its data folder, in which nothing is changed, or its database.
     """
-    file = data / "records.sqlite"
-    if not file.is_file():
-        raise FinetuningError(tr("{data} is no data folder of a server: it has no records.sqlite.", data=data))
-    with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)) as db:
-        try:
-            given = [(v, json.loads(r)) for v, r in db.execute("select verdict, record from feedback order by at")]
-            kept = [json.loads(record) for (record,) in db.execute("select record from traces order by at")]
-        except (sqlite3.Error, ValueError) as error:
-            raise FinetuningError(tr("{file} cannot be read: {error}", file=file, error=error)) from error
+    db = _opened(place)
+    try:
+        given = [(v, json.loads(r)) for v, r in db.read("select verdict, record from feedback order by at")]
+        kept = [json.loads(record) for (record,) in db.read("select record from traces order by at")]
+    except (NacreError, ValueError) as error:
+        raise FinetuningError(tr("{file} cannot be read: {error}", file=db.identity, error=error)) from error
+    finally:
+        db.close()
     judged = [Exchange(str(r.get("question", "")), str(r.get("answer", "")), v) for v, r in given]
     return [found for found in (*judged, *map(_traced, kept)) if found.question.strip() and found.answer.strip()]
+
+
+def _opened(place: str | Path) -> Tables:
+    if scheme_of(place):
+        from nacre.store.postgres.tables import PostgresTables
+
+        return PostgresTables(str(place), "records")
+    file = Path(place) / "records.sqlite"
+    if not file.is_file():
+        raise FinetuningError(tr("{data} is no data folder of a server: it has no records.sqlite.", data=place))
+    return Database(file, read_only=True)
 
 
 def _traced(record: Mapping[str, Any]) -> Exchange:

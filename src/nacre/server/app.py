@@ -22,7 +22,7 @@ from nacre.errors import NacreError
 from nacre.server import feedback, sources
 from nacre.server.auth import profile
 from nacre.server.auth.guard import Guard
-from nacre.server.observability import health, trace_api, traces
+from nacre.server.observability import health, trace_api
 from nacre.server.observability.telemetry import OFF
 from nacre.server.openai import (
     audio,
@@ -61,11 +61,8 @@ def create_app(settings: Settings, leaf: BaseChatModel | None = None, *, only_mc
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        for statement in (stored_responses.too_old(state), traces.too_old(settings.server.trace_days)):
-            await state.blocking(state.records.db.execute, *statement)
-        if await state.blocking(state.records.one, "entries", "status = 'in_progress'"):
-            await state.blocking(state.ingestion.wake)  # the last server was stopped before they were done
-        closing = asyncio.create_task(_close_idle(state))
+        await state.blocking(state.records.db.execute, *stored_responses.too_old(state))
+        closing = asyncio.create_task(_look_after(state))
         warming = asyncio.create_task(state.blocking(_warm, state))  # the first question need not wait for the encoder
         try:
             async with mcp.session_manager.run() if mcp else nullcontext():
@@ -104,11 +101,16 @@ def create_app(settings: Settings, leaf: BaseChatModel | None = None, *, only_mc
     return app
 
 
-async def _close_idle(state: State) -> None:
-    """Close knowledge bases that nobody uses, now and then."""
+async def _look_after(state: State) -> None:
+    """Now and then, go on with files that another server, or the last one here, was stopped before; and close knowledge
+    bases that nobody uses.
+    """
     while True:
-        await asyncio.sleep(60)
-        await state.blocking(state.bases.close_idle)
+        with suppress(NacreError):
+            if await state.blocking(state.records.one, "entries", "status = 'in_progress'"):
+                await state.blocking(state.ingestion.wake)
+            await state.blocking(state.bases.close_idle)
+        await asyncio.sleep(30)
 
 
 def _warm(state: State) -> None:

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import sqlite3
 import threading
 import time
 from collections import deque
@@ -15,15 +14,15 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from nacre.server.openai.errors import Problem
-from nacre.system.sqlite import Database, Statement
+from nacre.system.sqlite import Statement, Tables
 from nacre.text.language import tr
 
 _log = logging.getLogger(__name__)
 _BATCH = 500  # rows of one transaction
-_AGAIN_S = 0.2
+_AGAIN_S = 1.0
 _LAST_S = 30.0  # patience with a locked file when the server ends
 _READERS_S = 5.0
-_WRONG = (sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError, ValueError, OverflowError)
+_KEYS = {"files": "id", "stores": "id", "entries": "store, file", "responses": "id", "traces": "request, asker"}
 
 Row = Mapping[str, Any]
 T = TypeVar("T")
@@ -46,7 +45,7 @@ class Journal:
 
     def __init__(
         self,
-        database: Database,
+        database: Tables,
         after: Mapping[str, Callable[[], Statement]] | None = None,
         *,
         most_rows: int = 20_000,
@@ -139,11 +138,27 @@ class Journal:
 
     def _write(self, batch: Sequence[_Waiting]) -> None:
         statements = [statement for one in batch for statement in _statements(one)]
-        statements += [self._after[table]() for table in {one.table for one in batch} if table in self._after]
+        try:
+            self._commit_all(batch, statements)
+        except _WrongRow as error:  # whatever the state of the file: it must not hold up the others
+            if len(batch) == 1:
+                # Its name alone: the message of a database may hold the row.
+                _log.error("a row of %s could not be written: %s", batch[0].table, type(error.__cause__).__name__)
+                self._commit_all(batch, [])
+            else:
+                for one in batch:
+                    self._write([one])
+
+    def _commit_all(self, batch: Sequence[_Waiting], statements: list[Statement]) -> None:
+        """Run the statements of some rows, and take them off the queue."""
+        statements = [*statements, *(self._after[name]() for name in {one.table for one in batch} & {*self._after})]
         with contextlib.ExitStack() as held:
             with self._database.write() as connection:
                 for statement in statements:
-                    _execute(connection, statement)
+                    try:
+                        connection.execute(*statement)
+                    except self._database.wrong as error:
+                        raise _WrongRow from error
                 held.enter_context(self._commit)
             with self._changed:
                 for one in batch:
@@ -154,16 +169,15 @@ class Journal:
 
 
 def insertion(table: str, row: Row) -> Statement:
-    """The statement that adds a row, or replaces the one with its key."""
-    columns, marks = ", ".join(row), ", ".join("?" * len(row))
-    return f"insert or replace into {table} ({columns}) values ({marks})", tuple(row.values())
+    """The statement that adds a row, or puts its values into the one with its key."""
+    sql = f"insert into {table} ({', '.join(row)}) values ({', '.join('?' * len(row))})"
+    if key := _KEYS.get(table):
+        sql += f" on conflict ({key}) do update set " + ", ".join(f"{name} = excluded.{name}" for name in row)
+    return sql, tuple(row.values())
 
 
-def _execute(connection: sqlite3.Connection, statement: Statement) -> None:
-    try:
-        connection.execute(*statement)
-    except _WRONG:  # with this row, whatever the state of the file: it must not hold up the others
-        _log.exception("a row of the server's records could not be written")
+class _WrongRow(Exception):
+    """What is wrong with a statement is its own."""
 
 
 def _statements(one: _Waiting) -> list[Statement]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 import time
 from collections import OrderedDict
@@ -17,7 +16,7 @@ from nacre.connectors.embeddings import variables
 from nacre.errors import KnowledgeBaseError
 from nacre.retrieval.knowledge_base import KnowledgeBase
 from nacre.store.embedders import embedder_named
-from nacre.store.places import embedder_of
+from nacre.store.places import embedder_of, remove, scheme_of, shown, within
 from nacre.text.language import tr
 
 MAIN = "main"
@@ -42,8 +41,10 @@ class KnowledgeBasePool:
         idle_s: seconds for which they are.
     """
 
-    def __init__(self, main: str | Path, data: Path, *, most_open: int = _MOST_OPEN, idle_s: float = _IDLE_S) -> None:
-        self._folder = data / "vector_stores"
+    def __init__(
+        self, main: str | Path, store: str | Path, *, most_open: int = _MOST_OPEN, idle_s: float = _IDLE_S
+    ) -> None:
+        self._store = store
         self._most_open, self._idle_s = most_open, idle_s
         self._lock = threading.Lock()
         self.main = KnowledgeBase.open(main)
@@ -59,13 +60,9 @@ class KnowledgeBasePool:
         encoder = self.main.encoder
         return "none" if encoder is None else encoder.embeddings
 
-    def folder(self, store: str) -> Path:
-        """The folder of a vector store's knowledge base; it need not be there yet.
-
-        Args:
-            store: its id, which this server made: it is no text from outside.
-        """
-        return self._folder / store
+    def place(self, store: str) -> str | Path:
+        """Where a vector store's knowledge base is; it need not be there yet."""
+        return place_of(self._store, store)
 
     @contextmanager
     def using(self, store: str) -> Iterator[KnowledgeBase]:
@@ -84,7 +81,7 @@ class KnowledgeBasePool:
             with self._lock:
                 if store in self._dropped:
                     raise KnowledgeBaseError(
-                        tr("The vector store {store} was deleted.", store=store), path=str(self.folder(store))
+                        tr("The vector store {store} was deleted.", store=store), path=shown(self.place(store))
                     )
                 if held := self._open.get(store):
                     held.users += 1
@@ -108,7 +105,7 @@ class KnowledgeBasePool:
 
     def _make(self, store: str, opening: Future[None]) -> None:
         try:
-            base = KnowledgeBase.open(self.folder(store), self.embedder)
+            base = KnowledgeBase.open(self.place(store), self.embedder)
         except BaseException as error:
             with self._lock:
                 del self._opening[store]
@@ -143,7 +140,7 @@ class KnowledgeBasePool:
         for store, base in bases.items():
             base.close()
             if store in self._dropped:
-                shutil.rmtree(self.folder(store), ignore_errors=True)
+                remove(self.place(store))
 
     def drop(self, store: str) -> None:
         """Delete a vector store's knowledge base, at once or when the last who uses it has given it back."""
@@ -154,7 +151,7 @@ class KnowledgeBasePool:
             there = store in self._open or store in self._opening
         self.close_idle()
         if not there:
-            shutil.rmtree(self.folder(store), ignore_errors=True)
+            remove(self.place(store))
 
     def close(self) -> None:
         """Close all of them."""
@@ -163,6 +160,16 @@ class KnowledgeBasePool:
             self._open.clear()
         for base in (*bases, self.main):
             base.close()
+
+
+def place_of(place: str | Path, store: str) -> str | Path:
+    """Where a vector store's knowledge base is.
+
+    Args:
+        place: the server's data folder, or its database.
+        store: its id, which a server made: it is no text from outside.
+    """
+    return within(str(place), store) if scheme_of(place) else Path(place) / "vector_stores" / store
 
 
 def open_like(place: str | Path, main: str | Path) -> KnowledgeBase:

@@ -11,10 +11,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from nacre.agents.runs import TABLE
+from nacre.errors import UsageError
 from nacre.server.journal import Journal, insertion
-from nacre.system.sqlite import Database
+from nacre.server.tables import CONTENTS, FolderUploads, TableUploads, open_tables
+from nacre.store.places import scheme_of
+from nacre.text.language import tr
 
-_SCHEMA = """
+_SCHEMA = f"""
 create table if not exists files (id text primary key, owner text not null, name text not null, bytes integer not null,
     purpose text not null, created integer not null);
 create table if not exists stores (id text primary key, owner text not null, name text not null, metadata text not null,
@@ -34,7 +38,10 @@ create index if not exists responses_by_owner on responses (owner, used);
 create table if not exists spend (at real not null, asker text not null, model text not null, currency text not null,
     input integer not null, output integer not null, nanos integer not null);
 create index if not exists spend_by_asker on spend (asker, at);
-create table if not exists rates (asker text primary key, left real not null, at real not null);
+create table if not exists rates (asker text primary key, "left" real not null, at real not null);
+create table if not exists leases (store text primary key, owner text not null, worker text not null,
+    until real not null);
+{TABLE};
 create table if not exists feedback (at real not null, asker text not null, verdict text not null,
     record text not null);
 create index if not exists files_by_owner on files (owner);
@@ -54,12 +61,14 @@ def new_id(kind: str) -> str:
 class Records:
     """The server's tables, which its ingestion process shares."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.db = Database(folder / "records.sqlite", _SCHEMA)
+    def __init__(self, place: str | Path) -> None:
+        self.place = place
+        elsewhere = bool(scheme_of(place))
+        self.db = open_tables(place, "records", _SCHEMA + CONTENTS * elsewhere)
+        self.uploads: Any = TableUploads(self.db) if elsewhere else FolderUploads(Path(place))
         self.journal = Journal(self.db)
 
-    def select(self, table: str, where: str = "1", values: Sequence[Any] = (), order: str = "rowid") -> list[Row]:
+    def select(self, table: str, where: str = "1 = 1", values: Sequence[Any] = (), order: str = "rowid") -> list[Row]:
         """Rows of a table, those that are queued in the journal among them.
 
         Args:
@@ -82,10 +91,6 @@ class Records:
     def change(self, sql: str, *values: Any) -> None:
         """Run one writing statement."""
         self.db.execute(sql, values)
-
-    def path(self, file: str) -> Path:
-        """Where the content of an upload lies: under its id, never under a name from outside."""
-        return self.folder / "files" / file
 
     def total(self, table: str, column: str, asker: str, since: float, **equal: str) -> int:
         """What an asker's rows sum up to, those that are queued among them.
@@ -118,3 +123,16 @@ class Records:
         """Write what is queued, and close the file."""
         self.journal.close()
         self.db.close()
+
+
+def kept_rows(place: str | Path, *tables: str) -> list[list[Row]]:
+    """The rows that a server has kept in each of some tables, the oldest first; raises `UsageError` where there is no
+    server's data.
+    """
+    if not scheme_of(place) and not (Path(place) / "records.sqlite").is_file():
+        raise UsageError(tr("{data} holds no records of a server.", data=place))
+    records = Records(place)
+    try:
+        return [records.select(table, order="at") for table in tables]
+    finally:
+        records.close()

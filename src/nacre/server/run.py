@@ -15,6 +15,7 @@ from nacre.server.auth.connections import protocol
 from nacre.server.auth.keys import Keys
 from nacre.server.settings import Settings
 from nacre.server.state import State
+from nacre.store.places import shown
 from nacre.system.net import is_loopback
 from nacre.text.language import os_reason, tr
 
@@ -42,9 +43,9 @@ def serve(settings: Settings, *, only_mcp: bool = False) -> None:
     host = f"[{server.host}]" if ":" in server.host else server.host
     url = f"http://{host}:{listening.getsockname()[1]}"
     if only_mcp:
-        told = tr("Nacre serves {kb} to MCP clients on {url}/mcp", kb=settings.kb, url=url)
+        told = tr("Nacre serves {kb} to MCP clients on {url}/mcp", kb=shown(settings.kb), url=url)
     else:
-        told = tr("Nacre serves {kb} on {url}  (API: {url}/v1, MCP: {url}/mcp)", kb=settings.kb, url=url)
+        told = tr("Nacre serves {kb} on {url}  (API: {url}/v1, MCP: {url}/mcp)", kb=shown(settings.kb), url=url)
     print(told, file=sys.stderr, flush=True)
     if told := _of_door(app.state.nacre):
         print(told, file=sys.stderr, flush=True)
@@ -82,7 +83,7 @@ def _of_door(state: State) -> str:
 
 def refuse_open_door(settings: Settings) -> None:
     """Without keys the server listens on this machine only."""
-    keys = Keys(settings.data)
+    keys = Keys(settings.store)
     closed = keys.any() or settings.server.oidc is not None or is_loopback(settings.server.host)
     keys.close()
     if not closed:
@@ -91,7 +92,7 @@ def refuse_open_door(settings: Settings) -> None:
             tr(
                 "Others can reach {host}, and there are no API keys. Make one: nacre keys add NAME --kb {kb}",
                 host=host,
-                kb=settings.kb,
+                kb=shown(settings.kb),
             )
         )
 

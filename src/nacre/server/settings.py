@@ -42,6 +42,8 @@ class ServerSettings(BaseModel):
     port: int = Field(default=8080, ge=0, le=65535)
     data: Path | None = None
     """Keys, uploads and vector stores; None is the folder `server` in the knowledge base."""
+    store: str | None = Field(default=None, pattern=r"^postgres(ql)?://")
+    """A PostgreSQL for all of them instead, so that several servers answer as one."""
     public_url: str | None = Field(default=None, pattern=r"^https?://")
     """Where clients reach the server, for links to sources; None takes it from each request."""
     max_body_mb: int = Field(default=64, ge=1, le=4096)
@@ -147,13 +149,18 @@ class Settings(BaseModel):
     audio: AudioSettings | None = None
 
     @property
-    def data(self) -> Path:
-        """Where the server keeps keys, uploads and vector stores."""
-        if self.server.data is None and scheme_of(self.kb):
+    def store(self) -> str | Path:
+        """Where the server keeps keys, uploads and vector stores: a folder, or a database's address."""
+        if self.server.store and self.server.data:
+            raise StackError(tr("server.store and server.data (--data) exclude each other: leave one of them out."))
+        if self.server.store is None and self.server.data is None and scheme_of(self.kb):
             raise StackError(
-                tr("The knowledge base is no folder: name one for keys and uploads, with --data DIR or server.data.")
+                tr(
+                    "The knowledge base is no folder: say where keys and uploads go, with server.store "
+                    "(postgresql://…) or, for one server alone, --data DIR or server.data."
+                )
             )
-        return self.server.data or Path(self.kb) / "server"
+        return self.server.store or self.server.data or Path(self.kb) / "server"
 
 
 def read_settings(path: Path | None = None, *, found: bool = False, **given: Any) -> Settings:
@@ -332,6 +339,7 @@ kb: ./kb
 server:
   host: 127.0.0.1      # anything else needs keys: nacre keys add NAME --kb ./kb     其他地址需要密钥
   port: 8080
+  # store: postgresql://nacre@db.example/company     # keys, uploads, … for several servers     多台服务器共用
   # public_url: https://ask.example.org/     # behind a proxy     位于反向代理之后时填写
   # max_body_mb: 64
   # timeout_s: 300

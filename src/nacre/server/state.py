@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 import anyio
@@ -39,11 +40,14 @@ class State:
     def __init__(self, settings: Settings, leaf: BaseChatModel | None = None) -> None:
         server = settings.server
         self.settings = settings
-        private_folder(settings.data)
-        self.bases = KnowledgeBasePool(settings.kb, settings.data)
-        self.keys = Keys(settings.data)
+        if isinstance(settings.store, Path):
+            private_folder(settings.store)
+        self.bases = KnowledgeBasePool(settings.kb, settings.store)
+        self.keys = Keys(settings.store)
+        self.keys.renew()
         self.oidc = Oidc(server.oidc) if server.oidc else None
-        self.records = Records(settings.data)
+        self.records = Records(settings.store)
+        self.records.db.execute(*too_old(server.trace_days))
         self.served = Served(settings, self.bases, leaf, RunStore(self.records.db))
         self.records.journal.tidy("traces", partial(too_old, server.trace_days))
         self._threads, self._counting = anyio.CapacityLimiter(_THREADS), anyio.CapacityLimiter(_FEW)
@@ -51,7 +55,7 @@ class State:
         self.limits = Limits(self.records, settings.prices)
         self.metrics = Metrics()
         self.telemetry = Telemetry(server) if server.otel else None
-        self.ingestion = Ingestion(settings.kb, settings.data)
+        self.ingestion = Ingestion(settings.kb, settings.store)
         self.local = User("local", "local", tuple(server.principals) if server.principals else None, write_main=True)
         self._guarded = self.oidc is not None or not is_loopback(server.host)
         self.audio = AudioClient(settings.audio, server) if settings.audio else None
@@ -80,7 +84,7 @@ class State:
         """Who shows a key, or a token of the organisation's login."""
         if self.oidc is not None and key.count(".") == 2:
             return await self.blocking(self.oidc.find, key)
-        return self.keys.find(key) if key else None
+        return self.keys.recall(key) if key else None
 
     async def count(self, user: User) -> None:
         """Count a request of a limited key. A bucket must be written: who waits for that is not in the way of the
@@ -97,7 +101,7 @@ class State:
     @property
     def guarded(self) -> bool:
         """Whether every request must say who asks: once that is so, it stays so until the process ends."""
-        self._guarded = self._guarded or self.keys.were()
+        self._guarded = self._guarded or self.keys.shut
         return self._guarded
 
     def close(self) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +69,23 @@ def shown(place: str | Path) -> str:
 
         return parse_address(str(place)).shown
     return re.sub(r"(//[^/@:]*):[^/@]*@", r"\1@", str(place))
+
+
+def within(place: str, base: str) -> str:
+    """The place of another base on the same server."""
+    from nacre.store.postgres.address import beside
+
+    return beside(place, base)
+
+
+def remove(place: str | Path) -> None:
+    """Delete a base with all that it holds; one that is not there is gone already."""
+    if scheme_of(place):
+        from nacre.store.postgres.store import drop_postgres
+
+        drop_postgres(str(place))
+    else:
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def mend_store(place: str | Path) -> None:

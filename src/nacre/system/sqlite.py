@@ -7,9 +7,9 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 from nacre.errors import NacreError, StorageError, UsageError
 from nacre.system.files import private_file, private_folder
@@ -19,6 +19,35 @@ Values = Sequence[Any] | Mapping[str, Any]
 Statement = tuple[str, Values]
 _WAIT_S = 30.0
 _IDLE = 3  # connections for reading that are kept open
+
+
+class Tables(Protocol):
+    """Tables that many threads and processes share, in a SQLite file or in PostgreSQL. The SQL is one: SQLite's, as far
+    as PostgreSQL has it too; `?` and `:name` stand for values.
+    """
+
+    clock: ClassVar[str]
+    """SQL for the time that all who share the tables agree on, in seconds since 1970; SQLite takes it from `:now`."""
+
+    @property
+    def wrong(self) -> tuple[type[Exception], ...]:
+        """The errors of a statement that are its own, and would come again."""
+
+    @property
+    def identity(self) -> str:
+        """Which tables they are."""
+
+    def read(self, sql: str, values: Values = ()) -> list[Any]:
+        """All rows of a query."""
+
+    def execute(self, sql: str, values: Values = ()) -> list[Any]:
+        """Run one statement in a transaction of its own, and give the rows that it returns."""
+
+    def write(self) -> AbstractContextManager[Any]:
+        """A transaction on the connection that is given; nobody else has one meanwhile."""
+
+    def close(self) -> None:
+        """Close the connections."""
 
 
 class Database:
@@ -31,6 +60,9 @@ class Database:
         path: the file, created when missing, for its owner alone; ":memory:" for none.
         trouble: makes our error of SQLite's; None tells of the file as one of the user's own choice.
     """
+
+    clock: ClassVar[str] = ":now"
+    wrong = (sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError, ValueError, OverflowError)
 
     def __init__(
         self,

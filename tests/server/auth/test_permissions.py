@@ -163,7 +163,7 @@ def test_a_revoked_key_is_refused_at_once_and_only_hashes_are_kept(serve):
     server.state.keys.add("other")
     key = server.state.keys.add("leaver")
     assert call(server.url, "GET", "/v1/models", key, {}).status_code == 200
-    assert key.encode() not in b"".join(path.read_bytes() for path in server.settings.data.glob("keys.sqlite*"))
+    assert key.encode() not in b"".join(path.read_bytes() for path in server.settings.store.glob("keys.sqlite*"))
     assert key not in json.dumps(server.state.keys.all())
     assert server.state.keys.revoke("leaver")
     assert call(server.url, "GET", "/v1/models", key, {}).status_code == 401

@@ -13,7 +13,8 @@ import pytest
 
 from nacre.ingest.source import TextSource
 from nacre.server.ingestion import worker as ingest
-from nacre.server.ingestion.worker import Turns, work
+from nacre.server.ingestion.claims import Turns
+from nacre.server.ingestion.worker import work
 from nacre.server.mcp import NacreMCP
 
 LAGOON = b"# The lagoon\n\nThe lagoon opens at midnight, says mallory."
@@ -164,7 +165,7 @@ def test_uploads_stores_and_verdicts_of_a_key_are_bounded(serve):
     with ThreadPoolExecutor(8) as pool:
         codes = list(pool.map(lambda n: send(b"z").status_code, range(12)))
     assert codes.count(200) == 3 and codes.count(403) == 9
-    assert len(list((server.settings.data / "files").iterdir())) == 3
+    assert len(list((server.settings.store / "files").iterdir())) == 3
     stores = [key.http.post("/v1/vector_stores", json={}) for _ in range(3)]
     assert [answer.status_code for answer in stores[:2]] == [200, 200] and refused(stores[2])
     verdict = {"verdict": "up", "question": "q", "answer": "a"}
@@ -298,7 +299,7 @@ def test_all_that_a_server_makes_is_its_users_alone(serve):
         store = key.http.post("/v1/vector_stores", json={"file_ids": [file]}).json()["id"]
         assert key.read(file, store) == "completed"
         key.finds()
-        assert (server.settings.data / "vector_stores" / store / "catalog.sqlite").exists()
+        assert (server.settings.store / "vector_stores" / store / "catalog.sqlite").exists()
         assert [f"{mode} {path}" for path, mode in wide(server.settings.kb)] == []
     finally:
         os.umask(before)

@@ -151,7 +151,7 @@ def test_without_prices_a_limited_key_is_served_nothing(serve, folder):
 
 def test_a_fallbacks_other_models_need_a_price_too(serve):
     stacks = {"nacre": {"layers": ["rag", {"use": "fallback", "others": ["ollama:qwen3"]}]}}
-    keys = Keys(serve(counted).settings.data)
+    keys = Keys(serve(counted).settings.store)
     keys.add("poor", spend_limit=SpendLimit.parse("1/day"))
     keys.close()
     with pytest.raises(NacreError, match="ollama:qwen3"):

@@ -155,7 +155,7 @@ def test_a_hostile_name_stays_inside_the_upload_folder(serve):
         headers={"content-type": f"multipart/form-data; boundary={boundary}"},
     )
     assert answer.status_code == 200 and answer.json()["filename"] == "evil.txt"
-    folder = server.settings.data / "files"
+    folder = server.settings.store / "files"
     assert [path.name for path in folder.iterdir()] == [answer.json()["id"]]
     got = httpx.get(f"{server.url}/v1/files/{answer.json()['id']}/content")
     assert (
@@ -202,7 +202,7 @@ def test_a_store_that_somebody_else_writes_keeps_no_other_store_waiting(tmp_path
         KnowledgeBase.open(tmp_path / "data" / "vector_stores" / store, "none").close()
         file = {"id": f"file-{n}", "owner": "a", "name": "a.txt", "bytes": 4, "purpose": "assistants", "created": n}
         records.insert("files", file)
-        records.path(f"file-{n}").write_text(PEARL)
+        records.uploads.path(f"file-{n}").write_text(PEARL)
         entry = {"store": store, "file": f"file-{n}", "owner": "a", "attributes": "{}", "status": "in_progress"}
         records.insert("entries", {**entry, "bytes": 4, "created": n})
     with write_lock(tmp_path / "data" / "vector_stores" / "vs_busy"):

@@ -72,17 +72,11 @@ def drift(config: Config, as_json: JsonFlag = False) -> None:
 
 def _kept(config: Path, table: str) -> tuple[Any, list[dict[str, Any]]]:
     """The server's settings, and what it keeps, as exchanges."""
-    from nacre.server.records import Records
+    from nacre.server.records import kept_rows
     from nacre.server.settings import read_settings
 
     settings = read_settings(config)
-    if not (settings.data / "records.sqlite").is_file():
-        raise UsageError(tr("{data} holds no records of a server.", data=settings.data))
-    records = Records(settings.data)
-    try:
-        rows = records.select(table, order="at")
-    finally:
-        records.close()
+    (rows,) = kept_rows(settings.store, table)
     read = _verdicts if table == "feedback" else _exchanges
     return settings, list(read(rows))
 

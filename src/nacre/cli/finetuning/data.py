@@ -27,7 +27,10 @@ _Files = Annotated[list[Path] | None, typer.Option("--questions", help=tr("A que
 _Kb = Annotated[
     Path | None, typer.Option("--kb", parser=folder, metavar="<path>", help=tr("Folder of the knowledge base."))
 ]
-_Server = Annotated[Path | None, typer.Option("--server", help=tr("Data folder of a server: its feedback and traces."))]
+_Server = Annotated[
+    str | None,
+    typer.Option("--server", help=tr("Where a server's feedback and traces are: a data folder, or postgresql://….")),
+]
 _Imported = Annotated[list[Path] | None, typer.Option("--import", help=tr("Rows of alpaca, sharegpt, OpenAI or TRL."))]
 
 

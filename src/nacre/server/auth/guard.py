@@ -115,7 +115,8 @@ class Guard:
         """Who asks; refuses strangers, those who have asked enough, and those who may not change anything."""
         method, path = scope["method"], scope["path"]
         page = bool(self.public.fullmatch(path)) and method in ("GET", "HEAD")
-        await self.state.renew_keys()
+        if not (page and self.state.guarded):  # these are for anyone: a process that lives says so, store or none
+            await self.state.renew_keys()
         if not self.state.guarded:
             check_door(scope, headers, self.state.settings.server, page)
             return self.state.local

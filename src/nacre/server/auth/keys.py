@@ -9,7 +9,6 @@ import logging
 import os
 import re
 import secrets
-import sqlite3
 import time
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -17,7 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from nacre.errors import NacreError, UsageError
-from nacre.system.sqlite import Database
+from nacre.server.tables import open_tables
+from nacre.store.places import scheme_of
+from nacre.system.sqlite import Tables
 from nacre.text.language import tr
 
 _log = logging.getLogger("nacre.server.keys")
@@ -31,6 +32,8 @@ create table if not exists keys (
 create table if not exists door (closed integer not null);
 insert into door select 1 where exists (select 1 from keys) and not exists (select 1 from door);
 """
+# No key is ever changed, so that each addition and each revocation moves one of these.
+_STATE = "select count(*), coalesce(max(rowid), 0), (select count(*) from door) from keys"
 # What a file of an older server lacks.
 _ADDED = {"spend_limit": "text", "write_main": "integer not null default 0"}
 _COLUMNS = (
@@ -102,7 +105,7 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What was read from the file when it looked so."""
+    """What was read when the keys looked so."""
 
     looks: tuple[int, ...] = ()
     users: dict[str, User] = field(default_factory=dict)
@@ -110,14 +113,15 @@ class _Known:
 
 
 class Keys:
-    """The API keys of a server, in a SQLite file.
+    """The API keys of a server, in a SQLite file of its data folder, or in the database of several.
 
     A key is 256 random bits, so a plain SHA-256 of it cannot be guessed back; slow hashes are for passwords.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / "keys.sqlite"
-        self._database = _open(self._path)
+    def __init__(self, place: str | Path) -> None:
+        self._place = place
+        self._path = None if scheme_of(place) else Path(place) / "keys.sqlite"
+        self._database = _open(place)
         self._file = _file(self._path)
         self._known = _Known()
 
@@ -152,8 +156,8 @@ class Keys:
             secrets.token_hex(6),
             name,
             json.dumps(principals),
-            read_only,
-            write_main,
+            int(read_only),
+            int(write_main),
             per_minute,
             tokens_per_day,
             limit,
@@ -187,6 +191,11 @@ class Keys:
     def were(self) -> bool:
         """Whether there are keys, or were: a server that lost its last one does not open by itself."""
         self.renew()
+        return self.shut
+
+    @property
+    def shut(self) -> bool:
+        """As `were`, from memory, as of the last look."""
         return self._known.were
 
     def open_door(self) -> None:
@@ -197,30 +206,36 @@ class Keys:
 
     @property
     def fresh(self) -> bool:
-        """Whether `any`, `were` and `find` answer from memory: nobody has changed the file since it was read."""
-        return self._known.looks == self._looks()
+        """Whether nobody has changed the file since it was read; of a database that cannot be seen."""
+        return self._path is not None and self._known.looks == self._looks()
 
     def renew(self) -> None:
-        """Read the keys anew, where the file was changed. It waits for the disk: not for the event loop."""
+        """Read the keys anew, where they were changed. It waits for the disk: not for the event loop. Where no file but
+        a database holds them, and it is away, nobody can be let in or told that his key is wrong: that is an error.
+        """
         looks = self._looks()  # before reading, so that a change meanwhile is seen the next time
         if looks == self._known.looks:
             return
         were = self._known.were
         try:
             if self._file != _file(self._path):  # deleted, or another lies there: a backup that was restored
-                self._database = _open(self._path)
+                self._database = _open(self._place)
                 self._file = _file(self._path)
             rows = self._database.read("select * from keys")
             were = bool(self._database.read("select 1 from door limit 1")) or were
         except NacreError as error:
+            if self._path is None:
+                raise
             _log.error("the keys cannot be read, so nobody has one: %s", error)
             rows = []
         self._known = _Known(looks, {row["hash"]: _user(row) for row in rows}, were)
 
     def _looks(self) -> tuple[int, ...]:
         """What every commit of any process moves: time and length of the file and of its log."""
+        if self._path is None:
+            return tuple(self._database.read(_STATE)[0])
         seen: list[int] = []
-        for path in (self._database.path, f"{self._database.path}-wal"):
+        for path in (self._path, f"{self._path}-wal"):
             with contextlib.suppress(FileNotFoundError):
                 facts = os.stat(path)  # noqa: PTH116 # asked with each request
                 seen += (facts.st_ino, facts.st_size, facts.st_mtime_ns)
@@ -234,6 +249,10 @@ class Keys:
     def find(self, key: str) -> User | None:
         """Who a key, as the client sent it, belongs to; None for one that is not known."""
         self.renew()
+        return self.recall(key)
+
+    def recall(self, key: str) -> User | None:
+        """As `find`, from memory, as of the last look."""
         return self._known.users.get(_hash(key))
 
     def close(self) -> None:
@@ -241,8 +260,10 @@ class Keys:
         self._database.close()
 
 
-def _open(path: Path) -> Database:
-    database = Database(path, _SCHEMA)
+def _open(place: str | Path) -> Tables:
+    database = open_tables(place, "keys", _SCHEMA)
+    if scheme_of(place):
+        return database
     there = {row[1] for row in database.read("pragma table_info(keys)")}
     for name, kind in _ADDED.items():
         if name not in there:
@@ -250,13 +271,13 @@ def _open(path: Path) -> Database:
     return database
 
 
-def _file(path: Path) -> int:
+def _file(path: Path | None) -> int:
     with contextlib.suppress(FileNotFoundError):
-        return os.stat(path).st_ino  # noqa: PTH116
+        return os.stat(path).st_ino if path else 0  # noqa: PTH116
     return 0
 
 
-def _user(row: sqlite3.Row) -> User:
+def _user(row: Any) -> User:
     named, money = json.loads(row["principals"]), row["spend_limit"]
     return User(
         row["id"],

@@ -15,11 +15,13 @@ from nacre.text.language import tr
 
 _DAY_S = 86_400
 # One statement, so that two processes cannot take the same place: refill the bucket, and take one if there is one.
-_TAKE = """
-insert into rates (asker, left, at) values (:asker, :most - 1, :now)
-on conflict (asker) do update set left = min(:most, left + max(0, :now - at) * :most / 60) - 1, at = :now
-where min(:most, left + max(0, :now - at) * :most / 60) >= 1
-returning left
+_FILLED = """rates."left" + case when excluded.at > rates.at then (excluded.at - rates.at) * :most / 60 else 0 end"""
+_TAKE = f"""
+insert into rates (asker, "left", at) values (:asker, :most - 1, {{clock}})
+on conflict (asker) do update set at = excluded.at,
+    "left" = case when {_FILLED} > :most then :most else {_FILLED} end - 1
+where {_FILLED} >= 1
+returning "left"
 """
 
 
@@ -41,9 +43,10 @@ class Limits:
 
     def _take_one(self, key: str, per_minute: int) -> None:
         now = time.time()
-        if self._records.db.execute(_TAKE, {"asker": key, "most": float(per_minute), "now": now}):
+        take = _TAKE.format(clock=self._records.db.clock)
+        if self._records.db.execute(take, {"asker": key, "most": float(per_minute), "now": now}):
             return
-        left, at = self._records.db.read("select left, at from rates where asker = ?", (key,))[0]
+        left, at = self._records.db.read('select "left", at from rates where asker = ?', (key,))[0]
         wait_s = (1 - left) * 60 / per_minute - max(0.0, now - at)
         raise Problem(
             429,

@@ -1,4 +1,4 @@
-"""How much each user may keep here, so that nobody fills the disk: checked in the statement that writes, so that many
+"""How much each user may keep here, so that nobody fills the disk: checked in the transaction that writes, so that many
 requests at once cannot pass together. Whoever asks without keys owns the machine and has no quota.
 """
 
@@ -80,7 +80,8 @@ def _within(context: RequestContext, table: str, row: Row, owner: str, size: str
         f" and (select coalesce(sum({size}), 0) from {table} where {owner} = :{owner}) + {size} <= :bytes_most"
         " returning 1"
     )
-    return bool(context.state.records.db.execute(sql, {**row, "most": most, "bytes_most": most_mb << 20}))
+    with context.state.records.db.write() as db:  # nobody else writes meanwhile
+        return bool(db.execute(sql, {**row, "most": most, "bytes_most": most_mb << 20}).fetchall())
 
 
 def _full(message: str) -> Problem:

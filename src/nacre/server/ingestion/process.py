@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import subprocess
 import threading
 from pathlib import Path
@@ -25,9 +26,12 @@ class Ingestion:
     Its work list is the table `entries`: what a crash of either process left undone is done after the next wake.
     """
 
-    def __init__(self, kb: str | Path, data: Path) -> None:
-        self._kb = str(kb) if scheme_of(kb) else str(Path(kb).absolute())
-        self._command = child_process.module("nacre.server.ingestion.worker", str(data.absolute()))
+    def __init__(self, kb: str | Path, store: str | Path) -> None:
+        self._kb, self._store = (str(one) if scheme_of(one) else str(Path(one).absolute()) for one in (kb, store))
+        # One process after the other has this name, and goes on with what its forerunner had taken. A folder has one
+        # server: what another of the same name left there is its own too.
+        self._name = secrets.token_hex(6) if scheme_of(store) else "local"
+        self._command = child_process.module("nacre.server.ingestion.worker")
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
 
@@ -52,9 +56,10 @@ class Ingestion:
 
     def _environment(self) -> dict[str, str]:
         """No key but the embedder's and the store's; a place may hold a password, which no command line shows."""
-        store = [name for name in os.environ if name.startswith("PG")] if scheme_of(self._kb) else []
+        elsewhere = scheme_of(self._kb) or scheme_of(self._store)
+        store = [name for name in os.environ if name.startswith("PG")] if elsewhere else []
         found = child_process.environment((*_NETWORK, *_PROXIES, *store, *variables_for(self._kb)))
-        found["NACRE_INGESTED"] = self._kb
+        found |= {"NACRE_INGESTED": self._kb, "NACRE_INGESTED_FROM": self._store, "NACRE_INGESTED_BY": self._name}
         return found | {name: os.path.abspath(os.environ[name]) for name in _FOLDERS if os.environ.get(name)}  # noqa: PTH100
 
     def stop(self) -> None:

@@ -47,7 +47,7 @@ def enqueue(context: StoreContext, files: list[Row], attributes: Attributes | No
                 "store": context.store, "file": file["id"], "batch": batch, "owner": context.user.id,
                 "bytes": file["bytes"],
                 "principals": to_json(principals) if principals else None, "attributes": to_json(attributes or {}),
-                "status": "in_progress", "created": int(time.time()),
+                "status": "in_progress", "created": int(time.time()), "reason": None, "seconds": None, "tries": 0,
             }  # fmt: skip
             db.execute(*insertion("entries", row))
     if files:

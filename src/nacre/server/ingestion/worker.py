@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import select
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -13,15 +12,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from nacre.errors import LockedError, NacreError
+from nacre.errors import LockedError, NacreError, UnreachableError
 from nacre.ingest.source import Item
 from nacre.retrieval.knowledge_base import KnowledgeBase
-from nacre.server.knowledge_bases import MAIN, open_like
+from nacre.server.ingestion.claims import Claims
+from nacre.server.knowledge_bases import MAIN, open_like, place_of
 from nacre.server.records import Records, Row
 from nacre.text.language import tr
 
-_BATCH = 4
-_BATCH_BYTES = 1 << 20
 _LANES = 2
 _LOOK_S = 1.0  # how often a free lane looks for news
 _TRIES = 3
@@ -56,7 +54,7 @@ class Uploads:
         principals = json.loads(entry["principals"]) if entry["principals"] else None
         return Item(
             uri=uri_of(file["id"], file["name"]),
-            read=self._records.path(file["id"]).read_bytes,
+            read=lambda: b"".join(self._records.uploads.pieces(file["id"])),
             stamp=file["id"],
             title=file["name"],
             modified=float(file["created"]),
@@ -65,24 +63,28 @@ class Uploads:
         )
 
 
-def work(kb: str | Path, records: Records, patient: Callable[[], bool]) -> None:
+def work(kb: str | Path, records: Records, patient: Callable[[], bool], name: str = "local") -> None:
     """Ingest everything that waits: some files of one user, then of the next, and what came meanwhile among them.
 
     Two batches run at once, of different users and stores, so that one slow file does not hold up everybody's. A store
     that somebody else is writing waits until the others have had their turn.
+
+    Args:
+        name: under which files are claimed; of no other process that runs.
     """
-    turns, locked = Turns(), set[str]()
-    running: dict[Future[bool], list[Row]] = {}
+    claims, locked = Claims(records, name), set[str]()
+    running: dict[Future[bool], Sequence[Row]] = {}
     with ThreadPoolExecutor(_LANES, thread_name_prefix="nacre-ingest") as lanes:
         while True:
-            waiting = records.select("entries", "status = 'in_progress'", order="created, rowid")
-            free = [row for row in waiting if row["store"] not in locked]
-            if len(running) < _LANES and (batch := turns.next(free, list(running.values()))):
+            waiting, batch = claims.take(list(running.values()), locked, more=len(running) < _LANES)
+            if batch:
                 running[lanes.submit(_ingest, kb, records, batch)] = batch
             elif running:
                 done = wait(running, _LOOK_S, return_when=FIRST_COMPLETED).done
-                ended = [(running.pop(one)[0]["store"], one.result()) for one in done]
-                locked = locked | {store for store, written in ended if not written} if ended else set()
+                ended = [(running.pop(one), one.result()) for one in done]
+                for unread in (taken for taken, read in ended if not read):
+                    claims.unread(unread)
+                locked = locked | {taken[0]["store"] for taken, read in ended if not read} if ended else set()
             elif not waiting:
                 return
             else:
@@ -91,53 +93,15 @@ def work(kb: str | Path, records: Records, patient: Callable[[], bool]) -> None:
                     return
 
 
-class Turns:
-    """Whose files are read next: of those who wait, whoever was served longest ago."""
-
-    def __init__(self) -> None:
-        self._served: dict[str, int] = {}
-
-    def next(self, waiting: Sequence[Row], running: Sequence[Sequence[Row]]) -> list[Row]:
-        """Choose a batch: of one user and store, neither of which has one running.
-
-        Args:
-            waiting: rows of the table `entries`, the oldest first; those that are being read are among them.
-        """
-        if any(row["tries"] for batch in running for row in batch):
-            return []
-        stores, owners = ({row[name] for batch in running for row in batch} for name in ("store", "owner"))
-        fresh = [
-            row for row in waiting if not row["tries"] and row["store"] not in stores and row["owner"] not in owners
-        ]
-        if not fresh:  # what once brought the process down goes last and alone, so that nobody else is blamed
-            return [] if running else list(waiting[:1])
-        first = min(fresh, key=lambda row: self._served.get(row["owner"], 0))
-        self._served[first["owner"]] = max(self._served.values(), default=0) + 1
-        return _small([row for row in fresh if row["owner"] == first["owner"] and row["store"] == first["store"]])
-
-
-def _small(rows: list[Row]) -> list[Row]:
-    """The smallest files, a few at a time; a large one goes alone."""
-    batch: list[Row] = []
-    for row in sorted(rows, key=lambda row: int(row["bytes"])):
-        if batch and (len(batch) == _BATCH or sum(each["bytes"] for each in batch) + row["bytes"] > _BATCH_BYTES):
-            break
-        batch.append(row)
-    return batch
-
-
 def _ingest(kb: str | Path, records: Records, batch: Sequence[Row]) -> bool:
-    """Whether the store could be written: a `nacre sync` of someone else will end."""
-    if batch[0]["tries"] >= _TRIES:
-        reason = tr("Reading this file brought the process down three times.")
-        _finish(records, batch[0], reason, 0.0)
-        return True
+    """Whether it is done: a `nacre sync` of someone else will end, and a server that is away comes back."""
     store = batch[0]["store"]
-    place = kb if store == MAIN else records.folder / "vector_stores" / store
-    for row in batch:
-        records.change("update entries set tries = tries + 1 where store = ? and file = ?", store, row["file"])
+    place = kb if store == MAIN else place_of(records.place, store)
     began = time.monotonic()
     try:
+        if batch[0]["tries"] >= _TRIES:
+            _finish(records, batch[0], tr("Reading this file brought the process down three times."), 0.0)
+            return True
         with open_like(place, kb) as base:
             report = base.sync(Uploads(records, batch), prune=False)
             failed = {_file_of(uri): reason for uri, reason in report.failed}
@@ -145,10 +109,7 @@ def _ingest(kb: str | Path, records: Records, batch: Sequence[Row]) -> bool:
             for row in batch:
                 _finish(records, row, failed.get(row["file"]), seconds)
             _forget_deleted(base, records, batch)
-    except LockedError:
-        undone = "update entries set tries = tries - 1 where store = ? and file = ? and status = 'in_progress'"
-        for row in batch:
-            records.change(undone, store, row["file"])
+    except (LockedError, UnreachableError):
         return False
     except NacreError as error:
         for row in batch:
@@ -189,19 +150,16 @@ def _server_is_there() -> bool:
     return not ready or bool(os.read(0, 4096))
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Work, and wait for a byte on standard input before working again; its end is the end of the server.
-
-    Args:
-        arguments: the folder of the server's data; None takes the process's own. Where the main knowledge base is, the
-            environment says.
+def main() -> int:
+    """Work, and wait for a byte on standard input before working again; its end is the end of the server. Where the
+    main knowledge base and the server's tables are, and its name, the environment says.
     """
-    kb, data = os.environ["NACRE_INGESTED"], Path(*(arguments or sys.argv[1:]))
+    kb, store, name = (os.environ[f"NACRE_INGESTED{part}"] for part in ("", "_FROM", "_BY"))
     os.nice(5)  # people who ask go first
-    records = Records(data)
+    records = Records(store)
     try:
         while os.read(0, 4096):
-            work(kb, records, _server_is_there)
+            work(kb, records, _server_is_there, name)
     except KeyboardInterrupt:
         pass
     finally:

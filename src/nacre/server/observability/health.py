@@ -18,8 +18,9 @@ async def healthz() -> dict[str, str]:
 
 @router.get("/readyz")
 def readyz(context: Reading) -> dict[str, str]:
-    """The knowledge base can be read; a 503 says that it cannot."""
+    """The knowledge base and the server's records can be read; a 503 says that they cannot."""
     context.state.bases.main.stats()
+    context.state.records.db.read("select 1")
     return {"status": "ready"}
 
 

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
+from itertools import chain
 from pathlib import PurePosixPath
 from typing import Annotated, Any, BinaryIO
+from urllib.parse import quote
 
 from fastapi import APIRouter, Form, UploadFile
-from fastapi.responses import FileResponse, Response
+from fastapi.responses import Response, StreamingResponse
 
 from nacre.server.auth import quotas
 from nacre.server.dependencies import Reading, RequestContext, Writing
 from nacre.server.ingestion.queue import take_out
 from nacre.server.openai.paging import Paged
 from nacre.server.records import Row, new_id
-from nacre.system.files import private_folder, private_opener
 from nacre.text.hygiene import clean_text
 
 router = APIRouter(prefix="/v1/files")
@@ -47,8 +47,12 @@ def file(context: Reading, file: str) -> dict[str, Any]:
 def content(context: Reading, file: str) -> Response:
     """The bytes of a file, never as something that a browser would run."""
     row = context.own("files", file)
-    return FileResponse(
-        context.state.records.path(row["id"]), media_type="application/octet-stream", filename=row["name"]
+    pieces = context.state.records.uploads.pieces(row["id"])
+    named = f"attachment; filename*=utf-8''{quote(row['name'], safe='')}"
+    return StreamingResponse(
+        chain([next(pieces, b"")], pieces),  # what is missing is told before the answer begins
+        media_type="application/octet-stream",
+        headers={"content-disposition": named, "content-length": str(row["bytes"])},
     )
 
 
@@ -59,7 +63,7 @@ def delete(context: Writing, file: str) -> dict[str, Any]:
     for entry in records.select("entries", "file = ?", (file,)):
         take_out(context.state, entry["store"], row)
     records.change("delete from files where id = ?", file)
-    records.path(file).unlink(missing_ok=True)
+    records.uploads.delete(file)
     return {"id": file, "object": "file", "deleted": True}
 
 
@@ -86,7 +90,7 @@ def describe(row: Row) -> dict[str, Any]:
 def _keep(context: RequestContext, content: BinaryIO, name: str, purpose: str) -> Row:
     file, size = new_id("file"), content.seek(0, os.SEEK_END)
     content.seek(0)
-    path = context.state.records.path(file)
+    records = context.state.records
     row = {
         "id": file,
         "owner": context.user.id,
@@ -97,11 +101,9 @@ def _keep(context: RequestContext, content: BinaryIO, name: str, purpose: str) -
     }
     quotas.keep_file(context, row)
     try:
-        private_folder(path.parent)
-        with open(path, "xb", opener=private_opener) as kept:
-            shutil.copyfileobj(content, kept)
+        records.uploads.keep(file, content)
     except BaseException:
-        context.state.records.change("delete from files where id = ?", file)
-        path.unlink(missing_ok=True)
+        records.change("delete from files where id = ?", file)
+        records.uploads.delete(file)
         raise
     return row

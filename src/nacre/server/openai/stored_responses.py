@@ -33,7 +33,7 @@ select id, previous, record from chain order by depth desc
 _TOO_MANY = """
 delete from responses where id in (
     select id from (select id, sum(bytes) over (order by used desc, rowid desc) as total from responses where owner = ?)
-    where total > ? and id != ?)
+    as sums where total > ? and id != ?)
 """
 
 

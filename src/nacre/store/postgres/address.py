@@ -38,11 +38,14 @@ class Address:
     index: str
     words: str
     arms: str
+    prefix: str = "nacre_"
+    """Before the base's name: whose tables are meant. No base has another's: its own is `nacre_`, up to the first
+    underscore."""
 
     @property
     def schema(self) -> str:
-        """The schema that holds the base."""
-        return f"nacre_{self.base}"
+        """The schema that holds the tables."""
+        return self.prefix + self.base
 
 
 def parse_address(place: str) -> Address:
@@ -86,6 +89,13 @@ def parse_address(place: str) -> Address:
         words=ours["words"],
         arms=ours["arms"],
     )
+
+
+def beside(place: str, base: str) -> str:
+    """Another base where a place is."""
+    url = urlsplit(place)
+    pairs = [(key, value) for key, value in parse_qsl(url.query, keep_blank_values=True) if key != "base"]
+    return urlunsplit(url._replace(query=_query([*pairs, ("base", base)])))
 
 
 def is_postgres(place: object) -> bool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import secrets
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 _MOST = 8  # connections of a process to one server
 _WAIT_S = 5.0  # for one of them to be free, and for a server to answer
+_AWAY_S = 1.0  # for which a server that was away is not asked again
+_ONE_STATE = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
 # A server that is gone without a word is noticed after half a minute, and its locks are free then.
 _KEEP_ALIVE = {"keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 30_000}
 
@@ -33,6 +37,7 @@ class Database:
         self.driver: Any = need("psycopg", extra="postgres")
         self._pools: dict[str, ConnectionPool] = {}
         self._pid, self._making = os.getpid(), threading.Lock()
+        self._away, self._away_until = "", 0.0
 
     @contextmanager
     def read(self, *, anywhere: bool = False) -> Iterator[psycopg.Connection[Any]]:
@@ -42,23 +47,43 @@ class Database:
             anywhere: a replica, which may be behind, will do.
         """
         url = self.address.replica if anywhere and self.address.replica else self.address.primary
-        with self._our_errors(), self._pool(url).connection() as connection:
-            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        with self.connection(url, _ONE_STATE) as connection:
             yield connection
 
     def rows(self, query: str, values: Sequence[Any] | dict[str, Any] = ()) -> list[tuple[Any, ...]]:
         """What a query finds on the primary."""
-        with self._our_errors(), self._pool(self.address.primary).connection() as connection:
+        with self.connection() as connection:
             return connection.execute(query, values).fetchall()
+
+    @contextmanager
+    def connection(self, url: str = "", first: str = "") -> Iterator[psycopg.Connection[Any]]:
+        """A connection of the pool that commits each statement.
+
+        Args:
+            url: of the server; the primary's where it is empty.
+            first: begins a transaction that holds as long as the context.
+        """
+        with self._our_errors(), self._pool(url or self.address.primary).connection() as connection:
+            pooled = connection.prepare_threshold is None
+            if not first and not pooled:
+                yield connection
+                return
+            with connection.transaction():
+                if first:
+                    connection.execute(first)
+                if pooled:  # its session is somebody else's between two transactions
+                    self._enter(connection)
+                yield connection
 
     @contextmanager
     def alone(self) -> Iterator[psycopg.Connection[Any]]:
         """A connection of one's own that commits each statement; its session ends with the context."""
-        with self._our_errors():
-            connection = self.driver.connect(self.address.primary, autocommit=True, **self._options())
-            with connection:
-                self._enter(connection)
-                yield connection
+        with self._our_errors(), self._connect() as connection:
+            self._configure(connection)
+            if connection.prepare_threshold is None:
+                self._check_session(connection)
+                self._enter(connection, local=False)
+            yield connection
 
     def close(self) -> None:
         """Close all connections of this process."""
@@ -69,7 +94,11 @@ class Database:
                 pool.close()
 
     def _options(self) -> dict[str, Any]:
-        return {"connect_timeout": int(_WAIT_S), "application_name": f"nacre {self.address.base}", **_KEEP_ALIVE}
+        named = {"connect_timeout": int(_WAIT_S), "application_name": f"nacre {self.address.base}"}
+        return {"autocommit": True, **named, **_KEEP_ALIVE}
+
+    def _connect(self, url: str = "") -> psycopg.Connection[Any]:
+        return self.driver.connect(url or self.address.primary, **self._options())  # type: ignore[no-any-return]
 
     def _pool(self, url: str) -> ConnectionPool:
         pools: Any = need("psycopg_pool", extra="postgres")
@@ -77,7 +106,9 @@ class Database:
             if self._pid != os.getpid():  # sockets of the parent are not ours to use or to close
                 self._pid, self._pools = os.getpid(), {}
             if url not in self._pools:
-                self.driver.connect(url, **self._options()).close()  # a pool would keep the reason to itself
+                if time.monotonic() < self._away_until:
+                    raise UnreachableError(self._away, path=self.address.shown)
+                self._connect(url).close()  # a pool would keep the reason to itself
                 self._pools[url] = pools.ConnectionPool(
                     url,
                     kwargs=self._options(),
@@ -85,6 +116,7 @@ class Database:
                     max_size=_MOST,
                     timeout=_WAIT_S,
                     max_idle=60,
+                    reconnect_timeout=_WAIT_S,
                     configure=self._configure,
                     check=pools.ConnectionPool.check_connection,
                     open=True,
@@ -93,17 +125,47 @@ class Database:
             return self._pools[url]
 
     def _configure(self, connection: psycopg.Connection[Any]) -> None:
-        self._enter(connection)
-        connection.commit()
+        """Make a connection ready. A pooler shows itself by another process number than the server's; it keeps no
+        prepared statements for us, and perhaps no session.
+        """
+        with connection.transaction():
+            process = self._enter(connection)
+        if process == connection.info.backend_pid:
+            self._enter(connection, local=False)
+        else:
+            connection.prepare_threshold = None
 
-    def _enter(self, connection: psycopg.Connection[Any]) -> None:
-        """See the base's tables, and the extension's types wherever they were put."""
-        connection.execute(
-            "SELECT set_config('search_path', concat_ws(', ', %s::text, (SELECT quote_ident(nspname)"
-            " FROM pg_namespace n JOIN pg_extension e ON e.extnamespace = n.oid WHERE extname = 'vector'), 'public'),"
-            " false)",
-            (self.address.schema,),
-        )
+    def _enter(self, connection: psycopg.Connection[Any], *, local: bool = True) -> int:
+        """See the base's tables, and the extension's types wherever they were put, until the end of the transaction or
+        of the session; gives the number of the server's process.
+        """
+        row = connection.execute(
+            "SELECT pg_backend_pid(), set_config('search_path', concat_ws(', ', %s::text,"
+            " (SELECT quote_ident(nspname) FROM pg_namespace n JOIN pg_extension e ON e.extnamespace = n.oid"
+            " WHERE extname = 'vector'), 'public'), %s)",
+            (self.address.schema, local),
+            prepare=False,
+        ).fetchone()
+        return int(row[0]) if row else 0
+
+    def _check_session(self, connection: psycopg.Connection[Any]) -> None:
+        """Refuse a pooler in transaction mode, which loses locks: there a second client gets the session of the
+        first.
+        """
+        mark = secrets.token_hex(8)
+        connection.execute("SELECT set_config('nacre.session', %s, false)", (mark,), prepare=False)
+        with self._connect() as other, other.transaction():
+            seen = other.execute("SELECT current_setting('nacre.session', true)", prepare=False).fetchone()
+            kept = connection.execute("SELECT current_setting('nacre.session', true)", prepare=False).fetchone()
+        if seen == (mark,) or kept != (mark,):
+            raise KnowledgeBaseError(
+                tr(
+                    "{place} is reached through a pooler in transaction mode, which loses locks. Sync over a direct "
+                    "connection, or set the pooler to session mode.",
+                    place=self.address.shown,
+                ),
+                path=self.address.shown,
+            )
 
     @contextmanager
     def _our_errors(self) -> Iterator[None]:
@@ -112,13 +174,27 @@ class Database:
         except NacreError:
             raise
         except self.driver.Error as error:
-            raise self.trouble(self._reason(error)) from None  # the cause may show how the server was called
+            reason = self._reason(error)
+            trouble = self.trouble(reason)
+            state, of_pool = getattr(reason, "sqlstate", None), type(reason).__module__.startswith("psycopg_pool")
+            unsaid = state is None and isinstance(reason, self.driver.OperationalError) and not of_pool
+            if unsaid or (state or "").startswith(("08", "57P")):
+                self._forget(trouble.message)
+            raise trouble from None  # the cause may show how the server was called
+
+    def _forget(self, why: str) -> None:
+        """Let go of a server that is away: whoever asks is told at once, and a second later it is looked for again."""
+        with self._making:
+            pools, self._pools = (self._pools if self._pid == os.getpid() else {}), {}
+            self._away, self._away_until = why, time.monotonic() + _AWAY_S
+        for pool in pools.values():
+            pool.close(timeout=0)
 
     def _reason(self, error: Exception) -> Exception:
         """Why a pool has no connection, if a server says so."""
         if type(error).__name__ == "PoolTimeout":
             try:
-                with self.driver.connect(self.address.primary, **self._options()) as connection:
+                with self._connect() as connection:
                     self._enter(connection)
             except self.driver.Error as reason:
                 return reason  # type: ignore[no-any-return]

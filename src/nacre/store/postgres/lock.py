@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Sequence
 from typing import Any
 
-from nacre.errors import KnowledgeBaseError, LockedError
+from nacre.errors import LockedError
 from nacre.store.postgres.address import Address
 from nacre.text.language import tr
 
@@ -29,17 +29,6 @@ def take(connection: Any, address: Address, scopes: Sequence[str]) -> dict[str, 
     for function, scope in ((whole, _WHOLE), *(("pg_try_advisory_lock", scope) for scope in sorted(set(scopes)))):
         if not connection.execute(f"SELECT {function}(%s, %s)", _key(address, scope)).fetchone()[0]:
             raise _locked(connection, address, scope)
-    if not connection.execute(
-        "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
-    ).fetchone()[0]:
-        raise KnowledgeBaseError(
-            tr(
-                "{place} is reached through a pooler in transaction mode, which loses locks. Sync over a direct "
-                "connection, or set the pooler to session mode.",
-                place=address.shown,
-            ),
-            path=address.shown,
-        )
     taken = connection.execute(
         "INSERT INTO fences SELECT unnest(%s::text[]), 1 ON CONFLICT (scope) DO UPDATE SET fence = fences.fence + 1"
         " RETURNING scope, fence",

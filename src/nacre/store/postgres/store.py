@@ -143,6 +143,16 @@ def open_postgres(place: str, embedder: str | Embeddings | None, create: bool) -
         raise
 
 
+def drop_postgres(place: str) -> None:
+    """Delete a base, if it is there."""
+    db = Database(parse_address(place))
+    try:
+        with db.connection() as connection:
+            connection.execute(f"DROP SCHEMA IF EXISTS {db.address.schema} CASCADE")
+    finally:
+        db.close()
+
+
 def manifest_of(db: Database) -> dict[str, Any] | None:
     """What made a base; None where there is none. One of a later version is refused."""
     if not db.rows("SELECT to_regclass(%s) IS NOT NULL", (f"{db.address.schema}.state",))[0][0]:
