@@ -11,14 +11,7 @@ from typing import TYPE_CHECKING, Any
 from nacre.errors import UsageError
 from nacre.ingest.source import Source
 from nacre.ingest.sources import sources_of
-from nacre.retrieval.arguments import (
-    check_count,
-    check_fields,
-    check_filter,
-    check_hits,
-    check_principals,
-    clean_query,
-)
+from nacre.retrieval.arguments import check_count, check_fields, check_filter, check_hits, check_principals, clean_query
 from nacre.retrieval.compound import search_in_parts
 from nacre.retrieval.document_reader import DocumentReader
 from nacre.retrieval.hit import Hit
