@@ -12,7 +12,8 @@ from nacre.text.words import words
 
 _NAME = 80  # characters of a file's name
 _CODE = re.compile(r"(?=\w*\d)(?=\w*[^\W\d])\w{16,}")  # a digest or a key, which nobody asks by
-_WORD = re.compile(r"[^\W\d_]{2,}")
+_YEAR = re.compile(r"\d{4,}")  # or another number that is more than a place in a row
+_LETTER = re.compile(r"[^\W\d_]")
 
 
 def title_path(title: object, heading: Sequence[object]) -> str:
@@ -30,7 +31,8 @@ def telling_name(uri: str, title: str) -> str:
     """What the name of a document's file tells that its title does not: a company, a year, a product.
 
     Returns:
-        The name in words; "" where it shares a word with the title and has no other number, or is a code.
+        The name in words; "" where it has no year that the title lacks and shares a word with it, or is but one word, or a
+        code.
 
     Examples:
         >>> telling_name("file:///reports/ACME_2023_10K.pdf", "UNITED STATES SECURITIES COMMISSION")
@@ -40,8 +42,8 @@ def telling_name(uri: str, title: str) -> str:
     """
     path = PurePosixPath(unquote(urlsplit(uri).path))
     name = " ".join(re.split(r"[\s_]+", path.stem[:_NAME])).strip() if path.suffix else ""
-    if not _WORD.search(name) or _CODE.search(name):
+    if not _LETTER.search(name) or _CODE.search(name):
         return ""
     own, said = set(words(name)), set(words(title))
-    tells = own.isdisjoint(said) or any(term.isdigit() for term in own - said)
+    tells = (len(own) > 1 and own.isdisjoint(said)) or any(_YEAR.fullmatch(term) for term in own - said)
     return name if tells else ""
