@@ -5,9 +5,10 @@
 For each data set nDCG@10 of the fused result and of each arm alone, the time to index it whole, cutting and embedding
 included, and the time of a query. The peers run in environments of their own (`make bench` makes them under .bench/)
 with the very weights of our embedded encoder and their own defaults, which stand at the top of each script in
-bench/peers/; a peer whose environment is not there is left out (`--peer-sets ""`: all of them).
-Documents are ranked by their best chunk. Haystack's quickstart needs no encoder: what its BM25 reaches stands beside. `--limit` takes the first queries, for a quick look.
-The figures are kept in .bench/figures/retrieval.json, from which bench/chart.py draws.
+bench/peers/; a peer whose environment is not there is left out (`--peer-sets ""`: all of them). Documents are ranked
+by their best chunk. Haystack's quickstart needs no encoder: what its BM25 reaches stands beside. `--limit` takes the
+first queries, for a quick look. The figures are kept in .bench/figures/retrieval.json, from which bench/chart.py
+draws.
 """
 
 from __future__ import annotations

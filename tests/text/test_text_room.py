@@ -40,6 +40,7 @@ def test_a_title_stands_once() -> None:
         ("file:///r/年报_2023.pdf", "封面", "年报 2023"),
         ("file:///r/Handbook_2024.pdf", "Handbook 2024", ""),
         ("file:///r/01_leave.md", "Annual leave", ""),
+        ("file:///r/staff-handbook.md", "员工手册", ""),
         ("file:///r/copy.md", "Annual leave", ""),
         ("file:///r/9f86d081884c7d659a2feaa0c55ad015.pdf", "Annual leave", ""),
         ("https://example.com/guides/leave", "Holidays", ""),

@@ -16,7 +16,7 @@ from nacre.text.words import words
 
 Search = Callable[[str, int], list[Hit]]
 
-# Chosen on every second case of tau_knowledge: what a case needs is spread over many documents, of which it names some.
+# Chosen on the cases of tau_knowledge: what a case needs is spread over many documents, of which it names some.
 _NAMED = 0.8  # of the best score, for a document whose title the text says
 _AGAIN = 0.5  # of its score, for each better passage of the same document
 _SEGMENT = re.compile(r"\s*[:：|()（）—–]\s*|\s+[-›]\s+")

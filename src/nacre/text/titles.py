@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from nacre.text.words import words
+from nacre.text.writing import writing_of
 
 _NAME = 80  # characters of a file's name
 _CODE = re.compile(r"(?=\w*\d)(?=\w*[^\W\d])\w{16,}")  # a digest or a key, which nobody asks by
@@ -45,5 +46,5 @@ def telling_name(uri: str, title: str) -> str:
     if not _LETTER.search(name) or _CODE.search(name):
         return ""
     own, said = set(words(name)), set(words(title))
-    tells = (len(own) > 1 and own.isdisjoint(said)) or any(_YEAR.fullmatch(term) for term in own - said)
-    return name if tells else ""
+    other = len(own) > 1 and own.isdisjoint(said) and writing_of(name) == writing_of(title)  # no mere translation
+    return name if other or any(_YEAR.fullmatch(term) for term in own - said) else ""
