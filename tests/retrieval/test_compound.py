@@ -1,5 +1,7 @@
 """Several questions, and long cases, are searched by their parts: one search for the caller."""
 
+from dataclasses import replace
+
 from nacre.grounding.parts import questions_in, searches_in
 from nacre.retrieval.compound import search_in_parts
 from nacre.retrieval.hit import Hit
@@ -23,6 +25,16 @@ def test_of_a_long_text_what_many_parts_find_comes_first() -> None:
     text = " ".join(f"Sentence number {n} speaks of glazes and clay at some length." for n in range(6))
     hits = search_in_parts(lambda said, k: [hit(1, 4.0), hit(2, 5.0 if said == text else 1.0)], text, 2)
     assert [h.chunk_id for h in hits] == [1, 2]
+
+
+def test_a_long_text_brings_many_documents_and_those_that_it_names() -> None:
+    text = " ".join(f"Sentence number {n} says that I hold a Blue Crane Account." for n in range(6))
+    crowd = [replace(hit(n, 5.0), document_id=1) for n in range(1, 9)]
+    others = [replace(hit(20 + n, 2.0), document_id=2 + n, title=f"Page {n}") for n in range(4)]
+    named = replace(hit(30, 1.5), document_id=9, title="Blue Crane Account: at a glance")
+    hits = search_in_parts(lambda said, k: [*crowd, *others, named][:k], text, 4)
+    assert [h.document_id for h in hits][:3] == [1, 9, 1]
+    assert len({h.document_id for h in search_in_parts(lambda said, k: [*crowd, *others, named][:k], text, 8)}) >= 4
 
 
 def test_one_question_is_one_search() -> None:

@@ -100,6 +100,24 @@ def test_what_is_no_condition_is_told(wrong: object) -> None:
         wrong()  # type: ignore[operator]
 
 
+def test_a_slip_in_the_name_of_a_field_is_told_with_the_nearest_that_the_asker_may_see(
+    base: KnowledgeBase, tmp_path: Path
+) -> None:
+    secret = tmp_path / "hidden"
+    secret.mkdir()
+    (secret / "s.md").write_text("---\nprodcuts: PX-900\n---\nThe fee is 99.")
+    base.sync(secret, principals=["boss"])
+    slip = Filter(fields={"prodcut": "PX-200"})
+    with pytest.raises(UsageError, match="Did you mean 'product'") as told:
+        base.search("fee", where=slip)
+    assert "released" in str(told.value) and "prodcuts" not in str(told.value)
+    with pytest.raises(UsageError, match="Did you mean 'prodcuts'"):
+        base.search("fee", principals=["boss"], where=slip)
+    joined = {"type": "and", "filters": [{"type": "eq", "key": "yaer", "value": 2024}]}
+    with pytest.raises(UsageError, match="Did you mean 'year'"):
+        base.search("fee", where=Filter(condition=condition_of(joined)))
+
+
 def test_rights_come_before_fields(base: KnowledgeBase, tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.mkdir()

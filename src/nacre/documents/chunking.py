@@ -103,7 +103,7 @@ class Chunk:
 
 
 def chunk(
-    text: str, blocks: Sequence[BlockLike], title: str, tokeniser: Tokeniser, limit: int | None = None
+    text: str, blocks: Sequence[BlockLike], title: str, tokeniser: Tokeniser, limit: int | None = None, name: str = ""
 ) -> list[Chunk]:
     """Cut a document into chunks.
 
@@ -111,12 +111,13 @@ def chunk(
         blocks: its parts in order, spans into `text`; empty for plain text, where blank lines part paragraphs.
         tokeniser: the embedder's, with its limit in tokens.
         limit: the most tokens of a chunk; None is 400, or what the embedder reads where that is less.
+        name: of the file, where it tells more than the title; indexed before it.
 
     Returns:
         Chunks in order, without overlap; each, with its context, within the embedder's limit. A chunk that says no more
         than the title is left out where there are others.
     """
-    made = list(_Chunker(text, blocks, title, tokeniser, limit or _LIMIT).chunks())
+    made = list(_Chunker(text, blocks, (name, title), tokeniser, limit or _LIMIT).chunks())
     # The title is in every context. A chunk of its own (front matter) would win each search for it and tell nothing.
     telling = [one for one in made if not _only_title(text[one.start : one.end], title)]
     return telling or made
@@ -131,9 +132,11 @@ class _Boundary:
 
 
 class _Chunker:
-    def __init__(self, text: str, blocks: Sequence[BlockLike], title: str, tokeniser: Tokeniser, limit: int) -> None:
+    def __init__(
+        self, text: str, blocks: Sequence[BlockLike], named: tuple[str, str], tokeniser: Tokeniser, limit: int
+    ) -> None:
         self.text = text
-        self.title = " ".join(title[:_NAME].split())
+        self.name, self.title = (" ".join(one[:_NAME].split()) for one in named)
         self.tokeniser = tokeniser
         self.limit = min(limit, tokeniser.max_tokens)
         self.blocks = [block for block in blocks if block.end > block.start]
@@ -276,8 +279,8 @@ class _Chunker:
                 self.text[block.start : min(block.end, block.start + _NAME)].split("\n", 1)[0].split()
             )
         above = [self._name(heading) for heading in path if heading.start < start]
-        lines = [title_path(self.title, above), table_head]
-        context = "\n".join(line for line in lines if line)
+        named = " › ".join(part for part in (self.name, title_path(self.title, above)) if part)
+        context = "\n".join(line for line in (named, table_head) if line)
         context = shorten(context, min(_CONTEXT_LIMIT, self.limit // 4), self.tokeniser)
         return Chunk(start, end, tuple(self._name(heading) for heading in path), block.page if block else None, context)
 

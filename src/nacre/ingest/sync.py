@@ -39,6 +39,7 @@ from nacre.store.records import (
 from nacre.store.settings import KEEP_VERSIONS, chunk_limit
 from nacre.text.hygiene import clean_text
 from nacre.text.language import tr
+from nacre.text.titles import telling_name
 
 _BATCH = 128  # chunks that are embedded together
 _LARGE = 2 * _BATCH  # more than several small documents come to: a large one, kept batch by batch
@@ -268,7 +269,8 @@ class Syncer:
         self._cut(job.known, document, read.parsed.blocks)
 
     def _cut(self, known: DocumentState | None, document: DocumentRecord, blocks: Sequence[BlockLike]) -> None:
-        chunks = chunk(document.text, blocks, document.title, self.tokeniser, self.limit)
+        name = telling_name(document.uri, document.title)
+        chunks = chunk(document.text, blocks, document.title, self.tokeniser, self.limit, name)
         if len(chunks) > _BATCH:  # the small ones before it do not wait for it
             self._flush()
         self._batch.append((known, document, [_record(document.text, one) for one in chunks]))

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import difflib
+from collections.abc import Iterable, Iterator, Sequence
 from numbers import Integral
 
 from nacre.errors import UsageError
 from nacre.retrieval.hit import Hit
-from nacre.store.filters import Filter
+from nacre.store.filters import Condition, Filter
+from nacre.store.protocol import DocumentStore
 from nacre.text.hygiene import clean_text, searched
-from nacre.text.language import tr
+from nacre.text.language import listed, tr
 from nacre.validation import expect
 
 _ARMS = ("words", "vectors")
+_TOLD = 20  # fields that are told
 
 
 def clean_query(query: str) -> str:
@@ -38,6 +41,41 @@ def check_filter(where: Filter | None, arms: Sequence[str]) -> Filter:
     if not isinstance(arms, Iterable) or not arms or not all(arm in _ARMS for arm in arms):
         raise UsageError(tr("arms is {arms!r}; choose from words and vectors.", arms=arms))
     return where or Filter()
+
+
+def check_fields(where: Filter, catalog: DocumentStore, principals: Sequence[str] | None) -> None:
+    """Tell of a name that is no field of any document that the asker may see, where it looks like a slip.
+
+    One that resembles none may be a field that no document has yet: that finds nothing.
+    """
+    asked = sorted({name for one in where.conditions() for name in _names(one)})
+    mine = set(principals or ())
+    known = sorted(
+        {
+            name.lower()
+            for row in (catalog.documents() if asked else ())
+            if not row["principals"] or mine & set(row["principals"])
+            for name in row["fields"]
+        }
+    )
+    for name in asked:
+        near = difflib.get_close_matches(name[:80], [] if name in known else known, n=1)
+        if near:
+            raise UsageError(
+                tr(
+                    "No document has a field {name!r}. Did you mean {near!r}? There are: {known}.",
+                    name=name,
+                    near=near[0],
+                    known=listed(known[:_TOLD]),
+                )
+            )
+
+
+def _names(condition: Condition) -> Iterator[str]:
+    for part in condition.parts:
+        yield from _names(part)
+    if condition.operator:
+        yield condition.name
 
 
 def check_hits(hits: Sequence[Hit]) -> Sequence[Hit]:

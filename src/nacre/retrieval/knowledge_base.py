@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from nacre.errors import UsageError
 from nacre.ingest.source import Source
 from nacre.ingest.sources import sources_of
-from nacre.retrieval.arguments import check_count, check_filter, check_hits, check_principals, clean_query
+from nacre.retrieval.arguments import check_count, check_fields, check_filter, check_hits, check_principals, clean_query
 from nacre.retrieval.compound import search_in_parts
 from nacre.retrieval.document_reader import DocumentReader
 from nacre.retrieval.hit import Hit
@@ -254,11 +254,13 @@ class KnowledgeBase(DocumentReader):
             Hits, the best first.
 
         Raises:
-            UsageError: an empty query, `k` below 1 or an unknown arm.
+            UsageError: an empty query, `k` below 1, an unknown arm, or a slip in the name of a field.
         """
         query, k, where = clean_query(query), check_count(k), check_filter(where, arms)
         asker, searcher = check_principals(principals), self._searcher
         found = search_in_parts(lambda text, most: searcher.search(text, most, asker, where, arms), query, k)
+        if not found:
+            check_fields(where, self.store.catalog, asker)
         return boxed(dated(found, query, self.store.catalog), self.store.catalog)
 
     def widened(self, hits: Sequence[Hit], neighbours: int = 1) -> list[Hit]:

@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
 from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from nacre.text.words import words
+from nacre.text.writing import writing_of
+
+_NAME = 80  # characters of a file's name
+_CODE = re.compile(r"(?=\w*\d)(?=\w*[^\W\d])\w{16,}")  # a digest or a key, which nobody asks by
+_YEAR = re.compile(r"\d{4,}")  # or another number that is more than a place in a row
+_LETTER = re.compile(r"[^\W\d_]")
 
 
 def title_path(title: object, heading: Sequence[object]) -> str:
@@ -15,3 +26,25 @@ def title_path(title: object, heading: Sequence[object]) -> str:
 def title_of(metadata: Mapping[str, Any]) -> str:
     """The same from the metadata of a chunk, whoever made them."""
     return title_path(metadata.get("title", ""), list(metadata.get("heading") or ()))
+
+
+def telling_name(uri: str, title: str) -> str:
+    """What the name of a document's file tells that its title does not: a company, a year, a product.
+
+    Returns:
+        The name in words; "" where it has no year that the title lacks and shares a word with it, or is but one word,
+        or a code.
+
+    Examples:
+        >>> telling_name("file:///reports/ACME_2023_10K.pdf", "UNITED STATES SECURITIES COMMISSION")
+        'ACME 2023 10K'
+        >>> telling_name("file:///leave.md", "Annual leave")
+        ''
+    """
+    path = PurePosixPath(unquote(urlsplit(uri).path))
+    name = " ".join(re.split(r"[\s_]+", path.stem[:_NAME])).strip() if path.suffix else ""
+    if not _LETTER.search(name) or _CODE.search(name):
+        return ""
+    own, said = set(words(name)), set(words(title))
+    other = len(own) > 1 and own.isdisjoint(said) and writing_of(name) == writing_of(title)  # no mere translation
+    return name if other or any(_YEAR.fullmatch(term) for term in own - said) else ""
