@@ -14,7 +14,7 @@ from langchain_core.messages import BaseMessage
 from nacre.errors import EvaluationError
 from nacre.eval.datasets import load_retrieval
 from nacre.eval.items import Item, failures, went_wrong, worst
-from nacre.eval.metrics import contains, exact_match, token_f1
+from nacre.eval.metrics import contains, exact_match, held, token_f1
 from nacre.eval.questions import Question, as_questions, check_faults, is_of, load_questions, strange_uris
 from nacre.eval.report import Report, fingerprint
 from nacre.eval.retrieval import indexed
@@ -327,7 +327,7 @@ def scored(question: Question, reply: Mapping[str, Any], base: KnowledgeBase | N
             "em": exact_match(plain, question.answers),
             "f1": token_f1(plain, question.answers),
             # The answer stands in what the model was shown, in the right document where the set names one.
-            "evidence": max((contains(h["text"], question.answers) for h in hits if _of(question, h)), default=0.0),
+            "evidence": held((hit["text"] for hit in hits if _of(question, hit)), question.answers),
             "false_refusals": float(abstained),
         }
     else:
@@ -338,18 +338,10 @@ def scored(question: Question, reply: Mapping[str, Any], base: KnowledgeBase | N
         return item
     citations = reply.get("citations") or []
     if question.answers:
-        item["citation_answer"] = _holds_answer(question, citations, hits)
+        cited = {citation["n"] for citation in citations}  # a literal quote may yet prove nothing
+        texts = [hit["text"] for hit in hits if hit["n"] in cited and _of(question, hit)]
+        item["citation_answer"] = held(texts, question.answers)
     return {**item, **_cited(answer, citations, base)}
-
-
-def _holds_answer(
-    question: Question, citations: Sequence[Mapping[str, Any]], hits: Sequence[Mapping[str, Any]]
-) -> float:
-    """Whether a passage that the answer cites holds a gold answer: a literal quote may yet prove nothing."""
-    cited = {citation["n"] for citation in citations}
-    return max(
-        (contains(h["text"], question.answers) for h in hits if h["n"] in cited and _of(question, h)), default=0.0
-    )
 
 
 def _marks(question: Question) -> Item:
@@ -376,7 +368,7 @@ def _cited(answer: str, citations: Sequence[Mapping[str, Any]], base: KnowledgeB
 
 
 def _of(question: Question, hit: Mapping[str, Any]) -> bool:
-    return not question.uri or is_of(question.uri, str(hit.get("uri", "")))
+    return not question.uri or any(is_of(each, str(hit.get("uri", ""))) for each in question.documents)
 
 
 def _same_language(question: str, answer: str) -> float | None:

@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 from nacre.errors import UsageError
 from nacre.eval.answers import PLACE
 from nacre.eval.items import went_wrong
+from nacre.eval.metrics import plain
 from nacre.text.language import listed, tr
 from nacre.text.markers import MARKER
 
@@ -41,7 +42,7 @@ def exported(report: Mapping[str, Any], tool: str, base: KnowledgeBase | None = 
         {
             question: item.get("question", ""),
             answer: MARKER.sub("", str(item["answer"])).strip(),
-            gold: str(next(iter(item.get("gold") or ()), "")),  # of several the first: joined they are no answer
+            gold: plain(str(next(iter(item.get("gold") or ()), ""))),  # of several the first: joined they are no answer
             contexts: _contexts(item, base),
         }
         for item in report["items"]

@@ -76,7 +76,7 @@ class Question:
         id: its id.
         text: the question.
         answers: of which any one is right, as `nacre.eval.gold` reads them; empty when the sources hold no answer.
-        uri: the document that holds the answer, where the set says so.
+        uri: the document that holds the answer, where the set says so; several, that hold it together, parted by "|".
         group: questions of one group (paraphrases, turns) count as one where chance is reckoned.
         must: a wrong answer to it fails the gate by itself.
         named: whether the set gives the id; if not, runs are compared by the question itself.
@@ -89,6 +89,11 @@ class Question:
     group: str = ""
     must: bool = False
     named: bool = True
+
+    @property
+    def documents(self) -> list[str]:
+        """The documents that hold the answer."""
+        return [uri for uri in self.uri.split("|") if uri]
 
 
 @dataclass(frozen=True)
@@ -185,10 +190,11 @@ def strange_uris(questions: Iterable[Question], known: Iterable[str]) -> list[st
     names = [uri.rsplit("/", 1)[-1] for uri in known]
     found = []
     for question in questions:
-        if question.uri and not any(is_of(question.uri, uri) for uri in known):
-            near = _near(question.uri.rsplit("/", 1)[-1], names)
-            told = tr("no document has the uri {uri!r}.{near}", uri=question.uri, near=near)
-            found.append(f"{question.id}: {told}")
+        for wanted in question.documents:
+            if not any(is_of(wanted, uri) for uri in known):
+                near = _near(wanted.rsplit("/", 1)[-1], names)
+                told = tr("no document has the uri {uri!r}.{near}", uri=wanted, near=near)
+                found.append(f"{question.id}: {told}")
     return found
 
 
@@ -217,12 +223,14 @@ def _question(row: Row, number: int, problems: list[str], unknown: set[str]) -> 
         id, must = str(cells.get("id") or "").strip(), str(cells.get("must") or "").strip().casefold()
         if must not in _YES:
             raise ValueError(tr("must is {must!r}; write true or false.", must=must))
-        more = {name: str(cells.get(name) or "").strip() for name in ("uri", "group")}
+        uris = cells.get("uri") or ""
+        uri = "|".join(str(each).strip() for each in (uris if isinstance(uris, list) else str(uris).split("|")))
+        group = str(cells.get("group") or "").strip()
         named, answers = bool(id), _answers(cells)
     except ValueError as error:
         problems.append(f"{row.where}: {error}")
         return None
-    return Question(id or str(number), text, answers, **more, must=_YES[must], named=named)
+    return Question(id or str(number), text, answers, uri, group, must=_YES[must], named=named)
 
 
 def _cells(row: Row, problems: list[str], unknown: set[str]) -> dict[str, Any]:
