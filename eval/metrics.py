@@ -129,7 +129,8 @@ def _overlap(answer: str, gold: str) -> float:
     wanted = _known(plain(gold)) if found is None else _known(found)
     if found is None and (gold.startswith(REGEX) or f" {wanted} " in f" {said} "):
         return 0.0
-    return _f1(Counter(said.split()), Counter(wanted.split()))
+    words, others = Counter(said.split()), Counter(wanted.split())
+    return _f1(words if found is None else words | others, others)  # option "A" is no article
 
 
 def _f1(said: Counter[str], wanted: Counter[str]) -> float:
