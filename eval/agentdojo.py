@@ -56,11 +56,7 @@ class Replay:
 
 
 def evaluate_agentdojo() -> dict[str, Counts]:
-    """Replay all suites.
-
-    Returns:
-        The counts of each suite by its name.
-    """
+    """Replay all suites; the counts of each by its name."""
     suites = need("agentdojo.task_suite.load_suites", extra="agentdojo").get_suites(VERSION)
     return {name: _suite(suite) for name, suite in sorted(suites.items())}
 

@@ -186,11 +186,7 @@ def asked(
     more: Sequence[str] = (),
     **run: Unpack[Run],
 ) -> Report:
-    """Ask questions of whatever answers, and score the replies.
-
-    Args:
-        more: metrics that the replies bring along.
-    """
+    """Ask questions of whatever answers, and score the replies; `more` are metrics that the replies bring along."""
     unanswerable = any(not question.answers for question in questions[: run.get("limit")])
     metrics = METRICS if base else tuple(name for name in METRICS if not name.startswith("citation"))
     suite = Suite(
@@ -274,11 +270,7 @@ def described(stack: BaseChatModel, base: KnowledgeBase | None = None) -> dict[s
 
 
 def prompts_of(layers: Sequence[Any]) -> dict[str, str]:
-    """The prompts of some layers, with fingerprints of their texts in both languages.
-
-    Returns:
-        "v2 1f0c33aa" by id; of a layer that is not ours, which may load any, all.
-    """
+    """The prompts of some layers, "v2 1f0c33aa" by id, with fingerprints of their texts; of a layer not ours, all."""
     from nacre import prompts
     from nacre.stack import LAYERS
 
@@ -291,22 +283,13 @@ def prompts_of(layers: Sequence[Any]) -> dict[str, str]:
 
 
 def usage(reply: AIMessage) -> dict[str, Any]:
-    """The tokens of a reply, as its provider counted them.
-
-    Returns:
-        `tokens_in` and `tokens_out`; empty where the provider does not say.
-    """
+    """The tokens of a reply, as its provider counted them; empty where it does not say."""
     told = reply.usage_metadata
     return {"tokens_in": told["input_tokens"], "tokens_out": told["output_tokens"]} if told else {}
 
 
 def scored(question: Question, reply: Mapping[str, Any], base: KnowledgeBase | None) -> Item:
-    """Score one reply; one that failed counts as wrong.
-
-    Args:
-        reply: as `reply_of` gives it, or with an `error`.
-        base: where its citations are looked up; None leaves them out.
-    """
+    """Score one reply; one that failed counts as wrong. Without a knowledge base citations are not looked up."""
     item: Item = {"question": question.text, "gold": list(question.answers), **_marks(question)}
     if "error" in reply:
         return {**item, **worst(_metrics_of(question, base)), "error": reply["error"]}

@@ -50,11 +50,7 @@ def markdown(before: Mapping[str, Any], after: Mapping[str, Any], verdict: Verdi
 
 
 def page(before: Mapping[str, Any], after: Mapping[str, Any], verdict: Verdict) -> str:
-    """The comparison as a self-contained HTML page with every flipped question, both answers beside each other.
-
-    Returns:
-        The page; all text of the reports is escaped.
-    """
+    """The comparison as an HTML page that needs nothing else: every flipped question with both answers."""
     names = (tr("figure"), tr("before"), tr("after"), tr("change, 95 %"), "p", tr("worse / better"))
     head = "".join(f"<th scope=col>{escaped(name)}" for name in names)
     rows = "".join(

@@ -36,31 +36,16 @@ class Place:
     chunks: tuple[tuple[int, int, int], ...]
 
     def shown_by(self, start: int, end: int) -> bool:
-        """Whether a span of the document holds the passage, or for a whole document any of it.
-
-        Args:
-            start: first character of the span.
-        """
+        """Whether a span of the document holds the passage, or for a whole document any of it."""
         return self.whole or (start <= self.start and self.end <= end)
 
     def touched_by(self, start: int, end: int) -> bool:
-        """Whether a span of the document holds some of the passage.
-
-        Args:
-            start: first character of the span.
-        """
+        """Whether a span of the document holds some of the passage."""
         return start < self.end and self.start < end
 
 
 def places(base: KnowledgeBase, expect: str) -> list[Place]:
-    """The places of an expected passage, or document, in a knowledge base.
-
-    Args:
-        expect: a text, compared without regard to white space and case; or the address of a document, or its end.
-
-    Returns:
-        One place a document; empty when it is not there.
-    """
+    """The places of an expected text, white space and case apart, or of a document named by its address or its end."""
     documents = base.documents()
     named = [document for document in documents if is_address_of(expect, document["uri"])]
     pattern = _pattern(expect)
@@ -108,11 +93,7 @@ def source_around(base: KnowledgeBase, where: str) -> str:
 
 
 def content(path: Path) -> str:
-    """All the text that the bytes of a file hold, as crudely as can be: what a parser may have missed is in it.
-
-    Args:
-        path: the file; archives (docx, xlsx, pptx, odt, epub) are looked into, PDF streams are not.
-    """
+    """All the text that the bytes of a file hold, crudely: archives are looked into, streams of PDF are not."""
     try:
         if path.stat().st_size > _BYTES:
             return ""

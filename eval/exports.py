@@ -30,11 +30,7 @@ COLUMNS: Mapping[str, tuple[str, str, str, str]] = {
 
 
 def exported(report: Mapping[str, Any], tool: str, base: KnowledgeBase | None = None) -> list[dict[str, Any]]:
-    """The answers of a report as rows for another tool.
-
-    Args:
-        base: the knowledge base that was asked; without it the contexts are the cited sentences only.
-    """
+    """The answers of a report as rows for another tool; without its knowledge base the contexts are what was cited."""
     if tool not in COLUMNS:
         raise UsageError(tr("--to is {tool!r}; choose from {columns}.", tool=tool, columns=listed(COLUMNS)))
     question, answer, gold, contexts = COLUMNS[tool]

@@ -59,11 +59,7 @@ def trend(rows: Sequence[Mapping[str, Any]]) -> dict[str, tuple[float, float]]:
 
 
 def page(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The history as a self-contained page.
-
-    Returns:
-        The page; all text is escaped.
-    """
+    """The history as an HTML page that needs nothing else."""
     changes = trend(rows)
     told = "; ".join(f"{name} {first:.3f} → {last:.3f}" for name, (first, last) in list(changes.items())[:4])
     heads = "".join(

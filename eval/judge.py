@@ -184,14 +184,7 @@ def _prompt(id: str, question: str) -> prompts.Prompt:
 
 
 def score_of(told: Mapping[str, Any]) -> float | None:
-    """A judge's score on the scale from 0 to 1.
-
-    Args:
-        told: the object that the judge wrote; `score` from 1 to 5.
-
-    Returns:
-        0 to 1; None when there is no score on the scale.
-    """
+    """A judge's score, told from 1 to 5, on the scale from 0 to 1; None when there is none on the scale."""
     raw = told.get("score")
     try:
         score = float(raw) if isinstance(raw, int | float | str) and not isinstance(raw, bool) else None
@@ -293,11 +286,7 @@ def load_labelled(path: Path) -> list[dict[str, Any]]:
 
 
 def kappa(said: Sequence[bool], labelled: Sequence[bool]) -> float | None:
-    """Agreement beyond chance (Cohen, 1960).
-
-    Returns:
-        1 for full agreement, 0 for what chance gives; None when both always say the same one thing.
-    """
+    """Agreement beyond chance (Cohen, 1960): 1 for full agreement; None when both always say the same one thing."""
     n = len(said)
     agreed = sum(a == b for a, b in zip(said, labelled, strict=True)) / n
     yes, wanted = sum(said) / n, sum(labelled) / n

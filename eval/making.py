@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING
 
 from nacre.errors import EvaluationError
 from nacre.eval.compositions import Talk, follow_ups, over_two, written_follow_ups, written_over_two
+from nacre.eval.items import write_rows
 from nacre.eval.made import SEED, Made, extracted, in_turn, written
 from nacre.eval.metrics import normalise, tokens
 from nacre.eval.paraphrases import paraphrases as reworded
-from nacre.system.files import atomic_write, private_folder
 from nacre.text.han import HAN
 from nacre.text.language import tr
-from nacre.text.strict_json import to_json
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -120,8 +119,7 @@ def save_questions(made: Sequence[Made | Talk], path: Path) -> None:
         made: from `make_questions` or `make_conversations`.
         path: JSON Lines.
     """
-    private_folder(path.parent)
-    atomic_write(path, "".join(to_json(asdict(found), ensure_ascii=False) + "\n" for found in made))
+    write_rows(path, map(asdict, made))
 
 
 def _texts(base: KnowledgeBase) -> dict[str, str]:

@@ -17,40 +17,24 @@ from nacre.text.han import HAN
 
 
 def ndcg(ranking: Sequence[str], relevant: Mapping[str, int], k: int = 10) -> float:
-    """Normalised discounted cumulative gain (Järvelin and Kekäläinen, 2002), with linear gains as in trec_eval.
-
-    Returns:
-        0 to 1.
-    """
+    """Normalised discounted cumulative gain (Järvelin and Kekäläinen, 2002), linear as in trec_eval; 0 to 1."""
     gain = sum(relevant.get(document, 0) / math.log2(rank + 1) for rank, document in enumerate(ranking[:k], 1))
     best = sum(score / math.log2(rank + 1) for rank, score in enumerate(sorted(relevant.values(), reverse=True)[:k], 1))
     return gain / best if best else 0.0
 
 
 def recall(ranking: Sequence[str], relevant: Mapping[str, int], k: int = 10) -> float:
-    """The share of the relevant documents that is among the first k.
-
-    Returns:
-        0 to 1.
-    """
+    """The share of the relevant documents that is among the first k, 0 to 1."""
     return len(set(ranking[:k]) & set(relevant)) / len(relevant) if relevant else 0.0
 
 
 def reciprocal_rank(ranking: Sequence[str], relevant: Mapping[str, int], k: int = 10) -> float:
-    """One over the rank of the first relevant document; the mean over queries is MRR@k.
-
-    Returns:
-        0 to 1; 0 when none is among the first k.
-    """
+    """One over the rank of the first relevant document, 0 when none is among the first k; the mean is MRR@k."""
     return next((1 / rank for rank, document in enumerate(ranking[:k], 1) if document in relevant), 0.0)
 
 
 def average_precision(ranking: Sequence[str], relevant: Mapping[str, int]) -> float:
-    """The mean of the precisions at every relevant document; the mean over queries is MAP.
-
-    Returns:
-        0 to 1.
-    """
+    """The mean of the precisions at every relevant document, 0 to 1; the mean over queries is MAP."""
     found, total = 0, 0.0
     for rank, document in enumerate(ranking, 1):
         if document in relevant:
@@ -94,11 +78,7 @@ def _known(text: str) -> str:
 
 
 def tokens(text: str) -> list[str]:
-    """The tokens of an answer that EM, F1 and contains compare.
-
-    Returns:
-        Latin words and numbers whole, Han characters one by one.
-    """
+    """The tokens of an answer that are compared: Latin words and numbers whole, Han characters one by one."""
     folded = canonical(unicodedata.normalize("NFKC", text).casefold())
     return _TOKEN.findall(_ARTICLES.sub(" ", folded))
 

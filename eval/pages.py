@@ -41,11 +41,7 @@ def markdown_page(data: Mapping[str, Any]) -> str:
 
 
 def html_page(data: Mapping[str, Any]) -> str:
-    """A report as a self-contained HTML page.
-
-    Returns:
-        The page. All text of the report is escaped; nothing is loaded from anywhere.
-    """
+    """A report as an HTML page that needs nothing else; all its text is escaped."""
     title = f"{tr('Evaluation')}: {data['suite']}"
     rows = "".join(
         f"<tr><td>{escaped(name)}</td><td class=n>{escaped(_number(value))}</td><td>{_whisker(data, name, value)}</td>"
@@ -91,11 +87,7 @@ def headline(data: Mapping[str, Any]) -> str:
 
 
 def frame(title: str, body: str) -> str:
-    """A self-contained HTML page.
-
-    Returns:
-        The page; nothing is loaded from anywhere.
-    """
+    """An HTML page that loads nothing from anywhere."""
     style = Path(__file__).with_suffix(".css").read_text("utf-8")
     return (
         f'<!doctype html><html lang="{tr("en")}"><meta charset="utf-8">'
@@ -205,9 +197,5 @@ def one_line(text: Any) -> str:
 
 
 def escaped(text: Any) -> str:
-    """A text for HTML.
-
-    Returns:
-        Its characters, with those escaped that mean something in HTML.
-    """
+    """A text with the characters escaped that mean something in HTML."""
     return html.escape(str(text), quote=True)

@@ -165,12 +165,7 @@ def faults(problems: Sequence[str]) -> list[str]:
 
 
 def check_faults(path: Path, problems: Sequence[str], rows: int, most: float) -> None:
-    """Refuse a file of which more is wrong than may be.
-
-    Args:
-        rows: how many of it can be used.
-        most: the share that may be wrong, 0 to 1.
-    """
+    """Refuse a file of which a larger share (0 to 1) is wrong than may be, beside the rows that can be used."""
     wrong = faults(problems)
     if len(wrong) > most * (rows + len(wrong)):
         raise EvaluationError(

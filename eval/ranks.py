@@ -33,11 +33,7 @@ class Ranks:
 
 
 def ranks_of(retriever: KnowledgeBaseRetriever, question: str, place: Place, principals: Sequence[str] | None) -> Ranks:
-    """Search step by step.
-
-    Args:
-        place: the expected passage; its best-ranked chunk counts.
-    """
+    """Search step by step; of the expected passage the best-ranked chunk counts."""
     base: KnowledgeBase = retriever.knowledge_base
 
     def found(*arms: str) -> list[Hit]:

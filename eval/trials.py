@@ -43,11 +43,7 @@ class Trials:
         self._open.close()
 
     def at(self, settings: Mapping[str, Any]) -> KnowledgeBase:
-        """A knowledge base that is cut and searched as some settings say.
-
-        Args:
-            settings: values by name; one that is not named is as in the original.
-        """
+        """A knowledge base that is cut and searched as some settings say; one not named is as in the original."""
         size = settings.get("chunk_size", self.base.settings.get("chunk_size", AUTO))
         if size not in self._copies:
             self._copies[size] = self._cut(size)

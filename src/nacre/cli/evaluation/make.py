@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nacre.cli.evaluation.reports import FileOption, bar
+from nacre.cli.evaluation.reports import FileOption
 from nacre.cli.knowledge import opened
-from nacre.cli.output import JsonFlag, KbOption, console, print_json
+from nacre.cli.output import JsonFlag, KbOption, bar, console, print_json
 from nacre.errors import UsageError
 from nacre.text.language import tr
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nacre.cli.output import JsonFlag, console, print_json, progress
+from nacre.cli.output import JsonFlag, bar, console, print_json
 from nacre.errors import UsageError
 from nacre.text.language import tr
 
@@ -159,11 +158,7 @@ def own_prompts(folder: Path | None) -> None:
 
 
 def finish(report: Report, as_json: bool, out: Path | None, asked: Asked) -> int:
-    """Write and print a report, and judge it.
-
-    Args:
-        as_json: print one JSON object.
-    """
+    """Write and print a report, and judge it."""
     from nacre.eval import exports
     from nacre.eval.items import failures
     from nacre.eval.verdict import gated
@@ -255,11 +250,3 @@ def _print_changes(changes: Sequence[Change]) -> None:
         cells = (change.metric + mark, f"{change.before:.3f}", f"{change.after:.3f}", f"{change.p:.4f}", flips)
         table.add_row(*cells, style="red" if change.loss else "")
     console().print(table)
-
-
-@contextmanager
-def bar(quiet: bool, label: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar with the time that is left, on stderr."""
-    with progress(quiet=quiet) as shown:
-        task = shown.add_task(label, total=None)
-        yield lambda done, total: shown.update(task, completed=done, total=total)
