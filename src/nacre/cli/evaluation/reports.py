@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nacre.cli.output import JsonFlag, bar, console, print_json
+from nacre.cli.output import JsonFlag, console, print_json
+from nacre.cli.output import bar as bar
 from nacre.errors import UsageError
 from nacre.text.language import tr
 
