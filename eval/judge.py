@@ -193,18 +193,8 @@ def score_of(told: Mapping[str, Any]) -> float | None:
     return (score - 1) / 4 if score is not None and 1 <= score <= 5 else None
 
 
-def prefer(model: BaseChatModel, question: str, first: str, second: str, sources: Sequence[str] = ()) -> float | None:
-    """Which of two answers is better, asked in both orders, since judges favour a place (Zheng et al., 2023).
-
-    Returns:
-        1 for the second, 0 for the first, 0.5 for a tie or when the order decided; None without a verdict.
-    """
-    votes = _votes(model, question, (first, second), sources)
-    return None if None in votes else votes[0] if votes[0] == votes[1] else 0.5
-
-
 def _votes(model: BaseChatModel, question: str, answers: tuple[str, str], sources: Sequence[str]) -> list[float | None]:
-    """What the judge says in each order; both see the same sources."""
+    """What the judge says in each order, since they favour a place (Zheng et al., 2023); the sources are the same."""
     votes: list[float | None] = []
     for (first, second), worth in ((answers, {"A": 0.0, "B": 1.0}), (answers[::-1], {"A": 1.0, "B": 0.0})):
         prompt = prompts.load("judge/pairwise", language_of(question)).render(

@@ -32,34 +32,10 @@ _MEANT = {
     **dict.fromkeys(("source", "document", "file", "url"), "uri"),
 }
 # What `nacre eval make`, `from-feedback` and others write for people.
-_REMARKS = frozenset(
-    [
-        "lang",
-        "kind",
-        "start",
-        "end",
-        "comment",
-        "note",
-        "tags",
-        "title",
-        "answer_given",
-        "verdict",
-        "request",
-        "asker",
-        "versions",
-    ]
+_REMARKS = frozenset(("lang", "kind", "start", "end", "title", "tags", "note", "comment")) | frozenset(
+    ("answer_given", "verdict", "request", "asker", "versions")
 )
-_YES = {
-    "true": True,
-    "yes": True,
-    "1": True,
-    "是": True,
-    "false": False,
-    "no": False,
-    "0": False,
-    "": False,
-    "否": False,
-}
+_YES = {**dict.fromkeys(("true", "yes", "1", "是"), True), **dict.fromkeys(("false", "no", "0", "", "否"), False)}
 
 
 class Note(str):

@@ -124,12 +124,8 @@ def _distinct(case: Case) -> Diagnosis | None:
 def _rerank(case: Case) -> Diagnosis | None:
     if not case.reaches(case.ranks.fused):
         return None
-    reason = tr(
-        "The reranker moved it from place {distinct} to {final}.",
-        distinct=case.ranks.distinct,
-        final=case.ranks.final or "nowhere",
-        final2=case.ranks.final or "无",
-    )
+    before, after = case.ranks.distinct, _place(case.ranks.final)
+    reason = tr("The reranker moved it from place {distinct} to {final}.", distinct=before, final=after)
     return case.unfound("rerank", reason, *_deeper(case))
 
 
@@ -145,8 +141,7 @@ def _fusion(case: Case) -> Diagnosis | None:
                 rank=rank,
                 arm=arm,
                 other=other,
-                fused=case.ranks.fused or "nowhere",
-                fused2=case.ranks.fused or "无",
+                fused=_place(case.ranks.fused),
             )
             weigh = tr(
                 " Or set fusion_weight nearer {nearer}; nacre eval tune tells what that costs elsewhere.", nearer=nearer
@@ -164,8 +159,7 @@ def _words(case: Case) -> Diagnosis | None:
     reason = tr(
         "It holds {share:.0%} of the question's words, yet the word index ranks it {words}.",
         share=share,
-        words=case.ranks.words or "nowhere",
-        words2=case.ranks.words or "无",
+        words=_place(case.ranks.words),
     )
     return case.unfound("words", reason, *_deeper(case))
 
@@ -175,12 +169,15 @@ def _vectors(case: Case) -> Diagnosis:
     reason = tr(
         "It says it in other words ({share:.0%} shared), and the embedder ranks it {vectors}.",
         share=share,
-        vectors=case.ranks.vectors or "nowhere",
-        vectors2=case.ranks.vectors or "无",
+        vectors=_place(case.ranks.vectors),
     )
     better = tr(" Or use an embedder that knows both the language and the subject.")
     cure, setting = _deeper(case)
     return case.unfound("vectors", reason, cure + better, setting)
+
+
+def _place(rank: int | None) -> str:
+    return str(rank) if rank else tr("nowhere")
 
 
 def _shared(case: Case) -> float:
