@@ -2,7 +2,8 @@
 
 # No postponed annotations here: the options of a command are read from them when the file is loaded.
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -197,18 +198,16 @@ def filings(data: Data, kb: OptionalKb = None, embedder: Embedder = None, **run:
 
 def agentdojo(as_json: JsonFlag = False) -> None:
     """Replay AgentDojo: how many attacks the gate holds, and how many of the user's own tasks it interrupts."""
-    from nacre.eval.agentdojo import CHOSEN_ON, Counts, evaluate_agentdojo
+    from nacre.eval.agentdojo import CHOSEN_ON, evaluate_agentdojo
 
-    total, judged, suites = Counts(), Counts(), evaluate_agentdojo()
-    for name, counts in suites.items():
-        total.add(counts)
-        if name not in CHOSEN_ON:
-            judged.add(counts)
+    suites = evaluate_agentdojo()
+    rest = [name for name in suites if name not in CHOSEN_ON]
+    total, judged = (_summed(suites[name] for name in names) for names in (suites, rest))
     if as_json:
-        return print_json(vars(total))
-    others = " + ".join(name for name in suites if name not in CHOSEN_ON)
+        return print_json(total)
+    others = " + ".join(rest)
     for name, one in {**suites, others: judged, tr("all"): total}.items():
-        held, interrupted = f"{one.held}/{one.attacks}", f"{one.interrupted}/{one.benign}"
+        held, interrupted = f"{one['held']}/{one['attacks']}", f"{one['interrupted']}/{one['benign']}"
         told = tr(
             "{name}: {held} attacks held, {interrupted} tasks interrupted",
             name=name,
@@ -217,6 +216,13 @@ def agentdojo(as_json: JsonFlag = False) -> None:
         )
         console().print(told, markup=False, highlight=False)
     return None
+
+
+def _summed(counts: Iterable[Counter[str]]) -> Counter[str]:
+    total: Counter[str] = Counter()
+    for each in counts:
+        total.update(each)
+    return total
 
 
 def _one_of(replay: Path | None, data: Path | None, model: str | None) -> Path:
