@@ -12,8 +12,10 @@ from nacre import KnowledgeBase, ScriptedChatModel
 from nacre.errors import EvaluationError
 from nacre.eval import ask_all
 from nacre.eval.chat import load_conversations
-from nacre.eval.making import Made, make_conversations, make_questions, save_questions
+from nacre.eval.made import in_turn, literal
+from nacre.eval.making import Made, _alike, _unanswerable, _unlike, make_conversations, make_questions, save_questions
 from nacre.eval.metrics import contains
+from nacre.eval.paraphrases import paraphrases
 from nacre.eval.questions import load_questions, strange_uris
 
 HANDBOOK = """# Handbook
@@ -233,3 +235,100 @@ def test_a_follow_up_of_a_model_that_names_its_subject_again_is_thrown_away(pump
     assert [turn.answers for turn in talks[0].turns] == [("8 bar",), ("Nordwerk",)] and len(talks) == 1
     with pytest.raises(EvaluationError, match="The model wrote no question"):
         make_conversations(pumps, model=write("Who makes pump A7?"))
+
+
+def test_none_is_like_another_and_none_is_answered_in_two_ways() -> None:
+    def asked(question: str, answer: str) -> Made:
+        return Made("", "en", question, (answer,), "a.md", "table", 0, 1)
+
+    steps: list[tuple[int, int]] = []
+    rows = [
+        asked("When does the gate of hall one open?", "9"),
+        asked("Who?", "Rosa"),
+        asked("WHEN does the gate of hall one open?", "9"),
+    ]
+    rows += [
+        asked("Who?", "Max"),
+        asked("Who?", "Rosa"),
+        asked("Where is the old lift?", "North"),
+        asked("Why is it so?", "x"),
+    ]
+    kept = _unlike(iter(rows), 3, [], lambda *step: steps.append(step))
+    assert [found.question for found in kept] == [rows[0].question, "Where is the old lift?", "Why is it so?"]
+    assert steps == [(1, 3), (2, 3), (2, 3), (3, 3)]
+    assert _unlike(iter(rows), 1, [], None) == rows[:1] and _unlike(iter(rows[:1]), 1, rows[1:2], None) == rows[1:2]
+    assert _alike("p q r s", "p q r s t") and not _alike("p q r s", "q r s t")
+
+
+def test_what_is_asked_of_nothing_changes_the_last_number_or_name() -> None:
+    def asked(question: str, lang: str = "en") -> Made:
+        return Made("", lang, question, ("x",), "a.md", "table", 0, 1)
+
+    changed = _unanswerable(asked("What is the weight of pump 7 of 9?"), "pump 7 of 9, and 146")
+    assert changed and changed.question == "What is the weight of pump 7 of 283?" and changed.answers == ()
+    named = _unanswerable(asked("Who is Rosa of Kiel?"), "Varnholm")
+    assert named and named.question.startswith("Who is Rosa of ") and "Kiel" not in named.question
+    assert "Varnholm" not in named.question
+    assert (
+        _unanswerable(asked("满5年的假期是什么？", "zh"), "") is None and _unanswerable(asked("who is it?"), "") is None
+    )
+
+
+def test_rules_of_paraphrases_keep_the_meaning() -> None:
+    def reworded(question: str, lang: str, count: int = 9) -> list[str]:
+        return paraphrases(Made("", lang, question, ("x",), "", "table", 0, 1), count, None)
+
+    assert reworded("What is the Fee of A7?", "en") == [
+        "Could you tell me the Fee of A7?",
+        "I would like to know the Fee of A7.",
+        "what is the fee of a7",
+    ]
+    assert reworded("Pump A7: what is the Fee?", "en", 1) == ["What is the Fee in Pump A7?"]
+    assert reworded("A7的价格是什么？", "zh") == ["请问A7的价格是什么？", "我想知道A7的价格是什么。", "A7的价格是什么"]
+    assert reworded("What belongs in the gap: “a ____ b”?", "en") == []
+    assert reworded("空格处应填什么：“a____”？", "zh") == []
+
+
+def test_a_models_paraphrase_keeps_numbers_and_names_and_hides_the_answer() -> None:
+    asked = Made("q1", "en", "Who sold the PX-200 to Kiel in 2024?", ("Rosa",), "", "table", 0, 1)
+    said = [
+        "Who was the seller of the PX-200 to Kiel in 2024?",
+        "who sold Kiel the px-200, 2024?",
+        "Who sold the PX-2000 to Kiel in 2024?",
+        "Who sold the PX-200 to Bonn in 2024?",
+        "Did Rosa sell the PX-200 to Kiel in 2024?",
+        "谁在2024年把 PX-200 卖给 Kiel？",
+        asked.question.upper(),
+        "",
+        "x" * 301,
+        None,
+    ]
+    model = ScriptedChatModel(lambda messages, n: json.dumps({"paraphrases": said}))
+    assert paraphrases(asked, 5, model) == said[:2] and paraphrases(asked, 1, model) == said[:1]
+    for odd in ('{"paraphrases": "Who?"}', "prose", '{"paraphrases": {"a": 1}}'):
+        assert paraphrases(asked, 5, ScriptedChatModel(lambda messages, n, odd=odd: odd)) == []
+
+
+def test_an_answer_of_a_model_is_literal_short_and_not_in_the_question() -> None:
+    assert literal(" eight bar ", "It takes eight bar.", "How much?") == (9, "eight bar")
+    assert literal("nine bar", "It takes eight bar.", "How much?")[1] == "" and literal(None, "None", "?")[1] == ""
+    assert literal("eight bar", "It takes eight bar.", "Is it eight bar?")[1] == ""
+    assert literal("x" * 120, "x" * 120, "?")[1] and not literal("x" * 121, "x" * 121, "?")[1]
+    assert list(in_turn([iter("abc"), iter("x"), iter("")])) == ["a", "x", "b", "c"]
+
+
+def test_gaps_are_no_marks_names_or_articles(tmp_path: Path) -> None:
+    text = "Claims are filed within 30 days. > Old since 3 May 2020. The HS-20 is new here.\n\n第六条　报销款随下月工资发放。"
+    made = made_of(tmp_path, a=text)
+    assert [q.answers[0] for q in made if q.kind == "gap"] == ["30"]
+
+
+def test_a_pair_of_a_model_needs_both_parts(pumps: KnowledgeBase) -> None:
+    def write(*parts: object, question: str = "How do A7 and A9 differ?") -> ScriptedChatModel:
+        return ScriptedChatModel(lambda messages, n: json.dumps({"question": question, "answers": list(parts)}))
+
+    for model in (write("8 bar", ""), write("", "16 bar"), write("8 bar"), write("8 bar", "16 bar", question="")):
+        with pytest.raises(EvaluationError, match="The model wrote no question"):
+            make_questions(pumps, two_documents=True, model=model)
+    with pytest.raises(EvaluationError, match="The model wrote no question"):
+        make_questions(pumps, two_documents=True, model=write("Max pressure", "Maker"))  # both stand in both

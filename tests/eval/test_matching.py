@@ -8,6 +8,8 @@ from nacre.eval.gold import gold_of, parts_of
 from nacre.eval.metrics import contains, exact_match, held, normalise, token_f1
 
 SAME = [
+    ("twenty days", "20 days"), ("thirty days", "30 days"), ("forty-one", "41"), ("fifty", "50"), ("sixty", "60"), ("seventy", "70"), ("eighty", "80"), ("ninety minutes", "90 min"),
+    ("三十五元", "35元"), ("四百人", "400人"), ("六千元", "6000元"), ("七万元", "70000元"), ("八亿元", "8亿元"), ("nineteen hundred", "1900"), ("3 billion", "30亿"),
     ("on 3 September", "9月3日"), ("September 3rd, 2026", "2026-09-03"), ("三万零五元", "30005元"), ("1.50 EUR", "€1.5"),
     ("eleven thousand and twenty-two", "11022"), ("two million three hundred thousand euros", "€2.3 million"),
     ("三亿五千万元", "350,000,000 元"), ("二百零五元", "205元"), ("一千零一十元", "1010元"), ("一万亿元", "1000000000000元"), ("五千零五十人次", "5050人次"), ("5 March", "3月5日"), ("5 March 2026", "3月5日"), ("4 bn dollars", "$4,000,000,000"),
