@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from nacre.eval.expected import Place
+from nacre.eval.expected import Place, Ranks
 from nacre.eval.metrics import contains
-from nacre.eval.ranks import Ranks
 from nacre.grounding.ranking import support
 from nacre.retrieval.packing import pack
 from nacre.text.language import tr
@@ -95,12 +94,12 @@ class Case:
 
     def unfound(self, stage: str, reason: str, cure: str, setting: dict[str, Any]) -> Diagnosis:
         """Lost before the model was asked."""
-        return Diagnosis(stage, reason, cure, setting, self.place.uri, self.ranks.as_dict())
+        return Diagnosis(stage, reason, cure, setting, self.place.uri, asdict(self.ranks))
 
     def unused(self, stage: str, reason: str, cure: str, setting: dict[str, Any] | None = None) -> Diagnosis:
         """Lost after retrieval, or not at all."""
         answer = text_of(self.reply)
-        return Diagnosis(stage, reason, cure, setting or {}, self.place.uri, self.ranks.as_dict(), answer)
+        return Diagnosis(stage, reason, cure, setting or {}, self.place.uri, asdict(self.ranks), answer)
 
 
 def diagnosed(case: Case) -> Diagnosis:
