@@ -71,7 +71,7 @@ def follow_ups(texts: Texts) -> Iterator[Talk]:
         groups[each.uri, "row", each.fact.row].append(each)
         if each.fact.row:
             groups[each.uri, "name", each.fact.name].append(each)
-    return in_turn([_talks(texts, *key[:2], group) for key, group in shuffled(groups.items(), "")])
+    return in_turn([_talks(texts, key[0], key[1], group) for key, group in shuffled(groups.items(), "")])
 
 
 def _talks(texts: Texts, uri: str, shared: str, group: Sequence[Stated]) -> Iterator[Talk]:

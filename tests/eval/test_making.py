@@ -161,6 +161,9 @@ def test_two_documents_are_needed_and_both_are_named(pumps: KnowledgeBase) -> No
         assert len(question.uri) == 2 and not any(all(p in pumps.text(u) for p in parts) for u in question.uri[:1])
         assert pumps.text(question.uri[1])[question.start : question.end] == parts[-1]
     assert not any(isinstance(q.uri, tuple) for q in make_questions(pumps, count=30))
+    for count, wanted in ((1, 1), (5, 1), (6, 2)):
+        few = make_questions(pumps, count=count, unanswerable=0, two_documents=True)
+        assert sum(isinstance(q.uri, tuple) for q in few) == wanted and len(few) == count
 
 
 def test_an_answer_over_two_documents_needs_both_parts_and_the_set_is_read(
