@@ -6,7 +6,7 @@ import itertools
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nacre.eval.made import Made, in_turn, literal, made_of, passages, shuffled, told_by
 from nacre.eval.metrics import normalise
@@ -93,7 +93,8 @@ def written_follow_ups(model: BaseChatModel, uri: str, text: str) -> Iterator[Ta
     """Conversations that a model writes; a second question that names what the first asks about needs no first."""
     for start, end in passages(uri, text):
         told = told_by(model, "eval/follow_up", passage=text[start:end])
-        pairs = [told.get(name) if isinstance(told.get(name), dict) else {} for name in ("first", "second")]
+        given = [told.get(name) for name in ("first", "second")]
+        pairs: list[dict[str, Any]] = [each if isinstance(each, dict) else {} for each in given]
         questions = [str(pair.get("question") or "").strip() for pair in pairs]
         found = [literal(pair.get("answer"), text[start:end], *questions) for pair in pairs]
         depends = all(questions) and not set(content(questions[0])) & set(content(questions[1]))

@@ -32,7 +32,7 @@ class Made:
 
     Args:
         answers: the answer, as it stands in the document, or {"all": parts}; empty when no document answers it.
-        uri: the document, or those that answer it together.
+        uri: the document (str), or those that answer it together (a tuple).
         start: where the (last) answer stands in the (last) document.
         group: the question that this one is a paraphrase of.
     """
@@ -41,7 +41,7 @@ class Made:
     lang: str
     question: str
     answers: tuple[Any, ...]
-    uri: str | tuple[str, ...]
+    uri: Any
     kind: str
     start: int
     end: int

@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nacre.errors import EvaluationError
-from nacre.eval.compositions import Talk, follow_ups, over_two, written_follow_ups, written_over_two
+from nacre.eval.compositions import Talk as Talk
+from nacre.eval.compositions import follow_ups, over_two, written_follow_ups, written_over_two
 from nacre.eval.items import write_rows
-from nacre.eval.made import SEED, Made, extracted, in_turn, written
+from nacre.eval.made import SEED, in_turn, written
+from nacre.eval.made import Made as Made
+from nacre.eval.made import extracted as extracted
 from nacre.eval.metrics import normalise, tokens
 from nacre.eval.paraphrases import paraphrases as reworded
 from nacre.text.han import HAN

@@ -52,7 +52,7 @@ def make(
         if follow_ups:
             made = make_conversations(opened(kb), **common, on_progress=show)
         else:
-            more = {"unanswerable": unanswerable, "two_documents": two_documents, "paraphrases": paraphrases}
+            more: Any = {"unanswerable": unanswerable, "two_documents": two_documents, "paraphrases": paraphrases}
             made = make_questions(opened(kb), **common, **more, on_progress=show)
     save_questions(made, out)
     kinds = dict(Counter(question.kind for question in made))
