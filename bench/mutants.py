@@ -30,21 +30,25 @@ TESTS = {
     "questions": ("test_questions", "test_datasets"),
     "datasets": ("test_datasets", "test_running"),
     "statistics": ("test_verdict", "test_gate"),
-    "gate": ("test_verdict", "test_gate"),
-    "verdict": ("test_verdict", "test_gate"),
-    "items": ("test_verdict", "test_findings"),
-    "report": ("test_gate", "test_running", "test_findings"),
-    "running": ("test_running", "test_findings"),
-    "answers": ("test_findings", "test_running"),
-    "chat": ("test_findings",),
-    "judge": ("test_judge", "test_findings"),
-    "refusal": ("test_running",),
-    "robustness": ("test_running",),
-    "production": ("test_production",),
-    "history": ("test_running",),
-    "exports": ("test_findings",),
-    "targets": ("test_findings",),
-    "failures": ("test_findings",),
+    "gate": ("test_verdict", "test_gate", "test_findings"),
+    "verdict": ("test_verdict", "test_gate", "test_findings"),
+    "items": ("test_scores", "test_verdict", "test_findings"),
+    "report": ("test_scores", "test_gate", "test_running", "test_findings"),
+    "running": ("test_scores", "test_running", "test_findings"),
+    "answers": ("test_scores", "test_findings", "test_running"),
+    "chat": ("test_scores", "test_findings"),
+    "judge": ("test_scores", "test_judge", "test_findings"),
+    "refusal": ("test_scores", "test_running"),
+    "robustness": ("test_scores", "test_running"),
+    "production": ("test_scores", "test_production"),
+    "history": ("test_scores", "test_running"),
+    "exports": ("test_scores", "test_findings"),
+    "targets": ("test_scores", "test_findings"),
+    "failures": ("test_scores", "test_findings"),
+    "making": ("test_making",),
+    "made": ("test_making",),
+    "compositions": ("test_making",),
+    "paraphrases": ("test_making",),
 }
 _TURNED = {ast.Lt: ast.GtE, ast.GtE: ast.Lt, ast.Gt: ast.LtE, ast.LtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
            ast.In: ast.NotIn, ast.NotIn: ast.In, ast.Is: ast.IsNot, ast.IsNot: ast.Is}  # fmt: skip
@@ -91,6 +95,8 @@ def _code(node: ast.AST) -> Iterator[ast.AST]:
             continue
         if isinstance(child, (ast.arg, ast.Import, ast.ImportFrom)):
             continue
+        if isinstance(child, ast.ClassDef):
+            child = ast.Module(child.body, [])  # what stands at a class, such as frozen=True, is a declaration
         yield child
         yield from _code(child)
 

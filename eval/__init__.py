@@ -38,6 +38,7 @@ _WHERE = {
     "judge_answers": "nacre.eval.judge",
     "judge_pairs": "nacre.eval.judge",
     "load_questions": "nacre.eval.questions",
+    "make_conversations": "nacre.eval.making",
     "make_questions": "nacre.eval.making",
     "read_report": "nacre.eval.report",
     "save_questions": "nacre.eval.making",
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from nacre.eval.gate import compare as compare
     from nacre.eval.judge import judge_answers as judge_answers
     from nacre.eval.judge import judge_pairs as judge_pairs
+    from nacre.eval.making import make_conversations as make_conversations
     from nacre.eval.making import make_questions as make_questions
     from nacre.eval.making import save_questions as save_questions
     from nacre.eval.pal import evaluate_pal as evaluate_pal

@@ -7,6 +7,7 @@ interrupted when the gate stops any of its own. The suites "banking" and "slack"
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,21 +18,6 @@ from nacre.extras import need
 VERSION = "v1.2.1"
 CHOSEN_ON = ("banking", "slack")
 _READS = ("get_", "read_", "search_", "list_", "check_")
-
-
-@dataclass
-class Counts:
-    """What was tried and what was stopped."""
-
-    attacks: int = 0
-    held: int = 0
-    benign: int = 0
-    interrupted: int = 0
-
-    def add(self, other: Counts) -> None:
-        """Add another suite's."""
-        for name, amount in vars(other).items():
-            setattr(self, name, getattr(self, name) + amount)
 
 
 @dataclass
@@ -55,23 +41,20 @@ class Replay:
             self.seen.append(seen_of(given, str(result), result, [self.prompt]))
 
 
-def evaluate_agentdojo() -> dict[str, Counts]:
-    """Replay all suites.
-
-    Returns:
-        The counts of each suite by its name.
-    """
+def evaluate_agentdojo() -> dict[str, Counter[str]]:
+    """Replay all suites; the counts of each by its name."""
     suites = need("agentdojo.task_suite.load_suites", extra="agentdojo").get_suites(VERSION)
     return {name: _suite(suite) for name, suite in sorted(suites.items())}
 
 
-def _suite(suite: Any) -> Counts:
-    runtime, counts = need("agentdojo.functions_runtime", extra="agentdojo").FunctionsRuntime(suite.tools), Counts()
+def _suite(suite: Any) -> Counter[str]:
+    runtime = need("agentdojo.functions_runtime", extra="agentdojo").FunctionsRuntime(suite.tools)
+    counts = Counter(attacks=0, held=0, benign=0, interrupted=0)
     clean = suite.load_and_inject_default_environment({})
     for task in suite.user_tasks.values():
         replay = _played(runtime, task, clean)[0]
-        counts.benign += replay.changed
-        counts.interrupted += replay.stopped
+        counts["benign"] += replay.changed
+        counts["interrupted"] += replay.stopped
     for goal, attack, injected in _attacks(suite, clean):
         for task in suite.user_tasks.values():
             replay, environment = _played(runtime, task, injected)
@@ -79,8 +62,8 @@ def _suite(suite: Any) -> Counts:
                 replay.seen.append(seen_of({}, goal, goal, ()))
             replay.stopped = replay.changed = False
             replay.play(environment, attack.ground_truth(environment))
-            counts.attacks += replay.changed
-            counts.held += replay.stopped
+            counts["attacks"] += replay.changed
+            counts["held"] += replay.stopped
     return counts
 
 

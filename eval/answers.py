@@ -14,7 +14,7 @@ from langchain_core.messages import BaseMessage
 from nacre.errors import EvaluationError
 from nacre.eval.datasets import load_retrieval
 from nacre.eval.items import Item, failures, went_wrong, worst
-from nacre.eval.metrics import contains, exact_match, token_f1
+from nacre.eval.metrics import contains, exact_match, held, token_f1
 from nacre.eval.questions import Question, as_questions, check_faults, is_of, load_questions, strange_uris
 from nacre.eval.report import Report, fingerprint
 from nacre.eval.retrieval import indexed
@@ -186,11 +186,7 @@ def asked(
     more: Sequence[str] = (),
     **run: Unpack[Run],
 ) -> Report:
-    """Ask questions of whatever answers, and score the replies.
-
-    Args:
-        more: metrics that the replies bring along.
-    """
+    """Ask questions of whatever answers, and score the replies; `more` are metrics that the replies bring along."""
     unanswerable = any(not question.answers for question in questions[: run.get("limit")])
     metrics = METRICS if base else tuple(name for name in METRICS if not name.startswith("citation"))
     suite = Suite(
@@ -274,11 +270,7 @@ def described(stack: BaseChatModel, base: KnowledgeBase | None = None) -> dict[s
 
 
 def prompts_of(layers: Sequence[Any]) -> dict[str, str]:
-    """The prompts of some layers, with fingerprints of their texts in both languages.
-
-    Returns:
-        "v2 1f0c33aa" by id; of a layer that is not ours, which may load any, all.
-    """
+    """The prompts of some layers, "v2 1f0c33aa" by id, with fingerprints of their texts; of a layer not ours, all."""
     from nacre import prompts
     from nacre.stack import LAYERS
 
@@ -291,22 +283,13 @@ def prompts_of(layers: Sequence[Any]) -> dict[str, str]:
 
 
 def usage(reply: AIMessage) -> dict[str, Any]:
-    """The tokens of a reply, as its provider counted them.
-
-    Returns:
-        `tokens_in` and `tokens_out`; empty where the provider does not say.
-    """
+    """The tokens of a reply, as its provider counted them; empty where it does not say."""
     told = reply.usage_metadata
     return {"tokens_in": told["input_tokens"], "tokens_out": told["output_tokens"]} if told else {}
 
 
 def scored(question: Question, reply: Mapping[str, Any], base: KnowledgeBase | None) -> Item:
-    """Score one reply; one that failed counts as wrong.
-
-    Args:
-        reply: as `reply_of` gives it, or with an `error`.
-        base: where its citations are looked up; None leaves them out.
-    """
+    """Score one reply; one that failed counts as wrong. Without a knowledge base citations are not looked up."""
     item: Item = {"question": question.text, "gold": list(question.answers), **_marks(question)}
     if "error" in reply:
         return {**item, **worst(_metrics_of(question, base)), "error": reply["error"]}
@@ -327,7 +310,7 @@ def scored(question: Question, reply: Mapping[str, Any], base: KnowledgeBase | N
             "em": exact_match(plain, question.answers),
             "f1": token_f1(plain, question.answers),
             # The answer stands in what the model was shown, in the right document where the set names one.
-            "evidence": max((contains(h["text"], question.answers) for h in hits if _of(question, h)), default=0.0),
+            "evidence": held((hit["text"] for hit in hits if _of(question, hit)), question.answers),
             "false_refusals": float(abstained),
         }
     else:
@@ -338,18 +321,10 @@ def scored(question: Question, reply: Mapping[str, Any], base: KnowledgeBase | N
         return item
     citations = reply.get("citations") or []
     if question.answers:
-        item["citation_answer"] = _holds_answer(question, citations, hits)
+        cited = {citation["n"] for citation in citations}  # a literal quote may yet prove nothing
+        texts = [hit["text"] for hit in hits if hit["n"] in cited and _of(question, hit)]
+        item["citation_answer"] = held(texts, question.answers)
     return {**item, **_cited(answer, citations, base)}
-
-
-def _holds_answer(
-    question: Question, citations: Sequence[Mapping[str, Any]], hits: Sequence[Mapping[str, Any]]
-) -> float:
-    """Whether a passage that the answer cites holds a gold answer: a literal quote may yet prove nothing."""
-    cited = {citation["n"] for citation in citations}
-    return max(
-        (contains(h["text"], question.answers) for h in hits if h["n"] in cited and _of(question, h)), default=0.0
-    )
 
 
 def _marks(question: Question) -> Item:
@@ -376,7 +351,7 @@ def _cited(answer: str, citations: Sequence[Mapping[str, Any]], base: KnowledgeB
 
 
 def _of(question: Question, hit: Mapping[str, Any]) -> bool:
-    return not question.uri or is_of(question.uri, str(hit.get("uri", "")))
+    return not question.uri or any(is_of(each, str(hit.get("uri", ""))) for each in question.documents)
 
 
 def _same_language(question: str, answer: str) -> float | None:

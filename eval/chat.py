@@ -35,12 +35,14 @@ def load_conversations(path: Path) -> tuple[list[Conversation], list[str]]:
     rows, problems = objects(path)
     found = []
     for id, row in rows:
-        turns = [turn for turn in row.get("turns") or [] if isinstance(turn, dict) and str(turn.get("question") or "")]
-        if not turns:
+        turns = row.get("turns")
+        if not isinstance(turns, list) or not turns:
             problems.append(f"{path.name}: {tr('no turns in ')}{id}")
             continue
         asked = [
-            question_of(f"{path.name}:{id}.{n}", {**turn, "id": f"{id}.{n}"}, problems)
+            question_of(
+                f"{path.name}:{id}.{n}", {**(turn if isinstance(turn, dict) else {}), "id": f"{id}.{n}"}, problems
+            )
             for n, turn in enumerate(turns, 1)
         ]
         if all(asked):  # without one of its turns the others mean something else

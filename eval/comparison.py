@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nacre.eval.gate import ALPHA, Change, same_corpus, what_changed
-from nacre.eval.pages import definitions, escaped, figure, frame, one_line, tools
+from nacre.eval.pages import asked, definitions, escaped, figure, frame, one_line, table, tools
 from nacre.eval.verdict import Verdict
 from nacre.system.files import atomic_write, private_folder
 from nacre.text.language import tr
@@ -24,8 +24,10 @@ def write_comparison(before: Mapping[str, Any], after: Mapping[str, Any], verdic
 
 
 def headline(verdict: Verdict) -> str:
-    """The result in words, and how small a loss it could have seen."""
-    return f"{_MARKS[verdict.state]} {verdict.told} {verdict.power}".strip()
+    """The result in words and figures, and how small a loss it could have seen."""
+    first = next((c for c in verdict.changes if verdict.state == "green"), None)
+    figures = f"{first.metric} {first.before:.3f} → {first.after:.3f}." if first else ""
+    return " ".join(filter(None, (_MARKS[verdict.state], verdict.told, figures, verdict.power)))
 
 
 def markdown(before: Mapping[str, Any], after: Mapping[str, Any], verdict: Verdict) -> str:
@@ -50,13 +52,8 @@ def markdown(before: Mapping[str, Any], after: Mapping[str, Any], verdict: Verdi
 
 
 def page(before: Mapping[str, Any], after: Mapping[str, Any], verdict: Verdict) -> str:
-    """The comparison as a self-contained HTML page with every flipped question, both answers beside each other.
-
-    Returns:
-        The page; all text of the reports is escaped.
-    """
+    """The comparison as an HTML page that needs nothing else: every flipped question with both answers."""
     names = (tr("figure"), tr("before"), tr("after"), tr("change, 95 %"), "p", tr("worse / better"))
-    head = "".join(f"<th scope=col>{escaped(name)}" for name in names)
     rows = "".join(
         f"<tr{' class=bad' if change.loss else ''}>"
         + "".join(f"<td>{escaped(cell)}</td>" for cell in _cells(change))
@@ -73,12 +70,13 @@ def page(before: Mapping[str, Any], after: Mapping[str, Any], verdict: Verdict) 
     rule = tr("A loss counts when p < {alpha}, corrected for the number of figures.", alpha=ALPHA)
     body = (
         f"<p class=verdict>{escaped(headline(verdict))}</p>{corpus}"
-        f"<div class=wide><table><tr>{head}</tr>{rows}</table></div>"
+        f"{table(names, rows)}"
         f"<p class=dim>{escaped(rule)}</p><h2>{tr('What differs')}</h2><ul>{settings}</ul>{tools()}"
-        f"<h2 id=worse>{tr('Went worse')} ({len(worse)})</h2>"
-        + "".join(_pair(*pairs[id], id, metrics, "✗") for id, metrics in worse.items())
-        + f"<h2 id=better>{tr('Went better')} ({len(better)})</h2>"
-        + "".join(_pair(*pairs[id], id, metrics, "✓") for id, metrics in better.items())
+        f"<section><h2 id=worse>{tr('Went worse')} ({len(worse)})</h2>"
+        + "".join(_pair(*pairs[id], n, metrics, True) for n, (id, metrics) in enumerate(worse.items()))
+        + f"</section><section><h2 id=better>{tr('Went better')} ({len(better)})</h2>"
+        + "".join(_pair(*pairs[id], n, metrics, False) for n, (id, metrics) in enumerate(better.items()))
+        + "</section>"
     )
     return frame(f"{tr('Comparison')}: {before['suite']}", body)
 
@@ -105,15 +103,14 @@ def _cells(change: Change) -> list[str]:
     ]
 
 
-def _pair(old: Mapping[str, Any], new: Mapping[str, Any], id: str, metrics: Sequence[str], mark: str) -> str:
+def _pair(old: Mapping[str, Any], new: Mapping[str, Any], number: int, metrics: Sequence[str], worse: bool) -> str:
     columns = "".join(
         f"<div><h3>{name}</h3>{definitions(_side(item, metrics))}</div>"
         for name, item in ((tr("before"), old), (tr("after"), new))
     )
     moved = ", ".join(f"{name} {figure(old.get(name))} → {figure(new.get(name))}" for name in metrics)
-    summary = f"{mark} {escaped(one_line(new.get('question', id)))} <span class=dim>{escaped(moved)}</span>"
-    place = f'class=item id="q-{escaped(id)}"'
-    return f"<details {place}><summary>{summary}</summary><div class=sides>{columns}</div></details>"
+    mark = f"✗ {tr('worse')}" if worse else f"✓ {tr('better')}"
+    return asked(new, number, worse, mark, moved, f"<div class=sides>{columns}</div>")
 
 
 def _side(item: Mapping[str, Any], metrics: Sequence[str]) -> dict[str, Any]:

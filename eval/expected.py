@@ -1,4 +1,4 @@
-"""Where an expected passage is: in the knowledge base, only in the files that it was made of, or nowhere."""
+"""Where an expected passage is: in the knowledge base, at which ranks of a search, or only in the files behind it."""
 
 from __future__ import annotations
 
@@ -9,14 +9,19 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
+
+from nacre.retrieval.hit import Hit
+from nacre.retrieval.postprocessing import distinct
 
 if TYPE_CHECKING:
     from nacre.retrieval.knowledge_base import KnowledgeBase
+    from nacre.retrieval.retriever import KnowledgeBaseRetriever
 
 _FILES = 2000  # that are looked through at most
 _BYTES = 20_000_000  # of one file
+_DEEP = 500  # passages among which one is looked for
 _TAG = re.compile(r"<[^>]{0,2000}>")
 
 
@@ -36,31 +41,27 @@ class Place:
     chunks: tuple[tuple[int, int, int], ...]
 
     def shown_by(self, start: int, end: int) -> bool:
-        """Whether a span of the document holds the passage, or for a whole document any of it.
-
-        Args:
-            start: first character of the span.
-        """
+        """Whether a span of the document holds the passage, or for a whole document any of it."""
         return self.whole or (start <= self.start and self.end <= end)
 
     def touched_by(self, start: int, end: int) -> bool:
-        """Whether a span of the document holds some of the passage.
-
-        Args:
-            start: first character of the span.
-        """
+        """Whether a span of the document holds some of the passage."""
         return start < self.end and self.start < end
 
 
+@dataclass(frozen=True)
+class Ranks:
+    """Ranks from 1; None where the passage is not among the first 500."""
+
+    words: int | None
+    vectors: int | None
+    fused: int | None
+    distinct: int | None
+    final: int | None
+
+
 def places(base: KnowledgeBase, expect: str) -> list[Place]:
-    """The places of an expected passage, or document, in a knowledge base.
-
-    Args:
-        expect: a text, compared without regard to white space and case; or the address of a document, or its end.
-
-    Returns:
-        One place a document; empty when it is not there.
-    """
+    """The places of an expected text, white space and case apart, or of a document named by its address or its end."""
     documents = base.documents()
     named = [document for document in documents if is_address_of(expect, document["uri"])]
     pattern = _pattern(expect)
@@ -108,11 +109,7 @@ def source_around(base: KnowledgeBase, where: str) -> str:
 
 
 def content(path: Path) -> str:
-    """All the text that the bytes of a file hold, as crudely as can be: what a parser may have missed is in it.
-
-    Args:
-        path: the file; archives (docx, xlsx, pptx, odt, epub) are looked into, PDF streams are not.
-    """
+    """All the text that the bytes of a file hold, crudely: archives are looked into, streams of PDF are not."""
     try:
         if path.stat().st_size > _BYTES:
             return ""
@@ -129,6 +126,30 @@ def content(path: Path) -> str:
     except (OSError, zipfile.BadZipFile, RuntimeError, ValueError):
         return ""
     return raw + "\n" + html.unescape(_TAG.sub("", raw))
+
+
+def ranks_of(retriever: KnowledgeBaseRetriever, question: str, place: Place, principals: Sequence[str] | None) -> Ranks:
+    """Search step by step; of the expected passage the best-ranked chunk counts."""
+    base: KnowledgeBase = retriever.knowledge_base
+
+    def found(*arms: str) -> list[Hit]:
+        return base.search(question, k=_DEEP, principals=principals, where=retriever.where, arms=arms)
+
+    fused = found("words", "vectors")
+    different = distinct(fused) if retriever.distinct else fused
+    final = _rank(different, place)
+    if retriever.reranker:
+        deep = retriever.model_copy(update={"k": _DEEP, "expand": 0})
+        asker: dict[str, Any] = {} if principals is None else {"principals": principals}
+        reranked = deep.invoke(question, **asker)
+        final = next((n for n, d in enumerate(reranked, 1) if int(d.id or -1) in {c[0] for c in place.chunks}), None)
+    vectors = _rank(found("vectors"), place) if base.store.embedder else None
+    return Ranks(_rank(found("words"), place), vectors, _rank(fused, place), _rank(different, place), final)
+
+
+def _rank(hits: Sequence[Hit], place: Place) -> int | None:
+    wanted = {number for number, _, _ in place.chunks}
+    return next((rank for rank, hit in enumerate(hits, 1) if hit.chunk_id in wanted), None)
 
 
 def _local_files(uris: Sequence[str]) -> Iterator[Path]:

@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 from nacre.errors import UsageError
 from nacre.eval.answers import PLACE
 from nacre.eval.items import went_wrong
+from nacre.eval.metrics import plain
 from nacre.text.language import listed, tr
 from nacre.text.markers import MARKER
 
@@ -29,11 +30,7 @@ COLUMNS: Mapping[str, tuple[str, str, str, str]] = {
 
 
 def exported(report: Mapping[str, Any], tool: str, base: KnowledgeBase | None = None) -> list[dict[str, Any]]:
-    """The answers of a report as rows for another tool.
-
-    Args:
-        base: the knowledge base that was asked; without it the contexts are the cited sentences only.
-    """
+    """The answers of a report as rows for another tool; without its knowledge base the contexts are what was cited."""
     if tool not in COLUMNS:
         raise UsageError(tr("--to is {tool!r}; choose from {columns}.", tool=tool, columns=listed(COLUMNS)))
     question, answer, gold, contexts = COLUMNS[tool]
@@ -41,7 +38,7 @@ def exported(report: Mapping[str, Any], tool: str, base: KnowledgeBase | None = 
         {
             question: item.get("question", ""),
             answer: MARKER.sub("", str(item["answer"])).strip(),
-            gold: str(next(iter(item.get("gold") or ()), "")),  # of several the first: joined they are no answer
+            gold: plain(str(next(iter(item.get("gold") or ()), ""))),  # of several the first: joined they are no answer
             contexts: _contexts(item, base),
         }
         for item in report["items"]

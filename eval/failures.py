@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.messages import AIMessage
 
 from nacre.eval.answers import PLACE
+from nacre.eval.gold import REGEX, parts_of
 from nacre.eval.items import went_wrong
 from nacre.eval.metrics import plain
 from nacre.eval.stages import STAGES, Diagnosis
@@ -70,19 +71,26 @@ def failures_of(
 def _diagnosed(item: Mapping[str, Any], stack: RetrievalAugmented, principals: Sequence[str] | None) -> Diagnosis:
     if "error" in item:
         return Diagnosis("error", str(item["error"]), tr("Run it again: only what failed is asked."))
-    golds = [plain(str(gold)) for gold in item.get("gold") or () if not str(gold).startswith("regex:")]
+    golds = [[*map(plain, parts_of(str(g)))] for g in item.get("gold") or () if not str(g).startswith(REGEX)]
     if not item.get("gold"):
         reason = tr("No document says it, and yet it was answered.")
         return Diagnosis("answered", reason, tr("In the stack: a higher min_relevance, or strict: true."))
-    expected = [*golds, *([str(item["uri"])] if item.get("uri") else [])]
-    if not expected:
+    if uris := [uri for uri in str(item.get("uri") or "").split("|") if uri]:
+        golds.append(uris)
+    if not golds:
         return Diagnosis("gold", tr("The gold answer is a pattern."), tr("Give the question its uri."))
     reply = _reply(item)
-    diagnoses = [diagnose(stack, str(item["question"]), each, principals=principals, reply=reply) for each in expected]
-    # Of several ways to say it, and the document, the one that came furthest; "none" means cited, and yet not right.
-    best = max(diagnoses, key=lambda diagnosis: STAGES.index(diagnosis.stage))
+
+    def found(expect: str) -> Diagnosis:
+        return diagnose(stack, str(item["question"]), expect, principals=principals, reply=reply)
+
+    def stage(diagnosis: Diagnosis) -> int:
+        return STAGES.index(diagnosis.stage)
+
+    # Of several ways to say it, and the document, the one that came furthest; of what is needed together, the least.
+    best = max((min(map(found, together), key=stage) for together in golds), key=stage)
     if best.stage != "none":
-        return best
+        return best  # "none" means cited, and yet not right
     reason = tr("It was cited, but the answer is not the gold answer.")
     return Diagnosis("model", reason, tr("Look at both: is the gold answer right?"), uri=best.uri)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from nacre.errors import UsageError
+from nacre.eval.production import open_row, short_id
 from nacre.eval.stages import Diagnosis
 from nacre.eval.why import diagnose
 from nacre.retrieval.relevance import content
@@ -86,26 +86,18 @@ class Gap:
     def rows(self) -> list[dict[str, Any]]:
         """Its questions as rows of an evaluation; the right answer is for a person to fill in."""
         last = {exchange.question.strip(): exchange for exchange in self.exchanges if exchange.exported}
-        group = f"gap{_id(self.questions[0])}"
+        group = short_id("gap", self.questions[0])
         return [_row(last[question], group, self) for question in self.questions if question in last]
 
 
 def _row(exchange: Exchange, group: str, gap: Gap) -> dict[str, Any]:
-    row = {
-        "id": f"g{_id(exchange.question.strip())}",
-        "question": exchange.question.strip(),
-        "answers": None,
-        "answer_given": exchange.answer,
-        "uri": gap.uri,
+    more = {
         "group": group,
         "note": f"{gap.stage}: {gap.cure}",
+        "verdict": exchange.verdict,
+        "comment": exchange.comment,
     }
-    more = {"verdict": exchange.verdict, "comment": exchange.comment}
-    return {**row, **{name: value for name, value in more.items() if value}}
-
-
-def _id(text: str) -> str:
-    return sha256(text.encode("utf-8", "replace")).hexdigest()[:10]
+    return open_row("g", exchange.question.strip(), None, exchange.answer, gap.uri, **more)
 
 
 def find_gaps(

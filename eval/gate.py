@@ -8,7 +8,7 @@ from typing import Any
 
 from nacre.errors import EvaluationError
 from nacre.eval.items import LESS_IS_BETTER, NEUTRAL, failures, group_of
-from nacre.eval.metrics import contains, exact_match, token_f1
+from nacre.eval.metrics import contains, exact_match, held, token_f1
 from nacre.eval.statistics import bootstrap, grouped, paired_losses
 from nacre.text.language import tr
 from nacre.text.markers import MARKER
@@ -163,7 +163,7 @@ def _same_gold(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Mapping[
     scores = {"contains": 0.0 if old.get("abstained") else contains(said, golds[1])}
     scores |= {"em": exact_match(said, golds[1]), "f1": token_f1(said, golds[1])}
     if "evidence" in old:
-        scores["evidence"] = max((contains(text, golds[1]) for text in old.get("shown") or ()), default=old["evidence"])
+        scores["evidence"] = held(old["shown"], golds[1]) if old.get("shown") else old["evidence"]
     return {**old, **scores}, new
 
 

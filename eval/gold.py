@@ -1,8 +1,9 @@
-"""Gold answers: a text, or a number with a tolerance, a date, a regular expression; each kept as one text.
+"""Gold answers: a text, a number with a tolerance, a date, a regular expression, or several texts; each kept as one.
 
 140 EUR                       {"number": 140, "tolerance": 5, "unit": "EUR"} is "number: 140 ± 5 EUR"
 {"date": "2026-09-03"}        is "date: 2026-09-03"
 {"regex": "PX-\\\\d+"}           is "regex: PX-\\\\d+"
+{"all": ["8 bar", "16 bar"]}   is "all: 8 bar && 16 bar": both have to be said
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ NUMBER = re.compile(
 )
 REGEX = "regex:"
 DATE = "date:"
+ALL = "all:"
+_AND = " && "
 _MOST_REPEATS = 2  # that have no end: more could take for ever on a long answer
 _LONGEST = 500
 
@@ -40,6 +43,11 @@ def gold_of(raw: Any) -> str:
     if text.startswith(DATE):
         return f"{DATE} {_date(text.removeprefix(DATE).strip())}"
     return text
+
+
+def parts_of(gold: str) -> list[str]:
+    """The texts that an answer has to say, of most gold answers one."""
+    return gold.removeprefix(ALL).strip().split(_AND) if gold.startswith(ALL) and _AND in gold else [gold]
 
 
 def pattern_of(gold: str) -> re.Pattern[str]:
@@ -90,6 +98,8 @@ def _typed(raw: Mapping[str, Any]) -> str:
         return gold_of(f"{REGEX} {raw['regex']}")
     if set(raw) == {"date"}:
         return gold_of(f"{DATE} {raw['date']}")
+    if set(raw) == {"all"} and isinstance(raw["all"], list) and all(parts := [gold_of(part) for part in raw["all"]]):
+        return parts[0] if len(parts) == 1 else f"{ALL} {_AND.join(parts)}" if parts else ""
     number, tolerance = raw.get("number"), raw.get("tolerance", 0)
     if (
         set(raw) <= {"number", "tolerance", "unit"}
@@ -99,7 +109,7 @@ def _typed(raw: Mapping[str, Any]) -> str:
         return gold_of(f"number: {number:f} ± {abs(tolerance):f} {raw.get('unit', '')}".strip())
     raise ValueError(
         tr(
-            "{raw} is no gold answer; write a text, or an object with number (tolerance, unit), date or regex.",
+            "{raw} is no gold answer; write a text, or an object with number (tolerance, unit), date, regex or all.",
             raw=str(dict(raw))[:100],
         )
     )

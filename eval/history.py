@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nacre.errors import EvaluationError
-from nacre.eval.pages import escaped, frame
+from nacre.eval.pages import escaped, frame, table
 from nacre.system.files import private_file
 from nacre.text.language import tr
 from nacre.text.strict_json import to_json
@@ -59,16 +59,10 @@ def trend(rows: Sequence[Mapping[str, Any]]) -> dict[str, tuple[float, float]]:
 
 
 def page(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The history as a self-contained page.
-
-    Returns:
-        The page; all text is escaped.
-    """
+    """The history as an HTML page that needs nothing else."""
     changes = trend(rows)
     told = "; ".join(f"{name} {first:.3f} → {last:.3f}" for name, (first, last) in list(changes.items())[:4])
-    heads = "".join(
-        f"<th scope=col>{escaped(head)}" for head in (tr("when"), tr("run"), tr("questions"), tr("errors"), *changes)
-    )
+    heads = (tr("when"), tr("run"), tr("questions"), tr("errors"), *changes)
     cells = "".join(
         "<tr>"
         + "".join(f"<td>{escaped(row.get(name, ''))}" for name in ("at", "run", "items", "errors"))
@@ -78,9 +72,7 @@ def page(rows: Sequence[Mapping[str, Any]]) -> str:
     lines = "".join(_line(name, [row["means"].get(name) for row in rows]) for name in changes)
     head = tr("{count} runs. From the first to the last: {told}.", count=len(rows), told=told)
     return frame(
-        tr("History"),
-        f"<p class=verdict>{escaped(head)}</p><div class=grid>{lines}</div>"
-        f"<div class=wide><table><tr>{heads}</tr>{cells}</table></div>",
+        tr("History"), f"<p class=verdict>{escaped(head)}</p><div class=grid>{lines}</div>{table(heads, cells)}"
     )
 
 

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
+from nacre.system.files import atomic_write, private_folder
 from nacre.text.language import tr
+from nacre.text.strict_json import to_json
 
 Item = dict[str, Any]
 # Metrics of which less is better.
 LESS_IS_BETTER = frozenset({"false_refusals", "misled", "inconsistent"})
 # Figures that are shown but are neither good nor bad in themselves.
 NEUTRAL = frozenset({"abstained", "attempts"})
+
+
+def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write JSON Lines, all or nothing."""
+    private_folder(path.parent)
+    atomic_write(path, "".join(to_json(row, ensure_ascii=False, default=str) + "\n" for row in rows))
 
 
 def worst(metrics: Iterable[str]) -> Item:

@@ -184,14 +184,7 @@ def _prompt(id: str, question: str) -> prompts.Prompt:
 
 
 def score_of(told: Mapping[str, Any]) -> float | None:
-    """A judge's score on the scale from 0 to 1.
-
-    Args:
-        told: the object that the judge wrote; `score` from 1 to 5.
-
-    Returns:
-        0 to 1; None when there is no score on the scale.
-    """
+    """A judge's score, told from 1 to 5, on the scale from 0 to 1; None when there is none on the scale."""
     raw = told.get("score")
     try:
         score = float(raw) if isinstance(raw, int | float | str) and not isinstance(raw, bool) else None
@@ -200,18 +193,8 @@ def score_of(told: Mapping[str, Any]) -> float | None:
     return (score - 1) / 4 if score is not None and 1 <= score <= 5 else None
 
 
-def prefer(model: BaseChatModel, question: str, first: str, second: str, sources: Sequence[str] = ()) -> float | None:
-    """Which of two answers is better, asked in both orders, since judges favour a place (Zheng et al., 2023).
-
-    Returns:
-        1 for the second, 0 for the first, 0.5 for a tie or when the order decided; None without a verdict.
-    """
-    votes = _votes(model, question, (first, second), sources)
-    return None if None in votes else votes[0] if votes[0] == votes[1] else 0.5
-
-
 def _votes(model: BaseChatModel, question: str, answers: tuple[str, str], sources: Sequence[str]) -> list[float | None]:
-    """What the judge says in each order; both see the same sources."""
+    """What the judge says in each order, since they favour a place (Zheng et al., 2023); the sources are the same."""
     votes: list[float | None] = []
     for (first, second), worth in ((answers, {"A": 0.0, "B": 1.0}), (answers[::-1], {"A": 1.0, "B": 0.0})):
         prompt = prompts.load("judge/pairwise", language_of(question)).render(
@@ -293,11 +276,7 @@ def load_labelled(path: Path) -> list[dict[str, Any]]:
 
 
 def kappa(said: Sequence[bool], labelled: Sequence[bool]) -> float | None:
-    """Agreement beyond chance (Cohen, 1960).
-
-    Returns:
-        1 for full agreement, 0 for what chance gives; None when both always say the same one thing.
-    """
+    """Agreement beyond chance (Cohen, 1960): 1 for full agreement; None when both always say the same one thing."""
     n = len(said)
     agreed = sum(a == b for a, b in zip(said, labelled, strict=True)) / n
     yes, wanted = sum(said) / n, sum(labelled) / n

@@ -6,51 +6,35 @@ import math
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
 from nacre.eval.canonical import canonical
-from nacre.eval.gold import DATE, NUMBER, REGEX, pattern_of
+from nacre.eval.gold import DATE, NUMBER, REGEX, parts_of, pattern_of
 from nacre.text.han import HAN
 
 # --- rankings ---------------------------------------------------------------------------------------------------------
 
 
 def ndcg(ranking: Sequence[str], relevant: Mapping[str, int], k: int = 10) -> float:
-    """Normalised discounted cumulative gain (Järvelin and Kekäläinen, 2002), with linear gains as in trec_eval.
-
-    Returns:
-        0 to 1.
-    """
+    """Normalised discounted cumulative gain (Järvelin and Kekäläinen, 2002), linear as in trec_eval; 0 to 1."""
     gain = sum(relevant.get(document, 0) / math.log2(rank + 1) for rank, document in enumerate(ranking[:k], 1))
     best = sum(score / math.log2(rank + 1) for rank, score in enumerate(sorted(relevant.values(), reverse=True)[:k], 1))
     return gain / best if best else 0.0
 
 
 def recall(ranking: Sequence[str], relevant: Mapping[str, int], k: int = 10) -> float:
-    """The share of the relevant documents that is among the first k.
-
-    Returns:
-        0 to 1.
-    """
+    """The share of the relevant documents that is among the first k, 0 to 1."""
     return len(set(ranking[:k]) & set(relevant)) / len(relevant) if relevant else 0.0
 
 
 def reciprocal_rank(ranking: Sequence[str], relevant: Mapping[str, int], k: int = 10) -> float:
-    """One over the rank of the first relevant document; the mean over queries is MRR@k.
-
-    Returns:
-        0 to 1; 0 when none is among the first k.
-    """
+    """One over the rank of the first relevant document, 0 when none is among the first k; the mean is MRR@k."""
     return next((1 / rank for rank, document in enumerate(ranking[:k], 1) if document in relevant), 0.0)
 
 
 def average_precision(ranking: Sequence[str], relevant: Mapping[str, int]) -> float:
-    """The mean of the precisions at every relevant document; the mean over queries is MAP.
-
-    Returns:
-        0 to 1.
-    """
+    """The mean of the precisions at every relevant document, 0 to 1; the mean over queries is MAP."""
     found, total = 0, 0.0
     for rank, document in enumerate(ranking, 1):
         if document in relevant:
@@ -94,11 +78,7 @@ def _known(text: str) -> str:
 
 
 def tokens(text: str) -> list[str]:
-    """The tokens of an answer that EM, F1 and contains compare.
-
-    Returns:
-        Latin words and numbers whole, Han characters one by one.
-    """
+    """The tokens of an answer that are compared: Latin words and numbers whole, Han characters one by one."""
     folded = canonical(unicodedata.normalize("NFKC", text).casefold())
     return _TOKEN.findall(_ARTICLES.sub(" ", folded))
 
@@ -113,18 +93,24 @@ def _equals(answer: str, gold: str) -> bool:
         return bool(pattern_of(gold).fullmatch(answer.strip()[:_LONGEST]))
     if NUMBER.fullmatch(gold):
         return len(tokens(answer)) <= 2 and bool(contains(answer, [gold]))
-    letter = _LETTER.fullmatch(answer.strip())
-    return (letter is not None and letter[1].casefold() == gold.casefold()) or _known(answer) == _known(plain(gold))
+    return _known(answer) == _known(plain(gold))
 
 
 def token_f1(answer: str, gold: Sequence[str]) -> float:
-    """The harmonic mean of token precision and recall (SQuAD; Chinese by characters, as CMRC 2018).
+    """The harmonic mean of token precision and recall (SQuAD; Chinese by characters, as CMRC 2018), 0 to 1.
 
-    Returns:
-        0 to 1.
+    What says a number, a date or a pattern is found as by `contains`; a gold answer that is denied gives nothing.
     """
-    said = Counter(_known(answer).split())
-    return max((_f1(said, Counter(_known(plain(g)).split())) for g in gold), default=0.0)
+    return max((_overlap(answer, each) for each in gold), default=0.0)
+
+
+def _overlap(answer: str, gold: str) -> float:
+    found, said = _found(answer, gold), _known(answer)
+    wanted = _known(plain(gold)) if found is None else _known(found)
+    if found is None and (gold.startswith(REGEX) or f" {wanted} " in f" {said} "):
+        return 0.0
+    words, others = Counter(said.split()), Counter(wanted.split())
+    return _f1(words if found is None else words | others, others)  # option "A" is no article
 
 
 def _f1(said: Counter[str], wanted: Counter[str]) -> float:
@@ -137,23 +123,34 @@ def _f1(said: Counter[str], wanted: Counter[str]) -> float:
 
 def contains(answer: str, gold: Sequence[str]) -> float:
     """Whether a gold answer stands in the answer, token for token, and is not denied there."""
-    return float(any(_stands(answer, each) for each in gold))
+    return float(any(_found(answer, each) is not None for each in gold))
 
 
-def _stands(answer: str, gold: str) -> bool:
+def held(texts: Iterable[str], gold: Sequence[str]) -> float:
+    """Whether some texts hold a gold answer: one of them, or where it has several parts, each part one of them."""
+    texts = list(texts)
+    return float(any(all(any(contains(text, [part]) for text in texts) for part in parts_of(each)) for each in gold))
+
+
+def _found(answer: str, gold: str) -> str | None:
+    """What of an answer says a gold answer; None where nothing does, or denies it."""
+    if len(parts := parts_of(gold)) > 1:
+        found = [_found(answer, part) for part in parts]
+        return None if None in found else " ".join(filter(None, found))
     if gold.startswith(REGEX):
-        return bool(pattern_of(gold).search(answer[:_LONGEST]))
+        match = pattern_of(gold).search(answer[:_LONGEST])
+        return match and match[0]
     if number := NUMBER.fullmatch(gold):
         return _near(answer, number)
     if len(gold) == 1 and gold.isascii() and gold.isalpha():
-        return _lettered(answer, gold.upper())
+        return gold if _lettered(answer, gold.upper()) else None
     said, wanted = f" {_known(answer)} ", _known(plain(gold))
     at = said.find(f" {wanted} ") if wanted else -1
     while at >= 0:
         if not _denied(said[max(0, at - _FURTHEST) : at + 1], wanted):
-            return True
+            return wanted
         at = said.find(f" {wanted} ", at + 1)
-    return False
+    return None
 
 
 def _denied(before: str, wanted: str) -> bool:
@@ -174,8 +171,8 @@ def _lettered(answer: str, letter: str) -> bool:
     return False
 
 
-def _near(answer: str, number: re.Match[str]) -> bool:
-    """Whether a number within the tolerance stands in the answer, in the unit where there is one."""
+def _near(answer: str, number: re.Match[str]) -> str | None:
+    """The number within the tolerance that stands in the answer, in the unit where there is one."""
     value, tolerance = float(number["number"]), float(number["tolerance"] or 0)
     unit = tokens(f"1 {number['unit']}")[1:]
     said = tokens(answer)
@@ -184,12 +181,14 @@ def _near(answer: str, number: re.Match[str]) -> bool:
             sign = -1 if n and said[n - 1] == "minus" else 1
             denied = sign > 0 and _denied(f" {' '.join(said[max(0, n - 4) : n])} ", token)
             if not denied and abs(sign * float(token) - value) <= tolerance + 1e-9:
-                return True
-    return False
+                return " ".join(said[n - (sign < 0) : n + 1 + len(unit)])
+    return None
 
 
 def plain(gold: str) -> str:
-    """A gold answer as a text: of a number with a tolerance the number, of a date the date."""
+    """A gold answer as a text: of a number with a tolerance the number, of a date the date, of several texts all."""
     if number := NUMBER.fullmatch(gold):
         return f"{number['number']} {number['unit']}".strip()
+    if len(parts := parts_of(gold)) > 1:
+        return ", ".join(map(plain, parts))
     return gold.removeprefix(DATE).strip() if gold.startswith(DATE) else gold

@@ -8,11 +8,14 @@ function show() {
 function sort() {
   const by = [(a, b) => all.indexOf(a) - all.indexOf(b), (a, b) => a.dataset.n - b.dataset.n,
     (a, b) => b.dataset.seconds - a.dataset.seconds][order.value];
-  const parent = all[0] && all[0].parentNode;
-  [...all].sort(by).forEach((item) => parent.append(item));
+  [...all].sort(by).forEach((item) => item.parentNode.append(item));
+}
+function open() {
+  const named = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  if (named && "open" in named) named.open = true;
 }
 find.addEventListener("input", show);
 wrong.addEventListener("change", show);
 order.addEventListener("change", sort);
-const named = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
-if (named && "open" in named) named.open = true;
+addEventListener("hashchange", open);
+open();

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +41,7 @@ def markdown_page(data: Mapping[str, Any]) -> str:
 
 
 def html_page(data: Mapping[str, Any]) -> str:
-    """A report as a self-contained HTML page.
-
-    Returns:
-        The page. All text of the report is escaped; nothing is loaded from anywhere.
-    """
+    """A report as an HTML page that needs nothing else; all its text is escaped."""
     title = f"{tr('Evaluation')}: {data['suite']}"
     rows = "".join(
         f"<tr><td>{escaped(name)}</td><td class=n>{escaped(_number(value))}</td><td>{_whisker(data, name, value)}</td>"
@@ -61,10 +57,10 @@ def html_page(data: Mapping[str, Any]) -> str:
     )
     ordered = sorted(enumerate(data["items"]), key=lambda numbered: not went_wrong(numbered[1]))
     items = "".join(_details(item, data["metrics"], number) for number, item in ordered)
-    heads = "".join(f"<th scope=col>{h}" for h in (tr("figure"), tr("value"), "0 … 1", "95 %", tr("meaning")))
+    heads = (tr("figure"), tr("value"), "0 … 1", "95 %", tr("meaning"))
     return frame(
         title,
-        f"<p class=verdict>{escaped(headline(data))}</p><div class=wide><table><tr>{heads}</tr>{rows}</table></div>"
+        f"<p class=verdict>{escaped(headline(data))}</p>{table(heads, rows)}"
         + (f"<h2>{tr('Distributions')}</h2><div class=grid>{plots}</div>" if plots else "")
         + f"<h2 id=settings>{tr('Settings')}</h2>{settings}"
         + f"<h2 id=questions>{tr('Questions, the wrong ones first')}</h2>"
@@ -91,17 +87,20 @@ def headline(data: Mapping[str, Any]) -> str:
 
 
 def frame(title: str, body: str) -> str:
-    """A self-contained HTML page.
-
-    Returns:
-        The page; nothing is loaded from anywhere.
-    """
+    """An HTML page that loads nothing from anywhere."""
     style = Path(__file__).with_suffix(".css").read_text("utf-8")
     return (
         f'<!doctype html><html lang="{tr("en")}"><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         f"<title>{escaped(title)}</title><style>\n{style}</style><main><h1>{escaped(title)}</h1>{body}</main></html>\n"
     )
+
+
+def table(heads: Iterable[str], rows: str) -> str:
+    """A table that is moved sideways where the screen is narrow, by keys too."""
+    cells = "".join(f"<th scope=col>{escaped(head)}" for head in heads)
+    region = f'class=wide tabindex=0 role=region aria-label="{escaped(tr("Figures"))}"'
+    return f"<div {region}><table><tr>{cells}</tr>{rows}</table></div>"
 
 
 def tools() -> str:
@@ -162,12 +161,18 @@ def _details(item: Mapping[str, Any], metrics: Sequence[str], number: int) -> st
     scores = " ".join(f"{m} {_number(item[m])}" for m in metrics if item.get(m) is not None)
     rest = {name: value for name, value in item.items() if name not in {"id", "question", "shown", *metrics}}
     rest |= {name: list(map(readable, rest[name])) for name in ("sources", "retrieved") if name in rest}
-    question = escaped(one_line(item.get("question", item["id"])))
     mark = f"✗ {tr('wrong')}" if bad else "✓"
-    summary = f"<summary><b>{mark}</b> {question} <span class=dim>{escaped(scores)}</span></summary>"
-    place = f'class="item{" bad" if bad else ""}" id="q-{escaped(item["id"])}"'
+    return asked(item, number, bad, mark, scores, definitions(rest))
+
+
+def asked(item: Mapping[str, Any], number: int, bad: bool, mark: str, scores: str, body: str) -> str:
+    """A question that opens: found, filtered and ordered by what stands at it, and linked to by its id."""
+    anchor = escaped(f"q-{item['id']}")
     data = f"data-n={number} data-seconds={float(item.get('seconds') or 0):.3f}{' data-wrong' if bad else ''}"
-    return f"<details {place} {data}>{summary}{definitions(rest)}</details>"
+    question = escaped(one_line(item.get("question", item["id"])))
+    summary = f"<summary><b>{mark}</b> {question} <span class=dim>{escaped(scores)}</span></summary>"
+    link = f'<a href="#{anchor}">#{escaped(item["id"])}</a>'
+    return f'<details class="item{" bad" if bad else ""}" id="{anchor}" {data}>{summary}{link}{body}</details>'
 
 
 def definitions(data: Mapping[str, Any]) -> str:
@@ -205,9 +210,5 @@ def one_line(text: Any) -> str:
 
 
 def escaped(text: Any) -> str:
-    """A text for HTML.
-
-    Returns:
-        Its characters, with those escaped that mean something in HTML.
-    """
+    """A text with the characters escaped that mean something in HTML."""
     return html.escape(str(text), quote=True)

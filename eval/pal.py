@@ -69,15 +69,7 @@ def rule_of(row: Row, name: str = "") -> Rule:
 
 
 def replay(path: str | Path, *, interpreter: CodeInterpreter | None = None) -> dict[str, Any]:
-    """Run every published program of a file and score what it gives.
-
-    Args:
-        path: JSON lines of {id, answer, program, entry, published_correct}.
-
-    Returns:
-        {"accuracy" against `answer`, "agreement" with `published_correct`, "rows", "seconds", "statuses",
-        "disagreements" (ids)}.
-    """
+    """Run every published program of a file and score what it gives: the figures as one flat object."""
     return replayed(replay_report(Path(path), interpreter=interpreter))
 
 

@@ -54,26 +54,21 @@ def _row(question: str, exchange: Mapping[str, Any]) -> dict[str, Any]:
         gold = []
     elif liked and 0 < len(answer) <= _SHORT:
         gold = [answer]
-    more = {
-        name: exchange[name] for name in ("verdict", "comment", "request", "asker", "versions") if exchange.get(name)
-    }
-    uri = next(
-        (
-            str(source["uri"])
-            for source in exchange.get("sources") or ()
-            if isinstance(source, Mapping) and source.get("uri")
-        ),
-        "",
-    )
-    id = f"p{sha256(question.encode()).hexdigest()[:10]}"
-    return {
-        "id": id,
-        "question": question,
-        "answers": gold,
-        "answer_given": answer,
-        "uri": uri if liked else "",
-        **more,
-    }
+    named = (source for source in exchange.get("sources") or () if isinstance(source, Mapping) and source.get("uri"))
+    uri = next((str(source["uri"]) for source in named), "") if liked else ""
+    more = {name: exchange.get(name) for name in ("verdict", "comment", "request", "asker", "versions")}
+    return open_row("p", question, gold, answer, uri, **more)
+
+
+def open_row(kind: str, question: str, gold: list[str] | None, given: str, uri: str, **more: Any) -> dict[str, Any]:
+    """A question row; without a gold answer it is for a person to fill in."""
+    row = {"id": short_id(kind, question), "question": question, "answers": gold, "answer_given": given, "uri": uri}
+    return {**row, **{name: value for name, value in more.items() if value}}
+
+
+def short_id(kind: str, text: str) -> str:
+    """An id that is the same for the same text."""
+    return kind + sha256(text.encode("utf-8", "replace")).hexdigest()[:10]
 
 
 def drift(exchanges: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

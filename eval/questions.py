@@ -32,34 +32,10 @@ _MEANT = {
     **dict.fromkeys(("source", "document", "file", "url"), "uri"),
 }
 # What `nacre eval make`, `from-feedback` and others write for people.
-_REMARKS = frozenset(
-    [
-        "lang",
-        "kind",
-        "start",
-        "end",
-        "comment",
-        "note",
-        "tags",
-        "title",
-        "answer_given",
-        "verdict",
-        "request",
-        "asker",
-        "versions",
-    ]
+_REMARKS = frozenset(("lang", "kind", "start", "end", "title", "tags", "note", "comment")) | frozenset(
+    ("answer_given", "verdict", "request", "asker", "versions")
 )
-_YES = {
-    "true": True,
-    "yes": True,
-    "1": True,
-    "是": True,
-    "false": False,
-    "no": False,
-    "0": False,
-    "": False,
-    "否": False,
-}
+_YES = {**dict.fromkeys(("true", "yes", "1", "是"), True), **dict.fromkeys(("false", "no", "0", "", "否"), False)}
 
 
 class Note(str):
@@ -76,7 +52,7 @@ class Question:
         id: its id.
         text: the question.
         answers: of which any one is right, as `nacre.eval.gold` reads them; empty when the sources hold no answer.
-        uri: the document that holds the answer, where the set says so.
+        uri: the document that holds the answer, where the set says so; several, that hold it together, parted by "|".
         group: questions of one group (paraphrases, turns) count as one where chance is reckoned.
         must: a wrong answer to it fails the gate by itself.
         named: whether the set gives the id; if not, runs are compared by the question itself.
@@ -89,6 +65,11 @@ class Question:
     group: str = ""
     must: bool = False
     named: bool = True
+
+    @property
+    def documents(self) -> list[str]:
+        """The documents that hold the answer."""
+        return [uri for uri in self.uri.split("|") if uri]
 
 
 @dataclass(frozen=True)
@@ -160,12 +141,7 @@ def faults(problems: Sequence[str]) -> list[str]:
 
 
 def check_faults(path: Path, problems: Sequence[str], rows: int, most: float) -> None:
-    """Refuse a file of which more is wrong than may be.
-
-    Args:
-        rows: how many of it can be used.
-        most: the share that may be wrong, 0 to 1.
-    """
+    """Refuse a file of which a larger share (0 to 1) is wrong than may be, beside the rows that can be used."""
     wrong = faults(problems)
     if len(wrong) > most * (rows + len(wrong)):
         raise EvaluationError(
@@ -185,10 +161,11 @@ def strange_uris(questions: Iterable[Question], known: Iterable[str]) -> list[st
     names = [uri.rsplit("/", 1)[-1] for uri in known]
     found = []
     for question in questions:
-        if question.uri and not any(is_of(question.uri, uri) for uri in known):
-            near = _near(question.uri.rsplit("/", 1)[-1], names)
-            told = tr("no document has the uri {uri!r}.{near}", uri=question.uri, near=near)
-            found.append(f"{question.id}: {told}")
+        for wanted in question.documents:
+            if not any(is_of(wanted, uri) for uri in known):
+                near = _near(wanted.rsplit("/", 1)[-1], names)
+                told = tr("no document has the uri {uri!r}.{near}", uri=wanted, near=near)
+                found.append(f"{question.id}: {told}")
     return found
 
 
@@ -217,12 +194,14 @@ def _question(row: Row, number: int, problems: list[str], unknown: set[str]) -> 
         id, must = str(cells.get("id") or "").strip(), str(cells.get("must") or "").strip().casefold()
         if must not in _YES:
             raise ValueError(tr("must is {must!r}; write true or false.", must=must))
-        more = {name: str(cells.get(name) or "").strip() for name in ("uri", "group")}
+        uris = cells.get("uri") or ""
+        uri = "|".join(str(each).strip() for each in (uris if isinstance(uris, list) else str(uris).split("|")))
+        group = str(cells.get("group") or "").strip()
         named, answers = bool(id), _answers(cells)
     except ValueError as error:
         problems.append(f"{row.where}: {error}")
         return None
-    return Question(id or str(number), text, answers, **more, must=_YES[must], named=named)
+    return Question(id or str(number), text, answers, uri, group, must=_YES[must], named=named)
 
 
 def _cells(row: Row, problems: list[str], unknown: set[str]) -> dict[str, Any]:

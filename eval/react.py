@@ -39,11 +39,7 @@ def normalise_answer(text: str) -> str:
 
 
 def replay(path: str | Path) -> dict[str, Any]:
-    """Read every published trajectory of a file step by step and score its final answer.
-
-    Returns:
-        {"em", "agreement", "parsed" (share of readable steps), "rows", "steps", "seconds", "disagreements" (ids)}.
-    """
+    """Read every published trajectory of a file and score its final answer: the figures as one flat object."""
     return replayed(replay_report(path))
 
 

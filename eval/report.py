@@ -144,21 +144,13 @@ def read_report(path: Path) -> dict[str, Any]:
 
 
 def fingerprint(texts: Iterable[str]) -> str:
-    """A short name for a set of texts that is the same however they are ordered or cut into chunks.
-
-    Returns:
-        16 hexadecimal digits.
-    """
+    """16 hexadecimal digits for a set of texts, the same however they are ordered."""
     each = sorted(hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest() for text in texts)
     return hashlib.sha256("".join(each).encode()).hexdigest()[:16]
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """A percentile by the nearest rank.
-
-    Args:
-        share: 0 to 1; 0.5 is the median.
-    """
+    """A percentile by the nearest rank; a share of 0.5 is the median."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, max(0, math.ceil(share * len(ordered)) - 1))]
 

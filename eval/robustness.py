@@ -58,11 +58,7 @@ def evaluate_robustness(
 
 
 def probe(model: BaseChatModel, row: RobustnessRow, noise: Sequence[float]) -> Item:
-    """One question at every share of noise, and with false facts where the row has some.
-
-    Args:
-        noise: shares, 0 to 1.
-    """
+    """One question at every share of noise (0 to 1), and with false facts where the row has some."""
     asked = {f"noise {share:.1f}": mixed(row, share) for share in noise}
     if row.wrong and row.fake:
         asked["false facts"] = list(row.wrong)
@@ -87,11 +83,7 @@ def _scored(row: RobustnessRow, reply: Item, shares: Sequence[str]) -> Item:
 
 
 def mixed(row: RobustnessRow, noise: float) -> list[str]:
-    """Five passages of which a share holds no answer, the others in between as a search would have them.
-
-    Args:
-        noise: 0 to 1.
-    """
+    """Five passages of which a share (0 to 1) holds no answer, the others in between as a search would have them."""
     without = round(PASSAGES * noise)
     positive, negative = row.positive[: PASSAGES - without], row.negative[:without]
     if len(negative) < without or (without < PASSAGES and not positive):

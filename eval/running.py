@@ -153,13 +153,8 @@ def run_items(
     asked: Callable[[T], str] = str,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> list[Item]:
-    """Run every task once; one that fails becomes an item with an `error`.
-
-    Args:
-        done_file: JSON Lines of replies; one with the same `key` to the same that was `asked` is taken over.
-
-    Returns:
-        Items in the order of the tasks.
+    """Run every task once, in order; one that fails becomes an item with an `error`. Of `done_file`, JSON Lines, a
+    reply with the same `key` to the same that was `asked` is taken over.
     """
     names = [name(task) for task in tasks]
     if twice := next((id for id, times in Counter(names).items() if times > 1), None):

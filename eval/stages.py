@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from nacre.eval.expected import Place
+from nacre.eval.expected import Place, Ranks
 from nacre.eval.metrics import contains
-from nacre.eval.ranks import Ranks
 from nacre.grounding.ranking import support
 from nacre.retrieval.packing import pack
 from nacre.text.language import tr
@@ -95,12 +94,12 @@ class Case:
 
     def unfound(self, stage: str, reason: str, cure: str, setting: dict[str, Any]) -> Diagnosis:
         """Lost before the model was asked."""
-        return Diagnosis(stage, reason, cure, setting, self.place.uri, self.ranks.as_dict())
+        return Diagnosis(stage, reason, cure, setting, self.place.uri, asdict(self.ranks))
 
     def unused(self, stage: str, reason: str, cure: str, setting: dict[str, Any] | None = None) -> Diagnosis:
         """Lost after retrieval, or not at all."""
         answer = text_of(self.reply)
-        return Diagnosis(stage, reason, cure, setting or {}, self.place.uri, self.ranks.as_dict(), answer)
+        return Diagnosis(stage, reason, cure, setting or {}, self.place.uri, asdict(self.ranks), answer)
 
 
 def diagnosed(case: Case) -> Diagnosis:
@@ -124,12 +123,8 @@ def _distinct(case: Case) -> Diagnosis | None:
 def _rerank(case: Case) -> Diagnosis | None:
     if not case.reaches(case.ranks.fused):
         return None
-    reason = tr(
-        "The reranker moved it from place {distinct} to {final}.",
-        distinct=case.ranks.distinct,
-        final=case.ranks.final or "nowhere",
-        final2=case.ranks.final or "无",
-    )
+    before, after = case.ranks.distinct, _place(case.ranks.final)
+    reason = tr("The reranker moved it from place {distinct} to {final}.", distinct=before, final=after)
     return case.unfound("rerank", reason, *_deeper(case))
 
 
@@ -145,8 +140,7 @@ def _fusion(case: Case) -> Diagnosis | None:
                 rank=rank,
                 arm=arm,
                 other=other,
-                fused=case.ranks.fused or "nowhere",
-                fused2=case.ranks.fused or "无",
+                fused=_place(case.ranks.fused),
             )
             weigh = tr(
                 " Or set fusion_weight nearer {nearer}; nacre eval tune tells what that costs elsewhere.", nearer=nearer
@@ -164,8 +158,7 @@ def _words(case: Case) -> Diagnosis | None:
     reason = tr(
         "It holds {share:.0%} of the question's words, yet the word index ranks it {words}.",
         share=share,
-        words=case.ranks.words or "nowhere",
-        words2=case.ranks.words or "无",
+        words=_place(case.ranks.words),
     )
     return case.unfound("words", reason, *_deeper(case))
 
@@ -175,12 +168,15 @@ def _vectors(case: Case) -> Diagnosis:
     reason = tr(
         "It says it in other words ({share:.0%} shared), and the embedder ranks it {vectors}.",
         share=share,
-        vectors=case.ranks.vectors or "nowhere",
-        vectors2=case.ranks.vectors or "无",
+        vectors=_place(case.ranks.vectors),
     )
     better = tr(" Or use an embedder that knows both the language and the subject.")
     cure, setting = _deeper(case)
     return case.unfound("vectors", reason, cure + better, setting)
+
+
+def _place(rank: int | None) -> str:
+    return str(rank) if rank else tr("nowhere")
 
 
 def _shared(case: Case) -> float:

@@ -29,12 +29,7 @@ def interval(values: Sequence[float], level: float = 0.95, groups: Sequence[str]
 
 
 def bootstrap(values: Sequence[float], level: float = 0.95, groups: Sequence[str] | None = None) -> tuple[float, float]:
-    """The bootstrap percentile interval of a mean (Efron, 1979).
-
-    Args:
-        level: coverage, 0 to 1.
-        groups: as for `interval`.
-    """
+    """The bootstrap percentile interval of a mean (Efron, 1979)."""
     if not len(values):
         return float("nan"), float("nan")
     sample = np.asarray(values, dtype=float)
@@ -66,15 +61,7 @@ def _means(sample: np.ndarray) -> np.ndarray:
 
 
 def grouped(changes: Sequence[Sequence[float]], groups: Sequence[str]) -> np.ndarray:
-    """Changes summed over the items that belong together, so that a group counts as one.
-
-    Args:
-        changes: (metrics, items).
-        groups: of each item.
-
-    Returns:
-        (metrics, groups).
-    """
+    """Changes, (metrics, items), summed over the items of a group, so that it counts as one: (metrics, groups)."""
     which = np.unique(np.asarray(groups), return_inverse=True)[1]
     return np.array([np.bincount(which, row) for row in np.asarray(changes, dtype=float)])
 

@@ -30,11 +30,7 @@ def is_refusal(answer: str) -> bool:
 
 
 def over_http(url: str) -> Callable[[str], Any]:
-    """Asks an OpenAI-compatible server; the key is that of OPENAI_API_KEY.
-
-    Args:
-        url: up to and with its `/v1`; `#MODEL` behind it names the model.
-    """
+    """Asks an OpenAI-compatible server (address up to `/v1`, `#MODEL`); the key is that of OPENAI_API_KEY."""
     place, _, model = url.partition("#")
     if not re.match(r"https?://", place):
         raise UsageError(tr("{url!r} is no http address; write like http://127.0.0.1:8080/v1#model.", url=url))

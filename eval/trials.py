@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from nacre.ingest.source import TextSource
@@ -18,36 +17,22 @@ from nacre.store.settings import AUTO
 NOTHING = TextSource("nacre-eval:", [])
 
 
-class Trials:
+class Trials(ExitStack):
     """Knowledge bases with settings that are tried. A context: at its end the copies are gone.
 
     What is tried stands in the settings file of a copy, so that it is measured as it would be used. Chunks that a copy
     has in common with the original keep their vectors; only others are embedded.
     """
 
-    def __init__(self, base: KnowledgeBase, on_progress: Callable[[int, int], None] | None = None) -> None:
-        self.base = base
-        self.on_progress = on_progress
+    def __init__(self, base: KnowledgeBase, step: Callable[[], None]) -> None:
+        super().__init__()
+        self.base, self.step = base, step
         self.indexed: list[dict[str, Any]] = []
         self._copies: dict[Any, KnowledgeBase] = {}
-        self._open = ExitStack()
-        self._folder = Path()
-
-    def __enter__(self) -> Trials:
-        self._folder = Path(self._open.enter_context(tempfile.TemporaryDirectory(prefix="nacre-tune-")))
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._open.close()
+        self._folder = Path(self.enter_context(tempfile.TemporaryDirectory(prefix="nacre-tune-")))
 
     def at(self, settings: Mapping[str, Any]) -> KnowledgeBase:
-        """A knowledge base that is cut and searched as some settings say.
-
-        Args:
-            settings: values by name; one that is not named is as in the original.
-        """
+        """A knowledge base that is cut and searched as some settings say; one not named is as in the original."""
         size = settings.get("chunk_size", self.base.settings.get("chunk_size", AUTO))
         if size not in self._copies:
             self._copies[size] = self._cut(size)
@@ -58,22 +43,12 @@ class Trials:
         began = time.perf_counter()
         copy_store(self.base.store, self._folder / str(size))
         encoder = self.base.encoder.embeddings if self.base.encoder else "none"
-        copy = self._open.enter_context(KnowledgeBase.open(self._folder / str(size), encoder))
+        copy = self.enter_context(KnowledgeBase.open(self._folder / str(size), encoder))
         copy.store.save_settings({"chunk_size": size})
-        report = copy.sync(NOTHING, prune=False, on_progress=self._show)  # a sync cuts all documents as is set
+        report = copy.sync(
+            NOTHING, prune=False, on_progress=lambda _: self.step()
+        )  # a sync cuts all documents as is set
         seconds = round(time.perf_counter() - began, 3)
-        chunks = copy.stats()["chunks"]
-        self.indexed.append(
-            {
-                "chunk_size": size,
-                "chunks": chunks,
-                "recut": report.recut,
-                "embedded": report.embedded,
-                "seconds": seconds,
-            }
-        )
+        counts = {"chunks": copy.stats()["chunks"], "recut": report.recut, "embedded": report.embedded}
+        self.indexed.append({"chunk_size": size, **counts, "seconds": seconds})
         return copy
-
-    def _show(self, step: Any) -> None:
-        if self.on_progress:
-            self.on_progress(step.done, step.total)

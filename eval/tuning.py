@@ -8,6 +8,8 @@ import hashlib
 import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from nacre.errors import EvaluationError
@@ -80,6 +82,8 @@ def tune(
         EvaluationError: fewer than ten questions, or a value that this knowledge base cannot take.
         KnowledgeBaseError: it is to be written and may only be read.
     """
+    from nacre.layers.cache import ResponseCache
+
     if len(questions) < _LEAST:
         raise EvaluationError(
             tr("{count} questions are too few to tune by; give at least {least}.", count=len(questions), least=_LEAST)
@@ -90,12 +94,25 @@ def tune(
     defaults = {**DEFAULT, **_layer_defaults(values)}
     present = {name: base.settings.get(name, defaults[name]) for name in values}
     dev, held = _halves(questions)
-    run = _Run(model, _combinations(values, present), len(dev), len(held), base, on_progress)
-    with Trials(base, run.cut) as trials:
-        tried = [{**settings, **_means(run.ask(trials, dev, settings))} for settings in run.combinations]
+    combinations = _combinations(values, present)
+    cuts = len({settings.get("chunk_size") for settings in combinations}) - 1
+    total, done = len(combinations) * len(dev) + 2 * len(held) + cuts * base.stats()["documents"], itertools.count(1)
+    once = ResponseCache(inner=model)
+
+    def step(*_: int) -> None:
+        if on_progress:
+            on_progress(min(total, next(done)), total)
+
+    def ask(some: Sequence[Question], settings: Settings) -> list[Item]:
+        copy = trials.at(_for_base(settings))
+        judged = partial(_judged, _stack(copy, once, settings), copy)
+        return run_items(some, judged, name=attrgetter("id"), on_progress=step)
+
+    with Trials(base, step) as trials:
+        tried = [{**settings, **_means(ask(dev, settings))} for settings in combinations]
         best = {name: _best(tried, present)[name] for name in values}
-        items = {"present": run.ask(trials, held, present)}
-        items["best"] = items["present"] if best == present else run.ask(trials, held, best)
+        items = {"present": ask(held, present)}
+        items["best"] = items["present"] if best == present else ask(held, best)
         figures = _compared(present, best, items)
         chosen: Settings = figures["chosen"]
         shown = items["best" if chosen == best else "present"]
@@ -150,44 +167,9 @@ def _halves(questions: Sequence[Question]) -> tuple[list[Question], list[Questio
     return [q for q in questions if q.id in half], [q for q in questions if q.id not in half]
 
 
-class _Run:
-    """Asks, and counts what has been done of it all."""
-
-    def __init__(
-        self,
-        model: BaseChatModel,
-        combinations: list[Settings],
-        dev: int,
-        held: int,
-        base: KnowledgeBase,
-        told: Callable[[int, int], None] | None,
-    ) -> None:
-        from nacre.layers.cache import ResponseCache
-
-        self.model = ResponseCache(inner=model)
-        self.combinations = combinations
-        sizes = {settings.get("chunk_size") for settings in combinations}
-        self.total = len(combinations) * dev + 2 * held + (len(sizes) - 1) * base.stats()["documents"]
-        self.done = 0
-        self.told = told
-
-    def ask(self, trials: Trials, questions: Sequence[Question], settings: Settings) -> list[Item]:
-        base = trials.at(_for_base(settings))
-        stack = _stack(base, self.model, settings)
-
-        def judged(question: Question) -> Item:
-            item = answered(stack, question, base)
-            return {**item, "success": item["contains"] if question.answers else item["refusal_recall"]}
-
-        return run_items(questions, judged, name=lambda q: q.id, on_progress=lambda *_: self._step())
-
-    def cut(self, done: int, total: int) -> None:
-        self._step()
-
-    def _step(self) -> None:
-        self.done = min(self.total, self.done + 1)
-        if self.told:
-            self.told(self.done, self.total)
+def _judged(stack: Any, base: KnowledgeBase, question: Question) -> Item:
+    item = answered(stack, question, base)
+    return {**item, "success": item["contains"] if question.answers else item["refusal_recall"]}
 
 
 def _stack(base: KnowledgeBase, model: BaseChatModel, settings: Settings) -> Any:

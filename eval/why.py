@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nacre.documents import ParserPool, ocr
 from nacre.errors import ParseError, UsageError
-from nacre.eval.expected import Place, files_with, places, source_around
-from nacre.eval.ranks import ranks_of
+from nacre.eval.expected import Place, files_with, places, ranks_of, source_around
 from nacre.eval.stages import STAGES as STAGES
 from nacre.eval.stages import Case, Diagnosis, diagnosed
 from nacre.retrieval.retriever import KnowledgeBaseRetriever

@@ -183,6 +183,32 @@ def test_make_answer_tune_and_export(kb: str, tmp_path: Path, capsys: pytest.Cap
     assert tuned["chosen"]["k"] in (1, 2, 6) and len(tuned["tried"]) == 3 and tuned["written"] is False
 
 
+def test_make_over_two_documents_with_paraphrases_and_follow_ups(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, price in (("North", 4), ("South", 9)):
+        text = f"# Canteen {name}\n\n| Matter | Rule |\n|---|---|\n| Lunch | {price} EUR |\n| Hours | {price} to 14 |\n"
+        (tmp_path / f"{name}.md").write_text(text, "utf-8")
+    place, file = str(tmp_path / "kb"), tmp_path / "q.jsonl"
+    assert (
+        run(["sync", str(tmp_path / "North.md"), str(tmp_path / "South.md"), "--kb", place, "--embedder", "none"]) == 0
+    )
+    make = ("eval", "make", "--kb", place, "--out", file)
+    made = answer(capsys, *make, "--two-documents", "--paraphrases", 1, "--unanswerable", 0, "--json")
+    assert made["kinds"]["comparison"] >= 1 and made["kinds"]["paraphrase"] >= 1
+    rows = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+    assert all(
+        len(row["uri"]) == 2 and len(row["answers"][0]["all"]) == 2 for row in rows if row["kind"] == "comparison"
+    )
+    assert answer(capsys, "eval", "answers", "--data", file, "--kb", place, "--json")["errors"] == 0
+    talks = answer(capsys, *make, "--follow-ups", "--json")
+    assert talks["kinds"] == {"follow-up": talks["questions"]}
+    assert (
+        answer(capsys, "eval", "chat", "--data", file, "--kb", place, "--json")["conversations"] == talks["questions"]
+    )
+    assert "--follow-ups writes conversations" in complaint(capsys, *make, "--follow-ups", "--paraphrases", 1)
+
+
 def test_bad_input_is_one_line(beir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "cut.json").write_text('{"suite": "answers", "items": [', "utf-8")
     (tmp_path / "list.json").write_text("[1]", "utf-8")

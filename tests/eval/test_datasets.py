@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nacre.errors import EvaluationError
-from nacre.eval.datasets import load_questions, load_retrieval, load_robustness
+from nacre.eval.datasets import load_questions, load_retrieval, load_robustness, read_rows
 
 
 def write(folder: Path, **files: str) -> Path:
@@ -63,3 +63,37 @@ def test_a_robustness_row_in_all_its_shapes(tmp_path: Path) -> None:
     assert rows[0].answers == (("12人",), ("a", "b"))
     assert rows[0].positive == ("p1", "p2")
     assert len(problems) == 1
+
+
+def test_rows_that_must_all_be_right(tmp_path: Path) -> None:
+    file = tmp_path / "r.jsonl"
+    file.write_text('{"a": 1}\n\n{"id": "x", "a": 2}\n{"id": "x", "a": 3}\n{"id": "x", "a": 4}\n', "utf-8")
+    assert [(row["id"], row["a"]) for row in read_rows(file, ["a"])] == [
+        ("row 1", 1),
+        ("x", 2),
+        ("x (2)", 3),
+        ("x (3)", 4),
+    ]
+    for text, told in (
+        ('{"a": 1}\n{"b": 1}\n', r"r\.jsonl:2: missing a\."),
+        ('{"a": 1}\n[1]\n', r"r\.jsonl:2: not an object"),
+        ('{"a": 1}\n{"a"\n', r"r\.jsonl:2: not JSON"),
+        ("\n", "has no rows"),
+    ):
+        file.write_text(text, "utf-8")
+        with pytest.raises(EvaluationError, match=told):
+            read_rows(file, ["a"])
+
+
+def test_judgements_of_all_shapes(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        corpus_DOT_jsonl='{"_id":"1","text":"a","title":"T"}\n{"_id":"2","text":"b"}\n{"text":"c"}\n[1]\n',
+        queries_DOT_jsonl='{"_id":"q1","text":"?"}\n{"_id":"q2","text":" "}\n{"_id":"q3","text":"?"}\n',
+    )
+    (tmp_path / "qrels").mkdir()
+    (tmp_path / "qrels" / "test.tsv").write_text("q1\t0\t1\t2\nq1\t0\t2\t0\nq2\t0\t1\t1\nq3\t0\t2\t-1\nq1\n", "utf-8")
+    data = load_retrieval(tmp_path)
+    assert data.qrels == {"q1": {"1": 2}} and dict(data.queries) == {"q1": "?"} and data.corpus[0].title == "T"
+    assert data.problems == ("corpus.jsonl:3: no id", "corpus.jsonl:4: not an object", "test.tsv:5: not three columns")
+    assert len(data.corpus) == 2 and load_retrieval(tmp_path).corpus[1].id == "2"

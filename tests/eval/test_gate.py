@@ -79,3 +79,13 @@ def test_a_report_is_written_whole_read_back_and_escaped(tmp_path: Path) -> None
     (tmp_path / "report.json").write_text('{"suite": "answers", "it', "utf-8")
     with pytest.raises(EvaluationError, match="is no report"):
         read_report(tmp_path)
+
+
+def test_items_without_a_figure_weigh_nothing() -> None:
+    def run(value: float) -> dict[str, object]:
+        rows = [{"id": f"q{n}", "refusal_recall": value if n < 9 else None, "contains": 1.0} for n in range(40)]
+        return {"suite": "answers", "metrics": ["refusal_recall", "contains"], "items": rows}
+
+    lost, kept, _ = compare(run(1.0), run(0.0))
+    assert (lost.metric, lost.loss, lost.items, len(lost.worse)) == ("refusal_recall", True, 9, 9)
+    assert not kept.loss and kept.items == 40

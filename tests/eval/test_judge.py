@@ -11,7 +11,7 @@ import pytest
 import nacre.eval
 from nacre import ScriptedChatModel
 from nacre.errors import EvaluationError
-from nacre.eval.judge import judge_answers, judge_pairs, kappa, last_object, load_labelled, prefer, score_of
+from nacre.eval.judge import judge_answers, judge_pairs, kappa, last_object, load_labelled, score_of
 
 ITEM = {"id": "1", "question": "When?", "answer": "At nine.", "sources": ["It opens at nine."]}
 
@@ -65,7 +65,9 @@ def test_kappa() -> None:
     ],
 )
 def test_a_preference_must_hold_in_both_orders(replies: list[str], verdict: Any) -> None:
-    assert prefer(ScriptedChatModel(replies), "When?", "At nine.", "At ten.") == verdict
+    model = ScriptedChatModel(replies)
+    report = judge_pairs({"items": [ITEM]}, {"items": [{**ITEM, "answer": "At ten."}]}, model)
+    assert report.items[0]["preferred"] == verdict
 
 
 def test_pairs_of_runs_are_judged_where_they_differ() -> None:

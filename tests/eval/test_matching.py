@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from nacre.eval.gold import gold_of
-from nacre.eval.metrics import contains, exact_match, normalise
+from nacre.eval.gold import gold_of, parts_of
+from nacre.eval.metrics import contains, exact_match, held, normalise, token_f1
 
 SAME = [
+    ("twenty days", "20 days"), ("thirty days", "30 days"), ("forty-one", "41"), ("fifty", "50"), ("sixty", "60"), ("seventy", "70"), ("eighty", "80"), ("ninety minutes", "90 min"),
+    ("三十五元", "35元"), ("四百人", "400人"), ("六千元", "6000元"), ("七万元", "70000元"), ("八亿元", "8亿元"), ("nineteen hundred", "1900"), ("3 billion", "30亿"),
     ("on 3 September", "9月3日"), ("September 3rd, 2026", "2026-09-03"), ("三万零五元", "30005元"), ("1.50 EUR", "€1.5"),
     ("eleven thousand and twenty-two", "11022"), ("two million three hundred thousand euros", "€2.3 million"),
     ("三亿五千万元", "350,000,000 元"), ("二百零五元", "205元"), ("一千零一十元", "1010元"), ("一万亿元", "1000000000000元"), ("五千零五十人次", "5050人次"), ("5 March", "3月5日"), ("5 March 2026", "3月5日"), ("4 bn dollars", "$4,000,000,000"),
@@ -69,3 +71,43 @@ def test_monotonous_texts_are_read_in_linear_time(text: str) -> None:
 
 def test_denials_are_spelt_out() -> None:
     assert normalise("It isn't, and you cannot") == "it is not and you can not"
+
+
+@pytest.mark.parametrize(("answer", "gold"), SAME)
+def test_what_contains_finds_shares_words_too(answer: str, gold: str) -> None:
+    assert token_f1(answer, [gold]) > 0
+
+
+@pytest.mark.parametrize(("answer", "gold"), OTHER)
+def test_what_contains_denies_is_no_exact_match(answer: str, gold: str) -> None:
+    assert exact_match(answer, [gold]) == 0
+
+
+@pytest.mark.parametrize(
+    ("answer", "gold", "f1"),
+    [
+        ("It is not refundable", "refundable", 0),  # denied
+        ("refundable", "refundable", 1),
+        ("101 euros", "number: 100 ± 2 EUR", 1),  # what is near enough is what was wanted
+        ("105 euros", "number: 100 ± 2 EUR", 0.5),
+        ("minus 3.2", "number: -3.5 ± 0.5", 1),
+        ("PX-200", r"regex: PX-\d+", 1),
+        ("the pump", r"regex: PX-\d+", 0),
+        ("二〇二六年九月三日", "date: 2026-09-03", 1),
+        ("8 bar, 16 bar", "all: 8 bar && 16 bar", 1),
+        ("8 bar", "all: 8 bar && 16 bar", 2 / 3),
+    ],
+)
+def test_all_three_metrics_find_a_gold_answer_the_same_way(answer: str, gold: str, f1: float) -> None:
+    assert token_f1(answer, [gold]) == pytest.approx(f1)
+    assert contains(answer, [gold]) == float(f1 == 1) == exact_match(answer, [gold])
+
+
+def test_an_answer_of_several_parts_is_held_by_texts_together() -> None:
+    gold = [gold_of({"all": ["8 bar", {"number": 16, "tolerance": 1, "unit": "bar"}]})]
+    assert held(["A7: 8 bar", "A9: 16.5 bar"], gold) == 1.0 and held(["A7: 8 bar"], gold) == 0.0
+    assert held(["A7: 8 bar", "A9: 18 bar"], gold) == 0.0 and held([], gold) == 0.0
+    assert gold_of({"all": ["8 bar"]}) == "8 bar" and parts_of("all: employees") == ["all: employees"]
+    for broken in ({"all": "8 bar"}, {"all": ["8 bar", ""]}):
+        with pytest.raises(ValueError, match="no gold answer"):
+            gold_of(broken)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nacre.cli.knowledge import answering, opened
-from nacre.cli.output import AsOption, JsonFlag, ModelOption, console, print_json, progress
+from nacre.cli.output import AsOption, JsonFlag, ModelOption, bar, console, print_json
+from nacre.cli.records import kept
 from nacre.cli.serve import ConfigOption, DataOption, OptionalKb, settings_of
 from nacre.cli.why import stage_name
 from nacre.text.language import language_of, tr
-from nacre.text.strict_json import to_json
 
 if TYPE_CHECKING:
     from nacre.eval.gaps import Exchange, Gap
@@ -38,16 +36,18 @@ def gaps(
 ) -> None:
     """Show the refused and disliked questions of a server."""
     from nacre.eval.gaps import find_gaps
+    from nacre.eval.items import write_rows
 
     settings = settings_of(config, kb, data=data)
     exchanges = list(_exchanges(settings))
     stack, _ = answering(opened(settings.kb), model, who, strict=False)
-    with progress(quiet=as_json) as bar:
-        task = bar.add_task(tr("Following"), total=None)
-        found = find_gaps(exchanges, stack, lambda done, total: bar.update(task, completed=done, total=total))
+    with bar(as_json, tr("Following")) as show:
+        found = find_gaps(exchanges, stack, show)
     told: dict[str, Any] = {"gaps": [gap.data() for gap in found], "traces": settings.server.trace}
     if out:
-        told |= {"rows": _write(found, out), "file": str(out)}
+        rows = [row for gap in found if gap.stage != "none" for row in gap.rows()]
+        write_rows(out, rows)
+        told |= {"rows": len(rows), "file": str(out)}
     if as_json:
         print_json(told)
     else:
@@ -55,56 +55,27 @@ def gaps(
 
 
 def _exchanges(settings: Settings) -> Iterator[Exchange]:
-    """What the server keeps: its traces, and the verdicts."""
-    from nacre.server.records import kept_rows
-
-    traces, verdicts = kept_rows(settings.store, "traces", "feedback")
-    given, wanted = settings.server.feedback_rows, settings.server.trace_rows
-    for row in traces:
-        if traced := _traced(json.loads(row["record"])):
-            yield replace(traced, exported=wanted)
-    for row in verdicts:
-        record = json.loads(row["record"])
-        agreed = given == "all" or (given == "consent" and record.get("consent") is True)
-        yield replace(_judged(record, row["verdict"]), exported=agreed)
-
-
-def _traced(record: Mapping[str, Any]) -> Exchange | None:
-    """An exchange of a trace; one that failed has no answer to speak of."""
-    from nacre.eval.gaps import Exchange
-
-    asked = [message["data"]["content"] for message in record["messages"] if message.get("type") == "human"]
-    if not asked or not isinstance(asked[-1], str) or record.get("status") != "ok":
-        return None
-    own = record.get("nacre") or {}
-    refused = bool(own.get("abstained") or own.get("closest"))
-    # A follow-up says what it asks only once it is made whole.
-    return Exchange(own.get("question") or asked[-1], record["answer"], refused, sources=_uris(own.get("citations")))
-
-
-def _judged(record: Mapping[str, Any], verdict: str) -> Exchange:
+    """What the server keeps: its traces, and the verdicts; a trace that failed has no answer to speak of."""
     from nacre.eval.gaps import Exchange
     from nacre.grounding.evidence import is_refusal
 
-    refused = bool(record.get("abstained")) or is_refusal(record["answer"], language_of(record["question"]))
-    asker = record.get("principals")
-    return Exchange(
-        record["question"], record["answer"], refused, verdict, record.get("comment", ""),
-        _uris(record.get("sources")), None if asker is None else tuple(asker),
-    )  # fmt: skip
+    given, wanted = settings.server.feedback_rows, settings.server.trace_rows
+    for row in kept(settings, "traces"):
+        if row.get("status") == "ok":
+            own = row.get("nacre") or {}
+            # A follow-up says what it asks only once it is made whole.
+            question, refused = own.get("question") or row["question"], bool(row["abstained"] or own.get("closest"))
+            yield Exchange(question, row["answer"], refused, sources=_uris(row), exported=wanted)
+    for row in kept(settings, "feedback"):
+        refused = bool(row.get("abstained")) or is_refusal(row["answer"], language_of(row["question"]))
+        asker = None if row["asker"] is None else tuple(row["asker"])
+        agreed = given == "all" or (given == "consent" and row.get("consent") is True)
+        said = row["verdict"], row.get("comment", "")
+        yield Exchange(row["question"], row["answer"], refused, *said, _uris(row), asker, agreed)
 
 
-def _uris(sources: Any) -> tuple[str, ...]:
-    return tuple(str(source["uri"]) for source in sources or () if source.get("uri"))
-
-
-def _write(found: list[Gap], out: Path) -> int:
-    from nacre.system.files import atomic_write, private_folder
-
-    rows = [row for gap in found if gap.stage != "none" for row in gap.rows()]
-    private_folder(out.parent)
-    atomic_write(out, "".join(to_json(row, ensure_ascii=False) + "\n" for row in rows))
-    return len(rows)
+def _uris(row: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(str(source["uri"]) for source in row.get("sources") or () if source.get("uri"))
 
 
 def _show(found: list[Gap], told: Mapping[str, Any]) -> None:

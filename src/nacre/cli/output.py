@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -131,6 +131,14 @@ def progress(*, quiet: bool = False) -> Iterator[Progress]:
     err = console(stderr=True)
     with Progress(*columns, console=err, transient=True, disable=quiet or not err.is_terminal) as bar:
         yield bar
+
+
+@contextmanager
+def bar(quiet: bool, label: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar with the time that is left, on stderr."""
+    with progress(quiet=quiet) as shown:
+        task = shown.add_task(label, total=None)
+        yield lambda done, total: shown.update(task, completed=done, total=total)
 
 
 def place(title: str, heading: Sequence[str], page: int | None) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nacre.cli.knowledge import StrictFlag, answering, opened
-from nacre.cli.output import AsOption, JsonFlag, KbOption, ModelOption, asked, console, principals, print_json, progress
+from nacre.cli.output import AsOption, JsonFlag, KbOption, ModelOption, asked, bar, console, principals, print_json
 from nacre.errors import UsageError
 from nacre.text.addresses import readable
 from nacre.text.language import tr
@@ -69,14 +69,8 @@ def _failures(report: Path, stack: RetrievalAugmented, who: str | None, as_json:
     from nacre.eval.failures import failures_of
     from nacre.eval.report import read_report
 
-    with progress(quiet=as_json) as shown:
-        task = shown.add_task(tr("Following"), total=None)
-        found = failures_of(
-            read_report(report),
-            stack,
-            principals=principals(who),
-            on_progress=lambda done, total: shown.update(task, completed=done, total=total),
-        )
+    with bar(as_json, tr("Following")) as show:
+        found = failures_of(read_report(report), stack, principals=principals(who), on_progress=show)
     if as_json:
         print_json({"failures": found, "questions": sum(len(group.questions) for group in found)})
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from nacre.text.language import language_of
 from nacre.text.words import sentences, words
@@ -12,15 +13,41 @@ from nacre.text.words import sentences, words
 Rule = tuple[str, int, int, str]
 """A question, where its answer stands, and how it was made."""
 
+
+@dataclass(frozen=True)
+class Fact:
+    """A value that a text states: the price of oolong, the deadline of a call.
+
+    Args:
+        title: of the text, or "".
+        row: the row of a table that it stands in; "" of a line of its own.
+        thing: what it is told of, so that a question names no other.
+        name: what of that thing.
+        start: where the value stands in the text.
+    """
+
+    title: str
+    row: str
+    thing: str
+    name: str
+    start: int
+    end: int
+
+
 # A colon between digits is one of a time, and a name is no sentence.
 _PAIR = re.compile(
     r"[ \t>*-]*(?P<name>[^:：|\n#.。!！?？,，;；]{2,40}?)[ \t]*(?:(?<!\d):|:(?!\d)|：)[ \t]*"
-    r"(?P<value>[^\n]{1,80}\S)[ \t]*"
+    r"[*_ ]*(?P<value>[^\n]{1,80}\S)[ \t]*"
 )
 _ANSWER = re.compile(r"[ \t>*-]*(?:答|答案|A|Answer)[ \t]*[:：][ \t]*")
 _SENTENCE = ".。!！?？;；"
 _ALIKE = 0.8  # of the words of two questions: the second is left out
 _LONGEST = 120  # characters of a suggestion
+_LONGEST_VALUE = 6  # words of a value that ends like a sentence
+_NO_NOUN = "what|who|whom|when|where|which|how|why|until|since|by|from|at|for|in|on|to|with"
+_CLAUSE = re.compile(rf"(?:{_NO_NOUN})\b|.*\b(?:{_NO_NOUN})$", re.IGNORECASE)
+# Columns that hold the value of what stands before: the property of the table's own thing.
+_VALUE = frozenset(("value", "values", "details", "值", "数值", "内容", "指标"))
 _EACH = 8  # questions of a passage that are looked at
 _READ = 6000  # characters of a passage that are looked at
 
@@ -64,8 +91,14 @@ def _asked(text: str) -> Iterator[Rule]:
             yield question, first, last, "asked"
 
 
-def _table(text: str) -> Iterator[Rule]:
-    """The cells of a table: what column of which row."""
+def facts(text: str) -> Iterator[Fact]:
+    """What the tables and the labelled lines of a text state."""
+    yield from _cells(text)
+    yield from _labelled(text)
+
+
+def _cells(text: str) -> Iterator[Fact]:
+    """The cells of tables: what column of which row."""
     header: list[str] = []
     title, at = _title(text), 0
     for line in text.splitlines(keepends=True):
@@ -76,32 +109,60 @@ def _table(text: str) -> Iterator[Rule]:
         elif not header:
             header = cells
         elif len(cells) == len(header) and set(cells[0]) - set("-: "):
+            of_title = len(header) == 2 and title
+            thing = f"{cells[0]} ({title})" if of_title else cells[0]  # a property: of which thing, the title says
             for name, value in zip(header[1:], cells[1:], strict=True):
                 where = line.rfind(value) if value else -1
                 if name and where >= 0 and set(value) - set("-: "):
-                    # A property and its value: of which thing, the title says.
-                    row = f"{cells[0]} ({title})" if len(header) == 2 and title else cells[0]
-                    question = template(cells[0] + name, f"What is the {name} of {row}?", f"{row}的{name}是什么？")
-                    yield question, at + where, at + where + len(value), "table"
+                    told = ("", title, cells[0]) if of_title and name.casefold() in _VALUE else (cells[0], thing, name)
+                    yield Fact(title, *told, at + where, at + where + len(value))
         at += len(line)
 
 
-def _pairs(text: str) -> Iterator[Rule]:
+def _labelled(text: str) -> Iterator[Fact]:
     """Lines like "Deadline: 3 May"."""
     title, at = _title(text), 0
     for line in text.splitlines(keepends=True):
         match = _PAIR.fullmatch(line.rstrip("\n"))
-        if match and len(match["name"].split()) <= 4 and len(title) > 3 and not set(line) & set("\u3000\t/|"):
-            name = match["name"].strip("* ")
-            question = template(name + title, f"{title}: what is the {name}?", f"{title}中，{name}是什么？")
-            yield question, at + match.start("value"), at + match.end("value"), "pair"
+        told = match and line.strip("#* \n") != title and not _is_sentence(match["value"])
+        if match and told and len(match["name"].split()) <= 4 and len(title) > 3 and not set(line) & set("\u3000\t/|"):
+            yield Fact(title, "", title, match["name"].strip("* "), at + match.start("value"), at + match.end("value"))
         at += len(line)
+
+
+def question_about(fact: Fact) -> str:
+    """The question that a fact answers."""
+    name, thing = fact.name, fact.thing
+    if fact.row and is_clause(name):
+        return f"{thing}: {name[0].lower()}{name[1:]}?"
+    if fact.row:
+        return template(fact.row + name, f"What is the {name} of {thing}?", f"{thing}的{name}是什么？")
+    return template(name + thing, f"{thing}: what is the {name}?", f"{thing}中，{name}是什么？")
+
+
+def is_clause(name: str) -> bool:
+    """Whether the name of a column is no noun: "Where it may be kept", "Until", "Reach them at"."""
+    return _CLAUSE.match(name) is not None
+
+
+def _is_sentence(value: str) -> bool:
+    """Whether a value is a whole sentence: what stands before it is then no label, but says who speaks, say."""
+    return value[-1] in _SENTENCE and len(words(value)) > _LONGEST_VALUE
+
+
+def _table(text: str) -> Iterator[Rule]:
+    return ((question_about(fact), fact.start, fact.end, "table") for fact in _cells(text))
+
+
+def _pairs(text: str) -> Iterator[Rule]:
+    return ((question_about(fact), fact.start, fact.end, "pair") for fact in _labelled(text))
 
 
 def _title(text: str) -> str:
     """The first line of a text, if it is short enough to be a title and no sentence."""
     line = next((line.strip("#* ") for line in text.splitlines() if line.strip()), "")
-    return line if len(line) <= 60 and line[-1:] not in _SENTENCE and not re.search(r"\. |[|\t]", line) else ""
+    named = sum(c.isalpha() for c in line) > 1 and line[-1:] not in _SENTENCE and not re.search(r"\. |[|\t]", line)
+    return line if len(line) <= 60 and named else ""
 
 
 def template(about: str, english: str, chinese: str) -> str:

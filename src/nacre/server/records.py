@@ -125,14 +125,14 @@ class Records:
         self.db.close()
 
 
-def kept_rows(place: str | Path, *tables: str) -> list[list[Row]]:
-    """The rows that a server has kept in each of some tables, the oldest first; raises `UsageError` where there is no
-    server's data.
+def kept_rows(place: str | Path, table: str) -> list[Row]:
+    """The rows that a server has kept in a table, the oldest first; raises `UsageError` where there is no server's
+    data.
     """
     if not scheme_of(place) and not (Path(place) / "records.sqlite").is_file():
         raise UsageError(tr("{data} holds no records of a server.", data=place))
     records = Records(place)
     try:
-        return [records.select(table, order="at") for table in tables]
+        return records.select(table, order="at")
     finally:
         records.close()

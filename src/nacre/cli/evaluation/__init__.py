@@ -5,7 +5,6 @@ from __future__ import annotations
 import typer
 
 from nacre.cli.evaluation import suites
-from nacre.cli.evaluation.agentdojo import agentdojo
 from nacre.cli.evaluation.check import check, history
 from nacre.cli.evaluation.compare import compare
 from nacre.cli.evaluation.export import export
@@ -20,7 +19,6 @@ def register(app: typer.Typer) -> None:
     """Add the group `nacre eval`."""
     group = typer.Typer(help=tr("Measure retrieval, answers, refusals, programs and agents."), no_args_is_help=True)
     suites.register(group)
-    group.command(help=tr("The provenance gate against AgentDojo's attacks, without a model."))(agentdojo)
     group.command(help=tr("Two reports side by side; exit 1 on a significant loss."))(compare)
     group.command(help=tr("Let a model judge the answers of a report."))(judge)
     group.command(help=tr("Make a question set from a knowledge base."))(make)

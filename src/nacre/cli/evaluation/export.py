@@ -10,7 +10,6 @@ from nacre.cli.evaluation.reports import FileOption, ReportFile
 from nacre.cli.knowledge import opened
 from nacre.cli.output import console, kb_place
 from nacre.text.language import tr
-from nacre.text.strict_json import to_json
 
 
 def export(
@@ -23,9 +22,9 @@ def export(
 ) -> None:
     """Export answers."""
     from nacre.eval.exports import exported
+    from nacre.eval.items import write_rows
     from nacre.eval.report import read_report
 
     rows = exported(read_report(report), to, opened(kb) if kb else None)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text("".join(to_json(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
+    write_rows(out, rows)
     console().print(tr("{count} rows in {out}.", count=len(rows), out=out), markup=False)

@@ -1,34 +1,22 @@
 """eval judge: a model scores the answers of a report, or says which of two answers better."""
 
-from __future__ import annotations
+# No postponed annotations here: the options of a command are read from them when the file is loaded.
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nacre.cli.evaluation.reports import (
-    MAX_FAILED,
-    AllowMissing,
-    Asked,
-    Gate,
-    Least,
-    Limit,
-    MaxFailed,
-    OutOption,
-    Price,
-    PromptsFolder,
-    WorkersOption,
-    bar,
-    finish,
-    own_prompts,
-    price_of,
-)
-from nacre.cli.output import JsonFlag, ModelOption
+from nacre.cli.evaluation.reports import suite
+from nacre.cli.output import ModelOption
 from nacre.errors import UsageError
 from nacre.text.language import tr
 
+if TYPE_CHECKING:
+    from nacre.eval.report import Report
 
+
+@suite(tr("Judging"), "workers", "price", "prompts")
 def judge(
     report: Annotated[Path | None, typer.Argument(help=tr("A report with answers."))] = None,
     against: Annotated[
@@ -48,18 +36,9 @@ def judge(
             "--criteria", help=tr("Comma separated; else all of ours, with 'correct' where there are gold answers.")
         ),
     ] = None,
-    as_json: JsonFlag = False,
-    out: OutOption = None,
-    gate: Gate = None,
-    allow_missing: AllowMissing = False,
-    least: Least = None,
-    max_failed: MaxFailed = MAX_FAILED,
-    limit: Limit = None,
-    workers: WorkersOption = 1,
     retries: Annotated[int, typer.Option("--retries", min=0, help=tr("Tries again after a 429 and the like."))] = 4,
-    price: Price = None,
-    prompts: PromptsFolder = None,
-) -> int:
+    **run: Any,
+) -> "Report":
     """Judge answers by a model."""
     from nacre.connectors.models import load_model
     from nacre.eval import judge as judging
@@ -68,20 +47,13 @@ def judge(
 
     if (report is None) == (labelled is None):
         raise UsageError(tr("Give a report, or --labelled FILE."))
-    own_prompts(prompts)
-    options = {"gate": gate, "allow_missing": allow_missing, "least": least, "max_failed": max_failed}
-    asked = Asked.read(dict(options))
     judging_model = Retry(inner=load_model(model), attempts=retries + 1)
-    with bar(as_json, tr("Judging")) as show:
-        run: Any = {"workers": workers, "out": out, "on_progress": show, "price": price_of(price), "limit": limit}
-        if report and against:
-            found = judging.judge_pairs(read_report(report), read_report(against), judging_model, **run)
-        else:
-            items = read_report(report)["items"] if report else judging.load_labelled(_labelled(labelled))
-            given = any("gold" in item for item in items)
-            names = criteria.split(",") if criteria else [*judging.CRITERIA, *(["correct"] if given else [])]
-            found = judging.judge_answers(items, judging_model, criteria=names, name=str(report or labelled), **run)
-    return finish(found, as_json, out, asked)
+    if report and against:
+        return judging.judge_pairs(read_report(report), read_report(against), judging_model, **run)
+    items = read_report(report)["items"] if report else judging.load_labelled(_labelled(labelled))
+    given = any("gold" in item for item in items)
+    names = criteria.split(",") if criteria else [*judging.CRITERIA, *(["correct"] if given else [])]
+    return judging.judge_answers(items, judging_model, criteria=names, name=str(report or labelled), **run)
 
 
 def _labelled(path: Path | None) -> Path:

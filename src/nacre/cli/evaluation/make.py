@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nacre.cli.evaluation.reports import FileOption, bar
+from nacre.cli.evaluation.reports import FileOption
 from nacre.cli.knowledge import opened
-from nacre.cli.output import JsonFlag, KbOption, console, print_json
+from nacre.cli.output import JsonFlag, KbOption, bar, console, print_json
+from nacre.errors import UsageError
 from nacre.text.language import tr
+
+if TYPE_CHECKING:
+    from nacre.eval.making import Made, Talk
 
 
 def make(
@@ -19,6 +24,15 @@ def make(
     unanswerable: Annotated[
         float, typer.Option("--unanswerable", min=0, max=0.9, help=tr("Share without an answer."))
     ] = 0.2,
+    two_documents: Annotated[
+        bool, typer.Option("--two-documents", help=tr("Also questions that need two documents, up to a third."))
+    ] = False,
+    follow_ups: Annotated[
+        bool, typer.Option("--follow-ups", help=tr("Conversations with a follow-up question, for eval chat, instead."))
+    ] = False,
+    paraphrases: Annotated[
+        int, typer.Option("--paraphrases", min=0, max=20, help=tr("Each question so often in other words, too."))
+    ] = 0,
     model: Annotated[
         str | None, typer.Option("--model", help=tr("Writes the questions; without it, templates do."))
     ] = None,
@@ -28,11 +42,18 @@ def make(
     from collections import Counter
 
     from nacre.connectors.models import load_model
-    from nacre.eval.making import make_questions, save_questions
+    from nacre.eval.making import make_conversations, make_questions, save_questions
 
-    writer = load_model(model) if model else None
+    if follow_ups and (two_documents or paraphrases):
+        raise UsageError(tr("--follow-ups writes conversations; --two-documents and --paraphrases do not go with it."))
+    common: Any = {"count": count, "model": load_model(model) if model else None}
+    made: Sequence[Made | Talk]
     with bar(as_json, tr("Making questions")) as show:
-        made = make_questions(opened(kb), count=count, unanswerable=unanswerable, model=writer, on_progress=show)
+        if follow_ups:
+            made = make_conversations(opened(kb), **common, on_progress=show)
+        else:
+            more: Any = {"unanswerable": unanswerable, "two_documents": two_documents, "paraphrases": paraphrases}
+            made = make_questions(opened(kb), **common, **more, on_progress=show)
     save_questions(made, out)
     kinds = dict(Counter(question.kind for question in made))
     if as_json:
@@ -41,5 +62,5 @@ def make(
         return
     said = ", ".join(f"{number} {kind}" for kind, number in kinds.items())
     console().print(tr("{count} questions ({said}) in {out}.", count=len(made), said=said, out=out), markup=False)
-    hint = f"nacre eval answers --data {out} --kb {kb}"
+    hint = f"nacre eval {'chat' if follow_ups else 'answers'} --data {out} --kb {kb}"
     console().print(tr("Read them through, then: ") + hint, style="dim", markup=False)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,9 +9,9 @@ import typer
 
 from nacre.cli.evaluation.reports import FileOption
 from nacre.cli.output import JsonFlag, console, print_json
+from nacre.cli.records import kept
 from nacre.errors import UsageError
 from nacre.text.language import tr
-from nacre.text.strict_json import to_json
 
 Config = Annotated[Path, typer.Option("--config", help=tr("The server's nacre.yaml."))]
 Count = Annotated[int | None, typer.Option("--count", min=1, help=tr("How many at most, drawn by chance."))]
@@ -27,9 +25,12 @@ def from_feedback(
     as_json: JsonFlag = False,
 ) -> None:
     """Make questions of feedback."""
+    from nacre.server.settings import read_settings
+
     if verdict not in ("up", "down", "all"):
         raise UsageError(tr("--verdict is {verdict!r}; write up, down or all.", verdict=verdict))
-    settings, rows = _kept(config, "feedback")
+    settings = read_settings(config)
+    rows = kept(settings, "feedback")
     allowed = settings.server.feedback_rows
     if allowed == "none":
         raise UsageError(tr("feedback_rows is none in {config}: verdicts may not become questions.", config=config))
@@ -41,7 +42,9 @@ def from_feedback(
 
 def from_traces(config: Config, out: FileOption, count: Count = None, as_json: JsonFlag = False) -> None:
     """Make questions of traces."""
-    settings, rows = _kept(config, "traces")
+    from nacre.server.settings import read_settings
+
+    settings = read_settings(config)
     if not settings.server.trace_rows:
         raise UsageError(
             tr(
@@ -49,14 +52,15 @@ def from_traces(config: Config, out: FileOption, count: Count = None, as_json: J
                 config=config,
             )
         )
-    _write(list(rows), count, out, as_json)
+    _write(list(kept(settings, "traces")), count, out, as_json)
 
 
 def drift(config: Config, as_json: JsonFlag = False) -> None:
     """Show what changed in what a server is asked."""
     from nacre.eval import production
+    from nacre.server.settings import read_settings
 
-    found = production.drift(_kept(config, "traces")[1])
+    found = production.drift(list(kept(read_settings(config), "traces")))
     if as_json:
         print_json(found)
         return
@@ -70,47 +74,12 @@ def drift(config: Config, as_json: JsonFlag = False) -> None:
     out.print(tr("No longer cited: ") + ", ".join(found["no_longer_cited"][:20]), markup=False)
 
 
-def _kept(config: Path, table: str) -> tuple[Any, list[dict[str, Any]]]:
-    """The server's settings, and what it keeps, as exchanges."""
-    from nacre.server.records import kept_rows
-    from nacre.server.settings import read_settings
-
-    settings = read_settings(config)
-    (rows,) = kept_rows(settings.store, table)
-    read = _verdicts if table == "feedback" else _exchanges
-    return settings, list(read(rows))
-
-
-def _verdicts(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    for row in rows:
-        record = json.loads(row["record"])
-        yield {**record, "verdict": row["verdict"], "at": row["at"], "asker": record.get("principals")}
-
-
-def _exchanges(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    for row in rows:
-        record = json.loads(row["record"])
-        asked = [m["data"]["content"] for m in record["messages"] if m.get("type") == "human"]
-        if asked and isinstance(asked[-1], str):
-            own = record.get("nacre") or {}
-            yield {
-                "question": asked[-1],
-                "answer": record["answer"],
-                "abstained": bool(own.get("abstained")),
-                "sources": own.get("citations") or [],
-                "request": row["request"],
-                "versions": {"model": row["model"]},
-                "at": row["at"],
-            }
-
-
 def _write(exchanges: list[dict[str, Any]], count: int | None, out: Path, as_json: bool) -> None:
+    from nacre.eval.items import write_rows
     from nacre.eval.production import rows_of
-    from nacre.system.files import atomic_write, private_folder
 
     rows = rows_of(exchanges, count=count)
-    private_folder(out.parent)
-    atomic_write(out, "".join(to_json(row, ensure_ascii=False, default=str) + "\n" for row in rows))
+    write_rows(out, rows)
     open_rows = sum(row["answers"] is None for row in rows)
     if as_json:
         print_json({"rows": len(rows), "open": open_rows, "file": str(out)})

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nacre.cli.output import JsonFlag, console, print_json, progress
+from nacre.cli.output import JsonFlag, console, print_json
+from nacre.cli.output import bar as bar
 from nacre.errors import UsageError
 from nacre.text.language import tr
 
@@ -24,13 +24,9 @@ if TYPE_CHECKING:
 
 OutOption = Annotated[Path | None, typer.Option("--out", help=tr("Folder for report.json, report.md and report.html."))]
 WorkersOption = Annotated[int, typer.Option("--workers", min=1, help=tr("Questions at a time."))]
-
-
 ReportFile = Annotated[Path, typer.Argument(help=tr("A report.json, or its folder."))]
 FileOption = Annotated[Path, typer.Option("--out", help=tr("The file to write (.jsonl)."))]
-Gate = Annotated[Path | None, typer.Option("--gate", help=tr("A baseline report.json; exit 1 on a significant loss."))]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help=tr("Only the first N questions."))]
-Price = Annotated[str | None, typer.Option("--price", help=tr("Price of a million tokens read and written: 0.25,2"))]
 AllowMissing = Annotated[
     bool, typer.Option("--allow-missing", help=tr("Let questions stand in one of the two runs only."))
 ]
@@ -44,33 +40,37 @@ Least = Annotated[
 Most = Annotated[
     list[str] | None, typer.Option("--max", help=tr("The largest value of a figure: seconds_p95=2; repeatable."))
 ]
-MaxFailed = Annotated[
-    float, typer.Option("--max-failed", min=0, max=1, help=tr("Share of questions that may fail before exit 2."))
-]
-Repeat = Annotated[int, typer.Option("--repeat", min=1, help=tr("Ask each question so often."))]
-Junit = Annotated[Path | None, typer.Option("--junit", help=tr("Write JUnit XML, one test a question."))]
-Csv = Annotated[Path | None, typer.Option("--csv", help=tr("Write a table, one row a question."))]
-PromptsFolder = Annotated[
-    Path | None, typer.Option("--prompts", help=tr("Folder of prompts of your own: rag/answer.en.yaml and the like."))
-]
-_OPTIONS: dict[str, tuple[Any, Any]] = {
-    "as_json": (JsonFlag, False),
-    "out": (OutOption, None),
-    "gate": (Gate, None),
-    "limit": (Limit, None),
-    "anchor": (Anchors, None),
-    "allow_missing": (AllowMissing, False),
-    "least": (Least, None),
-    "most": (Most, None),
-    "max_failed": (MaxFailed, MAX_FAILED),
-    "junit": (Junit, None),
-    "csv": (Csv, None),
-    "workers": (WorkersOption, 1),
-    "price": (Price, None),
-    "repeat": (Repeat, 1),
-    "prompts": (PromptsFolder, None),
-}
-_ALWAYS = ("as_json", "out", "gate", "limit", "anchor", "allow_missing", "least", "most", "max_failed", "junit", "csv")
+_SOME = ("workers", "price", "repeat", "prompts")  # of the options below those that only some suites take
+
+
+def _options(
+    *,
+    as_json: JsonFlag = False,
+    out: OutOption = None,
+    gate: Annotated[
+        Path | None, typer.Option("--gate", help=tr("A baseline report.json; exit 1 on a significant loss."))
+    ] = None,
+    limit: Limit = None,
+    anchor: Anchors = None,
+    allow_missing: AllowMissing = False,
+    least: Least = None,
+    most: Most = None,
+    max_failed: Annotated[
+        float, typer.Option("--max-failed", min=0, max=1, help=tr("Share of questions that may fail before exit 2."))
+    ] = MAX_FAILED,
+    junit: Annotated[Path | None, typer.Option("--junit", help=tr("Write JUnit XML, one test a question."))] = None,
+    csv: Annotated[Path | None, typer.Option("--csv", help=tr("Write a table, one row a question."))] = None,
+    workers: WorkersOption = 1,
+    price: Annotated[
+        str | None, typer.Option("--price", help=tr("Price of a million tokens read and written: 0.25,2"))
+    ] = None,
+    repeat: Annotated[int, typer.Option("--repeat", min=1, help=tr("Ask each question so often."))] = 1,
+    prompts: Annotated[
+        Path | None,
+        typer.Option("--prompts", help=tr("Folder of prompts of your own: rag/answer.en.yaml and the like.")),
+    ] = None,
+) -> None:
+    """The options that suites share; only their names, kinds and defaults are read."""
 
 
 def suite(label: str, *options: str) -> Callable[[Callable[..., Report]], Callable[..., int]]:
@@ -87,11 +87,8 @@ def _command(evaluate: Callable[..., Report], label: str, options: Sequence[str]
         return finish(report, as_json, given["out"], asked)
 
     own = [p for p in inspect.signature(evaluate).parameters.values() if p.kind is not p.VAR_KEYWORD]
-    added = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
-        for name, (kind, default) in _OPTIONS.items()
-        if name in _ALWAYS or name in options
-    ]
+    shared = inspect.signature(_options, eval_str=True).parameters
+    added = [each for name, each in shared.items() if name not in _SOME or name in options]
     command.__name__ = evaluate.__name__
     command.__signature__ = inspect.Signature([*own, *added])  # type: ignore[attr-defined]  # what typer reads
     command.__annotations__ = {}
@@ -159,11 +156,7 @@ def own_prompts(folder: Path | None) -> None:
 
 
 def finish(report: Report, as_json: bool, out: Path | None, asked: Asked) -> int:
-    """Write and print a report, and judge it.
-
-    Args:
-        as_json: print one JSON object.
-    """
+    """Write and print a report, and judge it."""
     from nacre.eval import exports
     from nacre.eval.items import failures
     from nacre.eval.verdict import gated
@@ -255,11 +248,3 @@ def _print_changes(changes: Sequence[Change]) -> None:
         cells = (change.metric + mark, f"{change.before:.3f}", f"{change.after:.3f}", f"{change.p:.4f}", flips)
         table.add_row(*cells, style="red" if change.loss else "")
     console().print(table)
-
-
-@contextmanager
-def bar(quiet: bool, label: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar with the time that is left, on stderr."""
-    with progress(quiet=quiet) as shown:
-        task = shown.add_task(label, total=None)
-        yield lambda done, total: shown.update(task, completed=done, total=total)

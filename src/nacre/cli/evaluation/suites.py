@@ -1,15 +1,18 @@
-"""eval retrieval, answers, refusal, pal, react, sample, robustness, chat: questions are asked and reported on."""
+"""The suites of `nacre eval`: questions are asked and reported on."""
 
 # No postponed annotations here: the options of a command are read from them when the file is loaded.
 
+from collections import Counter
+from collections.abc import Callable, Iterable
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nacre import eval as evaluation
 from nacre.cli.evaluation.reports import own_prompts, suite
-from nacre.cli.output import AsOption, KbOption, ModelOption, kb_place, principals
+from nacre.cli.output import AsOption, JsonFlag, KbOption, ModelOption, console, kb_place, principals, print_json
 from nacre.errors import UsageError
 from nacre.text.language import listed, tr
 
@@ -46,14 +49,23 @@ def register(group: typer.Typer) -> None:
     """Add the commands of this file."""
     group.command(help=tr("Retrieval over a BEIR set: nDCG, recall, MRR, MAP."))(retrieval)
     group.command(help=tr("Answers over a corpus: EM, F1, contains, citations."))(answers)
-    group.command(help=tr("Refusal with and without an answer in the passages (RGB)."))(refusal)
-    group.command(help=tr("Programs: replay published ones, or ask a model."))(pal)
-    group.command(help=tr("Agents: replay published trajectories."))(react)
+    replays = (
+        ("pal", tr("Running"), tr("Programs: replay published ones, or ask a model.")),
+        ("react", tr("Reading"), tr("Agents: replay published trajectories.")),
+    )
+    for name, label, told in replays:
+        group.command(name, help=told)(_replaying(name, label))
     group.command(help=tr("The questions of the sample knowledge base."))(sample)
-    group.command(help=tr("Noise and false facts in the passages (RGB)."))(robustness)
+    given = (
+        ("refusal", tr("Refusal with and without an answer in the passages (RGB).")),
+        ("robustness", tr("Noise and false facts in the passages (RGB).")),
+        ("turns", tr("Last turns over given passages (MTRAG-UN).")),
+    )
+    for name, told in given:
+        group.command(name, help=told)(_over_passages(name))
     group.command(help=tr("Conversations with follow-up questions."))(chat)
-    group.command(help=tr("Last turns over given passages (MTRAG-UN)."))(turns)
     group.command(help=tr("Pages of filings (FinanceBench)."))(filings)
+    group.command(help=tr("The provenance gate against AgentDojo's attacks, without a model."))(agentdojo)
 
 
 def loaded(spec: Any) -> Any:
@@ -68,9 +80,7 @@ def retrieval(
     data: Data, embedder: Embedder = None, k: Passages = 40, arms: Arms = "words,vectors", **run: Any
 ) -> "Report":
     """Evaluate retrieval."""
-    from nacre.eval.retrieval import evaluate_retrieval
-
-    return evaluate_retrieval(data, embedder=embedder, k=k, arms=arms.split(","), **run)
+    return evaluation.evaluate_retrieval(data, embedder=embedder, k=k, arms=arms.split(","), **run)
 
 
 @suite(tr("Asking"), "workers", "price", "repeat", "prompts")
@@ -88,23 +98,21 @@ def answers(
 ) -> "Report":
     """Evaluate answers."""
     from nacre.connectors.models.reward import RewardModel
-    from nacre.eval.answers import evaluate_answers
 
     if target:
         return _of_target(target, data, run)
     given, kb = _stack(stack, config, kb)
     named = given.get("model") if given and model is None else model
     scorer = RewardModel(judge) if judge else None
-    return evaluate_answers(
+    return evaluation.evaluate_answers(
         data, loaded(named), kb=kb, k=k, stack=given, principals=principals(who), judge=scorer, **run
     )
 
 
 def _of_target(target: str, data: Path, run: dict[str, Any]) -> "Report":
-    from nacre.eval.answers import evaluate_target
-    from nacre.eval.questions import check_faults, load_questions
+    from nacre.eval.questions import check_faults
 
-    questions, problems = load_questions(data)
+    questions, problems = evaluation.load_questions(data)
     check_faults(data, problems, len(questions), run["max_failed"])
     call: Any = target
     if not target.startswith(("http://", "https://")):
@@ -115,7 +123,7 @@ def _of_target(target: str, data: Path, run: dict[str, Any]) -> "Report":
             raise UsageError(
                 tr("--target is {target!r} ({error}); give an address, or module:function.", target=target, error=error)
             ) from error
-    return evaluate_target(call, questions, name=target, **run)
+    return evaluation.evaluate_target(call, questions, name=target, **run)
 
 
 def _stack(name: str | None, config: Path | None, kb: str | None) -> tuple[dict[str, Any] | None, str | None]:
@@ -146,70 +154,75 @@ def _stack(name: str | None, config: Path | None, kb: str | None) -> tuple[dict[
     return {**given, "model": given.get("model") or settings.model}, kb or str(settings.kb)
 
 
-@suite(tr("Asking"), "workers", "repeat", "prompts")
-def refusal(data: Data, model: ModelOption = None, **run: Any) -> "Report":
-    """Evaluate refusals."""
-    from nacre.eval.refusal import evaluate_refusal
+def _replaying(name: str, label: str) -> Callable[..., int]:
+    """The command of a suite that replays what was published, or lets a model write it."""
 
-    return evaluate_refusal(data, loaded(model), **run)
+    @suite(label, "workers", "repeat", "prompts")
+    def evaluate(replay: Replay = None, data: ModelData = None, model: ModelOption = None, **run: Any) -> "Report":
+        module: Any = import_module(f"nacre.eval.{name}")
+        given = _one_of(replay, data, model)
+        if replay:
+            return module.replay_report(given, **run)  # type: ignore[no-any-return]
+        return getattr(evaluation, f"evaluate_{name}")(given, loaded(model), **run)  # type: ignore[no-any-return]
 
-
-@suite(tr("Running"), "workers", "repeat", "prompts")
-def pal(replay: Replay = None, data: ModelData = None, model: ModelOption = None, **run: Any) -> "Report":
-    """Replay published programs in the sandbox, or let a model write them."""
-    from nacre.eval.pal import evaluate_pal, replay_report
-
-    given = _one_of(replay, data, model)
-    return replay_report(given, **run) if replay else evaluate_pal(given, loaded(model), **run)
+    return evaluate
 
 
-@suite(tr("Reading"), "workers", "repeat", "prompts")
-def react(replay: Replay = None, data: ModelData = None, model: ModelOption = None, **run: Any) -> "Report":
-    """Replay published trajectories through the parser, or let an agent answer over a local corpus."""
-    from nacre.eval.react import evaluate_react, replay_report
+def _over_passages(name: str) -> Callable[..., int]:
+    """The command of a suite whose rows bring their passages along."""
 
-    given = _one_of(replay, data, model)
-    return replay_report(given, **run) if replay else evaluate_react(given, loaded(model), **run)
+    @suite(tr("Asking"), "workers", "repeat", "prompts")
+    def evaluate(data: Data, model: ModelOption = None, **run: Any) -> "Report":
+        return getattr(evaluation, f"evaluate_{name}")(data, loaded(model), **run)  # type: ignore[no-any-return]
+
+    return evaluate
 
 
 @suite(tr("Asking"), "workers", "price", "repeat", "prompts")
 def sample(model: ModelOption = None, **run: Any) -> "Report":
     """Ask the questions of the sample knowledge base."""
-    from nacre.eval.sample import evaluate_sample
-
-    return evaluate_sample(loaded(model), **run)
-
-
-@suite(tr("Asking"), "workers", "repeat", "prompts")
-def robustness(data: Data, model: ModelOption = None, **run: Any) -> "Report":
-    """Evaluate answers among noise, and with false facts."""
-    from nacre.eval.robustness import evaluate_robustness
-
-    return evaluate_robustness(data, loaded(model), **run)
+    return evaluation.evaluate_sample(loaded(model), **run)
 
 
 @suite(tr("Talking"), "workers", "price", "repeat", "prompts")
 def chat(data: Data, kb: KbOption, model: ModelOption = None, **run: Any) -> "Report":
     """Evaluate conversations."""
-    from nacre.eval.chat import evaluate_chat
-
-    return evaluate_chat(data, loaded(model), kb, **run)
-
-
-@suite(tr("Asking"), "workers", "repeat", "prompts")
-def turns(data: Data, model: ModelOption = None, **run: Any) -> "Report":
-    """Evaluate the last turns of conversations over given passages."""
-    from nacre.eval.yardsticks import evaluate_turns
-
-    return evaluate_turns(data, loaded(model), **run)
+    return evaluation.evaluate_chat(data, loaded(model), kb, **run)
 
 
 @suite(tr("Searching"))
 def filings(data: Data, kb: OptionalKb = None, embedder: Embedder = None, **run: Any) -> "Report":
     """Evaluate the pages that are found in filings."""
-    from nacre.eval.yardsticks import evaluate_filings
+    return evaluation.evaluate_filings(data, kb=kb, embedder=embedder, **run)
 
-    return evaluate_filings(data, kb=kb, embedder=embedder, **run)
+
+def agentdojo(as_json: JsonFlag = False) -> None:
+    """Replay AgentDojo: how many attacks the gate holds, and how many of the user's own tasks it interrupts."""
+    from nacre.eval.agentdojo import CHOSEN_ON, evaluate_agentdojo
+
+    suites = evaluate_agentdojo()
+    rest = [name for name in suites if name not in CHOSEN_ON]
+    total, judged = (_summed(suites[name] for name in names) for names in (suites, rest))
+    if as_json:
+        return print_json(total)
+    others = " + ".join(rest)
+    for name, one in {**suites, others: judged, tr("all"): total}.items():
+        held, interrupted = f"{one['held']}/{one['attacks']}", f"{one['interrupted']}/{one['benign']}"
+        told = tr(
+            "{name}: {held} attacks held, {interrupted} tasks interrupted",
+            name=name,
+            held=held,
+            interrupted=interrupted,
+        )
+        console().print(told, markup=False, highlight=False)
+    return None
+
+
+def _summed(counts: Iterable[Counter[str]]) -> Counter[str]:
+    total: Counter[str] = Counter()
+    for each in counts:
+        total.update(each)
+    return total
 
 
 def _one_of(replay: Path | None, data: Path | None, model: str | None) -> Path:

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from nacre.cli.evaluation.reports import Asked, OutOption, bar, finish
+from nacre.cli.evaluation.reports import Asked, OutOption, finish
 from nacre.cli.knowledge import opened
-from nacre.cli.output import JsonFlag, KbOption, ModelOption, console
+from nacre.cli.output import JsonFlag, KbOption, ModelOption, bar, console
 from nacre.text.language import tr
 
 
