@@ -15,6 +15,7 @@ from __future__ import annotations
 import codecs
 import math
 import re
+from collections import Counter
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -190,6 +191,8 @@ def _cut_utf8(data: bytes) -> str:
 def _east_asian(data: bytes) -> str:
     sample = data[:_SAMPLE]
     high = len(sample) - len(sample.translate(None, bytes(range(128, 256))))
+    if not high:
+        return ""
     if len(_QUOTED.findall(sample)) * 10 > 9 * high:
         return ""
     words = re.findall(rb"[\x80-\xff]+", sample)
@@ -197,13 +200,15 @@ def _east_asian(data: bytes) -> str:
         return ""
     best, name = _LEAST, ""
     for zone in _ZONES:
-        units = zone.pattern.findall(sample)
-        if not units or _broken(data, zone.codec):
+        text = sample.decode(zone.codec, "replace")
+        # A file that was cut in the middle of a character has one place that cannot be decoded.
+        if text.count("\ufffd") > 1 + len(text) // 1000:
             continue
-        share = sum(zone.common.fullmatch(unit) is not None for unit in units) / len(units)
+        units = Counter(zone.pattern.findall(sample))
+        share = sum(times for unit, times in units.items() if zone.common.fullmatch(unit)) / units.total()
         if share < zone.typical:
             continue
-        chance = _chance(sample.decode(zone.codec, "replace"), zone.line)
+        chance = _chance(text, zone.line)
         if chance > best:
             best, name = chance, zone.codec
     return name
@@ -234,10 +239,10 @@ def _chance(text: str, line: int) -> float:
     """How likely a text is in a language: the mean logarithm over its characters beyond ASCII."""
     common, shares = _common()[line], [math.log(share) for share in _SHARES[line]]
     total, count = 0.0, 0
-    for char in text:
+    for char, times in Counter(text).items():
         if not char.isascii():
-            count += 1
-            total += shares[_sort(char, common)]
+            count += times
+            total += times * shares[_sort(char, common)]
     return total / max(1, count)
 
 
@@ -248,12 +253,6 @@ def _sort(char: str, common: frozenset[str]) -> int:
     if "\u2010" <= char <= "\u2026" or "\u3000" <= char <= "\u3015" or "\uff01" <= char <= "\uff5e" or char in "·ー":
         return 1
     return 2 if "ぁ" <= char <= "ん" else 3 if "ァ" <= char <= "ヶ" else 4 if "\uff61" <= char <= "\uff9f" else 5
-
-
-def _broken(data: bytes, codec: str) -> bool:
-    """More than one undecodable place in a thousand characters (a file cut in the middle of a character has one)."""
-    text = data[:_SAMPLE].decode(codec, "replace")
-    return text.count("\ufffd") > 1 + len(text) // 1000
 
 
 def _single_byte(data: bytes) -> str:

@@ -75,10 +75,9 @@ class Looks:
             for node in found:
                 self.rules[node.mem_id] = f"{self.rules.get(node.mem_id, '')};{declared}"
 
-    def of(self, node: Any, above: Look) -> Look:
-        """The look of an element inside one of the look `above`."""
-        tag, attributes = node.tag, node.attributes
-        look = above
+    def of(self, node: Any, tag: str, look: Look) -> Look:
+        """The look of an element inside one of the look that is given."""
+        attributes = node.attributes
         if tag in _STRUCK:
             look = look._replace(struck=True)
         elif tag in _PLACES:
@@ -119,7 +118,7 @@ def _said(node: Any) -> str:
 def _before(node: Any) -> bool:
     """Whether something stands before an element within its own."""
     while (node := node.prev) is not None:
-        if node.tag != "-text" or node.text(deep=False).strip():
+        if node.tag != "-text" or node.text_content.strip():
             return True
     return False
 

@@ -156,19 +156,18 @@ def local(node: Any) -> str:
     Returns:
         "p" for `w:p` of either dialect; empty for a comment.
     """
-    tag = node.tag
-    return _local(tag) if isinstance(tag, str) else ""
+    return _local(node.tag)
 
 
 @lru_cache(maxsize=4096)
-def _local(tag: str) -> str:
-    return tag.rpartition("}")[2]
+def _local(tag: Any) -> str:
+    return tag.rpartition("}")[2] if isinstance(tag, str) else ""
 
 
 def attribute(node: Any | None, name: str = "val") -> str:
     """An attribute whatever its namespace; empty where the node or the attribute is missing."""
-    for key, value in () if node is None else node.attrib.items():
-        if key == name or key.endswith("}" + name):
+    for key, value in () if node is None else node.items():
+        if key.endswith(name) and (key == name or key.endswith("}" + name)):
             return str(value)
     return ""
 
