@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -10,6 +9,7 @@ from typing import NamedTuple
 
 from nacre.documents.builder import Builder
 from nacre.documents.limits import Limits, Task
+from nacre.documents.ooxml import opened
 from nacre.errors import ParseError
 from nacre.text.language import tr
 
@@ -32,7 +32,7 @@ def members(data: bytes, limits: Limits) -> Iterator[Member]:
         ParseError: it is damaged, or unpacks to more than it may.
     """
     try:
-        package = zipfile.ZipFile(io.BytesIO(data))
+        package = opened(data)
     except (zipfile.BadZipFile, ValueError, OverflowError, NotImplementedError) as error:
         raise ParseError(tr("the archive is damaged or cut off ({error})", error=error)) from error
     files = [info for info in package.infolist() if not info.is_dir()]

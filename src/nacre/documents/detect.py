@@ -10,6 +10,7 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 
+from nacre.documents.ooxml import opened
 from nacre.errors import ParseError
 from nacre.text.language import tr
 
@@ -218,7 +219,7 @@ def _mail_kind(head: str, sure: bool) -> str:
 def _office(data: bytes) -> str:
     """The kind of a ZIP, by the names in it: what is no document of its own is a folder of documents."""
     try:
-        package = zipfile.ZipFile(io.BytesIO(data))
+        package = opened(data, again=True)
         names = {name.replace("\\", "/").lower().lstrip("/") for name in package.namelist()}
         mimetype = package.read("mimetype")[:200] if "mimetype" in names and _small(package) else b""
     except (zipfile.BadZipFile, ValueError, OverflowError, RuntimeError, KeyError, zlib.error) as error:

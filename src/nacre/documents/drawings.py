@@ -71,19 +71,19 @@ def add_diagram(root: Any | None, out: Builder) -> None:
 
 def paragraphs(node: Any) -> list[str]:
     """The words of each paragraph of a drawing that has any."""
-    return [text for text in (words_of(part) for part in node.iter() if local(part) == "p") if text]
+    return [text for text in map(words_of, node.iter("{*}p")) if text]
 
 
 def add_chart(root: Any | None, out: Builder) -> None:
     """Append a chart: its title, and its series as columns of a table."""
     if root is None:
         return
-    title = next((node for node in root.iter() if local(node) == "title"), None)
+    title = next(root.iter("{*}title"), None)
     if title is not None:
-        out.add("paragraph", " ".join(words_of(part) for part in title.iter() if local(part) == "p"))
+        out.add("paragraph", " ".join(map(words_of, title.iter("{*}p"))))
     columns: dict[str, dict[str, str]] = {}
     categories: dict[str, str] = {}
-    for series in (node for node in root.iter() if local(node) == "ser"):
+    for series in root.iter("{*}ser"):
         name = " ".join(_points(child(series, "tx")).values()) or str(len(columns) + 1)
         categories |= _points(child(series, "cat"))
         columns[name] = _points(child(series, "val"))
@@ -117,10 +117,13 @@ def _pieces(paragraph: Any) -> Iterator[Piece]:
         name = local(node)
         if name == "r":
             words, look = child(node, "t"), child(node, "rPr")
-            height = attribute(look, "baseline")
+            text = "" if words is None else words.text or ""
+            if look is None:
+                yield Piece(text)
+                continue
+            height = look.get("baseline", "")
             place = "" if height.strip("-0") == "" else "subscript" if height.startswith("-") else "superscript"
-            strike = attribute(look, "strike") in {"sngStrike", "dblStrike"}
-            yield Piece("" if words is None else words.text or "", place, strike)
+            yield Piece(text, place, look.get("strike") in {"sngStrike", "dblStrike"})
         elif name == "oMath":
             yield Piece(linear(node))
         elif name in {"br", "tab"}:

@@ -11,7 +11,7 @@ import posixpath
 import zipfile
 import zlib
 from collections.abc import Collection, Iterator
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from nacre.documents.builder import Builder
@@ -23,6 +23,16 @@ _WELL_BELOW_A_BOMB = 8 << 20
 _RELATIONS = "{http://schemas.openxmlformats.org/package/2006/relationships}Relationship"
 
 
+_waiting: list[tuple[bytes, zipfile.ZipFile]] = []
+
+
+def opened(data: bytes, *, again: bool = False) -> zipfile.ZipFile:
+    """A ZIP, opened once for both who asks for its kind (and will open it again) and who reads it then."""
+    package = next((one for known, one in _waiting if known is data), None) or zipfile.ZipFile(io.BytesIO(data))
+    _waiting[:] = [(data, package)] if again else []
+    return package
+
+
 class Package:
     """An office file."""
 
@@ -30,7 +40,7 @@ class Package:
         self.limits = limits
         self.unpacked = 0
         try:
-            self.zip = zipfile.ZipFile(io.BytesIO(data))
+            self.zip = opened(data)
         except (zipfile.BadZipFile, ValueError, OverflowError, NotImplementedError) as error:
             raise ParseError(_damaged(str(error))) from error
         # Some writers use backslashes, a leading slash or another case.
@@ -133,7 +143,20 @@ def parse_xml(data: bytes, part: str, *, doctype: bool = False) -> Any:
     """
     from lxml import etree
 
-    reader = etree.XMLParser(
+    try:
+        root = etree.fromstring(data, _reader())
+    except etree.XMLSyntaxError as error:
+        raise ParseError(tr("damaged XML inside ({part}: {error})", part=part, error=error)) from error
+    if root.getroottree().docinfo.doctype and not doctype:
+        raise ParseError(_dtd(part))
+    return root
+
+
+@cache
+def _reader() -> Any:
+    from lxml import etree
+
+    return etree.XMLParser(
         resolve_entities=False,
         no_network=True,
         load_dtd=False,
@@ -141,13 +164,6 @@ def parse_xml(data: bytes, part: str, *, doctype: bool = False) -> Any:
         remove_comments=True,
         remove_pis=True,
     )
-    try:
-        root = etree.fromstring(data, reader)
-    except etree.XMLSyntaxError as error:
-        raise ParseError(tr("damaged XML inside ({part}: {error})", part=part, error=error)) from error
-    if root.getroottree().docinfo.doctype and not doctype:
-        raise ParseError(_dtd(part))
-    return root
 
 
 def local(node: Any) -> str:
