@@ -127,12 +127,14 @@ def strike(glyphs: list[Glyph], rulings: Sequence[tuple[float, float, float]], b
                 struck.add(number)
     # (left, low, high, right, number): a line between low and high would strike the glyph out.
     rows: dict[int, list[tuple[float, float, float, float, int]]] = {}
+    levels = {int(y) // 4 + side for y, _, _ in rulings for side in (-1, 0, 1)}
     for number, glyph in enumerate(glyphs if rulings else ()):
         if glyph.box:
             left, low, right, high = glyph.box
             tall = high - low
-            entry = (left, low + 0.3 * tall, low + 0.62 * tall, right, number)
-            rows.setdefault(int(low + 0.45 * tall) // 8, []).append(entry)
+            if int(low + 0.45 * tall) // 4 in levels or tall > 20:
+                entry = (left, low + 0.3 * tall, low + 0.62 * tall, right, number)
+                rows.setdefault(int(low + 0.45 * tall) // 8, []).append(entry)
     for row in rows.values():
         row.sort()
     for y, x0, x1 in rulings:
