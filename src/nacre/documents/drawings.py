@@ -5,16 +5,23 @@ alternative text.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any
 
 from nacre.documents.builder import Builder
 from nacre.documents.formulas import linear
 from nacre.documents.marks import Piece, marked
 from nacre.documents.number_formats import show
-from nacre.documents.ooxml import Package, attribute, child, descend, local
+from nacre.documents.numerals import counted
+from nacre.documents.ooxml import Package, attribute, child, descend, local, number
 
 _FILE_NAME = re.compile(r"\S+\.(png|jpe?g|gif|bmp|svg|emf|wmf|tiff?)", re.I)
+_FORMS = {
+    "arabic": "decimal", "alphaLc": "lowerLetter", "alphaUc": "upperLetter", "romanLc": "lowerRoman",
+    "romanUc": "upperRoman", "ea1Chs": "chineseCounting", "ea1Cht": "taiwaneseCounting", "ea1Jpn": "japaneseCounting",
+    "circleNum": "decimalEnclosedCircle",
+}  # fmt: skip
+_AUTO = re.compile(f"({'|'.join(_FORMS)})(?:Db|Wd|Kor|Chs)*(Period|ParenR|ParenBoth|Minus)?(?:Plain)?")
 # What office programs add to descriptions that they made themselves.
 _MADE = re.compile(r"\s*(?:Description automatically generated.*|描述已自动生成.*)", re.S)
 
@@ -84,7 +91,9 @@ def add_chart(root: Any | None, out: Builder) -> None:
     columns: dict[str, dict[str, str]] = {}
     categories: dict[str, str] = {}
     for series in root.iter("{*}ser"):
-        name = " ".join(_points(child(series, "tx")).values()) or str(len(columns) + 1)
+        written = child(series, "tx", "v")
+        name = " ".join(_points(child(series, "tx")).values()) or ("" if written is None else written.text)
+        name = name or str(len(columns) + 1)
         categories |= _points(child(series, "cat"))
         columns[name] = _points(child(series, "val"))
     indexes = sorted(
@@ -107,17 +116,49 @@ def _points(node: Any | None) -> dict[str, str]:
     return found
 
 
-def words_of(paragraph: Any) -> str:
-    """The words of a drawing's paragraph: raised, lowered and struck ones marked, formulas in one line."""
-    return marked(_pieces(paragraph)).replace("\x0b", "\n").strip()
+def words_of(paragraph: Any, unseen: Container[Any] = ()) -> str:
+    """The words of a drawing's paragraph: raised, lowered and struck ones marked, formulas in one line.
+
+    Args:
+        unseen: runs that are left out.
+    """
+    return marked(_pieces(paragraph, unseen)).replace("\x0b", "\n").strip()
 
 
-def _pieces(paragraph: Any) -> Iterator[Piece]:
+def text_of(run: Any) -> str:
+    """The letters of a run."""
+    words = child(run, "t")
+    return "" if words is None else words.text or ""
+
+
+class Numbers:
+    """Automatic numbers of the paragraphs of one text box."""
+
+    def __init__(self) -> None:
+        self.counts: dict[int, tuple[str, int]] = {}
+
+    def next(self, properties: Any | None, depth: int) -> str:
+        """The number of the next paragraph, with the gap behind it; empty where it has none."""
+        auto = None if properties is None else child(properties, "buAutoNum")
+        if auto is None and not self.counts:  # nearly always
+            return ""
+        form, begin = attribute(auto, "type"), number(auto, "startAt", 1)
+        known, count = self.counts.get(depth, ("", 0))
+        self.counts = {level: one for level, one in self.counts.items() if level < depth}
+        found = _AUTO.fullmatch(form)
+        if found is None:
+            return ""
+        key = f"{form} {begin}"
+        self.counts[depth] = key, count + 1 if known == key else begin
+        said = counted(self.counts[depth][1], _FORMS[found[1]])
+        return {"Period": "{}. ", "ParenBoth": "({}) ", "ParenR": "{}) ", "Minus": "{}- "}.get(found[2], "{} ").format(said)
+
+
+def _pieces(paragraph: Any, unseen: Container[Any]) -> Iterator[Piece]:
     for node in descend(paragraph, skip={"rPr", "pPr", "endParaRPr", "Fallback"}, stop={"r", "oMath"}):
         name = local(node)
         if name == "r":
-            words, look = child(node, "t"), child(node, "rPr")
-            text = "" if words is None else words.text or ""
+            text, look = "" if node in unseen else text_of(node), child(node, "rPr")
             if look is None:
                 yield Piece(text)
                 continue

@@ -63,6 +63,7 @@ class _Page:
 
     def __init__(self, out: Builder, looks: Looks) -> None:
         self.out, self.looks = out, looks
+        self.done = 0  # the element that is not gone into
 
     def walk(self, root: Any, above: Look) -> Iterator[tuple[Any, str, bool, Look]]:
         """Go through a page without recursion, for pages nest thousands deep.
@@ -87,7 +88,7 @@ class _Page:
                     self.out.hide(look.gone, _all_words(node))
                     continue
                 yield node, tag, False, look
-                if tag not in _DROPPED:
+                if tag not in _DROPPED and node.mem_id != self.done:
                     stack.append((node, tag, True, look))
                     child = node.last_child
                     while child is not None:
@@ -164,26 +165,22 @@ class _Numbers:
         tag = node.tag
         if tag != "li":
             if not leaving:
-                self.open.append(_counting(node) if tag == "ol" and not look.bare else None)
+                self.open.append(_counting(node) if tag == "ol" else None)
             elif self.open:
                 self.open.pop()
-        elif not leaving and self.open and self.open[-1] and not look.bare:
+        elif not leaving and self.open and self.open[-1] and look.marker != "none":
             number, step, form = self.open[-1]
             number = _whole(node.attributes.get("value"), number)
             self.open[-1] = number + step, step, form
+            form = look.marker or _COUNTED.get(node.attributes.get("type") or "", form)
             said = counted(number, form)
-            return f"{said}、" if form.startswith("chinese") else f"{said}. "
+            return f"{said}、" if form.startswith(("chinese", "ideograph")) else f"{said}. "
         return ""
 
 
 def _counting(node: Any) -> tuple[int, int, str]:
     attributes = node.attributes
-    style = (attributes.get("style") or "").lower()
-    named = re.search(r"(lower|upper)-(alpha|latin|roman)|(cjk|chinese|leading-zero)", style)
     form = _COUNTED.get(attributes.get("type") or "", "decimal")
-    if named:
-        last = "Roman" if named[2] == "roman" else "Letter"
-        form = named[1] + last if named[1] else "decimalZero" if named[3] == "leading-zero" else "chineseCounting"
     backwards = "reversed" in attributes
     first = sum(part.tag == "li" for part in _children(node)) if backwards else 1
     return _whole(attributes.get("start"), first), -1 if backwards else 1, form
@@ -204,18 +201,12 @@ class _Walk(_Page):
         self.level = self.lists = self.quotes = self.pre = self.nav = 0
 
     def run(self, root: Any) -> None:
-        inside = 0
         for node, tag, leaving, look in self.walk(root, Look()):
-            if inside:
-                # The cells of a data table were read at once; wait for its end.
-                if leaving and node.mem_id == inside:
-                    inside = 0
-                continue
             if tag == "table" and not leaving and _is_data(node):
                 self.flush()
                 self.table(node, look)
-                # `==` between nodes would write out and compare their whole HTML.
-                inside = node.mem_id
+                # Its cells were read at once. (`==` between nodes would write out and compare their whole HTML.)
+                self.done = node.mem_id
             elif tag in _BLOCKS:
                 self.border(node, tag, leaving)
                 if tag in _COUNTING:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from nacre.documents.builder import Builder
-from nacre.documents.drawings import add_graphic, described, paragraphs, words_of
+from nacre.documents.drawings import Numbers, add_graphic, described, paragraphs, text_of, words_of
 from nacre.documents.grid import REPEATED, header_depth
 from nacre.documents.limits import Task
 from nacre.documents.ooxml import Package, attribute, child, descend, local, number, relation_id
@@ -124,15 +124,18 @@ class _Show:
         part = next((target for name, target in relations.values() if name == kind), "")
         return part, self.package.relations(part) if part else {}
 
-    def _white(self, shape: Any, paragraph: Any) -> bool:
-        """Whether all words of a paragraph are white upon white."""
-        runs = [run for run in paragraph.iter("{*}r") if (words := child(run, "t")) is not None and words.text]
-        fills = [child(run, "rPr", "solidFill") for run in runs]
-        if not fills or not all(fill is not None and len(fill) and attribute(fill[0]) in MAYBE_WHITE for fill in fills):
-            return False
-        ground = self.ground()
+    def _unseen(self, shape: Any, run: Any) -> str:
+        """How the words of a run are hidden; empty where they are not."""
+        look = child(run, "rPr")
+        if look is None:
+            return ""
+        if number(look, "sz", 1800) <= _TINY:
+            return "tiny text"
+        fill = child(look, "solidFill")
+        if fill is None or not len(fill) or attribute(fill[0]) not in MAYBE_WHITE or not self.ground().white(fill):
+            return ""
         box = self.boxes.get(shape) or _inherited(shape, self._layout)
-        return all(map(ground.white, fills)) and ground.hides_white(shape, box)
+        return "white text" if self.ground().hides_white(shape, box) else ""
 
     def _layout(self) -> dict[tuple[str, str], Box]:
         """Where the layout of a slide, and the master of that, put their placeholders."""
@@ -163,20 +166,22 @@ class _Show:
 
     def words(self, shape: Any, kind: str) -> None:
         body = child(shape, "txBody")
-        said = [] if body is None else [(node, words_of(node)) for node in body.iterchildren("{*}p")]
-        filled = sum(bool(text) for _, text in said)
-        listed = kind in {"body", "obj"} and filled > 1
-        for paragraph, text in said if filled else ():
-            sizes = [number(node, "sz", 1800) for node in paragraph.iter("{*}rPr")]
-            if sizes and max(sizes) <= _TINY:
-                self.out.hide("tiny text", text)
-                continue
-            if self._white(shape, paragraph):
-                self.out.hide("white text", text)
-                continue
-            depth = number(child(paragraph, "pPr"), "lvl")
-            self.out.add("list" if listed else "paragraph", text, depth + 1 if listed else 0)
-        if not filled:
+        found = [] if body is None else list(body.iterchildren("{*}p"))
+        listed = kind in {"body", "obj"} and sum(next(one.iter("{*}t"), None) is not None for one in found) > 1
+        numbers = Numbers()
+        seen = False
+        for paragraph in found:
+            unseen = {run: why for run in paragraph.iter("{*}r") if (why := self._unseen(shape, run))}
+            for reason in sorted(set(unseen.values())):
+                self.out.hide(reason, "".join(text_of(run) for run, why in unseen.items() if why == reason))
+            text = words_of(paragraph, unseen)
+            seen = seen or bool(text or unseen)
+            if text:
+                properties = child(paragraph, "pPr")
+                depth = number(properties, "lvl")
+                text = numbers.next(properties, depth) + text
+                self.out.add("list" if listed else "paragraph", text, depth + 1 if listed else 0)
+        if not seen:
             self.out.add("paragraph", described(_properties(shape)))
 
     def frame(self, shape: Any) -> None:
