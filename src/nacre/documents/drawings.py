@@ -151,7 +151,9 @@ class Numbers:
         key = f"{form} {begin}"
         self.counts[depth] = key, count + 1 if known == key else begin
         said = counted(self.counts[depth][1], _FORMS[found[1]])
-        return {"Period": "{}. ", "ParenBoth": "({}) ", "ParenR": "{}) ", "Minus": "{}- "}.get(found[2], "{} ").format(said)
+        return {"Period": "{}. ", "ParenBoth": "({}) ", "ParenR": "{}) ", "Minus": "{}- "}.get(found[2], "{} ").format(
+            said
+        )
 
 
 def _pieces(paragraph: Any, unseen: Container[Any]) -> Iterator[Piece]:
