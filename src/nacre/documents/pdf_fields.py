@@ -158,13 +158,13 @@ def _middle(glyph: Glyph) -> float:
 
 
 def place_values(lines: list[Line], values: Sequence[tuple[str, Box]]) -> None:
-    """Put the values of a form behind their labels, the boxes of a choice before theirs; the rest are lines of their
-    own.
+    """Put the values of a form behind their labels, the boxes of a choice before theirs where one follows; the rest are
+    lines of their own.
     """
     for text, box in values:
         level = (box[1] + box[3]) / 2
         row = [line for line in lines if line.box[1] - 2 <= level <= line.box[3] + 2 and not line.turned]
-        if not (_before(row, text, box) if text in _BOX.values() else _behind(row, text, box)):
+        if not (text in _BOX.values() and _before(row, text, box)) and not _behind(row, text, box):
             size = min(10.0, box[3] - box[1]) or 10.0
             lines.append(Line(text, box, size, 1 << 30, [(text, box[0], box[2])]))
 

@@ -29,6 +29,7 @@ _ORDINAL = re.compile(
     r"\d{1,2}(\.\d{1,2}){0,4}\.?|第[一二三四五六七八九十百\d]{1,4}[章节条篇部编]|[A-Z](\.\d{1,2}){1,3}"
 )
 _DEEP = re.compile(r"(\d{1,2}|[A-Z])\.\d|第.{1,4}[章节篇部编]")
+_LONG = 24  # characters of a line that no title has
 _DIGITS = re.compile(r"\d+")
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 
@@ -268,7 +269,8 @@ def over_page_breaks(pages: Sequence[list[Paragraph | Grid | Line]], body: float
     for pieces, after in pairwise(pages):
         last = next((one for one in reversed(pieces) if not _beside(one, body)), None)
         first = next((one for one in after if not isinstance(one, Line)), None)
-        if isinstance(last, Paragraph) and isinstance(first, Paragraph) and _goes_over(last, first, pieces, body):
+        around = [*pieces, *after]
+        if isinstance(last, Paragraph) and isinstance(first, Paragraph) and _goes_over(last, first, around, body):
             follows[id(last)] = first
     gone = {id(paragraph) for paragraph in follows.values()}
     for pieces in pages:
@@ -300,7 +302,8 @@ def _full(end: Line, pieces: Sequence[Paragraph | Grid | Line]) -> bool:
     """Whether a line reaches the right edge of its column."""
     lines = [line for piece in pieces if isinstance(piece, Paragraph) for line in piece.lines]
     right = max(line.box[2] for line in lines if line.box[0] < end.box[2])
-    return len(lines) > 2 and end.box[2] > right - 4 * end.size
+    # Of two lines one is always the longer.
+    return (len(lines) > 2 or len(end.text) > _LONG) and end.box[2] > right - 4 * end.size
 
 
 def vocabulary(sheets: Iterable[Sheet]) -> set[str]:

@@ -8,6 +8,7 @@ import statistics
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from nacre.documents.marks import lowered
 from nacre.documents.normalise import is_cjk, plain_forms
 from nacre.documents.pdf_objects import Box
 
@@ -15,6 +16,7 @@ Style = Callable[[int], tuple[bool, bool, bool]]
 _HYPHEN = "\x02"
 _RAISED = frozenset("0123456789+-−–")
 _RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
+_FORMULA = re.compile(r"[A-Za-z)₀-₉]$")
 _SECTION = re.compile(r"\d{1,2}(\.\d{1,2})*\.?|[A-Z]\.?|[IVX]{1,5}\.?")
 
 
@@ -183,7 +185,12 @@ def _parts(run: list[Glyph], size: float) -> list[tuple[str, float, float]]:
         if isinstance(glyph, Struck) != struck:
             struck = not struck
             text.append("~~")
-        up = box[3] - box[1] < low and last is not None and box[1] > last[1] + (0.0 if raised else 0.2 * size)
+        small = box[3] - box[1] < low and last is not None
+        up = small and last is not None and box[1] > last[1] + (0.0 if raised else 0.2 * size)
+        if small and text and char.isdecimal() and last is not None and box[1] < last[1] - 0.04 * size:
+            # H₂O; what is lowered behind a blank or a number is something else.
+            char = lowered(char) if gap < 0.3 * size and not blank and _FORMULA.search(text[-1]) else char
+            box = (box[0], last[1], box[2], last[3])
         if up and not raised and text and char in _RAISED and gap < 0.3 * size:
             text.append("^")
         text.append("-" if char == _HYPHEN else char)
