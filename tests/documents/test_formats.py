@@ -324,7 +324,7 @@ def test_org_and_asciidoc_tell_fields_numbers_and_marks() -> None:
     assert org.text.split("\n\n") == ["3. three\n4. four", "Now ~~50~~ 40"] and org.fields["product"] == "PX-200"
     text = "= T\n:product: PX-200\n\n. a\n.. b\n. c\n\n{product} H~2~O 10^6^ [line-through]#50# {other}\n"
     document = parse(text.encode(), name="a.adoc")
-    assert document.text.split("\n\n")[1:] == ["1. a\n1. b\n2. c", "PX-200 H₂O 10^6 ~~50~~ {other}"]
+    assert document.text.split("\n\n")[1:] == ["1. a\na. b\n2. c", "PX-200 H₂O 10^6 ~~50~~ {other}"]
     assert document.fields["product"] == "PX-200"
 
 
