@@ -10,7 +10,7 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 
-from nacre.documents.ooxml import opened
+from nacre.documents.ooxml import damaged, opened
 from nacre.errors import ParseError
 from nacre.text.language import tr
 
@@ -111,7 +111,7 @@ def detect_binary(data: bytes, name: str = "") -> str:
         A key of `MIME`; empty when it looks like text.
     """
     if not data.strip(b"\x00 \t\r\n"):
-        raise ParseError(tr("the file is empty"))
+        raise ParseError(tr("the file is empty; save it again, or leave it out"))
     if data.startswith(b"{\\rtf"):
         return "rtf"
     if b"%PDF-" in data[:1024]:
@@ -223,7 +223,7 @@ def _office(data: bytes) -> str:
         names = {name.replace("\\", "/").lower().lstrip("/") for name in package.namelist()}
         mimetype = package.read("mimetype")[:200] if "mimetype" in names and _small(package) else b""
     except (zipfile.BadZipFile, ValueError, OverflowError, RuntimeError, KeyError, zlib.error) as error:
-        raise ParseError(tr("the office file is damaged or cut off ({error})", error=error)) from error
+        raise ParseError(damaged(error)) from error
     for kind, place in _IN_ZIP:
         if any(name.startswith(place) for name in names):
             return kind
@@ -256,7 +256,7 @@ def _old_office(data: bytes, name: str) -> str:
     try:
         streams = {"/".join(path).lower() for path in olefile.OleFileIO(io.BytesIO(data)).listdir()}
     except (OSError, ValueError, IndexError, struct.error) as error:
-        raise ParseError(tr("the office file is damaged or cut off ({error})", error=error)) from error
+        raise ParseError(damaged(error)) from error
     for kind, stream in _IN_COMPOUND:
         if stream in streams:
             if kind not in MIME:
@@ -269,7 +269,7 @@ def _refusal(kind: str) -> str:
     return {
         "sound": tr("sound or video: transcribe it with the source transcription:"),
         "archive": tr("an archive; unpack it first"),
-        "program": tr("a program, not a document"),
+        "program": tr("a program, not a document; leave it out with .nacreignore"),
         "database": tr("a database; use the source sql:"),
         "hwp": tr("a Hangul file (.hwp, .hwpx); save it as .docx"),
         "wps": tr("a file of WPS Office or Microsoft Works (.wps, .et, .dps); save it as .docx, .xlsx or .pptx"),

@@ -47,7 +47,7 @@ def parse(data: bytes, out: Builder, task: Task) -> None:
     root = package.xml(main)
     body = None if root is None else child(root, "body")
     if root is None or body is None:
-        raise ParseError(tr("the Word file has no document inside"))
+        raise ParseError(tr("the Word file has no document inside; save it again in Word"))
     package.properties(out)
     relations = package.relations(main)
     by_kind: dict[str, list[str]] = {}

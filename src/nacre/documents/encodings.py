@@ -103,7 +103,7 @@ def decode(data: bytes, declared: str = "") -> tuple[str, str]:
     if wide:
         return data.decode(wide, "replace"), wide
     if is_binary(data):
-        raise ParseError(tr("it holds binary data, not text"))
+        raise ParseError(tr("it holds binary data, not text; export it as .txt, .pdf or .docx"))
     name = _east_asian(data) or _cut_utf8(data) or label or _single_byte(data)
     return data.decode(name, "replace"), name
 

@@ -180,4 +180,6 @@ def check_size(width: int, height: int, most: int) -> None:
     """
     if width * height > most:
         size, limit = width * height / 1e6, most // 1_000_000
-        raise ParseError(tr("the picture has {size:.0f} megapixels, more than {limit}", size=size, limit=limit))
+        raise ParseError(
+            tr("the picture has {size:.0f} megapixels, more than {limit}; make it smaller", size=size, limit=limit)
+        )

@@ -42,7 +42,7 @@ class Package:
         try:
             self.zip = opened(data)
         except (zipfile.BadZipFile, ValueError, OverflowError, NotImplementedError) as error:
-            raise ParseError(_damaged(str(error))) from error
+            raise ParseError(damaged(str(error))) from error
         # Some writers use backslashes, a leading slash or another case.
         self.names = {info.filename.replace("\\", "/").lstrip("/").lower(): info for info in self.zip.infolist()}
         for info in self.zip.infolist():
@@ -54,7 +54,7 @@ class Package:
         if info.file_size > self.limits.unpacked_bytes or (
             info.file_size > _WELL_BELOW_A_BOMB and ratio > self.limits.unpacked_ratio
         ):
-            raise ParseError(_bomb(info.file_size))
+            raise ParseError(bomb(info.file_size))
 
     def read(self, part: str) -> bytes | None:
         """One part, unpacked.
@@ -69,10 +69,10 @@ class Package:
             with self.zip.open(info) as stream:
                 data = stream.read(info.file_size + 1)
         except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, OSError) as error:
-            raise ParseError(_damaged(f"{info.filename}: {error}")) from error
+            raise ParseError(damaged(f"{info.filename}: {error}")) from error
         self.unpacked += len(data)
         if len(data) > info.file_size or self.unpacked > self.limits.unpacked_bytes:
-            raise ParseError(_bomb(self.unpacked))
+            raise ParseError(bomb(self.unpacked))
         return data
 
     def xml(self, part: str) -> Any | None:
@@ -228,13 +228,16 @@ def child(node: Any, *path: str) -> Any | None:
     return node
 
 
-def _damaged(why: str) -> str:
-    return tr("the office file is damaged or cut off ({why})", why=why)
+def damaged(why: object) -> str:
+    """Why an office file is not read."""
+    return tr("the office file is damaged or cut off ({why}); copy it again, or save it anew", why=why)
 
 
 def _dtd(part: str) -> str:
     return tr("{part} declares entities (DTD), which office files never do; refused", part=part)
 
 
-def _bomb(size: int) -> str:
-    return tr("it unpacks to {size} MiB, which looks like a decompression bomb", size=size >> 20)
+def bomb(size: int) -> str:
+    """Why a package is not unpacked."""
+    mib = size >> 20
+    return tr("it unpacks to {mib} MiB, which looks like a decompression bomb; unpack it and take its files", mib=mib)

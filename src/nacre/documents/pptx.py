@@ -29,7 +29,7 @@ def parse(data: bytes, out: Builder, task: Task) -> None:
     main = package.main("ppt/presentation.xml")
     root = package.xml(main)
     if root is None:
-        raise ParseError(tr("the PowerPoint file has no presentation inside"))
+        raise ParseError(tr("the PowerPoint file has no presentation inside; save it again in PowerPoint"))
     package.properties(out)
     relations = package.relations(main)
     listed = child(root, "sldIdLst")

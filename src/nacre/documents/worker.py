@@ -316,7 +316,7 @@ class _Worker:
         return bytes(parts)
 
     def _too_slow(self) -> str:
-        return tr("it was not parsed within {seconds:.0f} s", seconds=self.seconds)
+        return tr("it was not parsed within {seconds:.0f} s; split it", seconds=self.seconds)
 
     def _cause(self) -> str:
         code = self.process.wait()
@@ -324,7 +324,7 @@ class _Worker:
             return self._too_slow()
         if code == 77:
             most = self.limits.memory_bytes >> 20
-            return tr("it needs more than {most} MiB of memory to parse", most=most)
+            return tr("it needs more than {most} MiB of memory to parse; split it", most=most)
         return tr("it crashed its parser (exit status {code}), perhaps for want of memory", code=code)
 
 

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from urllib.parse import quote
 
-from nacre.documents.archive import Member, bomb, members
+from nacre.documents.archive import Member, members
 from nacre.documents.detect import is_archive
 from nacre.documents.limits import Limits
+from nacre.documents.ooxml import bomb
 from nacre.errors import ParseError
 from nacre.ingest.source import Item, Unreachable
 from nacre.text.hygiene import clean_text
