@@ -334,9 +334,7 @@ def report(
         print(f"{kind:8} {files:9} {good:5} {total:5} {good / total:7.1%} {1000 * seconds / files:7.1f}")
     print(f"{'all':8} {sum(c[0] for c in counts.values()):9} {met:5} {wanted:5} {met / wanted:7.1%}   target 97.0%\n")
     print(side_by_side(peers) + "\n" if peers else "markitdown is not there: make .bench/.markitdown\n")
-    print(
-        f"{'nasty':32} {'met':>4} {'s':>6} {'MiB':>5}  reason   (target: 10 s of processor time, 1 GiB; - for a killed one)"
-    )
+    print(f"{'nasty':32} {'met':>4} {'s':>6} {'MiB':>5}  reason   (target: 10 s, 1 GiB; - for a killed worker)")
     for file, good, seconds, peak, reason in nasty:
         print(f"{file:32} {'yes' if good else 'NO':>4} {seconds:6.2f} {peak or '-':>5}  {(reason or '(parsed)')[:110]}")
     if args.misses:

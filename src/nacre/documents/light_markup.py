@@ -143,8 +143,8 @@ class _Reader:
         marks = list(_CELL.finditer(line))
         words = self.plain(line[: marks[0].start()] if marks else line)
         if words and self.waiting:
-            text, *place = self.waiting[-1]
-            self.waiting[-1] = (f"{text} {words}".strip(), *place)
+            text, across, down = self.waiting[-1]
+            self.waiting[-1] = (f"{text} {words}".strip(), across, down)
         for mark, after in zip_longest(marks, marks[1:]):
             across, down = (min(_SPANNED, int(digits)) if digits else 1 for digits in mark.group("across", "down"))
             text, copies = self.plain(line[mark.end() : after.start() if after else None]), 1

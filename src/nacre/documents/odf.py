@@ -246,7 +246,8 @@ class _Walk:
 
     def table(self, node: Any) -> None:
         ranges: deque[Merge] = deque()
-        rows, grouped = [], set()
+        rows: list[list[str]] = []
+        grouped: set[int] = set()
         for row, across in spread(self.rows(node, ranges), ranges):
             grouped.update({len(rows)} if across else ())
             rows.append([row.cells.get(at, "") for at in range(max(row.cells, default=-1) + 1)])

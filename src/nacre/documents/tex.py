@@ -217,7 +217,8 @@ class _Reader:
         self.cell()
         lines = enumerate(self.rows or [], start=1)
         found = (Row(at, {n: cell for n, cell in enumerate(line) if cell}) for at, line in lines if any(line))
-        rows, grouped = [], set()
+        rows: list[list[str]] = []
+        grouped: set[int] = set()
         for row, across in spread(found, self.ranges):
             grouped.update({len(rows)} if across else ())
             rows.append([row.cells.get(at, "") for at in range(max(row.cells) + 1)])
