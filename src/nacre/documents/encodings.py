@@ -283,7 +283,7 @@ def _single_byte(data: bytes) -> str:
         text = _strict(sample, codec)
         if text is None or _strict(data, codec) is None:
             continue
-        found = Counter(char for char in text.lower() if not char.isascii())
+        found = Counter(char for char in text.replace("İ", "ı").lower() if not char.isascii())
         # A capital behind a small letter is what another charset makes of a small one.
         wrong = sum(b.isupper() and a.islower() and not b.isascii() for a, b in pairwise(text))
         score = max(sum(times * _likely(char, letters) for char, times in found.items()) for letters in languages)

@@ -92,6 +92,14 @@ def is_org(text: str, name: str) -> bool:
     )
 
 
+def _columns(said: str) -> int:
+    """How many columns `cols` asks for: a number alone is how many, "2*" stands for two."""
+    asked = [one.strip() for one in said.split(",")]
+    times = (re.match(r"(\d{1,2})\*", one) for one in asked)
+    alone = len(asked) == 1 and asked[0].isdecimal()
+    return min(_SPANNED, int(asked[0][:3]) if alone else sum(int(many[1]) if many else 1 for many in times))
+
+
 class _Reader:
     """Goes through the lines once; what belongs together waits until another kind of line comes."""
 
@@ -151,7 +159,7 @@ class _Reader:
             if mark["sign"] == "*":
                 across, copies = 1, across
             self.waiting += [(text, across, down)] * copies
-        self.width = self.width or sum(across for _, across, _ in self.waiting)
+        self.width = self.width or min(_SPANNED, sum(across for _, across, _ in self.waiting))
 
     def place(self) -> None:
         """Put the waiting cells of a table into rows, those over several rows and columns in each of their places."""
@@ -202,8 +210,7 @@ class _Reader:
             text = re.sub(r"^\[[ xX*-]\] ", lambda box: "☑ " if box.group()[1] in "xX*" else "☐ ", item.group(3))
             self.out.add("list", self.number(mark, item.group(2)) + self.plain(text), min(9, depth))
         elif self.dialect is _ADOC and (columns := _COLUMNS.search(line)):
-            asked = (re.fullmatch(r"(\d{1,2})\*.*", one.strip()) for one in columns[1].split(","))
-            self.width = min(_SPANNED, sum(int(many[1]) if many else 1 for many in asked))
+            self.width = _columns(columns[1])
         elif not line.strip() or self.dialect.dropped.fullmatch(line):
             self.flush()
         else:
