@@ -102,14 +102,7 @@ _HTML = re.compile(r"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*(<!doctype\s+html|<htm
 
 
 def detect_binary(data: bytes, name: str = "") -> str:
-    """The kind of a file that is not text.
-
-    Args:
-        name: told apart by it are only kinds that are refused.
-
-    Returns:
-        A key of `MIME`; empty when it looks like text.
-    """
+    """The kind of a file that is not text."""
     if not data.strip(b"\x00 \t\r\n"):
         raise ParseError(tr("the file is empty; save it again, or leave it out"))
     if data.startswith(b"{\\rtf"):

@@ -117,11 +117,7 @@ def _points(node: Any | None) -> dict[str, str]:
 
 
 def words_of(paragraph: Any, unseen: Container[Any] = ()) -> str:
-    """The words of a drawing's paragraph: raised, lowered and struck ones marked, formulas in one line.
-
-    Args:
-        unseen: runs that are left out.
-    """
+    """The words of a drawing's paragraph: raised, lowered and struck ones marked, formulas in one line."""
     return marked(_pieces(paragraph, unseen)).replace("\x0b", "\n").strip()
 
 

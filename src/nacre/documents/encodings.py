@@ -128,14 +128,7 @@ def decode(data: bytes, declared: str = "") -> tuple[str, str]:
 
 
 def is_binary(data: bytes) -> bool:
-    """Whether bytes hold controls that no text holds.
-
-    Args:
-        data: the file, or its beginning; UTF-16 must have been ruled out before.
-
-    Returns:
-        True for more than one control byte in a hundred, or any NUL.
-    """
+    """Whether bytes hold controls that no text holds."""
     sample = data[:_SAMPLE]
     controls = len(sample) - len(
         sample.translate(

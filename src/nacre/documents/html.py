@@ -157,11 +157,7 @@ class _Numbers:
         self.open: list[tuple[int, int, str] | None] = []  # (next number, step, format); None without numbers
 
     def step(self, node: Any, leaving: bool, look: Look) -> str:
-        """Enter or leave a list or an item.
-
-        Returns:
-            The number of an item, with the gap behind it.
-        """
+        """Enter or leave a list or an item."""
         tag = node.tag
         if tag != "li":
             if not leaving:

@@ -83,11 +83,7 @@ def engine() -> Any:
 
 
 def read_picture(image: Any) -> Picture:
-    """Read a picture of a page.
-
-    Args:
-        image: Pillow's, of any mode and size.
-    """
+    """Read a picture of a page."""
     import numpy
 
     image = image.convert("L")
@@ -176,11 +172,7 @@ def _rulings(pixels: Any, angle: float) -> tuple[list[Any], list[Any]]:
 
 
 def check_size(width: int, height: int, most: int) -> None:
-    """Refuse a picture before it is unpacked.
-
-    Args:
-        most: pixels.
-    """
+    """Refuse a picture before it is unpacked."""
     if width * height > most:
         size, limit = width * height / 1e6, most // 1_000_000
         raise ParseError(

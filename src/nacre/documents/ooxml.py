@@ -57,11 +57,7 @@ class Package:
             raise ParseError(bomb(info.file_size))
 
     def read(self, part: str) -> bytes | None:
-        """One part, unpacked.
-
-        Returns:
-            Its bytes, or None when there is none.
-        """
+        """One part, unpacked."""
         info = self.names.get(part.lstrip("/").lower())
         if info is None:
             return None
@@ -90,11 +86,7 @@ class Package:
                     raise ParseError(_dtd(name))
 
     def relations(self, part: str) -> dict[str, tuple[str, str]]:
-        """What a part points to: id → (last word of the type, name of the target part or an outside address).
-
-        Returns:
-            Relations by id; empty when there are none.
-        """
+        """What a part points to: id → (last word of the type, name of the target part or an outside address)."""
         folder, name = posixpath.split(part)
         root = self.xml(f"{folder}/_rels/{name}.rels")
         found: dict[str, tuple[str, str]] = {}

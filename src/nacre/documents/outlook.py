@@ -137,11 +137,7 @@ class _Message:
 
 
 def unpack_rtf(data: bytes, most: int) -> bytes:
-    """RTF as Outlook packs it ([MS-OXRTFCP]): words that were seen before are named by their place.
-
-    Args:
-        most: bytes that may come out.
-    """
+    """RTF as Outlook packs it ([MS-OXRTFCP]): words that were seen before are named by their place."""
     if len(data) < 16:
         return b""
     size, form = struct.unpack_from("<I4s", data, 4)

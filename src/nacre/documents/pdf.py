@@ -20,11 +20,7 @@ from nacre.text.language import tr
 
 
 def parse(data: bytes, out: Builder, task: Task) -> None:
-    """Read a PDF.
-
-    Args:
-        out: grows by its text; `page` of every block is set.
-    """
+    """Read a PDF."""
     import pypdfium2
 
     try:

@@ -32,11 +32,7 @@ class Extras:
 
 
 def read_extras(page: Any, forms: Any, turn: Turn) -> Extras:
-    """The annotations of a page.
-
-    Args:
-        forms: pdfium's environment of forms; None where the document has none.
-    """
+    """The annotations of a page."""
     import pypdfium2.raw as pdfium
 
     found = Extras()
@@ -113,13 +109,7 @@ def _quads(pdfium: Any, mark: Any, turn: Turn) -> list[Box]:
 
 
 def strike(glyphs: list[Glyph], rulings: Sequence[tuple[float, float, float]], boxes: Sequence[Box]) -> None:
-    """Mark glyphs that a short line crosses, or that a mark of a reviewer's strikes out.
-
-    Args:
-        glyphs: those of a page; they are changed.
-        rulings: (y, x0, x1) of horizontal lines.
-        boxes: what is struck out by marks.
-    """
+    """Mark glyphs that a short line crosses, or that a mark of a reviewer's strikes out."""
     struck: set[int] = set()
     for x0, y0, x1, y1 in boxes:
         for number, glyph in enumerate(glyphs):

@@ -60,11 +60,7 @@ class Paragraph:
 
 
 def body_size(sheets: Iterable[Sheet]) -> float:
-    """The glyph height that most characters of the document have.
-
-    Returns:
-        Points.
-    """
+    """The glyph height that most characters of the document have."""
     sizes: Counter[float] = Counter()
     for sheet in sheets:
         for item in sheet.items:
@@ -97,9 +93,6 @@ def _shape(line: Line) -> str:
 
 def paragraphs(lines: Sequence[Line], body: float) -> list[Paragraph]:
     """Join lines into paragraphs, headings and list items.
-
-    Args:
-        body: height of the body text, points.
 
     Returns:
         Paragraphs in order; levels of headings are still 0.
@@ -179,11 +172,7 @@ def _ended_early(last: Line, line: Line, lines: Sequence[Line], body: float) -> 
 
 
 def headings(pieces: Sequence[Paragraph | Grid], body: float, outline: dict[str, int]) -> None:
-    """Set the levels of headings: by the document's outline, else by size, else by bold type.
-
-    Args:
-        body: height of the body text, points.
-    """
+    """Set the levels of headings: by the document's outline, else by size, else by bold type."""
     written = [piece for piece in pieces if isinstance(piece, Paragraph)]
     titles = [piece for piece in written if _may_head(piece)]
     heavy = sum(len(line.text) for piece in written for line in piece.lines if line.bold) * 3 > sum(
@@ -220,11 +209,7 @@ def headings(pieces: Sequence[Paragraph | Grid], body: float, outline: dict[str,
 
 
 def title_key(title: str, numbered: bool = True) -> str:
-    """A title as outlines and pages have in common.
-
-    Args:
-        numbered: whether its number counts.
-    """
+    """A title as outlines and pages have in common."""
     key = re.sub(r"\s|[.…·]+\d*$", "", unicodedata.normalize("NFKC", title)).casefold()
     return key if numbered else re.sub(r"^(\d{1,2}(\.\d{1,2})*\.?|第.{1,4}[章节篇部编])", "", key) or key
 

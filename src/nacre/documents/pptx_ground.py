@@ -17,12 +17,7 @@ MAYBE_WHITE = {"FFFFFF", "ffffff", "window", "bg1", "tx1", "bg2", "tx2", "lt1"}
 
 
 class Ground:
-    """The ground of one slide: its background, and what was drawn on it, on its layout and its master.
-
-    Args:
-        roots: the slide, its layout and its master.
-        theme: of the master.
-    """
+    """The ground of one slide: its background, and what was drawn on it, on its layout and its master."""
 
     def __init__(self, roots: list[Any], theme: Any | None) -> None:
         light = None if theme is None else next(theme.iter("{*}lt1"), None)

@@ -47,11 +47,7 @@ class Book:
 
 
 def read_book(package: Package, parts: dict[str, str], out: Builder) -> Book:
-    """Strings and styles.
-
-    Args:
-        parts: names of the parts by the last word of their relation.
-    """
+    """Strings and styles."""
     book = Book(package)
     root = package.xml(parts.get("sharedStrings", "xl/sharedStrings.xml"))
     book.strings = [rich_text(item) for item in ([] if root is None else root) if local(item) == "si"]
