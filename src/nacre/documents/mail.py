@@ -68,13 +68,7 @@ def _message(message: email.message.Message, out: Builder, task: Task, many: boo
 def heads(
     headers: Mapping[str, str], out: Builder, task: Task, about: Mapping[str, str] | None = None, many: bool = False
 ) -> None:
-    """Append what stands above a mail's text.
-
-    Args:
-        headers: those that are shown, by name.
-        about: the others, kept beside the text.
-        many: it is one mail of a mailbox, which they say nothing of.
-    """
+    """Append what stands above a mail's text."""
     subject = headers["Subject"]
     if task.depth == 0 and not many:
         out.title = out.title or subject

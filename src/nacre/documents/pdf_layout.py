@@ -243,10 +243,6 @@ def _spaced(piece: Paragraph) -> bool:
 def over_page_breaks(pages: Sequence[list[Paragraph | Grid | Line]], body: float) -> dict[int, Paragraph]:
     """Take the paragraphs that go on from the page before out of their pages.
 
-    Args:
-        pages: the pieces of each page in order; they are changed.
-        body: height of the body text, points.
-
     Returns:
         By the id of a paragraph, the one that goes on with it.
     """

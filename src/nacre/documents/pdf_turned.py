@@ -36,10 +36,6 @@ def straighten(
 ) -> tuple[int, list[Glyph], float, float]:
     """Turn a page so that most of its text is upright; what still is not becomes whole lines.
 
-    Args:
-        rotation: the turn of the page that the boxes already have, degrees.
-        drawn: its rulings turn with the page.
-
     Returns:
         Quarters that the page was turned clockwise, its glyphs, its width and its height.
     """

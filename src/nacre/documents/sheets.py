@@ -79,14 +79,7 @@ def words(rows: Iterable[dict[int, str]]) -> str:
 def add_cells(
     out: Builder, rows: Iterator[Row], ranges: deque[Merge], hidden: Collection[int], *, all: bool = False
 ) -> None:
-    """Append the tables of a sheet: empty rows, or two empty columns, part them.
-
-    Args:
-        rows: from the top; those without a value may be missing.
-        ranges: merged, from the top; those of a row must be there when it comes.
-        hidden: columns that nobody sees.
-        all: whether what is hidden is shown.
-    """
+    """Append the tables of a sheet: empty rows, or two empty columns, part them."""
     gone: dict[str, list[dict[int, str]]] = {"hidden row": [], "hidden column": []}
     names: dict[int, tuple[str, ...]] = {}
     hidden = () if all else hidden

@@ -31,11 +31,7 @@ def archive_of(uri: str) -> str:
 
 
 def unpacked(item: Item, limits: Limits) -> Iterator[Item | Unreachable]:
-    """What an archive holds; the item itself, with its content, where it is none after all.
-
-    Args:
-        limits: of all that is in it together, archives in it included.
-    """
+    """What an archive holds; the item itself, with its content, where it is none after all."""
     content = item.read()
     raw = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
     if is_archive(raw):
