@@ -58,7 +58,7 @@ def made() -> list[Made]:
         ("gb.csv", sheet_text().encode("gb18030"), cells), ("a.ipynb", notebook(), prose), ("a.xml", xml(), prose),
         ("a.srt", subtitles().encode(), " ".join(PARAGRAPHS)), ("a.tex", tex().encode(), whole),
         ("a.org", org().encode(), whole), ("a.ics", calendar().encode(), event),
-        ("a.zip", zipped({"in.md": f"# {HEADING[0]}\n\n{PARAGRAPHS[0]}"}), event),
+        ("a.pdf", pdf(), whole), ("a.zip", zipped({"in.md": f"# {HEADING[0]}\n\n{PARAGRAPHS[0]}"}), event),
     ]  # fmt: skip
     return [Made(*one) for one in files]
 
@@ -79,6 +79,41 @@ def word() -> bytes:
     target = io.BytesIO()
     document.save(target)
     return target.getvalue()
+
+
+def pdf() -> bytes:
+    """One page in a font that readers have by its name, headings larger and the table with its rules."""
+
+    def line(x: int, y: int, size: int, text: str) -> str:
+        return f"BT /F {size} Tf {x} {y} Td <{text.encode('utf-16-be').hex()}> Tj ET"
+
+    drawn = [line(60, 780 - 28 * at, 18, text) for at, text in enumerate(HEADING)]
+    drawn += [line(60, 710 - 24 * at, 10, text) for at, text in enumerate(PARAGRAPHS)]
+    for y, row in enumerate(ROWS):
+        for x, text in enumerate(row):
+            left, low = 60 + 120 * x, 580 - 20 * y
+            drawn += [line(left + 4, low + 6, 10, text), f"{left} {low} 120 20 re S"]
+    page = "\n".join(drawn)
+    base = "/Type /Font /BaseFont /STSong-Light"
+    parts = [
+        "<< /Type /Catalog /Pages 2 0 R >>",
+        "<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+        "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 5 0 R /Resources << /Font << /F 4 0 R >> >> >>",
+        f"<< {base} /Subtype /Type0 /Encoding /UniGB-UTF16-H /DescendantFonts [6 0 R] >>",
+        f"<< /Length {len(page)} >>\nstream\n{page}\nendstream",
+        f"<< {base} /Subtype /CIDFontType0 /CIDSystemInfo << /Registry (Adobe) /Ordering (GB1) /Supplement 5 >>"
+        " /FontDescriptor 7 0 R /DW 1000 /W [1 95 500] >>",
+        "<< /Type /FontDescriptor /FontName /STSong-Light /Flags 6 /FontBBox [0 -250 1000 880] /Ascent 880"
+        " /Descent -250 /CapHeight 700 /ItalicAngle 0 /StemV 80 >>",
+    ]
+    made = "%PDF-1.4\n"
+    places = []
+    for number, part in enumerate(parts, start=1):
+        places.append(len(made))
+        made += f"{number} 0 obj\n{part}\nendobj\n"
+    table = "".join(f"{place:010} 00000 n \n" for place in places)
+    end = f"trailer << /Size {len(parts) + 1} /Root 1 0 R >>\nstartxref\n{len(made)}\n%%EOF"
+    return f"{made}xref\n0 {len(parts) + 1}\n0000000000 65535 f \n{table}{end}".encode()
 
 
 def slides() -> bytes:

@@ -13,6 +13,7 @@ import contextlib
 import io
 import json
 import random
+import re
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -47,8 +48,8 @@ ROWS_ZH = [
 def prose(chinese: bool) -> str:
     """Running text of the project's own pages."""
     name = "README.zh.md" if chinese else "README.md"
-    lines = (ROOT / name).read_text("utf-8").splitlines()
-    return " ".join(line for line in lines if line[:1].isalpha() and "http" not in line and "`" not in line) * 4
+    lines = re.sub(r"```.*?```", "", (ROOT / name).read_text("utf-8"), flags=re.S).splitlines()
+    return " ".join(line for line in lines if line[:1].isalpha() and "http" not in line and "`" not in line) * 12
 
 
 def font(names: Iterable[str], size: int, folders: Iterable[str]) -> Any:

@@ -21,9 +21,6 @@ SCANS = (".pdf", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".do
 class Converted:
     """Another source whose files go through a converter when they are read; stamps stay, so unchanged files cost
     nothing.
-
-    Args:
-        convert: (name, bytes) → Markdown.
     """
 
     def __init__(
@@ -103,11 +100,7 @@ def transcription(
 
 
 def transcript(text: str, segments: list[Any]) -> str:
-    """Segments gathered into paragraphs of about a minute, each with its time.
-
-    Args:
-        segments: with `start` in seconds and `text`.
-    """
+    """Segments gathered into paragraphs of about a minute, each with its time."""
     paragraphs: list[list[str]] = []
     begun = -60.0
     for segment in segments:

@@ -236,9 +236,6 @@ def _open(path: Path, root: str | None) -> int:
 def read_file(path: Path, max_bytes: int, root: str | None = None) -> bytes:
     """The content of a regular file.
 
-    Args:
-        root: the real path of the folder that links must not lead out of; None follows them anywhere.
-
     Returns:
         Its bytes.
     """

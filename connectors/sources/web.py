@@ -63,11 +63,7 @@ class Web:
         return " ".join(self.urls)
 
     def items(self) -> Iterator[Item | Unreachable]:
-        """List the pages.
-
-        Returns:
-            An iterator over pages; those that robots.txt forbids are unreachable.
-        """
+        """List the pages."""
         count = 0
         for url in self.urls:
             pages = self._pages(url, 0) if self.sitemap or _is_sitemap(url) else iter([(url, "")])

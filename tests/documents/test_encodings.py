@@ -119,6 +119,21 @@ def test_a_few_names_without_any_grammar_show_their_charset(
     assert decode(text.encode(charset))[0] == text
 
 
+@pytest.mark.parametrize(
+    ("charset", "text"),
+    [
+        ("cp1252", "Le café coûte 5 € – l’été"), ("cp1252", "El niño comió"), ("cp1252", "øl på åen"), ("cp1252", "Fête"),
+        ("cp1250", "Zażółć gęślą jaźń"), ("cp1250", "Příliš žluťoučký kůň"), ("iso8859_2", "Šroub žlutý; žádná škoda"),
+        ("cp1254", "İstanbul'da yağmur; ışık, ağır, şık"), ("cp1257", "Kaina dešimt eurų už siurblį"),
+        ("cp1251", "Насос"), ("koi8_r", "Договор поставки оборудования"), ("cp866", "Срок действия договора истекает"),
+        ("cp1253", "Η τιμή είναι δέκα ευρώ"), ("cp1255", "שלום עולם, המחיר הוא עשרה"), ("cp1256", "السعر عشرة دنانير"),
+        ("cp850", "Größe und Maße"), ("mac_roman", "Präsentation für Müller"),
+    ],
+)  # fmt: skip
+def test_a_line_is_enough_to_tell_charsets_of_one_byte(charset: str, text: str) -> None:
+    assert decode(text.encode(charset))[0] == text
+
+
 @pytest.mark.parametrize("text", ["it’s “quoted” – and don’t say he’d", "Müller & Söhne GmbH, Köln"])
 def test_western_marks_are_no_shift_jis(text: str) -> None:
     assert decode(text.encode("cp1252"))[0] == text

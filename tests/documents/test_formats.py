@@ -78,6 +78,37 @@ def test_opendocument_text_says_what_its_reader_sees(
     assert document.fields["product"] == "PX-200"
 
 
+def test_opendocument_counts_and_tells_heads_of_pages_once(zipped: Zip) -> None:
+    levels = [
+        '<text:list-level-style-number text:level="1" style:num-format="一, 二" style:num-suffix="、"/>',
+        '<text:list-level-style-number text:level="2" style:num-format="a" style:num-prefix="(" style:num-suffix=")"/>',
+    ]
+    item = "<text:list-item><text:p>{}</text:p>{}</text:list-item>"
+    inner = f"<text:list>{item.format('c', '')}</text:list>"
+    lists = (
+        f"<text:list text:style-name='L'>{item.format('a', '')}{item.format('b', inner)}</text:list><text:p>x</text:p>"
+    )
+    lists += f"<text:list text:style-name='L' text:continue-numbering='true'>{item.format('d', '')}</text:list>"
+    head = "<style:header><text:p>Confidential</text:p></style:header>"
+    outline = '<text:outline-level-style text:level="1" style:num-format="1"/><text:outline-level-style text:level="2"'
+    outline += ' style:num-format="1" text:display-levels="2" style:num-suffix="."/>'
+    titles = "".join(
+        f'<text:h text:outline-level="{at}">{name}</text:h>' for at, name in ((1, "A"), (2, "B"), (2, "C"))
+    )
+    body = f"<office:body><office:text>{titles}{lists}</office:text></office:body>"
+    looks = f"<office:styles><text:outline-style>{outline}</text:outline-style></office:styles>"
+    looks += f"<office:master-styles><style:master-page>{head}</style:master-page>"
+    looks += f"<style:master-page>{head}</style:master-page></office:master-styles>"
+    styles = f'<office:automatic-styles><text:list-style style:name="L">{"".join(levels)}</text:list-style></office:automatic-styles>'
+    files = {
+        "mimetype": "application/vnd.oasis.opendocument.text",
+        "content.xml": f"<office:document-content {ODF}>{styles}{body}</office:document-content>",
+        "styles.xml": f"<office:document-styles {ODF}>{looks}</office:document-styles>",
+    }
+    said = [text for _, text in blocks(parse(zipped(files), name="a.odt"))]
+    assert said == ["1. A", "1.1. B", "1.2. C", "一、 a", "二、 b", "(a) c", "x", "三、 d", "Confidential"]
+
+
 def test_opendocument_sheets_as_shown_and_hidden_parts_told(zipped: Zip) -> None:
     body = f"""<table:table table:name="Fees"><table:table-column table:number-columns-repeated="2"/>
       <table:table-column table:visibility="collapse"/>
@@ -196,12 +227,17 @@ def test_an_old_workbook_as_its_sheet_shows_it() -> None:
         sheet.write(row, column, value, xlwt.easyxf(num_format_str=form))
     sheet.write(3, 0, "obey")
     sheet.row(3).hidden = True
+    sheet.write_merge(4, 4, 0, 1, "Plus")
+    sheet.write(4, 2, "y")
     book.add_sheet("Draft").write(0, 0, "secret")
     book.get_sheet(1).visibility = 1
     target = io.BytesIO()
     book.save(target)
     document = parse(target.getvalue(), name="a.xls")
-    assert document.text == "Fees\n\nPlan\tRate\tStart\tPart\nBasic\t7.5%\t2026-01-05\t00042\nBasic\t$1,234.50\tTRUE\tx"
+    assert (
+        document.text
+        == "Fees\n\nPlan\tRate\tStart\tPart\nBasic\t7.5%\t2026-01-05\t00042\nBasic\t$1,234.50\tTRUE\tx\nPlus\tPlus\ty"
+    )
     assert {hidden.what for hidden in document.hidden} == {"hidden row", "hidden sheet"}
 
 
@@ -324,7 +360,7 @@ def test_org_and_asciidoc_tell_fields_numbers_and_marks() -> None:
     assert org.text.split("\n\n") == ["3. three\n4. four", "Now ~~50~~ 40"] and org.fields["product"] == "PX-200"
     text = "= T\n:product: PX-200\n\n. a\n.. b\n. c\n\n{product} H~2~O 10^6^ [line-through]#50# {other}\n"
     document = parse(text.encode(), name="a.adoc")
-    assert document.text.split("\n\n")[1:] == ["1. a\n1. b\n2. c", "PX-200 H₂O 10^6 ~~50~~ {other}"]
+    assert document.text.split("\n\n")[1:] == ["1. a\na. b\n2. c", "PX-200 H₂O 10^6 ~~50~~ {other}"]
     assert document.fields["product"] == "PX-200"
 
 

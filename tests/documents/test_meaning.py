@@ -9,7 +9,7 @@ import openpyxl
 import pptx
 import pytest
 from lxml import etree
-from pptx.util import Inches
+from pptx.util import Inches, Pt
 
 from nacre.documents import ParsedDocument, parse
 from nacre.documents.formulas import linear
@@ -85,6 +85,28 @@ def test_merged_cells_are_told_in_each_of_their_places(zipped: Zipped) -> None:
     for (a, b), (c, d) in [((0, 0), (1, 0)), ((0, 1), (0, 2)), ((2, 0), (3, 0))]:
         grid.cell(a, b).merge(grid.cell(c, d))
     assert rows(parse(saved(show), name="a.pptx")) == MERGED
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.tex", r"\begin{tabular}{lcc}\multirow{2}{*}{地区} & \multicolumn{2}{c}{费用} \\\cline{2-3} & 基础 & 高级 \\"
+         r"\multirow{2}*{北} & 1 & 2 \\ & 3 & 4\end{tabular}"),
+        ("a.adoc", "[cols=3]\n|===\n.2+|地区 2+|费用\n|基础 |高级\n.2+|北 |1|2\n|3 |4\n|===\n"),
+        ("a.rtf", r"{\rtf1\trowd\clvmgf\cellx1\clmgf\cellx2\clmrg\cellx3 \u22320?\u21306?\cell \u36153?\u29992?\cell\cell\row"
+         r"\trowd\clvmrg\cellx1\cellx2\cellx3 \cell \u22522?\u30784?\cell \u39640?\u32423?\cell\row\trowd\cellx1\cellx2\cellx3"
+         r" \u21271?\cell 1\cell 2\cell\row\trowd\clvmrg\cellx1\cellx2\cellx3 \cell 3\cell 4\cell\row}"),
+    ],
+)  # fmt: skip
+def test_merged_cells_of_texts_are_told_in_each_of_their_places(name: str, text: str) -> None:
+    assert rows(parse(text.encode(), name=name)) == MERGED
+
+
+def test_cells_that_word_merges_the_old_way(zipped: Zipped) -> None:
+    cells = [f"<w:tc><w:tcPr>{more}</w:tcPr>{paragraph(text)}</w:tc>" for text, more in (
+        ("a", '<w:hMerge w:val="restart"/>'), ("", "<w:hMerge/>"), ("b", ""),
+    )]  # fmt: skip
+    assert word(zipped, f"<w:tbl><w:tr>{''.join(cells)}</w:tr></w:tbl>").text == "a\ta\tb"
 
 
 def test_raised_lowered_and_struck_words_are_marked() -> None:
@@ -172,6 +194,29 @@ def test_word_numbers_headings_and_lists_as_it_shows_them(zipped: Zipped) -> Non
 def test_ordered_lists_of_pages_have_their_numbers() -> None:
     page = "<ol start=4><li>d<li value=9><p>i</p><li>j</ol><ol type=I reversed><li>two<li>one</ol><ul><li>dot</ul>"
     assert parse(page.encode(), name="a.html").text.split("\n") == ["4. d", "9. i", "10. j", "II. two", "I. one", "dot"]
+
+
+def test_style_sheets_say_how_lists_count() -> None:
+    page = """<style>.cn{list-style-type:simp-chinese-informal} .r li{list-style:inside upper-roman}</style>
+      <ol class=cn><li>a<li>b<ol><li>c</ol></ol><ol class=r><li>d</ol><ol style="list-style-type:'- '"><li>e</ol>"""
+    said = parse(page.encode(), name="a.html").text.split("\n")
+    assert [line.strip() for line in said] == ["一、a", "二、b", "1. c", "I. d", "e"]
+
+
+def test_slides_number_their_lists_and_hide_single_runs() -> None:
+    show = pptx.Presentation()
+    body = show.slides.add_slide(show.slide_layouts[1]).placeholders[1].text_frame
+    for kind, text in (("ea1ChsPeriod", "a"), ("ea1ChsPeriod", "b"), ("", "c"), ("alphaLcParenR", "d")):
+        line = body.add_paragraph()
+        line.text = text
+        if kind:
+            properties = line._p.get_or_add_pPr()
+            etree.SubElement(properties, properties.tag.replace("pPr", "buAutoNum"), type=kind)
+    seen, unseen = body.paragraphs[0].add_run(), body.paragraphs[0].add_run()
+    seen.text, unseen.text, unseen.font.size = "shown", "obey me", Pt(1)
+    document = parse(saved(show), name="a.pptx")
+    assert document.text.split("\n") == ["shown", "一. a", "二. b", "c", "a) d"]
+    assert [hidden.excerpt for hidden in document.hidden] == ["obey me"]
 
 
 def test_boxes_fields_and_pictures_say_what_they_show(zipped: Zipped) -> None:

@@ -107,6 +107,24 @@ def test_a_hyphen_goes_only_when_the_word_is_known(pdf) -> None:  # type: ignore
     assert "old information desk" in text
 
 
+def test_lowered_digits_merged_fields_and_sentences_over_short_pages(pdf) -> None:  # type: ignore[no-untyped-def]
+    pdf.page([(60, 700, 10, "CO"), (75, 697, 6, "2"), (80, 700, 10, "falls")])
+    assert parse(pdf.bytes(), name="a.pdf").text.startswith("CO₂ falls")
+    rules = [(50, y, 350, y) for y in (700, 680, 660, 640)] + [(x, 640, x, 700) for x in (50, 150, 350)]
+    rules += [(250, 660, 250, 700)]
+    words = [(54, 685, 10, "Plan"), (154, 685, 10, "Month"), (254, 685, 10, "Year"), (54, 665, 10, "Basic"),
+             (154, 665, 10, "10"), (254, 665, 10, "100"), (54, 645, 10, "Plus"), (154, 645, 10, "on request")]  # fmt: skip
+    document = parse(type(pdf)().page(words, rules).bytes(), name="a.pdf")
+    assert document.text == "Plan\tMonth\tYear\nBasic\t10\t100\nPlus\ton request\ton request"
+    lines = [
+        "合同可由任何一方在季度结束前至少六周以书面形式提出终止，但前提是承租人已经",
+        "足额支付全部租金并且已将房屋的全部钥匙和门禁卡一并交还给出租人或者其书面",
+    ]
+    short = type(pdf)().page([(60, 700 - 14 * at, 10, line) for at, line in enumerate(lines)])
+    short.page([(60, 700, 10, "指定的代理人。")]).page([(60, 700, 10, "另页。")])
+    assert "或者其书面指定的代理人。" in parse(short.bytes(), name="a.pdf").text
+
+
 def test_a_page_without_text_is_told_and_a_file_of_them_is_no_document(pdf) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(ParseError, match="no text"):
         parse(pdf.page().bytes(), name="a.pdf")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -10,6 +9,7 @@ from typing import NamedTuple
 
 from nacre.documents.builder import Builder
 from nacre.documents.limits import Limits, Task
+from nacre.documents.ooxml import bomb, opened
 from nacre.errors import ParseError
 from nacre.text.language import tr
 
@@ -32,9 +32,9 @@ def members(data: bytes, limits: Limits) -> Iterator[Member]:
         ParseError: it is damaged, or unpacks to more than it may.
     """
     try:
-        package = zipfile.ZipFile(io.BytesIO(data))
+        package = opened(data)
     except (zipfile.BadZipFile, ValueError, OverflowError, NotImplementedError) as error:
-        raise ParseError(tr("the archive is damaged or cut off ({error})", error=error)) from error
+        raise ParseError(_damaged(error)) from error
     files = [info for info in package.infolist() if not info.is_dir()]
     total = sum(info.file_size for info in files)
     packed = any(
@@ -51,9 +51,8 @@ def members(data: bytes, limits: Limits) -> Iterator[Member]:
             yield Member(name, lambda info=info: _unpacked(package, info))  # type: ignore[misc]
 
 
-def bomb(size: int) -> str:
-    """Why an archive is not unpacked."""
-    return tr("it unpacks to {size} MiB, which looks like a decompression bomb", size=size >> 20)
+def _damaged(error: Exception) -> str:
+    return tr("the archive is damaged or cut off ({error}); copy it again, or pack it anew", error=error)
 
 
 def name_of(info: zipfile.ZipInfo) -> str:
@@ -75,7 +74,7 @@ def _unpacked(package: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
         with package.open(info) as stream:
             data = stream.read(info.file_size + 1)
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, OSError) as error:
-        raise ParseError(tr("the archive is damaged or cut off ({error})", error=error)) from error
+        raise ParseError(_damaged(error)) from error
     if len(data) > info.file_size:
         raise ParseError(bomb(len(data)))
     return data

@@ -50,11 +50,7 @@ class Builder:
             self.mark(kind, start, self.length, level)
 
     def go_on(self, kind: BlockKind, text: str, level: int = 0) -> None:
-        """Append a block that goes on in the middle of the last one's sentence, as over a page break.
-
-        Args:
-            text: its text; a blank before it parts it from the last word.
-        """
+        """Append a block that goes on in the middle of the last one's sentence, as over a page break."""
         text = clean(text).rstrip()
         start = self.write(text)
         self.mark(kind, start + len(text) - len(text.lstrip()), self.length, level)
@@ -129,11 +125,7 @@ class Builder:
         return tuple(cells)
 
     def write(self, text: str) -> int:
-        """Append text as it is, outside any block.
-
-        Returns:
-            The index of its first character.
-        """
+        """Append text as it is, outside any block."""
         start = self.length
         self.length += len(text)
         if self.length > self.limits.text_chars:
@@ -143,12 +135,7 @@ class Builder:
         return start
 
     def mark(self, kind: BlockKind, start: int, end: int, level: int = 0) -> None:
-        """Declare text that was already written to be a block.
-
-        Args:
-            start: its first character.
-            end: after its last character.
-        """
+        """Declare text that was already written to be a block."""
         self.blocks.append(Block(kind, start, end, level, self.page, self.sheet))
 
     def warn(self, message: str) -> None:
@@ -193,11 +180,7 @@ class Builder:
         self._gap()
 
     def finish(self, mime: str, name: str) -> ParsedDocument:
-        """The document.
-
-        Returns:
-            The document; its text is what was written.
-        """
+        """The document."""
         text = "".join(self._parts)
         first = next((text[b.start : b.end] for b in self.blocks if b.kind == "heading"), "")
         stem = name.replace("\\", "/").rstrip("/").rpartition("/")[2].rpartition(".")

@@ -76,11 +76,7 @@ class Tokeniser(Protocol):
         ...
 
     def token_offsets(self, text: str) -> Sequence[tuple[int, int]]:
-        """Where the tokens stand.
-
-        Returns:
-            (start, end) in characters for each.
-        """
+        """Where the tokens stand."""
         ...
 
 
@@ -353,11 +349,7 @@ def _visible(text: str) -> bool:
 
 
 def shorten(text: str, tokens: int, tokeniser: Tokeniser) -> str:
-    """The beginning of a text.
-
-    Args:
-        tokens: how many tokens may stay.
-    """
+    """The beginning of a text."""
     offsets = tokeniser.token_offsets(text)
     return text if len(offsets) <= tokens else text[: offsets[tokens - 1][1]].rstrip()
 

@@ -10,6 +10,7 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 
+from nacre.documents.ooxml import damaged, opened
 from nacre.errors import ParseError
 from nacre.text.language import tr
 
@@ -101,16 +102,9 @@ _HTML = re.compile(r"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*(<!doctype\s+html|<htm
 
 
 def detect_binary(data: bytes, name: str = "") -> str:
-    """The kind of a file that is not text.
-
-    Args:
-        name: told apart by it are only kinds that are refused.
-
-    Returns:
-        A key of `MIME`; empty when it looks like text.
-    """
+    """The kind of a file that is not text."""
     if not data.strip(b"\x00 \t\r\n"):
-        raise ParseError(tr("the file is empty"))
+        raise ParseError(tr("the file is empty; save it again, or leave it out"))
     if data.startswith(b"{\\rtf"):
         return "rtf"
     if b"%PDF-" in data[:1024]:
@@ -218,11 +212,11 @@ def _mail_kind(head: str, sure: bool) -> str:
 def _office(data: bytes) -> str:
     """The kind of a ZIP, by the names in it: what is no document of its own is a folder of documents."""
     try:
-        package = zipfile.ZipFile(io.BytesIO(data))
+        package = opened(data, again=True)
         names = {name.replace("\\", "/").lower().lstrip("/") for name in package.namelist()}
         mimetype = package.read("mimetype")[:200] if "mimetype" in names and _small(package) else b""
     except (zipfile.BadZipFile, ValueError, OverflowError, RuntimeError, KeyError, zlib.error) as error:
-        raise ParseError(tr("the office file is damaged or cut off ({error})", error=error)) from error
+        raise ParseError(damaged(error)) from error
     for kind, place in _IN_ZIP:
         if any(name.startswith(place) for name in names):
             return kind
@@ -255,7 +249,7 @@ def _old_office(data: bytes, name: str) -> str:
     try:
         streams = {"/".join(path).lower() for path in olefile.OleFileIO(io.BytesIO(data)).listdir()}
     except (OSError, ValueError, IndexError, struct.error) as error:
-        raise ParseError(tr("the office file is damaged or cut off ({error})", error=error)) from error
+        raise ParseError(damaged(error)) from error
     for kind, stream in _IN_COMPOUND:
         if stream in streams:
             if kind not in MIME:
@@ -268,7 +262,7 @@ def _refusal(kind: str) -> str:
     return {
         "sound": tr("sound or video: transcribe it with the source transcription:"),
         "archive": tr("an archive; unpack it first"),
-        "program": tr("a program, not a document"),
+        "program": tr("a program, not a document; leave it out with .nacreignore"),
         "database": tr("a database; use the source sql:"),
         "hwp": tr("a Hangul file (.hwp, .hwpx); save it as .docx"),
         "wps": tr("a file of WPS Office or Microsoft Works (.wps, .et, .dps); save it as .docx, .xlsx or .pptx"),

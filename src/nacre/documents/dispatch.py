@@ -102,12 +102,14 @@ def parse(
     except NacreError as error:
         raise ParseError(error.message, uri=name, scans=tuple(out.scans)) from error
     except MemoryError as error:
-        raise ParseError(tr("it needs more memory than allowed"), uri=name) from error
+        raise ParseError(tr("it needs more memory than allowed; split it"), uri=name) from error
     except RecursionError as error:
-        raise ParseError(tr("its parts are nested too deeply"), uri=name) from error
+        raise ParseError(tr("its parts are nested too deeply; save them as files of their own"), uri=name) from error
     except Exception as error:  # a parser bug or a broken file: either way it is this document's row
         why = f"{type(error).__name__}: {str(error)[:200]}"
-        raise ParseError(tr("the file is damaged ({why})", why=why), uri=name) from error
+        raise ParseError(
+            tr("the file is damaged ({why}); open and save it in its program", why=why), uri=name
+        ) from error
     if not out.blocks:
         raise ParseError(_empty(out), uri=name, scans=tuple(out.scans))
     return out.finish(MIME[kind], name)

@@ -47,7 +47,7 @@ def parse(data: bytes, out: Builder, task: Task) -> None:
     root = package.xml(main)
     body = None if root is None else child(root, "body")
     if root is None or body is None:
-        raise ParseError(tr("the Word file has no document inside"))
+        raise ParseError(tr("the Word file has no document inside; save it again in Word"))
     package.properties(out)
     relations = package.relations(main)
     by_kind: dict[str, list[str]] = {}
@@ -279,10 +279,12 @@ class _Walk:
         for cell in cells:
             properties = child(cell, "tcPr")
             width = 1 if properties is None else number(child(properties, "gridSpan"), default=1)
-            merged = None if properties is None else child(properties, "vMerge")
-            if merged is not None and attribute(merged) != "restart":
+            down, right = (None if properties is None else child(properties, way) for way in ("vMerge", "hMerge"))
+            if down is not None and attribute(down) != "restart":
                 text = above[len(row)] if len(row) < len(above) else ""
                 text = text if len(text) <= REPEATED else ""
+            elif right is not None and attribute(right) != "restart":
+                text = row[-1] if row and len(row[-1]) <= REPEATED else ""
             else:
                 text = self._in_cell(cell, self._cell)
             wide = width > 1 and len(cells) > 1

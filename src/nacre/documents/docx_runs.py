@@ -51,11 +51,7 @@ class Look:
         )
 
     def unseen(self, dark: bool) -> str:
-        """How the words are hidden; empty where they are not.
-
-        Args:
-            dark: whether the ground under them may be another than white.
-        """
+        """How the words are hidden; empty where they are not."""
         if self.hidden:
             return "hidden text"
         if self.tiny:
@@ -105,11 +101,7 @@ def is_shaded(node: Any | None) -> bool:
 
 
 class Runs:
-    """Reads paragraphs; what it meets on the way stands in `notes`.
-
-    Args:
-        looks: gives the look of a style by its id.
-    """
+    """Reads paragraphs; what it meets on the way stands in `notes`."""
 
     def __init__(self, out: Builder, looks: Callable[[str], Look]) -> None:
         self.out, self.looks = out, looks

@@ -5,16 +5,23 @@ alternative text.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any
 
 from nacre.documents.builder import Builder
 from nacre.documents.formulas import linear
 from nacre.documents.marks import Piece, marked
 from nacre.documents.number_formats import show
-from nacre.documents.ooxml import Package, attribute, child, descend, local
+from nacre.documents.numerals import counted
+from nacre.documents.ooxml import Package, attribute, child, descend, local, number
 
 _FILE_NAME = re.compile(r"\S+\.(png|jpe?g|gif|bmp|svg|emf|wmf|tiff?)", re.I)
+_FORMS = {
+    "arabic": "decimal", "alphaLc": "lowerLetter", "alphaUc": "upperLetter", "romanLc": "lowerRoman",
+    "romanUc": "upperRoman", "ea1Chs": "chineseCounting", "ea1Cht": "taiwaneseCounting", "ea1Jpn": "japaneseCounting",
+    "circleNum": "decimalEnclosedCircle",
+}  # fmt: skip
+_AUTO = re.compile(f"({'|'.join(_FORMS)})(?:Db|Wd|Kor|Chs)*(Period|ParenR|ParenBoth|Minus)?(?:Plain)?")
 # What office programs add to descriptions that they made themselves.
 _MADE = re.compile(r"\s*(?:Description automatically generated.*|描述已自动生成.*)", re.S)
 
@@ -71,20 +78,22 @@ def add_diagram(root: Any | None, out: Builder) -> None:
 
 def paragraphs(node: Any) -> list[str]:
     """The words of each paragraph of a drawing that has any."""
-    return [text for text in (words_of(part) for part in node.iter() if local(part) == "p") if text]
+    return [text for text in map(words_of, node.iter("{*}p")) if text]
 
 
 def add_chart(root: Any | None, out: Builder) -> None:
     """Append a chart: its title, and its series as columns of a table."""
     if root is None:
         return
-    title = next((node for node in root.iter() if local(node) == "title"), None)
+    title = next(root.iter("{*}title"), None)
     if title is not None:
-        out.add("paragraph", " ".join(words_of(part) for part in title.iter() if local(part) == "p"))
+        out.add("paragraph", " ".join(map(words_of, title.iter("{*}p"))))
     columns: dict[str, dict[str, str]] = {}
     categories: dict[str, str] = {}
-    for series in (node for node in root.iter() if local(node) == "ser"):
-        name = " ".join(_points(child(series, "tx")).values()) or str(len(columns) + 1)
+    for series in root.iter("{*}ser"):
+        written = child(series, "tx", "v")
+        name = " ".join(_points(child(series, "tx")).values()) or ("" if written is None else written.text)
+        name = name or str(len(columns) + 1)
         categories |= _points(child(series, "cat"))
         columns[name] = _points(child(series, "val"))
     indexes = sorted(
@@ -107,20 +116,53 @@ def _points(node: Any | None) -> dict[str, str]:
     return found
 
 
-def words_of(paragraph: Any) -> str:
+def words_of(paragraph: Any, unseen: Container[Any] = ()) -> str:
     """The words of a drawing's paragraph: raised, lowered and struck ones marked, formulas in one line."""
-    return marked(_pieces(paragraph)).replace("\x0b", "\n").strip()
+    return marked(_pieces(paragraph, unseen)).replace("\x0b", "\n").strip()
 
 
-def _pieces(paragraph: Any) -> Iterator[Piece]:
+def text_of(run: Any) -> str:
+    """The letters of a run."""
+    words = child(run, "t")
+    return "" if words is None else words.text or ""
+
+
+class Numbers:
+    """Automatic numbers of the paragraphs of one text box."""
+
+    def __init__(self) -> None:
+        self.counts: dict[int, tuple[str, int]] = {}
+
+    def next(self, properties: Any | None, depth: int) -> str:
+        """The number of the next paragraph, with the gap behind it; empty where it has none."""
+        auto = None if properties is None else child(properties, "buAutoNum")
+        if auto is None and not self.counts:  # nearly always
+            return ""
+        form, begin = attribute(auto, "type"), number(auto, "startAt", 1)
+        known, count = self.counts.get(depth, ("", 0))
+        self.counts = {level: one for level, one in self.counts.items() if level < depth}
+        found = _AUTO.fullmatch(form)
+        if found is None:
+            return ""
+        key = f"{form} {begin}"
+        self.counts[depth] = key, count + 1 if known == key else begin
+        said = counted(self.counts[depth][1], _FORMS[found[1]])
+        return {"Period": "{}. ", "ParenBoth": "({}) ", "ParenR": "{}) ", "Minus": "{}- "}.get(found[2], "{} ").format(
+            said
+        )
+
+
+def _pieces(paragraph: Any, unseen: Container[Any]) -> Iterator[Piece]:
     for node in descend(paragraph, skip={"rPr", "pPr", "endParaRPr", "Fallback"}, stop={"r", "oMath"}):
         name = local(node)
         if name == "r":
-            words, look = child(node, "t"), child(node, "rPr")
-            height = attribute(look, "baseline")
+            text, look = "" if node in unseen else text_of(node), child(node, "rPr")
+            if look is None:
+                yield Piece(text)
+                continue
+            height = look.get("baseline", "")
             place = "" if height.strip("-0") == "" else "subscript" if height.startswith("-") else "superscript"
-            strike = attribute(look, "strike") in {"sngStrike", "dblStrike"}
-            yield Piece("" if words is None else words.text or "", place, strike)
+            yield Piece(text, place, look.get("strike") in {"sngStrike", "dblStrike"})
         elif name == "oMath":
             yield Piece(linear(node))
         elif name in {"br", "tab"}:

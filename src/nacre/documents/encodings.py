@@ -15,9 +15,12 @@ from __future__ import annotations
 import codecs
 import math
 import re
+import unicodedata
+from collections import Counter
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from itertools import pairwise
 
 from nacre.errors import ParseError
 from nacre.text.language import tr
@@ -36,6 +39,21 @@ _SUPERSETS = {
     "shift_jis": "cp932", "euc_kr": "cp949", "iso8859-1": "cp1252", "ascii": "cp1252", "iso8859-9": "cp1254",
 }  # fmt: skip
 _WEAK = {"cp1252", "cp1254"}
+_WEST = (
+    "éèàêçôâîûùïœëü", "äüöß", "óíáéñúü¿¡ª", "ãçáéóíõêâúàô", "àèìòùé", "äåöé", "øåæé", "ðíáæéóþöúý",
+)  # fmt: skip
+_CENTRE = ("íáéěřýčžšůúóďťň", "áíčéľýžšúťňôďäĺŕ", "ąęłóśżćńź", "áéöóőüíúű", "čšžćđ", "ăîâşţ")
+_CYRILLIC = ("оеаинтсрвлкмдпуяыьгзбчйхжшюцщэфъё", "оанівиртеслкдумпязьгйбчшхжїцющєґ")
+# The letters of languages beyond ASCII, the most frequent first, by the charset; of two that fit alike, the first one.
+_LETTERS: dict[str, tuple[str, ...]] = {
+    "cp1252": _WEST, "cp1250": _CENTRE, "iso8859_2": _CENTRE, "cp1254": ("ıüşöğçâ",),
+    "cp1257": ("ėšųžąįūčę", "āīēšūņļķģžč", "äõüöšž"), "cp1251": _CYRILLIC, "koi8_r": _CYRILLIC[:1],
+    "koi8_u": _CYRILLIC, "cp866": _CYRILLIC[:1], "cp1253": ("αοιετσνηυρπκμλςωδάγίχθφόβέύξζήώψ",),
+    "cp1255": ("יוהלאתרמבשנכחדקעםפסטזןגצךףץ",), "cp1256": ("اليمنتربوعدهسقحفكجشةصطزخضذءثغئىأظؤإآ",),
+    "cp874": ("านรอกเง่มยลว้ดทตส์ิปคัีบพหุแจ็ใไืูำะชขโผธซศถณษญฟภฐฎฏฒฌฮฬๆ",), "cp850": _WEST, "mac_roman": _WEST,
+}  # fmt: skip
+_BETTER = 0.15  # by how much, a letter, a charset must fit better than one before it
+_MARKS = "–—‘’“”„…•·«»‹›€£§°©®™№\u00a0²³½%،؛؟"
 
 
 @dataclass(frozen=True)
@@ -75,6 +93,8 @@ _SHARES = {
 }
 _FINALS = "-ㄱㄲㄳㄴㄵㄶㄷㄹㄺㄻㄼㄽㄾㄿㅀㅁㅂㅄㅅㅆㅇㅈㅊㅋㅌㅍㅎ"
 _LEAST = -10.0  # mean logarithm of the chance of a character; a text of random characters stays below
+# A letter beyond ASCII within a word of Latin ones.
+_LATIN = re.compile(rb"(?<=[A-Za-z])[\x80-\xff](?=[a-z])")
 # English with the quotation marks and dashes of Windows: each a lead byte of Shift-JIS, and a letter after it.
 _QUOTED = re.compile(rb"[\x85\x91-\x97](?=[ -~\r\n]|$)")
 _KOI8 = re.compile(rb"[\xe0-\xff]?[\xc0-\xdf]+|[\xe0-\xff]+")  # a word: Russian small letters lie in GB's common zone
@@ -102,20 +122,13 @@ def decode(data: bytes, declared: str = "") -> tuple[str, str]:
     if wide:
         return data.decode(wide, "replace"), wide
     if is_binary(data):
-        raise ParseError(tr("it holds binary data, not text"))
+        raise ParseError(tr("it holds binary data, not text; export it as .txt, .pdf or .docx"))
     name = _east_asian(data) or _cut_utf8(data) or label or _single_byte(data)
     return data.decode(name, "replace"), name
 
 
 def is_binary(data: bytes) -> bool:
-    """Whether bytes hold controls that no text holds.
-
-    Args:
-        data: the file, or its beginning; UTF-16 must have been ruled out before.
-
-    Returns:
-        True for more than one control byte in a hundred, or any NUL.
-    """
+    """Whether bytes hold controls that no text holds."""
     sample = data[:_SAMPLE]
     controls = len(sample) - len(
         sample.translate(
@@ -190,20 +203,24 @@ def _cut_utf8(data: bytes) -> str:
 def _east_asian(data: bytes) -> str:
     sample = data[:_SAMPLE]
     high = len(sample) - len(sample.translate(None, bytes(range(128, 256))))
-    if len(_QUOTED.findall(sample)) * 10 > 9 * high:
+    if not high:
+        return ""
+    if len(_QUOTED.findall(sample)) * 10 > 9 * high or len(_LATIN.findall(sample)) * 10 > 6 * high:
         return ""
     words = re.findall(rb"[\x80-\xff]+", sample)
     if high >= 10 and all(map(_KOI8.fullmatch, words)):
         return ""
     best, name = _LEAST, ""
     for zone in _ZONES:
-        units = zone.pattern.findall(sample)
-        if not units or _broken(data, zone.codec):
+        text = sample.decode(zone.codec, "replace")
+        # A file that was cut in the middle of a character has one place that cannot be decoded.
+        if text.count("\ufffd") > 1 + len(text) // 1000:
             continue
-        share = sum(zone.common.fullmatch(unit) is not None for unit in units) / len(units)
+        units = Counter(zone.pattern.findall(sample))
+        share = sum(times for unit, times in units.items() if zone.common.fullmatch(unit)) / units.total()
         if share < zone.typical:
             continue
-        chance = _chance(sample.decode(zone.codec, "replace"), zone.line)
+        chance = _chance(text, zone.line)
         if chance > best:
             best, name = chance, zone.codec
     return name
@@ -234,10 +251,10 @@ def _chance(text: str, line: int) -> float:
     """How likely a text is in a language: the mean logarithm over its characters beyond ASCII."""
     common, shares = _common()[line], [math.log(share) for share in _SHARES[line]]
     total, count = 0.0, 0
-    for char in text:
+    for char, times in Counter(text).items():
         if not char.isascii():
-            count += 1
-            total += shares[_sort(char, common)]
+            count += times
+            total += times * shares[_sort(char, common)]
     return total / max(1, count)
 
 
@@ -250,18 +267,28 @@ def _sort(char: str, common: frozenset[str]) -> int:
     return 2 if "ぁ" <= char <= "ん" else 3 if "ァ" <= char <= "ヶ" else 4 if "\uff61" <= char <= "\uff9f" else 5
 
 
-def _broken(data: bytes, codec: str) -> bool:
-    """More than one undecodable place in a thousand characters (a file cut in the middle of a character has one)."""
-    text = data[:_SAMPLE].decode(codec, "replace")
-    return text.count("\ufffd") > 1 + len(text) // 1000
-
-
 def _single_byte(data: bytes) -> str:
-    from charset_normalizer import from_bytes
-
-    sample = data[: 1 << 15]
-    found = from_bytes(
-        sample, cp_isolation=["cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "koi8_r"]
-    ).best()
-    name = found.encoding if found else "cp1252"
+    """The charset of one byte a character whose letters are the frequent ones of a language that is written in it."""
+    sample = data[: 1 << 14]
+    best, name = -math.inf, "cp1252"
+    mixed = len(_LATIN.findall(sample))
+    for codec, languages in _LETTERS.items():
+        text = _strict(sample, codec)
+        if text is None or _strict(data, codec) is None:
+            continue
+        found = Counter(char for char in text.replace("İ", "ı").lower() if not char.isascii())
+        # A capital behind a small letter is what another charset makes of a small one.
+        wrong = sum(b.isupper() and a.islower() and not b.isascii() for a, b in pairwise(text))
+        score = max(sum(times * _likely(char, letters) for char, times in found.items()) for letters in languages)
+        score -= 5 * wrong + 5 * mixed * (languages[0][0] > "\u0370")  # no word mixes two scripts
+        if score > best + _BETTER * (5 + found.total()):
+            best, name = score, codec
     return name if _strict(data, name) is not None else "latin-1"
+
+
+def _likely(char: str, letters: str) -> float:
+    """The logarithm of how often a character stands in a language, by its place among the letters beyond ASCII."""
+    place = letters.find(char)
+    if place >= 0:
+        return -math.log((place + 3) * math.log(1 + len(letters) / 3))
+    return -4.0 if char in _MARKS else -14.0 if unicodedata.category(char) == "Cc" else -9.0

@@ -21,7 +21,7 @@ def parse(data: bytes, out: Builder, task: Task) -> None:
     """Read a book."""
     package = Package(data, task.limits)
     if package.read("META-INF/encryption.xml") is not None and package.read("META-INF/rights.xml") is not None:
-        raise ParseError(tr("the book is protected (DRM) and cannot be read"))
+        raise ParseError(tr("the book is protected (DRM) and cannot be read; use a copy without it"))
     container = package.xml("META-INF/container.xml")
     main = next((attribute(node, "full-path") for node in descend(container) if local(node) == "rootfile"), "")
     root = package.xml(main) if main else None

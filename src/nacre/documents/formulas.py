@@ -22,11 +22,7 @@ def fenced(text: str) -> str:
 
 
 def linear(node: Any, depth: int = 0) -> str:
-    """A formula in one line.
-
-    Args:
-        node: `m:oMath` of an office file, or `math`, or a part of one.
-    """
+    """A formula in one line."""
     if depth > _DEEP:
         return ""
     name = local(node)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 
 from nacre.documents.builder import Builder
 
@@ -45,38 +45,6 @@ def add_grid(
     # A short region without numbers above a region with numbers is a header that an empty row cuts off.
     lone = width > 1 and len(rows) <= 3 and not any(_NUMBER.fullmatch(cell.strip()) for line in rows for cell in line)
     return _joined(rows if lone else rows[:named], width) if lone or named else names
-
-
-def add_regions(out: Builder, rows: Sequence[Sequence[str]]) -> None:
-    """Append the cells of a whole sheet: tables are what empty rows, or two empty columns, part from each other."""
-    names: dict[int, tuple[str, ...]] = {}
-    region: list[Sequence[str]] = []
-    for number, row in enumerate([*rows, []], start=1):
-        if any(row):
-            region.append(row)
-        elif region:
-            for first, column, cells in _side_by_side(number - len(region), region):
-                names[column] = add_grid(out, cells, row=first, column=column, header=names.get(column, ()))
-            region = []
-
-
-def _side_by_side(first: int, region: Sequence[Sequence[str]]) -> Iterator[tuple[int, int, list[Sequence[str]]]]:
-    """Tables beside each other: (row, column, cells) of each. One empty column is a spacer."""
-    groups: list[list[int]] = []
-    for column in sorted({n for row in region for n, cell in enumerate(row) if cell}):
-        if groups and column - groups[-1][1] <= 2:
-            groups[-1][1] = column
-        else:
-            groups.append([column, column])
-    for left, right in groups:
-        part: list[Sequence[str]] = []
-        for number, row in enumerate([*region, []], start=first):
-            cells = row[left : right + 1]
-            if any(cells):
-                part.append(cells)
-            elif part:
-                yield number - len(part), left + 1, part
-                part = []
 
 
 def _header_rows(rows: Sequence[Sequence[str]], width: int) -> int:

@@ -30,7 +30,7 @@ _BLOCKS = {
 }  # fmt: skip
 _HEADINGS = {f"h{n}": n for n in range(1, 7)}
 _LISTS = {"ul", "ol", "menu", "dl"}
-_ITEMS = {"li", "dd", "dt"}
+_COUNTING = {"ol", "ul", "menu", "li"}
 _MAX_SPAN = 200
 _INNER = 300  # characters of tables inside a table of data; with more of them it is the layout of a page
 _NO_VALUE = {"hidden", "password", "submit", "button", "reset", "image", "file", "color", "range"}
@@ -63,43 +63,42 @@ class _Page:
 
     def __init__(self, out: Builder, looks: Looks) -> None:
         self.out, self.looks = out, looks
+        self.done = 0  # the element that is not gone into
 
-    def walk(self, root: Any, above: Look) -> Iterator[tuple[Any, bool, Look]]:
+    def walk(self, root: Any, above: Look) -> Iterator[tuple[Any, str, bool, Look]]:
         """Go through a page without recursion, for pages nest thousands deep.
 
         Returns:
-            Each node on the way in (False) and on the way out (True), and its look; what is dropped is given on the
-            way in only, what is hidden is told and not given.
+            Each node and its tag on the way in (False) and on the way out (True), and its look; what is dropped is
+            given on the way in only, what is hidden is told and not given.
         """
-        stack = [(root, False, above)]
+        stack = [(root, root.tag, False, above)]
         while stack:
-            node, leaving, look = stack.pop()
-            tag = node.tag
+            step = node, tag, leaving, look = stack.pop()
             if leaving:
-                yield node, True, look
-                continue
-            if tag == "-text":
+                yield step
+            elif tag == "-text":
                 if reason := look.unseen():
-                    self.out.hide(reason, node.text(deep=False))
+                    self.out.hide(reason, node.text_content)
                 else:
-                    yield node, False, look
-                continue
-            if not tag.startswith("-"):
-                look = self.looks.of(node, look)
+                    yield step
+            elif tag[0] != "-":
+                look = self.looks.of(node, tag, look)
                 if look.gone:
                     self.out.hide(look.gone, _all_words(node))
                     continue
-            yield node, False, look
-            if tag in _DROPPED:
-                continue
-            stack.append((node, True, look))
-            stack.extend((child, False, look) for child in reversed(_children(node)))
+                yield node, tag, False, look
+                if tag not in _DROPPED and node.mem_id != self.done:
+                    stack.append((node, tag, True, look))
+                    child = node.last_child
+                    while child is not None:
+                        stack.append((child, child.tag, False, look))
+                        child = child.prev
 
-    def inline(self, node: Any, look: Look) -> Piece | None:
+    def inline(self, node: Any, tag: str, look: Look) -> Piece | None:
         """What an element without words of its own says within a line."""
-        tag = node.tag
         if tag == "-text":
-            return Piece(node.text(deep=False), look.place, look.struck)
+            return Piece(node.text_content, look.place, look.struck)
         if tag == "img":
             return Piece(f" {node.attributes.get('alt') or ''} ")
         if tag == "input":
@@ -124,7 +123,7 @@ def _all_words(node: Any, most: int = 400) -> str:
     while stack and len(said) < most:
         part = stack.pop()
         if part.tag == "-text":
-            said += part.text(deep=False)[:most] + " "
+            said += part.text_content[:most] + " "
         elif part.tag not in _DROPPED:
             stack.extend(reversed(_children(part)))
     return said
@@ -158,34 +157,26 @@ class _Numbers:
         self.open: list[tuple[int, int, str] | None] = []  # (next number, step, format); None without numbers
 
     def step(self, node: Any, leaving: bool, look: Look) -> str:
-        """Enter or leave a list or an item.
-
-        Returns:
-            The number of an item, with the gap behind it.
-        """
+        """Enter or leave a list or an item."""
         tag = node.tag
-        if tag in {"ol", "ul", "menu"}:
+        if tag != "li":
             if not leaving:
-                self.open.append(_counting(node) if tag == "ol" and not look.bare else None)
+                self.open.append(_counting(node) if tag == "ol" else None)
             elif self.open:
                 self.open.pop()
-        elif tag == "li" and not leaving and self.open and self.open[-1] and not look.bare:
+        elif not leaving and self.open and self.open[-1] and look.marker != "none":
             number, step, form = self.open[-1]
             number = _whole(node.attributes.get("value"), number)
             self.open[-1] = number + step, step, form
+            form = look.marker or _COUNTED.get(node.attributes.get("type") or "", form)
             said = counted(number, form)
-            return f"{said}、" if form.startswith("chinese") else f"{said}. "
+            return f"{said}、" if form.startswith(("chinese", "ideograph")) else f"{said}. "
         return ""
 
 
 def _counting(node: Any) -> tuple[int, int, str]:
     attributes = node.attributes
-    style = (attributes.get("style") or "").lower()
-    named = re.search(r"(lower|upper)-(alpha|latin|roman)|(cjk|chinese|leading-zero)", style)
     form = _COUNTED.get(attributes.get("type") or "", "decimal")
-    if named:
-        last = "Roman" if named[2] == "roman" else "Letter"
-        form = named[1] + last if named[1] else "decimalZero" if named[3] == "leading-zero" else "chineseCounting"
     backwards = "reversed" in attributes
     first = sum(part.tag == "li" for part in _children(node)) if backwards else 1
     return _whole(attributes.get("start"), first), -1 if backwards else 1, form
@@ -206,31 +197,25 @@ class _Walk(_Page):
         self.level = self.lists = self.quotes = self.pre = self.nav = 0
 
     def run(self, root: Any) -> None:
-        inside = 0
-        for node, leaving, look in self.walk(root, Look()):
-            if inside:
-                # The cells of a data table were read at once; wait for its end.
-                if leaving and node.mem_id == inside:
-                    inside = 0
-                continue
-            tag = node.tag
+        for node, tag, leaving, look in self.walk(root, Look()):
             if tag == "table" and not leaving and _is_data(node):
                 self.flush()
                 self.table(node, look)
-                # `==` between nodes would write out and compare their whole HTML.
-                inside = node.mem_id
+                # Its cells were read at once. (`==` between nodes would write out and compare their whole HTML.)
+                self.done = node.mem_id
             elif tag in _BLOCKS:
-                self.border(node, leaving)
-                self.label = self.numbers.step(node, leaving, look) or self.label
+                self.border(node, tag, leaving)
+                if tag in _COUNTING:
+                    self.label = self.numbers.step(node, leaving, look) or self.label
             elif tag == "br" and not leaving:
                 self.line.append(Piece("\x0b"))
-            elif not leaving and (piece := self.inline(node, look)):
+            elif not leaving and (piece := self.inline(node, tag, look)):
                 self.line.append(piece)
         self.flush()
 
-    def border(self, node: Any, leaving: bool) -> None:
+    def border(self, node: Any, tag: str, leaving: bool) -> None:
         """The beginning or the end of a block element ends the line before it."""
-        tag, step = node.tag, -1 if leaving else 1
+        step = -1 if leaving else 1
         if tag in {"td", "th"} and leaving:
             self.line.append(Piece(" "))
             return
@@ -294,13 +279,13 @@ class _Walk(_Page):
         """Caption and rows of a table that can be seen, not those of tables inside."""
         for part in _children(table):
             if part.tag in {"tr", "caption"}:
-                inner = self.looks.of(part, look)
+                inner = self.looks.of(part, part.tag, look)
                 if inner.gone:
                     self.out.hide(inner.gone, _all_words(part))
                 else:
                     yield part, inner
             elif part.tag in {"thead", "tbody", "tfoot"}:
-                inner = self.looks.of(part, look)
+                inner = self.looks.of(part, part.tag, look)
                 if inner.gone:
                     self.out.hide(inner.gone, _all_words(part))
                 else:
@@ -341,16 +326,17 @@ class _Walk(_Page):
         """The text of a cell in one line; the rows of a table inside stand apart."""
         parts: list[Piece] = []
         numbers = _Numbers()
-        for node, leaving, look in self.walk(cell, above):
-            if node.tag in _BLOCKS or node.tag == "br":
+        for node, tag, leaving, look in self.walk(cell, above):
+            if tag in _BLOCKS or tag == "br":
                 mark = " "
-                if node.tag == "tr" and not leaving and _follows(node):
+                if tag == "tr" and not leaving and _follows(node):
                     mark = "; "
                     while parts and not parts[-1].text.strip():
                         parts.pop()
                 parts.append(Piece(mark))
-                parts.append(Piece(numbers.step(node, leaving, look)))
-            elif not leaving and (piece := self.inline(node, look)):
+                if tag in _COUNTING:
+                    parts.append(Piece(numbers.step(node, leaving, look)))
+            elif not leaving and (piece := self.inline(node, tag, look)):
                 parts.append(piece)
         return collapse(marked(parts))
 

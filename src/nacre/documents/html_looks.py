@@ -13,7 +13,9 @@ from typing import Any, NamedTuple
 _RULE = re.compile(r"([^{}@;]+)\{([^{}]*)\}")
 _AT_RULE = re.compile(r"@(\w+)([^{};]*)(?:;|\{((?:[^{}]*\{[^{}]*\})*[^{}]*)\})")
 _TELLING = re.compile(
-    r"display|visibility|opacity|font-size|(?<![\w-])color|background|text-indent|clip|line-through|overflow", re.I
+    r"list-style|"
+    r"display|visibility|opacity|font-size|(?<![\w-])color|background|text-indent|clip|line-through|overflow",
+    re.I,
 )
 _SELECTOR = re.compile(r"[\w\s.#>+~*,\-\[\]=\"']{1,200}")
 _RULES, _SHEET, _DECLARED = 300, 1 << 18, 4000
@@ -24,6 +26,16 @@ _NAMED = {
     "ghostwhite": (248, 248, 255), "whitesmoke": (245, 245, 245), "floralwhite": (255, 250, 240),
 }  # fmt: skip
 _WHITE = (255, 255, 255)
+_MARK = re.compile(r"[\w-]+|[\"']")
+_MARKERS = dict.fromkeys(("none", "disc", "circle", "square", '"', "'"), "none") | {
+    "decimal": "decimal", "decimal-leading-zero": "decimalZero", "lower-roman": "lowerRoman",
+    "upper-roman": "upperRoman", "lower-alpha": "lowerLetter", "lower-latin": "lowerLetter",
+    "upper-alpha": "upperLetter", "upper-latin": "upperLetter", "cjk-decimal": "ideographDigital",
+    "cjk-ideographic": "chineseCounting", "simp-chinese-informal": "chineseCounting",
+    "trad-chinese-informal": "chineseCounting", "japanese-informal": "chineseCounting",
+    "simp-chinese-formal": "chineseLegalSimplified", "trad-chinese-formal": "ideographLegalTraditional",
+    "cjk-heavenly-stem": "ideographTraditional", "cjk-earthly-branch": "ideographZodiac", "katakana": "aiueo",
+}  # fmt: skip
 _TINY = 2.0  # pixels
 _ALIKE = 12  # of 255: how near two colours are that nobody tells apart
 _FAR = -900.0  # pixels to the left of a page or above it
@@ -43,7 +55,7 @@ class Look(NamedTuple):
     ink: Color | None = None
     ground: Color | None = _WHITE  # None: not known
     size: float = 16.0
-    bare: bool = False  # a list without numbers
+    marker: str = ""  # of the items of a list: a format of numbers, "none", or what its element says
 
     def unseen(self) -> str:
         """How its own words are hidden; empty where they are not."""
@@ -75,10 +87,11 @@ class Looks:
             for node in found:
                 self.rules[node.mem_id] = f"{self.rules.get(node.mem_id, '')};{declared}"
 
-    def of(self, node: Any, above: Look) -> Look:
-        """The look of an element inside one of the look `above`."""
-        tag, attributes = node.tag, node.attributes
-        look = above
+    def of(self, node: Any, tag: str, look: Look) -> Look:
+        """The look of an element inside one of the look that is given."""
+        attributes = node.attributes
+        if look.marker and tag in {"ol", "ul", "menu"}:
+            look = look._replace(marker="")
         if tag in _STRUCK:
             look = look._replace(struck=True)
         elif tag in _PLACES:
@@ -119,7 +132,7 @@ def _said(node: Any) -> str:
 def _before(node: Any) -> bool:
     """Whether something stands before an element within its own."""
     while (node := node.prev) is not None:
-        if node.tag != "-text" or node.text(deep=False).strip():
+        if node.tag != "-text" or node.text_content.strip():
             return True
     return False
 
@@ -177,8 +190,8 @@ def _styled(look: Look, style: str) -> Look:
         changes["struck"] = True
     if declared.get("vertical-align") in {"super", "sub"}:
         changes["place"] = "superscript" if declared["vertical-align"] == "super" else "subscript"
-    if "none" in (declared.get("list-style", "") + declared.get("list-style-type", "")):
-        changes["bare"] = True
+    if marks := declared.get("list-style-type") or declared.get("list-style"):
+        changes["marker"] = next((_MARKERS[word] for word in _MARK.findall(marks) if word in _MARKERS), look.marker)
     changes["gone"] = look.gone or _gone(declared, look.size)
     return look._replace(**changes)
 

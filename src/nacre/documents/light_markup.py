@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from nacre.documents.builder import Builder
+from nacre.documents.grid import header_depth
 from nacre.documents.limits import Task
 from nacre.documents.marks import lowered, raised
 from nacre.documents.normalise import clean
+from nacre.documents.numerals import counted
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,12 @@ class _Dialect:
     inline: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...]
 
 
+_SPANNED = 64  # columns or rows that a cell of AsciiDoc may span
+_CELL = re.compile(
+    r"(?:(?<!\S)(?:(?P<across>\d{1,4})?(?:\.(?P<down>\d{1,4}))?(?P<sign>[+*]))?[<^>.]{0,4}[aehlmdsv]?)?(?<!\\)\|"
+)
+_COLUMNS = re.compile(r"^\[.*?\bcols\s*=\s*[\"']?([^\"'\]]{1,200})")
+_ITEMS = ("decimal", "lowerLetter", "lowerRoman", "upperLetter", "upperRoman")
 _NAMED = re.compile(r"\{([\w-]{1,60})\}")
 _ABOUT = {"title", "author", "date", "email", "revdate", "revnumber", "description", "keywords", "subtitle"}
 _LINK = r"(?:https?|ftp|mailto|file|id):"
@@ -83,6 +92,14 @@ def is_org(text: str, name: str) -> bool:
     )
 
 
+def _columns(said: str) -> int:
+    """How many columns `cols` asks for: a number alone is how many, "2*" stands for two."""
+    asked = [one.strip() for one in said.split(",")]
+    times = (re.match(r"(\d{1,2})\*", one) for one in asked)
+    alone = len(asked) == 1 and asked[0].isdecimal()
+    return min(_SPANNED, int(asked[0][:3]) if alone else sum(int(many[1]) if many else 1 for many in times))
+
+
 class _Reader:
     """Goes through the lines once; what belongs together waits until another kind of line comes."""
 
@@ -90,6 +107,8 @@ class _Reader:
         self.dialect, self.out = dialect, out
         self.lines: list[str] = []
         self.rows: list[list[str]] = []
+        self.waiting: list[tuple[str, int, int]] = []  # cells of AsciiDoc: (text, columns, rows)
+        self.width = self.depth = 0  # of the table: its columns, and the rows that name them
         self.fence = ""
         self.counts: list[int] = []
         self.named: dict[str, str] = {}  # what AsciiDoc puts in for {name}
@@ -128,16 +147,40 @@ class _Reader:
             self.lines.append(line)
 
     def cells(self, line: str) -> None:
-        """AsciiDoc: a line with several cells is a row, lines with one are its cells, an empty line ends it."""
-        cells = [self.plain(cell) for cell in re.split(r"(?<!\\)(?:\d+\+)?[<^>.\d]{0,4}[aehlmdsv]?\|", line)]
-        if not line.strip():
-            self.rows.append([])
-        elif len(cells) == 1 and self.rows and self.rows[-1]:
-            self.rows[-1][-1] += f" {cells[0]}"
-        elif len(cells) > 2 or not self.rows:
-            self.rows.append(cells[1:])
-        elif len(cells) == 2:
-            self.rows[-1].append(cells[1])
+        """AsciiDoc: cells follow each other, whatever the lines; the first line, or `cols`, says how many a row has."""
+        marks = list(_CELL.finditer(line))
+        words = self.plain(line[: marks[0].start()] if marks else line)
+        if words and self.waiting:
+            text, across, down = self.waiting[-1]
+            self.waiting[-1] = (f"{text} {words}".strip(), across, down)
+        for mark, after in zip_longest(marks, marks[1:]):
+            across, down = (min(_SPANNED, int(digits)) if digits else 1 for digits in mark.group("across", "down"))
+            text, copies = self.plain(line[mark.end() : after.start() if after else None]), 1
+            if mark["sign"] == "*":
+                across, copies = 1, across
+            self.waiting += [(text, across, down)] * copies
+        self.width = self.width or min(_SPANNED, sum(across for _, across, _ in self.waiting))
+
+    def place(self) -> None:
+        """Put the waiting cells of a table into rows, those over several rows and columns in each of their places."""
+        grid: dict[int, dict[int, str]] = {0: {}}
+        grouped: set[int] = set()
+        at = 0
+        for text, across, down in self.waiting:
+            while len(grid[at]) >= self.width or (across >= self.width and grid[at]):
+                at += 1
+                grid.setdefault(at, {})
+            first = next(n for n in range(self.width) if n not in grid[at])
+            grouped.update({at} if 1 < across < self.width else ())
+            # What has a row to itself is told once.
+            said = dict.fromkeys(range(first, min(self.width, first + across)), text if across < self.width else "")
+            for row in range(at, at + down):
+                grid.setdefault(row, {}).update(said | {first: text})
+        self.rows = [
+            [grid[row].get(n, "") for n in range(self.width)] for row in sorted(grid) if any(grid[row].values())
+        ]
+        self.depth = header_depth(self.rows, self.width, grouped)
+        self.waiting, self.width = [], 0
 
     def line(self, line: str) -> None:
         heading, field = self.dialect.heading.fullmatch(line), self.dialect.field.fullmatch(line)
@@ -166,6 +209,8 @@ class _Reader:
             )
             text = re.sub(r"^\[[ xX*-]\] ", lambda box: "☑ " if box.group()[1] in "xX*" else "☐ ", item.group(3))
             self.out.add("list", self.number(mark, item.group(2)) + self.plain(text), min(9, depth))
+        elif self.dialect is _ADOC and (columns := _COLUMNS.search(line)):
+            self.width = _columns(columns[1])
         elif not line.strip() or self.dialect.dropped.fullmatch(line):
             self.flush()
         else:
@@ -178,7 +223,7 @@ class _Reader:
         if mark.startswith("."):
             self.counts = [*self.counts[: len(mark)], *[0] * (len(mark) - len(self.counts))]
             self.counts[-1] += 1
-            return f"{self.counts[-1]}. "
+            return f"{counted(self.counts[-1], _ITEMS[len(mark) - 1])}. "
         return f"{written}. " if written else ""
 
     def plain(self, text: str) -> str:
@@ -191,6 +236,9 @@ class _Reader:
         if not rows:
             self.out.add("paragraph", "\n".join(self.lines))
             self.lines = []
+        if self.waiting and not rows:
+            self.place()
         if self.rows:
             table, self.rows = [row for row in self.rows if row], []
-            self.out.table(table, header_rows=int(len(table) > 1))
+            self.out.table(table, header_rows=self.depth or int(len(table) > 1))
+            self.depth = 0

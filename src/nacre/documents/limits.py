@@ -44,14 +44,7 @@ class Limits:
     ocr_pages: int = 2_000
 
     def deadline(self, data: bytes) -> float:
-        """Seconds of processor time that a file may take.
-
-        Args:
-            data: the file; its size and its first bytes count.
-
-        Returns:
-            Seconds.
-        """
+        """Seconds of processor time that a file may take."""
         size = len(data) / (1 << 20)
         if b"%PDF-" in data[:1024]:
             earned = self.pdf_seconds_per_mib * max(0.0, size - 1 / 64)

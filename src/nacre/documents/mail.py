@@ -32,11 +32,7 @@ _UUENCODED = re.compile(r"^begin [0-7]{3,4} ([^\n]{1,200})\n((?:[ -`]{1,61}\n)*?
 
 
 def parse(data: bytes, out: Builder, task: Task) -> None:
-    """Read a mail (.eml) or a mailbox (.mbox).
-
-    Args:
-        task: limits; mails inside mails count as depth.
-    """
+    """Read a mail (.eml) or a mailbox (.mbox)."""
     if not data.startswith(b"From "):
         _mail(data, out, task)
         return
@@ -72,13 +68,7 @@ def _message(message: email.message.Message, out: Builder, task: Task, many: boo
 def heads(
     headers: Mapping[str, str], out: Builder, task: Task, about: Mapping[str, str] | None = None, many: bool = False
 ) -> None:
-    """Append what stands above a mail's text.
-
-    Args:
-        headers: those that are shown, by name.
-        about: the others, kept beside the text.
-        many: it is one mail of a mailbox, which they say nothing of.
-    """
+    """Append what stands above a mail's text."""
     subject = headers["Subject"]
     if task.depth == 0 and not many:
         out.title = out.title or subject
@@ -90,11 +80,7 @@ def heads(
 
 
 def header(message: email.message.Message, name: str) -> str:
-    """One header, decoded whatever its charset.
-
-    Returns:
-        Its value, folded lines joined; empty when missing.
-    """
+    """One header, decoded whatever its charset."""
     # `get` would turn raw bytes, which the standard forbids and mailers in the East send, into replacement characters.
     raw = next((value for key, value in message.raw_items() if key.lower() == name.lower()), None)
     if raw is None:

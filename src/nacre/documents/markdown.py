@@ -6,6 +6,9 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Iterable
+from functools import cache
+from itertools import islice, takewhile
 from typing import Any
 
 from nacre.documents.builder import Builder
@@ -24,8 +27,6 @@ _CELL = re.compile(r"(?:[^|\\]|\\.)+")
 
 def parse(text: str, out: Builder, task: Task) -> None:
     """Read Markdown (CommonMark with tables); MDX tags and comments are no content."""
-    from markdown_it import MarkdownIt
-
     text = seen(clean(text), out)
     if out.length:
         out.separate()
@@ -36,8 +37,14 @@ def parse(text: str, out: Builder, task: Task) -> None:
         _front_matter(front, base, out)
     body = text[skip:]
     lines = _line_starts(body)
-    reader = MarkdownIt("commonmark", {"maxNesting": 40}).enable("table")
-    _Walk(body, lines, base + skip, out).run(reader.parse(body))
+    _Walk(body, lines, base + skip, out).run(_reader().parse(body))
+
+
+@cache
+def _reader() -> Any:
+    from markdown_it import MarkdownIt
+
+    return MarkdownIt("commonmark", {"maxNesting": 40}).enable("table")
 
 
 def _front_matter(front: re.Match[str], base: int, out: Builder) -> None:
@@ -68,30 +75,28 @@ class _Walk:
 
     def run(self, tokens: list[Any]) -> None:
         for number, token in enumerate(tokens):
-            self.lists += (token.type in {"bullet_list_open", "ordered_list_open"}) - (
-                token.type in {"bullet_list_close", "ordered_list_close"}
-            )
-            self.quotes += (token.type == "blockquote_open") - (token.type == "blockquote_close")
-            if token.type == "heading_open":
-                self.heading(token)
-            elif token.type == "paragraph_open":
+            name = token.type
+            if name == "paragraph_open":
                 kind: BlockKind = "list" if self.lists else "quote" if self.quotes else "paragraph"
                 self.block(kind, token, self.lists)
-            elif token.type in {"fence", "code_block"}:
+            elif name in {"bullet_list_open", "ordered_list_open", "bullet_list_close", "ordered_list_close"}:
+                self.lists += token.nesting
+            elif name in {"blockquote_open", "blockquote_close"}:
+                self.quotes += token.nesting
+            elif name == "heading_open":
+                self.heading(token)
+            elif name in {"fence", "code_block"}:
                 self.block("code", token)
-            elif token.type == "html_block" and _TAG.sub("", self.source(token)).strip():
+            elif name == "html_block":
                 self.block("paragraph", token)
-            elif token.type == "table_open":
-                self.table(token, tokens[number:])
-
-    def source(self, token: Any) -> str:
-        return self.text[self.lines[token.map[0]] : self.lines[min(token.map[1], len(self.lines) - 1)]]
+            elif name == "table_open":
+                self.table(token, takewhile(lambda one: one.type != "table_close", islice(tokens, number, None)))
 
     def block(self, kind: BlockKind, token: Any, level: int = 0) -> tuple[int, int]:
         first, last = self.lines[token.map[0]], self.lines[min(token.map[1], len(self.lines) - 1)]
         first = max(first, self.done)
         piece = self.text[first:last]
-        if not piece.strip() or not _TAG.sub("", piece).strip():
+        if not (_TAG.sub("", piece) if "<" in piece else piece).strip():
             return first, first
         first += len(piece) - len(piece.lstrip())
         last -= len(piece) - len(piece.rstrip())
@@ -106,9 +111,9 @@ class _Walk:
             self.out.mark("heading", self.base + found.start(1), self.base + found.end(1), int(token.tag[1]))
             self.done = self.lines[min(token.map[1], len(self.lines) - 1)]
 
-    def table(self, token: Any, tokens: list[Any]) -> None:
+    def table(self, token: Any, tokens: Iterable[Any]) -> None:
         first, last = self.block("table", token)
-        rows = [self.row(part) for part in _rows(tokens)]
+        rows = [self.row(part.map[0]) for part in tokens if part.type == "tr_open" and part.map]
         if first == last or not rows:
             return
         width = len(rows[0])
@@ -132,13 +137,3 @@ class _Walk:
             b = max(a, b - (len(piece) - len(piece.rstrip())))
             trimmed.append(Cell(self.text[a:b], self.base + a, self.base + b))
         return trimmed
-
-
-def _rows(tokens: list[Any]) -> list[int]:
-    lines = []
-    for token in tokens:
-        if token.type == "table_close":
-            break
-        if token.type == "tr_open" and token.map:
-            lines.append(token.map[0])
-    return lines

@@ -9,12 +9,16 @@ from nacre.documents.html_looks import unseen_by_style
 
 # Code first, for what stands in it is shown; then comments, of HTML and as a link that nothing refers to; then tags.
 _PART = re.compile(
-    r"""^[ ]{0,3}(?P<fence>`{3,}|~{3,})[^\n]*\n.*?(?:^[ ]{0,3}(?P=fence)[`~]*[ \t]*$|\Z)
-    |(?<!`)(?P<tick>`+)(?!`)(?:(?!\n[ \t]*\n).){1,2000}?(?<!`)(?P=tick)(?!`)
-    |(?P<comment><!--.*?(?:-->|\Z)|^[ ]{0,3}\[(?://|comment|_)\]:[ \t]*(?:\#|<>)[^\n]*$)
-    |<(?P<tag>[A-Za-z][\w-]*)(?P<attributes>[^<>]*(?:hidden|style)[^<>]*)>""",
+    r"""(?=[`~<\[])(?:
+    (?:(?<=^)|(?<=^[ ])|(?<=^[ ]{2})|(?<=^[ ]{3}))
+      (?:(?P<fence>`{3,}|~{3,})[^\n]*\n.*?(?:^[ ]{0,3}(?P=fence)[`~]*[ \t]*$|\Z)
+        |(?P<note>\[(?://|comment|_)\]:[ \t]*(?:\#|<>)[^\n]*$))
+    |(?<!`)(?P<tick>`++)(?:[^`\n]++|\n(?![ \t]*\n)|(?!(?P=tick)(?!`))`++){1,2000}+(?P=tick)(?!`)
+    |(?P<comment><!--.*?(?:-->|\Z))
+    |<(?P<tag>[A-Za-z][\w-]*)(?P<attributes>[^<>]*(?:hidden|style)[^<>]*)>)""",
     re.X | re.M | re.S | re.I,
 )
+_ANY = re.compile(r"<!--|\]:[ \t]*(?:#|<>)|<[A-Za-z][^<>]*(?:hidden|style)", re.I)
 _STYLE = re.compile(r"""\bstyle\s*=\s*(?:"([^"]*)"|'([^']*)')""", re.I)
 _HIDDEN = re.compile(r"(?:^|\s)hidden(?=\s|=|/|$)", re.I)
 _VOID = {"br", "hr", "img", "input", "link", "meta"}
@@ -23,7 +27,7 @@ _FAR = 20_000  # characters within which an element must end
 
 def seen(text: str, out: Builder) -> str:
     """The text without what nobody sees; elements are told, comments are not."""
-    if "<" not in text and "]:" not in text:
+    if not _ANY.search(text):  # nearly always
         return text
     kept: list[str] = []
     at = 0
@@ -32,7 +36,7 @@ def seen(text: str, out: Builder) -> str:
         if found["tag"]:
             reason = _reason(found["attributes"])
             end = _end(text, found) if reason else end
-        if found["comment"] or reason:
+        if found["comment"] or found["note"] or reason:
             kept.append(text[at : found.start()])
             if reason:
                 out.hide(reason, re.sub(r"<[^>]*>", " ", text[found.start() : end]))

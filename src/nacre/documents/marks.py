@@ -89,11 +89,7 @@ def marked(pieces: Iterable[Piece]) -> str:
 
 
 def told(text: str, look: str, before: str = "") -> str:
-    """Text that looks "super", "sub" or "strike"; any other as it is.
-
-    Args:
-        before: the text in front of it.
-    """
+    """Text that looks "super", "sub" or "strike"; any other as it is."""
     if look == "super":
         return raised(text, before)
     return lowered(text) if look == "sub" else struck(text) if look == "strike" else text

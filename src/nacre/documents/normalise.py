@@ -56,20 +56,13 @@ def join_lines(lines: Iterable[str]) -> str:
 
 
 def unspread(text: str) -> str:
-    """A short Chinese label that was spread with blanks to fill its place: together again.
-
-    Returns:
-        "项目" for "项  目"; any other text as it is.
-    """
+    """A short Chinese label that was spread with blanks to fill its place: together again."""
     return re.sub(r"\s", "", text) if len(text) <= 20 and _SPREAD.fullmatch(text) else text
 
 
 def is_cjk(char: str) -> bool:
     """Whether a character is Chinese or Japanese, signs and full-width forms included; Korean puts blanks between
     words.
-
-    Args:
-        char: one character.
     """
     return _ENDS_CJK.match(char) is not None
 

@@ -24,7 +24,7 @@ def parse(text: str, out: Builder, task: Task) -> None:
     if cells is None and isinstance(book, dict) and isinstance(book.get("worksheets"), list):
         cells = [cell for sheet in book["worksheets"] if isinstance(sheet, dict) for cell in sheet.get("cells") or []]
     if not isinstance(cells, list):
-        raise ParseError(tr("the notebook has no cells"))
+        raise ParseError(tr("the notebook has no cells; save it again in Jupyter"))
     for cell in cells:
         if isinstance(cell, dict):
             _cell(cell, out, task)

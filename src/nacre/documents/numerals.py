@@ -36,10 +36,6 @@ def letters(number: int) -> str:
 def chinese(number: int, *, legal: bool = False, traditional: bool = False, counting: bool = True) -> str:
     """In Chinese characters.
 
-    Args:
-        legal: 壹贰叁, as amounts of money are written.
-        counting: 二十一; else digit by digit, 二一.
-
     Example:
         >>> chinese(21), chinese(10050), chinese(2026, counting=False)
         ('二十一', '一万零五十', '二〇二六')

@@ -20,6 +20,7 @@ from nacre.text.language import tr
 INSTALL = "pip install 'nacre-ai[ocr]'"
 DPI = 150
 SIDE = 2600  # pixels of the longer side that is read
+_NARROW = 0.8  # to which letters are pressed together: they are read as well, and a line costs by its width
 _SURE = 0.5  # certainty from which a line counts
 _DOUBTFUL = 0.75  # mean certainty below which a page may stand on its head
 _RULE = 60  # pixels of the shortest ruling line
@@ -82,11 +83,7 @@ def engine() -> Any:
 
 
 def read_picture(image: Any) -> Picture:
-    """Read a picture of a page.
-
-    Args:
-        image: Pillow's, of any mode and size.
-    """
+    """Read a picture of a page."""
     import numpy
 
     image = image.convert("L")
@@ -106,10 +103,12 @@ def read_picture(image: Any) -> Picture:
 def _recognised(image: Any) -> tuple[list[Any], list[str], list[float]]:
     import numpy
 
-    found = engine()(numpy.asarray(image.convert("RGB"))[:, :, ::-1])
+    narrow = image.convert("RGB").resize((max(1, round(image.width * _NARROW)), image.height))
+    found = engine()(numpy.asarray(narrow)[:, :, ::-1])
     if found.boxes is None or not found.txts:
         return [], [], []
-    return found.boxes.tolist(), list(found.txts), list(found.scores)
+    boxes = [[(x / _NARROW, y) for x, y in box] for box in found.boxes.tolist()]
+    return boxes, list(found.txts), list(found.scores)
 
 
 def _best(image: Any, turns: tuple[int, ...]) -> tuple[Any, list[Any], list[str], list[float]]:
@@ -173,11 +172,9 @@ def _rulings(pixels: Any, angle: float) -> tuple[list[Any], list[Any]]:
 
 
 def check_size(width: int, height: int, most: int) -> None:
-    """Refuse a picture before it is unpacked.
-
-    Args:
-        most: pixels.
-    """
+    """Refuse a picture before it is unpacked."""
     if width * height > most:
         size, limit = width * height / 1e6, most // 1_000_000
-        raise ParseError(tr("the picture has {size:.0f} megapixels, more than {limit}", size=size, limit=limit))
+        raise ParseError(
+            tr("the picture has {size:.0f} megapixels, more than {limit}; make it smaller", size=size, limit=limit)
+        )

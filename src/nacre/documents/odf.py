@@ -7,14 +7,17 @@ apart in the file and is left out; what is hidden is told.
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
 from nacre.documents.builder import Builder
-from nacre.documents.grid import add_regions
+from nacre.documents.grid import header_depth
 from nacre.documents.limits import Task
 from nacre.documents.marks import joined_strikes, told
+from nacre.documents.odf_numbers import Numbers
 from nacre.documents.ooxml import Package, attribute, child, descend, local, number, parse_xml
+from nacre.documents.sheets import Merge, Row, add_cells, spread, words
 from nacre.errors import ParseError
 from nacre.text.language import tr
 
@@ -29,7 +32,7 @@ _DROPPED = {
 }  # fmt: skip
 _APART = {"note", "annotation", "table", "text-box"}  # stands in a paragraph and is no word of it
 _BLOCKS = {"p", "h", "list", "table", "page", "frame", "section", "annotation", "custom-shape", "g"}
-_NUMBERED = re.compile(r"[1aAiI]")
+_OUTLINE = " outline"  # the key of the style that numbers headings; no style has such a name
 
 
 def parse(data: bytes, out: Builder, task: Task) -> None:
@@ -56,6 +59,7 @@ def parse(data: bytes, out: Builder, task: Task) -> None:
             walk.slides(kind)
         elif name in {"text", "chart", "image"}:
             walk.blocks(kind)
+            walk.furniture(looks)
 
 
 def _properties(root: Any | None, out: Builder) -> None:
@@ -79,6 +83,8 @@ def _styles(*roots: Any | None) -> dict[str, Any]:
     for node in (node for root in roots if root is not None for node in root.iter()):
         if local(node) in {"style", "list-style"} and attribute(node, "name"):
             found.setdefault(attribute(node, "name"), node)
+        elif local(node) == "outline-style":
+            found[_OUTLINE] = node
     return found
 
 
@@ -89,6 +95,7 @@ class _Walk:
         self.out, self.styles, self.all = out, styles, hidden
         self.notes: list[Any] = []  # of the cells of a sheet, told behind it
         self.looks: dict[str, str] = {}
+        self.numbers: dict[str, Numbers] = {}
         self.dark = False  # the ground is, or may be, of another colour than white
 
     def blocks(self, root: Any, depth: int = 0) -> None:
@@ -99,7 +106,7 @@ class _Walk:
             elif name == "list":
                 self.items(node, depth + 1)
             elif name == "table":
-                self.out.table(self.rows(node), header_rows=_header_rows(node))
+                self.table(node)
             elif name == "section" and attribute(node, "display") == "none":
                 self.out.hide("hidden section", "".join(node.itertext()))
             elif name in {"frame", "custom-shape", "g"}:
@@ -108,6 +115,13 @@ class _Walk:
                 self.annotation(node)
             elif name in {"section", "page"}:
                 self.blocks(node, depth)
+
+    def furniture(self, looks: Any | None) -> None:
+        """The heads and feet of pages, each once."""
+        pages = [] if looks is None else looks.iter("{*}master-page")
+        found = [part for page in pages for part in page if local(part).startswith(("header", "footer"))]
+        for text in dict.fromkeys("\n".join(filter(None, map(self.text, _paragraphs(part)))) for part in found):
+            self.out.add("meta", text)
 
     def frame(self, node: Any, depth: int) -> None:
         """A picture says what its alternative text says; a box what stands in it."""
@@ -122,8 +136,10 @@ class _Walk:
         text = self.text(node)
         style = attribute(node, "style-name")
         level = number(node, "outline-level", 1) if local(node) == "h" else 1 if style in {"Title"} else 0
-        if level:
-            self.out.add("heading", " ".join(text.split()), min(level, 9))
+        if level and text.strip():
+            numbered = local(node) == "h" and attribute(node, "is-list-header") != "true"
+            mark = self.counter(_OUTLINE).next(level, number(node, "start-value")) if numbered else ""
+            self.out.add("heading", mark + " ".join(text.split()), min(level, 9))
         else:
             self.out.add("list" if depth else "paragraph", text, depth)
         for part in descend(node, _DROPPED, stop=_APART | {"frame", "custom-shape"}):
@@ -140,20 +156,23 @@ class _Walk:
         said = "\n".join(filter(None, map(self.text, _paragraphs(node))))
         self.out.add("comment", f"{who.text}: {said}" if who is not None and who.text and said else said)
 
-    def items(self, root: Any, depth: int) -> None:
+    def items(self, root: Any, depth: int, style: str = "") -> None:
         """A list and those inside it; where it is numbered, with its numbers."""
         if depth > 40:
             return
-        numbered = self.numbered(attribute(root, "style-name"), depth)
-        count = 0
+        style = attribute(root, "style-name") or style
+        numbers = self.counter(style)
+        if depth == 1 and attribute(root, "continue-numbering") != "true" and not attribute(root, "continue-list"):
+            numbers.counts.clear()
         for item in root:
             if local(item) not in {"list-item", "list-header"}:
                 continue
-            count += local(item) == "list-item"
-            mark = f"{count}. " if numbered and local(item) == "list-item" else ""
+            own = [part for part in item if local(part) in {"p", "h"}]
+            counts = local(item) == "list-item" and own and local(own[0]) == "p"
+            mark = numbers.next(depth, number(item, "start-value")) if counts else ""
             for part in item:
                 if local(part) == "list":
-                    self.items(part, depth + 1)
+                    self.items(part, depth + 1, style)
                 elif local(part) == "h":
                     self.paragraph(part)
                 elif local(part) == "p":
@@ -161,10 +180,10 @@ class _Walk:
                     self.out.add("list", mark + text if text.strip() else "", depth)
                     mark = ""
 
-    def numbered(self, style: str, depth: int) -> bool:
-        root = self.styles.get(style)
-        levels = [] if root is None else [node for node in root if number(node, "level") == depth]
-        return any(local(node) == "list-level-style-number" and attribute(node, "num-format") for node in levels)
+    def counter(self, style: str) -> Numbers:
+        if style not in self.numbers:
+            self.numbers[style] = Numbers(self.styles.get(style))
+        return self.numbers[style]
 
     # ------------------------------------------------------------------------------------------------ words
 
@@ -225,54 +244,49 @@ class _Walk:
 
     # ------------------------------------------------------------------------------------------------ tables
 
-    def rows(self, table: Any, hide: bool = False) -> list[list[str]]:
-        """The cells as shown; a merged cell's value stands in each row and column that it covers."""
+    def table(self, node: Any) -> None:
+        ranges: deque[Merge] = deque()
         rows: list[list[str]] = []
-        hanging: dict[int, tuple[str, int]] = {}
-        hidden = _hidden_columns(table, self.styles) if hide else set()
+        grouped: set[int] = set()
+        for row, across in spread(self.rows(node, ranges), ranges):
+            grouped.update({len(rows)} if across else ())
+            rows.append([row.cells.get(at, "") for at in range(max(row.cells, default=-1) + 1)])
+        head, width = child(node, "table-header-rows"), max(map(len, rows), default=0)
+        named = header_depth(rows, width, grouped) or (1 if head is None else min(4, len(head)))
+        self.out.table(rows, header_rows=named)
+
+    def rows(self, table: Any, ranges: deque[Merge]) -> Iterator[Row]:
+        """The rows with their cells as shown; merged ranges are noted as they come."""
+        at = 0
         for row in descend(table, {"shapes", "forms"}, stop={"table-row"}):
             if local(row) != "table-row":
                 continue
-            cells, hanging = self.row(row, hanging)
-            if hide and attribute(row, "visibility") in {"collapse", "filter"}:
-                self.out.hide("hidden row", " ".join(cells))
-                rows.append([])
-                continue
-            kept = ["" if n in hidden else cell for n, cell in enumerate(cells)]
-            if kept != cells:
-                self.out.hide("hidden column", " ".join(cell for n, cell in enumerate(cells) if n in hidden))
+            cells = self.row(row, at + 1, ranges)
             # A million empty rows are written as one that is repeated.
-            times = min(number(row, "number-rows-repeated", 1), _REPEATED if any(kept) else 2)
-            rows += [list(kept) for _ in range(times)]
-            if len(rows) > _ROWS:
+            times = min(number(row, "number-rows-repeated", 1), _REPEATED if cells else _ROWS)
+            if cells and at + times > _ROWS:
                 self.out.warn(tr("sheet {sheet}: rows beyond {rows} are left out", sheet=self.out.sheet, rows=_ROWS))
                 break
-        return rows
+            hidden = attribute(row, "visibility") in {"collapse", "filter"}
+            for place in range(at + 1, at + 1 + times) if cells else ():
+                yield Row(place, dict(cells), hidden)
+            at += times
 
-    def row(self, row: Any, hanging: dict[int, tuple[str, int]]) -> tuple[list[str], dict[int, tuple[str, int]]]:
-        cells: list[str] = []
-        left = {column: (text, rows - 1) for column, (text, rows) in hanging.items() if rows > 1}
+    def row(self, row: Any, at: int, ranges: deque[Merge]) -> dict[int, str]:
+        cells: dict[int, str] = {}
+        column = 0
         for cell in row:
-            name = local(cell)
-            if name not in {"table-cell", "covered-table-cell"}:
+            if local(cell) not in {"table-cell", "covered-table-cell"}:
                 continue
-            text = "\n".join(self.cell(cell)) if len(cell) else ""
-            if name == "covered-table-cell" and not text and len(cells) in hanging:
-                text = hanging[len(cells)][0]
-            width = min(number(cell, "number-columns-spanned", 1), 200)
+            text = "\n".join(self.cell(cell)) if len(cell) and local(cell) == "table-cell" else ""
+            width = min(number(cell, "number-columns-spanned", 1), _REPEATED)
             height = min(number(cell, "number-rows-spanned", 1), _ROWS)
             if width > 1 or height > 1:
-                for column in range(len(cells), len(cells) + width):
-                    if height > 1:
-                        left[column] = (text, height - 1)
-                    hanging[column] = (text, 1)
-            repeated = min(number(cell, "number-columns-repeated", 1), _REPEATED)
-            for _ in range(repeated if text or len(row) - 1 > row.index(cell) else 1):
-                covered = name == "covered-table-cell" and len(cells) in hanging
-                cells.append(hanging[len(cells)][0] if covered and not len(cell) else text)
-            if len(cells) > _REPEATED:
-                break
-        return cells[:_REPEATED], left
+                ranges.append(Merge(at, column + 1, at + height - 1, column + width))
+            times = min(number(cell, "number-columns-repeated", 1), _REPEATED - column)
+            cells.update((place, text) for place in range(column, column + times) if text)
+            column += times
+        return cells
 
     def cell(self, cell: Any) -> Iterator[str]:
         above, self.dark = self.dark, self.dark or self.shaded(cell) or self.shaded(cell.getparent())
@@ -293,12 +307,13 @@ class _Walk:
             self.out.sheet = attribute(table, "name")
             if not self.all and _hides(self.styles.get(attribute(table, "style-name"))):
                 self.notes = []
-                self.out.hide("hidden sheet", " ".join(" ".join(row) for row in self.rows(table)[:50]))
+                self.out.hide("hidden sheet", words(row.cells for row in self.rows(table, deque())))
                 continue
             self.out.sheets.append(self.out.sheet)
             self.out.add("heading", self.out.sheet, 1)
             self.notes = []
-            add_regions(self.out, self.rows(table, hide=not self.all))
+            ranges: deque[Merge] = deque()
+            add_cells(self.out, self.rows(table, ranges), ranges, _hidden_columns(table), all=self.all)
             for note in self.notes:
                 self.annotation(note)
             shapes = child(table, "shapes")
@@ -336,11 +351,6 @@ def _paragraphs(node: Any | None) -> list[Any]:
     return [part for part in descend(node, _DROPPED - {"title"}, stop={"p", "h"}) if local(part) in {"p", "h"}]
 
 
-def _header_rows(table: Any) -> int:
-    head = child(table, "table-header-rows")
-    return min(4, len(head)) if head is not None else 1
-
-
 def _tiny(about: Any | None) -> bool:
     size = re.fullmatch(r"([\d.]{1,9})pt", attribute(about, "font-size"))
     return size is not None and size.group(1).count(".") < 2 and float(size.group(1)) < 2
@@ -359,7 +369,7 @@ def _hides(style: Any | None) -> bool:
     return any(attribute(part, "display") == "false" or attribute(part, "visibility") == "hidden" for part in parts)
 
 
-def _hidden_columns(table: Any, styles: dict[str, Any]) -> set[int]:
+def _hidden_columns(table: Any) -> set[int]:
     hidden: set[int] = set()
     at = 0
     for column in descend(table, stop={"table-row"}):

@@ -11,7 +11,7 @@ import posixpath
 import zipfile
 import zlib
 from collections.abc import Collection, Iterator
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from nacre.documents.builder import Builder
@@ -23,6 +23,16 @@ _WELL_BELOW_A_BOMB = 8 << 20
 _RELATIONS = "{http://schemas.openxmlformats.org/package/2006/relationships}Relationship"
 
 
+_waiting: list[tuple[bytes, zipfile.ZipFile]] = []
+
+
+def opened(data: bytes, *, again: bool = False) -> zipfile.ZipFile:
+    """A ZIP, opened once for both who asks for its kind (and will open it again) and who reads it then."""
+    package = next((one for known, one in _waiting if known is data), None) or zipfile.ZipFile(io.BytesIO(data))
+    _waiting[:] = [(data, package)] if again else []
+    return package
+
+
 class Package:
     """An office file."""
 
@@ -30,9 +40,9 @@ class Package:
         self.limits = limits
         self.unpacked = 0
         try:
-            self.zip = zipfile.ZipFile(io.BytesIO(data))
+            self.zip = opened(data)
         except (zipfile.BadZipFile, ValueError, OverflowError, NotImplementedError) as error:
-            raise ParseError(_damaged(str(error))) from error
+            raise ParseError(damaged(str(error))) from error
         # Some writers use backslashes, a leading slash or another case.
         self.names = {info.filename.replace("\\", "/").lstrip("/").lower(): info for info in self.zip.infolist()}
         for info in self.zip.infolist():
@@ -44,14 +54,10 @@ class Package:
         if info.file_size > self.limits.unpacked_bytes or (
             info.file_size > _WELL_BELOW_A_BOMB and ratio > self.limits.unpacked_ratio
         ):
-            raise ParseError(_bomb(info.file_size))
+            raise ParseError(bomb(info.file_size))
 
     def read(self, part: str) -> bytes | None:
-        """One part, unpacked.
-
-        Returns:
-            Its bytes, or None when there is none.
-        """
+        """One part, unpacked."""
         info = self.names.get(part.lstrip("/").lower())
         if info is None:
             return None
@@ -59,10 +65,10 @@ class Package:
             with self.zip.open(info) as stream:
                 data = stream.read(info.file_size + 1)
         except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, OSError) as error:
-            raise ParseError(_damaged(f"{info.filename}: {error}")) from error
+            raise ParseError(damaged(f"{info.filename}: {error}")) from error
         self.unpacked += len(data)
         if len(data) > info.file_size or self.unpacked > self.limits.unpacked_bytes:
-            raise ParseError(_bomb(self.unpacked))
+            raise ParseError(bomb(self.unpacked))
         return data
 
     def xml(self, part: str) -> Any | None:
@@ -80,11 +86,7 @@ class Package:
                     raise ParseError(_dtd(name))
 
     def relations(self, part: str) -> dict[str, tuple[str, str]]:
-        """What a part points to: id → (last word of the type, name of the target part or an outside address).
-
-        Returns:
-            Relations by id; empty when there are none.
-        """
+        """What a part points to: id → (last word of the type, name of the target part or an outside address)."""
         folder, name = posixpath.split(part)
         root = self.xml(f"{folder}/_rels/{name}.rels")
         found: dict[str, tuple[str, str]] = {}
@@ -133,7 +135,20 @@ def parse_xml(data: bytes, part: str, *, doctype: bool = False) -> Any:
     """
     from lxml import etree
 
-    reader = etree.XMLParser(
+    try:
+        root = etree.fromstring(data, _reader())
+    except etree.XMLSyntaxError as error:
+        raise ParseError(tr("damaged XML inside ({part}: {error})", part=part, error=error)) from error
+    if root.getroottree().docinfo.doctype and not doctype:
+        raise ParseError(_dtd(part))
+    return root
+
+
+@cache
+def _reader() -> Any:
+    from lxml import etree
+
+    return etree.XMLParser(
         resolve_entities=False,
         no_network=True,
         load_dtd=False,
@@ -141,13 +156,6 @@ def parse_xml(data: bytes, part: str, *, doctype: bool = False) -> Any:
         remove_comments=True,
         remove_pis=True,
     )
-    try:
-        root = etree.fromstring(data, reader)
-    except etree.XMLSyntaxError as error:
-        raise ParseError(tr("damaged XML inside ({part}: {error})", part=part, error=error)) from error
-    if root.getroottree().docinfo.doctype and not doctype:
-        raise ParseError(_dtd(part))
-    return root
 
 
 def local(node: Any) -> str:
@@ -156,19 +164,18 @@ def local(node: Any) -> str:
     Returns:
         "p" for `w:p` of either dialect; empty for a comment.
     """
-    tag = node.tag
-    return _local(tag) if isinstance(tag, str) else ""
+    return _local(node.tag)
 
 
 @lru_cache(maxsize=4096)
-def _local(tag: str) -> str:
-    return tag.rpartition("}")[2]
+def _local(tag: Any) -> str:
+    return tag.rpartition("}")[2] if isinstance(tag, str) else ""
 
 
 def attribute(node: Any | None, name: str = "val") -> str:
     """An attribute whatever its namespace; empty where the node or the attribute is missing."""
-    for key, value in () if node is None else node.attrib.items():
-        if key == name or key.endswith("}" + name):
+    for key, value in () if node is None else node.items():
+        if key.endswith(name) and (key == name or key.endswith("}" + name)):
             return str(value)
     return ""
 
@@ -213,13 +220,16 @@ def child(node: Any, *path: str) -> Any | None:
     return node
 
 
-def _damaged(why: str) -> str:
-    return tr("the office file is damaged or cut off ({why})", why=why)
+def damaged(why: object) -> str:
+    """Why an office file is not read."""
+    return tr("the office file is damaged or cut off ({why}); copy it again, or save it anew", why=why)
 
 
 def _dtd(part: str) -> str:
     return tr("{part} declares entities (DTD), which office files never do; refused", part=part)
 
 
-def _bomb(size: int) -> str:
-    return tr("it unpacks to {size} MiB, which looks like a decompression bomb", size=size >> 20)
+def bomb(size: int) -> str:
+    """Why a package is not unpacked."""
+    mib = size >> 20
+    return tr("it unpacks to {mib} MiB, which looks like a decompression bomb; unpack it and take its files", mib=mib)

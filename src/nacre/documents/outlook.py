@@ -13,8 +13,8 @@ from nacre.documents.builder import Builder
 from nacre.documents.encodings import decode
 from nacre.documents.limits import Task
 from nacre.documents.mail import attach, heads, too_deep
+from nacre.documents.ooxml import damaged
 from nacre.errors import ParseError
-from nacre.text.language import tr
 
 _PROPERTIES = "__properties_version1.0"
 _SUBJECT, _SENDER, _ADDRESS, _SMTP, _TO, _CC = "0037", "0C1A", "0C1F", "5D01", "0E04", "0E03"
@@ -37,7 +37,7 @@ def parse(data: bytes, out: Builder, task: Task) -> None:
         file = olefile.OleFileIO(io.BytesIO(data))
         entries = {"/".join(path): path for path in file.listdir()}
     except (OSError, ValueError, IndexError, struct.error) as error:
-        raise ParseError(tr("the office file is damaged or cut off ({error})", error=error)) from error
+        raise ParseError(damaged(error)) from error
     _Message(file, entries, "", 32).add(out, task)
 
 
@@ -65,7 +65,7 @@ class _Message:
         try:
             return b"" if path is None else self.file.openstream(path).read()
         except (OSError, ValueError, IndexError) as error:
-            raise ParseError(tr("the office file is damaged or cut off ({error})", error=error)) from error
+            raise ParseError(damaged(error)) from error
 
     def text(self, tag: str, place: str | None = None) -> str:
         """A property of text, wide or in the message's charset."""
@@ -137,11 +137,7 @@ class _Message:
 
 
 def unpack_rtf(data: bytes, most: int) -> bytes:
-    """RTF as Outlook packs it ([MS-OXRTFCP]): words that were seen before are named by their place.
-
-    Args:
-        most: bytes that may come out.
-    """
+    """RTF as Outlook packs it ([MS-OXRTFCP]): words that were seen before are named by their place."""
     if len(data) < 16:
         return b""
     size, form = struct.unpack_from("<I4s", data, 4)

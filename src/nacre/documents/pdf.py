@@ -20,11 +20,7 @@ from nacre.text.language import tr
 
 
 def parse(data: bytes, out: Builder, task: Task) -> None:
-    """Read a PDF.
-
-    Args:
-        out: grows by its text; `page` of every block is set.
-    """
+    """Read a PDF."""
     import pypdfium2
 
     try:
@@ -36,7 +32,7 @@ def parse(data: bytes, out: Builder, task: Task) -> None:
         document.init_forms()
         out.pages = len(document)
         if not out.pages:
-            raise ParseError(tr("the PDF has no pages"))
+            raise ParseError(tr("the PDF has no pages; print or export it again"))
         sheets = [_sheet(document, number, out, task) for number in range(out.pages)]
         outline = _outline(document)
     finally:
@@ -61,12 +57,12 @@ def _numbers(pages: list[int]) -> str:
 def _reason(error: str, data: bytes, task: Task) -> str:
     if "assword" in error:
         if task.password:
-            return tr("the password of the encrypted PDF is wrong")
+            return tr("the password of the encrypted PDF is wrong; give the right one or save it without")
         return tr("the PDF is encrypted; give its password or save it without")
     if "ecurity" in error:
-        return tr("the PDF is encrypted in a way that is not supported")
+        return tr("the PDF is encrypted in a way that is not supported; save it without")
     if b"%%EOF" not in data[-2048:]:
-        return tr("the PDF is cut off: its end is missing")
+        return tr("the PDF is cut off: its end is missing; copy it again")
     return tr("the PDF is damaged") + f" ({error})"
 
 

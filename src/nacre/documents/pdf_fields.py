@@ -32,11 +32,7 @@ class Extras:
 
 
 def read_extras(page: Any, forms: Any, turn: Turn) -> Extras:
-    """The annotations of a page.
-
-    Args:
-        forms: pdfium's environment of forms; None where the document has none.
-    """
+    """The annotations of a page."""
     import pypdfium2.raw as pdfium
 
     found = Extras()
@@ -113,13 +109,7 @@ def _quads(pdfium: Any, mark: Any, turn: Turn) -> list[Box]:
 
 
 def strike(glyphs: list[Glyph], rulings: Sequence[tuple[float, float, float]], boxes: Sequence[Box]) -> None:
-    """Mark glyphs that a short line crosses, or that a mark of a reviewer's strikes out.
-
-    Args:
-        glyphs: those of a page; they are changed.
-        rulings: (y, x0, x1) of horizontal lines.
-        boxes: what is struck out by marks.
-    """
+    """Mark glyphs that a short line crosses, or that a mark of a reviewer's strikes out."""
     struck: set[int] = set()
     for x0, y0, x1, y1 in boxes:
         for number, glyph in enumerate(glyphs):
@@ -127,12 +117,14 @@ def strike(glyphs: list[Glyph], rulings: Sequence[tuple[float, float, float]], b
                 struck.add(number)
     # (left, low, high, right, number): a line between low and high would strike the glyph out.
     rows: dict[int, list[tuple[float, float, float, float, int]]] = {}
+    levels = {int(y) // 4 + side for y, _, _ in rulings for side in (-1, 0, 1)}
     for number, glyph in enumerate(glyphs if rulings else ()):
         if glyph.box:
             left, low, right, high = glyph.box
             tall = high - low
-            entry = (left, low + 0.3 * tall, low + 0.62 * tall, right, number)
-            rows.setdefault(int(low + 0.45 * tall) // 8, []).append(entry)
+            if int(low + 0.45 * tall) // 4 in levels or tall > 20:
+                entry = (left, low + 0.3 * tall, low + 0.62 * tall, right, number)
+                rows.setdefault(int(low + 0.45 * tall) // 8, []).append(entry)
     for row in rows.values():
         row.sort()
     for y, x0, x1 in rulings:
@@ -156,13 +148,13 @@ def _middle(glyph: Glyph) -> float:
 
 
 def place_values(lines: list[Line], values: Sequence[tuple[str, Box]]) -> None:
-    """Put the values of a form behind their labels, the boxes of a choice before theirs; the rest are lines of their
-    own.
+    """Put the values of a form behind their labels, the boxes of a choice before theirs where one follows; the rest are
+    lines of their own.
     """
     for text, box in values:
         level = (box[1] + box[3]) / 2
         row = [line for line in lines if line.box[1] - 2 <= level <= line.box[3] + 2 and not line.turned]
-        if not (_before(row, text, box) if text in _BOX.values() else _behind(row, text, box)):
+        if not (text in _BOX.values() and _before(row, text, box)) and not _behind(row, text, box):
             size = min(10.0, box[3] - box[1]) or 10.0
             lines.append(Line(text, box, size, 1 << 30, [(text, box[0], box[2])]))
 

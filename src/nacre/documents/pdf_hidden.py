@@ -5,6 +5,7 @@ The layer of words that OCR lays under a scan is no hidden text: it says what th
 
 from __future__ import annotations
 
+import operator
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Mapping
 from typing import Any
@@ -25,19 +26,23 @@ def split_hidden(
     """The glyphs that are seen, and for each way of hiding those that are not."""
     width, height = size
     why: dict[int, str] = {}
-    for glyph in glyphs:
-        box = glyph.box
-        if box is None:
-            continue
-        if box[2] < 0 or box[3] < 0 or box[0] > width or box[1] > height:
-            why[glyph.index] = "text off the page"
-        elif box[3] - box[1] < _TINY and box[2] - box[0] < _TINY:
-            why[glyph.index] = "tiny text"
+    boxes = [glyph.box for glyph in glyphs if glyph.box]
+    if boxes:
+        lefts, bottoms, rights, tops = zip(*boxes, strict=True)
+        tiny = min(map(operator.sub, tops, bottoms)) < _TINY
+        if tiny or min(rights) < 0 or min(tops) < 0 or max(lefts) > width or max(bottoms) > height:  # seldom
+            why = {glyph.index: how for glyph in glyphs if glyph.box and (how := _lost(glyph.box, width, height))}
     if drawn.suspects:
         count = sum(glyph.box is not None for glyph in glyphs)
         for how, group in _unseen(page, drawn, _by_object(text, drawn, glyphs, why), count, size):
             why.update((glyph.index, how) for glyph in group)
     return _parted(glyphs, why) if why else (glyphs, {})
+
+
+def _lost(box: Box, width: float, height: float) -> str:
+    if box[2] < 0 or box[3] < 0 or box[0] > width or box[1] > height:
+        return "text off the page"
+    return "tiny text" if box[3] - box[1] < _TINY and box[2] - box[0] < _TINY else ""
 
 
 def _parted(glyphs: list[Glyph], why: Mapping[int, str]) -> tuple[list[Glyph], dict[str, list[Glyph]]]:

@@ -29,6 +29,7 @@ _ORDINAL = re.compile(
     r"\d{1,2}(\.\d{1,2}){0,4}\.?|第[一二三四五六七八九十百\d]{1,4}[章节条篇部编]|[A-Z](\.\d{1,2}){1,3}"
 )
 _DEEP = re.compile(r"(\d{1,2}|[A-Z])\.\d|第.{1,4}[章节篇部编]")
+_LONG = 24  # characters of a line that no title has
 _DIGITS = re.compile(r"\d+")
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 
@@ -59,11 +60,7 @@ class Paragraph:
 
 
 def body_size(sheets: Iterable[Sheet]) -> float:
-    """The glyph height that most characters of the document have.
-
-    Returns:
-        Points.
-    """
+    """The glyph height that most characters of the document have."""
     sizes: Counter[float] = Counter()
     for sheet in sheets:
         for item in sheet.items:
@@ -96,9 +93,6 @@ def _shape(line: Line) -> str:
 
 def paragraphs(lines: Sequence[Line], body: float) -> list[Paragraph]:
     """Join lines into paragraphs, headings and list items.
-
-    Args:
-        body: height of the body text, points.
 
     Returns:
         Paragraphs in order; levels of headings are still 0.
@@ -178,11 +172,7 @@ def _ended_early(last: Line, line: Line, lines: Sequence[Line], body: float) -> 
 
 
 def headings(pieces: Sequence[Paragraph | Grid], body: float, outline: dict[str, int]) -> None:
-    """Set the levels of headings: by the document's outline, else by size, else by bold type.
-
-    Args:
-        body: height of the body text, points.
-    """
+    """Set the levels of headings: by the document's outline, else by size, else by bold type."""
     written = [piece for piece in pieces if isinstance(piece, Paragraph)]
     titles = [piece for piece in written if _may_head(piece)]
     heavy = sum(len(line.text) for piece in written for line in piece.lines if line.bold) * 3 > sum(
@@ -219,11 +209,7 @@ def headings(pieces: Sequence[Paragraph | Grid], body: float, outline: dict[str,
 
 
 def title_key(title: str, numbered: bool = True) -> str:
-    """A title as outlines and pages have in common.
-
-    Args:
-        numbered: whether its number counts.
-    """
+    """A title as outlines and pages have in common."""
     key = re.sub(r"\s|[.…·]+\d*$", "", unicodedata.normalize("NFKC", title)).casefold()
     return key if numbered else re.sub(r"^(\d{1,2}(\.\d{1,2})*\.?|第.{1,4}[章节篇部编])", "", key) or key
 
@@ -257,10 +243,6 @@ def _spaced(piece: Paragraph) -> bool:
 def over_page_breaks(pages: Sequence[list[Paragraph | Grid | Line]], body: float) -> dict[int, Paragraph]:
     """Take the paragraphs that go on from the page before out of their pages.
 
-    Args:
-        pages: the pieces of each page in order; they are changed.
-        body: height of the body text, points.
-
     Returns:
         By the id of a paragraph, the one that goes on with it.
     """
@@ -268,7 +250,8 @@ def over_page_breaks(pages: Sequence[list[Paragraph | Grid | Line]], body: float
     for pieces, after in pairwise(pages):
         last = next((one for one in reversed(pieces) if not _beside(one, body)), None)
         first = next((one for one in after if not isinstance(one, Line)), None)
-        if isinstance(last, Paragraph) and isinstance(first, Paragraph) and _goes_over(last, first, pieces, body):
+        around = [*pieces, *after]
+        if isinstance(last, Paragraph) and isinstance(first, Paragraph) and _goes_over(last, first, around, body):
             follows[id(last)] = first
     gone = {id(paragraph) for paragraph in follows.values()}
     for pieces in pages:
@@ -300,7 +283,8 @@ def _full(end: Line, pieces: Sequence[Paragraph | Grid | Line]) -> bool:
     """Whether a line reaches the right edge of its column."""
     lines = [line for piece in pieces if isinstance(piece, Paragraph) for line in piece.lines]
     right = max(line.box[2] for line in lines if line.box[0] < end.box[2])
-    return len(lines) > 2 and end.box[2] > right - 4 * end.size
+    # Of two lines one is always the longer.
+    return (len(lines) > 2 or len(end.text) > _LONG) and end.box[2] > right - 4 * end.size
 
 
 def vocabulary(sheets: Iterable[Sheet]) -> set[str]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import operator
 import re
 import statistics
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from nacre.documents.marks import lowered
 from nacre.documents.normalise import is_cjk, plain_forms
 from nacre.documents.pdf_objects import Box
 
@@ -14,6 +16,7 @@ Style = Callable[[int], tuple[bool, bool, bool]]
 _HYPHEN = "\x02"
 _RAISED = frozenset("0123456789+-−–")
 _RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
+_FORMULA = re.compile(r"[A-Za-z)₀-₉]$")
 _SECTION = re.compile(r"\d{1,2}(\.\d{1,2})*\.?|[A-Z]\.?|[IVX]{1,5}\.?")
 
 
@@ -141,10 +144,10 @@ def upright(lines: list[Line]) -> list[Line]:
 
 def _close(run: list[Glyph], lines: list[Line], style: Style) -> None:
     boxed = [glyph for glyph in run if glyph.box is not None]
-    boxes = [glyph.box for glyph in boxed if glyph.box]
-    if not boxes:
+    if not boxed:
         return
-    size = statistics.median(box[3] - box[1] for box in boxes) or 1.0
+    lefts, bottoms, rights, tops = zip(*[glyph.box for glyph in boxed if glyph.box], strict=True)
+    size = statistics.median(map(operator.sub, tops, bottoms)) or 1.0
     styles = [style(boxed[place].index) for place in {0, len(boxed) // 2, len(boxed) - 1}]
     heavy, mono, turned = (all(values) for values in zip(*styles, strict=True))
     parts = _parts(run, size)
@@ -152,7 +155,7 @@ def _close(run: list[Glyph], lines: list[Line], style: Style) -> None:
         parts = [(f"{parts[0][0]} {parts[1][0]}", parts[0][1], parts[1][2])]
     if not parts:
         return
-    box = (min(b[0] for b in boxes), min(b[1] for b in boxes), max(b[2] for b in boxes), max(b[3] for b in boxes))
+    box = (min(lefts), min(bottoms), max(rights), max(tops))
     words = "\t".join(part[0] for part in parts)
     lines.append(Line(words, box, size, boxed[0].index, parts, boxed[-1].text == _HYPHEN, heavy, mono, turned))
 
@@ -164,32 +167,34 @@ def _parts(run: list[Glyph], size: float) -> list[tuple[str, float, float]]:
     start = 0.0
     last: Box | None = None
     blank = raised = struck = False
-    for glyph in run:
-        box = glyph.box
+    wide = low = 0.85 * size
+    for glyph in run:  # every glyph of a file comes by here
+        box, char = glyph.box, glyph.text
         if box is None:
             blank = True
             continue
-        gap = (
-            max(box[0] - last[2], last[0] - box[2] if _RIGHT_TO_LEFT.match(glyph.text) else 0.0)
-            if last is not None
-            else 0.0
-        )
-        if last is None or gap > 0.85 * size:
+        gap = 0.0 if last is None else box[0] - last[2]
+        if gap < 0 and char > "\u0590" and last is not None and _RIGHT_TO_LEFT.match(char):
+            gap = max(gap, last[0] - box[2])
+        if last is None or gap > wide:
             parts.append((_words(text, struck), start, last[2] if last else 0.0))
             text, start, blank, raised, struck = [], box[0], False, False, False
         # Between Chinese characters a blank counts only when it is seen: justified text is full of inferred ones.
-        if blank and text and not (gap < 0.35 * size and is_cjk(text[-1][-1]) and is_cjk(glyph.text)):
+        if blank and text and not (gap < 0.35 * size and is_cjk(text[-1][-1]) and is_cjk(char)):
             text.append(" ")
         if isinstance(glyph, Struck) != struck:
             struck = not struck
             text.append("~~")
-        up = box[3] - box[1] < 0.85 * size and last is not None and box[1] > last[1] + (0.0 if raised else 0.2 * size)
-        if up and not raised and text and glyph.text in _RAISED and gap < 0.3 * size:
+        small = box[3] - box[1] < low and last is not None
+        up = small and last is not None and box[1] > last[1] + (0.0 if raised else 0.2 * size)
+        if small and text and char.isdecimal() and last is not None and box[1] < last[1] - 0.04 * size:
+            # H₂O; what is lowered behind a blank or a number is something else.
+            char = lowered(char) if gap < 0.3 * size and not blank and _FORMULA.search(text[-1]) else char
+            box = (box[0], last[1], box[2], last[3])
+        if up and not raised and text and char in _RAISED and gap < 0.3 * size:
             text.append("^")
-        text.append("-" if glyph.text == _HYPHEN else glyph.text)
-        last, blank, raised = (last if up and last else box), False, up
-        if up:
-            last = (last[0], last[1], box[2], last[3])
+        text.append("-" if char == _HYPHEN else char)
+        last, blank, raised = (last[0], last[1], box[2], last[3]) if up and last else box, False, up
     parts.append((_words(text, struck), start, last[2] if last else start))
     return [part for part in parts if part[0]]
 

@@ -26,11 +26,7 @@ Item = Line | Grid
 
 
 def in_order(items: list[Item], height: float) -> list[Item]:
-    """The items of a page as they are read.
-
-    Args:
-        height: of the page, points.
-    """
+    """The items of a page as they are read."""
     parted = _part_columns(items)
     if len(parted) > len(items) or _jumps(parted, height):
         return list(_cut(parted, 0))

@@ -46,11 +46,7 @@ class Page:
 
 
 def read_page(page: Any, text: Any, forms: Any = None) -> Page:
-    """Everything needed from one page.
-
-    Args:
-        forms: pdfium's environment of forms; None where the document has none.
-    """
+    """Everything needed from one page."""
     import pypdfium2.raw as pdfium
 
     width, height = page.get_size()

@@ -7,6 +7,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from nacre.documents.grid import REPEATED
 from nacre.documents.normalise import join_lines
 from nacre.documents.pdf_lines import Glyph, Line, lines_of
 from nacre.documents.pdf_objects import Box
@@ -141,30 +142,38 @@ def _grid(page: Page, horizontal: list[_Ruling], vertical: list[_Ruling]) -> Gri
 
 
 def _spread(lines: dict[_Field, list[Line]], owner: dict[_Field, _Field], ys: Sequence[float]) -> bool:
-    """What a cell merged over several rows says, in each of them; and a head over some columns in each of these.
+    """What a cell merged over several rows or columns says, in each of them.
 
     Where such a cell has a line for each of its rows, nothing was merged: a rule is missing.
 
     Returns:
-        Whether there is such a head.
+        Whether one stands over some columns in the first row, as the head of a group of them.
     """
     top, widest = len(ys) - 2, max(column for column, _ in owner)
     spans: dict[_Field, list[_Field]] = {}
     for place, first in owner.items():
         if first in lines:
             spans.setdefault(first, []).append(place)
-    heads = [
+    wide = [
         first
         for first, places in spans.items()
-        if first[1] == top and {row for _, row in places} == {top} and 1 < len(places) <= widest
+        if {row for _, row in places} == {first[1]}
+        and 1 < len(places) <= widest
+        and _is_one(lines[first], first[1] == top)
     ]
-    for first in heads:
+    heads = [first for first in wide if first[1] == top]
+    for first in wide:
         lines.update(dict.fromkeys(spans[first], lines[first]))
     for first, places in spans.items():
         # A name beside such heads belongs to the rows of names, which are joined downwards anyway.
         if {column for column, _ in places} == {first[0]} and not (heads and first[1] == top):
             _spread_down(lines, first, [row for _, row in places], ys)
     return bool(heads)
+
+
+def _is_one(said: Sequence[Line], head: bool) -> bool:
+    """Whether what a field over several columns says is one value; without rules between them there may be several."""
+    return head or (len(said) == 1 and len(said[0].parts) == 1 and len(said[0].text) <= REPEATED)
 
 
 def _spread_down(lines: dict[_Field, list[Line]], first: _Field, rows: Sequence[int], ys: Sequence[float]) -> None:

@@ -16,13 +16,7 @@ _SLANTED = 4  # no quarter turn
 
 
 def turner(rotation: int, width: float, height: float) -> Turn:
-    """Boxes of a turned page as the reader sees them.
-
-    Args:
-        rotation: degrees clockwise.
-        width: points, as displayed.
-        height: points, as displayed.
-    """
+    """Boxes of a turned page as the reader sees them."""
 
     def turn(x0: float, y0: float, x1: float, y1: float) -> Box:
         x0, x1, y0, y1 = min(x0, x1), max(x0, x1), min(y0, y1), max(y0, y1)
@@ -41,10 +35,6 @@ def straighten(
     text: Any, glyphs: list[Glyph], rotation: int, width: float, height: float, drawn: Drawn
 ) -> tuple[int, list[Glyph], float, float]:
     """Turn a page so that most of its text is upright; what still is not becomes whole lines.
-
-    Args:
-        rotation: the turn of the page that the boxes already have, degrees.
-        drawn: its rulings turn with the page.
 
     Returns:
         Quarters that the page was turned clockwise, its glyphs, its width and its height.

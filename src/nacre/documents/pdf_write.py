@@ -45,11 +45,7 @@ def items_of(seen: Page, sheet: Sheet) -> list[Line | Grid]:
 
 
 def write_sheets(sheets: list[Sheet], outline: dict[str, int], out: Builder) -> None:
-    """Write all pages.
-
-    Args:
-        outline: levels of headings by `title_key`.
-    """
+    """Write all pages."""
     body = body_size(sheets)
     find_furniture(sheets)
     words = vocabulary(sheets)

@@ -41,7 +41,7 @@ def parse(data: bytes, out: Builder, task: Task) -> None:
         out.pages = pages
         write_sheets([_sheet(image, number, pages, task) for number in range(pages)], {}, out)
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        raise ParseError(tr("the picture is damaged ({error})", error=str(error)[:200])) from error
+        raise ParseError(_damaged(error)) from error
 
 
 def read_inside(data: bytes, out: Builder, task: Task) -> None:
@@ -74,7 +74,7 @@ def _append(data: bytes, out: Builder, task: Task) -> None:
             return
         write_sheets([_sheet(image, 0, 1, replace(task, on_page=None))], {}, own)
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        raise ParseError(tr("the picture is damaged ({error})", error=str(error)[:200])) from error
+        raise ParseError(_damaged(error)) from error
     tables = {table.start: table for table in own.tables}
     whole = own.since(0)
     for block in own.blocks:
@@ -111,3 +111,7 @@ def _page(image: Any, number: int, task: Task) -> tuple[Any, float, float]:
         frame = Image.alpha_composite(Image.new("RGBA", frame.size, "white"), frame)
     points = 72 / ocr.DPI * min(1.0, ocr.SIDE / max(frame.size))
     return frame, frame.width * points, frame.height * points
+
+
+def _damaged(error: Exception) -> str:
+    return tr("the picture is damaged ({error}); copy it again, or save it anew", error=str(error)[:200])

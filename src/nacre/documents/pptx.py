@@ -8,12 +8,12 @@ from collections.abc import Callable
 from typing import Any
 
 from nacre.documents.builder import Builder
-from nacre.documents.drawings import add_graphic, described, paragraphs, words_of
+from nacre.documents.drawings import Numbers, add_graphic, described, paragraphs, text_of, words_of
 from nacre.documents.grid import REPEATED, header_depth
 from nacre.documents.limits import Task
 from nacre.documents.ooxml import Package, attribute, child, descend, local, number, relation_id
-from nacre.documents.pptx_ground import Ground
-from nacre.documents.pptx_order import Box, box_of, in_order, placed
+from nacre.documents.pptx_ground import MAYBE_WHITE, Ground
+from nacre.documents.pptx_order import Box, Placed, box_of, in_order, placed
 from nacre.errors import ParseError
 from nacre.text.language import tr
 
@@ -29,7 +29,7 @@ def parse(data: bytes, out: Builder, task: Task) -> None:
     main = package.main("ppt/presentation.xml")
     root = package.xml(main)
     if root is None:
-        raise ParseError(tr("the PowerPoint file has no presentation inside"))
+        raise ParseError(tr("the PowerPoint file has no presentation inside; save it again in PowerPoint"))
     package.properties(out)
     relations = package.relations(main)
     listed = child(root, "sldIdLst")
@@ -50,13 +50,13 @@ class _Show:
         self.package, self.out, self.size, self.all = package, out, size, hidden
         self.relations: dict[str, tuple[str, str]] = {}
         self.layouts: dict[str, dict[tuple[str, str], Box]] = {}
-        self.part = ""
+        self.root: Any | None = None
         self.known_ground: Ground | None = None
         self.boxes: dict[Any, Box | None] = {}
 
     def slide(self, part: str) -> None:
-        self.part, self.known_ground = part, None
-        root = self.package.xml(part)
+        self.root, self.known_ground = self.package.xml(part), None
+        root = self.root
         tree = None if root is None else child(root, "cSld", "spTree")
         if root is None or tree is None:
             self.out.warn(tr("slide {page} cannot be read", page=self.out.page))
@@ -87,13 +87,15 @@ class _Show:
 
     def shapes(self, tree: Any) -> None:
         """Title first, then the rest in the order of the eye."""
-        found = placed(tree, lambda shape: _inherited(shape, self._layout))
+        found = list(placed(tree))
         self.boxes = {one.shape: one.box for one in found}
-        titles = [one.shape for one in found if _placeholder(one.shape) in _TITLES]
+        kinds = [_placeholder(one.shape) for one in found]
+        titles = [one.shape for one, kind in zip(found, kinds, strict=True) if kind in _TITLES]
+        others = [one for one, kind in zip(found, kinds, strict=True) if kind not in _TITLES | _FURNITURE]
         rest = []
-        for one in found:
-            if _placeholder(one.shape) in _TITLES:
-                continue
+        for one in others:
+            if one.box is None and len(others) > 1:  # where one stands alone, it need not be known where
+                one = Placed(one.shape, _inherited(one.shape, self._layout))
             properties = _properties(one.shape)
             if attribute(properties, "hidden") in {"1", "true"} and not self.all:
                 self.out.hide("hidden shape", " ".join(paragraphs(one.shape)))
@@ -113,21 +115,27 @@ class _Show:
             layout, above = self._related(self.relations, "slideLayout")
             master, under = self._related(above, "slideMaster")
             theme = self._related(under, "theme")[0]
-            self.known_ground = Ground(self.package, [self.part, layout, master], theme)
+            parts = (self.package.xml(part) if part else None for part in (layout, master))
+            roots = [root for root in (self.root, *parts) if root is not None]
+            self.known_ground = Ground(roots, self.package.xml(theme) if theme else None)
         return self.known_ground
 
     def _related(self, relations: dict[str, tuple[str, str]], kind: str) -> tuple[str, dict[str, tuple[str, str]]]:
         part = next((target for name, target in relations.values() if name == kind), "")
         return part, self.package.relations(part) if part else {}
 
-    def _white(self, shape: Any, paragraph: Any) -> bool:
-        """Whether all words of a paragraph are white upon white."""
-        runs = [run for run in paragraph.iter("{*}r") if (words := child(run, "t")) is not None and words.text]
-        fills = [child(run, "rPr", "solidFill") for run in runs]
-        if not fills or any(fill is None for fill in fills):
-            return False
-        ground = self.ground()
-        return all(map(ground.white, fills)) and ground.hides_white(shape, self.boxes.get(shape))
+    def _unseen(self, shape: Any, run: Any) -> str:
+        """How the words of a run are hidden; empty where they are not."""
+        look = child(run, "rPr")
+        if look is None:
+            return ""
+        if number(look, "sz", 1800) <= _TINY:
+            return "tiny text"
+        fill = child(look, "solidFill")
+        if fill is None or not len(fill) or attribute(fill[0]) not in MAYBE_WHITE or not self.ground().white(fill):
+            return ""
+        box = self.boxes.get(shape) or _inherited(shape, self._layout)
+        return "white text" if self.ground().hides_white(shape, box) else ""
 
     def _layout(self) -> dict[tuple[str, str], Box]:
         """Where the layout of a slide, and the master of that, put their placeholders."""
@@ -147,8 +155,6 @@ class _Show:
 
     def shape(self, shape: Any) -> None:
         kind = _placeholder(shape)
-        if kind in _FURNITURE:
-            return
         if kind in _TITLES:
             self.out.add("heading", " ".join(paragraphs(shape)), 1)
         elif local(shape) == "graphicFrame":
@@ -160,21 +166,22 @@ class _Show:
 
     def words(self, shape: Any, kind: str) -> None:
         body = child(shape, "txBody")
-        listed = kind in {"body", "obj"} and len(paragraphs(shape)) > 1
-        for paragraph in [] if body is None else body:
-            if local(paragraph) != "p":
-                continue
-            text = words_of(paragraph)
-            sizes = [number(node, "sz", 1800) for node in paragraph.iter() if local(node) == "rPr"]
-            if sizes and max(sizes) <= _TINY:
-                self.out.hide("tiny text", text)
-                continue
-            if self._white(shape, paragraph):
-                self.out.hide("white text", text)
-                continue
-            depth = number(child(paragraph, "pPr"), "lvl")
-            self.out.add("list" if listed else "paragraph", text, depth + 1 if listed else 0)
-        if body is None or not paragraphs(shape):
+        found = [] if body is None else list(body.iterchildren("{*}p"))
+        listed = kind in {"body", "obj"} and sum(next(one.iter("{*}t"), None) is not None for one in found) > 1
+        numbers = Numbers()
+        seen = False
+        for paragraph in found:
+            unseen = {run: why for run in paragraph.iter("{*}r") if (why := self._unseen(shape, run))}
+            for reason in sorted(set(unseen.values())):
+                self.out.hide(reason, "".join(text_of(run) for run, why in unseen.items() if why == reason))
+            text = words_of(paragraph, unseen)
+            seen = seen or bool(text or unseen)
+            if text:
+                properties = child(paragraph, "pPr")
+                depth = number(properties, "lvl")
+                text = numbers.next(properties, depth) + text
+                self.out.add("list" if listed else "paragraph", text, depth + 1 if listed else 0)
+        if not seen:
             self.out.add("paragraph", described(_properties(shape)))
 
     def frame(self, shape: Any) -> None:

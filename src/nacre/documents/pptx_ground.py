@@ -8,24 +8,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from nacre.documents.ooxml import Package, attribute, child, descend, local
+from nacre.documents.ooxml import attribute, child, local
 from nacre.documents.pptx_order import Box, placed
 
 _FILLS = {"solidFill", "gradFill", "blipFill", "pattFill", "grpFill"}
+MAYBE_WHITE = {"FFFFFF", "ffffff", "window", "bg1", "tx1", "bg2", "tx2", "lt1"}
+"""Colours that are worth a look at the theme."""
 
 
 class Ground:
-    """The ground of one slide: its background, and what was drawn on it, on its layout and its master.
+    """The ground of one slide: its background, and what was drawn on it, on its layout and its master."""
 
-    Args:
-        parts: names of the slide, its layout and its master.
-        theme: the name of the master's theme.
-    """
-
-    def __init__(self, package: Package, parts: list[str], theme: str) -> None:
-        roots = [root for root in map(package.xml, filter(None, parts)) if root is not None]
-        scheme = package.xml(theme) if theme else None
-        light = next((node for node in descend(scheme) if local(node) == "lt1"), None)
+    def __init__(self, roots: list[Any], theme: Any | None) -> None:
+        light = None if theme is None else next(theme.iter("{*}lt1"), None)
         names = child(roots[-1], "clrMap") if roots else None
         light_names = {name for name in ("bg1", "tx1", "bg2", "tx2") if attribute(names, name) == "lt1"}
         self.light: set[str] = set()
@@ -35,8 +30,7 @@ class Ground:
         self.fills = [
             one.box
             for root in roots
-            for tree in [child(root, "cSld", "spTree")]
-            for one in ([] if tree is None else placed(tree, lambda shape: None))
+            for one in placed(child(root, "cSld", "spTree"))
             if local(one.shape) == "pic" or self.filled(one.shape)
         ]
 

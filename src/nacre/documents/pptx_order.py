@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from nacre.documents.ooxml import attribute, child, local
+from nacre.documents.ooxml import child, local
 
 SHAPES = {"sp", "graphicFrame", "pic", "cxnSp"}
 _MANY = 400  # shapes of a slide; of more, by their tops alone
@@ -29,27 +29,19 @@ class Placed(NamedTuple):
     box: Box | None
 
 
-def placed(tree: Any, inherited: Callable[[Any], Box | None]) -> list[Placed]:
-    """The shapes of a slide in the order of the file; groups are opened, however deep.
-
-    Args:
-        inherited: the box that a layout gives a placeholder.
-    """
-    return list(_opened(tree, inherited, (1.0, 1.0, 0.0, 0.0), 0))
-
-
-def _opened(
-    tree: Any, inherited: Callable[[Any], Box | None], scale: tuple[float, float, float, float], depth: int
+def placed(
+    tree: Any, scale: tuple[float, float, float, float] = (1.0, 1.0, 0.0, 0.0), depth: int = 0
 ) -> Iterator[Placed]:
-    for node in tree if depth < 60 else ():
+    """The shapes of a slide in the order of the file; groups are opened, however deep."""
+    for node in () if tree is None or depth >= 60 else tree:
         name = local(node)
         if name in SHAPES:
             box = box_of(node)
-            yield Placed(node, inherited(node) if box is None else _scaled(box, scale))
+            yield Placed(node, box and _scaled(box, scale))
         elif name == "grpSp":
-            yield from _opened(node, inherited, _inner(node, scale), depth + 1)
+            yield from placed(node, _inner(node, scale), depth + 1)
         elif name in {"AlternateContent", "Choice"}:
-            yield from _opened(node, inherited, scale, depth + 1)
+            yield from placed(node, scale, depth + 1)
 
 
 def _scaled(box: Box, scale: tuple[float, float, float, float]) -> Box:
@@ -78,7 +70,9 @@ def box_of(shape: Any) -> Box | None:
 
 def _rectangle(form: Any, place: str, size: str) -> Box | None:
     off, ext = child(form, place), child(form, size)
-    values = [attribute(node, name) for node, name in ((off, "x"), (off, "y"), (ext, "cx"), (ext, "cy"))]
+    if off is None or ext is None:
+        return None
+    values = [off.get("x", ""), off.get("y", ""), ext.get("cx", ""), ext.get("cy", "")]
     if not all(value.lstrip("-").isdecimal() and len(value) < 12 for value in values):
         return None
     x, y, width, height = map(float, values)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from nacre.documents.builder import Builder
 from nacre.documents.document import BlockKind
+from nacre.documents.grid import header_depth
 from nacre.documents.limits import Task
 from nacre.documents.marks import joined_strikes, told
 
@@ -36,6 +37,7 @@ _SKIPPED = {
 # Groups that begin with \* and are read all the same.
 _STARRED = {"ud", "shppict", "shptxt", "annotation", "atnauthor", "atnid", "footnote"}
 _ABOUT = {"title", "author", "subject", "keywords", "doccomm", "company"}
+_COLUMNS = 256
 _DEEP = 500
 
 
@@ -55,6 +57,7 @@ class _Table:
     cells: list[str] = field(default_factory=list)
     rows: list[list[str]] = field(default_factory=list)
     merged: list[str] = field(default_factory=list)
+    grouped: set[int] = field(default_factory=set)  # rows with cells that are merged across
 
 
 def parse(data: bytes, out: Builder, task: Task) -> None:
@@ -308,10 +311,9 @@ class _Reader:
         elif word == "trowd":
             table.merged = []
             self.dark_row = self.shaded = False
-        elif word in {"clvmrg", "clmrg"}:
-            table.merged.append(word)
-        elif word == "cellx":
-            table.merged.append("")
+        elif word in {"clvmrg", "clmrg", "cellx"}:
+            if len(table.merged) < 2 * _COLUMNS:
+                table.merged.append("" if word == "cellx" else word)
         elif table.cells:
             self.row()
 
@@ -330,12 +332,14 @@ class _Reader:
                 table.cells[n] = above[n]
             elif flag == "clmrg" and n:
                 table.cells[n] = table.cells[n - 1]
+        table.grouped.update({len(table.rows)} if "clmrg" in flags else ())
         table.rows.append(table.cells)
         table.cells = []
         self.in_table = self.shaded = False
 
     def end_table(self) -> None:
-        rows, self.tables = self.tables.rows, _Table()
-        if rows:
-            self.out.table(rows, header_rows=int(len(rows) > 1))
+        table, self.tables = self.tables, _Table()
+        if rows := table.rows:
+            depth = header_depth(rows, max(map(len, rows)), table.grouped)
+            self.out.table(rows, header_rows=depth or int(len(rows) > 1))
             self.tell_notes()

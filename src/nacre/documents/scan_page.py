@@ -16,12 +16,7 @@ from nacre.documents.pdf_page import Page
 
 
 def as_page(picture: Picture, width: float, height: float) -> Page:
-    """A picture as a page of glyphs, each a piece of a line, in the order in which it is read.
-
-    Args:
-        width: of the page that the picture fills, points.
-        height: of the page, points.
-    """
+    """A picture as a page of glyphs, each a piece of a line, in the order in which it is read."""
     x, y = width / picture.width, height / picture.height
     horizontal = [(height - at * y, x0 * x, x1 * x) for at, x0, x1 in picture.horizontal]
     vertical = [(at * x, height - y1 * y, height - y0 * y) for at, y0, y1 in picture.vertical]

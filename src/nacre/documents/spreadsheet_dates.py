@@ -35,15 +35,7 @@ Token = tuple[str, str]
 
 
 def show_date(number: Decimal, tokens: Sequence[Token], locale: str, since_1904: bool) -> str | None:
-    """A number of days in a format.
-
-    Args:
-        tokens: (kind, text) of the format.
-        locale: the language that the format names, such as "804".
-
-    Returns:
-        The date; None where there is none such.
-    """
+    """A number of days in a format."""
     if abs(number) > _LAST + 1:
         return None
     tokens = _minutes(tokens)

@@ -27,11 +27,7 @@ _FONTS = {"symbol": _SYMBOL, "wingdings": _WINGDINGS, "wingdings 2": _WINGDINGS_
 
 
 def symbol(code: int, font: str) -> str:
-    """The sign that a font draws for a code; a bullet where that is not known.
-
-    Args:
-        code: of the character, perhaps in the private area 0xF000 to 0xF0FF.
-    """
+    """The sign that a font draws for a code; a bullet where that is not known."""
     known = _FONTS.get(font.lower())
     private = 0xF000 <= code <= 0xF8FF
     if known is not None and (private or code < 0x100):

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import deque
 from itertools import islice
 
 from nacre.documents.builder import Builder
+from nacre.documents.grid import header_depth
 from nacre.documents.limits import Task
 from nacre.documents.marks import told
 from nacre.documents.normalise import clean, collapse
+from nacre.documents.numerals import counted
+from nacre.documents.sheets import Merge, Row, spread
 
 _LEVELS = {
     "part": 1, "chapter": 1, "section": 2, "subsection": 3, "subsubsection": 4, "paragraph": 5, "subparagraph": 6,
@@ -20,9 +24,11 @@ _LEVELS = {
 }  # fmt: skip
 _COMMENT = re.compile(r"(?<!\\)((?:\\\\)*)%.*?(?:\n[ \t]*|$)")
 _VERBATIM = r"verbatim\*?|Verbatim|lstlisting|minted|alltt|comment"
+_FORMULAS = "equation|align|gather|multline|eqnarray|displaymath|math|flalign|alignat"
 _TABLES = r"tabular[xy*]?|tabular\*|longtable|tabu|array|NiceTabular"
 _TOKEN = re.compile(
     rf"\\begin\{{(?P<raw>{_VERBATIM})\}}(?P<code>.*?)\\end\{{(?P=raw)\}}"
+    rf"|\\begin\{{(?P<formula>(?:{_FORMULAS})\*?)\}}(?P<said>.*?)\\end\{{(?P=formula)\}}"
     r"|(?P<math>\$\$.*?\$\$|\\\[.*?\\\]|\\\(.*?\\\)|(?<!\\)\$[^$]{1,2000}?(?<!\\)\$)"
     r"|\\verb\*?(?P<bar>[^\w\s])(?P<verb>[^\n]*?)(?P=bar)"
     r"|\\(?P<edge>begin|end)\s*\{(?P<env>[^{}]*)\}"
@@ -52,7 +58,7 @@ _UNSEEN = {
     "documentclass": 1, "vspace": 1, "hspace": 1, "pagestyle": 1, "thispagestyle": 1, "setlength": 2, "addtolength": 2,
     "newcommand": 2, "renewcommand": 2, "providecommand": 2, "newenvironment": 3, "setcounter": 2, "definecolor": 3,
     "color": 1, "textcolor": 1, "href": 1, "hypersetup": 1, "graphicspath": 1, "bibitem": 1, "cline": 1, "cmidrule": 1,
-    "multicolumn": 2, "multirow": 2, "phantom": 1, "vphantom": 1, "hphantom": 1, "def": 0, "index": 1, "fontsize": 2,
+    "phantom": 1, "vphantom": 1, "hphantom": 1, "def": 0, "index": 1, "fontsize": 2,
     "newtheorem": 2, "theoremstyle": 1, "geometry": 1, "columnwidth": 0, "rule": 2, "nocite": 1,
 }  # fmt: skip
 _LOOKS = {
@@ -60,10 +66,13 @@ _LOOKS = {
     "cancel": "strike",
 }  # fmt: skip
 _MACRO = re.compile(r"\\(?:(?:re|provide)?newcommand\*?\s*\{?\s*|def\s*)\\([A-Za-z@]{1,60})\s*\}?\s*(?=\{)")
+_LABEL = re.compile(r"\\(?:label\s*\{[^{}]*\}|nonumber|notag)")
 _NEVER = re.compile(r"\\iffalse\b.*?\\fi\b", re.S)
 _QUOTES = (("``", "“"), ("''", "”"), ("---", "—"), ("--", "–"))
 _MACROS, _SAID, _EXPANSIONS = 500, 300, 5000
 _DEEP = 2000
+_SPANNED = 64  # rows or columns that a cell may span
+_ITEMS = (("{}. ", "decimal"), ("({}) ", "lowerLetter"), ("{}. ", "lowerRoman"), ("{}. ", "upperLetter"))
 
 
 def parse(text: str, out: Builder, task: Task) -> None:
@@ -120,7 +129,9 @@ class _Reader:
         self.said: list[str] = []
         self.lists, self.quotes, self.item = 0, 0, False
         self.rows: list[list[str]] | None = None
+        self.ranges: deque[Merge] = deque()  # cells of the table that are merged
         self.notes: list[str] = []
+        self.wide = 1  # columns of the cell that is being read
         self.macros: dict[str, str] = {}
         self.left = [_EXPANSIONS]  # macros that may still be put in, here and in all arguments
         self.counts: list[int | None] = []  # of the lists around; None without numbers
@@ -147,6 +158,8 @@ class _Reader:
         if found.group("raw"):
             self.flush()
             self.out.add("code", "" if found.group("raw") == "comment" else found.group("code"))
+        elif found.group("formula"):
+            self.said.append(f" ${collapse(_LABEL.sub('', found.group('said')))}$ ")
         elif found.group("edge"):
             return self.edge(found.group("edge") == "begin", found.group("env").strip(), text, at)
         elif found.group("accent"):
@@ -178,14 +191,14 @@ class _Reader:
     def cell(self) -> None:
         if self.rows is not None:
             self.rows = self.rows or [[]]
-            self.rows[-1].append(collapse("".join(self.said)))
-            self.said = []
+            self.rows[-1] += [collapse("".join(self.said)), *[""] * (self.wide - 1)]
+            self.said, self.wide = [], 1
 
     def edge(self, begins: bool, env: str, text: str, at: int) -> int:
         if re.fullmatch(_TABLES, env):
             self.flush() if begins else self.end_table()
             if begins:
-                self.rows = [[]]
+                self.rows, self.ranges = [[]], deque()
                 at = _skip_options(text, at)
                 for _ in range(2 if env in {"tabularx", "tabular*"} else 1):
                     at = _argument(text, at)[1] if text[at : at + 1] == "{" else at
@@ -202,8 +215,33 @@ class _Reader:
 
     def end_table(self) -> None:
         self.cell()
-        rows, self.rows = [row for row in self.rows or [] if any(row)], None
-        self.out.table(rows, header_rows=int(len(rows) > 1))
+        lines = enumerate(self.rows or [], start=1)
+        found = (Row(at, {n: cell for n, cell in enumerate(line) if cell}) for at, line in lines if any(line))
+        rows: list[list[str]] = []
+        grouped: set[int] = set()
+        for row, across in spread(found, self.ranges):
+            grouped.update({len(rows)} if across else ())
+            rows.append([row.cells.get(at, "") for at in range(max(row.cells) + 1)])
+        self.rows = None
+        width = max(map(len, rows), default=0)
+        self.out.table(rows, header_rows=header_depth(rows, width, grouped) or int(len(rows) > 1))
+
+    def merged(self, name: str, text: str, at: int) -> int:
+        """A cell over several columns or rows; the columns beside it that it covers are filled when the table ends."""
+        asked, at = _argument(text, _skip_options(text, at))
+        times = min(_SPANNED, max(1, int(asked))) if re.fullmatch(r"\d{1,4}", asked.strip()) else 1
+        at = _skip_options(text, at)
+        # The second argument is the shape of the column or the width; a star stands for its natural one.
+        at = at + 1 if text[at : at + 1] in {"*", "="} else _argument(text, at)[1] if text[at : at + 1] == "{" else at
+        if self.rows is not None:
+            rows = self.rows = self.rows or [[]]
+            top, left = len(rows), len(rows[-1]) + 1
+            across = name == "multicolumn"
+            self.ranges.append(
+                Merge(top, left, top if across else top + times - 1, left + times - 1 if across else left)
+            )
+            self.wide = times if across else self.wide
+        return _skip_options(text, at)
 
     def command(self, name: str, text: str, at: int) -> int:
         if name in _LEVELS or name in {"footnote", "caption", "thanks"}:
@@ -224,6 +262,8 @@ class _Reader:
             option = _skip_options(text, at)
             self.said.append(text[at:option].strip(" []") + " " if option > at else self.number())
             return option
+        if name in {"multicolumn", "multirow"} and text[at : at + 1] in {"{", "["}:
+            return self.merged(name, text, at)
         if name in self.macros and self.left[0] > 0:
             self.left[0] -= 1
             self.said.append(self.plain(self.macros[name]))
@@ -250,7 +290,9 @@ class _Reader:
         if not self.counts or self.counts[-1] is None:
             return ""
         self.counts[-1] += 1
-        return f"{self.counts[-1]}. "
+        depth = sum(count is not None for count in self.counts)
+        shape, form = _ITEMS[min(depth, 4) - 1]
+        return shape.format(counted(self.counts[-1], form))
 
     def flush(self) -> None:
         """End the running block; footnotes come after it."""

@@ -87,11 +87,7 @@ class ParserPool:
         password: str = "",
         on_page: Callable[[int, int], None] | None = None,
     ) -> ParsedDocument:
-        """Parse one document in a worker; an old office file after it was made a new one, where that can be done.
-
-        Args:
-            on_page: called with (page, pages) after each page that OCR has read.
-        """
+        """Parse one document in a worker; an old office file after it was made a new one, where that can be done."""
         document = self._parse(data, name, mime or "", password, on_page)
         if not isinstance(document, str):
             return document
@@ -136,11 +132,7 @@ class ParserPool:
         return answer
 
     def peak_bytes(self) -> int:
-        """The most memory that any idle worker has held so far.
-
-        Returns:
-            Resident bytes; 0 where the system does not tell.
-        """
+        """The most memory that any idle worker has held so far."""
         with self._lock:
             return max((worker.peak_bytes() for worker in self._idle), default=0)
 
@@ -202,11 +194,7 @@ class _Death(Exception):
 
 
 class _Worker:
-    """One child process and its two pipes.
-
-    Args:
-        reads: whether it reads pictures, by OCR.
-    """
+    """One child process and its two pipes."""
 
     def __init__(self, limits: Limits, reads: bool = False) -> None:
         self.limits = replace(limits, memory_bytes=limits.ocr_memory_bytes) if reads else limits
@@ -316,7 +304,7 @@ class _Worker:
         return bytes(parts)
 
     def _too_slow(self) -> str:
-        return tr("it was not parsed within {seconds:.0f} s", seconds=self.seconds)
+        return tr("it was not parsed within {seconds:.0f} s; split it", seconds=self.seconds)
 
     def _cause(self) -> str:
         code = self.process.wait()
@@ -324,7 +312,7 @@ class _Worker:
             return self._too_slow()
         if code == 77:
             most = self.limits.memory_bytes >> 20
-            return tr("it needs more than {most} MiB of memory to parse", most=most)
+            return tr("it needs more than {most} MiB of memory to parse; split it", most=most)
         return tr("it crashed its parser (exit status {code}), perhaps for want of memory", code=code)
 
 

@@ -51,11 +51,7 @@ def main() -> None:
 
 
 def _answer(data: bytes, request: dict[str, str], limits: Limits, target: BinaryIO | None) -> bytes:
-    """The document or the reason.
-
-    Args:
-        target: where each page is told that OCR has read; None in a worker that reads no pictures.
-    """
+    """The document or the reason."""
 
     def tell(page: int, pages: int) -> None:
         if target is not None:

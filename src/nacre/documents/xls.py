@@ -8,7 +8,7 @@ from typing import Any
 from nacre.documents.builder import Builder
 from nacre.documents.limits import Task
 from nacre.documents.number_formats import hides, show, show_text
-from nacre.documents.sheets import Sheet, add_sheet
+from nacre.documents.sheets import Merge, Sheet, add_sheet
 from nacre.errors import ParseError
 from nacre.text.language import tr
 
@@ -34,7 +34,7 @@ def _read(book: Any, sheet: Any) -> Sheet:
         for column, cell in enumerate(sheet.row(row)):
             found.put(row, column, _shown(book, cell))
     # xlrd's ranges end behind their last row and column.
-    found.merged = [(top, bottom - 1, left, right - 1) for top, bottom, left, right in sheet.merged_cells]
+    found.merged = [Merge(top + 1, left + 1, bottom, right) for top, bottom, left, right in sheet.merged_cells]
     found.hidden_rows = {row for row, info in sheet.rowinfo_map.items() if info.hidden}
     found.hidden_columns = {column for column, info in sheet.colinfo_map.items() if info.hidden}
     found.notes = [f"{_reference(*place)}: {note.text}" for place, note in sorted(sheet.cell_note_map.items())]

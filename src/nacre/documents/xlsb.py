@@ -10,7 +10,7 @@ from nacre.documents.builder import Builder
 from nacre.documents.limits import Task
 from nacre.documents.number_formats import BUILT_IN, hides, show, show_text
 from nacre.documents.ooxml import Package
-from nacre.documents.sheets import Sheet, add_sheet
+from nacre.documents.sheets import Merge, Sheet, add_sheet
 from nacre.errors import ParseError
 from nacre.text.language import tr
 
@@ -118,7 +118,8 @@ def _read(package: Package, part: str, sheet: Sheet, book: _Book) -> Sheet:
                 first, last = struct.unpack_from("<II", record)
                 sheet.hidden_columns.update(range(first, min(last, 20_000) + 1))
             elif kind == _MERGED:
-                sheet.merged.append(struct.unpack_from("<IIII", record))
+                first, last, start, end = struct.unpack_from("<IIII", record)
+                sheet.merged.append(Merge(first + 1, start + 1, last + 1, end + 1))
         except (struct.error, IndexError):
             continue  # a record that is cut short costs itself
     for relation, target in package.relations(part).values():

@@ -6,12 +6,13 @@ import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from nacre.documents.builder import Builder
 from nacre.documents.marks import Piece, marked, struck
 from nacre.documents.number_formats import BUILT_IN, hides, show, show_text
 from nacre.documents.ooxml import Package, attribute, child, local, number
+from nacre.documents.sheets import Merge, Row
 from nacre.errors import ParseError
 from nacre.text.language import tr
 
@@ -45,30 +46,8 @@ class Book:
     since_1904: bool = False
 
 
-class Merge(NamedTuple):
-    """A merged range, all four included, 1-based."""
-
-    top: int
-    left: int
-    bottom: int
-    right: int
-
-
-@dataclass
-class Row:
-    """A row of a sheet: its 1-based number, its cells by 0-based column, and whether it is hidden."""
-
-    number: int
-    cells: dict[int, str]
-    hidden: bool = False
-
-
 def read_book(package: Package, parts: dict[str, str], out: Builder) -> Book:
-    """Strings and styles.
-
-    Args:
-        parts: names of the parts by the last word of their relation.
-    """
+    """Strings and styles."""
     book = Book(package)
     root = package.xml(parts.get("sharedStrings", "xl/sharedStrings.xml"))
     book.strings = [rich_text(item) for item in ([] if root is None else root) if local(item) == "si"]

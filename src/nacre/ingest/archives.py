@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from urllib.parse import quote
 
-from nacre.documents.archive import Member, bomb, members
+from nacre.documents.archive import Member, members
 from nacre.documents.detect import is_archive
 from nacre.documents.limits import Limits
+from nacre.documents.ooxml import bomb
 from nacre.errors import ParseError
 from nacre.ingest.source import Item, Unreachable
 from nacre.text.hygiene import clean_text
@@ -30,11 +31,7 @@ def archive_of(uri: str) -> str:
 
 
 def unpacked(item: Item, limits: Limits) -> Iterator[Item | Unreachable]:
-    """What an archive holds; the item itself, with its content, where it is none after all.
-
-    Args:
-        limits: of all that is in it together, archives in it included.
-    """
+    """What an archive holds; the item itself, with its content, where it is none after all."""
     content = item.read()
     raw = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
     if is_archive(raw):

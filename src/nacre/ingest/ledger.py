@@ -17,11 +17,7 @@ from nacre.text.hygiene import clean_text
 
 @dataclass
 class Listing:
-    """What all sources of a run list.
-
-    Args:
-        items: scope and item by uri; where two sources list a uri, the first has it.
-    """
+    """What all sources of a run list."""
 
     items: dict[str, tuple[str, Item]] = field(default_factory=dict)
     complete: list[str] = field(default_factory=list)

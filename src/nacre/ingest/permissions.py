@@ -23,11 +23,7 @@ class Permissions:
         self.remembered = {scope: session.audience(names) for scope, names in catalog.grants().items()}
 
     def audience(self, scope: str, item: Item, known: DocumentState | None) -> int:
-        """The audience of one document.
-
-        Args:
-            item: the document as the source lists it; principals that the source itself names come first.
-        """
+        """The audience of one document."""
         if item.principals is not None:
             return self.session.audience(item.principals)
         if self.given is not None:

@@ -39,11 +39,7 @@ class Parsers(Protocol):
 
 
 class Runner(Protocol):
-    """Who parses and embeds.
-
-    Args:
-        width: how many times as much may be given at once as to one machine.
-    """
+    """Who parses and embeds."""
 
     width: int
 
