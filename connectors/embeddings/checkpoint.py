@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from tokenizers import Tokenizer
 
+    from nacre.connectors.embeddings.pieces import PieceTable
+
 Pooling = Literal["mean", "cls"]
 
 WEIGHTS = "model.safetensors"
@@ -72,6 +74,7 @@ class Checkpoint:
     Args:
         folder: where `tokenizer.json` lies, and the weights unless another kind of checkpoint keeps them elsewhere.
         notice: the licence that goes with whatever is made of it.
+        han: the share of the common Han characters that the vocabulary knows; None: to be counted.
     """
 
     folder: Path
@@ -81,6 +84,10 @@ class Checkpoint:
     window: int
     prompts: dict[str, str]
     notice: str = ""
+    han: float | None = None
+
+    def pieces(self) -> PieceTable | None:
+        """Its vocabulary by the piece, where that is kept beside the tokenizer."""
 
     def weights_hash(self) -> str:
         """The SHA-256 of the file of weights."""

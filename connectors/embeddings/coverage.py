@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from nacre.text.han import IDEOGRAPHS
 
 if TYPE_CHECKING:
-    from tokenizers import Tokenizer
+    from collections.abc import Callable, Sequence
+
+    from nacre.connectors.embeddings.pieces import Encoded
 
 _HAN = re.compile(f"[{IDEOGRAPHS}]")
 _WORD = re.compile(rf"[^\W\d_{IDEOGRAPHS}]+")
@@ -22,12 +24,23 @@ _HAN_PER_WORD = 2  # a Chinese word has about two characters
 
 
 class Coverage:
-    """Coverage by one tokenizer."""
+    """Coverage by one tokenizer.
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
-        self._tokenizer = tokenizer
-        self._han: float | None = None
-        self._strange = {tokenizer.token_to_id(name) for name in ("[UNK]", "<unk>")}
+    Args:
+        read: the tokens of texts, without special ones.
+        number_of: the number of a special token; None where there is none of that name.
+        han: see `han`; None: to be counted.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[Sequence[str]], Sequence[Encoded]],
+        number_of: Callable[[str], int | None],
+        han: float | None = None,
+    ) -> None:
+        self._read = read
+        self._han = han
+        self._strange = {number_of(name) for name in ("[UNK]", "<unk>")}
 
     def __call__(self, text: str) -> float:
         """How well the vocabulary covers a text.
@@ -48,21 +61,20 @@ class Coverage:
             0 to 1.
         """
         if self._han is None:
-            unknown = sum(self._unknown(text) for text in _ALL_HAN)
+            unknown = sum(self._unknown(found) for found in self._read(_ALL_HAN))
             self._han = min(1.0, (sum(map(len, _ALL_HAN)) - unknown) / _ENOUGH_HAN)
         return self._han
 
     def _alphabetic(self, words: list[str]) -> float:
         if not words:
             return 1.0
-        pieces = [self._tokenizer.encode(word, add_special_tokens=False).ids for word in words]
+        pieces = [found.ids for found in self._read(words)]
         unknown = sum(any(number in self._strange for number in ids) for ids in pieces)
         mean = sum(map(len, pieces)) / len(words)
         whole = min(1.0, max(0.0, (_SHREDDED - mean) / (_SHREDDED - _WHOLE)))
         return whole * (1 - unknown / len(words))
 
-    def _unknown(self, text: str) -> int:
+    def _unknown(self, found: Encoded) -> int:
         """How many characters the vocabulary does not know."""
-        found = self._tokenizer.encode(text, add_special_tokens=False)
         places = zip(found.ids, found.offsets, strict=True)
         return sum(end - start for number, (start, end) in places if number in self._strange)

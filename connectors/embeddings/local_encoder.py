@@ -21,8 +21,13 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from onnx import ModelProto
+    from tokenizers import Encoding, Tokenizer
 
     from nacre.connectors.embeddings.graph import Precision
+    from nacre.connectors.embeddings.pieces import Encoded
+
+
+_SHORT = 2000  # characters read by their pieces alone: a question, not a chunk among many
 
 
 class LocalEncoder(PrefixedEncoder):
@@ -56,12 +61,12 @@ class LocalEncoder(PrefixedEncoder):
         self.normalised = checkpoint.normalise if normalise is None else normalise
         self.precision = choose_precision(precision)
         self._checkpoint = checkpoint
-        self._tokenizer = load_tokenizer(self.folder)
-        self._coverage = Coverage(self._tokenizer)
+        self._pieces = checkpoint.pieces()
+        self._coverage = Coverage(self._read, self._number_of, checkpoint.han)
         variant = f"sentence normalise={self.normalised}"
         weights = checkpoint.weights_hash()
         path = exported(self.folder, variant, self.precision, self._graph, weights, checkpoint.notice)
-        self._encoder = OnnxEncoder(path, self._tokenizer, checkpoint.window)
+        self._encoder = OnnxEncoder(path)
 
     def _graph(self, precision: Precision) -> ModelProto:
         from nacre.connectors.embeddings.transformer import sentence_encoder
@@ -69,9 +74,31 @@ class LocalEncoder(PrefixedEncoder):
         return sentence_encoder(self._checkpoint, precision, self.normalised)
 
     @cached_property
-    def _counting_tokenizer(self) -> Any:
-        # Truncation is a setting of the tokenizer, and counting must not truncate. A search never counts.
+    def _tokenizer(self) -> Tokenizer:
         return load_tokenizer(self.folder)
+
+    def _number_of(self, special: str) -> int | None:
+        found: int | None = self._pieces.number_of(special) if self._pieces else self._tokenizer.token_to_id(special)
+        return found
+
+    def _read(self, texts: Sequence[str], window: int | None = None) -> Sequence[Encoded]:
+        """The tokens of texts.
+
+        Args:
+            window: the most tokens of a text, with the special ones; None: all of them, without.
+        """
+        whole = "_tokenizer" in vars(self) or not self._pieces or sum(map(len, texts)) > _SHORT
+        if self._pieces and not whole:
+            return self._pieces.encode(texts, window is not None, window)
+        found = [self._tokenizer.encode(text, add_special_tokens=False) for text in texts]
+        return found if window is None else [self._framed(one, window) for one in found]
+
+    def _framed(self, found: Encoding, window: int) -> Encoding:
+        """With the special tokens, cut to the window. (Truncation is a setting of the tokenizer, and counting must not
+        truncate: a second tokenizer would take as much memory again.)
+        """
+        found.truncate(window - self._tokenizer.num_special_tokens_to_add(False))
+        return self._tokenizer.post_process(found)
 
     @cached_property
     def identity(self) -> dict[str, Any]:
@@ -89,12 +116,12 @@ class LocalEncoder(PrefixedEncoder):
     @cached_property
     def max_tokens(self) -> int:
         """The most tokens (as `count_tokens` counts) of a passage that is not cut; special ones and prefix are off."""
-        prefix = self._tokenizer.encode(self.document_prefix)  # with the special tokens; far too short to be truncated
-        return self._checkpoint.window - len(prefix.ids)
+        window = self._checkpoint.window
+        return window - len(self._read([self.document_prefix], window)[0].ids)
 
     def count_tokens(self, text: str) -> int:
         """Count the tokens of a text; special tokens and prefix are not counted."""
-        return len(self._counting_tokenizer.encode(text, add_special_tokens=False).ids)
+        return len(self._tokenizer.encode(text, add_special_tokens=False).ids)
 
     def token_offsets(self, text: str) -> list[tuple[int, int]]:
         """Where the tokens of a text stand; special tokens are not among them.
@@ -102,11 +129,14 @@ class LocalEncoder(PrefixedEncoder):
         Returns:
             (start, end) in characters for each token.
         """
-        return list(self._counting_tokenizer.encode(text, add_special_tokens=False).offsets)
+        return list(self._tokenizer.encode(text, add_special_tokens=False).offsets)
 
     def coverage(self, text: str) -> float:
         """How far the vocabulary covers the language of a text: how much its vectors deserve to be trusted."""
         return self._coverage(text)
 
     def _encode(self, texts: Sequence[str], prefix: str) -> NDArray[np.float32]:
-        return self._encoder.encode(texts, prefix)
+        if sum(map(len, texts)) > _SHORT:
+            _ = self._tokenizer  # once, not by several threads
+        window = self._checkpoint.window
+        return self._encoder.encode(texts, lambda text: self._read([prefix + text], window)[0].ids)

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
     from onnxruntime import InferenceSession  # type: ignore[import-untyped]
-    from tokenizers import Tokenizer
 
 Input = TypeVar("Input")
 Output = TypeVar("Output")
@@ -49,23 +48,19 @@ def open_session(path: Path) -> InferenceSession:
 
 
 class OnnxEncoder:
-    """Texts to vectors.
+    """Texts to vectors."""
 
-    Args:
-        window: the most tokens a text may have, special tokens included; what is beyond is cut off.
-    """
-
-    def __init__(self, path: Path, tokenizer: Tokenizer, window: int) -> None:
+    def __init__(self, path: Path) -> None:
         self.session = open_session(path)
-        self.window = window
         self.dimension: int = self.session.get_outputs()[0].shape[1]
-        tokenizer.enable_truncation(window)
-        self._tokenizer = tokenizer
 
-    def encode(self, texts: Sequence[str], prefix: str = "", threads: int | None = None) -> NDArray[np.float32]:
+    def encode(
+        self, texts: Sequence[str], ids: Callable[[str], list[int]], threads: int | None = None
+    ) -> NDArray[np.float32]:
         """Encode texts.
 
         Args:
+            ids: the tokens of a text, with the special ones, no more than the model reads.
             threads: how many texts at a time; None: one a core.
 
         Returns:
@@ -76,13 +71,12 @@ class OnnxEncoder:
         order = sorted(range(len(texts)), key=lambda n: -len(texts[n]))
 
         def fill(number: int) -> None:
-            vectors[number] = self._one(prefix + texts[number])
+            vectors[number] = self._one(ids(texts[number]))
 
         in_parallel(fill, order, threads)
         return vectors
 
-    def _one(self, text: str) -> NDArray[np.float32]:
-        ids = np.array([self._tokenizer.encode(text).ids], np.int32)
-        output: NDArray[np.float32] = self.session.run(None, {"input_ids": ids})[0]
+    def _one(self, ids: list[int]) -> NDArray[np.float32]:
+        output: NDArray[np.float32] = self.session.run(None, {"input_ids": np.array([ids], np.int32)})[0]
         vector: NDArray[np.float32] = output[0]
         return vector

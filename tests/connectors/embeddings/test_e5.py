@@ -10,8 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from nacre.connectors.embeddings import cache, e5, load_embedder, locate
+from nacre.connectors.embeddings import cache, e5, load_embedder, local_encoder, locate
+from nacre.connectors.embeddings.checkpoint import load_tokenizer
+from nacre.connectors.embeddings.coverage import Coverage
 from nacre.connectors.embeddings.packed import PackedFile
 from nacre.errors import MissingExtraError, ModelError
 
@@ -31,6 +35,11 @@ def embedder(tmp_path_factory: pytest.TempPathFactory) -> object:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NACRE_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield load_embedder(precision="int8")
+
+
+@pytest.fixture(scope="module")
+def pieces(embedder) -> object:
+    return embedder._checkpoint.pieces()
 
 
 def test_a_question_lies_nearest_to_what_answers_it_in_whatever_language(embedder) -> None:
@@ -62,9 +71,40 @@ def test_the_tokenizer_cuts_as_the_published_one_and_keeps_its_places(embedder) 
     text = "Pump 水泵～ＧＢ ﬁx"
     pieces = [text[start:end] for start, end in embedder.token_offsets(text)]
     assert "".join(pieces).replace(" ", "") == text.replace(" ", "")
-    tokens = embedder._counting_tokenizer.encode("～ ｱ Ⅳ e\u0301 😀", add_special_tokens=False).tokens
+    tokens = embedder._tokenizer.encode("～ ｱ Ⅳ e\u0301 😀", add_special_tokens=False).tokens
     assert tokens[:2] == ["▁", "～"] or tokens[0] == "▁～"  # NFKC would make it ~
     assert {"é", "▁é"} & set(tokens) and "IV" in "".join(tokens) and "ア" in "".join(tokens)
+
+
+ODD = st.text(st.characters(codec="utf-8"), max_size=60) | st.text("ab ｱ水泵<s>/▁～ﬁ\u0301\n", max_size=60)
+
+
+@given(text=ODD)
+def test_a_question_is_read_as_by_the_whole_vocabulary(pieces, embedder, text: str) -> None:
+    whole = embedder._framed(embedder._tokenizer.encode(text, add_special_tokens=False), 12)
+    (found,) = pieces.encode([text], True, 12)
+    assert (found.ids, found.offsets) == (whole.ids, whole.offsets)
+    several = [one.ids for one in pieces.encode([text, "水泵 pump"], False)]
+    assert several == [embedder._tokenizer.encode(one, add_special_tokens=False).ids for one in (text, "水泵 pump")]
+
+
+def test_the_window_cuts_as_the_library_does(embedder) -> None:
+    cutting = load_tokenizer(embedder.folder)
+    cutting.enable_truncation(9)
+    for text in ("a", "The pump runs at 25 litres a minute. " * 3, "水泵每分钟抽二十五升。" * 3):
+        whole = embedder._tokenizer.encode(text, add_special_tokens=False)
+        assert embedder._framed(whole, 9).ids == cutting.encode(text).ids
+
+
+def test_questions_do_without_the_whole_vocabulary_and_chunks_have_it_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = []
+    monkeypatch.setattr(local_encoder, "load_tokenizer", lambda folder: loaded.append(folder) or load_tokenizer(folder))
+    fresh = load_embedder(precision="int8")
+    fresh.embed_query("水泵的流量是多少？")
+    assert fresh.coverage("How long is the 试用期?") and fresh.identity and not loaded  # type: ignore[attr-defined]
+    fresh.embed_documents(["A chunk of some length. " * 20] * 8)
+    assert fresh.count_tokens("a pump") and len(loaded) == 1  # type: ignore[attr-defined]
+    assert fresh._coverage._han == Coverage(fresh._read, fresh._number_of).han()  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
@@ -79,8 +119,8 @@ def test_the_tokenizer_cuts_as_the_published_one_and_keeps_its_places(embedder) 
 )
 def test_it_tells_what_it_reads(embedder, text: str, known: bool) -> None:
     assert (embedder.coverage(text) > 0.8) is known
-    unknown = embedder._counting_tokenizer.token_to_id("<unk>")
-    assert (unknown not in embedder._counting_tokenizer.encode(text).ids) is known
+    unknown = embedder._tokenizer.token_to_id("<unk>")
+    assert (unknown not in embedder._tokenizer.encode(text).ids) is known
 
 
 def test_a_second_process_needs_no_exporter_and_never_loads_the_engine(embedder) -> None:
