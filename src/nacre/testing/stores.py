@@ -21,6 +21,7 @@ from langchain_core.embeddings import Embeddings
 from numpy.typing import NDArray
 
 from nacre.errors import LockedError
+from nacre.store.calibration import MEASURED
 from nacre.store.copying import copy_documents
 from nacre.store.filters import Filter
 from nacre.store.places import open_store
@@ -328,7 +329,11 @@ class StoreTests:
         """With numbers and versions, so that citations stay good; interrupted, it goes on."""
         one, other = store(), store("two")
         _fill(one, 25, audience=["hr"])
+        with one.writing() as session:
+            for key in MEASURED:  # without them the copy would rank otherwise
+                session.remember(key, "0.5")
         copy_documents(one, other)
+        assert [other.catalog.meta(key) for key in MEASURED] == ["0.5", "0.5"]
         with other.writing() as session:
             session.delete(other.catalog.states()[0].id)
             session.publish()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from hashlib import blake2b
-from typing import Any
+from typing import Any, NamedTuple
 
 from nacre.store import bm25
 from nacre.store.arm import Arm
@@ -14,6 +14,8 @@ from nacre.store.postgres.catalog import condition_of
 from nacre.store.protocol import KeywordIndex
 
 _K1, _B = 1.2, 0.75
+B0 = _K1 * (1 - _B)
+"""A word scores count / (count + B0 + `length_factor` * length), times what it is worth in the query."""
 _LONGEST = 200  # characters
 CHUNKS, LENGTH = "chunks", "length"
 """Keys of the tallies of the whole base; a word's is `word_key`, an audience's `audience_key`."""
@@ -42,6 +44,25 @@ def kept_length(length: int) -> int:
     return length if over < 16 else 24 + (over >> shift << shift)
 
 
+def length_factor(there: Mapping[str, int]) -> float:
+    """What a chunk's length counts in the scores of its words, by the tallies of the base."""
+    return _K1 * _B * (there.get(CHUNKS, 0) + 1) / max(1, there.get(LENGTH, 0))
+
+
+class Asked(NamedTuple):
+    """A query's words as one state of the base weighs them.
+
+    Args:
+        worth: what each word scores at most.
+        factor: see `length_factor`.
+        deviation: of the query's scores over all chunks.
+    """
+
+    worth: dict[str, float]
+    factor: float
+    deviation: float
+
+
 class SqlKeywordIndex(KeywordIndex):
     """The words of a base as one connection sees them.
 
@@ -67,9 +88,7 @@ class SqlKeywordIndex(KeywordIndex):
         if not weights:
             return Arm({})
         with self._connection() as connection:
-            there = tallies(connection, [CHUNKS, LENGTH, *map(word_key, weights)])
-            total, holding = there.get(CHUNKS, 0) + 2, _holding(there, weights)
-            worth = {word: weight * bm25.idf(holding[word], total - 1) * (1 + _K1) for word, weight in weights.items()}
+            asked = self._asked(connection, weights)
             limits, values = _limits(audiences, where, among)
             rows = connection.execute(
                 "SELECT p.chunk, sum(q.worth * p.count / (p.count + %(b0)s + %(b1)s * p.length)) AS score"
@@ -77,15 +96,21 @@ class SqlKeywordIndex(KeywordIndex):
                 f" JOIN postings p ON p.word = q.word {limits} GROUP BY p.chunk"
                 " ORDER BY score DESC, p.chunk LIMIT %(k)s",
                 {
-                    "words": [kept_word(word) for word in worth],
-                    "worth": list(worth.values()),
-                    "b0": _K1 * (1 - _B),
-                    "b1": _K1 * _B * (total - 1) / max(1, there.get(LENGTH, 0)),
+                    "words": [kept_word(word) for word in asked.worth],
+                    "worth": list(asked.worth.values()),
+                    "b0": B0,
+                    "b1": asked.factor,
                     "k": k,
                     **values,
                 },
             ).fetchall()
-        return Arm(dict(rows), 0.0, bm25.deviation(weights, holding, total))
+        return Arm(dict(rows), 0.0, asked.deviation)
+
+    def _asked(self, connection: Any, weights: Mapping[str, float]) -> Asked:
+        there = tallies(connection, [CHUNKS, LENGTH, *map(word_key, weights)])
+        total, holding = there.get(CHUNKS, 0) + 2, _holding(there, weights)
+        worth = {word: weight * bm25.idf(holding[word], total - 1) * (1 + _K1) for word, weight in weights.items()}
+        return Asked(worth, length_factor(there), bm25.deviation(weights, holding, total))
 
     def reach(self, query: str) -> float:
         weights = bm25.query_weights(query)

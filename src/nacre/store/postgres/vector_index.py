@@ -19,7 +19,9 @@ from nacre.store.postgres.keyword_index import CHUNKS, audience_key, tallies
 from nacre.store.protocol import VectorIndex
 
 _GRAPH_SHARE, _GRAPH_LEAST = 0.25, 50_000  # of the chunks, and chunks: what must be visible for the graph to be asked
-_EF_FACTOR, _EF_MOST = 4, 1000  # what the graph looks at for each candidate, and pgvector's limit
+EF_FACTOR = 4
+"""What a graph looks at for each candidate."""
+_EF_MOST = 1000  # pgvector's limit
 
 
 class PgVectorIndex(VectorIndex):
@@ -51,7 +53,7 @@ class PgVectorIndex(VectorIndex):
         values |= {"vector": literal(vector), "k": k}
         free = writing is None and (where is None or where.is_empty)
         with self._connection() as connection:
-            if self._graph and free and _many(connection, audiences):
+            if self._graph and free and many(connection, audiences):
                 found = _by_graph(connection, limits, values)
                 if len(found) == k:
                     return found
@@ -131,7 +133,7 @@ def literal(vector: NDArray[np.float32]) -> str:
     return "[" + ",".join(map(str, vector.astype(np.float32).tolist())) + "]"
 
 
-def _many(connection: Any, audiences: Sequence[int] | None) -> bool:
+def many(connection: Any, audiences: Sequence[int] | None) -> bool:
     """Whether enough may be seen for the graph to find the nearest of it."""
     keys = [CHUNKS, *map(audience_key, audiences or ())]
     there = tallies(connection, keys)
@@ -141,7 +143,7 @@ def _many(connection: Any, audiences: Sequence[int] | None) -> bool:
 
 
 def _by_graph(connection: Any, limits: str, values: dict[str, Any]) -> list[tuple[int, float]]:
-    looked = min(_EF_MOST, _EF_FACTOR * values["k"])
+    looked = min(_EF_MOST, EF_FACTOR * values["k"])
     for setting, value in (
         ("hnsw.ef_search", str(looked)),
         ("hnsw.iterative_scan", "strict_order"),

@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from hashlib import blake2b
@@ -38,11 +38,21 @@ class PostgresSession(WriteSession):
         connection: the one whose session holds them.
         fences: the numbers that were taken with them, by scope.
         dim: length of the vectors; None for words only.
+        graph: the statement that makes the index of a graph, or nothing.
+        push: lets arms elsewhere follow.
     """
 
-    def __init__(self, connection: Any, fences: Mapping[str, int], dim: int | None, place: str, graph: str) -> None:
+    def __init__(
+        self,
+        connection: Any,
+        fences: Mapping[str, int],
+        dim: int | None,
+        place: str,
+        graph: str,
+        push: Callable[[Any, Callable[[str, str], None]], None],
+    ) -> None:
         self._connection, self._fences, self._dim, self._place = connection, dict(fences), dim, place
-        self._graph = graph
+        self._graph, self._push = graph, push
 
     @contextmanager
     def _change(self) -> Iterator[Any]:
@@ -252,6 +262,7 @@ class PostgresSession(WriteSession):
                 db.execute("INSERT INTO drift (chunk, writing) SELECT chunk, writing FROM vectors")
             for state in catalog.states():
                 _index(db, state.audience, catalog.chunk_records(state.id))
+            db.execute("DELETE FROM meta WHERE key = 'arms'")  # they are made anew too
             db.execute("UPDATE state SET words = %s", (int(bm25.RULES),))
         self.publish()
 
@@ -289,6 +300,7 @@ class PostgresSession(WriteSession):
                 self._fold_moments(db)
         if self._graph and self._dim:
             self._connection.execute(self._graph)
+        self._push(self._connection, self.remember)
 
     def _fold_moments(self, db: Any) -> None:
         db.execute("LOCK TABLE moments IN SHARE ROW EXCLUSIVE MODE")
