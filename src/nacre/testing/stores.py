@@ -334,10 +334,11 @@ class StoreTests:
                 session.remember(key, "0.5")
         copy_documents(one, other)
         assert [other.catalog.meta(key) for key in MEASURED] == ["0.5", "0.5"]
-        with other.writing() as session:
-            session.delete(other.catalog.states()[0].id)
-            session.publish()
-        copy_documents(one, other)
+        for _ in range(2):  # what was deleted and copied may be deleted again
+            with other.writing() as session:
+                session.delete(other.catalog.states()[0].id)
+                session.publish()
+            copy_documents(one, other)
         assert [(d["uri"], d["document_id"], d["principals"]) for d in other.catalog.documents()] == [
             (d["uri"], d["document_id"], d["principals"]) for d in one.catalog.documents()
         ]

@@ -101,7 +101,7 @@ class Database:
         connection.execute(
             "SELECT set_config('search_path', concat_ws(', ', %s::text, (SELECT quote_ident(nspname)"
             " FROM pg_namespace n JOIN pg_extension e ON e.extnamespace = n.oid WHERE extname = 'vector'), 'public'),"
-            " false)",
+            " false), set_config('jit', 'off', false)",  # compiling costs more than it saves here
             (self.address.schema,),
         )
 

@@ -54,7 +54,7 @@ class PgVectorIndex(VectorIndex):
         free = writing is None and (where is None or where.is_empty)
         with self._connection() as connection:
             if self._graph and free and many(connection, audiences):
-                found = _by_graph(connection, limits, values)
+                found = _by_graph(connection, values)
                 if len(found) == k:
                     return found
             # Adding zero keeps the planner from the graph, whose first answers may be none that the asker may see.
@@ -142,23 +142,25 @@ def many(connection: Any, audiences: Sequence[int] | None) -> bool:
     return visible >= _GRAPH_LEAST and visible >= _GRAPH_SHARE * total
 
 
-def _by_graph(connection: Any, limits: str, values: dict[str, Any]) -> list[tuple[int, float]]:
+def _by_graph(connection: Any, values: dict[str, Any]) -> list[tuple[int, float]]:
     looked = min(_EF_MOST, EF_FACTOR * values["k"])
+    ways = ("enable_seqscan", "enable_bitmapscan", "enable_sort")  # other ways than the graph's
     for setting, value in (
         ("hnsw.ef_search", str(looked)),
         ("hnsw.iterative_scan", "strict_order"),
-        ("enable_seqscan", "off"),
-        ("enable_bitmapscan", "off"),
+        *((way, "off") for way in ways),
     ):
         connection.execute("SELECT set_config(%s, %s, true)", (setting, value))
+    # Adding zero keeps the planner from the index of audiences.
+    limit = "WHERE audience + 0 = ANY(%(audiences)s)" if "audiences" in values else ""
     rows = connection.execute(
         "SELECT chunk, -(embedding <#> %(vector)s::vector) FROM vectors"
-        f" {limits} ORDER BY embedding <#> %(vector)s::vector LIMIT %(k)s",
+        f" {limit} ORDER BY embedding <#> %(vector)s::vector LIMIT %(k)s",
         values,
         prepare=False,
     ).fetchall()
-    for setting in ("enable_seqscan", "enable_bitmapscan"):
-        connection.execute("SELECT set_config(%s, 'on', true)", (setting,))
+    for way in ways:
+        connection.execute("SELECT set_config(%s, 'on', true)", (way,))
     return [(number, float(cosine)) for number, cosine in rows]
 
 

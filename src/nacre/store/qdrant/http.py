@@ -27,9 +27,10 @@ class HttpEngine(Engine):
         self._address, self._dim, self._name = address, dim, address.collection
         self._package: Any = need("qdrant_client", extra="qdrant")
         self._models = self._package.models
+        key = os.environ.get("QDRANT_API_KEY")
         self._client = client or self._package.QdrantClient(
             url=address.url,
-            api_key=os.environ.get("QDRANT_API_KEY") or None,
+            headers={"api-key": key} if key else None,
             timeout=patience,
             check_compatibility=False,  # it warns only; `check` refuses
         )
