@@ -228,7 +228,6 @@ class StoreTests:
             assert view.vectors is not None
             assert set(view.words.search(_document(5)[1][0].text, 50, where=where).scores) <= wanted
             assert {n for n, _ in view.vectors.search(_vector("x"), 50, where=where)} == wanted
-        with one.view() as view:
             assert not view.words.search("word1", 50, where=Filter(mime="application/pdf")).scores
         assert {p.uri for p in one.catalog.passages(range(1, 400), where).values()} == {_document(5)[0].uri}
 
@@ -330,8 +329,7 @@ class StoreTests:
         one, other = store(), store("two")
         _fill(one, 25, audience=["hr"])
         with one.writing() as session:
-            for key in MEASURED:  # without them the copy would rank otherwise
-                session.remember(key, "0.5")
+            [session.remember(key, "0.5") for key in MEASURED]  # without them the copy would rank otherwise
         copy_documents(one, other)
         assert [other.catalog.meta(key) for key in MEASURED] == ["0.5", "0.5"]
         for _ in range(2):  # what was deleted and copied may be deleted again

@@ -60,7 +60,11 @@ class Arms:
 
     def check(self) -> None:
         """Raise where the server is away, refuses us, or holds something else under this name."""
-        self._engine.check()
+        try:
+            self._engine.check()
+        except BaseException:
+            self.close()
+            raise
 
     def ask(self, connection: Any, question: Callable[[Engine], T]) -> T | None:
         """An answer as of the generation that the connection sees; None where the collection has none."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -38,7 +39,7 @@ class HttpEngine(Engine):
     def check(self) -> bool:
         with self._our_errors():
             version = str(self._client.info().version)
-            if tuple(map(int, version.split("-")[0].split(".")[:2])) < _LEAST:
+            if tuple(map(int, re.findall(r"\d+", version)[:2])) < _LEAST:
                 raise KnowledgeBaseError(
                     tr("{place} is Qdrant {version}; Nacre needs 1.10 or later.", place=self.shown, version=version),
                     path=self.shown,
