@@ -133,6 +133,27 @@ def test_a_push_that_is_broken_off_is_not_believed(base, asked, monkeypatch):
     assert lagoons(base) == 6 and asked and base.verify() == []
 
 
+def test_what_is_deleted_after_a_first_push_that_was_broken_off_does_not_stay(place, edge, embedder, monkeypatch):
+    monkeypatch.setattr(arms_module, "_BATCH", 2)
+    with KnowledgeBase.open(place, embedder) as base:
+        base.sync(TextSource("g:", GULLS[:6]))
+    with KnowledgeBase.open(f"{place}&arms={edge}", embedder) as base:
+        calls = []
+
+        def put(self, points, whole=EdgeEngine.put):
+            calls.append(len(points))
+            if len(calls) == 3:
+                raise AWAY
+            whole(self, points)
+
+        with monkeypatch.context() as broken:
+            broken.setattr(EdgeEngine, "put", put)
+            with pytest.raises(UnreachableError):
+                base.sync(TextSource("g:", GULLS[:6]))
+        base.sync(TextSource("g:", GULLS[1:6]))
+        assert base.verify() == []
+
+
 def test_what_changes_while_it_is_asked_is_asked_elsewhere(base, monkeypatch):
     def rank(self, *question):
         self.set_mark({**self.mark(), "open": True})  # somebody begins to write

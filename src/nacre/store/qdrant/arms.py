@@ -73,7 +73,8 @@ class Arms:
         wanted = _stand(connection)
         try:
             engine = self._ours()
-            if _said(engine)[:2] != wanted or _said(engine).open:
+            before = _said(engine)
+            if before[:2] != wanted or before.open:
                 return None
             found = question(engine)
             said = _said(engine)
@@ -81,7 +82,7 @@ class Arms:
             self._silent_until = time.monotonic() + _SILENT_S
             _log.warning("PostgreSQL answers in the place of Qdrant: %s", error)
             return None
-        return found if said[:2] == wanted and not said.open else None
+        return found if said == before else None
 
     def _ours(self) -> Engine:
         if self._pid != os.getpid():  # sockets of the parent are not ours to use
@@ -124,7 +125,7 @@ class Arms:
             gone = connection.execute(
                 "SELECT chunk FROM removed WHERE generation > %s", (started.generation,)
             ).fetchall()
-            for at in range(0, len(gone) if started.generation >= 0 else 0, _BATCH):
+            for at in range(0, len(gone), _BATCH):
                 engine.delete([number for (number,) in gone[at : at + _BATCH]])
             since = started.generation if started.factor else -1
             for points in _points(connection, since, factor, self._dim is not None):
