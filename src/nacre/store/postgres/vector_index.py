@@ -59,8 +59,8 @@ class PgVectorIndex(VectorIndex):
                     return found
             # Adding zero keeps the planner from the graph, whose first answers may be none that the asker may see.
             rows = connection.execute(
-                "SELECT chunk, -(embedding <#> %(vector)s::vector) FROM vectors"
-                f" {limits} ORDER BY (embedding <#> %(vector)s::vector) + 0, chunk LIMIT %(k)s",
+                "SELECT chunk, -far FROM (SELECT chunk, (embedding <#> %(vector)s::vector) + 0 AS far FROM vectors"
+                f" {limits} ORDER BY far, chunk LIMIT %(k)s) AS near",
                 values,
             ).fetchall()
         return [(number, float(cosine)) for number, cosine in rows]
