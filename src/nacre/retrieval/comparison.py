@@ -52,7 +52,7 @@ def compare(one: KnowledgeBase, other: KnowledgeBase, queries: int = 200) -> Com
     asked = hits = same = ordered = 0
     for n, (_, text) in enumerate(one.store.catalog.sample(queries)):
         who = askers[n % len(askers)]
-        question = _sentence(text)
+        question = sentence(text)
         if not question.strip():
             continue
         mine, theirs = one.search(question, _K, who), other.search(question, _K, who)
@@ -100,9 +100,10 @@ def _digest(catalog: DocumentStore, document: int) -> bytes:
     return digest.digest()
 
 
-def _sentence(text: str) -> str:
+def sentence(text: str) -> str:
+    """A sentence of a chunk that may be asked: the one that is nearest to 60 characters."""
     spans = [text[start:end] for start, end in sentences(text)] or [text]
-    return min(spans, key=lambda sentence: abs(len(sentence) - 60))
+    return min(spans, key=lambda one: abs(len(one) - 60))
 
 
 def _numbers(hits: Sequence[Hit]) -> set[int]:

@@ -27,6 +27,8 @@ from nacre.text.writing import NAMES, SAMPLES, listed_writings
 READS = 0.5  # coverage from which an embedder counts as reading a writing
 
 _KEY, _DEVIATION = "coverage", "deviation"
+MEASURED = (_KEY, _DEVIATION)
+"""Keys of what is remembered: a copy without them would rank otherwise."""
 _LOOKED_AT = 400  # chunks, to find sentences of both languages
 _SAMPLE = 16  # sentences of a language
 _LEAST_CHUNKS = 64  # in a smaller base a standard deviation says little

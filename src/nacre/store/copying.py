@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from nacre.store.calibration import MEASURED
 from nacre.store.places import make_store
 from nacre.store.protocol import DocumentStore, Store, WriteSession
 from nacre.store.records import DocumentState
@@ -52,7 +53,7 @@ def copy_documents(
                 _copy(from_, session, state, audiences)
             if on_progress:
                 on_progress(done, len(states))
-        for key in ("coverage",):
+        for key in MEASURED:
             if (value := from_.meta(key)) is not None:
                 session.remember(key, value)
         session.publish()

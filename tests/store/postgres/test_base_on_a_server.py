@@ -24,6 +24,7 @@ from nacre.retrieval.comparison import compare
 from nacre.retrieval.knowledge_base import KnowledgeBase
 from nacre.store.copying import copy_store
 from nacre.store.filters import Filter
+from nacre.testing.stores import StoreEmbeddings
 
 PEARLS = [
     ("p:1", "# Pearls\n\nThe pearl is white. It grew in a shell."),
@@ -127,24 +128,32 @@ WRITER = """
 import sys
 from nacre.ingest.source import TextSource
 from nacre.retrieval.knowledge_base import KnowledgeBase
-base = KnowledgeBase.open(sys.argv[1])
+from nacre.testing.stores import StoreEmbeddings
+base = KnowledgeBase.open(sys.argv[1], StoreEmbeddings())
 items = [(f"d:{n}", f"Document {n} of the archive.\\n\\n" + f"Line of {n}. " * 40) for n in range(200)]
 base.sync(TextSource("d:", items), on_progress=lambda step: print(step.uri, flush=True))
 """
 
 
-def test_whoever_is_killed_loses_nothing_that_was_acknowledged(postgres, place):
-    """First the writer, then the server, again and again, until all is there."""
-    KnowledgeBase.open(place, "none").close()
+@pytest.mark.parametrize(("kills", "more"), [(6, 15), pytest.param(20, 5, marks=pytest.mark.scale)])
+def test_whoever_is_killed_loses_nothing_that_was_acknowledged(postgres, place, kills, more):
+    """First the writer, then the server, again and again, until all is there.
+
+    Args:
+        more: documents that are acknowledged before the next is killed.
+    """
+    KnowledgeBase.open(place, StoreEmbeddings()).close()
     acknowledged: set[str] = set()
-    for attempt in range(6):
+    killed = {"writer": 0, "server": 0}
+    for attempt in range(kills):
         writer = subprocess.Popen([sys.executable, "-c", WRITER, place], stdout=subprocess.PIPE, text=True)
         lines = threading.Thread(target=lambda out=writer.stdout: acknowledged.update(map(str.strip, out)))
         lines.start()
         until = time.monotonic() + 30
         seen = len(acknowledged)
-        while writer.poll() is None and len(acknowledged) < seen + 15 and time.monotonic() < until:
+        while writer.poll() is None and len(acknowledged) < seen + more and time.monotonic() < until:
             time.sleep(0.005)
+        killed["server" if attempt % 2 else "writer"] += writer.poll() is None
         if attempt % 2:
             postgres.stop("immediate")
             writer.wait(60)
@@ -153,14 +162,20 @@ def test_whoever_is_killed_loses_nothing_that_was_acknowledged(postgres, place):
             writer.kill()
             writer.wait(60)
         lines.join(60)
-        with KnowledgeBase.open(place) as base:
-            there = {document["uri"] for document in base.documents()}
-            assert acknowledged <= there and base.verify() == []
-    assert len(acknowledged) >= 15
+        with KnowledgeBase.open(place, StoreEmbeddings()) as base:
+            there = [document["uri"] for document in base.documents()]
+            assert acknowledged <= set(there) and len(there) == len(set(there)) and base.verify() == []
+    assert len(acknowledged) >= 15 and min(killed.values()) >= kills // 2 - 1  # nearly all while it wrote
     done = subprocess.run([sys.executable, "-c", WRITER, place], capture_output=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
-    with KnowledgeBase.open(place) as base:
+    with KnowledgeBase.open(place, StoreEmbeddings()) as base:
         assert base.stats()["documents"] == 200 and base.verify() == []
+        assert base.sync(TextSource("d:", archive())).embedded == 0
+
+
+def archive():
+    """What the writer writes."""
+    return [(f"d:{n}", f"Document {n} of the archive.\n\n" + f"Line of {n}. " * 40) for n in range(200)]
 
 
 # ---------------------------------------------------------------------------------------------------- trouble
@@ -244,6 +259,6 @@ def test_nothing_is_loaded_for_a_folder():
     check = (
         "import sys, tempfile; from nacre import KnowledgeBase;"
         "b = KnowledgeBase.open(tempfile.mkdtemp(), 'none'); b.search('x') if 0 else None;"
-        "sys.exit(any(m.split('.')[0] in ('psycopg', 'psycopg_pool') or 'postgres' in m for m in sys.modules))"
+        "sys.exit(any(m.split('.')[0] in ('psycopg', 'psycopg_pool', 'qdrant_client', 'grpc') or 'postgres' in m or 'qdrant' in m for m in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", check], check=False, timeout=60).returncode == 0

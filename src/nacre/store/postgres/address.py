@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from nacre.errors import UsageError
+from nacre.store.qdrant.engine import ArmsAddress, parse_arms
 from nacre.text.language import tr
 
 SCHEMES = ("postgresql", "postgres")
@@ -29,6 +30,7 @@ class Address:
         primary: libpq's connection string of the server that is written.
         replica: that of one to search in; empty for the same.
         shown: the place as people may see it: without a password.
+        arms: where both arms of a search are, beside the truth.
     """
 
     primary: str
@@ -37,7 +39,7 @@ class Address:
     base: str
     index: str
     words: str
-    arms: str
+    arms: ArmsAddress | None
     prefix: str = "nacre_"
     """Before the base's name: whose tables are meant. No base has another's: its own is `nacre_`, up to the first
     underscore."""
@@ -70,9 +72,10 @@ def parse_address(place: str) -> Address:
             raise UsageError(
                 tr("{key} is {value!r}; choose from {choices}.", key=key, value=ours[key], choices=", ".join(choices))
             )
-    for key in ("arms", "words"):  # named in the form of the address; an engine that is not there is not pretended
-        if ours[key] not in ("", "auto", "sql"):
-            raise UsageError(tr("{key}={value} is not built; leave it out.", key=key, value=ours[key]))
+    if ours["words"] == "pg_textsearch":  # named in the form of the address; what is not there is not pretended
+        raise UsageError(tr("{key}={value} is not built; leave it out.", key="words", value=ours["words"]))
+    arms = parse_arms(ours["arms"], ours["base"]) if ours["arms"] else None
+    ours["arms"] = arms.shown if arms else ""
     host = f"[{url.hostname}]" if url.hostname and ":" in url.hostname else url.hostname or ""
     user = f"{quote(url.username)}@" if url.username else ""
     port_part = f":{port}" if port else ""
@@ -87,7 +90,7 @@ def parse_address(place: str) -> Address:
         base=ours["base"],
         index=ours["index"],
         words=ours["words"],
-        arms=ours["arms"],
+        arms=arms,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from hashlib import blake2b
-from typing import Any
+from typing import Any, NamedTuple
 
 from nacre.store import bm25
 from nacre.store.arm import Arm
@@ -14,7 +14,10 @@ from nacre.store.postgres.catalog import condition_of
 from nacre.store.protocol import KeywordIndex
 
 _K1, _B = 1.2, 0.75
+B0 = _K1 * (1 - _B)
+"""A word scores count / (count + B0 + `length_factor` * length), times what it is worth in the query."""
 _LONGEST = 200  # characters
+_NEXT_TO_NOTHING, _MANY, _NEAR = 0.02, 5000, 2000  # of what a query is worth; chunks; chunks
 CHUNKS, LENGTH = "chunks", "length"
 """Keys of the tallies of the whole base; a word's is `word_key`, an audience's `audience_key`."""
 
@@ -42,6 +45,27 @@ def kept_length(length: int) -> int:
     return length if over < 16 else 24 + (over >> shift << shift)
 
 
+def length_factor(there: Mapping[str, int]) -> float:
+    """What a chunk's length counts in the scores of its words, by the tallies of the base."""
+    return _K1 * _B * (there.get(CHUNKS, 0) + 1) / max(1, there.get(LENGTH, 0))
+
+
+class Asked(NamedTuple):
+    """A query's words as one state of the base weighs them.
+
+    Args:
+        worth: what each word scores at most.
+        common: words that many chunks hold, and that together score next to nothing.
+        factor: see `length_factor`.
+        deviation: of the query's scores over all chunks.
+    """
+
+    worth: dict[str, float]
+    common: frozenset[str]
+    factor: float
+    deviation: float
+
+
 class SqlKeywordIndex(KeywordIndex):
     """The words of a base as one connection sees them.
 
@@ -67,25 +91,23 @@ class SqlKeywordIndex(KeywordIndex):
         if not weights:
             return Arm({})
         with self._connection() as connection:
-            there = tallies(connection, [CHUNKS, LENGTH, *map(word_key, weights)])
-            total, holding = there.get(CHUNKS, 0) + 2, _holding(there, weights)
-            worth = {word: weight * bm25.idf(holding[word], total - 1) * (1 + _K1) for word, weight in weights.items()}
+            asked = self._asked(connection, weights)
             limits, values = _limits(audiences, where, among)
-            rows = connection.execute(
-                "SELECT p.chunk, sum(q.worth * p.count / (p.count + %(b0)s + %(b1)s * p.length)) AS score"
-                " FROM unnest(%(words)s::text[], %(worth)s::float8[]) AS q(word, worth)"
-                f" JOIN postings p ON p.word = q.word {limits} GROUP BY p.chunk"
-                " ORDER BY score DESC, p.chunk LIMIT %(k)s",
-                {
-                    "words": [kept_word(word) for word in worth],
-                    "worth": list(worth.values()),
-                    "b0": _K1 * (1 - _B),
-                    "b1": _K1 * _B * (total - 1) / max(1, there.get(LENGTH, 0)),
-                    "k": k,
-                    **values,
-                },
-            ).fetchall()
-        return Arm(dict(rows), 0.0, bm25.deviation(weights, holding, total))
+            values |= {"b0": B0, "factor": asked.factor, "k": k}
+            rows = None
+            if asked.common and not among:
+                rows = _best(connection, asked, limits, values)
+            if rows is None:
+                ranked = _ranked(asked.worth, limits, values)
+                rows = connection.execute(f"{ranked} ORDER BY score DESC, p.chunk LIMIT %(k)s", values).fetchall()
+        return Arm(dict(rows), 0.0, asked.deviation)
+
+    def _asked(self, connection: Any, weights: Mapping[str, float]) -> Asked:
+        there = tallies(connection, [CHUNKS, LENGTH, *map(word_key, weights)])
+        total, holding = there.get(CHUNKS, 0) + 2, _holding(there, weights)
+        worth = {word: weight * bm25.idf(holding[word], total - 1) * (1 + _K1) for word, weight in weights.items()}
+        common = _common(worth, holding)
+        return Asked(worth, common, length_factor(there), bm25.deviation(weights, holding, total))
 
     def reach(self, query: str) -> float:
         weights = bm25.query_weights(query)
@@ -124,6 +146,48 @@ def tallies(connection: Any, keys: Sequence[str]) -> dict[str, int]:
 
 def _holding(there: Mapping[str, int], words: Mapping[str, float]) -> dict[str, int]:
     return {word: there.get(word_key(word), 0) for word in words}
+
+
+def _common(worth: Mapping[str, float], holding: Mapping[str, int]) -> frozenset[str]:
+    found, left = set[str](), _NEXT_TO_NOTHING * sum(worth.values())
+    for word in sorted(worth, key=lambda one: worth[one]):
+        left -= worth[word]
+        if left < 0:
+            break
+        if holding[word] > _MANY:
+            found.add(word)
+    return frozenset(found)
+
+
+def _ranked(worth: Mapping[str, float], limits: str, values: dict[str, Any]) -> str:
+    """The query for the chunks that hold some words, with their scores."""
+    values |= {"words": [kept_word(word) for word in worth], "worth": list(worth.values())}
+    return (
+        "SELECT p.chunk, sum(q.worth * p.count / (p.count + %(b0)s::float8 + %(factor)s::float8 * p.length)) AS score"
+        " FROM unnest(%(words)s::text[], %(worth)s::float8[]) AS q(word, worth)"
+        f" JOIN postings p ON p.word = q.word {limits} GROUP BY p.chunk"
+    )
+
+
+def _best(connection: Any, asked: Asked, limits: str, values: dict[str, Any]) -> list[tuple[int, float]] | None:
+    """The first k without reading all that hold the common words: only those that come so near without them that these
+    could lift them among the first. None where that says too little.
+    """
+    common = {word: asked.worth[word] for word in asked.common}
+    rare = {word: worth for word, worth in asked.worth.items() if word not in common}
+    near = connection.execute(
+        f"WITH ranked AS MATERIALIZED ({_ranked(rare, limits, values)}) SELECT chunk, score FROM ranked WHERE score >="
+        " (SELECT score FROM ranked ORDER BY score DESC OFFSET %(k)s - 1 LIMIT 1) - %(lift)s::float8 LIMIT %(most)s",
+        {**values, "lift": sum(common.values()), "most": values["k"] + _NEAR},
+    ).fetchall()
+    if not near or len(near) == values["k"] + _NEAR:
+        return None
+    # An index by chunk knows the few that are left; the empty text keeps the planner from the one by word.
+    lifted = _ranked(common, "WHERE p.chunk = ANY(%(near)s)", values).replace("p.word =", "p.word || '' =")
+    scores = dict(near)
+    for chunk, more in connection.execute(lifted, {**values, "near": list(scores)}):
+        scores[chunk] += more
+    return sorted(scores.items(), key=lambda row: (-row[1], row[0]))[: values["k"]]
 
 
 def _limits(audiences: Sequence[int] | None, where: Filter | None, among: Sequence[int]) -> tuple[str, dict[str, Any]]:

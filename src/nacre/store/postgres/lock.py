@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import socket
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from nacre.errors import LockedError
@@ -37,6 +38,17 @@ def take(connection: Any, address: Address, scopes: Sequence[str]) -> dict[str, 
     if scopes:  # whoever takes the whole base after us fences us off too
         taken += connection.execute("SELECT scope, fence FROM fences WHERE scope = %s", (_WHOLE,)).fetchall()
     return dict(taken)
+
+
+@contextmanager
+def alone(connection: Any, address: Address, what: str) -> Iterator[None]:
+    """Wait for the others who do this to the base, and keep them waiting."""
+    key = _key(address, f"\0{what}")  # no scope is called that
+    connection.execute("SELECT pg_advisory_lock(%s, %s)", key)
+    try:
+        yield
+    finally:
+        connection.execute("SELECT pg_advisory_unlock(%s, %s)", key)
 
 
 def _key(address: Address, scope: str) -> tuple[int, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,7 +16,7 @@ from nacre.store.postgres.address import Address, parse_address
 from nacre.store.postgres.catalog import PostgresCatalog
 from nacre.store.postgres.database import Database
 from nacre.store.postgres.keyword_index import SqlKeywordIndex
-from nacre.store.postgres.lock import take
+from nacre.store.postgres.lock import alone, take
 from nacre.store.postgres.vector_index import KeptMoments, PgVectorIndex
 from nacre.store.postgres.write_session import PostgresSession
 from nacre.store.protocol import Store
@@ -25,6 +25,8 @@ from nacre.text.language import tr
 
 if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
+
+    from nacre.store.qdrant.arms import Arms
 
 _LEAST_SERVER, _LEAST_VECTOR = 140_000, (0, 8)
 
@@ -47,6 +49,12 @@ class PostgresStore(Store):
         self.catalog = PostgresCatalog(db)
         self._moments = KeptMoments()
         self._dim = int(embedder["dim"]) if embedder else None
+        self._arms: Arms | None = None
+        if address.arms:
+            from nacre.store.qdrant.arms import Arms
+
+            self._arms = Arms(address.arms, self._dim)
+            self._arms.check()
 
     @contextmanager
     def view(self) -> Iterator[PostgresView]:
@@ -56,22 +64,36 @@ class PostgresStore(Store):
             def look() -> AbstractContextManager[Any]:
                 return nullcontext(open_now[0]) if open_now else self.db.read(anywhere=True)
 
-            graph = self.address.index == "hnsw"
             try:
-                vectors = PgVectorIndex(look, graph, self._moments) if self._dim else None
-                yield PostgresView(SqlKeywordIndex(look), vectors)
+                yield self._view(look)
             finally:
                 open_now.clear()
+
+    def _view(self, look: Callable[[], AbstractContextManager[Any]]) -> PostgresView:
+        graph = self.address.index == "hnsw"
+        if self._arms is None:
+            vectors = PgVectorIndex(look, graph, self._moments) if self._dim else None
+            return PostgresView(SqlKeywordIndex(look), vectors)
+        from nacre.store.qdrant.indexes import QdrantKeywordIndex, QdrantVectorIndex
+
+        near = QdrantVectorIndex(look, graph, self._moments, self._arms) if self._dim else None
+        return PostgresView(QdrantKeywordIndex(look, self._arms), near)
 
     @contextmanager
     def writing(self, scopes: Sequence[str] = ()) -> Iterator[PostgresSession]:
         self.check_writable()
         with self.db.alone() as connection:
-            graph = schema.HNSW if self.address.index == "hnsw" else ""
+            graph = schema.HNSW if self.address.index == "hnsw" and not self._arms else ""
             fences = take(connection, self.address, scopes)
-            session = PostgresSession(connection, fences, self._dim, self.place, graph)
+            session = PostgresSession(connection, fences, self._dim, self.place, graph, self._push)
             session.follow_rules(self.catalog)
             yield session
+
+    def _push(self, connection: Any, remember: Callable[[str, str], object]) -> None:
+        """Let the arms elsewhere follow, where there are any: one who writes at a time."""
+        if self._arms:
+            with alone(connection, self.address, "arms"):
+                self._arms.catch_up(connection, remember)
 
     def check_writable(self) -> None:
         found = self.db.rows(
@@ -114,13 +136,20 @@ class PostgresStore(Store):
     def verify(self) -> list[str]:
         from nacre.store.postgres.verify import find_problems
 
-        return find_problems(self.catalog, self._dim)
+        found = find_problems(self.catalog, self._dim)
+        if self._arms:
+            query = "SELECT c.id, d.audience FROM chunks c JOIN documents d ON d.id = c.document"
+            with self.db.read() as connection:
+                found += self._arms.problems(dict(connection.execute(query).fetchall()), connection)
+        return found
 
     def rebuild(self) -> None:
         with self.writing() as session:
             session.rebuild(self.catalog)
 
     def close(self) -> None:
+        if self._arms:
+            self._arms.close()
         self.db.close()
 
 

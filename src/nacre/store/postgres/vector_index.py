@@ -19,7 +19,9 @@ from nacre.store.postgres.keyword_index import CHUNKS, audience_key, tallies
 from nacre.store.protocol import VectorIndex
 
 _GRAPH_SHARE, _GRAPH_LEAST = 0.25, 50_000  # of the chunks, and chunks: what must be visible for the graph to be asked
-_EF_FACTOR, _EF_MOST = 4, 1000  # what the graph looks at for each candidate, and pgvector's limit
+EF_FACTOR = 4
+"""What a graph looks at for each candidate."""
+_EF_MOST = 1000  # pgvector's limit
 
 
 class PgVectorIndex(VectorIndex):
@@ -51,14 +53,14 @@ class PgVectorIndex(VectorIndex):
         values |= {"vector": literal(vector), "k": k}
         free = writing is None and (where is None or where.is_empty)
         with self._connection() as connection:
-            if self._graph and free and _many(connection, audiences):
-                found = _by_graph(connection, limits, values)
+            if self._graph and free and many(connection, audiences):
+                found = _by_graph(connection, values)
                 if len(found) == k:
                     return found
             # Adding zero keeps the planner from the graph, whose first answers may be none that the asker may see.
             rows = connection.execute(
-                "SELECT chunk, -(embedding <#> %(vector)s::vector) FROM vectors"
-                f" {limits} ORDER BY (embedding <#> %(vector)s::vector) + 0, chunk LIMIT %(k)s",
+                "SELECT chunk, -far FROM (SELECT chunk, (embedding <#> %(vector)s::vector) + 0 AS far FROM vectors"
+                f" {limits} ORDER BY far, chunk LIMIT %(k)s) AS near",
                 values,
             ).fetchall()
         return [(number, float(cosine)) for number, cosine in rows]
@@ -131,7 +133,7 @@ def literal(vector: NDArray[np.float32]) -> str:
     return "[" + ",".join(map(str, vector.astype(np.float32).tolist())) + "]"
 
 
-def _many(connection: Any, audiences: Sequence[int] | None) -> bool:
+def many(connection: Any, audiences: Sequence[int] | None) -> bool:
     """Whether enough may be seen for the graph to find the nearest of it."""
     keys = [CHUNKS, *map(audience_key, audiences or ())]
     there = tallies(connection, keys)
@@ -140,23 +142,25 @@ def _many(connection: Any, audiences: Sequence[int] | None) -> bool:
     return visible >= _GRAPH_LEAST and visible >= _GRAPH_SHARE * total
 
 
-def _by_graph(connection: Any, limits: str, values: dict[str, Any]) -> list[tuple[int, float]]:
-    looked = min(_EF_MOST, _EF_FACTOR * values["k"])
+def _by_graph(connection: Any, values: dict[str, Any]) -> list[tuple[int, float]]:
+    looked = min(_EF_MOST, EF_FACTOR * values["k"])
+    ways = ("enable_seqscan", "enable_bitmapscan", "enable_sort")  # other ways than the graph's
     for setting, value in (
         ("hnsw.ef_search", str(looked)),
         ("hnsw.iterative_scan", "strict_order"),
-        ("enable_seqscan", "off"),
-        ("enable_bitmapscan", "off"),
+        *((way, "off") for way in ways),
     ):
         connection.execute("SELECT set_config(%s, %s, true)", (setting, value))
+    # Adding zero keeps the planner from the index of audiences.
+    limit = "WHERE audience + 0 = ANY(%(audiences)s)" if "audiences" in values else ""
     rows = connection.execute(
         "SELECT chunk, -(embedding <#> %(vector)s::vector) FROM vectors"
-        f" {limits} ORDER BY embedding <#> %(vector)s::vector LIMIT %(k)s",
+        f" {limit} ORDER BY embedding <#> %(vector)s::vector LIMIT %(k)s",
         values,
         prepare=False,
     ).fetchall()
-    for setting in ("enable_seqscan", "enable_bitmapscan"):
-        connection.execute("SELECT set_config(%s, 'on', true)", (setting,))
+    for way in ways:
+        connection.execute("SELECT set_config(%s, 'on', true)", (way,))
     return [(number, float(cosine)) for number, cosine in rows]
 
 

@@ -6,8 +6,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from hashlib import blake2b
@@ -19,7 +18,8 @@ from nacre.errors import KnowledgeBaseError, LockedError
 from nacre.store import bm25
 from nacre.store.filters import field_rows
 from nacre.store.postgres.catalog import PostgresCatalog
-from nacre.store.postgres.keyword_index import CHUNKS, LENGTH, audience_key, kept_length, kept_word, word_key
+from nacre.store.postgres.keyword_index import CHUNKS, audience_key, tallies
+from nacre.store.postgres.postings import fold_tallies, move, tally, write_words
 from nacre.store.postgres.vector_index import literal, read_moments, received
 from nacre.store.protocol import ShadowVectors, WriteSession
 from nacre.store.records import PUBLIC, ChunkRecord, DocumentRecord, SupersededText, dump_metadata
@@ -29,6 +29,7 @@ from nacre.text.writing import WRITINGS, writing_of
 
 _FACTS = ("uri", "scope", "stamp", "hash", "title", "mime", "audience", "modified", "cut", "blocks")
 _FOLDED = 5000  # vectors read at a time
+_MUCH = 1000  # chunks
 
 
 class PostgresSession(WriteSession):
@@ -38,11 +39,21 @@ class PostgresSession(WriteSession):
         connection: the one whose session holds them.
         fences: the numbers that were taken with them, by scope.
         dim: length of the vectors; None for words only.
+        graph: the statement that makes the index of a graph, or nothing.
+        push: lets arms elsewhere follow.
     """
 
-    def __init__(self, connection: Any, fences: Mapping[str, int], dim: int | None, place: str, graph: str) -> None:
+    def __init__(
+        self,
+        connection: Any,
+        fences: Mapping[str, int],
+        dim: int | None,
+        place: str,
+        graph: str,
+        push: Callable[[Any, Callable[[str, str], None]], None],
+    ) -> None:
         self._connection, self._fences, self._dim, self._place = connection, dict(fences), dim, place
-        self._graph = graph
+        self._graph, self._push, self._written = graph, push, 0
 
     @contextmanager
     def _change(self) -> Iterator[Any]:
@@ -98,7 +109,7 @@ class PostgresSession(WriteSession):
                 list(facts.values()),
             ).fetchone()[0]
             if before and before[0] != document.audience:
-                _move(db, number, before[0], document.audience, self._dim)
+                move(db, number, before[0], document.audience, self._dim)
             self._replace_chunks(db, number, document.audience, chunks)
             _list_fields(db, number)
             return int(number)
@@ -153,7 +164,8 @@ class PostgresSession(WriteSession):
                     "INSERT INTO drift (chunk, writing) SELECT chunk, writing FROM vectors WHERE chunk = ANY(%s)",
                     (numbers,),
                 )
-        _index(db, audience, chunks)
+        write_words(db, audience, chunks)
+        self._written += len(chunks)
 
     def _remove(self, db: Any, numbers: Sequence[int], audience: int) -> None:
         if not numbers:
@@ -174,8 +186,12 @@ class PostgresSession(WriteSession):
             (gone,),
         )
         db.execute("DELETE FROM chunks WHERE id = ANY(%s)", (gone,))
-        db.execute("INSERT INTO removed (chunk, generation) SELECT unnest(%s::bigint[]), %s", (gone, EVER_LATER))
-        _tally(db, {CHUNKS: -len(gone), audience_key(audience): -len(gone)})
+        db.execute(
+            "INSERT INTO removed (chunk, generation) SELECT unnest(%s::bigint[]), %s"
+            " ON CONFLICT (chunk) DO UPDATE SET generation = excluded.generation",  # it was restored since
+            (gone, EVER_LATER),
+        )
+        tally(db, {CHUNKS: -len(gone), audience_key(audience): -len(gone)})
 
     def _date(self, db: Any, document: int, same: Sequence[tuple[Any, ...]]) -> None:
         """The last thing of a change: the next generation, whose row lets one commit at a time pass."""
@@ -200,7 +216,7 @@ class PostgresSession(WriteSession):
                 _list_fields(db, number)
             now = facts.get("audience", audience)
             if now != audience:
-                _move(db, number, audience, now, self._dim)
+                move(db, number, audience, now, self._dim)
             if now != audience or facts.get("uri", uri) != uri:
                 self._date(db, number, [])
 
@@ -251,7 +267,8 @@ class PostgresSession(WriteSession):
                 db.execute("DELETE FROM drift")
                 db.execute("INSERT INTO drift (chunk, writing) SELECT chunk, writing FROM vectors")
             for state in catalog.states():
-                _index(db, state.audience, catalog.chunk_records(state.id))
+                write_words(db, state.audience, catalog.chunk_records(state.id))
+            db.execute("DELETE FROM meta WHERE key = 'arms'")  # they are made anew too
             db.execute("UPDATE state SET words = %s", (int(bm25.RULES),))
         self.publish()
 
@@ -279,16 +296,20 @@ class PostgresSession(WriteSession):
     def publish(self) -> None:
         """Every change is there already; fold what they left, so that searches read little."""
         with self._change() as db:
-            db.execute(
-                "WITH gone AS (DELETE FROM tallied RETURNING key, delta), sums AS (SELECT key, sum(delta)::bigint AS n"
-                " FROM gone GROUP BY key HAVING sum(delta) <> 0)"
-                " INSERT INTO tallies SELECT key, n FROM sums ORDER BY key"
-                " ON CONFLICT (key) DO UPDATE SET total = tallies.total + excluded.total"
-            )
+            fold_tallies(db)
             if self._dim:
                 self._fold_moments(db)
+        self._tend()
         if self._graph and self._dim:
             self._connection.execute(self._graph)
+        self._push(self._connection, self.remember)
+
+    def _tend(self) -> None:
+        """After much was written, do at once what autovacuum does in time: until then searches read far more."""
+        if self._written >= max(_MUCH, tallies(self._connection, [CHUNKS]).get(CHUNKS, 0) / 10):
+            tables = "documents, chunks, postings" + (", vectors" if self._dim else "")
+            self._connection.execute(f"VACUUM (ANALYZE) {tables}")
+            self._written = 0
 
     def _fold_moments(self, db: Any) -> None:
         db.execute("LOCK TABLE moments IN SHARE ROW EXCLUSIVE MODE")
@@ -360,40 +381,3 @@ def _list_fields(db: Any, number: int) -> None:
     rows = field_rows(tidy_fields(json.loads(own), json.loads(given)))
     with db.cursor() as cursor:
         cursor.executemany("INSERT INTO fields VALUES (%s, %s, %s, %s)", [(number, *row) for row in rows])
-
-
-def _index(db: Any, audience: int, chunks: Sequence[ChunkRecord]) -> None:
-    """Write the words of chunks, and count them."""
-    said = [Counter((*bm25.terms(chunk.context), *bm25.terms(chunk.text))) for chunk in chunks]
-    lengths = [kept_length(words.total()) for words in said]
-    with db.cursor() as cursor, cursor.copy("COPY postings (word, chunk, count, length, audience) FROM STDIN") as copy:
-        for chunk, words, length in zip(chunks, said, lengths, strict=True):
-            for word, count in words.items():
-                copy.write_row((kept_word(word), chunk.id, count, length, audience))
-    holding = Counter(word_key(word) for words in said for word in words)
-    _tally(
-        db,
-        {
-            **holding,
-            CHUNKS: len(chunks),
-            LENGTH: sum(words.total() for words in said),
-            audience_key(audience): len(chunks),
-        },
-    )
-
-
-def _tally(db: Any, deltas: Mapping[str, int]) -> None:
-    with db.cursor() as cursor, cursor.copy("COPY tallied (key, delta) FROM STDIN") as copy:
-        for key, delta in deltas.items():
-            if delta:
-                copy.write_row((key, delta))
-
-
-def _move(db: Any, document: int, before: int, now: int, dim: int | None) -> None:
-    """Give the chunks of a document to another audience, in every index."""
-    mine = "chunk IN (SELECT id FROM chunks WHERE document = %s)"
-    db.execute(f"UPDATE postings SET audience = %s WHERE {mine}", (now, document))
-    if dim:
-        db.execute("UPDATE vectors SET audience = %s WHERE document = %s", (now, document))
-    count = db.execute("SELECT count(*) FROM chunks WHERE document = %s", (document,)).fetchone()[0]
-    _tally(db, {audience_key(before): -count, audience_key(now): count})

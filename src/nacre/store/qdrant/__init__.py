@@ -1,0 +1,1 @@
+"""Both arms of a base in Qdrant, beside its truth in PostgreSQL."""
