@@ -102,7 +102,8 @@ bench: $(VENV)/.dev .bench/.peers .bench/.haystack .bench/.markitdown  ## Run th
 attacks: $(VENV)/.dev  ## Attack the sandbox; exit 1 if anything gets out. 沙箱攻击测试
 	@$(BIN)/python bench/attacks.py
 
-fuzz: $(VENV)/.dev  ## Ask the server everything that its schema allows and forbids. 接口模糊测试
+fuzz: $(VENV)/.dev  ## A million replies for the parsers; all that the server's schema allows and forbids. 模糊测试
+	@$(BIN)/python bench/fuzz.py
 	@NACRE_FUZZ=$${NACRE_FUZZ:-100} $(BIN)/pytest -q tests/server/test_schema.py
 
 eval: $(VENV)/.core  ## Evaluate the sample knowledge base and write reports/. 评测

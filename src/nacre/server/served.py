@@ -7,6 +7,7 @@ import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
+from nacre.agents.fact_store import FactStore
 from nacre.agents.runs import RunStore
 from nacre.errors import StackError
 from nacre.server.auth.keys import User
@@ -32,6 +33,7 @@ class Served:
     Args:
         leaf: the model inside all stacks that name none; None loads the one of the settings.
         runs: where the runs of agents wait for a person; None keeps them in memory.
+        facts: where agents keep what they remember, if they have the tool; None keeps it in memory.
     """
 
     def __init__(
@@ -40,11 +42,12 @@ class Served:
         bases: KnowledgeBasePool,
         leaf: BaseChatModel | None = None,
         runs: RunStore | None = None,
+        facts: FactStore | None = None,
     ) -> None:
         from nacre.connectors.models import default_spec
 
         self.bases = bases
-        self.runs = runs or RunStore(":memory:")
+        self.runs, self.facts = runs or RunStore(":memory:"), facts or FactStore(":memory:")
         self.created = int(time.time())
         self._default = settings.model or default_spec()
         self._leaves: dict[str, BaseChatModel] = {} if leaf is None else {repr(self._default): leaf}
@@ -107,7 +110,8 @@ class Served:
         from nacre.stack import build
 
         leaf = self._leaf(stack.model or self._default)
-        model = build({"layers": stack.layers}, kb=self.bases.get(store), principals=principals, leaf=leaf)
+        given = {"kb": self.bases.get(store), "principals": principals, "facts": self.facts, "leaf": leaf}
+        model = build({"layers": stack.layers}, **given)
         layer: Any = model
         while layer is not leaf:
             if retriever := getattr(layer, "retriever", None):
