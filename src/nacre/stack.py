@@ -17,8 +17,7 @@
       - pal                           # or react: computes or acts with all that in its prompt
       - retry                         # next to the model, so that only its call is repeated
 
-A layer of one's own is named by where it is, `use: package.module:Class`, or by its entry point of the group
-`nacre.layers`.
+A layer of one's own is named `use: package.module:Class`, or by its entry point of the group `nacre.layers`.
 """
 
 from __future__ import annotations
@@ -58,8 +57,7 @@ class Context:
     kb: KnowledgeBase | None = None
     principals: Sequence[str] | None = None
     facts: FactStore | None = None
-    inner: BaseChatModel | None = None
-    """The model inside the layer that is being built."""
+    inner: BaseChatModel | None = None  # the model inside the layer that is being built
 
     def refuse(self, layer: str, data: Data) -> None:
         """Refuse arguments that say what is decided already."""
