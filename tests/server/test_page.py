@@ -152,8 +152,10 @@ def test_a_run_that_waits_is_approved_or_declined_by_a_click(serve, browser, but
 
     layer = {"use": "react", "tools": ["python"], "approve_tools": ["python"], "protocol": "text"}
     page = visit(browser, serve(replies, stacks={"agent": {"layers": [layer]}}).url)
-    ask(page, "What is 6 times 7?")
+    page.fill("#question", "What is 6 times 7?")
+    page.keyboard.press("Enter")
     waiting = page.locator(".approval")
+    waiting.wait_for(timeout=20_000)
     assert "print(6 * 7)" in waiting.inner_text()
     shoot(page, f"approval-{button}")
     waiting.get_by_role("button", name=button, exact=True).click()
