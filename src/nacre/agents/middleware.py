@@ -77,7 +77,7 @@ class TextProtocol(ChatModelDecorator):
         for _ in range(self.repairs + 1):
             reply = yield from self.ask(asked, **options)
             step = parse_react(text_of(reply), names)
-            if step.action in names.arguments:
+            if step.action is not None and step.action in names.arguments:
                 call = {
                     "type": "tool_call",
                     "id": f"call_{uuid.uuid4().hex[:12]}",

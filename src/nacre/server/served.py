@@ -115,7 +115,12 @@ class Served:
 
         leaf = self._leaf(stack.model or self._default)
         leaf = TextProtocol(inner=leaf, natively=True) if tools else leaf
-        given = {"kb": self.bases.get(store), "principals": principals, "facts": self.facts, "leaf": leaf}
+        given: dict[str, Any] = {
+            "kb": self.bases.get(store),
+            "principals": principals,
+            "facts": self.facts,
+            "leaf": leaf,
+        }
         model = build({"layers": stack.layers}, **given)
         layer: Any = model
         while layer is not leaf:
