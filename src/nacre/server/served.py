@@ -115,13 +115,8 @@ class Served:
 
         leaf = self._leaf(stack.model or self._default)
         leaf = TextProtocol(inner=leaf, natively=True) if tools else leaf
-        given: dict[str, Any] = {
-            "kb": self.bases.get(store),
-            "principals": principals,
-            "facts": self.facts,
-            "leaf": leaf,
-        }
-        model = build({"layers": stack.layers}, **given)
+        data, base = {"layers": stack.layers}, self.bases.get(store)
+        model = build(data, kb=base, principals=principals, leaf=leaf, facts=self.facts)
         layer: Any = model
         while layer is not leaf:
             if retriever := getattr(layer, "retriever", None):
