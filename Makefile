@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q install -c constraint
 export NACRE_SHARED ?= $(abspath ../shared)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check check-openai2 check-scale fmt lint types bench attacks fuzz eval serve wheel docs messages house clean
+.PHONY: help demo test check check-openai2 check-scale check-js fmt lint types bench attacks fuzz eval serve wheel docs messages house clean
 
 help:  ## Print this list.
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,10 @@ $(OPENAI2)/openai: constraints.txt
 check-openai2: $(VENV)/.dev $(OPENAI2)/openai  ## The tests of the server's API with openai 2.x. 用 openai 2.x 测试接口
 	@PYTHONPATH=$(OPENAI2) $(BIN)/python -c "import openai; print('openai', openai.__version__); assert openai.__version__ < '3'"
 	@PYTHONPATH=$(OPENAI2) $(BIN)/pytest -n 2 --dist loadfile -q -m "not slow" tests/server/openai
+
+check-js: $(VENV)/.dev  ## The SDKs of JavaScript against the server; needs node and npm. 用 JavaScript SDK 测试接口
+	@npm install --silent --no-audit --no-fund --prefix .bench/js openai@6 @langchain/openai@1 @langchain/core@1 ai@6 @ai-sdk/openai@3 @ai-sdk/openai-compatible@2 zod@4
+	@$(BIN)/pytest -q tests/server/openai/test_js_clients.py
 
 fmt: $(VENV)/.dev  ## Format the code.
 	@$(BIN)/ruff check --fix -q . ; $(BIN)/ruff format -q .
@@ -102,7 +106,8 @@ bench: $(VENV)/.dev .bench/.peers .bench/.haystack .bench/.markitdown  ## Run th
 attacks: $(VENV)/.dev  ## Attack the sandbox; exit 1 if anything gets out. 沙箱攻击测试
 	@$(BIN)/python bench/attacks.py
 
-fuzz: $(VENV)/.dev  ## Ask the server everything that its schema allows and forbids. 接口模糊测试
+fuzz: $(VENV)/.dev  ## A million replies for the parsers; all that the server's schema allows and forbids. 模糊测试
+	@$(BIN)/python bench/fuzz.py
 	@NACRE_FUZZ=$${NACRE_FUZZ:-100} $(BIN)/pytest -q tests/server/test_schema.py
 
 eval: $(VENV)/.core  ## Evaluate the sample knowledge base and write reports/. 评测

@@ -1,6 +1,6 @@
 """Figures of the agents: the tolerant parser, the replay of published runs, the loop's own cost.
 
-.venv/bin/python bench/react.py [--json] [--fuzz 1000000] [--only parser,fuzz,replay,loop]
+.venv/bin/python bench/react.py [--json] [--only parser,replay,loop]; a million strings for the readers: bench/fuzz.py
 """
 
 from __future__ import annotations
@@ -8,9 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import random
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +26,6 @@ TOOLS = {
     "weather": ("city", "unit"),
     "kb_search": ("query",),
 }
-PIECES = (
-    "Thought: ", "Action: ", "Action Input: ", "Observation: ", "Final Answer: ", "思考：", "行动：", "行动输入：",
-    "观察：", "最终答案：", "search", "search[", "]", "(", ")", "{", "}", "[", '"', "'", "“", "”", "```", "```json\n",
-    "\n", "\n\n", " ", "\t", "**", "#", "<think>", "</think>", "<tool_call>", "</tool_call>", "<function=", "=", ",",
-    "：", ":", "\\", "\\u12", "\\\"", "Finish[", "null", "1e9", "0", "è", "中文", "\ud800", "\x00", "\u200b", "{{",
-    "}}", "//", "/*", '"""', "Step 1: ", "1. ", "【", "】", "action", '"action":', '"name":', "✿ARGS✿", "Question: ",
-    "answer is ",
-)  # fmt: skip
 
 
 def tools() -> list[dict[str, Any]]:
@@ -60,34 +50,6 @@ def corpus(path: Path) -> tuple[int, int]:
     """(right, all) over a corpus file."""
     cases = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     return sum(is_right(case) for case in cases), len(cases)
-
-
-def fuzzed(count: int, seed: int = 7) -> Iterator[str]:
-    """Random strings made of the pieces that replies are made of; one in fifty is a long repetition."""
-    rng = random.Random(seed)
-    for number in range(count):
-        if number % 50 == 0:
-            yield rng.choice(PIECES) * rng.randint(50, 400) + rng.choice(PIECES) * rng.randint(1, 50)
-        else:
-            yield "".join(rng.choices(PIECES, k=rng.randint(1, 24)))
-
-
-def fuzz(count: int) -> dict[str, Any]:
-    """Parse `count` fuzzed strings: the number of exceptions, the slowest call in milliseconds of CPU."""
-    known, failed, slowest, begin = tools(), 0, 0.0, time.perf_counter()
-    for text in fuzzed(count):
-        start = time.thread_time()
-        try:
-            parse_react(text, known)
-        except Exception:
-            failed += 1
-        slowest = max(slowest, time.thread_time() - start)
-    return {
-        "strings": count,
-        "exceptions": failed,
-        "slowest_ms": round(slowest * 1000, 2),
-        "seconds": round(time.perf_counter() - begin, 1),
-    }
 
 
 def replays() -> list[dict[str, Any]]:
@@ -170,7 +132,7 @@ def many_at_once(agents: int = 100, waiting_s: float = 0.05) -> float:
     return time.perf_counter() - begin
 
 
-def figures(only: set[str], count: int) -> list[tuple[str, str, str]]:
+def figures(only: set[str]) -> list[tuple[str, str, str]]:
     """Rows of (figure, measured, target)."""
     rows: list[tuple[str, str, str]] = []
     if "parser" in only:
@@ -180,10 +142,6 @@ def figures(only: set[str], count: int) -> list[tuple[str, str, str]]:
         ):
             right, total = corpus(path)
             rows.append((name, f"{right}/{total} ({right / total:.1%})", target))
-    if "fuzz" in only:
-        result = fuzz(count)
-        rows.append((f"{result['strings']:,} fuzzed strings: exceptions", str(result["exceptions"]), "0"))
-        rows.append(("slowest fuzzed string, ms", str(result["slowest_ms"]), "<= 50"))
     if "replay" in only:
         for row in replays():
             rows.append(
@@ -203,10 +161,9 @@ def main() -> None:
     """Print the table, or one JSON object."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--json", action="store_true")
-    options.add_argument("--fuzz", type=int, default=1_000_000, metavar="N")
-    options.add_argument("--only", default="parser,fuzz,replay,loop")
+    options.add_argument("--only", default="parser,replay,loop")
     chosen = options.parse_args()
-    rows = figures(set(chosen.only.split(",")), chosen.fuzz)
+    rows = figures(set(chosen.only.split(",")))
     if chosen.json:
         print(
             json.dumps(

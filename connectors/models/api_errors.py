@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -103,6 +104,8 @@ def translate(error: Exception, place: Place) -> NacreError | None:
         return _of_status(error, place)
     if isinstance(error, StreamEnd):
         return _broken_off(tr("it ended without a finish"), place)
+    if isinstance(error, json.JSONDecodeError):
+        return _broken_off(tr("a part of it is no JSON"), place)
     if isinstance(error, openai.APITimeoutError | TimeoutError):
         return _unreachable(tr("no answer in time"), place)
     if isinstance(error, openai.APIConnectionError):

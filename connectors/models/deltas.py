@@ -14,6 +14,7 @@ from langchain_core.outputs import ChatGenerationChunk
 from nacre.connectors.models.stops import StopCutter
 from nacre.connectors.models.usage import estimate_usage
 from nacre.connectors.models.written_calls import WrittenCalls, new_call_id
+from nacre.text.lenient_json import whole
 from nacre.text.reasoning import ReasoningSplitter, reasoning_field, split_reasoning, without_reasoning_parts
 from nacre.text.strict_json import to_json
 
@@ -213,7 +214,7 @@ class Tidier:
         self._calls = WrittenCalls(tools)
         self._usage: UsageMetadata | None = None
         self._said: list[str] = []
-        self._finish = ""
+        self._finish = self._half = ""  # half a character, whose other half is in the next chunk
         self._ended = False
 
     @property
@@ -254,7 +255,10 @@ class Tidier:
         if message.additional_kwargs.get("reasoning_content"):
             self.splitter.known()
         if isinstance(content, str):
-            content, split = self.splitter.push(content)
+            content, self._half = self._half + content, ""
+            if "\ud800" <= content[-1:] <= "\udbff":
+                content, self._half = content[:-1], content[-1]
+            content, split = self.splitter.push(whole(content))
             content, thought = self._calls.push(self._cutter.push(content)), thought + split
         if thought:
             told = message.additional_kwargs.get("reasoning_content", "")

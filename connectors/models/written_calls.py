@@ -11,12 +11,13 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.tool import ToolCall, tool_call
 from langchain_core.outputs import ChatGenerationChunk
 
-from nacre.connectors.models.stops import overlap
 from nacre.text.dialects import MARKS, WrittenCall, arguments_of, first_mark, normal, read_bare_calls, read_calls
 from nacre.text.reasoning import ReasoningSplitter
 
 _BARE = re.compile(r"\{|\[\s*(?:\{|\Z)")
 _PYTHONIC = re.compile(r"\[\s*(?P<name>[^\W\d][\w.]*)?(?P<open>\()?")
+_BEGUN = frozenset(mark[:size] for mark in MARKS for size in range(1, len(mark)))
+_LONGEST = len(MARKS[0])
 _PREFIXES = ("functions.", "function.", "tools.", "default_api.")
 
 
@@ -58,7 +59,8 @@ class WrittenCalls:
         elif at >= 0:
             cut, self._holding = at, True
         else:
-            cut -= max(overlap(normal(text[-80:]), mark) for mark in MARKS)
+            tail = normal(text[-_LONGEST:])
+            cut -= next((size for size in range(len(tail), 0, -1) if tail[-size:] in _BEGUN), 0)
         self._held = [text[cut:]]
         self._shown = self._shown or bool(text[:cut].strip())
         return text[:cut]

@@ -17,8 +17,7 @@
       - pal                           # or react: computes or acts with all that in its prompt
       - retry                         # next to the model, so that only its call is repeated
 
-A layer of one's own is named by where it is, `use: package.module:Class`, or by its entry point of the group
-`nacre.layers`.
+A layer of one's own is named `use: package.module:Class`, or by its entry point of the group `nacre.layers`.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,6 +39,7 @@ from nacre.validation import expect
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
+    from nacre.agents.fact_store import FactStore
     from nacre.decorator.layer import ChatModelDecorator
     from nacre.retrieval.knowledge_base import KnowledgeBase
 
@@ -56,6 +56,8 @@ class Context:
 
     kb: KnowledgeBase | None = None
     principals: Sequence[str] | None = None
+    facts: FactStore | None = None
+    inner: BaseChatModel | None = None  # the model inside the layer that is being built
 
     def refuse(self, layer: str, data: Data) -> None:
         """Refuse arguments that say what is decided already."""
@@ -159,7 +161,8 @@ def _react_fields(data: Data, context: Context) -> Data:
 
     named = data.pop("tools", None) or []
     kb = data.pop("kb", None) if context.kb is None else context.kb if "kb" in named else None
-    return {"tools": make_tools(named, kb=kb, principals=context.who(data)), **data}
+    who = context.who(data)
+    return {"tools": make_tools(named, kb=kb, principals=who, facts=context.facts, model=context.inner), **data}
 
 
 def _react_data(fields: Data) -> Data:
@@ -229,6 +232,7 @@ def build(
     kb: KnowledgeBase | str | Path | None = None,
     principals: Sequence[str] | None = None,
     leaf: BaseChatModel | None = None,
+    facts: FactStore | None = None,
 ) -> BaseChatModel:
     """Make a model from a stack.
 
@@ -240,6 +244,7 @@ def build(
         kb: what all its layers search; where it is given, a stack that names its own is refused.
         principals: as whom they search, likewise; `["*"]` finds what everyone may see.
         leaf: the innermost model, in place of `model`.
+        facts: where its agents keep facts, if they have the tool `facts`.
 
     Returns:
         The decorated model.
@@ -267,12 +272,12 @@ def build(
         prompts.use(str(data["prompts"]))
     layers = [(name, layer_named(name), arguments) for name, arguments in map(named, data.get("layers") or [])]
     _check_order([name for name, _, _ in layers])
-    context = Context(KnowledgeBase.open(kb, create=False) if isinstance(kb, (str, Path)) else kb, principals)
+    context = Context(KnowledgeBase.open(kb, create=False) if isinstance(kb, (str, Path)) else kb, principals, facts)
     for name, _, arguments in layers:
         context.refuse(name, arguments)
     model = _load(data.get("model")) if leaf is None else leaf
     for _, layer, arguments in reversed(layers):
-        model = layer.kind()(inner=model, **layer.fields(arguments, context))
+        model = layer.kind()(inner=model, **layer.fields(arguments, replace(context, inner=model)))
     return model
 
 

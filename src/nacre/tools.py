@@ -8,13 +8,18 @@ page              read a web page
 sql:URL           a database, read-only
 image:MODEL       pictures, from the OpenAI-compatible interface at OPENAI_BASE_URL
 mcp:ADDRESS       all tools of an MCP server: an http(s) address, or a command
+plan              a plan that the agent writes and rewrites
+skills:DIR        instructions from the folders in DIR that hold a SKILL.md
+facts:FILE        `remember` and `recall`: what the user told in earlier sessions; without FILE where one is at hand
+
+A mapping is another agent: {agent: NAME, description: …, tools: […], model: …, max_steps: …}, all else as of `react`.
 """
 
 from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -22,8 +27,10 @@ from nacre.errors import UsageError
 from nacre.text.language import tr
 
 if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
     from langchain_core.tools import BaseTool
 
+    from nacre.agents.fact_store import FactStore
     from nacre.connectors.search.results import SearchProvider
 
 OPENAI = "https://api.openai.com/v1"
@@ -32,25 +39,40 @@ T = TypeVar("T")
 
 
 def make_tools(
-    names: Sequence[str | Any], *, kb: Any = None, principals: Sequence[str] | None = None, k: int = 6
+    names: Sequence[str | Any],
+    *,
+    kb: Any = None,
+    principals: Sequence[str] | None = None,
+    k: int = 6,
+    facts: FactStore | None = None,
+    model: BaseChatModel | None = None,
 ) -> list[BaseTool]:
     """Make tools from their names.
 
     Args:
-        names: see above; what is no text is taken as a tool already. A knowledge base needs no mention.
+        names: see above; what is neither text nor mapping is taken as a tool already. A knowledge base needs no
+            mention.
+        facts: where facts are kept; then the names say no file.
+        model: of the agents that name none.
     """
     tools: list[Any] = _knowledge(kb, principals, k) if kb is not None else []
     for entry in names:
+        if isinstance(entry, Mapping):
+            tools += _remember(dict(entry), [_agent(dict(entry), kb, principals, facts, model)])
+            continue
         if not isinstance(entry, str):
             tools.append(entry)
             continue
         name, _, rest = entry.partition(":")
+        if name == "facts":
+            tools += _remember(entry, _facts(rest, facts, principals))
+            continue
         if name == "kb":
             if kb is None:
                 raise UsageError(tr("The tool 'kb' needs a knowledge base: --kb DIR."))
             continue
         if name not in _MAKERS:
-            known = ", ".join(("kb", *_MAKERS))
+            known = ", ".join(("kb", *_MAKERS, "facts"))
             raise UsageError(tr("There is no tool {entry!r}. There are: {known}.", entry=entry, known=known))
         tools += _remember(entry, _MAKERS[name](rest))
     return tools
@@ -65,7 +87,7 @@ def tool_names(tools: Sequence[BaseTool]) -> dict[str, Any]:
     found: dict[str, Any] = {"tools": []}
     for tool in tools:
         name = getattr(tool, _NAME, tool.name)
-        if isinstance(name, dict):
+        if isinstance(name, dict) and "kb" in name:
             found |= name
         elif name not in found["tools"]:  # one name may stand for several tools
             found["tools"].append(name)
@@ -85,6 +107,42 @@ def _knowledge(kb: Any, principals: Sequence[str] | None, k: int) -> list[BaseTo
     base = KnowledgeBase.open(kb, create=False) if isinstance(kb, (str, Path)) else kb
     name = {"kb": base.place, **({} if principals is None else {"principals": list(principals)})}
     return _remember(name, [knowledge_tool(base.retriever(k=k, principals=principals))])
+
+
+def _agent(data: dict[str, Any], kb: Any, principals: Sequence[str] | None, facts: Any, model: Any) -> BaseTool:
+    """An agent as a tool: it searches as its caller does, and keeps facts where its caller does."""
+    from nacre.agents.tools.agent import agent_tool
+    from nacre.connectors.models import load_model
+    from nacre.layers.react import ReAct
+
+    name, told = data.pop("agent", None), data.pop("description", None)
+    if not (isinstance(name, str) and isinstance(told, str)):
+        raise UsageError(tr("An agent among the tools needs `agent`, its name, and `description`, when to ask it."))
+    inner, named = data.pop("model", None) or model, data.pop("tools", [])
+    inner = load_model(inner) if inner is None or isinstance(inner, str) else inner
+    own = make_tools(named, kb=kb if "kb" in named else None, principals=principals, facts=facts, model=inner)
+    return agent_tool(ReAct(inner=inner, tools=own, **data), name=name, description=told)
+
+
+def _facts(rest: str, facts: FactStore | None, principals: Sequence[str] | None) -> list[BaseTool]:
+    from nacre.agents.fact_store import FactStore, owner_of
+    from nacre.agents.tools.facts import fact_tools
+
+    if (facts is None) != bool(rest):
+        raise UsageError(tr("Write facts:FILE; in a server, which keeps them itself, only facts."))
+    return fact_tools(facts or FactStore(rest), owner_of(principals))
+
+
+def _plan(rest: str) -> list[BaseTool]:
+    from nacre.agents.tools.plan import plan_tool
+
+    return [plan_tool()]
+
+
+def _skills(rest: str) -> list[BaseTool]:
+    from nacre.agents.tools.skills import skill_tool
+
+    return [skill_tool(rest)]
 
 
 def _python(rest: str) -> list[BaseTool]:
@@ -158,4 +216,6 @@ _MAKERS: dict[str, Callable[[str], list[BaseTool]]] = {
     "sql": _sql,
     "image": _image,
     "mcp": _mcp,
+    "plan": _plan,
+    "skills": _skills,
 }

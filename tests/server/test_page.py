@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from nacre import KnowledgeBase
 from nacre.connectors.models import load_model
@@ -139,6 +140,31 @@ def test_steps_of_an_agent_are_shown(serve, browser):
     ask(page, "When is tea served?")
     assert "search_knowledge_base" in page.text_content(".steps pre")
     assert "Until five." in page.inner_text(".message.assistant")
+    page.close()
+
+
+@pytest.mark.parametrize(("button", "answer"), [("Approve", "It is 42."), ("Decline", "Not run.")])
+def test_a_run_that_waits_is_approved_or_declined_by_a_click(serve, browser, button, answer):
+    def replies(messages, n):
+        if "Observation" not in str(messages[-1].content):
+            return "Action: python\nAction Input: print(6 * 7)"
+        return f"Final Answer: {'It is 42.' if '42' in str(messages[-1].content) else 'Not run.'}"
+
+    layer = {"use": "react", "tools": ["python"], "approve_tools": ["python"], "protocol": "text"}
+    page = visit(browser, serve(replies, stacks={"agent": {"layers": [layer]}}).url)
+    page.fill("#question", "What is 6 times 7?")
+    page.keyboard.press("Enter")
+    waiting = page.locator(".approval")
+    waiting.wait_for(timeout=20_000)
+    assert "print(6 * 7)" in waiting.inner_text()
+    shoot(page, f"approval-{button}")
+    waiting.get_by_role("button", name=button, exact=True).click()
+    page.wait_for_selector(f".message.assistant:has-text('{answer}')")
+    assert page.locator(".approval").count() == 0 and not page.complaints
+    page.reload()  # what was decided stays decided
+    page.click("#conversations .row")
+    page.wait_for_selector(f".message.assistant:has-text('{answer}')")
+    assert page.locator(".approval").count() == 0
     page.close()
 
 

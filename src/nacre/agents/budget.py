@@ -14,6 +14,8 @@ from nacre.text.tokens import estimate, estimate_messages
 
 CURRENT: ContextVar[Budget | None] = ContextVar("nacre_agent_budget", default=None)
 """The budget of the run whose tool is running now: an agent called as a tool spends from it too."""
+OWNER: ContextVar[str] = ContextVar("nacre_agent_owner", default="")
+"""Whose run that is; an agent called as a tool runs for them too."""
 
 SPENT = ("steps", "model_calls", "tool_calls", "input_tokens", "output_tokens")
 

@@ -125,7 +125,8 @@ class Executor:
     def _allowed(self, prepared: Prepared, decision: Decision) -> Step | ToolRun:
         arguments = decision if isinstance(decision, dict) else prepared.arguments
         if decision is True or isinstance(decision, dict):
-            return ToolRun(prepared.spec, arguments, self._timeout(), self.state.budget)
+            timeout_s, settings = self._timeout(prepared.spec), self.state.settings
+            return ToolRun(prepared.spec, arguments, timeout_s, self.state.budget, settings.owner)
         reason = f": {decision}" if isinstance(decision, str) else "."
         told = tr("This call was not approved{reason}", reason=reason)
         return replace(prepared.step, observation=told, status="denied")
@@ -173,8 +174,9 @@ class Executor:
                 self.state.agree(prepared.spec.tool.name, prepared.arguments)
         return self._allowed(prepared, decision)
 
-    def _timeout(self) -> float | None:
-        bounds = (self.state.settings.tool_timeout_s, self.state.budget.seconds_left())
+    def _timeout(self, spec: Spec) -> float | None:
+        own = None if facts_of(spec.tool).limits_itself else self.state.settings.tool_timeout_s
+        bounds = (own, self.state.budget.seconds_left())
         limits = [limit for limit in bounds if limit is not None]
         return max(0.05, min(limits)) if limits else None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, TypeVar
 
 from langchain_core.tools import BaseTool
@@ -19,28 +19,24 @@ class Facts:
     changes: bool = False
     repeatable: bool = False
     looks_up: bool = False
+    limits_itself: bool = False
 
 
 def facts_of(tool: BaseTool) -> Facts:
     """What a tool states about itself."""
     stated: dict[str, Any] = tool.metadata or {}
-    return Facts(
-        cost=stated.get("cost", "free"),
-        changes=bool(stated.get("changes", False)),
-        repeatable=bool(stated.get("repeatable", False)),
-        looks_up=bool(stated.get("looks_up", False)),
-    )
+    return Facts(**{field.name: stated[field.name] for field in fields(Facts) if field.name in stated})
 
 
 def state(
-    tool: AnyTool, *, cost: Cost = "free", changes: bool = False, repeatable: bool = False, looks_up: bool = False
+    tool: AnyTool,
+    *,
+    cost: Cost = "free",
+    changes: bool = False,
+    repeatable: bool = False,
+    looks_up: bool = False,
+    limits_itself: bool = False,
 ) -> AnyTool:
     """Write a tool's facts into its metadata: `state(send_mail, changes=True)`."""
-    tool.metadata = {
-        **(tool.metadata or {}),
-        "cost": cost,
-        "changes": changes,
-        "repeatable": repeatable,
-        "looks_up": looks_up,
-    }
+    tool.metadata = {**(tool.metadata or {}), **asdict(Facts(cost, changes, repeatable, looks_up, limits_itself))}
     return tool

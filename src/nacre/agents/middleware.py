@@ -20,7 +20,7 @@ from pydantic import Field
 from nacre import prompts
 from nacre.agents.observation import frame
 from nacre.agents.output_parser import parse_react
-from nacre.agents.protocols import LABELS, STOPS, with_example
+from nacre.agents.protocols import LABELS, STOPS, refuses, with_example
 from nacre.agents.tool_names import ToolNames
 from nacre.decorator.layer import ChatModelDecorator, Flow
 from nacre.text.language import Language, language_of
@@ -31,6 +31,9 @@ from nacre.text.strict_json import to_json
 class TextProtocol(ChatModelDecorator):
     """A model that calls tools, around a model that only writes text.
 
+    Args:
+        natively: the model is asked with the tools themselves first; one that refuses them gets them as text.
+
     Example:
         >>> from nacre import ScriptedChatModel
         >>> model = TextProtocol(inner=ScriptedChatModel(["Thought: look\\nAction: find\\nAction Input: shells"]))
@@ -40,6 +43,7 @@ class TextProtocol(ChatModelDecorator):
     """
 
     repairs: int = Field(default=1, ge=0)
+    natively: bool = False
 
     def bind_tools(
         self,
@@ -48,16 +52,24 @@ class TextProtocol(ChatModelDecorator):
         tool_choice: str | None = None,
         **kwargs: Any,
     ) -> Runnable[Any, AIMessage]:
-        """Bind tools to this layer; the inner model never sees them but as text."""
+        """Bind tools to this layer; the inner model never sees them but as text, unless `natively`."""
+        if self.natively:
+            return super().bind_tools(tools, tool_choice=tool_choice, **kwargs)
         choice = {} if tool_choice is None else {"tool_choice": tool_choice}
         return self.bind(tools=[convert_to_openai_tool(tool) for tool in tools], **choice, **kwargs)
 
     def flow(self, messages: list[BaseMessage], **kwargs: Any) -> Flow:
         """Write the tools into the prompt, read the action out of the reply."""
-        tools = kwargs.pop("tools", ())
-        kwargs.pop("tool_choice", None)
-        if not tools:
+        given = {name: kwargs.pop(name) for name in ("tools", "tool_choice") if name in kwargs}
+        if self.natively and given.get("tools"):
+            try:
+                return (yield from self.ask(messages, live=True, **given, **kwargs))
+            except Exception as error:
+                if not refuses(error, "tools"):
+                    raise
+        if not given.get("tools") or given.get("tool_choice") == "none":
             return (yield from self.ask(messages, live=True, **kwargs))
+        tools = [convert_to_openai_tool(tool) for tool in given["tools"]]
         names = ToolNames.of(tools)
         language = language_of(last_user_text(messages))
         asked = with_example(as_text(messages, language), _instruction(tools, language))
@@ -65,7 +77,7 @@ class TextProtocol(ChatModelDecorator):
         for _ in range(self.repairs + 1):
             reply = yield from self.ask(asked, **options)
             step = parse_react(text_of(reply), names)
-            if step.action is not None:
+            if step.action is not None and step.action in names.arguments:
                 call = {
                     "type": "tool_call",
                     "id": f"call_{uuid.uuid4().hex[:12]}",
@@ -89,9 +101,9 @@ def as_text(messages: Sequence[BaseMessage], language: Language) -> list[BaseMes
     out: list[BaseMessage] = []
     for message in messages:
         if isinstance(message, AIMessage) and message.tool_calls:
-            call = message.tool_calls[0]
-            arguments = to_json(call["args"], ensure_ascii=False)
-            out.append(AIMessage(f"{thought}{text_of(message)}\n{action}{call['name']}\n{given}{arguments}"))
+            told = [(call["name"], to_json(call["args"], ensure_ascii=False)) for call in message.tool_calls]
+            calls = (f"\n{action}{name}\n{given}{arguments}" for name, arguments in told)
+            out.append(AIMessage(f"{thought}{text_of(message)}{''.join(calls)}"))
         elif isinstance(message, ToolMessage):
             out.append(HumanMessage(observation + frame(text_of(message))))
         else:

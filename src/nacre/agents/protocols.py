@@ -51,7 +51,7 @@ def example_call(toolbox: Toolbox, language: Language) -> str:
     return f"{action}{name}\n{given}{to_json(spec.example(), ensure_ascii=False)}"
 
 
-def _refuses(error: Exception, parameter: str) -> bool:
+def refuses(error: Exception, parameter: str) -> bool:
     """Whether a model refused a parameter: by the error's class, or the field of a foreign SDK, never by its words."""
     if isinstance(error, UnsupportedParameterError):
         return error.parameter == parameter
@@ -145,7 +145,7 @@ class TextToolCalling(_ToolCalling):
 
     def after(self, error: Exception) -> TextToolCalling | None:
         """The same without stop strings when the model refused them, else None."""
-        if self._stops and _refuses(error, "stop"):
+        if self._stops and refuses(error, "stop"):
             return TextToolCalling(self._model, self.toolbox, self._language, stops=False)
         return None
 
@@ -201,7 +201,7 @@ class NativeToolCalling(_ToolCalling):
 
     def after(self, error: Exception) -> TextToolCalling | None:
         """The text protocol when the model refused tools, else None."""
-        return self.fallback if isinstance(error, NotImplementedError) or _refuses(error, "tools") else None
+        return self.fallback if isinstance(error, NotImplementedError) or refuses(error, "tools") else None
 
 
 ToolCalling = TextToolCalling | NativeToolCalling

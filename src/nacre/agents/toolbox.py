@@ -20,7 +20,7 @@ from langchain_core.tools import tool as make_tool
 from pydantic import ValidationError
 
 from nacre.agents.arguments import Spec
-from nacre.agents.budget import CURRENT, Budget
+from nacre.agents.budget import CURRENT, OWNER, Budget
 from nacre.agents.tool_names import ToolNames
 from nacre.errors import ToolError, UsageError
 from nacre.text.language import tr
@@ -42,14 +42,18 @@ class ToolRun(Runnable[Any, Outcome]):
     Args:
         timeout_s: seconds it may take; None to run it in the caller's thread without a limit.
         budget: the run's budget; agents that the tool calls spend from it.
+        owner: whose run it is.
     """
 
-    def __init__(self, spec: Spec, arguments: dict[str, Any], timeout_s: float | None, budget: Budget) -> None:
+    def __init__(
+        self, spec: Spec, arguments: dict[str, Any], timeout_s: float | None, budget: Budget, owner: str = ""
+    ) -> None:
         self.spec = spec
         self.tool = spec.tool
         self.arguments = arguments
         self.timeout_s = timeout_s
         self.budget = budget
+        self.owner = owner
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Outcome:
         """Run the tool in a thread of its own and wait for it no longer than allowed."""
@@ -99,15 +103,18 @@ class ToolRun(Runnable[Any, Outcome]):
 
     def _attempt(self, config: RunnableConfig | None) -> tuple[bool, Any]:
         CURRENT.set(self.budget)
+        owner = OWNER.set(self.owner)
         try:
             return True, self.tool.invoke(self._call(), config)
         except Exception as error:
             return False, error
         finally:
             CURRENT.set(self.budget.parent)
+            OWNER.reset(owner)
 
     async def _aattempt(self, config: RunnableConfig | None) -> tuple[bool, Any]:
         CURRENT.set(self.budget)
+        OWNER.set(self.owner)
         try:
             return True, await self.tool.ainvoke(self._call(), config)
         except Exception as error:

@@ -1,4 +1,4 @@
-"""pal, agent and run: programs and agents from the command line."""
+"""pal, agent, facts and run: programs and agents from the command line."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
     app.command(help=tr("Answer by writing a program and running it in the sandbox."))(pal)
     app.command(help=tr("Let an agent reason, act and observe."))(agent)
+    app.command(help=tr("Show, and delete, what agents remember (--tool facts:FILE)."))(facts)
     app.command(name="run", help=tr("Run a Python file in the sandbox."))(run_file)
 
 
@@ -81,6 +82,29 @@ def agent(
         print_json({"answer": text_of(message), "trajectory": trajectory_data(message)})
         return
     show_agent(react, question, console())
+
+
+def facts(
+    file: Annotated[Path, typer.Argument(help=tr("The file of the tool facts:FILE."))],
+    who: AsOption = None,
+    delete: Annotated[list[str] | None, typer.Option("--delete", help=tr("Id of a fact; may be repeated."))] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Show the facts that were remembered for whoever asks as these principals."""
+    from nacre.agents.fact_store import FactStore, owner_of
+
+    if not file.exists():
+        raise UsageError(tr("There is no file {file}.", file=file))
+    store, owner = FactStore(file), owner_of(principals(who))
+    for number in delete or ():
+        if not store.delete(owner, number):
+            raise UsageError(tr("There is no fact {number!r}. `nacre facts FILE` shows them.", number=number))
+    kept = store.all(owner)
+    store.close()
+    if as_json:
+        return print_json({"facts": kept})
+    for fact in kept:
+        console().print(f"{fact['id']}  {fact['text']}", markup=False)
 
 
 def run_file(

@@ -11,6 +11,7 @@ from langchain_core.runnables import RunnableLambda
 from pydantic import Field, PrivateAttr
 
 from nacre.agents.approval import Decision
+from nacre.agents.budget import OWNER
 from nacre.agents.run import AgentRun
 from nacre.agents.runs import RunStore, checked
 from nacre.agents.state import DEFAULT_WINDOW, Settings
@@ -50,7 +51,7 @@ class ReAct(ChatModelDecorator):
         language: of prompts and labels; "auto" takes the question's.
 
     Call options: `trajectory`, steps (or their JSON data) of an earlier run to go on from; `at_limit`; `owner`, whose
-    run it is: only the same owner resumes it.
+    run it is: only the same owner resumes it, and only their facts are remembered.
 
     The answer's `response_metadata["nacre"]` holds `trajectory`, `usage`, `stopped` ("answer", "steps", "seconds",
     "tokens", "loop", "unreadable", "tool_calls", "pending"), `protocol`, `abstained` after a refusal, and `citations`
@@ -138,7 +139,7 @@ class ReAct(ChatModelDecorator):
         directly.
         """
         earlier, at_limit = self.option(kwargs, "trajectory") or (), self.option(kwargs, "at_limit", self.at_limit)
-        owner, resume = str(self.option(kwargs, "owner", "")), kwargs.pop("resume", None)
+        owner, resume = str(self.option(kwargs, "owner", OWNER.get())), kwargs.pop("resume", None)
         settings = self._settings(at_limit, owner)
         if resume is not None:
             return (yield from self._go_on(settings, kwargs, *resume))

@@ -19,7 +19,7 @@ from langchain_core.language_models import BaseChatModel
 from starlette.exceptions import HTTPException
 
 from nacre.errors import NacreError
-from nacre.server import feedback, sources
+from nacre.server import facts, feedback, sources
 from nacre.server.auth import profile
 from nacre.server.auth.guard import Guard
 from nacre.server.observability import health, trace_api
@@ -48,7 +48,8 @@ _TYPES = {
 }
 _ALWAYS = (sources, profile, health)
 _API = (
-    chat, responses, stored_responses, embeddings, audio, files, vector_stores, vector_store_files, feedback, trace_api,
+    chat, responses, stored_responses, embeddings, audio, files, vector_stores, vector_store_files, feedback, facts,
+    trace_api,
 )  # fmt: skip
 _NAME = re.compile(r"[a-z-]+\.(?:html|css|js|svg)")
 

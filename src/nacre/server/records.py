@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from nacre.agents.runs import TABLE
+from nacre.agents import fact_store, runs
 from nacre.errors import UsageError
 from nacre.server.journal import Journal, insertion
 from nacre.server.tables import CONTENTS, FolderUploads, TableUploads, open_tables
@@ -41,7 +41,8 @@ create index if not exists spend_by_asker on spend (asker, at);
 create table if not exists rates (asker text primary key, "left" real not null, at real not null);
 create table if not exists leases (store text primary key, owner text not null, worker text not null,
     until real not null);
-{TABLE};
+{runs.TABLE};
+{fact_store.TABLE};
 create table if not exists feedback (at real not null, asker text not null, verdict text not null,
     record text not null);
 create index if not exists files_by_owner on files (owner);

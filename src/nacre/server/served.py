@@ -7,6 +7,8 @@ import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
+from nacre.agents.fact_store import FactStore
+from nacre.agents.middleware import TextProtocol
 from nacre.agents.runs import RunStore
 from nacre.errors import StackError
 from nacre.server.auth.keys import User
@@ -32,6 +34,7 @@ class Served:
     Args:
         leaf: the model inside all stacks that name none; None loads the one of the settings.
         runs: where the runs of agents wait for a person; None keeps them in memory.
+        facts: where agents keep what they remember, if they have the tool; None keeps it in memory.
     """
 
     def __init__(
@@ -40,11 +43,12 @@ class Served:
         bases: KnowledgeBasePool,
         leaf: BaseChatModel | None = None,
         runs: RunStore | None = None,
+        facts: FactStore | None = None,
     ) -> None:
         from nacre.connectors.models import default_spec
 
         self.bases = bases
-        self.runs = runs or RunStore(":memory:")
+        self.runs, self.facts = runs or RunStore(":memory:"), facts or FactStore(":memory:")
         self.created = int(time.time())
         self._default = settings.model or default_spec()
         self._leaves: dict[str, BaseChatModel] = {} if leaf is None else {repr(self._default): leaf}
@@ -52,7 +56,7 @@ class Served:
         plain = {name: Stack(layers=layers) for name, layers in (_PLAIN | _ABLE if able else _PLAIN).items()}
         self.stacks = settings.stacks or plain
         self._lock = threading.Lock()
-        self._built: OrderedDict[tuple[str, str, tuple[str, ...]], BaseChatModel] = OrderedDict()
+        self._built: OrderedDict[tuple[str, str, tuple[str, ...], bool], BaseChatModel] = OrderedDict()
         bases.forget = self.forget
         for name in self.stacks:
             self._try(name)
@@ -64,24 +68,27 @@ class Served:
         except StackError as error:
             raise StackError(tr("The stack {name!r}: {message}", name=name, message=error.message)) from error
 
-    def model(self, name: str, asker: User, store: str = MAIN) -> BaseChatModel:
+    def model(self, name: str, asker: User, store: str = MAIN, *, tools: bool = False) -> BaseChatModel:
         """A stack that searches as its asker. Building one waits for the disk: not for the event loop.
+
+        Args:
+            tools: the asker brings tools: a model that refuses them gets them as text.
 
         Returns:
             The decorated model; it may be in use by other requests of the same asker.
         """
-        if (built := self.built(name, asker, store)) is not None:
+        if (built := self.built(name, asker, store, tools=tools)) is not None:
             return built
-        model = self._build(self.stacks[name], asker.sees, store)
+        model = self._build(self.stacks[name], asker.sees, store, tools)
         with self._lock:
-            model = self._built.setdefault((name, store, asker.sees), model)
+            model = self._built.setdefault((name, store, asker.sees, tools), model)
             while len(self._built) > _KEPT:
                 self._built.popitem(last=False)
             return model
 
-    def built(self, name: str, asker: User, store: str = MAIN) -> BaseChatModel | None:
+    def built(self, name: str, asker: User, store: str = MAIN, *, tools: bool = False) -> BaseChatModel | None:
         """As `model`, where it is built already: from memory."""
-        key = (name, store, asker.sees)
+        key = (name, store, asker.sees, tools)
         with self._lock:
             if key in self._built:
                 self._built.move_to_end(key)
@@ -102,12 +109,14 @@ class Served:
         """Every stack, as a stranger would get it."""
         return [self.model(name, User("", "")) for name in self.stacks]
 
-    def _build(self, stack: Stack, principals: tuple[str, ...], store: str) -> BaseChatModel:
+    def _build(self, stack: Stack, principals: tuple[str, ...], store: str, tools: bool) -> BaseChatModel:
         """A stack for one asker: where its layers search, the server says in what and as whom."""
         from nacre.stack import build
 
         leaf = self._leaf(stack.model or self._default)
-        model = build({"layers": stack.layers}, kb=self.bases.get(store), principals=principals, leaf=leaf)
+        leaf = TextProtocol(inner=leaf, natively=True) if tools else leaf
+        data, base = {"layers": stack.layers}, self.bases.get(store)
+        model = build(data, kb=base, principals=principals, leaf=leaf, facts=self.facts)
         layer: Any = model
         while layer is not leaf:
             if retriever := getattr(layer, "retriever", None):

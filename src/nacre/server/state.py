@@ -11,6 +11,7 @@ import anyio
 import anyio.to_thread
 from langchain_core.language_models import BaseChatModel
 
+from nacre.agents.fact_store import FactStore
 from nacre.agents.runs import RunStore
 from nacre.errors import NacreError
 from nacre.server.auth.keys import Keys, User
@@ -48,7 +49,7 @@ class State:
         self.oidc = Oidc(server.oidc) if server.oidc else None
         self.records = Records(settings.store)
         self.records.db.execute(*too_old(server.trace_days))
-        self.served = Served(settings, self.bases, leaf, RunStore(self.records.db))
+        self.served = Served(settings, self.bases, leaf, RunStore(self.records.db), FactStore(self.records.db))
         self.records.journal.tidy("traces", partial(too_old, server.trace_days))
         self._threads, self._counting = anyio.CapacityLimiter(_THREADS), anyio.CapacityLimiter(_FEW)
         self._door = anyio.CapacityLimiter(_FEW)

@@ -210,12 +210,12 @@ class _Reader:
                 out.append(self._escape(closing))
             elif char == closing and self._ends_string(ends):
                 self.at += 1
-                return _whole("".join(out))
+                return whole("".join(out))
             else:
                 out.append(char)
                 self.at += 1
         self.closed = False
-        return _whole("".join(out))
+        return whole("".join(out))
 
     def _escape(self, closing: str) -> str:
         follower = self.text[self.at + 1]
@@ -252,8 +252,8 @@ class _Reader:
         return _number(token)
 
 
-def _whole(text: str) -> str:
-    """Join escaped surrogate pairs; a lone half becomes the replacement character."""
+def whole(text: str) -> str:
+    """Join surrogate pairs; a lone half becomes the replacement character."""
     if not any("\ud800" <= char <= "\udfff" for char in text):
         return text
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -137,7 +137,7 @@ class ReasoningSplitter:
         return len(text)
 
     def _outside(self, text: str, at: int, said: list[str], thought: list[str], final: bool) -> int:
-        held = not final and self._waits(text[at:])
+        held = not final and self._waits(text[at : at + 200])
         mark = self._next_mark(text, at)
         self._searched = 0
         if mark is not None:
@@ -165,14 +165,15 @@ class ReasoningSplitter:
 
     def _next_mark(self, text: str, at: int) -> re.Match[str] | None:
         """The next mark that is one: not in a code fence, in quotes or in the middle of a sentence."""
+        line, fences = self._line, self._fences
         for mark in _MARK.finditer(text, at + self._searched):
-            before = text[at : mark.start()]
-            lead = (before if "\n" in before else self._line + before).rpartition("\n")[2].strip()[-_LEAD:]
-            fenced = (self._fences + before.count("```")) % 2
+            before, at = text[at : mark.start()], mark.start()
+            line = (before if "\n" in before else line + before).rpartition("\n")[2].strip()[-_LEAD:]
+            fences += before.count("```")
             opens = mark[0].lower() in _CLOSING_OF
-            if fenced or lead.endswith(tuple(_QUOTES)):
+            if fences % 2 or line.endswith(tuple(_QUOTES)):
                 continue
-            if opens and mark[0].startswith("<") and "|" not in mark[0] and lead and not lead.endswith(_BEFORE):
+            if opens and mark[0].startswith("<") and "|" not in mark[0] and line and not line.endswith(_BEFORE):
                 continue
             return mark
         return None
@@ -181,7 +182,7 @@ class ReasoningSplitter:
         """Whether the text so far may be a thought of which only the end is marked."""
         if self._hold is not None:
             return self._hold and not (self._began or self._thought)
-        start = text[:200].lstrip().lower()
+        start = text.lstrip().lower()
         if self._began or self._thought or not start:
             return False
         if any(start.startswith(word) for word in _THOUGHTFUL):

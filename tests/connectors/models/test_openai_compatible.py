@@ -624,6 +624,21 @@ async def test_provider_async_stream_that_breaks_is_an_error(server: Any, wire: 
             pass
 
 
+@pytest.mark.parametrize("events", [(), ("<html>oops</html>",)], ids=["nothing", "html"])
+def test_provider_stream_that_is_none_is_one_error(server: Any, wire: SimpleNamespace, events: tuple[str, ...]) -> None:
+    server.answers = lambda request, n: wire.stream(*events)
+    with pytest.raises(ModelUnavailableError, match="broke off"):
+        list(model_at(server).stream("q"))
+
+
+def test_provider_halves_of_characters_are_joined_and_a_lone_one_never_shown(
+    server: Any, wire: SimpleNamespace
+) -> None:
+    pieces = [wire.event(content=text) for text in ("a\ud83d", "\ude00b\udc00", "c\ud83d")]
+    server.answers = lambda request, n: wire.stream(*pieces, wire.event("stop"))
+    assert "".join(chunk.text for chunk in model_at(server).stream("q")) == "a😀b\ufffdc"
+
+
 @pytest.mark.parametrize("spec", ["ollama:m", "openai:m"])
 def test_provider_out_of_reach_says_where_and_what_to_do(spec: str, unused_tcp_port: int) -> None:
     url = f"http://127.0.0.1:{unused_tcp_port}/v1"

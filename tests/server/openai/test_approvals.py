@@ -6,6 +6,8 @@ import httpx
 import openai
 import pytest
 
+import nacre
+
 CALL = "Action: python\nAction Input: print(6 * 7)"
 AGENT = {"layers": [{"use": "react", "tools": ["python"], "approve_tools": ["python"], "protocol": "text"}]}
 
@@ -65,3 +67,31 @@ def test_only_the_asker_decides(server):
     with pytest.raises(openai.APIStatusError, match="waits for you"):
         server.openai(theirs).responses.create(model="agent", input=decision(asked))
     assert server.openai(mine).responses.create(model="agent", input=decision(asked)).output_text == "It is 42."
+
+
+def test_facts_belong_to_the_key_that_told_them(serve):
+    def replies(messages, n):
+        if "Observation" in (last := str(messages[-1].content)):
+            return f"Final Answer: {last}"
+        call = ("remember", '{"fact": "I keep bees."}') if "Remember" in last else ("recall", '{"query": "bees"}')
+        return f"Action: {call[0]}\nAction Input: {call[1]}"
+
+    layer = {"use": "react", "tools": ["facts"], "protocol": "text"}
+    server = serve(replies, stacks={"agent": {"layers": [layer]}})
+    mine, theirs = (server.state.keys.add(name, ("hr",)) for name in ("mine", "theirs"))
+    heads = {key: {"authorization": f"Bearer {key}"} for key in (mine, theirs)}
+
+    def ask(key, text):
+        return server.openai(key).responses.create(model="agent", input=text).output_text
+
+    def facts(key):
+        return httpx.get(f"{server.url}/v1/facts", headers=heads[key]).json()["data"]
+
+    ask(mine, "Remember that I keep bees.")
+    assert "I keep bees." in ask(mine, "What do I keep?") and "bees" not in ask(theirs, "What do I keep?")
+    assert [fact["text"] for fact in facts(mine)] == ["I keep bees."] and facts(theirs) == []
+    address = f"{server.url}/v1/facts/{facts(mine)[0]['id']}"
+    assert httpx.delete(address, headers=heads[theirs]).status_code == 404
+    assert httpx.delete(address, headers=heads[mine]).json()["deleted"] and facts(mine) == []
+    with pytest.raises(nacre.NacreError, match="facts"):
+        serve(replies, stacks={"agent": {"layers": [{**layer, "tools": ["facts:/tmp/x"]}]}})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import httpx
@@ -9,7 +10,7 @@ import openai
 import pytest
 from langchain_core.messages import AIMessage
 
-from nacre.errors import ModelError
+from nacre.errors import ModelError, UnsupportedParameterError
 
 QUESTION = [{"role": "user", "content": "When does the workshop open?"}]
 WEATHER = {
@@ -81,6 +82,35 @@ def test_tools_of_the_caller_pass_through_and_come_back_as_tool_calls(serve):
     assert deltas[0].function.name == "weather" and deltas[0].index == 0
     assert "".join(d.function.arguments for d in deltas) == '{"city": "Wien"}'
     client.close()
+
+
+@pytest.mark.parametrize("stack", ["plain", "nacre", "agent"])
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_model_that_refuses_tools_is_given_those_of_the_caller_as_text(serve, stack, stream):
+    def replies(messages, n):
+        if "Action Input" not in str(messages[0].content):
+            return UnsupportedParameterError("a template without tools", parameter="tools")
+        if "sunny" in str(messages[-1].content):
+            return "Final Answer: It is sunny."
+        return 'Thought: look\nAction: weather\nAction Input: {"city": "Wien"}\nObservation: rain'
+
+    agent = {"layers": [{"use": "react", "tools": ["python"]}]}
+    server = serve(replies, stacks={"plain": {"layers": []}, "nacre": {"layers": ["rag"]}, "agent": agent})
+    with server.openai() as client:
+
+        def ask(messages):
+            asked = {"model": stack, "messages": messages, "tools": [WEATHER]}
+            if not stream:
+                return client.chat.completions.create(**asked).choices[0]
+            with client.chat.completions.stream(**asked) as events:
+                return events.get_final_completion().choices[0]
+
+        choice = ask(QUESTION)
+        assert choice.finish_reason == "tool_calls" and len(choice.message.tool_calls) == 1
+        call = choice.message.tool_calls[0]
+        assert (call.function.name, json.loads(call.function.arguments)) == ("weather", {"city": "Wien"})
+        result = {"role": "tool", "tool_call_id": call.id, "content": "sunny"}
+        assert ask([*QUESTION, choice.message, result]).message.content == "It is sunny."
 
 
 def test_an_agents_own_searches_are_never_tool_calls(serve):

@@ -10,7 +10,10 @@ from nacre.text.messages import text_of
 
 
 def agent_tool(model: BaseChatModel, *, name: str, description: str, changes: bool = False) -> BaseTool:
-    """Make a tool that puts a question to a model. An agent called so spends from its caller's budget."""
+    """Make a tool that puts a question to a model.
+
+    An agent called so has its own limits and spends from its caller's budget; `tool_timeout_s` does not end it.
+    """
 
     def ask(question: str) -> str:
         return text_of(model.invoke(question))
@@ -18,4 +21,5 @@ def agent_tool(model: BaseChatModel, *, name: str, description: str, changes: bo
     async def aask(question: str) -> str:
         return text_of(await model.ainvoke(question))
 
-    return state(StructuredTool.from_function(ask, aask, name=name, description=description), changes=changes)
+    tool = StructuredTool.from_function(ask, aask, name=name, description=description)
+    return state(tool, changes=changes, limits_itself=True)

@@ -26,7 +26,7 @@ class Skill:
 def read_skills(folder: str | Path) -> dict[str, Skill]:
     """The skills of a folder, one in each of its folders; links that lead out of it are left alone."""
     root = Path(folder).resolve()
-    if not root.is_dir():
+    if not str(folder).strip() or not root.is_dir():
         raise UsageError(tr("{folder} is no folder of skills.", folder=folder))
     places = [place for place in sorted(root.glob("*/SKILL.md")) if place.resolve().is_relative_to(root)]
     if len(places) > MOST:

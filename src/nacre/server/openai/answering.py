@@ -59,7 +59,7 @@ class Question:
 
     async def _prepared(self) -> BaseChatModel:
         """The stack; where nobody waits for it any more once it is built, the knowledge base is given back."""
-        if self.store == MAIN and (built := self.state.served.built(self.model, self.user)):
+        if self.store == MAIN and (built := self.state.served.built(self.model, self.user, tools=bool(self.tools))):
             return built
         preparing = asyncio.ensure_future(self.state.blocking(self._prepare))
         try:
@@ -71,7 +71,7 @@ class Question:
     def _prepare(self) -> BaseChatModel:
         self.state.bases.take(self.store)
         try:
-            return self.state.served.model(self.model, self.user, self.store)
+            return self.state.served.model(self.model, self.user, self.store, tools=bool(self.tools))
         except BaseException:
             self.state.bases.give_back(self.store)
             raise

@@ -1,7 +1,7 @@
 // The page: conversations, the question, and what belongs around them.
 
 import { draw } from "./answer.js";
-import { at, chat, get } from "./api.js";
+import { at, chat, get, post } from "./api.js";
 import * as documents from "./documents.js";
 import * as kept from "./kept.js";
 import { showSource } from "./reading.js";

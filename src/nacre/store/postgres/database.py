@@ -142,7 +142,8 @@ class Database:
         row = connection.execute(
             "SELECT pg_backend_pid(), set_config('search_path', concat_ws(', ', %s::text,"
             " (SELECT quote_ident(nspname) FROM pg_namespace n JOIN pg_extension e ON e.extnamespace = n.oid"
-            " WHERE extname = 'vector'), 'public'), %s), set_config('jit', 'off', %s)",  # compiling costs more than it saves
+            # To compile a query costs more here than it saves.
+            " WHERE extname = 'vector'), 'public'), %s), set_config('jit', 'off', %s)",
             (self.address.schema, local, local),
             prepare=False,
         ).fetchone()
