@@ -90,7 +90,7 @@ class LocalEncoder(PrefixedEncoder):
         whole = "_tokenizer" in vars(self) or not self._pieces or sum(map(len, texts)) > _SHORT
         if self._pieces and not whole:
             return self._pieces.encode(texts, window is not None, window)
-        found = [self._tokenizer.encode(text, add_special_tokens=False) for text in texts]
+        found: list[Any] = [self._tokenizer.encode(text, add_special_tokens=False) for text in texts]
         return found if window is None else [self._framed(one, window) for one in found]
 
     def _framed(self, found: Encoding, window: int) -> Encoding:
