@@ -39,7 +39,7 @@ def kept() -> nacre.KnowledgeBase:
     if (KEPT / "manifest.json").exists():
         return nacre.KnowledgeBase.open(KEPT)
     passages = {passage["_id"]: passage for row in rows() for passage in row["passages"]}
-    corpus = tuple(Passage(key, passage["text"], passage.get("title", "")) for key, passage in passages.items())
+    corpus = tuple(Passage(key, passage.get("title", ""), passage["text"]) for key, passage in passages.items())
     return index(Retrieval(corpus, {}, {}), KEPT)
 
 

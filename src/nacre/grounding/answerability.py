@@ -46,15 +46,16 @@ def sureness(
     decided, probability = answerable(question, passages, found, relevance)
     if not decided:
         return "nothing"
-    kind = _kind(passages)
+    kind = _kind(passages, relevance)
     near = probability < CLOSEST_BELOW[kind] or (
         kind == "titled" and measured(question, passages, found)["missing"] >= _MISSING
     )
     return "closest" if near else "answer"
 
 
-def _kind(passages: Sequence[Passage]) -> str:
-    return "titled" if any(title for _, title, *_ in passages) else "loose"
+def _kind(passages: Sequence[Passage], relevance: float | None) -> str:
+    """A passage whose relevance is known was found in a knowledge base, whether it has a title or not."""
+    return "loose" if relevance is None and not any(title for _, title, *_ in passages) else "titled"
 
 
 def answerable(
@@ -63,14 +64,15 @@ def answerable(
     """Whether the passages hold an answer."""
     if not found:
         return False, 0.0
-    weights = LOOSE if _kind(passages) == "loose" else TITLED
+    kind = _kind(passages, relevance)
+    weights = LOOSE if kind == "loose" else TITLED
     features = measured(question, passages, found)
     logit = weights["constant"] + sum(weight * features[name] for name, weight in weights.items() if name in features)
-    if relevance is not None and _kind(passages) == "titled":
+    if relevance is not None:
         bounded = min(max(relevance, _LEAST), 1 - _LEAST)
         logit += RELEVANCE * math.log(bounded / (1 - bounded))
     probability = 1 / (1 + math.exp(-logit))
-    return probability >= REFUSE_BELOW[_kind(passages)], probability
+    return probability >= REFUSE_BELOW[kind], probability
 
 
 def measured(question: Question, passages: Sequence[Passage], found: Sequence[Evidence]) -> dict[str, float]:

@@ -72,7 +72,9 @@ def select(question: str, sources: Sequence[Source], sentences: int = 2, relevan
         ['The shop opens at nine.']
     """
     question, sources = _at_time(question, sources)
-    known = any(source.title for source in sources)  # loose snippets are judged by their agreement on the whole
+    known = relevance is not None or any(
+        source.title for source in sources
+    )  # loose snippets are judged by their agreement on the whole
     things = [compared(part) for part in questions_in(question)] if known else [[question]]
     parts = [(one, sentences if len(alike) == 1 else 1) for alike in things for one in alike]
     found = [one for one in (_selected(part, sources, count, relevance) for part, count in parts) if one.quotes]
