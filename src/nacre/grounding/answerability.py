@@ -48,9 +48,16 @@ def sureness(
         return "nothing"
     kind = _kind(passages, relevance)
     near = probability < CLOSEST_BELOW[kind] or (
-        kind == "titled" and measured(question, passages, found)["missing"] >= _MISSING
+        kind == "titled"
+        and (_lacks_identifier(question, passages) or measured(question, passages, found)["missing"] >= _MISSING)
     )
     return "closest" if near else "answer"
+
+
+def _lacks_identifier(question: Question, passages: Sequence[Passage]) -> bool:
+    """Whether the question names a thing by a letter and a number that no passage names."""
+    asked = {term for term, weight in question.names.items() if weight == 1.0 and term[0].isalpha()}
+    return bool(asked) and not asked & {term for passage in passages for part in passage for term in words(part)}
 
 
 def _kind(passages: Sequence[Passage], relevance: float | None) -> str:

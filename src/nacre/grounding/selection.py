@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from nacre.grounding.answerability import Sure, sureness
 from nacre.grounding.naming import compared
-from nacre.grounding.parts import questions_in
-from nacre.grounding.ranking import Evidence, Question, analyse, evidence
+from nacre.grounding.parts import bare_question, questions_in
+from nacre.grounding.ranking import Evidence, Question, analyse, evidence, is_heading
 from nacre.text.language import language_of
 from nacre.text.messages import Source
 from nacre.text.tables import Grid, grids_in
@@ -22,6 +22,7 @@ _MOST = 8  # quotes
 _PERIOD_LINE = re.compile(r"^valid_(?:from|until):.*$", re.MULTILINE)
 _SAME_THING = 0.6  # of the words of two sentences that say the same of two times
 _WIDEST = 40  # columns of a table that is shown as one
+_WHICH = re.compile(r"\bwhich\b|\bwhat (?:version|release|edition|year|section|chapter)\b|哪|什么版本", re.IGNORECASE)
 # What goes on after a semicolon and may turn round what was said before it.
 _TURNS = re.compile(
     r"\s*(?:but|except|unless|otherwise|after(?:wards|\s+that)|however|only|in that case|then"
@@ -80,7 +81,12 @@ def select(question: str, sources: Sequence[Source], sentences: int = 2, relevan
     found = [one for one in (_selected(part, sources, count, relevance) for part, count in parts) if one.quotes]
     found = [one for one in found if one.sure == "answer"] or found
     if not found:
-        return _selected(question, sources, sentences, relevance) if len(parts) > 1 else Selection()
+        others = [
+            *([question] if len(parts) > 1 else []),
+            *([bare] if known and (bare := bare_question(question)) else []),
+        ]
+        tried = (_selected(other, sources, sentences, relevance) for other in others)
+        return next((one for one in tried if one.quotes), Selection())
     return Selection(tuple(_without_repeats(quote for one in found for quote in one.quotes))[:_MOST], found[0].sure)
 
 
@@ -105,11 +111,29 @@ def _selected(question: str, sources: Sequence[Source], count: int, relevance: f
     first = best[0]
     chosen = [first, *_same_of_others(asked, first, best)]
     chosen = _of_times(chosen, best, sources)
-    if len(chosen) == 1 and not first.header:
+    alone = len(chosen) == 1
+    if alone and not first.header:
         chosen += [item for item in best[1:count] if _goes_with(item, first, sources)]
+    if alone and (above := _heading_that_answers(asked, first, found, sources)):
+        chosen.append(above)
     first = chosen[0]
     chosen.sort(key=lambda item: (_since(item, sources), item.passage != first.passage, item.passage, item.start))
     return Selection(tuple(_quote(item, sources[item.passage]) for item in chosen[:_MOST]), sure)
+
+
+def _heading_that_answers(
+    asked: Question, first: Evidence, found: Sequence[Evidence], sources: Sequence[Source]
+) -> Evidence | None:
+    """Of "which version …" the number stands in the heading above the sentence."""
+    text = sources[first.passage].text
+    said = text[first.start : first.end]
+    told = any(char.isdigit() for char in said) and not {*asked.expectation.focus}.isdisjoint(words(said))
+    if first.row or told or not _WHICH.search(asked.text):
+        return None
+    above = [item for item in found if item.passage == first.passage and item.start < first.start]
+    heading = next((item for item in reversed(above) if is_heading(text[item.start : item.end])), None)
+    numbered = heading and heading.start and any(char.isdigit() for char in text[heading.start : heading.end])
+    return heading if numbered else None
 
 
 def _since(item: Evidence, sources: Sequence[Source]) -> str:

@@ -94,7 +94,8 @@ class RetrievalAugmented(ChatModelDecorator):
         found: list[Document] = yield from self.call(self.retriever, wanted, **asker)
         kept, dropped = pack(found, self._budget(messages))
         known: dict[str, Any] = {} if question == asked_as else {"question": question}
-        if not kept or self._irrelevant(found):
+        extractive = getattr(innermost(self.inner), "extractive", False)
+        if not kept or (not extractive and self._irrelevant(found)):  # one that quotes judges by itself, at no cost
             return with_nacre(AIMessage(refusal(language)), abstained=True, citations=[], hits=[], **known)
         if parts := searches_in(wanted):
             known["parts"] = [{"question": part, "hits": _speaking(kept, part)} for part in parts]
@@ -102,7 +103,7 @@ class RetrievalAugmented(ChatModelDecorator):
         asked = prompts.load(self.prompt, language).render(sources=render_sources(evidence.sources), question=question)
         if self.inner_takes("evidence"):
             kwargs["evidence"] = evidence
-        if getattr(innermost(self.inner), "extractive", False) and (judged := _judged(found)):
+        if extractive and (judged := _judged(found)):
             kwargs["relevance"] = max(judged)
         through = None if self.strict or given.draft else LiveMarkers(evidence.markers())
         reply = yield from self.ask(replace_last_user(messages, asked), live=not self.strict, through=through, **kwargs)
