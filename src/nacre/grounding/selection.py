@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from nacre.grounding.answerability import Sure, sureness
+from nacre.grounding.answerability import Sure, sureness, sureness_by_meaning
 from nacre.grounding.naming import compared
 from nacre.grounding.parts import bare_question, questions_in
 from nacre.grounding.ranking import Evidence, Question, analyse, evidence, is_heading
@@ -21,6 +21,9 @@ _OTHER = 9.0  # that the same of another thing may
 _MOST = 8  # quotes
 _PERIOD_LINE = re.compile(r"^valid_(?:from|until):.*$", re.MULTILINE)
 _SAME_THING = 0.6  # of the words of two sentences that say the same of two times
+_COMPARED = 40  # sentences whose meaning is looked at
+_WORDS = 0.06  # standard deviations of meaning that a score point of the words is worth
+_AS_NEAR = 0.3  # that a second sentence may lie behind
 _WIDEST = 40  # columns of a table that is shown as one
 _WHICH = re.compile(r"\bwhich\b|\bwhat (?:version|release|edition|year|section|chapter)\b|哪|什么版本", re.IGNORECASE)
 # What goes on after a semicolon and may turn round what was said before it.
@@ -29,6 +32,10 @@ _TURNS = re.compile(
     r"|但|除|否则|其余|此后|之后|不过)",
     re.IGNORECASE,
 )
+
+
+Near = tuple[int, int, float]
+"""The number of a source, the start of a sentence in it, and how far that stands out by its meaning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +66,19 @@ class Selection:
     sure: Sure = "nothing"
 
 
-def select(question: str, sources: Sequence[Source], sentences: int = 2, relevance: float | None = None) -> Selection:
+def select(
+    question: str,
+    sources: Sequence[Source],
+    sentences: int = 2,
+    relevance: float | None = None,
+    nearness: Sequence[Near] = (),
+) -> Selection:
     """The sentences that answer a question, of a compound one those of each part.
 
     Args:
         sentences: how many, of one thing that is asked.
         relevance: how likely a source holds an answer by the whole knowledge base (0 to 1), where that is known.
+        nearness: how near sentences are by their meaning (see `to_compare`): they count where the words do not tell.
 
     Examples:
         >>> source = Source(1, "The shop opens at nine. Tea is served until five.", "Opening hours")
@@ -73,9 +87,53 @@ def select(question: str, sources: Sequence[Source], sentences: int = 2, relevan
         ['The shop opens at nine.']
     """
     question, sources = _at_time(question, sources)
-    known = relevance is not None or any(
-        source.title for source in sources
-    )  # loose snippets are judged by their agreement on the whole
+    said = _by_words(question, sources, sentences, relevance)
+    meant = _by_meaning(question, sources, relevance, nearness) if said.sure != "answer" and nearness else Selection()
+    return meant if meant.quotes else said
+
+
+def to_compare(question: str, sources: Sequence[Source], relevance: float | None = None) -> list[tuple[int, int, int]]:
+    """The sentences whose meaning is worth a look, where the words do not tell.
+
+    Returns:
+        The number of the source, start and end of each.
+    """
+    question, sources = _at_time(question, sources)
+    if _by_words(question, sources, 1, relevance).sure == "answer":
+        return []
+    found = evidence(analyse(question), _passages(sources))
+    return [(sources[one.passage].n, one.start, one.end) for one in found if one.statement][:_COMPARED]
+
+
+def _by_meaning(
+    question: str, sources: Sequence[Source], relevance: float | None, nearness: Sequence[Near]
+) -> Selection:
+    """The sentence that means what is asked, whatever its words; the next one where it is as near."""
+    near = {(n, start): value for n, start, value in nearness}
+    found = [one for one in evidence(analyse(question), _passages(sources)) if one.statement]
+    weighed = [
+        (near[place] + _WORDS * one.score, one)
+        for one in found
+        if (place := (sources[one.passage].n, one.start)) in near
+    ]
+    if not weighed:
+        return Selection()
+    weighed.sort(key=lambda pair: -pair[0])
+    best, first = weighed[0]
+    sure = sureness_by_meaning(best, relevance)
+    if sure == "nothing":
+        return Selection()
+    second = [one for value, one in weighed[1:2] if value >= best - _AS_NEAR and not (one.row or first.row)]
+    return Selection(tuple(_quote(one, sources[one.passage]) for one in (first, *second)), sure)
+
+
+def _passages(sources: Sequence[Source]) -> list[tuple[str, str, str]]:
+    return [(source.text, source.title, " ".join(source.columns)) for source in sources]
+
+
+def _by_words(question: str, sources: Sequence[Source], sentences: int, relevance: float | None) -> Selection:
+    # Loose snippets are judged by their agreement on the whole.
+    known = relevance is not None or any(source.title for source in sources)
     things = [compared(part) for part in questions_in(question)] if known else [[question]]
     parts = [(one, sentences if len(alike) == 1 else 1) for alike in things for one in alike]
     found = [one for one in (_selected(part, sources, count, relevance) for part, count in parts) if one.quotes]
@@ -102,7 +160,7 @@ def _selected(question: str, sources: Sequence[Source], count: int, relevance: f
     asked = analyse(question)
     if not asked.terms:
         return Selection()
-    passages = [(source.text, source.title, " ".join(source.columns)) for source in sources]
+    passages = _passages(sources)
     found = evidence(asked, passages)
     sure = sureness(asked, passages, found, relevance)
     best = _best(found, sources)

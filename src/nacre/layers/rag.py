@@ -16,12 +16,14 @@ from nacre.grounding.evidence import Evidence, refusal
 from nacre.grounding.parts import searches_in
 from nacre.grounding.questions import suggestions
 from nacre.grounding.ranking import support
+from nacre.grounding.selection import Near, to_compare
 from nacre.memory.followups import full_question, innermost
 from nacre.retrieval.packing import pack
 from nacre.text.hygiene import clean_text, searched
 from nacre.text.language import language_of, tr
 from nacre.text.markers import LiveMarkers
 from nacre.text.messages import (
+    Source,
     last_user_text,
     render_sources,
     replace_last_user,
@@ -105,6 +107,7 @@ class RetrievalAugmented(ChatModelDecorator):
             kwargs["evidence"] = evidence
         if extractive and (judged := _judged(found)):
             kwargs["relevance"] = max(judged)
+            kwargs["nearness"] = self._nearness(wanted, evidence.sources, max(judged))
         through = None if self.strict or given.draft else LiveMarkers(evidence.markers())
         reply = yield from self.ask(replace_last_user(messages, asked), live=not self.strict, through=through, **kwargs)
         if silent := _why_silent(reply):
@@ -124,6 +127,14 @@ class RetrievalAugmented(ChatModelDecorator):
         if not self.rewrite or not any(isinstance(message, AIMessage) for message in messages[:last]):
             return question
         return (yield from full_question(innermost(self.inner), messages[:last], question, only_leaning=True))
+
+    def _nearness(self, question: str, sources: Sequence[Source], relevance: float) -> list[Near]:
+        """What the meaning of sentences tells where their words do not and the retriever can compare them."""
+        compare = getattr(self.retriever, "standing_out", None)
+        places = to_compare(question, sources, relevance) if compare else []
+        texts = {source.n: source.text for source in sources}
+        found = compare(question, [texts[n][start:end] for n, start, end in places]) if compare and places else ()
+        return [(n, start, value) for (n, start, _), value in zip(places, found, strict=True) if value is not None]
 
     def _irrelevant(self, found: Sequence[Document]) -> bool:
         first = found[0].metadata.get("relevance")

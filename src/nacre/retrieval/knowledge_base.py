@@ -261,6 +261,12 @@ class KnowledgeBase(DocumentReader):
         found = search_in_parts(lambda text, most: searcher.search(text, most, asker, where, arms), query, k)
         return boxed(dated(found, query, self.store.catalog), self.store.catalog)
 
+    def standing_out(self, query: str, texts: Sequence[str]) -> list[float | None]:
+        """How many standard deviations each text lies above the passages in its writing by its meaning for a query;
+        None where the base has no vectors that tell.
+        """
+        return self._searcher.standing_out(clean_query(query), texts)
+
     def widened(self, hits: Sequence[Hit], neighbours: int = 1) -> list[Hit]:
         """Hits with the text around them; those that then touch become one.
 
