@@ -15,6 +15,7 @@ from nacre.text.messages import Source
 from nacre.text.tables import Grid, grids_in
 from nacre.text.validity import asked_for, holds, timeless, told
 from nacre.text.words import sentences, words
+from nacre.text.writing import writing_of
 
 _SECOND = 4.0  # score points that a second sentence may lie behind the first
 _OTHER = 9.0  # that the same of another thing may
@@ -23,6 +24,8 @@ _PERIOD_LINE = re.compile(r"^valid_(?:from|until):.*$", re.MULTILINE)
 _SAME_THING = 0.6  # of the words of two sentences that say the same of two times
 _COMPARED = 40  # sentences whose meaning is looked at
 _WORDS = 0.06  # standard deviations of meaning that a score point of the words is worth
+_STRANGER = 2.0  # that it loses by lacking what names one thing among its like
+_UNNAMED = 0.4  # by naming nothing of the kind that is asked for
 _AS_NEAR = 0.3  # that a second sentence may lie behind
 _WIDEST = 40  # columns of a table that is shown as one
 _WHICH = re.compile(r"\bwhich\b|\bwhat (?:version|release|edition|year|section|chapter)\b|哪|什么版本", re.IGNORECASE)
@@ -34,8 +37,10 @@ _TURNS = re.compile(
 )
 
 
-Near = tuple[int, int, float]
-"""The number of a source, the start of a sentence in it, and how far that stands out by its meaning."""
+Near = tuple[int, int, float, float]
+"""The number of a source, the start of a sentence in it, how far that stands out by its meaning, and how likely the
+source holds an answer.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +93,12 @@ def select(
     """
     question, sources = _at_time(question, sources)
     said = _by_words(question, sources, sentences, relevance)
-    meant = _by_meaning(question, sources, relevance, nearness) if said.sure != "answer" and nearness else Selection()
+    meant = _by_meaning(question, sources, nearness) if said.sure != "answer" and nearness else Selection()
     return meant if meant.quotes else said
 
 
 def to_compare(question: str, sources: Sequence[Source], relevance: float | None = None) -> list[tuple[int, int, int]]:
-    """The sentences whose meaning is worth a look, where the words do not tell.
+    """The sentences of sources in another writing, whose meaning is worth a look where the words do not tell.
 
     Returns:
         The number of the source, start and end of each.
@@ -101,30 +106,35 @@ def to_compare(question: str, sources: Sequence[Source], relevance: float | None
     question, sources = _at_time(question, sources)
     if _by_words(question, sources, 1, relevance).sure == "answer":
         return []
-    found = evidence(analyse(question), _passages(sources))
-    return [(sources[one.passage].n, one.start, one.end) for one in found if one.statement][:_COMPARED]
-
-
-def _by_meaning(
-    question: str, sources: Sequence[Source], relevance: float | None, nearness: Sequence[Near]
-) -> Selection:
-    """The sentence that means what is asked, whatever its words; the next one where it is as near."""
-    near = {(n, start): value for n, start, value in nearness}
     found = [one for one in evidence(analyse(question), _passages(sources)) if one.statement]
-    weighed = [
-        (near[place] + _WORDS * one.score, one)
-        for one in found
-        if (place := (sources[one.passage].n, one.start)) in near
-    ]
+    places = [(sources[one.passage], one.start, one.end) for one in found]
+    mine = writing_of(question)
+    foreign = [(s.n, a, b) for s, a, b in places if writing_of(s.text) != mine and words(s.text[a:b])]
+    return foreign[:_COMPARED]
+
+
+def _by_meaning(question: str, sources: Sequence[Source], nearness: Sequence[Near]) -> Selection:
+    """The sentence that means what is asked, whatever its words; the next one where it is as near."""
+    near = {(n, start): value for n, start, value, _ in nearness}
+    found = [one for one in evidence(analyse(question), _passages(sources)) if one.statement]
+    placed = [(near.get((sources[one.passage].n, one.start)), one) for one in found]
+    weighed = sorted(
+        ((weighed(value, one), one) for value, one in placed if value is not None), key=lambda pair: -pair[0]
+    )
     if not weighed:
         return Selection()
-    weighed.sort(key=lambda pair: -pair[0])
     best, first = weighed[0]
-    sure = sureness_by_meaning(best, relevance)
+    sure = sureness_by_meaning(best, max(relevance for *_, relevance in nearness))
     if sure == "nothing":
         return Selection()
-    second = [one for value, one in weighed[1:2] if value >= best - _AS_NEAR and not (one.row or first.row)]
+    second = [one for value, one in ranked[1:2] if value >= best - _AS_NEAR and not (one.row or first.row)]
     return Selection(tuple(_quote(one, sources[one.passage]) for one in (first, *second)), sure)
+
+
+def weighed(nearness: float, one: Evidence) -> float:
+    """How near a sentence is by its meaning, with what its words and the kind of answer add."""
+    lacks = _STRANGER * one.features["stranger"] + _UNNAMED * one.features["unnamed"]
+    return nearness + _WORDS * one.score - lacks
 
 
 def _passages(sources: Sequence[Source]) -> list[tuple[str, str, str]]:
@@ -137,7 +147,8 @@ def _by_words(question: str, sources: Sequence[Source], sentences: int, relevanc
     things = [compared(part) for part in questions_in(question)] if known else [[question]]
     parts = [(one, sentences if len(alike) == 1 else 1) for alike in things for one in alike]
     found = [one for one in (_selected(part, sources, count, relevance) for part, count in parts) if one.quotes]
-    found = [one for one in found if one.sure == "answer"] or found
+    if all(len(alike) == 1 for alike in things):  # a comparison needs the others also where they are less sure
+        found = [one for one in found if one.sure == "answer"] or found
     if not found:
         others = [
             *([question] if len(parts) > 1 else []),
@@ -145,7 +156,11 @@ def _by_words(question: str, sources: Sequence[Source], sentences: int, relevanc
         ]
         tried = (_selected(other, sources, sentences, relevance) for other in others)
         return next((one for one in tried if one.quotes), Selection())
-    return Selection(tuple(_without_repeats(quote for one in found for quote in one.quotes))[:_MOST], found[0].sure)
+    return Selection(tuple(_without_repeats(quote for one in found for quote in one.quotes))[:_MOST], _surest(found))
+
+
+def _surest(found: Sequence[Selection]) -> Sure:
+    return "answer" if any(one.sure == "answer" for one in found) else "closest"
 
 
 def _without_repeats(quotes: Iterable[Quote]) -> Iterator[Quote]:

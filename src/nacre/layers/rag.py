@@ -107,7 +107,7 @@ class RetrievalAugmented(ChatModelDecorator):
             kwargs["evidence"] = evidence
         if extractive and (judged := _judged(found)):
             kwargs["relevance"] = max(judged)
-            kwargs["nearness"] = self._nearness(wanted, evidence.sources, max(judged))
+            kwargs["nearness"] = self._nearness(wanted, evidence.sources, [d.metadata.get("relevance") for d in kept])
         through = None if self.strict or given.draft else LiveMarkers(evidence.markers())
         reply = yield from self.ask(replace_last_user(messages, asked), live=not self.strict, through=through, **kwargs)
         if silent := _why_silent(reply):
@@ -128,13 +128,18 @@ class RetrievalAugmented(ChatModelDecorator):
             return question
         return (yield from full_question(innermost(self.inner), messages[:last], question, only_leaning=True))
 
-    def _nearness(self, question: str, sources: Sequence[Source], relevance: float) -> list[Near]:
+    def _nearness(self, question: str, sources: Sequence[Source], judged: Sequence[float | None]) -> list[Near]:
         """What the meaning of sentences tells where their words do not and the retriever can compare them."""
         compare = getattr(self.retriever, "standing_out", None)
-        places = to_compare(question, sources, relevance) if compare else []
-        texts = {source.n: source.text for source in sources}
-        found = compare(question, [texts[n][start:end] for n, start, end in places]) if compare and places else ()
-        return [(n, start, value) for (n, start, _), value in zip(places, found, strict=True) if value is not None]
+        known = [value for value in judged if value is not None]
+        places = to_compare(question, sources, max(known)) if compare else []
+        texts = {source.n: (source.text, value or 0.0) for source, value in zip(sources, judged, strict=True)}
+        found = compare(question, [texts[n][0][a:b] for n, a, b in places]) if compare and places else ()
+        return [
+            (n, start, value, texts[n][1])
+            for (n, start, _), value in zip(places, found, strict=True)
+            if value is not None
+        ]
 
     def _irrelevant(self, found: Sequence[Document]) -> bool:
         first = found[0].metadata.get("relevance")
