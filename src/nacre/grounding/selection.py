@@ -118,12 +118,11 @@ def _by_meaning(question: str, sources: Sequence[Source], nearness: Sequence[Nea
     near = {(n, start): value for n, start, value, _ in nearness}
     found = [one for one in evidence(analyse(question), _passages(sources)) if one.statement]
     placed = [(near.get((sources[one.passage].n, one.start)), one) for one in found]
-    weighed = sorted(
-        ((weighed(value, one), one) for value, one in placed if value is not None), key=lambda pair: -pair[0]
-    )
-    if not weighed:
+    ranked = [(weighed(value, one), one) for value, one in placed if value is not None]
+    ranked.sort(key=lambda pair: -pair[0])
+    if not ranked:
         return Selection()
-    best, first = weighed[0]
+    best, first = ranked[0]
     sure = sureness_by_meaning(best, max(relevance for *_, relevance in nearness))
     if sure == "nothing":
         return Selection()
