@@ -167,7 +167,7 @@ def _spoken_of(after: str, earlier: str, answer: str) -> bool:
 def _person(earlier: str, answer: str) -> str:
     """The person that was named last."""
     asked, told = _PERSON.findall(f". {earlier}"), _PERSON.findall(answer)
-    return asked[-1] if asked else told[0] if told else ""
+    return (asked[-1] if asked else told[0] if told else "").rstrip(".")
 
 
 def _replaced(bare: str, earlier: str, answer: str) -> str:
@@ -250,7 +250,7 @@ def _thing(earlier: str, answer: str) -> str:
     name = re.escape(names[0])
     beside = re.search(rf"\bthe\s+{name}\s+[a-z][\w-]+|\b[a-z][\w-]+\s+{name}", earlier)
     around = beside[0].removeprefix("the ") if beside and len(content(beside[0])) > len(content(names[0])) else names[0]
-    return " ".join(dict.fromkeys([around, *names[1:3]]))
+    return " ".join(dict.fromkeys([around, *(name for name in names[1:3] if name not in around)]))
 
 
 def _subject(earlier: str) -> str:

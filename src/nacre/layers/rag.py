@@ -13,6 +13,7 @@ from pydantic import Field
 from nacre import prompts
 from nacre.decorator.layer import Call, ChatModelDecorator, Flow
 from nacre.grounding.evidence import Evidence, refusal
+from nacre.grounding.naming import IDENTIFIER
 from nacre.grounding.parts import searches_in
 from nacre.grounding.questions import suggestions
 from nacre.grounding.ranking import support
@@ -134,7 +135,9 @@ class RetrievalAugmented(ChatModelDecorator):
         known = [value for value in judged if value is not None]
         places = to_compare(question, sources, max(known)) if compare else []
         texts = {source.n: (source.text, value or 0.0) for source, value in zip(sources, judged, strict=True)}
-        found = compare(question, [texts[n][0][a:b] for n, a, b in places]) if compare and places else ()
+        # An identifier would draw the sentence that names the thing, whatever that says of it.
+        meant = IDENTIFIER.sub("", question).strip() or question
+        found = compare(meant, [texts[n][0][a:b] for n, a, b in places]) if compare and places else ()
         return [
             (n, start, value, texts[n][1])
             for (n, start, _), value in zip(places, found, strict=True)
