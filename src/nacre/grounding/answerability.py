@@ -29,7 +29,7 @@ BASE = {"constant": -0.829, "best": 0.121, "missing": -0.527, "missing_number": 
 MEANING = {"constant": -1.434, "nearness": 0.524, "relevance": 0.912}
 MEANT, NEARLY_MEANT = 0.7, 0.5
 # Refuse below. Titled: hardly a right answer may be lost. Loose: the best balance of both mistakes. Base: chosen on one
-# half of seven sets, where it loses one right answer of twenty.
+# half of six sets, where it loses one right answer of twenty.
 REFUSE_BELOW = {"titled": 0.13, "loose": 0.43, "base": 0.2}
 # Below this an answer says that it is only the closest passage (`bench/conversations.py`: of four unanswerable turns
 # three are refused or say so, of ten answerable ones eight are answered without it).
