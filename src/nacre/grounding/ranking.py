@@ -303,6 +303,7 @@ def _is_statement(question: Question, sentence: _Sentence) -> bool:
 
 
 def is_heading(line: str) -> bool:
+    """Whether a line stands above others: marked as a heading, or short and no sentence."""
     return line.startswith("#") or (len(line) < 40 and line[-1] not in "。!?;.…" and not is_row(line))
 
 
