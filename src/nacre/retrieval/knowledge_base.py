@@ -262,8 +262,14 @@ class KnowledgeBase(DocumentReader):
         return boxed(dated(found, query, self.store.catalog), self.store.catalog)
 
     def standing_out(self, query: str, texts: Sequence[str]) -> list[float | None]:
-        """How many standard deviations each text lies above the passages in its writing by its meaning for a query;
-        None where the base has no vectors that tell.
+        """Compare texts by their meaning.
+
+        Args:
+            query: what they are compared with.
+            texts: sentences, say.
+
+        Returns:
+            How many standard deviations each lies above the passages in its writing; None where no vectors tell.
         """
         return self._searcher.standing_out(clean_query(query), texts)
 
