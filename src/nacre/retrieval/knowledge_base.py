@@ -36,8 +36,7 @@ if TYPE_CHECKING:
 
 
 class KnowledgeBase(DocumentReader):
-    """Documents in one place, kept in step with their sources, searched by words and by meaning: see
-    `KnowledgeBase.open`.
+    """Documents in one place, kept in step with their sources, searched by words and by meaning: see `open`.
 
     One process at a time may write; any number may search meanwhile and see new content. Safe to share between threads.
     """
