@@ -14,7 +14,7 @@ from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
-from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
 import nacre
 from nacre.eval.datasets import Passage, Retrieval
@@ -34,12 +34,18 @@ def rows(limit: int | None = None) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines[:limit]]
 
 
+def messages(row: dict[str, Any]) -> list[BaseMessage]:
+    """The conversation up to a turn."""
+    kinds = {"user": HumanMessage, "assistant": AIMessage}
+    return [kinds[message["role"]](message["content"]) for message in row["messages"]]
+
+
 def kept() -> nacre.KnowledgeBase:
     """A knowledge base of all passages, made once."""
     if (KEPT / "manifest.json").exists():
         return nacre.KnowledgeBase.open(KEPT)
     passages = {passage["_id"]: passage for row in rows() for passage in row["passages"]}
-    corpus = tuple(Passage(key, passage["text"], passage.get("title", "")) for key, passage in passages.items())
+    corpus = tuple(Passage(key, passage.get("title", ""), passage["text"]) for key, passage in passages.items())
     return index(Retrieval(corpus, {}, {}), KEPT)
 
 
@@ -50,11 +56,10 @@ def main() -> None:
     limit = parser.parse_args().limit
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     gold: list[bool] = []
-    kinds = {"user": HumanMessage, "assistant": AIMessage}
     with kept() as base:
         model = nacre.build({"model": "quote", "layers": ["rag"]}, kb=base)
         for row in rows(limit):
-            own = nacre_of(model.invoke([kinds[m["role"]](m["content"]) for m in row["messages"]]))
+            own = nacre_of(model.invoke(messages(row)))
             told = "refused" if own.get("abstained") else "closest" if own.get("closest") else "answered"
             kind = ", ".join(row["answerability"])
             counts[kind][told] += 1

@@ -93,7 +93,7 @@ def swapped_languages() -> Iterator[None]:
 def with_threshold(value: float) -> ExitStack:
     """The embedded model with another threshold of refusal, and no refusal before it is asked."""
     stack = ExitStack()
-    stack.enter_context(patch.dict(answerability.REFUSE_BELOW, {"titled": value, "loose": value}))
+    stack.enter_context(patch.dict(answerability.REFUSE_BELOW, dict.fromkeys(answerability.REFUSE_BELOW, value)))
     stack.enter_context(patch.object(RetrievalAugmented, "_irrelevant", lambda self, found: False, create=True))
     return stack
 

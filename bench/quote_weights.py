@@ -5,7 +5,8 @@ Run `python bench/quote.py` once before, which leaves the knowledge bases in `.b
 `python bench/quote_weights.py`. Ranking: the log-likelihood of the sentences that hold the gold answer, among all
 sentences of six chunks (conditional logit), each set scored by weights learned on the others. Refusing: logistic
 regression; answerable and unanswerable questions are the same questions with and without the passages that answer them,
-five-fold by question.
+five-fold by question. BASE, with the relevance of the search, is learned on every second question, with the turns of
+MTRAG-UN among them, and shown on the others.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import conversations
 import numpy as np
 from numpy.typing import NDArray
 from quote import CONTAINS, REFUSAL, SHARED, kept
@@ -21,9 +23,12 @@ from quote import CONTAINS, REFUSAL, SHARED, kept
 from nacre.eval.datasets import load_questions, load_robustness
 from nacre.eval.metrics import contains
 from nacre.eval.sample import sample_folder
-from nacre.grounding.answerability import LOOSE, REFUSE_BELOW, TITLED, measured
+from nacre.grounding.answerability import BASE, LOOSE, REFUSE_BELOW, TITLED, measured
+from nacre.grounding.followup import whole
 from nacre.grounding.ranking import WEIGHTS, Evidence, analyse, evidence
+from nacre.memory.followups import turns
 from nacre.retrieval.knowledge_base import KnowledgeBase
+from nacre.text.hygiene import searched
 
 Array = NDArray[np.float64]
 Passages = list[tuple[str, str]]
@@ -40,13 +45,22 @@ class Asked:
     answerable: bool
     found: list[Evidence]
     gold: NDArray[np.bool_]
+    relevance: float | None = None
 
 
-def asked(set: str, question: str, passages: Passages, answers: Sequence[str], answerable: bool) -> Asked:
+def asked(
+    set: str,
+    question: str,
+    passages: Passages,
+    answers: Sequence[str],
+    answerable: bool,
+    relevance: Iterable[float | None] = (),
+) -> Asked:
     """Weigh the sentences and mark those that hold the answer."""
     found = evidence(analyse(question), passages)
     gold = np.array([bool(contains(passages[e.passage][0][e.start : e.end], answers)) for e in found])
-    return Asked(set, question, passages, answerable, found, gold)
+    known = max((value for value in relevance if value is not None), default=None)
+    return Asked(set, question, passages, answerable, found, gold, known)
 
 
 def from_knowledge_base(name: str) -> Iterable[Asked]:
@@ -57,10 +71,12 @@ def from_knowledge_base(name: str) -> Iterable[Asked]:
             hits = base.search(question.text, k=30)
             holds = [bool(contains(hit.text, question.answers)) for hit in hits]
             passages = [(hit.text, " › ".join((hit.title, *hit.heading))) for hit in hits]
+            judged = [hit.relevance for hit in hits]
             if any(holds[:6]):
-                yield asked(name, question.text, passages[:6], question.answers, True)
-            without = [passage for passage, h in zip(passages, holds, strict=True) if not h][:6]
-            yield asked(name, question.text, without, question.answers, False)
+                yield asked(name, question.text, passages[:6], question.answers, True, judged[:6])
+            without = [at for at, h in enumerate(holds) if not h][:6]
+            rest, left = [passages[at] for at in without], [judged[at] for at in without]
+            yield asked(name, question.text, rest, question.answers, False, left)
 
 
 def from_sample() -> Iterable[Asked]:
@@ -71,8 +87,25 @@ def from_sample() -> Iterable[Asked]:
         base.sync(str(folder / "documents"))
         for line in (folder / "questions.jsonl").read_text(encoding="utf-8").splitlines():
             row = json.loads(line)
-            passages = [(hit.text, " › ".join((hit.title, *hit.heading))) for hit in base.search(row["question"], k=6)]
-            yield asked(f"sample_{row['lang']}", row["question"], passages, row["answers"], bool(row["answers"]))
+            yield over(base, f"sample_{row['lang']}", row["question"], row["answers"], bool(row["answers"]))
+
+
+def from_conversations() -> Iterable[Asked]:
+    """The answerable and the unanswerable turns of MTRAG-UN, made whole by the rules."""
+    with conversations.kept() as base:
+        for row in conversations.rows():
+            messages = conversations.messages(row)
+            said = turns(messages[:-1])
+            question = whole(row["messages"][-1]["content"], said) if said else row["messages"][-1]["content"]
+            if row["answerability"] in (["ANSWERABLE"], ["UNANSWERABLE"]):
+                yield over(base, "mtrag_un", question, (), row["answerability"] == ["ANSWERABLE"])
+
+
+def over(base: KnowledgeBase, name: str, question: str, answers: Sequence[str], answerable: bool) -> Asked:
+    """A question over the six passages that a base finds for it."""
+    hits = base.search(searched(question), k=6)
+    passages = [(hit.text, " › ".join((hit.title, *hit.heading))) for hit in hits]
+    return asked(name, question, passages, answers, answerable, [hit.relevance for hit in hits])
 
 
 def from_rgb(name: str, most: int) -> Iterable[Asked]:
@@ -150,6 +183,30 @@ def refuse(title: str, data: Sequence[Asked], names: Sequence[str], below: float
         print(f"  {name:12} held out: refusal recall {recall:.3f}, false refusals {false:.3f}")
 
 
+def refuse_by_relevance(data: Sequence[Asked], below: float) -> None:
+    """Learn on every second question, each set by the root of its size, and print what the others reach."""
+    data = [item for item in data if item.found and item.relevance is not None]
+    names = [name for name in BASE if name not in ("constant", "relevance")]
+    features = [measured(analyse(item.question), item.passages, item.found) for item in data]
+    bounded = np.clip([item.relevance for item in data], 1e-3, 1 - 1e-3)
+    rows = np.column_stack([[[f[name] for name in names] for f in features], np.log(bounded / (1 - bounded))])
+    wanted = np.array([item.answerable for item in data], dtype=float)
+    kinds = [(item.set, item.answerable) for item in data]
+    each = np.array([1 / np.sqrt(kinds.count(kind)) for kind in kinds])
+    numbers: dict[tuple[str, str], int] = {}
+    first = np.array([numbers.setdefault((item.set, item.question), len(numbers)) % 2 == 0 for item in data])
+    for label in (0.0, 1.0):
+        each[wanted == label] *= 500 / each[first & (wanted == label)].sum()
+    learned = logistic(rows[first], wanted[first], each[first])
+    print("\nBASE", dict(zip((*names, "relevance", "constant"), learned.round(3).tolist(), strict=True)))
+    probability = 1 / (1 + np.exp(-(rows @ learned[:-1] + learned[-1])))
+    for name in dict.fromkeys(item.set for item in data):
+        here = ~first & np.array([item.set == name for item in data])
+        recall = (probability[here & (wanted == 0)] < below).mean()
+        false = (probability[here & (wanted == 1)] < below).mean()
+        print(f"  {name:12} the other half, below {below}: refusal recall {recall:.3f}, false refusals {false:.3f}")
+
+
 def main() -> None:
     """Learn and report."""
     sets = {name: list(from_knowledge_base(name)) for name in CONTAINS}
@@ -169,6 +226,7 @@ def main() -> None:
         REFUSE_BELOW["titled"],
         {"sample_en": 3.0, "sample_zh": 3.0},
     )
+    refuse_by_relevance([*titled, *from_conversations()], REFUSE_BELOW["base"])
     files = [file for group in REFUSAL.values() for file in group]
     loose = [item for file in files for most in (5, 10**6) for item in from_rgb(file, most)]
     refuse(

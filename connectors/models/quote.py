@@ -15,7 +15,7 @@ from pydantic import ConfigDict, Field
 from nacre import prompts
 from nacre.connectors.models.stops import cut_at
 from nacre.grounding.answerability import Sure
-from nacre.grounding.selection import select, shown
+from nacre.grounding.selection import Near, select, shown
 from nacre.text.hygiene import searched
 from nacre.text.language import language_of
 from nacre.text.messages import last_user_text, parse_sources, text_of, with_nacre
@@ -60,10 +60,13 @@ class QuoteChatModel(BaseChatModel):
     def _identifying_params(self) -> dict[str, Any]:
         return {"model": self.model, "sentences": self.sentences}
 
-    def _answer(self, messages: Sequence[BaseMessage], relevance: Any = None) -> tuple[str, Sure]:
+    def _answer(
+        self, messages: Sequence[BaseMessage], relevance: Any = None, nearness: Sequence[Near] = (), **_: Any
+    ) -> tuple[str, Sure]:
         """The answer, and how surely it is one."""
         sources, question = parse_sources(last_user_text(messages))
-        found = select(searched(question), sources, self.sentences, relevance if isinstance(relevance, float) else None)
+        known = relevance if isinstance(relevance, float) else None
+        found = select(searched(question), sources, self.sentences, known, nearness)
         language = language_of(question)
         if not found.quotes:
             return prompts.load("rag/refusal", language).text(), "nothing"
@@ -79,7 +82,7 @@ class QuoteChatModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        whole, sure = self._answer(messages, kwargs.get("relevance"))
+        whole, sure = self._answer(messages, **kwargs)
         text, _ = cut_at(whole, stop)
         for piece in text.splitlines(keepends=True):
             chunk = ChatGenerationChunk(message=AIMessageChunk(content=piece))
@@ -101,7 +104,7 @@ class QuoteChatModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        whole, sure = self._answer(messages, kwargs.get("relevance"))
+        whole, sure = self._answer(messages, **kwargs)
         text, _ = cut_at(whole, stop)
         message = AIMessage(text, response_metadata=self._metadata(sure), usage_metadata=_usage(messages, text))
         return ChatResult(generations=[ChatGeneration(message=message)])

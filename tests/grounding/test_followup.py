@@ -21,6 +21,15 @@ ZH_ROW = "| 部门 | 预算 | 负责人 |\n| --- | --- | --- |\n| 客服部 | 12
         ("And the draught?", "Who skippers the Tern?", ROW, "What is the draught of Tern?"),
         ("Can it be extended?", "How long is the trial period?", "30 days [1].", "Can the trial period be extended?"),
         ("ok, explain that more", "When does the Oslo office open?", "", "When does the Oslo office open?"),
+        ("I meant of the KR-40", "What is the price of the KR-20?", "", "What is the price of the KR-40?"),
+        (
+            "No, I mean the one in Bergen",
+            "When does the shop open?",
+            "",
+            "When does the shop open (the one in Bergen)?",
+        ),
+        ("How old is he?", "Who founded the yard?", "It was Ida Moe. [1]", "How old is Ida Moe?"),
+        ("Should I use them together?", "What is the KR-20 filter?", "", "Should I use KR-20 filter together?"),
         ("那X7呢？", "X5的保修期是多久？", "", "X7的保修期是多久？"),
         ("谁负责？", "客服部的预算是多少？", ZH_ROW, "客服部谁负责？"),
         ("研发部呢？", "客服部的预算是多少？", ZH_ROW, "研发部的预算是多少？"),
@@ -35,11 +44,17 @@ def test_what_a_follow_up_leaves_out_is_carried_over(asked: str, before: str, an
 @pytest.mark.parametrize(
     "asked",
     ["How long is the trial period?", "Who signs the invoices?", "Is there a gym?", "Thanks!", "竞业限制期是多长时间？", "谢谢",
+     "There is no fee for a berth?", "Does the Prince of Wales have his own boat?", "And who was Edwin Hubble?",
      "Can staff keep their laptops?", "How much does it cost to park?", "", "x" * 5000],
 )  # fmt: skip
 def test_a_new_topic_is_left_as_it_is(asked: str) -> None:
     assert whole(asked, [Turn("When does the Oslo office open?", "At nine. [1]")]) == asked.strip()
     assert not leans(asked)
+
+
+def test_this_thing_that_nobody_spoke_of_is_left_as_it_is() -> None:
+    past = [Turn("When does the Oslo office open?", "At nine. [1]")]
+    assert whole("Who plays in this series?", past) == "Who plays in this series?"
 
 
 def test_the_thing_is_carried_through_several_turns() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nacre.grounding.selection import select, shown
+from nacre.grounding.selection import select, shown, to_compare
 from nacre.text.messages import Source
 
 GRADES = Source(
@@ -83,6 +83,55 @@ def test_each_part_of_a_compound_question_is_answered() -> None:
     text = said("What is the monthly rate of the Bay plan, and what was the net profit?", PLANS, RESULT)
     assert "| Bay | 19 | 190 [2] |" in text
     assert "2.7 million" in text
+
+
+NOTES = Source(1, "# Notes\n\n## 4.1.0 (3 May)\n\n- New: night mode.\n\n## 4.0.0 (1 March)\n\n- New: maps.", "Notes")
+
+
+@pytest.mark.parametrize(("asked", "number"), [("Which version brought night mode?", "4.1.0"), ("maps", "")])
+def test_a_heading_that_holds_the_number_is_quoted_too(asked: str, number: str) -> None:
+    assert (number or "##") in said(asked, NOTES) if number else "##" not in said(asked, NOTES)
+
+
+def test_a_measure_is_asked_by_its_noun() -> None:
+    source = Source(1, "The pump is used in laboratories. Its weight is 9 kg. Its height is 30 cm.", "Pump")
+    assert "9 kg" in said("How heavy is the pump?", source)
+    assert "30 cm" in said("How tall is the pump?", source)
+    assert "2 千克" in said("主机有多重？", Source(1, "主机一台，支架一副。\n主机重量：2 千克。", "说明书"))
+
+
+def test_what_leads_up_to_a_question_does_not_hide_it() -> None:
+    source = Source(1, "Barbecues are allowed on the beach until ten. Dogs are not.", "Park rules")
+    asked = (
+        "My uncle Sam never pays his share, as you know, and we love grilled fish. Are barbecues allowed on the beach?"
+    )
+    assert said(asked, source).startswith("Barbecues are allowed")
+
+
+def test_passages_of_a_base_are_judged_by_their_relevance_titled_or_not() -> None:
+    source = Source(1, "A sandbox is a network of its own. It costs nothing.")
+    assert select("What is a sandbox?", [source], relevance=0.9).sure == "answer"
+    assert select("What is the fee for a mooring in June?", [source], relevance=0.02).sure == "nothing"
+
+
+ABROAD = Source(1, "The pump is used in laboratories. The warranty is 36 months.", "KR-40")
+
+
+@pytest.mark.parametrize(("relevance", "sure"), [(0.9, "answer"), (0.4, "closest"), (0.01, "nothing")])
+def test_a_source_in_another_writing_answers_by_its_meaning(relevance: float, sure: str) -> None:
+    places = to_compare("保修期是多久？", [ABROAD])
+    assert [ABROAD.text[start:end] for _, start, end in places][-1] == "The warranty is 36 months."
+    near = [(n, start, 4.0 if at else 1.0, relevance) for at, (n, start, _) in enumerate(places)]
+    found = select("保修期是多久？", [ABROAD], nearness=near)
+    assert found.sure == sure
+    assert [ABROAD.text[quote.start : quote.end] for quote in found.quotes] == ["The warranty is 36 months."] * (
+        sure != "nothing"
+    )
+
+
+def test_where_the_words_tell_or_the_writing_is_the_same_no_meaning_is_looked_at() -> None:
+    assert to_compare("How long is the warranty?", [ABROAD]) == []
+    assert to_compare("Who sweeps the yard?", [ABROAD]) == []
 
 
 WIDE = Source(1, "\n".join("\t".join(f"c{n}" for n in range(10_000)) for _ in range(3)), "Wide")

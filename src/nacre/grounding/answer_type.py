@@ -25,6 +25,8 @@ _NAME, _PLACE, _STAMP = (compiled(_DATA["written"][name], _LISTS, flags=0) for n
 _FOCUS, _SEVERAL, _WEEKDAY = (compiled(_DATA[name], _LISTS) for name in ("focus", "several", "weekday"))
 _MONTHS: tuple[str, ...] = _LISTS["months"]
 _COUNTED, _VAGUE = frozenset(_DATA["counted"]), frozenset(_DATA["vague"])
+_DIMENSIONS = {asks.replace("_", " "): noun for asks, noun in (pair.split(":") for pair in _DATA["dimensions"])}
+_MEASURES = compiled(tuple(map(re.escape, sorted(_DIMENSIONS, key=len, reverse=True))), {})
 _TAGS = {"person": ("nr",), "place": ("ns", "nt")}
 
 
@@ -53,6 +55,18 @@ def expected(question: str) -> Expectation:
     noun = _FOCUS.search(question)
     focus = words(next(group for group in noun.groups() if group)) if noun else []
     return Expectation(kind, tuple(focus), bool(_SEVERAL.search(question)))
+
+
+def by_nouns(question: str) -> str:
+    """A question with the noun that its answer says in place of the measure that it asks by.
+
+    Examples:
+        >>> by_nouns("How heavy is the gateway?")
+        'weight is the gateway?'
+        >>> by_nouns("主机有多重？")
+        '主机重量？'
+    """
+    return _MEASURES.sub(lambda found: _DIMENSIONS[found[0].casefold()], question)
 
 
 def candidates(sentence: str, kind: Kind) -> list[Span]:

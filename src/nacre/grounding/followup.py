@@ -23,8 +23,9 @@ from nacre.text.words import located_words, words
 
 _DATA = vocabulary(__package__, "followup")
 _LISTS = _DATA["lists"]
-_OPENS, _REFERS, _OWNS, _MORE, _SOCIAL, _BARE, _AUXILIARY = (
-    compiled(_DATA[name], _LISTS) for name in ("opens", "refers", "owns", "more", "social", "bare", "auxiliary")
+_OPENS, _CORRECTS, _REFERS, _OWNS, _MORE, _SOCIAL, _BARE, _AUXILIARY = (
+    compiled(_DATA[name], _LISTS)
+    for name in ("opens", "corrects", "refers", "owns", "more", "social", "bare", "auxiliary")
 )
 _NE = re.compile(r"呢[？?。\s]*$")
 _END = re.compile(r"[\s?？。.!！]+$")
@@ -33,6 +34,14 @@ _ASKED = re.compile(
     r"\b(?:how|what|when|where|who|whom|whose|which|why)\b|[什谁哪几]|多少|多久|多长|怎么|如何|何时|是否", re.IGNORECASE
 )
 _WHO_DOES = re.compile(r"(?:who|what|which|when|where|how)\s+\w+", re.IGNORECASE)
+_BE = re.compile(
+    r"\s+(?:is|are|was|were|has|have|had|will|would|can|could|may|might|must|should|seems?)\b", re.IGNORECASE
+)
+_SPEAKER = re.compile(r"(?:\w+\s+){0,2}(?:I|you|we|it|they|there|this|that)\b", re.IGNORECASE)
+_NOUN = re.compile(r"\b(?:the|an?|my|our|your|some|any|all|each|every)\s+\w|\w{3,}[^s\W]s\b", re.IGNORECASE)
+_SUBORDINATE = re.compile(r"\b(?:since|because|if|when|while|although)\b", re.IGNORECASE)
+_DETERMINERS, _PERSONAL = ("this", "these", "those"), ("he", "she", "him", "his", "her")
+_PERSON = re.compile(r"[A-Z][\w'-]+(?:\s[A-Z][\w.'-]*){1,3}")
 _LONGEST = 300  # characters of a follow-up; who writes more says what is meant
 _PHRASE = 5  # words of what is carried over
 
@@ -80,18 +89,18 @@ def leans(asked: str) -> bool:
         return True
     bare = _unopened(asked)
     terms = content(bare)
+    named = IDENTIFIER.search(bare) or _capitalised(bare)
     asks = bool(_ASKED.search(bare) or _AUXILIARY.match(bare.split(" ")[0]))
     if bare != asked:
-        return not asks or len(terms) < 2
+        return not asks or (len(terms) < 2 and not named)
     if language_of(asked) == "zh":
         return not IDENTIFIER.search(asked) and sum(len(term) > 1 for term in set(terms)) < 2 and len(asked) < 9
-    named = IDENTIFIER.search(asked) or _capitalised(asked)
     return not named and bool(_BARE.match(asked) or (not asks and len(asked.split()) <= 3))
 
 
 def _unopened(asked: str) -> str:
     """A question without the word by which it goes on."""
-    opened = _OPENS.match(asked)
+    opened = _CORRECTS.match(asked) or _OPENS.match(asked)
     return asked[opened.end() :] if opened else asked
 
 
@@ -103,21 +112,28 @@ def _pronoun(asked: str) -> re.Match[str] | None:
     """A word that stands for a thing that was named before: not "there" of "are there", nor "that" of "that which"."""
     for found in (*_OWNS.finditer(asked), *_REFERS.finditer(asked)):
         word, before, after = found[0].casefold(), asked[: found.start()].rstrip(), asked[found.end() :]
-        inverted = bool(_AUXILIARY.search(before))
-        expletive = (word == "there" and inverted) or (
+        first, *rest = before.split() or [""]
+        inverted = _AUXILIARY.search(before) and not (rest and _AUXILIARY.match(first))
+        expletive = (word == "there" and (inverted or _BE.match(after))) or (
             word == "it" and re.match(r"\s+(?:is|was|takes?|cost|possible|allowed)?\b.*?\b(?:to|that)\b", after)
         )
         determines = word in ("that", "this", "these", "those", "one", "ones") and not re.match(r"\W*$", after)
         verb = _WHO_DOES.fullmatch(_unopened(before))
         named_here = (
-            not (inverted or verb)
-            and bool(content(before))
-            and word.isascii()
-            and word not in ("that", "this", "there")
+            not (inverted or verb) and word.isascii() and word not in ("that", "this", "there") and _named(before)
         )
         if not (expletive or named_here or (determines and word in ("that", "one", "ones"))):
             return found
     return None
+
+
+def _named(before: str) -> bool:
+    """Whether what stands before a pronoun names what it may stand for: "Can staff keep their …", not "Should I use
+    them …".
+    """
+    if _SPEAKER.match(before):
+        return bool(_capitalised(before) or _NOUN.search(before))
+    return bool(content(_SUBORDINATE.sub("", before)))
 
 
 def _completed(asked: str, earlier: str, answer: str) -> str:
@@ -127,12 +143,31 @@ def _completed(asked: str, earlier: str, answer: str) -> str:
     bare = _END.sub("", _NE.sub("", _unopened(_unopened(asked)))).strip(" ,，")
     if _MORE.match(asked) or not content(bare):
         return earlier
-    if not _ASKED.search(bare) and not _pronoun(bare) and (replaced := _replaced(bare, earlier, answer)):
+    pronoun = _pronoun(bare)
+    if not _ASKED.search(bare) and not pronoun and (replaced := _replaced(bare, earlier, answer)):
         return replaced
-    thing = _thing(earlier, answer)
+    if _CORRECTS.match(asked) and not pronoun:
+        return f"{_END.sub('', earlier)} ({bare})?"
+    if not pronoun and language == "en" and len(content(bare)) > 2:
+        return f"{bare}?"
+    if pronoun and pronoun[0].casefold() in _DETERMINERS and not _spoken_of(bare[pronoun.end() :], earlier, answer):
+        return asked
+    thing = _person(earlier, answer) if pronoun and pronoun[0].casefold() in _PERSONAL else _thing(earlier, answer)
     if not thing or set(words(thing)) <= set(words(bare)):
         return f"{bare}{_mark(language)}"
     return _about(bare, thing, asked, language)
+
+
+def _spoken_of(after: str, earlier: str, answer: str) -> bool:
+    """Whether the noun of "this noun" was said before; else nothing is known that it may be. "This" alone was."""
+    noun = next(iter(content(after)), "")
+    return not noun or noun in content(f"{earlier} {answer}")
+
+
+def _person(earlier: str, answer: str) -> str:
+    """The person that was named last."""
+    asked, told = _PERSON.findall(f". {earlier}"), _PERSON.findall(answer)
+    return (asked[-1] if asked else told[0] if told else "").rstrip(".")
 
 
 def _replaced(bare: str, earlier: str, answer: str) -> str:
@@ -215,7 +250,7 @@ def _thing(earlier: str, answer: str) -> str:
     name = re.escape(names[0])
     beside = re.search(rf"\bthe\s+{name}\s+[a-z][\w-]+|\b[a-z][\w-]+\s+{name}", earlier)
     around = beside[0].removeprefix("the ") if beside and len(content(beside[0])) > len(content(names[0])) else names[0]
-    return " ".join(dict.fromkeys([around, *names[1:3]]))
+    return " ".join(dict.fromkeys([around, *(name for name in names[1:3] if name not in around)]))
 
 
 def _subject(earlier: str) -> str:
@@ -235,6 +270,8 @@ def _subject(earlier: str) -> str:
 def _about(bare: str, thing: str, asked: str, language: Language) -> str:
     """A question with the thing that it is about."""
     pronoun = _pronoun(bare)
+    if pronoun and pronoun[0].casefold() in _DETERMINERS and content(bare[pronoun.end() :]):
+        return f"{bare} ({thing})?"
     if pronoun:
         owned = _OWNS.fullmatch(pronoun[0]) is not None
         there = pronoun[0].casefold() == "there"

@@ -38,10 +38,25 @@ def questions_in(text: str) -> list[str]:
         ['Are tea and coffee free?']
     """
     text = searched(text).strip()
-    asked = [text[a:b] for a, b in sentences(text)]
-    asked = [sentence for sentence in asked if sentence[-1] in "?？" or _OPENS.match(sentence)] or [text]
-    found = [part for sentence in asked for part in _joined(sentence)]
+    found = [part for sentence in _asking(text) or [text] for part in _joined(sentence)]
     return found[:MOST] if len(found) > 1 else [text]
+
+
+def bare_question(text: str) -> str:
+    """The one sentence that asks, where others lead up to it; "" where there is no such one.
+
+    Examples:
+        >>> bare_question("I love barbecue. Could I have one in the park?")
+        'Could I have one in the park?'
+    """
+    text = searched(text).strip()
+    found = _asking(text)
+    return found[0] if len(found) == 1 and found[0] != text else ""
+
+
+def _asking(text: str) -> list[str]:
+    said = (text[a:b] for a, b in sentences(text))
+    return [sentence for sentence in said if sentence[-1] in "?？" or _OPENS.match(sentence)]
 
 
 def _joined(sentence: str) -> Iterator[str]:

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from nacre.grounding.answer_type import Expectation, answers_in, candidates, expected
+from nacre.grounding.answer_type import Expectation, answers_in, by_nouns, candidates, expected
 from nacre.grounding.naming import YEAR, names
 from nacre.grounding.stopwords import stopwords
 from nacre.text.language import Language, language_of
@@ -121,12 +121,13 @@ class _Sentence:
 def analyse(question: str) -> Question:
     """Take a question apart."""
     text = unicodedata.normalize("NFKC", question)
+    kind, text = expected(text), by_nouns(text)
     asked = [term for term, _ in told_apart(text)]
     terms = tuple(dict.fromkeys(term for term in asked if term not in stopwords())) or tuple(dict.fromkeys(asked))
     terms = terms[:_TERMS]
     language = language_of(text)
     pairs = frozenset(_pairs(text, asked, language))
-    return Question(text, language, terms, frozenset(asked), pairs, names(text, terms), expected(text))
+    return Question(text, language, terms, frozenset(asked), pairs, names(text, terms), kind)
 
 
 def told_apart(text: str) -> list[tuple[str, int]]:
@@ -275,7 +276,7 @@ def _sentences(passage: int, text: str, title: str, columns: str = "") -> list[_
         key = frozenset(words(re.split(r"[|\t]", line.strip("| \t"), maxsplit=1)[0])) if row else frozenset[str]()
         found.append(_Sentence(passage, start, end, line, located, before, above, header, inside, key))
         alone = line[-1] == "?" and text[end : end + 1] == "\n" and text[start - 1 : start] in ("\n", "")  # of an FAQ
-        if _is_heading(line) or alone or begins:
+        if is_heading(line) or alone or begins:
             above = heading | terms
         # The first row of a table names its columns, but a passage may begin in the middle of one.
         if begins and (start or not _DIGIT.search(line)):
@@ -298,10 +299,11 @@ def _statements(text: str) -> Iterator[tuple[int, int]]:
 def _is_statement(question: Question, sentence: _Sentence) -> bool:
     if sentence.text[-1] == "?" or sentence.heads:
         return False
-    return not _is_heading(sentence.text) or bool(sentence.terms - sentence.above - question.asked - stopwords())
+    return not is_heading(sentence.text) or bool(sentence.terms - sentence.above - question.asked - stopwords())
 
 
-def _is_heading(line: str) -> bool:
+def is_heading(line: str) -> bool:
+    """Whether a line stands above others: marked as a heading, or short and no sentence."""
     return line.startswith("#") or (len(line) < 40 and line[-1] not in "。!?;.…" and not is_row(line))
 
 

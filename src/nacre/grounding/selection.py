@@ -6,28 +6,41 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from nacre.grounding.answerability import Sure, sureness
+from nacre.grounding.answerability import Sure, sureness, sureness_by_meaning
 from nacre.grounding.naming import compared
-from nacre.grounding.parts import questions_in
-from nacre.grounding.ranking import Evidence, Question, analyse, evidence
+from nacre.grounding.parts import bare_question, questions_in
+from nacre.grounding.ranking import Evidence, Question, analyse, evidence, is_heading
 from nacre.text.language import language_of
 from nacre.text.messages import Source
 from nacre.text.tables import Grid, grids_in
 from nacre.text.validity import asked_for, holds, timeless, told
 from nacre.text.words import sentences, words
+from nacre.text.writing import writing_of
 
 _SECOND = 4.0  # score points that a second sentence may lie behind the first
 _OTHER = 9.0  # that the same of another thing may
 _MOST = 8  # quotes
 _PERIOD_LINE = re.compile(r"^valid_(?:from|until):.*$", re.MULTILINE)
 _SAME_THING = 0.6  # of the words of two sentences that say the same of two times
+_COMPARED = 40  # sentences whose meaning is looked at
+_WORDS = 0.06  # standard deviations of meaning that a score point of the words is worth
+_STRANGER = 2.0  # that it loses by lacking what names one thing among its like
+_UNNAMED = 0.4  # by naming nothing of the kind that is asked for
+_AS_NEAR = 0.3  # that a second sentence may lie behind
 _WIDEST = 40  # columns of a table that is shown as one
+_WHICH = re.compile(r"\bwhich\b|\bwhat (?:version|release|edition|year|section|chapter)\b|哪|什么版本", re.IGNORECASE)
 # What goes on after a semicolon and may turn round what was said before it.
 _TURNS = re.compile(
     r"\s*(?:but|except|unless|otherwise|after(?:wards|\s+that)|however|only|in that case|then"
     r"|但|除|否则|其余|此后|之后|不过)",
     re.IGNORECASE,
 )
+
+
+Near = tuple[int, int, float, float]
+"""The number of a source, the start of a sentence in it, how far that stands out by its meaning, and how likely the
+source holds an answer.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +71,19 @@ class Selection:
     sure: Sure = "nothing"
 
 
-def select(question: str, sources: Sequence[Source], sentences: int = 2, relevance: float | None = None) -> Selection:
+def select(
+    question: str,
+    sources: Sequence[Source],
+    sentences: int = 2,
+    relevance: float | None = None,
+    nearness: Sequence[Near] = (),
+) -> Selection:
     """The sentences that answer a question, of a compound one those of each part.
 
     Args:
         sentences: how many, of one thing that is asked.
         relevance: how likely a source holds an answer by the whole knowledge base (0 to 1), where that is known.
+        nearness: how near sentences are by their meaning (see `to_compare`): they count where the words do not tell.
 
     Examples:
         >>> source = Source(1, "The shop opens at nine. Tea is served until five.", "Opening hours")
@@ -72,14 +92,74 @@ def select(question: str, sources: Sequence[Source], sentences: int = 2, relevan
         ['The shop opens at nine.']
     """
     question, sources = _at_time(question, sources)
-    known = any(source.title for source in sources)  # loose snippets are judged by their agreement on the whole
+    said = _by_words(question, sources, sentences, relevance)
+    meant = _by_meaning(question, sources, nearness) if said.sure != "answer" and nearness else Selection()
+    return meant if meant.quotes else said
+
+
+def to_compare(question: str, sources: Sequence[Source], relevance: float | None = None) -> list[tuple[int, int, int]]:
+    """The sentences of sources in another writing, whose meaning is worth a look where the words do not tell.
+
+    Returns:
+        The number of the source, start and end of each.
+    """
+    question, sources = _at_time(question, sources)
+    if _by_words(question, sources, 1, relevance).sure == "answer":
+        return []
+    found = [one for one in evidence(analyse(question), _passages(sources)) if one.statement]
+    places = [(sources[one.passage], one.start, one.end) for one in found]
+    mine = writing_of(question)
+    foreign = [(s.n, a, b) for s, a, b in places if writing_of(s.text) != mine and words(s.text[a:b])]
+    return foreign[:_COMPARED]
+
+
+def _by_meaning(question: str, sources: Sequence[Source], nearness: Sequence[Near]) -> Selection:
+    """The sentence that means what is asked, whatever its words; the next one where it is as near."""
+    near = {(n, start): value for n, start, value, _ in nearness}
+    found = [one for one in evidence(analyse(question), _passages(sources)) if one.statement]
+    placed = [(near.get((sources[one.passage].n, one.start)), one) for one in found]
+    ranked = [(weighed(value, one), one) for value, one in placed if value is not None]
+    ranked.sort(key=lambda pair: -pair[0])
+    if not ranked:
+        return Selection()
+    best, first = ranked[0]
+    sure = sureness_by_meaning(best, max(relevance for *_, relevance in nearness))
+    if sure == "nothing":
+        return Selection()
+    second = [one for value, one in ranked[1:2] if value >= best - _AS_NEAR and not (one.row or first.row)]
+    return Selection(tuple(_quote(one, sources[one.passage]) for one in (first, *second)), sure)
+
+
+def weighed(nearness: float, one: Evidence) -> float:
+    """How near a sentence is by its meaning, with what its words and the kind of answer add."""
+    lacks = _STRANGER * one.features["stranger"] + _UNNAMED * one.features["unnamed"]
+    return nearness + _WORDS * one.score - lacks
+
+
+def _passages(sources: Sequence[Source]) -> list[tuple[str, str, str]]:
+    return [(source.text, source.title, " ".join(source.columns)) for source in sources]
+
+
+def _by_words(question: str, sources: Sequence[Source], sentences: int, relevance: float | None) -> Selection:
+    # Loose snippets are judged by their agreement on the whole.
+    known = relevance is not None or any(source.title for source in sources)
     things = [compared(part) for part in questions_in(question)] if known else [[question]]
     parts = [(one, sentences if len(alike) == 1 else 1) for alike in things for one in alike]
     found = [one for one in (_selected(part, sources, count, relevance) for part, count in parts) if one.quotes]
-    found = [one for one in found if one.sure == "answer"] or found
+    if all(len(alike) == 1 for alike in things):  # a comparison needs the others also where they are less sure
+        found = [one for one in found if one.sure == "answer"] or found
     if not found:
-        return _selected(question, sources, sentences, relevance) if len(parts) > 1 else Selection()
-    return Selection(tuple(_without_repeats(quote for one in found for quote in one.quotes))[:_MOST], found[0].sure)
+        others = [
+            *([question] if len(parts) > 1 else []),
+            *([bare] if known and (bare := bare_question(question)) else []),
+        ]
+        tried = (_selected(other, sources, sentences, relevance) for other in others)
+        return next((one for one in tried if one.quotes), Selection())
+    return Selection(tuple(_without_repeats(quote for one in found for quote in one.quotes))[:_MOST], _surest(found))
+
+
+def _surest(found: Sequence[Selection]) -> Sure:
+    return "answer" if any(one.sure == "answer" for one in found) else "closest"
 
 
 def _without_repeats(quotes: Iterable[Quote]) -> Iterator[Quote]:
@@ -94,7 +174,7 @@ def _selected(question: str, sources: Sequence[Source], count: int, relevance: f
     asked = analyse(question)
     if not asked.terms:
         return Selection()
-    passages = [(source.text, source.title, " ".join(source.columns)) for source in sources]
+    passages = _passages(sources)
     found = evidence(asked, passages)
     sure = sureness(asked, passages, found, relevance)
     best = _best(found, sources)
@@ -103,11 +183,29 @@ def _selected(question: str, sources: Sequence[Source], count: int, relevance: f
     first = best[0]
     chosen = [first, *_same_of_others(asked, first, best)]
     chosen = _of_times(chosen, best, sources)
-    if len(chosen) == 1 and not first.header:
+    alone = len(chosen) == 1
+    if alone and not first.header:
         chosen += [item for item in best[1:count] if _goes_with(item, first, sources)]
+    if alone and (above := _heading_that_answers(asked, first, found, sources)):
+        chosen.append(above)
     first = chosen[0]
     chosen.sort(key=lambda item: (_since(item, sources), item.passage != first.passage, item.passage, item.start))
     return Selection(tuple(_quote(item, sources[item.passage]) for item in chosen[:_MOST]), sure)
+
+
+def _heading_that_answers(
+    asked: Question, first: Evidence, found: Sequence[Evidence], sources: Sequence[Source]
+) -> Evidence | None:
+    """Of "which version …" the number stands in the heading above the sentence."""
+    text = sources[first.passage].text
+    said = text[first.start : first.end]
+    told = any(char.isdigit() for char in said) and not {*asked.expectation.focus}.isdisjoint(words(said))
+    if first.row or told or not _WHICH.search(asked.text):
+        return None
+    above = [item for item in found if item.passage == first.passage and item.start < first.start]
+    heading = next((item for item in reversed(above) if is_heading(text[item.start : item.end])), None)
+    numbered = heading and heading.start and any(char.isdigit() for char in text[heading.start : heading.end])
+    return heading if numbered else None
 
 
 def _since(item: Evidence, sources: Sequence[Source]) -> str:

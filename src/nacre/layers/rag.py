@@ -13,15 +13,18 @@ from pydantic import Field
 from nacre import prompts
 from nacre.decorator.layer import Call, ChatModelDecorator, Flow
 from nacre.grounding.evidence import Evidence, refusal
+from nacre.grounding.naming import IDENTIFIER
 from nacre.grounding.parts import searches_in
 from nacre.grounding.questions import suggestions
 from nacre.grounding.ranking import support
+from nacre.grounding.selection import Near, to_compare
 from nacre.memory.followups import full_question, innermost
 from nacre.retrieval.packing import pack
 from nacre.text.hygiene import clean_text, searched
 from nacre.text.language import language_of, tr
 from nacre.text.markers import LiveMarkers
 from nacre.text.messages import (
+    Source,
     last_user_text,
     render_sources,
     replace_last_user,
@@ -94,7 +97,8 @@ class RetrievalAugmented(ChatModelDecorator):
         found: list[Document] = yield from self.call(self.retriever, wanted, **asker)
         kept, dropped = pack(found, self._budget(messages))
         known: dict[str, Any] = {} if question == asked_as else {"question": question}
-        if not kept or self._irrelevant(found):
+        extractive = getattr(innermost(self.inner), "extractive", False)
+        if not kept or (not extractive and self._irrelevant(found)):  # one that quotes judges by itself, at no cost
             return with_nacre(AIMessage(refusal(language)), abstained=True, citations=[], hits=[], **known)
         if parts := searches_in(wanted):
             known["parts"] = [{"question": part, "hits": _speaking(kept, part)} for part in parts]
@@ -102,8 +106,9 @@ class RetrievalAugmented(ChatModelDecorator):
         asked = prompts.load(self.prompt, language).render(sources=render_sources(evidence.sources), question=question)
         if self.inner_takes("evidence"):
             kwargs["evidence"] = evidence
-        if getattr(innermost(self.inner), "extractive", False) and (judged := _judged(found)):
+        if extractive and (judged := _judged(found)):
             kwargs["relevance"] = max(judged)
+            kwargs["nearness"] = self._nearness(wanted, evidence.sources, [d.metadata.get("relevance") for d in kept])
         through = None if self.strict or given.draft else LiveMarkers(evidence.markers())
         reply = yield from self.ask(replace_last_user(messages, asked), live=not self.strict, through=through, **kwargs)
         if silent := _why_silent(reply):
@@ -123,6 +128,21 @@ class RetrievalAugmented(ChatModelDecorator):
         if not self.rewrite or not any(isinstance(message, AIMessage) for message in messages[:last]):
             return question
         return (yield from full_question(innermost(self.inner), messages[:last], question, only_leaning=True))
+
+    def _nearness(self, question: str, sources: Sequence[Source], judged: Sequence[float | None]) -> list[Near]:
+        """What the meaning of sentences tells where their words do not and the retriever can compare them."""
+        compare = getattr(self.retriever, "standing_out", None)
+        known = [value for value in judged if value is not None]
+        places = to_compare(question, sources, max(known)) if compare else []
+        texts = {source.n: (source.text, value or 0.0) for source, value in zip(sources, judged, strict=True)}
+        # An identifier would draw the sentence that names the thing, whatever that says of it.
+        meant = IDENTIFIER.sub("", question).strip() or question
+        found = compare(meant, [texts[n][0][a:b] for n, a, b in places]) if compare and places else ()
+        return [
+            (n, start, value, texts[n][1])
+            for (n, start, _), value in zip(places, found, strict=True)
+            if value is not None
+        ]
 
     def _irrelevant(self, found: Sequence[Document]) -> bool:
         first = found[0].metadata.get("relevance")

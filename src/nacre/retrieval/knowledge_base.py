@@ -36,8 +36,7 @@ if TYPE_CHECKING:
 
 
 class KnowledgeBase(DocumentReader):
-    """Documents in one place, kept in step with their sources, searched by words and by meaning: see
-    `KnowledgeBase.open`.
+    """Documents in one place, kept in step with their sources, searched by words and by meaning: see `open`.
 
     One process at a time may write; any number may search meanwhile and see new content. Safe to share between threads.
     """
@@ -262,6 +261,18 @@ class KnowledgeBase(DocumentReader):
         if not found:
             check_fields(where, self.store.catalog, asker)
         return boxed(dated(found, query, self.store.catalog), self.store.catalog)
+
+    def standing_out(self, query: str, texts: Sequence[str]) -> list[float | None]:
+        """Compare texts by their meaning.
+
+        Args:
+            query: what they are compared with.
+            texts: sentences, say.
+
+        Returns:
+            How many standard deviations each lies above the passages in its writing; None where no vectors tell.
+        """
+        return self._searcher.standing_out(clean_query(query), texts)
 
     def widened(self, hits: Sequence[Hit], neighbours: int = 1) -> list[Hit]:
         """Hits with the text around them; those that then touch become one.

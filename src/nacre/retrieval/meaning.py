@@ -63,6 +63,23 @@ class Meaning:
         return {number: score + _ECHO * share * near.get(number, 0.0) for number, score in scores.items()}
 
 
+def towards(index: VectorIndex, query: str, vector: Vector) -> Vector:
+    """The vector of a query without half of what all passages in its writing have in common."""
+    mine, means = WRITINGS.index(writing_of(query)), index.means()
+    if mine == WRITINGS.index("latin") or not means:
+        return vector
+    return (vector - _COMMON * means.get(mine, sum(means.values()) / len(means))).astype(np.float32)
+
+
+def standing_out(
+    index: VectorIndex, vector: Vector, texts: Sequence[str], vectors: Vector, known: Known
+) -> list[float | None]:
+    """How many deviations some texts lie above the mean of the passages in their writing; None where there is none."""
+    spread = index.spread(vector, known.deviation)
+    usual = [spread.get(WRITINGS.index(writing_of(text))) for text in texts]
+    return [(float(score) - at[0]) / at[1] if at else None for score, at in zip(vectors @ vector, usual, strict=True)]
+
+
 def find_meaning(
     index: VectorIndex,
     query: str,
@@ -80,9 +97,7 @@ def find_meaning(
         most: chunks of a writing.
     """
     mine, means = WRITINGS.index(writing_of(query)), index.means()
-    if mine != WRITINGS.index("latin") and means:
-        common = means.get(mine, sum(means.values()) / len(means))
-        vector = (vector - _COMMON * common).astype(np.float32)
+    vector = towards(index, query, vector)
     numbers = set(also)
     for writing in means:
         only = writing if len(means) > 1 else None

@@ -91,6 +91,11 @@ class KnowledgeBaseRetriever(BaseRetriever):
         found = hits[:k]
         return [as_document(hit, grids) for hit, grids in zip(found, base.tables_in(found), strict=True)]
 
+    def standing_out(self, query: str, texts: Sequence[str]) -> list[float | None]:
+        """See `KnowledgeBase.standing_out`."""
+        found: list[float | None] = self.knowledge_base.standing_out(searched(query), texts)
+        return found
+
     def _candidates(self, query: str, wanted: int, asker: tuple[str, ...] | None) -> list[Hit]:
         """So many passages that differ, or all that there are: where many are alike, more are looked at."""
         asked = 2 * wanted

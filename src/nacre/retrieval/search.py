@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from nacre.retrieval.fusion import CANDIDATES, VECTOR_WEIGHT, fuse, ranked
 from nacre.retrieval.hit import Hit
-from nacre.retrieval.meaning import Meaning, find_meaning
+from nacre.retrieval.meaning import Meaning, find_meaning, standing_out, towards
 from nacre.retrieval.phrases import as_written, quoted
 from nacre.retrieval.relevance import LEAST_CHUNKS, Signs, content, relevance
 from nacre.store.arm import Arm
@@ -40,6 +40,17 @@ class Searcher:
             if hits is not None:
                 return hits
             time.sleep(_AGAIN_S)
+
+    def standing_out(self, query: str, texts: Sequence[str]) -> list[float | None]:
+        """How far each text stands out by its meaning; None where nothing tells."""
+        encoder = self.encoder()
+        if encoder is None or not texts:
+            return [None] * len(texts)
+        vector, vectors, known = encoder.query(query), encoder.documents(texts), Known(self.store.catalog, encoder)
+        with self.store.view() as view:
+            if not view.vectors or not len(view.vectors):
+                return [None] * len(texts)
+            return standing_out(view.vectors, towards(view.vectors, query, vector), texts, vectors, known)
 
     def _search(
         self,

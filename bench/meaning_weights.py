@@ -1,0 +1,93 @@
+"""Learn when a sentence in the other language answers by its meaning, and show what the other half reaches.
+
+Run `python bench/quote.py` once before; then `python bench/meaning_weights.py [--limit N]`. The questions of XQuAD over
+the same documents in the other language: with the document that answers, where it is among the six passages, and
+without it. Learned on every second question, shown on the others.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from quote import SHARED, kept
+from quote_weights import logistic
+
+from nacre.eval.datasets import load_questions, load_retrieval
+from nacre.eval.metrics import contains
+from nacre.grounding.answerability import MEANT, NEARLY_MEANT
+from nacre.grounding.ranking import analyse, evidence
+from nacre.grounding.selection import to_compare, weighed
+from nacre.retrieval.hit import Hit
+from nacre.retrieval.knowledge_base import KnowledgeBase
+from nacre.retrieval.postprocessing import distinct
+from nacre.text.messages import Source
+
+PAIRS = (("xquad_zh", "xquad_en"), ("xquad_en", "xquad_zh"))
+
+
+@dataclass
+class Asked:
+    """A question with the sentence that means it best."""
+
+    set: str
+    first_half: bool
+    answerable: bool
+    signs: tuple[float, float]
+    right: bool
+
+
+def asked(name: str, n: int, base: KnowledgeBase, question: str, hits: list[Hit], gold: list[str]) -> Iterator[Asked]:
+    """A question over six passages, where their words do not tell."""
+    hits = distinct(hits)[:6]
+    sources = [Source(at, hit.text, hit.title) for at, hit in enumerate(hits, 1)]
+    relevance = max((hit.relevance or 0.0 for hit in hits), default=0.0)
+    places = to_compare(question, sources, relevance)
+    near = base.standing_out(question, [hits[at - 1].text[start:end] for at, start, end in places])
+    values = dict(zip(places, near, strict=True))
+    found = evidence(analyse(question), [(source.text, source.title, "") for source in sources])
+    scored = [
+        (weighed(value, one), sources[one.passage].text[one.start : one.end])
+        for one in found
+        if (value := values.get((one.passage + 1, one.start, one.end))) is not None
+    ]
+    if scored:
+        best, text = max(scored)
+        odds = float(np.log(np.clip(relevance, 1e-3, 1 - 1e-3) / (1 - np.clip(relevance, 1e-3, 1 - 1e-3))))
+        yield Asked(name, n % 2 == 0, bool(gold), (best, odds), bool(contains(text, gold)))
+
+
+def main() -> None:
+    """Learn and report."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--limit", type=int, default=40, help="questions of a set, the last ones")
+    limit = parser.parse_args().limit
+    data: list[Asked] = []
+    for name, corpus in PAIRS:
+        answers = {question.id: list(question.answers) for question in load_questions(SHARED / "data/rag" / corpus)[0]}
+        judged = load_retrieval(SHARED / "data/rag" / corpus).qrels
+        with kept(corpus) as base:
+            for n, question in enumerate(load_questions(SHARED / "data/rag" / name)[0][-limit:]):
+                hits, gold = base.search(question.text, k=16), answers[question.id]
+                if any(contains(hit.text, gold) for hit in hits[:6]):
+                    data += asked(name, n, base, question.text, hits, gold)
+                rest = [hit for hit in hits if hit.uri.rpartition("/")[2] not in judged[question.id]]
+                data += asked(name, n, base, question.text, rest, [])
+    rows, wanted = np.array([item.signs for item in data]), np.array([item.answerable for item in data])
+    first, sets = np.array([item.first_half for item in data]), np.array([item.set for item in data])
+    learned = logistic(rows[first], wanted[first].astype(float), np.ones(int(first.sum())))
+    print("MEANING", dict(zip(("nearness", "relevance", "constant"), learned.round(3).tolist(), strict=True)))
+    probability = 1 / (1 + np.exp(-(rows @ learned[:-1] + learned[-1])))
+    for name, _ in PAIRS:
+        here = (sets == name) & ~first
+        right = np.mean([item.right for item in data if item.set == name and item.answerable])
+        print(f"{name}: the best sentence holds the answer {right:.2f}")
+        for told, least in (("answered", MEANT), ("answered or closest", NEARLY_MEANT)):
+            shares = ((probability[here & (wanted == kind)] >= least).mean() for kind in (True, False))
+            print(f"  the other half, {told}: answerable {next(shares):.2f}, unanswerable {next(shares):.2f}")
+
+
+if __name__ == "__main__":
+    main()
