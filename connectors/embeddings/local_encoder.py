@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from onnx import ModelProto
-    from tokenizers import Encoding, Tokenizer
+    from tokenizers import Tokenizer
 
     from nacre.connectors.embeddings.graph import Precision
     from nacre.connectors.embeddings.pieces import Encoded
@@ -93,7 +93,7 @@ class LocalEncoder(PrefixedEncoder):
         found: list[Any] = [self._tokenizer.encode(text, add_special_tokens=False) for text in texts]
         return found if window is None else [self._framed(one, window) for one in found]
 
-    def _framed(self, found: Encoding, window: int) -> Encoding:
+    def _framed(self, found: Any, window: int) -> Any:
         """With the special tokens, cut to the window. (Truncation is a setting of the tokenizer, and counting must not
         truncate: a second tokenizer would take as much memory again.)
         """

@@ -329,7 +329,8 @@ class StoreTests:
         one, other = store(), store("two")
         _fill(one, 25, audience=["hr"])
         with one.writing() as session:
-            [session.remember(key, "0.5") for key in MEASURED]  # without them the copy would rank otherwise
+            for key in MEASURED:  # without them the copy would rank otherwise
+                session.remember(key, "0.5")
         copy_documents(one, other)
         assert [other.catalog.meta(key) for key in MEASURED] == ["0.5", "0.5"]
         for _ in range(2):  # what was deleted and copied may be deleted again
