@@ -338,9 +338,8 @@ class StoreTests:
                 session.delete(other.catalog.states()[0].id)
                 session.publish()
             copy_documents(one, other)
-        assert [(d["uri"], d["document_id"], d["principals"]) for d in other.catalog.documents()] == [
-            (d["uri"], d["document_id"], d["principals"]) for d in one.catalog.documents()
-        ]
+        listed = [[(d["uri"], d["document_id"], d["principals"]) for d in s.catalog.documents()] for s in (one, other)]
+        assert listed[0] == listed[1]
         for state in one.catalog.states():
             assert other.catalog.chunk_records(state.id) == one.catalog.chunk_records(state.id)
         assert other.verify() == []
