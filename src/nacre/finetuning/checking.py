@@ -23,6 +23,7 @@ from nacre.eval.running import Suite, carry_out
 from nacre.eval.sample import evaluate_sample
 from nacre.finetuning.building import Shown
 from nacre.finetuning.card import read_card, write_card
+from nacre.finetuning.quiet import patient_threads
 from nacre.finetuning.rows import Row, read_rows
 from nacre.finetuning.training import checked_base
 from nacre.grounding.citations import statements
@@ -80,6 +81,7 @@ def check(
         limit: questions a suite.
         out: the folder of the reports; None is `check` in the adapter's.
     """
+    patient_threads()
     card = read_card(adapter)
     rows = held_out(data)
     if unknown := set(suites) - set(SUITES):
