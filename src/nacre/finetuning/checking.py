@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.documents import Document
 
 from nacre.connectors.models import load_model
+from nacre.connectors.models.adapters import used_by
 from nacre.errors import FinetuningError
 from nacre.eval import gate
 from nacre.eval.answers import ask_all, described, usage
@@ -83,6 +84,9 @@ def check(
     """
     patient_threads()
     card = read_card(adapter)
+    if card["kind"] not in ("adapter", "model"):
+        told = tr("{adapter} is {kind}, no chat model; nothing can be asked of it.", adapter=adapter, kind=card["kind"])
+        raise FinetuningError(f"{told} {used_by(adapter, card['kind'])}".rstrip())
     rows = held_out(data)
     if unknown := set(suites) - set(SUITES):
         raise FinetuningError(
@@ -113,10 +117,6 @@ def held_out(data: Path) -> list[Row]:
 
 
 def _models(adapter: Path, card: Mapping[str, Any]) -> Iterator[tuple[str, BaseChatModel]]:
-    if card["kind"] not in ("adapter", "model"):
-        raise FinetuningError(
-            tr("{adapter} is {kind}, no chat model; nothing can be asked of it.", adapter=adapter, kind=card["kind"])
-        )
     settings: dict[str, Any] = {"temperature": 0, "max_tokens": _TOKENS}
     base = checked_base(adapter, card).spec
     yield "quote", load_model("quote")

@@ -98,7 +98,7 @@ def adapter(plan: Plan) -> Any:
     return peft.LoraConfig(r=plan.rank, lora_alpha=2 * plan.rank, lora_dropout=0.0, target_modules="all-linear", **kind)
 
 
-def _answers_loss(
+def answers_loss(
     self: Any, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
 ) -> Any:
     """The loss of the answers' tokens alone. TRL's own, where there is no Triton, puts every position of the prompt
@@ -129,5 +129,5 @@ def trainer_class(method: Method) -> Any:
     if method.trainer in ("DPO", "KTO"):
         own["_prepare_dataset"] = lambda self, dataset, *args, **kwargs: dataset
     if method.trainer == "SFT" and not need("torch", extra=_EXTRA).accelerator.is_available():
-        own["compute_loss"] = _answers_loss
+        own["compute_loss"] = answers_loss
     return type(f"Nacre{method.trainer}Trainer", (parent,), own)

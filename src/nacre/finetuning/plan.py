@@ -147,10 +147,15 @@ class Plan:
             self.folder.rmdir()
 
 
-def new_folder(folder: Path) -> None:
-    """Refuse a folder to write that holds something, or in whose place a file stands."""
+def no_file_in_place(folder: Path) -> None:
+    """Refuse a folder that cannot be made, for a file stands there or above."""
     stands = next(place for place in (folder, *folder.absolute().parents) if os.path.lexists(place))
     if not stands.is_dir():
-        raise FinetuningError(tr("{file} is no folder. Take a new folder for --out.", file=stands))
-    if stands == folder and any(folder.iterdir()):
+        raise FinetuningError(tr("{file} is no folder. Take another place for --out.", file=stands))
+
+
+def new_folder(folder: Path) -> None:
+    """Refuse a folder to write that holds something, or in whose place a file stands."""
+    no_file_in_place(folder)
+    if folder.is_dir() and any(folder.iterdir()):
         raise FinetuningError(tr("{folder} is not empty. Take a new folder for --out.", folder=folder))

@@ -129,7 +129,7 @@ def _objects(path: Path, problems: list[str]) -> Iterator[tuple[int, dict[str, A
     """The objects of a file with their numbers: JSON Lines, or one JSON list as alpaca's files are."""
     if not path.is_file():
         raise FinetuningError(
-            tr("There is no file {path}. Make it: nacre finetune data --kb KB --out {path}", path=path)
+            tr("There is no file {path}. Make rows: nacre finetune data --kb KB --out ROWS.jsonl", path=path)
         )
     text = path.read_text("utf-8-sig", errors="replace")
     if text.lstrip().startswith("["):

@@ -75,9 +75,10 @@ def prepare(plan: Plan, exclude: Sequence[str] = ()) -> Prepared:
     if rows[0].form not in plan.forms:
         raise FinetuningError(
             tr(
-                "{method} learns from {forms}, and {data} holds {form}. Make them: nacre finetune data --form {forms}",
+                "{method} learns from {forms}, and {data} holds {form}. Make them: nacre finetune data --form {first}",
                 method=plan.method,
                 forms=listed(plan.forms),
+                first=plan.forms[0],
                 data=plan.data,
                 form=rows[0].form,
             )
