@@ -58,6 +58,7 @@ def data(
     from nacre.finetuning.building import Built, build_rows
     from nacre.finetuning.exchanges import read_exchanges, rows_of
     from nacre.finetuning.plan import no_file_in_place
+    from nacre.finetuning.preview import preview
     from nacre.finetuning.rows import FORMS, read_rows, save_rows
     from nacre.finetuning.splitting import leaks, split_rows
 
@@ -94,7 +95,7 @@ def data(
         save_rows(rows, out)
     _say(problems)
     figures = _figures(rows, [*built.leaks, *(row.asked for row in found)], built.left_out)
-    figures |= _previewed(rows, base) if dry_run else {"file": str(out)}
+    figures |= preview(rows, base) if dry_run else {"file": str(out)}
     _show(figures, as_json, out)
 
 
@@ -120,12 +121,6 @@ def _figures(rows: Sequence[Row], leaks: Sequence[str], left_out: Counter[str]) 
         "leaks": len(leaks),
         "left_out": dict(left_out),
     }
-
-
-def _previewed(rows: Sequence[Row], base: str | None) -> dict[str, object]:
-    from nacre.finetuning.preview import preview
-
-    return preview(rows, base)
 
 
 def _say(problems: Sequence[str]) -> None:
