@@ -133,7 +133,7 @@ def test_bad_input_is_one_line_with_what_to_do(
     assert "--kb FOLDER, or --import" in run("data", "--out", out, status=2)
     for option, value in (("--minutes", 0), ("--rate", 0), ("--minutes", "inf")):
         assert f"{option} is {float(value)}; give a number above 0" in run(*train, good, option, value, status=2)
-    assert "no JSON object). Make some" in run(*train, write_rows([1, 2], "n.jsonl"), status=2)
+    assert "no object of JSON). Make some" in run(*train, write_rows([1, 2], "n.jsonl"), status=2)
     assert "accelerate config" in run(*train, good, "--launch", tmp_path / "no.yaml", status=2)
     for place in (good, good / "below"):
         assert f"{good} is no folder" in run("train", "--base", base, "--data", good, "--out", place, status=2)

@@ -149,7 +149,7 @@ def _objects(path: Path, problems: list[str]) -> Iterator[tuple[int, dict[str, A
             yield number, data
         else:
             problems.append(
-                tr("{name}, row {number}: {error}", name=path.name, number=number, error=tr("no JSON object."))
+                tr("{name}, row {number}: {error}", name=path.name, number=number, error=tr("no object of JSON."))
             )
 
 
