@@ -85,8 +85,8 @@ def check(
     patient_threads()
     card = read_card(adapter)
     if card["kind"] not in ("adapter", "model"):
-        told = tr("{adapter} is {kind}, no chat model; nothing can be asked of it.", adapter=adapter, kind=card["kind"])
-        raise FinetuningError(f"{told} {used_by(adapter, card['kind'])}".rstrip())
+        why = tr("{adapter} is {kind}, no chat model; nothing can be asked of it.", adapter=adapter, kind=card["kind"])
+        raise FinetuningError(f"{why} {used_by(adapter, card['kind'])}".rstrip())
     rows = held_out(data)
     if unknown := set(suites) - set(SUITES):
         raise FinetuningError(

@@ -54,8 +54,9 @@ def launch(
         "-m", "nacre.finetuning.training", plan.out,
     )  # fmt: skip
     known = [name for name in os.environ if name.startswith(_KNOWN)]
-    streams = {"stdin": subprocess.DEVNULL, "stdout": 2}  # our own stdout holds the result alone
-    status = child_process.start(command, child_process.environment(known), **streams).wait()
+    # Our own stdout holds the result alone.
+    process = child_process.start(command, child_process.environment(known), stdin=subprocess.DEVNULL, stdout=2)
+    status = process.wait()
     if status:
         raise FinetuningError(
             tr(
