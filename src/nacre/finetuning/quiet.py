@@ -12,7 +12,7 @@ from nacre.extras import need
 
 def patient_threads() -> None:
     """Threads that wait for each other sleep. Where others compute too they would spin most of the time: 106 seconds of
-    processor time a step instead of 15 were measured. It counts from where torch is loaded on.
+    processor time for a first step instead of 20 were measured. It counts from where torch is loaded on.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 

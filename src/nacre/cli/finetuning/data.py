@@ -69,11 +69,11 @@ def data(
     measured, built, problems = asked_in(exclude), Built(), list[str]()
     knowledge = opened(kb) if kb else None
     if knowledge and form != "thumbs" and (count or questions):
-        writer = load_model(model) if model else None
         with bar(as_json, tr("Making questions")) as show:
             built = build_rows(
                 knowledge, count=count, questions=given(questions), refusals=refusals, follow_ups=follow_ups,
-                pairs=form == "pairs", model=writer, k=k, exclude=measured, seed=seed, on_progress=show,
+                pairs=form == "pairs", model=load_model(model) if model else None, k=k, exclude=measured, seed=seed,
+                on_progress=show,
             )  # fmt: skip
     rows = list(built.rows)
     if knowledge and server:
