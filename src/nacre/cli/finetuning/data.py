@@ -66,8 +66,7 @@ def data(
     if kb is None and not imported:
         raise UsageError(tr("Give --kb FOLDER, or --import FILE."))
     _sure_file(out)
-    measured, built, problems = asked_in(exclude), Built(), list[str]()
-    knowledge = opened(kb) if kb else None
+    measured, built, problems, knowledge = asked_in(exclude), Built(), list[str](), opened(kb) if kb else None
     if knowledge and form != "thumbs" and (count or questions):
         with bar(as_json, tr("Making questions")) as show:
             built = build_rows(
