@@ -2,7 +2,8 @@
 
     python bench/finetune.py [--sets xquad_en,cranfield] [--steps N] [--queries N] [--json]
 
-No question of the set is trained on. The whole corpus is searched, by vectors alone; see `nacre finetune encoder`.
+No question of the set is trained on. The whole corpus is searched, by vectors alone; see `nacre finetune encoder`. What
+is trained is all-MiniLM-L6-v2: the default encoder has weights of four bits, which cannot be.
 """
 
 from __future__ import annotations
@@ -34,14 +35,9 @@ def pairs_of(folder: Path, queries: int | None) -> Pairs:
     made = (
         (m.question, texts[id]) for id in texts if side[id] == "train" for m in list(extracted(id, texts[id]))[:_MOST]
     )
-    held_out = [
-        (text, frozenset(number[id] for id in data.qrels[query]))
-        for query, text in data.queries.items()
-        if all(side[id] != "train" for id in data.qrels[query])
-    ]
-    if not held_out:  # several relevant documents a question: those of the held-out side count
-        asked = ((text, [id for id in data.qrels[q] if side[id] != "train"]) for q, text in data.queries.items())
-        held_out = [(text, frozenset(number[id] for id in right)) for text, right in asked if right]
+    # Of several relevant documents those of the held-out side count.
+    asked = ((text, [id for id in data.qrels[query] if side[id] != "train"]) for query, text in data.queries.items())
+    held_out = [(text, frozenset(number[id] for id in right)) for text, right in asked if right]
     return Pairs(list(made), list(texts.values()), held_out[:queries])
 
 

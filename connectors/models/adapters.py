@@ -67,8 +67,17 @@ def adapt(model: Any, folder: str, name: str) -> Adapted:
     return Adapted(adapted)
 
 
+def used_by(path: Path, kind: str) -> str:
+    """How to use what has been trained and is no adapter of a chat model; nothing where it is one."""
+    option = {"encoder": "--embedder {}", "reward": "--judge {}", "model": "--model transformers:{}"}.get(kind)
+    return tr("Use it by {option}", option=option.format(path)) if option else ""
+
+
 def _method(path: Path) -> str:
     """The method of an adapter, by its own configuration."""
+    kind = str(_data(path / CARD).get("kind", "")) if (path / CARD).is_file() else ""
+    if how := used_by(path, kind):
+        raise ModelError(tr("{adapter} is {kind}, no adapter.", adapter=path, kind=kind) + f" {how}", model=str(path))
     if not (path / "adapter_config.json").is_file() or not (path / "adapter_model.safetensors").is_file():
         raise ModelError(
             tr(

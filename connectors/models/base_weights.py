@@ -38,8 +38,10 @@ def local_base(spec: str) -> Base:
     if path.suffix.lower() == ".gguf" and path.is_file():
         digest = file_hash(path)
         place = kept(f"unpacked/{digest[:32]}", lambda draft: _unpack(path, draft))
-        return Base(f"transformers:{name}", str(place), digest)
-    return Base(f"transformers:{name}", str(path) if path.is_dir() else name, base_hash(name))
+        return Base(f"transformers:{path.absolute()}", str(place), digest)
+    if path.is_dir():
+        name = str(path.absolute())  # a card is read from anywhere
+    return Base(f"transformers:{name}", name, base_hash(name))
 
 
 def _unpack(gguf: Path, folder: Path) -> None:

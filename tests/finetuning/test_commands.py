@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from nacre import KnowledgeBase, cli
+from nacre import KnowledgeBase, cli, load_model
+from nacre.errors import ModelError
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -130,6 +131,15 @@ def test_bad_input_is_one_line_with_what_to_do(
     )
     assert "no form 'letters'" in run("data", "--kb", kb, "--out", out, "--form", "letters", status=2)
     assert "--kb FOLDER, or --import" in run("data", "--out", out, status=2)
+    for option, value in (("--minutes", 0), ("--rate", 0), ("--minutes", "inf")):
+        assert f"{option} is {float(value)}; give a number above 0" in run(*train, good, option, value, status=2)
+    assert "no object of JSON). Make some" in run(*train, write_rows([1, 2], "n.jsonl"), status=2)
+    assert "accelerate config" in run(*train, good, "--launch", tmp_path / "no.yaml", status=2)
+    for place in (good, good / "below"):
+        assert f"{good} is no folder" in run("train", "--base", base, "--data", good, "--out", place, status=2)
+        assert f"{good} is no folder" in run("encoder", "--kb", kb, "--out", place, status=2)
+        assert f"{good} is no folder" in run("data", "--import", good, "--out", good / "below" / "x", status=2)
+    assert "is a folder" in run("data", "--import", good, "--out", tmp_path, status=2)
     assert not out.exists()
     mine = tmp_path / "mine"
     mine.mkdir()
@@ -138,12 +148,16 @@ def test_bad_input_is_one_line_with_what_to_do(
         assert "no folder that `nacre finetune` has written" in run(*command, status=2)
     assert (mine / "thesis.md").is_file()
     (mine / "nacre.json").write_text('{"kind": "encoder"}')
-    assert "no chat model" in run(
-        "check", mine, "--data", write_rows([{**r, "split": "test"} for r in some_rows(count=3)], "t.jsonl"), status=2
+    assert "no chat model; nothing can be asked of it. Use it by --embedder" in run(
+        "check", mine, "--data", good, status=2
     )
+    with pytest.raises(ModelError, match=r"is encoder, no adapter\. Use it by --embedder"):
+        load_model(base, adapter=str(mine)).invoke("?")
     assert "cannot be merged" in run("merge", mine, "--out", out, status=2)
     (tmp_path / "link").symlink_to(mine)
     assert "is no folder" in run("remove", tmp_path / "link", "--yes", status=2)
+    (mine / "nacre.json").write_text('{"kind": "adapter"}')
+    assert "is damaged. Train anew" in run("check", mine, "--data", good, status=2)
     (mine / "nacre.json").write_text("[")
     assert "nacre.json" in run("merge", mine, "--out", out, status=2)
 

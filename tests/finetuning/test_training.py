@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import math
 import os
+import resource
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,12 +22,16 @@ import pytest
 import nacre
 from nacre.connectors.models.reward import RewardModel
 from nacre.errors import FinetuningError, ModelError
+from nacre.finetuning import training
 from nacre.finetuning.encoding import Encoder, messages_of
+from nacre.finetuning.launching import launch
 from nacre.finetuning.merging import merge
+from nacre.finetuning.methods import adapter, answers_loss
 from nacre.finetuning.plan import Plan
 from nacre.finetuning.rows import read_rows
 from nacre.finetuning.training import Trained, load_trainable, train
 from nacre.finetuning.watching import last_checkpoint
+from nacre.system import child_process
 
 torch, peft = pytest.importorskip("torch"), pytest.importorskip("peft")
 pytest.importorskip("trl", reason="fine-tuning needs the extra `finetune`")
@@ -164,6 +171,31 @@ def margin(folder: Path, adapter: Path | None, row: Any) -> float:
     return likely("chosen_ids") - likely("rejected_ids")
 
 
+@pytest.mark.parametrize("virtual", [0, 8])
+def test_the_loss_of_the_answers_is_that_of_the_whole(
+    bases: dict[str, Path], virtual: int, write_rows: Write, some_rows: Rows
+) -> None:
+    model, tokenizer = load_trainable(str(bases["llama"]), "lora")
+    encoder = Encoder.of(model, tokenizer)
+    rows = [encoder.trained(row) for row in read_rows(write_rows(some_rows(count=3)))[0]]
+    longest = max(len(row["input_ids"]) for row in rows)
+    padded = {
+        name: torch.tensor([[*row[name], *[fill] * (longest - len(row[name]))] for row in rows])
+        for name, fill in (("input_ids", 0), ("labels", -100))
+    }
+    padded["attention_mask"] = (torch.arange(longest) < torch.tensor([[len(row["input_ids"])] for row in rows])).long()
+    if virtual:
+        plan = Plan("", "", "", method="prompt", virtual=virtual)
+        model = peft.get_peft_model(model, adapter(plan))
+    trainer = SimpleNamespace(accelerator=SimpleNamespace(num_processes=1))
+    whole = float(model(**padded).loss)
+    assert float(answers_loss(trainer, model, dict(padded))) == pytest.approx(whole, abs=1e-5)
+    learnt = int((padded["labels"] != -100).sum())
+    assert float(answers_loss(trainer, model, dict(padded), num_items_in_batch=learnt)) == pytest.approx(
+        whole, abs=1e-5
+    )
+
+
 def test_thumbs_are_learnt_from(trained: Go) -> None:
     done = trained("glm4", "kto")
     assert done.loss_last < done.loss_first
@@ -258,28 +290,41 @@ def test_out_of_memory_halves_the_batch_once_and_then_advises(trained: Go, tmp_p
         return whole(self, model, inputs, *rest)
 
     monkeypatch.setattr(transformers.Trainer, "training_step", step)
+    room = 4  # a pair is two sequences
+    assert trained("llama", "reward", steps=2).steps == 2 and sizes == [8, 4, 4, 4, 4]
     room = 2
-    assert trained("llama", "lora", steps=2).steps == 2 and sizes == [4, 2, 2, 2, 2]
-    room = 1
-    with pytest.raises(FinetuningError, match="Out of memory, also with half the batch"):
-        trained("llama", "lora", steps=2, out=str(tmp_path / "other"))
+    with pytest.raises(FinetuningError, match="Out of memory, even with 2 rows at a time"):
+        trained("llama", "reward", steps=2, out=str(tmp_path / "other"))
+    room, sizes[:] = 1, []
+    trained("llama", "lora", steps=1, out=str(tmp_path / "rows"))
+    assert sizes == [1, 1, 1, 1]  # a processor takes one row after the other
 
 
-def test_a_full_disk_keeps_the_last_good_checkpoint(trained: Go, tmp_path: Path, monkeypatch: Any) -> None:
-    import transformers
+def test_files_that_reach_a_limit_keep_the_last_good_checkpoint(trained: Go) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
 
-    whole = transformers.Trainer._save_checkpoint
+    def limit(size: int) -> Callable[..., Any]:
+        return lambda step, *_: step == 3 and resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
 
-    def save(self: Any, *args: Any, **kwargs: Any) -> None:
-        if self.state.global_step > 2:
-            raise OSError(28, "No space left on device")
-        whole(self, *args, **kwargs)
-
-    monkeypatch.setattr(transformers.Trainer, "_save_checkpoint", save)
-    with pytest.raises(FinetuningError, match=r"full.*checkpoint-2.*--resume"):
-        trained("llama", "lora", save_every=2)
-    monkeypatch.setattr(transformers.Trainer, "_save_checkpoint", whole)
+    for size, go in ((60_000, {}), (20_000, {"resume": True})):  # too small for the optimiser's file, for the adapter's
+        try:
+            with pytest.raises(FinetuningError, match=r"full.*checkpoint-2.*--resume"):
+                trained("llama", "lora", save_every=2, on_progress=limit(size), **go)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert trained("llama", "lora", save_every=2, resume=True).steps == STEPS
+
+
+def test_a_run_that_fails_before_its_first_checkpoint_gives_the_folder_back(trained: Go, tmp_path: Path) -> None:
+    def stop(step: int, *_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        trained("llama", "lora", on_progress=stop)
+    assert not (tmp_path / "out").exists()
+    assert trained("llama", "lora", steps=1).steps == 1
+    with pytest.raises(FinetuningError, match="finished run"):
+        trained("llama", "lora", steps=1, resume=True)
 
 
 def test_a_folder_of_another_run_is_left_alone(trained: Go, bases: dict[str, Path], tmp_path: Path) -> None:
@@ -294,6 +339,35 @@ def test_a_folder_of_another_run_is_left_alone(trained: Go, bases: dict[str, Pat
         trained("llama", "lora", out=str(tmp_path / "mine"))
     with pytest.raises(FinetuningError, match="no run to resume"):
         trained("llama", "lora", out=str(tmp_path / "new"), resume=True)
+
+
+def test_a_launched_plan_is_carried_out_elsewhere_and_without_our_keys(
+    bases: dict[str, Path], some_rows: Rows, write_rows: Write, tmp_path: Path, monkeypatch: Any
+) -> None:
+    def start(command: list[str], environment: dict[str, str], **streams: Any) -> Any:
+        assert "OPENAI_API_KEY" not in environment and environment["NCCL_DEBUG"] == "INFO" and streams["stdout"] == 2
+        assert command[command.index("--config_file") + 1] == str(tmp_path / "accelerate.yaml")
+        at = command.index("-m") + 1
+        assert command[at] == "nacre.finetuning.training"
+        monkeypatch.chdir("/")
+        monkeypatch.setattr(sys, "argv", command[at:])
+        training.main()
+        return SimpleNamespace(wait=lambda: status)
+
+    for name, value in {"OPENAI_API_KEY": "k", "NCCL_DEBUG": "INFO"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(child_process, "start", start)
+    write_rows(some_rows())
+    (tmp_path / "accelerate.yaml").write_text("num_processes: 1\n")
+    for status, out in ((0, "out"), (1, "other")):
+        monkeypatch.chdir(tmp_path)
+        plan = Plan(base=str(bases["llama"]), data="rows.jsonl", out=out, steps=1, patience=0)
+        go = partial(launch, plan, Path("accelerate.yaml"), resume=False, exclude=(), on_problem=[].append)
+        if status:
+            with pytest.raises(FinetuningError, match="ended with status 1"):
+                go()
+        else:
+            assert go().steps == 1 and (tmp_path / "out" / "adapter_model.safetensors").is_file()
 
 
 def test_an_adapter_of_another_base_is_refused(trained: Go, bases: dict[str, Path], tmp_path: Path) -> None:

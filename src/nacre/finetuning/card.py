@@ -19,6 +19,7 @@ from nacre.text.language import tr
 from nacre.text.strict_json import to_json
 
 _LIBRARIES = ("torch", "transformers", "peft", "trl", "accelerate", "datasets", "sentence-transformers", "nacre-ai")
+_ON_BASE = ("adapter", "model", "reward")
 _PROMPTS = ("rag/answer", "rag/refusal")
 
 
@@ -57,8 +58,9 @@ def read_card(folder: Path) -> dict[str, Any]:
         raise FinetuningError(
             tr("{folder} is no folder that `nacre finetune` has written: it has no {card}.", folder=folder, card=CARD)
         ) from error
-    if not isinstance(card, dict) or "kind" not in card:
-        raise FinetuningError(tr("{card} in {folder} is damaged.", card=CARD, folder=folder))
+    kind = card.get("kind") if isinstance(card, dict) else None
+    if not isinstance(kind, str) or (kind in _ON_BASE and not {"base_model", "base_hash"} <= set(card)):
+        raise FinetuningError(tr("{card} in {folder} is damaged. Train anew.", card=CARD, folder=folder))
     return card
 
 

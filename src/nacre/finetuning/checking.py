@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.documents import Document
 
 from nacre.connectors.models import load_model
+from nacre.connectors.models.adapters import used_by
 from nacre.errors import FinetuningError
 from nacre.eval import gate
 from nacre.eval.answers import ask_all, described, usage
@@ -23,6 +24,7 @@ from nacre.eval.running import Suite, carry_out
 from nacre.eval.sample import evaluate_sample
 from nacre.finetuning.building import Shown
 from nacre.finetuning.card import read_card, write_card
+from nacre.finetuning.quiet import patient_threads
 from nacre.finetuning.rows import Row, read_rows
 from nacre.finetuning.training import checked_base
 from nacre.grounding.citations import statements
@@ -80,7 +82,11 @@ def check(
         limit: questions a suite.
         out: the folder of the reports; None is `check` in the adapter's.
     """
+    patient_threads()
     card = read_card(adapter)
+    if card["kind"] not in ("adapter", "model"):
+        why = tr("{adapter} is {kind}, no chat model; nothing can be asked of it.", adapter=adapter, kind=card["kind"])
+        raise FinetuningError(f"{why} {used_by(adapter, card['kind'])}".rstrip())
     rows = held_out(data)
     if unknown := set(suites) - set(SUITES):
         raise FinetuningError(
@@ -111,10 +117,6 @@ def held_out(data: Path) -> list[Row]:
 
 
 def _models(adapter: Path, card: Mapping[str, Any]) -> Iterator[tuple[str, BaseChatModel]]:
-    if card["kind"] not in ("adapter", "model"):
-        raise FinetuningError(
-            tr("{adapter} is {kind}, no chat model; nothing can be asked of it.", adapter=adapter, kind=card["kind"])
-        )
     settings: dict[str, Any] = {"temperature": 0, "max_tokens": _TOKENS}
     base = checked_base(adapter, card).spec
     yield "quote", load_model("quote")

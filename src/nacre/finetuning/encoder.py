@@ -20,8 +20,8 @@ from nacre.eval.metrics import contains, ndcg
 from nacre.eval.statistics import bootstrap
 from nacre.extras import need, need_all
 from nacre.finetuning.card import facts, write_card
-from nacre.finetuning.plan import Plan
-from nacre.finetuning.quiet import alone
+from nacre.finetuning.plan import Plan, new_folder
+from nacre.finetuning.quiet import alone, patient_threads
 from nacre.finetuning.splitting import groups, sides
 from nacre.finetuning.watching import Progress, watcher
 from nacre.system.files import private_folder
@@ -142,9 +142,9 @@ def tune_encoder(
     Raises:
         FinetuningError: there are too few pairs or held-out questions, or `out` is taken.
     """
+    patient_threads()
     need_all(torch="finetune", sentence_transformers="finetune", datasets="finetune", accelerate="finetune")
-    if out.exists() and any(out.iterdir()):
-        raise FinetuningError(tr("{out} is not empty. Take a new folder for --out.", out=out))
+    new_folder(out)
     if len(pairs.train) < batch or len(pairs.held_out) < _FEW:
         raise FinetuningError(
             tr(

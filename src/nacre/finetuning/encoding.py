@@ -100,8 +100,7 @@ def fitting(rows: Sequence[Row], encoder: Encoder) -> tuple[list[Row], list[str]
     """The rows that fit whole, and a line for each that does not."""
     kept, problems = [], []
     for row in rows:
-        length = encoder.length(row)
-        if encoder.window is None or length <= encoder.window:
+        if encoder.fits(row):
             kept.append(row)
         else:
             problems.append(
@@ -109,7 +108,7 @@ def fitting(rows: Sequence[Row], encoder: Encoder) -> tuple[list[Row], list[str]
                     "The row {asked!r} does not fit: {length} tokens, window {window}; it is left out. Show fewer "
                     "sources (--k) or take a base with a longer window.",
                     asked=row.asked[:80],
-                    length=length,
+                    length=encoder.length(row),
                     window=encoder.window,
                 )
             )

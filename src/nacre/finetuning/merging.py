@@ -15,6 +15,7 @@ from nacre.errors import FinetuningError
 from nacre.extras import need, need_all
 from nacre.finetuning.card import read_card, write_card
 from nacre.finetuning.encoding import messages_of
+from nacre.finetuning.plan import new_folder
 from nacre.finetuning.quiet import alone
 from nacre.finetuning.rows import Row, read_rows
 from nacre.finetuning.training import HELD_OUT, checked_base, load_trainable
@@ -49,6 +50,7 @@ def merge(adapter: Path, out: Path) -> Merged:
     _check(adapter, card)
     if out.exists():
         raise FinetuningError(tr("{out} is there already. Take a new folder for --out.", out=out))
+    new_folder(out)
     base = checked_base(adapter, card)
     rows = read_rows(adapter / HELD_OUT)[0]
     private_folder(out.parent)

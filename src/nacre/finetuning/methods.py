@@ -98,6 +98,26 @@ def adapter(plan: Plan) -> Any:
     return peft.LoraConfig(r=plan.rank, lora_alpha=2 * plan.rank, lora_dropout=0.0, target_modules="all-linear", **kind)
 
 
+def answers_loss(
+    self: Any, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
+) -> Any:
+    """The loss of the answers' tokens alone. TRL's own, where there is no Triton, puts every position of the prompt
+    to the whole vocabulary: 23 seconds of processor time a step instead of 15.
+    """
+    torch = need("torch", extra=_EXTRA)
+    labels = inputs.pop("labels")[:, 1:]
+    # Counted from the end, for an adapter may put tokens in front.
+    at = (labels != -100).any(0).nonzero()[:, 0] - labels.shape[1]
+    outputs = model(**inputs, logits_to_keep=at - 1, use_cache=False)
+    learnt = labels[:, at].flatten()
+    total = torch.nn.functional.cross_entropy(outputs.logits.float().flatten(0, 1), learnt, reduction="sum")
+    if num_items_in_batch is None:
+        loss = total / (learnt != -100).sum()
+    else:  # of all processes, whose gradients are averaged
+        loss = total / num_items_in_batch * self.accelerator.num_processes
+    return (loss, outputs) if return_outputs else loss
+
+
 def trainer_class(method: Method) -> Any:
     """TRL's trainer, which neither makes ids of its own, nor writes a card of its own, nor sends a word anywhere."""
     trl = need("trl", extra=_EXTRA)
@@ -108,4 +128,6 @@ def trainer_class(method: Method) -> Any:
     }
     if method.trainer in ("DPO", "KTO"):
         own["_prepare_dataset"] = lambda self, dataset, *args, **kwargs: dataset
+    if method.trainer == "SFT" and not need("torch", extra=_EXTRA).accelerator.is_available():
+        own["compute_loss"] = answers_loss
     return type(f"Nacre{method.trainer}Trainer", (parent,), own)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
+import os
+import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from nacre.errors import FinetuningError, UsageError
 from nacre.system.files import atomic_write, private_folder
@@ -62,6 +65,9 @@ class Plan:
             raise UsageError(
                 tr("There is no method {method!r}; there are {known}.", method=self.method, known=listed(RATES))
             )
+        for name, value in (("--minutes", self.minutes), ("--rate", self.rate)):
+            if value is not None and not 0 < value < math.inf:
+                raise UsageError(tr("{name} is {value}; give a number above 0.", name=name, value=value))
 
     @property
     def folder(self) -> Path:
@@ -100,21 +106,10 @@ class Plan:
 
     def claim(self, resume: bool) -> None:
         """Take the folder for this training; refuse another's, and one that is begun unless it is to be resumed."""
-        file = self.folder / PLAN
-        if file.is_file() and resume:
-            other = Plan.read(file)
-            if differs := _differs(asdict(self), asdict(other)):
-                raise FinetuningError(
-                    tr(
-                        "{folder} holds another run: {differs} differ. Resume with the same settings, or take another "
-                        "--out.",
-                        folder=self.folder,
-                        differs=listed(differs),
-                    )
-                )
-        elif resume:
-            raise FinetuningError(tr("{folder} holds no run to resume. Leave out --resume.", folder=self.folder))
-        elif (self.folder / CARD).exists() or file.is_file():
+        begun, finished = (self.folder / PLAN).is_file(), (self.folder / CARD).exists()
+        if resume:
+            self._same_as_begun(begun, finished)
+        elif begun or finished:
             raise FinetuningError(
                 tr(
                     "{folder} holds another run. Add --resume to go on with it, take another --out, or remove it: "
@@ -122,10 +117,45 @@ class Plan:
                     folder=self.folder,
                 )
             )
-        elif self.folder.is_dir() and any(self.folder.iterdir()):
-            raise FinetuningError(tr("{folder} is not empty. Take a new folder for --out.", folder=self.folder))
+        else:
+            new_folder(self.folder)
         self.write()
 
+    def _same_as_begun(self, begun: bool, finished: bool) -> None:
+        if not begun:
+            raise FinetuningError(tr("{folder} holds no run to resume. Leave out --resume.", folder=self.folder))
+        other = asdict(Plan.read(self.folder / PLAN))
+        if differs := [name for name, value in asdict(self).items() if name not in _FREE and value != other[name]]:
+            raise FinetuningError(
+                tr(
+                    "{folder} holds another run: {differs} differ. Resume with the same settings, or take another "
+                    "--out.",
+                    folder=self.folder,
+                    differs=listed(differs),
+                )
+            )
+        if finished:
+            raise FinetuningError(
+                tr("{folder} holds a finished run; there is nothing to resume. Take another --out.", folder=self.folder)
+            )
 
-def _differs(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
-    return [name for name in mine if name not in _FREE and mine[name] != theirs.get(name)]
+    def release(self) -> None:
+        """Give the folder back, and remove it if nothing else is in it."""
+        shutil.rmtree(self.checkpoints, ignore_errors=True)
+        (self.folder / PLAN).unlink(missing_ok=True)
+        with suppress(OSError):
+            self.folder.rmdir()
+
+
+def no_file_in_place(folder: Path) -> None:
+    """Refuse a folder that cannot be made, for a file stands there or above."""
+    stands = next(place for place in (folder, *folder.absolute().parents) if os.path.lexists(place))
+    if not stands.is_dir():
+        raise FinetuningError(tr("{file} is no folder. Take another place for --out.", file=stands))
+
+
+def new_folder(folder: Path) -> None:
+    """Refuse a folder to write that holds something, or in whose place a file stands."""
+    no_file_in_place(folder)
+    if folder.is_dir() and any(folder.iterdir()):
+        raise FinetuningError(tr("{folder} is not empty. Take a new folder for --out.", folder=folder))

@@ -97,10 +97,10 @@ def read_rows(path: Path) -> tuple[list[Row], list[str]]:
             tr("{path} mixes forms of rows: {told}. Put each into a file of its own.", path=path, told=told)
         )
     if not rows:
-        more = f" {problems[0]}" if problems else ""
+        more = f" ({problems[0].rstrip('.。')})" if problems else ""
         raise FinetuningError(
             tr(
-                "{path} has no rows.{more} Make some: nacre finetune data --kb KB --out ROWS.jsonl",
+                "{path} has no rows{more}. Make some: nacre finetune data --kb KB --out ROWS.jsonl",
                 path=path,
                 more=more,
             )
@@ -128,7 +128,9 @@ def with_split(row: Row, split: Split) -> Row:
 def _objects(path: Path, problems: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
     """The objects of a file with their numbers: JSON Lines, or one JSON list as alpaca's files are."""
     if not path.is_file():
-        raise FinetuningError(tr("There is no file {path}.", path=path))
+        raise FinetuningError(
+            tr("There is no file {path}. Make rows: nacre finetune data --kb KB --out ROWS.jsonl", path=path)
+        )
     text = path.read_text("utf-8-sig", errors="replace")
     if text.lstrip().startswith("["):
         try:
@@ -146,7 +148,9 @@ def _objects(path: Path, problems: list[str]) -> Iterator[tuple[int, dict[str, A
         if isinstance(data, dict):
             yield number, data
         else:
-            problems.append(tr("{name}, row {number}: {error}", name=path.name, number=number, error=tr("no object")))
+            problems.append(
+                tr("{name}, row {number}: {error}", name=path.name, number=number, error=tr("no object of JSON."))
+            )
 
 
 def _row(data: Mapping[str, Any]) -> Row:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import shutil
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -13,17 +14,17 @@ from typing import Any
 
 from nacre.connectors.models.base_weights import Base, local_base
 from nacre.connectors.models.local_weights import load_weights
-from nacre.errors import FinetuningError
+from nacre.errors import FinetuningError, NacreError
 from nacre.extras import need, need_all
 from nacre.finetuning.card import facts, write_card
 from nacre.finetuning.curves import write_curves
 from nacre.finetuning.encoding import Encoder, fitting
 from nacre.finetuning.methods import METHODS, adapter, trainer_class
 from nacre.finetuning.plan import PLAN, Plan
-from nacre.finetuning.quiet import alone
+from nacre.finetuning.quiet import alone, patient_threads
 from nacre.finetuning.rows import Row, read_rows, save_rows
 from nacre.finetuning.splitting import leaks, split_rows
-from nacre.finetuning.watching import Progress, explained, last_checkpoint, out_of_memory, watcher
+from nacre.finetuning.watching import Progress, claimed, explained, last_checkpoint, out_of_memory, watcher
 from nacre.text.language import listed, tr
 
 HELD_OUT = "held_out.jsonl"
@@ -43,6 +44,12 @@ class Trained:
     out: str
     curves: list[dict[str, float]]
     problems: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, card: Mapping[str, Any], out: str) -> Trained:
+        """As a card tells it."""
+        losses = [entry["loss"] for entry in card["curves"] if "loss" in entry] or [math.nan]
+        return cls(card["steps"], losses[0], losses[-1], card["seconds"], out, card["curves"])
 
 
 @dataclass
@@ -68,9 +75,10 @@ def prepare(plan: Plan, exclude: Sequence[str] = ()) -> Prepared:
     if rows[0].form not in plan.forms:
         raise FinetuningError(
             tr(
-                "{method} learns from {forms}, and {data} holds {form}. Make them: nacre finetune data --form {forms}",
+                "{method} learns from {forms}, and {data} holds {form}. Make them: nacre finetune data --form {first}",
                 method=plan.method,
                 forms=listed(plan.forms),
+                first=plan.forms[0],
                 data=plan.data,
                 form=rows[0].form,
             )
@@ -120,6 +128,7 @@ def train(
     Raises:
         FinetuningError: the rows, the base or the folder are wrong, the loss is no number, or memory or disk are full.
     """
+    patient_threads()
     need_all(torch="finetune", peft="finetune", trl="finetune", datasets="finetune", accelerate="finetune")
     prepared = prepare(plan, exclude)
     if (count := need("torch", extra="finetune").cuda.device_count()) > 1 and "WORLD_SIZE" not in os.environ:
@@ -130,16 +139,20 @@ def train(
                 count=count,
             )
         )
-    with alone():
-        base = local_base(plan.base)
-    for problem in prepared.problems if on_problem else ():
-        on_problem(problem)  # type: ignore[misc]
-    plan.claim(resume)
+    if METHODS[plan.method].trainer == "SFT" and not need("torch", extra="finetune").accelerator.is_available():
+        # Rows side by side gain a processor nothing, and cost it padding and memory; the step stays the same.
+        plan = replace(plan, batch=1, accumulation=plan.batch * plan.accumulation)
+    tell = on_problem or (lambda line: None)
     with alone(), explained(plan):
+        base = local_base(plan.base)
+    for problem in prepared.problems:
+        tell(problem)
+    plan.claim(resume)
+    with alone(), claimed(plan, resume), explained(plan):
         try:
             run = _Run(plan, base, prepared, on_progress)
-            for problem in run.misfits if on_problem else ():
-                on_problem(problem)  # type: ignore[misc]
+            for problem in run.misfits:
+                tell(problem)
             run.go(resume)
         except Exception as error:
             if not out_of_memory(error) or plan.batch == 1:
@@ -167,7 +180,8 @@ class _Run:
         trl, datasets = need("trl", extra="finetune"), need("datasets", extra="finetune")
         examples = method.examples(rows, self.encoder, plan)
         looked_at = method.examples(valid, self.encoder, plan) if valid and method.trainer != "GRPO" else []
-        steps = plan.steps or 3 * math.ceil(len(examples) / (plan.batch * plan.accumulation))
+        together = plan.batch * plan.accumulation * int(os.environ.get("WORLD_SIZE", "1"))
+        steps = plan.steps or 3 * math.ceil(len(examples) / together)
         config = getattr(trl, f"{method.trainer}Config")
         settings = {**_settings(plan, steps, bool(looked_at), model), **method.settings(plan)}
         own: dict[str, Any] = {"reward_funcs": _rewards()} if method.trainer == "GRPO" else {}
@@ -192,20 +206,17 @@ class _Run:
         """Write the adapter, its card and its curves; the checkpoints are of no use any more."""
         plan, trainer = self.plan, self.trainer
         curves = [_numbers(entry) for entry in trainer.state.log_history if "loss" in entry or "eval_loss" in entry]
-        losses = [entry["loss"] for entry in curves if "loss" in entry]
-        done = Trained(
-            trainer.state.global_step, losses[0] if losses else math.nan, losses[-1] if losses else math.nan,
-            round(time.monotonic() - self.began, 2), plan.out, curves, [*self.prepared.problems, *self.misfits],
-        )  # fmt: skip
+        seconds = round(time.monotonic() - self.began, 2)
+        told = {"steps": trainer.state.global_step, "seconds": seconds, "curves": curves}
         if trainer.is_world_process_zero():
             trainer.save_model(plan.out)
             if plan.method == "full":
                 self.tokenizer.save_pretrained(plan.out)
             save_rows(self.held_out, plan.folder / HELD_OUT)
-            write_card(plan.folder, {**self._card(), "steps": done.steps, "seconds": done.seconds, "curves": curves})
             write_curves(plan.folder, curves, plan)
+            write_card(plan.folder, {**self._card(), **told})
             shutil.rmtree(plan.checkpoints, ignore_errors=True)
-        return done
+        return replace(Trained.of(told, plan.out), problems=[*self.prepared.problems, *self.misfits])
 
     def _card(self) -> dict[str, Any]:
         plan = self.plan
@@ -314,7 +325,13 @@ def _numbers(entry: dict[str, Any]) -> dict[str, float]:
     return {name: float(value) for name, value in entry.items() if isinstance(value, int | float)}
 
 
-if __name__ == "__main__":
-    import sys
+def main() -> None:
+    """One process of several that train by the plan in a folder."""
+    try:
+        train(Plan.read(Path(sys.argv[1]) / PLAN), resume=True)
+    except NacreError as error:
+        sys.exit(f"nacre: {error.message}")
 
-    train(Plan.read(Path(sys.argv[1]) / PLAN), resume=True)
+
+if __name__ == "__main__":
+    main()

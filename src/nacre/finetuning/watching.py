@@ -16,11 +16,11 @@ from typing import Any
 from nacre.errors import FinetuningError
 from nacre.extras import need
 from nacre.finetuning.plan import Plan
-from nacre.system.files import private_folder
 from nacre.text.language import tr
 
 Progress = Callable[[int, int, float, float], object]
 """Called with (step, steps, loss, seconds left)."""
+_NO_ROOM = ("No space left", "os error 28", "File too large", "os error 27", "PytorchStreamWriter", "inline_container")
 
 
 def watcher(plan: Plan, on_progress: Progress | None) -> Any:
@@ -57,7 +57,8 @@ def watcher(plan: Plan, on_progress: Progress | None) -> Any:
 
 def _at_step(plan: Plan, step: int) -> str:
     return tr(
-        "The loss is no number at step {step}; stopped. {kept} Train with a lower --rate, {rate} say.",
+        "The loss is no number at step {step}; stopped. {kept} Train into another --out with a lower --rate, {rate} "
+        "say.",
         step=step,
         kept=_last_good(plan),
         rate=plan.learning_rate / 5,
@@ -84,9 +85,7 @@ def _whole(checkpoint: Path) -> bool:
 
 def _last_good(plan: Plan) -> str:
     last = last_checkpoint(plan.checkpoints)
-    if last is None:
-        return tr("No checkpoint was written yet.")
-    return tr("The last good checkpoint is {last}.", last=last)
+    return tr("The last good checkpoint is {last}.", last=last) if last else tr("No checkpoint was written yet.")
 
 
 def out_of_memory(error: BaseException) -> bool:
@@ -100,25 +99,44 @@ def out_of_memory(error: BaseException) -> bool:
 @contextmanager
 def explained(plan: Plan) -> Iterator[None]:
     """What goes wrong in the middle, in one line with what to do."""
-    private_folder(plan.folder)
     try:
         yield
     except Exception as error:
         if out_of_memory(error):
             raise FinetuningError(
                 tr(
-                    "Out of memory, also with half the batch. {kept} Take --batch 1, shorter rows (--k) or a smaller "
-                    "base.",
+                    "Out of memory, even with {batch} rows at a time. {kept} Take --batch 1, shorter rows (--k) or a "
+                    "smaller base.",
+                    batch=max(1, plan.batch // 2),
                     kept=_last_good(plan),
                 )
             ) from error
-        full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-        if full or "No space left" in str(error) or "os error 28" in str(error):
+        if _no_room(error):
             raise FinetuningError(
                 tr(
-                    "The disk of {folder} is full. {kept} Make room, then add --resume.",
+                    "The disk of {folder} is full, or a limit of its files reached. {kept} Make room, then run it "
+                    "again{how}.",
                     folder=plan.folder,
                     kept=_last_good(plan),
+                    how=" --resume" if last_checkpoint(plan.checkpoints) else "",
                 )
             ) from error
+        raise
+
+
+def _no_room(error: BaseException) -> bool:
+    """Whether a file could not be written to its end; torch and safetensors say so in words of their own."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return True
+    return any(said in str(error) for said in _NO_ROOM)
+
+
+@contextmanager
+def claimed(plan: Plan, resume: bool) -> Iterator[None]:
+    """Gives the folder of a new run back where it ends before its first checkpoint: there is nothing to resume."""
+    try:
+        yield
+    except BaseException:
+        if not resume and last_checkpoint(plan.checkpoints) is None:
+            plan.release()
         raise

@@ -60,6 +60,7 @@ def data(
     from nacre.connectors.models import load_model
     from nacre.finetuning.building import Built, build_rows
     from nacre.finetuning.exchanges import read_exchanges, rows_of
+    from nacre.finetuning.preview import preview
     from nacre.finetuning.rows import FORMS, read_rows, save_rows
     from nacre.finetuning.splitting import leaks, split_rows
 
@@ -67,14 +68,14 @@ def data(
         raise UsageError(tr("There is no form {form!r}; there are {known}.", form=form, known=listed(FORMS)))
     if kb is None and not imported:
         raise UsageError(tr("Give --kb FOLDER, or --import FILE."))
-    measured, built, problems = asked_in(exclude), Built(), list[str]()
-    knowledge = opened(kb) if kb else None
-    if knowledge and form != "thumbs":
-        writer = load_model(model) if model else None
+    _sure_file(out)
+    measured, built, problems, knowledge = asked_in(exclude), Built(), list[str](), opened(kb) if kb else None
+    if knowledge and form != "thumbs" and (count or questions):
         with bar(as_json, tr("Making questions")) as show:
             built = build_rows(
                 knowledge, count=count, questions=given(questions), refusals=refusals, follow_ups=follow_ups,
-                pairs=form == "pairs", model=writer, k=k, exclude=measured, seed=seed, on_progress=show,
+                pairs=form == "pairs", model=load_model(model) if model else None, k=k, exclude=measured, seed=seed,
+                on_progress=show,
             )  # fmt: skip
     rows = list(built.rows)
     if knowledge and server:
@@ -93,8 +94,16 @@ def data(
         save_rows(rows, out)
     _say(problems)
     figures = _figures(rows, [*built.leaks, *(row.asked for row in found)], built.left_out)
-    figures |= _previewed(rows, base) if dry_run else {"file": str(out)}
+    figures |= preview(rows, base) if dry_run else {"file": str(out)}
     _show(figures, as_json, out)
+
+
+def _sure_file(out: Path) -> None:
+    from nacre.finetuning.plan import no_file_in_place
+
+    if out.is_dir():
+        raise UsageError(tr("{out} is a folder. Name a file of rows for --out.", out=out))
+    no_file_in_place(out.parent)
 
 
 def given(files: Sequence[Path] | None) -> list[Question]:
@@ -119,12 +128,6 @@ def _figures(rows: Sequence[Row], leaks: Sequence[str], left_out: Counter[str]) 
         "leaks": len(leaks),
         "left_out": dict(left_out),
     }
-
-
-def _previewed(rows: Sequence[Row], base: str | None) -> dict[str, object]:
-    from nacre.finetuning.preview import preview
-
-    return preview(rows, base)
 
 
 def _say(problems: Sequence[str]) -> None:

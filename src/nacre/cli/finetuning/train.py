@@ -70,11 +70,14 @@ def train(
     if dry_run:
         return _dry(plan, measured, as_json)
     if launch:
-        return _launched(plan, launch, measured, resume)
-    from nacre.finetuning.training import train as trained
+        from nacre.finetuning.launching import launch as launched
 
-    with _shown(as_json) as show:
-        done = trained(plan, resume=resume, exclude=measured, on_progress=show, on_problem=_warn)
+        done = launched(plan, launch, resume=resume, exclude=measured, on_problem=_warn)
+    else:
+        from nacre.finetuning.training import train as trained
+
+        with _shown(as_json) as show:
+            done = trained(plan, resume=resume, exclude=measured, on_progress=show, on_problem=_warn)
     if as_json:
         print_json({**vars(done), "base": plan.base, "method": method})
         return 0
@@ -126,22 +129,6 @@ def _dry(plan: Plan, measured: list[str], as_json: bool) -> int:
         for name, value in found.items():
             console().print(f"{name:12} {value}", markup=False)
     return 0
-
-
-def _launched(plan: Plan, config: Path, measured: list[str], resume: bool) -> int:
-    """The same plan by `accelerate launch`; DeepSpeed and FSDP are settings of its file."""
-    import subprocess
-
-    from nacre.extras import need
-    from nacre.finetuning.training import prepare
-
-    need("accelerate", extra="finetune")
-    for problem in prepare(plan, measured).problems:
-        _warn(problem)
-    plan.claim(resume)
-    command = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(config),
-               "-m", "nacre.finetuning.training", str(plan.folder)]  # fmt: skip
-    return subprocess.run(command, check=False).returncode
 
 
 def _hosted(
