@@ -53,12 +53,13 @@ def write_card(folder: Path, card: Mapping[str, Any]) -> None:
 def read_card(folder: Path) -> dict[str, Any]:
     """Read a card; a folder without one is nothing that Nacre has trained."""
     try:
-        card = json.loads((folder / CARD).read_text("utf-8"))
+        read = json.loads((folder / CARD).read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise FinetuningError(
             tr("{folder} is no folder that `nacre finetune` has written: it has no {card}.", folder=folder, card=CARD)
         ) from error
-    kind = card.get("kind") if isinstance(card, dict) else None
+    card: dict[str, Any] = read if isinstance(read, dict) else {}
+    kind = card.get("kind")
     if not isinstance(kind, str) or (kind in _ON_BASE and not {"base_model", "base_hash"} <= set(card)):
         raise FinetuningError(tr("{card} in {folder} is damaged. Train anew.", card=CARD, folder=folder))
     return card
