@@ -170,11 +170,11 @@ def test_building_one_stack_keeps_nobody_from_another(serve, monkeypatch):
     building, go = threading.Event(), threading.Event()
     really = served._build
 
-    def slow(stack, principals, store):
+    def slow(stack, principals, *rest):
         if "slow" in principals:
             building.set()
             assert go.wait(30)
-        return really(stack, principals, store)
+        return really(stack, principals, *rest)
 
     monkeypatch.setattr(served, "_build", slow)
     waiting = threading.Thread(target=served.model, args=("nacre", User("1", "1", ("slow",))))

@@ -269,7 +269,6 @@ NEVER = {"multiprocessing", "pty", "pexpect", "concurrent.futures.process", "asy
 ALLOWED = {
     ("nacre/system/child_process.py", "subprocess.Popen"),
     ("nacre/documents/converter_main.py", "subprocess.run"),  # LibreOffice, by a child that has raised its walls
-    ("nacre/cli/finetuning/train.py", "subprocess.run"),  # accelerate, with the user's own environment
 } | {
     (f"nacre/{file}.py", "os.fork")
     for file in (

@@ -31,7 +31,7 @@ _PARTS = {
     "places": ("verify", "copy"),
     "why": ("why",),
     "gaps": ("gaps",),
-    "reason": ("pal", "agent", "run"),
+    "reason": ("pal", "agent", "facts", "run"),
     "tokens": ("tokens", "next"),
     "evaluation": ("eval",),
     "finetuning": ("finetune",),
