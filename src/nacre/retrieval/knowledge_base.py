@@ -376,10 +376,8 @@ class KnowledgeBase(DocumentReader):
         }
 
     def languages(self) -> list[dict[str, Any]]:
-        """Which languages the knowledge base holds, from a sample of it, and whether its embedder reads them.
-
-        Returns:
-            {"writing", "name", "share", "read"}, the most frequent first; `read` is None where there are words only.
+        """Which languages a sample of the knowledge base holds, the most frequent first, and whether its embedder reads
+        them: {"writing", "name", "share", "read"}; `read` is None where there are words only.
         """
         return languages(self.store.catalog, self.encoder)
 
