@@ -47,7 +47,7 @@ def list_sources(sources: Iterable[Source]) -> Listing:
     return found
 
 
-def doubt_empty(states: Collection[DocumentState], seen: Listing) -> None:
+def _doubt_empty(states: Collection[DocumentState], seen: Listing) -> None:
     """Who lists nothing where there were many documents, as a folder whose drive is not mounted, is away."""
     listed = {scope for scope, _ in seen.items.values()}
     for scope in [scope for scope in seen.complete if scope not in listed]:
@@ -58,8 +58,9 @@ def doubt_empty(states: Collection[DocumentState], seen: Listing) -> None:
             seen.failed.append((scope, told))
 
 
-def find_gone(states: Iterable[DocumentState], seen: Listing) -> list[DocumentState]:
+def find_gone(states: Collection[DocumentState], seen: Listing) -> list[DocumentState]:
     """Documents that their source no longer has."""
+    _doubt_empty(states, seen)
     folders = tuple(scope for scope in seen.complete if scope.endswith("/"))
     complete = set(seen.complete)
     return [

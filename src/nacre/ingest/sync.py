@@ -19,7 +19,7 @@ from nacre.documents.chunking import BlockLike, Chunk, chunk
 from nacre.documents.limits import Limits
 from nacre.errors import NacreError, ParseError
 from nacre.ingest.archives import archive_of, may_be_archive, unpacked
-from nacre.ingest.ledger import Listing, doubt_empty, find_gone, list_sources
+from nacre.ingest.ledger import Listing, find_gone, list_sources
 from nacre.ingest.permissions import Permissions
 from nacre.ingest.report import Progress, SyncReport
 from nacre.ingest.runner import Here, Parsers, Runner
@@ -102,8 +102,6 @@ class Syncer:
             # What is read in another way is not the same document any more.
             seen.items[uri] = scope, replace(item, stamp=item.stamp and item.stamp + self.options.mark)
         states = {state.uri: state for state in self.catalog.states()}
-        if prune:
-            doubt_empty(states.values(), seen)
         self._total = len(seen.items)
         jobs = []
         for scope, item in self._unpacked(seen, states):
