@@ -54,7 +54,7 @@ class KnowledgeBase(DocumentReader):
 
         Args:
             place: its folder.
-            embedder: its name, a LangChain `Embeddings`, "none" for words only, or None for its own (at first the default).
+            embedder: its name, a LangChain `Embeddings`, "none" for words only, or None for its own (a default).
             create: make it where there is none; otherwise that is an error.
 
         Returns:
