@@ -105,12 +105,13 @@ def test_what_a_document_says_is_not_remembered_unasked() -> None:
     assert store.all("") == []
 
 
-def test_a_cached_answer_is_not_given_again_when_the_facts_have_changed() -> None:
+@pytest.mark.parametrize("owner", ["", "li"])
+def test_a_cached_answer_is_not_given_again_when_the_facts_have_changed(owner: str) -> None:
     store = FactStore(":memory:")
     agent = remembering(store, RECALL, "Final Answer: nowhere", RECALL, "Final Answer: Lantern Bay")
-    cached = nacre.ResponseCache(inner=agent)
+    cached = nacre.ResponseCache(inner=agent).with_config(configurable={"owner": owner})
     assert cached.invoke("Where do I live?").text == cached.invoke("Where do I live?").text == "nowhere"
-    store.add("", "The user lives in Lantern Bay.")
+    store.add(owner, "The user lives in Lantern Bay.")
     assert cached.invoke("Where do I live?").text == "Lantern Bay"
 
 

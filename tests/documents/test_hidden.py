@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 
 import openpyxl
 import pptx
@@ -54,6 +55,13 @@ def test_a_page_shows_what_its_own_styles_let_be_seen():
     assert document.text.split() == ["Seen", "wide", "back", "x", "y", "night"]
     assert [excerpt for _, excerpt in whats(document)] == ["A", "B", "C", "D", "E"]
     assert {what for what, _ in whats(document)} == {"hidden element", "white text", "tiny text", "text off the page"}
+
+
+@pytest.mark.parametrize("sheet", ["@" + "a" * 99_999, "@a" * 50_000, "a " * 50_000, "@a{x{}" * 20_000, "/*" * 50_000])
+def test_a_style_sheet_costs_what_its_length_asks(sheet):
+    began = time.process_time()
+    assert parse(f"<style>{sheet}</style><p>Seen".encode(), name="a.html").text == "Seen"
+    assert time.process_time() - began < 2
 
 
 def test_white_letters_on_a_ground_that_only_a_foreign_sheet_knows_are_seen():

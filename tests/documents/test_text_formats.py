@@ -102,7 +102,7 @@ def test_notebooks_give_prose_code_and_output() -> None:
             "cell_type": "code",
             "source": "print(1)",
             "outputs": [
-                {"output_type": "stream", "text": ["1\n"]},
+                {"output_type": "stream", "text": ["\x1b[31m1\x1b[0m\n"]},
                 {"data": {"text/plain": "df", "image/png": "AAAA"}},
             ],
         },

@@ -114,6 +114,18 @@ def test_without_prune_a_deleted_file_stays(base, docs) -> None:
     assert len(uris(base)) == 3
 
 
+def test_a_folder_that_is_empty_all_at_once_is_doubted(base, docs) -> None:
+    for n in range(10):
+        (docs / f"{n}.md").write_text(f"Text {n}.")
+    base.sync(docs)
+    for file in docs.iterdir():
+        file.unlink()
+    report = base.sync(docs)
+    assert (report.deleted, len(uris(base))) == (0, 13) and "13 documents" in report.failed[0][1]
+    (docs / "0.md").write_text("Text 0.")
+    assert base.sync(docs).deleted == 12
+
+
 def test_a_renamed_file_keeps_its_chunks_and_number(base, embedder, docs) -> None:
     base.sync(docs)
     before = base.search("manager approves")[0]

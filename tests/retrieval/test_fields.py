@@ -56,6 +56,8 @@ def names(kb: KnowledgeBase, where: Filter | None, arms: tuple[str, ...] = ("wor
         ({"released": {"<=": "2023-05-01"}}, "a"),
         ({"product": "px'; DROP TABLE fields;--"}, ""),
         ({"nothing": "x"}, ""),
+        ({"product": "PX-\x00100"}, "a"),
+        ({"\ud800": "\ud800"}, ""),
         ({"product": "PX-200", "year": 2023}, ""),
     ],
 )

@@ -7,12 +7,15 @@ import unicodedata
 from collections.abc import Iterable
 
 from nacre.text.han import HAN, IDEOGRAPHS, KANA
+from nacre.text.hygiene import TERMINAL
 
 _CJK = rf"\u2e80-\u303f{KANA}{IDEOGRAPHS}\ufe30-\ufe4f\uff00-\uffef\U00020000-\U0003ffff"
 _ENDS_CJK = re.compile(f"[{_CJK}]$")
 _STARTS_CJK = re.compile(f"^[{_CJK}]")
 # Controls, zero-width marks, soft hyphens, byte-order marks, non-characters and half a surrogate pair.
-_INVISIBLE = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u200b\u2060\ufeff\ufffe\uffff\ud800-\udfff]")
+_INVISIBLE = re.compile(
+    "[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u200b\u2060\ufeff\ufffe\uffff\ud800-\udfff]" + TERMINAL
+)
 _BREAKS = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
 _SPREAD = re.compile(rf"[{HAN}](?:\s+[{HAN}])+")
 _RUN = re.compile(r"\s+")

@@ -5,7 +5,7 @@ What changed of those that they have, `sync` decides, one document at a time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 
 from nacre.errors import NacreError
@@ -13,6 +13,9 @@ from nacre.ingest.archives import MARK
 from nacre.ingest.source import Item, Source, Unreachable
 from nacre.store.records import DocumentState
 from nacre.text.hygiene import clean_text
+from nacre.text.language import tr
+
+_MANY = 10  # documents that nobody takes out of a source all at once
 
 
 @dataclass
@@ -44,8 +47,20 @@ def list_sources(sources: Iterable[Source]) -> Listing:
     return found
 
 
-def find_gone(states: Iterable[DocumentState], seen: Listing) -> list[DocumentState]:
+def _doubt_empty(states: Collection[DocumentState], seen: Listing) -> None:
+    """Who lists nothing where there were many documents, as a folder whose drive is not mounted, is away."""
+    listed = {scope for scope, _ in seen.items.values()}
+    for scope in [scope for scope in seen.complete if scope not in listed]:
+        had = sum(state.scope == scope for state in states)
+        if had >= _MANY:
+            seen.complete.remove(scope)
+            told = tr("nothing is there where {count} documents were; they stay: mount it, or use nacre rm", count=had)
+            seen.failed.append((scope, told))
+
+
+def find_gone(states: Collection[DocumentState], seen: Listing) -> list[DocumentState]:
     """Documents that their source no longer has."""
+    _doubt_empty(states, seen)
     folders = tuple(scope for scope in seen.complete if scope.endswith("/"))
     complete = set(seen.complete)
     return [

@@ -54,8 +54,7 @@ class KnowledgeBase(DocumentReader):
 
         Args:
             place: its folder.
-            embedder: name of an embedder, a LangChain `Embeddings`, "none" for search by words only, or None for the
-                one that it was built with (the embedded default for a new one).
+            embedder: its name, a LangChain `Embeddings`, "none" for words only, or None for its own (a default).
             create: make it where there is none; otherwise that is an error.
 
         Returns:
@@ -132,14 +131,13 @@ class KnowledgeBase(DocumentReader):
             sources: paths, URLs or `Source` objects.
             principals: who may see these documents; ["*"] is everyone. None keeps what each source had at its last
                 sync; documents of a new source are then seen by everyone.
-            prune: take out documents that a source listed before and lists no more. A source that cannot be reached,
-                or only in part, is never taken for an empty one.
+            prune: take out documents that a source listed before and lists no more. A source that cannot be reached, or
+                only in part, or lists nothing where ten documents were, is never taken for an empty one.
             on_progress: called after each document, and within a large one while it is embedded.
             workers: who parses and embeds: None for this machine, "ray" for the Ray cluster that it is of,
                 "ray://host:port" for another.
             include_hidden: read hidden sheets, rows, columns and slides too; None is what the settings say (no).
-            pictures: read the writing in pictures inside office files too, by OCR (extra `ocr`); None is what the
-                settings say (no).
+            pictures: read the writing in pictures inside office files too, by OCR (extra `ocr`); None as above.
 
         Returns:
             What was done, and what failed for which reason.
@@ -376,7 +374,7 @@ class KnowledgeBase(DocumentReader):
         }
 
     def languages(self) -> list[dict[str, Any]]:
-        """Which languages the knowledge base holds, from a sample of it, and whether its embedder reads them.
+        """Which languages a sample of the knowledge base holds, and whether its embedder reads them.
 
         Returns:
             {"writing", "name", "share", "read"}, the most frequent first; `read` is None where there are words only.

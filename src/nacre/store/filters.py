@@ -11,6 +11,7 @@ from typing import Any
 
 from nacre.errors import UsageError
 from nacre.text.fields import Fields
+from nacre.text.hygiene import clean_text
 from nacre.text.language import tr
 
 _SIGNS = {"=": "eq", "==": "eq", "!=": "ne", ">": "gt", ">=": "gte", "<": "lt", "<=": "lte"}
@@ -112,7 +113,7 @@ def _checked(condition: Condition) -> Condition:
         raise UsageError(
             tr("The value of {name} must be a text, a number, a date, true or false.", name=condition.name)
         )
-    return Condition(condition.name.strip().lower(), condition.operator, tuple(map(_written, values)))
+    return Condition(clean_text(condition.name).strip().lower(), condition.operator, tuple(map(_written, values)))
 
 
 def _written(value: Any) -> str | None:
@@ -123,7 +124,7 @@ def _written(value: Any) -> str | None:
         return value.isoformat()
     if isinstance(value, int | float):
         return repr(int(value)) if value == value and abs(value) < 1e15 and value == int(value) else repr(value)
-    return " ".join(value.split()) if isinstance(value, str) else None
+    return " ".join(clean_text(value).split()) if isinstance(value, str) else None
 
 
 def _number(text: str) -> float | None:
@@ -140,7 +141,7 @@ def field_rows(fields: Fields) -> Iterator[tuple[str, str, float | None]]:
         for one in value if isinstance(value, list) else [value]:
             text = _written(one)
             if text is not None:
-                yield name.lower(), text, _number(text)
+                yield clean_text(name).lower(), text, _number(text)
 
 
 def by_document(rows: Iterable[Sequence[Any]]) -> dict[int, dict[str, str]]:

@@ -7,8 +7,10 @@ import re
 
 from nacre.text.vocabulary import compiled, vocabulary
 
+TERMINAL = r"(?:(?<=\x1b)(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)))?"
+"""The rest of a sequence that colours a terminal's text or names its window: its letters are no words."""
 # Controls except tab, line feed and carriage return; lone surrogates (arguments that are not UTF-8 arrive so).
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]" + TERMINAL)
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 LONGEST_SEARCHED = 4000
 """Characters of a question that are looked at to search, to tell its language, to find what is like it."""

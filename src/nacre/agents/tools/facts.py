@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from langchain_core.runnables.config import ensure_config
 from langchain_core.tools import BaseTool, StructuredTool
 
 from nacre.agents.budget import OWNER
@@ -21,7 +22,10 @@ class FactTool(StructuredTool):
     @property
     def identity(self) -> str:
         """What a cache knows it by."""
-        return f"{self.name}:{self.store.generation(OWNER.get() or self.owner)}"
+        # A cache before the agent asks before the run has begun: what it is called with says whose it will be.
+        configured = ensure_config().get("configurable") or {}
+        owner = OWNER.get() or configured.get("owner") or self.owner
+        return f"{self.name}:{self.store.generation(str(owner))}"
 
 
 def fact_tools(store: FactStore, owner: str = "") -> list[BaseTool]:
