@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from nacre.grounding.ranking import OTHER_KIND, Evidence, Passage, Question, prior, told_apart
+from nacre.grounding.stopwords import stopwords
 from nacre.text.words import words
 
 Sure = Literal["answer", "closest", "nothing"]
@@ -37,6 +38,8 @@ CLOSEST_BELOW = {"titled": 0.38, "loose": 0.43, "base": 0.5}
 _MISSING = 0.5  # the share of the question that the best passage lacks: it is about something else of the kind
 _LEAST = 1e-3
 _SOFT = 16.0  # score points over which a passage's voice falls to 1/e: nearly an equal vote
+_DEFINED = 2  # content words by which a sentence may tell an attribute without naming it: "The lamp is pale green."
+_ATTRIBUTE = re.compile(r"(?:是|有)(?:什么|哪种|哪一种)[^，。]{1,4}[？?]?$")
 _NAME = re.compile(r"(?<=\s)[A-Z][\w'-]*")
 
 
@@ -54,7 +57,11 @@ def sureness(
     kind = _kind(passages, relevance)
     near = probability < CLOSEST_BELOW[kind] or (
         kind != "loose"
-        and (_lacks_identifier(question, passages) or measured(question, passages, found)["missing"] >= _MISSING)
+        and (
+            _lacks_identifier(question, passages)
+            or measured(question, passages, found)["missing"] >= _MISSING
+            or _names_only(question, passages, found)
+        )
     )
     return "closest" if near else "answer"
 
@@ -80,6 +87,18 @@ def _lacks_identifier(question: Question, passages: Sequence[Passage]) -> bool:
     """Whether the question names a thing by a letter and a number that no passage names."""
     asked = {term for term, weight in question.names.items() if weight == 1.0 and term[0].isalpha()}
     return bool(asked) and not asked & {term for passage in passages for part in passage for term in words(part)}
+
+
+def _names_only(question: Question, passages: Sequence[Passage], found: Sequence[Evidence]) -> bool:
+    """Whether the best sentence says which thing is asked about, and much of it, but no word of what is asked."""
+    best = max(found, key=lambda item: item.score)
+    if best.row and question.expectation.kind != "any":  # its column may be called otherwise
+        return False
+    focus, terms = frozenset(question.expectation.focus), frozenset(question.terms)
+    attribute = _ATTRIBUTE.search(question.text) or len(terms - focus) == 1
+    thing = terms - focus if focus and attribute else frozenset(question.names)
+    more = set(words(passages[best.passage][0][best.start : best.end])) - question.asked - stopwords()
+    return bool(terms - thing) and not (terms - thing) & best.said and len(more) > _DEFINED
 
 
 def _kind(passages: Sequence[Passage], relevance: float | None) -> str:

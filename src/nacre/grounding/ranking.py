@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from nacre.grounding.answer_type import Expectation, answers_in, by_nouns, candidates, expected
-from nacre.grounding.naming import YEAR, names
+from nacre.grounding.naming import DOUBTFUL, YEAR, names
 from nacre.grounding.stopwords import stopwords
 from nacre.text.language import Language, language_of
 from nacre.text.tables import is_row
@@ -42,6 +42,12 @@ WEIGHTS = {
 
 _DIGIT = re.compile(r"\d")
 _HALF = re.compile(r";\s+")
+# What goes on after a semicolon, or may turn round what was said before it.
+_LEANS = re.compile(
+    r"\s*(?:(?:but|except|unless|otherwise|after(?:wards|\s+that)|however|only|in that case|then|its?|the(?:y|ir|m|se)"
+    r"|th(?:is|at|ose)|s?he|his|hers?|such|both)\b|但|除|否则|其|此(?!外)|之后|不过|该|它|他|她|这|那|前者|后者)",
+    re.IGNORECASE,
+)
 OTHER_KIND = frozenset("陪副非准亚子反伪")  # before a Chinese noun: another thing of its kind
 _TERMS = 64  # different words of a question that count
 _LEAST_HALF = 20  # characters of half a sentence that counts as its own
@@ -148,7 +154,8 @@ def evidence(question: Question, passages: Sequence[Passage]) -> list[Evidence]:
     held = {term for sentence in found for term in _held(sentence)}
     titled = any(title for _, title, *_ in passages)  # loose snippets name what they like
     known = {term: weight for term, weight in question.names.items() if titled and term in held}
-    named = [known | keys.get(_table(sentence), {}) for sentence in found]
+    beside = _beside(question, found, keys)
+    named = [known | keys.get(_table(sentence), beside.get(sentence.passage, {})) for sentence in found]
     strangers = _strangers(found, named)
     return [
         _evidence(
@@ -215,6 +222,18 @@ def _keys(question: Question, found: Sequence[_Sentence]) -> dict[tuple[int, int
         table: {term: 1.0 for term in question.terms if 0 < sum(term in row.key for row in rows) < max(len(rows), 2)}
         for table, rows in tables.items()
     }
+
+
+def _beside(
+    question: Question, found: Sequence[_Sentence], keys: dict[tuple[int, int] | None, dict[str, float]]
+) -> dict[int, dict[str, float]]:
+    """What names a row under a column that the question names too: the sentences beside the table should say it."""
+    named: dict[int, dict[str, float]] = {}
+    for sentence in found:
+        key = sentence.key & keys.get(_table(sentence), {}).keys()
+        if key and (sentence.above & frozenset(question.terms)) - key:
+            named.setdefault(sentence.passage, {}).update(dict.fromkeys(key, DOUBTFUL))
+    return named
 
 
 def prior(term: str) -> float:
@@ -286,7 +305,20 @@ def _sentences(passage: int, text: str, title: str, columns: str = "") -> list[_
 
 
 def _statements(text: str) -> Iterator[tuple[int, int]]:
-    """Sentences, and the halves of one that a semicolon parts, where each says something."""
+    """Sentences, and the halves of one that a semicolon parts, where each says something by itself."""
+    start = end = 0
+    for a, b in _halves(text):
+        if text[end - 1 : end] in (";", "；") and _LEANS.match(text, end):
+            end = b
+            continue
+        if end:
+            yield start, end
+        start, end = a, b
+    if end:
+        yield start, end
+
+
+def _halves(text: str) -> Iterator[tuple[int, int]]:
     for start, end in sentences(text):
         if not is_row(text[start:end]):
             for half in _HALF.finditer(text, start, end):
@@ -299,7 +331,12 @@ def _statements(text: str) -> Iterator[tuple[int, int]]:
 def _is_statement(question: Question, sentence: _Sentence) -> bool:
     if sentence.text[-1] == "?" or sentence.heads:
         return False
-    return not is_heading(sentence.text) or bool(sentence.terms - sentence.above - question.asked - stopwords())
+    if not is_heading(sentence.text):
+        return True
+    valued = question.expectation.kind in ("number", "time") and not re.search("[:：]", sentence.text)
+    if valued and not _named(question, sentence):  # a title tells no value
+        return False
+    return bool(sentence.terms - sentence.above - question.asked - stopwords())
 
 
 def is_heading(line: str) -> bool:

@@ -14,7 +14,7 @@ from nacre.text.language import language_of
 from nacre.text.messages import Source
 from nacre.text.tables import Grid, grids_in
 from nacre.text.validity import asked_for, holds, timeless, told
-from nacre.text.words import sentences, words
+from nacre.text.words import words
 from nacre.text.writing import writing_of
 
 _SECOND = 4.0  # score points that a second sentence may lie behind the first
@@ -29,12 +29,6 @@ _UNNAMED = 0.4  # by naming nothing of the kind that is asked for
 _AS_NEAR = 0.3  # that a second sentence may lie behind
 _WIDEST = 40  # columns of a table that is shown as one
 _WHICH = re.compile(r"\bwhich\b|\bwhat (?:version|release|edition|year|section|chapter)\b|哪|什么版本", re.IGNORECASE)
-# What goes on after a semicolon and may turn round what was said before it.
-_TURNS = re.compile(
-    r"\s*(?:but|except|unless|otherwise|after(?:wards|\s+that)|however|only|in that case|then"
-    r"|但|除|否则|其余|此后|之后|不过)",
-    re.IGNORECASE,
-)
 
 
 Near = tuple[int, int, float, float]
@@ -213,13 +207,7 @@ def _since(item: Evidence, sources: Sequence[Source]) -> str:
 
 
 def _quote(item: Evidence, source: Source) -> Quote:
-    """A sentence; half of one with the half behind it that may turn it round."""
-    end = item.end
-    if source.text[end - 1 : end] in (";", "；") and _TURNS.match(source.text, end):
-        end = next((b for a, b in sentences(source.text) if a <= item.start < b and b > end), end)
-        if end == item.end:  # Chinese sentences end with a semicolon
-            end = next((b for a, b in sentences(source.text) if a >= end), end)
-    return Quote(source.n, item.start, end, item.score, item.row)
+    return Quote(source.n, item.start, item.end, item.score, item.row)
 
 
 def _best(found: Sequence[Evidence], sources: Sequence[Source]) -> list[Evidence]:
