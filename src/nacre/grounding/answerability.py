@@ -28,6 +28,8 @@ LOOSE = {"constant": -9.868, "best": 0.281, "agreement": 8.956, "near": 1.091, "
 BASE = {"constant": -0.829, "best": 0.121, "missing": -0.527, "missing_number": -2.519, "relevance": 0.667}
 # Of sentences in another writing than the question (`bench/meaning_weights.py`).
 MEANING = {"constant": -1.434, "nearness": 0.524, "relevance": 0.912}
+# In a base too small for a relevance (`bench/meaning_weights.py --small`).
+MEANING_SMALL = {"constant": -3.803, "nearness": 1.123, "relevance": 0.0}
 MEANT, NEARLY_MEANT = 0.7, 0.5
 # Refuse below. Titled: hardly a right answer may be lost. Loose: the best balance of both mistakes. Base: chosen on one
 # half of six sets, where it loses one right answer of twenty.
@@ -66,14 +68,16 @@ def sureness(
     return "closest" if near else "answer"
 
 
-def sureness_by_meaning(nearness: float, relevance: float) -> Sure:
+def sureness_by_meaning(nearness: float, relevance: float | None) -> Sure:
     """Whether a sentence in another writing answers, by its meaning alone.
 
     Args:
         nearness: how many standard deviations it stands out.
-        relevance: how likely one of the sources in that writing holds an answer.
+        relevance: how likely one of the sources in that writing holds an answer, where that is known.
     """
-    logit = MEANING["constant"] + MEANING["nearness"] * nearness + MEANING["relevance"] * _log_odds(relevance)
+    weights = MEANING_SMALL if relevance is None else MEANING
+    odds = 0.0 if relevance is None else _log_odds(relevance)
+    logit = weights["constant"] + weights["nearness"] * nearness + weights["relevance"] * odds
     probability = 1 / (1 + math.exp(-logit))
     return "answer" if probability >= MEANT else "closest" if probability >= NEARLY_MEANT else "nothing"
 

@@ -10,9 +10,10 @@ from nacre.grounding.answerability import Sure, sureness, sureness_by_meaning
 from nacre.grounding.naming import compared
 from nacre.grounding.parts import bare_question, questions_in
 from nacre.grounding.ranking import Evidence, Question, analyse, evidence, is_heading
+from nacre.grounding.stopwords import stopwords
 from nacre.text.language import language_of
 from nacre.text.messages import Source
-from nacre.text.tables import Grid, grids_in
+from nacre.text.tables import Grid, grids_in, is_row
 from nacre.text.validity import asked_for, holds, timeless, told
 from nacre.text.words import words
 from nacre.text.writing import writing_of
@@ -31,9 +32,9 @@ _WIDEST = 40  # columns of a table that is shown as one
 _WHICH = re.compile(r"\bwhich\b|\bwhat (?:version|release|edition|year|section|chapter)\b|哪|什么版本", re.IGNORECASE)
 
 
-Near = tuple[int, int, float, float]
+Near = tuple[int, int, float, float | None]
 """The number of a source, the start of a sentence in it, how far that stands out by its meaning, and how likely the
-source holds an answer.
+source holds an answer, where that is known.
 """
 
 
@@ -91,20 +92,32 @@ def select(
     return meant if meant.quotes else said
 
 
-def to_compare(question: str, sources: Sequence[Source], relevance: float | None = None) -> list[tuple[int, int, int]]:
+def to_compare(question: str, sources: Sequence[Source], relevance: float | None = None) -> list[tuple[int, int, str]]:
     """The sentences of sources in another writing, whose meaning is worth a look where the words do not tell.
 
     Returns:
-        The number of the source, start and end of each.
+        The number of the source, the start, and what is to be compared: of a row with the names of its columns.
     """
     question, sources = _at_time(question, sources)
-    if _by_words(question, sources, 1, relevance).sure == "answer":
+    asked = analyse(question)
+    if stopwords().issuperset(asked.terms) or _by_words(question, sources, 1, relevance).sure == "answer":
         return []
-    found = [one for one in evidence(analyse(question), _passages(sources)) if one.statement]
-    places = [(sources[one.passage], one.start, one.end) for one in found]
     mine = writing_of(question)
-    foreign = [(s.n, a, b) for s, a, b in places if writing_of(s.text) != mine and words(s.text[a:b])]
-    return foreign[:_COMPARED]
+    found = [one for one in evidence(asked, _passages(sources)) if one.statement]
+    places = [(sources[one.passage], one) for one in found]
+    foreign = [(s, one) for s, one in places if writing_of(s.text) != mine and words(s.text[one.start : one.end])]
+    return [(s.n, one.start, _spoken(one, s)) for s, one in foreign[:_COMPARED]]
+
+
+def _spoken(one: Evidence, source: Source) -> str:
+    """A sentence; a row as one: under its heading each value with its name."""
+    cells = _cells(_quote(one, source), source) if one.row else None
+    if cells is None:
+        return source.text[one.start : one.end]
+    (_, *names), (first, *values) = cells
+    lines = [line for line in source.text[: one.start].splitlines() if line.strip() and not is_row(line)]
+    said = [f"{name} {value}" for name, value in zip(names, values, strict=True)]
+    return ": ".join([*(line.strip("# ") for line in lines[-1:] if is_heading(line)), first, ", ".join(said)])
 
 
 def _by_meaning(question: str, sources: Sequence[Source], nearness: Sequence[Near]) -> Selection:
@@ -117,7 +130,7 @@ def _by_meaning(question: str, sources: Sequence[Source], nearness: Sequence[Nea
     if not ranked:
         return Selection()
     best, first = ranked[0]
-    sure = sureness_by_meaning(best, max(relevance for *_, relevance in nearness))
+    sure = sureness_by_meaning(best, max((value for *_, value in nearness if value is not None), default=None))
     if sure == "nothing":
         return Selection()
     second = [one for value, one in ranked[1:2] if value >= best - _AS_NEAR and not (one.row or first.row)]

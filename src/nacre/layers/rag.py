@@ -106,8 +106,8 @@ class RetrievalAugmented(ChatModelDecorator):
         asked = prompts.load(self.prompt, language).render(sources=render_sources(evidence.sources), question=question)
         if self.inner_takes("evidence"):
             kwargs["evidence"] = evidence
-        if extractive and (judged := _judged(found)):
-            kwargs["relevance"] = max(judged)
+        if extractive:
+            kwargs["relevance"] = max(_judged(found), default=None)
             kwargs["nearness"] = self._nearness(wanted, evidence.sources, [d.metadata.get("relevance") for d in kept])
         through = None if self.strict or given.draft else LiveMarkers(evidence.markers())
         reply = yield from self.ask(replace_last_user(messages, asked), live=not self.strict, through=through, **kwargs)
@@ -133,13 +133,13 @@ class RetrievalAugmented(ChatModelDecorator):
         """What the meaning of sentences tells where their words do not and the retriever can compare them."""
         compare = getattr(self.retriever, "standing_out", None)
         known = [value for value in judged if value is not None]
-        places = to_compare(question, sources, max(known)) if compare else []
-        texts = {source.n: (source.text, value or 0.0) for source, value in zip(sources, judged, strict=True)}
+        places = to_compare(question, sources, max(known, default=None)) if compare else []
+        likely = {source.n: (value or 0.0) if known else None for source, value in zip(sources, judged, strict=True)}
         # An identifier would draw the sentence that names the thing, whatever that says of it.
         meant = IDENTIFIER.sub("", question).strip() or question
-        found = compare(meant, [texts[n][0][a:b] for n, a, b in places]) if compare and places else ()
+        found = compare(meant, [text for *_, text in places]) if compare and places else ()
         return [
-            (n, start, value, texts[n][1])
+            (n, start, value, likely[n])
             for (n, start, _), value in zip(places, found, strict=True)
             if value is not None
         ]

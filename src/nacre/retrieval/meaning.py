@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nacre.retrieval.fusion import ranked
+from nacre.retrieval.relevance import LEAST_CHUNKS
 from nacre.store.arm import Arm
 from nacre.store.calibration import READS, Known
 from nacre.store.filters import Filter
@@ -72,12 +73,21 @@ def towards(index: VectorIndex, query: str, vector: Vector) -> Vector:
 
 
 def standing_out(
-    index: VectorIndex, vector: Vector, texts: Sequence[str], vectors: Vector, known: Known
+    index: VectorIndex, query: str, vector: Vector, texts: Sequence[str], vectors: Vector, known: Known
 ) -> list[float | None]:
-    """How many deviations some texts lie above the mean of the passages in their writing; None where there is none."""
-    spread = index.spread(vector, known.deviation)
-    usual = [spread.get(WRITINGS.index(writing_of(text))) for text in texts]
-    return [(float(score) - at[0]) / at[1] if at else None for score, at in zip(vectors @ vector, usual, strict=True)]
+    """How many deviations some texts lie above the mean of the passages in their writing; None where there is none.
+
+    A small base has too few passages for a mean: there it is that of the texts themselves.
+    """
+    written = [WRITINGS.index(writing_of(text)) for text in texts]
+    if len(index) < LEAST_CHUNKS and known.deviation:
+        scores = vectors @ vector
+        usual = {one: (float(scores[np.equal(written, one)].mean()), known.deviation) for one in written}
+    else:
+        scores = vectors @ towards(index, query, vector)
+        usual = dict(index.spread(towards(index, query, vector), known.deviation))
+    spread = [usual.get(one) for one in written]
+    return [(float(score) - at[0]) / at[1] if at else None for score, at in zip(scores, spread, strict=True)]
 
 
 def find_meaning(
