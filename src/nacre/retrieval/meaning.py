@@ -14,6 +14,7 @@ from nacre.store.arm import Arm
 from nacre.store.calibration import READS, Known
 from nacre.store.filters import Filter
 from nacre.store.protocol import VectorIndex
+from nacre.text.language import language_of
 from nacre.text.writing import WRITINGS, writing_of
 
 Vector = NDArray[np.float32]
@@ -77,12 +78,14 @@ def standing_out(
 ) -> list[float | None]:
     """How many deviations some texts lie above the mean of the passages in their writing; None where there is none.
 
-    A small base has too few passages for a mean: there it is that of the texts themselves.
+    A small base has too few passages for a mean: there half of it is that of the texts themselves, and half of what
+    each text has in common with everything (some are near to every question).
     """
     written = [WRITINGS.index(writing_of(text)) for text in texts]
     if len(index) < LEAST_CHUNKS and known.deviation:
-        scores = vectors @ vector
-        usual = {one: (float(scores[np.equal(written, one)].mean()), known.deviation) for one in written}
+        scores = vectors @ (vector - _COMMON * known.anything(language_of(query)))
+        asked = _COMMON * (vectors @ vector)
+        usual = {one: (float(asked[np.equal(written, one)].mean()), known.deviation) for one in written}
     else:
         scores = vectors @ towards(index, query, vector)
         usual = dict(index.spread(towards(index, query, vector), known.deviation))
