@@ -30,7 +30,7 @@ BASE = {"constant": -0.829, "best": 0.121, "missing": -0.527, "missing_number": 
 MEANING = {"constant": -1.434, "nearness": 0.524, "relevance": 0.912}
 # In a base too small for a relevance (`bench/meaning_weights.py --small`).
 MEANING_SMALL = {"constant": -2.817, "nearness": 1.037, "relevance": 0.0}
-MEANT, NEARLY_MEANT = 0.7, 0.5
+MEANT, NEARLY_MEANT, NEARLY_MEANT_SMALL = 0.7, 0.5, 0.37
 # Refuse below. Titled: hardly a right answer may be lost. Loose: the best balance of both mistakes. Base: chosen on one
 # half of six sets, where it loses one right answer of twenty.
 REFUSE_BELOW = {"titled": 0.13, "loose": 0.43, "base": 0.2}
@@ -42,6 +42,7 @@ _LEAST = 1e-3
 _SOFT = 16.0  # score points over which a passage's voice falls to 1/e: nearly an equal vote
 _DEFINED = 2  # content words by which a sentence may tell an attribute without naming it: "The lamp is pale green."
 _ATTRIBUTE = re.compile(r"(?:是|有)(?:什么|哪种|哪一种)[^，。]{1,4}[？?]?$")
+_NUMBERED = re.compile(r"[\u4e00-\u9fff]{1,6} ?\d+ ?[型号代款版]")  # 灯塔 3 型
 _NAME = re.compile(r"(?<=\s)[A-Z][\w'-]*")
 
 
@@ -76,10 +77,10 @@ def sureness_by_meaning(nearness: float, relevance: float | None) -> Sure:
         relevance: how likely one of the sources in that writing holds an answer, where that is known.
     """
     weights = MEANING_SMALL if relevance is None else MEANING
-    odds = 0.0 if relevance is None else _log_odds(relevance)
+    nearly, odds = (NEARLY_MEANT_SMALL, 0.0) if relevance is None else (NEARLY_MEANT, _log_odds(relevance))
     logit = weights["constant"] + weights["nearness"] * nearness + weights["relevance"] * odds
     probability = 1 / (1 + math.exp(-logit))
-    return "answer" if probability >= MEANT else "closest" if probability >= NEARLY_MEANT else "nothing"
+    return "answer" if probability >= MEANT else "closest" if probability >= nearly else "nothing"
 
 
 def _log_odds(relevance: float) -> float:
@@ -100,7 +101,8 @@ def _names_only(question: Question, passages: Sequence[Passage], found: Sequence
         return False
     focus, terms = frozenset(question.expectation.focus), frozenset(question.terms)
     attribute = _ATTRIBUTE.search(question.text) or len(terms - focus) == 1
-    thing = terms - focus if focus and attribute else frozenset(question.names)
+    numbered = {term for match in _NUMBERED.finditer(question.text) for term in terms if term in match[0]}
+    thing = terms - focus if focus and attribute else numbered.union(question.names)
     more = set(words(passages[best.passage][0][best.start : best.end])) - question.asked - stopwords()
     return bool(terms - thing) and not (terms - thing) & best.said and len(more) > _DEFINED
 

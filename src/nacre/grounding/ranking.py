@@ -290,7 +290,7 @@ def _sentences(passage: int, text: str, title: str, columns: str = "") -> list[_
         row = is_row(line)
         begins, header = row and not inside and bool(found or not columns), header if row else None
         inside = (inside or len(found) + 1) if row else 0
-        if header and header[0] and header == (found[-1].start, found[-1].end):
+        if header and header == (found[-1].start, found[-1].end):
             found[-1].heads = True
         key = frozenset(words(re.split(r"[|\t]", line.strip("| \t"), maxsplit=1)[0])) if row else frozenset[str]()
         found.append(_Sentence(passage, start, end, line, located, before, above, header, inside, key))

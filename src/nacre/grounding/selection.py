@@ -19,6 +19,7 @@ from nacre.text.words import words
 from nacre.text.writing import writing_of
 
 _SECOND = 4.0  # score points that a second sentence may lie behind the first
+_MOSTLY = 0.6  # share of the question that a sentence says, which needs no second one
 _OTHER = 9.0  # that the same of another thing may
 _MOST = 8  # quotes
 _PERIOD_LINE = re.compile(r"^valid_(?:from|until):.*$", re.MULTILINE)
@@ -89,7 +90,9 @@ def select(
     question, sources = _at_time(question, sources)
     said = _by_words(question, sources, sentences, relevance)
     meant = _by_meaning(question, sources, nearness) if said.sure != "answer" and nearness else Selection()
-    return meant if meant.quotes else said
+    if not meant.quotes or not said.quotes or meant.sure == "answer":
+        return meant if meant.quotes else said
+    return Selection((*meant.quotes, *said.quotes[:1]), "closest")
 
 
 def to_compare(question: str, sources: Sequence[Source], relevance: float | None = None) -> list[tuple[int, int, str]]:
@@ -103,10 +106,18 @@ def to_compare(question: str, sources: Sequence[Source], relevance: float | None
     if stopwords().issuperset(asked.terms) or _by_words(question, sources, 1, relevance).sure == "answer":
         return []
     mine = writing_of(question)
-    found = [one for one in evidence(asked, _passages(sources)) if one.statement]
+    coded = {term for term, weight in asked.names.items() if weight == 1.0}  # alike in every language
+    found = [one for one in evidence(asked, _passages(sources)) if one.statement and coded <= one.said]
     places = [(sources[one.passage], one) for one in found]
-    foreign = [(s, one) for s, one in places if writing_of(s.text) != mine and words(s.text[one.start : one.end])]
+    foreign = [(s, one) for s, one in places if writing_of(s.text) != mine and _tells(s.text, one)]
     return [(s.n, one.start, _spoken(one, s)) for s, one in foreign[:_COMPARED]]
+
+
+def _tells(text: str, one: Evidence) -> bool:
+    """Whether a sentence has words and is no title, whose names would draw the question."""
+    said = text[one.start : one.end]
+    title = is_heading(said) and (one.start == 0 or said[0] == "#") and not re.search("[:：]", said)
+    return bool(words(said)) and not title
 
 
 def _spoken(one: Evidence, source: Source) -> str:
@@ -192,7 +203,7 @@ def _selected(question: str, sources: Sequence[Source], count: int, relevance: f
     chosen = _of_times(chosen, best, sources)
     alone = len(chosen) == 1
     if alone and not first.header:
-        chosen += [item for item in best[1:count] if _goes_with(item, first, sources)]
+        chosen += [i for i in best[1:count] if _goes_with(i, first, sources) and not _adds_nothing(asked, i, first)]
     if alone and (above := _heading_that_answers(asked, first, found, sources)):
         chosen.append(above)
     first = chosen[0]
@@ -294,6 +305,13 @@ def _goes_with(item: Evidence, first: Evidence, sources: Sequence[Source]) -> bo
     goes_on = item.features["before"] and not text[: item.start].rstrip(" ").endswith("\n")
     near = item.score >= first.score - _SECOND
     return near and not item.row and bool(item.features["coverage"] or goes_on)
+
+
+def _adds_nothing(asked: Question, item: Evidence, first: Evidence) -> bool:
+    """Whether one fact is asked for, which the best sentence names, and another says far less of the question."""
+    kind, told = asked.expectation, first.features["coverage"]
+    one = kind.kind not in ("any", "reason") and not kind.several
+    return one and item.features["coverage"] < told / 2 and (not first.features["unnamed"] or told > _MOSTLY)
 
 
 def shown(quotes: Sequence[Quote], sources: Sequence[Source]) -> list[str]:
