@@ -13,15 +13,16 @@ import math
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from nacre.grounding.answer_type import Expectation, answers_in, by_nouns, candidates, expected
-from nacre.grounding.naming import DOUBTFUL, YEAR, names
+from nacre.grounding.naming import YEAR, names
+from nacre.grounding.parts import statements
 from nacre.grounding.stopwords import stopwords
 from nacre.text.language import Language, language_of
 from nacre.text.tables import is_row
-from nacre.text.words import located_words, sentences, words
+from nacre.text.words import located_words, words
 
 WEIGHTS = {
     "coverage": 6.53,
@@ -41,16 +42,9 @@ WEIGHTS = {
 }
 
 _DIGIT = re.compile(r"\d")
-_HALF = re.compile(r";\s+")
-# What goes on after a semicolon, or may turn round what was said before it.
-_LEANS = re.compile(
-    r"\s*(?:(?:but|except|unless|otherwise|after(?:wards|\s+that)|however|only|in that case|then|its?|the(?:y|ir|m|se)"
-    r"|th(?:is|at|ose)|s?he|his|hers?|such|both)\b|但|除|否则|其|此(?!外)|之后|不过|该|它|他|她|这|那|前者|后者)",
-    re.IGNORECASE,
-)
 OTHER_KIND = frozenset("陪副非准亚子反伪")  # before a Chinese noun: another thing of its kind
+_KEYED = 0.7  # how much the key of a row under a named column names, beside the table
 _TERMS = 64  # different words of a question that count
-_LEAST_HALF = 20  # characters of half a sentence that counts as its own
 _PLACES = 50  # of a sentence that are compared with each other
 
 
@@ -232,7 +226,7 @@ def _beside(
     for sentence in found:
         key = sentence.key & keys.get(_table(sentence), {}).keys()
         if key and (sentence.above & frozenset(question.terms)) - key:
-            named.setdefault(sentence.passage, {}).update(dict.fromkeys(key, DOUBTFUL))
+            named.setdefault(sentence.passage, {}).update(dict.fromkeys(key, _KEYED))
     return named
 
 
@@ -283,7 +277,7 @@ def _sentences(passage: int, text: str, title: str, columns: str = "") -> list[_
     above, before = heading | set(words(columns)), frozenset[str]()
     header: tuple[int, int] | None = None
     inside = 0  # a table, the number of its first sentence
-    for start, end in _statements(text):
+    for start, end in statements(text):
         line = unicodedata.normalize("NFKC", text[start:end])
         located = told_apart(line)
         terms = frozenset(term for term, _ in located)
@@ -302,30 +296,6 @@ def _sentences(passage: int, text: str, title: str, columns: str = "") -> list[_
             header = start, end
         before = terms
     return found
-
-
-def _statements(text: str) -> Iterator[tuple[int, int]]:
-    """Sentences, and the halves of one that a semicolon parts, where each says something by itself."""
-    start = end = 0
-    for a, b in _halves(text):
-        if text[end - 1 : end] in (";", "；") and _LEANS.match(text, end):
-            end = b
-            continue
-        if end:
-            yield start, end
-        start, end = a, b
-    if end:
-        yield start, end
-
-
-def _halves(text: str) -> Iterator[tuple[int, int]]:
-    for start, end in sentences(text):
-        if not is_row(text[start:end]):
-            for half in _HALF.finditer(text, start, end):
-                if min(half.start() - start, end - half.end()) > _LEAST_HALF:
-                    yield start, half.start() + 1
-                    start = half.end()
-        yield start, end
 
 
 def _is_statement(question: Question, sentence: _Sentence) -> bool:

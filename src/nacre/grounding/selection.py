@@ -203,7 +203,9 @@ def _selected(question: str, sources: Sequence[Source], count: int, relevance: f
     chosen = _of_times(chosen, best, sources)
     alone = len(chosen) == 1
     if alone and not first.header:
-        chosen += [i for i in best[1:count] if _goes_with(i, first, sources) and not _adds_nothing(asked, i, first)]
+        text = sources[first.passage].text
+        more = [item for item in best[1:count] if _goes_with(item, first, sources)]
+        chosen += [item for item in more if not _adds_nothing(asked, item, first, text)]
     if alone and (above := _heading_that_answers(asked, first, found, sources)):
         chosen.append(above)
     first = chosen[0]
@@ -307,10 +309,11 @@ def _goes_with(item: Evidence, first: Evidence, sources: Sequence[Source]) -> bo
     return near and not item.row and bool(item.features["coverage"] or goes_on)
 
 
-def _adds_nothing(asked: Question, item: Evidence, first: Evidence) -> bool:
+def _adds_nothing(asked: Question, item: Evidence, first: Evidence, text: str) -> bool:
     """Whether one fact is asked for, which the best sentence names, and another says far less of the question."""
     kind, told = asked.expectation, first.features["coverage"]
-    one = kind.kind not in ("any", "reason") and not kind.several
+    lists = item.passage == first.passage and text[first.end - 1 : item.start].strip() in (";", "；")  # 满十年的，十天
+    one = kind.kind not in ("any", "reason") and not kind.several and not lists
     return one and item.features["coverage"] < told / 2 and (not first.features["unnamed"] or told > _MOSTLY)
 
 
