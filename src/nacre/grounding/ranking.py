@@ -283,6 +283,8 @@ def _sentences(passage: int, text: str, title: str, columns: str = "") -> list[_
         terms = frozenset(term for term, _ in located)
         row = is_row(line)
         begins, header = row and not inside and bool(found or not columns), header if row else None
+        if inside and not row:  # the last row is another thing than what follows the table
+            before = frozenset()
         inside = (inside or len(found) + 1) if row else 0
         if header and header == (found[-1].start, found[-1].end):
             found[-1].heads = True
