@@ -19,7 +19,7 @@ from nacre.text.words import words
 from nacre.text.writing import writing_of
 
 _SECOND = 4.0  # score points that a second sentence may lie behind the first
-_MOSTLY = 0.9  # share of the question that a sentence says, which needs no second one
+_MOSTLY = 0.6  # share of the question that a sentence says, which needs none from elsewhere
 _OTHER = 9.0  # that the same of another thing may
 _MOST = 8  # quotes
 _PERIOD_LINE = re.compile(r"^valid_(?:from|until):.*$", re.MULTILINE)
@@ -315,7 +315,9 @@ def _adds_nothing(asked: Question, item: Evidence, first: Evidence, text: str) -
     lists = item.passage == first.passage and text[first.end - 1 : item.start].strip() in (";", "；")  # 满十年的，十天
     if lists or kind.several or kind.kind in ("any", "reason") or item.features["coverage"] >= told / 2:
         return False
-    return told > _MOSTLY or (kind.kind in ("number", "time") and not first.features["unnamed"])
+    return (told > _MOSTLY and item.passage != first.passage) or (
+        kind.kind in ("number", "time") and not first.features["unnamed"]
+    )
 
 
 def shown(quotes: Sequence[Quote], sources: Sequence[Source]) -> list[str]:

@@ -127,7 +127,8 @@ class Known:
 
 @functools.lru_cache(maxsize=4)
 def _anything(encoder: Encoder, language: Language) -> NDArray[np.float32]:
-    return np.mean([encoder.query(text) for text in _UNRELATED[language]], axis=0, dtype=np.float32)
+    mean: NDArray[np.float32] = np.mean([encoder.query(text) for text in _UNRELATED[language]], axis=0)
+    return mean
 
 
 def languages(catalog: DocumentStore, encoder: Encoder | None) -> list[dict[str, Any]]:
