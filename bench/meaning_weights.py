@@ -8,8 +8,10 @@ without it. Learned on every second question, shown on the others.
 from __future__ import annotations
 
 import argparse
+import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from quote import SHARED, kept
@@ -17,7 +19,8 @@ from quote_weights import logistic
 
 from nacre.eval.datasets import load_questions, load_retrieval
 from nacre.eval.metrics import contains
-from nacre.grounding.answerability import MEANT, NEARLY_MEANT
+from nacre.eval.retrieval import index
+from nacre.grounding.answerability import MEANT, NEARLY_MEANT, NEARLY_MEANT_SMALL
 from nacre.grounding.ranking import analyse, evidence
 from nacre.grounding.selection import to_compare, weighed
 from nacre.retrieval.hit import Hit
@@ -25,6 +28,7 @@ from nacre.retrieval.knowledge_base import KnowledgeBase
 from nacre.retrieval.postprocessing import distinct
 from nacre.text.messages import Source
 
+_ARTICLES = 24  # that small bases are made of
 PAIRS = (("xquad_zh", "xquad_en"), ("xquad_en", "xquad_zh"))
 
 
@@ -43,29 +47,48 @@ def asked(name: str, n: int, base: KnowledgeBase, question: str, hits: list[Hit]
     """A question over six passages, where their words do not tell."""
     hits = distinct(hits)[:6]
     sources = [Source(at, hit.text, hit.title) for at, hit in enumerate(hits, 1)]
-    relevance = max((hit.relevance or 0.0 for hit in hits), default=0.0)
+    relevance = max((hit.relevance for hit in hits if hit.relevance is not None), default=None)
     places = to_compare(question, sources, relevance)
-    near = base.standing_out(question, [hits[at - 1].text[start:end] for at, start, end in places])
-    values = dict(zip(places, near, strict=True))
+    near = base.standing_out(question, [text for *_, text in places])
+    values = {(at, start): value for (at, start, _), value in zip(places, near, strict=True)}
     found = evidence(analyse(question), [(source.text, source.title, "") for source in sources])
     scored = [
         (weighed(value, one), sources[one.passage].text[one.start : one.end])
         for one in found
-        if (value := values.get((one.passage + 1, one.start, one.end))) is not None
+        if (value := values.get((one.passage + 1, one.start))) is not None
     ]
     if scored:
         best, text = max(scored)
-        odds = float(np.log(np.clip(relevance, 1e-3, 1 - 1e-3) / (1 - np.clip(relevance, 1e-3, 1 - 1e-3))))
+        bounded = np.clip(0.5 if relevance is None else relevance, 1e-3, 1 - 1e-3)
+        odds = float(np.log(bounded / (1 - bounded)))
         yield Asked(name, n % 2 == 0, bool(gold), (best, odds), bool(contains(text, gold)))
+
+
+def small(name: str, corpus: str) -> Iterator[Asked]:
+    """Bases of four paragraphs, asked for what they hold and for what another paragraph of the same article holds."""
+    questions, known = (load_questions(SHARED / "data/rag" / one)[0] for one in (name, corpus))
+    answers = {question.id: list(question.answers) for question in known}
+    whole = load_retrieval(SHARED / "data/rag" / corpus)
+    articles = [f"a{n:03}" for n in range(_ARTICLES)]
+    for n in range(0, _ARTICLES, 4):
+        held = {f"{article}p00" for article in articles[n : n + 4]}
+        part = replace(whole, corpus=[passage for passage in whole.corpus if passage.id in held])
+        with tempfile.TemporaryDirectory() as folder, index(part, Path(folder)) as base:
+            for question in questions:
+                if question.uri[:4] in articles[n : n + 4] and question.uri[4:] in ("p00", "p01", "p02"):
+                    gold = answers[question.id] if question.uri in held else []
+                    yield from asked(name, n // 4, base, question.text, base.search(question.text, k=6), gold)
 
 
 def main() -> None:
     """Learn and report."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--limit", type=int, default=40, help="questions of a set, the last ones")
-    limit = parser.parse_args().limit
-    data: list[Asked] = []
-    for name, corpus in PAIRS:
+    parser.add_argument("--small", action="store_true", help="bases too small for a relevance")
+    options = parser.parse_args()
+    limit = options.limit
+    data = [one for pair in PAIRS for one in small(*pair)] if options.small else []
+    for name, corpus in () if options.small else PAIRS:
         answers = {question.id: list(question.answers) for question in load_questions(SHARED / "data/rag" / corpus)[0]}
         judged = load_retrieval(SHARED / "data/rag" / corpus).qrels
         with kept(corpus) as base:
@@ -77,14 +100,18 @@ def main() -> None:
                 data += asked(name, n, base, question.text, rest, [])
     rows, wanted = np.array([item.signs for item in data]), np.array([item.answerable for item in data])
     first, sets = np.array([item.first_half for item in data]), np.array([item.set for item in data])
-    learned = logistic(rows[first], wanted[first].astype(float), np.ones(int(first.sum())))
+    even = np.where(wanted, 0.5 / wanted.mean(), 0.5 / (1 - wanted.mean()))  # as many of either kind
+    learned = logistic(rows[first], wanted[first].astype(float), even[first] if options.small else np.ones(first.sum()))
     print("MEANING", dict(zip(("nearness", "relevance", "constant"), learned.round(3).tolist(), strict=True)))
     probability = 1 / (1 + np.exp(-(rows @ learned[:-1] + learned[-1])))
     for name, _ in PAIRS:
         here = (sets == name) & ~first
         right = np.mean([item.right for item in data if item.set == name and item.answerable])
         print(f"{name}: the best sentence holds the answer {right:.2f}")
-        for told, least in (("answered", MEANT), ("answered or closest", NEARLY_MEANT)):
+        for told, least in (
+            ("answered", MEANT),
+            ("answered or closest", NEARLY_MEANT_SMALL if options.small else NEARLY_MEANT),
+        ):
             shares = ((probability[here & (wanted == kind)] >= least).mean() for kind in (True, False))
             print(f"  the other half, {told}: answerable {next(shares):.2f}, unanswerable {next(shares):.2f}")
 

@@ -120,7 +120,7 @@ ABROAD = Source(1, "The pump is used in laboratories. The warranty is 36 months.
 @pytest.mark.parametrize(("relevance", "sure"), [(0.9, "answer"), (0.4, "closest"), (0.01, "nothing")])
 def test_a_source_in_another_writing_answers_by_its_meaning(relevance: float, sure: str) -> None:
     places = to_compare("保修期是多久？", [ABROAD])
-    assert [ABROAD.text[start:end] for _, start, end in places][-1] == "The warranty is 36 months."
+    assert [text for *_, text in places][-1] == "The warranty is 36 months."
     near = [(n, start, 4.0 if at else 1.0, relevance) for at, (n, start, _) in enumerate(places)]
     found = select("保修期是多久？", [ABROAD], nearness=near)
     assert found.sure == sure
@@ -132,6 +132,79 @@ def test_a_source_in_another_writing_answers_by_its_meaning(relevance: float, su
 def test_where_the_words_tell_or_the_writing_is_the_same_no_meaning_is_looked_at() -> None:
     assert to_compare("How long is the warranty?", [ABROAD]) == []
     assert to_compare("Who sweeps the yard?", [ABROAD]) == []
+
+
+@pytest.mark.parametrize(("nearness", "sure"), [(4.2, "answer"), (2.6, "closest"), (1.4, "nothing")])
+def test_in_a_small_base_the_meaning_counts_without_a_relevance(nearness: float, sure: str) -> None:
+    near = [
+        (n, start, nearness if at else 0.0, None) for at, (n, start, _) in enumerate(to_compare("保修期？", [ABROAD]))
+    ]
+    assert select("保修期？", [ABROAD], nearness=near).sure == sure
+
+
+def test_a_row_is_compared_with_its_heading_and_the_names_of_its_columns() -> None:
+    table = Source(1, "# 停车\n\n## 收费标准\n| 车场 | 白天 | 夜间 |\n|---|---|---|\n| 东门 | 8 | 3 |\n", "停车")
+    compared = [text for *_, text in to_compare("What does the east gate cost?", [table])]
+    assert compared == ["收费标准: 东门: 白天 8, 夜间 3"]
+
+
+def test_a_title_and_a_thing_of_another_code_are_not_compared() -> None:
+    note = Source(1, "AX-7 水泵说明\n水泵须每月清洗一次。", "水泵")
+    assert [text for *_, text in to_compare("How often is the pump cleaned?", [note])] == ["水泵须每月清洗一次。"]
+    assert to_compare("How often is the BX-9 cleaned?", [note]) == []
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "quoted"),
+    [
+        (
+            "Who has to sign for night shifts?",
+            "Night shifts are paid double in winter; they need the signature of a foreman.",
+            "Night shifts are paid double in winter; they need the signature of a foreman.",
+        ),
+        ("仓库钥匙谁保管？", "仓库钥匙共有两把；其中一把由门卫保管。", "仓库钥匙共有两把；其中一把由门卫保管。"),
+    ],
+)
+def test_half_a_sentence_that_leans_on_the_other_stays_with_it(question: str, text: str, quoted: str) -> None:
+    assert said(question, Source(1, text, "Rules")) == f"{quoted} [1]"
+
+
+def test_a_title_tells_no_value() -> None:
+    text = "海螺 5 型（Conch 5）安装说明\n海螺 5 型须由两人安装，每台约需 40 分钟。"
+    assert said("海螺 5 型多少钱一台？", Source(1, text, "")).startswith("海螺 5 型须由两人") or not said(
+        "海螺 5 型多少钱一台？", Source(1, text, "")
+    )
+
+
+def test_the_row_that_the_question_names_goes_before_a_sentence_beside_the_table() -> None:
+    text = (
+        "## 补助\n| 岗位 | 夜班（元） | 白班（元） |\n|---|---|---|\n| 司机 | 90 | 40 |\n| 保安 | 70 | 30 |\n\n"
+        "每次值夜班可以领取一份夜宵，20:00 以后领取。"
+    )
+    assert "| 保安 | 70 | 30 [1] |" in said("保安夜班每次可以领取多少？", Source(1, text, "补助"))
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "sure"),
+    [
+        ("What size is Heron 9?", "The sale of Heron 9 begins in the spring and ends in October.", "closest"),
+        ("What size is the lamp?", "The lamp was sold in every shop of the northern coast last year.", "closest"),
+        ("What colour is the lamp?", "The lamp is pale green.", "answer"),
+        ("苍鹭 9 型是什么颜色？", "苍鹭 9 型从今年三月起在各地门店陆续销售。", "closest"),
+    ],
+)
+def test_a_thing_is_no_answer_where_nothing_says_what_is_asked_of_it(question: str, text: str, sure: str) -> None:
+    assert select(question, [Source(1, text, "Notes")]).sure == sure
+
+
+def test_a_second_sentence_that_says_far_less_is_left_out_where_one_fact_is_asked() -> None:
+    text = "Keys must be returned within 3 days after the lease. Bicycles cost up to 9 euros for several days."
+    assert said("Within how many days must I return the keys?", Source(1, text, "Lease")) == (
+        "Keys must be returned within 3 days after the lease. [1]"
+    )
+
+    steps = Source(1, "# 假期\n职工每年享有疗养假：入职满一年不满五年的，三天；满五年不满八年的，六天。", "假期")
+    assert "六天" in said("入职六年的职工有几天疗养假？", steps)
 
 
 WIDE = Source(1, "\n".join("\t".join(f"c{n}" for n in range(10_000)) for _ in range(3)), "Wide")

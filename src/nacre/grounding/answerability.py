@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from nacre.grounding.ranking import OTHER_KIND, Evidence, Passage, Question, prior, told_apart
+from nacre.grounding.stopwords import stopwords
 from nacre.text.words import words
 
 Sure = Literal["answer", "closest", "nothing"]
@@ -27,7 +28,9 @@ LOOSE = {"constant": -9.868, "best": 0.281, "agreement": 8.956, "near": 1.091, "
 BASE = {"constant": -0.829, "best": 0.121, "missing": -0.527, "missing_number": -2.519, "relevance": 0.667}
 # Of sentences in another writing than the question (`bench/meaning_weights.py`).
 MEANING = {"constant": -1.434, "nearness": 0.524, "relevance": 0.912}
-MEANT, NEARLY_MEANT = 0.7, 0.5
+# In a base too small for a relevance (`bench/meaning_weights.py --small`).
+MEANING_SMALL = {"constant": -2.799, "nearness": 0.987, "relevance": 0.0}
+MEANT, NEARLY_MEANT, NEARLY_MEANT_SMALL = 0.7, 0.5, 0.37
 # Refuse below. Titled: hardly a right answer may be lost. Loose: the best balance of both mistakes. Base: chosen on one
 # half of six sets, where it loses one right answer of twenty.
 REFUSE_BELOW = {"titled": 0.13, "loose": 0.43, "base": 0.2}
@@ -37,6 +40,9 @@ CLOSEST_BELOW = {"titled": 0.38, "loose": 0.43, "base": 0.5}
 _MISSING = 0.5  # the share of the question that the best passage lacks: it is about something else of the kind
 _LEAST = 1e-3
 _SOFT = 16.0  # score points over which a passage's voice falls to 1/e: nearly an equal vote
+_DEFINED = 2  # content words by which a sentence may tell an attribute without naming it: "The lamp is pale green."
+_ATTRIBUTE = re.compile(r"(?:是|有)(?:什么|哪种|哪一种)[^，。]{1,4}[？?]?$")
+_NUMBERED = re.compile(r"[\u4e00-\u9fff]{1,6} ?\d+ ?[型号代款版]")  # 灯塔 3 型
 _NAME = re.compile(r"(?<=\s)[A-Z][\w'-]*")
 
 
@@ -54,21 +60,27 @@ def sureness(
     kind = _kind(passages, relevance)
     near = probability < CLOSEST_BELOW[kind] or (
         kind != "loose"
-        and (_lacks_identifier(question, passages) or measured(question, passages, found)["missing"] >= _MISSING)
+        and (
+            _lacks_identifier(question, passages)
+            or measured(question, passages, found)["missing"] >= _MISSING
+            or _names_only(question, passages, found)
+        )
     )
     return "closest" if near else "answer"
 
 
-def sureness_by_meaning(nearness: float, relevance: float) -> Sure:
+def sureness_by_meaning(nearness: float, relevance: float | None) -> Sure:
     """Whether a sentence in another writing answers, by its meaning alone.
 
     Args:
         nearness: how many standard deviations it stands out.
-        relevance: how likely one of the sources in that writing holds an answer.
+        relevance: how likely one of the sources in that writing holds an answer, where that is known.
     """
-    logit = MEANING["constant"] + MEANING["nearness"] * nearness + MEANING["relevance"] * _log_odds(relevance)
+    weights = MEANING_SMALL if relevance is None else MEANING
+    nearly, odds = (NEARLY_MEANT_SMALL, 0.0) if relevance is None else (NEARLY_MEANT, _log_odds(relevance))
+    logit = weights["constant"] + weights["nearness"] * nearness + weights["relevance"] * odds
     probability = 1 / (1 + math.exp(-logit))
-    return "answer" if probability >= MEANT else "closest" if probability >= NEARLY_MEANT else "nothing"
+    return "answer" if probability >= MEANT else "closest" if probability >= nearly else "nothing"
 
 
 def _log_odds(relevance: float) -> float:
@@ -80,6 +92,19 @@ def _lacks_identifier(question: Question, passages: Sequence[Passage]) -> bool:
     """Whether the question names a thing by a letter and a number that no passage names."""
     asked = {term for term, weight in question.names.items() if weight == 1.0 and term[0].isalpha()}
     return bool(asked) and not asked & {term for passage in passages for part in passage for term in words(part)}
+
+
+def _names_only(question: Question, passages: Sequence[Passage], found: Sequence[Evidence]) -> bool:
+    """Whether the best sentence says which thing is asked about, and much of it, but no word of what is asked."""
+    best = max(found, key=lambda item: item.score)
+    if best.row and question.expectation.kind != "any":  # its column may be called otherwise
+        return False
+    focus, terms = frozenset(question.expectation.focus), frozenset(question.terms)
+    attribute = _ATTRIBUTE.search(question.text) or len(terms - focus) == 1
+    numbered = {term for match in _NUMBERED.finditer(question.text) for term in terms if term in match[0]}
+    thing = terms - focus if focus and attribute else numbered.union(question.names)
+    more = set(words(passages[best.passage][0][best.start : best.end])) - question.asked - stopwords()
+    return bool(terms - thing) and not (terms - thing) & best.said and len(more) > _DEFINED
 
 
 def _kind(passages: Sequence[Passage], relevance: float | None) -> str:

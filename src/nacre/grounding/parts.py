@@ -1,4 +1,4 @@
-"""The parts of a long or compound question, by its marks and joints alone."""
+"""The parts of a long or compound question and the statements of a text, by their marks and joints alone."""
 
 from __future__ import annotations
 
@@ -6,11 +6,20 @@ import re
 from collections.abc import Iterator
 
 from nacre.text.hygiene import searched
+from nacre.text.tables import is_row
 from nacre.text.words import sentences, words
 
 MOST = 8  # parts that are looked at
 _LONG = 240  # characters from which several sentences are no longer one question
 _LEAST = 2  # index terms of a part; a shorter one says nothing by itself
+_HALF = re.compile(r";\s+")
+# What goes on after a semicolon, or may turn round what was said before it.
+_LEANS = re.compile(
+    r"\s*(?:(?:but|except|unless|otherwise|after(?:wards|\s+that)|however|only|in that case|then|its?|the(?:y|ir|m|se)"
+    r"|th(?:is|at|ose)|s?he|his|hers?|such|both)\b|但|除|否则|其|此(?!外)|之后|不过|该|它|他|她|这|那|前者|后者)",
+    re.IGNORECASE,
+)
+_LEAST_HALF = 20  # characters of half a sentence that counts as its own
 _ASKS = (
     r"(?:how|what|when|where|who|whom|whose|which|why|is|are|was|were|does|do|did|can|could|may|must|should|will|would"
     r"|name|list|tell|give|compare)\b"
@@ -99,3 +108,27 @@ def _grouped(parts: list[str]) -> list[str]:
     """As many parts as are looked at, neighbours together where there are more."""
     size = -(-len(parts) // MOST)
     return [" ".join(parts[at : at + size]) for at in range(0, len(parts), size)]
+
+
+def statements(text: str) -> Iterator[tuple[int, int]]:
+    """Sentences, and the halves of one that a semicolon parts, where each says something by itself."""
+    start = end = 0
+    for a, b in _halves(text):
+        if text[end - 1 : end] in (";", "；") and _LEANS.match(text, end):
+            end = b
+            continue
+        if end:
+            yield start, end
+        start, end = a, b
+    if end:
+        yield start, end
+
+
+def _halves(text: str) -> Iterator[tuple[int, int]]:
+    for start, end in sentences(text):
+        if not is_row(text[start:end]):
+            for half in _HALF.finditer(text, start, end):
+                if min(half.start() - start, end - half.end()) > _LEAST_HALF:
+                    yield start, half.start() + 1
+                    start = half.end()
+        yield start, end

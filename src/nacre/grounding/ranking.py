@@ -13,15 +13,16 @@ import math
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from nacre.grounding.answer_type import Expectation, answers_in, by_nouns, candidates, expected
 from nacre.grounding.naming import YEAR, names
+from nacre.grounding.parts import statements
 from nacre.grounding.stopwords import stopwords
 from nacre.text.language import Language, language_of
 from nacre.text.tables import is_row
-from nacre.text.words import located_words, sentences, words
+from nacre.text.words import located_words, words
 
 WEIGHTS = {
     "coverage": 6.53,
@@ -41,10 +42,9 @@ WEIGHTS = {
 }
 
 _DIGIT = re.compile(r"\d")
-_HALF = re.compile(r";\s+")
 OTHER_KIND = frozenset("陪副非准亚子反伪")  # before a Chinese noun: another thing of its kind
+_KEYED = 0.7  # how much the key of a row under a named column names, beside the table
 _TERMS = 64  # different words of a question that count
-_LEAST_HALF = 20  # characters of half a sentence that counts as its own
 _PLACES = 50  # of a sentence that are compared with each other
 
 
@@ -148,7 +148,8 @@ def evidence(question: Question, passages: Sequence[Passage]) -> list[Evidence]:
     held = {term for sentence in found for term in _held(sentence)}
     titled = any(title for _, title, *_ in passages)  # loose snippets name what they like
     known = {term: weight for term, weight in question.names.items() if titled and term in held}
-    named = [known | keys.get(_table(sentence), {}) for sentence in found]
+    beside = _beside(question, found, keys)
+    named = [known | keys.get(_table(sentence), beside.get(sentence.passage, {})) for sentence in found]
     strangers = _strangers(found, named)
     return [
         _evidence(
@@ -217,6 +218,18 @@ def _keys(question: Question, found: Sequence[_Sentence]) -> dict[tuple[int, int
     }
 
 
+def _beside(
+    question: Question, found: Sequence[_Sentence], keys: dict[tuple[int, int] | None, dict[str, float]]
+) -> dict[int, dict[str, float]]:
+    """What names a row under a column that the question names too: the sentences beside the table should say it."""
+    named: dict[int, dict[str, float]] = {}
+    for sentence in found:
+        key = sentence.key & keys.get(_table(sentence), {}).keys()
+        if key and (sentence.above & frozenset(question.terms)) - key:
+            named.setdefault(sentence.passage, {}).update(dict.fromkeys(key, _KEYED))
+    return named
+
+
 def prior(term: str) -> float:
     """How telling a word is before any text is seen: longer words are rarer, names and numbers rarer still.
 
@@ -264,14 +277,16 @@ def _sentences(passage: int, text: str, title: str, columns: str = "") -> list[_
     above, before = heading | set(words(columns)), frozenset[str]()
     header: tuple[int, int] | None = None
     inside = 0  # a table, the number of its first sentence
-    for start, end in _statements(text):
+    for start, end in statements(text):
         line = unicodedata.normalize("NFKC", text[start:end])
         located = told_apart(line)
         terms = frozenset(term for term, _ in located)
         row = is_row(line)
         begins, header = row and not inside and bool(found or not columns), header if row else None
+        if inside and not row:  # the last row is another thing than what follows the table
+            before = frozenset()
         inside = (inside or len(found) + 1) if row else 0
-        if header and header[0] and header == (found[-1].start, found[-1].end):
+        if header and header == (found[-1].start, found[-1].end):
             found[-1].heads = True
         key = frozenset(words(re.split(r"[|\t]", line.strip("| \t"), maxsplit=1)[0])) if row else frozenset[str]()
         found.append(_Sentence(passage, start, end, line, located, before, above, header, inside, key))
@@ -285,21 +300,15 @@ def _sentences(passage: int, text: str, title: str, columns: str = "") -> list[_
     return found
 
 
-def _statements(text: str) -> Iterator[tuple[int, int]]:
-    """Sentences, and the halves of one that a semicolon parts, where each says something."""
-    for start, end in sentences(text):
-        if not is_row(text[start:end]):
-            for half in _HALF.finditer(text, start, end):
-                if min(half.start() - start, end - half.end()) > _LEAST_HALF:
-                    yield start, half.start() + 1
-                    start = half.end()
-        yield start, end
-
-
 def _is_statement(question: Question, sentence: _Sentence) -> bool:
     if sentence.text[-1] == "?" or sentence.heads:
         return False
-    return not is_heading(sentence.text) or bool(sentence.terms - sentence.above - question.asked - stopwords())
+    if not is_heading(sentence.text):
+        return True
+    valued = question.expectation.kind in ("number", "time") and not re.search("[:：]", sentence.text)
+    if valued and not _named(question, sentence):  # a title tells no value
+        return False
+    return bool(sentence.terms - sentence.above - question.asked - stopwords())
 
 
 def is_heading(line: str) -> bool:

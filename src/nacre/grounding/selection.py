@@ -10,14 +10,16 @@ from nacre.grounding.answerability import Sure, sureness, sureness_by_meaning
 from nacre.grounding.naming import compared
 from nacre.grounding.parts import bare_question, questions_in
 from nacre.grounding.ranking import Evidence, Question, analyse, evidence, is_heading
+from nacre.grounding.stopwords import stopwords
 from nacre.text.language import language_of
 from nacre.text.messages import Source
-from nacre.text.tables import Grid, grids_in
+from nacre.text.tables import Grid, grids_in, is_row
 from nacre.text.validity import asked_for, holds, timeless, told
-from nacre.text.words import sentences, words
+from nacre.text.words import words
 from nacre.text.writing import writing_of
 
 _SECOND = 4.0  # score points that a second sentence may lie behind the first
+_MOSTLY = 0.6  # share of the question that a sentence says, which needs none from elsewhere
 _OTHER = 9.0  # that the same of another thing may
 _MOST = 8  # quotes
 _PERIOD_LINE = re.compile(r"^valid_(?:from|until):.*$", re.MULTILINE)
@@ -29,17 +31,11 @@ _UNNAMED = 0.4  # by naming nothing of the kind that is asked for
 _AS_NEAR = 0.3  # that a second sentence may lie behind
 _WIDEST = 40  # columns of a table that is shown as one
 _WHICH = re.compile(r"\bwhich\b|\bwhat (?:version|release|edition|year|section|chapter)\b|哪|什么版本", re.IGNORECASE)
-# What goes on after a semicolon and may turn round what was said before it.
-_TURNS = re.compile(
-    r"\s*(?:but|except|unless|otherwise|after(?:wards|\s+that)|however|only|in that case|then"
-    r"|但|除|否则|其余|此后|之后|不过)",
-    re.IGNORECASE,
-)
 
 
-Near = tuple[int, int, float, float]
+Near = tuple[int, int, float, float | None]
 """The number of a source, the start of a sentence in it, how far that stands out by its meaning, and how likely the
-source holds an answer.
+source holds an answer, where that is known.
 """
 
 
@@ -94,23 +90,45 @@ def select(
     question, sources = _at_time(question, sources)
     said = _by_words(question, sources, sentences, relevance)
     meant = _by_meaning(question, sources, nearness) if said.sure != "answer" and nearness else Selection()
-    return meant if meant.quotes else said
+    if not meant.quotes or not said.quotes or meant.sure == "answer":
+        return meant if meant.quotes else said
+    return Selection((*meant.quotes, *said.quotes[:1]), "closest")
 
 
-def to_compare(question: str, sources: Sequence[Source], relevance: float | None = None) -> list[tuple[int, int, int]]:
+def to_compare(question: str, sources: Sequence[Source], relevance: float | None = None) -> list[tuple[int, int, str]]:
     """The sentences of sources in another writing, whose meaning is worth a look where the words do not tell.
 
     Returns:
-        The number of the source, start and end of each.
+        The number of the source, the start, and what is to be compared: of a row with the names of its columns.
     """
     question, sources = _at_time(question, sources)
-    if _by_words(question, sources, 1, relevance).sure == "answer":
+    asked = analyse(question)
+    if stopwords().issuperset(asked.terms) or _by_words(question, sources, 1, relevance).sure == "answer":
         return []
-    found = [one for one in evidence(analyse(question), _passages(sources)) if one.statement]
-    places = [(sources[one.passage], one.start, one.end) for one in found]
     mine = writing_of(question)
-    foreign = [(s.n, a, b) for s, a, b in places if writing_of(s.text) != mine and words(s.text[a:b])]
-    return foreign[:_COMPARED]
+    coded = {term for term, weight in asked.names.items() if weight == 1.0}  # alike in every language
+    found = [one for one in evidence(asked, _passages(sources)) if one.statement and coded <= one.said]
+    places = [(sources[one.passage], one) for one in found]
+    foreign = [(s, one) for s, one in places if writing_of(s.text) != mine and _tells(s.text, one)]
+    return [(s.n, one.start, _spoken(one, s)) for s, one in foreign[:_COMPARED]]
+
+
+def _tells(text: str, one: Evidence) -> bool:
+    """Whether a sentence has words and is no title, whose names would draw the question."""
+    said = text[one.start : one.end]
+    title = is_heading(said) and (one.start == 0 or said[0] == "#") and not re.search("[:：]", said)
+    return bool(words(said)) and not title
+
+
+def _spoken(one: Evidence, source: Source) -> str:
+    """A sentence; a row as one: under its heading each value with its name."""
+    cells = _cells(_quote(one, source), source) if one.row else None
+    if cells is None:
+        return source.text[one.start : one.end]
+    (_, *names), (first, *values) = cells
+    lines = [line for line in source.text[: one.start].splitlines() if line.strip() and not is_row(line)]
+    said = [f"{name} {value}" for name, value in zip(names, values, strict=True)]
+    return ": ".join([*(line.strip("# ") for line in lines[-1:] if is_heading(line)), first, ", ".join(said)])
 
 
 def _by_meaning(question: str, sources: Sequence[Source], nearness: Sequence[Near]) -> Selection:
@@ -123,7 +141,7 @@ def _by_meaning(question: str, sources: Sequence[Source], nearness: Sequence[Nea
     if not ranked:
         return Selection()
     best, first = ranked[0]
-    sure = sureness_by_meaning(best, max(relevance for *_, relevance in nearness))
+    sure = sureness_by_meaning(best, max((value for *_, value in nearness if value is not None), default=None))
     if sure == "nothing":
         return Selection()
     second = [one for value, one in ranked[1:2] if value >= best - _AS_NEAR and not (one.row or first.row)]
@@ -185,7 +203,9 @@ def _selected(question: str, sources: Sequence[Source], count: int, relevance: f
     chosen = _of_times(chosen, best, sources)
     alone = len(chosen) == 1
     if alone and not first.header:
-        chosen += [item for item in best[1:count] if _goes_with(item, first, sources)]
+        text = sources[first.passage].text
+        more = [item for item in best[1:count] if _goes_with(item, first, sources)]
+        chosen += [item for item in more if not _adds_nothing(asked, item, first, text)]
     if alone and (above := _heading_that_answers(asked, first, found, sources)):
         chosen.append(above)
     first = chosen[0]
@@ -213,13 +233,7 @@ def _since(item: Evidence, sources: Sequence[Source]) -> str:
 
 
 def _quote(item: Evidence, source: Source) -> Quote:
-    """A sentence; half of one with the half behind it that may turn it round."""
-    end = item.end
-    if source.text[end - 1 : end] in (";", "；") and _TURNS.match(source.text, end):
-        end = next((b for a, b in sentences(source.text) if a <= item.start < b and b > end), end)
-        if end == item.end:  # Chinese sentences end with a semicolon
-            end = next((b for a, b in sentences(source.text) if a >= end), end)
-    return Quote(source.n, item.start, end, item.score, item.row)
+    return Quote(source.n, item.start, item.end, item.score, item.row)
 
 
 def _best(found: Sequence[Evidence], sources: Sequence[Source]) -> list[Evidence]:
@@ -293,6 +307,17 @@ def _goes_with(item: Evidence, first: Evidence, sources: Sequence[Source]) -> bo
     goes_on = item.features["before"] and not text[: item.start].rstrip(" ").endswith("\n")
     near = item.score >= first.score - _SECOND
     return near and not item.row and bool(item.features["coverage"] or goes_on)
+
+
+def _adds_nothing(asked: Question, item: Evidence, first: Evidence, text: str) -> bool:
+    """Whether one fact is asked for, which the best sentence names, and another says far less of the question."""
+    kind, told = asked.expectation, first.features["coverage"]
+    lists = item.passage == first.passage and text[first.end - 1 : item.start].strip() in (";", "；")  # 满十年的，十天
+    if lists or kind.several or kind.kind in ("any", "reason") or item.features["coverage"] >= told / 2:
+        return False
+    return (told > _MOSTLY and item.passage != first.passage) or (
+        kind.kind in ("number", "time") and not first.features["unnamed"]
+    )
 
 
 def shown(quotes: Sequence[Quote], sources: Sequence[Source]) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import re
 from collections.abc import Generator, Sequence
 from typing import Any
 
@@ -36,7 +38,9 @@ from nacre.text.messages import (
 )
 from nacre.text.titles import title_of
 from nacre.text.tokens import estimate_messages
+from nacre.text.words import words
 
+_NAMED = re.compile(r"(?<=[^\W_] )[A-Z][\w'-]+(?: [A-Z\d][\w'-]*)*")
 MIN_RELEVANCE = 0.05  # hardly a right answer falls below (bench/relevance_weights.py)
 _SPEAKS = 0.4  # the least share of a part's words in a document that speaks of it
 _PLACE = (
@@ -106,8 +110,8 @@ class RetrievalAugmented(ChatModelDecorator):
         asked = prompts.load(self.prompt, language).render(sources=render_sources(evidence.sources), question=question)
         if self.inner_takes("evidence"):
             kwargs["evidence"] = evidence
-        if extractive and (judged := _judged(found)):
-            kwargs["relevance"] = max(judged)
+        if extractive:
+            kwargs["relevance"] = max(_judged(found), default=None)
             kwargs["nearness"] = self._nearness(wanted, evidence.sources, [d.metadata.get("relevance") for d in kept])
         through = None if self.strict or given.draft else LiveMarkers(evidence.markers())
         reply = yield from self.ask(replace_last_user(messages, asked), live=not self.strict, through=through, **kwargs)
@@ -133,13 +137,16 @@ class RetrievalAugmented(ChatModelDecorator):
         """What the meaning of sentences tells where their words do not and the retriever can compare them."""
         compare = getattr(self.retriever, "standing_out", None)
         known = [value for value in judged if value is not None]
-        places = to_compare(question, sources, max(known)) if compare else []
-        texts = {source.n: (source.text, value or 0.0) for source, value in zip(sources, judged, strict=True)}
-        # An identifier would draw the sentence that names the thing, whatever that says of it.
-        meant = IDENTIFIER.sub("", question).strip() or question
-        found = compare(meant, [texts[n][0][a:b] for n, a, b in places]) if compare and places else ()
+        places = to_compare(question, sources, max(known, default=None)) if compare else []
+        likely = {source.n: (value or 0.0) if known else None for source, value in zip(sources, judged, strict=True)}
+        # A name would draw the sentence that names the thing, whatever that says of it.
+        there = [source.text for source in sources if source.n in {n for n, *_ in places}]
+        named = [match[0] for match in _NAMED.finditer(question) if any(match[0] in text for text in there)]
+        meant = IDENTIFIER.sub("", functools.reduce(lambda text, name: text.replace(name, ""), named, question))
+        meant = meant.strip() if words(meant) else question
+        found = compare(meant, [text for *_, text in places]) if compare and places else ()
         return [
-            (n, start, value, texts[n][1])
+            (n, start, value, likely[n])
             for (n, start, _), value in zip(places, found, strict=True)
             if value is not None
         ]

@@ -9,10 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nacre.retrieval.fusion import ranked
+from nacre.retrieval.relevance import LEAST_CHUNKS
 from nacre.store.arm import Arm
 from nacre.store.calibration import READS, Known
 from nacre.store.filters import Filter
 from nacre.store.protocol import VectorIndex
+from nacre.text.language import language_of
 from nacre.text.writing import WRITINGS, writing_of
 
 Vector = NDArray[np.float32]
@@ -72,12 +74,23 @@ def towards(index: VectorIndex, query: str, vector: Vector) -> Vector:
 
 
 def standing_out(
-    index: VectorIndex, vector: Vector, texts: Sequence[str], vectors: Vector, known: Known
+    index: VectorIndex, query: str, vector: Vector, texts: Sequence[str], vectors: Vector, known: Known
 ) -> list[float | None]:
-    """How many deviations some texts lie above the mean of the passages in their writing; None where there is none."""
-    spread = index.spread(vector, known.deviation)
-    usual = [spread.get(WRITINGS.index(writing_of(text))) for text in texts]
-    return [(float(score) - at[0]) / at[1] if at else None for score, at in zip(vectors @ vector, usual, strict=True)]
+    """How many deviations some texts lie above the mean of the passages in their writing; None where there is none.
+
+    A small base has too few passages for a mean: there half of it is that of the texts themselves, and half of what
+    each text has in common with everything (some are near to every question).
+    """
+    written = [WRITINGS.index(writing_of(text)) for text in texts]
+    if len(index) < LEAST_CHUNKS and known.deviation:
+        scores = vectors @ (vector - _COMMON * known.anything(language_of(query)))
+        asked = _COMMON * (vectors @ vector)
+        usual = {one: (float(asked[np.equal(written, one)].mean()), known.deviation) for one in written}
+    else:
+        scores = vectors @ towards(index, query, vector)
+        usual = dict(index.spread(towards(index, query, vector), known.deviation))
+    spread = [usual.get(one) for one in written]
+    return [(float(score) - at[0]) / at[1] if at else None for score, at in zip(scores, spread, strict=True)]
 
 
 def find_meaning(

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from nacre.retrieval.fusion import CANDIDATES, VECTOR_WEIGHT, fuse, ranked
 from nacre.retrieval.hit import Hit
-from nacre.retrieval.meaning import Meaning, find_meaning, standing_out, towards
+from nacre.retrieval.meaning import Meaning, find_meaning, standing_out
 from nacre.retrieval.phrases import as_written, quoted
 from nacre.retrieval.relevance import LEAST_CHUNKS, Signs, content, relevance
 from nacre.store.arm import Arm
@@ -50,7 +50,7 @@ class Searcher:
         with self.store.view() as view:
             if not view.vectors or not len(view.vectors):
                 return [None] * len(texts)
-            return standing_out(view.vectors, towards(view.vectors, query, vector), texts, vectors, known)
+            return standing_out(view.vectors, query, vector, texts, vectors, known)
 
     def _search(
         self,

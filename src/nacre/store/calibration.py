@@ -11,11 +11,13 @@ chunks cannot show that; some sentences that have nothing to do with each other 
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nacre.store.encoder import Encoder
 from nacre.store.protocol import DocumentStore, VectorIndex, WriteSession
@@ -104,6 +106,10 @@ class Known:
         kept = self._catalog.meta(_DEVIATION)
         return float(json.loads(kept)) if kept else None
 
+    def anything(self, language: Language) -> NDArray[np.float32]:
+        """The mean of queries in a language that have nothing to do with each other."""
+        return _anything(self._encoder, language)
+
     def coverage(self, query: str) -> float:
         """How far the embedder understands a query, 0 to 1: its language, as far as that is known, and as much of it as
         it reads.
@@ -117,6 +123,12 @@ class Known:
     def reads(self, writing: str) -> float:
         """How far the embedder reads a writing, 0 to 1."""
         return self.coverage(SAMPLES[writing]) if writing in SAMPLES else 0.0
+
+
+@functools.lru_cache(maxsize=4)
+def _anything(encoder: Encoder, language: Language) -> NDArray[np.float32]:
+    mean: NDArray[np.float32] = np.mean([encoder.query(text) for text in _UNRELATED[language]], axis=0)
+    return mean
 
 
 def languages(catalog: DocumentStore, encoder: Encoder | None) -> list[dict[str, Any]]:
