@@ -41,7 +41,11 @@ def base(
 def asked(
     kb: KnowledgeBase, expect: str = FACT, question: str = QUESTION, k: int = 3, model: Any = None, **options: Any
 ) -> Diagnosis:
-    fields = {name: options.pop(name) for name in ("strict", "min_support", "source_tokens") if name in options}
+    fields = {
+        name: options.pop(name)
+        for name in ("strict", "min_support", "source_tokens", "min_relevance")
+        if name in options
+    }
     principals = options.pop("principals", None)
     stack = RetrievalAugmented(inner=model or QuoteChatModel(), retriever=kb.retriever(k=k, **options), **fields)
     return why(stack, question, expect, principals=principals)
@@ -184,7 +188,7 @@ def test_a_passage_that_seemed_irrelevant_is_told_apart_from_one_without_room(
 ) -> None:
     kb = base(tmp_path, [FACT, *OTHERS])
     monkeypatch.setattr(RetrievalAugmented, "_irrelevant", lambda self, found: True, raising=False)
-    assert asked(kb).stage == "relevance"
+    assert asked(kb, min_relevance=0.5).stage == "relevance"
 
 
 def test_a_model_that_ignores_its_sources_is_named(tmp_path: Path) -> None:

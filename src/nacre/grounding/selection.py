@@ -87,7 +87,7 @@ def select(
         >>> [source.text[quote.start : quote.end] for quote in quotes]
         ['The shop opens at nine.']
     """
-    question, sources = _at_time(question, sources)
+    question, sources, relevance = _at_time(question, sources, relevance)
     said = _by_words(question, sources, sentences, relevance)
     meant = _by_meaning(question, sources, nearness) if said.sure != "answer" and nearness else Selection()
     if not meant.quotes or not said.quotes or meant.sure == "answer":
@@ -101,7 +101,7 @@ def to_compare(question: str, sources: Sequence[Source], relevance: float | None
     Returns:
         The number of the source, the start, and what is to be compared: of a row with the names of its columns.
     """
-    question, sources = _at_time(question, sources)
+    question, sources, relevance = _at_time(question, sources, relevance)
     asked = analyse(question)
     if stopwords().issuperset(asked.terms) or _by_words(question, sources, 1, relevance).sure == "answer":
         return []
@@ -265,16 +265,18 @@ def _same_of_others(asked: Question, first: Evidence, best: Sequence[Evidence]) 
             yield other
 
 
-def _at_time(question: str, sources: Sequence[Source]) -> tuple[str, Sequence[Source]]:
+def _at_time(
+    question: str, sources: Sequence[Source], relevance: float | None
+) -> tuple[str, Sequence[Source], float | None]:
     """The sources that hold at the time that is asked for, where some do; the time is then no word to be looked for,
-    unless they speak of it.
+    unless they speak of it, and a relevance that was reckoned with it says nothing.
     """
     day = asked_for(question)
     held = [source for source in sources if not source.valid or holds(source.valid, day)]
     if not day or not any(source.valid for source in held):
-        return question, sources
+        return question, sources, relevance
     spoken = any(day in _PERIOD_LINE.sub("", source.text) for source in held if source.valid)
-    return (question if spoken else timeless(question)), held
+    return (question, held, relevance) if spoken else (timeless(question), held, None)
 
 
 def _of_times(chosen: Sequence[Evidence], best: Sequence[Evidence], sources: Sequence[Source]) -> list[Evidence]:

@@ -63,7 +63,8 @@ class RetrievalAugmented(ChatModelDecorator):
         source_tokens: the most tokens (estimated) of the sources in the prompt; None takes half of the model's window,
             or 6,000 where the window is not known.
         min_relevance: refuse without asking the model when no document is as likely as this to hold an answer (0 to 1;
-            see `Hit.relevance`); 0 always asks. Documents without `relevance` are not judged: the model is asked.
+            see `Hit.relevance`); 0 always asks. Documents without `relevance` are not judged: the model is asked. One
+            that quotes judges by itself, unless this is given.
         prompt: id of the prompt, with the variables `sources` and `question`.
         rewrite: make a follow-up ("And for part-timers?") whole from the messages before it, by the innermost model or,
             where that only quotes, by rules.
@@ -102,7 +103,9 @@ class RetrievalAugmented(ChatModelDecorator):
         kept, dropped = pack(found, self._budget(messages))
         known: dict[str, Any] = {} if question == asked_as else {"question": question}
         extractive = getattr(innermost(self.inner), "extractive", False)
-        if not kept or (not extractive and self._irrelevant(found)):  # one that quotes judges by itself, at no cost
+        # One that quotes judges by itself, at no cost, unless a threshold was asked for.
+        gated = not extractive or "min_relevance" in self.model_fields_set
+        if not kept or (gated and self._irrelevant(found)):
             return with_nacre(AIMessage(refusal(language)), abstained=True, citations=[], hits=[], **known)
         if parts := searches_in(wanted):
             known["parts"] = [{"question": part, "hits": _speaking(kept, part)} for part in parts]
