@@ -56,6 +56,11 @@ def test_things_of_a_kind_are_found_in_a_sentence(sentence: str, kind: str, foun
     assert any(found in sentence[start:end] for start, end in candidates(sentence, kind))  # type: ignore[arg-type]
 
 
+def test_a_capital_at_the_head_of_a_sentence_makes_no_name_of_an_article() -> None:
+    sentence = "The chair is Rosalind Achterberg; it was Kofi who asked. A card costs 12 euros."
+    assert [sentence[start:end] for start, end in candidates(sentence, "person")] == ["Rosalind Achterberg", "Kofi"]
+
+
 def test_dates_written_differently_count_as_the_same_answer() -> None:
     when = expected("When was it released?")
     english = answers_in("It came out in September.", when, frozenset())

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from nacre.grounding.stopwords import stopwords
 from nacre.text.language import Language, language_of
 from nacre.text.vocabulary import compiled, vocabulary
 from nacre.text.words import words
@@ -86,7 +87,7 @@ def candidates(sentence: str, kind: Kind) -> list[Span]:
     found = _tagged(sentence, _TAGS[kind]) if language == "zh" else []
     if kind == "place":
         return found + [m.span("name") if m["name"] else m.span() for m in _PLACE.finditer(sentence)]
-    return found + [m.span() for m in _NAME.finditer(sentence)]
+    return found + [m.span() for m in _NAME.finditer(sentence) if not stopwords().issuperset(words(m[0]))]  # no "The"
 
 
 def _tagged(sentence: str, tags: tuple[str, ...]) -> list[Span]:
