@@ -130,7 +130,7 @@ from nacre.ingest.source import TextSource
 from nacre.retrieval.knowledge_base import KnowledgeBase
 from nacre.testing.stores import StoreEmbeddings
 base = KnowledgeBase.open(sys.argv[1], StoreEmbeddings())
-items = [(f"d:{n}", f"Document {n} of the archive.\\n\\n" + f"Line of {n}. " * 40) for n in range(200)]
+items = [(f"d:{n}", f"Document {n} of the archive.\\n\\n" + f"Line of {n}. " * 40) for n in range(int(sys.argv[2]))]
 base.sync(TextSource("d:", items), on_progress=lambda step: print(step.uri, flush=True))
 """
 
@@ -143,10 +143,13 @@ def test_whoever_is_killed_loses_nothing_that_was_acknowledged(postgres, place, 
         more: documents that are acknowledged before the next is killed.
     """
     KnowledgeBase.open(place, StoreEmbeddings()).close()
+    documents = 40 * kills  # however fast the machine, there is something left to write at the last kill
     acknowledged: set[str] = set()
     killed = {"writer": 0, "server": 0}
     for attempt in range(kills):
-        writer = subprocess.Popen([sys.executable, "-c", WRITER, place], stdout=subprocess.PIPE, text=True)
+        writer = subprocess.Popen(
+            [sys.executable, "-c", WRITER, place, str(documents)], stdout=subprocess.PIPE, text=True
+        )
         lines = threading.Thread(target=lambda out=writer.stdout: acknowledged.update(map(str.strip, out)))
         lines.start()
         until = time.monotonic() + 30
@@ -166,16 +169,17 @@ def test_whoever_is_killed_loses_nothing_that_was_acknowledged(postgres, place, 
             there = [document["uri"] for document in base.documents()]
             assert acknowledged <= set(there) and len(there) == len(set(there)) and base.verify() == []
     assert len(acknowledged) >= 15 and min(killed.values()) >= kills // 2 - 1  # nearly all while it wrote
-    done = subprocess.run([sys.executable, "-c", WRITER, place], capture_output=True, timeout=300, check=False)
+    command = [sys.executable, "-c", WRITER, place, str(documents)]
+    done = subprocess.run(command, capture_output=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     with KnowledgeBase.open(place, StoreEmbeddings()) as base:
-        assert base.stats()["documents"] == 200 and base.verify() == []
-        assert base.sync(TextSource("d:", archive())).embedded == 0
+        assert base.stats()["documents"] == documents and base.verify() == []
+        assert base.sync(TextSource("d:", archive(documents))).embedded == 0
 
 
-def archive():
+def archive(documents: int) -> list[tuple[str, str]]:
     """What the writer writes."""
-    return [(f"d:{n}", f"Document {n} of the archive.\n\n" + f"Line of {n}. " * 40) for n in range(200)]
+    return [(f"d:{n}", f"Document {n} of the archive.\n\n" + f"Line of {n}. " * 40) for n in range(documents)]
 
 
 # ---------------------------------------------------------------------------------------------------- trouble
