@@ -18,6 +18,7 @@ _BARE = re.compile(r"\{|\[\s*(?:\{|\Z)")
 _PYTHONIC = re.compile(r"\[\s*(?P<name>[^\W\d][\w.]*)?(?P<open>\()?")
 _BEGUN = frozenset(mark[:size] for mark in MARKS for size in range(1, len(mark)))
 _LONGEST = len(MARKS[0])
+_UNDECIDED = 2000  # characters: what is no call by then is text
 _PREFIXES = ("functions.", "function.", "tools.", "default_api.")
 
 
@@ -50,12 +51,14 @@ class WrittenCalls:
         if self._holding:
             return ""
         text = "".join(self._held)
-        if not self._shown and not text.strip():
+        undecided = not self._shown and len(text) <= _UNDECIDED
+        if undecided and not text.strip():
             return ""
         cut = len(text)
         at = first_mark(normal(text))
-        if not self._shown and (kind := self._bare(text.lstrip())) is not None:
-            cut, self._holding = 0, kind
+        kind = None if self._shown else self._bare(text.lstrip())
+        if kind or (undecided and kind is False):
+            cut, self._holding = 0, bool(kind)
         elif at >= 0:
             cut, self._holding = at, True
         else:

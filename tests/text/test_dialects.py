@@ -125,3 +125,14 @@ def test_long_texts_cost_linear_time(unit: str) -> None:
     """Work that grows with the square of these would take many minutes."""
     read_calls(unit * (100_000 // len(unit)))
     parted(unit * (20_000 // len(unit)), 16)
+
+
+def test_endless_blanks_are_not_held_and_a_call_behind_them_is_one() -> None:
+    reader, longest, said = WrittenCalls(TOOLS), 0, ""
+    for _ in range(2000):
+        said += reader.push("\n\n\t")
+        longest = max(longest, sum(map(len, reader._held)))
+    name = TOOLS[0]["function"]["name"]
+    said += reader.push(f'<tool_call>{{"name": "{name}", "arguments": {{}}}}</tool_call>')
+    rest, calls = reader.close()
+    assert longest < 3000 and not said.strip() and not rest.strip() and [call["name"] for call in calls] == [name]

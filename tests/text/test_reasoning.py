@@ -66,6 +66,13 @@ def test_a_thought_whose_beginning_stood_in_the_prompt_is_not_shown(beginning: s
     assert streamed(f"When?\n</think>\n{ANSWER}", [4], inside=True) == (ANSWER, "When?")
 
 
+def test_endless_blanks_before_a_thought_are_not_kept() -> None:
+    splitter = ReasoningSplitter()
+    for _ in range(2000):
+        assert splitter.push("\n \n") == ("", "") and len(splitter._held) < 1100
+    assert splitter.push("<think>six sevens</think>42") == ("42", "six sevens")
+
+
 def test_an_answer_that_only_begins_like_a_thought_is_whole() -> None:
     assert streamed("Okay, here you are.", [3]) == ("Okay, here you are.", "")
 

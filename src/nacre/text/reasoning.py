@@ -38,6 +38,7 @@ _LONGEST = len(_MARKS[0])
 _LEAD = 80
 _QUOTES = "`'\"“‘「"
 # How a thought begins whose opening tag stood in the prompt already: such a beginning is not shown before it is known.
+_BLANKS = 1000
 _THOUGHTFUL = (
     "okay,", "okay so", "okay, ", "ok,", "ok so", "alright,", "hmm", "so,", "so the user", "the user ", "we need to",
     "we are given", "we have to", "let me think", "let me analy", "let me see", "let me start", "let's think",
@@ -158,7 +159,7 @@ class ReasoningSplitter:
         cut = at if held else len(text) if final else len(text) - min(_overlap(text, _BEGUN), len(text) - at)
         self._say(text[at:cut], said)
         if not final and not self._began and not text[at:cut].strip():
-            cut = at  # blanks before a thought are no answer
+            cut = max(at, cut - _BLANKS)  # blanks before a thought are no answer, and endless ones are not kept
         self._held = text[cut:]
         self._searched = max(0, len(self._held) - _LONGEST)
         return len(text)
