@@ -26,11 +26,7 @@ class Member(NamedTuple):
 
 
 def members(data: bytes, limits: Limits) -> Iterator[Member]:
-    """The files of a ZIP in the order of their names; nothing is unpacked before it is read.
-
-    Raises:
-        ParseError: it is damaged, or unpacks to more than it may.
-    """
+    """The files of a ZIP in the order of their names; nothing is unpacked before it is read."""
     try:
         package = opened(data)
     except (zipfile.BadZipFile, ValueError, OverflowError, NotImplementedError) as error:

@@ -71,11 +71,10 @@ class Builder:
         row: int = 1,
         column: int = 1,
     ) -> None:
-        """Append a table: cells parted by tabs, rows by newlines.
+        """Append a table: cells parted by tabs, rows by newlines; ragged rows are filled up, names of columns joined
+        downwards.
 
         Args:
-            rows: all rows, header included; ragged rows are filled up.
-            header_rows: how many of them name the columns; several are joined downwards.
             row: 1-based number of `rows[0]` in the sheet or file.
             column: 1-based number of the first column.
         """
@@ -144,11 +143,7 @@ class Builder:
             self.warnings.append(message)
 
     def hide(self, what: str, text: str) -> None:
-        """Tell of text that nobody can see on the page, instead of adding it.
-
-        Args:
-            what: how it is hidden, in a fixed word: "white text", "hidden sheet".
-        """
+        """Tell, by a fixed word such as "white text", of text that nobody can see on the page, instead of adding it."""
         text = collapse(clean(text)).strip()
         if text and len(self.hidden) < _HIDDEN:
             self.hidden.append(Hidden(what, text[:_EXCERPT], self.page))
@@ -164,11 +159,7 @@ class Builder:
         return "".join(reversed(pieces))
 
     def place(self, start: int, end: int, box: tuple[float, float, float, float], width: float, height: float) -> None:
-        """Note where a piece of text stands on the picture of its page.
-
-        Args:
-            box: left, bottom, right, top in points.
-        """
+        """Note where text stands on the picture of its page: left, bottom, right and top in points."""
         left, bottom, right, top = (
             min(1.0, max(0.0, side))
             for side in (box[0] / width, 1 - box[1] / height, box[2] / width, 1 - box[3] / height)

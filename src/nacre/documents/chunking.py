@@ -82,13 +82,7 @@ class Tokeniser(Protocol):
 
 @dataclass(frozen=True)
 class Chunk:
-    """A span of a document's text.
-
-    Args:
-        start: first character.
-        end: one past the last character.
-        page: 1-based page, slide or sheet where it starts, or None.
-        context: title and heading path, indexed before the text but never quoted.
+    """A span of a document; `context`, its title and headings, is indexed before it, never quoted; `page` is 1-based.
     """
 
     start: int
@@ -101,17 +95,13 @@ class Chunk:
 def chunk(
     text: str, blocks: Sequence[BlockLike], title: str, tokeniser: Tokeniser, limit: int | None = None, name: str = ""
 ) -> list[Chunk]:
-    """Cut a document into chunks.
+    """Cut a document into chunks, each within the embedder's limit with its context; one that says no more than the
+    title is left out where there are others.
 
     Args:
         blocks: its parts in order, spans into `text`; empty for plain text, where blank lines part paragraphs.
-        tokeniser: the embedder's, with its limit in tokens.
         limit: the most tokens of a chunk; None is 400, or what the embedder reads where that is less.
         name: of the file, where it tells more than the title; indexed before it.
-
-    Returns:
-        Chunks in order, without overlap; each, with its context, within the embedder's limit. A chunk that says no more
-        than the title is left out where there are others.
     """
     made = list(_Chunker(text, blocks, (name, title), tokeniser, limit or _LIMIT).chunks())
     # The title is in every context. A chunk of its own (front matter) would win each search for it and tell nothing.

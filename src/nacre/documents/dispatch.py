@@ -74,16 +74,9 @@ def parse(
     """Parse one document in this process. Foreign files belong into a `ParserPool`, which survives them.
 
     Args:
-        name: its name; the ending decides between kinds of text, and the title falls back to it.
+        name: its ending decides between kinds of text, and the title falls back to it.
         limits: what it may cost; time and memory are kept by `ParserPool` only.
-        options: what is read besides what a reader sees.
-        ocr: whether pictures of text are read; needs the extra `ocr`.
         on_page: called with (page read by OCR, pages in all).
-
-    Example:
-        >>> document = parse("# 标题\\n\\n正文。".encode("gb18030"), name="a.md")
-        >>> document.title, document.encoding
-        ('标题', 'gb18030')
     """
     task = Task(
         name=name,

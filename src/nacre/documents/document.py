@@ -23,12 +23,9 @@ class Block:
     """One piece of content: `text[start:end]` of its document.
 
     Args:
-        kind: what it is. "note" is a footnote, an endnote or a speaker's notes; "comment" a reviewer's remark;
-            "meta" the headers of a mail or of a page.
-        start: first character, an index into the document's text.
-        end: index after the last character.
+        kind: "note" is a footnote or a speaker's notes, "comment" a reviewer's, "meta" the headers of a mail or a page.
         level: depth, 1 at the top, of a heading or a list item; 0 for anything else.
-        page: 1-based page (PDF) or slide (PPTX); None where the format has none.
+        page: 1-based page (PDF) or slide (PPTX).
     """
 
     kind: BlockKind
@@ -50,14 +47,10 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table as data, standing at `text[start:end]` with its header.
+    """A table as data, standing at `text[start:end]` with its header; all rows below that have the same length.
 
     Args:
-        start: first character of the table.
-        end: index after its last character.
-        header: names of the columns; empty when the table has none. A table that goes on from the page before has its
-            header here even where the page does not repeat it.
-        rows: the rows below the header; all have the same length.
+        header: empty when the table has none; one that goes on from the page before has its header here all the same.
         page: 1-based page or slide.
         row: 1-based number, in the sheet or the file, of `rows[0]`.
         column: 1-based number of the first column in the sheet.
@@ -77,13 +70,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Hidden:
-    """Text that nobody can see on the page: it is told, and never part of the document.
-
-    Args:
-        what: how it is hidden, one of a parser's fixed words such as "white text" or "hidden sheet".
-        excerpt: its first characters.
-        page: 1-based page or slide; None where the format has none.
-    """
+    """The beginning of text that nobody can see on the page: it is told, with a fixed word of how it is hidden."""
 
     what: str
     excerpt: str
@@ -92,14 +79,7 @@ class Hidden:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a piece of text stands on the picture of its page.
-
-    Args:
-        start: its first character.
-        end: index after its last character.
-        page: 1-based page.
-        box: left, top, right and bottom, each a share of the page's width or height, from the top left.
-    """
+    """Where text stands on the picture of its page: left, top, right and bottom as shares of its width or height."""
 
     start: int
     end: int
@@ -109,13 +89,10 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class ParsedDocument:
-    """A document as text with structure.
+    """A document as text with structure; every span counts Unicode code points of `text`, and blocks do not overlap.
 
     Args:
-        text: the whole text; every span counts its characters (Unicode code points).
-        blocks: content in reading order; spans do not overlap.
-        pages: number of pages or slides; None where the format has none.
-        places: of text that was read by OCR, where it stands on its page.
+        places: of text that was read by OCR.
         scans: pages that only OCR can read, and that were not read.
         fields: what the document says of itself, typed: front matter, properties, headers.
     """

@@ -58,12 +58,7 @@ _MARKS = "–—‘’“”„…•·«»‹›€£§°©®™№\u00a0²³½
 
 @dataclass(frozen=True)
 class _Zone:
-    """The lead bytes (and trail bytes) of double-byte characters that running text is made of.
-
-    Args:
-        typical: the least share of the common zone in real text.
-        line: of the common characters of its language.
-    """
+    """The bytes of which running text is made, and the least share of them that `line` of the common characters has."""
 
     codec: str
     pattern: re.Pattern[bytes]
@@ -101,11 +96,7 @@ _KOI8 = re.compile(rb"[\xe0-\xff]?[\xc0-\xdf]+|[\xe0-\xff]+")  # a word: Russian
 
 
 def decode(data: bytes, declared: str = "") -> tuple[str, str]:
-    """Text from bytes of unknown charset.
-
-    Args:
-        declared: the charset that the file or its carrier claims; believed only when it fits.
-    """
+    """Text from bytes, and its charset; one that the file or its carrier declares is believed only when it fits."""
     for bom, name in _BOMS:
         if data.startswith(bom):
             return data.decode(name, "replace"), name

@@ -23,15 +23,7 @@ def add_grid(
     header: Sequence[str] = (),
     grouped: Collection[int] = (),
 ) -> tuple[str, ...]:
-    """Append one region of a grid (no empty row inside).
-
-    Rows at the top with a single cell in a wider region are its title. The first row with words only names the columns;
-    where no row does, the names of the region above hold on.
-
-    Args:
-        row: 1-based number of `rows[0]`.
-        column: 1-based number of the first column.
-        grouped: indexes of rows with cells that are merged across.
+    """Append a region without an empty row: a title, then rows; where none names the columns, the names above hold on.
     """
     width = max((len(line) for line in rows), default=0)
     titles = 0

@@ -66,11 +66,10 @@ class _Page:
         self.done = 0  # the element that is not gone into
 
     def walk(self, root: Any, above: Look) -> Iterator[tuple[Any, str, bool, Look]]:
-        """Go through a page without recursion, for pages nest thousands deep.
+        """Each node, its tag and its look on the way in and (True) out, without recursion, for pages nest thousands
+        deep.
 
-        Returns:
-            Each node and its tag on the way in (False) and on the way out (True), and its look; what is dropped is
-            given on the way in only, what is hidden is told and not given.
+        What is dropped is given on the way in only, what is hidden is told and not given.
         """
         stack = [(root, root.tag, False, above)]
         while stack:
@@ -294,11 +293,7 @@ class _Walk(_Page):
     def row(
         self, row: Any, look: Look, hanging: dict[int, tuple[int, str]]
     ) -> tuple[list[str], dict[int, tuple[int, str]], bool]:
-        """One row on the grid: a merged cell is told in each of its places, unless it has the row to itself.
-
-        Returns:
-            The cells, what hangs down into the next rows, and whether a cell is merged across.
-        """
+        """One row on the grid, what hangs down into the next rows, and whether a cell is merged across."""
         cells: list[str] = []
         left: dict[int, tuple[int, str]] = {}
         nodes = [node for node in _children(row) if node.tag in {"td", "th"}]

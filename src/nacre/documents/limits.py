@@ -20,12 +20,8 @@ class Limits:
         pdf_seconds_per_mib: time added for each MiB of a PDF: a hundred pages, and twice as long where another program
             shares the processor's core.
         unpacked_ratio: unpacked bytes for one packed byte, looked at above 8 MiB.
-        text_chars: characters of text.
         table_cells: cells kept as data; what is beyond stays in the text only.
         ocr_seconds: processor time added for each page that is read by OCR.
-        ocr_memory_bytes: memory of a worker that reads by OCR.
-        ocr_pixels: pixels of a picture.
-        ocr_pages: pages of one document that are read by OCR.
     """
 
     seconds: float = 4.0
@@ -61,12 +57,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What of a document is read besides what its reader sees.
-
-    Args:
-        include_hidden: hidden sheets, rows, columns, slides and shapes too.
-        pictures: the writing in pictures inside office files too, by OCR; it stands behind the text.
-    """
+    """What is read besides what a reader sees: hidden parts, and the writing in pictures inside office files by OCR."""
 
     include_hidden: bool = False
     pictures: bool = False
@@ -84,14 +75,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What a parser is told besides the bytes.
-
-    Args:
-        name: file name, for its ending and for messages; never opened.
-        ocr: whether pictures of text are read; else they are told of.
-        on_page: called with (pages read by OCR, pages in all).
-        mime: media type if the source knows it; content has the last word.
-    """
+    """What a parser is told besides the bytes; the name is never opened, the media type only a hint."""
 
     name: str
     mime: str = ""

@@ -112,10 +112,7 @@ def _parts(message: email.message.Message, out: Builder) -> Iterator[email.messa
 
 
 def _alternative(parts: list[email.message.Message]) -> list[email.message.Message]:
-    """Of parts that say the same the plain text, and whatever says something else.
-
-    A page stands alone or, with its pictures, in a part of its own.
-    """
+    """Of parts that say the same the plain text (a page may have pictures with it), and what says something else."""
     words = next((part for part in parts if part.get_content_type() == "text/plain"), None)
     page = next((part for part in parts if _page_of(part) is not None), None)
     if words is None or page is None:

@@ -17,11 +17,7 @@ _BEFORE = re.compile(r"[\w)\]}%‰°′″”’»》」』）】;.,。，；:!?
 
 
 def raised(text: str, before: str = "") -> str:
-    """A superscript: 10^6, m^2, x^(n+1); endings such as 1st and signs such as ™ stay as they are.
-
-    Args:
-        before: the text in front of it, whose last characters decide.
-    """
+    """A superscript behind some text: 10^6, m^2, x^(n+1); endings such as 1st and signs such as ™ stay as they are."""
     said = text.strip()
     if not said or not _BEFORE.search(before):
         return f"{text} " if said.isalnum() else text

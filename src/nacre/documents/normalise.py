@@ -29,24 +29,14 @@ def clean(text: str) -> str:
 
 
 def collapse(text: str) -> str:
-    """Every run of white space becomes one space, and none where a line broke between Chinese characters.
-
-    Example:
-        >>> collapse("an  enterprise\\nknowledge base 知识\\n  库")
-        'an enterprise knowledge base 知识库'
-    """
+    """Every run of white space as one space, and none where a line broke between Chinese characters."""
     if "\n" not in text:
         return _RUN.sub(" ", text).strip()
     return join_lines(text.split("\n"))
 
 
 def join_lines(lines: Iterable[str]) -> str:
-    """Lines of one paragraph joined: by a space, or by nothing where both sides are Chinese or Japanese.
-
-    Example:
-        >>> join_lines(["first", "second"]), join_lines(["第一行", "第二行"])
-        ('first second', '第一行第二行')
-    """
+    """Lines of one paragraph joined: by a space, or by nothing where both sides are Chinese or Japanese."""
     joined: list[str] = []
     for line in lines:
         line = _RUN.sub(" ", line).strip()
@@ -64,9 +54,7 @@ def unspread(text: str) -> str:
 
 
 def is_cjk(char: str) -> bool:
-    """Whether a character is Chinese or Japanese, signs and full-width forms included; Korean puts blanks between
-    words.
-    """
+    """Whether a character is Chinese or Japanese, signs and full-width forms included."""
     return _ENDS_CJK.match(char) is not None
 
 

@@ -64,12 +64,7 @@ class _Section:
 
 
 def show(raw: str, code: str, *, since_1904: bool = False) -> str:
-    """A number as a sheet shows it.
-
-    Args:
-        raw: the digits as they are stored; what is no number comes back as it is.
-        code: the format; empty is General.
-        since_1904: whether days are counted from 1904.
+    """A number, given by its stored digits, as a sheet shows it in a format; what is no number comes back as it is.
 
     Example:
         >>> show("0.075", "0.0%"), show("42", "00000"), show("1.0868055555555556", "[h]:mm")

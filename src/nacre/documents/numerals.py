@@ -34,12 +34,7 @@ def letters(number: int) -> str:
 
 
 def chinese(number: int, *, legal: bool = False, traditional: bool = False, counting: bool = True) -> str:
-    """In Chinese characters.
-
-    Example:
-        >>> chinese(21), chinese(10050), chinese(2026, counting=False)
-        ('二十一', '一万零五十', '二〇二六')
-    """
+    """In Chinese characters: 二十一, and not counting, but digit by digit, 二一."""
     digits, units, zero = _LEGAL_TRADITIONAL if legal and traditional else _LEGAL if legal else _PLAIN
     if number < 0 or number > _MOST:
         return str(number)
@@ -110,11 +105,7 @@ _FORMATS: dict[str, Callable[[int], str]] = {
 
 
 def counted(number: int, form: str) -> str:
-    """A number in one of the formats that Word names.
-
-    Args:
-        form: as in `w:numFmt`: "decimal", "lowerRoman", "chineseCountingThousand"; an unknown one gives digits.
-    """
+    """A number in one of the formats that `w:numFmt` of Word names; an unknown one gives digits."""
     made = _FORMATS.get(form)
     if made is not None:
         return made(number)

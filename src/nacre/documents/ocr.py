@@ -27,13 +27,7 @@ _RULE = 60  # pixels of the shortest ruling line
 
 
 class Picture(NamedTuple):
-    """What was read of a picture.
-
-    Args:
-        words: lines of writing: text, box in pixels from the top left, certainty.
-        horizontal: (y, x0, x1) of ruling lines, pixels.
-        vertical: (x, y0, y1) of ruling lines, pixels.
-    """
+    """What was read, in pixels from the top left: (text, box, certainty), rulings (y, x0, x1) and (x, y0, y1)."""
 
     width: int
     height: int

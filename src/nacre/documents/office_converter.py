@@ -25,11 +25,7 @@ _MOST = 256 << 20  # bytes that may come out
 
 
 class NeedsConversion(ParseError):
-    """The file can be read after LibreOffice has made a new one of it.
-
-    Args:
-        kind: a key of `NEW`.
-    """
+    """The file, of a kind that is a key of `NEW`, can be read after LibreOffice has made a new one of it."""
 
     def __init__(self, kind: str) -> None:
         name = {"doc": "Word", "ppt": "PowerPoint"}[kind]
@@ -52,12 +48,7 @@ def program() -> str | None:
 
 
 def convert(data: bytes, kind: str, seconds: float = SECONDS) -> bytes:
-    """An old file as a new one.
-
-    Args:
-        kind: a key of `NEW`.
-        seconds: that it may take by the clock, and of processor time.
-    """
+    """An old file as a new one; `seconds` hold by the clock and for the processor."""
     found = program()
     if found is None:
         raise NeedsConversion(kind)

@@ -128,11 +128,7 @@ class Package:
 
 
 def parse_xml(data: bytes, part: str, *, doctype: bool = False) -> Any:
-    """Parse XML that may be hostile: no DTD, no entities, no network, no huge nodes.
-
-    Args:
-        doctype: let a document type stand there, unread; an office file never has one.
-    """
+    """Parse XML that may be hostile: no entities, no network; a document type, if let, stays unread."""
     from lxml import etree
 
     try:
@@ -159,11 +155,7 @@ def _reader() -> Any:
 
 
 def local(node: Any) -> str:
-    """The name of an element without its namespace, for the strict and the transitional dialect differ in that alone.
-
-    Returns:
-        "p" for `w:p` of either dialect; empty for a comment.
-    """
+    """The name of an element without its namespace, in which alone two dialects differ; empty for a comment."""
     return _local(node.tag)
 
 
@@ -192,11 +184,7 @@ def number(node: Any | None, name: str = "val", default: int = 0) -> int:
 
 
 def descend(node: Any | None, skip: Collection[str] = (), stop: Collection[str] = ()) -> Iterator[Any]:
-    """The elements below a node, in the order of the text, by local names.
-
-    Args:
-        skip: left out with all that they hold.
-        stop: given, but not what they hold.
+    """The elements below a node in order: those of `skip` left out with all they hold, those of `stop` given without.
     """
     if node is not None and not skip and not stop:
         yield from node.iterdescendants()  # in C

@@ -148,9 +148,7 @@ def _middle(glyph: Glyph) -> float:
 
 
 def place_values(lines: list[Line], values: Sequence[tuple[str, Box]]) -> None:
-    """Put the values of a form behind their labels, the boxes of a choice before theirs where one follows; the rest are
-    lines of their own.
-    """
+    """Put a form's values behind their labels, boxes of a choice before theirs; the rest are lines of their own."""
     for text, box in values:
         level = (box[1] + box[3]) / 2
         row = [line for line in lines if line.box[1] - 2 <= level <= line.box[3] + 2 and not line.turned]

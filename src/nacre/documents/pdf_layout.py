@@ -36,9 +36,7 @@ _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 
 @dataclass(slots=True)
 class Sheet:
-    """What stands on one page, in reading order: lines and tables; `furniture` are running heads and page numbers,
-    `notes` what readers remarked;
-    `scanned` says that OCR read it."""
+    """The lines and tables of a page in reading order; `furniture` are running heads, `notes` readers' remarks."""
 
     number: int
     height: float
@@ -92,11 +90,7 @@ def _shape(line: Line) -> str:
 
 
 def paragraphs(lines: Sequence[Line], body: float) -> list[Paragraph]:
-    """Join lines into paragraphs, headings and list items.
-
-    Returns:
-        Paragraphs in order; levels of headings are still 0.
-    """
+    """Join lines into paragraphs, list items and headings, whose levels are still 0."""
     found: list[Paragraph] = []
     leading = _leading(lines, body)
     code = sum(len(line.text) for line in lines if line.mono) * 2 < sum(len(line.text) for line in lines)
@@ -241,11 +235,7 @@ def _spaced(piece: Paragraph) -> bool:
 
 
 def over_page_breaks(pages: Sequence[list[Paragraph | Grid | Line]], body: float) -> dict[int, Paragraph]:
-    """Take the paragraphs that go on from the page before out of their pages.
-
-    Returns:
-        By the id of a paragraph, the one that goes on with it.
-    """
+    """Take paragraphs that go on from the page before out of their pages; by the id of each, what goes on with it."""
     follows: dict[int, Paragraph] = {}
     for pieces, after in pairwise(pages):
         last = next((one for one in reversed(pieces) if not _beside(one, body)), None)

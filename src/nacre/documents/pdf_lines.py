@@ -43,12 +43,7 @@ class Turned(Glyph):
 
 @dataclass(slots=True)
 class Line:
-    """Characters on one baseline, in the order of the file.
-
-    Args:
-        text: the words; a tab stands for a gap as wide as between columns.
-        size: median height of the glyph boxes, points.
-    """
+    """Characters on one baseline, `size` points high; a tab stands for a gap as wide as between columns."""
 
     text: str
     box: Box
@@ -67,10 +62,7 @@ def plain_style(index: int) -> tuple[bool, bool, bool]:
 
 
 def lines_of(glyphs: Iterable[Glyph], style: Style = plain_style) -> list[Line]:
-    """Glyphs gathered into lines: a new one after a hyphen and where the next glyph is not on the right of the last.
-
-    pdfium's own line breaks are not enough: it breaks around superscripts and between the cells of a row.
-    """
+    """Glyphs in lines, for pdfium breaks around superscripts and cells: a new one after a hyphen and a step back."""
     lines: list[Line] = []
     run: list[Glyph] = []
     tallest: Box | None = None

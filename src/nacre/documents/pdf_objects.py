@@ -28,12 +28,7 @@ _INVISIBLE = frozenset((3, 7))  # modes of drawing text
 
 
 class Suspect(NamedTuple):
-    """Drawn text that may not be seen.
-
-    Args:
-        shape: the address of pdfium's object; its glyphs name it.
-        why: a fixed word: "invisible text", "white text" or "covered text".
-    """
+    """Text at an address of pdfium's that may not be seen, and why: invisible, white or covered text."""
 
     shape: int
     why: str
@@ -41,13 +36,7 @@ class Suspect(NamedTuple):
 
 @dataclass(slots=True)
 class Drawn:
-    """The objects of a page, in points as displayed.
-
-    Args:
-        horizontal: (y, x0, x1) of ruling lines.
-        vertical: (x, y0, y1) of ruling lines.
-        pictures: part of the page that its largest picture fills.
-    """
+    """Rulings (y, x0, x1) and (x, y0, y1) in points as displayed, and the largest picture's part of the page."""
 
     horizontal: list[tuple[float, float, float]] = field(default_factory=list)
     vertical: list[tuple[float, float, float]] = field(default_factory=list)
@@ -59,10 +48,7 @@ _Text = tuple[int, int, int]  # place in the order of drawing, address, depth
 
 
 def may_hold_writing(page: Any) -> bool:
-    """Whether a page without text may show some: a picture, or outlines of many strokes, as letters drawn have.
-
-    Rules, frames and areas of colour on a page that was left empty show none.
-    """
+    """Whether a page without text may show some: a picture, or outlines of many strokes, as letters drawn have."""
     import pypdfium2.raw as pdfium
 
     strokes, pictures = 0, 0.0

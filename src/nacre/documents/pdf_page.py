@@ -25,14 +25,12 @@ _MONO = re.compile(r"mono|courier|consol|menlo|typewriter|cmtt|sftt|lmtt|[-_ ]co
 
 @dataclass(slots=True)
 class Page:
-    """Glyphs and rulings of a page.
+    """Glyphs and rulings of a page, in points as displayed.
 
     Args:
-        width: points, as displayed.
-        height: points, as displayed.
-        unmapped: glyphs whose font does not say what they mean; they are left out.
-        hidden: what nobody sees, by the way it is hidden; it is left out too.
+        unmapped: how many glyphs have a font that does not say what they mean; they are left out.
         style: (bold, mono, turned) of the glyph of an index; only while the text page is open.
+        hidden: what nobody sees, by the way it is hidden; it is left out too.
     """
 
     width: float

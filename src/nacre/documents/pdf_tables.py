@@ -21,12 +21,7 @@ _Field = tuple[int, int]
 
 @dataclass(slots=True)
 class Grid:
-    """A table on a page.
-
-    Args:
-        edges: x of the column borders, points.
-        grouped: whether a cell of the first row stands over several columns.
-    """
+    """A table, the x of its column borders in points; `grouped` where a cell of its first row is over several."""
 
     box: Box
     rows: list[list[str]]
@@ -142,12 +137,7 @@ def _grid(page: Page, horizontal: list[_Ruling], vertical: list[_Ruling]) -> Gri
 
 
 def _spread(lines: dict[_Field, list[Line]], owner: dict[_Field, _Field], ys: Sequence[float]) -> bool:
-    """What a cell merged over several rows or columns says, in each of them.
-
-    Where such a cell has a line for each of its rows, nothing was merged: a rule is missing.
-
-    Returns:
-        Whether one stands over some columns in the first row, as the head of a group of them.
+    """Put what a merged cell says into each of its places; tells whether one stands over some columns in the first row.
     """
     top, widest = len(ys) - 2, max(column for column, _ in owner)
     spans: dict[_Field, list[_Field]] = {}
@@ -191,9 +181,7 @@ def _middle(line: Line) -> float:
 def _owners(
     xs: list[float], ys: list[float], horizontal: list[_Ruling], vertical: list[_Ruling]
 ) -> dict[tuple[int, int], tuple[int, int]]:
-    """For each field of the grid the field that owns it: where no line parts two fields they are one cell, owned from
-    the top left.
-    """
+    """The field that owns each field: where no line parts two they are one cell, owned from the top left."""
     owner = {(c, r): (c, r) for c in range(len(xs) - 1) for r in range(len(ys) - 1)}
     for r in range(len(ys) - 2, -1, -1):
         middle = (ys[r] + ys[r + 1]) / 2

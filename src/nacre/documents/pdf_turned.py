@@ -34,11 +34,7 @@ def turner(rotation: int, width: float, height: float) -> Turn:
 def straighten(
     text: Any, glyphs: list[Glyph], rotation: int, width: float, height: float, drawn: Drawn
 ) -> tuple[int, list[Glyph], float, float]:
-    """Turn a page so that most of its text is upright; what still is not becomes whole lines.
-
-    Returns:
-        Quarters that the page was turned clockwise, its glyphs, its width and its height.
-    """
+    """Turn a page so that most text is upright, the rest in lines: quarters clockwise, glyphs, width, height."""
     boxed = [glyph for glyph in glyphs if glyph.box is not None]
     handle, angle_of = address(text.raw), quick("FPDFText_GetCharAngle")
     if not any(_quarter(angle, rotation) for angle in {angle_of(handle, glyph.index) for glyph in boxed[::_SAMPLE]}):

@@ -153,9 +153,8 @@ def _runs(region: _Region, left: int, right: int) -> Iterator[tuple[int, list[li
 
 
 def spread(rows: Iterator[Row], ranges: deque[Merge]) -> Iterator[tuple[Row, bool]]:
-    """The rows with merged values in each of their cells, and whether a row has cells that are merged across.
-
-    A range that has its rows to itself is a title or a note; it is told once.
+    """The rows, merged values in each of their cells, and whether one is across; what has its rows to itself is told
+    once.
     """
     active: list[tuple[Merge, str]] = []
     for row in rows:

@@ -27,8 +27,7 @@ def raise_walls(between: Callable[[], object] | None = None) -> dict[str, str]:
     """Lock this process up, for good. It must have one thread; modules can still be imported afterwards.
 
     Args:
-        between: what asks the system about its processor, and so runs before system calls are filtered, but where no
-            file of this machine's is to be seen any more.
+        between: runs before system calls are filtered, but where no file of this machine's is to be seen any more.
     """
     if (platform.machine(), sys.maxsize > 2**32) != ("x86_64", True):
         return dict.fromkeys(("namespaces", "landlock", "seccomp"), platform.machine())

@@ -48,17 +48,11 @@ _WORN_BYTES = 256 << 20
 
 
 class ParserPool:
-    """Worker processes that parse. Safe to share between threads; each call takes one worker.
+    """Worker processes that parse. Safe to share between threads; each call takes one worker, started when first
+    needed.
 
     Args:
-        workers: how many processes at most; they start when first needed.
         timeout_s: time for a small document; a bigger file earns more (see `Limits`). None keeps the limits' own.
-        options: what is read besides what a reader sees.
-
-    Example:
-        >>> with ParserPool(workers=1) as pool:
-        ...     pool.parse(b"<h1>Hi</h1>", name="a.html").title
-        'Hi'
     """
 
     def __init__(

@@ -10,11 +10,7 @@ _RESERVED = "%/?#"  # would make another address of it
 
 
 def readable(text: str) -> str:
-    """An address, or a text with addresses in it, with what can be read decoded.
-
-    What would not be seen or would steer a terminal (controls, marks of direction, bytes that are no UTF-8) stays
-    encoded.
-    """
+    """An address, or a text with some, decoded but for what is not seen or would steer a terminal."""
     return _ESCAPED.sub(lambda found: "".join(map(_shown, unquote(found[0], errors="surrogateescape"))), text)
 
 

@@ -155,11 +155,7 @@ _MOST = 1000
 
 @dataclass(frozen=True, slots=True)
 class WrittenCall:
-    """A call as a text says it.
-
-    Args:
-        arguments: an object or a list; a text where it could be read as neither; None where there are none.
-    """
+    """A call as a text says it; arguments that could be read neither as an object nor as a list are its text."""
 
     name: str
     arguments: Any

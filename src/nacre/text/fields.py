@@ -23,11 +23,7 @@ _MAIL_DATE = re.compile(r"(?:[A-Z][a-z]{2}, )?\d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\
 
 
 def read_yaml(text: str) -> Mapping[Any, Any]:
-    """The mapping that a front matter or a sidecar holds.
-
-    Raises:
-        ValueError: it is too long, is no YAML or no mapping, or refers to a part of itself.
-    """
+    """The mapping in a front matter or a sidecar; a `ValueError` where it is too long, none, or refers to itself."""
     import yaml
 
     if len(text) > _YAML:
@@ -45,12 +41,7 @@ def read_yaml(text: str) -> Mapping[Any, Any]:
 
 
 def tidy_fields(*sources: Mapping[Any, Any]) -> Fields:
-    """Fields as they are kept: bounded, of plain values; of two with one name the later source's counts.
-
-    Example:
-        >>> tidy_fields({"Product": "PX-100", "parts": {"door": 2}}, {"Product": "PX-200", "tags": ["a", "b"]})
-        {'Product': 'PX-200', 'parts.door': 2, 'tags': ['a', 'b']}
-    """
+    """Fields as they are kept: bounded, of plain values; of two with one name the later source's counts."""
     found: Fields = {}
     for source in sources:
         for name, value in _flat(source):

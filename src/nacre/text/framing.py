@@ -36,8 +36,5 @@ def mark(*texts: str) -> str:
 
 
 def settled(text: str) -> str:
-    """A text in which each mark that this process gave is one that every process gives: for the keys of caches.
-
-    Only marks that were really given change, so a text that merely looks framed never passes for one that is.
-    """
+    """A text in which each mark that this process really gave is one that every process gives, for keys of caches."""
     return _MARKED.sub(lambda found: found[1] + _given.get(found[2], found[2]), text)

@@ -17,30 +17,12 @@ LONGEST_SEARCHED = 4000
 
 
 def clean_text(text: str) -> str:
-    """Take out what no text should hold.
-
-    Args:
-        text: any string, lone surrogates and control characters among it.
-
-    Returns:
-        A string that can be encoded as UTF-8: surrogates become U+FFFD, control characters are dropped.
-    """
+    """Make any string one that UTF-8 can hold: surrogates become U+FFFD, control characters go."""
     return _CONTROL.sub("", _SURROGATE.sub("\ufffd", text))
 
 
 def searched(text: str) -> str:
-    """What is looked at of a question: all of it, or its beginning and its end where it is longer than
-    `LONGEST_SEARCHED`.
-
-    Who pastes a long text asks before it or behind it. A model is still given the whole.
-
-    Returns:
-        At most `LONGEST_SEARCHED` characters, cut at white space where there is some near the cut.
-
-    Example:
-        >>> len(searched("a lagoon " * 9999)) <= LONGEST_SEARCHED, searched(" short ")
-        (True, ' short ')
-    """
+    """What is searched of a question: all, or a long one's beginning and end, for who pastes a text asks around it."""
     if len(text) <= LONGEST_SEARCHED:
         return text
     half = LONGEST_SEARCHED // 2 - 1
@@ -54,15 +36,7 @@ def searched(text: str) -> str:
 
 
 def masked(text: str) -> str:
-    """A text without what looks like a key.
-
-    Returns:
-        The text; keys of common providers and signed tokens are replaced by `[secret]`.
-
-    Example:
-        >>> masked("use sk-abcdefghijklmnopqrstuvwx")
-        'use [secret]'
-    """
+    """A text in which keys of common providers and signed tokens are replaced by `[secret]`."""
     return _secret().sub("[secret]", text)
 
 

@@ -28,13 +28,8 @@ _LATIN_WORD = re.compile(r"[A-Za-z]+")
 
 
 def language_of(text: str) -> Language:
-    """The language that a text is mostly written in.
-
-    A Han character weighs as much as a Latin word, and code names stand in many Chinese questions,
-    so a third of the units is enough to call a text Chinese.
-
-    Args:
-        text: any text; empty text counts as English, and of a long one the beginning and the end tell.
+    """The language that a text is mostly written in; English where it is empty. Code names stand in many Chinese
+    questions, so a third of the units, Han characters and Latin words, is enough to call a text Chinese.
     """
     text = searched(text)
     han = len(_HAN.findall(text))
@@ -44,9 +39,7 @@ def language_of(text: str) -> Language:
 
 
 def user_language() -> Language:
-    """The language for messages: that of whom this task answers, else `NACRE_LANG` if set, else the locale's, else
-    English.
-    """
+    """The language for messages: of whom this task answers, else `NACRE_LANG`, else the locale's, else English."""
     if (wanted := asked_for.get()) is not None:
         return wanted
     for value in (

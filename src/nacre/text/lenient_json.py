@@ -26,11 +26,7 @@ _DECODER = json.JSONDecoder(strict=False)
 
 
 def read_json(text: str, start: int = 0) -> tuple[Any, int, bool]:
-    """Read the object or the array that begins at `start`.
-
-    Returns:
-        The value, the index behind it, and whether it was closed properly.
-    """
+    """The object or the array that begins at `start`, the index behind it, and whether it was closed properly."""
     try:
         value, end = _DECODER.raw_decode(text, start)
         return value, end, True
@@ -46,18 +42,8 @@ def read_json(text: str, start: int = 0) -> tuple[Any, int, bool]:
 
 
 def last_object(text: str) -> dict[str, Any]:
-    """The last JSON object in a text: what a model says after its thoughts.
-
-    One that the standard knows counts more than one around it that can only be guessed.
-
-    Args:
-        text: a reply; of a very long one the end is read.
-
-    Examples:
-        >>> last_object('The answer is right. {"score": 5}')
-        {'score': 5}
-        >>> last_object("Not {bad}, but {'score': 4,}")
-        {'score': 4}
+    """The last JSON object in a text, of a long one in its end: what a model says after its thoughts. One that the
+    standard knows counts more than one around it that can only be guessed.
     """
     text = text[-_LONGEST:]
     found: dict[str, Any] = {}

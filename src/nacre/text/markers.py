@@ -76,11 +76,7 @@ _MOST = 20  # sources in a range
 
 
 def numbers(marker: re.Match[str]) -> list[int]:
-    """The source numbers in one marker.
-
-    Returns:
-        Numbers from 1 to 99, in the order written.
-    """
+    """The source numbers in one marker, from 1 to 99, in the order written."""
     return [int(n) for n in _NUMBER.findall(marker[1])]
 
 
@@ -95,11 +91,8 @@ def _is_citation(text: str, marker: re.Match[str]) -> bool:
 
 
 class CitationMarkers:
-    """Writes the marks of a text that arrives in pieces as `[1]`, and takes out those that point to no source. Code
-    between backticks is left alone.
-
-    Args:
-        titles: a source may also be cited by its title in brackets.
+    """Writes the marks of a text that arrives in pieces as `[1]`, also those by title, and takes out those that point
+    to no source. Code between backticks is left alone.
     """
 
     def __init__(self, valid: Sequence[int], titles: Mapping[str, int] | None = None) -> None:
@@ -207,11 +200,7 @@ def _as_nacre(chunk: AIMessageChunk, content: object) -> AIMessageChunk:
 
 
 def as_nacre_provider(metadata: dict[str, object]) -> dict[str, object]:
-    """Metadata under which LangChain asks our translator for the content blocks, and we ask the real provider's.
-
-    Returns:
-        A copy with `model_provider` "nacre"; the one that stood there is kept under `nacre`.
-    """
+    """Metadata under which LangChain asks our translator for the content blocks, and we ask the real provider's."""
     provider = metadata.get("model_provider")
     if provider is None or provider == "nacre":
         return metadata

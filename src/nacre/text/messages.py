@@ -32,14 +32,10 @@ def last_user_text(messages: Sequence[BaseMessage]) -> str:
 
 
 def replace_last_user(messages: Sequence[BaseMessage], new: Sequence[BaseMessage]) -> list[BaseMessage]:
-    """The conversation with its last user message replaced.
+    """A copy of the conversation with its last user message replaced; images and other parts of that stay with the last
+    new.
 
-    A system message among `new` goes to the front (joined to one that is already there), since many
-    models accept it nowhere else. Images and other parts of the replaced message stay with the last
-    of `new`.
-
-    Returns:
-        A new list; the messages given are not changed.
+    A system message among `new` goes to the front, joined to one that is there: many models accept it nowhere else.
     """
     at = next((i for i in range(len(messages) - 1, -1, -1) if isinstance(messages[i], HumanMessage)), len(messages))
     body = [m for m in new if m.type != "system"]
@@ -65,14 +61,11 @@ def with_system(messages: Sequence[BaseMessage], system: Sequence[BaseMessage]) 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A numbered source in a prompt.
+    """A numbered source in a prompt; its uri and tables are not shown to the model.
 
     Args:
-        n: its number, from 1; an answer cites it as `[n]`.
-        uri: where the document is; not shown to the model.
-        columns: the names of the columns of a table in whose middle the text begins; shown to the model.
-        tables: the tables that are known to stand in the text; not shown to the model.
-        valid: when it holds, "2024-01-01/2025-12-31"; shown to the model.
+        columns: the names of the columns of a table in whose middle the text begins.
+        valid: when it holds, "2024-01-01/2025-12-31".
     """
 
     n: int
@@ -91,13 +84,10 @@ def source_of(n: int, text: str, title: str = "", uri: str = "", tables: Any = N
 
 
 def render_sources(sources: Sequence[Source]) -> str:
-    """Mark sources as data in a prompt.
+    """Mark sources as data in a prompt; `parse_sources` reads them back exactly.
 
     Every line of the frame carries a key made from all the texts inside and a secret of this process. A document
     cannot know the key of a block that it is part of, so it can neither close the block early nor open one of its own.
-
-    Returns:
-        The block; `parse_sources` reads it back exactly.
     """
     key = mark(*(part for s in sources for part in (str(s.n), s.title, *s.columns, s.valid, s.text)))
     lines = [f'<sources key="{key}">']
@@ -118,12 +108,7 @@ _LABEL = re.compile(r"^\s*(?:question|问题|提问)\s*[:：]\s*", re.IGNORECASE
 
 
 def parse_sources(text: str) -> tuple[list[Source], str]:
-    """Read back what `render_sources` marked.
-
-    Returns:
-        The sources (empty when there is no block), and the rest of the text, which is the question,
-        without the block and without a label such as "Question:".
-    """
+    """The sources that `render_sources` marked, and the question, without a label such as "Question:"."""
     opened = _OPEN.search(text)
     if opened is None:
         return [], _unlabelled(text)
@@ -188,11 +173,7 @@ def nacre_of(message: BaseMessage) -> dict[str, Any]:
 
 
 def as_chunk(message: AIMessage) -> AIMessageChunk:
-    """A whole answer as one chunk of a stream.
-
-    Args:
-        message: an answer; a chunk is returned as it is.
-    """
+    """A whole answer as one chunk of a stream; a chunk as it is."""
     if isinstance(message, AIMessageChunk):
         return message
     return AIMessageChunk(

@@ -19,9 +19,7 @@ def close(left: float, right: float) -> bool:
 
 
 def rounds_to(number: float, said: str) -> bool:
-    """Whether somebody who says this says the number: rounded to the places that he gives, by no more than one per
-    cent.
-    """
+    """Whether who says this says the number: rounded to the places that he gives, by no more than one per cent."""
     plain = digits(said)
     error = abs(number - float(plain))
     return error <= 1e-9 * max(1.0, abs(number)) or (

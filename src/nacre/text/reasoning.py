@@ -49,14 +49,7 @@ _THOUGHTFUL = (
 
 
 def split_reasoning(text: str) -> tuple[str, str]:
-    """Part a whole reply into the answer and the private reasoning.
-
-    Examples:
-        >>> split_reasoning("<think>7 times 6</think>42")
-        ('42', '7 times 6')
-        >>> split_reasoning("so 42\\n</think>\\n\\n42")
-        ('42', 'so 42')
-    """
+    """Part a whole reply into the answer and the private reasoning, also where only its end is marked."""
     if _MARK.search(text) is None and not text.lower().startswith(tuple(_BARE)):
         return text, ""
     splitter = ReasoningSplitter(hold=True)

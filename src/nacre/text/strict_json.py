@@ -14,12 +14,7 @@ _LARGEST_BITS = 1023  # what is larger, a browser reads as infinity
 
 
 def to_json(data: Any, *, default: Callable[[Any], Any] | None = None, **options: Any) -> str:
-    """The data as JSON text, never with NaN or Infinity.
-
-    Args:
-        data: dicts, lists, texts, numbers, bools and None; anything else goes through `default`.
-        default: as for `json.dumps`; what it returns may hold anything that `data` may.
-    """
+    """The data as JSON text, never with NaN or Infinity, not even in what `default` returns."""
     try:
         return json.dumps(data, allow_nan=False, default=default, **options)
     except ValueError as error:

@@ -28,12 +28,8 @@ class Grid:
     """A table, or the part of one that a passage holds, as spans into a text.
 
     Args:
-        start: its first character.
-        mark: what parts its cells.
         head: where the row that names its columns stands; None where the text does not hold that row.
-        header: the names of its columns.
-        rows: (start, end) of each cell below the header, without white space around it; short rows lack their last
-            cells.
+        rows: each cell below the header, without white space around it; short rows lack their last cells.
     """
 
     start: int
@@ -55,9 +51,7 @@ def is_rule(line: str) -> bool:
 
 
 def continued(grids: Sequence[Grid]) -> tuple[str, ...]:
-    """The columns' names of a table in whose middle a text begins; none where it begins otherwise, or they are too
-    long.
-    """
+    """The columns' names of a table in whose middle a text begins, if they are not too long."""
     first = next((grid for grid in grids if grid.start == 0 and grid.head is None), None)
     return first.header if first and sum(map(len, first.header)) <= _MOST_NAMED else ()
 
@@ -69,9 +63,7 @@ def rows_in(text: str, start: int, end: int, mark: Mark) -> list[tuple[Span, ...
 
 
 def read(data: Any, text: str) -> tuple[Grid, ...]:
-    """Tables from a document's metadata, which anybody's retriever may have made: all of them or, where one is wrong,
-    none.
-    """
+    """Tables from metadata that anybody's retriever may have made: all of them or, where one is wrong, none."""
     try:
         grids = tuple(_read(**given) for given in data or ())
     except (TypeError, ValueError):
@@ -95,12 +87,7 @@ def _span(data: Any) -> Span:
 
 
 def grids_in(text: str, known: Sequence[Grid] = (), columns: Sequence[str] = ()) -> list[Grid]:
-    """The tables of a text: those that are known, and between them what looks like one (Markdown, bars, tabs).
-
-    Args:
-        text: any text; of a very long one only the first 200,000 characters are read.
-        columns: the names of the columns of a table in whose middle the text begins, where that is known.
-    """
+    """The known tables of a text and what looks like one; `columns` are the names of one in whose middle it begins."""
     lines = list(_lines(text, 0, min(len(text), _MOST_CHARACTERS)))
     if len(text) > _MOST_CHARACTERS:
         lines.pop()  # half a line is half a number

@@ -29,11 +29,7 @@ def title_of(metadata: Mapping[str, Any]) -> str:
 
 
 def telling_name(uri: str, title: str) -> str:
-    """What the name of a document's file tells that its title does not: a company, a year, a product.
-
-    Returns:
-        The name in words; "" where it has no year that the title lacks and shares a word with it, or is but one word,
-        or a code.
+    """What the name of a document's file tells in words that its title does not: a company, a year, a product.
 
     Examples:
         >>> telling_name("file:///reports/ACME_2023_10K.pdf", "UNITED STATES SECURITIES COMMISSION")

@@ -26,12 +26,7 @@ _FORMS = {
 
 
 def period_of(fields: Mapping[str, Any]) -> str:
-    """A period in one line, "2024-01-01/2025-12-31"; "" where the fields tell none that can be read.
-
-    Example:
-        >>> period_of({"valid_from": "2026-01-01"}), period_of({"valid_from": "soon"})
-        ('2026-01-01/', '')
-    """
+    """A period in one line, "2024-01-01/2025-12-31"; "" where the fields tell none that can be read."""
     start, end = (found[0] if (found := _DATE.match(str(fields.get(name, "")))) else "" for name in FIELDS)
     return f"{start}/{end}" if start or end else ""
 

@@ -11,12 +11,7 @@ _REGIONAL = ("JPShinjitaiCharacters", "TWVariantsRev", "HKVariantsRev")
 
 
 def simplified(text: str) -> str:
-    """A text with one form for each character; as long as before, so that places in it stay.
-
-    Example:
-        >>> simplified("軟件許可證、増値税")
-        '软件许可证、增值税'
-    """
+    """A text with one form for each character; as long as before, so that places in it stay."""
     return text if text.isascii() else text.translate(_table())
 
 

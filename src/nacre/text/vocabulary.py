@@ -31,9 +31,7 @@ def vocabulary(package: str, name: str) -> dict[str, Any]:
 
 
 def word_list(package: str, name: str) -> tuple[str, ...]:
-    """The words of all languages from files of nothing but words (`name.en.txt`), for what a search reads at its
-    start.
-    """
+    """The words of all languages from files of nothing but words (`name.en.txt`), for what a search reads first."""
     lines = (line for text in _texts(package, f"{name}{{}}.txt") for line in text.splitlines())
     return tuple(word for line in lines if not line.startswith("#") for word in line.split())
 

@@ -43,10 +43,7 @@ _LETTERS_DIGITS = re.compile(r"[^\W\d_]+|\d+")
 
 
 def words(text: str) -> list[str]:
-    """The index terms of a text, in order.
-
-    Returns:
-        Terms, each non-empty and case folded; a whole identifier is followed by its parts.
+    """The index terms of a text, in order; a whole identifier is followed by its parts.
 
     Examples:
         >>> words("Returns are accepted, see GB/T 22239-2019")
@@ -58,15 +55,7 @@ def words(text: str) -> list[str]:
 
 
 def located_words(text: str) -> list[tuple[str, int]]:
-    """The index terms of a text, each with the place where it begins.
-
-    Returns:
-        (term, offset in characters), in the order of `words`; the parts of an identifier share its offset.
-
-    Examples:
-        >>> located_words("Ask HR, 信息安全")
-        [('ask', 0), ('hr', 4), ('信息', 8), ('安全', 10), ('信息安全', 8)]
-    """
+    """The index terms of a text in the order of `words`, each with the offset where it, or its identifier, begins."""
     found: list[tuple[str, int]] = []
     at = 0
     for standard in _STANDARD.finditer(text):
@@ -161,10 +150,7 @@ def stem(word: str) -> str:
 
     The first steps of Porter's algorithm (1980); derivations (-ation, -ness) are left, they change the meaning.
 
-    Returns:
-        The stem, at least three letters long; words of other alphabets and words with digits come back as they are.
-
-    Examples:
+    Example:
         >>> [stem(w) for w in ("policies", "running", "used", "class", "3g")]
         ['polici', 'run', 'use', 'class', '3g']
     """
@@ -210,16 +196,12 @@ _WRAPPED = 50  # columns: a line this long and without an end goes on in the nex
 
 
 def sentences(text: str) -> list[tuple[int, int]]:
-    """The sentences of a text as spans; list items, headings and table rows count as sentences.
+    """The sentences of a text as spans, without white space at either end; list items, headings and table rows count
+    too.
 
-    Args:
-        text: any text; a single line break inside a wrapped paragraph does not end a sentence.
+    A single line break inside a wrapped paragraph ends none; every visible character lies in one of them.
 
-    Returns:
-        (start, end) in characters, in order, without overlap, without white space at either end;
-        every visible character lies in one of them.
-
-    Examples:
+    Example:
         >>> text = "Dr. Lin pays 3.5 yuan. 他说：“好。”明天见！"
         >>> [text[start:end] for start, end in sentences(text)]
         ['Dr. Lin pays 3.5 yuan.', '他说：“好。”', '明天见！']
@@ -291,9 +273,7 @@ def _ends(text: str, start: int, at: int, end: int) -> bool:
 
 @functools.cache
 def _with_full_stop() -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """What may end a sentence and what does not, though both end with a full stop; read when first asked, to start
-    fast.
-    """
+    """What may end a sentence and what does not, though both end with a full stop; read when first asked."""
     data = vocabulary(__package__, "sentences")
     return compiled(data["company_end"], data["lists"], 0), compiled(data["abbreviation"], data["lists"], 0)
 

@@ -47,13 +47,7 @@ _IN_JAPANESE = 5  # signs of which one is kana, at least
 
 
 def writing_of(text: str) -> str:
-    """The writing that most of a text is in; a name of `WRITINGS`. As `language_of` has it, a Han character weighs as
-    much as half a Latin word, for code names stand in many Chinese texts.
-
-    Example:
-        >>> writing_of("RAG 是什么"), writing_of("カナを読む"), writing_of("42")
-        ('han', 'kana', 'latin')
-    """
+    """The writing that most of a text is in; a Han character weighs half a Latin word: code names stand in Chinese."""
     text = text[:_BEGINNING]
     if text.isascii():
         return "latin"
