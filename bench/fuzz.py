@@ -23,7 +23,7 @@ from nacre.agents.answer_stream import AnswerReader
 from nacre.agents.output_parser import parse_react
 from nacre.agents.tool_names import ToolNames
 from nacre.connectors.models.written_calls import WrittenCalls
-from nacre.text.dialects import DIALECTS, read_bare_calls, read_calls
+from nacre.text.dialects import MARKS, read_bare_calls, read_calls
 from nacre.text.lenient_json import last_object, read_arguments, read_json
 from nacre.text.reasoning import THINK_PAIRS, ReasoningSplitter, split_reasoning
 
@@ -38,7 +38,7 @@ TOOLS: list[dict[str, Any]] = [
 ]
 NAMES = ToolNames.of(TOOLS)
 RECORDED = [
-    *(example for _, example in DIALECTS.values()),
+    *json.loads((DATA / "dialects.json").read_text(encoding="utf-8")).values(),
     *(
         json.loads(line)["text"]
         for name in ("malformed", "appendix_a")
@@ -53,7 +53,7 @@ PIECES = (
     '"action":', '"name":', "✿ARGS✿", "Question: ", "answer is ", "<", "</", ">", "<|", "|>", "｜", "|", "</parameter>",
     "&a ", "*a", "<parameter=item>", "<arg_key>", "</arg_key>", "<arg_value>", "[ARGS]", "<|message|>", "functions.",
     "to=",
-    *(mark for marks, _ in DIALECTS.values() for mark in marks), *(mark for pair in THINK_PAIRS for mark in pair),
+    *MARKS, *(mark for pair in THINK_PAIRS for mark in pair),
 )  # fmt: skip
 SLOW_MS, LONG, GROWTH = 50.0, 40_000, 3.0
 

@@ -30,7 +30,7 @@ def new_call_id() -> str:
 class WrittenCalls:
     """Parts a reply into what the user may read and the calls of tools.
 
-    Understood are the `DIALECTS` of `nacre.text.dialects`, and a reply that is nothing but calls in JSON or Python. A
+    Understood are the dialects of `nacre.text.dialects`, and a reply that is nothing but calls in JSON or Python. A
     text that only looks like a call stays a text.
 
     Args:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,7 +13,6 @@ from nacre.agents.answer_stream import AnswerReader, certain_answer
 from nacre.agents.output_parser import parse_react
 from nacre.agents.scanner import Label, Scanner, Text, line_labels
 from nacre.agents.vocabulary import WORDS, Kind
-from nacre.text.dialects import DIALECTS
 
 PIECES = ["Thought: ", "Thought", "Action", " Input", ": ", "：", "Observation 2", "Final Answer", "最终答案", "行动", "输入", "是", "Step 1", "第三步", "(2) ", "1. ", "**", "### ",
           "> ", "【", "】", "`", "```", "~~~py", "\n", " ", "<think>", "</think>", "<", "Question", "用户", "->", "search[x]", "Plan - b", "Actions speak", "人", "Ob"]  # fmt: skip
@@ -81,7 +83,7 @@ VARIANTS = {
 def test_a_call_of_every_dialect_is_read_behind_a_sentence() -> None:
     recorded = {
         name: call.replace("stock", "find").replace("item", "place").replace("bolt", "Graz")
-        for name, (_, call) in DIALECTS.items()
+        for name, call in json.loads((Path(__file__).parent / "data" / "dialects.json").read_text("utf-8")).items()
     }
     tools = [{"function": {"name": "find", "parameters": {"properties": {"place": {}}}}}]
     for dialect, call in (recorded | VARIANTS).items():

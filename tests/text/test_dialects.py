@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import random
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,9 +12,10 @@ from langchain_core.tools import tool
 
 from nacre import ReAct, ScriptedChatModel
 from nacre.connectors.models.written_calls import WrittenCalls
-from nacre.text.dialects import DIALECTS, MARKS, has_mark, read_bare_calls, read_calls
+from nacre.text.dialects import MARKS, has_mark, read_bare_calls, read_calls
 
-RECORDED = {name: call for name, (_, call) in DIALECTS.items()}
+DATA = Path(__file__).parents[1] / "agents" / "data"
+RECORDED: dict[str, str] = json.loads((DATA / "dialects.json").read_text("utf-8"))
 RIGHT = ("stock", {"item": "bolt"})
 OTHERS = {
     "deepseek ascii": '<|tool_calls_begin|><|tool_call_begin|>stock<|tool_sep|>{"item": "bolt"}<|tool_call_end|>',

@@ -153,7 +153,7 @@ def read_call(text: str, tools: ToolNames) -> ToolCall | None:
 
 
 def read_tagged(text: str, tools: ToolNames) -> ToolCall | None:
-    """Read the first native call that leaked into the text, in any of the `DIALECTS` of `nacre.text.dialects`."""
+    """Read the first native call that leaked into the text, in any dialect of `nacre.text.dialects`."""
     calls, _ = read_calls(text)
     if not calls:
         return None

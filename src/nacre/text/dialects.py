@@ -1,4 +1,4 @@
-"""Calls of tools as the chat templates of models write them into a text. One entry more is all that another needs.
+"""Calls of tools as the chat templates of models write them into a text.
 
 The reader is pure, linear, and never raises. It knows no tools: who calls it decides which names exist.
 """
@@ -14,100 +14,16 @@ from typing import Any
 
 from nacre.text.lenient_json import read_arguments, read_json
 
-DIALECTS: dict[str, tuple[tuple[str, ...], str]] = {
-    "hermes": (("<tool_call>",), '<tool_call>\n{"name": "stock", "arguments": {"item": "bolt"}}\n</tool_call>'),
-    "glm": (("<tool_call>",), "<tool_call>stock\n<arg_key>item</arg_key>\n<arg_value>bolt</arg_value>\n</tool_call>"),
-    "qwen_coder": (
-        ("<function=",),
-        "<tool_call>\n<function=stock>\n<parameter=item>\nbolt\n</parameter>\n</function>\n</tool_call>",
-    ),
-    "hunyuan": (("<tool_calls>",), '<tool_calls>[{"name": "stock", "arguments": {"item": "bolt"}}]</tool_calls>'),
-    "nemotron": (("<TOOLCALL>",), '<TOOLCALL>[{"name": "stock", "arguments": {"item": "bolt"}}]</TOOLCALL>'),
-    "llama": (("<|python_tag|>",), '<|python_tag|>{"name": "stock", "parameters": {"item": "bolt"}}'),
-    "pythonic": (("<|python_start|>",), '<|python_start|>[stock(item="bolt")]<|python_end|>'),
-    "olmo": (("<function_calls>",), '<function_calls>\nstock(item="bolt")\n</function_calls>'),
-    "granite": (("<|tool_call|>",), '<|tool_call|>[{"name": "stock", "arguments": {"item": "bolt"}}]'),
-    "phi": (("functools[",), 'functools[{"name": "stock", "arguments": {"item": "bolt"}}]'),
-    "mistral": (("[TOOL_CALLS]",), '[TOOL_CALLS][{"name": "stock", "arguments": {"item": "bolt"}}]'),
-    "mistral_args": (("[TOOL_CALLS]",), '[TOOL_CALLS]stock[CALL_ID]a1B2c3D4e[ARGS]{"item": "bolt"}'),
-    "deepseek": (
-        ("<|tool_calls_begin|>", "<|tool_call_begin|>", "<|tool_sep|>"),
-        "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>stock\n```json\n"
-        '{"item": "bolt"}\n```<｜tool▁call▁end｜><｜tool▁calls▁end｜>',
-    ),
-    "deepseek_v31": (
-        ("<|tool_calls_begin|>",),
-        '<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>stock<｜tool▁sep｜>{"item": "bolt"}<｜tool▁call▁end｜>'
-        "<｜tool▁calls▁end｜>",
-    ),
-    "dsml": (
-        ("<|DSML|",),
-        '<｜DSML｜function_calls>\n<｜DSML｜invoke name="stock">\n<｜DSML｜parameter name="item" string="true">bolt'
-        "</｜DSML｜parameter>\n</｜DSML｜invoke>\n</｜DSML｜function_calls>",
-    ),
-    "kimi": (
-        ("<|tool_calls_section_begin|>", "<|tool_call_begin|>"),
-        "<|tool_calls_section_begin|><|tool_call_begin|>functions.stock:0<|tool_call_argument_begin|>"
-        '{"item": "bolt"}<|tool_call_end|><|tool_calls_section_end|>',
-    ),
-    "harmony": (
-        ("<|channel|>commentary to=", "<|start|>assistant to=", "commentary to=functions.", "to=functions."),
-        '<|channel|>commentary to=functions.stock <|constrain|>json<|message|>{"item":"bolt"}<|call|>',
-    ),
-    "anthropic": (
-        ("<invoke name=", "<function_calls>"),
-        '<function_calls>\n<invoke name="stock">\n<parameter name="item">bolt</parameter>\n</invoke>\n'
-        "</function_calls>",
-    ),
-    "minimax": (
-        ("<minimax:tool_call>",),
-        '<minimax:tool_call>\n<invoke name="stock">\n<parameter name="item">bolt</parameter>\n</invoke>\n'
-        "</minimax:tool_call>",
-    ),
-    "seed": (
-        ("<seed:tool_call>",),
-        "<seed:tool_call>\n<function=stock>\n<parameter=item>bolt</parameter>\n</function>\n</seed:tool_call>",
-    ),
-    "step": (
-        ("<steptml:invoke",),
-        '<｜tool_calls_begin｜><｜tool_call_begin｜>function<｜tool_sep｜><steptml:invoke name="stock">'
-        '<steptml:parameter name="item">bolt</steptml:parameter></steptml:invoke><｜tool_call_end｜>'
-        "<｜tool_calls_end｜>",
-    ),
-    "longcat": (
-        ("<longcat_tool_call>",),
-        "<longcat_tool_call>stock\n<longcat_arg_key>item</longcat_arg_key>\n"
-        "<longcat_arg_value>bolt</longcat_arg_value>\n</longcat_tool_call>",
-    ),
-    "internlm": (
-        ("<|action_start|>",),
-        '<|action_start|><|plugin|>\n{"name": "stock", "parameters": {"item": "bolt"}}<|action_end|>',
-    ),
-    "cohere": (
-        ("<|START_ACTION|>",),
-        '<|START_ACTION|>[{"tool_call_id": "0", "tool_name": "stock", "parameters": {"item": "bolt"}}]<|END_ACTION|>',
-    ),
-    "apertus": (("<|tools_prefix|>",), '<|tools_prefix|>[{"stock": {"item": "bolt"}}]<|tools_suffix|>'),
-    "gemma": (("<|tool_call>",), '<|tool_call>call:stock{item:<|"|>bolt<|"|>}<tool_call|>'),
-    "function_gemma": (
-        ("<start_function_call>",),
-        "<start_function_call>call:stock{item:<escape>bolt<escape>}<end_function_call>",
-    ),
-    "gemma_code": (("```tool_code",), '```tool_code\nstock(item="bolt")\n```'),
-    "function_call": (
-        ("<function_call>",),
-        '<function_call>{"name": "stock", "arguments": {"item": "bolt"}}</function_call>',
-    ),
-    "tool_use": (
-        ("<tool_use>",),
-        '<tool_use>\n<name>stock</name>\n<arguments>{"item": "bolt"}</arguments>\n</tool_use>',
-    ),
-}
-"""How the calls of each dialect begin, and a recorded one. Full-width bars and blocks are told by their plain twins."""
-
+MARKS = (
+    "<|tool_calls_section_begin|>", "<|channel|>commentary to=", "commentary to=functions.", "<|start|>assistant to=",
+    "<start_function_call>", "<|tool_calls_begin|>", "<longcat_tool_call>", "<minimax:tool_call>", "<|tool_call_begin|>",
+    "<function_calls>", "<seed:tool_call>", "<|START_ACTION|>", "<|action_start|>", "<|python_start|>",
+    "<|tools_prefix|>", "<function_call>", "<steptml:invoke", "<|python_tag|>", "<invoke name=", "<|tool_call|>",
+    "to=functions.", "<tool_calls>", "<|tool_call>", "<|tool_sep|>", "[TOOL_CALLS]", "```tool_code", "<tool_call>",
+    "<TOOLCALL>", "<function=", "<tool_use>", "functools[", "<|DSML|",
+)  # fmt: skip
+"""What a written call of a known template begins with, the longest first, in a text that is `normal`."""
 _PLAIN = str.maketrans("｜▁", "|_")
-MARKS = tuple(sorted({mark for marks, _ in DIALECTS.values() for mark in marks}, key=lambda mark: (-len(mark), mark)))
-"""What a written call begins with, in a text that is `normal`."""
 _MARK = re.compile("|".join(map(re.escape, MARKS)))
 CONTROL = re.compile(r"</?[\w:|▁｜]{1,40}>|<\|[\w:/ ]{1,40}\|?>|\[/?[A-Z_]{3,12}\]")
 """A control token that a reader of calls or of reasoning may need."""
