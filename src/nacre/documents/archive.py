@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from nacre.documents.builder import Builder
 from nacre.documents.limits import Limits, Task
-from nacre.documents.ooxml import bomb, opened
+from nacre.documents.ooxml import bomb, is_bomb, opened, unpacked
 from nacre.errors import ParseError
 from nacre.text.language import tr
 
 _FILES = 5000
-_WELL_BELOW_A_BOMB = 8 << 20
 _FOREIGN = ("__macosx/", ".ds_store", "thumbs.db", "desktop.ini")
 
 
@@ -27,17 +25,10 @@ class Member(NamedTuple):
 
 def members(data: bytes, limits: Limits) -> Iterator[Member]:
     """The files of a ZIP in the order of their names; nothing is unpacked before it is read."""
-    try:
-        package = opened(data)
-    except (zipfile.BadZipFile, ValueError, OverflowError, NotImplementedError) as error:
-        raise ParseError(_damaged(error)) from error
+    package = opened(data, why=_damaged)
     files = [info for info in package.infolist() if not info.is_dir()]
     total = sum(info.file_size for info in files)
-    packed = any(
-        info.file_size > _WELL_BELOW_A_BOMB and info.file_size > limits.unpacked_ratio * max(1, info.compress_size)
-        for info in files
-    )
-    if packed or total > limits.unpacked_bytes:
+    if any(is_bomb(info, limits) for info in files) or total > limits.unpacked_bytes:
         raise ParseError(bomb(total))
     if len(files) > _FILES:
         raise ParseError(tr("the archive holds more than {most} files; unpack it first", most=_FILES))
@@ -47,7 +38,7 @@ def members(data: bytes, limits: Limits) -> Iterator[Member]:
             yield Member(name, lambda info=info: _unpacked(package, info))  # type: ignore[misc]
 
 
-def _damaged(error: Exception) -> str:
+def _damaged(error: object) -> str:
     return tr("the archive is damaged or cut off ({error}); copy it again, or pack it anew", error=error)
 
 
@@ -66,14 +57,7 @@ def name_of(info: zipfile.ZipInfo) -> str:
 def _unpacked(package: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
     if info.flag_bits & 1:
         raise ParseError(tr("it is encrypted; unpack the archive first"))
-    try:
-        with package.open(info) as stream:
-            data = stream.read(info.file_size + 1)
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, OSError) as error:
-        raise ParseError(_damaged(error)) from error
-    if len(data) > info.file_size:
-        raise ParseError(bomb(len(data)))
-    return data
+    return unpacked(package, info, _damaged)
 
 
 def parse(data: bytes, out: Builder, task: Task) -> None:

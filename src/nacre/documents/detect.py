@@ -6,67 +6,17 @@ import io
 import json
 import re
 import struct
-import zipfile
-import zlib
-from collections.abc import Mapping
+from pathlib import Path
 
-from nacre.documents.ooxml import damaged, opened
+from nacre.documents.ooxml import damaged, opened, unpacked
 from nacre.errors import ParseError
 from nacre.text.language import tr
 
-MIME: Mapping[str, str] = {
-    "pdf": "application/pdf",
-    "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-    "pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
-    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-    "odt": "application/vnd.oasis.opendocument.text",
-    "ods": "application/vnd.oasis.opendocument.spreadsheet",
-    "odp": "application/vnd.oasis.opendocument.presentation",
-    "epub": "application/epub+zip",
-    "ofd": "application/ofd",
-    "xls": "application/vnd.ms-excel",
-    "xlsb": "application/vnd.ms-excel.sheet.binary.macroenabled.12",
-    "doc": "application/msword",
-    "ppt": "application/vnd.ms-powerpoint",
-    "msg": "application/vnd.ms-outlook",
-    "zip": "application/zip",
-    "html": "text/html",
-    "markdown": "text/markdown",
-    "csv": "text/csv",
-    "json": "application/json",
-    "jsonl": "application/jsonl",
-    "eml": "message/rfc822",
-    "mbox": "application/mbox",
-    "notebook": "application/x-ipynb+json",
-    "xml": "application/xml",
-    "subtitles": "text/vtt",
-    "tex": "text/x-tex",
-    "org": "text/org",
-    "adoc": "text/asciidoc",
-    "calendar": "text/calendar",
-    "rtf": "application/rtf",
-    "text": "text/plain",
-    "image": "image/*",
-}
-_BY_ENDING = {
-    "md": "markdown", "markdown": "markdown", "mdx": "markdown", "mdown": "markdown", "rst": "markdown",
-    "qmd": "markdown",
-    "html": "html", "htm": "html", "xhtml": "html", "shtml": "html",
-    "csv": "csv", "tsv": "csv", "tab": "csv", "psv": "csv",
-    "json": "json", "geojson": "json", "jsonl": "jsonl", "ndjson": "jsonl",
-    "eml": "eml", "mbox": "mbox", "ipynb": "notebook",
-    "xml": "xml", "rss": "xml", "atom": "xml", "dita": "xml", "dbk": "xml", "tei": "xml",
-    "srt": "subtitles", "vtt": "subtitles", "tex": "tex", "latex": "tex", "ltx": "tex",
-    "org": "org", "adoc": "adoc", "asciidoc": "adoc",
-    "ics": "calendar", "ical": "calendar", "ifb": "calendar", "vcf": "calendar", "vcard": "calendar",
-}  # fmt: skip
-_BY_MIME = {mime: kind for kind, mime in MIME.items()} | {
-    "application/xhtml+xml": "html", "text/x-markdown": "markdown",
-    "text/tab-separated-values": "csv", "application/csv": "csv",
-    "application/x-ndjson": "jsonl", "application/jsonlines": "jsonl",
-    "text/xml": "xml", "application/rss+xml": "xml", "application/atom+xml": "xml",
-    "application/x-subrip": "subtitles", "application/x-tex": "tex", "text/vcard": "calendar", "text/rtf": "rtf",
-}  # fmt: skip
+_KINDS = [line.split() for line in Path(__file__).with_name("kinds.txt").read_text("utf-8").splitlines()[1:]]
+MIME = {kind: types.partition(",")[0] for kind, _, _, types, _ in _KINDS}
+PARSERS = {kind: (how, parser) for kind, how, parser, _, _ in _KINDS}
+_BY_MIME = {mime: kind for kind, _, _, types, _ in _KINDS for mime in types.split(",")}
+_BY_ENDING = {ending: kind for kind, _, _, _, endings in _KINDS for ending in endings.split(",")}
 _IN_ZIP = (
     ("docx", "word/"), ("pptx", "ppt/"), ("xlsb", "xl/workbook.bin"), ("xlsx", "xl/"),
     ("epub", "meta-inf/container.xml"), ("ofd", "ofd.xml"),
@@ -211,12 +161,10 @@ def _mail_kind(head: str, sure: bool) -> str:
 
 def _office(data: bytes) -> str:
     """The kind of a ZIP, by the names in it: what is no document of its own is a folder of documents."""
-    try:
-        package = opened(data, again=True)
-        names = {name.replace("\\", "/").lower().lstrip("/") for name in package.namelist()}
-        mimetype = package.read("mimetype")[:200] if "mimetype" in names and _small(package) else b""
-    except (zipfile.BadZipFile, ValueError, OverflowError, RuntimeError, KeyError, zlib.error) as error:
-        raise ParseError(damaged(error)) from error
+    package = opened(data, again=True)
+    names = {name.replace("\\", "/").lower().lstrip("/") for name in package.namelist()}
+    told = next((info for info in package.infolist() if info.filename == "mimetype" and info.file_size < 1000), None)
+    mimetype = unpacked(package, told)[:200] if told else b""
     for kind, place in _IN_ZIP:
         if any(name.startswith(place) for name in names):
             return kind
@@ -234,10 +182,6 @@ def _office(data: bytes) -> str:
 def is_archive(data: bytes) -> bool:
     """Whether a file is a ZIP that is no document of its own; one that cannot be opened raises its reason."""
     return data.startswith(b"PK\x03\x04") and _office(data) == "zip"
-
-
-def _small(package: zipfile.ZipFile) -> bool:
-    return package.getinfo("mimetype").file_size < 1000
 
 
 def _old_office(data: bytes, name: str) -> str:

@@ -12,11 +12,11 @@ from typing import Any
 from nacre.documents.builder import Builder
 from nacre.documents.document import BlockKind
 from nacre.documents.docx_numbering import Numbering
-from nacre.documents.docx_runs import PLAIN, SKIPPED, Look, Runs, is_on, is_shaded, look_of
+from nacre.documents.docx_runs import PLAIN, SKIPPED, Look, Runs, is_shaded, look_of
 from nacre.documents.drawings import add_graphic
 from nacre.documents.grid import REPEATED, header_depth
 from nacre.documents.limits import Task
-from nacre.documents.ooxml import Package, attribute, child, descend, local, number, relation_id
+from nacre.documents.ooxml import Package, attribute, child, descend, is_on, local, number, parts, relation_id
 from nacre.errors import ParseError
 from nacre.text.language import tr
 
@@ -45,8 +45,8 @@ def parse(data: bytes, out: Builder, task: Task) -> None:
     package = Package(data, task.limits)
     main = package.main("word/document.xml")
     root = package.xml(main)
-    body = None if root is None else child(root, "body")
-    if root is None or body is None:
+    body = child(root, "body")
+    if body is None:
         raise ParseError(tr("the Word file has no document inside; save it again in Word"))
     package.properties(out)
     relations = package.relations(main)
@@ -76,9 +76,7 @@ class _Styles(dict[str, _Style]):
 
     def __init__(self, root: Any | None) -> None:
         super().__init__({"": _Style()})
-        self.nodes = (
-            {} if root is None else {attribute(node, "styleId"): node for node in root.iterchildren("{*}style")}
-        )
+        self.nodes = {attribute(node, "styleId"): node for node in parts(root) if local(node) == "style"}
 
     def __missing__(self, key: str) -> _Style:
         self[key] = made = self._made(key)
@@ -95,12 +93,12 @@ class _Styles(dict[str, _Style]):
             found = _HEADING.match(name)
             titled = int(found[1]) if found else int(name.lower() in {"title", "标题", "document title"})
             listing = child(node, "pPr", "numPr")
-            depth = None if listing is None else child(listing, "ilvl")
+            depth = child(listing, "ilvl")
             made = _Style(
                 made.level or titled or _outline(child(node, "pPr", "outlineLvl")),
                 made.listed or listing is not None,
                 made.code or bool(re.search(r"\bcode\b|preformatted|source", name, re.I)),
-                made.num or attribute(None if listing is None else child(listing, "numId")),
+                made.num or attribute(child(listing, "numId")),
                 made.depth if depth is None or made.depth is not None else number(depth),
                 made.look.over(look_of(child(node, "rPr"))),
             )
@@ -142,15 +140,14 @@ class _Walk:
 
     def paragraph(self, node: Any) -> None:
         style, num, depth = self._kind(node)
-        properties = child(node, "pPr")
-        removed = properties is not None and child(properties, "rPr", "del") is not None
+        removed = child(node, "pPr", "rPr", "del") is not None
         text = self.carried + self.runs.text(node)
         # A removed end of a paragraph: what is left of it goes on in the next one.
         self.carried = text if removed else ""
         if removed:
             return
         label = self.numbering.next(num, depth) if num else ""
-        level = style.level or _outline(None if properties is None else child(properties, "outlineLvl"))
+        level = style.level or _outline(child(node, "pPr", "outlineLvl"))
         if not text.strip():
             return
         text = label + text
@@ -171,11 +168,11 @@ class _Walk:
         key = attribute(child(properties, "pStyle"))
         style = self.styles[key]
         listing = child(properties, "numPr")
-        own = attribute(None if listing is None else child(listing, "numId"))
+        own = attribute(child(listing, "numId"))
         num = own or style.num
         if num == "0":  # which takes it out of a list
             return replace(style, listed=False), "", 0
-        direct = None if listing is None else child(listing, "ilvl")
+        direct = child(listing, "ilvl")
         kept = self.numbering.level_of(num, key) if num and not own else None
         depth = number(direct) if direct is not None else kept if kept is not None else style.depth or 0
         return style, num, depth
@@ -208,7 +205,7 @@ class _Walk:
     # ------------------------------------------------------------------------------------------------ notes
 
     def take_notes(self, root: Any | None, tag: str, block: BlockKind) -> None:
-        for note in [] if root is None else root:
+        for note in parts(root):
             if local(note) == tag and attribute(note, "type") not in _SEPARATORS:
                 author = attribute(note, "author")
                 text = self.lines(note)
@@ -252,13 +249,10 @@ class _Walk:
 
     def _gone(self, line: Any) -> bool:
         """Whether a row was deleted, or is hidden."""
-        properties = child(line, "trPr")
-        if properties is None:
-            return False
-        if is_on(child(properties, "hidden")):
+        if is_on(child(line, "trPr", "hidden")):
             self.out.hide("hidden row", self.lines(line))
             return True
-        return child(properties, "del") is not None
+        return child(line, "trPr", "del") is not None
 
     def _grid(self, lines: list[Any]) -> None:
         rows: list[list[str]] = []
@@ -278,8 +272,8 @@ class _Walk:
         cells, across = _within(line, "tc"), False
         for cell in cells:
             properties = child(cell, "tcPr")
-            width = 1 if properties is None else number(child(properties, "gridSpan"), default=1)
-            down, right = (None if properties is None else child(properties, way) for way in ("vMerge", "hMerge"))
+            width = number(child(properties, "gridSpan"), default=1)
+            down, right = child(properties, "vMerge"), child(properties, "hMerge")
             if down is not None and attribute(down) != "restart":
                 text = above[len(row)] if len(row) < len(above) else ""
                 text = text if len(text) <= REPEATED else ""
@@ -293,9 +287,8 @@ class _Walk:
         return row, across
 
     def _in_cell(self, cell: Any, read: Any) -> Any:
-        properties = child(cell, "tcPr")
         dark = self.runs.dark
-        self.runs.dark = dark or (properties is not None and is_shaded(child(properties, "shd")))
+        self.runs.dark = dark or is_shaded(child(cell, "tcPr", "shd"))
         found = read(cell)
         self.runs.dark = dark
         return found

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nacre.documents.numerals import counted
-from nacre.documents.ooxml import attribute, child, descend, local, number
+from nacre.documents.ooxml import attribute, child, descend, is_on, local, number, parts
 
 _LEVELS = 9
 
@@ -38,7 +38,7 @@ class Numbering:
         lists: dict[str, _List] = {}
         self.nums: dict[str, tuple[_List, dict[int, int], dict[int, _Level]]] = {}
         self.begun: set[tuple[str, int]] = set()
-        for node in [] if root is None else root:
+        for node in parts(root):
             if local(node) == "abstractNum":
                 found = _List(
                     style=attribute(child(node, "styleLink")), borrowed=attribute(child(node, "numStyleLink"))
@@ -46,7 +46,7 @@ class Numbering:
                 found.levels = {number(part, "ilvl"): _level(part) for part in node if local(part) == "lvl"}
                 lists[attribute(node, "abstractNumId")] = found
         by_style = {one.style: one for one in lists.values() if one.style}
-        for node in [] if root is None else root:
+        for node in parts(root):
             one = lists.get(attribute(child(node, "abstractNumId"))) if local(node) == "num" else None
             if one is not None:
                 starts, levels = _overrides(node)
@@ -105,13 +105,12 @@ def _overrides(num: Any) -> tuple[dict[int, int], dict[int, _Level]]:
 
 def _level(node: Any) -> _Level:
     part = {local(each): each for each in descend(node, stop={"pPr", "rPr"})}
-    legal = part.get("isLgl")
     return _Level(
         number(part.get("start"), default=1),
         attribute(part.get("numFmt")) or "decimal",
         attribute(part.get("lvlText"))[:80],
         number(part["lvlRestart"]) if "lvlRestart" in part else None,
-        legal is not None and attribute(legal) not in {"0", "false"},
+        is_on(part.get("isLgl")),
         attribute(part.get("pStyle")),
         "" if attribute(part.get("suff")) == "nothing" else " ",
     )

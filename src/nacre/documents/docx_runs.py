@@ -13,7 +13,7 @@ from nacre.documents.builder import Builder
 from nacre.documents.drawings import described
 from nacre.documents.formulas import linear
 from nacre.documents.marks import Piece, marked
-from nacre.documents.ooxml import attribute, child, descend, local
+from nacre.documents.ooxml import attribute, child, descend, is_on, local, parts
 from nacre.documents.symbols import symbol
 
 # Removed text, field codes, and the twin of a drawing for old readers.
@@ -69,7 +69,7 @@ PLAIN = Look()
 def look_of(properties: Any | None) -> Look:
     """The look that `w:rPr` gives."""
     found: dict[str, Any] = {}
-    for node in () if properties is None else properties:
+    for node in parts(properties):
         name, value = local(node), attribute(node)
         if name in {"vanish", "specVanish"}:
             found["hidden"] = is_on(node)
@@ -86,11 +86,6 @@ def look_of(properties: Any | None) -> Look:
         elif name == "rFonts":
             found["font"] = attribute(node, "ascii") or attribute(node, "hAnsi")
     return Look(**found) if found else PLAIN
-
-
-def is_on(node: Any | None) -> bool:
-    """Whether a switch such as `w:vanish` is there and not turned off."""
-    return node is not None and attribute(node).lower() not in {"0", "false", "none", "off"}
 
 
 def is_shaded(node: Any | None) -> bool:
@@ -112,7 +107,7 @@ class Runs:
         """The words of one paragraph, without those of text boxes inside it."""
         properties = child(paragraph, "pPr")
         style = PLAIN if properties is None else self.looks(attribute(child(properties, "pStyle")))
-        if properties is not None and is_shaded(child(properties, "shd")):
+        if is_shaded(child(properties, "shd")):
             style = replace(style, shaded=True)
         return marked(self._pieces(paragraph, style))
 
@@ -165,8 +160,7 @@ class Runs:
 
 def _box(control: Any) -> str:
     """A tick box as the page shows it, or by its state."""
-    properties = child(control, "sdtPr")
-    box = None if properties is None else child(properties, "checkbox")
+    box = child(control, "sdtPr", "checkbox")
     if box is None:
         return ""
     shown = "".join(node.text or "" for node in descend(control, SKIPPED) if local(node) == "t")
@@ -175,14 +169,12 @@ def _box(control: Any) -> str:
 
 def _field(data: Any | None) -> str:
     """A tick box or the chosen entry of a list in an old form."""
-    if data is None:
-        return ""
     box, chosen = child(data, "checkBox"), child(data, "ddList")
     if box is not None:
         state = child(box, "checked")
         return "☑" if is_on(child(box, "default") if state is None else state) else "☐"
-    entries = [attribute(node) for node in ([] if chosen is None else chosen) if local(node) == "listEntry"]
-    result = attribute(None if chosen is None else child(chosen, "result")) or "0"
+    entries = [attribute(node) for node in parts(chosen) if local(node) == "listEntry"]
+    result = attribute(child(chosen, "result")) or "0"
     return entries[int(result)] if result.isdecimal() and len(result) < 4 and int(result) < len(entries) else ""
 
 

@@ -135,7 +135,7 @@ class Numbers:
 
     def next(self, properties: Any | None, depth: int) -> str:
         """The number of the next paragraph, with the gap behind it; empty where it has none."""
-        auto = None if properties is None else child(properties, "buAutoNum")
+        auto = child(properties, "buAutoNum")
         if auto is None and not self.counts:  # nearly always
             return ""
         form, begin = attribute(auto, "type"), number(auto, "startAt", 1)

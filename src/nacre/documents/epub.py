@@ -9,7 +9,7 @@ from nacre.documents import html
 from nacre.documents.builder import Builder
 from nacre.documents.encodings import decode
 from nacre.documents.limits import Task
-from nacre.documents.ooxml import Package, attribute, descend, local
+from nacre.documents.ooxml import Package, attribute, descend, local, take_over
 from nacre.errors import ParseError
 from nacre.text.language import tr
 
@@ -29,12 +29,10 @@ def parse(data: bytes, out: Builder, task: Task) -> None:
         raise ParseError(tr("the book has no list of its chapters inside"))
     chapters: dict[str, str] = {}
     for node in descend(root):
-        name, text = local(node), (node.text or "").strip()
-        if name in _ABOUT and text:
-            out.metadata.setdefault(_ABOUT[name], text)
-        elif name == "item" and "html" in attribute(node, "media-type"):
+        if local(node) == "item" and "html" in attribute(node, "media-type"):
             chapters[attribute(node, "id")] = attribute(node, "href")
-    book = out.title = out.title or out.metadata.get("title", "")
+    take_over(out, descend(root), _ABOUT)
+    book = out.title
     read: set[str] = set()
     for node in descend(root):
         target = chapters.get(attribute(node, "idref"), "") if local(node) == "itemref" else ""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from nacre.documents.ooxml import attribute, child, local
+from nacre.documents.ooxml import attribute, child, local, parts
 
 _DEEP = 100
 _LARGE = {*"∑∏∐∫∬∭∮⋃⋂⨁", "lim", "max", "min", "sup", "inf"}
@@ -37,7 +37,7 @@ def linear(node: Any, depth: int = 0) -> str:
 
 
 def _inside(node: Any | None, depth: int, mark: str = "") -> str:
-    return "" if node is None else mark.join(filter(None, (linear(part, depth) for part in node)))
+    return mark.join(filter(None, (linear(part, depth) for part in parts(node))))
 
 
 def _part(node: Any, name: str, depth: int) -> str:
@@ -65,21 +65,18 @@ def _large(sign: str, below: str, above: str, what: str) -> str:
 
 
 def _office_large(node: Any, depth: int) -> str:
-    properties = child(node, "naryPr")
-    sign = None if properties is None else child(properties, "chr")
+    sign = child(node, "naryPr", "chr")
     shown = "∫" if sign is None else attribute(sign)
     return _large(shown, _part(node, "sub", depth), _part(node, "sup", depth), _part(node, "e", depth))
 
 
 def _office_fenced(node: Any, depth: int) -> str:
-    properties = child(node, "dPr")
-
     def mark(name: str, usual: str) -> str:
-        found = None if properties is None else child(properties, name)
+        found = child(node, "dPr", name)
         return usual if found is None else attribute(found)
 
-    parts = [_inside(part, depth) for part in node if local(part) == "e"]
-    return mark("begChr", "(") + mark("sepChr", "|").join(parts) + mark("endChr", ")")
+    inside = [_inside(part, depth) for part in node if local(part) == "e"]
+    return mark("begChr", "(") + mark("sepChr", "|").join(inside) + mark("endChr", ")")
 
 
 def _office_matrix(node: Any, depth: int) -> str:
@@ -88,15 +85,13 @@ def _office_matrix(node: Any, depth: int) -> str:
 
 
 def _office_accent(node: Any, depth: int) -> str:
-    properties = child(node, f"{local(node)}Pr")
-    sign = None if properties is None else child(properties, "chr")
+    sign = child(node, f"{local(node)}Pr", "chr")
     mark = ("^" if local(node) == "acc" else "¯") if sign is None else attribute(sign)
     return f"{fenced(_part(node, 'e', depth))}{_ACCENTS.get(mark, mark)}"
 
 
 def _office_fraction(node: Any, depth: int) -> str:
-    properties = child(node, "fPr")
-    kind = "" if properties is None else attribute(child(properties, "type"))
+    kind = attribute(child(node, "fPr", "type"))
     over, under = _part(node, "num", depth), _part(node, "den", depth)
     return f"({over} ¦ {under})" if kind == "noBar" else _fraction(over, under)
 

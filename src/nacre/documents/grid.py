@@ -23,8 +23,7 @@ def add_grid(
     header: Sequence[str] = (),
     grouped: Collection[int] = (),
 ) -> tuple[str, ...]:
-    """Append a region without an empty row: a title, then rows; where none names the columns, the names above hold on.
-    """
+    """Append a region without an empty row: a title, then rows; where none names the columns, the names above hold on."""
     width = max((len(line) for line in rows), default=0)
     titles = 0
     while titles < min(len(rows) - 1, 5) and width > 1 and sum(map(bool, rows[titles])) == 1:

@@ -6,6 +6,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from nacre.errors import ParseError
+from nacre.text.language import tr
+
 _PACKED = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"{\\rtf")  # much to read in few bytes
 
 
@@ -85,3 +88,9 @@ class Task:
     options: Options = field(default_factory=Options)
     ocr: bool = False
     on_page: Callable[[int, int], None] | None = None
+
+    def check_depth(self) -> None:
+        """Mails in mails, and attachments in attachments, end somewhere."""
+        if self.depth > self.limits.depth:
+            most = self.limits.depth
+            raise ParseError(tr("mails or attachments are nested more than {most} levels deep", most=most))

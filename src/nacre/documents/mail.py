@@ -16,7 +16,6 @@ from nacre.documents.builder import Builder
 from nacre.documents.encodings import decode
 from nacre.documents.limits import Task
 from nacre.documents.normalise import collapse
-from nacre.errors import ParseError
 from nacre.text.language import tr
 
 _SHOWN = ("From", "To", "Cc", "Date", "Subject")
@@ -34,29 +33,17 @@ _UUENCODED = re.compile(r"^begin [0-7]{3,4} ([^\n]{1,200})\n((?:[ -`]{1,61}\n)*?
 def parse(data: bytes, out: Builder, task: Task) -> None:
     """Read a mail (.eml) or a mailbox (.mbox)."""
     if not data.startswith(b"From "):
-        _mail(data, out, task)
+        _message(email.message_from_bytes(data), out, task)
         return
     starts = [found.start() for found in _MBOX.finditer(data)]
     for first, last in zip(starts, [*starts[1:], len(data)], strict=True):
         mail = data[first:last].partition(b"\n")[2]
         # A line that begins so in a text was quoted, lest it begin another mail.
-        _mail(_QUOTED_FROM.sub(rb"\1From ", mail), out, task, many=len(starts) > 1)
-
-
-def _mail(data: bytes, out: Builder, task: Task, many: bool = False) -> None:
-    message = email.message_from_bytes(data)
-    _message(message, out, task, many)
-
-
-def too_deep(task: Task) -> str:
-    """Why mails in mails end somewhere."""
-    most = task.limits.depth
-    return tr("mails or attachments are nested more than {most} levels deep", most=most)
+        _message(email.message_from_bytes(_QUOTED_FROM.sub(rb"\1From ", mail)), out, task, many=len(starts) > 1)
 
 
 def _message(message: email.message.Message, out: Builder, task: Task, many: bool = False) -> None:
-    if task.depth > task.limits.depth:
-        raise ParseError(too_deep(task))
+    task.check_depth()
     headers = {name: header(message, name) for name in _SHOWN}
     about = {name: header(message, name) for name in dict.fromkeys(k.title() for k in message)}
     heads(headers, out, task, about, many)

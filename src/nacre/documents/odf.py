@@ -16,7 +16,7 @@ from nacre.documents.grid import header_depth
 from nacre.documents.limits import Task
 from nacre.documents.marks import joined_strikes, told
 from nacre.documents.odf_numbers import Numbers
-from nacre.documents.ooxml import Package, attribute, child, descend, local, number, parse_xml
+from nacre.documents.ooxml import Package, attribute, child, descend, local, number, parse_xml, parts, take_over
 from nacre.documents.sheets import Merge, Row, add_cells, spread, words
 from nacre.errors import ParseError
 from nacre.text.language import tr
@@ -32,6 +32,10 @@ _DROPPED = {
 }  # fmt: skip
 _APART = {"note", "annotation", "table", "text-box"}  # stands in a paragraph and is no word of it
 _BLOCKS = {"p", "h", "list", "table", "page", "frame", "section", "annotation", "custom-shape", "g"}
+_ABOUT = {
+    "title": "title", "creator": "author", "initial-creator": "author", "date": "modified", "keyword": "keywords",
+    "creation-date": "created", "subject": "subject", "description": "description",
+}  # fmt: skip
 _OUTLINE = " outline"  # the key of the style that numbers headings; no style has such a name
 
 
@@ -46,10 +50,13 @@ def parse(data: bytes, out: Builder, task: Task) -> None:
     else:  # all in one file
         roots = [parse_xml(data, task.name)] * 3
     content, about, looks = roots
-    body = None if content is None else child(content, "body")
+    body = child(content, "body")
     if body is None:
         raise ParseError(tr("the OpenDocument file has no content inside"))
-    _properties(about, out)
+    take_over(out, parts(about, "meta"), _ABOUT)
+    for node in parts(about, "meta"):
+        if local(node) == "user-defined":
+            out.fields.setdefault(attribute(node, "name"), (node.text or "").strip())
     walk = _Walk(out, _styles(content, looks), task.options.include_hidden)
     for kind in body:
         name = local(kind)
@@ -60,21 +67,6 @@ def parse(data: bytes, out: Builder, task: Task) -> None:
         elif name in {"text", "chart", "image"}:
             walk.blocks(kind)
             walk.furniture(looks)
-
-
-def _properties(root: Any | None, out: Builder) -> None:
-    about = None if root is None else child(root, "meta")
-    names = {
-        "title": "title", "creator": "author", "initial-creator": "author", "date": "modified", "keyword": "keywords",
-        "creation-date": "created", "subject": "subject", "description": "description",
-    }  # fmt: skip
-    for node in [] if about is None else about:
-        text = (node.text or "").strip()
-        if local(node) == "user-defined":
-            out.fields.setdefault(attribute(node, "name"), text)
-        elif local(node) in names and text:
-            out.metadata.setdefault(names[local(node)], text)
-    out.title = out.title or out.metadata.get("title", "")
 
 
 def _styles(*roots: Any | None) -> dict[str, Any]:
@@ -98,7 +90,7 @@ class _Walk:
         self.numbers: dict[str, Numbers] = {}
         self.dark = False  # the ground is, or may be, of another colour than white
 
-    def blocks(self, root: Any, depth: int = 0) -> None:
+    def blocks(self, root: Any | None, depth: int = 0) -> None:
         for node in descend(root, _DROPPED, stop=_BLOCKS):
             name = local(node)
             if name in {"p", "h"}:
@@ -118,7 +110,7 @@ class _Walk:
 
     def furniture(self, looks: Any | None) -> None:
         """The heads and feet of pages, each once."""
-        pages = [] if looks is None else looks.iter("{*}master-page")
+        pages = (node for node in descend(looks) if local(node) == "master-page")
         found = [part for page in pages for part in page if local(part).startswith(("header", "footer"))]
         for text in dict.fromkeys("\n".join(filter(None, map(self.text, _paragraphs(part)))) for part in found):
             self.out.add("meta", text)
@@ -144,8 +136,7 @@ class _Walk:
             self.out.add("list" if depth else "paragraph", text, depth)
         for part in descend(node, _DROPPED, stop=_APART | {"frame", "custom-shape"}):
             if local(part) == "note":
-                body = child(part, "note-body")
-                self.out.add("note", "" if body is None else "\n".join(map(self.text, _paragraphs(body))))
+                self.out.add("note", "\n".join(map(self.text, _paragraphs(child(part, "note-body")))))
             elif local(part) == "annotation":
                 self.annotation(part)
             elif local(part) in {"frame", "custom-shape"}:
@@ -189,12 +180,12 @@ class _Walk:
 
     def text(self, node: Any) -> str:
         """The words of one paragraph, without those of notes and boxes in it."""
-        parts = [node.text or ""]
+        said = [node.text or ""]
         stack = [(part, "") for part in reversed(node)]
         while stack:
             part, after = stack.pop()
             if after:
-                parts.append(after)
+                said.append(after)
                 continue
             if part.tail:
                 stack.append((part, part.tail))
@@ -202,24 +193,24 @@ class _Walk:
             if not name or name in _DROPPED or name in _APART | {"frame", "custom-shape"}:
                 continue
             if name in {"s", "tab", "line-break"}:
-                parts.append(" " * min(number(part, "c", 1), 100) if name == "s" else "\t" if name == "tab" else "\n")
+                said.append(" " * min(number(part, "c", 1), 100) if name == "s" else "\t" if name == "tab" else "\n")
             elif name in {"hidden-text", "hidden-paragraph"} or (name == "span" and self.look(part) == "hidden"):
                 self.out.hide("hidden text", "".join(part.itertext()))
             elif name == "span" and self.look(part) == "white" and not (self.dark or self.shaded(node)):
                 self.out.hide("white text", "".join(part.itertext()))
             elif name == "span" and (look := self.look(part)) not in {"", "white"}:
-                parts.append(told("".join(part.itertext()), look, "".join(parts[-3:])))
+                said.append(told("".join(part.itertext()), look, "".join(said[-3:])))
             else:
-                parts.append(part.text or "")
+                said.append(part.text or "")
                 stack += [(inner, "") for inner in reversed(part)]
-        return joined_strikes("".join(parts))
+        return joined_strikes("".join(said))
 
     def look(self, span: Any) -> str:
         """How a span's own style shows it, in one word."""
         name = attribute(span, "style-name")
         if name not in self.looks:
             node = self.styles.get(name)
-            about = None if node is None else child(node, "text-properties")
+            about = child(node, "text-properties")
             place = attribute(about, "text-position")
             line = attribute(about, "text-line-through-style")
             self.looks[name] = (
@@ -316,9 +307,7 @@ class _Walk:
             add_cells(self.out, self.rows(table, ranges), ranges, _hidden_columns(table), all=self.all)
             for note in self.notes:
                 self.annotation(note)
-            shapes = child(table, "shapes")
-            if shapes is not None:
-                self.blocks(shapes)
+            self.blocks(child(table, "shapes"))
         self.out.sheet = ""
 
     def slides(self, root: Any) -> None:
@@ -340,8 +329,7 @@ class _Walk:
                     self.out.add("heading", " ".join(map(self.text, _paragraphs(box))), 1)
                 elif attribute(frame, "class") not in {"date-time", "footer", "page-number", "header"}:
                     self.frame(frame, 0)
-            notes = child(page, "notes")
-            for frame in [] if notes is None else notes:
+            for frame in parts(page, "notes"):
                 said = "\n".join(filter(None, map(self.text, _paragraphs(frame))))
                 self.out.add("note", said if attribute(frame, "class") == "notes" else "")
         self.out.page = None
@@ -365,8 +353,9 @@ def _shaded(about: Any | None) -> bool:
 
 def _hides(style: Any | None) -> bool:
     """Whether the style of a sheet or a slide says that it is not shown."""
-    parts = [] if style is None else list(style)
-    return any(attribute(part, "display") == "false" or attribute(part, "visibility") == "hidden" for part in parts)
+    return any(
+        attribute(part, "display") == "false" or attribute(part, "visibility") == "hidden" for part in parts(style)
+    )
 
 
 def _hidden_columns(table: Any) -> set[int]:

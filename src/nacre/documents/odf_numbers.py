@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nacre.documents.numerals import counted
-from nacre.documents.ooxml import attribute, local, number
+from nacre.documents.ooxml import attribute, local, number, parts
 
 _FORMS = {
     "1": "decimal", "a": "lowerLetter", "A": "upperLetter", "i": "lowerRoman", "I": "upperRoman",
@@ -20,8 +20,7 @@ class Numbers:
     """How far the lists of one style, or the headings, have counted."""
 
     def __init__(self, style: Any | None) -> None:
-        found = [] if style is None else [node for node in style if local(node) in _LEVELS]
-        self.levels = {number(node, "level"): node for node in found}
+        self.levels = {number(node, "level"): node for node in parts(style) if local(node) in _LEVELS}
         self.counts: dict[int, int] = {}
 
     def next(self, level: int, start: int = 0) -> str:

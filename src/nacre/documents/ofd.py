@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 from nacre.documents.builder import Builder
 from nacre.documents.limits import Task
 from nacre.documents.normalise import is_cjk
-from nacre.documents.ooxml import Package, attribute, child, descend, local
+from nacre.documents.ooxml import Package, attribute, child, descend, local, parts, take_over
 from nacre.errors import ParseError
 from nacre.text.language import tr
 
 _PAGES = 5000
+_ABOUT = {"Title": "title", "Author": "author", "CreationDate": "created", "Subject": "subject"}
 
 
 class _Piece(NamedTuple):
@@ -29,23 +30,17 @@ def parse(data: bytes, out: Builder, task: Task) -> None:
     """Read an OFD file."""
     package = Package(data, task.limits)
     root = package.xml("OFD.xml")
-    body = None if root is None else child(root, "DocBody")
-    place = child(body, "DocRoot") if body is not None else None
-    if body is None or place is None or not (place.text or "").strip():
+    place = child(root, "DocBody", "DocRoot")
+    if place is None or not (place.text or "").strip():
         raise ParseError(tr("the OFD file has no document inside"))
-    about = child(body, "DocInfo")
-    for node in [] if about is None else about:
-        names = {"Title": "title", "Author": "author", "CreationDate": "created", "Subject": "subject"}
-        if local(node) in names and (node.text or "").strip():
-            out.metadata[names[local(node)]] = node.text.strip()
-        for custom in node if local(node) == "CustomDatas" else ():
-            out.fields.setdefault(attribute(custom, "Name"), (custom.text or "").strip())
-    out.title = out.title or out.metadata.get("title", "")
+    about = child(root, "DocBody", "DocInfo")
+    take_over(out, parts(about), _ABOUT)
+    for custom in parts(about, "CustomDatas"):
+        out.fields.setdefault(attribute(custom, "Name"), (custom.text or "").strip())
     main = place.text.strip().lstrip("/")
     document = package.xml(main)
     folder = posixpath.dirname(main)
-    listed = None if document is None else child(document, "Pages")
-    pages = [node for node in ([] if listed is None else listed) if local(node) == "Page"][:_PAGES]
+    pages = [node for node in parts(document, "Pages") if local(node) == "Page"][:_PAGES]
     templates = {
         attribute(node, "ID"): attribute(node, "BaseLoc") for node in descend(document) if local(node) == "TemplatePage"
     }

@@ -10,7 +10,7 @@ import io
 import posixpath
 import zipfile
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import cache, lru_cache
 from typing import Any
 
@@ -20,17 +20,51 @@ from nacre.errors import ParseError
 from nacre.text.language import tr
 
 _WELL_BELOW_A_BOMB = 8 << 20
+BROKEN = (zipfile.BadZipFile, zlib.error, ValueError, OverflowError, EOFError, RuntimeError, KeyError, OSError)
+"""What reading a damaged ZIP raises."""
 _RELATIONS = "{http://schemas.openxmlformats.org/package/2006/relationships}Relationship"
 
 
 _waiting: list[tuple[bytes, zipfile.ZipFile]] = []
 
 
-def opened(data: bytes, *, again: bool = False) -> zipfile.ZipFile:
+def damaged(why: object) -> str:
+    """Why an office file is not read."""
+    return tr("the office file is damaged or cut off ({why}); copy it again, or save it anew", why=why)
+
+
+def bomb(size: int) -> str:
+    """Why a package is not unpacked."""
+    mib = size >> 20
+    return tr("it unpacks to {mib} MiB, which looks like a decompression bomb; unpack it and take its files", mib=mib)
+
+
+def opened(data: bytes, *, again: bool = False, why: Callable[[object], str] = damaged) -> zipfile.ZipFile:
     """A ZIP, opened once for both who asks for its kind (and will open it again) and who reads it then."""
-    package = next((one for known, one in _waiting if known is data), None) or zipfile.ZipFile(io.BytesIO(data))
+    try:
+        package = next((one for known, one in _waiting if known is data), None) or zipfile.ZipFile(io.BytesIO(data))
+    except BROKEN as error:
+        raise ParseError(why(error)) from error
     _waiting[:] = [(data, package)] if again else []
     return package
+
+
+def unpacked(package: zipfile.ZipFile, info: zipfile.ZipInfo, why: Callable[[object], str] = damaged) -> bytes:
+    """One file of a ZIP, no more of it than the directory says."""
+    try:
+        with package.open(info) as stream:
+            data = stream.read(info.file_size + 1)
+    except BROKEN as error:
+        raise ParseError(why(error)) from error
+    if len(data) > info.file_size:
+        raise ParseError(bomb(len(data)))
+    return data
+
+
+def is_bomb(info: zipfile.ZipInfo, limits: Limits) -> bool:
+    """Whether a file of a ZIP is packed too well to be a document."""
+    ratio = info.file_size / max(1, info.compress_size)
+    return info.file_size > _WELL_BELOW_A_BOMB and ratio > limits.unpacked_ratio
 
 
 class Package:
@@ -39,35 +73,22 @@ class Package:
     def __init__(self, data: bytes, limits: Limits) -> None:
         self.limits = limits
         self.unpacked = 0
-        try:
-            self.zip = opened(data)
-        except (zipfile.BadZipFile, ValueError, OverflowError, NotImplementedError) as error:
-            raise ParseError(damaged(str(error))) from error
+        self.zip = opened(data)
         # Some writers use backslashes, a leading slash or another case.
         self.names = {info.filename.replace("\\", "/").lstrip("/").lower(): info for info in self.zip.infolist()}
         for info in self.zip.infolist():
-            if info.filename.lower().endswith((".xml", ".rels")):
-                self._check(info)
-
-    def _check(self, info: zipfile.ZipInfo) -> None:
-        ratio = info.file_size / max(1, info.compress_size)
-        if info.file_size > self.limits.unpacked_bytes or (
-            info.file_size > _WELL_BELOW_A_BOMB and ratio > self.limits.unpacked_ratio
-        ):
-            raise ParseError(bomb(info.file_size))
+            too_big = info.file_size > limits.unpacked_bytes or is_bomb(info, limits)
+            if too_big and info.filename.lower().endswith((".xml", ".rels")):
+                raise ParseError(bomb(info.file_size))
 
     def read(self, part: str) -> bytes | None:
         """One part, unpacked."""
         info = self.names.get(part.lstrip("/").lower())
         if info is None:
             return None
-        try:
-            with self.zip.open(info) as stream:
-                data = stream.read(info.file_size + 1)
-        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, OSError) as error:
-            raise ParseError(damaged(f"{info.filename}: {error}")) from error
+        data = unpacked(self.zip, info, lambda error: damaged(f"{info.filename}: {error}"))
         self.unpacked += len(data)
-        if len(data) > info.file_size or self.unpacked > self.limits.unpacked_bytes:
+        if self.unpacked > self.limits.unpacked_bytes:
             raise ParseError(bomb(self.unpacked))
         return data
 
@@ -106,25 +127,25 @@ class Package:
 
     def properties(self, out: Builder) -> None:
         """Take over title, author and dates from docProps/core.xml."""
-        root = self.xml("docProps/core.xml")
-        wanted = {
-            "title": "title",
-            "creator": "author",
-            "created": "created",
-            "modified": "modified",
-            "subject": "subject",
-            "keywords": "keywords",
-            "description": "description",
-        }
-        for node in [] if root is None else root:
-            name = local(node)
-            if name in wanted and (node.text or "").strip():
-                out.metadata[wanted[name]] = node.text.strip()
-        custom = self.xml("docProps/custom.xml")
-        for node in [] if custom is None else custom:
+        take_over(out, parts(self.xml("docProps/core.xml")))
+        for node in parts(self.xml("docProps/custom.xml")):
             if name := attribute(node, "name"):
                 out.fields.setdefault(name, "".join(node.itertext()).strip())
-        out.title = out.title or out.metadata.get("title", "")
+
+
+_ABOUT = {
+    "title": "title", "creator": "author", "created": "created", "modified": "modified", "subject": "subject",
+    "keywords": "keywords", "description": "description",
+}  # fmt: skip
+
+
+def take_over(out: Builder, nodes: Iterable[Any], names: Mapping[str, str] = _ABOUT) -> None:
+    """Note what a file says of itself in elements of these names."""
+    for node in nodes:
+        name, text = names.get(local(node)), (node.text or "").strip()
+        if name and text:
+            out.metadata.setdefault(name, text)
+    out.title = out.title or out.metadata.get("title", "")
 
 
 def parse_xml(data: bytes, part: str, *, doctype: bool = False) -> Any:
@@ -172,6 +193,11 @@ def attribute(node: Any | None, name: str = "val") -> str:
     return ""
 
 
+def is_on(node: Any | None) -> bool:
+    """Whether a switch such as `w:vanish` is there and not turned off."""
+    return node is not None and attribute(node).lower() not in {"0", "false", "none", "off"}
+
+
 def relation_id(node: Any) -> str:
     """The `r:id` of an element; its own `id` has no namespace."""
     return next((str(value) for key, value in node.attrib.items() if key.endswith("}id")), "")
@@ -184,8 +210,7 @@ def number(node: Any | None, name: str = "val", default: int = 0) -> int:
 
 
 def descend(node: Any | None, skip: Collection[str] = (), stop: Collection[str] = ()) -> Iterator[Any]:
-    """The elements below a node in order: those of `skip` left out with all they hold, those of `stop` given without.
-    """
+    """The elements below a node in order: those of `skip` left out with all they hold, those of `stop` given without."""
     if node is not None and not skip and not stop:
         yield from node.iterdescendants()  # in C
         return
@@ -199,25 +224,20 @@ def descend(node: Any | None, skip: Collection[str] = (), stop: Collection[str] 
                 stack.extend(reversed(part))
 
 
-def child(node: Any, *path: str) -> Any | None:
-    """The first descendant along a path of local names."""
+def child(node: Any | None, *path: str) -> Any | None:
+    """The first descendant along a path of local names; None of nothing."""
     for name in path:
-        node = next(node.iterchildren("{*}" + name), None)
         if node is None:
             return None
+        node = next(node.iterchildren("{*}" + name), None)
     return node
 
 
-def damaged(why: object) -> str:
-    """Why an office file is not read."""
-    return tr("the office file is damaged or cut off ({why}); copy it again, or save it anew", why=why)
+def parts(node: Any | None, *path: str) -> Any:
+    """What the first descendant along a path of local names holds."""
+    found = child(node, *path)
+    return () if found is None else found
 
 
 def _dtd(part: str) -> str:
     return tr("{part} declares entities (DTD), which office files never do; refused", part=part)
-
-
-def bomb(size: int) -> str:
-    """Why a package is not unpacked."""
-    mib = size >> 20
-    return tr("it unpacks to {mib} MiB, which looks like a decompression bomb; unpack it and take its files", mib=mib)

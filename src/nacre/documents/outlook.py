@@ -12,7 +12,7 @@ from nacre.documents import html, plain, rtf
 from nacre.documents.builder import Builder
 from nacre.documents.encodings import decode
 from nacre.documents.limits import Task
-from nacre.documents.mail import attach, heads, too_deep
+from nacre.documents.mail import attach, heads
 from nacre.documents.ooxml import damaged
 from nacre.errors import ParseError
 
@@ -77,8 +77,7 @@ class _Message:
         return decode(narrow, self.charset)[0] if narrow.strip() else ""
 
     def add(self, out: Builder, task: Task) -> None:
-        if task.depth > task.limits.depth:
-            raise ParseError(too_deep(task))
+        task.check_depth()
         address = self.text(_SMTP) or self.text(_ADDRESS)
         sender = self.text(_SENDER)
         headers = {

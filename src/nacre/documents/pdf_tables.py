@@ -137,8 +137,7 @@ def _grid(page: Page, horizontal: list[_Ruling], vertical: list[_Ruling]) -> Gri
 
 
 def _spread(lines: dict[_Field, list[Line]], owner: dict[_Field, _Field], ys: Sequence[float]) -> bool:
-    """Put what a merged cell says into each of its places; tells whether one stands over some columns in the first row.
-    """
+    """Put what a merged cell says into each of its places; tells whether one stands over some columns in the first row."""
     top, widest = len(ys) - 2, max(column for column, _ in owner)
     spans: dict[_Field, list[_Field]] = {}
     for place, first in owner.items():

@@ -11,7 +11,7 @@ from nacre.documents.builder import Builder
 from nacre.documents.drawings import Numbers, add_graphic, described, paragraphs, text_of, words_of
 from nacre.documents.grid import REPEATED, header_depth
 from nacre.documents.limits import Task
-from nacre.documents.ooxml import Package, attribute, child, descend, local, number, relation_id
+from nacre.documents.ooxml import Package, attribute, child, descend, local, number, parts, relation_id
 from nacre.documents.pptx_ground import MAYBE_WHITE, Ground
 from nacre.documents.pptx_order import Box, Placed, box_of, in_order, placed
 from nacre.errors import ParseError
@@ -32,8 +32,7 @@ def parse(data: bytes, out: Builder, task: Task) -> None:
         raise ParseError(tr("the PowerPoint file has no presentation inside; save it again in PowerPoint"))
     package.properties(out)
     relations = package.relations(main)
-    listed = child(root, "sldIdLst")
-    slides = [relations.get(relation_id(node), ("", ""))[1] for node in ([] if listed is None else listed)]
+    slides = [relations.get(relation_id(node), ("", ""))[1] for node in parts(root, "sldIdLst")]
     size = child(root, "sldSz")
     box = Box(0, 0, number(size, "cx") or _SIZE[0], number(size, "cy") or _SIZE[1])
     show = _Show(package, out, box, task.options.include_hidden)
@@ -56,12 +55,11 @@ class _Show:
 
     def slide(self, part: str) -> None:
         self.root, self.known_ground = self.package.xml(part), None
-        root = self.root
-        tree = None if root is None else child(root, "cSld", "spTree")
-        if root is None or tree is None:
+        tree = child(self.root, "cSld", "spTree")
+        if tree is None:
             self.out.warn(tr("slide {page} cannot be read", page=self.out.page))
             return
-        if attribute(root, "show") in {"0", "false"} and not self.all:
+        if attribute(self.root, "show") in {"0", "false"} and not self.all:
             self.out.hide("hidden slide", " ".join(paragraphs(tree)))
             return
         self.relations = self.package.relations(part)
@@ -73,9 +71,7 @@ class _Show:
                 self.comments(target)
 
     def notes(self, part: str) -> None:
-        notes = self.package.xml(part)
-        tree = None if notes is None else child(notes, "cSld", "spTree")
-        for shape in descend(tree):
+        for shape in descend(child(self.package.xml(part), "cSld", "spTree")):
             if local(shape) == "sp" and _placeholder(shape) == "body":
                 self.out.add("note", "\n".join(paragraphs(shape)))
 
@@ -165,8 +161,7 @@ class _Show:
             self.words(shape, kind)
 
     def words(self, shape: Any, kind: str) -> None:
-        body = child(shape, "txBody")
-        found = [] if body is None else list(body.iterchildren("{*}p"))
+        found = [one for one in parts(shape, "txBody") if local(one) == "p"]
         listed = kind in {"body", "obj"} and sum(next(one.iter("{*}t"), None) is not None for one in found) > 1
         numbers = Numbers()
         seen = False
@@ -186,8 +181,7 @@ class _Show:
 
     def frame(self, shape: Any) -> None:
         """A table, a chart or a diagram."""
-        data = child(shape, "graphic", "graphicData")
-        table = None if data is None else child(data, "tbl")
+        table = child(shape, "graphic", "graphicData", "tbl")
         if table is None:
             add_graphic(shape, self.package, self.relations, self.out)
             return

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from nacre.documents.ooxml import attribute, child, local
+from nacre.documents.ooxml import attribute, child, local, parts
 from nacre.documents.pptx_order import Box, placed
 
 _FILLS = {"solidFill", "gradFill", "blipFill", "pattFill", "grpFill"}
@@ -55,7 +55,7 @@ class Ground:
     def filled(self, shape: Any) -> bool:
         """Whether a shape has a ground of its own that is not known to be white."""
         properties = child(shape, "spPr")
-        for fill in [] if properties is None else properties:
+        for fill in parts(properties):
             if local(fill) == "noFill":
                 return False
             if local(fill) in _FILLS:

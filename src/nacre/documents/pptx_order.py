@@ -52,8 +52,7 @@ def _scaled(box: Box, scale: tuple[float, float, float, float]) -> Box:
 def _inner(group: Any, scale: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
     """From the units inside a group to those of the slide."""
     form = child(group, "grpSpPr", "xfrm")
-    outer = None if form is None else _rectangle(form, "off", "ext")
-    inner = None if form is None else _rectangle(form, "chOff", "chExt")
+    outer, inner = _rectangle(form, "off", "ext"), _rectangle(form, "chOff", "chExt")
     if outer is None or inner is None:
         return scale
     outer = _scaled(outer, scale)
@@ -65,10 +64,10 @@ def _inner(group: Any, scale: tuple[float, float, float, float]) -> tuple[float,
 def box_of(shape: Any) -> Box | None:
     """Where a shape says that it stands."""
     form = child(shape, "xfrm") if local(shape) == "graphicFrame" else child(shape, "spPr", "xfrm")
-    return None if form is None else _rectangle(form, "off", "ext")
+    return _rectangle(form, "off", "ext")
 
 
-def _rectangle(form: Any, place: str, size: str) -> Box | None:
+def _rectangle(form: Any | None, place: str, size: str) -> Box | None:
     off, ext = child(form, place), child(form, size)
     if off is None or ext is None:
         return None

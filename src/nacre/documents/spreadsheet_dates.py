@@ -9,22 +9,8 @@ from decimal import ROUND_HALF_UP, Decimal
 
 _LAST = 2_958_465  # 9999-12-31
 _DAY = 86_400
-_MONTHS = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-]
+_MONTHS = "January February March April May June July August September October November December".split()  # noqa: SIM905
 _DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
-_HAN_MONTHS = "January February March April May June July August September October November December".split()  # noqa: SIM905
 _HAN_DAYS = "一二三四五六日"
 _HAN = {"804", "404", "C04", "1004", "1404"}
 _ERAS = ((2019, 5, 1, "令和", "R"), (1989, 1, 8, "平成", "H"), (1926, 12, 25, "昭和", "S"), (1912, 7, 30, "大正", "T"))
@@ -57,7 +43,7 @@ def show_date(number: Decimal, tokens: Sequence[Token], locale: str, since_1904:
         elif kind == "elapsed":
             made.append(_padded(abs(seconds) // {"h": 3600, "m": 60, "s": 1}[said[0]], said))
         elif kind == "noon":
-            made.append(_noon(abs(seconds) % _DAY >= _DAY // 2, said))
+            made.append(said.split("/")[abs(seconds) % _DAY >= _DAY // 2])
         elif kind == "date":
             made.append(_field(said, day, abs(seconds) % _DAY, half, part, locale))
         else:
@@ -102,11 +88,6 @@ def _padded(number: int, said: str) -> str:
     return f"{number:0{min(len(said), 9)}}"
 
 
-def _noon(after: bool, said: str) -> str:
-    before, _, later = said.partition("/")
-    return later if after else before
-
-
 def _field(said: str, day: datetime.date, seconds: int, half: bool, part: str, locale: str) -> str:
     name, size, han = said[0], len(said), locale in _HAN
     if name == "y":
@@ -133,9 +114,7 @@ def _month(month: int, size: int, han: bool) -> str:
         return _padded(month, "m" * size)
     if size == 5:
         return _MONTHS[month - 1][0]
-    if han:
-        return _HAN_MONTHS[month - 1] if size == 4 else f"{month}月"
-    return _MONTHS[month - 1][: 3 if size == 3 else None]
+    return f"{month}月" if han and size == 3 else _MONTHS[month - 1][: 3 if size == 3 else None]
 
 
 def _weekday(weekday: int, short: bool, han: bool, locale: str) -> str:

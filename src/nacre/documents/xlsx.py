@@ -10,7 +10,7 @@ from typing import Any
 from nacre.documents.builder import Builder
 from nacre.documents.drawings import add_drawing
 from nacre.documents.limits import Task
-from nacre.documents.ooxml import Package, attribute, child, descend, local, relation_id
+from nacre.documents.ooxml import Package, attribute, child, descend, local, parts, relation_id
 from nacre.documents.sheets import add_cells, words
 from nacre.documents.xlsx_cells import COLUMNS, Book, Sheet, merges, read_book, rich_text
 from nacre.errors import ParseError
@@ -26,7 +26,7 @@ def parse(data: bytes, out: Builder, task: Task) -> None:
     package.properties(out)
     main = package.main("xl/workbook.xml")
     root = package.xml(main)
-    listed = None if root is None else child(root, "sheets")
+    listed = child(root, "sheets")
     if listed is None:
         raise ParseError(tr("the workbook is damaged") + f" ({main})")
     relations = package.relations(main)
@@ -93,8 +93,7 @@ def _extras(package: Package, part: str, out: Builder) -> None:
 
 
 def _comments(root: Any | None, threaded: bool, out: Builder) -> None:
-    listed = None if root is None else child(root, "commentList")
-    for comment in [] if listed is None else listed:
+    for comment in parts(root, "commentList"):
         words = child(comment, "text")
         text = "" if words is None else rich_text(words)
         if text.strip() and not (threaded and text.startswith(_THREADED)):

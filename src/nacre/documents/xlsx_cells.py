@@ -11,7 +11,7 @@ from typing import Any
 from nacre.documents.builder import Builder
 from nacre.documents.marks import Piece, marked, struck
 from nacre.documents.number_formats import BUILT_IN, hides, show, show_text
-from nacre.documents.ooxml import Package, attribute, child, local, number
+from nacre.documents.ooxml import Package, attribute, child, is_on, local, number, parts
 from nacre.documents.sheets import Merge, Row
 from nacre.errors import ParseError
 from nacre.text.language import tr
@@ -46,13 +46,13 @@ class Book:
     since_1904: bool = False
 
 
-def read_book(package: Package, parts: dict[str, str], out: Builder) -> Book:
+def read_book(package: Package, named: dict[str, str], out: Builder) -> Book:
     """Strings and styles."""
     book = Book(package)
-    root = package.xml(parts.get("sharedStrings", "xl/sharedStrings.xml"))
-    book.strings = [rich_text(item) for item in ([] if root is None else root) if local(item) == "si"]
+    root = package.xml(named.get("sharedStrings", "xl/sharedStrings.xml"))
+    book.strings = [rich_text(item) for item in parts(root) if local(item) == "si"]
     try:
-        book.styles = _styles(package.xml(parts.get("styles", "xl/styles.xml")))
+        book.styles = _styles(package.xml(named.get("styles", "xl/styles.xml")))
     except ParseError:
         out.warn(tr("the style sheet is damaged: dates may show as numbers"))
     return book
@@ -69,8 +69,7 @@ def _pieces(item: Any) -> Iterator[Piece]:
             yield Piece(part.text or "")
         elif local(part) == "r":
             words, look = child(part, "t"), child(part, "rPr")
-            place = attribute(None if look is None else child(look, "vertAlign"))
-            strike = _on(None if look is None else child(look, "strike"))
+            place, strike = attribute(child(look, "vertAlign")), is_on(child(look, "strike"))
             yield Piece("" if words is None else words.text or "", place, strike)
 
 
@@ -79,14 +78,8 @@ def unescaped(text: str) -> str:
     return _ESCAPE.sub(lambda found: chr(int(found[1], 16)), text) if "_x" in text else text
 
 
-def _on(node: Any | None) -> bool:
-    return node is not None and attribute(node).lower() not in {"0", "false", "none"}
-
-
 def _styles(root: Any | None) -> list[Style]:
-    if root is None:
-        return []
-    part = {local(node): node for node in root}
+    part = {local(node): node for node in parts(root)}
     codes = {number(node, "numFmtId", -1): attribute(node, "formatCode") for node in part.get("numFmts", ())}
     fonts, fills = list(part.get("fonts", ())), list(part.get("fills", ()))
     found = []
@@ -94,7 +87,7 @@ def _styles(root: Any | None) -> list[Style]:
         font, fill = _nth(fonts, number(xf, "fontId")), _nth(fills, number(xf, "fillId"))
         key = number(xf, "numFmtId")
         code = codes.get(key, BUILT_IN.get(key, ""))
-        found.append(Style(code, font is not None and _on(child(font, "strike")), _unseen(font, fill, code)))
+        found.append(Style(code, font is not None and is_on(child(font, "strike")), _unseen(font, fill, code)))
     return found
 
 
@@ -112,9 +105,9 @@ def _unseen(font: Any | None, fill: Any | None, code: str) -> str:
     if re.fullmatch(r"\d+(\.\d+)?", size) and float(size) <= _TINY:
         return "tiny text"
     color = child(font, "color")
-    ground = None if fill is None else child(fill, "patternFill")
+    ground = child(fill, "patternFill")
     filled = fill is not None and (ground is None or attribute(ground, "patternType") not in {"", "none"})
-    shade = None if ground is None else child(ground, "fgColor")
+    shade = child(ground, "fgColor")
     return "white text" if _white(color) and (not filled or _white(shade)) else ""
 
 
