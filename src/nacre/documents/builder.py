@@ -45,7 +45,7 @@ class Builder:
         """Append one block; its lines stay, its outer white space goes. Nothing happens for empty text."""
         text = unspread(clean(text).strip()) if kind == "heading" else clean(text).strip()
         if text:
-            self._gap(close=kind == "list" and bool(self.blocks) and self.blocks[-1].kind == "list")
+            self.gap(close=kind == "list" and bool(self.blocks) and self.blocks[-1].kind == "list")
             start = self.write(text)
             self.mark(kind, start, self.length, level)
 
@@ -59,7 +59,7 @@ class Builder:
         """Append text that a reader may want to see but that is no content: page numbers, navigation."""
         text = clean(text).strip()
         if text:
-            self._gap()
+            self.gap()
             self.write(text)
 
     def table(
@@ -87,7 +87,7 @@ class Builder:
         width = max((len(line) for line in tidy), default=0)
         if not tidy:
             return
-        self._gap()
+        self.gap()
         start = self.length
         cells = [self._row(line, width, last=n == len(tidy) - 1) for n, line in enumerate(tidy)]
         self.mark("table", start, self.length)
@@ -95,21 +95,9 @@ class Builder:
         if self._cells > self.limits.table_cells:
             self.warn(tr("a table is kept as text only: too many cells"))
             return
-        names = [unspread(collapse(clean(name))) for name in header] or [
-            " ".join(dict.fromkeys(filter(None, parts)))
-            for parts in zip(*_padded(tidy[:header_rows], width), strict=True)
-        ]
-        table = Table(
-            start,
-            self.length,
-            tuple(names),
-            tuple(cells[header_rows:]),
-            self.page,
-            self.sheet,
-            row + header_rows,
-            column,
-        )
-        self.tables.append(table)
+        names = [unspread(collapse(clean(name))) for name in header] or joined_down(tidy[:header_rows], width)
+        place = self.page, self.sheet, row + header_rows, column
+        self.tables.append(Table(start, self.length, tuple(names), tuple(cells[header_rows:]), *place))
 
     def _row(self, line: Sequence[str], width: int, last: bool) -> tuple[Cell, ...]:
         used = max((n + 1 for n, cell in enumerate(line) if cell), default=0)
@@ -166,10 +154,6 @@ class Builder:
         )
         self.places.append(Place(start, end, self.page or 1, (left, top, right, bottom)))
 
-    def separate(self) -> None:
-        """Begin a new block: an empty line, unless the document is empty."""
-        self._gap()
-
     def finish(self, mime: str, name: str) -> ParsedDocument:
         """The document."""
         text = "".join(self._parts)
@@ -194,10 +178,13 @@ class Builder:
             fields=tidy_fields({k: v for k, v in self.metadata.items() if k not in self.private}, self.fields),
         )
 
-    def _gap(self, close: bool = False) -> None:
+    def gap(self, close: bool = False) -> None:
+        """An empty line, or a close one, unless the document is empty."""
         if self.length:
             self.write("\n" if close else "\n\n")
 
 
-def _padded(rows: Sequence[Sequence[str]], width: int) -> list[list[str]]:
-    return [[*row, *[""] * (width - len(row))] for row in rows]
+def joined_down(rows: Sequence[Sequence[str]], width: int) -> tuple[str, ...]:
+    """What the rows say in each column, each word once."""
+    columns = ([row[n] for row in rows if n < len(row)] for n in range(width if rows else 0))
+    return tuple(" ".join(dict.fromkeys(filter(None, column))) for column in columns)

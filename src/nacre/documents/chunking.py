@@ -82,7 +82,7 @@ class Tokeniser(Protocol):
 
 @dataclass(frozen=True)
 class Chunk:
-    """A span of a document; `context`, its title and headings, is indexed before it, never quoted; `page` is 1-based."""
+    """A span of a document; `context`, its title and headings, is indexed before it, never quoted; pages from 1."""
 
     start: int
     end: int

@@ -8,7 +8,7 @@ to be indexed.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypeVar, get_args
 
 from nacre.text.fields import tidy_fields
@@ -116,35 +116,15 @@ class ParsedDocument:
 
 def to_data(document: ParsedDocument) -> dict[str, Any]:
     """The document as JSON-ready data; cells shrink to their spans."""
-    return {
-        "text": document.text,
-        "title": document.title,
-        "mime": document.mime,
+    spans = [[[x for c in row for x in (c.start, c.end)] for row in t.rows] for t in document.tables]
+    return {one.name: getattr(document, one.name) for one in fields(document)} | {
         "blocks": [[b.kind, b.start, b.end, b.level, b.page, b.sheet] for b in document.blocks],
         "tables": [
-            [
-                t.start,
-                t.end,
-                t.header,
-                [[x for c in row for x in (c.start, c.end)] for row in t.rows],
-                t.page,
-                t.sheet,
-                t.row,
-                t.column,
-                t.mark,
-            ]
-            for t in document.tables
+            [t.start, t.end, t.header, cells, t.page, t.sheet, t.row, t.column, t.mark]
+            for t, cells in zip(document.tables, spans, strict=True)
         ],
-        "warnings": document.warnings,
-        "pages": document.pages,
-        "sheets": document.sheets,
-        "attachments": document.attachments,
-        "metadata": dict(document.metadata),
-        "encoding": document.encoding,
         "hidden": [[h.what, h.excerpt, h.page] for h in document.hidden],
         "places": [[p.start, p.end, p.page, *p.box] for p in document.places],
-        "scans": document.scans,
-        "fields": dict(document.fields),
     }
 
 
@@ -161,10 +141,10 @@ def from_data(data: Mapping[str, Any]) -> ParsedDocument:
         mime=_typed(data["mime"], str),
         blocks=blocks,
         tables=tuple(_table(text, row) for row in data["tables"]),
-        warnings=tuple(_typed(w, str) for w in data["warnings"]),
+        warnings=_texts(data["warnings"]),
         pages=data["pages"] if data["pages"] is None else _typed(data["pages"], int),
-        sheets=tuple(_typed(s, str) for s in data["sheets"]),
-        attachments=tuple(_typed(a, str) for a in data["attachments"]),
+        sheets=_texts(data["sheets"]),
+        attachments=_texts(data["attachments"]),
         metadata={_typed(k, str): _typed(v, str) for k, v in data["metadata"].items()},
         encoding=_typed(data["encoding"], str),
         hidden=tuple(Hidden(_typed(what, str), _typed(text, str), page) for what, text, page in data["hidden"]),
@@ -179,7 +159,7 @@ def _table(text: str, data: list[Any]) -> Table:
     if mark not in get_args(Mark) or not 0 <= start <= end <= len(text):
         raise ValueError(f"table {start}:{end}")
     cells = tuple(tuple(Cell(text[a:b], a, b) for a, b in zip(r[::2], r[1::2], strict=True)) for r in rows)
-    return Table(start, end, tuple(_typed(h, str) for h in header), cells, page, sheet, row, column, mark)
+    return Table(start, end, _texts(header), cells, page, sheet, row, column, mark)
 
 
 def _place(text: str, start: int, end: int, page: int, *box: float) -> Place:
@@ -187,6 +167,10 @@ def _place(text: str, start: int, end: int, page: int, *box: float) -> Place:
     if not 0 <= start <= end <= len(text) or not (0 <= x0 <= x1 <= 1 and 0 <= y0 <= y1 <= 1):
         raise ValueError(f"place {start}:{end} {box}")
     return Place(start, end, _typed(page, int), (x0, y0, x1, y1))
+
+
+def _texts(values: Any) -> tuple[str, ...]:
+    return tuple(_typed(value, str) for value in values)
 
 
 def _typed(value: object, kind: type[T]) -> T:

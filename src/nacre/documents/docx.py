@@ -5,7 +5,7 @@ order of the text.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from nacre.documents.document import BlockKind
 from nacre.documents.docx_numbering import Numbering
 from nacre.documents.docx_runs import PLAIN, SKIPPED, Look, Runs, is_shaded, look_of
 from nacre.documents.drawings import add_graphic
-from nacre.documents.grid import REPEATED, header_depth
+from nacre.documents.grid import REPEATED, add_rows
 from nacre.documents.limits import Task
 from nacre.documents.ooxml import Package, attribute, child, descend, is_on, local, number, parts, relation_id
 from nacre.errors import ParseError
@@ -244,7 +244,8 @@ class _Walk:
             for cell in _within(lines[0], "tc"):
                 self._in_cell(cell, self.blocks)
         else:
-            self._grid(lines)
+            marked = sum(child(line, "trPr", "tblHeader") is not None for line in lines)
+            add_rows(self.out, self._rows(lines), marked=marked)
         self.runs.dark = dark
 
     def _gone(self, line: Any) -> bool:
@@ -254,17 +255,11 @@ class _Walk:
             return True
         return child(line, "trPr", "del") is not None
 
-    def _grid(self, lines: list[Any]) -> None:
-        rows: list[list[str]] = []
-        grouped: set[int] = set()
+    def _rows(self, lines: list[Any]) -> Iterator[tuple[list[str], bool]]:
+        row: list[str] = []
         for line in lines:
-            row, across = self._row(line, rows[-1] if rows else [])
-            grouped.update({len(rows)} if across else ())
-            rows.append(row)
-        width = max(map(len, rows), default=0)
-        marked = sum(child(line, "trPr", "tblHeader") is not None for line in lines)
-        named = min(marked, 4) or header_depth(rows, width, grouped) or len(rows) > 1
-        self.out.table(rows, header_rows=int(named))
+            row, across = self._row(line, row)
+            yield row, across
 
     def _row(self, line: Any, above: list[str]) -> tuple[list[str], bool]:
         """The cells of a row, a merged one in each of its places, and whether one is merged across."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
-from nacre.documents.builder import Builder
+from nacre.documents.builder import Builder, joined_down
 
 _NUMBER = re.compile(r"[-+(]?[$€£¥￥]?\s*[-+]?\d[\d,.\s]*%?\)?([eE][-+]?\d+)?|\d{4}[-/.]\d{1,2}[-/.]\d{1,2}.*")
 
@@ -23,7 +23,7 @@ def add_grid(
     header: Sequence[str] = (),
     grouped: Collection[int] = (),
 ) -> tuple[str, ...]:
-    """Append a region without an empty row: a title, then rows; where none names the columns, the names above hold on."""
+    """Append a region without an empty row: a title, then rows; where none names the columns, the names above hold."""
     width = max((len(line) for line in rows), default=0)
     titles = 0
     while titles < min(len(rows) - 1, 5) and width > 1 and sum(map(bool, rows[titles])) == 1:
@@ -35,7 +35,7 @@ def add_grid(
     out.table(rows, header_rows=named, header=names, row=row + titles, column=column)
     # A short region without numbers above a region with numbers is a header that an empty row cuts off.
     lone = width > 1 and len(rows) <= 3 and not any(_NUMBER.fullmatch(cell.strip()) for line in rows for cell in line)
-    return _joined(rows if lone else rows[:named], width) if lone or named else names
+    return joined_down(rows if lone else rows[:named], width) if lone or named else names
 
 
 def _header_rows(rows: Sequence[Sequence[str]], width: int) -> int:
@@ -43,6 +43,24 @@ def _header_rows(rows: Sequence[Sequence[str]], width: int) -> int:
     if width < 2 or len(rows) < 2 or not is_header(rows[0], width):
         return int(width > 1 and len(rows) > 2 and _groups(rows[0], rows[1], width)) * 2
     return 2 if len(rows) > 2 and _groups(rows[0], rows[1], width) else 1
+
+
+def add_rows(
+    out: Builder, rows: Iterable[tuple[list[str], bool]], *, marked: int = 0, usual: int | None = None
+) -> None:
+    """Append a table of rows, each with whether it has cells merged across.
+
+    Args:
+        marked: how many rows the file says name the columns.
+        usual: how many do where nothing tells; None is the first of several.
+    """
+    table: list[list[str]] = []
+    grouped: set[int] = set()
+    for row, across in rows:
+        grouped.update({len(table)} if across else ())
+        table.append(row)
+    depth = min(marked, 4) or header_depth(table, max(map(len, table), default=0), grouped)
+    out.table(table, header_rows=depth or (int(len(table) > 1) if usual is None else usual))
 
 
 def header_depth(rows: Sequence[Sequence[str]], width: int, grouped: Collection[int]) -> int:
@@ -61,11 +79,6 @@ def _groups(above: Sequence[str], below: Sequence[str], width: int) -> bool:
     filled = sum(map(bool, above))
     words = all(not _NUMBER.fullmatch(cell.strip()) for cell in above)
     return words and 1 < filled < sum(map(bool, below)) and is_header(below, width)
-
-
-def _joined(rows: Sequence[Sequence[str]], width: int) -> tuple[str, ...]:
-    columns = ([row[n] if n < len(row) else "" for row in rows] for n in range(width))
-    return tuple(" ".join(dict.fromkeys(filter(None, column))) for column in columns)
 
 
 def is_header(cells: Sequence[str], width: int) -> bool:

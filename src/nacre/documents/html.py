@@ -10,7 +10,7 @@ from typing import Any
 from nacre.documents.builder import Builder
 from nacre.documents.document import BlockKind
 from nacre.documents.formulas import linear
-from nacre.documents.grid import REPEATED, header_depth
+from nacre.documents.grid import REPEATED, add_rows
 from nacre.documents.html_looks import Look, Looks
 from nacre.documents.limits import Task
 from nacre.documents.marks import Piece, marked
@@ -31,6 +31,7 @@ _BLOCKS = {
 _HEADINGS = {f"h{n}": n for n in range(1, 7)}
 _LISTS = {"ul", "ol", "menu", "dl"}
 _COUNTING = {"ol", "ul", "menu", "li"}
+_BODIES = {"thead", "tbody", "tfoot"}
 _MAX_SPAN = 200
 _INNER = 300  # characters of tables inside a table of data; with more of them it is the layout of a page
 _NO_VALUE = {"hidden", "password", "submit", "button", "reset", "image", "file", "color", "range"}
@@ -255,8 +256,7 @@ class _Walk(_Page):
     # ------------------------------------------------------------------------------------------------ tables
 
     def table(self, table: Any, look: Look) -> None:
-        rows: list[list[str]] = []
-        grouped: set[int] = set()
+        rows: list[tuple[list[str], bool]] = []
         hanging: dict[int, tuple[int, str]] = {}
         header_rows = 0
         for row, inner in self._rows(table, look):
@@ -267,28 +267,21 @@ class _Walk(_Page):
             named = (row.parent is not None and row.parent.tag == "thead") or _is_header(row)
             if cells:
                 header_rows += named and header_rows == len(rows)
-                grouped.update({len(rows)} if across else ())
-                rows.append(cells)
-        width = max(map(len, rows), default=0)
-        self.out.table(
-            rows, header_rows=min(header_rows or header_depth(rows, width, grouped) or int(len(rows) > 1), 4)
-        )
+                rows.append((cells, across))
+        add_rows(self.out, rows, marked=header_rows)
 
     def _rows(self, table: Any, look: Look) -> Iterator[tuple[Any, Look]]:
         """Caption and rows of a table that can be seen, not those of tables inside."""
         for part in _children(table):
-            if part.tag in {"tr", "caption"}:
-                inner = self.looks.of(part, part.tag, look)
-                if inner.gone:
-                    self.out.hide(inner.gone, _all_words(part))
-                else:
-                    yield part, inner
-            elif part.tag in {"thead", "tbody", "tfoot"}:
-                inner = self.looks.of(part, part.tag, look)
-                if inner.gone:
-                    self.out.hide(inner.gone, _all_words(part))
-                else:
-                    yield from self._rows(part, inner)
+            if part.tag not in {"tr", "caption", *_BODIES}:
+                continue
+            inner = self.looks.of(part, part.tag, look)
+            if inner.gone:
+                self.out.hide(inner.gone, _all_words(part))
+            elif part.tag in _BODIES:
+                yield from self._rows(part, inner)
+            else:
+                yield part, inner
 
     def row(
         self, row: Any, look: Look, hanging: dict[int, tuple[int, str]]
@@ -359,7 +352,7 @@ def _is_data(table: Any) -> bool:
     inner = table.css("table")[1:]
     if not inner:
         return any(len(row.css("td,th")) > 1 for row in table.css("tr"))
-    bodies = [table, *(part for part in _children(table) if part.tag in {"thead", "tbody", "tfoot"})]
+    bodies = [table, *(part for part in _children(table) if part.tag in _BODIES)]
     rows = [row for body in bodies for row in _children(body) if row.tag == "tr"]
     several = [row for row in rows if sum(node.tag in {"td", "th"} for node in _children(row)) > 1]
     small = sum(len(collapse(part.text() or "")) for part in inner[:20]) <= _INNER and len(inner) <= 20

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 from nacre.documents.builder import Builder
-from nacre.documents.grid import header_depth
+from nacre.documents.grid import add_rows
 from nacre.documents.limits import Task
 from nacre.documents.marks import lowered, raised
 from nacre.documents.normalise import clean
@@ -106,9 +106,9 @@ class _Reader:
     def __init__(self, dialect: _Dialect, out: Builder) -> None:
         self.dialect, self.out = dialect, out
         self.lines: list[str] = []
-        self.rows: list[list[str]] = []
+        self.rows: list[tuple[list[str], bool]] = []  # with whether one is merged across
         self.waiting: list[tuple[str, int, int]] = []  # cells of AsciiDoc: (text, columns, rows)
-        self.width = self.depth = 0  # of the table: its columns, and the rows that name them
+        self.width = 0  # columns of the table
         self.fence = ""
         self.counts: list[int] = []
         self.named: dict[str, str] = {}  # what AsciiDoc puts in for {name}
@@ -176,10 +176,8 @@ class _Reader:
             said = dict.fromkeys(range(first, min(self.width, first + across)), text if across < self.width else "")
             for row in range(at, at + down):
                 grid.setdefault(row, {}).update(said | {first: text})
-        self.rows = [
-            [grid[row].get(n, "") for n in range(self.width)] for row in sorted(grid) if any(grid[row].values())
-        ]
-        self.depth = header_depth(self.rows, self.width, grouped)
+        filled = [row for row in sorted(grid) if any(grid[row].values())]
+        self.rows = [([grid[row].get(n, "") for n in range(self.width)], row in grouped) for row in filled]
         self.waiting, self.width = [], 0
 
     def line(self, line: str) -> None:
@@ -200,7 +198,7 @@ class _Reader:
         elif row:
             cells = row.group(1).rstrip().removesuffix("|").split("|")
             if not re.fullmatch(r"[-+:| ]*", row.group(1)):
-                self.rows.append([self.plain(cell) for cell in cells])
+                self.rows.append(([self.plain(cell) for cell in cells], False))
         elif item:
             self.flush()
             mark = item.group(1)
@@ -239,6 +237,5 @@ class _Reader:
         if self.waiting and not rows:
             self.place()
         if self.rows:
-            table, self.rows = [row for row in self.rows if row], []
-            self.out.table(table, header_rows=self.depth or int(len(table) > 1))
-            self.depth = 0
+            add_rows(self.out, self.rows)
+            self.rows = []

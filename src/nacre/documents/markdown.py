@@ -28,8 +28,7 @@ _CELL = re.compile(r"(?:[^|\\]|\\.)+")
 def parse(text: str, out: Builder, task: Task) -> None:
     """Read Markdown (CommonMark with tables); MDX tags and comments are no content."""
     text = seen(clean(text), out)
-    if out.length:
-        out.separate()
+    out.gap()
     base = out.write(text)
     front = _FRONT.match(text)
     skip = front.end() if front else 0

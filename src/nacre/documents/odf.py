@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from nacre.documents.builder import Builder
-from nacre.documents.grid import header_depth
+from nacre.documents.grid import add_rows
 from nacre.documents.limits import Task
 from nacre.documents.marks import joined_strikes, told
 from nacre.documents.odf_numbers import Numbers
@@ -237,14 +237,9 @@ class _Walk:
 
     def table(self, node: Any) -> None:
         ranges: deque[Merge] = deque()
-        rows: list[list[str]] = []
-        grouped: set[int] = set()
-        for row, across in spread(self.rows(node, ranges), ranges):
-            grouped.update({len(rows)} if across else ())
-            rows.append([row.cells.get(at, "") for at in range(max(row.cells, default=-1) + 1)])
-        head, width = child(node, "table-header-rows"), max(map(len, rows), default=0)
-        named = header_depth(rows, width, grouped) or (1 if head is None else min(4, len(head)))
-        self.out.table(rows, header_rows=named)
+        head = child(node, "table-header-rows")
+        rows = ((row.texts(), across) for row, across in spread(self.rows(node, ranges), ranges))
+        add_rows(self.out, rows, usual=1 if head is None else min(4, len(head)))
 
     def rows(self, table: Any, ranges: deque[Merge]) -> Iterator[Row]:
         """The rows with their cells as shown; merged ranges are noted as they come."""

@@ -210,7 +210,7 @@ def number(node: Any | None, name: str = "val", default: int = 0) -> int:
 
 
 def descend(node: Any | None, skip: Collection[str] = (), stop: Collection[str] = ()) -> Iterator[Any]:
-    """The elements below a node in order: those of `skip` left out with all they hold, those of `stop` given without."""
+    """The elements below a node in order: those of `skip` left out with all below, those of `stop` given without it."""
     if node is not None and not skip and not stop:
         yield from node.iterdescendants()  # in C
         return

@@ -11,7 +11,7 @@ from typing import Any
 
 from nacre.documents.normalise import clean, collapse
 from nacre.documents.pdf_lines import Glyph, Line, Struck
-from nacre.documents.pdf_objects import Box, Turn
+from nacre.documents.pdf_objects import Box, Turn, middle_of
 
 _MOST = 5_000  # annotations of a page
 _LETTERS = 32_768  # characters of one value
@@ -113,7 +113,7 @@ def strike(glyphs: list[Glyph], rulings: Sequence[tuple[float, float, float]], b
     struck: set[int] = set()
     for x0, y0, x1, y1 in boxes:
         for number, glyph in enumerate(glyphs):
-            if glyph.box and x0 <= _middle(glyph) <= x1 and y0 <= (glyph.box[1] + glyph.box[3]) / 2 <= y1:
+            if glyph.box and x0 <= _middle(glyph) <= x1 and y0 <= middle_of(glyph.box) <= y1:
                 struck.add(number)
     # (left, low, high, right, number): a line between low and high would strike the glyph out.
     rows: dict[int, list[tuple[float, float, float, float, int]]] = {}
@@ -150,38 +150,27 @@ def _middle(glyph: Glyph) -> float:
 def place_values(lines: list[Line], values: Sequence[tuple[str, Box]]) -> None:
     """Put a form's values behind their labels, boxes of a choice before theirs; the rest are lines of their own."""
     for text, box in values:
-        level = (box[1] + box[3]) / 2
+        level = middle_of(box)
         row = [line for line in lines if line.box[1] - 2 <= level <= line.box[3] + 2 and not line.turned]
-        if not (text in _BOX.values() and _before(row, text, box)) and not _behind(row, text, box):
+        boxed = text in _BOX.values() and _taken(row, text, box, before=True)
+        if not boxed and not _taken(row, text, box, before=False):
             size = min(10.0, box[3] - box[1]) or 10.0
             lines.append(Line(text, box, size, 1 << 30, [(text, box[0], box[2])]))
 
 
-def _behind(row: Sequence[Line], text: str, box: Box) -> bool:
-    """Whether a part of a line that ends left of the value took it."""
-    found = [(x1, line, n) for line in row for n, (_, _, x1) in enumerate(line.parts) if x1 <= box[0] + 4]
-    if not found:
+def _taken(row: Sequence[Line], text: str, box: Box, before: bool) -> bool:
+    """Whether the nearest part of a line took a value: one that ends left of it or, before its label, begins right."""
+    parts = [(*part, line, n) for line in row for n, part in enumerate(line.parts)]
+    if before:
+        label = min(
+            (one for one in parts if box[2] - 4 <= one[1] <= box[2] + _NEAR), key=lambda one: one[1], default=None
+        )
+    else:
+        label = max((one for one in parts if one[2] <= box[0] + 4), key=lambda one: one[2], default=None)
+    if label is None:
         return False
-    _, line, n = max(found, key=lambda one: one[0])
-    words, x0, x1 = line.parts[n]
-    line.parts[n] = (f"{words} {text}", x0, max(x1, box[2]))
-    _renew(line)
-    return True
-
-
-def _before(row: Sequence[Line], text: str, box: Box) -> bool:
-    found = [
-        (x0, line, n) for line in row for n, (_, x0, _) in enumerate(line.parts) if box[2] - 4 <= x0 <= box[2] + _NEAR
-    ]
-    if not found:
-        return False
-    _, line, n = min(found, key=lambda one: one[0])
-    words, _, x1 = line.parts[n]
-    line.parts[n] = (f"{text} {words}", box[0], x1)
-    _renew(line)
-    return True
-
-
-def _renew(line: Line) -> None:
+    words, x0, x1, line, n = label
+    line.parts[n] = (f"{text} {words}", box[0], x1) if before else (f"{words} {text}", x0, max(x1, box[2]))
     line.text = "\t".join(part[0] for part in line.parts)
     line.box = (line.parts[0][1], line.box[1], max(line.box[2], line.parts[-1][2]), line.box[3])
+    return True

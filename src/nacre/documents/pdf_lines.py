@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from nacre.documents.marks import lowered
 from nacre.documents.normalise import is_cjk, plain_forms
-from nacre.documents.pdf_objects import Box
+from nacre.documents.pdf_objects import Box, around
 
 Style = Callable[[int], tuple[bool, bool, bool]]
 _HYPHEN = "\x02"
@@ -112,13 +112,7 @@ def upright(lines: list[Line]) -> list[Line]:
         if len(column) < 3 or not (chinese or all(line.turned for line in column)):
             joined.extend(column)
         else:
-            boxes = [line.box for line in column]
-            box = (
-                min(b[0] for b in boxes),
-                min(b[1] for b in boxes),
-                max(b[2] for b in boxes),
-                max(b[3] for b in boxes),
-            )
+            box = around(line.box for line in column)
             text = "".join(line.text for line in column)
             joined.append(Line(text, box, column[0].size, column[0].index, [(text, box[0], box[2])], turned=True))
         column.clear()

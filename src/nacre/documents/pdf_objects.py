@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -25,6 +25,17 @@ _PALE = 200  # each channel of a colour that may be lost on white paper
 _ALIKE = 24  # difference of two colours that nobody tells apart
 _FAINT = 24  # opacity
 _INVISIBLE = frozenset((3, 7))  # modes of drawing text
+
+
+def around(boxes: Iterable[Box]) -> Box:
+    """The box that holds all boxes."""
+    x0, y0, x1, y1 = zip(*boxes, strict=True)
+    return min(x0), min(y0), max(x1), max(y1)
+
+
+def middle_of(box: Box) -> float:
+    """Half way up a box."""
+    return (box[1] + box[3]) / 2
 
 
 class Suspect(NamedTuple):

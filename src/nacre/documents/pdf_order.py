@@ -14,7 +14,7 @@ from itertools import groupby, pairwise
 
 from nacre.documents.normalise import is_cjk
 from nacre.documents.pdf_lines import Line
-from nacre.documents.pdf_objects import Box
+from nacre.documents.pdf_objects import middle_of
 from nacre.documents.pdf_tables import Grid, columns_of
 
 _SENTENCE_END = re.compile(r"[.!?:。！？：;；][\"'”’)）]*$")
@@ -159,13 +159,9 @@ def _column_of_text(column: Sequence[Item]) -> bool:
 def _rows(items: Sequence[Item]) -> list[Item]:
     """From the top down; what stands at one height from left to right."""
     rows: list[list[Item]] = []
-    for item in sorted(items, key=lambda item: -_middle(item.box)):
-        if rows and _middle(item.box) > rows[-1][0].box[1] + 0.25 * (rows[-1][0].box[3] - rows[-1][0].box[1]):
+    for item in sorted(items, key=lambda item: -middle_of(item.box)):
+        if rows and middle_of(item.box) > rows[-1][0].box[1] + 0.25 * (rows[-1][0].box[3] - rows[-1][0].box[1]):
             rows[-1].append(item)
         else:
             rows.append([item])
     return [item for row in rows for item in sorted(row, key=lambda item: item.box[0])]
-
-
-def _middle(box: Box) -> float:
-    return (box[1] + box[3]) / 2

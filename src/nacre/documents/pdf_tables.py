@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from nacre.documents.grid import REPEATED
 from nacre.documents.normalise import join_lines
 from nacre.documents.pdf_lines import Glyph, Line, lines_of
-from nacre.documents.pdf_objects import Box
+from nacre.documents.pdf_objects import Box, middle_of
 from nacre.documents.pdf_page import Page
 
 _SNAP = 2.5
@@ -137,7 +137,7 @@ def _grid(page: Page, horizontal: list[_Ruling], vertical: list[_Ruling]) -> Gri
 
 
 def _spread(lines: dict[_Field, list[Line]], owner: dict[_Field, _Field], ys: Sequence[float]) -> bool:
-    """Put what a merged cell says into each of its places; tells whether one stands over some columns in the first row."""
+    """Put what a merged cell says into each of its places; tell whether one is over some columns of the first row."""
     top, widest = len(ys) - 2, max(column for column, _ in owner)
     spans: dict[_Field, list[_Field]] = {}
     for place, first in owner.items():
@@ -168,13 +168,9 @@ def _is_one(said: Sequence[Line], head: bool) -> bool:
 def _spread_down(lines: dict[_Field, list[Line]], first: _Field, rows: Sequence[int], ys: Sequence[float]) -> None:
     said = lines[first]
     if len(rows) > 1 and len(said) <= _FRAME_LINES:
-        by_row = {row: [line for line in said if ys[row] <= _middle(line) < ys[row + 1]] for row in rows}
+        by_row = {row: [line for line in said if ys[row] <= middle_of(line.box) < ys[row + 1]] for row in rows}
         apart = all(len(found) == 1 for found in by_row.values())
         lines.update({(first[0], row): by_row[row] if apart else said for row in rows})
-
-
-def _middle(line: Line) -> float:
-    return (line.box[1] + line.box[3]) / 2
 
 
 def _owners(

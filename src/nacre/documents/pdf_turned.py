@@ -9,7 +9,7 @@ from typing import Any
 
 from nacre.documents.pdf_calls import address, quick
 from nacre.documents.pdf_lines import Glyph, Turned, lines_of
-from nacre.documents.pdf_objects import Box, Drawn, Turn
+from nacre.documents.pdf_objects import Box, Drawn, Turn, around
 
 _SAMPLE = 8  # every so many glyphs one is asked for its angle
 _SLANTED = 4  # no quarter turn
@@ -87,9 +87,3 @@ def _whole(group: list[Glyph], quarter: int, width: float, height: float) -> Ite
     for line in lines_of(moved):
         for words, x0, x1 in line.parts:
             yield Turned(words, back(x0, line.box[1], x1, line.box[3]), line.index)
-
-
-def around(boxes: Iterable[Box]) -> Box:
-    """The box that holds all boxes."""
-    x0, y0, x1, y1 = zip(*boxes, strict=True)
-    return min(x0), min(y0), max(x1), max(y1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nacre.documents.builder import Builder
+from nacre.documents.builder import Builder, joined_down
 from nacre.documents.document import BlockKind
 from nacre.documents.grid import is_header
 from nacre.documents.pdf_fields import place_values
@@ -18,6 +18,7 @@ from nacre.documents.pdf_layout import (
     vocabulary,
 )
 from nacre.documents.pdf_lines import Line, Turned, lines_of, upright
+from nacre.documents.pdf_objects import around
 from nacre.documents.pdf_order import in_order
 from nacre.documents.pdf_page import Page
 from nacre.documents.pdf_tables import Grid, aligned_table, ruled_tables
@@ -130,13 +131,7 @@ def _text_or_tables(lines: list[Line], body: float) -> list[Paragraph | Grid]:
             pieces += paragraphs(plain, body)
             plain = []
             run = lines[start:end]
-            box = (
-                min(x.box[0] for x in run),
-                min(x.box[1] for x in run),
-                max(x.box[2] for x in run),
-                max(x.box[3] for x in run),
-            )
-            pieces.append(Grid(box, rows, [], 0, set(), ruled=False))
+            pieces.append(Grid(around(line.box for line in run), rows, [], 0, set(), ruled=False))
         start = max(end, start + 1)
     return pieces + paragraphs(plain, body)
 
@@ -156,7 +151,7 @@ def _table(grid: Grid, header: list[str], out: Builder) -> list[str]:
     width = len(grid.rows[0])
     if grid.grouped and len(grid.rows) > 2 and is_header(grid.rows[1], width):
         out.table(grid.rows, header_rows=2)
-        return [" ".join(dict.fromkeys(filter(None, names))) for names in zip(*grid.rows[:2], strict=True)]
+        return list(joined_down(grid.rows[:2], width))
     named = len(grid.rows) > 1 and is_header(grid.rows[0], width)
     out.table(grid.rows, header_rows=int(named))
     return grid.rows[0] if named else []

@@ -21,8 +21,7 @@ _TOO_LONG = 4000
 def parse(text: str, out: Builder, task: Task) -> None:
     """Read plain text."""
     text = clean(text)
-    if out.length:
-        out.separate()
+    out.gap()
     base = out.write(text)
     for found in _PARAGRAPH.finditer(text):
         first, last = found.span()

@@ -4,12 +4,12 @@ notes, comments; hidden slides and shapes are told and left out.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from nacre.documents.builder import Builder
 from nacre.documents.drawings import Numbers, add_graphic, described, paragraphs, text_of, words_of
-from nacre.documents.grid import REPEATED, header_depth
+from nacre.documents.grid import REPEATED, add_rows
 from nacre.documents.limits import Task
 from nacre.documents.ooxml import Package, attribute, child, descend, local, number, parts, relation_id
 from nacre.documents.pptx_ground import MAYBE_WHITE, Ground
@@ -185,15 +185,15 @@ class _Show:
         if table is None:
             add_graphic(shape, self.package, self.relations, self.out)
             return
-        rows: list[list[str]] = []
-        grouped: set[int] = set()
-        for line in (node for node in table if local(node) == "tr"):
-            row, across = _row(line, rows[-1] if rows else [])
-            grouped.update({len(rows)} if across else ())
-            rows.append(row)
-        named = attribute(child(table, "tblPr"), "firstRow") != "0" and len(rows) > 1
-        depth = header_depth(rows, max(map(len, rows), default=0), grouped) if named else 0
-        self.out.table(rows, header_rows=depth or int(named))
+        named = attribute(child(table, "tblPr"), "firstRow") != "0"
+        add_rows(self.out, ((row, across and named) for row, across in _rows(table)), usual=None if named else 0)
+
+
+def _rows(table: Any) -> Iterator[tuple[list[str], bool]]:
+    row: list[str] = []
+    for line in (node for node in table if local(node) == "tr"):
+        row, across = _row(line, row)
+        yield row, across
 
 
 def _row(line: Any, above: list[str]) -> tuple[list[str], bool]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from nacre.documents.builder import Builder
 from nacre.documents.document import BlockKind
-from nacre.documents.grid import header_depth
+from nacre.documents.grid import add_rows
 from nacre.documents.limits import Task
 from nacre.documents.marks import joined_strikes, told
 
@@ -55,9 +55,8 @@ class _State:
 @dataclass
 class _Table:
     cells: list[str] = field(default_factory=list)
-    rows: list[list[str]] = field(default_factory=list)
+    rows: list[tuple[list[str], bool]] = field(default_factory=list)  # with whether one is merged across
     merged: list[str] = field(default_factory=list)
-    grouped: set[int] = field(default_factory=set)  # rows with cells that are merged across
 
 
 def parse(data: bytes, out: Builder, task: Task) -> None:
@@ -326,20 +325,18 @@ class _Reader:
                 at += 1
             elif at < len(flags):
                 flags[at] = mark
-        above = table.rows[-1] if table.rows else []
+        above = table.rows[-1][0] if table.rows else []
         for n, flag in enumerate(flags):
             if flag == "clvmrg" and n < len(above):
                 table.cells[n] = above[n]
             elif flag == "clmrg" and n:
                 table.cells[n] = table.cells[n - 1]
-        table.grouped.update({len(table.rows)} if "clmrg" in flags else ())
-        table.rows.append(table.cells)
+        table.rows.append((table.cells, "clmrg" in flags))
         table.cells = []
         self.in_table = self.shaded = False
 
     def end_table(self) -> None:
         table, self.tables = self.tables, _Table()
-        if rows := table.rows:
-            depth = header_depth(rows, max(map(len, rows)), table.grouped)
-            self.out.table(rows, header_rows=depth or int(len(rows) > 1))
+        if table.rows:
+            add_rows(self.out, table.rows)
             self.tell_notes()

@@ -32,6 +32,10 @@ class Row:
     cells: dict[int, str]
     hidden: bool = False
 
+    def texts(self) -> list[str]:
+        """All cells up to the last one that says something."""
+        return [self.cells.get(at, "") for at in range(max(self.cells, default=-1) + 1)]
+
 
 @dataclass
 class Sheet:
@@ -122,8 +126,7 @@ def _regions(
         if row.cells:
             region.first = region.first if region.rows else row.number
             region.grouped.update({len(region.rows)} if grouped else ())
-            width = max(row.cells) + 1
-            region.rows.append([row.cells.get(at, "") for at in range(width)])
+            region.rows.append(row.texts())
     if region.rows:
         yield region
 

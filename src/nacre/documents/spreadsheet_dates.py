@@ -114,7 +114,7 @@ def _month(month: int, size: int, han: bool) -> str:
         return _padded(month, "m" * size)
     if size == 5:
         return _MONTHS[month - 1][0]
-    return f"{month}月" if han and size == 3 else _MONTHS[month - 1][: 3 if size == 3 else None]
+    return f"{month}月" if han and size != 4 else _MONTHS[month - 1][: 3 if size == 3 else None]
 
 
 def _weekday(weekday: int, short: bool, han: bool, locale: str) -> str:

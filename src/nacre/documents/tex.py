@@ -11,7 +11,7 @@ from collections import deque
 from itertools import islice
 
 from nacre.documents.builder import Builder
-from nacre.documents.grid import header_depth
+from nacre.documents.grid import add_rows
 from nacre.documents.limits import Task
 from nacre.documents.marks import told
 from nacre.documents.normalise import clean, collapse
@@ -217,14 +217,8 @@ class _Reader:
         self.cell()
         lines = enumerate(self.rows or [], start=1)
         found = (Row(at, {n: cell for n, cell in enumerate(line) if cell}) for at, line in lines if any(line))
-        rows: list[list[str]] = []
-        grouped: set[int] = set()
-        for row, across in spread(found, self.ranges):
-            grouped.update({len(rows)} if across else ())
-            rows.append([row.cells.get(at, "") for at in range(max(row.cells) + 1)])
         self.rows = None
-        width = max(map(len, rows), default=0)
-        self.out.table(rows, header_rows=header_depth(rows, width, grouped) or int(len(rows) > 1))
+        add_rows(self.out, ((row.texts(), across) for row, across in spread(found, self.ranges)))
 
     def merged(self, name: str, text: str, at: int) -> int:
         """A cell over several columns or rows; the columns beside it that it covers are filled when the table ends."""

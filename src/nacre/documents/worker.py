@@ -26,6 +26,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from nacre.documents import ocr
 from nacre.documents.detect import MIME
@@ -97,14 +98,14 @@ class ParserPool:
         request = {"name": name, "mime": mime, "password": password, "options": options}
         seconds = self.limits.deadline(data)
         answer = self._ask(request, data, seconds, None)
-        scans = min(_scans(answer), self.limits.ocr_pages)
+        scans = min(len(answer["scans"]), self.limits.ocr_pages)
         if not scans or not ocr.installed():
             return _result(answer, name)
         try:
             seconds += scans * self.limits.ocr_seconds
             return _result(self._ask(request, data, seconds, on_page or _nobody), name)
         except ParseError as error:
-            if "reason" in json.loads(answer):
+            if "reason" in answer:
                 raise
             found = _result(answer, name)
             assert not isinstance(found, str)
@@ -112,7 +113,8 @@ class ParserPool:
 
     def _ask(
         self, request: dict[str, str], data: bytes, seconds: float, on_page: Callable[[int, int], None] | None
-    ) -> bytes:
+    ) -> dict[str, Any]:
+        """What a worker, which may lie, says of a document."""
         with self._free:
             worker = self._take(reads=on_page is not None)
             try:
@@ -120,10 +122,14 @@ class ParserPool:
             except BaseException as error:
                 worker.kill()
                 if isinstance(error, _Death):
-                    raise ParseError(error.reason, uri=request["name"]) from None
+                    raise ParseError(str(error), uri=request["name"]) from None
                 raise
             self._give(worker, worn=worker.taken > _WORN_BYTES)
-        return answer
+        try:
+            told = json.loads(answer)
+            return {**told, "scans": list(told["scans"])}
+        except (ValueError, TypeError, KeyError) as error:
+            raise ParseError(tr("its parser gave back nonsense"), uri=request["name"]) from error
 
     def peak_bytes(self) -> int:
         """The most memory that any idle worker has held so far."""
@@ -181,10 +187,6 @@ class ParserPool:
 
 class _Death(Exception):
     """The worker died or had to be killed; the reason is for people."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
 
 
 class _Worker:
@@ -314,18 +316,9 @@ def _nobody(page: int, pages: int) -> None:
     """No one waits for pages."""
 
 
-def _scans(answer: bytes) -> int:
-    """How many pages only OCR can read, by a worker that may lie."""
-    try:
-        return len(json.loads(answer)["scans"])
-    except (ValueError, TypeError, KeyError):
-        return 0
-
-
-def _result(answer: bytes, name: str) -> ParsedDocument | str:
+def _result(data: dict[str, Any], name: str) -> ParsedDocument | str:
     """The document, or the kind of an old office file that can be converted."""
     try:
-        data = json.loads(answer)
         if data.get("convert") in NEW and program():
             return str(data["convert"])
         if "reason" in data:
