@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nacre.documents import parse
+from nacre.documents.normalise import collapse, join_lines
 from nacre.documents.number_formats import BUILT_IN, hides, show, show_text
 from nacre.documents.numerals import chinese, counted
 
@@ -141,3 +143,14 @@ def test_lists_count_in_many_scripts() -> None:
     forms = ["upperRoman", "lowerLetter", "chineseCounting", "decimalEnclosedCircleChinese", "ideographTraditional", "chineseLegalSimplified", "decimalZero", "?"]  # fmt: skip
     assert [counted(12, form) for form in forms] == ["XII", "l", "十二", "⑫", "乙", "壹拾贰", "12", "12"]
     assert [counted(n, "lowerLetter") for n in (26, 27, 28)] == ["z", "aa", "bb"]
+
+
+def test_white_space_and_numbers_of_both_languages() -> None:
+    assert collapse("an  enterprise\nknowledge base 知识\n  库") == "an enterprise knowledge base 知识库"
+    assert (join_lines(["first", "second"]), join_lines(["第一行", "第二行"])) == ("first second", "第一行第二行")
+    assert [chinese(21), chinese(10050), chinese(2026, counting=False)] == ["二十一", "一万零五十", "二〇二六"]
+
+
+def test_a_document_is_parsed_in_this_process_too() -> None:
+    document = parse("# 标题\n\n正文。".encode("gb18030"), name="a.md")
+    assert (document.title, document.encoding) == ("标题", "gb18030")

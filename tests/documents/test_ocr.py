@@ -14,7 +14,7 @@ from nacre.documents import Limits, Options, ParserPool, ocr, parse
 from nacre.documents.ocr import Picture
 from nacre.documents.pdf_layout import Sheet
 from nacre.documents.pdf_write import items_of
-from nacre.documents.scan_page import as_page
+from nacre.documents.pictures import as_page
 from nacre.errors import ParseError
 
 drawn = pytest.mark.skipif(not ocr.installed(), reason="needs the extra ocr")

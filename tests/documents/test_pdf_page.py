@@ -8,7 +8,7 @@ import pytest
 
 from nacre.documents import ParsedDocument, parse
 from nacre.documents.chunking import chunk
-from nacre.documents.legible import legible
+from nacre.documents.pdf import legible
 
 LEFT = [
     "The pump stands in the cellar",

@@ -6,8 +6,16 @@ import re
 
 import pytest
 
+from nacre.text.fields import tidy_fields
+from nacre.text.hygiene import LONGEST_SEARCHED, masked, searched
+from nacre.text.lenient_json import last_object
 from nacre.text.numbers import NUMBER, close, digits, rounds_to
+from nacre.text.reasoning import split_reasoning
 from nacre.text.titles import telling_name, title_of, title_path
+from nacre.text.validity import period_of
+from nacre.text.variants import simplified
+from nacre.text.words import located_words
+from nacre.text.writing import writing_of
 
 
 @pytest.mark.parametrize(
@@ -49,3 +57,27 @@ def test_a_title_stands_once() -> None:
 )
 def test_the_name_of_a_file_says_what_its_title_does_not(uri: str, title: str, name: str) -> None:
     assert telling_name(uri, title) == name
+
+
+def test_what_a_search_looks_at_and_what_no_trace_keeps() -> None:
+    assert len(searched("a lagoon " * 9999)) <= LONGEST_SEARCHED and searched(" short ") == " short "
+    assert masked("use sk-abcdefghijklmnopqrstuvwx") == "use [secret]"
+
+
+def test_terms_stand_where_they_begin() -> None:
+    assert located_words("Ask HR, 信息安全") == [("ask", 0), ("hr", 4), ("信息", 8), ("安全", 10), ("信息安全", 8)]
+    assert [writing_of(text) for text in ("RAG 是什么", "カナを読む", "42")] == ["han", "kana", "latin"]
+    assert simplified("軟件許可證、増値税") == "软件许可证、增值税"
+
+
+def test_fields_are_plain_and_the_later_source_counts() -> None:
+    given = {"Product": "PX-100", "parts": {"door": 2}}, {"Product": "PX-200", "tags": ["a", "b"]}
+    assert tidy_fields(*given) == {"Product": "PX-200", "parts.door": 2, "tags": ["a", "b"]}
+    assert (period_of({"valid_from": "2026-01-01"}), period_of({"valid_from": "soon"})) == ("2026-01-01/", "")
+
+
+def test_the_answer_behind_thoughts() -> None:
+    assert last_object('The answer is right. {"score": 5}') == {"score": 5}
+    assert last_object("Not {bad}, but {'score': 4,}") == {"score": 4}
+    assert split_reasoning("<think>7 times 6</think>42") == ("42", "7 times 6")
+    assert split_reasoning("so 42\n</think>\n\n42") == ("42", "so 42")

@@ -12,6 +12,7 @@ from nacre.errors import ParseError
 from nacre.text.fields import tidy_fields
 from nacre.text.language import tr
 
+Rows = Sequence[Sequence[str]]
 _HIDDEN = 100  # places of hidden text that are told of one document
 _EXCERPT = 160  # characters told of each
 
@@ -63,16 +64,9 @@ class Builder:
             self.write(text)
 
     def table(
-        self,
-        rows: Sequence[Sequence[str]],
-        *,
-        header_rows: int = 1,
-        header: Sequence[str] = (),
-        row: int = 1,
-        column: int = 1,
+        self, rows: Rows, *, header_rows: int = 1, header: Sequence[str] = (), row: int = 1, column: int = 1
     ) -> None:
-        """Append a table: cells parted by tabs, rows by newlines; ragged rows are filled up, names of columns joined
-        downwards.
+        """Append a table: cells parted by tabs, rows by newlines; ragged rows are filled up, names joined downwards.
 
         Args:
             row: 1-based number of `rows[0]` in the sheet or file.
@@ -148,10 +142,8 @@ class Builder:
 
     def place(self, start: int, end: int, box: tuple[float, float, float, float], width: float, height: float) -> None:
         """Note where text stands on the picture of its page: left, bottom, right and top in points."""
-        left, bottom, right, top = (
-            min(1.0, max(0.0, side))
-            for side in (box[0] / width, 1 - box[1] / height, box[2] / width, 1 - box[3] / height)
-        )
+        shares = (box[0] / width, 1 - box[1] / height, box[2] / width, 1 - box[3] / height)
+        left, bottom, right, top = (min(1.0, max(0.0, side)) for side in shares)
         self.places.append(Place(start, end, self.page or 1, (left, top, right, bottom)))
 
     def finish(self, mime: str, name: str) -> ParsedDocument:
@@ -184,7 +176,7 @@ class Builder:
             self.write("\n" if close else "\n\n")
 
 
-def joined_down(rows: Sequence[Sequence[str]], width: int) -> tuple[str, ...]:
+def joined_down(rows: Rows, width: int) -> tuple[str, ...]:
     """What the rows say in each column, each word once."""
     columns = ([row[n] for row in rows if n < len(row)] for n in range(width if rows else 0))
     return tuple(" ".join(dict.fromkeys(filter(None, column))) for column in columns)

@@ -56,10 +56,10 @@ def _fact(name: str, parameters: str, value: str) -> str:
         address = re.sub(r"(?i)^mailto:", "", shown)
         shown = f"{person.group(1)} <{address}>" if person else address
     elif name in {"ADR", "ORG"}:
-        shown = ", ".join(filter(None, map(str.strip, _plain(value, ";").split(";"))))
+        shown = ", ".join(filter(None, map(str.strip, _plain(value).split(";"))))
     return f"{label}: {shown}" if label else shown
 
 
-def _plain(value: str, keep: str = "") -> str:
+def _plain(value: str) -> str:
     """A value without its escapes."""
     return re.sub(r"\\([nN]|.)", lambda found: "\n" if found.group(1) in "nN" else found.group(1), value).strip()

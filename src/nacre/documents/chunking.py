@@ -40,27 +40,22 @@ class BlockLike(Protocol):
     @property
     def kind(self) -> str:
         """ "heading", "paragraph", "table", …"""
-        ...
 
     @property
     def start(self) -> int:
         """First character."""
-        ...
 
     @property
     def end(self) -> int:
         """One past the last character."""
-        ...
 
     @property
     def level(self) -> int:
         """Depth of a heading, 1 at the top."""
-        ...
 
     @property
     def page(self) -> int | None:
         """1-based page, or None."""
-        ...
 
 
 class Tokeniser(Protocol):
@@ -69,15 +64,12 @@ class Tokeniser(Protocol):
     @property
     def max_tokens(self) -> int:
         """The most tokens of a text that the embedder reads."""
-        ...
 
     def count_tokens(self, text: str) -> int:
         """Tokens of a text."""
-        ...
 
     def token_offsets(self, text: str) -> Sequence[tuple[int, int]]:
         """Where the tokens stand."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -234,9 +226,8 @@ class _Chunker:
             # A heading stays with what it heads; a heading under a heading opens nothing of its own.
             # Nor does what goes on in the middle of a sentence, over a page break.
             goes_on = last > 0 and "\n" not in self.text[last:start]
-            found[start] = (
-                0 if after_heading or goes_on else HEADING + max(0, 9 - level) if kind == "heading" else BLOCK
-            )
+            own = HEADING + max(0, 9 - level) if kind == "heading" else BLOCK
+            found[start] = 0 if after_heading or goes_on else own
             for at, strength in _inside(kind, self.text, start, end):
                 found.setdefault(at, strength)
             after_heading, last = kind == "heading", end
@@ -260,9 +251,8 @@ class _Chunker:
         block = self._block_at(start)
         table_head = ""
         if block and block.kind == "table" and block.start < start < block.end:
-            table_head = " ".join(
-                self.text[block.start : min(block.end, block.start + _NAME)].split("\n", 1)[0].split()
-            )
+            first = self.text[block.start : min(block.end, block.start + _NAME)].partition("\n")[0]
+            table_head = " ".join(first.split())
         above = [self._name(heading) for heading in path if heading.start < start]
         named = " › ".join(part for part in (self.name, title_path(self.title, above)) if part)
         context = "\n".join(line for line in (named, table_head) if line)
@@ -277,7 +267,10 @@ class _Chunker:
         """The headings of the innermost section that holds the whole span; headings that open the span count."""
         index = bisect_left(self.heading_starts, start + 1)
         last = bisect_left(self.heading_starts, end)
-        while index < last and not _visible(self.text[self.headings[index - 1].end : self.headings[index].start]):
+        while index < last:
+            between = self.text[self.headings[index - 1].end : self.headings[index].start]
+            if any(map(str.isalnum, between)):
+                break
             if self.headings[index - 1].start < start or self.headings[index].level <= self.headings[index - 1].level:
                 break
             index += 1
@@ -331,10 +324,6 @@ def _parents(headings: Sequence[BlockLike]) -> list[int]:
 def _only_title(text: str, title: str) -> bool:
     said = " ".join(text.split())
     return bool(title) and title in said and sum(map(str.isalnum, said.replace(title, "", 1))) <= _MARKUP
-
-
-def _visible(text: str) -> bool:
-    return any(character.isalnum() for character in text)
 
 
 def shorten(text: str, tokens: int, tokeniser: Tokeniser) -> str:

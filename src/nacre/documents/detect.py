@@ -7,6 +7,7 @@ import json
 import re
 import struct
 from pathlib import Path
+from typing import Any
 
 from nacre.documents.ooxml import damaged, opened, unpacked
 from nacre.errors import ParseError
@@ -103,9 +104,8 @@ def detect_text(text: str, name: str, mime: str = "") -> str:
 def _lying(head: str) -> str:
     """Text under the name of an office format: often a table that a program exported as "Excel"."""
     lines = [line for line in head.splitlines() if line.strip()][:20]
-    if len(lines) > 1 and any(
-        lines[0].count(sep) and all(line.count(sep) == lines[0].count(sep) for line in lines) for sep in "\t;,|"
-    ):
+    counts = [[line.count(separator) for line in lines] for separator in "\t;,|"]
+    if len(lines) > 1 and any(min(each) == max(each) > 0 for each in counts):
         return "csv"
     return "markdown" if re.search(r"^#{1,6} \S", head, re.M) else "text"
 
@@ -122,18 +122,19 @@ def _json_kind(text: str, hint: str) -> str:
 
 
 def _is_notebook(text: str) -> bool:
-    try:
-        book = json.loads(text, parse_int=str)
-    except (ValueError, RecursionError):
-        return False
+    book = _loaded(text)
     return isinstance(book, dict) and isinstance(book.get("cells", book.get("worksheets")), list)
 
 
 def _loads(text: str) -> bool:
+    return isinstance(_loaded(text), dict | list)
+
+
+def _loaded(text: str) -> Any:
     try:
-        return isinstance(json.loads(text, parse_int=str), dict | list)
+        return json.loads(text, parse_int=str)
     except (ValueError, RecursionError):
-        return False
+        return None
 
 
 def _mail_kind(head: str, sure: bool) -> str:
@@ -151,12 +152,8 @@ def _mail_kind(head: str, sure: bool) -> str:
             found.add(match.group(1).lower())
         elif not line.startswith((" ", "\t")) and not re.match(r"^[\w-]+:", line):
             return ""
-    return (
-        "eml"
-        if len(found & {"from", "to", "subject", "date", "message-id", "received", "mime-version"})
-        >= (1 if sure else 3)
-        else ""
-    )
+    telling = found & {"from", "to", "subject", "date", "message-id", "received", "mime-version"}
+    return "eml" if len(telling) >= (1 if sure else 3) else ""
 
 
 def _office(data: bytes) -> str:

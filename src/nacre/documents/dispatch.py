@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Callable
 
 from nacre.documents.builder import Builder
 from nacre.documents.detect import MIME, PARSERS, detect_binary, detect_text
 from nacre.documents.document import ParsedDocument
 from nacre.documents.encodings import decode
-from nacre.documents.limits import Limits, Options, Task
+from nacre.documents.limits import Limits, OnPage, Options, Task
 from nacre.documents.office_converter import NEW, NeedsConversion
 from nacre.errors import NacreError, ParseError
 from nacre.text.language import tr
@@ -28,14 +27,13 @@ def parse(
     limits: Limits | None = None,
     options: Options | None = None,
     ocr: bool = False,
-    on_page: Callable[[int, int], None] | None = None,
+    on_page: OnPage = None,
 ) -> ParsedDocument:
     """Parse one document in this process. Foreign files belong into a `ParserPool`, which survives them.
 
     Args:
         name: its ending decides between kinds of text, and the title falls back to it.
         limits: what it may cost; time and memory are kept by `ParserPool` only.
-        on_page: called with (page read by OCR, pages in all).
     """
     task = Task(name, mime or "", password, limits or Limits(), 0, options or Options(), ocr, on_page)
     out = Builder(task.limits)

@@ -1,31 +1,25 @@
-"""Word: paragraphs, headings and lists with their numbers, tables, text boxes, notes, comments, page headers, in the
-order of the text.
-"""
+"""Word: paragraphs, headings and lists with their numbers, tables, text boxes, notes, comments, page heads."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
 from nacre.documents.builder import Builder
 from nacre.documents.document import BlockKind
-from nacre.documents.docx_numbering import Numbering
 from nacre.documents.docx_runs import PLAIN, SKIPPED, Look, Runs, is_shaded, look_of
 from nacre.documents.drawings import add_graphic
-from nacre.documents.grid import REPEATED, add_rows
+from nacre.documents.grid import REPEATED, TableRow, add_rows, rows_of
 from nacre.documents.limits import Task
+from nacre.documents.numerals import Numbering
 from nacre.documents.ooxml import Package, attribute, child, descend, is_on, local, number, parts, relation_id
 from nacre.errors import ParseError
 from nacre.text.language import tr
 
 _HEADING = re.compile(r"(?:heading|标题|titre|überschrift|título)\s*(\d)", re.I)
-_NOTES: dict[str, tuple[str, BlockKind]] = {
-    "footnotes": ("footnote", "note"),
-    "endnotes": ("endnote", "note"),
-    "comments": ("comment", "comment"),
-}
+_NOTES: dict[str, BlockKind] = {"footnotes": "note", "endnotes": "note", "comments": "comment"}
 _SEPARATORS = {"separator", "continuationSeparator", "continuationNotice"}
 _SPANNED = 64  # columns that a cell may span
 
@@ -49,22 +43,15 @@ def parse(data: bytes, out: Builder, task: Task) -> None:
     if body is None:
         raise ParseError(tr("the Word file has no document inside; save it again in Word"))
     package.properties(out)
-    relations = package.relations(main)
-    by_kind: dict[str, list[str]] = {}
-    for kind, target in relations.values():
-        by_kind.setdefault(kind, []).append(target)
-    styles = _Styles(package.xml((by_kind.get("styles") or ["word/styles.xml"])[0]))
-    numbering = Numbering(package.xml((by_kind.get("numbering") or ["word/numbering.xml"])[0]))
-    walk = _Walk(out, styles, numbering, package, relations, task)
-    ground = child(root, "background")
-    walk.runs.dark = attribute(ground, "color").upper() not in {"", "FFFFFF", "AUTO"}
-    for kind, (tag, block) in _NOTES.items():
-        for part in by_kind.get(kind, []):
-            walk.take_notes(package.xml(part), tag, block)
+    walk = _Walk(package, main, out, task)
+    walk.runs.dark = attribute(child(root, "background"), "color").upper() not in {"", "FFFFFF", "AUTO"}
+    for kind, block in _NOTES.items():
+        for part in walk.named.get(kind, []):
+            walk.take_notes(package.xml(part), kind.removesuffix("s"), block)
     walk.blocks(body)
     walk.rest()
     seen: set[str] = set()
-    for part in [*by_kind.get("header", []), *by_kind.get("footer", [])]:
+    for part in [*walk.named.get("header", []), *walk.named.get("footer", [])]:
         text = walk.lines(package.xml(part))
         if text.strip() and text not in seen:
             seen.add(text)
@@ -79,11 +66,7 @@ class _Styles(dict[str, _Style]):
         self.nodes = {attribute(node, "styleId"): node for node in parts(root) if local(node) == "style"}
 
     def __missing__(self, key: str) -> _Style:
-        self[key] = made = self._made(key)
-        return made
-
-    def _made(self, key: str) -> _Style:
-        made = _Style()
+        asked, made = key, _Style()
         for _ in range(12):
             node = self.nodes.get(key)
             if node is None:
@@ -103,24 +86,22 @@ class _Styles(dict[str, _Style]):
                 made.look.over(look_of(child(node, "rPr"))),
             )
             key = attribute(child(node, "basedOn"))
+        self[asked] = made
         return made
 
 
 class _Walk:
     """Goes through the body once."""
 
-    def __init__(
-        self,
-        out: Builder,
-        styles: _Styles,
-        numbering: Numbering,
-        package: Package,
-        relations: dict[str, tuple[str, str]],
-        task: Task,
-    ) -> None:
-        self.out, self.styles, self.numbering, self.task = out, styles, numbering, task
-        self.package, self.relations = package, relations
-        self.runs = Runs(out, lambda key: styles[key].look)
+    def __init__(self, package: Package, main: str, out: Builder, task: Task) -> None:
+        self.package, self.out, self.task = package, out, task
+        self.relations = package.relations(main)
+        self.named: dict[str, list[str]] = {}  # parts by what they are
+        for kind, target in self.relations.values():
+            self.named.setdefault(kind, []).append(target)
+        self.styles = _Styles(package.xml(self.named.get("styles", ["word/styles.xml"])[0]))
+        self.numbering = Numbering(package.xml(self.named.get("numbering", ["word/numbering.xml"])[0]))
+        self.runs = Runs(out, lambda key: self.styles[key].look)
         self.notes: dict[tuple[str, str], tuple[BlockKind, str]] = {}
         self.carried = ""
 
@@ -209,10 +190,8 @@ class _Walk:
             if local(note) == tag and attribute(note, "type") not in _SEPARATORS:
                 author = attribute(note, "author")
                 text = self.lines(note)
-                self.notes[tag, attribute(note, "id") or f"?{len(self.notes)}"] = (
-                    block,
-                    f"{author}: {text}" if author and text else text,
-                )
+                text = f"{author}: {text}" if author and text else text
+                self.notes[tag, attribute(note, "id") or f"?{len(self.notes)}"] = block, text
         self.runs.notes.clear()
 
     def told(self) -> None:
@@ -245,7 +224,7 @@ class _Walk:
                 self._in_cell(cell, self.blocks)
         else:
             marked = sum(child(line, "trPr", "tblHeader") is not None for line in lines)
-            add_rows(self.out, self._rows(lines), marked=marked)
+            add_rows(self.out, rows_of(lines, self._row), marked=marked)
         self.runs.dark = dark
 
     def _gone(self, line: Any) -> bool:
@@ -255,13 +234,7 @@ class _Walk:
             return True
         return child(line, "trPr", "del") is not None
 
-    def _rows(self, lines: list[Any]) -> Iterator[tuple[list[str], bool]]:
-        row: list[str] = []
-        for line in lines:
-            row, across = self._row(line, row)
-            yield row, across
-
-    def _row(self, line: Any, above: list[str]) -> tuple[list[str], bool]:
+    def _row(self, line: Any, above: list[str]) -> TableRow:
         """The cells of a row, a merged one in each of its places, and whether one is merged across."""
         row = [""] * min(_SPANNED, number(child(line, "trPr", "gridBefore")))
         cells, across = _within(line, "tc"), False

@@ -1,37 +1,31 @@
-"""What the runs of a Word paragraph say to its reader: raised, lowered and struck words marked, hidden ones left out,
-formulas in one line, boxes ticked or not, pictures by their alternative text.
-"""
+"""What the runs of a Word paragraph say: raised, lowered, struck and hidden words, formulas, tick boxes, pictures."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from nacre.documents.builder import Builder
 from nacre.documents.drawings import described
 from nacre.documents.formulas import linear
+from nacre.documents.lists import pairs, word_list
 from nacre.documents.marks import Piece, marked
 from nacre.documents.ooxml import attribute, child, descend, is_on, local, parts
-from nacre.documents.symbols import symbol
 
 # Removed text, field codes, and the twin of a drawing for old readers.
-SKIPPED = {
-    "del", "moveFrom", "instrText", "delText", "Fallback", "pPr", "rPr", "sectPr", "tblPr", "tcPr", "trPr", "sdtPr",
-    "oMathParaPr", "rt", "rubyPr",
-}  # fmt: skip
+SKIPPED = frozenset(word_list("docx-skipped"))
 """What is no text of a document, though letters may stand in it."""
 
 _APART = {"p", "tbl", "txbxContent"}  # told on their own
 _CHARACTERS = {"tab": "\t", "ptab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-"}
 _DRAWN = {"drawing", "pict", "object", "AlternateContent"}
+_FONTS = {"symbol", "wingdings", "wingdings-2"}
 _TINY = 4  # half points
 _BOXES = re.compile("[☐☑☒□■✓✔✗✘]")
 
 
-@dataclass(frozen=True)
-class Look:
+class Look(NamedTuple):
     """How a run looks. None is what the style says."""
 
     hidden: bool | None = None
@@ -44,11 +38,9 @@ class Look:
 
     def over(self, style: Look) -> Look:
         """This look upon the one of a style."""
-        return (
-            style
-            if self == PLAIN
-            else Look(*(b if a is None else a for a, b in zip(_all(self), _all(style), strict=True)))
-        )
+        if self == PLAIN:  # nearly always
+            return style
+        return Look(*(b if a is None else a for a, b in zip(self, style, strict=True)))  # type: ignore[arg-type]
 
     def unseen(self, dark: bool) -> str:
         """How the words are hidden; empty where they are not."""
@@ -57,10 +49,6 @@ class Look:
         if self.tiny:
             return "tiny text"
         return "white text" if self.white and not self.shaded and not dark else ""
-
-
-def _all(look: Look) -> tuple[Any, ...]:
-    return look.hidden, look.struck, look.place, look.white, look.shaded, look.tiny, look.font
 
 
 PLAIN = Look()
@@ -90,9 +78,19 @@ def look_of(properties: Any | None) -> Look:
 
 def is_shaded(node: Any | None) -> bool:
     """Whether `w:shd` gives a ground that is not white."""
-    return node is not None and (
-        attribute(node, "fill").upper() not in {"", "AUTO", "FFFFFF"} or attribute(node) not in {"", "clear", "nil"}
-    )
+    return attribute(node, "fill").upper() not in {"", "AUTO", "FFFFFF"} or attribute(node) not in {"", "clear", "nil"}
+
+
+def symbol(code: int, font: str) -> str:
+    """The sign that a font of an office program draws for a code; a bullet where that is not known."""
+    font = font.lower().replace(" ", "-")
+    private = 0xF000 <= code <= 0xF8FF
+    if font in _FONTS and (private or code < 0x100):
+        if found := pairs(font).get(f"{code & 0xFF:02X}"):
+            return found
+        if font == "symbol" and 0x20 <= code & 0xFF < 0x7F:
+            return chr(code & 0xFF)  # digits and brackets are the common ones
+    return "•" if private else "" if 0xD800 <= code < 0xE000 or code > 0x10FFFF else chr(code)
 
 
 class Runs:
@@ -108,7 +106,7 @@ class Runs:
         properties = child(paragraph, "pPr")
         style = PLAIN if properties is None else self.looks(attribute(child(properties, "pStyle")))
         if is_shaded(child(properties, "shd")):
-            style = replace(style, shaded=True)
+            style = style._replace(shaded=True)
         return marked(self._pieces(paragraph, style))
 
     def _pieces(self, node: Any, style: Look) -> Iterator[Piece]:

@@ -1,6 +1,4 @@
-"""Drawings of office files: charts with the numbers they were drawn from, diagrams, text boxes, pictures by their
-alternative text.
-"""
+"""Drawings of office files: charts with the numbers they were drawn from, diagrams, text boxes, alternative texts."""
 
 from __future__ import annotations
 
@@ -10,17 +8,15 @@ from typing import Any
 
 from nacre.documents.builder import Builder
 from nacre.documents.formulas import linear
+from nacre.documents.lists import pairs
 from nacre.documents.marks import Piece, marked
 from nacre.documents.number_formats import show
 from nacre.documents.numerals import counted
-from nacre.documents.ooxml import Package, attribute, child, descend, local, number
+from nacre.documents.ooxml import Package, attribute, child, descend, local, number, text_in
 
+_SHAPES = {"sp", "graphicFrame", "pic", "cxnSp"}
 _FILE_NAME = re.compile(r"\S+\.(png|jpe?g|gif|bmp|svg|emf|wmf|tiff?)", re.I)
-_FORMS = {
-    "arabic": "decimal", "alphaLc": "lowerLetter", "alphaUc": "upperLetter", "romanLc": "lowerRoman",
-    "romanUc": "upperRoman", "ea1Chs": "chineseCounting", "ea1Cht": "taiwaneseCounting", "ea1Jpn": "japaneseCounting",
-    "circleNum": "decimalEnclosedCircle",
-}  # fmt: skip
+_FORMS = pairs("drawing-numbers")
 _AUTO = re.compile(f"({'|'.join(_FORMS)})(?:Db|Wd|Kor|Chs)*(Period|ParenR|ParenBoth|Minus)?(?:Plain)?")
 # What office programs add to descriptions that they made themselves.
 _MADE = re.compile(r"\s*(?:Description automatically generated.*|描述已自动生成.*)", re.S)
@@ -35,10 +31,10 @@ def described(properties: Any | None) -> str:
 def add_drawing(package: Package, part: str, out: Builder) -> None:
     """Append what was drawn over a sheet: text boxes, charts, pictures."""
     relations = package.relations(part)
-    for shape in descend(package.xml(part), skip={"Fallback", "extLst"}, stop={"sp", "graphicFrame", "pic", "cxnSp"}):
+    for shape in descend(package.xml(part), skip={"Fallback", "extLst"}, stop=_SHAPES):
         name = local(shape)
         properties = next((part for part in descend(shape) if local(part) == "cNvPr"), None)
-        if name not in {"sp", "graphicFrame", "pic", "cxnSp"}:
+        if name not in _SHAPES:
             continue
         if attribute(properties, "hidden") in {"1", "true"}:
             out.hide("hidden shape", " ".join(paragraphs(shape)))
@@ -91,14 +87,11 @@ def add_chart(root: Any | None, out: Builder) -> None:
     columns: dict[str, dict[str, str]] = {}
     categories: dict[str, str] = {}
     for series in root.iter("{*}ser"):
-        written = child(series, "tx", "v")
-        name = " ".join(_points(child(series, "tx")).values()) or ("" if written is None else written.text)
-        name = name or str(len(columns) + 1)
+        name = " ".join(_points(child(series, "tx")).values()) or text_in(series, "tx", "v") or str(len(columns) + 1)
         categories |= _points(child(series, "cat"))
         columns[name] = _points(child(series, "val"))
-    indexes = sorted(
-        {key for points in (categories, *columns.values()) for key in points}, key=lambda key: (len(key), key)
-    )
+    places = {key for points in (categories, *columns.values()) for key in points}
+    indexes = sorted(places, key=lambda key: (len(key), key))
     if columns:
         rows = [[categories.get(key, ""), *(points.get(key, "") for points in columns.values())] for key in indexes]
         out.table([["", *columns], *rows])
@@ -111,20 +104,13 @@ def _points(node: Any | None) -> dict[str, str]:
         if local(point) == "formatCode":
             code = point.text or ""
         elif local(point) == "pt":
-            value, own = child(point, "v"), attribute(point, "formatCode")
-            found[attribute(point, "idx")] = show((value.text if value is not None else "") or "", own or code)
+            found[attribute(point, "idx")] = show(text_in(point, "v"), attribute(point, "formatCode") or code)
     return found
 
 
 def words_of(paragraph: Any, unseen: Container[Any] = ()) -> str:
     """The words of a drawing's paragraph: raised, lowered and struck ones marked, formulas in one line."""
     return marked(_pieces(paragraph, unseen)).replace("\x0b", "\n").strip()
-
-
-def text_of(run: Any) -> str:
-    """The letters of a run."""
-    words = child(run, "t")
-    return "" if words is None else words.text or ""
 
 
 class Numbers:
@@ -147,16 +133,15 @@ class Numbers:
         key = f"{form} {begin}"
         self.counts[depth] = key, count + 1 if known == key else begin
         said = counted(self.counts[depth][1], _FORMS[found[1]])
-        return {"Period": "{}. ", "ParenBoth": "({}) ", "ParenR": "{}) ", "Minus": "{}- "}.get(found[2], "{} ").format(
-            said
-        )
+        shape = {"Period": "{}. ", "ParenBoth": "({}) ", "ParenR": "{}) ", "Minus": "{}- "}.get(found[2], "{} ")
+        return shape.format(said)
 
 
 def _pieces(paragraph: Any, unseen: Container[Any]) -> Iterator[Piece]:
     for node in descend(paragraph, skip={"rPr", "pPr", "endParaRPr", "Fallback"}, stop={"r", "oMath"}):
         name = local(node)
         if name == "r":
-            text, look = "" if node in unseen else text_of(node), child(node, "rPr")
+            text, look = "" if node in unseen else text_in(node, "t"), child(node, "rPr")
             if look is None:
                 yield Piece(text)
                 continue

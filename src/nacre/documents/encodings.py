@@ -17,27 +17,22 @@ import math
 import re
 import unicodedata
 from collections import Counter
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from itertools import pairwise
+from typing import NamedTuple
 
+from nacre.documents.lists import pairs
 from nacre.errors import ParseError
 from nacre.text.language import tr
 
 _SAMPLE = 1 << 18
 _BOMS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
+    (codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"),
+)  # fmt: skip
 # Labels as files write them, to the superset that really decodes what such files hold.
-_SUPERSETS = {
-    "gb2312": "gb18030", "gbk": "gb18030", "cp936": "gb18030", "hz": "hz", "big5": "big5hkscs", "cp950": "big5hkscs",
-    "shift_jis": "cp932", "euc_kr": "cp949", "iso8859-1": "cp1252", "ascii": "cp1252", "iso8859-9": "cp1254",
-}  # fmt: skip
+_SUPERSETS = pairs("charset-supersets")
 _WEAK = {"cp1252", "cp1254"}
 _WEST = (
     "éèàêçôâîûùïœëü", "äüöß", "óíáéñúü¿¡ª", "ãçáéóíõêâúàô", "àèìòùé", "äåöé", "øåæé", "ðíáæéóþöúý",
@@ -56,8 +51,7 @@ _BETTER = 0.15  # by how much, a letter, a charset must fit better than one befo
 _MARKS = "–—‘’“”„…•·«»‹›€£§°©®™№\u00a0²³½%،؛؟"
 
 
-@dataclass(frozen=True)
-class _Zone:
+class _Zone(NamedTuple):
     """The bytes of which running text is made, and the least share of them that `line` of the common characters has."""
 
     codec: str
@@ -87,6 +81,8 @@ _SHARES = {
     3: (0.90 / 1200, 0.1 / 100, 1e-6, 1e-6, 1e-7, 1e-5),
 }
 _FINALS = "-ㄱㄲㄳㄴㄵㄶㄷㄹㄺㄻㄼㄽㄾㄿㅀㅁㅂㅄㅅㅆㅇㅈㅊㅋㅌㅍㅎ"
+_USUAL = re.compile("[\n\r\t\x20-\x7f\u3000-\u30ff\uff00-\uff65]")
+_LETTER = re.compile("[\u4e00-\u9fff\uac00-\ud7a3\u00a1-\u04ff]")
 _LEAST = -10.0  # mean logarithm of the chance of a character; a text of random characters stays below
 # A letter beyond ASCII within a word of Latin ones.
 _LATIN = re.compile(rb"(?<=[A-Za-z])[\x80-\xff](?=[a-z])")
@@ -121,11 +117,7 @@ def decode(data: bytes, declared: str = "") -> tuple[str, str]:
 def is_binary(data: bytes) -> bool:
     """Whether bytes hold controls that no text holds."""
     sample = data[:_SAMPLE]
-    controls = len(sample) - len(
-        sample.translate(
-            None, b"\x00\x01\x02\x03\x04\x05\x06\x07\x0e\x0f\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1c\x1d\x1e\x1f"
-        )
-    )
+    controls = len(sample) - len(sample.translate(None, bytes({*range(32)} - {*range(8, 14), 26, 27})))
     return b"\x00" in sample or controls * 100 > len(sample)
 
 
@@ -134,12 +126,9 @@ def _codec(label: str) -> str:
         name = codecs.lookup(label.strip().strip("\"'")).name if label else ""
     except (LookupError, ValueError, UnicodeError):
         return ""
-    if (
-        name in {"unicode_escape", "raw_unicode_escape", "idna", "punycode"}
-        or not codecs.lookup(name or "utf-8")._is_text_encoding
-    ):
-        return ""
-    return _SUPERSETS.get(name, name)
+    said = codecs.lookup(name or "utf-8")._is_text_encoding
+    escapes = name in {"unicode_escape", "raw_unicode_escape", "idna", "punycode"}
+    return _SUPERSETS.get(name, name) if said and not escapes else ""
 
 
 def _strict(data: bytes, name: str) -> str | None:
@@ -173,11 +162,7 @@ def _utf16_without_bom(data: bytes) -> str:
     for codec in ("utf-16-le", "utf-16-be"):
         text = sample.decode(codec, "replace")
         # Common in any language: ASCII, CJK punctuation and ideographs, kana, Hangul, Latin and Cyrillic letters.
-        usual = sum(
-            (c.isascii() and (c >= " " or c in "\n\r\t")) or "\u3000" <= c <= "\u30ff" or "\uff00" <= c <= "\uff65"
-            for c in text
-        )
-        letters = sum("\u4e00" <= c <= "\u9fff" or "\uac00" <= c <= "\ud7a3" or "\u00a0" < c <= "\u04ff" for c in text)
+        usual, letters = len(_USUAL.findall(text)), len(_LETTER.findall(text))
         share = (usual + letters) / len(text)
         # Without any blank, newline or usual sign it is more likely two single bytes read as one ideograph.
         if usual * 40 >= len(text) and share > best:
@@ -230,12 +215,8 @@ def _common_hangul(syllable: str) -> bool:
     vowel, final = divmod(rest, 28)
     plain = "ㅏㅐㅑㅓㅔㅕㅗㅘㅚㅛㅜㅝㅟㅠㅡㅢㅣ"
     letter, end = chr(0x314F + vowel), _FINALS[final]
-    return (
-        initial not in {1, 4, 8, 10, 13, 15}
-        and letter in plain
-        and end in "-ㄱㄴㄹㅁㅂㅅㅇ"
-        and (letter not in "ㅑㅘㅚㅝㅟㅢ" or end in "-ㄱㄴㄹㅇ")
-    )
+    ends = "-ㄱㄴㄹㅇ" if letter in "ㅑㅘㅚㅝㅟㅢ" else "-ㄱㄴㄹㅁㅂㅅㅇ"
+    return initial not in {1, 4, 8, 10, 13, 15} and letter in plain and end in ends
 
 
 def _chance(text: str, line: int) -> float:

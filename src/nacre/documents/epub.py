@@ -39,15 +39,11 @@ def parse(data: bytes, out: Builder, task: Task) -> None:
         part = posixpath.normpath(posixpath.join(posixpath.dirname(main), unquote(target.partition("#")[0])))
         if target and part not in read:
             read.add(part)
-            _chapter(package, part, out, task)
+            page = package.read(part)
+            if page is None:
+                out.warn(tr("{part} is missing in the file", part=part))
+            else:
+                html.parse(decode(page)[0], out, task)
             out.title = book
     if not read:
         raise ParseError(tr("the book has no list of its chapters inside"))
-
-
-def _chapter(package: Package, part: str, out: Builder, task: Task) -> None:
-    data = package.read(part)
-    if data is None:
-        out.warn(tr("{part} is missing in the file", part=part))
-        return
-    html.parse(decode(data)[0], out, task)

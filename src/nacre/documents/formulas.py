@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from nacre.documents.ooxml import attribute, child, local, parts
@@ -36,8 +36,8 @@ def linear(node: Any, depth: int = 0) -> str:
     return _inside(node, depth + 1)
 
 
-def _inside(node: Any | None, depth: int, mark: str = "") -> str:
-    return mark.join(filter(None, (linear(part, depth) for part in parts(node))))
+def _inside(node: Any | None, depth: int) -> str:
+    return "".join(linear(part, depth) for part in parts(node))
 
 
 def _part(node: Any, name: str, depth: int) -> str:
@@ -57,17 +57,18 @@ def _root(degree: str, inside: str) -> str:
     return f"{sign}{fenced(inside)}" if sign else f"root({degree}, {inside})"
 
 
-def _large(sign: str, below: str, above: str, what: str) -> str:
-    return f"{_scripted(sign, below, above)} {what}".strip()
+def _matrix(rows: Iterable[Any], depth: int) -> str:
+    return f"[{'; '.join(', '.join(_inside(cell, depth) for cell in row) for row in rows)}]"
 
 
 # ------------------------------------------------------------------------------------------------ office (OMML)
 
 
 def _office_large(node: Any, depth: int) -> str:
-    sign = child(node, "naryPr", "chr")
-    shown = "∫" if sign is None else attribute(sign)
-    return _large(shown, _part(node, "sub", depth), _part(node, "sup", depth), _part(node, "e", depth))
+    own = child(node, "naryPr", "chr")
+    shown = "∫" if own is None else attribute(own)
+    sign = _scripted(shown, _part(node, "sub", depth), _part(node, "sup", depth))
+    return f"{sign} {_part(node, 'e', depth)}".strip()
 
 
 def _office_fenced(node: Any, depth: int) -> str:
@@ -77,11 +78,6 @@ def _office_fenced(node: Any, depth: int) -> str:
 
     inside = [_inside(part, depth) for part in node if local(part) == "e"]
     return mark("begChr", "(") + mark("sepChr", "|").join(inside) + mark("endChr", ")")
-
-
-def _office_matrix(node: Any, depth: int) -> str:
-    rows = [", ".join(_inside(cell, depth) for cell in row) for row in node if local(row) == "mr"]
-    return f"[{'; '.join(rows)}]"
 
 
 def _office_accent(node: Any, depth: int) -> str:
@@ -96,10 +92,6 @@ def _office_fraction(node: Any, depth: int) -> str:
     return f"({over} ¦ {under})" if kind == "noBar" else _fraction(over, under)
 
 
-def _office_lines(node: Any, depth: int) -> str:
-    return "; ".join(_inside(part, depth) for part in node if local(part) == "e")
-
-
 _OFFICE: dict[str, Callable[[Any, int], str]] = {
     "f": _office_fraction,
     "sSup": lambda n, d: _scripted(_part(n, "e", d), "", _part(n, "sup", d)),
@@ -109,10 +101,10 @@ _OFFICE: dict[str, Callable[[Any, int], str]] = {
     "rad": lambda n, d: _root(_part(n, "deg", d), _part(n, "e", d)),
     "nary": _office_large,
     "d": _office_fenced,
-    "m": _office_matrix,
+    "m": lambda n, d: _matrix((row for row in n if local(row) == "mr"), d),
     "acc": _office_accent,
     "bar": _office_accent,
-    "eqArr": _office_lines,
+    "eqArr": lambda n, d: "; ".join(_inside(part, d) for part in n if local(part) == "e"),
     "limLow": lambda n, d: _scripted(_part(n, "e", d), _part(n, "lim", d), ""),
     "limUpp": lambda n, d: _scripted(_part(n, "e", d), "", _part(n, "lim", d)),
     "func": lambda n, d: f"{_part(n, 'fName', d)} {_part(n, 'e', d)}",
@@ -131,26 +123,15 @@ def _web_scripted(node: Any, depth: int) -> str:
     name = local(node)
     if name in {"msup", "mover"}:
         base, above = parts[:2]
-        return (
-            f"{fenced(base)}{_ACCENTS[above]}" if name == "mover" and above in _ACCENTS else _scripted(base, "", above)
-        )
+        accented = name == "mover" and above in _ACCENTS
+        return f"{fenced(base)}{_ACCENTS[above]}" if accented else _scripted(base, "", above)
     below, above = (parts[1], "") if name in {"msub", "munder"} else (parts[1], parts[2])
     return _scripted(parts[0], below, above) + (" " if parts[0] in _LARGE else "")
 
 
-def _web_fraction(node: Any, depth: int) -> str:
-    parts = [linear(part, depth).strip() for part in _children(node)] + ["", ""]
-    return _fraction(parts[0], parts[1])
-
-
-def _web_root(node: Any, depth: int) -> str:
-    parts = [linear(part, depth).strip() for part in _children(node)] + ["", ""]
-    return _root(parts[1], parts[0])
-
-
-def _web_table(node: Any, depth: int) -> str:
-    rows = [", ".join(_inside(cell, depth) for cell in _children(row)) for row in _children(node)]
-    return f"[{'; '.join(rows)}]"
+def _web_pair(node: Any, depth: int) -> str:
+    first, second, *_ = [*(linear(part, depth).strip() for part in _children(node)), "", ""]
+    return _fraction(first, second) if local(node) == "mfrac" else _root(second, first)
 
 
 def _web_fenced(node: Any, depth: int) -> str:
@@ -160,10 +141,9 @@ def _web_fenced(node: Any, depth: int) -> str:
 
 _WEB: dict[str, Callable[[Any, int], str]] = {
     **dict.fromkeys(("msup", "msub", "msubsup", "mover", "munder", "munderover"), _web_scripted),
-    "mfrac": _web_fraction,
-    "mroot": _web_root,
+    **dict.fromkeys(("mfrac", "mroot"), _web_pair),
     "msqrt": lambda n, d: _root("", _inside(n, d)),
-    "mtable": _web_table,
+    "mtable": lambda n, d: _matrix(map(_children, _children(n)), d),
     "mfenced": _web_fenced,
     "mspace": lambda n, d: " ",
 }  # fmt: skip

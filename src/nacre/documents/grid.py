@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from typing import Any
 
-from nacre.documents.builder import Builder, joined_down
+from nacre.documents.builder import Builder, Rows, joined_down
 
 _NUMBER = re.compile(r"[-+(]?[$€£¥￥]?\s*[-+]?\d[\d,.\s]*%?\)?([eE][-+]?\d+)?|\d{4}[-/.]\d{1,2}[-/.]\d{1,2}.*")
 
-
+TableRow = tuple[list[str], bool]  # its cells, and whether some are merged across
 REPEATED = 300
 """Characters of a merged cell that are repeated in each of its places; a longer text is told once."""
 
 
 def add_grid(
     out: Builder,
-    rows: Sequence[Sequence[str]],
+    rows: Rows,
+    header: Sequence[str] = (),
+    grouped: Collection[int] = (),
     *,
     row: int = 1,
     column: int = 1,
-    header: Sequence[str] = (),
-    grouped: Collection[int] = (),
 ) -> tuple[str, ...]:
     """Append a region without an empty row: a title, then rows; where none names the columns, the names above hold."""
     width = max((len(line) for line in rows), default=0)
@@ -38,16 +39,22 @@ def add_grid(
     return joined_down(rows if lone else rows[:named], width) if lone or named else names
 
 
-def _header_rows(rows: Sequence[Sequence[str]], width: int) -> int:
+def _header_rows(rows: Rows, width: int) -> int:
     """How many rows name the columns: two where the first names groups of columns."""
     if width < 2 or len(rows) < 2 or not is_header(rows[0], width):
         return int(width > 1 and len(rows) > 2 and _groups(rows[0], rows[1], width)) * 2
     return 2 if len(rows) > 2 and _groups(rows[0], rows[1], width) else 1
 
 
-def add_rows(
-    out: Builder, rows: Iterable[tuple[list[str], bool]], *, marked: int = 0, usual: int | None = None
-) -> None:
+def rows_of(lines: Iterable[Any], read: Callable[[Any, list[str]], TableRow]) -> Iterator[TableRow]:
+    """Rows that are read each with the one above it, of which a cell may be a part."""
+    row: list[str] = []
+    for line in lines:
+        row, across = read(line, row)
+        yield row, across
+
+
+def add_rows(out: Builder, rows: Iterable[TableRow], *, marked: int = 0, usual: int | None = None) -> None:
     """Append a table of rows, each with whether it has cells merged across.
 
     Args:
@@ -63,7 +70,7 @@ def add_rows(
     out.table(table, header_rows=depth or (int(len(table) > 1) if usual is None else usual))
 
 
-def header_depth(rows: Sequence[Sequence[str]], width: int, grouped: Collection[int]) -> int:
+def header_depth(rows: Rows, width: int, grouped: Collection[int]) -> int:
     """How many rows name the columns where the first has cells merged across, which name groups of columns; else 0."""
     depth = 0
     while depth in grouped and depth < min(4, len(rows) - 2) and is_header(rows[depth], width):

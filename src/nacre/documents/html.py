@@ -13,21 +13,13 @@ from nacre.documents.formulas import linear
 from nacre.documents.grid import REPEATED, add_rows
 from nacre.documents.html_looks import Look, Looks
 from nacre.documents.limits import Task
+from nacre.documents.lists import word_list
 from nacre.documents.marks import Piece, marked
 from nacre.documents.normalise import collapse
 from nacre.documents.numerals import counted
 
-_DROPPED = {
-    "script", "style", "noscript", "template", "svg", "math", "iframe", "object", "canvas", "head", "select",
-    "datalist", "audio", "video", "rt", "rp", "rtc", "_comment", "-comment",
-}  # fmt: skip
-_BLOCKS = {
-    "address", "article", "aside", "blockquote", "body", "center", "dd", "details",
-    "dialog", "div", "dl", "dt", "fieldset", "figcaption", "figure",
-    "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hgroup", "hr",
-    "html", "legend", "li", "main", "menu", "nav", "ol", "p", "pre",
-    "section", "summary", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "ul", "caption", "option", "textarea",
-}  # fmt: skip
+_DROPPED = frozenset(word_list("html-dropped"))
+_BLOCKS = frozenset(word_list("html-blocks"))
 _HEADINGS = {f"h{n}": n for n in range(1, 7)}
 _LISTS = {"ul", "ol", "menu", "dl"}
 _COUNTING = {"ol", "ul", "menu", "li"}
@@ -36,6 +28,7 @@ _MAX_SPAN = 200
 _INNER = 300  # characters of tables inside a table of data; with more of them it is the layout of a page
 _NO_VALUE = {"hidden", "password", "submit", "button", "reset", "image", "file", "color", "range"}
 _COUNTED = {"a": "lowerLetter", "A": "upperLetter", "i": "lowerRoman", "I": "upperRoman"}
+_Hanging = dict[int, tuple[int, str]]  # by the column: over how many rows more a cell hangs, and what it says
 _INVISIBLE_SIGNS = re.compile("[\u2061-\u2064]")
 
 
@@ -59,64 +52,6 @@ def parse(text: str, out: Builder, task: Task) -> None:
     _Walk(out, Looks(tree)).run(tree.body)
 
 
-class _Page:
-    """What the walks over a page and over its cells have in common."""
-
-    def __init__(self, out: Builder, looks: Looks) -> None:
-        self.out, self.looks = out, looks
-        self.done = 0  # the element that is not gone into
-
-    def walk(self, root: Any, above: Look) -> Iterator[tuple[Any, str, bool, Look]]:
-        """Each node, its tag and its look on the way in and (True) out, without recursion, for pages nest thousands
-        deep.
-
-        What is dropped is given on the way in only, what is hidden is told and not given.
-        """
-        stack = [(root, root.tag, False, above)]
-        while stack:
-            step = node, tag, leaving, look = stack.pop()
-            if leaving:
-                yield step
-            elif tag == "-text":
-                if reason := look.unseen():
-                    self.out.hide(reason, node.text_content)
-                else:
-                    yield step
-            elif tag[0] != "-":
-                look = self.looks.of(node, tag, look)
-                if look.gone:
-                    self.out.hide(look.gone, _all_words(node))
-                    continue
-                yield node, tag, False, look
-                if tag not in _DROPPED and node.mem_id != self.done:
-                    stack.append((node, tag, True, look))
-                    child = node.last_child
-                    while child is not None:
-                        stack.append((child, child.tag, False, look))
-                        child = child.prev
-
-    def inline(self, node: Any, tag: str, look: Look) -> Piece | None:
-        """What an element without words of its own says within a line."""
-        if tag == "-text":
-            return Piece(node.text_content, look.place, look.struck)
-        if tag == "img":
-            return Piece(f" {node.attributes.get('alt') or ''} ")
-        if tag == "input":
-            return Piece(f" {_value(node.attributes)} ")
-        if tag == "select":
-            return Piece(f" {', '.join(collapse(option.text()) for option in node.css('option[selected]'))} ")
-        return Piece(f" {_formula(node)} ") if tag == "math" else None
-
-
-def _children(node: Any) -> list[Any]:
-    found = []
-    child = node.child
-    while child is not None:
-        found.append(child)
-        child = child.next
-    return found
-
-
 def _all_words(node: Any, most: int = 400) -> str:
     """The first words of an element, for a report."""
     said, stack = "", [node]
@@ -125,7 +60,7 @@ def _all_words(node: Any, most: int = 400) -> str:
         if part.tag == "-text":
             said += part.text_content[:most] + " "
         elif part.tag not in _DROPPED:
-            stack.extend(reversed(_children(part)))
+            stack.extend(reversed(list(part.iter(include_text=True))))
     return said
 
 
@@ -178,7 +113,7 @@ def _counting(node: Any) -> tuple[int, int, str]:
     attributes = node.attributes
     form = _COUNTED.get(attributes.get("type") or "", "decimal")
     backwards = "reversed" in attributes
-    first = sum(part.tag == "li" for part in _children(node)) if backwards else 1
+    first = sum(part.tag == "li" for part in node.iter()) if backwards else 1
     return _whole(attributes.get("start"), first), -1 if backwards else 1, form
 
 
@@ -186,15 +121,53 @@ def _whole(value: str | None, usual: int) -> int:
     return int(value) if value and re.fullmatch(r"\s*-?\d{1,9}\s*", value) else usual
 
 
-class _Walk(_Page):
+class _Walk:
     """The state of one walk over a page."""
 
     def __init__(self, out: Builder, looks: Looks) -> None:
-        super().__init__(out, looks)
+        self.out, self.looks = out, looks
+        self.done = 0  # the element that is not gone into
         self.line: list[Piece] = []
         self.label = ""
         self.numbers = _Numbers()
         self.level = self.lists = self.quotes = self.pre = self.nav = 0
+
+    def walk(self, root: Any, above: Look) -> Iterator[tuple[Any, str, bool, Look]]:
+        """Each node, tag and look on the way in and, but for what is dropped, (True) out; what is hidden is told."""
+        stack = [(root, root.tag, False, above)]
+        while stack:
+            step = node, tag, leaving, look = stack.pop()
+            if leaving:
+                yield step
+            elif tag == "-text":
+                if reason := look.unseen():
+                    self.out.hide(reason, node.text_content)
+                else:
+                    yield step
+            elif tag[0] != "-":
+                look = self.looks.of(node, tag, look)
+                if look.gone:
+                    self.out.hide(look.gone, _all_words(node))
+                    continue
+                yield node, tag, False, look
+                if tag not in _DROPPED and node.mem_id != self.done:
+                    stack.append((node, tag, True, look))
+                    child = node.last_child
+                    while child is not None:
+                        stack.append((child, child.tag, False, look))
+                        child = child.prev
+
+    def inline(self, node: Any, tag: str, look: Look) -> Piece | None:
+        """What an element without words of its own says within a line."""
+        if tag == "-text":
+            return Piece(node.text_content, look.place, look.struck)
+        if tag == "img":
+            return Piece(f" {node.attributes.get('alt') or ''} ")
+        if tag == "input":
+            return Piece(f" {_value(node.attributes)} ")
+        if tag == "select":
+            return Piece(f" {', '.join(collapse(option.text()) for option in node.css('option[selected]'))} ")
+        return Piece(f" {_formula(node)} ") if tag == "math" else None
 
     def run(self, root: Any) -> None:
         for node, tag, leaving, look in self.walk(root, Look()):
@@ -257,7 +230,7 @@ class _Walk(_Page):
 
     def table(self, table: Any, look: Look) -> None:
         rows: list[tuple[list[str], bool]] = []
-        hanging: dict[int, tuple[int, str]] = {}
+        hanging: _Hanging = {}
         header_rows = 0
         for row, inner in self._rows(table, look):
             if row.tag == "caption":
@@ -272,7 +245,7 @@ class _Walk(_Page):
 
     def _rows(self, table: Any, look: Look) -> Iterator[tuple[Any, Look]]:
         """Caption and rows of a table that can be seen, not those of tables inside."""
-        for part in _children(table):
+        for part in table.iter():
             if part.tag not in {"tr", "caption", *_BODIES}:
                 continue
             inner = self.looks.of(part, part.tag, look)
@@ -283,13 +256,11 @@ class _Walk(_Page):
             else:
                 yield part, inner
 
-    def row(
-        self, row: Any, look: Look, hanging: dict[int, tuple[int, str]]
-    ) -> tuple[list[str], dict[int, tuple[int, str]], bool]:
+    def row(self, row: Any, look: Look, hanging: _Hanging) -> tuple[list[str], _Hanging, bool]:
         """One row on the grid, what hangs down into the next rows, and whether a cell is merged across."""
         cells: list[str] = []
-        left: dict[int, tuple[int, str]] = {}
-        nodes = [node for node in _children(row) if node.tag in {"td", "th"}]
+        left: _Hanging = {}
+        nodes = [node for node in row.iter() if node.tag in {"td", "th"}]
         across = False
 
         def fill() -> None:
@@ -331,18 +302,14 @@ class _Walk(_Page):
 
 def _follows(row: Any) -> bool:
     """Whether another row stands before this one."""
-    before = row.prev
-    while before is not None and before.tag != "tr":
-        before = before.prev
-    return before is not None
+    return row.parent is not None and next(one for one in row.parent.iter() if one.tag == "tr").mem_id != row.mem_id
 
 
 def _is_header(row: Any) -> bool:
-    cells = [node for node in _children(row) if node.tag in {"th", "td"}]
+    cells = [node for node in row.iter() if node.tag in {"th", "td"}]
     # One cell alone that hangs down names a group of rows.
-    return all(node.tag == "th" for node in cells) and (
-        len(cells) > 1 or (bool(cells) and _span(cells[0], "rowspan") == 1)
-    )
+    alone = len(cells) == 1 and _span(cells[0], "rowspan") > 1
+    return bool(cells) and not alone and all(node.tag == "th" for node in cells)
 
 
 def _is_data(table: Any) -> bool:
@@ -352,9 +319,9 @@ def _is_data(table: Any) -> bool:
     inner = table.css("table")[1:]
     if not inner:
         return any(len(row.css("td,th")) > 1 for row in table.css("tr"))
-    bodies = [table, *(part for part in _children(table) if part.tag in _BODIES)]
-    rows = [row for body in bodies for row in _children(body) if row.tag == "tr"]
-    several = [row for row in rows if sum(node.tag in {"td", "th"} for node in _children(row)) > 1]
+    bodies = [table, *(part for part in table.iter() if part.tag in _BODIES)]
+    rows = [row for body in bodies for row in body.iter() if row.tag == "tr"]
+    several = [row for row in rows if sum(node.tag in {"td", "th"} for node in row.iter()) > 1]
     small = sum(len(collapse(part.text() or "")) for part in inner[:20]) <= _INNER and len(inner) <= 20
     return len(several) > 1 and small and not any(part.css("table")[1:] for part in inner)
 

@@ -10,6 +10,8 @@ import re
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
+from nacre.documents.lists import pairs
+
 # Possessive, and begun at one place of a run only: a sheet costs what its length asks, whatever it says.
 _RULE = re.compile(r"(?<![^{}@;])([^{}@;]++)\{([^{}]*+)\}")
 _AT_RULE = re.compile(r"@(\w{1,40}+)([^{};]{0,1000}+)(?:;|\{((?:[^{}]*+\{[^{}]*+\})*+[^{}]*+)\})")
@@ -28,15 +30,7 @@ _NAMED = {
 }  # fmt: skip
 _WHITE = (255, 255, 255)
 _MARK = re.compile(r"[\w-]+|[\"']")
-_MARKERS = dict.fromkeys(("none", "disc", "circle", "square", '"', "'"), "none") | {
-    "decimal": "decimal", "decimal-leading-zero": "decimalZero", "lower-roman": "lowerRoman",
-    "upper-roman": "upperRoman", "lower-alpha": "lowerLetter", "lower-latin": "lowerLetter",
-    "upper-alpha": "upperLetter", "upper-latin": "upperLetter", "cjk-decimal": "ideographDigital",
-    "cjk-ideographic": "chineseCounting", "simp-chinese-informal": "chineseCounting",
-    "trad-chinese-informal": "chineseCounting", "japanese-informal": "chineseCounting",
-    "simp-chinese-formal": "chineseLegalSimplified", "trad-chinese-formal": "ideographLegalTraditional",
-    "cjk-heavenly-stem": "ideographTraditional", "cjk-earthly-branch": "ideographZodiac", "katakana": "aiueo",
-}  # fmt: skip
+_MARKERS = pairs("css-markers")
 _TINY = 2.0  # pixels
 _ALIKE = 12  # of 255: how near two colours are that nobody tells apart
 _FAR = -900.0  # pixels to the left of a page or above it
@@ -79,7 +73,8 @@ class Looks:
         sheets = [node.text() or "" for node in tree.css("style")]
         rules = [rule for sheet in sheets for rule in _rules(sheet[:_SHEET])]
         # Sheets that are not here, or too long, may colour the ground of whatever has a class.
-        self.foreign = len(rules) > _RULES or any("stylesheet" in rel for rel in map(_rel, tree.css("link[rel]")))
+        linked = [(node.attributes.get("rel") or "").lower() for node in tree.css("link[rel]")]
+        self.foreign = len(rules) > _RULES or any("stylesheet" in rel for rel in linked)
         for selector, declared in rules[:_RULES]:
             try:
                 found = tree.css(selector)
@@ -141,10 +136,6 @@ def _before(node: Any) -> bool:
 def unseen_by_style(style: str) -> str:
     """How a `style` attribute hides its element on a white page; empty where it does not."""
     return _styled(Look(), style[:_DECLARED]).unseen()
-
-
-def _rel(node: Any) -> str:
-    return (node.attributes.get("rel") or "").lower()
 
 
 def _rules(sheet: str) -> list[tuple[str, str]]:

@@ -87,9 +87,8 @@ def parse(text: str, out: Builder, task: Task) -> None:
 
 def is_org(text: str, name: str) -> bool:
     """Which of the two a text is: the ending says it where there is one."""
-    return name.lower().endswith(".org") or (
-        not name.lower().endswith((".adoc", ".asciidoc", ".asc")) and bool(re.search(r"^#\+\w+:", text, re.M | re.I))
-    )
+    named = name.lower().endswith((".adoc", ".asciidoc", ".asc"))
+    return name.lower().endswith(".org") or (not named and bool(re.search(r"^#\+\w+:", text, re.M | re.I)))
 
 
 def _columns(said: str) -> int:
@@ -202,9 +201,8 @@ class _Reader:
         elif item:
             self.flush()
             mark = item.group(1)
-            depth = 1 + (
-                len(mark.expandtabs()) // 2 if self.dialect is _ORG else max(0, len(mark) - 1) * (mark[0] in "*.")
-            )
+            stars = max(0, len(mark) - 1) * (mark[:1] in {"*", "."})
+            depth = 1 + (len(mark.expandtabs()) // 2 if self.dialect is _ORG else stars)
             text = re.sub(r"^\[[ xX*-]\] ", lambda box: "☑ " if box.group()[1] in "xX*" else "☐ ", item.group(3))
             self.out.add("list", self.number(mark, item.group(2)) + self.plain(text), min(9, depth))
         elif self.dialect is _ADOC and (columns := _COLUMNS.search(line)):

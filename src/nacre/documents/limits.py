@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
 from nacre.errors import ParseError
 from nacre.text.language import tr
 
+OnPage = Callable[[int, int], None] | None
+"""Called with (pages read by OCR, pages in all)."""
 _PACKED = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"{\\rtf")  # much to read in few bytes
 
 
@@ -53,10 +54,6 @@ class Limits:
             earned = self.seconds_per_mib / 8 * max(0.0, size - 4.0)
         return min(self.seconds_at_most, self.seconds + earned)
 
-    def data(self) -> dict[str, Any]:
-        """The limits as JSON-ready data, for a worker."""
-        return asdict(self)
-
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -64,10 +61,6 @@ class Options:
 
     include_hidden: bool = False
     pictures: bool = False
-
-    def data(self) -> dict[str, Any]:
-        """The options as JSON-ready data, for a worker."""
-        return asdict(self)
 
     @property
     def mark(self) -> str:
@@ -87,7 +80,7 @@ class Task:
     depth: int = 0
     options: Options = field(default_factory=Options)
     ocr: bool = False
-    on_page: Callable[[int, int], None] | None = None
+    on_page: OnPage = None
 
     def check_depth(self) -> None:
         """Mails in mails, and attachments in attachments, end somewhere."""

@@ -110,11 +110,7 @@ def _alternative(parts: list[email.message.Message]) -> list[email.message.Messa
     rich, poor = len(_payload(html_part)), len(_payload(words).strip())
     if poor * 40 < rich and poor < 200:
         return [part for part in parts if part is not words]
-    others = (
-        [part for part in page.walk() if part is not html_part and not part.is_multipart()]
-        if page.is_multipart()
-        else []
-    )
+    others = [part for part in page.walk() if part is not html_part and not part.is_multipart()]
     return [part for part in parts if part is not page] + others
 
 
@@ -173,11 +169,8 @@ def _plain(text: str, part: email.message.Message, out: Builder, task: Task) -> 
 
 def _attachment(part: email.message.Message, name: str, out: Builder, task: Task) -> None:
     kind = part.get_content_type()
-    inline = (
-        part.get_content_disposition() != "attachment"
-        and part.get_content_maintype() in {"image", "application"}
-        and not name
-    )
+    inline = not name and part.get_content_disposition() != "attachment"
+    inline = inline and part.get_content_maintype() in {"image", "application"}
     if not inline and kind not in {"application/pgp-signature", "application/pkcs7-signature"}:
         attach(_payload(part), name or kind, kind, out, task, part.get_content_charset() or "")
 

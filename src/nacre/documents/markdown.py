@@ -1,6 +1,4 @@
-"""Markdown: the text stays as it was written, but for comments and what is not shown; a CommonMark parser only says
-where its blocks stand.
-"""
+"""Markdown: the text as it was written, but for what is not shown; a parser only says where blocks stand."""
 
 from __future__ import annotations
 
@@ -13,16 +11,73 @@ from typing import Any
 
 from nacre.documents.builder import Builder
 from nacre.documents.document import BlockKind, Cell, Table
+from nacre.documents.html_looks import unseen_by_style
 from nacre.documents.limits import Task
-from nacre.documents.markdown_hidden import seen
 from nacre.documents.normalise import clean
 from nacre.text.fields import read_yaml
 
+# Code first, for what stands in it is shown; then comments, of HTML and as a link that nothing refers to; then tags.
+_PART = re.compile(
+    r"""(?=[`~<\[])(?:
+    (?:(?<=^)|(?<=^[ ])|(?<=^[ ]{2})|(?<=^[ ]{3}))
+      (?:(?P<fence>`{3,}|~{3,})[^\n]*\n.*?(?:^[ ]{0,3}(?P=fence)[`~]*[ \t]*$|\Z)
+        |(?P<note>\[(?://|comment|_)\]:[ \t]*(?:\#|<>)[^\n]*$))
+    |(?<!`)(?P<tick>`++)(?:[^`\n]++|\n(?![ \t]*\n)|(?!(?P=tick)(?!`))`++){1,2000}+(?P=tick)(?!`)
+    |(?P<comment><!--.*?(?:-->|\Z))
+    |<(?P<tag>[A-Za-z][\w-]*)(?P<attributes>[^<>]*(?:hidden|style)[^<>]*)>)""",
+    re.X | re.M | re.S | re.I,
+)
+_ANY = re.compile(r"<!--|\]:[ \t]*(?:#|<>)|<[A-Za-z][^<>]*(?:hidden|style)", re.I)
+_STYLE = re.compile(r"""\bstyle\s*=\s*(?:"([^"]*)"|'([^']*)')""", re.I)
+_HIDDEN = re.compile(r"(?:^|\s)hidden(?=\s|=|/|$)", re.I)
+_VOID = {"br", "hr", "img", "input", "link", "meta"}
+_FAR = 20_000  # characters within which an element must end
 _FRONT = re.compile(r"\A---[ \t]*\n(.*?\n)(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.S)
 _FIELD = re.compile(r"^(title|description|summary|keywords|tags|abstract)[ \t]*:[ \t]*(.*(?:\n[ \t-].*)*)", re.M | re.I)
 _HEADING_MARK = re.compile(r"\s*(?:#{1,6}[ \t]+)?(.*?)(?:[ \t]+#+)?[ \t]*(?:\{#[^{}]*\})?[ \t]*(?:\n|\Z)")
 _TAG = re.compile(r"<!--.*?(?:-->|\Z)|</?[A-Za-z][^>]*>", re.S)
 _CELL = re.compile(r"(?:[^|\\]|\\.)+")
+
+
+def seen(text: str, out: Builder) -> str:
+    """The text without what nobody sees; elements are told, comments are not."""
+    if not _ANY.search(text):  # nearly always
+        return text
+    kept: list[str] = []
+    at = 0
+    while found := _PART.search(text, at):
+        end, reason = found.end(), ""
+        if found["tag"]:
+            reason = _reason(found["attributes"])
+            end = _end(text, found) if reason else end
+        if found["comment"] or found["note"] or reason:
+            kept.append(text[at : found.start()])
+            if reason:
+                out.hide(reason, re.sub(r"<[^>]*>", " ", text[found.start() : end]))
+        else:
+            kept.append(text[at:end])
+        at = end
+    return "".join(kept) + text[at:]
+
+
+def _reason(attributes: str) -> str:
+    if _HIDDEN.search(_STYLE.sub("", attributes)):
+        return "hidden element"
+    style = _STYLE.search(attributes)
+    return unseen_by_style(style[1] or style[2] or "") if style else ""
+
+
+def _end(text: str, opened: re.Match[str]) -> int:
+    """Where an element ends, those of its name inside it counted."""
+    tag = opened["tag"].lower()
+    if tag in _VOID or opened["attributes"].endswith("/"):
+        return opened.end()
+    depth = 1
+    for found in re.compile(rf"<(/?){tag}\b[^<>]*>", re.I).finditer(text, opened.end(), opened.end() + _FAR):
+        depth += -1 if found[1] else 1
+        if not depth:
+            return found.end()
+    return opened.end()
 
 
 def parse(text: str, out: Builder, task: Task) -> None:
@@ -35,7 +90,7 @@ def parse(text: str, out: Builder, task: Task) -> None:
     if front:
         _front_matter(front, base, out)
     body = text[skip:]
-    lines = _line_starts(body)
+    lines = [0, *(found.end() for found in re.finditer("\n", body)), len(body)]
     _Walk(body, lines, base + skip, out).run(_reader().parse(body))
 
 
@@ -56,13 +111,6 @@ def _front_matter(front: re.Match[str], base: int, out: Builder) -> None:
     with contextlib.suppress(ValueError):  # front matter that is no YAML is text like any other
         out.fields |= {str(name): value for name, value in read_yaml(front.group(1)).items()}
     out.title = out.title or out.metadata.get("title", "")
-
-
-def _line_starts(text: str) -> list[int]:
-    starts = [0]
-    starts += [found.end() for found in re.finditer("\n", text)]
-    starts.append(len(text))
-    return starts
 
 
 class _Walk:
@@ -123,12 +171,10 @@ class _Walk:
 
     def row(self, line: int) -> list[Cell]:
         start, end = self.lines[line], self.lines[line + 1]
-        cells = [
-            (found.start() + start, found.end() + start) for found in _CELL.finditer(self.text[start:end].rstrip("\n"))
-        ]
+        cells = list(_CELL.finditer(self.text[start:end].rstrip("\n")))
         trimmed = []
-        for number, (a, b) in enumerate(cells):
-            piece = self.text[a:b]
+        for number, found in enumerate(cells):
+            a, b, piece = found.start() + start, found.end() + start, found[0]
             outer = number in {0, len(cells) - 1} and not piece.strip()
             if outer and "|" in self.text[start:end]:
                 continue

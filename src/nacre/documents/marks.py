@@ -25,11 +25,8 @@ def raised(text: str, before: str = "") -> str:
         return _SIGNS[said.upper()]
     if before[-1].isdigit() and _ORDINAL.fullmatch(said):
         return text
-    if (
-        said[0] in "[［〔(（^"
-        or unicodedata.decomposition(said[0]).startswith("<circle>")
-        or not any(map(str.isalnum, said))
-    ):
+    told = said[0] in "[［〔(（^" or unicodedata.decomposition(said[0]).startswith("<circle>")
+    if told or not any(map(str.isalnum, said)):
         return text
     return "^" + (said if _ONE.fullmatch(said) else f"({said})") + (" " if text[-1].isspace() else "")
 

@@ -36,19 +36,14 @@ def _cell(cell: dict[str, Any], out: Builder, task: Task) -> None:
     if kind == "markdown" and source.strip():
         markdown.parse(source.strip() + "\n", out, task)
     elif kind == "heading":
-        out.add("heading", source, _level(cell.get("level")))
+        level = str(cell.get("level"))
+        out.add("heading", source, int(level) if level in set("123456") else 1)
     else:
         out.add("code" if kind == "code" else "paragraph", source)
     for output in cell.get("outputs") or []:
-        data = output.get("data") if isinstance(output, dict) else None
-        shown = (
-            data.get("text/plain") if isinstance(data, dict) else output.get("text") if isinstance(output, dict) else ""
-        )
-        out.add("code", _text(shown)[:_OUTPUT_CHARS])
-
-
-def _level(value: Any) -> int:
-    return int(value) if str(value) in set("123456") else 1
+        told = output if isinstance(output, dict) else {}
+        data = told.get("data")
+        out.add("code", _text(data.get("text/plain") if isinstance(data, dict) else told.get("text"))[:_OUTPUT_CHARS])
 
 
 def _text(value: Any) -> str:

@@ -1,7 +1,7 @@
-"""Number formats of spreadsheets: a stored number as the sheet shows it.
+"""Number formats of spreadsheets (ECMA-376, 18.8.31): a stored number as the sheet shows it.
 
-The codes are those of ECMA-376, 18.8.31. A date whose day and month could be mistaken for each other (3/4/2026) is
-written as 2026-03-04 instead, and `General` gives all digits, for a column of a text is never too narrow.
+A date whose day and month could be mistaken for each other (3/4/2026) is written as 2026-03-04 instead, and `General`
+gives all digits, for a column of a text is never too narrow.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
 from fractions import Fraction
 from functools import lru_cache
+from operator import eq, ge, gt, le, lt, ne
 
 from nacre.documents.numerals import chinese
 from nacre.documents.spreadsheet_dates import show_date
@@ -44,10 +45,7 @@ _TOKEN = re.compile(
     re.X | re.I | re.S,
 )
 _CONDITION = re.compile(r"\[(<=|>=|<>|<|>|=)(-?[\d.]+(?:E[+-]?\d+)?)\]", re.I)
-_COMPARED = {
-    "<": lambda a, b: a < b, "<=": lambda a, b: a <= b, ">": lambda a, b: a > b, ">=": lambda a, b: a >= b,
-    "=": lambda a, b: a == b, "<>": lambda a, b: a != b,
-}  # fmt: skip
+_COMPARED = {"<": lt, "<=": le, ">": gt, ">=": ge, "=": eq, "<>": ne}
 
 Token = tuple[str, str]
 
@@ -199,10 +197,8 @@ def _in_numerals(shown: str, section: _Section) -> str:
 
 def _figure(number: Decimal, section: _Section) -> str:
     tokens = section.tokens
-    if section.has("general"):
-        return "".join(general(number) if kind == "general" else said for kind, said in tokens)
-    if section.has("text"):
-        return "".join(general(number) if kind == "text" else said for kind, said in tokens)
+    if whole := next((kind for kind in ("general", "text") if section.has(kind)), ""):
+        return "".join(general(number) if kind == whole else said for kind, said in tokens)
     if not section.has("digit"):
         return "".join(said for kind, said in tokens if kind in {"literal", "percent", "slash", "point"})
     if section.has("power"):

@@ -1,8 +1,14 @@
-"""Numbers as lists, headings and cells count: 4, iv, D, 四, ④, 肆, 第四."""
+"""Numbers as lists, headings and cells count, 4, iv, D, 四, ④, 肆; and how far lists of Word and OpenDocument have."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from nacre.documents.lists import pairs
+from nacre.documents.ooxml import attribute, child, descend, is_on, local, number, parts
 
 _ROMAN = (
     (1000, "M"), (900, "CM"), (500, "D"), (400, "CD"), (100, "C"), (90, "XC"), (50, "L"), (40, "XL"), (10, "X"),
@@ -15,6 +21,9 @@ _STEMS, _BRANCHES = "甲乙丙丁戊己庚辛壬癸", "子丑寅卯辰巳午未�
 _IROHA, _AIUEO = "イロハニホヘトチリヌルヲワカヨタレソツネナラム", "アイウエオカキクケコサシスセソタチツテト"
 _GANADA = "가나다라마바사아자차카타파하"
 _MOST = 10**15
+_LEVELS = 9
+_FORMS = pairs("odf-numbers")
+_NUMBERED = {"list-level-style-number", "outline-level-style"}
 
 
 def roman(number: int) -> str:
@@ -117,3 +126,129 @@ def counted(number: int, form: str) -> str:
         traditional = form.startswith(("taiwan", "ideograph", "japan")) or form.endswith("Traditional")
         return chinese(number, legal="Legal" in form, traditional=traditional, counting="Digital" not in form)
     return str(number)
+
+
+@dataclass(frozen=True)
+class _Level:
+    start: int
+    form: str
+    text: str
+    restart: int | None
+    legal: bool
+    style: str
+    gap: str
+
+
+@dataclass
+class _List:
+    levels: dict[int, _Level]
+    style: str  # it is the list of this style
+    borrowed: str  # it has the levels of the list of this style
+    counts: dict[int, int] = field(default_factory=dict)
+
+
+class Numbering:
+    """The lists of a document and how far each has counted."""
+
+    def __init__(self, root: Any | None) -> None:
+        lists: dict[str, _List] = {}
+        self.nums: dict[str, tuple[_List, dict[int, int], dict[int, _Level]]] = {}
+        self.begun: set[tuple[str, int]] = set()
+        for node in parts(root):
+            if local(node) == "abstractNum":
+                style, borrowed = attribute(child(node, "styleLink")), attribute(child(node, "numStyleLink"))
+                levels = {number(part, "ilvl"): _level(part) for part in node if local(part) == "lvl"}
+                lists[attribute(node, "abstractNumId")] = _List(levels, style, borrowed)
+        by_style = {one.style: one for one in lists.values() if one.style}
+        for node in parts(root):
+            one = lists.get(attribute(child(node, "abstractNumId"))) if local(node) == "num" else None
+            if one is not None:
+                starts, levels = _overrides(node)
+                self.nums[attribute(node, "numId")] = by_style.get(one.borrowed, one), starts, levels
+
+    def level_of(self, num: str, style: str) -> int | None:
+        """The level that a list keeps for the paragraphs of a style."""
+        found = self.nums.get(num)
+        return next((at for at, one in found[0].levels.items() if one.style == style), None) if found else None
+
+    def next(self, num: str, level: int) -> str:
+        """The number of the next paragraph of a list, with the gap behind it; empty for bullets."""
+        found = self.nums.get(num)
+        if found is None or not 0 <= level < _LEVELS:
+            return ""
+        one, starts, own = found
+        levels = one.levels | own
+        if level not in levels:
+            return ""
+        if level in starts and (num, level) not in self.begun:
+            one.counts[level] = starts[level] - 1
+        self.begun.add((num, level))
+        one.counts[level] = one.counts.get(level, levels[level].start - 1) + 1
+        for deeper in range(level + 1, _LEVELS):
+            restart = levels[deeper].restart if deeper in levels else None
+            if restart is None or (restart and level < restart):
+                one.counts.pop(deeper, None)
+        return self._label(levels, one.counts, level)
+
+    def _label(self, levels: dict[int, _Level], counts: dict[int, int], level: int) -> str:
+        one = levels[level]
+        if one.form == "bullet":
+            return ""
+
+        def said(found: re.Match[str]) -> str:
+            at = int(found[1]) - 1
+            if at not in levels or at > level or levels[at].form == "none":
+                return ""
+            return counted(counts.setdefault(at, levels[at].start), "decimal" if one.legal else levels[at].form)
+
+        label = re.sub(r"%([1-9])", said, one.text).strip()
+        return label + one.gap if label else ""
+
+
+def _overrides(num: Any) -> tuple[dict[int, int], dict[int, _Level]]:
+    starts, levels = {}, {}
+    for node in num:
+        if local(node) == "lvlOverride":
+            at, start, level = number(node, "ilvl"), child(node, "startOverride"), child(node, "lvl")
+            if start is not None:
+                starts[at] = number(start)
+            if level is not None:
+                levels[at] = _level(level)
+    return starts, levels
+
+
+def _level(node: Any) -> _Level:
+    part = {local(each): each for each in descend(node, stop={"pPr", "rPr"})}
+    return _Level(
+        number(part.get("start"), default=1),
+        attribute(part.get("numFmt")) or "decimal",
+        attribute(part.get("lvlText"))[:80],
+        number(part["lvlRestart"]) if "lvlRestart" in part else None,
+        is_on(part.get("isLgl")),
+        attribute(part.get("pStyle")),
+        "" if attribute(part.get("suff")) == "nothing" else " ",
+    )
+
+
+class Numbers:
+    """How far the lists of one style, or the headings, have counted."""
+
+    def __init__(self, style: Any | None) -> None:
+        self.levels = {number(node, "level"): node for node in parts(style) if local(node) in _NUMBERED}
+        self.counts: dict[int, int] = {}
+
+    def next(self, level: int, start: int = 0) -> str:
+        """The number of the next item, with the gap behind it; empty where it has none."""
+        node = self.levels.get(level)
+        first = start or self.counts.get(level, number(node, "start-value", 1) - 1) + 1
+        self.counts = {at: count for at, count in self.counts.items() if at < level} | {level: first}
+        if node is None or not attribute(node, "num-format"):
+            return ""
+        above = range(max(1, level + 1 - number(node, "display-levels", 1)), level + 1)
+        said = ".".join(filter(None, map(self._said, above)))
+        before, after = attribute(node, "num-prefix"), attribute(node, "num-suffix")
+        return f"{before}{said}{after or '.' * (not before)} "
+
+    def _said(self, level: int) -> str:
+        form = _FORMS.get(attribute(self.levels.get(level), "num-format")[:1])
+        return counted(self.counts.get(level, 1), form) if form else ""

@@ -121,9 +121,8 @@ def _tall(box: Any) -> bool:
 
 def _tilt(boxes: list[Any]) -> float:
     """The angle at which the lines lie, radians: that of the middle one, by length."""
-    angles = sorted(
-        (math.atan2(b[1][1] - b[0][1], b[1][0] - b[0][0]), b[1][0] - b[0][0]) for b in boxes if b[1][0] - b[0][0] > 100
-    )
+    tops = [(b[1][0] - b[0][0], b[1][1] - b[0][1]) for b in boxes]
+    angles = sorted((math.atan2(rise, length), length) for length, rise in tops if length > 100)
     half = sum(length for _, length in angles) / 2
     for angle, length in angles:
         half -= length
@@ -168,7 +167,5 @@ def _rulings(pixels: Any, angle: float) -> tuple[list[Any], list[Any]]:
 def check_size(width: int, height: int, most: int) -> None:
     """Refuse a picture before it is unpacked."""
     if width * height > most:
-        size, limit = width * height / 1e6, most // 1_000_000
-        raise ParseError(
-            tr("the picture has {size:.0f} megapixels, more than {limit}; make it smaller", size=size, limit=limit)
-        )
+        told = {"size": width * height / 1e6, "limit": most // 1_000_000}
+        raise ParseError(tr("the picture has {size:.0f} megapixels, more than {limit}; make it smaller", **told))

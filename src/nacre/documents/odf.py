@@ -11,25 +11,21 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
+from nacre.documents import ooxml
 from nacre.documents.builder import Builder
 from nacre.documents.grid import add_rows
 from nacre.documents.limits import Task
+from nacre.documents.lists import word_list
 from nacre.documents.marks import joined_strikes, told
-from nacre.documents.odf_numbers import Numbers
-from nacre.documents.ooxml import Package, attribute, child, descend, local, number, parse_xml, parts, take_over
+from nacre.documents.numerals import Numbers
+from nacre.documents.ooxml import attribute, child, descend, local, number, parts, text_in
 from nacre.documents.sheets import Merge, Row, add_cells, spread, words
 from nacre.errors import ParseError
 from nacre.text.language import tr
 
 _REPEATED = 2048  # times that a cell, and its emptiness, may be meant to be repeated
 _ROWS = 1 << 16
-_DROPPED = {
-    "tracked-changes", "forms", "sequence-decls", "variable-decls", "user-field-decls", "settings", "styles",
-    "automatic-styles", "master-styles", "scripts", "font-face-decls", "ruby-text", "thumbnail", "calculation-settings",
-    "content-validations", "event-listeners", "named-expressions", "database-ranges", "bibliography-configuration",
-    "page-number", "date-style", "number-style", "header", "footer", "object-ole", "image", "alphabetical-index-source",
-    "index-source", "table-of-content-source", "title", "desc",
-}  # fmt: skip
+_DROPPED = frozenset(word_list("odf-dropped"))
 _APART = {"note", "annotation", "table", "text-box"}  # stands in a paragraph and is no word of it
 _BLOCKS = {"p", "h", "list", "table", "page", "frame", "section", "annotation", "custom-shape", "g"}
 _ABOUT = {
@@ -42,18 +38,18 @@ _OUTLINE = " outline"  # the key of the style that numbers headings; no style ha
 def parse(data: bytes, out: Builder, task: Task) -> None:
     """Read an OpenDocument file."""
     if data[:2] == b"PK":
-        package = Package(data, task.limits)
+        package = ooxml.Package(data, task.limits)
         manifest = package.xml("META-INF/manifest.xml")
         if any(local(node) == "encryption-data" for node in descend(manifest)):
             raise ParseError(tr("the office file is encrypted; save it without a password"))
         roots = [package.xml(part) for part in ("content.xml", "meta.xml", "styles.xml")]
     else:  # all in one file
-        roots = [parse_xml(data, task.name)] * 3
+        roots = [ooxml.parse_xml(data, task.name)] * 3
     content, about, looks = roots
     body = child(content, "body")
     if body is None:
         raise ParseError(tr("the OpenDocument file has no content inside"))
-    take_over(out, parts(about, "meta"), _ABOUT)
+    ooxml.take_over(out, parts(about, "meta"), _ABOUT)
     for node in parts(about, "meta"):
         if local(node) == "user-defined":
             out.fields.setdefault(attribute(node, "name"), (node.text or "").strip())
@@ -112,8 +108,12 @@ class _Walk:
         """The heads and feet of pages, each once."""
         pages = (node for node in descend(looks) if local(node) == "master-page")
         found = [part for page in pages for part in page if local(part).startswith(("header", "footer"))]
-        for text in dict.fromkeys("\n".join(filter(None, map(self.text, _paragraphs(part)))) for part in found):
+        for text in dict.fromkeys(map(self.lines, found)):
             self.out.add("meta", text)
+
+    def lines(self, node: Any) -> str:
+        """The paragraphs below an element that say something."""
+        return "\n".join(filter(None, map(self.text, _paragraphs(node))))
 
     def frame(self, node: Any, depth: int) -> None:
         """A picture says what its alternative text says; a box what stands in it."""
@@ -143,9 +143,8 @@ class _Walk:
                 self.frame(part, depth)
 
     def annotation(self, node: Any) -> None:
-        who = child(node, "creator")
-        said = "\n".join(filter(None, map(self.text, _paragraphs(node))))
-        self.out.add("comment", f"{who.text}: {said}" if who is not None and who.text and said else said)
+        who, said = text_in(node, "creator"), self.lines(node)
+        self.out.add("comment", f"{who}: {said}" if who and said else said)
 
     def items(self, root: Any, depth: int, style: str = "") -> None:
         """A list and those inside it; where it is numbered, with its numbers."""
@@ -264,7 +263,7 @@ class _Walk:
         for cell in row:
             if local(cell) not in {"table-cell", "covered-table-cell"}:
                 continue
-            text = "\n".join(self.cell(cell)) if len(cell) and local(cell) == "table-cell" else ""
+            text = self.cell(cell) if len(cell) and local(cell) == "table-cell" else ""
             width = min(number(cell, "number-columns-spanned", 1), _REPEATED)
             height = min(number(cell, "number-rows-spanned", 1), _ROWS)
             if width > 1 or height > 1:
@@ -274,30 +273,24 @@ class _Walk:
             column += times
         return cells
 
-    def cell(self, cell: Any) -> Iterator[str]:
+    def cell(self, cell: Any) -> str:
         above, self.dark = self.dark, self.dark or self.shaded(cell) or self.shaded(cell.getparent())
-        yield from self.cell_lines(cell)
+        found = list(descend(cell, _DROPPED, stop={"p", "h", "annotation", "frame"}))
+        self.notes += [part for part in found if local(part) == "annotation"]
+        said = "\n".join(self.text(part) for part in found if local(part) in {"p", "h"})
         self.dark = above
-
-    def cell_lines(self, cell: Any) -> Iterator[str]:
-        for part in descend(cell, _DROPPED, stop={"p", "h", "annotation", "frame"}):
-            if local(part) in {"p", "h"}:
-                yield self.text(part)
-            elif local(part) == "annotation":
-                self.notes.append(part)
+        return said
 
     def sheets(self, root: Any) -> None:
         for table in root:
             if local(table) != "table":
                 continue
-            self.out.sheet = attribute(table, "name")
+            self.out.sheet, self.notes = attribute(table, "name"), []
             if not self.all and _hides(self.styles.get(attribute(table, "style-name"))):
-                self.notes = []
                 self.out.hide("hidden sheet", words(row.cells for row in self.rows(table, deque())))
                 continue
             self.out.sheets.append(self.out.sheet)
             self.out.add("heading", self.out.sheet, 1)
-            self.notes = []
             ranges: deque[Merge] = deque()
             add_cells(self.out, self.rows(table, ranges), ranges, _hidden_columns(table), all=self.all)
             for note in self.notes:
@@ -315,18 +308,17 @@ class _Walk:
                 continue
             frames = [part for part in page if local(part) in {"frame", "custom-shape", "g"}]
             # The title first, then from the top down and from left to right.
-            frames.sort(
-                key=lambda part: (attribute(part, "class") != "title", round(_length(part, "y")), _length(part, "x"))
-            )
-            for frame in frames:
+            places = [
+                (attribute(one, "class") != "title", round(_length(one, "y")), _length(one, "x")) for one in frames
+            ]
+            for _, frame in sorted(zip(places, frames, strict=True), key=lambda one: one[0]):
                 if attribute(frame, "class") == "title":
                     box = child(frame, "text-box")
                     self.out.add("heading", " ".join(map(self.text, _paragraphs(box))), 1)
                 elif attribute(frame, "class") not in {"date-time", "footer", "page-number", "header"}:
                     self.frame(frame, 0)
             for frame in parts(page, "notes"):
-                said = "\n".join(filter(None, map(self.text, _paragraphs(frame))))
-                self.out.add("note", said if attribute(frame, "class") == "notes" else "")
+                self.out.add("note", self.lines(frame) if attribute(frame, "class") == "notes" else "")
         self.out.page = None
 
 
@@ -348,9 +340,8 @@ def _shaded(about: Any | None) -> bool:
 
 def _hides(style: Any | None) -> bool:
     """Whether the style of a sheet or a slide says that it is not shown."""
-    return any(
-        attribute(part, "display") == "false" or attribute(part, "visibility") == "hidden" for part in parts(style)
-    )
+    said = [(attribute(part, "display"), attribute(part, "visibility")) for part in parts(style)]
+    return any(display == "false" or visibility == "hidden" for display, visibility in said)
 
 
 def _hidden_columns(table: Any) -> set[int]:
@@ -368,8 +359,4 @@ def _hidden_columns(table: Any) -> set[int]:
 def _length(node: Any, name: str) -> float:
     found = re.fullmatch(r"(-?\d+(?:\.\d+)?)(cm|mm|in|pt|px)?", attribute(node, name))
     scale = {"mm": 0.1, "in": 2.54, "pt": 0.0353, "px": 0.0265}
-    return (
-        float(found.group(1)) * scale.get(found.group(2) or "cm", 1.0)
-        if found and found.group(1).count(".") < 2
-        else 0.0
-    )
+    return float(found[1]) * scale.get(found[2], 1.0) if found else 0.0

@@ -41,9 +41,8 @@ def parse(data: bytes, out: Builder, task: Task) -> None:
     document = package.xml(main)
     folder = posixpath.dirname(main)
     pages = [node for node in parts(document, "Pages") if local(node) == "Page"][:_PAGES]
-    templates = {
-        attribute(node, "ID"): attribute(node, "BaseLoc") for node in descend(document) if local(node) == "TemplatePage"
-    }
+    below = [node for node in descend(document) if local(node) == "TemplatePage"]
+    templates = {attribute(node, "ID"): attribute(node, "BaseLoc") for node in below}
     out.pages = len(pages)
     for out.page, page in enumerate(pages, start=1):
         _page(package, folder, attribute(page, "BaseLoc"), templates, out)

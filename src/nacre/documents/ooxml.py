@@ -165,14 +165,7 @@ def parse_xml(data: bytes, part: str, *, doctype: bool = False) -> Any:
 def _reader() -> Any:
     from lxml import etree
 
-    return etree.XMLParser(
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-        dtd_validation=False,
-        remove_comments=True,
-        remove_pis=True,
-    )
+    return etree.XMLParser(resolve_entities=False, no_network=True, remove_comments=True, remove_pis=True)
 
 
 def local(node: Any) -> str:
@@ -231,6 +224,12 @@ def child(node: Any | None, *path: str) -> Any | None:
             return None
         node = next(node.iterchildren("{*}" + name), None)
     return node
+
+
+def text_in(node: Any | None, *path: str) -> str:
+    """The text right inside the first descendant along a path of local names."""
+    found = child(node, *path)
+    return "" if found is None else found.text or ""
 
 
 def parts(node: Any | None, *path: str) -> Any:

@@ -56,9 +56,8 @@ class _Message:
     def numbers(self, place: str, head: int) -> dict[int, bytes]:
         """Properties of a fixed length, by their tag."""
         raw = self.read(place + _PROPERTIES)
-        return {
-            struct.unpack_from("<H", raw, at + 2)[0]: raw[at + 8 : at + 16] for at in range(head, len(raw) - 15, 16)
-        }
+        entries = (raw[at : at + 16] for at in range(head, len(raw) - 15, 16))
+        return {struct.unpack_from("<H", entry, 2)[0]: entry[8:] for entry in entries}
 
     def read(self, name: str) -> bytes:
         path = self.entries.get(name)
@@ -99,11 +98,8 @@ class _Message:
         raw = self.fixed.get(_SENT) or self.fixed.get(_RECEIVED) or b"\0" * 8
         ticks = struct.unpack("<Q", raw)[0]
         try:
-            return (
-                (_FILETIME_EPOCH + datetime.timedelta(microseconds=ticks // 10)).isoformat(" ", "seconds")
-                if ticks
-                else ""
-            )
+            sent = _FILETIME_EPOCH + datetime.timedelta(microseconds=ticks // 10)
+            return sent.isoformat(" ", "seconds") if ticks else ""
         except OverflowError:
             return ""
 

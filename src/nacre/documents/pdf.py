@@ -3,20 +3,54 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import Any
 
 from nacre.documents import ocr
 from nacre.documents.builder import Builder
-from nacre.documents.legible import legible
 from nacre.documents.limits import Task
+from nacre.documents.lists import word_list
 from nacre.documents.pdf_layout import Sheet, title_key
 from nacre.documents.pdf_lines import Line, lines_of
 from nacre.documents.pdf_objects import may_hold_writing
 from nacre.documents.pdf_page import Page, read_page
 from nacre.documents.pdf_write import items_of, write_sheets
-from nacre.documents.scan_page import as_page
+from nacre.documents.pictures import as_page
 from nacre.errors import ParseError
+from nacre.text.han import HAN, KANA
 from nacre.text.language import tr
+
+# Pairs of letters that are frequent in the languages of Europe; running text is made of them for the most part.
+_PAIRS = frozenset(word_list("latin-pairs"))
+# Characters that any Chinese page of some length is full of, forms and tables included.
+_COMMON = frozenset(word_list("han-common")[0])
+_WORDS = re.compile(r"[a-z]{2,20}")
+_HAN = re.compile(f"[{HAN}]")
+_KANA = re.compile(f"[{KANA}]")
+_PRIVATE = re.compile("[\ue000-\uf8ff]")
+_ENOUGH = 120  # pairs of letters, or characters, that a judgement needs
+_WORDS_READ = 300
+_LATIN, _CHINESE = 0.28, 0.1  # real pages have .5 and more, .3 and more
+_NO_TITLE = re.compile(
+    r"\.(docx?|pptx?|xlsx?|pdf|tex|indd|rtf)$|^\S+\.\w{2,4}$"
+    r"|^(microsoft word|untitled|\(anonymous\)|\(unspecified\)|无标题)",
+    re.I,
+)
+
+
+def legible(text: str) -> bool:
+    """Whether a page's text can be read; a short one is taken as it is."""
+    if len(_PRIVATE.findall(text)) > max(20, 0.3 * len(text)):
+        return False
+    han = _HAN.findall(text)
+    if len(han) >= _ENOUGH and not _KANA.search(text):
+        return sum(char in _COMMON for char in han) >= _CHINESE * len(han)
+    words = _WORDS.findall(text.casefold())
+    # Some hundred words of a long page tell as much as all.
+    pairs = [a + b for word in words[:: 1 + len(words) // _WORDS_READ] for a, b in pairwise(word)]
+    # Part numbers and formulas have few words; a cipher keeps the words of its language.
+    spread = len(words) >= 40 and len(set(words)) > 0.15 * len(words)
+    return len(pairs) < _ENOUGH or not spread or sum(pair in _PAIRS for pair in pairs) >= _LATIN * len(pairs)
 
 
 def parse(data: bytes, out: Builder, task: Task) -> None:
@@ -71,12 +105,7 @@ def _metadata(document: Any, out: Builder) -> None:
         out.metadata.setdefault(key.lower(), value)
     title = out.metadata.get("title", "")
     # Word writes the name of the file it came from.
-    if not re.search(
-        r"\.(docx?|pptx?|xlsx?|pdf|tex|indd|rtf)$|^\S+\.\w{2,4}$"
-        r"|^(microsoft word|untitled|\(anonymous\)|\(unspecified\)|无标题)",
-        title,
-        re.I,
-    ):
+    if not _NO_TITLE.search(title):
         out.title = out.title or title
 
 
@@ -124,10 +153,8 @@ def _scanned(page: Any, seen: Page, sheet: Sheet, out: Builder, task: Task) -> N
 
 
 def _text(sheet: Sheet) -> str:
-    lines = [
-        item.text if isinstance(item, Line) else "\n".join("\t".join(row) for row in item.rows) for item in sheet.items
-    ]
-    return "\n".join(lines)
+    rows = ([item.text] if isinstance(item, Line) else map("\t".join, item.rows) for item in sheet.items)
+    return "\n".join(map("\n".join, rows))
 
 
 def _tell_hidden(seen: Page, number: int, out: Builder) -> None:

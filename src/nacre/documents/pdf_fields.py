@@ -162,9 +162,8 @@ def _taken(row: Sequence[Line], text: str, box: Box, before: bool) -> bool:
     """Whether the nearest part of a line took a value: one that ends left of it or, before its label, begins right."""
     parts = [(*part, line, n) for line in row for n, part in enumerate(line.parts)]
     if before:
-        label = min(
-            (one for one in parts if box[2] - 4 <= one[1] <= box[2] + _NEAR), key=lambda one: one[1], default=None
-        )
+        near = (one for one in parts if box[2] - 4 <= one[1] <= box[2] + _NEAR)
+        label = min(near, key=lambda one: one[1], default=None)
     else:
         label = max((one for one in parts if one[2] <= box[0] + 4), key=lambda one: one[2], default=None)
     if label is None:

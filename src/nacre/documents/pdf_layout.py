@@ -1,6 +1,4 @@
-"""From lines to paragraphs and headings, with what only the whole document tells: body size, running heads,
-vocabulary.
-"""
+"""Lines become paragraphs and headings, by what only the whole document tells: body size, running heads, vocabulary."""
 
 from __future__ import annotations
 
@@ -74,10 +72,9 @@ def find_furniture(sheets: Sequence[Sheet]) -> None:
     seen: Counter[str] = Counter()
     for sheet in sheets:
         seen.update({_shape(line) for line in _margins(sheet)})
+    least = max(3, len(sheets) / 2)
     for sheet in sheets:
-        sheet.furniture |= {
-            id(line) for line in _margins(sheet) if seen[_shape(line)] * 2 >= len(sheets) and seen[_shape(line)] > 2
-        }
+        sheet.furniture |= {id(line) for line in _margins(sheet) if seen[_shape(line)] >= least}
 
 
 def _margins(sheet: Sheet) -> list[Line]:
@@ -96,18 +93,14 @@ def paragraphs(lines: Sequence[Line], body: float) -> list[Paragraph]:
     code = sum(len(line.text) for line in lines if line.mono) * 2 < sum(len(line.text) for line in lines)
     for line in lines:
         listed = bool(_BULLET.match(line.text))
+        above = found[-1] if found and not listed else None
         if code and line.mono:
             if found and found[-1].code:
                 found[-1].lines.append(line)
             else:
                 found.append(Paragraph([line], code=True))
-        elif (
-            found
-            and not listed
-            and _continues(found[-1], line, body, leading)
-            and not _ended_early(found[-1].lines[-1], line, lines, body)
-        ):
-            found[-1].lines.append(line)
+        elif above and _continues(above, line, body, leading) and not _ended_early(above.lines[-1], line, lines, body):
+            above.lines.append(line)
         else:
             found.append(Paragraph([line], listed=listed))
     return found
@@ -126,27 +119,18 @@ def _continues(paragraph: Paragraph, line: Line, body: float, leading: float) ->
     if last.hyphen:
         return True
     large = min(last.size, line.size) > 1.15 * body
-    if (
-        len(last.parts) > 1
-        or len(line.parts) > 1
-        or abs(last.size - line.size) > 0.12 * body
-        or (last.bold != line.bold and not large)
-    ):
+    if len(last.parts) > 1 or len(line.parts) > 1 or abs(last.size - line.size) > 0.12 * body:
+        return False
+    if last.bold != line.bold and not large:
         return False
     drop = last.box[3] - line.box[3]
     if drop <= 0.2 * line.size:
         # The top of the next column goes on in the middle of a sentence only.
-        return (
-            drop < -3 * line.size
-            and not _SENTENCE_END.search(last.text)
-            and (line.text[:1].islower() or not last.text[-1:].isascii())
-        )
+        inside = line.text[:1].islower() or not last.text[-1:].isascii()
+        return drop < -3 * line.size and inside and not _SENTENCE_END.search(last.text)
     # Large type, and Chinese set wide, keeps its own leading; a line that fills its column goes on over a wider gap.
-    if (
-        drop > max((2.2 if large else 1.6) * line.size, 1.25 * leading)
-        or line.box[0] > last.box[2]
-        or last.box[0] > line.box[2]
-    ):
+    beside = line.box[0] > last.box[2] or last.box[0] > line.box[2]
+    if beside or drop > max((2.2 if large else 1.6) * line.size, 1.25 * leading):
         return False
     return len(paragraph.lines) == 1 or large or line.box[0] - last.box[0] <= 0.9 * line.size
 
@@ -169,9 +153,8 @@ def headings(pieces: Sequence[Paragraph | Grid], body: float, outline: dict[str,
     """Set the levels of headings: by the document's outline, else by size, else by bold type."""
     written = [piece for piece in pieces if isinstance(piece, Paragraph)]
     titles = [piece for piece in written if _may_head(piece)]
-    heavy = sum(len(line.text) for piece in written for line in piece.lines if line.bold) * 3 > sum(
-        len(line.text) for piece in written for line in piece.lines
-    )
+    lines = [line for piece in written for line in piece.lines]
+    heavy = 3 * sum(len(line.text) for line in lines if line.bold) > sum(len(line.text) for line in lines)
     large = [piece for piece in titles if piece.lines[0].size > 1.15 * body]
     sizes = sorted({round(piece.lines[0].size) for piece in large}, reverse=True)[:4]
     deep = any(_DEEP.match(piece.lines[0].text) for piece in titles if _spaced(piece))
@@ -179,24 +162,15 @@ def headings(pieces: Sequence[Paragraph | Grid], body: float, outline: dict[str,
         text = joined(piece.lines)
         known = outline.get(title_key(text)) or outline.get(title_key(text, numbered=False))
         numbered = bool(_NUMBERED.match(text))
+        words, first = any(c.isalpha() for c in text), piece.lines[0]
+        short = words and len(text) <= 90 and len(piece.lines) <= 2
         if known:
             piece.level = known
-        elif (
-            piece.lines[0].size > 1.15 * body
-            and not _SENTENCE_END.search(text[-1:].replace(":", ""))
-            and any(c.isalpha() for c in text)
-        ):
-            piece.level = 1 + sum(size > round(piece.lines[0].size) for size in sizes)
-        elif (
-            piece.lines[0].bold
-            and not heavy
-            and len(text) <= 90
-            and len(piece.lines) <= 2
-            and any(c.isalpha() for c in text)
-            and (numbered or not _SENTENCE_END.search(text))
-        ):
+        elif words and first.size > 1.15 * body and not _SENTENCE_END.search(text[-1:].replace(":", "")):
+            piece.level = 1 + sum(size > round(first.size) for size in sizes)
+        elif short and first.bold and not heavy and (numbered or not _SENTENCE_END.search(text)):
             piece.level = min(6, len(sizes) + 1 + (text.split()[0].strip(".").count(".") if numbered else 0))
-        elif _spaced(piece) and (_DEEP.match(text) or (deep and piece.lines[0].bold)):
+        elif _spaced(piece) and (_DEEP.match(text) or (deep and first.bold)):
             piece.level = min(6, 1 + text.split()[0].strip(".").count("."))
         if piece.level:
             piece.listed = False
@@ -212,26 +186,18 @@ def _may_head(piece: Paragraph) -> bool:
     first = piece.lines[0]
     if piece.code or first.turned or (_NO_HEADING.match(first.text) and not _spaced(piece)):
         return False
-    return (
-        len(piece.lines) <= 4
-        and (len(first.parts) == 1 or _spaced(piece))
-        and sum(len(line.text) for line in piece.lines) <= 200
-    )
+    long = len(piece.lines) > 4 or sum(len(line.text) for line in piece.lines) > 200
+    return not long and (len(first.parts) == 1 or _spaced(piece))
 
 
 def _spaced(piece: Paragraph) -> bool:
     """Whether a paragraph is a number, a gap and a title: neither an entry of a table of contents nor a row."""
-    parts = piece.lines[0].parts
-    return (
-        len(piece.lines) == 1
-        and len(parts) == 2
-        and _ORDINAL.fullmatch(parts[0][0]) is not None
-        and parts[1][1] - parts[0][2] < 6 * piece.lines[0].size
-        and 2 < len(parts[1][0]) <= 80
-        and parts[1][0][0].isalpha()
-        and not parts[1][0][0].islower()
-        and not re.search(r"\d$|[.。!！?？;；,，、]$", parts[1][0])
-    )
+    line = piece.lines[0]
+    if len(piece.lines) > 1 or len(line.parts) != 2 or not _ORDINAL.fullmatch(line.parts[0][0]):
+        return False
+    (_, _, end), (title, start, _) = line.parts
+    near = start - end < 6 * line.size and 2 < len(title) <= 80
+    return near and title[0].isalpha() and not title[0].islower() and not re.search(r"[\d.。!！?？;；,，、]$", title)
 
 
 def over_page_breaks(pages: Sequence[list[Paragraph | Grid | Line]], body: float) -> dict[int, Paragraph]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from nacre.documents.marks import lowered
 from nacre.documents.normalise import is_cjk, plain_forms
-from nacre.documents.pdf_objects import Box, around
+from nacre.documents.pdf_objects import Box, around, middle_of
 
 Style = Callable[[int], tuple[bool, bool, bool]]
 _HYPHEN = "\x02"
@@ -66,20 +66,16 @@ def lines_of(glyphs: Iterable[Glyph], style: Style = plain_style) -> list[Line]:
     lines: list[Line] = []
     run: list[Glyph] = []
     tallest: Box | None = None
-    last: Box | None = None
+    last: Box = (0.0, 0.0, 0.0, 0.0)
     for glyph in glyphs:
         if glyph.box is None:
             run.append(glyph)
             continue
         here = glyph.box
         # Most glyphs stand right beside the last one, as high as it.
-        same = last is not None and here[1] == last[1] and here[3] == last[3] and here[0] >= last[0]
-        if not (same and tallest is not None):
-            if (
-                tallest is not None
-                and last is not None
-                and _breaks(tallest, last, here, leftwards=_RIGHT_TO_LEFT.match(glyph.text) is not None)
-            ):
+        same = here[1] == last[1] and here[3] == last[3] and here[0] >= last[0]
+        if not (same and tallest):
+            if tallest and _breaks(tallest, last, here, leftwards=_RIGHT_TO_LEFT.match(glyph.text) is not None):
                 _close(run, lines, style)
                 run, tallest = [], None
             tallest = here if tallest is None or here[3] - here[1] > tallest[3] - tallest[1] else tallest
@@ -93,12 +89,9 @@ def lines_of(glyphs: Iterable[Glyph], style: Style = plain_style) -> list[Line]:
 
 
 def _breaks(tallest: Box, last: Box, here: Box, leftwards: bool) -> bool:
-    height = tallest[3] - tallest[1]
-    middle = (here[1] + here[3]) / 2
-    level = (
-        tallest[1] - 0.1 * height <= middle <= tallest[3] + 0.1 * height
-        or here[1] <= (tallest[1] + tallest[3]) / 2 <= here[3]
-    )
+    height, middle = tallest[3] - tallest[1], (here[1] + here[3]) / 2
+    beside = tallest[1] - 0.1 * height <= middle <= tallest[3] + 0.1 * height
+    level = beside or here[1] <= middle_of(tallest) <= here[3]
     return not level or (here[0] < last[0] - 0.5 * height and not leftwards)
 
 

@@ -1,4 +1,4 @@
-"""What a PDF page draws: ruling lines, how much of it pictures fill, and text that may not be seen."""
+"""What a PDF page draws: ruling lines, how much pictures fill, text that may not be seen; and quick calls of pdfium."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
-
-from nacre.documents.pdf_calls import address, quick
 
 Box = tuple[float, float, float, float]
 Turn = Callable[[float, float, float, float], Box]
@@ -25,6 +23,31 @@ _PALE = 200  # each channel of a colour that may be lost on white paper
 _ALIKE = 24  # difference of two colours that nobody tells apart
 _FAINT = 24  # opacity
 _INVISIBLE = frozenset((3, 7))  # modes of drawing text
+_Text = tuple[int, int, int]  # place in the order of drawing, address, depth
+_BOUNDS = (ctypes.c_float * 4)()
+_BOUNDS_AT = [ctypes.addressof(_BOUNDS) + 4 * n for n in range(4)]
+_COLOUR = (ctypes.c_uint * 4)()
+_COLOUR_AT = [ctypes.addressof(_COLOUR) + 4 * n for n in range(4)]
+
+
+@functools.cache
+def quick(name: str) -> Callable[..., Any]:
+    """A function of pdfium's that takes an address where the library's own takes a pointer, and gives one."""
+    import pypdfium2.raw as pdfium
+
+    function = getattr(pdfium, name)
+    kinds = [_plain(kind) for kind in (function.restype, *function.argtypes)]
+    # Each call is short: letting go of the interpreter's lock for it would cost more than the call.
+    return ctypes.PYFUNCTYPE(*kinds)(address(function))
+
+
+def address(pointer: Any) -> int:
+    """Where a pointer points; 0 for none."""
+    return ctypes.cast(pointer, ctypes.c_void_p).value or 0
+
+
+def _plain(kind: Any) -> Any:
+    return ctypes.c_void_p if isinstance(kind, type) and issubclass(kind, ctypes._Pointer) else kind
 
 
 def around(boxes: Iterable[Box]) -> Box:
@@ -55,9 +78,6 @@ class Drawn:
     pictures: float = 0.0
 
 
-_Text = tuple[int, int, int]  # place in the order of drawing, address, depth
-
-
 def may_hold_writing(page: Any) -> bool:
     """Whether a page without text may show some: a picture, or outlines of many strokes, as letters drawn have."""
     import pypdfium2.raw as pdfium
@@ -67,7 +87,7 @@ def may_hold_writing(page: Any) -> bool:
     for _, shape, kind, depth in _objects(pdfium, page):
         if kind == pdfium.FPDF_PAGEOBJ_IMAGE:
             box = None if depth else _bounds(shape)
-            pictures += 1.0 if box is None else (box[2] - box[0]) * (box[3] - box[1]) / area
+            pictures += 1.0 if box is None else _area(box) / area
         elif kind == pdfium.FPDF_PAGEOBJ_PATH:
             segments = quick("FPDFPath_CountSegments")(shape)
             strokes += segments if segments > _FRAME else 0
@@ -106,28 +126,19 @@ def read_objects(page: Any, turn: Turn) -> Drawn:
         box = None if depth else _bounds(shape)
         if box is None:
             continue
-        size = (box[2] - box[0]) * (box[3] - box[1])
+        size = _area(box)
         if kind == pdfium.FPDF_PAGEOBJ_IMAGE:
             drawn.pictures = max(drawn.pictures, size / area)
         elif kind == pdfium.FPDF_PAGEOBJ_PATH:
             _rule(shape, turn(*box), turn, drawn)
-        if (
-            size > 30
-            and min(box[2] - box[0], box[3] - box[1]) > _THIN
-            and (tint := _paint(pdfium, shape, kind)) is not None
-        ):
+        broad = size > 30 and min(box[2] - box[0], box[3] - box[1]) > _THIN
+        if broad and (tint := _paint(pdfium, shape, kind)) is not None:
             covers.append(_Cover(number, box, tint))
     for colour in [colour for colour in texts if _pale(colour)]:
         drawn.suspects += [Suspect(shape, "white text") for _, shape, _ in texts.pop(colour)]
-    covered = _covered(texts, sorted(covers, key=_size)[-_MOST_COVERS:])
+    covered = _covered(texts, sorted(covers, key=lambda cover: _area(cover.box))[-_MOST_COVERS:])
     drawn.suspects += [Suspect(shape, "covered text") for shape in covered]
     return drawn
-
-
-_BOUNDS = (ctypes.c_float * 4)()
-_BOUNDS_AT = [ctypes.addressof(_BOUNDS) + 4 * n for n in range(4)]
-_COLOUR = (ctypes.c_uint * 4)()
-_COLOUR_AT = [ctypes.addressof(_COLOUR) + 4 * n for n in range(4)]
 
 
 def _bounds(shape: int) -> Box | None:
@@ -158,8 +169,8 @@ def _objects(pdfium: Any, page: Any) -> Iterator[tuple[int, int, int, int]]:
                 break
 
 
-def _size(cover: _Cover) -> float:
-    return (cover.box[2] - cover.box[0]) * (cover.box[3] - cover.box[1])
+def _area(box: Box) -> float:
+    return (box[2] - box[0]) * (box[3] - box[1])
 
 
 @functools.lru_cache(maxsize=256)

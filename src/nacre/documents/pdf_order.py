@@ -43,9 +43,8 @@ def _part_columns(items: Sequence[Item]) -> list[Item]:
     parted: list[Item] = []
     run: list[Line] = []
     for item in [*items, None]:
-        if isinstance(item, Line) and (
-            len(item.parts) > 1 or item.hyphen or (run and abs(run[-1].box[1] - item.box[1]) < 2)
-        ):
+        level = bool(run) and item is not None and abs(run[-1].box[1] - item.box[1]) < 2
+        if isinstance(item, Line) and (len(item.parts) > 1 or item.hyphen or level):
             run.append(item)
             continue
         parted += _part_run(run)
@@ -151,9 +150,8 @@ def _column_of_text(column: Sequence[Item]) -> bool:
     lines = [item for item in column if isinstance(item, Line)]
     if len(lines) < len(column):
         return True
-    return len(lines) >= _FEW and statistics.mean(len(line.text) for line in lines) >= (
-        8 if is_cjk(lines[0].text[0]) else 15
-    )
+    least = 8 if is_cjk(lines[0].text[0]) else 15
+    return len(lines) >= _FEW and statistics.mean(len(line.text) for line in lines) >= least
 
 
 def _rows(items: Sequence[Item]) -> list[Item]:

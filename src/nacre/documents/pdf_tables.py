@@ -78,11 +78,8 @@ def _components(horizontal: list[_Ruling], vertical: list[_Ruling]) -> list[tupl
             if x0 - _SNAP <= x <= x1 + _SNAP and y0 - _SNAP <= y <= y1 + _SNAP:
                 parent[root(h)] = root(v)
     groups: dict[int, tuple[list[_Ruling], list[_Ruling]]] = {}
-    for n in range(len(parent)):
-        rows, columns = groups.setdefault(root(n), ([], []))
-        (rows if n < len(horizontal) else columns).append(
-            horizontal[n] if n < len(horizontal) else vertical[n - len(horizontal)]
-        )
+    for n, ruling in enumerate([*horizontal, *vertical]):
+        groups.setdefault(root(n), ([], []))[n >= len(horizontal)].append(ruling)
     return [group for group in groups.values() if len(group[0]) >= 2 and len(group[1]) >= 2]
 
 
@@ -102,7 +99,7 @@ def _grid(page: Page, horizontal: list[_Ruling], vertical: list[_Ruling]) -> Gri
     if len(xs) < 2 or len(ys) < 2 or (len(xs) - 1) * (len(ys) - 1) < 2 or len(xs) * len(ys) > 40_000:
         return None
     box = (xs[0], ys[0], xs[-1], ys[-1])
-    owner = _owners(xs, ys, horizontal, vertical)
+    owner = _owners(xs, ys, (horizontal, vertical))
     cells: dict[tuple[int, int], list[Glyph]] = {}
     members: set[int] = set()
     place: tuple[int, int] | None = None
@@ -143,13 +140,9 @@ def _spread(lines: dict[_Field, list[Line]], owner: dict[_Field, _Field], ys: Se
     for place, first in owner.items():
         if first in lines:
             spans.setdefault(first, []).append(place)
-    wide = [
-        first
-        for first, places in spans.items()
-        if {row for _, row in places} == {first[1]}
-        and 1 < len(places) <= widest
-        and _is_one(lines[first], first[1] == top)
-    ]
+    across = [first for first, places in spans.items() if {row for _, row in places} == {first[1]}]
+    some = [first for first in across if 1 < len(spans[first]) <= widest]
+    wide = [first for first in some if _is_one(lines[first], first[1] == top)]
     heads = [first for first in wide if first[1] == top]
     for first in wide:
         lines.update(dict.fromkeys(spans[first], lines[first]))
@@ -173,10 +166,9 @@ def _spread_down(lines: dict[_Field, list[Line]], first: _Field, rows: Sequence[
         lines.update({(first[0], row): by_row[row] if apart else said for row in rows})
 
 
-def _owners(
-    xs: list[float], ys: list[float], horizontal: list[_Ruling], vertical: list[_Ruling]
-) -> dict[tuple[int, int], tuple[int, int]]:
+def _owners(xs: list[float], ys: list[float], rules: tuple[list[_Ruling], list[_Ruling]]) -> dict[_Field, _Field]:
     """The field that owns each field: where no line parts two they are one cell, owned from the top left."""
+    horizontal, vertical = rules
     owner = {(c, r): (c, r) for c in range(len(xs) - 1) for r in range(len(ys) - 1)}
     for r in range(len(ys) - 2, -1, -1):
         middle = (ys[r] + ys[r + 1]) / 2

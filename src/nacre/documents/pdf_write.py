@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
+from nacre.documents import pdf_layout
 from nacre.documents.builder import Builder, joined_down
 from nacre.documents.document import BlockKind
 from nacre.documents.grid import is_header
 from nacre.documents.pdf_fields import place_values
-from nacre.documents.pdf_layout import (
-    Paragraph,
-    Sheet,
-    body_size,
-    find_furniture,
-    headings,
-    joined,
-    over_page_breaks,
-    paragraphs,
-    vocabulary,
-)
+from nacre.documents.pdf_layout import Paragraph, Sheet, joined, paragraphs
 from nacre.documents.pdf_lines import Line, Turned, lines_of, upright
 from nacre.documents.pdf_objects import around
 from nacre.documents.pdf_order import in_order
@@ -47,12 +38,12 @@ def items_of(seen: Page, sheet: Sheet) -> list[Line | Grid]:
 
 def write_sheets(sheets: list[Sheet], outline: dict[str, int], out: Builder) -> None:
     """Write all pages."""
-    body = body_size(sheets)
-    find_furniture(sheets)
-    words = vocabulary(sheets)
+    body = pdf_layout.body_size(sheets)
+    pdf_layout.find_furniture(sheets)
+    words = pdf_layout.vocabulary(sheets)
     pages = [_pieces(sheet, body) for sheet in sheets]
-    headings([piece for pieces in pages for piece in pieces if not isinstance(piece, Line)], body, outline)
-    follows = over_page_breaks(pages, body)
+    pdf_layout.headings([piece for pieces in pages for piece in pieces if not isinstance(piece, Line)], body, outline)
+    follows = pdf_layout.over_page_breaks(pages, body)
     last: Grid | None = None
     header: list[str] = []
     for sheet, pieces in zip(sheets, pages, strict=True):
@@ -60,11 +51,8 @@ def write_sheets(sheets: list[Sheet], outline: dict[str, int], out: Builder) -> 
         for number, piece in enumerate(pieces):
             start = out.length
             if isinstance(piece, Grid):
-                goes_on = (
-                    last is not None
-                    and not any(isinstance(one, Paragraph | Grid) for one in pieces[:number])
-                    and _same_columns(last, piece)
-                )
+                begins = not any(isinstance(one, Paragraph | Grid) for one in pieces[:number])
+                goes_on = begins and last is not None and _same_columns(last, piece)
                 header = _table(piece, header if goes_on else [], out)
                 last = piece
             elif isinstance(piece, Line):

@@ -1,6 +1,4 @@
-"""Plain text: kept character for character; paragraphs are parted by empty lines, or are the lines of a long unparted
-text.
-"""
+"""Plain text, kept character for character; empty lines part paragraphs, single ones those of a long unparted text."""
 
 from __future__ import annotations
 

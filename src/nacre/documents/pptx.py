@@ -1,23 +1,21 @@
-"""PowerPoint: slides in order, titles as headings, text in the order of the eye, tables, charts' and diagrams' words,
-notes, comments; hidden slides and shapes are told and left out.
-"""
+"""PowerPoint: slides in order, text in the order of the eye, tables, charts, diagrams, notes, comments."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from nacre.documents.builder import Builder
-from nacre.documents.drawings import Numbers, add_graphic, described, paragraphs, text_of, words_of
-from nacre.documents.grid import REPEATED, add_rows
+from nacre.documents.drawings import Numbers, add_graphic, described, paragraphs, words_of
+from nacre.documents.grid import REPEATED, TableRow, add_rows, rows_of
 from nacre.documents.limits import Task
-from nacre.documents.ooxml import Package, attribute, child, descend, local, number, parts, relation_id
-from nacre.documents.pptx_ground import MAYBE_WHITE, Ground
-from nacre.documents.pptx_order import Box, Placed, box_of, in_order, placed
+from nacre.documents.ooxml import Package, attribute, child, local, number, parts, relation_id, text_in
+from nacre.documents.pptx_places import MAYBE_WHITE, Box, Ground, Placed, box_of, in_order, placed
 from nacre.errors import ParseError
 from nacre.text.language import tr
 
 _FURNITURE = {"sldNum", "dt", "ftr", "hdr", "sldImg"}
+_ABOUT = {"nvSpPr", "nvPicPr", "nvGraphicFramePr", "nvCxnSpPr"}
 _TITLES = {"title", "ctrTitle"}
 _TINY = 200  # hundredths of a point
 _SIZE = 9_144_000, 6_858_000  # of a slide that does not say
@@ -65,21 +63,13 @@ class _Show:
         self.relations = self.package.relations(part)
         self.shapes(tree)
         for kind, target in self.relations.values():
-            if kind == "notesSlide":
-                self.notes(target)
-            elif kind == "comments":
-                self.comments(target)
-
-    def notes(self, part: str) -> None:
-        for shape in descend(child(self.package.xml(part), "cSld", "spTree")):
-            if local(shape) == "sp" and _placeholder(shape) == "body":
-                self.out.add("note", "\n".join(paragraphs(shape)))
-
-    def comments(self, part: str) -> None:
-        for comment in descend(self.package.xml(part)):
-            if local(comment) in {"cm", "reply"}:
-                text = "".join(node.text or "" for node in comment.iter() if local(node) in {"text", "t"})
-                self.out.add("comment", text)
+            root = self.package.xml(target) if kind in {"notesSlide", "comments"} else None
+            for node in () if root is None else root.iter("{*}sp", "{*}cm", "{*}reply"):
+                if kind == "notesSlide" and _placeholder(node) == "body":
+                    self.out.add("note", "\n".join(paragraphs(node)))
+                elif kind == "comments":
+                    said = [part.text or "" for part in node.iter() if local(part) in {"text", "t"}]
+                    self.out.add("comment", "".join(said))
 
     def shapes(self, tree: Any) -> None:
         """Title first, then the rest in the order of the eye."""
@@ -92,18 +82,15 @@ class _Show:
         for one in others:
             if one.box is None and len(others) > 1:  # where one stands alone, it need not be known where
                 one = Placed(one.shape, _inherited(one.shape, self._layout))
-            properties = _properties(one.shape)
+            properties = _about(one.shape, "cNvPr")
             if attribute(properties, "hidden") in {"1", "true"} and not self.all:
                 self.out.hide("hidden shape", " ".join(paragraphs(one.shape)))
-            elif one.box is not None and self._outside(one.box):
+            elif one.box is not None and not self.size.meets(one.box):
                 self.out.hide("text off the page", " ".join(paragraphs(one.shape)))
             else:
                 rest.append(one)
         for shape in [*titles, *in_order(rest)]:
             self.shape(shape)
-
-    def _outside(self, box: Box) -> bool:
-        return box.left >= self.size.right or box.top >= self.size.bottom or box.right <= 0 or box.bottom <= 0
 
     def ground(self) -> Ground:
         """What lies under the words of this slide; looked at where some are white."""
@@ -138,8 +125,8 @@ class _Show:
         part = next((target for kind, target in self.relations.values() if kind == "slideLayout"), "")
         if part not in self.layouts:
             found: dict[tuple[str, str], Box] = {}
-            above = self.package.relations(part) if part else {}
-            for name in [*(target for kind, target in above.values() if kind == "slideMaster"), part]:
+            above = self._related(self.relations, "slideLayout")[1]
+            for name in (self._related(above, "slideMaster")[0], part):
                 root = self.package.xml(name) if name else None
                 for shape in () if root is None else root.iter("{*}sp", "{*}graphicFrame", "{*}pic"):
                     key = _key(shape)
@@ -156,7 +143,7 @@ class _Show:
         elif local(shape) == "graphicFrame":
             self.frame(shape)
         elif local(shape) == "pic":
-            self.out.add("paragraph", described(_properties(shape)))
+            self.out.add("paragraph", described(_about(shape, "cNvPr")))
         else:
             self.words(shape, kind)
 
@@ -168,7 +155,7 @@ class _Show:
         for paragraph in found:
             unseen = {run: why for run in paragraph.iter("{*}r") if (why := self._unseen(shape, run))}
             for reason in sorted(set(unseen.values())):
-                self.out.hide(reason, "".join(text_of(run) for run, why in unseen.items() if why == reason))
+                self.out.hide(reason, "".join(text_in(run, "t") for run, why in unseen.items() if why == reason))
             text = words_of(paragraph, unseen)
             seen = seen or bool(text or unseen)
             if text:
@@ -177,7 +164,7 @@ class _Show:
                 text = numbers.next(properties, depth) + text
                 self.out.add("list" if listed else "paragraph", text, depth + 1 if listed else 0)
         if not seen:
-            self.out.add("paragraph", described(_properties(shape)))
+            self.out.add("paragraph", described(_about(shape, "cNvPr")))
 
     def frame(self, shape: Any) -> None:
         """A table, a chart or a diagram."""
@@ -186,17 +173,11 @@ class _Show:
             add_graphic(shape, self.package, self.relations, self.out)
             return
         named = attribute(child(table, "tblPr"), "firstRow") != "0"
-        add_rows(self.out, ((row, across and named) for row, across in _rows(table)), usual=None if named else 0)
+        rows = rows_of((node for node in table if local(node) == "tr"), _row)
+        add_rows(self.out, ((row, across and named) for row, across in rows), usual=None if named else 0)
 
 
-def _rows(table: Any) -> Iterator[tuple[list[str], bool]]:
-    row: list[str] = []
-    for line in (node for node in table if local(node) == "tr"):
-        row, across = _row(line, row)
-        yield row, across
-
-
-def _row(line: Any, above: list[str]) -> tuple[list[str], bool]:
+def _row(line: Any, above: list[str]) -> TableRow:
     """The cells of a row, a merged one in each of its places, and whether one is merged across."""
     row: list[str] = []
     across = False
@@ -214,27 +195,20 @@ def _row(line: Any, above: list[str]) -> tuple[list[str], bool]:
     return row, any(1 < number(cell, "gridSpan", 1) < len(cells) for cell in cells)
 
 
-def _properties(shape: Any) -> Any | None:
+def _about(shape: Any, *path: str) -> Any | None:
+    """What a shape says of itself that is not seen."""
     for part in shape:
-        if local(part) in {"nvSpPr", "nvPicPr", "nvGraphicFramePr", "nvCxnSpPr"}:
-            return child(part, "cNvPr")
-    return None
-
-
-def _place(shape: Any) -> Any | None:
-    for part in shape:
-        if local(part) in {"nvSpPr", "nvPicPr", "nvGraphicFramePr"}:
-            return child(part, "nvPr", "ph")
+        if local(part) in _ABOUT:
+            return child(part, *path)
     return None
 
 
 def _placeholder(shape: Any) -> str:
-    found = _place(shape)
-    return "" if found is None else attribute(found, "type") or "obj"
+    return (_key(shape) or ("",))[0]
 
 
 def _key(shape: Any) -> tuple[str, str] | None:
-    found = _place(shape)
+    found = _about(shape, "nvPr", "ph")
     return None if found is None else (attribute(found, "type") or "obj", attribute(found, "idx"))
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import codecs
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from nacre.documents.builder import Builder
 from nacre.documents.document import BlockKind
-from nacre.documents.grid import add_rows
+from nacre.documents.grid import TableRow, add_rows
 from nacre.documents.limits import Task
+from nacre.documents.lists import pairs, word_list
 from nacre.documents.marks import joined_strikes, told
 
 _TOKEN = re.compile(
@@ -17,26 +18,20 @@ _TOKEN = re.compile(
     rb"|(?P<open>\{)|(?P<close>\})|[\r\n]+|(?P<text>[^\\{}\r\n]+)|.",
     re.S,
 )
-_CHARSETS = {
-    0: "cp1252", 2: "cp1252", 77: "mac_roman", 128: "cp932", 129: "cp949", 130: "johab", 134: "gb18030",
-    136: "big5hkscs", 161: "cp1253", 162: "cp1254", 163: "cp1258", 177: "cp1255", 178: "cp1256", 186: "cp1257",
-    204: "cp1251", 222: "cp874", 238: "cp1250",
-}  # fmt: skip
+_CHARSETS = {int(key): said for key, said in pairs("rtf-charsets").items()}
 _SIGNS = {
     "tab": "\t", "line": "\n", "emdash": "—", "endash": "–", "lquote": "‘", "rquote": "’", "ldblquote": "“",
     "rdblquote": "”", "bullet": "•", "emspace": " ", "enspace": " ", "softline": "\n",
 }  # fmt: skip
-_SKIPPED = {
-    "pict", "objdata", "themedata", "colorschememapping", "datastore", "latentstyles", "listtable", "listoverridetable",
-    "rsidtbl", "generator", "header", "headerl", "headerr", "headerf", "footer", "footerl", "footerr", "footerf",
-    "xmlnstbl", "filetbl", "revtbl", "fldinst", "bkmkstart", "bkmkend", "nonesttables", "template", "xe", "tc", "rxe",
-    "ftnsep", "ftnsepc", "ftncn", "aftnsep", "aftnsepc", "aftncn", "wgrffmtfilter", "pgdsctbl", "shpinst", "sp",
-    "annotationdate", "atnref", "atrfstart", "atrfend", "atnparent", "atndate", "pnseclvl", "pn", "falt", "panose",
-    "mmathpr", "passwordhash", "operator", "nestprops", "private",
-}  # fmt: skip
+_SKIPPED = frozenset(word_list("rtf-skipped"))
 # Groups that begin with \* and are read all the same.
 _STARRED = {"ud", "shppict", "shptxt", "annotation", "atnauthor", "atnid", "footnote"}
 _ABOUT = {"title", "author", "subject", "keywords", "doccomm", "company"}
+_PLACES = {
+    "fonttbl": "fonts", "stylesheet": "styles", "colortbl": "colors", "listtext": "listtext", "pntext": "listtext",
+    "info": "info", "atnid": "skip", **{name: name for name in (*_ABOUT, "footnote", "annotation", "atnauthor")},
+}  # fmt: skip
+_HEADING = re.compile(r"\s*(?:heading|标题|titre|überschrift)\s*(\d)", re.I)
 _COLUMNS = 256
 _DEEP = 500
 
@@ -50,13 +45,6 @@ class _State:
     place: str = ""  # "skip", "fonts", "styles", "colors", "footnote", "annotation", "listtext", or of `_ABOUT`
     hidden: bool = False
     look: str = ""
-
-
-@dataclass
-class _Table:
-    cells: list[str] = field(default_factory=list)
-    rows: list[tuple[list[str], bool]] = field(default_factory=list)  # with whether one is merged across
-    merged: list[str] = field(default_factory=list)
 
 
 def parse(data: bytes, out: Builder, task: Task) -> None:
@@ -85,7 +73,9 @@ class _Reader:
         self.colors = [""]
         self.veiled = ""
         self.listed = self.in_table = False
-        self.tables = _Table()
+        self.cells: list[str] = []
+        self.rows: list[TableRow] = []
+        self.merged: list[str] = []  # how the cells of a row are merged, and their ends
         self.apart: dict[str, list[str]] = {}
         self.notes: list[tuple[BlockKind, str]] = []
 
@@ -158,7 +148,8 @@ class _Reader:
                 self.colors += [""] * text.count(";")
             return
         if state.place in {"fonts", "styles"}:
-            self.named(text)
+            if state.place == "styles" and (heading := _HEADING.match(text)):
+                self.styles[self.style] = int(heading[1])
         elif state.hidden:
             self.veiled += text
         elif state.place:
@@ -174,12 +165,6 @@ class _Reader:
             self.out.hide("hidden text", self.veiled)
             self.veiled = ""
 
-    def named(self, text: str) -> None:
-        """The name of a style says whether it is a heading."""
-        found = re.match(r"\s*(?:heading|标题|titre|überschrift)\s*(\d)", text, re.I)
-        if self.state.place == "styles" and found:
-            self.styles[self.style] = int(found.group(1))
-
     # ------------------------------------------------------------------------------------------------ commands
 
     def word(self, word: str, number: int | None, starred: bool) -> None:
@@ -188,16 +173,9 @@ class _Reader:
             return
         if (starred and word not in _STARRED) or word in _SKIPPED:
             self.state.place = "skip"
-        elif word in {"fonttbl", "stylesheet", "colortbl"}:
-            self.state.place = {"fonttbl": "fonts", "stylesheet": "styles", "colortbl": "colors"}[word]
-        elif word in _ABOUT or word in {"footnote", "annotation", "atnauthor", "atnid"}:
-            self.state.place = "skip" if word == "atnid" else word
-            self.apart.setdefault(word, [])
-        elif word in {"listtext", "pntext"}:
-            self.state.place = "listtext"
-            self.apart.setdefault("listtext", [])
-        elif word == "info":
-            self.state.place = "info"
+        elif word in _PLACES:
+            self.state.place = _PLACES[word]
+            self.apart.setdefault(self.state.place, [])
         elif word == "u":
             self.unicode(number or 0)
         elif word in _SIGNS:
@@ -247,9 +225,8 @@ class _Reader:
             self.dark_row = self.dark_row or word == "clcbpat"
             self.shaded = True
         elif word == "cf" and state.place == "":
-            state.hidden = (
-                not self.shaded and 0 < (number or 0) < len(self.colors) and self.colors[number or 0] == "255,255,255,"
-            )
+            white = 0 < (number or 0) < len(self.colors) and self.colors[number or 0] == "255,255,255,"
+            state.hidden = white and not self.shaded
         elif word == "fs" and state.place == "":
             state.hidden = number is not None and number < 4
         elif word in {"super", "sub", "strike", "striked", "nosupersub"}:
@@ -304,39 +281,37 @@ class _Reader:
             self.out.add(kind, f"{who}: {text}" if who else text)
 
     def table(self, word: str) -> None:
-        table = self.tables
         if word in {"cell", "nestcell"}:
-            table.cells.append(self.words().strip())
+            self.cells.append(self.words().strip())
         elif word == "trowd":
-            table.merged = []
+            self.merged = []
             self.dark_row = self.shaded = False
         elif word in {"clvmrg", "clmrg", "cellx"}:
-            if len(table.merged) < 2 * _COLUMNS:
-                table.merged.append("" if word == "cellx" else word)
-        elif table.cells:
+            if len(self.merged) < 2 * _COLUMNS:
+                self.merged.append("" if word == "cellx" else word)
+        elif self.cells:
             self.row()
 
     def row(self) -> None:
         """End a row; a cell that continues another one says what that one says."""
-        table = self.tables
-        flags, at = [""] * len(table.cells), 0
-        for mark in table.merged:
+        flags, at = [""] * len(self.cells), 0
+        for mark in self.merged:
             if not mark:
                 at += 1
             elif at < len(flags):
                 flags[at] = mark
-        above = table.rows[-1][0] if table.rows else []
+        above = self.rows[-1][0] if self.rows else []
         for n, flag in enumerate(flags):
             if flag == "clvmrg" and n < len(above):
-                table.cells[n] = above[n]
+                self.cells[n] = above[n]
             elif flag == "clmrg" and n:
-                table.cells[n] = table.cells[n - 1]
-        table.rows.append((table.cells, "clmrg" in flags))
-        table.cells = []
+                self.cells[n] = self.cells[n - 1]
+        self.rows.append((self.cells, "clmrg" in flags))
+        self.cells = []
         self.in_table = self.shaded = False
 
     def end_table(self) -> None:
-        table, self.tables = self.tables, _Table()
-        if table.rows:
-            add_rows(self.out, table.rows)
+        rows, self.cells, self.rows, self.merged = self.rows, [], [], []
+        if rows:
+            add_rows(self.out, rows)
             self.tell_notes()

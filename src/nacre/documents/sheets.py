@@ -156,9 +156,7 @@ def _runs(region: _Region, left: int, right: int) -> Iterator[tuple[int, list[li
 
 
 def spread(rows: Iterator[Row], ranges: deque[Merge]) -> Iterator[tuple[Row, bool]]:
-    """The rows, merged values in each of their cells, and whether one is across; what has its rows to itself is told
-    once.
-    """
+    """The rows, merged values in each of their cells, and whether one is across; a row for itself is told once."""
     active: list[tuple[Merge, str]] = []
     for row in rows:
         active = [(merge, value) for merge, value in active if merge.bottom >= row.number]

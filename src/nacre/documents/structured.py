@@ -65,9 +65,8 @@ def _table(values: list[Any], out: Builder) -> bool:
     if len(values) < 2 or not all(isinstance(value, dict) and value for value in values):
         return False
     keys = list(dict.fromkeys(key for value in values for key in value))
-    flat = all(
-        not isinstance(part, dict | list) and len(str(part)) <= 60 for value in values for part in value.values()
-    )
+    held = (part for value in values for part in value.values())
+    flat = all(not isinstance(part, dict | list) and len(str(part)) <= 60 for part in held)
     if not flat or len(keys) > 40 or len(keys) > 2 * len(values[0]):
         return False
     out.table([keys, *([_scalar(value.get(key, "")) for key in keys] for value in values)])

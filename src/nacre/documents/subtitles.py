@@ -29,12 +29,9 @@ def parse(text: str, out: Builder, task: Task) -> None:
         words = _words(text[mark.end() : end])
         seconds = _seconds(mark.group(1))
         # A new time between sentences, or where one goes on and on.
-        late = _SECTION if began is None else seconds - began
-        if (
-            began is None
-            or (late >= _SECTION and lines and lines[-1].endswith(tuple(".?!。？！…")))
-            or late >= 3 * _SECTION
-        ):
+        late = 3 * _SECTION if began is None else seconds - began
+        ended = bool(lines) and lines[-1].endswith(tuple(".?!。？！…"))
+        if late >= (_SECTION if ended else 3 * _SECTION):
             out.add("paragraph", join_lines(lines))
             lines, began = [], seconds
             out.add("heading", f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}", 1)

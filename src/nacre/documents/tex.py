@@ -1,7 +1,4 @@
-"""TeX and LaTeX: sections, text, lists, tables and code without commands; formulas stay as they are written.
-
-Macros without arguments say what their definition says; others are left as their arguments.
-"""
+"""TeX and LaTeX: sections, text, lists, tables and code without commands; formulas stay, plain macros are put in."""
 
 from __future__ import annotations
 
@@ -13,6 +10,7 @@ from itertools import islice
 from nacre.documents.builder import Builder
 from nacre.documents.grid import add_rows
 from nacre.documents.limits import Task
+from nacre.documents.lists import pairs
 from nacre.documents.marks import told
 from nacre.documents.normalise import clean, collapse
 from nacre.documents.numerals import counted
@@ -37,30 +35,11 @@ _TOKEN = re.compile(
     r"|(?P<cell>&)|(?P<text>[^\\{}$~&\n]+|.)",
     re.S,
 )
-_ACCENTS = dict(
-    zip(
-        "`'^\"~=.uvHcdbkr",
-        "\u0300\u0301\u0302\u0308\u0303\u0304\u0307\u0306\u030c\u030b\u0327\u0323\u0331\u0328\u030a",
-        strict=True,
-    )
-)
-_LETTERS = {
-    "ss": "ß", "ae": "æ", "AE": "Æ", "oe": "œ", "OE": "Œ", "o": "ø", "O": "Ø", "aa": "å", "AA": "Å", "l": "ł", "L": "Ł",
-    "i": "i", "j": "j", "ldots": "…", "dots": "…", "textbackslash": "\\", "textasciitilde": "~", "LaTeX": "LaTeX",
-    "TeX": "TeX", "euro": "€", "pounds": "£", "copyright": "©", "S": "§", "P": "¶", "quad": " ", "qquad": " ",
-    "textendash": "–", "textemdash": "—", "textquoteright": "’", "textdegree": "°", "times": "×", "today": "",
-}  # fmt: skip
+_COMBINING = "\u0300\u0301\u0302\u0308\u0303\u0304\u0307\u0306\u030c\u030b\u0327\u0323\u0331\u0328\u030a"
+_ACCENTS = dict(zip("`'^\"~=.uvHcdbkr", _COMBINING, strict=True))
+_LETTERS = pairs("tex-letters") | {"quad": " ", "qquad": " ", "today": ""}
 # Commands whose argument no reader sees, by how many arguments they have.
-_UNSEEN = {
-    "label": 1, "ref": 1, "eqref": 1, "pageref": 1, "autoref": 1, "cref": 1, "Cref": 1, "cite": 1, "citep": 1,
-    "citet": 1, "bibliography": 1, "bibliographystyle": 1, "includegraphics": 1, "input": 1, "include": 1,
-    "usepackage": 1,
-    "documentclass": 1, "vspace": 1, "hspace": 1, "pagestyle": 1, "thispagestyle": 1, "setlength": 2, "addtolength": 2,
-    "newcommand": 2, "renewcommand": 2, "providecommand": 2, "newenvironment": 3, "setcounter": 2, "definecolor": 3,
-    "color": 1, "textcolor": 1, "href": 1, "hypersetup": 1, "graphicspath": 1, "bibitem": 1, "cline": 1, "cmidrule": 1,
-    "phantom": 1, "vphantom": 1, "hphantom": 1, "def": 0, "index": 1, "fontsize": 2,
-    "newtheorem": 2, "theoremstyle": 1, "geometry": 1, "columnwidth": 0, "rule": 2, "nocite": 1,
-}  # fmt: skip
+_UNSEEN = {name: int(count) for name, count in pairs("tex-unseen").items()}
 _LOOKS = {
     "textsuperscript": "super", "textsubscript": "sub", "sout": "strike", "st": "strike", "xout": "strike",
     "cancel": "strike",
@@ -184,9 +163,8 @@ class _Reader:
             self.cell()
             self.rows.append([])
         else:
-            self.said.append(
-                {"\\": "\n", ",": " ", ";": " ", " ": " ", "-": "", "/": "", "@": "", "!": ""}.get(sign, sign)
-            )
+            shown = {"\\": "\n", ",": " ", ";": " ", " ": " ", "-": "", "/": "", "@": "", "!": ""}
+            self.said.append(shown.get(sign, sign))
 
     def cell(self) -> None:
         if self.rows is not None:
@@ -231,9 +209,8 @@ class _Reader:
             rows = self.rows = self.rows or [[]]
             top, left = len(rows), len(rows[-1]) + 1
             across = name == "multicolumn"
-            self.ranges.append(
-                Merge(top, left, top if across else top + times - 1, left + times - 1 if across else left)
-            )
+            bottom, right = (top, left + times - 1) if across else (top + times - 1, left)
+            self.ranges.append(Merge(top, left, bottom, right))
             self.wide = times if across else self.wide
         return _skip_options(text, at)
 

@@ -72,8 +72,7 @@ def _readable() -> list[str]:
     prefixes = {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix}
     named = [*_LIBRARIES, *(f"{prefix}/lib" for prefix in prefixes), *nacre.__path__, *sys.path]
     named += os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep)
-    both = {
-        form for path in named if Path(path).is_absolute() for form in (os.path.normpath(path), os.path.realpath(path))
-    }
+    whole = [path for path in named if Path(path).is_absolute()]
+    both = {*map(os.path.normpath, whole), *map(os.path.realpath, whole)}
     there = sorted(path for path in both if Path(path).exists())
     return [path for path in there if not any(path.startswith(f"{above}/") for above in there)]

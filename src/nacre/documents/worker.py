@@ -1,12 +1,9 @@
 """Parsing in worker processes that may die: a hostile or broken file costs its own row and nothing else.
 
-A worker is a plain child process with a length-framed pipe, not a `multiprocessing` one: nothing is pickled, the
-caller's `__main__` is not run again, and no key of the environment is inherited. It stays warm, so that a small file
-costs milliseconds. The kernel keeps the limits (address space, no files written, an alarm) and the walls (see `walls`);
-the parent ends a worker that does nothing: on a busy machine a document may take long, and is no attack for that.
-
-Pages that only OCR can read are read by a worker of another kind, with more memory and time, and only where there are
-any: the others stay small.
+A worker is a child process with a length-framed pipe: nothing is pickled, the caller's `__main__` is not run again
+and no key of the environment is inherited. It stays warm, so that a small file costs milliseconds. The kernel keeps the
+limits (address space, no files written, an alarm) and the walls (see `walls`); the parent ends a worker that does
+nothing. Pages that only OCR can read are read by a worker of another kind, with more memory and time.
 """
 
 from __future__ import annotations
@@ -22,17 +19,15 @@ import subprocess
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from nacre.documents import ocr
 from nacre.documents.detect import MIME
 from nacre.documents.document import ParsedDocument, from_data
-from nacre.documents.limits import Limits, Options
-from nacre.documents.office_converter import NEW, convert, program
+from nacre.documents.limits import Limits, OnPage, Options
+from nacre.documents.office_converter import NEW, NeedsConversion, convert, program
 from nacre.errors import ParseError
 from nacre.system import child_process
 from nacre.text.language import tr, user_language
@@ -49,8 +44,7 @@ _WORN_BYTES = 256 << 20
 
 
 class ParserPool:
-    """Worker processes that parse. Safe to share between threads; each call takes one worker, started when first
-    needed.
+    """Worker processes that parse. Safe to share between threads; each call takes one worker, started when needed.
 
     Args:
         timeout_s: time for a small document; a bigger file earns more (see `Limits`). None keeps the limits' own.
@@ -65,7 +59,7 @@ class ParserPool:
         options: Options | None = None,
     ) -> None:
         changes = {k: v for k, v in (("seconds", timeout_s), ("memory_bytes", memory_bytes)) if v is not None}
-        self.limits = Limits(**{**(limits or Limits()).data(), **changes})
+        self.limits = Limits(**{**asdict(limits or Limits()), **changes})
         self.options = options or Options()
         self.workers = workers or min(8, os.cpu_count() or 1)
         self._free = threading.BoundedSemaphore(self.workers)
@@ -74,27 +68,20 @@ class ParserPool:
         self._closed = False
 
     def parse(
-        self,
-        data: bytes,
-        *,
-        name: str,
-        mime: str | None = None,
-        password: str = "",
-        on_page: Callable[[int, int], None] | None = None,
+        self, data: bytes, *, name: str, mime: str | None = None, password: str = "", on_page: OnPage = None
     ) -> ParsedDocument:
         """Parse one document in a worker; an old office file after it was made a new one, where that can be done."""
-        document = self._parse(data, name, mime or "", password, on_page)
-        if not isinstance(document, str):
-            return document
-        made = self._parse(convert(data, document), name, "", password, on_page)
-        assert not isinstance(made, str)  # a new file is never old
-        return replace(made, mime=MIME[document])
+        try:
+            return self._parse(data, name, mime or "", password, on_page)
+        except NeedsConversion as old:
+            if not program():
+                raise ParseError(old.message, uri=name) from None
+            made = self._parse(convert(data, old.kind), name, "", password, on_page)
+            return replace(made, mime=MIME[old.kind])
 
-    def _parse(
-        self, data: bytes, name: str, mime: str, password: str, on_page: Callable[[int, int], None] | None
-    ) -> ParsedDocument | str:
-        """The document, its pictures of text read where they can be, or the kind of an old office file."""
-        options = json.dumps(self.options.data())
+    def _parse(self, data: bytes, name: str, mime: str, password: str, on_page: OnPage) -> ParsedDocument:
+        """The document, its pictures of text read where they can be."""
+        options = json.dumps(asdict(self.options))
         request = {"name": name, "mime": mime, "password": password, "options": options}
         seconds = self.limits.deadline(data)
         answer = self._ask(request, data, seconds, None)
@@ -103,17 +90,14 @@ class ParserPool:
             return _result(answer, name)
         try:
             seconds += scans * self.limits.ocr_seconds
-            return _result(self._ask(request, data, seconds, on_page or _nobody), name)
+            return _result(self._ask(request, data, seconds, on_page or (lambda page, pages: None)), name)
         except ParseError as error:
             if "reason" in answer:
                 raise
             found = _result(answer, name)
-            assert not isinstance(found, str)
             return replace(found, warnings=(*found.warnings, tr("OCR failed: {why}", why=error.message)))
 
-    def _ask(
-        self, request: dict[str, str], data: bytes, seconds: float, on_page: Callable[[int, int], None] | None
-    ) -> dict[str, Any]:
+    def _ask(self, request: dict[str, str], data: bytes, seconds: float, on_page: OnPage) -> dict[str, Any]:
         """What a worker, which may lie, says of a document."""
         with self._free:
             worker = self._take(reads=on_page is not None)
@@ -159,9 +143,7 @@ class ParserPool:
     def __enter__(self) -> ParserPool:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self.close()
 
     def _take(self, reads: bool = False) -> _Worker:
@@ -206,15 +188,13 @@ class _Worker:
         self.taken = 0
         self.seconds = _START_SECONDS
         try:
-            self._send(json.dumps({**self.limits.data(), "reads": reads}).encode())
+            self._send(json.dumps({**asdict(self.limits), "reads": reads}).encode())
             self.missing_walls: dict[str, str] = json.loads(self._receive())
         except (_Death, ValueError):
             self.kill()
             raise ParseError(tr("a parser process cannot start here"), uri="") from None
 
-    def ask(
-        self, request: dict[str, str], data: bytes, seconds: float, on_page: Callable[[int, int], None] | None
-    ) -> bytes:
+    def ask(self, request: dict[str, str], data: bytes, seconds: float, on_page: OnPage) -> bytes:
         """Send one document, wait for its answer."""
         head = json.dumps(request | {"seconds": str(seconds), "alarm": str(_ALARM * (int(seconds) + 1))}).encode()
         self.taken += len(data)
@@ -312,15 +292,10 @@ class _Worker:
         return tr("it crashed its parser (exit status {code}), perhaps for want of memory", code=code)
 
 
-def _nobody(page: int, pages: int) -> None:
-    """No one waits for pages."""
-
-
-def _result(data: dict[str, Any], name: str) -> ParsedDocument | str:
-    """The document, or the kind of an old office file that can be converted."""
+def _result(data: dict[str, Any], name: str) -> ParsedDocument:
     try:
-        if data.get("convert") in NEW and program():
-            return str(data["convert"])
+        if data.get("convert") in NEW:
+            raise NeedsConversion(data["convert"])
         if "reason" in data:
             raise ParseError(str(data["reason"]), uri=name)
         return from_data(data)

@@ -1,7 +1,4 @@
-"""The child process of `ParserPool`: reads frames (limits, then request and file), writes frames (document or reason).
-
-It ends when its pipe closes.
-"""
+"""The child process of `ParserPool`: it reads limits, then requests and files, and writes documents or reasons."""
 
 from __future__ import annotations
 

@@ -29,6 +29,8 @@ def parse(data: bytes, out: Builder, task: Task) -> None:
 
 
 def _read(book: Any, sheet: Any) -> Sheet:
+    import xlrd
+
     found = Sheet(sheet.name, hidden=sheet.visibility != 0)
     for row in range(sheet.nrows):
         for column, cell in enumerate(sheet.row(row)):
@@ -37,7 +39,7 @@ def _read(book: Any, sheet: Any) -> Sheet:
     found.merged = [Merge(top + 1, left + 1, bottom, right) for top, bottom, left, right in sheet.merged_cells]
     found.hidden_rows = {row for row, info in sheet.rowinfo_map.items() if info.hidden}
     found.hidden_columns = {column for column, info in sheet.colinfo_map.items() if info.hidden}
-    found.notes = [f"{_reference(*place)}: {note.text}" for place, note in sorted(sheet.cell_note_map.items())]
+    found.notes = [f"{xlrd.cellname(*place)}: {note.text}" for place, note in sorted(sheet.cell_note_map.items())]
     return found
 
 
@@ -55,12 +57,3 @@ def _shown(book: Any, cell: Any) -> str:
     if cell.ctype in {xlrd.XL_CELL_NUMBER, xlrd.XL_CELL_DATE}:
         return "" if hides(code) else show(repr(cell.value), code, since_1904=book.datemode == 1)
     return ""
-
-
-def _reference(row: int, column: int) -> str:
-    letters = ""
-    column += 1
-    while column:
-        column, rest = divmod(column - 1, 26)
-        letters = chr(65 + rest) + letters
-    return f"{letters}{row + 1}"

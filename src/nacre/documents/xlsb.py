@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from nacre.documents.builder import Builder
 from nacre.documents.limits import Task
@@ -23,8 +23,8 @@ _ERRORS = {0: "#NULL!", 7: "#DIV/0!", 15: "#VALUE!", 23: "#REF!", 29: "#NAME?", 
 class _Book:
     """What all sheets share: the format of each style, and the texts that cells name by number."""
 
-    codes: list[str] = field(default_factory=list)
-    texts: list[str] = field(default_factory=list)
+    codes: list[str]
+    texts: list[str]
     since_1904: bool = False
 
 
@@ -37,11 +37,9 @@ def parse(data: bytes, out: Builder, task: Task) -> None:
     if raw is None:
         raise ParseError(tr("the workbook is damaged") + f" ({main})")
     relations = package.relations(main)
-    parts = {
-        kind: package.read(target) or b"" for kind, target in relations.values() if kind in {"styles", "sharedStrings"}
-    }
-    book = _Book(_codes(parts.get("styles", b"")))
-    book.texts = [_text(record, 1) for kind, record in _records(parts.get("sharedStrings", b"")) if kind == _ITEM]
+    named = dict(relations.values())
+    styles, texts = (package.read(named.get(kind, "")) or b"" for kind in ("styles", "sharedStrings"))
+    book = _Book(_codes(styles), [_text(record, 1) for kind, record in _records(texts) if kind == _ITEM])
     sheets = []
     for kind, record in _records(raw):
         if kind == _BOOK and len(record) >= 4:

@@ -88,11 +88,8 @@ def _records(children: list[Any]) -> list[list[str]] | None:
     rows = [names]
     for part in children:
         values = {local(value): _words(value) for value in part}
-        if (
-            any(len(value) for value in part)
-            or len(values) < len(part)
-            or any(len(text) > 120 for text in values.values())
-        ):
+        flat = len(values) == len(part) and not any(len(value) for value in part)
+        if not flat or any(len(text) > 120 for text in values.values()):
             return None
         rows.append([values.get(name, "") for name in names])
     return rows

@@ -16,7 +16,8 @@ from nacre.text.lenient_json import read_arguments, read_json
 
 MARKS = (
     "<|tool_calls_section_begin|>", "<|channel|>commentary to=", "commentary to=functions.", "<|start|>assistant to=",
-    "<start_function_call>", "<|tool_calls_begin|>", "<longcat_tool_call>", "<minimax:tool_call>", "<|tool_call_begin|>",
+    "<start_function_call>", "<|tool_calls_begin|>", "<longcat_tool_call>", "<minimax:tool_call>",
+    "<|tool_call_begin|>",
     "<function_calls>", "<seed:tool_call>", "<|START_ACTION|>", "<|action_start|>", "<|python_start|>",
     "<|tools_prefix|>", "<function_call>", "<steptml:invoke", "<|python_tag|>", "<invoke name=", "<|tool_call|>",
     "to=functions.", "<tool_calls>", "<|tool_call>", "<|tool_sep|>", "[TOOL_CALLS]", "```tool_code", "<tool_call>",
@@ -25,8 +26,6 @@ MARKS = (
 """What a written call of a known template begins with, the longest first, in a text that is `normal`."""
 _PLAIN = str.maketrans("｜▁", "|_")
 _MARK = re.compile("|".join(map(re.escape, MARKS)))
-CONTROL = re.compile(r"</?[\w:|▁｜]{1,40}>|<\|[\w:/ ]{1,40}\|?>|\[/?[A-Z_]{3,12}\]")
-"""A control token that a reader of calls or of reasoning may need."""
 # What may stand around and between calls: tags that open and close, fences, separators.
 _SKIPPED = re.compile(
     r"\s+|<\|?/?(?:minimax:|seed:|longcat_|steptml:)?(?:tool_calls?|function_calls?|toolcalls?|tool_use)(?:_section)?"

@@ -45,11 +45,8 @@ def tidy_fields(*sources: Mapping[Any, Any]) -> Fields:
     found: Fields = {}
     for source in sources:
         for name, value in _flat(source):
-            kept = (
-                [one for one in map(_plain, value[:_LISTED]) if one is not None]
-                if isinstance(value, list)
-                else _plain(value)
-            )
+            several = map(_plain, value[:_LISTED]) if isinstance(value, list) else ()
+            kept = [one for one in several if one is not None] or _plain(value)
             if name and kept not in (None, "", []) and (name in found or len(found) < _FIELDS):
                 found[name] = kept
     return found

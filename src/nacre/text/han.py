@@ -1,6 +1,4 @@
-"""Which characters are Chinese, Japanese, Korean or pictures, for use inside the brackets of regular expressions: said
-here and nowhere else.
-"""
+"""Which characters are Chinese, Japanese, Korean or pictures, for use inside the brackets of regular expressions."""
 
 from __future__ import annotations
 

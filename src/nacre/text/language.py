@@ -19,18 +19,14 @@ from nacre.text.hygiene import searched
 Language = Literal["en", "zh"]
 
 asked_for: ContextVar[Language | None] = ContextVar("asked_for", default=None)
-"""The language of whom this task answers, where that is not the one who runs the program: a server sets it for each
-request.
-"""
+"""The language of whom this task answers, where a server has set it for a request."""
 
 _HAN = re.compile(f"[{HAN}]")
 _LATIN_WORD = re.compile(r"[A-Za-z]+")
 
 
 def language_of(text: str) -> Language:
-    """The language that a text is mostly written in; English where it is empty. Code names stand in many Chinese
-    questions, so a third of the units, Han characters and Latin words, is enough to call a text Chinese.
-    """
+    """The language that a text is mostly in; a third of Han characters is enough, for code names stand in Chinese."""
     text = searched(text)
     han = len(_HAN.findall(text))
     if not han:
@@ -42,13 +38,7 @@ def user_language() -> Language:
     """The language for messages: of whom this task answers, else `NACRE_LANG`, else the locale's, else English."""
     if (wanted := asked_for.get()) is not None:
         return wanted
-    for value in (
-        os.environ.get("NACRE_LANG"),
-        os.environ.get("LC_ALL"),
-        os.environ.get("LC_MESSAGES"),
-        os.environ.get("LANG"),
-        locale.getlocale()[0],
-    ):
+    for value in (*map(os.environ.get, ("NACRE_LANG", "LC_ALL", "LC_MESSAGES", "LANG")), locale.getlocale()[0]):
         if value:
             return "zh" if value.lower().startswith(("zh", "chinese")) else "en"
     return "en"

@@ -1,7 +1,5 @@
-"""JSON as language models write it, read in one linear pass.
-
-Read beyond the standard: single and curly quotes, bare keys, Python's constants, trailing commas, full-width
-punctuation, raw newlines and inner quotes in strings, triple-quoted strings, comments, a missing end.
+"""JSON as language models write it, read in one linear pass: single and curly quotes, bare keys, Python's constants,
+trailing commas, full-width punctuation, inner quotes, triple-quoted strings, comments, a missing end.
 """
 
 from __future__ import annotations
@@ -100,16 +98,13 @@ class _Reader:
             if text[self.at] in _BLANK or text[self.at] in more:
                 self.at += 1
             elif text.startswith("//", self.at):
-                self.at = self._line_end()
+                end = text.find("\n", self.at)
+                self.at = size if end < 0 else end
             elif text.startswith("/*", self.at):
                 end = text.find("*/", self.at + 2)
                 self.at = size if end < 0 else end + 2
             else:
                 return
-
-    def _line_end(self) -> int:
-        end = self.text.find("\n", self.at)
-        return len(self.text) if end < 0 else end
 
     def keyword(self) -> str:
         """`name` of a following `name=` or `name:`; "" and no move when there is none."""
@@ -152,9 +147,8 @@ class _Reader:
             if self.text[self.at] in "}｝":
                 self.at += 1
                 return result
-            key = str(
-                self._string(_COLONS) if self.text[self.at] in _OPEN_QUOTES else self._bare(_COLONS + _ENDS, raw=True)
-            )
+            quoted = self.text[self.at] in _OPEN_QUOTES
+            key = self._string(_COLONS) if quoted else self._bare(_COLONS + _ENDS, raw=True)
             self.skip()
             if key.startswith("\\") or self.at >= len(self.text) or self.text[self.at] not in _COLONS:
                 raise ValueError("a key without a value")

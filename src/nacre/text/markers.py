@@ -1,6 +1,4 @@
-"""The marks by which an answer cites its numbered sources: found in every form that models write, written as `[1]`, and
-taken out where they point nowhere.
-"""
+"""The marks by which an answer cites its numbered sources, in every form that models write, written as `[1]`."""
 
 from __future__ import annotations
 
@@ -91,9 +89,7 @@ def _is_citation(text: str, marker: re.Match[str]) -> bool:
 
 
 class CitationMarkers:
-    """Writes the marks of a text that arrives in pieces as `[1]`, also those by title, and takes out those that point
-    to no source. Code between backticks is left alone.
-    """
+    """Writes the marks of a text in pieces as `[1]`, those by title too, but in code; those of no source go."""
 
     def __init__(self, valid: Sequence[int], titles: Mapping[str, int] | None = None) -> None:
         self.valid = frozenset(valid)
@@ -179,12 +175,10 @@ class LiveMarkers:
         """Filter the text of a chunk; parts that are not text pass unchanged."""
         if isinstance(chunk.content, str):
             return [_as_nacre(chunk, self._text.push(chunk.content))]
-        content = [
-            {**part, "text": self._text.push(part.get("text", ""))}
-            if isinstance(part, dict) and part.get("type") == "text"
-            else part
-            for part in chunk.content
-        ]
+        content = list(chunk.content)
+        for at, part in enumerate(content):
+            if isinstance(part, dict) and part.get("type") == "text":
+                content[at] = {**part, "text": self._text.push(part.get("text", ""))}
         return [_as_nacre(chunk, content)]
 
     def close(self) -> Sequence[AIMessageChunk]:
@@ -194,9 +188,8 @@ class LiveMarkers:
 
 
 def _as_nacre(chunk: AIMessageChunk, content: object) -> AIMessageChunk:
-    return chunk.model_copy(
-        update={"content": content, "response_metadata": as_nacre_provider(chunk.response_metadata)}
-    )
+    told = as_nacre_provider(chunk.response_metadata)
+    return chunk.model_copy(update={"content": content, "response_metadata": told})
 
 
 def as_nacre_provider(metadata: dict[str, object]) -> dict[str, object]:
@@ -205,8 +198,5 @@ def as_nacre_provider(metadata: dict[str, object]) -> dict[str, object]:
     if provider is None or provider == "nacre":
         return metadata
     inside = metadata.get("nacre")
-    return {
-        **metadata,
-        "model_provider": "nacre",
-        "nacre": {**(inside if isinstance(inside, dict) else {}), "model_provider": provider},
-    }
+    own = {**(inside if isinstance(inside, dict) else {}), "model_provider": provider}
+    return {**metadata, "model_provider": "nacre", "nacre": own}

@@ -32,8 +32,7 @@ def last_user_text(messages: Sequence[BaseMessage]) -> str:
 
 
 def replace_last_user(messages: Sequence[BaseMessage], new: Sequence[BaseMessage]) -> list[BaseMessage]:
-    """A copy of the conversation with its last user message replaced; images and other parts of that stay with the last
-    new.
+    """A copy of the conversation with its last user message replaced, whose images and other parts stay with the new.
 
     A system message among `new` goes to the front, joined to one that is there: many models accept it nowhere else.
     """

@@ -118,13 +118,11 @@ class ReasoningSplitter:
 
     def _inside(self, text: str, at: int, thought: list[str], final: bool) -> int:
         self._thought = True
-        end = _find(text, self._closing, at)
-        if end >= 0:
-            thought.append(text[at:end])
-            behind = end + len(self._closing)
+        if end := re.compile(re.escape(self._closing), re.IGNORECASE).search(text, at):
+            thought.append(text[at : end.start()])
             self._closing = self._line = ""
             self._searched = 0
-            return behind
+            return end.end()
         cut = len(text) if final else len(text) - _overlap(text, _beginnings(self._closing))
         thought.append(text[at:cut])
         self._held = text[cut:]
@@ -202,11 +200,6 @@ _BEGUN = _beginnings(*_MARKS, "```")
 _BEFORE = (":", "：", ">", "。", ".", "!", "！")
 
 
-def _find(text: str, closing: str, at: int) -> int:
-    match = re.compile(re.escape(closing), re.IGNORECASE).search(text, at)
-    return match.start() if match else -1
-
-
 def _overlap(text: str, beginnings: frozenset[str]) -> int:
     """The length of the longest end of a text that begins a mark."""
     tail = text[-_LONGEST:].lower()
@@ -241,9 +234,6 @@ def _texts(value: Any, depth: int = 0) -> str:
     if isinstance(value, list) and depth < 4:
         return "".join(_texts(part, depth + 1) for part in value)
     if isinstance(value, Mapping) and depth < 4:
-        found = (
-            _texts(value.get(key), depth + 1)
-            for key in ("text", "thinking", "summary", "content", "reasoning", "reasoning_content")
-        )
-        return next((text for text in found if text), "")
+        keys = ("text", "thinking", "summary", "content", "reasoning", "reasoning_content")
+        return next(filter(None, (_texts(value.get(key), depth + 1) for key in keys)), "")
     return ""

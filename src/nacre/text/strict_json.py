@@ -1,6 +1,4 @@
-"""JSON that every reader takes: what JSON has no number for (inf, nan, what a double does not hold) is written as
-text.
-"""
+"""JSON that every reader takes: what JSON has no number for (inf, nan, what a double does not hold) is text."""
 
 from __future__ import annotations
 
@@ -34,14 +32,10 @@ def finite(data: Any) -> Any:
     if isinstance(data, float):
         return data if math.isfinite(data) else float.__repr__(data)
     if isinstance(data, dict):
-        return {_key(key): finite(value) for key, value in data.items()}
+        return {finite(key) if isinstance(key, (int, float)) else key: finite(value) for key, value in data.items()}
     return [finite(item) for item in data] if isinstance(data, (list, tuple)) else data
 
 
 def digits_of(number: int) -> str:
     """All digits of an integer, whatever Python's limit on them is."""
     return format(Decimal(number), "f") if number.bit_length() > _LARGEST_BITS else int.__repr__(number)
-
-
-def _key(key: Any) -> Any:
-    return finite(key) if isinstance(key, (int, float)) else key

@@ -1,6 +1,4 @@
-"""Tables in a text: what their columns are called and where each cell stands; and the reader for texts that do not
-tell.
-"""
+"""Tables in a text, where each cell stands and what its column is called, known or looked for."""
 
 from __future__ import annotations
 
@@ -68,9 +66,8 @@ def read(data: Any, text: str) -> tuple[Grid, ...]:
         grids = tuple(_read(**given) for given in data or ())
     except (TypeError, ValueError):
         return ()
-    spans = [
-        span for grid in grids for row in ([(grid.start, grid.end), grid.head or (0, 0)], *grid.rows) for span in row
-    ]
+    rows = (row for grid in grids for row in ([(grid.start, grid.end), grid.head or (0, 0)], *grid.rows))
+    spans = [span for row in rows for span in row]
     return grids if all(0 <= start <= end <= len(text) for start, end in spans) else ()
 
 

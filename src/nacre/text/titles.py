@@ -29,14 +29,7 @@ def title_of(metadata: Mapping[str, Any]) -> str:
 
 
 def telling_name(uri: str, title: str) -> str:
-    """What the name of a document's file tells in words that its title does not: a company, a year, a product.
-
-    Examples:
-        >>> telling_name("file:///reports/ACME_2023_10K.pdf", "UNITED STATES SECURITIES COMMISSION")
-        'ACME 2023 10K'
-        >>> telling_name("file:///leave.md", "Annual leave")
-        ''
-    """
+    """What a file's name tells in words that its document's title does not: a company, a year, a product."""
     path = PurePosixPath(unquote(urlsplit(uri).path))
     name = " ".join(re.split(r"[\s_]+", path.stem[:_NAME])).strip() if path.suffix else ""
     if not _LETTER.search(name) or _CODE.search(name):

@@ -10,7 +10,7 @@ sign or two signs, a Han character or another one of its kind, two letters of a 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -45,12 +45,8 @@ def _calls(message: BaseMessage) -> int:
 
 def offsets(text: str) -> list[tuple[int, int]]:
     """(start, end) in characters of each token that shows something."""
-    return [(start, end) for start, end in _spans(text) if end > start]
-
-
-def _spans(text: str) -> Iterator[tuple[int, int]]:
-    for piece in _PIECE.finditer(text):
-        yield piece.end() - len(piece.group().lstrip()), piece.end()
+    spans = ((piece.end() - len(piece.group().lstrip()), piece.end()) for piece in _PIECE.finditer(text))
+    return [(start, end) for start, end in spans if end > start]
 
 
 def beginning(text: str, tokens: int) -> str:

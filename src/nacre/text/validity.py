@@ -14,15 +14,10 @@ _NOW = re.compile(
     r"\b(?:now|today|current|currently|at present|nowadays)\b|现在|目前|当前|今天|现行|如今", re.IGNORECASE
 )
 _FORMS = {
-    "en": {
-        "span": "{start} to {end}",
-        "year": "{start}",
-        "since": "Since {start}",
-        "until": "Until {end}",
-        "mark": ": ",
-    },
-    "zh": {"span": "{start}至{end}", "year": "{start}年", "since": "自{start}起", "until": "至{end}止", "mark": "："},
+    "en": {"span": "{start} to {end}", "year": "{start}", "since": "Since {start}", "until": "Until {end}"},
+    "zh": {"span": "{start}至{end}", "year": "{start}年", "since": "自{start}起", "until": "至{end}止"},
 }
+_MARK = {"en": ": ", "zh": "："}
 
 
 def period_of(fields: Mapping[str, Any]) -> str:
@@ -59,5 +54,4 @@ def told(period: str, language: str) -> str:
     start, _, end = period.partition("/")
     start, end = start.removesuffix("-01-01"), end.removesuffix("-12-31")
     form = "since" if not end else "until" if not start else "year" if start == end and len(end) == 4 else "span"
-    words = _FORMS[language]
-    return words[form].format(start=start, end=end) + words["mark"]
+    return _FORMS[language][form].format(start=start, end=end) + _MARK[language]

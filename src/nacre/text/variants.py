@@ -1,6 +1,4 @@
-"""Traditional, Japanese and regional forms of Chinese characters as the simplified one: for comparing texts, never for
-showing them. The tables are OpenCC's.
-"""
+"""Traditional, Japanese, regional characters as the simplified one, by OpenCC's tables: to compare, never to show."""
 
 from __future__ import annotations
 
@@ -21,7 +19,7 @@ def _table() -> dict[int, int]:
     for name in _REGIONAL:
         for form, bases in _rows(name):
             # What simplified Chinese writes too (予) is no variant, though Japanese may use it for another character.
-            if form not in simple and not _in_simplified_use(form):
+            if form not in simple and not form.encode("gb2312", "ignore"):
                 base = next((one for one in bases if one != form), form)
                 simple[form] = simple.get(base, base)
     return {ord(form): ord(base) for form, base in simple.items() if form != base}
@@ -35,10 +33,3 @@ def _rows(name: str) -> Iterator[tuple[str, list[str]]]:
         form, _, bases = line.partition("\t")
         if len(form) == 1 and (single := [base for base in bases.split() if len(base) == 1]):
             yield form, single
-
-
-def _in_simplified_use(character: str) -> bool:
-    try:
-        return bool(character.encode("gb2312"))
-    except UnicodeEncodeError:
-        return False

@@ -136,9 +136,8 @@ def _plain(run: str) -> str:
     """Without accents, so that `Beyonce` finds `Beyoncé`."""
     if run.isascii():
         return run
-    return unicodedata.normalize(
-        "NFC", "".join(c for c in unicodedata.normalize("NFD", run) if not unicodedata.combining(c))
-    )
+    bare = "".join(c for c in unicodedata.normalize("NFD", run) if not unicodedata.combining(c))
+    return unicodedata.normalize("NFC", bare)
 
 
 _VOWEL = re.compile(r"[aeiouy]")
@@ -196,8 +195,7 @@ _WRAPPED = 50  # columns: a line this long and without an end goes on in the nex
 
 
 def sentences(text: str) -> list[tuple[int, int]]:
-    """The sentences of a text as spans, without white space at either end; list items, headings and table rows count
-    too.
+    """The sentences of a text as spans without white space at their ends; list items, headings and rows count too.
 
     A single line break inside a wrapped paragraph ends none; every visible character lies in one of them.
 
@@ -225,13 +223,9 @@ def _paragraphs(text: str) -> Iterator[tuple[int, int]]:
 
 def _goes_on(line: str, following: str) -> bool:
     bare = line.rstrip()
-    if (
-        not following.strip()
-        or _columns(bare) < _WRAPPED
-        or _ITEM.match(following)
-        or ROW.match(following)
-        or ROW.match(line)
-    ):
+    if not following.strip() or _columns(bare) < _WRAPPED:
+        return False
+    if _ITEM.match(following) or ROW.match(following) or ROW.match(line):
         return False
     return bare[-1] not in "。！？；!?:：" and not bare.lstrip().startswith("#")
 

@@ -9,33 +9,23 @@ from collections.abc import Iterable
 from nacre.text.han import HAN, HANGUL, KANA
 from nacre.text.language import N_
 
-# A sentence in each, to ask an encoder whether it can read it.
-SAMPLES = {
-    "latin": "How many days of annual leave does a new employee have?",
-    "han": "新员工每年有多少天年假？",
-    "kana": "新しい社員の有給休暇は何日ありますか。",
-    "hangul": "신입 사원의 연차 휴가는 며칠입니까?",
-    "cyrillic": "Сколько дней отпуска у нового сотрудника?",
-    "arabic": "كم عدد أيام الإجازة السنوية للموظف الجديد؟",
-    "greek": "Πόσες ημέρες άδειας έχει ένας νέος υπάλληλος;",
-    "hebrew": "כמה ימי חופשה שנתית יש לעובד חדש?",
-    "thai": "พนักงานใหม่มีวันลาพักร้อนกี่วัน",
-    "devanagari": "नए कर्मचारी को कितने दिन की छुट्टी मिलती है?",
+_KNOWN = {
+    "latin": (N_("English and others in Latin letters"), "How many days of annual leave does a new employee have?"),
+    "han": (N_("Chinese"), "新员工每年有多少天年假？"),
+    "kana": (N_("Japanese"), "新しい社員の有給休暇は何日ありますか。"),
+    "hangul": (N_("Korean"), "신입 사원의 연차 휴가는 며칠입니까?"),
+    "cyrillic": (N_("Russian and others in Cyrillic letters"), "Сколько дней отпуска у нового сотрудника?"),
+    "arabic": (N_("Arabic"), "كم عدد أيام الإجازة السنوية للموظف الجديد؟"),
+    "greek": (N_("Greek"), "Πόσες ημέρες άδειας έχει ένας νέος υπάλληλος;"),
+    "hebrew": (N_("Hebrew"), "כמה ימי חופשה שנתית יש לעובד חדש?"),
+    "thai": (N_("Thai"), "พนักงานใหม่มีวันลาพักร้อนกี่วัน"),
+    "devanagari": (N_("Hindi and others in Devanagari"), "नए कर्मचारी को कितने दिन की छुट्टी मिलती है?"),
+    "other": (N_("another script"), ""),
 }
-WRITINGS = (*SAMPLES, "other")
-NAMES = {
-    "latin": N_("English and others in Latin letters"),
-    "han": N_("Chinese"),
-    "kana": N_("Japanese"),
-    "hangul": N_("Korean"),
-    "cyrillic": N_("Russian and others in Cyrillic letters"),
-    "arabic": N_("Arabic"),
-    "greek": N_("Greek"),
-    "hebrew": N_("Hebrew"),
-    "thai": N_("Thai"),
-    "devanagari": N_("Hindi and others in Devanagari"),
-    "other": N_("another script"),
-}
+WRITINGS = tuple(_KNOWN)
+NAMES = {writing: name for writing, (name, _) in _KNOWN.items()}
+SAMPLES = {writing: sample for writing, (_, sample) in _KNOWN.items() if sample}
+"""A sentence in each, to ask an encoder whether it can read it."""
 _LETTERS = re.compile(
     rf"(?P<latin>[A-Za-z\u00c0-\u024f\u1e00-\u1eff]+)|(?P<han>[{HAN}])|(?P<kana>[{KANA}])|(?P<hangul>[{HANGUL}])"
     r"|(?P<cyrillic>[\u0400-\u052f]+)|(?P<arabic>[\u0600-\u06ff\u0750-\u077f\ufb50-\ufdff\ufe70-\ufeff]+)"

@@ -1,16 +1,20 @@
-"""The shapes of a slide in the order of the eye: by rows and columns of boxes, not as they were drawn."""
+"""Where the shapes of a slide stand, in the order of the eye, and on what ground: a white one hides white words."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from nacre.documents.ooxml import child, local
+from nacre.documents.ooxml import attribute, child, local, parts
 
 SHAPES = {"sp", "graphicFrame", "pic", "cxnSp"}
 _MANY = 400  # shapes of a slide; of more, by their tops alone
 _OVERLAP = 0.2  # how much of the smaller box two rows or columns may share
 _DEEP = 24
+_Scale = tuple[float, float, float, float]
+_FILLS = {"solidFill", "gradFill", "blipFill", "pattFill", "grpFill"}
+MAYBE_WHITE = {"FFFFFF", "ffffff", "window", "bg1", "tx1", "bg2", "tx2", "lt1"}
+"""Colours that are worth a look at the theme."""
 
 
 class Box(NamedTuple):
@@ -21,6 +25,11 @@ class Box(NamedTuple):
     right: float
     bottom: float
 
+    def meets(self, other: Box) -> bool:
+        """Whether two boxes share some of the slide."""
+        beside = self.left >= other.right or other.left >= self.right
+        return not beside and self.top < other.bottom and other.top < self.bottom
+
 
 class Placed(NamedTuple):
     """A shape and its place, if it has any."""
@@ -29,9 +38,7 @@ class Placed(NamedTuple):
     box: Box | None
 
 
-def placed(
-    tree: Any, scale: tuple[float, float, float, float] = (1.0, 1.0, 0.0, 0.0), depth: int = 0
-) -> Iterator[Placed]:
+def placed(tree: Any, scale: _Scale = (1.0, 1.0, 0.0, 0.0), depth: int = 0) -> Iterator[Placed]:
     """The shapes of a slide in the order of the file; groups are opened, however deep."""
     for node in () if tree is None or depth >= 60 else tree:
         name = local(node)
@@ -44,12 +51,12 @@ def placed(
             yield from placed(node, scale, depth + 1)
 
 
-def _scaled(box: Box, scale: tuple[float, float, float, float]) -> Box:
+def _scaled(box: Box, scale: _Scale) -> Box:
     x, y, dx, dy = scale
     return Box(box.left * x + dx, box.top * y + dy, box.right * x + dx, box.bottom * y + dy)
 
 
-def _inner(group: Any, scale: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
+def _inner(group: Any, scale: _Scale) -> _Scale:
     """From the units inside a group to those of the slide."""
     form = child(group, "grpSpPr", "xfrm")
     outer, inner = _rectangle(form, "off", "ext"), _rectangle(form, "chOff", "chExt")
@@ -114,3 +121,53 @@ def _bands(boxes: list[tuple[Box, int]], first: int, last: int) -> list[list[tup
             bands.append([one])
             reach = max(reach, high) if bands else high
     return bands
+
+
+class Ground:
+    """The ground of one slide: its background, and what was drawn on it, on its layout and its master."""
+
+    def __init__(self, roots: list[Any], theme: Any | None) -> None:
+        light = None if theme is None else next(theme.iter("{*}lt1"), None)
+        names = child(roots[-1], "clrMap") if roots else None
+        light_names = {name for name in ("bg1", "tx1", "bg2", "tx2") if attribute(names, name) == "lt1"}
+        self.light: set[str] = set()
+        if self.white(light):
+            self.light = {"lt1", *light_names}
+        self.dark = self._background(roots)
+        drawn = [one for root in roots for one in placed(child(root, "cSld", "spTree"))]
+        self.fills = [one.box for one in drawn if local(one.shape) == "pic" or self.filled(one.shape)]
+
+    def _background(self, roots: list[Any]) -> bool:
+        """Whether the background is another than white: the slide's own, else the layout's, else the master's."""
+        for root in roots:
+            ground = child(root, "cSld", "bg")
+            if ground is not None:
+                fill = child(ground, "bgPr", "solidFill")
+                fill = child(ground, "bgRef") if fill is None else fill
+                return fill is None or not self.white(fill)
+        return False
+
+    def white(self, fill: Any | None) -> bool:
+        """Whether the colour inside an element is plain white."""
+        color = None if fill is None or not len(fill) else fill[0]
+        if color is None or len(color):
+            return False
+        value = attribute(color, "lastClr") or attribute(color)
+        return value in self.light if local(color) == "schemeClr" else value.upper() in {"FFFFFF", "WINDOW"}
+
+    def filled(self, shape: Any) -> bool:
+        """Whether a shape has a ground of its own that is not known to be white."""
+        properties = child(shape, "spPr")
+        for fill in parts(properties):
+            if local(fill) == "noFill":
+                return False
+            if local(fill) in _FILLS:
+                return local(fill) != "solidFill" or not self.white(fill)
+        styled = child(shape, "style", "fillRef")
+        return styled is not None and attribute(styled, "idx") not in {"", "0"} and not self.white(styled)
+
+    def hides_white(self, shape: Any, box: Box | None) -> bool:
+        """Whether white words of a shape stand on white."""
+        if self.dark or box is None or self.filled(shape):
+            return False
+        return not any(fill is None or fill.meets(box) for fill in self.fills)
