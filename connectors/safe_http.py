@@ -88,15 +88,13 @@ def checked_addresses(host: str, port: int, *, allow_private: bool = False, dead
         raise SourceError(tr("{host} is not known: {error}", host=host, error=error), uri=host) from error
     bad = [address for address in addresses if not is_public(address)]
     if bad and not allow_private:
-        raise SourceError(
-            tr(
-                "{host} is at {bad}, which is not a public address; allow_private=True (nacre sync "
-                "--allow-private) permits it",
-                host=host,
-                bad=bad[0],
-            ),
-            uri=host,
+        told = tr(
+            "{host} is at {bad}, which is not a public address; allow_private=True (nacre sync "
+            "--allow-private) permits it",
+            host=host,
+            bad=bad[0],
         )
+        raise SourceError(told, uri=host)
     return addresses
 
 

@@ -67,15 +67,13 @@ def kept(name: str, write: Callable[[Path], None]) -> Path:
         place = _temporary_root(root, reason) / name
         return place if place.exists() else _written(place, write)
     except OSError as error:
-        raise ModelError(
-            tr(
-                "The cache folder {folder} cannot be written ({error}). Set NACRE_CACHE to a folder with "
-                "room that you may write.",
-                folder=root,
-                error=reason,
-            ),
-            model=str(root),
-        ) from error
+        told = tr(
+            "The cache folder {folder} cannot be written ({error}). Set NACRE_CACHE to a folder with "
+            "room that you may write.",
+            folder=root,
+            error=reason,
+        )
+        raise ModelError(told, model=str(root)) from error
 
 
 @functools.cache

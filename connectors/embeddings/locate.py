@@ -47,16 +47,13 @@ class Embedded:
         spec = importlib.util.find_spec(module)
         path = Path(spec.origin).parent / self.weights if spec and spec.origin else None
         if path is None or not path.is_file():
-            raise MissingExtraError(
-                tr(
-                    "The sentence encoder {name} is not installed. Install it: {install} — or "
-                    'search by words alone: embedder="none" (--embedder none).',
-                    name=self.name,
-                    install=self.install,
-                ),
-                package=self.package,
+            told = tr(
+                "The sentence encoder {name} is not installed. Install it: {install} — or "
+                'search by words alone: embedder="none" (--embedder none).',
+                name=self.name,
                 install=self.install,
             )
+            raise MissingExtraError(told, package=self.package, install=self.install)
         return path
 
     def checked_path(self) -> Path:
@@ -68,16 +65,14 @@ class Embedded:
         path = self.path()
         found = file_hash(path)
         if found != self.sha256:
-            raise ModelError(
-                tr(
-                    "{file} is not the published {name} (SHA-256 {found}). Install the package again: {install}",
-                    file=path,
-                    name=self.name,
-                    found=found,
-                    install=self.install.replace("install", "install --force-reinstall", 1),
-                ),
-                model=self.name,
+            told = tr(
+                "{file} is not the published {name} (SHA-256 {found}). Install the package again: {install}",
+                file=path,
+                name=self.name,
+                found=found,
+                install=self.install.replace("install", "install --force-reinstall", 1),
             )
+            raise ModelError(told, model=self.name)
         return path
 
 
@@ -134,13 +129,10 @@ def _from_hub(repository: str) -> Path:
 
 
 def _unavailable(name: str, reason: str) -> ModelUnavailableError:
-    return ModelUnavailableError(
-        tr(
-            "No model {name} here, and none could be downloaded ({reason}). Give a folder with "
-            "config.json and model.safetensors, or HF_ENDPOINT for a mirror.",
-            name=name,
-            reason=reason,
-        ),
-        model=name,
-        uri=name,
+    told = tr(
+        "No model {name} here, and none could be downloaded ({reason}). Give a folder with "
+        "config.json and model.safetensors, or HF_ENDPOINT for a mirror.",
+        name=name,
+        reason=reason,
     )
+    return ModelUnavailableError(told, model=name, uri=name)

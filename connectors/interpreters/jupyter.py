@@ -134,13 +134,12 @@ class JupyterInterpreter:
             raise self._failed(f"{type(error).__name__}: {error}") from error
 
     def _failed(self, why: str) -> InterpreterError:
-        return InterpreterError(
-            tr(
-                "The Jupyter server at {uri} did not run the program: {why}. Check address, token and kernel.",
-                uri=self.uri,
-                why=why,
-            )
+        told = tr(
+            "The Jupyter server at {uri} did not run the program: {why}. Check address, token and kernel.",
+            uri=self.uri,
+            why=why,
         )
+        return InterpreterError(told)
 
 
 class _Channel:

@@ -101,14 +101,12 @@ class Connection:
         except Exception as error:
             code = getattr(error, "code", None)
             if isinstance(code, int) and code not in _CONNECTION_ERRORS:
-                raise ToolError(
-                    tr("The MCP server {label} says: {error}", label=self.label, error=error), tool=self.label
-                ) from error
+                told = tr("The MCP server {label} says: {error}", label=self.label, error=error)
+                raise ToolError(told, tool=self.label) from error
             await self._drop()
             why = str(error) or type(error).__name__
-            raise ToolError(
-                tr("The MCP server {label} gave no answer: {why}.", label=self.label, why=why), tool=self.label
-            ) from error
+            said = tr("The MCP server {label} gave no answer: {why}.", label=self.label, why=why)
+            raise ToolError(said, tool=self.label) from error
 
     async def _linked(self) -> _Link:
         if self._link is None or self._link.broken:
@@ -120,9 +118,8 @@ class Connection:
             except Exception as error:
                 await self._drop()
                 why = _cause(error)
-                raise ToolError(
-                    tr("The MCP server {label} cannot be reached: {why}.", label=self.label, why=why), tool=self.label
-                ) from error
+                told = tr("The MCP server {label} cannot be reached: {why}.", label=self.label, why=why)
+                raise ToolError(told, tool=self.label) from error
         await asyncio.wait_for(asyncio.shield(self._link.ready), self.timeout_s)
         return self._link
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from nacre.connectors.models.keys import key_of
-from nacre.connectors.models.langchain_models import known_name, load
+from nacre.connectors.models.langchain_models import PACKAGES, known_name, load
 from nacre.connectors.models.provider import Provider
 from nacre.connectors.models.providers import PROVIDERS, find_provider
 from nacre.errors import UnknownProviderError, UsageError
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
 __all__ = ["default_spec", "load_model"]
+
+_OLLAMA_TAG = re.compile(r"[\w.-]+:(\d+(\.\d+)?[bm]\b.*|latest)", re.IGNORECASE)  # llama3.1:8b
 
 
 def load_model(spec: str | None = None, **kwargs: Any) -> BaseChatModel:
@@ -69,7 +72,7 @@ def default_spec() -> str:
     """
     if spec := os.environ.get("NACRE_MODEL", "").strip():
         return spec
-    if os.environ.get("OPENAI_API_KEY", "").strip() or os.environ.get("OPENAI_BASE_URL", "").strip():
+    if any(os.environ.get(name, "").strip() for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL")):
         return f"openai:{os.environ.get('OPENAI_MODEL', '').strip() or PROVIDERS['openai'].default_model}"
     return "quote"
 
@@ -90,17 +93,15 @@ def _load_api_model(provider: Provider, rest: str, spec: str, kwargs: dict[str, 
     base_url = kwargs.pop("base_url", None) or base_url
     model = _model_name(model or provider.default_model, spec, f"{provider.name}:model-name")
     if not base_url:
-        raise UsageError(
-            tr(
-                "{spec!r} needs to know where the server is: write {name}:{model}@http://host:8000/v1, "
-                "or pass base_url.",
-                spec=spec,
-                name=provider.name,
-                model=model,
-            )
+        told = tr(
+            "{spec!r} needs to know where the server is: write {name}:{model}@http://host:8000/v1, or pass base_url.",
+            spec=spec,
+            name=provider.name,
+            model=model,
         )
+        raise UsageError(told)
     named = f"{provider.name}:{model}"
-    api_key = key_of(provider, kwargs.pop("api_key", None), base_url, "langchain_openai", named)
+    api_key = provider.required_key(kwargs.pop("api_key", None), base_url, "langchain_openai", named)
     from nacre.connectors.models.openai_compatible import OpenAICompatibleChatModel
     from nacre.connectors.models.payload import SERVER_PARAMETERS
 
@@ -119,14 +120,13 @@ def _settings(kind: type[BaseChatModel], kwargs: dict[str, Any], of_servers: fro
     settings = {key: value for key, value in kwargs.items() if key not in body}
     if strangers := sorted(set(settings) - known):
         near = difflib.get_close_matches(strangers[0], sorted(known | of_servers), n=3)
-        raise UsageError(
-            tr(
-                "Unknown setting of the model: {strangers}. Close to it: {near}. Others go in extra_body={{…}}.",
-                strangers=listed(strangers),
-                near=", ".join(near) or "nothing",
-                near2=", ".join(near) or "无",
-            )
+        told = tr(
+            "Unknown setting of the model: {strangers}. Close to it: {near}. Others go in extra_body={{…}}.",
+            strangers=listed(strangers),
+            near=", ".join(near) or "nothing",
+            near2=", ".join(near) or "无",
         )
+        raise UsageError(told)
     if body:
         settings["extra_body"] = {**body, **(settings.get("extra_body") or {})}
     return settings
@@ -147,15 +147,32 @@ def _model_name(name: str, spec: str, example: str) -> str:
 
 
 def _unknown(spec: str) -> UnknownProviderError:
-    from nacre.connectors.models.suggestions import meant
-
-    near = meant(spec)
-    return UnknownProviderError(
-        tr(
-            "No provider for {spec!r}.{hint} Write provider:model with one of: {names}.",
-            spec=spec,
-            hint=tr(" Did you mean {near}?", near=near) if near else "",
-            names=listed([*PROVIDERS, "transformers", "quote", "anthropic, google_genai, … (LangChain)"]),
-        ),
-        model=spec,
+    near = next(_meant(spec), "")
+    told = tr(
+        "No provider for {spec!r}.{hint} Write provider:model with one of: {names}.",
+        spec=spec,
+        hint=tr(" Did you mean {near}?", near=near) if near else "",
+        names=listed([*PROVIDERS, "transformers", "quote", "anthropic, google_genai, … (LangChain)"]),
     )
+    return UnknownProviderError(told, model=spec)
+
+
+def _meant(spec: str) -> Iterator[str]:
+    """Names that `load_model` knows for one that it does not: of a misspelt provider, of a model without one."""
+    kind, colon, rest = spec.partition(":")
+    if kind.lower().endswith("@http") or kind.lower().endswith("@https"):
+        yield f"openai_compatible:{spec}"
+    elif _OLLAMA_TAG.fullmatch(spec):
+        yield f"ollama:{spec}"
+    names = [name for p in PROVIDERS.values() for name in (p.name, *p.aliases)] + ["transformers", "quote", *PACKAGES]
+    near = difflib.get_close_matches(kind.lower(), names, n=1)
+    if colon:
+        yield from (f"{name}:{rest}" for name in near)
+    if "/" in spec or spec.lower().endswith(".gguf"):
+        yield f"transformers:{spec}"
+    yield from (
+        f"{p.name}:{spec}" for p in PROVIDERS.values() if p.families and re.match(p.families, spec, re.IGNORECASE)
+    )
+    yield from near
+    known = {p.default_model.lower(): p.name for p in PROVIDERS.values() if p.default_model}
+    yield from (f"{known[model]}:{model}" for model in difflib.get_close_matches(spec.lower(), known, n=1))

@@ -143,28 +143,23 @@ def _of_status(error: openai.APIStatusError, place: Place) -> NacreError:
     if refused:
         return refused
     if status == 404:
-        return UnknownProviderError(
-            tr(
-                "{title} at {url} knows no model {model!r}: {said} Check the model's name and the base URL.",
-                title=place.provider.title,
-                url=place.url,
-                model=place.model,
-                said=said,
-            ),
-            model=place.name,
+        told = tr(
+            "{title} at {url} knows no model {model!r}: {said} Check the model's name and the base URL.",
+            title=place.provider.title,
+            url=place.url,
+            model=place.model,
+            said=said,
         )
+        return UnknownProviderError(told, model=place.name)
     if status in (408, 409, 429) or status >= 500:
         return _busy(error, said, place)
-    return ModelError(
-        tr(
-            "{name} refused the request (HTTP {status}): {said} Check the arguments and what the model supports.",
-            name=place.name,
-            status=status,
-            said=said,
-        ),
-        model=place.name,
+    told = tr(
+        "{name} refused the request (HTTP {status}): {said} Check the arguments and what the model supports.",
+        name=place.name,
         status=status,
+        said=said,
     )
+    return ModelError(told, model=place.name, status=status)
 
 
 def _refused(error: openai.APIError | None, said: str, status: int, place: Place) -> UnsupportedParameterError | None:
@@ -176,51 +171,39 @@ def _refused(error: openai.APIError | None, said: str, status: int, place: Place
     parameter = "tools" if _NO_TOOLS in said else parameter
     if parameter is None:
         return None
-    return UnsupportedParameterError(
-        tr(
-            "{name} does not take {parameter!r} (HTTP {status}): {said} Ask without it.",
-            name=place.name,
-            parameter=parameter,
-            status=status,
-            said=said,
-        ),
-        model=place.name,
-        status=status,
+    told = tr(
+        "{name} does not take {parameter!r} (HTTP {status}): {said} Ask without it.",
+        name=place.name,
         parameter=parameter,
+        status=status,
+        said=said,
     )
+    return UnsupportedParameterError(told, model=place.name, status=status, parameter=parameter)
 
 
 def _key_refused(said: str, place: Place) -> MissingKeyError:
-    return MissingKeyError(
-        tr(
-            "{title} does not accept the key (HTTP 401): {said} Set a valid one: export {variable}=…",
-            title=place.provider.title,
-            said=said,
-            variable=place.variable,
-        ),
-        model=place.name,
+    told = tr(
+        "{title} does not accept the key (HTTP 401): {said} Set a valid one: export {variable}=…",
+        title=place.provider.title,
+        said=said,
         variable=place.variable,
     )
+    return MissingKeyError(told, model=place.name, variable=place.variable)
 
 
 def _busy(error: openai.APIStatusError, said: str, place: Place) -> ModelUnavailableError:
     wait = seconds_to_wait(error.response.headers.get("retry-after"))
     later_en = f" Try again in {wait:g} s." if wait else " Try again later, or name another model."
     later_zh = f" 请在 {wait:g} 秒后重试。" if wait else " 请稍后重试，或换一个模型。"
-    return ModelUnavailableError(
-        tr(
-            "{name} cannot answer now (HTTP {status_code}): {said}{later_en}",
-            name=place.name,
-            status_code=error.status_code,
-            said=said,
-            later_en=later_en,
-            later_zh=later_zh,
-        ),
-        model=place.name,
-        uri=place.url,
-        status=error.status_code,
-        retry_after_s=wait,
+    told = tr(
+        "{name} cannot answer now (HTTP {status_code}): {said}{later_en}",
+        name=place.name,
+        status_code=error.status_code,
+        said=said,
+        later_en=later_en,
+        later_zh=later_zh,
     )
+    return ModelUnavailableError(told, model=place.name, uri=place.url, status=error.status_code, retry_after_s=wait)
 
 
 def _unreachable(why: str, place: Place) -> ModelUnavailableError:
@@ -228,32 +211,24 @@ def _unreachable(why: str, place: Place) -> ModelUnavailableError:
         en, zh = "Check the network, a proxy, or set base_url", "请检查网络、代理或 base_url"
     else:
         en, zh = f"Start the server, or set {place.provider.urls[0]}", f"请启动该服务，或设置 {place.provider.urls[0]}"
-    return ModelUnavailableError(
-        tr("Cannot reach {name} at {url}: {why}. {en}.", name=place.name, url=place.url, why=why, en=en, zh=zh),
-        model=place.name,
-        uri=place.url,
-        status=None,
-    )
+    told = tr("Cannot reach {name} at {url}: {why}. {en}.", name=place.name, url=place.url, why=why, en=en, zh=zh)
+    return ModelUnavailableError(told, model=place.name, uri=place.url, status=None)
 
 
 def _broken_off(why: str, place: Place) -> ModelUnavailableError:
-    return ModelUnavailableError(
-        tr("{name} broke off in the middle of its answer: {why}. Ask again.", name=place.name, why=why.rstrip(" .。")),
-        model=place.name,
-        uri=place.url,
-        status=None,
+    told = tr(
+        "{name} broke off in the middle of its answer: {why}. Ask again.", name=place.name, why=why.rstrip(" .。")
     )
+    return ModelUnavailableError(told, model=place.name, uri=place.url, status=None)
 
 
 def _too_long(error: Exception, place: Place) -> ContextTooLongError:
-    return ContextTooLongError(
-        tr(
-            "The messages are too long for {name}: {error} Send less history or fewer sources.",
-            name=place.name,
-            error=_quote(error),
-        ),
-        model=place.name,
+    told = tr(
+        "The messages are too long for {name}: {error} Send less history or fewer sources.",
+        name=place.name,
+        error=_quote(error),
     )
+    return ContextTooLongError(told, model=place.name)
 
 
 def _is_too_long(said: str) -> bool:

@@ -59,12 +59,10 @@ def base_hash(name: str) -> str:
     """The hash of a base model's weights, which must be here."""
     found = weights_hash(name)
     if found is None:
-        raise ModelError(
-            tr(
-                "The base model {name} is not here, or not in safetensors. Name its folder or .gguf file, or fetch it "
-                "first.",
-                name=name,
-            ),
-            model=name,
+        told = tr(
+            "The base model {name} is not here, or not in safetensors. Name its folder or .gguf file, or fetch it "
+            "first.",
+            name=name,
         )
+        raise ModelError(told, model=name)
     return found

@@ -42,9 +42,8 @@ def _decoded(part: Mapping[str, Any]) -> Any:
         return image.convert("RGB")
     except Exception as error:  # Pillow's decoders raise errors of many kinds
         why = str(error)[:200] if isinstance(error, ValueError) else type(error).__name__
-        raise UnsupportedInputError(
-            tr("An image cannot be read: {error}. Send PNG, JPEG, WebP, GIF or BMP.", error=why)
-        ) from error
+        told = tr("An image cannot be read: {error}. Send PNG, JPEG, WebP, GIF or BMP.", error=why)
+        raise UnsupportedInputError(told) from error
 
 
 def _bytes_of(part: Mapping[str, Any]) -> tuple[str, bytes]:
@@ -57,9 +56,8 @@ def _bytes_of(part: Mapping[str, Any]) -> tuple[str, bytes]:
         head, _, data = url.partition(",")
         said = head.removeprefix("data:").partition(";")[0]
     elif not data:
-        raise UnsupportedInputError(
-            tr("A local model fetches no images from addresses. Send the image itself, as data:image/png;base64,…")
-        )
+        told = tr("A local model fetches no images from addresses. Send the image itself, as data:image/png;base64,…")
+        raise UnsupportedInputError(told)
     try:
         return said, base64.b64decode(str(data), validate=True)
     except ValueError as error:

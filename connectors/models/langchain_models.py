@@ -51,11 +51,8 @@ def load(name: str, model: str, settings: dict[str, Any]) -> BaseChatModel:
     missing = [item for item in ("langchain", package) if importlib.util.find_spec(item.replace("-", "_")) is None]
     if missing:
         line = f"pip install 'nacre-ai[agents]' {package}"
-        raise MissingExtraError(
-            tr("{name} models need packages that are not installed. Install: {line}", name=name, line=line),
-            package=missing[0],
-            install=line,
-        )
+        told = tr("{name} models need packages that are not installed. Install: {line}", name=name, line=line)
+        raise MissingExtraError(told, package=missing[0], install=line)
     from langchain.chat_models import init_chat_model
 
     try:
@@ -64,8 +61,5 @@ def load(name: str, model: str, settings: dict[str, Any]) -> BaseChatModel:
     except Exception as error:  # each package has errors of its own; pydantic's say which setting is missing
         kind = MissingKeyError if "key" in str(error).lower() else UsageError
         told = " ".join(str(error).split())[:300]
-        raise kind(
-            tr("{name}:{model} cannot be loaded: {error}", name=name, model=model, error=told),
-            model=f"{name}:{model}",
-            variable="",
-        ) from error
+        said = tr("{name}:{model} cannot be loaded: {error}", name=name, model=model, error=told)
+        raise kind(said, model=f"{name}:{model}", variable="") from error

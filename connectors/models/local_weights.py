@@ -112,14 +112,12 @@ def _locate(name: str, revision: str | None) -> tuple[str, dict[str, Any]]:
         return str(path.parent), {"gguf_file": path.name, "local_files_only": True}
     if path.is_dir():
         if not (path / "config.json").is_file():
-            raise ModelError(
-                tr(
-                    "{name} is no model folder: it has no config.json. Name the folder that holds "
-                    "config.json, the tokeniser and model.safetensors.",
-                    name=name,
-                ),
-                model=name,
+            told = tr(
+                "{name} is no model folder: it has no config.json. Name the folder that holds "
+                "config.json, the tokeniser and model.safetensors.",
+                name=name,
             )
+            raise ModelError(told, model=name)
         return str(path), {"local_files_only": True}
     if path.exists() or name.count("/") > 1 or name.startswith((".", "/", "~")):
         raise _nothing_there(name)
@@ -151,18 +149,15 @@ def _ask_hub(name: str, revision: str | None) -> None:
         raise _nothing_there(name) from error
     except Exception as error:
         endpoint = hub.constants.ENDPOINT
-        raise ModelUnavailableError(
-            tr(
-                "{name!r} is no folder here, and the model hub {endpoint} cannot be reached ({name__}). "
-                "Name a folder or a .gguf file, set HF_ENDPOINT to a mirror, or fetch the model "
-                "elsewhere and set HF_HUB_OFFLINE=1.",
-                name=name,
-                endpoint=endpoint,
-                name__=type(error).__name__,
-            ),
-            model=name,
-            uri=endpoint,
-        ) from error
+        told = tr(
+            "{name!r} is no folder here, and the model hub {endpoint} cannot be reached ({name__}). "
+            "Name a folder or a .gguf file, set HF_ENDPOINT to a mirror, or fetch the model "
+            "elsewhere and set HF_HUB_OFFLINE=1.",
+            name=name,
+            endpoint=endpoint,
+            name__=type(error).__name__,
+        )
+        raise ModelUnavailableError(told, model=name, uri=endpoint) from error
 
 
 def _nothing_there(name: str) -> UnknownProviderError:
@@ -173,11 +168,8 @@ def _nothing_there(name: str) -> UnknownProviderError:
 
 
 def _token_needed(name: str) -> MissingKeyError:
-    return MissingKeyError(
-        tr("The hub wants a token for {name}. Accept its licence there and set it: export HF_TOKEN=…", name=name),
-        model=name,
-        variable="HF_TOKEN",
-    )
+    told = tr("The hub wants a token for {name}. Accept its licence there and set it: export HF_TOKEN=…", name=name)
+    return MissingKeyError(told, model=name, variable="HF_TOKEN")
 
 
 @contextmanager
@@ -206,26 +198,21 @@ def _explained(name: str) -> Iterator[None]:
     except (ModelError, MissingExtraError):
         raise
     except ImportError as error:
-        raise MissingExtraError(
-            tr(
-                "{name} needs a package that is not installed ({error}). Install: {line}",
-                name=name,
-                error=_first_line(error),
-                line=_install_line(error),
-            ),
-            package=str(error.name or ""),
-            install=_install_line(error),
-        ) from error
+        told = tr(
+            "{name} needs a package that is not installed ({error}). Install: {line}",
+            name=name,
+            error=_first_line(error),
+            line=_install_line(error),
+        )
+        raise MissingExtraError(told, package=str(error.name or ""), install=_install_line(error)) from error
     except Exception as error:
         if "trust_remote_code" in str(error):
-            raise ModelError(
-                tr(
-                    "{name} brings code of its own, which is not run. Use its version for transformers, "
-                    "often named -hf: zai-org/glm-4-9b-chat-hf.",
-                    name=name,
-                ),
-                model=name,
-            ) from error
+            told = tr(
+                "{name} brings code of its own, which is not run. Use its version for transformers, "
+                "often named -hf: zai-org/glm-4-9b-chat-hf.",
+                name=name,
+            )
+            raise ModelError(told, model=name) from error
         raise ModelError(
             tr("{name} cannot be loaded: {error} Check that the files are whole.", name=name, error=_first_line(error)),
             model=name,

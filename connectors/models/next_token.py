@@ -57,12 +57,10 @@ def tokens_of(text: str, spec: str | None = None) -> list[Token]:
         ]
     kind, _, name = spec.strip().partition(":")
     if kind.lower() not in _KINDS or not name.strip():
-        raise UsageError(
-            tr(
-                "The tokeniser of {spec} is on its provider's server. Name a local model: transformers:FOLDER.",
-                spec=spec,
-            )
+        told = tr(
+            "The tokeniser of {spec} is on its provider's server. Name a local model: transformers:FOLDER.", spec=spec
         )
+        raise UsageError(told)
     tokenizer = load_tokenizer(name.strip())
     ids = list(tokenizer(text, add_special_tokens=False)["input_ids"])
     return [_token(n, _piece(tokenizer, n), p) for n, p in zip(ids, tokenizer.convert_ids_to_tokens(ids), strict=True)]
@@ -99,18 +97,15 @@ def candidates(
     """
     model = load_model(spec, **settings)
     if not isinstance(model, TransformersChatModel):
-        raise UsageError(
-            tr("{spec} does not tell what it would say next; a local model does: transformers:FOLDER.", spec=spec)
-        )
+        told = tr("{spec} does not tell what it would say next; a local model does: transformers:FOLDER.", spec=spec)
+        raise UsageError(told)
     torch, weights = need("torch", extra="local"), model.weights
     ids = list(weights.tokenizer(clean_text(text))["input_ids"])
     if not ids:
         raise UsageError(tr("The text is empty. Write the beginning of a sentence."))
     if weights.window is not None and len(ids) > weights.window:
-        raise UnsupportedInputError(
-            tr("The text has {length} tokens and the window {window}.", length=len(ids), window=weights.window),
-            model=spec,
-        )
+        told = tr("The text has {length} tokens and the window {window}.", length=len(ids), window=weights.window)
+        raise UnsupportedInputError(told, model=spec)
     with torch.inference_mode():
         plain = _logits(torch, weights, torch.tensor([ids], device=weights.model.device))
         left = _sampled(plain, temperature, top_k, top_p)

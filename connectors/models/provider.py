@@ -9,6 +9,9 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Literal
 
+from nacre.extras import keyless, need
+from nacre.text.language import tr
+
 
 @dataclass(frozen=True)
 class Quirks:
@@ -70,15 +73,36 @@ class Provider:
                 quirks = replace(quirks, **changes)
         return quirks
 
-    def key(self) -> str:
-        """The key from the environment."""
-        return next((value for name in self.keys if (value := os.environ.get(name, "").strip())), "")
-
     def url(self) -> str:
         """Where to ask: the environment's base URL, else the provider's own."""
-        return next((value for name in self.urls if (value := os.environ.get(name, "").strip())), self.base_url)
+        return _set(self.urls) or self.base_url
 
     def read(self, rest: str) -> tuple[str, str]:
         """The model and where to ask for it, from `model` or `model@http://host/v1`, what stands behind the colon."""
         model, at, url = rest.rpartition("@http")
         return (model.strip(), f"http{url.strip()}") if at else (rest.strip(), self.url())
+
+    def key(self) -> str:
+        """The key from the environment."""
+        return _set(self.keys)
+
+    def required_key(self, given: Any, base_url: str, package: str, model: str) -> Any:
+        """The key that was given or that the environment holds; "none" for servers that need none.
+
+        Args:
+            base_url: where the provider is asked; only its own address needs a key.
+            package: what must be installed to ask it, told together with a missing key.
+            model: the whole name, for the error.
+        """
+        key = given or self.key()
+        if not key and self.needs_key and base_url == self.base_url:
+            variable = self.keys[0]
+            told = tr("{title} needs a key. Set it: export {variable}=…", title=self.title, variable=variable)
+            raise keyless(told, package, extra="openai", model=model, variable=variable)
+        need(package, extra="openai")
+        return key or "none"
+
+
+def _set(names: tuple[str, ...]) -> str:
+    """The first of some variables that the environment holds."""
+    return next((value for name in names if (value := os.environ.get(name, "").strip())), "")

@@ -11,8 +11,8 @@ from typing import Any
 
 from langchain_core.messages import BaseMessage
 
-from nacre.connectors.models.answer_ids import answer_ids
 from nacre.connectors.models.base_weights import local_base
+from nacre.connectors.models.templates import answer_ids
 from nacre.errors import ModelError
 from nacre.extras import need
 from nacre.text.language import tr
@@ -62,15 +62,13 @@ class RewardModel:
         transformers, peft = need("transformers", extra="local"), need("peft", extra="local")
         base = local_base(str(self._card["base_model"]))
         if base.hash != self._card["base_hash"]:
-            raise ModelError(
-                tr(
-                    "The reward model {folder} was trained on other weights than {base} holds now (SHA-256 {found}).",
-                    folder=self.folder,
-                    base=base.spec,
-                    found=base.hash[:12],
-                ),
-                model=str(self.folder),
+            told = tr(
+                "The reward model {folder} was trained on other weights than {base} holds now (SHA-256 {found}).",
+                folder=self.folder,
+                base=base.spec,
+                found=base.hash[:12],
             )
+            raise ModelError(told, model=str(self.folder))
         options = {"trust_remote_code": False, "local_files_only": True}
         tokenizer = transformers.AutoTokenizer.from_pretrained(base.place, **options)
         model = transformers.AutoModelForSequenceClassification.from_pretrained(
@@ -87,10 +85,8 @@ class RewardModel:
             return float(model(input_ids=given, attention_mask=torch.ones_like(given)).logits[0, 0])
 
     def _not_one(self) -> ModelError:
-        return ModelError(
-            tr(
-                "{folder} is no reward model. Train one: nacre finetune train --method reward --data PAIRS.jsonl …",
-                folder=self.folder,
-            ),
-            model=str(self.folder),
+        told = tr(
+            "{folder} is no reward model. Train one: nacre finetune train --method reward --data PAIRS.jsonl …",
+            folder=self.folder,
         )
+        return ModelError(told, model=str(self.folder))

@@ -6,10 +6,10 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from langchain_core.messages import AIMessage, BaseMessage, SystemMessage, ToolMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
 from nacre.connectors.models.images import parts_of
-from nacre.errors import ModelError, NacreError
+from nacre.errors import ModelError
 from nacre.text.hygiene import clean_text
 from nacre.text.language import language_of, tr
 
@@ -18,11 +18,7 @@ _PLAIN_LABELS = {"en": {"user": "User: ", "assistant": "Assistant: "}, "zh": {"u
 
 
 def turns(messages: Sequence[BaseMessage]) -> list[dict[str, str]]:
-    """Messages as roles and texts.
-
-    Returns:
-        One `{"role", "content"}` a message; what a tool returned comes as the user's.
-    """
+    """One `{"role", "content"}` a message; what a tool returned comes as the user's."""
     rows = []
     for message in messages:
         if isinstance(message, SystemMessage):
@@ -37,11 +33,7 @@ def turns(messages: Sequence[BaseMessage]) -> list[dict[str, str]]:
 
 
 def takes_tools(tokenizer: Any, template: str | None) -> bool:
-    """Whether a chat template has a place for tools.
-
-    Args:
-        template: a Jinja chat template in place of the tokeniser's own.
-    """
+    """Whether a chat template, given or the tokeniser's own, has a place for tools."""
     if template is None and tokenizer.chat_template:
         template = tokenizer.get_chat_template(tools=[{}])  # of several templates the one for tools
     return bool(_TOOLS.search(template or ""))
@@ -66,19 +58,26 @@ def prompt_ids(
     if not (template or tokenizer.chat_template):
         text, stops = plain(rows)
         return list(tokenizer(text)["input_ids"]), stops
-    settings = {"add_generation_prompt": True, "tokenize": True, "return_dict": False, **options}
     # Some templates know no system role, or want user and assistant to take turns (Gemma, Mistral).
     attempts = [rows] if tools else [rows, alternating(rows)]
+    settings = {"chat_template": template, "return_dict": False, **options}
+    return list(_filled(tokenizer, tokenizer, attempts, tools, settings)), []
+
+
+def _filled(
+    filler: Any, tokenizer: Any, attempts: list[Any], tools: Sequence[dict[str, Any]] | None, settings: dict[str, Any]
+) -> Any:
+    """What the chat template makes of the first turns that it takes."""
     given = {"tools": _defused(tools, tokenizer)} if tools else {}
+    given |= {"add_generation_prompt": True, "tokenize": True, **settings}
     failure: Exception | None = None
     for attempt in attempts:
         try:
-            return list(tokenizer.apply_chat_template(attempt, chat_template=template, **given, **settings)), []
+            return filler.apply_chat_template(attempt, **given)
         except Exception as error:  # Jinja raises what the template says
             failure = failure or error
-    raise ModelError(
-        tr("The model's chat template cannot be filled: {failure}", failure=failure), model=str(tokenizer.name_or_path)
-    ) from failure
+    told = tr("The model's chat template cannot be filled: {failure}", failure=failure)
+    raise ModelError(told, model=str(tokenizer.name_or_path)) from failure
 
 
 def prompt_with_images(
@@ -91,17 +90,8 @@ def prompt_with_images(
     """As `prompt_ids`, for a model that sees; and what `generate` is given of the images."""
     rows = _defused((turns_with_calls if tools else turns)(messages), processor.tokenizer)
     told = [{**row, "content": parts_of(message, row["content"])} for row, message in zip(rows, messages, strict=True)]
-    given = {"tools": _defused(tools, processor.tokenizer)} if tools else {}
-    settings = {"add_generation_prompt": True, "tokenize": True, "return_dict": True, "return_tensors": "pt", **options}
-    try:
-        made = dict(processor.apply_chat_template(told, chat_template=template, **given, **settings))
-    except NacreError:
-        raise
-    except Exception as error:  # Jinja raises what the template says
-        raise ModelError(
-            tr("The model's chat template cannot be filled: {failure}", failure=error),
-            model=str(processor.tokenizer.name_or_path),
-        ) from error
+    settings = {"chat_template": template, "return_dict": True, "return_tensors": "pt", **options}
+    made = dict(_filled(processor, processor.tokenizer, [told], tools, settings))
     ids = made.pop("input_ids")[0].tolist()
     made.pop("attention_mask", None)
     return ids, [], made
@@ -157,10 +147,8 @@ def plain(rows: Sequence[dict[str, str]]) -> tuple[str, list[str]]:
 
 
 def defused(text: str, tokenizer: Any) -> str:
-    """Break up control tokens in a text, so that a document cannot end its own turn and speak as the system.
-
-    Returns:
-        The text with a zero-width space inside each control token, and without characters that cannot be encoded.
+    """A text with a zero-width space inside each control token, so that a document cannot end its own turn and speak as
+    the system, and without characters that cannot be encoded.
     """
     text = clean_text(text)
     control = [
@@ -174,3 +162,32 @@ def defused(text: str, tokenizer: Any) -> str:
 
 def _added(tokenizer: Any) -> list[str]:
     return [token.content for token in getattr(tokenizer, "added_tokens_decoder", {}).values() if token.special]
+
+
+def answer_ids(
+    tokenizer: Any, messages: Sequence[BaseMessage], answer: str, stops: Sequence[int]
+) -> tuple[list[int], list[int]]:
+    """The ids that ask for an answer, and those of the answer itself with the one of `stops` at its end: what is
+    trained, and what a reward is given for.
+
+    As the template goes on where the conversation does: some put a line break before an answer, and some end it with
+    the mark of the next speaker.
+    """
+    prompt = prompt_ids(tokenizer, messages, None, {})[0]
+    whole = prompt_ids(tokenizer, [*messages, AIMessage(answer), HumanMessage(".")], None, {})[0]
+    if whole[: len(prompt)] == prompt:
+        rest = whole[len(prompt) :]
+        end = next((at for at, id in enumerate(rest) if id in stops), None)
+        if end is not None and tokenizer.decode(rest[:end], skip_special_tokens=True).split() == answer.split():
+            return prompt, rest[: end + 1]
+    own = tokenizer.eos_token_id
+    plain = tokenizer(defused(answer, tokenizer), add_special_tokens=False)["input_ids"]
+    return prompt, [*plain, own if own in stops else stops[0]]
+
+
+def stops_of(model: Any, tokenizer: Any) -> tuple[int, ...]:
+    """The ids at which a model stops to generate; none where it names none."""
+    settings = getattr(model, "generation_config", None)
+    ends = settings.eos_token_id if settings is not None else None
+    ends = tokenizer.eos_token_id if ends is None else ends
+    return tuple(ends) if isinstance(ends, list) else () if ends is None else (int(ends),)

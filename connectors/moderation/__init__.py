@@ -78,17 +78,15 @@ class OpenAIModerator:
         except self._openai.APIStatusError as error:
             if error.status_code == 429 or error.status_code >= 500:
                 raise self._unavailable(error) from error
-            raise ModelError(
-                tr(
-                    "{base_url} refused the moderation request ({status_code}): {message_}. Check the key "
-                    "and the model {model!r}.",
-                    base_url=self._client.base_url,
-                    status_code=error.status_code,
-                    message_=error.message,
-                    model=self.model,
-                ),
+            told = tr(
+                "{base_url} refused the moderation request ({status_code}): {message_}. Check the key "
+                "and the model {model!r}.",
+                base_url=self._client.base_url,
+                status_code=error.status_code,
+                message_=error.message,
                 model=self.model,
-            ) from error
+            )
+            raise ModelError(told, model=self.model) from error
         return self._verdict(answer)
 
     def _pieces(self, text: str) -> Iterator[str]:
@@ -109,19 +107,14 @@ class OpenAIModerator:
         return Verdict(any(flags), tuple(sorted(names)))
 
     def _no_verdict(self) -> ModelError:
-        return ModelError(
-            tr("{base_url} gave no moderation verdict. Does it serve /moderations?", base_url=self._client.base_url),
-            model=self.model,
-        )
+        told = tr("{base_url} gave no moderation verdict. Does it serve /moderations?", base_url=self._client.base_url)
+        return ModelError(told, model=self.model)
 
     def _unavailable(self, error: Exception) -> ModelUnavailableError:
         url = str(self._client.base_url)
-        return ModelUnavailableError(
-            tr(
-                "The moderation endpoint at {url} does not answer ({error}). Try again, or use RuleModerator.",
-                url=url,
-                error=error,
-            ),
-            model=self.model,
-            uri=url,
+        told = tr(
+            "The moderation endpoint at {url} does not answer ({error}). Try again, or use RuleModerator.",
+            url=url,
+            error=error,
         )
+        return ModelUnavailableError(told, model=self.model, uri=url)

@@ -17,11 +17,7 @@ PART = 3500
 
 @dataclass(frozen=True)
 class ReadPage:
-    """A part of a page's text.
-
-    Args:
-        part: its number, from 1.
-    """
+    """A part of a page's text, by its number from 1."""
 
     title: str
     url: str
@@ -75,19 +71,14 @@ class PageReader:
         try:
             document = self._parser().parse(answer.body, name=name, mime=mime or None)
         except ParseError as error:
-            raise ToolError(
-                tr("{address} has no readable text: {message_}", address=address, message_=error.message),
-                tool="read_page",
-            ) from error
+            told = tr("{address} has no readable text: {message_}", address=address, message_=error.message)
+            raise ToolError(told, tool="read_page") from error
         parts = max(1, -(-len(document.text) // self.part))
         if not 1 <= part <= parts:
-            raise ToolError(
-                tr("{address} has {parts} parts; there is no part {part}.", address=address, parts=parts, part=part),
-                tool="read_page",
-            )
-        return ReadPage(
-            document.title, answer.url, document.text[(part - 1) * self.part : part * self.part], part, parts
-        )
+            told = tr("{address} has {parts} parts; there is no part {part}.", address=address, parts=parts, part=part)
+            raise ToolError(told, tool="read_page")
+        text = document.text[(part - 1) * self.part : part * self.part]
+        return ReadPage(document.title, answer.url, text, part, parts)
 
     def _parser(self) -> ParserPool:
         with self._lock:

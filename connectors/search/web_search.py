@@ -72,10 +72,8 @@ class WebSearch:
             with self._lock:
                 self._cache[key] = results
             return results
-        raise ToolError(
-            tr("No search engine answers ({reasons}).", reasons="; ".join(reasons), reasons2="；".join(reasons)),
-            tool="web_search",
-        )
+        told = tr("No search engine answers ({reasons}).", reasons="; ".join(reasons), reasons2="；".join(reasons))
+        raise ToolError(told, tool="web_search")
 
     def _failed(self, rest: _Rest, error: ProviderError) -> None:
         """Rest twice as long after each failure, or as long as the server asks."""

@@ -77,14 +77,12 @@ def transcription(
 
     def convert(name: str, data: bytes) -> str:
         if len(data) > max_bytes:
-            raise SourceError(
-                tr(
-                    "{count} MiB of sound, the server takes {max_bytes}; split it",
-                    count=len(data) >> 20,
-                    max_bytes=max_bytes >> 20,
-                ),
-                uri=name,
+            told = tr(
+                "{count} MiB of sound, the server takes {max_bytes}; split it",
+                count=len(data) >> 20,
+                max_bytes=max_bytes >> 20,
             )
+            raise SourceError(told, uri=name)
         asked = {key: value for key, value in (("language", language), ("prompt", prompt)) if value}
         with openai.OpenAI(**client) as server:
             try:

@@ -76,14 +76,13 @@ def _named(name: str, prefix: str, arguments: Mapping[str, Any], base: type | No
         or not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", module)
         or not cls.isidentifier()
     ):
-        raise UsageError(
-            tr(
-                "{name!r} must be the dotted name of a class below {prefix}",
-                name=name,
-                prefix=prefix or "a module",
-                prefix2=prefix or "某模块",
-            )
+        told = tr(
+            "{name!r} must be the dotted name of a class below {prefix}",
+            name=name,
+            prefix=prefix or "a module",
+            prefix2=prefix or "某模块",
         )
+        raise UsageError(told)
     package = "-".join(module.split(".")[:3]).replace("_", "-")
     found = getattr(need(module, install=f"pip install {package}"), cls, None)
     if not isinstance(found, type) or (base is not None and not issubclass(found, base)):
@@ -123,9 +122,8 @@ class Documents:
         try:
             documents = [(text or "", dict(metadata or {}), name) for text, metadata, name in self._read()]
         except Exception as error:  # a stranger's code on a stranger's network
-            raise SourceError(
-                tr("{scope} cannot be listed: {error}", scope=self.scope, error=error), uri=self.scope
-            ) from error
+            told = tr("{scope} cannot be listed: {error}", scope=self.scope, error=error)
+            raise SourceError(told, uri=self.scope) from error
         seen: Counter[str] = Counter()
         for text, metadata, name in documents:
             address = _address(metadata, name) or blake2b(text.encode("utf-8", "replace"), digest_size=10).hexdigest()

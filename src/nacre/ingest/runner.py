@@ -83,14 +83,12 @@ class OnRay:
             try:
                 self.ray.init(address=None if address == "ray" else address, log_to_driver=False, logging_level="error")
             except (ConnectionError, RuntimeError, ValueError) as error:
-                raise KnowledgeBaseError(
-                    tr(
-                        "{address} cannot be reached ({error}). Start it (ray start --head), or leave workers out.",
-                        address=address,
-                        error=error,
-                    ),
-                    path=address,
-                ) from error
+                told = tr(
+                    "{address} cannot be reached ({error}). Start it (ray start --head), or leave workers out.",
+                    address=address,
+                    error=error,
+                )
+                raise KnowledgeBaseError(told, path=address) from error
         self.workers = max(1, int(self.ray.cluster_resources().get("CPU", 1)))
         self.width = self.workers
         self._parse, self._embed = self.ray.remote(_parse), self.ray.remote(_embed)
@@ -122,13 +120,10 @@ class OnRay:
         try:
             return self.ray.get(task)
         except self.ray.exceptions.RayError as error:
-            raise KnowledgeBaseError(
-                tr(
-                    "A node of the cluster failed ({error}). What was stored is safe; sync again.",
-                    error=str(error)[-300:],
-                ),
-                path="ray",
-            ) from error
+            told = tr(
+                "A node of the cluster failed ({error}). What was stored is safe; sync again.", error=str(error)[-300:]
+            )
+            raise KnowledgeBaseError(told, path="ray") from error
 
 
 @cache
