@@ -28,12 +28,8 @@ _ROLES: dict[str, type[BaseMessage]] = {"system": SystemMessage, "user": HumanMe
 
 @dataclass(frozen=True)
 class Prompt:
-    """A prompt template.
-
-    Args:
-        version: counted up at every change of the text; reports name it.
-        variables: the names of the slots that must be filled.
-        messages: (role, template) pairs; a role is "system", "user" or "assistant".
+    """A prompt template: its version, counted up at every change of the text and named by reports, the slots that must
+    be filled, and (role, template) pairs.
     """
 
     id: str

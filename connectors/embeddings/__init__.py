@@ -136,17 +136,8 @@ def _service(name: str) -> tuple[Provider, str] | None:
 
 
 def _hosted(provider: Provider, rest: str, spec: str, kwargs: dict[str, Any]) -> Embeddings:
-    model, base_url = provider.read(rest)
     settings = dict(kwargs)
-    base_url = settings.pop("base_url", None) or base_url
-    if not model.strip() or not base_url:
-        told = tr(
-            "{spec!r} lacks the model or the server. Write {name}:model@http://host:8000/v1, or pass base_url.",
-            spec=spec,
-            name=provider.name,
-        )
-        raise UsageError(told)
-    api_key = provider.required_key(settings.pop("api_key", None), base_url, "openai", spec)
+    model, base_url, api_key = provider.place(rest, settings, "openai", spec)
     from nacre.connectors.embeddings.openai_compatible import OpenAICompatibleEmbeddings
 
-    return OpenAICompatibleEmbeddings(provider, model.strip(), base_url, api_key, **settings)
+    return OpenAICompatibleEmbeddings(provider, model, base_url, api_key, **settings)

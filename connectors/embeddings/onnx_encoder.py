@@ -19,14 +19,10 @@ Input = TypeVar("Input")
 Output = TypeVar("Output")
 
 
-def cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def in_parallel(work: Callable[[Input], Output], inputs: Sequence[Input]) -> list[Output]:
     """Do the work for each input, one a core at a time; in the order given."""
-    workers = min(cores(), len(inputs))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    workers = min(cores, len(inputs))
     if workers <= 1:
         return [work(value) for value in inputs]
     with ThreadPoolExecutor(workers, thread_name_prefix="nacre-encoder") as pool:

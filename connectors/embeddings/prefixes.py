@@ -75,13 +75,8 @@ _KNOWN: tuple[tuple[str, Prefixes], ...] = (
 
 
 def prefixes_for(name: str, prompts: dict[str, str] | None = None) -> Prefixes:
-    """The prefixes of a model.
-
-    Args:
-        prompts: the model's own prompts by name; "query" and "document" or "passage" are used.
-
-    Returns:
-        Both prefixes; empty where none is known.
+    """The prefixes of a model, empty where none is known; of its own prompts "query" and "document" or "passage" are
+    used.
     """
     if prompts and ("query" in prompts or "document" in prompts or "passage" in prompts):
         return Prefixes(prompts.get("query", ""), prompts.get("document", prompts.get("passage", "")))

@@ -20,12 +20,8 @@ _FALLBACK_TOKENS = 512
 
 
 class SentenceTransformersEmbeddings(PrefixedEncoder, Embeddings):
-    """Embeddings by sentence-transformers (and torch).
-
-    Args:
-        name: what the model is called in an index; None: `model`.
-        query_prefix: put before questions; None: what the model or the table of known models says.
-        device: "cpu", "cuda", …; None: the best there is.
+    """Embeddings by sentence-transformers (and torch); an index calls the model by `name`, its settings are those of
+    `load_embedder`.
     """
 
     def __init__(

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from nacre.connectors.models.langchain_models import PACKAGES, known_name, load
-from nacre.connectors.models.provider import Provider
+from nacre.connectors.models.provider import Provider, named
 from nacre.connectors.models.providers import PROVIDERS, find_provider
 from nacre.errors import UnknownProviderError, UsageError
 from nacre.extras import need
@@ -51,7 +51,7 @@ def load_model(spec: str | None = None, **kwargs: Any) -> BaseChatModel:
             raise UsageError(tr("quote is one model without variants; write quote, not {spec!r}.", spec=spec))
         return _quote(kwargs)
     if kind.strip().lower() in ("transformers", "hf", "huggingface"):
-        name = _model_name(rest, spec, "transformers:path/to/folder")
+        name = named(rest, spec, "transformers:path/to/folder")
         need("transformers", extra="local")
         from nacre.connectors.models.transformers_chat import TransformersChatModel
 
@@ -59,7 +59,7 @@ def load_model(spec: str | None = None, **kwargs: Any) -> BaseChatModel:
     provider = find_provider(kind)
     if provider is None:
         if name := known_name(kind):
-            return load(name, _model_name(rest, spec, f"{name}:model-name"), kwargs)
+            return load(name, named(rest, spec, f"{name}:model-name"), kwargs)
         raise _unknown(spec)
     return _load_api_model(provider, rest, spec, kwargs)
 
@@ -89,27 +89,18 @@ def _quote(kwargs: dict[str, Any]) -> BaseChatModel:
 
 
 def _load_api_model(provider: Provider, rest: str, spec: str, kwargs: dict[str, Any]) -> BaseChatModel:
-    model, base_url = provider.read(rest)
-    base_url = kwargs.pop("base_url", None) or base_url
-    model = _model_name(model or provider.default_model, spec, f"{provider.name}:model-name")
-    if not base_url:
-        told = tr(
-            "{spec!r} needs to know where the server is: write {name}:{model}@http://host:8000/v1, or pass base_url.",
-            spec=spec,
-            name=provider.name,
-            model=model,
-        )
-        raise UsageError(told)
-    named = f"{provider.name}:{model}"
-    api_key = provider.required_key(kwargs.pop("api_key", None), base_url, "langchain_openai", named)
+    model, base_url, api_key = provider.place(rest, kwargs, "langchain_openai", spec, provider.default_model)
     from nacre.connectors.models.openai_compatible import OpenAICompatibleChatModel
     from nacre.connectors.models.payload import SERVER_PARAMETERS
 
     if provider.name != "openai":
         kwargs.setdefault("use_responses_api", False)  # OpenAI's alone
     settings = _settings(OpenAICompatibleChatModel, kwargs, SERVER_PARAMETERS)
+    if "://" not in base_url:  # what people write into OLLAMA_HOST: "0.0.0.0:11434"
+        host = base_url.rstrip("/").replace("0.0.0.0", "127.0.0.1")
+        base_url = f"http://{host if ':' in host else host + ':11434'}/v1"
     return OpenAICompatibleChatModel(
-        provider=provider.name, model=model, base_url=_full_url(base_url), api_key=api_key, **settings
+        provider=provider.name, model=model, base_url=base_url, api_key=api_key, **settings
     )
 
 
@@ -130,20 +121,6 @@ def _settings(kind: type[BaseChatModel], kwargs: dict[str, Any], of_servers: fro
     if body:
         settings["extra_body"] = {**body, **(settings.get("extra_body") or {})}
     return settings
-
-
-def _full_url(url: str) -> str:
-    """A base URL with scheme and path, from what people write into OLLAMA_HOST: "0.0.0.0:11434"."""
-    if "://" not in url:
-        host = url.rstrip("/").replace("0.0.0.0", "127.0.0.1")
-        return f"http://{host if ':' in host else host + ':11434'}/v1"
-    return url
-
-
-def _model_name(name: str, spec: str, example: str) -> str:
-    if not name.strip():
-        raise UsageError(tr("{spec!r} names no model. Write {example}.", spec=spec, example=example))
-    return name.strip()
 
 
 def _unknown(spec: str) -> UnknownProviderError:

@@ -27,13 +27,7 @@ Prompt = Callable[[Any], dict[str, Any]]
 
 @dataclass(frozen=True)
 class Adapted:
-    """A model with its adapter.
-
-    Args:
-        model: what generates.
-        virtual_tokens: tokens of the window that the adapter takes.
-        prompt: makes what `generate` is given of a tensor of ids; None where ids alone are right.
-    """
+    """A model with its adapter."""
 
     model: Any
     virtual_tokens: int = 0
@@ -41,11 +35,7 @@ class Adapted:
 
 
 def adapt(model: Any, folder: str, name: str) -> Adapted:
-    """Put an adapter on a model.
-
-    Args:
-        name: of the base model, a folder, a GGUF file or an id of the hub.
-    """
+    """Put an adapter on a base model: a folder, a GGUF file or an id of the hub."""
     path = Path(folder).expanduser()
     method = _method(path)
     _check_base(path, name)

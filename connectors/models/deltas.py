@@ -188,7 +188,9 @@ class StreamEnd(Exception):
 
 
 class Tidier:
-    """Follows one stream and hands out chunks that join to the right message."""
+    """Follows one stream and hands out chunks that join to the right message; those of OpenAI's Responses API need no
+    tidying.
+    """
 
     def __init__(
         self,
@@ -197,7 +199,9 @@ class Tidier:
         tools: Sequence[dict[str, Any]] = (),
         *,
         hold: bool = False,
+        tidy: bool = True,
     ) -> None:
+        self._tidy = tidy
         self._messages = messages
         self._cutter = StopCutter(stop)
         self._joiner = ToolCallJoiner()
@@ -216,7 +220,7 @@ class Tidier:
     def push(self, chunk: ChatGenerationChunk) -> Iterator[ChatGenerationChunk]:
         """Take the next chunk."""
         message = chunk.message
-        if not isinstance(message, AIMessageChunk):
+        if not self._tidy or not isinstance(message, AIMessageChunk):
             yield chunk
             return
         info = chunk.generation_info or {}
@@ -258,6 +262,8 @@ class Tidier:
 
     def end(self) -> Iterator[ChatGenerationChunk]:
         """End the stream."""
+        if not self._tidy:
+            return
         if not (self._finish or self._ended or self.stopped):
             raise StreamEnd
         metadata: dict[str, Any] = {} if self._usage else {"usage_estimated": True}
@@ -280,17 +286,3 @@ class Tidier:
             chunk_position="last",
         )
         yield ChatGenerationChunk(message=message)
-
-
-class AsTheyCome:
-    """Hands chunks out as they are: those of OpenAI's Responses API need no tidying."""
-
-    stopped = False
-
-    def push(self, chunk: ChatGenerationChunk) -> Iterator[ChatGenerationChunk]:
-        """Take the next chunk."""
-        yield chunk
-
-    def end(self) -> Iterator[ChatGenerationChunk]:
-        """End the stream."""
-        return iter(())

@@ -12,28 +12,16 @@ if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
 # As `langchain.chat_models.init_chat_model` names them -> the package that brings them.
+_OWN = """
+anthropic azure_ai baseten cohere fireworks google_genai google_vertexai groq ibm litellm mistralai perplexity together
+upstage xai
+"""
 PACKAGES = {
-    "anthropic": "langchain-anthropic",
-    "anthropic_bedrock": "langchain-aws",
-    "azure_ai": "langchain-azure-ai",
+    **{name: f"langchain-{name.replace('_', '-')}" for name in _OWN.split()},
+    **dict.fromkeys(("anthropic_bedrock", "bedrock", "bedrock_converse"), "langchain-aws"),
     "azure_openai": "langchain-openai",
-    "baseten": "langchain-baseten",
-    "bedrock": "langchain-aws",
-    "bedrock_converse": "langchain-aws",
-    "cohere": "langchain-cohere",
-    "fireworks": "langchain-fireworks",
     "google_anthropic_vertex": "langchain-google-vertexai",
-    "google_genai": "langchain-google-genai",
-    "google_vertexai": "langchain-google-vertexai",
-    "groq": "langchain-groq",
-    "ibm": "langchain-ibm",
-    "litellm": "langchain-litellm",
-    "mistralai": "langchain-mistralai",
     "nvidia": "langchain-nvidia-ai-endpoints",
-    "perplexity": "langchain-perplexity",
-    "together": "langchain-together",
-    "upstage": "langchain-upstage",
-    "xai": "langchain-xai",
 }
 _ALIASES = {"mistral": "mistralai", "vertexai": "google_vertexai", "azure": "azure_openai", "aws": "bedrock_converse"}
 

@@ -20,7 +20,7 @@ from langchain_openai import ChatOpenAI
 from pydantic import PrivateAttr
 
 from nacre.connectors.models.api_errors import Place, bad_reply, translated
-from nacre.connectors.models.deltas import AsTheyCome, Tidier, estimate_usage, readable, readable_reply
+from nacre.connectors.models.deltas import Tidier, estimate_usage, readable, readable_reply
 from nacre.connectors.models.payload import fit, has_images
 from nacre.connectors.models.provider import Provider, Quirks
 from nacre.connectors.models.providers import PROVIDERS
@@ -252,17 +252,14 @@ class OpenAICompatibleChatModel(ChatOpenAI):
         clients |= {"root_async_client": of_loops, "async_client": of_loops.chat.completions}
         return self.model_copy(update={"max_retries": 0, **clients})
 
-    def _tidier(
-        self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]
-    ) -> Tidier | AsTheyCome:
-        if not self._is_chat(kwargs):
-            return AsTheyCome()
+    def _tidier(self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]) -> Tidier:
         hold = "unopened" in self._habits or (not self._quirks.splits_reasoning and _REASONS.search(self.model_name))
-        return Tidier(messages, self._stops_to_cut(stop), kwargs.get("tools") or (), hold=bool(hold))
+        tools, tidy = kwargs.get("tools") or (), self._is_chat(kwargs)
+        return Tidier(messages, self._stops_to_cut(stop), tools, hold=bool(hold), tidy=tidy)
 
-    def _learn(self, tidier: Tidier | AsTheyCome) -> None:
+    def _learn(self, tidier: Tidier) -> None:
         """Remember a model that closes thoughts which its prompt has opened: its next answer is held back for that."""
-        if isinstance(tidier, Tidier) and tidier.splitter.unopened:
+        if tidier.splitter.unopened:
             self._habits.add("unopened")
 
     def _streaming(self, kwargs: dict[str, Any]) -> dict[str, Any]:

@@ -6,9 +6,9 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 from typing import Any, Literal
 
+from nacre.errors import UsageError
 from nacre.extras import keyless, need
 from nacre.text.language import tr
 
@@ -33,7 +33,7 @@ class Quirks:
     temperature: tuple[float, float] | None = None
     stops: int | None = None
     forced_tool: bool = True
-    unthink: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    unthink: Mapping[str, Any] = field(default_factory=dict)
     strict_tools: bool = True
     stream_only: bool = False
     stream_usage: bool = True
@@ -86,21 +86,38 @@ class Provider:
         """The key from the environment."""
         return _set(self.keys)
 
-    def required_key(self, given: Any, base_url: str, package: str, model: str) -> Any:
-        """The key that was given or that the environment holds; "none" for servers that need none.
-
-        Args:
-            base_url: where the provider is asked; only its own address needs a key.
-            package: what must be installed to ask it, told together with a missing key.
-            model: the whole name, for the error.
+    def place(
+        self, rest: str, settings: dict[str, Any], package: str, spec: str, default: str = ""
+    ) -> tuple[str, str, Any]:
+        """The model, the address and the key ("none" where none is needed), from what stands behind the colon or in the
+        settings, which lose them; `package` must be installed, and is told together with a missing key.
         """
-        key = given or self.key()
-        if not key and self.needs_key and base_url == self.base_url:
+        model, base_url = self.read(rest)
+        base_url = settings.pop("base_url", None) or base_url
+        model = named(model or default, spec, f"{self.name}:model-name")
+        if not base_url:
+            told = tr(
+                "{spec!r} needs to know where the server is: write {name}:{model}@http://host:8000/v1, "
+                "or pass base_url.",
+                spec=spec,
+                name=self.name,
+                model=model,
+            )
+            raise UsageError(told)
+        key = settings.pop("api_key", None) or self.key()
+        if not key and self.needs_key and base_url == self.base_url:  # only its own address needs a key
             variable = self.keys[0]
             told = tr("{title} needs a key. Set it: export {variable}=…", title=self.title, variable=variable)
-            raise keyless(told, package, extra="openai", model=model, variable=variable)
+            raise keyless(told, package, extra="openai", model=f"{self.name}:{model}", variable=variable)
         need(package, extra="openai")
-        return key or "none"
+        return model, base_url, key or "none"
+
+
+def named(name: str, spec: str, example: str) -> str:
+    """The name of a model, which must be one."""
+    if not name.strip():
+        raise UsageError(tr("{spec!r} names no model. Write {example}.", spec=spec, example=example))
+    return name.strip()
 
 
 def _set(names: tuple[str, ...]) -> str:

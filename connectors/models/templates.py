@@ -1,18 +1,26 @@
-"""Messages as the text that a local model was trained on: its own chat template, or a plain one where it has none."""
+"""Messages as the text that a local model was trained on: its own chat template, or a plain one where it has none.
+
+Images in them are decoded here, never fetched from anywhere.
+"""
 
 from __future__ import annotations
 
+import base64
+import io
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
-from nacre.connectors.models.images import parts_of
-from nacre.errors import ModelError
+from nacre.errors import ModelError, UnsupportedInputError
+from nacre.extras import need
 from nacre.text.hygiene import clean_text
 from nacre.text.language import language_of, tr
 
+_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
+_KINDS = ("image", "image_url", "input_image")
+_MOST_PIXELS = 50_000_000
 _TOOLS = re.compile(r"\{[%{][^}]*?\btools\b")
 _PLAIN_LABELS = {"en": {"user": "User: ", "assistant": "Assistant: "}, "zh": {"user": "用户：", "assistant": "助手："}}
 
@@ -89,7 +97,7 @@ def prompt_with_images(
 ) -> tuple[list[int], list[str], dict[str, Any]]:
     """As `prompt_ids`, for a model that sees; and what `generate` is given of the images."""
     rows = _defused((turns_with_calls if tools else turns)(messages), processor.tokenizer)
-    told = [{**row, "content": parts_of(message, row["content"])} for row, message in zip(rows, messages, strict=True)]
+    told = [{**row, "content": _parts(message, row["content"])} for row, message in zip(rows, messages, strict=True)]
     settings = {"chat_template": template, "return_dict": True, "return_tensors": "pt", **options}
     made = dict(_filled(processor, processor.tokenizer, [told], tools, settings))
     ids = made.pop("input_ids")[0].tolist()
@@ -151,17 +159,12 @@ def defused(text: str, tokenizer: Any) -> str:
     the system, and without characters that cannot be encoded.
     """
     text = clean_text(text)
-    control = [
-        token for token in {*tokenizer.all_special_tokens, *_added(tokenizer)} if len(token) > 2 and not token.isalnum()
-    ]
-    if not control:
+    added = [token.content for token in getattr(tokenizer, "added_tokens_decoder", {}).values() if token.special]
+    special = {*tokenizer.all_special_tokens, *added}
+    if not (control := [token for token in special if len(token) > 2 and not token.isalnum()]):
         return text
     pattern = "|".join(re.escape(token) for token in sorted(control, key=len, reverse=True))
     return re.sub(pattern, lambda match: f"{match[0][0]}\u200b{match[0][1:]}", text)
-
-
-def _added(tokenizer: Any) -> list[str]:
-    return [token.content for token in getattr(tokenizer, "added_tokens_decoder", {}).values() if token.special]
 
 
 def answer_ids(
@@ -191,3 +194,47 @@ def stops_of(model: Any, tokenizer: Any) -> tuple[int, ...]:
     ends = settings.eos_token_id if settings is not None else None
     ends = tokenizer.eos_token_id if ends is None else ends
     return tuple(ends) if isinstance(ends, list) else () if ends is None else (int(ends),)
+
+
+def _parts(message: BaseMessage, text: str) -> list[dict[str, Any]]:
+    """A message's content as parts that chat templates of image models know, with its text as the model may be given
+    it.
+    """
+    content = message.content if isinstance(message.content, list) else []
+    images = [part for part in content if isinstance(part, Mapping) and part.get("type") in _KINDS]
+    return [*({"type": "image", "image": _decoded(part)} for part in images), {"type": "text", "text": text}]
+
+
+def _decoded(part: Mapping[str, Any]) -> Any:
+    said, data = _bytes_of(part)
+    pillow = need("PIL.Image", install="pip install 'nacre-ai[vision]'")
+    try:
+        image = pillow.open(io.BytesIO(data), formats=_FORMATS)
+        kind = str(image.get_format_mimetype())
+        if image.width * image.height > _MOST_PIXELS:
+            raise ValueError(tr("it is larger than {most} pixels", most=_MOST_PIXELS))
+        if said and kind != said.replace("image/jpg", "image/jpeg"):
+            raise ValueError(tr("it says that it is {said}, and is {kind}", said=said, kind=kind))
+        return image.convert("RGB")
+    except Exception as error:  # Pillow's decoders raise errors of many kinds
+        why = str(error)[:200] if isinstance(error, ValueError) else type(error).__name__
+        told = tr("An image cannot be read: {error}. Send PNG, JPEG, WebP, GIF or BMP.", error=why)
+        raise UnsupportedInputError(told) from error
+
+
+def _bytes_of(part: Mapping[str, Any]) -> tuple[str, bytes]:
+    """The type that an image is said to have, and its bytes."""
+    said = str(part.get("mime_type") or "")
+    url = part.get("image_url") or part.get("url") or ""
+    url = url.get("url") if isinstance(url, Mapping) else url
+    data = part.get("base64") or part.get("data") or ""
+    if isinstance(url, str) and url.startswith("data:"):
+        head, _, data = url.partition(",")
+        said = head.removeprefix("data:").partition(";")[0]
+    elif not data:
+        told = tr("A local model fetches no images from addresses. Send the image itself, as data:image/png;base64,…")
+        raise UnsupportedInputError(told)
+    try:
+        return said, base64.b64decode(str(data), validate=True)
+    except ValueError as error:
+        raise UnsupportedInputError(tr("An image is no base64. Encode it anew.")) from error

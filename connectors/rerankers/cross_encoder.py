@@ -66,6 +66,11 @@ class Ranking(NamedTuple):
     scores: tuple[float | None, ...]  # 0 to 1 for each passage, in the order given; None where there was no time
     scored: int
 
+    @property
+    def complete(self) -> bool:
+        """Whether every passage was scored."""
+        return self.scored == len(self.scores)
+
 
 class CrossEncoderReranker(BaseDocumentCompressor):
     """Ranks documents by reading each one together with the question.

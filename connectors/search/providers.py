@@ -11,11 +11,8 @@ from nacre.text.language import language_of, tr
 
 
 class SearXNG(SearchProvider):
-    """A SearXNG server with its JSON format enabled (https://docs.searxng.org/dev/search_api.html).
-
-    Args:
-        timeout_s: seconds for one search.
-        engines: comma-separated engines; empty for the server's own choice.
+    """A SearXNG server with its JSON format enabled (https://docs.searxng.org/dev/search_api.html); `engines` are
+    comma-separated, empty for the server's own choice.
     """
 
     cost = "network"
@@ -55,10 +52,8 @@ class Tavily(SearchProvider):
 
 
 class BingStyle(SearchProvider):
-    """An engine that answers as Bing's web search does: {"webPages": {"value": [{"name", "url", "snippet"}]}}.
-
-    Args:
-        url: the interface, such as Bocha's or a gateway's.
+    """An engine that answers as Bing's web search does, such as Bocha's: {"webPages": {"value": [{"name", "url",
+    "snippet"}]}}.
     """
 
     cost = "paid"

@@ -110,10 +110,10 @@ def _arguments(rest: str) -> tuple[str, dict[str, Any]]:
     name, _, text = rest.partition("#")
     try:
         arguments = json.loads(text) if text else {}
+        if not isinstance(arguments, dict):
+            raise ValueError(text)
     except ValueError as error:
-        raise UsageError(tr("what follows # must be JSON: {error}", error=error)) from error
-    if not isinstance(arguments, dict):
-        raise UsageError(tr("what follows # must be a JSON object"))
+        raise UsageError(tr("what follows # must be a JSON object")) from error
     return name, arguments
 
 

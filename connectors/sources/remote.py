@@ -23,14 +23,9 @@ class Remote:
     """
 
     def __init__(self, url: str, *, max_bytes: int = 1 << 30, **options: Any) -> None:
-        self.url = url
+        self.url = self.scope = url
         self.max_bytes = max_bytes
         self.options = options
-
-    @property
-    def scope(self) -> str:
-        """The URL."""
-        return self.url
 
     def items(self) -> Iterator[Item | Unreachable]:
         """List the files."""
