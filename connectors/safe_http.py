@@ -43,12 +43,8 @@ def fetch(
     headers: Mapping[str, str] | None = None,
     data: bytes | None = None,
 ) -> Answer:
-    """GET a page, or POST to it.
-
-    Args:
-        max_bytes: most bytes of the body, unpacked.
-        headers: sent besides ours; not sent to another host after a redirect.
-        data: the body of a POST; a redirect is then not followed but returned.
+    """GET a page, or POST data to it; a redirect of a POST is returned, not followed. `max_bytes` is of the body,
+    unpacked; headers are not sent to another host after a redirect.
     """
     deadline = time.monotonic() + timeout_s
     try:
@@ -60,7 +56,7 @@ def fetch(
             if answer.status not in _REDIRECTS or not target or data is not None:
                 return answer
             url = urljoin(url, target)
-    except ValueError as error:  # half an IPv6 address, in a redirect too
+    except ValueError as error:  # half an IPv6 address, a port that is none, in a redirect too
         raise SourceError(tr("{url} does not answer: {error}", url=url, error=error), uri=url) from error
     raise SourceError(tr("{url} redirects too often", url=url), uri=url)
 
@@ -71,10 +67,7 @@ def _exchange(
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username is not None:
         raise SourceError(tr("{url} is no http or https address without a login", url=url), uri=url)
-    try:
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-    except ValueError as error:
-        raise SourceError(tr("{url} has a wrong port", url=url), uri=url) from error
+    port = parts.port or (443 if parts.scheme == "https" else 80)
     addresses = _allowed(parts.hostname, port, allow_private, deadline)
     target = urlunsplit(("", "", _ascii(parts.path) or "/", _ascii(parts.query), ""))
     sent = {"User-Agent": AGENT, "Accept-Encoding": "gzip", **headers}
@@ -135,5 +128,5 @@ def gunzip(data: bytes, max_bytes: int, uri: str) -> bytes:
     except zlib.error as error:
         raise SourceError(tr("{uri}: damaged gzip file", uri=uri), uri=uri) from error
     if len(out) > max_bytes:
-        raise SourceError(tr("{uri} unpacks to more than {max_bytes} MiB", uri=uri, max_bytes=max_bytes >> 20), uri=uri)
+        raise SourceError(tr("{url} gives more than {max_bytes} MiB", url=uri, max_bytes=max_bytes >> 20), uri=uri)
     return out

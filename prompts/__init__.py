@@ -155,11 +155,11 @@ def _prompt(id: str, language: Language, raw: Any) -> Prompt:
         )
         return PromptError(told, prompt_id=id)
 
-    if not isinstance(raw, dict) or {*raw, "id"} != {"id", "version", "variables", "messages"}:
-        raise wrong("it needs exactly version, variables and messages.", "必须且只能有 version、variables、messages。")
+    if not isinstance(raw, dict) or {*raw, "id", "variables"} != {"id", "version", "variables", "messages"}:
+        raise wrong("it holds version, variables and messages.", "只应有 version、variables、messages。")
     if raw.get("id", id) != id:
         raise wrong(f"its id is {raw['id']!r}.", f"其中的 id 为 {raw['id']!r}。")
-    listed = isinstance(raw["messages"], list) and isinstance(raw["variables"], list)
+    listed = isinstance(raw["messages"], list) and isinstance(raw.get("variables", []), list)
     if not (listed and isinstance(raw["version"], int) and all(isinstance(m, dict) and m for m in raw["messages"])):
         raise wrong(
             "version is a number, variables a list, messages a list of {role: text}.",
@@ -174,7 +174,7 @@ def _prompt(id: str, language: Language, raw: Any) -> Prompt:
             f"未知角色 {sorted(unknown)}；可用 {sorted(_ROLES)}。",
         )
     used = {slot for _, template in messages for slot in _SLOT.findall(template)}
-    declared = tuple(raw["variables"])
+    declared = tuple(raw.get("variables", []))
     if used != set(declared):
         raise wrong(
             f"declared {sorted(declared)}, used {sorted(used)}.",

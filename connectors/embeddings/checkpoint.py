@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, cast
 
 from nacre.connectors.embeddings.cache import file_hash
 
@@ -103,7 +103,7 @@ class Tensors(NamedTensors):
         # Training heads and old TensorFlow exports vary the prefix ("bert.", "model.", none) and LayerNorm's names.
         from safetensors import safe_open
 
-        self._file: Any = safe_open(str(folder / WEIGHTS), framework="numpy")  # its methods carry no types
+        self._file = cast(Any, safe_open(str(folder / WEIGHTS), framework="numpy"))  # its methods carry no types
         self._keys: set[str] = set(self._file.keys())
         found = next((key for key in sorted(self._keys) if key.endswith(self._ANCHOR)), None)
         if found is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from nacre.connectors.embeddings.cache import file_hash, kept
 from nacre.connectors.embeddings.checkpoint import WEIGHTS
@@ -70,5 +70,5 @@ def _save(model: ModelProto, folder: Path, notice: str) -> None:
     if notice:
         (folder / "NOTICE").write_text(notice, encoding="utf-8")
     # Weights beside the graph are mapped into memory at load: 20 ms instead of 100, and shared between processes.
-    beside = {"save_as_external_data": True, "location": "weights.bin", "size_threshold": _SMALL}
+    beside: dict[str, Any] = {"save_as_external_data": True, "location": "weights.bin", "size_threshold": _SMALL}
     onnx.save_model(model, str(folder / _MODEL), all_tensors_to_one_file=True, **beside)

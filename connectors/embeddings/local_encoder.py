@@ -88,18 +88,9 @@ class LocalEncoder(PrefixedEncoder):
         found.truncate(window - self._tokenizer.num_special_tokens_to_add(False))
         return self._tokenizer.post_process(found)
 
-    @cached_property
-    def identity(self) -> dict[str, Any]:
-        """What an index must remember: two embedders with the same identity give comparable vectors."""
-        return {
-            "id": self.name,
-            "weights": self._checkpoint.weights_hash(),
-            "dim": self._encoder.dimension,
-            "query_prefix": self.query_prefix,
-            "document_prefix": self.document_prefix,
-            "normalised": self.normalised,
-            "max_tokens": self.max_tokens,
-        }
+    def _facts(self) -> dict[str, Any]:
+        weights = self._checkpoint.weights_hash()
+        return {"weights": weights, "dim": self._encoder.dimension, "max_tokens": self.max_tokens}
 
     @cached_property
     def max_tokens(self) -> int:

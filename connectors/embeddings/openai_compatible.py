@@ -59,16 +59,8 @@ def limits_of(provider: str, model: str) -> Limits:
 
 
 class OpenAICompatibleEmbeddings(Embeddings):
-    """Embeddings over HTTP (`POST /embeddings`).
-
-    Busy (429) and failing (5xx) servers are asked again, after the time that their Retry-After names.
-
-    Args:
-        dimensions: ask for shorter vectors; None: the model's own length.
-        query_prefix: put before questions; None: what the table of known models says.
-        batch_size: the most texts a request; None: what the service takes.
-        max_tokens: the most tokens a text; None: what the model takes. Longer texts are cut.
-        timeout: seconds for one request.
+    """Embeddings over HTTP (`POST /embeddings`). Busy (429) and failing (5xx) servers are asked again, after the time
+    that their Retry-After names. Unset, sizes are what the service and the model take; longer texts are cut.
     """
 
     def __init__(

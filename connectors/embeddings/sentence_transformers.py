@@ -40,17 +40,8 @@ class SentenceTransformersEmbeddings(PrefixedEncoder, Embeddings):
         known = prefixes_for(self.name, prompts)
         self.query_prefix, self.document_prefix = known.override(query_prefix, document_prefix)
 
-    @cached_property
-    def identity(self) -> dict[str, Any]:
-        """What an index must remember: two embedders with the same identity give comparable vectors."""
-        return {
-            "id": self.name,
-            "dim": len(self.embed_query("nacre")),
-            "query_prefix": self.query_prefix,
-            "document_prefix": self.document_prefix,
-            "normalised": True,
-            "max_tokens": self.max_tokens,
-        }
+    def _facts(self) -> dict[str, Any]:
+        return {"dim": len(self.embed_query("nacre")), "max_tokens": self.max_tokens}
 
     @cached_property
     def max_tokens(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import methodcaller
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ class MCPServer:
         listed: list[Any] = []
         cursor: str | None = None
         for _ in range(MAX_PAGES):
-            page = self.connection.request(lambda client, at=cursor: client.list_tools(cursor=at))
+            page = self.connection.request(methodcaller("list_tools", cursor=cursor))
             listed += page.tools
             cursor = page.next_cursor
             if not cursor:

@@ -60,7 +60,14 @@ def load_model(spec: str | None = None, **kwargs: Any) -> BaseChatModel:
     if provider is None:
         if name := known_name(kind):
             return load(name, named(rest, spec, f"{name}:model-name"), kwargs)
-        raise _unknown(spec)
+        near = next(_meant(spec), "")
+        told = tr(
+            "No provider for {spec!r}.{hint} Write provider:model with one of: {names}.",
+            spec=spec,
+            hint=tr(" Did you mean {near}?", near=near) if near else "",
+            names=listed([*PROVIDERS, "transformers", "quote", "anthropic, google_genai, … (LangChain)"]),
+        )
+        raise UnknownProviderError(told, model=spec)
     return _load_api_model(provider, rest, spec, kwargs)
 
 
@@ -121,17 +128,6 @@ def _settings(kind: type[BaseChatModel], kwargs: dict[str, Any], of_servers: fro
     if body:
         settings["extra_body"] = {**body, **(settings.get("extra_body") or {})}
     return settings
-
-
-def _unknown(spec: str) -> UnknownProviderError:
-    near = next(_meant(spec), "")
-    told = tr(
-        "No provider for {spec!r}.{hint} Write provider:model with one of: {names}.",
-        spec=spec,
-        hint=tr(" Did you mean {near}?", near=near) if near else "",
-        names=listed([*PROVIDERS, "transformers", "quote", "anthropic, google_genai, … (LangChain)"]),
-    )
-    return UnknownProviderError(told, model=spec)
 
 
 def _meant(spec: str) -> Iterator[str]:

@@ -40,14 +40,9 @@ _REASONS = re.compile(r"(?i)deepseek-r1|\br1\b|qwq|think|reasoner|magistral")
 
 
 class OpenAICompatibleChatModel(ChatOpenAI):
-    """A `ChatOpenAI` that knows its provider's differences.
-
-    It adds to its parent: requests fitted to the server, tool calls joined whatever form they are
-    streamed in, `reasoning_content` kept, stop strings and usage where the server has none, and errors
-    of Nacre. Everything else is LangChain's.
-
-    Args:
-        api_key: the key; any text for servers that need none.
+    """A `ChatOpenAI` that knows its provider's differences. It adds to its parent: requests fitted to the server, tool
+    calls joined whatever form they are streamed in, `reasoning_content` kept, stop strings and usage where the server
+    has none, and errors of Nacre. Everything else is LangChain's.
     """
 
     provider: str = "openai_compatible"
@@ -93,12 +88,9 @@ class OpenAICompatibleChatModel(ChatOpenAI):
     def _resolve_model_profile(self) -> ModelProfile | None:
         if self.provider == "openai":
             return super()._resolve_model_profile()
-        images = self._quirks.images
-        return (
-            None
-            if images is None
-            else ModelProfile(image_inputs=images, tool_calling=True, tool_choice=self._quirks.forced_tool)
-        )
+        if (images := self._quirks.images) is None:
+            return None
+        return ModelProfile(image_inputs=images, tool_calling=True, tool_choice=self._quirks.forced_tool)
 
     # What goes out
 
@@ -149,11 +141,8 @@ class OpenAICompatibleChatModel(ChatOpenAI):
     ) -> ChatResult:
         if not isinstance(response, dict | openai.BaseModel):
             raise bad_reply(repr(response), self._place)
-        raw = (
-            response
-            if isinstance(response, dict)
-            else response.model_dump(exclude={"choices": {"__all__": {"message": {"parsed"}}}}, warnings=False)
-        )
+        parsed = {"choices": {"__all__": {"message": {"parsed"}}}}
+        raw = response if isinstance(response, dict) else response.model_dump(exclude=parsed, warnings=False)
         self._check_reply(raw)
         if not raw.get("choices"):
             raise bad_reply(repr(raw), self._place)

@@ -103,27 +103,21 @@ class ScriptedChatModel(StreamedChatModel):
         if isinstance(reply, BaseException):
             raise reply
         if isinstance(reply, tuple):
-            yield from self._chunks_of_pieces(reply, messages)
+            for piece in reply:
+                if isinstance(piece, BaseException):
+                    raise piece
+                yield ChatGenerationChunk(message=AIMessageChunk(content=piece))
+            yield self._last_chunk(AIMessage("".join(map(str, reply))), messages, cut=False)
         elif isinstance(reply, AIMessage | str):
             message = AIMessage(content=reply) if isinstance(reply, str) else reply
             yield from self._chunks_of_message(message, messages, stop)
         else:
-            told = tr(
-                "A scripted reply must be a str, an AIMessage, an exception or a tuple of pieces, not {name__}.",
-                name__=type(reply).__name__,
+            raise UsageError(
+                tr(
+                    "A scripted reply must be a str, an AIMessage, an exception or a tuple of pieces, not {name__}.",
+                    name__=type(reply).__name__,
+                )
             )
-            raise UsageError(told)
-
-    def _chunks_of_pieces(
-        self, pieces: tuple[str | BaseException, ...], messages: list[BaseMessage]
-    ) -> Iterator[ChatGenerationChunk]:
-        text = ""
-        for piece in pieces:
-            if isinstance(piece, BaseException):
-                raise piece
-            text += piece
-            yield ChatGenerationChunk(message=AIMessageChunk(content=piece))
-        yield self._last_chunk(AIMessage(content=text), messages, cut=False)
 
     def _chunks_of_message(
         self, reply: AIMessage, messages: list[BaseMessage], stop: list[str] | None

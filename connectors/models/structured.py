@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
+from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 from langchain_core.utils.function_calling import convert_to_json_schema, convert_to_openai_function
@@ -89,8 +90,6 @@ def read(message: AIMessage, schema: Any, name: str) -> tuple[Any, BadReplyError
 
 
 def _again(asked: Any, message: AIMessage, schema: Any, error: Exception) -> list[BaseMessage]:
-    from langchain_core.language_models import BaseChatModel
-
     messages = BaseChatModel._convert_input(BaseChatModel, asked).to_messages()  # type: ignore[arg-type]
     told = tr("That could not be read: {error}", error=error)
     return [*messages, AIMessage(text_of(message) or "…"), HumanMessage(f"{told}\n{instruction(schema)}")]
@@ -122,9 +121,10 @@ def _fitted(data: Any, schema: Any) -> Any:
             raise ValueError(tr("it is no JSON object"))
         return data
     error: Exception | None = None
+    old: Any = schema  # of pydantic 1, perhaps
     for inner in _unwrapped(data):
         try:
-            return schema.model_validate(inner) if hasattr(schema, "model_validate") else schema.parse_obj(inner)
+            return old.model_validate(inner) if hasattr(old, "model_validate") else old.parse_obj(inner)
         except (ValueError, TypeError) as problem:
             error = error or problem
     raise error or ValueError(tr("it is no JSON object"))

@@ -95,7 +95,8 @@ class ReadOnlyDatabase:
                 options = connection.execution_options(stream_results=cursor, max_row_buffer=1)
                 return self._written(options.execute(asked))
             except Exception as error:  # each driver has its own
-                told = tr("The database refuses: {error}", error=_brief(error))
+                why = str(getattr(error, "orig", None) or error).split("\n")[0][:300]
+                told = tr("The database refuses: {error}", error=why)
                 raise ToolError(told, tool="query_database") from error
 
     def schema(self) -> str:
@@ -178,7 +179,3 @@ def _single_read(statement: str) -> str:
     if ";" in text or not _READS.match(bare):
         raise ToolError(tr("Write one SELECT statement, without a semicolon inside."), tool="query_database")
     return text
-
-
-def _brief(error: Exception) -> str:
-    return str(getattr(error, "orig", None) or error).split("\n")[0][:300]

@@ -18,13 +18,8 @@ MAX_BYTES = 64 << 20
 
 
 class ImageMaker:
-    """Makes pictures from descriptions.
-
-    Args:
-        key: the account's key; "" where none is needed.
-        folder: where pictures are saved; it is created when missing.
-        size: width and height in pixels, "1024x1024".
-        timeout_s: seconds for one picture.
+    """Makes pictures from descriptions and saves them to a folder, made when missing; `size` is width and height in
+    pixels, "1024x1024", `timeout_s` is for one picture.
     """
 
     def __init__(

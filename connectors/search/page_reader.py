@@ -27,15 +27,9 @@ class ReadPage:
 
 
 class PageReader:
-    """Fetches pages and documents (HTML, PDF, Word, …) and gives their text in parts.
-
-    Addresses in private networks are refused, also behind redirects and by names that resolve to them. Documents are
-    parsed in a worker process with limits of its own.
-
-    Args:
-        max_bytes: most bytes of a page.
-        timeout_s: seconds for fetching; the parser has as many again.
-        part: characters of a part.
+    """Fetches pages and documents (HTML, PDF, Word, …) of so many bytes and seconds at most, and gives their text in
+    parts of so many characters. Addresses in private networks are refused, also behind redirects and by names that
+    resolve to them. Documents are parsed in a worker process with limits of its own, for as many seconds again.
     """
 
     def __init__(
@@ -49,12 +43,7 @@ class PageReader:
         self._lock = threading.Lock()
 
     def read(self, url: str, part: int = 1) -> ReadPage:
-        """Read a page.
-
-        Args:
-            url: http or https; a bare "example.org/page" is taken as https.
-            part: which part of a long text, from 1.
-        """
+        """Read a part of a page, counted from 1; a bare "example.org/page" is taken as https."""
         address = url.strip().strip("<>\"'")
         address = address if "://" in address else f"https://{address}"
         answer = fetch(

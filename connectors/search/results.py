@@ -33,11 +33,7 @@ class SearchProvider(Protocol):
     cost: str
 
     def search(self, query: str, k: int) -> list[WebResult]:
-        """Search the web.
-
-        Returns:
-            Results, best first; empty when there are none.
-        """
+        """Search the web: results, best first; empty when there are none."""
 
 
 class ProviderError(SourceError):
@@ -56,12 +52,8 @@ def ask(
     headers: Mapping[str, str] | None = None,
     max_bytes: int = MAX_BYTES,
 ) -> Any:
-    """GET an address that the operator has configured, or POST a body of JSON to it, and read the JSON that comes back.
-
-    Args:
-        url: the interface's address; it may be in a private network.
-        timeout_s: for the whole exchange, in seconds.
-        max_bytes: most bytes of the answer.
+    """GET an address that the operator has configured, perhaps in a private network, or POST a body of JSON to it, and
+    read the JSON that comes back; `timeout_s` is for the whole exchange.
     """
     sent = {"Accept": "application/json", **({"Content-Type": "application/json"} if body else {}), **(headers or {})}
     data = to_json(body).encode() if body else None

@@ -27,11 +27,8 @@ class _Rest:
 
 
 class WebSearch:
-    """Search providers in the order of preference. One object may serve many threads.
-
-    Args:
-        cache_s: seconds for which results are kept; 0 keeps nothing.
-        clock: seconds from any origin; tests give their own.
+    """Search providers in the order of preference. One object may serve many threads; results are kept for `cache_s`
+    seconds (0: not at all), by any clock of seconds.
     """
 
     def __init__(

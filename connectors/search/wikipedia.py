@@ -29,11 +29,8 @@ class Page:
 
 
 class Wikipedia(SearchProvider):
-    """One language of Wikipedia, or any MediaWiki server with the TextExtracts extension.
-
-    Args:
-        url: the api.php of another server; None for Wikipedia's.
-        timeout_s: seconds for one request.
+    """One language of Wikipedia, or any MediaWiki server with the TextExtracts extension, by the url of its api.php;
+    `timeout_s` is for one request.
     """
 
     cost = "network"

@@ -64,14 +64,9 @@ def transcription(
     max_bytes: int = 25 << 20,
     **client: Any,
 ) -> Converted:
-    """Sound as text, by any server that speaks OpenAI's `audio.transcriptions`.
-
-    Args:
-        language: "en", "zh", …; the server finds it when empty.
-        max_bytes: servers refuse more; OpenAI's limit is the default.
-
-    Returns:
-        The source; a passage begins with its time, [01:23].
+    """Sound as text, by any server that speaks OpenAI's `audio.transcriptions`; a passage begins with its time,
+    [01:23]. `language` is "en", "zh", …, found by the server when empty; more than `max_bytes` is refused, by OpenAI
+    too.
     """
     openai = need("openai", extra="openai")
 

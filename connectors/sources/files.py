@@ -240,15 +240,11 @@ def allow(size: int, max_bytes: int, uri: str) -> None:
 def read_file(path: Path, max_bytes: int, root: str | None = None) -> bytes:
     """The content of a regular file."""
     try:
-        handle = _open(path, root)
+        with os.fdopen(_open(path, root), "rb") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise SourceError(tr("it is no regular file"), uri=path.as_uri())
+            allow(status.st_size, max_bytes, path.as_uri())
+            return file.read()
     except OSError as error:
         raise SourceError(tr("it cannot be opened: {reason}", reason=os_reason(error)), uri=path.as_uri()) from error
-    with os.fdopen(handle, "rb") as file:
-        status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode):
-            raise SourceError(tr("it is no regular file"), uri=path.as_uri())
-        allow(status.st_size, max_bytes, path.as_uri())
-        try:
-            return file.read()
-        except OSError as error:
-            raise SourceError(tr("it cannot be read: {reason}", reason=os_reason(error)), uri=path.as_uri()) from error

@@ -16,10 +16,8 @@ _MARKERS = ("etag", "ETag", "checksum", "md5", "content_md5", "sha", "version_id
 
 
 class Remote:
-    """Files below a URL, or the one file that it names; a glob works too.
-
-    Args:
-        **options: for the file system: keys, endpoint, token, … They are never part of a uri.
+    """Files below a URL, or the one file that it names; a glob works too. Options are for the file system: keys,
+    endpoint, token, … They are never part of a uri.
     """
 
     def __init__(self, url: str, *, max_bytes: int = 1 << 30, **options: Any) -> None:
