@@ -28,9 +28,13 @@ def new_call_id() -> str:
 
 
 class WrittenCalls:
-    """Parts a reply into what the user may read and the calls of `tools`, in OpenAI's form. Understood are the
-    `DIALECTS` of `nacre.text.dialects`, and a reply that is nothing but calls in JSON or Python; a text that only looks
-    like a call stays a text.
+    """Parts a reply into what the user may read and the calls of tools.
+
+    Understood are the `DIALECTS` of `nacre.text.dialects`, and a reply that is nothing but calls in JSON or Python. A
+    text that only looks like a call stays a text.
+
+    Args:
+        tools: the tools that were given, in OpenAI's form; without any, everything is text.
     """
 
     def __init__(self, tools: Sequence[dict[str, Any]]) -> None:
