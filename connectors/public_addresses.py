@@ -8,39 +8,29 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
-_SPECIAL_4 = tuple(
-    map(
-        IPv4Network,
-        (
-            "0.0.0.0/8",  # this network
-            "10.0.0.0/8",  # private
-            "100.64.0.0/10",  # between a provider and its customers
-            "127.0.0.0/8",  # this machine
-            "169.254.0.0/16",  # link-local, the metadata of clouds
-            "172.16.0.0/12",  # private
-            "192.0.0.0/24",  # protocol assignments; the two that are global are answered by the nearest gateway
-            "192.0.2.0/24",  # documentation
-            "192.88.99.0/24",  # relays of 6to4, given up
-            "192.168.0.0/16",  # private
-            "198.18.0.0/15",  # benchmarks
-            "198.51.100.0/24",  # documentation
-            "203.0.113.0/24",  # documentation
-            "224.0.0.0/4",  # multicast
-            "240.0.0.0/4",  # reserved, broadcast
-        ),
-    )
+_SPECIAL_4 = (
+    IPv4Network("0.0.0.0/8"),  # this network
+    IPv4Network("10.0.0.0/8"),  # private
+    IPv4Network("100.64.0.0/10"),  # between a provider and its customers
+    IPv4Network("127.0.0.0/8"),  # this machine
+    IPv4Network("169.254.0.0/16"),  # link-local, the metadata of clouds
+    IPv4Network("172.16.0.0/12"),  # private
+    IPv4Network("192.0.0.0/24"),  # protocol assignments; the two that are global are answered by the nearest gateway
+    IPv4Network("192.0.2.0/24"),  # documentation
+    IPv4Network("192.88.99.0/24"),  # relays of 6to4, given up
+    IPv4Network("192.168.0.0/16"),  # private
+    IPv4Network("198.18.0.0/15"),  # benchmarks
+    IPv4Network("198.51.100.0/24"),  # documentation
+    IPv4Network("203.0.113.0/24"),  # documentation
+    IPv4Network("224.0.0.0/4"),  # multicast
+    IPv4Network("240.0.0.0/4"),  # reserved, broadcast
 )
 _GLOBAL_6 = IPv6Network("2000::/3")  # all that has been given out
-_SPECIAL_6 = tuple(
-    map(
-        IPv6Network,
-        (
-            "2001::/23",  # protocol assignments: Teredo, benchmarks, ORCHID, …
-            "2001:db8::/32",  # documentation
-            "3ffe::/16",  # 6bone, given back
-            "3fff::/20",  # documentation
-        ),
-    )
+_SPECIAL_6 = (
+    IPv6Network("2001::/23"),  # protocol assignments: Teredo, benchmarks, ORCHID, …
+    IPv6Network("2001:db8::/32"),  # documentation
+    IPv6Network("3ffe::/16"),  # 6bone, given back
+    IPv6Network("3fff::/20"),  # documentation
 )
 _MAPPED = IPv6Network("::ffff:0:0/96")
 _NAT64 = IPv6Network("64:ff9b::/96")

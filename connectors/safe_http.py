@@ -10,6 +10,7 @@ import http.client
 import time
 import zlib
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 
@@ -20,7 +21,6 @@ from nacre.text.language import tr
 
 AGENT = "nacre/0.2"
 _REDIRECTS = {301, 302, 303, 307, 308}
-_TIMEOUT_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -38,66 +38,27 @@ def fetch(
     *,
     allow_private: bool = False,
     max_bytes: int = 64 << 20,
-    timeout_s: float = _TIMEOUT_S,
+    timeout_s: float = 30.0,
     redirects: int = 5,
     headers: Mapping[str, str] | None = None,
     data: bytes | None = None,
 ) -> Answer:
-    """GET a page, or POST to it.
-
-    Args:
-        max_bytes: most bytes of the body, unpacked.
-        headers: sent besides ours; not sent to another host after a redirect.
-        data: the body of a POST; a redirect is then not followed but returned.
+    """GET a page, or POST data to it; a redirect of a POST is returned, not followed. `max_bytes` is of the body,
+    unpacked; headers are not sent to another host after a redirect.
     """
     deadline = time.monotonic() + timeout_s
     try:
-        return _followed(url, dict(headers or {}), data, allow_private, max_bytes, deadline, redirects)
-    except ValueError as error:  # half an IPv6 address, in a redirect too
+        first = urlsplit(url).netloc
+        for _ in range(redirects + 1):
+            sent = (headers or {}) if urlsplit(url).netloc == first else {}
+            answer = _exchange(url, data, allow_private, max_bytes, deadline, sent)
+            target = answer.headers.get("location", "")
+            if answer.status not in _REDIRECTS or not target or data is not None:
+                return answer
+            url = urljoin(url, target)
+    except ValueError as error:  # half an IPv6 address, a port that is none, in a redirect too
         raise SourceError(tr("{url} does not answer: {error}", url=url, error=error), uri=url) from error
-
-
-def _followed(
-    url: str,
-    sent: Mapping[str, str],
-    data: bytes | None,
-    allow_private: bool,
-    max_bytes: int,
-    deadline: float,
-    redirects: int,
-) -> Answer:
-    first = urlsplit(url).netloc
-    for _ in range(redirects + 1):
-        answer = _exchange(url, data, allow_private, max_bytes, deadline, sent if urlsplit(url).netloc == first else {})
-        target = answer.headers.get("location", "")
-        if answer.status not in _REDIRECTS or not target or data is not None:
-            return answer
-        url = urljoin(url, target)
     raise SourceError(tr("{url} redirects too often", url=url), uri=url)
-
-
-def checked_addresses(host: str, port: int, *, allow_private: bool = False, deadline: float | None = None) -> list[str]:
-    """The addresses of a host, all of them allowed.
-
-    Args:
-        deadline: a moment of `time.monotonic`; None waits 30 seconds.
-    """
-    try:
-        addresses = look_up(host, port, time.monotonic() + _TIMEOUT_S if deadline is None else deadline)
-    except OSError as error:
-        raise SourceError(tr("{host} is not known: {error}", host=host, error=error), uri=host) from error
-    bad = [address for address in addresses if not is_public(address)]
-    if bad and not allow_private:
-        raise SourceError(
-            tr(
-                "{host} is at {bad}, which is not a public address; allow_private=True (nacre sync "
-                "--allow-private) permits it",
-                host=host,
-                bad=bad[0],
-            ),
-            uri=host,
-        )
-    return addresses
 
 
 def _exchange(
@@ -106,31 +67,38 @@ def _exchange(
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username is not None:
         raise SourceError(tr("{url} is no http or https address without a login", url=url), uri=url)
-    try:
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-    except ValueError as error:
-        raise SourceError(tr("{url} has a wrong port", url=url), uri=url) from error
-    addresses = checked_addresses(parts.hostname, port, allow_private=allow_private, deadline=deadline)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    addresses = _allowed(parts.hostname, port, allow_private, deadline)
     target = urlunsplit(("", "", _ascii(parts.path) or "/", _ascii(parts.query), ""))
+    sent = {"User-Agent": AGENT, "Accept-Encoding": "gzip", **headers}
     secure = parts.scheme == "https"
-    link = None
     try:
         name = parts.hostname if parts.hostname.isascii() else parts.hostname.encode("idna").decode()
-        link = Link(name, port, secure=secure, deadline=deadline, most=max_bytes, addresses=addresses)
-        link.request(
-            "GET" if data is None else "POST",
-            target,
-            body=data,
-            headers={"User-Agent": AGENT, "Accept-Encoding": "gzip", **headers},
-        )
-        response = link.getresponse()
-        body = _body(response, max_bytes, url)
-        return Answer(url, response.status, {name.lower(): value for name, value in response.getheaders()}, body)
+        with closing(Link(name, port, secure=secure, deadline=deadline, most=max_bytes, addresses=addresses)) as link:
+            link.request("GET" if data is None else "POST", target, body=data, headers=sent)
+            response = link.getresponse()
+            body = _body(response, max_bytes, url)
+            return Answer(url, response.status, {name.lower(): value for name, value in response.getheaders()}, body)
     except (OSError, http.client.HTTPException, ValueError, zlib.error) as error:
         raise SourceError(tr("{url} does not answer: {error}", url=url, error=error), uri=url) from error
-    finally:
-        if link is not None:
-            link.close()
+
+
+def _allowed(host: str, port: int, allow_private: bool, deadline: float) -> list[str]:
+    """The addresses of a host, all of them allowed."""
+    try:
+        addresses = look_up(host, port, deadline)
+    except OSError as error:
+        raise SourceError(tr("{host} is not known: {error}", host=host, error=error), uri=host) from error
+    bad = [address for address in addresses if not is_public(address)]
+    if bad and not allow_private:
+        told = tr(
+            "{host} is at {bad}, which is not a public address; allow_private=True (nacre sync "
+            "--allow-private) permits it",
+            host=host,
+            bad=bad[0],
+        )
+        raise SourceError(told, uri=host)
+    return addresses
 
 
 def _ascii(text: str) -> str:
@@ -153,16 +121,12 @@ def _body(response: http.client.HTTPResponse, max_bytes: int, url: str) -> bytes
 
 
 def gunzip(data: bytes, max_bytes: int, uri: str) -> bytes:
-    """Unpack a gzip file, but not a bomb.
-
-    Args:
-        max_bytes: most bytes that may come out.
-    """
+    """Unpack a gzip file, but not a bomb."""
     unpacker = zlib.decompressobj(31)
     try:
         out = unpacker.decompress(data, max_bytes + 1)
     except zlib.error as error:
         raise SourceError(tr("{uri}: damaged gzip file", uri=uri), uri=uri) from error
     if len(out) > max_bytes:
-        raise SourceError(tr("{uri} unpacks to more than {max_bytes} MiB", uri=uri, max_bytes=max_bytes >> 20), uri=uri)
+        raise SourceError(tr("{url} gives more than {max_bytes} MiB", url=uri, max_bytes=max_bytes >> 20), uri=uri)
     return out

@@ -65,7 +65,6 @@ class _Timed(socket.socket):
     most: int  # bytes that may still come
 
     def recv_into(self, *args: Any, **kwargs: Any) -> int:
-        """Read what there is."""
         self.settimeout(left(self.deadline))
         count = super().recv_into(*args, **kwargs)
         self.most -= count
@@ -74,12 +73,10 @@ class _Timed(socket.socket):
         return count
 
     def send(self, *args: Any, **kwargs: Any) -> int:
-        """Write a part."""
         self.settimeout(left(self.deadline))
         return super().send(*args, **kwargs)
 
     def sendall(self, *args: Any, **kwargs: Any) -> None:
-        """Write all."""
         self.settimeout(left(self.deadline))
         super().sendall(*args, **kwargs)
 
@@ -89,11 +86,8 @@ class _TimedTLS(_Timed, ssl.SSLSocket):
 
 
 class Link(http.client.HTTPConnection):
-    """A connection for one exchange.
-
-    Args:
-        host: for the Host header and the certificate; looked up where no addresses are given.
-        most: bytes of an answer's body.
+    """A connection for one exchange. The host is for its header and the certificate, and looked up where no addresses
+    are given; `most` is the bytes of an answer's body.
     """
 
     def __init__(
@@ -142,10 +136,8 @@ class Link(http.client.HTTPConnection):
 def exchange(
     method: str, url: str, body: bytes | None, headers: Mapping[str, str], *, timeout_s: float, most: int
 ) -> tuple[int, bytes]:
-    """One request to a server that its owner has chosen: its address is not checked.
-
-    Args:
-        most: bytes of the answer that are read; the rest is left.
+    """One request to a server that its owner has chosen, whose address is not checked; `most` bytes of its answer are
+    read.
     """
     parts = urlsplit(url)
     secure = parts.scheme == "https"

@@ -1,13 +1,12 @@
-"""Prompts are files: one a language, with an id, a version, declared variables and messages.
+"""Prompts are files: one a language, with a version, declared variables and messages.
 
-A prompt is loaded by its id alone, never from a text or a path. Only declared slots (`{{question}}`) are filled, in
-one pass: braces, or even slots, inside a value are content and stay as they are.
+A prompt is loaded by its id alone, which is its place in the folder, never from a text or a path. Only declared slots
+(`{{question}}`) are filled, in one pass: braces, or even slots, inside a value are content and stay as they are.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
@@ -29,12 +28,8 @@ _ROLES: dict[str, type[BaseMessage]] = {"system": SystemMessage, "user": HumanMe
 
 @dataclass(frozen=True)
 class Prompt:
-    """A prompt template.
-
-    Args:
-        version: counted up at every change of the text; reports name it.
-        variables: the names of the slots that must be filled.
-        messages: (role, template) pairs; a role is "system", "user" or "assistant".
+    """A prompt template: its version, counted up at every change of the text and named by reports, the slots that must
+    be filled, and (role, template) pairs.
     """
 
     id: str
@@ -45,7 +40,19 @@ class Prompt:
 
     def render(self, **values: str) -> list[BaseMessage]:
         """Fill the slots."""
-        self._check(values)
+        missing = [name for name in self.variables if name not in values]
+        unknown = [name for name in values if name not in self.variables]
+        if missing:
+            told = tr("Prompt {id} needs {missing}: pass a text for each.", id=self.id, missing=listed(missing))
+            raise PromptError(told, prompt_id=self.id)
+        if unknown:
+            told = tr(
+                "Prompt {id} has no variable {unknown}; it has: {variables}.",
+                id=self.id,
+                unknown=listed(unknown),
+                variables=listed(self.variables),
+            )
+            raise PromptError(told, prompt_id=self.id)
         return [
             _ROLES[role](content=_SLOT.sub(lambda slot: values[slot[1]], template)) for role, template in self.messages
         ]
@@ -53,25 +60,6 @@ class Prompt:
     def text(self, **values: str) -> str:
         """Fill the slots of a prompt that is a single text."""
         return str(self.render(**values)[0].content)
-
-    def _check(self, values: Mapping[str, str]) -> None:
-        missing = [name for name in self.variables if name not in values]
-        unknown = [name for name in values if name not in self.variables]
-        if missing:
-            raise PromptError(
-                tr("Prompt {id} needs {missing}: pass a text for each.", id=self.id, missing=listed(missing)),
-                prompt_id=self.id,
-            )
-        if unknown:
-            raise PromptError(
-                tr(
-                    "Prompt {id} has no variable {unknown}; it has: {variables}.",
-                    id=self.id,
-                    unknown=listed(unknown),
-                    variables=listed(self.variables),
-                ),
-                prompt_id=self.id,
-            )
 
 
 _own: list[Path] = []  # the folder of prompts of one's own, where one is used
@@ -95,9 +83,8 @@ def use(folder: str | Path) -> None:
     if strange or not ids:
         _own.clear()
         named = strange[0] if strange else path
-        raise PromptError(
-            tr("{named} is no prompt; a folder of prompts holds files like rag/answer.en.yaml.", named=named)
-        )
+        told = tr("{named} is no prompt; a folder of prompts holds files like rag/answer.en.yaml.", named=named)
+        raise PromptError(told)
 
 
 def forget() -> None:
@@ -129,19 +116,16 @@ def load(id: str, language: Language = "en") -> Prompt:
         raw = yaml.safe_load(file.read_text("utf-8"))
     except FileNotFoundError as error:
         known = ", ".join(prompt_ids())
-        raise PromptError(
-            tr(
-                "There is no prompt {id!r} in language {language!r}. There are: {known}.",
-                id=id,
-                language=language,
-                known=known,
-            ),
-            prompt_id=id,
-        ) from error
+        told = tr(
+            "There is no prompt {id!r} in language {language!r}. There are: {known}.",
+            id=id,
+            language=language,
+            known=known,
+        )
+        raise PromptError(told, prompt_id=id) from error
     except yaml.YAMLError as error:
-        raise PromptError(
-            tr("The file of prompt {id!r} is not YAML: {error}", id=id, error=error), prompt_id=id
-        ) from error
+        told = tr("The file of prompt {id!r} is not YAML: {error}", id=id, error=error)
+        raise PromptError(told, prompt_id=id) from error
     return _prompt(id, language, raw)
 
 
@@ -162,44 +146,38 @@ def _ids(folder: Any, prefix: str) -> set[str]:
 
 def _prompt(id: str, language: Language, raw: Any) -> Prompt:
     def wrong(why_en: str, why_zh: str) -> PromptError:
-        return PromptError(
-            tr(
-                "The file of prompt {id!r} ({language}) is wrong: {why_en}",
-                id=id,
-                language=language,
-                why_en=why_en,
-                why_zh=why_zh,
-            ),
-            prompt_id=id,
+        told = tr(
+            "The file of prompt {id!r} ({language}) is wrong: {why_en}",
+            id=id,
+            language=language,
+            why_en=why_en,
+            why_zh=why_zh,
         )
+        return PromptError(told, prompt_id=id)
 
-    if not isinstance(raw, dict) or set(raw) != {"id", "version", "variables", "messages"}:
-        raise wrong(
-            "it needs exactly id, version, variables and messages.", "必须且只能有 id、version、variables、messages。"
-        )
-    if raw["id"] != id:
+    if not isinstance(raw, dict) or {*raw, "id", "variables"} != {"id", "version", "variables", "messages"}:
+        raise wrong("it holds version, variables and messages.", "只应有 version、variables、messages。")
+    if raw.get("id", id) != id:
         raise wrong(f"its id is {raw['id']!r}.", f"其中的 id 为 {raw['id']!r}。")
-    listed = isinstance(raw["messages"], list) and isinstance(raw["variables"], list)
-    if not (listed and isinstance(raw["version"], int) and all(_is_message(m) for m in raw["messages"])):
+    listed = isinstance(raw["messages"], list) and isinstance(raw.get("variables", []), list)
+    if not (listed and isinstance(raw["version"], int) and all(isinstance(m, dict) and m for m in raw["messages"])):
         raise wrong(
-            "version is a number, variables a list, messages a list of {role, content}.",
-            "version 应为数字，variables 应为列表，messages 应为 {role, content} 的列表。",
+            "version is a number, variables a list, messages a list of {role: text}.",
+            "version 应为数字，variables 应为列表，messages 应为 {role: text} 的列表。",
         )
-    messages = tuple((str(m["role"]), str(m["content"]).rstrip("\n")) for m in raw["messages"])
+    # As it was written before: {"role": "user", "content": …}.
+    each = [{str(m["role"]): m["content"]} if set(m) == {"role", "content"} else m for m in raw["messages"]]
+    messages = tuple((str(role), str(text).rstrip("\n")) for m in each for role, text in m.items())
     if unknown := {role for role, _ in messages} - set(_ROLES):
         raise wrong(
             f"unknown role {sorted(unknown)}; use {sorted(_ROLES)}.",
             f"未知角色 {sorted(unknown)}；可用 {sorted(_ROLES)}。",
         )
     used = {slot for _, template in messages for slot in _SLOT.findall(template)}
-    declared = tuple(raw["variables"])
+    declared = tuple(raw.get("variables", []))
     if used != set(declared):
         raise wrong(
             f"declared {sorted(declared)}, used {sorted(used)}.",
             f"声明了 {sorted(declared)}，实际使用 {sorted(used)}。",
         )
     return Prompt(id, language, int(raw["version"]), declared, messages)
-
-
-def _is_message(raw: Any) -> bool:
-    return isinstance(raw, dict) and set(raw) == {"role", "content"}

@@ -99,9 +99,8 @@ def _load(name: str | None, local: type[Local], kwargs: dict[str, Any]) -> Embed
     if service := _service(name):
         return _hosted(*service, name, kwargs)
     if name in ("", "none"):
-        raise UsageError(
-            tr('"none" names no encoder: a knowledge base opened with embedder="none" searches by words alone.')
-        )
+        told = tr('"none" names no encoder: a knowledge base opened with embedder="none" searches by words alone.')
+        raise UsageError(told)
     return _local(*find_folder(name), local, kwargs)
 
 
@@ -115,11 +114,10 @@ def _local(model: Path | Checkpoint, name: str, local: type[Local], kwargs: dict
     try:
         return _with_torch(str(model), name, kwargs)
     except MissingExtraError as error:
-        raise MissingExtraError(
-            tr("{name} runs by sentence-transformers only ({reason}): {error}", name=name, reason=reason, error=error),
-            package=error.package,
-            install=error.install,
-        ) from error
+        told = tr(
+            "{name} runs by sentence-transformers only ({reason}): {error}", name=name, reason=reason, error=error
+        )
+        raise MissingExtraError(told, package=error.package, install=error.install) from error
 
 
 def _with_torch(model: str, name: str, kwargs: dict[str, Any]) -> Embeddings:
@@ -138,20 +136,8 @@ def _service(name: str) -> tuple[Provider, str] | None:
 
 
 def _hosted(provider: Provider, rest: str, spec: str, kwargs: dict[str, Any]) -> Embeddings:
-    from nacre.connectors.models.keys import key_of
-
-    model, base_url = provider.read(rest)
     settings = dict(kwargs)
-    base_url = settings.pop("base_url", None) or base_url
-    if not model.strip() or not base_url:
-        raise UsageError(
-            tr(
-                "{spec!r} lacks the model or the server. Write {name}:model@http://host:8000/v1, or pass base_url.",
-                spec=spec,
-                name=provider.name,
-            )
-        )
-    api_key = key_of(provider, settings.pop("api_key", None), base_url, "openai", spec)
+    model, base_url, api_key = provider.place(rest, settings, "openai", spec)
     from nacre.connectors.embeddings.openai_compatible import OpenAICompatibleEmbeddings
 
-    return OpenAICompatibleEmbeddings(provider, model.strip(), base_url, api_key, **settings)
+    return OpenAICompatibleEmbeddings(provider, model, base_url, api_key, **settings)

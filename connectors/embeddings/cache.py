@@ -11,15 +11,12 @@ import shutil
 import stat
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from nacre.errors import ModelError
 from nacre.system.files import atomic_write, private_folder
 from nacre.text.language import os_reason, tr
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _log = logging.getLogger(__name__)
 _STALE_S = 3600.0
@@ -45,16 +42,8 @@ def file_hash(path: Path) -> str:
 
 
 def kept(name: str, write: Callable[[Path], None]) -> Path:
-    """A file or folder of the cache, written on first use; several processes may want it at once.
-
-    Where the cache cannot be written, a private folder in the temporary one takes its place.
-
-    Args:
-        name: its path below the cache folder.
-        write: makes the file or folder at the path that it is given.
-
-    Raises:
-        ModelError: the temporary folder cannot be written either.
+    """A file or folder of the cache, made by `write` on first use; several processes may want it at once. Where the
+    cache cannot be written, a private folder in the temporary one takes its place.
     """
     root = cache_root()
     if (root / name).exists():
@@ -67,15 +56,13 @@ def kept(name: str, write: Callable[[Path], None]) -> Path:
         place = _temporary_root(root, reason) / name
         return place if place.exists() else _written(place, write)
     except OSError as error:
-        raise ModelError(
-            tr(
-                "The cache folder {folder} cannot be written ({error}). Set NACRE_CACHE to a folder with "
-                "room that you may write.",
-                folder=root,
-                error=reason,
-            ),
-            model=str(root),
-        ) from error
+        told = tr(
+            "The cache folder {folder} cannot be written ({error}). Set NACRE_CACHE to a folder with "
+            "room that you may write.",
+            folder=root,
+            error=reason,
+        )
+        raise ModelError(told, model=str(root)) from error
 
 
 @functools.cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, cast
 
 from nacre.connectors.embeddings.cache import file_hash
 
@@ -69,12 +69,8 @@ class NamedTensors(Protocol):
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Everything that decides what vector a text gets, but the weights themselves.
-
-    Args:
-        folder: where `tokenizer.json` lies, and the weights unless another kind of checkpoint keeps them elsewhere.
-        notice: the licence that goes with whatever is made of it.
-        han: the share of the common Han characters that the vocabulary knows; None: to be counted.
+    """Everything that decides what vector a text gets, but the weights themselves; `folder` is where `tokenizer.json`
+    lies, `notice` the licence of what is made of it.
     """
 
     folder: Path
@@ -105,7 +101,9 @@ class Tensors(NamedTensors):
 
     def __init__(self, folder: Path) -> None:
         # Training heads and old TensorFlow exports vary the prefix ("bert.", "model.", none) and LayerNorm's names.
-        self._file = _open(folder / WEIGHTS)
+        from safetensors import safe_open
+
+        self._file = cast(Any, safe_open(str(folder / WEIGHTS), framework="numpy"))  # its methods carry no types
         self._keys: set[str] = set(self._file.keys())
         found = next((key for key in sorted(self._keys) if key.endswith(self._ANCHOR)), None)
         if found is None:
@@ -130,11 +128,7 @@ class Tensors(NamedTensors):
 
 
 def read_checkpoint(folder: Path) -> Checkpoint:
-    """Read a sentence-transformers or transformers folder.
-
-    Raises:
-        UnsupportedCheckpointError: another family, another kind of weights file or a module that is not known here.
-    """
+    """Read a sentence-transformers or transformers folder, of the kinds that are known here."""
     architecture = read_architecture(folder)
     pooling: Pooling = "mean"  # what sentence-transformers does with a folder that has no modules.json
     for module in _json(folder / "modules.json", []):
@@ -159,11 +153,7 @@ def read_checkpoint(folder: Path) -> Checkpoint:
 
 
 def read_architecture(folder: Path) -> Architecture:
-    """Read `config.json` of a BERT-like encoder.
-
-    Raises:
-        UnsupportedCheckpointError: a family, a variant of one, or a kind of weights file that is not known here.
-    """
+    """Read `config.json` of a BERT-like encoder, of the kinds that are known here."""
     if not (folder / WEIGHTS).is_file():
         raise UnsupportedCheckpointError(f"{folder}: no {WEIGHTS}")
     config = _json(folder / "config.json", {})
@@ -198,10 +188,8 @@ def _pooling(config: dict[str, Any]) -> Pooling:
 
 
 def token_limit(folder: Path, architecture: Architecture, declared: int | None = None) -> int:
-    """The most tokens that a model reads, special tokens included.
-
-    Args:
-        declared: what sentence-transformers' own settings say.
+    """The most tokens that a model reads, special tokens included; `declared` is what sentence-transformers' own
+    settings say.
     """
     limit = declared or _json(folder / "tokenizer_config.json", {}).get("model_max_length") or _FALLBACK_TOKENS
     return min(int(limit), architecture.positions)
@@ -217,12 +205,6 @@ def load_tokenizer(folder: Path) -> Tokenizer:
     tokenizer.no_padding()
     tokenizer.no_truncation()
     return tokenizer
-
-
-def _open(path: Path) -> Any:
-    from safetensors import safe_open
-
-    return safe_open(str(path), framework="numpy")  # its methods carry no types
 
 
 def _json(path: Path, missing: Any) -> Any:

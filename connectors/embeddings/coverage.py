@@ -24,12 +24,8 @@ _HAN_PER_WORD = 2  # a Chinese word has about two characters
 
 
 class Coverage:
-    """Coverage by one tokenizer.
-
-    Args:
-        read: the tokens of texts, without special ones.
-        number_of: the number of a special token; None where there is none of that name.
-        han: see `han`; None: to be counted.
+    """Coverage by one tokenizer: `read` gives the tokens of texts without special ones, `number_of` the number of a
+    special one.
     """
 
     def __init__(
@@ -43,11 +39,7 @@ class Coverage:
         self._strange = {number_of(name) for name in ("[UNK]", "<unk>")}
 
     def __call__(self, text: str) -> float:
-        """How well the vocabulary covers a text.
-
-        Returns:
-            0 (the encoder cannot tell its words apart) to 1 (its words are known, whole); 1 for a text without letters.
-        """
+        """0 (the encoder cannot tell a text's words apart) to 1 (its words are known, whole; or it has no letters)."""
         text = text[:_READ]
         han, words = len(_HAN.findall(text)) / _HAN_PER_WORD, _WORD.findall(text)
         if not han and not words:
@@ -55,13 +47,10 @@ class Coverage:
         return ((han and han * self.han()) + len(words) * self._alphabetic(words)) / (han + len(words))
 
     def han(self) -> float:
-        """The share of common Han characters that the vocabulary knows, alone or within words.
-
-        Returns:
-            0 to 1.
-        """
+        """The share of common Han characters that the vocabulary knows, alone or within words: 0 to 1."""
         if self._han is None:
-            unknown = sum(self._unknown(found) for found in self._read(_ALL_HAN))
+            read = [zip(found.ids, found.offsets, strict=True) for found in self._read(_ALL_HAN)]
+            unknown = sum(end - start for one in read for number, (start, end) in one if number in self._strange)
             self._han = min(1.0, (sum(map(len, _ALL_HAN)) - unknown) / _ENOUGH_HAN)
         return self._han
 
@@ -73,8 +62,3 @@ class Coverage:
         mean = sum(map(len, pieces)) / len(words)
         whole = min(1.0, max(0.0, (_SHREDDED - mean) / (_SHREDDED - _WHOLE)))
         return whole * (1 - unknown / len(words))
-
-    def _unknown(self, found: Encoded) -> int:
-        """How many characters the vocabulary does not know."""
-        places = zip(found.ids, found.offsets, strict=True)
-        return sum(end - start for number, (start, end) in places if number in self._strange)

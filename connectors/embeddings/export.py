@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from nacre.connectors.embeddings.cache import file_hash, kept
 from nacre.connectors.embeddings.checkpoint import WEIGHTS
@@ -33,22 +33,15 @@ def choose_precision(choice: Choice) -> Precision:
     """
     if choice != "auto":
         return choice
-    return "int8" if _has_dot_products() else "fp32"
-
-
-def _has_dot_products() -> bool:
     if _CPU.is_file():
         flags = _CPU.read_text(encoding="utf-8", errors="replace")
-        return "vnni" in flags or "asimddp" in flags  # x86; ARM
-    return platform.machine().lower() in ("arm64", "aarch64")
+        return "int8" if "vnni" in flags or "asimddp" in flags else "fp32"  # x86; ARM
+    return "int8" if platform.machine().lower() in ("arm64", "aarch64") else "fp32"
 
 
 def cache_name(folder: Path, variant: str, weights: str | None = None) -> str:
-    """Where the exported graphs of a model lie below the cache folder: named by all that shapes them.
-
-    Args:
-        variant: what else the graph depends on.
-        weights: the hash of its weights; None: of those in the folder.
+    """Where the exported graphs of a model lie below the cache folder: named by all that shapes them. `weights` is a
+    hash; None: of those in the folder.
     """
     digest = hashlib.sha256(f"{_FORMAT} {variant}".encode())
     digest.update((weights or file_hash(folder / WEIGHTS)).encode())
@@ -65,12 +58,7 @@ def exported(
     weights: str | None = None,
     notice: str = "",
 ) -> Path:
-    """The file of an exported graph, written on first use by `build`.
-
-    Args:
-        weights: as in `cache_name`.
-        notice: the licence of the weights, to lie beside it.
-    """
+    """The file of an exported graph, written on first use by `build`; `notice` is the licence of its weights."""
     name = f"{cache_name(folder, variant, weights)}/{precision}"
     return kept(name, lambda draft: _save(build(precision), draft, notice)) / _MODEL
 
@@ -82,11 +70,5 @@ def _save(model: ModelProto, folder: Path, notice: str) -> None:
     if notice:
         (folder / "NOTICE").write_text(notice, encoding="utf-8")
     # Weights beside the graph are mapped into memory at load: 20 ms instead of 100, and shared between processes.
-    onnx.save_model(
-        model,
-        str(folder / _MODEL),
-        save_as_external_data=True,
-        all_tensors_to_one_file=True,
-        location="weights.bin",
-        size_threshold=_SMALL,
-    )
+    beside: dict[str, Any] = {"save_as_external_data": True, "location": "weights.bin", "size_threshold": _SMALL}
+    onnx.save_model(model, str(folder / _MODEL), all_tensors_to_one_file=True, **beside)

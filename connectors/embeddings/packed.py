@@ -109,11 +109,7 @@ class PackedFile:
 
 
 class PackedTensors:
-    """The tensors of the file under the names of a checkpoint.
-
-    Args:
-        tokens: the rows of the table of words to keep.
-    """
+    """The tensors of the file under the names of a checkpoint, with these rows of the table of words."""
 
     def __init__(self, file: PackedFile, tokens: NDArray[np.int64]) -> None:
         self._file, self._tokens = file, tokens
@@ -126,7 +122,8 @@ class PackedTensors:
         if name in _EMBEDDINGS:
             found = self._floats(_EMBEDDINGS[name])
             return found if "LayerNorm" in name else found.reshape(-1, self._file.architecture.width)
-        number, part, kind = self._split(name)
+        number, _, rest = name.removeprefix("encoder.layer.").partition(".")
+        part, _, kind = rest.rpartition(".")
         short = f"l{number}.{_LAYER[part]}.{kind[0]}"
         if kind == "bias" or part.endswith("LayerNorm"):
             return self._floats(short)
@@ -143,9 +140,3 @@ class PackedTensors:
 
     def _floats(self, name: str) -> NDArray[np.float32]:
         return self._file.bytes_of(name).view("<f4").astype(np.float32)
-
-    @staticmethod
-    def _split(name: str) -> tuple[str, str, str]:
-        number, _, rest = name.removeprefix("encoder.layer.").partition(".")
-        part, _, kind = rest.rpartition(".")
-        return number, part, kind

@@ -37,12 +37,7 @@ def save_pieces(vocabulary: list[Piece], folder: Path) -> None:
 
 
 class PieceTable:
-    """The pieces of a folder.
-
-    Args:
-        make: a tokenizer of some pieces; the first of them are its special ones.
-        special: how many are.
-    """
+    """The pieces of a folder; `make` gives a tokenizer of some, of which the first (`special`) are its special ones."""
 
     def __init__(self, folder: Path, make: Callable[[list[Piece]], Tokenizer], special: int) -> None:
         self._texts = np.load(folder / _TEXTS, mmap_mode="r")
@@ -59,12 +54,7 @@ class PieceTable:
         return number
 
     def encode(self, texts: Sequence[str], special: bool = True, window: int | None = None) -> list[Encoded]:
-        """The tokens of some short texts.
-
-        Args:
-            special: with the special tokens around each.
-            window: the most tokens of a text.
-        """
+        """The tokens of some short texts, at most `window` of each."""
         pieces, numbers = self._pieces(self._standing_in(texts))
         tokenizer = self._make(pieces)
         if window:

@@ -7,7 +7,8 @@ Sources: the models' own cards.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,8 +31,21 @@ class Prefixes(NamedTuple):
 class PrefixedEncoder:
     """The methods of LangChain's `Embeddings`, over one that encodes texts behind a prefix."""
 
+    name: str
     query_prefix: str
     document_prefix: str
+    normalised = True
+
+    @cached_property
+    def identity(self) -> dict[str, Any]:
+        """What an index must remember: two embedders with the same identity give comparable vectors."""
+        told = {"id": self.name, **self._facts(), "query_prefix": self.query_prefix}
+        told |= {"document_prefix": self.document_prefix, "normalised": self.normalised}
+        return told
+
+    def _facts(self) -> dict[str, Any]:
+        """What else tells the model: `dim`, `max_tokens`, a hash of its weights."""
+        raise NotImplementedError
 
     def _encode(self, texts: Sequence[str], prefix: str) -> NDArray[np.float32]:
         raise NotImplementedError
@@ -75,13 +89,8 @@ _KNOWN: tuple[tuple[str, Prefixes], ...] = (
 
 
 def prefixes_for(name: str, prompts: dict[str, str] | None = None) -> Prefixes:
-    """The prefixes of a model.
-
-    Args:
-        prompts: the model's own prompts by name; "query" and "document" or "passage" are used.
-
-    Returns:
-        Both prefixes; empty where none is known.
+    """The prefixes of a model, empty where none is known; of its own prompts "query" and "document" or "passage" are
+    used.
     """
     if prompts and ("query" in prompts or "document" in prompts or "passage" in prompts):
         return Prefixes(prompts.get("query", ""), prompts.get("document", prompts.get("passage", "")))

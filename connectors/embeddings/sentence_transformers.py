@@ -20,12 +20,8 @@ _FALLBACK_TOKENS = 512
 
 
 class SentenceTransformersEmbeddings(PrefixedEncoder, Embeddings):
-    """Embeddings by sentence-transformers (and torch).
-
-    Args:
-        name: what the model is called in an index; None: `model`.
-        query_prefix: put before questions; None: what the model or the table of known models says.
-        device: "cpu", "cuda", …; None: the best there is.
+    """Embeddings by sentence-transformers (and torch); an index calls the model by `name`, its settings are those of
+    `load_embedder`.
     """
 
     def __init__(
@@ -44,17 +40,8 @@ class SentenceTransformersEmbeddings(PrefixedEncoder, Embeddings):
         known = prefixes_for(self.name, prompts)
         self.query_prefix, self.document_prefix = known.override(query_prefix, document_prefix)
 
-    @cached_property
-    def identity(self) -> dict[str, Any]:
-        """What an index must remember: two embedders with the same identity give comparable vectors."""
-        return {
-            "id": self.name,
-            "dim": len(self.embed_query("nacre")),
-            "query_prefix": self.query_prefix,
-            "document_prefix": self.document_prefix,
-            "normalised": True,
-            "max_tokens": self.max_tokens,
-        }
+    def _facts(self) -> dict[str, Any]:
+        return {"dim": len(self.embed_query("nacre")), "max_tokens": self.max_tokens}
 
     @cached_property
     def max_tokens(self) -> int:

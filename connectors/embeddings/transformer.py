@@ -15,26 +15,15 @@ from nacre.connectors.embeddings.checkpoint import NamedTensors, UnsupportedChec
 from nacre.connectors.embeddings.graph import MICROSOFT, Array, Graph, Precision
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from onnx import ModelProto
 
     from nacre.connectors.embeddings.checkpoint import Architecture, Checkpoint
 
-_ACTIVATIONS: Mapping[str, str] = {
-    "gelu": "BiasGelu",
-    "gelu_new": "FastGelu",
-    "gelu_fast": "FastGelu",
-    "gelu_pytorch_tanh": "FastGelu",
-}
+_ACTIVATIONS = {"gelu": "BiasGelu", **dict.fromkeys(("gelu_new", "gelu_fast", "gelu_pytorch_tanh"), "FastGelu")}
 
 
 def sentence_encoder(checkpoint: Checkpoint, precision: Precision, normalise: bool) -> ModelProto:
-    """Token ids of one text → its vector: `input_ids` (1, tokens) to `output` (1, dimensions), of unit length if asked.
-
-    Raises:
-        UnsupportedCheckpointError: a tensor is missing, or an activation is not known.
-    """
+    """Token ids of one text → its vector: `input_ids` (1, tokens) to `output` (1, dimensions)."""
     graph = Graph(precision)
     x = _encode(graph, checkpoint.architecture, checkpoint.tensors(), ["input_ids"])
     x = _first(graph, x) if checkpoint.pooling == "cls" else graph.node("ReduceMean", x, graph.axes(0), keepdims=1)
@@ -44,12 +33,8 @@ def sentence_encoder(checkpoint: Checkpoint, precision: Precision, normalise: bo
 
 
 def cross_encoder(architecture: Architecture, tensors: NamedTensors, precision: Precision) -> ModelProto:
-    """Token ids of a question and a passage → the score of the classification head.
-
-    From `input_ids` (and `token_type_ids`, for BERT) of shape (1, tokens) to `output` (1, 1).
-
-    Raises:
-        UnsupportedCheckpointError: there is no classification head, or one of another shape.
+    """Token ids of a question and a passage → the score of the classification head: `input_ids` (and `token_type_ids`,
+    for BERT) of shape (1, tokens) to `output` (1, 1).
     """
     graph = Graph(precision)
     bert = architecture.family == "bert"
@@ -85,19 +70,9 @@ def _embed(graph: Graph, shape: Architecture, tensors: NamedTensors, inputs: lis
     bias = graph.constant("embeddings.norm.bias", tensors("embeddings.LayerNorm.bias"))
     if packed:
         return _embed_packed(graph, graph.rows_of_packed("words", packed, "input_ids"), positions, norm, bias, shape)
-    x = graph.node(
-        "EmbedLayerNormalization",
-        "input_ids",
-        inputs[1] if segments else "",
-        graph.constant("words", tensors(table)),
-        graph.constant("positions", positions),
-        segments,
-        norm,
-        bias,
-        domain=MICROSOFT,
-        outputs=2,
-        epsilon=shape.epsilon,
-    )
+    words, places = graph.constant("words", tensors(table)), graph.constant("positions", positions)
+    given = ("input_ids", inputs[1] if segments else "", words, places, segments, norm, bias)
+    x = graph.node("EmbedLayerNormalization", *given, domain=MICROSOFT, outputs=2, epsilon=shape.epsilon)
     return graph.node("Squeeze", x, graph.axes(0))
 
 
@@ -122,7 +97,10 @@ def _layer(graph: Graph, shape: Architecture, tensors: NamedTensors, at: str, x:
     )
     up = at + "intermediate.dense"
     inner = graph.linear(x, up, tensors(up + ".weight"))
-    inner = _activate(graph, shape.activation, inner, graph.constant(up + ".bias", tensors(up + ".bias")))
+    if shape.activation not in _ACTIVATIONS:
+        raise UnsupportedCheckpointError(f"activation {shape.activation}")
+    bias = graph.constant(up + ".bias", tensors(up + ".bias"))
+    inner = graph.node(_ACTIVATIONS[shape.activation], inner, bias, domain=MICROSOFT)
     return _add_and_norm(graph, shape, tensors, x, inner, at + "output.")
 
 
@@ -134,12 +112,6 @@ def _add_and_norm(graph: Graph, shape: Architecture, tensors: NamedTensors, x: s
     scale = graph.constant(norm, tensors(norm + ".weight"))
     bias = graph.constant(norm + ".bias", tensors(norm + ".bias"))
     return graph.node("LayerNormalization", graph.node("Add", x, y), scale, bias, axis=-1, epsilon=shape.epsilon)
-
-
-def _activate(graph: Graph, name: str, x: str, bias: str) -> str:
-    if name not in _ACTIVATIONS:
-        raise UnsupportedCheckpointError(f"activation {name}")
-    return graph.node(_ACTIVATIONS[name], x, bias, domain=MICROSOFT)
 
 
 def _first(graph: Graph, x: str) -> str:

@@ -39,6 +39,5 @@ def load_interpreter(name: str) -> CodeInterpreter:
         from nacre.connectors.interpreters.e2b import E2BInterpreter
 
         return E2BInterpreter(template=rest or None)
-    raise UsageError(
-        tr("There is no interpreter {name!r}. Write http://HOST:PORT, jupyter:http://HOST:PORT or e2b.", name=name)
-    )
+    told = tr("There is no interpreter {name!r}. Write http://HOST:PORT, jupyter:http://HOST:PORT or e2b.", name=name)
+    raise UsageError(told)

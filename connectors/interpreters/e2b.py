@@ -47,18 +47,10 @@ class E2BInterpreter:
         self._key = {"api_key": key} if key else {}
         self.template, self.internet, self.limits = template, internet, limits or RemoteLimits()
         self._start_s = start_s
-
-    @property
-    def name(self) -> str:
-        """The name by which a stack file names this interpreter; the key is not part of it."""
-        return f"e2b:{self.template}" if self.template else "e2b"
+        self.name = f"e2b:{template}" if template else "e2b"  # a stack file names it so; the key is no part of it
 
     def run(self, code: str, timeout_s: float = 5.0, *, inputs: Mapping[str, Any] | None = None) -> Execution:
-        """Run one program in a sandbox of its own.
-
-        Args:
-            timeout_s: seconds of wall-clock time that it may take; starting the sandbox does not count.
-        """
+        """Run one program in a sandbox of its own, for so many seconds at most; starting the sandbox does not count."""
         run = RemoteRun(code, inputs, self.limits)
         if run.refused:
             return run.refused

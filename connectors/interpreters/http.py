@@ -40,20 +40,11 @@ class HttpInterpreter:
     """A `CodeInterpreter` on another machine."""
 
     def __init__(self, uri: str, key: str = "") -> None:
-        self.uri = server_uri(uri, 8100)
+        self.uri = self.name = server_uri(uri, 8100)  # a stack file names it so; the key is no part of it
         self._headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
 
-    @property
-    def name(self) -> str:
-        """The name by which a stack file names this interpreter; the key is not part of it."""
-        return self.uri
-
     def run(self, code: str, timeout_s: float = 5.0, *, inputs: Mapping[str, Any] | None = None) -> Execution:
-        """Run one program there.
-
-        Args:
-            timeout_s: seconds of wall-clock time that it may take.
-        """
+        """Run one program there, for so many seconds at most."""
         try:
             request = {"code": code, "timeout_s": timeout_s, "inputs": dict(inputs or {})}
             body = json.dumps(request, allow_nan=False).encode()

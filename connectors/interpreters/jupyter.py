@@ -46,21 +46,13 @@ class JupyterInterpreter:
         start_s: float = 60.0,
     ) -> None:
         self.uri, self._start_s = server_uri(uri, 8888), start_s
+        self.name = f"jupyter:{self.uri}"  # a stack file names it so; the token is no part of it
         self._websockets = need("websockets.sync.client", extra="jupyter")
         self.kernel, self.limits = kernel, limits or RemoteLimits()
         self._headers = {"Authorization": f"token {token}"} if token else {}
 
-    @property
-    def name(self) -> str:
-        """The name by which a stack file names this interpreter; the token is not part of it."""
-        return f"jupyter:{self.uri}"
-
     def run(self, code: str, timeout_s: float = 5.0, *, inputs: Mapping[str, Any] | None = None) -> Execution:
-        """Run one program in a kernel of its own.
-
-        Args:
-            timeout_s: seconds of wall-clock time that it may take; starting the kernel does not count.
-        """
+        """Run one program in a kernel of its own, for so many seconds at most; starting the kernel does not count."""
         run = RemoteRun(code, inputs, self.limits)
         if run.refused:
             return run.refused
@@ -78,7 +70,13 @@ class JupyterInterpreter:
 
     @contextlib.contextmanager
     def _started(self) -> Iterator[str]:
-        started = self._ask("/api/kernels", {"name": self.kernel}, self._start_s)
+        status, answer = self._exchange("POST", "/api/kernels", {"name": self.kernel}, timeout_s=self._start_s)
+        if not 200 <= status < 300:
+            raise self._failed(f"it answers {status} when asked for the kernel {self.kernel!r}")
+        try:
+            started = json.loads(answer)
+        except (ValueError, RecursionError) as error:
+            raise self._failed(f"the answer is no JSON ({error})") from error
         kernel_id = started.get("id") if isinstance(started, dict) else None
         if not isinstance(kernel_id, str):
             raise self._failed("it names no kernel")
@@ -114,16 +112,6 @@ class JupyterInterpreter:
         except (OSError, need("websockets.exceptions").WebSocketException) as error:
             raise self._failed(f"{type(error).__name__}: {error}") from error
 
-    def _ask(self, path: str, body: Any, timeout_s: float) -> Any:
-        """POST to the REST interface; the JSON that comes back."""
-        status, answer = self._exchange("POST", path, body, timeout_s=timeout_s)
-        if not 200 <= status < 300:
-            raise self._failed(f"it answers {status} when asked for the kernel {self.kernel!r}")
-        try:
-            return json.loads(answer)
-        except (ValueError, RecursionError) as error:
-            raise self._failed(f"the answer is no JSON ({error})") from error
-
     def _exchange(self, method: str, path: str, body: Any = None, *, timeout_s: float = _ENDING_S) -> tuple[int, bytes]:
         """One request of the REST interface: status and body of the answer."""
         data = None if body is None else json.dumps(body).encode()
@@ -134,13 +122,12 @@ class JupyterInterpreter:
             raise self._failed(f"{type(error).__name__}: {error}") from error
 
     def _failed(self, why: str) -> InterpreterError:
-        return InterpreterError(
-            tr(
-                "The Jupyter server at {uri} did not run the program: {why}. Check address, token and kernel.",
-                uri=self.uri,
-                why=why,
-            )
+        told = tr(
+            "The Jupyter server at {uri} did not run the program: {why}. Check address, token and kernel.",
+            uri=self.uri,
+            why=why,
         )
+        return InterpreterError(told)
 
 
 class _Channel:
@@ -193,14 +180,8 @@ def _take(run: RemoteRun, kind: str, content: dict[str, Any]) -> None:
 def _request(source: str, sent: str) -> dict[str, Any]:
     """An `execute_request` of the Jupyter protocol 5.3 (jupyter-client.readthedocs.io/en/stable/messaging.html)."""
     header = {"msg_id": sent, "username": "nacre", "session": sent, "msg_type": "execute_request", "version": "5.3"}
-    content = {
-        "code": source,
-        "silent": False,
-        "store_history": False,
-        "user_expressions": {},
-        "allow_stdin": False,
-        "stop_on_error": True,
-    }
+    content = {"code": source, "silent": False, "store_history": False, "user_expressions": {}}
+    content |= {"allow_stdin": False, "stop_on_error": True}
     return {
         "header": header,
         "parent_header": {},
@@ -218,7 +199,5 @@ def _message(raw: str | bytes) -> dict[str, dict[str, Any]]:
     except (ValueError, RecursionError):
         message = None
     parts = message if isinstance(message, dict) else {}
-    return {
-        name: part if isinstance(part := parts.get(name), dict) else {}
-        for name in ("header", "parent_header", "content")
-    }
+    looked_at = ("header", "parent_header", "content")
+    return {name: part if isinstance(part := parts.get(name), dict) else {} for name in looked_at}

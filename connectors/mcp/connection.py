@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import asynccontextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,29 +22,16 @@ Ask = Callable[[Any], Awaitable[Any]]
 
 
 class Connection:
-    """A client of one MCP server (protocol 2026-07-28 and the older handshake, by the official SDK).
-
-    It connects when it is first used, and again after the server has gone away.
-
-    Args:
-        headers: sent with every HTTP request, such as a token.
-        timeout_s: seconds for connecting, and for each request.
+    """A client of one MCP server (protocol 2026-07-28 and the older handshake, by the official SDK). It connects when
+    it is first used, and again after the server has gone away; see `MCPServer`.
     """
 
     def __init__(
-        self,
-        server: Any,
-        *,
-        env: Mapping[str, str] | None = None,
-        cwd: str | Path = child_process.FOLDER,
-        headers: Mapping[str, str] | None = None,
-        timeout_s: float = 30.0,
+        self, server: Any, env: Mapping[str, str], cwd: str | Path, headers: Mapping[str, str], timeout_s: float
     ) -> None:
         self.server = server
-        self.env = dict(env or {})
-        self.cwd = Path(cwd).absolute()
-        self.headers = dict(headers or {})
-        self.timeout_s = timeout_s
+        self.env, self.cwd = dict(env), Path(cwd).absolute()
+        self.headers, self.timeout_s = dict(headers), timeout_s
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -52,13 +40,9 @@ class Connection:
     @property
     def label(self) -> str:
         """The server's name in messages."""
-        return (
-            self.server
-            if isinstance(self.server, str)
-            else " ".join(self.server)
-            if isinstance(self.server, (list, tuple))
-            else type(self.server).__name__
-        )
+        if isinstance(self.server, (list, tuple)):
+            return " ".join(self.server)
+        return self.server if isinstance(self.server, str) else type(self.server).__name__
 
     def request(self, ask: Ask) -> Any:
         """Ask the server something and wait for its answer."""
@@ -80,12 +64,6 @@ class Connection:
         thread.join(self.timeout_s)
         loop.close()
 
-    def __enter__(self) -> Connection:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
-
     def _submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
         with self._lock:
             if self._loop is None:
@@ -101,14 +79,12 @@ class Connection:
         except Exception as error:
             code = getattr(error, "code", None)
             if isinstance(code, int) and code not in _CONNECTION_ERRORS:
-                raise ToolError(
-                    tr("The MCP server {label} says: {error}", label=self.label, error=error), tool=self.label
-                ) from error
+                told = tr("The MCP server {label} says: {error}", label=self.label, error=error)
+                raise ToolError(told, tool=self.label) from error
             await self._drop()
             why = str(error) or type(error).__name__
-            raise ToolError(
-                tr("The MCP server {label} gave no answer: {why}.", label=self.label, why=why), tool=self.label
-            ) from error
+            said = tr("The MCP server {label} gave no answer: {why}.", label=self.label, why=why)
+            raise ToolError(said, tool=self.label) from error
 
     async def _linked(self) -> _Link:
         if self._link is None or self._link.broken:
@@ -120,9 +96,8 @@ class Connection:
             except Exception as error:
                 await self._drop()
                 why = _cause(error)
-                raise ToolError(
-                    tr("The MCP server {label} cannot be reached: {why}.", label=self.label, why=why), tool=self.label
-                ) from error
+                told = tr("The MCP server {label} cannot be reached: {why}.", label=self.label, why=why)
+                raise ToolError(told, tool=self.label) from error
         await asyncio.wait_for(asyncio.shield(self._link.ready), self.timeout_s)
         return self._link
 
@@ -134,10 +109,6 @@ class Connection:
     @cached_property
     def _command(self) -> list[str]:
         return child_process.program([self.server] if isinstance(self.server, str) else [*map(str, self.server)])
-
-    @staticmethod
-    def _search_path() -> str:
-        return child_process.search_path(os.environ.get("PATH", "")) or os.defpath
 
     def _target(self) -> Any:
         """What `mcp.Client` connects to."""
@@ -151,11 +122,10 @@ class Connection:
         if isinstance(self.server, str) or (isinstance(self.server, Sequence) and self.server):
             command, *arguments = self._command
             stdio = need("mcp.client.stdio", extra="mcp")
-            parameters = stdio.StdioServerParameters(
-                command=command, args=arguments, env={"PATH": self._search_path(), **self.env}, cwd=self.cwd
-            )
+            env = {"PATH": child_process.search_path(os.environ.get("PATH", "")) or os.defpath, **self.env}
+            parameters = stdio.StdioServerParameters(command=command, args=arguments, env=env, cwd=self.cwd)
             # Errors of the server go nowhere near the terminal of the agent.
-            return _Quiet(stdio.stdio_client, parameters)
+            return _quiet(stdio.stdio_client, parameters)
         return self.server
 
 
@@ -163,23 +133,12 @@ class Connection:
 _CONNECTION_ERRORS = {-32000, -32001}
 
 
-class _Quiet:
+@asynccontextmanager
+async def _quiet(connect: Any, parameters: Any) -> AsyncIterator[Any]:
     """A stdio transport whose server's stderr is discarded."""
-
-    def __init__(self, connect: Any, parameters: Any) -> None:
-        self.connect = connect
-        self.parameters = parameters
-
-    async def __aenter__(self) -> Any:
-        self._sink = open(os.devnull, "w")  # noqa: SIM115, ASYNC230, PTH123 - closed in __aexit__
-        self._inner = self.connect(self.parameters, errlog=self._sink)
-        return await self._inner.__aenter__()
-
-    async def __aexit__(self, *exception: Any) -> Any:
-        try:
-            return await self._inner.__aexit__(*exception)
-        finally:
-            self._sink.close()
+    with open(os.devnull, "w") as sink:  # noqa: ASYNC230, PTH123
+        async with connect(parameters, errlog=sink) as transport:
+            yield transport
 
 
 class _Link:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
+from operator import methodcaller
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,7 @@ class MCPServer:
         timeout_s: float = 30.0,
         prefix: str = "",
     ) -> None:
-        self.connection = Connection(server, env=env, cwd=cwd, headers=headers, timeout_s=timeout_s)
+        self.connection = Connection(server, env or {}, cwd, headers or {}, timeout_s)
         self.prefix = prefix
 
     def tools(self) -> list[BaseTool]:
@@ -55,7 +55,7 @@ class MCPServer:
         listed: list[Any] = []
         cursor: str | None = None
         for _ in range(MAX_PAGES):
-            page = self.connection.request(partial(_list, cursor))
+            page = self.connection.request(methodcaller("list_tools", cursor=cursor))
             listed += page.tools
             cursor = page.next_cursor
             if not cursor:
@@ -95,10 +95,6 @@ class MCPServer:
                 "server": self.connection.label,
             },
         )
-
-
-async def _list(cursor: str | None, client: Any) -> Any:
-    return await client.list_tools(cursor=cursor)
 
 
 def _text(result: Any) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from nacre.connectors.models.keys import key_of
-from nacre.connectors.models.langchain_models import known_name, load
-from nacre.connectors.models.provider import Provider
+from nacre.connectors.models.langchain_models import PACKAGES, known_name, load
+from nacre.connectors.models.provider import Provider, named
 from nacre.connectors.models.providers import PROVIDERS, find_provider
 from nacre.errors import UnknownProviderError, UsageError
 from nacre.extras import need
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
 __all__ = ["default_spec", "load_model"]
+
+_OLLAMA_TAG = re.compile(r"[\w.-]+:(\d+(\.\d+)?[bm]\b.*|latest)", re.IGNORECASE)  # llama3.1:8b
 
 
 def load_model(spec: str | None = None, **kwargs: Any) -> BaseChatModel:
@@ -48,7 +51,7 @@ def load_model(spec: str | None = None, **kwargs: Any) -> BaseChatModel:
             raise UsageError(tr("quote is one model without variants; write quote, not {spec!r}.", spec=spec))
         return _quote(kwargs)
     if kind.strip().lower() in ("transformers", "hf", "huggingface"):
-        name = _model_name(rest, spec, "transformers:path/to/folder")
+        name = named(rest, spec, "transformers:path/to/folder")
         need("transformers", extra="local")
         from nacre.connectors.models.transformers_chat import TransformersChatModel
 
@@ -56,8 +59,15 @@ def load_model(spec: str | None = None, **kwargs: Any) -> BaseChatModel:
     provider = find_provider(kind)
     if provider is None:
         if name := known_name(kind):
-            return load(name, _model_name(rest, spec, f"{name}:model-name"), kwargs)
-        raise _unknown(spec)
+            return load(name, named(rest, spec, f"{name}:model-name"), kwargs)
+        near = next(_meant(spec), "")
+        told = tr(
+            "No provider for {spec!r}.{hint} Write provider:model with one of: {names}.",
+            spec=spec,
+            hint=tr(" Did you mean {near}?", near=near) if near else "",
+            names=listed([*PROVIDERS, "transformers", "quote", "anthropic, google_genai, … (LangChain)"]),
+        )
+        raise UnknownProviderError(told, model=spec)
     return _load_api_model(provider, rest, spec, kwargs)
 
 
@@ -69,7 +79,7 @@ def default_spec() -> str:
     """
     if spec := os.environ.get("NACRE_MODEL", "").strip():
         return spec
-    if os.environ.get("OPENAI_API_KEY", "").strip() or os.environ.get("OPENAI_BASE_URL", "").strip():
+    if any(os.environ.get(name, "").strip() for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL")):
         return f"openai:{os.environ.get('OPENAI_MODEL', '').strip() or PROVIDERS['openai'].default_model}"
     return "quote"
 
@@ -86,29 +96,18 @@ def _quote(kwargs: dict[str, Any]) -> BaseChatModel:
 
 
 def _load_api_model(provider: Provider, rest: str, spec: str, kwargs: dict[str, Any]) -> BaseChatModel:
-    model, base_url = provider.read(rest)
-    base_url = kwargs.pop("base_url", None) or base_url
-    model = _model_name(model or provider.default_model, spec, f"{provider.name}:model-name")
-    if not base_url:
-        raise UsageError(
-            tr(
-                "{spec!r} needs to know where the server is: write {name}:{model}@http://host:8000/v1, "
-                "or pass base_url.",
-                spec=spec,
-                name=provider.name,
-                model=model,
-            )
-        )
-    named = f"{provider.name}:{model}"
-    api_key = key_of(provider, kwargs.pop("api_key", None), base_url, "langchain_openai", named)
+    model, base_url, api_key = provider.place(rest, kwargs, "langchain_openai", spec, provider.default_model)
     from nacre.connectors.models.openai_compatible import OpenAICompatibleChatModel
     from nacre.connectors.models.payload import SERVER_PARAMETERS
 
     if provider.name != "openai":
         kwargs.setdefault("use_responses_api", False)  # OpenAI's alone
     settings = _settings(OpenAICompatibleChatModel, kwargs, SERVER_PARAMETERS)
+    if "://" not in base_url:  # what people write into OLLAMA_HOST: "0.0.0.0:11434"
+        host = base_url.rstrip("/").replace("0.0.0.0", "127.0.0.1")
+        base_url = f"http://{host if ':' in host else host + ':11434'}/v1"
     return OpenAICompatibleChatModel(
-        provider=provider.name, model=model, base_url=_full_url(base_url), api_key=api_key, **settings
+        provider=provider.name, model=model, base_url=base_url, api_key=api_key, **settings
     )
 
 
@@ -119,43 +118,34 @@ def _settings(kind: type[BaseChatModel], kwargs: dict[str, Any], of_servers: fro
     settings = {key: value for key, value in kwargs.items() if key not in body}
     if strangers := sorted(set(settings) - known):
         near = difflib.get_close_matches(strangers[0], sorted(known | of_servers), n=3)
-        raise UsageError(
-            tr(
-                "Unknown setting of the model: {strangers}. Close to it: {near}. Others go in extra_body={{…}}.",
-                strangers=listed(strangers),
-                near=", ".join(near) or "nothing",
-                near2=", ".join(near) or "无",
-            )
+        told = tr(
+            "Unknown setting of the model: {strangers}. Close to it: {near}. Others go in extra_body={{…}}.",
+            strangers=listed(strangers),
+            near=", ".join(near) or "nothing",
+            near2=", ".join(near) or "无",
         )
+        raise UsageError(told)
     if body:
         settings["extra_body"] = {**body, **(settings.get("extra_body") or {})}
     return settings
 
 
-def _full_url(url: str) -> str:
-    """A base URL with scheme and path, from what people write into OLLAMA_HOST: "0.0.0.0:11434"."""
-    if "://" not in url:
-        host = url.rstrip("/").replace("0.0.0.0", "127.0.0.1")
-        return f"http://{host if ':' in host else host + ':11434'}/v1"
-    return url
-
-
-def _model_name(name: str, spec: str, example: str) -> str:
-    if not name.strip():
-        raise UsageError(tr("{spec!r} names no model. Write {example}.", spec=spec, example=example))
-    return name.strip()
-
-
-def _unknown(spec: str) -> UnknownProviderError:
-    from nacre.connectors.models.suggestions import meant
-
-    near = meant(spec)
-    return UnknownProviderError(
-        tr(
-            "No provider for {spec!r}.{hint} Write provider:model with one of: {names}.",
-            spec=spec,
-            hint=tr(" Did you mean {near}?", near=near) if near else "",
-            names=listed([*PROVIDERS, "transformers", "quote", "anthropic, google_genai, … (LangChain)"]),
-        ),
-        model=spec,
+def _meant(spec: str) -> Iterator[str]:
+    """Names that `load_model` knows for one that it does not: of a misspelt provider, of a model without one."""
+    kind, colon, rest = spec.partition(":")
+    if kind.lower().endswith("@http") or kind.lower().endswith("@https"):
+        yield f"openai_compatible:{spec}"
+    elif _OLLAMA_TAG.fullmatch(spec):
+        yield f"ollama:{spec}"
+    names = [name for p in PROVIDERS.values() for name in (p.name, *p.aliases)] + ["transformers", "quote", *PACKAGES]
+    near = difflib.get_close_matches(kind.lower(), names, n=1)
+    if colon:
+        yield from (f"{name}:{rest}" for name in near)
+    if "/" in spec or spec.lower().endswith(".gguf"):
+        yield f"transformers:{spec}"
+    yield from (
+        f"{p.name}:{spec}" for p in PROVIDERS.values() if p.families and re.match(p.families, spec, re.IGNORECASE)
     )
+    yield from near
+    known = {p.default_model.lower(): p.name for p in PROVIDERS.values() if p.default_model}
+    yield from (f"{known[model]}:{model}" for model in difflib.get_close_matches(spec.lower(), known, n=1))

@@ -27,13 +27,7 @@ Prompt = Callable[[Any], dict[str, Any]]
 
 @dataclass(frozen=True)
 class Adapted:
-    """A model with its adapter.
-
-    Args:
-        model: what generates.
-        virtual_tokens: tokens of the window that the adapter takes.
-        prompt: makes what `generate` is given of a tensor of ids; None where ids alone are right.
-    """
+    """A model with its adapter."""
 
     model: Any
     virtual_tokens: int = 0
@@ -41,11 +35,7 @@ class Adapted:
 
 
 def adapt(model: Any, folder: str, name: str) -> Adapted:
-    """Put an adapter on a model.
-
-    Args:
-        name: of the base model, a folder, a GGUF file or an id of the hub.
-    """
+    """Put an adapter on a base model: a folder, a GGUF file or an id of the hub."""
     path = Path(folder).expanduser()
     method = _method(path)
     _check_base(path, name)
@@ -79,26 +69,22 @@ def _method(path: Path) -> str:
     if how := used_by(path, kind):
         raise ModelError(tr("{adapter} is {kind}, no adapter.", adapter=path, kind=kind) + f" {how}", model=str(path))
     if not (path / "adapter_config.json").is_file() or not (path / "adapter_model.safetensors").is_file():
-        raise ModelError(
-            tr(
-                "{adapter} is no adapter: it needs adapter_config.json and adapter_model.safetensors. Save it with "
-                "peft's save_pretrained.",
-                adapter=path,
-            ),
-            model=str(path),
+        told = tr(
+            "{adapter} is no adapter: it needs adapter_config.json and adapter_model.safetensors. Save it with "
+            "peft's save_pretrained.",
+            adapter=path,
         )
+        raise ModelError(told, model=str(path))
     method = str(_data(path / "adapter_config.json").get("peft_type") or "").upper()
     known = {kind.value for kind in need("peft", extra="local").PeftType}
     if method in _REFUSED or method not in known:
-        raise ModelError(
-            tr(
-                "{adapter} is an adapter of the method {method}, which is not served. Train LoRA, prefix or prompt "
-                "tuning, or merge it into its base model.",
-                adapter=path,
-                method=method or "?",
-            ),
-            model=str(path),
+        told = tr(
+            "{adapter} is an adapter of the method {method}, which is not served. Train LoRA, prefix or prompt "
+            "tuning, or merge it into its base model.",
+            adapter=path,
+            method=method or "?",
         )
+        raise ModelError(told, model=str(path))
     return method
 
 
@@ -106,9 +92,8 @@ def _data(file: Path) -> dict[str, Any]:
     try:
         data = json.loads(file.read_text("utf-8"))
     except (ValueError, RecursionError, OSError) as error:
-        raise ModelError(
-            tr("{file} cannot be read: {error}. Save the adapter anew.", file=file, error=error), model=str(file)
-        ) from error
+        told = tr("{file} cannot be read: {error}. Save the adapter anew.", file=file, error=error)
+        raise ModelError(told, model=str(file)) from error
     return data if isinstance(data, dict) else {}
 
 
@@ -118,16 +103,14 @@ def _check_base(path: Path, name: str) -> None:
     wanted = card.get("base_hash")
     if not wanted or (here := weights_hash(name)) is None or here == wanted:
         return
-    raise ModelError(
-        tr(
-            "{adapter} was trained on {base}, and the weights of {name} are others. Name the right base model, or "
-            "train anew.",
-            adapter=path,
-            base=card.get("base_model") or "?",
-            name=name,
-        ),
-        model=str(path),
+    told = tr(
+        "{adapter} was trained on {base}, and the weights of {name} are others. Name the right base model, or "
+        "train anew.",
+        adapter=path,
+        base=card.get("base_model") or "?",
+        name=name,
     )
+    raise ModelError(told, model=str(path))
 
 
 def weights_hash(name: str) -> str | None:
@@ -150,15 +133,13 @@ def weights_hash(name: str) -> str | None:
 
 def _other_model(path: Path, name: str, why: object) -> ModelError:
     told = (str(why).strip().splitlines() or ["?"])[0][:200]
-    return ModelError(
-        tr(
-            "The adapter {adapter} does not fit {name}: {why}. Name the base model that it was trained on.",
-            adapter=path,
-            name=name,
-            why=told,
-        ),
-        model=str(path),
+    said = tr(
+        "The adapter {adapter} does not fit {name}: {why}. Name the base model that it was trained on.",
+        adapter=path,
+        name=name,
+        why=told,
     )
+    return ModelError(said, model=str(path))
 
 
 def _with_prefix(adapted: Any, path: Path, name: str) -> Adapted:

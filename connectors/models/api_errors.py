@@ -30,6 +30,7 @@ from nacre.text.language import tr
 _TRANSPORTS = {"httpx", "httpcore", "httpx2", "httpcore2", "anyio", "ssl"}
 _CUT_OFF = {"RemoteProtocolError", "ReadError"}
 _LONGEST_QUOTE = 300
+_TOO_LONG = re.compile("context[_ ]length|maximum context|prompt is too long|input length", re.IGNORECASE)
 _REFUSING = {200, 400, 404, 405, 422, 501}
 
 
@@ -77,6 +78,12 @@ class Place:
         """The environment variable for the key."""
         return self.provider.keys[0]
 
+    @property
+    def facts(self) -> dict[str, str]:
+        """What messages tell of it."""
+        told = {"name": self.name, "title": self.provider.title, "model": self.model, "url": self.url}
+        return {**told, "variable": self.variable}
+
 
 @contextmanager
 def translated(place: Place) -> Iterator[None]:
@@ -93,11 +100,7 @@ def translated(place: Place) -> Iterator[None]:
 
 
 def translate(error: Exception, place: Place) -> NacreError | None:
-    """The error of Nacre for an error of a call.
-
-    Returns:
-        The error to raise instead; None where the error is not the server's doing.
-    """
+    """The error of Nacre for an error of a call; None where the error is not the server's doing."""
     if isinstance(error, ContextOverflowError):
         return _too_long(error, place)
     if isinstance(error, openai.APIStatusError):
@@ -109,9 +112,9 @@ def translate(error: Exception, place: Place) -> NacreError | None:
     if isinstance(error, openai.APITimeoutError | TimeoutError):
         return _unreachable(tr("no answer in time"), place)
     if isinstance(error, openai.APIConnectionError):
-        if type(_root(error)).__name__ in _CUT_OFF:
-            return _broken_off(_root_cause(error), place)
-        return _unreachable(_root_cause(error), place)
+        root = _root(error)
+        cut_off = type(root).__name__ in _CUT_OFF
+        return (_broken_off if cut_off else _unreachable)(str(root).rstrip(".") or type(root).__name__, place)
     if isinstance(error, openai.APIError):
         return _broken_off(_quote(error), place)
     if type(error).__module__.partition(".")[0] in _TRANSPORTS or isinstance(error, ConnectionError):
@@ -121,50 +124,39 @@ def translate(error: Exception, place: Place) -> NacreError | None:
 
 def bad_reply(text: str, place: Place) -> ModelError:
     """The error for an answer that is no chat completion, perhaps an error that came with HTTP 200."""
-    return _refused(None, text, 200, place) or BadReplyError(
-        tr(
-            "{name} at {url} sent no chat completion: {text}. Check the base URL; it often ends in /v1.",
-            name=place.name,
-            url=place.url,
-            text=text[:_LONGEST_QUOTE],
-        ),
-        model=place.name,
-        uri=place.url,
+    if refused := _refused(None, text, 200, place):
+        return refused
+    told = tr(
+        "{name} at {url} sent no chat completion: {text}. Check the base URL; it often ends in /v1.",
+        **place.facts,
+        text=text[:_LONGEST_QUOTE],
     )
+    return BadReplyError(told, model=place.name, uri=place.url)
 
 
 def _of_status(error: openai.APIStatusError, place: Place) -> NacreError:
     status, said = error.status_code, _quote(error)
-    if _is_too_long(said):
+    facts: dict[str, Any] = {**place.facts, "said": said, "status": status}
+    if _TOO_LONG.search(said):
         return _too_long(error, place)
     if status == 401:
-        return _key_refused(said, place)
-    refused = _refused(error, said, status, place)
-    if refused:
+        told = tr("{title} does not accept the key (HTTP 401): {said} Set a valid one: export {variable}=…", **facts)
+        return MissingKeyError(told, model=place.name, variable=place.variable)
+    if refused := _refused(error, said, status, place):
         return refused
     if status == 404:
-        return UnknownProviderError(
-            tr(
-                "{title} at {url} knows no model {model!r}: {said} Check the model's name and the base URL.",
-                title=place.provider.title,
-                url=place.url,
-                model=place.model,
-                said=said,
-            ),
-            model=place.name,
-        )
+        told = tr("{title} at {url} knows no model {model!r}: {said} Check the model's name and the base URL.", **facts)
+        return UnknownProviderError(told, model=place.name)
     if status in (408, 409, 429) or status >= 500:
-        return _busy(error, said, place)
-    return ModelError(
-        tr(
-            "{name} refused the request (HTTP {status}): {said} Check the arguments and what the model supports.",
-            name=place.name,
-            status=status,
-            said=said,
-        ),
-        model=place.name,
-        status=status,
+        wait = seconds_to_wait(error.response.headers.get("retry-after"))
+        later_en = f" Try again in {wait:g} s." if wait else " Try again later, or name another model."
+        later_zh = f" 请在 {wait:g} 秒后重试。" if wait else " 请稍后重试，或换一个模型。"
+        told = tr("{name} cannot answer now (HTTP {status}): {said}{en}", **facts, en=later_en, zh=later_zh)
+        return ModelUnavailableError(told, model=place.name, uri=place.url, status=status, retry_after_s=wait)
+    told = tr(
+        "{name} refused the request (HTTP {status}): {said} Check the arguments and what the model supports.", **facts
     )
+    return ModelError(told, model=place.name, status=status)
 
 
 def _refused(error: openai.APIError | None, said: str, status: int, place: Place) -> UnsupportedParameterError | None:
@@ -176,51 +168,9 @@ def _refused(error: openai.APIError | None, said: str, status: int, place: Place
     parameter = "tools" if _NO_TOOLS in said else parameter
     if parameter is None:
         return None
-    return UnsupportedParameterError(
-        tr(
-            "{name} does not take {parameter!r} (HTTP {status}): {said} Ask without it.",
-            name=place.name,
-            parameter=parameter,
-            status=status,
-            said=said,
-        ),
-        model=place.name,
-        status=status,
-        parameter=parameter,
-    )
-
-
-def _key_refused(said: str, place: Place) -> MissingKeyError:
-    return MissingKeyError(
-        tr(
-            "{title} does not accept the key (HTTP 401): {said} Set a valid one: export {variable}=…",
-            title=place.provider.title,
-            said=said,
-            variable=place.variable,
-        ),
-        model=place.name,
-        variable=place.variable,
-    )
-
-
-def _busy(error: openai.APIStatusError, said: str, place: Place) -> ModelUnavailableError:
-    wait = seconds_to_wait(error.response.headers.get("retry-after"))
-    later_en = f" Try again in {wait:g} s." if wait else " Try again later, or name another model."
-    later_zh = f" 请在 {wait:g} 秒后重试。" if wait else " 请稍后重试，或换一个模型。"
-    return ModelUnavailableError(
-        tr(
-            "{name} cannot answer now (HTTP {status_code}): {said}{later_en}",
-            name=place.name,
-            status_code=error.status_code,
-            said=said,
-            later_en=later_en,
-            later_zh=later_zh,
-        ),
-        model=place.name,
-        uri=place.url,
-        status=error.status_code,
-        retry_after_s=wait,
-    )
+    facts = {"name": place.name, "parameter": parameter, "status": status, "said": said}
+    told = tr("{name} does not take {parameter!r} (HTTP {status}): {said} Ask without it.", **facts)
+    return UnsupportedParameterError(told, model=place.name, status=status, parameter=parameter)
 
 
 def _unreachable(why: str, place: Place) -> ModelUnavailableError:
@@ -228,58 +178,28 @@ def _unreachable(why: str, place: Place) -> ModelUnavailableError:
         en, zh = "Check the network, a proxy, or set base_url", "请检查网络、代理或 base_url"
     else:
         en, zh = f"Start the server, or set {place.provider.urls[0]}", f"请启动该服务，或设置 {place.provider.urls[0]}"
-    return ModelUnavailableError(
-        tr("Cannot reach {name} at {url}: {why}. {en}.", name=place.name, url=place.url, why=why, en=en, zh=zh),
-        model=place.name,
-        uri=place.url,
-        status=None,
-    )
+    told = tr("Cannot reach {name} at {url}: {why}. {en}.", **place.facts, why=why, en=en, zh=zh)
+    return ModelUnavailableError(told, model=place.name, uri=place.url, status=None)
 
 
 def _broken_off(why: str, place: Place) -> ModelUnavailableError:
-    return ModelUnavailableError(
-        tr("{name} broke off in the middle of its answer: {why}. Ask again.", name=place.name, why=why.rstrip(" .。")),
-        model=place.name,
-        uri=place.url,
-        status=None,
-    )
+    why = why.rstrip(" .。")
+    told = tr("{name} broke off in the middle of its answer: {why}. Ask again.", name=place.name, why=why)
+    return ModelUnavailableError(told, model=place.name, uri=place.url, status=None)
 
 
 def _too_long(error: Exception, place: Place) -> ContextTooLongError:
-    return ContextTooLongError(
-        tr(
-            "The messages are too long for {name}: {error} Send less history or fewer sources.",
-            name=place.name,
-            error=_quote(error),
-        ),
-        model=place.name,
+    said, name = _quote(error), place.name
+    told = tr(
+        "The messages are too long for {name}: {error} Send less history or fewer sources.", name=name, error=said
     )
-
-
-def _is_too_long(said: str) -> bool:
-    said = said.lower()
-    return any(
-        sign in said
-        for sign in (
-            "context_length",
-            "context length",
-            "maximum context",
-            "prompt is too long",
-            "range of input length",
-            "input length",
-        )
-    )
+    return ContextTooLongError(told, model=name)
 
 
 def _root(error: BaseException) -> BaseException:
     while below := error.__cause__ or error.__context__:
         error = below
     return error
-
-
-def _root_cause(error: BaseException) -> str:
-    root = _root(error)
-    return str(root).rstrip(".") or type(root).__name__
 
 
 def _quote(error: Exception) -> str:

@@ -12,11 +12,17 @@ from langchain_core.messages.tool import ToolCallChunk, invalid_tool_call, tool_
 from langchain_core.outputs import ChatGenerationChunk
 
 from nacre.connectors.models.stops import StopCutter
-from nacre.connectors.models.usage import estimate_usage
 from nacre.connectors.models.written_calls import WrittenCalls, new_call_id
 from nacre.text.lenient_json import whole
 from nacre.text.reasoning import ReasoningSplitter, reasoning_field, split_reasoning, without_reasoning_parts
 from nacre.text.strict_json import to_json
+from nacre.text.tokens import estimate, estimate_messages
+
+
+def estimate_usage(messages: Sequence[BaseMessage], answer: str) -> UsageMetadata:
+    """The tokens of a call whose server gives no counts, by estimate."""
+    asked, said = estimate_messages(messages), estimate(answer)
+    return UsageMetadata(input_tokens=asked, output_tokens=said, total_tokens=asked + said)
 
 
 def readable(chunk: Mapping[str, Any]) -> dict[str, Any]:
@@ -24,9 +30,6 @@ def readable(chunk: Mapping[str, Any]) -> dict[str, Any]:
 
     It looks for `tool_calls[].index` and drops every tool call of a chunk when one has none
     (ollama/ollama#7881), and it looks for `usage` beside `choices`, where Moonshot puts it inside.
-
-    Args:
-        chunk: a chunk as the server sent it; not changed.
     """
     choices = chunk.get("choices") or []
     if not choices or not isinstance(choices[0], Mapping):
@@ -43,24 +46,21 @@ def readable(chunk: Mapping[str, Any]) -> dict[str, Any]:
 
 def _readable_calls(calls: Any) -> list[dict[str, Any]]:
     calls = [calls] if isinstance(calls, Mapping) else calls  # Spark sends an object, not a list
-    return [_readable_call(call) for call in calls if isinstance(call, Mapping)]
-
-
-def _readable_call(call: Mapping[str, Any]) -> dict[str, Any]:
-    function = dict(call.get("function") or {})
-    if isinstance(function.get("arguments"), Mapping):
-        function["arguments"] = to_json(function["arguments"], ensure_ascii=False)
-    index = call.get("index")
-    if isinstance(index, str) and index.isdigit():
-        index = int(index)
-    return {**call, "function": function, "index": index if isinstance(index, int) else None}
+    made = []
+    for call in (call for call in calls if isinstance(call, Mapping)):
+        function = dict(call.get("function") or {})
+        if isinstance(function.get("arguments"), Mapping):
+            function["arguments"] = to_json(function["arguments"], ensure_ascii=False)
+        index = call.get("index")
+        if isinstance(index, str) and index.isdigit():
+            index = int(index)
+        made.append({**call, "function": function, "index": index if isinstance(index, int) else None})
+    return made
 
 
 def readable_reply(reply: dict[str, Any]) -> tuple[dict[str, Any], list[list[InvalidToolCall]]]:
-    """A whole reply as LangChain takes it: reasoning apart, arguments as texts of objects, an id for every call.
-
-    Returns:
-        The reply, and of each choice the calls whose arguments are no object.
+    """A whole reply as LangChain takes it: reasoning apart, arguments as texts of objects, an id for every call; and of
+    each choice the calls whose arguments are no object.
     """
     read = [_readable_choice(choice) for choice in reply["choices"]]
     return {**reply, "choices": [choice for choice, _ in read]}, [odd for _, odd in read]
@@ -76,8 +76,12 @@ def _readable_choice(choice: dict[str, Any]) -> tuple[dict[str, Any], list[Inval
         message["content"] = content
     if reasoning := reasoning_field(message) + hidden:
         message["reasoning_content"] = reasoning
-    calls = _with_own_ids(_readable_calls(message.get("tool_calls") or ()))
+    calls = _readable_calls(message.get("tool_calls") or ())
+    seen: set[str] = set()
     for call in calls:
+        given = str(call.get("id") or "")
+        call["id"] = given if given and given not in seen else new_call_id()
+        seen.add(call["id"])
         call["function"]["arguments"] = _unwrapped(call["function"].get("arguments"))
     right = [call for call in calls if isinstance(_data(call["function"]["arguments"]), dict | None)]
     odd = [
@@ -88,15 +92,6 @@ def _readable_choice(choice: dict[str, Any]) -> tuple[dict[str, Any], list[Inval
     if calls:
         message["tool_calls"] = right
     return ({**choice, "message": message} if choice.get("message") else choice), odd
-
-
-def _with_own_ids(calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    seen: set[str] = set()
-    for call in calls:
-        given = call.get("id")
-        call["id"] = str(given) if given and str(given) not in seen else new_call_id()
-        seen.add(call["id"])
-    return calls
 
 
 def _unwrapped(given: Any) -> str:
@@ -132,11 +127,7 @@ class ToolCallJoiner:
         return len(self._ids)
 
     def join(self, pieces: Sequence[ToolCallChunk]) -> list[ToolCallChunk]:
-        """Index the pieces of one chunk.
-
-        Returns:
-            The pieces with an index each, and with id and name only where a call begins.
-        """
+        """The pieces of one chunk with an index each, and with id and name only where a call begins."""
         return [self._indexed(piece) for piece in pieces]
 
     def close(self) -> list[ToolCallChunk]:
@@ -197,7 +188,9 @@ class StreamEnd(Exception):
 
 
 class Tidier:
-    """Follows one stream and hands out chunks that join to the right message."""
+    """Follows one stream and hands out chunks that join to the right message; those of OpenAI's Responses API need no
+    tidying.
+    """
 
     def __init__(
         self,
@@ -206,7 +199,9 @@ class Tidier:
         tools: Sequence[dict[str, Any]] = (),
         *,
         hold: bool = False,
+        tidy: bool = True,
     ) -> None:
+        self._tidy = tidy
         self._messages = messages
         self._cutter = StopCutter(stop)
         self._joiner = ToolCallJoiner()
@@ -225,7 +220,7 @@ class Tidier:
     def push(self, chunk: ChatGenerationChunk) -> Iterator[ChatGenerationChunk]:
         """Take the next chunk."""
         message = chunk.message
-        if not isinstance(message, AIMessageChunk):
+        if not self._tidy or not isinstance(message, AIMessageChunk):
             yield chunk
             return
         info = chunk.generation_info or {}
@@ -267,6 +262,8 @@ class Tidier:
 
     def end(self) -> Iterator[ChatGenerationChunk]:
         """End the stream."""
+        if not self._tidy:
+            return
         if not (self._finish or self._ended or self.stopped):
             raise StreamEnd
         metadata: dict[str, Any] = {} if self._usage else {"usage_estimated": True}
@@ -289,17 +286,3 @@ class Tidier:
             chunk_position="last",
         )
         yield ChatGenerationChunk(message=message)
-
-
-class AsTheyCome:
-    """Hands chunks out as they are: those of OpenAI's Responses API need no tidying."""
-
-    stopped = False
-
-    def push(self, chunk: ChatGenerationChunk) -> Iterator[ChatGenerationChunk]:
-        """Take the next chunk."""
-        yield chunk
-
-    def end(self) -> Iterator[ChatGenerationChunk]:
-        """End the stream."""
-        return iter(())

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,11 +55,7 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Finish:
-    """The end of a generation.
-
-    Args:
-        tokens: how many tokens were generated.
-    """
+    """The end of a generation."""
 
     reason: str = "stop"
     tokens: int = 0
@@ -67,13 +63,7 @@ class Finish:
 
 
 class Generation:
-    """Generates in a thread of its own.
-
-    Args:
-        ids: the prompt's token ids.
-        sampling: how to choose tokens.
-        seen: what the model is given of images.
-    """
+    """Generates in a thread of its own. `seen` is what the model is given of images."""
 
     def __init__(
         self,
@@ -122,39 +112,27 @@ class Generation:
         if config.eos_token_id is None:
             config.eos_token_id = tokenizer.eos_token_id
         prompt = torch.tensor([list(self._ids)], device=model.device)
-        with torch.inference_mode(), self._seeded(torch):
+        seed = self._sampling.seed
+        with torch.inference_mode(), nullcontext() if seed is None else torch.random.fork_rng():
+            if seed is not None:
+                torch.manual_seed(seed)
             asked = {"input_ids": prompt, "attention_mask": torch.ones_like(prompt)}
             if self._weights.prompt is not None:
                 asked = self._weights.prompt(prompt)
             asked |= {name: data.to(model.device) for name, data in self._seen.items()}
             model.generate(**asked, generation_config=config, streamer=self._pieces, stopping_criteria=[cancelled])
 
-    @contextmanager
-    def _seeded(self, torch: Any) -> Iterator[None]:
-        if self._sampling.seed is None:
-            yield
-            return
-        with torch.random.fork_rng():
-            torch.manual_seed(self._sampling.seed)
-            yield
-
     def _finish(self) -> Finish:
-        count = len(self._pieces.ids)
-        at_limit = count >= self._sampling.max_tokens and not self._pieces.stopped and not self._ended_by_itself()
-        return Finish("length" if at_limit else "stop", count)
-
-    def _ended_by_itself(self) -> bool:
+        ids = self._pieces.ids
         ends = self._weights.model.generation_config.eos_token_id
         ends = ends if isinstance(ends, list) else [ends, self._weights.tokenizer.eos_token_id]
-        return bool(self._pieces.ids) and self._pieces.ids[-1] in ends
+        by_itself = self._pieces.stopped or (bool(ids) and ids[-1] in ends)
+        return Finish("length" if len(ids) >= self._sampling.max_tokens and not by_itself else "stop", len(ids))
 
 
 class Pieces:
-    """Transformers' streamer: turns token ids into text that is whole, characters and stop strings alike.
-
-    Args:
-        cancelled: set here when a stop string has come; once it is set, nothing more is emitted.
-        skip: the length of the prompt, in tokens.
+    """Transformers' streamer: turns token ids into text that is whole, characters and stop strings alike. `skip` is the
+    length of the prompt in tokens; `cancelled` is set when a stop string has come, and nothing more is emitted then.
     """
 
     def __init__(
@@ -179,11 +157,7 @@ class Pieces:
         return self._cutter.stopped
 
     def put(self, value: Any) -> None:
-        """Take the prompt, and then each new token.
-
-        Args:
-            value: a tensor of token ids.
-        """
+        """Take the prompt, and then each new token, as tensors."""
         ids = value.reshape(-1).tolist()
         if self._prompt_left:  # the first call hands over the prompt
             self._prompt_left = 0

@@ -12,28 +12,16 @@ if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
 # As `langchain.chat_models.init_chat_model` names them -> the package that brings them.
+_OWN = """
+anthropic azure_ai baseten cohere fireworks google_genai google_vertexai groq ibm litellm mistralai perplexity together
+upstage xai
+"""
 PACKAGES = {
-    "anthropic": "langchain-anthropic",
-    "anthropic_bedrock": "langchain-aws",
-    "azure_ai": "langchain-azure-ai",
+    **{name: f"langchain-{name.replace('_', '-')}" for name in _OWN.split()},
+    **dict.fromkeys(("anthropic_bedrock", "bedrock", "bedrock_converse"), "langchain-aws"),
     "azure_openai": "langchain-openai",
-    "baseten": "langchain-baseten",
-    "bedrock": "langchain-aws",
-    "bedrock_converse": "langchain-aws",
-    "cohere": "langchain-cohere",
-    "fireworks": "langchain-fireworks",
     "google_anthropic_vertex": "langchain-google-vertexai",
-    "google_genai": "langchain-google-genai",
-    "google_vertexai": "langchain-google-vertexai",
-    "groq": "langchain-groq",
-    "ibm": "langchain-ibm",
-    "litellm": "langchain-litellm",
-    "mistralai": "langchain-mistralai",
     "nvidia": "langchain-nvidia-ai-endpoints",
-    "perplexity": "langchain-perplexity",
-    "together": "langchain-together",
-    "upstage": "langchain-upstage",
-    "xai": "langchain-xai",
 }
 _ALIASES = {"mistral": "mistralai", "vertexai": "google_vertexai", "azure": "azure_openai", "aws": "bedrock_converse"}
 
@@ -51,11 +39,8 @@ def load(name: str, model: str, settings: dict[str, Any]) -> BaseChatModel:
     missing = [item for item in ("langchain", package) if importlib.util.find_spec(item.replace("-", "_")) is None]
     if missing:
         line = f"pip install 'nacre-ai[agents]' {package}"
-        raise MissingExtraError(
-            tr("{name} models need packages that are not installed. Install: {line}", name=name, line=line),
-            package=missing[0],
-            install=line,
-        )
+        told = tr("{name} models need packages that are not installed. Install: {line}", name=name, line=line)
+        raise MissingExtraError(told, package=missing[0], install=line)
     from langchain.chat_models import init_chat_model
 
     try:
@@ -64,8 +49,5 @@ def load(name: str, model: str, settings: dict[str, Any]) -> BaseChatModel:
     except Exception as error:  # each package has errors of its own; pydantic's say which setting is missing
         kind = MissingKeyError if "key" in str(error).lower() else UsageError
         told = " ".join(str(error).split())[:300]
-        raise kind(
-            tr("{name}:{model} cannot be loaded: {error}", name=name, model=model, error=told),
-            model=f"{name}:{model}",
-            variable="",
-        ) from error
+        said = tr("{name}:{model} cannot be loaded: {error}", name=name, model=model, error=told)
+        raise kind(said, model=f"{name}:{model}", variable="") from error

@@ -1,4 +1,6 @@
-"""Weights of a local model: from a folder, a GGUF file or a model hub, with an adapter on top."""
+"""Weights of a local model: from a folder, a GGUF file or a model hub, with an adapter on top; and of what adapters
+stand on.
+"""
 
 from __future__ import annotations
 
@@ -12,22 +14,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from nacre.connectors.models.adapters import Adapted, Prompt, adapt
+from nacre.connectors.embeddings.cache import file_hash, kept
+from nacre.connectors.models.adapters import Adapted, Prompt, adapt, weights_hash
 from nacre.errors import MissingExtraError, MissingKeyError, ModelError, ModelUnavailableError, UnknownProviderError
 from nacre.extras import need
 from nacre.text.language import tr
 
+KINDS = ("transformers", "hf", "huggingface")
+"""What stands before the colon in the name of a local model."""
 _HUB_TIMEOUT_S = 8.0
 
 
 @dataclass(frozen=True)
 class Weights:
-    """A loaded model and its tokeniser.
-
-    Args:
-        window: the longest input and output together, in tokens; None where the model does not say.
-        prompt: makes what `generate` is given of a tensor of ids, for adapters that put something before it.
-        processor: of texts with images, where the model sees.
+    """A loaded model and its tokeniser; its window in tokens (None where it does not say), what makes the arguments of
+    `generate` for adapters that put something before the ids, and the processor of texts with images where it sees.
     """
 
     model: Any
@@ -40,14 +41,8 @@ class Weights:
 def load_weights(
     name: str, *, adapter: str | None, device: str | None, dtype: str | None, revision: str | None
 ) -> Weights:
-    """Load a model.
-
-    Code that comes with a model is never run, and weights are read from safetensors or GGUF only: a pickle may run code
-    too.
-
-    Args:
-        device: "cpu", "cuda", "cuda:1", "mps", "auto" (spread over all GPUs); None: the first GPU, else the CPU.
-        dtype: "float32", "bfloat16", …; None: as stored on a GPU, float32 on a CPU.
+    """Load a model; `device` and `dtype` as of `TransformersChatModel`. Code that comes with a model is never run, and
+    weights are read from safetensors or GGUF only: a pickle may run code too.
     """
     torch, transformers = need("torch", extra="local"), need("transformers", extra="local")
     where, options = _locate(name, revision)
@@ -112,37 +107,30 @@ def _locate(name: str, revision: str | None) -> tuple[str, dict[str, Any]]:
         return str(path.parent), {"gguf_file": path.name, "local_files_only": True}
     if path.is_dir():
         if not (path / "config.json").is_file():
-            raise ModelError(
-                tr(
-                    "{name} is no model folder: it has no config.json. Name the folder that holds "
-                    "config.json, the tokeniser and model.safetensors.",
-                    name=name,
-                ),
-                model=name,
+            told = tr(
+                "{name} is no model folder: it has no config.json. Name the folder that holds "
+                "config.json, the tokeniser and model.safetensors.",
+                name=name,
             )
+            raise ModelError(told, model=name)
         return str(path), {"local_files_only": True}
     if path.exists() or name.count("/") > 1 or name.startswith((".", "/", "~")):
         raise _nothing_there(name)
     options: dict[str, Any] = {"revision": revision} if revision else {}
-    if _cached(name, revision):
-        return name, {**options, "local_files_only": True}
-    _ask_hub(name, revision)
+    hub = need("huggingface_hub", extra="local")
+    if isinstance(hub.try_to_load_from_cache(name, "config.json", revision=revision), str):
+        return name, {**options, "local_files_only": True}  # fetched before: nothing is asked of the network
+    _ask_hub(hub, name, revision)
     return name, options
 
 
-def _cached(name: str, revision: str | None) -> bool:
-    """Whether a model of the hub has been fetched before; then nothing is asked of the network."""
-    hub = need("huggingface_hub", extra="local")
-    return isinstance(hub.try_to_load_from_cache(name, "config.json", revision=revision), str)
-
-
-def _ask_hub(name: str, revision: str | None) -> None:
+def _ask_hub(hub: Any, name: str, revision: str | None) -> None:
     """Ask the hub, once and briefly; transformers would try for minutes before it gave up."""
-    hub = need("huggingface_hub", extra="local")
     try:
         hub.HfApi().model_info(name, revision=revision, timeout=_HUB_TIMEOUT_S)
     except hub.errors.GatedRepoError as error:
-        raise _token_needed(name) from error
+        told = tr("The hub wants a token for {name}. Accept its licence there and set it: export HF_TOKEN=…", name=name)
+        raise MissingKeyError(told, model=name, variable="HF_TOKEN") from error
     except (
         hub.errors.RepositoryNotFoundError,
         hub.errors.RevisionNotFoundError,
@@ -151,32 +139,21 @@ def _ask_hub(name: str, revision: str | None) -> None:
         raise _nothing_there(name) from error
     except Exception as error:
         endpoint = hub.constants.ENDPOINT
-        raise ModelUnavailableError(
-            tr(
-                "{name!r} is no folder here, and the model hub {endpoint} cannot be reached ({name__}). "
-                "Name a folder or a .gguf file, set HF_ENDPOINT to a mirror, or fetch the model "
-                "elsewhere and set HF_HUB_OFFLINE=1.",
-                name=name,
-                endpoint=endpoint,
-                name__=type(error).__name__,
-            ),
-            model=name,
-            uri=endpoint,
-        ) from error
+        told = tr(
+            "{name!r} is no folder here, and the model hub {endpoint} cannot be reached ({name__}). "
+            "Name a folder or a .gguf file, set HF_ENDPOINT to a mirror, or fetch the model "
+            "elsewhere and set HF_HUB_OFFLINE=1.",
+            name=name,
+            endpoint=endpoint,
+            name__=type(error).__name__,
+        )
+        raise ModelUnavailableError(told, model=name, uri=endpoint) from error
 
 
 def _nothing_there(name: str) -> UnknownProviderError:
     return UnknownProviderError(
         tr("There is no model {name!r}: no such folder, .gguf file or id on the model hub. Check the path.", name=name),
         model=name,
-    )
-
-
-def _token_needed(name: str) -> MissingKeyError:
-    return MissingKeyError(
-        tr("The hub wants a token for {name}. Accept its licence there and set it: export HF_TOKEN=…", name=name),
-        model=name,
-        variable="HF_TOKEN",
     )
 
 
@@ -206,26 +183,21 @@ def _explained(name: str) -> Iterator[None]:
     except (ModelError, MissingExtraError):
         raise
     except ImportError as error:
-        raise MissingExtraError(
-            tr(
-                "{name} needs a package that is not installed ({error}). Install: {line}",
-                name=name,
-                error=_first_line(error),
-                line=_install_line(error),
-            ),
-            package=str(error.name or ""),
-            install=_install_line(error),
-        ) from error
+        told = tr(
+            "{name} needs a package that is not installed ({error}). Install: {line}",
+            name=name,
+            error=_first_line(error),
+            line=_install_line(error),
+        )
+        raise MissingExtraError(told, package=str(error.name or ""), install=_install_line(error)) from error
     except Exception as error:
         if "trust_remote_code" in str(error):
-            raise ModelError(
-                tr(
-                    "{name} brings code of its own, which is not run. Use its version for transformers, "
-                    "often named -hf: zai-org/glm-4-9b-chat-hf.",
-                    name=name,
-                ),
-                model=name,
-            ) from error
+            told = tr(
+                "{name} brings code of its own, which is not run. Use its version for transformers, "
+                "often named -hf: zai-org/glm-4-9b-chat-hf.",
+                name=name,
+            )
+            raise ModelError(told, model=name) from error
         raise ModelError(
             tr("{name} cannot be loaded: {error} Check that the files are whole.", name=name, error=_first_line(error)),
             model=name,
@@ -239,3 +211,52 @@ def _install_line(error: ImportError) -> str:
 
 def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+
+
+@dataclass(frozen=True)
+class Base:
+    """A base model on this machine: as `load_model` takes it, the folder of safetensors that trainers read, a SHA-256
+    over its weights.
+    """
+
+    spec: str
+    place: str
+    hash: str
+
+
+def local_base(spec: str) -> Base:
+    """The base model of a name; a GGUF file is unpacked into the cache, once."""
+    kind, _, rest = spec.strip().partition(":")
+    name = rest.strip() if kind.lower() in KINDS else spec.strip()
+    path = Path(name).expanduser()
+    if path.suffix.lower() == ".gguf" and path.is_file():
+        digest = file_hash(path)
+        place = kept(f"unpacked/{digest[:32]}", lambda draft: _unpack(path, draft))
+        return Base(f"transformers:{path.absolute()}", str(place), digest)
+    if path.is_dir():
+        name = str(path.absolute())  # a card is read from anywhere
+    return Base(f"transformers:{name}", name, base_hash(name))
+
+
+def _unpack(gguf: Path, folder: Path) -> None:
+    """Float32 weights of a GGUF file as a folder: transformers neither trains nor saves what it read from one."""
+    weights = load_weights(str(gguf), adapter=None, device="cpu", dtype="float32", revision=None)
+    model: Any = weights.model
+    model.hf_quantizer, model.is_quantized = None, False
+    if hasattr(model.config, "quantization_config"):
+        del model.config.quantization_config
+    model.save_pretrained(folder)
+    weights.tokenizer.save_pretrained(folder)
+
+
+def base_hash(name: str) -> str:
+    """The hash of a base model's weights, which must be here."""
+    found = weights_hash(name)
+    if found is None:
+        told = tr(
+            "The base model {name} is not here, or not in safetensors. Name its folder or .gguf file, or fetch it "
+            "first.",
+            name=name,
+        )
+        raise ModelError(told, model=name)
+    return found

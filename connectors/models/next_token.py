@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from nacre.connectors.models import load_model
-from nacre.connectors.models.local_weights import load_tokenizer
+from nacre.connectors.models.local_weights import KINDS, load_tokenizer
 from nacre.connectors.models.transformers_chat import TransformersChatModel
 from nacre.errors import UnsupportedInputError, UsageError
 from nacre.extras import need
 from nacre.text.hygiene import clean_text
 from nacre.text.language import tr
-
-_KINDS = ("transformers", "hf", "huggingface")
 
 
 @dataclass(frozen=True)
@@ -26,11 +24,8 @@ class Token:
 
 @dataclass(frozen=True)
 class Candidate:
-    """What a model may say next.
-
-    Args:
-        probability: after temperature, top-k and top-p; what they leave adds up to 1.
-        before: without them.
+    """What a model may say next, with its probability after temperature, top-k and top-p (what they leave adds up to 1)
+    and before.
     """
 
     id: int
@@ -40,10 +35,8 @@ class Candidate:
 
 
 def tokens_of(text: str, spec: str | None = None) -> list[Token]:
-    """The tokens of a text.
-
-    Args:
-        spec: a local model, whose tokeniser alone is read; None, or "quote": Nacre's own sentence encoder.
+    """The tokens of a text by a local model, whose tokeniser alone is read; None, or "quote": by our own sentence
+    encoder.
     """
     text = clean_text(text)
     if spec is None or spec.strip() == "quote":
@@ -56,25 +49,24 @@ def tokens_of(text: str, spec: str | None = None) -> list[Token]:
             for n, p in zip(encoded.ids, encoded.tokens, strict=True)
         ]
     kind, _, name = spec.strip().partition(":")
-    if kind.lower() not in _KINDS or not name.strip():
-        raise UsageError(
-            tr(
-                "The tokeniser of {spec} is on its provider's server. Name a local model: transformers:FOLDER.",
-                spec=spec,
-            )
+    if kind.lower() not in KINDS or not name.strip():
+        told = tr(
+            "The tokeniser of {spec} is on its provider's server. Name a local model: transformers:FOLDER.", spec=spec
         )
+        raise UsageError(told)
     tokenizer = load_tokenizer(name.strip())
-    ids = list(tokenizer(text, add_special_tokens=False)["input_ids"])
-    return [_token(n, _piece(tokenizer, n), p) for n, p in zip(ids, tokenizer.convert_ids_to_tokens(ids), strict=True)]
+    return _read(tokenizer, list(tokenizer(text, add_special_tokens=False)["input_ids"]))
+
+
+def _read(tokenizer: Any, ids: list[int]) -> list[Token]:
+    own = tokenizer.convert_ids_to_tokens(ids)
+    texts = [tokenizer.decode([n], skip_special_tokens=False, clean_up_tokenization_spaces=False) for n in ids]
+    return [_token(n, str(text), name) for n, text, name in zip(ids, texts, own, strict=True)]
 
 
 def _token(number: int, text: str, own: Any) -> Token:
     name = f"<{number}>" if own is None else str(own)  # a model may have more ids than its tokeniser names
     return Token(int(number), name if "\ufffd" in text or not text else text)
-
-
-def _piece(tokenizer: Any, number: int) -> str:
-    return str(tokenizer.decode([number], skip_special_tokens=False, clean_up_tokenization_spaces=False))
 
 
 def candidates(
@@ -87,45 +79,28 @@ def candidates(
     top_p: float | None = None,
     **settings: Any,
 ) -> list[Candidate]:
-    """The likeliest next tokens behind a text, the likeliest first.
-
-    Args:
-        spec: a local model.
-        top: how many at most.
-        temperature: below 1 sharpens the distribution, above flattens it; 0 leaves the likeliest alone.
-        top_k: leaves the likeliest so many.
-        top_p: leaves the likeliest that together have this probability.
-        **settings: of the model, such as `adapter`.
+    """The likeliest next tokens of a local model behind a text, at most `top`, the likeliest first; temperature, top-k
+    and top-p as of `Sampling`, further settings as of the model, such as `adapter`.
     """
     model = load_model(spec, **settings)
     if not isinstance(model, TransformersChatModel):
-        raise UsageError(
-            tr("{spec} does not tell what it would say next; a local model does: transformers:FOLDER.", spec=spec)
-        )
+        told = tr("{spec} does not tell what it would say next; a local model does: transformers:FOLDER.", spec=spec)
+        raise UsageError(told)
     torch, weights = need("torch", extra="local"), model.weights
     ids = list(weights.tokenizer(clean_text(text))["input_ids"])
     if not ids:
         raise UsageError(tr("The text is empty. Write the beginning of a sentence."))
     if weights.window is not None and len(ids) > weights.window:
-        raise UnsupportedInputError(
-            tr("The text has {length} tokens and the window {window}.", length=len(ids), window=weights.window),
-            model=spec,
-        )
+        told = tr("The text has {length} tokens and the window {window}.", length=len(ids), window=weights.window)
+        raise UnsupportedInputError(told, model=spec)
     with torch.inference_mode():
         plain = _logits(torch, weights, torch.tensor([ids], device=weights.model.device))
         left = _sampled(plain, temperature, top_k, top_p)
         before, after = plain.softmax(-1)[0], left.softmax(-1)[0]
         order = after.argsort(descending=True, stable=True)[: max(1, top)].tolist()
-    return [
-        Candidate(
-            n,
-            _token(n, _piece(weights.tokenizer, n), weights.tokenizer.convert_ids_to_tokens(n)).text,
-            p,
-            float(before[n]),
-        )
-        for n in order
-        if (p := float(after[n])) > 0
-    ]
+    texts = [token.text for token in _read(weights.tokenizer, order)]
+    found = [Candidate(n, text, float(after[n]), float(before[n])) for n, text in zip(order, texts, strict=True)]
+    return [one for one in found if one.probability > 0]
 
 
 def _logits(torch: Any, weights: Any, ids: Any) -> Any:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import openai
-from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import LanguageModelInput, ModelProfile
 from langchain_core.language_models.base import LangSmithParams
 from langchain_core.language_models.chat_models import agenerate_from_stream, generate_from_stream
@@ -19,33 +20,29 @@ from langchain_openai import ChatOpenAI
 from pydantic import PrivateAttr
 
 from nacre.connectors.models.api_errors import Place, bad_reply, translated
-from nacre.connectors.models.connections import pool_of_this_loop
-from nacre.connectors.models.deltas import AsTheyCome, Tidier, readable, readable_reply
+from nacre.connectors.models.deltas import Tidier, estimate_usage, readable, readable_reply
 from nacre.connectors.models.payload import fit, has_images
 from nacre.connectors.models.provider import Provider, Quirks
 from nacre.connectors.models.providers import PROVIDERS
 from nacre.connectors.models.stops import cut_at
 from nacre.connectors.models.structured import as_data, structured
-from nacre.connectors.models.usage import estimate_usage
 from nacre.connectors.models.written_calls import take_calls
 from nacre.errors import UnsupportedInputError
 from nacre.text.language import tr
 from nacre.text.reasoning import reasoning_field
 from nacre.text.tokens import estimate
 
+# One pool of async connections for each event loop: LangChain keeps one for all loops, and the second `asyncio.run` of
+# a program fails in it with "Event loop is closed".
+_pools: WeakKeyDictionary[asyncio.AbstractEventLoop, tuple[Any, AsyncIterator[None]]] = WeakKeyDictionary()
 # Models that think before they answer, often behind a tag that their prompt has opened.
 _REASONS = re.compile(r"(?i)deepseek-r1|\br1\b|qwq|think|reasoner|magistral")
 
 
 class OpenAICompatibleChatModel(ChatOpenAI):
-    """A `ChatOpenAI` that knows its provider's differences.
-
-    It adds to its parent: requests fitted to the server, tool calls joined whatever form they are
-    streamed in, `reasoning_content` kept, stop strings and usage where the server has none, and errors
-    of Nacre. Everything else is LangChain's.
-
-    Args:
-        api_key: the key; any text for servers that need none.
+    """A `ChatOpenAI` that knows its provider's differences. It adds to its parent: requests fitted to the server, tool
+    calls joined whatever form they are streamed in, `reasoning_content` kept, stop strings and usage where the server
+    has none, and errors of Nacre. Everything else is LangChain's.
     """
 
     provider: str = "openai_compatible"
@@ -91,12 +88,9 @@ class OpenAICompatibleChatModel(ChatOpenAI):
     def _resolve_model_profile(self) -> ModelProfile | None:
         if self.provider == "openai":
             return super()._resolve_model_profile()
-        images = self._quirks.images
-        return (
-            None
-            if images is None
-            else ModelProfile(image_inputs=images, tool_calling=True, tool_choice=self._quirks.forced_tool)
-        )
+        if (images := self._quirks.images) is None:
+            return None
+        return ModelProfile(image_inputs=images, tool_calling=True, tool_choice=self._quirks.forced_tool)
 
     # What goes out
 
@@ -121,14 +115,11 @@ class OpenAICompatibleChatModel(ChatOpenAI):
     def _check_images(self, messages: Sequence[BaseMessage]) -> None:
         takes = (self.profile or {}).get("image_inputs", self._quirks.images)
         if takes is False and has_images(messages):
-            raise UnsupportedInputError(
-                tr(
-                    "{name} takes no images. Name a model that does, or pass profile={{'image_inputs': "
-                    "True}} if it can.",
-                    name=self._place.name,
-                ),
-                model=self._place.name,
+            told = tr(
+                "{name} takes no images. Name a model that does, or pass profile={{'image_inputs': True}} if it can.",
+                name=self._place.name,
             )
+            raise UnsupportedInputError(told, model=self._place.name)
 
     # What comes back
 
@@ -150,11 +141,8 @@ class OpenAICompatibleChatModel(ChatOpenAI):
     ) -> ChatResult:
         if not isinstance(response, dict | openai.BaseModel):
             raise bad_reply(repr(response), self._place)
-        raw = (
-            response
-            if isinstance(response, dict)
-            else response.model_dump(exclude={"choices": {"__all__": {"message": {"parsed"}}}}, warnings=False)
-        )
+        parsed = {"choices": {"__all__": {"message": {"parsed"}}}}
+        raw = response if isinstance(response, dict) else response.model_dump(exclude=parsed, warnings=False)
         self._check_reply(raw)
         if not raw.get("choices"):
             raise bad_reply(repr(raw), self._place)
@@ -186,11 +174,7 @@ class OpenAICompatibleChatModel(ChatOpenAI):
     # Calls
 
     def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
+        self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> ChatResult:
         if self._quirks.stream_only:
             return generate_from_stream(self._stream(messages, stop, **kwargs))
@@ -199,11 +183,7 @@ class OpenAICompatibleChatModel(ChatOpenAI):
             return self._finished(result, messages, stop, kwargs)
 
     async def _agenerate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
+        self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> ChatResult:
         if self._quirks.stream_only:
             return await agenerate_from_stream(self._astream(messages, stop, **kwargs))
@@ -213,11 +193,7 @@ class OpenAICompatibleChatModel(ChatOpenAI):
             return self._finished(result, messages, stop, kwargs)
 
     def _stream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
+        self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> Iterator[ChatGenerationChunk]:
         tidier = self._tidier(messages, stop, kwargs)
         chunks: Any = super()._stream(messages, stop, **self._streaming(kwargs))
@@ -230,11 +206,7 @@ class OpenAICompatibleChatModel(ChatOpenAI):
             self._learn(tidier)
 
     async def _astream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
+        self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> AsyncIterator[ChatGenerationChunk]:
         tidier = self._tidier(messages, stop, kwargs)
         with translated(self._place):
@@ -254,7 +226,12 @@ class OpenAICompatibleChatModel(ChatOpenAI):
         """This model with the connections of the running event loop."""
         if self.http_async_client is not None:  # the caller's own, or a proxy's
             return self
-        client = self.root_async_client.copy(http_client=await pool_of_this_loop())
+        loop = asyncio.get_running_loop()
+        if loop not in _pools:
+            pool = openai.DefaultAsyncHttpxClient()
+            _pools[loop] = pool, _open(pool)
+            await anext(_pools[loop][1])
+        client = self.root_async_client.copy(http_client=_pools[loop][0])
         return self.model_copy(update={"root_async_client": client, "async_client": client.chat.completions})
 
     def without_retries(self) -> OpenAICompatibleChatModel:
@@ -264,17 +241,14 @@ class OpenAICompatibleChatModel(ChatOpenAI):
         clients |= {"root_async_client": of_loops, "async_client": of_loops.chat.completions}
         return self.model_copy(update={"max_retries": 0, **clients})
 
-    def _tidier(
-        self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]
-    ) -> Tidier | AsTheyCome:
-        if not self._is_chat(kwargs):
-            return AsTheyCome()
+    def _tidier(self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]) -> Tidier:
         hold = "unopened" in self._habits or (not self._quirks.splits_reasoning and _REASONS.search(self.model_name))
-        return Tidier(messages, self._stops_to_cut(stop), kwargs.get("tools") or (), hold=bool(hold))
+        tools, tidy = kwargs.get("tools") or (), self._is_chat(kwargs)
+        return Tidier(messages, self._stops_to_cut(stop), tools, hold=bool(hold), tidy=tidy)
 
-    def _learn(self, tidier: Tidier | AsTheyCome) -> None:
+    def _learn(self, tidier: Tidier) -> None:
         """Remember a model that closes thoughts which its prompt has opened: its next answer is held back for that."""
-        if isinstance(tidier, Tidier) and tidier.splitter.unopened:
+        if tidier.splitter.unopened:
             self._habits.add("unopened")
 
     def _streaming(self, kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -309,15 +283,7 @@ class OpenAICompatibleChatModel(ChatOpenAI):
     def with_structured_output(
         self, schema: Any = None, *, method: Any = None, include_raw: bool = False, **kwargs: Any
     ) -> Runnable[LanguageModelInput, Any]:
-        """Make the model answer in a schema.
-
-        Args:
-            method: how to ask for it; by default what the provider supports.
-            include_raw: give {"raw", "parsed", "parsing_error"} and raise nothing.
-
-        Returns:
-            A runnable that reads the answer leniently, and asks once more where it cannot.
-        """
+        """Make the model answer in a schema, asked for by default as the provider supports it; see `structured`."""
         method = method or self._quirks.structured
         asked = as_data(schema) if method == "json_schema" else schema
         if asked is not schema:
@@ -326,19 +292,19 @@ class OpenAICompatibleChatModel(ChatOpenAI):
         return structured(chain.first, schema, self._place.name, include_raw=include_raw)
 
     def get_num_tokens(self, text: str) -> int:
-        """Estimate a text's tokens; tiktoken would fetch its tables from the network.
-
-        Returns:
-            The number of tokens.
-        """
+        """Estimate a text's tokens; tiktoken would fetch its tables from the network."""
         return (self.custom_get_token_ids and len(self.custom_get_token_ids(text))) or estimate(text)
 
     def get_num_tokens_from_messages(
         self, messages: Sequence[BaseMessage], tools: Sequence[Any] | None = None, **kwargs: Any
     ) -> int:
-        """Estimate the tokens of messages and tools.
-
-        Returns:
-            The number of tokens.
-        """
+        """Estimate the tokens of messages and tools."""
         return estimate_usage(messages, str(tools or ""))["total_tokens"]
+
+
+async def _open(pool: Any) -> AsyncIterator[None]:
+    """Stay open until the loop shuts down: it then closes the async generators that have begun in it."""
+    try:
+        yield
+    finally:
+        await pool.aclose()

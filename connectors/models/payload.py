@@ -21,11 +21,7 @@ SERVER_PARAMETERS = frozenset(_SERVER_PARAMETERS.split())
 
 
 def fit(payload: dict[str, Any], messages: Sequence[BaseMessage], quirks: Quirks) -> dict[str, Any]:
-    """Change a chat completions request so that the server takes it.
-
-    Args:
-        payload: the request as LangChain made it; not changed.
-    """
+    """A copy of a chat completions request of LangChain's, changed so that the server takes it."""
     fitted = {key: value for key, value in payload.items() if key not in quirks.drop}
     limit = fitted.pop("max_tokens", None) or fitted.pop("max_completion_tokens", None)
     if limit is not None:
@@ -76,7 +72,12 @@ def _fit_tools(payload: dict[str, Any], quirks: Quirks) -> None:
             payload.pop(key, None)
         return
     if not quirks.strict_tools:
-        payload["tools"] = [_without_strict(tool) for tool in payload["tools"]]
+        payload["tools"] = [
+            {**tool, "function": {key: value for key, value in tool["function"].items() if key != "strict"}}
+            if "function" in tool
+            else tool
+            for tool in payload["tools"]
+        ]
     if payload.get("tool_choice", "auto") in ("auto", "none"):
         return
     if not quirks.forced_tool:
@@ -85,12 +86,6 @@ def _fit_tools(payload: dict[str, Any], quirks: Quirks) -> None:
     body = dict(payload.get("extra_body") or {})
     if quirks.unthink and not any(key in body or key in payload for key in quirks.unthink):
         payload["extra_body"] = {**body, **quirks.unthink}
-
-
-def _without_strict(tool: dict[str, Any]) -> dict[str, Any]:
-    if "function" not in tool:
-        return tool
-    return {**tool, "function": {key: value for key, value in tool["function"].items() if key != "strict"}}
 
 
 def has_images(messages: Sequence[BaseMessage]) -> bool:

@@ -6,8 +6,11 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 from typing import Any, Literal
+
+from nacre.errors import UsageError
+from nacre.extras import keyless, need
+from nacre.text.language import tr
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class Quirks:
     temperature: tuple[float, float] | None = None
     stops: int | None = None
     forced_tool: bool = True
-    unthink: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    unthink: Mapping[str, Any] = field(default_factory=dict)
     strict_tools: bool = True
     stream_only: bool = False
     stream_usage: bool = True
@@ -70,15 +73,53 @@ class Provider:
                 quirks = replace(quirks, **changes)
         return quirks
 
-    def key(self) -> str:
-        """The key from the environment."""
-        return next((value for name in self.keys if (value := os.environ.get(name, "").strip())), "")
-
     def url(self) -> str:
         """Where to ask: the environment's base URL, else the provider's own."""
-        return next((value for name in self.urls if (value := os.environ.get(name, "").strip())), self.base_url)
+        return _set(self.urls) or self.base_url
 
     def read(self, rest: str) -> tuple[str, str]:
         """The model and where to ask for it, from `model` or `model@http://host/v1`, what stands behind the colon."""
         model, at, url = rest.rpartition("@http")
         return (model.strip(), f"http{url.strip()}") if at else (rest.strip(), self.url())
+
+    def key(self) -> str:
+        """The key from the environment."""
+        return _set(self.keys)
+
+    def place(
+        self, rest: str, settings: dict[str, Any], package: str, spec: str, default: str = ""
+    ) -> tuple[str, str, Any]:
+        """The model, the address and the key ("none" where none is needed), from what stands behind the colon or in the
+        settings, which lose them; `package` must be installed, and is told together with a missing key.
+        """
+        model, base_url = self.read(rest)
+        base_url = settings.pop("base_url", None) or base_url
+        model = named(model or default, spec, f"{self.name}:model-name")
+        if not base_url:
+            told = tr(
+                "{spec!r} needs to know where the server is: write {name}:{model}@http://host:8000/v1, "
+                "or pass base_url.",
+                spec=spec,
+                name=self.name,
+                model=model,
+            )
+            raise UsageError(told)
+        key = settings.pop("api_key", None) or self.key()
+        if not key and self.needs_key and base_url == self.base_url:  # only its own address needs a key
+            variable = self.keys[0]
+            told = tr("{title} needs a key. Set it: export {variable}=…", title=self.title, variable=variable)
+            raise keyless(told, package, extra="openai", model=f"{self.name}:{model}", variable=variable)
+        need(package, extra="openai")
+        return model, base_url, key or "none"
+
+
+def named(name: str, spec: str, example: str) -> str:
+    """The name of a model, which must be one."""
+    if not name.strip():
+        raise UsageError(tr("{spec!r} names no model. Write {example}.", spec=spec, example=example))
+    return name.strip()
+
+
+def _set(names: tuple[str, ...]) -> str:
+    """The first of some variables that the environment holds."""
+    return next((value for name in names if (value := os.environ.get(name, "").strip())), "")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
-from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
+from langchain_core.language_models.chat_models import generate_from_stream
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.messages.ai import UsageMetadata
-from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from pydantic import ConfigDict, Field
 
 from nacre import prompts
@@ -76,42 +76,25 @@ class QuoteChatModel(BaseChatModel):
         return "\n".join(lines), found.sure
 
     def _stream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
+        self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> Iterator[ChatGenerationChunk]:
         whole, sure = self._answer(messages, **kwargs)
         text, _ = cut_at(whole, stop)
         for piece in text.splitlines(keepends=True):
-            chunk = ChatGenerationChunk(message=AIMessageChunk(content=piece))
-            if run_manager:
-                run_manager.on_llm_new_token(piece, chunk=chunk)
-            yield chunk
+            yield ChatGenerationChunk(message=AIMessageChunk(content=piece))
+        told = AIMessage("", response_metadata={"model_name": self.model, "finish_reason": "stop"})
         last = AIMessageChunk(
             content="",
-            response_metadata=self._metadata(sure),
+            response_metadata=with_nacre(told, abstained=sure == "nothing").response_metadata,
             usage_metadata=_usage(messages, text),
             chunk_position="last",
         )
         yield ChatGenerationChunk(message=last)
 
     def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
+        self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> ChatResult:
-        whole, sure = self._answer(messages, **kwargs)
-        text, _ = cut_at(whole, stop)
-        message = AIMessage(text, response_metadata=self._metadata(sure), usage_metadata=_usage(messages, text))
-        return ChatResult(generations=[ChatGeneration(message=message)])
-
-    def _metadata(self, sure: Sure) -> dict[str, Any]:
-        message = AIMessage("", response_metadata={"model_name": self.model, "finish_reason": "stop"})
-        return with_nacre(message, abstained=sure == "nothing").response_metadata
+        return generate_from_stream(self._stream(messages, stop, **kwargs))
 
 
 def _usage(messages: Sequence[BaseMessage], text: str) -> UsageMetadata:

@@ -11,8 +11,8 @@ from typing import Any
 
 from langchain_core.messages import BaseMessage
 
-from nacre.connectors.models.answer_ids import answer_ids
-from nacre.connectors.models.base_weights import local_base
+from nacre.connectors.models.local_weights import local_base
+from nacre.connectors.models.templates import answer_ids
 from nacre.errors import ModelError
 from nacre.extras import need
 from nacre.text.language import tr
@@ -46,31 +46,30 @@ class RewardModel:
         return f"RewardModel({str(self.folder)!r})"
 
     def score(self, messages: Sequence[BaseMessage], answers: Sequence[str]) -> list[float]:
-        """How good answers are, the higher the better; comparable among answers to the same messages.
-
-        Args:
-            messages: what the model was shown, sources and all.
-            answers: what it said.
-        """
+        """How good answers are, the higher the better; comparable among answers to the same messages."""
+        torch = need("torch", extra="local")
+        scores = []
         with self._loading:
             model, tokenizer = self._loaded
-            each = [answer_ids(tokenizer, messages, answer, self._card["stops"]) for answer in answers]
-            return [self._scored(model, [*prompt, *said]) for prompt, said in each]
+            for answer in answers:
+                prompt, said = answer_ids(tokenizer, messages, answer, self._card["stops"])
+                given = torch.tensor([[*prompt, *said]], device=model.device)
+                with torch.inference_mode():
+                    scores.append(float(model(input_ids=given, attention_mask=torch.ones_like(given)).logits[0, 0]))
+        return scores
 
     @cached_property
     def _loaded(self) -> tuple[Any, Any]:
         transformers, peft = need("transformers", extra="local"), need("peft", extra="local")
         base = local_base(str(self._card["base_model"]))
         if base.hash != self._card["base_hash"]:
-            raise ModelError(
-                tr(
-                    "The reward model {folder} was trained on other weights than {base} holds now (SHA-256 {found}).",
-                    folder=self.folder,
-                    base=base.spec,
-                    found=base.hash[:12],
-                ),
-                model=str(self.folder),
+            told = tr(
+                "The reward model {folder} was trained on other weights than {base} holds now (SHA-256 {found}).",
+                folder=self.folder,
+                base=base.spec,
+                found=base.hash[:12],
             )
+            raise ModelError(told, model=str(self.folder))
         options = {"trust_remote_code": False, "local_files_only": True}
         tokenizer = transformers.AutoTokenizer.from_pretrained(base.place, **options)
         model = transformers.AutoModelForSequenceClassification.from_pretrained(
@@ -79,18 +78,9 @@ class RewardModel:
         model.config.pad_token_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
         return peft.PeftModel.from_pretrained(model, str(self.folder)).eval(), tokenizer
 
-    @staticmethod
-    def _scored(model: Any, ids: list[int]) -> float:
-        torch = need("torch", extra="local")
-        with torch.inference_mode():
-            given = torch.tensor([ids], device=model.device)
-            return float(model(input_ids=given, attention_mask=torch.ones_like(given)).logits[0, 0])
-
     def _not_one(self) -> ModelError:
-        return ModelError(
-            tr(
-                "{folder} is no reward model. Train one: nacre finetune train --method reward --data PAIRS.jsonl …",
-                folder=self.folder,
-            ),
-            model=str(self.folder),
+        told = tr(
+            "{folder} is no reward model. Train one: nacre finetune train --method reward --data PAIRS.jsonl …",
+            folder=self.folder,
         )
+        return ModelError(told, model=str(self.folder))

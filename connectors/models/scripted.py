@@ -9,18 +9,13 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 
-from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
-from langchain_core.language_models import BaseChatModel, LanguageModelInput
-from langchain_core.language_models.chat_models import agenerate_from_stream, generate_from_stream
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.messages.ai import UsageMetadata
-from langchain_core.outputs import ChatGenerationChunk, ChatResult
-from langchain_core.runnables import Runnable
-from langchain_core.tools import BaseTool
-from langchain_core.utils.function_calling import convert_to_openai_tool
+from langchain_core.outputs import ChatGenerationChunk
 from pydantic import ConfigDict, Field, PrivateAttr
 
 from nacre.connectors.models.stops import cut_at
+from nacre.connectors.models.streamed import StreamedChatModel
 from nacre.errors import UsageError
 from nacre.text.han import HAN
 from nacre.text.language import tr
@@ -34,7 +29,7 @@ _PIECE = re.compile(rf"[{HAN}]|[^\s{HAN}]+\s*|\s+")
 _TOKEN = re.compile(rf"[{HAN}]|[^\s{HAN}]+")
 
 
-class ScriptedChatModel(BaseChatModel):
+class ScriptedChatModel(StreamedChatModel):
     """A chat model that gives the replies of a script, one a call, and records what it was asked.
 
     Example:
@@ -83,44 +78,20 @@ class ScriptedChatModel(BaseChatModel):
         script = self.replies if callable(self.replies) else list(self.replies)
         return {"model": self.model, "replies": repr(script)}
 
-    def bind_tools(
-        self,
-        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],
-        *,
-        tool_choice: str | None = None,
-        **kwargs: Any,
-    ) -> Runnable[LanguageModelInput, AIMessage]:
-        """Bind tools, so that each call records them.
-
-        Args:
-            tools: tools in any form that LangChain takes.
-            tool_choice: recorded as given.
-            **kwargs: more arguments to record with each call.
-
-        Returns:
-            This model with the tools bound.
-        """
-        choice = {} if tool_choice is None else {"tool_choice": tool_choice}
-        return self.bind(tools=[convert_to_openai_tool(tool) for tool in tools], **choice, **kwargs)
-
     def _next(self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]) -> Reply:
         with self._lock:
             n = len(self.calls)
             self.calls.append(list(messages))
             self.call_kwargs.append({**({"stop": stop} if stop else {}), **kwargs})
-        if callable(self.replies):
-            reply: Reply = self.replies(list(messages), n)
-        elif n < len(self.replies):
-            reply = self.replies[n]
-        else:
-            raise UsageError(
-                tr(
-                    "The script has {count} replies and this is call {n}. Give ScriptedChatModel more "
-                    "replies, or a function.",
-                    count=len(self.replies),
-                    n=n + 1,
-                )
+        if not callable(self.replies) and n >= len(self.replies):
+            told = tr(
+                "The script has {count} replies and this is call {n}. Give ScriptedChatModel more "
+                "replies, or a function.",
+                count=len(self.replies),
+                n=n + 1,
             )
+            raise UsageError(told)
+        reply: Reply = self.replies(list(messages), n) if callable(self.replies) else self.replies[n]
         return reply
 
     def _pieces(
@@ -132,11 +103,14 @@ class ScriptedChatModel(BaseChatModel):
         if isinstance(reply, BaseException):
             raise reply
         if isinstance(reply, tuple):
-            yield from self._chunks_of_pieces(reply, messages)
-        elif isinstance(reply, AIMessage):
-            yield from self._chunks_of_message(reply, messages, stop)
-        elif isinstance(reply, str):
-            yield from self._chunks_of_message(AIMessage(content=reply), messages, stop)
+            for piece in reply:
+                if isinstance(piece, BaseException):
+                    raise piece
+                yield ChatGenerationChunk(message=AIMessageChunk(content=piece))
+            yield self._last_chunk(AIMessage("".join(map(str, reply))), messages, cut=False)
+        elif isinstance(reply, AIMessage | str):
+            message = AIMessage(content=reply) if isinstance(reply, str) else reply
+            yield from self._chunks_of_message(message, messages, stop)
         else:
             raise UsageError(
                 tr(
@@ -144,17 +118,6 @@ class ScriptedChatModel(BaseChatModel):
                     name__=type(reply).__name__,
                 )
             )
-
-    def _chunks_of_pieces(
-        self, pieces: tuple[str | BaseException, ...], messages: list[BaseMessage]
-    ) -> Iterator[ChatGenerationChunk]:
-        text = ""
-        for piece in pieces:
-            if isinstance(piece, BaseException):
-                raise piece
-            text += piece
-            yield ChatGenerationChunk(message=AIMessageChunk(content=piece))
-        yield self._last_chunk(AIMessage(content=text), messages, cut=False)
 
     def _chunks_of_message(
         self, reply: AIMessage, messages: list[BaseMessage], stop: list[str] | None
@@ -185,30 +148,8 @@ class ScriptedChatModel(BaseChatModel):
         )
         return ChatGenerationChunk(message=message)
 
-    def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        return generate_from_stream(self._stream(messages, stop, run_manager, **kwargs))
-
-    async def _agenerate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        return await agenerate_from_stream(self._astream(messages, stop, run_manager, **kwargs))
-
     def _stream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
+        self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> Iterator[ChatGenerationChunk]:
         for chunk in self._pieces(messages, stop, kwargs):
             if self.delay_s:
@@ -216,11 +157,7 @@ class ScriptedChatModel(BaseChatModel):
             yield chunk
 
     async def _astream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
+        self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> AsyncIterator[ChatGenerationChunk]:
         for chunk in self._pieces(messages, stop, kwargs):
             await asyncio.sleep(self.delay_s)

@@ -20,11 +20,7 @@ class StopCutter:
         self.stopped = False
 
     def push(self, piece: str) -> str:
-        """Take the next piece of the stream.
-
-        Returns:
-            The text that may go out now; it never holds a stop string or a beginning of one.
-        """
+        """Take the next piece of the stream: what may go out now holds no stop string and no beginning of one."""
         if self.stopped:
             return ""
         text, self.stopped = cut_at(self._held + piece, self._stop)

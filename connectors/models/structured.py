@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
+from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 from langchain_core.utils.function_calling import convert_to_json_schema, convert_to_openai_function
-from langchain_core.utils.pydantic import TypeBaseModel, is_basemodel_subclass
+from langchain_core.utils.pydantic import is_basemodel_subclass
 
 from nacre.connectors.models.model_errors import BadReplyError
 from nacre.text.dialects import arguments_of
@@ -22,13 +23,9 @@ _SHOWN = 500
 
 
 def structured(llm: Runnable[Any, Any], schema: Any, name: str, *, include_raw: bool = False) -> Runnable[Any, Any]:
-    """A runnable that asks a model and gives what its answer says in a schema.
-
-    Args:
-        llm: the model, bound to whatever makes it answer in the schema.
-        schema: a pydantic class, a typed dict or a JSON schema; None: any object.
-        name: of the model, for errors.
-        include_raw: give {"raw", "parsed", "parsing_error"} instead, and raise nothing.
+    """A runnable that asks a model, bound to whatever makes it answer in a schema, reads its answer leniently and asks
+    once more where it cannot. The schema is a pydantic class, a typed dict, a JSON schema, or None for any object;
+    `include_raw` gives {"raw", "parsed", "parsing_error"} and raises nothing.
     """
 
     def result(message: AIMessage, value: Any, error: Exception | None) -> Any:
@@ -93,8 +90,6 @@ def read(message: AIMessage, schema: Any, name: str) -> tuple[Any, BadReplyError
 
 
 def _again(asked: Any, message: AIMessage, schema: Any, error: Exception) -> list[BaseMessage]:
-    from langchain_core.language_models import BaseChatModel
-
     messages = BaseChatModel._convert_input(BaseChatModel, asked).to_messages()  # type: ignore[arg-type]
     told = tr("That could not be read: {error}", error=error)
     return [*messages, AIMessage(text_of(message) or "…"), HumanMessage(f"{told}\n{instruction(schema)}")]
@@ -126,9 +121,10 @@ def _fitted(data: Any, schema: Any) -> Any:
             raise ValueError(tr("it is no JSON object"))
         return data
     error: Exception | None = None
+    old: Any = schema  # of pydantic 1, perhaps
     for inner in _unwrapped(data):
         try:
-            return _validated(schema, inner)
+            return old.model_validate(inner) if hasattr(old, "model_validate") else old.parse_obj(inner)
         except (ValueError, TypeError) as problem:
             error = error or problem
     raise error or ValueError(tr("it is no JSON object"))
@@ -143,10 +139,6 @@ def _unwrapped(data: Any) -> Iterator[Any]:
         yield inner
     elif isinstance(data, dict) and isinstance(data.get("properties"), dict):
         yield data["properties"]  # the schema itself, filled in
-
-
-def _validated(schema: TypeBaseModel, data: Any) -> Any:
-    return schema.model_validate(data) if hasattr(schema, "model_validate") else schema.parse_obj(data)
 
 
 def _title(schema: Any) -> str:

@@ -1,28 +1,32 @@
-"""Messages as the text that a local model was trained on: its own chat template, or a plain one where it has none."""
+"""Messages as the text that a local model was trained on: its own chat template, or a plain one where it has none.
+
+Images in them are decoded here, never fetched from anywhere.
+"""
 
 from __future__ import annotations
 
+import base64
+import io
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from langchain_core.messages import AIMessage, BaseMessage, SystemMessage, ToolMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
-from nacre.connectors.models.images import parts_of
-from nacre.errors import ModelError, NacreError
+from nacre.errors import ModelError, UnsupportedInputError
+from nacre.extras import need
 from nacre.text.hygiene import clean_text
 from nacre.text.language import language_of, tr
 
+_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
+_KINDS = ("image", "image_url", "input_image")
+_MOST_PIXELS = 50_000_000
 _TOOLS = re.compile(r"\{[%{][^}]*?\btools\b")
 _PLAIN_LABELS = {"en": {"user": "User: ", "assistant": "Assistant: "}, "zh": {"user": "用户：", "assistant": "助手："}}
 
 
 def turns(messages: Sequence[BaseMessage]) -> list[dict[str, str]]:
-    """Messages as roles and texts.
-
-    Returns:
-        One `{"role", "content"}` a message; what a tool returned comes as the user's.
-    """
+    """One `{"role", "content"}` a message; what a tool returned comes as the user's."""
     rows = []
     for message in messages:
         if isinstance(message, SystemMessage):
@@ -37,11 +41,7 @@ def turns(messages: Sequence[BaseMessage]) -> list[dict[str, str]]:
 
 
 def takes_tools(tokenizer: Any, template: str | None) -> bool:
-    """Whether a chat template has a place for tools.
-
-    Args:
-        template: a Jinja chat template in place of the tokeniser's own.
-    """
+    """Whether a chat template, given or the tokeniser's own, has a place for tools."""
     if template is None and tokenizer.chat_template:
         template = tokenizer.get_chat_template(tools=[{}])  # of several templates the one for tools
     return bool(_TOOLS.search(template or ""))
@@ -66,19 +66,26 @@ def prompt_ids(
     if not (template or tokenizer.chat_template):
         text, stops = plain(rows)
         return list(tokenizer(text)["input_ids"]), stops
-    settings = {"add_generation_prompt": True, "tokenize": True, "return_dict": False, **options}
     # Some templates know no system role, or want user and assistant to take turns (Gemma, Mistral).
     attempts = [rows] if tools else [rows, alternating(rows)]
+    settings = {"chat_template": template, "return_dict": False, **options}
+    return list(_filled(tokenizer, tokenizer, attempts, tools, settings)), []
+
+
+def _filled(
+    filler: Any, tokenizer: Any, attempts: list[Any], tools: Sequence[dict[str, Any]] | None, settings: dict[str, Any]
+) -> Any:
+    """What the chat template makes of the first turns that it takes."""
     given = {"tools": _defused(tools, tokenizer)} if tools else {}
+    given |= {"add_generation_prompt": True, "tokenize": True, **settings}
     failure: Exception | None = None
     for attempt in attempts:
         try:
-            return list(tokenizer.apply_chat_template(attempt, chat_template=template, **given, **settings)), []
+            return filler.apply_chat_template(attempt, **given)
         except Exception as error:  # Jinja raises what the template says
             failure = failure or error
-    raise ModelError(
-        tr("The model's chat template cannot be filled: {failure}", failure=failure), model=str(tokenizer.name_or_path)
-    ) from failure
+    told = tr("The model's chat template cannot be filled: {failure}", failure=failure)
+    raise ModelError(told, model=str(tokenizer.name_or_path)) from failure
 
 
 def prompt_with_images(
@@ -90,18 +97,9 @@ def prompt_with_images(
 ) -> tuple[list[int], list[str], dict[str, Any]]:
     """As `prompt_ids`, for a model that sees; and what `generate` is given of the images."""
     rows = _defused((turns_with_calls if tools else turns)(messages), processor.tokenizer)
-    told = [{**row, "content": parts_of(message, row["content"])} for row, message in zip(rows, messages, strict=True)]
-    given = {"tools": _defused(tools, processor.tokenizer)} if tools else {}
-    settings = {"add_generation_prompt": True, "tokenize": True, "return_dict": True, "return_tensors": "pt", **options}
-    try:
-        made = dict(processor.apply_chat_template(told, chat_template=template, **given, **settings))
-    except NacreError:
-        raise
-    except Exception as error:  # Jinja raises what the template says
-        raise ModelError(
-            tr("The model's chat template cannot be filled: {failure}", failure=error),
-            model=str(processor.tokenizer.name_or_path),
-        ) from error
+    told = [{**row, "content": _parts(message, row["content"])} for row, message in zip(rows, messages, strict=True)]
+    settings = {"chat_template": template, "return_dict": True, "return_tensors": "pt", **options}
+    made = dict(_filled(processor, processor.tokenizer, [told], tools, settings))
     ids = made.pop("input_ids")[0].tolist()
     made.pop("attention_mask", None)
     return ids, [], made
@@ -157,20 +155,86 @@ def plain(rows: Sequence[dict[str, str]]) -> tuple[str, list[str]]:
 
 
 def defused(text: str, tokenizer: Any) -> str:
-    """Break up control tokens in a text, so that a document cannot end its own turn and speak as the system.
-
-    Returns:
-        The text with a zero-width space inside each control token, and without characters that cannot be encoded.
+    """A text with a zero-width space inside each control token, so that a document cannot end its own turn and speak as
+    the system, and without characters that cannot be encoded.
     """
     text = clean_text(text)
-    control = [
-        token for token in {*tokenizer.all_special_tokens, *_added(tokenizer)} if len(token) > 2 and not token.isalnum()
-    ]
-    if not control:
+    added = [token.content for token in getattr(tokenizer, "added_tokens_decoder", {}).values() if token.special]
+    special = {*tokenizer.all_special_tokens, *added}
+    if not (control := [token for token in special if len(token) > 2 and not token.isalnum()]):
         return text
     pattern = "|".join(re.escape(token) for token in sorted(control, key=len, reverse=True))
     return re.sub(pattern, lambda match: f"{match[0][0]}\u200b{match[0][1:]}", text)
 
 
-def _added(tokenizer: Any) -> list[str]:
-    return [token.content for token in getattr(tokenizer, "added_tokens_decoder", {}).values() if token.special]
+def answer_ids(
+    tokenizer: Any, messages: Sequence[BaseMessage], answer: str, stops: Sequence[int]
+) -> tuple[list[int], list[int]]:
+    """The ids that ask for an answer, and those of the answer itself with the one of `stops` at its end: what is
+    trained, and what a reward is given for.
+
+    As the template goes on where the conversation does: some put a line break before an answer, and some end it with
+    the mark of the next speaker.
+    """
+    prompt = prompt_ids(tokenizer, messages, None, {})[0]
+    whole = prompt_ids(tokenizer, [*messages, AIMessage(answer), HumanMessage(".")], None, {})[0]
+    if whole[: len(prompt)] == prompt:
+        rest = whole[len(prompt) :]
+        end = next((at for at, id in enumerate(rest) if id in stops), None)
+        if end is not None and tokenizer.decode(rest[:end], skip_special_tokens=True).split() == answer.split():
+            return prompt, rest[: end + 1]
+    own = tokenizer.eos_token_id
+    plain = tokenizer(defused(answer, tokenizer), add_special_tokens=False)["input_ids"]
+    return prompt, [*plain, own if own in stops else stops[0]]
+
+
+def stops_of(model: Any, tokenizer: Any) -> tuple[int, ...]:
+    """The ids at which a model stops to generate; none where it names none."""
+    settings = getattr(model, "generation_config", None)
+    ends = settings.eos_token_id if settings is not None else None
+    ends = tokenizer.eos_token_id if ends is None else ends
+    return tuple(ends) if isinstance(ends, list) else () if ends is None else (int(ends),)
+
+
+def _parts(message: BaseMessage, text: str) -> list[dict[str, Any]]:
+    """A message's content as parts that chat templates of image models know, with its text as the model may be given
+    it.
+    """
+    content = message.content if isinstance(message.content, list) else []
+    images = [part for part in content if isinstance(part, Mapping) and part.get("type") in _KINDS]
+    return [*({"type": "image", "image": _decoded(part)} for part in images), {"type": "text", "text": text}]
+
+
+def _decoded(part: Mapping[str, Any]) -> Any:
+    said, data = _bytes_of(part)
+    pillow = need("PIL.Image", install="pip install 'nacre-ai[vision]'")
+    try:
+        image = pillow.open(io.BytesIO(data), formats=_FORMATS)
+        kind = str(image.get_format_mimetype())
+        if image.width * image.height > _MOST_PIXELS:
+            raise ValueError(tr("it is larger than {most} pixels", most=_MOST_PIXELS))
+        if said and kind != said.replace("image/jpg", "image/jpeg"):
+            raise ValueError(tr("it says that it is {said}, and is {kind}", said=said, kind=kind))
+        return image.convert("RGB")
+    except Exception as error:  # Pillow's decoders raise errors of many kinds
+        why = str(error)[:200] if isinstance(error, ValueError) else type(error).__name__
+        told = tr("An image cannot be read: {error}. Send PNG, JPEG, WebP, GIF or BMP.", error=why)
+        raise UnsupportedInputError(told) from error
+
+
+def _bytes_of(part: Mapping[str, Any]) -> tuple[str, bytes]:
+    """The type that an image is said to have, and its bytes."""
+    said = str(part.get("mime_type") or "")
+    url = part.get("image_url") or part.get("url") or ""
+    url = url.get("url") if isinstance(url, Mapping) else url
+    data = part.get("base64") or part.get("data") or ""
+    if isinstance(url, str) and url.startswith("data:"):
+        head, _, data = url.partition(",")
+        said = head.removeprefix("data:").partition(";")[0]
+    elif not data:
+        told = tr("A local model fetches no images from addresses. Send the image itself, as data:image/png;base64,…")
+        raise UnsupportedInputError(told)
+    try:
+        return said, base64.b64decode(str(data), validate=True)
+    except ValueError as error:
+        raise UnsupportedInputError(tr("An image is no base64. Encode it anew.")) from error

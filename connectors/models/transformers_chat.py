@@ -6,19 +6,16 @@ import asyncio
 import contextlib
 import queue
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LanguageModelInput, ModelProfile
-from langchain_core.language_models.chat_models import agenerate_from_stream, generate_from_stream
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, SystemMessage
+from langchain_core.messages import AIMessageChunk, BaseMessage, SystemMessage
 from langchain_core.messages.ai import UsageMetadata
-from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from langchain_core.outputs import ChatGenerationChunk
 from langchain_core.runnables import Runnable, RunnableLambda
-from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import ConfigDict, Field, PrivateAttr
 
@@ -26,6 +23,7 @@ from nacre.connectors.models.generation import Finish, Generation, Sampling, ope
 from nacre.connectors.models.local_weights import Weights, load_weights, sees
 from nacre.connectors.models.model_errors import ContextTooLongError
 from nacre.connectors.models.payload import has_images
+from nacre.connectors.models.streamed import StreamedChatModel
 from nacre.connectors.models.structured import instruction, structured
 from nacre.connectors.models.templates import prompt_ids, prompt_with_images, takes_tools
 from nacre.connectors.models.written_calls import Parting
@@ -37,19 +35,17 @@ _SAMPLING = {field.name for field in fields(Sampling)}
 _TOOLS = ("tools", "tool_choice", "parallel_tool_calls", "strict")
 
 
-class TransformersChatModel(BaseChatModel):
+class TransformersChatModel(StreamedChatModel):
     """A causal language model of transformers as a chat model: Llama, Qwen, GLM, Mistral, …
 
-    The weights are loaded at the first call, once, whoever calls. One generation runs at a time.
+    The weights are loaded at the first call, once, whoever calls. One generation runs at a time. Bound tools are given
+    by the chat template, and a template without a place for them is told at the first call; the choice "none" leaves
+    tools out, one's name all others: no local model can be forced to call.
 
     Args:
         device: "cpu", "cuda", "cuda:1", "mps" or "auto" (all GPUs); None: the first GPU, else the CPU.
         dtype: "float32", "bfloat16", …; None: as stored on a GPU, float32 on a CPU.
-        max_tokens: the longest answer, in tokens.
-        temperature: 0 takes the likeliest token; None leaves it to the model's own settings.
-        top_k: choose among so many tokens.
-        top_p: choose among the likeliest tokens that together have this probability.
-        repetition_penalty: above 1 makes tokens that were used less likely.
+        max_tokens, temperature, top_k, top_p, repetition_penalty: see `Sampling`.
         chat_template: a Jinja template in place of the tokeniser's own.
         template_options: variables for the template, such as `{"enable_thinking": False}`.
     """
@@ -90,9 +86,8 @@ class TransformersChatModel(BaseChatModel):
         return {name: getattr(self, name) for name in sorted(names)}
 
     def _resolve_model_profile(self) -> ModelProfile | None:
-        return ModelProfile(
-            image_inputs=sees(self.model)
-        )  # whether it calls tools is in its template, which may not be here yet
+        # Whether it calls tools is in its template, which may not be here yet.
+        return ModelProfile(image_inputs=sees(self.model))
 
     @property
     def weights(self) -> Weights:
@@ -105,19 +100,11 @@ class TransformersChatModel(BaseChatModel):
             return self._weights
 
     def get_num_tokens(self, text: str) -> int:
-        """Count a text's tokens with the model's own tokeniser.
-
-        Returns:
-            The number of tokens, without control tokens.
-        """
+        """Count a text's tokens with the model's own tokeniser, without control tokens."""
         return len(self.weights.tokenizer(text, add_special_tokens=False)["input_ids"])
 
     def get_num_tokens_from_messages(self, messages: list[BaseMessage], tools: Any = None, **kwargs: Any) -> int:
-        """Count the tokens of messages as they are put to the model.
-
-        Returns:
-            The number of tokens, the chat template's included.
-        """
+        """Count the tokens of messages as they are put to the model, the chat template's included."""
         given = self._given({"tools": [convert_to_openai_tool(tool) for tool in tools]}) if tools else None
         return len(self._prompt(messages, given)[0])
 
@@ -130,33 +117,10 @@ class TransformersChatModel(BaseChatModel):
             return *prompt_ids(weights.tokenizer, messages, self.chat_template, self.template_options, tools), {}
         return prompt_with_images(weights.processor, messages, self.chat_template, self.template_options, tools)
 
-    def bind_tools(
-        self,
-        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],
-        *,
-        tool_choice: str | None = None,
-        **kwargs: Any,
-    ) -> Runnable[LanguageModelInput, AIMessage]:
-        """Give tools to the model, by its chat template. A template without a place for them is told at the first call.
-
-        Args:
-            tool_choice: "none" leaves them out, and a tool's name leaves out all others; no local model can be forced
-                to call.
-        """
-        choice = {} if tool_choice is None else {"tool_choice": tool_choice}
-        return self.bind(tools=[convert_to_openai_tool(tool) for tool in tools], **choice, **kwargs)
-
     def with_structured_output(
         self, schema: Any = None, *, include_raw: bool = False, **kwargs: Any
     ) -> Runnable[LanguageModelInput, Any]:
-        """Make the model answer in a schema, by telling it so.
-
-        Args:
-            include_raw: give {"raw", "parsed", "parsing_error"} and raise nothing.
-
-        Returns:
-            A runnable that reads the answer leniently, and asks once more where it cannot.
-        """
+        """Make the model answer in a schema, by telling it so; see `structured`."""
         told = [SystemMessage(instruction(schema))]
         asked: Runnable[Any, Any] = RunnableLambda(
             lambda given: with_system(self._convert_input(given).to_messages(), told)
@@ -174,7 +138,14 @@ class TransformersChatModel(BaseChatModel):
         settings["stop"] = [*(stop or self.stop or []), *own_stops]
         if weights.window is not None:
             if len(ids) >= weights.window:
-                raise self._too_long(len(ids), weights.window)
+                told = tr(
+                    "The messages have {length} tokens and the window of {model} {window}. Send less history "
+                    "or fewer sources.",
+                    length=len(ids),
+                    model=Path(self.model).name,
+                    window=weights.window,
+                )
+                raise ContextTooLongError(told, model=self.model)
             settings["max_tokens"] = min(settings["max_tokens"], weights.window - len(ids))
         inside = opens_thought(weights.tokenizer, ids)
         return Generation(weights, ids, Sampling(**settings), emit, *([seen] if seen else [])), len(ids), inside
@@ -187,67 +158,28 @@ class TransformersChatModel(BaseChatModel):
         if not tools or choice == "none":
             return None
         if not takes_tools(self.weights.tokenizer, self.chat_template):
-            raise UnsupportedParameterError(
-                tr(
-                    "The chat template of transformers:{model} has no place for tools. Use ReAct with protocol='text'.",
-                    model=Path(self.model).name,
-                ),
-                model=self.model,
-                parameter="tools",
+            told = tr(
+                "The chat template of transformers:{model} has no place for tools. Use ReAct with protocol='text'.",
+                model=Path(self.model).name,
             )
+            raise UnsupportedParameterError(told, model=self.model, parameter="tools")
         return named or tools
 
     def _check(self, messages: list[BaseMessage], kwargs: dict[str, Any]) -> None:
         if has_images(messages) and (self.weights.processor is None or self.weights.prompt is not None):
-            raise UnsupportedInputError(
-                tr("transformers:{model} takes text only, no images.", model=Path(self.model).name), model=self.model
-            )
+            told = tr("transformers:{model} takes text only, no images.", model=Path(self.model).name)
+            raise UnsupportedInputError(told, model=self.model)
         known = {*_SAMPLING, *_TOOLS, "stream"}
         if strangers := sorted(key for key in kwargs if key not in known and not key.startswith("ls_")):
-            raise UsageError(
-                tr(
-                    "Unknown setting of the model: {strangers}. Known: {sampling}.",
-                    strangers=listed(strangers),
-                    sampling=listed(sorted(_SAMPLING)),
-                )
+            told = tr(
+                "Unknown setting of the model: {strangers}. Known: {sampling}.",
+                strangers=listed(strangers),
+                sampling=listed(sorted(_SAMPLING)),
             )
-
-    def _too_long(self, length: int, window: int) -> ContextTooLongError:
-        return ContextTooLongError(
-            tr(
-                "The messages have {length} tokens and the window of {model} {window}. Send less history "
-                "or fewer sources.",
-                length=length,
-                model=Path(self.model).name,
-                window=window,
-            ),
-            model=self.model,
-        )
-
-    def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        return generate_from_stream(self._stream(messages, stop, run_manager, **kwargs))
-
-    async def _agenerate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        return await agenerate_from_stream(self._astream(messages, stop, run_manager, **kwargs))
+            raise UsageError(told)
 
     def _stream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
+        self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> Iterator[ChatGenerationChunk]:
         pieces: queue.SimpleQueue[str | Finish] = queue.SimpleQueue()
         generation, asked, inside = self._start(messages, stop, kwargs, pieces.put)
@@ -261,11 +193,7 @@ class TransformersChatModel(BaseChatModel):
             generation.join()
 
     async def _astream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
+        self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> AsyncIterator[ChatGenerationChunk]:
         loop, pieces = asyncio.get_running_loop(), asyncio.Queue[str | Finish]()
 
@@ -287,15 +215,13 @@ class TransformersChatModel(BaseChatModel):
         if finish.error is not None:
             if isinstance(finish.error, NacreError):
                 raise finish.error
-            raise ModelError(
-                tr(
-                    "transformers:{model} failed: {name__}: {error}",
-                    model=Path(self.model).name,
-                    name__=type(finish.error).__name__,
-                    error=finish.error,
-                ),
-                model=self.model,
-            ) from finish.error
+            told = tr(
+                "transformers:{model} failed: {name__}: {error}",
+                model=Path(self.model).name,
+                name__=type(finish.error).__name__,
+                error=finish.error,
+            )
+            raise ModelError(told, model=self.model) from finish.error
         usage = UsageMetadata(input_tokens=asked, output_tokens=finish.tokens, total_tokens=asked + finish.tokens)
         text, thought, called = parting.close(cut=finish.reason == "length")
         reason = "tool_calls" if called else finish.reason

@@ -78,14 +78,13 @@ class WrittenCalls:
         name = next((name for name in self._names if text.startswith(name)), "")
         if name:  # GLM-4 writes the name on one line and the arguments on the next
             rest = text[len(name) :].lstrip(" ")
-            return None if rest[:1] not in ("", "\n") else True if rest.lstrip()[:1] == "{" else _open(rest)
+            undecided = None if rest.strip() else False
+            return None if rest[:1] not in ("", "\n") else True if rest.lstrip()[:1] == "{" else undecided
         return False if text and any(name.startswith(text) for name in self._names) else None
 
     def close(self, *, cut: bool = False) -> tuple[str, list[ToolCall]]:
-        """The reply has ended.
-
-        Args:
-            cut: at the limit of its length: then the last call may lack its end, and all is left as text.
+        """The reply has ended. One that was cut at the limit of its length may lack the end of its last call, and is
+        text.
         """
         held = "".join(self._held)
         if cut or not self._names or not held.strip():
@@ -105,16 +104,8 @@ class WrittenCalls:
         return plain if plain in self._names else name if name in self._names else ""
 
 
-def _open(rest: str) -> bool | None:
-    return None if rest.strip() else False
-
-
 class Parting:
-    """Parts what a local model writes into answer, reasoning and calls.
-
-    Args:
-        inside: the prompt has opened a thought already.
-    """
+    """Parts what a local model writes into answer, reasoning and calls; `inside`: the prompt has opened a thought."""
 
     def __init__(self, tools: Sequence[dict[str, Any]], inside: bool) -> None:
         self._reasoning, self._calls = ReasoningSplitter(inside=inside), WrittenCalls(tools)

@@ -71,57 +71,40 @@ class OpenAIModerator:
             ModelUnavailableError: the server cannot be reached, is overloaded, or does not answer in time.
             ModelError: it refuses the request, or answers in another form.
         """
+        url = str(self._client.base_url)
         try:
             answer = self._client.moderations.create(model=self.model, input=list(self._pieces(text)))
-        except self._openai.APIConnectionError as error:
-            raise self._unavailable(error) from error
-        except self._openai.APIStatusError as error:
-            if error.status_code == 429 or error.status_code >= 500:
-                raise self._unavailable(error) from error
-            raise ModelError(
-                tr(
-                    "{base_url} refused the moderation request ({status_code}): {message_}. Check the key "
-                    "and the model {model!r}.",
-                    base_url=self._client.base_url,
-                    status_code=error.status_code,
-                    message_=error.message,
-                    model=self.model,
-                ),
+        except self._openai.APIError as error:
+            status = getattr(error, "status_code", 503)  # a server that cannot be reached says none
+            if status == 429 or status >= 500:
+                told = tr(
+                    "The moderation endpoint at {url} does not answer ({error}). Try again, or use RuleModerator.",
+                    url=url,
+                    error=error,
+                )
+                raise ModelUnavailableError(told, model=self.model, uri=url) from error
+            told = tr(
+                "{base_url} refused the moderation request ({status_code}): {message_}. Check the key "
+                "and the model {model!r}.",
+                base_url=url,
+                status_code=status,
+                message_=error.message,
                 model=self.model,
-            ) from error
-        return self._verdict(answer)
+            )
+            raise ModelError(told, model=self.model) from error
+        try:
+            results = [result.model_dump(by_alias=True) for result in answer.results]
+            names = {name for r in results for name, hit in (r["categories"] or {}).items() if hit}
+            flags = [r["flagged"] for r in results]
+            if not flags or not all(isinstance(flag, bool) for flag in flags):
+                raise ValueError(flags)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            told = tr("{base_url} gave no moderation verdict. Does it serve /moderations?", base_url=url)
+            raise ModelError(told, model=self.model) from error
+        return Verdict(any(flags), tuple(sorted(names)))
 
     def _pieces(self, text: str) -> Iterator[str]:
         # What is cut apart at the end of one piece stands whole at the beginning of the next.
         step = self.piece - self.piece // 8
         for start in range(0, max(1, len(text) - self.piece // 8), step):
             yield text[start : start + self.piece]
-
-    def _verdict(self, answer: Any) -> Verdict:
-        try:
-            results = [result.model_dump(by_alias=True) for result in answer.results]
-            names = {name for r in results for name, hit in (r["categories"] or {}).items() if hit}
-            flags = [r["flagged"] for r in results]
-        except (AttributeError, KeyError, TypeError) as error:
-            raise self._no_verdict() from error
-        if not flags or not all(isinstance(flag, bool) for flag in flags):
-            raise self._no_verdict()
-        return Verdict(any(flags), tuple(sorted(names)))
-
-    def _no_verdict(self) -> ModelError:
-        return ModelError(
-            tr("{base_url} gave no moderation verdict. Does it serve /moderations?", base_url=self._client.base_url),
-            model=self.model,
-        )
-
-    def _unavailable(self, error: Exception) -> ModelUnavailableError:
-        url = str(self._client.base_url)
-        return ModelUnavailableError(
-            tr(
-                "The moderation endpoint at {url} does not answer ({error}). Try again, or use RuleModerator.",
-                url=url,
-                error=error,
-            ),
-            model=self.model,
-            uri=url,
-        )

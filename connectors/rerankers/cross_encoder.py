@@ -6,10 +6,10 @@ import logging
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 from langchain_core.documents import BaseDocumentCompressor, Document
 from pydantic import ConfigDict, Field, PrivateAttr
 
@@ -24,29 +24,47 @@ from nacre.connectors.embeddings.checkpoint import (
 )
 from nacre.connectors.embeddings.export import Choice, choose_precision, exported
 from nacre.connectors.embeddings.locate import find_folder
+from nacre.connectors.embeddings.onnx_encoder import in_parallel, open_session
 from nacre.connectors.embeddings.transformer import cross_encoder
-from nacre.connectors.rerankers.scorer import PairScorer
 from nacre.errors import ModelError
 from nacre.text.language import tr
 
 if TYPE_CHECKING:
     from langchain_core.callbacks import Callbacks
+    from tokenizers import Tokenizer
 
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Ranking:
-    """What a reranker found.
+class PairScorer:
+    """Scores pairs of a question and a passage; of one longer than the window the longer text is cut."""
 
-    Args:
-        scores: 0 to 1 for each passage, in the order they were given; None where there was no time.
-    """
+    def __init__(self, path: Path, tokenizer: Tokenizer, window: int) -> None:
+        self._session = open_session(path)
+        self._inputs = [value.name for value in self._session.get_inputs()]
+        tokenizer.enable_truncation(window)
+        self._tokenizer = tokenizer
+
+    def score(self, question: str, passages: Sequence[str], deadline: float = float("inf")) -> list[float | None]:
+        """A logit a passage (higher is better), None for those that were not begun before a `time.monotonic`."""
+
+        def one(passage: str) -> float | None:
+            if time.monotonic() >= deadline:
+                return None
+            pair = self._tokenizer.encode(question, passage)
+            values = {"input_ids": pair.ids, "token_type_ids": pair.type_ids}
+            feed = {name: np.array([values[name]], np.int32) for name in self._inputs}
+            return float(self._session.run(None, feed)[0][0, 0])
+
+        return in_parallel(one, passages)
+
+
+class Ranking(NamedTuple):
+    """What a reranker found."""
 
     order: tuple[int, ...]
-    scores: tuple[float | None, ...]
+    scores: tuple[float | None, ...]  # 0 to 1 for each passage, in the order given; None where there was no time
     scored: int
-    seconds: float
 
     @property
     def complete(self) -> bool:
@@ -83,15 +101,13 @@ class CrossEncoderReranker(BaseDocumentCompressor):
         try:
             self._scorer = self._open(folder)
         except UnsupportedCheckpointError as error:
-            raise ModelError(
-                tr(
-                    "{model} cannot be used as a reranker ({error}). Give a BERT, RoBERTa or XLM-R "
-                    "cross-encoder with model.safetensors and tokenizer.json.",
-                    model=self.model,
-                    error=error,
-                ),
+            told = tr(
+                "{model} cannot be used as a reranker ({error}). Give a BERT, RoBERTa or XLM-R "
+                "cross-encoder with model.safetensors and tokenizer.json.",
                 model=self.model,
-            ) from error
+                error=error,
+            )
+            raise ModelError(told, model=self.model) from error
         self._weights = file_hash(folder / WEIGHTS)
 
     @property
@@ -101,17 +117,13 @@ class CrossEncoderReranker(BaseDocumentCompressor):
 
     def rank(self, question: str, passages: Sequence[str]) -> Ranking:
         """Rank passages within the time budget."""
-        start = time.monotonic()
-        logits = self._scorer.score(question, passages, start + self.budget_s)
-        scores = tuple(None if logit is None else _sigmoid(logit) for logit in logits)
+        logits = self._scorer.score(question, passages, time.monotonic() + self.budget_s)
+        scores = tuple(None if logit is None else 0.5 * (1 + math.tanh(0.5 * logit)) for logit in logits)  # sigmoid
         seen = [n for n, score in enumerate(scores) if score is not None]
+        if len(seen) < len(scores):
+            _log.warning("%s scored %d of %d passages in its %g s.", self.model, len(seen), len(scores), self.budget_s)
         order = sorted(seen, key=lambda n: -(logits[n] or 0.0)) + [n for n, score in enumerate(scores) if score is None]
-        ranking = Ranking(tuple(order), scores, len(seen), time.monotonic() - start)
-        if not ranking.complete:
-            _log.warning(
-                "%s scored %d of %d passages in its %g s.", self.model, ranking.scored, len(scores), self.budget_s
-            )
-        return ranking
+        return Ranking(tuple(order), scores, len(seen))
 
     def compress_documents(
         self, documents: Sequence[Document], query: str, callbacks: Callbacks | None = None
@@ -124,12 +136,12 @@ class CrossEncoderReranker(BaseDocumentCompressor):
         """
         ranking = self.rank(query, [document.page_content for document in documents])
         told = {"model": self.model, "scored": ranking.scored, "of": len(documents)}
-        return [
-            documents[n].model_copy(
-                update={"metadata": {**documents[n].metadata, "rerank": {"score": ranking.scores[n], **told}}}
-            )
-            for n in ranking.order[: self.top_n]
-        ]
+
+        def ranked(n: int) -> Document:
+            metadata = {**documents[n].metadata, "rerank": {"score": ranking.scores[n], **told}}
+            return documents[n].model_copy(update={"metadata": metadata})
+
+        return [ranked(n) for n in ranking.order[: self.top_n]]
 
     def _open(self, folder: Path) -> PairScorer:
         architecture = read_architecture(folder)
@@ -138,7 +150,3 @@ class CrossEncoderReranker(BaseDocumentCompressor):
         precision = choose_precision(self.precision)
         path = exported(folder, "pair", precision, lambda p: cross_encoder(architecture, Tensors(folder), p))
         return PairScorer(path, tokenizer, window)
-
-
-def _sigmoid(logit: float) -> float:
-    return 0.5 * (1 + math.tanh(0.5 * logit))

@@ -75,13 +75,12 @@ class ReadOnlyDatabase:
         self.max_value = max_value
         self._trusted = assume_read_only
         if self.dialect not in _GUARDS and not assume_read_only:
-            raise UsageError(
-                tr(
-                    "{dialect} cannot be made read-only from here. Give an account that may only read, and "
-                    "assume_read_only=True.",
-                    dialect=self.dialect,
-                )
+            told = tr(
+                "{dialect} cannot be made read-only from here. Give an account that may only read, and "
+                "assume_read_only=True.",
+                dialect=self.dialect,
             )
+            raise UsageError(told)
 
     def query(self, statement: str) -> str:
         """Run one reading statement."""
@@ -96,9 +95,9 @@ class ReadOnlyDatabase:
                 options = connection.execution_options(stream_results=cursor, max_row_buffer=1)
                 return self._written(options.execute(asked))
             except Exception as error:  # each driver has its own
-                raise ToolError(
-                    tr("The database refuses: {error}", error=_brief(error)), tool="query_database"
-                ) from error
+                why = str(getattr(error, "orig", None) or error).split("\n")[0][:300]
+                told = tr("The database refuses: {error}", error=why)
+                raise ToolError(told, tool="query_database") from error
 
     def schema(self) -> str:
         """Describe the tables."""
@@ -159,14 +158,12 @@ class ReadOnlyDatabase:
         rows = connection.exec_driver_sql(_GRANTS[kind]).fetchall()
         connection.rollback()  # what follows is told to a transaction that has not begun
         if any(row[0] is True or _WIDE_GRANT.search(str(row[0])) for row in rows):
-            raise ToolError(
-                tr(
-                    "This account may reach files of the database's machine (superuser, FILE), also by a "
-                    "statement that only reads. Give one that may only read the tables, or "
-                    "assume_read_only=True."
-                ),
-                tool="query_database",
+            told = tr(
+                "This account may reach files of the database's machine (superuser, FILE), also by a "
+                "statement that only reads. Give one that may only read the tables, or "
+                "assume_read_only=True."
             )
+            raise ToolError(told, tool="query_database")
         self._trusted = True
 
     def _cell(self, value: Any) -> str:
@@ -182,7 +179,3 @@ def _single_read(statement: str) -> str:
     if ";" in text or not _READS.match(bare):
         raise ToolError(tr("Write one SELECT statement, without a semicolon inside."), tool="query_database")
     return text
-
-
-def _brief(error: Exception) -> str:
-    return str(getattr(error, "orig", None) or error).split("\n")[0][:300]

@@ -8,7 +8,7 @@ import hashlib
 from pathlib import Path
 
 from nacre.connectors.safe_http import fetch
-from nacre.connectors.search.results import post_json
+from nacre.connectors.search.results import ask
 from nacre.errors import ToolError
 from nacre.system.files import private_file, private_folder
 from nacre.text.language import tr
@@ -18,13 +18,8 @@ MAX_BYTES = 64 << 20
 
 
 class ImageMaker:
-    """Makes pictures from descriptions.
-
-    Args:
-        key: the account's key; "" where none is needed.
-        folder: where pictures are saved; it is created when missing.
-        size: width and height in pixels, "1024x1024".
-        timeout_s: seconds for one picture.
+    """Makes pictures from descriptions and saves them to a folder, made when missing; `size` is width and height in
+    pixels, "1024x1024", `timeout_s` is for one picture.
     """
 
     def __init__(
@@ -48,10 +43,8 @@ class ImageMaker:
         """Make one picture."""
         headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
         body = {"model": self.model, "prompt": description, "n": 1, "size": self.size}
-        data = post_json(
-            f"{self.base_url}/images/generations", body, timeout_s=self.timeout_s, headers=headers, max_bytes=MAX_BYTES
-        )
-        picture = self._picture(data)
+        url = f"{self.base_url}/images/generations"
+        picture = self._picture(ask(url, body=body, timeout_s=self.timeout_s, headers=headers, max_bytes=MAX_BYTES))
         kind = next((kind for mark, kind in _KINDS.items() if picture.startswith(mark)), "")
         if not kind:
             raise ToolError(tr("The interface gave something that is no picture."), tool="make_image")

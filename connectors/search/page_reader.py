@@ -17,11 +17,7 @@ PART = 3500
 
 @dataclass(frozen=True)
 class ReadPage:
-    """A part of a page's text.
-
-    Args:
-        part: its number, from 1.
-    """
+    """A part of a page's text, by its number from 1."""
 
     title: str
     url: str
@@ -31,15 +27,9 @@ class ReadPage:
 
 
 class PageReader:
-    """Fetches pages and documents (HTML, PDF, Word, …) and gives their text in parts.
-
-    Addresses in private networks are refused, also behind redirects and by names that resolve to them. Documents are
-    parsed in a worker process with limits of its own.
-
-    Args:
-        max_bytes: most bytes of a page.
-        timeout_s: seconds for fetching; the parser has as many again.
-        part: characters of a part.
+    """Fetches pages and documents (HTML, PDF, Word, …) of so many bytes and seconds at most, and gives their text in
+    parts of so many characters. Addresses in private networks are refused, also behind redirects and by names that
+    resolve to them. Documents are parsed in a worker process with limits of its own, for as many seconds again.
     """
 
     def __init__(
@@ -53,12 +43,7 @@ class PageReader:
         self._lock = threading.Lock()
 
     def read(self, url: str, part: int = 1) -> ReadPage:
-        """Read a page.
-
-        Args:
-            url: http or https; a bare "example.org/page" is taken as https.
-            part: which part of a long text, from 1.
-        """
+        """Read a part of a page, counted from 1; a bare "example.org/page" is taken as https."""
         address = url.strip().strip("<>\"'")
         address = address if "://" in address else f"https://{address}"
         answer = fetch(
@@ -75,19 +60,14 @@ class PageReader:
         try:
             document = self._parser().parse(answer.body, name=name, mime=mime or None)
         except ParseError as error:
-            raise ToolError(
-                tr("{address} has no readable text: {message_}", address=address, message_=error.message),
-                tool="read_page",
-            ) from error
+            told = tr("{address} has no readable text: {message_}", address=address, message_=error.message)
+            raise ToolError(told, tool="read_page") from error
         parts = max(1, -(-len(document.text) // self.part))
         if not 1 <= part <= parts:
-            raise ToolError(
-                tr("{address} has {parts} parts; there is no part {part}.", address=address, parts=parts, part=part),
-                tool="read_page",
-            )
-        return ReadPage(
-            document.title, answer.url, document.text[(part - 1) * self.part : part * self.part], part, parts
-        )
+            told = tr("{address} has {parts} parts; there is no part {part}.", address=address, parts=parts, part=part)
+            raise ToolError(told, tool="read_page")
+        text = document.text[(part - 1) * self.part : part * self.part]
+        return ReadPage(document.title, answer.url, text, part, parts)
 
     def _parser(self) -> ParserPool:
         with self._lock:

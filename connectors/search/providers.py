@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from nacre.connectors.search.results import ProviderError, SearchProvider, WebResult, get_json, post_json
+from nacre.connectors.search.results import ProviderError, SearchProvider, WebResult, ask
 from nacre.errors import MissingKeyError
 from nacre.text.language import language_of, tr
 
 
 class SearXNG(SearchProvider):
-    """A SearXNG server with its JSON format enabled (https://docs.searxng.org/dev/search_api.html).
-
-    Args:
-        timeout_s: seconds for one search.
-        engines: comma-separated engines; empty for the server's own choice.
+    """A SearXNG server with its JSON format enabled (https://docs.searxng.org/dev/search_api.html); `engines` are
+    comma-separated, empty for the server's own choice.
     """
 
     cost = "network"
@@ -29,25 +26,16 @@ class SearXNG(SearchProvider):
     def search(self, query: str, k: int) -> list[WebResult]:
         language = "zh-CN" if language_of(query) == "zh" else "en"
         chosen = {"engines": self.engines} if self.engines else {}
-        data = get_json(
-            f"{self.url}/search",
-            {"q": query, "format": "json", "language": language, **chosen},
-            timeout_s=self.timeout_s,
-        )
+        asked = {"q": query, "format": "json", "language": language, **chosen}
+        data = ask(f"{self.url}/search", asked, timeout_s=self.timeout_s)
         found = _results(_field(data, self, "results"), "title", "url", "content", k)
         if not found and data.get("unresponsive_engines"):
-            raise ProviderError(
-                tr("the engines behind {url} do not answer", url=self.url), uri=self.url, status=0, retry_after_s=0.0
-            )
+            raise ProviderError(tr("the engines behind {url} do not answer", url=self.url), uri=self.url)
         return found
 
 
 class Tavily(SearchProvider):
-    """Tavily's search interface (https://docs.tavily.com).
-
-    Args:
-        timeout_s: seconds for one search.
-    """
+    """Tavily's search interface (https://docs.tavily.com); `timeout_s` is for one search."""
 
     cost = "paid"
 
@@ -58,21 +46,14 @@ class Tavily(SearchProvider):
         self.timeout_s = timeout_s
 
     def search(self, query: str, k: int) -> list[WebResult]:
-        data = post_json(
-            self.url,
-            {"query": query, "max_results": k},
-            timeout_s=self.timeout_s,
-            headers={"Authorization": f"Bearer {self.key}"},
-        )
+        headers = {"Authorization": f"Bearer {self.key}"}
+        data = ask(self.url, body={"query": query, "max_results": k}, timeout_s=self.timeout_s, headers=headers)
         return _results(_field(data, self, "results"), "title", "url", "content", k)
 
 
 class BingStyle(SearchProvider):
-    """An engine that answers as Bing's web search does: {"webPages": {"value": [{"name", "url", "snippet"}]}}.
-
-    Args:
-        url: the interface, such as Bocha's or a gateway's.
-        timeout_s: seconds for one search.
+    """An engine that answers as Bing's web search does, such as Bocha's: {"webPages": {"value": [{"name", "url",
+    "snippet"}]}}.
     """
 
     cost = "paid"
@@ -87,25 +68,22 @@ class BingStyle(SearchProvider):
         self.timeout_s = timeout_s
 
     def search(self, query: str, k: int) -> list[WebResult]:
-        data = get_json(self.url, {"q": query, "count": k}, timeout_s=self.timeout_s, headers={self.header: self.key})
+        data = ask(self.url, {"q": query, "count": k}, timeout_s=self.timeout_s, headers={self.header: self.key})
         pages = data.get("webPages") if isinstance(data, dict) else None
         return _results((pages or {}).get("value") or [], "name", "url", "snippet", k)
 
 
 def _key(key: str, variable: str) -> str:
     if not key:
-        raise MissingKeyError(
-            tr("This search engine needs a key: set {variable}.", variable=variable), variable=variable
-        )
+        told = tr("This search engine needs a key: set {variable}.", variable=variable)
+        raise MissingKeyError(told, variable=variable)
     return key
 
 
 def _field(data: Any, provider: SearXNG | Tavily, name: str) -> list[Any]:
     value = data.get(name) if isinstance(data, dict) else None
     if not isinstance(value, list):
-        raise ProviderError(
-            tr("{url} gives no {name!r}", url=provider.url, name=name), uri=provider.url, status=200, retry_after_s=0.0
-        )
+        raise ProviderError(tr("{url} gives no {name!r}", url=provider.url, name=name), uri=provider.url, status=200)
     return value
 
 

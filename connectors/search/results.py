@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
-from nacre.connectors.safe_http import Answer, fetch
+from nacre.connectors.safe_http import fetch
 from nacre.errors import SourceError
 from nacre.system.net import seconds_to_wait
 from nacre.text.language import tr
@@ -33,83 +33,42 @@ class SearchProvider(Protocol):
     cost: str
 
     def search(self, query: str, k: int) -> list[WebResult]:
-        """Search the web.
-
-        Returns:
-            Results, best first; empty when there are none.
-        """
+        """Search the web: results, best first; empty when there are none."""
 
 
 class ProviderError(SourceError):
     """A search provider failed: `status` is the HTTP status or 0, `retry_after_s` what the server asked for or 0."""
 
-    status: int
-    retry_after_s: float
+    status: int = 0
+    retry_after_s: float = 0.0
 
 
-def get_json(
-    url: str, parameters: Mapping[str, Any], *, timeout_s: float, headers: Mapping[str, str] | None = None
-) -> Any:
-    """GET an address that the operator has configured, and read the JSON.
-
-    Args:
-        url: the interface's address; it may be in a private network.
-        timeout_s: for the whole exchange, in seconds.
-    """
-    separator = "&" if "?" in url else "?"
-    return _read(
-        url,
-        lambda: fetch(
-            f"{url}{separator}{urlencode(parameters)}",
-            allow_private=True,
-            max_bytes=MAX_BYTES,
-            timeout_s=timeout_s,
-            headers={"Accept": "application/json", **(headers or {})},
-        ),
-    )
-
-
-def post_json(
+def ask(
     url: str,
-    body: Mapping[str, Any],
+    parameters: Mapping[str, Any] | None = None,
     *,
+    body: Mapping[str, Any] | None = None,
     timeout_s: float,
     headers: Mapping[str, str] | None = None,
     max_bytes: int = MAX_BYTES,
 ) -> Any:
-    """POST JSON to an address that the operator has configured, and read the JSON that comes back.
-
-    Args:
-        url: the interface's address; it may be in a private network.
-        timeout_s: for the whole exchange, in seconds.
-        max_bytes: most bytes of the answer.
+    """GET an address that the operator has configured, perhaps in a private network, or POST a body of JSON to it, and
+    read the JSON that comes back; `timeout_s` is for the whole exchange.
     """
-    data = to_json(body).encode()
-    sent = {"Accept": "application/json", "Content-Type": "application/json", **(headers or {})}
-    return _read(
-        url, lambda: fetch(url, allow_private=True, max_bytes=max_bytes, timeout_s=timeout_s, headers=sent, data=data)
-    )
-
-
-def _read(url: str, exchange: Any) -> Any:
+    sent = {"Accept": "application/json", **({"Content-Type": "application/json"} if body else {}), **(headers or {})}
+    data = to_json(body).encode() if body else None
+    asked = f"{url}{'&' if '?' in url else '?'}{urlencode(parameters)}" if parameters else url
     try:
-        answer: Answer = exchange()
+        answer = fetch(asked, allow_private=True, max_bytes=max_bytes, timeout_s=timeout_s, headers=sent, data=data)
     except SourceError as error:
-        raise ProviderError(error.message, uri=url, status=0, retry_after_s=0.0) from error
+        raise ProviderError(error.message, uri=url) from error
     if answer.status != 200:
         said = answer.body[:200].decode("utf-8", "replace").strip()
-        raise ProviderError(
-            tr("{url} answers {status}: {said}", url=url, status=answer.status, said=said),
-            uri=url,
-            status=answer.status,
-            retry_after_s=seconds_to_wait(answer.headers.get("retry-after")) or 0.0,
-        )
+        wait = seconds_to_wait(answer.headers.get("retry-after")) or 0.0
+        told = tr("{url} answers {status}: {said}", url=url, status=answer.status, said=said)
+        raise ProviderError(told, uri=url, status=answer.status, retry_after_s=wait)
     try:
         return json.loads(answer.body)
     except ValueError as error:
-        raise ProviderError(
-            tr("{url} gives no JSON. Is the JSON format enabled there?", url=url),
-            uri=url,
-            status=200,
-            retry_after_s=0.0,
-        ) from error
+        told = tr("{url} gives no JSON. Is the JSON format enabled there?", url=url)
+        raise ProviderError(told, uri=url, status=200) from error

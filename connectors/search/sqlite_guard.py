@@ -49,13 +49,9 @@ _STEPS = 1000  # of SQLite's machine between two looks at the clock
 def guarded(
     raw: sqlite3.Connection, timeout_s: float, functions: Iterable[str] = (), longest: int = LONGEST_VALUE
 ) -> Iterator[None]:
-    """A connection that only reads, within bounds, and gives up after the time limit.
-
-    Args:
-        raw: the connection; it must not be used for anything else afterwards.
-        timeout_s: seconds.
-        longest: bytes of one value. instr, replace and LIKE take its square in time, a row that many times its columns
-            of memory.
+    """A connection that only reads, within bounds, gives up after the time limit, and is used for nothing else
+    afterwards. `longest` is the bytes of one value: instr, replace and LIKE take its square in time, a row that many
+    times its columns of memory.
     """
     raw.execute(
         "SELECT 1 FROM sqlite_master LIMIT 1"

@@ -32,9 +32,7 @@ def web_search_tool(search: WebSearch, *, k: int = 5) -> BaseTool:
         return "\n\n".join(f"{result.title} ({result.url})\n{result.text}" for result in results), documents
 
     cost = "paid" if any(provider.cost == "paid" for provider in search.providers) else "network"
-    made = _tool(web_search, tr("Search the web. Gives titles, addresses and snippets."), cost)
-    made.metadata = {**(made.metadata or {}), "looks_up": True}
-    return made
+    return _tool(web_search, tr("Search the web. Gives titles, addresses and snippets."), cost, looks_up=True)
 
 
 def wikipedia_tools(language: str = "en", *, wikipedia: Wikipedia | None = None) -> list[BaseTool]:
@@ -49,10 +47,8 @@ def wikipedia_tools(language: str = "en", *, wikipedia: Wikipedia | None = None)
         """Find the next sentence with a keyword on the open page."""
         return _cited(reader.lookup(keyword))
 
-    lookup = _tool(
-        wikipedia_lookup, tr("Next sentence with a keyword on the encyclopedia page that was opened last."), "network"
-    )
-    lookup.metadata = {**(lookup.metadata or {}), "repeatable": True}
+    found = tr("Next sentence with a keyword on the encyclopedia page that was opened last.")
+    lookup = _tool(wikipedia_lookup, found, "network", repeatable=True)
     return [_tool(wikipedia_search, tr("Open the encyclopedia page on a person, place or thing."), "network"), lookup]
 
 
@@ -64,7 +60,7 @@ def page_reader_tool(reader: PageReader | None = None) -> BaseTool:
         """Read a web page."""
         page = pages.read(url, part)
         more = tr(" (part {part} of {parts})", part=page.part, parts=page.parts) if page.parts > 1 else ""
-        return page.text, [Document(page_content=page.text, metadata={"uri": page.url, "title": page.title + more})]
+        return _cited(Page(page.title + more, page.url, page.text))
 
     return _tool(read_page, tr("Read the text of a web page; a long one has several parts."), "network")
 
@@ -79,7 +75,7 @@ def database_tool(database: ReadOnlyDatabase) -> BaseTool:
     told = tr(
         "Run one SELECT statement ({dialect}). Tables: {database}", dialect=database.dialect, database=database.schema()
     )
-    return StructuredTool.from_function(query_database, description=told, metadata={"cost": "free", "changes": False})
+    return _tool(query_database, told, "free", "content")
 
 
 def image_tool(maker: ImageMaker) -> BaseTool:
@@ -89,17 +85,12 @@ def image_tool(maker: ImageMaker) -> BaseTool:
         """Make a picture."""
         return str(maker.make(description))
 
-    told = tr("Make a picture from a description. Gives the file.")
-    return StructuredTool.from_function(make_image, description=told, metadata={"cost": "paid", "changes": False})
+    return _tool(make_image, tr("Make a picture from a description. Gives the file."), "paid", "content")
 
 
-def _tool(function: Any, description: str, cost: str) -> BaseTool:
-    return StructuredTool.from_function(
-        function,
-        description=description,
-        response_format="content_and_artifact",
-        metadata={"cost": cost, "changes": False},
-    )
+def _tool(function: Any, description: str, cost: str, gives: Any = "content_and_artifact", **more: Any) -> BaseTool:
+    told = {"cost": cost, "changes": False, **more}
+    return StructuredTool.from_function(function, description=description, response_format=gives, metadata=told)
 
 
 def _cited(page: Page) -> Found:

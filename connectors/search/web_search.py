@@ -27,11 +27,8 @@ class _Rest:
 
 
 class WebSearch:
-    """Search providers in the order of preference. One object may serve many threads.
-
-    Args:
-        cache_s: seconds for which results are kept; 0 keeps nothing.
-        clock: seconds from any origin; tests give their own.
+    """Search providers in the order of preference. One object may serve many threads; results are kept for `cache_s`
+    seconds (0: not at all), by any clock of seconds.
     """
 
     def __init__(
@@ -72,10 +69,8 @@ class WebSearch:
             with self._lock:
                 self._cache[key] = results
             return results
-        raise ToolError(
-            tr("No search engine answers ({reasons}).", reasons="; ".join(reasons), reasons2="；".join(reasons)),
-            tool="web_search",
-        )
+        told = tr("No search engine answers ({reasons}).", reasons="; ".join(reasons), reasons2="；".join(reasons))
+        raise ToolError(told, tool="web_search")
 
     def _failed(self, rest: _Rest, error: ProviderError) -> None:
         """Rest twice as long after each failure, or as long as the server asks."""

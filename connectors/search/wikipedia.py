@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from nacre.connectors.search.results import ProviderError, SearchProvider, WebResult, get_json
+from nacre.connectors.search.results import ProviderError, SearchProvider, WebResult, ask
 from nacre.errors import ToolError
 from nacre.text.language import tr
 
@@ -29,11 +29,8 @@ class Page:
 
 
 class Wikipedia(SearchProvider):
-    """One language of Wikipedia, or any MediaWiki server with the TextExtracts extension.
-
-    Args:
-        url: the api.php of another server; None for Wikipedia's.
-        timeout_s: seconds for one request.
+    """One language of Wikipedia, or any MediaWiki server with the TextExtracts extension, by the url of its api.php;
+    `timeout_s` is for one request.
     """
 
     cost = "network"
@@ -47,14 +44,8 @@ class Wikipedia(SearchProvider):
     def search(self, query: str, k: int) -> list[WebResult]:
         data = self._get(list="search", srsearch=query, srlimit=k)
         rows = data.get("search", []) if isinstance(data, dict) else []
-        return [
-            WebResult(
-                str(row.get("title", "")),
-                self._address(str(row.get("title", ""))),
-                html.unescape(_TAG.sub("", str(row.get("snippet", "")))),
-            )
-            for row in rows[:k]
-        ]
+        found = [(str(row.get("title", "")), str(row.get("snippet", ""))) for row in rows[:k]]
+        return [WebResult(title, self._address(title), html.unescape(_TAG.sub("", text))) for title, text in found]
 
     def page(self, title: str) -> Page | None:
         """Get a page by its title; redirects and Chinese variants are followed."""
@@ -67,12 +58,10 @@ class Wikipedia(SearchProvider):
         return None
 
     def _get(self, **parameters: Any) -> Any:
-        data = get_json(self.url, {"action": "query", "format": "json", **parameters}, timeout_s=self.timeout_s)
+        data = ask(self.url, {"action": "query", "format": "json", **parameters}, timeout_s=self.timeout_s)
         if not isinstance(data, dict) or "error" in data:
             said = str(data.get("error"))[:200] if isinstance(data, dict) else "?"
-            raise ProviderError(
-                tr("{url} gives an error: {said}", url=self.url, said=said), uri=self.url, status=200, retry_after_s=0.0
-            )
+            raise ProviderError(tr("{url} gives an error: {said}", url=self.url, said=said), uri=self.url, status=200)
         return data.get("query", {})
 
     def _address(self, title: str) -> str:
@@ -89,18 +78,13 @@ class WikipediaReader:
         self._lock = threading.Lock()
 
     def search(self, entity: str) -> Page:
-        """Open the page on an entity.
-
-        Returns:
-            The page with its first five sentences as text; with similar titles instead when there is no such page.
-        """
+        """Open the page on an entity: its first five sentences; similar titles instead when there is no such page."""
         page = self.wikipedia.page(entity)
         if page is None:
             similar = [result.title for result in self.wikipedia.search(entity, 5)]
             if not similar:
-                raise ToolError(
-                    tr("Could not find {entity!r}, and nothing similar.", entity=entity), tool="wikipedia_search"
-                )
+                told = tr("Could not find {entity!r}, and nothing similar.", entity=entity)
+                raise ToolError(told, tool="wikipedia_search")
             names = ", ".join(similar)
             return Page("", "", tr("Could not find {entity!r}. Similar: {names}.", entity=entity, names=names))
         with self._lock:
@@ -117,11 +101,8 @@ class WikipediaReader:
         found = [sentence for sentence in sentences(page.text) if keyword.casefold() in sentence.casefold()]
         if number >= len(found):
             raise ToolError(tr("No more results."), tool="wikipedia_lookup")
-        return Page(
-            page.title,
-            page.url,
-            tr("(Result {number} / {count}) ", number=number + 1, count=len(found)) + found[number],
-        )
+        told = tr("(Result {number} / {count}) ", number=number + 1, count=len(found))
+        return Page(page.title, page.url, told + found[number])
 
 
 def sentences(text: str) -> Iterator[str]:

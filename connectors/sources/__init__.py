@@ -12,6 +12,7 @@ import re
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from nacre.errors import UsageError
 from nacre.ingest.source import Source
@@ -58,13 +59,15 @@ def _resolve(spec: object, options: dict[str, Any]) -> Source:
     if isinstance(spec, Path) or not scheme or (Path(text).exists() and "://" not in text):
         return _files(text, options)
     if scheme in {"file", "local"}:
-        return _files(_path(text), options)
-    rest = text[len(scheme) + 1 :]
-    if scheme in _BUILT_IN:
-        return _BUILT_IN[scheme](text, rest, options)
+        return _files(unquote(urlsplit(text).path, errors="surrogateescape"), options)
+    if ours := _built_in(scheme, text, options):
+        return ours
     for entry in entry_points(group="nacre.sources"):
         if entry.name.lower() == scheme:
-            return _checked(entry.load()(text, **options), text)
+            source = entry.load()(text, **options)
+            if not isinstance(source, Source):
+                raise UsageError(tr("the package for {text} gave no source", text=text))
+            return source
     if "://" in text or "::" in text:
         from nacre.connectors.sources.remote import Remote
 
@@ -78,79 +81,39 @@ def _files(path: str, options: dict[str, Any]) -> Source:
     return Files(path, **options)
 
 
-def _path(uri: str) -> str:
-    from urllib.parse import unquote, urlsplit
+def _built_in(scheme: str, text: str, options: dict[str, Any]) -> Source | None:
+    """The source of a scheme that is ours; each is imported when it is asked for."""
+    rest = text[len(scheme) + 1 :]
+    if scheme in ("http", "https", "sitemap"):
+        from nacre.connectors.sources.web import Web
 
-    return unquote(urlsplit(uri).path, errors="surrogateescape")
+        return Web(rest, sitemap=True, **options) if scheme == "sitemap" else Web(text, **options)
+    if scheme == "sql":
+        from nacre.connectors.sources.sql import Sql
 
+        url, _, what = rest.partition("#")
+        kind = "query" if re.match(r"\s*(select|with)\b", what, re.I) else "table"
+        return Sql(url, **{kind: what, **options})
+    if scheme in ("llamaindex", "langchain"):
+        from nacre.connectors.sources import documents
 
-def _web(text: str, rest: str, options: dict[str, Any]) -> Source:
-    from nacre.connectors.sources.web import Web
+        name, arguments = _arguments(rest)
+        return getattr(documents, scheme)(name, **{**arguments, **options})  # type: ignore[no-any-return]
+    if scheme in ("transcription", "docling"):
+        from nacre.connectors.sources import converted
 
-    return Web(text, **options)
-
-
-def _sitemap(text: str, rest: str, options: dict[str, Any]) -> Source:
-    from nacre.connectors.sources.web import Web
-
-    return Web(rest, sitemap=True, **options)
-
-
-def _sql(text: str, rest: str, options: dict[str, Any]) -> Source:
-    from nacre.connectors.sources.sql import Sql
-
-    url, _, what = rest.partition("#")
-    if what:
-        options = {("query" if re.match(r"\s*(select|with)\b", what, re.I) else "table"): what, **options}
-    return Sql(url, **options)
-
-
-def _llamaindex(text: str, rest: str, options: dict[str, Any]) -> Source:
-    from nacre.connectors.sources.documents import llamaindex
-
-    name, arguments = _arguments(rest)
-    return llamaindex(name, **{**arguments, **options})
-
-
-def _langchain(text: str, rest: str, options: dict[str, Any]) -> Source:
-    from nacre.connectors.sources.documents import langchain
-
-    name, arguments = _arguments(rest)
-    return langchain(name, **{**arguments, **options})
-
-
-def _transcription(text: str, rest: str, options: dict[str, Any]) -> Source:
-    from nacre.connectors.sources.converted import transcription
-
-    return transcription(resolve(rest), **options)
-
-
-def _docling(text: str, rest: str, options: dict[str, Any]) -> Source:
-    from nacre.connectors.sources.converted import docling
-
-    return docling(resolve(rest), **options)
-
-
-_BUILT_IN = {
-    "http": _web,
-    "https": _web,
-    "sitemap": _sitemap,
-    "sql": _sql,
-    "llamaindex": _llamaindex,
-    "langchain": _langchain,
-    "transcription": _transcription,
-    "docling": _docling,
-}
+        return getattr(converted, scheme)(resolve(rest), **options)  # type: ignore[no-any-return]
+    return None
 
 
 def _arguments(rest: str) -> tuple[str, dict[str, Any]]:
     name, _, text = rest.partition("#")
     try:
         arguments = json.loads(text) if text else {}
+        if not isinstance(arguments, dict):
+            raise ValueError(text)
     except ValueError as error:
-        raise UsageError(tr("what follows # must be JSON: {error}", error=error)) from error
-    if not isinstance(arguments, dict):
-        raise UsageError(tr("what follows # must be a JSON object"))
+        raise UsageError(tr("what follows # must be a JSON object")) from error
     return name, arguments
 
 
@@ -164,9 +127,3 @@ def _object(spec: object, options: dict[str, Any]) -> Source:
     if callable(getattr(spec, "lazy_load", None)):
         return langchain(spec, **options)
     raise UsageError(tr("{spec!r} is no source, path, reader or loader", spec=spec))
-
-
-def _checked(source: object, text: str) -> Source:
-    if not isinstance(source, Source):
-        raise UsageError(tr("the package for {text} gave no source", text=text))
-    return source

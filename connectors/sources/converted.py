@@ -64,27 +64,20 @@ def transcription(
     max_bytes: int = 25 << 20,
     **client: Any,
 ) -> Converted:
-    """Sound as text, by any server that speaks OpenAI's `audio.transcriptions`.
-
-    Args:
-        language: "en", "zh", …; the server finds it when empty.
-        max_bytes: servers refuse more; OpenAI's limit is the default.
-
-    Returns:
-        The source; a passage begins with its time, [01:23].
+    """Sound as text, by any server that speaks OpenAI's `audio.transcriptions`; a passage begins with its time,
+    [01:23]. `language` is "en", "zh", …, found by the server when empty; more than `max_bytes` is refused, by OpenAI
+    too.
     """
     openai = need("openai", extra="openai")
 
     def convert(name: str, data: bytes) -> str:
         if len(data) > max_bytes:
-            raise SourceError(
-                tr(
-                    "{count} MiB of sound, the server takes {max_bytes}; split it",
-                    count=len(data) >> 20,
-                    max_bytes=max_bytes >> 20,
-                ),
-                uri=name,
+            told = tr(
+                "{count} MiB of sound, the server takes {max_bytes}; split it",
+                count=len(data) >> 20,
+                max_bytes=max_bytes >> 20,
             )
+            raise SourceError(told, uri=name)
         asked = {key: value for key, value in (("language", language), ("prompt", prompt)) if value}
         with openai.OpenAI(**client) as server:
             try:

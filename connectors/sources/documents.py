@@ -37,9 +37,9 @@ def llamaindex(
     if isinstance(target, str):
         name, reader = target, _named(target, "llama_index.", init or {})
     else:
-        name, reader = f"{type(target).__module__}.{type(target).__qualname__}", target
+        name, reader = _class_of(target), target
     if not callable(getattr(reader, "load_data", None)):
-        raise UsageError(tr("{name} is no LlamaIndex reader: it has no load_data", name=name))
+        raise UsageError(tr("{name} is no {kind}", name=name, kind="LlamaIndex BaseReader"))
 
     def read() -> Iterator[tuple[str, Mapping[str, Any], str]]:
         for document in reader.load_data(**arguments):
@@ -57,15 +57,19 @@ def langchain(
 
     arguments = {**(init or {}), **more}
     loader = _named(target, "", arguments, BaseLoader) if isinstance(target, str) else target
-    name = target if isinstance(target, str) else f"{type(target).__module__}.{type(target).__qualname__}"
+    name = target if isinstance(target, str) else _class_of(target)
     if not isinstance(loader, BaseLoader):
-        raise UsageError(tr("{name} is no LangChain loader", name=name))
+        raise UsageError(tr("{name} is no {kind}", name=name, kind="LangChain BaseLoader"))
 
     def read() -> Iterator[tuple[str, Mapping[str, Any], str]]:
         for document in loader.lazy_load():
             yield document.page_content, document.metadata, str(document.id or "")
 
     return Documents(_scope("langchain", name, _public(arguments)), read, mime)
+
+
+def _class_of(target: object) -> str:
+    return f"{type(target).__module__}.{type(target).__qualname__}"
 
 
 def _named(name: str, prefix: str, arguments: Mapping[str, Any], base: type | None = None) -> Any:
@@ -76,14 +80,13 @@ def _named(name: str, prefix: str, arguments: Mapping[str, Any], base: type | No
         or not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", module)
         or not cls.isidentifier()
     ):
-        raise UsageError(
-            tr(
-                "{name!r} must be the dotted name of a class below {prefix}",
-                name=name,
-                prefix=prefix or "a module",
-                prefix2=prefix or "某模块",
-            )
+        told = tr(
+            "{name!r} must be the dotted name of a class below {prefix}",
+            name=name,
+            prefix=prefix or "a module",
+            prefix2=prefix or "某模块",
         )
+        raise UsageError(told)
     package = "-".join(module.split(".")[:3]).replace("_", "-")
     found = getattr(need(module, install=f"pip install {package}"), cls, None)
     if not isinstance(found, type) or (base is not None and not issubclass(found, base)):
@@ -109,23 +112,17 @@ class Documents:
     """Documents given by a function, under names that last."""
 
     def __init__(self, scope: str, read: Callable[[], Iterator[tuple[str, Mapping[str, Any], str]]], mime: str) -> None:
-        self._scope = scope
+        self.scope = scope  # kind, class and a fingerprint of the arguments
         self._read = read
         self.mime = mime
-
-    @property
-    def scope(self) -> str:
-        """Kind, class and a fingerprint of the arguments."""
-        return self._scope
 
     def items(self) -> Iterator[Item]:
         """List the documents; the library loads them all now."""
         try:
             documents = [(text or "", dict(metadata or {}), name) for text, metadata, name in self._read()]
         except Exception as error:  # a stranger's code on a stranger's network
-            raise SourceError(
-                tr("{scope} cannot be listed: {error}", scope=self.scope, error=error), uri=self.scope
-            ) from error
+            told = tr("{scope} cannot be listed: {error}", scope=self.scope, error=error)
+            raise SourceError(told, uri=self.scope) from error
         seen: Counter[str] = Counter()
         for text, metadata, name in documents:
             address = _address(metadata, name) or blake2b(text.encode("utf-8", "replace"), digest_size=10).hexdigest()

@@ -76,9 +76,8 @@ class Files:
         try:
             there = self.path.stat()
         except OSError as error:
-            raise SourceError(
-                tr("{path} cannot be opened: {reason}", path=self.path, reason=os_reason(error)), uri=self.path.as_uri()
-            ) from error
+            told = tr("{path} cannot be opened: {reason}", path=self.path, reason=os_reason(error))
+            raise SourceError(told, uri=self.path.as_uri()) from error
         if not stat.S_ISDIR(there.st_mode):
             yield from self._listed(self.path, None)
             return
@@ -127,17 +126,15 @@ class Files:
             if self._ignored(inside, stat.S_ISDIR(mode), layers):
                 continue
             is_link = path.is_symlink()
-            if is_link and not self.follow_links and not self._own(path):
+            # Whether it leads to what is listed anyway, under its real name.
+            own = is_link and _is_beneath(os.path.realpath(path), os.path.realpath(self.path))
+            if is_link and not self.follow_links and not own:
                 yield Unreachable(path.as_uri() + ("/" if stat.S_ISDIR(mode) else ""), _leads_out())
             elif stat.S_ISDIR(mode):
-                if not (is_link and self._own(path)):
+                if not own:
                     yield _Folder(path, inside, layers, above | {here})
             elif stat.S_ISREG(mode):
                 yield path
-
-    def _own(self, link: Path) -> bool:
-        """Whether a link leads to what is listed anyway, under its real name."""
-        return _is_beneath(os.path.realpath(link), os.path.realpath(self.path))
 
     def _layers(self, folder: Path, relative: PurePosixPath, names: list[str], layers: Layers) -> Layers:
         if NAME not in names:
@@ -233,30 +230,21 @@ def _open(path: Path, root: str | None) -> int:
         os.close(here)
 
 
-def read_file(path: Path, max_bytes: int, root: str | None = None) -> bytes:
-    """The content of a regular file.
+def allow(size: int, max_bytes: int, uri: str) -> None:
+    """Refuse what is too large."""
+    if size > max_bytes:
+        told = tr("it has more than the {max_bytes} MiB allowed", max_bytes=max_bytes >> 20)
+        raise SourceError(told, uri=uri)
 
-    Returns:
-        Its bytes.
-    """
+
+def read_file(path: Path, max_bytes: int, root: str | None = None) -> bytes:
+    """The content of a regular file."""
     try:
-        handle = _open(path, root)
+        with os.fdopen(_open(path, root), "rb") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise SourceError(tr("it is no regular file"), uri=path.as_uri())
+            allow(status.st_size, max_bytes, path.as_uri())
+            return file.read()
     except OSError as error:
         raise SourceError(tr("it cannot be opened: {reason}", reason=os_reason(error)), uri=path.as_uri()) from error
-    with os.fdopen(handle, "rb") as file:
-        status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode):
-            raise SourceError(tr("it is no regular file"), uri=path.as_uri())
-        if status.st_size > max_bytes:
-            raise SourceError(
-                tr(
-                    "it has {st_size} MiB, more than the {max_bytes} MiB allowed",
-                    st_size=status.st_size >> 20,
-                    max_bytes=max_bytes >> 20,
-                ),
-                uri=path.as_uri(),
-            )
-        try:
-            return file.read()
-        except OSError as error:
-            raise SourceError(tr("it cannot be read: {reason}", reason=os_reason(error)), uri=path.as_uri()) from error

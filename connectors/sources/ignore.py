@@ -12,23 +12,10 @@ from dataclasses import dataclass
 
 NAME = ".nacreignore"
 # What editors, office programs and build tools leave beside documents.
-DEFAULTS = (
-    "~$*",
-    "*.tmp",
-    "*.swp",
-    "*.pyc",
-    "*.o",
-    "*.so",
-    "*.woff",
-    "*.woff2",
-    "*.ttf",
-    "*.eot",
-    "*.ico",
-    "Thumbs.db",
-    "desktop.ini",
-    "node_modules/",
-    "__pycache__/",
+_LEFT = (
+    "~$* *.tmp *.swp *.pyc *.o *.so *.woff *.woff2 *.ttf *.eot *.ico Thumbs.db desktop.ini node_modules/ __pycache__/"
 )
+DEFAULTS = tuple(_LEFT.split())
 Glob = tuple[re.Pattern[str] | None, ...]
 """A pattern for each name of a path; None stands for any number of names."""
 _NO_NAME = re.compile(r"(?!)")
@@ -77,10 +64,8 @@ def _pattern(name: str) -> re.Pattern[str]:
 
 
 def verdict(found: Iterable[Rule], path: str, folder: bool) -> bool | None:
-    """What the rules of one ignore file say of a path below its folder; the last that fits decides.
-
-    Returns:
-        True to leave it out, False to take it in, None when no rule fits, so that an outer file may decide.
+    """What the rules of one ignore file say of a path below its folder, the last that fits: True to leave it out, False
+    to take it in, None where none fits, so that an outer file may decide.
     """
     names = path.split("/")
     last: bool | None = None

@@ -5,54 +5,33 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from nacre.connectors.sources.files import allow
 from nacre.errors import MissingExtraError, SourceError
 from nacre.extras import need
 from nacre.ingest.source import Item, Unreachable
 from nacre.text.language import tr
 
-_MARKERS = (
-    "etag",
-    "ETag",
-    "checksum",
-    "md5",
-    "content_md5",
-    "sha",
-    "version_id",
-    "LastModified",
-    "last_modified",
-    "mtime",
-    "modified",
-    "created",
-)
+_MODIFIED = ("LastModified", "last_modified", "mtime", "modified")
+_MARKERS = ("etag", "ETag", "checksum", "md5", "content_md5", "sha", "version_id", *_MODIFIED, "created")
 
 
 class Remote:
-    """Files below a URL, or the one file that it names; a glob works too.
-
-    Args:
-        **options: for the file system: keys, endpoint, token, … They are never part of a uri.
+    """Files below a URL, or the one file that it names; a glob works too. Options are for the file system: keys,
+    endpoint, token, … They are never part of a uri.
     """
 
     def __init__(self, url: str, *, max_bytes: int = 1 << 30, **options: Any) -> None:
-        self.url = url
+        self.url = self.scope = url
         self.max_bytes = max_bytes
         self.options = options
-
-    @property
-    def scope(self) -> str:
-        """The URL."""
-        return self.url
 
     def items(self) -> Iterator[Item | Unreachable]:
         """List the files."""
         fsspec = need("fsspec", extra="remote")
         try:
             system, root = fsspec.core.url_to_fs(self.url, **self.options)
-            found = (
-                system.glob(root, detail=True)
-                if any(sign in root for sign in "*?[")
-                else system.find(root, detail=True)
-            )
+            listing = system.glob if any(sign in root for sign in "*?[") else system.find
+            found = listing(root, detail=True)
             if not found and not system.exists(root):
                 raise FileNotFoundError(self.url)
         except ImportError as error:
@@ -73,9 +52,7 @@ class Remote:
         uri = str(system.unstrip_protocol(path))
         marker = next((facts[key] for key in _MARKERS if facts.get(key)), None)
         size = facts.get("size")
-        modified: Any = next(
-            (facts[key] for key in ("LastModified", "last_modified", "mtime", "modified") if facts.get(key)), None
-        )
+        modified: Any = next((facts[key] for key in _MODIFIED if facts.get(key)), None)
         stamp = modified.timestamp() if hasattr(modified, "timestamp") else modified
         return Item(
             uri=uri,
@@ -85,22 +62,11 @@ class Remote:
         )
 
     def _read(self, system: Any, path: str, size: int | None, uri: str) -> bytes:
-        if size is not None and size > self.max_bytes:
-            raise SourceError(
-                tr(
-                    "it has {size} MiB, more than the {max_bytes} MiB allowed",
-                    size=size >> 20,
-                    max_bytes=self.max_bytes >> 20,
-                ),
-                uri=uri,
-            )
+        allow(size or 0, self.max_bytes, uri)
         try:
             with system.open(path, "rb") as file:
                 data = file.read(self.max_bytes + 1)
         except Exception as error:
-            raise SourceError(tr("it cannot be read: {error}", error=error), uri=uri) from error
-        if len(data) > self.max_bytes:
-            raise SourceError(
-                tr("it has more than the {max_bytes} MiB allowed", max_bytes=self.max_bytes >> 20), uri=uri
-            )
+            raise SourceError(tr("it cannot be read: {reason}", reason=error), uri=uri) from error
+        allow(len(data), self.max_bytes, uri)
         return bytes(data)

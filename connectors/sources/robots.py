@@ -15,11 +15,8 @@ _MOST = 500_000  # characters; RFC 9309 asks for 500 kibibytes at least
 
 @dataclass(frozen=True)
 class Robots:
-    """What a site allows us.
-
-    Args:
-        rules: (path pattern, allowed), the longest first.
-        delay_s: seconds between two requests that the site asks for.
+    """What a site allows us: (path pattern, allowed) with the longest first, and the seconds that it wants between two
+    requests.
     """
 
     rules: tuple[tuple[str, bool], ...] = ()

@@ -65,10 +65,8 @@ class Sql:
             return
         unknown = [name for name in (*self.text, *self.key, self.title, self.modified) if name and name not in columns]
         if unknown:
-            raise SourceError(
-                tr("no column {unknown!r}; there are {columns}", unknown=unknown[0], columns=listed(columns)),
-                uri=self.scope,
-            )
+            told = tr("no column {unknown!r}; there are {columns}", unknown=unknown[0], columns=listed(columns))
+            raise SourceError(told, uri=self.scope)
         seen: set[str] = set()
         for row in rows:
             facts = dict(zip(columns, row, strict=True))
@@ -86,9 +84,8 @@ class Sql:
             need(str(error.name or "sqlalchemy"), install=f"pip install {error.name}")
             raise
         except Exception as error:
-            raise SourceError(
-                tr("the database cannot be opened: {error}", error=error), uri=self.url.split("@")[-1]
-            ) from error
+            told = tr("the database cannot be opened: {error}", error=error)
+            raise SourceError(told, uri=self.url.split("@")[-1]) from error
         try:
             key: list[str] = []
             if self.table:

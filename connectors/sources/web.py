@@ -45,6 +45,7 @@ class Web:
         headers: Mapping[str, str] | None = None,
     ) -> None:
         self.urls: Sequence[str] = urls
+        self.scope = " ".join(urls)
         self.sitemap = sitemap
         self.allow_private = allow_private
         self.robots = robots
@@ -56,11 +57,6 @@ class Web:
         self._rules: dict[str, Robots] = {}
         self._turn: dict[str, float] = {}
         self._lock = threading.Lock()
-
-    @property
-    def scope(self) -> str:
-        """The addresses."""
-        return " ".join(self.urls)
 
     def items(self) -> Iterator[Item | Unreachable]:
         """List the pages."""
@@ -86,7 +82,7 @@ class Web:
     def _read(self, url: str) -> bytes:
         answer = self._get(url)
         if answer.status != 200:
-            raise SourceError(tr("the server answers {status}", status=answer.status), uri=url)
+            raise SourceError(tr("{address} answers {status}.", address=url, status=answer.status), uri=url)
         kind = answer.headers.get("content-type", "")
         charset = re.search(r"charset=[\"']?([\w.:-]+)", kind, re.I)
         if charset and kind.lower().startswith("text/"):
@@ -138,7 +134,7 @@ class Web:
         """(page, lastmod) of a sitemap; a sitemap of sitemaps is followed."""
         answer = self._get(url)
         if answer.status != 200:
-            raise SourceError(tr("the sitemap {url} answers {status}", url=url, status=answer.status), uri=url)
+            raise SourceError(tr("{address} answers {status}.", address=url, status=answer.status), uri=url)
         body = gunzip(answer.body, self.max_bytes, url) if answer.body.startswith(b"\x1f\x8b") else answer.body
         for kind, entry in sitemap_entries(body.decode("utf-8", "replace")):
             if kind == "url":

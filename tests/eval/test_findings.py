@@ -85,7 +85,7 @@ def test_2_an_edited_prompt_of_either_language_is_another_system(base: Knowledge
     shutil.copy(Path(prompts.__file__).parent / "rag" / "answer.zh.yaml", own)
     model = painter()
     before = asked(base, model, questions(2), tmp_path / "out")
-    text = (own / "answer.zh.yaml").read_text("utf-8").replace("content: |", "content: |\n      你是海盗。", 1)
+    text = (own / "answer.zh.yaml").read_text("utf-8").replace("system: |", "system: |\n      你是海盗。", 1)
     (own / "answer.zh.yaml").write_text(text, "utf-8")
     try:
         prompts.use(tmp_path / "own")

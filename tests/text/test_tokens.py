@@ -11,7 +11,7 @@ from langchain_core.messages import AIMessage, HumanMessage
 
 from nacre.agents.budget import Budget
 from nacre.connectors.models import load_model
-from nacre.connectors.models.usage import estimate_usage
+from nacre.connectors.models.deltas import estimate_usage
 from nacre.store.encoder import PlainTokeniser
 from nacre.text.tokens import beginning, estimate, estimate_messages, offsets
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from nacre.connectors.embeddings import load_embedder
 from nacre.connectors.embeddings.locate import E5, MINILM, embedded, find_folder
-from nacre.connectors.models.base_weights import base_hash
+from nacre.connectors.models.local_weights import base_hash
 from nacre.errors import FinetuningError
 from nacre.eval.making import extracted
 from nacre.eval.metrics import contains, ndcg

@@ -9,8 +9,7 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
-from nacre.connectors.models.answer_ids import answer_ids, stops_of
-from nacre.connectors.models.templates import prompt_ids
+from nacre.connectors.models.templates import answer_ids, prompt_ids, stops_of
 from nacre.errors import FinetuningError
 from nacre.finetuning.rows import Row
 from nacre.text.language import tr

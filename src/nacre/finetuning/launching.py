@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from nacre.connectors.models.base_weights import local_base
+from nacre.connectors.models.local_weights import local_base
 from nacre.errors import FinetuningError
 from nacre.extras import need
 from nacre.finetuning.card import read_card

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nacre.connectors.models import load_model
-from nacre.connectors.models.base_weights import base_hash
+from nacre.connectors.models.local_weights import base_hash
 from nacre.errors import FinetuningError
 from nacre.extras import need, need_all
 from nacre.finetuning.card import read_card, write_card

@@ -6,8 +6,7 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from nacre.connectors.models.base_weights import local_base
-from nacre.connectors.models.local_weights import load_weights
+from nacre.connectors.models.local_weights import load_weights, local_base
 from nacre.finetuning.encoding import Encoder, fitting
 from nacre.finetuning.quiet import alone
 from nacre.finetuning.rows import Row

@@ -12,8 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from nacre.connectors.models.base_weights import Base, local_base
-from nacre.connectors.models.local_weights import load_weights
+from nacre.connectors.models.local_weights import Base, load_weights, local_base
 from nacre.errors import FinetuningError, NacreError
 from nacre.extras import need, need_all
 from nacre.finetuning.card import facts, write_card

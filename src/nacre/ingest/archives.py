@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from urllib.parse import quote
 
-from nacre.documents.archive import Member, members
+from nacre.documents.archive import members
 from nacre.documents.detect import is_archive
 from nacre.documents.limits import Limits
 from nacre.documents.ooxml import bomb
@@ -35,40 +36,32 @@ def unpacked(item: Item, limits: Limits) -> Iterator[Item | Unreachable]:
     content = item.read()
     raw = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
     if is_archive(raw):
-        yield from _Opened(item, limits.unpacked_bytes).items(raw, item.uri, 1)
+        yield from _inside(item, raw, item.uri, 1, [limits.unpacked_bytes])
     else:
         yield replace(item, read=lambda: content)
 
 
-class _Opened:
-    """One archive and the archives in it."""
-
-    def __init__(self, item: Item, most: int) -> None:
-        self.item, self.left, self.limits = item, most, Limits()
-
-    def items(self, data: bytes, place: str, depth: int) -> Iterator[Item | Unreachable]:
-        seen: set[str] = set()
-        for member in members(data, self.limits):
-            uri = clean_text(f"{place}{MARK}{quote(member.name)}")
-            if uri in seen:
-                continue
-            seen.add(uri)
-            if member.name.lower().endswith(".zip"):
-                yield from self.inner(member, uri, depth)
-            else:
-                yield replace(self.item, uri=uri, read=member.read, mime="", title="")
-
-    def inner(self, member: Member, uri: str, depth: int) -> Iterator[Item | Unreachable]:
+def _inside(item: Item, data: bytes, place: str, depth: int, left: list[int]) -> Iterator[Item | Unreachable]:
+    """What an archive holds, and the archives in it; `left` holds the bytes that all of them may unpack to."""
+    seen: set[str] = set()
+    for member in members(data, Limits()):
+        uri = clean_text(f"{place}{MARK}{quote(member.name)}")
+        if uri in seen:
+            continue
+        seen.add(uri)
+        if not member.name.lower().endswith(".zip"):
+            yield replace(item, uri=uri, read=member.read, mime="", title="")
+            continue
         try:
             if depth >= _DEEP:
                 raise ParseError(tr("archives are nested more than {most} levels deep", most=_DEEP))
-            data = member.read()
-            self.left -= len(data)
-            if self.left < 0:
-                raise ParseError(bomb(self.limits.unpacked_bytes))
-            if is_archive(data):
-                yield from self.items(data, uri, depth + 1)
+            inner = member.read()
+            left[0] -= len(inner)
+            if left[0] < 0:
+                raise ParseError(bomb(Limits().unpacked_bytes))
+            if is_archive(inner):
+                yield from _inside(item, inner, uri, depth + 1, left)
             else:
-                yield replace(self.item, uri=uri, read=lambda: data, mime="", title="")
+                yield replace(item, uri=uri, read=partial(bytes, inner), mime="", title="")
         except ParseError as error:
             yield Unreachable(uri, error.message)

@@ -1,17 +1,18 @@
-"""The ledger of a sync: what the sources list, and which documents they no longer have.
+"""The ledger of a sync: what the sources list, which documents they no longer have, and who may see those that come.
 
 What changed of those that they have, `sync` decides, one document at a time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from nacre.errors import NacreError
 from nacre.ingest.archives import MARK
 from nacre.ingest.source import Item, Source, Unreachable
-from nacre.store.records import DocumentState
+from nacre.store.protocol import DocumentStore, WriteSession
+from nacre.store.records import PUBLIC, DocumentState
 from nacre.text.hygiene import clean_text
 from nacre.text.language import tr
 
@@ -74,3 +75,30 @@ def find_gone(states: Collection[DocumentState], seen: Listing) -> list[Document
 
 def _below(uri: str, place: str) -> bool:
     return uri == place or uri.startswith((place if place.endswith("/") else place + "/", place + MARK))
+
+
+class Permissions:
+    """Who may see a document that a sync brings: whom this sync names, else who was named last for the same places."""
+
+    def __init__(
+        self, catalog: DocumentStore, session: WriteSession, principals: tuple[str, ...] | None, scopes: Sequence[str]
+    ) -> None:
+        self.session = session
+        self.given = None if principals is None else session.audience(principals)
+        if principals is not None:
+            for scope in scopes:
+                session.grant(scope, principals)
+        self.remembered = {scope: session.audience(names) for scope, names in catalog.grants().items()}
+
+    def audience(self, scope: str, item: Item, known: DocumentState | None) -> int:
+        """The audience of one document."""
+        if item.principals is not None:
+            return self.session.audience(item.principals)
+        if self.given is not None:
+            return self.given
+        if known is not None:
+            return known.audience
+        around = [
+            place for place in self.remembered if place == scope or (place.endswith("/") and item.uri.startswith(place))
+        ]
+        return self.remembered[max(around, key=len)] if around else PUBLIC

@@ -8,12 +8,8 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a sync has come.
-
-    Args:
-        share: how much of the document is read by OCR or embedded, 0 to 1; 1 when it is done.
-        rate: documents a second.
-        eta_s: seconds that are left at this rate, or None when it cannot be told yet.
+    """How far a sync has come: documents, their rate a second, the seconds left at it (None while it cannot be told),
+    and the share of this document (0 to 1) that is read by OCR or embedded.
     """
 
     done: int

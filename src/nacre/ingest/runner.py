@@ -50,17 +50,15 @@ class Runner(Protocol):
         """The vectors of some texts, a row each."""
 
 
-class Here:
-    """This machine."""
+class Here(Runner):
+    """This machine: worker processes parse, and this one embeds."""
 
     width = 1
 
     def parsers(self, options: Options) -> AbstractContextManager[Parsers]:
-        """Worker processes."""
         return ParserPool(options=options)
 
     def embed(self, encoder: Encoder, texts: Sequence[str]) -> NDArray[np.float32]:
-        """In this process."""
         return encoder.documents(texts)
 
 
@@ -73,8 +71,8 @@ def runner_of(workers: str | None) -> Runner:
     return OnRay(workers)
 
 
-class OnRay:
-    """A Ray cluster whose nodes have this Nacre and, by its name, the base's embedder."""
+class OnRay(Runner, Parsers):
+    """A Ray cluster whose nodes have this Nacre and, by its name, the base's embedder; it tells no single pages."""
 
     def __init__(self, address: str) -> None:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent home
@@ -83,34 +81,29 @@ class OnRay:
             try:
                 self.ray.init(address=None if address == "ray" else address, log_to_driver=False, logging_level="error")
             except (ConnectionError, RuntimeError, ValueError) as error:
-                raise KnowledgeBaseError(
-                    tr(
-                        "{address} cannot be reached ({error}). Start it (ray start --head), or leave workers out.",
-                        address=address,
-                        error=error,
-                    ),
-                    path=address,
-                ) from error
+                told = tr(
+                    "{address} cannot be reached ({error}). Start it (ray start --head), or leave workers out.",
+                    address=address,
+                    error=error,
+                )
+                raise KnowledgeBaseError(told, path=address) from error
         self.workers = max(1, int(self.ray.cluster_resources().get("CPU", 1)))
         self.width = self.workers
         self._parse, self._embed = self.ray.remote(_parse), self.ray.remote(_embed)
 
     def parsers(self, options: Options) -> AbstractContextManager[Parsers]:
-        """Tasks on the nodes."""
         self._options = asdict(options)
         return nullcontext(self)
 
     def parse(
         self, data: bytes, *, name: str, mime: str | None = None, on_page: Callable[[int, int], None] | None = None
     ) -> ParsedDocument:
-        """Parse one document on some node; its pages are not told one by one."""
         told = self._result(self._parse.remote(data, name, mime, self._options))
         if isinstance(told, str):
             raise ParseError(told, uri=name)
         return from_data(told)
 
     def embed(self, encoder: Encoder, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Embed on all nodes at once."""
         if not encoder.identity.get("named", True):
             raise UsageError(tr("An embedder that has no name cannot be sent to other machines; leave workers out."))
         share = max(_LEAST, math.ceil(len(texts) / self.width))
@@ -122,13 +115,10 @@ class OnRay:
         try:
             return self.ray.get(task)
         except self.ray.exceptions.RayError as error:
-            raise KnowledgeBaseError(
-                tr(
-                    "A node of the cluster failed ({error}). What was stored is safe; sync again.",
-                    error=str(error)[-300:],
-                ),
-                path="ray",
-            ) from error
+            told = tr(
+                "A node of the cluster failed ({error}). What was stored is safe; sync again.", error=str(error)[-300:]
+            )
+            raise KnowledgeBaseError(told, path="ray") from error
 
 
 @cache

@@ -84,14 +84,9 @@ class TextSource:
     """
 
     def __init__(self, scope: str, documents: Iterable[Sequence[str]], mime: str = "text/plain") -> None:
-        self._scope = scope
+        self.scope = scope
         self._documents = list(documents)
         self._mime = mime
-
-    @property
-    def scope(self) -> str:
-        """Name of the collection."""
-        return self._scope
 
     def items(self) -> Iterator[Item]:
         """List the documents."""

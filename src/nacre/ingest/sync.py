@@ -19,8 +19,7 @@ from nacre.documents.chunking import BlockLike, Chunk, chunk
 from nacre.documents.limits import Limits
 from nacre.errors import NacreError, ParseError
 from nacre.ingest.archives import archive_of, may_be_archive, unpacked
-from nacre.ingest.ledger import Listing, find_gone, list_sources
-from nacre.ingest.permissions import Permissions
+from nacre.ingest.ledger import Listing, Permissions, find_gone, list_sources
 from nacre.ingest.report import Progress, SyncReport
 from nacre.ingest.runner import Here, Parsers, Runner
 from nacre.ingest.source import Item, Source, Unreachable
@@ -55,6 +54,11 @@ class _Job:
     item: Item
     audience: int
     known: DocumentState | None
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What is stored of its place, whatever its content."""
+        return {"scope": self.scope, "stamp": self.item.stamp, "metadata": dump_metadata(self.item.metadata)}
 
 
 @dataclass(frozen=True)
@@ -115,7 +119,9 @@ class Syncer:
         try:
             self._read_all(jobs)
             self._flush()
-            self._delete_gone()
+            for state in chain.from_iterable(self._moving.values()):
+                self.session.delete(state.id)
+                self.report.deleted += 1
             self._cut_anew()
             self.session.drop_kept_vectors()
         finally:
@@ -137,10 +143,13 @@ class Syncer:
                 continue
             del seen.items[uri]
             known = inside.get(uri, [])
-            if item.stamp and known and all(state.stamp == item.stamp for state in known):
-                found: list[Item | Unreachable] = [replace(item, uri=state.uri, title="") for state in known]
-            else:
-                found = self._opened(item)
+            try:
+                if item.stamp and known and all(state.stamp == item.stamp for state in known):
+                    found: list[Item | Unreachable] = [replace(item, uri=state.uri, title="") for state in known]
+                else:
+                    found = list(unpacked(item, Limits()))
+            except (NacreError, OSError) as error:  # what was stored of it stays
+                found = [Unreachable(item.uri, getattr(error, "message", None) or str(error))]
             for one in found:
                 if isinstance(one, Unreachable):
                     seen.unreachable.append(one.uri)
@@ -149,14 +158,6 @@ class Syncer:
                     seen.items[one.uri] = (scope, one)
         self._total = len(seen.items)
         return list(seen.items.values())
-
-    def _opened(self, item: Item) -> list[Item | Unreachable]:
-        try:
-            return list(unpacked(item, Limits()))
-        except (NacreError, OSError) as error:  # what was stored of it stays
-            return [Unreachable(item.uri, getattr(error, "message", None) or str(error))]
-
-    # ------------------------------------------------------------------------------------------------ deciding
 
     def _settled_unread(self, job: _Job) -> bool:
         """Whether the source's stamp says that nothing changed."""
@@ -172,13 +173,7 @@ class Syncer:
 
     def _same(self, job: _Job, known: DocumentState) -> None:
         """The content is the known one; its scope, stamp or principals may not be."""
-        item = job.item
-        now = {
-            "scope": job.scope,
-            "stamp": item.stamp,
-            "audience": job.audience,
-            "metadata": dump_metadata(item.metadata),
-        }
+        now = {**job.facts, "audience": job.audience}
         changed = {name: value for name, value in now.items() if getattr(known, name) != value}
         if changed:
             self.session.refile(known.id, **changed)
@@ -186,7 +181,7 @@ class Syncer:
             self.report.unchanged += 1
         else:
             self.report.updated += 1
-        self._step(item.uri)
+        self._step(job.item.uri)
 
     def _moved(self, job: _Job, digest: bytes) -> bool:
         """Whether this new document is one that left another place; it keeps its number and its chunks."""
@@ -195,20 +190,13 @@ class Syncer:
             return False
         state = leaving.pop()
         title = job.item.title or (_stem(job.item.uri) if state.title == _stem(state.uri) else state.title)
-        facts = {
-            "uri": job.item.uri,
-            "scope": job.scope,
-            "stamp": job.item.stamp,
-            "metadata": dump_metadata(job.item.metadata),
-        }
         # Who could not see a document before may not see it because it was moved.
-        self.session.refile(state.id, **facts, audience=job.audience or state.audience, title=title)
+        audience = job.audience or state.audience
+        self.session.refile(state.id, uri=job.item.uri, **job.facts, audience=audience, title=title)
         self.report.updated += 1
         self.report.moved += 1
         self._step(job.item.uri)
         return True
-
-    # ------------------------------------------------------------------------------------------------ reading
 
     def _read_all(self, jobs: Sequence[_Job]) -> None:
         if not jobs:
@@ -290,13 +278,6 @@ class Syncer:
                 self.report.warnings.append((known.uri, tr("it keeps its old chunk size until its source is synced")))
                 self._step(known.uri)
         self._flush()
-
-    # ------------------------------------------------------------------------------------------------ writing
-
-    def _delete_gone(self) -> None:
-        for state in chain.from_iterable(self._moving.values()):
-            self.session.delete(state.id)
-            self.report.deleted += 1
 
     def _flush(self) -> None:
         batch, self._batch = self._batch, []

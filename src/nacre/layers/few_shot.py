@@ -10,8 +10,7 @@ from langchain_core.runnables import RunnableLambda
 from pydantic import Field, PrivateAttr
 
 from nacre.decorator.layer import ChatModelDecorator, Flow
-from nacre.prompting.examples import Examples, behind_system, example_groups
-from nacre.prompting.nearest import nearest_by_vector, nearest_by_words
+from nacre.prompting.examples import Examples, behind_system, example_groups, nearest_by_vector, nearest_by_words
 from nacre.text.hygiene import searched
 from nacre.text.language import language_of
 from nacre.text.messages import last_user_text, text_of

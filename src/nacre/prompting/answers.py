@@ -61,11 +61,9 @@ class AnswerOnly:
         self._shown = 0
 
     def push(self, chunk: AIMessageChunk) -> Sequence[AIMessageChunk]:
-        """Take a chunk in.
-
-        Returns:
-            The part of it that belongs to the answer; blanks and asterisks wait for what follows them. Of content in
-            parts (images, reasoning blocks) nothing is shown before the end, or the parts would change their order.
+        """Take a chunk in: the part of it that belongs to the answer; blanks and asterisks wait for what follows them.
+        Of content in parts (images, reasoning blocks) nothing is shown before the end, or the parts would change their
+        order.
         """
         if not isinstance(chunk.content, str):
             return [chunk.model_copy(update={"content": []})]

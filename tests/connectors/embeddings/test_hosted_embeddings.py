@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from nacre.connectors.embeddings import load_embedder
-from nacre.connectors.embeddings.hosted import limits_of
+from nacre.connectors.embeddings.openai_compatible import limits_of
 from nacre.connectors.embeddings.prefixes import prefixes_for
 from nacre.errors import MissingKeyError, ModelError, ModelUnavailableError, UsageError
 

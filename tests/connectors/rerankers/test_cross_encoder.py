@@ -13,7 +13,7 @@ from langchain_core.documents import Document
 from pydantic import ValidationError
 
 from nacre.connectors.rerankers import load_reranker
-from nacre.connectors.rerankers.scorer import PairScorer
+from nacre.connectors.rerankers.cross_encoder import PairScorer
 from nacre.errors import ModelError, ModelUnavailableError
 
 pytestmark = pytest.mark.usefixtures("own_cache")
