@@ -99,14 +99,12 @@ class Layer:
         try:
             kind = getattr(import_module(module), name)
         except Exception as error:  # whatever a module of the user's raises
-            raise StackError(
-                tr(
-                    "The layer {where} cannot be imported: {error}. Install its package, or put its folder "
-                    "on PYTHONPATH.",
-                    where=self.where,
-                    error=f"{type(error).__name__}: {error}",
-                )
-            ) from error
+            told = tr(
+                "The layer {where} cannot be imported: {error}. Install its package, or put its folder on PYTHONPATH.",
+                where=self.where,
+                error=f"{type(error).__name__}: {error}",
+            )
+            raise StackError(told) from error
         if not (isinstance(kind, type) and issubclass(kind, ChatModelDecorator)):
             raise StackError(tr("{where} is no layer: it must be a subclass of ChatModelDecorator.", where=self.where))
         return kind

@@ -9,29 +9,14 @@ from typing import Annotated, Any
 import typer
 
 from nacre import __version__
-from nacre.cli.output import JsonFlag, console, folder, print_json
+from nacre.cli.output import JsonFlag, command, console, folder, print_json
 from nacre.errors import NacreError, UsageError
-from nacre.text.language import tr, user_language
+from nacre.text.language import N_, tr, user_language
 
-_PACKAGES = (
-    "langchain-core",
-    "faiss-cpu",
-    "tantivy",
-    "onnxruntime",
-    "rapidocr",
-    "langchain-openai",
-    "transformers",
-    "torch",
-    "mcp",
-    "fastapi",
-)
+_PACKAGES = "langchain-core faiss-cpu tantivy onnxruntime rapidocr langchain-openai transformers torch mcp fastapi"
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command of this file."""
-    app.command(help=tr("Show what works here: sandbox, models, embedder, versions."))(doctor)
-
-
+@command("doctor", N_("Show what works here: sandbox, models, embedder, versions."))
 def doctor(
     kb: Annotated[
         Path | None,
@@ -39,9 +24,6 @@ def doctor(
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Report on the sandbox, the models, the embedder and the versions, and on who may read a knowledge base's
-    files.
-    """
     report: dict[str, Any] = {
         "python": platform.python_version(),
         "language": user_language(),
@@ -55,8 +37,7 @@ def doctor(
         report["files"] = _files(kb)
         report["languages"] = _languages(kb)
     if as_json:
-        print_json(report)
-        return
+        return print_json(report)
     from rich.table import Table
 
     table = Table(show_header=False, box=None, pad_edge=False)
@@ -64,7 +45,7 @@ def doctor(
     table.add_column(overflow="fold")
     for name, value in report.items():
         table.add_row(name, "\n".join(_lines(value)))
-    console().print(table)
+    return console().print(table)
 
 
 def _lines(value: Any) -> list[str]:
@@ -101,7 +82,7 @@ def _versions() -> dict[str, str | None]:
     from importlib import metadata
 
     found: dict[str, str | None] = {"nacre": __version__}  # the distribution is called nacre-ai
-    for package in _PACKAGES:
+    for package in _PACKAGES.split():
         try:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:

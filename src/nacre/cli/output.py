@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -20,6 +20,10 @@ from nacre.text.titles import title_path
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
+    from rich.table import Table
+
+
+T = TypeVar("T", bound=Callable[..., Any])
 
 
 def kb_place(text: str) -> str:
@@ -68,6 +72,40 @@ def console(*, stderr: bool = False) -> Console:
     from rich.console import Console
 
     return Console(stderr=stderr, highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def say(*pieces: Any, err: bool = False) -> None:
+    """Print a line for people as it is, whatever brackets stand in it: texts, with a style each where one is wanted."""
+    from rich.text import Text
+
+    console(stderr=err).print(Text.assemble(*pieces))
+
+
+def warn(line: str) -> None:
+    """Print a line of warning."""
+    say((f"! {line}", "yellow"), err=True)
+
+
+def table(*heads: str, **more: Any) -> Table:
+    """A table without lines, to be filled and printed."""
+    from rich.table import Table
+
+    return Table(*heads, box=None, pad_edge=False, **more)
+
+
+def tell(as_json: bool, data: dict[str, Any], *pieces: Any) -> None:
+    """Print one JSON object, or a line for people."""
+    print_json(data) if as_json else say(*pieces)
+
+
+def command(name: str, told: str) -> Callable[[T], T]:
+    """Mark a function as the command of that name; `told` is for its help page, in English."""
+
+    def marked(function: T) -> T:
+        vars(function)["command"] = (name, told)
+        return function
+
+    return marked
 
 
 def print_json(data: dict[str, Any]) -> None:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nacre.cli.knowledge import opened
-from nacre.cli.output import JsonFlag, KbOption, console, named, principals, print_json, progress
+from nacre.cli.output import JsonFlag, KbOption, command, named, principals, print_json, progress, say
 from nacre.errors import UsageError
 from nacre.text.addresses import readable
-from nacre.text.language import listed, tr
+from nacre.text.language import N_, listed, tr
 
 if TYPE_CHECKING:
     from nacre.ingest.report import Progress, SyncReport
@@ -44,11 +44,7 @@ PicturesOption = Annotated[
 ]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command of this file."""
-    app.command(help=tr("Bring a knowledge base up to date with files, folders or URLs."))(sync)
-
-
+@command("sync", N_("Bring a knowledge base up to date with files, folders or URLs."))
 def sync(
     sources: Annotated[list[str], typer.Argument(help=tr("Files, folders or URLs."))],
     kb: KbOption,
@@ -78,7 +74,6 @@ def sync(
     pictures: PicturesOption = None,
     as_json: JsonFlag = False,
 ) -> int:
-    """Sync sources into the knowledge base; exit 2 when nothing of them could be read."""
     began = time.perf_counter()
     base = opened(kb, embedder, create=True)
     found = [_with_leave(source, allow_private, follow_links) for source in sources]
@@ -132,44 +127,29 @@ def _shown(*, quiet: bool) -> Iterator[Callable[[Progress], None]]:
 
 def show_languages(languages: list[dict[str, Any]]) -> None:
     """One line of which languages there are, and one of those that the embedder does not read."""
-    out = console()
     if languages:
         shares = ", ".join(f"{each['name']} {each['share']:.0%}" for each in languages)
-        out.print(tr("Languages: {shares}", shares=shares), style="dim", markup=False)
+        say((tr("Languages: {shares}", shares=shares), "dim"))
     if strange := [each["name"] for each in languages if each["read"] is False]:
-        names = listed(strange)
-        out.print(
-            tr(
-                "The embedder does not read these: {names}. Such passages are found by their words alone; "
-                "another embedder may read them (nacre reembed --embedder …).",
-                names=names,
-            ),
-            style="yellow",
-            markup=False,
+        told = tr(
+            "The embedder does not read these: {names}. Such passages are found by their words alone; "
+            "another embedder may read them (nacre reembed --embedder …).",
+            names=listed(strange),
         )
+        say((told, "yellow"))
 
 
 def _show_report(report: SyncReport, as_json: bool) -> None:
     if as_json:
-        print_json(report.to_dict())
-        return
-    out = console()
-    counts = {
-        tr("added"): report.added,
-        tr("updated"): report.updated,
-        tr("deleted"): report.deleted,
-        tr("unchanged"): report.unchanged,
-    }
-    out.print(
-        "  ".join(f"[bold]{count}[/] {name}" for name, count in counts.items())
-        + f"  [dim]{report.embedded} {tr('chunks embedded')}, {report.seconds:.3f} s[/]"
-    )
+        return print_json(report.to_dict())
+    names = {"added": tr("added"), "updated": tr("updated"), "deleted": tr("deleted"), "unchanged": tr("unchanged")}
+    counts = [piece for key, name in names.items() for piece in ((str(getattr(report, key)), "bold"), f" {name}  ")]
+    say(*counts, (f"{report.embedded} {tr('chunks embedded')}, {report.seconds:.3f} s", "dim"))
     show_languages(report.languages)
     if report.recut:
-        out.print(tr("{recut} documents cut anew: chunk_size in settings.json has changed.", recut=report.recut))
+        say(tr("{recut} documents cut anew: chunk_size in settings.json has changed.", recut=report.recut))
     for uri, reason in report.failed:
-        out.print(tr("[red]failed[/] "), end="")
-        out.print(f"{readable(uri)}: {reason}", markup=False)
+        say((tr("failed "), "red"), f"{readable(uri)}: {reason}")
     by_document: dict[str, list[dict[str, Any]]] = {}
     for each in report.hidden_text:
         by_document.setdefault(each["uri"], []).append(each)
@@ -177,5 +157,5 @@ def _show_report(report: SyncReport, as_json: bool) -> None:
         first, more = found[0], len(found) - 1
         place = readable(uri) + (f" ({first['page']})" if first["page"] else "")
         rest = tr(" ({count} more)", count=more) if more else ""
-        out.print(tr("[yellow]left out, as nobody sees it[/] "), end="")
-        out.print(f"{place}: {first['what']}: {first['excerpt'][:80]}{rest}", markup=False)
+        shown = f"{place}: {first['what']}: {first['excerpt'][:80]}{rest}"
+        say((tr("left out, as nobody sees it "), "yellow"), shown)

@@ -87,12 +87,8 @@ class Journal:
     def check_room(self) -> None:
         """Whether another question may be asked."""
         if len(self._queue) >= self._most_rows or self._bytes >= self._most_bytes:
-            raise Problem(
-                503,
-                tr("The server cannot write its records: is its disk full, or the file locked? Try again later."),
-                "storage_error",
-                retry_after_s=5,
-            )
+            told = tr("The server cannot write its records: is its disk full, or the file locked? Try again later.")
+            raise Problem(503, told, "storage_error", retry_after_s=5)
 
     def exactly(self, read: Callable[[], T]) -> tuple[T, list[tuple[str, Row]]]:
         """What a query finds in the file, and the rows that are not there yet; each row is in one of the two."""

@@ -21,14 +21,13 @@ from pydantic import Field
 from nacre.errors import UsageError
 from nacre.reasoning.tool import python_tool
 from nacre.server.auth.keys import User
-from nacre.server.dependencies import RequestContext
 from nacre.server.knowledge_bases import MAIN
-from nacre.server.openai.annotations import extension
 from nacre.server.openai.answering import Question
+from nacre.server.openai.output import extension
 from nacre.server.records import new_id
+from nacre.server.routes import read
 from nacre.server.settings import Settings
-from nacre.server.sources import read
-from nacre.server.state import State
+from nacre.server.state import RequestContext, State
 from nacre.text.addresses import readable
 from nacre.text.language import tr
 from nacre.text.messages import nacre_of, text_of

@@ -278,17 +278,14 @@ def _refuse_code(path: Path, settings: Settings, lines: Lines) -> None:
 
 def _reaches(path: Path, place: Sequence[str | int], lines: Lines) -> StackError:
     name, where = ".".join(map(str, place)), f"{path}:{_line(place, lines)}"
-    return StackError(
-        tr(
-            "{where}: {name} starts a program, runs code, or names an address or a key. A nacre.yaml that "
-            "merely lies in the current folder may not do that; if it is yours, say so: --config "
-            "{path}",
-            where=where,
-            name=name,
-            path=path,
-        ),
-        path=str(path),
+    told = tr(
+        "{where}: {name} starts a program, runs code, or names an address or a key. A nacre.yaml that merely lies in "
+        "the current folder may not do that; if it is yours, say so: --config {path}",
+        where=where,
+        name=name,
+        path=path,
     )
+    return StackError(told, path=str(path))
 
 
 def _complaint(path: Path | None, error: ValidationError, lines: Mapping[tuple[str | int, ...], int]) -> StackError:

@@ -239,15 +239,13 @@ def _unusable(path: Path, error: Exception) -> NacreError:
 
 def _failed(path: Path, error: Exception) -> NacreError:
     """For a file that was opened, and then could not be read or written."""
-    return StorageError(
-        tr(
-            "{path} cannot be read or written: {error}. Nothing of what was being written is kept; "
-            "mend that and try again.",
-            path=path,
-            error=_meaning(error),
-        ),
-        path=str(path),
+    told = tr(
+        "{path} cannot be read or written: {error}. Nothing of what was being written is kept; mend that and try "
+        "again.",
+        path=path,
+        error=_meaning(error),
     )
+    return StorageError(told, path=str(path))
 
 
 def _meaning(error: Exception) -> str:

@@ -1,30 +1,35 @@
-"""A stack's calls as OpenTelemetry spans, by one LangChain callback handler.
+"""OpenTelemetry spans of a stack's calls, by one LangChain callback handler.
 
 Names follow the GenAI conventions of OpenTelemetry (status "development" in 2026): `chat`, `retrieval`, `execute_tool`,
-`invoke_agent`, `invoke_workflow`.
+`invoke_agent`, `invoke_workflow`. What was said stands on them only where someone asked for it, keys masked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from langchain_core.messages import AIMessage
+from langchain_core.documents import Document
+from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
 from nacre import __version__
 from nacre.decorator.layer import ChatModelDecorator
 from nacre.extras import need
-from nacre.telemetry import content
 from nacre.telemetry.calls import Call, RunTree
 from nacre.text.hygiene import masked
-from nacre.text.messages import nacre_of
+from nacre.text.messages import nacre_of, text_of
+from nacre.text.strict_json import to_json
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span, TracerProvider
 
+
 _AGENT = "ReAct"
 _SETTINGS = ("temperature", "top_p", "top_k", "max_tokens", "seed", "frequency_penalty", "presence_penalty")
 _SCALARS = (str, bool, int, float)
+_SWITCH = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
+_ROLES = {"human": "user", "ai": "assistant"}
 
 
 class GenAISpans(RunTree):
@@ -41,7 +46,7 @@ class GenAISpans(RunTree):
         super().__init__()
         self._trace = need("opentelemetry.trace", extra="otel")
         self._tracer = self._trace.get_tracer("nacre", __version__, provider)
-        self.contents = content.wanted() if contents is None else contents
+        self.contents = _wanted() if contents is None else contents
         self._spans: dict[Call, Span] = {}
 
     def began(self, call: Call) -> None:
@@ -90,7 +95,7 @@ def _asked(call: Call, contents: bool) -> tuple[str, str, dict[str, Any]]:
     match call.kind:
         case "model":
             facts = _model(call)
-            said = {"gen_ai.input.messages": content.said(call.given)} if contents else {}
+            said = {"gen_ai.input.messages": _said(call.given, "")} if contents else {}
             return "chat", str(facts["gen_ai.request.model"] or ""), facts | said
         case "search":
             source = str(call.metadata.get("data_source") or call.name)
@@ -98,7 +103,7 @@ def _asked(call: Call, contents: bool) -> tuple[str, str, dict[str, Any]]:
             return "retrieval", source, {"gen_ai.data_source.id": source, **query}
         case "tool":
             number = {"gen_ai.tool.call.id": call.about.get("tool_call_id")}
-            given = {"gen_ai.tool.call.arguments": content.as_json(call.given)} if contents else {}
+            given = {"gen_ai.tool.call.arguments": as_json(call.given)} if contents else {}
             facts = {"gen_ai.tool.name": call.name, "gen_ai.tool.type": "function", **number, **given}
             return "execute_tool", call.name, facts
         case "program":
@@ -130,10 +135,10 @@ def _answered(call: Call, contents: bool) -> dict[str, Any]:
         case "model":
             return _reply(call.gave, contents) if isinstance(call.gave, AIMessage) else {}
         case "search":
-            return {"gen_ai.retrieval.documents": content.found(call.gave)} if contents else {}
+            return {"gen_ai.retrieval.documents": as_json([_document(each) for each in call.gave])} if contents else {}
         case "tool":
             result = getattr(call.gave, "content", call.gave)
-            return {"gen_ai.tool.call.result": content.as_json(result)} if contents else {}
+            return {"gen_ai.tool.call.result": as_json(result)} if contents else {}
         case _:
             own = nacre_of(call.gave) if isinstance(call.gave, AIMessage) else {}
             return {
@@ -156,7 +161,7 @@ def _reply(message: AIMessage, contents: bool) -> dict[str, Any]:
         "gen_ai.usage.cache_read.input_tokens": read.get("cache_read"),
         "gen_ai.usage.cache_creation.input_tokens": read.get("cache_creation"),
         "gen_ai.usage.reasoning.output_tokens": written.get("reasoning"),
-        "gen_ai.output.messages": content.said([message], finish) if contents else None,
+        "gen_ai.output.messages": _said([message], finish) if contents else None,
     }
 
 
@@ -168,3 +173,44 @@ def _layers() -> set[str]:
         names.add(kind.__name__)
         kinds += kind.__subclasses__()
     return names
+
+
+def _wanted() -> bool:
+    return os.environ.get(_SWITCH, "").strip().lower() in ("true", "span_only", "span_and_event")
+
+
+def _said(messages: Sequence[BaseMessage], finish: str) -> str:
+    """Messages in the form of the conventions' schema; `finish` is "" for what is no answer."""
+    return as_json([_message(message, finish) for message in messages])
+
+
+def as_json(value: Any) -> str:
+    """Any value as an attribute."""
+    return masked(to_json(value, ensure_ascii=False, default=str))
+
+
+def _message(message: BaseMessage, finish: str) -> dict[str, Any]:
+    plain = {"role": _ROLES.get(message.type, message.type), "parts": _parts(message)}
+    return {**plain, "finish_reason": finish} if finish else plain
+
+
+def _parts(message: BaseMessage) -> list[dict[str, Any]]:
+    if isinstance(message, ToolMessage):
+        return [{"type": "tool_call_response", "id": message.tool_call_id, "response": text_of(message)}]
+    text = text_of(message)
+    parts: list[dict[str, Any]] = [{"type": "text", "content": text}] if text else []
+    if isinstance(message, AIMessage):
+        parts += [
+            {"type": "tool_call", "id": call["id"], "name": call["name"], "arguments": call["args"]}
+            for call in message.tool_calls
+        ]
+    return parts
+
+
+def _document(document: Document) -> dict[str, Any]:
+    facts: Mapping[str, Any] = document.metadata
+    score = facts.get("score")
+    return {
+        "id": str(document.id or facts.get("uri", "")),
+        **({"score": float(score)} if isinstance(score, (int, float)) else {}),
+    }

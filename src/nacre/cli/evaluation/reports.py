@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nacre.cli.output import JsonFlag, console, print_json
+from nacre.cli.output import JsonFlag, command, console, print_json, say, table, warn
 from nacre.cli.output import bar as bar
 from nacre.errors import UsageError
 from nacre.text.language import tr
@@ -73,13 +73,13 @@ def _options(
     """The options that suites share; only their names, kinds and defaults are read."""
 
 
-def suite(label: str, *options: str) -> Callable[[Callable[..., Report]], Callable[..., int]]:
+def suite(name: str, told: str, label: str, *options: str) -> Callable[[Callable[..., Report]], Callable[..., int]]:
     """Make a command of a function that gives a report: all suites write one, and judge it by the same rules."""
-    return lambda evaluate: _command(evaluate, label, options)
+    return lambda evaluate: command(f"eval {name}", told)(_asking(evaluate, label, options))
 
 
-def _command(evaluate: Callable[..., Report], label: str, options: Sequence[str]) -> Callable[..., int]:
-    def command(as_json: bool, price: str | None = None, prompts: Path | None = None, **given: Any) -> int:
+def _asking(evaluate: Callable[..., Report], label: str, options: Sequence[str]) -> Callable[..., int]:
+    def asks(as_json: bool, price: str | None = None, prompts: Path | None = None, **given: Any) -> int:
         own_prompts(prompts)
         asked = Asked.read(given)
         with bar(as_json, label) as show:
@@ -89,10 +89,10 @@ def _command(evaluate: Callable[..., Report], label: str, options: Sequence[str]
     own = [p for p in inspect.signature(evaluate).parameters.values() if p.kind is not p.VAR_KEYWORD]
     shared = inspect.signature(_options, eval_str=True).parameters
     added = [each for name, each in shared.items() if name not in _SOME or name in options]
-    command.__name__ = evaluate.__name__
-    command.__signature__ = inspect.Signature([*own, *added])  # type: ignore[attr-defined]  # what typer reads
-    command.__annotations__ = {}
-    return command
+    asks.__name__, asks.__module__ = evaluate.__name__, evaluate.__module__
+    asks.__signature__ = inspect.Signature([*own, *added])  # type: ignore[attr-defined]  # what typer reads
+    asks.__annotations__ = {}
+    return asks
 
 
 def price_of(text: str | None) -> tuple[float, float] | None:
@@ -173,36 +173,34 @@ def finish(report: Report, as_json: bool, out: Path | None, asked: Asked) -> int
     summary = report.summary()
     gate = {"gate": verdict.data()} if asked.before or verdict.reasons or asked.anchors else {}
     if failed:
-        console(stderr=True).print(failed, style="red", markup=False)
+        say((failed, "red"), err=True)
     if as_json:
         print_json({**summary, **gate})
     else:
         _print_figures(summary)
         if out:
-            console().print(tr("Report: ") + str(out / "report.html"), style="dim", markup=False)
+            say((tr("Report: ") + str(out / "report.html"), "dim"))
     status = judged(asked.before, after, verdict, out=out, quiet=as_json)
     lost = max(after.get("errors", 0), after.get("unjudged", 0) / max(1, len(report.metrics)))
     return 2 if lost > asked.max_failed * len(report.items) else status
 
 
 def _print_figures(summary: dict[str, Any]) -> None:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, show_header=False)
+    figures = table(show_header=False)
     for name, value in summary.items():
         if name in {"suite", "intervals", "settings", "problems", "verdict", "written"} or isinstance(
             value, dict | list
         ):
             continue
         low, high = summary["intervals"].get(name, ("", ""))
-        table.add_row(
+        figures.add_row(
             name,
             f"[bold]{value:.3f}[/]" if isinstance(value, float) else f"[bold]{value}[/]",
             f"[dim]{low:.3f} – {high:.3f}[/]" if low != "" else "",
         )
-    console().print(table)
+    console().print(figures)
     for problem in summary["problems"][:20]:
-        console(stderr=True).print(f"! {problem}", style="yellow", markup=False)
+        warn(problem)
 
 
 def judged(
@@ -212,39 +210,33 @@ def judged(
     from nacre.eval import gate
     from nacre.eval.comparison import headline, write_comparison
 
-    err = console(stderr=True)
     if before:
         if out:
             write_comparison(before, after, verdict, out)
         for line in gate.what_changed(before, after):
-            err.print(f"≠ {line}"[:400], style="yellow", markup=False)
+            say((f"≠ {line}"[:400], "yellow"), err=True)
         if not gate.same_corpus(before, after):
-            err.print(
-                tr("The documents have changed since the baseline; only questions in both runs are compared."),
-                style="yellow",
-            )
+            told = tr("The documents have changed since the baseline; only questions in both runs are compared.")
+            say((told, "yellow"), err=True)
     if verdict.told and not quiet:
         if before:
             _print_changes(verdict.changes)
-        console().print(headline(verdict), markup=False)
+        say(headline(verdict))
     for change in verdict.changes:
         if change.loss:
             told = tr("{metric} got significantly worse; questions: ", metric=change.metric)
-            err.print(told + ", ".join(change.worse[:20]), style="red", markup=False)
+            say((told + ", ".join(change.worse[:20]), "red"), err=True)
     if quiet:
         for reason in (*verdict.reasons, *verdict.doubts):
-            err.print(reason, style="red", markup=False)
+            say((reason, "red"), err=True)
     return 0 if verdict.passed else 1
 
 
 def _print_changes(changes: Sequence[Change]) -> None:
-    from rich.table import Table
-
-    heads = ("", tr("before"), tr("after"), "p", tr("worse / better"))
-    table = Table(*heads, box=None, pad_edge=False)
+    shown = table("", tr("before"), tr("after"), "p", tr("worse / better"))
     for change in changes:
         mark = tr(" LOSS") if change.loss else tr(" worse?") if change.doubt else ""
         flips = f"{len(change.worse)} / {len(change.better)}"
         cells = (change.metric + mark, f"{change.before:.3f}", f"{change.after:.3f}", f"{change.p:.4f}", flips)
-        table.add_row(*cells, style="red" if change.loss else "")
-    console().print(table)
+        shown.add_row(*cells, style="red" if change.loss else "")
+    console().print(shown)

@@ -1,4 +1,4 @@
-"""finetune data: rows from a knowledge base, feedback, question sets and other tools' files."""
+"""finetune data and encoder: rows from a knowledge base, feedback and question sets; an encoder of its words."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ import typer
 
 from nacre.cli.evaluation.reports import FileOption, bar
 from nacre.cli.knowledge import opened
-from nacre.cli.output import JsonFlag, console, folder, print_json
+from nacre.cli.output import JsonFlag, KbOption, command, folder, print_json, say, tell, warn
 from nacre.errors import UsageError
-from nacre.text.language import listed, tr
+from nacre.text.language import N_, listed, tr
 
 if TYPE_CHECKING:
     from nacre.eval.datasets import Question
     from nacre.finetuning.rows import Row
+
 
 ExcludeOption = Annotated[
     list[Path] | None,
@@ -34,6 +35,7 @@ _Server = Annotated[
 _Imported = Annotated[list[Path] | None, typer.Option("--import", help=tr("Rows of alpaca, sharegpt, OpenAI or TRL."))]
 
 
+@command("finetune data", N_("Make rows from a knowledge base, feedback and question sets."))
 def data(
     out: FileOption,
     kb: _Kb = None,
@@ -56,7 +58,6 @@ def data(
     ] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Make rows."""
     from nacre.connectors.models import load_model
     from nacre.finetuning.building import Built, build_rows
     from nacre.finetuning.exchanges import read_exchanges, rows_of
@@ -92,7 +93,8 @@ def data(
         )
     if not dry_run:
         save_rows(rows, out)
-    _say(problems)
+    for problem in problems[:20]:
+        warn(problem)
     figures = _figures(rows, [*built.leaks, *(row.asked for row in found)], built.left_out)
     figures |= preview(rows, base) if dry_run else {"file": str(out)}
     _show(figures, as_json, out)
@@ -130,20 +132,43 @@ def _figures(rows: Sequence[Row], leaks: Sequence[str], left_out: Counter[str]) 
     }
 
 
-def _say(problems: Sequence[str]) -> None:
-    for problem in problems[:20]:
-        console(stderr=True).print(f"! {problem}", style="yellow", markup=False)
-
-
 def _show(figures: dict[str, object], as_json: bool, out: Path) -> None:
     if as_json:
-        print_json(figures)
-        return
+        return print_json(figures)
     sample = figures.pop("sample", None)
     for name, value in figures.items():
-        console().print(f"{name:12} {value}", markup=False)
+        say(f"{name:12} {value}")
     if sample:
-        console().print(str(sample), markup=False, style="dim")
+        say((str(sample), "dim"))
     elif "file" in figures:
         hint = f"nacre finetune train --base transformers:FOLDER --data {out} --out adapters/house"
-        console().print(tr("Read some of them, then: ") + hint, style="dim", markup=False)
+        say((tr("Read some of them, then: ") + hint, "dim"))
+
+
+@command("finetune encoder", N_("Tune the encoder of a knowledge base; kept only where search surely gains."))
+def encoder(
+    kb: KbOption,
+    out: Annotated[Path, typer.Option("--out", help=tr("Folder of the encoder."))],
+    steps: Annotated[int | None, typer.Option("--steps", min=1, help=tr("Without it, one pass."))] = None,
+    base: Annotated[str | None, typer.Option("--base", help=tr("Encoder to begin with."))] = None,
+    questions: Annotated[
+        list[Path] | None, typer.Option("--questions", help=tr("Written questions beside the made ones."))
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed")] = 7,
+    as_json: JsonFlag = False,
+) -> None:
+    from nacre.finetuning.encoder import pairs_of, tune_encoder
+
+    pairs = pairs_of(opened(kb), given(questions), seed)
+    with bar(as_json, tr("Training")) as show:
+        done = tune_encoder(
+            pairs, out, embedder=base, steps=steps, seed=seed, on_progress=lambda step, all, *_: show(step, all)
+        )
+    low, high = done.interval
+    figures = f"nDCG@10 {done.ndcg_before:.3f} → {done.ndcg_after:.3f} [{low:+.3f}, {high:+.3f}]"
+    told = (
+        tr("Kept: {out}. Use it: nacre reembed --kb {kb} --embedder {out}", out=out, kb=kb)
+        if done.kept
+        else tr("Search does not surely gain on documents held out; nothing is kept.")
+    )
+    tell(as_json, vars(done), f"{figures} ({done.questions}). {told}")

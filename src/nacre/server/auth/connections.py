@@ -9,6 +9,7 @@ import ipaddress
 from typing import Any, cast
 
 import h11
+import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from nacre.server.settings import ServerSettings
@@ -129,6 +130,21 @@ class PatientProtocol(H11Protocol):
         self.connections.discard(last)
         last.transport.abort()
         return True
+
+
+def run_by(app: Any, server: ServerSettings, **more: Any) -> uvicorn.Server:
+    """What runs an application with this protocol."""
+    config = uvicorn.Config(
+        app,
+        http=protocol(server),
+        ws="none",
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=30,
+        limit_concurrency=server.max_connections,
+        **more,
+    )
+    return uvicorn.Server(config)
 
 
 def protocol(server: ServerSettings) -> type[PatientProtocol]:

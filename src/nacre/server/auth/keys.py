@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from nacre.errors import NacreError, UsageError
-from nacre.server.tables import open_tables
+from nacre.server.records import open_tables
 from nacre.store.places import scheme_of
 from nacre.system.sqlite import Tables
 from nacre.text.language import tr

@@ -48,30 +48,20 @@ class Limits:
             return
         left, at = self._records.db.read('select "left", at from rates where asker = ?', (key,))[0]
         wait_s = (1 - left) * 60 / per_minute - max(0.0, now - at)
-        raise Problem(
-            429,
-            tr("This key may ask {per_minute} times a minute. Wait a little.", per_minute=per_minute),
-            "rate_limit_exceeded",
-            retry_after_s=max(0, int(wait_s)) + 1,
-        )
+        told = tr("This key may ask {per_minute} times a minute. Wait a little.", per_minute=per_minute)
+        raise Problem(429, told, "rate_limit_exceeded", retry_after_s=max(0, int(wait_s)) + 1)
 
     def _check_tokens(self, key: str, most: int) -> None:
         now = time.time()
         if self._records.total("audit", "tokens", key, now - now % _DAY_S) >= most:
-            raise Problem(
-                429,
-                tr("This key has used its {most} tokens for today.", most=most),
-                "insufficient_quota",
-                retry_after_s=int(_DAY_S - now % _DAY_S) + 1,
-            )
+            told = tr("This key has used its {most} tokens for today.", most=most)
+            raise Problem(429, told, "insufficient_quota", retry_after_s=int(_DAY_S - now % _DAY_S) + 1)
 
     def _check_money(self, key: str, limit: SpendLimit) -> None:
         if spent(self._records, key, self._currency, limit.period) >= limit.amount:
             amount = f"{limit.amount} {self._currency}".strip()
             period, zh = {"day": ("today", "今日"), "month": ("this month", "本月")}[limit.period]
+            told = tr("This key has spent its {amount} for {period}.", amount=amount, period=period, zh=zh)
             raise Problem(
-                429,
-                tr("This key has spent its {amount} for {period}.", amount=amount, period=period, zh=zh),
-                "insufficient_quota",
-                retry_after_s=int(period_ends(limit.period) - time.time()) + 1,
+                429, told, "insufficient_quota", retry_after_s=int(period_ends(limit.period) - time.time()) + 1
             )

@@ -11,13 +11,12 @@ from pydantic import Field, StringConstraints
 
 from nacre.errors import LockedError
 from nacre.server.auth import quotas
-from nacre.server.dependencies import StoreContext
 from nacre.server.ingestion.worker import uri_of
 from nacre.server.journal import insertion
 from nacre.server.knowledge_bases import MAIN
 from nacre.server.openai.errors import Problem
 from nacre.server.records import Row
-from nacre.server.state import State
+from nacre.server.state import State, StoreContext
 from nacre.text.language import tr
 from nacre.text.strict_json import to_json
 
@@ -94,13 +93,9 @@ def _audience(context: StoreContext, attributes: Attributes | None) -> list[str]
             403, tr("A file may be given to your own principals only."), "foreign_principals", "attributes.principals"
         )
     if alone:
-        raise Problem(
-            403,
-            tr(
-                'Your uploads into "main" are seen by you alone. To give them to others, a key needs the '
-                "right to: nacre keys add NAME --write-main"
-            ),
-            "main_not_writable",
-            "attributes.principals",
+        told = tr(
+            'Your uploads into "main" are seen by you alone. To give them to others, a key needs the right to: nacre '
+            "keys add NAME --write-main"
         )
+        raise Problem(403, told, "main_not_writable", "attributes.principals")
     return wanted

@@ -120,15 +120,12 @@ def check_prices(models: list[BaseChatModel], prices: Prices | None, limited: li
 def unpriced(names: list[str]) -> Problem:
     """The refusal of a model that has no price to a key whose money is limited."""
     missing = ", ".join(names)
-    return Problem(
-        403,
-        tr(
-            "This key has a limit in money, and there is no price for {missing}. The server's owner "
-            "can add one to `prices` in nacre.yaml.",
-            missing=missing,
-        ),
-        "model_without_price",
+    told = tr(
+        "This key has a limit in money, and there is no price for {missing}. The server's owner can add one to "
+        "`prices` in nacre.yaml.",
+        missing=missing,
     )
+    return Problem(403, told, "model_without_price")
 
 
 def _named(facts: Mapping[str, Any]) -> str:

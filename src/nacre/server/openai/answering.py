@@ -15,12 +15,12 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, mess
 from langchain_core.messages.ai import UsageMetadata, add_usage
 from langchain_core.runnables import Runnable
 
-from nacre.server.dependencies import RequestContext
 from nacre.server.knowledge_bases import MAIN
 from nacre.server.observability import traces
-from nacre.server.observability.calls import CallLog, hit_of
+from nacre.server.observability.traces import CallLog, hit_of
 from nacre.server.openai.errors import code_of
-from nacre.server.openai.sse import next_within
+from nacre.server.openai.output import next_within
+from nacre.server.state import RequestContext
 from nacre.telemetry.calls import RunTree
 from nacre.text.messages import nacre_of, text_of
 

@@ -11,13 +11,12 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
 from langchain_core.messages import AIMessageChunk
 
-from nacre.server.dependencies import Reading, RequestContext
-from nacre.server.openai.annotations import extension, url_citations
 from nacre.server.openai.answering import Outcome, Question
 from nacre.server.openai.errors import code_of, problem_of, unknown_model
 from nacre.server.openai.messages import ChatRequest, messages_of, options_of, tool_calls_of, tool_names, usage_of
-from nacre.server.openai.sse import DONE, HEADERS, StrictJSON, event, while_connected
+from nacre.server.openai.output import DONE, HEADERS, StrictJSON, event, extension, url_citations, while_connected
 from nacre.server.records import new_id
+from nacre.server.state import Reading, RequestContext
 from nacre.text.messages import as_chunk
 
 router = APIRouter(prefix="/v1")

@@ -9,9 +9,8 @@ import numpy as np
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from nacre.server.dependencies import Reading
 from nacre.server.openai.errors import Problem
-from nacre.server.state import State
+from nacre.server.state import Reading, State
 from nacre.text.hygiene import clean_text
 from nacre.text.language import tr
 
@@ -37,22 +36,14 @@ def embed(context: Reading, body: EmbeddingRequest) -> dict[str, Any]:
 def _texts(body: EmbeddingRequest) -> list[str]:
     texts = [body.input] if isinstance(body.input, str) else body.input
     if len(texts) > 2048 or not all(isinstance(text, str) and text for text in texts):
-        raise Problem(
-            400,
-            tr("input must be one to 2048 texts, none of them empty; tokens are not taken."),
-            "invalid_value",
-            "input",
-        )
+        told = tr("input must be one to 2048 texts, none of them empty; tokens are not taken.")
+        raise Problem(400, told, "invalid_value", "input")
     if sum(len(str(text)) for text in texts) > _MOST_CHARACTERS:
-        raise Problem(
-            400,
-            tr(
-                "input has more than {most_characters:,} characters; send it in several requests.",
-                most_characters=_MOST_CHARACTERS,
-            ),
-            "input_too_large",
-            "input",
+        told = tr(
+            "input has more than {most_characters:,} characters; send it in several requests.",
+            most_characters=_MOST_CHARACTERS,
         )
+        raise Problem(400, told, "input_too_large", "input")
     return [clean_text(str(text)) or " " for text in texts]
 
 

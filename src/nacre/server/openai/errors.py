@@ -114,12 +114,8 @@ def without_folders(text: str) -> str:
 def unknown_model(name: str, known: list[str]) -> Problem:
     """A model that is not served."""
     listed = ", ".join(known)
-    return Problem(
-        404,
-        tr("There is no model {name!r} here. There are: {listed}.", name=name, listed=listed),
-        "model_not_found",
-        "model",
-    )
+    told = tr("There is no model {name!r} here. There are: {listed}.", name=name, listed=listed)
+    return Problem(404, told, "model_not_found", "model")
 
 
 def not_found(what: str) -> Problem:

@@ -13,10 +13,10 @@ from fastapi import APIRouter, Form, UploadFile
 from fastapi.responses import Response, StreamingResponse
 
 from nacre.server.auth import quotas
-from nacre.server.dependencies import Reading, RequestContext, Writing
 from nacre.server.ingestion.queue import take_out
-from nacre.server.openai.paging import Paged
+from nacre.server.openai.output import Paged
 from nacre.server.records import Row, new_id
+from nacre.server.state import Reading, RequestContext, Writing
 from nacre.text.hygiene import clean_text
 
 router = APIRouter(prefix="/v1/files")
@@ -99,7 +99,7 @@ def _keep(context: RequestContext, content: BinaryIO, name: str, purpose: str) -
         "purpose": purpose,
         "created": int(time.time()),
     }
-    quotas.keep_file(context, row)
+    quotas.keep(context, "files", row)
     try:
         records.uploads.keep(file, content)
     except BaseException:

@@ -80,15 +80,10 @@ def messages_of(request: ChatRequest) -> list[BaseMessage]:
     try:
         messages = [_message(message) for message in request.messages]
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise Problem(
-            400,
-            tr(
-                "The messages cannot be read: each needs a role (system, developer, user, assistant or "
-                "tool) and a content."
-            ),
-            "invalid_value",
-            "messages",
-        ) from error
+        told = tr(
+            "The messages cannot be read: each needs a role (system, developer, user, assistant or tool) and a content."
+        )
+        raise Problem(400, told, "invalid_value", "messages") from error
     if all(message.type == "system" for message in messages):
         raise Problem(400, tr("The messages hold no question of a user."), "invalid_value", "messages")
     return messages

@@ -12,16 +12,14 @@ from fastapi.responses import Response, StreamingResponse
 from langchain_core.messages import AIMessage
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from nacre.server.dependencies import Reading, RequestContext
-from nacre.server.openai.annotations import extension, url_citations
 from nacre.server.openai.answering import Outcome, Question
-from nacre.server.openai.approvals import asked_by, decision_of, requests_of
 from nacre.server.openai.errors import Problem, problem_of
 from nacre.server.openai.messages import ChatRequest, messages_of, options_of, tool_calls_of, tool_names, usage_of
-from nacre.server.openai.response_items import Item, items_of, messages_of_items
-from nacre.server.openai.sse import HEADERS, StrictJSON, event, while_connected
+from nacre.server.openai.output import HEADERS, StrictJSON, event, extension, url_citations, while_connected
+from nacre.server.openai.response_items import Item, asked_by, decision_of, items_of, messages_of_items, requests_of
 from nacre.server.openai.stored_responses import conversation, keep, keeps
 from nacre.server.records import new_id
+from nacre.server.state import Reading, RequestContext
 from nacre.text.language import tr
 from nacre.text.messages import as_chunk, merge_chunks
 
@@ -70,12 +68,8 @@ async def respond(request: Request, context: Reading, body: ResponsesRequest) ->
 async def _earlier(context: RequestContext, body: ResponsesRequest) -> list[Item]:
     """The conversation that the request goes on from."""
     if body.conversation is not None:
-        raise Problem(
-            400,
-            tr("There are no conversation objects here: use previous_response_id."),
-            "unsupported_parameter",
-            "conversation",
-        )
+        told = tr("There are no conversation objects here: use previous_response_id.")
+        raise Problem(400, told, "unsupported_parameter", "conversation")
     if body.previous_response_id is None:
         return []
     return await context.state.blocking(conversation, context, body.previous_response_id)

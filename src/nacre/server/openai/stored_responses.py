@@ -10,11 +10,10 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
 
-from nacre.server.dependencies import Reading, RequestContext
 from nacre.server.openai.errors import Problem, not_found
-from nacre.server.openai.paging import Order, Page
+from nacre.server.openai.output import Order, Page
 from nacre.server.openai.response_items import Item
-from nacre.server.state import State
+from nacre.server.state import Reading, RequestContext, State
 from nacre.system.sqlite import Statement
 from nacre.text.language import tr
 from nacre.text.strict_json import to_json
@@ -68,16 +67,12 @@ def conversation(context: RequestContext, response: str) -> list[Item]:
     chain = context.state.records.db.read(_CHAIN, (response, owner, since, owner, _LONGEST))
     missing = response if not chain else chain[0][1]
     if missing:
-        raise Problem(
-            404,
-            tr(
-                "Previous response with id {missing!r} not found: it was not stored, or has expired or "
-                "was deleted. Send the whole conversation as input.",
-                missing=missing,
-            ),
-            "previous_response_not_found",
-            "previous_response_id",
+        told = tr(
+            "Previous response with id {missing!r} not found: it was not stored, or has expired or was deleted. Send "
+            "the whole conversation as input.",
+            missing=missing,
         )
+        raise Problem(404, told, "previous_response_not_found", "previous_response_id")
     marks = ", ".join("?" * len(chain))
     context.state.records.change(
         f"update responses set used = ? where id in ({marks})", time.time(), *(number for number, _, _ in chain)
