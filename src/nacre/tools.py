@@ -47,14 +47,7 @@ def make_tools(
     facts: FactStore | None = None,
     model: BaseChatModel | None = None,
 ) -> list[BaseTool]:
-    """Make tools from their names.
-
-    Args:
-        names: see above; what is neither text nor mapping is taken as a tool already. A knowledge base needs no
-            mention.
-        facts: where facts are kept; then the names say no file.
-        model: of the agents that name none.
-    """
+    """Make tools from their names; a knowledge base needs no mention, and what is no name is a tool already."""
     tools: list[Any] = _knowledge(kb, principals, k) if kb is not None else []
     for entry in names:
         if isinstance(entry, Mapping):
@@ -79,11 +72,7 @@ def make_tools(
 
 
 def tool_names(tools: Sequence[BaseTool]) -> dict[str, Any]:
-    """The names from which `make_tools` would make these tools again.
-
-    Args:
-        tools: any tools; one that was not made by `make_tools` gives the name that the model calls it by.
-    """
+    """The names from which `make_tools` would make these tools again; else as the model calls them."""
     found: dict[str, Any] = {"tools": []}
     for tool in tools:
         name = getattr(tool, _NAME, tool.name)

@@ -49,10 +49,7 @@ _GROUPS = {
 
 
 def application(first: str = "") -> typer.Typer:
-    """The commands: those of the file that has the first word, and all where none has it.
-
-    To import every file and to read every signature takes a sixth of the time of a search.
-    """
+    """The commands: those of the file that has the first word, or all: to load them takes a while."""
     app = typer.Typer(
         name="nacre",
         help=tr("Ask questions over a knowledge base, run programs and agents, and measure the answers."),
@@ -107,11 +104,7 @@ def main() -> None:
 
 
 def run(arguments: list[str] | None = None) -> int:
-    """Run one command.
-
-    Args:
-        arguments: the words after `nacre`; None takes them from the process.
-    """
+    """Run one command, of the process where none is given."""
     arguments = sys.argv[1:] if arguments is None else arguments
     command = typer.main.get_command(application(next(iter(arguments), "")))
     usage.translate_help(command)

@@ -109,11 +109,7 @@ def command(name: str, told: str) -> Callable[[T], T]:
 
 
 def print_json(data: dict[str, Any]) -> None:
-    """Print one JSON object, and nothing else, on stdout.
-
-    Args:
-        data: plain data; dataclasses and tuples are turned into objects and lists.
-    """
+    """Print one JSON object, and nothing else, on stdout; dataclasses and tuples become objects and lists."""
     text = to_json(data, ensure_ascii=False, default=_plain)
     try:
         text.encode(sys.stdout.encoding or "utf-8")
@@ -180,10 +176,5 @@ def bar(quiet: bool, label: str) -> Iterator[Callable[[int, int], None]]:
 
 
 def place(title: str, heading: Sequence[str], page: int | None) -> str:
-    """Where a passage stands, for people: title, headings, page.
-
-    Args:
-        heading: titles of the sections around it; a first one that repeats the title is left out.
-        page: 1-based, or None.
-    """
+    """Where a passage stands, for people: title, headings (without a first one that repeats it), page."""
     return title_path(title, heading) + (tr(", p. {page}", page=page) if page else "")

@@ -49,11 +49,7 @@ class Rule:
     check: Callable[[str], bool] | None = None
 
     def matches(self, text: str) -> bool:
-        """Whether the rule applies.
-
-        Args:
-            text: normalised as `RuleModerator` does.
-        """
+        """Whether the rule applies to a text, normalised as `RuleModerator` does."""
         found = self.pattern.finditer(text)
         return any(self.check is None or self.check(match[0]) for match in found)
 
@@ -87,8 +83,7 @@ class RuleModerator:
 
 
 def _pieces(text: str) -> Iterator[str]:
-    """A long text in pieces, so that others of this process run in between. What is cut apart at the end of one stands
-    whole at the beginning of the next."""
+    """A long text in pieces, so that others run in between; what one ends within stands whole in the next."""
     for start in range(0, max(1, len(text) - _OVERLAP), _PIECE - _OVERLAP):
         yield text[start : start + _PIECE]
 

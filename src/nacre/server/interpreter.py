@@ -78,9 +78,7 @@ class InterpreterServer:
 
 
 class _Door:
-    """What the guard asks: one key or none, no limits, and nothing counted or logged. Programs are nobody's
-    business.
-    """
+    """What the guard asks: one key or none, no limits, nothing counted or logged: programs are nobody's business."""
 
     telemetry = None
 
@@ -140,9 +138,7 @@ def _asked(body: bytes) -> tuple[str, dict[str, Any], float]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serve until interrupted; 2 for a place that may not be listened on, or a machine without what the sandbox
-    needs.
-    """
+    """Serve until interrupted; 2 where it may not listen, or the sandbox lacks something."""
     from nacre.reasoning.sandbox import PythonInterpreter
 
     parser = argparse.ArgumentParser(

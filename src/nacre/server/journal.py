@@ -1,6 +1,4 @@
-"""Rows that nobody waits for (audit log, money, traces): queued by whoever answers, written in batches by one
-thread.
-"""
+"""Rows that nobody waits for (audit log, money, traces): queued by whoever answers, written in batches by a thread."""
 
 from __future__ import annotations
 
@@ -66,12 +64,7 @@ class Journal:
         self._after[table] = statement
 
     def add(self, table: str, row: Row | Callable[[], Row], size: int = 500) -> None:
-        """Queue a row, or what makes it, which is then called on the journal's own thread.
-
-        Args:
-            table: its name, never from outside.
-            size: about how many bytes it keeps in memory.
-        """
+        """Queue a row of about so many bytes, or what makes it, which is called on the journal's own thread."""
         with self._changed:
             if self._ended:
                 _log.error("a row of %s came after the end, and is lost", table)

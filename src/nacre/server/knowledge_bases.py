@@ -36,9 +36,6 @@ class KnowledgeBasePool:
 
     Whoever searches takes one and gives it back (`using`); one that is taken is never closed. Opening and closing wait
     for the disk, and are not for the event loop; the lock is never held meanwhile.
-
-    Args:
-        idle_s: seconds for which they are.
     """
 
     def __init__(
@@ -123,9 +120,7 @@ class KnowledgeBasePool:
             return base
 
     def close_idle(self, but: str = "") -> None:
-        """Close what was dropped, what nobody has used for long, and the least recently used where there are too
-        many.
-        """
+        """Close what was dropped or not used for long, and the least recently used where there are too many."""
         now = time.monotonic()
         with self._lock:
             closing: list[str] = []
@@ -163,12 +158,7 @@ class KnowledgeBasePool:
 
 
 def place_of(place: str | Path, store: str) -> str | Path:
-    """Where a vector store's knowledge base is.
-
-    Args:
-        place: the server's data folder, or its database.
-        store: its id, which a server made: it is no text from outside.
-    """
+    """Where a vector store's knowledge base is; its id was made by a server and is no text from outside."""
     return within(str(place), store) if scheme_of(place) else Path(place) / "vector_stores" / store
 
 

@@ -66,9 +66,7 @@ class NacreMCP(MCPServer[Any]):
 
     @property
     def context(self) -> RequestContext:
-        """The message that is being answered: from the key of its HTTP request, else from whoever started the
-        process.
-        """
+        """The message that is being answered, from its sender."""
         server = self.state.settings.server
         url = server.public_url or f"http://{server.host}:{server.port}"
         return RequestContext(self.state, _message.get().user, new_id("mcp"), url.rstrip("/") + "/")

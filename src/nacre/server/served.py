@@ -29,12 +29,8 @@ _ABLE: dict[str, list[str | dict[str, Any]]] = {
 
 
 class Served:
-    """Stacks by name.
-
-    Args:
-        leaf: the model inside all stacks that name none; None loads the one of the settings.
-        runs: where the runs of agents wait for a person; None keeps them in memory.
-        facts: where agents keep what they remember, if they have the tool; None keeps it in memory.
+    """Stacks by name; the leaf is the model inside those that name none. Runs and facts are kept in memory where
+    nothing is given.
     """
 
     def __init__(
@@ -69,13 +65,8 @@ class Served:
             raise StackError(tr("The stack {name!r}: {message}", name=name, message=error.message)) from error
 
     def model(self, name: str, asker: User, store: str = MAIN, *, tools: bool = False) -> BaseChatModel:
-        """A stack that searches as its asker. Building one waits for the disk: not for the event loop.
-
-        Args:
-            tools: the asker brings tools: a model that refuses them gets them as text.
-
-        Returns:
-            The decorated model; it may be in use by other requests of the same asker.
+        """A stack that searches as its asker, shared by his requests; building one waits for the disk. `tools`: he
+        brings some, and a model that refuses them gets them as text.
         """
         if (built := self.built(name, asker, store, tools=tools)) is not None:
             return built

@@ -164,11 +164,8 @@ class Settings(BaseModel):
 
 
 def read_settings(path: Path | None = None, *, found: bool = False, **given: Any) -> Settings:
-    """Read the settings: the command line goes before the environment, and that before the file.
-
-    Args:
-        path: a `nacre.yaml`; paths in it are relative to its folder. None for none.
-        **given: what the command line said: `kb`, `model`, and names of `ServerSettings`; None counts as not said.
+    """Read the settings: the command line goes before the environment, and that before the file, in which paths are
+    relative to its folder.
     """
     data, lines = _load(path) if path else ({}, {})
     if path and found:

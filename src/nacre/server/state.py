@@ -81,9 +81,7 @@ class State:
         return Meter(prices, user, self.records, self.metrics.spent) if prices or user.spend_limit is not None else None
 
     async def blocking(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run what waits for a disk, a lock or a peer in a thread, a bounded number at a time: the event loop never
-        waits.
-        """
+        """Run what waits for a disk, a lock or a peer in one of a few threads: the event loop never waits."""
         return await anyio.to_thread.run_sync(partial(function, *args, **kwargs), limiter=self._threads)
 
     async def find(self, key: str) -> User | None:
@@ -93,9 +91,7 @@ class State:
         return self.keys.recall(key) if key else None
 
     async def count(self, user: User) -> None:
-        """Count a request of a limited key. A bucket must be written: who waits for that is not in the way of the
-        others.
-        """
+        """Count a request of a limited key; who waits for its bucket is not in the way of the others."""
         threads = self._threads if user.per_minute is None else self._counting
         await anyio.to_thread.run_sync(self.limits.take, user, limiter=threads)
 

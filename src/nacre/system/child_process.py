@@ -1,5 +1,4 @@
-"""The one door through which every other process begins: outside the user's folder, without its modules, without
-secrets.
+"""The one door through which every other process begins: elsewhere, without the user's modules, without secrets.
 
 A folder of documents may be a stranger's. A `json.py` in it must not become the standard library of a child, nor a
 `git` in it the program of that name; so a child stands in `/`, and its search paths name no folder that is relative or

@@ -77,11 +77,7 @@ def as_open_as_its_folder(folder: Path) -> None:
 
 
 def wide(folder: Path) -> Iterator[tuple[Path, str]]:
-    """Folders and files that others of this machine may enter, read or write.
-
-    Returns:
-        Paths with their modes ("0755"); nothing on Windows, whose modes say nothing.
-    """
+    """Folders and files that others of this machine may enter, read or write, with their modes; none on Windows."""
     if os.name == "nt":
         return
     for place, folders, files in os.walk(folder):

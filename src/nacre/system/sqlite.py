@@ -1,6 +1,4 @@
-"""One SQLite file that many threads and processes read and write: under the catalog, memory, cache and the server's
-tables.
-"""
+"""One SQLite file that many threads and processes use: under the catalog, memory, cache and the server's tables."""
 
 from __future__ import annotations
 

@@ -56,9 +56,7 @@ class Call:
 
 
 class RunTree(BaseCallbackHandler):
-    """Tells of each call as it begins, and once, whole, when it has ended: however it ended, and if only with the outer
-    one.
-    """
+    """Tells of each call as it begins, and once, whole, however it ended, and if only with the outer one."""
 
     run_inline = True  # in the order of the calls, and not in a thread for each
 
@@ -72,9 +70,7 @@ class RunTree(BaseCallbackHandler):
         """A call has ended."""
 
     def close(self) -> None:
-        """End what is still open: calls that were cancelled without a word. For a handler of one call, when it is
-        over.
-        """
+        """End calls that were cancelled without a word. For a handler of one call, when it is over."""
         for number in list(self._open):
             self._end(number, error=asyncio.CancelledError())
 

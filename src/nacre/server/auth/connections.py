@@ -154,9 +154,7 @@ def protocol(server: ServerSettings) -> type[PatientProtocol]:
 
 
 def _address(client: tuple[str, int] | None) -> str:
-    """What counts as one address: of IPv6 a network of 64 bits, which is what one machine is given; "" for a socket
-    file.
-    """
+    """What counts as one address: of IPv6 the network of 64 bits that one machine is given; "" for a socket file."""
     try:
         found = ipaddress.ip_address(client[0] if client else "")
     except ValueError:

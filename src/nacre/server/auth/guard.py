@@ -143,9 +143,7 @@ class Guard:
         return user
 
     def _check_body(self, scope: Scope, headers: dict[str, str]) -> None:
-        """Refuse what is too large, and forms whose encoding would take the time of their length squared
-        ("punycode").
-        """
+        """Refuse what is too large, and forms whose encoding (punycode) would take the time of their length squared."""
         kinds = [value.lower() for name, value in scope["headers"] if name.lower() == b"content-type"]
         if any(b"multipart" in kind and b"charset" in kind.replace(b"charset=utf-8", b"") for kind in kinds):
             raise Problem(415, tr("Forms are read as UTF-8: leave `charset` out."), "unsupported_encoding")
@@ -251,9 +249,7 @@ def check_door(scope: MutableMapping[str, Any], headers: dict[str, str], server:
 
 
 def _check_page(headers: dict[str, str], own: set[Origin], server: ServerSettings, page: bool) -> None:
-    """Browsers tell which page asks: `Origin` by scheme, host and port, `Sec-Fetch-Site` even where that is left
-    out.
-    """
+    """Browsers tell which page asks: by `Origin`, and by `Sec-Fetch-Site` even where that is left out."""
     origin = headers.get("origin")
     if origin is not None:
         if origin not in server.allow_origins and _origin(origin) not in own:

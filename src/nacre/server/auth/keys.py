@@ -70,13 +70,7 @@ class SpendLimit:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Who sends a request.
-
-    Args:
-        id: of the key; "local" where the server has no keys.
-        principals: as whom knowledge bases are searched; None sees what everyone may see.
-        tokens_per_day: tokens a day, None for no limit.
-    """
+    """Who sends a request: by a key or "local" where there is none; without principals he sees what is everyone's."""
 
     id: str
     name: str
@@ -210,8 +204,8 @@ class Keys:
         return self._path is not None and self._known.looks == self._looks()
 
     def renew(self) -> None:
-        """Read the keys anew, where they were changed. It waits for the disk: not for the event loop. Where no file but
-        a database holds them, and it is away, nobody can be let in or told that his key is wrong: that is an error.
+        """Read the keys anew, where they were changed; off the event loop. A database that is away is an error:
+        nobody can be let in, or told that his key is wrong.
         """
         looks = self._looks()  # before reading, so that a change meanwhile is seen the next time
         if looks == self._known.looks:

@@ -1,6 +1,4 @@
-"""The work list of the ingestion process: files that are to be read into a vector store, and those that are taken
-out.
-"""
+"""The work list of the ingestion process: files that are to be read into a vector store, or taken out."""
 
 from __future__ import annotations
 
@@ -31,12 +29,7 @@ Attributes = Annotated[
 
 
 def enqueue(context: StoreContext, files: list[Row], attributes: Attributes | None, batch: str | None) -> None:
-    """Put files on the list of what is to be read into a store.
-
-    Args:
-        files: rows of the table `files`.
-        attributes: given to each; `principals` narrows who may see it.
-    """
+    """Put files on the list of what is to be read into a store; the attribute `principals` narrows who may see them."""
     principals = _audience(context, attributes)
     # Nobody else writes meanwhile: many requests at once cannot pass the quota together.
     with context.state.records.db.write() as db:
@@ -54,11 +47,7 @@ def enqueue(context: StoreContext, files: list[Row], attributes: Attributes | No
 
 
 def take_out(state: State, store: str, file: Row) -> None:
-    """Take a file out of a store's knowledge base and its list.
-
-    Args:
-        file: row of the table `files`.
-    """
+    """Take a file out of a store's knowledge base and its list."""
     # First the entry: a file that is being read right now is then forgotten by whoever reads it.
     state.records.change("delete from entries where store = ? and file = ?", store, file["id"])
     until = time.monotonic() + _PATIENCE_S

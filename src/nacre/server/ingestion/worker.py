@@ -34,11 +34,7 @@ Batch = Sequence[Row]
 class Claims:
     """Takes files off the work list for one process, a batch of one user and store at a time, and says every few
     seconds what it is at. A store and a user of whom another process has a batch are left to it, until it has not
-    spoken for long: then it is dead, and its files are anybody's. What it had put into a knowledge base is there, and
-    is not read again.
-
-    Args:
-        name: of this process; what a forerunner of this name had taken is free at once.
+    spoken for long: then it is dead, and its files are anybody's. A forerunner's of the same name are free at once.
     """
 
     def __init__(self, records: Records, name: str) -> None:
@@ -47,13 +43,7 @@ class Claims:
         self._unread: list[Batch] = []
 
     def take(self, running: Sequence[Batch], locked: Collection[str], *, more: bool) -> tuple[bool, Batch]:
-        """Whether anything waits, here or elsewhere, and the next batch; empty where there is none for us.
-
-        Args:
-            running: batches that this process is at.
-            locked: stores that are to be left out.
-            more: whether there may be another.
-        """
+        """Whether anything waits, here or elsewhere, and the next batch, if there is one in an unlocked store."""
         if not more and time.monotonic() - self._spoke < _BEAT_S:
             return True, []
         try:
@@ -101,11 +91,7 @@ class Turns:
         self._served: dict[str, int] = {}
 
     def next(self, waiting: Sequence[Row], running: Sequence[Sequence[Row]]) -> list[Row]:
-        """Choose a batch: of one user and store, neither of which has one running.
-
-        Args:
-            waiting: rows of the table `entries`, the oldest first; those that are being read are among them.
-        """
+        """Choose a batch of those that wait, oldest first: of one user and store, neither of which has one running."""
         if any(row["tries"] for batch in running for row in batch):
             return []
         stores, owners = ({row[name] for batch in running for row in batch} for name in ("store", "owner"))
@@ -141,11 +127,7 @@ def uri_of(file: str, name: str) -> str:
 
 
 class Uploads:
-    """Uploaded files as a source of a knowledge base.
-
-    Args:
-        entries: rows of the table `entries`.
-    """
+    """Uploaded files as a source of a knowledge base."""
 
     def __init__(self, records: Records, entries: Sequence[Row]) -> None:
         self._records, self._entries = records, entries
@@ -177,9 +159,6 @@ def work(kb: str | Path, records: Records, patient: Callable[[], bool], name: st
 
     Two batches run at once, of different users and stores, so that one slow file does not hold up everybody's. A store
     that somebody else is writing waits until the others have had their turn.
-
-    Args:
-        name: under which files are claimed; of no other process that runs.
     """
     claims, locked = Claims(records, name), set[str]()
     running: dict[Future[bool], Sequence[Row]] = {}
@@ -260,9 +239,7 @@ def _server_is_there() -> bool:
 
 
 def main() -> int:
-    """Work, and wait for a byte on standard input before working again; its end is the end of the server. Where the
-    main knowledge base and the server's tables are, and its name, the environment says.
-    """
+    """Work at each byte on standard input, whose end is the end of the server; the environment says where."""
     kb, store, name = (os.environ[f"NACRE_INGESTED{part}"] for part in ("", "_FROM", "_BY"))
     os.nice(5)  # people who ask go first
     records = Records(store)

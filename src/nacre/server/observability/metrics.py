@@ -36,9 +36,7 @@ class Metrics:
         return self._streams.track_inprogress()
 
     def count(self, method: str, route: str, status: int, seconds: float) -> None:
-        """A request has ended. A route is the pattern of its path: of the path itself strangers could make more
-        labels.
-        """
+        """A request has ended; its route is the pattern of its path, of which strangers cannot make more."""
         self._requests.labels(method if method in _METHODS else "other", route, status).inc()
         self._seconds.labels(route).observe(seconds)
 

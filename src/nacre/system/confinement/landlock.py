@@ -61,9 +61,7 @@ class Ruleset:
             os.close(folder)
 
     def allow_all_but(self, folder: str, hidden: Sequence[str]) -> None:
-        """Open a folder for reading, and of what lies in it everything but the hidden folders, whose names alone stay
-        visible.
-        """
+        """Open a folder for reading, and all in it but the hidden folders, whose names alone stay visible."""
         if not any(path.startswith(f"{folder}/") for path in hidden):
             self.allow(folder, READ)
             return

@@ -25,11 +25,7 @@ Instruction = tuple[int, int, int, int]  # code, jump if true, jump if false, co
 
 
 def build(rules: dict[int, Rule]) -> list[Instruction]:
-    """Compile rules to BPF.
-
-    Args:
-        rules: system call number to rule; a call that is not there answers EPERM.
-    """
+    """Compile rules to BPF, by the number of the call; one that is not there answers EPERM."""
     head: list[Instruction] = [
         (_LOAD, 0, 0, _ARCH),
         (_JEQ, 1, 0, _AUDIT_ARCH_X86_64),

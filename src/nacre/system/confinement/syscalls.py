@@ -28,9 +28,8 @@ class Test:
 
 @dataclass(frozen=True)
 class Rule:
-    """Allow when every test of one of the `ways` holds (no ways at all: never), else answer `error`.
-
-    What fits one of the ways `undone` is answered with success and not done.
+    """Allow when every test of one of the `ways` holds, else answer `error`; what fits one of `undone` is answered with
+    success and not done.
     """
 
     ways: tuple[tuple[Test, ...], ...] = ()
@@ -191,10 +190,8 @@ _FOR_WRITING = os.O_ACCMODE | os.O_CREAT | os.O_TRUNC
 
 
 def reading(own_pid: int) -> dict[int, Rule]:
-    """The rules of a process that reads and computes: it opens nothing for writing, and has no thread, socket or child.
-
-    Args:
-        own_pid: its process id, the only one that it may signal.
+    """The rules of a process that reads and computes: it opens nothing for writing, has no thread, socket or child, and
+    signals itself alone.
     """
     changing = {_FILES[name] for name in _CHANGING.split()}
     rules = {number: rule for number, rule in allowed(own_pid).items() if number not in changing}
