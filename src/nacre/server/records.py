@@ -28,11 +28,7 @@ create table if not exists contents (file text not null, part integer not null, 
 
 
 def open_tables(place: str | Path, name: str, schema: str) -> Tables:
-    """Some tables of a server, made where they are missing.
-
-    Args:
-        place: its data folder, or a database's address.
-    """
+    """Some tables of a server in its data folder or database, made where they are missing."""
     if scheme_of(place):
         from nacre.store.postgres.tables import PostgresTables
 
@@ -141,11 +137,7 @@ class Records:
         self.journal = Journal(self.db)
 
     def select(self, table: str, where: str = "1 = 1", values: Sequence[Any] = (), order: str = "rowid") -> list[Row]:
-        """Rows of a table, those that are queued in the journal among them.
-
-        Args:
-            table: its name, never from outside.
-        """
+        """Rows of a table (its name is never from outside), those that are queued in the journal among them."""
         if table in _JOURNALLED:
             self.journal.settle()
         rows = self.db.read(f"select * from {table} where {where} order by {order}", values)
@@ -165,11 +157,7 @@ class Records:
         self.db.execute(sql, values)
 
     def total(self, table: str, column: str, asker: str, since: float, **equal: str) -> int:
-        """What an asker's rows sum up to, those that are queued among them.
-
-        Args:
-            since: seconds since 1970.
-        """
+        """What an asker's rows sum up to since a time, those that are queued among them."""
         more = "".join(f" and {name} = ?" for name in equal)
         sql = f"select coalesce(sum({column}), 0) from {table} where asker = ? and at >= ?{more}"
         wanted = {"asker": asker, **equal}
@@ -198,9 +186,7 @@ class Records:
 
 
 def kept_rows(place: str | Path, table: str) -> list[Row]:
-    """The rows that a server has kept in a table, the oldest first; raises `UsageError` where there is no server's
-    data.
-    """
+    """The rows that a server has kept in a table, the oldest first; an error where there is no server's data."""
     if not scheme_of(place) and not (Path(place) / "records.sqlite").is_file():
         raise UsageError(tr("{data} holds no records of a server.", data=place))
     records = Records(place)

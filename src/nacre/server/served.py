@@ -54,15 +54,11 @@ class Served:
         self._lock = threading.Lock()
         self._built: OrderedDict[tuple[str, str, tuple[str, ...], bool], BaseChatModel] = OrderedDict()
         bases.forget = self.forget
-        for name in self.stacks:
-            self._try(name)
-
-    def _try(self, name: str) -> None:
-        """Build a stack once, so that a mistake in it is told when the server starts."""
-        try:
-            self.model(name, User("", ""))
-        except StackError as error:
-            raise StackError(tr("The stack {name!r}: {message}", name=name, message=error.message)) from error
+        for name in self.stacks:  # each is built once, so that a mistake in it is told when the server starts
+            try:
+                self.model(name, User("", ""))
+            except StackError as error:
+                raise StackError(tr("The stack {name!r}: {message}", name=name, message=error.message)) from error
 
     def model(self, name: str, asker: User, store: str = MAIN, *, tools: bool = False) -> BaseChatModel:
         """A stack that searches as its asker, shared by his requests; building one waits for the disk. `tools`: he

@@ -65,9 +65,6 @@ class State:
         self.ingestion = Ingestion(settings.kb, settings.store)
         self.local = User("local", "local", tuple(server.principals) if server.principals else None, write_main=True)
         self._guarded = self.oidc is not None or not is_loopback(server.host)
-        self._check_prices()
-
-    def _check_prices(self) -> None:
         limited = [key["name"] for key in self.keys.all() if key["spend_limit"]]
         try:
             check_prices(self.served.models(), self.settings.prices, limited)

@@ -48,39 +48,26 @@ _HEADERS = (
 )
 
 
-class Guarded(Protocol):
-    """What a server tells its guard."""
+class _Guarded(Protocol):
+    """What a server tells its guard; `guarded`: whether every request must say who asks, `local`: who asks else."""
 
-    @property
-    def settings(self) -> Settings:
-        """Of the server."""
-
-    @property
-    def guarded(self) -> bool:
-        """Whether every request must say who asks."""
-
-    @property
-    def local(self) -> User:
-        """Who asks where none must say so."""
-
-    async def renew_keys(self) -> None:
-        """Let `guarded` and the keys answer from memory."""
-
-    async def count(self, user: User) -> None:
-        """Count a request of a limited user; raises where it is one too many."""
-
-    async def find(self, key: str) -> User | None:
-        """Who shows a key."""
-
+    settings: Settings
+    local: User
     metrics: Any
     telemetry: Any
+
+    @property
+    def guarded(self) -> bool: ...
+    async def renew_keys(self) -> None: ...
+    async def count(self, user: User) -> None: ...
+    async def find(self, key: str) -> User | None: ...
 
 
 class Guard:
     """An ASGI middleware, of the server and of the interpreter's service."""
 
     def __init__(
-        self, app: Any, state: Guarded, public: re.Pattern[str] = _PUBLIC, most_values: float = MOST_VALUES
+        self, app: Any, state: _Guarded, public: re.Pattern[str] = _PUBLIC, most_values: float = MOST_VALUES
     ) -> None:
         self.app, self.state, self.public, self.most_values = app, state, public, most_values
 

@@ -44,9 +44,7 @@ class Meter(RunTree):
                 raise unpriced([name])
 
     def ended(self, call: Call) -> None:
-        """Charge a model; one that failed is free, and one that was broken off is not: what it had said by then was
-        made.
-        """
+        """Charge a model, unless it failed: one that was broken off had said what it said by then."""
         failed, said = isinstance(call.error, Exception), "".join(call.pieces)
         price = find(self._prices, name := _named(call.metadata))
         if call.kind != "model" or price is None or self._prices is None or (failed and not said):

@@ -27,13 +27,7 @@ _NAME = 100
 
 
 def keep(records: Records, row: dict[str, Any], record: Callable[[], dict[str, Any]], size: int) -> None:
-    """Queue one exchange to be kept; it is written down, and what looks like a secret masked, off the event loop.
-
-    Args:
-        row: what it is found by: `request`, `asker`, `model`.
-        record: makes the rest.
-        size: about how many bytes that has.
-    """
+    """Queue one exchange of about so many bytes; it is written down, and secrets masked, off the event loop."""
     at = time.time()
     records.journal.add("traces", lambda: {**row, "at": at, "record": _written(record())}, size)
 

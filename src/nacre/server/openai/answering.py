@@ -19,6 +19,7 @@ from nacre.server.knowledge_bases import MAIN
 from nacre.server.observability import traces
 from nacre.server.observability.traces import CallLog, hit_of
 from nacre.server.openai.errors import code_of
+from nacre.server.openai.messages import ChatRequest, messages_of, options_of
 from nacre.server.openai.output import next_within
 from nacre.server.state import RequestContext
 from nacre.telemetry.calls import RunTree
@@ -38,6 +39,13 @@ class Question:
     store: str = MAIN
     session: str = ""
     began: float = field(default_factory=time.perf_counter)
+
+    @classmethod
+    async def of(cls, context: RequestContext, asked: ChatRequest) -> Question:
+        """The question of a request."""
+        model, store = await context.check_model(asked.model)
+        options, tools = options_of(asked), asked.tools or []
+        return cls(context, model, messages_of(asked), options, tools, asked.tool_choice, store, asked.session)
 
     def __post_init__(self) -> None:
         self.state, self.user = self.context.state, self.context.user

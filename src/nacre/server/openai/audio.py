@@ -154,12 +154,8 @@ class AudioClient:
 
 
 def passed_on(form: FormData, model: str) -> tuple[dict[str, list[str]], File]:
-    """The fields and the file of a form as they go to the audio server, under plain names.
-
-    The file is called "audio" and the suffix of its name, which is all that a decoder looks at.
-
-    Args:
-        model: replaces the field `model`; "" leaves it.
+    """The fields and the file of a form as they go to the audio server, under plain names: "audio" and the suffix, which is
+    all that a decoder looks at. `model` replaces the caller's, where there is one.
     """
     items = form.multi_items()
     if len(items) > _MOST_PARTS or not all(_NAME.fullmatch(name) for name in form):

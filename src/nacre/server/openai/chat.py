@@ -13,10 +13,10 @@ from langchain_core.messages import AIMessageChunk
 
 from nacre.server.openai.answering import Outcome, Question
 from nacre.server.openai.errors import code_of, problem_of, unknown_model
-from nacre.server.openai.messages import ChatRequest, messages_of, options_of, tool_calls_of, tool_names, usage_of
+from nacre.server.openai.messages import ChatRequest, tool_calls_of, tool_names, usage_of
 from nacre.server.openai.output import DONE, HEADERS, StrictJSON, event, extension, url_citations, while_connected
 from nacre.server.records import new_id
-from nacre.server.state import Reading, RequestContext
+from nacre.server.state import Reading
 from nacre.text.messages import as_chunk
 
 router = APIRouter(prefix="/v1")
@@ -45,7 +45,7 @@ def _model(name: str, created: int) -> dict[str, Any]:
 @router.post("/chat/completions", response_model=None)
 async def chat(request: Request, context: Reading, body: ChatRequest) -> Response:
     """Answer a conversation, whole or as a stream."""
-    question = await _question(context, body)
+    question = await Question.of(context, body)
     names = tool_names(body.tools)
     timeout = question.state.settings.server.timeout_s
     if body.stream:
@@ -84,20 +84,6 @@ async def chat(request: Request, context: Reading, body: ChatRequest) -> Respons
 def _annotations(question: Question, outcome: Outcome) -> list[dict[str, Any]]:
     cited = url_citations(question.context.base_url, outcome.own, question.store)
     return [{"type": "url_citation", "url_citation": citation} for citation in cited]
-
-
-async def _question(context: RequestContext, body: ChatRequest) -> Question:
-    name, store = await context.check_model(body.model)
-    return Question(
-        context,
-        model=name,
-        messages=messages_of(body),
-        options=options_of(body),
-        tools=body.tools or [],
-        tool_choice=body.tool_choice,
-        store=store,
-        session=body.session,
-    )
 
 
 class _Stream:

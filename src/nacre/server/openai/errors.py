@@ -1,6 +1,4 @@
-"""What goes wrong, told as the OpenAI API tells it: `{"error": {"message", "type", "param", "code"}}` with the right
-status.
-"""
+"""What goes wrong, as the OpenAI API tells it: `{"error": {"message", "type", "param", "code"}}` with a status."""
 
 from __future__ import annotations
 
@@ -16,11 +14,7 @@ _log = logging.getLogger("nacre.server")
 
 
 class Problem(Exception):
-    """A refusal with its HTTP status.
-
-    Args:
-        retry_after_s: seconds after which to try again.
-    """
+    """A refusal with its HTTP status, and where known the seconds after which to try again."""
 
     def __init__(
         self,

@@ -17,14 +17,8 @@ from nacre.text.strict_json import to_json
 
 # What shapes a reply and is handed to the model as it is. `max_completion_tokens` is `max_tokens` by its new name.
 _OPTIONS = (
-    "temperature",
-    "top_p",
-    "seed",
-    "frequency_penalty",
-    "presence_penalty",
-    "response_format",
-    "parallel_tool_calls",
-    "reasoning_effort",
+    *("temperature", "top_p", "seed", "frequency_penalty", "presence_penalty"),
+    *("response_format", "parallel_tool_calls", "reasoning_effort"),
 )
 
 
@@ -109,11 +103,7 @@ def _plain(message: Message) -> dict[str, Any]:
 
 
 def _calls(given: Any) -> tuple[list[dict[str, Any]], list[InvalidToolCall]]:
-    """The calls of a history: whatever a model once wrote as arguments, the conversation can go on.
-
-    Returns:
-        Those whose arguments are an object; and the others, with their arguments as a text.
-    """
+    """The calls of a history whose arguments are an object; and the others, with which it can go on too."""
     calls, odd = [], []
     for at, call in enumerate(given if isinstance(given, list | tuple) else [given]):
         function = call.get("function") or {}

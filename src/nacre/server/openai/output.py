@@ -35,11 +35,7 @@ class StrictJSON(JSONResponse):
 
 
 async def while_connected(request: Request, work: Coroutine[Any, Any, T], timeout_s: float | None) -> T:
-    """Wait for work, but not longer than the client does.
-
-    Args:
-        timeout_s: the most seconds it may take; None where the work has its own patience.
-    """
+    """Wait for work, but not longer than the client does, and not for more seconds where some are given."""
     task, gone = asyncio.ensure_future(work), asyncio.ensure_future(_gone(request))
     try:
         done, _ = await asyncio.wait({task, gone}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
@@ -60,11 +56,7 @@ async def _gone(request: Request) -> None:
 
 
 async def next_within(chunks: AsyncIterator[T], timeout_s: float) -> T | None:
-    """The next item of a stream.
-
-    Args:
-        timeout_s: the most seconds of silence.
-    """
+    """The next item of a stream, after at most so many seconds of silence."""
     async with asyncio.timeout(timeout_s):
         return await anext(chunks, None)
 
@@ -106,19 +98,8 @@ Paged = Annotated[Page, Depends(Page)]
 
 
 _SHOWN = (
-    "n",
-    "uri",
-    "title",
-    "heading",
-    "page",
-    "start",
-    "end",
-    "quote",
-    "version",
-    "document_id",
-    "answer_start",
-    "answer_end",
-    "support",
+    *("n", "uri", "title", "heading", "page", "start", "end", "quote", "version"),
+    *("document_id", "answer_start", "answer_end", "support"),
 )
 # What of `response_metadata["nacre"]` the page and other clients are told.
 _OWN = (

@@ -1,6 +1,4 @@
-"""Responses that are kept, so that a conversation can go on from one: of a key alone, for so many days, up to so many
-bytes.
-"""
+"""Responses that are kept, for a conversation to go on from: of a key alone, for so many days and bytes."""
 
 from __future__ import annotations
 
@@ -37,9 +35,7 @@ delete from responses where id in (
 
 
 def keeps(state: State, store: bool | None, previous: str | None) -> bool:
-    """Whether a response is kept: as the request says, else with the conversation that it goes on, else as the settings
-    say.
-    """
+    """Whether a response is kept: as the request says, or the conversation that it goes on, or the settings."""
     server = state.settings.server
     wanted = store if store is not None else server.store_responses or previous is not None
     return wanted and server.response_days > 0

@@ -124,9 +124,7 @@ def search(context: StoreToRead, body: Search) -> dict[str, Any]:
 
 
 def describe(context: StoreContext) -> dict[str, Any]:
-    """A vector store as OpenAI describes it, with the user's own files; `eta_s`: seconds until they may have been
-    read.
-    """
+    """A vector store with the user's own files, as OpenAI has it; `eta_s`: until they may have been read."""
     store, rows = context.row, context.entries()
     counts = counts_of(rows)
     pace = [row["seconds"] for row in rows if row["seconds"]][-20:]
