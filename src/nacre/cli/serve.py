@@ -196,7 +196,7 @@ def list_keys(
 def _add_spending(rows: list[dict[str, Any]], settings: Settings) -> None:
     """What each key has spent in the period of its limit, else this month."""
     from nacre.server.auth.keys import SpendLimit
-    from nacre.server.observability.spending import spent
+    from nacre.server.auth.limits import spent
     from nacre.server.records import Records
 
     if settings.prices is None:

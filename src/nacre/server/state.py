@@ -17,12 +17,11 @@ from nacre.agents.fact_store import FactStore
 from nacre.agents.runs import RunStore
 from nacre.errors import NacreError
 from nacre.server.auth.keys import Keys, User
-from nacre.server.auth.limits import Limits
+from nacre.server.auth.limits import Limits, Meter, check_prices
 from nacre.server.auth.oidc import Oidc
 from nacre.server.ingestion.process import Ingestion
 from nacre.server.knowledge_bases import MAIN, KnowledgeBasePool
 from nacre.server.observability.metrics import Metrics
-from nacre.server.observability.spending import Meter, check_prices
 from nacre.server.observability.telemetry import Telemetry
 from nacre.server.observability.traces import too_old
 from nacre.server.openai.errors import Problem, not_found, unknown_model

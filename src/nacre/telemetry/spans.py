@@ -1,4 +1,4 @@
-"""OpenTelemetry spans of a stack's calls, by one LangChain callback handler.
+"""OpenTelemetry spans of a stack's calls, by one LangChain callback handler, and where they go.
 
 Names follow the GenAI conventions of OpenTelemetry (status "development" in 2026): `chat`, `retrieval`, `execute_tool`,
 `invoke_agent`, `invoke_workflow`. What was said stands on them only where someone asked for it, keys masked.
@@ -7,22 +7,67 @@ Names follow the GenAI conventions of OpenTelemetry (status "development" in 202
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
 from nacre import __version__
 from nacre.decorator.layer import ChatModelDecorator
+from nacre.errors import UsageError
 from nacre.extras import need
 from nacre.telemetry.calls import Call, RunTree
 from nacre.text.hygiene import masked
+from nacre.text.language import tr
 from nacre.text.messages import nacre_of, text_of
 from nacre.text.strict_json import to_json
 
 if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider as Exporting
     from opentelemetry.trace import Span, TracerProvider
+
+
+def export(service: str = "nacre") -> Exporting:
+    """Send spans to where `OTEL_EXPORTER_OTLP_ENDPOINT` points, by OTLP over HTTP; unset, to this machine's port 4318.
+
+    `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_TRACES_SAMPLER`, `OTEL_BSP_*`
+    and `OTEL_SDK_DISABLED` mean what OpenTelemetry says; `OTEL_TRACES_EXPORTER` is `otlp`, `console` or `none`.
+    """
+    trace = need("opentelemetry.trace", extra="otel")
+    sdk = need("opentelemetry.sdk.trace", extra="otel")
+    resources = need("opentelemetry.sdk.resources", extra="otel")
+    present = trace.get_tracer_provider()
+    if isinstance(present, sdk.TracerProvider):
+        return cast("Exporting", present)
+    resource = resources.Resource.create()
+    if str(resource.attributes.get("service.name", "unknown_service")).startswith("unknown_service"):
+        resource = resource.merge(resources.Resource({"service.name": service}))
+    provider: Exporting = sdk.TracerProvider(resource=resource)
+    if (exporter := _exporter()) is not None:
+        provider.add_span_processor(need("opentelemetry.sdk.trace.export", extra="otel").BatchSpanProcessor(exporter))
+    trace.set_tracer_provider(provider)
+    return provider
+
+
+def _exporter() -> Any:
+    name = os.environ.get("OTEL_TRACES_EXPORTER", "").strip() or "otlp"
+    if name == "none":
+        return None
+    if name == "console":  # standard output is MCP's over stdio
+        return need("opentelemetry.sdk.trace.export", extra="otel").ConsoleSpanExporter(out=sys.stderr)
+    protocol = os.environ.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL") or os.environ.get("OTEL_EXPORTER_OTLP_PROTOCOL")
+    if name != "otlp" or (protocol or "http/protobuf") != "http/protobuf":
+        raise UsageError(
+            tr(
+                "Spans are sent by OTLP over HTTP: OTEL_TRACES_EXPORTER may be otlp, console or none, "
+                "not {name!r}, and OTEL_EXPORTER_OTLP_PROTOCOL http/protobuf, not {protocol!r}.",
+                name=name,
+                protocol=protocol,
+            )
+        )
+    return need("opentelemetry.exporter.otlp.proto.http.trace_exporter", extra="otel").OTLPSpanExporter()
 
 
 _AGENT = "ReAct"

@@ -17,7 +17,7 @@ OFF: Any = {"tracing": False, "metrics": False, "logs": False, "operation_spans"
 
 
 class Telemetry:
-    """Sends spans where the environment says; see `nacre.telemetry.export`."""
+    """Sends spans where the environment says; see `nacre.telemetry.spans`."""
 
     def __init__(self, settings: ServerSettings) -> None:
         self._trace = need("opentelemetry.trace", extra="otel")

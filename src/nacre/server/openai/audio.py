@@ -22,7 +22,7 @@ from starlette.datastructures import FormData
 from starlette.datastructures import UploadFile as FormFile
 
 from nacre.errors import MissingKeyError
-from nacre.server.observability.spending import unpriced
+from nacre.server.auth.limits import unpriced
 from nacre.server.openai.errors import Problem, problem_of
 from nacre.server.openai.output import HEADERS, event, while_connected
 from nacre.server.settings import AudioSettings, ServerSettings
@@ -154,8 +154,8 @@ class AudioClient:
 
 
 def passed_on(form: FormData, model: str) -> tuple[dict[str, list[str]], File]:
-    """The fields and the file of a form as they go to the audio server, under plain names: "audio" and the suffix, which is
-    all that a decoder looks at. `model` replaces the caller's, where there is one.
+    """The fields and the file of a form as they go to the audio server, under plain names: "audio" and the suffix, all
+    that a decoder looks at. `model` replaces the caller's, where there is one.
     """
     items = form.multi_items()
     if len(items) > _MOST_PARTS or not all(_NAME.fullmatch(name) for name in form):
