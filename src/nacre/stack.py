@@ -112,18 +112,12 @@ class Layer:
 
 def _rag_fields(data: Data, context: Context) -> Data:
     from nacre.retrieval.retriever import retriever_of
-
-    base = context.base(data, "rag")
-    retriever = retriever_of(base, k=data.pop("k", None), principals=context.who(data), where=_where(data))
-    return {"retriever": retriever, **data}
-
-
-def _where(data: Data) -> Any:
-    """The fields that documents must have, as a stack writes them: {product: PX-200}."""
     from nacre.store.filters import Filter
 
-    fields = data.pop("where", None)
-    return Filter(fields=fields) if fields else None
+    base, fields = context.base(data, "rag"), data.pop("where", None)  # that documents must have: {product: PX-200}
+    where = Filter(fields=fields) if fields else None
+    retriever = retriever_of(base, k=data.pop("k", None), principals=context.who(data), where=where)
+    return {"retriever": retriever, **data}
 
 
 def _rag_data(fields: Data) -> Data:

@@ -24,17 +24,22 @@ def doctor(
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
+    from nacre.reasoning.sandbox import doctor as sandbox_doctor
+    from nacre.system.files import wide_report
+
     report: dict[str, Any] = {
         "python": platform.python_version(),
         "language": user_language(),
         "versions": _versions(),
         "model": _model(),
         "embedder": _embedder(),
-        "sandbox": _sandbox(),
+        "sandbox": sandbox_doctor(),
         "parsers": _parsers(),
     }
     if kb is not None:
-        report["files"] = _files(kb)
+        if not kb.is_dir():
+            raise UsageError(tr("There is no folder {kb}.", kb=kb))
+        report["files"] = wide_report(kb)
         report["languages"] = _languages(kb)
     if as_json:
         return print_json(report)
@@ -117,14 +122,6 @@ def _parsers() -> list[dict[str, Any]]:
     return [*walls, {"name": "ocr", "active": ocr.installed(), "detail": told}]
 
 
-def _files(kb: Path) -> dict[str, Any]:
-    from nacre.system.files import wide_report
-
-    if not kb.is_dir():
-        raise UsageError(tr("There is no folder {kb}.", kb=kb))
-    return wide_report(kb)
-
-
 def _languages(kb: Path) -> Any:
     """Which languages a knowledge base holds and whether its own embedder reads them."""
     from nacre.retrieval.knowledge_base import KnowledgeBase
@@ -134,9 +131,3 @@ def _languages(kb: Path) -> Any:
             return [{key: each[key] for key in ("name", "share", "read")} for each in base.languages()]
     except NacreError as error:
         return error.message
-
-
-def _sandbox() -> dict[str, Any]:
-    from nacre.reasoning.sandbox import doctor as sandbox_doctor
-
-    return sandbox_doctor()

@@ -26,11 +26,6 @@ if TYPE_CHECKING:
 T = TypeVar("T", bound=Callable[..., Any])
 
 
-def kb_place(text: str) -> str:
-    """A place of a knowledge base that was named on the command line: a folder, or another kind by its scheme."""
-    return named(str(text))
-
-
 def folder(text: str | Path) -> Path:
     """A folder that was named on the command line."""
     return Path(named(str(text)))  # a default comes through here too, as a path
@@ -44,12 +39,9 @@ def named(text: str) -> str:
 
 
 JsonFlag = Annotated[bool, typer.Option("--json", help=tr("Print one JSON object on stdout."))]
-KbOption = Annotated[
-    str,
-    typer.Option(
-        "--kb", parser=kb_place, metavar="<place>", help=tr("The knowledge base: a folder, or postgresql://….")
-    ),
-]
+_TOLD = tr("The knowledge base: a folder, or postgresql://….")
+KbOption = Annotated[str, typer.Option("--kb", parser=named, metavar="<place>", help=_TOLD)]
+OptionalKb = Annotated[str | None, typer.Option("--kb", parser=named, metavar="<place>", help=_TOLD)]
 ModelOption = Annotated[
     str | None,
     typer.Option(

@@ -13,10 +13,10 @@ from nacre.cli.output import (
     AsOption,
     JsonFlag,
     ModelOption,
+    OptionalKb,
     asked,
     command,
     console,
-    kb_place,
     principals,
     print_json,
     say,
@@ -25,9 +25,6 @@ from nacre.errors import UsageError
 from nacre.text.language import N_, os_reason, tr
 
 ToolOption = Annotated[list[str] | None, typer.Option("--tool", help=tr("A tool by name; may be repeated."))]
-OptionalKb = Annotated[
-    str | None, typer.Option("--kb", parser=kb_place, metavar="<path>", help=tr("Knowledge base to search."))
-]
 _LONGEST_SHOWN = 1 << 20  # characters
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nacre.cli.output import JsonFlag, ModelOption, command, folder, kb_place, principals, print_json, say
+from nacre.cli.output import JsonFlag, ModelOption, OptionalKb, command, folder, principals, print_json, say
 from nacre.errors import UsageError
 from nacre.text.language import N_, os_reason, tr
 
@@ -20,12 +21,6 @@ if TYPE_CHECKING:
 ConfigOption = Annotated[
     Path | None,
     typer.Option("--config", parser=folder, metavar="<path>", help=tr("A nacre.yaml; `nacre init` writes one.")),
-]
-OptionalKb = Annotated[
-    str | None,
-    typer.Option(
-        "--kb", parser=kb_place, metavar="<place>", help=tr("The knowledge base: a folder, or postgresql://….")
-    ),
 ]
 DataOption = Annotated[
     Path | None,
@@ -107,9 +102,8 @@ def trace(
     from nacre.server.observability.traces import latest
     from nacre.server.records import Records
 
-    records = Records(settings_of(config, kb, data=data).store)
-    rows = [row for row in latest(records, 1000 if request else 20) if request in (None, row["request"])]
-    records.close()
+    with closing(Records(settings_of(config, kb, data=data).store)) as records:
+        rows = [row for row in latest(records, 1000 if request else 20) if request in (None, row["request"])]
     if request and not rows:
         raise UsageError(tr("There is no trace of {request!r}. Start the server with --trace.", request=request))
     if as_json:
@@ -151,13 +145,12 @@ def add_key(
             "name it with --config."
         )
         raise UsageError(told)
-    store = Keys(settings.store)
-    key = store.add(
-        name, tuple(named) if named else None,
-        read_only=read_only, write_main=write_main, per_minute=per_minute,
-        tokens_per_day=tokens_per_day, spend_limit=limit,
-    )  # fmt: skip
-    store.close()
+    with closing(Keys(settings.store)) as keys:
+        key = keys.add(
+            name, tuple(named) if named else None,
+            read_only=read_only, write_main=write_main, per_minute=per_minute,
+            tokens_per_day=tokens_per_day, spend_limit=limit,
+        )  # fmt: skip
     if as_json:
         return print_json({"name": name, "key": key, "principals": named})
     print(key)
@@ -171,10 +164,10 @@ def list_keys(
     from nacre.server.auth.keys import Keys
 
     settings = settings_of(config, kb, data=data)
-    store = Keys(settings.store)
-    rows = store.all()
-    store.close()
-    _add_spending(rows, settings)
+    with closing(Keys(settings.store)) as keys:
+        rows = keys.all()
+    if settings.prices is not None:
+        _add_spending(rows, settings.store, settings.prices.currency)
     if as_json:
         return print_json({"keys": rows})
     if not rows:
@@ -193,22 +186,16 @@ def list_keys(
         say(shown)
 
 
-def _add_spending(rows: list[dict[str, Any]], settings: Settings) -> None:
+def _add_spending(rows: list[dict[str, Any]], store: str | Path, currency: str) -> None:
     """What each key has spent in the period of its limit, else this month."""
     from nacre.server.auth.keys import SpendLimit
     from nacre.server.auth.limits import spent
     from nacre.server.records import Records
 
-    if settings.prices is None:
-        return
-    records = Records(settings.store)
-    for row in rows:
-        period = SpendLimit.parse(row["spend_limit"]).period if row["spend_limit"] else "month"
-        row |= {
-            "spent": float(spent(records, row["id"], settings.prices.currency, period)),
-            "currency": settings.prices.currency,
-        }
-    records.close()
+    with closing(Records(store)) as records:
+        for row in rows:
+            period = SpendLimit.parse(row["spend_limit"]).period if row["spend_limit"] else "month"
+            row |= {"spent": float(spent(records, row["id"], currency, period)), "currency": currency}
 
 
 @command("keys revoke", N_("Take a key away."))
@@ -220,9 +207,8 @@ def revoke_key(
 ) -> None:
     from nacre.server.auth.keys import Keys
 
-    store = Keys(settings_of(config, kb, data=data).store)
-    found, last = store.revoke(name), not store.any()
-    store.close()
+    with closing(Keys(settings_of(config, kb, data=data).store)) as keys:
+        found, last = keys.revoke(name), not keys.any()
     if not found:
         raise UsageError(tr("There is no key {name!r}. `nacre keys list` shows them.", name=name))
     if last:
@@ -237,11 +223,8 @@ def revoke_key(
 def open_door(kb: OptionalKb = None, config: ConfigOption = None, data: DataOption = None) -> None:
     from nacre.server.auth.keys import Keys
 
-    store = Keys(settings_of(config, kb, data=data).store)
-    try:
-        store.open_door()
-    finally:
-        store.close()
+    with closing(Keys(settings_of(config, kb, data=data).store)) as keys:
+        keys.open_door()
 
 
 def settings_of(config: Path | None, kb: str | None, **given: object) -> Settings:

@@ -9,8 +9,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nacre.cli.knowledge import StrictFlag, answering, opened
-from nacre.cli.output import AsOption, JsonFlag, KbOption, ModelOption, asked, bar, command, principals, print_json, say
-from nacre.cli.serve import ConfigOption, DataOption, OptionalKb, kept, settings_of
+from nacre.cli.output import (
+    AsOption,
+    JsonFlag,
+    KbOption,
+    ModelOption,
+    OptionalKb,
+    asked,
+    bar,
+    command,
+    principals,
+    print_json,
+    say,
+)
+from nacre.cli.serve import ConfigOption, DataOption, kept, settings_of
 from nacre.errors import UsageError
 from nacre.text.addresses import readable
 from nacre.text.language import N_, language_of, tr

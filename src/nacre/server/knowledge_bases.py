@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nacre.connectors.embeddings import variables
 from nacre.errors import KnowledgeBaseError
 from nacre.retrieval.knowledge_base import KnowledgeBase
 from nacre.store.embedders import embedder_named
@@ -168,8 +167,3 @@ def open_like(place: str | Path, main: str | Path) -> KnowledgeBase:
         return KnowledgeBase.open(place)
     named = embedder_of(main)
     return KnowledgeBase.open(place, embedder_named(named) if named else "none")
-
-
-def variables_for(main: str | Path) -> tuple[str, ...]:
-    """The names of the environment variables without which the embedder of a knowledge base cannot work."""
-    return variables(embedder_of(main))

@@ -118,7 +118,11 @@ def _add_tools(server: NacreMCP) -> None:
 
     async def ask(question: Annotated[str, Field(description=tr("The question."))]) -> dict[str, Any]:
         """Answer from the documents."""
-        return await _answer(server.context, question)
+        if not question.strip():
+            raise UsageError(tr("The question is empty."))
+        context = server.context
+        reply = await Question(context, next(iter(state.served.stacks)), [HumanMessage(question)]).answer()
+        return {"answer": text_of(reply), **extension(context.base_url, nacre_of(reply), MAIN)}
 
     async def read_source(
         document: Annotated[int, Field(description=tr("document_id of a passage."))],
@@ -148,13 +152,6 @@ def _add_tools(server: NacreMCP) -> None:
     server.resource("nacre://documents/{document}", mime_type="text/plain", description=tr("A document's text."))(
         document
     )
-
-
-async def _answer(context: RequestContext, text: str) -> dict[str, Any]:
-    if not text.strip():
-        raise UsageError(tr("The question is empty."))
-    reply = await Question(context, next(iter(context.state.served.stacks)), [HumanMessage(text)]).answer()
-    return {"answer": text_of(reply), **extension(context.base_url, nacre_of(reply), MAIN)}
 
 
 def serve_stdio(settings: Settings, leaf: BaseChatModel | None = None) -> None:

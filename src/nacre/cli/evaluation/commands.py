@@ -21,19 +21,7 @@ from nacre.cli.evaluation.reports import (
     judged,
 )
 from nacre.cli.knowledge import opened
-from nacre.cli.output import (
-    JsonFlag,
-    KbOption,
-    ModelOption,
-    bar,
-    command,
-    console,
-    kb_place,
-    print_json,
-    say,
-    table,
-    tell,
-)
+from nacre.cli.output import JsonFlag, KbOption, ModelOption, bar, command, console, named, print_json, say, table, tell
 from nacre.cli.serve import kept
 from nacre.errors import UsageError
 from nacre.text.language import N_, tr
@@ -173,7 +161,7 @@ def export(
     out: FileOption,
     to: Annotated[str, typer.Option("--to", help="ragas, deepeval")] = "ragas",
     kb: Annotated[
-        str | None, typer.Option("--kb", parser=kb_place, metavar="<place>", help=tr("Take whole passages from it."))
+        str | None, typer.Option("--kb", parser=named, metavar="<place>", help=tr("Take whole passages from it."))
     ] = None,
 ) -> None:
     from nacre.eval.exports import exported
@@ -189,8 +177,7 @@ def export(
 def check(
     file: Annotated[Path, typer.Argument(help=tr("A file of questions."))],
     kb: Annotated[
-        str | None,
-        typer.Option("--kb", parser=kb_place, metavar="<place>", help=tr("Also look the documents up here.")),
+        str | None, typer.Option("--kb", parser=named, metavar="<place>", help=tr("Also look the documents up here."))
     ] = None,
     as_json: JsonFlag = False,
 ) -> int:

@@ -12,7 +12,7 @@ import typer
 
 from nacre import eval as evaluation
 from nacre.cli.evaluation.reports import own_prompts, suite
-from nacre.cli.output import AsOption, JsonFlag, KbOption, ModelOption, command, kb_place, principals, print_json, say
+from nacre.cli.output import AsOption, JsonFlag, KbOption, ModelOption, command, named, principals, print_json, say
 from nacre.errors import UsageError
 from nacre.text.language import N_, listed, tr
 
@@ -29,7 +29,7 @@ K = Annotated[
 OptionalKb = Annotated[
     str | None,
     typer.Option(
-        "--kb", parser=kb_place, metavar="<place>", help=tr("Ask this knowledge base instead of indexing the corpus.")
+        "--kb", parser=named, metavar="<place>", help=tr("Ask this knowledge base instead of indexing the corpus.")
     ),
 ]
 StackOption = Annotated[

@@ -143,6 +143,7 @@ class Uploads:
 
     def _item(self, entry: Row, file: Row) -> Item:
         principals = json.loads(entry["principals"]) if entry["principals"] else None
+        given = json.loads(entry["attributes"] or "{}")
         return Item(
             uri=uri_of(file["id"], file["name"]),
             read=lambda: b"".join(self._records.uploads.pieces(file["id"])),
@@ -150,7 +151,7 @@ class Uploads:
             title=file["name"],
             modified=float(file["created"]),
             principals=tuple(principals) if principals else None,
-            metadata={**_attributes(entry), "file_id": file["id"]},
+            metadata={name: given[name] for name in given if name != "principals"} | {"file_id": file["id"]},
         )
 
 
@@ -192,7 +193,7 @@ def _ingest(kb: str | Path, records: Records, batch: Sequence[Row]) -> bool:
             return True
         with open_like(place, kb) as base:
             report = base.sync(Uploads(records, batch), prune=False)
-            failed = {_file_of(uri): reason for uri, reason in report.failed}
+            failed = {uri.removeprefix("upload:///").partition("/")[0]: reason for uri, reason in report.failed}
             seconds = (time.monotonic() - began) / len(batch)
             for row in batch:
                 _finish(records, row, failed.get(row["file"]), seconds)
@@ -203,16 +204,6 @@ def _ingest(kb: str | Path, records: Records, batch: Sequence[Row]) -> bool:
         for row in batch:
             _finish(records, row, error.message, 0.0)
     return True
-
-
-def _attributes(entry: Row) -> dict[str, Any]:
-    """What the client says of a file; its principals are no field of it."""
-    given: dict[str, Any] = json.loads(entry["attributes"] or "{}")
-    return {name: value for name, value in given.items() if name != "principals"}
-
-
-def _file_of(uri: str) -> str:
-    return uri.removeprefix("upload:///").partition("/")[0]
 
 
 def _finish(records: Records, row: Row, reason: str | None, seconds: float) -> None:

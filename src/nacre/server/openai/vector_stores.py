@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field, StringConstraints
 
-from nacre.retrieval.hit import Hit
 from nacre.server.auth import quotas
 from nacre.server.ingestion.queue import Attributes, enqueue, take_out, wake_for
 from nacre.server.knowledge_bases import MAIN
@@ -152,20 +150,15 @@ def _search(context: StoreContext, query: str, k: int, where: Filter | None) -> 
             "file_id": facts[hit.uri].get("file_id") or f"document-{hit.document_id}",
             "filename": hit.uri.rpartition("/")[2] or hit.title,
             "score": max(0.0, min(1.0, float(hit.score))),
-            "attributes": _attributes(facts[hit.uri]) | _place(hit),
+            # As OpenAI has attributes: of one value each; and the place.
+            "attributes": {
+                n: v for n, v in facts[hit.uri].items() if n != "file_id" and isinstance(v, str | int | float)
+            }
+            | {name: value for name in _PLACE if (value := getattr(hit, name)) is not None},
             "content": [{"type": "text", "text": hit.text}],
         }
         for hit in hits
     ]
-
-
-def _attributes(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields that the source of a document gave it, as OpenAI has attributes: of one value each."""
-    return {name: value for name, value in facts.items() if name != "file_id" and isinstance(value, str | int | float)}
-
-
-def _place(hit: Hit) -> dict[str, Any]:
-    return {name: value for name in _PLACE if (value := getattr(hit, name)) is not None}
 
 
 def _own(context: StoreContext) -> Row:
