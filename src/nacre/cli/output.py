@@ -137,25 +137,13 @@ def asked(text: str) -> str:
 @contextmanager
 def progress(*, quiet: bool = False) -> Iterator[Progress]:
     """A progress bar with count, rate and time left, on stderr; it leaves nothing behind."""
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+    from rich import progress as rich
 
-    columns = (
-        TextColumn("{task.description}", markup=False),  # file names stand in it
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("ETA"),
-        TimeRemainingColumn(),
-    )
+    text = rich.TextColumn("{task.description}", markup=False)  # file names stand in it
+    done = rich.BarColumn(), rich.MofNCompleteColumn(), rich.TimeElapsedColumn()
+    columns = (text, *done, rich.TextColumn("ETA"), rich.TimeRemainingColumn())
     err = console(stderr=True)
-    with Progress(*columns, console=err, transient=True, disable=quiet or not err.is_terminal) as bar:
+    with rich.Progress(*columns, console=err, transient=True, disable=quiet or not err.is_terminal) as bar:
         yield bar
 
 

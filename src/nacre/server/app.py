@@ -1,4 +1,4 @@
-"""The application: routes, guard, errors; and how uvicorn runs it."""
+"""The application: routes, guard, errors; addresses and methods as clients write them; and how uvicorn runs it."""
 
 from __future__ import annotations
 
@@ -7,18 +7,20 @@ import logging
 import re
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, MutableMapping
 from contextlib import asynccontextmanager, nullcontext, suppress
 from hashlib import sha256
 from importlib import resources
 from importlib.util import find_spec
 from typing import Any
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, RedirectResponse, Response
 from langchain_core.language_models import BaseChatModel
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 
 from nacre.errors import NacreError, UsageError
@@ -26,12 +28,11 @@ from nacre.server import routes
 from nacre.server.auth.connections import run_by
 from nacre.server.auth.guard import Guard
 from nacre.server.auth.keys import Keys
-from nacre.server.observability.telemetry import OFF
+from nacre.server.observability.metrics import OFF
 from nacre.server.openai import audio, chat, embeddings, files, responses, stored_responses, vector_stores
 from nacre.server.openai.errors import Problem, not_found, problem_of
 from nacre.server.settings import Settings
 from nacre.server.state import State
-from nacre.server.wire import Wire
 from nacre.store.places import shown
 from nacre.system.net import is_loopback
 from nacre.text.language import os_reason, tr
@@ -251,3 +252,55 @@ def _log_to_stderr() -> None:
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     logger.propagate = False
+
+
+# What clients ask for that were given an address without /v1; with one they were given too, and wrote another.
+_API = re.compile(
+    r"/(?:api/)?(?:v1/)*(?=(?:chat/completions|models|embeddings|responses|files|vector_stores|audio|me|feedback|traces)(?:/|\Z))"
+)
+_METHODS = "GET, HEAD, POST, DELETE, OPTIONS"
+
+
+class Wire:
+    """An ASGI middleware before all others.
+
+    Args:
+        public_url: where the server is found from outside; a path in it is taken off the addresses that a proxy
+            passes on whole.
+    """
+
+    def __init__(self, app: Any, public_url: str | None = None) -> None:
+        self.app = app
+        self.prefix = urlsplit(public_url or "").path.rstrip("/")
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+        """Pass a request on, by the address and the method that the routes know."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        if self.prefix and scope["path"] == self.prefix:
+            await RedirectResponse(f"{self.prefix}/")(scope, receive, send)
+            return
+        path = self.address(scope["path"])
+        scope = {**scope, "path": path, "raw_path": path.encode("utf-8", "surrogatepass")}
+        asks = "access-control-request-method" in Headers(scope=scope)
+        if scope["method"] == "OPTIONS" and not (asks and "origin" in Headers(scope=scope)):
+            await Response(status_code=204, headers={"allow": _METHODS})(scope, receive, send)
+            return
+        if scope["method"] != "HEAD":
+            await self.app(scope, receive, send)
+            return
+
+        async def without_body(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.body":
+                message = {**message, "body": b""}
+            await send(message)
+
+        await self.app({**scope, "method": "GET"}, receive, without_body)
+
+    def address(self, path: str) -> str:
+        """The address of a route."""
+        if self.prefix and path.startswith(f"{self.prefix}/"):
+            path = path[len(self.prefix) :]
+        path = re.sub("/{2,}", "/", path).rstrip("/") or "/"
+        return _API.sub("/v1/", path, count=1) if _API.match(path) else path

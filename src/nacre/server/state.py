@@ -21,8 +21,7 @@ from nacre.server.auth.limits import Limits, Meter, check_prices
 from nacre.server.auth.oidc import Oidc
 from nacre.server.ingestion.process import Ingestion
 from nacre.server.knowledge_bases import MAIN, KnowledgeBasePool
-from nacre.server.observability.metrics import Metrics
-from nacre.server.observability.telemetry import Telemetry
+from nacre.server.observability.metrics import Metrics, Telemetry
 from nacre.server.observability.traces import too_old
 from nacre.server.openai.errors import Problem, not_found, unknown_model
 from nacre.server.records import Records, Row
