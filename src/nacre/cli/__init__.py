@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Annotated
 
 import typer
+from typer import Option
 
 from nacre import __version__
 from nacre.cli import usage
@@ -85,7 +86,7 @@ def _version(wanted: bool) -> None:
 
 def _options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help=tr("Print the version and exit."))
+        bool, Option("--version", callback=_version, is_eager=True, help=tr("Print the version and exit."))
     ] = False,
 ) -> None:
     """Options of the command itself; its help stands above."""

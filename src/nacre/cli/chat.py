@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Option
 
 from nacre.cli.knowledge import StrictFlag, answering, opened, show_answer
 from nacre.cli.output import AsOption, KbOption, ModelOption, command, console, folder, progress, say
@@ -58,10 +58,10 @@ def _help() -> str:
 
 @command("demo", N_("Build the sample knowledge base and ask it."))
 def demo(
-    kb: Annotated[Path, typer.Option("--kb", parser=folder, metavar="<path>", help=tr("Where to build it."))] = Path(
+    kb: Annotated[Path, Option("--kb", parser=folder, metavar="<path>", help=tr("Where to build it."))] = Path(
         ".demo/kb"
     ),
-    quiet: Annotated[bool, typer.Option("--quiet", help=tr("Build it and ask nothing."))] = False,
+    quiet: Annotated[bool, Option("--quiet", help=tr("Build it and ask nothing."))] = False,
 ) -> None:
     from nacre.eval.sample import sample_folder
     from nacre.retrieval.knowledge_base import KnowledgeBase

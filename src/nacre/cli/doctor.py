@@ -6,7 +6,7 @@ import platform
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
+from typer import Option
 
 from nacre import __version__
 from nacre.cli.output import JsonFlag, command, console, folder, print_json
@@ -20,7 +20,7 @@ _PACKAGES = "langchain-core faiss-cpu tantivy onnxruntime rapidocr langchain-ope
 def doctor(
     kb: Annotated[
         Path | None,
-        typer.Option("--kb", parser=folder, metavar="<path>", help=tr("A folder whose files' permissions to look at.")),
+        Option("--kb", parser=folder, metavar="<path>", help=tr("A folder whose files' permissions to look at.")),
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:

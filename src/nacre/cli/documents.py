@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
+from typer import Argument, Option
 
 from nacre.cli.knowledge import opened
 from nacre.cli.output import JsonFlag, KbOption, bar, command, named, print_json, say, tell
@@ -59,7 +59,7 @@ def _day(modified: float | None) -> str:
 @command("rm", N_("Take documents out; while their source has them, its next sync brings them back."))
 def remove(
     uris: Annotated[
-        list[str], typer.Argument(metavar="URI", help=tr("Addresses as `nacre ls` shows them, or paths of files."))
+        list[str], Argument(metavar="URI", help=tr("Addresses as `nacre ls` shows them, or paths of files."))
     ],
     kb: KbOption,
     as_json: JsonFlag = False,
@@ -103,19 +103,19 @@ def _nearest(given: str, known: Sequence[str]) -> list[str]:
 
 
 PlaceArgument = Annotated[
-    str, typer.Argument(parser=named, metavar="PLACE", help=tr("A folder, or postgresql://user@host/db?base=NAME."))
+    str, Argument(parser=named, metavar="PLACE", help=tr("A folder, or postgresql://user@host/db?base=NAME."))
 ]
 
 
 @command("verify", N_("Check that a knowledge base is whole; --repair rebuilds its indexes."))
 def verify(
     kb: KbOption,
-    repair: Annotated[bool, typer.Option("--repair", help=tr("Rebuild both indexes from the catalog first."))] = False,
+    repair: Annotated[bool, Option("--repair", help=tr("Rebuild both indexes from the catalog first."))] = False,
     against: Annotated[
         str | None,
-        typer.Option("--against", parser=named, metavar="<place>", help=tr("Compare with the base in another place.")),
+        Option("--against", parser=named, metavar="<place>", help=tr("Compare with the base in another place.")),
     ] = None,
-    queries: Annotated[int, typer.Option("--queries", min=1, help=tr("How many sentences to ask both."))] = 200,
+    queries: Annotated[int, Option("--queries", min=1, help=tr("How many sentences to ask both."))] = 200,
     as_json: JsonFlag = False,
 ) -> int:
     if repair:
@@ -171,9 +171,9 @@ def reembed(
     kb: KbOption,
     embedder: Annotated[
         str | None,
-        typer.Option("--embedder", parser=named, metavar="<name>", help=tr("The new embedder; left out: the default.")),
+        Option("--embedder", parser=named, metavar="<name>", help=tr("The new embedder; left out: the default.")),
     ] = None,
-    undo: Annotated[bool, typer.Option("--undo", help=tr("Go back to the vectors from before the last time."))] = False,
+    undo: Annotated[bool, Option("--undo", help=tr("Go back to the vectors from before the last time."))] = False,
     as_json: JsonFlag = False,
 ) -> None:
     base = opened(kb)

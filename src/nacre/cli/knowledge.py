@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
-import typer
+from typer import Argument, Option
 
 from nacre.cli.output import (
     AsOption,
@@ -33,14 +33,14 @@ if TYPE_CHECKING:
     from nacre.layers.rag import RetrievalAugmented
     from nacre.retrieval.knowledge_base import KnowledgeBase
 
-StrictFlag = Annotated[bool, typer.Option("--strict", help=tr("Cut every sentence that its source does not support."))]
+StrictFlag = Annotated[bool, Option("--strict", help=tr("Cut every sentence that its source does not support."))]
 
 
 @command("search", N_("Find passages."))
 def search(
-    query: Annotated[str, typer.Argument(help=tr("What to look for."))],
+    query: Annotated[str, Argument(help=tr("What to look for."))],
     kb: KbOption,
-    k: Annotated[int, typer.Option("-k", min=1, max=1000, help=tr("How many passages."))] = 10,
+    k: Annotated[int, Option("-k", min=1, max=1000, help=tr("How many passages."))] = 10,
     who: AsOption = None,
     where: WhereOption = None,
     as_json: JsonFlag = False,
@@ -58,7 +58,7 @@ def search(
 
 @command("ask", N_("Answer a question with citations."))
 def ask(
-    question: Annotated[str, typer.Argument(help=tr("The question."))],
+    question: Annotated[str, Argument(help=tr("The question."))],
     kb: KbOption,
     model: ModelOption = None,
     who: AsOption = None,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
+from typer import Option
 
 from nacre.errors import UsageError
 from nacre.text.hygiene import clean_text
@@ -38,25 +39,23 @@ def named(text: str) -> str:
     return text
 
 
-JsonFlag = Annotated[bool, typer.Option("--json", help=tr("Print one JSON object on stdout."))]
+JsonFlag = Annotated[bool, Option("--json", help=tr("Print one JSON object on stdout."))]
 _TOLD = tr("The knowledge base: a folder, or postgresql://….")
-KbOption = Annotated[str, typer.Option("--kb", parser=named, metavar="<place>", help=_TOLD)]
-OptionalKb = Annotated[str | None, typer.Option("--kb", parser=named, metavar="<place>", help=_TOLD)]
+KbOption = Annotated[str, Option("--kb", parser=named, metavar="<place>", help=_TOLD)]
+OptionalKb = Annotated[str | None, Option("--kb", parser=named, metavar="<place>", help=_TOLD)]
 ModelOption = Annotated[
     str | None,
-    typer.Option(
-        "--model", parser=named, metavar="<name>", help=tr("Model, e.g. openai:gpt-5, dashscope:qwen-plus, quote.")
-    ),
+    Option("--model", parser=named, metavar="<name>", help=tr("Model, e.g. openai:gpt-5, dashscope:qwen-plus, quote.")),
 ]
 WhereOption = Annotated[
     list[str] | None,
-    typer.Option(
+    Option(
         "--where",
         metavar="NAME=VALUE",
         help=tr("Only documents with this field, e.g. product=PX-200 or year>=2024; may be given more than once."),
     ),
 ]
-AsOption = Annotated[str | None, typer.Option("--as", help=tr("Search as these principals, comma separated."))]
+AsOption = Annotated[str | None, Option("--as", help=tr("Search as these principals, comma separated."))]
 
 
 def console(*, stderr: bool = False) -> Console:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
+from typer import Argument, Option
 
 from nacre.cli.output import (
     AsOption,
@@ -24,7 +24,7 @@ from nacre.cli.output import (
 from nacre.errors import UsageError
 from nacre.text.language import N_, os_reason, tr
 
-ToolOption = Annotated[list[str] | None, typer.Option("--tool", help=tr("A tool by name; may be repeated."))]
+ToolOption = Annotated[list[str] | None, Option("--tool", help=tr("A tool by name; may be repeated."))]
 _LONGEST_SHOWN = 1 << 20  # characters
 
 
@@ -56,7 +56,7 @@ def agent(
     kb: OptionalKb = None,
     tool: ToolOption = None,
     who: AsOption = None,
-    max_steps: Annotated[int, typer.Option("--max-steps", min=1, help=tr("Most steps."))] = 8,
+    max_steps: Annotated[int, Option("--max-steps", min=1, help=tr("Most steps."))] = 8,
     as_json: JsonFlag = False,
 ) -> None:
     from nacre.cli.agent_display import show_agent, trajectory_data
@@ -78,9 +78,9 @@ def agent(
 
 @command("facts", N_("Show, and delete, what agents remember (--tool facts:FILE)."))
 def facts(
-    file: Annotated[Path, typer.Argument(help=tr("The file of the tool facts:FILE."))],
+    file: Annotated[Path, Argument(help=tr("The file of the tool facts:FILE."))],
     who: AsOption = None,
-    delete: Annotated[list[str] | None, typer.Option("--delete", help=tr("Id of a fact; may be repeated."))] = None,
+    delete: Annotated[list[str] | None, Option("--delete", help=tr("Id of a fact; may be repeated."))] = None,
     as_json: JsonFlag = False,
 ) -> None:
     from nacre.agents.fact_store import FactStore, owner_of
@@ -102,7 +102,7 @@ def facts(
 @command("run", N_("Run a Python file in the sandbox."))
 def run_file(
     file: Path,
-    timeout: Annotated[float, typer.Option("--timeout", min=0.1, help=tr("Seconds."))] = 5.0,
+    timeout: Annotated[float, Option("--timeout", min=0.1, help=tr("Seconds."))] = 5.0,
     as_json: JsonFlag = False,
 ) -> int:
     from nacre.reasoning.results import plain

@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
+from typer import Argument, Option
 
 from nacre.cli.output import JsonFlag, ModelOption, OptionalKb, command, folder, principals, print_json, say
 from nacre.errors import UsageError
@@ -19,15 +19,13 @@ if TYPE_CHECKING:
     from nacre.server.settings import Settings
 
 ConfigOption = Annotated[
-    Path | None,
-    typer.Option("--config", parser=folder, metavar="<path>", help=tr("A nacre.yaml; `nacre init` writes one.")),
+    Path | None, Option("--config", parser=folder, metavar="<path>", help=tr("A nacre.yaml; `nacre init` writes one."))
 ]
 DataOption = Annotated[
-    Path | None,
-    typer.Option("--data", parser=folder, metavar="<path>", help=tr("Where the server keeps keys and uploads.")),
+    Path | None, Option("--data", parser=folder, metavar="<path>", help=tr("Where the server keeps keys and uploads."))
 ]
-HostOption = Annotated[str | None, typer.Option("--host", help=tr("Address to listen on."))]
-PortOption = Annotated[int | None, typer.Option("--port", min=0, max=65535, help=tr("Port to listen on."))]
+HostOption = Annotated[str | None, Option("--host", help=tr("Address to listen on."))]
+PortOption = Annotated[int | None, Option("--port", min=0, max=65535, help=tr("Port to listen on."))]
 
 
 @command("serve", N_("Serve an OpenAI-compatible API and a web page."))
@@ -39,9 +37,9 @@ def serve(
     config: ConfigOption = None,
     data: DataOption = None,
     who: Annotated[
-        str | None, typer.Option("--as", help=tr("As whom to search while there are no keys, comma separated."))
+        str | None, Option("--as", help=tr("As whom to search while there are no keys, comma separated."))
     ] = None,
-    trace: Annotated[bool | None, typer.Option("--trace", help=tr("Keep questions and answers."))] = None,
+    trace: Annotated[bool | None, Option("--trace", help=tr("Keep questions and answers."))] = None,
 ) -> None:
     from nacre.extras import need_all
 
@@ -57,10 +55,10 @@ def mcp(
     kb: OptionalKb = None,
     model: ModelOption = None,
     config: ConfigOption = None,
-    transport: Annotated[str, typer.Option("--transport", help=tr("stdio, or http for streamable HTTP."))] = "stdio",
+    transport: Annotated[str, Option("--transport", help=tr("stdio, or http for streamable HTTP."))] = "stdio",
     host: HostOption = None,
     port: PortOption = None,
-    who: Annotated[str | None, typer.Option("--as", help=tr("As whom to search, comma separated."))] = None,
+    who: Annotated[str | None, Option("--as", help=tr("As whom to search, comma separated."))] = None,
 ) -> None:
     from nacre.extras import need_all
 
@@ -78,7 +76,7 @@ def mcp(
 
 
 @command("init", N_("Write a nacre.yaml to begin with."))
-def init(path: Annotated[Path, typer.Argument(help=tr("Where to write it."))] = Path("nacre.yaml")) -> None:
+def init(path: Annotated[Path, Argument(help=tr("Where to write it."))] = Path("nacre.yaml")) -> None:
     from nacre.server.settings import TEMPLATE
 
     try:
@@ -91,9 +89,7 @@ def init(path: Annotated[Path, typer.Argument(help=tr("Where to write it."))] = 
 
 @command("trace", N_("Show the server's kept questions and answers."))
 def trace(
-    request: Annotated[
-        str | None, typer.Argument(help=tr("Id of a request; without it the last ones are listed."))
-    ] = None,
+    request: Annotated[str | None, Argument(help=tr("Id of a request; without it the last ones are listed."))] = None,
     kb: OptionalKb = None,
     config: ConfigOption = None,
     data: DataOption = None,
@@ -117,20 +113,19 @@ def trace(
 
 @command("keys add", N_("Make a key; it is shown once."))
 def add_key(
-    name: Annotated[str, typer.Argument(help=tr("Whose key it is."))],
+    name: Annotated[str, Argument(help=tr("Whose key it is."))],
     kb: OptionalKb = None,
     config: ConfigOption = None,
     data: DataOption = None,
-    who: Annotated[str | None, typer.Option("--principals", help=tr("As whom it searches, comma separated."))] = None,
-    read_only: Annotated[bool, typer.Option("--read-only", help=tr("It may ask, and change nothing."))] = False,
+    who: Annotated[str | None, Option("--principals", help=tr("As whom it searches, comma separated."))] = None,
+    read_only: Annotated[bool, Option("--read-only", help=tr("It may ask, and change nothing."))] = False,
     write_main: Annotated[
-        bool, typer.Option("--write-main", help=tr("Its uploads into main are seen by others; else by itself alone."))
+        bool, Option("--write-main", help=tr("Its uploads into main are seen by others; else by itself alone."))
     ] = False,
-    per_minute: Annotated[int | None, typer.Option("--per-minute", min=1, help=tr("Requests a minute."))] = None,
-    tokens_per_day: Annotated[int | None, typer.Option("--tokens-per-day", min=1, help=tr("Tokens a day."))] = None,
+    per_minute: Annotated[int | None, Option("--per-minute", min=1, help=tr("Requests a minute."))] = None,
+    tokens_per_day: Annotated[int | None, Option("--tokens-per-day", min=1, help=tr("Tokens a day."))] = None,
     spend_limit: Annotated[
-        str | None,
-        typer.Option("--spend-limit", help=tr("Money a day or a month: 5.00/day, in the currency of `prices`.")),
+        str | None, Option("--spend-limit", help=tr("Money a day or a month: 5.00/day, in the currency of `prices`."))
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -200,7 +195,7 @@ def _add_spending(rows: list[dict[str, Any]], store: str | Path, currency: str) 
 
 @command("keys revoke", N_("Take a key away."))
 def revoke_key(
-    name: Annotated[str, typer.Argument(help=tr("Name or id of the key."))],
+    name: Annotated[str, Argument(help=tr("Name or id of the key."))],
     kb: OptionalKb = None,
     config: ConfigOption = None,
     data: DataOption = None,

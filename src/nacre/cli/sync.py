@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
+from typer import Argument, Option
 
 from nacre.cli.knowledge import opened
 from nacre.cli.output import JsonFlag, KbOption, command, named, principals, print_json, progress, say
@@ -24,20 +24,20 @@ if TYPE_CHECKING:
 _WEB = re.compile(r"(sitemap:)?https?:", re.IGNORECASE)
 WorkersOption = Annotated[
     str | None,
-    typer.Option(
+    Option(
         "--workers", parser=named, metavar="<ray>", help=tr("Parse and embed on a Ray cluster: ray, ray://HOST:PORT.")
     ),
 ]
 HiddenOption = Annotated[
     bool | None,
-    typer.Option(
+    Option(
         "--include-hidden/--no-include-hidden",
         help=tr("Read hidden sheets, rows, columns and slides too; else as settings.json says (no)."),
     ),
 ]
 PicturesOption = Annotated[
     bool | None,
-    typer.Option(
+    Option(
         "--pictures/--no-pictures",
         help=tr("Read the writing in pictures inside office files too, by OCR; else as settings.json says (no)."),
     ),
@@ -46,28 +46,27 @@ PicturesOption = Annotated[
 
 @command("sync", N_("Bring a knowledge base up to date with files, folders or URLs."))
 def sync(
-    sources: Annotated[list[str], typer.Argument(help=tr("Files, folders or URLs."))],
+    sources: Annotated[list[str], Argument(help=tr("Files, folders or URLs."))],
     kb: KbOption,
     who: Annotated[
-        str | None, typer.Option("--principals", help=tr("Only these may see the documents, comma separated."))
+        str | None, Option("--principals", help=tr("Only these may see the documents, comma separated."))
     ] = None,
     embedder: Annotated[
-        str | None,
-        typer.Option("--embedder", parser=named, metavar="<name>", help=tr("Embedder for a new knowledge base.")),
+        str | None, Option("--embedder", parser=named, metavar="<name>", help=tr("Embedder for a new knowledge base."))
     ] = None,
-    prune: Annotated[bool, typer.Option("--prune/--no-prune", help=tr("Delete documents whose file is gone."))] = True,
+    prune: Annotated[bool, Option("--prune/--no-prune", help=tr("Delete documents whose file is gone."))] = True,
     allow_private: Annotated[
         bool,
-        typer.Option(
+        Option(
             "--allow-private",
             help=tr("Let http(s) sources and what they redirect to lie on this machine and in private networks."),
         ),
     ] = False,
     follow_links: Annotated[
-        bool, typer.Option("--follow-links", help=tr("Also read what links in a folder name outside of it."))
+        bool, Option("--follow-links", help=tr("Also read what links in a folder name outside of it."))
     ] = False,
     fail_on_error: Annotated[
-        bool, typer.Option("--fail-on-error", help=tr("Exit with 1 when a document could not be read."))
+        bool, Option("--fail-on-error", help=tr("Exit with 1 when a document could not be read."))
     ] = False,
     workers: WorkersOption = None,
     include_hidden: HiddenOption = None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
+from typer import Option
 
 from nacre.cli.output import JsonFlag, ModelOption, command, print_json, say
 from nacre.errors import UsageError
@@ -29,11 +29,11 @@ def tokens(text: str, model: ModelOption = None, as_json: JsonFlag = False) -> N
 def next_token(
     text: str,
     model: ModelOption = None,
-    top: Annotated[int, typer.Option("--top", min=1, max=1000, help=tr("How many candidates."))] = 10,
-    temperature: Annotated[float | None, typer.Option("--temperature", min=0)] = None,
-    top_k: Annotated[int | None, typer.Option("--top-k", min=1)] = None,
-    top_p: Annotated[float | None, typer.Option("--top-p", min=0, max=1)] = None,
-    adapter: Annotated[str | None, typer.Option("--adapter", help=tr("Folder of an adapter."))] = None,
+    top: Annotated[int, Option("--top", min=1, max=1000, help=tr("How many candidates."))] = 10,
+    temperature: Annotated[float | None, Option("--temperature", min=0)] = None,
+    top_k: Annotated[int | None, Option("--top-k", min=1)] = None,
+    top_p: Annotated[float | None, Option("--top-p", min=0, max=1)] = None,
+    adapter: Annotated[str | None, Option("--adapter", help=tr("Folder of an adapter."))] = None,
     as_json: JsonFlag = False,
 ) -> None:
     from nacre.connectors.models import default_spec

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
+from typer import Argument, Option
 
 from nacre.cli.knowledge import StrictFlag, answering, opened
 from nacre.cli.output import (
@@ -57,15 +57,13 @@ _NAMES = {
 @command("why", N_("Say where an expected passage was lost, and what brings it back."))
 def why(
     kb: KbOption,
-    question: Annotated[str | None, typer.Argument(help=tr("The question."))] = None,
+    question: Annotated[str | None, Argument(help=tr("The question."))] = None,
     expect: Annotated[
         str | None,
-        typer.Option(
-            "--expect", help=tr("The text that should have been found, or the address or name of its document.")
-        ),
+        Option("--expect", help=tr("The text that should have been found, or the address or name of its document.")),
     ] = None,
     report: Annotated[
-        Path | None, typer.Option("--report", help=tr("All failures of this report instead, grouped by their stage."))
+        Path | None, Option("--report", help=tr("All failures of this report instead, grouped by their stage."))
     ] = None,
     model: ModelOption = None,
     who: AsOption = None,
@@ -119,7 +117,7 @@ def gaps(
     kb: OptionalKb = None,
     config: ConfigOption = None,
     data: DataOption = None,
-    out: Annotated[Path | None, typer.Option("--out", help=tr("Write the questions as rows of an evaluation."))] = None,
+    out: Annotated[Path | None, Option("--out", help=tr("Write the questions as rows of an evaluation."))] = None,
     model: ModelOption = None,
     who: AsOption = None,
     as_json: JsonFlag = False,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
+from typer import Argument, Option
 
 from nacre.cli.evaluation.reports import (
     AllowMissing,
@@ -29,8 +29,8 @@ from nacre.text.language import N_, tr
 if TYPE_CHECKING:
     from nacre.eval.making import Made, Talk
 
-Config = Annotated[Path, typer.Option("--config", help=tr("The server's nacre.yaml."))]
-Count = Annotated[int | None, typer.Option("--count", min=1, help=tr("How many at most, drawn by chance."))]
+Config = Annotated[Path, Option("--config", help=tr("The server's nacre.yaml."))]
+Count = Annotated[int | None, Option("--count", min=1, help=tr("How many at most, drawn by chance."))]
 
 
 @command("eval compare", N_("Two reports side by side; exit 1 on a significant loss."))
@@ -63,22 +63,18 @@ def compare(
 def make(
     kb: KbOption,
     out: FileOption,
-    count: Annotated[int, typer.Option("--count", min=1, help=tr("How many questions."))] = 50,
-    unanswerable: Annotated[
-        float, typer.Option("--unanswerable", min=0, max=0.9, help=tr("Share without an answer."))
-    ] = 0.2,
+    count: Annotated[int, Option("--count", min=1, help=tr("How many questions."))] = 50,
+    unanswerable: Annotated[float, Option("--unanswerable", min=0, max=0.9, help=tr("Share without an answer."))] = 0.2,
     two_documents: Annotated[
-        bool, typer.Option("--two-documents", help=tr("Also questions that need two documents, up to a third."))
+        bool, Option("--two-documents", help=tr("Also questions that need two documents, up to a third."))
     ] = False,
     follow_ups: Annotated[
-        bool, typer.Option("--follow-ups", help=tr("Conversations with a follow-up question, for eval chat, instead."))
+        bool, Option("--follow-ups", help=tr("Conversations with a follow-up question, for eval chat, instead."))
     ] = False,
     paraphrases: Annotated[
-        int, typer.Option("--paraphrases", min=0, max=20, help=tr("Each question so often in other words, too."))
+        int, Option("--paraphrases", min=0, max=20, help=tr("Each question so often in other words, too."))
     ] = 0,
-    model: Annotated[
-        str | None, typer.Option("--model", help=tr("Writes the questions; without it, templates do."))
-    ] = None,
+    model: Annotated[str | None, Option("--model", help=tr("Writes the questions; without it, templates do."))] = None,
     as_json: JsonFlag = False,
 ) -> None:
     from collections import Counter
@@ -110,13 +106,13 @@ def make(
 @command("eval tune", N_("Choose settings on half of a question set, judge them by the other half."))
 def tune(
     kb: KbOption,
-    data: Annotated[Path, typer.Option("--data", help=tr("Questions with answers."))],
+    data: Annotated[Path, Option("--data", help=tr("Questions with answers."))],
     model: ModelOption = None,
     grid: Annotated[
-        str | None, typer.Option("--grid", help=tr('What to try: {"k": [4, 8], "chunk_size": [100, "auto"]}'))
+        str | None, Option("--grid", help=tr('What to try: {"k": [4, 8], "chunk_size": [100, "auto"]}'))
     ] = None,
     write: Annotated[
-        bool, typer.Option("--write", help=tr("Keep the choice in the knowledge base, if it is surely better."))
+        bool, Option("--write", help=tr("Keep the choice in the knowledge base, if it is surely better."))
     ] = False,
     as_json: JsonFlag = False,
     out: OutOption = None,
@@ -159,9 +155,9 @@ def _show_tried(figures: Mapping[str, Any]) -> None:
 def export(
     report: ReportFile,
     out: FileOption,
-    to: Annotated[str, typer.Option("--to", help="ragas, deepeval")] = "ragas",
+    to: Annotated[str, Option("--to", help="ragas, deepeval")] = "ragas",
     kb: Annotated[
-        str | None, typer.Option("--kb", parser=named, metavar="<place>", help=tr("Take whole passages from it."))
+        str | None, Option("--kb", parser=named, metavar="<place>", help=tr("Take whole passages from it."))
     ] = None,
 ) -> None:
     from nacre.eval.exports import exported
@@ -175,9 +171,9 @@ def export(
 
 @command("eval check", N_("What is wrong with a question file; asks nothing."))
 def check(
-    file: Annotated[Path, typer.Argument(help=tr("A file of questions."))],
+    file: Annotated[Path, Argument(help=tr("A file of questions."))],
     kb: Annotated[
-        str | None, typer.Option("--kb", parser=named, metavar="<place>", help=tr("Also look the documents up here."))
+        str | None, Option("--kb", parser=named, metavar="<place>", help=tr("Also look the documents up here."))
     ] = None,
     as_json: JsonFlag = False,
 ) -> int:
@@ -208,11 +204,9 @@ def check(
 
 @command("eval history", N_("What the last runs reached."))
 def history(
-    folders: Annotated[list[Path], typer.Argument(help=tr("Folders of --out, in any number."))],
-    last: Annotated[int, typer.Option("--last", min=1, help=tr("How many runs."))] = 20,
-    out: Annotated[
-        Path | None, typer.Option("--out", help=tr("Write a page with a line for each figure (.html)."))
-    ] = None,
+    folders: Annotated[list[Path], Argument(help=tr("Folders of --out, in any number."))],
+    last: Annotated[int, Option("--last", min=1, help=tr("How many runs."))] = 20,
+    out: Annotated[Path | None, Option("--out", help=tr("Write a page with a line for each figure (.html)."))] = None,
     as_json: JsonFlag = False,
 ) -> None:
     from nacre.eval import history as runs
@@ -235,7 +229,7 @@ def history(
 def from_feedback(
     config: Config,
     out: FileOption,
-    verdict: Annotated[str, typer.Option("--verdict", help="up, down, all")] = "all",
+    verdict: Annotated[str, Option("--verdict", help="up, down, all")] = "all",
     count: Count = None,
     as_json: JsonFlag = False,
 ) -> None:

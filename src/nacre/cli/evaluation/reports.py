@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
+from typer import Argument, Option
 
 from nacre.cli.output import JsonFlag, command, console, print_json, say, table, warn
 from nacre.cli.output import bar as bar
@@ -22,23 +22,19 @@ if TYPE_CHECKING:
     from nacre.eval.gate import Change
     from nacre.eval.report import Report
 
-OutOption = Annotated[Path | None, typer.Option("--out", help=tr("Folder for report.json, report.md and report.html."))]
-WorkersOption = Annotated[int, typer.Option("--workers", min=1, help=tr("Questions at a time."))]
-ReportFile = Annotated[Path, typer.Argument(help=tr("A report.json, or its folder."))]
-FileOption = Annotated[Path, typer.Option("--out", help=tr("The file to write (.jsonl)."))]
-Limit = Annotated[int | None, typer.Option("--limit", min=1, help=tr("Only the first N questions."))]
-AllowMissing = Annotated[
-    bool, typer.Option("--allow-missing", help=tr("Let questions stand in one of the two runs only."))
-]
+OutOption = Annotated[Path | None, Option("--out", help=tr("Folder for report.json, report.md and report.html."))]
+WorkersOption = Annotated[int, Option("--workers", min=1, help=tr("Questions at a time."))]
+ReportFile = Annotated[Path, Argument(help=tr("A report.json, or its folder."))]
+FileOption = Annotated[Path, Option("--out", help=tr("The file to write (.jsonl)."))]
+Limit = Annotated[int | None, Option("--limit", min=1, help=tr("Only the first N questions."))]
+AllowMissing = Annotated[bool, Option("--allow-missing", help=tr("Let questions stand in one of the two runs only."))]
 Anchors = Annotated[
     list[Path] | None,
-    typer.Option("--anchor", help=tr("A further report not to fall behind, such as the last release's; repeatable.")),
+    Option("--anchor", help=tr("A further report not to fall behind, such as the last release's; repeatable.")),
 ]
-Least = Annotated[
-    list[str] | None, typer.Option("--min", help=tr("The least value of a figure: contains=.9; repeatable."))
-]
+Least = Annotated[list[str] | None, Option("--min", help=tr("The least value of a figure: contains=.9; repeatable."))]
 Most = Annotated[
-    list[str] | None, typer.Option("--max", help=tr("The largest value of a figure: seconds_p95=2; repeatable."))
+    list[str] | None, Option("--max", help=tr("The largest value of a figure: seconds_p95=2; repeatable."))
 ]
 _SOME = ("workers", "price", "repeat", "prompts")  # of the options below those that only some suites take
 
@@ -48,7 +44,7 @@ def _options(
     as_json: JsonFlag = False,
     out: OutOption = None,
     gate: Annotated[
-        Path | None, typer.Option("--gate", help=tr("A baseline report.json; exit 1 on a significant loss."))
+        Path | None, Option("--gate", help=tr("A baseline report.json; exit 1 on a significant loss."))
     ] = None,
     limit: Limit = None,
     anchor: Anchors = None,
@@ -56,18 +52,17 @@ def _options(
     least: Least = None,
     most: Most = None,
     max_failed: Annotated[
-        float, typer.Option("--max-failed", min=0, max=1, help=tr("Share of questions that may fail before exit 2."))
+        float, Option("--max-failed", min=0, max=1, help=tr("Share of questions that may fail before exit 2."))
     ] = MAX_FAILED,
-    junit: Annotated[Path | None, typer.Option("--junit", help=tr("Write JUnit XML, one test a question."))] = None,
-    csv: Annotated[Path | None, typer.Option("--csv", help=tr("Write a table, one row a question."))] = None,
+    junit: Annotated[Path | None, Option("--junit", help=tr("Write JUnit XML, one test a question."))] = None,
+    csv: Annotated[Path | None, Option("--csv", help=tr("Write a table, one row a question."))] = None,
     workers: WorkersOption = 1,
     price: Annotated[
-        str | None, typer.Option("--price", help=tr("Price of a million tokens read and written: 0.25,2"))
+        str | None, Option("--price", help=tr("Price of a million tokens read and written: 0.25,2"))
     ] = None,
-    repeat: Annotated[int, typer.Option("--repeat", min=1, help=tr("Ask each question so often."))] = 1,
+    repeat: Annotated[int, Option("--repeat", min=1, help=tr("Ask each question so often."))] = 1,
     prompts: Annotated[
-        Path | None,
-        typer.Option("--prompts", help=tr("Folder of prompts of your own: rag/answer.en.yaml and the like.")),
+        Path | None, Option("--prompts", help=tr("Folder of prompts of your own: rag/answer.en.yaml and the like."))
     ] = None,
 ) -> None:
     """The options that suites share; only their names, kinds and defaults are read."""

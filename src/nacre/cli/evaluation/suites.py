@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
+from typer import Argument, Option
 
 from nacre import eval as evaluation
 from nacre.cli.evaluation.reports import own_prompts, suite
@@ -19,30 +19,27 @@ from nacre.text.language import N_, listed, tr
 if TYPE_CHECKING:
     from nacre.eval.report import Report
 
-Data = Annotated[Path, typer.Option("--data", help=tr("Data set: a folder in BEIR layout, or a file."))]
-ModelData = Annotated[Path | None, typer.Option("--data", help=tr("Data set for a model of your own."))]
-Replay = Annotated[Path | None, typer.Option("--replay", help=tr("Published model outputs to replay."))]
+Data = Annotated[Path, Option("--data", help=tr("Data set: a folder in BEIR layout, or a file."))]
+ModelData = Annotated[Path | None, Option("--data", help=tr("Data set for a model of your own."))]
+Replay = Annotated[Path | None, Option("--replay", help=tr("Published model outputs to replay."))]
 K = Annotated[
-    int | None,
-    typer.Option("-k", min=1, help=tr("Passages the model sees; else as the knowledge base is set, else 6.")),
+    int | None, Option("-k", min=1, help=tr("Passages the model sees; else as the knowledge base is set, else 6."))
 ]
 OptionalKb = Annotated[
     str | None,
-    typer.Option(
-        "--kb", parser=named, metavar="<place>", help=tr("Ask this knowledge base instead of indexing the corpus.")
-    ),
+    Option("--kb", parser=named, metavar="<place>", help=tr("Ask this knowledge base instead of indexing the corpus.")),
 ]
 StackOption = Annotated[
-    str | None, typer.Option("--stack", help=tr("Measure this stack: a YAML file, or with --config its name there."))
+    str | None, Option("--stack", help=tr("Measure this stack: a YAML file, or with --config its name there."))
 ]
-ConfigOption = Annotated[Path | None, typer.Option("--config", help=tr("A nacre.yaml whose stack is measured."))]
+ConfigOption = Annotated[Path | None, Option("--config", help=tr("A nacre.yaml whose stack is measured."))]
 Target = Annotated[
-    str | None, typer.Option("--target", help=tr("Ask this instead: http://host/v1#model, or module:function."))
+    str | None, Option("--target", help=tr("Ask this instead: http://host/v1#model, or module:function."))
 ]
-Embedder = Annotated[str | None, typer.Option("--embedder", help=tr("Embedder."))]
-Judge = Annotated[Path | None, typer.Option("--judge", help=tr("A reward model that scores each answer too."))]
-Passages = Annotated[int, typer.Option("-k", min=1, help=tr("Passages a search gives."))]
-Arms = Annotated[str, typer.Option("--arms", help=tr("Indexes: words, vectors or both."))]
+Embedder = Annotated[str | None, Option("--embedder", help=tr("Embedder."))]
+Judge = Annotated[Path | None, Option("--judge", help=tr("A reward model that scores each answer too."))]
+Passages = Annotated[int, Option("-k", min=1, help=tr("Passages a search gives."))]
+Arms = Annotated[str, Option("--arms", help=tr("Indexes: words, vectors or both."))]
 _ALL = ("workers", "price", "repeat", "prompts")
 
 
@@ -219,13 +216,11 @@ def _one_of(replay: Path | None, data: Path | None, model: str | None) -> Path:
 
 @suite("judge", N_("Let a model judge the answers of a report."), tr("Judging"), "workers", "price", "prompts")
 def judge(
-    report: Annotated[Path | None, typer.Argument(help=tr("A report with answers."))] = None,
-    against: Annotated[
-        Path | None, typer.Option("--against", help=tr("A later report: which one answers better?"))
-    ] = None,
+    report: Annotated[Path | None, Argument(help=tr("A report with answers."))] = None,
+    against: Annotated[Path | None, Option("--against", help=tr("A later report: which one answers better?"))] = None,
     labelled: Annotated[
         Path | None,
-        typer.Option(
+        Option(
             "--labelled",
             help=tr("Answers judged by people instead of a report; 'builtin' takes the set that comes along."),
         ),
@@ -233,11 +228,11 @@ def judge(
     model: ModelOption = None,
     criteria: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--criteria", help=tr("Comma separated; else all of ours, with 'correct' where there are gold answers.")
         ),
     ] = None,
-    retries: Annotated[int, typer.Option("--retries", min=0, help=tr("Tries again after a 429 and the like."))] = 4,
+    retries: Annotated[int, Option("--retries", min=0, help=tr("Tries again after a 429 and the like."))] = 4,
     **run: Any,
 ) -> "Report":
     from nacre.connectors.models import load_model

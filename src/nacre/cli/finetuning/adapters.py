@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer import Argument, Option
 
 from nacre.cli.evaluation.reports import Limit, OutOption, bar
 from nacre.cli.finetuning.data import ExcludeOption, asked_in
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 _Method = Annotated[
     str,
-    typer.Option(
+    Option(
         "--method",
         help=tr(
             "lora, prefix, prompt, ptuning (P-tuning v2: prefix tuning with its projection), full, dpo, kto, "
@@ -33,32 +34,32 @@ _Method = Annotated[
     ),
 ]
 _Patience = Annotated[
-    int, typer.Option("--patience", min=0, help=tr("Looks at the held-out loss without a gain; 0 never looks."))
+    int, Option("--patience", min=0, help=tr("Looks at the held-out loss without a gain; 0 never looks."))
 ]
-_Resume = Annotated[bool, typer.Option("--resume", help=tr("Go on from the last checkpoint, or with the job."))]
-_DryRun = Annotated[bool, typer.Option("--dry-run", help=tr("Show tokens, misfits and one row; train nothing."))]
-_Launch = Annotated[Path | None, typer.Option("--launch", help=tr("Several GPUs: a configuration file of accelerate."))]
+_Resume = Annotated[bool, Option("--resume", help=tr("Go on from the last checkpoint, or with the job."))]
+_DryRun = Annotated[bool, Option("--dry-run", help=tr("Show tokens, misfits and one row; train nothing."))]
+_Launch = Annotated[Path | None, Option("--launch", help=tr("Several GPUs: a configuration file of accelerate."))]
 
 
 @command("finetune train", N_("Train an adapter, all weights or a reward model; here, or by a service."))
 def train(
-    base: Annotated[str, typer.Option("--base", help=tr("transformers:FOLDER, a .gguf file, or dashscope:qwen3-8b."))],
-    data: Annotated[Path, typer.Option("--data", help=tr("Rows, from `nacre finetune data`."))],
-    out: Annotated[Path, typer.Option("--out", help=tr("Folder of the adapter."))],
+    base: Annotated[str, Option("--base", help=tr("transformers:FOLDER, a .gguf file, or dashscope:qwen3-8b."))],
+    data: Annotated[Path, Option("--data", help=tr("Rows, from `nacre finetune data`."))],
+    out: Annotated[Path, Option("--out", help=tr("Folder of the adapter."))],
     method: _Method = "lora",
-    steps: Annotated[int | None, typer.Option("--steps", min=1, help=tr("Without it, three passes."))] = None,
-    minutes: Annotated[float | None, typer.Option("--minutes", min=0, help=tr("Stop after so many."))] = None,
-    batch: Annotated[int, typer.Option("--batch", min=1, help=tr("Rows a step."))] = 4,
-    rate: Annotated[float | None, typer.Option("--rate", min=0, help=tr("Learning rate."))] = None,
-    rank: Annotated[int, typer.Option("--rank", min=1, help=tr("Rank of LoRA."))] = 16,
+    steps: Annotated[int | None, Option("--steps", min=1, help=tr("Without it, three passes."))] = None,
+    minutes: Annotated[float | None, Option("--minutes", min=0, help=tr("Stop after so many."))] = None,
+    batch: Annotated[int, Option("--batch", min=1, help=tr("Rows a step."))] = 4,
+    rate: Annotated[float | None, Option("--rate", min=0, help=tr("Learning rate."))] = None,
+    rank: Annotated[int, Option("--rank", min=1, help=tr("Rank of LoRA."))] = 16,
     patience: _Patience = 3,
-    seed: Annotated[int, typer.Option("--seed")] = 7,
+    seed: Annotated[int, Option("--seed")] = 7,
     exclude: ExcludeOption = None,
     resume: _Resume = False,
     dry_run: _DryRun = False,
     launch: _Launch = None,
-    yes: Annotated[bool, typer.Option("--yes", help=tr("Agree to what leaves the house, and to its cost."))] = False,
-    price: Annotated[float | None, typer.Option("--price", min=0, help=tr("Of a million tokens trained on."))] = None,
+    yes: Annotated[bool, Option("--yes", help=tr("Agree to what leaves the house, and to its cost."))] = False,
+    price: Annotated[float | None, Option("--price", min=0, help=tr("Of a million tokens trained on."))] = None,
     as_json: JsonFlag = False,
 ) -> int:
     from nacre.finetuning.hosted import is_hosted
@@ -159,17 +160,15 @@ def _hosted(
     return 0
 
 
-_Adapter = Annotated[Path, typer.Argument(help=tr("A folder that was trained."))]
+_Adapter = Annotated[Path, Argument(help=tr("A folder that was trained."))]
 
 
 @command("finetune check", N_("Base, tuned model and quote side by side; exit 1 on a significant loss."))
 def check(
     adapter: _Adapter,
-    data: Annotated[Path, typer.Option("--data", help=tr("The rows; those held out are asked."))],
-    kb: Annotated[
-        Path | None, typer.Option("--kb", parser=folder, metavar="<path>", help=tr("Ask over it too."))
-    ] = None,
-    suites: Annotated[str, typer.Option("--suites", help="answers,refusal,sample")] = "answers,refusal,sample",
+    data: Annotated[Path, Option("--data", help=tr("The rows; those held out are asked."))],
+    kb: Annotated[Path | None, Option("--kb", parser=folder, metavar="<path>", help=tr("Ask over it too."))] = None,
+    suites: Annotated[str, Option("--suites", help="answers,refusal,sample")] = "answers,refusal,sample",
     limit: Limit = 40,
     out: OutOption = None,
     as_json: JsonFlag = False,
@@ -211,7 +210,7 @@ def _cell(summary: dict[str, Any], metric: str) -> str:
 @command("finetune merge", N_("Merge a LoRA adapter into its base, and compare both before it is kept."))
 def merge(
     adapter: _Adapter,
-    out: Annotated[Path, typer.Option("--out", help=tr("Folder of the merged model."))],
+    out: Annotated[Path, Option("--out", help=tr("Folder of the merged model."))],
     as_json: JsonFlag = False,
 ) -> None:
     from nacre.finetuning.merging import merge as merged
@@ -226,8 +225,7 @@ def merge(
 
 @command("finetune list", N_("What has been trained in a folder."))
 def listing(
-    place: Annotated[Path, typer.Argument(help=tr("Where to look, two folders deep."))] = Path(),
-    as_json: JsonFlag = False,
+    place: Annotated[Path, Argument(help=tr("Where to look, two folders deep."))] = Path(), as_json: JsonFlag = False
 ) -> None:
     from nacre.finetuning.card import found_in
 
@@ -249,9 +247,7 @@ def listing(
 
 @command("finetune remove", N_("Remove what has been trained."))
 def remove(
-    adapter: _Adapter,
-    yes: Annotated[bool, typer.Option("--yes", help=tr("Do not ask."))] = False,
-    as_json: JsonFlag = False,
+    adapter: _Adapter, yes: Annotated[bool, Option("--yes", help=tr("Do not ask."))] = False, as_json: JsonFlag = False
 ) -> None:
     import sys
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+from typer import Option
 
 from nacre.cli.evaluation.reports import FileOption, bar
 from nacre.cli.knowledge import opened
@@ -22,40 +22,34 @@ if TYPE_CHECKING:
 
 ExcludeOption = Annotated[
     list[Path] | None,
-    typer.Option("--exclude", help=tr("A question set that is measured on: none of its questions is trained on.")),
+    Option("--exclude", help=tr("A question set that is measured on: none of its questions is trained on.")),
 ]
-_Files = Annotated[list[Path] | None, typer.Option("--questions", help=tr("A question set given up for training."))]
-_Kb = Annotated[
-    Path | None, typer.Option("--kb", parser=folder, metavar="<path>", help=tr("Folder of the knowledge base."))
-]
+_Files = Annotated[list[Path] | None, Option("--questions", help=tr("A question set given up for training."))]
+_Kb = Annotated[Path | None, Option("--kb", parser=folder, metavar="<path>", help=tr("Folder of the knowledge base."))]
 _Server = Annotated[
     str | None,
-    typer.Option("--server", help=tr("Where a server's feedback and traces are: a data folder, or postgresql://….")),
+    Option("--server", help=tr("Where a server's feedback and traces are: a data folder, or postgresql://….")),
 ]
-_Imported = Annotated[list[Path] | None, typer.Option("--import", help=tr("Rows of alpaca, sharegpt, OpenAI or TRL."))]
+_Imported = Annotated[list[Path] | None, Option("--import", help=tr("Rows of alpaca, sharegpt, OpenAI or TRL."))]
 
 
 @command("finetune data", N_("Make rows from a knowledge base, feedback and question sets."))
 def data(
     out: FileOption,
     kb: _Kb = None,
-    count: Annotated[int, typer.Option("--count", min=0, help=tr("How many questions to make."))] = 100,
-    form: Annotated[str, typer.Option("--form", help="answers, pairs, thumbs")] = "answers",
-    refusals: Annotated[float, typer.Option("--refusals", min=0, max=0.9, help=tr("Share of refusals."))] = 0.35,
-    follow_ups: Annotated[float, typer.Option("--follow-ups", min=0, max=1, help=tr("Share of follow-ups."))] = 0.1,
-    k: Annotated[int | None, typer.Option("-k", "--k", min=1, help=tr("Sources a row."))] = None,
+    count: Annotated[int, Option("--count", min=0, help=tr("How many questions to make."))] = 100,
+    form: Annotated[str, Option("--form", help="answers, pairs, thumbs")] = "answers",
+    refusals: Annotated[float, Option("--refusals", min=0, max=0.9, help=tr("Share of refusals."))] = 0.35,
+    follow_ups: Annotated[float, Option("--follow-ups", min=0, max=1, help=tr("Share of follow-ups."))] = 0.1,
+    k: Annotated[int | None, Option("-k", "--k", min=1, help=tr("Sources a row."))] = None,
     questions: _Files = None,
     exclude: ExcludeOption = None,
     server: _Server = None,
     imported: _Imported = None,
-    model: Annotated[
-        str | None, typer.Option("--model", help=tr("Writes the questions; without it, templates do."))
-    ] = None,
-    base: Annotated[str | None, typer.Option("--base", help=tr("Count the tokens as this model does."))] = None,
-    seed: Annotated[int, typer.Option("--seed")] = 7,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help=tr("Show what would be written, and write nothing."))
-    ] = False,
+    model: Annotated[str | None, Option("--model", help=tr("Writes the questions; without it, templates do."))] = None,
+    base: Annotated[str | None, Option("--base", help=tr("Count the tokens as this model does."))] = None,
+    seed: Annotated[int, Option("--seed")] = 7,
+    dry_run: Annotated[bool, Option("--dry-run", help=tr("Show what would be written, and write nothing."))] = False,
     as_json: JsonFlag = False,
 ) -> None:
     from nacre.connectors.models import load_model
@@ -148,13 +142,13 @@ def _show(figures: dict[str, object], as_json: bool, out: Path) -> None:
 @command("finetune encoder", N_("Tune the encoder of a knowledge base; kept only where search surely gains."))
 def encoder(
     kb: KbOption,
-    out: Annotated[Path, typer.Option("--out", help=tr("Folder of the encoder."))],
-    steps: Annotated[int | None, typer.Option("--steps", min=1, help=tr("Without it, one pass."))] = None,
-    base: Annotated[str | None, typer.Option("--base", help=tr("Encoder to begin with."))] = None,
+    out: Annotated[Path, Option("--out", help=tr("Folder of the encoder."))],
+    steps: Annotated[int | None, Option("--steps", min=1, help=tr("Without it, one pass."))] = None,
+    base: Annotated[str | None, Option("--base", help=tr("Encoder to begin with."))] = None,
     questions: Annotated[
-        list[Path] | None, typer.Option("--questions", help=tr("Written questions beside the made ones."))
+        list[Path] | None, Option("--questions", help=tr("Written questions beside the made ones."))
     ] = None,
-    seed: Annotated[int, typer.Option("--seed")] = 7,
+    seed: Annotated[int, Option("--seed")] = 7,
     as_json: JsonFlag = False,
 ) -> None:
     from nacre.finetuning.encoder import pairs_of, tune_encoder

@@ -1,4 +1,4 @@
-"""Figures for Prometheus; spans of the server's requests, which FastAPI makes itself, with those of the stacks inside."""
+"""Figures for Prometheus; spans of requests, which FastAPI makes itself, with those of the stacks inside."""
 
 from __future__ import annotations
 
