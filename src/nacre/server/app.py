@@ -236,13 +236,12 @@ def refuse_open_door(settings: Settings) -> None:
     keys.close()
     if not closed:
         host = settings.server.host
-        raise UsageError(
-            tr(
-                "Others can reach {host}, and there are no API keys. Make one: nacre keys add NAME --kb {kb}",
-                host=host,
-                kb=shown(settings.kb),
-            )
+        told = tr(
+            "Others can reach {host}, and there are no API keys. Make one: nacre keys add NAME --kb {kb}",
+            host=host,
+            kb=shown(settings.kb),
         )
+        raise UsageError(told)
 
 
 def _log_to_stderr() -> None:

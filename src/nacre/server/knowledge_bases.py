@@ -76,9 +76,8 @@ class KnowledgeBasePool:
         while True:
             with self._lock:
                 if store in self._dropped:
-                    raise KnowledgeBaseError(
-                        tr("The vector store {store} was deleted.", store=store), path=shown(self.place(store))
-                    )
+                    told = tr("The vector store {store} was deleted.", store=store)
+                    raise KnowledgeBaseError(told, path=shown(self.place(store)))
                 if held := self._open.get(store):
                     held.users += 1
                     self._open.move_to_end(store)

@@ -154,12 +154,11 @@ class Settings(BaseModel):
         if self.server.store and self.server.data:
             raise StackError(tr("server.store and server.data (--data) exclude each other: leave one of them out."))
         if self.server.store is None and self.server.data is None and scheme_of(self.kb):
-            raise StackError(
-                tr(
-                    "The knowledge base is no folder: say where keys and uploads go, with server.store "
-                    "(postgresql://…) or, for one server alone, --data DIR or server.data."
-                )
+            told = tr(
+                "The knowledge base is no folder: say where keys and uploads go, with server.store (postgresql://…) "
+                "or, for one server alone, --data DIR or server.data."
             )
+            raise StackError(told)
         return self.server.store or self.server.data or Path(self.kb) / "server"
 
 
@@ -216,9 +215,8 @@ def _load(path: Path) -> tuple[dict[str, Any], Lines]:
         what = getattr(error, "problem", None) or str(error)
         raise StackError(tr("{where} cannot be read: {what}.", where=where, what=what), path=str(path)) from error
     if data is not None and not isinstance(data, dict):
-        raise StackError(
-            tr("{path}:1 is no mapping. `nacre init` writes one to begin with.", path=path), path=str(path)
-        )
+        told = tr("{path}:1 is no mapping. `nacre init` writes one to begin with.", path=path)
+        raise StackError(told, path=str(path))
     lines: Lines = {}
     if node is not None:
         _number(node, (), lines)
@@ -228,13 +226,12 @@ def _load(path: Path) -> tuple[dict[str, Any], Lines]:
 def _number(node: yaml.Node, place: tuple[str | int, ...], lines: Lines) -> None:
     """Remember for every place in the file its line, from 1; of a mapping's entry that of its name."""
     if len(place) > _DEPTH or len(lines) > _PLACES:
-        raise StackError(
-            tr(
-                "The settings have more than {places} entries, or are nested more than {depth} levels deep.",
-                places=_PLACES,
-                depth=_DEPTH,
-            )
+        told = tr(
+            "The settings have more than {places} entries, or are nested more than {depth} levels deep.",
+            places=_PLACES,
+            depth=_DEPTH,
         )
+        raise StackError(told)
     lines.setdefault(place, node.start_mark.line + 1)
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:

@@ -96,9 +96,8 @@ def program(command: Sequence[str]) -> list[str]:
     where = os.path.abspath(name) if os.sep in name else name  # noqa: PTH100 - a link keeps its name
     found = shutil.which(where, path=search_path(os.environ.get("PATH", os.defpath)))
     if found is None:
-        raise UsageError(
-            tr("There is no program {name!r} in PATH. One in the current folder is written ./{name}", name=name)
-        )
+        told = tr("There is no program {name!r} in PATH. One in the current folder is written ./{name}", name=name)
+        raise UsageError(told)
     return [found, *(_absolute(argument) for argument in arguments)]
 
 

@@ -226,13 +226,12 @@ class Database:
 
 def _unusable(path: Path, error: Exception) -> NacreError:
     """For a file that cannot be opened."""
-    return UsageError(
-        tr(
-            "{path} cannot be used as a database: {error}. Name another file, or move this one away.",
-            path=path,
-            error=_meaning(error),
-        )
+    told = tr(
+        "{path} cannot be used as a database: {error}. Name another file, or move this one away.",
+        path=path,
+        error=_meaning(error),
     )
+    return UsageError(told)
 
 
 def _failed(path: Path, error: Exception) -> NacreError:

@@ -59,14 +59,13 @@ def _exporter() -> Any:
         return need("opentelemetry.sdk.trace.export", extra="otel").ConsoleSpanExporter(out=sys.stderr)
     protocol = os.environ.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL") or os.environ.get("OTEL_EXPORTER_OTLP_PROTOCOL")
     if name != "otlp" or (protocol or "http/protobuf") != "http/protobuf":
-        raise UsageError(
-            tr(
-                "Spans are sent by OTLP over HTTP: OTEL_TRACES_EXPORTER may be otlp, console or none, "
-                "not {name!r}, and OTEL_EXPORTER_OTLP_PROTOCOL http/protobuf, not {protocol!r}.",
-                name=name,
-                protocol=protocol,
-            )
+        told = tr(
+            "Spans are sent by OTLP over HTTP: OTEL_TRACES_EXPORTER may be otlp, console or none, not {name!r}, and "
+            "OTEL_EXPORTER_OTLP_PROTOCOL http/protobuf, not {protocol!r}.",
+            name=name,
+            protocol=protocol,
         )
+        raise UsageError(told)
     return need("opentelemetry.exporter.otlp.proto.http.trace_exporter", extra="otel").OTLPSpanExporter()
 
 

@@ -254,12 +254,11 @@ def from_traces(config: Config, out: FileOption, count: Count = None, as_json: J
 
     settings = read_settings(config)
     if not settings.server.trace_rows:
-        raise UsageError(
-            tr(
-                "Traces may not become questions. Where those who asked agree, set trace_rows: true in {config}.",
-                config=config,
-            )
+        told = tr(
+            "Traces may not become questions. Where those who asked agree, set trace_rows: true in {config}.",
+            config=config,
         )
+        raise UsageError(told)
     _write(list(kept(settings, "traces")), count, out, as_json)
 
 

@@ -136,9 +136,8 @@ def _limits(texts: list[str] | None, option: str) -> dict[str, float]:
         try:
             found[name.strip()] = float(value)
         except ValueError:
-            raise UsageError(
-                tr("{option} is {text!r}; write a figure and a number: contains=.9", option=option, text=text)
-            ) from None
+            told = tr("{option} is {text!r}; write a figure and a number: contains=.9", option=option, text=text)
+            raise UsageError(told) from None
     return found
 
 

@@ -120,9 +120,8 @@ def _stack(name: str | None, config: Path | None, kb: str | None) -> tuple[dict[
     names = sorted(settings.stacks)
     chosen = name or (names[0] if len(names) == 1 else None)
     if names and chosen not in settings.stacks:
-        raise UsageError(
-            tr("--stack is {name!r}; {config} has {names}.", name=name, config=config, names=listed(names))
-        )
+        told = tr("--stack is {name!r}; {config} has {names}.", name=name, config=config, names=listed(names))
+        raise UsageError(told)
     given = settings.stacks[chosen].model_dump() if chosen else {"layers": ["rag"]}
     return {**given, "model": given.get("model") or settings.model}, kb or str(settings.kb)
 
@@ -205,12 +204,11 @@ def _one_of(replay: Path | None, data: Path | None, model: str | None) -> Path:
     if given is None:
         raise UsageError(tr("Give --replay FILE, or --data PATH with --model."))
     if replay and (data or model is not None):
-        raise UsageError(
-            tr(
-                "--replay reads answers that are written already: --data and --model do not go with it. "
-                "Leave out one or the other."
-            )
+        told = tr(
+            "--replay reads answers that are written already: --data and --model do not go with it. Leave out one or "
+            "the other."
         )
+        raise UsageError(told)
     return given
 
 

@@ -82,9 +82,8 @@ def data(
     rows = split_rows([row for row in rows if row not in found], seed)
     if not rows or len({row.form for row in rows}) > 1:
         forms = listed(sorted({row.form for row in rows})) or tr("nothing")
-        raise UsageError(
-            tr("What was found is {forms}; rows of one form are needed. Choose it by --form.", forms=forms)
-        )
+        told = tr("What was found is {forms}; rows of one form are needed. Choose it by --form.", forms=forms)
+        raise UsageError(told)
     if not dry_run:
         save_rows(rows, out)
     for problem in problems[:20]:

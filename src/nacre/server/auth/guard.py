@@ -122,9 +122,8 @@ class Guard:
             scheme, key = "bearer", headers.get("api-key") or headers.get("x-api-key") or ""
         user = await self.state.find(key.strip()) if scheme.lower() == "bearer" else None
         if user is None:
-            raise Problem(
-                401, tr("A valid API key is needed: send the header Authorization: Bearer nk-…"), "invalid_api_key"
-            )
+            told = tr("A valid API key is needed: send the header Authorization: Bearer nk-…")
+            raise Problem(401, told, "invalid_api_key")
         if user.limited:
             await self.state.count(user)
         return user
@@ -167,9 +166,8 @@ class Guard:
             if got > self._most:
                 raise self._too_large()
             if values and values.add(message.get("body", b"")) > self.most_values:
-                raise Problem(
-                    413, tr("The body holds more than {most} values.", most=self.most_values), "request_too_large"
-                )
+                told = tr("The body holds more than {most} values.", most=self.most_values)
+                raise Problem(413, told, "request_too_large")
             return message
 
         return limited
@@ -191,9 +189,8 @@ class Guard:
 def _refuse_two_lengths(headers: dict[str, str]) -> None:
     """A proxy that believes the other length would take the rest of the body for the next client's request."""
     if "transfer-encoding" in headers and "content-length" in headers:
-        raise Problem(
-            400, tr("Content-Length and Transfer-Encoding exclude each other. Send one of them."), "two_lengths"
-        )
+        told = tr("Content-Length and Transfer-Encoding exclude each other. Send one of them.")
+        raise Problem(400, told, "two_lengths")
 
 
 def _language(headers: dict[str, str]) -> Language | None:

@@ -108,14 +108,13 @@ def check_prices(models: list[BaseChatModel], prices: Prices | None, limited: li
     """Whether keys that are limited in money can be served."""
     if limited and (names := without_price(models, prices)):
         keys, missing = ", ".join(limited), ", ".join(names)
-        raise UsageError(
-            tr(
-                "Keys with a limit in money ({keys}) need the price of every model; none is given for: "
-                "{missing}. Add it to `prices` in nacre.yaml (0 for a model of your own).",
-                keys=keys,
-                missing=missing,
-            )
+        told = tr(
+            "Keys with a limit in money ({keys}) need the price of every model; none is given for: {missing}. Add it "
+            "to `prices` in nacre.yaml (0 for a model of your own).",
+            keys=keys,
+            missing=missing,
         )
+        raise UsageError(told)
 
 
 def unpriced(names: list[str]) -> Problem:

@@ -78,9 +78,8 @@ def _audience(context: StoreContext, attributes: Attributes | None) -> list[str]
         return [user.own] if alone else list(user.principals) if user.principals else None
     wanted = [name.strip() for name in str(named).split(",") if name.strip()]
     if not wanted or not {*wanted} <= {*(user.principals or ())}:
-        raise Problem(
-            403, tr("A file may be given to your own principals only."), "foreign_principals", "attributes.principals"
-        )
+        told = tr("A file may be given to your own principals only.")
+        raise Problem(403, told, "foreign_principals", "attributes.principals")
     if alone:
         told = tr(
             'Your uploads into "main" are seen by you alone. To give them to others, a key needs the right to: nacre '

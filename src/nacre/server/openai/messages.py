@@ -139,9 +139,8 @@ def tool_names(tools: list[dict[str, Any]] | None) -> frozenset[str]:
         for tool in tools or []
     ]
     if not all(isinstance(name, str) and name for name in names):
-        raise Problem(
-            400, tr("Each tool must be {type: function, function: {name, parameters}}."), "invalid_value", "tools"
-        )
+        told = tr("Each tool must be {type: function, function: {name, parameters}}.")
+        raise Problem(400, told, "invalid_value", "tools")
     return frozenset(str(name) for name in names)
 
 

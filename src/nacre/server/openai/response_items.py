@@ -101,9 +101,8 @@ def decision_of(items: Sequence[Item]) -> tuple[str, Decision] | None:
     if not found:
         return None
     if len(items) != 1:
-        raise Problem(
-            400, tr("A decision goes alone: one mcp_approval_response, and no message."), "invalid_value", "input"
-        )
+        told = tr("A decision goes alone: one mcp_approval_response, and no message.")
+        raise Problem(400, told, "invalid_value", "input")
     answer = found[0]
     run_id, approve = answer.get("approval_request_id"), answer.get("approve")
     if not isinstance(run_id, str) or not isinstance(approve, bool):
@@ -115,7 +114,6 @@ def decision_of(items: Sequence[Item]) -> tuple[str, Decision] | None:
 def asked_by(context: RequestContext, model: str, run_id: str) -> str:
     """The question of a run that waits for this asker, in a stack that can go on with it."""
     if not context.state.served.acts(model):
-        raise Problem(
-            400, tr("The model {model!r} has no agent that could go on.", model=model), "invalid_value", "model"
-        )
+        told = tr("The model {model!r} has no agent that could go on.", model=model)
+        raise Problem(400, told, "invalid_value", "model")
     return str(context.state.served.runs.look(run_id, context.user.id)["question"])

@@ -94,9 +94,8 @@ def _record(context: RequestContext, response: str) -> dict[str, Any]:
 def retrieve(context: Reading, response: str, stream: bool = False) -> dict[str, Any]:
     """A response that was kept."""
     if stream:
-        raise Problem(
-            400, tr("A stored response is done: read it without `stream`."), "unsupported_parameter", "stream"
-        )
+        told = tr("A stored response is done: read it without `stream`.")
+        raise Problem(400, told, "unsupported_parameter", "stream")
     found: dict[str, Any] = _record(context, response)["response"]
     return found
 
