@@ -77,11 +77,9 @@ def demo(
     if quiet:
         return
     out = console()
-    stats = base.stats()
     told = tr(
         "[bold]{documents}[/] documents, [bold]{chunks}[/] chunks in {kb} ({embedded} embedded now, {time:.1f} s).",
-        documents=stats["documents"],
-        chunks=stats["chunks"],
+        **base.stats(),
         kb=kb,
         embedded=report.embedded,
         time=time.perf_counter() - began,

@@ -41,15 +41,8 @@ class Journal:
     queued. A process that is killed loses what had not been written by then: the rows of the last moments.
     """
 
-    def __init__(
-        self,
-        database: Tables,
-        after: Mapping[str, Callable[[], Statement]] | None = None,
-        *,
-        most_rows: int = 20_000,
-        most_bytes: int = 64 << 20,
-    ) -> None:
-        self._database, self._after = database, dict(after or {})
+    def __init__(self, database: Tables, *, most_rows: int = 20_000, most_bytes: int = 64 << 20) -> None:
+        self._database, self._after = database, dict[str, Callable[[], Statement]]()
         self._most_rows, self._most_bytes = most_rows, most_bytes
         self._changed = threading.Condition()
         self._queue: deque[_Waiting] = deque()

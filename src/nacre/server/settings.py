@@ -50,9 +50,7 @@ class ServerSettings(BaseModel):
     timeout_s: float = Field(default=300, gt=0)
     """Seconds that a model may be silent."""
     patience_s: float = Field(default=30, gt=0)
-    """Seconds that a client may take for the headers of each request, and beyond 16 KiB a second for bodies and
-    answers.
-    """
+    """Seconds that a client may take for each request's headers, and beyond 16 KiB a second for bodies and answers."""
     max_connections: int = Field(default=1000, ge=1)
     max_per_address: int | None = Field(default=None, ge=1)
     """Connections of one address. None: a quarter of all, and all of them for loopback, from where a proxy comes; a
@@ -70,8 +68,7 @@ class ServerSettings(BaseModel):
     otel: bool = False
     """Send OpenTelemetry spans, to where the `OTEL_*` variables say."""
     otel_contents: bool | None = None
-    """Whether spans hold questions and answers; None leaves it to OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT.
-    """
+    """Whether spans hold questions and answers; None: as OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT says."""
     store_responses: bool = False
     """Keep responses whose request does not say `store`."""
     response_days: int = Field(default=30, ge=0)

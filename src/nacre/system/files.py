@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import stat
 import uuid
 from collections.abc import Iterator
@@ -92,16 +93,6 @@ def wide(folder: Path) -> Iterator[tuple[Path, str]]:
 def wide_report(folder: Path) -> dict[str, Any]:
     """What `wide` found, for a person and a program: how much, the first few, and the command that closes it."""
     found = list(wide(folder))
-    cure = f"chmod -R go-rwx {_quoted(folder)}" if found else ""
-    return {
-        "private": not found,
-        "open": len(found),
-        "first": [f"{mode} {path}" for path, mode in found[:5]],
-        "cure": cure,
-    }
-
-
-def _quoted(path: Path) -> str:
-    import shlex
-
-    return shlex.quote(str(path))
+    cure = f"chmod -R go-rwx {shlex.quote(str(folder))}" if found else ""
+    first = [f"{mode} {path}" for path, mode in found[:5]]
+    return {"private": not found, "open": len(found), "first": first, "cure": cure}

@@ -98,16 +98,11 @@ def period_ends(period: str, now: float | None = None) -> float:
     return began + 86_400 if period == "day" else period_began("month", began + 32 * 86_400)
 
 
-def without_price(models: list[BaseChatModel], prices: Prices | None) -> list[str]:
-    """Models that have no price."""
-    names = {_named(leaf._get_ls_params()) for model in models for leaf in _leaves(model)}
-    return sorted(name for name in names if name != _FREE and find(prices, name) is None)
-
-
 def check_prices(models: list[BaseChatModel], prices: Prices | None, limited: list[str]) -> None:
     """Whether keys that are limited in money can be served."""
-    if limited and (names := without_price(models, prices)):
-        keys, missing = ", ".join(limited), ", ".join(names)
+    names = {_named(leaf._get_ls_params()) for model in models for leaf in _leaves(model)} if limited else set()
+    if unknown := sorted(name for name in names if name != _FREE and find(prices, name) is None):
+        keys, missing = ", ".join(limited), ", ".join(unknown)
         told = tr(
             "Keys with a limit in money ({keys}) need the price of every model; none is given for: {missing}. Add it "
             "to `prices` in nacre.yaml (0 for a model of your own).",

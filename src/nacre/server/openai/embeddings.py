@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from nacre.server.openai.errors import Problem
-from nacre.server.state import Reading, State
+from nacre.server.state import Reading
 from nacre.text.hygiene import clean_text
 from nacre.text.language import tr
 
@@ -30,25 +30,7 @@ class EmbeddingRequest(BaseModel):
 @router.post("/embeddings")
 def embed(context: Reading, body: EmbeddingRequest) -> dict[str, Any]:
     """Turn texts into vectors."""
-    return _embed(context.state, body, _texts(body))
-
-
-def _texts(body: EmbeddingRequest) -> list[str]:
-    texts = [body.input] if isinstance(body.input, str) else body.input
-    if len(texts) > 2048 or not all(isinstance(text, str) and text for text in texts):
-        told = tr("input must be one to 2048 texts, none of them empty; tokens are not taken.")
-        raise Problem(400, told, "invalid_value", "input")
-    if sum(len(str(text)) for text in texts) > _MOST_CHARACTERS:
-        told = tr(
-            "input has more than {most_characters:,} characters; send it in several requests.",
-            most_characters=_MOST_CHARACTERS,
-        )
-        raise Problem(400, told, "input_too_large", "input")
-    return [clean_text(str(text)) or " " for text in texts]
-
-
-def _embed(state: State, body: EmbeddingRequest, texts: list[str]) -> dict[str, Any]:
-    encoder = state.bases.main.encoder
+    texts, encoder = _texts(body), context.state.bases.main.encoder
     if encoder is None:
         raise Problem(400, tr("This knowledge base has no encoder: it searches by words."), "no_embeddings")
     if body.dimensions not in (None, encoder.dim):
@@ -64,6 +46,20 @@ def _embed(state: State, body: EmbeddingRequest, texts: list[str]) -> dict[str, 
         ],
         "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
     }
+
+
+def _texts(body: EmbeddingRequest) -> list[str]:
+    texts = [body.input] if isinstance(body.input, str) else body.input
+    if len(texts) > 2048 or not all(isinstance(text, str) and text for text in texts):
+        told = tr("input must be one to 2048 texts, none of them empty; tokens are not taken.")
+        raise Problem(400, told, "invalid_value", "input")
+    if sum(len(str(text)) for text in texts) > _MOST_CHARACTERS:
+        told = tr(
+            "input has more than {most_characters:,} characters; send it in several requests.",
+            most_characters=_MOST_CHARACTERS,
+        )
+        raise Problem(400, told, "input_too_large", "input")
+    return [clean_text(str(text)) or " " for text in texts]
 
 
 def _written(vector: Any, form: str) -> str | list[float]:

@@ -31,7 +31,8 @@ class Problem(Exception):
     @property
     def body(self) -> dict[str, Any]:
         """The error object."""
-        return {"error": {"message": self.message, "type": kind(self.status), "param": self.param, "code": self.code}}
+        kind = _KINDS.get(self.status) or ("invalid_request_error" if self.status < 500 else "server_error")
+        return {"error": {"message": self.message, "type": kind, "param": self.param, "code": self.code}}
 
 
 _KINDS = {
@@ -42,11 +43,6 @@ _KINDS = {
     429: "rate_limit_error",
     499: "cancelled",
 }
-
-
-def kind(status: int) -> str:
-    """OpenAI's type of an error."""
-    return _KINDS.get(status) or ("invalid_request_error" if status < 500 else "server_error")
 
 
 _UNKNOWN = "internal_error"
