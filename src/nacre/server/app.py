@@ -254,7 +254,7 @@ def _log_to_stderr() -> None:
 
 
 # What clients ask for that were given an address without /v1; with one they were given too, and wrote another.
-_API = re.compile(
+_BARE = re.compile(
     r"/(?:api/)?(?:v1/)*(?=(?:chat/completions|models|embeddings|responses|files|vector_stores|audio|me|feedback|traces)(?:/|\Z))"
 )
 _METHODS = "GET, HEAD, POST, DELETE, OPTIONS"
@@ -302,4 +302,4 @@ class Wire:
         if self.prefix and path.startswith(f"{self.prefix}/"):
             path = path[len(self.prefix) :]
         path = re.sub("/{2,}", "/", path).rstrip("/") or "/"
-        return _API.sub("/v1/", path, count=1) if _API.match(path) else path
+        return _BARE.sub("/v1/", path, count=1) if _BARE.match(path) else path

@@ -16,8 +16,17 @@ from nacre.server.openai.answering import Outcome, Question
 from nacre.server.openai.errors import Problem, problem_of
 from nacre.server.openai.messages import ChatRequest, tool_calls_of, tool_names, usage_of
 from nacre.server.openai.output import HEADERS, StrictJSON, event, extension, url_citations, while_connected
-from nacre.server.openai.response_items import Item, asked_by, decision_of, items_of, messages_of_items, requests_of
-from nacre.server.openai.stored_responses import conversation, keep, keeps
+from nacre.server.openai.stored_responses import (
+    Item,
+    asked_by,
+    conversation,
+    decision_of,
+    items_of,
+    keep,
+    keeps,
+    messages_of_items,
+    requests_of,
+)
 from nacre.server.records import new_id
 from nacre.server.state import Reading, RequestContext
 from nacre.text.language import tr
