@@ -103,7 +103,11 @@ class RunTree(BaseCallbackHandler):
     def on_chain_end(self, outputs: Any, **about: Any) -> None:
         self._end(about["run_id"], outputs)
 
-    on_retriever_end = on_tool_end = on_chain_end
+    def on_retriever_end(self, documents: Any, **about: Any) -> None:
+        self._end(about["run_id"], documents)
+
+    def on_tool_end(self, output: Any, **about: Any) -> None:
+        self._end(about["run_id"], output)
 
     def on_chain_error(self, error: BaseException, **about: Any) -> None:
         self._end(about["run_id"], error=error)

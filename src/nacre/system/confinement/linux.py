@@ -23,15 +23,8 @@ _AT_FDCWD = -100
 _MADV_COLLAPSE = 25
 
 # Numbers of x86_64. The newer calls (from 424 on) are the same on every architecture.
-_SYS = {
-    "pivot_root": 155,
-    "capset": 126,
-    "setns": 308,
-    "seccomp": 317,
-    "open_tree": 428,
-    "move_mount": 429,
-    "mount_setattr": 442,
-}
+_SYS = {"pivot_root": 155, "capset": 126, "setns": 308, "seccomp": 317}
+_SYS |= {"open_tree": 428, "move_mount": 429, "mount_setattr": 442}
 _SYS |= {"landlock_create_ruleset": 444, "landlock_add_rule": 445, "landlock_restrict_self": 446, "close_range": 436}
 
 _libc = ctypes.CDLL(None, use_errno=True)
