@@ -25,10 +25,9 @@ _INTERRUPTED = 130  # by convention 128 + SIGINT; typer turns Ctrl-C into it
 
 # Which file has which commands, in the order of the help page.
 _PARTS = {
-    "sync": ("sync",),
+    "documents": ("sync", "ls", "rm", "verify", "copy", "reembed"),
     "knowledge": ("search", "ask"),
     "chat": ("chat", "demo"),
-    "documents": ("ls", "rm", "verify", "copy", "reembed"),
     "why": ("why", "gaps"),
     "reason": ("pal", "agent", "facts", "run"),
     "tokens": ("tokens", "next"),

@@ -29,7 +29,7 @@ from nacre.server.auth.connections import run_by
 from nacre.server.auth.guard import Guard
 from nacre.server.auth.keys import Keys
 from nacre.server.observability.metrics import OFF
-from nacre.server.openai import audio, chat, embeddings, files, responses, stored_responses, vector_stores
+from nacre.server.openai import audio, chat, files, responses, stored_responses, vector_stores
 from nacre.server.openai.errors import Problem, not_found, problem_of
 from nacre.server.settings import Settings
 from nacre.server.state import State
@@ -38,7 +38,7 @@ from nacre.system.net import is_loopback
 from nacre.text.language import os_reason, tr
 
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
-_API = (chat, responses, stored_responses, embeddings, audio, files, vector_stores, routes)
+_API = (chat, responses, stored_responses, audio, files, vector_stores, routes)
 _NAME = re.compile(r"[a-z-]+\.(?:html|css|js|svg)")
 
 

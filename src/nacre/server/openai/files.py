@@ -13,8 +13,8 @@ from fastapi import APIRouter, Form, UploadFile
 from fastapi.responses import Response, StreamingResponse
 
 from nacre.server.auth import quotas
-from nacre.server.ingestion.queue import take_out
 from nacre.server.openai.output import Paged
+from nacre.server.openai.vector_stores import take_out
 from nacre.server.records import Row, new_id
 from nacre.server.state import Reading, RequestContext, Writing
 from nacre.text.hygiene import clean_text
