@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 import importlib
-import re
 import json
+import re
 import subprocess
 import sys
 import threading
