@@ -10,7 +10,6 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from nacre.errors import KnowledgeBaseError
 from nacre.retrieval.knowledge_base import KnowledgeBase
@@ -49,12 +48,6 @@ class KnowledgeBasePool:
         self._dropped: set[str] = set()
         self.forget: Callable[[str], None] = lambda store: None
         """Called with a store's id before its knowledge base is closed."""
-
-    @property
-    def embedder(self) -> Any:
-        """The embedder of the main knowledge base, loaded once; "none" where it searches by words only."""
-        encoder = self.main.encoder
-        return "none" if encoder is None else encoder.embeddings
 
     def place(self, store: str) -> str | Path:
         """Where a vector store's knowledge base is; it need not be there yet."""
@@ -100,7 +93,8 @@ class KnowledgeBasePool:
 
     def _make(self, store: str, opening: Future[None]) -> None:
         try:
-            base = KnowledgeBase.open(self.place(store), self.embedder)
+            encoder = self.main.encoder  # loaded once
+            base = KnowledgeBase.open(self.place(store), "none" if encoder is None else encoder.embeddings)
         except BaseException as error:
             with self._lock:
                 del self._opening[store]

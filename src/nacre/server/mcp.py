@@ -7,6 +7,7 @@ everything in it, the list of the documents too, is what the key of that very me
 from __future__ import annotations
 
 import asyncio
+from contextlib import closing
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -156,8 +157,5 @@ def _add_tools(server: NacreMCP) -> None:
 
 def serve_stdio(settings: Settings, leaf: BaseChatModel | None = None) -> None:
     """Serve the process that started this one, until it closes the pipe."""
-    state = State(settings, leaf)
-    try:
+    with closing(State(settings, leaf)) as state:
         NacreMCP(state, state.local).run("stdio")
-    finally:
-        state.close()

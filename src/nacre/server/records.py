@@ -9,6 +9,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -189,8 +190,5 @@ def kept_rows(place: str | Path, table: str) -> list[Row]:
     """The rows that a server has kept in a table, the oldest first; an error where there is no server's data."""
     if not scheme_of(place) and not (Path(place) / "records.sqlite").is_file():
         raise UsageError(tr("{data} holds no records of a server.", data=place))
-    records = Records(place)
-    try:
+    with closing(Records(place)) as records:
         return records.select(table, order="at")
-    finally:
-        records.close()

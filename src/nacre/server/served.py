@@ -92,10 +92,6 @@ class Served:
         layers = self.stacks[name].layers if name in self.stacks else []
         return any((layer if isinstance(layer, str) else layer.get("use")) == "react" for layer in layers)
 
-    def models(self) -> list[BaseChatModel]:
-        """Every stack, as a stranger would get it."""
-        return [self.model(name, User("", "")) for name in self.stacks]
-
     def _build(self, stack: Stack, principals: tuple[str, ...], store: str, tools: bool) -> BaseChatModel:
         """A stack for one asker: where its layers search, the server says in what and as whom."""
         from nacre.stack import build

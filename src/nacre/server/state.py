@@ -65,7 +65,8 @@ class State:
         self._guarded = self.oidc is not None or not is_loopback(server.host)
         limited = [key["name"] for key in self.keys.all() if key["spend_limit"]]
         try:
-            check_prices(self.served.models(), self.settings.prices, limited)
+            every = [self.served.model(name, User("", "")) for name in self.served.stacks]
+            check_prices(every, self.settings.prices, limited)
         except NacreError:
             self.close()
             raise

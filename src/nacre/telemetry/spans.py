@@ -90,7 +90,8 @@ class GenAISpans(RunTree):
         super().__init__()
         self._trace = need("opentelemetry.trace", extra="otel")
         self._tracer = self._trace.get_tracer("nacre", __version__, provider)
-        self.contents = _wanted() if contents is None else contents
+        asked = os.environ.get(_SWITCH, "").strip().lower() in ("true", "span_only", "span_and_event")
+        self.contents = asked if contents is None else contents
         self._spans: dict[Call, Span] = {}
 
     def began(self, call: Call) -> None:
@@ -98,6 +99,7 @@ class GenAISpans(RunTree):
         if call.kind == "layer" and call.outer and call.name != _AGENT and call.name not in _layers():
             return
         operation, name, facts = _asked(call, self.contents)
+        known = {name: value for name, value in facts.items() if isinstance(value, _SCALARS)}
         outer = call.outer
         while outer and outer not in self._spans:
             outer = outer.outer
@@ -108,7 +110,7 @@ class GenAISpans(RunTree):
             f"{operation} {name}".strip(),
             context,
             kinds.CLIENT if call.kind in ("model", "search") else kinds.INTERNAL,
-            {"gen_ai.operation.name": operation, **_known(facts)},
+            {"gen_ai.operation.name": operation, **known},
         )
 
     def ended(self, call: Call) -> None:
@@ -128,10 +130,6 @@ class GenAISpans(RunTree):
             # The text of an error may quote the question, or the model's server.
             span.set_status(self._trace.StatusCode.ERROR, masked(str(call.error)) if self.contents else None)
         span.end()
-
-
-def _known(facts: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in facts.items() if isinstance(value, _SCALARS)}
 
 
 def _asked(call: Call, contents: bool) -> tuple[str, str, dict[str, Any]]:
@@ -217,10 +215,6 @@ def _layers() -> set[str]:
         names.add(kind.__name__)
         kinds += kind.__subclasses__()
     return names
-
-
-def _wanted() -> bool:
-    return os.environ.get(_SWITCH, "").strip().lower() in ("true", "span_only", "span_and_event")
 
 
 def _said(messages: Sequence[BaseMessage], finish: str) -> str:

@@ -11,6 +11,7 @@ import select
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -233,12 +234,7 @@ def main() -> int:
     """Work at each byte on standard input, whose end is the end of the server; the environment says where."""
     kb, store, name = (os.environ[f"NACRE_INGESTED{part}"] for part in ("", "_FROM", "_BY"))
     os.nice(5)  # people who ask go first
-    records = Records(store)
-    try:
+    with closing(Records(store)) as records, suppress(KeyboardInterrupt):
         while os.read(0, 4096):
             work(kb, records, _server_is_there, name)
-    except KeyboardInterrupt:
-        pass
-    finally:
-        records.close()
     return 0

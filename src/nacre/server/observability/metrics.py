@@ -68,11 +68,6 @@ class Metrics:
         self._abstained = Counter("nacre_abstentions", "Answers that say that there is none.", registry=registry)
         self._streams = Gauge("nacre_open_streams", "Streams that are open now.", registry=registry)
 
-    @property
-    def streams(self) -> int:
-        """How many answers are being streamed now."""
-        return int(self._registry.get_sample_value("nacre_open_streams") or 0)
-
     def streaming(self) -> AbstractContextManager[None]:
         """Count one for as long as it is open."""
         return self._streams.track_inprogress()
