@@ -45,6 +45,12 @@ PicturesOption = Annotated[
         help=tr("Read the writing in pictures inside office files too, by OCR; else as settings.json says (no)."),
     ),
 ]
+_FIELDS = ("uri", "title", "mime", "chunks", "characters", "modified", "principals", "version")
+_SHOWN_FIELDS = 6
+_NEAR = 3  # addresses that are named instead of one that is not there
+PlaceArgument = Annotated[
+    str, Argument(parser=named, metavar="PLACE", help=tr("A folder, or postgresql://user@host/db?base=NAME."))
+]
 
 
 @command("sync", N_("Bring a knowledge base up to date with files, folders or URLs."))
@@ -163,11 +169,6 @@ def _show_report(report: SyncReport, as_json: bool) -> None:
         say((tr("left out, as nobody sees it "), "yellow"), shown)
 
 
-_FIELDS = ("uri", "title", "mime", "chunks", "characters", "modified", "principals", "version")
-_SHOWN_FIELDS = 6
-_NEAR = 3  # addresses that are named instead of one that is not there
-
-
 @command("ls", N_("List the documents of a knowledge base."))
 def list_documents(kb: KbOption, as_json: JsonFlag = False) -> None:
     rows = [
@@ -246,11 +247,6 @@ def _nearest(given: str, known: Sequence[str]) -> list[str]:
     holding = [text for text in shown if wanted in text]
     near = holding or difflib.get_close_matches(wanted, shown, _NEAR)
     return [shown[text] for text in near[:_NEAR]]
-
-
-PlaceArgument = Annotated[
-    str, Argument(parser=named, metavar="PLACE", help=tr("A folder, or postgresql://user@host/db?base=NAME."))
-]
 
 
 @command("verify", N_("Check that a knowledge base is whole; --repair rebuilds its indexes."))

@@ -12,6 +12,10 @@ from typing import Protocol, runtime_checkable
 
 import yaml
 
+# Invisible characters that split words for a pattern but not for a reader.
+_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
+_PIECE, _OVERLAP = 16_000, 2000  # characters
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -31,11 +35,6 @@ class Moderator(Protocol):
 
     def check(self, text: str) -> Verdict:
         """Judge a text."""
-
-
-# Invisible characters that split words for a pattern but not for a reader.
-_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
-_PIECE, _OVERLAP = 16_000, 2000  # characters
 
 
 @dataclass(frozen=True, slots=True)

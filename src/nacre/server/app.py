@@ -40,6 +40,11 @@ from nacre.text.language import os_reason, tr
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _API = (chat, responses, stored_responses, audio, files, vector_stores, routes)
 _NAME = re.compile(r"[a-z-]+\.(?:html|css|js|svg)")
+# What clients ask for that were given an address without /v1; with one they were given too, and wrote another.
+_BARE = re.compile(
+    r"/(?:api/)?(?:v1/)*(?=(?:chat/completions|models|embeddings|responses|files|vector_stores|audio|me|feedback|traces)(?:/|\Z))"
+)
+_METHODS = "GET, HEAD, POST, DELETE, OPTIONS"
 
 
 def create_app(settings: Settings, leaf: BaseChatModel | None = None, *, only_mcp: bool = False) -> FastAPI:
@@ -251,13 +256,6 @@ def _log_to_stderr() -> None:
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     logger.propagate = False
-
-
-# What clients ask for that were given an address without /v1; with one they were given too, and wrote another.
-_BARE = re.compile(
-    r"/(?:api/)?(?:v1/)*(?=(?:chat/completions|models|embeddings|responses|files|vector_stores|audio|me|feedback|traces)(?:/|\Z))"
-)
-_METHODS = "GET, HEAD, POST, DELETE, OPTIONS"
 
 
 class Wire:

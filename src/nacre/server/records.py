@@ -26,6 +26,39 @@ CONTENTS = """
 create table if not exists contents (file text not null, part integer not null, bytes blob not null,
     primary key (file, part));
 """
+_SCHEMA = f"""
+create table if not exists files (id text primary key, owner text not null, name text not null, bytes integer not null,
+    purpose text not null, created integer not null);
+create table if not exists stores (id text primary key, owner text not null, name text not null, metadata text not null,
+    created integer not null);
+create table if not exists entries (store text not null, file text not null, batch text, owner text not null,
+    principals text, attributes text not null, status text not null, reason text, bytes integer not null,
+    created integer not null, seconds real, tries integer not null default 0, primary key (store, file));
+create index if not exists by_status on entries (status);
+create table if not exists audit (at real not null, request text not null, asker text not null, model text not null,
+    documents text not null, tokens integer not null, seconds real not null, status text not null);
+create index if not exists audit_by_asker on audit (asker, at);
+create table if not exists traces (request text not null, at real not null, asker text not null, model text not null,
+    record text not null, primary key (request, asker));
+create table if not exists responses (id text primary key, owner text not null, previous text, used real not null,
+    bytes integer not null, record blob not null);
+create index if not exists responses_by_owner on responses (owner, used);
+create table if not exists spend (at real not null, asker text not null, model text not null, currency text not null,
+    input integer not null, output integer not null, nanos integer not null);
+create index if not exists spend_by_asker on spend (asker, at);
+create table if not exists rates (asker text primary key, "left" real not null, at real not null);
+create table if not exists leases (store text primary key, owner text not null, worker text not null,
+    until real not null);
+{runs.TABLE};
+{fact_store.TABLE};
+create table if not exists feedback (at real not null, asker text not null, verdict text not null,
+    record text not null);
+create index if not exists files_by_owner on files (owner);
+create index if not exists entries_by_owner on entries (owner);
+create index if not exists feedback_by_asker on feedback (asker);
+"""
+_JOURNALLED = frozenset({"audit", "spend", "traces"})
+Row = dict[str, Any]
 
 
 def open_tables(place: str | Path, name: str, schema: str) -> Tables:
@@ -84,42 +117,6 @@ class TableUploads:
     def delete(self, file: str) -> None:
         """Forget it."""
         self._tables.execute("delete from contents where file = ?", (file,))
-
-
-_SCHEMA = f"""
-create table if not exists files (id text primary key, owner text not null, name text not null, bytes integer not null,
-    purpose text not null, created integer not null);
-create table if not exists stores (id text primary key, owner text not null, name text not null, metadata text not null,
-    created integer not null);
-create table if not exists entries (store text not null, file text not null, batch text, owner text not null,
-    principals text, attributes text not null, status text not null, reason text, bytes integer not null,
-    created integer not null, seconds real, tries integer not null default 0, primary key (store, file));
-create index if not exists by_status on entries (status);
-create table if not exists audit (at real not null, request text not null, asker text not null, model text not null,
-    documents text not null, tokens integer not null, seconds real not null, status text not null);
-create index if not exists audit_by_asker on audit (asker, at);
-create table if not exists traces (request text not null, at real not null, asker text not null, model text not null,
-    record text not null, primary key (request, asker));
-create table if not exists responses (id text primary key, owner text not null, previous text, used real not null,
-    bytes integer not null, record blob not null);
-create index if not exists responses_by_owner on responses (owner, used);
-create table if not exists spend (at real not null, asker text not null, model text not null, currency text not null,
-    input integer not null, output integer not null, nanos integer not null);
-create index if not exists spend_by_asker on spend (asker, at);
-create table if not exists rates (asker text primary key, "left" real not null, at real not null);
-create table if not exists leases (store text primary key, owner text not null, worker text not null,
-    until real not null);
-{runs.TABLE};
-{fact_store.TABLE};
-create table if not exists feedback (at real not null, asker text not null, verdict text not null,
-    record text not null);
-create index if not exists files_by_owner on files (owner);
-create index if not exists entries_by_owner on entries (owner);
-create index if not exists feedback_by_asker on feedback (asker);
-"""
-
-_JOURNALLED = frozenset({"audit", "spend", "traces"})
-Row = dict[str, Any]
 
 
 def new_id(kind: str) -> str:

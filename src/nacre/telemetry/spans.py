@@ -28,6 +28,12 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider as Exporting
     from opentelemetry.trace import Span, TracerProvider
 
+_AGENT = "ReAct"
+_SETTINGS = ("temperature", "top_p", "top_k", "max_tokens", "seed", "frequency_penalty", "presence_penalty")
+_SCALARS = (str, bool, int, float)
+_SWITCH = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
+_ROLES = {"human": "user", "ai": "assistant"}
+
 
 def export(service: str = "nacre") -> Exporting:
     """Send spans to where `OTEL_EXPORTER_OTLP_ENDPOINT` points, by OTLP over HTTP; unset, to this machine's port 4318.
@@ -67,13 +73,6 @@ def _exporter() -> Any:
         )
         raise UsageError(told)
     return need("opentelemetry.exporter.otlp.proto.http.trace_exporter", extra="otel").OTLPSpanExporter()
-
-
-_AGENT = "ReAct"
-_SETTINGS = ("temperature", "top_p", "top_k", "max_tokens", "seed", "frequency_penalty", "presence_penalty")
-_SCALARS = (str, bool, int, float)
-_SWITCH = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
-_ROLES = {"human": "user", "ai": "assistant"}
 
 
 class GenAISpans(RunTree):

@@ -39,6 +39,7 @@ _Patience = Annotated[
 _Resume = Annotated[bool, Option("--resume", help=tr("Go on from the last checkpoint, or with the job."))]
 _DryRun = Annotated[bool, Option("--dry-run", help=tr("Show tokens, misfits and one row; train nothing."))]
 _Launch = Annotated[Path | None, Option("--launch", help=tr("Several GPUs: a configuration file of accelerate."))]
+_Adapter = Annotated[Path, Argument(help=tr("A folder that was trained."))]
 
 
 @command("finetune train", N_("Train an adapter, all weights or a reward model; here, or by a service."))
@@ -158,9 +159,6 @@ def _hosted(
     told = tr("Ask it by: --model {spec}", spec=spec) + f" {note}".rstrip()
     tell(as_json, {"model": spec, "out": plan.out, **vars(leaving)}, told)
     return 0
-
-
-_Adapter = Annotated[Path, Argument(help=tr("A folder that was trained."))]
 
 
 @command("finetune check", N_("Base, tuned model and quote side by side; exit 1 on a significant loss."))

@@ -28,6 +28,16 @@ NANOS = 10**9
 _FREE = "quotechatmodel:quote"
 Charged = Callable[[str, str, int], None]
 """Is told of each charge: the model, the currency, billionths."""
+_DAY_S = 86_400
+# One statement, so that two processes cannot take the same place: refill the bucket, and take one if there is one.
+_FILLED = """rates."left" + case when excluded.at > rates.at then (excluded.at - rates.at) * :most / 60 else 0 end"""
+_TAKE = f"""
+insert into rates (asker, "left", at) values (:asker, :most - 1, {{clock}})
+on conflict (asker) do update set at = excluded.at,
+    "left" = case when {_FILLED} > :most then :most else {_FILLED} end - 1
+where {_FILLED} >= 1
+returning "left"
+"""
 
 
 class Meter(RunTree):
@@ -135,18 +145,6 @@ def _leaves(model: BaseChatModel) -> Iterator[BaseChatModel]:
         return
     for one in [inner, *(getattr(model, "others", None) or ())]:
         yield from _leaves(one)
-
-
-_DAY_S = 86_400
-# One statement, so that two processes cannot take the same place: refill the bucket, and take one if there is one.
-_FILLED = """rates."left" + case when excluded.at > rates.at then (excluded.at - rates.at) * :most / 60 else 0 end"""
-_TAKE = f"""
-insert into rates (asker, "left", at) values (:asker, :most - 1, {{clock}})
-on conflict (asker) do update set at = excluded.at,
-    "left" = case when {_FILLED} > :most then :most else {_FILLED} end - 1
-where {_FILLED} >= 1
-returning "left"
-"""
 
 
 class Limits:

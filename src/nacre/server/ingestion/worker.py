@@ -30,6 +30,10 @@ _BEAT_S = 5.0
 _WAITING = "select * from entries where status = 'in_progress' order by created, rowid"
 _TAKEN = "update entries set tries = tries + ? where store = ? and file = ? and status = 'in_progress'"
 Batch = Sequence[Row]
+_LANES = 2
+_LOOK_S = 1.0  # how often a free lane looks for news
+_TRIES = 3
+_PAUSE_S = 0.5
 
 
 class Claims:
@@ -114,12 +118,6 @@ def _small(rows: list[Row]) -> list[Row]:
             break
         batch.append(row)
     return batch
-
-
-_LANES = 2
-_LOOK_S = 1.0  # how often a free lane looks for news
-_TRIES = 3
-_PAUSE_S = 0.5
 
 
 def uri_of(file: str, name: str) -> str:

@@ -16,6 +16,8 @@ _UNSEEN = frozenset({"/healthz", "/readyz", "/metrics"})
 # FastAPI would log bodies that do not fit, and messages of errors; figures are at /metrics.
 OFF: Any = {"tracing": False, "metrics": False, "logs": False, "operation_spans": False, "auto_configure": False}
 """FastAPI's telemetry for a server that sends none."""
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})  # strangers can invent more of them
+_BUCKETS = (0.005, 0.025, 0.1, 0.5, 2.5, 10.0, 60.0)
 
 
 class Telemetry:
@@ -48,10 +50,6 @@ class Telemetry:
         self._provider.force_flush(5_000)
 
 
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})  # strangers can invent more of them
-_BUCKETS = (0.005, 0.025, 0.1, 0.5, 2.5, 10.0, 60.0)
-
-
 class Metrics:
     """Counts what one server does."""
 
@@ -67,6 +65,11 @@ class Metrics:
         self._spent = Counter("nacre_spend", "Money.", ("model", "currency"), registry=registry)
         self._abstained = Counter("nacre_abstentions", "Answers that say that there is none.", registry=registry)
         self._streams = Gauge("nacre_open_streams", "Streams that are open now.", registry=registry)
+
+    @property
+    def streams(self) -> int:
+        """How many answers are being streamed now."""
+        return int(self._registry.get_sample_value("nacre_open_streams") or 0)
 
     def streaming(self) -> AbstractContextManager[None]:
         """Count one for as long as it is open."""

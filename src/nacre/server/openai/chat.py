@@ -25,6 +25,7 @@ from nacre.text.language import tr
 from nacre.text.messages import as_chunk
 
 router = APIRouter(prefix="/v1")
+_MOST_CHARACTERS = 1_000_000  # of one request: some seconds of work
 
 
 @router.get("/models")
@@ -183,9 +184,6 @@ class _Stream:
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
         usage = {"usage": None} if self.include_usage else {}
         return event({**self._frame, "choices": [choice], **usage, **more})
-
-
-_MOST_CHARACTERS = 1_000_000  # of one request: some seconds of work
 
 
 class EmbeddingRequest(BaseModel):

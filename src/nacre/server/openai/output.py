@@ -18,6 +18,16 @@ from nacre.text.strict_json import to_json
 T = TypeVar("T")
 DONE = b"data: [DONE]\n\n"
 HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
+Order = Literal["asc", "desc"]
+_SHOWN = (
+    *("n", "uri", "title", "heading", "page", "start", "end", "quote", "version"),
+    *("document_id", "answer_start", "answer_end", "support"),
+)
+# What of `response_metadata["nacre"]` the page and other clients are told.
+_OWN = (
+    *("abstained", "closest", "uncited", "question", "parts", "suggestions"),
+    *("program", "value", "execution", "attempts", "trajectory", "stopped", "cached", "run_id", "pending"),
+)
 
 
 def event(data: Any, name: str = "") -> bytes:
@@ -61,9 +71,6 @@ async def next_within(chunks: AsyncIterator[T], timeout_s: float) -> T | None:
         return await anext(chunks, None)
 
 
-Order = Literal["asc", "desc"]
-
-
 class Page:
     """Which part of a list is wanted: the query parameters `limit`, `order`, `after` and `before`."""
 
@@ -95,17 +102,6 @@ class Page:
 
 
 Paged = Annotated[Page, Depends(Page)]
-
-
-_SHOWN = (
-    *("n", "uri", "title", "heading", "page", "start", "end", "quote", "version"),
-    *("document_id", "answer_start", "answer_end", "support"),
-)
-# What of `response_metadata["nacre"]` the page and other clients are told.
-_OWN = (
-    *("abstained", "closest", "uncited", "question", "parts", "suggestions"),
-    *("program", "value", "execution", "attempts", "trajectory", "stopped", "cached", "run_id", "pending"),
-)
 
 
 def address(base_url: str, citation: Mapping[str, Any], store: str) -> str:

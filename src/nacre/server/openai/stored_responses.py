@@ -22,6 +22,22 @@ from nacre.text.strict_json import to_json
 
 Item = dict[str, Any]
 _PREFIX = {"message": "msg", "function_call": "fc", "function_call_output": "fco", "reasoning": "rs"}
+router = APIRouter(prefix="/v1")
+_DAY_S = 86_400
+_LONGEST = 1_000
+_CHAIN = """
+with recursive chain(id, previous, record, depth) as (
+    select id, previous, record, 0 from responses where id = ? and owner = ? and used >= ?
+    union all
+    select r.id, r.previous, r.record, depth + 1 from responses r join chain on r.id = chain.previous
+    where r.owner = ? and depth < ?)
+select id, previous, record from chain order by depth desc
+"""
+_TOO_MANY = """
+delete from responses where id in (
+    select id from (select id, sum(bytes) over (order by used desc, rowid desc) as total from responses where owner = ?)
+    as sums where total > ? and id != ?)
+"""
 
 
 def items_of(given: str | Sequence[Item]) -> list[Item]:
@@ -125,24 +141,6 @@ def asked_by(context: RequestContext, model: str, run_id: str) -> str:
         told = tr("The model {model!r} has no agent that could go on.", model=model)
         raise Problem(400, told, "invalid_value", "model")
     return str(context.state.served.runs.look(run_id, context.user.id)["question"])
-
-
-router = APIRouter(prefix="/v1")
-_DAY_S = 86_400
-_LONGEST = 1_000
-_CHAIN = """
-with recursive chain(id, previous, record, depth) as (
-    select id, previous, record, 0 from responses where id = ? and owner = ? and used >= ?
-    union all
-    select r.id, r.previous, r.record, depth + 1 from responses r join chain on r.id = chain.previous
-    where r.owner = ? and depth < ?)
-select id, previous, record from chain order by depth desc
-"""
-_TOO_MANY = """
-delete from responses where id in (
-    select id from (select id, sum(bytes) over (order by used desc, rowid desc) as total from responses where owner = ?)
-    as sums where total > ? and id != ?)
-"""
 
 
 def keeps(state: State, store: bool | None, previous: str | None) -> bool:

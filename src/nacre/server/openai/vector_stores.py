@@ -25,13 +25,12 @@ from nacre.text.language import tr
 from nacre.text.strict_json import to_json
 
 _PATIENCE_S = 30.0
-Attributes = Annotated[
-    dict[
-        Annotated[str, StringConstraints(max_length=64)],
-        Annotated[str, StringConstraints(max_length=512)] | float | bool,
-    ],
-    Field(max_length=16),
-]
+router = APIRouter(prefix="/v1/vector_stores")
+_PLACE = ("uri", "document_id", "page", "start", "end", "title")
+_Name = Annotated[str, StringConstraints(max_length=64)]
+_Text = Annotated[str, StringConstraints(max_length=512)]
+Attributes = Annotated[dict[_Name, _Text | float | bool], Field(max_length=16)]
+Metadata = Annotated[dict[_Name, _Text], Field(max_length=16)]
 
 
 def enqueue(context: StoreContext, files: list[Row], attributes: Attributes | None, batch: str | None) -> None:
@@ -93,15 +92,6 @@ def _audience(context: StoreContext, attributes: Attributes | None) -> list[str]
         )
         raise Problem(403, told, "main_not_writable", "attributes.principals")
     return wanted
-
-
-router = APIRouter(prefix="/v1/vector_stores")
-_PLACE = ("uri", "document_id", "page", "start", "end", "title")
-
-Metadata = Annotated[
-    dict[Annotated[str, StringConstraints(max_length=64)], Annotated[str, StringConstraints(max_length=512)]],
-    Field(max_length=16),
-]
 
 
 class NewStore(BaseModel):
