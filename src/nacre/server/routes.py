@@ -145,7 +145,7 @@ def give(context: Reading, body: Feedback) -> dict[str, Any]:
     return {"object": "feedback", "verdict": body.verdict}
 
 
-@router.get("/feedback")
+@router.get("/feedback", name="mine")
 def verdicts(context: Reading) -> dict[str, Any]:
     """The user's own verdicts, as rows for an evaluation."""
     rows = context.state.records.select("feedback", "asker = ?", (context.user.id,))
@@ -153,13 +153,13 @@ def verdicts(context: Reading) -> dict[str, Any]:
     return {"object": "list", "data": told}
 
 
-@router.get("/facts")
+@router.get("/facts", name="mine")
 def facts(context: Reading) -> dict[str, Any]:
-    """What agents remember of the user, the newest first."""
+    """The user's own facts, the newest first."""
     return {"object": "list", "data": context.state.served.facts.all(context.user.id)}
 
 
-@router.delete("/facts/{fact}")
+@router.delete("/facts/{fact}", name="delete")
 def forget(context: Reading, fact: str) -> dict[str, Any]:
     """Forget one."""
     if not context.state.served.facts.delete(context.user.id, fact):

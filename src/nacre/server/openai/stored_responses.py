@@ -9,11 +9,11 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 
 from nacre.agents.approval import Decision
 from nacre.server.openai.errors import Problem, not_found
-from nacre.server.openai.output import Paged
+from nacre.server.openai.output import Order, Page
 from nacre.server.records import new_id
 from nacre.server.state import Reading, RequestContext, State
 from nacre.system.sqlite import Statement
@@ -209,11 +209,22 @@ def retrieve(context: Reading, response: str, stream: bool = False) -> dict[str,
     return found
 
 
+class ItemPage(Page):
+    """Which part of a list of items is wanted; at most 100 at once, as OpenAI has it."""
+
+    def __init__(
+        self,
+        limit: Annotated[int, Query(ge=1, le=100)] = 20,
+        order: Order = "desc",
+        after: str | None = None,
+        before: str | None = None,
+    ) -> None:
+        super().__init__(limit, order, after, before)
+
+
 @router.get("/responses/{response}/input_items")
-def input_items(
-    context: Reading, response: str, page: Paged, limit: Annotated[int, Query(ge=1, le=100)] = 20
-) -> dict[str, Any]:
-    """What a response was made from: the conversation before it, and the input of its request; at most 100 at once."""
+def input_items(context: Reading, response: str, page: Annotated[ItemPage, Depends(ItemPage)]) -> dict[str, Any]:
+    """What a response was made from: the conversation before it, and the input of its request."""
     record = _record(context, response)
     previous = record["response"]["previous_response_id"]
     earlier = conversation(context, previous) if previous else []
